@@ -1,0 +1,176 @@
+/**
+ * The uWebSockets.js listener: sockets in, requests through the guard, onto the lanes.
+ *
+ * Thread: acceptor. Owns the listen socket and every response handle (in its exchanges).
+ * Nothing that a client sends may throw out of a handler: the native side would end the process.
+ */
+import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
+import { monotonicMs } from '../base/clock.js';
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { formatAddress } from '../base/ip-address.js';
+import { buildProblemReply, responseTimeField } from '../base/problem-reply.js';
+import type { RequestIdSource } from '../base/request-id.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
+import type { LaneDispatcher } from './lane-dispatcher.js';
+import type { UwsApp, UwsModule } from './native-binary.js';
+import { RequestGuard } from './request-guard.js';
+import { statusLine } from './status-line.js';
+import { UwsExchange, type ExchangeContext } from './uws-exchange.js';
+import { UwsHead } from './uws-head.js';
+
+const RETRY_AFTER = '\r\nRetry-After: 1';
+
+/** What the acceptor tells of the replies that it made without a worker. */
+export interface LocalReplyRecord {
+  readonly requestId: string;
+  readonly method: string;
+  readonly target: string;
+  readonly peer: string;
+  readonly kind: ProblemKind;
+  readonly durationMs: number;
+}
+
+export interface AcceptorOptions {
+  readonly uws: UwsModule;
+  readonly config: CompiledConfig;
+  readonly dispatcher: LaneDispatcher;
+  readonly requestIds: RequestIdSource;
+  onLocalReply(record: LocalReplyRecord): void;
+  /** A mistake of ours while handling one request; that request is cut off. */
+  onError(error: unknown): void;
+}
+
+export class Acceptor implements ExchangeContext {
+  readonly dispatcher: LaneDispatcher;
+  readonly bodyBytesMax: number;
+  isDraining = false;
+
+  private readonly app: UwsApp;
+  private readonly head: UwsHead;
+  private listenSocket: us_listen_socket | false = false;
+
+  constructor(private readonly options: AcceptorOptions) {
+    this.dispatcher = options.dispatcher;
+    this.bodyBytesMax = options.config.limits.bodyBytes;
+    this.head = new UwsHead(new RequestGuard(options.config.limits));
+    this.app = options.uws.App();
+    this.app.any('/*', (res, req) => this.onRequest(res, req));
+  }
+
+  /** Binds the port; resolves with it. Rejects when the address cannot be had. */
+  listen(): Promise<number> {
+    const { uws, config } = this.options;
+    const { host, port } = config.listen;
+    // Without this a second gateway on the same port would silently take half of the clients.
+    const exclusive = uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
+    return new Promise((resolve, reject) => {
+      this.app.listen(host, port, exclusive, (socket) => {
+        if (socket === false) {
+          reject(new Error(`cannot listen on ${host}:${port}: the address is in use or not ours`));
+          return;
+        }
+        this.listenSocket = socket;
+        resolve(uws.us_socket_local_port(socket));
+      });
+    });
+  }
+
+  /** No new connections; those that are open finish what they have, and close behind it. */
+  stopListening(): void {
+    this.isDraining = true;
+    if (this.listenSocket !== false) this.options.uws.us_listen_socket_close(this.listenSocket);
+    this.listenSocket = false;
+  }
+
+  /** Closes every connection at once. */
+  close(): void {
+    this.app.close();
+  }
+
+  // Hot path: every request passes here.
+  private onRequest(res: HttpResponse, req: HttpRequest): void {
+    let exchange: UwsExchange | null = null;
+    res.onAborted(() => exchange?.onAborted());
+    try {
+      exchange = this.accept(res, req);
+    } catch (error) {
+      this.options.onError(error);
+      if (exchange === null) res.close();
+    }
+  }
+
+  private accept(res: HttpResponse, req: HttpRequest): UwsExchange {
+    const nowMs = monotonicMs();
+    const { head } = this;
+    const peer = formatAddress(new Uint8Array(res.getRemoteAddress()));
+    const problem = head.read(req, peer);
+    const exchange = new UwsExchange(this, res, {
+      method: head.method,
+      target: head.target,
+      peer,
+      receivedMs: nowMs,
+      bodyBytes: head.bodyBytes,
+      mustClose: head.mustClose || problem !== null,
+    });
+    if (problem !== null) {
+      this.refuse(exchange, problem);
+      return exchange;
+    }
+    if (head.bodyBytes !== 0) {
+      res.onData((data, isLast) => this.onData(exchange, data, isLast));
+    }
+    exchange.index = this.dispatcher.trySend(
+      { receivedMs: nowMs, bodyBytes: head.bodyBytes, text: head.text },
+      exchange,
+    );
+    if (exchange.index === -1) this.shed(exchange);
+    return exchange;
+  }
+
+  private onData(exchange: UwsExchange, data: ArrayBuffer, isLast: boolean): void {
+    try {
+      exchange.onData(data, isLast, monotonicMs());
+    } catch (error) {
+      this.options.onError(error);
+      exchange.reply.abort();
+    }
+  }
+
+  /**
+   * Refusals are answered in a later turn, with the connection closed behind them: answered at
+   * once, the parser would read on in bytes that nobody has vouched for.
+   */
+  private refuse(exchange: UwsExchange, problem: ProblemKind): void {
+    setImmediate(() => this.replyLocally(exchange, problem, 'The request was refused.'));
+  }
+
+  private shed(exchange: UwsExchange): void {
+    const isUnserved = this.dispatcher.servedLanes === 0;
+    const kind = isUnserved ? PROBLEMS.notReady : PROBLEMS.overloaded;
+    const detail = 'The gateway takes no more requests now; try again shortly.';
+    if (exchange.request.bodyBytes === 0) this.replyLocally(exchange, kind, detail);
+    else setImmediate(() => this.replyLocally(exchange, kind, detail));
+  }
+
+  replyLocally(exchange: UwsExchange, kind: ProblemKind, detail: string): void {
+    if (exchange.reply.isOver) return;
+    exchange.reply.isOver = true;
+    const { request, res } = exchange;
+    const requestId = this.options.requestIds.next();
+    const durationMs = monotonicMs() - request.receivedMs;
+    const retry = kind.status === 503 ? RETRY_AFTER : '';
+    const extra = responseTimeField(durationMs) + retry;
+    const { block, body } = buildProblemReply(kind, requestId, detail, extra);
+    const mustClose = request.mustClose || request.bodyBytes !== 0 || this.isDraining;
+    res.cork(() => {
+      res.writeStatus(statusLine(kind.status));
+      res.writeHeader(REQUEST_ID_FIELD, block);
+      if (request.method !== 'HEAD') res.end(body, mustClose);
+      else if (mustClose) res.end('', true);
+      else res.endWithoutBody();
+    });
+    const { method, target, peer } = request;
+    this.options.onLocalReply({ requestId, method, target, peer, kind, durationMs });
+  }
+}

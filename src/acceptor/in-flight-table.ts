@@ -1,0 +1,125 @@
+/**
+ * The only map from an exchange id (index and generation) to the client's side of the exchange.
+ *
+ * Thread: acceptor. Owns the entries. An index is used again under a higher generation, so a
+ * record that comes late for an ended exchange finds nobody.
+ */
+import { assert, defined } from '../base/assert.js';
+
+/** The client's side of one exchange, as the lane sees it. No listener's types appear here. */
+export interface Downstream {
+  /** The reply's head, and with it the first part of the body or all of it. */
+  onResponseHead(head: ResponseHead): void;
+  /** A piece of the body. The view is valid inside the call only. */
+  onResponseBody(chunk: Uint8Array, isLast: boolean): void;
+  onResponseEnd(): void;
+  /** The reply cannot be completed: the client must see that it is cut off. */
+  onResponseAbort(): void;
+  /** The worker has taken so many bytes of the request body. */
+  onWindow(bytes: number): void;
+  /** The worker that served this exchange is gone. */
+  onLaneLost(): void;
+}
+
+/** A decoded RESPONSE_HEAD. The views are valid inside the call only. */
+export interface ResponseHead {
+  status: number;
+  flags: number;
+  bodyBytes: number;
+  block: Uint8Array;
+  inlineBody: Uint8Array;
+}
+
+interface Entry<D> {
+  generation: number;
+  lane: number;
+  downstream: D | null;
+}
+
+export class InFlightTable<D extends Downstream> {
+  private readonly entries: Entry<D>[] = [];
+  private readonly free: number[] = [];
+  private count = 0;
+  private onEmpty: (() => void) | null = null;
+
+  constructor(private readonly countMax: number) {
+    assert(countMax >= 1, 'at least one request may be in flight');
+  }
+
+  /** Requests that have started and not finished. */
+  get inFlight(): number {
+    return this.count;
+  }
+
+  get isFull(): boolean {
+    return this.count >= this.countMax;
+  }
+
+  /** Takes a place; returns its index. The caller has looked at isFull. */
+  add(downstream: D, lane: number): number {
+    assert(this.count < this.countMax, 'the in-flight table has a free place');
+    this.count++;
+    const index = this.free.pop() ?? this.entries.push({ generation: 0, lane: 0, downstream: null }) - 1;
+    const entry = this.entryAt(index);
+    entry.downstream = downstream;
+    entry.lane = lane;
+    return index;
+  }
+
+  generationOf(index: number): number {
+    return this.entryAt(index).generation;
+  }
+
+  laneOf(index: number): number {
+    return this.entryAt(index).lane;
+  }
+
+  /** Who waits for this record, or null when the exchange has ended. */
+  find(index: number, generation: number): D | null {
+    const entry = this.entries[index];
+    return entry !== undefined && entry.generation === generation ? entry.downstream : null;
+  }
+
+  /** Ends an exchange: its id is never found again. */
+  remove(index: number): void {
+    const entry = this.entryAt(index);
+    assert(entry.downstream !== null, 'an exchange ends once');
+    entry.downstream = null;
+    entry.generation = (entry.generation + 1) | 0;
+    this.free.push(index);
+    this.count--;
+    if (this.count === 0 && this.onEmpty !== null) this.onEmpty();
+  }
+
+  /** Resolves with true once nothing is in flight, or with false when the time is over. */
+  whenEmpty(timeoutMs: number): Promise<boolean> {
+    if (this.count === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const end = (isEmpty: boolean): void => {
+        clearTimeout(timer);
+        this.onEmpty = null;
+        resolve(isEmpty);
+      };
+      const timer = setTimeout(() => end(false), timeoutMs);
+      this.onEmpty = () => end(true);
+    });
+  }
+
+  /** Calls `visit` for each exchange of a lane; it may remove them. */
+  forEachOnLane(lane: number, visit: (downstream: D) => void): void {
+    for (const entry of this.entries) {
+      if (entry.downstream !== null && entry.lane === lane) visit(entry.downstream);
+    }
+  }
+
+  /** Calls `visit` for every exchange in flight; it may remove them. */
+  forEach(visit: (downstream: D) => void): void {
+    for (const entry of this.entries) {
+      if (entry.downstream !== null) visit(entry.downstream);
+    }
+  }
+
+  private entryAt(index: number): Entry<D> {
+    return defined(this.entries[index], 'the in-flight entry');
+  }
+}

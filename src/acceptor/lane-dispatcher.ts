@@ -1,0 +1,286 @@
+/**
+ * Sends requests down the lanes and brings the replies back to who waits for them.
+ *
+ * Thread: acceptor. Owns the acceptor's end of every lane and the in-flight table. Knows nothing
+ * of the listener: whatever implements Downstream can send and be answered.
+ *
+ * A cycle reads all replies and publishes all requests of one event loop turn at once. While work
+ * came in, the next turn looks again; after a few empty turns the lanes park and the workers ring.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { assert, defined } from '../base/assert.js';
+import type { RecordHandler } from '../channel/byte-ring.js';
+import { LaneEnd, type LaneMemory } from '../channel/lane.js';
+import {
+  FLAG_ANSWERED,
+  FLAG_END,
+  kindWithFlags,
+  REQUEST_ABORT,
+  REQUEST_BODY,
+  REQUEST_END,
+  RESPONSE_ABORT,
+  RESPONSE_BODY,
+  RESPONSE_END,
+  RESPONSE_HEAD,
+  WINDOW,
+  writeBare,
+  writeBody,
+  writeWindow,
+} from '../channel/records/record-kind.js';
+import { tryWriteRequestHead } from '../channel/records/request-head.js';
+import {
+  responseBlock,
+  responseBodyBytes,
+  responseInlineBody,
+  responseStatus,
+} from '../channel/records/response-head.js';
+import { type Downstream, InFlightTable, type ResponseHead } from './in-flight-table.js';
+
+/** Turns without work before the lanes park. Measured: 1 saves most wakes and hardly spins. */
+const EMPTY_TURNS_MAX = 1;
+
+/** What the acceptor says of a new request. */
+export interface NewRequest {
+  readonly receivedMs: number;
+  /** -1: not known. */
+  readonly bodyBytes: number;
+  readonly text: string;
+}
+
+class DispatchedLane implements RecordHandler {
+  end: LaneEnd | null = null;
+  inFlight = 0;
+  staleRecords = 0;
+
+  private readonly head: ResponseHead = {
+    status: 0,
+    flags: 0,
+    bodyBytes: 0,
+    block: new Uint8Array(0),
+    inlineBody: new Uint8Array(0),
+  };
+
+  constructor(private readonly table: InFlightTable<Downstream>) {}
+
+  // Hot path: every record of every reply.
+  onRecord(kind: number, flags: number, index: number, generation: number): void {
+    const downstream = this.table.find(index, generation);
+    if (downstream === null) {
+      this.staleRecords++;
+      return;
+    }
+    const ring = defined(this.end, 'the lane').consumer;
+    switch (kind) {
+      case RESPONSE_HEAD:
+        this.head.status = responseStatus(ring);
+        this.head.flags = flags;
+        this.head.bodyBytes = responseBodyBytes(ring);
+        this.head.block = responseBlock(ring);
+        this.head.inlineBody = responseInlineBody(ring);
+        downstream.onResponseHead(this.head);
+        break;
+      case RESPONSE_BODY: {
+        const { payload, payloadBytes } = ring;
+        const chunk = ring.sharedBytes.subarray(payload, payload + payloadBytes);
+        downstream.onResponseBody(chunk, (flags & FLAG_END) !== 0);
+        break;
+      }
+      case RESPONSE_END:
+        downstream.onResponseEnd();
+        break;
+      case RESPONSE_ABORT:
+        downstream.onResponseAbort();
+        break;
+      case WINDOW:
+        downstream.onWindow(ring.int(0));
+        break;
+      default:
+        assert(false, `unknown record kind ${kind}`);
+    }
+  }
+}
+
+/** How an exchange ends: replied to by its worker, left by the client, or answered instead. */
+export type ExchangeEnd = 'replied' | 'aborted' | 'answered';
+
+/** What a lane counts, for /stats. */
+export interface LaneFigures {
+  readonly isServed: boolean;
+  readonly inFlight: number;
+  readonly staleRecords: number;
+  readonly backlogBytes: number;
+}
+
+export class LaneDispatcher {
+  readonly table: InFlightTable<Downstream>;
+  private readonly lanes: DispatchedLane[] = [];
+  private isScheduled = false;
+  private emptyTurns = 0;
+  private isParked = false;
+  private readonly onTurn = (): void => {
+    this.isScheduled = false;
+    this.cycle();
+  };
+
+  /** `onError` hears of mistakes in our own handling of a record; the lanes go on. */
+  constructor(
+    laneCount: number,
+    inFlightMax: number,
+    private readonly onError: (error: unknown) => void,
+  ) {
+    this.table = new InFlightTable(inFlightMax);
+    for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
+  }
+
+  /** A worker serves this lane now, with fresh memory. */
+  attach(lane: number, memory: LaneMemory, port: MessagePort): void {
+    const dispatched = this.laneAt(lane);
+    dispatched.end = new LaneEnd(memory, 'acceptor', port);
+    this.schedule();
+  }
+
+  /** The lane's worker is gone: whoever waits on it hears so, and no request goes there. */
+  detach(lane: number): void {
+    this.laneAt(lane).end = null;
+    this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
+  }
+
+  /** The worker rang. */
+  onDoorbell(): void {
+    this.cycle();
+  }
+
+  get servedLanes(): number {
+    return this.lanes.reduce((count, lane) => count + (lane.end === null ? 0 : 1), 0);
+  }
+
+  figures(): LaneFigures[] {
+    return this.lanes.map((lane) => ({
+      isServed: lane.end !== null,
+      inFlight: lane.inFlight,
+      staleRecords: lane.staleRecords,
+      backlogBytes: lane.end?.producer.backlogBytes ?? 0,
+    }));
+  }
+
+  /**
+   * Hands a request to the lane with the fewest in flight. Returns its index in the in-flight
+   * table, or -1 when there is no room: the caller sheds it.
+   */
+  trySend(request: NewRequest, downstream: Downstream): number {
+    if (this.table.isFull) return -1;
+    const laneIndex = this.leastBusyLane();
+    if (laneIndex === -1) return -1;
+    const lane = this.laneAt(laneIndex);
+    const index = this.table.add(downstream, laneIndex);
+    const isSent = tryWriteRequestHead(defined(lane.end, 'the lane').producer, {
+      index,
+      generation: this.table.generationOf(index),
+      flags: request.bodyBytes === 0 ? FLAG_END : 0,
+      receivedMs: request.receivedMs,
+      bodyBytes: request.bodyBytes,
+      text: request.text,
+    });
+    if (!isSent) {
+      this.table.remove(index);
+      return -1;
+    }
+    lane.inFlight++;
+    this.schedule();
+    return index;
+  }
+
+  sendBody(index: number, chunk: Uint8Array, isLast: boolean): void {
+    const ring = this.producerOf(index);
+    if (ring === null) return;
+    const kind = kindWithFlags(REQUEST_BODY, isLast ? FLAG_END : 0);
+    writeBody(ring, kind, index, this.table.generationOf(index), chunk);
+    this.schedule();
+  }
+
+  sendEnd(index: number): void {
+    this.sendBare(REQUEST_END, index);
+  }
+
+  sendWindow(index: number, bytes: number): void {
+    const ring = this.producerOf(index);
+    if (ring === null) return;
+    writeWindow(ring, index, this.table.generationOf(index), bytes);
+    this.schedule();
+  }
+
+  /** The exchange is over for the client; the worker must hear of it when it has not finished. */
+  finish(index: number, end: ExchangeEnd): void {
+    if (end === 'aborted') this.sendBare(REQUEST_ABORT, index);
+    if (end === 'answered') this.sendBare(kindWithFlags(REQUEST_ABORT, FLAG_ANSWERED), index);
+    this.laneAt(this.table.laneOf(index)).inFlight--;
+    this.table.remove(index);
+  }
+
+  /** Looks at the lanes in this turn's end, and publishes what was written. */
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(this.onTurn);
+  }
+
+  private cycle(): void {
+    if (this.isParked) this.unpark();
+    let records = 0;
+    for (const lane of this.lanes) records += this.drain(lane);
+    for (const lane of this.lanes) lane.end?.publish();
+    this.emptyTurns = records > 0 ? 0 : this.emptyTurns + 1;
+    if (this.emptyTurns <= EMPTY_TURNS_MAX || !this.park()) this.schedule();
+  }
+
+  private drain(lane: DispatchedLane): number {
+    try {
+      return lane.end?.drain(lane) ?? 0;
+    } catch (error) {
+      this.onError(error);
+      return 1;
+    }
+  }
+
+  /** False when records came in meanwhile. */
+  private park(): boolean {
+    this.isParked = true;
+    for (const lane of this.lanes) {
+      if (lane.end !== null && !lane.end.consumer.park()) return false;
+    }
+    return true;
+  }
+
+  private unpark(): void {
+    this.isParked = false;
+    for (const lane of this.lanes) lane.end?.consumer.unpark();
+  }
+
+  private sendBare(kind: number, index: number): void {
+    const ring = this.producerOf(index);
+    if (ring === null) return;
+    writeBare(ring, kind, index, this.table.generationOf(index));
+    this.schedule();
+  }
+
+  private producerOf(index: number): LaneEnd['producer'] | null {
+    return this.laneAt(this.table.laneOf(index)).end?.producer ?? null;
+  }
+
+  // Hot path: a handful of lanes; a scan beats any structure.
+  private leastBusyLane(): number {
+    let best = -1;
+    let bestInFlight = Number.POSITIVE_INFINITY;
+    for (let lane = 0; lane < this.lanes.length; lane++) {
+      const candidate = this.laneAt(lane);
+      if (candidate.end === null || candidate.inFlight >= bestInFlight) continue;
+      best = lane;
+      bestInFlight = candidate.inFlight;
+    }
+    return best;
+  }
+
+  private laneAt(lane: number): DispatchedLane {
+    return defined(this.lanes[lane], 'the lane');
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Decides what may enter: method, target, Host, framing, counts and sizes.
+ *
+ * Thread: acceptor. The native parser below is lenient, so nothing it says is taken on trust
+ * (RFC 9112 sections 3, 5, 6 and 11.2). Every refusal closes the connection, and nothing of a
+ * refused request goes further.
+ *
+ * One guard is used again and again: begin(), field() for each field, then finish().
+ */
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+
+/** The parser has 98 slots; a head with more stalls in it, so ours must be lower. */
+const FIELDS_MAX = 90;
+const TARGET_CHARS_MAX = 8192;
+
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+]);
+
+const CHAR_FORBIDDEN = 0;
+const CHAR_EVERYWHERE = 1;
+const CHAR_QUERY_ONLY = 2;
+
+/** Which characters a target may hold (RFC 3986; browsers leave five more raw in a query). */
+const TARGET_CHARS = charTable((code) => {
+  const char = String.fromCharCode(code);
+  if (code < 0x21 || code > 0x7e || '#<>"\\'.includes(char)) return CHAR_FORBIDDEN;
+  return '^`{|}'.includes(char) ? CHAR_QUERY_ONLY : CHAR_EVERYWHERE;
+});
+const TOKEN_CHARS = charTable((code) =>
+  /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+const HOST_CHARS = charTable((code) =>
+  /[A-Za-z0-9._~:[\]%-]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+
+function charTable(valueOf: (code: number) => number): Uint8Array {
+  return Uint8Array.from({ length: 128 }, (_, code) => valueOf(code));
+}
+
+export interface GuardLimits {
+  readonly headerBytes: number;
+  readonly bodyBytes: number;
+}
+
+export class RequestGuard {
+  /** -1: chunked, not known. */
+  bodyBytes = 0;
+  /** The client asked to close, or the framing makes it unsafe to go on after the reply. */
+  mustClose = false;
+  isChunked = false;
+  /** Set when a value holds bytes above 0x7e, which the parser has decoded lossily. */
+  hasObsText = false;
+
+  private problem: ProblemKind | null = null;
+  private method = '';
+  private fieldCount = 0;
+  private headBytes = 0;
+  private hostCount = 0;
+  private lengthCount = 0;
+  private codingCount = 0;
+
+  constructor(private readonly limits: GuardLimits) {}
+
+  /** Starts with the request line. */
+  begin(method: string, target: string): void {
+    this.bodyBytes = 0;
+    this.mustClose = false;
+    this.isChunked = false;
+    this.hasObsText = false;
+    this.problem = null;
+    this.method = method;
+    this.fieldCount = 0;
+    this.headBytes = method.length + target.length + 11;
+    this.hostCount = 0;
+    this.lengthCount = 0;
+    this.codingCount = 0;
+    if (!METHODS.has(method)) this.refuseMethod(method);
+    else if (target.length > TARGET_CHARS_MAX) this.refuse(PROBLEMS.headTooLarge);
+    else if (!isTarget(target)) this.refuse(PROBLEMS.badTarget);
+  }
+
+  /**
+   * Looks at one field. True: it goes on to the worker. False: it belongs to this connection only
+   * (RFC 9110 7.6.1), or the request is refused.
+   *
+   * Hot path: every field of every request; a switch over the length avoids most comparisons.
+   */
+  field(name: string, value: string): boolean {
+    this.fieldCount++;
+    this.headBytes += name.length + value.length + 4;
+    this.checkChars(name, value);
+    switch (name.length) {
+      case 2:
+        return name !== 'te';
+      case 4:
+        return name === 'host' ? this.onHost(value) : true;
+      case 6:
+        return name !== 'expect';
+      case 7:
+        return name !== 'upgrade' && name !== 'trailer';
+      case 10:
+        return name === 'connection' ? this.onConnection(value) : name !== 'keep-alive';
+      case 14:
+        return name === 'content-length' ? this.onContentLength(value) : name !== 'http2-settings';
+      case 16:
+        return name !== 'proxy-connection';
+      case 17:
+        return name === 'transfer-encoding' ? this.onTransferEncoding(value) : true;
+      default:
+        return true;
+    }
+  }
+
+  /** Null: the request may enter. Else why not. */
+  finish(): ProblemKind | null {
+    if (this.problem !== null) return this.problem;
+    if (this.fieldCount > FIELDS_MAX || this.headBytes > this.limits.headerBytes) {
+      return PROBLEMS.headTooLarge;
+    }
+    if (this.hostCount !== 1) return PROBLEMS.badHost;
+    if (this.codingCount > 1 || this.lengthCount > 1) return PROBLEMS.badFraming;
+    if (this.codingCount === 1) {
+      if (this.lengthCount > 0) return PROBLEMS.badFraming;
+      this.isChunked = true;
+      this.bodyBytes = -1;
+      // What follows the last chunk is beyond our sight: never read on after it.
+      this.mustClose = true;
+    }
+    if (this.bodyBytes !== 0 && (this.method === 'GET' || this.method === 'HEAD')) {
+      return PROBLEMS.bodyNotAllowed;
+    }
+    return this.bodyBytes > this.limits.bodyBytes ? PROBLEMS.bodyTooLarge : null;
+  }
+
+  private refuse(kind: ProblemKind): false {
+    this.problem ??= kind;
+    return false;
+  }
+
+  private refuseMethod(method: string): void {
+    const isToken = method.length > 0 && allIn(TOKEN_CHARS, method);
+    this.refuse(isToken ? PROBLEMS.unknownMethod : PROBLEMS.badMethod);
+  }
+
+  private checkChars(name: string, value: string): void {
+    if (name.length === 0 || !allIn(TOKEN_CHARS, name)) this.refuse(PROBLEMS.badField);
+    for (let at = 0; at < value.length; at++) {
+      const code = value.charCodeAt(at);
+      if (code >= 0x20 && code < 0x7f) continue;
+      if (code > 0x7f) this.hasObsText = true;
+      else if (code !== 9) this.refuse(PROBLEMS.badField);
+    }
+  }
+
+  private onHost(value: string): boolean {
+    this.hostCount++;
+    return isHost(value) || this.refuse(PROBLEMS.badHost);
+  }
+
+  private onConnection(value: string): boolean {
+    if (value.length === 10 && value.toLowerCase() === 'keep-alive') return false;
+    for (const token of value.toLowerCase().split(',')) {
+      if (token.trim() === 'close') this.mustClose = true;
+    }
+    return true;
+  }
+
+  private onContentLength(value: string): boolean {
+    this.lengthCount++;
+    if (value.length === 0 || value.length > 15) return this.refuse(PROBLEMS.badLength);
+    let bytes = 0;
+    for (let at = 0; at < value.length; at++) {
+      const digit = value.charCodeAt(at) - 48;
+      if (digit < 0 || digit > 9) return this.refuse(PROBLEMS.badLength);
+      bytes = bytes * 10 + digit;
+    }
+    this.bodyBytes = bytes;
+    return false;
+  }
+
+  private onTransferEncoding(value: string): boolean {
+    this.codingCount++;
+    const coding = value.toLowerCase();
+    if (coding === 'chunked') return false;
+    const isMangled = coding.length === 0 || coding.includes('chunked') || !allIn(TOKEN_CHARS, value);
+    return this.refuse(isMangled ? PROBLEMS.badFraming : PROBLEMS.unknownCoding);
+  }
+}
+
+function allIn(table: Uint8Array, text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    if (table[text.charCodeAt(at)] !== 1) return false;
+  }
+  return true;
+}
+
+function isTarget(target: string): boolean {
+  if (target.charCodeAt(0) !== 47) return false;
+  let inQuery = false;
+  for (let at = 0; at < target.length; at++) {
+    const code = target.charCodeAt(at);
+    const where = TARGET_CHARS[code];
+    if (where === CHAR_EVERYWHERE) inQuery ||= code === 63;
+    else if (where !== CHAR_QUERY_ONLY || !inQuery) return false;
+  }
+  return true;
+}
+
+/** A reg-name, an IPv4 or a bracketed IPv6 address, and a port: no userinfo, no path. */
+function isHost(value: string): boolean {
+  if (value.length === 0 || value.length > 261 || !allIn(HOST_CHARS, value)) return false;
+  const isBracketed = value.charCodeAt(0) === 91;
+  const rest = isBracketed ? value.slice(value.indexOf(']') + 1) : value;
+  if (isBracketed && !value.includes(']')) return false;
+  const colon = rest.indexOf(':');
+  const name = colon === -1 ? rest : rest.slice(0, colon);
+  const port = colon === -1 ? '' : rest.slice(colon + 1);
+  if (name.includes('[') || name.includes(']') || (isBracketed ? name !== '' : name === '')) return false;
+  return isPort(port);
+}
+
+function isPort(port: string): boolean {
+  if (port.length > 5) return false;
+  for (let at = 0; at < port.length; at++) {
+    const code = port.charCodeAt(at);
+    if (code < 48 || code > 57) return false;
+  }
+  return Number(port) <= 65535;
+}

@@ -1,0 +1,190 @@
+/**
+ * One request on a uWebSockets.js connection: its body towards the lane, its reply to the client.
+ *
+ * Thread: acceptor. Owns the response handle until the reply is complete or the client is gone;
+ * after that the handle is never touched (uWebSockets.js would throw).
+ *
+ * Invariants: each direction holds at most one window of bytes, plus the one read (512 KiB at
+ * most) that the native side delivers whole. The exchange leaves the in-flight table exactly once.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
+import { FLAG_CLOSE } from '../channel/records/record-kind.js';
+import type { Downstream, ResponseHead } from './in-flight-table.js';
+import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
+import { UwsReply } from './uws-reply.js';
+
+/** Unless the connection's timer is set anew, the native side cuts uploads below 16 KB/s. */
+const UPLOAD_REFRESH_MS = 3000;
+
+/** What an exchange needs of its acceptor. */
+export interface ExchangeContext {
+  readonly dispatcher: LaneDispatcher;
+  readonly bodyBytesMax: number;
+  readonly isDraining: boolean;
+  /** Answers with a problem; used where the worker cannot. */
+  replyLocally(exchange: UwsExchange, kind: ProblemKind, detail: string): void;
+}
+
+export class UwsExchange implements Downstream {
+  /** Place in the in-flight table; -1 before it is sent and after it has ended. */
+  index = -1;
+  readonly reply: UwsReply;
+
+  private window = WINDOW_BYTES;
+  private received = 0;
+  private held: Buffer[] = [];
+  private isRequestComplete: boolean;
+  private isLastHeld = false;
+  private isPaused = false;
+  private refreshedMs: number;
+
+  constructor(
+    private readonly context: ExchangeContext,
+    readonly res: HttpResponse,
+    readonly request: {
+      readonly method: string;
+      readonly target: string;
+      readonly peer: string;
+      readonly receivedMs: number;
+      readonly bodyBytes: number;
+      readonly mustClose: boolean;
+    },
+  ) {
+    this.isRequestComplete = request.bodyBytes === 0;
+    this.refreshedMs = request.receivedMs;
+    this.reply = new UwsReply(res, {
+      onDone: () => this.leave('replied'),
+      onSent: (bytes) => this.creditReply(bytes),
+    });
+  }
+
+  /** Attached first of all: without it a later mistake would end the whole process. */
+  onAborted(): void {
+    this.reply.isOver = true;
+    this.leave('aborted');
+  }
+
+  // Hot path for uploads: each piece is copied once, straight into the ring.
+  onData(data: ArrayBuffer, isLast: boolean, nowMs: number): void {
+    if (this.reply.isOver || this.index === -1) return;
+    this.received += data.byteLength;
+    if (this.received > this.context.bodyBytesMax) {
+      this.replaceByProblem(PROBLEMS.bodyTooLarge, 'The request body is over limits.bodyBytes.');
+      return;
+    }
+    if (isLast) this.isRequestComplete = true;
+    else this.refreshUploadTimer(nowMs);
+    const bytes = new Uint8Array(data);
+    let at = 0;
+    if (this.held.length === 0) at = this.sendPieces(bytes, isLast);
+    if (at < bytes.length || (this.held.length > 0 && isLast)) this.hold(bytes.subarray(at), isLast);
+  }
+
+  /** Sends what the window allows; returns how many bytes went. The end goes with the last. */
+  private sendPieces(bytes: Uint8Array, isLast: boolean): number {
+    const { dispatcher } = this.context;
+    let at = 0;
+    while (at < bytes.length && this.window > 0) {
+      const size = Math.min(bytes.length - at, BODY_RECORD_BYTES_MAX, this.window);
+      const isEnd = isLast && at + size === bytes.length;
+      dispatcher.sendBody(this.index, bytes.subarray(at, at + size), isEnd);
+      this.window -= size;
+      at += size;
+    }
+    if (bytes.length === 0 && isLast) dispatcher.sendEnd(this.index);
+    return at;
+  }
+
+  private hold(rest: Uint8Array, isLast: boolean): void {
+    this.held.push(Buffer.from(rest));
+    this.isLastHeld = isLast;
+    // With the last piece here there is nothing more to hold back, and a pause would hide a
+    // client that leaves.
+    if (!isLast && !this.isPaused) {
+      this.isPaused = true;
+      this.res.pause();
+    }
+  }
+
+  onWindow(bytes: number): void {
+    this.window += bytes;
+    while (this.held.length > 0 && this.window > 0) {
+      const chunk = this.held[0] ?? Buffer.alloc(0);
+      const isLast = this.isLastHeld && this.held.length === 1;
+      const sent = this.sendPieces(chunk, isLast);
+      if (sent < chunk.length) {
+        this.held[0] = chunk.subarray(sent);
+        return;
+      }
+      this.held.shift();
+    }
+    if (this.held.length === 0) this.resume();
+  }
+
+  private resume(): void {
+    if (!this.isPaused || this.reply.isOver) return;
+    this.isPaused = false;
+    this.res.resume();
+  }
+
+  private refreshUploadTimer(nowMs: number): void {
+    if (this.isPaused || nowMs - this.refreshedMs < UPLOAD_REFRESH_MS) return;
+    this.refreshedMs = nowMs;
+    this.res.pause();
+    this.res.resume();
+  }
+
+  onResponseHead(head: ResponseHead): void {
+    if (this.reply.isOver) return;
+    // A paused connection would stay deaf after the reply.
+    this.resume();
+    const mustClose =
+      this.request.mustClose ||
+      !this.isRequestComplete ||
+      this.context.isDraining ||
+      (head.flags & FLAG_CLOSE) !== 0;
+    this.reply.sendHead(head, mustClose);
+  }
+
+  onResponseBody(chunk: Uint8Array, isLast: boolean): void {
+    this.reply.sendBody(chunk, isLast);
+  }
+
+  onResponseEnd(): void {
+    this.reply.sendEnd();
+  }
+
+  onResponseAbort(): void {
+    this.reply.abort();
+  }
+
+  onLaneLost(): void {
+    if (this.reply.isStarted) this.reply.abort();
+    else this.replaceByProblem(PROBLEMS.workerLost, 'The worker ended; try again.');
+  }
+
+  /** The gateway answers in the worker's place; the worker hears that the request is over. */
+  replaceByProblem(kind: ProblemKind, detail: string): void {
+    if (this.reply.isStarted) {
+      this.reply.abort();
+      return;
+    }
+    this.leave('answered');
+    this.resume();
+    this.context.replyLocally(this, kind, detail);
+  }
+
+  private creditReply(bytes: number): void {
+    if (this.index !== -1) this.context.dispatcher.sendWindow(this.index, bytes);
+  }
+
+  private leave(end: ExchangeEnd): void {
+    this.held = [];
+    if (this.index === -1) return;
+    const { index } = this;
+    this.index = -1;
+    this.context.dispatcher.finish(index, end);
+  }
+}

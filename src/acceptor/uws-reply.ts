@@ -1,0 +1,212 @@
+/**
+ * Writes one reply to a uWebSockets.js response, whatever the speed of the client.
+ *
+ * Thread: acceptor. Owns the bytes that the client has not taken yet: at most a window of them,
+ * since the worker stops without credit.
+ *
+ * Three shapes, since the library does not let one take another's place:
+ * whole (`end`), known length (`tryEnd`, which says how much it took), and chunked (`write`).
+ * Chunked pieces stay below the cork buffer and each has its own cork: larger ones can be lost
+ * under back-pressure in older cores.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+import { WINDOW_CREDIT_BYTES } from '../channel/lane.js';
+import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
+import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
+import type { ResponseHead } from './in-flight-table.js';
+import { statusLine } from './status-line.js';
+
+/** What surely fits the 16 KiB cork buffer. */
+const CORKED_BYTES = 15_000;
+const NOTHING = (): void => {};
+
+export interface ReplyListener {
+  /** The reply is complete as far as the gateway is concerned. */
+  onDone(): void;
+  /** The client's side took so many more bytes; called for every WINDOW_CREDIT_BYTES. */
+  onSent(bytes: number): void;
+}
+
+export class UwsReply {
+  /** The head is out. */
+  isStarted = false;
+  /** Complete, cut off, or the client is gone: the response handle must not be used. */
+  isOver = false;
+
+  private isChunked = false;
+  private mustClose = false;
+  private total = 0;
+  /** Body bytes handed to the library in whole chunks. */
+  private offset = 0;
+  private held: Buffer[] = [];
+  private isBlocked = false;
+  private isEndHeld = false;
+  private uncredited = 0;
+
+  constructor(
+    private readonly res: HttpResponse,
+    private readonly listener: ReplyListener,
+  ) {}
+
+  // Hot path: once for every reply.
+  sendHead(head: ResponseHead, mustClose: boolean): void {
+    this.isStarted = true;
+    this.mustClose = mustClose;
+    this.res.cork(() => this.writeHead(head));
+    if (!this.isChunked) return;
+    this.sendBody(head.inlineBody.subarray(this.offset), (head.flags & FLAG_END) !== 0);
+  }
+
+  private writeHead(head: ResponseHead): void {
+    const { res } = this;
+    const { flags, inlineBody, block } = head;
+    const isEnd = (flags & FLAG_END) !== 0;
+    const isCorkable = block.length + inlineBody.length <= CORKED_BYTES;
+    res.writeStatus(statusLine(head.status));
+    // The block is the id's value and the CRLF-joined rest of the head: one call for all of it.
+    res.writeHeader(REQUEST_ID_FIELD, block);
+    if ((flags & FLAG_BODILESS) !== 0) {
+      this.endBodiless(head.bodyBytes);
+    } else if (isEnd && isCorkable) {
+      this.markOver();
+      res.end(inlineBody, this.mustClose);
+      this.listener.onDone();
+    } else if (head.bodyBytes > 0 && !this.mustClose) {
+      this.total = head.bodyBytes;
+      this.watchWritable();
+      if (inlineBody.length > 0) this.writeKnown(inlineBody);
+    } else {
+      // Only `end` can close the connection behind a reply, and it ends chunked bodies only.
+      this.isChunked = true;
+      this.watchWritable();
+      if (inlineBody.length > 0 && isCorkable) this.writePiece(inlineBody);
+    }
+  }
+
+  private endBodiless(contentLength: number): void {
+    const { res } = this;
+    this.markOver();
+    if (this.mustClose) {
+      res.end('', true);
+    } else {
+      if (contentLength >= 0) res.writeHeader('Content-Length', String(contentLength));
+      res.endWithoutBody();
+    }
+    this.listener.onDone();
+  }
+
+  private watchWritable(): void {
+    this.res.onWritable((offset) => this.onWritable(offset));
+  }
+
+  sendBody(chunk: Uint8Array, isLast: boolean): void {
+    if (this.isOver) return;
+    if (this.isBlocked) {
+      if (chunk.length > 0) this.held.push(Buffer.from(chunk));
+    } else if (this.isChunked) {
+      this.writeChunked(chunk);
+    } else if (chunk.length > 0) {
+      this.res.cork(() => this.writeKnown(chunk));
+    }
+    if (isLast) this.sendEnd();
+  }
+
+  sendEnd(): void {
+    if (this.isOver || !this.isChunked) return;
+    if (this.isBlocked) {
+      this.isEndHeld = true;
+      return;
+    }
+    this.markOver();
+    this.res.cork(() => this.res.end('', this.mustClose));
+    this.listener.onDone();
+  }
+
+  abort(): void {
+    if (this.isOver) return;
+    this.markOver();
+    this.res.close();
+    this.listener.onDone();
+  }
+
+  /** Hands over a chunk of a reply with known length; the part not taken is held. */
+  private writeKnown(chunk: Uint8Array): boolean {
+    const [isTaken, isDone] = this.res.tryEnd(chunk, this.total);
+    if (isDone) {
+      this.markOver();
+      this.listener.onDone();
+      return true;
+    }
+    if (isTaken) {
+      this.offset += chunk.length;
+      this.credit(chunk.length);
+      return true;
+    }
+    this.isBlocked = true;
+    const taken = this.res.getWriteOffset() - this.offset;
+    this.offset += taken;
+    this.credit(taken);
+    this.held.unshift(Buffer.from(chunk.subarray(taken)));
+    return false;
+  }
+
+  /** Hands over a chunk in small pieces; what comes after a blocked piece is held. */
+  private writeChunked(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length && !this.isBlocked) {
+      const piece = chunk.subarray(at, at + CORKED_BYTES);
+      this.res.cork(() => this.writePiece(piece));
+      at += piece.length;
+    }
+    if (at < chunk.length) this.held.unshift(Buffer.from(chunk.subarray(at)));
+  }
+
+  private writePiece(piece: Uint8Array): void {
+    this.isBlocked = !this.res.write(piece);
+    this.offset += piece.length;
+    this.credit(piece.length);
+  }
+
+  /** The socket takes bytes again. `offset`: body bytes of a known length taken so far. */
+  private onWritable(offset: number): boolean {
+    if (this.isOver) return true;
+    if (this.isChunked) return this.onChunkedWritable();
+    this.isBlocked = false;
+    const first = this.held[0];
+    if (first !== undefined && offset > this.offset) {
+      // The library took more of the held chunk than it had said.
+      const taken = offset - this.offset;
+      this.offset = offset;
+      this.held[0] = first.subarray(taken);
+      this.credit(taken);
+    }
+    while (this.held.length > 0 && !this.isBlocked && !this.isOver) {
+      this.writeKnown(this.held.shift() ?? Buffer.alloc(0));
+    }
+    return !this.isBlocked;
+  }
+
+  private onChunkedWritable(): boolean {
+    // An empty cork is what makes the library send what it holds.
+    this.res.cork(NOTHING);
+    this.isBlocked = false;
+    while (this.held.length > 0 && !this.isBlocked) {
+      this.writeChunked(this.held.shift() ?? Buffer.alloc(0));
+    }
+    if (!this.isBlocked && this.isEndHeld) this.sendEnd();
+    return true;
+  }
+
+  private credit(bytes: number): void {
+    this.uncredited += bytes;
+    if (this.uncredited < WINDOW_CREDIT_BYTES) return;
+    const credited = this.uncredited;
+    this.uncredited = 0;
+    this.listener.onSent(credited);
+  }
+
+  private markOver(): void {
+    this.isOver = true;
+    this.held = [];
+  }
+}

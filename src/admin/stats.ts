@@ -1,0 +1,147 @@
+/**
+ * GET /stats: every figure, as JSON.
+ *
+ * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks nobody.
+ */
+import { monotonicMs } from '../base/clock.js';
+import { CounterBlock } from '../channel/counter-block.js';
+import { CoordinatorStatus } from '../channel/coordinator-status.js';
+import { TargetStateView, type TargetStateName } from '../channel/target-states.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import {
+  COUNTERS,
+  ROUTE_COUNTERS,
+  routeCounter,
+  TARGET_COUNTERS,
+  targetCounter,
+} from '../observability/counters.js';
+
+/** What changes from moment to moment and is not in shared memory. */
+export interface LiveFigures {
+  readonly version: string;
+  readonly startedMs: number;
+  readonly inFlight: number;
+  readonly threads: {
+    readonly acceptor: number;
+    readonly workers: readonly number[];
+    readonly coordinator: number;
+  };
+  readonly lanes: readonly object[];
+  readonly workerDeaths: readonly number[];
+  readonly coordinatorDeaths: number;
+}
+
+export interface StatsSources {
+  readonly config: CompiledConfig;
+  /** The acceptor's block first, then the workers'. */
+  readonly counters: readonly SharedArrayBuffer[];
+  readonly targets: SharedArrayBuffer;
+  readonly coordinatorStatus: SharedArrayBuffer;
+  live(): LiveFigures;
+}
+
+/** From best to worst: of targets with one address in several upstreams the worst is shown. */
+const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', 'OPEN'];
+
+export class StatsReader {
+  private readonly blocks: CounterBlock[];
+  private readonly targets: TargetStateView;
+  private readonly coordinator: CoordinatorStatus;
+
+  constructor(private readonly sources: StatsSources) {
+    this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
+    this.targets = new TargetStateView(sources.targets);
+    this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
+  }
+
+  /** The document that /stats shows. */
+  read(): Record<string, unknown> {
+    const live = this.sources.live();
+    const requests = this.sum(COUNTERS.requests);
+    const errors = this.sum(COUNTERS.errors);
+    return {
+      total_requests: requests,
+      total_errors: errors,
+      error_rate: requests === 0 ? 0 : errors / requests,
+      circuit_breakers: this.circuitBreakers(),
+      version: live.version,
+      uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
+      config_epoch: this.sources.config.epoch,
+      in_flight: live.inFlight,
+      counters: this.processFigures(),
+      routes: this.routes(),
+      targets: this.targetRows(),
+      threads: live.threads,
+      workers: this.workers(live),
+      coordinator: { deaths: live.coordinatorDeaths, ...this.coordinator.readCounts() },
+    };
+  }
+
+  private sum(index: number): number {
+    return this.blocks.reduce((total, block) => total + block.read(index), 0);
+  }
+
+  private processFigures(): Record<string, number> {
+    const names = Object.entries(COUNTERS).map(([name, index]) => [snakeCase(name), this.sum(index)]);
+    return Object.fromEntries(names);
+  }
+
+  private circuitBreakers(): Record<string, TargetStateName> {
+    const shown: Record<string, TargetStateName> = {};
+    for (const target of this.sources.config.targets) {
+      const state = this.targets.stateNameOf(target.index);
+      const before = shown[target.hostPort] ?? 'CLOSED';
+      const isWorse = STATES_BY_SEVERITY.indexOf(state) > STATES_BY_SEVERITY.indexOf(before);
+      shown[target.hostPort] = isWorse ? state : before;
+    }
+    return shown;
+  }
+
+  private routes(): Record<string, Record<string, number>> {
+    const { config } = this.sources;
+    const rows = config.routes.map((route) => {
+      const figures = Object.entries(ROUTE_COUNTERS).map(([name, figure]) => [
+        snakeCase(name),
+        this.sum(routeCounter(config, route.index, figure)),
+      ]);
+      return [route.name, Object.fromEntries(figures)];
+    });
+    return Object.fromEntries(rows);
+  }
+
+  private targetRows(): object[] {
+    const { config } = this.sources;
+    return config.targets.map((target) => {
+      const figures = Object.entries(TARGET_COUNTERS).map(([name, figure]) => [
+        snakeCase(name),
+        this.sum(targetCounter(config, target.index, figure)),
+      ]);
+      const sinceMs = this.targets.sinceMsOf(target.index);
+      return {
+        target: target.hostPort,
+        upstream: config.upstreams[target.upstreamIndex]?.name ?? '',
+        circuit_breaker: this.targets.stateNameOf(target.index),
+        in_state_seconds: sinceMs === 0 ? null : Math.round(monotonicMs() - sinceMs) / 1000,
+        consecutive_failures: this.targets.failuresOf(target.index),
+        times_opened: this.targets.opensOf(target.index),
+        ...Object.fromEntries(figures),
+      };
+    });
+  }
+
+  private workers(live: LiveFigures): object[] {
+    return live.lanes.map((lane, index) => {
+      const block = this.blocks[index + 1];
+      return {
+        ...lane,
+        deaths: live.workerDeaths[index] ?? 0,
+        requests: block?.read(COUNTERS.requests) ?? 0,
+        errors: block?.read(COUNTERS.errors) ?? 0,
+      };
+    });
+  }
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z0-9]+/g, (part) => `_${part.toLowerCase()}`);
+}

@@ -1,0 +1,36 @@
+/**
+ * Client addresses as text, from the bytes that the socket gives.
+ *
+ * Thread: any (pure). IPv4 in IPv6 (::ffff:a.b.c.d) is shown as IPv4; IPv6 follows RFC 5952.
+ */
+
+/** The text of a 4- or 16-byte address; empty for anything else. */
+export function formatAddress(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length !== 16) return '';
+  return isMappedV4(bytes) ? bytes.subarray(12).join('.') : formatV6(bytes);
+}
+
+function isMappedV4(bytes: Uint8Array): boolean {
+  for (let at = 0; at < 10; at++) if (bytes[at] !== 0) return false;
+  return bytes[10] === 0xff && bytes[11] === 0xff;
+}
+
+function formatV6(bytes: Uint8Array): string {
+  const groups: number[] = [];
+  for (let at = 0; at < 16; at += 2) groups.push(((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0));
+  const { start, length } = longestZeroRun(groups);
+  const text = (part: number[]): string => part.map((group) => group.toString(16)).join(':');
+  if (length < 2) return text(groups);
+  return `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
+}
+
+function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  let length = 0;
+  groups.forEach((group, at) => {
+    length = group === 0 ? length + 1 : 0;
+    if (length > best.length) best = { start: at - length + 1, length };
+  });
+  return best;
+}

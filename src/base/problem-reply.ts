@@ -1,0 +1,49 @@
+/**
+ * Builds the replies that the gateway makes itself: problem documents of RFC 9457 with the
+ * Proxy-Status field of RFC 9209.
+ *
+ * Thread: any (pure). Used by the acceptor (what never reaches a worker) and by the workers.
+ */
+import type { ProblemKind } from './gateway-error.js';
+
+export interface ProblemReply {
+  /** Field block as RESPONSE_HEAD has it: the request id, then CRLF-joined fields. */
+  readonly block: string;
+  readonly body: string;
+}
+
+/** The name under which Proxy-Status and Via speak of this gateway. */
+export const GATEWAY_PSEUDONYM = 'sluice';
+
+/**
+ * A reply for `kind`. `detail` says what was wrong and what to do; `extraFields` is empty or
+ * further fields, each beginning with CRLF.
+ */
+export function buildProblemReply(
+  kind: ProblemKind,
+  requestId: string,
+  detail: string,
+  extraFields: string,
+): ProblemReply {
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: kind.title,
+    status: kind.status,
+    detail,
+    code: kind.code,
+    requestId,
+  });
+  const error = kind.proxyError === '' ? '' : `; error=${kind.proxyError}`;
+  const block =
+    `${requestId}\r\nContent-Type: application/problem+json` +
+    `\r\nProxy-Status: ${GATEWAY_PSEUDONYM}${error}; details="${kind.code}"${extraFields}`;
+  return { block, body: `${body}\n` };
+}
+
+/** Seconds with three decimals, as X-Response-Time shows them. */
+export function responseTimeField(elapsedMs: number): string {
+  const ms = Math.max(0, Math.round(elapsedMs));
+  const rest = ms % 1000;
+  const padding = rest < 10 ? '00' : rest < 100 ? '0' : '';
+  return `\r\nX-Response-Time: ${(ms - rest) / 1000}.${padding}${rest}s`;
+}

@@ -1,0 +1,297 @@
+/**
+ * A single-producer single-consumer ring of variable-length records in shared memory.
+ *
+ * Thread: any (both ends). The producer writes any number of records, then publishes them with
+ * one store; the consumer reads up to what was published and gives the space back with one store.
+ *
+ *     control block (512 bytes)                 data (a power of two)
+ *     +0    head      written by the consumer   ┌────────┬──────────────┬─────────┬──────┐
+ *     +128  tail      written by the producer   │ record │ record       │ padding │ …    │
+ *     +256  parked    the consumer sleeps       └────────┴──────────────┴─────────┴──────┘
+ *     +384  starved   the producer waits for space
+ *
+ *     record: 16-byte header, payload, filled up to a multiple of 8
+ *     +0 length (header and payload)   +4 kind | flags << 8   +8 exchange index   +12 generation
+ *
+ * Positions are free-running 32-bit numbers; `& mask` makes them offsets. A record never
+ * straddles the end: a padding record fills the rest.
+ * Invariant: 0 <= tail - head <= capacity (in wrapping arithmetic).
+ */
+import { assert } from '../base/assert.js';
+
+export const RING_CONTROL_BYTES = 512;
+export const RECORD_HEADER_BYTES = 16;
+
+const HEAD_WORD = 0;
+const TAIL_WORD = 32;
+const PARKED_WORD = 64;
+const STARVED_WORD = 96;
+const ALIGNMENT = 8;
+const KIND_PADDING = 0;
+const KIND_MASK = 0xff;
+
+/** Bytes of shared memory that a ring of this capacity needs. */
+export function byteRingBytes(capacity: number): number {
+  return RING_CONTROL_BYTES + capacity;
+}
+
+/** The memory that both ends of a ring look at. */
+export interface ByteRingMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** Where the control block begins; a multiple of 128. */
+  readonly offset: number;
+  /** Data bytes; a power of two. */
+  readonly capacity: number;
+}
+
+/** What a consumer is called with for each record. The payload is valid only inside the call. */
+export interface RecordHandler {
+  onRecord(kind: number, flags: number, index: number, generation: number): void;
+}
+
+abstract class ByteRingEnd {
+  /** Views over the whole buffer: payload positions are absolute byte offsets into them. */
+  readonly sharedBytes: Buffer;
+  readonly sharedInts: Int32Array;
+  readonly sharedFloats: Float64Array;
+  protected readonly control: Int32Array;
+  protected readonly dataOffset: number;
+  protected readonly mask: number;
+  readonly capacity: number;
+
+  constructor(memory: ByteRingMemory) {
+    const { buffer, offset, capacity } = memory;
+    assert((capacity & (capacity - 1)) === 0 && capacity >= 1024, 'capacity is a power of two');
+    assert(offset % 128 === 0, 'a ring begins on its own cache lines');
+    assert(offset + byteRingBytes(capacity) <= buffer.byteLength, 'the ring lies in its buffer');
+    this.sharedBytes = Buffer.from(buffer);
+    this.sharedInts = new Int32Array(buffer, 0, buffer.byteLength >> 2);
+    this.sharedFloats = new Float64Array(buffer, 0, buffer.byteLength >> 3);
+    this.control = new Int32Array(buffer, offset, RING_CONTROL_BYTES >> 2);
+    this.dataOffset = offset + RING_CONTROL_BYTES;
+    this.capacity = capacity;
+    this.mask = capacity - 1;
+  }
+}
+
+/** A record that found the ring full and waits outside of it. */
+interface QueuedRecord {
+  readonly header: Int32Array;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The writing end. After a claim, `bytes`, `ints`, `floats` and `payload` say where the payload
+ * goes; nothing is visible to the consumer before {@link publish}.
+ */
+export class ByteRingProducer extends ByteRingEnd {
+  /** Where the claimed payload lies: in the ring, or in a queued record. */
+  bytes: Buffer;
+  ints: Int32Array;
+  floats: Float64Array;
+  /** Byte offset of the claimed payload in those views; a multiple of 8. */
+  payload = 0;
+
+  private tail: number;
+  private publishedTail: number;
+  private knownHead: number;
+  private queue: QueuedRecord[] = [];
+  private queuedBytes = 0;
+
+  constructor(memory: ByteRingMemory) {
+    super(memory);
+    this.bytes = this.sharedBytes;
+    this.ints = this.sharedInts;
+    this.floats = this.sharedFloats;
+    this.tail = Atomics.load(this.control, TAIL_WORD);
+    this.publishedTail = this.tail;
+    this.knownHead = Atomics.load(this.control, HEAD_WORD);
+  }
+
+  /** The largest payload that one record may have. */
+  get payloadBytesMax(): number {
+    return (this.capacity >> 2) - RECORD_HEADER_BYTES;
+  }
+
+  /** Bytes that wait outside of the full ring. */
+  get backlogBytes(): number {
+    return this.queuedBytes;
+  }
+
+  /** Claims a record; false when the ring is full or others already wait. */
+  tryClaim(kindAndFlags: number, index: number, generation: number, payloadBytes: number): boolean {
+    if (this.queue.length > 0) return false;
+    return this.claimInRing(kindAndFlags, index, generation, payloadBytes);
+  }
+
+  /**
+   * Claims a record that must not be lost: when the ring is full it is queued, and goes in at a
+   * later publish, in order. The caller's window bounds how much can gather there.
+   */
+  claim(kindAndFlags: number, index: number, generation: number, payloadBytes: number): void {
+    if (this.queue.length === 0) {
+      if (this.claimInRing(kindAndFlags, index, generation, payloadBytes)) return;
+    }
+    const memory = new ArrayBuffer((payloadBytes + ALIGNMENT - 1) & -ALIGNMENT);
+    this.bytes = Buffer.from(memory, 0, payloadBytes);
+    this.ints = new Int32Array(memory);
+    this.floats = new Float64Array(memory);
+    this.payload = 0;
+    const header = Int32Array.of(kindAndFlags, index, generation);
+    this.queue.push({ header, bytes: this.bytes });
+    this.queuedBytes += payloadBytes;
+  }
+
+  // Hot path: every record of every request; bench/channel watches it.
+  private claimInRing(
+    kindAndFlags: number,
+    index: number,
+    generation: number,
+    payloadBytes: number,
+  ): boolean {
+    const length = RECORD_HEADER_BYTES + payloadBytes;
+    const padded = (length + ALIGNMENT - 1) & -ALIGNMENT;
+    assert(padded <= this.capacity >> 2, 'a record is at most a quarter of the ring');
+    let at = this.tail & this.mask;
+    const toEnd = this.capacity - at;
+    const padding = toEnd < padded ? toEnd : 0;
+    if (!this.hasSpace(padded + padding)) return false;
+    const ints = this.sharedInts;
+    if (padding > 0) {
+      const word = (this.dataOffset + at) >> 2;
+      ints[word] = padding;
+      ints[word + 1] = KIND_PADDING;
+      this.tail = (this.tail + padding) | 0;
+      at = 0;
+    }
+    const start = this.dataOffset + at;
+    const word = start >> 2;
+    ints[word] = length;
+    ints[word + 1] = kindAndFlags;
+    ints[word + 2] = index;
+    ints[word + 3] = generation;
+    this.tail = (this.tail + padded) | 0;
+    this.bytes = this.sharedBytes;
+    this.ints = ints;
+    this.floats = this.sharedFloats;
+    this.payload = start + RECORD_HEADER_BYTES;
+    return true;
+  }
+
+  private hasSpace(bytes: number): boolean {
+    if (((this.tail - this.knownHead) | 0) + bytes <= this.capacity) return true;
+    this.knownHead = Atomics.load(this.control, HEAD_WORD);
+    return ((this.tail - this.knownHead) | 0) + bytes <= this.capacity;
+  }
+
+  /**
+   * Makes all claimed records visible. True when the consumer sleeps and must be woken; it is
+   * then counted as awake, so that only one of many publishes wakes it.
+   */
+  publish(): boolean {
+    if (this.queue.length > 0) this.moveQueueIntoRing();
+    if (this.tail === this.publishedTail) return false;
+    Atomics.store(this.control, TAIL_WORD, this.tail);
+    this.publishedTail = this.tail;
+    if (Atomics.load(this.control, PARKED_WORD) === 0) return false;
+    return Atomics.exchange(this.control, PARKED_WORD, 0) === 1;
+  }
+
+  private moveQueueIntoRing(): void {
+    let moved = this.moveWhileSpace(0);
+    if (moved < this.queue.length) {
+      // Ask for a wake before the second look, so that space given back meanwhile is not missed.
+      Atomics.store(this.control, STARVED_WORD, 1);
+      moved = this.moveWhileSpace(moved);
+      if (moved === this.queue.length) Atomics.store(this.control, STARVED_WORD, 0);
+    }
+    if (moved > 0) this.queue.splice(0, moved);
+  }
+
+  private moveWhileSpace(from: number): number {
+    let moved = from;
+    for (; moved < this.queue.length; moved++) {
+      const record = this.queue[moved];
+      if (record === undefined) break;
+      const [kindAndFlags = 0, index = 0, generation = 0] = record.header;
+      if (!this.claimInRing(kindAndFlags, index, generation, record.bytes.length)) break;
+      record.bytes.copy(this.bytes, this.payload);
+      this.queuedBytes -= record.bytes.length;
+    }
+    return moved;
+  }
+}
+
+/** The reading end. Inside the handler, `payload` and `payloadBytes` say where the payload is. */
+export class ByteRingConsumer extends ByteRingEnd {
+  payload = 0;
+  payloadBytes = 0;
+  private head: number;
+
+  constructor(memory: ByteRingMemory) {
+    super(memory);
+    this.head = Atomics.load(this.control, HEAD_WORD);
+  }
+
+  /** An int of the current payload. */
+  int(byteOffset: number): number {
+    return this.sharedInts[(this.payload + byteOffset) >> 2] ?? 0;
+  }
+
+  /** A double of the current payload. */
+  float(byteOffset: number): number {
+    return this.sharedFloats[(this.payload + byteOffset) >> 3] ?? 0;
+  }
+
+  /**
+   * Hands every published record to the handler and gives their space back. Returns how many.
+   * A handler that throws loses its own record only: the error goes on after the space is back.
+   */
+  drain(handler: RecordHandler): number {
+    const tail = Atomics.load(this.control, TAIL_WORD);
+    let count = 0;
+    try {
+      while (this.head !== tail) {
+        const start = this.dataOffset + (this.head & this.mask);
+        const word = start >> 2;
+        const ints = this.sharedInts;
+        const length = ints[word] ?? 0;
+        const kindAndFlags = ints[word + 1] ?? 0;
+        assert(length >= 8 && length <= this.capacity, 'a record has a sane length');
+        this.head = (this.head + ((length + ALIGNMENT - 1) & -ALIGNMENT)) | 0;
+        if ((kindAndFlags & KIND_MASK) === KIND_PADDING) continue;
+        this.payload = start + RECORD_HEADER_BYTES;
+        this.payloadBytes = length - RECORD_HEADER_BYTES;
+        count++;
+        handler.onRecord(
+          kindAndFlags & KIND_MASK,
+          kindAndFlags >>> 8,
+          ints[word + 2] ?? 0,
+          ints[word + 3] ?? 0,
+        );
+      }
+    } finally {
+      Atomics.store(this.control, HEAD_WORD, this.head);
+    }
+    return count;
+  }
+
+  /** True when the producer ran out of space and must be woken, now that some was given back. */
+  takeStarved(): boolean {
+    if (Atomics.load(this.control, STARVED_WORD) === 0) return false;
+    return Atomics.exchange(this.control, STARVED_WORD, 0) === 1;
+  }
+
+  /** Says that the consumer is about to sleep. False when records came in: it must not sleep. */
+  park(): boolean {
+    Atomics.store(this.control, PARKED_WORD, 1);
+    if (Atomics.load(this.control, TAIL_WORD) === this.head) return true;
+    Atomics.store(this.control, PARKED_WORD, 0);
+    return false;
+  }
+
+  /** Says that the consumer is awake for another reason: the producer need not wake it. */
+  unpark(): void {
+    if (Atomics.load(this.control, PARKED_WORD) !== 0) Atomics.store(this.control, PARKED_WORD, 0);
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * Asks, replies and tells between the workers and the coordinator: both ends.
+ *
+ * Thread: any (both ends). Each end owns its side of the rings and nothing else.
+ *
+ *     worker k                                             coordinator
+ *     ask, tellOutcome, flush ══ requests of lane k ══►    onAsk, onTell
+ *     drainReplies            ◄══ replies of lane k ══     (published lane by lane)
+ *                             ◄·· MessagePort, only if the worker sleeps
+ *     main: CoordinatorControl ══ control ══►              onWorkerLost, onMail, onStop
+ *
+ * A slot names the generation of the worker that it belongs to. The coordinator passes over the
+ * asks of an earlier generation and the worker passes over its replies, so that rings need no
+ * reset when a worker is replaced. Tells count whatever their generation is: what a target did
+ * stays true, and a ticket that was given back already is not found again.
+ *
+ * A coordinator that is started again may see slots twice. An ask seen twice may use up more of
+ * a limit, never less; its second reply is for an ask that the worker does not know any more,
+ * and the worker gives it back.
+ */
+import { assert } from '../base/assert.js';
+import { CONTROL_MAIL, CONTROL_STOP, CONTROL_WORKER_LOST } from './coordinator-control.js';
+import {
+  ASKS_PENDING_MAX,
+  type CoordinatorLaneMemory,
+  type CoordinatorMemory,
+} from './coordinator-memory.js';
+import type { WakePort } from './coordinator-messages.js';
+import {
+  type AskFields,
+  AskView,
+  OUTCOME_CANCELLED,
+  OUTCOME_SUCCESS,
+  ReplyFields,
+  ReplyView,
+  SLOT_ASK,
+  SLOT_TELL,
+  type TellFields,
+  TellView,
+  writeAsk,
+  writeReply,
+  writeTell,
+} from './coordinator-records.js';
+import { CoordinatorStatus, counterIndex } from './coordinator-status.js';
+import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
+import { TargetStateView } from './target-states.js';
+import { TellQueue } from './tell-queue.js';
+
+/** Slots of one lane that are handled before the next lane has its turn. */
+export const LANE_BATCH_MAX = 256;
+
+const UNANSWERED_ASKS = counterIndex('unansweredAsks');
+const STALE_ASKS = counterIndex('staleAsks');
+
+/** Called by the worker end for each reply; the view is valid only inside the call. */
+export interface ReplyHandler {
+  /** False: the ask is not known (it was given up), and its ticket is given back at once. */
+  onReply(reply: ReplyView): boolean;
+}
+
+/** The end of one worker. Hot path: one ask or tell a request. */
+export class CoordinatorWorkerEnd {
+  readonly generation: number;
+  readonly targets: TargetStateView;
+  private readonly requests: SlotRingProducer;
+  private readonly replies: SlotRingConsumer;
+  private readonly status: CoordinatorStatus;
+  private readonly queue = new TellQueue();
+  private readonly reply = new ReplyView();
+  private readonly tell: TellFields = { targetIndex: 0, ticket: 0, outcome: 0, upstreamIndex: 0 };
+  /** For each target the flush in which its last tell was a plain success; -1: it was not. */
+  private readonly successFlush: Int32Array;
+  private flushes = 0;
+  private pending = 0;
+  private mustWake = false;
+  private isDraining = false;
+
+  constructor(memory: CoordinatorLaneMemory) {
+    this.status = new CoordinatorStatus(memory.status);
+    this.generation = this.status.generationOf(memory.lane);
+    this.targets = new TargetStateView(memory.targets);
+    this.requests = new SlotRingProducer(memory.rings.requests);
+    this.replies = new SlotRingConsumer(memory.rings.replies);
+    this.successFlush = new Int32Array(this.targets.targetCountMax).fill(-1);
+    this.replies.skipAll();
+    this.replies.park();
+  }
+
+  /** Asks that have neither a reply nor been abandoned. */
+  get pendingAsks(): number {
+    return this.pending;
+  }
+
+  /** Plain tells that were let go while the coordinator was down for long. */
+  get droppedTells(): number {
+    return this.queue.dropped;
+  }
+
+  /** Writes the ask; false: there is no room, and the caller sheds. Visible after a flush. */
+  ask(ask: AskFields): boolean {
+    if (this.pending >= ASKS_PENDING_MAX) return false;
+    const base = this.requests.claim();
+    if (base === NO_SLOT) return false;
+    writeAsk(this.requests.words, base, this.generation, ask);
+    this.pending += 1;
+    this.mustWake = true;
+    return true;
+  }
+
+  /** The caller gave up on an ask: its late reply will be refused by the handler. */
+  abandonAsk(): void {
+    assert(this.pending > 0, 'only a pending ask is abandoned');
+    this.pending -= 1;
+  }
+
+  /** Says once for each admitted try what came of it. Visible after a flush. */
+  tellOutcome(targetIndex: number, ticket: number, outcome: number, upstreamIndex: number): void {
+    assert(targetIndex >= 0 && targetIndex < this.successFlush.length, 'the target is known');
+    assert(outcome >= OUTCOME_SUCCESS && outcome <= OUTCOME_CANCELLED, 'the outcome is known');
+    const isPlain = ticket === 0;
+    if (isPlain && outcome === OUTCOME_CANCELLED) return;
+    const isPlainSuccess = isPlain && outcome === OUTCOME_SUCCESS;
+    // The coordinator takes one flush in one go: of successes in a row the first says it all.
+    if (isPlainSuccess && this.successFlush[targetIndex] === this.flushes) return;
+    this.successFlush[targetIndex] = isPlainSuccess ? this.flushes : -1;
+    if (!isPlainSuccess) this.mustWake = true;
+    this.tell.targetIndex = targetIndex;
+    this.tell.ticket = ticket;
+    this.tell.outcome = outcome;
+    this.tell.upstreamIndex = upstreamIndex;
+    if (this.queue.length > 0 || !this.writeTell()) this.queue.push(this.tell);
+  }
+
+  /**
+   * Makes asks and tells visible, and wakes the coordinator if it sleeps and something waits for
+   * it. Plain successes wait until it wakes by itself. True: there was no room for some tells,
+   * and the caller should flush again soon.
+   */
+  flush(): boolean {
+    while (this.queue.length > 0 && this.requests.hasRoom()) {
+      this.queue.shiftInto(this.tell);
+      this.writeTell();
+    }
+    if (this.requests.publish()) this.flushes = (this.flushes + 1) & 0x7fffffff;
+    const isHalfFull = this.requests.countUsed() * 2 >= this.requests.slotCount;
+    if (this.mustWake || isHalfFull) this.status.wakeCoordinator();
+    this.mustWake = false;
+    return this.queue.length > 0;
+  }
+
+  /**
+   * Hands every reply to the handler, until there is none and the next one would wake us. The
+   * number of replies; those of an earlier generation are not among them.
+   */
+  drainReplies(handler: ReplyHandler): number {
+    assert(!this.isDraining, 'a reply handler does not drain replies');
+    this.isDraining = true;
+    let count = 0;
+    try {
+      do {
+        count += this.drainPublished(handler);
+      } while (!this.replies.park());
+    } finally {
+      this.isDraining = false;
+    }
+    return count;
+  }
+
+  private drainPublished(handler: ReplyHandler): number {
+    let count = 0;
+    let isGivenBack = false;
+    try {
+      for (let base = this.replies.next(); base !== NO_SLOT; base = this.replies.next()) {
+        this.reply.bind(this.replies.words, base);
+        if (this.reply.generation !== this.generation) continue;
+        count += 1;
+        if (handler.onReply(this.reply)) this.pending -= 1;
+        else isGivenBack = this.giveBack() || isGivenBack;
+      }
+    } finally {
+      this.replies.release();
+    }
+    if (isGivenBack) this.flush();
+    return count;
+  }
+
+  private giveBack(): boolean {
+    const { ticket, targetIndex, upstreamIndex } = this.reply;
+    if (ticket === 0) return false;
+    this.tellOutcome(targetIndex, ticket, OUTCOME_CANCELLED, upstreamIndex);
+    return true;
+  }
+
+  private writeTell(): boolean {
+    const base = this.requests.claim();
+    if (base === NO_SLOT) return false;
+    writeTell(this.requests.words, base, this.generation, this.tell);
+    return true;
+  }
+}
+
+/** What the coordinator does with what it is asked and told. Views are valid inside the call. */
+export interface CoordinatorHandler {
+  /** Fills in the reply, which was cleared. */
+  onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void;
+  onTell(lane: number, tell: TellView, nowMs: number): void;
+  /** The worker of this lane and generation is gone. */
+  onWorkerLost(lane: number, generation: number, nowMs: number): void;
+  onMail(): void;
+  onStop(): void;
+}
+
+interface CoordinatorLane {
+  readonly index: number;
+  readonly requests: SlotRingConsumer;
+  readonly replies: SlotRingProducer;
+  wakePort: WakePort | null;
+}
+
+/** The coordinator's end of all lanes and of the control ring. Hot path: every ask. */
+export class CoordinatorEnd {
+  readonly status: CoordinatorStatus;
+  private readonly lanes: readonly CoordinatorLane[];
+  private readonly control: SlotRingConsumer;
+  private readonly ask = new AskView();
+  private readonly tell = new TellView();
+  private readonly reply = new ReplyFields();
+  private nowMs = 0;
+
+  constructor(memory: CoordinatorMemory) {
+    this.status = new CoordinatorStatus(memory.status);
+    this.control = new SlotRingConsumer(memory.control);
+    this.lanes = memory.lanes.map((rings, index) => ({
+      index,
+      requests: new SlotRingConsumer(rings.requests),
+      replies: new SlotRingProducer(rings.replies),
+      wakePort: null,
+    }));
+  }
+
+  /** Wakes the worker at once: replies may have been published while there was no port. */
+  setWakePort(lane: number, port: WakePort): void {
+    const end = this.lanes[lane];
+    assert(end !== undefined, 'the wake port belongs to a lane');
+    end.wakePort = port;
+    port.postMessage(0);
+  }
+
+  /** Handles what is there, at most a batch a lane. The number of slots handled. */
+  drain(handler: CoordinatorHandler, nowMs: number): number {
+    this.nowMs = nowMs;
+    let count = this.drainControl(handler);
+    for (const lane of this.lanes) count += this.drainLane(lane, handler);
+    return count;
+  }
+
+  /** Sleeps until something is asked or told that does not bear waiting, or the time is over. */
+  park(timeoutMs: number): void {
+    this.status.armDoorbell();
+    if (this.hasWork()) this.status.disarmDoorbell();
+    else this.status.waitForDoorbell(timeoutMs);
+  }
+
+  private hasWork(): boolean {
+    if (!this.control.isEmpty()) return true;
+    for (const lane of this.lanes) if (!lane.requests.isEmpty()) return true;
+    return false;
+  }
+
+  private drainControl(handler: CoordinatorHandler): number {
+    let count = 0;
+    try {
+      for (let base = this.control.next(); base !== NO_SLOT; base = this.control.next()) {
+        count += 1;
+        this.handleControl(base, handler);
+      }
+    } finally {
+      this.control.release();
+    }
+    return count;
+  }
+
+  private handleControl(base: number, handler: CoordinatorHandler): void {
+    const kind = this.control.words[base] as number;
+    if (kind === CONTROL_MAIL) handler.onMail();
+    else if (kind === CONTROL_STOP) handler.onStop();
+    else {
+      assert(kind === CONTROL_WORKER_LOST, 'the kind of a control slot is known');
+      const lane = this.control.words[base + 1] as number;
+      handler.onWorkerLost(lane, this.control.words[base + 2] as number, this.nowMs);
+    }
+  }
+
+  private drainLane(lane: CoordinatorLane, handler: CoordinatorHandler): number {
+    const generation = this.status.generationOf(lane.index);
+    let count = 0;
+    try {
+      for (; count < LANE_BATCH_MAX; count += 1) {
+        const base = lane.requests.next();
+        if (base === NO_SLOT) break;
+        this.handleSlot(lane, base, generation, handler);
+      }
+    } finally {
+      // Replies first: after a crash in between, an ask is seen twice rather than never. A slot
+      // that made us throw is given back as well, or every next coordinator would fall over it.
+      this.publishReplies(lane);
+      lane.requests.release();
+    }
+    return count;
+  }
+
+  private handleSlot(
+    lane: CoordinatorLane,
+    base: number,
+    generation: number,
+    handler: CoordinatorHandler,
+  ): void {
+    const words = lane.requests.words;
+    if (words[base] === SLOT_TELL) {
+      this.tell.bind(words, base);
+      handler.onTell(lane.index, this.tell, this.nowMs);
+      return;
+    }
+    assert(words[base] === SLOT_ASK, 'the kind of a request slot is known');
+    this.ask.bind(words, base);
+    if (this.ask.generation !== generation) {
+      this.status.count(STALE_ASKS, 1);
+      return;
+    }
+    // Before the decision: what cannot be answered must not use up a limit.
+    if (!lane.replies.hasRoom()) {
+      this.status.count(UNANSWERED_ASKS, 1);
+      return;
+    }
+    this.reply.clear();
+    handler.onAsk(lane.index, this.ask, this.reply, this.nowMs);
+    writeReply(lane.replies.words, lane.replies.claim(), this.ask, this.reply);
+  }
+
+  private publishReplies(lane: CoordinatorLane): void {
+    if (!lane.replies.publish() || !lane.replies.takeParked()) return;
+    lane.wakePort?.postMessage(0);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * All the shared memory between the coordinator and everybody else.
+ *
+ * Thread: any (both ends). The main thread allocates it once for one configuration epoch and
+ * keeps it, so that a coordinator that is started again finds its state as it was.
+ *
+ *     region         written by               read by
+ *     lanes[k]       worker k, coordinator    coordinator, worker k   (a ring each way)
+ *     control        main                     coordinator             (a ring one way)
+ *     status         coordinator, see there   all
+ *     targets        coordinator              all
+ *     upstreams      coordinator              coordinator             (cursors)
+ *     probes         coordinator              coordinator             (who holds which ticket)
+ *     compactBuckets coordinator              coordinator             (limiter rows)
+ *     wideBuckets    coordinator              coordinator             (limiter rows; may be empty)
+ */
+import { assert } from '../base/assert.js';
+import { allocateCoordinatorStatus } from './coordinator-status.js';
+import { allocateSlotRing } from './slot-ring.js';
+import { allocateTargetStates } from './target-states.js';
+
+/** Slots of a worker's ring to the coordinator: asks and tells. */
+export const REQUEST_SLOTS = 4096;
+/** Asks that a worker may wait for at one time: half of the replies that find room. */
+export const ASKS_PENDING_MAX = 2048;
+const REPLY_SLOTS = 2 * ASKS_PENDING_MAX;
+const CONTROL_SLOTS = 256;
+const WORKERS_MAX = 1024;
+
+export interface CoordinatorLaneRings {
+  /** Asks and tells. */
+  readonly requests: SharedArrayBuffer;
+  readonly replies: SharedArrayBuffer;
+}
+
+/** Everything, as the coordinator and the main thread hold it. Can be cloned to a thread. */
+export interface CoordinatorMemory {
+  /** The configuration epoch whose indexes the memory speaks of. */
+  readonly epoch: number;
+  readonly lanes: readonly CoordinatorLaneRings[];
+  readonly control: SharedArrayBuffer;
+  readonly status: SharedArrayBuffer;
+  readonly targets: SharedArrayBuffer;
+  readonly upstreams: SharedArrayBuffer;
+  readonly probes: SharedArrayBuffer;
+  readonly compactBuckets: SharedArrayBuffer;
+  readonly wideBuckets: SharedArrayBuffer;
+}
+
+/** The part that worker k gets. Can be cloned to a thread. */
+export interface CoordinatorLaneMemory {
+  readonly lane: number;
+  readonly rings: CoordinatorLaneRings;
+  readonly status: SharedArrayBuffer;
+  readonly targets: SharedArrayBuffer;
+}
+
+/** Sizes; those in bytes are the business of the coordinator's own tables. */
+export interface CoordinatorShape {
+  readonly epoch: number;
+  readonly workers: number;
+  readonly targets: number;
+  readonly upstreamBytes: number;
+  readonly probeBytes: number;
+  readonly compactBucketBytes: number;
+  readonly wideBucketBytes: number;
+}
+
+/** Pages that nobody touches cost no memory: large tables may be sized for the worst case. */
+export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
+  assert(shape.workers >= 1 && shape.workers <= WORKERS_MAX, 'between 1 and 1024 workers');
+  return {
+    epoch: shape.epoch,
+    lanes: Array.from({ length: shape.workers }, () => ({
+      requests: allocateSlotRing(REQUEST_SLOTS),
+      replies: allocateSlotRing(REPLY_SLOTS),
+    })),
+    control: allocateSlotRing(CONTROL_SLOTS),
+    status: allocateCoordinatorStatus(shape.workers),
+    targets: allocateTargetStates(shape.targets),
+    upstreams: new SharedArrayBuffer(shape.upstreamBytes),
+    probes: new SharedArrayBuffer(shape.probeBytes),
+    compactBuckets: new SharedArrayBuffer(shape.compactBucketBytes),
+    wideBuckets: new SharedArrayBuffer(shape.wideBucketBytes),
+  };
+}
+
+export function laneMemoryOf(memory: CoordinatorMemory, lane: number): CoordinatorLaneMemory {
+  const rings = memory.lanes[lane];
+  assert(rings !== undefined, 'the lane has rings');
+  return { lane, rings, status: memory.status, targets: memory.targets };
+}

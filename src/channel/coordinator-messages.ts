@@ -1,0 +1,39 @@
+/**
+ * What the main thread and the coordinator say to each other by postMessage: rare, not urgent.
+ *
+ * Thread: any (both ends). Plain data that survives a structured clone.
+ */
+import type { MessagePort } from 'node:worker_threads';
+
+/** From the coordinator to the main thread. */
+export type CoordinatorMessage =
+  /** `osThreadId`: of the operating system, so that its CPU time can be looked up. */
+  | { readonly type: 'started'; readonly osThreadId: number }
+  | {
+      readonly type: 'breaker';
+      readonly targetIndex: number;
+      readonly from: number;
+      readonly to: number;
+      readonly reason: BreakerReason;
+      /** On the monotonic clock. */
+      readonly atMs: number;
+    };
+
+export type BreakerReason =
+  | 'consecutiveFailures'
+  | 'openPeriodOver'
+  | 'probeSucceeded'
+  | 'probeFailed';
+
+/**
+ * From the main thread to the coordinator; it looks for mail only when the control ring says so.
+ * The port is in the transfer list.
+ */
+export interface CoordinatorMail {
+  readonly type: 'wakePort';
+  readonly lane: number;
+  readonly port: MessagePort;
+}
+
+/** How a worker is woken: its event loop listens on the other end. */
+export type WakePort = Pick<MessagePort, 'postMessage'>;

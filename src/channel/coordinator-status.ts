@@ -1,0 +1,153 @@
+/**
+ * The words by which the coordinator is woken, watched and counted.
+ *
+ * Thread: any (both ends). The coordinator writes the heartbeat and the counters; whoever wakes
+ * it writes the doorbell; the main thread writes the lane generations.
+ *
+ *     byte
+ *     0     doorbell: 1 while the coordinator sleeps
+ *     128   heartbeat: duty cycles, wrapping; +8 its time, float64
+ *     256   counters, float64 each, in the order of COUNTER_NAMES (256 bytes)
+ *     512   generation of lane 0
+ *     640   generation of lane 1 …
+ */
+import { assert } from '../base/assert.js';
+
+const DOORBELL_WORD = 0;
+const BEATS_WORD = 32;
+const BEAT_MS_FLOAT = 17;
+const COUNTERS_FLOAT = 32;
+const COUNTERS_MAX = 32;
+const GENERATIONS_WORD = 128;
+const LANE_LINE_WORDS = 32;
+const WORD_BYTES = 4;
+const FIRST_GENERATION = 1;
+
+const COUNTER_NAMES = [
+  /** Asks answered. */
+  'asks',
+  'admitted',
+  'rateLimited',
+  'circuitOpen',
+  'noHealthyTarget',
+  /** Asks of a worker that is gone, passed over. */
+  'staleAsks',
+  /** Asks that got no answer because the worker had let its reply ring fill up. */
+  'unansweredAsks',
+  'tells',
+  /** Targets granted in advance. */
+  'granted',
+  /** Rows in use, those at rest included: a level, not a sum. */
+  'trackedKeys',
+  /** Rows taken from a key that was at rest: nothing was forgotten. */
+  'reclaimedKeys',
+  /** Rows taken from a key that had used some of its limit. */
+  'evictedKeys',
+  /** New keys refused because every row they could take was depleted. */
+  'refusedKeys',
+  /** Probes of workers that are gone, given back. */
+  'releasedProbes',
+] as const;
+
+export type CoordinatorCounter = (typeof COUNTER_NAMES)[number];
+export type CoordinatorCounts = Record<CoordinatorCounter, number>;
+
+export function allocateCoordinatorStatus(laneCount: number): SharedArrayBuffer {
+  const words = GENERATIONS_WORD + laneCount * LANE_LINE_WORDS;
+  const buffer = new SharedArrayBuffer(words * WORD_BYTES);
+  const view = new Int32Array(buffer);
+  for (let lane = 0; lane < laneCount; lane += 1) {
+    view[GENERATIONS_WORD + lane * LANE_LINE_WORDS] = FIRST_GENERATION;
+  }
+  return buffer;
+}
+
+export class CoordinatorStatus {
+  private readonly words: Int32Array;
+  private readonly floats: Float64Array;
+  private readonly laneCount: number;
+
+  constructor(buffer: SharedArrayBuffer) {
+    assert(COUNTER_NAMES.length <= COUNTERS_MAX, 'the counters fit their lines');
+    this.words = new Int32Array(buffer);
+    this.floats = new Float64Array(buffer);
+    this.laneCount = (this.words.length - GENERATIONS_WORD) / LANE_LINE_WORDS;
+    assert(Number.isInteger(this.laneCount), 'the buffer ends with whole lane lines');
+  }
+
+  /** The incarnation of a lane's worker whose asks are answered now. */
+  generationOf(lane: number): number {
+    return Atomics.load(this.words, this.generationWord(lane));
+  }
+
+  /** Main thread: the lane's worker is gone, and what it asked is stale from here on. */
+  startGeneration(lane: number): number {
+    return Atomics.add(this.words, this.generationWord(lane), 1) + 1;
+  }
+
+  /**
+   * Coordinator: says that it sleeps. It must look at its rings once more before
+   * {@link waitForDoorbell}, or it would miss what was published in between.
+   */
+  armDoorbell(): void {
+    Atomics.store(this.words, DOORBELL_WORD, 1);
+  }
+
+  disarmDoorbell(): void {
+    Atomics.store(this.words, DOORBELL_WORD, 0);
+  }
+
+  /** Coordinator: sleeps until somebody wakes it, or the time is over. */
+  waitForDoorbell(timeoutMs: number): void {
+    Atomics.wait(this.words, DOORBELL_WORD, 1, timeoutMs);
+    this.disarmDoorbell();
+  }
+
+  /** Any other thread: wakes the coordinator if it sleeps, and costs nothing much if not. */
+  wakeCoordinator(): void {
+    if (Atomics.exchange(this.words, DOORBELL_WORD, 0) === 1) {
+      Atomics.notify(this.words, DOORBELL_WORD, 1);
+    }
+  }
+
+  /** Coordinator: one duty cycle began. */
+  beat(nowMs: number): void {
+    this.floats[BEAT_MS_FLOAT] = nowMs;
+    const beats = this.words[BEATS_WORD] as number;
+    Atomics.store(this.words, BEATS_WORD, (beats + 1) | 0);
+  }
+
+  /** Duty cycles so far, wrapping: it moves at least every 100 ms while the coordinator lives. */
+  beats(): number {
+    return Atomics.load(this.words, BEATS_WORD);
+  }
+
+  lastBeatMs(): number {
+    return this.floats[BEAT_MS_FLOAT] as number;
+  }
+
+  /** Coordinator: the only writer of counters. */
+  count(index: number, amount: number): void {
+    const at = COUNTERS_FLOAT + index;
+    this.floats[at] = (this.floats[at] as number) + amount;
+  }
+
+  /** All counters as they are now; for admin, not for a hot path. */
+  readCounts(): CoordinatorCounts {
+    const counts = {} as CoordinatorCounts;
+    COUNTER_NAMES.forEach((name, index) => {
+      counts[name] = this.floats[COUNTERS_FLOAT + index] as number;
+    });
+    return counts;
+  }
+
+  private generationWord(lane: number): number {
+    assert(lane >= 0 && lane < this.laneCount, 'the lane has a generation');
+    return GENERATIONS_WORD + lane * LANE_LINE_WORDS;
+  }
+}
+
+/** The index that {@link CoordinatorStatus.count} takes; looked up once, not for each count. */
+export function counterIndex(name: CoordinatorCounter): number {
+  return COUNTER_NAMES.indexOf(name);
+}

@@ -1,0 +1,31 @@
+/**
+ * A thread's figures in shared memory: one writer, any number of readers.
+ *
+ * Thread: any (both ends). Doubles, so that a figure never wraps; a reader may see one that is a
+ * moment old. What lies where is the business of observability/counters.ts.
+ */
+
+const CACHE_LINE_BYTES = 128;
+
+/** Memory for `count` figures, on cache lines of its own. */
+export function allocateCounters(count: number): SharedArrayBuffer {
+  const bytes = count * 8;
+  return new SharedArrayBuffer(Math.ceil(bytes / CACHE_LINE_BYTES) * CACHE_LINE_BYTES);
+}
+
+export class CounterBlock {
+  private readonly figures: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.figures = new Float64Array(buffer);
+  }
+
+  /** Adds to a figure. Only the owning thread may. */
+  add(index: number, amount = 1): void {
+    this.figures[index] = (this.figures[index] ?? 0) + amount;
+  }
+
+  read(index: number): number {
+    return this.figures[index] ?? 0;
+  }
+}

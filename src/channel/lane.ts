@@ -1,0 +1,69 @@
+/**
+ * The road between the acceptor and one worker: two byte rings in one buffer and a doorbell.
+ *
+ * Thread: any (both ends). Owns nothing but its end of the two rings.
+ *
+ *     acceptor ── REQUEST_* ──► requests ring ──► worker
+ *     acceptor ◄─ replies ring ◄── RESPONSE_* ── worker
+ *
+ * The doorbell is a MessagePort: it is used only when the other end has parked, or waits for
+ * space, and it tells nothing but "look at your rings".
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { ByteRingConsumer, ByteRingProducer, byteRingBytes, type RecordHandler } from './byte-ring.js';
+
+/** Bytes of each ring unless told otherwise. */
+export const LANE_RING_BYTES = 1 << 20;
+
+/** Bytes that either side may send for one exchange before the other gives window back. */
+export const WINDOW_BYTES = 256 * 1024;
+
+/** The receiver gives window back once this much was used up. */
+export const WINDOW_CREDIT_BYTES = 64 * 1024;
+
+/** The largest piece of a body in one record. A sender stops when its window is below this. */
+export const BODY_RECORD_BYTES_MAX = 64 * 1024;
+
+export interface LaneMemory {
+  readonly buffer: SharedArrayBuffer;
+  readonly ringBytes: number;
+}
+
+/** Fresh memory for one incarnation of a lane; zeroed memory is a valid empty lane. */
+export function allocateLane(ringBytes: number = LANE_RING_BYTES): LaneMemory {
+  return { buffer: new SharedArrayBuffer(2 * byteRingBytes(ringBytes)), ringBytes };
+}
+
+/** Which end of the lane one holds. */
+export type LaneSide = 'acceptor' | 'worker';
+
+export class LaneEnd {
+  readonly producer: ByteRingProducer;
+  readonly consumer: ByteRingConsumer;
+
+  constructor(
+    memory: LaneMemory,
+    side: LaneSide,
+    private readonly doorbell: Pick<MessagePort, 'postMessage'>,
+  ) {
+    const { buffer, ringBytes } = memory;
+    const requests = { buffer, offset: 0, capacity: ringBytes };
+    const replies = { buffer, offset: byteRingBytes(ringBytes), capacity: ringBytes };
+    this.producer = new ByteRingProducer(side === 'acceptor' ? requests : replies);
+    this.consumer = new ByteRingConsumer(side === 'acceptor' ? replies : requests);
+  }
+
+  /** Makes what was written visible, and wakes the other end if it sleeps. */
+  publish(): void {
+    if (this.producer.publish()) this.doorbell.postMessage(0);
+  }
+
+  /** Reads all that has come in; returns how many records. */
+  drain(handler: RecordHandler): number {
+    try {
+      return this.consumer.drain(handler);
+    } finally {
+      if (this.consumer.takeStarved()) this.doorbell.postMessage(0);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Tells that found the ring full, kept in order until there is room.
+ *
+ * Thread: any (pure). Owned by the worker end of the coordinator channel.
+ *
+ * A tell with a ticket is always kept: their number is bounded by the probes there can be. Of
+ * the others, which only sharpen a failure count, at most {@link PLAIN_TELLS_MAX} are kept.
+ */
+import { assert } from '../base/assert.js';
+import type { TellFields } from './coordinator-records.js';
+
+export const PLAIN_TELLS_MAX = 16_384;
+
+const TELL_WORDS = 4;
+const FIRST_CAPACITY = 64;
+
+export class TellQueue {
+  private words = new Int32Array(FIRST_CAPACITY * TELL_WORDS);
+  private head = 0;
+  private count = 0;
+  private droppedCount = 0;
+
+  get length(): number {
+    return this.count;
+  }
+
+  /** Plain tells that were let go. */
+  get dropped(): number {
+    return this.droppedCount;
+  }
+
+  push(tell: TellFields): void {
+    if (tell.ticket === 0 && this.count >= PLAIN_TELLS_MAX) {
+      this.droppedCount += 1;
+      return;
+    }
+    if (this.count * TELL_WORDS === this.words.length) this.grow();
+    const at = this.wordOf(this.head + this.count);
+    this.words[at] = tell.targetIndex;
+    this.words[at + 1] = tell.ticket;
+    this.words[at + 2] = tell.outcome;
+    this.words[at + 3] = tell.upstreamIndex;
+    this.count += 1;
+  }
+
+  /** Fills in the oldest tell and takes it out. */
+  shiftInto(tell: TellFields): void {
+    assert(this.count > 0, 'only a queue with something in it is shifted');
+    const at = this.wordOf(this.head);
+    tell.targetIndex = this.words[at] as number;
+    tell.ticket = this.words[at + 1] as number;
+    tell.outcome = this.words[at + 2] as number;
+    tell.upstreamIndex = this.words[at + 3] as number;
+    this.head = (this.head + 1) % (this.words.length / TELL_WORDS);
+    this.count -= 1;
+  }
+
+  private wordOf(entry: number): number {
+    return (entry * TELL_WORDS) % this.words.length;
+  }
+
+  private grow(): void {
+    const old = this.words;
+    const cut = this.head * TELL_WORDS;
+    this.words = new Int32Array(old.length * 2);
+    this.words.set(old.subarray(cut));
+    this.words.set(old.subarray(0, cut), old.length - cut);
+    this.head = 0;
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * The compiled configuration that a command works on.
+ *
+ * Thread: acceptor.
+ */
+import { compileConfig } from '../config/compile-config.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { loadConfigFile } from '../config/load-config.js';
+import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
+
+/** Loads the file that the user named. Throws UsageError or ConfigError. */
+export function loadForCommand(args: CommandArguments, io: CommandIo): CompiledConfig {
+  return compileConfig(loadConfigFile(requireConfigFile(args), io.env));
+}
+
+/** The file that the user named. Throws UsageError when there is none. */
+export function requireConfigFile({ configFile }: CommandArguments): string {
+  if (configFile !== undefined) return configFile;
+  throw new UsageError('name a configuration file with -c FILE or in GATEWAY_CONFIG');
+}

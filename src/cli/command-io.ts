@@ -1,0 +1,45 @@
+/**
+ * What a command gets from the process, and what it gives back.
+ *
+ * Thread: acceptor. Commands see only this, so that tests run them without a process.
+ */
+
+/** Done. */
+export const EXIT_OK = 0 as const;
+/** Failed while running. */
+export const EXIT_FAILURE = 1 as const;
+/** Called wrongly, or with a wrong configuration. */
+export const EXIT_USAGE = 2 as const;
+
+export type ExitCode = typeof EXIT_OK | typeof EXIT_FAILURE | typeof EXIT_USAGE;
+
+/** Where text goes; a stream of the process fits. */
+export interface TextOutput {
+  write(text: string): unknown;
+}
+
+/** The surroundings of a command. */
+export interface CommandIo {
+  readonly stdout: TextOutput;
+  readonly stderr: TextOutput;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The options that any command may be given, as text; commands judge them. */
+export interface CommandArguments {
+  /** From `-c`, else GATEWAY_CONFIG; undefined when neither names a file. */
+  readonly configFile: string | undefined;
+  readonly sub: string | undefined;
+  readonly expires: string | undefined;
+  readonly authenticator: string | undefined;
+  /** Each `k=v`, in order. */
+  readonly claims: readonly string[];
+}
+
+/** A command: does its work and says how the process is to exit. */
+export type Command = (args: CommandArguments, io: CommandIo) => Promise<ExitCode>;
+
+/** The user called a command wrongly. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

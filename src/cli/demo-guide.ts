@@ -1,0 +1,56 @@
+/**
+ * What `npm start` prints: commands to try, with a real token in them.
+ *
+ * Thread: acceptor.
+ */
+import { defined } from '../base/assert.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { signToken } from './token.js';
+
+const TOKEN_LIFE_SECONDS = 60 * 60;
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The text of the guide, for the demo configuration as it runs. */
+export async function demoGuide(
+  config: CompiledConfig,
+  address: Address,
+  admin: Address,
+): Promise<string> {
+  const authenticator = defined(config.authenticators[0], 'the authenticator of the demo');
+  const token = await signToken(authenticator, {
+    sub: 'demo-user',
+    issuedAtSeconds: Math.floor(Date.now() / 1000),
+    expiresInSeconds: TOKEN_LIFE_SECONDS,
+  });
+  const base = `http://${address.host}:${address.port}`;
+  const loop = `for i in 1 2 3 4 5 6`;
+  return `
+Sluice demo: three routes, three upstream servers. Try, in another terminal:
+
+  # public: 200
+  curl -i ${base}/api/public
+
+  # protected, without a token: 401
+  curl -i ${base}/api/users/7
+
+  # protected, with a token (good for one hour): 200
+  TOKEN=${token}
+  curl -i -H "Authorization: Bearer $TOKEN" ${base}/api/users/7
+
+  # its limit is 5 in 10 seconds: 429 with Retry-After
+  ${loop}; do curl -si -H "Authorization: Bearer $TOKEN" ${base}/api/users/7 | grep -iE '^(HTTP|Retry|RateLimit)'; done
+
+  # load-balanced over three servers: alpha, beta, gamma
+  ${loop}; do curl -s ${base}/api/products | cut -c1-20; echo; done
+
+  # what the gateway counts
+  curl -s http://${admin.host}:${admin.port}/stats
+
+Ctrl-C stops it. Your own configuration: sluice run -c sluice.yaml
+
+`;
+}

@@ -1,0 +1,154 @@
+/**
+ * Takes the arguments of the process apart.
+ *
+ * Thread: acceptor. node:util splits them; what is allowed is judged here, so that a mistyped
+ * name can be answered with the one that was meant.
+ */
+import { parseArgs } from 'node:util';
+import { nearestName, suggestName } from '../config/nearest-name.js';
+import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
+import {
+  COMMAND_NAMES,
+  COMMANDS,
+  type CommandName,
+  GLOBAL_OPTIONS,
+  type OptionSpec,
+} from './usage.js';
+
+/** What the user asked for. */
+export type ParsedCommandLine =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'command'; readonly name: CommandName; readonly args: CommandArguments };
+
+const ALL_OPTIONS: readonly OptionSpec[] = [
+  ...COMMAND_NAMES.flatMap((name) => COMMANDS[name].options),
+  ...GLOBAL_OPTIONS,
+];
+
+interface GivenOption {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly isInline: boolean;
+}
+
+/** Parses what follows the program's name. Throws {@link UsageError}. */
+export function parseCommandLine(
+  argv: readonly string[],
+  env: CommandIo['env'],
+): ParsedCommandLine {
+  const { positionals, given } = splitArguments(argv);
+  // Help is given whatever else is wrong: the user is asking how it is done.
+  if (given.some(({ name }) => name === 'help')) return { kind: 'help' };
+  const [word = 'run', extra] = positionals;
+  // Before the words: what follows a mistyped option was meant as its value, not as a word.
+  refuseUnknownOptions(word, given);
+  const name = readCommand(word);
+  const values = readOptions(name, given);
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}" after ${name}`);
+  if (values.has('version')) return { kind: 'version' };
+  const last = (option: string) => values.get(option)?.at(-1);
+  const args: CommandArguments = {
+    configFile: last('config') ?? (env['GATEWAY_CONFIG'] || undefined),
+    sub: last('sub'),
+    expires: last('expires'),
+    authenticator: last('authenticator'),
+    claims: values.get('claim') ?? [],
+  };
+  return { kind: 'command', name, args };
+}
+
+function splitArguments(argv: readonly string[]): {
+  positionals: readonly string[];
+  given: readonly GivenOption[];
+} {
+  const options = Object.fromEntries(ALL_OPTIONS.map((spec) => [spec.name, parserOption(spec)]));
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const positionals: string[] = [];
+  const given: GivenOption[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const { name, rawName, value } = token;
+    given.push({ name, rawName, value, isInline: token.inlineValue === true });
+  }
+  return { positionals, given };
+}
+
+function parserOption({ short, value }: OptionSpec) {
+  const type = value === undefined ? ('boolean' as const) : ('string' as const);
+  return short === undefined ? { type } : { type, short };
+}
+
+function refuseUnknownOptions(word: string, given: readonly GivenOption[]): void {
+  const unknown = given.find(({ name }) => ALL_OPTIONS.every((spec) => spec.name !== name));
+  if (unknown === undefined) return;
+  const command = COMMAND_NAMES.find((name) => name === word) ?? 'run';
+  throw unknownOption(command, unknown.rawName, optionsOf(command));
+}
+
+function optionsOf(command: CommandName): readonly OptionSpec[] {
+  return [...COMMANDS[command].options, ...GLOBAL_OPTIONS];
+}
+
+function readCommand(word: string): CommandName {
+  const name = COMMAND_NAMES.find((each) => each === word);
+  if (name !== undefined) return name;
+  const isFile = /[./]/.test(word);
+  const hint = isFile
+    ? '; a configuration file goes after -c'
+    : suggestName(word, COMMAND_NAMES, 'command');
+  throw new UsageError(`unknown command "${word}"${hint}`);
+}
+
+function readOptions(
+  command: CommandName,
+  given: readonly GivenOption[],
+): ReadonlyMap<string, readonly string[]> {
+  const specs = optionsOf(command);
+  const values = new Map<string, string[]>();
+  for (const option of given) {
+    const spec = specs.find(({ name }) => name === option.name);
+    if (spec === undefined) throw unknownOption(command, option.rawName, specs);
+    const value = readValue(spec, option);
+    const earlier = values.get(spec.name) ?? [];
+    if (earlier.length > 0 && spec.isRepeatable !== true) {
+      throw new UsageError(`the option --${spec.name} is given twice`);
+    }
+    values.set(spec.name, [...earlier, value]);
+  }
+  return values;
+}
+
+function readValue(spec: OptionSpec, { rawName, value, isInline }: GivenOption): string {
+  if (spec.value === undefined) {
+    if (isInline) throw new UsageError(`the option ${rawName} takes no value`);
+    return '';
+  }
+  // What looks like the next option is one: its own value was forgotten.
+  if (value === undefined || (!isInline && value.startsWith('-'))) {
+    throw new UsageError(`the option ${rawName} needs a value: ${rawName} ${spec.value}`);
+  }
+  return value;
+}
+
+function unknownOption(
+  command: CommandName,
+  rawName: string,
+  specs: readonly OptionSpec[],
+): UsageError {
+  const known = specs.flatMap(({ name, short }) =>
+    short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`],
+  );
+  const nearest = nearestName(rawName, known);
+  const hint =
+    nearest === undefined ? `; known: ${known.join(', ')}` : `, did you mean "${nearest}"?`;
+  return new UsageError(`${command} has no option "${rawName}"${hint}`);
+}

@@ -1,0 +1,39 @@
+/**
+ * Tells the user why a command failed, and says how the process is to exit.
+ *
+ * Thread: acceptor.
+ */
+import { ConfigError } from '../config/config-error.js';
+import {
+  type CommandIo,
+  EXIT_FAILURE,
+  EXIT_USAGE,
+  type ExitCode,
+  UsageError,
+} from './command-io.js';
+
+/** Runs a command's work; what it throws becomes text on stderr and an exit code. */
+export async function reportErrors(
+  io: CommandIo,
+  work: () => Promise<ExitCode> | ExitCode,
+): Promise<ExitCode> {
+  try {
+    return await work();
+  } catch (error) {
+    return reportError(error, io);
+  }
+}
+
+function reportError(error: unknown, io: CommandIo): ExitCode {
+  if (error instanceof ConfigError) {
+    io.stderr.write(`${error.message}\n`);
+    return EXIT_USAGE;
+  }
+  if (error instanceof UsageError) {
+    io.stderr.write(`sluice: ${error.message}\nTry: sluice --help\n`);
+    return EXIT_USAGE;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  io.stderr.write(`sluice: ${text}\n`);
+  return EXIT_FAILURE;
+}

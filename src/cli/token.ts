@@ -1,0 +1,118 @@
+/**
+ * `sluice token`: makes a token that the gateway accepts, to try protected routes with.
+ *
+ * Thread: acceptor.
+ */
+import { SignJWT } from 'jose';
+import type { CompiledAuthenticator, CompiledConfig } from '../config/compiled-config.js';
+import { suggestName } from '../config/nearest-name.js';
+import { formatDuration, parseDurationMs } from '../config/quantities.js';
+import { loadForCommand } from './command-config.js';
+import {
+  type CommandArguments,
+  type CommandIo,
+  EXIT_OK,
+  type ExitCode,
+  UsageError,
+} from './command-io.js';
+import { reportErrors } from './report-error.js';
+
+const EXPIRES_DEFAULT = '60m';
+const EXPIRES_MS_MIN = 1000;
+/** A year: a token cannot be taken back. */
+const EXPIRES_MS_MAX = 8760 * 3_600_000;
+
+/** Claims that options and the configuration are in charge of. */
+const RESERVED_CLAIMS: ReadonlySet<string> = new Set(['sub', 'iss', 'aud', 'iat', 'exp']);
+
+/** What a token says. */
+export interface TokenContents {
+  readonly sub: string;
+  /** Wall time of issue, in whole seconds. */
+  readonly issuedAtSeconds: number;
+  readonly expiresInSeconds: number;
+  /** Further claims by name. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+/** Prints the token alone, so that a shell can put it into a variable. */
+export function tokenCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  return reportErrors(io, async () => {
+    const contents = readContents(args);
+    const authenticator = chooseAuthenticator(loadForCommand(args, io), args.authenticator);
+    io.stdout.write(`${await signToken(authenticator, contents)}\n`);
+    return EXIT_OK;
+  });
+}
+
+/** A token that this authenticator accepts. */
+export function signToken(
+  authenticator: CompiledAuthenticator,
+  contents: TokenContents,
+): Promise<string> {
+  const { issuedAtSeconds, expiresInSeconds } = contents;
+  const token = new SignJWT({ ...contents.claims })
+    .setProtectedHeader({ alg: authenticator.algorithms[0] ?? 'HS256', typ: 'JWT' })
+    .setSubject(contents.sub)
+    .setIssuedAt(issuedAtSeconds)
+    .setExpirationTime(issuedAtSeconds + expiresInSeconds);
+  if (authenticator.issuer !== '') token.setIssuer(authenticator.issuer);
+  if (authenticator.audience !== '') token.setAudience(authenticator.audience);
+  return token.sign(new TextEncoder().encode(authenticator.secret));
+}
+
+function readContents(args: CommandArguments): TokenContents {
+  if (args.sub === undefined || args.sub === '') {
+    throw new UsageError('token needs --sub ID, the caller that the token is for');
+  }
+  const expires = args.expires ?? EXPIRES_DEFAULT;
+  const expiresMs = parseDurationMs(expires);
+  if (expiresMs === undefined || expiresMs < EXPIRES_MS_MIN || expiresMs > EXPIRES_MS_MAX) {
+    const range = `${formatDuration(EXPIRES_MS_MIN)} to ${formatDuration(EXPIRES_MS_MAX)}`;
+    throw new UsageError(`--expires must be a duration from ${range}, not "${expires}"`);
+  }
+  return {
+    sub: args.sub,
+    issuedAtSeconds: Math.floor(Date.now() / 1000),
+    expiresInSeconds: Math.floor(expiresMs / 1000),
+    claims: readClaims(args.claims),
+  };
+}
+
+function readClaims(texts: readonly string[]): Record<string, unknown> {
+  const claims = new Map<string, unknown>();
+  for (const text of texts) {
+    const mark = text.indexOf('=');
+    if (mark < 1) throw new UsageError(`--claim must be NAME=VALUE, not "${text}"`);
+    const name = text.slice(0, mark);
+    if (RESERVED_CLAIMS.has(name)) {
+      throw new UsageError(`the claim ${name} is set by the other options and the configuration`);
+    }
+    claims.set(name, claimValue(text.slice(mark + 1)));
+  }
+  return Object.fromEntries(claims);
+}
+
+/** JSON where it is JSON (numbers, true, lists), else the text as it stands. */
+function claimValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function chooseAuthenticator(
+  { authenticators }: CompiledConfig,
+  name: string | undefined,
+): CompiledAuthenticator {
+  const chosen =
+    name === undefined ? authenticators[0] : authenticators.find((each) => each.name === name);
+  if (chosen !== undefined) return chosen;
+  const names = authenticators.map((each) => each.name);
+  if (name === undefined || names.length === 0) {
+    throw new UsageError('the configuration has no jwt authenticator');
+  }
+  const hint = suggestName(name, names, 'authenticator');
+  throw new UsageError(`unknown authenticator "${name}"${hint}`);
+}

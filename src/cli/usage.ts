@@ -1,0 +1,95 @@
+/**
+ * The commands and options that exist, and the help that shows them.
+ *
+ * Thread: acceptor.
+ */
+
+/** How an option is written. */
+export interface OptionSpec {
+  readonly name: string;
+  readonly short?: string;
+  /** What the value is called in the help; absent: the option is a switch. */
+  readonly value?: string;
+  readonly isRepeatable?: boolean;
+  readonly help: string;
+}
+
+/** How a command is called. */
+export interface CommandSpec {
+  readonly help: string;
+  readonly options: readonly OptionSpec[];
+}
+
+const CONFIG_OPTION: OptionSpec = {
+  name: 'config',
+  short: 'c',
+  value: 'FILE',
+  help: 'configuration, YAML or JSON (default: GATEWAY_CONFIG)',
+};
+
+const TOKEN_OPTIONS: readonly OptionSpec[] = [
+  { name: 'sub', value: 'ID', help: 'the caller that the token is for (required)' },
+  { name: 'expires', value: 'TIME', help: 'how long it is valid (default: 60m)' },
+  { name: 'authenticator', value: 'NAME', help: 'who accepts it (default: the first)' },
+  {
+    name: 'claim',
+    value: 'K=V',
+    isRepeatable: true,
+    help: 'a further claim; V is JSON if it parses, else text',
+  },
+];
+
+/** Options that go with every command. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { name: 'help', short: 'h', help: 'print this text' },
+  { name: 'version', short: 'v', help: 'print the version' },
+];
+
+export type CommandName = 'run' | 'validate' | 'routes' | 'token' | 'schema';
+
+export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
+  run: {
+    help: 'start the gateway (the default); without a file: a demo',
+    options: [CONFIG_OPTION],
+  },
+  validate: { help: 'check a configuration and list every mistake', options: [CONFIG_OPTION] },
+  routes: { help: 'show which requests go where', options: [CONFIG_OPTION] },
+  token: {
+    help: 'make a token for a protected route',
+    options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
+  },
+  schema: { help: 'print the JSON Schema of the configuration', options: [] },
+};
+
+export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
+
+/** What `--help` prints. */
+export function usageText(): string {
+  const commands = COMMAND_NAMES.map((name) => helpLine(name, COMMANDS[name].help));
+  return [
+    'Usage: sluice [COMMAND] [OPTIONS]',
+    '',
+    'Commands:',
+    ...commands,
+    '',
+    'Options:',
+    ...[CONFIG_OPTION, ...GLOBAL_OPTIONS].map(optionLine),
+    '',
+    'Options of token:',
+    ...TOKEN_OPTIONS.map(optionLine),
+    '',
+    'Environment (above the file): GATEWAY_WORKERS, GATEWAY_HOST, GATEWAY_PORT,',
+    'GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL; GATEWAY_CONFIG names the file.',
+    'Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.',
+    '',
+  ].join('\n');
+}
+
+function optionLine({ name, short, value, help }: OptionSpec): string {
+  const start = short === undefined ? '' : `-${short}, `;
+  return helpLine(`${start}--${name}${value === undefined ? '' : ` ${value}`}`, help);
+}
+
+function helpLine(subject: string, help: string): string {
+  return `  ${subject.padEnd(22)}  ${help}`;
+}

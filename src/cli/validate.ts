@@ -1,0 +1,26 @@
+/**
+ * `sluice validate`: says whether a configuration is right, or everything that is wrong with it.
+ *
+ * Thread: acceptor.
+ */
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { loadForCommand, requireConfigFile } from './command-config.js';
+import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
+import { reportErrors } from './report-error.js';
+
+/** Prints `FILE: ok (3 routes, 2 upstreams)`, or one mistake a line on stderr. */
+export function validateCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  return reportErrors(io, () => {
+    const config = loadForCommand(args, io);
+    io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);
+    return EXIT_OK;
+  });
+}
+
+function summarize({ routes, upstreams }: CompiledConfig): string {
+  return `${count(routes.length, 'route')}, ${count(upstreams.length, 'upstream')}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

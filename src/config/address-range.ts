@@ -1,0 +1,18 @@
+/**
+ * Ranges of IP addresses.
+ *
+ * Thread: any (pure).
+ */
+import { isIP } from 'node:net';
+
+/** The range in CIDR notation, a single address being a range of one; undefined: no range. */
+export function normalizeAddressRange(text: string): string | undefined {
+  const [address = '', length, ...rest] = text.split('/');
+  const version = isIP(address);
+  // A zone names an interface of one machine; ranges hold none.
+  if (version === 0 || rest.length > 0 || address.includes('%')) return undefined;
+  const lengthMax = version === 4 ? 32 : 128;
+  if (length === undefined) return `${address}/${lengthMax}`;
+  if (!/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > lengthMax) return undefined;
+  return `${address}/${length}`;
+}

@@ -1,0 +1,98 @@
+/**
+ * Checks what a schema cannot say: addresses, secrets, references, everything but routes.
+ *
+ * Thread: any (pure). Runs on the sound part of a configuration, so each check skips what the
+ * shape check has reported already.
+ */
+import { normalizeAddressRange } from './address-range.js';
+import { checkRoutes, type KnownNames } from './check-routes.js';
+import type { SoundPart } from './check-shape.js';
+import { pointerOf } from './config-pointer.js';
+import { DEFAULTS } from './defaults.js';
+import type { Findings } from './finding.js';
+import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gateway-config.js';
+import { parseTargetUrl } from './target-url.js';
+
+/** Least bytes of a secret, which is the size of the hash (RFC 7518 3.2). */
+const SECRET_BYTES_MIN: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
+
+/** Checks the meaning of a whole configuration. */
+export function checkMeaning(
+  config: SoundPart<GatewayConfig>,
+  names: KnownNames,
+  findings: Findings,
+): void {
+  checkAddresses(config, findings);
+  checkTrustedProxies(config.trustedProxies ?? [], findings);
+  for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
+    if (authenticator !== undefined) checkSecret(name, authenticator, findings);
+  }
+  for (const [name, upstream] of Object.entries(config.upstreams ?? {})) {
+    if (upstream !== undefined) checkTargets(name, upstream, findings);
+  }
+  checkRoutes(config.routes ?? [], names, findings);
+}
+
+function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  if (findings.hasUnder('/listen') || findings.hasUnder('/admin')) return;
+  const port = config.listen?.port ?? DEFAULTS.listen.port;
+  const host = config.listen?.host ?? DEFAULTS.listen.host;
+  const adminPort = config.admin?.port ?? DEFAULTS.admin.port;
+  const adminHost = config.admin?.host ?? DEFAULTS.admin.host;
+  if (port === 0 || port !== adminPort || host !== adminHost) return;
+  const owner = config.admin?.port === undefined ? 'listen' : 'admin';
+  findings.addValue(pointerOf(owner, 'port'), 'listen and admin must not share one host and port');
+}
+
+function checkTrustedProxies(proxies: SoundPart<readonly string[]>, findings: Findings): void {
+  for (const [index, proxy] of proxies.entries()) {
+    if (proxy === undefined || normalizeAddressRange(proxy) !== undefined) continue;
+    const pointer = pointerOf('trustedProxies', index);
+    const quoted = findings.quote(pointer, proxy);
+    findings.addValue(pointer, `must be an IP address or a CIDR range, not ${quoted}`);
+  }
+}
+
+function checkSecret(
+  name: string,
+  { algorithms, secret }: SoundPart<AuthenticatorConfig>,
+  findings: Findings,
+): void {
+  if (secret === undefined || algorithms === undefined) return;
+  const secretBytes = Buffer.byteLength(secret);
+  let strictest: string | undefined;
+  for (const algorithm of algorithms) {
+    if (algorithm === undefined) continue;
+    if (secretBytesMin(algorithm) > secretBytesMin(strictest)) strictest = algorithm;
+  }
+  const bytesMin = secretBytesMin(strictest);
+  if (secretBytes >= bytesMin) return;
+  const rule = `${strictest} needs a secret of at least ${bytesMin} bytes (RFC 7518 3.2)`;
+  const pointer = pointerOf('authenticators', name, 'secret');
+  findings.addValue(pointer, `${rule}, this one has ${secretBytes}`);
+}
+
+function secretBytesMin(algorithm: string | undefined): number {
+  return algorithm === undefined ? 0 : (SECRET_BYTES_MIN[algorithm] ?? 0);
+}
+
+function checkTargets(
+  name: string,
+  { targets = [] }: SoundPart<UpstreamConfig>,
+  findings: Findings,
+): void {
+  const indexByHostPort = new Map<string, number>();
+  for (const [index, target] of targets.entries()) {
+    if (target?.url === undefined) continue;
+    const pointer = pointerOf('upstreams', name, 'targets', index, 'url');
+    const parsed = parseTargetUrl(target.url);
+    if (!parsed.isValid) {
+      findings.addValue(pointer, parsed.problem);
+      continue;
+    }
+    const { hostPort } = parsed.target;
+    const first = indexByHostPort.get(hostPort);
+    if (first === undefined) indexByHostPort.set(hostPort, index);
+    else findings.addValue(pointer, `the same host and port as targets[${first}]`);
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * Checks routes: patterns, references, limits, rewrites, and that no two take the same request.
+ *
+ * Thread: any (pure). Runs on the sound part of a configuration.
+ */
+import type { SoundPart } from './check-shape.js';
+import { displayPath, pointerOf } from './config-pointer.js';
+import type { Findings } from './finding.js';
+import type { RateLimitConfig, RewriteHeadersConfig, RouteConfig } from './gateway-config.js';
+import { suggestName } from './nearest-name.js';
+import {
+  type PatternSegment,
+  parsePathPattern,
+  patternShape,
+  stripPrefixProblem,
+} from './path-pattern.js';
+
+/** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */
+export interface KnownNames {
+  readonly upstreams: readonly string[];
+  readonly authenticators: readonly string[];
+}
+
+/** Fields that frame a message or belong to one hop: only the gateway itself may write them. */
+const RESERVED_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Stands for every method where a route names none. */
+const EVERY_METHOD = '*';
+
+/** Checks all routes, each by itself and against the others. */
+export function checkRoutes(
+  routes: SoundPart<readonly RouteConfig[]>,
+  names: KnownNames,
+  findings: Findings,
+): void {
+  const indexByName = new Map<string, number>();
+  const overlaps = new OverlapCheck(routes, findings);
+  for (const [index, route] of routes.entries()) {
+    if (route === undefined) continue;
+    checkName(route.name, index, { indexByName, findings });
+    checkReferences(route, index, { names, findings });
+    const segments = checkPath(route, index, findings);
+    if (segments !== undefined) overlaps.add(index, segments);
+    checkRateLimit(route, pointerOf('routes', index), findings);
+    const rewrite = pointerOf('routes', index, 'rewrite');
+    checkStripPrefix(route.rewrite?.stripPrefix, segments, { rewrite, findings });
+    checkHeaders(route.rewrite?.headers ?? {}, `${rewrite}/headers`, findings);
+  }
+}
+
+interface NameContext {
+  readonly indexByName: Map<string, number>;
+  readonly findings: Findings;
+}
+
+function checkName(name: string | undefined, index: number, context: NameContext): void {
+  if (name === undefined) return;
+  const first = context.indexByName.get(name);
+  if (first === undefined) {
+    context.indexByName.set(name, index);
+    return;
+  }
+  const pointer = pointerOf('routes', index, 'name');
+  const quoted = context.findings.quote(pointer, name);
+  context.findings.addValue(pointer, `the name ${quoted} is taken by routes[${first}]`);
+}
+
+interface ReferenceContext {
+  readonly names: KnownNames;
+  readonly findings: Findings;
+}
+
+function checkReferences(
+  route: SoundPart<RouteConfig>,
+  index: number,
+  { names, findings }: ReferenceContext,
+): void {
+  const { upstream, authenticate = [] } = route;
+  if (upstream !== undefined && !names.upstreams.includes(upstream)) {
+    const pointer = pointerOf('routes', index, 'upstream');
+    const quoted = findings.quote(pointer, upstream);
+    const suggestion = suggestName(upstream, names.upstreams, 'upstream');
+    findings.addValue(pointer, `unknown upstream ${quoted}${suggestion}`);
+  }
+  for (const [position, name] of authenticate.entries()) {
+    if (name === undefined || names.authenticators.includes(name)) continue;
+    const pointer = pointerOf('routes', index, 'authenticate', position);
+    const quoted = findings.quote(pointer, name);
+    const suggestion = suggestName(name, names.authenticators, 'authenticator');
+    findings.addValue(pointer, `unknown authenticator ${quoted}${suggestion}`);
+  }
+}
+
+function checkPath(
+  route: SoundPart<RouteConfig>,
+  index: number,
+  findings: Findings,
+): readonly PatternSegment[] | undefined {
+  const path = route.match?.path;
+  if (path === undefined) return undefined;
+  const pattern = parsePathPattern(path);
+  if (pattern.isValid) return pattern.segments;
+  const pointer = pointerOf('routes', index, 'match', 'path');
+  findings.addValue(pointer, `${findings.quote(pointer, path)} ${pattern.problem}`);
+  return undefined;
+}
+
+function checkRateLimit(
+  route: SoundPart<RouteConfig>,
+  routePointer: string,
+  findings: Findings,
+): void {
+  const pointer = `${routePointer}/rateLimit`;
+  const rateLimit: SoundPart<RateLimitConfig> = route.rateLimit ?? {};
+  const isOtherAlgorithm =
+    rateLimit.algorithm !== 'tokenBucket' && !findings.hasUnder(`${pointer}/algorithm`);
+  if (rateLimit.burst !== undefined && isOtherAlgorithm) {
+    findings.addKey(`${pointer}/burst`, 'only the algorithm "tokenBucket" has a burst');
+  }
+  const isPublic =
+    route.authenticate === undefined && !findings.hasUnder(`${routePointer}/authenticate`);
+  if (rateLimit.key === 'consumer' && isPublic) {
+    const message = '"consumer" needs authenticate on this route: nobody is known without';
+    findings.addValue(`${pointer}/key`, message);
+  }
+}
+
+interface RewriteContext {
+  readonly rewrite: string;
+  readonly findings: Findings;
+}
+
+function checkStripPrefix(
+  prefix: string | undefined,
+  segments: readonly PatternSegment[] | undefined,
+  { rewrite, findings }: RewriteContext,
+): void {
+  if (prefix === undefined || segments === undefined) return;
+  const problem = stripPrefixProblem(prefix, segments);
+  if (problem === undefined) return;
+  const pointer = `${rewrite}/stripPrefix`;
+  findings.addValue(pointer, `${findings.quote(pointer, prefix)} ${problem}`);
+}
+
+function checkHeaders(
+  { set = {}, remove = [] }: SoundPart<RewriteHeadersConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  const setNames = new Set<string>();
+  for (const name of Object.keys(set)) {
+    const at = `${pointer}${pointerOf('set', name)}`;
+    const lower = name.toLowerCase();
+    if (RESERVED_HEADERS.has(lower)) findings.addKey(at, reservedMessage(lower));
+    if (setNames.has(lower)) findings.addKey(at, `the field ${lower} is set twice`);
+    setNames.add(lower);
+  }
+  const removeNames = new Set<string>();
+  for (const [index, name] of remove.entries()) {
+    if (name === undefined) continue;
+    const at = `${pointer}${pointerOf('remove', index)}`;
+    const lower = name.toLowerCase();
+    if (RESERVED_HEADERS.has(lower)) findings.addValue(at, reservedMessage(lower));
+    if (setNames.has(lower)) findings.addValue(at, `the field ${lower} is also in set`);
+    if (removeNames.has(lower)) findings.addValue(at, `the field ${lower} is removed twice`);
+    removeNames.add(lower);
+  }
+}
+
+function reservedMessage(name: string): string {
+  return `the gateway itself is in charge of the field ${name}`;
+}
+
+/** Finds pairs of routes that would take the same request. */
+class OverlapCheck {
+  readonly #routes: SoundPart<readonly RouteConfig[]>;
+  readonly #findings: Findings;
+  /** Shape of the path → method → index of the route that took it first. */
+  readonly #takenByShape = new Map<string, Map<string, number>>();
+
+  constructor(routes: SoundPart<readonly RouteConfig[]>, findings: Findings) {
+    this.#routes = routes;
+    this.#findings = findings;
+  }
+
+  add(index: number, segments: readonly PatternSegment[]): void {
+    const shape = patternShape(segments);
+    const taken = this.#takenByShape.get(shape) ?? new Map<string, number>();
+    this.#takenByShape.set(shape, taken);
+    const commonByOther = new Map<number, string[]>();
+    for (const method of this.#methodsOf(index)) {
+      const common = this.#takenBefore(method, taken);
+      if (common.length === 0) taken.set(method, index);
+      for (const [shared, other] of common) {
+        commonByOther.set(other, [...(commonByOther.get(other) ?? []), shared]);
+      }
+    }
+    for (const [other, methods] of commonByOther) this.#report(index, other, methods);
+  }
+
+  #methodsOf(index: number): string[] {
+    // Methods with a mistake in them say nothing about what the route is to take.
+    if (this.#findings.hasUnder(pointerOf('routes', index, 'match', 'methods'))) return [];
+    const methods = this.#routes[index]?.match?.methods;
+    if (methods === undefined) return [EVERY_METHOD];
+    return methods.filter((method) => method !== undefined);
+  }
+
+  /** Methods that `method` shares with routes before, and whose they are. */
+  #takenBefore(method: string, taken: ReadonlyMap<string, number>): [string, number][] {
+    if (method === EVERY_METHOD) return [...taken];
+    const others = [taken.get(method), taken.get(EVERY_METHOD)];
+    return others.filter((other) => other !== undefined).map((other) => [method, other]);
+  }
+
+  #report(index: number, other: number, methods: readonly string[]): void {
+    const [mine, theirs] = [this.#label(index), this.#label(other)];
+    const which = methods.includes(EVERY_METHOD) ? 'every method' : methods.join(', ');
+    const message = `the routes ${theirs} and ${mine} both take ${which} on this path`;
+    this.#findings.addValue(pointerOf('routes', index, 'match', 'path'), message);
+  }
+
+  #label(index: number): string {
+    const pointer = pointerOf('routes', index);
+    const name = this.#routes[index]?.name;
+    const path = displayPath(pointer);
+    if (name === undefined) return path;
+    return `${this.#findings.quote(`${pointer}/name`, name)} (${path})`;
+  }
+}

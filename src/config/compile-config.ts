@@ -1,0 +1,157 @@
+/**
+ * Turns the configuration that a user wrote into the one that the threads use.
+ *
+ * Thread: acceptor. Fills in defaults, turns names into indexes and units into numbers. The
+ * result is frozen to the bottom: every thread gets a copy, and none may change it.
+ */
+import { availableParallelism } from 'node:os';
+import { defined } from '../base/assert.js';
+import { normalizeAddressRange } from './address-range.js';
+import { checkConfig } from './check-config.js';
+import { compileRoutes } from './compile-routes.js';
+import type {
+  CompiledAddress,
+  CompiledAuthenticator,
+  CompiledConfig,
+  CompiledLimits,
+  CompiledTarget,
+  CompiledUpstream,
+} from './compiled-config.js';
+import { ConfigError } from './config-error.js';
+import { displayPath } from './config-pointer.js';
+import { DEFAULTS, defaultWorkerCount } from './defaults.js';
+import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gateway-config.js';
+import { parseDurationMs, parseSizeBytes } from './quantities.js';
+import { parseTargetUrl, type TargetUrl } from './target-url.js';
+
+/** What the outcome depends on besides the configuration itself. */
+export interface CompileOptions {
+  /** Version of the configuration; raised by each reload. */
+  readonly epoch?: number;
+  /** Cores of the machine, from which the default number of workers follows. */
+  readonly coreCount?: number;
+}
+
+/** Checks and compiles. Throws {@link ConfigError} with everything that is wrong. */
+export function compileConfig(config: GatewayConfig, options: CompileOptions = {}): CompiledConfig {
+  const result = checkConfig(config);
+  if (!result.isValid) {
+    const issues = result.findings.map(({ pointer, message }) => {
+      return { path: displayPath(pointer), line: 0, column: 0, message };
+    });
+    throw new ConfigError('', issues);
+  }
+  const { epoch = 1, coreCount = availableParallelism() } = options;
+  const authenticators = compileAuthenticators(config.authenticators ?? {});
+  const { upstreams, targets } = compileUpstreams(config.upstreams);
+  const { routes, limiters } = compileRoutes(config.routes, { authenticators, upstreams });
+  const { grace = DEFAULTS.shutdown.grace } = config.shutdown ?? {};
+  return deepFreeze({
+    epoch,
+    listen: compileAddress(config.listen, DEFAULTS.listen),
+    admin: compileAddress(config.admin, DEFAULTS.admin),
+    workers: config.workers ?? defaultWorkerCount(coreCount),
+    trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
+      defined(normalizeAddressRange(proxy), 'a checked range'),
+    ),
+    limits: compileLimits(config.limits ?? {}),
+    logging: {
+      level: config.logging?.level ?? DEFAULTS.logging.level,
+      accessLog: config.logging?.accessLog ?? DEFAULTS.logging.accessLog,
+    },
+    shutdownGraceMs: durationMs(grace),
+    authenticators,
+    upstreams,
+    targets,
+    limiters,
+    routes,
+  });
+}
+
+function compileAddress(
+  address: { readonly host?: string; readonly port?: number } = {},
+  defaults: CompiledAddress,
+): CompiledAddress {
+  return { host: address.host ?? defaults.host, port: address.port ?? defaults.port };
+}
+
+function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLimits {
+  return {
+    headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
+    bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
+    trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
+    inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
+  };
+}
+
+function compileAuthenticators(
+  authenticators: Readonly<Record<string, AuthenticatorConfig>>,
+): CompiledAuthenticator[] {
+  return Object.entries(authenticators).map(([name, authenticator], index) => ({
+    index,
+    name,
+    type: authenticator.type,
+    algorithms: [...authenticator.algorithms],
+    secret: authenticator.secret,
+    issuer: authenticator.issuer ?? '',
+    audience: authenticator.audience ?? '',
+    clockSkewMs: durationMs(authenticator.clockSkew ?? DEFAULTS.authenticator.clockSkew),
+  }));
+}
+
+interface CompiledUpstreams {
+  readonly upstreams: readonly CompiledUpstream[];
+  readonly targets: readonly CompiledTarget[];
+}
+
+function compileUpstreams(configs: Readonly<Record<string, UpstreamConfig>>): CompiledUpstreams {
+  const targets: CompiledTarget[] = [];
+  const upstreams = Object.entries(configs).map(([name, config], index) => {
+    const targetIndexes = config.targets.map(({ url }) => {
+      const target = { index: targets.length, upstreamIndex: index, ...targetUrl(url), weight: 1 };
+      targets.push(target);
+      return target.index;
+    });
+    return { index, name, targetIndexes, ...compilePolicies(config) };
+  });
+  return { upstreams, targets };
+}
+
+function compilePolicies(
+  config: UpstreamConfig,
+): Pick<CompiledUpstream, 'policy' | 'circuitBreaker' | 'timeouts'> {
+  const { loadBalancing = {}, circuitBreaker: breaker = {}, timeouts = {} } = config;
+  const defaults = DEFAULTS.upstream;
+  return {
+    policy: loadBalancing.policy ?? defaults.loadBalancing.policy,
+    circuitBreaker: {
+      failureThreshold: breaker.failureThreshold ?? defaults.circuitBreaker.failureThreshold,
+      openForMs: durationMs(breaker.openFor ?? defaults.circuitBreaker.openFor),
+      halfOpenRequests: breaker.halfOpenRequests ?? defaults.circuitBreaker.halfOpenRequests,
+    },
+    timeouts: {
+      connectMs: durationMs(timeouts.connect ?? defaults.timeouts.connect),
+      responseMs: durationMs(timeouts.response ?? defaults.timeouts.response),
+      idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
+    },
+  };
+}
+
+function targetUrl(url: string): TargetUrl {
+  const parsed = parseTargetUrl(url);
+  return defined(parsed.isValid ? parsed.target : undefined, 'a checked URL');
+}
+
+function durationMs(text: string): number {
+  return defined(parseDurationMs(text), 'a checked duration');
+}
+
+function sizeBytes(size: string | number): number {
+  return defined(parseSizeBytes(size), 'a checked size');
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

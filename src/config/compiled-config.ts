@@ -1,0 +1,118 @@
+/**
+ * The configuration as the threads use it: every default filled in, every name an index.
+ *
+ * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
+ */
+
+/** One version of the whole configuration. Indexes are valid within one epoch only. */
+export interface CompiledConfig {
+  readonly epoch: number;
+  readonly listen: CompiledAddress;
+  readonly admin: CompiledAddress;
+  readonly workers: number;
+  /** CIDR ranges whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: CompiledLimits;
+  readonly logging: { readonly level: string; readonly accessLog: boolean };
+  readonly shutdownGraceMs: number;
+  readonly authenticators: readonly CompiledAuthenticator[];
+  readonly upstreams: readonly CompiledUpstream[];
+  /** All targets of all upstreams; the index is the row in the target table. */
+  readonly targets: readonly CompiledTarget[];
+  readonly limiters: readonly CompiledLimiter[];
+  readonly routes: readonly CompiledRoute[];
+}
+
+export interface CompiledAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface CompiledLimits {
+  readonly headerBytes: number;
+  readonly bodyBytes: number;
+  readonly trackedClients: number;
+  readonly inFlight: number;
+}
+
+export interface CompiledAuthenticator {
+  readonly index: number;
+  readonly name: string;
+  readonly type: 'jwt';
+  readonly algorithms: readonly string[];
+  readonly secret: string;
+  /** Empty: not checked. */
+  readonly issuer: string;
+  /** Empty: not checked. */
+  readonly audience: string;
+  readonly clockSkewMs: number;
+}
+
+export interface CompiledTarget {
+  readonly index: number;
+  readonly upstreamIndex: number;
+  /** scheme://host:port, without a path */
+  readonly origin: string;
+  /** host:port, the name that /stats shows */
+  readonly hostPort: string;
+  /** The Host field that the target gets when the route does not keep the client's. */
+  readonly authority: string;
+  readonly tls: boolean;
+  readonly weight: number;
+}
+
+export interface CompiledUpstream {
+  readonly index: number;
+  readonly name: string;
+  readonly targetIndexes: readonly number[];
+  readonly policy: 'roundRobin';
+  readonly circuitBreaker: {
+    readonly failureThreshold: number;
+    readonly openForMs: number;
+    readonly halfOpenRequests: number;
+  };
+  readonly timeouts: {
+    readonly connectMs: number;
+    readonly responseMs: number;
+    readonly idleMs: number;
+  };
+}
+
+export type LimiterKey =
+  | { readonly kind: 'clientIp' }
+  | { readonly kind: 'consumer' }
+  | { readonly kind: 'route' }
+  | { readonly kind: 'header'; readonly header: string };
+
+export interface CompiledLimiter {
+  readonly index: number;
+  /** The route's name: the policy name in RateLimit-Policy. */
+  readonly name: string;
+  readonly algorithm: 'slidingWindow' | 'tokenBucket';
+  readonly limit: number;
+  readonly windowMs: number;
+  /** Bucket size of tokenBucket; equals limit for slidingWindow. */
+  readonly burst: number;
+  readonly key: LimiterKey;
+}
+
+export interface CompiledRoute {
+  readonly index: number;
+  readonly name: string;
+  /** As find-my-way takes it: /exact, /with/:param, /prefix/* */
+  readonly path: string;
+  /** Upper case; empty: every method. */
+  readonly methods: readonly string[];
+  readonly upstreamIndex: number;
+  /** Indexes of authenticators, tried in order; empty: public. */
+  readonly authenticators: readonly number[];
+  /** Index into limiters, or -1. */
+  readonly limiterIndex: number;
+  readonly rewrite: {
+    /** Empty: nothing is stripped. */
+    readonly stripPrefix: string;
+    /** Lower-case names. */
+    readonly setHeaders: readonly (readonly [string, string])[];
+    readonly removeHeaders: readonly string[];
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * What the configuration means where the user says nothing.
+ *
+ * Thread: any (pure). The schema shows these and the compiler fills them in: one list for both.
+ */
+
+/** More workers than this would only fight for cores. */
+export const WORKER_COUNT_MAX = 64;
+
+export const DEFAULTS = {
+  // Loopback, so that a first start never opens a port to the network by accident.
+  listen: { host: '127.0.0.1', port: 8080 },
+  admin: { host: '127.0.0.1', port: 9901 },
+  limits: {
+    headerBytes: '16KiB',
+    bodyBytes: '1MiB',
+    trackedClients: 262_144,
+    inFlight: 10_000,
+  },
+  logging: { level: 'info', accessLog: true },
+  shutdown: { grace: '10s' },
+  authenticator: { clockSkew: '30s' },
+  upstream: {
+    loadBalancing: { policy: 'roundRobin' },
+    circuitBreaker: { failureThreshold: 5, openFor: '60s', halfOpenRequests: 1 },
+    timeouts: { connect: '5s', response: '15s', idle: '5m' },
+  },
+  rateLimit: { algorithm: 'slidingWindow', key: 'clientIp' },
+} as const;
+
+/** One core stays free for the acceptor, which every request passes. */
+export function defaultWorkerCount(coreCount: number): number {
+  return Math.min(WORKER_COUNT_MAX, Math.max(1, coreCount - 1));
+}

@@ -1,0 +1,60 @@
+/**
+ * Environment variables that stand above the file.
+ *
+ * Thread: any (pure). They are put into the data before it is checked, so that the schema is the
+ * only judge of what is right.
+ */
+import { pointerKeys } from './config-pointer.js';
+import type { Environment } from './variables.js';
+
+interface Override {
+  readonly variable: string;
+  readonly pointer: string;
+  readonly isNumber: boolean;
+}
+
+const OVERRIDES: readonly Override[] = [
+  { variable: 'GATEWAY_WORKERS', pointer: '/workers', isNumber: true },
+  { variable: 'GATEWAY_HOST', pointer: '/listen/host', isNumber: false },
+  { variable: 'GATEWAY_PORT', pointer: '/listen/port', isNumber: true },
+  { variable: 'GATEWAY_ADMIN_PORT', pointer: '/admin/port', isNumber: true },
+  { variable: 'GATEWAY_LOG_LEVEL', pointer: '/logging/level', isNumber: false },
+];
+
+/**
+ * Puts the overrides into `value`, in place. An empty variable counts as not set, as compose
+ * files and shells leave them so. Returns the variable's name by the pointer it was put to.
+ */
+export function applyEnvironment(
+  value: unknown,
+  environment: Environment,
+): ReadonlyMap<string, string> {
+  const applied = new Map<string, string>();
+  for (const { variable, pointer, isNumber } of OVERRIDES) {
+    const text = environment[variable];
+    if (text === undefined || text === '') continue;
+    // What is no number stays text: the schema then says what is wrong with it.
+    const typed = isNumber && /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+    if (putAt(value, pointer, typed)) applied.set(pointer, variable);
+  }
+  return applied;
+}
+
+/** False when the file has something other than an object on the way, which is its own error. */
+function putAt(root: unknown, pointer: string, value: unknown): boolean {
+  const keys = pointerKeys(pointer);
+  const last = keys.pop();
+  let parent: unknown = root;
+  for (const key of keys) {
+    if (!isObject(parent)) return false;
+    parent[key] ??= {};
+    parent = parent[key];
+  }
+  if (!isObject(parent) || last === undefined) return false;
+  parent[last] = value;
+  return true;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,69 @@
+/**
+ * One thing that is wrong with a configuration, before it is known where in a file that is.
+ *
+ * Thread: any (pure). Checks make findings; the loader adds lines and columns.
+ */
+
+/** Something wrong at one place of the configuration. */
+export interface Finding {
+  /** JSON Pointer of the value, or of the object that a key is about. */
+  readonly pointer: string;
+  /** JSON Pointer of the key or value to point at in the file. */
+  readonly place: string;
+  /** Whether the key is to be shown in the file, or the value. */
+  readonly part: 'key' | 'value';
+  readonly message: string;
+}
+
+/** What checks ask about a value besides the value itself. */
+export interface CheckContext {
+  /** Name of the variable that the value at this pointer came out of, if it did. */
+  readonly variableAt: (pointer: string) => string | undefined;
+}
+
+/** Collects findings. */
+export class Findings {
+  readonly #list: Finding[] = [];
+  readonly #context: CheckContext;
+  /** Pointers at or below which something was found. */
+  readonly #touched = new Set<string>();
+
+  constructor(context: CheckContext) {
+    this.#context = context;
+  }
+
+  get list(): readonly Finding[] {
+    return this.#list;
+  }
+
+  add(finding: Finding): void {
+    this.#list.push(finding);
+    let pointer = finding.place;
+    while (pointer !== '' && !this.#touched.has(pointer)) {
+      this.#touched.add(pointer);
+      pointer = pointer.slice(0, pointer.lastIndexOf('/'));
+    }
+  }
+
+  /** The value at `pointer` is wrong. */
+  addValue(pointer: string, message: string): void {
+    this.add({ pointer, place: pointer, part: 'value', message });
+  }
+
+  /** The key at `pointer` is wrong. */
+  addKey(pointer: string, message: string): void {
+    this.add({ pointer, place: pointer, part: 'key', message });
+  }
+
+  /** Whether something at or below `pointer` is wrong, so that its absence proves nothing. */
+  hasUnder(pointer: string): boolean {
+    return this.#touched.has(pointer);
+  }
+
+  /** The value for a message. What came out of a variable may be a secret and stays unsaid. */
+  quote(pointer: string, value: string | number | boolean): string {
+    const variable = this.#context.variableAt(pointer);
+    if (variable !== undefined) return `the value of ${variable}`;
+    return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  }
+}

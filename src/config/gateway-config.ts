@@ -1,0 +1,214 @@
+/**
+ * The configuration as users write it, in a file or in TypeScript.
+ *
+ * Thread: any (pure). Types only: what is checked stands in schema.ts, whose builders make the
+ * compiler refuse a field that is missing on either side.
+ */
+
+/** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
+export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
+
+/** `16KiB`, `1MiB`, or a whole number of bytes. */
+export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
+
+/** The whole configuration. Only `upstreams` and `routes` are required. */
+export interface GatewayConfig {
+  /** Where clients connect. */
+  readonly listen?: ListenConfig;
+  /** Where operators read counters and health. Keep it away from clients. */
+  readonly admin?: AdminConfig;
+  /** Number of worker threads, 1 to 64. Default: cores - 1, at least 1. */
+  readonly workers?: number;
+  /**
+   * Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`.
+   * X-Forwarded-For is believed only from these, read from right to left. Default: none.
+   */
+  readonly trustedProxies?: readonly string[];
+  /** Bounds on memory and on the size of a request. */
+  readonly limits?: LimitsConfig;
+  /** What is logged. */
+  readonly logging?: LoggingConfig;
+  /** How the gateway stops. */
+  readonly shutdown?: ShutdownConfig;
+  /** Ways to find out who calls, by a name that routes refer to. Default: none. */
+  readonly authenticators?: Readonly<Record<string, AuthenticatorConfig>>;
+  /** The services behind the gateway, by a name that routes refer to. At least one. */
+  readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
+  /** Which requests go where. At least one; the order has no meaning. */
+  readonly routes: readonly RouteConfig[];
+}
+
+/** The address that clients connect to. */
+export interface ListenConfig {
+  /** Host name or IP address to bind. Default: 127.0.0.1; 0.0.0.0 or :: for every interface. */
+  readonly host?: string;
+  /** TCP port, 0 to 65535; 0 lets the system choose a free one. Default: 8080. */
+  readonly port?: number;
+}
+
+/** The address of the admin listener. */
+export interface AdminConfig {
+  /** Host name or IP address to bind. Default: 127.0.0.1, reachable from this machine only. */
+  readonly host?: string;
+  /** TCP port, 0 to 65535; 0 lets the system choose a free one. Default: 9901. */
+  readonly port?: number;
+}
+
+/** Bounds that keep memory flat under any load. */
+export interface LimitsConfig {
+  /** Size of a request head, 1KiB to 32KiB. Larger: 431. Default: 16KiB. */
+  readonly headerBytes?: ByteSize;
+  /** Size of a request body, 0 to 1024MiB. Larger: 413. Default: 1MiB. */
+  readonly bodyBytes?: ByteSize;
+  /** Clients whose rate limits are remembered at once, 1024 to 16777216. Default: 262144. */
+  readonly trackedClients?: number;
+  /** Requests started and not finished, 1 to 1000000. More: 503. Default: 10000. */
+  readonly inFlight?: number;
+}
+
+/** What is logged, and how much. */
+export interface LoggingConfig {
+  /** Least severe level that is written. Default: info. */
+  readonly level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  /** Whether each finished request writes one line. Default: true. */
+  readonly accessLog?: boolean;
+}
+
+/** How the gateway stops. */
+export interface ShutdownConfig {
+  /** Longest wait for requests in flight before they are cut, 0s to 1h. Default: 10s. */
+  readonly grace?: Duration;
+}
+
+/** A way to find out who calls. */
+export type AuthenticatorConfig = JwtAuthenticatorConfig;
+
+/** Bearer tokens signed with a shared secret (JWT with HMAC). */
+export interface JwtAuthenticatorConfig {
+  readonly type: 'jwt';
+  /** Signature algorithms that are accepted; a token with any other is refused. At least one. */
+  readonly algorithms: readonly ('HS256' | 'HS384' | 'HS512')[];
+  /**
+   * The shared secret, its UTF-8 bytes being the key: at least 32 bytes for HS256, 48 for HS384
+   * and 64 for HS512 (RFC 7518 3.2). Best given as a variable: `${JWT_SECRET}`.
+   */
+  readonly secret: string;
+  /** What the token's `iss` must be. Default: not checked. */
+  readonly issuer?: string;
+  /** What the token's `aud` must be or contain. Default: not checked. */
+  readonly audience?: string;
+  /** How far the clocks may disagree when `exp` and `nbf` are judged, 0s to 10m. Default: 30s. */
+  readonly clockSkew?: Duration;
+}
+
+/** One logical service: a set of targets that do the same. */
+export interface UpstreamConfig {
+  /** Addresses of the service. At least one, each only once. */
+  readonly targets: readonly TargetConfig[];
+  /** How a target is chosen. */
+  readonly loadBalancing?: LoadBalancingConfig;
+  /** When a failing target is left alone. Each target has a breaker of its own. */
+  readonly circuitBreaker?: CircuitBreakerConfig;
+  /** How long each part of an exchange with a target may take. */
+  readonly timeouts?: TimeoutsConfig;
+}
+
+/** One address of an upstream. */
+export interface TargetConfig {
+  /** `http://host:port` or `https://host:port`; no path, query or credentials. */
+  readonly url: string;
+}
+
+/** How a target is chosen. */
+export interface LoadBalancingConfig {
+  /** `roundRobin`: the available targets in turn. Default: roundRobin. */
+  readonly policy?: 'roundRobin';
+}
+
+/** When a failing target is left alone, and when it gets another chance. */
+export interface CircuitBreakerConfig {
+  /** Failures in a row that open the circuit, 1 to 1000. Default: 5. */
+  readonly failureThreshold?: number;
+  /** How long an open circuit lets nothing through, 100ms to 1h. Default: 60s. */
+  readonly openFor?: Duration;
+  /** Requests let through at once to probe a half-open circuit, 1 to 100. Default: 1. */
+  readonly halfOpenRequests?: number;
+}
+
+/** Longest waits in an exchange with a target. */
+export interface TimeoutsConfig {
+  /** Until the connection stands, 1ms to 5m. Default: 5s. */
+  readonly connect?: Duration;
+  /** From the request being sent until the head of the reply is there, 1ms to 1h. Default: 15s. */
+  readonly response?: Duration;
+  /** Between two pieces of a reply's body, 1ms to 24h. Default: 5m. */
+  readonly idle?: Duration;
+}
+
+/** Which requests go to which upstream, and what happens on the way. */
+export interface RouteConfig {
+  /** Name in logs, counters and RateLimit-Policy. Unique. */
+  readonly name: string;
+  /** Which requests. */
+  readonly match: MatchConfig;
+  /** Name of an upstream. */
+  readonly upstream: string;
+  /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
+  readonly authenticate?: readonly string[];
+  /** How often a client may call. Default: no limit. */
+  readonly rateLimit?: RateLimitConfig;
+  /** What changes in the request on its way to the upstream. Default: nothing. */
+  readonly rewrite?: RewriteConfig;
+}
+
+/** Which requests a route takes. */
+export interface MatchConfig {
+  /** `/exact`, `/with/:param` or `/prefix/*`. */
+  readonly path: string;
+  /** HTTP methods, upper case, at least one. Default: every method. */
+  readonly methods?: readonly HttpMethod[];
+}
+
+/** Methods that a route may name. */
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+
+/** How often a client may call a route. */
+export interface RateLimitConfig {
+  /** Requests a window, 1 to 1000000. */
+  readonly limit: number;
+  /** Length of the window, 100ms to 24h. */
+  readonly window: Duration;
+  /**
+   * `slidingWindow`: never more than `limit` in any window. `tokenBucket`: `limit` a window on
+   * the average, with bursts. Default: slidingWindow.
+   */
+  readonly algorithm?: 'slidingWindow' | 'tokenBucket';
+  /** Requests that may come at once, 1 to 1000000; `tokenBucket` only. Default: `limit`. */
+  readonly burst?: number;
+  /**
+   * Who shares one limit: `clientIp`, `consumer` (the authenticated caller; needs
+   * `authenticate`), `route` (everybody together) or `header:NAME`. Default: clientIp.
+   */
+  readonly key?: 'clientIp' | 'consumer' | 'route' | `header:${string}`;
+}
+
+/** What changes in the request on its way to the upstream. */
+export interface RewriteConfig {
+  /** Start of the path to cut off; whole segments of the route's path. Default: nothing. */
+  readonly stripPrefix?: string;
+  /** Header fields to set and to remove. */
+  readonly headers?: RewriteHeadersConfig;
+}
+
+/** Header fields to set and to remove before the upstream sees the request. */
+export interface RewriteHeadersConfig {
+  /** Fields to set, replacing the client's. Printable ASCII values. Default: none. */
+  readonly set?: Readonly<Record<string, string>>;
+  /** Names of fields to remove. Default: none. */
+  readonly remove?: readonly string[];
+}
+
+/** The same configuration, with the editor's help while it is written. */
+export function defineConfig(config: GatewayConfig): GatewayConfig {
+  return config;
+}

@@ -1,0 +1,113 @@
+/**
+ * The JSON Schema of one route.
+ *
+ * Thread: any (pure). A part of schema.ts, which puts it into the whole.
+ */
+import { DEFAULTS } from './defaults.js';
+import type {
+  MatchConfig,
+  RateLimitConfig,
+  RewriteConfig,
+  RewriteHeadersConfig,
+  RouteConfig,
+} from './gateway-config.js';
+import {
+  durationNode,
+  HEADER_NAME_PATTERN,
+  HEADER_VALUE_PATTERN,
+  integerNode,
+  LIMITER_KEY_PATTERN,
+  listNode,
+  mapNode,
+  objectNode,
+  ROUTE_NAME_PATTERN,
+  type SchemaNode,
+  stringNode,
+} from './schema-node.js';
+
+/** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
+const PATH_LENGTH_MAX = 1024;
+
+const HEADER_NAME: SchemaNode = { type: 'string', pattern: HEADER_NAME_PATTERN };
+
+const MATCH_NODE = objectNode<MatchConfig>(
+  'Which requests the route takes.',
+  {
+    path: stringNode('/exact, /with/:param or /prefix/*', {
+      minLength: 1,
+      maxLength: PATH_LENGTH_MAX,
+    }),
+    methods: listNode(
+      'HTTP methods. Absent: every method.',
+      { type: 'string', enum: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] },
+      { minItems: 1, uniqueItems: true },
+    ),
+  },
+  'path',
+);
+
+const RATE_LIMIT_NODE = objectNode<RateLimitConfig>(
+  'How often a client may call. Absent: no limit.',
+  {
+    limit: integerNode('Requests a window.', [1, 1_000_000]),
+    window: durationNode('Length of the window.', ['100ms', '24h']),
+    algorithm: stringNode(
+      'slidingWindow: never more than limit in any window. tokenBucket: limit a window on the ' +
+        'average, with bursts.',
+      { default: DEFAULTS.rateLimit.algorithm, enum: ['slidingWindow', 'tokenBucket'] },
+    ),
+    burst: integerNode(
+      'Requests that may come at once; tokenBucket only. Absent: limit.',
+      [1, 1_000_000],
+    ),
+    key: stringNode(
+      'Who shares one limit: clientIp, consumer (needs authenticate), route or header:NAME.',
+      { default: DEFAULTS.rateLimit.key, pattern: LIMITER_KEY_PATTERN },
+    ),
+  },
+  'limit',
+  'window',
+);
+
+const REWRITE_NODE = objectNode<RewriteConfig>(
+  'What changes in the request on its way to the upstream.',
+  {
+    stripPrefix: stringNode('Start of the path to cut off: whole segments of match.path.', {
+      minLength: 1,
+      maxLength: PATH_LENGTH_MAX,
+    }),
+    headers: objectNode<RewriteHeadersConfig>('Header fields to set and to remove.', {
+      set: mapNode(
+        "Fields to set, replacing the client's.",
+        { type: 'string', maxLength: 4096, pattern: HEADER_VALUE_PATTERN, writeOnly: true },
+        { type: 'object', propertyNames: HEADER_NAME, maxProperties: 64 },
+      ),
+      remove: listNode('Names of fields to remove.', HEADER_NAME, {
+        maxItems: 64,
+        uniqueItems: true,
+      }),
+    }),
+  },
+);
+
+/** One entry of `routes`. */
+export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
+  'Which requests go to which upstream, and what happens on the way.',
+  {
+    name: stringNode('Name in logs, counters and RateLimit-Policy. Unique.', {
+      pattern: ROUTE_NAME_PATTERN,
+    }),
+    match: MATCH_NODE,
+    upstream: stringNode('Name of an upstream.', { minLength: 1, maxLength: 64 }),
+    authenticate: listNode(
+      'Names of authenticators; one that accepts is enough. Absent: the route is public.',
+      { type: 'string', minLength: 1, maxLength: 64 },
+      { minItems: 1, maxItems: 16, uniqueItems: true },
+    ),
+    rateLimit: RATE_LIMIT_NODE,
+    rewrite: REWRITE_NODE,
+  },
+  'name',
+  'match',
+  'upstream',
+);

@@ -1,0 +1,229 @@
+/**
+ * The JSON Schema (draft 2020-12) of the configuration: the one list of keys, types and bounds.
+ *
+ * Thread: any (pure). The loader checks with it, `sluice schema` prints it for editors. What a
+ * schema cannot say (references, overlaps, lengths in bytes) is checked in check-*.ts.
+ */
+import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
+import type {
+  AdminConfig,
+  CircuitBreakerConfig,
+  GatewayConfig,
+  JwtAuthenticatorConfig,
+  LimitsConfig,
+  ListenConfig,
+  LoadBalancingConfig,
+  LoggingConfig,
+  ShutdownConfig,
+  TargetConfig,
+  TimeoutsConfig,
+  UpstreamConfig,
+} from './gateway-config.js';
+import {
+  booleanNode,
+  durationNode,
+  HOST_PATTERN,
+  integerNode,
+  listNode,
+  mapNode,
+  objectNode,
+  REFERENCE_NAME,
+  type SchemaNode,
+  sizeNode,
+  stringNode,
+} from './schema-node.js';
+import { ROUTE_NODE } from './schema-route.js';
+
+const PORT_DESCRIPTION = 'TCP port; 0 lets the system choose a free one.';
+const PORT_RANGE = [0, 65_535] as const;
+
+const LISTEN_NODE = objectNode<ListenConfig>('Where clients connect.', {
+  host: stringNode('Host name or IP address to bind; 0.0.0.0 or :: for every interface.', {
+    default: DEFAULTS.listen.host,
+    pattern: HOST_PATTERN,
+  }),
+  port: integerNode(PORT_DESCRIPTION, PORT_RANGE, { default: DEFAULTS.listen.port }),
+});
+
+const ADMIN_NODE = objectNode<AdminConfig>(
+  'Where operators read counters and health. Keep it away from clients.',
+  {
+    host: stringNode('Host name or IP address to bind.', {
+      default: DEFAULTS.admin.host,
+      pattern: HOST_PATTERN,
+    }),
+    port: integerNode(PORT_DESCRIPTION, PORT_RANGE, { default: DEFAULTS.admin.port }),
+  },
+);
+
+const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size of a request.', {
+  headerBytes: sizeNode(
+    'Size of a request head. Larger: 431.',
+    ['1KiB', '32KiB'],
+    DEFAULTS.limits.headerBytes,
+  ),
+  bodyBytes: sizeNode(
+    'Size of a request body. Larger: 413.',
+    ['0', '1024MiB'],
+    DEFAULTS.limits.bodyBytes,
+  ),
+  trackedClients: integerNode(
+    'Clients whose rate limits are remembered at once.',
+    [1024, 16_777_216],
+    { default: DEFAULTS.limits.trackedClients },
+  ),
+  inFlight: integerNode('Requests started and not finished. More: 503.', [1, 1_000_000], {
+    default: DEFAULTS.limits.inFlight,
+  }),
+});
+
+const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', {
+  level: stringNode('Least severe level that is written.', {
+    default: DEFAULTS.logging.level,
+    enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  }),
+  accessLog: booleanNode(
+    'Whether each finished request writes one line.',
+    DEFAULTS.logging.accessLog,
+  ),
+});
+
+const SHUTDOWN_NODE = objectNode<ShutdownConfig>('How the gateway stops.', {
+  grace: durationNode('Longest wait for requests in flight before they are cut.', ['0s', '1h'], {
+    default: DEFAULTS.shutdown.grace,
+  }),
+});
+
+const AUTHENTICATOR_NODE = objectNode<JwtAuthenticatorConfig>(
+  'Bearer tokens signed with a shared secret (JWT with HMAC).',
+  {
+    type: stringNode('Kind of authenticator.', { enum: ['jwt'] }),
+    algorithms: listNode(
+      'Signature algorithms that are accepted.',
+      { type: 'string', enum: ['HS256', 'HS384', 'HS512'] },
+      { minItems: 1, uniqueItems: true },
+    ),
+    secret: stringNode(
+      'The shared secret: at least 32 bytes for HS256, 48 for HS384, 64 for HS512 (RFC 7518 3.2).',
+      { minLength: 1, maxLength: 4096, writeOnly: true },
+    ),
+    issuer: stringNode('What iss must be. Absent: not checked.', { minLength: 1, maxLength: 1024 }),
+    audience: stringNode('What aud must be or contain. Absent: not checked.', {
+      minLength: 1,
+      maxLength: 1024,
+    }),
+    clockSkew: durationNode(
+      'How far the clocks may disagree when exp and nbf are judged.',
+      ['0s', '10m'],
+      { default: DEFAULTS.authenticator.clockSkew },
+    ),
+  },
+  'type',
+  'algorithms',
+  'secret',
+);
+
+const TARGET_NODE = objectNode<TargetConfig>(
+  'One address of an upstream.',
+  {
+    url: stringNode('http://host:port or https://host:port, without path, query or credentials.', {
+      minLength: 1,
+      maxLength: 512,
+    }),
+  },
+  'url',
+);
+
+const CIRCUIT_BREAKER_NODE = objectNode<CircuitBreakerConfig>(
+  'When a failing target is left alone. Each target has a breaker of its own.',
+  {
+    failureThreshold: integerNode('Failures in a row that open the circuit.', [1, 1000], {
+      default: DEFAULTS.upstream.circuitBreaker.failureThreshold,
+    }),
+    openFor: durationNode('How long an open circuit lets nothing through.', ['100ms', '1h'], {
+      default: DEFAULTS.upstream.circuitBreaker.openFor,
+    }),
+    halfOpenRequests: integerNode(
+      'Requests let through at once to probe a half-open circuit.',
+      [1, 100],
+      { default: DEFAULTS.upstream.circuitBreaker.halfOpenRequests },
+    ),
+  },
+);
+
+const TIMEOUTS_NODE = objectNode<TimeoutsConfig>('Longest waits in an exchange with a target.', {
+  connect: durationNode('Until the connection stands.', ['1ms', '5m'], {
+    default: DEFAULTS.upstream.timeouts.connect,
+  }),
+  response: durationNode(
+    'From the request being sent until the head of the reply is there.',
+    ['1ms', '1h'],
+    { default: DEFAULTS.upstream.timeouts.response },
+  ),
+  idle: durationNode("Between two pieces of a reply's body.", ['1ms', '24h'], {
+    default: DEFAULTS.upstream.timeouts.idle,
+  }),
+});
+
+const UPSTREAM_NODE = objectNode<UpstreamConfig>(
+  'One logical service: a set of targets that do the same.',
+  {
+    targets: listNode('Addresses of the service, each only once.', TARGET_NODE, {
+      minItems: 1,
+      maxItems: 256,
+    }),
+    loadBalancing: objectNode<LoadBalancingConfig>('How a target is chosen.', {
+      policy: stringNode('roundRobin: the available targets in turn.', {
+        default: DEFAULTS.upstream.loadBalancing.policy,
+        enum: ['roundRobin'],
+      }),
+    }),
+    circuitBreaker: CIRCUIT_BREAKER_NODE,
+    timeouts: TIMEOUTS_NODE,
+  },
+  'targets',
+);
+
+const ROOT_NODE = objectNode<GatewayConfig>(
+  'Configuration of the Sluice gateway.',
+  {
+    listen: LISTEN_NODE,
+    admin: ADMIN_NODE,
+    workers: integerNode('Number of worker threads. Absent: cores - 1, at least 1.', [
+      1,
+      WORKER_COUNT_MAX,
+    ]),
+    trustedProxies: listNode(
+      'Addresses and CIDR ranges of proxies whose X-Forwarded-For is believed.',
+      { type: 'string', minLength: 2, maxLength: 64 },
+      { default: [], maxItems: 1024, uniqueItems: true },
+    ),
+    limits: LIMITS_NODE,
+    logging: LOGGING_NODE,
+    shutdown: SHUTDOWN_NODE,
+    authenticators: mapNode('Ways to find out who calls, by name.', AUTHENTICATOR_NODE, {
+      type: 'object',
+      propertyNames: REFERENCE_NAME,
+      maxProperties: 64,
+    }),
+    upstreams: mapNode('The services behind the gateway, by name.', UPSTREAM_NODE, {
+      type: 'object',
+      propertyNames: REFERENCE_NAME,
+      minProperties: 1,
+      maxProperties: 1024,
+    }),
+    routes: listNode('Which requests go where; the order has no meaning.', ROUTE_NODE, {
+      minItems: 1,
+      maxItems: 10_000,
+    }),
+  },
+  'upstreams',
+  'routes',
+);
+
+/** The schema of a whole configuration file. */
+export const CONFIG_SCHEMA: SchemaNode = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'Sluice configuration',
+  ...ROOT_NODE,
+};

@@ -1,0 +1,44 @@
+/**
+ * What the main thread prepares for the coordinator's thread.
+ *
+ * Thread: any (both ends). Called by the supervisor, which keeps the memory while coordinators
+ * come and go.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { allocateMemory, type CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { needsWideRow } from './limiters.js';
+import {
+  bucketRowCount,
+  bucketTableBytes,
+  COMPACT_ROW_WORDS,
+  WIDE_ROW_WORDS,
+} from './state/bucket-layout.js';
+import { probeLedgerBytes } from './state/probe-ledger.js';
+import { probeCounts } from './state/target-table.js';
+import { upstreamTableBytes } from './state/upstream-table.js';
+
+/** The workerData of the coordinator's thread. */
+export interface CoordinatorThreadData {
+  readonly config: CompiledConfig;
+  readonly memory: CoordinatorMemory;
+  /** By lane; in the transfer list. Missing: it comes by mail, and until then nobody is woken. */
+  readonly wakePorts: readonly (MessagePort | null)[];
+}
+
+/** Memory for one configuration; `workers` lanes. A table that no limiter needs has no bytes. */
+export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMemory {
+  const rows = bucketRowCount(config.limits.trackedClients);
+  const hasWide = config.limiters.some(needsWideRow);
+  const hasCompact = config.limiters.some((limiter) => !needsWideRow(limiter));
+  const probes = probeCounts(config).reduce((sum, count) => sum + count, 0);
+  return allocateMemory({
+    epoch: config.epoch,
+    workers: config.workers,
+    targets: config.targets.length,
+    upstreamBytes: upstreamTableBytes(config.upstreams.length),
+    probeBytes: probeLedgerBytes(probes),
+    compactBucketBytes: hasCompact ? bucketTableBytes(rows, COMPACT_ROW_WORDS) : 0,
+    wideBucketBytes: hasWide ? bucketTableBytes(rows, WIDE_ROW_WORDS) : 0,
+  });
+}

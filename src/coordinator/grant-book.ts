@@ -1,0 +1,58 @@
+/**
+ * Says how many targets of an upstream a worker gets in advance.
+ *
+ * Thread: coordinator. Owns a heat for each worker and upstream; a new coordinator begins cold.
+ *
+ * A worker asks for a grant only when the last one is used up, so the time between two such asks
+ * is what the last one lasted. Asks that follow each other quickly heat the pair up: the first
+ * few get nothing in advance, so that a client that sends one request after the other sees
+ * strict turns; then 1, 2, 4 … 64. A grant that lasted longer cools the pair by one step, and a
+ * pause begins anew. An upstream with one target has no turns to keep.
+ */
+import { defined } from '../base/assert.js';
+
+export const GRANT_COUNT_MAX = 64;
+/** A grant used up within this time was too small. */
+export const GRANT_HOT_MS = 20;
+/** After this long without an ask the worker is slow again. */
+export const GRANT_COLD_MS = 200;
+/** Quick asks that get nothing in advance. */
+export const GRANT_WARM_UP_ASKS = 8;
+
+const HEAT_MAX = GRANT_WARM_UP_ASKS + Math.log2(GRANT_COUNT_MAX) + 1;
+
+export class GrantBook {
+  private readonly heats: Uint8Array;
+  private readonly askedMs: Float64Array;
+
+  constructor(
+    laneCount: number,
+    private readonly upstreamCount: number,
+  ) {
+    this.heats = new Uint8Array(laneCount * upstreamCount);
+    this.askedMs = new Float64Array(laneCount * upstreamCount).fill(Number.NEGATIVE_INFINITY);
+  }
+
+  /** A worker used up what it had: the targets that it gets beyond the one it asked for. */
+  onAsk(lane: number, upstreamIndex: number, targetCount: number, nowMs: number): number {
+    if (targetCount === 1) return GRANT_COUNT_MAX;
+    const at = lane * this.upstreamCount + upstreamIndex;
+    const heat = this.nextHeat(at, nowMs);
+    this.heats[at] = heat;
+    this.askedMs[at] = nowMs;
+    return heat <= GRANT_WARM_UP_ASKS ? 0 : 2 ** (heat - GRANT_WARM_UP_ASKS - 1);
+  }
+
+  /** Another worker begins on this lane. */
+  forgetLane(lane: number): void {
+    const start = lane * this.upstreamCount;
+    this.heats.fill(0, start, start + this.upstreamCount);
+  }
+
+  private nextHeat(at: number, nowMs: number): number {
+    const heat = defined(this.heats[at], 'the heat of a worker and an upstream');
+    const lastedMs = nowMs - defined(this.askedMs[at], 'the time of the last ask');
+    if (lastedMs <= GRANT_HOT_MS) return Math.min(HEAT_MAX, heat + 1);
+    return lastedMs <= GRANT_COLD_MS ? Math.max(0, heat - 1) : 0;
+  }
+}

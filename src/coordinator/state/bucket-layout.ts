@@ -1,0 +1,51 @@
+/**
+ * The rows of the limiter tables, word by word.
+ *
+ * Thread: any (pure). Rows of 32-bit words over shared memory, owned by the coordinator.
+ *
+ *     table    tags (a word a row), then the rows
+ *     tag      a fingerprint of the key, never 0; 0: the row is free
+ *
+ *     word     row
+ *     0, 1     key hash, high and low
+ *     2        limiter index
+ *     3        index of the oldest entry << 16 | entries in use
+ *     4, 5     float64: newest stamp (log), or time of the level (bucket)
+ *     6 …      log:    one stamp an entry
+ *              groups: stamp, admissions
+ *              bucket: level, float64
+ *     last 2   admissions in all groups, (free)        wide rows only
+ *
+ * A compact row has 24 words, 18 of them a log. A wide row has 136 words, 128 of them a log:
+ * 128 stamps, or 64 groups when the limit is larger than that.
+ */
+
+export const ROW_HIGH_WORD = 0;
+export const ROW_LOW_WORD = 1;
+export const ROW_LIMITER_WORD = 2;
+export const ROW_ENTRIES_WORD = 3;
+export const ROW_TIME_WORD = 4;
+export const ROW_LOG_WORD = 6;
+export const ROW_TOTAL_WORD = 134;
+
+export const COMPACT_ROW_WORDS = 24;
+export const COMPACT_LOG_ENTRIES = 18;
+export const WIDE_ROW_WORDS = 136;
+export const WIDE_LOG_ENTRIES = 128;
+export const WIDE_LOG_GROUPS = 64;
+
+/** Rows of a set: their tags share one cache line. */
+export const SET_ROWS = 16;
+
+const WORD_BYTES = 4;
+
+/** Rows of a table for so many keys: whole sets, a power of two of them. */
+export function bucketRowCount(trackedKeys: number): number {
+  let sets = 1;
+  while (sets * SET_ROWS < trackedKeys) sets *= 2;
+  return sets * SET_ROWS;
+}
+
+export function bucketTableBytes(rowCount: number, rowWords: number): number {
+  return rowCount * (1 + rowWords) * WORD_BYTES;
+}

@@ -1,0 +1,178 @@
+/**
+ * One limiter row at a time, as the policies like to see it.
+ *
+ * Thread: coordinator. Cursors over the rows of a table: bound to a row, then read and written.
+ * Hot path: every limited ask; one cursor of each kind, nothing is allocated for an ask.
+ *
+ * The thread may end between two writes, and another one goes on with the row. So writes are in
+ * an order in which half of them count an admission too many, never one too few.
+ */
+import { assert } from '../../base/assert.js';
+import type { SlidingLog } from '../../policy/rate-limit/sliding-window.js';
+import type { TokenBucketState } from '../../policy/rate-limit/token-bucket.js';
+import { ROW_ENTRIES_WORD, ROW_LOG_WORD, ROW_TIME_WORD, ROW_TOTAL_WORD } from './bucket-layout.js';
+
+const HEAD_SHIFT = 16;
+const LENGTH_MASK = 0xffff;
+
+/** The two views of one table's memory. */
+export interface RowViews {
+  readonly words: Int32Array;
+  readonly floats: Float64Array;
+}
+
+abstract class RowCursor {
+  protected base = 0;
+
+  constructor(protected readonly views: RowViews) {}
+
+  /** `base` is the index of the row's first word. */
+  bind(base: number): void {
+    this.base = base;
+  }
+
+  protected get(word: number): number {
+    return this.views.words[this.base + word] as number;
+  }
+
+  protected put(word: number, value: number): void {
+    this.views.words[this.base + word] = value;
+  }
+
+  protected getFloat(word: number): number {
+    return this.views.floats[(this.base + word) >> 1] as number;
+  }
+
+  protected putFloat(word: number, value: number): void {
+    this.views.floats[(this.base + word) >> 1] = value;
+  }
+}
+
+abstract class LogRow extends RowCursor implements SlidingLog {
+  constructor(
+    views: RowViews,
+    readonly capacity: number,
+  ) {
+    super(views);
+  }
+
+  abstract readonly total: number;
+  abstract stampAt(index: number): number;
+  abstract dropOldest(): void;
+  abstract append(stampMs: number): void;
+  abstract mergeIntoNewest(stampMs: number): void;
+  abstract clear(): void;
+
+  get head(): number {
+    return this.get(ROW_ENTRIES_WORD) >>> HEAD_SHIFT;
+  }
+
+  get length(): number {
+    return this.get(ROW_ENTRIES_WORD) & LENGTH_MASK;
+  }
+
+  get newestMs(): number {
+    return this.getFloat(ROW_TIME_WORD);
+  }
+
+  protected setEntries(head: number, length: number): void {
+    this.put(ROW_ENTRIES_WORD, (head << HEAD_SHIFT) | length);
+  }
+
+  protected indexOf(head: number, offset: number): number {
+    const index = head + offset;
+    return index >= this.capacity ? index - this.capacity : index;
+  }
+
+  protected shorten(): void {
+    this.setEntries(this.indexOf(this.head, 1), this.length - 1);
+  }
+}
+
+/** A log with one stamp an admission. */
+export class StampLogRow extends LogRow {
+  get total(): number {
+    return this.length;
+  }
+
+  stampAt(index: number): number {
+    return this.get(ROW_LOG_WORD + index);
+  }
+
+  clear(): void {
+    this.setEntries(0, 0);
+  }
+
+  dropOldest(): void {
+    this.shorten();
+  }
+
+  append(stampMs: number): void {
+    const { head, length } = this;
+    assert(length < this.capacity, 'an exact log is as long as its limit');
+    this.put(ROW_LOG_WORD + this.indexOf(head, length), stampMs | 0);
+    this.putFloat(ROW_TIME_WORD, stampMs);
+    this.setEntries(head, length + 1);
+  }
+
+  mergeIntoNewest(): void {
+    assert(false, 'an exact log shares no entries');
+  }
+}
+
+/** A log whose entries are groups of admissions. */
+export class GroupLogRow extends LogRow {
+  get total(): number {
+    return this.get(ROW_TOTAL_WORD);
+  }
+
+  stampAt(index: number): number {
+    return this.get(ROW_LOG_WORD + 2 * index);
+  }
+
+  clear(): void {
+    this.setEntries(0, 0);
+    this.put(ROW_TOTAL_WORD, 0);
+  }
+
+  dropOldest(): void {
+    const admissions = this.get(ROW_LOG_WORD + 2 * this.head + 1);
+    this.shorten();
+    this.put(ROW_TOTAL_WORD, this.total - admissions);
+  }
+
+  append(stampMs: number): void {
+    const { head, length } = this;
+    assert(length < this.capacity, 'a full log takes no entry');
+    const word = ROW_LOG_WORD + 2 * this.indexOf(head, length);
+    this.put(word, stampMs | 0);
+    this.put(word + 1, 1);
+    this.putFloat(ROW_TIME_WORD, stampMs);
+    this.put(ROW_TOTAL_WORD, this.total + 1);
+    this.setEntries(head, length + 1);
+  }
+
+  mergeIntoNewest(stampMs: number): void {
+    const word = ROW_LOG_WORD + 2 * this.indexOf(this.head, this.length - 1);
+    this.put(word, stampMs | 0);
+    this.putFloat(ROW_TIME_WORD, stampMs);
+    this.put(ROW_TOTAL_WORD, this.total + 1);
+    this.put(word + 1, this.get(word + 1) + 1);
+  }
+}
+
+/** A token bucket. */
+export class TokenRow extends RowCursor implements TokenBucketState {
+  get level(): number {
+    return this.getFloat(ROW_LOG_WORD);
+  }
+  set level(value: number) {
+    this.putFloat(ROW_LOG_WORD, value);
+  }
+  get tickMs(): number {
+    return this.getFloat(ROW_TIME_WORD);
+  }
+  set tickMs(value: number) {
+    this.putFloat(ROW_TIME_WORD, value);
+  }
+}

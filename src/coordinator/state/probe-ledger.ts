@@ -1,0 +1,137 @@
+/**
+ * Who holds which probe of which target.
+ *
+ * Thread: coordinator. Owns the probe table in shared memory, so that a coordinator that is
+ * started again still knows whom to wait for, and a worker that dies gives its probes back.
+ *
+ *     four words for each probe that a target may have in flight
+ *     +0 ticket, 0: free   +1 lane   +2 lane generation   +3 ask id
+ *
+ * Invariant: a ticket is in the ledger from its reply until it is settled, once.
+ */
+import { assert } from '../../base/assert.js';
+
+/** Who got a ticket, and for which ask. */
+export interface ProbeHolder {
+  readonly lane: number;
+  readonly generation: number;
+  readonly askId: number;
+}
+
+/** Called for each probe that {@link ProbeLedger.releaseAllOf} takes out. */
+export interface ReleaseHandler {
+  onProbeReleased(targetIndex: number, nowMs: number): void;
+}
+
+/** More probes than this at once are no probes. */
+export const PROBES_MAX = 256;
+
+const PLACE_WORDS = 4;
+const LANE_WORD = 1;
+const GENERATION_WORD = 2;
+const ASK_WORD = 3;
+
+export function probeLedgerBytes(placeCount: number): number {
+  return placeCount * PLACE_WORDS * 4;
+}
+
+export class ProbeLedger {
+  private readonly words: Int32Array;
+  /** First word of each target's places, and where the last one ends. */
+  private readonly starts: readonly number[];
+
+  constructor(buffer: ArrayBufferLike, placeCounts: readonly number[]) {
+    this.words = new Int32Array(buffer);
+    const starts = [0];
+    let end = 0;
+    for (const count of placeCounts) {
+      end += count * PLACE_WORDS;
+      starts.push(end);
+    }
+    assert(end === this.words.length, 'the ledger has a place for each probe');
+    this.starts = starts;
+  }
+
+  /** Notes who got a ticket. */
+  record(targetIndex: number, ticket: number, holder: ProbeHolder): void {
+    assert(ticket > 0, 'a probe has a ticket');
+    const at = this.find(targetIndex, 0);
+    assert(at !== -1, 'there is a place for each probe that is admitted');
+    this.words[at + LANE_WORD] = holder.lane;
+    this.words[at + GENERATION_WORD] = holder.generation;
+    this.words[at + ASK_WORD] = holder.askId;
+    this.words[at] = ticket;
+  }
+
+  /** Takes the ticket out; false: it was settled before. */
+  take(targetIndex: number, ticket: number): boolean {
+    const at = this.find(targetIndex, ticket);
+    if (at === -1) return false;
+    this.words[at] = 0;
+    return true;
+  }
+
+  /** Takes the ticket out that was given for this very ask; false: there is none. */
+  takeOfAsk(targetIndex: number, holder: ProbeHolder): boolean {
+    const end = this.startOf(targetIndex + 1);
+    for (let at = this.startOf(targetIndex); at < end; at += PLACE_WORDS) {
+      const isOfAsk =
+        this.words[at] !== 0 &&
+        this.words[at + LANE_WORD] === holder.lane &&
+        this.words[at + GENERATION_WORD] === holder.generation &&
+        this.words[at + ASK_WORD] === holder.askId;
+      if (!isOfAsk) continue;
+      this.words[at] = 0;
+      return true;
+    }
+    return false;
+  }
+
+  /** The target waits for no probe any more. */
+  clear(targetIndex: number): void {
+    this.words.fill(0, this.startOf(targetIndex), this.startOf(targetIndex + 1));
+  }
+
+  countOf(targetIndex: number): number {
+    let count = 0;
+    const end = this.startOf(targetIndex + 1);
+    for (let at = this.startOf(targetIndex); at < end; at += PLACE_WORDS) {
+      if (this.words[at] !== 0) count += 1;
+    }
+    return count;
+  }
+
+  /** Takes out all probes that a worker of this lane holds, up to this generation. */
+  releaseAllOf(lane: number, generation: number, nowMs: number, handler: ReleaseHandler): number {
+    let count = 0;
+    for (let target = 0; target < this.starts.length - 1; target += 1) {
+      const end = this.startOf(target + 1);
+      for (let at = this.startOf(target); at < end; at += PLACE_WORDS) {
+        if (!this.isHeldBy(at, lane, generation)) continue;
+        this.words[at] = 0;
+        count += 1;
+        handler.onProbeReleased(target, nowMs);
+      }
+    }
+    return count;
+  }
+
+  private isHeldBy(at: number, lane: number, generation: number): boolean {
+    if (this.words[at] === 0 || this.words[at + LANE_WORD] !== lane) return false;
+    return (((this.words[at + GENERATION_WORD] as number) - generation) | 0) <= 0;
+  }
+
+  private find(targetIndex: number, ticket: number): number {
+    const end = this.startOf(targetIndex + 1);
+    for (let at = this.startOf(targetIndex); at < end; at += PLACE_WORDS) {
+      if (this.words[at] === ticket) return at;
+    }
+    return -1;
+  }
+
+  private startOf(targetIndex: number): number {
+    const start = this.starts[targetIndex];
+    assert(start !== undefined, 'the target has places');
+    return start;
+  }
+}

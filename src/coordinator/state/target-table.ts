@@ -1,0 +1,141 @@
+/**
+ * The breakers of all targets and the probes that they wait for.
+ *
+ * Thread: coordinator. Owns the target rows and the probe ledger in shared memory; the rows are
+ * read by workers and admin through channel/target-states.ts.
+ * Invariant: a half-open target counts as many probes as the ledger holds for it, any other
+ * target none.
+ */
+import { assert, defined } from '../../base/assert.js';
+import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
+import type { TellView } from '../../channel/coordinator-records.js';
+import {
+  TARGET_CLOSED,
+  TARGET_HALF_OPEN,
+  TARGET_OPEN,
+  TargetStateRow,
+} from '../../channel/target-states.js';
+import type { CompiledConfig } from '../../config/compiled-config.js';
+import {
+  BREAKER_CLOSED,
+  BREAKER_HALF_OPEN,
+  BREAKER_OPEN,
+  type BreakerRule,
+  type BreakerState,
+  breakerRetryAfterMs,
+  canPassBreaker,
+  isTicketCurrent,
+  OUTCOME_CANCELLED,
+  OUTCOME_FAILURE,
+  OUTCOME_SUCCESS,
+  type Outcome,
+  passBreaker,
+  settleCall,
+  settleProbe,
+  TICKET_NONE,
+} from '../../policy/circuit-breaker/circuit-breaker.js';
+import { PROBES_MAX, type ProbeHolder, ProbeLedger, type ReleaseHandler } from './probe-ledger.js';
+
+/** The probes that each target may have in flight, by target index. */
+export function probeCounts(config: Pick<CompiledConfig, 'upstreams' | 'targets'>): number[] {
+  return breakerRules(config).map((rule) => rule.halfOpenRequests);
+}
+
+export class TargetTable implements ReleaseHandler {
+  private readonly row: TargetStateRow;
+  private readonly rules: readonly BreakerRule[];
+  private readonly ledger: ProbeLedger;
+
+  constructor(
+    config: Pick<CompiledConfig, 'upstreams' | 'targets'>,
+    memory: Pick<CoordinatorMemory, 'targets' | 'probes'>,
+  ) {
+    // The same three numbers are spoken by the policy and by the shared rows.
+    assert(TARGET_CLOSED === BREAKER_CLOSED, 'closed is closed');
+    assert(TARGET_OPEN === BREAKER_OPEN, 'open is open');
+    assert(TARGET_HALF_OPEN === BREAKER_HALF_OPEN, 'half-open is half-open');
+    this.row = new TargetStateRow(memory.targets);
+    this.rules = breakerRules(config);
+    this.ledger = new ProbeLedger(memory.probes, probeCounts(config));
+    this.rules.forEach((_rule, targetIndex) => {
+      this.matchProbes(targetIndex);
+    });
+  }
+
+  stateOf(targetIndex: number): BreakerState {
+    return this.row.bind(targetIndex).state;
+  }
+
+  canPass(targetIndex: number, nowMs: number): boolean {
+    return canPassBreaker(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
+  }
+
+  retryAfterMs(targetIndex: number, nowMs: number): number {
+    return breakerRetryAfterMs(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
+  }
+
+  /** Admits one try; a ticket other than 0 is to be recorded. */
+  pass(targetIndex: number, nowMs: number): number {
+    return passBreaker(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
+  }
+
+  recordProbe(targetIndex: number, ticket: number, holder: ProbeHolder): void {
+    this.ledger.record(targetIndex, ticket, holder);
+  }
+
+  /** What came of a try. A ticket that was settled before, or is out of date, changes nothing. */
+  settle(tell: TellView, nowMs: number): void {
+    const { targetIndex, ticket } = tell;
+    const row = this.row.bind(targetIndex);
+    const outcome = outcomeOf(tell.outcome);
+    if (ticket === TICKET_NONE) {
+      settleCall(row, this.ruleOf(targetIndex), outcome, nowMs);
+      return;
+    }
+    if (!this.ledger.take(targetIndex, ticket) || !isTicketCurrent(row, ticket)) return;
+    settleProbe(row, outcome, nowMs);
+    if (row.state !== BREAKER_HALF_OPEN) this.ledger.clear(targetIndex);
+  }
+
+  /** Gives back all probes of a worker that is gone; how many there were. */
+  releaseAllOf(lane: number, generation: number, nowMs: number): number {
+    return this.ledger.releaseAllOf(lane, generation, nowMs, this);
+  }
+
+  /** Gives back the probe that was given for this very ask; false: there was none. */
+  releaseOfAsk(targetIndex: number, holder: ProbeHolder, nowMs: number): boolean {
+    if (!this.ledger.takeOfAsk(targetIndex, holder)) return false;
+    this.onProbeReleased(targetIndex, nowMs);
+    return true;
+  }
+
+  onProbeReleased(targetIndex: number, nowMs: number): void {
+    settleProbe(this.row.bind(targetIndex), OUTCOME_CANCELLED, nowMs);
+  }
+
+  /** The last coordinator may have ended between two writes: the ledger is right. */
+  private matchProbes(targetIndex: number): void {
+    const row = this.row.bind(targetIndex);
+    if (row.state !== BREAKER_HALF_OPEN) this.ledger.clear(targetIndex);
+    row.probes = this.ledger.countOf(targetIndex);
+  }
+
+  private ruleOf(targetIndex: number): BreakerRule {
+    return defined(this.rules[targetIndex], 'the breaker rule of a target');
+  }
+}
+
+function breakerRules(config: Pick<CompiledConfig, 'upstreams' | 'targets'>): BreakerRule[] {
+  return config.targets.map((target) => {
+    const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
+    const { failureThreshold, openForMs, halfOpenRequests } = upstream.circuitBreaker;
+    const probes = Math.min(PROBES_MAX, Math.max(1, halfOpenRequests));
+    return { failureThreshold, openForMs, halfOpenRequests: probes };
+  });
+}
+
+function outcomeOf(value: number): Outcome {
+  assert(value >= OUTCOME_SUCCESS && value <= OUTCOME_CANCELLED, 'the outcome is known');
+  if (value === OUTCOME_SUCCESS) return OUTCOME_SUCCESS;
+  return value === OUTCOME_FAILURE ? OUTCOME_FAILURE : OUTCOME_CANCELLED;
+}

@@ -1,0 +1,29 @@
+/**
+ * Sluice as a library.
+ *
+ * Thread: acceptor.
+ *
+ *     import { createGateway, defineConfig } from 'sluice';
+ *     const gateway = createGateway(defineConfig({ upstreams: {…}, routes: […] }));
+ *     await gateway.start();
+ */
+import { compileConfig } from './config/compile-config.js';
+import type { GatewayConfig } from './config/gateway-config.js';
+import { Gateway, type GatewayOptions } from './gateway.js';
+
+export { NativeBinaryError } from './acceptor/native-binary.js';
+export { PROBLEMS, type ProblemKind } from './base/gateway-error.js';
+export { ConfigError } from './config/config-error.js';
+export { defineConfig, type GatewayConfig } from './config/gateway-config.js';
+export { loadConfigFile } from './config/load-config.js';
+export { Gateway, type GatewayOptions, VERSION } from './gateway.js';
+
+/**
+ * Checks the configuration and makes a gateway of it; `start()` opens it, `stop()` drains it.
+ *
+ * @throws ConfigError with everything that is wrong.
+ * @throws NativeBinaryError when uWebSockets.js does not load on this system.
+ */
+export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): Gateway {
+  return new Gateway(compileConfig(config), options);
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+/**
+ * Process entry: arguments, signals, exit codes.
+ *
+ * Thread: acceptor.
+ */
+import { createRunCommand } from './cli/run.js';
+import { runCommandLine } from './cli/command-line.js';
+import { Gateway } from './gateway.js';
+
+const run = createRunCommand((config, onGivingUp) => new Gateway(config, { onGivingUp }), process);
+
+process.exitCode = await runCommandLine(process.argv.slice(2), process, run);
+// What still holds the process open (a log that nobody reads, say) has had its time.
+process.exit();

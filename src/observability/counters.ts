@@ -1,0 +1,69 @@
+/**
+ * THE list of what is counted, and where each figure lies in a thread's counter block.
+ *
+ * Thread: any (both ends). A block has one writer; whoever shows figures adds the blocks up.
+ *
+ *     process figures (64) │ per route (8 each) │ per target (8 each)
+ */
+
+/** Process-wide figures. */
+export const COUNTERS = {
+  /** Requests whose head was read, refused ones included. */
+  requests: 0,
+  /** Replies with a status of 500 and above, whoever made them, and replies cut off. */
+  errors: 1,
+  status1xx: 2,
+  status2xx: 3,
+  status3xx: 4,
+  status4xx: 5,
+  status5xx: 6,
+  /** Clients that left before their reply was complete. */
+  clientAborts: 7,
+  /** Replies that had begun and could not be completed. */
+  cutReplies: 8,
+  rateLimited: 9,
+  unauthorized: 10,
+  circuitOpen: 11,
+  noHealthyTarget: 12,
+  /** Refused because lanes or tables were full. */
+  shed: 13,
+  /** Refused by the guard: malformed, ambiguous, too large. */
+  refused: 14,
+  /** Tries sent again after a kept-alive connection proved to be closed. */
+  staleRetries: 15,
+  upstreamConnects: 16,
+  coordinatorAsks: 17,
+  /** Admissions decided under a grant, without an ask. */
+  grantedAdmissions: 18,
+  /** Asks that got no answer in time. */
+  askTimeouts: 19,
+} as const;
+
+export const COUNTERS_PROCESS_MAX = 64;
+export const COUNTERS_PER_ROW = 8;
+
+/** Figures of one route. */
+export const ROUTE_COUNTERS = { requests: 0, errors: 1, rateLimited: 2, unauthorized: 3 } as const;
+/** Figures of one target. */
+export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
+
+/** What decides how large a block is and where its rows lie. */
+export interface CounterShape {
+  readonly routes: { readonly length: number };
+  readonly targets: { readonly length: number };
+}
+
+/** Figures in one block. */
+export function counterCount(shape: CounterShape): number {
+  return COUNTERS_PROCESS_MAX + (shape.routes.length + shape.targets.length) * COUNTERS_PER_ROW;
+}
+
+/** Place of a figure of ROUTE_COUNTERS. */
+export function routeCounter(_shape: CounterShape, routeIndex: number, figure: number): number {
+  return COUNTERS_PROCESS_MAX + routeIndex * COUNTERS_PER_ROW + figure;
+}
+
+/** Place of a figure of TARGET_COUNTERS. */
+export function targetCounter(shape: CounterShape, targetIndex: number, figure: number): number {
+  return COUNTERS_PROCESS_MAX + (shape.routes.length + targetIndex) * COUNTERS_PER_ROW + figure;
+}

@@ -1,0 +1,124 @@
+/**
+ * Decides whether a sliding window has room, from a log of the admissions that lie in it.
+ *
+ * Thread: any (pure). Time arrives as nowMs; the log lies elsewhere, behind {@link SlidingLog}.
+ *
+ * Exact log (limit <= capacity): one entry an admission. Grouped log (limit > capacity): the
+ * time line is cut into quanta of ceil(window / (capacity - 1)) ms, and the admissions of one
+ * quantum share an entry that carries the latest of their stamps.
+ *
+ * Every error is towards refusing. Stamps are rounded up and the clock is rounded down, so an
+ * admission leaves the window less than 2 ms late; in a grouped log up to one quantum later
+ * (window / 63 for 64 groups), and not late at all when the quantum saw one burst.
+ *
+ * Stamps are 32-bit and may wrap: differences are taken as `(a - b) | 0`, which is right while
+ * live stamps lie within 2^31 ms; `newestMs` clears a log that rested longer than that.
+ * Invariant: at most `limit` admissions lie in any window, whatever the calls before.
+ */
+import { assert } from '../../base/assert.js';
+import type { RateDecision } from './rate-decision.js';
+
+/** Half of what wrap-safe stamps can tell apart: twelve days. */
+export const SLIDING_WINDOW_MS_MAX = 2 ** 30;
+
+/** The admissions that count at the moment, oldest first, in a circle of `capacity` entries. */
+export interface SlidingLog {
+  readonly capacity: number;
+  /** Index of the oldest entry. */
+  readonly head: number;
+  /** Entries in use. */
+  readonly length: number;
+  /** Admissions in all entries. */
+  readonly total: number;
+  /** The newest stamp before it was cut to 32 bits. */
+  readonly newestMs: number;
+  stampAt(index: number): number;
+  clear(): void;
+  /** Forgets the oldest entry and the admissions in it. */
+  dropOldest(): void;
+  /** A new entry with one admission. Never called on a full log. */
+  append(stampMs: number): void;
+  /** One more admission in the newest entry, which takes this stamp. */
+  mergeIntoNewest(stampMs: number): void;
+}
+
+export interface SlidingWindowRule {
+  readonly limit: number;
+  readonly windowMs: number;
+  /** Admissions this close share an entry; 0: each has its own. */
+  readonly quantumMs: number;
+}
+
+/** The rule for a log that has room for `capacity` entries. */
+export function slidingWindowRule(
+  limit: number,
+  windowMs: number,
+  capacity: number,
+): SlidingWindowRule {
+  assert(limit >= 1, 'a limit admits somebody');
+  assert(capacity >= 2, 'a log has at least two entries');
+  assert(windowMs > 0 && windowMs <= SLIDING_WINDOW_MS_MAX, 'the window fits 32-bit stamps');
+  const wholeWindowMs = Math.ceil(windowMs);
+  const quantumMs = limit <= capacity ? 0 : Math.ceil(wholeWindowMs / (capacity - 1));
+  return { limit: Math.floor(limit), windowMs: wholeWindowMs, quantumMs };
+}
+
+/** Asks without taking: only what has left the window is forgotten. */
+export function peekSlidingWindow(
+  log: SlidingLog,
+  rule: SlidingWindowRule,
+  nowMs: number,
+  decision: RateDecision,
+): boolean {
+  dropExpired(log, rule, nowMs);
+  const isAdmitted = log.total < rule.limit;
+  decision.admitted = isAdmitted;
+  decision.remaining = Math.max(0, rule.limit - log.total);
+  decision.resetMs = log.length === 0 ? 0 : untilOldestLeavesMs(log, rule, nowMs);
+  decision.retryAfterMs = isAdmitted ? 0 : Math.max(1, decision.resetMs);
+  return isAdmitted;
+}
+
+/** Takes what {@link peekSlidingWindow} has just admitted at the same `nowMs`. */
+export function commitSlidingWindow(
+  log: SlidingLog,
+  rule: SlidingWindowRule,
+  nowMs: number,
+  decision: RateDecision,
+): void {
+  assert(log.total < rule.limit, 'only an admission that was peeked is committed');
+  // A clock that went back must not write a stamp older than the newest: the log is in order.
+  const stampMs = log.length === 0 ? Math.ceil(nowMs) : Math.max(Math.ceil(nowMs), log.newestMs);
+  if (isSameEntry(log, rule, stampMs)) log.mergeIntoNewest(stampMs);
+  else log.append(stampMs);
+  decision.remaining = rule.limit - log.total;
+  decision.resetMs = untilOldestLeavesMs(log, rule, nowMs);
+}
+
+/** A grouped log never runs out of entries; should it, the newest one takes the admission in. */
+function isSameEntry(log: SlidingLog, rule: SlidingWindowRule, stampMs: number): boolean {
+  if (log.length === 0 || rule.quantumMs === 0) return false;
+  if (log.length === log.capacity) return true;
+  const quantum = rule.quantumMs;
+  return Math.floor(stampMs / quantum) === Math.floor(log.newestMs / quantum);
+}
+
+/** Amortised constant: an entry is dropped once; at most `capacity` entries in one call. */
+function dropExpired(log: SlidingLog, rule: SlidingWindowRule, nowMs: number): void {
+  if (log.length === 0) return;
+  const floorMs = Math.floor(nowMs);
+  if (floorMs - log.newestMs >= rule.windowMs) {
+    log.clear();
+    return;
+  }
+  const now32 = floorMs | 0;
+  while (log.length > 0 && ((now32 - log.stampAt(log.head)) | 0) >= rule.windowMs) {
+    log.dropOldest();
+  }
+}
+
+function untilOldestLeavesMs(log: SlidingLog, rule: SlidingWindowRule, nowMs: number): number {
+  const floorMs = Math.floor(nowMs);
+  const ageMs = ((floorMs | 0) - log.stampAt(log.head)) | 0;
+  return Math.max(0, Math.ceil(rule.windowMs - ageMs - (nowMs - floorMs)));
+}

@@ -1,0 +1,61 @@
+/**
+ * One spelling for every path, so that routing and the upstream see the same.
+ *
+ * Thread: any (pure). RFC 3986 section 6.2.2: unreserved characters are decoded, the hex digits of
+ * others upper-cased, dot segments removed; repeated slashes become one. What upstreams read in
+ * different ways is refused: encoded slashes, backslashes and controls, broken escapes, and dot
+ * segments with a parameter (`/..;x/`).
+ */
+
+/** The normalised path, or '' when it must be refused. `path` begins with a slash, no query. */
+export function normalizePath(path: string): string {
+  if (!needsWork(path)) return path;
+  const decoded = path.includes('%') ? decodeUnreserved(path) : path;
+  if (decoded === '') return '';
+  return removeDotSegments(decoded);
+}
+
+// Hot path: most paths need nothing.
+function needsWork(path: string): boolean {
+  let previous = 0;
+  for (let at = 0; at < path.length; at++) {
+    const code = path.charCodeAt(at);
+    if (code === 37) return true;
+    if (previous === 47 && (code === 47 || code === 46)) return true;
+    previous = code;
+  }
+  return false;
+}
+
+function decodeUnreserved(path: string): string {
+  let decoded = '';
+  for (let at = 0; at < path.length; at++) {
+    const char = path.charAt(at);
+    if (char !== '%') {
+      decoded += char;
+      continue;
+    }
+    const hex = path.slice(at + 1, at + 3);
+    if (!/^[0-9A-Fa-f]{2}$/.test(hex)) return '';
+    const code = Number.parseInt(hex, 16);
+    if (code < 0x20 || code === 0x2f || code === 0x5c || code === 0x7f) return '';
+    const plain = String.fromCharCode(code);
+    decoded += /[A-Za-z0-9._~-]/.test(plain) ? plain : `%${hex.toUpperCase()}`;
+    at += 2;
+  }
+  return decoded;
+}
+
+function removeDotSegments(path: string): string {
+  const kept: string[] = [];
+  const segments = path.split('/');
+  for (let at = 1; at < segments.length; at++) {
+    const segment = segments[at] ?? '';
+    if (segment.startsWith('.;') || segment.startsWith('..;')) return '';
+    if (segment === '..') kept.pop();
+    else if (segment !== '.' && segment !== '') kept.push(segment);
+  }
+  const last = segments.at(-1);
+  const endsInDirectory = last === '' || last === '.' || last === '..';
+  return `/${kept.join('/')}${endsInDirectory && kept.length > 0 ? '/' : ''}`;
+}

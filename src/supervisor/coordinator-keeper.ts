@@ -1,0 +1,119 @@
+/**
+ * Keeps the coordinator's thread running, always on the same memory.
+ *
+ * Thread: supervisor. Owns the shared tables: a coordinator that dies loses nothing, and the next
+ * one goes on where it was.
+ */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { Logger } from 'pino';
+import { CoordinatorControl } from '../channel/coordinator-control.js';
+import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CoordinatorMail, CoordinatorMessage } from '../channel/coordinator-messages.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import {
+  allocateCoordinatorMemory,
+  type CoordinatorThreadData,
+} from '../coordinator/coordinator-setup.js';
+
+const STATE_NAMES = ['closed', 'open', 'half-open'];
+
+export interface CoordinatorKeeperOptions {
+  readonly config: CompiledConfig;
+  readonly logger: Logger;
+  /** The thread died. False: it died too often, and the gateway gives up. */
+  mayRestart(): boolean;
+  /** A new thread runs: every worker needs a new way to be woken. */
+  onRestarted(): void;
+}
+
+export class CoordinatorKeeper {
+  readonly memory: CoordinatorMemory;
+  readonly control: CoordinatorControl;
+  deaths = 0;
+  osThreadId = 0;
+
+  private thread: Worker | null = null;
+  private isStopping = false;
+  private exited: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: CoordinatorKeeperOptions) {
+    this.memory = allocateCoordinatorMemory(options.config);
+    this.control = new CoordinatorControl(this.memory);
+  }
+
+  /** Starts the thread; resolves when it decides. */
+  start(): Promise<void> {
+    const entry = new URL('../coordinator/coordinator-thread.js', import.meta.url);
+    const workerData: CoordinatorThreadData = {
+      config: this.options.config,
+      memory: this.memory,
+      wakePorts: [],
+    };
+    const thread = new Worker(entry, { workerData, name: 'coordinator' });
+    this.thread = thread;
+    return new Promise((resolve, reject) => {
+      let failure: unknown = new Error('the coordinator ended');
+      thread.on('message', (message: CoordinatorMessage) => {
+        if (message.type === 'started') {
+          this.osThreadId = message.osThreadId;
+          resolve();
+        } else this.logTransition(message);
+      });
+      thread.on('error', (error) => {
+        failure = error;
+      });
+      this.exited = new Promise((onExited) => {
+        thread.on('exit', () => {
+          onExited();
+          reject(failure);
+          this.onExit(failure);
+        });
+      });
+    });
+  }
+
+  private logTransition(message: Extract<CoordinatorMessage, { type: 'breaker' }>): void {
+    const target = this.options.config.targets[message.targetIndex];
+    this.options.logger.warn(
+      {
+        target: target?.hostPort,
+        upstream: this.options.config.upstreams[target?.upstreamIndex ?? -1]?.name,
+        from: STATE_NAMES[message.from],
+        to: STATE_NAMES[message.to],
+        reason: message.reason,
+      },
+      'circuit breaker changed',
+    );
+  }
+
+  private onExit(error: unknown): void {
+    if (this.isStopping) return;
+    this.deaths++;
+    this.options.logger.error({ err: error }, 'coordinator died');
+    if (!this.options.mayRestart()) return;
+    this.start().then(
+      () => this.options.logger.info('coordinator runs again'),
+      // Its exit comes here too, and starts another.
+      () => {},
+    );
+    this.options.onRestarted();
+    this.control.flush();
+  }
+
+  /** Sends mail; the thread looks for it when the control ring says so. */
+  post(mail: CoordinatorMail, port: MessagePort): void {
+    this.thread?.postMessage(mail, [port]);
+    this.control.tellMail();
+  }
+
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    this.control.tellStop();
+    await this.exited;
+  }
+
+  /** Ends the thread at once, as a crash would. For tests of just that. */
+  async kill(): Promise<void> {
+    await this.thread?.terminate();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Starts and stops the threads, and starts again those that die.
+ *
+ * Thread: supervisor (on the main thread). Owns the coordinator's keeper, the worker pool and a
+ * keeper for each lane.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Piscina } from 'piscina';
+import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
+import { defined } from '../base/assert.js';
+import { monotonicMs } from '../base/clock.js';
+import { allocateCounters } from '../channel/counter-block.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { counterCount } from '../observability/counters.js';
+import { CoordinatorKeeper } from './coordinator-keeper.js';
+import { LaneKeeper } from './lane-keeper.js';
+import { RestartIntensity } from './restart-intensity.js';
+import { createWorkerPool } from './worker-pool.js';
+
+export interface SupervisorOptions {
+  readonly config: CompiledConfig;
+  readonly dispatcher: LaneDispatcher;
+  readonly logger: Logger;
+  /** Threads die too often: the process should end and say so. */
+  onGivingUp(reason: string): void;
+}
+
+export class Supervisor {
+  readonly coordinator: CoordinatorKeeper;
+  readonly lanes: readonly LaneKeeper[];
+  /** Figures of each worker, by lane; they outlive the workers. */
+  readonly counters: readonly SharedArrayBuffer[];
+
+  private readonly pool: Piscina;
+  private readonly intensity = new RestartIntensity();
+  private isStopping = false;
+
+  constructor(private readonly options: SupervisorOptions) {
+    const { config, dispatcher, logger } = options;
+    const mayRestart = (): boolean => this.mayRestart();
+    this.coordinator = new CoordinatorKeeper({
+      config,
+      logger,
+      mayRestart,
+      onRestarted: () => {
+        for (const lane of this.lanes) lane.onCoordinatorRestarted();
+      },
+    });
+    const entry = new URL('../worker/worker-task.js', import.meta.url);
+    this.pool = createWorkerPool(entry, 'serveLane', config.workers);
+    // The keepers hear of every death by their task; without a listener this would be fatal.
+    this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
+    const size = counterCount(config);
+    this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
+    const hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
+    this.lanes = this.counters.map(
+      (counters, lane) =>
+        new LaneKeeper({
+          lane,
+          config,
+          pool: this.pool,
+          dispatcher,
+          memory: this.coordinator.memory,
+          control: this.coordinator.control,
+          counters,
+          hashKey,
+          logger,
+          postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
+          mayRestart,
+        }),
+    );
+  }
+
+  /** Resolves when the coordinator decides and every lane is served. */
+  async start(): Promise<void> {
+    // Side by side: a thread takes its time to start, and none needs the other to do so.
+    const coordinator = this.coordinator.start();
+    await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
+  }
+
+  /** True while the coordinator lives and some lane is served. */
+  get isReady(): boolean {
+    return !this.isStopping && this.options.dispatcher.servedLanes > 0;
+  }
+
+  laneAt(lane: number): LaneKeeper {
+    return defined(this.lanes[lane], 'the lane');
+  }
+
+  /** Ends all threads; what is in flight is lost. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await Promise.all(this.lanes.map((lane) => lane.stop()));
+    await this.pool.close({ force: true });
+    await this.coordinator.stop();
+  }
+
+  private mayRestart(): boolean {
+    if (this.isStopping) return false;
+    if (this.intensity.mayRestart(monotonicMs())) return true;
+    this.options.onGivingUp('threads die too often (more than 10 times in a minute)');
+    return false;
+  }
+}

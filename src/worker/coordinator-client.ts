@@ -1,0 +1,134 @@
+/**
+ * A worker's side of the conversation with the coordinator: asks, grants held, outcomes told.
+ *
+ * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
+ * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
+ */
+import { assert } from '../base/assert.js';
+import type { HalfSipHash } from '../base/half-sip-hash.js';
+import type { CoordinatorWorkerEnd, ReplyHandler } from '../channel/coordinator-channel.js';
+import {
+  ASK_WANTS_GRANT,
+  type AskFields,
+  type ReplyView,
+  VERDICT_ADMITTED,
+} from '../channel/coordinator-records.js';
+import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { Exchange } from './exchange.js';
+import type { TargetGrants } from './target-grants.js';
+import type { WorkerRoute } from './worker-route.js';
+
+export const ASK_ADMITTED = 0;
+export const ASK_PENDING = 1;
+/** There is no room for asks: the caller sheds. */
+export const ASK_REFUSED = 2;
+
+/** Hears the verdict of an ask that was pending. The view is valid inside the call only. */
+export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
+
+export class CoordinatorClient implements ReplyHandler {
+  private readonly waiting = new Map<number, Exchange>();
+  private lastAskId = 0;
+  private readonly fields: AskFields = {
+    askId: 0,
+    routeIndex: 0,
+    upstreamIndex: 0,
+    limiterIndex: -1,
+    keyHashHigh: 0,
+    keyHashLow: 0,
+    triedMask: 0,
+    flags: 0,
+  };
+
+  constructor(
+    private readonly end: CoordinatorWorkerEnd,
+    private readonly grants: TargetGrants,
+    private readonly hash: HalfSipHash,
+    private readonly nowMs: () => number,
+    private readonly onVerdict: VerdictHandler,
+  ) {}
+
+  /**
+   * Asks for one try of the exchange. `limiterKey` is what the route's limiter counts by.
+   * ASK_ADMITTED: decided under a grant, the exchange has its target.
+   */
+  askAdmission(exchange: Exchange, route: WorkerRoute, limiterKey: string, nowMs: number): number {
+    const { limiter, upstream } = route;
+    if (limiter === null) {
+      const targetIndex = this.grants.tryTake(upstream.index, nowMs);
+      if (targetIndex !== -1) {
+        exchange.targetIndex = targetIndex;
+        exchange.ticket = 0;
+        exchange.isAdmitted = true;
+        return ASK_ADMITTED;
+      }
+    }
+    this.fillAsk(route, limiter, limiterKey);
+    if (limiter === null) this.fields.flags = this.grants.askFlags(upstream.index, nowMs);
+    if (!this.end.ask(this.fields)) return ASK_REFUSED;
+    exchange.askId = this.fields.askId;
+    exchange.askFlags = this.fields.flags;
+    this.waiting.set(exchange.askId, exchange);
+    return ASK_PENDING;
+  }
+
+  private fillAsk(route: WorkerRoute, limiter: CompiledLimiter | null, limiterKey: string): void {
+    this.lastAskId = (this.lastAskId + 1) & 0x7fffffff;
+    const { fields } = this;
+    fields.askId = this.lastAskId;
+    fields.routeIndex = route.config.index;
+    fields.upstreamIndex = route.upstream.index;
+    fields.triedMask = 0;
+    fields.flags = 0;
+    fields.limiterIndex = limiter === null ? -1 : limiter.index;
+    if (limiter === null) return;
+    this.hash.hash(limiterKey);
+    fields.keyHashHigh = this.hash.high;
+    fields.keyHashLow = this.hash.low;
+  }
+
+  /** Gives up waiting: a reply that comes later is given back. */
+  abandon(exchange: Exchange): void {
+    if (exchange.askId === -1) return;
+    this.waiting.delete(exchange.askId);
+    exchange.askId = -1;
+    this.end.abandonAsk();
+  }
+
+  /** Says what came of the exchange's try. Does nothing for one that was not admitted. */
+  settle(exchange: Exchange, upstreamIndex: number, outcome: number): void {
+    if (!exchange.isAdmitted) return;
+    exchange.isAdmitted = false;
+    this.end.tellOutcome(exchange.targetIndex, exchange.ticket, outcome, upstreamIndex);
+  }
+
+  onReply(reply: ReplyView): boolean {
+    const exchange = this.waiting.get(reply.askId);
+    if (exchange === undefined) return false;
+    if (exchange.askFlags === ASK_WANTS_GRANT) this.grants.onReply(reply, this.nowMs());
+    this.waiting.delete(reply.askId);
+    assert(exchange.askId === reply.askId, 'an exchange waits for its own ask');
+    exchange.askId = -1;
+    if (reply.verdict === VERDICT_ADMITTED) {
+      exchange.targetIndex = reply.targetIndex;
+      exchange.ticket = reply.ticket;
+      exchange.isAdmitted = true;
+    }
+    this.onVerdict(exchange, reply);
+    return true;
+  }
+
+  /** Reads all replies; returns how many. */
+  drain(): number {
+    return this.end.drainReplies(this);
+  }
+
+  /** Publishes asks and outcomes. True: some found no room yet, flush again soon. */
+  flush(): boolean {
+    return this.end.flush();
+  }
+
+  get pendingAsks(): number {
+    return this.waiting.size;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * What the supervisor gives a worker thread, and the messages besides the rings.
+ *
+ * Thread: any (both ends). All of it survives a structured clone; the ports are transferred.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { CoordinatorLaneMemory } from '../channel/coordinator-memory.js';
+import type { LaneMemory } from '../channel/lane.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+
+/** The one task of a worker thread: serve this lane until it is told to stop. */
+export interface LaneTask {
+  readonly lane: number;
+  readonly config: CompiledConfig;
+  readonly memory: LaneMemory;
+  /** Doorbell of the lane, both ways; carries LaneOrder and LaneReport too. */
+  readonly port: MessagePort;
+  readonly coordinator: CoordinatorLaneMemory;
+  /** The coordinator wakes the worker through it. */
+  readonly wakePort: MessagePort;
+  readonly counters: SharedArrayBuffer;
+  /** 64 random bits for hashing limiter keys; the same for every worker. */
+  readonly hashKey: readonly [number, number];
+}
+
+/** Rings: look at the lane. */
+export const DOORBELL = 0;
+
+/** From the supervisor, instead of a ring of the doorbell. */
+export type LaneOrder =
+  | typeof DOORBELL
+  | { readonly type: 'stop' }
+  /** The coordinator was started again and wakes the worker through this port. */
+  | { readonly type: 'wakePort'; readonly port: MessagePort };
+
+/** From the worker, instead of a ring of the doorbell. */
+export type LaneReport =
+  | typeof DOORBELL
+  | {
+      readonly type: 'ready';
+      /** The operating system's id of the thread: its CPU time can be looked up under it. */
+      readonly osThreadId: number;
+      /** Node's id of the thread. */
+      readonly threadId: number;
+    };

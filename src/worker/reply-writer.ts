@@ -1,0 +1,161 @@
+/**
+ * Writes replies onto the lane.
+ *
+ * Thread: worker. Owns the heads that wait for the first part of their body: a reply whose body
+ * came along with its head goes out as one record.
+ */
+import type { ProblemKind } from '../base/gateway-error.js';
+import { buildProblemReply, responseTimeField } from '../base/problem-reply.js';
+import type { ByteRingProducer } from '../channel/byte-ring.js';
+import { BODY_RECORD_BYTES_MAX } from '../channel/lane.js';
+import {
+  FLAG_BODILESS,
+  FLAG_END,
+  kindWithFlags,
+  RESPONSE_ABORT,
+  RESPONSE_BODY,
+  RESPONSE_END,
+  writeBare,
+  writeBody,
+  writeWindow,
+} from '../channel/records/record-kind.js';
+import { writeResponseHead } from '../channel/records/response-head.js';
+import type { Exchange } from './exchange.js';
+
+export class ReplyWriter {
+  private held: Exchange[] = [];
+
+  constructor(
+    private readonly ring: ByteRingProducer,
+    private readonly nowMs: () => number,
+    private readonly touch: () => void,
+  ) {}
+
+  /** A reply of the gateway's own. `extraFields` is empty or begins with CRLF. */
+  sendProblem(exchange: Exchange, kind: ProblemKind, detail: string, extraFields: string): void {
+    const { block, body } = buildProblemReply(
+      kind,
+      exchange.requestId,
+      detail,
+      this.timeField(exchange) + extraFields,
+    );
+    const bytes = Buffer.from(body, 'utf8');
+    const isHead = exchange.method === 'HEAD';
+    exchange.status = kind.status;
+    this.begin(exchange, isHead ? 0 : bytes.length);
+    writeResponseHead(
+      this.ring,
+      {
+        index: exchange.index,
+        generation: exchange.generation,
+        flags: FLAG_END | (isHead ? FLAG_BODILESS : 0),
+        status: kind.status,
+        bodyBytes: bytes.length,
+        block,
+      },
+      isHead ? null : bytes,
+    );
+    this.touch();
+  }
+
+  /** The target's head is there. True: the reply is complete with it. */
+  onHead(exchange: Exchange): boolean {
+    if (exchange.isReplyBodiless || exchange.replyBodyBytes === 0) {
+      this.writeHead(exchange, FLAG_END, null);
+      return true;
+    }
+    exchange.isHeadHeld = true;
+    this.held.push(exchange);
+    this.touch();
+    return false;
+  }
+
+  /** A part of the body. True: the reply is complete with it. Any size, but within the window. */
+  onBody(exchange: Exchange, chunk: Buffer): boolean {
+    const isLast = exchange.replyBytesSent + chunk.length === exchange.replyBodyBytes;
+    let at = 0;
+    do {
+      const piece = chunk.subarray(at, at + BODY_RECORD_BYTES_MAX);
+      at += piece.length;
+      this.writePiece(exchange, piece, isLast && at === chunk.length);
+    } while (at < chunk.length);
+    exchange.replyWindow -= chunk.length;
+    this.touch();
+    return isLast;
+  }
+
+  private writePiece(exchange: Exchange, piece: Buffer, isLast: boolean): void {
+    const flags = isLast ? FLAG_END : 0;
+    if (exchange.isHeadHeld) {
+      this.writeHead(exchange, flags, piece);
+      return;
+    }
+    const kind = kindWithFlags(RESPONSE_BODY, flags);
+    writeBody(this.ring, kind, exchange.index, exchange.generation, piece);
+    exchange.replyBytesSent += piece.length;
+  }
+
+  /** The target has said all; what it said may have had no length. */
+  onEnd(exchange: Exchange): void {
+    if (exchange.isHeadHeld) {
+      exchange.replyBodyBytes = 0;
+      this.writeHead(exchange, FLAG_END, null);
+    } else {
+      writeBare(this.ring, RESPONSE_END, exchange.index, exchange.generation);
+    }
+    this.touch();
+  }
+
+  /** The reply cannot be completed: the client must see that. */
+  cut(exchange: Exchange): void {
+    writeBare(this.ring, RESPONSE_ABORT, exchange.index, exchange.generation);
+    this.touch();
+  }
+
+  /** So many bytes of the request body have been used up. */
+  giveWindow(exchange: Exchange, bytes: number): void {
+    writeWindow(this.ring, exchange.index, exchange.generation, bytes);
+    this.touch();
+  }
+
+  /** At the end of a turn: heads whose body did not come with them go out alone. */
+  flushHeads(): void {
+    if (this.held.length === 0) return;
+    const { held } = this;
+    this.held = [];
+    for (const exchange of held) {
+      if (exchange.isHeadHeld && !exchange.isFinished) this.writeHead(exchange, 0, null);
+    }
+  }
+
+  private writeHead(exchange: Exchange, flags: number, body: Buffer | null): void {
+    this.begin(exchange, body === null ? 0 : body.length);
+    writeResponseHead(
+      this.ring,
+      {
+        index: exchange.index,
+        generation: exchange.generation,
+        flags: flags | (exchange.isReplyBodiless ? FLAG_BODILESS : 0),
+        status: exchange.status,
+        bodyBytes: exchange.replyBodyBytes,
+        block:
+          exchange.requestId +
+          exchange.replyFields +
+          this.timeField(exchange) +
+          exchange.limitFields,
+      },
+      body,
+    );
+    this.touch();
+  }
+
+  private begin(exchange: Exchange, bodyBytes: number): void {
+    exchange.isHeadHeld = false;
+    exchange.isReplyStarted = true;
+    exchange.replyBytesSent += bodyBytes;
+  }
+
+  private timeField(exchange: Exchange): string {
+    return responseTimeField(this.nowMs() - exchange.receivedMs);
+  }
+}

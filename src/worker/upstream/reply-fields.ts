@@ -1,0 +1,104 @@
+/**
+ * The field block of a reply: the target's fields, less those of one connection, plus ours.
+ *
+ * Thread: worker. RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
+ * stay what they are: latin-1 in, latin-1 out; undici has refused CR, LF and NUL.
+ */
+
+/** A reply's fields as the record takes them. */
+export interface ReplyFieldBlock {
+  /** Fields, each beginning with CRLF. */
+  fields: string;
+  /** Content-Length; -1: none. */
+  bodyBytes: number;
+}
+
+const block: ReplyFieldBlock = { fields: '', bodyBytes: -1 };
+
+/** Reads undici's raw fields (names and values in turn). The result is valid until the next call. */
+export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock {
+  block.fields = '';
+  block.bodyBytes = -1;
+  let connection = '';
+  // Hot path: once for every reply.
+  for (let at = 0; at + 1 < rawFields.length; at += 2) {
+    const rawName = rawFields[at];
+    const rawValue = rawFields[at + 1];
+    if (rawName === undefined || rawValue === undefined) continue;
+    const name = rawName.toString('latin1');
+    const value = rawValue.toString('latin1');
+    switch (classOf(name)) {
+      case FIELD_KEPT:
+        block.fields += `\r\n${name}: ${value}`;
+        break;
+      case FIELD_LENGTH:
+        block.bodyBytes = Number(value);
+        break;
+      case FIELD_CONNECTION:
+        connection += `,${value}`;
+        break;
+      default:
+    }
+  }
+  if (namesFields(connection)) block.fields = withoutNamed(block.fields, connection);
+  return block;
+}
+
+const FIELD_KEPT = 0;
+const FIELD_DROPPED = 1;
+const FIELD_LENGTH = 2;
+const FIELD_CONNECTION = 3;
+
+// Only a name of one of these lengths is looked at more closely.
+function classOf(name: string): number {
+  switch (name.length) {
+    case 2:
+      return name.toLowerCase() === 'te' ? FIELD_DROPPED : FIELD_KEPT;
+    case 4:
+      return name.toLowerCase() === 'date' ? FIELD_DROPPED : FIELD_KEPT;
+    case 7:
+      return isOneOf(name, 'trailer', 'upgrade');
+    case 10:
+      if (name.toLowerCase() === 'connection') return FIELD_CONNECTION;
+      return name.toLowerCase() === 'keep-alive' ? FIELD_DROPPED : FIELD_KEPT;
+    case 12:
+      return name.toLowerCase() === 'x-request-id' ? FIELD_DROPPED : FIELD_KEPT;
+    case 14:
+      return name.toLowerCase() === 'content-length' ? FIELD_LENGTH : FIELD_KEPT;
+    case 15:
+      return name.toLowerCase() === 'x-response-time' ? FIELD_DROPPED : FIELD_KEPT;
+    case 16:
+      return name.toLowerCase() === 'proxy-connection' ? FIELD_DROPPED : FIELD_KEPT;
+    case 17:
+      return name.toLowerCase() === 'transfer-encoding' ? FIELD_DROPPED : FIELD_KEPT;
+    default:
+      return FIELD_KEPT;
+  }
+}
+
+function isOneOf(name: string, one: string, other: string): number {
+  const lower = name.toLowerCase();
+  return lower === one || lower === other ? FIELD_DROPPED : FIELD_KEPT;
+}
+
+/** True when Connection lists more than what stands for the connection itself. */
+function namesFields(connection: string): boolean {
+  if (connection === '') return false;
+  return connection
+    .toLowerCase()
+    .split(',')
+    .some((token) => !['', 'close', 'keep-alive'].includes(token.trim()));
+}
+
+function withoutNamed(fields: string, connection: string): string {
+  const named = new Set(
+    connection
+      .toLowerCase()
+      .split(',')
+      .map((token) => token.trim()),
+  );
+  return fields
+    .split('\r\n')
+    .filter((field) => !named.has(field.slice(0, field.indexOf(':')).toLowerCase()))
+    .join('\r\n');
+}

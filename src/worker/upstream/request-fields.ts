@@ -1,0 +1,103 @@
+/**
+ * One pass over the fields of a request: those with a meaning for the gateway, and the rest.
+ *
+ * Thread: worker.
+ */
+import { HEAD_FIELDS } from '../../channel/records/request-head.js';
+
+const FIELD_CONNECTION = 1;
+const FIELD_HOST = 2;
+const FIELD_REQUEST_ID = 3;
+const FIELD_FORWARDED_FOR = 4;
+const FIELD_FORWARDED_PROTO = 5;
+const FIELD_FORWARDED_HOST = 6;
+const FIELD_FORWARDED = 7;
+const FIELD_VIA = 8;
+const FIELD_AUTHORIZATION = 9;
+
+const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
+  ['connection', FIELD_CONNECTION],
+  ['host', FIELD_HOST],
+  ['x-request-id', FIELD_REQUEST_ID],
+  ['x-forwarded-for', FIELD_FORWARDED_FOR],
+  ['x-forwarded-proto', FIELD_FORWARDED_PROTO],
+  ['x-forwarded-host', FIELD_FORWARDED_HOST],
+  ['forwarded', FIELD_FORWARDED],
+  ['via', FIELD_VIA],
+  ['authorization', FIELD_AUTHORIZATION],
+]);
+
+/** What one pass over a request's fields found. */
+export class RequestFields {
+  /** Names and values that go on as they are. */
+  plain: string[] = [];
+  /** Names and values in `plain` that came from the client. */
+  readonly plainCount: number;
+  host = '';
+  requestId = '';
+  authorization = '';
+  authorizationCount = 0;
+  connection = '';
+  forwardedFor = '';
+  forwardedProto = '';
+  forwardedHost = '';
+  forwarded = '';
+  via = '';
+
+  // Hot path: once for every request.
+  constructor(parts: readonly string[]) {
+    for (let at = HEAD_FIELDS; at + 1 < parts.length; at += 2) {
+      const name = parts[at] ?? '';
+      const value = parts[at + 1] ?? '';
+      const special = SPECIAL_FIELDS.get(name);
+      if (special === undefined) this.plain.push(name, value);
+      else this.take(special, value);
+    }
+    this.plainCount = this.plain.length;
+  }
+
+  private take(special: number, value: string): void {
+    switch (special) {
+      case FIELD_CONNECTION:
+        this.connection = joinList(this.connection, value);
+        break;
+      case FIELD_HOST:
+        this.host = value;
+        break;
+      case FIELD_REQUEST_ID:
+        this.requestId = value;
+        break;
+      case FIELD_FORWARDED_FOR:
+        this.forwardedFor = joinList(this.forwardedFor, value);
+        break;
+      case FIELD_FORWARDED_PROTO:
+        this.forwardedProto = value;
+        break;
+      case FIELD_FORWARDED_HOST:
+        this.forwardedHost = value;
+        break;
+      case FIELD_FORWARDED:
+        this.forwarded = joinList(this.forwarded, value);
+        break;
+      case FIELD_VIA:
+        this.via = joinList(this.via, value);
+        break;
+      default:
+        this.authorization = value;
+        this.authorizationCount++;
+    }
+  }
+
+  /** The first value of a field by lower-case name, or ''. */
+  value(name: string): string {
+    if (name === 'authorization') return this.authorization;
+    if (name === 'host') return this.host;
+    const at = this.plain.indexOf(name);
+    return at !== -1 && at % 2 === 0 ? (this.plain[at + 1] ?? '') : '';
+  }
+}
+
+/** A field's values as one list (RFC 9110 section 5.3). */
+export function joinList(list: string, value: string): string {
+  return list === '' ? value : `${list}, ${value}`;
+}

@@ -1,0 +1,51 @@
+/**
+ * Who the client is, when proxies of ours stand between.
+ *
+ * Thread: worker. X-Forwarded-For is read from the right, and only what a trusted proxy has added
+ * is believed: what stands further left is the client's own claim.
+ */
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+
+/** Which peers are proxies of ours. */
+export class TrustedProxies {
+  private readonly ranges = new BlockList();
+  private readonly isEmpty: boolean;
+
+  /** `cidrs`: addresses or CIDR ranges, checked when the configuration was loaded. */
+  constructor(cidrs: readonly string[]) {
+    this.isEmpty = cidrs.length === 0;
+    for (const cidr of cidrs) {
+      const [address = '', prefix] = cidr.split('/');
+      const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+      this.ranges.addSubnet(address, Number(prefix ?? (family === 'ipv6' ? 128 : 32)), family);
+    }
+  }
+
+  includes(address: string): boolean {
+    if (this.isEmpty || address === '') return false;
+    return this.ranges.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+
+  /** The client: the first address from the right that is not a proxy of ours. */
+  clientOf(peer: string, forwardedFor: string): string {
+    if (forwardedFor === '' || !this.includes(peer)) return peer;
+    const hops = forwardedFor.split(',').map((hop) => hop.trim());
+    let client = peer;
+    for (let at = hops.length - 1; at >= 0; at--) {
+      const hop = stripPort(hops[at] ?? '');
+      if (!isAddress(hop)) return client;
+      client = hop;
+      if (!this.includes(hop)) return client;
+    }
+    return client;
+  }
+}
+
+function isAddress(text: string): boolean {
+  return isIPv4(text) || isIPv6(text);
+}
+
+function stripPort(hop: string): string {
+  if (hop.startsWith('[')) return hop.slice(1, hop.indexOf(']'));
+  return hop.includes('.') ? (hop.split(':')[0] ?? '') : hop;
+}

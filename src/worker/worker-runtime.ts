@@ -1,0 +1,218 @@
+/**
+ * Everything that one worker thread has, and the turn in which it works.
+ *
+ * Thread: worker. Owns its end of the lane and of the coordinator's channel. A turn reads what has
+ * come in, lets the pipeline work, and publishes all that was written in one go. After a few turns
+ * without work it parks, and is woken by the doorbell.
+ */
+import { randomBytes } from 'node:crypto';
+import { monotonicMs } from '../base/clock.js';
+import { HalfSipHash } from '../base/half-sip-hash.js';
+import { RequestIdSource } from '../base/request-id.js';
+import type { RecordHandler } from '../channel/byte-ring.js';
+import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
+import { CounterBlock } from '../channel/counter-block.js';
+import { LaneEnd } from '../channel/lane.js';
+import type { LaneTask } from './lane-task.js';
+import {
+  FLAG_ANSWERED,
+  FLAG_END,
+  REQUEST_ABORT,
+  REQUEST_BODY,
+  REQUEST_END,
+  REQUEST_HEAD,
+  WINDOW,
+} from '../channel/records/record-kind.js';
+import {
+  requestBodyBytes,
+  requestHeadParts,
+  requestReceivedMs,
+} from '../channel/records/request-head.js';
+import { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
+import { createAccessLog } from '../observability/access-log.js';
+import type { ThreadLogger } from '../observability/logger.js';
+import { RouteTable } from '../routing/route-table.js';
+import { CoordinatorClient } from './coordinator-client.js';
+import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
+import type { Exchange } from './exchange.js';
+import { ExchangeLedger } from './exchange-ledger.js';
+import { ReplyWriter } from './reply-writer.js';
+import { RequestPipeline } from './request-pipeline.js';
+import { TargetGrants } from './target-grants.js';
+import { Forwarder } from './upstream/forwarder.js';
+import { TrustedProxies } from './upstream/trusted-proxies.js';
+import { compileWorkerRoutes } from './worker-route.js';
+
+/** Turns without work before the worker parks. */
+const EMPTY_TURNS_MAX = 1;
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class WorkerRuntime implements RecordHandler {
+  private readonly lane: LaneEnd;
+  private readonly coordinator: CoordinatorClient;
+  private readonly pipeline: RequestPipeline;
+  private readonly forwarder: Forwarder;
+  private readonly replies: ReplyWriter;
+  private readonly wheel = new DeadlineWheel(monotonicMs());
+  private readonly ticker: NodeJS.Timeout;
+  private isScheduled = false;
+  private emptyTurns = 0;
+  private isStopped = false;
+  private readonly onTurn = (): void => {
+    this.isScheduled = false;
+    this.turn();
+  };
+
+  static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
+    const authenticators = await Promise.all(
+      task.config.authenticators.map((config) => JwtAuthenticator.create(config)),
+    );
+    return new WorkerRuntime(task, log, authenticators);
+  }
+
+  private constructor(
+    task: LaneTask,
+    private readonly log: ThreadLogger,
+    authenticators: readonly JwtAuthenticator[],
+  ) {
+    const { config } = task;
+    const touch = (): void => this.schedule();
+    const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
+    const trustedProxies = new TrustedProxies(config.trustedProxies);
+    const accessLog = createAccessLog(log.access, config.logging.accessLog);
+    const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
+    this.lane = new LaneEnd(task.memory, 'worker', task.port);
+    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
+    this.coordinator = this.createCoordinatorClient(task);
+    this.forwarder = new Forwarder({
+      config,
+      trustedProxies,
+      ledger,
+      wheel: this.wheel,
+      replies: this.replies,
+      nowMs: monotonicMs,
+      onReplyComplete: (exchange) => this.pipeline.onReplyComplete(exchange),
+      onTryFailed: (exchange, problem) => this.pipeline.onTryFailed(exchange, problem),
+      onError,
+    });
+    this.pipeline = new RequestPipeline({
+      routeTable: new RouteTable(config.routes),
+      routes: compileWorkerRoutes(config, authenticators),
+      trustedProxies,
+      requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      coordinator: this.coordinator,
+      forwarder: this.forwarder,
+      replies: this.replies,
+      ledger,
+      wheel: this.wheel,
+      nowMs: monotonicMs,
+      touch,
+      onError,
+    });
+    this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
+  }
+
+  private createCoordinatorClient(task: LaneTask): CoordinatorClient {
+    const end = new CoordinatorWorkerEnd(task.coordinator);
+    const targetIndexes = task.config.upstreams.map((upstream) => upstream.targetIndexes);
+    const grants = new TargetGrants(targetIndexes, end.targets);
+    const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
+    return new CoordinatorClient(end, grants, hash, monotonicMs, (exchange, reply) =>
+      this.pipeline.onVerdict(exchange, reply),
+    );
+  }
+
+  get inFlight(): number {
+    return this.pipeline.inFlight;
+  }
+
+  /** The acceptor or the coordinator rang. */
+  onDoorbell(): void {
+    this.turn();
+  }
+
+  /** Ends what is left; the lane is dead after this. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    clearInterval(this.ticker);
+    this.lane.publish();
+    this.coordinator.flush();
+    await this.forwarder.close();
+  }
+
+  // Hot path: every record of every request.
+  onRecord(kind: number, flags: number, index: number, generation: number): void {
+    const { consumer } = this.lane;
+    if (kind === REQUEST_HEAD) {
+      this.pipeline.onRequest({
+        index,
+        generation,
+        receivedMs: requestReceivedMs(consumer),
+        bodyBytes: requestBodyBytes(consumer),
+        isComplete: (flags & FLAG_END) !== 0,
+        parts: requestHeadParts(consumer),
+      });
+      return;
+    }
+    // Nobody: the exchange has finished, and this came too late for it.
+    const exchange = this.pipeline.find(index, generation);
+    if (exchange !== undefined) this.onExchangeRecord(exchange, kind, flags);
+  }
+
+  private onExchangeRecord(exchange: Exchange, kind: number, flags: number): void {
+    const { consumer } = this.lane;
+    switch (kind) {
+      case REQUEST_BODY: {
+        const { payload, payloadBytes } = consumer;
+        const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
+        // Copied: the target takes its time, and the ring must not wait for it.
+        this.pipeline.onRequestBody(exchange, Buffer.from(bytes), (flags & FLAG_END) !== 0);
+        break;
+      }
+      case REQUEST_END:
+        this.pipeline.onRequestBody(exchange, NO_BYTES, true);
+        break;
+      case REQUEST_ABORT:
+        this.pipeline.onRequestAbort(exchange, (flags & FLAG_ANSWERED) !== 0);
+        break;
+      case WINDOW:
+        this.forwarder.onWindow(exchange, consumer.int(0));
+        break;
+      default:
+        this.log.logger.error({ kind }, 'unknown record on the lane');
+    }
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.isStopped) return;
+    this.isScheduled = true;
+    setImmediate(this.onTurn);
+  }
+
+  private turn(): void {
+    if (this.isStopped) return;
+    this.lane.consumer.unpark();
+    let work = this.drainLane();
+    work += this.coordinator.drain();
+    this.replies.flushHeads();
+    this.lane.publish();
+    const isBehind = this.coordinator.flush() || this.lane.producer.backlogBytes > 0;
+    this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
+    const mayPark = this.emptyTurns > EMPTY_TURNS_MAX && !isBehind;
+    if (!mayPark || !this.lane.consumer.park()) this.schedule();
+  }
+
+  private drainLane(): number {
+    try {
+      return this.lane.drain(this);
+    } catch (error) {
+      this.log.logger.error({ err: error }, 'internal error');
+      return 1;
+    }
+  }
+
+  private onTick(): void {
+    if (this.wheel.size > 0) this.wheel.advance(monotonicMs());
+  }
+}

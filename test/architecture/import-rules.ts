@@ -1,0 +1,231 @@
+/**
+ * The table of who may import whom in src/, and which words a folder may not contain, as
+ * functions from one source file to its findings.
+ */
+import { builtinModules } from 'node:module';
+import {
+  type Finding,
+  type ImportEdge,
+  lineOf,
+  type SourceFile,
+  topFolder,
+} from './source-scan.js';
+
+interface FolderRule {
+  /** Folders, files or name ends (any `options.ts`) of ours, apart from the folder itself. */
+  readonly mayImport: readonly string[];
+  /** `import type` from the two files that describe the configuration. */
+  readonly mayUseConfigTypes: boolean;
+  readonly forbiddenPackages: readonly string[];
+  readonly forbiddenWords: readonly RegExp[];
+}
+
+const ANY_OF_OURS = '*';
+const SOCKET_MODULES = ['net', 'tls', 'dgram', 'http', 'https', 'http2'].map((m) => `node:${m}`);
+const SYNC_FILE_CALL =
+  /\b(?:read|write|append|open|close|stat|lstat|exists|mkdir|readdir|rm|unlink|access|copyFile)(?:File)?Sync\b/;
+const NOT_DETERMINISTIC = [
+  /\bDate\b/,
+  /\bperformance\b/,
+  /\bMath\s*\.\s*random\b/,
+  /\bset(?:Timeout|Interval|Immediate)\b/,
+  /\bqueueMicrotask\b/,
+  /\basync\b/,
+  /\bawait\b/,
+  /\bAtomics\b/,
+];
+const TIMERS = /\bset(?:Timeout|Interval|Immediate)\b/;
+
+export const CONFIG_TYPE_FILES = ['config/compiled-config.ts', 'config/gateway-config.ts'];
+
+/** Files that a thread starts in: they are named by URL and never imported. */
+export const THREAD_ENTRIES = ['worker/worker-task.ts', 'coordinator/coordinator-thread.ts'];
+
+export const THREAD_FOLDERS = ['acceptor', 'worker', 'coordinator', 'admin'];
+
+const MAIN_THREAD_ROOT: FolderRule = {
+  mayImport: [ANY_OF_OURS],
+  mayUseConfigTypes: true,
+  forbiddenPackages: [],
+  forbiddenWords: [/\bAtomics\s*\.\s*wait\b/],
+};
+
+export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
+  base: {
+    mayImport: [],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['*'],
+    forbiddenWords: [TIMERS],
+  },
+  channel: {
+    mayImport: ['base'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['pino', 'undici', 'node:timers', 'node:timers/promises'],
+    forbiddenWords: [TIMERS],
+  },
+  policy: {
+    mayImport: ['base'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['*'],
+    forbiddenWords: NOT_DETERMINISTIC,
+  },
+  routing: {
+    mayImport: ['base'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['node:*', 'undici', 'pino'],
+    forbiddenWords: NOT_DETERMINISTIC,
+  },
+  config: {
+    mayImport: ['base', '*/options.ts'],
+    mayUseConfigTypes: true,
+    forbiddenPackages: ['undici', 'uWebSockets.js', 'piscina'],
+    forbiddenWords: [],
+  },
+  filters: {
+    mayImport: ['base', 'routing', 'observability'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['uWebSockets.js'],
+    forbiddenWords: [],
+  },
+  observability: {
+    mayImport: ['base', 'channel/counter-block.ts'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['undici', 'uWebSockets.js', 'piscina'],
+    forbiddenWords: [],
+  },
+  acceptor: {
+    mayImport: ['base', 'channel', 'observability'],
+    mayUseConfigTypes: true,
+    forbiddenPackages: ['undici'],
+    forbiddenWords: [/\bAtomics\s*\.\s*wait\b/, SYNC_FILE_CALL],
+  },
+  worker: {
+    mayImport: ['base', 'channel', 'policy/retry', 'routing', 'filters', 'observability'],
+    mayUseConfigTypes: true,
+    forbiddenPackages: ['uWebSockets.js'],
+    forbiddenWords: [],
+  },
+  coordinator: {
+    mayImport: ['base', 'channel', 'policy', 'observability'],
+    mayUseConfigTypes: true,
+    forbiddenPackages: ['undici', ...SOCKET_MODULES],
+    forbiddenWords: [/\basync\b/, /\bawait\b/, /\bwaitAsync\b/],
+  },
+  admin: {
+    mayImport: ['base', 'channel', 'observability'],
+    mayUseConfigTypes: true,
+    forbiddenPackages: ['undici'],
+    forbiddenWords: [/\bAtomics\s*\.\s*wait\b/],
+  },
+  cli: MAIN_THREAD_ROOT,
+  'main.ts': MAIN_THREAD_ROOT,
+  'gateway.ts': MAIN_THREAD_ROOT,
+  supervisor: MAIN_THREAD_ROOT,
+  'index.ts': MAIN_THREAD_ROOT,
+};
+
+/** Only these may speak of shared memory; those who put the parts together hold it and no more. */
+const SHARED_MEMORY_FOLDERS = ['channel'];
+const SHARED_MEMORY_HOLDERS = ['gateway.ts', 'supervisor'];
+
+/** Later ones may import earlier ones, never the other way. */
+const COMPOSITION = ['supervisor', 'gateway.ts', 'index.ts', 'cli', 'main.ts'];
+
+export function checkFolder(file: SourceFile): Finding[] {
+  if (FOLDER_RULES[topFolder(file.path)] !== undefined) return [];
+  return [finding(file, 1, 'unknown folder', `${topFolder(file.path)} has no row in the table`)];
+}
+
+export function checkImports(file: SourceFile): Finding[] {
+  return file.imports.flatMap((edge) =>
+    edge.target === '' ? checkPackage(file, edge) : checkOwnImport(file, edge),
+  );
+}
+
+function checkOwnImport(file: SourceFile, edge: ImportEdge): Finding[] {
+  const from = topFolder(file.path);
+  const to = topFolder(edge.target);
+  const rule = FOLDER_RULES[from];
+  if (rule === undefined) return [];
+  const say = (name: string, why: string) => [
+    finding(file, edge.line, name, `${edge.target}: ${why}`),
+  ];
+  if (THREAD_ENTRIES.includes(edge.target) && edge.kind !== 'url' && !edge.isTypeOnly) {
+    return say('thread entry', 'a thread entry is named by URL, never imported');
+  }
+  if (edge.kind === 'url' && THREAD_ENTRIES.includes(edge.target) && isRoot(from)) return [];
+  if (THREAD_FOLDERS.includes(from) && THREAD_FOLDERS.includes(to) && from !== to) {
+    return say('sibling threads', `${from} and ${to} meet only in channel/`);
+  }
+  if (from === 'filters' && to === 'filters' && featureOf(file.path) !== featureOf(edge.target)) {
+    return say('sibling filters', 'a filter never imports another');
+  }
+  if (from === to) return [];
+  if (isRoot(from) && isRoot(to)) {
+    const isDown = COMPOSITION.indexOf(from) > COMPOSITION.indexOf(to);
+    return isDown ? [] : say('direction', `${from} may not import ${to}`);
+  }
+  if (isRoot(to)) return say('direction', `${from} may not import ${to}`);
+  if (rule.mayUseConfigTypes && edge.isTypeOnly && CONFIG_TYPE_FILES.includes(edge.target)) {
+    return [];
+  }
+  if (rule.mayImport.some((allowed) => allows(allowed, edge.target))) return [];
+  const how = to === 'config' && rule.mayUseConfigTypes ? ' (config types only)' : '';
+  return say('direction', `${from} may not import ${to}${how}`);
+}
+
+function checkPackage(file: SourceFile, edge: ImportEdge): Finding[] {
+  const rule = FOLDER_RULES[topFolder(file.path)];
+  if (rule === undefined || edge.kind === 'url') return [];
+  const name = builtinModules.includes(edge.specifier) ? `node:${edge.specifier}` : edge.specifier;
+  const hit = rule.forbiddenPackages.find(
+    (forbidden) =>
+      forbidden === '*' ||
+      forbidden === name ||
+      (forbidden === 'node:*' && name.startsWith('node:')) ||
+      name.startsWith(`${forbidden}/`),
+  );
+  if (hit === undefined) return [];
+  const folder = topFolder(file.path);
+  return [finding(file, edge.line, 'package', `${edge.specifier} may not appear in ${folder}`)];
+}
+
+export function checkWords(file: SourceFile): Finding[] {
+  const rule = FOLDER_RULES[topFolder(file.path)];
+  if (rule === undefined) return [];
+  return rule.forbiddenWords.flatMap((word) => findWord(file, word, 'word'));
+}
+
+export function checkSharedMemory(file: SourceFile): Finding[] {
+  const folder = topFolder(file.path);
+  if (SHARED_MEMORY_FOLDERS.includes(folder)) return [];
+  const words = SHARED_MEMORY_HOLDERS.includes(folder)
+    ? [/\bAtomics\b/]
+    : [/\bSharedArrayBuffer\b/, /\bAtomics\b/];
+  return words.flatMap((word) => findWord(file, word, 'shared memory'));
+}
+
+function findWord(file: SourceFile, word: RegExp, rule: string): Finding[] {
+  const everywhere = new RegExp(word.source, 'g');
+  return [...file.code.matchAll(everywhere)].map((match) =>
+    finding(file, lineOf(file.code, match.index), rule, match[0]),
+  );
+}
+
+function allows(allowed: string, target: string): boolean {
+  if (allowed === ANY_OF_OURS || allowed === target) return true;
+  if (allowed.startsWith('*/')) return target.endsWith(allowed.slice(1));
+  return target.startsWith(`${allowed}/`);
+}
+
+function isRoot(top: string): boolean {
+  return COMPOSITION.includes(top);
+}
+
+function featureOf(path: string): string {
+  return path.split('/')[1] ?? '';
+}
+
+function finding(file: SourceFile, line: number, rule: string, detail: string): Finding {
+  return { path: file.path, line, rule, detail };
+}

@@ -1,0 +1,221 @@
+/**
+ * The direction of imports in src/ is the architecture: this suite holds every source file to
+ * the table in import-rules.ts, and shows for every rule that it can fail.
+ */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  checkFolder,
+  checkImports,
+  checkSharedMemory,
+  checkWords,
+  FOLDER_RULES,
+  THREAD_FOLDERS,
+} from './import-rules.js';
+import {
+  applyExceptions,
+  type Finding,
+  formatFindings,
+  parseSource,
+  projectRoot,
+  type RuleException,
+  readSources,
+  type SourceFile,
+} from './source-scan.js';
+
+/** Agreed departures, each with its reason. Unused entries fail, so the list only shrinks. */
+const EXCEPTIONS: readonly RuleException[] = [
+  {
+    path: 'base/clock.ts',
+    rule: 'package',
+    about: 'node:perf_hooks',
+    reason: 'the one place that reads the monotonic clock',
+  },
+  {
+    path: 'worker/lane-task.ts',
+    rule: 'shared memory',
+    about: 'SharedArrayBuffer',
+    reason: 'names the memory that a worker is started with; looks into none of it',
+  },
+  {
+    path: 'admin/stats.ts',
+    rule: 'shared memory',
+    about: 'SharedArrayBuffer',
+    reason: 'is given the blocks by the gateway and reads them through channel/',
+  },
+  {
+    path: 'filters/authentication/jwt-authenticator.ts',
+    rule: 'direction',
+    about: 'config/compiled-config.ts',
+    reason: 'type only: a compiled authenticator is what the filter is built from',
+  },
+];
+
+const sources = readSources(join(projectRoot(), 'src'));
+const CHECKS = [checkFolder, checkImports, checkWords, checkSharedMemory];
+
+function checkAll(file: SourceFile): Finding[] {
+  return CHECKS.flatMap((check) => check(file));
+}
+
+describe('src/', () => {
+  it('has a row in the import table for each of its folders', () => {
+    expect(formatFindings(sources.flatMap(checkFolder))).toBe('');
+  });
+
+  for (const folder of Object.keys(FOLDER_RULES)) {
+    it(`keeps to the import table in ${folder}`, () => {
+      const files = sources.filter((f) => f.path === folder || f.path.startsWith(`${folder}/`));
+      const { left } = applyExceptions(files.flatMap(checkAll), EXCEPTIONS);
+      expect(formatFindings(left)).toBe('');
+    });
+  }
+
+  it('needs every exception that is listed', () => {
+    const { unused } = applyExceptions(sources.flatMap(checkAll), EXCEPTIONS);
+    expect(unused).toEqual([]);
+  });
+});
+
+interface Sample {
+  readonly path: string;
+  readonly text: string;
+  /** Name of the rule that has to object; empty when the text is fine. */
+  readonly rule: string;
+}
+
+const SAMPLES: readonly Sample[] = [
+  { path: 'services/x.ts', text: '', rule: 'unknown folder' },
+  { path: 'base/x.ts', text: "import { a } from '../channel/a.js';", rule: 'direction' },
+  { path: 'base/x.ts', text: "import fs from 'node:fs';", rule: 'package' },
+  { path: 'base/x.ts', text: "import fs from 'fs';", rule: 'package' },
+  { path: 'channel/x.ts', text: "import { a } from '../policy/a.js';", rule: 'direction' },
+  { path: 'channel/x.ts', text: "import { pino } from 'pino';", rule: 'package' },
+  { path: 'channel/x.ts', text: 'setTimeout(go, 1);', rule: 'word' },
+  { path: 'channel/x.ts', text: "import { a } from '../base/a.js'; Atomics.wait();", rule: '' },
+  { path: 'policy/a/x.ts', text: "import { now } from 'node:perf_hooks';", rule: 'package' },
+  { path: 'policy/a/x.ts', text: 'const now = Date.now();', rule: 'word' },
+  { path: 'policy/a/x.ts', text: 'const now = performance.now();', rule: 'word' },
+  { path: 'policy/a/x.ts', text: 'const r = Math.random();', rule: 'word' },
+  { path: 'policy/a/x.ts', text: 'setImmediate(go);', rule: 'word' },
+  { path: 'policy/a/x.ts', text: 'export async function f() {}', rule: 'word' },
+  { path: 'policy/a/x.ts', text: 'Atomics.load(words, 0);', rule: 'word' },
+  { path: 'policy/a/x.ts', text: '// Date and async are fine here: "await"', rule: '' },
+  { path: 'policy/a/x.ts', text: "const text = 'Date';", rule: '' },
+  { path: 'routing/x.ts', text: "import router from 'find-my-way';", rule: '' },
+  { path: 'routing/x.ts', text: "import { a } from '../policy/a.js';", rule: 'direction' },
+  { path: 'routing/x.ts', text: "import crypto from 'node:crypto';", rule: 'package' },
+  { path: 'config/x.ts', text: "import { a } from '../worker/a.js';", rule: 'direction' },
+  { path: 'config/x.ts', text: "import { a } from '../policy/retry/options.js';", rule: '' },
+  {
+    path: 'config/x.ts',
+    text: "import { a } from '../policy/retry/budget.js';",
+    rule: 'direction',
+  },
+  { path: 'filters/a/x.ts', text: "import { b } from '../b/b.js';", rule: 'sibling filters' },
+  { path: 'filters/a/x.ts', text: "import { b } from './b.js';", rule: '' },
+  { path: 'filters/a/x.ts', text: "import { b } from '../../channel/b.js';", rule: 'direction' },
+  { path: 'filters/a/x.ts', text: "import uws from 'uWebSockets.js';", rule: 'package' },
+  {
+    path: 'observability/x.ts',
+    text: "import { a } from '../channel/lane.js';",
+    rule: 'direction',
+  },
+  {
+    path: 'observability/x.ts',
+    text: "import { a } from '../channel/counter-block.js';",
+    rule: '',
+  },
+  { path: 'acceptor/x.ts', text: "import { Client } from 'undici';", rule: 'package' },
+  { path: 'acceptor/x.ts', text: "import { t } from '../policy/t.js';", rule: 'direction' },
+  { path: 'acceptor/x.ts', text: 'const t = readFileSync(path);', rule: 'word' },
+  {
+    path: 'acceptor/x.ts',
+    text: "import type { C } from '../config/compiled-config.js';",
+    rule: '',
+  },
+  {
+    path: 'acceptor/x.ts',
+    text: "import { load } from '../config/load-config.js';",
+    rule: 'direction',
+  },
+  { path: 'worker/x.ts', text: "const u = require('uWebSockets.js');", rule: 'package' },
+  { path: 'worker/x.ts', text: "const u = await import('uWebSockets.js');", rule: 'package' },
+  { path: 'worker/x.ts', text: "import { b } from '../policy/retry/budget.js';", rule: '' },
+  {
+    path: 'worker/x.ts',
+    text: "import { b } from '../policy/rate-limit/b.js';",
+    rule: 'direction',
+  },
+  { path: 'worker/x.ts', text: "import { b } from '../gateway.js';", rule: 'direction' },
+  { path: 'coordinator/x.ts', text: 'await Promise.resolve();', rule: 'word' },
+  { path: 'coordinator/x.ts', text: 'export const f = async () => 1;', rule: 'word' },
+  { path: 'coordinator/x.ts', text: 'doorbell.waitAsync();', rule: 'word' },
+  { path: 'coordinator/x.ts', text: "import { fetch } from 'undici';", rule: 'package' },
+  { path: 'coordinator/x.ts', text: "import net from 'node:net';", rule: 'package' },
+  { path: 'admin/x.ts', text: "import { b } from '../policy/b.js';", rule: 'direction' },
+  {
+    path: 'gateway.ts',
+    text: "import { a } from './worker/worker-task.js';",
+    rule: 'thread entry',
+  },
+  { path: 'gateway.ts', text: "new URL('./worker/worker-task.js', import.meta.url);", rule: '' },
+  { path: 'gateway.ts', text: "import { a } from './main.js';", rule: 'direction' },
+  { path: 'worker/x.ts', text: "import { a } from '../supervisor/a.js';", rule: 'direction' },
+  { path: 'supervisor/x.ts', text: "import { a } from '../gateway.js';", rule: 'direction' },
+  {
+    path: 'supervisor/x.ts',
+    text: "import { a } from '../coordinator/coordinator-thread.js';",
+    rule: 'thread entry',
+  },
+  { path: 'gateway.ts', text: 'const memory = new SharedArrayBuffer(8);', rule: '' },
+  { path: 'gateway.ts', text: 'Atomics.store(words, 0, 1);', rule: 'shared memory' },
+  { path: 'worker/x.ts', text: 'Atomics.store(words, 0, 1);', rule: 'shared memory' },
+  { path: 'admin/x.ts', text: 'function f(memory: SharedArrayBuffer) {}', rule: 'shared memory' },
+];
+
+for (const from of THREAD_FOLDERS) {
+  for (const to of THREAD_FOLDERS) {
+    if (from === to) continue;
+    for (const word of ['import', 'import type', 'export']) {
+      const text = `${word} { a } from '../${to}/a.js';`;
+      (SAMPLES as Sample[]).push({ path: `${from}/x.ts`, text, rule: 'sibling threads' });
+    }
+  }
+}
+
+describe('import rules', () => {
+  it.each(SAMPLES)('$path: $text → $rule', ({ path, text, rule }) => {
+    const found = applyExceptions(checkAll(parseSource(path, text)), EXCEPTIONS).left;
+    const names = found.map((finding) => finding.rule);
+    if (rule === '') expect(names).toEqual([]);
+    else expect(names).toContain(rule);
+  });
+
+  it('reads imports of every shape, with their lines', () => {
+    const text = [
+      "import { a } from './a.js';",
+      'import {',
+      '  type B,',
+      '  type C,',
+      "} from './b.js';",
+      "import './c.js';",
+      "export * from './d.js';",
+      "const e = import('./e.js');",
+      "const f = new URL('./f.js', import.meta.url);",
+      "// import { no } from './no.js';",
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the sample is a template literal
+      "const s = `text ${call({ x: '}' })} import { no } from './no.js'`;",
+      "const regex = /from '.\\/no.js'/;",
+    ].join('\n');
+    const edges = parseSource('channel/x.ts', text).imports;
+    expect(edges.map((e) => [e.target, e.kind, e.isTypeOnly, e.line])).toEqual([
+      ['channel/a.ts', 'static', false, 1],
+      ['channel/b.ts', 'static', true, 5],
+      ['channel/c.ts', 'static', false, 6],
+      ['channel/d.ts', 'static', false, 7],
+      ['channel/e.ts', 'dynamic', false, 8],
+      ['channel/f.ts', 'url', false, 9],
+    ]);
+  });
+});

@@ -1,0 +1,230 @@
+/**
+ * A coordinator and its workers' ends in one thread, stepped by hand over real rings.
+ *
+ * `aCoordinatorConfig` fills in what a test is not about; `CoordinatorRig` can end its
+ * coordinator and start another one on the same memory, as the supervisor does.
+ */
+import {
+  CoordinatorEnd,
+  CoordinatorWorkerEnd,
+  type ReplyHandler,
+} from '../../src/channel/coordinator-channel.js';
+import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
+import { type CoordinatorMemory, laneMemoryOf } from '../../src/channel/coordinator-memory.js';
+import type { AskFields, ReplyView } from '../../src/channel/coordinator-records.js';
+import { CoordinatorStatus } from '../../src/channel/coordinator-status.js';
+import { TargetStateView } from '../../src/channel/target-states.js';
+import type {
+  CompiledConfig,
+  CompiledLimiter,
+  CompiledUpstream,
+} from '../../src/config/compiled-config.js';
+import { type BreakerTransition, Coordinator } from '../../src/coordinator/coordinator.js';
+import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
+
+export interface CoordinatorConfigWish {
+  readonly workers?: number;
+  readonly trackedClients?: number;
+  readonly limiters?: readonly Partial<CompiledLimiter>[];
+  /** Targets of each upstream. */
+  readonly targetCounts?: readonly number[];
+  readonly circuitBreaker?: CompiledUpstream['circuitBreaker'];
+}
+
+export const BREAKER = { failureThreshold: 3, openForMs: 1000, halfOpenRequests: 1 };
+
+export function aLimiter(wish: Partial<CompiledLimiter>, index: number): CompiledLimiter {
+  const limit = wish.limit ?? 10;
+  return {
+    index,
+    name: `limiter-${index}`,
+    algorithm: 'slidingWindow',
+    limit,
+    windowMs: 60_000,
+    burst: limit,
+    key: { kind: 'clientIp' },
+    ...wish,
+  };
+}
+
+export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledConfig {
+  const targetCounts = wish.targetCounts ?? [2];
+  const targets = targetCounts.flatMap((count, upstreamIndex) =>
+    Array.from({ length: count }, () => upstreamIndex),
+  );
+  return {
+    epoch: 1,
+    listen: { host: '127.0.0.1', port: 0 },
+    admin: { host: '127.0.0.1', port: 0 },
+    workers: wish.workers ?? 1,
+    trustedProxies: [],
+    limits: {
+      headerBytes: 16_384,
+      bodyBytes: 1 << 20,
+      trackedClients: wish.trackedClients ?? 1024,
+      inFlight: 10_000,
+    },
+    logging: { level: 'info', accessLog: false },
+    shutdownGraceMs: 1000,
+    authenticators: [],
+    upstreams: targetCounts.map((_, index) => ({
+      index,
+      name: `upstream-${index}`,
+      targetIndexes: targets.flatMap((upstream, target) => (upstream === index ? [target] : [])),
+      policy: 'roundRobin',
+      circuitBreaker: wish.circuitBreaker ?? BREAKER,
+      timeouts: { connectMs: 1000, responseMs: 1000, idleMs: 1000 },
+    })),
+    targets: targets.map((upstreamIndex, index) => ({
+      index,
+      upstreamIndex,
+      origin: `http://127.0.0.1:${9000 + index}`,
+      hostPort: `127.0.0.1:${9000 + index}`,
+      authority: `127.0.0.1:${9000 + index}`,
+      tls: false,
+      weight: 1,
+    })),
+    limiters: (wish.limiters ?? []).map(aLimiter),
+    routes: [],
+  };
+}
+
+export function anAsk(wish: Partial<AskFields> = {}): AskFields {
+  return {
+    askId: 0,
+    routeIndex: 0,
+    upstreamIndex: 0,
+    limiterIndex: -1,
+    keyHashHigh: 1,
+    keyHashLow: 2,
+    triedMask: 0,
+    flags: 0,
+    ...wish,
+  };
+}
+
+/** A reply, copied out of its slot. */
+export interface Reply {
+  readonly askId: number;
+  readonly verdict: number;
+  readonly targetIndex: number;
+  readonly ticket: number;
+  readonly remaining: number;
+  readonly resetMs: number;
+  readonly retryAfterMs: number;
+  readonly upstreamIndex: number;
+  readonly askFlags: number;
+  readonly grantCount: number;
+  readonly grantCursor: number;
+}
+
+export function copyReply(view: ReplyView): Reply {
+  return {
+    askId: view.askId,
+    verdict: view.verdict,
+    targetIndex: view.targetIndex,
+    ticket: view.ticket,
+    remaining: view.remaining,
+    resetMs: view.resetMs,
+    retryAfterMs: view.retryAfterMs,
+    upstreamIndex: view.upstreamIndex,
+    askFlags: view.askFlags,
+    grantCount: view.grantCount,
+    grantCursor: view.grantCursor,
+  };
+}
+
+/** Keeps copies of all replies; knows every ask unless told otherwise. */
+export class ReplyKeeper implements ReplyHandler {
+  readonly replies: Reply[] = [];
+  isKnown: (askId: number) => boolean = () => true;
+
+  onReply(view: ReplyView): boolean {
+    if (!this.isKnown(view.askId)) return false;
+    this.replies.push(copyReply(view));
+    return true;
+  }
+}
+
+export class CoordinatorRig {
+  readonly memory: CoordinatorMemory;
+  readonly control: CoordinatorControl;
+  readonly targets: TargetStateView;
+  readonly status: CoordinatorStatus;
+  readonly transitions: BreakerTransition[] = [];
+  readonly workers: CoordinatorWorkerEnd[];
+  mails = 0;
+  stops = 0;
+  end: CoordinatorEnd;
+  coordinator: Coordinator;
+  private askIds = 0;
+
+  constructor(readonly config: CompiledConfig) {
+    this.memory = allocateCoordinatorMemory(config);
+    this.control = new CoordinatorControl(this.memory);
+    this.targets = new TargetStateView(this.memory.targets);
+    this.status = new CoordinatorStatus(this.memory.status);
+    this.end = new CoordinatorEnd(this.memory);
+    this.coordinator = this.newCoordinator();
+    this.workers = this.memory.lanes.map((_, lane) => this.newWorker(lane));
+  }
+
+  newWorker(lane: number): CoordinatorWorkerEnd {
+    return new CoordinatorWorkerEnd(laneMemoryOf(this.memory, lane));
+  }
+
+  /** Another coordinator goes on where the memory says that the last one was. */
+  restartCoordinator(): void {
+    this.end = new CoordinatorEnd(this.memory);
+    this.coordinator = this.newCoordinator();
+  }
+
+  step(nowMs: number): number {
+    return this.end.drain(this.coordinator, nowMs);
+  }
+
+  worker(lane: number): CoordinatorWorkerEnd {
+    const worker = this.workers[lane];
+    if (worker === undefined) throw new Error(`no worker ${lane}`);
+    return worker;
+  }
+
+  /** One ask, all the way there and back. */
+  ask(nowMs: number, wish: Partial<AskFields> = {}, lane = 0): Reply {
+    const [reply] = this.askMany(nowMs, [wish], lane);
+    if (reply === undefined) throw new Error('no reply');
+    return reply;
+  }
+
+  askMany(nowMs: number, wishes: readonly Partial<AskFields>[], lane = 0): readonly Reply[] {
+    const worker = this.worker(lane);
+    for (const wish of wishes) {
+      this.askIds += 1;
+      if (!worker.ask(anAsk({ askId: this.askIds, ...wish }))) throw new Error('no room to ask');
+    }
+    worker.flush();
+    this.step(nowMs);
+    const keeper = new ReplyKeeper();
+    worker.drainReplies(keeper);
+    return keeper.replies;
+  }
+
+  tell(nowMs: number, tell: [target: number, ticket: number, outcome: number], lane = 0): void {
+    const [targetIndex, ticket, outcome] = tell;
+    this.worker(lane).tellOutcome(targetIndex, ticket, outcome, 0);
+    this.worker(lane).flush();
+    this.step(nowMs);
+  }
+
+  private newCoordinator(): Coordinator {
+    return new Coordinator(this.config, this.memory, {
+      onBreakerTransition: (change) => this.transitions.push(change),
+      onMail: () => {
+        this.mails += 1;
+      },
+      onStop: () => {
+        this.stops += 1;
+      },
+    });
+  }
+}

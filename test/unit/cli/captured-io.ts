@@ -1,0 +1,19 @@
+import type { CommandIo } from '../../../src/cli/command-io.js';
+
+/** Surroundings of a command that keep what it writes. */
+export interface CapturedIo extends CommandIo {
+  readonly out: () => string;
+  readonly err: () => string;
+}
+
+export function capturedIo(env: Record<string, string> = {}): CapturedIo {
+  const out: string[] = [];
+  const err: string[] = [];
+  return {
+    env,
+    stdout: { write: (text: string) => out.push(text) },
+    stderr: { write: (text: string) => err.push(text) },
+    out: () => out.join(''),
+    err: () => err.join(''),
+  };
+}

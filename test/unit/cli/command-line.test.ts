@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it, vi } from 'vitest';
+import { type RunCommand, runCommandLine } from '../../../src/cli/command-line.js';
+import { ConfigError } from '../../../src/config/config-error.js';
+import { capturedIo } from './captured-io.js';
+import { configFolder, SAMPLE } from './config-folder.js';
+
+const writeFile = configFolder();
+
+async function call(argv: readonly string[], env: Record<string, string> = {}) {
+  const io = capturedIo(env);
+  const run = vi.fn<RunCommand>(async () => 0);
+  const code = await runCommandLine(argv, io, run);
+  return { code, out: io.out(), err: io.err(), run, io };
+}
+
+describe('run', () => {
+  it.each([
+    [[], undefined],
+    [['run'], undefined],
+    [['-c', 'a.yaml'], 'a.yaml'],
+    [['-ca.yaml'], 'a.yaml'],
+    [['--config', 'a.yaml'], 'a.yaml'],
+    [['--config=a.yaml', 'run'], 'a.yaml'],
+    [['run', '-c', 'a.yaml'], 'a.yaml'],
+  ])('is what %j asks for', async (argv, configFile) => {
+    const { code, run, io } = await call(argv);
+    expect(code).toBe(0);
+    expect(run.mock.calls).toEqual([[{ configFile }, io]]);
+  });
+
+  it('takes the file from GATEWAY_CONFIG, but -c stands above it', async () => {
+    const env = { GATEWAY_CONFIG: 'env.yaml' };
+    expect((await call([], env)).run.mock.lastCall?.[0]).toEqual({ configFile: 'env.yaml' });
+    const both = await call(['-c', 'a.yaml'], env);
+    expect(both.run.mock.lastCall?.[0]).toEqual({ configFile: 'a.yaml' });
+    const empty = await call([], { GATEWAY_CONFIG: '' });
+    expect(empty.run.mock.lastCall?.[0]).toEqual({ configFile: undefined });
+  });
+
+  it('gives back the exit code of the gateway', async () => {
+    const io = capturedIo();
+    expect(await runCommandLine([], io, async () => 1)).toBe(1);
+  });
+
+  it('turns what the gateway throws into an exit code', async () => {
+    const io = capturedIo();
+    const wrongConfig = async () => {
+      throw new ConfigError('a.yaml', [{ path: 'x', line: 3, column: 4, message: 'is wrong' }]);
+    };
+    expect(await runCommandLine([], io, wrongConfig)).toBe(2);
+    expect(io.err()).toBe('x: is wrong (a.yaml:3:4)\n');
+    const broken = async () => {
+      throw new Error('port in use');
+    };
+    expect(await runCommandLine([], io, broken)).toBe(1);
+    expect(io.err()).toContain('port in use');
+  });
+});
+
+describe('help and version', () => {
+  it.each([[['--help']], [['-h']], [['token', '--help']], [['nonsense', '-h']]])(
+    'shows all commands and options for %j',
+    async (argv) => {
+      const { code, out, err, run } = await call(argv);
+      expect([code, err, run.mock.calls]).toEqual([0, '', []]);
+      for (const word of ['run', 'validate', 'routes', 'token', 'schema', '--config', '--claim']) {
+        expect(out).toContain(word);
+      }
+      for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    },
+  );
+
+  it.each([[['--version']], [['-v']]])('states the version of the package for %j', async (argv) => {
+    const file = new URL('../../../package.json', import.meta.url);
+    const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+    expect(await call(argv)).toMatchObject({ code: 0, out: `sluice ${version}\n`, err: '' });
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    [['vaildate'], 'unknown command "vaildate", did you mean "validate"?'],
+    [['xyzzy'], 'unknown command "xyzzy"; known: run, validate, routes, token, schema'],
+    [['sluice.yaml'], 'unknown command "sluice.yaml"; a configuration file goes after -c'],
+    [['--confg', 'a.yaml'], 'run has no option "--confg", did you mean "--config"?'],
+    [['routes', '--sub', 'x'], 'routes has no option "--sub"; known: --config, -c, --help'],
+    [['schema', '-c', 'x'], 'schema has no option "-c"'],
+    [['-c'], 'the option -c needs a value: -c FILE'],
+    [['-c', '--help=x'], 'the option -c needs a value'],
+    [['token', '--sub', '--expires', '1m'], 'the option --sub needs a value: --sub ID'],
+    [['-c', 'a', '-c', 'b'], 'the option --config is given twice'],
+    [['--version=3'], 'the option --version takes no value'],
+    [['validate', 'a.yaml'], 'unexpected argument "a.yaml" after validate'],
+    [['validate'], 'name a configuration file with -c FILE or in GATEWAY_CONFIG'],
+    [['routes'], 'name a configuration file with -c FILE or in GATEWAY_CONFIG'],
+    [['token', '--sub', 'x'], 'name a configuration file with -c FILE or in GATEWAY_CONFIG'],
+  ])('%j exits with 2 and says why', async (argv, message) => {
+    const { code, out, err, run } = await call(argv);
+    if (err === '') throw new Error(`no error: ${out}`);
+    expect(err).toContain(`sluice: ${message}`);
+    expect(err).toContain('\nTry: sluice --help\n');
+    expect([code, out, run.mock.calls]).toEqual([2, '', []]);
+  });
+});
+
+describe('validate', () => {
+  it('says that a file is right, and what is in it', async () => {
+    const file = writeFile(SAMPLE);
+    expect(await call(['validate', '-c', file])).toMatchObject({
+      code: 0,
+      out: `${file}: ok (3 routes, 2 upstreams)\n`,
+      err: '',
+    });
+  });
+
+  it('counts one thing as one', async () => {
+    const file = writeFile(`upstreams: { a: { targets: [{ url: "http://127.0.0.1:1" }] } }
+routes: [{ name: r, match: { path: / }, upstream: a }]
+`);
+    const { out } = await call(['validate'], { GATEWAY_CONFIG: file });
+    expect(out).toBe(`${file}: ok (1 route, 1 upstream)\n`);
+  });
+
+  it('lists every mistake, one a line, and exits with 2', async () => {
+    const file = writeFile(`workers: 0\nlogging: { levle: info }\n${SAMPLE}`);
+    expect(await call(['validate', '-c', file])).toMatchObject({
+      code: 2,
+      out: '',
+      err: [
+        `workers: must be an integer from 1 to 64, not 0 (${file}:1:10)\n`,
+        `logging: unknown key "levle", did you mean "level"? (${file}:2:12)\n`,
+      ].join(''),
+    });
+  });
+
+  it('counts what the environment says', async () => {
+    const { code, err } = await call(['validate', '-c', writeFile(SAMPLE)], { GATEWAY_PORT: 'x' });
+    expect([code, err]).toEqual([2, 'GATEWAY_PORT: must be an integer from 0 to 65535, not "x"\n']);
+  });
+});
+
+describe('routes', () => {
+  it('shows all routes in one table', async () => {
+    const { code, out } = await call(['routes', '-c', writeFile(SAMPLE)]);
+    expect(code).toBe(0);
+    expect(out).toBe(
+      [
+        'METHODS   PATH               NAME      UPSTREAM  AUTH         LIMIT',
+        'GET       /api/public        public    api       public       -',
+        'GET,POST  /api/users/*       users     api       users,staff  5 per 1m by consumer',
+        '*         /api/products/:id  products  products  public       2 per 1s by header:x-key, burst 9',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
+describe('schema', () => {
+  it('prints JSON alone', async () => {
+    const { code, out, err } = await call(['schema']);
+    expect([code, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toMatchObject({ title: 'Sluice configuration', type: 'object' });
+  });
+});

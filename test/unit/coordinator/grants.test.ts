@@ -1,0 +1,180 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  ASK_WANTS_GRANT,
+  GRANT_VALID_MS,
+  OUTCOME_FAILURE,
+} from '../../../src/channel/coordinator-records.js';
+import {
+  GRANT_COUNT_MAX,
+  GRANT_HOT_MS,
+  GRANT_WARM_UP_ASKS,
+  GrantBook,
+} from '../../../src/coordinator/grant-book.js';
+import { NO_TARGET, TargetGrants } from '../../../src/worker/target-grants.js';
+import { aCoordinatorConfig, CoordinatorRig } from '../../support/coordinator-rig.js';
+
+/** A worker as its client will be: takes from the grant, or asks for one pick and a grant. */
+class PickingWorker {
+  readonly grants: TargetGrants;
+  asks = 0;
+
+  constructor(
+    private readonly rig: CoordinatorRig,
+    private readonly lane: number,
+  ) {
+    const targetIndexes = rig.config.upstreams.map((one) => one.targetIndexes);
+    this.grants = new TargetGrants(targetIndexes, rig.targets);
+  }
+
+  pick(nowMs: number): number {
+    const granted = this.grants.tryTake(0, nowMs);
+    if (granted !== NO_TARGET) return granted;
+    this.asks += 1;
+    const flags = this.grants.askFlags(0, nowMs);
+    const reply = this.rig.ask(nowMs, { flags }, this.lane);
+    this.grants.onReply(reply, nowMs);
+    return reply.targetIndex;
+  }
+}
+
+function aRig(workers: number, targets: number): CoordinatorRig {
+  return new CoordinatorRig(aCoordinatorConfig({ workers, targetCounts: [targets] }));
+}
+
+function pickers(rig: CoordinatorRig): PickingWorker[] {
+  return rig.workers.map((_, lane) => new PickingWorker(rig, lane));
+}
+
+describe('grant book', () => {
+  it('gives a slow worker nothing in advance, for ever', () => {
+    const book = new GrantBook(1, 1);
+    for (let ask = 0; ask < 50; ask += 1) {
+      expect(book.onAsk(0, 0, 2, ask * (GRANT_HOT_MS + 1))).toBe(0);
+    }
+  });
+
+  it('doubles for a worker that uses its grants up quickly, up to the most there is', () => {
+    const book = new GrantBook(1, 1);
+    const counts = Array.from({ length: 17 }, (_, ask) => book.onAsk(0, 0, 2, ask * GRANT_HOT_MS));
+    const warmUp = Array<number>(GRANT_WARM_UP_ASKS + 1).fill(0);
+    expect(counts).toEqual([...warmUp, 1, 2, 4, 8, 16, 32, 64, 64]);
+  });
+
+  it('halves when a grant lasted longer, and begins anew after a pause', () => {
+    const book = new GrantBook(1, 1);
+    for (let ask = 0; ask < 20; ask += 1) book.onAsk(0, 0, 2, 0);
+    expect(book.onAsk(0, 0, 2, GRANT_HOT_MS + 1)).toBe(GRANT_COUNT_MAX / 2);
+    expect(book.onAsk(0, 0, 2, 1000)).toBe(0);
+    expect(book.onAsk(0, 0, 2, 1000)).toBe(0);
+  });
+
+  it('gives the only target of an upstream at once', () => {
+    expect(new GrantBook(1, 1).onAsk(0, 0, 1, 0)).toBe(GRANT_COUNT_MAX);
+  });
+
+  it('knows workers and upstreams apart, and forgets a worker that was replaced', () => {
+    const book = new GrantBook(2, 2);
+    for (let ask = 0; ask < 20; ask += 1) book.onAsk(1, 0, 2, 0);
+    expect(book.onAsk(0, 0, 2, 0)).toBe(0);
+    expect(book.onAsk(1, 1, 2, 0)).toBe(0);
+    expect(book.onAsk(1, 0, 2, 0)).toBe(GRANT_COUNT_MAX);
+    book.forgetLane(1);
+    expect(book.onAsk(1, 0, 2, 0)).toBe(0);
+  });
+});
+
+describe('target grants', () => {
+  it('keep strict turns over all workers while requests are slow', () => {
+    const rig = aRig(2, 3);
+    const workers = pickers(rig);
+    const picks = Array.from({ length: 60 }, (_, step) => workers[step % 2]?.pick(step * 30));
+    expect(picks).toEqual(picks.map((_, step) => step % 3));
+  });
+
+  it('spare a hot worker most asks and keep the shares even', () => {
+    const rig = aRig(2, 3);
+    const workers = pickers(rig);
+    const shares = [0, 0, 0];
+    for (let step = 0; step < 30_000; step += 1) {
+      const target = workers[step % 2]?.pick(step / 10) ?? -1;
+      shares[target] = (shares[target] ?? 0) + 1;
+    }
+    const asks = workers.reduce((sum, worker) => sum + worker.asks, 0);
+    expect(asks).toBeLessThan(30_000 / 25);
+    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(2 * GRANT_COUNT_MAX);
+    // No turn is given twice: picks and what is still granted are all the turns there were.
+    const { granted } = rig.status.readCounts();
+    expect(asks + granted).toBeGreaterThanOrEqual(30_000);
+    expect(asks + granted).toBeLessThanOrEqual(30_000 + 2 * GRANT_COUNT_MAX);
+  });
+
+  it('take the turns of all workers together from one row of turns', () => {
+    const plan = fc.array(fc.tuple(fc.nat(2), fc.integer({ min: 0, max: 30 })), {
+      maxLength: 400,
+    });
+    fc.assert(
+      fc.property(plan, fc.integer({ min: 2, max: 5 }), (steps, targetCount) => {
+        const rig = aRig(3, targetCount);
+        const workers = pickers(rig);
+        let nowMs = 0;
+        let picks = 0;
+        for (const [lane, gap] of steps) {
+          nowMs += gap / 10;
+          expect(workers[lane]?.pick(nowMs)).toBeGreaterThanOrEqual(0);
+          picks += 1;
+        }
+        const asks = workers.reduce((sum, worker) => sum + worker.asks, 0);
+        expect(picks - asks).toBeLessThanOrEqual(rig.status.readCounts().granted);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('are not given while a breaker of the upstream is open', () => {
+    const rig = aRig(1, 1);
+    for (let count = 0; count < 3; count += 1) rig.tell(0, [0, 0, OUTCOME_FAILURE]);
+    const probe = rig.ask(1000, { flags: ASK_WANTS_GRANT });
+    expect(probe.ticket).toBeGreaterThan(0);
+    expect(probe.grantCount).toBe(0);
+  });
+
+  it('are not given for a limited request', () => {
+    const wish = { targetCounts: [1], limiters: [{ limit: 100 }] };
+    const rig = new CoordinatorRig(aCoordinatorConfig(wish));
+    expect(rig.ask(0, { flags: ASK_WANTS_GRANT, limiterIndex: 0 }).grantCount).toBe(0);
+  });
+
+  it('end when the breaker of the next target is not closed', () => {
+    const rig = aRig(1, 1);
+    const worker = new PickingWorker(rig, 0);
+    expect([worker.pick(0), worker.pick(0)]).toEqual([0, 0]);
+    expect(worker.asks).toBe(1);
+    for (let count = 0; count < 3; count += 1) rig.tell(1, [0, 0, OUTCOME_FAILURE]);
+    expect(worker.grants.tryTake(0, 2)).toBe(NO_TARGET);
+  });
+
+  it('end when they are used up or too old', () => {
+    const grants = new TargetGrants([[5, 6]], { isClosed: () => true });
+    const reply = { upstreamIndex: 0, askFlags: ASK_WANTS_GRANT, grantCount: 3, grantCursor: 1 };
+    grants.onReply(reply, 0);
+    const picks = [1, 2, 3, 4].map((nowMs) => grants.tryTake(0, nowMs));
+    expect(picks).toEqual([6, 5, 6, NO_TARGET]);
+    grants.onReply(reply, 0);
+    expect(grants.tryTake(0, GRANT_VALID_MS)).toBe(6);
+    expect(grants.tryTake(0, GRANT_VALID_MS + 1)).toBe(NO_TARGET);
+    expect(grants.tryTake(0, 0)).toBe(NO_TARGET);
+  });
+
+  it('are wanted by one ask at a time, until its reply comes or is given up', () => {
+    const grants = new TargetGrants([[5, 6]], { isClosed: () => true });
+    expect(grants.askFlags(0, 0)).toBe(ASK_WANTS_GRANT);
+    expect(grants.askFlags(0, 1)).toBe(0);
+    grants.onReply({ upstreamIndex: 0, askFlags: 0, grantCount: 0, grantCursor: 0 }, 2);
+    expect(grants.askFlags(0, 2)).toBe(0);
+    const reply = { upstreamIndex: 0, askFlags: ASK_WANTS_GRANT, grantCount: 0, grantCursor: 0 };
+    grants.onReply(reply, 3);
+    expect(grants.askFlags(0, 3)).toBe(ASK_WANTS_GRANT);
+    expect(grants.askFlags(0, 4 + GRANT_VALID_MS)).toBe(ASK_WANTS_GRANT);
+  });
+});

@@ -1,0 +1,193 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  BREAKER_CLOSED,
+  BREAKER_HALF_OPEN,
+  BREAKER_OPEN,
+  type BreakerRow,
+  type BreakerRule,
+  breakerRetryAfterMs,
+  canPassBreaker,
+  HALF_OPEN_RETRY_MS,
+  isTicketCurrent,
+  OUTCOME_CANCELLED,
+  OUTCOME_FAILURE,
+  OUTCOME_SUCCESS,
+  type Outcome,
+  passBreaker,
+  settleCall,
+  settleProbe,
+} from '../../../../src/policy/circuit-breaker/circuit-breaker.js';
+
+const RULE: BreakerRule = { failureThreshold: 3, openForMs: 1000, halfOpenRequests: 2 };
+
+function aRow(): BreakerRow {
+  return { state: BREAKER_CLOSED, failures: 0, generation: 0, probes: 0, serial: 0, sinceMs: 0 };
+}
+
+function anOpenRow(nowMs: number): BreakerRow {
+  const row = aRow();
+  for (let count = 0; count < 3; count += 1) settleCall(row, RULE, OUTCOME_FAILURE, nowMs);
+  return row;
+}
+
+/** What the table does: a ticket that is out of date changes nothing. */
+function settle(row: BreakerRow, ticket: number, outcome: Outcome, nowMs: number): void {
+  if (ticket === 0) settleCall(row, RULE, outcome, nowMs);
+  else if (isTicketCurrent(row, ticket)) settleProbe(row, outcome, nowMs);
+}
+
+describe('circuit breaker', () => {
+  it('stays closed below the threshold and opens at it', () => {
+    const row = aRow();
+    settleCall(row, RULE, OUTCOME_FAILURE, 10);
+    settleCall(row, RULE, OUTCOME_FAILURE, 20);
+    expect(row.state).toBe(BREAKER_CLOSED);
+    expect(passBreaker(row, RULE, 20)).toBe(0);
+    settleCall(row, RULE, OUTCOME_FAILURE, 30);
+    expect(row).toMatchObject({ state: BREAKER_OPEN, sinceMs: 30, probes: 0 });
+    expect(canPassBreaker(row, RULE, 30)).toBe(false);
+  });
+
+  it('counts failures in a row: a success begins anew, a cancelled call changes nothing', () => {
+    const row = aRow();
+    const outcomes = [OUTCOME_FAILURE, OUTCOME_FAILURE, OUTCOME_SUCCESS, OUTCOME_FAILURE] as const;
+    for (const outcome of outcomes) settleCall(row, RULE, outcome, 1);
+    settleCall(row, RULE, OUTCOME_CANCELLED, 1);
+    settleCall(row, RULE, OUTCOME_FAILURE, 1);
+    expect(row.state).toBe(BREAKER_CLOSED);
+    settleCall(row, RULE, OUTCOME_FAILURE, 1);
+    expect(row.state).toBe(BREAKER_OPEN);
+  });
+
+  it('lets the first probe pass when the open time is over, not before', () => {
+    const row = anOpenRow(0);
+    expect(canPassBreaker(row, RULE, 999.9)).toBe(false);
+    expect(breakerRetryAfterMs(row, RULE, 999.9)).toBe(1);
+    expect(canPassBreaker(row, RULE, 1000)).toBe(true);
+    expect(passBreaker(row, RULE, 1000)).toBeGreaterThan(0);
+    expect(row.state).toBe(BREAKER_HALF_OPEN);
+  });
+
+  it('lets no more probes be in flight than allowed, and gives a place back when one ends', () => {
+    const row = anOpenRow(0);
+    const first = passBreaker(row, RULE, 1000);
+    passBreaker(row, RULE, 1000);
+    expect(canPassBreaker(row, RULE, 1000)).toBe(false);
+    expect(breakerRetryAfterMs(row, RULE, 1000)).toBe(HALF_OPEN_RETRY_MS);
+    settle(row, first, OUTCOME_CANCELLED, 1001);
+    expect(row.state).toBe(BREAKER_HALF_OPEN);
+    expect(canPassBreaker(row, RULE, 1001)).toBe(true);
+  });
+
+  it('closes when a probe succeeds and opens when one fails', () => {
+    const closing = anOpenRow(0);
+    settle(closing, passBreaker(closing, RULE, 1000), OUTCOME_SUCCESS, 1005);
+    expect(closing).toMatchObject({ state: BREAKER_CLOSED, probes: 0, failures: 0 });
+    const opening = anOpenRow(0);
+    settle(opening, passBreaker(opening, RULE, 1000), OUTCOME_FAILURE, 1005);
+    expect(opening).toMatchObject({ state: BREAKER_OPEN, probes: 0, sinceMs: 1005 });
+    expect(canPassBreaker(opening, RULE, 2004)).toBe(false);
+  });
+
+  it('takes no notice of calls that were admitted before it opened', () => {
+    const row = anOpenRow(0);
+    const probe = passBreaker(row, RULE, 1000);
+    for (const late of [OUTCOME_SUCCESS, OUTCOME_FAILURE] as const) settle(row, 0, late, 1001);
+    expect(row).toMatchObject({ state: BREAKER_HALF_OPEN, probes: 1 });
+    settle(row, probe, OUTCOME_FAILURE, 1002);
+    const next = passBreaker(row, RULE, 2002);
+    settle(row, probe, OUTCOME_SUCCESS, 2003);
+    expect(row).toMatchObject({ state: BREAKER_HALF_OPEN, probes: 1 });
+    expect(next).not.toBe(probe);
+  });
+
+  it('gives tickets above 0 when generation and serial begin anew', () => {
+    const row = { ...anOpenRow(0), generation: 0x7fff, serial: 0xffff };
+    const ticket = passBreaker(row, RULE, 1000);
+    expect(ticket).toBeGreaterThan(0);
+    expect(isTicketCurrent(row, ticket)).toBe(true);
+  });
+
+  it('behaves like a naive breaker that remembers every call, whatever happens', () => {
+    const events = fc.array(
+      fc.record({
+        gapMs: fc.integer({ min: 0, max: 400 }),
+        outcome: fc.constantFrom(OUTCOME_SUCCESS, OUTCOME_FAILURE, OUTCOME_CANCELLED),
+        /** Settle the call that is so far back among those in flight, or make a new one. */
+        pick: fc.integer({ min: -3, max: 5 }),
+      }),
+      { maxLength: 300 },
+    );
+    fc.assert(
+      fc.property(events, (list) => {
+        const row = aRow();
+        const naive = new NaiveBreaker();
+        const calls: { ticket: number; call: NaiveCall }[] = [];
+        let nowMs = 0;
+        for (const { gapMs, outcome, pick } of list) {
+          nowMs += gapMs;
+          if (pick < 0) {
+            const canPass = canPassBreaker(row, RULE, nowMs);
+            expect(canPass).toBe(naive.canPass(nowMs));
+            if (!canPass) continue;
+            calls.push({ ticket: passBreaker(row, RULE, nowMs), call: naive.pass(nowMs) });
+          } else {
+            const [ended] = calls.splice(pick, 1);
+            if (ended === undefined) continue;
+            settle(row, ended.ticket, outcome, nowMs);
+            naive.settle(ended.call, outcome, nowMs);
+          }
+          expect(row.state).toBe(naive.state);
+          expect(row.probes).toBe(naive.probes.size);
+          expect(row.probes).toBeLessThanOrEqual(RULE.halfOpenRequests);
+        }
+      }),
+    );
+  });
+});
+
+interface NaiveCall {
+  readonly isProbe: boolean;
+}
+
+class NaiveBreaker {
+  state: number = BREAKER_CLOSED;
+  probes = new Set<NaiveCall>();
+  private outcomes: Outcome[] = [];
+  private openedMs = 0;
+
+  canPass(nowMs: number): boolean {
+    if (this.state === BREAKER_OPEN) return nowMs >= this.openedMs + RULE.openForMs;
+    return this.state === BREAKER_CLOSED || this.probes.size < RULE.halfOpenRequests;
+  }
+
+  pass(_nowMs: number): NaiveCall {
+    const call = { isProbe: this.state !== BREAKER_CLOSED };
+    if (call.isProbe) {
+      this.state = BREAKER_HALF_OPEN;
+      this.probes.add(call);
+    }
+    return call;
+  }
+
+  settle(call: NaiveCall, outcome: Outcome, nowMs: number): void {
+    if (call.isProbe ? !this.probes.delete(call) : this.state !== BREAKER_CLOSED) return;
+    if (outcome === OUTCOME_CANCELLED) return;
+    if (call.isProbe) {
+      this.goTo(outcome === OUTCOME_SUCCESS ? BREAKER_CLOSED : BREAKER_OPEN, nowMs);
+      return;
+    }
+    this.outcomes.push(outcome);
+    const last = this.outcomes.slice(-RULE.failureThreshold);
+    const areFailures = last.every((one) => one === OUTCOME_FAILURE);
+    if (last.length === RULE.failureThreshold && areFailures) this.goTo(BREAKER_OPEN, nowMs);
+  }
+
+  private goTo(state: number, nowMs: number): void {
+    this.state = state;
+    this.openedMs = nowMs;
+    this.probes.clear();
+    this.outcomes = [];
+  }
+}

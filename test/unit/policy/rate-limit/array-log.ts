@@ -1,0 +1,49 @@
+/** A sliding log over plain arrays, for tests of the policy alone. */
+import type { SlidingLog } from '../../../../src/policy/rate-limit/sliding-window.js';
+
+export class ArrayLog implements SlidingLog {
+  head = 0;
+  newestMs = 0;
+  /** The most entries that were ever in use. */
+  longest = 0;
+  private groups: { stamp: number; count: number }[] = [];
+
+  constructor(readonly capacity: number) {}
+
+  get length(): number {
+    return this.groups.length;
+  }
+
+  get total(): number {
+    return this.groups.reduce((sum, group) => sum + group.count, 0);
+  }
+
+  stampAt(index: number): number {
+    const group = this.groups[index];
+    if (group === undefined) throw new Error(`no entry ${index}`);
+    return group.stamp;
+  }
+
+  clear(): void {
+    this.groups = [];
+  }
+
+  dropOldest(): void {
+    this.groups.shift();
+  }
+
+  append(stampMs: number): void {
+    if (this.length === this.capacity) throw new Error('the log is full');
+    this.groups.push({ stamp: stampMs | 0, count: 1 });
+    this.newestMs = stampMs;
+    this.longest = Math.max(this.longest, this.length);
+  }
+
+  mergeIntoNewest(stampMs: number): void {
+    const newest = this.groups.at(-1);
+    if (newest === undefined) throw new Error('nothing to merge into');
+    newest.stamp = stampMs | 0;
+    newest.count += 1;
+    this.newestMs = stampMs;
+  }
+}
