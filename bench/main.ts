@@ -36,7 +36,7 @@ const USAGE = `usage: npm run bench -- [NAME...] [options]
   --json FILE           where the results go (default: bench/results/<date>.json)
   --rounds N            gateway: measured rounds for each contender (3)
   --seconds N           gateway: length of a round (4)
-  --warmup N            gateway: length of the round that is thrown away (2)
+  --warmup N            gateway: length of the round that is thrown away (3)
   --connections N       gateway: keep-alive connections of the load generator (64)
   --only A,B            gateway: contenders (${CONTENDERS.map((one) => one.name).join(', ')})
 `;
@@ -123,7 +123,7 @@ function readOptions(): Options | undefined {
         json: { type: 'string', default: '' },
         rounds: { type: 'string', default: '3' },
         seconds: { type: 'string', default: '4' },
-        warmup: { type: 'string', default: '2' },
+        warmup: { type: 'string', default: '3' },
         connections: { type: 'string', default: '64' },
         only: { type: 'string', default: '' },
       },

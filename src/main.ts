@@ -1,11 +1,11 @@
 #!/usr/bin/env node
+import { runCommandLine } from './cli/command-line.js';
 /**
  * Process entry: arguments, signals, exit codes.
  *
  * Thread: acceptor.
  */
 import { createRunCommand } from './cli/run.js';
-import { runCommandLine } from './cli/command-line.js';
 import { Gateway } from './gateway.js';
 
 const run = createRunCommand((config, onGivingUp) => new Gateway(config, { onGivingUp }), process);

@@ -75,14 +75,23 @@ export function probe(what: Probe): Promise<ProbeReply> {
   });
 }
 
-/** Waits until a GET of `path` is answered with 200. */
+/** Waits until a GET of `path` is answered with 200; tells what came instead when it is not. */
 export async function waitHealthy(child: RunningChild, port: number, path: string): Promise<void> {
+  let last = 'nothing';
   const isHealthy = async () => {
     try {
-      return (await probe({ port, path })).status === 200;
-    } catch {
+      const { status } = await probe({ port, path });
+      last = String(status);
+      return status === 200;
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error);
       return false;
     }
   };
-  await waitUntil(`${child.name} answers on port ${port}`, HEALTH_DEADLINE_MS, isHealthy, child);
+  try {
+    await waitUntil(`${child.name} answers GET ${path}`, HEALTH_DEADLINE_MS, isHealthy, child);
+  } catch (error) {
+    await child.stop();
+    throw new Error(`${(error as Error).message} (last answer: ${last})`);
+  }
 }

@@ -10,13 +10,13 @@ import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { formatAddress } from '../base/ip-address.js';
 import { buildProblemReply, responseTimeField } from '../base/problem-reply.js';
 import type { RequestIdSource } from '../base/request-id.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
 import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { UwsApp, UwsModule } from './native-binary.js';
 import { RequestGuard } from './request-guard.js';
 import { statusLine } from './status-line.js';
-import { UwsExchange, type ExchangeContext } from './uws-exchange.js';
+import { type ExchangeContext, UwsExchange } from './uws-exchange.js';
 import { UwsHead } from './uws-head.js';
 
 const RETRY_AFTER = '\r\nRetry-After: 1';

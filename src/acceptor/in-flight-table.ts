@@ -59,7 +59,8 @@ export class InFlightTable<D extends Downstream> {
   add(downstream: D, lane: number): number {
     assert(this.count < this.countMax, 'the in-flight table has a free place');
     this.count++;
-    const index = this.free.pop() ?? this.entries.push({ generation: 0, lane: 0, downstream: null }) - 1;
+    const index =
+      this.free.pop() ?? this.entries.push({ generation: 0, lane: 0, downstream: null }) - 1;
     const entry = this.entryAt(index);
     entry.downstream = downstream;
     entry.lane = lane;

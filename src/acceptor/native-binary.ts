@@ -4,8 +4,9 @@
  * Thread: acceptor. The binary reads its head size limit from the environment when it is loaded,
  * so that must be set before. `GATEWAY_UWS_PATH` names another release of uWebSockets.js.
  */
-import { createRequire } from 'node:module';
+
 import type * as Uws from 'uWebSockets.js';
+import { createRequire } from 'node:module';
 
 /** The library, with what its type file leaves out. */
 export type UwsModule = Omit<typeof Uws, 'App'> & {
@@ -52,7 +53,8 @@ export function loadNativeBinary(): UwsModule {
     uws._cfg?.(SILENT);
     return uws;
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split('\n').at(-1) ?? '') : String(error);
+    const reason =
+      error instanceof Error ? (error.message.split('\n').at(-1) ?? '') : String(error);
     throw new NativeBinaryError(
       `cannot load the uWebSockets.js binary for Node ${process.versions.node} on ` +
         `${process.platform}-${process.arch} (${reason.trim()}); use Node 20 on glibc >= 2.27, ` +

@@ -189,7 +189,8 @@ export class RequestGuard {
     this.codingCount++;
     const coding = value.toLowerCase();
     if (coding === 'chunked') return false;
-    const isMangled = coding.length === 0 || coding.includes('chunked') || !allIn(TOKEN_CHARS, value);
+    const isMangled =
+      coding.length === 0 || coding.includes('chunked') || !allIn(TOKEN_CHARS, value);
     return this.refuse(isMangled ? PROBLEMS.badFraming : PROBLEMS.unknownCoding);
   }
 }
@@ -222,7 +223,8 @@ function isHost(value: string): boolean {
   const colon = rest.indexOf(':');
   const name = colon === -1 ? rest : rest.slice(0, colon);
   const port = colon === -1 ? '' : rest.slice(colon + 1);
-  if (name.includes('[') || name.includes(']') || (isBracketed ? name !== '' : name === '')) return false;
+  if (name.includes('[') || name.includes(']') || (isBracketed ? name !== '' : name === ''))
+    return false;
   return isPort(port);
 }
 

@@ -79,7 +79,8 @@ export class UwsExchange implements Downstream {
     const bytes = new Uint8Array(data);
     let at = 0;
     if (this.held.length === 0) at = this.sendPieces(bytes, isLast);
-    if (at < bytes.length || (this.held.length > 0 && isLast)) this.hold(bytes.subarray(at), isLast);
+    if (at < bytes.length || (this.held.length > 0 && isLast))
+      this.hold(bytes.subarray(at), isLast);
   }
 
   /** Sends what the window allows; returns how many bytes went. The end goes with the last. */

@@ -66,7 +66,8 @@ export class AdminListener {
     try {
       const method = req.getCaseSensitiveMethod();
       const page = this.pages.get(req.getUrl());
-      if (page === undefined) send(res, method, { status: '404 Not Found', body: { paths: [...this.pages.keys()] } });
+      if (page === undefined)
+        send(res, method, { status: '404 Not Found', body: { paths: [...this.pages.keys()] } });
       else if (method !== 'GET' && method !== 'HEAD') {
         send(res, method, { status: '405 Method Not Allowed', body: { allow: ['GET', 'HEAD'] } });
       } else send(res, method, page());

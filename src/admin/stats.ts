@@ -4,9 +4,9 @@
  * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks nobody.
  */
 import { monotonicMs } from '../base/clock.js';
-import { CounterBlock } from '../channel/counter-block.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
-import { TargetStateView, type TargetStateName } from '../channel/target-states.js';
+import { CounterBlock } from '../channel/counter-block.js';
+import { type TargetStateName, TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   COUNTERS,
@@ -82,7 +82,10 @@ export class StatsReader {
   }
 
   private processFigures(): Record<string, number> {
-    const names = Object.entries(COUNTERS).map(([name, index]) => [snakeCase(name), this.sum(index)]);
+    const names = Object.entries(COUNTERS).map(([name, index]) => [
+      snakeCase(name),
+      this.sum(index),
+    ]);
     return Object.fromEntries(names);
   }
 

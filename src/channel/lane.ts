@@ -10,7 +10,12 @@
  * space, and it tells nothing but "look at your rings".
  */
 import type { MessagePort } from 'node:worker_threads';
-import { ByteRingConsumer, ByteRingProducer, byteRingBytes, type RecordHandler } from './byte-ring.js';
+import {
+  ByteRingConsumer,
+  ByteRingProducer,
+  byteRingBytes,
+  type RecordHandler,
+} from './byte-ring.js';
 
 /** Bytes of each ring unless told otherwise. */
 export const LANE_RING_BYTES = 1 << 20;

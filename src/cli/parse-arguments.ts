@@ -5,7 +5,7 @@
  * name can be answered with the one that was meant.
  */
 import { parseArgs } from 'node:util';
-import { nearestName, suggestName } from '../config/nearest-name.js';
+import { suggestName } from '../config/nearest-name.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 import {
   COMMAND_NAMES,
@@ -147,8 +147,6 @@ function unknownOption(
   const known = specs.flatMap(({ name, short }) =>
     short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`],
   );
-  const nearest = nearestName(rawName, known);
-  const hint =
-    nearest === undefined ? `; known: ${known.join(', ')}` : `, did you mean "${nearest}"?`;
+  const hint = suggestName(rawName, known, 'option');
   return new UsageError(`${command} has no option "${rawName}"${hint}`);
 }

@@ -24,7 +24,7 @@ const CONFIG_OPTION: OptionSpec = {
   name: 'config',
   short: 'c',
   value: 'FILE',
-  help: 'configuration, YAML or JSON (default: GATEWAY_CONFIG)',
+  help: 'YAML or JSON configuration (default: GATEWAY_CONFIG)',
 };
 
 const TOKEN_OPTIONS: readonly OptionSpec[] = [
@@ -49,7 +49,7 @@ export type CommandName = 'run' | 'validate' | 'routes' | 'token' | 'schema';
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   run: {
-    help: 'start the gateway (the default); without a file: a demo',
+    help: 'start the gateway (default); without a file: the demo',
     options: [CONFIG_OPTION],
   },
   validate: { help: 'check a configuration and list every mistake', options: [CONFIG_OPTION] },

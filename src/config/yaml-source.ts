@@ -28,7 +28,7 @@ const NESTING_DEPTH_MAX = 64;
 /** Aliases that one file may use; each may repeat a whole subtree. */
 const ALIAS_COUNT_MAX = 100;
 /** Values that one file may hold, repeated ones counted each time. */
-const VALUE_COUNT_MAX = 200_000;
+const VALUE_COUNT_MAX = 100_000;
 
 /** One mistake in the syntax often makes many follow: one a line is told, up to so many. */
 const SYNTAX_ISSUES_MAX = 20;

@@ -5,8 +5,8 @@
  * that nothing which a dead worker left half done can be read by the next.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import type { Piscina } from 'piscina';
 import type { Logger } from 'pino';
+import type { Piscina } from 'piscina';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
 import { defined } from '../base/assert.js';
 import type { CoordinatorControl } from '../channel/coordinator-control.js';
@@ -90,7 +90,10 @@ export class LaneKeeper {
 
   private connectToCoordinator(): MessagePort {
     const { port1, port2 } = new MessageChannel();
-    this.options.postToCoordinator({ type: 'wakePort', lane: this.options.lane, port: port1 }, port1);
+    this.options.postToCoordinator(
+      { type: 'wakePort', lane: this.options.lane, port: port1 },
+      port1,
+    );
     return port2;
   }
 

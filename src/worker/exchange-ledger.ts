@@ -3,16 +3,16 @@
  *
  * Thread: worker. Only writer of this worker's counter block.
  */
-import { type ProblemKind, PROBLEMS } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { AccessLog } from '../observability/access-log.js';
 import {
   COUNTERS,
-  routeCounter,
   ROUTE_COUNTERS,
-  targetCounter,
+  routeCounter,
   TARGET_COUNTERS,
+  targetCounter,
 } from '../observability/counters.js';
 import type { Exchange } from './exchange.js';
 import { isConnectFailure } from './upstream/upstream-error.js';

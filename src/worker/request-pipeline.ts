@@ -171,7 +171,8 @@ export class RequestPipeline {
     const authenticators = exchange.route?.authenticators ?? [];
     if (authenticators.length === 0) return 'next';
     const { authorization, authorizationCount } = exchange.fields;
-    if (authorizationCount > 1) return this.refuseCredentials(exchange, 'there are several of them');
+    if (authorizationCount > 1)
+      return this.refuseCredentials(exchange, 'there are several of them');
     return this.tryAuthenticator(exchange, 0, authorization, '');
   }
 
@@ -219,7 +220,9 @@ export class RequestPipeline {
     const challenge = reason === '' ? '' : ', error="invalid_token"';
     const field = `\r\nWWW-Authenticate: Bearer realm="sluice"${challenge}`;
     const detail =
-      reason === '' ? 'This route needs a bearer token.' : `The credentials are refused: ${reason}.`;
+      reason === ''
+        ? 'This route needs a bearer token.'
+        : `The credentials are refused: ${reason}.`;
     return this.refuse(exchange, PROBLEMS.unauthorized, detail, field);
   }
 
@@ -254,7 +257,12 @@ export class RequestPipeline {
       return;
     }
     const retryAfter = retryAfterField(reply.retryAfterMs);
-    this.refuse(exchange, problemOfVerdict(reply.verdict), detailOfVerdict(reply.verdict), retryAfter);
+    this.refuse(
+      exchange,
+      problemOfVerdict(reply.verdict),
+      detailOfVerdict(reply.verdict),
+      retryAfter,
+    );
   }
 
   private forward(exchange: Exchange): PhaseResult {

@@ -13,7 +13,6 @@ import type { RecordHandler } from '../channel/byte-ring.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { LaneEnd } from '../channel/lane.js';
-import type { LaneTask } from './lane-task.js';
 import {
   FLAG_ANSWERED,
   FLAG_END,
@@ -36,6 +35,7 @@ import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
+import type { LaneTask } from './lane-task.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { TargetGrants } from './target-grants.js';

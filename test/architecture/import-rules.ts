@@ -22,8 +22,8 @@ interface FolderRule {
 
 const ANY_OF_OURS = '*';
 const SOCKET_MODULES = ['net', 'tls', 'dgram', 'http', 'https', 'http2'].map((m) => `node:${m}`);
-const SYNC_FILE_CALL =
-  /\b(?:read|write|append|open|close|stat|lstat|exists|mkdir|readdir|rm|unlink|access|copyFile)(?:File)?Sync\b/;
+/** `readFileSync`, `execSync` and their kin: the calls that make the event loop wait. */
+const SYNC_CALL = /\b[a-z]+[A-Za-z]*Sync\b/;
 const NOT_DETERMINISTIC = [
   /\bDate\b/,
   /\bperformance\b/,
@@ -97,7 +97,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     mayImport: ['base', 'channel', 'observability'],
     mayUseConfigTypes: true,
     forbiddenPackages: ['undici'],
-    forbiddenWords: [/\bAtomics\s*\.\s*wait\b/, SYNC_FILE_CALL],
+    forbiddenWords: [/\bAtomics\s*\.\s*wait\b/, SYNC_CALL],
   },
   worker: {
     mayImport: ['base', 'channel', 'policy/retry', 'routing', 'filters', 'observability'],

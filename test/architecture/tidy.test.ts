@@ -70,7 +70,8 @@ function header(thread: string): string {
 }
 
 function body(lines: number): string {
-  return `${header('any (pure).')}function f(a: number): { b: number } {\n${'  a();\n'.repeat(lines - 2)}}\n`;
+  const open = 'function f(a: number): { b: number } {';
+  return `${header('any (pure).')}${open}\n${'  a();\n'.repeat(lines - 2)}}\n`;
 }
 
 const PURE = header('any (pure). No clock.');

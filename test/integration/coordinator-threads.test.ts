@@ -8,7 +8,10 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
 import { laneMemoryOf } from '../../src/channel/coordinator-memory.js';
-import type { CoordinatorMail, CoordinatorMessage } from '../../src/channel/coordinator-messages.js';
+import type {
+  CoordinatorMail,
+  CoordinatorMessage,
+} from '../../src/channel/coordinator-messages.js';
 import { CoordinatorStatus } from '../../src/channel/coordinator-status.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
 import type { AskerData, AskerMessage } from '../support/coordinator-asker.js';
@@ -32,7 +35,11 @@ class ThreadRig {
   readonly control = new CoordinatorControl(this.memory);
   readonly status = new CoordinatorStatus(this.memory.status);
   readonly threads: Worker[] = [];
+  /** Called whenever an asker heard something. */
+  onProgress: () => void = () => {};
   private askers: Worker[] = [];
+  /** By lane, what its last asker counted; it may be done before anybody waits for it. */
+  private readonly totals: Promise<Total>[] = [];
 
   /** The port of each asker's end, and a coordinator that wakes through the others. */
   startCoordinator(): { coordinator: Worker; ports: MessagePort[] } {
@@ -56,6 +63,13 @@ class ThreadRig {
     const data: AskerData = { ...wish, memory: laneMemoryOf(this.memory, lane), inFlight: 16 };
     const asker = new Worker(ASKER, { workerData: data, transferList: [wish.wakePort] });
     this.threads.push(asker);
+    this.totals[lane] = new Promise((resolve, reject) => {
+      asker.on('error', reject);
+      asker.on('message', (message: AskerMessage) => {
+        if (message.type === 'done') resolve(message);
+        else this.onProgress();
+      });
+    });
     return asker;
   }
 
@@ -75,9 +89,9 @@ class ThreadRig {
     await new Promise((resolve) => this.askers[lane]?.once('message', resolve));
   }
 
-  /** What all askers counted; `onProgress` is called whenever one of them heard something. */
-  async total(onProgress: () => void = () => {}): Promise<Total> {
-    const parts = await Promise.all(this.askers.map((asker) => countOf(asker, onProgress)));
+  /** What all askers counted that were not replaced. */
+  async total(): Promise<Total> {
+    const parts = await Promise.all(this.totals);
     const add = (sum: Total, part: Total) => ({
       admitted: sum.admitted + part.admitted,
       answered: sum.answered + part.answered,
@@ -93,17 +107,7 @@ class ThreadRig {
   }
 }
 
-function countOf(asker: Worker, onProgress: () => void): Promise<Total> {
-  return new Promise((resolve, reject) => {
-    asker.on('error', reject);
-    asker.on('message', (message: AskerMessage) => {
-      if (message.type === 'done') resolve(message);
-      else onProgress();
-    });
-  });
-}
-
-describe('coordinator threads', () => {
+describe('coordinator threads', { timeout: 60_000 }, () => {
   let rig = new ThreadRig();
 
   afterEach(async () => {
@@ -154,6 +158,7 @@ describe('coordinator threads', () => {
     let progress = 0;
     let isRestarting = false;
     let restarts = 0;
+    let lastRestart = Promise.resolve();
     const restart = async () => {
       isRestarting = true;
       await coordinator.terminate();
@@ -162,10 +167,12 @@ describe('coordinator threads', () => {
       rig.wakeThrough(ports);
       isRestarting = false;
     };
-    const total = await rig.total(() => {
+    rig.onProgress = () => {
       progress += 1;
-      if (progress % 100 === 0 && !isRestarting) void restart();
-    });
+      if (progress % 100 === 0 && !isRestarting) lastRestart = restart();
+    };
+    const total = await rig.total();
+    await lastRestart;
     expect(restarts).toBeGreaterThan(1);
     expect(total.answered).toBe(ASKERS * 5000);
     expect(total.admitted).toBeLessThanOrEqual(100);

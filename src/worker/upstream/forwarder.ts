@@ -28,7 +28,13 @@ import { type TryListener, UpstreamTry } from './upstream-try.js';
 /** Bodies up to this size can be sent again. */
 const REPLAYABLE_BYTES_MAX = 64 * 1024;
 
-const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']);
+const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+]);
 
 export interface ForwarderParts {
   readonly config: CompiledConfig;
@@ -250,8 +256,6 @@ function isStreamed(exchange: Exchange): boolean {
 /** Nothing can have been done twice: an idempotent request, its body at hand, and only once. */
 function canRepeat(exchange: Exchange): boolean {
   return (
-    !exchange.hasRetriedStale &&
-    IDEMPOTENT_METHODS.has(exchange.method) &&
-    !isStreamed(exchange)
+    !exchange.hasRetriedStale && IDEMPOTENT_METHODS.has(exchange.method) && !isStreamed(exchange)
   );
 }

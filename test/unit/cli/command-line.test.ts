@@ -149,7 +149,8 @@ describe('routes', () => {
         'METHODS   PATH               NAME      UPSTREAM  AUTH         LIMIT',
         'GET       /api/public        public    api       public       -',
         'GET,POST  /api/users/*       users     api       users,staff  5 per 1m by consumer',
-        '*         /api/products/:id  products  products  public       2 per 1s by header:x-key, burst 9',
+        '*         /api/products/:id  products  products  public       ' +
+          '2 per 1s by header:x-key, burst 9',
         '',
       ].join('\n'),
     );

@@ -54,7 +54,7 @@ describe('token', () => {
     });
   });
 
-  it('is made for the authenticator that is named, and leaves out what that does not check', async () => {
+  it('is made for the authenticator that is named', async () => {
     const { out } = await call('--sub', 'a', '--authenticator', 'staff');
     const secret = new TextEncoder().encode('0123456789abcdef'.repeat(4));
     const { payload, protectedHeader } = await jwtVerify(out.trim(), secret);

@@ -75,7 +75,8 @@ describe('loadConfigText', () => {
     loadConfigText(text, { file: 'sluice.yaml', environment });
 
   it('puts the key, the nearest one, the path and the place into one line', () => {
-    const text = `${VALID.replace('upstream: api', 'upstream: api, rateLimit: { limit: 1, windw: 1s }')}`;
+    const rateLimit = 'upstream: api, rateLimit: { limit: 1, windw: 1s }';
+    const text = VALID.replace('upstream: api', rateLimit);
     expect(errorOf(() => load(text)).message).toBe(
       'routes[0].rateLimit: unknown key "windw", did you mean "window"? (sluice.yaml:2:82)',
     );
@@ -125,7 +126,9 @@ routes:
     upstream: "\${S}"
     authenticate: ["\${S}"]
     rateLimit: { limit: "\${S}", window: "\${S}", key: "\${S}", burst: "\${S}" }
-    rewrite: { stripPrefix: "\${S}", headers: { set: { a: "${secret}é", host: ${secret} }, remove: ["\${S} "] } }
+    rewrite:
+      stripPrefix: "\${S}"
+      headers: { set: { a: "${secret}é", host: ${secret} }, remove: ["\${S} "] }
   - { name: "\${S}", match: { path: /a }, upstream: api }
   - { name: "\${S}", match: { path: /a }, upstream: api }
 `;

@@ -48,9 +48,9 @@ describe('readYaml', () => {
     const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
     expect(readYaml(nested(60), {}).issues).toEqual([]);
     expect(readYaml(nested(70), {}).issues[0]?.message).toBe('nested more than 64 levels deep');
-    expect(readYaml('['.repeat(50_000), {}).issues[0]?.message).toContain('nested more');
-    expect(readYaml('- '.repeat(50_000), {}).issues[0]?.message).toContain('nested more');
-    expect(readYaml('{a: '.repeat(50_000), {}).issues[0]?.message).toContain('nested more');
+    expect(readYaml('['.repeat(5000), {}).issues[0]?.message).toContain('nested more');
+    expect(readYaml('- '.repeat(5000), {}).issues[0]?.message).toContain('nested more');
+    expect(readYaml('{a: '.repeat(5000), {}).issues[0]?.message).toContain('nested more');
   });
 
   it('bounds aliases at 100', () => {
@@ -60,11 +60,8 @@ describe('readYaml', () => {
   });
 
   it('bounds what a few aliases can multiply', () => {
-    const list = (name: string, of: string) => `${name}: &${name} [${`${of}, `.repeat(30)}]\n`;
-    const text = list('a', 'x') + list('b', '*a') + list('c', '*b').replaceAll('*b, ', '');
-    const wide = `a: &a [${'x, '.repeat(60_000)}]\nb: [*a, *a, *a, *a]\n`;
-    expect(readYaml(text, {}).issues).toEqual([]);
-    expect(readYaml(wide, {}).issues[0]?.message).toBe('the file holds more than 200000 values');
+    const wide = `a: &a [${'x, '.repeat(30_000)}]\nb: [*a, *a, *a, *a]\n`;
+    expect(readYaml(wide, {}).issues[0]?.message).toBe('the file holds more than 100000 values');
   });
 
   it('refuses an alias that contains itself or that has no anchor', () => {

@@ -8,7 +8,11 @@ import {
   VERDICT_NO_HEALTHY_TARGET,
   VERDICT_RATE_LIMITED,
 } from '../../../src/channel/coordinator-records.js';
-import { TARGET_CLOSED, TARGET_HALF_OPEN, TARGET_OPEN } from '../../../src/channel/target-states.js';
+import {
+  TARGET_CLOSED,
+  TARGET_HALF_OPEN,
+  TARGET_OPEN,
+} from '../../../src/channel/target-states.js';
 import { aCoordinatorConfig, CoordinatorRig, ReplyKeeper } from '../../support/coordinator-rig.js';
 
 const LIMITED = { limiterIndex: 0 };
@@ -187,7 +191,11 @@ describe('coordinator: lost workers and restarts', () => {
   });
 
   it('goes on with limits, breakers, probes and turns after a restart', () => {
-    const limiters = [{ limit: 3 }, { limit: 300 }, { limit: 2, algorithm: 'tokenBucket' as const }];
+    const limiters = [
+      { limit: 3 },
+      { limit: 300 },
+      { limit: 2, algorithm: 'tokenBucket' as const },
+    ];
     const rig = new CoordinatorRig(aCoordinatorConfig({ targetCounts: [3, 1], limiters }));
     for (let count = 0; count < 300; count += 1) {
       rig.ask(0, { limiterIndex: Math.min(1, count), upstreamIndex: 0 });

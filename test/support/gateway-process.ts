@@ -1,0 +1,135 @@
+/**
+ * The gateway as its users run it: a process of its own, from the compiled files.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eventually } from './eventually.js';
+
+export const MAIN_FILE = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
+
+export interface LogRecord {
+  readonly level: string;
+  readonly msg: string;
+  readonly thread: string;
+  readonly [field: string]: unknown;
+}
+
+interface StartRecord extends LogRecord {
+  readonly port: number;
+  readonly admin: { readonly port: number };
+}
+
+export class GatewayProcess {
+  stdout = '';
+  stderr = '';
+  exitCode: number | null = null;
+  signal: NodeJS.Signals | null = null;
+  private ports: { port: number; admin: number } = { port: 0, admin: 0 };
+  readonly exited: Promise<void>;
+
+  private constructor(
+    readonly child: ChildProcess,
+    private readonly folder: string,
+  ) {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.exited = new Promise((resolve) => {
+      child.on('close', (code, signal) => {
+        this.exitCode = code;
+        this.signal = signal;
+        rmSync(this.folder, { recursive: true, force: true });
+        resolve();
+      });
+    });
+  }
+
+  /** Starts `sluice run` with this configuration; resolves when it listens. */
+  static async start(
+    config: Readonly<Record<string, unknown>>,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<GatewayProcess> {
+    const gateway = GatewayProcess.spawn(config, env);
+    try {
+      await eventually('the gateway listens', () => {
+        if (gateway.exitCode !== null)
+          throw new Error(`exited: ${gateway.stderr}${gateway.stdout}`);
+        return gateway.find('gateway started').length > 0;
+      });
+    } catch (error) {
+      await gateway.kill();
+      throw error;
+    }
+    const [started] = gateway.find('gateway started') as StartRecord[];
+    if (started === undefined) throw new Error('no start record');
+    gateway.ports = { port: started.port, admin: started.admin.port };
+    return gateway;
+  }
+
+  /** Starts the process without waiting for anything. */
+  static spawn(
+    config: Readonly<Record<string, unknown>>,
+    env: Readonly<Record<string, string>> = {},
+  ): GatewayProcess {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
+    const file = join(folder, 'sluice.json');
+    const defaults = { listen: { port: 0 }, admin: { port: 0 } };
+    writeFileSync(file, JSON.stringify({ ...defaults, ...config }));
+    const child = spawn(process.execPath, [MAIN_FILE, 'run', '-c', file], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new GatewayProcess(child, folder);
+  }
+
+  get port(): number {
+    return this.ports.port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.ports.port}`;
+  }
+
+  get adminUrl(): string {
+    return `http://127.0.0.1:${this.ports.admin}`;
+  }
+
+  /** The log so far. Throws when a line is not whole JSON. */
+  records(): LogRecord[] {
+    const lines = this.stdout.split('\n');
+    // The last piece may still be on its way.
+    lines.pop();
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as LogRecord);
+  }
+
+  find(message: string): LogRecord[] {
+    return this.records().filter((record) => record.msg === message);
+  }
+
+  async stats(): Promise<Record<string, unknown>> {
+    const reply = await fetch(`${this.adminUrl}/stats`);
+    return (await reply.json()) as Record<string, unknown>;
+  }
+
+  /** Bytes of memory that the process holds. */
+  residentBytes(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+  }
+
+  async stop(): Promise<void> {
+    if (this.exitCode === null) this.child.kill('SIGTERM');
+    await this.exited;
+  }
+
+  async kill(): Promise<void> {
+    if (this.exitCode === null) this.child.kill('SIGKILL');
+    await this.exited;
+  }
+}

@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+/** Real threads and sockets: a child process each, since a native listener needs a main thread. */
+const REAL = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_000 };
+
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/golden/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'architecture',
+          include: ['test/architecture/**/*.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...REAL },
+      },
+      {
+        extends: true,
+        test: { name: 'stress', include: ['test/stress/**/*.test.ts'], ...REAL },
+      },
+    ],
+  },
+});
