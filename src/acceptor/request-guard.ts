@@ -40,8 +40,8 @@ const HOST_CHARS = charTable((code) =>
   /[A-Za-z0-9._~:[\]%-]/.test(String.fromCharCode(code)) ? 1 : 0,
 );
 
-function charTable(valueOf: (code: number) => number): Uint8Array {
-  return Uint8Array.from({ length: 128 }, (_, code) => valueOf(code));
+function charTable(classOf: (code: number) => number): Uint8Array {
+  return Uint8Array.from({ length: 128 }, (_, code) => classOf(code));
 }
 
 export interface GuardLimits {

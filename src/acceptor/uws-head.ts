@@ -48,19 +48,28 @@ export class UwsHead {
    * latin-1, but only of the first field of a name. Such a field that is repeated is refused.
    */
   private rereadObsText(req: HttpRequest): boolean {
-    const seen = new Set<string>();
-    let isUnique = true;
-    let fields = '';
+    const counts = new Map<string, number>();
     const parts = this.fields.split('\n');
-    for (let at = 1; at + 1 < parts.length; at += 2) {
+    for (let at = 1; at < parts.length; at += 2) {
       const name = parts[at] ?? '';
-      const value = parts[at + 1] ?? '';
-      const isAscii = !/[^\t\x20-\x7e]/.test(value);
-      if (!isAscii && (seen.has(name) || parts.indexOf(name) !== at)) isUnique = false;
-      if (!isAscii) seen.add(name);
-      fields += `\n${name}\n${isAscii ? value : req.getHeader(name)}`;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    let fields = '';
+    for (let at = 1; at < parts.length; at += 2) {
+      const name = parts[at] ?? '';
+      let value = parts[at + 1] ?? '';
+      if (hasObsText(value)) {
+        if (counts.get(name) !== 1) return false;
+        value = req.getHeader(name);
+      }
+      fields += `\n${name}\n${value}`;
     }
     this.fields = fields;
-    return isUnique && !/[\x00-\x08\x0b-\x1f\x7f]/.test(fields);
+    return true;
   }
+}
+
+function hasObsText(value: string): boolean {
+  for (let at = 0; at < value.length; at++) if (value.charCodeAt(at) > 0x7f) return true;
+  return false;
 }
