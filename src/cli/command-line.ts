@@ -8,11 +8,7 @@ import { readVersion } from '../config/version.js';
 import { type Command, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { parseCommandLine } from './parse-arguments.js';
 import { reportErrors } from './report-error.js';
-import { routesCommand } from './routes.js';
-import { schemaCommand } from './schema.js';
-import { tokenCommand } from './token.js';
 import { type CommandName, usageText } from './usage.js';
-import { validateCommand } from './validate.js';
 
 /** What starting the gateway needs to know. */
 export interface RunOptions {
@@ -26,11 +22,12 @@ export interface RunOptions {
  */
 export type RunCommand = (options: RunOptions, io: CommandIo) => Promise<ExitCode>;
 
-const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, Command>> = {
-  validate: validateCommand,
-  routes: routesCommand,
-  token: tokenCommand,
-  schema: schemaCommand,
+/** Loaded when asked for: what one command needs must not slow down the start of another. */
+const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promise<Command>>> = {
+  validate: async () => (await import('./validate.js')).validateCommand,
+  routes: async () => (await import('./routes.js')).routesCommand,
+  token: async () => (await import('./token.js')).tokenCommand,
+  schema: async () => (await import('./schema.js')).schemaCommand,
 };
 
 /** Runs what follows the program's name. Never rejects: failures become exit codes. */
@@ -39,13 +36,14 @@ export function runCommandLine(
   io: CommandIo,
   run: RunCommand,
 ): Promise<ExitCode> {
-  return reportErrors(io, () => {
+  return reportErrors(io, async () => {
     const parsed = parseCommandLine(argv, io.env);
     if (parsed.kind === 'help') return printLine(io, usageText().trimEnd());
     if (parsed.kind === 'version') return printLine(io, `sluice ${readVersion()}`);
     const { name, args } = parsed;
     if (name === 'run') return run({ configFile: args.configFile }, io);
-    return COMMAND_BY_NAME[name](args, io);
+    const command = await COMMAND_BY_NAME[name]();
+    return command(args, io);
   });
 }
 

@@ -9,9 +9,6 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import { loadConfigFile, loadConfigText } from '../config/load-config.js';
 import { type CommandIo, EXIT_FAILURE, EXIT_OK, type ExitCode } from './command-io.js';
 import type { RunOptions } from './command-line.js';
-import { DEMO_CONFIG_NAME, DEMO_CONFIG_TEXT, demoEnvironment } from './demo-config.js';
-import { demoGuide } from './demo-guide.js';
-import { startDemoUpstreams } from './demo-upstreams.js';
 
 /** The part of the gateway that this command drives. */
 export interface RunnableGateway {
@@ -48,6 +45,10 @@ async function runDemo(
   signals: SignalSource,
   io: CommandIo,
 ): Promise<ExitCode> {
+  // Loaded here: who runs a configuration of their own does not wait for the demo.
+  const { DEMO_CONFIG_NAME, DEMO_CONFIG_TEXT, demoEnvironment } = await import('./demo-config.js');
+  const { demoGuide } = await import('./demo-guide.js');
+  const { startDemoUpstreams } = await import('./demo-upstreams.js');
   const secret = randomBytes(32).toString('hex');
   const upstreams = await startDemoUpstreams();
   try {

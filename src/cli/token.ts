@@ -3,7 +3,7 @@
  *
  * Thread: acceptor.
  */
-import { SignJWT } from 'jose';
+import { SignJWT } from 'jose/jwt/sign';
 import type { CompiledAuthenticator, CompiledConfig } from '../config/compiled-config.js';
 import { suggestName } from '../config/nearest-name.js';
 import { formatDuration, parseDurationMs } from '../config/quantities.js';

@@ -27,7 +27,7 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
-import { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
+import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { RouteTable } from '../routing/route-table.js';
@@ -65,10 +65,7 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    const authenticators = await Promise.all(
-      task.config.authenticators.map((config) => JwtAuthenticator.create(config)),
-    );
-    return new WorkerRuntime(task, log, authenticators);
+    return new WorkerRuntime(task, log, await createAuthenticators(task));
   }
 
   private constructor(
@@ -215,4 +212,12 @@ export class WorkerRuntime implements RecordHandler {
   private onTick(): void {
     if (this.wheel.size > 0) this.wheel.advance(monotonicMs());
   }
+}
+
+/** The library is loaded only where some route needs it. */
+async function createAuthenticators(task: LaneTask): Promise<JwtAuthenticator[]> {
+  const { authenticators } = task.config;
+  if (authenticators.length === 0) return [];
+  const { JwtAuthenticator } = await import('../filters/authentication/jwt-authenticator.js');
+  return Promise.all(authenticators.map((config) => JwtAuthenticator.create(config)));
 }

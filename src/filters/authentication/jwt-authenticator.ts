@@ -5,7 +5,8 @@
  * the cryptography; what it is lenient about (base64url that is not canonical) is refused here.
  */
 import { webcrypto } from 'node:crypto';
-import { type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { JWTPayload, JWTVerifyOptions } from 'jose';
+import { jwtVerify } from 'jose/jwt/verify';
 import type { CompiledAuthenticator } from '../../config/compiled-config.js';
 
 const TOKEN_CHARS_MAX = 4096;

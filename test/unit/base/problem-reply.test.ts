@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { PROBLEMS } from '../../../src/base/gateway-error.js';
+import { buildProblemReply, responseTimeField } from '../../../src/base/problem-reply.js';
+
+describe('problem reply', () => {
+  it.each(Object.entries(PROBLEMS))('says what %s is, in head and body', (_name, kind) => {
+    const { block, body } = buildProblemReply(kind, 'id-1', 'A "quoted" detail.', '\r\nX-More: 1');
+    const [id, ...fields] = block.split('\r\n');
+    expect(id).toBe('id-1');
+    expect(fields[0]).toBe('Content-Type: application/problem+json');
+    const error = kind.proxyError === '' ? '' : `error=${kind.proxyError}; `;
+    expect(fields[1]).toBe(`Proxy-Status: sluice; ${error}details="${kind.code}"`);
+    expect(fields[2]).toBe('X-More: 1');
+    expect(fields).toHaveLength(3);
+    expect(body.endsWith('\n')).toBe(true);
+    expect(JSON.parse(body)).toEqual({
+      type: 'about:blank',
+      title: kind.title,
+      status: kind.status,
+      detail: 'A "quoted" detail.',
+      code: kind.code,
+      requestId: 'id-1',
+    });
+  });
+
+  it('has a code of its own for every problem, and a status that is an error', () => {
+    const kinds = Object.values(PROBLEMS);
+    expect(new Set(kinds.map(({ code }) => code)).size).toBe(kinds.length);
+    for (const { code, status, title } of kinds) {
+      expect(code).toMatch(/^GW_[A-Z_]+$/);
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(status).toBeLessThan(600);
+      expect(title).not.toBe('');
+    }
+  });
+});
+
+describe('response time', () => {
+  it.each([
+    [-3, '0.000'],
+    [0, '0.000'],
+    [0.49, '0.000'],
+    [0.5, '0.001'],
+    [9.4, '0.009'],
+    [10, '0.010'],
+    [99.4, '0.099'],
+    [99.5, '0.100'],
+    [999.4, '0.999'],
+    [999.5, '1.000'],
+    [61_005, '61.005'],
+  ])('of %d ms is %s', (elapsedMs, text) => {
+    expect(responseTimeField(elapsedMs)).toBe(`\r\nX-Response-Time: ${text}s`);
+  });
+});
