@@ -9,7 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Digest, readBulk, writeBulk } from './bulk-body.js';
 
-const ENTRY = new URL('../../dist/test/support/bulk-origin.js', import.meta.url);
+/** Also right when this file itself runs from the build. */
+const SUPPORT = import.meta.url.replace('/dist/test/', '/test/');
+const ENTRY = new URL('../../dist/test/support/bulk-origin.js', SUPPORT);
 const ROLE = 'bulk origin';
 
 export class BulkOrigin {
