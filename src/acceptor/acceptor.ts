@@ -10,6 +10,7 @@ import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { formatAddress } from '../base/ip-address.js';
 import { buildProblemReply, responseTimeField } from '../base/problem-reply.js';
 import type { RequestIdSource } from '../base/request-id.js';
+import { StartupError } from '../base/startup-error.js';
 import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
@@ -18,6 +19,9 @@ import { RequestGuard } from './request-guard.js';
 import { statusLine } from './status-line.js';
 import { type ExchangeContext, UwsExchange } from './uws-exchange.js';
 import { UwsHead } from './uws-head.js';
+
+/** Well below the 8 to 12 seconds after which the library ends a reply that does not move. */
+const REPLY_REFRESH_MS = 3000;
 
 const RETRY_AFTER = '\r\nRetry-After: 1';
 
@@ -48,6 +52,7 @@ export class Acceptor implements ExchangeContext {
 
   private readonly app: UwsApp;
   private readonly head: UwsHead;
+  private readonly refresher: NodeJS.Timeout;
   private listenSocket: us_listen_socket | false = false;
 
   constructor(private readonly options: AcceptorOptions) {
@@ -56,6 +61,7 @@ export class Acceptor implements ExchangeContext {
     this.head = new UwsHead(new RequestGuard(options.config.limits));
     this.app = options.uws.App();
     this.app.any('/*', (res, req) => this.onRequest(res, req));
+    this.refresher = setInterval(() => this.refreshReplyTimers(), REPLY_REFRESH_MS).unref();
   }
 
   /** Binds the port; resolves with it. Rejects when the address cannot be had. */
@@ -67,7 +73,8 @@ export class Acceptor implements ExchangeContext {
     return new Promise((resolve, reject) => {
       this.app.listen(host, port, exclusive, (socket) => {
         if (socket === false) {
-          reject(new Error(`cannot listen on ${host}:${port}: the address is in use or not ours`));
+          const reason = 'the address is in use or not ours';
+          reject(new StartupError(`cannot listen on ${host}:${port}: ${reason}`));
           return;
         }
         this.listenSocket = socket;
@@ -85,7 +92,14 @@ export class Acceptor implements ExchangeContext {
 
   /** Closes every connection at once. */
   close(): void {
+    clearInterval(this.refresher);
     this.app.close();
+  }
+
+  private refreshReplyTimers(): void {
+    this.dispatcher.table.forEach((downstream) => {
+      if (downstream instanceof UwsExchange) downstream.refreshReplyTimer();
+    });
   }
 
   // Hot path: every request passes here.

@@ -7,6 +7,7 @@
 
 import type * as Uws from 'uWebSockets.js';
 import { createRequire } from 'node:module';
+import { StartupError } from '../base/startup-error.js';
 
 /** The library, with what its type file leaves out. */
 export type UwsModule = Omit<typeof Uws, 'App'> & {
@@ -32,7 +33,7 @@ export interface UwsApp extends Uws.TemplatedApp {
 }
 
 /** The binary is not there or does not load on this system. */
-export class NativeBinaryError extends Error {
+export class NativeBinaryError extends StartupError {
   override readonly name = 'NativeBinaryError';
 }
 
@@ -53,12 +54,17 @@ export function loadNativeBinary(): UwsModule {
     uws._cfg?.(SILENT);
     return uws;
   } catch (error) {
-    const reason =
-      error instanceof Error ? (error.message.split('\n').at(-1) ?? '') : String(error);
     throw new NativeBinaryError(
       `cannot load the uWebSockets.js binary for Node ${process.versions.node} on ` +
-        `${process.platform}-${process.arch} (${reason.trim()}); use Node 20 on glibc >= 2.27, ` +
+        `${process.platform}-${process.arch} (${reasonOf(error)}); use Node 20 on glibc >= 2.27, ` +
         `Node 22 or 24 on glibc >= 2.38, or point GATEWAY_UWS_PATH at a release that fits`,
     );
   }
+}
+
+/** The last line: the library puts general advice before it, Node a list of files behind it. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const [told = ''] = text.split('\nRequire stack:');
+  return told.trim().split('\n').at(-1) ?? '';
 }

@@ -7,11 +7,14 @@
  *
  * One guard is used again and again: begin(), field() for each field, then finish().
  */
+import { isIPv6 } from 'node:net';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 
 /** The parser has 98 slots; a head with more stalls in it, so ours must be lower. */
 const FIELDS_MAX = 90;
 const TARGET_CHARS_MAX = 8192;
+/** Of a request line without its method and target: two spaces, the version, CRLF. */
+const REQUEST_LINE_BYTES = 12;
 
 const METHODS: ReadonlySet<string> = new Set([
   'GET',
@@ -22,6 +25,7 @@ const METHODS: ReadonlySet<string> = new Set([
   'DELETE',
   'OPTIONS',
 ]);
+const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 const CHAR_FORBIDDEN = 0;
 const CHAR_EVERYWHERE = 1;
@@ -77,7 +81,7 @@ export class RequestGuard {
     this.problem = null;
     this.method = method;
     this.fieldCount = 0;
-    this.headBytes = method.length + target.length + 11;
+    this.headBytes = method.length + target.length + REQUEST_LINE_BYTES;
     this.hostCount = 0;
     this.lengthCount = 0;
     this.codingCount = 0;
@@ -118,6 +122,11 @@ export class RequestGuard {
     }
   }
 
+  /** Fields had more bytes than characters. */
+  countBytes(moreBytes: number): void {
+    this.headBytes += moreBytes;
+  }
+
   /** Null: the request may enter. Else why not. */
   finish(): ProblemKind | null {
     if (this.problem !== null) return this.problem;
@@ -131,6 +140,10 @@ export class RequestGuard {
       this.isChunked = true;
       this.bodyBytes = -1;
       // What follows the last chunk is beyond our sight: never read on after it.
+      this.mustClose = true;
+    } else if (this.lengthCount === 0 && METHODS_WITH_BODY.has(this.method)) {
+      // The parser hides what stands behind an empty field name, a length among it: the body of
+      // such a request would be read as the next request.
       this.mustClose = true;
     }
     if (this.bodyBytes !== 0 && (this.method === 'GET' || this.method === 'HEAD')) {
@@ -217,15 +230,20 @@ function isTarget(target: string): boolean {
 /** A reg-name, an IPv4 or a bracketed IPv6 address, and a port: no userinfo, no path. */
 function isHost(value: string): boolean {
   if (value.length === 0 || value.length > 261 || !allIn(HOST_CHARS, value)) return false;
-  const isBracketed = value.charCodeAt(0) === 91;
-  const rest = isBracketed ? value.slice(value.indexOf(']') + 1) : value;
-  if (isBracketed && !value.includes(']')) return false;
-  const colon = rest.indexOf(':');
-  const name = colon === -1 ? rest : rest.slice(0, colon);
-  const port = colon === -1 ? '' : rest.slice(colon + 1);
-  if (name.includes('[') || name.includes(']') || (isBracketed ? name !== '' : name === ''))
-    return false;
-  return isPort(port);
+  const nameEnd = value.charCodeAt(0) === 91 ? value.indexOf(']') + 1 : value.indexOf(':');
+  const name = nameEnd === -1 ? value : value.slice(0, nameEnd);
+  const port = nameEnd === -1 ? '' : value.slice(nameEnd);
+  const isName = name.startsWith('[') ? isAddress(name) : isRegName(name);
+  return isName && (port === '' || (port.charCodeAt(0) === 58 && isPort(port.slice(1))));
+}
+
+function isRegName(name: string): boolean {
+  return name !== '' && !name.includes('[') && !name.includes(']');
+}
+
+/** A zone has no meaning to anybody but the client. */
+function isAddress(bracketed: string): boolean {
+  return !bracketed.includes('%') && isIPv6(bracketed.slice(1, -1));
 }
 
 function isPort(port: string): boolean {

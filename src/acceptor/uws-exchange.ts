@@ -13,7 +13,7 @@ import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
 import { FLAG_CLOSE } from '../channel/records/record-kind.js';
 import type { Downstream, ResponseHead } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
-import { UwsReply } from './uws-reply.js';
+import { type ReplyClosing, UwsReply } from './uws-reply.js';
 
 /** Unless the connection's timer is set anew, the native side cuts uploads below 16 KB/s. */
 const UPLOAD_REFRESH_MS = 3000;
@@ -137,16 +137,23 @@ export class UwsExchange implements Downstream {
     this.res.resume();
   }
 
+  /** Called every few seconds. The worker's idle deadline is what ends an exchange that hangs. */
+  refreshReplyTimer(): void {
+    if (!this.isPaused) this.reply.refreshTimer();
+  }
+
   onResponseHead(head: ResponseHead): void {
     if (this.reply.isOver) return;
     // A paused connection would stay deaf after the reply.
     this.resume();
+    this.reply.sendHead(head, this.closingBehind(head));
+  }
+
+  private closingBehind(head: ResponseHead): ReplyClosing {
+    if (this.request.mustClose) return 'deaf';
     const mustClose =
-      this.request.mustClose ||
-      !this.isRequestComplete ||
-      this.context.isDraining ||
-      (head.flags & FLAG_CLOSE) !== 0;
-    this.reply.sendHead(head, mustClose);
+      !this.isRequestComplete || this.context.isDraining || (head.flags & FLAG_CLOSE) !== 0;
+    return mustClose ? 'announced' : 'none';
   }
 
   onResponseBody(chunk: Uint8Array, isLast: boolean): void {

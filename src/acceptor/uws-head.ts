@@ -64,6 +64,7 @@ export class UwsHead {
       }
       fields += `\n${name}\n${value}`;
     }
+    this.guard.countBytes(fields.length - this.fields.length);
     this.fields = fields;
     return true;
   }

@@ -20,6 +20,14 @@ import { statusLine } from './status-line.js';
 const CORKED_BYTES = 15_000;
 const NOTHING = (): void => {};
 
+/** What becomes of the connection behind a reply. */
+export type ReplyClosing =
+  | 'none'
+  /** The client is told that the connection closes. */
+  | 'announced'
+  /** And nothing more is read from it, as what follows the request cannot be trusted. */
+  | 'deaf';
+
 export interface ReplyListener {
   /** The reply is complete as far as the gateway is concerned. */
   onDone(): void;
@@ -34,7 +42,7 @@ export class UwsReply {
   isOver = false;
 
   private isChunked = false;
-  private mustClose = false;
+  private closing: ReplyClosing = 'none';
   private total = 0;
   /** Body bytes handed to the library in whole chunks. */
   private offset = 0;
@@ -49,9 +57,9 @@ export class UwsReply {
   ) {}
 
   // Hot path: once for every reply.
-  sendHead(head: ResponseHead, mustClose: boolean): void {
+  sendHead(head: ResponseHead, closing: ReplyClosing): void {
     this.isStarted = true;
-    this.mustClose = mustClose;
+    this.closing = closing;
     this.res.cork(() => this.writeHead(head));
     if (!this.isChunked) return;
     this.sendBody(head.inlineBody.subarray(this.offset), (head.flags & FLAG_END) !== 0);
@@ -69,15 +77,16 @@ export class UwsReply {
       this.endBodiless(head.bodyBytes);
     } else if (isEnd && isCorkable) {
       this.markOver();
-      res.end(inlineBody, this.mustClose);
+      res.end(inlineBody, this.closing !== 'none');
       this.listener.onDone();
-    } else if (head.bodyBytes > 0 && !this.mustClose) {
+    } else if (head.bodyBytes > 0) {
       this.total = head.bodyBytes;
+      this.announceClosing();
       this.watchWritable();
       if (inlineBody.length > 0) this.writeKnown(inlineBody);
     } else {
-      // Only `end` can close the connection behind a reply, and it ends chunked bodies only.
       this.isChunked = true;
+      this.announceClosing();
       this.watchWritable();
       if (inlineBody.length > 0 && isCorkable) this.writePiece(inlineBody);
     }
@@ -86,13 +95,25 @@ export class UwsReply {
   private endBodiless(contentLength: number): void {
     const { res } = this;
     this.markOver();
-    if (this.mustClose) {
-      res.end('', true);
-    } else {
-      if (contentLength >= 0) res.writeHeader('Content-Length', String(contentLength));
-      res.endWithoutBody();
-    }
+    this.announceClosing();
+    if (contentLength >= 0) res.writeHeader('Content-Length', String(contentLength));
+    this.stopReading();
+    res.endWithoutBody();
     this.listener.onDone();
+  }
+
+  /**
+   * `end` can close the connection, but says so where it stands: behind a body that has begun, in
+   * the middle of the framing. So a longer reply says it in its head and leaves the closing to the
+   * client; one that waits too long meets the library's idle timer.
+   */
+  private announceClosing(): void {
+    if (this.closing !== 'none') this.res.writeHeader('Connection', 'close');
+  }
+
+  /** Just before the end: a write that fails makes the library read again. */
+  private stopReading(): void {
+    if (this.closing === 'deaf') this.res.pause();
   }
 
   private watchWritable(): void {
@@ -118,7 +139,10 @@ export class UwsReply {
       return;
     }
     this.markOver();
-    this.res.cork(() => this.res.end('', this.mustClose));
+    this.res.cork(() => {
+      this.stopReading();
+      this.res.end('');
+    });
     this.listener.onDone();
   }
 
@@ -131,6 +155,7 @@ export class UwsReply {
 
   /** Hands over a chunk of a reply with known length; the part not taken is held. */
   private writeKnown(chunk: Uint8Array): boolean {
+    if (this.offset + chunk.length === this.total) this.stopReading();
     const [isTaken, isDone] = this.res.tryEnd(chunk, this.total);
     if (isDone) {
       this.markOver();
@@ -165,6 +190,13 @@ export class UwsReply {
     this.isBlocked = !this.res.write(piece);
     this.offset += piece.length;
     this.credit(piece.length);
+  }
+
+  /** A client that stops reading for a while is no reason for the library to cut it off. */
+  refreshTimer(): void {
+    if (this.isOver || !this.isBlocked) return;
+    this.res.pause();
+    this.res.resume();
   }
 
   /** The socket takes bytes again. `offset`: body bytes of a known length taken so far. */

@@ -4,6 +4,7 @@
  * Thread: acceptor. Owns its listen socket. Reads only; GET and HEAD only.
  */
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
+import { StartupError } from '../base/startup-error.js';
 import type { CompiledAddress } from '../config/compiled-config.js';
 
 /** The library, as far as a listener needs it. */
@@ -51,7 +52,8 @@ export class AdminListener {
     return new Promise((resolve, reject) => {
       this.app.listen(host, port, this.native.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
         if (socket === false) {
-          reject(new Error(`cannot listen on ${host}:${port} for admin: the address is in use`));
+          const reason = 'the address is in use or not ours';
+          reject(new StartupError(`cannot listen on ${host}:${port} for admin: ${reason}`));
         } else resolve(this.native.us_socket_local_port(socket));
       });
     });

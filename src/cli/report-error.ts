@@ -3,6 +3,7 @@
  *
  * Thread: acceptor.
  */
+import { StartupError } from '../base/startup-error.js';
 import { ConfigError } from '../config/config-error.js';
 import {
   type CommandIo,
@@ -32,6 +33,10 @@ function reportError(error: unknown, io: CommandIo): ExitCode {
   if (error instanceof UsageError) {
     io.stderr.write(`sluice: ${error.message}\nTry: sluice --help\n`);
     return EXIT_USAGE;
+  }
+  if (error instanceof StartupError) {
+    io.stderr.write(`sluice: ${error.message}\n`);
+    return EXIT_FAILURE;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   io.stderr.write(`sluice: ${text}\n`);

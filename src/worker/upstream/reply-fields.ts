@@ -97,6 +97,8 @@ function withoutNamed(fields: string, connection: string): string {
       .split(',')
       .map((token) => token.trim()),
   );
+  // The block begins with a line break: what stands before it is no field without a name.
+  named.delete('');
   return fields
     .split('\r\n')
     .filter((field) => !named.has(field.slice(0, field.indexOf(':')).toLowerCase()))

@@ -92,8 +92,10 @@ export class RequestFields {
   value(name: string): string {
     if (name === 'authorization') return this.authorization;
     if (name === 'host') return this.host;
-    const at = this.plain.indexOf(name);
-    return at !== -1 && at % 2 === 0 ? (this.plain[at + 1] ?? '') : '';
+    for (let at = 0; at < this.plain.length; at += 2) {
+      if (this.plain[at] === name) return this.plain[at + 1] ?? '';
+    }
+    return '';
   }
 }
 

@@ -32,7 +32,7 @@ export class TrustedProxies {
     const hops = forwardedFor.split(',').map((hop) => hop.trim());
     let client = peer;
     for (let at = hops.length - 1; at >= 0; at--) {
-      const hop = stripPort(hops[at] ?? '');
+      const hop = addressOf(hops[at] ?? '');
       if (!isAddress(hop)) return client;
       client = hop;
       if (!this.includes(hop)) return client;
@@ -45,7 +45,12 @@ function isAddress(text: string): boolean {
   return isIPv4(text) || isIPv6(text);
 }
 
-function stripPort(hop: string): string {
-  if (hop.startsWith('[')) return hop.slice(1, hop.indexOf(']'));
-  return hop.includes('.') ? (hop.split(':')[0] ?? '') : hop;
+/** The address without a port; IPv4 in IPv6 (::ffff:a.b.c.d) is IPv4, as it is for a peer. */
+function addressOf(hop: string): string {
+  const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1];
+  if (bracketed === undefined && hop.indexOf(':') === hop.lastIndexOf(':')) {
+    return hop.split(':')[0] ?? '';
+  }
+  const address = bracketed ?? hop;
+  return /^::ffff:([\d.]+)$/i.exec(address)?.[1] ?? address;
 }

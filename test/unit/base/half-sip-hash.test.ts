@@ -36,6 +36,8 @@ function hashOf(text: string, key0 = 0x03020100, key1 = 0x07060504): string {
   return outputOf(hash);
 }
 
+const latin1 = fc.nat(255).map((code) => String.fromCharCode(code));
+
 describe('half SipHash', () => {
   it.each(VECTORS)('gives the reference output for %i bytes', (bytes, output) => {
     const text = String.fromCharCode(...Array.from({ length: bytes }, (_, at) => at));
@@ -45,7 +47,7 @@ describe('half SipHash', () => {
   it('says the same when one object hashes again', () => {
     const hash = new HalfSipHash(1, 2);
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (one, other) => {
+      fc.property(fc.string({ unit: latin1 }), fc.string({ unit: latin1 }), (one, other) => {
         hash.hash(one);
         const first = outputOf(hash);
         hash.hash(other);

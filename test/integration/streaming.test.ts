@@ -1,0 +1,319 @@
+/**
+ * Bodies that are on their way while something happens: a side that is slow, leaves, or dies.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+  type ServerResponse,
+} from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readBulk } from '../support/bulk-body.js';
+import { aConfig } from '../support/configs.js';
+import { eventually } from '../support/eventually.js';
+import { FakeUpstream } from '../support/fake-upstream.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+import { rawExchange } from '../support/raw-exchange.js';
+import { SlowReader } from '../support/slow-reader.js';
+
+const MIB = 1 << 20;
+const BODY_BYTES_MAX = 128 * MIB;
+
+let upstream: FakeUpstream;
+let gateway: GatewayProcess;
+
+beforeAll(async () => {
+  upstream = await FakeUpstream.start();
+  const config = aConfig([upstream.url], {
+    top: { workers: 2, limits: { bodyBytes: BODY_BYTES_MAX }, logging: { accessLog: false } },
+  });
+  gateway = await GatewayProcess.start(config);
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await upstream.close();
+});
+
+beforeEach(() => {
+  upstream.script = (request, response) => upstream.echo(request, response);
+  upstream.abortedCount = 0;
+});
+
+async function inFlight(): Promise<number> {
+  return (await gateway.stats())['in_flight'] as number;
+}
+
+async function nothingInFlight(): Promise<void> {
+  await eventually('nothing is in flight', async () => (await inFlight()) === 0);
+}
+
+/** A request that is under way; its reply, once the head is here. */
+function open(path: string, options: RequestOptions = {}) {
+  const request = httpRequest(`${gateway.url}${path}`, options);
+  const reply = new Promise<IncomingMessage>((resolve, reject) => {
+    request.on('response', resolve);
+    request.on('error', reject);
+  });
+  reply.catch(() => {});
+  return { request, reply };
+}
+
+async function get(path: string): Promise<IncomingMessage> {
+  const { request, reply } = open(path);
+  request.end();
+  return reply;
+}
+
+/** An upload in blocks that knows how much of it the socket has taken. */
+class CountedUpload {
+  written = 0;
+  taken = 0;
+  readonly hash = createHash('sha256');
+  private readonly block = randomBytes(64 * 1024);
+  private readonly onTaken = (): void => {
+    this.taken += this.block.length;
+  };
+
+  constructor(private readonly request: ClientRequest) {}
+
+  /** Writes as long as the socket takes anything, or up to `bytesMax` in all. */
+  async writeUntilHeld(bytesMax: number): Promise<void> {
+    let before = -1;
+    // The kernel's buffers grow while they fill; held means that they have stopped to.
+    for (let still = 0; still < 20 && this.taken < bytesMax; ) {
+      while (this.request.writableLength < MIB && this.written < bytesMax) this.write();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      still = this.taken === before ? still + 1 : 0;
+      before = this.taken;
+    }
+  }
+
+  private write(): void {
+    this.request.write(this.block, this.onTaken);
+    this.hash.update(this.block);
+    this.written += this.block.length;
+  }
+}
+
+describe('a slow client', () => {
+  it('keeps no other client waiting, and gets every byte when it reads on', async () => {
+    // The kernel keeps the whole of the small reply for its client, but not of the large one.
+    const bodies = new Map([
+      ['/small', randomBytes(2 * MIB)],
+      ['/large', randomBytes(8 * MIB)],
+    ]);
+    upstream.script = (request, response) => {
+      const body = bodies.get(request.url ?? '') ?? 'ok';
+      response.writeHead(200, { 'content-length': body.length });
+      response.end(body);
+    };
+    const paths = Array.from({ length: 200 }, (_, at) => (at % 5 === 0 ? '/large' : '/small'));
+    const slow = paths.map((path) => SlowReader.get(gateway.port, path, 4096));
+    await eventually('all have begun', () => slow.every((reader) => reader.isStopped));
+    for (let count = 0; count < 200; count++) {
+      const reply = await fetch(`${gateway.url}/fast`);
+      expect(await reply.text()).toBe('ok');
+    }
+    expect(await inFlight()).toBeGreaterThanOrEqual(40);
+    for (const reader of slow) reader.resume();
+    await Promise.all(slow.map((reader) => reader.complete));
+    const sha256 = (path: string): string =>
+      createHash('sha256')
+        .update(bodies.get(path) ?? '')
+        .digest('hex');
+    const expected = { '/small': sha256('/small'), '/large': sha256('/large') };
+    expect(slow.map((reader) => reader.digest())).toEqual(
+      paths.map((path) => expected[path as keyof typeof expected]),
+    );
+    for (const reader of slow) reader.socket.destroy();
+    await nothingInFlight();
+  });
+
+  it('that leaves in the middle of its reply ends the request at the target', async () => {
+    let sent = (): void => {};
+    const isSent = new Promise<void>((resolve) => {
+      sent = resolve;
+    });
+    upstream.script = (_request, response) => {
+      response.writeHead(200, { 'content-length': 64 * MIB });
+      response.write(Buffer.alloc(MIB), sent);
+    };
+    for (const stopAt of [1, 512 * 1024]) {
+      const reader = SlowReader.get(gateway.port, '/', stopAt);
+      await eventually('the reply has begun', () => reader.isStopped);
+      await isSent;
+      reader.socket.destroy();
+    }
+    await eventually('the target sees both leave', () => upstream.abortedCount === 2);
+    await nothingInFlight();
+  });
+});
+
+describe('a client that leaves in the middle of its upload', () => {
+  it.each(['content-length', 'chunked'])('ends the request at the target (%s)', async (framing) => {
+    let received = 0;
+    upstream.script = (request) => {
+      request.on('data', (chunk: Buffer) => {
+        received += chunk.length;
+      });
+      request.on('error', () => {});
+    };
+    const headers = framing === 'chunked' ? {} : { 'content-length': 10 * MIB };
+    const { request, reply } = open('/', { method: 'POST', headers });
+    request.write(Buffer.alloc(MIB));
+    await eventually('the target has got that', () => received === MIB);
+    request.destroy();
+    await expect(reply).rejects.toThrow();
+    await eventually('the target sees it leave', () => upstream.abortedCount === 1);
+    await nothingInFlight();
+  });
+
+  it('leaves nothing behind when its small body was still being collected', async () => {
+    const { request, reply } = open('/', { method: 'POST', headers: { 'content-length': 1000 } });
+    request.write('some');
+    await eventually('it is in flight', async () => (await inFlight()) === 1);
+    request.destroy();
+    await expect(reply).rejects.toThrow();
+    await nothingInFlight();
+    expect(upstream.abortedCount).toBe(0);
+  });
+});
+
+describe('a slow target', () => {
+  it('holds back a fast uploader, and then gets every byte', async () => {
+    const bytes = 128 * MIB;
+    const heads: [IncomingMessage, ServerResponse][] = [];
+    upstream.script = (...head) => heads.push(head);
+    const { request, reply } = open('/', { method: 'POST', headers: { 'content-length': bytes } });
+    const before = gateway.residentBytes();
+    const upload = new CountedUpload(request);
+    await upload.writeUntilHeld(bytes);
+    // A window, one read of the native side, and what four kernel buffers may hold.
+    expect(upload.taken).toBeLessThan(64 * MIB);
+    expect(gateway.residentBytes() - before).toBeLessThan(32 * MIB);
+    const [held, response] = heads[0] ?? [];
+    if (held === undefined) throw new Error('the target has not even got the head');
+    const arrived = readBulk(held);
+    await upload.writeUntilHeld(bytes);
+    request.end();
+    expect(await arrived).toEqual({ bytes, sha256: upload.hash.digest('hex') });
+    response?.end();
+    expect((await reply).statusCode).toBe(200);
+    await nothingInFlight();
+  });
+});
+
+describe('a target that dies in the middle of its reply', () => {
+  it.each([
+    ['with a length', { 'content-length': '100000' }],
+    ['in chunks', {}],
+  ])('cuts the client off (%s)', async (_name, headers) => {
+    upstream.script = (request, response) => {
+      response.writeHead(200, headers);
+      response.write('the beginning', () => {
+        // Later, so that the beginning gets to the client as such.
+        request.socket.on('close', () => {});
+      });
+    };
+    const reply = await get('/');
+    expect(reply.statusCode).toBe(200);
+    const arrived = readBulk(reply);
+    for (const socket of upstream.sockets) socket.destroy();
+    await expect(arrived).rejects.toThrow(/aborted|cut off/);
+    expect(reply.complete).toBe(false);
+    await nothingInFlight();
+  });
+});
+
+describe('a chunked upload', () => {
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+  it('gets a reply that closes the connection', async () => {
+    const reply = await rawExchange(gateway.port, [`${head}5\r\nhello\r\n0\r\n\r\n`]);
+    expect(reply.status).toBe(200);
+    expect(reply.text).toMatch(/connection: close/i);
+    expect(reply.text).toContain('"bodyBytes":5');
+    expect(reply.isClosed).toBe(true);
+  });
+
+  it('over the limit is answered with 413, and the target sees it broken off', async () => {
+    let isComplete = false;
+    upstream.script = (request) => {
+      request.on('error', () => {});
+      request.on('end', () => {
+        isComplete = true;
+      });
+      request.resume();
+    };
+    const { request, reply } = open('/', { method: 'POST' });
+    request.on('error', () => {});
+    const upload = new CountedUpload(request);
+    void upload.writeUntilHeld(BODY_BYTES_MAX + MIB);
+    expect((await reply).statusCode).toBe(413);
+    request.destroy();
+    await eventually('the target sees it', () => upstream.abortedCount === 1);
+    expect(isComplete).toBe(false);
+    await nothingInFlight();
+  });
+
+  it('over the limit is cut off when its reply has begun, and leaves nothing behind', async () => {
+    upstream.script = (request, response) => {
+      request.on('error', () => {});
+      request.resume();
+      response.write('so far so good');
+    };
+    const { request, reply } = open('/', { method: 'POST' });
+    request.on('error', () => {});
+    const upload = new CountedUpload(request);
+    const written = upload.writeUntilHeld(BODY_BYTES_MAX + MIB);
+    const arrived = readBulk(await reply);
+    await expect(arrived).rejects.toThrow();
+    request.destroy();
+    await written;
+    await eventually('the target sees it', () => upstream.abortedCount === 1);
+    await nothingInFlight();
+  });
+});
+
+describe('a stream of events', () => {
+  it('brings each event without waiting for the next', async () => {
+    let response: ServerResponse | undefined;
+    upstream.script = (_request, opened) => {
+      response = opened;
+      opened.writeHead(200, { 'content-type': 'text/event-stream' });
+      opened.write('retry: 1000\n\n');
+    };
+    const reply = await get('/events');
+    expect(reply.headers['content-type']).toBe('text/event-stream');
+    reply.setEncoding('utf8');
+    const events = reply[Symbol.asyncIterator]();
+    expect((await events.next()).value).toBe('retry: 1000\n\n');
+    for (let count = 0; count < 20; count++) {
+      response?.write(`data: ${count}\n\n`);
+      expect((await events.next()).value).toBe(`data: ${count}\n\n`);
+    }
+    response?.end();
+    expect((await events.next()).done).toBe(true);
+  });
+});
+
+describe('a reply head', () => {
+  it('with a length reaches the client before any of its body', async () => {
+    let response: ServerResponse | undefined;
+    upstream.script = (_request, opened) => {
+      response = opened;
+      opened.writeHead(200, { 'content-length': 5 });
+      opened.flushHeaders();
+    };
+    const reply = await get('/');
+    expect(reply.statusCode).toBe(200);
+    reply.setEncoding('utf8');
+    response?.end('hello');
+    let text = '';
+    for await (const chunk of reply) text += chunk;
+    expect(text).toBe('hello');
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * Clients that send one request after the other, each on its own connection, until told to stop.
+ */
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+
+export interface LoadReply {
+  /** 0: the connection was cut before the reply was complete. */
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export class Load {
+  /** Replies by status; 0: cut. */
+  readonly counts = new Map<number, number>();
+  /** Replies that were neither 200 nor 429. */
+  readonly others: LoadReply[] = [];
+  replies = 0;
+  private isStopping = false;
+  private readonly agent: Agent;
+  private readonly clients: Promise<void>[] = [];
+
+  constructor(
+    private readonly url: string,
+    connections: number,
+    private readonly onReply: (reply: LoadReply) => void = () => {},
+  ) {
+    this.agent = new Agent({ keepAlive: true, maxSockets: connections });
+    for (let client = 0; client < connections; client++) this.clients.push(this.run());
+  }
+
+  count(status: number): number {
+    return this.counts.get(status) ?? 0;
+  }
+
+  /** Each client finishes the request that it has under way. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await Promise.all(this.clients);
+    this.agent.destroy();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.isStopping) {
+      const reply = await this.send();
+      this.replies++;
+      this.counts.set(reply.status, this.count(reply.status) + 1);
+      if (reply.status !== 200 && reply.status !== 429) this.others.push(reply);
+      this.onReply(reply);
+    }
+  }
+
+  private send(): Promise<LoadReply> {
+    return new Promise((resolve) => {
+      const cut = (): void => resolve({ status: 0, headers: {}, body: '' });
+      const sent = request(this.url, { agent: this.agent }, (reply) => {
+        let body = '';
+        reply.setEncoding('utf8');
+        reply.on('data', (chunk: string) => {
+          body += chunk;
+        });
+        reply.on('error', cut);
+        reply.on('end', () => {
+          resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body });
+        });
+      });
+      sent.on('error', cut);
+      sent.end();
+    });
+  }
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { CompiledRoute } from '../../../src/config/compiled-config.js';
+import {
+  compileWorkerRoutes,
+  rewritePath,
+  type WorkerRoute,
+} from '../../../src/worker/worker-route.js';
+import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+
+function aRoute(wish: Partial<CompiledRoute>): CompiledRoute {
+  return {
+    index: 0,
+    name: 'r',
+    path: '/*',
+    methods: [],
+    upstreamIndex: 0,
+    authenticators: [],
+    limiterIndex: -1,
+    rewrite: { stripPrefix: '', setHeaders: [], removeHeaders: [] },
+    ...wish,
+  };
+}
+
+function compile(...wishes: Partial<CompiledRoute>[]): WorkerRoute[] {
+  const config = aCoordinatorConfig({ limiters: [{}, {}], targetCounts: [1, 1] });
+  const routes = wishes.map((wish, index) => aRoute({ ...wish, index }));
+  return compileWorkerRoutes({ ...config, routes }, []);
+}
+
+describe('a compiled route', () => {
+  it('knows its upstream and its limiter', () => {
+    const [plain, limited] = compile({}, { upstreamIndex: 1, limiterIndex: 1 });
+    expect(plain?.upstream.name).toBe('upstream-0');
+    expect(plain?.limiter).toBeNull();
+    expect(limited?.upstream.name).toBe('upstream-1');
+    expect(limited?.limiter?.name).toBe('limiter-1');
+  });
+
+  it('drops fields that are removed, and those that are set anew', () => {
+    const [route] = compile({
+      rewrite: { stripPrefix: '', setHeaders: [['x-env', 'prod']], removeHeaders: ['x-debug'] },
+    });
+    expect([...(route?.droppedFields ?? [])]).toEqual(['x-debug', 'x-env']);
+    expect(route?.setFields).toEqual(['x-env', 'prod']);
+  });
+
+  it.each([{ upstreamIndex: 9 }, { limiterIndex: 9 }, { authenticators: [0] }])(
+    'cannot refer to what is not there: %j',
+    (wish) => {
+      expect(() => compile(wish)).toThrow('is missing');
+    },
+  );
+});
+
+describe('the path that the upstream gets', () => {
+  it.each([
+    ['', '/api/x', '/api/x'],
+    ['/api', '/api/x', '/x'],
+    ['/api', '/api', '/'],
+    ['/api', '/api/', '/'],
+    ['/api', '/apis/x', '/apis/x'],
+    ['/api', '/ap', '/ap'],
+    ['/api', '/x/api', '/x/api'],
+    ['/api/v1', '/api/v1/api/v1', '/api/v1'],
+  ])('without the prefix %j is, for %s, %s', (stripPrefix, path, result) => {
+    const [route] = compile({ rewrite: { stripPrefix, setHeaders: [], removeHeaders: [] } });
+    if (route === undefined) throw new Error('no route');
+    expect(rewritePath(route, path)).toBe(result);
+  });
+});
