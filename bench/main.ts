@@ -2,51 +2,49 @@
  * `npm run bench`: everything; `npm run bench -- micro`, `-- gateway`, `-- gateway/plain-get`:
  * what the words are part of the name of. `--help` tells the rest.
  */
-import { readdirSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CONTENDERS, type GatewayBenchResult, runGatewayBench } from './gateway/gateway-bench.js';
+import { CONTENDERS } from './gateway/contenders.js';
+import { type GatewayBenchResult, runGatewayBench } from './gateway/gateway-bench.js';
 import { renderScenario } from './gateway/round-figures.js';
+import type { Scenario } from './gateway/scenario.js';
 import { SCENARIOS } from './gateway/scenarios.js';
+import { judgeTargets, TARGET_COLUMNS, targetRows } from './gateway/targets.js';
+import { datedPath, publishedPath, writeHtmlReport, writeResultFile } from './result-file.js';
+import type { BenchSize } from './support/bench-harness.js';
 import {
-  type Bench,
-  BenchContext,
-  type BenchSize,
-  type CaseFigures,
-} from './support/bench-harness.js';
+  CODE_COLUMNS,
+  type CodeBenchResult,
+  codeRows,
+  listCodeBenches,
+  runCodeBench,
+} from './support/code-bench.js';
 import { describeEnvironment, listDoubts, readEnvironment } from './support/environment.js';
-import { type Column, formatNumber, renderTable, writeResults } from './support/report.js';
+import { readCount } from './support/read-count.js';
+import { renderTable } from './support/report.js';
 
-const BENCH_FOLDER = fileURLToPath(new URL('.', import.meta.url));
-const CODE_SUITES = ['micro', 'channel'];
-const BENCH_SUFFIX = '.bench.js';
 /** Load generator, contender, origin; Sluice brings a second thread. */
 const GATEWAY_THREADS = 4;
 const CHANNEL_THREADS = 2;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+const PUBLISHED_NAME = /^[a-z0-9][a-z0-9.-]*$/;
 
 const USAGE = `usage: npm run bench -- [NAME...] [options]
+       npm run bench -- report FILE.json     make the page of a result file anew
 
   NAME                  run the benches whose name contains it: micro, channel, gateway,
-                        gateway/plain-get, token-bucket
+                        gateway/plain-get, token-bucket; a full name means that one alone
   --list                print the names and stop
   --smoke               smallest sizes: shows that the benches work, measures nothing
-  --json FILE           where the results go (default: bench/results/<date>.json)
+  --json FILE           where the results go; the page goes beside it
+                        (default: bench/results/<date>.json)
+  --publish NAME        the same as --json bench/results/published-NAME.json, which git keeps
   --rounds N            gateway: measured rounds for each contender (3)
   --seconds N           gateway: length of a round (4)
   --warmup N            gateway: length of the round that is thrown away (3)
   --connections N       gateway: keep-alive connections of the load generator (64)
   --only A,B            gateway: contenders (${CONTENDERS.map((one) => one.name).join(', ')})
 `;
-
-interface CodeBenchResult {
-  readonly name: string;
-  readonly question: string;
-  readonly parameters: Readonly<Record<string, number>>;
-  readonly cases: readonly CaseFigures[];
-}
 
 interface Options {
   readonly names: readonly string[];
@@ -63,19 +61,19 @@ interface Options {
 async function main(): Promise<number> {
   const options = readOptions();
   if (options === undefined) return EXIT_USAGE;
-  const isAsked = (name: string) =>
-    options.names.length === 0 || options.names.some((part) => name.includes(part));
-  const codeBenches = listCodeBenches().filter(isAsked);
-  const scenarios = SCENARIOS.filter((one) => isAsked(`gateway/${one.name}`));
-  if (codeBenches.length + scenarios.length === 0) {
+  if (options.names[0] === 'report') return makeReports(options.names.slice(1));
+  const all = [...listCodeBenches(), ...SCENARIOS.map(scenarioName)];
+  const asked = new Set(selectNames(all, options.names));
+  if (asked.size === 0) {
     process.stderr.write(`no bench is called ${options.names.join(' or ')}: see --list\n`);
     return EXIT_USAGE;
   }
   if (options.isList) {
-    const names = [...codeBenches, ...scenarios.map((one) => `gateway/${one.name}`)];
-    process.stdout.write(`${names.join('\n')}\n`);
+    process.stdout.write(`${[...asked].join('\n')}\n`);
     return 0;
   }
+  const codeBenches = listCodeBenches().filter((name) => asked.has(name));
+  const scenarios = SCENARIOS.filter((one) => asked.has(scenarioName(one)));
   const environment = readEnvironment();
   const hasChannels = codeBenches.some((name) => name.startsWith('channel/'));
   const threads = scenarios.length > 0 ? GATEWAY_THREADS : hasChannels ? CHANNEL_THREADS : 1;
@@ -85,31 +83,42 @@ async function main(): Promise<number> {
 
   const failures: string[] = [];
   const benches = await runCodeBenches(codeBenches, options.size, failures);
-  const gateway = scenarios.length === 0 ? undefined : await runGateway(options, failures);
-  const results = { environment, doubts, size: options.size, failures, benches, gateway };
-  process.stdout.write(`\nresults  ${writeResults(results, options.json)}\n`);
+  const gateway = await runGateway(scenarios, options, failures);
+  const { size, json } = options;
+  const result = { environment, doubts, size, failures, benches, gateway };
+  const [jsonPath, htmlPath] = writeResultFile(result, json);
+  process.stdout.write(`\nresults  ${jsonPath}\npage     ${htmlPath}\n`);
   for (const failure of failures) process.stderr.write(`failed   ${failure}\n`);
   return failures.length === 0 ? 0 : EXIT_FAILED;
+}
 
-  async function runGateway(from: Options, failed: string[]) {
-    try {
-      const isSmoke = from.size === 'smoke';
-      const result = await runGatewayBench({
-        scenarios,
-        contenders: from.only,
-        rounds: isSmoke ? 1 : from.rounds,
-        seconds: isSmoke ? 1 : from.seconds,
-        warmupSeconds: isSmoke ? 0 : from.warmup,
-        connections: from.connections,
-      });
-      printGateway(result);
-      failed.push(...result.failures);
-      return result;
-    } catch (error) {
-      failed.push(`gateway: ${error instanceof Error ? error.message : String(error)}`);
-      return undefined;
-    }
+function makeReports(paths: readonly string[]): number {
+  if (paths.length === 0) {
+    process.stderr.write(USAGE);
+    return EXIT_USAGE;
   }
+  try {
+    for (const path of paths) process.stdout.write(`${writeHtmlReport(path)}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return EXIT_FAILED;
+  }
+}
+
+function scenarioName({ name }: Scenario): string {
+  return `gateway/${name}`;
+}
+
+/** A full name means itself alone: connections-1 is also the start of connections-1000. */
+function selectNames(all: readonly string[], parts: readonly string[]): string[] {
+  if (parts.length === 0) return [...all];
+  const isAsked = (part: string) => {
+    const exact = all.filter((name) => name === part || name.endsWith(`/${part}`));
+    return exact.length > 0 ? exact : all.filter((name) => name.includes(part));
+  };
+  const asked = new Set(parts.flatMap(isAsked));
+  return all.filter((name) => asked.has(name));
 }
 
 function readOptions(): Options | undefined {
@@ -121,6 +130,7 @@ function readOptions(): Options | undefined {
         smoke: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
         json: { type: 'string', default: '' },
+        publish: { type: 'string', default: '' },
         rounds: { type: 'string', default: '3' },
         seconds: { type: 'string', default: '4' },
         warmup: { type: 'string', default: '3' },
@@ -132,14 +142,15 @@ function readOptions(): Options | undefined {
     const only = values.only === '' ? [] : values.only.split(',');
     const unknown = only.filter((name) => !CONTENDERS.some((one) => one.name === name));
     if (unknown.length > 0) throw new Error(`no such contender: ${unknown.join(', ')}\n${USAGE}`);
+    const isSmoke = values.smoke;
     return {
       names: positionals,
       isList: values.list,
-      size: values.smoke ? 'smoke' : 'full',
-      json: values.json,
-      rounds: readCount('rounds', values.rounds, 1),
-      seconds: readCount('seconds', values.seconds, 1),
-      warmup: readCount('warmup', values.warmup, 0),
+      size: isSmoke ? 'smoke' : 'full',
+      json: chooseJsonPath(values.json, values.publish),
+      rounds: isSmoke ? 1 : readCount('rounds', values.rounds, 1),
+      seconds: isSmoke ? 1 : readCount('seconds', values.seconds, 1),
+      warmup: isSmoke ? 0 : readCount('warmup', values.warmup, 0),
       connections: readCount('connections', values.connections, 1),
       only,
     };
@@ -149,31 +160,11 @@ function readOptions(): Options | undefined {
   }
 }
 
-function readCount(name: string, text: string, min: number): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < min) {
-    throw new Error(`--${name} takes a whole number from ${min} on, not ${text}`);
-  }
-  return count;
-}
-
-/** Names such as `micro/policy/token-bucket`. */
-function listCodeBenches(): string[] {
-  return CODE_SUITES.flatMap((suite) => listBenchFiles(join(BENCH_FOLDER, suite)))
-    .map((path) => relative(BENCH_FOLDER, path).split(sep).join('/'))
-    .map((path) => path.slice(0, -BENCH_SUFFIX.length))
-    .sort();
-}
-
-function listBenchFiles(folder: string): string[] {
-  try {
-    const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile() && entry.name.endsWith(BENCH_SUFFIX))
-      .map((entry) => join(entry.parentPath, entry.name));
-  } catch {
-    return [];
-  }
+function chooseJsonPath(json: string, publish: string): string {
+  if (publish === '') return json === '' ? datedPath() : json;
+  if (json !== '') throw new Error('--publish and --json both name the file: give one of them');
+  if (PUBLISHED_NAME.test(publish)) return publishedPath(publish);
+  throw new Error('--publish takes a name of small letters, digits, dots and dashes');
 }
 
 async function runCodeBenches(
@@ -184,11 +175,7 @@ async function runCodeBenches(
   const results: CodeBenchResult[] = [];
   for (const name of names) {
     try {
-      const url = pathToFileURL(join(BENCH_FOLDER, `${name}${BENCH_SUFFIX}`));
-      const { bench } = (await import(url.href)) as { bench: Bench };
-      const context = new BenchContext(size);
-      const cases = await bench.run(context);
-      const result = { name, question: bench.question, parameters: context.parameters, cases };
+      const result = await runCodeBench(name, size);
       results.push(result);
       printCodeBench(result);
     } catch (error) {
@@ -198,34 +185,37 @@ async function runCodeBenches(
   return results;
 }
 
-const CODE_COLUMNS: readonly Column[] = [
-  { title: 'case', align: 'left' },
-  { title: 'operations/s', align: 'right' },
-  { title: 'p50 ns', align: 'right' },
-  { title: 'p99 ns', align: 'right' },
-  { title: 'samples', align: 'right' },
-  { title: 'rate/subject', align: 'right' },
-  { title: 'checksum', align: 'right' },
-];
-
-function printCodeBench({ name, question, parameters, cases }: CodeBenchResult): void {
-  let subjectRate = Number.NaN;
-  const rows = cases.map((one) => {
-    // Alternatives follow the subject that they are compared with.
-    if (one.role === 'subject') subjectRate = one.operationsPerSecond;
-    return [
-      one.role === 'subject' ? one.name : `  ${one.name}`,
-      formatNumber(one.operationsPerSecond),
-      formatNumber(one.p50Ns),
-      formatNumber(one.p99Ns),
-      formatNumber(one.samples),
-      formatNumber(one.operationsPerSecond / subjectRate),
-      (one.checksum >>> 0).toString(16),
-    ];
-  });
+function printCodeBench(result: CodeBenchResult): void {
+  const { name, question, parameters } = result;
   const sizes = Object.entries(parameters).map(([key, value]) => `${key} ${value}`);
   const head = `\n${name}: ${question}${sizes.length === 0 ? '' : `\n  ${sizes.join(', ')}`}`;
-  process.stdout.write(`${head}\n${renderTable(CODE_COLUMNS, rows)}\n`);
+  process.stdout.write(`${head}\n${renderTable(CODE_COLUMNS, codeRows(result))}\n`);
+}
+
+async function runGateway(
+  scenarios: readonly Scenario[],
+  options: Options,
+  failures: string[],
+): Promise<GatewayBenchResult | undefined> {
+  if (scenarios.length === 0) return undefined;
+  const { only, size, rounds, seconds, warmup, connections } = options;
+  try {
+    const result = await runGatewayBench({
+      scenarios,
+      contenders: CONTENDERS.filter(({ name }) => only.length === 0 || only.includes(name)),
+      isSmoke: size === 'smoke',
+      rounds,
+      seconds,
+      warmupSeconds: warmup,
+      connections,
+    });
+    printGateway(result);
+    failures.push(...result.failures);
+    return result;
+  } catch (error) {
+    failures.push(`gateway: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
 }
 
 function printGateway(result: GatewayBenchResult): void {
@@ -239,6 +229,9 @@ function printGateway(result: GatewayBenchResult): void {
     process.stdout.write(`         ${name}: left out, ${reason}\n`);
   }
   for (const scenario of result.scenarios) process.stdout.write(`\n${renderScenario(scenario)}\n`);
+  const outcomes = judgeTargets(result.scenarios);
+  if (outcomes.length === 0) return;
+  process.stdout.write(`\naims\n${renderTable(TARGET_COLUMNS, targetRows(outcomes))}\n`);
 }
 
 process.exitCode = await main();

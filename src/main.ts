@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-import { runCommandLine } from './cli/command-line.js';
 /**
  * Process entry: arguments, signals, exit codes.
  *
  * Thread: acceptor.
  */
+
+import { runCommandLine } from './cli/command-line.js';
 import { createRunCommand } from './cli/run.js';
 import { Gateway } from './gateway.js';
 

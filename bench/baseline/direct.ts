@@ -2,21 +2,21 @@
  * No gateway: the load goes straight to the origin. The ceiling for everything else; its CPU
  * time is the origin's own.
  */
-import type { Contender, RunningContender } from '../gateway/contender.js';
+import type { Contender } from '../gateway/contender.js';
 
 export const direct: Contender = {
   name: 'direct',
+  abilities: [],
 
   missing() {
     return '';
   },
 
-  async start(setup): Promise<RunningContender> {
-    return {
-      child: setup.origin,
-      port: setup.originPort,
-      version: 'no gateway',
-      nameThread: () => 'origin',
-    };
+  version() {
+    return 'no gateway';
+  },
+
+  async plan({ originPorts }) {
+    return { port: originPorts[0], command: [], nameThreads: async () => () => 'origin' };
   },
 };

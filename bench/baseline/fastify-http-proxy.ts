@@ -3,54 +3,36 @@
  *
  * The same file is the contender and, when Node runs it, the proxy: `node FILE PORT ORIGIN`.
  */
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import {
-  type Contender,
-  type ContenderSetup,
-  HOST,
-  type RunningContender,
-  waitHealthy,
-} from '../gateway/contender.js';
-import { OPEN_PREFIX } from '../gateway/scenarios.js';
-import { findFreePort } from '../support/environment.js';
+import { type Contender, HOST } from '../gateway/contender.js';
+import { findFreePort, readPackageVersion } from '../support/environment.js';
 
 const THIS_FILE = fileURLToPath(import.meta.url);
+const PACKAGE = '@fastify/http-proxy';
 
 export const fastifyHttpProxy: Contender = {
   name: 'fastify',
+  abilities: [],
 
   missing() {
-    return readPackageVersion() === '' ? '@fastify/http-proxy is not installed' : '';
+    return readPackageVersion(PACKAGE) === '' ? `${PACKAGE} is not installed` : '';
   },
 
-  async start(setup: ContenderSetup): Promise<RunningContender> {
+  version() {
+    return `${PACKAGE} ${readPackageVersion(PACKAGE)} on Node ${process.version}`;
+  },
+
+  async plan({ originPorts }) {
     const port = await findFreePort();
-    const origin = `http://${HOST}:${setup.originPort}`;
-    const child = setup.children.start(
-      'fastify',
-      [process.execPath, THIS_FILE, String(port), origin],
-      { environment: { NODE_ENV: 'production' } },
-    );
-    await waitHealthy(child, port, `${OPEN_PREFIX}/small`);
+    const origin = `http://${HOST}:${originPorts[0]}`;
     return {
-      child,
       port,
-      version: `@fastify/http-proxy ${readPackageVersion()} on Node ${process.version}`,
-      nameThread: (thread) => (thread.tid === thread.pid ? 'main' : 'V8 and libuv'),
+      command: [process.execPath, THIS_FILE, String(port), origin],
+      environment: { NODE_ENV: 'production' },
+      nameThreads: async () => (thread) => (thread.tid === thread.pid ? 'main' : 'V8 and libuv'),
     };
   },
 };
-
-function readPackageVersion(): string {
-  try {
-    const require = createRequire(import.meta.url);
-    const manifest = require('@fastify/http-proxy/package.json') as { version: string };
-    return manifest.version;
-  } catch {
-    return '';
-  }
-}
 
 async function serve(port: number, origin: string): Promise<void> {
   const { default: fastify } = await import('fastify');

@@ -4,34 +4,80 @@
 import { request } from 'node:http';
 import { type ChildProcesses, type RunningChild, waitUntil } from '../support/child-processes.js';
 import type { ThreadCpu } from '../support/process-cpu.js';
+import { type BenchRequest, OPEN_PREFIX } from './bench-requests.js';
+
+/** `full`: with everything on that the full-pipeline scenario is about. */
+export type Variant = 'plain' | 'full';
+
+/** What a contender can do besides forwarding. */
+export type Ability = 'full-pipeline' | 'limit';
 
 export interface ContenderSetup {
-  readonly children: ChildProcesses;
-  readonly originPort: number;
+  /** Two ports of one origin, for a gateway that balances. */
+  readonly originPorts: readonly [number, number];
   /** A folder of its own, removed afterwards. */
   readonly folder: string;
-  readonly origin: RunningChild;
+  readonly variant: Variant;
+}
+
+/** How one process of a contender is started. */
+export interface LaunchPlan {
+  readonly port: number;
+  /** Empty: there is nothing to start, the origin itself is meant. */
+  readonly command: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Where its standard output goes; absent: the bench keeps the end of it. */
+  readonly outputPath?: string;
+  /** Under which heading the CPU time of a thread is reported; asked once it answers. */
+  nameThreads(): Promise<NameThread>;
+}
+
+export type NameThread = (thread: ThreadCpu) => string;
+
+export interface Contender {
+  readonly name: string;
+  readonly abilities: readonly Ability[];
+  /** Why it cannot run on this machine; empty when it can. */
+  missing(): string;
+  /** What it says about itself: program and version. */
+  version(): string;
+  /** Writes its configuration and tells how to start it. */
+  plan(setup: ContenderSetup): Promise<LaunchPlan>;
 }
 
 export interface RunningContender {
   readonly child: RunningChild;
   readonly port: number;
-  /** What it says about itself: program and version. */
-  readonly version: string;
-  /** Under which heading the CPU time of one of its threads is reported. */
-  nameThread(thread: ThreadCpu): string;
-}
-
-export interface Contender {
-  readonly name: string;
-  /** Why it cannot run on this machine; empty when it can. */
-  missing(): string;
-  start(setup: ContenderSetup): Promise<RunningContender>;
+  readonly nameThread: NameThread;
 }
 
 export const HOST = '127.0.0.1';
+export const HEALTH_PATH = `${OPEN_PREFIX}/small`;
 const HEALTH_DEADLINE_MS = 15_000;
 const PROBE_TIMEOUT_MS = 2000;
+
+/** Starts what the plan says and waits until it forwards. */
+export async function launch(
+  name: string,
+  plan: LaunchPlan,
+  children: ChildProcesses,
+  origin: RunningChild,
+): Promise<RunningContender> {
+  if (plan.command.length === 0) {
+    return { child: origin, port: plan.port, nameThread: await plan.nameThreads() };
+  }
+  const child = startPlan(name, plan, children);
+  await waitHealthy(child, plan.port);
+  return { child, port: plan.port, nameThread: await plan.nameThreads() };
+}
+
+export function startPlan(name: string, plan: LaunchPlan, children: ChildProcesses): RunningChild {
+  const { command, environment, outputPath } = plan;
+  return children.start(name, command, {
+    environment: environment ?? {},
+    ...(outputPath === undefined ? {} : { outputPath }),
+  });
+}
 
 export interface Probe {
   readonly port: number;
@@ -75,12 +121,25 @@ export function probe(what: Probe): Promise<ProbeReply> {
   });
 }
 
-/** Waits until a GET of `path` is answered with 200; tells what came instead when it is not. */
-export async function waitHealthy(child: RunningChild, port: number, path: string): Promise<void> {
+/** A gateway that answers wrongly may be fast: nothing is measured before one right answer. */
+export async function assertRightAnswer(what: BenchRequest, port: number): Promise<void> {
+  const { method, path, body, status, replyBytes } = what;
+  const length = body === '' ? {} : { 'Content-Length': String(body.length) };
+  const headers = { ...what.headers, ...length };
+  const reply = await probe({ port, method, path, headers, body });
+  const isLengthRight = replyBytes < 0 || reply.body.length === replyBytes;
+  if (reply.status !== status || !isLengthRight) {
+    const said = `${reply.status} and ${reply.body.length} bytes: ${reply.body.slice(0, 200)}`;
+    throw new Error(`${method} ${path} is answered with ${said}`);
+  }
+}
+
+/** Waits until a GET is answered with 200; tells what came instead when it is not. */
+async function waitHealthy(child: RunningChild, port: number): Promise<void> {
   let last = 'nothing';
   const isHealthy = async () => {
     try {
-      const { status } = await probe({ port, path });
+      const { status } = await probe({ port, path: HEALTH_PATH });
       last = String(status);
       return status === 200;
     } catch (error) {
@@ -88,8 +147,9 @@ export async function waitHealthy(child: RunningChild, port: number, path: strin
       return false;
     }
   };
+  const what = `${child.name} answers GET ${HEALTH_PATH}`;
   try {
-    await waitUntil(`${child.name} answers GET ${path}`, HEALTH_DEADLINE_MS, isHealthy, child);
+    await waitUntil(what, HEALTH_DEADLINE_MS, isHealthy, child);
   } catch (error) {
     await child.stop();
     throw new Error(`${(error as Error).message} (last answer: ${last})`);

@@ -1,14 +1,16 @@
 /**
  * The service behind all the gateways, in a process of its own: `node origin.js`.
  *
- * Answers from memory: 131 bytes of JSON, or 64 KiB when the path ends with /large. On
+ * Answers from memory: 131 bytes of JSON; 64 KiB when the path ends with /large; N bytes when it
+ * ends with /stream/N. What is sent to /stream is counted, and the count is the answer. On
  * uWebSockets.js where its binary loads, since an origin that costs little leaves the processor
- * to what is measured; on node:http elsewhere. Prints one line with its port and goes on until
- * it is told to end.
+ * to what is measured; on node:http elsewhere. Listens twice, as two targets of a gateway that
+ * balances; prints one line with both ports and goes on until it is told to end.
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -16,12 +18,14 @@ type Uws = typeof import('uWebSockets.js');
 
 export const SMALL_REPLY_BYTES = 131;
 export const LARGE_REPLY_BYTES = 65_536;
-/** What the origin prints before its port. */
+/** What the origin prints before its ports. */
 export const ORIGIN_READY = 'ORIGIN ';
 
 const HOST = '127.0.0.1';
 const SMALL = makeReply(SMALL_REPLY_BYTES);
 const LARGE = makeReply(LARGE_REPLY_BYTES);
+/** What streams are made of. */
+const BLOCK = Buffer.alloc(256 * 1024, 'd');
 
 function makeReply(bytes: number): Buffer {
   const start = '{"id":4711,"name":"a product","price":12.5,"text":"';
@@ -33,45 +37,119 @@ function replyFor(path: string): Buffer {
   return path.endsWith('/large') ? LARGE : SMALL;
 }
 
-function serveWithUws(uws: Uws): void {
-  const answer = (response: HttpResponse, body: Buffer) => {
-    response.writeHeader('Content-Type', 'application/json').end(body);
-  };
-  uws
-    .App()
-    .get('/*', (response, request) => answer(response, replyFor(request.getUrl())))
-    .any('/*', (response: HttpResponse, request: HttpRequest) => {
-      const body = replyFor(request.getUrl());
-      response.onAborted(() => undefined);
-      response.onData((_chunk, isLast) => {
-        if (isLast) response.cork(() => answer(response, body));
-      });
-    })
-    .listen(HOST, 0, (socket) => {
-      if (socket === false) throw new Error('the origin cannot listen');
-      announce(uws.us_socket_local_port(socket), 'uWebSockets.js');
-    });
+/** How many bytes a GET of this path asks for; zero when it is no stream. */
+function streamBytes(path: string): number {
+  return Number(/\/stream\/(\d{1,12})$/.exec(path)?.[1] ?? 0);
 }
 
-function serveWithNode(): void {
-  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-    const body = replyFor(request.url ?? '');
-    request.resume().on('end', () => {
+async function serveWithUws(uws: Uws): Promise<void> {
+  const answer = (response: HttpResponse, body: Buffer | string) => {
+    response.writeHeader('Content-Type', 'application/json').end(body);
+  };
+  const app = uws
+    .App()
+    .get('/*', (response, request) => {
+      const path = request.getUrl();
+      const bytes = streamBytes(path);
+      if (bytes === 0) answer(response, replyFor(path));
+      else streamWithUws(response, bytes);
+    })
+    .any('/*', (response: HttpResponse, request: HttpRequest) => {
+      const path = request.getUrl();
+      let bytes = 0;
+      response.onAborted(() => undefined);
+      response.onData((chunk, isLast) => {
+        bytes += chunk.byteLength;
+        if (!isLast) return;
+        const body = path.endsWith('/stream') ? countReply(bytes) : replyFor(path);
+        response.cork(() => answer(response, body));
+      });
+    });
+  const listen = () =>
+    new Promise<number>((resolve, reject) => {
+      app.listen(HOST, 0, (socket) => {
+        if (socket === false) reject(new Error('the origin cannot listen'));
+        else resolve(uws.us_socket_local_port(socket));
+      });
+    });
+  announce([await listen(), await listen()], 'uWebSockets.js');
+}
+
+function streamWithUws(response: HttpResponse, bytes: number): void {
+  let isGone = false;
+  response.onAborted(() => {
+    isGone = true;
+  });
+  const pump = (): boolean => {
+    for (;;) {
+      if (isGone) return true;
+      const left = bytes - response.getWriteOffset();
+      const piece = left < BLOCK.length ? BLOCK.subarray(0, left) : BLOCK;
+      const [isTaken, isDone] = response.tryEnd(piece, bytes);
+      if (isDone || !isTaken) return isDone;
+    }
+  };
+  response.onWritable(() => pump());
+  response.cork(() => {
+    response.writeHeader('Content-Type', 'application/octet-stream');
+    pump();
+  });
+}
+
+async function serveWithNode(): Promise<void> {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
+    const path = request.url ?? '';
+    const bytes = request.method === 'GET' ? streamBytes(path) : 0;
+    if (bytes > 0) {
+      streamWithNode(response, bytes);
+      return;
+    }
+    let received = 0;
+    request.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    request.on('end', () => {
+      const body = path.endsWith('/stream') ? Buffer.from(countReply(received)) : replyFor(path);
       response.writeHead(200, {
         'Content-Type': 'application/json',
         'Content-Length': body.length,
       });
       response.end(body);
     });
-  });
-  server.listen(0, HOST, () => {
+  };
+  const listen = async () => {
+    const server = createServer({ keepAliveTimeout: 60_000 }, listener).listen(0, HOST);
+    await once(server, 'listening');
     const address = server.address();
-    announce(typeof address === 'object' && address !== null ? address.port : 0, 'node:http');
-  });
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  };
+  announce([await listen(), await listen()], 'node:http');
 }
 
-function announce(port: number, server: string): void {
-  process.stdout.write(`${ORIGIN_READY}${port} ${server}\n`);
+function streamWithNode(response: ServerResponse, bytes: number): void {
+  response.writeHead(200, {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': bytes,
+  });
+  let left = bytes;
+  const pump = () => {
+    while (left > 0) {
+      const piece = left < BLOCK.length ? BLOCK.subarray(0, left) : BLOCK;
+      left -= piece.length;
+      if (!response.write(piece)) return;
+    }
+    response.end();
+  };
+  response.on('drain', pump);
+  pump();
+}
+
+function countReply(bytes: number): string {
+  return `{"bytes":${bytes}}`;
+}
+
+function announce(ports: readonly number[], server: string): void {
+  process.stdout.write(`${ORIGIN_READY}${ports.join(' ')} ${server}\n`);
 }
 
 function loadUws(): Uws | undefined {
@@ -84,6 +162,6 @@ function loadUws(): Uws | undefined {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const uws = loadUws();
-  if (uws === undefined) serveWithNode();
-  else serveWithUws(uws);
+  if (uws === undefined) await serveWithNode();
+  else await serveWithUws(uws);
 }

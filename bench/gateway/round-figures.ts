@@ -1,19 +1,9 @@
 /**
- * The figures of one round, and how rounds become a table: medians, spreads, ratios per round.
+ * How rounds become figures: medians, spreads, and ratios that are taken round by round.
  */
-import type { LoadFigures } from '../support/load-generator.js';
 import { type Column, formatNumber, renderTable } from '../support/report.js';
 import { type Spread, spreadOf } from '../support/statistics.js';
-
-export interface RoundFigures extends LoadFigures {
-  /** CPU time per request; NaN where the system does not tell. */
-  readonly cpu: {
-    readonly totalUs: number;
-    readonly userUs: number;
-    readonly systemUs: number;
-    readonly byThreadUs: Readonly<Record<string, number>>;
-  };
-}
+import type { Measure, RoundFigures } from './scenario.js';
 
 export interface ContenderRounds {
   readonly name: string;
@@ -23,83 +13,92 @@ export interface ContenderRounds {
 export interface ScenarioResult {
   readonly name: string;
   readonly title: string;
+  readonly notes: readonly string[];
+  readonly measures: readonly Measure[];
   readonly contenders: readonly ContenderRounds[];
 }
 
 /** Those that everyone else is compared with. */
-const REFERENCES = ['nginx', 'fastify'];
+export const REFERENCES: readonly string[] = ['nginx', 'fastify'];
+const DIRECT = 'direct';
 
-const COLUMNS: readonly Column[] = [
-  { title: 'contender', align: 'left' },
-  { title: 'requests/s', align: 'right' },
-  { title: '±', align: 'right' },
-  { title: 'p50 ms', align: 'right' },
-  { title: 'p99 ms', align: 'right' },
-  { title: 'CPU µs', align: 'right' },
-  { title: '±', align: 'right' },
-  { title: 'user', align: 'right' },
-  { title: 'system', align: 'right' },
-  ...REFERENCES.flatMap((name): Column[] => [
-    { title: `rate/${name}`, align: 'right' },
-    { title: `CPU/${name}`, align: 'right' },
-  ]),
-  { title: 'errors', align: 'left' },
-];
-
-/** One figure of one contender over the rounds. */
-export function spread(one: ContenderRounds, figure: (round: RoundFigures) => number): Spread {
-  return spreadOf(one.rounds.map(figure));
+/** One figure of one contender over the rounds. JSON has no NaN: it reads as null. */
+export function spreadIn(one: ContenderRounds, { key }: Measure): Spread {
+  return spreadOf(one.rounds.map((round) => round.values[key] ?? Number.NaN));
 }
 
-/** `figure` divided by the reference's in the same round, over the rounds. */
+/** `key` divided by the reference's in the same round, over the rounds. */
 export function ratioTo(
   one: ContenderRounds,
   reference: ContenderRounds | undefined,
-  figure: (round: RoundFigures) => number,
+  { key }: Pick<Measure, 'key'>,
 ): Spread {
   const ratios = one.rounds.map((round, at) => {
-    const other = reference?.rounds[at];
-    return other === undefined ? Number.NaN : figure(round) / figure(other);
+    const other = reference?.rounds[at]?.values[key] ?? Number.NaN;
+    return (round.values[key] ?? Number.NaN) / other;
   });
   return spreadOf(ratios);
 }
 
-export function renderScenario(result: ScenarioResult): string {
-  const title = `${result.name}: ${result.title}`;
-  if (result.contenders.length === 0) return `${title}\n  nobody here can run it`;
-  const rows = result.contenders.map((one) => renderRow(one, result.contenders));
-  const parts = result.contenders.flatMap(renderThreads);
-  const table = renderTable(COLUMNS, rows);
-  return [title, table, ...parts].join('\n');
+/** Whether the figure is one of a gateway, or the origin's own that stands in for it. */
+export function isComparable(name: string, measure: Measure): boolean {
+  return name !== DIRECT || measure.isOfDirect;
 }
 
-function renderRow(one: ContenderRounds, all: readonly ContenderRounds[]): string[] {
-  const rate = spread(one, rateOf);
-  const cpu = spread(one, cpuOf);
-  const ratios = REFERENCES.flatMap((name) => {
-    const reference = all.find((other) => other.name === name);
-    // The origin's own cost says nothing about the cost of a gateway.
-    const cpuRatio = one.name === 'direct' ? Number.NaN : ratioTo(one, reference, cpuOf).median;
-    return [ratioTo(one, reference, rateOf).median, cpuRatio].map(formatNumber);
-  });
+export function referencesIn(result: ScenarioResult): readonly ContenderRounds[] {
+  return REFERENCES.flatMap((name) => result.contenders.find((one) => one.name === name) ?? []);
+}
+
+export function scenarioColumns(result: ScenarioResult): Column[] {
+  const references = referencesIn(result);
   return [
-    one.name,
-    formatNumber(rate.median),
-    renderHalfSpread(rate),
-    formatNumber(spread(one, (round) => round.p50Us / 1000).median),
-    formatNumber(spread(one, (round) => round.p99Us / 1000).median),
-    formatNumber(cpu.median),
-    renderHalfSpread(cpu),
-    formatNumber(spread(one, (round) => round.cpu.userUs).median),
-    formatNumber(spread(one, (round) => round.cpu.systemUs).median),
-    ...ratios,
-    renderErrors(one),
+    { title: 'contender', align: 'left' },
+    ...result.measures.flatMap((one): Column[] => [
+      { title: one.title, align: 'right' },
+      ...(one.isMain ? [{ title: '±', align: 'right' } as const] : []),
+    ]),
+    ...ratioMeasures(result).flatMap((one) =>
+      references.map(({ name }): Column => ({ title: `${one.short}/${name}`, align: 'right' })),
+    ),
+    { title: 'errors', align: 'left' },
   ];
 }
 
+export function scenarioRows(result: ScenarioResult): string[][] {
+  const references = referencesIn(result);
+  return result.contenders.map((one) => [
+    one.name,
+    ...result.measures.flatMap((measure) => {
+      const spread = spreadIn(one, measure);
+      const figure = formatNumber(spread.median);
+      return measure.isMain ? [figure, formatHalfSpread(spread)] : [figure];
+    }),
+    ...ratioMeasures(result).flatMap((measure) =>
+      references.map((other) =>
+        isComparable(one.name, measure) ? formatNumber(ratioTo(one, other, measure).median) : '–',
+      ),
+    ),
+    renderErrors(one),
+  ]);
+}
+
+/** The scenario as text for a terminal. */
+export function renderScenario(result: ScenarioResult): string {
+  const title = `${result.name}: ${result.title}`;
+  if (result.contenders.length === 0) return `${title}\n  nobody here can run it`;
+  const notes = result.notes.map((note) => `  ${note}`);
+  const table = renderTable(scenarioColumns(result), scenarioRows(result));
+  return [title, ...notes, table, ...result.contenders.flatMap(renderThreads)].join('\n');
+}
+
+function ratioMeasures(result: ScenarioResult): readonly Measure[] {
+  return result.measures.filter((one) => one.hasRatio);
+}
+
 /** Half the way from the lowest to the highest round, in percent of the median. */
-function renderHalfSpread({ median, min, max }: Spread): string {
-  const percent = ((max - min) / 2 / median) * 100;
+export function formatHalfSpread({ median, min, max }: Spread): string {
+  if (min === max) return '';
+  const percent = ((max - min) / 2 / Math.abs(median)) * 100;
   return Number.isFinite(percent) ? `${percent.toFixed(0)} %` : '';
 }
 
@@ -115,20 +114,12 @@ function renderErrors(one: ContenderRounds): string {
 }
 
 /** Where one contender's CPU time goes, when it has more than one thread to name. */
-function renderThreads(one: ContenderRounds): string[] {
-  const names = [...new Set(one.rounds.flatMap((round) => Object.keys(round.cpu.byThreadUs)))];
+export function renderThreads(one: ContenderRounds): string[] {
+  const names = [...new Set(one.rounds.flatMap((round) => Object.keys(round.byThreadUs)))];
   if (names.length < 2) return [];
   const parts = names.map((name) => {
-    const { median } = spread(one, (round) => round.cpu.byThreadUs[name] ?? 0);
+    const { median } = spreadOf(one.rounds.map((round) => round.byThreadUs[name] ?? 0));
     return `${name} ${formatNumber(median)}`;
   });
   return [`  ${one.name}, CPU µs per request: ${parts.join(', ')}`];
-}
-
-function rateOf(round: RoundFigures): number {
-  return round.perSecond;
-}
-
-function cpuOf(round: RoundFigures): number {
-  return round.cpu.totalUs;
 }

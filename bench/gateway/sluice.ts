@@ -1,27 +1,33 @@
 /**
- * Sluice as a stranger runs it: `node dist/src/main.js run -c FILE`, one worker, no access log.
+ * Sluice as a stranger runs it: `node dist/src/main.js run -c FILE`.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findFreePort, projectRoot } from '../support/environment.js';
-import type { ThreadCpu } from '../support/process-cpu.js';
-import {
-  type Contender,
-  type ContenderSetup,
-  HOST,
-  probe,
-  type RunningContender,
-  waitHealthy,
-} from './contender.js';
 import {
   GUARDED_PREFIX,
+  LIMITED_PREFIX,
   OPEN_PREFIX,
   TOKEN_AUDIENCE,
   TOKEN_ISSUER,
   TOKEN_SECRET,
-} from './scenarios.js';
+} from './bench-requests.js';
+import {
+  type Contender,
+  type ContenderSetup,
+  HOST,
+  type LaunchPlan,
+  type NameThread,
+  probe,
+} from './contender.js';
 
-const ENTRY = join(projectRoot(), 'dist', 'src', 'main.js');
+export interface SluiceOptions {
+  readonly name: string;
+  readonly workers: number;
+  /** The folder that holds `dist/src/main.js`; absent: this one. */
+  readonly root?: string;
+  readonly version?: string;
+}
 
 /** The part of GET /stats that names the threads, by the ids the kernel gives them. */
 interface ThreadIds {
@@ -30,40 +36,51 @@ interface ThreadIds {
   readonly coordinator: number;
 }
 
-export const sluice: Contender = {
-  name: 'sluice',
+export function createSluice(options: SluiceOptions): Contender {
+  const { name, workers } = options;
+  const entry = join(options.root ?? projectRoot(), 'dist', 'src', 'main.js');
+  return {
+    name,
+    abilities: ['full-pipeline', 'limit'],
 
-  missing() {
-    return existsSync(ENTRY) ? '' : 'dist/src/main.js is not there: npm run build makes it';
-  },
+    missing() {
+      return existsSync(entry) ? '' : 'dist/src/main.js is not there: npm run build makes it';
+    },
 
-  async start(setup: ContenderSetup): Promise<RunningContender> {
-    const port = await findFreePort();
-    const adminPort = await findFreePort();
-    const configPath = join(setup.folder, 'sluice.yaml');
-    writeFileSync(configPath, renderConfig(port, adminPort, setup.originPort));
-    const child = setup.children.start(
-      'sluice',
-      [process.execPath, ENTRY, 'run', '-c', configPath],
-      { environment: { GATEWAY_WORKERS: '1', NODE_ENV: 'production' } },
-    );
-    await waitHealthy(child, port, `${OPEN_PREFIX}/small`);
-    const ids = await readThreadIds(adminPort);
-    return {
-      child,
-      port,
-      version: `this tree on Node ${process.version}`,
-      nameThread: (thread) => nameThread(thread, ids),
-    };
-  },
-};
+    version() {
+      const threads = `${workers} worker${workers === 1 ? '' : 's'}`;
+      return `${options.version ?? 'this tree'} on Node ${process.version}, ${threads}`;
+    },
 
-function nameThread(thread: ThreadCpu, ids: ThreadIds | undefined): string {
-  if (ids === undefined) return thread.tid === thread.pid ? 'acceptor' : 'others';
-  if (thread.tid === ids.acceptor) return 'acceptor';
-  if (ids.workers.includes(thread.tid)) return 'worker';
-  if (thread.tid === ids.coordinator) return 'coordinator';
-  return 'V8 and libuv';
+    async plan(setup: ContenderSetup): Promise<LaunchPlan> {
+      const port = await findFreePort();
+      const adminPort = await findFreePort();
+      const configPath = join(setup.folder, 'sluice.yaml');
+      writeFileSync(configPath, renderConfig(port, adminPort, setup));
+      return {
+        port,
+        command: [process.execPath, entry, 'run', '-c', configPath],
+        environment: { GATEWAY_WORKERS: String(workers), NODE_ENV: 'production' },
+        // The access log is written as in production, but nobody's disk is measured with it.
+        ...(setup.variant === 'full' ? { outputPath: '/dev/null' } : {}),
+        nameThreads: () => nameThreads(adminPort),
+      };
+    },
+  };
+}
+
+async function nameThreads(adminPort: number): Promise<NameThread> {
+  const ids = await readThreadIds(adminPort);
+  // Without the ids the total is right all the same; only its parts have no names.
+  if (ids === undefined) {
+    return (thread) => (thread.tid === thread.pid ? 'acceptor' : 'others');
+  }
+  return (thread) => {
+    if (thread.tid === ids.acceptor) return 'acceptor';
+    if (ids.workers.includes(thread.tid)) return ids.workers.length > 1 ? 'workers' : 'worker';
+    if (thread.tid === ids.coordinator) return 'coordinator';
+    return 'V8 and libuv';
+  };
 }
 
 async function readThreadIds(adminPort: number): Promise<ThreadIds | undefined> {
@@ -71,17 +88,17 @@ async function readThreadIds(adminPort: number): Promise<ThreadIds | undefined> 
     const { body } = await probe({ port: adminPort, path: '/stats' });
     return (JSON.parse(body) as { threads?: ThreadIds }).threads;
   } catch {
-    return undefined; // The total is right all the same; only its parts have no names.
+    return undefined;
   }
 }
 
-/** Plain routes have no feature on; the guarded one has all that the full scenario is about. */
-function renderConfig(port: number, adminPort: number, originPort: number): string {
-  const target = `http://${HOST}:${originPort}`;
+/** Open routes have no feature on; the guarded one has all that the full scenario is about. */
+function renderConfig(port: number, adminPort: number, setup: ContenderSetup): string {
+  const [target, second] = setup.originPorts.map((one) => `http://${HOST}:${one}`);
   return `listen: { host: ${HOST}, port: ${port} }
 admin: { host: ${HOST}, port: ${adminPort} }
-workers: 1
-logging: { level: warn, accessLog: false }
+logging: { level: warn, accessLog: ${setup.variant === 'full'} }
+limits: { bodyBytes: 1024MiB }
 authenticators:
   clients:
     type: jwt
@@ -93,7 +110,8 @@ upstreams:
   plain:
     targets: [{ url: "${target}" }]
   guarded:
-    targets: [{ url: "${target}" }]
+    targets: [{ url: "${target}" }, { url: "${second}" }]
+    loadBalancing: { policy: roundRobin }
     circuitBreaker: { failureThreshold: 5, openFor: 10s, halfOpenRequests: 1 }
 routes:
   - name: open
@@ -104,5 +122,9 @@ routes:
     upstream: guarded
     authenticate: [clients]
     rateLimit: { limit: 1000000, window: 1s, algorithm: tokenBucket, key: consumer }
+  - name: limited
+    match: { path: ${LIMITED_PREFIX}/*, methods: [GET] }
+    upstream: plain
+    rateLimit: { limit: 1, window: 1h, key: clientIp }
 `;
 }

@@ -5,6 +5,7 @@
  * Each child leads its own process group, so a server that forks workers goes as a whole.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,8 @@ const OUTPUT_KEPT = 16_384;
 export interface ChildOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly folder?: string;
+  /** Takes its standard output, which is then not kept. */
+  readonly outputPath?: string;
 }
 
 export class RunningChild {
@@ -115,12 +118,15 @@ export class ChildProcesses {
     const [program, ...args] = command;
     if (program === undefined) throw new Error(`${name}: nothing to start`);
     if (this.#isClosed) throw new Error(`${name}: the bench is stopping`);
+    const { outputPath } = options;
+    const output = outputPath === undefined ? 'pipe' : openSync(outputPath, 'a');
     const child = spawn(program, args, {
       cwd: options.folder,
       env: { ...process.env, ...options.environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', output, 'pipe'],
       detached: true,
     });
+    if (typeof output === 'number') closeSync(output);
     const running = new RunningChild(name, child);
     this.#running.add(running);
     this.#tellGuardian(`add ${running.pid}`);

@@ -1,91 +1,80 @@
 /**
- * `npm run bench:compare -- BEFORE.json AFTER.json [--threshold 5]`: what changed between two
- * result files, in percent. Ends with 1 when something became worse by more than the threshold.
+ * `npm run bench:compare -- COMMIT [SCENARIO...]`: this tree against a commit, in the same rounds.
+ * `npm run bench:compare -- BEFORE.json AFTER.json`: two result files; ends with 1 when something
+ * became worse by more than the threshold.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { ScenarioResult } from '../gateway/round-figures.js';
-import type { CaseFigures } from './bench-harness.js';
-import type { Environment } from './environment.js';
-import { formatNumber, renderTable } from './report.js';
-import { median } from './statistics.js';
+import { compareCommits } from '../gateway/compare-commits.js';
+import type { Scenario } from '../gateway/scenario.js';
+import { SCENARIOS } from '../gateway/scenarios.js';
+import { compareFiles } from './compare-files.js';
+import { readCount } from './read-count.js';
 
-interface ResultFile {
-  readonly environment: Environment;
-  readonly size: string;
-  readonly benches?: readonly { readonly name: string; readonly cases: readonly CaseFigures[] }[];
-  readonly gateway?: { readonly scenarios: readonly ScenarioResult[] };
-}
-
-const DEFAULT_THRESHOLD_PERCENT = '5';
 const EXIT_WORSE = 1;
 const EXIT_USAGE = 2;
+const DEFAULT_SCENARIOS = ['plain-get', 'full-pipeline'];
 
-/** Figures by name; of all of them less is better. */
-export function readCosts(results: ResultFile): Map<string, number> {
-  const costs = new Map<string, number>();
-  for (const { name, cases } of results.benches ?? []) {
-    for (const one of cases) costs.set(`${name}, ${one.name}: p50 ns`, one.p50Ns);
-  }
-  for (const scenario of results.gateway?.scenarios ?? []) {
-    for (const { name, rounds } of scenario.contenders) {
-      const where = `gateway/${scenario.name}, ${name}`;
-      costs.set(`${where}: CPU µs`, median(rounds.map((round) => round.cpu.totalUs)));
-      costs.set(`${where}: p99 µs`, median(rounds.map((round) => round.p99Us)));
+const USAGE = `usage: npm run bench:compare -- COMMIT [SCENARIO...] [options]
+       npm run bench:compare -- BEFORE.json AFTER.json [--threshold PERCENT]
+
+  COMMIT           what this tree is compared with: a hash, a branch, HEAD~3
+  SCENARIO         of the gateway bench (${DEFAULT_SCENARIOS.join(', ')})
+  --rounds N       measured rounds for each of the two (7)
+  --seconds N      length of a round (3)
+  --warmup N       length of the round that is thrown away (3)
+  --connections N  keep-alive connections of the load generator (64)
+  --workers N      GATEWAY_WORKERS of both (1)
+  --threshold N    files: percent of loss that counts as worse (5)
+`;
+
+async function main(): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        rounds: { type: 'string', default: '7' },
+        seconds: { type: 'string', default: '3' },
+        warmup: { type: 'string', default: '3' },
+        connections: { type: 'string', default: '64' },
+        workers: { type: 'string', default: '1' },
+        threshold: { type: 'string', default: '5' },
+      },
+    });
+    const [first, ...others] = positionals;
+    if (values.help || first === undefined) throw new Error(USAGE);
+    const [second] = others;
+    if (first.endsWith('.json') && second !== undefined) {
+      const threshold = readCount('threshold', values.threshold, 0);
+      const verdict = compareFiles(first, second, threshold);
+      return verdict === 'same' ? 0 : verdict === 'worse' ? EXIT_WORSE : EXIT_USAGE;
     }
-  }
-  return costs;
-}
-
-function compare(beforePath: string, afterPath: string, thresholdPercent: number): number {
-  const [before, after] = [beforePath, afterPath].map(
-    (path) => JSON.parse(readFileSync(path, 'utf8')) as ResultFile,
-  ) as [ResultFile, ResultFile];
-  for (const [word, { environment }] of Object.entries({ before, after })) {
-    const { commit, cpuModel, cores, node, date } = environment;
-    process.stdout.write(`${word.padEnd(7)} ${commit}, ${cpuModel} × ${cores}, ${node}, ${date}\n`);
-  }
-  if (before.size !== 'full' || after.size !== 'full') {
-    process.stderr.write('a smoke run measures nothing: compare full runs\n');
+    const failures = await compareCommits({
+      revision: first,
+      scenarios: findScenarios(others.length === 0 ? DEFAULT_SCENARIOS : others),
+      rounds: readCount('rounds', values.rounds, 1),
+      seconds: readCount('seconds', values.seconds, 1),
+      warmupSeconds: readCount('warmup', values.warmup, 0),
+      connections: readCount('connections', values.connections, 1),
+      workers: readCount('workers', values.workers, 1),
+    });
+    return failures.length === 0 ? 0 : EXIT_WORSE;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return EXIT_USAGE;
   }
-  const costsBefore = readCosts(before);
-  let worse = 0;
-  const rows: string[][] = [];
-  for (const [name, cost] of readCosts(after)) {
-    const earlier = costsBefore.get(name);
-    if (earlier === undefined) continue;
-    const percent = (cost / earlier - 1) * 100;
-    const isWorse = percent > thresholdPercent;
-    if (isWorse) worse += 1;
-    const change = `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`;
-    const verdict = isWorse ? 'worse' : percent < -thresholdPercent ? 'better' : '';
-    rows.push([name, formatNumber(earlier), formatNumber(cost), change, verdict]);
-  }
-  const columns = [
-    { title: 'figure (less is better)', align: 'left' as const },
-    { title: 'before', align: 'right' as const },
-    { title: 'after', align: 'right' as const },
-    { title: 'change', align: 'right' as const },
-    { title: `beyond ${thresholdPercent} %`, align: 'left' as const },
-  ];
-  process.stdout.write(`\n${renderTable(columns, rows)}\n`);
-  return worse === 0 ? 0 : EXIT_WORSE;
 }
 
-function main(): number {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { threshold: { type: 'string', default: DEFAULT_THRESHOLD_PERCENT } },
+function findScenarios(names: readonly string[]): Scenario[] {
+  return names.map((asked) => {
+    const name = asked.replace(/^gateway\//, '');
+    const found = SCENARIOS.find((one) => one.name === name);
+    if (found === undefined) {
+      const known = SCENARIOS.map((one) => one.name).join(', ');
+      throw new Error(`no scenario is called ${name}; there are ${known}`);
+    }
+    return found;
   });
-  const [before, after] = positionals;
-  const threshold = Number(values.threshold);
-  if (before === undefined || after === undefined || !(threshold >= 0)) {
-    process.stderr.write('usage: bench:compare -- BEFORE.json AFTER.json [--threshold PERCENT]\n');
-    return EXIT_USAGE;
-  }
-  return compare(before, after, threshold);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main();
+process.exitCode = await main();

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -108,6 +109,20 @@ export function readVersion(program: string, argument: string): string {
   } catch {
     return '';
   }
+}
+
+/** Version of an installed package; empty when it is not there. */
+export function readPackageVersion(name: string): string {
+  // Not through its exports, which seldom let its package.json be read.
+  for (const folder of createRequire(import.meta.url).resolve.paths(name) ?? []) {
+    try {
+      const text = readFileSync(join(folder, name, 'package.json'), 'utf8');
+      return (JSON.parse(text) as { version: string }).version;
+    } catch {
+      // Not in this folder; the next one may have it.
+    }
+  }
+  return '';
 }
 
 /** A TCP port that was free a moment ago: bound on 0, read, and given back. */

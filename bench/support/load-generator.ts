@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { ChildProcesses } from './child-processes.js';
 import { findProgram, readVersion } from './environment.js';
+import { percentile } from './statistics.js';
 
 export interface LoadRequest {
   readonly url: string;
@@ -15,6 +16,8 @@ export interface LoadRequest {
   readonly body: string;
   readonly connections: number;
   readonly seconds: number;
+  /** The right answer has a status from 400 on: then every other one is the error. */
+  readonly isRefusalExpected: boolean;
 }
 
 export interface LoadFigures {
@@ -34,11 +37,57 @@ export interface LoadGenerator {
 
 const REQUEST_TIMEOUT_SECONDS = 5;
 const DEADLINE_SLACK_MS = 15_000;
+const SMOKE_REQUESTS = 20;
 const RESULT_MARK = 'RESULT ';
 
 export function chooseLoadGenerator(children: ChildProcesses, workFolder: string): LoadGenerator {
   const wrk = findProgram('wrk');
   return wrk === '' ? new Autocannon(children) : new Wrk(children, workFolder, wrk);
+}
+
+/**
+ * For smoke runs: the real generator once for each kind of request, then a few requests made
+ * here, since a run of every scenario should neither take long nor load the machine.
+ */
+export class SmokeLoad implements LoadGenerator {
+  readonly name: string;
+  readonly #real: LoadGenerator;
+  readonly #shown = new Set<boolean>();
+
+  constructor(real: LoadGenerator) {
+    this.name = `${real.name}, once; then a few single requests`;
+    this.#real = real;
+  }
+
+  async run(request: LoadRequest): Promise<LoadFigures> {
+    const { url, method, headers, body, isRefusalExpected } = request;
+    if (!this.#shown.has(isRefusalExpected)) {
+      this.#shown.add(isRefusalExpected);
+      return this.#real.run(request);
+    }
+    const errors: Record<string, number> = {};
+    const tookUs: number[] = [];
+    const startMs = performance.now();
+    for (let sent = 0; sent < SMOKE_REQUESTS; sent += 1) {
+      const sentMs = performance.now();
+      const reply = await fetch(url, { method, headers, ...(body === '' ? {} : { body }) });
+      await reply.arrayBuffer();
+      tookUs.push((performance.now() - sentMs) * 1000);
+      const isRefused = reply.status >= 400;
+      if (isRefused !== isRefusalExpected) {
+        errors[reply.status] = (errors[reply.status] ?? 0) + 1;
+      }
+    }
+    const seconds = (performance.now() - startMs) / 1000;
+    return {
+      requests: tookUs.length,
+      seconds,
+      perSecond: tookUs.length / seconds,
+      p50Us: percentile(tookUs, 50),
+      p99Us: percentile(tookUs, 99),
+      errors,
+    };
+  }
 }
 
 class Wrk implements LoadGenerator {
@@ -66,7 +115,7 @@ class Wrk implements LoadGenerator {
       request.url,
     ];
     const deadlineMs = request.seconds * 1000 + DEADLINE_SLACK_MS;
-    return parseWrk(await this.#children.run('wrk', command, deadlineMs));
+    return parseWrk(await this.#children.run('wrk', command, deadlineMs), request);
   }
 }
 
@@ -103,7 +152,7 @@ function luaString(text: string): string {
   return JSON.stringify(text);
 }
 
-function parseWrk(output: string): LoadFigures {
+function parseWrk(output: string, { isRefusalExpected }: LoadRequest): LoadFigures {
   const line = output.split('\n').find((one) => one.startsWith(RESULT_MARK));
   if (line === undefined) throw new Error(`wrk printed no result: ${output.trim()}`);
   const figures = JSON.parse(line.slice(RESULT_MARK.length)) as Record<string, number>;
@@ -121,7 +170,9 @@ function parseWrk(output: string): LoadFigures {
       write: read('write'),
       timeout: read('timeout'),
       // wrk tells statuses above 399 apart from the rest, and no further.
-      '4xx/5xx': read('status'),
+      ...(isRefusalExpected
+        ? { 'not refused': read('requests') - read('status') }
+        : { '4xx/5xx': read('status') }),
     }),
   };
 }
@@ -150,7 +201,7 @@ class Autocannon implements LoadGenerator {
       request.url,
     ];
     const deadlineMs = request.seconds * 1000 + DEADLINE_SLACK_MS;
-    return parseAutocannon(await this.#children.run('autocannon', command, deadlineMs));
+    return parseAutocannon(await this.#children.run('autocannon', command, deadlineMs), request);
   }
 }
 
@@ -164,7 +215,7 @@ interface AutocannonResult {
 }
 
 /** Its latencies are whole milliseconds. */
-function parseAutocannon(output: string): LoadFigures {
+function parseAutocannon(output: string, { isRefusalExpected }: LoadRequest): LoadFigures {
   const line = output.split('\n').find((one) => one.startsWith('{'));
   if (line === undefined) throw new Error(`autocannon printed no result: ${output.trim()}`);
   const result = JSON.parse(line) as AutocannonResult;
@@ -173,7 +224,7 @@ function parseAutocannon(output: string): LoadFigures {
     socket: result.errors - result.timeouts,
   };
   for (const [status, { count }] of Object.entries(result.statusCodeStats)) {
-    if (Number(status) >= 400) errors[status] = count;
+    if (Number(status) >= 400 !== isRefusalExpected) errors[status] = count;
   }
   return {
     requests: result.requests.total,

@@ -97,7 +97,8 @@ function readSchedstatUs(folder: string): number {
   }
 }
 
-function listTree(root: number): number[] {
+/** The process and its descendants. */
+export function listTree(root: number): number[] {
   const parents = new Map<number, number>();
   for (const pid of listNumbers('/proc')) {
     try {

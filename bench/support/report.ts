@@ -1,9 +1,6 @@
 /**
- * What a bench leaves behind: a table on the terminal and a JSON file in bench/results/.
+ * How figures are written: numbers, tables on the terminal, text in a page, progress.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { projectRoot } from './environment.js';
 
 export interface Column {
   readonly title: string;
@@ -40,17 +37,13 @@ export function formatNumber(value: number): string {
   return value.toFixed(2);
 }
 
-/** Writes one run's results and returns the path. */
-export function writeResults(results: unknown, path: string): string {
-  const file = path === '' ? defaultPath() : path;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-  return file;
-}
-
-function defaultPath(): string {
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
-  return join(projectRoot(), 'bench', 'results', `${stamp}.json`);
+/** Text that is safe between tags and in quoted attributes. */
+export function escapeHtml(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }
 
 /** One line that is written over on a terminal and printed once elsewhere. */

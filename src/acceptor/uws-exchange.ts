@@ -57,6 +57,12 @@ export class UwsExchange implements Downstream {
     this.reply = new UwsReply(res, {
       onDone: () => this.leave('replied'),
       onSent: (bytes) => this.creditReply(bytes),
+      onBlocked: () => {
+        this.isPaused = false;
+      },
+      onUnblocked: () => {
+        if (this.held.length > 0 && !this.isLastHeld) this.pause();
+      },
     });
   }
 
@@ -103,10 +109,17 @@ export class UwsExchange implements Downstream {
     this.isLastHeld = isLast;
     // With the last piece here there is nothing more to hold back, and a pause would hide a
     // client that leaves.
-    if (!isLast && !this.isPaused) {
-      this.isPaused = true;
-      this.res.pause();
-    }
+    if (!isLast) this.pause();
+  }
+
+  /**
+   * A pause stops both directions. So a reply that waits for the client comes first, or the two
+   * would wait for each other; meanwhile limits.bodyBytes bounds what is held.
+   */
+  private pause(): void {
+    if (this.isPaused || this.reply.isBlocked) return;
+    this.isPaused = true;
+    this.res.pause();
   }
 
   onWindow(bytes: number): void {

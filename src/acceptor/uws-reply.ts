@@ -33,6 +33,10 @@ export interface ReplyListener {
   onDone(): void;
   /** The client's side took so many more bytes; called for every WINDOW_CREDIT_BYTES. */
   onSent(bytes: number): void;
+  /** The socket takes no more. The library reads and writes again, paused or not. */
+  onBlocked(): void;
+  /** All that was held is with the socket now. */
+  onUnblocked(): void;
 }
 
 export class UwsReply {
@@ -40,6 +44,8 @@ export class UwsReply {
   isStarted = false;
   /** Complete, cut off, or the client is gone: the response handle must not be used. */
   isOver = false;
+  /** The client's side takes no more for now. */
+  isBlocked = false;
 
   private isChunked = false;
   private closing: ReplyClosing = 'none';
@@ -47,7 +53,6 @@ export class UwsReply {
   /** Body bytes handed to the library in whole chunks. */
   private offset = 0;
   private held: Buffer[] = [];
-  private isBlocked = false;
   private isEndHeld = false;
   private uncredited = 0;
 
@@ -167,7 +172,7 @@ export class UwsReply {
       this.credit(chunk.length);
       return true;
     }
-    this.isBlocked = true;
+    this.block();
     const taken = this.res.getWriteOffset() - this.offset;
     this.offset += taken;
     this.credit(taken);
@@ -187,7 +192,7 @@ export class UwsReply {
   }
 
   private writePiece(piece: Uint8Array): void {
-    this.isBlocked = !this.res.write(piece);
+    if (!this.res.write(piece)) this.block();
     this.offset += piece.length;
     this.credit(piece.length);
   }
@@ -215,6 +220,7 @@ export class UwsReply {
     while (this.held.length > 0 && !this.isBlocked && !this.isOver) {
       this.writeKnown(this.held.shift() ?? Buffer.alloc(0));
     }
+    if (!this.isBlocked && !this.isOver) this.listener.onUnblocked();
     return !this.isBlocked;
   }
 
@@ -225,8 +231,15 @@ export class UwsReply {
     while (this.held.length > 0 && !this.isBlocked) {
       this.writeChunked(this.held.shift() ?? Buffer.alloc(0));
     }
-    if (!this.isBlocked && this.isEndHeld) this.sendEnd();
+    if (this.isBlocked) return true;
+    if (this.isEndHeld) this.sendEnd();
+    else this.listener.onUnblocked();
     return true;
+  }
+
+  private block(): void {
+    this.isBlocked = true;
+    this.listener.onBlocked();
   }
 
   private credit(bytes: number): void {

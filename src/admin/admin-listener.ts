@@ -29,10 +29,18 @@ interface AdminApp {
 export interface AdminReply {
   readonly status: string;
   readonly body: unknown;
+  /** Of a 405: the methods that the page takes. */
+  readonly allow?: string;
 }
 
 /** Answers by path; each is called for every request of its path. */
 export type AdminPages = ReadonlyMap<string, () => AdminReply>;
+
+const METHOD_NOT_ALLOWED: AdminReply = {
+  status: '405 Method Not Allowed',
+  body: { allow: ['GET', 'HEAD'] },
+  allow: 'GET, HEAD',
+};
 
 export class AdminListener {
   private readonly app: AdminApp;
@@ -71,7 +79,7 @@ export class AdminListener {
       if (page === undefined)
         send(res, method, { status: '404 Not Found', body: { paths: [...this.pages.keys()] } });
       else if (method !== 'GET' && method !== 'HEAD') {
-        send(res, method, { status: '405 Method Not Allowed', body: { allow: ['GET', 'HEAD'] } });
+        send(res, method, METHOD_NOT_ALLOWED);
       } else send(res, method, page());
     } catch (error) {
       this.onError(error);
@@ -85,6 +93,7 @@ function send(res: HttpResponse, method: string, reply: AdminReply): void {
   res.writeStatus(reply.status);
   res.writeHeader('Content-Type', 'application/json');
   res.writeHeader('Cache-Control', 'no-store');
+  if (reply.allow !== undefined) res.writeHeader('Allow', reply.allow);
   if (method === 'HEAD') res.endWithoutBody();
   else res.end(body);
 }

@@ -27,7 +27,8 @@ export async function demoGuide(
     expiresInSeconds: TOKEN_LIFE_SECONDS,
   });
   const base = `http://${address.host}:${address.port}`;
-  const loop = `for i in 1 2 3 4 5 6`;
+  const loop = 'for i in 1 2 3 4 5 6';
+  const shown = "| grep -iE '^(HTTP|Retry|RateLimit)'";
   return `
 Sluice demo: three routes, three upstream servers. Try, in another terminal:
 
@@ -42,7 +43,7 @@ Sluice demo: three routes, three upstream servers. Try, in another terminal:
   curl -i -H "Authorization: Bearer $TOKEN" ${base}/api/users/7
 
   # its limit is 5 in 10 seconds: 429 with Retry-After
-  ${loop}; do curl -si -H "Authorization: Bearer $TOKEN" ${base}/api/users/7 | grep -iE '^(HTTP|Retry|RateLimit)'; done
+  ${loop}; do curl -si -H "Authorization: Bearer $TOKEN" ${base}/api/users/7 ${shown}; done
 
   # load-balanced over three servers: alpha, beta, gamma
   ${loop}; do curl -s ${base}/api/products | cut -c1-20; echo; done

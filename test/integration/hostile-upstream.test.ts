@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { GatewayProcess } from '../support/gateway-process.js';
-import { rawExchange } from '../support/raw-exchange.js';
+import { type RawReply, rawExchange } from '../support/raw-exchange.js';
 import { RawOrigin, type RawScript } from '../support/raw-origin.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -41,17 +41,17 @@ afterAll(async () => {
   await origin.close();
 });
 
-beforeEach(() => {
+/** The target behaves. */
+function calm(): void {
   origin.script = answerOk;
   origin.onConnection = () => {};
   origin.onBytes = () => {};
-  origin.forget();
-});
+}
+
+beforeEach(() => origin.forget());
 
 afterEach(async () => {
-  origin.script = answerOk;
-  origin.onConnection = () => {};
-  origin.onBytes = () => {};
+  calm();
   await eventually('nothing is in flight', async () => (await gateway.stats())['in_flight'] === 0);
   for (let round = 0; round < 3; round++) expect(await call('/raw/after')).toBe('200 ok');
   expect(gateway.exitCode).toBeNull();
@@ -73,6 +73,12 @@ async function call(path: string, init: RequestInit = {}): Promise<string> {
   const body = await reply.text();
   const isProblem = reply.headers.get('content-type') === 'application/problem+json';
   return `${reply.status} ${isProblem ? (JSON.parse(body) as { code: string }).code : body}`;
+}
+
+/** The raw reply to a GET that keeps its connection, up to what `until` says. */
+function getRaw(until: RegExp): Promise<RawReply> {
+  const request = 'GET /raw/x HTTP/1.1\r\nHost: a\r\n\r\n';
+  return rawExchange(gateway.port, [request], { until, waitMsMax: 8000 });
 }
 
 /** The target sends these bytes, and closes or not. */
@@ -214,10 +220,7 @@ describe('a reply that is strange, but can be read', () => {
     'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
   ])('has no body with 204: %j', async (bytes) => {
     answer(bytes);
-    const reply = await rawExchange(gateway.port, ['GET /raw/x HTTP/1.1\r\nHost: a\r\n\r\n'], {
-      until: /\r\n\r\n/,
-      waitMsMax: 8000,
-    });
+    const reply = await getRaw(/\r\n\r\n/);
     expect(reply.status).toBe(204);
     expect(reply.text).toMatch(/\r\n\r\n$/);
     expect(reply.text).not.toMatch(/content-length|transfer-encoding/i);
@@ -228,10 +231,7 @@ describe('a reply that is strange, but can be read', () => {
     'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: "x"\r\n\r\nhello',
   ])('has no body with 304: %j', async (bytes) => {
     answer(bytes);
-    const reply = await rawExchange(gateway.port, ['GET /raw/x HTTP/1.1\r\nHost: a\r\n\r\n'], {
-      until: /\r\n\r\n/,
-      waitMsMax: 8000,
-    });
+    const reply = await getRaw(/\r\n\r\n/);
     expect(reply.status).toBe(304);
     expect(reply.text).toMatch(/\r\n\r\n$/);
     expect(reply.text).toContain('ETag: "x"');
@@ -251,10 +251,7 @@ describe('a reply that is strange, but can be read', () => {
 
   it.each([299, 418, 599, 600, 999])('may have the status %i', async (status) => {
     answer(`HTTP/1.1 ${status} \r\nContent-Length: 2\r\n\r\nok`);
-    const reply = await rawExchange(gateway.port, ['GET /raw/x HTTP/1.1\r\nHost: a\r\n\r\n'], {
-      until: /ok$/,
-      waitMsMax: 8000,
-    });
+    const reply = await getRaw(/ok$/);
     expect(reply.status).toBe(status);
   });
 

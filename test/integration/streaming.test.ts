@@ -10,7 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readBulk } from '../support/bulk-body.js';
+import { readBulk, writeBulk } from '../support/bulk-body.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
@@ -278,6 +278,87 @@ describe('a chunked upload', () => {
   });
 });
 
+describe('a reply that is the last on its connection', () => {
+  const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n';
+  const CASES = [
+    { name: 'as the client asked', method: 'GET', rest: 'Connection: close\r\n\r\n' },
+    { name: 'as the client asked in a list', method: 'GET', rest: 'Connection: x, close\r\n\r\n' },
+    { name: 'behind a chunked upload', method: 'POST', rest: CHUNKED },
+  ];
+
+  it.each(CASES)('says so in its head, and its body is whole ($name)', async ({ method, rest }) => {
+    const half = 'x'.repeat(100_000);
+    for (const length of [{ 'content-length': 2 * half.length }, {}]) {
+      upstream.script = (request, response) => {
+        request.resume();
+        response.writeHead(200, length);
+        // In two parts, so that the end comes by itself.
+        response.write(half, () => setImmediate(() => response.end(half)));
+      };
+      const bodyOf = 'content-length' in length ? /\r\n\r\nx{200000}$/ : /\r\n0\r\n\r\n$/;
+      const request = `${method} / HTTP/1.1\r\nHost: a\r\n${rest}`;
+      const { text, status } = await rawExchange(gateway.port, [request], { until: bodyOf });
+      expect(status).toBe(200);
+      const headEnd = text.indexOf('\r\n\r\n');
+      expect(text.slice(0, headEnd)).toMatch(/\r\nconnection: close/i);
+      expect(text.slice(headEnd)).toMatch(bodyOf);
+      expect(text.slice(headEnd)).not.toMatch(/connection/i);
+      expect(text.slice(headEnd).match(/x/g)).toHaveLength(2 * half.length);
+    }
+  });
+
+  it('behind a chunked upload is followed by nothing, whatever the client sends on', async () => {
+    upstream.script = (request, response) => {
+      request.resume();
+      response.write('x', () => setImmediate(() => response.end('y')));
+    };
+    const upload = `POST /first HTTP/1.1\r\nHost: a\r\n${CHUNKED}`;
+    const next = 'GET /next HTTP/1.1\r\nHost: a\r\n\r\n';
+    upstream.headCount = 0;
+    const { text } = await rawExchange(gateway.port, [upload, next, next], {
+      pauseMs: 300,
+      waitMsMax: 1200,
+    });
+    expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect(upstream.headCount).toBe(1);
+  });
+});
+
+describe('a reply that begins before its request has ended', () => {
+  it.each(['content-length', 'chunked'])('is whole, both ways at once (%s)', async (framing) => {
+    const bytes = 32 * MIB;
+    upstream.script = (request, response) => {
+      const length = request.headers['content-length'];
+      response.writeHead(200, length === undefined ? {} : { 'content-length': length });
+      request.on('error', () => {});
+      request.pipe(response);
+    };
+    const headers = framing === 'chunked' ? {} : { 'content-length': bytes };
+    const { request, reply } = open('/', { method: 'POST', headers });
+    const arrived = reply.then(readBulk);
+    const sha256 = await writeBulk(request, bytes);
+    request.end();
+    expect(await arrived).toEqual({ bytes, sha256 });
+    await nothingInFlight();
+  });
+
+  it('is whole although the client reads nothing before its upload is stuck', async () => {
+    const bytes = 48 * MIB;
+    upstream.script = (request, response) => {
+      response.writeHead(200, { 'content-length': bytes });
+      request.pipe(response);
+    };
+    const { request, reply } = open('/', { method: 'POST', headers: { 'content-length': bytes } });
+    const upload = new CountedUpload(request);
+    await upload.writeUntilHeld(bytes);
+    const arrived = readBulk(await reply);
+    await upload.writeUntilHeld(bytes);
+    request.end();
+    expect(await arrived).toEqual({ bytes, sha256: upload.hash.digest('hex') });
+    await nothingInFlight();
+  });
+});
+
 describe('a stream of events', () => {
   it('brings each event without waiting for the next', async () => {
     let response: ServerResponse | undefined;
@@ -297,23 +378,5 @@ describe('a stream of events', () => {
     }
     response?.end();
     expect((await events.next()).done).toBe(true);
-  });
-});
-
-describe('a reply head', () => {
-  it('with a length reaches the client before any of its body', async () => {
-    let response: ServerResponse | undefined;
-    upstream.script = (_request, opened) => {
-      response = opened;
-      opened.writeHead(200, { 'content-length': 5 });
-      opened.flushHeaders();
-    };
-    const reply = await get('/');
-    expect(reply.statusCode).toBe(200);
-    reply.setEncoding('utf8');
-    response?.end('hello');
-    let text = '';
-    for await (const chunk of reply) text += chunk;
-    expect(text).toBe('hello');
   });
 });

@@ -1,0 +1,60 @@
+/**
+ * http-proxy-middleware on node:http, with upstream connections that are kept alive.
+ *
+ * The agent is the one thing changed: without it every request opens a connection, and the bench
+ * would measure connecting. The same file is the contender and, when Node runs it, the proxy.
+ */
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { type Contender, HOST } from '../gateway/contender.js';
+import { findFreePort, readPackageVersion } from '../support/environment.js';
+
+const THIS_FILE = fileURLToPath(import.meta.url);
+const PACKAGE = 'http-proxy-middleware';
+
+/** The part of it that is used; the package need not be there for the bench to compile. */
+interface ProxyMiddlewareModule {
+  createProxyMiddleware(options: {
+    readonly target: string;
+    readonly agent: Agent;
+    readonly xfwd: boolean;
+  }): (request: IncomingMessage, response: ServerResponse, next: () => void) => Promise<void>;
+}
+
+export const httpProxyMiddleware: Contender = {
+  name: PACKAGE,
+  abilities: [],
+
+  missing() {
+    return readPackageVersion(PACKAGE) === '' ? `${PACKAGE} is not installed` : '';
+  },
+
+  version() {
+    return `${PACKAGE} ${readPackageVersion(PACKAGE)} on Node ${process.version}`;
+  },
+
+  async plan({ originPorts }) {
+    const port = await findFreePort();
+    const origin = `http://${HOST}:${originPorts[0]}`;
+    return {
+      port,
+      command: [process.execPath, THIS_FILE, String(port), origin],
+      environment: { NODE_ENV: 'production' },
+      nameThreads: async () => (thread) => (thread.tid === thread.pid ? 'main' : 'V8 and libuv'),
+    };
+  },
+};
+
+async function serve(port: number, target: string): Promise<void> {
+  // A name that the compiler does not follow.
+  const name: string = PACKAGE;
+  const { createProxyMiddleware } = (await import(name)) as ProxyMiddlewareModule;
+  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const proxy = createProxyMiddleware({ target, agent, xfwd: true });
+  const server = createServer((request, response) => {
+    void proxy(request, response, () => response.writeHead(404).end());
+  });
+  server.listen(port, HOST);
+}
+
+if (process.argv[1] === THIS_FILE) await serve(Number(process.argv[2]), process.argv[3] ?? '');

@@ -1,0 +1,116 @@
+/**
+ * What Sluice aims at, as ratios within one run, so that a run says how far it is from there.
+ */
+import { type Column, formatNumber } from '../support/report.js';
+import { type Spread, spreadOf } from '../support/statistics.js';
+import { type ContenderRounds, ratioTo, type ScenarioResult } from './round-figures.js';
+
+interface Target {
+  readonly scenario: string;
+  readonly measure: string;
+  readonly what: string;
+  readonly contender: 'sluice' | 'sluice-2';
+  /** Whom the figure is divided by; absent: the figure itself. */
+  readonly against?: string;
+  readonly bound: 'at most' | 'at least';
+  readonly limit: number;
+  readonly unit: string;
+}
+
+export interface TargetOutcome {
+  readonly target: Target;
+  readonly spread: Spread;
+  readonly isMet: boolean;
+}
+
+const PLAIN = { contender: 'sluice', bound: 'at most', unit: '×' } as const;
+const GET = { ...PLAIN, scenario: 'plain-get', measure: 'cpuUs', what: 'plain GET, CPU' } as const;
+const STREAM = { ...PLAIN, measure: 'mbPerSecond', against: 'nginx', bound: 'at least' } as const;
+const OWN = { ...PLAIN, measure: 'cpuVsPlain' } as const;
+const MEMORY = { bound: 'at most', unit: 'MiB', scenario: 'resident-set' } as const;
+
+const TARGETS: readonly Target[] = [
+  { ...GET, against: 'nginx', limit: 1.5 },
+  { ...GET, against: 'fastify', limit: 0.45 },
+  { ...GET, against: 'caddy', limit: 0.45 },
+  { ...OWN, scenario: 'full-pipeline', what: 'full pipeline, CPU / own plain GET', limit: 1.25 },
+  { ...OWN, scenario: 'refused-by-limit', what: 'refusal, CPU / own plain GET', limit: 0.5 },
+  {
+    ...PLAIN,
+    scenario: 'connections-1',
+    measure: 'addedUs',
+    what: 'latency added at one connection, p50',
+    against: 'nginx',
+    limit: 2.5,
+  },
+  { ...STREAM, scenario: 'stream-down', what: '1 GiB down, throughput', limit: 0.7 },
+  { ...STREAM, scenario: 'stream-up', what: '1 GiB up, throughput', limit: 0.7 },
+  {
+    ...MEMORY,
+    contender: 'sluice-2',
+    measure: 'idleMiB',
+    what: 'resident set, idle, 2 workers',
+    limit: 160,
+  },
+  {
+    ...MEMORY,
+    contender: 'sluice-2',
+    measure: 'addedMiB',
+    what: 'added by 10,000 idle connections',
+    limit: 80,
+  },
+  {
+    ...PLAIN,
+    scenario: 'start-time',
+    measure: 'listeningMs',
+    what: 'listening after exec',
+    limit: 700,
+    unit: 'ms',
+  },
+];
+
+export const TARGET_COLUMNS: readonly Column[] = [
+  { title: 'aim', align: 'left' },
+  { title: '', align: 'left' },
+  { title: 'measured', align: 'right' },
+  { title: 'bound', align: 'right' },
+  { title: 'divided by', align: 'left' },
+  { title: 'lowest', align: 'right' },
+  { title: 'highest', align: 'right' },
+];
+
+/** Only those whose scenario, contender and reference took part. */
+export function judgeTargets(scenarios: readonly ScenarioResult[]): TargetOutcome[] {
+  return TARGETS.flatMap((target) => {
+    const result = scenarios.find((one) => one.name === target.scenario);
+    const find = (name: string) => result?.contenders.find((one) => one.name === name);
+    const own = find(target.contender);
+    const { against } = target;
+    const reference = against === undefined ? undefined : find(against);
+    if (own === undefined || (against !== undefined && reference === undefined)) return [];
+    const spread =
+      reference === undefined
+        ? ownSpread(own, target.measure)
+        : ratioTo(own, reference, { key: target.measure });
+    if (!Number.isFinite(spread.median)) return [];
+    const isBelow = spread.median <= target.limit;
+    const isAbove = spread.median >= target.limit;
+    return [{ target, spread, isMet: target.bound === 'at most' ? isBelow : isAbove }];
+  });
+}
+
+export function targetRows(outcomes: readonly TargetOutcome[]): string[][] {
+  return outcomes.map(({ target, spread, isMet }) => [
+    target.what,
+    isMet ? 'met' : 'missed',
+    formatNumber(spread.median),
+    `${target.bound === 'at most' ? '≤' : '≥'} ${target.limit} ${target.unit}`,
+    target.against ?? '–',
+    formatNumber(spread.min),
+    formatNumber(spread.max),
+  ]);
+}
+
+function ownSpread(one: ContenderRounds, key: string): Spread {
+  return spreadOf(one.rounds.map((round) => round.values[key] ?? Number.NaN));
+}
