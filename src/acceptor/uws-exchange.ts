@@ -13,10 +13,13 @@ import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
 import { FLAG_CLOSE } from '../channel/records/record-kind.js';
 import type { Downstream, ResponseHead } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
-import { type ReplyClosing, UwsReply } from './uws-reply.js';
+import { type ReplyClosing, type ReplyListener, UwsReply } from './uws-reply.js';
 
 /** Unless the connection's timer is set anew, the native side cuts uploads below 16 KB/s. */
 const UPLOAD_REFRESH_MS = 3000;
+
+/** Most exchanges hold nothing: they share this, and it stays empty. */
+const NOTHING_HELD: Buffer[] = [];
 
 /** What an exchange needs of its acceptor. */
 export interface ExchangeContext {
@@ -27,14 +30,14 @@ export interface ExchangeContext {
   replyLocally(exchange: UwsExchange, kind: ProblemKind, detail: string): void;
 }
 
-export class UwsExchange implements Downstream {
+export class UwsExchange implements Downstream, ReplyListener {
   /** Place in the in-flight table; -1 before it is sent and after it has ended. */
   index = -1;
   readonly reply: UwsReply;
 
   private window = WINDOW_BYTES;
   private received = 0;
-  private held: Buffer[] = [];
+  private held: Buffer[] = NOTHING_HELD;
   private isRequestComplete: boolean;
   private isLastHeld = false;
   private isPaused = false;
@@ -54,16 +57,23 @@ export class UwsExchange implements Downstream {
   ) {
     this.isRequestComplete = request.bodyBytes === 0;
     this.refreshedMs = request.receivedMs;
-    this.reply = new UwsReply(res, {
-      onDone: () => this.leave('replied'),
-      onSent: (bytes) => this.creditReply(bytes),
-      onBlocked: () => {
-        this.isPaused = false;
-      },
-      onUnblocked: () => {
-        if (this.held.length > 0 && !this.isLastHeld) this.pause();
-      },
-    });
+    this.reply = new UwsReply(res, this);
+  }
+
+  onDone(): void {
+    this.leave('replied');
+  }
+
+  onSent(bytes: number): void {
+    if (this.index !== -1) this.context.dispatcher.sendWindow(this.index, bytes);
+  }
+
+  onBlocked(): void {
+    this.isPaused = false;
+  }
+
+  onUnblocked(): void {
+    if (this.held.length > 0 && !this.isLastHeld) this.pause();
   }
 
   /** Attached first of all: without it a later mistake would end the whole process. */
@@ -105,6 +115,7 @@ export class UwsExchange implements Downstream {
   }
 
   private hold(rest: Uint8Array, isLast: boolean): void {
+    if (this.held.length === 0) this.held = [];
     this.held.push(Buffer.from(rest));
     this.isLastHeld = isLast;
     // With the last piece here there is nothing more to hold back, and a pause would hide a
@@ -197,12 +208,8 @@ export class UwsExchange implements Downstream {
     this.context.replyLocally(this, kind, detail);
   }
 
-  private creditReply(bytes: number): void {
-    if (this.index !== -1) this.context.dispatcher.sendWindow(this.index, bytes);
-  }
-
   private leave(end: ExchangeEnd): void {
-    this.held = [];
+    this.held = NOTHING_HELD;
     if (this.index === -1) return;
     const { index } = this;
     this.index = -1;
