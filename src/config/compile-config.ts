@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import type {
   CompiledAddress,
@@ -119,9 +120,10 @@ function compileUpstreams(configs: Readonly<Record<string, UpstreamConfig>>): Co
 
 function compilePolicies(
   config: UpstreamConfig,
-): Pick<CompiledUpstream, 'policy' | 'circuitBreaker' | 'timeouts'> {
+): Pick<CompiledUpstream, 'policy' | 'circuitBreaker' | 'timeouts' | 'retry' | 'hedgeAfterMs'> {
   const { loadBalancing = {}, circuitBreaker: breaker = {}, timeouts = {} } = config;
   const defaults = DEFAULTS.upstream;
+  const response = timeouts.response ?? defaults.timeouts.response;
   return {
     policy: loadBalancing.policy ?? defaults.loadBalancing.policy,
     circuitBreaker: {
@@ -131,9 +133,12 @@ function compilePolicies(
     },
     timeouts: {
       connectMs: durationMs(timeouts.connect ?? defaults.timeouts.connect),
-      responseMs: durationMs(timeouts.response ?? defaults.timeouts.response),
+      responseMs: durationMs(response),
       idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
+      perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
+    retry: compileRetry(config.retry, config.targets.length),
+    hedgeAfterMs: compileHedge(config.hedge),
   };
 }
 

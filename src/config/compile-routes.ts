@@ -49,6 +49,10 @@ export function compileRoutes(
       path: config.match.path,
       methods: [...(config.match.methods ?? [])],
       upstreamIndex: defined(upstreamIndexes.get(config.upstream), 'a checked upstream'),
+      timeoutMs:
+        config.timeout === undefined
+          ? 0
+          : defined(parseDurationMs(config.timeout), 'a checked duration'),
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),

@@ -75,7 +75,27 @@ export interface CompiledUpstream {
     readonly connectMs: number;
     readonly responseMs: number;
     readonly idleMs: number;
+    /** At most responseMs. */
+    readonly perTryMs: number;
   };
+  readonly retry: CompiledRetry;
+  /** -1: no hedging. */
+  readonly hedgeAfterMs: number;
+}
+
+export interface CompiledRetry {
+  /** Retries of one request. */
+  readonly attempts: number;
+  readonly conditions: {
+    readonly connectFailure: boolean;
+    readonly reset: boolean;
+    readonly timeout: boolean;
+    /** Ascending. */
+    readonly statuses: readonly number[];
+  };
+  readonly budgetPercent: number;
+  readonly minConcurrency: number;
+  readonly backOff: { readonly baseMs: number; readonly maxMs: number };
 }
 
 export type LimiterKey =
@@ -104,6 +124,8 @@ export interface CompiledRoute {
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];
   readonly upstreamIndex: number;
+  /** Over all tries, until the head of the reply; 0: none. */
+  readonly timeoutMs: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
   /** Index into limiters, or -1. */

@@ -24,6 +24,13 @@ export const DEFAULTS = {
     loadBalancing: { policy: 'roundRobin' },
     circuitBreaker: { failureThreshold: 5, openFor: '60s', halfOpenRequests: 1 },
     timeouts: { connect: '5s', response: '15s', idle: '5m' },
+    retry: {
+      attempts: 1,
+      on: ['connectFailure', 'reset'],
+      budgetPercent: 20,
+      minConcurrency: 3,
+      backOff: { base: '25ms', max: '250ms' },
+    },
   },
   rateLimit: { algorithm: 'slidingWindow', key: 'clientIp' },
 } as const;

@@ -111,6 +111,10 @@ export interface UpstreamConfig {
   readonly circuitBreaker?: CircuitBreakerConfig;
   /** How long each part of an exchange with a target may take. */
   readonly timeouts?: TimeoutsConfig;
+  /** When a request that failed is sent again. Default: once, at another target if there is one. */
+  readonly retry?: RetryConfig;
+  /** A second try at another target when the first is slow. Default: none. */
+  readonly hedge?: HedgeConfig;
 }
 
 /** One address of an upstream. */
@@ -143,6 +147,42 @@ export interface TimeoutsConfig {
   readonly response?: Duration;
   /** Between two pieces of a reply's body, 1ms to 24h. Default: 5m. */
   readonly idle?: Duration;
+  /** One try, connecting included, until the head of its reply, 1ms to 1h. Default: `response`. */
+  readonly perTry?: Duration;
+}
+
+/** When a request that failed is sent again, to another target where there is one. */
+export interface RetryConfig {
+  /** Retries of one request, 0 to 10. Default: 1; 0 with one target and no `retry`. */
+  readonly attempts?: number;
+  /**
+   * What is retried, if it is safe: that nothing was sent, or that the request is idempotent,
+   * has a body of at most 64 KiB, and no reply has begun. Default: connectFailure, reset.
+   */
+  readonly on?: readonly RetryCondition[];
+  /** Retries and hedges, in percent of the requests of the last 10 s, 0 to 100. Default: 20. */
+  readonly budgetPercent?: number;
+  /** Retries and hedges in 10 s however few the requests are, 0 to 10000. Default: 3. */
+  readonly minConcurrency?: number;
+  /** How long a retry waits: a random part of a span that doubles each time. */
+  readonly backOff?: BackOffConfig;
+}
+
+/** `gatewayError` stands for the statuses 502, 503 and 504; any status of 400 to 599 may be named. */
+export type RetryCondition = 'connectFailure' | 'reset' | 'timeout' | 'gatewayError' | number;
+
+/** The span from which the wait before a retry is drawn. */
+export interface BackOffConfig {
+  /** The first span, 0s to 1m. Default: 25ms. */
+  readonly base?: Duration;
+  /** The longest span, 0s to 5m. Default: 250ms. */
+  readonly max?: Duration;
+}
+
+/** A second try at another target, of idempotent requests only; it counts as a retry. */
+export interface HedgeConfig {
+  /** How long the first try may take before the second begins, 1ms to 5m. */
+  readonly after: Duration;
 }
 
 /** Which requests go to which upstream, and what happens on the way. */
@@ -153,6 +193,11 @@ export interface RouteConfig {
   readonly match: MatchConfig;
   /** Name of an upstream. */
   readonly upstream: string;
+  /**
+   * From the request being sent until the head of the reply, over all tries and the waits between
+   * them, 1ms to 1h. Default: none.
+   */
+  readonly timeout?: Duration;
   /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
   readonly authenticate?: readonly string[];
   /** How often a client may call. Default: no limit. */

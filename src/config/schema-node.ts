@@ -64,6 +64,7 @@ const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}";
 export const HEADER_NAME_PATTERN = `^${TOKEN}$`;
 export const HEADER_VALUE_PATTERN = '^([!-~]([ -~]*[!-~])?)?$';
 export const LIMITER_KEY_PATTERN = `^(clientIp|consumer|route|header:${TOKEN})$`;
+export const RETRY_CONDITION_PATTERN = '^(connectFailure|reset|timeout|gatewayError)$';
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -74,6 +75,8 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [HEADER_NAME_PATTERN]: 'the name of a header field',
   [HEADER_VALUE_PATTERN]: 'printable ASCII without blanks at the ends',
   [LIMITER_KEY_PATTERN]: 'one of "clientIp", "consumer", "route", "header:NAME"',
+  [RETRY_CONDITION_PATTERN]:
+    'one of "connectFailure", "reset", "timeout", "gatewayError", or a status from 400 to 599',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
 };
 

@@ -99,6 +99,10 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
     }),
     match: MATCH_NODE,
     upstream: stringNode('Name of an upstream.', { minLength: 1, maxLength: 64 }),
+    timeout: durationNode(
+      'From the request being sent until the head of the reply, over all tries. Absent: none.',
+      ['1ms', '1h'],
+    ),
     authenticate: listNode(
       'Names of authenticators; one that accepts is enough. Absent: the route is public.',
       { type: 'string', minLength: 1, maxLength: 64 },

@@ -32,6 +32,7 @@ import {
   sizeNode,
   stringNode,
 } from './schema-node.js';
+import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
 
 const PORT_DESCRIPTION = 'TCP port; 0 lets the system choose a free one.';
@@ -163,6 +164,10 @@ const TIMEOUTS_NODE = objectNode<TimeoutsConfig>('Longest waits in an exchange w
   idle: durationNode("Between two pieces of a reply's body.", ['1ms', '24h'], {
     default: DEFAULTS.upstream.timeouts.idle,
   }),
+  perTry: durationNode(
+    'One try, connecting included, until the head of its reply. Absent: response.',
+    ['1ms', '1h'],
+  ),
 });
 
 const UPSTREAM_NODE = objectNode<UpstreamConfig>(
@@ -180,6 +185,8 @@ const UPSTREAM_NODE = objectNode<UpstreamConfig>(
     }),
     circuitBreaker: CIRCUIT_BREAKER_NODE,
     timeouts: TIMEOUTS_NODE,
+    retry: RETRY_NODE,
+    hedge: HEDGE_NODE,
   },
   'targets',
 );

@@ -73,7 +73,15 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       targetIndexes: targets.flatMap((upstream, target) => (upstream === index ? [target] : [])),
       policy: 'roundRobin',
       circuitBreaker: wish.circuitBreaker ?? BREAKER,
-      timeouts: { connectMs: 1000, responseMs: 1000, idleMs: 1000 },
+      timeouts: { connectMs: 1000, responseMs: 1000, idleMs: 1000, perTryMs: 1000 },
+      retry: {
+        attempts: 0,
+        conditions: { connectFailure: false, reset: false, timeout: false, statuses: [] },
+        budgetPercent: 20,
+        minConcurrency: 3,
+        backOff: { baseMs: 25, maxMs: 250 },
+      },
+      hedgeAfterMs: -1,
     })),
     targets: targets.map((upstreamIndex, index) => ({
       index,
