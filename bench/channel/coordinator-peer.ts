@@ -35,6 +35,7 @@ class AdmitAll implements CoordinatorHandler {
   }
 
   onTell(): void {}
+  onReturn(): void {}
   onWorkerLost(): void {}
   onMail(): void {}
 

@@ -30,6 +30,7 @@ import {
   type AskFields,
   AskView,
   OUTCOME_CANCELLED,
+  OUTCOME_MASK,
   OUTCOME_SUCCESS,
   ReplyFields,
   ReplyView,
@@ -42,6 +43,7 @@ import {
   writeTell,
 } from './coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from './coordinator-status.js';
+import { type ReturnFields, ReturnView, SLOT_RETURN, writeReturn } from './key-grant-returns.js';
 import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
 import { TargetStateView } from './target-states.js';
 import { TellQueue } from './tell-queue.js';
@@ -67,10 +69,18 @@ export class CoordinatorWorkerEnd {
   private readonly status: CoordinatorStatus;
   private readonly queue = new TellQueue();
   private readonly reply = new ReplyView();
-  private readonly tell: TellFields = { targetIndex: 0, ticket: 0, outcome: 0, upstreamIndex: 0 };
+  private readonly told: TellFields = {
+    targetIndex: 0,
+    ticket: 0,
+    outcome: 0,
+    upstreamIndex: 0,
+    inFlightTicket: 0,
+    latencyMs: 0,
+  };
   /** For each target the flush in which its last tell was a plain success; -1: it was not. */
   private readonly successFlush: Int32Array;
   private flushes = 0;
+  private returns = 0;
   private pending = 0;
   private mustWake = false;
   private isDraining = false;
@@ -115,20 +125,47 @@ export class CoordinatorWorkerEnd {
 
   /** Says once for each admitted try what came of it. Visible after a flush. */
   tellOutcome(targetIndex: number, ticket: number, outcome: number, upstreamIndex: number): void {
+    const { told } = this;
+    told.targetIndex = targetIndex;
+    told.ticket = ticket;
+    told.outcome = outcome;
+    told.upstreamIndex = upstreamIndex;
+    told.inFlightTicket = 0;
+    told.latencyMs = 0;
+    this.tell(told);
+  }
+
+  /** {@link tellOutcome} with everything that there is to say. The fields are copied. */
+  tell(tell: TellFields): void {
+    const { targetIndex, outcome } = tell;
     assert(targetIndex >= 0 && targetIndex < this.successFlush.length, 'the target is known');
-    assert(outcome >= OUTCOME_SUCCESS && outcome <= OUTCOME_CANCELLED, 'the outcome is known');
-    const isPlain = ticket === 0;
+    const kind = outcome & OUTCOME_MASK;
+    assert(kind >= OUTCOME_SUCCESS && kind <= OUTCOME_CANCELLED, 'the outcome is known');
+    const isPlain = tell.ticket === 0 && tell.inFlightTicket === 0;
     if (isPlain && outcome === OUTCOME_CANCELLED) return;
     const isPlainSuccess = isPlain && outcome === OUTCOME_SUCCESS;
     // The coordinator takes one flush in one go: of successes in a row the first says it all.
     if (isPlainSuccess && this.successFlush[targetIndex] === this.flushes) return;
     this.successFlush[targetIndex] = isPlainSuccess ? this.flushes : -1;
     if (!isPlainSuccess) this.mustWake = true;
-    this.tell.targetIndex = targetIndex;
-    this.tell.ticket = ticket;
-    this.tell.outcome = outcome;
-    this.tell.upstreamIndex = upstreamIndex;
-    if (this.queue.length > 0 || !this.writeTell()) this.queue.push(this.tell);
+    if (this.queue.length > 0 || !this.writeTell(tell)) this.queue.push(tell);
+  }
+
+  /**
+   * Gives back what is left of a key grant. Without room it is let go: the admissions then come
+   * back by themselves when their time is over.
+   */
+  giveBackKeyGrant(rest: ReturnFields): void {
+    const base = this.requests.claim();
+    if (base === NO_SLOT) return;
+    this.returns += 1;
+    const { generation } = this;
+    writeReturn(this.requests.words, base, { generation, serial: this.returns }, rest);
+  }
+
+  /** When the coordinator last began a cycle: at least every 100 ms while it lives. */
+  lastBeatMs(): number {
+    return this.status.lastBeatMs();
   }
 
   /**
@@ -138,8 +175,8 @@ export class CoordinatorWorkerEnd {
    */
   flush(): boolean {
     while (this.queue.length > 0 && this.requests.hasRoom()) {
-      this.queue.shiftInto(this.tell);
-      this.writeTell();
+      this.queue.shiftInto(this.told);
+      this.writeTell(this.told);
     }
     if (this.requests.publish()) this.flushes = (this.flushes + 1) & 0x7fffffff;
     const isHalfFull = this.requests.countUsed() * 2 >= this.requests.slotCount;
@@ -185,16 +222,22 @@ export class CoordinatorWorkerEnd {
   }
 
   private giveBack(): boolean {
-    const { ticket, targetIndex, upstreamIndex } = this.reply;
-    if (ticket === 0) return false;
-    this.tellOutcome(targetIndex, ticket, OUTCOME_CANCELLED, upstreamIndex);
+    const { reply, told } = this;
+    if (reply.ticket === 0 && reply.inFlightTicket === 0) return false;
+    told.targetIndex = reply.targetIndex;
+    told.ticket = reply.ticket;
+    told.outcome = OUTCOME_CANCELLED;
+    told.upstreamIndex = reply.upstreamIndex;
+    told.inFlightTicket = reply.inFlightTicket;
+    told.latencyMs = 0;
+    this.tell(told);
     return true;
   }
 
-  private writeTell(): boolean {
+  private writeTell(tell: TellFields): boolean {
     const base = this.requests.claim();
     if (base === NO_SLOT) return false;
-    writeTell(this.requests.words, base, this.generation, this.tell);
+    writeTell(this.requests.words, base, this.generation, tell);
     return true;
   }
 }
@@ -204,6 +247,8 @@ export interface CoordinatorHandler {
   /** Fills in the reply, which was cleared. */
   onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void;
   onTell(lane: number, tell: TellView, nowMs: number): void;
+  /** What is left of a key grant comes back; may be seen again after a restart. */
+  onReturn(lane: number, rest: ReturnView, nowMs: number): void;
   /** The worker of this lane and generation is gone. */
   onWorkerLost(lane: number, generation: number, nowMs: number): void;
   onMail(): void;
@@ -224,6 +269,7 @@ export class CoordinatorEnd {
   private readonly control: SlotRingConsumer;
   private readonly ask = new AskView();
   private readonly tell = new TellView();
+  private readonly rest = new ReturnView();
   private readonly reply = new ReplyFields();
   private nowMs = 0;
 
@@ -319,6 +365,11 @@ export class CoordinatorEnd {
     if (words[base] === SLOT_TELL) {
       this.tell.bind(words, base);
       handler.onTell(lane.index, this.tell, this.nowMs);
+      return;
+    }
+    if (words[base] === SLOT_RETURN) {
+      this.rest.bind(words, base);
+      handler.onReturn(lane.index, this.rest, this.nowMs);
       return;
     }
     assert(words[base] === SLOT_ASK, 'the kind of a request slot is known');

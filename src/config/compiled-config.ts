@@ -106,14 +106,20 @@ export type LimiterKey =
 
 export interface CompiledLimiter {
   readonly index: number;
-  /** The route's name: the policy name in RateLimit-Policy. */
+  /** The policy name in RateLimit-Policy, and in /stats. */
   readonly name: string;
-  readonly algorithm: 'slidingWindow' | 'tokenBucket';
+  /** `inFlight`: `limit` is how many may be in flight at once, and there is no window. */
+  readonly algorithm: 'slidingWindow' | 'tokenBucket' | 'fixedWindow' | 'inFlight';
   readonly limit: number;
   readonly windowMs: number;
-  /** Bucket size of tokenBucket; equals limit for slidingWindow. */
+  /** Bucket size of tokenBucket; equals limit for the others. */
   readonly burst: number;
-  readonly key: LimiterKey;
+  /** What one request takes of the limit; at most `burst`. */
+  readonly cost: number;
+  /** What makes up the key, in order; at least one part. */
+  readonly keys: readonly LimiterKey[];
+  /** `off` is in no route's limiterIndexes. */
+  readonly mode: 'enforce' | 'shadow' | 'off';
 }
 
 export interface CompiledRoute {
@@ -128,8 +134,10 @@ export interface CompiledRoute {
   readonly timeoutMs: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
-  /** Index into limiters, or -1. */
-  readonly limiterIndex: number;
+  /** Indexes into limiters, at most 4; every one is to have room. */
+  readonly limiterIndexes: readonly number[];
+  /** What becomes of requests while the coordinator does not answer. */
+  readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
   readonly rewrite: {
     /** Empty: nothing is stripped. */
     readonly stripPrefix: string;

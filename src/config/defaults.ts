@@ -32,7 +32,8 @@ export const DEFAULTS = {
       backOff: { base: '25ms', max: '250ms' },
     },
   },
-  rateLimit: { algorithm: 'slidingWindow', key: 'clientIp' },
+  rateLimit: { algorithm: 'slidingWindow', key: 'clientIp', cost: 1, mode: 'enforce' },
+  onCoordinatorLost: 'wait',
 } as const;
 
 /** One core stays free for the acceptor, which every request passes. */

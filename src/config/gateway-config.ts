@@ -200,8 +200,14 @@ export interface RouteConfig {
   readonly timeout?: Duration;
   /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
   readonly authenticate?: readonly string[];
-  /** How often a client may call. Default: no limit. */
-  readonly rateLimit?: RateLimitConfig;
+  /** How often a client may call: one limit, or a list of them, all of which must have room. */
+  readonly rateLimit?: RateLimitConfig | readonly RateLimitConfig[];
+  /**
+   * While the thread that decides upon limits and targets is being restarted: `wait` waits up to
+   * 100 ms and then answers 503, `open` lets requests through without a limit, `closed` answers
+   * 503 at once. Default: wait.
+   */
+  readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
   /** What changes in the request on its way to the upstream. Default: nothing. */
   readonly rewrite?: RewriteConfig;
 }
@@ -217,25 +223,44 @@ export interface MatchConfig {
 /** Methods that a route may name. */
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
-/** How often a client may call a route. */
+/** How often a client may call a route; `limit` with `window`, or `maxInFlight`, or all three. */
 export interface RateLimitConfig {
+  /**
+   * Name in RateLimit-Policy and /stats. Default: the route's, from the second limit on with a
+   * number; `-inFlight` is added for `maxInFlight` where there is a `limit` as well.
+   */
+  readonly name?: string;
   /** Requests a window, 1 to 1000000. */
-  readonly limit: number;
+  readonly limit?: number;
   /** Length of the window, 100ms to 24h. */
-  readonly window: Duration;
+  readonly window?: Duration;
   /**
    * `slidingWindow`: never more than `limit` in any window. `tokenBucket`: `limit` a window on
-   * the average, with bursts. Default: slidingWindow.
+   * the average, with bursts. `fixedWindow`: `limit` between one full window and the next, and
+   * so up to twice that around its end. Default: slidingWindow.
    */
-  readonly algorithm?: 'slidingWindow' | 'tokenBucket';
+  readonly algorithm?: 'slidingWindow' | 'tokenBucket' | 'fixedWindow';
   /** Requests that may come at once, 1 to 1000000; `tokenBucket` only. Default: `limit`. */
   readonly burst?: number;
   /**
-   * Who shares one limit: `clientIp`, `consumer` (the authenticated caller; needs
-   * `authenticate`), `route` (everybody together) or `header:NAME`. Default: clientIp.
+   * Who shares one limit: `clientIp` (IPv6 by /64), `consumer` (the authenticated caller; needs
+   * `authenticate`), `route` (everybody together), `header:NAME`, or a list of these, which
+   * counts each combination by itself. Default: clientIp.
    */
-  readonly key?: 'clientIp' | 'consumer' | 'route' | `header:${string}`;
+  readonly key?: LimiterKeyName | readonly LimiterKeyName[];
+  /** What one request takes of the limit, 1 to 1000000, at most `limit` or `burst`. Default: 1. */
+  readonly cost?: number;
+  /** Requests of one key that may be in flight at once, 1 to 1000000. Default: no such limit. */
+  readonly maxInFlight?: number;
+  /**
+   * `enforce` refuses what is over the limit; `shadow` only counts what it would have refused;
+   * `off` does nothing. Default: enforce.
+   */
+  readonly mode?: 'enforce' | 'shadow' | 'off';
 }
+
+/** One part of the key of a limit. */
+export type LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${string}`;
 
 /** What changes in the request on its way to the upstream. */
 export interface RewriteConfig {

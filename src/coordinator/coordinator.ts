@@ -22,6 +22,7 @@ import {
   VERDICT_RATE_LIMITED,
 } from '../channel/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
+import type { ReturnView } from '../channel/key-grant-returns.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   BREAKER_CLOSED,
@@ -88,7 +89,7 @@ export class Coordinator implements CoordinatorHandler {
   /** Hot path: every admission that no grant covers. */
   onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
     this.status.count(ASKS, 1);
-    const isLimited = ask.limiterIndex >= 0;
+    const isLimited = ask.limitCount > 0;
     if (isLimited && !this.peekLimit(ask, reply, nowMs)) {
       reply.verdict = VERDICT_RATE_LIMITED;
       reply.retryAfterMs = this.limits.decision.retryAfterMs;
@@ -123,6 +124,10 @@ export class Coordinator implements CoordinatorHandler {
     this.reportTransition(targetIndex, before, nowMs);
   }
 
+  onReturn(_lane: number, _rest: ReturnView, _nowMs: number): void {
+    this.status.count(TELLS, 1);
+  }
+
   onWorkerLost(lane: number, generation: number, nowMs: number): void {
     this.grants.forgetLane(lane);
     this.status.count(RELEASED_PROBES, this.targets.releaseAllOf(lane, generation, nowMs));
@@ -137,8 +142,10 @@ export class Coordinator implements CoordinatorHandler {
   }
 
   private peekLimit(ask: AskView, reply: ReplyFields, nowMs: number): boolean {
-    const { limiterIndex, keyHashHigh, keyHashLow } = ask;
-    const hasRoom = this.limits.peek(limiterIndex, keyHashHigh, keyHashLow, nowMs);
+    const limiterIndex = ask.limiterIndexAt(0);
+    const [high, low] = [ask.keyHashHighAt(0), ask.keyHashLowAt(0)];
+    const hasRoom = this.limits.peek(limiterIndex, high, low, nowMs);
+    reply.limiterIndex = limiterIndex;
     reply.remaining = this.limits.decision.remaining;
     reply.resetMs = this.limits.decision.resetMs;
     return hasRoom;

@@ -9,11 +9,11 @@ import type { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CoordinatorWorkerEnd, ReplyHandler } from '../channel/coordinator-channel.js';
 import {
   ASK_WANTS_GRANT,
-  type AskFields,
+  addLimit,
+  createAskFields,
   type ReplyView,
   VERDICT_ADMITTED,
 } from '../channel/coordinator-records.js';
-import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { Exchange } from './exchange.js';
 import type { TargetGrants } from './target-grants.js';
 import type { WorkerRoute } from './worker-route.js';
@@ -29,16 +29,7 @@ export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
 export class CoordinatorClient implements ReplyHandler {
   private readonly waiting = new Map<number, Exchange>();
   private lastAskId = 0;
-  private readonly fields: AskFields = {
-    askId: 0,
-    routeIndex: 0,
-    upstreamIndex: 0,
-    limiterIndex: -1,
-    keyHashHigh: 0,
-    keyHashLow: 0,
-    triedMask: 0,
-    flags: 0,
-  };
+  private readonly fields = createAskFields();
 
   constructor(
     private readonly end: CoordinatorWorkerEnd,
@@ -49,12 +40,17 @@ export class CoordinatorClient implements ReplyHandler {
   ) {}
 
   /**
-   * Asks for one try of the exchange. `limiterKey` is what the route's limiter counts by.
+   * Asks for one try of the exchange. `limiterKeys` are what the route's limiters count by.
    * ASK_ADMITTED: decided under a grant, the exchange has its target.
    */
-  askAdmission(exchange: Exchange, route: WorkerRoute, limiterKey: string, nowMs: number): number {
-    const { limiter, upstream } = route;
-    if (limiter === null) {
+  askAdmission(
+    exchange: Exchange,
+    route: WorkerRoute,
+    limiterKeys: readonly string[],
+    nowMs: number,
+  ): number {
+    const { limiters, upstream } = route;
+    if (limiters.length === 0) {
       const targetIndex = this.grants.tryTake(upstream.index, nowMs);
       if (targetIndex !== -1) {
         exchange.targetIndex = targetIndex;
@@ -63,8 +59,8 @@ export class CoordinatorClient implements ReplyHandler {
         return ASK_ADMITTED;
       }
     }
-    this.fillAsk(route, limiter, limiterKey);
-    if (limiter === null) this.fields.flags = this.grants.askFlags(upstream.index, nowMs);
+    this.fillAsk(route, limiterKeys);
+    if (limiters.length === 0) this.fields.flags = this.grants.askFlags(upstream.index, nowMs);
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
     exchange.askId = this.fields.askId;
     exchange.askFlags = this.fields.flags;
@@ -72,7 +68,7 @@ export class CoordinatorClient implements ReplyHandler {
     return ASK_PENDING;
   }
 
-  private fillAsk(route: WorkerRoute, limiter: CompiledLimiter | null, limiterKey: string): void {
+  private fillAsk(route: WorkerRoute, limiterKeys: readonly string[]): void {
     this.lastAskId = (this.lastAskId + 1) & 0x7fffffff;
     const { fields } = this;
     fields.askId = this.lastAskId;
@@ -80,11 +76,11 @@ export class CoordinatorClient implements ReplyHandler {
     fields.upstreamIndex = route.upstream.index;
     fields.triedMask = 0;
     fields.flags = 0;
-    fields.limiterIndex = limiter === null ? -1 : limiter.index;
-    if (limiter === null) return;
-    this.hash.hash(limiterKey);
-    fields.keyHashHigh = this.hash.high;
-    fields.keyHashLow = this.hash.low;
+    fields.limitCount = 0;
+    for (const [position, limiter] of route.limiters.entries()) {
+      this.hash.hash(limiterKeys[position] ?? '');
+      addLimit(fields, limiter.index, this.hash.high, this.hash.low);
+    }
   }
 
   /** Gives up waiting: a reply that comes later is given back. */

@@ -39,6 +39,7 @@ import {
   PHASE_ROUTE,
 } from './exchange.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
+import { limiterKeys } from './limiter-keys.js';
 import { rateLimitFields, retryAfterField } from './rate-limit-fields.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { Forwarder } from './upstream/forwarder.js';
@@ -229,8 +230,8 @@ export class RequestPipeline {
   private admit(exchange: Exchange): PhaseResult {
     const route = defined(exchange.route, 'the route of an admitted exchange');
     const nowMs = this.parts.nowMs();
-    const key = route.limiter === null ? '' : limiterKey(exchange, route);
-    const asked = this.parts.coordinator.askAdmission(exchange, route, key, nowMs);
+    const keys = limiterKeys(exchange, route);
+    const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
     if (asked === ASK_ADMITTED) {
       this.parts.ledger.countGranted();
       return 'next';
@@ -247,8 +248,9 @@ export class RequestPipeline {
   /** The coordinator has answered the exchange's ask. */
   onVerdict(exchange: Exchange, reply: ReplyView): void {
     this.parts.wheel.clear(exchange.deadline);
-    const { limiter } = exchange.route ?? {};
-    if (limiter && reply.remaining >= 0) {
+    const { limiters = [] } = exchange.route ?? {};
+    const limiter = limiters.find((one) => one.index === reply.limiterIndex);
+    if (limiter !== undefined) {
       exchange.limitFields = rateLimitFields(limiter, reply.remaining, reply.resetMs);
     }
     if (reply.verdict === VERDICT_ADMITTED) {
@@ -349,20 +351,6 @@ export class RequestPipeline {
 }
 
 const RETRY_SOON = '\r\nRetry-After: 1';
-
-function limiterKey(exchange: Exchange, route: WorkerRoute): string {
-  const key = route.config.limiterIndex === -1 ? undefined : route.limiter?.key;
-  switch (key?.kind) {
-    case 'consumer':
-      return `c${exchange.consumer}`;
-    case 'header':
-      return `h${exchange.fields.value(key.header)}`;
-    case 'clientIp':
-      return `i${exchange.clientIp}`;
-    default:
-      return 'r';
-  }
-}
 
 function problemOfVerdict(verdict: number): ProblemKind {
   switch (verdict) {

@@ -17,7 +17,8 @@ export interface WorkerRoute {
   readonly config: CompiledRoute;
   readonly upstream: CompiledUpstream;
   readonly authenticators: readonly JwtAuthenticator[];
-  readonly limiter: CompiledLimiter | null;
+  /** Every one of them is to have room. */
+  readonly limiters: readonly CompiledLimiter[];
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
@@ -35,10 +36,9 @@ export function compileWorkerRoutes(
     authenticators: route.authenticators.map((index) =>
       defined(authenticators[index], 'the authenticator of a route'),
     ),
-    limiter:
-      route.limiterIndex === -1
-        ? null
-        : defined(config.limiters[route.limiterIndex], 'the limiter of a route'),
+    limiters: route.limiterIndexes.map((index) =>
+      defined(config.limiters[index], 'the limiter of a route'),
+    ),
     droppedFields: new Set([
       ...route.rewrite.removeHeaders,
       ...route.rewrite.setHeaders.map(([name]) => name),

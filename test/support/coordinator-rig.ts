@@ -11,7 +11,12 @@ import {
 } from '../../src/channel/coordinator-channel.js';
 import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../../src/channel/coordinator-memory.js';
-import type { AskFields, ReplyView } from '../../src/channel/coordinator-records.js';
+import {
+  type AskFields,
+  addLimit,
+  createAskFields,
+  type ReplyView,
+} from '../../src/channel/coordinator-records.js';
 import { CoordinatorStatus } from '../../src/channel/coordinator-status.js';
 import { TargetStateView } from '../../src/channel/target-states.js';
 import type {
@@ -42,7 +47,9 @@ export function aLimiter(wish: Partial<CompiledLimiter>, index: number): Compile
     limit,
     windowMs: 60_000,
     burst: limit,
-    key: { kind: 'clientIp' },
+    cost: 1,
+    keys: [{ kind: 'clientIp' }],
+    mode: 'enforce',
     ...wish,
   };
 }
@@ -97,18 +104,21 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   };
 }
 
-export function anAsk(wish: Partial<AskFields> = {}): AskFields {
-  return {
-    askId: 0,
-    routeIndex: 0,
-    upstreamIndex: 0,
-    limiterIndex: -1,
-    keyHashHigh: 1,
-    keyHashLow: 2,
-    triedMask: 0,
-    flags: 0,
-    ...wish,
-  };
+/** An ask in short: at most one limit, and the rest as it is written. */
+export interface AskWish extends Partial<Omit<AskFields, 'limitCount' | 'limits'>> {
+  readonly limiterIndex?: number;
+  readonly keyHashHigh?: number;
+  readonly keyHashLow?: number;
+  /** Several limits, in place of the one: limiter index, key hash high and low. */
+  readonly limits?: readonly (readonly [number, number, number])[];
+}
+
+export function anAsk(wish: AskWish = {}): AskFields {
+  const { limiterIndex = -1, keyHashHigh = 1, keyHashLow = 2, limits, ...fields } = wish;
+  const one = [limiterIndex, keyHashHigh, keyHashLow] as const;
+  const ask = { ...createAskFields(), ...fields };
+  for (const limit of limits ?? (limiterIndex < 0 ? [] : [one])) addLimit(ask, ...limit);
+  return ask;
 }
 
 /** A reply, copied out of its slot. */
@@ -198,13 +208,13 @@ export class CoordinatorRig {
   }
 
   /** One ask, all the way there and back. */
-  ask(nowMs: number, wish: Partial<AskFields> = {}, lane = 0): Reply {
+  ask(nowMs: number, wish: AskWish = {}, lane = 0): Reply {
     const [reply] = this.askMany(nowMs, [wish], lane);
     if (reply === undefined) throw new Error('no reply');
     return reply;
   }
 
-  askMany(nowMs: number, wishes: readonly Partial<AskFields>[], lane = 0): readonly Reply[] {
+  askMany(nowMs: number, wishes: readonly AskWish[], lane = 0): readonly Reply[] {
     const worker = this.worker(lane);
     for (const wish of wishes) {
       this.askIds += 1;

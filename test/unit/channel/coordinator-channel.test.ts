@@ -32,6 +32,7 @@ class HandlerStub implements CoordinatorHandler {
   onTell(...[, tell]: Parameters<CoordinatorHandler['onTell']>): void {
     this.outcomes.push(tell.outcome);
   }
+  onReturn(): void {}
   onWorkerLost(lane: number, generation: number): void {
     this.lost.push([lane, generation]);
   }

@@ -13,7 +13,12 @@ import {
   TARGET_HALF_OPEN,
   TARGET_OPEN,
 } from '../../../src/channel/target-states.js';
-import { aCoordinatorConfig, CoordinatorRig, ReplyKeeper } from '../../support/coordinator-rig.js';
+import {
+  aCoordinatorConfig,
+  anAsk,
+  CoordinatorRig,
+  ReplyKeeper,
+} from '../../support/coordinator-rig.js';
 
 const LIMITED = { limiterIndex: 0 };
 
@@ -245,7 +250,7 @@ describe('coordinator: lost workers and restarts', () => {
     if (lane === undefined) throw new Error('no lane');
     const [requests, replies] = [new Int32Array(lane.requests), new Int32Array(lane.replies)];
     const [head, tail] = [requests[0] ?? 0, replies[32] ?? 0];
-    rig.worker(0).ask({ ...ASK, askId: 5 });
+    rig.worker(0).ask(anAsk({ askId: 5 }));
     rig.worker(0).flush();
     rig.step(1000);
     requests[0] = head;
@@ -273,14 +278,3 @@ describe('coordinator: lost workers and restarts', () => {
     expect(rig).toMatchObject({ mails: 1, stops: 1 });
   });
 });
-
-const ASK = {
-  askId: 0,
-  routeIndex: 0,
-  upstreamIndex: 0,
-  limiterIndex: -1,
-  keyHashHigh: 0,
-  keyHashLow: 0,
-  triedMask: 0,
-  flags: 0,
-};
