@@ -214,6 +214,7 @@ function accessRecord(record: LocalReplyRecord): Parameters<ReturnType<typeof cr
     target: record.target,
     route: '',
     upstreamTarget: '',
+    tries: 0,
     status: record.kind.status,
     bytes: 0,
     durationMs: record.durationMs,

@@ -11,6 +11,7 @@ import {
   ASK_WANTS_GRANT,
   addLimit,
   createAskFields,
+  OUTCOME_CANCELLED,
   type ReplyView,
   VERDICT_ADMITTED,
 } from '../channel/coordinator-records.js';
@@ -22,6 +23,15 @@ export const ASK_ADMITTED = 0;
 export const ASK_PENDING = 1;
 /** There is no room for asks: the caller sheds. */
 export const ASK_REFUSED = 2;
+
+/** How long a request waits for a coordinator that does not answer. */
+export const ASK_WAIT_MS = 100;
+
+/** What was admitted, and is to be settled. */
+export interface AdmittedTry {
+  readonly targetIndex: number;
+  readonly ticket: number;
+}
 
 /** Hears the verdict of an ask that was pending. The view is valid inside the call only. */
 export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
@@ -59,8 +69,23 @@ export class CoordinatorClient implements ReplyHandler {
         return ASK_ADMITTED;
       }
     }
-    this.fillAsk(route, limiterKeys);
+    this.fillAsk(route);
+    this.addLimits(route, limiterKeys);
     if (limiters.length === 0) this.fields.flags = this.grants.askFlags(upstream.index, nowMs);
+    return this.sendAsk(exchange);
+  }
+
+  /**
+   * Asks for another try of an exchange, at a target that was not tried. It was counted against
+   * its limits already, and a grant does not know what was tried.
+   */
+  askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number): number {
+    this.fillAsk(route);
+    this.fields.triedMask = triedMask;
+    return this.sendAsk(exchange);
+  }
+
+  private sendAsk(exchange: Exchange): number {
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
     exchange.askId = this.fields.askId;
     exchange.askFlags = this.fields.flags;
@@ -68,7 +93,7 @@ export class CoordinatorClient implements ReplyHandler {
     return ASK_PENDING;
   }
 
-  private fillAsk(route: WorkerRoute, limiterKeys: readonly string[]): void {
+  private fillAsk(route: WorkerRoute): void {
     this.lastAskId = (this.lastAskId + 1) & 0x7fffffff;
     const { fields } = this;
     fields.askId = this.lastAskId;
@@ -77,6 +102,10 @@ export class CoordinatorClient implements ReplyHandler {
     fields.triedMask = 0;
     fields.flags = 0;
     fields.limitCount = 0;
+  }
+
+  private addLimits(route: WorkerRoute, limiterKeys: readonly string[]): void {
+    const { fields } = this;
     for (const [position, limiter] of route.limiters.entries()) {
       this.hash.hash(limiterKeys[position] ?? '');
       addLimit(fields, limiter.index, this.hash.high, this.hash.low);
@@ -91,11 +120,16 @@ export class CoordinatorClient implements ReplyHandler {
     this.end.abandonAsk();
   }
 
-  /** Says what came of the exchange's try. Does nothing for one that was not admitted. */
-  settle(exchange: Exchange, upstreamIndex: number, outcome: number): void {
+  /** Says what came of a try, once for each. */
+  settleTry(attempt: AdmittedTry, upstreamIndex: number, outcome: number): void {
+    this.end.tellOutcome(attempt.targetIndex, attempt.ticket, outcome, upstreamIndex);
+  }
+
+  /** Gives back the exchange's last admission, if no try was made with it. */
+  giveBack(exchange: Exchange, upstreamIndex: number): void {
     if (!exchange.isAdmitted) return;
     exchange.isAdmitted = false;
-    this.end.tellOutcome(exchange.targetIndex, exchange.ticket, outcome, upstreamIndex);
+    this.settleTry(exchange, upstreamIndex, OUTCOME_CANCELLED);
   }
 
   onReply(reply: ReplyView): boolean {

@@ -3,15 +3,13 @@
  *
  * Thread: worker. Owns the exchanges in hand. Phases in order: route, authenticate, admit, forward,
  * reply. A phase goes on, waits, or refuses with a local reply; every exit passes finish(), once,
- * which settles the ticket, counts, and writes the access record.
+ * which gives back what is left, counts, and writes the access record. Within the last phase
+ * retry-loop.ts may go to another target.
  */
 import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import {
-  OUTCOME_CANCELLED,
-  OUTCOME_FAILURE,
-  OUTCOME_SUCCESS,
   type ReplyView,
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
@@ -27,7 +25,12 @@ import {
 import type { AuthenticationResult } from '../filters/authentication/jwt-authenticator.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
-import { ASK_ADMITTED, ASK_PENDING, type CoordinatorClient } from './coordinator-client.js';
+import {
+  ASK_ADMITTED,
+  ASK_PENDING,
+  ASK_WAIT_MS,
+  type CoordinatorClient,
+} from './coordinator-client.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import {
   Exchange,
@@ -42,14 +45,12 @@ import type { ExchangeLedger } from './exchange-ledger.js';
 import { limiterKeys } from './limiter-keys.js';
 import { rateLimitFields, retryAfterField } from './rate-limit-fields.js';
 import type { ReplyWriter } from './reply-writer.js';
+import type { RetryLoop } from './retry-loop.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { TrustedProxies } from './upstream/trusted-proxies.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import type { WorkerRoute } from './worker-route.js';
-
-/** How long a request waits for a coordinator that does not answer. */
-export const ASK_WAIT_MS = 100;
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
@@ -63,6 +64,7 @@ export interface PipelineParts {
   readonly requestIds: RequestIdSource;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
+  readonly tries: RetryLoop;
   readonly replies: ReplyWriter;
   readonly ledger: ExchangeLedger;
   readonly wheel: DeadlineWheel;
@@ -102,7 +104,7 @@ export class RequestPipeline {
   onRequestAbort(exchange: Exchange, isAnswered: boolean): void {
     if (isAnswered) exchange.isAnsweredElsewhere = true;
     else this.parts.ledger.markAborted(exchange);
-    this.finish(exchange, OUTCOME_CANCELLED);
+    this.finish(exchange);
   }
 
   /** Runs the phases until one waits or the exchange is over. */
@@ -128,7 +130,7 @@ export class RequestPipeline {
       case PHASE_FORWARD:
         return this.forward(exchange);
       default:
-        // PHASE_REPLY: what the target sends drives the rest.
+        // PHASE_REPLY: what the target sends drives the rest; retry-loop.ts may try others.
         return 'wait';
     }
   }
@@ -210,6 +212,15 @@ export class RequestPipeline {
     this.advance(exchange);
   }
 
+  /** A mistake in what is done for one exchange ends that one, not the worker. */
+  private guard(exchange: Exchange, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.breakOff(exchange, error);
+    }
+  }
+
   private breakOff(exchange: Exchange, error: unknown): void {
     this.parts.onError(error);
     if (!exchange.isFinished) {
@@ -247,6 +258,10 @@ export class RequestPipeline {
 
   /** The coordinator has answered the exchange's ask. */
   onVerdict(exchange: Exchange, reply: ReplyView): void {
+    if (exchange.phase === PHASE_REPLY) {
+      this.guard(exchange, () => this.parts.tries.onVerdict(exchange, reply));
+      return;
+    }
     this.parts.wheel.clear(exchange.deadline);
     const { limiters = [] } = exchange.route ?? {};
     const limiter = limiters.find((one) => one.index === reply.limiterIndex);
@@ -272,28 +287,30 @@ export class RequestPipeline {
       this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
       return 'wait';
     }
-    this.parts.forwarder.send(exchange);
-    return 'next';
+    exchange.phase = PHASE_REPLY;
+    this.parts.tries.begin(exchange);
+    return 'wait';
   }
 
   /** More of the request body came in. */
   onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     this.parts.forwarder.takeBody(exchange, chunk, isLast);
-    if (isLast && exchange.phase === PHASE_FORWARD) this.advance(exchange);
+    if (!isLast) return;
+    if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
+    else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);
   }
 
   /** The reply is complete as far as the target is concerned, and on its way. */
   onReplyComplete(exchange: Exchange): void {
-    this.finish(exchange, exchange.status >= 500 ? OUTCOME_FAILURE : OUTCOME_SUCCESS);
+    this.finish(exchange);
   }
 
-  /** The try has failed for good. */
-  onTryFailed(exchange: Exchange, problem: ProblemKind): void {
-    this.parts.ledger.countTryFailure(exchange, problem);
+  /** The last try has failed, and there is no reply to give, or only a part of one. */
+  onTriesFailed(exchange: Exchange, problem: ProblemKind): void {
     if (exchange.isReplyStarted) {
       this.parts.replies.cut(exchange);
       this.parts.ledger.markCut(exchange);
-      this.finish(exchange, OUTCOME_FAILURE);
+      this.finish(exchange);
       return;
     }
     exchange.isHeadHeld = false;
@@ -302,8 +319,7 @@ export class RequestPipeline {
       ? 'The target cannot be reached.'
       : 'The target did not answer as it should.';
     this.parts.replies.sendProblem(exchange, problem, detail, exchange.limitFields);
-    // A request that we could not even hand over says nothing about the target.
-    this.finish(exchange, problem === PROBLEMS.internal ? OUTCOME_CANCELLED : OUTCOME_FAILURE);
+    this.finish(exchange);
   }
 
   private deadlinePassed(exchange: Exchange, nowMs: number): void {
@@ -315,7 +331,7 @@ export class RequestPipeline {
     } else if (exchange.phase === PHASE_FORWARD) {
       this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body did not come in time.');
     } else if (exchange.phase === PHASE_REPLY) {
-      this.parts.forwarder.onDeadline(exchange, nowMs);
+      this.guard(exchange, () => this.parts.tries.onDeadline(exchange, nowMs));
     }
   }
 
@@ -331,19 +347,19 @@ export class RequestPipeline {
       const fields = exchange.limitFields + extraFields;
       this.parts.replies.sendProblem(exchange, problem, detail, fields);
     }
-    this.finish(exchange, OUTCOME_CANCELLED);
+    this.finish(exchange);
     return 'over';
   }
 
   /** Every exit passes here; the second time does nothing. */
-  private finish(exchange: Exchange, outcome: number): void {
+  private finish(exchange: Exchange): void {
     if (exchange.isFinished) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
     this.parts.coordinator.abandon(exchange);
-    this.parts.forwarder.release(exchange);
+    this.parts.tries.release(exchange);
     const { route } = exchange;
-    if (route !== null) this.parts.coordinator.settle(exchange, route.upstream.index, outcome);
+    if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
     this.parts.ledger.close(exchange, this.parts.nowMs());
     this.parts.touch();

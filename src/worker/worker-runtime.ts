@@ -38,6 +38,8 @@ import { ExchangeLedger } from './exchange-ledger.js';
 import type { LaneTask } from './lane-task.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
+import { RetryLoop } from './retry-loop.js';
+import { RetryPlanner } from './retry-planner.js';
 import { TargetGrants } from './target-grants.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
@@ -89,11 +91,20 @@ export class WorkerRuntime implements RecordHandler {
       config,
       trustedProxies,
       ledger,
-      wheel: this.wheel,
       replies: this.replies,
       nowMs: monotonicMs,
+    });
+    const tries = new RetryLoop({
+      planner: new RetryPlanner(config, ledger, Math.random),
+      forwarder: this.forwarder,
+      coordinator: this.coordinator,
+      ledger,
+      wheel: this.wheel,
+      nowMs: monotonicMs,
+      unixMs: Date.now,
+      touch,
       onReplyComplete: (exchange) => this.pipeline.onReplyComplete(exchange),
-      onTryFailed: (exchange, problem) => this.pipeline.onTryFailed(exchange, problem),
+      onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
       onError,
     });
     this.pipeline = new RequestPipeline({
@@ -103,6 +114,7 @@ export class WorkerRuntime implements RecordHandler {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
+      tries,
       replies: this.replies,
       ledger,
       wheel: this.wheel,
