@@ -68,6 +68,9 @@ async function measure(
     probeBytes: TABLE_BYTES,
     compactBucketBytes: TABLE_BYTES,
     wideBucketBytes: TABLE_BYTES,
+    inFlightBytes: 0,
+    returnBytes: TABLE_BYTES,
+    limiters: 0,
   });
   const task: CoordinatorPeerTask = { way, memory, port: port2 };
   const peer = new PeerThread(PEER, task, [port2]);

@@ -15,13 +15,14 @@
  *     7     balance hash           latency ms              reset ms
  *     8     preferred target                               retry after ms
  *     9     limit count (0..4)                             grant count
- *     10    limiter index     ┐                            grant cursor
+ *     10    limiter index     ┐                            (free)
  *     11    key hash, high    │                            upstream index
  *     12    key hash, low     ┘                            flags of the ask
  *     13…   the next limit …                               key grant count
  *     14                                                   key grant until
  *     15                                                   in-flight ticket, 0: none
  *     16                                                   shadow refused (bit a limit)
+ *     17…31                                                granted positions, a byte each
  *
  * A slot has 32 words; those that are not named are free. A third kind of slot from a worker is
  * in key-grant-returns.ts.
@@ -44,8 +45,10 @@ export const OUTCOME_5XX = 4;
 /** The outcome without what was added to it. */
 export const OUTCOME_MASK = 3;
 
-/** The worker holds no grant for the upstream and no other ask of it is to bring one. */
+/** No other ask for the upstream is to bring a grant, and the worker's is used up, or half so. */
 export const ASK_WANTS_GRANT = 1;
+/** Asks for turns in advance and nothing else: nothing is admitted. */
+export const ASK_GRANT_ONLY = 2;
 /** Admissions that the worker would like to have in advance for the key of the only limit. */
 export const ASK_KEY_GRANT_SHIFT = 8;
 export const ASK_KEY_GRANT_MAX = 255;
@@ -60,6 +63,10 @@ const LIMIT_WORDS = 3;
 
 /** Positions of an upstream that the tried mask can name; later ones count as not tried. */
 export const TRIED_POSITIONS_MAX = 31;
+
+/** Positions that one grant can name. */
+export const GRANT_COUNT_MAX = 60;
+const GRANT_WORD = 17;
 
 /** How long a worker may use a grant after its reply came. */
 export const GRANT_VALID_MS = 1000;
@@ -226,9 +233,6 @@ export class ReplyView extends SlotView {
   get grantCount(): number {
     return this.at(9);
   }
-  get grantCursor(): number {
-    return this.at(10);
-  }
   get upstreamIndex(): number {
     return this.at(11);
   }
@@ -248,6 +252,11 @@ export class ReplyView extends SlotView {
   get shadowRefused(): number {
     return this.at(16);
   }
+
+  /** The position of a turn given in advance. */
+  grantPositionAt(turn: number): number {
+    return (this.at(GRANT_WORD + (turn >> 2)) >>> ((turn & 3) * 8)) & 0xff;
+  }
 }
 
 /** What the coordinator fills in for one ask; the same object for every ask. */
@@ -260,7 +269,8 @@ export class ReplyFields {
   resetMs = 0;
   retryAfterMs = 0;
   grantCount = 0;
-  grantCursor = 0;
+  /** As many as grantCount says. */
+  readonly grantPositions = new Uint8Array(GRANT_COUNT_MAX);
   keyGrantCount = 0;
   keyGrantUntil = 0;
   inFlightTicket = 0;
@@ -275,7 +285,6 @@ export class ReplyFields {
     this.resetMs = 0;
     this.retryAfterMs = 0;
     this.grantCount = 0;
-    this.grantCursor = 0;
     this.keyGrantCount = 0;
     this.keyGrantUntil = 0;
     this.inFlightTicket = 0;
@@ -347,11 +356,19 @@ export function writeReply(
   words[base + 7] = Math.min(reply.resetMs, INT32_MAX);
   words[base + 8] = Math.min(reply.retryAfterMs, INT32_MAX);
   words[base + 9] = reply.grantCount;
-  words[base + 10] = reply.grantCursor;
   words[base + 11] = ask.upstreamIndex;
   words[base + 12] = ask.flags;
   words[base + 13] = reply.keyGrantCount;
   words[base + 14] = reply.keyGrantUntil;
   words[base + 15] = reply.inFlightTicket;
   words[base + 16] = reply.shadowRefused;
+  for (let turn = 0; turn < reply.grantCount; turn += 4) {
+    words[base + GRANT_WORD + (turn >> 2)] = packPositions(reply.grantPositions, turn);
+  }
+}
+
+function packPositions(positions: Uint8Array, first: number): number {
+  let packed = 0;
+  for (let at = 3; at >= 0; at -= 1) packed = (packed << 8) | (positions[first + at] as number);
+  return packed;
 }

@@ -54,17 +54,7 @@ interface LimitContext {
 }
 
 function checkLimit(limit: SoundLimit, pointer: string, { isPublic, findings }: LimitContext) {
-  const has = (key: keyof SoundLimit): boolean =>
-    limit[key] !== undefined || findings.hasUnder(`${pointer}/${key}`);
-  if (!has('limit') && !has('maxInFlight')) {
-    findings.addValue(pointer, 'needs limit and window, or maxInFlight');
-  }
-  if (has('limit') && !has('window')) findings.addKey(`${pointer}/limit`, 'needs window as well');
-  if (!has('limit')) {
-    for (const key of ['window', 'algorithm', 'burst', 'cost'] as const) {
-      if (limit[key] !== undefined) findings.addKey(`${pointer}/${key}`, 'needs limit as well');
-    }
-  }
+  checkParts(limit, pointer, findings);
   const isOtherAlgorithm =
     limit.algorithm !== 'tokenBucket' && !findings.hasUnder(`${pointer}/algorithm`);
   if (limit.burst !== undefined && isOtherAlgorithm) {
@@ -75,6 +65,21 @@ function checkLimit(limit: SoundLimit, pointer: string, { isPublic, findings }: 
   if (isPublic && keys.includes('consumer')) {
     const message = '"consumer" needs authenticate on this route: nobody is known without';
     findings.addValue(`${pointer}/key`, message);
+  }
+}
+
+/** What is missing proves nothing where something else is wrong: it may be there, mistyped. */
+function checkParts(limit: SoundLimit, pointer: string, findings: Findings): void {
+  if (findings.hasUnder(pointer)) return;
+  if (limit.limit === undefined && limit.maxInFlight === undefined) {
+    findings.addValue(pointer, 'needs limit and window, or maxInFlight');
+  }
+  if (limit.limit !== undefined) {
+    if (limit.window === undefined) findings.addKey(`${pointer}/limit`, 'needs window as well');
+    return;
+  }
+  for (const key of ['window', 'algorithm', 'burst', 'cost'] as const) {
+    if (limit[key] !== undefined) findings.addKey(`${pointer}/${key}`, 'needs limit as well');
   }
 }
 

@@ -109,6 +109,10 @@ export interface UpstreamConfig {
   readonly loadBalancing?: LoadBalancingConfig;
   /** When a failing target is left alone. Each target has a breaker of its own. */
   readonly circuitBreaker?: CircuitBreakerConfig;
+  /** Probes of each target. Default: none. */
+  readonly healthCheck?: HealthCheckConfig;
+  /** Whether a target is taken out that answers badly. Default: no. */
+  readonly outlierDetection?: OutlierDetectionConfig;
   /** How long each part of an exchange with a target may take. */
   readonly timeouts?: TimeoutsConfig;
   /** When a request that failed is sent again. Default: once, at another target if there is one. */
@@ -121,22 +125,114 @@ export interface UpstreamConfig {
 export interface TargetConfig {
   /** `http://host:port` or `https://host:port`; no path, query or credentials. */
   readonly url: string;
+  /** Its part among the others, 1 to 1000; not for `roundRobin`. Default: 1. */
+  readonly weight?: number;
+  /** Used only while no other target is available. Default: false. */
+  readonly backup?: boolean;
 }
 
 /** How a target is chosen. */
 export interface LoadBalancingConfig {
-  /** `roundRobin`: the available targets in turn. Default: roundRobin. */
-  readonly policy?: 'roundRobin';
+  /**
+   * `roundRobin`: in turn. `weightedRoundRobin`: in turn, by weight. `leastRequest`: the one with
+   * the fewest requests in flight for its weight. `consistentHash`: the same one for the same
+   * `hashOn`. `random`: by weight. Default: roundRobin.
+   */
+  readonly policy?: BalancingPolicy;
+  /** Targets that `leastRequest` draws and compares, 2 to 10, or `all`. Default: 2. */
+  readonly choices?: number | 'all';
+  /** What `consistentHash` goes by; a request without it goes by clientIp. Default: clientIp. */
+  readonly hashOn?: HashSource;
+  /** How long a target that becomes healthy gets less than its part, 0s to 1h. Default: 0s. */
+  readonly slowStart?: Duration;
+  /** Percent of healthy targets below which health is ignored, 0 to 100. Default: 50. */
+  readonly panicThreshold?: number;
+  /** Keeps a client at its target by a cookie. Default: none. */
+  readonly stickyCookie?: StickyCookieConfig;
+}
+
+export type BalancingPolicy =
+  | 'roundRobin'
+  | 'weightedRoundRobin'
+  | 'leastRequest'
+  | 'consistentHash'
+  | 'random';
+
+export type HashSource = 'clientIp' | 'path' | `header:${string}` | `cookie:${string}`;
+
+/** A cookie that names the target, in a way that only this gateway process can read. */
+export interface StickyCookieConfig {
+  /** Name of the cookie. */
+  readonly name: string;
+  /** How long the client keeps it, 1s to 8760h. Default: as long as its session. */
+  readonly maxAge?: Duration;
 }
 
 /** When a failing target is left alone, and when it gets another chance. */
 export interface CircuitBreakerConfig {
   /** Failures in a row that open the circuit, 1 to 1000. Default: 5. */
   readonly failureThreshold?: number;
+  /** Share of failures that opens the circuit, beside those in a row. Default: none. */
+  readonly failureRate?: FailureRateConfig;
+  /** What counts as a failure. Default: connectFailure, timeout, reset, 5xx. */
+  readonly failureOn?: readonly FailureKind[];
   /** How long an open circuit lets nothing through, 100ms to 1h. Default: 60s. */
   readonly openFor?: Duration;
+  /** Longest `openFor`, which doubles each time that the probe fails. Default: openFor. */
+  readonly openForMax?: Duration;
   /** Requests let through at once to probe a half-open circuit, 1 to 100. Default: 1. */
   readonly halfOpenRequests?: number;
+  /** How long a recovered target gets less than its part, 0s to 1h. Default: 0s. */
+  readonly rampUp?: Duration;
+}
+
+/** `5xx` stands for the statuses 500 to 599; any status of 400 to 599 may be named. */
+export type FailureKind = 'connectFailure' | 'timeout' | 'reset' | '5xx' | number;
+
+/** Share of failures among the requests of the last while. */
+export interface FailureRateConfig {
+  /** 1 to 100. */
+  readonly percent: number;
+  /** Requests in the window below which the share says nothing, 1 to 100000. Default: 20. */
+  readonly minimumRequests?: number;
+  /** 1s to 1h. Default: 10s. */
+  readonly window?: Duration;
+}
+
+/** Probes that the gateway sends to each target by itself. */
+export interface HealthCheckConfig {
+  /** `http`: a GET that must be answered well. `tcp`: a connection that must be taken. */
+  readonly type: 'http' | 'tcp';
+  /** Path of the GET. Default: /. */
+  readonly path?: string;
+  /** Host field of the GET. Default: the target's host and port. */
+  readonly host?: string;
+  /** Between two probes of one target, 100ms to 1h. Default: 5s. */
+  readonly interval?: Duration;
+  /** How long a probe may take, 10ms to 1m. Default: 1s. */
+  readonly timeout?: Duration;
+  /** Probes in a row that must pass before a target is used again, 1 to 100. Default: 2. */
+  readonly healthyThreshold?: number;
+  /** Probes in a row that must fail before a target is not used, 1 to 100. Default: 3. */
+  readonly unhealthyThreshold?: number;
+  /** Statuses that pass: `200`, `200-299`. Default: 200-299. */
+  readonly expectedStatuses?: readonly (number | string)[];
+  /** Part of the interval by which each wait is changed at random, 0 to 50. Default: 10. */
+  readonly jitterPercent?: number;
+}
+
+/** Takes a target out for a while that answers worse than it should. */
+export interface OutlierDetectionConfig {
+  /** Answers of 5xx, or none at all, in a row, 1 to 1000. Default: 5. */
+  readonly consecutive5xx?: number;
+  /** How long a target must be well for one ejection to be forgiven, 100ms to 1h. Default: 10s. */
+  readonly interval?: Duration;
+  /** How long the first ejection lasts; each further one as much longer, 100ms to 1h. Default: 30s. */
+  readonly baseEjectionTime?: Duration;
+  /** Longest ejection, 100ms to 24h. Default: 300s. */
+  readonly maxEjectionTime?: Duration;
+  /** Targets that may be out at once; of two or more, one always may. 0 to 100. Default: 10. */
+  readonly maxEjectionPercent?: number;
 }
 
 /** Longest waits in an exchange with a target. */
@@ -236,8 +332,8 @@ export interface RateLimitConfig {
   readonly window?: Duration;
   /**
    * `slidingWindow`: never more than `limit` in any window. `tokenBucket`: `limit` a window on
-   * the average, with bursts. `fixedWindow`: `limit` between one full window and the next, and
-   * so up to twice that around its end. Default: slidingWindow.
+   * the average, with bursts. `fixedWindow`: `limit` in a window that begins
+   * with its first request, and so up to twice that around its end. Default: slidingWindow.
    */
   readonly algorithm?: 'slidingWindow' | 'tokenBucket' | 'fixedWindow';
   /** Requests that may come at once, 1 to 1000000; `tokenBucket` only. Default: `limit`. */

@@ -60,7 +60,7 @@ const RATE_LIMIT_NODE = objectNode<RateLimitConfig>(
     window: durationNode('Length of the window.', ['100ms', '24h']),
     algorithm: stringNode(
       'slidingWindow: never more than limit in any window. tokenBucket: limit a window on the ' +
-        'average, with bursts. fixedWindow: limit between one full window and the next.',
+        'average, with bursts. fixedWindow: limit in a window that begins with its first request.',
       {
         default: DEFAULTS.rateLimit.algorithm,
         enum: ['slidingWindow', 'tokenBucket', 'fixedWindow'],

@@ -18,7 +18,9 @@ export function describeExpected(node: SchemaNode): string {
     return `a size from ${size.min} to ${size.max} (written 16KiB, 1MiB or in bytes)`;
   }
   if (node.enum !== undefined) return describeChoice(node.enum);
-  if (typeof node.type !== 'string') return describeUnion(node, node.type);
+  if (typeof node.type !== 'string' && node.type.includes('array')) {
+    return describeUnion(node, node.type);
+  }
   switch (node.type) {
     case 'integer':
       return `an integer from ${node.minimum} to ${node.maximum}`;

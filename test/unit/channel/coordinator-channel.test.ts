@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CoordinatorHandler } from '../../../src/channel/coordinator-channel.js';
+import type { CoordinatorHandler } from '../../../src/channel/coordinator-end.js';
 import { ASKS_PENDING_MAX, REQUEST_SLOTS } from '../../../src/channel/coordinator-memory.js';
 import {
   OUTCOME_FAILURE,
@@ -20,6 +20,7 @@ class HandlerStub implements CoordinatorHandler {
   readonly asks: number[] = [];
   readonly outcomes: number[] = [];
   readonly lost: number[][] = [];
+  readonly probes: number[][] = [];
   failsAtAsk = -1;
 
   onAsk(...[, ask, reply]: Parameters<CoordinatorHandler['onAsk']>): void {
@@ -33,8 +34,12 @@ class HandlerStub implements CoordinatorHandler {
     this.outcomes.push(tell.outcome);
   }
   onReturn(): void {}
+  onInFlightEnd(): void {}
   onWorkerLost(lane: number, generation: number): void {
     this.lost.push([lane, generation]);
+  }
+  onProbe(targetIndex: number, result: number): void {
+    this.probes.push([targetIndex, result]);
   }
   onMail(): void {}
   onStop(): void {}
