@@ -17,10 +17,22 @@ export type CoordinatorMessage =
       readonly reason: BreakerReason;
       /** On the monotonic clock. */
       readonly atMs: number;
+      /** When an open breaker may be probed; 0: it is not open. */
+      readonly untilMs: number;
+    }
+  | {
+      readonly type: 'health';
+      readonly targetIndex: number;
+      readonly isHealthy: boolean;
+      readonly reason: string;
+      readonly atMs: number;
+      /** When an ejection ends; 0: it is none. */
+      readonly untilMs: number;
     };
 
 export type BreakerReason =
   | 'consecutiveFailures'
+  | 'failureRate'
   | 'openPeriodOver'
   | 'probeSucceeded'
   | 'probeFailed';

@@ -7,6 +7,7 @@
 import { normalizeAddressRange } from './address-range.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
+import { checkTargetPolicies } from './check-targets.js';
 import { pointerOf } from './config-pointer.js';
 import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
@@ -31,6 +32,7 @@ export function checkMeaning(
   for (const [name, upstream] of Object.entries(config.upstreams ?? {})) {
     if (upstream === undefined) continue;
     checkTargets(name, upstream, findings);
+    checkTargetPolicies(name, upstream, findings);
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);

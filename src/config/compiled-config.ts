@@ -59,18 +59,20 @@ export interface CompiledTarget {
   readonly authority: string;
   readonly tls: boolean;
   readonly weight: number;
+  /** Used only while no other target is available. */
+  readonly isBackup: boolean;
 }
 
 export interface CompiledUpstream {
   readonly index: number;
   readonly name: string;
   readonly targetIndexes: readonly number[];
-  readonly policy: 'roundRobin';
-  readonly circuitBreaker: {
-    readonly failureThreshold: number;
-    readonly openForMs: number;
-    readonly halfOpenRequests: number;
-  };
+  readonly loadBalancing: CompiledBalancing;
+  readonly circuitBreaker: CompiledBreaker;
+  /** null: no probes. */
+  readonly healthCheck: CompiledHealthCheck | null;
+  /** null: nothing is ejected. */
+  readonly outlierDetection: CompiledOutlierDetection | null;
   readonly timeouts: {
     readonly connectMs: number;
     readonly responseMs: number;
@@ -81,6 +83,76 @@ export interface CompiledUpstream {
   readonly retry: CompiledRetry;
   /** -1: no hedging. */
   readonly hedgeAfterMs: number;
+}
+
+export interface CompiledBalancing {
+  readonly policy:
+    | 'roundRobin'
+    | 'weightedRoundRobin'
+    | 'leastRequest'
+    | 'consistentHash'
+    | 'random';
+  /** Targets that leastRequest compares; 0: all. */
+  readonly choices: number;
+  readonly hashOn: HashSource;
+  readonly slowStartMs: number;
+  readonly panicThreshold: number;
+  readonly stickyCookie: {
+    readonly name: string;
+    /** 0: until the session ends. */
+    readonly maxAgeSeconds: number;
+  } | null;
+}
+
+export type HashSource =
+  | { readonly kind: 'clientIp' }
+  | { readonly kind: 'path' }
+  /** Lower case. */
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'cookie'; readonly name: string };
+
+export interface CompiledBreaker {
+  readonly failureThreshold: number;
+  readonly failureRate: {
+    readonly percent: number;
+    readonly minimumRequests: number;
+    readonly windowMs: number;
+  } | null;
+  readonly failureOn: {
+    readonly connectFailure: boolean;
+    readonly timeout: boolean;
+    readonly reset: boolean;
+    readonly status5xx: boolean;
+    /** Beside those, ascending. */
+    readonly statuses: readonly number[];
+  };
+  readonly openForMs: number;
+  /** At least openForMs. */
+  readonly openForMaxMs: number;
+  readonly halfOpenRequests: number;
+  readonly rampUpMs: number;
+}
+
+export interface CompiledHealthCheck {
+  readonly type: 'http' | 'tcp';
+  readonly path: string;
+  /** Empty: the target's own. */
+  readonly host: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  /** First and last of each range. */
+  readonly expectedStatuses: readonly (readonly [number, number])[];
+  readonly jitterPercent: number;
+}
+
+export interface CompiledOutlierDetection {
+  readonly consecutive5xx: number;
+  readonly intervalMs: number;
+  readonly baseEjectionMs: number;
+  readonly maxEjectionMs: number;
+  readonly maxEjectionPercent: number;
 }
 
 export interface CompiledRetry {

@@ -4,11 +4,12 @@
  * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
  * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
  */
-import { assert } from '../base/assert.js';
+import { assert, defined } from '../base/assert.js';
 import type { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CoordinatorWorkerEnd, ReplyHandler } from '../channel/coordinator-channel.js';
 import {
-  ASK_WANTS_GRANT,
+  ASK_GRANT_ONLY,
+  ASK_KEY_GRANT_SHIFT,
   addLimit,
   createAskFields,
   OUTCOME_CANCELLED,
@@ -16,13 +17,22 @@ import {
   VERDICT_ADMITTED,
 } from '../channel/coordinator-records.js';
 import type { Exchange } from './exchange.js';
-import type { TargetGrants } from './target-grants.js';
+import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
+import { rateLimitField } from './rate-limit-fields.js';
+import { NO_TARGET, type TargetGrants } from './target-grants.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const ASK_ADMITTED = 0;
 export const ASK_PENDING = 1;
 /** There is no room for asks: the caller sheds. */
 export const ASK_REFUSED = 2;
+/** The coordinator is lost, and the route wants no request to go on without it. */
+export const ASK_CLOSED = 3;
+/** The coordinator is lost, and the route lets requests through without it. */
+export const ASK_OPEN = 4;
+
+/** A heartbeat this old means that the coordinator is lost: it beats every 100 ms at least. */
+export const COORDINATOR_LOST_MS = 500;
 
 /** How long a request waits for a coordinator that does not answer. */
 export const ASK_WAIT_MS = 100;
@@ -40,6 +50,13 @@ export class CoordinatorClient implements ReplyHandler {
   private readonly waiting = new Map<number, Exchange>();
   private lastAskId = 0;
   private readonly fields = createAskFields();
+  /** The ask for turns in advance that each upstream waits for. */
+  private readonly ahead = new Map<number, number>();
+  private readonly keyGrants: KeyGrants;
+  /** Asks that wish for a key grant, and for which key. */
+  private readonly wishes = new Map<number, GrantKey>();
+  /** Turns of requests that go on without the coordinator. */
+  private openTurn = 0;
 
   constructor(
     private readonly end: CoordinatorWorkerEnd,
@@ -47,7 +64,9 @@ export class CoordinatorClient implements ReplyHandler {
     private readonly hash: HalfSipHash,
     private readonly nowMs: () => number,
     private readonly onVerdict: VerdictHandler,
-  ) {}
+  ) {
+    this.keyGrants = new KeyGrants((rest) => end.giveBackKeyGrant(rest));
+  }
 
   /**
    * Asks for one try of the exchange. `limiterKeys` are what the route's limiters count by.
@@ -59,20 +78,86 @@ export class CoordinatorClient implements ReplyHandler {
     limiterKeys: readonly string[],
     nowMs: number,
   ): number {
-    const { limiters, upstream } = route;
-    if (limiters.length === 0) {
-      const targetIndex = this.grants.tryTake(upstream.index, nowMs);
-      if (targetIndex !== -1) {
-        exchange.targetIndex = targetIndex;
-        exchange.ticket = 0;
-        exchange.isAdmitted = true;
-        return ASK_ADMITTED;
-      }
+    if (route.config.onCoordinatorLost !== 'wait' && this.isLost(nowMs)) {
+      return route.config.onCoordinatorLost === 'closed'
+        ? ASK_CLOSED
+        : this.admitOpen(exchange, route);
     }
+    const { limiters, grantedLimiter } = route;
+    if (grantedLimiter !== null) {
+      return this.askWithKeyGrant(exchange, route, limiterKeys[0] ?? '', nowMs);
+    }
+    if (limiters.length === 0 && this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
     this.fillAsk(route);
     this.addLimits(route, limiterKeys);
-    if (limiters.length === 0) this.fields.flags = this.grants.askFlags(upstream.index, nowMs);
+    if (limiters.length === 0) {
+      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    }
     return this.sendAsk(exchange);
+  }
+
+  /** Lets a request through without a limit; ASK_CLOSED: every target's breaker is open. */
+  admitOpen(exchange: Exchange, route: WorkerRoute): number {
+    const { targetIndexes } = route.upstream;
+    for (let step = 0; step < targetIndexes.length; step += 1) {
+      this.openTurn = (this.openTurn + 1) & 0x7fffffff;
+      const targetIndex = targetIndexes[this.openTurn % targetIndexes.length];
+      if (targetIndex === undefined || !this.end.targets.isFree(targetIndex)) continue;
+      this.beginGranted(exchange, targetIndex);
+      return ASK_OPEN;
+    }
+    return ASK_CLOSED;
+  }
+
+  /** Under a grant for its key and one for its target a request waits for nobody. */
+  private askWithKeyGrant(
+    exchange: Exchange,
+    route: WorkerRoute,
+    limiterKey: string,
+    nowMs: number,
+  ): number {
+    const limiter = defined(route.grantedLimiter ?? undefined, 'a limit that may be granted');
+    this.hash.hash(limiterKey);
+    const { high, low } = this.hash;
+    const grant = this.keyGrants.entryOf(limiter.index, high, low, nowMs);
+    const isGranted = grant.isValid(nowMs);
+    if (isGranted && this.tryTarget(exchange, route, nowMs)) {
+      grant.take();
+      exchange.limitFields = grantedFields(route, grant, nowMs);
+      return ASK_ADMITTED;
+    }
+    const wish = grant.wish(nowMs);
+    this.fillAsk(route);
+    addLimit(this.fields, limiter.index, high, low);
+    // Turns in advance are of use only where admissions are at hand as well.
+    if (isGranted || wish > 0) {
+      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    }
+    this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
+    const asked = this.sendAsk(exchange);
+    if (wish > 0 && asked === ASK_PENDING) {
+      this.wishes.set(exchange.askId, { limiterIndex: limiter.index, high, low });
+    }
+    return asked;
+  }
+
+  private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
+    const targetIndex = this.grants.tryTake(route.upstream.index, nowMs);
+    if (targetIndex === NO_TARGET) return false;
+    this.beginGranted(exchange, targetIndex);
+    this.askAhead(route, nowMs);
+    return true;
+  }
+
+  private beginGranted(exchange: Exchange, targetIndex: number): void {
+    exchange.targetIndex = targetIndex;
+    exchange.ticket = 0;
+    exchange.isAdmitted = true;
+    this.end.beginGranted(targetIndex);
+  }
+
+  private isLost(nowMs: number): boolean {
+    return nowMs - this.end.lastBeatMs() > COORDINATOR_LOST_MS;
   }
 
   /**
@@ -83,6 +168,25 @@ export class CoordinatorClient implements ReplyHandler {
     this.fillAsk(route);
     this.fields.triedMask = triedMask;
     return this.sendAsk(exchange);
+  }
+
+  /** Sends for the next turns when half of those at hand are used, so that nobody has to wait. */
+  private askAhead(route: WorkerRoute, nowMs: number): void {
+    const { index } = route.upstream;
+    const flags = this.grants.aheadFlags(index, nowMs);
+    if (flags === 0) return;
+    // The last one got no answer in time: it is given up, like an ask that waits in vain.
+    if (this.ahead.delete(index)) this.end.abandonAsk();
+    this.fillAsk(route);
+    this.fields.flags = flags;
+    if (this.end.ask(this.fields)) this.ahead.set(index, this.fields.askId);
+  }
+
+  private onReplyAhead(reply: ReplyView): boolean {
+    if (this.ahead.get(reply.upstreamIndex) !== reply.askId) return false;
+    this.ahead.delete(reply.upstreamIndex);
+    this.grants.onReply(reply, this.nowMs());
+    return true;
   }
 
   private sendAsk(exchange: Exchange): number {
@@ -116,6 +220,7 @@ export class CoordinatorClient implements ReplyHandler {
   abandon(exchange: Exchange): void {
     if (exchange.askId === -1) return;
     this.waiting.delete(exchange.askId);
+    this.wishes.delete(exchange.askId);
     exchange.askId = -1;
     this.end.abandonAsk();
   }
@@ -132,10 +237,19 @@ export class CoordinatorClient implements ReplyHandler {
     this.settleTry(exchange, upstreamIndex, OUTCOME_CANCELLED);
   }
 
+  /** Gives back the exchange's place under limits on requests in flight, once. */
+  endInFlight(exchange: Exchange): void {
+    if (exchange.inFlightTicket === 0) return;
+    this.end.tellInFlightEnd(exchange.inFlightTicket);
+    exchange.inFlightTicket = 0;
+  }
+
   onReply(reply: ReplyView): boolean {
+    if ((reply.askFlags & ASK_GRANT_ONLY) !== 0) return this.onReplyAhead(reply);
     const exchange = this.waiting.get(reply.askId);
     if (exchange === undefined) return false;
-    if (exchange.askFlags === ASK_WANTS_GRANT) this.grants.onReply(reply, this.nowMs());
+    this.grants.onReply(reply, this.nowMs());
+    this.takeKeyGrant(reply);
     this.waiting.delete(reply.askId);
     assert(exchange.askId === reply.askId, 'an exchange waits for its own ask');
     exchange.askId = -1;
@@ -143,9 +257,17 @@ export class CoordinatorClient implements ReplyHandler {
       exchange.targetIndex = reply.targetIndex;
       exchange.ticket = reply.ticket;
       exchange.isAdmitted = true;
+      if (reply.inFlightTicket !== 0) exchange.inFlightTicket = reply.inFlightTicket;
     }
     this.onVerdict(exchange, reply);
     return true;
+  }
+
+  private takeKeyGrant(reply: ReplyView): void {
+    const key = this.wishes.get(reply.askId);
+    if (key === undefined) return;
+    this.wishes.delete(reply.askId);
+    this.keyGrants.onReply(key, reply, this.nowMs());
   }
 
   /** Reads all replies; returns how many. */
@@ -155,10 +277,20 @@ export class CoordinatorClient implements ReplyHandler {
 
   /** Publishes asks and outcomes. True: some found no room yet, flush again soon. */
   flush(): boolean {
+    if (this.keyGrants.openCount > 0) this.keyGrants.giveBackVoid(this.nowMs());
     return this.end.flush();
   }
 
   get pendingAsks(): number {
     return this.waiting.size;
   }
+}
+
+/** What the reply under a grant says: the limit as it was when the grant came. */
+function grantedFields(route: WorkerRoute, grant: KeyGrant, nowMs: number): string {
+  const limiter = route.grantedLimiter;
+  if (limiter === null || limiter.mode !== 'enforce') return '';
+  const remaining = grant.remaining + grant.left * limiter.cost;
+  const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
+  return route.policyField + rateLimitField(limiter, remaining, resetMs);
 }
