@@ -156,6 +156,7 @@ export class Gateway {
       counters: [this.counters, ...this.supervisor.counters],
       targets: this.supervisor.coordinator.memory.targets,
       coordinatorStatus: this.supervisor.coordinator.memory.status,
+      limitCounts: this.supervisor.coordinator.memory.limitCounts,
       live: () => this.liveFigures(),
     });
     const isReady = (): boolean => this.state === 'running' && this.supervisor.isReady;

@@ -6,6 +6,7 @@
 import { monotonicMs } from '../base/clock.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { CounterBlock } from '../channel/counter-block.js';
+import { LimitCounts } from '../channel/limit-counts.js';
 import { type TargetStateName, TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
@@ -37,6 +38,7 @@ export interface StatsSources {
   readonly counters: readonly SharedArrayBuffer[];
   readonly targets: SharedArrayBuffer;
   readonly coordinatorStatus: SharedArrayBuffer;
+  readonly limitCounts: SharedArrayBuffer;
   live(): LiveFigures;
 }
 
@@ -47,11 +49,13 @@ export class StatsReader {
   private readonly blocks: CounterBlock[];
   private readonly targets: TargetStateView;
   private readonly coordinator: CoordinatorStatus;
+  private readonly limitCounts: LimitCounts;
 
   constructor(private readonly sources: StatsSources) {
     this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
+    this.limitCounts = new LimitCounts(sources.limitCounts);
   }
 
   /** The document that /stats shows. */
@@ -70,6 +74,7 @@ export class StatsReader {
       in_flight: live.inFlight,
       counters: this.processFigures(),
       routes: this.routes(),
+      limits: this.limits(),
       targets: this.targetRows(),
       threads: live.threads,
       workers: this.workers(live),
@@ -110,6 +115,26 @@ export class StatsReader {
       return [route.name, Object.fromEntries(figures)];
     });
     return Object.fromEntries(rows);
+  }
+
+  private limits(): object[] {
+    const { config } = this.sources;
+    const routeOf = new Map<number, string>();
+    for (const route of config.routes) {
+      for (const index of route.limiterIndexes) routeOf.set(index, route.name);
+    }
+    return config.limiters.map(({ index, name, algorithm, limit, windowMs, mode }) => {
+      const figures = Object.entries(this.limitCounts.read(index));
+      return {
+        limit: name,
+        route: routeOf.get(index) ?? '',
+        algorithm,
+        quota: limit,
+        ...(windowMs === 0 ? {} : { window_seconds: windowMs / 1000 }),
+        mode,
+        ...Object.fromEntries(figures.map(([figure, value]) => [snakeCase(figure), value])),
+      };
+    });
   }
 
   private targetRows(): object[] {

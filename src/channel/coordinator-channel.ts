@@ -15,9 +15,8 @@
  * reset when a worker is replaced. Tells count whatever their generation is: what a target did
  * stays true, and a ticket that was given back already is not found again.
  *
- * A coordinator that is started again may see slots twice. An ask seen twice may use up more of
- * a limit, never less; its second reply is for an ask that the worker does not know any more,
- * and the worker gives it back.
+ * A coordinator that is started again may see slots twice. Asks that have their reply are passed
+ * over. One whose reply was never published may use up more of a limit, never less.
  */
 import { assert } from '../base/assert.js';
 import { ASKS_PENDING_MAX, type CoordinatorLaneMemory } from './coordinator-memory.js';
@@ -38,6 +37,9 @@ import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
 import { TargetLoadWriter } from './target-loads.js';
 import { TargetStateView } from './target-states.js';
 import { TellQueue } from './tell-queue.js';
+
+/** A tell that is about a place under a limit only. */
+const NO_TARGET = -1;
 
 /** Called by the worker end for each reply; the view is valid only inside the call. */
 export interface ReplyHandler {
@@ -143,6 +145,20 @@ export class CoordinatorWorkerEnd {
     this.successFlush[targetIndex] = isPlainSuccess ? this.flushes : -1;
     if (!isPlainSuccess) this.mustWake = true;
     if (this.queue.length > 0 || !this.writeTell(tell)) this.queue.push(tell);
+  }
+
+  /** The request that held this place has ended. Visible after a flush. */
+  tellInFlightEnd(ticket: number): void {
+    assert(ticket !== 0, 'only a request that holds a place gives it back');
+    const { told } = this;
+    told.targetIndex = NO_TARGET;
+    told.ticket = 0;
+    told.outcome = OUTCOME_CANCELLED;
+    told.upstreamIndex = 0;
+    told.inFlightTicket = ticket;
+    told.latencyMs = 0;
+    this.mustWake = true;
+    if (this.queue.length > 0 || !this.writeTell(told)) this.queue.push(told);
   }
 
   /**

@@ -3,6 +3,9 @@
  *
  * Thread: any (both ends). Owns the coordinator's side of the rings of all lanes, and the reading
  * side of the control ring.
+ *
+ * A coordinator that ends between publishing replies and giving the asks back leaves asks behind
+ * that were answered. The next one finds their replies in the ring, and passes over those asks.
  */
 import { assert } from '../base/assert.js';
 import {
@@ -16,6 +19,7 @@ import type { WakePort } from './coordinator-messages.js';
 import {
   AskView,
   ReplyFields,
+  ReplyView,
   SLOT_ASK,
   SLOT_TELL,
   TellView,
@@ -52,6 +56,8 @@ interface CoordinatorLane {
   readonly index: number;
   readonly requests: SlotRingConsumer;
   readonly replies: SlotRingProducer;
+  /** Asks that the coordinator before us has answered, and that may still be in the ring. */
+  readonly answered: Set<number>;
   wakePort: WakePort | null;
 }
 
@@ -69,12 +75,12 @@ export class CoordinatorEnd {
   constructor(memory: CoordinatorMemory) {
     this.status = new CoordinatorStatus(memory.status);
     this.control = new SlotRingConsumer(memory.control);
-    this.lanes = memory.lanes.map((rings, index) => ({
-      index,
-      requests: new SlotRingConsumer(rings.requests),
-      replies: new SlotRingProducer(rings.replies),
-      wakePort: null,
-    }));
+    this.lanes = memory.lanes.map((rings, index) => {
+      const requests = new SlotRingConsumer(rings.requests);
+      const replies = new SlotRingProducer(rings.replies);
+      const answered = answeredAsks(replies, this.status.generationOf(index));
+      return { index, requests, replies, answered, wakePort: null };
+    });
   }
 
   /** Wakes the worker at once: replies may have been published while there was no port. */
@@ -150,6 +156,7 @@ export class CoordinatorEnd {
       this.publishReplies(lane);
       lane.requests.release();
     }
+    if (count > 0) lane.answered.clear();
     return count;
   }
 
@@ -178,6 +185,7 @@ export class CoordinatorEnd {
       this.status.count(STALE_ASKS, 1);
       return;
     }
+    if (lane.answered.delete(this.ask.askId)) return;
     // Before the decision: what cannot be answered must not use up a limit.
     if (!lane.replies.hasRoom()) {
       this.status.count(UNANSWERED_ASKS, 1);
@@ -192,4 +200,15 @@ export class CoordinatorEnd {
     if (!lane.replies.publish() || !lane.replies.takeParked()) return;
     lane.wakePort?.postMessage(0);
   }
+}
+
+/** A batch is given back after its replies are published: all of them may be seen again. */
+function answeredAsks(replies: SlotRingProducer, generation: number): Set<number> {
+  const answered = new Set<number>();
+  const view = new ReplyView();
+  for (const base of replies.lastPublished(LANE_BATCH_MAX)) {
+    view.bind(replies.words, base);
+    if (view.generation === generation) answered.add(view.askId);
+  }
+  return answered;
 }

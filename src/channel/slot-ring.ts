@@ -101,6 +101,12 @@ export class SlotRingProducer extends SlotRingEnd {
     return used;
   }
 
+  /** The bases of the slots that were published last, at most so many, the newest first. */
+  lastPublished(countMax: number): number[] {
+    const count = Math.min(countMax, this.slotCount);
+    return Array.from({ length: count }, (_, back) => this.baseOf(this.publishedTail - 1 - back));
+  }
+
   /** Whether the consumer had parked: whoever gets true must wake it, nobody else will. */
   takeParked(): boolean {
     return Atomics.exchange(this.words, PARKED_WORD, 0) === 1;

@@ -43,6 +43,8 @@ export const COUNTERS = {
   retryBudgetExhausted: 21,
   /** Second tries beside a slow first one. */
   hedges: 22,
+  /** Admitted without limits since the coordinator was lost and the route says `open`. */
+  openAdmissions: 23,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

@@ -12,6 +12,7 @@ import {
   ASK_KEY_GRANT_SHIFT,
   addLimit,
   createAskFields,
+  NO_PREFERENCE,
   OUTCOME_CANCELLED,
   type ReplyView,
   VERDICT_ADMITTED,
@@ -20,6 +21,7 @@ import type { Exchange } from './exchange.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
 import { rateLimitField } from './rate-limit-fields.js';
 import { NO_TARGET, type TargetGrants } from './target-grants.js';
+import type { TargetPreference } from './target-preference.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const ASK_ADMITTED = 0;
@@ -62,6 +64,7 @@ export class CoordinatorClient implements ReplyHandler {
     private readonly end: CoordinatorWorkerEnd,
     private readonly grants: TargetGrants,
     private readonly hash: HalfSipHash,
+    private readonly preference: TargetPreference,
     private readonly nowMs: () => number,
     private readonly onVerdict: VerdictHandler,
   ) {
@@ -83,6 +86,7 @@ export class CoordinatorClient implements ReplyHandler {
         ? ASK_CLOSED
         : this.admitOpen(exchange, route);
     }
+    this.preference.look(exchange, route.upstream);
     const { limiters, grantedLimiter } = route;
     if (grantedLimiter !== null) {
       return this.askWithKeyGrant(exchange, route, limiterKeys[0] ?? '', nowMs);
@@ -142,6 +146,8 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
+    // A grant knows nothing of what this request wants.
+    if (exchange.preferredTarget !== NO_PREFERENCE) return false;
     const targetIndex = this.grants.tryTake(route.upstream.index, nowMs);
     if (targetIndex === NO_TARGET) return false;
     this.beginGranted(exchange, targetIndex);
@@ -190,6 +196,8 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   private sendAsk(exchange: Exchange): number {
+    this.fields.balanceHash = exchange.balanceHash;
+    this.fields.preferredTarget = exchange.preferredTarget;
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
     exchange.askId = this.fields.askId;
     exchange.askFlags = this.fields.flags;

@@ -45,6 +45,11 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.coordinatorAsks);
   }
 
+  /** Admitted without a limit, since the coordinator was lost. */
+  countOpen(): void {
+    this.counters.add(COUNTERS.openAdmissions);
+  }
+
   countAskTimeout(): void {
     this.counters.add(COUNTERS.askTimeouts);
   }

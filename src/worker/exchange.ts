@@ -66,6 +66,12 @@ export class Exchange {
 
   /** Limit fields of the reply, each beginning with CRLF; empty without a limit. */
   limitFields = '';
+  /** What a consistent hash goes by. */
+  balanceHash = 0;
+  /** Position of the target that the client brought a cookie of, or -1. */
+  preferredTarget = -1;
+  /** Place under limits on requests in flight; 0: none. */
+  inFlightTicket = 0;
   /** The ask that waits for its reply; -1: none. */
   askId = -1;
   askFlags = 0;

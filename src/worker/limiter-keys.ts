@@ -1,9 +1,10 @@
 /**
  * What the limits of a route count a request by, as text.
  *
- * Thread: worker. Parts are separated by a character that none of them can contain, and each
+ * Thread: worker. Client addresses count by network: see networkOf. Parts are separated by a character that none of them can contain, and each
  * begins with a letter for its kind: no two keys that differ have the same text.
  */
+import { networkOf } from '../base/ip-address.js';
 import type { LimiterKey } from '../config/compiled-config.js';
 import type { Exchange } from './exchange.js';
 import type { WorkerRoute } from './worker-route.js';
@@ -24,7 +25,7 @@ function partOf(exchange: Exchange, key: LimiterKey): string {
     case 'header':
       return `h${exchange.fields.value(key.header)}`;
     case 'clientIp':
-      return `i${exchange.clientIp}`;
+      return `i${networkOf(exchange.clientIp)}`;
     default:
       return 'r';
   }

@@ -9,13 +9,7 @@
 import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import type { RequestIdSource } from '../base/request-id.js';
-import {
-  type ReplyView,
-  VERDICT_ADMITTED,
-  VERDICT_CIRCUIT_OPEN,
-  VERDICT_NO_HEALTHY_TARGET,
-  VERDICT_RATE_LIMITED,
-} from '../channel/coordinator-records.js';
+import { type ReplyView, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
 import {
   HEAD_METHOD,
   HEAD_PEER,
@@ -27,6 +21,8 @@ import { normalizePath } from '../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
 import {
   ASK_ADMITTED,
+  ASK_CLOSED,
+  ASK_OPEN,
   ASK_PENDING,
   ASK_WAIT_MS,
   type CoordinatorClient,
@@ -43,13 +39,14 @@ import {
 } from './exchange.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
 import { limiterKeys } from './limiter-keys.js';
-import { rateLimitFields, retryAfterField } from './rate-limit-fields.js';
+import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { RetryLoop } from './retry-loop.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { TrustedProxies } from './upstream/trusted-proxies.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
+import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 import type { WorkerRoute } from './worker-route.js';
 
 /** How long a body that is collected before it is sent may take. */
@@ -247,6 +244,11 @@ export class RequestPipeline {
       this.parts.ledger.countGranted();
       return 'next';
     }
+    if (asked === ASK_OPEN) {
+      this.parts.ledger.countOpen();
+      return 'next';
+    }
+    if (asked === ASK_CLOSED) return this.refuseLost(exchange);
     if (asked !== ASK_PENDING) {
       return this.refuse(exchange, PROBLEMS.overloaded, 'Too many requests wait.', RETRY_SOON);
     }
@@ -266,7 +268,8 @@ export class RequestPipeline {
     const { limiters = [] } = exchange.route ?? {};
     const limiter = limiters.find((one) => one.index === reply.limiterIndex);
     if (limiter !== undefined) {
-      exchange.limitFields = rateLimitFields(limiter, reply.remaining, reply.resetMs);
+      const field = rateLimitField(limiter, reply.remaining, reply.resetMs);
+      exchange.limitFields = exchange.route?.policyField + field;
     }
     if (reply.verdict === VERDICT_ADMITTED) {
       exchange.phase++;
@@ -327,12 +330,31 @@ export class RequestPipeline {
     if (exchange.phase === PHASE_ADMIT) {
       this.parts.coordinator.abandon(exchange);
       this.parts.ledger.countAskTimeout();
-      this.refuse(exchange, PROBLEMS.coordinatorLost, 'No decision came in time.', RETRY_SOON);
+      this.goOnWithoutCoordinator(exchange);
     } else if (exchange.phase === PHASE_FORWARD) {
       this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body did not come in time.');
     } else if (exchange.phase === PHASE_REPLY) {
       this.guard(exchange, () => this.parts.tries.onDeadline(exchange, nowMs));
     }
+  }
+
+  /** No decision came in time: the route says what becomes of the request. */
+  private goOnWithoutCoordinator(exchange: Exchange): void {
+    const { route } = exchange;
+    const isOpen =
+      route?.config.onCoordinatorLost === 'open' &&
+      this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
+    if (!isOpen) {
+      this.refuseLost(exchange);
+      return;
+    }
+    this.parts.ledger.countOpen();
+    exchange.phase++;
+    this.advance(exchange);
+  }
+
+  private refuseLost(exchange: Exchange): PhaseResult {
+    return this.refuse(exchange, PROBLEMS.coordinatorLost, 'No decision came in time.', RETRY_SOON);
   }
 
   private refuse(
@@ -359,6 +381,7 @@ export class RequestPipeline {
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
     const { route } = exchange;
+    this.parts.coordinator.endInFlight(exchange);
     if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
     this.parts.ledger.close(exchange, this.parts.nowMs());
@@ -367,27 +390,3 @@ export class RequestPipeline {
 }
 
 const RETRY_SOON = '\r\nRetry-After: 1';
-
-function problemOfVerdict(verdict: number): ProblemKind {
-  switch (verdict) {
-    case VERDICT_RATE_LIMITED:
-      return PROBLEMS.rateLimited;
-    case VERDICT_CIRCUIT_OPEN:
-      return PROBLEMS.circuitOpen;
-    case VERDICT_NO_HEALTHY_TARGET:
-      return PROBLEMS.noHealthyTarget;
-    default:
-      return PROBLEMS.internal;
-  }
-}
-
-function detailOfVerdict(verdict: number): string {
-  switch (verdict) {
-    case VERDICT_RATE_LIMITED:
-      return 'The limit of this route is used up; Retry-After says when to come back.';
-    case VERDICT_CIRCUIT_OPEN:
-      return 'The targets of this route have failed too often and are given a rest.';
-    default:
-      return 'No target of this route can take requests now.';
-  }
-}

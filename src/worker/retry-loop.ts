@@ -43,10 +43,10 @@ import type { ExchangeLedger } from './exchange-ledger.js';
 import { isStaleConnection, type RetryPlanner } from './retry-planner.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { HeldReply } from './upstream/held-reply.js';
+import { outcomeOfEnd, outcomeOfStatus } from './upstream/outcome-class.js';
 import { buildReplyFields, type ReplyFieldBlock } from './upstream/reply-fields.js';
 import { retryAfterMs } from './upstream/retry-after.js';
-import { areAllTried, bitOfTarget } from './upstream/tried-targets.js';
-import { outcomeOfProblem, outcomeOfStatus } from './upstream/try-outcome.js';
+import { bitOfTarget } from './upstream/tried-targets.js';
 import { upstreamProblem } from './upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from './upstream/upstream-try.js';
 
@@ -159,7 +159,9 @@ export class RetryLoop implements TryListener {
   private onTryFailed(attempt: UpstreamTry, kind: TryEndKind, problem: ProblemKind): void {
     const { exchange } = attempt;
     this.parts.ledger.countTryFailure(attempt.targetIndex, problem);
-    this.settle(attempt, outcomeOfProblem(problem));
+    const isOurs = problem === PROBLEMS.internal;
+    // A request that we could not even hand over says nothing about the target.
+    this.settle(attempt, isOurs ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange)));
     exchange.lastProblem = problem;
     this.leaveAir(exchange, attempt);
     if (exchange.isReplyStarted) {
@@ -167,7 +169,6 @@ export class RetryLoop implements TryListener {
     } else if (!isTryUnderWay(exchange)) {
       // What was to be sent together with its body has not been sent.
       exchange.isHeadHeld = false;
-      const isOurs = problem === PROBLEMS.internal;
       if (!isOurs && this.plan(exchange, { kind, status: 0 }, 0)) this.waitOrResume(exchange);
       else this.giveLast(exchange);
     }
@@ -183,7 +184,7 @@ export class RetryLoop implements TryListener {
     if (!isHeld) return false;
     this.dropHeld(exchange);
     exchange.held = new HeldReply(attempt, status, buildReplyFields(rawFields));
-    this.settle(attempt, outcomeOfStatus(status));
+    this.settle(attempt, outcomeOfStatus(status, upstreamOf(exchange)));
     if (exchange.resumeAtMs !== NEVER_MS) this.waitOrResume(exchange);
     return true;
   }
@@ -201,8 +202,6 @@ export class RetryLoop implements TryListener {
   /** The back-off is over. */
   private resume(exchange: Exchange): void {
     exchange.resumeAtMs = NEVER_MS;
-    // With every target tried, each may have another chance.
-    if (areAllTried(upstreamOf(exchange), exchange.triedMask)) exchange.triedMask = 0;
     if (!this.ask(exchange)) this.giveLast(exchange);
   }
 
@@ -224,7 +223,11 @@ export class RetryLoop implements TryListener {
   onVerdict(exchange: Exchange, reply: ReplyView): void {
     exchange.askDeadlineMs = NEVER_MS;
     const { currentTry } = exchange;
-    if (reply.verdict !== VERDICT_ADMITTED) {
+    const isAdmitted = reply.verdict === VERDICT_ADMITTED;
+    // With no other left the coordinator names one that was tried: good for a retry only.
+    const isBeside = currentTry?.targetIndex === exchange.targetIndex;
+    if (!isAdmitted || isBeside) {
+      this.parts.coordinator.giveBack(exchange, upstreamOf(exchange).index);
       if (currentTry === null) this.giveLast(exchange);
       else this.arm(exchange);
       return;
@@ -280,7 +283,7 @@ export class RetryLoop implements TryListener {
     const problem = PROBLEMS.routeTimeout;
     const target = exchange.currentTry?.targetIndex ?? -1;
     if (target !== -1) this.parts.ledger.countTryFailure(target, problem);
-    this.endTries(exchange, outcomeOfProblem(problem));
+    this.endTries(exchange, outcomeOfEnd(END_TIMEOUT, upstreamOf(exchange)));
     this.parts.onFailed(exchange, problem);
   }
 
@@ -349,7 +352,7 @@ export class RetryLoop implements TryListener {
     exchange.currentTry = null;
     if (attempt !== null) {
       attempt.detach();
-      this.settle(attempt, outcomeOfStatus(exchange.status));
+      this.settle(attempt, outcomeOfStatus(exchange.status, upstreamOf(exchange)));
     }
     this.parts.onReplyComplete(exchange);
   }

@@ -41,6 +41,7 @@ import { RequestPipeline } from './request-pipeline.js';
 import { RetryLoop } from './retry-loop.js';
 import { RetryPlanner } from './retry-planner.js';
 import { TargetGrants } from './target-grants.js';
+import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
 import { compileWorkerRoutes } from './worker-route.js';
@@ -86,12 +87,15 @@ export class WorkerRuntime implements RecordHandler {
     const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
-    this.coordinator = this.createCoordinatorClient(task);
+    const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
+    const preference = new TargetPreference(config, hash);
+    this.coordinator = this.createCoordinatorClient(task, hash, preference);
     this.forwarder = new Forwarder({
       config,
       trustedProxies,
       ledger,
       replies: this.replies,
+      preference,
       nowMs: monotonicMs,
     });
     const tries = new RetryLoop({
@@ -125,12 +129,15 @@ export class WorkerRuntime implements RecordHandler {
     this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
   }
 
-  private createCoordinatorClient(task: LaneTask): CoordinatorClient {
+  private createCoordinatorClient(
+    task: LaneTask,
+    hash: HalfSipHash,
+    preference: TargetPreference,
+  ): CoordinatorClient {
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const targetIndexes = task.config.upstreams.map((upstream) => upstream.targetIndexes);
     const grants = new TargetGrants(targetIndexes, end.targets);
-    const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
-    return new CoordinatorClient(end, grants, hash, monotonicMs, (exchange, reply) =>
+    return new CoordinatorClient(end, grants, hash, preference, monotonicMs, (exchange, reply) =>
       this.pipeline.onVerdict(exchange, reply),
     );
   }

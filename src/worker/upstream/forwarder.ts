@@ -16,6 +16,7 @@ import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
 import type { ReplyWriter } from '../reply-writer.js';
+import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
 import { buildForwardedFields } from './forwarded-fields.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
@@ -30,6 +31,7 @@ export interface ForwarderParts {
   readonly config: CompiledConfig;
   readonly trustedProxies: TrustedProxies;
   readonly replies: ReplyWriter;
+  readonly preference: TargetPreference;
   readonly ledger: ExchangeLedger;
   nowMs(): number;
 }
@@ -146,7 +148,7 @@ export class Forwarder {
   /** True: the reply is complete with its head. */
   deliverHead(exchange: Exchange, status: number, block: ReplyFieldBlock): boolean {
     exchange.status = status;
-    exchange.replyFields = block.fields;
+    exchange.replyFields = block.fields + this.parts.preference.cookieField(exchange);
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';
     exchange.replyBodyBytes = status === 204 ? -1 : block.bodyBytes;
     exchange.activeMs = this.parts.nowMs();

@@ -11,10 +11,3 @@ export function bitOfTarget(upstream: CompiledUpstream, targetIndex: number): nu
   const position = upstream.targetIndexes.indexOf(targetIndex);
   return position >= 0 && position < TRIED_POSITIONS_MAX ? 1 << position : 0;
 }
-
-/** Whether no target is left that was not tried. */
-export function areAllTried(upstream: CompiledUpstream, triedMask: number): boolean {
-  return upstream.targetIndexes.every(
-    (targetIndex) => (bitOfTarget(upstream, targetIndex) & triedMask) !== 0,
-  );
-}
