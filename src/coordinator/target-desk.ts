@@ -10,8 +10,6 @@ import {
   type AskView,
   OUTCOME_5XX,
   OUTCOME_CANCELLED,
-  OUTCOME_FAILURE,
-  OUTCOME_MASK,
   type ReplyFields,
   type TellView,
   VERDICT_ADMITTED,
@@ -110,10 +108,9 @@ export class TargetDesk {
   /** What came of a try. */
   settle(tell: TellView, nowMs: number): void {
     this.breakers.settle(tell, nowMs);
-    const kind = tell.outcome & OUTCOME_MASK;
-    if (kind === OUTCOME_CANCELLED) return;
-    const isBad = kind === OUTCOME_FAILURE || (tell.outcome & OUTCOME_5XX) !== 0;
-    this.health.onAnswer(tell.targetIndex, isBad, nowMs);
+    // Without anything added a cancelled try says nothing, good or bad.
+    if (tell.outcome === OUTCOME_CANCELLED) return;
+    this.health.onAnswer(tell.targetIndex, (tell.outcome & OUTCOME_5XX) !== 0, nowMs);
   }
 
   /** What a health check found. */

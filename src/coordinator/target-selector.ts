@@ -210,7 +210,10 @@ export class TargetSelector implements Candidates, TurnAccounts {
     const { turns, random } = this.tables;
     const { index } = this.upstream;
     const position = selectRoundRobin(this, turns.cursorOf(index), random);
-    if (position !== NO_POSITION) turns.setCursor(index, stepForward(position, 1, this.count));
+    // A retry takes nobody's turn: else every next request would begin at the target that failed.
+    if (position !== NO_POSITION && this.triedMask === 0) {
+      turns.setCursor(index, stepForward(position, 1, this.count));
+    }
     return position;
   }
 

@@ -10,8 +10,7 @@
  *                 ▼   │
  *             back-off, ask (no limit, tried targets named)
  *
- * A try that failed is settled before the next is asked for. What is retried, and how soon, is
- * policy/retry's to say; every wait is on the deadline wheel.
+ * A try that failed is settled before the next is asked for. Every wait is on the deadline wheel.
  * Invariant: each try is settled once, by settle(); release() leaves none behind.
  */
 import { defined } from '../base/assert.js';
@@ -225,8 +224,7 @@ export class RetryLoop implements TryListener {
     const { currentTry } = exchange;
     const isAdmitted = reply.verdict === VERDICT_ADMITTED;
     // With no other left the coordinator names one that was tried: good for a retry only.
-    const isBeside = currentTry?.targetIndex === exchange.targetIndex;
-    if (!isAdmitted || isBeside) {
+    if (!isAdmitted || currentTry?.targetIndex === exchange.targetIndex) {
       this.parts.coordinator.giveBack(exchange, upstreamOf(exchange).index);
       if (currentTry === null) this.giveLast(exchange);
       else this.arm(exchange);
@@ -281,8 +279,8 @@ export class RetryLoop implements TryListener {
 
   private onRouteDeadline(exchange: Exchange): void {
     const problem = PROBLEMS.routeTimeout;
-    const target = exchange.currentTry?.targetIndex ?? -1;
-    if (target !== -1) this.parts.ledger.countTryFailure(target, problem);
+    const { currentTry } = exchange;
+    if (currentTry !== null) this.parts.ledger.countTryFailure(currentTry.targetIndex, problem);
     this.endTries(exchange, outcomeOfEnd(END_TIMEOUT, upstreamOf(exchange)));
     this.parts.onFailed(exchange, problem);
   }
@@ -341,9 +339,8 @@ export class RetryLoop implements TryListener {
   }
 
   private deliverHead(exchange: Exchange, status: number, block: ReplyFieldBlock): void {
-    const idleMs = upstreamOf(exchange).timeouts.idleMs;
     if (this.parts.forwarder.deliverHead(exchange, status, block)) this.complete(exchange);
-    else this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + idleMs);
+    else this.onIdleDeadline(exchange, exchange.activeMs);
   }
 
   /** The reply is complete for the client; undici may still have its end to read. */

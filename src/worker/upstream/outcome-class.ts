@@ -1,39 +1,29 @@
 /**
- * What the coordinator is told of a try: whether it counts against the target.
+ * What the coordinator is told of a try, which depends on what the upstream's breaker counts.
  *
- * Thread: worker. The breaker goes by `failureOn` of the upstream; ejection of outliers by whether
- * the answer was a 5xx, or there was none, whatever the breaker makes of it.
+ * Thread: worker. Ejection of outliers goes by whether the answer was a 5xx, or there was none,
+ * whatever the breaker makes of it.
  */
-import { PROBLEMS, type ProblemKind } from '../../base/gateway-error.js';
 import {
   OUTCOME_5XX,
   OUTCOME_CANCELLED,
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
 } from '../../channel/coordinator-records.js';
-import type { CompiledBreaker } from '../../config/compiled-config.js';
-import { isConnectFailure } from './upstream-error.js';
+import type { CompiledUpstream } from '../../config/compiled-config.js';
+import { END_NOT_SENT, END_TIMEOUT, type TryEndKind } from '../../policy/retry/retry-rule.js';
 
-type FailureOn = CompiledBreaker['failureOn'];
-
-const STATUS_GATEWAY_TIMEOUT = 504;
-
-/** A reply with this status came, and was complete or was given up. */
-export function outcomeOfStatus(failureOn: FailureOn, status: number): number {
+/** A reply with this status came. */
+export function outcomeOfStatus(status: number, upstream: CompiledUpstream): number {
+  const { status5xx, statuses } = upstream.circuitBreaker.failureOn;
   const is5xx = status >= 500;
-  const isFailure = (is5xx && failureOn.status5xx) || failureOn.statuses.includes(status);
+  const isFailure = (is5xx && status5xx) || statuses.includes(status);
   return (isFailure ? OUTCOME_FAILURE : OUTCOME_SUCCESS) | (is5xx ? OUTCOME_5XX : 0);
 }
 
-/** No reply came, or it broke off. */
-export function outcomeOfProblem(failureOn: FailureOn, problem: ProblemKind): number {
-  // A request that we could not even hand over says nothing about the target.
-  if (problem === PROBLEMS.internal) return OUTCOME_CANCELLED;
-  return (isFailure(failureOn, problem) ? OUTCOME_FAILURE : OUTCOME_SUCCESS) | OUTCOME_5XX;
-}
-
-function isFailure(failureOn: FailureOn, problem: ProblemKind): boolean {
-  if (isConnectFailure(problem)) return failureOn.connectFailure;
-  if (problem.status === STATUS_GATEWAY_TIMEOUT) return failureOn.timeout;
-  return failureOn.reset;
+/** No reply came, or it broke off. What the breaker does not count says nothing to it. */
+export function outcomeOfEnd(kind: TryEndKind, upstream: CompiledUpstream): number {
+  const { connectFailure, timeout, reset } = upstream.circuitBreaker.failureOn;
+  const isCounted = kind === END_NOT_SENT ? connectFailure : kind === END_TIMEOUT ? timeout : reset;
+  return (isCounted ? OUTCOME_FAILURE : OUTCOME_CANCELLED) | OUTCOME_5XX;
 }
