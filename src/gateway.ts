@@ -155,6 +155,7 @@ export class Gateway {
       config: this.config,
       counters: [this.counters, ...this.supervisor.counters],
       targets: this.supervisor.coordinator.memory.targets,
+      loads: this.supervisor.coordinator.memory.loads,
       coordinatorStatus: this.supervisor.coordinator.memory.status,
       limitCounts: this.supervisor.coordinator.memory.limitCounts,
       live: () => this.liveFigures(),

@@ -3,10 +3,12 @@
  *
  * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks nobody.
  */
+import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { LimitCounts } from '../channel/limit-counts.js';
+import { TargetLoadView } from '../channel/target-loads.js';
 import { type TargetStateName, TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
@@ -16,6 +18,7 @@ import {
   TARGET_COUNTERS,
   targetCounter,
 } from '../observability/counters.js';
+import { standingOf } from './target-standing.js';
 
 /** What changes from moment to moment and is not in shared memory. */
 export interface LiveFigures {
@@ -37,6 +40,7 @@ export interface StatsSources {
   /** The acceptor's block first, then the workers'. */
   readonly counters: readonly SharedArrayBuffer[];
   readonly targets: SharedArrayBuffer;
+  readonly loads: SharedArrayBuffer;
   readonly coordinatorStatus: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
   live(): LiveFigures;
@@ -48,6 +52,7 @@ const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', '
 export class StatsReader {
   private readonly blocks: CounterBlock[];
   private readonly targets: TargetStateView;
+  private readonly loads: TargetLoadView;
   private readonly coordinator: CoordinatorStatus;
   private readonly limitCounts: LimitCounts;
 
@@ -55,6 +60,8 @@ export class StatsReader {
     this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
+    const { loads, config } = sources;
+    this.loads = new TargetLoadView(loads, Math.max(1, config.targets.length), this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
   }
 
@@ -145,13 +152,19 @@ export class StatsReader {
         this.sum(targetCounter(config, target.index, figure)),
       ]);
       const sinceMs = this.targets.sinceMsOf(target.index);
+      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
       return {
         target: target.hostPort,
-        upstream: config.upstreams[target.upstreamIndex]?.name ?? '',
+        upstream: upstream.name,
+        ...standingOf(this.targets, target, upstream),
+        in_flight: this.loads.inFlightOf(target.index),
+        weight: target.weight,
+        backup: target.isBackup,
         circuit_breaker: this.targets.stateNameOf(target.index),
         in_state_seconds: sinceMs === 0 ? null : Math.round(monotonicMs() - sinceMs) / 1000,
         consecutive_failures: this.targets.failuresOf(target.index),
         times_opened: this.targets.opensOf(target.index),
+        ejections: this.targets.ejectionsOf(target.index),
         ...Object.fromEntries(figures),
       };
     });

@@ -69,6 +69,15 @@ const SUCCESSES_WORD = 32;
 const ROLLING_FAILURES_WORD = 42;
 
 const STATE_NAMES = ['CLOSED', 'OPEN', 'HALF_OPEN'] as const;
+/** By the breaker's cause; the first stands for one that was never anything but closed. */
+const BREAKER_CAUSE_NAMES = [
+  'none',
+  'consecutiveFailures',
+  'failureRate',
+  'openPeriodOver',
+  'probeSucceeded',
+  'probeFailed',
+] as const;
 const CHECK_FAILURE_NAMES = [
   'passed',
   'connectFailed',
@@ -78,10 +87,16 @@ const CHECK_FAILURE_NAMES = [
 ] as const;
 
 export type TargetStateName = (typeof STATE_NAMES)[number];
+export type BreakerCauseName = (typeof BREAKER_CAUSE_NAMES)[number];
 export type CheckResultName = (typeof CHECK_FAILURE_NAMES)[number];
 
 export function allocateTargetStates(targetCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, targetCount) * ROW_BYTES);
+}
+
+/** Why a breaker is in its state, in words. */
+export function breakerCauseName(cause: number): BreakerCauseName {
+  return BREAKER_CAUSE_NAMES[cause] ?? 'none';
 }
 
 /** What a prober told, in words. */
@@ -134,9 +149,9 @@ export class TargetStateView {
     return this.word(targetIndex, OPENS_WORD);
   }
 
-  /** Why the breaker is in its state: a cause of the breaker's policy. */
-  causeOf(targetIndex: number): number {
-    return this.word(targetIndex, CAUSE_WORD);
+  /** Why the breaker is in its state. */
+  causeNameOf(targetIndex: number): BreakerCauseName {
+    return breakerCauseName(this.word(targetIndex, CAUSE_WORD));
   }
 
   isProbedOf(targetIndex: number): boolean {

@@ -10,6 +10,7 @@ import { assert, defined } from '../../base/assert.js';
 import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
 import { OUTCOME_MASK, type TellView } from '../../channel/coordinator-records.js';
 import {
+  breakerCauseName,
   TARGET_CLOSED,
   TARGET_HALF_OPEN,
   TARGET_OPEN,
@@ -36,7 +37,7 @@ import {
   settleProbe,
   TICKET_NONE,
 } from '../../policy/circuit-breaker/circuit-breaker.js';
-import { breakerReason, openUntilMs, type TargetListener } from '../target-events.js';
+import { openUntilMs, type TargetListener } from '../target-events.js';
 import { PROBES_MAX, type ProbeHolder, ProbeLedger, type ReleaseHandler } from './probe-ledger.js';
 
 /** The probes that each target may have in flight, by target index. */
@@ -152,7 +153,7 @@ export class TargetTable implements ReleaseHandler {
     const row = this.row.bind(targetIndex);
     const { state: to, sinceMs, openForMs } = row;
     if (from === to) return;
-    const reason = breakerReason(row.cause);
+    const reason = breakerCauseName(row.cause);
     const untilMs = openUntilMs(to, sinceMs, openForMs);
     this.listener.onBreakerTransition({ targetIndex, from, to, reason, atMs, untilMs });
   }
