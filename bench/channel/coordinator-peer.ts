@@ -36,6 +36,7 @@ class AdmitAll implements CoordinatorHandler {
 
   onTell(): void {}
   onReturn(): void {}
+  onSeenAgain(): void {}
   onInFlightEnd(): void {}
   onWorkerLost(): void {}
   onProbe(): void {}

@@ -6,6 +6,7 @@
  *
  * A coordinator that ends between publishing replies and giving the asks back leaves asks behind
  * that were answered. The next one finds their replies in the ring, and passes over those asks.
+ * Of others in that batch it may have taken a place or a probe already: these come back first.
  */
 import { assert } from '../base/assert.js';
 import {
@@ -39,6 +40,11 @@ const STALE_ASKS = counterIndex('staleAsks');
 export interface CoordinatorHandler {
   /** Fills in the reply, which was cleared. */
   onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void;
+  /**
+   * The coordinator before this one may have begun with this ask, whose reply is not out: what it
+   * took for it comes back. The ask itself follows.
+   */
+  onSeenAgain(lane: number, ask: AskView, nowMs: number): void;
   onTell(lane: number, tell: TellView, nowMs: number): void;
   /** A request has ended that counted against a limit on those in flight. */
   onInFlightEnd(ticket: number, nowMs: number): void;
@@ -57,7 +63,9 @@ interface CoordinatorLane {
   readonly requests: SlotRingConsumer;
   readonly replies: SlotRingProducer;
   /** Asks that the coordinator before us has answered, and that may still be in the ring. */
-  readonly answered: Set<number>;
+  readonly answered: ReadonlySet<number>;
+  /** What the coordinator before us may have begun, it began in this batch. */
+  isFirstBatch: boolean;
   wakePort: WakePort | null;
 }
 
@@ -79,7 +87,7 @@ export class CoordinatorEnd {
       const requests = new SlotRingConsumer(rings.requests);
       const replies = new SlotRingProducer(rings.replies);
       const answered = answeredAsks(replies, this.status.generationOf(index));
-      return { index, requests, replies, answered, wakePort: null };
+      return { index, requests, replies, answered, isFirstBatch: true, wakePort: null };
     });
   }
 
@@ -156,7 +164,7 @@ export class CoordinatorEnd {
       this.publishReplies(lane);
       lane.requests.release();
     }
-    if (count > 0) lane.answered.clear();
+    if (count > 0) lane.isFirstBatch = false;
     return count;
   }
 
@@ -185,7 +193,10 @@ export class CoordinatorEnd {
       this.status.count(STALE_ASKS, 1);
       return;
     }
-    if (lane.answered.delete(this.ask.askId)) return;
+    if (lane.isFirstBatch) {
+      if (lane.answered.has(this.ask.askId)) return;
+      handler.onSeenAgain(lane.index, this.ask, this.nowMs);
+    }
     // Before the decision: what cannot be answered must not use up a limit.
     if (!lane.replies.hasRoom()) {
       this.status.count(UNANSWERED_ASKS, 1);

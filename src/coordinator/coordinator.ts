@@ -73,7 +73,7 @@ export class Coordinator implements CoordinatorHandler {
       this.status.count(RATE_LIMITED, 1);
       return;
     }
-    const position = this.targets.choose(lane, ask, nowMs);
+    const position = this.targets.choose(ask, nowMs);
     if (position === NO_POSITION) {
       this.targets.refuse(ask, reply, nowMs);
       return;
@@ -81,6 +81,11 @@ export class Coordinator implements CoordinatorHandler {
     if (isLimited) this.limits.commit(this.hold(lane, ask), ask, reply, nowMs);
     this.targets.admit(lane, ask, position, reply, nowMs);
     if ((ask.flags & ASK_WANTS_GRANT) !== 0) this.targets.grant(lane, ask, reply, nowMs);
+  }
+
+  onSeenAgain(lane: number, ask: AskView, nowMs: number): void {
+    this.limits.releaseOfAsk(this.hold(lane, ask));
+    this.targets.releaseOfAsk(lane, ask, nowMs);
   }
 
   onTell(_lane: number, tell: TellView, nowMs: number): void {

@@ -132,6 +132,11 @@ export class RateLimits implements RowGauge {
     this.describe(reply, true);
   }
 
+  /** The last coordinator may have taken a place for an ask that it did not answer. */
+  releaseOfAsk(holder: PlaceHolder): void {
+    this.ledger.releaseOfAsk(holder);
+  }
+
   /** The request that had this ticket has ended. Does nothing for one that was settled before. */
   settle(ticket: number): void {
     this.ledger.settle(ticket);
@@ -252,7 +257,6 @@ export class RateLimits implements RowGauge {
   }
 
   private takePlaces(holder: PlaceHolder): number {
-    this.ledger.releaseOfAsk(holder);
     const entry = this.ledger.open(holder);
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);

@@ -18,7 +18,6 @@ import {
 } from '../channel/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { AnsweredTries } from './answered-tries.js';
 import { GrantBook } from './grant-book.js';
@@ -67,14 +66,13 @@ export class TargetDesk {
   }
 
   /** The position of the target that the ask is to get, or NO_POSITION. Takes its turn only. */
-  choose(lane: number, ask: AskView, nowMs: number): number {
-    const selector = this.selectorOf(ask);
-    const position = selector.select(ask, nowMs);
-    if (position !== NO_POSITION) return position;
-    // An ask seen again after a restart may find its own probe in the way, in a reply that was
-    // never published: nobody else would ever give that one back.
-    if (!selector.releaseOfAsk(this.hold(lane, ask), nowMs)) return NO_POSITION;
-    return selector.select(ask, nowMs);
+  choose(ask: AskView, nowMs: number): number {
+    return this.selectorOf(ask).select(ask, nowMs);
+  }
+
+  /** The last coordinator may have given a probe for an ask that it did not answer. */
+  releaseOfAsk(lane: number, ask: AskView, nowMs: number): void {
+    this.selectorOf(ask).releaseOfAsk(this.hold(lane, ask), nowMs);
   }
 
   /** Admits the try at the chosen position. */

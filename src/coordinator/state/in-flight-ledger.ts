@@ -35,10 +35,11 @@ const INDEX_MASK = (1 << INDEX_BITS) - 1;
 const SERIAL_MASK = 0x7ff;
 
 /** Asks whose requests have ended already may hold a place for a moment longer. */
-const SPARE_ENTRIES = 4096;
+const SPARE_ENTRIES_MIN = 64;
 
 export function inFlightLedgerBytes(inFlightMax: number): number {
-  return Math.min(inFlightMax + SPARE_ENTRIES, INDEX_MASK) * ENTRY_WORDS * 4;
+  const spare = Math.max(SPARE_ENTRIES_MIN, Math.floor(inFlightMax / 2));
+  return Math.min(inFlightMax + spare, INDEX_MASK) * ENTRY_WORDS * 4;
 }
 
 /** Whose place it is. */

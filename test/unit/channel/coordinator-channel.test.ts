@@ -34,6 +34,7 @@ class HandlerStub implements CoordinatorHandler {
     this.outcomes.push(tell.outcome);
   }
   onReturn(): void {}
+  onSeenAgain(): void {}
   onInFlightEnd(): void {}
   onWorkerLost(lane: number, generation: number): void {
     this.lost.push([lane, generation]);
