@@ -107,12 +107,11 @@ export class TargetSelector implements Candidates, TurnAccounts {
   /**
    * Takes turns in advance and writes their positions; how many. Such turns need no ticket and no
    * look at anything: there are none while a target waits to be probed, which an ask has to do,
-   * or while health is ignored.
+   * while health is ignored, or of backups, which are left as soon as a primary is back.
    */
   selectAhead(positions: Uint8Array, count: number, nowMs: number): number {
     this.look(ANY_TARGET, nowMs);
-    this.tier = this.hasAny(0) ? 0 : BACKUP_BIT;
-    if (this.isPanic[this.tier] || !this.areAllClosed()) return 0;
+    if (this.isPanic[0] || !this.hasAny(0) || !this.areAllClosed()) return 0;
     if (this.count > 1 && !canTakeAhead(this.upstream)) return 0;
     this.mustBeClosed = true;
     let taken = 0;
