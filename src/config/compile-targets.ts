@@ -109,7 +109,11 @@ export function statusRange(text: number | string): readonly [number, number] {
 export function compileOutlierDetection(config: OutlierDetectionConfig): CompiledOutlierDetection {
   const { outlierDetection: fallback } = defaults;
   const baseEjectionMs = durationMs(config.baseEjectionTime ?? fallback.baseEjectionTime);
-  const maxEjectionMs = durationMs(config.maxEjectionTime ?? fallback.maxEjectionTime);
+  const { maxEjectionTime } = config;
+  const maxEjectionMs =
+    maxEjectionTime === undefined
+      ? Math.max(baseEjectionMs, durationMs(fallback.maxEjectionTime))
+      : durationMs(maxEjectionTime);
   return {
     consecutive5xx: config.consecutive5xx ?? fallback.consecutive5xx,
     intervalMs: durationMs(config.interval ?? fallback.interval),

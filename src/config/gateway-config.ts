@@ -227,9 +227,9 @@ export interface OutlierDetectionConfig {
   readonly consecutive5xx?: number;
   /** How long a target must be well for one ejection to be forgiven, 100ms to 1h. Default: 10s. */
   readonly interval?: Duration;
-  /** How long the first ejection lasts; each further one as much longer, 100ms to 1h. Default: 30s. */
+  /** Length of the first ejection, 100ms to 1h; later ones are as much longer. Default: 30s. */
   readonly baseEjectionTime?: Duration;
-  /** Longest ejection, 100ms to 24h. Default: 300s. */
+  /** Longest ejection, 100ms to 24h. Default: 300s, or baseEjectionTime if that is longer. */
   readonly maxEjectionTime?: Duration;
   /** Targets that may be out at once; of two or more, one always may. 0 to 100. Default: 10. */
   readonly maxEjectionPercent?: number;
@@ -264,7 +264,7 @@ export interface RetryConfig {
   readonly backOff?: BackOffConfig;
 }
 
-/** `gatewayError` stands for the statuses 502, 503 and 504; any status of 400 to 599 may be named. */
+/** `gatewayError` stands for the statuses 502, 503 and 504; any of 400 to 599 may be named. */
 export type RetryCondition = 'connectFailure' | 'reset' | 'timeout' | 'gatewayError' | number;
 
 /** The span from which the wait before a retry is drawn. */

@@ -83,8 +83,9 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [LIMITER_KEY_PATTERN]: 'one of "clientIp", "consumer", "route", "header:NAME"',
   [RETRY_CONDITION_PATTERN]:
     'one of "connectFailure", "reset", "timeout", "gatewayError", or a status from 400 to 599',
-  [FAILURE_KIND_PATTERN]: 'one of "connectFailure", "timeout", "reset", "5xx"',
-  [ALL_PATTERN]: '"all"',
+  [FAILURE_KIND_PATTERN]:
+    'one of "connectFailure", "timeout", "reset", "5xx", or a status from 400 to 599',
+  [ALL_PATTERN]: 'an integer from 2 to 10, or "all"',
   [HASH_SOURCE_PATTERN]: 'one of "clientIp", "path", "header:NAME", "cookie:NAME"',
   [STATUS_RANGE_PATTERN]: 'a status or a range of them (written 200, 200-299)',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',

@@ -1,8 +1,9 @@
 /**
  * What the limits of a route count a request by, as text.
  *
- * Thread: worker. Client addresses count by network: see networkOf. Parts are separated by a character that none of them can contain, and each
- * begins with a letter for its kind: no two keys that differ have the same text.
+ * Thread: worker. Client addresses count by network: see networkOf. Parts are separated by a
+ * character that none of them can contain, and each begins with a letter for its kind: no two keys
+ * that differ have the same text.
  */
 import { networkOf } from '../base/ip-address.js';
 import type { LimiterKey } from '../config/compiled-config.js';

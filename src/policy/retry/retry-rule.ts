@@ -1,8 +1,9 @@
 /**
  * Says whether a try that has ended may be followed by another one.
  *
- * Thread: any (pure). A request may be sent again when nothing of it was sent before; or when doing
- * it twice is the same as doing it once, its body is at hand, and no reply has begun for the client.
+ * Thread: any (pure). A request may be sent again when nothing of it was sent before; or when
+ * doing it twice is the same as doing it once, its body is at hand, and no reply has begun for the
+ * client.
  */
 
 /** Nothing of the request was sent. */
