@@ -5,7 +5,8 @@
  *
  * While a grant lasts the worker goes on with the upstream's turns alone, without asking. It
  * passes over a target that is not free any more: one that recovers is tried only with a ticket.
- * When half of a grant is used the next one is asked for, so that nobody has to wait for it.
+ * When half of a grant is used the next one is asked for, so that nobody has to wait for it; one of
+ * the largest is asked for while a whole one is still at hand, since requests come in bursts.
  * Turns that are not used in time are void.
  */
 import { defined } from '../base/assert.js';
@@ -61,7 +62,7 @@ export class TargetGrants {
   /** The flags of an ask that is to bring the next grant and nothing else; 0: it is not due. */
   aheadFlags(upstreamIndex: number, nowMs: number): number {
     const grant = this.grantOf(upstreamIndex);
-    if (!grant.isHalfUsed() || grant.isWanted(nowMs)) return 0;
+    if (!grant.isNextDue() || grant.isWanted(nowMs)) return 0;
     grant.wantedMs = nowMs;
     return ASK_WANTS_GRANT | ASK_GRANT_ONLY;
   }
@@ -94,9 +95,9 @@ class Grant {
     return this.current.left + this.next.left;
   }
 
-  isHalfUsed(): boolean {
-    const { left } = this;
-    return left > 0 && left * 2 <= this.size;
+  isNextDue(): boolean {
+    const reserve = this.size === GRANT_COUNT_MAX ? this.size : this.size / 2;
+    return this.left > 0 && this.left <= reserve;
   }
 
   // An ask whose reply never came must not keep the grants away for ever.

@@ -269,6 +269,21 @@ describe('targets: tries in flight', () => {
     expect(counts).toEqual([2, 2, 2]);
   });
 
+  it('agree with the workers again after a restart while replies were on their way', () => {
+    const loadBalancing = { policy: 'leastRequest' as const, choices: 0 };
+    const rig = aRig({ targetCounts: [2], loadBalancing });
+    const worker = rig.worker(0);
+    for (let count = 0; count < 8; count += 1) worker.ask(anAsk({ askId: 100 + count }));
+    worker.flush();
+    rig.step(0);
+    rig.restartCoordinator();
+    const keeper = new ReplyKeeper();
+    worker.drainReplies(keeper);
+    for (const { targetIndex } of keeper.replies) rig.tell(0, [targetIndex, 0, OUTCOME_SUCCESS]);
+    const picks = rig.askMany(1, [{}, {}, {}, {}]).map((reply) => reply.targetIndex);
+    expect(picks.filter((one) => one === 0)).toHaveLength(2);
+  });
+
   it('are what a naive list says, whoever settles, gives up, dies or is started again', () => {
     const steps = fc.array(
       fc.record({
@@ -300,6 +315,8 @@ describe('targets: tries in flight', () => {
           } else if (kind === 'die') {
             rig.control.replaceWorker(lane);
             tries = tries.filter((one) => one.lane !== lane);
+            // From this moment on, before anybody has noticed.
+            expect(view.inFlightOf(0)).toBe(countAt(tries, 0));
             if (pick > 10) rig.step(0);
             rig.workers[lane] = rig.newWorker(lane);
           } else {
