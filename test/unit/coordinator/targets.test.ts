@@ -273,7 +273,8 @@ describe('targets: tries in flight', () => {
     const loadBalancing = { policy: 'leastRequest' as const, choices: 0 };
     const rig = aRig({ targetCounts: [2], loadBalancing });
     const worker = rig.worker(0);
-    for (let count = 0; count < 8; count += 1) worker.ask(anAsk({ askId: 100 + count }));
+    for (let count = 0; count < 8; count += 1)
+      worker.ask(anAsk({ askId: 100 + count, triedMask: 0b10 }));
     worker.flush();
     rig.step(0);
     rig.restartCoordinator();
