@@ -155,7 +155,9 @@ export class Gateway {
       config: this.config,
       counters: [this.counters, ...this.supervisor.counters],
       targets: this.supervisor.coordinator.memory.targets,
+      loads: this.supervisor.coordinator.memory.loads,
       coordinatorStatus: this.supervisor.coordinator.memory.status,
+      limitCounts: this.supervisor.coordinator.memory.limitCounts,
       live: () => this.liveFigures(),
     });
     const isReady = (): boolean => this.state === 'running' && this.supervisor.isReady;
@@ -214,6 +216,7 @@ function accessRecord(record: LocalReplyRecord): Parameters<ReturnType<typeof cr
     target: record.target,
     route: '',
     upstreamTarget: '',
+    tries: 0,
     status: record.kind.status,
     bytes: 0,
     durationMs: record.durationMs,

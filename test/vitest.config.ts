@@ -25,6 +25,14 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
         test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...REAL },
       },
       {

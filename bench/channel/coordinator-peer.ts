@@ -4,7 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { monotonicMs } from '../../src/base/clock.js';
-import { CoordinatorEnd, type CoordinatorHandler } from '../../src/channel/coordinator-channel.js';
+import { CoordinatorEnd, type CoordinatorHandler } from '../../src/channel/coordinator-end.js';
 import type { CoordinatorMemory } from '../../src/channel/coordinator-memory.js';
 import {
   type AskView,
@@ -35,7 +35,11 @@ class AdmitAll implements CoordinatorHandler {
   }
 
   onTell(): void {}
+  onReturn(): void {}
+  onSeenAgain(): void {}
+  onInFlightEnd(): void {}
   onWorkerLost(): void {}
+  onProbe(): void {}
   onMail(): void {}
 
   onStop(): void {

@@ -15,7 +15,7 @@ import {
   type CoordinatorMemory,
   laneMemoryOf,
 } from '../../src/channel/coordinator-memory.js';
-import type { AskFields } from '../../src/channel/coordinator-records.js';
+import { createAskFields } from '../../src/channel/coordinator-records.js';
 import { type Bench, type CaseFigures, fold, summarise } from '../support/bench-harness.js';
 import { PeerThread } from '../support/peer-thread.js';
 import type { AskMessage, CoordinatorPeerTask } from './coordinator-peer.js';
@@ -68,6 +68,9 @@ async function measure(
     probeBytes: TABLE_BYTES,
     compactBucketBytes: TABLE_BYTES,
     wideBucketBytes: TABLE_BYTES,
+    inFlightBytes: 0,
+    returnBytes: TABLE_BYTES,
+    limiters: 0,
   });
   const task: CoordinatorPeerTask = { way, memory, port: port2 };
   const peer = new PeerThread(PEER, task, [port2]);
@@ -113,16 +116,7 @@ function playRounds(asker: Asker, count: number, { rounds, warmup }: Load) {
 
 function makeSlotAsker(memory: CoordinatorMemory, port: MessagePort): Asker {
   const end = new CoordinatorWorkerEnd(laneMemoryOf(memory, 0));
-  const ask: AskFields = {
-    askId: 0,
-    routeIndex: 0,
-    upstreamIndex: 0,
-    limiterIndex: -1,
-    keyHashHigh: 0,
-    keyHashLow: 0,
-    triedMask: 0,
-    flags: 0,
-  };
+  const ask = createAskFields();
   const asker: Asker = {
     onReply: () => undefined,
     askMany(count) {

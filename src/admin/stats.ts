@@ -3,9 +3,12 @@
  *
  * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks nobody.
  */
+import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { CounterBlock } from '../channel/counter-block.js';
+import { LimitCounts } from '../channel/limit-counts.js';
+import { TargetLoadView } from '../channel/target-loads.js';
 import { type TargetStateName, TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
@@ -15,6 +18,7 @@ import {
   TARGET_COUNTERS,
   targetCounter,
 } from '../observability/counters.js';
+import { standingOf } from './target-standing.js';
 
 /** What changes from moment to moment and is not in shared memory. */
 export interface LiveFigures {
@@ -36,7 +40,9 @@ export interface StatsSources {
   /** The acceptor's block first, then the workers'. */
   readonly counters: readonly SharedArrayBuffer[];
   readonly targets: SharedArrayBuffer;
+  readonly loads: SharedArrayBuffer;
   readonly coordinatorStatus: SharedArrayBuffer;
+  readonly limitCounts: SharedArrayBuffer;
   live(): LiveFigures;
 }
 
@@ -46,12 +52,17 @@ const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', '
 export class StatsReader {
   private readonly blocks: CounterBlock[];
   private readonly targets: TargetStateView;
+  private readonly loads: TargetLoadView;
   private readonly coordinator: CoordinatorStatus;
+  private readonly limitCounts: LimitCounts;
 
   constructor(private readonly sources: StatsSources) {
     this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
+    const { loads, config } = sources;
+    this.loads = new TargetLoadView(loads, Math.max(1, config.targets.length), this.coordinator);
+    this.limitCounts = new LimitCounts(sources.limitCounts);
   }
 
   /** The document that /stats shows. */
@@ -70,6 +81,7 @@ export class StatsReader {
       in_flight: live.inFlight,
       counters: this.processFigures(),
       routes: this.routes(),
+      limits: this.limits(),
       targets: this.targetRows(),
       threads: live.threads,
       workers: this.workers(live),
@@ -112,6 +124,26 @@ export class StatsReader {
     return Object.fromEntries(rows);
   }
 
+  private limits(): object[] {
+    const { config } = this.sources;
+    const routeOf = new Map<number, string>();
+    for (const route of config.routes) {
+      for (const index of route.limiterIndexes) routeOf.set(index, route.name);
+    }
+    return config.limiters.map(({ index, name, algorithm, limit, windowMs, mode }) => {
+      const figures = Object.entries(this.limitCounts.read(index));
+      return {
+        limit: name,
+        route: routeOf.get(index) ?? '',
+        algorithm,
+        quota: limit,
+        ...(windowMs === 0 ? {} : { window_seconds: windowMs / 1000 }),
+        mode,
+        ...Object.fromEntries(figures.map(([figure, value]) => [snakeCase(figure), value])),
+      };
+    });
+  }
+
   private targetRows(): object[] {
     const { config } = this.sources;
     return config.targets.map((target) => {
@@ -120,13 +152,19 @@ export class StatsReader {
         this.sum(targetCounter(config, target.index, figure)),
       ]);
       const sinceMs = this.targets.sinceMsOf(target.index);
+      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
       return {
         target: target.hostPort,
-        upstream: config.upstreams[target.upstreamIndex]?.name ?? '',
+        upstream: upstream.name,
+        ...standingOf(this.targets, target, upstream),
+        in_flight: this.loads.inFlightOf(target.index),
+        weight: target.weight,
+        backup: target.isBackup,
         circuit_breaker: this.targets.stateNameOf(target.index),
         in_state_seconds: sinceMs === 0 ? null : Math.round(monotonicMs() - sinceMs) / 1000,
         consecutive_failures: this.targets.failuresOf(target.index),
         times_opened: this.targets.opensOf(target.index),
+        ejections: this.targets.ejectionsOf(target.index),
         ...Object.fromEntries(figures),
       };
     });

@@ -89,5 +89,9 @@ export const PROBLEMS = {
     source: 'upstream',
     proxyError: 'http_response_timeout',
   }),
+  routeTimeout: problem('GW_ROUTE_TIMEOUT', 504, 'Upstream too slow', {
+    source: 'upstream',
+    proxyError: 'http_response_timeout',
+  }),
   internal: problem('GW_INTERNAL', 500, 'Internal error', INTERNAL),
 } as const;

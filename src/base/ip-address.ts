@@ -35,3 +35,39 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
   });
   return best;
 }
+
+/**
+ * The network whose addresses share a limit: an IPv6 address's /64, since one customer has at
+ * least that many addresses, and the IPv4 address itself. Takes every way to write an address.
+ */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const groups = parseV6(address);
+  const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
+  if (isMapped)
+    return groups
+      .slice(6)
+      .flatMap((group) => [group >> 8, group & 0xff])
+      .join('.');
+  const network = groups.slice(0, 4).map((group) => group.toString(16));
+  return `${network.join(':')}::/64`;
+}
+
+function parseV6(address: string): number[] {
+  const [text = ''] = address.split('%', 1);
+  const [head = '', tail] = text.split('::', 2);
+  const left = parseGroups(head);
+  if (tail === undefined) return left;
+  const right = parseGroups(tail);
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => 0);
+  return [...left, ...zeros, ...right];
+}
+
+function parseGroups(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [Number.parseInt(group, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+    return [(a << 8) | b, (c << 8) | d];
+  });
+}

@@ -1,56 +1,45 @@
 /**
- * Asks, replies and tells between the workers and the coordinator: both ends.
+ * Asks, replies and tells between the workers and the coordinator: a worker's end.
  *
- * Thread: any (both ends). Each end owns its side of the rings and nothing else.
+ * Thread: any (both ends). Each end owns its side of the rings and nothing else; that of the
+ * coordinator is in coordinator-end.ts.
  *
  *     worker k                                             coordinator
  *     ask, tellOutcome, flush ══ requests of lane k ══►    onAsk, onTell
  *     drainReplies            ◄══ replies of lane k ══     (published lane by lane)
  *                             ◄·· MessagePort, only if the worker sleeps
- *     main: CoordinatorControl ══ control ══►              onWorkerLost, onMail, onStop
+ *     main: CoordinatorControl ══ control ══►              onWorkerLost, onProbe, onMail, onStop
  *
  * A slot names the generation of the worker that it belongs to. The coordinator passes over the
  * asks of an earlier generation and the worker passes over its replies, so that rings need no
  * reset when a worker is replaced. Tells count whatever their generation is: what a target did
  * stays true, and a ticket that was given back already is not found again.
  *
- * A coordinator that is started again may see slots twice. An ask seen twice may use up more of
- * a limit, never less; its second reply is for an ask that the worker does not know any more,
- * and the worker gives it back.
+ * A coordinator that is started again may see slots twice. Asks that have their reply are passed
+ * over. One whose reply was never published may use up more of a limit, never less.
  */
 import { assert } from '../base/assert.js';
-import { CONTROL_MAIL, CONTROL_STOP, CONTROL_WORKER_LOST } from './coordinator-control.js';
-import {
-  ASKS_PENDING_MAX,
-  type CoordinatorLaneMemory,
-  type CoordinatorMemory,
-} from './coordinator-memory.js';
-import type { WakePort } from './coordinator-messages.js';
+import { ASKS_PENDING_MAX, type CoordinatorLaneMemory } from './coordinator-memory.js';
 import {
   type AskFields,
-  AskView,
   OUTCOME_CANCELLED,
+  OUTCOME_MASK,
   OUTCOME_SUCCESS,
-  ReplyFields,
   ReplyView,
-  SLOT_ASK,
-  SLOT_TELL,
   type TellFields,
-  TellView,
+  VERDICT_ADMITTED,
   writeAsk,
-  writeReply,
   writeTell,
 } from './coordinator-records.js';
-import { CoordinatorStatus, counterIndex } from './coordinator-status.js';
+import { CoordinatorStatus } from './coordinator-status.js';
+import { type ReturnFields, writeReturn } from './key-grant-returns.js';
 import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
+import { TargetLoadWriter } from './target-loads.js';
 import { TargetStateView } from './target-states.js';
 import { TellQueue } from './tell-queue.js';
 
-/** Slots of one lane that are handled before the next lane has its turn. */
-export const LANE_BATCH_MAX = 256;
-
-const UNANSWERED_ASKS = counterIndex('unansweredAsks');
-const STALE_ASKS = counterIndex('staleAsks');
+/** A tell that is about a place under a limit only. */
+const NO_TARGET = -1;
 
 /** Called by the worker end for each reply; the view is valid only inside the call. */
 export interface ReplyHandler {
@@ -65,12 +54,21 @@ export class CoordinatorWorkerEnd {
   private readonly requests: SlotRingProducer;
   private readonly replies: SlotRingConsumer;
   private readonly status: CoordinatorStatus;
+  private readonly loads: TargetLoadWriter;
   private readonly queue = new TellQueue();
   private readonly reply = new ReplyView();
-  private readonly tell: TellFields = { targetIndex: 0, ticket: 0, outcome: 0, upstreamIndex: 0 };
+  private readonly told: TellFields = {
+    targetIndex: 0,
+    ticket: 0,
+    outcome: 0,
+    upstreamIndex: 0,
+    inFlightTicket: 0,
+    latencyMs: 0,
+  };
   /** For each target the flush in which its last tell was a plain success; -1: it was not. */
   private readonly successFlush: Int32Array;
   private flushes = 0;
+  private returns = 0;
   private pending = 0;
   private mustWake = false;
   private isDraining = false;
@@ -79,6 +77,8 @@ export class CoordinatorWorkerEnd {
     this.status = new CoordinatorStatus(memory.status);
     this.generation = this.status.generationOf(memory.lane);
     this.targets = new TargetStateView(memory.targets);
+    const { lane, loads } = memory;
+    this.loads = new TargetLoadWriter(loads, this.targets.targetCountMax, lane, this.generation);
     this.requests = new SlotRingProducer(memory.rings.requests);
     this.replies = new SlotRingConsumer(memory.rings.replies);
     this.successFlush = new Int32Array(this.targets.targetCountMax).fill(-1);
@@ -113,22 +113,69 @@ export class CoordinatorWorkerEnd {
     this.pending -= 1;
   }
 
+  /** A try begins under a grant: to be told like one that was asked for. */
+  beginGranted(targetIndex: number): void {
+    this.loads.beginGranted(targetIndex);
+  }
+
   /** Says once for each admitted try what came of it. Visible after a flush. */
   tellOutcome(targetIndex: number, ticket: number, outcome: number, upstreamIndex: number): void {
+    const { told } = this;
+    told.targetIndex = targetIndex;
+    told.ticket = ticket;
+    told.outcome = outcome;
+    told.upstreamIndex = upstreamIndex;
+    told.inFlightTicket = 0;
+    told.latencyMs = 0;
+    this.tell(told);
+  }
+
+  /** {@link tellOutcome} with everything that there is to say. The fields are copied. */
+  tell(tell: TellFields): void {
+    const { targetIndex, outcome } = tell;
     assert(targetIndex >= 0 && targetIndex < this.successFlush.length, 'the target is known');
-    assert(outcome >= OUTCOME_SUCCESS && outcome <= OUTCOME_CANCELLED, 'the outcome is known');
-    const isPlain = ticket === 0;
+    const kind = outcome & OUTCOME_MASK;
+    assert(kind >= OUTCOME_SUCCESS && kind <= OUTCOME_CANCELLED, 'the outcome is known');
+    this.loads.end(targetIndex, kind === OUTCOME_SUCCESS);
+    const isPlain = tell.ticket === 0 && tell.inFlightTicket === 0;
     if (isPlain && outcome === OUTCOME_CANCELLED) return;
     const isPlainSuccess = isPlain && outcome === OUTCOME_SUCCESS;
     // The coordinator takes one flush in one go: of successes in a row the first says it all.
     if (isPlainSuccess && this.successFlush[targetIndex] === this.flushes) return;
     this.successFlush[targetIndex] = isPlainSuccess ? this.flushes : -1;
     if (!isPlainSuccess) this.mustWake = true;
-    this.tell.targetIndex = targetIndex;
-    this.tell.ticket = ticket;
-    this.tell.outcome = outcome;
-    this.tell.upstreamIndex = upstreamIndex;
-    if (this.queue.length > 0 || !this.writeTell()) this.queue.push(this.tell);
+    if (this.queue.length > 0 || !this.writeTell(tell)) this.queue.push(tell);
+  }
+
+  /** The request that held this place has ended. Visible after a flush. */
+  tellInFlightEnd(ticket: number): void {
+    assert(ticket !== 0, 'only a request that holds a place gives it back');
+    const { told } = this;
+    told.targetIndex = NO_TARGET;
+    told.ticket = 0;
+    told.outcome = OUTCOME_CANCELLED;
+    told.upstreamIndex = 0;
+    told.inFlightTicket = ticket;
+    told.latencyMs = 0;
+    this.mustWake = true;
+    if (this.queue.length > 0 || !this.writeTell(told)) this.queue.push(told);
+  }
+
+  /**
+   * Gives back what is left of a key grant. Without room it is let go: the admissions then come
+   * back by themselves when their time is over.
+   */
+  giveBackKeyGrant(rest: ReturnFields): void {
+    const base = this.requests.claim();
+    if (base === NO_SLOT) return;
+    this.returns += 1;
+    const { generation } = this;
+    writeReturn(this.requests.words, base, { generation, serial: this.returns }, rest);
+  }
+
+  /** When the coordinator last began a cycle: at least every 100 ms while it lives. */
+  lastBeatMs(): number {
+    return this.status.lastBeatMs();
   }
 
   /**
@@ -138,8 +185,8 @@ export class CoordinatorWorkerEnd {
    */
   flush(): boolean {
     while (this.queue.length > 0 && this.requests.hasRoom()) {
-      this.queue.shiftInto(this.tell);
-      this.writeTell();
+      this.queue.shiftInto(this.told);
+      this.writeTell(this.told);
     }
     if (this.requests.publish()) this.flushes = (this.flushes + 1) & 0x7fffffff;
     const isHalfFull = this.requests.countUsed() * 2 >= this.requests.slotCount;
@@ -174,6 +221,8 @@ export class CoordinatorWorkerEnd {
         this.reply.bind(this.replies.words, base);
         if (this.reply.generation !== this.generation) continue;
         count += 1;
+        const { verdict, targetIndex } = this.reply;
+        if (verdict === VERDICT_ADMITTED) this.loads.beginAnswered(targetIndex);
         if (handler.onReply(this.reply)) this.pending -= 1;
         else isGivenBack = this.giveBack() || isGivenBack;
       }
@@ -185,160 +234,22 @@ export class CoordinatorWorkerEnd {
   }
 
   private giveBack(): boolean {
-    const { ticket, targetIndex, upstreamIndex } = this.reply;
-    if (ticket === 0) return false;
-    this.tellOutcome(targetIndex, ticket, OUTCOME_CANCELLED, upstreamIndex);
-    return true;
+    const { reply, told } = this;
+    if (reply.verdict !== VERDICT_ADMITTED) return false;
+    told.targetIndex = reply.targetIndex;
+    told.ticket = reply.ticket;
+    told.outcome = OUTCOME_CANCELLED;
+    told.upstreamIndex = reply.upstreamIndex;
+    told.inFlightTicket = reply.inFlightTicket;
+    told.latencyMs = 0;
+    this.tell(told);
+    return reply.ticket !== 0 || reply.inFlightTicket !== 0;
   }
 
-  private writeTell(): boolean {
+  private writeTell(tell: TellFields): boolean {
     const base = this.requests.claim();
     if (base === NO_SLOT) return false;
-    writeTell(this.requests.words, base, this.generation, this.tell);
+    writeTell(this.requests.words, base, this.generation, tell);
     return true;
-  }
-}
-
-/** What the coordinator does with what it is asked and told. Views are valid inside the call. */
-export interface CoordinatorHandler {
-  /** Fills in the reply, which was cleared. */
-  onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void;
-  onTell(lane: number, tell: TellView, nowMs: number): void;
-  /** The worker of this lane and generation is gone. */
-  onWorkerLost(lane: number, generation: number, nowMs: number): void;
-  onMail(): void;
-  onStop(): void;
-}
-
-interface CoordinatorLane {
-  readonly index: number;
-  readonly requests: SlotRingConsumer;
-  readonly replies: SlotRingProducer;
-  wakePort: WakePort | null;
-}
-
-/** The coordinator's end of all lanes and of the control ring. Hot path: every ask. */
-export class CoordinatorEnd {
-  readonly status: CoordinatorStatus;
-  private readonly lanes: readonly CoordinatorLane[];
-  private readonly control: SlotRingConsumer;
-  private readonly ask = new AskView();
-  private readonly tell = new TellView();
-  private readonly reply = new ReplyFields();
-  private nowMs = 0;
-
-  constructor(memory: CoordinatorMemory) {
-    this.status = new CoordinatorStatus(memory.status);
-    this.control = new SlotRingConsumer(memory.control);
-    this.lanes = memory.lanes.map((rings, index) => ({
-      index,
-      requests: new SlotRingConsumer(rings.requests),
-      replies: new SlotRingProducer(rings.replies),
-      wakePort: null,
-    }));
-  }
-
-  /** Wakes the worker at once: replies may have been published while there was no port. */
-  setWakePort(lane: number, port: WakePort): void {
-    const end = this.lanes[lane];
-    assert(end !== undefined, 'the wake port belongs to a lane');
-    end.wakePort = port;
-    port.postMessage(0);
-  }
-
-  /** Handles what is there, at most a batch a lane. The number of slots handled. */
-  drain(handler: CoordinatorHandler, nowMs: number): number {
-    this.nowMs = nowMs;
-    let count = this.drainControl(handler);
-    for (const lane of this.lanes) count += this.drainLane(lane, handler);
-    return count;
-  }
-
-  /** Sleeps until something is asked or told that does not bear waiting, or the time is over. */
-  park(timeoutMs: number): void {
-    this.status.armDoorbell();
-    if (this.hasWork()) this.status.disarmDoorbell();
-    else this.status.waitForDoorbell(timeoutMs);
-  }
-
-  private hasWork(): boolean {
-    if (!this.control.isEmpty()) return true;
-    for (const lane of this.lanes) if (!lane.requests.isEmpty()) return true;
-    return false;
-  }
-
-  private drainControl(handler: CoordinatorHandler): number {
-    let count = 0;
-    try {
-      for (let base = this.control.next(); base !== NO_SLOT; base = this.control.next()) {
-        count += 1;
-        this.handleControl(base, handler);
-      }
-    } finally {
-      this.control.release();
-    }
-    return count;
-  }
-
-  private handleControl(base: number, handler: CoordinatorHandler): void {
-    const kind = this.control.words[base] as number;
-    if (kind === CONTROL_MAIL) handler.onMail();
-    else if (kind === CONTROL_STOP) handler.onStop();
-    else {
-      assert(kind === CONTROL_WORKER_LOST, 'the kind of a control slot is known');
-      const lane = this.control.words[base + 1] as number;
-      handler.onWorkerLost(lane, this.control.words[base + 2] as number, this.nowMs);
-    }
-  }
-
-  private drainLane(lane: CoordinatorLane, handler: CoordinatorHandler): number {
-    const generation = this.status.generationOf(lane.index);
-    let count = 0;
-    try {
-      for (; count < LANE_BATCH_MAX; count += 1) {
-        const base = lane.requests.next();
-        if (base === NO_SLOT) break;
-        this.handleSlot(lane, base, generation, handler);
-      }
-    } finally {
-      // Replies first: after a crash in between, an ask is seen twice rather than never. A slot
-      // that made us throw is given back as well, or every next coordinator would fall over it.
-      this.publishReplies(lane);
-      lane.requests.release();
-    }
-    return count;
-  }
-
-  private handleSlot(
-    lane: CoordinatorLane,
-    base: number,
-    generation: number,
-    handler: CoordinatorHandler,
-  ): void {
-    const words = lane.requests.words;
-    if (words[base] === SLOT_TELL) {
-      this.tell.bind(words, base);
-      handler.onTell(lane.index, this.tell, this.nowMs);
-      return;
-    }
-    assert(words[base] === SLOT_ASK, 'the kind of a request slot is known');
-    this.ask.bind(words, base);
-    if (this.ask.generation !== generation) {
-      this.status.count(STALE_ASKS, 1);
-      return;
-    }
-    // Before the decision: what cannot be answered must not use up a limit.
-    if (!lane.replies.hasRoom()) {
-      this.status.count(UNANSWERED_ASKS, 1);
-      return;
-    }
-    this.reply.clear();
-    handler.onAsk(lane.index, this.ask, this.reply, this.nowMs);
-    writeReply(lane.replies.words, lane.replies.claim(), this.ask, this.reply);
-  }
-
-  private publishReplies(lane: CoordinatorLane): void {
-    if (!lane.replies.publish() || !lane.replies.takeParked()) return;
-    lane.wakePort?.postMessage(0);
   }
 }

@@ -1,12 +1,13 @@
 /**
- * What the main thread tells the coordinator: a worker is lost, there is mail, stop.
+ * What the main thread tells the coordinator: a worker is lost, a health check's result, there is
+ * mail, stop.
  *
  * Thread: any (both ends). The main thread writes, the coordinator reads.
  *
  *     word  CONTROL slot
  *     0     kind
- *     1     lane             (worker lost)
- *     2     its generation   (worker lost)
+ *     1     lane             (worker lost), target   (health check)
+ *     2     its generation   (worker lost), result   (health check)
  *
  * What finds no room, because the coordinator is down, waits here and is tried again with
  * whatever is told next.
@@ -18,11 +19,15 @@ import { NO_SLOT, SlotRingProducer } from './slot-ring.js';
 export const CONTROL_WORKER_LOST = 1;
 export const CONTROL_MAIL = 2;
 export const CONTROL_STOP = 3;
+export const CONTROL_PROBE = 4;
+
+/** Results of health checks that wait at most: later ones say the same anew. */
+const PROBES_WAITING_MAX = 1024;
 
 interface ControlTell {
   readonly kind: number;
-  readonly lane: number;
-  readonly generation: number;
+  readonly first: number;
+  readonly second: number;
 }
 
 /** The main thread's end. */
@@ -44,18 +49,24 @@ export class CoordinatorControl {
   replaceWorker(lane: number): number {
     const lost = this.status.generationOf(lane);
     const next = this.status.startGeneration(lane);
-    this.tell({ kind: CONTROL_WORKER_LOST, lane, generation: lost });
+    this.tell({ kind: CONTROL_WORKER_LOST, first: lane, second: lost });
     return next;
   }
 
   /** Something was posted to the coordinator's thread, which reads no messages by itself. */
   tellMail(): void {
-    this.tell({ kind: CONTROL_MAIL, lane: 0, generation: 0 });
+    this.tell({ kind: CONTROL_MAIL, first: 0, second: 0 });
+  }
+
+  /** A health check of this target passed, or failed for this reason (target-states.ts). */
+  tellProbe(targetIndex: number, result: number): void {
+    if (this.waiting.length >= PROBES_WAITING_MAX) return;
+    this.tell({ kind: CONTROL_PROBE, first: targetIndex, second: result });
   }
 
   /** The coordinator's thread ends after the work that it has in hand. */
   tellStop(): void {
-    this.tell({ kind: CONTROL_STOP, lane: 0, generation: 0 });
+    this.tell({ kind: CONTROL_STOP, first: 0, second: 0 });
   }
 
   /** Tries again what found no room; to be called after the coordinator was started again. */
@@ -75,8 +86,8 @@ export class CoordinatorControl {
     const base = this.ring.claim();
     if (base === NO_SLOT) return false;
     this.ring.words[base] = tell.kind;
-    this.ring.words[base + 1] = tell.lane;
-    this.ring.words[base + 2] = tell.generation;
+    this.ring.words[base + 1] = tell.first;
+    this.ring.words[base + 2] = tell.second;
     return true;
   }
 }

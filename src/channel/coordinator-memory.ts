@@ -9,14 +9,20 @@
  *     control        main                     coordinator             (a ring one way)
  *     status         coordinator, see there   all
  *     targets        coordinator              all
- *     upstreams      coordinator              coordinator             (cursors)
+ *     loads          worker k: its block      all
+ *     upstreams      coordinator              coordinator             (turns)
  *     probes         coordinator              coordinator             (who holds which ticket)
  *     compactBuckets coordinator              coordinator             (limiter rows)
  *     wideBuckets    coordinator              coordinator             (limiter rows; may be empty)
+ *     inFlight       coordinator              coordinator             (who is in flight, by limit)
+ *     returns        coordinator              coordinator             (returns that were taken in)
+ *     limitCounts    coordinator              all
  */
 import { assert } from '../base/assert.js';
 import { allocateCoordinatorStatus } from './coordinator-status.js';
+import { allocateLimitCounts } from './limit-counts.js';
 import { allocateSlotRing } from './slot-ring.js';
+import { allocateTargetLoads } from './target-loads.js';
 import { allocateTargetStates } from './target-states.js';
 
 /** Slots of a worker's ring to the coordinator: asks and tells. */
@@ -41,10 +47,14 @@ export interface CoordinatorMemory {
   readonly control: SharedArrayBuffer;
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
+  readonly loads: SharedArrayBuffer;
   readonly upstreams: SharedArrayBuffer;
   readonly probes: SharedArrayBuffer;
   readonly compactBuckets: SharedArrayBuffer;
   readonly wideBuckets: SharedArrayBuffer;
+  readonly inFlight: SharedArrayBuffer;
+  readonly returns: SharedArrayBuffer;
+  readonly limitCounts: SharedArrayBuffer;
 }
 
 /** The part that worker k gets. Can be cloned to a thread. */
@@ -53,6 +63,7 @@ export interface CoordinatorLaneMemory {
   readonly rings: CoordinatorLaneRings;
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
+  readonly loads: SharedArrayBuffer;
 }
 
 /** Sizes; those in bytes are the business of the coordinator's own tables. */
@@ -64,6 +75,9 @@ export interface CoordinatorShape {
   readonly probeBytes: number;
   readonly compactBucketBytes: number;
   readonly wideBucketBytes: number;
+  readonly inFlightBytes: number;
+  readonly returnBytes: number;
+  readonly limiters: number;
 }
 
 /** Pages that nobody touches cost no memory: large tables may be sized for the worst case. */
@@ -78,15 +92,20 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
     control: allocateSlotRing(CONTROL_SLOTS),
     status: allocateCoordinatorStatus(shape.workers),
     targets: allocateTargetStates(shape.targets),
+    loads: allocateTargetLoads(shape.workers, Math.max(1, shape.targets)),
     upstreams: new SharedArrayBuffer(shape.upstreamBytes),
     probes: new SharedArrayBuffer(shape.probeBytes),
     compactBuckets: new SharedArrayBuffer(shape.compactBucketBytes),
     wideBuckets: new SharedArrayBuffer(shape.wideBucketBytes),
+    inFlight: new SharedArrayBuffer(shape.inFlightBytes),
+    returns: new SharedArrayBuffer(shape.returnBytes),
+    limitCounts: allocateLimitCounts(shape.limiters),
   };
 }
 
 export function laneMemoryOf(memory: CoordinatorMemory, lane: number): CoordinatorLaneMemory {
   const rings = memory.lanes[lane];
   assert(rings !== undefined, 'the lane has rings');
-  return { lane, rings, status: memory.status, targets: memory.targets };
+  const { status, targets, loads } = memory;
+  return { lane, rings, status, targets, loads };
 }

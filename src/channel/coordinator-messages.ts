@@ -4,6 +4,7 @@
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { BreakerCauseName } from './target-states.js';
 
 /** From the coordinator to the main thread. */
 export type CoordinatorMessage =
@@ -14,16 +15,21 @@ export type CoordinatorMessage =
       readonly targetIndex: number;
       readonly from: number;
       readonly to: number;
-      readonly reason: BreakerReason;
+      readonly reason: BreakerCauseName;
       /** On the monotonic clock. */
       readonly atMs: number;
+      /** When an open breaker may be probed; 0: it is not open. */
+      readonly untilMs: number;
+    }
+  | {
+      readonly type: 'health';
+      readonly targetIndex: number;
+      readonly isHealthy: boolean;
+      readonly reason: string;
+      readonly atMs: number;
+      /** When an ejection ends; 0: it is none. */
+      readonly untilMs: number;
     };
-
-export type BreakerReason =
-  | 'consecutiveFailures'
-  | 'openPeriodOver'
-  | 'probeSucceeded'
-  | 'probeFailed';
 
 /**
  * From the main thread to the coordinator; it looks for mail only when the control ring says so.

@@ -10,14 +10,22 @@
  *     2     ask id                 target index            verdict
  *     3     route index            ticket                  target index or -1
  *     4     upstream index         outcome                 ticket, 0: none
- *     5     limiter index or -1    upstream index          remaining, -1: no limiter
- *     6     key hash, high word                            reset ms
- *     7     key hash, low word                             retry after ms
- *     8     tried mask                                     grant count
- *     9     flags                                          grant cursor
- *     10                                                   upstream index
- *     11                                                   flags of the ask
- *     12…15 (free)                 (free)                  (free)
+ *     5     tried mask             upstream index          limiter of the next two, -1: none
+ *     6     flags                  in-flight ticket        remaining
+ *     7     balance hash           latency ms              reset ms
+ *     8     preferred target                               retry after ms
+ *     9     limit count (0..4)                             grant count
+ *     10    limiter index     ┐                            (free)
+ *     11    key hash, high    │                            upstream index
+ *     12    key hash, low     ┘                            flags of the ask
+ *     13…   the next limit …                               key grant count
+ *     14                                                   key grant until
+ *     15                                                   in-flight ticket, 0: none
+ *     16                                                   shadow refused (bit a limit)
+ *     17…31                                                granted positions, a byte each
+ *
+ * A slot has 32 words; those that are not named are free. A third kind of slot from a worker is
+ * in key-grant-returns.ts.
  */
 
 export const SLOT_ASK = 1;
@@ -32,11 +40,33 @@ export const OUTCOME_SUCCESS = 1;
 export const OUTCOME_FAILURE = 2;
 export const OUTCOME_CANCELLED = 3;
 
-/** The worker holds no grant for the upstream and no other ask of it is to bring one. */
+/** Added to an outcome when the target's reply had a status of 500 or above. */
+export const OUTCOME_5XX = 4;
+/** The outcome without what was added to it. */
+export const OUTCOME_MASK = 3;
+
+/** No other ask for the upstream is to bring a grant, and the worker's is used up, or half so. */
 export const ASK_WANTS_GRANT = 1;
+/** Asks for turns in advance and nothing else: nothing is admitted. */
+export const ASK_GRANT_ONLY = 2;
+/** Admissions that the worker would like to have in advance for the key of the only limit. */
+export const ASK_KEY_GRANT_SHIFT = 8;
+export const ASK_KEY_GRANT_MAX = 255;
+
+/** No target is preferred. */
+export const NO_PREFERENCE = -1;
+
+/** Limits that one ask may be counted against. */
+export const ASK_LIMITS_MAX = 4;
+const ASK_LIMITS_WORD = 10;
+const LIMIT_WORDS = 3;
 
 /** Positions of an upstream that the tried mask can name; later ones count as not tried. */
 export const TRIED_POSITIONS_MAX = 31;
+
+/** Positions that one grant can name. */
+export const GRANT_COUNT_MAX = 60;
+const GRANT_WORD = 17;
 
 /** How long a worker may use a grant after its reply came. */
 export const GRANT_VALID_MS = 1000;
@@ -48,17 +78,45 @@ export interface AskFields {
   askId: number;
   routeIndex: number;
   upstreamIndex: number;
-  /** -1: no limiter. A retry of an admitted request passes -1: it was counted already. */
-  limiterIndex: number;
-  keyHashHigh: number;
-  keyHashLow: number;
   /** Bit p: the target at position p of the upstream's targetIndexes was tried. */
   triedMask: number;
-  /** 0 or {@link ASK_WANTS_GRANT}. */
+  /** {@link ASK_WANTS_GRANT}, and the wish for a key grant from {@link ASK_KEY_GRANT_SHIFT} on. */
   flags: number;
+  /** What a consistent hash goes by; 0 for other policies. */
+  balanceHash: number;
+  /** Position of the target that the client stuck to, or {@link NO_PREFERENCE}. */
+  preferredTarget: number;
+  /** 0: no limit. A retry of an admitted request passes 0: it was counted already. */
+  limitCount: number;
+  /** Limiter index, key hash high, key hash low: `limitCount` times. */
+  readonly limits: Int32Array;
 }
 
-abstract class SlotView {
+/** Fields that ask for nothing in particular yet. */
+export function createAskFields(): AskFields {
+  return {
+    askId: 0,
+    routeIndex: 0,
+    upstreamIndex: 0,
+    triedMask: 0,
+    flags: 0,
+    balanceHash: 0,
+    preferredTarget: NO_PREFERENCE,
+    limitCount: 0,
+    limits: new Int32Array(ASK_LIMITS_MAX * LIMIT_WORDS),
+  };
+}
+
+/** Adds one limit to an ask whose limitCount says where. */
+export function addLimit(ask: AskFields, limiterIndex: number, high: number, low: number): void {
+  const at = ask.limitCount * LIMIT_WORDS;
+  ask.limits[at] = limiterIndex;
+  ask.limits[at + 1] = high;
+  ask.limits[at + 2] = low;
+  ask.limitCount += 1;
+}
+
+export abstract class SlotView {
   private words: Int32Array = new Int32Array(0);
   private base = 0;
 
@@ -85,20 +143,36 @@ export class AskView extends SlotView {
   get upstreamIndex(): number {
     return this.at(4);
   }
-  get limiterIndex(): number {
+  get triedMask(): number {
     return this.at(5);
   }
-  get keyHashHigh(): number {
+  get flags(): number {
     return this.at(6);
   }
-  get keyHashLow(): number {
+  get balanceHash(): number {
     return this.at(7);
   }
-  get triedMask(): number {
+  get preferredTarget(): number {
     return this.at(8);
   }
-  get flags(): number {
+  get limitCount(): number {
     return this.at(9);
+  }
+  /** Admissions wished for in advance; 0: none. */
+  get keyGrantWish(): number {
+    return (this.flags >>> ASK_KEY_GRANT_SHIFT) & ASK_KEY_GRANT_MAX;
+  }
+
+  limiterIndexAt(position: number): number {
+    return this.at(ASK_LIMITS_WORD + position * LIMIT_WORDS);
+  }
+
+  keyHashHighAt(position: number): number {
+    return this.at(ASK_LIMITS_WORD + position * LIMIT_WORDS + 1);
+  }
+
+  keyHashLowAt(position: number): number {
+    return this.at(ASK_LIMITS_WORD + position * LIMIT_WORDS + 2);
   }
 }
 
@@ -118,6 +192,13 @@ export class TellView extends SlotView {
   get upstreamIndex(): number {
     return this.at(5);
   }
+  /** 0: no limit on requests in flight has to hear of the end. */
+  get inFlightTicket(): number {
+    return this.at(6);
+  }
+  get latencyMs(): number {
+    return this.at(7);
+  }
 }
 
 export class ReplyView extends SlotView {
@@ -136,26 +217,45 @@ export class ReplyView extends SlotView {
   get ticket(): number {
     return this.at(4);
   }
-  get remaining(): number {
+  /** The limit that remaining and reset speak of: the tightest. -1: there is none. */
+  get limiterIndex(): number {
     return this.at(5);
   }
-  get resetMs(): number {
+  get remaining(): number {
     return this.at(6);
   }
-  get retryAfterMs(): number {
+  get resetMs(): number {
     return this.at(7);
   }
-  get grantCount(): number {
+  get retryAfterMs(): number {
     return this.at(8);
   }
-  get grantCursor(): number {
+  get grantCount(): number {
     return this.at(9);
   }
   get upstreamIndex(): number {
-    return this.at(10);
+    return this.at(11);
   }
   get askFlags(): number {
-    return this.at(11);
+    return this.at(12);
+  }
+  get keyGrantCount(): number {
+    return this.at(13);
+  }
+  /** Low 32 bits of the whole millisecond of the shared clock after which it is void. */
+  get keyGrantUntil(): number {
+    return this.at(14);
+  }
+  get inFlightTicket(): number {
+    return this.at(15);
+  }
+  get shadowRefused(): number {
+    return this.at(16);
+  }
+
+  /** The position of a turn given in advance. */
+  grantPositionAt(turn: number): number {
+    return (this.at(GRANT_WORD + (turn >> 2)) >>> ((turn & 3) * 8)) & 0xff;
   }
 }
 
@@ -164,21 +264,31 @@ export class ReplyFields {
   verdict = 0;
   targetIndex = -1;
   ticket = 0;
+  limiterIndex = -1;
   remaining = -1;
   resetMs = 0;
   retryAfterMs = 0;
   grantCount = 0;
-  grantCursor = 0;
+  /** As many as grantCount says. */
+  readonly grantPositions = new Uint8Array(GRANT_COUNT_MAX);
+  keyGrantCount = 0;
+  keyGrantUntil = 0;
+  inFlightTicket = 0;
+  shadowRefused = 0;
 
   clear(): void {
     this.verdict = 0;
     this.targetIndex = -1;
     this.ticket = 0;
+    this.limiterIndex = -1;
     this.remaining = -1;
     this.resetMs = 0;
     this.retryAfterMs = 0;
     this.grantCount = 0;
-    this.grantCursor = 0;
+    this.keyGrantCount = 0;
+    this.keyGrantUntil = 0;
+    this.inFlightTicket = 0;
+    this.shadowRefused = 0;
   }
 }
 
@@ -193,11 +303,15 @@ export function writeAsk(
   words[base + 2] = ask.askId;
   words[base + 3] = ask.routeIndex;
   words[base + 4] = ask.upstreamIndex;
-  words[base + 5] = ask.limiterIndex;
-  words[base + 6] = ask.keyHashHigh;
-  words[base + 7] = ask.keyHashLow;
-  words[base + 8] = ask.triedMask;
-  words[base + 9] = ask.flags;
+  words[base + 5] = ask.triedMask;
+  words[base + 6] = ask.flags;
+  words[base + 7] = ask.balanceHash;
+  words[base + 8] = ask.preferredTarget;
+  words[base + 9] = ask.limitCount;
+  const limitWords = ask.limitCount * LIMIT_WORDS;
+  for (let at = 0; at < limitWords; at += 1) {
+    words[base + ASK_LIMITS_WORD + at] = ask.limits[at] as number;
+  }
 }
 
 /** What came of one try; a queue of these waits in the worker when the ring is full. */
@@ -206,6 +320,8 @@ export interface TellFields {
   ticket: number;
   outcome: number;
   upstreamIndex: number;
+  inFlightTicket: number;
+  latencyMs: number;
 }
 
 export function writeTell(
@@ -220,6 +336,8 @@ export function writeTell(
   words[base + 3] = tell.ticket;
   words[base + 4] = tell.outcome;
   words[base + 5] = tell.upstreamIndex;
+  words[base + 6] = tell.inFlightTicket;
+  words[base + 7] = tell.latencyMs;
 }
 
 export function writeReply(
@@ -233,11 +351,24 @@ export function writeReply(
   words[base + 2] = reply.verdict;
   words[base + 3] = reply.targetIndex;
   words[base + 4] = reply.ticket;
-  words[base + 5] = Math.min(reply.remaining, INT32_MAX);
-  words[base + 6] = Math.min(reply.resetMs, INT32_MAX);
-  words[base + 7] = Math.min(reply.retryAfterMs, INT32_MAX);
-  words[base + 8] = reply.grantCount;
-  words[base + 9] = reply.grantCursor;
-  words[base + 10] = ask.upstreamIndex;
-  words[base + 11] = ask.flags;
+  words[base + 5] = reply.limiterIndex;
+  words[base + 6] = Math.min(reply.remaining, INT32_MAX);
+  words[base + 7] = Math.min(reply.resetMs, INT32_MAX);
+  words[base + 8] = Math.min(reply.retryAfterMs, INT32_MAX);
+  words[base + 9] = reply.grantCount;
+  words[base + 11] = ask.upstreamIndex;
+  words[base + 12] = ask.flags;
+  words[base + 13] = reply.keyGrantCount;
+  words[base + 14] = reply.keyGrantUntil;
+  words[base + 15] = reply.inFlightTicket;
+  words[base + 16] = reply.shadowRefused;
+  for (let turn = 0; turn < reply.grantCount; turn += 4) {
+    words[base + GRANT_WORD + (turn >> 2)] = packPositions(reply.grantPositions, turn);
+  }
+}
+
+function packPositions(positions: Uint8Array, first: number): number {
+  let packed = 0;
+  for (let at = 3; at >= 0; at -= 1) packed = (packed << 8) | (positions[first + at] as number);
+  return packed;
 }

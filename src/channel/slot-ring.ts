@@ -4,7 +4,7 @@
  * Thread: any (both ends). The producer fills any number of slots, then publishes them with one
  * store; the consumer reads up to what was published and gives the slots back with one store.
  *
- *     control block (512 bytes)                       slots (a power of two, 64 bytes each)
+ *     control block (512 bytes)                       slots (a power of two, 128 bytes each)
  *     +0    head    written by the consumer           ┌────────┬────────┬────────┬─────┐
  *     +128  tail    written by the producer           │ slot 0 │ slot 1 │ slot 2 │ …   │
  *     +256  parked  the consumer sleeps               └────────┴────────┴────────┴─────┘
@@ -17,7 +17,7 @@
  */
 import { assert } from '../base/assert.js';
 
-export const SLOT_WORDS = 16;
+export const SLOT_WORDS = 32;
 export const SLOT_RING_CONTROL_WORDS = 128;
 /** What `claim` and `next` return when there is no slot. */
 export const NO_SLOT = -1;
@@ -25,7 +25,7 @@ export const NO_SLOT = -1;
 const HEAD_WORD = 0;
 const TAIL_WORD = 32;
 const PARKED_WORD = 64;
-const SLOT_SHIFT = 4;
+const SLOT_SHIFT = 5;
 const WORD_BYTES = 4;
 const SLOT_COUNT_MAX = 1 << 20;
 
@@ -99,6 +99,12 @@ export class SlotRingProducer extends SlotRingEnd {
     const used = (this.tail - this.headSeen) | 0;
     assert(used >= 0 && used <= this.slotCount, 'the consumer is behind the producer');
     return used;
+  }
+
+  /** The bases of the slots that were published last, at most so many, the newest first. */
+  lastPublished(countMax: number): number[] {
+    const count = Math.min(countMax, this.slotCount);
+    return Array.from({ length: count }, (_, back) => this.baseOf(this.publishedTail - 1 - back));
   }
 
   /** Whether the consumer had parked: whoever gets true must wake it, nobody else will. */

@@ -1,16 +1,28 @@
 /**
- * What is known of each target: its breaker, in shared memory.
+ * What is known of each target: breaker, health, turns, in shared memory.
  *
- * Thread: any (both ends). The coordinator is the only writer; workers look at the state before
+ * Thread: any (both ends). The coordinator is the only writer; workers look at a target before
  * they use a grant, and admin shows the rest.
  *
- *     row of target i: 128 bytes from i * 128
- *     +0   state, the only word that others act upon       +16  serial of the last ticket
- *     +4   failures in a row                               +20  times opened
- *     +8   generation                                      +24  since when in this state, float64
- *     +12  probes in flight                                +32… (free)
+ *     row of target i: 256 bytes from i * 256
+ *     word                                            byte, float64 each
+ *     0   state of the breaker                        64   since when in this state
+ *     1   failures in a row                           72   how long it stays open this time
+ *     2   generation                                  80   since when the check says so
+ *     3   probes in flight                            88   since when ejected or in
+ *     4   serial of the last ticket                   96   ejected until
+ *     5   times opened                                104  since when it warms up, 0: it does not
+ *     6   why it is in this state                     112  balance of turns
+ *     7   health: 1 unhealthy, 2 ejected              120  serial of the last sub-window
+ *     8   1: probed by a health check
+ *     9   probes in a row against the state           byte, int32 each
+ *     10  5xx in a row                                128  successes, by sub-window (10)
+ *     11  times ejected, less what was forgiven       168  failures, by sub-window (10)
+ *     12  successes counted so far, wrapping          208… (free)
+ *     13  why the last health check failed
  *
- * A breaker whose open time is over reads OPEN until an ask makes it half-open.
+ * Words 0 and 7 are what others act upon. A breaker whose open time is over reads OPEN until an
+ * ask makes it half-open.
  */
 import { assert } from '../base/assert.js';
 
@@ -18,21 +30,78 @@ export const TARGET_CLOSED = 0;
 export const TARGET_OPEN = 1;
 export const TARGET_HALF_OPEN = 2;
 
-const ROW_SHIFT = 5;
-const ROW_FLOAT_SHIFT = 4;
+export const HEALTH_UNHEALTHY = 1;
+export const HEALTH_EJECTED = 2;
+
+/** Why a health check failed, as the prober tells it. */
+export const CHECK_PASSED = 0;
+export const CHECK_CONNECT_FAILED = 1;
+export const CHECK_TIMED_OUT = 2;
+export const CHECK_UNEXPECTED_STATUS = 3;
+export const CHECK_BROKE_OFF = 4;
+
+const ROW_SHIFT = 6;
+const ROW_FLOAT_SHIFT = 5;
+const ROW_BYTES = 256;
+const STATE_WORD = 0;
 const FAILURES_WORD = 1;
 const GENERATION_WORD = 2;
 const PROBES_WORD = 3;
 const SERIAL_WORD = 4;
 const OPENS_WORD = 5;
-const SINCE_FLOAT = 3;
-const ROW_BYTES = 128;
+const CAUSE_WORD = 6;
+const HEALTH_WORD = 7;
+const PROBED_WORD = 8;
+const CONTRADICTIONS_WORD = 9;
+const BAD_ANSWERS_WORD = 10;
+const EJECTIONS_WORD = 11;
+const SUCCESSES_SEEN_WORD = 12;
+const CHECK_FAILURE_WORD = 13;
+const SINCE_FLOAT = 8;
+const OPEN_FOR_FLOAT = 9;
+const CHECK_SINCE_FLOAT = 10;
+const OUTLIER_SINCE_FLOAT = 11;
+const EJECTED_UNTIL_FLOAT = 12;
+const WARM_SINCE_FLOAT = 13;
+const BALANCE_FLOAT = 14;
+const ROLLING_SERIAL_FLOAT = 15;
+const SUCCESSES_WORD = 32;
+const ROLLING_FAILURES_WORD = 42;
+
 const STATE_NAMES = ['CLOSED', 'OPEN', 'HALF_OPEN'] as const;
+/** By the breaker's cause; the first stands for one that was never anything but closed. */
+const BREAKER_CAUSE_NAMES = [
+  'none',
+  'consecutiveFailures',
+  'failureRate',
+  'openPeriodOver',
+  'probeSucceeded',
+  'probeFailed',
+] as const;
+const CHECK_FAILURE_NAMES = [
+  'passed',
+  'connectFailed',
+  'timedOut',
+  'unexpectedStatus',
+  'brokeOff',
+] as const;
 
 export type TargetStateName = (typeof STATE_NAMES)[number];
+export type BreakerCauseName = (typeof BREAKER_CAUSE_NAMES)[number];
+export type CheckResultName = (typeof CHECK_FAILURE_NAMES)[number];
 
 export function allocateTargetStates(targetCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, targetCount) * ROW_BYTES);
+}
+
+/** Why a breaker is in its state, in words. */
+export function breakerCauseName(cause: number): BreakerCauseName {
+  return BREAKER_CAUSE_NAMES[cause] ?? 'none';
+}
+
+/** What a prober told, in words. */
+export function checkResultName(result: number): CheckResultName {
+  return CHECK_FAILURE_NAMES[result] ?? 'brokeOff';
 }
 
 /** What any thread may read. */
@@ -48,13 +117,18 @@ export class TargetStateView {
     this.targetCountMax = buffer.byteLength / ROW_BYTES;
   }
 
-  /** Hot path: read before every granted pick. */
-  isClosed(targetIndex: number): boolean {
-    return Atomics.load(this.words, targetIndex << ROW_SHIFT) === TARGET_CLOSED;
+  /** Hot path: read before every granted pick. Closed, healthy and not ejected. */
+  isFree(targetIndex: number): boolean {
+    return this.stateOf(targetIndex) === TARGET_CLOSED && this.healthOf(targetIndex) === 0;
   }
 
   stateOf(targetIndex: number): number {
     return Atomics.load(this.words, targetIndex << ROW_SHIFT);
+  }
+
+  /** Bits: {@link HEALTH_UNHEALTHY}, {@link HEALTH_EJECTED}. */
+  healthOf(targetIndex: number): number {
+    return Atomics.load(this.words, (targetIndex << ROW_SHIFT) + HEALTH_WORD);
   }
 
   /** As /stats shows it. */
@@ -75,13 +149,55 @@ export class TargetStateView {
     return this.word(targetIndex, OPENS_WORD);
   }
 
-  /** When it came into its state, on the monotonic clock; 0: it was never anything but closed. */
-  sinceMsOf(targetIndex: number): number {
-    return this.floats[(targetIndex << ROW_FLOAT_SHIFT) + SINCE_FLOAT] as number;
+  /** Why the breaker is in its state. */
+  causeNameOf(targetIndex: number): BreakerCauseName {
+    return breakerCauseName(this.word(targetIndex, CAUSE_WORD));
   }
 
-  protected word(targetIndex: number, word: number): number {
+  isProbedOf(targetIndex: number): boolean {
+    return this.word(targetIndex, PROBED_WORD) === 1;
+  }
+
+  checkFailureOf(targetIndex: number): CheckResultName {
+    return checkResultName(this.word(targetIndex, CHECK_FAILURE_WORD));
+  }
+
+  /** Times ejected, less the intervals that it was well since. */
+  ejectionsOf(targetIndex: number): number {
+    return this.word(targetIndex, EJECTIONS_WORD);
+  }
+
+  /** When it came into its state, on the monotonic clock; 0: it was never anything but closed. */
+  sinceMsOf(targetIndex: number): number {
+    return this.float(targetIndex, SINCE_FLOAT);
+  }
+
+  openForMsOf(targetIndex: number): number {
+    return this.float(targetIndex, OPEN_FOR_FLOAT);
+  }
+
+  checkSinceMsOf(targetIndex: number): number {
+    return this.float(targetIndex, CHECK_SINCE_FLOAT);
+  }
+
+  outlierSinceMsOf(targetIndex: number): number {
+    return this.float(targetIndex, OUTLIER_SINCE_FLOAT);
+  }
+
+  ejectedUntilMsOf(targetIndex: number): number {
+    return this.float(targetIndex, EJECTED_UNTIL_FLOAT);
+  }
+
+  warmSinceMsOf(targetIndex: number): number {
+    return this.float(targetIndex, WARM_SINCE_FLOAT);
+  }
+
+  private word(targetIndex: number, word: number): number {
     return this.words[(targetIndex << ROW_SHIFT) + word] as number;
+  }
+
+  private float(targetIndex: number, float: number): number {
+    return this.floats[(targetIndex << ROW_FLOAT_SHIFT) + float] as number;
   }
 }
 
@@ -98,7 +214,7 @@ export class TargetStateRow extends TargetStateView {
   }
 
   get state(): 0 | 1 | 2 {
-    return this.words[this.base] as 0 | 1 | 2;
+    return this.get(STATE_WORD) as 0 | 1 | 2;
   }
   set state(value: 0 | 1 | 2) {
     if (value === TARGET_OPEN) this.put(OPENS_WORD, this.get(OPENS_WORD) + 1);
@@ -128,11 +244,120 @@ export class TargetStateRow extends TargetStateView {
   set serial(value: number) {
     this.put(SERIAL_WORD, value);
   }
+  get cause(): number {
+    return this.get(CAUSE_WORD);
+  }
+  set cause(value: number) {
+    this.put(CAUSE_WORD, value);
+  }
+  get isUnhealthy(): boolean {
+    return (this.get(HEALTH_WORD) & HEALTH_UNHEALTHY) !== 0;
+  }
+  set isUnhealthy(value: boolean) {
+    this.putHealth(HEALTH_UNHEALTHY, value);
+  }
+  get isEjected(): boolean {
+    return (this.get(HEALTH_WORD) & HEALTH_EJECTED) !== 0;
+  }
+  set isEjected(value: boolean) {
+    this.putHealth(HEALTH_EJECTED, value);
+  }
+  get isProbed(): boolean {
+    return this.get(PROBED_WORD) === 1;
+  }
+  set isProbed(value: boolean) {
+    this.put(PROBED_WORD, value ? 1 : 0);
+  }
+  get contradictions(): number {
+    return this.get(CONTRADICTIONS_WORD);
+  }
+  set contradictions(value: number) {
+    this.put(CONTRADICTIONS_WORD, value);
+  }
+  get badAnswers(): number {
+    return this.get(BAD_ANSWERS_WORD);
+  }
+  set badAnswers(value: number) {
+    this.put(BAD_ANSWERS_WORD, value);
+  }
+  get ejections(): number {
+    return this.get(EJECTIONS_WORD);
+  }
+  set ejections(value: number) {
+    this.put(EJECTIONS_WORD, value);
+  }
+  get successesSeen(): number {
+    return this.get(SUCCESSES_SEEN_WORD);
+  }
+  set successesSeen(value: number) {
+    this.put(SUCCESSES_SEEN_WORD, value);
+  }
+  set checkFailure(value: number) {
+    this.put(CHECK_FAILURE_WORD, value);
+  }
   get sinceMs(): number {
-    return this.floats[this.floatBase + SINCE_FLOAT] as number;
+    return this.getFloat(SINCE_FLOAT);
   }
   set sinceMs(value: number) {
-    this.floats[this.floatBase + SINCE_FLOAT] = value;
+    this.putFloat(SINCE_FLOAT, value);
+  }
+  get openForMs(): number {
+    return this.getFloat(OPEN_FOR_FLOAT);
+  }
+  set openForMs(value: number) {
+    this.putFloat(OPEN_FOR_FLOAT, value);
+  }
+  set checkSinceMs(value: number) {
+    this.putFloat(CHECK_SINCE_FLOAT, value);
+  }
+  get outlierSinceMs(): number {
+    return this.getFloat(OUTLIER_SINCE_FLOAT);
+  }
+  set outlierSinceMs(value: number) {
+    this.putFloat(OUTLIER_SINCE_FLOAT, value);
+  }
+  get ejectedUntilMs(): number {
+    return this.getFloat(EJECTED_UNTIL_FLOAT);
+  }
+  set ejectedUntilMs(value: number) {
+    this.putFloat(EJECTED_UNTIL_FLOAT, value);
+  }
+  get warmSinceMs(): number {
+    return this.getFloat(WARM_SINCE_FLOAT);
+  }
+  set warmSinceMs(value: number) {
+    this.putFloat(WARM_SINCE_FLOAT, value);
+  }
+  get balance(): number {
+    return this.getFloat(BALANCE_FLOAT);
+  }
+  set balance(value: number) {
+    this.putFloat(BALANCE_FLOAT, value);
+  }
+  get rollingSerial(): number {
+    return this.getFloat(ROLLING_SERIAL_FLOAT);
+  }
+  set rollingSerial(value: number) {
+    this.putFloat(ROLLING_SERIAL_FLOAT, value);
+  }
+
+  successesAt(slot: number): number {
+    return this.get(SUCCESSES_WORD + slot);
+  }
+
+  failuresAt(slot: number): number {
+    return this.get(ROLLING_FAILURES_WORD + slot);
+  }
+
+  setCountsAt(slot: number, successes: number, failures: number): void {
+    this.put(SUCCESSES_WORD + slot, successes);
+    this.put(ROLLING_FAILURES_WORD + slot, failures);
+  }
+
+  private putHealth(bit: number, isSet: boolean): void {
+    const health = this.get(HEALTH_WORD);
+    const next = isSet ? health | bit : health & ~bit;
+    Atomics.store(this.words, this.base + HEALTH_WORD, next);
   }
 
   private get(word: number): number {
@@ -141,5 +366,13 @@ export class TargetStateRow extends TargetStateView {
 
   private put(word: number, value: number): void {
     this.words[this.base + word] = value;
+  }
+
+  private getFloat(float: number): number {
+    return this.floats[this.floatBase + float] as number;
+  }
+
+  private putFloat(float: number, value: number): void {
+    this.floats[this.floatBase + float] = value;
   }
 }

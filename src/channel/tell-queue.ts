@@ -3,7 +3,8 @@
  *
  * Thread: any (pure). Owned by the worker end of the coordinator channel.
  *
- * A tell with a ticket is always kept: their number is bounded by the probes there can be. Of
+ * A tell with a ticket is always kept: their number is bounded by the
+ * requests in flight. Of
  * the others, which only sharpen a failure count, at most {@link PLAIN_TELLS_MAX} are kept.
  */
 import { assert } from '../base/assert.js';
@@ -11,7 +12,7 @@ import type { TellFields } from './coordinator-records.js';
 
 export const PLAIN_TELLS_MAX = 16_384;
 
-const TELL_WORDS = 4;
+const TELL_WORDS = 6;
 const FIRST_CAPACITY = 64;
 
 export class TellQueue {
@@ -30,7 +31,7 @@ export class TellQueue {
   }
 
   push(tell: TellFields): void {
-    if (tell.ticket === 0 && this.count >= PLAIN_TELLS_MAX) {
+    if (tell.ticket === 0 && tell.inFlightTicket === 0 && this.count >= PLAIN_TELLS_MAX) {
       this.droppedCount += 1;
       return;
     }
@@ -40,6 +41,8 @@ export class TellQueue {
     this.words[at + 1] = tell.ticket;
     this.words[at + 2] = tell.outcome;
     this.words[at + 3] = tell.upstreamIndex;
+    this.words[at + 4] = tell.inFlightTicket;
+    this.words[at + 5] = tell.latencyMs;
     this.count += 1;
   }
 
@@ -51,6 +54,8 @@ export class TellQueue {
     tell.ticket = this.words[at + 1] as number;
     tell.outcome = this.words[at + 2] as number;
     tell.upstreamIndex = this.words[at + 3] as number;
+    tell.inFlightTicket = this.words[at + 4] as number;
+    tell.latencyMs = this.words[at + 5] as number;
     this.head = (this.head + 1) % (this.words.length / TELL_WORDS);
     this.count -= 1;
   }

@@ -45,14 +45,22 @@ function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {
     route.name,
     upstream.name,
     authenticators.length === 0 ? 'public' : authenticators.join(','),
-    formatLimit(config.limiters[route.limiterIndex]),
+    route.limiterIndexes.length === 0
+      ? '-'
+      : route.limiterIndexes
+          .map((index) => formatLimit(defined(config.limiters[index], 'limiter of a route')))
+          .join('; '),
   ];
 }
 
-function formatLimit(limiter: CompiledLimiter | undefined): string {
-  if (limiter === undefined) return '-';
-  const { limit, windowMs, algorithm, burst, key } = limiter;
-  const keyName = key.kind === 'header' ? `header:${key.header}` : key.kind;
-  const bucket = algorithm === 'tokenBucket' ? `, burst ${burst}` : '';
-  return `${limit} per ${formatDuration(windowMs)} by ${keyName}${bucket}`;
+function formatLimit({ limit, windowMs, algorithm, ...limiter }: CompiledLimiter): string {
+  const names = limiter.keys.map((key) =>
+    key.kind === 'header' ? `header:${key.header}` : key.kind,
+  );
+  const by = `by ${names.join(' and ')}`;
+  const mode = limiter.mode === 'shadow' ? ' (shadow)' : '';
+  if (algorithm === 'inFlight') return `${limit} in flight ${by}${mode}`;
+  const bucket = algorithm === 'tokenBucket' ? `, burst ${limiter.burst}` : '';
+  const cost = limiter.cost === 1 ? '' : `, cost ${limiter.cost}`;
+  return `${limit} per ${formatDuration(windowMs)} ${by}${bucket}${cost}${mode}`;
 }

@@ -7,10 +7,12 @@
 import { normalizeAddressRange } from './address-range.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
+import { checkTargetPolicies } from './check-targets.js';
 import { pointerOf } from './config-pointer.js';
 import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
 import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gateway-config.js';
+import { parseDurationMs } from './quantities.js';
 import { parseTargetUrl } from './target-url.js';
 
 /** Least bytes of a secret, which is the size of the hash (RFC 7518 3.2). */
@@ -28,7 +30,10 @@ export function checkMeaning(
     if (authenticator !== undefined) checkSecret(name, authenticator, findings);
   }
   for (const [name, upstream] of Object.entries(config.upstreams ?? {})) {
-    if (upstream !== undefined) checkTargets(name, upstream, findings);
+    if (upstream === undefined) continue;
+    checkTargets(name, upstream, findings);
+    checkTargetPolicies(name, upstream, findings);
+    checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
 }
@@ -95,4 +100,20 @@ function checkTargets(
     if (first === undefined) indexByHostPort.set(hostPort, index);
     else findings.addValue(pointer, `the same host and port as targets[${first}]`);
   }
+}
+
+function checkRetry(
+  pointer: string,
+  { targets, retry, hedge }: SoundPart<UpstreamConfig>,
+  findings: Findings,
+): void {
+  if (hedge !== undefined && targets?.length === 1) {
+    findings.addKey(`${pointer}/hedge`, 'hedging needs a second target');
+  }
+  const at = `${pointer}/retry/backOff`;
+  if (retry?.backOff === undefined || findings.hasUnder(at)) return;
+  const { base = DEFAULTS.upstream.retry.backOff.base } = retry.backOff;
+  const { max = DEFAULTS.upstream.retry.backOff.max } = retry.backOff;
+  if ((parseDurationMs(base) ?? 0) <= (parseDurationMs(max) ?? 0)) return;
+  findings.addKey(at, `base (${base}) must not be longer than max (${max})`);
 }

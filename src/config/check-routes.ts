@@ -3,10 +3,11 @@
  *
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
+import { checkRateLimits } from './check-rate-limits.js';
 import type { SoundPart } from './check-shape.js';
 import { displayPath, pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
-import type { RateLimitConfig, RewriteHeadersConfig, RouteConfig } from './gateway-config.js';
+import type { RewriteHeadersConfig, RouteConfig } from './gateway-config.js';
 import { suggestName } from './nearest-name.js';
 import {
   type PatternSegment,
@@ -52,7 +53,7 @@ export function checkRoutes(
     checkReferences(route, index, { names, findings });
     const segments = checkPath(route, index, findings);
     if (segments !== undefined) overlaps.add(index, segments);
-    checkRateLimit(route, pointerOf('routes', index), findings);
+    checkRateLimits(route, pointerOf('routes', index), findings);
     const rewrite = pointerOf('routes', index, 'rewrite');
     checkStripPrefix(route.rewrite?.stripPrefix, segments, { rewrite, findings });
     checkHeaders(route.rewrite?.headers ?? {}, `${rewrite}/headers`, findings);
@@ -114,26 +115,6 @@ function checkPath(
   const pointer = pointerOf('routes', index, 'match', 'path');
   findings.addValue(pointer, `${findings.quote(pointer, path)} ${pattern.problem}`);
   return undefined;
-}
-
-function checkRateLimit(
-  route: SoundPart<RouteConfig>,
-  routePointer: string,
-  findings: Findings,
-): void {
-  const pointer = `${routePointer}/rateLimit`;
-  const rateLimit: SoundPart<RateLimitConfig> = route.rateLimit ?? {};
-  const isOtherAlgorithm =
-    rateLimit.algorithm !== 'tokenBucket' && !findings.hasUnder(`${pointer}/algorithm`);
-  if (rateLimit.burst !== undefined && isOtherAlgorithm) {
-    findings.addKey(`${pointer}/burst`, 'only the algorithm "tokenBucket" has a burst');
-  }
-  const isPublic =
-    route.authenticate === undefined && !findings.hasUnder(`${routePointer}/authenticate`);
-  if (rateLimit.key === 'consumer' && isPublic) {
-    const message = '"consumer" needs authenticate on this route: nobody is known without';
-    findings.addValue(`${pointer}/key`, message);
-  }
 }
 
 interface RewriteContext {

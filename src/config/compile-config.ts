@@ -8,7 +8,14 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
+import {
+  compileBalancing,
+  compileBreaker,
+  compileHealthCheck,
+  compileOutlierDetection,
+} from './compile-targets.js';
 import type {
   CompiledAddress,
   CompiledAuthenticator,
@@ -106,9 +113,16 @@ interface CompiledUpstreams {
 
 function compileUpstreams(configs: Readonly<Record<string, UpstreamConfig>>): CompiledUpstreams {
   const targets: CompiledTarget[] = [];
+  const { target: defaults } = DEFAULTS.upstream;
   const upstreams = Object.entries(configs).map(([name, config], index) => {
-    const targetIndexes = config.targets.map(({ url }) => {
-      const target = { index: targets.length, upstreamIndex: index, ...targetUrl(url), weight: 1 };
+    const targetIndexes = config.targets.map(({ url, weight, backup }) => {
+      const target = {
+        index: targets.length,
+        upstreamIndex: index,
+        ...targetUrl(url),
+        weight: weight ?? defaults.weight,
+        isBackup: backup ?? defaults.backup,
+      };
       targets.push(target);
       return target.index;
     });
@@ -119,21 +133,26 @@ function compileUpstreams(configs: Readonly<Record<string, UpstreamConfig>>): Co
 
 function compilePolicies(
   config: UpstreamConfig,
-): Pick<CompiledUpstream, 'policy' | 'circuitBreaker' | 'timeouts'> {
-  const { loadBalancing = {}, circuitBreaker: breaker = {}, timeouts = {} } = config;
+): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes'> {
+  const { timeouts = {} } = config;
   const defaults = DEFAULTS.upstream;
+  const response = timeouts.response ?? defaults.timeouts.response;
   return {
-    policy: loadBalancing.policy ?? defaults.loadBalancing.policy,
-    circuitBreaker: {
-      failureThreshold: breaker.failureThreshold ?? defaults.circuitBreaker.failureThreshold,
-      openForMs: durationMs(breaker.openFor ?? defaults.circuitBreaker.openFor),
-      halfOpenRequests: breaker.halfOpenRequests ?? defaults.circuitBreaker.halfOpenRequests,
-    },
+    loadBalancing: compileBalancing(config.loadBalancing ?? {}),
+    circuitBreaker: compileBreaker(config.circuitBreaker ?? {}),
+    healthCheck: config.healthCheck === undefined ? null : compileHealthCheck(config.healthCheck),
+    outlierDetection:
+      config.outlierDetection === undefined
+        ? null
+        : compileOutlierDetection(config.outlierDetection),
     timeouts: {
       connectMs: durationMs(timeouts.connect ?? defaults.timeouts.connect),
-      responseMs: durationMs(timeouts.response ?? defaults.timeouts.response),
+      responseMs: durationMs(response),
       idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
+      perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
+    retry: compileRetry(config.retry, config.targets.length),
+    hedgeAfterMs: compileHedge(config.hedge),
   };
 }
 

@@ -59,23 +59,115 @@ export interface CompiledTarget {
   readonly authority: string;
   readonly tls: boolean;
   readonly weight: number;
+  /** Used only while no other target is available. */
+  readonly isBackup: boolean;
 }
 
 export interface CompiledUpstream {
   readonly index: number;
   readonly name: string;
   readonly targetIndexes: readonly number[];
-  readonly policy: 'roundRobin';
-  readonly circuitBreaker: {
-    readonly failureThreshold: number;
-    readonly openForMs: number;
-    readonly halfOpenRequests: number;
-  };
+  readonly loadBalancing: CompiledBalancing;
+  readonly circuitBreaker: CompiledBreaker;
+  /** null: no probes. */
+  readonly healthCheck: CompiledHealthCheck | null;
+  /** null: nothing is ejected. */
+  readonly outlierDetection: CompiledOutlierDetection | null;
   readonly timeouts: {
     readonly connectMs: number;
     readonly responseMs: number;
     readonly idleMs: number;
+    /** At most responseMs. */
+    readonly perTryMs: number;
   };
+  readonly retry: CompiledRetry;
+  /** -1: no hedging. */
+  readonly hedgeAfterMs: number;
+}
+
+export interface CompiledBalancing {
+  readonly policy:
+    | 'roundRobin'
+    | 'weightedRoundRobin'
+    | 'leastRequest'
+    | 'consistentHash'
+    | 'random';
+  /** Targets that leastRequest compares; 0: all. */
+  readonly choices: number;
+  readonly hashOn: HashSource;
+  readonly slowStartMs: number;
+  readonly panicThreshold: number;
+  readonly stickyCookie: {
+    readonly name: string;
+    /** 0: until the session ends. */
+    readonly maxAgeSeconds: number;
+  } | null;
+}
+
+export type HashSource =
+  | { readonly kind: 'clientIp' }
+  | { readonly kind: 'path' }
+  /** Lower case. */
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'cookie'; readonly name: string };
+
+export interface CompiledBreaker {
+  readonly failureThreshold: number;
+  readonly failureRate: {
+    readonly percent: number;
+    readonly minimumRequests: number;
+    readonly windowMs: number;
+  } | null;
+  readonly failureOn: {
+    readonly connectFailure: boolean;
+    readonly timeout: boolean;
+    readonly reset: boolean;
+    readonly status5xx: boolean;
+    /** Beside those, ascending. */
+    readonly statuses: readonly number[];
+  };
+  readonly openForMs: number;
+  /** At least openForMs. */
+  readonly openForMaxMs: number;
+  readonly halfOpenRequests: number;
+  readonly rampUpMs: number;
+}
+
+export interface CompiledHealthCheck {
+  readonly type: 'http' | 'tcp';
+  readonly path: string;
+  /** Empty: the target's own. */
+  readonly host: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  /** First and last of each range. */
+  readonly expectedStatuses: readonly (readonly [number, number])[];
+  readonly jitterPercent: number;
+}
+
+export interface CompiledOutlierDetection {
+  readonly consecutive5xx: number;
+  readonly intervalMs: number;
+  readonly baseEjectionMs: number;
+  readonly maxEjectionMs: number;
+  readonly maxEjectionPercent: number;
+}
+
+export interface CompiledRetry {
+  /** Retries of one request. */
+  readonly attempts: number;
+  readonly conditions: {
+    readonly connectFailure: boolean;
+    readonly reset: boolean;
+    readonly timeout: boolean;
+    /** Ascending. */
+    readonly statuses: readonly number[];
+  };
+  readonly budgetPercent: number;
+  readonly minConcurrency: number;
+  readonly backOff: { readonly baseMs: number; readonly maxMs: number };
 }
 
 export type LimiterKey =
@@ -86,14 +178,20 @@ export type LimiterKey =
 
 export interface CompiledLimiter {
   readonly index: number;
-  /** The route's name: the policy name in RateLimit-Policy. */
+  /** The policy name in RateLimit-Policy, and in /stats. */
   readonly name: string;
-  readonly algorithm: 'slidingWindow' | 'tokenBucket';
+  /** `inFlight`: `limit` is how many may be in flight at once, and there is no window. */
+  readonly algorithm: 'slidingWindow' | 'tokenBucket' | 'fixedWindow' | 'inFlight';
   readonly limit: number;
   readonly windowMs: number;
-  /** Bucket size of tokenBucket; equals limit for slidingWindow. */
+  /** Bucket size of tokenBucket; equals limit for the others. */
   readonly burst: number;
-  readonly key: LimiterKey;
+  /** What one request takes of the limit; at most `burst`. */
+  readonly cost: number;
+  /** What makes up the key, in order; at least one part. */
+  readonly keys: readonly LimiterKey[];
+  /** `off` is in no route's limiterIndexes. */
+  readonly mode: 'enforce' | 'shadow' | 'off';
 }
 
 export interface CompiledRoute {
@@ -104,10 +202,14 @@ export interface CompiledRoute {
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];
   readonly upstreamIndex: number;
+  /** Over all tries, until the head of the reply; 0: none. */
+  readonly timeoutMs: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
-  /** Index into limiters, or -1. */
-  readonly limiterIndex: number;
+  /** Indexes into limiters, at most 4; every one is to have room. */
+  readonly limiterIndexes: readonly number[];
+  /** What becomes of requests while the coordinator does not answer. */
+  readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
   readonly rewrite: {
     /** Empty: nothing is stripped. */
     readonly stripPrefix: string;

@@ -21,11 +21,49 @@ export const DEFAULTS = {
   shutdown: { grace: '10s' },
   authenticator: { clockSkew: '30s' },
   upstream: {
-    loadBalancing: { policy: 'roundRobin' },
-    circuitBreaker: { failureThreshold: 5, openFor: '60s', halfOpenRequests: 1 },
+    target: { weight: 1, backup: false },
+    loadBalancing: {
+      policy: 'roundRobin',
+      choices: 2,
+      hashOn: 'clientIp',
+      slowStart: '0s',
+      panicThreshold: 50,
+    },
+    circuitBreaker: {
+      failureThreshold: 5,
+      failureOn: ['connectFailure', 'timeout', 'reset', '5xx'],
+      openFor: '60s',
+      halfOpenRequests: 1,
+      rampUp: '0s',
+    },
+    failureRate: { minimumRequests: 20, window: '10s' },
+    healthCheck: {
+      path: '/',
+      interval: '5s',
+      timeout: '1s',
+      healthyThreshold: 2,
+      unhealthyThreshold: 3,
+      expectedStatuses: ['200-299'],
+      jitterPercent: 10,
+    },
+    outlierDetection: {
+      consecutive5xx: 5,
+      interval: '10s',
+      baseEjectionTime: '30s',
+      maxEjectionTime: '300s',
+      maxEjectionPercent: 10,
+    },
     timeouts: { connect: '5s', response: '15s', idle: '5m' },
+    retry: {
+      attempts: 1,
+      on: ['connectFailure', 'reset'],
+      budgetPercent: 20,
+      minConcurrency: 3,
+      backOff: { base: '25ms', max: '250ms' },
+    },
   },
-  rateLimit: { algorithm: 'slidingWindow', key: 'clientIp' },
+  rateLimit: { algorithm: 'slidingWindow', key: 'clientIp', cost: 1, mode: 'enforce' },
+  onCoordinatorLost: 'wait',
 } as const;
 
 /** One core stays free for the acceptor, which every request passes. */

@@ -109,30 +109,130 @@ export interface UpstreamConfig {
   readonly loadBalancing?: LoadBalancingConfig;
   /** When a failing target is left alone. Each target has a breaker of its own. */
   readonly circuitBreaker?: CircuitBreakerConfig;
+  /** Probes of each target. Default: none. */
+  readonly healthCheck?: HealthCheckConfig;
+  /** Whether a target is taken out that answers badly. Default: no. */
+  readonly outlierDetection?: OutlierDetectionConfig;
   /** How long each part of an exchange with a target may take. */
   readonly timeouts?: TimeoutsConfig;
+  /** When a request that failed is sent again. Default: once, at another target if there is one. */
+  readonly retry?: RetryConfig;
+  /** A second try at another target when the first is slow. Default: none. */
+  readonly hedge?: HedgeConfig;
 }
 
 /** One address of an upstream. */
 export interface TargetConfig {
   /** `http://host:port` or `https://host:port`; no path, query or credentials. */
   readonly url: string;
+  /** Its part among the others, 1 to 1000; not for `roundRobin`. Default: 1. */
+  readonly weight?: number;
+  /** Used only while no other target is available. Default: false. */
+  readonly backup?: boolean;
 }
 
 /** How a target is chosen. */
 export interface LoadBalancingConfig {
-  /** `roundRobin`: the available targets in turn. Default: roundRobin. */
-  readonly policy?: 'roundRobin';
+  /**
+   * `roundRobin`: in turn. `weightedRoundRobin`: in turn, by weight. `leastRequest`: the one with
+   * the fewest requests in flight for its weight. `consistentHash`: the same one for the same
+   * `hashOn`. `random`: by weight. Default: roundRobin.
+   */
+  readonly policy?: BalancingPolicy;
+  /** Targets that `leastRequest` draws and compares, 2 to 10, or `all`. Default: 2. */
+  readonly choices?: number | 'all';
+  /** What `consistentHash` goes by; a request without it goes by clientIp. Default: clientIp. */
+  readonly hashOn?: HashSource;
+  /** How long a target that becomes healthy gets less than its part, 0s to 1h. Default: 0s. */
+  readonly slowStart?: Duration;
+  /** Percent of healthy targets below which health is ignored, 0 to 100. Default: 50. */
+  readonly panicThreshold?: number;
+  /** Keeps a client at its target by a cookie. Default: none. */
+  readonly stickyCookie?: StickyCookieConfig;
+}
+
+export type BalancingPolicy =
+  | 'roundRobin'
+  | 'weightedRoundRobin'
+  | 'leastRequest'
+  | 'consistentHash'
+  | 'random';
+
+export type HashSource = 'clientIp' | 'path' | `header:${string}` | `cookie:${string}`;
+
+/** A cookie that names the target, in a way that only this gateway process can read. */
+export interface StickyCookieConfig {
+  /** Name of the cookie. */
+  readonly name: string;
+  /** How long the client keeps it, 1s to 8760h. Default: as long as its session. */
+  readonly maxAge?: Duration;
 }
 
 /** When a failing target is left alone, and when it gets another chance. */
 export interface CircuitBreakerConfig {
   /** Failures in a row that open the circuit, 1 to 1000. Default: 5. */
   readonly failureThreshold?: number;
+  /** Share of failures that opens the circuit, beside those in a row. Default: none. */
+  readonly failureRate?: FailureRateConfig;
+  /** What counts as a failure. Default: connectFailure, timeout, reset, 5xx. */
+  readonly failureOn?: readonly FailureKind[];
   /** How long an open circuit lets nothing through, 100ms to 1h. Default: 60s. */
   readonly openFor?: Duration;
+  /** Longest `openFor`, which doubles each time that the probe fails. Default: openFor. */
+  readonly openForMax?: Duration;
   /** Requests let through at once to probe a half-open circuit, 1 to 100. Default: 1. */
   readonly halfOpenRequests?: number;
+  /** How long a recovered target gets less than its part, 0s to 1h. Default: 0s. */
+  readonly rampUp?: Duration;
+}
+
+/** `5xx` stands for the statuses 500 to 599; any status of 400 to 599 may be named. */
+export type FailureKind = 'connectFailure' | 'timeout' | 'reset' | '5xx' | number;
+
+/** Share of failures among the requests of the last while. */
+export interface FailureRateConfig {
+  /** 1 to 100. */
+  readonly percent: number;
+  /** Requests in the window below which the share says nothing, 1 to 100000. Default: 20. */
+  readonly minimumRequests?: number;
+  /** 1s to 1h. Default: 10s. */
+  readonly window?: Duration;
+}
+
+/** Probes that the gateway sends to each target by itself. */
+export interface HealthCheckConfig {
+  /** `http`: a GET that must be answered well. `tcp`: a connection that must be taken. */
+  readonly type: 'http' | 'tcp';
+  /** Path of the GET. Default: /. */
+  readonly path?: string;
+  /** Host field of the GET. Default: the target's host and port. */
+  readonly host?: string;
+  /** Between two probes of one target, 100ms to 1h. Default: 5s. */
+  readonly interval?: Duration;
+  /** How long a probe may take, 10ms to 1m. Default: 1s. */
+  readonly timeout?: Duration;
+  /** Probes in a row that must pass before a target is used again, 1 to 100. Default: 2. */
+  readonly healthyThreshold?: number;
+  /** Probes in a row that must fail before a target is not used, 1 to 100. Default: 3. */
+  readonly unhealthyThreshold?: number;
+  /** Statuses that pass: `200`, `200-299`. Default: 200-299. */
+  readonly expectedStatuses?: readonly (number | string)[];
+  /** Part of the interval by which each wait is changed at random, 0 to 50. Default: 10. */
+  readonly jitterPercent?: number;
+}
+
+/** Takes a target out for a while that answers worse than it should. */
+export interface OutlierDetectionConfig {
+  /** Answers of 5xx, or none at all, in a row, 1 to 1000. Default: 5. */
+  readonly consecutive5xx?: number;
+  /** How long a target must be well for one ejection to be forgiven, 100ms to 1h. Default: 10s. */
+  readonly interval?: Duration;
+  /** Length of the first ejection, 100ms to 1h; later ones are as much longer. Default: 30s. */
+  readonly baseEjectionTime?: Duration;
+  /** Longest ejection, 100ms to 24h. Default: 300s, or baseEjectionTime if that is longer. */
+  readonly maxEjectionTime?: Duration;
+  /** Targets that may be out at once; of two or more, one always may. 0 to 100. Default: 10. */
+  readonly maxEjectionPercent?: number;
 }
 
 /** Longest waits in an exchange with a target. */
@@ -143,6 +243,42 @@ export interface TimeoutsConfig {
   readonly response?: Duration;
   /** Between two pieces of a reply's body, 1ms to 24h. Default: 5m. */
   readonly idle?: Duration;
+  /** One try, connecting included, until the head of its reply, 1ms to 1h. Default: `response`. */
+  readonly perTry?: Duration;
+}
+
+/** When a request that failed is sent again, to another target where there is one. */
+export interface RetryConfig {
+  /** Retries of one request, 0 to 10. Default: 1; 0 with one target and no `retry`. */
+  readonly attempts?: number;
+  /**
+   * What is retried, if it is safe: that nothing was sent, or that the request is idempotent,
+   * has a body of at most 64 KiB, and no reply has begun. Default: connectFailure, reset.
+   */
+  readonly on?: readonly RetryCondition[];
+  /** Retries and hedges, in percent of the requests of the last 10 s, 0 to 100. Default: 20. */
+  readonly budgetPercent?: number;
+  /** Retries and hedges in 10 s however few the requests are, 0 to 10000. Default: 3. */
+  readonly minConcurrency?: number;
+  /** How long a retry waits: a random part of a span that doubles each time. */
+  readonly backOff?: BackOffConfig;
+}
+
+/** `gatewayError` stands for the statuses 502, 503 and 504; any of 400 to 599 may be named. */
+export type RetryCondition = 'connectFailure' | 'reset' | 'timeout' | 'gatewayError' | number;
+
+/** The span from which the wait before a retry is drawn. */
+export interface BackOffConfig {
+  /** The first span, 0s to 1m. Default: 25ms. */
+  readonly base?: Duration;
+  /** The longest span, 0s to 5m. Default: 250ms. */
+  readonly max?: Duration;
+}
+
+/** A second try at another target, of idempotent requests only; it counts as a retry. */
+export interface HedgeConfig {
+  /** How long the first try may take before the second begins, 1ms to 5m. */
+  readonly after: Duration;
 }
 
 /** Which requests go to which upstream, and what happens on the way. */
@@ -153,10 +289,21 @@ export interface RouteConfig {
   readonly match: MatchConfig;
   /** Name of an upstream. */
   readonly upstream: string;
+  /**
+   * From the request being sent until the head of the reply, over all tries and the waits between
+   * them, 1ms to 1h. Default: none.
+   */
+  readonly timeout?: Duration;
   /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
   readonly authenticate?: readonly string[];
-  /** How often a client may call. Default: no limit. */
-  readonly rateLimit?: RateLimitConfig;
+  /** How often a client may call: one limit, or a list of them, all of which must have room. */
+  readonly rateLimit?: RateLimitConfig | readonly RateLimitConfig[];
+  /**
+   * While the thread that decides upon limits and targets is being restarted: `wait` waits up to
+   * 100 ms and then answers 503, `open` lets requests through without a limit, `closed` answers
+   * 503 at once. Default: wait.
+   */
+  readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
   /** What changes in the request on its way to the upstream. Default: nothing. */
   readonly rewrite?: RewriteConfig;
 }
@@ -172,25 +319,44 @@ export interface MatchConfig {
 /** Methods that a route may name. */
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
-/** How often a client may call a route. */
+/** How often a client may call a route; `limit` with `window`, or `maxInFlight`, or all three. */
 export interface RateLimitConfig {
+  /**
+   * Name in RateLimit-Policy and /stats. Default: the route's, from the second limit on with a
+   * number; `-inFlight` is added for `maxInFlight` where there is a `limit` as well.
+   */
+  readonly name?: string;
   /** Requests a window, 1 to 1000000. */
-  readonly limit: number;
+  readonly limit?: number;
   /** Length of the window, 100ms to 24h. */
-  readonly window: Duration;
+  readonly window?: Duration;
   /**
    * `slidingWindow`: never more than `limit` in any window. `tokenBucket`: `limit` a window on
-   * the average, with bursts. Default: slidingWindow.
+   * the average, with bursts. `fixedWindow`: `limit` in a window that begins
+   * with its first request, and so up to twice that around its end. Default: slidingWindow.
    */
-  readonly algorithm?: 'slidingWindow' | 'tokenBucket';
+  readonly algorithm?: 'slidingWindow' | 'tokenBucket' | 'fixedWindow';
   /** Requests that may come at once, 1 to 1000000; `tokenBucket` only. Default: `limit`. */
   readonly burst?: number;
   /**
-   * Who shares one limit: `clientIp`, `consumer` (the authenticated caller; needs
-   * `authenticate`), `route` (everybody together) or `header:NAME`. Default: clientIp.
+   * Who shares one limit: `clientIp` (IPv6 by /64), `consumer` (the authenticated caller; needs
+   * `authenticate`), `route` (everybody together), `header:NAME`, or a list of these, which
+   * counts each combination by itself. Default: clientIp.
    */
-  readonly key?: 'clientIp' | 'consumer' | 'route' | `header:${string}`;
+  readonly key?: LimiterKeyName | readonly LimiterKeyName[];
+  /** What one request takes of the limit, 1 to 1000000, at most `limit` or `burst`. Default: 1. */
+  readonly cost?: number;
+  /** Requests of one key that may be in flight at once, 1 to 1000000. Default: no such limit. */
+  readonly maxInFlight?: number;
+  /**
+   * `enforce` refuses what is over the limit; `shadow` only counts what it would have refused;
+   * `off` does nothing. Default: enforce.
+   */
+  readonly mode?: 'enforce' | 'shadow' | 'off';
 }
+
+/** One part of the key of a limit. */
+export type LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${string}`;
 
 /** What changes in the request on its way to the upstream. */
 export interface RewriteConfig {

@@ -64,6 +64,13 @@ const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}";
 export const HEADER_NAME_PATTERN = `^${TOKEN}$`;
 export const HEADER_VALUE_PATTERN = '^([!-~]([ -~]*[!-~])?)?$';
 export const LIMITER_KEY_PATTERN = `^(clientIp|consumer|route|header:${TOKEN})$`;
+export const RETRY_CONDITION_PATTERN = '^(connectFailure|reset|timeout|gatewayError)$';
+export const FAILURE_KIND_PATTERN = '^(connectFailure|timeout|reset|5xx)$';
+export const ALL_PATTERN = '^all$';
+export const HASH_SOURCE_PATTERN = `^(clientIp|path|(header|cookie):${TOKEN})$`;
+export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
+export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
+export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -74,6 +81,15 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [HEADER_NAME_PATTERN]: 'the name of a header field',
   [HEADER_VALUE_PATTERN]: 'printable ASCII without blanks at the ends',
   [LIMITER_KEY_PATTERN]: 'one of "clientIp", "consumer", "route", "header:NAME"',
+  [RETRY_CONDITION_PATTERN]:
+    'one of "connectFailure", "reset", "timeout", "gatewayError", or a status from 400 to 599',
+  [FAILURE_KIND_PATTERN]:
+    'one of "connectFailure", "timeout", "reset", "5xx", or a status from 400 to 599',
+  [ALL_PATTERN]: 'an integer from 2 to 10, or "all"',
+  [HASH_SOURCE_PATTERN]: 'one of "clientIp", "path", "header:NAME", "cookie:NAME"',
+  [STATUS_RANGE_PATTERN]: 'a status or a range of them (written 200, 200-299)',
+  [CHECK_PATH_PATTERN]: 'a path that begins with /',
+  [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
 };
 

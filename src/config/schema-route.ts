@@ -28,6 +28,8 @@ import {
 /** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
 const PATH_LENGTH_MAX = 1024;
 
+const LIMIT_RANGE = [1, 1_000_000] as const;
+
 const HEADER_NAME: SchemaNode = { type: 'string', pattern: HEADER_NAME_PATTERN };
 
 const MATCH_NODE = objectNode<MatchConfig>(
@@ -46,28 +48,63 @@ const MATCH_NODE = objectNode<MatchConfig>(
   'path',
 );
 
+const LIMITER_KEY: SchemaNode = { type: 'string', pattern: LIMITER_KEY_PATTERN };
+
 const RATE_LIMIT_NODE = objectNode<RateLimitConfig>(
-  'How often a client may call. Absent: no limit.',
+  'One limit: limit with window, or maxInFlight, or all three.',
   {
-    limit: integerNode('Requests a window.', [1, 1_000_000]),
+    name: stringNode("Name in RateLimit-Policy and /stats. Absent: the route's.", {
+      pattern: ROUTE_NAME_PATTERN,
+    }),
+    limit: integerNode('Requests a window.', LIMIT_RANGE),
     window: durationNode('Length of the window.', ['100ms', '24h']),
     algorithm: stringNode(
       'slidingWindow: never more than limit in any window. tokenBucket: limit a window on the ' +
-        'average, with bursts.',
-      { default: DEFAULTS.rateLimit.algorithm, enum: ['slidingWindow', 'tokenBucket'] },
+        'average, with bursts. fixedWindow: limit in a window that begins with its first request.',
+      {
+        default: DEFAULTS.rateLimit.algorithm,
+        enum: ['slidingWindow', 'tokenBucket', 'fixedWindow'],
+      },
     ),
     burst: integerNode(
       'Requests that may come at once; tokenBucket only. Absent: limit.',
-      [1, 1_000_000],
+      LIMIT_RANGE,
     ),
-    key: stringNode(
-      'Who shares one limit: clientIp, consumer (needs authenticate), route or header:NAME.',
-      { default: DEFAULTS.rateLimit.key, pattern: LIMITER_KEY_PATTERN },
+    key: {
+      description:
+        'Who shares one limit: clientIp, consumer (needs authenticate), route, header:NAME, or a ' +
+        'list of these, which counts each combination by itself.',
+      type: ['string', 'array'],
+      default: DEFAULTS.rateLimit.key,
+      pattern: LIMITER_KEY_PATTERN,
+      items: LIMITER_KEY,
+      minItems: 1,
+      maxItems: 4,
+      uniqueItems: true,
+    },
+    cost: integerNode('What one request takes of the limit.', LIMIT_RANGE, {
+      default: DEFAULTS.rateLimit.cost,
+    }),
+    maxInFlight: integerNode(
+      'Requests of one key that may be in flight at once. Absent: no such limit.',
+      LIMIT_RANGE,
+    ),
+    mode: stringNode(
+      'enforce refuses, shadow only counts what it would have refused, off does nothing.',
+      { default: DEFAULTS.rateLimit.mode, enum: ['enforce', 'shadow', 'off'] },
     ),
   },
-  'limit',
-  'window',
 );
+
+/** One limit, or a list of them. */
+const RATE_LIMITS_NODE: SchemaNode = {
+  ...RATE_LIMIT_NODE,
+  type: ['object', 'array'],
+  description: 'How often a client may call: one limit, or a list, all of which must have room.',
+  items: RATE_LIMIT_NODE,
+  minItems: 1,
+  maxItems: 4,
+};
 
 const REWRITE_NODE = objectNode<RewriteConfig>(
   'What changes in the request on its way to the upstream.',
@@ -99,12 +136,21 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
     }),
     match: MATCH_NODE,
     upstream: stringNode('Name of an upstream.', { minLength: 1, maxLength: 64 }),
+    timeout: durationNode(
+      'From the request being sent until the head of the reply, over all tries. Absent: none.',
+      ['1ms', '1h'],
+    ),
     authenticate: listNode(
       'Names of authenticators; one that accepts is enough. Absent: the route is public.',
       { type: 'string', minLength: 1, maxLength: 64 },
       { minItems: 1, maxItems: 16, uniqueItems: true },
     ),
-    rateLimit: RATE_LIMIT_NODE,
+    rateLimit: RATE_LIMITS_NODE,
+    onCoordinatorLost: stringNode(
+      'While no decision comes: wait up to 100 ms and then 503, let through without a limit ' +
+        '(open), or 503 at once (closed).',
+      { default: DEFAULTS.onCoordinatorLost, enum: ['wait', 'open', 'closed'] },
+    ),
     rewrite: REWRITE_NODE,
   },
   'name',

@@ -7,15 +7,12 @@
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import type {
   AdminConfig,
-  CircuitBreakerConfig,
   GatewayConfig,
   JwtAuthenticatorConfig,
   LimitsConfig,
   ListenConfig,
-  LoadBalancingConfig,
   LoggingConfig,
   ShutdownConfig,
-  TargetConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
@@ -32,7 +29,15 @@ import {
   sizeNode,
   stringNode,
 } from './schema-node.js';
+import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
+import {
+  CIRCUIT_BREAKER_NODE,
+  HEALTH_CHECK_NODE,
+  LOAD_BALANCING_NODE,
+  OUTLIER_DETECTION_NODE,
+  TARGET_NODE,
+} from './schema-targets.js';
 
 const PORT_DESCRIPTION = 'TCP port; 0 lets the system choose a free one.';
 const PORT_RANGE = [0, 65_535] as const;
@@ -123,34 +128,6 @@ const AUTHENTICATOR_NODE = objectNode<JwtAuthenticatorConfig>(
   'secret',
 );
 
-const TARGET_NODE = objectNode<TargetConfig>(
-  'One address of an upstream.',
-  {
-    url: stringNode('http://host:port or https://host:port, without path, query or credentials.', {
-      minLength: 1,
-      maxLength: 512,
-    }),
-  },
-  'url',
-);
-
-const CIRCUIT_BREAKER_NODE = objectNode<CircuitBreakerConfig>(
-  'When a failing target is left alone. Each target has a breaker of its own.',
-  {
-    failureThreshold: integerNode('Failures in a row that open the circuit.', [1, 1000], {
-      default: DEFAULTS.upstream.circuitBreaker.failureThreshold,
-    }),
-    openFor: durationNode('How long an open circuit lets nothing through.', ['100ms', '1h'], {
-      default: DEFAULTS.upstream.circuitBreaker.openFor,
-    }),
-    halfOpenRequests: integerNode(
-      'Requests let through at once to probe a half-open circuit.',
-      [1, 100],
-      { default: DEFAULTS.upstream.circuitBreaker.halfOpenRequests },
-    ),
-  },
-);
-
 const TIMEOUTS_NODE = objectNode<TimeoutsConfig>('Longest waits in an exchange with a target.', {
   connect: durationNode('Until the connection stands.', ['1ms', '5m'], {
     default: DEFAULTS.upstream.timeouts.connect,
@@ -163,6 +140,10 @@ const TIMEOUTS_NODE = objectNode<TimeoutsConfig>('Longest waits in an exchange w
   idle: durationNode("Between two pieces of a reply's body.", ['1ms', '24h'], {
     default: DEFAULTS.upstream.timeouts.idle,
   }),
+  perTry: durationNode(
+    'One try, connecting included, until the head of its reply. Absent: response.',
+    ['1ms', '1h'],
+  ),
 });
 
 const UPSTREAM_NODE = objectNode<UpstreamConfig>(
@@ -172,14 +153,13 @@ const UPSTREAM_NODE = objectNode<UpstreamConfig>(
       minItems: 1,
       maxItems: 256,
     }),
-    loadBalancing: objectNode<LoadBalancingConfig>('How a target is chosen.', {
-      policy: stringNode('roundRobin: the available targets in turn.', {
-        default: DEFAULTS.upstream.loadBalancing.policy,
-        enum: ['roundRobin'],
-      }),
-    }),
+    loadBalancing: LOAD_BALANCING_NODE,
     circuitBreaker: CIRCUIT_BREAKER_NODE,
+    healthCheck: HEALTH_CHECK_NODE,
+    outlierDetection: OUTLIER_DETECTION_NODE,
     timeouts: TIMEOUTS_NODE,
+    retry: RETRY_NODE,
+    hedge: HEDGE_NODE,
   },
   'targets',
 );

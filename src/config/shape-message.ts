@@ -18,6 +18,9 @@ export function describeExpected(node: SchemaNode): string {
     return `a size from ${size.min} to ${size.max} (written 16KiB, 1MiB or in bytes)`;
   }
   if (node.enum !== undefined) return describeChoice(node.enum);
+  if (typeof node.type !== 'string' && node.type.includes('array')) {
+    return describeUnion(node, node.type);
+  }
   switch (node.type) {
     case 'integer':
       return `an integer from ${node.minimum} to ${node.maximum}`;
@@ -30,6 +33,12 @@ export function describeExpected(node: SchemaNode): string {
     default:
       return describeString(node);
   }
+}
+
+/** One thing, or a list of such things. */
+function describeUnion(node: SchemaNode, types: readonly string[]): string {
+  const described = types.map((type) => describeExpected({ ...node, type }));
+  return described.join(', or ');
 }
 
 function shortDuration(text: string): string {

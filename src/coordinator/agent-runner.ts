@@ -4,7 +4,12 @@
  * Thread: coordinator. Owns its end of the rings. The thread runs no event loop: nothing else
  * happens on it.
  */
-import type { CoordinatorEnd, CoordinatorHandler } from '../channel/coordinator-channel.js';
+import type { CoordinatorEnd, CoordinatorHandler } from '../channel/coordinator-end.js';
+
+/** Does what is due with time, at least every PARK_MS_MAX. */
+export interface TickingHandler extends CoordinatorHandler {
+  onTick(nowMs: number): void;
+}
 
 /** Tells of successes wake nobody: they wait this long at most. The heartbeat is no slower. */
 export const PARK_MS_MAX = 100;
@@ -14,7 +19,7 @@ export class AgentRunner {
 
   constructor(
     private readonly end: CoordinatorEnd,
-    private readonly handler: CoordinatorHandler,
+    private readonly handler: TickingHandler,
     private readonly clock: () => number,
   ) {}
 
@@ -30,6 +35,7 @@ export class AgentRunner {
   runOnce(): number {
     const nowMs = this.clock();
     this.end.status.beat(nowMs);
+    this.handler.onTick(nowMs);
     return this.end.drain(this.handler, nowMs);
   }
 

@@ -7,16 +7,18 @@
 import type { MessagePort } from 'node:worker_threads';
 import { allocateMemory, type CoordinatorMemory } from '../channel/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { needsWideRow } from './limiters.js';
+import { needsRow, needsWideRow } from './limiters.js';
 import {
   bucketRowCount,
   bucketTableBytes,
   COMPACT_ROW_WORDS,
   WIDE_ROW_WORDS,
 } from './state/bucket-layout.js';
+import { inFlightLedgerBytes } from './state/in-flight-ledger.js';
 import { probeLedgerBytes } from './state/probe-ledger.js';
+import { returnSerialsBytes } from './state/return-serials.js';
 import { probeCounts } from './state/target-table.js';
-import { upstreamTableBytes } from './state/upstream-table.js';
+import { cursorBytes } from './state/turn-table.js';
 
 /** The workerData of the coordinator's thread. */
 export interface CoordinatorThreadData {
@@ -29,16 +31,21 @@ export interface CoordinatorThreadData {
 /** Memory for one configuration; `workers` lanes. A table that no limiter needs has no bytes. */
 export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMemory {
   const rows = bucketRowCount(config.limits.trackedClients);
-  const hasWide = config.limiters.some(needsWideRow);
-  const hasCompact = config.limiters.some((limiter) => !needsWideRow(limiter));
+  const withRows = config.limiters.filter(needsRow);
+  const hasWide = withRows.some(needsWideRow);
+  const hasCompact = withRows.some((limiter) => !needsWideRow(limiter));
+  const countsInFlight = config.limiters.some((limiter) => limiter.algorithm === 'inFlight');
   const probes = probeCounts(config).reduce((sum, count) => sum + count, 0);
   return allocateMemory({
     epoch: config.epoch,
     workers: config.workers,
     targets: config.targets.length,
-    upstreamBytes: upstreamTableBytes(config.upstreams.length),
+    upstreamBytes: cursorBytes(config.upstreams.length),
     probeBytes: probeLedgerBytes(probes),
     compactBucketBytes: hasCompact ? bucketTableBytes(rows, COMPACT_ROW_WORDS) : 0,
     wideBucketBytes: hasWide ? bucketTableBytes(rows, WIDE_ROW_WORDS) : 0,
+    inFlightBytes: countsInFlight ? inFlightLedgerBytes(config.limits.inFlight) : 0,
+    returnBytes: returnSerialsBytes(config.workers),
+    limiters: config.limiters.length,
   });
 }

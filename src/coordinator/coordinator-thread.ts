@@ -5,6 +5,7 @@
  * control ring says stop, or with an exception, after which another may go on where it was.
  * Says what happened by posting to the main thread: it writes no log itself.
  */
+import { randomBytes } from 'node:crypto';
 import {
   type MessagePort,
   parentPort,
@@ -13,7 +14,7 @@ import {
 } from 'node:worker_threads';
 import { assertNever, defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
-import { CoordinatorEnd } from '../channel/coordinator-channel.js';
+import { CoordinatorEnd } from '../channel/coordinator-end.js';
 import type { CoordinatorMail, CoordinatorMessage } from '../channel/coordinator-messages.js';
 import { osThreadId } from '../observability/os-thread-id.js';
 import { AgentRunner } from './agent-runner.js';
@@ -26,10 +27,16 @@ function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): voi
   const end = new CoordinatorEnd(data.memory);
   const host: CoordinatorHost = {
     onBreakerTransition: (change) => post(mainPort, { type: 'breaker', ...change }),
+    onHealthTransition: (change) => post(mainPort, { type: 'health', ...change }),
     onMail: () => readMail(mainPort, end),
     onStop: () => runner.stop(),
   };
-  const runner = new AgentRunner(end, new Coordinator(data.config, data.memory, host), monotonicMs);
+  const seed = randomBytes(4).readInt32LE();
+  const runner = new AgentRunner(
+    end,
+    new Coordinator(data.config, data.memory, host, seed),
+    monotonicMs,
+  );
   data.wakePorts.forEach((port, lane) => {
     if (port !== null) end.setWakePort(lane, port);
   });

@@ -3,15 +3,15 @@
  *
  * Thread: coordinator. Owns a heat for each worker and upstream; a new coordinator begins cold.
  *
- * A worker asks for a grant only when the last one is used up, so the time between two such asks
- * is what the last one lasted. Asks that follow each other quickly heat the pair up: the first
+ * A worker asks for a grant when the last one is used up, or half so, and the time between two
+ * such asks is what a grant lasted. Asks that follow each other quickly heat the pair up: the first
  * few get nothing in advance, so that a client that sends one request after the other sees
- * strict turns; then 1, 2, 4 … 64. A grant that lasted longer cools the pair by one step, and a
+ * strict turns; then 1, 2, 4 … 32, 60. A grant that lasted longer cools the pair by one step, and a
  * pause begins anew. An upstream with one target has no turns to keep.
  */
 import { defined } from '../base/assert.js';
+import { GRANT_COUNT_MAX } from '../channel/coordinator-records.js';
 
-export const GRANT_COUNT_MAX = 64;
 /** A grant used up within this time was too small. */
 export const GRANT_HOT_MS = 20;
 /** After this long without an ask the worker is slow again. */
@@ -19,7 +19,7 @@ export const GRANT_COLD_MS = 200;
 /** Quick asks that get nothing in advance. */
 export const GRANT_WARM_UP_ASKS = 8;
 
-const HEAT_MAX = GRANT_WARM_UP_ASKS + Math.log2(GRANT_COUNT_MAX) + 1;
+const HEAT_MAX = GRANT_WARM_UP_ASKS + Math.ceil(Math.log2(GRANT_COUNT_MAX)) + 1;
 
 export class GrantBook {
   private readonly heats: Uint8Array;
@@ -40,7 +40,8 @@ export class GrantBook {
     const heat = this.nextHeat(at, nowMs);
     this.heats[at] = heat;
     this.askedMs[at] = nowMs;
-    return heat <= GRANT_WARM_UP_ASKS ? 0 : 2 ** (heat - GRANT_WARM_UP_ASKS - 1);
+    if (heat <= GRANT_WARM_UP_ASKS) return 0;
+    return Math.min(GRANT_COUNT_MAX, 2 ** (heat - GRANT_WARM_UP_ASKS - 1));
   }
 
   /** Another worker begins on this lane. */

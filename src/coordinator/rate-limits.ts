@@ -1,80 +1,171 @@
 /**
- * Answers for a limiter and a key whether there is room, and takes it when told to.
+ * Answers for all limits of an ask whether there is room, and takes of all of them when told to.
  *
- * Thread: coordinator. Owns the limiter tables.
+ * Thread: coordinator. Owns the limiter tables and the ledger of requests in flight.
  *
- * `peek`, then `commit` at the same time or not at all: a request that finds no target uses up
- * nothing, and a new key takes a row only when it is admitted.
+ * `peek`, then `commit` at the same time or not at all: a request that another limit refuses, or
+ * that finds no target, uses up nothing, and a new key takes a row only when it is admitted.
+ * A limit in shadow mode takes like any other and refuses nobody.
  */
 import { assert, defined } from '../base/assert.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { AskView, ReplyFields } from '../channel/coordinator-records.js';
 import { type CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
-import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { ReturnView } from '../channel/key-grant-returns.js';
+import { LimitCounts, limitCounter } from '../channel/limit-counts.js';
+import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
-import { createLimiter, type Limiter, needsWideRow } from './limiters.js';
+import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';
+import { createLimiter, type Limiter, needsRow, needsWideRow } from './limiters.js';
 import { COMPACT_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
+import { InFlightLedger, type PlaceHolder } from './state/in-flight-ledger.js';
+import { ReturnSerials } from './state/return-serials.js';
 
 const TRACKED_KEYS = counterIndex('trackedKeys');
 const RECLAIMED_KEYS = counterIndex('reclaimedKeys');
 const EVICTED_KEYS = counterIndex('evictedKeys');
 const REFUSED_KEYS = counterIndex('refusedKeys');
+const KEYS_OF_LIMIT = limitCounter('trackedKeys');
+const EVICTIONS = limitCounter('evictions');
+const ADMITTED = limitCounter('admitted');
+const REFUSED = limitCounter('refused');
+const SHADOW_REFUSED = limitCounter('shadowRefused');
+const REFUSED_NEW_KEYS = limitCounter('refusedNewKeys');
+const GRANTED = limitCounter('granted');
+
+/** A place for a request comes free when another request ends, which nobody can foresee. */
+const IN_FLIGHT_RETRY_MS = 1000;
+
+/** One limit of the ask at hand. */
+class Case {
+  limiterIndex = 0;
+  high = 0;
+  low = 0;
+  limiter: Limiter | null = null;
+  row = NO_ROW;
+  isNew = false;
+  victimShare = 0;
+  readonly decision = new RateDecision();
+}
 
 export class RateLimits implements RowGauge {
-  /** What the last peek, or the commit after it, found. */
-  readonly decision = new RateDecision();
-  private readonly limiters: readonly Limiter[];
+  private readonly configs: readonly CompiledLimiter[];
+  private readonly limiters: readonly (Limiter | null)[];
+  private readonly grantRules: readonly KeyGrantRule[];
+  private readonly tables: readonly [compact: BucketTable, wide: BucketTable];
+  private readonly ledger: InFlightLedger;
+  private readonly serials: ReturnSerials;
+  private readonly counts: LimitCounts;
+  private readonly workers: number;
+  private readonly cases = [new Case(), new Case(), new Case(), new Case()] as const;
   private readonly gauge = new RateDecision();
-  private limiter: Limiter | null = null;
-  private row = NO_ROW;
+  private caseCount = 0;
+  private shadowRefused = 0;
+  private hasPlaces = false;
 
   constructor(
-    limiters: readonly CompiledLimiter[],
-    memory: Pick<CoordinatorMemory, 'compactBuckets' | 'wideBuckets'>,
+    config: Pick<CompiledConfig, 'limiters' | 'routes' | 'workers'>,
+    memory: CoordinatorMemory,
     private readonly status: CoordinatorStatus,
   ) {
     const compact = new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS);
     const wide = new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS);
-    this.limiters = limiters.map((one) => createLimiter(one, needsWideRow(one) ? wide : compact));
+    this.tables = [compact, wide];
+    this.workers = config.workers;
+    this.configs = config.limiters;
+    this.counts = new LimitCounts(memory.limitCounts);
+    this.serials = new ReturnSerials(memory.returns);
+    this.limiters = config.limiters.map((one) =>
+      needsRow(one) ? createLimiter(one, needsWideRow(one) ? wide : compact) : null,
+    );
+    this.grantRules = config.limiters.map(keyGrantRule);
+    for (const one of config.limiters) {
+      if (one.algorithm === 'inFlight') this.counts.put(one.index, KEYS_OF_LIMIT, 0);
+    }
+    const isPlace = (index: number) => config.limiters[index]?.algorithm === 'inFlight';
+    const placesOf = config.routes.map((route) => route.limiterIndexes.filter(isPlace).length);
+    this.ledger = new InFlightLedger(memory.inFlight, Math.max(1, ...placesOf), (index, keys) =>
+      this.counts.count(index, KEYS_OF_LIMIT, keys),
+    );
+    this.repair();
     // The counter may have missed a row if the last coordinator ended in the middle of one.
     const tracked = compact.countUsedRows() + wide.countUsedRows();
     status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
   }
 
-  /** Whether the key has room. Fills in {@link decision}; uses up nothing. */
-  peek(limiterIndex: number, keyHashHigh: number, keyHashLow: number, nowMs: number): boolean {
-    const limiter = defined(this.limiters[limiterIndex], 'the limiter of the ask');
-    const { table } = limiter;
-    table.setKey(limiterIndex, keyHashHigh, keyHashLow);
-    this.limiter = limiter;
-    this.row = table.locate(this, nowMs);
-    if (this.row === NO_ROW) return this.refuseNewKey(table.retryAfterMs);
-    if (!table.isNew) return limiter.peek(table.baseOf(this.row), nowMs, this.decision);
-    this.decision.admitted = true;
-    this.decision.remaining = limiter.fullRemaining;
-    this.decision.resetMs = 0;
-    this.decision.retryAfterMs = 0;
-    return true;
+  /**
+   * Whether all limits of the ask have room. Fills in what the reply says of the tightest of
+   * them; uses up nothing.
+   */
+  peek(ask: AskView, reply: ReplyFields, nowMs: number): boolean {
+    this.begin(ask);
+    let isAdmitted = true;
+    let isFull = false;
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const one = this.caseAt(position);
+      const { mode } = this.configOf(one.limiterIndex);
+      const hasRoom = this.peekCase(one, nowMs);
+      if (hasRoom) continue;
+      if (mode === 'shadow') this.shadowRefused |= 1 << position;
+      else isAdmitted = false;
+      isFull = true;
+    }
+    if (isFull) this.countRefusals(isAdmitted);
+    reply.shadowRefused = this.shadowRefused;
+    this.describe(reply, isAdmitted);
+    return isAdmitted;
   }
 
-  /** Takes what the peek just before found. */
-  commit(nowMs: number): void {
-    const limiter = defined(this.limiter, 'the limiter of the peek before');
-    assert(this.row !== NO_ROW && this.decision.admitted, 'only what has room is committed');
-    const { table } = limiter;
-    const base = table.baseOf(this.row);
-    if (table.isNew) {
-      this.countInstall(table.victimShare);
-      table.install(this.row);
-      limiter.reset(base, nowMs);
+  /** Takes what the peek just before found; the ask has its target. */
+  commit(holder: PlaceHolder, ask: AskView, reply: ReplyFields, nowMs: number): void {
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const one = this.caseAt(position);
+      if ((this.shadowRefused & (1 << position)) !== 0) continue;
+      this.counts.count(one.limiterIndex, ADMITTED, 1);
+      if (one.limiter === null) one.decision.admissionsLeft -= 1;
+      else this.commitRow(one, one.limiter, nowMs);
+      if (one.limiter === null) one.decision.remaining = one.decision.admissionsLeft;
     }
-    limiter.commit(base, nowMs, this.decision);
-    this.limiter = null;
+    if (this.hasPlaces) reply.inFlightTicket = this.takePlaces(holder);
+    if (ask.keyGrantWish > 0) this.grant(ask.keyGrantWish, reply, nowMs);
+    this.describe(reply, true);
+  }
+
+  /** The last coordinator may have taken a place for an ask that it did not answer. */
+  releaseOfAsk(holder: PlaceHolder): void {
+    this.ledger.releaseOfAsk(holder);
+  }
+
+  /** The request that had this ticket has ended. Does nothing for one that was settled before. */
+  settle(ticket: number): void {
+    this.ledger.settle(ticket);
+  }
+
+  /** What is left of a key grant. Each return is taken in once, though it may be seen again. */
+  giveBack(lane: number, rest: ReturnView, nowMs: number): void {
+    if (!this.serials.note(lane, rest.generation, rest.serial)) return;
+    const { limiterIndex, unused } = rest;
+    const limiter = this.limiters[limiterIndex] ?? null;
+    if (limiter === null || unused <= 0) return;
+    const { table } = limiter;
+    table.setKey(limiterIndex, rest.keyHashHigh, rest.keyHashLow);
+    const row = table.find();
+    if (row === NO_ROW) return;
+    // Low bits only went there and back; the moment is near.
+    const untilMs = Math.floor(nowMs) + ((rest.until - Math.floor(nowMs)) | 0);
+    const given = limiter.giveBack(table.baseOf(row), unused, untilMs);
+    this.counts.count(limiterIndex, ADMITTED, -given);
+    this.counts.count(limiterIndex, GRANTED, -given);
+  }
+
+  onWorkerLost(lane: number, generation: number): number {
+    return this.ledger.releaseAllOf(lane, generation);
   }
 
   /** For the table, which looks for a row that may be taken. */
   measureUsedShare(rowBase: number, limiterIndex: number, nowMs: number): number {
-    const limiter = defined(this.limiters[limiterIndex], 'the limiter of a row');
+    const limiter = defined(this.limiters[limiterIndex] ?? undefined, 'the limiter of a row');
     return limiter.usedShareOf(rowBase, nowMs, this.gauge);
   }
 
@@ -82,18 +173,170 @@ export class RateLimits implements RowGauge {
     return this.gauge.retryAfterMs;
   }
 
-  private refuseNewKey(retryAfterMs: number): false {
+  /** Places that requests hold under limits on those in flight. */
+  get placesHeld(): number {
+    return this.ledger.heldCount;
+  }
+
+  private begin(ask: AskView): void {
+    this.caseCount = ask.limitCount;
+    assert(this.caseCount <= this.cases.length, 'an ask has four limits at most');
+    this.shadowRefused = 0;
+    this.hasPlaces = false;
+    for (const table of this.tables) table.clearReserved();
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const one = this.caseAt(position);
+      one.limiterIndex = ask.limiterIndexAt(position);
+      one.high = ask.keyHashHighAt(position);
+      one.low = ask.keyHashLowAt(position);
+      one.limiter = this.limiters[one.limiterIndex] ?? null;
+    }
+  }
+
+  private peekCase(one: Case, nowMs: number): boolean {
+    const { limiter, limiterIndex } = one;
+    if (limiter === null) return this.peekPlaces(one);
+    const { table } = limiter;
+    table.setKey(limiterIndex, one.high, one.low);
+    one.row = table.locate(this, nowMs);
+    if (one.row === NO_ROW) return this.refuseNewKey(one, table.retryAfterMs);
+    one.isNew = table.isNew;
+    one.victimShare = table.victimShare;
+    table.reserve(one.row);
+    if (!one.isNew) return limiter.peek(table.baseOf(one.row), nowMs, one.decision);
+    limiter.describeUnused(one.decision);
+    return true;
+  }
+
+  private peekPlaces(one: Case): boolean {
+    const { decision, limiterIndex } = one;
+    const { limit } = this.configOf(limiterIndex);
+    const taken = this.ledger.counts.countOf(limiterIndex, one.high, one.low);
+    const left = this.ledger.isFull ? 0 : Math.max(0, limit - taken);
+    decision.admitted = left > 0;
+    decision.admissionsLeft = left;
+    decision.remaining = left;
+    decision.resetMs = left > 0 ? 0 : IN_FLIGHT_RETRY_MS;
+    decision.retryAfterMs = decision.resetMs;
+    this.hasPlaces = true;
+    return left > 0;
+  }
+
+  private refuseNewKey({ decision, limiterIndex }: Case, retryAfterMs: number): false {
     this.status.count(REFUSED_KEYS, 1);
-    this.decision.admitted = false;
-    this.decision.remaining = 0;
-    this.decision.resetMs = retryAfterMs;
-    this.decision.retryAfterMs = retryAfterMs;
+    this.counts.count(limiterIndex, REFUSED_NEW_KEYS, 1);
+    decision.admitted = false;
+    decision.admissionsLeft = 0;
+    decision.remaining = 0;
+    decision.resetMs = retryAfterMs;
+    decision.retryAfterMs = retryAfterMs;
     return false;
   }
 
-  private countInstall(victimShare: number): void {
-    if (victimShare < 0) this.status.count(TRACKED_KEYS, 1);
-    else if (victimShare === 0) this.status.count(RECLAIMED_KEYS, 1);
-    else this.status.count(EVICTED_KEYS, 1);
+  /** A limit in shadow mode would have refused; one that enforces has, unless others did too. */
+  private countRefusals(isAdmitted: boolean): void {
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { limiterIndex, decision } = this.caseAt(position);
+      if (decision.admitted) continue;
+      const isShadow = (this.shadowRefused & (1 << position)) !== 0;
+      if (isShadow) this.counts.count(limiterIndex, SHADOW_REFUSED, 1);
+      else if (!isAdmitted) this.counts.count(limiterIndex, REFUSED, 1);
+    }
   }
+
+  private commitRow(one: Case, limiter: Limiter, nowMs: number): void {
+    assert(one.row !== NO_ROW && one.decision.admitted, 'only what has room is committed');
+    const { table } = limiter;
+    const base = table.baseOf(one.row);
+    if (one.isNew) {
+      this.countInstall(one, table);
+      table.setKey(one.limiterIndex, one.high, one.low);
+      table.install(one.row, () => limiter.reset(base, nowMs));
+    }
+    limiter.commit(base, nowMs, one.decision);
+  }
+
+  private takePlaces(holder: PlaceHolder): number {
+    const entry = this.ledger.open(holder);
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const one = this.caseAt(position);
+      if (one.limiter !== null || (this.shadowRefused & (1 << position)) !== 0) continue;
+      this.ledger.addKey(entry, one.limiterIndex, one.high, one.low);
+    }
+    return this.ledger.seal(entry);
+  }
+
+  /** Only where one limit is all there is: the worker could not tell what several have left. */
+  private grant(wish: number, reply: ReplyFields, nowMs: number): void {
+    const one = this.caseAt(0);
+    const rule = this.grantRules[one.limiterIndex];
+    if (this.caseCount !== 1 || one.limiter === null || rule === undefined) return;
+    if (this.shadowRefused !== 0) return;
+    const { limiter, decision } = one;
+    const left = decision.admissionsLeft;
+    const count = keyGrantCount(rule, wish, { left, workers: this.workers });
+    if (count === 0) return;
+    const base = limiter.table.baseOf(one.row);
+    const granted = limiter.grant(base, count, nowMs, Math.floor(nowMs) + rule.validMs);
+    if (granted === 0) return;
+    reply.keyGrantCount = granted;
+    reply.keyGrantUntil = limiter.grantedUntilMs | 0;
+    limiter.peek(base, nowMs, decision);
+    this.counts.count(one.limiterIndex, ADMITTED, granted);
+    this.counts.count(one.limiterIndex, GRANTED, granted);
+  }
+
+  /** The tightest limit, of those that may refuse: the fewest admissions, then the longest wait. */
+  private describe(reply: ReplyFields, isAdmitted: boolean): void {
+    let tightest: Case | null = null;
+    let retryAfterMs = 0;
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const one = this.caseAt(position);
+      if (this.configOf(one.limiterIndex).mode !== 'enforce') continue;
+      if (!isAdmitted && one.decision.admitted) continue;
+      retryAfterMs = Math.max(retryAfterMs, one.decision.retryAfterMs);
+      if (tightest === null || isTighter(one.decision, tightest.decision)) tightest = one;
+    }
+    if (tightest === null) return;
+    reply.limiterIndex = tightest.limiterIndex;
+    reply.remaining = tightest.decision.remaining;
+    reply.resetMs = tightest.decision.resetMs;
+    reply.retryAfterMs = isAdmitted ? 0 : retryAfterMs;
+  }
+
+  private countInstall({ limiterIndex, row, victimShare }: Case, table: BucketTable): void {
+    this.counts.count(limiterIndex, KEYS_OF_LIMIT, 1);
+    if (victimShare < 0) {
+      this.status.count(TRACKED_KEYS, 1);
+      return;
+    }
+    const victim = table.limiterOf(row);
+    this.counts.count(victim, KEYS_OF_LIMIT, -1);
+    if (victimShare > 0) this.counts.count(victim, EVICTIONS, 1);
+    this.status.count(victimShare > 0 ? EVICTED_KEYS : RECLAIMED_KEYS, 1);
+  }
+
+  /** The last coordinator may have ended while it wrote a row in several steps. */
+  private repair(): void {
+    for (const table of this.tables) {
+      const base = table.touchedBase();
+      if (base === 0) continue;
+      this.limiters[table.limiterAt(base)]?.repair(base);
+    }
+  }
+
+  private caseAt(position: number): Case {
+    return defined(this.cases[position], 'a limit of the ask');
+  }
+
+  private configOf(limiterIndex: number): CompiledLimiter {
+    return defined(this.configs[limiterIndex], 'the limiter of the ask');
+  }
+}
+
+function isTighter(one: RateDecision, other: RateDecision): boolean {
+  if (one.admissionsLeft !== other.admissionsLeft) {
+    return one.admissionsLeft < other.admissionsLeft;
+  }
+  return one.resetMs > other.resetMs;
 }

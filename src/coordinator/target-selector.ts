@@ -1,73 +1,266 @@
 /**
  * Chooses the target of one upstream for one ask.
  *
- * Thread: coordinator. Owns nothing; the breakers are in the target table, and the tried
- * positions of the ask at hand are kept only while it is answered.
+ * Thread: coordinator. Owns nothing that must last: turns lie in shared memory, and what the ask
+ * at hand says is kept only while it is answered.
+ *
+ * Targets come into question in this order, and the policy chooses among the first that there are:
+ *
+ *     primaries not tried yet, backups not tried yet, primaries, backups
+ *
+ * each time only those whose breaker lets a try pass and that are healthy. When fewer primaries
+ * than the panic threshold are healthy, health is ignored: the few would break down as well. But
+ * not while no primary and some backup is healthy: then the backups do it.
  */
-import { defined } from '../base/assert.js';
+import { assert, defined } from '../base/assert.js';
 import { TRIED_POSITIONS_MAX } from '../channel/coordinator-records.js';
-import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { CompiledConfig, CompiledUpstream } from '../config/compiled-config.js';
 import { BREAKER_CLOSED } from '../policy/circuit-breaker/circuit-breaker.js';
-import { selectRoundRobin, type TargetAvailability } from '../policy/load-balancing/round-robin.js';
+import { type Candidates, NO_POSITION, type Random } from '../policy/load-balancing/candidates.js';
+import { selectConsistentHash } from '../policy/load-balancing/consistent-hash.js';
+import { selectLeastRequest } from '../policy/load-balancing/least-request.js';
+import { buildMaglevTable } from '../policy/load-balancing/maglev-table.js';
+import { selectRoundRobin, stepForward } from '../policy/load-balancing/round-robin.js';
+import { selectRandom } from '../policy/load-balancing/weighted-random.js';
+import {
+  selectWeightedRoundRobin,
+  type TurnAccounts,
+} from '../policy/load-balancing/weighted-round-robin.js';
+import type { AnsweredTries } from './answered-tries.js';
+import type { HealthTable } from './state/health-table.js';
 import type { ProbeHolder } from './state/probe-ledger.js';
 import type { TargetTable } from './state/target-table.js';
+import type { TurnTable } from './state/turn-table.js';
 
-export class TargetSelector implements TargetAvailability {
-  readonly targetCount: number;
+/** What the coordinator knows of targets. */
+export interface SelectorTables {
+  readonly breakers: TargetTable;
+  readonly health: HealthTable;
+  readonly loads: AnsweredTries;
+  readonly turns: TurnTable;
+  readonly random: Random;
+}
+
+/** What an ask says of the target that it wants. */
+export interface TargetWish {
+  /** Bit p: position p was tried. */
+  readonly triedMask: number;
+  readonly balanceHash: number;
+  /** A position, or -1. */
+  readonly preferredTarget: number;
+}
+
+const ANY_TARGET: TargetWish = { triedMask: 0, balanceHash: 0, preferredTarget: NO_POSITION };
+
+const BACKUP_BIT = 1;
+const TRIED_BIT = 2;
+const TIERS = 4;
+
+export class TargetSelector implements Candidates, TurnAccounts {
+  readonly count: number;
   private readonly targetIndexes: readonly number[];
+  private readonly weights: readonly number[];
+  private readonly isBackup: readonly boolean[];
+  private readonly hasBackups: boolean;
+  private readonly table: Uint16Array;
   private triedMask = 0;
+  private tier = 0;
   private nowMs = 0;
+  private mustBeClosed = false;
+  private healthVersion = -1;
+  private readonly isPanic = [false, false];
 
   constructor(
-    upstream: CompiledUpstream,
-    private readonly targets: TargetTable,
+    config: Pick<CompiledConfig, 'targets'>,
+    private readonly upstream: CompiledUpstream,
+    private readonly tables: SelectorTables,
   ) {
+    const targets = upstream.targetIndexes.map((index) =>
+      defined(config.targets[index], 'the target of an upstream'),
+    );
     this.targetIndexes = upstream.targetIndexes;
-    this.targetCount = upstream.targetIndexes.length;
+    this.count = targets.length;
+    this.isBackup = targets.map((target) => target.isBackup);
+    this.hasBackups = this.isBackup.includes(true);
+    const { policy } = upstream.loadBalancing;
+    this.weights = targets.map((target) => (policy === 'roundRobin' ? 1 : target.weight));
+    const entries = targets.map(({ hostPort: name, weight }) => ({ name, weight }));
+    this.table = policy === 'consistentHash' ? buildMaglevTable(entries) : new Uint16Array(0);
   }
 
   targetAt(position: number): number {
     return defined(this.targetIndexes[position], 'the target at a position');
   }
 
-  /** The position whose turn it is among those not tried yet that the breaker lets pass. */
-  select(cursor: number, triedMask: number, nowMs: number): number {
-    this.triedMask = triedMask;
-    this.nowMs = nowMs;
-    return selectRoundRobin(this.targetCount, cursor, this);
+  /** Takes a turn: the position of the target, or {@link NO_POSITION}. */
+  select(wish: TargetWish, nowMs: number): number {
+    this.look(wish, nowMs);
+    for (let tier = 0; tier < TIERS; tier += 1) {
+      if (!this.isTierInUse(tier)) continue;
+      this.tier = tier;
+      const position = this.selectInTier(wish);
+      if (position !== NO_POSITION) return position;
+    }
+    return NO_POSITION;
+  }
+
+  /**
+   * Takes turns in advance and writes their positions; how many. Such turns need no ticket and no
+   * look at anything: there are none while a target waits to be probed, which an ask has to do,
+   * while health is ignored, or of backups, which are left as soon as a primary is back.
+   */
+  selectAhead(positions: Uint8Array, count: number, nowMs: number): number {
+    this.look(ANY_TARGET, nowMs);
+    if (this.isPanic[0] || !this.hasAny(0) || !this.areAllClosed()) return 0;
+    if (this.count > 1 && !canTakeAhead(this.upstream)) return 0;
+    this.mustBeClosed = true;
+    let taken = 0;
+    for (; taken < count; taken += 1) {
+      const position = this.selectInTier(ANY_TARGET);
+      if (position === NO_POSITION) break;
+      positions[taken] = position;
+    }
+    this.mustBeClosed = false;
+    return taken;
   }
 
   isAvailable(position: number): boolean {
-    return !this.isTried(position) && this.targets.canPass(this.targetAt(position), this.nowMs);
+    if (this.isBackup[position] !== ((this.tier & BACKUP_BIT) !== 0)) return false;
+    if ((this.tier & TRIED_BIT) === 0 && this.isTried(position)) return false;
+    const targetIndex = this.targetAt(position);
+    if (!this.isPanic[this.tier & BACKUP_BIT] && !this.tables.health.isHealthy(targetIndex)) {
+      return false;
+    }
+    const { breakers } = this.tables;
+    if (this.mustBeClosed) return breakers.stateOf(targetIndex) === BREAKER_CLOSED;
+    return breakers.canPass(targetIndex, this.nowMs);
   }
 
-  /** After a select in vain: until a breaker may let a target pass; 0: all were tried. */
+  weightOf(position: number): number {
+    return this.weights[position] as number;
+  }
+
+  shareOf(position: number): number {
+    const targetIndex = this.targetAt(position);
+    const ramp = this.tables.breakers.shareOf(targetIndex, this.nowMs);
+    return Math.min(ramp, this.tables.health.shareOf(targetIndex, this.nowMs));
+  }
+
+  loadOf(position: number): number {
+    return this.tables.loads.inFlightOf(this.targetAt(position));
+  }
+
+  balanceOf(position: number): number {
+    return this.tables.turns.balanceOf(this.targetAt(position));
+  }
+
+  setBalance(position: number, balance: number): void {
+    this.tables.turns.setBalance(this.targetAt(position), balance);
+  }
+
+  /** After a select in vain: until a breaker may let a target pass; 0: none is to blame. */
   retryAfterMs(nowMs: number): number {
     let leastMs = Number.POSITIVE_INFINITY;
-    for (let position = 0; position < this.targetCount; position += 1) {
-      if (this.isTried(position)) continue;
-      leastMs = Math.min(leastMs, this.targets.retryAfterMs(this.targetAt(position), nowMs));
+    for (const targetIndex of this.targetIndexes) {
+      const waitMs = this.tables.breakers.retryAfterMs(targetIndex, nowMs);
+      if (waitMs > 0) leastMs = Math.min(leastMs, waitMs);
     }
     return Number.isFinite(leastMs) ? leastMs : 0;
-  }
-
-  areAllClosed(): boolean {
-    for (const targetIndex of this.targetIndexes) {
-      if (this.targets.stateOf(targetIndex) !== BREAKER_CLOSED) return false;
-    }
-    return true;
   }
 
   /** Gives back the probes that were given for this very ask before; whether there was one. */
   releaseOfAsk(holder: ProbeHolder, nowMs: number): boolean {
     let isReleased = false;
     for (const targetIndex of this.targetIndexes) {
-      if (this.targets.releaseOfAsk(targetIndex, holder, nowMs)) isReleased = true;
+      if (this.tables.breakers.releaseOfAsk(targetIndex, holder, nowMs)) isReleased = true;
     }
     return isReleased;
+  }
+
+  private look(wish: TargetWish, nowMs: number): void {
+    this.triedMask = wish.triedMask;
+    this.nowMs = nowMs;
+    if (this.healthVersion !== this.tables.health.version) this.judgePanic();
+  }
+
+  private selectInTier({ preferredTarget, balanceHash }: TargetWish): number {
+    const isPreferred = preferredTarget >= 0 && preferredTarget < this.count;
+    if (isPreferred && this.tier < TRIED_BIT && this.isAvailable(preferredTarget)) {
+      return preferredTarget;
+    }
+    const { random } = this.tables;
+    const { policy, choices } = this.upstream.loadBalancing;
+    switch (policy) {
+      case 'roundRobin':
+        return this.takeTurn();
+      case 'weightedRoundRobin':
+        return selectWeightedRoundRobin(this, this);
+      case 'leastRequest':
+        return selectLeastRequest(this, choices, random);
+      case 'consistentHash':
+        return selectConsistentHash(this, this.table, balanceHash, random);
+      default:
+        assert(policy === 'random', 'the policy is known');
+        return selectRandom(this, random);
+    }
+  }
+
+  private takeTurn(): number {
+    const { turns, random } = this.tables;
+    const { index } = this.upstream;
+    const position = selectRoundRobin(this, turns.cursorOf(index), random);
+    // A retry takes nobody's turn: else every next request would begin at the target that failed.
+    if (position !== NO_POSITION && this.triedMask === 0) {
+      turns.setCursor(index, stepForward(position, 1, this.count));
+    }
+    return position;
+  }
+
+  private isTierInUse(tier: number): boolean {
+    if ((tier & BACKUP_BIT) !== 0 && !this.hasBackups) return false;
+    return (tier & TRIED_BIT) === 0 || this.triedMask !== 0;
+  }
+
+  private hasAny(tier: number): boolean {
+    this.tier = tier;
+    for (let position = 0; position < this.count; position += 1) {
+      if (this.isAvailable(position)) return true;
+    }
+    return false;
+  }
+
+  /** Whether no target of the tier at hand waits to be probed. */
+  private areAllClosed(): boolean {
+    for (let position = 0; position < this.count; position += 1) {
+      if (!this.isAvailable(position)) continue;
+      if (this.tables.breakers.stateOf(this.targetAt(position)) !== BREAKER_CLOSED) return false;
+    }
+    return true;
+  }
+
+  private judgePanic(): void {
+    this.healthVersion = this.tables.health.version;
+    const healthy = [0, 0];
+    const all = [0, 0];
+    for (let position = 0; position < this.count; position += 1) {
+      const group = this.isBackup[position] ? 1 : 0;
+      all[group] = (all[group] as number) + 1;
+      if (!this.tables.health.isHealthy(this.targetAt(position))) continue;
+      healthy[group] = (healthy[group] as number) + 1;
+    }
+    const { panicThreshold } = this.upstream.loadBalancing;
+    const isBelow = (group: 0 | 1): boolean =>
+      (healthy[group] as number) * 100 < panicThreshold * (all[group] as number);
+    this.isPanic[0] = isBelow(0) && !(healthy[0] === 0 && (healthy[1] as number) > 0);
+    this.isPanic[1] = isBelow(1) && healthy[0] === 0;
   }
 
   private isTried(position: number): boolean {
     return position < TRIED_POSITIONS_MAX && (this.triedMask & (1 << position)) !== 0;
   }
+}
+
+/** What the next request brings, or what is in flight by then, has no say in these. */
+function canTakeAhead({ loadBalancing: { policy } }: CompiledUpstream): boolean {
+  return policy !== 'leastRequest' && policy !== 'consistentHash';
 }

@@ -20,6 +20,8 @@ export interface AccessRecord {
   readonly route: string;
   /** host:port; empty: none was asked. */
   readonly upstreamTarget: string;
+  /** Tries at targets, the first included; 0: none was asked. */
+  readonly tries: number;
   /** 499: the client left before a reply began. */
   readonly status: number;
   readonly bytes: number;

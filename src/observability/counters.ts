@@ -37,6 +37,14 @@ export const COUNTERS = {
   grantedAdmissions: 18,
   /** Asks that got no answer in time. */
   askTimeouts: 19,
+  /** Tries sent again, to another target where there is one, after one that failed. */
+  retries: 20,
+  /** Retries and hedges that were not made, since the budget was used up. */
+  retryBudgetExhausted: 21,
+  /** Second tries beside a slow first one. */
+  hedges: 22,
+  /** Admitted without limits since the coordinator was lost and the route says `open`. */
+  openAdmissions: 23,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;
@@ -44,7 +52,7 @@ export const COUNTERS_PER_ROW = 8;
 
 /** Figures of one route. */
 export const ROUTE_COUNTERS = { requests: 0, errors: 1, rateLimited: 2, unauthorized: 3 } as const;
-/** Figures of one target. */
+/** Figures of one target: each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
 
 /** What decides how large a block is and where its rows lie. */

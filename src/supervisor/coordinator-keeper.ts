@@ -57,7 +57,8 @@ export class CoordinatorKeeper {
         if (message.type === 'started') {
           this.osThreadId = message.osThreadId;
           resolve();
-        } else this.logTransition(message);
+        } else if (message.type === 'breaker') this.logBreaker(message);
+        else this.logHealth(message);
       });
       thread.on('error', (error) => {
         failure = error;
@@ -72,18 +73,34 @@ export class CoordinatorKeeper {
     });
   }
 
-  private logTransition(message: Extract<CoordinatorMessage, { type: 'breaker' }>): void {
-    const target = this.options.config.targets[message.targetIndex];
+  private logBreaker(message: Extract<CoordinatorMessage, { type: 'breaker' }>): void {
+    const { from, to, reason } = message;
     this.options.logger.warn(
       {
-        target: target?.hostPort,
-        upstream: this.options.config.upstreams[target?.upstreamIndex ?? -1]?.name,
-        from: STATE_NAMES[message.from],
-        to: STATE_NAMES[message.to],
-        reason: message.reason,
+        ...this.namesOf(message.targetIndex),
+        from: STATE_NAMES[from],
+        to: STATE_NAMES[to],
+        reason,
+        ...lasting(message),
       },
       'circuit breaker changed',
     );
+  }
+
+  private logHealth(message: Extract<CoordinatorMessage, { type: 'health' }>): void {
+    const { isHealthy, reason } = message;
+    const level = isHealthy ? 'info' : 'warn';
+    this.options.logger[level](
+      { ...this.namesOf(message.targetIndex), healthy: isHealthy, reason, ...lasting(message) },
+      'target health changed',
+    );
+  }
+
+  private namesOf(targetIndex: number): { target?: string; upstream?: string } {
+    const target = this.options.config.targets[targetIndex];
+    const upstream = this.options.config.upstreams[target?.upstreamIndex ?? -1];
+    if (target === undefined || upstream === undefined) return {};
+    return { target: target.hostPort, upstream: upstream.name };
   }
 
   private onExit(error: unknown): void {
@@ -116,4 +133,11 @@ export class CoordinatorKeeper {
   async kill(): Promise<void> {
     await this.thread?.terminate();
   }
+}
+
+/** For how long, when it is known. */
+function lasting({ atMs, untilMs }: { readonly atMs: number; readonly untilMs: number }): {
+  forMs?: number;
+} {
+  return untilMs === 0 ? {} : { forMs: Math.round(untilMs - atMs) };
 }

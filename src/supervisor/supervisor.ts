@@ -1,8 +1,8 @@
 /**
  * Starts and stops the threads, and starts again those that die.
  *
- * Thread: supervisor (on the main thread). Owns the coordinator's keeper, the worker pool and a
- * keeper for each lane.
+ * Thread: supervisor (on the main thread). Owns the coordinator's keeper, the worker pool, a
+ * keeper for each lane, and the health checks.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -14,6 +14,7 @@ import { allocateCounters } from '../channel/counter-block.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { counterCount } from '../observability/counters.js';
 import { CoordinatorKeeper } from './coordinator-keeper.js';
+import { HealthProber } from './health-prober.js';
 import { LaneKeeper } from './lane-keeper.js';
 import { RestartIntensity } from './restart-intensity.js';
 import { createWorkerPool } from './worker-pool.js';
@@ -33,6 +34,7 @@ export class Supervisor {
   readonly counters: readonly SharedArrayBuffer[];
 
   private readonly pool: Piscina;
+  private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
   private isStopping = false;
 
@@ -53,6 +55,11 @@ export class Supervisor {
     this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config);
     this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
+    this.prober = new HealthProber({
+      config,
+      onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
+      random: Math.random,
+    });
     const hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
     this.lanes = this.counters.map(
       (counters, lane) =>
@@ -76,6 +83,8 @@ export class Supervisor {
   async start(): Promise<void> {
     // Side by side: a thread takes its time to start, and none needs the other to do so.
     const coordinator = this.coordinator.start();
+    // Results wait in the control ring until the coordinator reads them.
+    this.prober.start();
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
   }
 
@@ -91,6 +100,7 @@ export class Supervisor {
   /** Ends all threads; what is in flight is lost. */
   async stop(): Promise<void> {
     this.isStopping = true;
+    this.prober.stop();
     await Promise.all(this.lanes.map((lane) => lane.stop()));
     await this.pool.close({ force: true });
     await this.coordinator.stop();

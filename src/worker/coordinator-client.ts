@@ -4,24 +4,46 @@
  * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
  * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
  */
-import { assert } from '../base/assert.js';
+import { assert, defined } from '../base/assert.js';
 import type { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CoordinatorWorkerEnd, ReplyHandler } from '../channel/coordinator-channel.js';
 import {
-  ASK_WANTS_GRANT,
-  type AskFields,
+  ASK_GRANT_ONLY,
+  ASK_KEY_GRANT_SHIFT,
+  addLimit,
+  createAskFields,
+  NO_PREFERENCE,
+  OUTCOME_CANCELLED,
   type ReplyView,
   VERDICT_ADMITTED,
 } from '../channel/coordinator-records.js';
-import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { Exchange } from './exchange.js';
-import type { TargetGrants } from './target-grants.js';
+import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
+import { rateLimitField } from './rate-limit-fields.js';
+import { NO_TARGET, type TargetGrants } from './target-grants.js';
+import type { TargetPreference } from './target-preference.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const ASK_ADMITTED = 0;
 export const ASK_PENDING = 1;
 /** There is no room for asks: the caller sheds. */
 export const ASK_REFUSED = 2;
+/** The coordinator is lost, and the route wants no request to go on without it. */
+export const ASK_CLOSED = 3;
+/** The coordinator is lost, and the route lets requests through without it. */
+export const ASK_OPEN = 4;
+
+/** A heartbeat this old means that the coordinator is lost: it beats every 100 ms at least. */
+export const COORDINATOR_LOST_MS = 500;
+
+/** How long a request waits for a coordinator that does not answer. */
+export const ASK_WAIT_MS = 100;
+
+/** What was admitted, and is to be settled. */
+export interface AdmittedTry {
+  readonly targetIndex: number;
+  readonly ticket: number;
+}
 
 /** Hears the verdict of an ask that was pending. The view is valid inside the call only. */
 export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
@@ -29,42 +51,153 @@ export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
 export class CoordinatorClient implements ReplyHandler {
   private readonly waiting = new Map<number, Exchange>();
   private lastAskId = 0;
-  private readonly fields: AskFields = {
-    askId: 0,
-    routeIndex: 0,
-    upstreamIndex: 0,
-    limiterIndex: -1,
-    keyHashHigh: 0,
-    keyHashLow: 0,
-    triedMask: 0,
-    flags: 0,
-  };
+  private readonly fields = createAskFields();
+  /** The ask for turns in advance that each upstream waits for. */
+  private readonly ahead = new Map<number, number>();
+  private readonly keyGrants: KeyGrants;
+  /** Asks that wish for a key grant, and for which key. */
+  private readonly wishes = new Map<number, GrantKey>();
+  /** Turns of requests that go on without the coordinator. */
+  private openTurn = 0;
 
   constructor(
     private readonly end: CoordinatorWorkerEnd,
     private readonly grants: TargetGrants,
     private readonly hash: HalfSipHash,
+    private readonly preference: TargetPreference,
     private readonly nowMs: () => number,
     private readonly onVerdict: VerdictHandler,
-  ) {}
+  ) {
+    this.keyGrants = new KeyGrants((rest) => end.giveBackKeyGrant(rest));
+  }
 
   /**
-   * Asks for one try of the exchange. `limiterKey` is what the route's limiter counts by.
+   * Asks for one try of the exchange. `limiterKeys` are what the route's limiters count by.
    * ASK_ADMITTED: decided under a grant, the exchange has its target.
    */
-  askAdmission(exchange: Exchange, route: WorkerRoute, limiterKey: string, nowMs: number): number {
-    const { limiter, upstream } = route;
-    if (limiter === null) {
-      const targetIndex = this.grants.tryTake(upstream.index, nowMs);
-      if (targetIndex !== -1) {
-        exchange.targetIndex = targetIndex;
-        exchange.ticket = 0;
-        exchange.isAdmitted = true;
-        return ASK_ADMITTED;
-      }
+  askAdmission(
+    exchange: Exchange,
+    route: WorkerRoute,
+    limiterKeys: readonly string[],
+    nowMs: number,
+  ): number {
+    if (route.config.onCoordinatorLost !== 'wait' && this.isLost(nowMs)) {
+      return route.config.onCoordinatorLost === 'closed'
+        ? ASK_CLOSED
+        : this.admitOpen(exchange, route);
     }
-    this.fillAsk(route, limiter, limiterKey);
-    if (limiter === null) this.fields.flags = this.grants.askFlags(upstream.index, nowMs);
+    this.preference.look(exchange, route.upstream);
+    const { limiters, grantedLimiter } = route;
+    if (grantedLimiter !== null) {
+      return this.askWithKeyGrant(exchange, route, limiterKeys[0] ?? '', nowMs);
+    }
+    if (limiters.length === 0 && this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
+    this.fillAsk(route);
+    this.addLimits(route, limiterKeys);
+    if (limiters.length === 0) {
+      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    }
+    return this.sendAsk(exchange);
+  }
+
+  /** Lets a request through without a limit; ASK_CLOSED: every target's breaker is open. */
+  admitOpen(exchange: Exchange, route: WorkerRoute): number {
+    const { targetIndexes } = route.upstream;
+    for (let step = 0; step < targetIndexes.length; step += 1) {
+      this.openTurn = (this.openTurn + 1) & 0x7fffffff;
+      const targetIndex = targetIndexes[this.openTurn % targetIndexes.length];
+      if (targetIndex === undefined || !this.end.targets.isFree(targetIndex)) continue;
+      this.beginGranted(exchange, targetIndex);
+      return ASK_OPEN;
+    }
+    return ASK_CLOSED;
+  }
+
+  /** Under a grant for its key and one for its target a request waits for nobody. */
+  private askWithKeyGrant(
+    exchange: Exchange,
+    route: WorkerRoute,
+    limiterKey: string,
+    nowMs: number,
+  ): number {
+    const limiter = defined(route.grantedLimiter ?? undefined, 'a limit that may be granted');
+    this.hash.hash(limiterKey);
+    const { high, low } = this.hash;
+    const grant = this.keyGrants.entryOf(limiter.index, high, low, nowMs);
+    const isGranted = grant.isValid(nowMs);
+    if (isGranted && this.tryTarget(exchange, route, nowMs)) {
+      grant.take();
+      exchange.limitFields = grantedFields(route, grant, nowMs);
+      return ASK_ADMITTED;
+    }
+    const wish = grant.wish(nowMs);
+    this.fillAsk(route);
+    addLimit(this.fields, limiter.index, high, low);
+    // Turns in advance are of use only where admissions are at hand as well.
+    if (isGranted || wish > 0) {
+      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    }
+    this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
+    const asked = this.sendAsk(exchange);
+    if (wish > 0 && asked === ASK_PENDING) {
+      this.wishes.set(exchange.askId, { limiterIndex: limiter.index, high, low });
+    }
+    return asked;
+  }
+
+  private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
+    // A grant knows nothing of what this request wants.
+    if (exchange.preferredTarget !== NO_PREFERENCE) return false;
+    const targetIndex = this.grants.tryTake(route.upstream.index, nowMs);
+    if (targetIndex === NO_TARGET) return false;
+    this.beginGranted(exchange, targetIndex);
+    this.askAhead(route, nowMs);
+    return true;
+  }
+
+  private beginGranted(exchange: Exchange, targetIndex: number): void {
+    exchange.targetIndex = targetIndex;
+    exchange.ticket = 0;
+    exchange.isAdmitted = true;
+    this.end.beginGranted(targetIndex);
+  }
+
+  private isLost(nowMs: number): boolean {
+    return nowMs - this.end.lastBeatMs() > COORDINATOR_LOST_MS;
+  }
+
+  /**
+   * Asks for another try of an exchange, at a target that was not tried. It was counted against
+   * its limits already, and a grant does not know what was tried.
+   */
+  askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number): number {
+    this.fillAsk(route);
+    this.fields.triedMask = triedMask;
+    return this.sendAsk(exchange);
+  }
+
+  /** Sends for the next turns when half of those at hand are used, so that nobody has to wait. */
+  private askAhead(route: WorkerRoute, nowMs: number): void {
+    const { index } = route.upstream;
+    const flags = this.grants.aheadFlags(index, nowMs);
+    if (flags === 0) return;
+    // The last one got no answer in time: it is given up, like an ask that waits in vain.
+    if (this.ahead.delete(index)) this.end.abandonAsk();
+    this.fillAsk(route);
+    this.fields.flags = flags;
+    if (this.end.ask(this.fields)) this.ahead.set(index, this.fields.askId);
+  }
+
+  private onReplyAhead(reply: ReplyView): boolean {
+    if (this.ahead.get(reply.upstreamIndex) !== reply.askId) return false;
+    this.ahead.delete(reply.upstreamIndex);
+    this.grants.onReply(reply, this.nowMs());
+    return true;
+  }
+
+  private sendAsk(exchange: Exchange): number {
+    this.fields.balanceHash = exchange.balanceHash;
+    this.fields.preferredTarget = exchange.preferredTarget;
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
     exchange.askId = this.fields.askId;
     exchange.askFlags = this.fields.flags;
@@ -72,7 +205,7 @@ export class CoordinatorClient implements ReplyHandler {
     return ASK_PENDING;
   }
 
-  private fillAsk(route: WorkerRoute, limiter: CompiledLimiter | null, limiterKey: string): void {
+  private fillAsk(route: WorkerRoute): void {
     this.lastAskId = (this.lastAskId + 1) & 0x7fffffff;
     const { fields } = this;
     fields.askId = this.lastAskId;
@@ -80,32 +213,51 @@ export class CoordinatorClient implements ReplyHandler {
     fields.upstreamIndex = route.upstream.index;
     fields.triedMask = 0;
     fields.flags = 0;
-    fields.limiterIndex = limiter === null ? -1 : limiter.index;
-    if (limiter === null) return;
-    this.hash.hash(limiterKey);
-    fields.keyHashHigh = this.hash.high;
-    fields.keyHashLow = this.hash.low;
+    fields.limitCount = 0;
+  }
+
+  private addLimits(route: WorkerRoute, limiterKeys: readonly string[]): void {
+    const { fields } = this;
+    for (const [position, limiter] of route.limiters.entries()) {
+      this.hash.hash(limiterKeys[position] ?? '');
+      addLimit(fields, limiter.index, this.hash.high, this.hash.low);
+    }
   }
 
   /** Gives up waiting: a reply that comes later is given back. */
   abandon(exchange: Exchange): void {
     if (exchange.askId === -1) return;
     this.waiting.delete(exchange.askId);
+    this.wishes.delete(exchange.askId);
     exchange.askId = -1;
     this.end.abandonAsk();
   }
 
-  /** Says what came of the exchange's try. Does nothing for one that was not admitted. */
-  settle(exchange: Exchange, upstreamIndex: number, outcome: number): void {
+  /** Says what came of a try, once for each. */
+  settleTry(attempt: AdmittedTry, upstreamIndex: number, outcome: number): void {
+    this.end.tellOutcome(attempt.targetIndex, attempt.ticket, outcome, upstreamIndex);
+  }
+
+  /** Gives back the exchange's last admission, if no try was made with it. */
+  giveBack(exchange: Exchange, upstreamIndex: number): void {
     if (!exchange.isAdmitted) return;
     exchange.isAdmitted = false;
-    this.end.tellOutcome(exchange.targetIndex, exchange.ticket, outcome, upstreamIndex);
+    this.settleTry(exchange, upstreamIndex, OUTCOME_CANCELLED);
+  }
+
+  /** Gives back the exchange's place under limits on requests in flight, once. */
+  endInFlight(exchange: Exchange): void {
+    if (exchange.inFlightTicket === 0) return;
+    this.end.tellInFlightEnd(exchange.inFlightTicket);
+    exchange.inFlightTicket = 0;
   }
 
   onReply(reply: ReplyView): boolean {
+    if ((reply.askFlags & ASK_GRANT_ONLY) !== 0) return this.onReplyAhead(reply);
     const exchange = this.waiting.get(reply.askId);
     if (exchange === undefined) return false;
-    if (exchange.askFlags === ASK_WANTS_GRANT) this.grants.onReply(reply, this.nowMs());
+    this.grants.onReply(reply, this.nowMs());
+    this.takeKeyGrant(reply);
     this.waiting.delete(reply.askId);
     assert(exchange.askId === reply.askId, 'an exchange waits for its own ask');
     exchange.askId = -1;
@@ -113,9 +265,17 @@ export class CoordinatorClient implements ReplyHandler {
       exchange.targetIndex = reply.targetIndex;
       exchange.ticket = reply.ticket;
       exchange.isAdmitted = true;
+      if (reply.inFlightTicket !== 0) exchange.inFlightTicket = reply.inFlightTicket;
     }
     this.onVerdict(exchange, reply);
     return true;
+  }
+
+  private takeKeyGrant(reply: ReplyView): void {
+    const key = this.wishes.get(reply.askId);
+    if (key === undefined) return;
+    this.wishes.delete(reply.askId);
+    this.keyGrants.onReply(key, reply, this.nowMs());
   }
 
   /** Reads all replies; returns how many. */
@@ -125,10 +285,20 @@ export class CoordinatorClient implements ReplyHandler {
 
   /** Publishes asks and outcomes. True: some found no room yet, flush again soon. */
   flush(): boolean {
+    if (this.keyGrants.openCount > 0) this.keyGrants.giveBackVoid(this.nowMs());
     return this.end.flush();
   }
 
   get pendingAsks(): number {
     return this.waiting.size;
   }
+}
+
+/** What the reply under a grant says: the limit as it was when the grant came. */
+function grantedFields(route: WorkerRoute, grant: KeyGrant, nowMs: number): string {
+  const limiter = route.grantedLimiter;
+  if (limiter === null || limiter.mode !== 'enforce') return '';
+  const remaining = grant.remaining + grant.left * limiter.cost;
+  const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
+  return route.policyField + rateLimitField(limiter, remaining, resetMs);
 }

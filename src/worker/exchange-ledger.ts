@@ -4,6 +4,7 @@
  * Thread: worker. Only writer of this worker's counter block.
  */
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { AccessLog } from '../observability/access-log.js';
@@ -44,6 +45,11 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.coordinatorAsks);
   }
 
+  /** Admitted without a limit, since the coordinator was lost. */
+  countOpen(): void {
+    this.counters.add(COUNTERS.openAdmissions);
+  }
+
   countAskTimeout(): void {
     this.counters.add(COUNTERS.askTimeouts);
   }
@@ -56,9 +62,26 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.upstreamConnects);
   }
 
-  countTryFailure(exchange: Exchange, problem: ProblemKind): void {
-    const { targetIndex } = exchange;
-    if (targetIndex === -1) return;
+  countRetry(): void {
+    this.counters.add(COUNTERS.retries);
+  }
+
+  countHedge(): void {
+    this.counters.add(COUNTERS.hedges);
+  }
+
+  countBudgetExhausted(): void {
+    this.counters.add(COUNTERS.retryBudgetExhausted);
+  }
+
+  /** A try has ended; `outcome` is what the coordinator is told of it. */
+  countTry(targetIndex: number, outcome: number): void {
+    this.addTarget(targetIndex, TARGET_COUNTERS.requests);
+    const isFailure = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
+    if (isFailure) this.addTarget(targetIndex, TARGET_COUNTERS.errors);
+  }
+
+  countTryFailure(targetIndex: number, problem: ProblemKind): void {
     if (isConnectFailure(problem)) this.addTarget(targetIndex, TARGET_COUNTERS.connectFailures);
     if (problem.status === 504) this.addTarget(targetIndex, TARGET_COUNTERS.timeouts);
   }
@@ -76,7 +99,7 @@ export class ExchangeLedger {
 
   /** The exchange has ended: every figure and the record, once. */
   close(exchange: Exchange, nowMs: number): void {
-    const { status, problem, route, targetIndex } = exchange;
+    const { status, problem, route } = exchange;
     if (exchange.isAnsweredElsewhere) return;
     const isError = status >= 500;
     this.counters.add(COUNTERS.requests);
@@ -88,10 +111,6 @@ export class ExchangeLedger {
     const named = problem === null ? undefined : COUNTER_OF_PROBLEM.get(problem);
     if (named !== undefined) this.counters.add(named);
     if (route !== null) this.closeRoute(route.config.index, problem, isError);
-    if (targetIndex !== -1) {
-      this.addTarget(targetIndex, TARGET_COUNTERS.requests);
-      if (isError) this.addTarget(targetIndex, TARGET_COUNTERS.errors);
-    }
     this.writeRecord(exchange, nowMs);
   }
 
@@ -119,6 +138,7 @@ export class ExchangeLedger {
       target: exchange.target,
       route: exchange.route?.config.name ?? '',
       upstreamTarget: this.config.targets[exchange.targetIndex]?.hostPort ?? '',
+      tries: exchange.tries,
       status: exchange.status,
       bytes: exchange.replyBytesSent,
       durationMs: nowMs - exchange.receivedMs,

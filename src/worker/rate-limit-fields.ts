@@ -1,8 +1,9 @@
 /**
- * What a reply says about the limit that the request was counted against.
+ * What a reply says about the limits that the request was counted against.
  *
  * Thread: worker. Fields of draft-ietf-httpapi-ratelimit-headers, and Retry-After of RFC 9110
- * 10.2.3. Seconds are rounded up: never earlier than the truth.
+ * 10.2.3. Seconds are rounded up: never earlier than the truth. A limit in shadow mode is not
+ * spoken of.
  */
 import type { CompiledLimiter } from '../config/compiled-config.js';
 
@@ -10,17 +11,25 @@ function seconds(ms: number): number {
   return Math.max(0, Math.ceil(ms / 1000));
 }
 
-/** RateLimit-Policy and RateLimit, each beginning with CRLF. */
-export function rateLimitFields(
+/** RateLimit-Policy with all limits, beginning with CRLF; empty when there is none. */
+export function policyField(limiters: readonly CompiledLimiter[]): string {
+  const policies = limiters.filter(({ mode }) => mode === 'enforce').map(policyOf);
+  return policies.length === 0 ? '' : `\r\nRateLimit-Policy: ${policies.join(', ')}`;
+}
+
+function policyOf({ name, limit, algorithm, windowMs }: CompiledLimiter): string {
+  const unit = algorithm === 'inFlight' ? 'qu="concurrent-requests"' : `w=${seconds(windowMs)}`;
+  return `"${name}";q=${limit};${unit}`;
+}
+
+/** RateLimit with the tightest limit, beginning with CRLF. */
+export function rateLimitField(
   limiter: CompiledLimiter,
   remaining: number,
   resetMs: number,
 ): string {
-  const name = `"${limiter.name}"`;
-  return (
-    `\r\nRateLimit-Policy: ${name};q=${limiter.limit};w=${seconds(limiter.windowMs)}` +
-    `\r\nRateLimit: ${name};r=${Math.max(0, remaining)};t=${seconds(resetMs)}`
-  );
+  const reset = limiter.algorithm === 'inFlight' ? '' : `;t=${seconds(resetMs)}`;
+  return `\r\nRateLimit: "${limiter.name}";r=${Math.max(0, remaining)}${reset}`;
 }
 
 /** Retry-After in whole seconds, at least one. */

@@ -3,21 +3,13 @@
  *
  * Thread: worker. Owns the exchanges in hand. Phases in order: route, authenticate, admit, forward,
  * reply. A phase goes on, waits, or refuses with a local reply; every exit passes finish(), once,
- * which settles the ticket, counts, and writes the access record.
+ * which gives back what is left, counts, and writes the access record. Within the last phase
+ * retry-loop.ts may go to another target.
  */
 import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import type { RequestIdSource } from '../base/request-id.js';
-import {
-  OUTCOME_CANCELLED,
-  OUTCOME_FAILURE,
-  OUTCOME_SUCCESS,
-  type ReplyView,
-  VERDICT_ADMITTED,
-  VERDICT_CIRCUIT_OPEN,
-  VERDICT_NO_HEALTHY_TARGET,
-  VERDICT_RATE_LIMITED,
-} from '../channel/coordinator-records.js';
+import { type ReplyView, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
 import {
   HEAD_METHOD,
   HEAD_PEER,
@@ -27,7 +19,14 @@ import {
 import type { AuthenticationResult } from '../filters/authentication/jwt-authenticator.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
-import { ASK_ADMITTED, ASK_PENDING, type CoordinatorClient } from './coordinator-client.js';
+import {
+  ASK_ADMITTED,
+  ASK_CLOSED,
+  ASK_OPEN,
+  ASK_PENDING,
+  ASK_WAIT_MS,
+  type CoordinatorClient,
+} from './coordinator-client.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import {
   Exchange,
@@ -39,16 +38,16 @@ import {
   PHASE_ROUTE,
 } from './exchange.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
-import { rateLimitFields, retryAfterField } from './rate-limit-fields.js';
+import { limiterKeys } from './limiter-keys.js';
+import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
 import type { ReplyWriter } from './reply-writer.js';
+import type { RetryLoop } from './retry-loop.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { TrustedProxies } from './upstream/trusted-proxies.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
+import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 import type { WorkerRoute } from './worker-route.js';
-
-/** How long a request waits for a coordinator that does not answer. */
-export const ASK_WAIT_MS = 100;
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
@@ -62,6 +61,7 @@ export interface PipelineParts {
   readonly requestIds: RequestIdSource;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
+  readonly tries: RetryLoop;
   readonly replies: ReplyWriter;
   readonly ledger: ExchangeLedger;
   readonly wheel: DeadlineWheel;
@@ -101,7 +101,7 @@ export class RequestPipeline {
   onRequestAbort(exchange: Exchange, isAnswered: boolean): void {
     if (isAnswered) exchange.isAnsweredElsewhere = true;
     else this.parts.ledger.markAborted(exchange);
-    this.finish(exchange, OUTCOME_CANCELLED);
+    this.finish(exchange);
   }
 
   /** Runs the phases until one waits or the exchange is over. */
@@ -127,7 +127,7 @@ export class RequestPipeline {
       case PHASE_FORWARD:
         return this.forward(exchange);
       default:
-        // PHASE_REPLY: what the target sends drives the rest.
+        // PHASE_REPLY: what the target sends drives the rest; retry-loop.ts may try others.
         return 'wait';
     }
   }
@@ -209,6 +209,15 @@ export class RequestPipeline {
     this.advance(exchange);
   }
 
+  /** A mistake in what is done for one exchange ends that one, not the worker. */
+  private guard(exchange: Exchange, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.breakOff(exchange, error);
+    }
+  }
+
   private breakOff(exchange: Exchange, error: unknown): void {
     this.parts.onError(error);
     if (!exchange.isFinished) {
@@ -229,12 +238,17 @@ export class RequestPipeline {
   private admit(exchange: Exchange): PhaseResult {
     const route = defined(exchange.route, 'the route of an admitted exchange');
     const nowMs = this.parts.nowMs();
-    const key = route.limiter === null ? '' : limiterKey(exchange, route);
-    const asked = this.parts.coordinator.askAdmission(exchange, route, key, nowMs);
+    const keys = limiterKeys(exchange, route);
+    const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
     if (asked === ASK_ADMITTED) {
       this.parts.ledger.countGranted();
       return 'next';
     }
+    if (asked === ASK_OPEN) {
+      this.parts.ledger.countOpen();
+      return 'next';
+    }
+    if (asked === ASK_CLOSED) return this.refuseLost(exchange);
     if (asked !== ASK_PENDING) {
       return this.refuse(exchange, PROBLEMS.overloaded, 'Too many requests wait.', RETRY_SOON);
     }
@@ -246,10 +260,16 @@ export class RequestPipeline {
 
   /** The coordinator has answered the exchange's ask. */
   onVerdict(exchange: Exchange, reply: ReplyView): void {
+    if (exchange.phase === PHASE_REPLY) {
+      this.guard(exchange, () => this.parts.tries.onVerdict(exchange, reply));
+      return;
+    }
     this.parts.wheel.clear(exchange.deadline);
-    const { limiter } = exchange.route ?? {};
-    if (limiter && reply.remaining >= 0) {
-      exchange.limitFields = rateLimitFields(limiter, reply.remaining, reply.resetMs);
+    const { limiters = [] } = exchange.route ?? {};
+    const limiter = limiters.find((one) => one.index === reply.limiterIndex);
+    if (limiter !== undefined) {
+      const field = rateLimitField(limiter, reply.remaining, reply.resetMs);
+      exchange.limitFields = exchange.route?.policyField + field;
     }
     if (reply.verdict === VERDICT_ADMITTED) {
       exchange.phase++;
@@ -270,28 +290,30 @@ export class RequestPipeline {
       this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
       return 'wait';
     }
-    this.parts.forwarder.send(exchange);
-    return 'next';
+    exchange.phase = PHASE_REPLY;
+    this.parts.tries.begin(exchange);
+    return 'wait';
   }
 
   /** More of the request body came in. */
   onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     this.parts.forwarder.takeBody(exchange, chunk, isLast);
-    if (isLast && exchange.phase === PHASE_FORWARD) this.advance(exchange);
+    if (!isLast) return;
+    if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
+    else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);
   }
 
   /** The reply is complete as far as the target is concerned, and on its way. */
   onReplyComplete(exchange: Exchange): void {
-    this.finish(exchange, exchange.status >= 500 ? OUTCOME_FAILURE : OUTCOME_SUCCESS);
+    this.finish(exchange);
   }
 
-  /** The try has failed for good. */
-  onTryFailed(exchange: Exchange, problem: ProblemKind): void {
-    this.parts.ledger.countTryFailure(exchange, problem);
+  /** The last try has failed, and there is no reply to give, or only a part of one. */
+  onTriesFailed(exchange: Exchange, problem: ProblemKind): void {
     if (exchange.isReplyStarted) {
       this.parts.replies.cut(exchange);
       this.parts.ledger.markCut(exchange);
-      this.finish(exchange, OUTCOME_FAILURE);
+      this.finish(exchange);
       return;
     }
     exchange.isHeadHeld = false;
@@ -300,8 +322,7 @@ export class RequestPipeline {
       ? 'The target cannot be reached.'
       : 'The target did not answer as it should.';
     this.parts.replies.sendProblem(exchange, problem, detail, exchange.limitFields);
-    // A request that we could not even hand over says nothing about the target.
-    this.finish(exchange, problem === PROBLEMS.internal ? OUTCOME_CANCELLED : OUTCOME_FAILURE);
+    this.finish(exchange);
   }
 
   private deadlinePassed(exchange: Exchange, nowMs: number): void {
@@ -309,12 +330,31 @@ export class RequestPipeline {
     if (exchange.phase === PHASE_ADMIT) {
       this.parts.coordinator.abandon(exchange);
       this.parts.ledger.countAskTimeout();
-      this.refuse(exchange, PROBLEMS.coordinatorLost, 'No decision came in time.', RETRY_SOON);
+      this.goOnWithoutCoordinator(exchange);
     } else if (exchange.phase === PHASE_FORWARD) {
       this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body did not come in time.');
     } else if (exchange.phase === PHASE_REPLY) {
-      this.parts.forwarder.onDeadline(exchange, nowMs);
+      this.guard(exchange, () => this.parts.tries.onDeadline(exchange, nowMs));
     }
+  }
+
+  /** No decision came in time: the route says what becomes of the request. */
+  private goOnWithoutCoordinator(exchange: Exchange): void {
+    const { route } = exchange;
+    const isOpen =
+      route?.config.onCoordinatorLost === 'open' &&
+      this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
+    if (!isOpen) {
+      this.refuseLost(exchange);
+      return;
+    }
+    this.parts.ledger.countOpen();
+    exchange.phase++;
+    this.advance(exchange);
+  }
+
+  private refuseLost(exchange: Exchange): PhaseResult {
+    return this.refuse(exchange, PROBLEMS.coordinatorLost, 'No decision came in time.', RETRY_SOON);
   }
 
   private refuse(
@@ -329,19 +369,20 @@ export class RequestPipeline {
       const fields = exchange.limitFields + extraFields;
       this.parts.replies.sendProblem(exchange, problem, detail, fields);
     }
-    this.finish(exchange, OUTCOME_CANCELLED);
+    this.finish(exchange);
     return 'over';
   }
 
   /** Every exit passes here; the second time does nothing. */
-  private finish(exchange: Exchange, outcome: number): void {
+  private finish(exchange: Exchange): void {
     if (exchange.isFinished) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
     this.parts.coordinator.abandon(exchange);
-    this.parts.forwarder.release(exchange);
+    this.parts.tries.release(exchange);
     const { route } = exchange;
-    if (route !== null) this.parts.coordinator.settle(exchange, route.upstream.index, outcome);
+    this.parts.coordinator.endInFlight(exchange);
+    if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
     this.parts.ledger.close(exchange, this.parts.nowMs());
     this.parts.touch();
@@ -349,41 +390,3 @@ export class RequestPipeline {
 }
 
 const RETRY_SOON = '\r\nRetry-After: 1';
-
-function limiterKey(exchange: Exchange, route: WorkerRoute): string {
-  const key = route.config.limiterIndex === -1 ? undefined : route.limiter?.key;
-  switch (key?.kind) {
-    case 'consumer':
-      return `c${exchange.consumer}`;
-    case 'header':
-      return `h${exchange.fields.value(key.header)}`;
-    case 'clientIp':
-      return `i${exchange.clientIp}`;
-    default:
-      return 'r';
-  }
-}
-
-function problemOfVerdict(verdict: number): ProblemKind {
-  switch (verdict) {
-    case VERDICT_RATE_LIMITED:
-      return PROBLEMS.rateLimited;
-    case VERDICT_CIRCUIT_OPEN:
-      return PROBLEMS.circuitOpen;
-    case VERDICT_NO_HEALTHY_TARGET:
-      return PROBLEMS.noHealthyTarget;
-    default:
-      return PROBLEMS.internal;
-  }
-}
-
-function detailOfVerdict(verdict: number): string {
-  switch (verdict) {
-    case VERDICT_RATE_LIMITED:
-      return 'The limit of this route is used up; Retry-After says when to come back.';
-    case VERDICT_CIRCUIT_OPEN:
-      return 'The targets of this route have failed too often and are given a rest.';
-    default:
-      return 'No target of this route can take requests now.';
-  }
-}

@@ -1,18 +1,25 @@
 /**
  * The targets that the coordinator gave this worker in advance.
  *
- * Thread: worker. Owns the grant of each upstream: positions that nobody else will be given.
+ * Thread: worker. Owns the grants of each upstream: turns that nobody else will be given.
  *
- * While a grant lasts the worker goes on with the upstream's turns alone, without asking. The
- * grant ends when it is used up, too old, or when the next target's breaker is not closed: a
- * target that recovers is tried only with a ticket.
+ * While a grant lasts the worker goes on with the upstream's turns alone, without asking. It
+ * passes over a target that is not free any more: one that recovers is tried only with a ticket.
+ * When half of a grant is used the next one is asked for, so that nobody has to wait for it; one of
+ * the largest is asked for while a whole one is still at hand, since requests come in bursts.
+ * Turns that are not used in time are void.
  */
-import { assert, defined } from '../base/assert.js';
-import { ASK_WANTS_GRANT, GRANT_VALID_MS } from '../channel/coordinator-records.js';
+import { defined } from '../base/assert.js';
+import {
+  ASK_GRANT_ONLY,
+  ASK_WANTS_GRANT,
+  GRANT_COUNT_MAX,
+  GRANT_VALID_MS,
+} from '../channel/coordinator-records.js';
 
-/** Says whether a target's breaker is closed, as the coordinator last wrote it. */
-export interface BreakerStates {
-  isClosed(targetIndex: number): boolean;
+/** Says whether a target is closed and healthy, as the coordinator last wrote it. */
+export interface FreeTargets {
+  isFree(targetIndex: number): boolean;
 }
 
 /** The part of a reply that speaks of a grant. */
@@ -20,7 +27,7 @@ export interface GrantReply {
   readonly upstreamIndex: number;
   readonly askFlags: number;
   readonly grantCount: number;
-  readonly grantCursor: number;
+  grantPositionAt(turn: number): number;
 }
 
 export const NO_TARGET = -1;
@@ -28,25 +35,17 @@ export const NO_TARGET = -1;
 export class TargetGrants {
   private readonly grants: readonly Grant[];
 
-  /** `targetIndexes[u]`: the targets of upstream u in the order of their turns. */
+  /** `targetIndexes[u]`: the targets of upstream u by position. */
   constructor(
     targetIndexes: readonly (readonly number[])[],
-    private readonly breakers: BreakerStates,
+    private readonly free: FreeTargets,
   ) {
     this.grants = targetIndexes.map((targets) => new Grant(targets));
   }
 
-  /** Hot path: every request without a limiter. The next granted target, or {@link NO_TARGET}. */
+  /** Hot path: every request that needs no ask. The next granted target, or {@link NO_TARGET}. */
   tryTake(upstreamIndex: number, nowMs: number): number {
-    const grant = this.grantOf(upstreamIndex);
-    if (grant.left === 0) return NO_TARGET;
-    const targetIndex = grant.nextTarget();
-    if (nowMs > grant.validUntilMs || !this.breakers.isClosed(targetIndex)) {
-      grant.left = 0;
-      return NO_TARGET;
-    }
-    grant.advance();
-    return targetIndex;
+    return this.grantOf(upstreamIndex).take(this.free, nowMs);
   }
 
   /**
@@ -55,19 +54,25 @@ export class TargetGrants {
    */
   askFlags(upstreamIndex: number, nowMs: number): number {
     const grant = this.grantOf(upstreamIndex);
-    // An ask whose reply never came must not keep the grants away for ever.
-    if (grant.left > 0 || nowMs - grant.wantedMs <= GRANT_VALID_MS) return 0;
+    if (grant.left > 0 || grant.isWanted(nowMs)) return 0;
     grant.wantedMs = nowMs;
     return ASK_WANTS_GRANT;
   }
 
+  /** The flags of an ask that is to bring the next grant and nothing else; 0: it is not due. */
+  aheadFlags(upstreamIndex: number, nowMs: number): number {
+    const grant = this.grantOf(upstreamIndex);
+    if (!grant.isNextDue() || grant.isWanted(nowMs)) return 0;
+    grant.wantedMs = nowMs;
+    return ASK_WANTS_GRANT | ASK_GRANT_ONLY;
+  }
+
   /** Takes every reply; those that are not about a grant change nothing. */
   onReply(reply: GrantReply, nowMs: number): void {
-    if (reply.askFlags !== ASK_WANTS_GRANT) return;
+    if ((reply.askFlags & ASK_WANTS_GRANT) === 0) return;
     const grant = this.grantOf(reply.upstreamIndex);
     grant.wantedMs = Number.NEGATIVE_INFINITY;
-    if (reply.grantCount === 0) return;
-    grant.start(reply.grantCount, reply.grantCursor, nowMs + GRANT_VALID_MS);
+    grant.add(reply, nowMs + GRANT_VALID_MS);
   }
 
   private grantOf(upstreamIndex: number): Grant {
@@ -75,28 +80,71 @@ export class TargetGrants {
   }
 }
 
+/** The turns at hand, and those that came before these were used up. */
 class Grant {
-  left = 0;
-  validUntilMs = 0;
   /** When the ask that is to bring the next grant was sent; long ago: there is none. */
   wantedMs = Number.NEGATIVE_INFINITY;
-  private position = 0;
+  private current = new Turns();
+  private next = new Turns();
+  /** Turns of the last grant; 0: it brought none, and asking ahead would bring none either. */
+  private size = 0;
 
   constructor(private readonly targets: readonly number[]) {}
 
-  start(count: number, cursor: number, validUntilMs: number): void {
-    assert(count > 0 && cursor >= 0 && cursor < this.targets.length, 'a grant names positions');
-    this.left = count;
-    this.position = cursor;
+  get left(): number {
+    return this.current.left + this.next.left;
+  }
+
+  isNextDue(): boolean {
+    const reserve = this.size === GRANT_COUNT_MAX ? this.size : this.size / 2;
+    return this.left > 0 && this.left <= reserve;
+  }
+
+  // An ask whose reply never came must not keep the grants away for ever.
+  isWanted(nowMs: number): boolean {
+    return nowMs - this.wantedMs <= GRANT_VALID_MS;
+  }
+
+  take(free: FreeTargets, nowMs: number): number {
+    const target = this.current.take(this.targets, free, nowMs);
+    if (target !== NO_TARGET || this.next.left === 0) return target;
+    const empty = this.current;
+    this.current = this.next;
+    this.next = empty;
+    return this.current.take(this.targets, free, nowMs);
+  }
+
+  add(reply: GrantReply, validUntilMs: number): void {
+    this.size = reply.grantCount;
+    if (reply.grantCount === 0) return;
+    const turns = this.current.left === 0 ? this.current : this.next;
+    turns.fill(reply, validUntilMs);
+  }
+}
+
+class Turns {
+  left = 0;
+  private count = 0;
+  private validUntilMs = 0;
+  private readonly positions = new Uint8Array(GRANT_COUNT_MAX);
+
+  fill(reply: GrantReply, validUntilMs: number): void {
+    this.count = reply.grantCount;
+    this.left = this.count;
     this.validUntilMs = validUntilMs;
+    for (let turn = 0; turn < this.count; turn += 1) {
+      this.positions[turn] = reply.grantPositionAt(turn);
+    }
   }
 
-  nextTarget(): number {
-    return defined(this.targets[this.position], 'the target at a granted position');
-  }
-
-  advance(): void {
-    this.left -= 1;
-    this.position = (this.position + 1) % this.targets.length;
+  take(targets: readonly number[], free: FreeTargets, nowMs: number): number {
+    if (nowMs > this.validUntilMs) this.left = 0;
+    while (this.left > 0) {
+      const position = this.positions[this.count - this.left] as number;
+      this.left -= 1;
+      const target = defined(targets[position], 'the target at a granted position');
+      if (free.isFree(target)) return target;
+    }
+    return NO_TARGET;
   }
 }

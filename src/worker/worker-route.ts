@@ -13,11 +13,21 @@ import type {
 } from '../config/compiled-config.js';
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
 
+import { policyField } from './rate-limit-fields.js';
+
+/** Smaller limits are never granted in advance. */
+const KEY_GRANT_LIMIT_MIN = 100;
+
 export interface WorkerRoute {
   readonly config: CompiledRoute;
   readonly upstream: CompiledUpstream;
   readonly authenticators: readonly JwtAuthenticator[];
-  readonly limiter: CompiledLimiter | null;
+  /** Every one of them is to have room. */
+  readonly limiters: readonly CompiledLimiter[];
+  /** Empty, or the RateLimit-Policy field of replies, beginning with CRLF. */
+  readonly policyField: string;
+  /** The only limit, when it may be granted in advance. */
+  readonly grantedLimiter: CompiledLimiter | null;
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
@@ -29,22 +39,33 @@ export function compileWorkerRoutes(
   config: CompiledConfig,
   authenticators: readonly JwtAuthenticator[],
 ): WorkerRoute[] {
-  return config.routes.map((route) => ({
-    config: route,
-    upstream: defined(config.upstreams[route.upstreamIndex], 'the upstream of a route'),
-    authenticators: route.authenticators.map((index) =>
-      defined(authenticators[index], 'the authenticator of a route'),
-    ),
-    limiter:
-      route.limiterIndex === -1
-        ? null
-        : defined(config.limiters[route.limiterIndex], 'the limiter of a route'),
-    droppedFields: new Set([
-      ...route.rewrite.removeHeaders,
-      ...route.rewrite.setHeaders.map(([name]) => name),
-    ]),
-    setFields: route.rewrite.setHeaders.flat(),
-  }));
+  return config.routes.map((route) => {
+    const limiters = route.limiterIndexes.map((index) =>
+      defined(config.limiters[index], 'the limiter of a route'),
+    );
+    return {
+      config: route,
+      upstream: defined(config.upstreams[route.upstreamIndex], 'the upstream of a route'),
+      authenticators: route.authenticators.map((index) =>
+        defined(authenticators[index], 'the authenticator of a route'),
+      ),
+      limiters,
+      policyField: policyField(limiters),
+      grantedLimiter: grantedLimiter(limiters),
+      droppedFields: new Set([
+        ...route.rewrite.removeHeaders,
+        ...route.rewrite.setHeaders.map(([name]) => name),
+      ]),
+      setFields: route.rewrite.setHeaders.flat(),
+    };
+  });
+}
+
+/** Several limits are asked for each time: no worker could tell what all of them have left. */
+function grantedLimiter(limiters: readonly CompiledLimiter[]): CompiledLimiter | null {
+  const [only] = limiters;
+  if (only === undefined || limiters.length > 1 || only.algorithm === 'inFlight') return null;
+  return only.limit / only.cost >= KEY_GRANT_LIMIT_MIN ? only : null;
 }
 
 /** The path that the upstream gets. */

@@ -38,7 +38,10 @@ import { ExchangeLedger } from './exchange-ledger.js';
 import type { LaneTask } from './lane-task.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
+import { RetryLoop } from './retry-loop.js';
+import { RetryPlanner } from './retry-planner.js';
 import { TargetGrants } from './target-grants.js';
+import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
 import { compileWorkerRoutes } from './worker-route.js';
@@ -81,16 +84,28 @@ export class WorkerRuntime implements RecordHandler {
     const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
-    this.coordinator = this.createCoordinatorClient(task);
+    const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
+    const preference = new TargetPreference(config, hash);
+    this.coordinator = this.createCoordinatorClient(task, hash, preference);
     this.forwarder = new Forwarder({
       config,
       trustedProxies,
       ledger,
-      wheel: this.wheel,
       replies: this.replies,
+      preference,
       nowMs: monotonicMs,
+    });
+    const tries = new RetryLoop({
+      planner: new RetryPlanner(config, ledger, Math.random),
+      forwarder: this.forwarder,
+      coordinator: this.coordinator,
+      ledger,
+      wheel: this.wheel,
+      nowMs: monotonicMs,
+      unixMs: Date.now,
+      touch,
       onReplyComplete: (exchange) => this.pipeline.onReplyComplete(exchange),
-      onTryFailed: (exchange, problem) => this.pipeline.onTryFailed(exchange, problem),
+      onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
       onError,
     });
     this.pipeline = new RequestPipeline({
@@ -100,6 +115,7 @@ export class WorkerRuntime implements RecordHandler {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
+      tries,
       replies: this.replies,
       ledger,
       wheel: this.wheel,
@@ -110,12 +126,15 @@ export class WorkerRuntime implements RecordHandler {
     this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
   }
 
-  private createCoordinatorClient(task: LaneTask): CoordinatorClient {
+  private createCoordinatorClient(
+    task: LaneTask,
+    hash: HalfSipHash,
+    preference: TargetPreference,
+  ): CoordinatorClient {
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const targetIndexes = task.config.upstreams.map((upstream) => upstream.targetIndexes);
     const grants = new TargetGrants(targetIndexes, end.targets);
-    const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
-    return new CoordinatorClient(end, grants, hash, monotonicMs, (exchange, reply) =>
+    return new CoordinatorClient(end, grants, hash, preference, monotonicMs, (exchange, reply) =>
       this.pipeline.onVerdict(exchange, reply),
     );
   }

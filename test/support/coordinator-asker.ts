@@ -9,6 +9,8 @@ import { CoordinatorWorkerEnd, type ReplyHandler } from '../../src/channel/coord
 import type { CoordinatorLaneMemory } from '../../src/channel/coordinator-memory.js';
 import {
   type AskFields,
+  addLimit,
+  createAskFields,
   OUTCOME_SUCCESS,
   type ReplyView,
   VERDICT_ADMITTED,
@@ -44,16 +46,8 @@ class Asker implements ReplyHandler {
     private readonly mainPort: MessagePort,
   ) {
     this.end = new CoordinatorWorkerEnd(data.memory);
-    this.ask = {
-      askId: 0,
-      routeIndex: 0,
-      upstreamIndex: 0,
-      limiterIndex: data.limiterIndex,
-      keyHashHigh: 11,
-      keyHashLow: 12,
-      triedMask: 0,
-      flags: 0,
-    };
+    this.ask = createAskFields();
+    if (data.limiterIndex >= 0) addLimit(this.ask, data.limiterIndex, 11, 12);
   }
 
   listen(port: MessagePort): void {

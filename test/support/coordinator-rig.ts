@@ -4,14 +4,16 @@
  * `aCoordinatorConfig` fills in what a test is not about; `CoordinatorRig` can end its
  * coordinator and start another one on the same memory, as the supervisor does.
  */
-import {
-  CoordinatorEnd,
-  CoordinatorWorkerEnd,
-  type ReplyHandler,
-} from '../../src/channel/coordinator-channel.js';
+import { CoordinatorWorkerEnd, type ReplyHandler } from '../../src/channel/coordinator-channel.js';
 import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
+import { CoordinatorEnd } from '../../src/channel/coordinator-end.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../../src/channel/coordinator-memory.js';
-import type { AskFields, ReplyView } from '../../src/channel/coordinator-records.js';
+import {
+  type AskFields,
+  addLimit,
+  createAskFields,
+  type ReplyView,
+} from '../../src/channel/coordinator-records.js';
 import { CoordinatorStatus } from '../../src/channel/coordinator-status.js';
 import { TargetStateView } from '../../src/channel/target-states.js';
 import type {
@@ -19,8 +21,9 @@ import type {
   CompiledLimiter,
   CompiledUpstream,
 } from '../../src/config/compiled-config.js';
-import { type BreakerTransition, Coordinator } from '../../src/coordinator/coordinator.js';
+import { Coordinator } from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
+import type { BreakerTransition, HealthTransition } from '../../src/coordinator/target-events.js';
 
 export interface CoordinatorConfigWish {
   readonly workers?: number;
@@ -28,10 +31,33 @@ export interface CoordinatorConfigWish {
   readonly limiters?: readonly Partial<CompiledLimiter>[];
   /** Targets of each upstream. */
   readonly targetCounts?: readonly number[];
-  readonly circuitBreaker?: CompiledUpstream['circuitBreaker'];
+  readonly circuitBreaker?: Partial<CompiledUpstream['circuitBreaker']>;
+  readonly loadBalancing?: Partial<CompiledUpstream['loadBalancing']>;
+  readonly healthCheck?: CompiledUpstream['healthCheck'];
+  readonly outlierDetection?: CompiledUpstream['outlierDetection'];
+  /** By target index. */
+  readonly weights?: readonly number[];
+  readonly backups?: readonly number[];
 }
 
-export const BREAKER = { failureThreshold: 3, openForMs: 1000, halfOpenRequests: 1 };
+export const BREAKER: CompiledUpstream['circuitBreaker'] = {
+  failureThreshold: 3,
+  failureRate: null,
+  failureOn: { connectFailure: true, timeout: true, reset: true, status5xx: true, statuses: [] },
+  openForMs: 1000,
+  openForMaxMs: 1000,
+  halfOpenRequests: 1,
+  rampUpMs: 0,
+};
+
+const BALANCING: CompiledUpstream['loadBalancing'] = {
+  policy: 'roundRobin',
+  choices: 2,
+  hashOn: { kind: 'clientIp' },
+  slowStartMs: 0,
+  panicThreshold: 50,
+  stickyCookie: null,
+};
 
 export function aLimiter(wish: Partial<CompiledLimiter>, index: number): CompiledLimiter {
   const limit = wish.limit ?? 10;
@@ -42,7 +68,9 @@ export function aLimiter(wish: Partial<CompiledLimiter>, index: number): Compile
     limit,
     windowMs: 60_000,
     burst: limit,
-    key: { kind: 'clientIp' },
+    cost: 1,
+    keys: [{ kind: 'clientIp' }],
+    mode: 'enforce',
     ...wish,
   };
 }
@@ -71,9 +99,19 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       index,
       name: `upstream-${index}`,
       targetIndexes: targets.flatMap((upstream, target) => (upstream === index ? [target] : [])),
-      policy: 'roundRobin',
-      circuitBreaker: wish.circuitBreaker ?? BREAKER,
-      timeouts: { connectMs: 1000, responseMs: 1000, idleMs: 1000 },
+      loadBalancing: { ...BALANCING, ...wish.loadBalancing },
+      circuitBreaker: { ...BREAKER, ...wish.circuitBreaker },
+      healthCheck: wish.healthCheck ?? null,
+      outlierDetection: wish.outlierDetection ?? null,
+      timeouts: { connectMs: 1000, responseMs: 1000, idleMs: 1000, perTryMs: 1000 },
+      retry: {
+        attempts: 0,
+        conditions: { connectFailure: false, reset: false, timeout: false, statuses: [] },
+        budgetPercent: 20,
+        minConcurrency: 3,
+        backOff: { baseMs: 25, maxMs: 250 },
+      },
+      hedgeAfterMs: -1,
     })),
     targets: targets.map((upstreamIndex, index) => ({
       index,
@@ -82,25 +120,29 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       hostPort: `127.0.0.1:${9000 + index}`,
       authority: `127.0.0.1:${9000 + index}`,
       tls: false,
-      weight: 1,
+      weight: wish.weights?.[index] ?? 1,
+      isBackup: wish.backups?.includes(index) ?? false,
     })),
     limiters: (wish.limiters ?? []).map(aLimiter),
     routes: [],
   };
 }
 
-export function anAsk(wish: Partial<AskFields> = {}): AskFields {
-  return {
-    askId: 0,
-    routeIndex: 0,
-    upstreamIndex: 0,
-    limiterIndex: -1,
-    keyHashHigh: 1,
-    keyHashLow: 2,
-    triedMask: 0,
-    flags: 0,
-    ...wish,
-  };
+/** An ask in short: at most one limit, and the rest as it is written. */
+export interface AskWish extends Partial<Omit<AskFields, 'limitCount' | 'limits'>> {
+  readonly limiterIndex?: number;
+  readonly keyHashHigh?: number;
+  readonly keyHashLow?: number;
+  /** Several limits, in place of the one: limiter index, key hash high and low. */
+  readonly limits?: readonly (readonly [number, number, number])[];
+}
+
+export function anAsk(wish: AskWish = {}): AskFields {
+  const { limiterIndex = -1, keyHashHigh = 1, keyHashLow = 2, limits, ...fields } = wish;
+  const one = [limiterIndex, keyHashHigh, keyHashLow] as const;
+  const ask = { ...createAskFields(), ...fields };
+  for (const limit of limits ?? (limiterIndex < 0 ? [] : [one])) addLimit(ask, ...limit);
+  return ask;
 }
 
 /** A reply, copied out of its slot. */
@@ -115,7 +157,7 @@ export interface Reply {
   readonly upstreamIndex: number;
   readonly askFlags: number;
   readonly grantCount: number;
-  readonly grantCursor: number;
+  readonly grantPositions: readonly number[];
 }
 
 export function copyReply(view: ReplyView): Reply {
@@ -130,7 +172,9 @@ export function copyReply(view: ReplyView): Reply {
     upstreamIndex: view.upstreamIndex,
     askFlags: view.askFlags,
     grantCount: view.grantCount,
-    grantCursor: view.grantCursor,
+    grantPositions: Array.from({ length: view.grantCount }, (_, turn) =>
+      view.grantPositionAt(turn),
+    ),
   };
 }
 
@@ -152,6 +196,7 @@ export class CoordinatorRig {
   readonly targets: TargetStateView;
   readonly status: CoordinatorStatus;
   readonly transitions: BreakerTransition[] = [];
+  readonly healthChanges: HealthTransition[] = [];
   readonly workers: CoordinatorWorkerEnd[];
   mails = 0;
   stops = 0;
@@ -180,6 +225,7 @@ export class CoordinatorRig {
   }
 
   step(nowMs: number): number {
+    this.coordinator.onTick(nowMs);
     return this.end.drain(this.coordinator, nowMs);
   }
 
@@ -190,13 +236,13 @@ export class CoordinatorRig {
   }
 
   /** One ask, all the way there and back. */
-  ask(nowMs: number, wish: Partial<AskFields> = {}, lane = 0): Reply {
+  ask(nowMs: number, wish: AskWish = {}, lane = 0): Reply {
     const [reply] = this.askMany(nowMs, [wish], lane);
     if (reply === undefined) throw new Error('no reply');
     return reply;
   }
 
-  askMany(nowMs: number, wishes: readonly Partial<AskFields>[], lane = 0): readonly Reply[] {
+  askMany(nowMs: number, wishes: readonly AskWish[], lane = 0): readonly Reply[] {
     const worker = this.worker(lane);
     for (const wish of wishes) {
       this.askIds += 1;
@@ -219,6 +265,7 @@ export class CoordinatorRig {
   private newCoordinator(): Coordinator {
     return new Coordinator(this.config, this.memory, {
       onBreakerTransition: (change) => this.transitions.push(change),
+      onHealthTransition: (change) => this.healthChanges.push(change),
       onMail: () => {
         this.mails += 1;
       },

@@ -15,9 +15,17 @@ import {
   settleProbe,
   TICKET_NONE,
 } from '../../../src/policy/circuit-breaker/circuit-breaker.js';
+import { SUB_WINDOWS } from '../../../src/policy/circuit-breaker/rolling-counts.js';
 import { type Bench, fold, seededRandom } from '../../support/bench-harness.js';
 
-const RULE: BreakerRule = { failureThreshold: 5, openForMs: 20, halfOpenRequests: 1 };
+const RULE: BreakerRule = {
+  failureThreshold: 5,
+  failureRate: null,
+  openForMs: 20,
+  openForMaxMs: 20,
+  halfOpenRequests: 1,
+  rampUpMs: 0,
+};
 const SEED = 3;
 const FALLS_SICK = 0.02;
 const FAILURES_WHILE_SICK = 0.9;
@@ -65,14 +73,7 @@ function callThroughRows(
   failures: Uint8Array,
   targetCount: number,
 ): () => number {
-  const rows: BreakerRow[] = Array.from({ length: targetCount }, () => ({
-    state: BREAKER_CLOSED,
-    failures: 0,
-    generation: 0,
-    probes: 0,
-    serial: 0,
-    sinceMs: 0,
-  }));
+  const rows: BreakerRow[] = Array.from({ length: targetCount }, () => new PlainRow());
   let nowMs = 0;
   return () => {
     let checksum = 0;
@@ -84,12 +85,38 @@ function callThroughRows(
         const ticket = passBreaker(row, RULE, nowMs);
         const outcome = failures[at] === 1 ? OUTCOME_FAILURE : OUTCOME_SUCCESS;
         if (ticket === TICKET_NONE) settleCall(row, RULE, outcome, nowMs);
-        else if (isTicketCurrent(row, ticket)) settleProbe(row, outcome, nowMs);
+        else if (isTicketCurrent(row, ticket)) settleProbe(row, RULE, outcome, nowMs);
       }
       checksum = fold(checksum, isAdmitted ? 1 : 0);
     }
     return checksum;
   };
+}
+
+class PlainRow implements BreakerRow {
+  state: BreakerRow['state'] = BREAKER_CLOSED;
+  cause = 0;
+  failures = 0;
+  generation = 0;
+  probes = 0;
+  serial = 0;
+  sinceMs = 0;
+  openForMs = 0;
+  rollingSerial = 0;
+  private readonly counts = new Int32Array(2 * SUB_WINDOWS);
+
+  successesAt(slot: number): number {
+    return this.counts[slot] as number;
+  }
+
+  failuresAt(slot: number): number {
+    return this.counts[SUB_WINDOWS + slot] as number;
+  }
+
+  setCountsAt(slot: number, successes: number, failures: number): void {
+    this.counts[slot] = successes;
+    this.counts[SUB_WINDOWS + slot] = failures;
+  }
 }
 
 class ClosureBreaker {

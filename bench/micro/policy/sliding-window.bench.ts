@@ -80,6 +80,10 @@ class CircularLog implements SlidingLog {
     this.newestMs = stampMs;
   }
 
+  takeOut(): number {
+    return 0;
+  }
+
   mergeIntoNewest(stampMs: number): void {
     const at = (this.head + this.length - 1) % LOG_ENTRIES;
     this.stamps[at] = stampMs | 0;
@@ -90,7 +94,7 @@ class CircularLog implements SlidingLog {
 }
 
 function decideByLog(keys: Int32Array, gaps: Int32Array, keyCount: number): () => number {
-  const rule = slidingWindowRule(LIMIT, WINDOW_MS, LOG_ENTRIES);
+  const rule = slidingWindowRule({ limit: LIMIT, windowMs: WINDOW_MS, cost: 1 }, LOG_ENTRIES);
   const decision = new RateDecision();
   const logs = Array.from({ length: keyCount }, () => new CircularLog());
   let nowMs = 0;

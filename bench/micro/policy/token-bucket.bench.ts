@@ -66,7 +66,7 @@ function makeArrivals(count: number, keyCount: number): Arrivals {
 }
 
 function decideInUnits({ keys, gaps }: Arrivals, keyCount: number): () => number {
-  const rule = tokenBucketRule(LIMIT, WINDOW_MS, BURST);
+  const rule = tokenBucketRule({ limit: LIMIT, windowMs: WINDOW_MS, burst: BURST, cost: 1 });
   const decision = new RateDecision();
   const buckets: TokenBucketState[] = Array.from({ length: keyCount }, () => {
     const state = { level: 0, tickMs: 0 };

@@ -3,7 +3,8 @@
  *
  * Thread: any (pure). Rows of 32-bit words over shared memory, owned by the coordinator.
  *
- *     table    tags (a word a row), then the rows
+ *     table    a line of its own, tags (a word a row), then the rows
+ *     line     word 0: base of the row of groups that was written last
  *     tag      a fingerprint of the key, never 0; 0: the row is free
  *
  *     word     row
@@ -14,6 +15,7 @@
  *     6 …      log:    one stamp an entry
  *              groups: stamp, admissions
  *              bucket: level, float64
+ *              window: admissions (words 4, 5 are its start)
  *     last 2   admissions in all groups, (free)        wide rows only
  *
  * A compact row has 24 words, 18 of them a log. A wide row has 136 words, 128 of them a log:
@@ -39,13 +41,14 @@ export const SET_ROWS = 16;
 
 const WORD_BYTES = 4;
 
-/** Rows of a table for so many keys: whole sets, a power of two of them. */
+/** Words before the tags. */
+export const TABLE_LINE_WORDS = 16;
+
+/** Rows of a table for so many keys: whole sets. */
 export function bucketRowCount(trackedKeys: number): number {
-  let sets = 1;
-  while (sets * SET_ROWS < trackedKeys) sets *= 2;
-  return sets * SET_ROWS;
+  return Math.max(1, Math.ceil(trackedKeys / SET_ROWS)) * SET_ROWS;
 }
 
 export function bucketTableBytes(rowCount: number, rowWords: number): number {
-  return rowCount * (1 + rowWords) * WORD_BYTES;
+  return (TABLE_LINE_WORDS + rowCount * (1 + rowWords)) * WORD_BYTES;
 }

@@ -8,6 +8,7 @@
  * an order in which half of them count an admission too many, never one too few.
  */
 import { assert } from '../../base/assert.js';
+import type { FixedWindowState } from '../../policy/rate-limit/fixed-window.js';
 import type { SlidingLog } from '../../policy/rate-limit/sliding-window.js';
 import type { TokenBucketState } from '../../policy/rate-limit/token-bucket.js';
 import { ROW_ENTRIES_WORD, ROW_LOG_WORD, ROW_TIME_WORD, ROW_TOTAL_WORD } from './bucket-layout.js';
@@ -61,6 +62,7 @@ abstract class LogRow extends RowCursor implements SlidingLog {
   abstract dropOldest(): void;
   abstract append(stampMs: number): void;
   abstract mergeIntoNewest(stampMs: number): void;
+  abstract takeOut(stampMs: number, count: number): number;
   abstract clear(): void;
 
   get head(): number {
@@ -82,6 +84,16 @@ abstract class LogRow extends RowCursor implements SlidingLog {
   protected indexOf(head: number, offset: number): number {
     const index = head + offset;
     return index >= this.capacity ? index - this.capacity : index;
+  }
+
+  /** Offset from the oldest of the first entry that is no older than the stamp. */
+  protected offsetOf(stampMs: number): number {
+    const stamp = stampMs | 0;
+    const { head, length } = this;
+    for (let offset = 0; offset < length; offset += 1) {
+      if (((this.stampAt(this.indexOf(head, offset)) - stamp) | 0) >= 0) return offset;
+    }
+    return length;
   }
 
   protected shorten(): void {
@@ -117,6 +129,24 @@ export class StampLogRow extends LogRow {
 
   mergeIntoNewest(): void {
     assert(false, 'an exact log shares no entries');
+  }
+
+  takeOut(stampMs: number, count: number): number {
+    const first = this.offsetOf(stampMs);
+    const { head, length } = this;
+    let end = first;
+    while (end < length && end - first < count && this.isStampAt(end, stampMs)) end += 1;
+    // Newer ones move up one by one: in between, one of them counts twice and none is missing.
+    for (let from = end; from < length; from += 1) {
+      const stamp = this.stampAt(this.indexOf(head, from));
+      this.put(ROW_LOG_WORD + this.indexOf(head, from - (end - first)), stamp);
+    }
+    this.setEntries(head, length - (end - first));
+    return end - first;
+  }
+
+  private isStampAt(offset: number, stampMs: number): boolean {
+    return this.stampAt(this.indexOf(this.head, offset)) === (stampMs | 0);
   }
 }
 
@@ -158,6 +188,41 @@ export class GroupLogRow extends LogRow {
     this.putFloat(ROW_TIME_WORD, stampMs);
     this.put(ROW_TOTAL_WORD, this.total + 1);
     this.put(word + 1, this.get(word + 1) + 1);
+  }
+
+  takeOut(stampMs: number, count: number): number {
+    const offset = this.offsetOf(stampMs);
+    if (offset === this.length) return 0;
+    const word = ROW_LOG_WORD + 2 * this.indexOf(this.head, offset) + 1;
+    const taken = Math.min(count, this.get(word));
+    this.put(word, this.get(word) - taken);
+    this.put(ROW_TOTAL_WORD, this.total - taken);
+    return taken;
+  }
+
+  /** After a coordinator that ended between two writes: the groups are right. */
+  repair(): void {
+    let total = 0;
+    for (let offset = 0; offset < this.length; offset += 1) {
+      total += this.get(ROW_LOG_WORD + 2 * this.indexOf(this.head, offset) + 1);
+    }
+    this.put(ROW_TOTAL_WORD, total);
+  }
+}
+
+/** A fixed window. */
+export class WindowRow extends RowCursor implements FixedWindowState {
+  get startMs(): number {
+    return this.getFloat(ROW_TIME_WORD);
+  }
+  set startMs(value: number) {
+    this.putFloat(ROW_TIME_WORD, value);
+  }
+  get admissions(): number {
+    return this.get(ROW_LOG_WORD);
+  }
+  set admissions(value: number) {
+    this.put(ROW_LOG_WORD, value);
   }
 }
 

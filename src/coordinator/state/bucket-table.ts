@@ -4,9 +4,11 @@
  * Thread: coordinator. Owns one limiter table in shared memory; see bucket-layout.ts.
  *
  * A key may lie in two sets of 16 rows, so a look-up reads two cache lines of tags and, for a
- * hit, one row. A new key takes a free row of the emptier set. Without a free row it takes the
- * row that is closest to a full limit, but never one whose next ask would be refused: or else
- * clients could get rid of their limit by asking under many names.
+ * hit, one row. A new key takes a free row of the emptier set. Without a free row it takes, of
+ * one of its sets, the row that is closest to a full limit, but never one whose next ask would
+ * be refused: or else clients could get rid of their limit by asking under many names. Only a set
+ * with no such row makes it look at the other one, and a set of depleted rows is remembered until
+ * the first of them recovers, so that a flood of new names is refused without measuring rows.
  * Nothing is changed until {@link BucketTable.install}.
  */
 import { assert } from '../../base/assert.js';
@@ -16,6 +18,7 @@ import {
   ROW_LIMITER_WORD,
   ROW_LOW_WORD,
   SET_ROWS,
+  TABLE_LINE_WORDS,
 } from './bucket-layout.js';
 import type { RowViews } from './bucket-rows.js';
 
@@ -41,7 +44,12 @@ export class BucketTable {
   /** Of the last {@link locate} that found no row: until the first of them may be taken. */
   retryAfterMs = 0;
   private readonly tags: Int32Array;
-  private readonly setMask: number;
+  private readonly setCount: number;
+  /** For each set: before this moment none of its rows may be taken. Not shared: a mere help. */
+  private readonly depletedUntilMs: Float64Array;
+  /** Rows that the ask at hand has found already. */
+  private readonly reserved: number[] = [];
+  private turn = 0;
   private high = 0;
   private low = 0;
   private limiterIndex = 0;
@@ -53,18 +61,49 @@ export class BucketTable {
     buffer: ArrayBufferLike,
     private readonly rowWords: number,
   ) {
-    this.rowCount = buffer.byteLength / 4 / (1 + rowWords);
-    const setCount = this.rowCount / SET_ROWS;
-    assert(Number.isInteger(setCount), 'the table has whole sets');
-    assert((setCount & (setCount - 1)) === 0, 'the table has a power of two of sets');
-    this.setMask = setCount - 1;
-    this.tags = new Int32Array(buffer, 0, this.rowCount);
+    const words = buffer.byteLength / 4;
+    this.rowCount = Math.max(0, words - TABLE_LINE_WORDS) / (1 + rowWords);
+    this.setCount = this.rowCount / SET_ROWS;
+    assert(Number.isInteger(this.setCount), 'the table has whole sets');
+    this.depletedUntilMs = new Float64Array(this.setCount);
+    this.tags =
+      this.rowCount === 0
+        ? new Int32Array(0)
+        : new Int32Array(buffer, TABLE_LINE_WORDS * 4, this.rowCount);
     this.views = { words: new Int32Array(buffer), floats: new Float64Array(buffer) };
   }
 
   /** Index of the row's first word in {@link views}. */
   baseOf(row: number): number {
-    return this.rowCount + row * this.rowWords;
+    return TABLE_LINE_WORDS + this.rowCount + row * this.rowWords;
+  }
+
+  /** The limiter whose key has the row. */
+  limiterOf(row: number): number {
+    return this.limiterAt(this.baseOf(row));
+  }
+
+  limiterAt(base: number): number {
+    return this.views.words[base + ROW_LIMITER_WORD] as number;
+  }
+
+  /** The row that begins there is about to be written, in more than one step. */
+  noteTouched(base: number): void {
+    this.views.words[0] = base;
+  }
+
+  /** The row noted last; 0: there is none. */
+  touchedBase(): number {
+    return this.rowCount === 0 ? 0 : (this.views.words[0] as number);
+  }
+
+  /** Another key of the same ask is not to take this row. */
+  reserve(row: number): void {
+    this.reserved.push(row);
+  }
+
+  clearReserved(): void {
+    this.reserved.length = 0;
   }
 
   /** The names of the key for the {@link locate} that follows. */
@@ -91,8 +130,15 @@ export class BucketTable {
     return this.findVictim(first, second, gauge, nowMs);
   }
 
-  /** The key takes the row that {@link locate} has just named. The log is empty after this. */
-  install(row: number): void {
+  /** The key's row, or {@link NO_ROW}. */
+  find(): number {
+    if (this.rowCount === 0) return NO_ROW;
+    const found = this.findIn(this.setOf(this.low, 0x297a2d39));
+    return found === NO_ROW ? this.findIn(this.setOf(this.high, 0x68e31da4)) : found;
+  }
+
+  /** The key takes the row that {@link locate} has named; `reset` makes it one without a past. */
+  install(row: number, reset: () => void): void {
     const base = this.baseOf(row);
     // A row is nobody's while its key is half written, should the thread end here.
     this.tags[row] = 0;
@@ -101,6 +147,7 @@ export class BucketTable {
     words[base + ROW_LOW_WORD] = this.low;
     words[base + ROW_LIMITER_WORD] = this.limiterIndex;
     words[base + ROW_ENTRIES_WORD] = 0;
+    reset();
     this.tags[row] = this.tag;
   }
 
@@ -112,7 +159,8 @@ export class BucketTable {
   }
 
   private setOf(hash: number, salt: number): number {
-    return (mix(hash ^ Math.imul(this.limiterIndex + 1, salt)) & this.setMask) * SET_ROWS;
+    const bits = mix(hash ^ Math.imul(this.limiterIndex + 1, salt)) >>> 0;
+    return Math.floor((bits / 2 ** 32) * this.setCount) * SET_ROWS;
   }
 
   private findIn(setRow: number): number {
@@ -121,7 +169,7 @@ export class BucketTable {
     for (let row = setRow; row < setRow + SET_ROWS; row += 1) {
       const tag = this.tags[row] as number;
       if (tag === this.tag && this.isKeyOf(row)) return row;
-      if (tag === 0) {
+      if (tag === 0 && !this.reserved.includes(row)) {
         this.freeCount += 1;
         this.freeRow = row;
       }
@@ -139,23 +187,40 @@ export class BucketTable {
     );
   }
 
-  /** At most the rows of two sets are measured. */
+  /** The rows of one set are measured; those of the other only when the first has no victim. */
   private findVictim(first: number, second: number, gauge: RowGauge, nowMs: number): number {
+    this.turn ^= 1;
+    const [near, far] = this.turn === 0 ? [first, second] : [second, first];
+    let victim = this.victimIn(near, gauge, nowMs);
+    if (victim === NO_ROW && near !== far) victim = this.victimIn(far, gauge, nowMs);
+    const freeMs = Math.min(this.depletedAt(near), this.depletedAt(far));
+    this.retryAfterMs = victim === NO_ROW ? Math.max(1, Math.ceil(freeMs - nowMs)) : 0;
+    return this.say(victim, true, this.victimShare);
+  }
+
+  private victimIn(setRow: number, gauge: RowGauge, nowMs: number): number {
+    if (this.depletedAt(setRow) > nowMs) return NO_ROW;
     let victim = NO_ROW;
     let leastShare = USED_UP;
     let retryAfterMs = Number.POSITIVE_INFINITY;
-    for (let step = 0; step < 2 * SET_ROWS && leastShare > AT_REST; step += 1) {
-      const row = step < SET_ROWS ? first + step : second + step - SET_ROWS;
-      const limiterIndex = this.views.words[this.baseOf(row) + ROW_LIMITER_WORD] as number;
-      const share = gauge.measureUsedShare(this.baseOf(row), limiterIndex, nowMs);
+    for (let row = setRow; row < setRow + SET_ROWS && leastShare > AT_REST; row += 1) {
+      if (this.reserved.includes(row)) continue;
+      const share = gauge.measureUsedShare(this.baseOf(row), this.limiterOf(row), nowMs);
       if (share >= USED_UP) retryAfterMs = Math.min(retryAfterMs, gauge.retryAfterMs);
       if (share < leastShare) {
         leastShare = share;
         victim = row;
       }
     }
-    this.retryAfterMs = victim === NO_ROW ? retryAfterMs : 0;
-    return this.say(victim, true, leastShare);
+    this.victimShare = leastShare;
+    if (victim === NO_ROW && retryAfterMs < Number.POSITIVE_INFINITY) {
+      this.depletedUntilMs[setRow / SET_ROWS] = nowMs + retryAfterMs;
+    }
+    return victim;
+  }
+
+  private depletedAt(setRow: number): number {
+    return this.depletedUntilMs[setRow / SET_ROWS] as number;
   }
 
   private say(row: number, isNew: boolean, victimShare: number): number {

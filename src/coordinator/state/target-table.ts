@@ -1,15 +1,16 @@
 /**
  * The breakers of all targets and the probes that they wait for.
  *
- * Thread: coordinator. Owns the target rows and the probe ledger in shared memory; the rows are
- * read by workers and admin through channel/target-states.ts.
+ * Thread: coordinator. Owns the breaker's part of the target rows and the probe ledger in shared
+ * memory; the rows are read by workers and admin through channel/target-states.ts.
  * Invariant: a half-open target counts as many probes as the ledger holds for it, any other
  * target none.
  */
 import { assert, defined } from '../../base/assert.js';
 import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
-import type { TellView } from '../../channel/coordinator-records.js';
+import { OUTCOME_MASK, type TellView } from '../../channel/coordinator-records.js';
 import {
+  breakerCauseName,
   TARGET_CLOSED,
   TARGET_HALF_OPEN,
   TARGET_OPEN,
@@ -23,7 +24,9 @@ import {
   type BreakerRule,
   type BreakerState,
   breakerRetryAfterMs,
+  breakerShare,
   canPassBreaker,
+  countSuccesses,
   isTicketCurrent,
   OUTCOME_CANCELLED,
   OUTCOME_FAILURE,
@@ -34,11 +37,17 @@ import {
   settleProbe,
   TICKET_NONE,
 } from '../../policy/circuit-breaker/circuit-breaker.js';
+import { openUntilMs, type TargetListener } from '../target-events.js';
 import { PROBES_MAX, type ProbeHolder, ProbeLedger, type ReleaseHandler } from './probe-ledger.js';
 
 /** The probes that each target may have in flight, by target index. */
 export function probeCounts(config: Pick<CompiledConfig, 'upstreams' | 'targets'>): number[] {
   return breakerRules(config).map((rule) => rule.halfOpenRequests);
+}
+
+/** Successes of a target so far, wrapping, whoever had them. */
+export interface SuccessCounts {
+  successesOf(targetIndex: number): number;
 }
 
 export class TargetTable implements ReleaseHandler {
@@ -49,6 +58,8 @@ export class TargetTable implements ReleaseHandler {
   constructor(
     config: Pick<CompiledConfig, 'upstreams' | 'targets'>,
     memory: Pick<CoordinatorMemory, 'targets' | 'probes'>,
+    private readonly successes: SuccessCounts,
+    private readonly listener: Pick<TargetListener, 'onBreakerTransition'>,
   ) {
     // The same three numbers are spoken by the policy and by the shared rows.
     assert(TARGET_CLOSED === BREAKER_CLOSED, 'closed is closed');
@@ -70,31 +81,46 @@ export class TargetTable implements ReleaseHandler {
     return canPassBreaker(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
   }
 
+  /** How much of its part the target takes: less than 1 while it ramps up. */
+  shareOf(targetIndex: number, nowMs: number): number {
+    return breakerShare(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
+  }
+
+  /** Until the breaker may let a try pass; 0: it would. */
   retryAfterMs(targetIndex: number, nowMs: number): number {
-    return breakerRetryAfterMs(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
+    if (this.canPass(targetIndex, nowMs)) return 0;
+    return breakerRetryAfterMs(this.row.bind(targetIndex), nowMs);
   }
 
-  /** Admits one try; a ticket other than 0 is to be recorded. */
-  pass(targetIndex: number, nowMs: number): number {
-    return passBreaker(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
-  }
-
-  recordProbe(targetIndex: number, ticket: number, holder: ProbeHolder): void {
+  /** Admits one try; the ticket of a probe, which its holder must give back. */
+  pass(targetIndex: number, holder: ProbeHolder, nowMs: number): number {
+    const row = this.row.bind(targetIndex);
+    const { state, generation } = row;
+    const ticket = passBreaker(row, this.ruleOf(targetIndex), nowMs);
+    if (ticket === TICKET_NONE) return ticket;
+    // Probes of an earlier generation are not waited for any more.
+    if (row.generation !== generation) this.ledger.clear(targetIndex);
     this.ledger.record(targetIndex, ticket, holder);
+    this.report(targetIndex, state, nowMs);
+    return ticket;
   }
 
   /** What came of a try. A ticket that was settled before, or is out of date, changes nothing. */
   settle(tell: TellView, nowMs: number): void {
     const { targetIndex, ticket } = tell;
     const row = this.row.bind(targetIndex);
-    const outcome = outcomeOf(tell.outcome);
+    const rule = this.ruleOf(targetIndex);
+    const { state } = row;
+    const outcome = outcomeOf(tell.outcome & OUTCOME_MASK);
+    if (rule.failureRate !== null) this.catchUp(targetIndex, nowMs);
     if (ticket === TICKET_NONE) {
-      settleCall(row, this.ruleOf(targetIndex), outcome, nowMs);
-      return;
+      settleCall(row, rule, outcome, nowMs);
+    } else {
+      if (!this.ledger.take(targetIndex, ticket) || !isTicketCurrent(row, ticket)) return;
+      settleProbe(row, rule, outcome, nowMs);
+      if (row.state !== BREAKER_HALF_OPEN) this.ledger.clear(targetIndex);
     }
-    if (!this.ledger.take(targetIndex, ticket) || !isTicketCurrent(row, ticket)) return;
-    settleProbe(row, outcome, nowMs);
-    if (row.state !== BREAKER_HALF_OPEN) this.ledger.clear(targetIndex);
+    this.report(targetIndex, state, nowMs);
   }
 
   /** Gives back all probes of a worker that is gone; how many there were. */
@@ -110,7 +136,26 @@ export class TargetTable implements ReleaseHandler {
   }
 
   onProbeReleased(targetIndex: number, nowMs: number): void {
-    settleProbe(this.row.bind(targetIndex), OUTCOME_CANCELLED, nowMs);
+    const row = this.row.bind(targetIndex);
+    settleProbe(row, this.ruleOf(targetIndex), OUTCOME_CANCELLED, nowMs);
+  }
+
+  /** Takes in the successes since the last time, which workers count and do not tell each of. */
+  private catchUp(targetIndex: number, nowMs: number): void {
+    const row = this.row.bind(targetIndex);
+    const total = this.successes.successesOf(targetIndex);
+    const added = (total - row.successesSeen) | 0;
+    row.successesSeen = total;
+    if (added > 0) countSuccesses(row, this.ruleOf(targetIndex), added, nowMs);
+  }
+
+  private report(targetIndex: number, from: BreakerState, atMs: number): void {
+    const row = this.row.bind(targetIndex);
+    const { state: to, sinceMs, openForMs } = row;
+    if (from === to) return;
+    const reason = breakerCauseName(row.cause);
+    const untilMs = openUntilMs(to, sinceMs, openForMs);
+    this.listener.onBreakerTransition({ targetIndex, from, to, reason, atMs, untilMs });
   }
 
   /** The last coordinator may have ended between two writes: the ledger is right. */
@@ -128,9 +173,17 @@ export class TargetTable implements ReleaseHandler {
 function breakerRules(config: Pick<CompiledConfig, 'upstreams' | 'targets'>): BreakerRule[] {
   return config.targets.map((target) => {
     const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
-    const { failureThreshold, openForMs, halfOpenRequests } = upstream.circuitBreaker;
+    const { failureThreshold, failureRate, openForMs, openForMaxMs, halfOpenRequests, rampUpMs } =
+      upstream.circuitBreaker;
     const probes = Math.min(PROBES_MAX, Math.max(1, halfOpenRequests));
-    return { failureThreshold, openForMs, halfOpenRequests: probes };
+    return {
+      failureThreshold,
+      failureRate,
+      openForMs,
+      openForMaxMs,
+      halfOpenRequests: probes,
+      rampUpMs,
+    };
   });
 }
 

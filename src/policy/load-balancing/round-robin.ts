@@ -1,30 +1,26 @@
 /**
  * Takes the targets of an upstream in turn, passing over those that are not available.
  *
- * Thread: any (pure). The cursor lies elsewhere; positions count within the upstream.
+ * Thread: any (pure). The cursor lies elsewhere; positions count within the upstream. A target
+ * that warms up is passed over by chance, unless no other is available.
  * Invariant: at most one look at each target.
  */
 import { assert } from '../../base/assert.js';
+import { type Candidates, NO_POSITION, type Random } from './candidates.js';
 
-/** Says which targets may be selected: not tried yet, and the breaker lets it pass. */
-export interface TargetAvailability {
-  isAvailable(position: number): boolean;
-}
-
-export const NO_POSITION = -1;
-
-/** The first available position at or after the cursor, or {@link NO_POSITION}. */
-export function selectRoundRobin(
-  targetCount: number,
-  cursor: number,
-  availability: TargetAvailability,
-): number {
-  assert(targetCount === 0 || (cursor >= 0 && cursor < targetCount), 'the cursor is a position');
-  for (let step = 0; step < targetCount; step += 1) {
-    const position = stepForward(cursor, step, targetCount);
-    if (availability.isAvailable(position)) return position;
+/** The position whose turn it is at or after the cursor, or {@link NO_POSITION}. */
+export function selectRoundRobin(candidates: Candidates, cursor: number, random: Random): number {
+  const { count } = candidates;
+  assert(count === 0 || (cursor >= 0 && cursor < count), 'the cursor is a position');
+  let passedOver = NO_POSITION;
+  for (let step = 0; step < count; step += 1) {
+    const position = stepForward(cursor, step, count);
+    if (!candidates.isAvailable(position)) continue;
+    const share = candidates.shareOf(position);
+    if (share >= 1 || random() < share) return position;
+    if (passedOver === NO_POSITION) passedOver = position;
   }
-  return NO_POSITION;
+  return passedOver;
 }
 
 /** The position `count` turns after this one. */

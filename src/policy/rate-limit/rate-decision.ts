@@ -12,6 +12,8 @@
 export class RateDecision {
   admitted = false;
   /** Admissions that are left at this moment. */
+  admissionsLeft = 0;
+  /** What is left of the limit, of which an admission takes its cost. */
   remaining = 0;
   /** Until `remaining` next grows: the `t` of the RateLimit field. 0 when nothing is used. */
   resetMs = 0;

@@ -11,6 +11,12 @@
  * admission leaves the window less than 2 ms late; in a grouped log up to one quantum later
  * (window / 63 for 64 groups), and not late at all when the quantum saw one burst.
  *
+ * Admissions granted in advance carry the latest moment at which they may be used. Those after
+ * them carry no older stamp, since the log is in order: late by the validity of a grant at most.
+ *
+ * Every admission has the same cost, so a limit of `limit` at a cost of `cost` each is one of
+ * floor(limit / cost) admissions.
+ *
  * Stamps are 32-bit and may wrap: differences are taken as `(a - b) | 0`, which is right while
  * live stamps lie within 2^31 ms; `newestMs` clears a log that rested longer than that.
  * Invariant: at most `limit` admissions lie in any window, whatever the calls before.
@@ -40,27 +46,40 @@ export interface SlidingLog {
   append(stampMs: number): void;
   /** One more admission in the newest entry, which takes this stamp. */
   mergeIntoNewest(stampMs: number): void;
+  /** Takes out up to `count` admissions that were written with this stamp; how many there were. */
+  takeOut(stampMs: number, count: number): number;
 }
 
 export interface SlidingWindowRule {
+  /** In admissions. */
   readonly limit: number;
   readonly windowMs: number;
+  readonly cost: number;
+  /** What is left of the configured limit when all admissions are used: less than one costs. */
+  readonly rest: number;
   /** Admissions this close share an entry; 0: each has its own. */
   readonly quantumMs: number;
 }
 
 /** The rule for a log that has room for `capacity` entries. */
 export function slidingWindowRule(
-  limit: number,
-  windowMs: number,
+  configured: { readonly limit: number; readonly windowMs: number; readonly cost: number },
   capacity: number,
 ): SlidingWindowRule {
+  const { windowMs, cost } = configured;
+  const limit = admissionsOf(configured.limit, cost);
   assert(limit >= 1, 'a limit admits somebody');
   assert(capacity >= 2, 'a log has at least two entries');
   assert(windowMs > 0 && windowMs <= SLIDING_WINDOW_MS_MAX, 'the window fits 32-bit stamps');
   const wholeWindowMs = Math.ceil(windowMs);
   const quantumMs = limit <= capacity ? 0 : Math.ceil(wholeWindowMs / (capacity - 1));
-  return { limit: Math.floor(limit), windowMs: wholeWindowMs, quantumMs };
+  const rest = Math.floor(configured.limit) - limit * cost;
+  return { limit, windowMs: wholeWindowMs, cost, rest, quantumMs };
+}
+
+/** Admissions that a limit is good for. */
+export function admissionsOf(limit: number, cost: number): number {
+  return Math.floor(Math.floor(limit) / cost);
 }
 
 /** Asks without taking: only what has left the window is forgotten. */
@@ -73,7 +92,7 @@ export function peekSlidingWindow(
   dropExpired(log, rule, nowMs);
   const isAdmitted = log.total < rule.limit;
   decision.admitted = isAdmitted;
-  decision.remaining = Math.max(0, rule.limit - log.total);
+  describeRest(log, rule, decision);
   decision.resetMs = log.length === 0 ? 0 : untilOldestLeavesMs(log, rule, nowMs);
   decision.retryAfterMs = isAdmitted ? 0 : Math.max(1, decision.resetMs);
   return isAdmitted;
@@ -86,13 +105,38 @@ export function commitSlidingWindow(
   nowMs: number,
   decision: RateDecision,
 ): void {
+  take(log, rule, nowMs);
+  describeRest(log, rule, decision);
+  decision.resetMs = untilOldestLeavesMs(log, rule, nowMs);
+}
+
+/** Takes so many admissions that may be used until `untilMs`, a whole millisecond. */
+export function grantSlidingWindow(
+  log: SlidingLog,
+  rule: SlidingWindowRule,
+  count: number,
+  untilMs: number,
+): void {
+  for (let taken = 0; taken < count; taken += 1) take(log, rule, untilMs);
+}
+
+/** What was not used of a grant comes back, unless it has left the window; how many did. */
+export function giveBackSlidingWindow(log: SlidingLog, count: number, untilMs: number): number {
+  return log.length === 0 ? 0 : log.takeOut(untilMs, count);
+}
+
+function take(log: SlidingLog, rule: SlidingWindowRule, atMs: number): void {
   assert(log.total < rule.limit, 'only an admission that was peeked is committed');
   // A clock that went back must not write a stamp older than the newest: the log is in order.
-  const stampMs = log.length === 0 ? Math.ceil(nowMs) : Math.max(Math.ceil(nowMs), log.newestMs);
+  const stampMs = log.length === 0 ? Math.ceil(atMs) : Math.max(Math.ceil(atMs), log.newestMs);
   if (isSameEntry(log, rule, stampMs)) log.mergeIntoNewest(stampMs);
   else log.append(stampMs);
-  decision.remaining = rule.limit - log.total;
-  decision.resetMs = untilOldestLeavesMs(log, rule, nowMs);
+}
+
+function describeRest(log: SlidingLog, rule: SlidingWindowRule, decision: RateDecision): void {
+  const left = Math.max(0, rule.limit - log.total);
+  decision.admissionsLeft = left;
+  decision.remaining = left * rule.cost + rule.rest;
 }
 
 /** A grouped log never runs out of entries; should it, the newest one takes the admission in. */

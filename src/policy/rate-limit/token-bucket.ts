@@ -8,6 +8,9 @@
  * a long life. Only whole milliseconds refill. A bucket about to be full counts its next refill
  * from the end of the current millisecond; any other keeps the fraction for the next time.
  * Both err towards refusing, by less than 1 ms of refill.
+ *
+ * A grant takes tokens now that may be used a little later. A token bucket can not tell what it
+ * would have gained without it, so what is left of a grant is not given back.
  * Invariant: over any time t at most burst + t * limit / windowMs admissions.
  */
 import { assert } from '../../base/assert.js';
@@ -25,11 +28,21 @@ export interface TokenBucketState {
 
 export interface TokenBucketRule {
   readonly unitsPerToken: number;
+  /** What one admission takes. */
+  readonly unitsPerTake: number;
   readonly unitsPerMs: number;
   readonly unitsMax: number;
 }
 
-export function tokenBucketRule(limit: number, windowMs: number, burst: number): TokenBucketRule {
+export interface TokenBucketConfig {
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly burst: number;
+  readonly cost: number;
+}
+
+export function tokenBucketRule(config: TokenBucketConfig): TokenBucketRule {
+  const { limit, windowMs, burst, cost } = config;
   assert(limit >= 1 && burst >= 1, 'a bucket refills, and holds a token');
   const wholeLimit = Math.floor(limit);
   const wholeWindowMs = Math.ceil(windowMs);
@@ -39,6 +52,7 @@ export function tokenBucketRule(limit: number, windowMs: number, burst: number):
   const tokensMax = Math.min(Math.floor(burst), Math.floor(UNITS_MAX / unitsPerToken));
   return {
     unitsPerToken,
+    unitsPerTake: unitsPerToken * Math.min(cost, tokensMax),
     unitsPerMs: wholeLimit / divisor,
     unitsMax: tokensMax * unitsPerToken,
   };
@@ -62,10 +76,12 @@ export function peekTokenBucket(
   decision: RateDecision,
 ): boolean {
   const level = levelAt(state, rule, nowMs);
-  const isAdmitted = level >= rule.unitsPerToken;
+  const isAdmitted = level >= rule.unitsPerTake;
   decision.admitted = isAdmitted;
   describeLevel(state, rule, nowMs, decision);
-  decision.retryAfterMs = isAdmitted ? 0 : Math.max(1, decision.resetMs);
+  decision.retryAfterMs = isAdmitted
+    ? 0
+    : Math.max(1, untilLevelMs(state, rule, nowMs, rule.unitsPerTake));
   return isAdmitted;
 }
 
@@ -77,14 +93,50 @@ export function commitTokenBucket(
   decision: RateDecision,
 ): void {
   const level = levelAt(state, rule, nowMs);
-  assert(level >= rule.unitsPerToken, 'only a token that was peeked is taken');
+  assert(level >= rule.unitsPerTake, 'only a token that was peeked is taken');
   // A true bucket that became full within this millisecond has lost its fraction already.
   const isNearlyFull = level + rule.unitsPerMs > rule.unitsMax;
   const tickMs = isNearlyFull ? Math.ceil(nowMs) : Math.floor(nowMs);
   // The time first: without the level that belongs to it a refill is lost, not counted twice.
   state.tickMs = Math.max(state.tickMs, tickMs);
-  state.level = level - rule.unitsPerToken;
+  state.level = level - rule.unitsPerTake;
   describeLevel(state, rule, nowMs, decision);
+}
+
+/**
+ * How many of `count` admissions may be granted that are used until `untilMs`. It is as if they
+ * were used then: what a nearly full bucket would gain until then is lost to it.
+ */
+export function grantableOfTokenBucket(
+  state: TokenBucketState,
+  rule: TokenBucketRule,
+  nowMs: number,
+  untilMs: number,
+): number {
+  return Math.max(0, Math.floor(levelForGrant(state, rule, nowMs, untilMs) / rule.unitsPerTake));
+}
+
+/** Takes so many admissions that may be used until `untilMs`. They do not come back. */
+export function grantTokenBucket(
+  state: TokenBucketState,
+  rule: TokenBucketRule,
+  count: number,
+  [nowMs, untilMs]: readonly [number, number],
+): void {
+  const level = levelForGrant(state, rule, nowMs, untilMs) - count * rule.unitsPerTake;
+  assert(level >= 0, 'only tokens that are there are granted');
+  state.tickMs = Math.max(state.tickMs, Math.floor(nowMs));
+  state.level = level;
+}
+
+function levelForGrant(
+  state: TokenBucketState,
+  rule: TokenBucketRule,
+  nowMs: number,
+  untilMs: number,
+): number {
+  const gainUntil = (Math.ceil(untilMs) - Math.floor(nowMs) + 1) * rule.unitsPerMs;
+  return Math.min(levelAt(state, rule, nowMs), rule.unitsMax - gainUntil);
 }
 
 /** The part of the bucket that is used, 0 (full) to 1 (empty). */
@@ -108,14 +160,20 @@ function describeLevel(
   decision: RateDecision,
 ): void {
   const level = levelAt(state, rule, nowMs);
+  decision.admissionsLeft = Math.floor(level / rule.unitsPerTake);
   decision.remaining = Math.floor(level / rule.unitsPerToken);
   const wanted = (decision.remaining + 1) * rule.unitsPerToken;
-  if (wanted > rule.unitsMax) {
-    decision.resetMs = 0;
-    return;
-  }
+  decision.resetMs = wanted > rule.unitsMax ? 0 : untilLevelMs(state, rule, nowMs, wanted);
+}
+
+function untilLevelMs(
+  state: TokenBucketState,
+  rule: TokenBucketRule,
+  nowMs: number,
+  wanted: number,
+): number {
   const reachedMs = state.tickMs + Math.ceil((wanted - state.level) / rule.unitsPerMs);
-  decision.resetMs = Math.max(0, Math.ceil(reachedMs - nowMs));
+  return Math.max(0, Math.ceil(reachedMs - nowMs));
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

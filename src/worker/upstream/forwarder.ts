@@ -1,54 +1,42 @@
 /**
- * Sends exchanges to their targets and brings the replies back.
+ * Hands requests to targets, and replies to the reply writer.
  *
- * Thread: worker. Owns this worker's connections to all targets. Hears of every try through
- * TryListener and tells the pipeline only what ends one.
+ * Thread: worker. Owns this worker's connections to all targets. Which try is made, and which one
+ * answers the client, is decided in retry-loop.ts.
  *
  * A body of up to 64 KiB is collected and sent as one buffer, so that it can be sent again; a
- * longer or unknown one streams, and the client is slowed down to the target's pace.
+ * longer or unknown one streams, and the client is slowed down to the target's pace. A streamed
+ * body is not touched before its connection stands.
  */
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { assert, defined } from '../../base/assert.js';
-import { PROBLEMS, type ProblemKind } from '../../base/gateway-error.js';
+import { defined } from '../../base/assert.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
-import type { DeadlineWheel } from '../deadline-wheel.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
 import type { ReplyWriter } from '../reply-writer.js';
+import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
 import { buildForwardedFields } from './forwarded-fields.js';
-import { buildReplyFields } from './reply-fields.js';
+import type { ReplyFieldBlock } from './reply-fields.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 import { UpstreamConnections } from './upstream-connections.js';
-import { isConnectionLoss, upstreamProblem } from './upstream-error.js';
-import { type TryListener, UpstreamTry } from './upstream-try.js';
+import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js';
 
 /** Bodies up to this size can be sent again. */
 const REPLAYABLE_BYTES_MAX = 64 * 1024;
 
-const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'PUT',
-  'DELETE',
-  'OPTIONS',
-]);
-
 export interface ForwarderParts {
   readonly config: CompiledConfig;
   readonly trustedProxies: TrustedProxies;
-  readonly wheel: DeadlineWheel;
   readonly replies: ReplyWriter;
+  readonly preference: TargetPreference;
   readonly ledger: ExchangeLedger;
   nowMs(): number;
-  onReplyComplete(exchange: Exchange): void;
-  onTryFailed(exchange: Exchange, problem: ProblemKind): void;
-  onError(error: unknown): void;
 }
 
-export class Forwarder implements TryListener {
+export class Forwarder {
   private readonly connections: UpstreamConnections[];
 
   constructor(private readonly parts: ForwarderParts) {
@@ -67,7 +55,7 @@ export class Forwarder implements TryListener {
   takeBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     if (isLast) exchange.isRequestComplete = true;
     const stream = exchange.bodyStream;
-    if (stream === null) {
+    if (stream === null || !exchange.isBodyBegun) {
       if (chunk.length > 0) exchange.bodyChunks.push(chunk);
       return;
     }
@@ -75,29 +63,26 @@ export class Forwarder implements TryListener {
     if (isLast) stream.push(null);
   }
 
-  send(exchange: Exchange): void {
-    this.sendOn(exchange, false);
+  /** A try with this admission, which is then its own to give back. */
+  prepare(exchange: Exchange, admission: Admission, listener: TryListener): UpstreamTry {
+    const connections = this.connectionsTo(admission.targetIndex);
+    return new UpstreamTry(exchange, listener, connections, admission);
   }
 
-  private sendOn(exchange: Exchange, isFresh: boolean): void {
-    const { config, wheel, trustedProxies } = this.parts;
-    const { route } = exchange;
-    assert(route !== null && exchange.isAdmitted, 'only an admitted exchange is forwarded');
-    const connections = this.connectionsTo(exchange.targetIndex);
-    const connection = isFresh ? connections.acquireFresh() : connections.acquire();
-    const target = defined(config.targets[exchange.targetIndex], 'the target');
+  /** Sends the request. Every failure, at once or later, comes to the try's listener. */
+  launch(attempt: UpstreamTry, isFresh: boolean): void {
+    const { config, trustedProxies } = this.parts;
+    const { exchange, targetIndex } = attempt;
+    const route = defined(exchange.route, 'the route of a try');
+    const connections = this.connectionsTo(targetIndex);
+    const target = defined(config.targets[targetIndex], 'the target');
     const body = this.bodyOf(exchange);
-    const attempt = new UpstreamTry(exchange, this, connections, connection);
-    exchange.currentTry = attempt;
     const isPeerTrusted = trustedProxies.includes(exchange.peer);
     const headers = buildForwardedFields(exchange, isPeerTrusted, target.authority);
     if (body instanceof Readable && exchange.bodyBytes > 0) {
       headers.push('content-length', String(exchange.bodyBytes));
     }
-    const nowMs = this.parts.nowMs();
-    exchange.activeMs = nowMs;
-    wheel.set(exchange.deadline, nowMs + route.upstream.timeouts.responseMs);
-    attempt.send({
+    const options = {
       path: rewritePath(route, exchange.path) + exchange.query,
       method: exchange.method as Dispatcher.HttpMethod,
       headers,
@@ -105,7 +90,8 @@ export class Forwarder implements TryListener {
       // Without this, HEAD and bodies on DELETE or OPTIONS would cost the connection.
       reset: false,
       ...(target.tls ? { servername: connections.servername } : {}),
-    } as Dispatcher.DispatchOptions);
+    } as Dispatcher.DispatchOptions;
+    attempt.send(options, isFresh ? connections.acquireFresh() : connections.acquire());
   }
 
   private connectionsTo(targetIndex: number): UpstreamConnections {
@@ -123,15 +109,24 @@ export class Forwarder implements TryListener {
   }
 
   private openStream(exchange: Exchange): Readable {
-    const stream = new Readable({ read: () => this.creditBody(exchange, 0, true) });
+    const stream = new Readable({ read: () => this.onBodyWanted(exchange, stream) });
     // Its end comes through the try; an error that nobody hears would end the thread.
     stream.on('error', () => {});
     exchange.bodyStream = stream;
-    const chunks = exchange.bodyChunks;
-    exchange.bodyChunks = [];
-    for (const chunk of chunks) this.pushBody(exchange, stream, chunk);
-    if (exchange.isRequestComplete) stream.push(null);
     return stream;
+  }
+
+  /** undici reads only when the connection stands: up to then the body can go elsewhere. */
+  private onBodyWanted(exchange: Exchange, stream: Readable): void {
+    if (exchange.bodyStream !== stream) return;
+    if (!exchange.isBodyBegun) {
+      exchange.isBodyBegun = true;
+      const chunks = exchange.bodyChunks;
+      exchange.bodyChunks = [];
+      for (const chunk of chunks) this.pushBody(exchange, stream, chunk);
+      if (exchange.isRequestComplete) stream.push(null);
+    }
+    this.creditBody(exchange, 0, true);
   }
 
   private pushBody(exchange: Exchange, stream: Readable, chunk: Buffer): void {
@@ -150,31 +145,27 @@ export class Forwarder implements TryListener {
     this.parts.replies.giveWindow(exchange, credit);
   }
 
-  onHead(exchange: Exchange, status: number, rawFields: Buffer[]): void {
-    const { fields, bodyBytes } = buildReplyFields(rawFields);
+  /** True: the reply is complete with its head. */
+  deliverHead(exchange: Exchange, status: number, block: ReplyFieldBlock): boolean {
     exchange.status = status;
-    exchange.replyFields = fields;
+    exchange.replyFields = block.fields + this.parts.preference.cookieField(exchange);
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';
-    exchange.replyBodyBytes = status === 204 ? -1 : bodyBytes;
+    exchange.replyBodyBytes = status === 204 ? -1 : block.bodyBytes;
     exchange.activeMs = this.parts.nowMs();
-    if (this.parts.replies.onHead(exchange)) {
-      this.leaveTry(exchange);
-      this.parts.onReplyComplete(exchange);
-      return;
-    }
-    this.parts.wheel.set(exchange.deadline, exchange.activeMs + this.idleMs(exchange));
+    return this.parts.replies.onHead(exchange);
   }
 
-  onBody(exchange: Exchange, chunk: Buffer): boolean {
-    if (this.parts.replies.onBody(exchange, chunk)) {
-      this.leaveTry(exchange);
-      this.parts.onReplyComplete(exchange);
-      return true;
-    }
+  /** True: the reply is complete. Else isReplyPaused says whether the target is to wait. */
+  deliverBody(exchange: Exchange, chunk: Buffer): boolean {
+    if (this.parts.replies.onBody(exchange, chunk)) return true;
     exchange.activeMs = this.parts.nowMs();
-    if (exchange.replyWindow >= BODY_RECORD_BYTES_MAX) return true;
-    exchange.isReplyPaused = true;
+    exchange.isReplyPaused = exchange.replyWindow < BODY_RECORD_BYTES_MAX;
     return false;
+  }
+
+  /** The target has said all. */
+  deliverEnd(exchange: Exchange): void {
+    this.parts.replies.onEnd(exchange);
   }
 
   /** The client has taken more of the reply. */
@@ -186,49 +177,8 @@ export class Forwarder implements TryListener {
     exchange.currentTry?.resume();
   }
 
-  onComplete(exchange: Exchange): void {
-    exchange.currentTry = null;
-    this.parts.replies.onEnd(exchange);
-    this.parts.onReplyComplete(exchange);
-  }
-
-  onFailure(exchange: Exchange, error: unknown, hasBegun: boolean): void {
-    const attempt = exchange.currentTry;
-    exchange.currentTry = null;
-    if (!hasBegun && attempt?.isReused && isConnectionLoss(error) && canRepeat(exchange)) {
-      exchange.hasRetriedStale = true;
-      this.parts.ledger.countStaleRetry();
-      this.sendOn(exchange, true);
-      return;
-    }
-    const problem = upstreamProblem(error);
-    if (problem === PROBLEMS.internal) this.parts.onError(error);
-    this.parts.onTryFailed(exchange, problem);
-  }
-
-  /** The head did not come in time, or nothing has moved for too long. */
-  onDeadline(exchange: Exchange, nowMs: number): void {
-    const isAwaitingHead = !exchange.isReplyStarted && !exchange.isHeadHeld;
-    const idleUntilMs = exchange.activeMs + this.idleMs(exchange);
-    if (!isAwaitingHead && idleUntilMs > nowMs) {
-      this.parts.wheel.set(exchange.deadline, idleUntilMs);
-      return;
-    }
-    // An upload that still moves is the client's time, not the target's.
-    const responseMs = exchange.route?.upstream.timeouts.responseMs ?? 0;
-    if (isAwaitingHead && !exchange.isRequestComplete && exchange.activeMs + responseMs > nowMs) {
-      this.parts.wheel.set(exchange.deadline, exchange.activeMs + responseMs);
-      return;
-    }
-    this.release(exchange);
-    this.parts.onTryFailed(exchange, PROBLEMS.responseTimeout);
-  }
-
-  /** The exchange is over: its try ends, and with it its connection when it was not finished. */
+  /** The exchange is over: its body goes. */
   release(exchange: Exchange): void {
-    const attempt = exchange.currentTry;
-    exchange.currentTry = null;
-    attempt?.abort();
     exchange.bodyStream?.destroy();
     exchange.bodyStream = null;
     exchange.bodyChunks = [];
@@ -237,25 +187,13 @@ export class Forwarder implements TryListener {
   async close(): Promise<void> {
     await Promise.all(this.connections.map((connections) => connections.close()));
   }
+}
 
-  /** The reply is complete for the client; undici may still have its end to read. */
-  private leaveTry(exchange: Exchange): void {
-    exchange.currentTry?.detach();
-    exchange.currentTry = null;
-  }
-
-  private idleMs(exchange: Exchange): number {
-    return exchange.route?.upstream.timeouts.idleMs ?? 0;
-  }
+/** Whether the whole body is at hand, and stays there. */
+export function isBodyCollected(exchange: Exchange): boolean {
+  return !isStreamed(exchange);
 }
 
 function isStreamed(exchange: Exchange): boolean {
   return exchange.bodyBytes < 0 || exchange.bodyBytes > REPLAYABLE_BYTES_MAX;
-}
-
-/** Nothing can have been done twice: an idempotent request, its body at hand, and only once. */
-function canRepeat(exchange: Exchange): boolean {
-  return (
-    !exchange.hasRetriedStale && IDEMPOTENT_METHODS.has(exchange.method) && !isStreamed(exchange)
-  );
 }

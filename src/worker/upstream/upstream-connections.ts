@@ -13,6 +13,7 @@ import type { CompiledTarget, CompiledUpstream } from '../../config/compiled-con
 /** One connection slot. `served` counts exchanges on the socket that is open now. */
 export interface UpstreamConnection {
   readonly client: Client;
+  isOpen: boolean;
   served: number;
   isBusy: boolean;
 }
@@ -45,12 +46,13 @@ export class UpstreamConnections {
     return connection;
   }
 
-  /** Gives the connection back, whatever became of its socket: undici connects anew if needed. */
+  /** Gives the connection back. One without a socket is given up: it may never be used again. */
   release(connection: UpstreamConnection): void {
     connection.served++;
     connection.isBusy = false;
     if (connection.client.destroyed) return;
-    this.free.push(connection);
+    if (connection.isOpen) this.free.push(connection);
+    else void connection.client.destroy();
   }
 
   /** Idle connections, for tests and figures. */
@@ -72,8 +74,9 @@ export class UpstreamConnections {
       bodyTimeout: 0,
       connect: { timeout: this.upstream.timeouts.connectMs },
     });
-    const connection: UpstreamConnection = { client, served: 0, isBusy: false };
+    const connection: UpstreamConnection = { client, isOpen: false, served: 0, isBusy: false };
     client.on('connect', () => {
+      connection.isOpen = true;
       connection.served = 0;
       this.onConnected();
     });
@@ -82,6 +85,7 @@ export class UpstreamConnections {
   }
 
   private onDisconnected(connection: UpstreamConnection): void {
+    connection.isOpen = false;
     connection.served = 0;
     if (connection.isBusy) return;
     const at = this.free.indexOf(connection);

@@ -10,13 +10,19 @@ import type { Dispatcher } from 'undici';
 import type { Exchange } from '../exchange.js';
 import type { UpstreamConnection, UpstreamConnections } from './upstream-connections.js';
 
-/** What the pipeline hears of a try. Buffers are valid inside the call only. */
+/** Hears of a try. Buffers are valid inside the call only. */
 export interface TryListener {
-  onHead(exchange: Exchange, status: number, rawFields: Buffer[]): void;
+  onHead(attempt: UpstreamTry, status: number, rawFields: Buffer[]): void;
   /** False: stop until resume(). */
-  onBody(exchange: Exchange, chunk: Buffer): boolean;
-  onComplete(exchange: Exchange): void;
-  onFailure(exchange: Exchange, error: unknown, hasBegun: boolean): void;
+  onBody(attempt: UpstreamTry, chunk: Buffer): boolean;
+  onComplete(attempt: UpstreamTry): void;
+  onFailure(attempt: UpstreamTry, error: unknown): void;
+}
+
+/** What a try was admitted with, and must be given back once. */
+export interface Admission {
+  readonly targetIndex: number;
+  readonly ticket: number;
 }
 
 /** The reason that undici is given when we end a try. */
@@ -25,28 +31,40 @@ class TryAbortedError extends Error {
 }
 
 export class UpstreamTry implements Dispatcher.DispatchHandler {
+  readonly targetIndex: number;
+  readonly ticket: number;
+  /** The coordinator has been told what came of it. */
+  isSettled = false;
   /** Some byte of a reply came. */
   hasBegun = false;
+  /** A connection stood, and the request was written to it. */
+  isSent = false;
   /** The connection had served others before: it may have been closed meanwhile. */
-  readonly isReused: boolean;
+  isReused = false;
+  /** When the head of the reply must be there. */
+  headDeadlineMs = Number.POSITIVE_INFINITY;
+  beganMs = 0;
 
+  private connection: UpstreamConnection | null = null;
   private isDetached = false;
   private isReleased = false;
   private abortNow: ((reason: Error) => void) | null = null;
   private resumeNow: (() => void) | null = null;
 
   constructor(
-    private readonly exchange: Exchange,
+    readonly exchange: Exchange,
     private readonly listener: TryListener,
     private readonly connections: UpstreamConnections,
-    private readonly connection: UpstreamConnection,
+    { targetIndex, ticket }: Admission,
   ) {
-    this.isReused = connection.served > 0;
+    this.targetIndex = targetIndex;
+    this.ticket = ticket;
   }
 
   /** Sends the request. Every failure, at once or later, comes as onFailure. */
-  send(options: Dispatcher.DispatchOptions): void {
-    this.connection.client.dispatch(options, this);
+  send(options: Dispatcher.DispatchOptions, connection: UpstreamConnection): void {
+    this.connection = connection;
+    connection.client.dispatch(options, this);
   }
 
   /** Ends the try; the listener hears nothing more of it. */
@@ -71,6 +89,8 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
     // Thrown here, a request that is not wanted any more fails without its idle socket.
     if (this.isDetached) throw new TryAbortedError('the exchange is over');
     this.abortNow = abort;
+    this.isSent = true;
+    this.isReused = this.connection !== null && this.connection.served > 0;
   }
 
   onResponseStarted(): void {
@@ -82,32 +102,32 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
     if (status < 200) return true;
     this.hasBegun = true;
     this.resumeNow = resume;
-    if (!this.isDetached) this.listener.onHead(this.exchange, status, rawFields);
+    if (!this.isDetached) this.listener.onHead(this, status, rawFields);
     return true;
   }
 
   onData(chunk: Buffer): boolean {
-    return this.isDetached || this.listener.onBody(this.exchange, chunk);
+    return this.isDetached || this.listener.onBody(this, chunk);
   }
 
   onComplete(): void {
     this.release();
     if (this.isDetached) return;
     this.isDetached = true;
-    this.listener.onComplete(this.exchange);
+    this.listener.onComplete(this);
   }
 
   onError(error: Error): void {
     this.release();
     if (this.isDetached) return;
     this.isDetached = true;
-    this.listener.onFailure(this.exchange, error, this.hasBegun);
+    this.listener.onFailure(this, error);
   }
 
   private release(): void {
     if (this.isReleased) return;
     this.isReleased = true;
     this.abortNow = null;
-    this.connections.release(this.connection);
+    if (this.connection !== null) this.connections.release(this.connection);
   }
 }

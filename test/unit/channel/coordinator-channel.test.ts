@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CoordinatorHandler } from '../../../src/channel/coordinator-channel.js';
+import type { CoordinatorHandler } from '../../../src/channel/coordinator-end.js';
 import { ASKS_PENDING_MAX, REQUEST_SLOTS } from '../../../src/channel/coordinator-memory.js';
 import {
   OUTCOME_FAILURE,
@@ -20,6 +20,7 @@ class HandlerStub implements CoordinatorHandler {
   readonly asks: number[] = [];
   readonly outcomes: number[] = [];
   readonly lost: number[][] = [];
+  readonly probes: number[][] = [];
   failsAtAsk = -1;
 
   onAsk(...[, ask, reply]: Parameters<CoordinatorHandler['onAsk']>): void {
@@ -32,8 +33,14 @@ class HandlerStub implements CoordinatorHandler {
   onTell(...[, tell]: Parameters<CoordinatorHandler['onTell']>): void {
     this.outcomes.push(tell.outcome);
   }
+  onReturn(): void {}
+  onSeenAgain(): void {}
+  onInFlightEnd(): void {}
   onWorkerLost(lane: number, generation: number): void {
     this.lost.push([lane, generation]);
+  }
+  onProbe(targetIndex: number, result: number): void {
+    this.probes.push([targetIndex, result]);
   }
   onMail(): void {}
   onStop(): void {}

@@ -1,23 +1,34 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  ASK_GRANT_ONLY,
   ASK_WANTS_GRANT,
+  GRANT_COUNT_MAX,
   GRANT_VALID_MS,
   OUTCOME_FAILURE,
 } from '../../../src/channel/coordinator-records.js';
 import {
-  GRANT_COUNT_MAX,
   GRANT_HOT_MS,
   GRANT_WARM_UP_ASKS,
   GrantBook,
 } from '../../../src/coordinator/grant-book.js';
-import { NO_TARGET, TargetGrants } from '../../../src/worker/target-grants.js';
+import { type GrantReply, NO_TARGET, TargetGrants } from '../../../src/worker/target-grants.js';
 import { aCoordinatorConfig, CoordinatorRig } from '../../support/coordinator-rig.js';
 
-/** A worker as its client will be: takes from the grant, or asks for one pick and a grant. */
+function aGrant(askFlags: number, positions: readonly number[]): GrantReply {
+  return {
+    upstreamIndex: 0,
+    askFlags,
+    grantCount: positions.length,
+    grantPositionAt: (turn) => positions[turn] ?? -1,
+  };
+}
+
+/** A worker as its client is: takes from the grant, or asks for one pick and a grant. */
 class PickingWorker {
   readonly grants: TargetGrants;
   asks = 0;
+  asksAhead = 0;
 
   constructor(
     private readonly rig: CoordinatorRig,
@@ -29,12 +40,24 @@ class PickingWorker {
 
   pick(nowMs: number): number {
     const granted = this.grants.tryTake(0, nowMs);
-    if (granted !== NO_TARGET) return granted;
+    if (granted !== NO_TARGET) {
+      this.askAhead(nowMs);
+      return granted;
+    }
     this.asks += 1;
     const flags = this.grants.askFlags(0, nowMs);
     const reply = this.rig.ask(nowMs, { flags }, this.lane);
-    this.grants.onReply(reply, nowMs);
+    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions), nowMs);
     return reply.targetIndex;
+  }
+
+  private askAhead(nowMs: number): void {
+    const flags = this.grants.aheadFlags(0, nowMs);
+    if (flags === 0) return;
+    this.asksAhead += 1;
+    const reply = this.rig.ask(nowMs, { flags }, this.lane);
+    expect(reply).toMatchObject({ verdict: 0, targetIndex: -1, ticket: 0 });
+    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions), nowMs);
   }
 }
 
@@ -58,13 +81,13 @@ describe('grant book', () => {
     const book = new GrantBook(1, 1);
     const counts = Array.from({ length: 17 }, (_, ask) => book.onAsk(0, 0, 2, ask * GRANT_HOT_MS));
     const warmUp = Array<number>(GRANT_WARM_UP_ASKS + 1).fill(0);
-    expect(counts).toEqual([...warmUp, 1, 2, 4, 8, 16, 32, 64, 64]);
+    expect(counts).toEqual([...warmUp, 1, 2, 4, 8, 16, 32, 60, 60]);
   });
 
   it('halves when a grant lasted longer, and begins anew after a pause', () => {
     const book = new GrantBook(1, 1);
     for (let ask = 0; ask < 20; ask += 1) book.onAsk(0, 0, 2, 0);
-    expect(book.onAsk(0, 0, 2, GRANT_HOT_MS + 1)).toBe(GRANT_COUNT_MAX / 2);
+    expect(book.onAsk(0, 0, 2, GRANT_HOT_MS + 1)).toBe(32);
     expect(book.onAsk(0, 0, 2, 1000)).toBe(0);
     expect(book.onAsk(0, 0, 2, 1000)).toBe(0);
   });
@@ -101,12 +124,13 @@ describe('target grants', () => {
       shares[target] = (shares[target] ?? 0) + 1;
     }
     const asks = workers.reduce((sum, worker) => sum + worker.asks, 0);
-    expect(asks).toBeLessThan(30_000 / 25);
-    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(2 * GRANT_COUNT_MAX);
+    // Two warm-ups; from then on every grant comes before it is needed.
+    expect(asks).toBeLessThan(2 * 20);
+    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(4 * GRANT_COUNT_MAX);
     // No turn is given twice: picks and what is still granted are all the turns there were.
     const { granted } = rig.status.readCounts();
     expect(asks + granted).toBeGreaterThanOrEqual(30_000);
-    expect(asks + granted).toBeLessThanOrEqual(30_000 + 2 * GRANT_COUNT_MAX);
+    expect(asks + granted).toBeLessThanOrEqual(30_000 + 4 * GRANT_COUNT_MAX);
   });
 
   it('take the turns of all workers together from one row of turns', () => {
@@ -139,10 +163,12 @@ describe('target grants', () => {
     expect(probe.grantCount).toBe(0);
   });
 
-  it('are not given for a limited request', () => {
+  it('are given with a limited request too: they are turns of targets, not of the limit', () => {
     const wish = { targetCounts: [1], limiters: [{ limit: 100 }] };
     const rig = new CoordinatorRig(aCoordinatorConfig(wish));
-    expect(rig.ask(0, { flags: ASK_WANTS_GRANT, limiterIndex: 0 }).grantCount).toBe(0);
+    expect(rig.ask(0, { flags: ASK_WANTS_GRANT, limiterIndex: 0 }).grantCount).toBe(
+      GRANT_COUNT_MAX,
+    );
   });
 
   it('end when the breaker of the next target is not closed', () => {
@@ -155,8 +181,8 @@ describe('target grants', () => {
   });
 
   it('end when they are used up or too old', () => {
-    const grants = new TargetGrants([[5, 6]], { isClosed: () => true });
-    const reply = { upstreamIndex: 0, askFlags: ASK_WANTS_GRANT, grantCount: 3, grantCursor: 1 };
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const reply = aGrant(ASK_WANTS_GRANT, [1, 0, 1]);
     grants.onReply(reply, 0);
     const picks = [1, 2, 3, 4].map((nowMs) => grants.tryTake(0, nowMs));
     expect(picks).toEqual([6, 5, 6, NO_TARGET]);
@@ -166,15 +192,46 @@ describe('target grants', () => {
     expect(grants.tryTake(0, 0)).toBe(NO_TARGET);
   });
 
+  it('pass over a target that is not free any more', () => {
+    const grants = new TargetGrants([[5, 6, 7]], { isFree: (target) => target !== 6 });
+    grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 1, 2, 1]), 0);
+    const picks = [1, 2, 3].map((nowMs) => grants.tryTake(0, nowMs));
+    expect(picks).toEqual([5, 7, NO_TARGET]);
+  });
+
   it('are wanted by one ask at a time, until its reply comes or is given up', () => {
-    const grants = new TargetGrants([[5, 6]], { isClosed: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
     expect(grants.askFlags(0, 0)).toBe(ASK_WANTS_GRANT);
     expect(grants.askFlags(0, 1)).toBe(0);
-    grants.onReply({ upstreamIndex: 0, askFlags: 0, grantCount: 0, grantCursor: 0 }, 2);
+    grants.onReply(aGrant(0, []), 2);
     expect(grants.askFlags(0, 2)).toBe(0);
-    const reply = { upstreamIndex: 0, askFlags: ASK_WANTS_GRANT, grantCount: 0, grantCursor: 0 };
-    grants.onReply(reply, 3);
+    grants.onReply(aGrant(ASK_WANTS_GRANT, []), 3);
     expect(grants.askFlags(0, 3)).toBe(ASK_WANTS_GRANT);
     expect(grants.askFlags(0, 4 + GRANT_VALID_MS)).toBe(ASK_WANTS_GRANT);
+  });
+
+  it('are asked for ahead when half is used, once, and go on with the next one', () => {
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const ahead = ASK_WANTS_GRANT | ASK_GRANT_ONLY;
+    expect(grants.aheadFlags(0, 0)).toBe(0);
+    grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0, 0, 0]), 0);
+    grants.tryTake(0, 1);
+    expect(grants.aheadFlags(0, 1)).toBe(0);
+    grants.tryTake(0, 2);
+    expect(grants.aheadFlags(0, 2)).toBe(ahead);
+    expect(grants.aheadFlags(0, 2)).toBe(0);
+    grants.onReply(aGrant(ahead, [1, 1]), 3);
+    const picks = [3, 4, 5, 6, 7].map((nowMs) => grants.tryTake(0, nowMs));
+    expect(picks).toEqual([5, 5, 6, 6, NO_TARGET]);
+  });
+
+  it('are not asked for ahead again when that brought none', () => {
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0]), 0);
+    grants.tryTake(0, 1);
+    expect(grants.aheadFlags(0, 1)).not.toBe(0);
+    grants.onReply(aGrant(ASK_WANTS_GRANT | ASK_GRANT_ONLY, []), 2);
+    expect(grants.aheadFlags(0, 3)).toBe(0);
+    expect(grants.tryTake(0, 3)).toBe(5);
   });
 });

@@ -46,4 +46,14 @@ export class ArrayLog implements SlidingLog {
     newest.count += 1;
     this.newestMs = stampMs;
   }
+
+  takeOut(stampMs: number, count: number): number {
+    const at = this.groups.findIndex((group) => ((group.stamp - (stampMs | 0)) | 0) >= 0);
+    const group = this.groups[at];
+    if (group === undefined) return 0;
+    const taken = Math.min(count, group.count);
+    group.count -= taken;
+    if (group.count === 0) this.groups.splice(at, 1);
+    return taken;
+  }
 }

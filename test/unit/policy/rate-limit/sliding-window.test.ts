@@ -35,7 +35,7 @@ function countInWindow(admissions: readonly number[], nowMs: number, windowMs: n
 describe('sliding window', () => {
   it('admits the last one of the limit and refuses the next', () => {
     const log = new ArrayLog(10);
-    const rule = slidingWindowRule(10, 60_000, 10);
+    const rule = slidingWindowRule({ limit: 10, windowMs: 60_000, cost: 1 }, 10);
     for (let count = 1; count <= 9; count += 1) expect(tryAdmit(log, rule, 5)).toBe(true);
     expect(decision.remaining).toBe(1);
     expect(tryAdmit(log, rule, 5)).toBe(true);
@@ -46,7 +46,7 @@ describe('sliding window', () => {
 
   it('gives an admission back when the window has passed, not before', () => {
     const log = new ArrayLog(10);
-    const rule = slidingWindowRule(1, 1000, 10);
+    const rule = slidingWindowRule({ limit: 1, windowMs: 1000, cost: 1 }, 10);
     expect(tryAdmit(log, rule, 100)).toBe(true);
     expect(tryAdmit(log, rule, 1099.999)).toBe(false);
     expect(tryAdmit(log, rule, 1100)).toBe(true);
@@ -54,7 +54,7 @@ describe('sliding window', () => {
 
   it('uses up nothing when it is only peeked', () => {
     const log = new ArrayLog(10);
-    const rule = slidingWindowRule(1, 1000, 10);
+    const rule = slidingWindowRule({ limit: 1, windowMs: 1000, cost: 1 }, 10);
     for (let time = 0; time < 10; time += 1) {
       expect(peekSlidingWindow(log, rule, time, decision)).toBe(true);
     }
@@ -63,7 +63,7 @@ describe('sliding window', () => {
 
   it('tells as reset when the oldest admission leaves', () => {
     const log = new ArrayLog(10);
-    const rule = slidingWindowRule(3, 1000, 10);
+    const rule = slidingWindowRule({ limit: 3, windowMs: 1000, cost: 1 }, 10);
     tryAdmit(log, rule, 0);
     tryAdmit(log, rule, 400);
     expect(decision.resetMs).toBe(600);
@@ -73,7 +73,7 @@ describe('sliding window', () => {
 
   it('knows that a log is over which rested longer than 32-bit stamps can tell', () => {
     const log = new ArrayLog(10);
-    const rule = slidingWindowRule(1, 1000, 10);
+    const rule = slidingWindowRule({ limit: 1, windowMs: 1000, cost: 1 }, 10);
     tryAdmit(log, rule, 0);
     expect(tryAdmit(log, rule, 2 ** 31 + 10)).toBe(true);
     expect(tryAdmit(log, rule, 2 ** 31 + 11)).toBe(false);
@@ -82,7 +82,7 @@ describe('sliding window', () => {
 
   it('admits no more when the clock goes back', () => {
     const log = new ArrayLog(10);
-    const rule = slidingWindowRule(2, 1000, 10);
+    const rule = slidingWindowRule({ limit: 2, windowMs: 1000, cost: 1 }, 10);
     tryAdmit(log, rule, 500);
     tryAdmit(log, rule, 490);
     expect(tryAdmit(log, rule, 495)).toBe(false);
@@ -95,7 +95,7 @@ describe('sliding window', () => {
       fc.property(starts, fc.integer({ min: 1, max: 20 }), steps, (startMs, limit, gaps) => {
         const windowMs = 100;
         const log = new ArrayLog(20);
-        const rule = slidingWindowRule(limit, windowMs, 20);
+        const rule = slidingWindowRule({ limit: limit, windowMs: windowMs, cost: 1 }, 20);
         const admissions: number[] = [];
         let nowMs = startMs;
         for (const gap of gaps) {
@@ -114,7 +114,7 @@ describe('sliding window', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 50 }), steps, (limit, gaps) => {
         const log = new ArrayLog(8);
-        const rule = slidingWindowRule(limit, 100, 8);
+        const rule = slidingWindowRule({ limit: limit, windowMs: 100, cost: 1 }, 8);
         let nowMs = 7.5;
         for (const gap of gaps) {
           nowMs += gap;
@@ -133,7 +133,7 @@ describe('sliding window', () => {
       fc.property(starts, fc.integer({ min: 9, max: 60 }), steps, (startMs, limit, gaps) => {
         const [windowMs, capacity] = [100, 8];
         const log = new ArrayLog(capacity);
-        const rule = slidingWindowRule(limit, windowMs, capacity);
+        const rule = slidingWindowRule({ limit: limit, windowMs: windowMs, cost: 1 }, capacity);
         const admissions: number[] = [];
         let nowMs = startMs;
         for (const gap of gaps) {
@@ -152,7 +152,7 @@ describe('sliding window', () => {
   it('never needs more groups than there are, however the admissions are spread', () => {
     for (const windowMs of [100, 1000, 60_000, 86_400_000]) {
       const log = new ArrayLog(64);
-      const rule = slidingWindowRule(1_000_000, windowMs, 64);
+      const rule = slidingWindowRule({ limit: 1_000_000, windowMs: windowMs, cost: 1 }, 64);
       for (let step = 0; step < 500; step += 1) tryAdmit(log, rule, (step * windowMs) / 97);
       expect(log.longest).toBeLessThanOrEqual(64);
       expect(log.total).toBeGreaterThanOrEqual(97);

@@ -35,7 +35,7 @@ const gapsMs = fc.array(
 
 describe('token bucket', () => {
   it('admits a burst, refuses the next, and tells when the next token comes', () => {
-    const rule = tokenBucketRule(10, 1000, 5);
+    const rule = tokenBucketRule({ limit: 10, windowMs: 1000, burst: 5, cost: 1 });
     const state = aBucket(rule, 0);
     for (let count = 1; count <= 4; count += 1) expect(tryTake(state, rule, 0)).toBe(true);
     expect(decision.remaining).toBe(1);
@@ -48,7 +48,7 @@ describe('token bucket', () => {
   });
 
   it('never holds more than the burst, however long it rests', () => {
-    const rule = tokenBucketRule(10, 1000, 3);
+    const rule = tokenBucketRule({ limit: 10, windowMs: 1000, burst: 3, cost: 1 });
     const state = aBucket(rule, 0);
     tryTake(state, rule, 0);
     const nowMs = 2 ** 41;
@@ -56,7 +56,7 @@ describe('token bucket', () => {
   });
 
   it('loses no refill to being asked often', () => {
-    const rule = tokenBucketRule(1, 1000, 1);
+    const rule = tokenBucketRule({ limit: 1, windowMs: 1000, burst: 1, cost: 1 });
     const state = aBucket(rule, 0);
     tryTake(state, rule, 0);
     for (let nowMs = 0.1; nowMs < 1000; nowMs += 0.1) peekTokenBucket(state, rule, nowMs, decision);
@@ -64,7 +64,7 @@ describe('token bucket', () => {
   });
 
   it('keeps the pace exactly over a long life', () => {
-    const rule = tokenBucketRule(3, 1000, 1);
+    const rule = tokenBucketRule({ limit: 3, windowMs: 1000, burst: 1, cost: 1 });
     const state = aBucket(rule, 0);
     let taken = 0;
     for (let nowMs = 0; nowMs < 1_000_000; nowMs += 1) taken += tryTake(state, rule, nowMs) ? 1 : 0;
@@ -74,7 +74,7 @@ describe('token bucket', () => {
   });
 
   it('measures a full bucket as at rest', () => {
-    const rule = tokenBucketRule(4, 1000, 4);
+    const rule = tokenBucketRule({ limit: 4, windowMs: 1000, burst: 4, cost: 1 });
     const state = aBucket(rule, 0);
     expect(usedShareOfTokenBucket(state, rule, 0)).toBe(0);
     tryTake(state, rule, 0);
@@ -83,7 +83,12 @@ describe('token bucket', () => {
   });
 
   it('stays exact for the largest limits of a day', () => {
-    const rule = tokenBucketRule(999_983, 86_400_000, 1_000_000);
+    const rule = tokenBucketRule({
+      limit: 999_983,
+      windowMs: 86_400_000,
+      burst: 1_000_000,
+      cost: 1,
+    });
     expect(Number.isSafeInteger(rule.unitsMax + rule.unitsPerMs)).toBe(true);
     expect(rule.unitsMax).toBe(1_000_000 * rule.unitsPerToken);
   });
@@ -93,7 +98,7 @@ describe('token bucket', () => {
     const limits = fc.integer({ min: 1, max: 40 });
     fc.assert(
       fc.property(bursts, limits, gapsMs, (burst, limit, gaps) => {
-        const rule = tokenBucketRule(limit, 97, burst);
+        const rule = tokenBucketRule({ limit: limit, windowMs: 97, burst: burst, cost: 1 });
         const state = aBucket(rule, 3.7);
         const taken: number[] = [];
         let nowMs = 3.7;
@@ -117,7 +122,7 @@ describe('token bucket', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), gapsMs, (limit, gaps) => {
         const [windowMs, burst] = [1000, 8];
-        const rule = tokenBucketRule(limit, windowMs, burst);
+        const rule = tokenBucketRule({ limit: limit, windowMs: windowMs, burst: burst, cost: 1 });
         const state = aBucket(rule, 0);
         let [nowMs, lastMs, naive, takes] = [0, 0, burst, 0];
         for (const gap of gaps) {
@@ -138,7 +143,7 @@ describe('token bucket', () => {
   it('refuses until the time that it told, and admits then', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), gapsMs, (limit, gaps) => {
-        const rule = tokenBucketRule(limit, 1000, 3);
+        const rule = tokenBucketRule({ limit: limit, windowMs: 1000, burst: 3, cost: 1 });
         const state = aBucket(rule, 0);
         let nowMs = 0;
         for (const gap of gaps) {

@@ -1,0 +1,225 @@
+/**
+ * Asks, replies and tells: the coordinator's end. The picture is in coordinator-channel.ts.
+ *
+ * Thread: any (both ends). Owns the coordinator's side of the rings of all lanes, and the reading
+ * side of the control ring.
+ *
+ * A coordinator that ends between publishing replies and giving the asks back leaves asks behind
+ * that were answered. The next one finds their replies in the ring, and passes over those asks.
+ * Of others in that batch it may have taken a place or a probe already: these come back first.
+ */
+import { assert } from '../base/assert.js';
+import {
+  CONTROL_MAIL,
+  CONTROL_PROBE,
+  CONTROL_STOP,
+  CONTROL_WORKER_LOST,
+} from './coordinator-control.js';
+import type { CoordinatorMemory } from './coordinator-memory.js';
+import type { WakePort } from './coordinator-messages.js';
+import {
+  AskView,
+  ReplyFields,
+  ReplyView,
+  SLOT_ASK,
+  SLOT_TELL,
+  TellView,
+  writeReply,
+} from './coordinator-records.js';
+import { CoordinatorStatus, counterIndex } from './coordinator-status.js';
+import { ReturnView, SLOT_RETURN } from './key-grant-returns.js';
+import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
+
+/** Slots of one lane that are handled before the next lane has its turn. */
+export const LANE_BATCH_MAX = 256;
+
+const UNANSWERED_ASKS = counterIndex('unansweredAsks');
+const STALE_ASKS = counterIndex('staleAsks');
+
+/** What the coordinator does with what it is asked and told. Views are valid inside the call. */
+export interface CoordinatorHandler {
+  /** Fills in the reply, which was cleared. */
+  onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void;
+  /**
+   * The coordinator before this one may have begun with this ask, whose reply is not out: what it
+   * took for it comes back. The ask itself follows.
+   */
+  onSeenAgain(lane: number, ask: AskView, nowMs: number): void;
+  onTell(lane: number, tell: TellView, nowMs: number): void;
+  /** A request has ended that counted against a limit on those in flight. */
+  onInFlightEnd(ticket: number, nowMs: number): void;
+  /** What is left of a key grant comes back; may be seen again after a restart. */
+  onReturn(lane: number, rest: ReturnView, nowMs: number): void;
+  /** The worker of this lane and generation is gone. */
+  onWorkerLost(lane: number, generation: number, nowMs: number): void;
+  /** What a health check of this target found. */
+  onProbe(targetIndex: number, result: number, nowMs: number): void;
+  onMail(): void;
+  onStop(): void;
+}
+
+interface CoordinatorLane {
+  readonly index: number;
+  readonly requests: SlotRingConsumer;
+  readonly replies: SlotRingProducer;
+  /** Asks that the coordinator before us has answered, and that may still be in the ring. */
+  readonly answered: ReadonlySet<number>;
+  /** What the coordinator before us may have begun, it began in this batch. */
+  isFirstBatch: boolean;
+  wakePort: WakePort | null;
+}
+
+/** The coordinator's end of all lanes and of the control ring. Hot path: every ask. */
+export class CoordinatorEnd {
+  readonly status: CoordinatorStatus;
+  private readonly lanes: readonly CoordinatorLane[];
+  private readonly control: SlotRingConsumer;
+  private readonly ask = new AskView();
+  private readonly tell = new TellView();
+  private readonly rest = new ReturnView();
+  private readonly reply = new ReplyFields();
+  private nowMs = 0;
+
+  constructor(memory: CoordinatorMemory) {
+    this.status = new CoordinatorStatus(memory.status);
+    this.control = new SlotRingConsumer(memory.control);
+    this.lanes = memory.lanes.map((rings, index) => {
+      const requests = new SlotRingConsumer(rings.requests);
+      const replies = new SlotRingProducer(rings.replies);
+      const answered = answeredAsks(replies, this.status.generationOf(index));
+      return { index, requests, replies, answered, isFirstBatch: true, wakePort: null };
+    });
+  }
+
+  /** Wakes the worker at once: replies may have been published while there was no port. */
+  setWakePort(lane: number, port: WakePort): void {
+    const end = this.lanes[lane];
+    assert(end !== undefined, 'the wake port belongs to a lane');
+    end.wakePort = port;
+    port.postMessage(0);
+  }
+
+  /** Handles what is there, at most a batch a lane. The number of slots handled. */
+  drain(handler: CoordinatorHandler, nowMs: number): number {
+    this.nowMs = nowMs;
+    let count = this.drainControl(handler);
+    for (const lane of this.lanes) count += this.drainLane(lane, handler);
+    return count;
+  }
+
+  /** Sleeps until something is asked or told that does not bear waiting, or the time is over. */
+  park(timeoutMs: number): void {
+    this.status.armDoorbell();
+    if (this.hasWork()) this.status.disarmDoorbell();
+    else this.status.waitForDoorbell(timeoutMs);
+  }
+
+  private hasWork(): boolean {
+    if (!this.control.isEmpty()) return true;
+    for (const lane of this.lanes) if (!lane.requests.isEmpty()) return true;
+    return false;
+  }
+
+  private drainControl(handler: CoordinatorHandler): number {
+    let count = 0;
+    try {
+      for (let base = this.control.next(); base !== NO_SLOT; base = this.control.next()) {
+        count += 1;
+        this.handleControl(base, handler);
+      }
+    } finally {
+      this.control.release();
+    }
+    return count;
+  }
+
+  private handleControl(base: number, handler: CoordinatorHandler): void {
+    const kind = this.control.words[base] as number;
+    if (kind === CONTROL_MAIL) handler.onMail();
+    else if (kind === CONTROL_STOP) handler.onStop();
+    else {
+      const first = this.control.words[base + 1] as number;
+      const second = this.control.words[base + 2] as number;
+      assert(
+        kind === CONTROL_WORKER_LOST || kind === CONTROL_PROBE,
+        'the kind of a control slot is known',
+      );
+      if (kind === CONTROL_PROBE) handler.onProbe(first, second, this.nowMs);
+      else handler.onWorkerLost(first, second, this.nowMs);
+    }
+  }
+
+  private drainLane(lane: CoordinatorLane, handler: CoordinatorHandler): number {
+    const generation = this.status.generationOf(lane.index);
+    let count = 0;
+    try {
+      for (; count < LANE_BATCH_MAX; count += 1) {
+        const base = lane.requests.next();
+        if (base === NO_SLOT) break;
+        this.handleSlot(lane, base, generation, handler);
+      }
+    } finally {
+      // Replies first: after a crash in between, an ask is seen twice rather than never. A slot
+      // that made us throw is given back as well, or every next coordinator would fall over it.
+      this.publishReplies(lane);
+      lane.requests.release();
+    }
+    if (count > 0) lane.isFirstBatch = false;
+    return count;
+  }
+
+  private handleSlot(
+    lane: CoordinatorLane,
+    base: number,
+    generation: number,
+    handler: CoordinatorHandler,
+  ): void {
+    const words = lane.requests.words;
+    if (words[base] === SLOT_TELL) {
+      this.tell.bind(words, base);
+      const { inFlightTicket, targetIndex } = this.tell;
+      if (inFlightTicket !== 0) handler.onInFlightEnd(inFlightTicket, this.nowMs);
+      if (targetIndex >= 0) handler.onTell(lane.index, this.tell, this.nowMs);
+      return;
+    }
+    if (words[base] === SLOT_RETURN) {
+      this.rest.bind(words, base);
+      handler.onReturn(lane.index, this.rest, this.nowMs);
+      return;
+    }
+    assert(words[base] === SLOT_ASK, 'the kind of a request slot is known');
+    this.ask.bind(words, base);
+    if (this.ask.generation !== generation) {
+      this.status.count(STALE_ASKS, 1);
+      return;
+    }
+    if (lane.isFirstBatch) {
+      if (lane.answered.has(this.ask.askId)) return;
+      handler.onSeenAgain(lane.index, this.ask, this.nowMs);
+    }
+    // Before the decision: what cannot be answered must not use up a limit.
+    if (!lane.replies.hasRoom()) {
+      this.status.count(UNANSWERED_ASKS, 1);
+      return;
+    }
+    this.reply.clear();
+    handler.onAsk(lane.index, this.ask, this.reply, this.nowMs);
+    writeReply(lane.replies.words, lane.replies.claim(), this.ask, this.reply);
+  }
+
+  private publishReplies(lane: CoordinatorLane): void {
+    if (!lane.replies.publish() || !lane.replies.takeParked()) return;
+    lane.wakePort?.postMessage(0);
+  }
+}
+
+/** A batch is given back after its replies are published: all of them may be seen again. */
+function answeredAsks(replies: SlotRingProducer, generation: number): Set<number> {
+  const answered = new Set<number>();
+  const view = new ReplyView();
+  for (const base of replies.lastPublished(LANE_BATCH_MAX)) {
+    view.bind(replies.words, base);
+    if (view.generation === generation) answered.add(view.askId);
+  }
+  return answered;
+}

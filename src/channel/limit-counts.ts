@@ -1,0 +1,67 @@
+/**
+ * What the coordinator counts for each limit, as /stats shows it.
+ *
+ * Thread: any (both ends). The coordinator writes, the main thread reads.
+ *
+ *     8 float64 a limiter, in the order of LIMIT_COUNTER_NAMES; the last is free
+ */
+import { assert } from '../base/assert.js';
+
+const ROW_FLOATS = 8;
+const FLOAT_BYTES = 8;
+
+export const LIMIT_COUNTER_NAMES = [
+  /** Keys with a row (or with requests in flight), those at rest included: a level, not a sum. */
+  'trackedKeys',
+  /** Keys that lost their row while some of their limit was used. */
+  'evictions',
+  /** Admissions taken, those granted in advance included; what came back is taken off. */
+  'admitted',
+  'refused',
+  /** Would have been refused, were the mode not `shadow`. */
+  'shadowRefused',
+  /** Refused because no row was to be had; also counted as refused. */
+  'refusedNewKeys',
+  /** Admissions given to workers in advance. */
+  'granted',
+] as const;
+
+export type LimitCounter = (typeof LIMIT_COUNTER_NAMES)[number];
+export type LimitCountValues = Record<LimitCounter, number>;
+
+export function allocateLimitCounts(limiterCount: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(Math.max(1, limiterCount) * ROW_FLOATS * FLOAT_BYTES);
+}
+
+/** The place of a counter in its row; looked up once, not for each count. */
+export function limitCounter(name: LimitCounter): number {
+  return LIMIT_COUNTER_NAMES.indexOf(name);
+}
+
+export class LimitCounts {
+  private readonly floats: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    assert(LIMIT_COUNTER_NAMES.length <= ROW_FLOATS, 'the counters fit their row');
+    this.floats = new Float64Array(buffer);
+  }
+
+  /** Coordinator only. */
+  count(limiterIndex: number, counter: number, amount: number): void {
+    const at = limiterIndex * ROW_FLOATS + counter;
+    this.floats[at] = (this.floats[at] as number) + amount;
+  }
+
+  /** Coordinator only. */
+  put(limiterIndex: number, counter: number, value: number): void {
+    this.floats[limiterIndex * ROW_FLOATS + counter] = value;
+  }
+
+  read(limiterIndex: number): LimitCountValues {
+    const values = {} as LimitCountValues;
+    LIMIT_COUNTER_NAMES.forEach((name, at) => {
+      values[name] = this.floats[limiterIndex * ROW_FLOATS + at] as number;
+    });
+    return values;
+  }
+}

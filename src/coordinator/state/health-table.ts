@@ -1,0 +1,107 @@
+/**
+ * The health of all targets: what probes say, who is ejected, who warms up.
+ *
+ * Thread: coordinator. Owns the health's part of the target rows in shared memory: a coordinator
+ * that is started again goes on with what was known.
+ */
+import { defined } from '../../base/assert.js';
+import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
+import { CHECK_PASSED, checkResultName, TargetStateRow } from '../../channel/target-states.js';
+import type { CompiledConfig, CompiledUpstream } from '../../config/compiled-config.js';
+import { takeProbe } from '../../policy/health/active-check.js';
+import { eject, mayEject, passOutlierTime, takeAnswer } from '../../policy/health/outlier.js';
+import { rampShare } from '../../policy/load-balancing/ramp.js';
+import type { HealthTransition, TargetListener } from '../target-events.js';
+
+/** Ejections end at most this late. */
+const SWEEP_MS = 50;
+
+export class HealthTable {
+  /** Grows with every change of any target's health. */
+  version = 0;
+  private readonly row: TargetStateRow;
+  private readonly upstreamOf: readonly CompiledUpstream[];
+  private readonly watched: readonly number[];
+  private nextSweepMs = 0;
+
+  constructor(
+    config: Pick<CompiledConfig, 'upstreams' | 'targets'>,
+    memory: Pick<CoordinatorMemory, 'targets'>,
+    private readonly listener: Pick<TargetListener, 'onHealthTransition'>,
+  ) {
+    this.row = new TargetStateRow(memory.targets);
+    this.upstreamOf = config.targets.map((target) =>
+      defined(config.upstreams[target.upstreamIndex], 'the upstream of a target'),
+    );
+    this.watched = config.targets
+      .filter((target) => this.upstreamOf[target.index]?.outlierDetection)
+      .map((target) => target.index);
+  }
+
+  /** Neither found unhealthy by a check nor ejected. */
+  isHealthy(targetIndex: number): boolean {
+    return this.row.healthOf(targetIndex) === 0;
+  }
+
+  /** How much of its part the target takes: less than 1 after it became healthy. */
+  shareOf(targetIndex: number, nowMs: number): number {
+    const sinceMs = this.row.bind(targetIndex).warmSinceMs;
+    if (sinceMs === 0) return 1;
+    return rampShare(nowMs - sinceMs, this.upstream(targetIndex).loadBalancing.slowStartMs);
+  }
+
+  /** Takes in what the prober found: CHECK_PASSED, or why it failed. */
+  onProbe(targetIndex: number, result: number, nowMs: number): void {
+    const { healthCheck } = this.upstream(targetIndex);
+    if (healthCheck === null) return;
+    const row = this.row.bind(targetIndex);
+    const isPassed = result === CHECK_PASSED;
+    const hasChanged = takeProbe(row, healthCheck, isPassed);
+    if (!isPassed) row.checkFailure = result;
+    if (!hasChanged) return;
+    row.checkSinceMs = nowMs;
+    this.report({ targetIndex, reason: checkResultName(result), atMs: nowMs, untilMs: 0 });
+  }
+
+  /** Takes in an answer, or that there was none: what a client's request found. */
+  onAnswer(targetIndex: number, isBad: boolean, nowMs: number): void {
+    const upstream = this.upstream(targetIndex);
+    const { outlierDetection: rule } = upstream;
+    if (rule === null || !takeAnswer(this.row.bind(targetIndex), rule, isBad)) return;
+    const { targetIndexes } = upstream;
+    if (!mayEject(rule, this.countEjected(targetIndexes), targetIndexes.length)) return;
+    const row = this.row.bind(targetIndex);
+    eject(row, rule, nowMs);
+    const untilMs = row.ejectedUntilMs;
+    this.report({ targetIndex, reason: 'consecutive5xx', atMs: nowMs, untilMs });
+  }
+
+  /** Lets time pass: ejections end, and are forgiven. */
+  onTick(nowMs: number): void {
+    if (nowMs < this.nextSweepMs) return;
+    this.nextSweepMs = nowMs + SWEEP_MS;
+    for (const targetIndex of this.watched) {
+      const { outlierDetection: rule } = this.upstream(targetIndex);
+      if (rule === null || !passOutlierTime(this.row.bind(targetIndex), rule, nowMs)) continue;
+      this.report({ targetIndex, reason: 'ejectionOver', atMs: nowMs, untilMs: 0 });
+    }
+  }
+
+  private report(change: Omit<HealthTransition, 'isHealthy'>): void {
+    this.version += 1;
+    const row = this.row.bind(change.targetIndex);
+    const isIn = change.reason === 'passed' || change.reason === 'ejectionOver';
+    if (isIn && this.isHealthy(change.targetIndex)) row.warmSinceMs = change.atMs;
+    this.listener.onHealthTransition({ ...change, isHealthy: isIn });
+  }
+
+  private countEjected(targetIndexes: readonly number[]): number {
+    let count = 0;
+    for (const index of targetIndexes) if (this.row.bind(index).isEjected) count += 1;
+    return count;
+  }
+
+  private upstream(targetIndex: number): CompiledUpstream {
+    return defined(this.upstreamOf[targetIndex], 'the upstream of a target');
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Who holds a place under a limit on requests in flight.
+ *
+ * Thread: coordinator. Owns the entries in shared memory, which outlive the coordinator, and the
+ * number of places taken for each key, which is counted from the entries at the start.
+ *
+ *     word  entry
+ *     0     ticket; 0: the entry is free
+ *     1     the last serial of the entry
+ *     2     lane
+ *     3     its generation
+ *     4     ask id
+ *     5     number of keys (1..4)
+ *     6     limiter index, key hash high, key hash low: so many times
+ *     18, 19 (free)
+ *
+ * A ticket is serial << 20 | index. The ticket is written last and is the first to go, so an
+ * entry is either there or not, wherever the thread ends.
+ */
+import { assert } from '../../base/assert.js';
+import { InFlightCounts } from './in-flight-counts.js';
+
+export const TICKET_NONE = 0;
+
+const ENTRY_WORDS = 20;
+const SERIAL_WORD = 1;
+const LANE_WORD = 2;
+const GENERATION_WORD = 3;
+const ASK_WORD = 4;
+const KEYS_WORD = 5;
+const FIRST_KEY_WORD = 6;
+const KEY_WORDS = 3;
+const INDEX_BITS = 20;
+const INDEX_MASK = (1 << INDEX_BITS) - 1;
+const SERIAL_MASK = 0x7ff;
+
+/** Asks whose requests have ended already may hold a place for a moment longer. */
+const SPARE_ENTRIES_MIN = 64;
+
+export function inFlightLedgerBytes(inFlightMax: number): number {
+  const spare = Math.max(SPARE_ENTRIES_MIN, Math.floor(inFlightMax / 2));
+  return Math.min(inFlightMax + spare, INDEX_MASK) * ENTRY_WORDS * 4;
+}
+
+/** Whose place it is. */
+export interface PlaceHolder {
+  readonly lane: number;
+  readonly generation: number;
+  readonly askId: number;
+}
+
+export class InFlightLedger {
+  readonly counts: InFlightCounts;
+  private readonly words: Int32Array;
+  private readonly free: Int32Array;
+  private freeCount = 0;
+  /** Entries that the last coordinator left, of asks that may be seen again. */
+  private readonly found = new Map<string, number>();
+
+  /** `keysMax`: of one entry, as the configuration has it. */
+  constructor(
+    buffer: ArrayBufferLike,
+    keysMax: number,
+    onCount: (limiterIndex: number, keys: number) => void = () => undefined,
+  ) {
+    this.words = new Int32Array(buffer);
+    const entries = Math.floor(this.words.length / ENTRY_WORDS);
+    this.free = new Int32Array(entries);
+    this.counts = new InFlightCounts(entries * keysMax, onCount);
+    for (let index = entries - 1; index >= 0; index -= 1) {
+      const base = index * ENTRY_WORDS;
+      if (this.words[base] === TICKET_NONE) this.free[this.freeCount++] = index;
+      else this.findAgain(base);
+    }
+  }
+
+  get isFull(): boolean {
+    return this.freeCount === 0;
+  }
+
+  /** Places that are held. */
+  get heldCount(): number {
+    return this.free.length - this.freeCount;
+  }
+
+  /** Begins an entry; its keys follow, then {@link seal}. */
+  open(holder: PlaceHolder): number {
+    assert(this.freeCount > 0, 'a full ledger is asked first');
+    const index = this.free[--this.freeCount] as number;
+    const base = index * ENTRY_WORDS;
+    this.words[base + LANE_WORD] = holder.lane;
+    this.words[base + GENERATION_WORD] = holder.generation;
+    this.words[base + ASK_WORD] = holder.askId;
+    this.words[base + KEYS_WORD] = 0;
+    return base;
+  }
+
+  addKey(base: number, limiterIndex: number, high: number, low: number): void {
+    const keys = this.words[base + KEYS_WORD] as number;
+    const at = base + FIRST_KEY_WORD + keys * KEY_WORDS;
+    this.words[at] = limiterIndex;
+    this.words[at + 1] = high;
+    this.words[at + 2] = low;
+    this.words[base + KEYS_WORD] = keys + 1;
+  }
+
+  /** The entry counts from here on; its ticket. */
+  seal(base: number): number {
+    const serial = Math.max(1, ((this.words[base + SERIAL_WORD] as number) + 1) & SERIAL_MASK);
+    const ticket = (serial << INDEX_BITS) | (base / ENTRY_WORDS);
+    this.words[base + SERIAL_WORD] = serial;
+    this.words[base] = ticket;
+    this.count(base, 1);
+    return ticket;
+  }
+
+  /** Gives a place back; false: it was given back before. */
+  settle(ticket: number): boolean {
+    const base = (ticket & INDEX_MASK) * ENTRY_WORDS;
+    if (ticket === TICKET_NONE || this.words[base] !== ticket) return false;
+    this.release(base);
+    return true;
+  }
+
+  /** All places of a worker that is gone; how many there were. */
+  releaseAllOf(lane: number, generation: number): number {
+    let count = 0;
+    for (let base = 0; base + ENTRY_WORDS <= this.words.length; base += ENTRY_WORDS) {
+      if (this.words[base] === TICKET_NONE || this.words[base + LANE_WORD] !== lane) continue;
+      if ((((this.words[base + GENERATION_WORD] as number) - generation) | 0) > 0) continue;
+      this.release(base);
+      count += 1;
+    }
+    return count;
+  }
+
+  /** An ask that is seen again, since its reply was never published, gives its place back. */
+  releaseOfAsk(holder: PlaceHolder): void {
+    if (this.found.size === 0) return;
+    const name = nameOf(holder.lane, holder.generation, holder.askId);
+    const ticket = this.found.get(name);
+    if (ticket === undefined) return;
+    this.found.delete(name);
+    this.settle(ticket);
+  }
+
+  private findAgain(base: number): void {
+    this.count(base, 1);
+    const [lane, generation, askId] = [LANE_WORD, GENERATION_WORD, ASK_WORD].map(
+      (word) => this.words[base + word] as number,
+    );
+    this.found.set(nameOf(lane ?? 0, generation ?? 0, askId ?? 0), this.words[base] as number);
+  }
+
+  private release(base: number): void {
+    this.words[base] = TICKET_NONE;
+    this.count(base, -1);
+    this.free[this.freeCount++] = base / ENTRY_WORDS;
+  }
+
+  private count(base: number, amount: number): void {
+    const keys = this.words[base + KEYS_WORD] as number;
+    for (let key = 0; key < keys; key += 1) {
+      const at = base + FIRST_KEY_WORD + key * KEY_WORDS;
+      const [limiter, high, low] = [this.words[at], this.words[at + 1], this.words[at + 2]];
+      this.counts.add(limiter as number, [high as number, low as number], amount);
+    }
+  }
+}
+
+function nameOf(lane: number, generation: number, askId: number): string {
+  return `${lane} ${generation} ${askId}`;
+}

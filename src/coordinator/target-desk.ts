@@ -1,0 +1,138 @@
+/**
+ * Everything about targets in one place: who is chosen, admitted, granted, settled.
+ *
+ * Thread: coordinator. Owns the tables of targets; the coordinator calls it in the order of an
+ * ask, and nobody else writes to them.
+ */
+import { defined } from '../base/assert.js';
+import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import {
+  type AskView,
+  OUTCOME_5XX,
+  OUTCOME_CANCELLED,
+  type ReplyFields,
+  type TellView,
+  VERDICT_ADMITTED,
+  VERDICT_CIRCUIT_OPEN,
+  VERDICT_NO_HEALTHY_TARGET,
+} from '../channel/coordinator-records.js';
+import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { seededRandom } from '../policy/load-balancing/seeded-random.js';
+import { AnsweredTries } from './answered-tries.js';
+import { GrantBook } from './grant-book.js';
+import { HealthTable } from './state/health-table.js';
+import { TargetTable } from './state/target-table.js';
+import { TurnTable } from './state/turn-table.js';
+import type { TargetListener } from './target-events.js';
+import { TargetSelector } from './target-selector.js';
+
+const ADMITTED = counterIndex('admitted');
+const CIRCUIT_OPEN = counterIndex('circuitOpen');
+const NO_HEALTHY_TARGET = counterIndex('noHealthyTarget');
+const GRANTED = counterIndex('granted');
+const RELEASED_PROBES = counterIndex('releasedProbes');
+
+export class TargetDesk {
+  private readonly status: CoordinatorStatus;
+  private readonly breakers: TargetTable;
+  private readonly health: HealthTable;
+  private readonly loads: AnsweredTries;
+  private readonly selectors: readonly TargetSelector[];
+  private readonly grants: GrantBook;
+  /** Reused for every probe. */
+  private readonly holder = { lane: 0, generation: 0, askId: 0 };
+
+  /** On memory that was used before it goes on from there. Chance follows from the seed. */
+  constructor(
+    config: CompiledConfig,
+    memory: CoordinatorMemory,
+    listener: TargetListener,
+    seed: number,
+  ) {
+    this.status = new CoordinatorStatus(memory.status);
+    this.loads = new AnsweredTries(memory, config.targets.length, this.status);
+    this.breakers = new TargetTable(config, memory, this.loads, listener);
+    this.health = new HealthTable(config, memory, listener);
+    const tables = {
+      breakers: this.breakers,
+      health: this.health,
+      loads: this.loads,
+      turns: new TurnTable(memory),
+      random: seededRandom(seed),
+    };
+    this.selectors = config.upstreams.map((one) => new TargetSelector(config, one, tables));
+    this.grants = new GrantBook(memory.lanes.length, config.upstreams.length);
+  }
+
+  /** The position of the target that the ask is to get, or NO_POSITION. Takes its turn only. */
+  choose(ask: AskView, nowMs: number): number {
+    return this.selectorOf(ask).select(ask, nowMs);
+  }
+
+  /** The last coordinator may have given a probe for an ask that it did not answer. */
+  releaseOfAsk(lane: number, ask: AskView, nowMs: number): void {
+    this.selectorOf(ask).releaseOfAsk(this.hold(lane, ask), nowMs);
+  }
+
+  /** Admits the try at the chosen position. */
+  admit(lane: number, ask: AskView, position: number, reply: ReplyFields, nowMs: number): void {
+    const targetIndex = this.selectorOf(ask).targetAt(position);
+    reply.verdict = VERDICT_ADMITTED;
+    reply.targetIndex = targetIndex;
+    reply.ticket = this.breakers.pass(targetIndex, this.hold(lane, ask), nowMs);
+    this.loads.onAdmitted(lane, targetIndex);
+    this.status.count(ADMITTED, 1);
+  }
+
+  /** No target could be chosen. */
+  refuse(ask: AskView, reply: ReplyFields, nowMs: number): void {
+    reply.retryAfterMs = this.selectorOf(ask).retryAfterMs(nowMs);
+    const isOpen = reply.retryAfterMs > 0;
+    reply.verdict = isOpen ? VERDICT_CIRCUIT_OPEN : VERDICT_NO_HEALTHY_TARGET;
+    this.status.count(isOpen ? CIRCUIT_OPEN : NO_HEALTHY_TARGET, 1);
+  }
+
+  /** Gives turns in advance, as far as they are due and the policy allows it. */
+  grant(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
+    const { upstreamIndex } = ask;
+    const selector = this.selectorOf(ask);
+    const wanted = this.grants.onAsk(lane, upstreamIndex, selector.count, nowMs);
+    if (wanted === 0) return;
+    reply.grantCount = selector.selectAhead(reply.grantPositions, wanted, nowMs);
+    this.status.count(GRANTED, reply.grantCount);
+  }
+
+  /** What came of a try. */
+  settle(tell: TellView, nowMs: number): void {
+    this.breakers.settle(tell, nowMs);
+    // Without anything added a cancelled try says nothing, good or bad.
+    if (tell.outcome === OUTCOME_CANCELLED) return;
+    this.health.onAnswer(tell.targetIndex, (tell.outcome & OUTCOME_5XX) !== 0, nowMs);
+  }
+
+  /** What a health check found. */
+  onProbe(targetIndex: number, result: number, nowMs: number): void {
+    this.health.onProbe(targetIndex, result, nowMs);
+  }
+
+  onWorkerLost(lane: number, generation: number, nowMs: number): void {
+    this.grants.forgetLane(lane);
+    this.status.count(RELEASED_PROBES, this.breakers.releaseAllOf(lane, generation, nowMs));
+  }
+
+  onTick(nowMs: number): void {
+    this.health.onTick(nowMs);
+  }
+
+  private selectorOf(ask: AskView): TargetSelector {
+    return defined(this.selectors[ask.upstreamIndex], 'the upstream of the ask');
+  }
+
+  private hold(lane: number, ask: AskView): typeof this.holder {
+    this.holder.lane = lane;
+    this.holder.generation = ask.generation;
+    this.holder.askId = ask.askId;
+    return this.holder;
+  }
+}

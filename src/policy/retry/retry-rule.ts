@@ -1,0 +1,78 @@
+/**
+ * Says whether a try that has ended may be followed by another one.
+ *
+ * Thread: any (pure). A request may be sent again when nothing of it was sent before; or when
+ * doing it twice is the same as doing it once, its body is at hand, and no reply has begun for the
+ * client.
+ */
+
+/** Nothing of the request was sent. */
+export const END_NOT_SENT = 1;
+/** The connection went away, or what came over it was no HTTP. */
+export const END_RESET = 2;
+/** No head of a reply came in time. */
+export const END_TIMEOUT = 3;
+/** A reply came whose status counts as a failure. */
+export const END_STATUS = 4;
+export type TryEndKind =
+  | typeof END_NOT_SENT
+  | typeof END_RESET
+  | typeof END_TIMEOUT
+  | typeof END_STATUS;
+
+/** What a try has come to. `status` is 0 unless `kind` is END_STATUS. */
+export interface TryEnd {
+  readonly kind: TryEndKind;
+  readonly status: number;
+}
+
+export interface RetryConditions {
+  readonly connectFailure: boolean;
+  readonly reset: boolean;
+  readonly timeout: boolean;
+  /** Ascending. */
+  readonly statuses: readonly number[];
+}
+
+/** What is known of the request itself. */
+export interface RequestReplay {
+  readonly isIdempotent: boolean;
+  /** The whole body is at hand, or there is none. */
+  readonly isBodyKept: boolean;
+  /** The client has been sent the head of a reply. */
+  readonly isReplyStarted: boolean;
+}
+
+/** RFC 9110 9.2.2, without the methods that the gateway does not forward. */
+const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+]);
+
+export function isIdempotentMethod(method: string): boolean {
+  return IDEMPOTENT_METHODS.has(method);
+}
+
+/** Whether sending the request once more cannot do anything twice. */
+export function isSafeToRepeat(end: TryEndKind, request: RequestReplay): boolean {
+  if (request.isReplyStarted) return false;
+  if (end === END_NOT_SENT) return true;
+  return request.isIdempotent && request.isBodyKept;
+}
+
+/** Whether the configuration wants another try after this end. */
+export function isRetriable(end: TryEnd, conditions: RetryConditions): boolean {
+  switch (end.kind) {
+    case END_NOT_SENT:
+      return conditions.connectFailure;
+    case END_RESET:
+      return conditions.reset;
+    case END_TIMEOUT:
+      return conditions.timeout;
+    default:
+      return conditions.statuses.includes(end.status);
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * One health check of one target: a GET that must be answered well, or a connection.
+ *
+ * Thread: supervisor (on the main thread). A connection of its own, closed behind the probe: a
+ * check over a kept-alive one would not see that nothing new can connect. Ends once, whatever
+ * happens, and within the timeout; of a body no more than a little is read.
+ */
+import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { connect } from 'node:net';
+import {
+  CHECK_BROKE_OFF,
+  CHECK_CONNECT_FAILED,
+  CHECK_PASSED,
+  CHECK_TIMED_OUT,
+  CHECK_UNEXPECTED_STATUS,
+} from '../channel/target-states.js';
+import type { CompiledHealthCheck, CompiledTarget } from '../config/compiled-config.js';
+
+/** A body that is longer is not read to its end: the status has said what there is to say. */
+const BODY_BYTES_MAX = 16 * 1024;
+
+const USER_AGENT = 'sluice-health-check';
+
+export interface Probe {
+  /** Its result is told to nobody. */
+  cancel(): void;
+}
+
+/** What a probe is made on, as far as it must be ended. */
+interface Destroyable {
+  destroy(): unknown;
+}
+
+/** Sends the probe; `onEnded` hears CHECK_PASSED, or why it failed, once. */
+export function startProbe(
+  target: CompiledTarget,
+  rule: CompiledHealthCheck,
+  onEnded: (result: number) => void,
+): Probe {
+  const ending = new ProbeEnding(rule.timeoutMs, onEnded);
+  if (rule.type === 'tcp') probeTcp(target, ending);
+  else probeHttp(target, rule, ending);
+  return ending;
+}
+
+class ProbeEnding implements Probe {
+  private connection: Destroyable | null = null;
+  private hasEnded = false;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    timeoutMs: number,
+    private readonly onEnded: (result: number) => void,
+  ) {
+    this.timer = setTimeout(() => this.end(CHECK_TIMED_OUT), timeoutMs);
+    this.timer.unref();
+  }
+
+  use(connection: Destroyable): void {
+    this.connection = connection;
+  }
+
+  end(result: number): void {
+    if (this.close()) this.onEnded(result);
+  }
+
+  cancel(): void {
+    this.close();
+  }
+
+  private close(): boolean {
+    if (this.hasEnded) return false;
+    this.hasEnded = true;
+    clearTimeout(this.timer);
+    this.connection?.destroy();
+    return true;
+  }
+}
+
+function probeTcp(target: CompiledTarget, ending: ProbeEnding): void {
+  const { hostname, port } = new URL(target.origin);
+  const fallback = target.tls ? 443 : 80;
+  const socket = connect({ host: withoutBrackets(hostname), port: Number(port) || fallback });
+  socket.on('connect', () => ending.end(CHECK_PASSED));
+  socket.on('error', () => ending.end(CHECK_CONNECT_FAILED));
+  ending.use(socket);
+}
+
+function probeHttp(target: CompiledTarget, rule: CompiledHealthCheck, ending: ProbeEnding): void {
+  const options: RequestOptions = {
+    method: 'GET',
+    path: rule.path,
+    agent: false,
+    headers: {
+      host: rule.host === '' ? target.authority : rule.host,
+      'user-agent': USER_AGENT,
+      connection: 'close',
+    },
+  };
+  const send = target.tls ? requestHttps : requestHttp;
+  let isConnected = false;
+  const request = send(new URL(target.origin), options, (response) => {
+    const passed = isExpected(rule, response.statusCode ?? 0);
+    readEnd(response, () => ending.end(passed ? CHECK_PASSED : CHECK_UNEXPECTED_STATUS));
+  });
+  request.on('socket', (socket) => {
+    socket.once(target.tls ? 'secureConnect' : 'connect', () => {
+      isConnected = true;
+    });
+  });
+  // Also after the probe has ended: an error that nobody hears would end the process.
+  request.on('error', () => ending.end(isConnected ? CHECK_BROKE_OFF : CHECK_CONNECT_FAILED));
+  ending.use(request);
+  request.end();
+}
+
+/** Calls back when the body has ended, was cut off, or is longer than there is need to know. */
+function readEnd(response: IncomingMessage, onRead: () => void): void {
+  let bytes = 0;
+  response.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) onRead();
+  });
+  response.on('end', onRead);
+  response.on('error', onRead);
+  response.on('close', onRead);
+}
+
+function isExpected(rule: CompiledHealthCheck, status: number): boolean {
+  return rule.expectedStatuses.some(([first, last]) => status >= first && status <= last);
+}
+
+function withoutBrackets(hostname: string): string {
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+}

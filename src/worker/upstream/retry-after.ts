@@ -1,0 +1,25 @@
+/**
+ * Reads the Retry-After field of a target's reply.
+ *
+ * Thread: worker. RFC 9110 10.2.3: whole seconds, or a date.
+ */
+
+/** How long the target asks to be left alone; 0: it does not say, or not in a way to be read. */
+export function retryAfterMs(rawFields: readonly Buffer[], unixMs: number): number {
+  for (let at = 0; at + 1 < rawFields.length; at += 2) {
+    const rawName = rawFields[at];
+    if (rawName?.length !== 11 || rawName.toString('latin1').toLowerCase() !== 'retry-after') {
+      continue;
+    }
+    return parseRetryAfterMs(rawFields[at + 1]?.toString('latin1') ?? '', unixMs);
+  }
+  return 0;
+}
+
+function parseRetryAfterMs(value: string, unixMs: number): number {
+  const text = value.trim();
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  // Only the forms of HTTP begin with the name of a day; Date.parse takes much else.
+  const atMs = /^[A-Z][a-z]{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(atMs) ? 0 : Math.max(0, atMs - unixMs);
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import {
+  OUTCOME_5XX,
+  OUTCOME_CANCELLED,
+  OUTCOME_FAILURE,
+  OUTCOME_SUCCESS,
+} from '../../../../src/channel/coordinator-records.js';
+import { compileConfig } from '../../../../src/config/compile-config.js';
+import type { FailureKind, GatewayConfig } from '../../../../src/config/gateway-config.js';
+import { END_NOT_SENT, END_RESET, END_TIMEOUT } from '../../../../src/policy/retry/retry-rule.js';
+import { outcomeOfEnd, outcomeOfStatus } from '../../../../src/worker/upstream/outcome-class.js';
+
+function anUpstream(failureOn?: readonly FailureKind[]) {
+  const circuitBreaker = failureOn === undefined ? {} : { failureOn };
+  const source: GatewayConfig = {
+    upstreams: { api: { targets: [{ url: 'http://10.0.0.1' }], circuitBreaker } },
+    routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
+  };
+  const [upstream] = compileConfig(source).upstreams;
+  if (upstream === undefined) throw new Error('no upstream');
+  return upstream;
+}
+
+describe('outcome of a try', () => {
+  it('is a failure for 5xx and no answer, if nothing else is said', () => {
+    const upstream = anUpstream();
+    const statuses = [200, 404, 429, 499, 500, 599].map((one) => outcomeOfStatus(one, upstream));
+    const bad = OUTCOME_FAILURE | OUTCOME_5XX;
+    const good = OUTCOME_SUCCESS;
+    expect(statuses).toEqual([good, good, good, good, bad, bad]);
+    const ends = ([END_NOT_SENT, END_RESET, END_TIMEOUT] as const).map((end) =>
+      outcomeOfEnd(end, upstream),
+    );
+    expect(ends).toEqual([bad, bad, bad]);
+  });
+
+  it('is what failureOn names, and a 5xx is still known as one', () => {
+    const upstream = anUpstream(['timeout', 429]);
+    expect(outcomeOfStatus(429, upstream)).toBe(OUTCOME_FAILURE);
+    expect(outcomeOfStatus(503, upstream)).toBe(OUTCOME_SUCCESS | OUTCOME_5XX);
+    expect(outcomeOfEnd(END_TIMEOUT, upstream)).toBe(OUTCOME_FAILURE | OUTCOME_5XX);
+    expect(outcomeOfEnd(END_RESET, upstream)).toBe(OUTCOME_CANCELLED | OUTCOME_5XX);
+    expect(outcomeOfEnd(END_NOT_SENT, upstream)).toBe(OUTCOME_CANCELLED | OUTCOME_5XX);
+  });
+});
