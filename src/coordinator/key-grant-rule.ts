@@ -9,7 +9,7 @@ import type { CompiledLimiter } from '../config/compiled-config.js';
 import { admissionsOf } from '../policy/rate-limit/sliding-window.js';
 
 /** Limits below this are never granted in advance. */
-export const KEY_GRANT_LIMIT_MIN = 100;
+export const KEY_GRANT_LIMIT_MIN = 200;
 /** Longest validity; a window is at most so many times as long. */
 export const KEY_GRANT_VALID_MS_MAX = 100;
 const WINDOW_PARTS = 200;

@@ -16,7 +16,7 @@ import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticat
 import { policyField } from './rate-limit-fields.js';
 
 /** Smaller limits are never granted in advance. */
-const KEY_GRANT_LIMIT_MIN = 100;
+const KEY_GRANT_LIMIT_MIN = 200;
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;

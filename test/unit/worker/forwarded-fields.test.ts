@@ -29,7 +29,9 @@ function anExchange(
     methods: [],
     upstreamIndex: 0,
     authenticators: [],
-    limiterIndex: -1,
+    limiterIndexes: [],
+    timeoutMs: 0,
+    onCoordinatorLost: 'wait' as const,
     rewrite: {
       stripPrefix: '',
       setHeaders: rewrite.set ?? [],

@@ -15,7 +15,9 @@ function aRoute(wish: Partial<CompiledRoute>): CompiledRoute {
     methods: [],
     upstreamIndex: 0,
     authenticators: [],
-    limiterIndex: -1,
+    limiterIndexes: [],
+    timeoutMs: 0,
+    onCoordinatorLost: 'wait',
     rewrite: { stripPrefix: '', setHeaders: [], removeHeaders: [] },
     ...wish,
   };
@@ -28,12 +30,12 @@ function compile(...wishes: Partial<CompiledRoute>[]): WorkerRoute[] {
 }
 
 describe('a compiled route', () => {
-  it('knows its upstream and its limiter', () => {
-    const [plain, limited] = compile({}, { upstreamIndex: 1, limiterIndex: 1 });
+  it('knows its upstream and its limiters', () => {
+    const [plain, limited] = compile({}, { upstreamIndex: 1, limiterIndexes: [1] });
     expect(plain?.upstream.name).toBe('upstream-0');
-    expect(plain?.limiter).toBeNull();
+    expect(plain?.limiters).toEqual([]);
     expect(limited?.upstream.name).toBe('upstream-1');
-    expect(limited?.limiter?.name).toBe('limiter-1');
+    expect(limited?.limiters.map((limiter) => limiter.name)).toEqual(['limiter-1']);
   });
 
   it('drops fields that are removed, and those that are set anew', () => {
@@ -44,7 +46,7 @@ describe('a compiled route', () => {
     expect(route?.setFields).toEqual(['x-env', 'prod']);
   });
 
-  it.each([{ upstreamIndex: 9 }, { limiterIndex: 9 }, { authenticators: [0] }])(
+  it.each([{ upstreamIndex: 9 }, { limiterIndexes: [9] }, { authenticators: [0] }])(
     'cannot refer to what is not there: %j',
     (wish) => {
       expect(() => compile(wish)).toThrow('is missing');
