@@ -278,7 +278,7 @@ describe('the tries of an exchange', () => {
     fc.assert(
       fc.property(
         anyOptions,
-        fc.array(anyStep, { maxLength: 60 }),
+        fc.array(anyStep, { maxLength: 60, size: 'max' }),
         fc.boolean(),
         (options, steps, isLeaving) => {
           const rig = new Rig(options);
