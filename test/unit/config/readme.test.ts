@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { compileConfig } from '../../../src/config/compile-config.js';
+import { loadConfigText } from '../../../src/config/load-config.js';
+
+const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
+
+describe('the samples in the README', () => {
+  it('are three', () => {
+    expect(samples).toHaveLength(3);
+  });
+
+  it('begin with a whole configuration that is valid', () => {
+    const config = loadConfigText(samples[0] ?? '', { file: 'README.md', environment });
+    expect(compileConfig(config).routes.map((route) => route.name)).toEqual(['users', 'products']);
+  });
+
+  it('are valid as parts of one', () => {
+    const [whole = '', limits = '', targets = ''] = samples;
+    const config = { ...parse(whole), ...parse(targets) };
+    config.authenticators.users.secret = environment.JWT_SECRET;
+    config.upstreams.users = config.upstreams.products;
+    Object.assign(config.routes[0], parse(limits));
+    expect(compileConfig(config).limiters).toHaveLength(4);
+  });
+});
