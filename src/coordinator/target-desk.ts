@@ -111,9 +111,10 @@ export class TargetDesk {
     this.health.onAnswer(tell.targetIndex, (tell.outcome & OUTCOME_5XX) !== 0, nowMs);
   }
 
-  /** What a health check found. */
+  /** What a health check found. A target that is back need not wait for its breaker's time. */
   onProbe(targetIndex: number, result: number, nowMs: number): void {
-    this.health.onProbe(targetIndex, result, nowMs);
+    if (!this.health.onProbe(targetIndex, result, nowMs)) return;
+    this.breakers.onTargetBack(targetIndex, nowMs);
   }
 
   onWorkerLost(lane: number, generation: number, nowMs: number): void {

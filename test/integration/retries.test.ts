@@ -351,6 +351,13 @@ describe('a client that leaves', () => {
   });
 });
 
+it('has every try settled at the end', async () => {
+  await eventually('no target has one in flight', async () => {
+    const targets = (await gateway.stats())['targets'] as { in_flight: number }[];
+    return targets.every((target) => target.in_flight === 0);
+  });
+});
+
 it('says nothing of errors of its own', () => {
   expect(gateway.records().filter((record) => record.msg === 'internal error')).toEqual([]);
 });

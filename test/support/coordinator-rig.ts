@@ -158,6 +158,11 @@ export interface Reply {
   readonly askFlags: number;
   readonly grantCount: number;
   readonly grantPositions: readonly number[];
+  readonly limiterIndex: number;
+  readonly keyGrantCount: number;
+  readonly keyGrantUntil: number;
+  readonly inFlightTicket: number;
+  readonly shadowRefused: number;
 }
 
 export function copyReply(view: ReplyView): Reply {
@@ -172,6 +177,11 @@ export function copyReply(view: ReplyView): Reply {
     upstreamIndex: view.upstreamIndex,
     askFlags: view.askFlags,
     grantCount: view.grantCount,
+    limiterIndex: view.limiterIndex,
+    keyGrantCount: view.keyGrantCount,
+    keyGrantUntil: view.keyGrantUntil,
+    inFlightTicket: view.inFlightTicket,
+    shadowRefused: view.shadowRefused,
     grantPositions: Array.from({ length: view.grantCount }, (_, turn) =>
       view.grantPositionAt(turn),
     ),

@@ -50,17 +50,24 @@ export class HealthTable {
     return rampShare(nowMs - sinceMs, this.upstream(targetIndex).loadBalancing.slowStartMs);
   }
 
-  /** Takes in what the prober found: CHECK_PASSED, or why it failed. */
-  onProbe(targetIndex: number, result: number, nowMs: number): void {
+  /**
+   * Takes in what the prober found: CHECK_PASSED, or why it failed. True: the target is back after
+   * probes that had failed, whether or not they were enough to call it unhealthy.
+   */
+  onProbe(targetIndex: number, result: number, nowMs: number): boolean {
     const { healthCheck } = this.upstream(targetIndex);
-    if (healthCheck === null) return;
+    if (healthCheck === null) return false;
     const row = this.row.bind(targetIndex);
     const isPassed = result === CHECK_PASSED;
+    const hadFailed = row.isUnhealthy || row.contradictions > 0;
     const hasChanged = takeProbe(row, healthCheck, isPassed);
+    const isBack = isPassed && hadFailed && !row.isUnhealthy;
     if (!isPassed) row.checkFailure = result;
-    if (!hasChanged) return;
-    row.checkSinceMs = nowMs;
-    this.report({ targetIndex, reason: checkResultName(result), atMs: nowMs, untilMs: 0 });
+    if (hasChanged) {
+      row.checkSinceMs = nowMs;
+      this.report({ targetIndex, reason: checkResultName(result), atMs: nowMs, untilMs: 0 });
+    }
+    return isBack;
   }
 
   /** Takes in an answer, or that there was none: what a client's request found. */

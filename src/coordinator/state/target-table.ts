@@ -27,6 +27,7 @@ import {
   breakerShare,
   canPassBreaker,
   countSuccesses,
+  endOpenPeriod,
   isTicketCurrent,
   OUTCOME_CANCELLED,
   OUTCOME_FAILURE,
@@ -121,6 +122,11 @@ export class TargetTable implements ReleaseHandler {
       if (row.state !== BREAKER_HALF_OPEN) this.ledger.clear(targetIndex);
     }
     this.report(targetIndex, state, nowMs);
+  }
+
+  /** Health checks saw the target down, and see it up again. */
+  onTargetBack(targetIndex: number, nowMs: number): void {
+    endOpenPeriod(this.row.bind(targetIndex), nowMs);
   }
 
   /** Gives back all probes of a worker that is gone; how many there were. */

@@ -114,6 +114,12 @@ export function passBreaker(row: BreakerRow, rule: BreakerRule, nowMs: number): 
   return (row.generation << SERIAL_BITS) | row.serial;
 }
 
+/** The target is known to be back: an open breaker lets the next ask probe it. */
+export function endOpenPeriod(row: BreakerRow, nowMs: number): void {
+  if (row.state !== BREAKER_OPEN) return;
+  row.sinceMs = Math.min(row.sinceMs, nowMs - row.openForMs);
+}
+
 /** How long until a refused try may be admitted, whole milliseconds, at least 1. */
 export function breakerRetryAfterMs(row: BreakerRow, nowMs: number): number {
   assert(row.state !== BREAKER_CLOSED, 'a closed breaker refuses nobody');

@@ -168,6 +168,21 @@ describe('targets: health', () => {
     ]);
   });
 
+  it('need not wait for its breaker when it is back from what the checks saw', () => {
+    const rig = aRig({ targetCounts: [2], healthCheck: CHECK });
+    probe(rig, 1, 0, CHECK_PASSED);
+    for (let count = 0; count < 3; count += 1) rig.tell(2, [0, 0, OUTCOME_FAILURE]);
+    expect(rig.targets.stateOf(0)).toBe(TARGET_OPEN);
+    // A check that never failed says nothing of why requests did.
+    probe(rig, 3, 0, CHECK_PASSED);
+    expect(setOf(picksOf(rig, 4, 10))).toEqual([1]);
+    probe(rig, 5, 0, CHECK_CONNECT_FAILED);
+    expect(setOf(picksOf(rig, 6, 10))).toEqual([1]);
+    probe(rig, 7, 0, CHECK_PASSED);
+    expect(setOf(picksOf(rig, 8, 10))).toEqual([0, 1]);
+    expect(rig.targets.probesOf(0)).toBe(1);
+  });
+
   it('ejects a target after bad answers in a row, whatever the breaker makes of them', () => {
     const rig = aRig({ targetCounts: [3], outlierDetection: OUTLIER });
     rig.tell(1, [0, 0, BAD_ANSWER]);

@@ -12,6 +12,7 @@ import {
   CAUSE_FAILURE_RATE,
   canPassBreaker,
   countSuccesses,
+  endOpenPeriod,
   HALF_OPEN_RETRY_MS,
   isTicketCurrent,
   OUTCOME_CANCELLED,
@@ -52,6 +53,19 @@ function settle(row: BreakerRow, ticket: number, outcome: Outcome, nowMs: number
 }
 
 describe('circuit breaker', () => {
+  it('lets a probe through before its time when the target is known to be back', () => {
+    const row = anOpenRow(0);
+    expect(canPassBreaker(row, RULE, 500)).toBe(false);
+    endOpenPeriod(row, 500);
+    expect(canPassBreaker(row, RULE, 500)).toBe(true);
+    expect(passBreaker(row, RULE, 500)).toBeGreaterThan(0);
+    settleProbe(row, RULE, OUTCOME_FAILURE, 501);
+    expect(canPassBreaker(row, RULE, 501 + RULE.openForMs - 1)).toBe(false);
+    const closed = aRow();
+    endOpenPeriod(closed, 500);
+    expect(closed).toMatchObject({ state: BREAKER_CLOSED, sinceMs: 0 });
+  });
+
   it('stays closed below the threshold and opens at it', () => {
     const row = aRow();
     settleCall(row, RULE, OUTCOME_FAILURE, 10);

@@ -1,0 +1,133 @@
+import { Agent, get } from 'node:http';
+import { afterEach, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+import { HEALTH_PATH, OriginProcess, type OriginReply } from '../support/origin-process.js';
+
+const REQUESTS_PER_SECOND = 300;
+const TICK_MS = 10;
+/** A grant lasts a second at most, and this load uses one up sooner. */
+const CHECK_INTERVAL = '1s';
+
+interface Outcome {
+  readonly status: number;
+  /** Process that replied; 0: none. */
+  readonly pid: number;
+  readonly checksBefore: number;
+}
+
+/** A steady stream of requests that waits for no reply. */
+class SteadyLoad {
+  readonly outcomes: Outcome[] = [];
+  sent = 0;
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  private readonly startedMs = performance.now();
+  private readonly timer = setInterval(() => this.catchUp(), TICK_MS);
+
+  constructor(private readonly url: string) {}
+
+  private catchUp(): void {
+    const due = ((performance.now() - this.startedMs) * REQUESTS_PER_SECOND) / 1000;
+    while (this.sent < due) this.send();
+  }
+
+  private send(): void {
+    this.sent += 1;
+    const request = get(this.url, { agent: this.agent }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('close', () => this.outcomes.push(outcomeOf(response.statusCode ?? 0, body)));
+    });
+    request.on('error', () => this.outcomes.push(outcomeOf(0, '')));
+  }
+
+  count(pid: number): number {
+    return this.outcomes.filter((outcome) => outcome.pid === pid).length;
+  }
+
+  /** Resolves when every request has ended. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await eventually('every request has ended', () => this.outcomes.length === this.sent);
+    this.agent.destroy();
+  }
+}
+
+function outcomeOf(status: number, body: string): Outcome {
+  try {
+    const { pid, checksBefore } = JSON.parse(body) as OriginReply;
+    return { status, pid, checksBefore };
+  } catch {
+    return { status: status === 200 ? 0 : status, pid: 0, checksBefore: -1 };
+  }
+}
+
+let origins: OriginProcess[] = [];
+let gateway: GatewayProcess | undefined;
+let load: SteadyLoad | undefined;
+
+afterEach(async () => {
+  await load?.stop();
+  await gateway?.stop();
+  await Promise.all(origins.map((origin) => origin.kill()));
+});
+
+it('hides from clients that a target was killed, and uses it again soon after it is back', async () => {
+  origins = await Promise.all([
+    OriginProcess.start(),
+    OriginProcess.start(),
+    OriginProcess.start(),
+  ]);
+  const [victim] = origins;
+  if (victim === undefined) throw new Error('no origin');
+  gateway = await GatewayProcess.start({
+    workers: 2,
+    logging: { accessLog: false },
+    upstreams: {
+      api: {
+        targets: origins.map(({ url }) => ({ url })),
+        healthCheck: {
+          type: 'http',
+          path: HEALTH_PATH,
+          interval: CHECK_INTERVAL,
+          healthyThreshold: 1,
+          unhealthyThreshold: 1,
+        },
+      },
+    },
+    routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
+  });
+  const running = new SteadyLoad(gateway.url);
+  load = running;
+  await eventually('every target has its part', () =>
+    origins.every((origin) => running.count(origin.pid) > 100),
+  );
+
+  await victim.kill();
+  await eventually('its breaker is open', async () => {
+    const breakers = (await gateway?.stats())?.['circuit_breakers'] as Record<string, string>;
+    return breakers[`127.0.0.1:${victim.port}`] === 'OPEN';
+  });
+  const endedAtKill = running.outcomes.length;
+  await eventually(
+    'the others have done its part for a while',
+    () => running.outcomes.length > endedAtKill + 3 * REQUESTS_PER_SECOND,
+  );
+
+  // The breaker alone would let nothing through for a minute.
+  const reborn = await OriginProcess.start(victim.port);
+  origins.push(reborn);
+  await eventually('it has its part again', () => running.count(reborn.pid) > 100);
+  await running.stop();
+
+  const failed = running.outcomes.filter((outcome) => outcome.status !== 200);
+  expect(running.outcomes.length).toBeGreaterThan(4 * REQUESTS_PER_SECOND);
+  expect(failed.length, JSON.stringify(failed)).toBeLessThan(running.outcomes.length / 1000);
+  // Two checks at most had passed before it got its first request.
+  const first = running.outcomes.find((outcome) => outcome.pid === reborn.pid);
+  expect(first?.checksBefore).toBeLessThanOrEqual(2);
+  const targets = (await gateway.stats())['targets'] as { in_flight: number }[];
+  expect(targets.map((target) => target.in_flight)).toEqual([0, 0, 0]);
+});
