@@ -51,7 +51,8 @@ export function compareFiles(
   const rows: string[][] = [];
   for (const [name, { value, better }] of readFigures(after)) {
     const old = earlier.get(name);
-    if (old === undefined) continue;
+    // Nothing has no percentage.
+    if (old === undefined || old.value === 0) continue;
     const percent = (value / old.value - 1) * 100;
     const loss = better === 'less' ? percent : -percent;
     if (loss > thresholdPercent) worse += 1;

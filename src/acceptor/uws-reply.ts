@@ -10,7 +10,7 @@
  * under back-pressure in older cores.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import { WINDOW_CREDIT_BYTES } from '../channel/lane.js';
+import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
 import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
 import type { ResponseHead } from './in-flight-table.js';
@@ -131,10 +131,23 @@ export class UwsReply {
       if (chunk.length > 0) this.held.push(Buffer.from(chunk));
     } else if (this.isChunked) {
       this.writeChunked(chunk);
+    } else if (this.isTail(chunk)) {
+      this.res.cork(() => this.writeKnown(chunk.subarray(0, -1)));
+      this.sendBody(chunk.subarray(-1), isLast);
     } else if (chunk.length > 0) {
       this.res.cork(() => this.writeKnown(chunk));
     }
     if (isLast) this.sendEnd();
+  }
+
+  /**
+   * The library counts a small piece as sent that it only keeps for a full socket. Were that the
+   * last one, the reply would be over for it, and a client that takes no more for ten seconds would
+   * be cut off. The last byte for itself is refused instead, and waits here.
+   */
+  private isTail(chunk: Uint8Array): boolean {
+    const isLast = this.offset + chunk.length === this.total;
+    return isLast && chunk.length > 1 && this.total > BODY_RECORD_BYTES_MAX;
   }
 
   sendEnd(): void {

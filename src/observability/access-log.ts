@@ -8,6 +8,8 @@ import type { Logger } from 'pino';
 
 /** Longer targets are cut, so that a line stays within one write. */
 const TARGET_CHARS_MAX = 1024;
+/** The same of what credentials say; escaped, a character may take six. */
+const CONSUMER_CHARS_MAX = 256;
 
 export interface AccessRecord {
   readonly requestId: string;
@@ -36,14 +38,19 @@ export type AccessLog = (record: AccessRecord) => void;
 export function createAccessLog(logger: Logger, isEnabled: boolean): AccessLog {
   if (!isEnabled) return () => {};
   return (record) => {
-    const { target, durationMs } = record;
+    const { consumer, target, durationMs } = record;
     logger.info(
       {
         ...record,
-        target: target.length > TARGET_CHARS_MAX ? target.slice(0, TARGET_CHARS_MAX) : target,
+        consumer: cut(consumer, CONSUMER_CHARS_MAX),
+        target: cut(target, TARGET_CHARS_MAX),
         durationMs: Math.round(durationMs * 1000) / 1000,
       },
       'request',
     );
   };
+}
+
+function cut(text: string, charsMax: number): string {
+  return text.length > charsMax ? text.slice(0, charsMax) : text;
 }

@@ -174,19 +174,19 @@ describe('round robin over three targets', () => {
         quick(request, response);
       };
     });
-    for (let count = 0; count < 60; count++) await get();
+    for (let count = 0; count < 30; count++) await get();
     const first = turns[0] ?? 0;
-    expect(turns).toEqual(Array.from({ length: 60 }, (_, turn) => (first + turn) % 3));
+    expect(turns).toEqual(Array.from({ length: 30 }, (_, turn) => (first + turn) % 3));
   });
 
   it('gives each the same under load', async () => {
     await start(3, 2);
     const load = new Load(gateway.url, 32);
-    await eventually('there were many', () => load.replies >= 3000);
+    await eventually('there were many', () => load.replies >= 1500);
     await load.stop();
     const shares = upstreams.map((upstream) => upstream.headCount);
     expect(shares.reduce((sum, share) => sum + share)).toBe(load.count(200));
-    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThan(load.replies * 0.05);
+    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThan(load.replies * 0.1);
   });
 
   it('leaves out a dead target once its breaker is open', async () => {

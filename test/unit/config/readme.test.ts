@@ -9,8 +9,8 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are three', () => {
-    expect(samples).toHaveLength(3);
+  it('are four', () => {
+    expect(samples).toHaveLength(4);
   });
 
   it('begin with a whole configuration that is valid', () => {
