@@ -50,7 +50,7 @@ export interface Limiter {
   grant(base: number, wish: number, nowMs: number, untilMs: number): number;
   readonly grantedUntilMs: number;
   /** What was not used of a grant; how many came back. */
-  giveBack(base: number, count: number, untilMs: number): number;
+  giveBack(base: number, count: number, nowMs: number, untilMs: number): number;
   /** Makes a row that was just taken one that nobody used yet. */
   reset(base: number, nowMs: number): void;
   /** What a key that nobody used yet has left. */
@@ -123,9 +123,9 @@ class WindowLimiter implements Limiter {
     return wish;
   }
 
-  giveBack(base: number, count: number, untilMs: number): number {
+  giveBack(base: number, count: number, nowMs: number, untilMs: number): number {
     this.bind(base);
-    return giveBackSlidingWindow(this.row, count, untilMs);
+    return giveBackSlidingWindow(this.row, this.rule, count, [nowMs, untilMs]);
   }
 
   reset(base: number): void {
@@ -185,7 +185,7 @@ class FixedLimiter implements Limiter {
     return wish;
   }
 
-  giveBack(base: number, count: number, untilMs: number): number {
+  giveBack(base: number, count: number, _nowMs: number, untilMs: number): number {
     this.row.bind(base);
     return giveBackFixedWindow(this.row, this.rule, count, untilMs);
   }

@@ -154,7 +154,7 @@ export class RateLimits implements RowGauge {
     if (row === NO_ROW) return;
     // Low bits only went there and back; the moment is near.
     const untilMs = Math.floor(nowMs) + ((rest.until - Math.floor(nowMs)) | 0);
-    const given = limiter.giveBack(table.baseOf(row), unused, untilMs);
+    const given = limiter.giveBack(table.baseOf(row), unused, nowMs, untilMs);
     this.counts.count(limiterIndex, ADMITTED, -given);
     this.counts.count(limiterIndex, GRANTED, -given);
   }

@@ -120,9 +120,18 @@ export function grantSlidingWindow(
   for (let taken = 0; taken < count; taken += 1) take(log, rule, untilMs);
 }
 
-/** What was not used of a grant comes back, unless it has left the window; how many did. */
-export function giveBackSlidingWindow(log: SlidingLog, count: number, untilMs: number): number {
-  return log.length === 0 ? 0 : log.takeOut(untilMs, count);
+/**
+ * What was not used of a grant comes back, unless it has left the window; how many did. A late
+ * return must not take out what others have admitted since.
+ */
+export function giveBackSlidingWindow(
+  log: SlidingLog,
+  rule: SlidingWindowRule,
+  count: number,
+  [nowMs, untilMs]: readonly [number, number],
+): number {
+  if (log.length === 0 || nowMs - untilMs >= rule.windowMs) return 0;
+  return log.takeOut(untilMs, count);
 }
 
 function take(log: SlidingLog, rule: SlidingWindowRule, atMs: number): void {

@@ -101,7 +101,7 @@ describe('grants of a sliding window', () => {
           nowMs += gapMs;
           while ((leftOver[0]?.[0] ?? nowMs) < nowMs) {
             const [untilMs, unused] = leftOver.shift() ?? [0, 0];
-            giveBackSlidingWindow(log, unused, untilMs);
+            giveBackSlidingWindow(log, rule, unused, [nowMs, untilMs]);
           }
           peekSlidingWindow(log, rule, nowMs, decision);
           const untilMs = Math.floor(nowMs) + validMs;
