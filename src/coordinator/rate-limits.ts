@@ -183,7 +183,9 @@ export class RateLimits implements RowGauge {
     assert(this.caseCount <= this.cases.length, 'an ask has four limits at most');
     this.shadowRefused = 0;
     this.hasPlaces = false;
-    for (const table of this.tables) table.clearReserved();
+    const [compact, wide] = this.tables;
+    compact.clearReserved();
+    wide.clearReserved();
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
       one.limiterIndex = ask.limiterIndexAt(position);
@@ -202,7 +204,7 @@ export class RateLimits implements RowGauge {
     if (one.row === NO_ROW) return this.refuseNewKey(one, table.retryAfterMs);
     one.isNew = table.isNew;
     one.victimShare = table.victimShare;
-    table.reserve(one.row);
+    if (this.caseCount > 1) table.reserve(one.row);
     if (!one.isNew) return limiter.peek(table.baseOf(one.row), nowMs, one.decision);
     limiter.describeUnused(one.decision);
     return true;

@@ -80,6 +80,8 @@ class CircularLog implements SlidingLog {
     this.newestMs = stampMs;
   }
 
+  mergeClosest(): void {}
+
   takeOut(): number {
     return 0;
   }

@@ -62,6 +62,7 @@ abstract class LogRow extends RowCursor implements SlidingLog {
   abstract dropOldest(): void;
   abstract append(stampMs: number): void;
   abstract mergeIntoNewest(stampMs: number): void;
+  abstract mergeClosest(): void;
   abstract takeOut(stampMs: number, count: number): number;
   abstract clear(): void;
 
@@ -131,6 +132,10 @@ export class StampLogRow extends LogRow {
     assert(false, 'an exact log shares no entries');
   }
 
+  mergeClosest(): void {
+    assert(false, 'an exact log is as long as its limit');
+  }
+
   takeOut(stampMs: number, count: number): number {
     const first = this.offsetOf(stampMs);
     const { head, length } = this;
@@ -198,6 +203,40 @@ export class GroupLogRow extends LogRow {
     this.put(word, this.get(word) - taken);
     this.put(ROW_TOTAL_WORD, this.total - taken);
     return taken;
+  }
+
+  mergeClosest(): void {
+    const merged = this.closestOffset();
+    const from = this.countWordAt(merged);
+    const into = this.countWordAt(merged + 1);
+    // In between admissions count twice, and none is missing.
+    this.put(into, this.get(into) + this.get(from));
+    for (let offset = merged; offset > 0; offset -= 1) {
+      const word = this.countWordAt(offset);
+      const older = this.countWordAt(offset - 1);
+      this.put(word - 1, this.get(older - 1));
+      this.put(word, this.get(older));
+    }
+    this.shorten();
+  }
+
+  private closestOffset(): number {
+    const { head, length } = this;
+    let closest = 1;
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (let offset = 1; offset < length - 1; offset += 1) {
+      if (this.get(this.countWordAt(offset)) === 0) return offset;
+      const before = this.stampAt(this.indexOf(head, offset - 1));
+      const distanceMs = (this.stampAt(this.indexOf(head, offset + 1)) - before) | 0;
+      if (distanceMs >= leastMs) continue;
+      leastMs = distanceMs;
+      closest = offset;
+    }
+    return closest;
+  }
+
+  private countWordAt(offset: number): number {
+    return ROW_LOG_WORD + 2 * this.indexOf(this.head, offset) + 1;
   }
 
   /** After a coordinator that ended between two writes: the groups are right. */

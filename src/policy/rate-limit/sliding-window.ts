@@ -4,12 +4,13 @@
  * Thread: any (pure). Time arrives as nowMs; the log lies elsewhere, behind {@link SlidingLog}.
  *
  * Exact log (limit <= capacity): one entry an admission. Grouped log (limit > capacity): the
- * time line is cut into quanta of ceil(window / (capacity - 1)) ms, and the admissions of one
- * quantum share an entry that carries the latest of their stamps.
+ * admissions of one millisecond share an entry, and a full log makes room by merging the two
+ * entries that lie closest, which then carry the later stamp.
  *
  * Every error is towards refusing. Stamps are rounded up and the clock is rounded down, so an
- * admission leaves the window less than 2 ms late; in a grouped log up to one quantum later
- * (window / 63 for 64 groups), and not late at all when the quantum saw one burst.
+ * admission leaves the window less than 2 ms late. In a grouped log it is later by the distance
+ * to the entry before its own: at most 2 * window / (capacity - 2), which is window / 31 for 64
+ * groups, when admissions are spread evenly, and next to nothing when they come in bursts.
  *
  * Admissions granted in advance carry the latest moment at which they may be used. Those after
  * them carry no older stamp, since the log is in order: late by the validity of a grant at most.
@@ -44,8 +45,13 @@ export interface SlidingLog {
   dropOldest(): void;
   /** A new entry with one admission. Never called on a full log. */
   append(stampMs: number): void;
-  /** One more admission in the newest entry, which takes this stamp. */
+  /** One more admission in the newest entry, which has this stamp. */
   mergeIntoNewest(stampMs: number): void;
+  /**
+   * Makes room in a full log: the entry whose neighbours are closest to each other goes into the
+   * one after it. Never the oldest entry: nobody knows how far back it reaches.
+   */
+  mergeClosest(): void;
   /** Takes out up to `count` admissions that were written with this stamp; how many there were. */
   takeOut(stampMs: number, count: number): number;
 }
@@ -57,8 +63,8 @@ export interface SlidingWindowRule {
   readonly cost: number;
   /** What is left of the configured limit when all admissions are used: less than one costs. */
   readonly rest: number;
-  /** Admissions this close share an entry; 0: each has its own. */
-  readonly quantumMs: number;
+  /** Whether admissions share entries. */
+  readonly isGrouped: boolean;
 }
 
 /** The rule for a log that has room for `capacity` entries. */
@@ -69,12 +75,11 @@ export function slidingWindowRule(
   const { windowMs, cost } = configured;
   const limit = admissionsOf(configured.limit, cost);
   assert(limit >= 1, 'a limit admits somebody');
-  assert(capacity >= 2, 'a log has at least two entries');
+  assert(capacity >= 3, 'a log has entries to merge');
   assert(windowMs > 0 && windowMs <= SLIDING_WINDOW_MS_MAX, 'the window fits 32-bit stamps');
   const wholeWindowMs = Math.ceil(windowMs);
-  const quantumMs = limit <= capacity ? 0 : Math.ceil(wholeWindowMs / (capacity - 1));
   const rest = Math.floor(configured.limit) - limit * cost;
-  return { limit, windowMs: wholeWindowMs, cost, rest, quantumMs };
+  return { limit, windowMs: wholeWindowMs, cost, rest, isGrouped: limit > capacity };
 }
 
 /** Admissions that a limit is good for. */
@@ -138,22 +143,18 @@ function take(log: SlidingLog, rule: SlidingWindowRule, atMs: number): void {
   assert(log.total < rule.limit, 'only an admission that was peeked is committed');
   // A clock that went back must not write a stamp older than the newest: the log is in order.
   const stampMs = log.length === 0 ? Math.ceil(atMs) : Math.max(Math.ceil(atMs), log.newestMs);
-  if (isSameEntry(log, rule, stampMs)) log.mergeIntoNewest(stampMs);
-  else log.append(stampMs);
+  if (rule.isGrouped && log.length > 0 && stampMs === log.newestMs) {
+    log.mergeIntoNewest(stampMs);
+    return;
+  }
+  if (rule.isGrouped && log.length === log.capacity) log.mergeClosest();
+  log.append(stampMs);
 }
 
 function describeRest(log: SlidingLog, rule: SlidingWindowRule, decision: RateDecision): void {
   const left = Math.max(0, rule.limit - log.total);
   decision.admissionsLeft = left;
   decision.remaining = left * rule.cost + rule.rest;
-}
-
-/** A grouped log never runs out of entries; should it, the newest one takes the admission in. */
-function isSameEntry(log: SlidingLog, rule: SlidingWindowRule, stampMs: number): boolean {
-  if (log.length === 0 || rule.quantumMs === 0) return false;
-  if (log.length === log.capacity) return true;
-  const quantum = rule.quantumMs;
-  return Math.floor(stampMs / quantum) === Math.floor(log.newestMs / quantum);
 }
 
 /** Amortised constant: an entry is dropped once; at most `capacity` entries in one call. */

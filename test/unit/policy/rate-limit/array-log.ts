@@ -47,6 +47,17 @@ export class ArrayLog implements SlidingLog {
     this.newestMs = stampMs;
   }
 
+  mergeClosest(): void {
+    let closest = 1;
+    const distance = (at: number) =>
+      ((this.groups[at + 1]?.stamp ?? 0) - (this.groups[at - 1]?.stamp ?? 0)) | 0;
+    for (let at = 1; at < this.length - 1; at += 1)
+      if (distance(at) < distance(closest)) closest = at;
+    const [gone] = this.groups.splice(closest, 1);
+    const into = this.groups[closest];
+    if (into !== undefined) into.count += gone?.count ?? 0;
+  }
+
   takeOut(stampMs: number, count: number): number {
     const at = this.groups.findIndex((group) => ((group.stamp - (stampMs | 0)) | 0) >= 0);
     const group = this.groups[at];

@@ -1,0 +1,95 @@
+import { afterEach, expect, it } from 'vitest';
+import { aConfig } from '../support/configs.js';
+import { eventually } from '../support/eventually.js';
+import { FakeUpstream } from '../support/fake-upstream.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+
+let upstream: FakeUpstream | undefined;
+let gateway: GatewayProcess | undefined;
+
+afterEach(async () => {
+  await gateway?.stop();
+  await upstream?.close();
+});
+
+async function start(rateLimit: unknown, top: object = {}): Promise<GatewayProcess> {
+  upstream = await FakeUpstream.start();
+  const overrides = { route: { rateLimit }, top: { logging: { accessLog: false }, ...top } };
+  gateway = await GatewayProcess.start(aConfig([upstream.url], overrides));
+  return gateway;
+}
+
+/** The limits of /stats by name. */
+async function limitsOf(one: GatewayProcess): Promise<Record<string, Record<string, unknown>>> {
+  const { limits } = (await one.stats()) as { limits: Record<string, unknown>[] };
+  return Object.fromEntries(limits.map((limit) => [String(limit['limit']), limit]));
+}
+
+it('counts against several limits, reports all policies and the tightest, and refuses by each', async () => {
+  const one = await start([
+    { limit: 5, window: '1h' },
+    { limit: 4, window: '1h', key: ['clientIp', 'header:x-tenant'], cost: 2 },
+    { name: 'watched', limit: 1, window: '1h', key: 'route', mode: 'shadow' },
+  ]);
+  const get = (tenant: string) => fetch(`${one.url}/`, { headers: { 'x-tenant': tenant } });
+  const first = await get('a');
+  expect(first.headers.get('ratelimit-policy')).toBe('"all";q=5;w=3600, "all-2";q=4;w=3600');
+  expect(first.headers.get('ratelimit')).toMatch(/^"all-2";r=2;t=360[01]$/);
+  expect((await get('a')).status).toBe(200);
+  const refused = await get('a');
+  expect(refused.status).toBe(429);
+  expect(refused.headers.get('ratelimit')).toMatch(/^"all-2";r=0;t=3(599|60[01])$/);
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3590);
+  // Another tenant at the same address has its own second limit, and shares the first.
+  const statuses = [];
+  for (const tenant of ['b', 'c', 'd', 'e']) statuses.push((await get(tenant)).status);
+  expect(statuses).toEqual([200, 200, 200, 429]);
+  const limits = await limitsOf(one);
+  expect(limits['all']).toMatchObject({ tracked_keys: 1, admitted: 5, refused: 1, route: 'all' });
+  expect(limits['all-2']).toMatchObject({ tracked_keys: 4, admitted: 5, refused: 1 });
+  expect(limits['watched']).toMatchObject({ admitted: 1, refused: 0, shadow_refused: 6 });
+});
+
+it('lets so many requests of a key be in flight and no more; each end makes room', async () => {
+  const one = await start({ maxInFlight: 2 }, { workers: 2 });
+  const waiting: (() => void)[] = [];
+  if (upstream === undefined) throw new Error('no upstream');
+  upstream.script = (_request, response) => {
+    waiting.push(() => response.end('late'));
+  };
+  const held = [fetch(one.url), fetch(one.url)];
+  await eventually('both are at the target', () => waiting.length === 2);
+  const refused = await fetch(one.url);
+  expect(refused.status).toBe(429);
+  expect(refused.headers.get('ratelimit-policy')).toBe('"all";q=2;qu="concurrent-requests"');
+  expect(refused.headers.get('ratelimit')).toBe('"all";r=0');
+  for (const answer of waiting) answer();
+  for (const reply of await Promise.all(held)) await reply.text();
+  upstream.script = (_request, response) => void response.end('soon');
+  await eventually('there is room again', async () => (await fetch(one.url)).status === 200);
+  await eventually('nobody holds a place', async () => {
+    return (await limitsOf(one))['all']?.['tracked_keys'] === 0;
+  });
+});
+
+it('grants admissions of a hot key in advance, and none beyond the limit', async () => {
+  const one = await start(
+    { limit: 400, window: '1h', key: 'route', algorithm: 'fixedWindow' },
+    { workers: 4 },
+  );
+  const statuses: number[] = [];
+  const client = async () => {
+    for (let count = 0; count < 60; count += 1) {
+      const reply = await fetch(one.url);
+      statuses.push(reply.status);
+      await reply.arrayBuffer();
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, client));
+  const admitted = statuses.filter((status) => status === 200).length;
+  expect(statuses).toHaveLength(960);
+  expect(admitted).toBe(400);
+  const { counters } = (await one.stats()) as { counters: Record<string, number> };
+  expect(counters['granted_admissions']).toBeGreaterThan(0);
+  expect((await limitsOf(one))['all']).toMatchObject({ admitted: 400 });
+});
