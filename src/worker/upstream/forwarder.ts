@@ -8,7 +8,6 @@
  * longer or unknown one streams, and the client is slowed down to the target's pace.
  */
 import { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
 import { assert, defined } from '../../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../../base/gateway-error.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
@@ -18,8 +17,7 @@ import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import { rewritePath } from '../worker-route.js';
-import { buildForwardedFields } from './forwarded-fields.js';
-import { buildReplyFields } from './reply-fields.js';
+import type { ReplyFieldBlock } from './reply-fields.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 import { UpstreamConnections } from './upstream-connections.js';
 import { isConnectionLoss, upstreamProblem } from './upstream-error.js';
@@ -84,28 +82,21 @@ export class Forwarder implements TryListener {
     const { route } = exchange;
     assert(route !== null && exchange.isAdmitted, 'only an admitted exchange is forwarded');
     const connections = this.connectionsTo(exchange.targetIndex);
-    const connection = isFresh ? connections.acquireFresh() : connections.acquire();
     const target = defined(config.targets[exchange.targetIndex], 'the target');
     const body = this.bodyOf(exchange);
+    const connection = isFresh ? connections.acquireFresh(body) : connections.acquire(body);
     const attempt = new UpstreamTry(exchange, this, connections, connection);
     exchange.currentTry = attempt;
-    const isPeerTrusted = trustedProxies.includes(exchange.peer);
-    const headers = buildForwardedFields(exchange, isPeerTrusted, target.authority);
-    if (body instanceof Readable && exchange.bodyBytes > 0) {
-      headers.push('content-length', String(exchange.bodyBytes));
-    }
     const nowMs = this.parts.nowMs();
     exchange.activeMs = nowMs;
     wheel.set(exchange.deadline, nowMs + route.upstream.timeouts.responseMs);
     attempt.send({
+      exchange,
       path: rewritePath(route, exchange.path) + exchange.query,
-      method: exchange.method as Dispatcher.HttpMethod,
-      headers,
+      authority: target.authority,
+      isPeerTrusted: trustedProxies.includes(exchange.peer),
       body,
-      // Without this, HEAD and bodies on DELETE or OPTIONS would cost the connection.
-      reset: false,
-      ...(target.tls ? { servername: connections.servername } : {}),
-    } as Dispatcher.DispatchOptions);
+    });
   }
 
   private connectionsTo(targetIndex: number): UpstreamConnections {
@@ -150,8 +141,7 @@ export class Forwarder implements TryListener {
     this.parts.replies.giveWindow(exchange, credit);
   }
 
-  onHead(exchange: Exchange, status: number, rawFields: Buffer[]): void {
-    const { fields, bodyBytes } = buildReplyFields(rawFields);
+  onHead(exchange: Exchange, status: number, { fields, bodyBytes }: ReplyFieldBlock): void {
     exchange.status = status;
     exchange.replyFields = fields;
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';

@@ -44,13 +44,17 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
   return block;
 }
 
-const FIELD_KEPT = 0;
-const FIELD_DROPPED = 1;
-const FIELD_LENGTH = 2;
-const FIELD_CONNECTION = 3;
+export const FIELD_KEPT = 0;
+export const FIELD_DROPPED = 1;
+export const FIELD_LENGTH = 2;
+export const FIELD_CONNECTION = 3;
+// Dropped too, but the lean connection reads them.
+export const FIELD_KEEP_ALIVE = 4;
+export const FIELD_PROXY_CONNECTION = 5;
+export const FIELD_CODING = 6;
 
 // Only a name of one of these lengths is looked at more closely.
-function classOf(name: string): number {
+export function classOf(name: string): number {
   switch (name.length) {
     case 2:
       return name.toLowerCase() === 'te' ? FIELD_DROPPED : FIELD_KEPT;
@@ -60,7 +64,7 @@ function classOf(name: string): number {
       return isOneOf(name, 'trailer', 'upgrade');
     case 10:
       if (name.toLowerCase() === 'connection') return FIELD_CONNECTION;
-      return name.toLowerCase() === 'keep-alive' ? FIELD_DROPPED : FIELD_KEPT;
+      return name.toLowerCase() === 'keep-alive' ? FIELD_KEEP_ALIVE : FIELD_KEPT;
     case 12:
       return name.toLowerCase() === 'x-request-id' ? FIELD_DROPPED : FIELD_KEPT;
     case 14:
@@ -68,9 +72,9 @@ function classOf(name: string): number {
     case 15:
       return name.toLowerCase() === 'x-response-time' ? FIELD_DROPPED : FIELD_KEPT;
     case 16:
-      return name.toLowerCase() === 'proxy-connection' ? FIELD_DROPPED : FIELD_KEPT;
+      return name.toLowerCase() === 'proxy-connection' ? FIELD_PROXY_CONNECTION : FIELD_KEPT;
     case 17:
-      return name.toLowerCase() === 'transfer-encoding' ? FIELD_DROPPED : FIELD_KEPT;
+      return name.toLowerCase() === 'transfer-encoding' ? FIELD_CODING : FIELD_KEPT;
     default:
       return FIELD_KEPT;
   }
@@ -82,7 +86,7 @@ function isOneOf(name: string, one: string, other: string): number {
 }
 
 /** True when Connection lists more than what stands for the connection itself. */
-function namesFields(connection: string): boolean {
+export function namesFields(connection: string): boolean {
   if (connection === '') return false;
   return connection
     .toLowerCase()
@@ -90,7 +94,8 @@ function namesFields(connection: string): boolean {
     .some((token) => !['', 'close', 'keep-alive'].includes(token.trim()));
 }
 
-function withoutNamed(fields: string, connection: string): string {
+/** The fields less those that Connection lists. */
+export function withoutNamed(fields: string, connection: string): string {
   const named = new Set(
     connection
       .toLowerCase()

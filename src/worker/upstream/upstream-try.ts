@@ -1,18 +1,23 @@
 /**
- * One try of one exchange at one target: the only place that speaks undici's handler interface.
+ * One try of one exchange at one target: what either transport tells, as the pipeline hears it.
  *
- * Thread: worker. Owns its connection until the try has ended. The legacy handler is used since it
- * gives the raw header buffers without a detour; a move to another interface stays in this file.
+ * Thread: worker. Owns its connection until the try has ended. undici's legacy handler is used
+ * since it gives the raw header buffers without a detour; a move to another one stays in this file.
  *
  * Invariant: after the end (complete, error or abort) the listener hears nothing more.
  */
-import type { Dispatcher } from 'undici';
 import type { Exchange } from '../exchange.js';
-import type { UpstreamConnection, UpstreamConnections } from './upstream-connections.js';
+import { buildReplyFields, type ReplyFieldBlock } from './reply-fields.js';
+import type { UpstreamConnections } from './upstream-connections.js';
+import type {
+  TransportHandler,
+  UpstreamConnection,
+  UpstreamRequest,
+} from './upstream-transport.js';
 
-/** What the pipeline hears of a try. Buffers are valid inside the call only. */
+/** What the pipeline hears of a try. Heads and buffers are valid inside the call only. */
 export interface TryListener {
-  onHead(exchange: Exchange, status: number, rawFields: Buffer[]): void;
+  onHead(exchange: Exchange, status: number, block: ReplyFieldBlock): void;
   /** False: stop until resume(). */
   onBody(exchange: Exchange, chunk: Buffer): boolean;
   onComplete(exchange: Exchange): void;
@@ -24,14 +29,15 @@ class TryAbortedError extends Error {
   readonly code = 'UND_ERR_ABORTED';
 }
 
-export class UpstreamTry implements Dispatcher.DispatchHandler {
+export class UpstreamTry implements TransportHandler {
   /** Some byte of a reply came. */
   hasBegun = false;
   /** The connection had served others before: it may have been closed meanwhile. */
-  readonly isReused: boolean;
+  isReused: boolean;
 
   private isDetached = false;
   private isReleased = false;
+  private request: UpstreamRequest | null = null;
   private abortNow: ((reason: Error) => void) | null = null;
   private resumeNow: (() => void) | null = null;
 
@@ -39,14 +45,15 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
     private readonly exchange: Exchange,
     private readonly listener: TryListener,
     private readonly connections: UpstreamConnections,
-    private readonly connection: UpstreamConnection,
+    private connection: UpstreamConnection,
   ) {
     this.isReused = connection.served > 0;
   }
 
   /** Sends the request. Every failure, at once or later, comes as onFailure. */
-  send(options: Dispatcher.DispatchOptions): void {
-    this.connection.client.dispatch(options, this);
+  send(request: UpstreamRequest): void {
+    this.request = request;
+    this.connection.send(request, this);
   }
 
   /** Ends the try; the listener hears nothing more of it. */
@@ -80,10 +87,14 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
   onHeaders(status: number, rawFields: Buffer[], resume: () => void): boolean {
     // Interim replies end here: the listener cannot send them.
     if (status < 200) return true;
+    this.onReplyHead(status, buildReplyFields(rawFields), resume);
+    return true;
+  }
+
+  onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void {
     this.hasBegun = true;
     this.resumeNow = resume;
-    if (!this.isDetached) this.listener.onHead(this.exchange, status, rawFields);
-    return true;
+    if (!this.isDetached) this.listener.onHead(this.exchange, status, block);
   }
 
   onData(chunk: Buffer): boolean {
@@ -104,10 +115,23 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
     this.listener.onFailure(this.exchange, error, this.hasBegun);
   }
 
+  onUnsent(): void {
+    const { request } = this;
+    if (request === null || this.isDetached) {
+      this.release();
+      return;
+    }
+    this.connections.release(this.connection);
+    this.connection = this.connections.acquireFresh(request.body);
+    this.isReused = false;
+    this.send(request);
+  }
+
   private release(): void {
     if (this.isReleased) return;
     this.isReleased = true;
     this.abortNow = null;
+    this.resumeNow = null;
     this.connections.release(this.connection);
   }
 }
