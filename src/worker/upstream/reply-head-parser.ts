@@ -96,8 +96,8 @@ let keepAlive = '';
  * good, else what is wrong with it; `head` holds nothing of use then.
  */
 export function parseReplyHead(text: string, end: number, head: ReplyHead): string {
-  const isOld = text.startsWith('HTTP/1.0 ');
-  if (!isOld && !text.startsWith('HTTP/1.1 ')) return 'bad version';
+  const isOld = !text.startsWith('HTTP/1.1 ');
+  if (isOld && !text.startsWith('HTTP/1.0 ')) return 'bad version';
   const status = readStatus(text);
   if (status < 100) return 'bad status code';
   const afterStatus = text.charCodeAt(STATUS_AT + 3);
@@ -128,7 +128,7 @@ function parseFields(text: string, start: number, end: number, head: ReplyHead):
     const lineEnd = skipValue(text, nameEnd + 1, end);
     if (!isLineEnd(text, lineEnd)) return 'bad field value';
     if (++count > HEAD_FIELDS_MAX) return 'too many fields';
-    const kind = mayMatter(text, at, nameEnd) ? classOf(text.slice(at, nameEnd)) : FIELD_KEPT;
+    const kind = classOf(text, at, nameEnd);
     const isAsWritten = kind === FIELD_KEPT && isPlainLine(text, nameEnd, lineEnd);
     if (isAsWritten && runStart === -1) runStart = at - 2;
     if (!isAsWritten) {
@@ -212,28 +212,6 @@ function readLength(value: string): number {
   return bytes;
 }
 
-/** First letters (a bit each, a = 1) of the names that matter, by their length. */
-const FIRST_LETTERS: Int32Array = firstLetters([
-  ['te', 'date', 'trailer', 'upgrade', 'connection', 'keep-alive', 'x-request-id'],
-  ['content-length', 'x-response-time', 'proxy-connection', 'transfer-encoding'],
-]);
-
-function firstLetters(names: readonly (readonly string[])[]): Int32Array {
-  const letters = new Int32Array(32);
-  for (const name of names.flat()) {
-    letters[name.length] = (letters[name.length] ?? 0) | (1 << (name.charCodeAt(0) - 97));
-  }
-  return letters;
-}
-
-/** False: classOf() would say that the field is kept. Spares most names a slice. */
-function mayMatter(text: string, start: number, end: number): boolean {
-  const letters = FIRST_LETTERS[end - start];
-  if (letters === undefined || letters === 0) return false;
-  const letter = (text.charCodeAt(start) | 0x20) - 97;
-  return letter >= 0 && letter < 26 && (letters & (1 << letter)) !== 0;
-}
-
 /** The value follows after exactly one space and has none behind it. */
 function isPlainLine(text: string, colon: number, lineEnd: number): boolean {
   if (text.charCodeAt(colon + 1) !== SPACE) return false;
@@ -292,6 +270,6 @@ export function isTrailerLine(line: string): boolean {
   const nameEnd = skipToken(line, 0, end);
   if (nameEnd === 0 || line.charCodeAt(nameEnd) !== COLON) return false;
   if (skipValue(line, nameEnd + 1, end) !== end || !isLineEnd(line, end)) return false;
-  const kind = classOf(line.slice(0, nameEnd));
+  const kind = classOf(line, 0, nameEnd);
   return kind !== FIELD_LENGTH && kind !== FIELD_CODING;
 }
