@@ -107,6 +107,8 @@ export function withoutNamed(fields: string, connection: string): string {
       .split(',')
       .map((token) => token.trim()),
   );
+  // The block begins with a line end, so that its first piece is empty: it must stay.
+  named.delete('');
   return fields
     .split('\r\n')
     .filter((field) => !named.has(field.slice(0, field.indexOf(':')).toLowerCase()))

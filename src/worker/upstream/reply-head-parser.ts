@@ -135,6 +135,16 @@ function parseFields(text: string, start: number, end: number, head: ReplyHead):
       if (runStart !== -1) head.fields += text.slice(runStart, at - 2);
       runStart = -1;
       const value = trimValue(text, nameEnd + 1, lineEnd);
+      if (kind === FIELD_LENGTH && text.charCodeAt(lineEnd - 1) <= SPACE) {
+        // llhttp takes spaces behind the digits, and no tab.
+        if (
+          text
+            .slice(nameEnd + 1, lineEnd)
+            .trimStart()
+            .includes('\t')
+        )
+          return 'bad framing';
+      }
       if (kind === FIELD_KEPT) head.fields += `\r\n${text.slice(at, nameEnd)}: ${value}`;
       else if (kind !== FIELD_DROPPED && !takeField(kind, value, head)) return 'bad framing';
     }

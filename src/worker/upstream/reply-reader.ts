@@ -157,6 +157,7 @@ export class ReplyReader {
 
   private passInterim(next: number, end: number): number {
     if (this.head.status === 101) return this.refuse('an upgrade that nobody asked for', end);
+    if (!this.head.isPersistent) return this.refuse('an interim reply that closes', end);
     this.interimCount++;
     if (this.interimCount > INTERIM_REPLIES_MAX) {
       return this.refuse('too many interim replies', end);
