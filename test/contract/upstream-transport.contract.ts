@@ -406,22 +406,27 @@ describe.each(TRANSPORTS)('%s', (transport) => {
     expect(origin.connections.length).toBe(2);
   });
 
-  it('does not give a reply that follows at once to the next request', async () => {
-    const rig = rigFor(transport);
-    let count = 0;
-    origin.script = (socket) => {
-      socket.write(PLAIN);
-      // In a packet of its own, which is there before the next request is written.
-      if (count++ === 0) socket.write(`${OK}Content-Length: 6\r\n\r\npoison`);
-    };
-    const first = rig.send();
-    // In the very call that ends the first one.
-    const second = new Promise<Probe>((resolve) => {
-      first.onPiece = () => queueMicrotask(() => resolve(rig.exchange()));
-    });
-    expectOutcome(await second, GOOD);
-    expectOutcome(first, GOOD);
-  });
+  // undici writes again in the turn in which the reply ended, before the socket was read again.
+  const rests = it.skipIf(transport === 'undici');
+  rests.each(['GET', 'POST'])(
+    'does not give a reply that follows at once to a %s',
+    async (method) => {
+      const rig = rigFor(transport);
+      const first = rig.send();
+      // In the very turn that ends the first one: before a byte of the second can be on its way.
+      const second = new Promise<Probe>((resolve) => {
+        first.onPiece = () => {
+          origin.connections[0]?.socket.write(`${OK}Content-Length: 6\r\n\r\npoison`);
+          queueMicrotask(() => resolve(rig.exchange({ method })));
+        };
+      });
+      // Whatever its method: nothing of it was written, so that it may go elsewhere.
+      expectOutcome(await second, GOOD);
+      expectOutcome(first, GOOD);
+      expect(origin.requests.length).toBe(2);
+      expect(origin.connections.length).toBe(2);
+    },
+  );
 
   it('makes 1000 exchanges on one connection', async () => {
     const rig = rigFor(transport);
