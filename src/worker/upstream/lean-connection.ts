@@ -132,7 +132,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
     try {
       handler.onConnect(this.abortNow);
     } catch (error) {
-      // Nobody wants the reply any more; nothing was written, so the connection is as good as it was.
+      // Nobody wants the reply any more. Nothing was written: the connection is as good as before.
       this.handler = null;
       handler.onError(error as Error);
       return;

@@ -15,7 +15,7 @@ export interface ReplyFieldBlock {
 
 const block: ReplyFieldBlock = { fields: '', bodyBytes: -1 };
 
-/** Reads undici's raw fields (names and values in turn). The result is valid until the next call. */
+/** Reads undici's raw fields, names and values in turn. The result is valid until the next call. */
 export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock {
   block.fields = '';
   block.bodyBytes = -1;
