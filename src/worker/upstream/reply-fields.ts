@@ -2,7 +2,7 @@
  * The field block of a reply: the target's fields, less those of one connection, plus ours.
  *
  * Thread: worker. RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
- * stay what they are: latin-1 in, latin-1 out; undici has refused CR, LF and NUL.
+ * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
 
 /** A reply's fields as the record takes them. */

@@ -135,16 +135,7 @@ function parseFields(text: string, start: number, end: number, head: ReplyHead):
       if (runStart !== -1) head.fields += text.slice(runStart, at - 2);
       runStart = -1;
       const value = trimValue(text, nameEnd + 1, lineEnd);
-      if (kind === FIELD_LENGTH && text.charCodeAt(lineEnd - 1) <= SPACE) {
-        // llhttp takes spaces behind the digits, and no tab.
-        if (
-          text
-            .slice(nameEnd + 1, lineEnd)
-            .trimStart()
-            .includes('\t')
-        )
-          return 'bad framing';
-      }
+      if (kind === FIELD_LENGTH && hasTabBehind(text, lineEnd)) return 'bad framing';
       if (kind === FIELD_KEPT) head.fields += `\r\n${text.slice(at, nameEnd)}: ${value}`;
       else if (kind !== FIELD_DROPPED && !takeField(kind, value, head)) return 'bad framing';
     }
@@ -235,6 +226,13 @@ function trimValue(text: string, start: number, end: number): string {
   while (from < to && isBlank(text.charCodeAt(from))) from++;
   while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
   return text.slice(from, to);
+}
+
+/** llhttp takes spaces behind the digits of a length, and no tab. */
+function hasTabBehind(text: string, lineEnd: number): boolean {
+  let at = lineEnd - 1;
+  while (text.charCodeAt(at) === SPACE) at--;
+  return text.charCodeAt(at) === TAB;
 }
 
 function isBlank(code: number): boolean {
