@@ -97,8 +97,10 @@ describe('health checks', () => {
     await untilState(0, 'available');
     // Turns that were given in advance while it was away are still used, or void after a second.
     await eventually('it takes its part again', async () => (await getMany(10))[0] === 5);
-    const logged = gateway?.find('target health changed') ?? [];
-    expect(logged.map((record) => [record['healthy'], record['reason']])).toEqual([
+    const changes = () => gateway?.find('target health changed') ?? [];
+    // Lines are written in batches, a moment after what they tell of.
+    await eventually('both changes are logged', () => changes().length >= 2);
+    expect(changes().map((record) => [record['healthy'], record['reason']])).toEqual([
       [false, 'unexpectedStatus'],
       [true, 'passed'],
     ]);
