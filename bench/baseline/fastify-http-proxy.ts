@@ -4,35 +4,13 @@
  * The same file is the contender and, when Node runs it, the proxy: `node FILE PORT ORIGIN`.
  */
 import { fileURLToPath } from 'node:url';
-import { type Contender, HOST } from '../gateway/contender.js';
-import { findFreePort, readPackageVersion } from '../support/environment.js';
+import { HOST } from '../gateway/contender.js';
+import { nodeProxyContender } from './node-proxy.js';
 
 const THIS_FILE = fileURLToPath(import.meta.url);
 const PACKAGE = '@fastify/http-proxy';
 
-export const fastifyHttpProxy: Contender = {
-  name: 'fastify',
-  abilities: [],
-
-  missing() {
-    return readPackageVersion(PACKAGE) === '' ? `${PACKAGE} is not installed` : '';
-  },
-
-  version() {
-    return `${PACKAGE} ${readPackageVersion(PACKAGE)} on Node ${process.version}`;
-  },
-
-  async plan({ originPorts }) {
-    const port = await findFreePort();
-    const origin = `http://${HOST}:${originPorts[0]}`;
-    return {
-      port,
-      command: [process.execPath, THIS_FILE, String(port), origin],
-      environment: { NODE_ENV: 'production' },
-      nameThreads: async () => (thread) => (thread.tid === thread.pid ? 'main' : 'V8 and libuv'),
-    };
-  },
-};
+export const fastifyHttpProxy = nodeProxyContender('fastify', PACKAGE, THIS_FILE);
 
 async function serve(port: number, origin: string): Promise<void> {
   const { default: fastify } = await import('fastify');

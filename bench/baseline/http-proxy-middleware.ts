@@ -6,8 +6,8 @@
  */
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { type Contender, HOST } from '../gateway/contender.js';
-import { findFreePort, readPackageVersion } from '../support/environment.js';
+import { HOST } from '../gateway/contender.js';
+import { nodeProxyContender } from './node-proxy.js';
 
 const THIS_FILE = fileURLToPath(import.meta.url);
 const PACKAGE = 'http-proxy-middleware';
@@ -21,29 +21,7 @@ interface ProxyMiddlewareModule {
   }): (request: IncomingMessage, response: ServerResponse, next: () => void) => Promise<void>;
 }
 
-export const httpProxyMiddleware: Contender = {
-  name: PACKAGE,
-  abilities: [],
-
-  missing() {
-    return readPackageVersion(PACKAGE) === '' ? `${PACKAGE} is not installed` : '';
-  },
-
-  version() {
-    return `${PACKAGE} ${readPackageVersion(PACKAGE)} on Node ${process.version}`;
-  },
-
-  async plan({ originPorts }) {
-    const port = await findFreePort();
-    const origin = `http://${HOST}:${originPorts[0]}`;
-    return {
-      port,
-      command: [process.execPath, THIS_FILE, String(port), origin],
-      environment: { NODE_ENV: 'production' },
-      nameThreads: async () => (thread) => (thread.tid === thread.pid ? 'main' : 'V8 and libuv'),
-    };
-  },
-};
+export const httpProxyMiddleware = nodeProxyContender(PACKAGE, PACKAGE, THIS_FILE);
 
 async function serve(port: number, target: string): Promise<void> {
   // A name that the compiler does not follow.

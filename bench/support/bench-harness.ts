@@ -125,14 +125,3 @@ export function summarise(taken: {
 export function fold(checksum: number, value: number): number {
   return (Math.imul(checksum, 31) + (value | 0)) | 0;
 }
-
-/** A small seeded generator (mulberry32), so that every run does the same work. */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

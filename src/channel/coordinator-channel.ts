@@ -63,7 +63,6 @@ export class CoordinatorWorkerEnd {
     outcome: 0,
     upstreamIndex: 0,
     inFlightTicket: 0,
-    latencyMs: 0,
   };
   /** For each target the flush in which its last tell was a plain success; -1: it was not. */
   private readonly successFlush: Int32Array;
@@ -126,7 +125,6 @@ export class CoordinatorWorkerEnd {
     told.outcome = outcome;
     told.upstreamIndex = upstreamIndex;
     told.inFlightTicket = 0;
-    told.latencyMs = 0;
     this.tell(told);
   }
 
@@ -156,7 +154,6 @@ export class CoordinatorWorkerEnd {
     told.outcome = OUTCOME_CANCELLED;
     told.upstreamIndex = 0;
     told.inFlightTicket = ticket;
-    told.latencyMs = 0;
     this.mustWake = true;
     if (this.queue.length > 0 || !this.writeTell(told)) this.queue.push(told);
   }
@@ -241,7 +238,6 @@ export class CoordinatorWorkerEnd {
     told.outcome = OUTCOME_CANCELLED;
     told.upstreamIndex = reply.upstreamIndex;
     told.inFlightTicket = reply.inFlightTicket;
-    told.latencyMs = 0;
     this.tell(told);
     return reply.ticket !== 0 || reply.inFlightTicket !== 0;
   }

@@ -12,7 +12,7 @@
  *     4     upstream index         outcome                 ticket, 0: none
  *     5     tried mask             upstream index          limiter of the next two, -1: none
  *     6     flags                  in-flight ticket        remaining
- *     7     balance hash           latency ms              reset ms
+ *     7     balance hash                                   reset ms
  *     8     preferred target                               retry after ms
  *     9     limit count (0..4)                             grant count
  *     10    limiter index     ┐                            (free)
@@ -44,6 +44,9 @@ export const OUTCOME_CANCELLED = 3;
 export const OUTCOME_5XX = 4;
 /** The outcome without what was added to it. */
 export const OUTCOME_MASK = 3;
+
+/** Limits of fewer admissions are never granted in advance: they are exact to the last one. */
+export const KEY_GRANT_LIMIT_MIN = 200;
 
 /** No other ask for the upstream is to bring a grant, and the worker's is used up, or half so. */
 export const ASK_WANTS_GRANT = 1;
@@ -196,9 +199,6 @@ export class TellView extends SlotView {
   get inFlightTicket(): number {
     return this.at(6);
   }
-  get latencyMs(): number {
-    return this.at(7);
-  }
 }
 
 export class ReplyView extends SlotView {
@@ -321,7 +321,6 @@ export interface TellFields {
   outcome: number;
   upstreamIndex: number;
   inFlightTicket: number;
-  latencyMs: number;
 }
 
 export function writeTell(
@@ -337,7 +336,6 @@ export function writeTell(
   words[base + 4] = tell.outcome;
   words[base + 5] = tell.upstreamIndex;
   words[base + 6] = tell.inFlightTicket;
-  words[base + 7] = tell.latencyMs;
 }
 
 export function writeReply(

@@ -154,10 +154,6 @@ export class TargetStateView {
     return breakerCauseName(this.word(targetIndex, CAUSE_WORD));
   }
 
-  isProbedOf(targetIndex: number): boolean {
-    return this.word(targetIndex, PROBED_WORD) === 1;
-  }
-
   checkFailureOf(targetIndex: number): CheckResultName {
     return checkResultName(this.word(targetIndex, CHECK_FAILURE_WORD));
   }

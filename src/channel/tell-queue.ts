@@ -12,7 +12,7 @@ import type { TellFields } from './coordinator-records.js';
 
 export const PLAIN_TELLS_MAX = 16_384;
 
-const TELL_WORDS = 6;
+const TELL_WORDS = 5;
 const FIRST_CAPACITY = 64;
 
 export class TellQueue {
@@ -42,7 +42,6 @@ export class TellQueue {
     this.words[at + 2] = tell.outcome;
     this.words[at + 3] = tell.upstreamIndex;
     this.words[at + 4] = tell.inFlightTicket;
-    this.words[at + 5] = tell.latencyMs;
     this.count += 1;
   }
 
@@ -55,7 +54,6 @@ export class TellQueue {
     tell.outcome = this.words[at + 2] as number;
     tell.upstreamIndex = this.words[at + 3] as number;
     tell.inFlightTicket = this.words[at + 4] as number;
-    tell.latencyMs = this.words[at + 5] as number;
     this.head = (this.head + 1) % (this.words.length / TELL_WORDS);
     this.count -= 1;
   }

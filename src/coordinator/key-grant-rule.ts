@@ -5,11 +5,10 @@
  * given back, so they come only out of large limits of which plenty is left, and only for a short
  * time. A small limit is exact to the last request, whichever worker asks.
  */
+import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import { admissionsOf } from '../policy/rate-limit/sliding-window.js';
 
-/** Limits below this are never granted in advance. */
-export const KEY_GRANT_LIMIT_MIN = 200;
 /** Longest validity; a window is at most so many times as long. */
 export const KEY_GRANT_VALID_MS_MAX = 100;
 const WINDOW_PARTS = 200;

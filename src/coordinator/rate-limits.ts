@@ -173,11 +173,6 @@ export class RateLimits implements RowGauge {
     return this.gauge.retryAfterMs;
   }
 
-  /** Places that requests hold under limits on those in flight. */
-  get placesHeld(): number {
-    return this.ledger.heldCount;
-  }
-
   private begin(ask: AskView): void {
     this.caseCount = ask.limitCount;
     assert(this.caseCount <= this.cases.length, 'an ask has four limits at most');

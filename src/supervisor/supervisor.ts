@@ -88,7 +88,7 @@ export class Supervisor {
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
   }
 
-  /** True while the coordinator lives and some lane is served. */
+  /** True while some lane is served; a coordinator that is being replaced is no reason to go. */
   get isReady(): boolean {
     return !this.isStopping && this.options.dispatcher.servedLanes > 0;
   }

@@ -200,7 +200,6 @@ export class CoordinatorClient implements ReplyHandler {
     this.fields.preferredTarget = exchange.preferredTarget;
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
     exchange.askId = this.fields.askId;
-    exchange.askFlags = this.fields.flags;
     this.waiting.set(exchange.askId, exchange);
     return ASK_PENDING;
   }
@@ -287,10 +286,6 @@ export class CoordinatorClient implements ReplyHandler {
   flush(): boolean {
     if (this.keyGrants.openCount > 0) this.keyGrants.giveBackVoid(this.nowMs());
     return this.end.flush();
-  }
-
-  get pendingAsks(): number {
-    return this.waiting.size;
   }
 }
 

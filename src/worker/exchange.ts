@@ -74,7 +74,6 @@ export class Exchange {
   inFlightTicket = 0;
   /** The ask that waits for its reply; -1: none. */
   askId = -1;
-  askFlags = 0;
   /** The target of the last admission; once a reply goes to the client, that of the reply. */
   targetIndex = -1;
   ticket = 0;

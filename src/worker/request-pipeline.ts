@@ -79,10 +79,6 @@ export class RequestPipeline {
 
   constructor(private readonly parts: PipelineParts) {}
 
-  get inFlight(): number {
-    return this.exchanges.size;
-  }
-
   /** The exchange of a record, or undefined when it has finished. */
   find(index: number, generation: number): Exchange | undefined {
     const exchange = this.exchanges.get(index);
@@ -110,8 +106,7 @@ export class RequestPipeline {
       while (this.runPhase(exchange) === 'next') exchange.phase++;
     } catch (error) {
       // No request goes on unchecked because a check broke.
-      this.parts.onError(error);
-      this.refuse(exchange, PROBLEMS.internal, 'The gateway made a mistake.');
+      this.breakOff(exchange, error);
     }
   }
 

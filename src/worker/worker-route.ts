@@ -5,6 +5,7 @@
  * Thread: worker.
  */
 import { defined } from '../base/assert.js';
+import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
 import type {
   CompiledConfig,
   CompiledLimiter,
@@ -14,9 +15,6 @@ import type {
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
 
 import { policyField } from './rate-limit-fields.js';
-
-/** Smaller limits are never granted in advance. */
-const KEY_GRANT_LIMIT_MIN = 200;
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;

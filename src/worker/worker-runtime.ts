@@ -139,10 +139,6 @@ export class WorkerRuntime implements RecordHandler {
     );
   }
 
-  get inFlight(): number {
-    return this.pipeline.inFlight;
-  }
-
   /** The acceptor or the coordinator rang. */
   onDoorbell(): void {
     this.turn();

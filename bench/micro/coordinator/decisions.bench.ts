@@ -15,7 +15,8 @@ import { compileConfig } from '../../../src/config/compile-config.js';
 import type { RateLimitConfig } from '../../../src/config/gateway-config.js';
 import { Coordinator } from '../../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
-import { type Bench, fold, seededRandom } from '../../support/bench-harness.js';
+import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
+import { type Bench, fold } from '../../support/bench-harness.js';
 
 const LIMIT = 10;
 const WINDOW_MS = 60_000;

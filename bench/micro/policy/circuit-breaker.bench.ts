@@ -16,7 +16,8 @@ import {
   TICKET_NONE,
 } from '../../../src/policy/circuit-breaker/circuit-breaker.js';
 import { SUB_WINDOWS } from '../../../src/policy/circuit-breaker/rolling-counts.js';
-import { type Bench, fold, seededRandom } from '../../support/bench-harness.js';
+import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
+import { type Bench, fold } from '../../support/bench-harness.js';
 
 const RULE: BreakerRule = {
   failureThreshold: 5,

@@ -4,6 +4,8 @@
  *
  * Both are exact, so they must admit the same requests; the checksum says so.
  */
+
+import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
 import { RateDecision } from '../../../src/policy/rate-limit/rate-decision.js';
 import {
   commitSlidingWindow,
@@ -11,7 +13,7 @@ import {
   type SlidingLog,
   slidingWindowRule,
 } from '../../../src/policy/rate-limit/sliding-window.js';
-import { type Bench, fold, seededRandom } from '../../support/bench-harness.js';
+import { type Bench, fold } from '../../support/bench-harness.js';
 
 const LIMIT = 60;
 const WINDOW_MS = 60_000;

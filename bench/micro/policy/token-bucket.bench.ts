@@ -6,6 +6,8 @@
  * the same requests and name the same next token, and the checksum says so. At other rates only
  * the integer one stays exact.
  */
+
+import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
 import { RateDecision } from '../../../src/policy/rate-limit/rate-decision.js';
 import {
   commitTokenBucket,
@@ -14,7 +16,7 @@ import {
   type TokenBucketState,
   tokenBucketRule,
 } from '../../../src/policy/rate-limit/token-bucket.js';
-import { type Bench, fold, seededRandom } from '../../support/bench-harness.js';
+import { type Bench, fold } from '../../support/bench-harness.js';
 
 const LIMIT = 1000;
 const WINDOW_MS = 1000;

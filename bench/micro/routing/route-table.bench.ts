@@ -2,12 +2,14 @@
  * Question: what does finding the route of one request cost in a large table, against a list of
  * regular expressions that is walked until one fits?
  */
+
+import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
 import {
   ROUTE_NOT_FOUND,
   type RoutePattern,
   RouteTable,
 } from '../../../src/routing/route-table.js';
-import { type Bench, fold, seededRandom } from '../../support/bench-harness.js';
+import { type Bench, fold } from '../../support/bench-harness.js';
 
 const SEED = 4;
 const MISS_SHARE = 0.05;

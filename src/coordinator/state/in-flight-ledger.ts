@@ -78,11 +78,6 @@ export class InFlightLedger {
     return this.freeCount === 0;
   }
 
-  /** Places that are held. */
-  get heldCount(): number {
-    return this.free.length - this.freeCount;
-  }
-
   /** Begins an entry; its keys follow, then {@link seal}. */
   open(holder: PlaceHolder): number {
     assert(this.freeCount > 0, 'a full ledger is asked first');

@@ -3,6 +3,7 @@ import { Exchange } from '../../../src/worker/exchange.js';
 import { buildForwardedFields } from '../../../src/worker/upstream/forwarded-fields.js';
 import { RequestFields } from '../../../src/worker/upstream/request-fields.js';
 import { compileWorkerRoutes } from '../../../src/worker/worker-route.js';
+import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 
 const AUTHORITY = 'target:81';
@@ -22,22 +23,13 @@ function anExchange(
   exchange.fields = new RequestFields(parts);
   Object.assign(exchange, { peer, scheme: 'http', requestId: 'id-1' });
   const config = aCoordinatorConfig();
-  const route = {
-    index: 0,
-    name: 'r',
-    path: '/*',
-    methods: [],
-    upstreamIndex: 0,
-    authenticators: [],
-    limiterIndexes: [],
-    timeoutMs: 0,
-    onCoordinatorLost: 'wait' as const,
+  const route = aCompiledRoute({
     rewrite: {
       stripPrefix: '',
       setHeaders: rewrite.set ?? [],
       removeHeaders: rewrite.remove ?? [],
     },
-  };
+  });
   exchange.route = compileWorkerRoutes({ ...config, routes: [route] }, [])[0] ?? null;
   return exchange;
 }

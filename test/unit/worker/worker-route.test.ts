@@ -5,27 +5,12 @@ import {
   rewritePath,
   type WorkerRoute,
 } from '../../../src/worker/worker-route.js';
+import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
-
-function aRoute(wish: Partial<CompiledRoute>): CompiledRoute {
-  return {
-    index: 0,
-    name: 'r',
-    path: '/*',
-    methods: [],
-    upstreamIndex: 0,
-    authenticators: [],
-    limiterIndexes: [],
-    timeoutMs: 0,
-    onCoordinatorLost: 'wait',
-    rewrite: { stripPrefix: '', setHeaders: [], removeHeaders: [] },
-    ...wish,
-  };
-}
 
 function compile(...wishes: Partial<CompiledRoute>[]): WorkerRoute[] {
   const config = aCoordinatorConfig({ limiters: [{}, {}], targetCounts: [1, 1] });
-  const routes = wishes.map((wish, index) => aRoute({ ...wish, index }));
+  const routes = wishes.map((wish, index) => aCompiledRoute({ ...wish, index }));
   return compileWorkerRoutes({ ...config, routes }, []);
 }
 

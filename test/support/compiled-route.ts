@@ -1,0 +1,18 @@
+/** A route as the threads have it: defaults, overridden by what the test is about. */
+import type { CompiledRoute } from '../../src/config/compiled-config.js';
+
+export function aCompiledRoute(wish: Partial<CompiledRoute> = {}): CompiledRoute {
+  return {
+    index: 0,
+    name: 'r',
+    path: '/*',
+    methods: [],
+    upstreamIndex: 0,
+    authenticators: [],
+    limiterIndexes: [],
+    timeoutMs: 0,
+    onCoordinatorLost: 'wait',
+    rewrite: { stripPrefix: '', setHeaders: [], removeHeaders: [] },
+    ...wish,
+  };
+}
