@@ -49,6 +49,15 @@ import { compileWorkerRoutes } from './worker-route.js';
 /** Turns without work before the worker parks. */
 const EMPTY_TURNS_MAX = 1;
 
+/**
+ * Requests of one turn after which asks are published and replies read: in a burst the coordinator
+ * decides while the rest is still being read, and no ask waits for the end of a long turn.
+ */
+const HEADS_BETWEEN_ASKS = 32;
+
+/** What the deadlines' clock catches up in one tick, after the thread was held up. */
+const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
+
 const NO_BYTES = Buffer.alloc(0);
 
 export class WorkerRuntime implements RecordHandler {
@@ -61,6 +70,8 @@ export class WorkerRuntime implements RecordHandler {
   private readonly ticker: NodeJS.Timeout;
   private isScheduled = false;
   private emptyTurns = 0;
+  private headsRead = 0;
+  private deadlineClockMs = monotonicMs();
   private isStopped = false;
   private readonly onTurn = (): void => {
     this.isScheduled = false;
@@ -165,6 +176,8 @@ export class WorkerRuntime implements RecordHandler {
         isComplete: (flags & FLAG_END) !== 0,
         parts: requestHeadParts(consumer),
       });
+      this.headsRead += 1;
+      if (this.headsRead % HEADS_BETWEEN_ASKS === 0) this.exchangeWithCoordinator();
       return;
     }
     // Nobody: the exchange has finished, and this came too late for it.
@@ -224,8 +237,19 @@ export class WorkerRuntime implements RecordHandler {
     }
   }
 
+  private exchangeWithCoordinator(): void {
+    this.coordinator.flush();
+    this.coordinator.drain();
+  }
+
+  /**
+   * Replies first: who was answered has met the deadline. Time in which this thread was held up
+   * counts against nobody at once: others had no chance to be heard in it.
+   */
   private onTick(): void {
-    if (this.wheel.size > 0) this.wheel.advance(monotonicMs());
+    this.coordinator.drain();
+    this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
+    this.wheel.advance(this.deadlineClockMs);
   }
 }
 
