@@ -407,8 +407,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
   });
 
   // undici writes again in the turn in which the reply ended, before the socket was read again.
-  const rests = it.skipIf(transport === 'undici');
-  rests.each(['GET', 'POST'])(
+  it.each(transport === 'undici' ? [] : ['GET', 'POST'])(
     'does not give a reply that follows at once to a %s',
     async (method) => {
       const rig = rigFor(transport);

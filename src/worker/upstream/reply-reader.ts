@@ -21,8 +21,8 @@ import {
   ReplyHead,
 } from './reply-head-parser.js';
 
-/** Interim replies before the final one. */
-export const INTERIM_REPLIES_MAX = 8;
+/** Interim replies before the final one: a target that works for long may send one now and then. */
+export const INTERIM_REPLIES_MAX = 100;
 
 /** Nearly every head ends within so many bytes. */
 const HEAD_PEEK_BYTES = 2048;

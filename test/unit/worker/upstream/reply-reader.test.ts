@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildReplyFields } from '../../../../src/worker/upstream/reply-fields.js';
+import { INTERIM_REPLIES_MAX } from '../../../../src/worker/upstream/reply-reader.js';
 import {
   CHUNKED_FIELD as CHUNKED,
   HOSTILE_REPLIES,
@@ -168,10 +169,14 @@ describe('a reply that is refused', () => {
     expect(read(headOf(256)).verdict).toBe('broken');
   });
 
-  it('has more than eight interim replies before it', () => {
+  it('has more interim replies before it than there may be', () => {
     const interim = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
-    expect(read(`${interim.repeat(8)}${OK}${LENGTH}\r\nok`).verdict).toBe('complete');
-    expect(read(`${interim.repeat(9)}${OK}${LENGTH}\r\nok`).verdict).toBe('broken');
+    expect(read(`${interim.repeat(INTERIM_REPLIES_MAX)}${OK}${LENGTH}\r\nok`).verdict).toBe(
+      'complete',
+    );
+    expect(read(`${interim.repeat(INTERIM_REPLIES_MAX + 1)}${OK}${LENGTH}\r\nok`).verdict).toBe(
+      'broken',
+    );
   });
 
   it('has more than 4 KiB of extensions or 8 KiB of trailers', () => {
