@@ -22,8 +22,10 @@ export type ParsedTemplate =
 /** What `request.NAME` may be. */
 const REQUEST_PARTS = ['id', 'method', 'path', 'query', 'host', 'scheme', 'consumer'];
 
-const SOURCE =
-  /^(?:(clientIp)|(params|claims|headers|query|request)\.([^\s{}$]{1,200}))$/;
+const SOURCE = /^(?:(clientIp)|(params|claims|headers|query|request)\.([^\s{}$]{1,200}))$/;
+
+/** All others are plain characters, as `$${NAME}` in a configuration file becomes `${NAME}`. */
+const MEANT_AS_SOURCE = /^clientIp$|^[A-Za-z]+\./;
 
 /** Whether the words between `${` and `}` name a value of the request. */
 export function isTemplateSource(expression: string): boolean {
@@ -32,7 +34,8 @@ export function isTemplateSource(expression: string): boolean {
 
 /** True for text that stands for itself. */
 export function isPlainText(text: string): boolean {
-  return !text.includes('${');
+  const parsed = parseTemplate(text);
+  return parsed.isValid && parsed.parts.every((part) => typeof part === 'string');
 }
 
 /** Takes a text apart. */
@@ -44,11 +47,16 @@ export function parseTemplate(text: string): ParsedTemplate {
     if (start === -1) break;
     if (start > at) parts.push(text.slice(at, start));
     const end = text.indexOf('}', start);
-    if (end === -1) return { isValid: false, problem: '"${" has no "}" behind it' };
-    const source = parseSource(text.slice(start + 2, end));
+    if (end === -1) break;
+    const expression = text.slice(start + 2, end);
+    at = end + 1;
+    if (!MEANT_AS_SOURCE.test(expression)) {
+      parts.push(text.slice(start, at));
+      continue;
+    }
+    const source = parseSource(expression);
     if (typeof source === 'string') return { isValid: false, problem: source };
     parts.push(source);
-    at = end + 1;
   }
   if (at < text.length) parts.push(text.slice(at));
   return { isValid: true, parts };

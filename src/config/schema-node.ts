@@ -60,6 +60,8 @@ export const REFERENCE_NAME: SchemaNode = {
 };
 
 export const ROUTE_NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
+/** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
+export const PATH_LENGTH_MAX = 1024;
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}";
 export const HEADER_NAME_PATTERN = `^${TOKEN}$`;
 export const HEADER_VALUE_PATTERN = '^([!-~]([ -~]*[!-~])?)?$';
@@ -71,6 +73,7 @@ export const HASH_SOURCE_PATTERN = `^(clientIp|path|(header|cookie):${TOKEN})$`;
 export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
 export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
 export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
+export const TEXT_TYPE_PATTERN = '^[a-z0-9]+/[a-z0-9.+-]+( *; *[a-z]+=[A-Za-z0-9._-]+)?$';
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -90,7 +93,14 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [STATUS_RANGE_PATTERN]: 'a status or a range of them (written 200, 200-299)',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
+  [TEXT_TYPE_PATTERN]: 'a media type (written text/plain; charset=utf-8)',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
+};
+
+/** JSON of any type. */
+export const JSON_VALUE: SchemaNode = {
+  type: ['object', 'array', 'string', 'number', 'boolean', 'null'],
+  description: 'Any value.',
 };
 
 /** An object with exactly these keys. */

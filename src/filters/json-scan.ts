@@ -1,5 +1,5 @@
 /**
- * One pass over a JSON text before it is parsed: what would be costly, or could be read in two ways.
+ * One pass over a JSON text before it is parsed: what would be costly, or read in two ways.
  *
  * Thread: any (pure). It bounds nesting and members and finds names that stand twice in one object,
  * of which parsers take the first, the last, or neither. That the text is JSON at all is for the

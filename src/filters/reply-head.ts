@@ -65,7 +65,9 @@ export class ReplyHead {
   /** Adds to a list such as Vary what it does not hold. */
   addToken(name: string, token: string): void {
     const lower = name.toLowerCase();
-    const tokens = this.value(lower).split(',').map((one) => one.trim().toLowerCase());
+    const tokens = this.value(lower)
+      .split(',')
+      .map((one) => one.trim().toLowerCase());
     if (!tokens.includes('*') && !tokens.includes(token.toLowerCase())) this.add(name, token);
   }
 

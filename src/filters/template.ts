@@ -21,9 +21,9 @@ export function compileTemplate(text: string, place: TemplatePlace): Template {
   const [only] = parts;
   if (parts.length === 0) return () => '';
   if (parts.length === 1 && typeof only === 'string') return () => only;
-  const escape = ESCAPES[place];
+  const encode = ESCAPES[place];
   return (request) => {
-    const made = evaluate(parts, request, escape);
+    const made = evaluate(parts, request, encode);
     return made !== null && place === 'path' && hasDotSegment(made) ? null : made;
   };
 }
@@ -34,7 +34,7 @@ export function compileJsonTemplate(text: string): (request: RequestView) => unk
   if (!parsed.isValid) throw new Error(parsed.problem);
   const [only] = parsed.parts;
   if (parsed.parts.length === 1 && typeof only === 'object') {
-    return (request) => valueOf(only, request);
+    return (request) => readSource(only, request);
   }
   const template = compileTemplate(text, 'plain');
   return (request) => template(request) ?? undefined;
@@ -43,7 +43,7 @@ export function compileJsonTemplate(text: string): (request: RequestView) => unk
 function evaluate(
   parts: readonly TemplatePart[],
   request: RequestView,
-  escape: (value: string) => string,
+  encode: (value: string) => string,
 ): string | null {
   let text = '';
   for (const part of parts) {
@@ -51,9 +51,13 @@ function evaluate(
       text += part;
       continue;
     }
-    const value = textOf(valueOf(part, request));
+    const value = textOf(readSource(part, request));
     if (value === null) return null;
-    text += isWholePart(part) ? value : part.name === '*' ? escapeRest(value, escape) : escape(value);
+    text += isWholePart(part)
+      ? value
+      : part.name === '*'
+        ? escapeRest(value, encode)
+        : encode(value);
   }
   return text;
 }
@@ -73,8 +77,8 @@ const ESCAPES: Readonly<Record<TemplatePlace, (value: string) => string>> = {
 };
 
 /** What a star took has slashes, which stay. */
-function escapeRest(value: string, escape: (value: string) => string): string {
-  return value.split('/').map(escape).join('/');
+function escapeRest(value: string, encode: (value: string) => string): string {
+  return value.split('/').map(encode).join('/');
 }
 
 function escapeComponent(value: string): string {
@@ -90,7 +94,9 @@ function wellFormed(value: string): string {
 function escapeField(value: string): string {
   return /^[\x20-\x7e]*$/.test(value)
     ? value.trim()
-    : wellFormed(value).trim().replace(/[^\x20-\x7e]+/g, encodeURIComponent);
+    : wellFormed(value)
+        .trim()
+        .replace(/[^\x20-\x7e]+/g, encodeURIComponent);
 }
 
 /** What a target would resolve, or take for no segment at all. */
@@ -116,7 +122,7 @@ function textOf(value: unknown): string | null {
   }
 }
 
-function valueOf(source: TemplateSource, request: RequestView): unknown {
+function readSource(source: TemplateSource, request: RequestView): unknown {
   const { root, name } = source;
   switch (root) {
     case 'clientIp':

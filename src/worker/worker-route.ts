@@ -13,8 +13,10 @@ import type {
   CompiledUpstream,
 } from '../config/compiled-config.js';
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
-
+import type { RoutePattern } from '../routing/route-table.js';
+import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { policyField } from './rate-limit-fields.js';
+import { compileRouteFilters, type RouteFilters } from './route-filters.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
@@ -30,6 +32,7 @@ export interface WorkerRoute {
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
+  readonly filters: RouteFilters;
 }
 
 /** All routes by index. */
@@ -41,9 +44,12 @@ export function compileWorkerRoutes(
     const limiters = route.limiterIndexes.map((index) =>
       defined(config.limiters[index], 'the limiter of a route'),
     );
+    const filters = compileRouteFilters(route);
     return {
       config: route,
-      upstream: defined(config.upstreams[route.upstreamIndex], 'the upstream of a route'),
+      // A route that answers by itself never gets as far as its upstream: any will do.
+      upstream: defined(config.upstreams[Math.max(0, route.upstreamIndex)], 'an upstream'),
+      filters,
       authenticators: route.authenticators.map((index) =>
         defined(authenticators[index], 'the authenticator of a route'),
       ),
@@ -53,10 +59,18 @@ export function compileWorkerRoutes(
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
+        ...filters.droppedFields,
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
   });
+}
+
+/** How the route table knows a route. */
+export function routePattern(route: CompiledRoute): RoutePattern {
+  const { index, path, methods, authenticators, filters } = route;
+  const isGuarded = authenticators.length > 0 || filters.ipFilter !== undefined;
+  return { index, path, methods, isGuarded };
 }
 
 /** Several limits are asked for each time: no worker could tell what all of them have left. */
@@ -68,9 +82,5 @@ function grantedLimiter(limiters: readonly CompiledLimiter[]): CompiledLimiter |
 
 /** The path that the upstream gets. */
 export function rewritePath(route: WorkerRoute, path: string): string {
-  const prefix = route.config.rewrite.stripPrefix;
-  if (prefix === '' || !path.startsWith(prefix)) return path;
-  const rest = path.slice(prefix.length);
-  if (rest === '') return '/';
-  return rest.startsWith('/') ? rest : path;
+  return stripPathPrefix(route.config.rewrite.stripPrefix, path);
 }

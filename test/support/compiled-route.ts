@@ -13,6 +13,7 @@ export function aCompiledRoute(wish: Partial<CompiledRoute> = {}): CompiledRoute
     timeoutMs: 0,
     onCoordinatorLost: 'wait',
     rewrite: { stripPrefix: '', setHeaders: [], removeHeaders: [] },
+    filters: {},
     ...wish,
   };
 }

@@ -54,9 +54,7 @@ export function corsReplyStep(options: CompiledCors): ReplyStep {
   const exposed = options.exposeHeaders.join(', ');
   return (head, { fields }) => {
     const keptOfPreflight = head.isLocal ? PREFLIGHT_FIELDS : NONE;
-    head.removeWhere(
-      (name) => name.startsWith('access-control-') && !keptOfPreflight.has(name),
-    );
+    head.removeWhere((name) => name.startsWith('access-control-') && !keptOfPreflight.has(name));
     if (!isForAll) head.addToken('Vary', 'Origin');
     const origin = fields.value('origin');
     if (origin === '' || !isAllowed(origin)) return;

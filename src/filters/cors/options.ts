@@ -41,7 +41,12 @@ const DEFAULT_PORT = /^http:.*:80$|^https:.*:443$/;
 export function originProblem(origin: string): string | undefined {
   if (origin === '*' || origin === 'null') return undefined;
   if (!ORIGIN.test(origin)) {
-    return 'must be an origin as browsers write it (https://app.example, lower case, no path), "*" or "null"';
+    return (
+      'must be an origin as browsers write it (https://app.example: lower case, no path), ' +
+      '"*" or "null"'
+    );
   }
-  return DEFAULT_PORT.test(origin) ? 'must not name the port that its scheme has anyway' : undefined;
+  return DEFAULT_PORT.test(origin)
+    ? 'must not name the port that its scheme has anyway'
+    : undefined;
 }

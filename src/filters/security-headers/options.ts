@@ -11,7 +11,7 @@
 export interface SecurityHeadersConfig {
   /** Default: `max-age=31536000; includeSubDomains`. Browsers heed it over TLS only. */
   readonly strictTransportSecurity?: string;
-  /** Default: `default-src 'none'; frame-ancestors 'none'` on the gateway's own replies, else off. */
+  /** Default: `default-src 'none'; frame-ancestors 'none'` on the gateway's own replies. */
   readonly contentSecurityPolicy?: string;
   /** Default: `nosniff`. */
   readonly contentTypeOptions?: string;

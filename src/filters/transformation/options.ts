@@ -56,7 +56,7 @@ export interface RewriteBodyConfig {
   readonly remove?: readonly string[];
   /** Members to move, where they exist. */
   readonly rename?: Readonly<Record<string, string>>;
-  /** Largest body that is changed, 1KiB to 16MiB. Default: 256KiB. */
+  /** Largest body that is changed, 1KiB to 1MiB. Default: 256KiB. */
   readonly maxBytes?: number | `${number}${'KiB' | 'MiB'}`;
 }
 

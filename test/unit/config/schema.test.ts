@@ -73,7 +73,16 @@ describe('CONFIG_SCHEMA', () => {
 
   it('marks what must not be shown', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
-    expect(secret).toEqual(['$.authenticators.NAME.secret', '$.routes[].rewrite.headers.set.NAME']);
+    expect(secret).toEqual([
+      '$.authenticators.NAME.secret',
+      '$.routes[].respond.headers.NAME',
+      '$.routes[].rewrite.query.set.NAME',
+      '$.routes[].rewrite.query.add.NAME',
+      '$.routes[].rewrite.headers.set.NAME',
+      '$.routes[].rewrite.headers.add.NAME',
+      '$.routes[].rewriteReply.headers.set.NAME',
+      '$.routes[].rewriteReply.headers.add.NAME',
+    ]);
   });
 });
 
