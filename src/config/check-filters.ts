@@ -9,6 +9,7 @@ import { normalizeAddressRange } from './address-range.js';
 import { checkRewrite } from './check-rewrite.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTemplate } from './check-template.js';
+import { checkValidation } from './compile-validation.js';
 import { pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
 import type { RouteConfig } from './gateway-config.js';
@@ -27,8 +28,10 @@ export function checkFilters(
   const { findings, segments } = context;
   checkIpFilter(route.ipFilter ?? {}, `${pointer}/ipFilter`, findings);
   checkCors(route.cors ?? {}, `${pointer}/cors`, findings);
+  checkValidation(route.validation ?? {}, `${pointer}/validation`, findings);
   checkDestination(route, pointer, findings);
-  const names = parameterNames(segments);
+  // Those of a document's paths are many.
+  const names = route.openapi === undefined ? parameterNames(segments) : undefined;
   const prefix = route.rewrite?.stripPrefix;
   if (prefix !== undefined && segments !== undefined) {
     const problem = stripPrefixProblem(prefix, segments);

@@ -25,24 +25,37 @@ import {
   type RewriteReplyConfig,
 } from '../filters/transformation/options.js';
 import { normalizeAddressRange } from './address-range.js';
+import { compileBounds, compileValidation } from './compile-validation.js';
 import type { CompiledFilters, CompiledRoute } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
 import type { GatewayConfig, RouteConfig } from './gateway-config.js';
+import type { OpenapiOperation } from './openapi/openapi-routes.js';
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
 
 /** Preflights of a route without a list of methods may ask for these. */
 const EVERY_METHOD = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** The filters of a route: its own, and those of the whole gateway where it has none. */
-export function compileFilters(route: RouteConfig, gateway: GatewayConfig): CompiledFilters {
+export function compileFilters(
+  route: RouteConfig,
+  gateway: GatewayConfig,
+  operation?: OpenapiOperation,
+): CompiledFilters {
+  const bodyBytes = parseSizeBytes(gateway.limits?.bodyBytes ?? DEFAULTS.limits.bodyBytes) ?? 0;
+  const methods = operation === undefined ? route.match.methods : [operation.method];
+  const validation = route.validation ?? {};
   const cors = route.cors ?? gateway.cors;
   const securityHeaders = route.securityHeaders ?? gateway.securityHeaders ?? false;
   const transformation = compileTransformation(route.rewrite ?? {}, route.rewriteReply ?? {});
   return {
     ...(route.ipFilter && { ipFilter: compileIpFilter(route.ipFilter) }),
-    ...(cors && { cors: compileCors(cors, route.match.methods ?? EVERY_METHOD) }),
+    ...(cors && { cors: compileCors(cors, methods ?? EVERY_METHOD) }),
     ...(securityHeaders !== false && {
       securityHeaders: compileSecurityHeaders(securityHeaders === true ? {} : securityHeaders),
+    }),
+    ...(route.validation && { validation: compileValidation(validation, bodyBytes) }),
+    ...(operation && {
+      validation: { ...operation.validation, ...compileBounds(validation, bodyBytes) },
     }),
     ...(transformation && { transformation }),
     ...(route.respond && { fixedReply: compileRespond(route.respond) }),

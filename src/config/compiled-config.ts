@@ -9,6 +9,7 @@ import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledIpFilter } from '../filters/ip-filter/options.js';
 import type { CompiledSecurityHeaders } from '../filters/security-headers/options.js';
 import type { CompiledTransformation } from '../filters/transformation/options.js';
+import type { CompiledValidation } from '../filters/validation/options.js';
 
 /** One version of the whole configuration. Indexes are valid within one epoch only. */
 export interface CompiledConfig {
@@ -239,6 +240,7 @@ export interface CompiledFilters {
   readonly ipFilter?: CompiledIpFilter;
   readonly cors?: CompiledCors;
   readonly securityHeaders?: CompiledSecurityHeaders;
+  readonly validation?: CompiledValidation;
   readonly transformation?: CompiledTransformation;
   readonly fixedReply?: CompiledFixedReply;
 }

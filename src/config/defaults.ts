@@ -66,6 +66,7 @@ export const DEFAULTS = {
   onCoordinatorLost: 'wait',
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
   cors: { maxAge: '5m' },
+  validation: { dialect: '2020-12', maxBodyBytes: '256KiB', maxDepth: 32, maxMembers: 10_000 },
   rewriteBody: { maxBytes: '256KiB' },
   respond: { status: 200, contentType: 'text/plain; charset=utf-8' },
   redirect: { status: 308, keepQuery: true },

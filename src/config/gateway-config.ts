@@ -9,6 +9,7 @@ import type { RedirectConfig, RespondConfig } from '../filters/fixed-reply/optio
 import type { IpFilterConfig } from '../filters/ip-filter/options.js';
 import type { SecurityHeadersConfig } from '../filters/security-headers/options.js';
 import type { RewriteConfig, RewriteReplyConfig } from '../filters/transformation/options.js';
+import type { ValidationConfig } from '../filters/validation/options.js';
 import type { HardeningConfig } from '../routing/options.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
@@ -301,6 +302,12 @@ export interface RouteConfig {
   readonly name: string;
   /** Which requests. */
   readonly match: MatchConfig;
+  /**
+   * Name of a file with an OpenAPI 3.0 or 3.1 document (JSON or YAML; relative to this one). The
+   * route becomes one for each operation below `match.path`, which ends in `/*`, with the
+   * validation that the document asks for; all else here holds for each of them.
+   */
+  readonly openapi?: string;
   /** Name of an upstream. In its place: `respond` or `redirect`. */
   readonly upstream?: string;
   /** A reply that the gateway gives itself. */
@@ -328,6 +335,8 @@ export interface RouteConfig {
   readonly cors?: CorsConfig;
   /** Fields that make browsers stricter; true for the preset. Default: the gateway's. */
   readonly securityHeaders?: boolean | SecurityHeadersConfig;
+  /** What requests must look like. Default: anything goes. */
+  readonly validation?: ValidationConfig;
   /** What changes in the request on its way to the upstream. Default: nothing. */
   readonly rewrite?: RewriteConfig;
   /** What changes in the reply of the upstream. Default: nothing. */

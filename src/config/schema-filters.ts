@@ -13,6 +13,7 @@ import type {
   RewriteFieldsConfig,
   RewriteReplyConfig,
 } from '../filters/transformation/options.js';
+import type { ValidationConfig } from '../filters/validation/options.js';
 import { DEFAULTS } from './defaults.js';
 import {
   booleanNode,
@@ -22,6 +23,7 @@ import {
   integerNode,
   JSON_VALUE,
   listNode,
+  MEDIA_RANGE_PATTERN,
   mapNode,
   objectNode,
   PATH_LENGTH_MAX,
@@ -138,6 +140,43 @@ const BODY_NODE = objectNode<RewriteBodyConfig>('Members of a JSON body to chang
     ['1KiB', '1MiB'],
     DEFAULTS.rewriteBody.maxBytes,
   ),
+});
+
+function schemaNode(description: string): SchemaNode {
+  return {
+    type: ['object', 'boolean', 'string'],
+    description: `${description} A JSON Schema, or the name of a file with one.`,
+    minLength: 1,
+    maxLength: 1024,
+    additionalProperties: JSON_VALUE,
+  };
+}
+
+export const VALIDATION_NODE = objectNode<ValidationConfig>('What requests must look like.', {
+  dialect: stringNode('Draft of all schemas here.', {
+    default: DEFAULTS.validation.dialect,
+    enum: ['2020-12', 'draft-07'],
+  }),
+  body: schemaNode('Of the body, which must be there.'),
+  contentTypes: listNode(
+    'Media types that a body may have; * for a part. Absent: JSON with body, else any.',
+    { type: 'string', pattern: MEDIA_RANGE_PATTERN },
+    { minItems: 1, maxItems: 32, uniqueItems: true },
+  ),
+  query: schemaNode('Of the query, as an object.'),
+  params: schemaNode("Of the path's parameters, as an object."),
+  headers: schemaNode('Of the header fields, as an object; names in lower case.'),
+  maxBodyBytes: sizeNode(
+    'Largest body, at most limits.bodyBytes. Larger: 413.',
+    ['1KiB', '16MiB'],
+    DEFAULTS.validation.maxBodyBytes,
+  ),
+  maxDepth: integerNode('Objects and lists of the body inside one another.', [1, 256], {
+    default: DEFAULTS.validation.maxDepth,
+  }),
+  maxMembers: integerNode('Members and items of the body in all.', [1, 1_000_000], {
+    default: DEFAULTS.validation.maxMembers,
+  }),
 });
 
 export const REWRITE_NODE = objectNode<RewriteConfig>(

@@ -74,6 +74,7 @@ export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
 export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
 export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
 export const TEXT_TYPE_PATTERN = '^[a-z0-9]+/[a-z0-9.+-]+( *; *[a-z]+=[A-Za-z0-9._-]+)?$';
+export const MEDIA_RANGE_PATTERN = '^[a-zA-Z0-9.+*-]{1,100}/[a-zA-Z0-9.+*-]{1,100}$';
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -94,6 +95,7 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
   [TEXT_TYPE_PATTERN]: 'a media type (written text/plain; charset=utf-8)',
+  [MEDIA_RANGE_PATTERN]: 'a media type without parameters (written application/json, image/*)',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
 };
 

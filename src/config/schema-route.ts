@@ -13,6 +13,7 @@ import {
   REWRITE_NODE,
   REWRITE_REPLY_NODE,
   SECURITY_HEADERS_NODE,
+  VALIDATION_NODE,
 } from './schema-filters.js';
 import {
   durationNode,
@@ -110,6 +111,10 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       pattern: ROUTE_NAME_PATTERN,
     }),
     match: MATCH_NODE,
+    openapi: stringNode('File with an OpenAPI 3.0 or 3.1 document: a route for each operation.', {
+      minLength: 1,
+      maxLength: 1024,
+    }),
     upstream: stringNode('Name of an upstream. Not with respond or redirect.', {
       minLength: 1,
       maxLength: 64,
@@ -134,6 +139,7 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
     ipFilter: IP_FILTER_NODE,
     cors: CORS_NODE,
     securityHeaders: SECURITY_HEADERS_NODE,
+    validation: VALIDATION_NODE,
     rewrite: REWRITE_NODE,
     rewriteReply: REWRITE_REPLY_NODE,
   },

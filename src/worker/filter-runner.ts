@@ -32,7 +32,7 @@ export class FilterRunner {
   /** Collects the body and hands it to its steps, once. */
   runBody(exchange: Exchange): StepResult | 'wait' {
     const plan = routeOf(exchange).filters.requestBody;
-    if (plan === null || exchange.isBodyFiltered) return null;
+    if (plan === null || exchange.isBodyFiltered || !plan.isNeeded(exchange)) return null;
     const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
     if (bytes > plan.maxBytes) return tooLarge(plan.maxBytes);
     if (!exchange.isRequestComplete) {

@@ -3,9 +3,10 @@
  *
  * Thread: worker. A list that stays empty is all that a feature costs a route without it.
  */
-import type { CompiledRoute } from '../config/compiled-config.js';
+import { defined } from '../base/assert.js';
+import type { CompiledFilters, CompiledRoute } from '../config/compiled-config.js';
 import { corsReplyStep, preflightStep } from '../filters/cors/cors.js';
-import type { BodyStep, EditStep, ReplyStep, RequestStep } from '../filters/filter.js';
+import type { BodyStep, EditStep, ReplyStep, RequestStep, RequestView } from '../filters/filter.js';
 import { fixedReplyStep } from '../filters/fixed-reply/fixed-reply.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import type { JsonLimits } from '../filters/json-scan.js';
@@ -20,6 +21,8 @@ import {
   editStep,
   replyFieldsStep,
 } from '../filters/transformation/transformation.js';
+import type { CompiledValidation } from '../filters/validation/options.js';
+import type { ValidationSteps } from '../filters/validation/validation.js';
 
 /** For bodies that are changed but not validated. */
 const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxMembers: 100_000 };
@@ -29,6 +32,8 @@ export interface RequestBodyPlan {
   readonly maxBytes: number;
   readonly limits: JsonLimits;
   readonly steps: readonly BodyStep[];
+  /** Whether the body of this request is to be collected. */
+  isNeeded(request: RequestView): boolean;
 }
 
 /** A JSON reply that is collected and changed. */
@@ -58,9 +63,32 @@ const DIGEST_FIELDS = ['content-md5', 'digest', 'content-digest', 'repr-digest']
 /** By these a target would send a part of a document, or a coded one. */
 const PARTIAL_FIELDS = ['accept-encoding', 'range', 'if-range'];
 
+/** Filters whose libraries are loaded only where some route needs them. */
+export interface LoadedFilters {
+  readonly createValidation: CreateValidation | null;
+}
+
+type CreateValidation = (options: CompiledValidation) => ValidationSteps;
+
+/** Loads what the routes need. */
+export async function loadFilters(routes: readonly CompiledRoute[]): Promise<LoadedFilters> {
+  if (routes.every(({ filters }) => filters.validation === undefined)) return NONE_LOADED;
+  const { createValidation } = await import('../filters/validation/validation.js');
+  return { createValidation };
+}
+
+const NONE_LOADED: LoadedFilters = { createValidation: null };
+
 /** Compiles what the route has configured. */
-export function compileRouteFilters({ filters }: CompiledRoute): RouteFilters {
+export function compileRouteFilters(
+  { filters }: CompiledRoute,
+  loaded: LoadedFilters = NONE_LOADED,
+): RouteFilters {
   const { ipFilter, cors, securityHeaders, transformation, fixedReply } = filters;
+  const validation =
+    filters.validation === undefined
+      ? null
+      : defined(loaded.createValidation, 'the validation filter')(filters.validation);
   const entrySteps: RequestStep[] = [];
   if (ipFilter !== undefined) entrySteps.push(ipFilterStep([ipFilter]));
   if (cors !== undefined) entrySteps.push(preflightStep(cors));
@@ -78,11 +106,8 @@ export function compileRouteFilters({ filters }: CompiledRoute): RouteFilters {
   return {
     entrySteps,
     fixedReply: fixedReply === undefined ? null : fixedReplyStep(fixedReply),
-    editSteps: edit === null ? [] : [edit],
-    requestBody:
-      body === null
-        ? null
-        : { maxBytes: body.maxBytes, limits: JSON_LIMITS, steps: [requestBodyStep(body)] },
+    editSteps: [validation?.head, edit].filter((step) => step != null),
+    requestBody: bodyPlan(validation, filters),
     replySteps,
     replyBody:
       replyBody === null
@@ -93,5 +118,27 @@ export function compileRouteFilters({ filters }: CompiledRoute): RouteFilters {
       ...(body === null ? [] : DIGEST_FIELDS),
       ...(replyBody === null ? [] : PARTIAL_FIELDS),
     ],
+  };
+}
+
+/** A body is judged before it is changed. */
+function bodyPlan(
+  judge: ValidationSteps | null,
+  { validation, transformation }: CompiledFilters,
+): RequestBodyPlan | null {
+  const check = judge?.body ?? null;
+  const edits = transformation?.body ?? null;
+  const steps = [check, edits === null ? null : requestBodyStep(edits)].filter(
+    (step) => step !== null,
+  );
+  if (steps.length === 0) return null;
+  return {
+    maxBytes: Math.min(
+      check === null ? Number.POSITIVE_INFINITY : (validation?.maxBodyBytes ?? 0),
+      edits?.maxBytes ?? Number.POSITIVE_INFINITY,
+    ),
+    limits: check === null ? JSON_LIMITS : (validation ?? JSON_LIMITS),
+    steps,
+    isNeeded: (request) => edits !== null || (judge?.needsBody(request) ?? false),
   };
 }

@@ -16,7 +16,7 @@ import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticat
 import type { RoutePattern } from '../routing/route-table.js';
 import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { policyField } from './rate-limit-fields.js';
-import { compileRouteFilters, type RouteFilters } from './route-filters.js';
+import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
@@ -39,12 +39,13 @@ export interface WorkerRoute {
 export function compileWorkerRoutes(
   config: CompiledConfig,
   authenticators: readonly JwtAuthenticator[],
+  loaded?: LoadedFilters,
 ): WorkerRoute[] {
   return config.routes.map((route) => {
     const limiters = route.limiterIndexes.map((index) =>
       defined(config.limiters[index], 'the limiter of a route'),
     );
-    const filters = compileRouteFilters(route);
+    const filters = compileRouteFilters(route, loaded);
     return {
       config: route,
       // A route that answers by itself never gets as far as its upstream: any will do.

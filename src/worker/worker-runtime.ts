@@ -43,6 +43,7 @@ import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RetryLoop } from './retry-loop.js';
 import { RetryPlanner } from './retry-planner.js';
+import { type LoadedFilters, loadFilters } from './route-filters.js';
 import { RouteMatcher } from './route-matcher.js';
 import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
@@ -83,13 +84,15 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    return new WorkerRuntime(task, log, await createAuthenticators(task));
+    const filters = await loadFilters(task.config.routes);
+    return new WorkerRuntime(task, log, await createAuthenticators(task), filters);
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
     authenticators: readonly JwtAuthenticator[],
+    filters: LoadedFilters,
   ) {
     const { config } = task;
     const touch = (): void => this.schedule();
@@ -131,7 +134,7 @@ export class WorkerRuntime implements RecordHandler {
     this.pipeline = new RequestPipeline({
       matcher: new RouteMatcher({
         table: new RouteTable(config.routes.map(routePattern)),
-        routes: compileWorkerRoutes(config, authenticators),
+        routes: compileWorkerRoutes(config, authenticators, filters),
         hardening: config.hardening,
         globalStep: config.ipFilter === null ? null : ipFilterStep([config.ipFilter]),
         trustedProxies,
