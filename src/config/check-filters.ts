@@ -5,6 +5,7 @@
  */
 import { type CorsConfig, originProblem } from '../filters/cors/options.js';
 import type { IpFilterConfig } from '../filters/ip-filter/options.js';
+import { type DeprecationConfig, parseDate } from '../filters/versioning/options.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkRewrite } from './check-rewrite.js';
 import type { SoundPart } from './check-shape.js';
@@ -28,6 +29,7 @@ export function checkFilters(
   const { findings, segments } = context;
   checkIpFilter(route.ipFilter ?? {}, `${pointer}/ipFilter`, findings);
   checkCors(route.cors ?? {}, `${pointer}/cors`, findings);
+  checkDeprecation(route.deprecation ?? {}, `${pointer}/deprecation`, findings);
   checkValidation(route.validation ?? {}, `${pointer}/validation`, findings);
   checkDestination(route, pointer, findings);
   // Those of a document's paths are many.
@@ -92,6 +94,24 @@ export function checkCors(
     if ((origin === '*' || origin === 'null') && credentials === true) {
       findings.addValue(at, `"${origin}" with credentials would let any page act for its visitor`);
     }
+  }
+}
+
+function checkDeprecation(
+  { since, sunset, link }: SoundPart<DeprecationConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  for (const [key, date] of Object.entries({ since, sunset })) {
+    if (date === undefined || parseDate(date) !== undefined) continue;
+    findings.addValue(`${pointer}/${key}`, `there is no such date`);
+  }
+  if (link !== undefined && since === undefined && sunset === undefined) {
+    findings.addKey(`${pointer}/link`, 'needs since or sunset beside it');
+  }
+  const [sinceMs, sunsetMs] = [parseDate(since ?? ''), parseDate(sunset ?? '')];
+  if (sinceMs !== undefined && sunsetMs !== undefined && sunsetMs < sinceMs) {
+    findings.addValue(`${pointer}/sunset`, 'must not be before since (RFC 9745)');
   }
 }
 

@@ -9,6 +9,7 @@ import { checkCors, checkIpFilter } from './check-filters.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
+import { checkVersions } from './check-versions.js';
 import { pointerOf } from './config-pointer.js';
 import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
@@ -39,6 +40,7 @@ export function checkMeaning(
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
+  checkVersions(config, findings);
 }
 
 function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {

@@ -146,7 +146,8 @@ class OverlapCheck {
     segments: readonly PatternSegment[],
     methods: readonly string[] = this.#methodsOf(index),
   ): void {
-    const shape = patternShape(segments);
+    const version = this.#routes[index]?.match?.version;
+    const shape = patternShape(segments) + (version === undefined ? '' : ` ${version}`);
     const taken = this.#takenByShape.get(shape) ?? new Map<string, number>();
     this.#takenByShape.set(shape, taken);
     const commonByOther = new Map<number, string[]>();

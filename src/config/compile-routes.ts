@@ -55,9 +55,10 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       rewrite: compileRewrite(config.rewrite ?? {}),
     };
-    for (const { name, path, methods, operation } of placesOf(config)) {
+    for (const { operation, path, ...place } of placesOf(config)) {
       const filters = compileFilters(config, gateway, operation);
-      routes.push({ index: routes.length, name, path, methods, ...shared, filters });
+      const versioned = versionedPath(path, config.match.version, gateway);
+      routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
     }
   }
   return { routes, limiters };
@@ -77,6 +78,19 @@ function placesOf({ name, match, openapi }: RouteConfig): RoutePlace[] {
     methods: [operation.method],
     operation,
   }));
+}
+
+/** A version in the path is a part of it; any other is asked for beside it. */
+function versionedPath(
+  path: string,
+  version: string | undefined,
+  { versioning }: GatewayConfig,
+): Pick<CompiledRoute, 'path' | 'version' | 'versionPrefix' | 'aliasPath'> {
+  if (version === undefined) return { path };
+  if (versioning?.by !== 'path') return { path, version };
+  const versionPrefix = `/v${version}`;
+  const isDefault = versioning.default === version;
+  return { path: versionPrefix + path, versionPrefix, ...(isDefault && { aliasPath: path }) };
 }
 
 function indexesByName(

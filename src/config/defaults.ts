@@ -67,6 +67,8 @@ export const DEFAULTS = {
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
   cors: { maxAge: '5m' },
   validation: { dialect: '2020-12', maxBodyBytes: '256KiB', maxDepth: 32, maxMembers: 10_000 },
+  versioning: { header: 'X-API-Version' },
+  guards: { headerCount: 90, grace: '5s' },
   rewriteBody: { maxBytes: '256KiB' },
   respond: { status: 200, contentType: 'text/plain; charset=utf-8' },
   redirect: { status: 308, keepQuery: true },

@@ -4,13 +4,7 @@
  * Thread: any (pure). Types only: what is checked stands in schema.ts, whose builders make the
  * compiler refuse a field that is missing on either side. Filters describe theirs themselves.
  */
-import type { CorsConfig } from '../filters/cors/options.js';
-import type { RedirectConfig, RespondConfig } from '../filters/fixed-reply/options.js';
-import type { IpFilterConfig } from '../filters/ip-filter/options.js';
-import type { SecurityHeadersConfig } from '../filters/security-headers/options.js';
-import type { RewriteConfig, RewriteReplyConfig } from '../filters/transformation/options.js';
-import type { ValidationConfig } from '../filters/validation/options.js';
-import type { HardeningConfig } from '../routing/options.js';
+import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
@@ -19,7 +13,7 @@ export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
 
 /** The whole configuration. Only `upstreams` and `routes` are required. */
-export interface GatewayConfig {
+export interface GatewayConfig extends GatewayFiltersConfig {
   /** Where clients connect. */
   readonly listen?: ListenConfig;
   /** Where operators read counters and health. Keep it away from clients. */
@@ -31,14 +25,6 @@ export interface GatewayConfig {
    * X-Forwarded-For is believed only from these, read from right to left. Default: none.
    */
   readonly trustedProxies?: readonly string[];
-  /** What is done about spellings that a target could read in another way. */
-  readonly hardening?: HardeningConfig;
-  /** Which client addresses may call at all. Default: all. */
-  readonly ipFilter?: IpFilterConfig;
-  /** CORS of the routes that have none of their own. Default: none. */
-  readonly cors?: CorsConfig;
-  /** Of the routes that do not say otherwise. Default: false. */
-  readonly securityHeaders?: boolean | SecurityHeadersConfig;
   /** Bounds on memory and on the size of a request. */
   readonly limits?: LimitsConfig;
   /** What is logged. */
@@ -297,7 +283,7 @@ export interface HedgeConfig {
 }
 
 /** Which requests go to which upstream, and what happens on the way. */
-export interface RouteConfig {
+export interface RouteConfig extends RouteFiltersConfig {
   /** Name in logs, counters and RateLimit-Policy. Unique. */
   readonly name: string;
   /** Which requests. */
@@ -310,10 +296,6 @@ export interface RouteConfig {
   readonly openapi?: string;
   /** Name of an upstream. In its place: `respond` or `redirect`. */
   readonly upstream?: string;
-  /** A reply that the gateway gives itself. */
-  readonly respond?: RespondConfig;
-  /** Where clients are sent. */
-  readonly redirect?: RedirectConfig;
   /**
    * From the request being sent until the head of the reply, over all tries and the waits between
    * them, 1ms to 1h. Default: none.
@@ -329,18 +311,6 @@ export interface RouteConfig {
    * 503 at once. Default: wait.
    */
   readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
-  /** Which client addresses may call, beside the gateway's own `ipFilter`. Default: all. */
-  readonly ipFilter?: IpFilterConfig;
-  /** Which pages of other origins may call from a browser. Default: the gateway's. */
-  readonly cors?: CorsConfig;
-  /** Fields that make browsers stricter; true for the preset. Default: the gateway's. */
-  readonly securityHeaders?: boolean | SecurityHeadersConfig;
-  /** What requests must look like. Default: anything goes. */
-  readonly validation?: ValidationConfig;
-  /** What changes in the request on its way to the upstream. Default: nothing. */
-  readonly rewrite?: RewriteConfig;
-  /** What changes in the reply of the upstream. Default: nothing. */
-  readonly rewriteReply?: RewriteReplyConfig;
 }
 
 /** Which requests a route takes. */
@@ -349,6 +319,8 @@ export interface MatchConfig {
   readonly path: string;
   /** HTTP methods, upper case, at least one. Default: every method. */
   readonly methods?: readonly HttpMethod[];
+  /** Version of the API that a request must ask for; see `versioning`. Default: none. */
+  readonly version?: string;
 }
 
 /** Methods that a route may name. */

@@ -7,6 +7,8 @@ import { DEFAULTS } from './defaults.js';
 import type { MatchConfig, RateLimitConfig, RouteConfig } from './gateway-config.js';
 import {
   CORS_NODE,
+  DEPRECATION_NODE,
+  GUARDS_NODE,
   IP_FILTER_NODE,
   REDIRECT_NODE,
   RESPOND_NODE,
@@ -25,6 +27,7 @@ import {
   ROUTE_NAME_PATTERN,
   type SchemaNode,
   stringNode,
+  VERSION_PATTERN,
 } from './schema-node.js';
 
 const LIMIT_RANGE = [1, 1_000_000] as const;
@@ -41,6 +44,9 @@ const MATCH_NODE = objectNode<MatchConfig>(
       { type: 'string', enum: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] },
       { minItems: 1, uniqueItems: true },
     ),
+    version: stringNode('Version of the API that a request must ask for; see versioning.', {
+      pattern: VERSION_PATTERN,
+    }),
   },
   'path',
 );
@@ -139,6 +145,8 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
     ipFilter: IP_FILTER_NODE,
     cors: CORS_NODE,
     securityHeaders: SECURITY_HEADERS_NODE,
+    guards: GUARDS_NODE,
+    deprecation: DEPRECATION_NODE,
     validation: VALIDATION_NODE,
     rewrite: REWRITE_NODE,
     rewriteReply: REWRITE_REPLY_NODE,

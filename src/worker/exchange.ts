@@ -12,6 +12,7 @@ import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { ReplyCollector } from './reply-filters.js';
+import type { UploadWatch } from './upload-watch.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
@@ -99,6 +100,10 @@ export class Exchange {
   bodyChunks: Buffer[] = [];
   bodyStream: Readable | null = null;
   bodyReceived = 0;
+  /** Window given back for the body. */
+  bodyCredited = 0;
+  /** Set while the route bounds how slow the body may be. */
+  uploadWatch: UploadWatch | null = null;
   /** Filters have had the whole body, which stays at hand. */
   isBodyFiltered = false;
   /** Some of a streamed body has been handed to a target. */

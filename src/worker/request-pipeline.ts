@@ -109,7 +109,7 @@ export class RequestPipeline {
       case PHASE_ROUTE:
         return this.matchRoute(exchange);
       case PHASE_ENTER:
-        return this.runSteps(exchange, routeOf(exchange).filters.entrySteps);
+        return this.enter(exchange);
       case PHASE_AUTHENTICATE:
         return this.authenticate(exchange);
       case PHASE_ADMIT:
@@ -126,6 +126,13 @@ export class RequestPipeline {
 
   private matchRoute(exchange: Exchange): PhaseResult {
     return this.give(exchange, this.parts.matcher.match(exchange));
+  }
+
+  private enter(exchange: Exchange): PhaseResult {
+    const { entrySteps, watchesUploads } = routeOf(exchange).filters;
+    const result = this.runSteps(exchange, entrySteps);
+    if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);
+    return result;
   }
 
   private runSteps(exchange: Exchange, steps: readonly EditStep[]): PhaseResult {
@@ -266,13 +273,13 @@ export class RequestPipeline {
   }
 
   private forward(exchange: Exchange): PhaseResult {
-    if (routeOf(exchange).filters.requestBody !== null && exchange.bodyBytes !== 0) {
-      const reply = this.parts.filters.runBody(exchange);
-      if (reply === 'wait') this.setBodyDeadline(exchange);
-      if (reply !== null) return reply === 'wait' ? 'wait' : this.give(exchange, reply);
-    }
-    if (!this.parts.forwarder.isReady(exchange)) {
-      this.setBodyDeadline(exchange);
+    const reply = this.parts.filters.runBody(exchange);
+    if (reply !== null && reply !== 'wait') return this.give(exchange, reply);
+    if (reply === 'wait' || !this.parts.forwarder.isReady(exchange)) {
+      // For the whole body: more of it gives no more time.
+      if (!this.parts.wheel.isSet(exchange.deadline)) {
+        this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+      }
       return 'wait';
     }
     exchange.phase = PHASE_REPLY;
@@ -280,20 +287,23 @@ export class RequestPipeline {
     return 'wait';
   }
 
-  private setBodyDeadline(exchange: Exchange): void {
-    this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
-  }
-
   /** More of the request body came in. */
   onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     this.parts.forwarder.takeBody(exchange, chunk, isLast);
-    if (!isLast) {
-      const isCollected = exchange.route?.filters.requestBody != null;
-      if (isCollected && exchange.phase === PHASE_FORWARD) this.advance(exchange);
-      return;
+    const refused = this.parts.filters.judgeUpload(exchange, isLast);
+    if (refused !== null) {
+      this.refuse(exchange, refused.kind, refused.detail);
+    } else if (exchange.phase === PHASE_FORWARD) {
+      if (isLast || exchange.route?.filters.requestBody != null) this.advance(exchange);
+    } else if (isLast && exchange.phase === PHASE_REPLY) {
+      this.parts.tries.onRequestComplete(exchange);
     }
-    if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
-    else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);
+  }
+
+  /** The body is slower than its route allows. */
+  onSlowUpload(exchange: Exchange): void {
+    if (exchange.isFinished) return;
+    this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body comes too slowly.');
   }
 
   /** The reply is complete as far as the target is concerned, and on its way. */
@@ -372,6 +382,7 @@ export class RequestPipeline {
     if (exchange.isFinished) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
+    exchange.uploadWatch?.stop();
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
     const { route } = exchange;

@@ -4,10 +4,13 @@
  * Thread: worker. A list that stays empty is all that a feature costs a route without it.
  */
 import { defined } from '../base/assert.js';
-import type { CompiledFilters, CompiledRoute } from '../config/compiled-config.js';
+import type { CompiledConfig, CompiledFilters, CompiledRoute } from '../config/compiled-config.js';
 import { corsReplyStep, preflightStep } from '../filters/cors/cors.js';
 import type { BodyStep, EditStep, ReplyStep, RequestStep, RequestView } from '../filters/filter.js';
 import { fixedReplyStep } from '../filters/fixed-reply/fixed-reply.js';
+import { guardStep } from '../filters/guards/guards.js';
+import type { CompiledGuards } from '../filters/guards/options.js';
+import { hasUploadRule } from '../filters/guards/upload-rule.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import type { JsonLimits } from '../filters/json-scan.js';
 import { securityHeadersStep } from '../filters/security-headers/security-headers.js';
@@ -23,6 +26,7 @@ import {
 } from '../filters/transformation/transformation.js';
 import type { CompiledValidation } from '../filters/validation/options.js';
 import type { ValidationSteps } from '../filters/validation/validation.js';
+import { deprecationStep, sunsetStep, varyStep } from '../filters/versioning/deprecation.js';
 
 /** For bodies that are changed but not validated. */
 const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxMembers: 100_000 };
@@ -54,6 +58,10 @@ export interface RouteFilters {
   readonly requestBody: RequestBodyPlan | null;
   readonly replySteps: readonly ReplyStep[];
   readonly replyBody: ReplyBodyPlan | null;
+  /** null: bodies are bounded by limits only. */
+  readonly guards: CompiledGuards | null;
+  /** Bodies are watched while they come. */
+  readonly watchesUploads: boolean;
   /** Fields of the request that do not go on as they came; lower case. */
   readonly droppedFields: readonly string[];
 }
@@ -66,25 +74,36 @@ const PARTIAL_FIELDS = ['accept-encoding', 'range', 'if-range'];
 /** Filters whose libraries are loaded only where some route needs them. */
 export interface LoadedFilters {
   readonly createValidation: CreateValidation | null;
+  /** By which field of the request versions are told; empty: by none. */
+  readonly varyField: string;
 }
 
 type CreateValidation = (options: CompiledValidation) => ValidationSteps;
 
 /** Loads what the routes need. */
-export async function loadFilters(routes: readonly CompiledRoute[]): Promise<LoadedFilters> {
-  if (routes.every(({ filters }) => filters.validation === undefined)) return NONE_LOADED;
+export async function loadFilters({ routes, versioning }: CompiledConfig): Promise<LoadedFilters> {
+  const varyField = varyFieldOf(versioning);
+  if (routes.every(({ filters }) => filters.validation === undefined)) {
+    return { ...NONE_LOADED, varyField };
+  }
   const { createValidation } = await import('../filters/validation/validation.js');
-  return { createValidation };
+  return { createValidation, varyField };
 }
 
-const NONE_LOADED: LoadedFilters = { createValidation: null };
+const NONE_LOADED: LoadedFilters = { createValidation: null, varyField: '' };
+
+function varyFieldOf(versioning: CompiledConfig['versioning']): string {
+  if (versioning === null || versioning.by === 'path') return '';
+  return versioning.by === 'header' ? versioning.header : 'Accept';
+}
 
 /** Compiles what the route has configured. */
 export function compileRouteFilters(
-  { filters }: CompiledRoute,
+  { filters, version }: CompiledRoute,
   loaded: LoadedFilters = NONE_LOADED,
 ): RouteFilters {
   const { ipFilter, cors, securityHeaders, transformation, fixedReply } = filters;
+  const { guards, deprecation } = filters;
   const validation =
     filters.validation === undefined
       ? null
@@ -92,6 +111,9 @@ export function compileRouteFilters(
   const entrySteps: RequestStep[] = [];
   if (ipFilter !== undefined) entrySteps.push(ipFilterStep([ipFilter]));
   if (cors !== undefined) entrySteps.push(preflightStep(cors));
+  const sunset = deprecation === undefined ? null : sunsetStep(deprecation);
+  if (sunset !== null) entrySteps.push(sunset);
+  if (guards !== undefined) entrySteps.push(guardStep(guards));
   const edit = transformation === undefined ? null : editStep(transformation);
   const {
     headers = null,
@@ -101,6 +123,8 @@ export function compileRouteFilters(
   } = transformation ?? {};
   const replySteps: ReplyStep[] = [];
   if (replyHeaders !== null) replySteps.push(replyFieldsStep(replyHeaders));
+  if (deprecation !== undefined) replySteps.push(deprecationStep(deprecation));
+  if (loaded.varyField !== '' && version !== undefined) replySteps.push(varyStep(loaded.varyField));
   if (securityHeaders !== undefined) replySteps.push(securityHeadersStep(securityHeaders));
   if (cors !== undefined) replySteps.push(corsReplyStep(cors));
   return {
@@ -113,6 +137,8 @@ export function compileRouteFilters(
       replyBody === null
         ? null
         : { maxBytes: replyBody.maxBytes, limits: JSON_LIMITS, edit: compileBodyEdits(replyBody) },
+    guards: guards ?? null,
+    watchesUploads: guards !== undefined && hasUploadRule(guards),
     droppedFields: [
       ...(headers === null ? [] : droppedNames(headers)),
       ...(body === null ? [] : DIGEST_FIELDS),

@@ -67,11 +67,12 @@ export function compileWorkerRoutes(
   });
 }
 
-/** How the route table knows a route. */
-export function routePattern(route: CompiledRoute): RoutePattern {
-  const { index, path, methods, authenticators, filters } = route;
+/** How the route table knows a route: by its path, and by the one without the default version. */
+export function routePatterns(route: CompiledRoute): RoutePattern[] {
+  const { index, path, aliasPath, methods, authenticators, filters, version = '' } = route;
   const isGuarded = authenticators.length > 0 || filters.ipFilter !== undefined;
-  return { index, path, methods, isGuarded };
+  const pattern = { index, path, methods, isGuarded, version };
+  return aliasPath === undefined ? [pattern] : [pattern, { ...pattern, path: aliasPath }];
 }
 
 /** Several limits are asked for each time: no worker could tell what all of them have left. */

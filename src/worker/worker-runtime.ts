@@ -29,6 +29,7 @@ import {
 } from '../channel/records/request-head.js';
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
+import { versionChooser } from '../filters/versioning/version-choice.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { RouteTable } from '../routing/route-table.js';
@@ -49,7 +50,7 @@ import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
-import { compileWorkerRoutes, routePattern } from './worker-route.js';
+import { compileWorkerRoutes, routePatterns } from './worker-route.js';
 
 /** Turns without work before the worker parks. */
 const EMPTY_TURNS_MAX = 1;
@@ -84,7 +85,7 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    const filters = await loadFilters(task.config.routes);
+    const filters = await loadFilters(task.config);
     return new WorkerRuntime(task, log, await createAuthenticators(task), filters);
   }
 
@@ -133,14 +134,19 @@ export class WorkerRuntime implements RecordHandler {
     });
     this.pipeline = new RequestPipeline({
       matcher: new RouteMatcher({
-        table: new RouteTable(config.routes.map(routePattern)),
+        table: new RouteTable(config.routes.flatMap(routePatterns)),
         routes: compileWorkerRoutes(config, authenticators, filters),
         hardening: config.hardening,
+        chooseVersion: config.versioning === null ? null : versionChooser(config.versioning),
         globalStep: config.ipFilter === null ? null : ipFilterStep([config.ipFilter]),
         trustedProxies,
         requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       }),
-      filters: new FilterRunner(ledger, this.forwarder),
+      filters: new FilterRunner(ledger, this.forwarder, {
+        wheel: this.wheel,
+        nowMs: monotonicMs,
+        onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
+      }),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
       tries,
