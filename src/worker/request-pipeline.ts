@@ -287,9 +287,9 @@ export class RequestPipeline {
     return 'wait';
   }
 
-  /** More of the request body came in. */
-  onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
-    this.parts.forwarder.takeBody(exchange, chunk, isLast);
+  /** More of the request body came in. The bytes are valid inside the call only. */
+  onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
+    this.parts.forwarder.takeBody(exchange, bytes, isLast);
     const refused = this.parts.filters.judgeUpload(exchange, isLast);
     if (refused !== null) {
       this.refuse(exchange, refused.kind, refused.detail);

@@ -50,6 +50,7 @@ import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
+import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 import { compileWorkerRoutes, routePatterns } from './worker-route.js';
 
 /** Turns without work before the worker parks. */
@@ -65,6 +66,9 @@ const HEADS_BETWEEN_ASKS = 32;
 const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 
 const NO_BYTES = Buffer.alloc(0);
+
+/** What is loaded only where the configuration needs it. */
+type LoadedParts = [readonly JwtAuthenticator[], UndiciTransport | null, LoadedFilters];
 
 export class WorkerRuntime implements RecordHandler {
   private readonly lane: LaneEnd;
@@ -85,15 +89,18 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    const filters = await loadFilters(task.config);
-    return new WorkerRuntime(task, log, await createAuthenticators(task), filters);
+    const loaded = await Promise.all([
+      createAuthenticators(task),
+      loadUndici(task.config.targets),
+      loadFilters(task.config),
+    ]);
+    return new WorkerRuntime(task, log, loaded);
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    authenticators: readonly JwtAuthenticator[],
-    filters: LoadedFilters,
+    [authenticators, undici, filters]: LoadedParts,
   ) {
     const { config } = task;
     const touch = (): void => this.schedule();
@@ -117,6 +124,7 @@ export class WorkerRuntime implements RecordHandler {
         onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
       }),
       preference,
+      undici,
       nowMs: monotonicMs,
     });
     const tries = new RetryLoop({
@@ -214,8 +222,7 @@ export class WorkerRuntime implements RecordHandler {
       case REQUEST_BODY: {
         const { payload, payloadBytes } = consumer;
         const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
-        // Copied: the target takes its time, and the ring must not wait for it.
-        this.pipeline.onRequestBody(exchange, Buffer.from(bytes), (flags & FLAG_END) !== 0);
+        this.pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
         break;
       }
       case REQUEST_END:
