@@ -57,7 +57,7 @@ export class Gateway {
     this.log = createThreadLogger('acceptor', config.logging.level);
     const { logger, access } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
-    this.counters = allocateCounters(counterCount(config));
+    this.counters = allocateCounters(counterCount(config.capacity));
     this.dispatcher = new LaneDispatcher(config.workers, config.limits.inFlight, onError);
     this.supervisor = new Supervisor({
       config,
@@ -132,7 +132,7 @@ export class Gateway {
     const { logger } = this.log;
     logger.info({ inFlight: this.dispatcher.table.inFlight }, 'gateway stopping');
     this.acceptor.stopListening();
-    const isIdle = await this.dispatcher.table.whenEmpty(this.config.shutdownGraceMs);
+    const isIdle = await this.dispatcher.table.whenEmpty(this.config.shutdown.graceMs);
     if (!isIdle) {
       logger.warn({ inFlight: this.dispatcher.table.inFlight }, 'requests cut off at the deadline');
     }

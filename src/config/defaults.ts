@@ -18,7 +18,7 @@ export const DEFAULTS = {
     inFlight: 10_000,
   },
   logging: { level: 'info', accessLog: true },
-  shutdown: { grace: '10s' },
+  shutdown: { delay: '0s', grace: '10s' },
   authenticator: { clockSkew: '30s' },
   upstream: {
     target: { weight: 1, backup: false },

@@ -88,6 +88,11 @@ export interface LoggingConfig {
 
 /** How the gateway stops. */
 export interface ShutdownConfig {
+  /**
+   * How long requests are still taken after /readyz says 503, 0s to 10m: time for whoever spreads
+   * requests to notice. Default: 0s.
+   */
+  readonly delay?: Duration;
   /** Longest wait for requests in flight before they are cut, 0s to 1h. Default: 10s. */
   readonly grace?: Duration;
 }

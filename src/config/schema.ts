@@ -106,6 +106,9 @@ const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', 
 });
 
 const SHUTDOWN_NODE = objectNode<ShutdownConfig>('How the gateway stops.', {
+  delay: durationNode('How long requests are still taken after /readyz says 503.', ['0s', '10m'], {
+    default: DEFAULTS.shutdown.delay,
+  }),
   grace: durationNode('Longest wait for requests in flight before they are cut.', ['0s', '1h'], {
     default: DEFAULTS.shutdown.grace,
   }),
