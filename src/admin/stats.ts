@@ -46,6 +46,8 @@ export interface StatsSources {
   readonly coordinatorStatus: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
   live(): LiveFigures;
+  /** Where the configuration comes from, and what came of changing it. */
+  configuration(): object;
 }
 
 /** From best to worst: of targets with one address in several upstreams the worst is shown. */
@@ -80,6 +82,7 @@ export class StatsReader {
       version: live.version,
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
       config_epoch: this.sources.config.epoch,
+      configuration: this.sources.configuration(),
       in_flight: live.inFlight,
       counters: this.processFigures(),
       routes: this.routes(),

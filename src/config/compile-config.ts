@@ -73,6 +73,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
       level: config.logging?.level ?? DEFAULTS.logging.level,
       accessLog: config.logging?.accessLog ?? DEFAULTS.logging.accessLog,
     },
+    reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
     shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
     authenticators,
     upstreams,

@@ -23,6 +23,7 @@ export interface CompiledConfig {
   readonly trustedProxies: readonly string[];
   readonly limits: CompiledLimits;
   readonly logging: { readonly level: string; readonly accessLog: boolean };
+  readonly reload: { readonly watch: boolean };
   readonly shutdown: {
     /** Longest wait for requests in flight. */
     readonly graceMs: number;

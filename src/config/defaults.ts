@@ -18,6 +18,7 @@ export const DEFAULTS = {
     inFlight: 10_000,
   },
   logging: { level: 'info', accessLog: true },
+  reload: { watch: true },
   shutdown: { delay: '0s', grace: '10s' },
   authenticator: { clockSkew: '30s' },
   upstream: {

@@ -5,6 +5,8 @@
  * compiler refuse a field that is missing on either side.
  */
 
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
+
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 
@@ -28,6 +30,8 @@ export interface GatewayConfig {
   readonly limits?: LimitsConfig;
   /** What is logged. */
   readonly logging?: LoggingConfig;
+  /** When the configuration is read again. */
+  readonly reload?: ReloadConfig;
   /** How the gateway stops. */
   readonly shutdown?: ShutdownConfig;
   /** Ways to find out who calls, by a name that routes refer to. Default: none. */
@@ -84,17 +88,6 @@ export interface LoggingConfig {
   readonly level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Whether each finished request writes one line. Default: true. */
   readonly accessLog?: boolean;
-}
-
-/** How the gateway stops. */
-export interface ShutdownConfig {
-  /**
-   * How long requests are still taken after /readyz says 503, 0s to 10m: time for whoever spreads
-   * requests to notice. Default: 0s.
-   */
-  readonly delay?: Duration;
-  /** Longest wait for requests in flight before they are cut, 0s to 1h. Default: 10s. */
-  readonly grace?: Duration;
 }
 
 /** A way to find out who calls. */

@@ -12,10 +12,10 @@ import type {
   LimitsConfig,
   ListenConfig,
   LoggingConfig,
-  ShutdownConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import {
   BEARER_TOKEN_PATTERN,
   booleanNode,
@@ -102,6 +102,13 @@ const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', 
   accessLog: booleanNode(
     'Whether each finished request writes one line.',
     DEFAULTS.logging.accessLog,
+  ),
+});
+
+const RELOAD_NODE = objectNode<ReloadConfig>('When the configuration is read again.', {
+  watch: booleanNode(
+    'Whether a change of the file is applied by itself. SIGHUP and POST /reload always do.',
+    DEFAULTS.reload.watch,
   ),
 });
 
@@ -195,6 +202,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
     ),
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
+    reload: RELOAD_NODE,
     shutdown: SHUTDOWN_NODE,
     authenticators: mapNode('Ways to find out who calls, by name.', AUTHENTICATOR_NODE, {
       type: 'object',

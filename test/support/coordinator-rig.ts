@@ -97,6 +97,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       inFlight: 10_000,
     },
     logging: { level: 'info', accessLog: false },
+    reload: { watch: false },
     shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
     upstreams: targetCounts.map((_, index) => ({
