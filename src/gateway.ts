@@ -161,8 +161,8 @@ export class Gateway {
 
   /**
    * Says on /readyz that it is not ready, goes on for `shutdown.delay`, takes no more connections,
-   * lets requests in flight finish for up to `shutdown.grace`, ends. Replies close their connections
-   * all the while. Resolves with true when no request was cut off.
+   * lets requests in flight finish for up to `shutdown.grace`, ends. Replies close their
+   * connections all the while. Resolves with true when no request was cut off.
    */
   stop(): Promise<boolean> {
     this.stopping ??= this.drainAndEnd();

@@ -107,9 +107,6 @@ export class CoordinatorKeeper {
       case 'configured':
         this.answer.give(`configured ${message.epoch}`);
         break;
-      case 'unconfigured':
-        this.answer.fail(new Error(message.reason));
-        break;
       case 'breaker':
         this.logBreaker(message);
         break;

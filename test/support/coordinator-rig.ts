@@ -66,6 +66,7 @@ export function aLimiter(wish: Partial<CompiledLimiter>, index: number): Compile
   const limit = wish.limit ?? 10;
   return {
     index,
+    keySpace: index,
     name: `limiter-${index}`,
     algorithm: 'slidingWindow',
     limit,
