@@ -99,6 +99,8 @@ export class RateLimits implements RowGauge {
     );
     this.grantRules = this.configs.map((one) => one && keyGrantRule(one));
     this.indexOfSpace = new Map(config.limiters.map((one) => [one.keySpace, one.index]));
+    compact.measureAnew();
+    wide.measureAnew();
     this.usePlaces(config);
   }
 

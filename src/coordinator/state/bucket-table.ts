@@ -154,6 +154,11 @@ export class BucketTable {
     this.tags[row] = this.tag;
   }
 
+  /** Limits are others than before: sets whose rows were depleted may have rows to give again. */
+  measureAnew(): void {
+    this.depletedUntilMs.fill(0);
+  }
+
   /** Rows in use; reads all tags. */
   countUsedRows(): number {
     let used = 0;
