@@ -9,6 +9,7 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
 import { RouteTable } from '../routing/route-table.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
+import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 import { compileWorkerRoutes, type WorkerRoute } from './worker-route.js';
 
 export class WorkerEpoch {
@@ -20,12 +21,14 @@ export class WorkerEpoch {
 
   /** Compiles everything aside. Rejects when a part of it cannot be made. */
   static async create(config: CompiledConfig): Promise<WorkerEpoch> {
-    return new WorkerEpoch(config, await createAuthenticators(config));
+    const authenticators = await createAuthenticators(config);
+    return new WorkerEpoch(config, authenticators, await loadUndici(config.targets));
   }
 
   private constructor(
     readonly config: CompiledConfig,
     authenticators: readonly JwtAuthenticator[],
+    readonly undici: UndiciTransport | null,
   ) {
     this.routeTable = new RouteTable(config.routes);
     this.trustedProxies = new TrustedProxies(config.trustedProxies);

@@ -144,7 +144,7 @@ export class WorkerRuntime implements RecordHandler {
       touch,
       onError,
     });
-    this.adopt(config);
+    this.adopt(first);
     this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
   }
 
@@ -157,16 +157,17 @@ export class WorkerRuntime implements RecordHandler {
   commit(epoch: number): boolean {
     const next = this.epochs.commit(epoch);
     if (next === null) return false;
-    this.adopt(next.config);
+    this.adopt(next);
     return true;
   }
 
   /** What is kept by row takes over what is the same, and begins anew with what is not. */
-  private adopt(config: CompiledConfig): void {
+  private adopt(epoch: WorkerEpoch): void {
+    const { config } = epoch;
     const { level, accessLog } = config.logging;
     this.log.logger.level = level;
     this.ledger.use(config, createAccessLog(this.log.access, accessLog));
-    this.forwarder.use(config);
+    this.forwarder.use(epoch);
     this.planner.use(config);
     this.preference.use(config);
     this.grants.use(config.upstreams);
@@ -229,8 +230,7 @@ export class WorkerRuntime implements RecordHandler {
       case REQUEST_BODY: {
         const { payload, payloadBytes } = consumer;
         const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
-        // Copied: the target takes its time, and the ring must not wait for it.
-        this.pipeline.onRequestBody(exchange, Buffer.from(bytes), (flags & FLAG_END) !== 0);
+        this.pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
         break;
       }
       case REQUEST_END:
