@@ -73,7 +73,11 @@ describe('CONFIG_SCHEMA', () => {
 
   it('marks what must not be shown', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
-    expect(secret).toEqual(['$.authenticators.NAME.secret', '$.routes[].rewrite.headers.set.NAME']);
+    expect(secret).toEqual([
+      '$.admin.token',
+      '$.authenticators.NAME.secret',
+      '$.routes[].rewrite.headers.set.NAME',
+    ]);
   });
 });
 
@@ -99,7 +103,7 @@ describe('DEFAULTS', () => {
       trustedProxies: [],
       limits: { headerBytes: 16_384, bodyBytes: 1_048_576, trackedClients: 262_144 },
       logging: { level: 'info', accessLog: true },
-      shutdownGraceMs: 10_000,
+      shutdown: { graceMs: 10_000, delayMs: 0 },
     });
   });
 });
