@@ -16,6 +16,7 @@ import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
+import type { WorkerEpoch } from './worker-epoch.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const PHASE_ROUTE = 0;
@@ -73,6 +74,8 @@ export class Exchange {
   /** Of the caller's token, once verified. */
   claims: Readonly<Record<string, unknown>> | null = null;
   params: PathParams = NO_PARAMS;
+  /** The configuration that it began under. */
+  epoch: WorkerEpoch | null = null;
   route: WorkerRoute | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */
   rewrittenTarget = '';

@@ -5,6 +5,7 @@
  * Thread: worker.
  */
 import { defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
 import type {
   CompiledConfig,
@@ -35,21 +36,26 @@ export interface WorkerRoute {
   readonly filters: RouteFilters;
 }
 
-/** All routes by index. */
+/** All routes, in the order of the configuration. */
 export function compileWorkerRoutes(
   config: CompiledConfig,
   authenticators: readonly JwtAuthenticator[],
   loaded?: LoadedFilters,
 ): WorkerRoute[] {
+  const limitersByRow = byRow(config.limiters);
+  const upstreams = byRow(config.upstreams);
   return config.routes.map((route) => {
     const limiters = route.limiterIndexes.map((index) =>
-      defined(config.limiters[index], 'the limiter of a route'),
+      defined(limitersByRow[index], 'the limiter of a route'),
     );
     const filters = compileRouteFilters(route, loaded);
     return {
       config: route,
-      // A route that answers by itself never gets as far as its upstream: any will do.
-      upstream: defined(config.upstreams[Math.max(0, route.upstreamIndex)], 'an upstream'),
+      upstream: defined(
+        // One that answers by itself never gets as far as its upstream: any will do.
+        route.upstreamIndex === -1 ? config.upstreams[0] : upstreams[route.upstreamIndex],
+        'the upstream of a route',
+      ),
       filters,
       authenticators: route.authenticators.map((index) =>
         defined(authenticators[index], 'the authenticator of a route'),
