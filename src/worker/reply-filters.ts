@@ -60,6 +60,8 @@ export class ReplyFilters {
   }
 
   private filterHead(exchange: Exchange): boolean {
+    // What an earlier try has left behind is no part of this one's reply.
+    exchange.replyCollector = null;
     const plan = exchange.route?.filters.replyBody ?? null;
     const verdict = plan === null ? 'pass' : judgeReplyBody(exchange, plan);
     if (verdict === 'refuse') return this.refuse(exchange, 'The reply is too long, or coded.');
