@@ -46,12 +46,24 @@ export interface ListenConfig {
   readonly port?: number;
 }
 
-/** The address of the admin listener. */
+/** The admin listener: its address, and who may use it. */
 export interface AdminConfig {
   /** Host name or IP address to bind. Default: 127.0.0.1, reachable from this machine only. */
   readonly host?: string;
   /** TCP port, 0 to 65535; 0 lets the system choose a free one. Default: 9901. */
   readonly port?: number;
+  /**
+   * What `Authorization: Bearer` must have for requests that change something, 16 to 1024
+   * printable characters. Best given as a variable: `${ADMIN_TOKEN}`. Default: none, and such
+   * requests are refused.
+   */
+  readonly token?: string;
+  /**
+   * Names under which the listener may be called, without ports, at most 64. IP addresses,
+   * `localhost` and `host` always are; others are refused, since a page in a browser could use
+   * any name that points here (DNS rebinding). Default: none.
+   */
+  readonly allowedHosts?: readonly string[];
 }
 
 /** Bounds that keep memory flat under any load. */
