@@ -10,6 +10,7 @@ import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
+import { faultHandlers } from './admin/handlers/fault-handlers.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
 import { type LiveFigures, StatsReader } from './admin/stats.js';
@@ -32,6 +33,11 @@ type GatewayState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 export interface GatewayOptions {
   /** Threads die too often. Default: the gateway logs it and stops. */
   onGivingUp?(reason: string): void;
+  /**
+   * Whether the admin listener has pages that make threads fail, for tests. Default: whether
+   * `GATEWAY_CHAOS=1` stands in the environment.
+   */
+  readonly isChaosAllowed?: boolean;
 }
 
 export class Gateway {
@@ -116,6 +122,8 @@ export class Gateway {
       },
       'gateway started',
     );
+    if (!this.isChaosAllowed) return;
+    this.log.logger.warn('GATEWAY_CHAOS: whoever reaches the admin listener can end its threads');
   }
 
   /**
@@ -170,7 +178,12 @@ export class Gateway {
       statsHandler(stats),
       healthzHandler(),
       readyzHandler(() => (this.isReady ? 'ready' : this.state)),
+      ...(this.isChaosAllowed ? faultHandlers(this.supervisor) : []),
     ];
+  }
+
+  private get isChaosAllowed(): boolean {
+    return this.options.isChaosAllowed ?? process.env['GATEWAY_CHAOS'] === '1';
   }
 
   private get isReady(): boolean {
@@ -195,6 +208,7 @@ export class Gateway {
         stale_records: lane.staleRecords,
         backlog_bytes: lane.backlogBytes,
       })),
+      movedRequests: this.dispatcher.movedRequests,
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
     };

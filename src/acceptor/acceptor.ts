@@ -23,6 +23,9 @@ import { UwsHead } from './uws-head.js';
 /** Well below the 8 to 12 seconds after which the library ends a reply that does not move. */
 const REPLY_REFRESH_MS = 3000;
 
+/** Heads up to this size are kept while their requests are in flight, to be sent once more. */
+const KEPT_HEAD_CHARS_MAX = 8192;
+
 const RETRY_AFTER = '\r\nRetry-After: 1';
 
 /** What the acceptor tells of the replies that it made without a worker. */
@@ -126,6 +129,7 @@ export class Acceptor implements ExchangeContext {
       receivedMs: nowMs,
       bodyBytes: head.bodyBytes,
       mustClose: head.mustClose || problem !== null,
+      text: head.text.length <= KEPT_HEAD_CHARS_MAX ? head.text : '',
     });
     if (problem !== null) {
       this.refuse(exchange, problem);

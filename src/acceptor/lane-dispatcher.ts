@@ -9,6 +9,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { assert, defined } from '../base/assert.js';
+import { monotonicMs } from '../base/clock.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
 import {
@@ -34,21 +35,21 @@ import {
   responseInlineBody,
   responseStatus,
 } from '../channel/records/response-head.js';
-import { type Downstream, InFlightTable, type ResponseHead } from './in-flight-table.js';
+import {
+  type Downstream,
+  InFlightTable,
+  type NewRequest,
+  type ResponseHead,
+} from './in-flight-table.js';
+import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
 
 /** Turns without work before the lanes park. Measured: 1 saves most wakes and hardly spins. */
 const EMPTY_TURNS_MAX = 1;
 
-/** What the acceptor says of a new request. */
-export interface NewRequest {
-  readonly receivedMs: number;
-  /** -1: not known. */
-  readonly bodyBytes: number;
-  readonly text: string;
-}
-
 class DispatchedLane implements RecordHandler {
   end: LaneEnd | null = null;
+  /** Its worker hangs, and is about to be ended: it gets no more requests. */
+  isSuspended = false;
   inFlight = 0;
   staleRecords = 0;
 
@@ -114,6 +115,7 @@ export interface LaneFigures {
 export class LaneDispatcher {
   readonly table: InFlightTable<Downstream>;
   private readonly lanes: DispatchedLane[] = [];
+  private readonly rescue: LaneRescue;
   private isScheduled = false;
   private emptyTurns = 0;
   private isParked = false;
@@ -127,8 +129,10 @@ export class LaneDispatcher {
     laneCount: number,
     inFlightMax: number,
     private readonly onError: (error: unknown) => void,
+    nowMs: () => number = monotonicMs,
   ) {
     this.table = new InFlightTable(inFlightMax);
+    this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), nowMs);
     for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
   }
 
@@ -136,13 +140,24 @@ export class LaneDispatcher {
   attach(lane: number, memory: LaneMemory, port: MessagePort): void {
     const dispatched = this.laneAt(lane);
     dispatched.end = new LaneEnd(memory, 'acceptor', port);
+    dispatched.isSuspended = false;
+    this.rescue.onLaneServed();
     this.schedule();
   }
 
-  /** The lane's worker is gone: whoever waits on it hears so, and no request goes there. */
+  /** The lane's worker hangs: no more requests go there. */
+  suspend(lane: number): void {
+    this.laneAt(lane).isSuspended = true;
+  }
+
+  /** The lane's worker has ended for good: its requests go elsewhere, or hear of it. */
   detach(lane: number): void {
-    this.laneAt(lane).end = null;
-    this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
+    const dispatched = this.laneAt(lane);
+    const { end } = dispatched;
+    if (end === null) return;
+    dispatched.end = null;
+    dispatched.inFlight = 0;
+    this.rescue.onLaneLost(lane, end.producer);
   }
 
   /** The worker rang. */
@@ -150,13 +165,24 @@ export class LaneDispatcher {
     this.cycle();
   }
 
+  /** The lane's worker neither works nor ends: none of its requests may run again. */
+  abandon(lane: number): void {
+    this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
+    this.laneAt(lane).end = null;
+  }
+
+  /** Requests that went on with another worker after theirs had died. */
+  get movedRequests(): number {
+    return this.rescue.movedCount;
+  }
+
   get servedLanes(): number {
-    return this.lanes.reduce((count, lane) => count + (lane.end === null ? 0 : 1), 0);
+    return this.lanes.reduce((count, lane) => count + (isServed(lane) ? 1 : 0), 0);
   }
 
   figures(): LaneFigures[] {
     return this.lanes.map((lane) => ({
-      isServed: lane.end !== null,
+      isServed: isServed(lane),
       inFlight: lane.inFlight,
       staleRecords: lane.staleRecords,
       backlogBytes: lane.end?.producer.backlogBytes ?? 0,
@@ -169,10 +195,27 @@ export class LaneDispatcher {
    */
   trySend(request: NewRequest, downstream: Downstream): number {
     if (this.table.isFull) return -1;
-    const laneIndex = this.leastBusyLane();
-    if (laneIndex === -1) return -1;
+    const lane = this.leastBusyLane();
+    if (lane === NO_LANE) return this.tryWait(request, downstream);
+    const index = this.table.add(downstream, lane);
+    if (this.tryWriteHead(index, lane, request)) return index;
+    this.table.remove(index);
+    return -1;
+  }
+
+  /** While no lane is served a request without a body may wait for one; -1: not this one. */
+  private tryWait(request: NewRequest, downstream: Downstream): number {
+    if (request.bodyBytes !== 0) return -1;
+    const index = this.table.add(downstream, NO_LANE);
+    const generation = this.table.generationOf(index);
+    const waiting = { index, generation, request, rest: [], isUntouched: true };
+    if (this.rescue.tryWait(waiting)) return index;
+    this.table.remove(index);
+    return -1;
+  }
+
+  private tryWriteHead(index: number, laneIndex: number, request: NewRequest): boolean {
     const lane = this.laneAt(laneIndex);
-    const index = this.table.add(downstream, laneIndex);
     const isSent = tryWriteRequestHead(defined(lane.end, 'the lane').producer, {
       index,
       generation: this.table.generationOf(index),
@@ -181,13 +224,23 @@ export class LaneDispatcher {
       bodyBytes: request.bodyBytes,
       text: request.text,
     });
-    if (!isSent) {
-      this.table.remove(index);
-      return -1;
-    }
+    if (!isSent) return false;
     lane.inFlight++;
     this.schedule();
-    return index;
+    return true;
+  }
+
+  /** Sends a request once more that has its place in the table, with what came of its body. */
+  private resend({ index, generation, request, rest }: LaneRequest): Sending {
+    const lane = this.leastBusyLane();
+    if (lane === NO_LANE) return 'noLane';
+    if (!this.tryWriteHead(index, lane, request)) return 'noRoom';
+    this.table.move(index, lane);
+    const { producer } = defined(this.laneAt(lane).end, 'the lane');
+    for (const { kindAndFlags, payload } of rest) {
+      writeBody(producer, kindAndFlags, index, generation, payload);
+    }
+    return 'sent';
   }
 
   sendBody(index: number, chunk: Uint8Array, isLast: boolean): void {
@@ -213,7 +266,8 @@ export class LaneDispatcher {
   finish(index: number, end: ExchangeEnd): void {
     if (end === 'aborted') this.sendBare(REQUEST_ABORT, index);
     if (end === 'answered') this.sendBare(kindWithFlags(REQUEST_ABORT, FLAG_ANSWERED), index);
-    this.laneAt(this.table.laneOf(index)).inFlight--;
+    const lane = this.table.laneOf(index);
+    if (lane !== NO_LANE) this.laneAt(lane).inFlight--;
     this.table.remove(index);
   }
 
@@ -264,16 +318,17 @@ export class LaneDispatcher {
   }
 
   private producerOf(index: number): LaneEnd['producer'] | null {
-    return this.laneAt(this.table.laneOf(index)).end?.producer ?? null;
+    const lane = this.table.laneOf(index);
+    return lane === NO_LANE ? null : (this.laneAt(lane).end?.producer ?? null);
   }
 
   // Hot path: a handful of lanes; a scan beats any structure.
   private leastBusyLane(): number {
-    let best = -1;
+    let best = NO_LANE;
     let bestInFlight = Number.POSITIVE_INFINITY;
     for (let lane = 0; lane < this.lanes.length; lane++) {
       const candidate = this.laneAt(lane);
-      if (candidate.end === null || candidate.inFlight >= bestInFlight) continue;
+      if (!isServed(candidate) || candidate.inFlight >= bestInFlight) continue;
       best = lane;
       bestInFlight = candidate.inFlight;
     }
@@ -283,4 +338,8 @@ export class LaneDispatcher {
   private laneAt(lane: number): DispatchedLane {
     return defined(this.lanes[lane], 'the lane');
   }
+}
+
+function isServed(lane: DispatchedLane): boolean {
+  return lane.end !== null && !lane.isSuspended;
 }

@@ -9,9 +9,10 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { isIdempotentMethod } from '../base/http-method.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
 import { FLAG_CLOSE } from '../channel/records/record-kind.js';
-import type { Downstream, ResponseHead } from './in-flight-table.js';
+import type { Downstream, NewRequest, ResponseHead } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
 import { type ReplyClosing, type ReplyListener, UwsReply } from './uws-reply.js';
 
@@ -42,6 +43,7 @@ export class UwsExchange implements Downstream, ReplyListener {
   private isLastHeld = false;
   private isPaused = false;
   private refreshedMs: number;
+  private hasRunAgain = false;
 
   constructor(
     private readonly context: ExchangeContext,
@@ -53,6 +55,8 @@ export class UwsExchange implements Downstream, ReplyListener {
       readonly receivedMs: number;
       readonly bodyBytes: number;
       readonly mustClose: boolean;
+      /** The head as the lane has it; empty: not kept, the request cannot run again. */
+      readonly text: string;
     },
   ) {
     this.isRequestComplete = request.bodyBytes === 0;
@@ -192,9 +196,24 @@ export class UwsExchange implements Downstream, ReplyListener {
     this.reply.abort();
   }
 
+  takeRerun(): NewRequest | null {
+    const { method, text, receivedMs, bodyBytes } = this.request;
+    const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(method);
+    if (!isSafe || this.hasRunAgain || this.reply.isStarted) return null;
+    this.hasRunAgain = true;
+    return { receivedMs, bodyBytes, text };
+  }
+
   onLaneLost(): void {
     if (this.reply.isStarted) this.reply.abort();
     else this.replaceByProblem(PROBLEMS.workerLost, 'The worker ended; try again.');
+  }
+
+  onUnserved(): void {
+    this.replaceByProblem(
+      PROBLEMS.notReady,
+      'No worker could take the request in time; try again.',
+    );
   }
 
   /** The gateway answers in the worker's place; the worker hears that the request is over. */

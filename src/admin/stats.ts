@@ -31,6 +31,8 @@ export interface LiveFigures {
     readonly coordinator: number;
   };
   readonly lanes: readonly object[];
+  /** Requests that went on with another worker after theirs had died. */
+  readonly movedRequests: number;
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
 }
@@ -79,6 +81,7 @@ export class StatsReader {
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
       config_epoch: this.sources.config.epoch,
       in_flight: live.inFlight,
+      moved_requests: live.movedRequests,
       counters: this.processFigures(),
       routes: this.routes(),
       limits: this.limits(),

@@ -35,11 +35,12 @@ export type CoordinatorMessage =
  * From the main thread to the coordinator; it looks for mail only when the control ring says so.
  * The port is in the transfer list.
  */
-export interface CoordinatorMail {
-  readonly type: 'wakePort';
-  readonly lane: number;
-  readonly port: MessagePort;
-}
+export type CoordinatorMail =
+  | { readonly type: 'wakePort'; readonly lane: number; readonly port: MessagePort }
+  | { readonly type: 'fault'; readonly fault: CoordinatorFault };
+
+/** A way to fail on purpose, for tests: an exception that nobody catches, an endless loop. */
+export type CoordinatorFault = 'crash' | 'hang';
 
 /** How a worker is woken: its event loop listens on the other end. */
 export type WakePort = Pick<MessagePort, 'postMessage'>;

@@ -36,7 +36,7 @@ export function createRunCommand(createGateway: GatewayFactory, signals: SignalS
   return ({ configFile }: RunOptions, io: CommandIo): Promise<ExitCode> => {
     if (configFile === undefined) return runDemo(createGateway, signals, io);
     const config = compileConfig(loadConfigFile(configFile, io.env));
-    return runUntilSignal(createGateway, signals, config, async () => {});
+    return runUntilSignal(createGateway, signals, { config, io }, async () => {});
   };
 }
 
@@ -55,7 +55,7 @@ async function runDemo(
     const environment = demoEnvironment(upstreams, secret, io.env);
     const file = { file: DEMO_CONFIG_NAME, environment };
     const config = compileConfig(loadConfigText(DEMO_CONFIG_TEXT, file));
-    return await runUntilSignal(createGateway, signals, config, async (gateway) => {
+    return await runUntilSignal(createGateway, signals, { config, io }, async (gateway) => {
       io.stdout.write(await demoGuide(config, gateway.address, gateway.adminAddress));
     });
   } finally {
@@ -66,14 +66,17 @@ async function runDemo(
 async function runUntilSignal(
   createGateway: GatewayFactory,
   signals: SignalSource,
-  config: CompiledConfig,
+  { config, io }: { readonly config: CompiledConfig; readonly io: CommandIo },
   onStarted: (gateway: RunnableGateway) => Promise<void>,
 ): Promise<ExitCode> {
   let onEnd: (code: ExitCode) => void = () => {};
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
   });
-  const gateway = createGateway(config, () => onEnd(EXIT_FAILURE));
+  const gateway = createGateway(config, (reason) => {
+    io.stderr.write(`sluice: gives up: ${reason}; the log tells what ended them\n`);
+    onEnd(EXIT_FAILURE);
+  });
   let isStopping = false;
   const onSignal = (): void => {
     if (isStopping) signals.exit(EXIT_FAILURE);

@@ -31,6 +31,8 @@ import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gatew
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
 import { parseTargetUrl, type TargetUrl } from './target-url.js';
 
+const MEBIBYTE = 2 ** 20;
+
 /** What the outcome depends on besides the configuration itself. */
 export interface CompileOptions {
   /** Version of the configuration; raised by each reload. */
@@ -92,6 +94,7 @@ function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLi
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
+    workerHeapBytes: wholeMebibytes(limits.workerHeap),
   };
 }
 
@@ -171,6 +174,11 @@ function durationMs(text: string): number {
 
 function sizeBytes(size: string | number): number {
   return defined(parseSizeBytes(size), 'a checked size');
+}
+
+/** V8 takes its limit in whole MiB. */
+function wholeMebibytes(size: string | number | undefined): number {
+  return size === undefined ? 0 : Math.ceil(sizeBytes(size) / MEBIBYTE) * MEBIBYTE;
 }
 
 function deepFreeze<T>(value: T): T {

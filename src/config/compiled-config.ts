@@ -40,6 +40,8 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
+  /** 0: what V8 takes for right. A multiple of a MiB. */
+  readonly workerHeapBytes: number;
 }
 
 export interface CompiledAuthenticator {

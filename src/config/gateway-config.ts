@@ -76,6 +76,11 @@ export interface LimitsConfig {
   readonly trackedClients?: number;
   /** Requests started and not finished, 1 to 1000000. More: 503. Default: 10000. */
   readonly inFlight?: number;
+  /**
+   * Heap of each worker, 32MiB to 65536MiB. A worker that needs more ends; its requests go on with
+   * others, and it is replaced. Bodies on their way lie outside. Default: what V8 takes for right.
+   */
+  readonly workerHeap?: ByteSize;
 }
 
 /** What is logged, and how much. */
@@ -313,7 +318,7 @@ export interface RouteConfig {
   /**
    * While the thread that decides upon limits and targets is being restarted: `wait` waits up to
    * 100 ms and then answers 503, `open` lets requests through without a limit, `closed` answers
-   * 503 at once. Default: wait.
+   * 503 at once. A route without limits goes on after the wait. Default: wait.
    */
   readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
   /** What changes in the request on its way to the upstream. Default: nothing. */

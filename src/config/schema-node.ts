@@ -152,12 +152,12 @@ export function durationNode(
 export function sizeNode(
   description: string,
   [min, max]: readonly [string, string],
-  byDefault: string,
+  byDefault?: string,
 ): SchemaNode {
   return {
     type: ['string', 'integer'],
     description,
-    default: byDefault,
+    ...(byDefault === undefined ? {} : { default: byDefault }),
     pattern: SIZE_PATTERN,
     'x-size': { min, max },
   };

@@ -92,6 +92,10 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
   inFlight: integerNode('Requests started and not finished. More: 503.', [1, 1_000_000], {
     default: DEFAULTS.limits.inFlight,
   }),
+  workerHeap: sizeNode(
+    'Heap of each worker, which ends and is replaced when it needs more. Absent: as V8 has it.',
+    ['32MiB', '65536MiB'],
+  ),
 });
 
 const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', {

@@ -10,14 +10,16 @@ import type { Piscina } from 'piscina';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
+import type { CoordinatorFault } from '../channel/coordinator-messages.js';
 import { allocateCounters } from '../channel/counter-block.js';
+import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { counterCount } from '../observability/counters.js';
 import { CoordinatorKeeper } from './coordinator-keeper.js';
 import { HealthProber } from './health-prober.js';
 import { LaneKeeper } from './lane-keeper.js';
 import { RestartIntensity } from './restart-intensity.js';
-import { createWorkerPool } from './worker-pool.js';
+import { createWorkerPool, warmSpare } from './worker-pool.js';
 
 export interface SupervisorOptions {
   readonly config: CompiledConfig;
@@ -50,7 +52,7 @@ export class Supervisor {
       },
     });
     const entry = new URL('../worker/worker-task.js', import.meta.url);
-    this.pool = createWorkerPool(entry, 'serveLane', config.workers);
+    this.pool = createWorkerPool(entry, 'serveLane', config);
     // The keepers hear of every death by their task; without a listener this would be fatal.
     this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config);
@@ -75,6 +77,7 @@ export class Supervisor {
           logger,
           postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
           mayRestart,
+          onServedAgain: () => this.standBy(),
         }),
     );
   }
@@ -86,6 +89,15 @@ export class Supervisor {
     // Results wait in the control ring until the coordinator reads them.
     this.prober.start();
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
+    this.standBy();
+  }
+
+  private standBy(): void {
+    if (this.isStopping) return;
+    // Without a spare a lane waits for its next thread to start: no reason to end anything.
+    warmSpare(this.pool).catch((error: unknown) => {
+      if (!this.isStopping) this.options.logger.warn({ err: error }, 'no spare worker');
+    });
   }
 
   /** True while some lane is served; a coordinator that is being replaced is no reason to go. */
@@ -95,6 +107,18 @@ export class Supervisor {
 
   laneAt(lane: number): LaneKeeper {
     return defined(this.lanes[lane], 'the lane');
+  }
+
+  get workers(): number {
+    return this.lanes.length;
+  }
+
+  injectWorkerFault(lane: number, fault: WorkerFault): boolean {
+    return this.laneAt(lane).injectFault(fault);
+  }
+
+  injectCoordinatorFault(fault: CoordinatorFault): void {
+    this.coordinator.injectFault(fault);
   }
 
   /** Ends all threads; what is in flight is lost. */

@@ -333,12 +333,15 @@ export class RequestPipeline {
     }
   }
 
-  /** No decision came in time: the route says what becomes of the request. */
+  /**
+   * No decision came in time: the route says what becomes of the request. Without a limit there is
+   * nothing that too many could get: it goes on.
+   */
   private goOnWithoutCoordinator(exchange: Exchange): void {
     const { route } = exchange;
+    const mayGoOn = route?.config.onCoordinatorLost === 'open' || route?.limiters.length === 0;
     const isOpen =
-      route?.config.onCoordinatorLost === 'open' &&
-      this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
+      mayGoOn && route !== null && this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
     if (!isOpen) {
       this.refuseLost(exchange);
       return;

@@ -247,6 +247,7 @@ export class WorkerRuntime implements RecordHandler {
    * counts against nobody at once: others had no chance to be heard in it.
    */
   private onTick(): void {
+    this.lane.status.beat();
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);

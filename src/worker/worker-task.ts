@@ -7,6 +7,7 @@
 import { threadId } from 'node:worker_threads';
 import { createThreadLogger } from '../observability/logger.js';
 import { osThreadId } from '../observability/os-thread-id.js';
+import { fail } from './fault.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
 import { WorkerRuntime } from './worker-runtime.js';
 
@@ -26,6 +27,8 @@ export async function serveLane(task: LaneTask): Promise<void> {
         order.port.on('message', wake);
         wakePorts.push(order.port);
         runtime.onDoorbell();
+      } else if (order.type === 'fault') {
+        fail(order.fault);
       } else {
         resolve();
       }
@@ -40,3 +43,6 @@ export async function serveLane(task: LaneTask): Promise<void> {
   port.close();
   log.flush();
 }
+
+/** The task of a thread that is to stand by: loading this file is all that it does. */
+export function warmUp(): void {}

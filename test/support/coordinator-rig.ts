@@ -91,6 +91,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       bodyBytes: 1 << 20,
       trackedClients: wish.trackedClients ?? 1024,
       inFlight: 10_000,
+      workerHeapBytes: 0,
     },
     logging: { level: 'info', accessLog: false },
     shutdownGraceMs: 1000,

@@ -1,0 +1,43 @@
+/**
+ * What the two ends of a lane say of themselves, beside the rings.
+ *
+ * Thread: any (both ends). Each word has one writer, and a line of its own.
+ *
+ *     +0    beats      written by the worker: turns of its clock, wrapping
+ *     +128  pressure   written by the acceptor: how full the gateway is, in thousandths
+ */
+
+export const LANE_STATUS_BYTES = 256;
+
+const BEATS_WORD = 0;
+const PRESSURE_WORD = 32;
+
+/** Pressure of a gateway that is full. */
+export const PRESSURE_FULL = 1000;
+
+export class LaneStatus {
+  private readonly words: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer, offset: number) {
+    this.words = new Int32Array(buffer, offset, LANE_STATUS_BYTES >> 2);
+  }
+
+  /** Worker: its event loop still turns. */
+  beat(): void {
+    Atomics.add(this.words, BEATS_WORD, 1);
+  }
+
+  beats(): number {
+    return Atomics.load(this.words, BEATS_WORD);
+  }
+
+  /** Acceptor: 0 to PRESSURE_FULL. */
+  setPressure(pressure: number): void {
+    this.words[PRESSURE_WORD] = pressure;
+  }
+
+  /** As it was a moment ago: nothing waits for the newest one. */
+  get pressure(): number {
+    return this.words[PRESSURE_WORD] as number;
+  }
+}
