@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Acceptor, type LocalReplyRecord } from './acceptor/acceptor.js';
-import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
+import { type DispatchRule, LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
@@ -17,6 +17,7 @@ import { type LiveFigures, StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock } from './channel/counter-block.js';
+import { PRESSURE_FULL } from './channel/lane-status.js';
 import type { CompiledConfig } from './config/compiled-config.js';
 import { readVersion } from './config/version.js';
 import { createAccessLog } from './observability/access-log.js';
@@ -64,7 +65,7 @@ export class Gateway {
     const { logger, access } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     this.counters = allocateCounters(counterCount(config));
-    this.dispatcher = new LaneDispatcher(config.workers, config.limits.inFlight, onError);
+    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError);
     this.supervisor = new Supervisor({
       config,
       dispatcher: this.dispatcher,
@@ -172,6 +173,7 @@ export class Gateway {
       loads: this.supervisor.coordinator.memory.loads,
       coordinatorStatus: this.supervisor.coordinator.memory.status,
       limitCounts: this.supervisor.coordinator.memory.limitCounts,
+      concurrency: this.supervisor.coordinator.memory.concurrency,
       live: () => this.liveFigures(),
     });
     return [
@@ -213,6 +215,15 @@ export class Gateway {
       coordinatorDeaths: coordinator.deaths,
     };
   }
+}
+
+function dispatchRule({ limits, routes }: CompiledConfig): DispatchRule {
+  return {
+    inFlightMax: limits.inFlight,
+    depthMax: limits.laneDepth,
+    waitMsMax: limits.queueMs,
+    isPressureTold: routes.some(({ shareMax }) => shareMax < PRESSURE_FULL),
+  };
 }
 
 function countLocalReply(counters: CounterBlock, record: LocalReplyRecord): void {

@@ -70,6 +70,7 @@ async function measure(
     wideBucketBytes: TABLE_BYTES,
     inFlightBytes: 0,
     returnBytes: TABLE_BYTES,
+    adaptedUpstreams: 0,
     limiters: 0,
   });
   const task: CoordinatorPeerTask = { way, memory, port: port2 };

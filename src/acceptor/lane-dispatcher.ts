@@ -12,6 +12,7 @@ import { assert, defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
+import { PRESSURE_FULL } from '../channel/lane-status.js';
 import {
   FLAG_ANSWERED,
   FLAG_END,
@@ -41,6 +42,7 @@ import {
   type NewRequest,
   type ResponseHead,
 } from './in-flight-table.js';
+import { LaneQueue, type QueueRule } from './lane-queue.js';
 import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
 
 /** Turns without work before the lanes park. Measured: 1 saves most wakes and hardly spins. */
@@ -48,6 +50,7 @@ const EMPTY_TURNS_MAX = 1;
 
 class DispatchedLane implements RecordHandler {
   end: LaneEnd | null = null;
+  queue: LaneQueue | null = null;
   /** Its worker hangs, and is about to be ended: it gets no more requests. */
   isSuspended = false;
   inFlight = 0;
@@ -101,6 +104,16 @@ class DispatchedLane implements RecordHandler {
   }
 }
 
+/** No lane takes more requests now. */
+const NO_ROOM = -2;
+
+/** What bounds the requests that the acceptor lets in. */
+export interface DispatchRule extends QueueRule {
+  readonly inFlightMax: number;
+  /** Workers are told how full the gateway is: some routes are shed before others. */
+  readonly isPressureTold: boolean;
+}
+
 /** How an exchange ends: replied to by its worker, left by the client, or answered instead. */
 export type ExchangeEnd = 'replied' | 'aborted' | 'answered';
 
@@ -127,10 +140,11 @@ export class LaneDispatcher {
   /** `onError` hears of mistakes in our own handling of a record; the lanes go on. */
   constructor(
     laneCount: number,
-    inFlightMax: number,
+    private readonly rule: DispatchRule,
     private readonly onError: (error: unknown) => void,
-    nowMs: () => number = monotonicMs,
+    private readonly nowMs: () => number = monotonicMs,
   ) {
+    const { inFlightMax } = rule;
     this.table = new InFlightTable(inFlightMax);
     this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), nowMs);
     for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
@@ -140,6 +154,7 @@ export class LaneDispatcher {
   attach(lane: number, memory: LaneMemory, port: MessagePort): void {
     const dispatched = this.laneAt(lane);
     dispatched.end = new LaneEnd(memory, 'acceptor', port);
+    dispatched.queue = new LaneQueue(dispatched.end.status, this.rule, this.nowMs());
     dispatched.isSuspended = false;
     this.rescue.onLaneServed();
     this.schedule();
@@ -197,6 +212,7 @@ export class LaneDispatcher {
     if (this.table.isFull) return -1;
     const lane = this.leastBusyLane();
     if (lane === NO_LANE) return this.tryWait(request, downstream);
+    if (lane === NO_ROOM) return -1;
     const index = this.table.add(downstream, lane);
     if (this.tryWriteHead(index, lane, request)) return index;
     this.table.remove(index);
@@ -226,6 +242,7 @@ export class LaneDispatcher {
     });
     if (!isSent) return false;
     lane.inFlight++;
+    lane.queue?.onSent();
     this.schedule();
     return true;
   }
@@ -234,7 +251,7 @@ export class LaneDispatcher {
   private resend({ index, generation, request, rest }: LaneRequest): Sending {
     const lane = this.leastBusyLane();
     if (lane === NO_LANE) return 'noLane';
-    if (!this.tryWriteHead(index, lane, request)) return 'noRoom';
+    if (lane === NO_ROOM || !this.tryWriteHead(index, lane, request)) return 'noRoom';
     this.table.move(index, lane);
     const { producer } = defined(this.laneAt(lane).end, 'the lane');
     for (const { kindAndFlags, payload } of rest) {
@@ -283,8 +300,20 @@ export class LaneDispatcher {
     let records = 0;
     for (const lane of this.lanes) records += this.drain(lane);
     for (const lane of this.lanes) lane.end?.publish();
+    this.lookAtQueues();
     this.emptyTurns = records > 0 ? 0 : this.emptyTurns + 1;
     if (this.emptyTurns <= EMPTY_TURNS_MAX || !this.park()) this.schedule();
+  }
+
+  private lookAtQueues(): void {
+    const nowMs = this.nowMs();
+    const inFlight = this.table.inFlight / this.rule.inFlightMax;
+    for (const { queue, end } of this.lanes) {
+      if (queue === null || end === null) continue;
+      queue.look(nowMs);
+      if (!this.rule.isPressureTold) continue;
+      end.status.setPressure(Math.round(Math.max(inFlight, queue.fill) * PRESSURE_FULL));
+    }
   }
 
   private drain(lane: DispatchedLane): number {
@@ -329,6 +358,10 @@ export class LaneDispatcher {
     for (let lane = 0; lane < this.lanes.length; lane++) {
       const candidate = this.laneAt(lane);
       if (!isServed(candidate) || candidate.inFlight >= bestInFlight) continue;
+      if (candidate.queue?.isFull === true) {
+        if (best === NO_LANE) best = NO_ROOM;
+        continue;
+      }
       best = lane;
       bestInFlight = candidate.inFlight;
     }

@@ -18,6 +18,7 @@ import {
   TARGET_COUNTERS,
   targetCounter,
 } from '../observability/counters.js';
+import { ConcurrencyRows } from './concurrency-rows.js';
 import { standingOf } from './target-standing.js';
 
 /** What changes from moment to moment and is not in shared memory. */
@@ -45,6 +46,7 @@ export interface StatsSources {
   readonly loads: SharedArrayBuffer;
   readonly coordinatorStatus: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
+  readonly concurrency: SharedArrayBuffer;
   live(): LiveFigures;
 }
 
@@ -57,6 +59,7 @@ export class StatsReader {
   private readonly loads: TargetLoadView;
   private readonly coordinator: CoordinatorStatus;
   private readonly limitCounts: LimitCounts;
+  private readonly concurrency: ConcurrencyRows;
 
   constructor(private readonly sources: StatsSources) {
     this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
@@ -65,6 +68,7 @@ export class StatsReader {
     const { loads, config } = sources;
     this.loads = new TargetLoadView(loads, Math.max(1, config.targets.length), this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
+    this.concurrency = new ConcurrencyRows(config, sources.concurrency, this.coordinator);
   }
 
   /** The document that /stats shows. */
@@ -86,6 +90,7 @@ export class StatsReader {
       routes: this.routes(),
       limits: this.limits(),
       targets: this.targetRows(),
+      adaptive_concurrency: this.concurrency.read(),
       threads: live.threads,
       workers: this.workers(live),
       coordinator: { deaths: live.coordinatorDeaths, ...this.coordinator.readCounts() },

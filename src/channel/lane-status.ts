@@ -4,12 +4,14 @@
  * Thread: any (both ends). Each word has one writer, and a line of its own.
  *
  *     +0    beats      written by the worker: turns of its clock, wrapping
+ *     +4    read       written by the worker: requests whose head it has read, wrapping
  *     +128  pressure   written by the acceptor: how full the gateway is, in thousandths
  */
 
 export const LANE_STATUS_BYTES = 256;
 
 const BEATS_WORD = 0;
+const READ_WORD = 1;
 const PRESSURE_WORD = 32;
 
 /** Pressure of a gateway that is full. */
@@ -29,6 +31,15 @@ export class LaneStatus {
 
   beats(): number {
     return Atomics.load(this.words, BEATS_WORD);
+  }
+
+  // Hot path: once for every request. Seen a little later is early enough.
+  setHeadsRead(count: number): void {
+    this.words[READ_WORD] = count;
+  }
+
+  get headsRead(): number {
+    return Atomics.load(this.words, READ_WORD);
   }
 
   /** Acceptor: 0 to PRESSURE_FULL. */

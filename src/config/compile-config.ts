@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import {
@@ -94,6 +95,8 @@ function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLi
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
+    laneDepth: limits.laneDepth ?? DEFAULTS.limits.laneDepth,
+    queueMs: durationMs(limits.queueTime ?? DEFAULTS.limits.queueTime),
     workerHeapBytes: wholeMebibytes(limits.workerHeap),
   };
 }
@@ -158,6 +161,7 @@ function compilePolicies(
       idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
       perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
+    adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
     retry: compileRetry(config.retry, config.targets.length),
     hedgeAfterMs: compileHedge(config.hedge),
   };

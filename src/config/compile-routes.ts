@@ -4,6 +4,7 @@
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../base/assert.js';
+import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import type {
   CompiledAuthenticator,
@@ -35,6 +36,7 @@ export function compileRoutes(
   const authenticatorIndexes = indexesByName(references.authenticators);
   const upstreamIndexes = indexesByName(references.upstreams);
   const limiters: CompiledLimiter[] = [];
+  const shares = compileShares(configs);
   const routes = configs.map((config, index): CompiledRoute => {
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
@@ -48,6 +50,7 @@ export function compileRoutes(
         config.timeout === undefined
           ? 0
           : defined(parseDurationMs(config.timeout), 'a checked duration'),
+      shareMax: defined(shares[index], 'the share of a route'),
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),

@@ -16,6 +16,8 @@ export const DEFAULTS = {
     bodyBytes: '1MiB',
     trackedClients: 262_144,
     inFlight: 10_000,
+    laneDepth: 2048,
+    queueTime: '1s',
   },
   logging: { level: 'info', accessLog: true },
   shutdown: { grace: '10s' },
@@ -52,6 +54,17 @@ export const DEFAULTS = {
       baseEjectionTime: '30s',
       maxEjectionTime: '300s',
       maxEjectionPercent: 10,
+    },
+    // Those of Envoy's adaptive concurrency filter.
+    adaptiveConcurrency: {
+      minConcurrency: 3,
+      maxConcurrency: 1000,
+      updateInterval: '100ms',
+      samplePercentile: 50,
+      bufferPercent: 25,
+      minRttInterval: '60s',
+      minRttRequests: 50,
+      jitterPercent: 15,
     },
     timeouts: { connect: '5s', response: '15s', idle: '5m' },
     retry: {

@@ -24,6 +24,7 @@ import {
   type SchemaNode,
   stringNode,
 } from './schema-node.js';
+import { PRIORITY_NODE } from './schema-overload.js';
 
 /** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
 const PATH_LENGTH_MAX = 1024;
@@ -140,6 +141,7 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       'From the request being sent until the head of the reply, over all tries. Absent: none.',
       ['1ms', '1h'],
     ),
+    priority: PRIORITY_NODE,
     authenticate: listNode(
       'Names of authenticators; one that accepts is enough. Absent: the route is public.',
       { type: 'string', minLength: 1, maxLength: 64 },

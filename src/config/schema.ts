@@ -30,6 +30,7 @@ import {
   sizeNode,
   stringNode,
 } from './schema-node.js';
+import { ADAPTIVE_CONCURRENCY_NODE } from './schema-overload.js';
 import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
 import {
@@ -92,6 +93,14 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
   inFlight: integerNode('Requests started and not finished. More: 503.', [1, 1_000_000], {
     default: DEFAULTS.limits.inFlight,
   }),
+  laneDepth: integerNode('Requests that one worker has not read yet. More: 503.', [1, 100_000], {
+    default: DEFAULTS.limits.laneDepth,
+  }),
+  queueTime: durationNode(
+    'How long requests may wait for their worker. Longer: 503.',
+    ['10ms', '1m'],
+    { default: DEFAULTS.limits.queueTime },
+  ),
   workerHeap: sizeNode(
     'Heap of each worker, which ends and is replaced when it needs more. Absent: as V8 has it.',
     ['32MiB', '65536MiB'],
@@ -174,6 +183,7 @@ const UPSTREAM_NODE = objectNode<UpstreamConfig>(
     healthCheck: HEALTH_CHECK_NODE,
     outlierDetection: OUTLIER_DETECTION_NODE,
     timeouts: TIMEOUTS_NODE,
+    adaptiveConcurrency: ADAPTIVE_CONCURRENCY_NODE,
     retry: RETRY_NODE,
     hedge: HEDGE_NODE,
   },

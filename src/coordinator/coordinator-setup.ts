@@ -47,5 +47,6 @@ export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMe
     inFlightBytes: countsInFlight ? inFlightLedgerBytes(config.limits.inFlight) : 0,
     returnBytes: returnSerialsBytes(config.workers),
     limiters: config.limiters.length,
+    adaptedUpstreams: config.upstreams.filter((one) => one.adaptiveConcurrency !== null).length,
   });
 }

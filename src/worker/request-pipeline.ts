@@ -19,6 +19,7 @@ import {
 import type { AuthenticationResult } from '../filters/authentication/jwt-authenticator.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
+import type { AdmissionGate } from './admission-gate.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
@@ -60,6 +61,7 @@ export interface PipelineParts {
   readonly trustedProxies: TrustedProxies;
   readonly requestIds: RequestIdSource;
   readonly coordinator: CoordinatorClient;
+  readonly gate: AdmissionGate;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
   readonly replies: ReplyWriter;
@@ -233,6 +235,7 @@ export class RequestPipeline {
   private admit(exchange: Exchange): PhaseResult {
     const route = defined(exchange.route, 'the route of an admitted exchange');
     const nowMs = this.parts.nowMs();
+    if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return this.shed(exchange);
     const keys = limiterKeys(exchange, route);
     const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
     if (asked === ASK_ADMITTED) {
@@ -244,9 +247,7 @@ export class RequestPipeline {
       return 'next';
     }
     if (asked === ASK_CLOSED) return this.refuseLost(exchange);
-    if (asked !== ASK_PENDING) {
-      return this.refuse(exchange, PROBLEMS.overloaded, 'Too many requests wait.', RETRY_SOON);
-    }
+    if (asked !== ASK_PENDING) return this.shed(exchange);
     this.parts.ledger.countAsk();
     this.parts.wheel.set(exchange.deadline, nowMs + ASK_WAIT_MS);
     this.parts.touch();
@@ -351,6 +352,11 @@ export class RequestPipeline {
     this.advance(exchange);
   }
 
+  private shed(exchange: Exchange): PhaseResult {
+    const detail = 'Too many requests are in flight.';
+    return this.refuse(exchange, PROBLEMS.overloaded, detail, RETRY_SOON);
+  }
+
   private refuseLost(exchange: Exchange): PhaseResult {
     return this.refuse(exchange, PROBLEMS.coordinatorLost, 'No decision came in time.', RETRY_SOON);
   }
@@ -382,7 +388,9 @@ export class RequestPipeline {
     this.parts.coordinator.endInFlight(exchange);
     if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
-    this.parts.ledger.close(exchange, this.parts.nowMs());
+    const nowMs = this.parts.nowMs();
+    this.parts.gate.leave(exchange, nowMs);
+    this.parts.ledger.close(exchange, nowMs);
     this.parts.touch();
   }
 }

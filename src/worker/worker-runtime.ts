@@ -31,6 +31,7 @@ import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticat
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { RouteTable } from '../routing/route-table.js';
+import { AdmissionGate } from './admission-gate.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import type { Exchange } from './exchange.js';
@@ -125,6 +126,7 @@ export class WorkerRuntime implements RecordHandler {
       trustedProxies,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       coordinator: this.coordinator,
+      gate: new AdmissionGate(config, task.coordinator, this.lane.status),
       forwarder: this.forwarder,
       tries,
       replies: this.replies,
@@ -177,6 +179,7 @@ export class WorkerRuntime implements RecordHandler {
         parts: requestHeadParts(consumer),
       });
       this.headsRead += 1;
+      this.lane.status.setHeadsRead(this.headsRead | 0);
       if (this.headsRead % HEADS_BETWEEN_ASKS === 0) this.exchangeWithCoordinator();
       return;
     }

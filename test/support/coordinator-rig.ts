@@ -91,6 +91,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       bodyBytes: 1 << 20,
       trackedClients: wish.trackedClients ?? 1024,
       inFlight: 10_000,
+      laneDepth: 2048,
+      queueMs: 1000,
       workerHeapBytes: 0,
     },
     logging: { level: 'info', accessLog: false },
@@ -112,6 +114,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
         minConcurrency: 3,
         backOff: { baseMs: 25, maxMs: 250 },
       },
+      adaptiveConcurrency: null,
       hedgeAfterMs: -1,
     })),
     targets: targets.map((upstreamIndex, index) => ({

@@ -143,6 +143,7 @@ export class Forwarder {
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';
     exchange.replyBodyBytes = status === 204 ? -1 : block.bodyBytes;
     exchange.activeMs = this.parts.nowMs();
+    exchange.headMs = exchange.activeMs;
     return this.parts.replies.onHead(exchange);
   }
 

@@ -5,6 +5,7 @@ import { allocateLane, LaneEnd, type LaneMemory } from '../../../src/channel/lan
 import { REQUEST_BODY, REQUEST_HEAD } from '../../../src/channel/records/record-kind.js';
 import { requestHeadParts } from '../../../src/channel/records/request-head.js';
 
+const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000, isPressureTold: false };
 const GET = 'GET\n/a\n::1\nhttp';
 const POST = 'POST\n/b\n::1\nhttp';
 
@@ -39,7 +40,7 @@ class Rig {
     const fail = (error: unknown): void => {
       throw error;
     };
-    this.dispatcher = new LaneDispatcher(lanes, 100, fail, () => performance.now());
+    this.dispatcher = new LaneDispatcher(lanes, RULE, fail, () => performance.now());
     for (let lane = 0; lane < lanes; lane++) this.serve(lane, ringBytes);
   }
 
