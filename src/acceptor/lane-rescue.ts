@@ -13,7 +13,7 @@ import { decodeRequestHead } from '../channel/records/request-head.js';
 import type { Downstream, InFlightTable, NewRequest } from './in-flight-table.js';
 
 /** A lane that lost its worker is served again well before. */
-const WAIT_MS_MAX = 2000;
+const WAIT_MS_MAX = 5000;
 const KIND_MASK = 0xff;
 
 /** The lane of a request that waits for one. */

@@ -37,7 +37,7 @@ export class AdmissionGate {
   /** False: the request is to be shed. Else {@link leave} ends what begins here. */
   tryEnter(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
     const { shareMax } = route.config;
-    if (shareMax < PRESSURE_FULL && this.lane.pressure >= shareMax) return false;
+    if (shareMax < PRESSURE_FULL && this.lane.pressure > shareMax) return false;
     const writer = this.writers[route.upstream.index] ?? null;
     if (writer === null) return true;
     if (writer.inFlight * PRESSURE_FULL >= writer.limit * shareMax) return false;

@@ -181,9 +181,9 @@ describe('a request whose worker died', () => {
       rig.send(untouched);
       rig.dispatcher.detach(0);
       rig.send(fresh);
-      await vi.advanceTimersByTimeAsync(1900);
+      await vi.advanceTimersByTimeAsync(4900);
       expect([untouched.heard, fresh.heard]).toEqual([[], []]);
-      await vi.advanceTimersByTimeAsync(2000);
+      await vi.advanceTimersByTimeAsync(5000);
       expect([untouched.heard, fresh.heard]).toEqual([['unserved'], ['unserved']]);
     } finally {
       vi.useRealTimers();
