@@ -5,6 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Acceptor, type LocalReplyRecord } from './acceptor/acceptor.js';
+import type { ConnectionRule } from './acceptor/connection-caps.js';
+import { connectionRule } from './acceptor/connection-rule.js';
 import { type DispatchRule, LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
@@ -22,6 +24,7 @@ import type { CompiledConfig } from './config/compiled-config.js';
 import { readVersion } from './config/version.js';
 import { createAccessLog } from './observability/access-log.js';
 import { COUNTERS, counterCount } from './observability/counters.js';
+import { openFilesMax } from './observability/file-limit.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { osThreadId } from './observability/os-thread-id.js';
 import { Supervisor } from './supervisor/supervisor.js';
@@ -79,6 +82,8 @@ export class Gateway {
       config,
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      connections: this.connectionRule(),
+      onAddressFull: (network) => this.warnOfAddress(network),
       onLocalReply: (record) => {
         countLocalReply(counters, record);
         accessLog(accessRecord(record));
@@ -158,6 +163,24 @@ export class Gateway {
     this.log.flush();
   }
 
+  private connectionRule(): ConnectionRule {
+    const rule = connectionRule(this.config, openFilesMax());
+    const { connectionsMax } = rule;
+    if (connectionsMax < this.config.limits.connections) {
+      const message = 'fewer connections than limits.connections: raise ulimit -n';
+      this.log.logger.warn({ connectionsMax }, message);
+    }
+    return rule;
+  }
+
+  private warnOfAddress(network: string): void {
+    const { connectionsPerAddress } = this.config.limits;
+    this.log.logger.warn(
+      { address: network, connectionsPerAddress },
+      'an address has all the connections that it may have; list it in trustedProxies if it is one',
+    );
+  }
+
   private giveUp(reason: string): void {
     this.log.logger.fatal({ reason }, 'gateway gives up');
     this.log.flush();
@@ -210,6 +233,7 @@ export class Gateway {
         stale_records: lane.staleRecords,
         backlog_bytes: lane.backlogBytes,
       })),
+      connections: this.acceptor.connectionFigures,
       movedRequests: this.dispatcher.movedRequests,
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,

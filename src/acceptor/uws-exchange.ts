@@ -19,6 +19,9 @@ import { type ReplyClosing, type ReplyListener, UwsReply } from './uws-reply.js'
 /** Unless the connection's timer is set anew, the native side cuts uploads below 16 KB/s. */
 const UPLOAD_REFRESH_MS = 3000;
 
+/** So many looks in a row at a body that is too slow, three seconds apart, end it. */
+const SLOW_LOOKS_MAX = 10;
+
 /** Most exchanges hold nothing: they share this, and it stays empty. */
 const NOTHING_HELD: Buffer[] = [];
 
@@ -44,6 +47,8 @@ export class UwsExchange implements Downstream, ReplyListener {
   private isPaused = false;
   private refreshedMs: number;
   private hasRunAgain = false;
+  private receivedBefore = 0;
+  private slowLooks = 0;
 
   constructor(
     private readonly context: ExchangeContext,
@@ -163,6 +168,19 @@ export class UwsExchange implements Downstream, ReplyListener {
     this.refreshedMs = nowMs;
     this.res.pause();
     this.res.resume();
+  }
+
+  /**
+   * Called every few seconds; `bytesMin`: what a body must have brought since. What the gateway
+   * holds back by itself is not the client's fault.
+   */
+  checkUpload(bytesMin: number): void {
+    const came = this.received - this.receivedBefore;
+    this.receivedBefore = this.received;
+    const isClientsTurn = !this.isRequestComplete && !this.isPaused && this.held.length === 0;
+    this.slowLooks = isClientsTurn && came < bytesMin ? this.slowLooks + 1 : 0;
+    if (this.slowLooks < SLOW_LOOKS_MAX || this.reply.isOver) return;
+    this.replaceByProblem(PROBLEMS.requestTimeout, 'The request body came too slowly.');
   }
 
   /** Called every few seconds. The worker's idle deadline is what ends an exchange that hangs. */

@@ -32,6 +32,11 @@ export interface LiveFigures {
     readonly coordinator: number;
   };
   readonly lanes: readonly object[];
+  readonly connections: {
+    readonly open: number;
+    readonly refusedInAll: number;
+    readonly refusedOfAddress: number;
+  };
   /** Requests that went on with another worker after theirs had died. */
   readonly movedRequests: number;
   readonly workerDeaths: readonly number[];
@@ -85,6 +90,11 @@ export class StatsReader {
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
       config_epoch: this.sources.config.epoch,
       in_flight: live.inFlight,
+      connections: {
+        open: live.connections.open,
+        refused_in_all: live.connections.refusedInAll,
+        refused_of_address: live.connections.refusedOfAddress,
+      },
       moved_requests: live.movedRequests,
       counters: this.processFigures(),
       routes: this.routes(),

@@ -40,6 +40,12 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** Whether that holds for loopback addresses too. */
+  readonly countsLoopback: boolean;
+  /** Least bytes a second of a request body; 0: no bound. */
+  readonly bodyRate: number;
   /** Requests that a worker has not read yet. */
   readonly laneDepth: number;
   /** How long the oldest of them may wait. */

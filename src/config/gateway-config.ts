@@ -79,6 +79,21 @@ export interface LimitsConfig {
   readonly trackedClients?: number;
   /** Requests started and not finished, 1 to 1000000. More: 503. Default: 10000. */
   readonly inFlight?: number;
+  /**
+   * Client connections in all, 1 to 1000000; fewer where the system allows fewer open files.
+   * More: closed at once. Default: 8192.
+   */
+  readonly connections?: number;
+  /**
+   * Client connections of one address (IPv6: /64), 1 to 1000000; not for `trustedProxies`, and on
+   * Linux only. More: closed at once. Default: 1024, and no bound for loopback addresses.
+   */
+  readonly connectionsPerAddress?: number;
+  /**
+   * Least bytes a second of a request body on its way, 0 to 1MiB; a client that stays below for
+   * half a minute: 408. 0: no bound. Default: 240.
+   */
+  readonly bodyRate?: ByteSize;
   /** Requests that one worker has not read yet, 1 to 100000. More: 503. Default: 2048. */
   readonly laneDepth?: number;
   /** How long requests may wait for their worker, 10ms to 1m. Longer: 503. Default: 1s. */

@@ -152,7 +152,7 @@ export function durationNode(
 export function sizeNode(
   description: string,
   [min, max]: readonly [string, string],
-  byDefault?: string,
+  byDefault?: string | number,
 ): SchemaNode {
   return {
     type: ['string', 'integer'],

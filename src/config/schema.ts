@@ -93,6 +93,19 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
   inFlight: integerNode('Requests started and not finished. More: 503.', [1, 1_000_000], {
     default: DEFAULTS.limits.inFlight,
   }),
+  connections: integerNode('Client connections in all. More: closed at once.', [1, 1_000_000], {
+    default: DEFAULTS.limits.connections,
+  }),
+  connectionsPerAddress: integerNode(
+    'Client connections of one address (IPv6: /64), but for trustedProxies and, unless it is given, loopback.',
+    [1, 1_000_000],
+    { default: DEFAULTS.limits.connectionsPerAddress },
+  ),
+  bodyRate: sizeNode(
+    'Least bytes a second of a request body on its way. Less for half a minute: 408. 0: no bound.',
+    ['0', '1MiB'],
+    DEFAULTS.limits.bodyRate,
+  ),
   laneDepth: integerNode('Requests that one worker has not read yet. More: 503.', [1, 100_000], {
     default: DEFAULTS.limits.laneDepth,
   }),
