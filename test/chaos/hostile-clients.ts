@@ -31,7 +31,7 @@ export class HostileClients {
 /** Sends the first text, then the others in turn, a piece each time that it is called. */
 type Script = (socket: Socket, turn: number) => void;
 
-const DRIP_MS = 1000;
+const DRIP_MS = 4000;
 const HEAD = 'HTTP/1.1\r\nHost: a\r\n';
 
 const SCRIPTS: readonly Script[] = [
@@ -86,14 +86,16 @@ function serve(port: number, count: number): void {
       connected++;
       if (connected === count) process.send?.('all');
       drip();
-      timer = setInterval(drip, DRIP_MS);
+      timer = setTimeout(() => {
+        timer = setInterval(drip, DRIP_MS);
+      }, Math.random() * DRIP_MS);
     });
     socket.on('data', () => {});
     socket.on('end', () => socket.destroy());
     socket.on('error', () => {});
     socket.on('close', () => {
       clearInterval(timer);
-      setTimeout(() => begin(at), DRIP_MS);
+      setTimeout(() => begin(at), DRIP_MS * (0.5 + Math.random()));
     });
   };
   for (let at = 0; at < count; at++) begin(at);
