@@ -3,26 +3,16 @@
  *
  * Thread: acceptor. Reads the coordinator's rows.
  */
-import { ConcurrencyView } from '../channel/concurrency-memory.js';
-import type { CoordinatorStatus } from '../channel/coordinator-status.js';
+import type { ConcurrencyView } from '../channel/concurrency-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 
-export class ConcurrencyRows {
-  private readonly names: readonly string[];
-  private readonly view: ConcurrencyView;
-
-  constructor(config: CompiledConfig, memory: SharedArrayBuffer, status: CoordinatorStatus) {
-    const adapted = config.upstreams.filter(({ adaptiveConcurrency }) => adaptiveConcurrency);
-    this.names = adapted.map(({ name }) => name);
-    this.view = new ConcurrencyView(memory, adapted.length, status);
-  }
-
-  read(): object[] {
-    return this.names.map((upstream, slot) => ({
-      upstream,
-      limit: this.view.limitOf(slot),
-      in_flight: this.view.inFlightOf(slot),
-      min_rtt_ms: Math.round(this.view.minRttMsOf(slot) * 100) / 100,
-    }));
-  }
+/** One row for each upstream whose concurrency is adapted. */
+export function concurrencyRows(config: CompiledConfig, view: ConcurrencyView): object[] {
+  const adapted = config.upstreams.filter(({ adaptiveConcurrency }) => adaptiveConcurrency);
+  return adapted.map(({ name }, slot) => ({
+    upstream: name,
+    limit: view.limitOf(slot),
+    in_flight: view.inFlightOf(slot),
+    min_rtt_ms: Math.round(view.minRttMsOf(slot) * 100) / 100,
+  }));
 }

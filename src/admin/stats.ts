@@ -5,6 +5,7 @@
  */
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
+import { ConcurrencyView } from '../channel/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { LimitCounts } from '../channel/limit-counts.js';
@@ -18,7 +19,7 @@ import {
   TARGET_COUNTERS,
   targetCounter,
 } from '../observability/counters.js';
-import { ConcurrencyRows } from './concurrency-rows.js';
+import { concurrencyRows } from './concurrency-rows.js';
 import { standingOf } from './target-standing.js';
 
 /** What changes from moment to moment and is not in shared memory. */
@@ -64,7 +65,7 @@ export class StatsReader {
   private readonly loads: TargetLoadView;
   private readonly coordinator: CoordinatorStatus;
   private readonly limitCounts: LimitCounts;
-  private readonly concurrency: ConcurrencyRows;
+  private readonly concurrency: ConcurrencyView;
 
   constructor(private readonly sources: StatsSources) {
     this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
@@ -73,7 +74,8 @@ export class StatsReader {
     const { loads, config } = sources;
     this.loads = new TargetLoadView(loads, Math.max(1, config.targets.length), this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
-    this.concurrency = new ConcurrencyRows(config, sources.concurrency, this.coordinator);
+    const adapted = config.upstreams.filter((one) => one.adaptiveConcurrency !== null).length;
+    this.concurrency = new ConcurrencyView(sources.concurrency, adapted, this.coordinator);
   }
 
   /** The document that /stats shows. */
@@ -100,7 +102,7 @@ export class StatsReader {
       routes: this.routes(),
       limits: this.limits(),
       targets: this.targetRows(),
-      adaptive_concurrency: this.concurrency.read(),
+      adaptive_concurrency: concurrencyRows(this.sources.config, this.concurrency),
       threads: live.threads,
       workers: this.workers(live),
       coordinator: { deaths: live.coordinatorDeaths, ...this.coordinator.readCounts() },

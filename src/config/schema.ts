@@ -97,7 +97,7 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
     default: DEFAULTS.limits.connections,
   }),
   connectionsPerAddress: integerNode(
-    'Client connections of one address (IPv6: /64), but for trustedProxies and, unless it is given, loopback.',
+    'Client connections of one address; not for trustedProxies, nor by default for loopback.',
     [1, 1_000_000],
     { default: DEFAULTS.limits.connectionsPerAddress },
   ),

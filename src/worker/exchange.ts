@@ -4,7 +4,6 @@
  * Thread: worker. Fixed shape: every field is set in the constructor and none is added later, so
  * that all exchanges share one hidden class.
  */
-import type { Readable } from 'node:stream';
 import { defined } from '../base/assert.js';
 import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
@@ -12,6 +11,7 @@ import type { CompiledUpstream } from '../config/compiled-config.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
+import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 import type { WorkerRoute } from './worker-route.js';
 
@@ -83,10 +83,7 @@ export class Exchange {
   isRequestComplete: boolean;
   /** Body pieces that came before the request could be forwarded, or all of a small body. */
   bodyChunks: Buffer[] = [];
-  bodyStream: Readable | null = null;
-  /** Some of a streamed body has been handed to a target. */
-  isBodyBegun = false;
-  bodyConsumed = 0;
+  streamedBody: StreamedBody | null = null;
 
   /** Tries sent, the first included. */
   tries = 0;

@@ -291,9 +291,9 @@ export class RequestPipeline {
     return 'wait';
   }
 
-  /** More of the request body came in. */
-  onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
-    this.parts.forwarder.takeBody(exchange, chunk, isLast);
+  /** More of the request body came in. The bytes are valid inside the call only. */
+  onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
+    this.parts.forwarder.takeBody(exchange, bytes, isLast);
     if (!isLast) return;
     if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
     else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);

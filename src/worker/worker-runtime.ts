@@ -45,6 +45,7 @@ import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
+import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 import { compileWorkerRoutes } from './worker-route.js';
 
 /** Turns without work before the worker parks. */
@@ -80,13 +81,15 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    return new WorkerRuntime(task, log, await createAuthenticators(task));
+    const authenticators = await createAuthenticators(task);
+    return new WorkerRuntime(task, log, authenticators, await loadUndici(task.config.targets));
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
     authenticators: readonly JwtAuthenticator[],
+    undici: UndiciTransport | null,
   ) {
     const { config } = task;
     const touch = (): void => this.schedule();
@@ -105,6 +108,7 @@ export class WorkerRuntime implements RecordHandler {
       ledger,
       replies: this.replies,
       preference,
+      undici,
       nowMs: monotonicMs,
     });
     const tries = new RetryLoop({
@@ -194,8 +198,7 @@ export class WorkerRuntime implements RecordHandler {
       case REQUEST_BODY: {
         const { payload, payloadBytes } = consumer;
         const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
-        // Copied: the target takes its time, and the ring must not wait for it.
-        this.pipeline.onRequestBody(exchange, Buffer.from(bytes), (flags & FLAG_END) !== 0);
+        this.pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
         break;
       }
       case REQUEST_END:
