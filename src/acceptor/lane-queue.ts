@@ -3,7 +3,8 @@
  * oldest of them has waited.
  *
  * Thread: acceptor. Owns a mark: a request whose reading is waited for. Its age is that of the
- * oldest or less, and it costs nothing for each request.
+ * oldest or less. How far the worker is, is looked at once in a turn: that memory is the worker's,
+ * and to look at it for each request would slow both down.
  */
 import type { LaneStatus } from '../channel/lane-status.js';
 
@@ -16,6 +17,7 @@ export interface QueueRule {
 
 export class LaneQueue {
   private sent = 0;
+  private read = 0;
   private marked = 0;
   private markedMs: number;
   private waitMs = 0;
@@ -34,7 +36,8 @@ export class LaneQueue {
 
   /** Once in a turn: looks at how far the worker is. */
   look(nowMs: number): void {
-    if (((this.status.headsRead - this.marked) | 0) >= 0) {
+    this.read = this.status.headsRead;
+    if (((this.read - this.marked) | 0) >= 0) {
       this.marked = this.sent;
       this.markedMs = nowMs;
     }
@@ -42,7 +45,7 @@ export class LaneQueue {
   }
 
   get depth(): number {
-    return (this.sent - this.status.headsRead) | 0;
+    return (this.sent - this.read) | 0;
   }
 
   /** No more requests should come here. */

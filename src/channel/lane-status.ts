@@ -33,7 +33,7 @@ export class LaneStatus {
     return Atomics.load(this.words, BEATS_WORD);
   }
 
-  // Hot path: once for every request. Seen a little later is early enough.
+  // Hot path: once for every batch, and not for every request: the other end looks at this line.
   setHeadsRead(count: number): void {
     this.words[READ_WORD] = count;
   }

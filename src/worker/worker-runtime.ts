@@ -183,7 +183,6 @@ export class WorkerRuntime implements RecordHandler {
         parts: requestHeadParts(consumer),
       });
       this.headsRead += 1;
-      this.lane.status.setHeadsRead(this.headsRead | 0);
       if (this.headsRead % HEADS_BETWEEN_ASKS === 0) this.exchangeWithCoordinator();
       return;
     }
@@ -240,6 +239,8 @@ export class WorkerRuntime implements RecordHandler {
     } catch (error) {
       this.log.logger.error({ err: error }, 'internal error');
       return 1;
+    } finally {
+      this.lane.status.setHeadsRead(this.headsRead | 0);
     }
   }
 

@@ -15,6 +15,7 @@ it('is full at the last request that fits, and not one before', () => {
   queue.onSent();
   expect(queue.isFull).toBe(true);
   status.setHeadsRead(1);
+  queue.look(1);
   expect(queue.depth).toBe(3);
   expect(queue.isFull).toBe(false);
 });
