@@ -14,7 +14,7 @@ import { Gateway } from './gateway.js';
 // thread wait less, and costs more time in all.
 setFlagsFromString('--no-parallel-scavenge');
 
-const run = createRunCommand((config, onGivingUp) => new Gateway(config, { onGivingUp }), process);
+const run = createRunCommand((first, options) => new Gateway(first, options), process);
 
 process.exitCode = await runCommandLine(process.argv.slice(2), process, run);
 // What still holds the process open (a log that nobody reads, say) has had its time.

@@ -61,7 +61,6 @@ async function measure(
 ): Promise<CaseFigures> {
   const { port1, port2 } = new MessageChannel();
   const memory = allocateMemory({
-    epoch: 1,
     workers: 1,
     targets: 8,
     upstreamBytes: TABLE_BYTES,
@@ -70,7 +69,7 @@ async function measure(
     wideBucketBytes: TABLE_BYTES,
     inFlightBytes: 0,
     returnBytes: TABLE_BYTES,
-    adaptedUpstreams: 0,
+    upstreams: 1,
     limiters: 0,
   });
   const task: CoordinatorPeerTask = { way, memory, port: port2 };

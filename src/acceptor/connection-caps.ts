@@ -56,12 +56,21 @@ export class ConnectionCaps implements ConnectionFigures {
   private nextCensusMs = 0;
   private readonly full = new Set<string>();
 
-  constructor(private readonly parts: ConnectionCapsParts) {}
+  private rule: ConnectionRule;
+
+  constructor(private readonly parts: ConnectionCapsParts) {
+    this.rule = parts.rule;
+  }
+
+  use(rule: ConnectionRule): void {
+    this.rule = rule;
+  }
 
   /** A connection was opened; false: it is to be closed at once. Either way onClosed follows. */
   onOpened(address: string): boolean {
     this.open++;
-    const { rule, census } = this.parts;
+    const { rule } = this;
+    const { census } = this.parts;
     if (this.open > rule.connectionsMax) {
       this.refusedInAll++;
       return false;
@@ -75,10 +84,10 @@ export class ConnectionCaps implements ConnectionFigures {
   }
 
   private countAddress(network: string, census: ConnectionCensus): boolean {
-    const { perAddressMax } = this.parts.rule;
+    const { perAddressMax } = this.rule;
     const count = (this.counts.get(network) ?? 0) + 1;
     // What is counted too much, after many have come and gone, must not gather for ever.
-    const isCrowded = this.counts.size > this.parts.rule.connectionsMax;
+    const isCrowded = this.counts.size > this.rule.connectionsMax;
     if (count > perAddressMax * CENSUS_FROM || isCrowded) this.tryCensus(census);
     if (count > perAddressMax) {
       this.refusedOfAddress++;
@@ -115,7 +124,7 @@ export class ConnectionCaps implements ConnectionFigures {
     }
     this.counts = counts;
     for (const network of this.full) {
-      if ((counts.get(network) ?? 0) < this.parts.rule.perAddressMax) this.full.delete(network);
+      if ((counts.get(network) ?? 0) < this.rule.perAddressMax) this.full.delete(network);
     }
   }
 }

@@ -110,8 +110,6 @@ const NO_ROOM = -2;
 /** What bounds the requests that the acceptor lets in. */
 export interface DispatchRule extends QueueRule {
   readonly inFlightMax: number;
-  /** Workers are told how full the gateway is: some routes are shed before others. */
-  readonly isPressureTold: boolean;
 }
 
 /** How an exchange ends: replied to by its worker, left by the client, or answered instead. */
@@ -129,6 +127,8 @@ export class LaneDispatcher {
   readonly table: InFlightTable<Downstream>;
   private readonly lanes: DispatchedLane[] = [];
   private readonly rescue: LaneRescue;
+  /** Workers are told how full the gateway is: some routes are shed before others. */
+  isPressureTold = false;
   private isScheduled = false;
   private emptyTurns = 0;
   private isParked = false;
@@ -311,7 +311,7 @@ export class LaneDispatcher {
     for (const { queue, end } of this.lanes) {
       if (queue === null || end === null) continue;
       queue.look(nowMs);
-      if (!this.rule.isPressureTold) continue;
+      if (!this.isPressureTold) continue;
       end.status.setPressure(Math.round(Math.max(inFlight, queue.fill) * PRESSURE_FULL));
     }
   }

@@ -9,10 +9,10 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 /** One row for each upstream whose concurrency is adapted. */
 export function concurrencyRows(config: CompiledConfig, view: ConcurrencyView): object[] {
   const adapted = config.upstreams.filter(({ adaptiveConcurrency }) => adaptiveConcurrency);
-  return adapted.map(({ name }, slot) => ({
+  return adapted.map(({ name, index }) => ({
     upstream: name,
-    limit: view.limitOf(slot),
-    in_flight: view.inFlightOf(slot),
-    min_rtt_ms: Math.round(view.minRttMsOf(slot) * 100) / 100,
+    limit: view.limitOf(index),
+    in_flight: view.inFlightOf(index),
+    min_rtt_ms: Math.round(view.minRttMsOf(index) * 100) / 100,
   }));
 }

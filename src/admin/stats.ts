@@ -5,6 +5,7 @@
  */
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
+import { byRow } from '../base/rows.js';
 import { ConcurrencyView } from '../channel/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { CounterBlock } from '../channel/counter-block.js';
@@ -45,6 +46,7 @@ export interface LiveFigures {
 }
 
 export interface StatsSources {
+  /** In force at the moment. */
   readonly config: CompiledConfig;
   /** The acceptor's block first, then the workers'. */
   readonly counters: readonly SharedArrayBuffer[];
@@ -54,6 +56,8 @@ export interface StatsSources {
   readonly limitCounts: SharedArrayBuffer;
   readonly concurrency: SharedArrayBuffer;
   live(): LiveFigures;
+  /** Where the configuration comes from, and what came of changing it. */
+  configuration(): object;
 }
 
 /** From best to worst: of targets with one address in several upstreams the worst is shown. */
@@ -72,10 +76,13 @@ export class StatsReader {
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     const { loads, config } = sources;
-    this.loads = new TargetLoadView(loads, Math.max(1, config.targets.length), this.coordinator);
+    this.loads = new TargetLoadView(loads, config.capacity.targets, this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
-    const adapted = config.upstreams.filter((one) => one.adaptiveConcurrency !== null).length;
-    this.concurrency = new ConcurrencyView(sources.concurrency, adapted, this.coordinator);
+    this.concurrency = new ConcurrencyView(
+      sources.concurrency,
+      config.capacity.upstreams,
+      this.coordinator,
+    );
   }
 
   /** The document that /stats shows. */
@@ -91,6 +98,7 @@ export class StatsReader {
       version: live.version,
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
       config_epoch: this.sources.config.epoch,
+      configuration: this.sources.configuration(),
       in_flight: live.inFlight,
       connections: {
         open: live.connections.open,
@@ -137,7 +145,7 @@ export class StatsReader {
     const rows = config.routes.map((route) => {
       const figures = Object.entries(ROUTE_COUNTERS).map(([name, figure]) => [
         snakeCase(name),
-        this.sum(routeCounter(config, route.index, figure)),
+        this.sum(routeCounter(config.capacity, route.index, figure)),
       ]);
       return [route.name, Object.fromEntries(figures)];
     });
@@ -166,13 +174,14 @@ export class StatsReader {
 
   private targetRows(): object[] {
     const { config } = this.sources;
+    const upstreams = byRow(config.upstreams);
     return config.targets.map((target) => {
       const figures = Object.entries(TARGET_COUNTERS).map(([name, figure]) => [
         snakeCase(name),
-        this.sum(targetCounter(config, target.index, figure)),
+        this.sum(targetCounter(config.capacity, target.index, figure)),
       ]);
       const sinceMs = this.targets.sinceMsOf(target.index);
-      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
+      const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
       return {
         target: target.hostPort,
         upstream: upstream.name,

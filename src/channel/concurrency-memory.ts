@@ -32,7 +32,7 @@ const COUNTS_WORD = 32;
 const BLOCK_WORDS = COUNTS_WORD + LATENCY_BUCKETS + 32;
 const IN_FLIGHT_WORD = 1;
 
-/** `upstreams`: how many of them are adapted; 0: no bytes. */
+/** `upstreams`: for how many there is room. Pages of those that are not adapted cost nothing. */
 export function allocateConcurrency(lanes: number, upstreams: number): SharedArrayBuffer {
   return new SharedArrayBuffer(upstreams * (ROW_WORDS + lanes * BLOCK_WORDS) * 4);
 }
@@ -41,7 +41,7 @@ function blockStart(upstreams: number, lane: number, slot: number): number {
   return upstreams * ROW_WORDS + (lane * upstreams + slot) * BLOCK_WORDS;
 }
 
-/** One upstream, as a worker has it. `slot`: its place among those that are adapted. */
+/** One upstream, as a worker has it. `slot`: its index. */
 export class ConcurrencyWriter {
   private readonly words: Int32Array;
   private readonly start: number;

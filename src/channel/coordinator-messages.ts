@@ -10,6 +10,7 @@ import type { BreakerCauseName } from './target-states.js';
 export type CoordinatorMessage =
   /** `osThreadId`: of the operating system, so that its CPU time can be looked up. */
   | { readonly type: 'started'; readonly osThreadId: number }
+  | { readonly type: 'configured'; readonly epoch: number }
   | {
       readonly type: 'breaker';
       readonly targetIndex: number;
@@ -33,11 +34,13 @@ export type CoordinatorMessage =
 
 /**
  * From the main thread to the coordinator; it looks for mail only when the control ring says so.
- * The port is in the transfer list.
+ * A port is in the transfer list.
  */
-export type CoordinatorMail =
+export type CoordinatorMail<Config = unknown> =
   | { readonly type: 'wakePort'; readonly lane: number; readonly port: MessagePort }
-  | { readonly type: 'fault'; readonly fault: CoordinatorFault };
+  | { readonly type: 'fault'; readonly fault: CoordinatorFault }
+  /** Go on under this configuration; `configured` is the answer. */
+  | { readonly type: 'config'; readonly config: Config };
 
 /** A way to fail on purpose, for tests: an exception that nobody catches, an endless loop. */
 export type CoordinatorFault = 'crash' | 'hang';

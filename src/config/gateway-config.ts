@@ -6,6 +6,7 @@
  */
 
 import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import type { AdaptiveConcurrencyConfig, RoutePriority } from './overload-config.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
@@ -31,6 +32,8 @@ export interface GatewayConfig {
   readonly limits?: LimitsConfig;
   /** What is logged. */
   readonly logging?: LoggingConfig;
+  /** When the configuration is read again. */
+  readonly reload?: ReloadConfig;
   /** How the gateway stops. */
   readonly shutdown?: ShutdownConfig;
   /** Ways to find out who calls, by a name that routes refer to. Default: none. */
@@ -111,12 +114,6 @@ export interface LoggingConfig {
   readonly level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Whether each finished request writes one line. Default: true. */
   readonly accessLog?: boolean;
-}
-
-/** How the gateway stops. */
-export interface ShutdownConfig {
-  /** Longest wait for requests in flight before they are cut, 0s to 1h. Default: 10s. */
-  readonly grace?: Duration;
 }
 
 /** A way to find out who calls. */

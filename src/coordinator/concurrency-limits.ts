@@ -26,18 +26,33 @@ import {
 } from '../policy/overload/gradient.js';
 
 export class ConcurrencyLimits {
-  private readonly adapted: readonly AdaptedUpstream[];
+  private readonly view: ConcurrencyView;
+  private adapted: readonly AdaptedUpstream[] = [];
   private nextMs = 0;
 
   constructor(
-    config: CompiledConfig,
+    private readonly config: CompiledConfig,
     memory: CoordinatorMemory,
     status: CoordinatorStatus,
-    random: Random,
+    private readonly random: Random,
   ) {
-    const rules = config.upstreams.flatMap(({ adaptiveConcurrency }) => adaptiveConcurrency ?? []);
-    const view = new ConcurrencyView(memory.concurrency, rules.length, status);
-    this.adapted = rules.map((rule, slot) => new AdaptedUpstream(slot, rule, view, random));
+    this.view = new ConcurrencyView(memory.concurrency, config.capacity.upstreams, status);
+    this.use(config);
+  }
+
+  /** Goes on under another configuration: an upstream that is still adapted keeps its limit. */
+  use(config: CompiledConfig): void {
+    const rules = new Map<number, CompiledAdaptiveConcurrency>();
+    for (const { index, adaptiveConcurrency } of config.upstreams) {
+      if (adaptiveConcurrency !== null) rules.set(index, adaptiveConcurrency);
+    }
+    for (let slot = 0; slot < this.config.capacity.upstreams; slot += 1) {
+      if (!rules.has(slot) && this.view.limitOf(slot) !== 0) this.view.setLimit(slot, 0);
+    }
+    this.adapted = [...rules].map(
+      ([slot, rule]) => new AdaptedUpstream(slot, rule, this.view, this.random),
+    );
+    this.nextMs = 0;
   }
 
   /** Does what is due; called in every duty cycle. */

@@ -15,32 +15,27 @@ import { type Exchange, NEVER_MS } from './exchange.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export class AdmissionGate {
-  /** By upstream; null: its concurrency is not adapted. */
-  private readonly writers: readonly (ConcurrencyWriter | null)[];
+  private readonly status: CoordinatorStatus;
+  /** By index of the upstream, made when they are first needed: configurations come and go. */
+  private readonly writers: ConcurrencyWriter[] = [];
 
   constructor(
-    config: CompiledConfig,
-    memory: CoordinatorLaneMemory,
+    private readonly capacity: CompiledConfig['capacity'],
+    private readonly memory: CoordinatorLaneMemory,
     private readonly lane: LaneStatus,
   ) {
-    const status = new CoordinatorStatus(memory.status);
-    const isAdapted = config.upstreams.map((upstream) => upstream.adaptiveConcurrency !== null);
-    const upstreams = isAdapted.filter(Boolean).length;
-    let slot = 0;
-    this.writers = isAdapted.map((adapted) => {
-      if (!adapted) return null;
-      const place = { lane: memory.lane, slot: slot++, upstreams };
-      return new ConcurrencyWriter(memory.concurrency, place, status);
-    });
+    this.status = new CoordinatorStatus(memory.status);
   }
 
   /** False: the request is to be shed. Else {@link leave} ends what begins here. */
   tryEnter(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
     const { shareMax } = route.config;
     if (shareMax < PRESSURE_FULL && this.lane.pressure > shareMax) return false;
-    const writer = this.writers[route.upstream.index] ?? null;
-    if (writer === null) return true;
-    if (writer.inFlight * PRESSURE_FULL >= writer.limit * shareMax) return false;
+    if (route.upstream.adaptiveConcurrency === null) return true;
+    const writer = this.writerOf(route.upstream.index);
+    // Without a limit the coordinator has not looked at this upstream yet.
+    const { limit } = writer;
+    if (limit !== 0 && writer.inFlight * PRESSURE_FULL >= limit * shareMax) return false;
     writer.add(1);
     exchange.enteredMs = nowMs;
     return true;
@@ -51,11 +46,20 @@ export class AdmissionGate {
     const { enteredMs, route } = exchange;
     if (enteredMs === NEVER_MS || route === null) return;
     exchange.enteredMs = NEVER_MS;
-    const writer = this.writers[route.upstream.index] ?? null;
-    if (writer === null) return;
+    const writer = this.writerOf(route.upstream.index);
     writer.add(-1);
     const latencyMs = latencyOf(exchange, enteredMs, nowMs);
     if (latencyMs >= 0) writer.countLatency(latencyBucket(latencyMs));
+  }
+
+  private writerOf(upstreamIndex: number): ConcurrencyWriter {
+    const known = this.writers[upstreamIndex];
+    if (known !== undefined) return known;
+    const { lane, concurrency } = this.memory;
+    const place = { lane, slot: upstreamIndex, upstreams: this.capacity.upstreams };
+    const writer = new ConcurrencyWriter(concurrency, place, this.status);
+    this.writers[upstreamIndex] = writer;
+    return writer;
   }
 }
 

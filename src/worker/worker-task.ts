@@ -5,6 +5,7 @@
  * the supervisor starts another.
  */
 import { threadId } from 'node:worker_threads';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import { createThreadLogger } from '../observability/logger.js';
 import { osThreadId } from '../observability/os-thread-id.js';
 import { fail } from './fault.js';
@@ -15,7 +16,10 @@ import { WorkerRuntime } from './worker-runtime.js';
 export async function serveLane(task: LaneTask): Promise<void> {
   const { port, config } = task;
   const log = createThreadLogger(`worker-${task.lane}`, config.logging.level);
-  const runtime = await WorkerRuntime.create(task, log);
+  const report = (message: LaneReport): void => port.postMessage(message);
+  const runtime = await WorkerRuntime.create(task, log, (epoch) =>
+    report({ type: 'released', epoch }),
+  );
   const wake = (): void => runtime.onDoorbell();
   const wakePorts = [task.wakePort];
   task.wakePort.on('message', wake);
@@ -29,13 +33,16 @@ export async function serveLane(task: LaneTask): Promise<void> {
         runtime.onDoorbell();
       } else if (order.type === 'fault') {
         fail(order.fault);
+      } else if (order.type === 'prepare') {
+        void prepare(runtime, order.config, report);
+      } else if (order.type === 'commit') {
+        if (runtime.commit(order.epoch)) report({ type: 'committed', epoch: order.epoch });
       } else {
         resolve();
       }
     });
   });
-  const report: LaneReport = { type: 'ready', osThreadId: osThreadId(), threadId };
-  port.postMessage(report);
+  report({ type: 'ready', osThreadId: osThreadId(), threadId });
   runtime.onDoorbell();
   await stopped;
   await runtime.stop();
@@ -46,3 +53,17 @@ export async function serveLane(task: LaneTask): Promise<void> {
 
 /** The task of a thread that is to stand by: loading this file is all that it does. */
 export function warmUp(): void {}
+
+async function prepare(
+  runtime: WorkerRuntime,
+  config: CompiledConfig,
+  report: (message: LaneReport) => void,
+): Promise<void> {
+  const { epoch } = config;
+  try {
+    await runtime.prepare(config);
+    report({ type: 'prepared', epoch });
+  } catch (error) {
+    report({ type: 'unprepared', epoch, reason: String(error) });
+  }
+}

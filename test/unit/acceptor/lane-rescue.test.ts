@@ -5,7 +5,7 @@ import { allocateLane, LaneEnd, type LaneMemory } from '../../../src/channel/lan
 import { REQUEST_BODY, REQUEST_HEAD } from '../../../src/channel/records/record-kind.js';
 import { requestHeadParts } from '../../../src/channel/records/request-head.js';
 
-const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000, isPressureTold: false };
+const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
 const GET = 'GET\n/a\n::1\nhttp';
 const POST = 'POST\n/b\n::1\nhttp';
 
