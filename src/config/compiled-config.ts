@@ -82,6 +82,18 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** Whether that holds for loopback addresses too. */
+  readonly countsLoopback: boolean;
+  /** Least bytes a second of a request body; 0: no bound. */
+  readonly bodyRate: number;
+  /** Requests that a worker has not read yet. */
+  readonly laneDepth: number;
+  /** How long the oldest of them may wait. */
+  readonly queueMs: number;
+  /** 0: what V8 takes for right. A multiple of a MiB. */
+  readonly workerHeapBytes: number;
 }
 
 export interface CompiledAuthenticator {
@@ -130,6 +142,8 @@ export interface CompiledUpstream {
     readonly perTryMs: number;
   };
   readonly retry: CompiledRetry;
+  /** null: the limits of the whole gateway are the only ones. */
+  readonly adaptiveConcurrency: CompiledAdaptiveConcurrency | null;
   /** -1: no hedging. */
   readonly hedgeAfterMs: number;
 }
@@ -204,6 +218,17 @@ export interface CompiledOutlierDetection {
   readonly maxEjectionPercent: number;
 }
 
+export interface CompiledAdaptiveConcurrency {
+  readonly minConcurrency: number;
+  readonly maxConcurrency: number;
+  readonly updateIntervalMs: number;
+  readonly samplePercentile: number;
+  readonly bufferPercent: number;
+  readonly minRttIntervalMs: number;
+  readonly minRttRequests: number;
+  readonly jitterPercent: number;
+}
+
 export interface CompiledRetry {
   /** Retries of one request. */
   readonly attempts: number;
@@ -267,6 +292,8 @@ export interface CompiledRoute {
   readonly upstreamIndex: number;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
+  /** Part of every limit on concurrency that its requests may use, in thousandths. */
+  readonly shareMax: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
   /** Indexes into limiters, at most 4; every one is to have room. */

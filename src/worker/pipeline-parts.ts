@@ -3,7 +3,9 @@
  *
  * Thread: worker. Put together in worker-runtime.ts.
  */
+
 import type { RequestIdSource } from '../base/request-id.js';
+import type { AdmissionGate } from './admission-gate.js';
 import type { CoordinatorClient } from './coordinator-client.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
@@ -18,6 +20,7 @@ export interface PipelineParts {
   readonly epochs: { readonly current: WorkerEpoch };
   readonly requestIds: RequestIdSource;
   readonly filters: FilterRunner;
+  readonly gate: AdmissionGate;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
