@@ -16,7 +16,10 @@ function anUpload(bodyBytes = 1_000_000) {
       dispatcher: dispatcher as unknown as LaneDispatcher,
       bodyBytesMax: 1 << 30,
       isDraining: false,
-      replyLocally: (_exchange, kind) => answers.push(kind),
+      replyLocally: (replied, kind) => {
+        replied.reply.isOver = true;
+        answers.push(kind);
+      },
     },
     res,
     {

@@ -18,12 +18,18 @@ describe('the samples in the README', () => {
     expect(compileConfig(config).routes.map((route) => route.name)).toEqual(['users', 'products']);
   });
 
+  it('about overload are a whole configuration too', () => {
+    const { limits, routes } = compileConfig(parse(samples[4] ?? ''));
+    expect(limits).toMatchObject({ laneDepth: 2048, workerHeapBytes: 512 * 2 ** 20 });
+    expect(routes.map(({ shareMax }) => shareMax)).toEqual([1000, 700]);
+  });
+
   it('are valid as parts of one', () => {
     const [whole = '', limits = '', targets = ''] = samples;
     const config = { ...parse(whole), ...parse(targets) };
     config.authenticators.users.secret = environment.JWT_SECRET;
     config.upstreams.users = config.upstreams.products;
     Object.assign(config.routes[0], parse(limits));
-    expect(compileConfig(config).limiters).toHaveLength(5);
+    expect(compileConfig(config).limiters).toHaveLength(4);
   });
 });
