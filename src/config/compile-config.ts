@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileIpFilter, compileVersioning } from './compile-filters.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
@@ -55,7 +56,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   const { epoch = 1, coreCount = availableParallelism() } = options;
   const authenticators = compileAuthenticators(config.authenticators ?? {});
   const { upstreams, targets } = compileUpstreams(config.upstreams);
-  const { routes, limiters } = compileRoutes(config.routes, { authenticators, upstreams });
+  const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
   return deepFreeze({
@@ -71,6 +72,10 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
       defined(normalizeAddressRange(proxy), 'a checked range'),
     ),
+    hardening: { ...DEFAULTS.hardening, ...config.hardening },
+    acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
+    ipFilter: config.ipFilter === undefined ? null : compileIpFilter(config.ipFilter),
+    versioning: compileVersioning(config),
     limits: compileLimits(config.limits ?? {}),
     logging: {
       level: config.logging?.level ?? DEFAULTS.logging.level,

@@ -4,6 +4,15 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
+import type { CompiledCors } from '../filters/cors/options.js';
+import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
+import type { CompiledGuards } from '../filters/guards/options.js';
+import type { CompiledIpFilter } from '../filters/ip-filter/options.js';
+import type { CompiledSecurityHeaders } from '../filters/security-headers/options.js';
+import type { CompiledTransformation } from '../filters/transformation/options.js';
+import type { CompiledValidation } from '../filters/validation/options.js';
+import type { CompiledDeprecation, CompiledVersioning } from '../filters/versioning/options.js';
+
 /**
  * One version of the whole configuration.
  *
@@ -21,6 +30,16 @@ export interface CompiledConfig {
   readonly workers: number;
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  readonly hardening: {
+    readonly pathParameters: 'refuse' | 'allow';
+    readonly overrideHeaders: 'remove' | 'forward';
+  };
+  /** Whose X-Request-Id is kept. */
+  readonly acceptsRequestIdOf: 'anyone' | 'trustedProxies' | 'nobody';
+  /** Of every request, found or not; null: none. */
+  readonly ipFilter: CompiledIpFilter | null;
+  /** null: no route has a version. */
+  readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;
   readonly logging: { readonly level: string; readonly accessLog: boolean };
   readonly reload: { readonly watch: boolean };
@@ -257,10 +276,19 @@ export interface CompiledLimiter {
 export interface CompiledRoute {
   readonly index: number;
   readonly name: string;
+  /** Name of the route in the configuration that this one is a part of; absent: its own. */
+  readonly group?: string;
   /** As find-my-way takes it: /exact, /with/:param, /prefix/* */
   readonly path: string;
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];
+  /** Of the API, where it stands in a field; absent: none. */
+  readonly version?: string;
+  /** Of the API, where it stands in the path, with its slash; the target does not get it. */
+  readonly versionPrefix?: string;
+  /** Its path without the version, when that is the default one. */
+  readonly aliasPath?: string;
+  /** -1: the gateway answers itself. */
   readonly upstreamIndex: number;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
@@ -279,4 +307,18 @@ export interface CompiledRoute {
     readonly setHeaders: readonly (readonly [string, string])[];
     readonly removeHeaders: readonly string[];
   };
+  /** What is not configured is not there. */
+  readonly filters: CompiledFilters;
+}
+
+/** The filters of one route. */
+export interface CompiledFilters {
+  readonly ipFilter?: CompiledIpFilter;
+  readonly cors?: CompiledCors;
+  readonly securityHeaders?: CompiledSecurityHeaders;
+  readonly guards?: CompiledGuards;
+  readonly deprecation?: CompiledDeprecation;
+  readonly validation?: CompiledValidation;
+  readonly transformation?: CompiledTransformation;
+  readonly fixedReply?: CompiledFixedReply;
 }

@@ -2,8 +2,9 @@
  * The configuration as users write it, in a file or in TypeScript.
  *
  * Thread: any (pure). Types only: what is checked stands in schema.ts, whose builders make the
- * compiler refuse a field that is missing on either side.
+ * compiler refuse a field that is missing on either side. Filters describe theirs themselves.
  */
+import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 
 import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
@@ -16,7 +17,7 @@ export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
 
 /** The whole configuration. Only `upstreams` and `routes` are required. */
-export interface GatewayConfig {
+export interface GatewayConfig extends GatewayFiltersConfig {
   /** Where clients connect. */
   readonly listen?: ListenConfig;
   /** Where operators read counters and health. Keep it away from clients. */
@@ -284,13 +285,19 @@ export interface HedgeConfig {
 }
 
 /** Which requests go to which upstream, and what happens on the way. */
-export interface RouteConfig {
+export interface RouteConfig extends RouteFiltersConfig {
   /** Name in logs, counters and RateLimit-Policy. Unique. */
   readonly name: string;
   /** Which requests. */
   readonly match: MatchConfig;
-  /** Name of an upstream. */
-  readonly upstream: string;
+  /**
+   * Name of a file with an OpenAPI 3.0 or 3.1 document (JSON or YAML; relative to this one). The
+   * route becomes one for each operation below `match.path`, which ends in `/*`, with the
+   * validation that the document asks for; all else here holds for each of them.
+   */
+  readonly openapi?: string;
+  /** Name of an upstream. In its place: `respond` or `redirect`. */
+  readonly upstream?: string;
   /**
    * From the request being sent until the head of the reply, over all tries and the waits between
    * them, 1ms to 1h. Default: none.
@@ -311,8 +318,6 @@ export interface RouteConfig {
    * 503 at once. A route without limits goes on after the wait. Default: wait.
    */
   readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
-  /** What changes in the request on its way to the upstream. Default: nothing. */
-  readonly rewrite?: RewriteConfig;
 }
 
 /** Which requests a route takes. */
@@ -321,6 +326,8 @@ export interface MatchConfig {
   readonly path: string;
   /** HTTP methods, upper case, at least one. Default: every method. */
   readonly methods?: readonly HttpMethod[];
+  /** Version of the API that a request must ask for; see `versioning`. Default: none. */
+  readonly version?: string;
 }
 
 /** Methods that a route may name. */
@@ -364,22 +371,6 @@ export interface RateLimitConfig {
 
 /** One part of the key of a limit. */
 export type LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${string}`;
-
-/** What changes in the request on its way to the upstream. */
-export interface RewriteConfig {
-  /** Start of the path to cut off; whole segments of the route's path. Default: nothing. */
-  readonly stripPrefix?: string;
-  /** Header fields to set and to remove. */
-  readonly headers?: RewriteHeadersConfig;
-}
-
-/** Header fields to set and to remove before the upstream sees the request. */
-export interface RewriteHeadersConfig {
-  /** Fields to set, replacing the client's. Printable ASCII values. Default: none. */
-  readonly set?: Readonly<Record<string, string>>;
-  /** Names of fields to remove. Default: none. */
-  readonly remove?: readonly string[];
-}
 
 /** The same configuration, with the editor's help while it is written. */
 export function defineConfig(config: GatewayConfig): GatewayConfig {

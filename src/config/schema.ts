@@ -4,6 +4,7 @@
  * Thread: any (pure). The loader checks with it, `sluice schema` prints it for editors. What a
  * schema cannot say (references, overlaps, lengths in bytes) is checked in check-*.ts.
  */
+import type { HardeningConfig, RequestIdConfig } from '../routing/options.js';
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import type {
   AdminConfig,
@@ -16,6 +17,12 @@ import type {
   UpstreamConfig,
 } from './gateway-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
+import {
+  CORS_NODE,
+  IP_FILTER_NODE,
+  SECURITY_HEADERS_NODE,
+  VERSIONING_NODE,
+} from './schema-filters.js';
 import {
   BEARER_TOKEN_PATTERN,
   booleanNode,
@@ -118,6 +125,27 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
     'Heap of each worker, which ends and is replaced when it needs more. Absent: as V8 has it.',
     ['32MiB', '65536MiB'],
   ),
+});
+
+const HARDENING_NODE = objectNode<HardeningConfig>(
+  'What is done about spellings that a target could read in another way.',
+  {
+    pathParameters: stringNode(
+      'refuse: 400 for a path with ";", which some targets cut off. allow: part of the name.',
+      { default: DEFAULTS.hardening.pathParameters, enum: ['refuse', 'allow'] },
+    ),
+    overrideHeaders: stringNode(
+      'X-HTTP-Method-Override, X-Original-URL and their like: remove, or forward.',
+      { default: DEFAULTS.hardening.overrideHeaders, enum: ['remove', 'forward'] },
+    ),
+  },
+);
+
+const REQUEST_ID_NODE = objectNode<RequestIdConfig>('Where the id of a request comes from.', {
+  accept: stringNode('Whose X-Request-Id is kept, if it is sane.', {
+    default: DEFAULTS.requestId.accept,
+    enum: ['anyone', 'trustedProxies', 'nobody'],
+  }),
 });
 
 const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', {
@@ -227,6 +255,12 @@ const ROOT_NODE = objectNode<GatewayConfig>(
       { type: 'string', minLength: 2, maxLength: 64 },
       { default: [], maxItems: 1024, uniqueItems: true },
     ),
+    hardening: HARDENING_NODE,
+    requestId: REQUEST_ID_NODE,
+    ipFilter: IP_FILTER_NODE,
+    versioning: VERSIONING_NODE,
+    cors: CORS_NODE,
+    securityHeaders: SECURITY_HEADERS_NODE,
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
     reload: RELOAD_NODE,

@@ -36,7 +36,9 @@ import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import { EpochShelf } from './epoch-shelf.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
+import { FilterRunner } from './filter-runner.js';
 import type { LaneTask } from './lane-task.js';
+import { ReplyFilters } from './reply-filters.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RetryLoop } from './retry-loop.js';
@@ -105,7 +107,7 @@ export class WorkerRuntime implements RecordHandler {
     this.ledger = ledger;
     this.epochs = new EpochShelf(first);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
-    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
+    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch, onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
@@ -115,6 +117,11 @@ export class WorkerRuntime implements RecordHandler {
     this.forwarder = new Forwarder({
       ledger,
       replies: this.replies,
+      replyFilters: new ReplyFilters({
+        replies: this.replies,
+        refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
+        onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
+      }),
       preference,
       nowMs: monotonicMs,
     });
@@ -135,6 +142,11 @@ export class WorkerRuntime implements RecordHandler {
     this.pipeline = new RequestPipeline({
       epochs: this.epochs,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      filters: new FilterRunner(ledger, this.forwarder, {
+        wheel: this.wheel,
+        nowMs: monotonicMs,
+        onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
+      }),
       coordinator: this.coordinator,
       gate: new AdmissionGate(config.capacity, task.coordinator, this.lane.status),
       forwarder: this.forwarder,

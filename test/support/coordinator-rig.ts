@@ -91,6 +91,10 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     workers: wish.workers ?? 1,
     trustedProxies: [],
+    hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+    acceptsRequestIdOf: 'anyone',
+    ipFilter: null,
+    versioning: null,
     limits: {
       headerBytes: 16_384,
       bodyBytes: 1 << 20,

@@ -9,8 +9,8 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are five', () => {
-    expect(samples).toHaveLength(5);
+  it('are seven', () => {
+    expect(samples).toHaveLength(7);
   });
 
   it('begin with a whole configuration that is valid', () => {
@@ -19,17 +19,21 @@ describe('the samples in the README', () => {
   });
 
   it('about overload are a whole configuration too', () => {
-    const { limits, routes } = compileConfig(parse(samples[4] ?? ''));
+    const { limits, routes } = compileConfig(
+      parse(samples.find((one) => one.includes('adaptiveConcurrency')) ?? ''),
+    );
     expect(limits).toMatchObject({ laneDepth: 2048, workerHeapBytes: 512 * 2 ** 20 });
     expect(routes.map(({ shareMax }) => shareMax)).toEqual([1000, 700]);
   });
 
   it('are valid as parts of one', () => {
-    const [whole = '', limits = '', targets = ''] = samples;
+    const [whole = '', filters = '', _openapi, limits = '', targets = ''] = samples;
     const config = { ...parse(whole), ...parse(targets) };
     config.authenticators.users.secret = environment.JWT_SECRET;
     config.upstreams.users = config.upstreams.products;
     Object.assign(config.routes[0], parse(limits));
     expect(compileConfig(config).limiters).toHaveLength(4);
+    const { routes } = compileConfig({ ...config, ...parse(filters) });
+    expect(routes.map((route) => Object.keys(route.filters).length)).toEqual([7, 1, 1]);
   });
 });

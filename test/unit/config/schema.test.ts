@@ -76,7 +76,13 @@ describe('CONFIG_SCHEMA', () => {
     expect(secret).toEqual([
       '$.admin.token',
       '$.authenticators.NAME.secret',
+      '$.routes[].respond.headers.NAME',
+      '$.routes[].rewrite.query.set.NAME',
+      '$.routes[].rewrite.query.add.NAME',
       '$.routes[].rewrite.headers.set.NAME',
+      '$.routes[].rewrite.headers.add.NAME',
+      '$.routes[].rewriteReply.headers.set.NAME',
+      '$.routes[].rewriteReply.headers.add.NAME',
     ]);
   });
 });
