@@ -35,11 +35,12 @@ export class Rig {
         workers: 2,
         logging: { accessLog: false },
         limits: { workerHeap: '128MiB' },
-        upstreams: { plain: target, adapted },
+        // The same origin three times: what it does not answer is not held against the others.
+        upstreams: { plain: target, adapted, hanging: target },
         routes: [
           { name: 'quick', match: { path: '/quick' }, upstream: 'plain' },
           { name: 'work', match: { path: '/work' }, upstream: 'adapted' },
-          { name: 'rest', match: { path: '/*' }, upstream: 'plain' },
+          { name: 'rest', match: { path: '/*' }, upstream: 'hanging' },
         ],
       },
       { GATEWAY_CHAOS: '1' },
