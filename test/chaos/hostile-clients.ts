@@ -32,16 +32,19 @@ export class HostileClients {
 type Script = (socket: Socket, turn: number) => void;
 
 const DRIP_MS = 4000;
+const AGAIN_MS_MAX = 2000;
+const APART_MS = 1;
 const HEAD = 'HTTP/1.1\r\nHost: a\r\n';
 
-const SCRIPTS: readonly Script[] = [
+/** These stand until the gateway ends them. */
+const STANDING: readonly Script[] = [
   // Idle: nothing at all.
   () => {},
   // A head that never ends.
   (socket, turn) => socket.write(turn === 0 ? `GET /quick ${HEAD}` : `X-${turn}: 1\r\n`),
   // A body that never ends, a byte at a time.
   (socket, turn) =>
-    socket.write(turn === 0 ? `POST /quick ${HEAD}Content-Length: 100000\r\n\r\n` : 'x'),
+    socket.write(turn === 0 ? `POST /hang ${HEAD}Content-Length: 100000\r\n\r\n` : 'x'),
   // Chunks without end.
   (socket, turn) =>
     socket.write(
@@ -52,6 +55,10 @@ const SCRIPTS: readonly Script[] = [
     socket.pause();
     if (turn === 0) socket.write(`GET /quick ${HEAD}\r\n`);
   },
+];
+
+/** These are gone at once, and come again. */
+const LEAVING: readonly Script[] = [
   // A request, and gone in the middle of it.
   (socket, turn) => {
     if (turn === 0) socket.write(`GET /hang ${HEAD}\r\n`);
@@ -71,6 +78,8 @@ const SCRIPTS: readonly Script[] = [
     if (turn === 0) socket.write(`GET /quick ${HEAD}${fields}\r\n`);
   },
 ];
+
+const SCRIPTS = [...STANDING, ...STANDING, ...STANDING, ...LEAVING];
 
 function serve(port: number, count: number): void {
   let connected = 0;
@@ -95,10 +104,11 @@ function serve(port: number, count: number): void {
     socket.on('error', () => {});
     socket.on('close', () => {
       clearInterval(timer);
-      setTimeout(() => begin(at), DRIP_MS * (0.5 + Math.random()));
+      setTimeout(() => begin(at), AGAIN_MS_MAX * Math.random());
     });
   };
-  for (let at = 0; at < count; at++) begin(at);
+  // One after the other: what is ended after ten seconds must not come again all at once.
+  for (let at = 0; at < count; at++) setTimeout(() => begin(at), at * APART_MS);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

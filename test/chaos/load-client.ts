@@ -36,6 +36,7 @@ export interface LoadFigures {
 }
 
 const TICK_MS = 2;
+const IDLE_MS_MAX = 5000;
 
 function noFigures(): LoadFigures {
   return {
@@ -98,10 +99,20 @@ export class LoadClient {
 
   private sendDue(): void {
     while (this.due.length > 0 && !this.isStopped) {
-      const connection = this.idle.pop() ?? this.open();
+      const connection = this.takeIdle() ?? this.open();
       if (connection === null) return;
       this.figures.sent++;
       connection.send(this.due.shift() ?? 0);
+    }
+  }
+
+  /** The other side closes what is idle for ten seconds: one that is near that is not used. */
+  private takeIdle(): ClientConnection | undefined {
+    for (;;) {
+      const connection = this.idle.pop();
+      if (connection === undefined) return undefined;
+      if (performance.now() - connection.idleSinceMs < IDLE_MS_MAX) return connection;
+      connection.socket.destroy();
     }
   }
 
@@ -125,6 +136,7 @@ export class LoadClient {
     } else figures.failed++;
     if (status !== 200) this.countKind(`${status} ${code}`);
     if (connection.socket.destroyed) return;
+    connection.idleSinceMs = performance.now();
     this.idle.push(connection);
     this.sendDue();
   }
@@ -145,6 +157,7 @@ export class LoadClient {
 
 class ClientConnection {
   readonly socket: Socket;
+  idleSinceMs = 0;
   private dueMs = -1;
   private sentMs = 0;
   private text = '';

@@ -29,17 +29,23 @@ export class Rig {
       timeouts: { response: '3s' },
       circuitBreaker: { openFor: '500ms' },
     };
+    const hanging = {
+      targets: [{ url: origin.url }],
+      timeouts: { response: '60s' },
+      circuitBreaker: { failureThreshold: 1000 },
+    };
     const adapted = { ...target, adaptiveConcurrency: {} };
     const gateway = await GatewayProcess.start(
       {
         workers: 2,
         logging: { accessLog: false },
         limits: { workerHeap: '128MiB' },
-        upstreams: { plain: target, adapted },
+        // The same origin three times: what it does not answer is not held against the others.
+        upstreams: { plain: target, adapted, hanging },
         routes: [
           { name: 'quick', match: { path: '/quick' }, upstream: 'plain' },
           { name: 'work', match: { path: '/work' }, upstream: 'adapted' },
-          { name: 'rest', match: { path: '/*' }, upstream: 'plain' },
+          { name: 'rest', match: { path: '/*' }, upstream: 'hanging' },
         ],
       },
       { GATEWAY_CHAOS: '1' },

@@ -29,7 +29,7 @@ const FAULTS: readonly (readonly [name: string, run: (rig: Rig) => Promise<Row>]
     (fault) => [fault.path, (rig: Rig) => runThreadFault(rig, fault, strict)] as const,
   ),
   ['overload', (rig) => runOverload(rig, long ? 20 : 4, strict)],
-  ['hostile', (rig) => runHostile(rig, long ? 8000 : 1000, long ? 6 : 4, strict)],
+  ['hostile', (rig) => runHostile(rig, long ? 6000 : 1000, long ? 6 : 4, strict)],
   ['origin killed', runOriginKilled],
   ['origin frozen', runOriginFrozen],
   ...(long ? [['soak', (rig: Rig) => runSoak(rig, strict)] as const] : []),

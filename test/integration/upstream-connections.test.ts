@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LeanPool } from '../../src/worker/upstream/lean-pool.js';
 import * as undici from '../../src/worker/upstream/undici-pool.js';
 import {
   connectionsTo,
@@ -71,5 +72,26 @@ describe.each<TransportChoice>(['lean', 'undici'])('%s', (transport) => {
     const tries = await Promise.all(Array.from({ length: 20 }, () => tryOnce(connections)));
     expect(tries.every((attempt) => !attempt.isSent)).toBe(true);
     expect(connections.idleCount).toBe(0);
+  });
+});
+
+describe('the age of a connection', () => {
+  it.each([
+    [0, 3],
+    [Number.POSITIVE_INFINITY, 1],
+  ])('of %s ms at most makes three tries use %i of them', async (ageMsMax, connections) => {
+    let connects = 0;
+    const pool = new LeanPool({
+      address: { host: '127.0.0.1', port: origin.port },
+      connectMs: 1000,
+      ageMsMax,
+      onConnected: () => {
+        connects++;
+      },
+    });
+    for (let count = 0; count < 3; count++) await tryOnce(pool);
+    expect(connects).toBe(connections);
+    await pool.close();
+    await eventually('none is left', () => origin.sockets.size === 0);
   });
 });

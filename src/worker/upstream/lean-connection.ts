@@ -65,6 +65,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   wasUsed = false;
   /** When its owner gives it up: while it connects, or while it is idle. */
   expiresMs = Number.POSITIVE_INFINITY;
+  connectedMs = 0;
 
   private state = CONNECTING;
   private readonly socket: Socket;

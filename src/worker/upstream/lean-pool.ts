@@ -22,6 +22,8 @@ const IDLE_MARGIN_MS = 2000;
 export interface LeanPoolOptions {
   readonly address: TargetAddress;
   readonly connectMs: number;
+  /** How long a connection may be used again. */
+  readonly ageMsMax: number;
   onConnected(): void;
 }
 
@@ -92,11 +94,12 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     connection.wasUsed = false;
     const { keepAliveMs } = connection;
     const idleMs = keepAliveMs === -1 ? IDLE_MS : keepAliveMs - IDLE_MARGIN_MS;
-    if (idleMs <= 0) {
+    const nowMs = monotonicMs();
+    if (idleMs <= 0 || nowMs - connection.connectedMs > this.options.ageMsMax) {
       connection.destroy();
       return;
     }
-    connection.expiresMs = monotonicMs() + Math.min(idleMs, IDLE_MS_MAX);
+    connection.expiresMs = nowMs + Math.min(idleMs, IDLE_MS_MAX);
     connection.restTurns = REST_TURNS;
     this.resting.push(connection);
     this.restingFree.push(connection);
@@ -105,7 +108,8 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   }
 
   onConnected(connection: LeanConnection): void {
-    connection.expiresMs = monotonicMs() + IDLE_MS;
+    connection.connectedMs = monotonicMs();
+    connection.expiresMs = connection.connectedMs + IDLE_MS;
     this.options.onConnected();
   }
 

@@ -9,6 +9,9 @@ import type { CompiledTarget, CompiledUpstream } from '../../config/compiled-con
 import { LeanPool } from './lean-pool.js';
 import type { UpstreamConnection } from './upstream-transport.js';
 
+/** A name is looked up for each new connection: so soon does traffic follow where it points. */
+const NAMED_AGE_MS_MAX = 30_000;
+
 /** The connections to one target. Who takes one gives it back once. */
 export interface UpstreamConnections {
   /** Idle connections, for tests and figures. */
@@ -38,7 +41,8 @@ export function connectionsTo(
   const { connectMs } = upstream.timeouts;
   if (undici === null) {
     const address = { host, port: port === '' ? 80 : Number(port) };
-    return new LeanPool({ address, connectMs, onConnected });
+    const ageMsMax = isIP(host) === 0 ? NAMED_AGE_MS_MAX : Number.POSITIVE_INFINITY;
+    return new LeanPool({ address, connectMs, ageMsMax, onConnected });
   }
   const serverName = isIP(host) === 0 ? hostname : '';
   const servername = target.tls ? serverName : null;

@@ -9,13 +9,21 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are six', () => {
-    expect(samples).toHaveLength(6);
+  it('are seven', () => {
+    expect(samples).toHaveLength(7);
   });
 
   it('begin with a whole configuration that is valid', () => {
     const config = loadConfigText(samples[0] ?? '', { file: 'README.md', environment });
     expect(compileConfig(config).routes.map((route) => route.name)).toEqual(['users', 'products']);
+  });
+
+  it('about overload are a whole configuration too', () => {
+    const { limits, routes } = compileConfig(
+      parse(samples.find((one) => one.includes('adaptiveConcurrency')) ?? ''),
+    );
+    expect(limits).toMatchObject({ laneDepth: 2048, workerHeapBytes: 512 * 2 ** 20 });
+    expect(routes.map(({ shareMax }) => shareMax)).toEqual([1000, 700]);
   });
 
   it('are valid as parts of one', () => {
