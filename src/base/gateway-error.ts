@@ -55,6 +55,13 @@ export const PROBLEMS = {
   }),
   methodNotAllowed: problem('GW_METHOD_NOT_ALLOWED', 405, 'Method not allowed', DENIED),
   unauthorized: problem('GW_UNAUTHORIZED', 401, 'Unauthorized', DENIED),
+  forbidden: problem('GW_FORBIDDEN', 403, 'Forbidden', DENIED),
+  authenticationUnavailable: problem(
+    'GW_AUTHENTICATION_UNAVAILABLE',
+    503,
+    'Authentication unavailable',
+    INTERNAL,
+  ),
   rateLimited: problem('GW_RATE_LIMITED', 429, 'Rate limit exceeded', DENIED),
   circuitOpen: problem('GW_CIRCUIT_OPEN', 503, 'Circuit open', {
     source: 'upstream',

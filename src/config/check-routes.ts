@@ -15,26 +15,13 @@ import {
   patternShape,
   stripPrefixProblem,
 } from './path-pattern.js';
+import { RESERVED_FIELDS } from './reserved-fields.js';
 
 /** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */
 export interface KnownNames {
   readonly upstreams: readonly string[];
   readonly authenticators: readonly string[];
 }
-
-/** Fields that frame a message or belong to one hop: only the gateway itself may write them. */
-const RESERVED_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** Stands for every method where a route names none. */
 const EVERY_METHOD = '*';
@@ -54,6 +41,10 @@ export function checkRoutes(
     const segments = checkPath(route, index, findings);
     if (segments !== undefined) overlaps.add(index, segments);
     checkRateLimits(route, pointerOf('routes', index), findings);
+    if (route.authorize !== undefined && route.authenticate === undefined) {
+      const at = pointerOf('routes', index, 'authorize');
+      findings.addKey(at, 'needs authenticate: nobody knows who calls');
+    }
     const rewrite = pointerOf('routes', index, 'rewrite');
     checkStripPrefix(route.rewrite?.stripPrefix, segments, { rewrite, findings });
     checkHeaders(route.rewrite?.headers ?? {}, `${rewrite}/headers`, findings);
@@ -143,7 +134,7 @@ function checkHeaders(
   for (const name of Object.keys(set)) {
     const at = `${pointer}${pointerOf('set', name)}`;
     const lower = name.toLowerCase();
-    if (RESERVED_HEADERS.has(lower)) findings.addKey(at, reservedMessage(lower));
+    if (RESERVED_FIELDS.has(lower)) findings.addKey(at, reservedMessage(lower));
     if (setNames.has(lower)) findings.addKey(at, `the field ${lower} is set twice`);
     setNames.add(lower);
   }
@@ -152,7 +143,7 @@ function checkHeaders(
     if (name === undefined) continue;
     const at = `${pointer}${pointerOf('remove', index)}`;
     const lower = name.toLowerCase();
-    if (RESERVED_HEADERS.has(lower)) findings.addValue(at, reservedMessage(lower));
+    if (RESERVED_FIELDS.has(lower)) findings.addValue(at, reservedMessage(lower));
     if (setNames.has(lower)) findings.addValue(at, `the field ${lower} is also in set`);
     if (removeNames.has(lower)) findings.addValue(at, `the field ${lower} is removed twice`);
     removeNames.add(lower);

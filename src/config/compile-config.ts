@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileAuthenticators } from './compile-authenticators.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import {
@@ -18,7 +19,6 @@ import {
 } from './compile-targets.js';
 import type {
   CompiledAddress,
-  CompiledAuthenticator,
   CompiledConfig,
   CompiledLimits,
   CompiledTarget,
@@ -27,7 +27,7 @@ import type {
 import { ConfigError } from './config-error.js';
 import { displayPath } from './config-pointer.js';
 import { DEFAULTS, defaultWorkerCount } from './defaults.js';
-import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gateway-config.js';
+import type { GatewayConfig, UpstreamConfig } from './gateway-config.js';
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
 import { parseTargetUrl, type TargetUrl } from './target-url.js';
 
@@ -89,21 +89,6 @@ function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLi
     trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
   };
-}
-
-function compileAuthenticators(
-  authenticators: Readonly<Record<string, AuthenticatorConfig>>,
-): CompiledAuthenticator[] {
-  return Object.entries(authenticators).map(([name, authenticator], index) => ({
-    index,
-    name,
-    type: authenticator.type,
-    algorithms: [...authenticator.algorithms],
-    secret: authenticator.secret,
-    issuer: authenticator.issuer ?? '',
-    audience: authenticator.audience ?? '',
-    clockSkewMs: durationMs(authenticator.clockSkew ?? DEFAULTS.authenticator.clockSkew),
-  }));
 }
 
 interface CompiledUpstreams {

@@ -4,13 +4,10 @@
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../base/assert.js';
+import type { CompiledAuthenticator } from '../filters/authentication/options.js';
+import { compileAuthorization } from './compile-authenticators.js';
 import { compileRateLimits } from './compile-rate-limits.js';
-import type {
-  CompiledAuthenticator,
-  CompiledLimiter,
-  CompiledRoute,
-  CompiledUpstream,
-} from './compiled-config.js';
+import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
 import type { RewriteConfig, RouteConfig } from './gateway-config.js';
 import { parseDurationMs } from './quantities.js';
@@ -51,6 +48,7 @@ export function compileRoutes(
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),
+      authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       rewrite: compileRewrite(config.rewrite ?? {}),

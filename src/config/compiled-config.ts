@@ -4,6 +4,11 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
+import type {
+  CompiledAuthenticator,
+  CompiledAuthorization,
+} from '../filters/authentication/options.js';
+
 /** One version of the whole configuration. Indexes are valid within one epoch only. */
 export interface CompiledConfig {
   readonly epoch: number;
@@ -33,19 +38,6 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
-}
-
-export interface CompiledAuthenticator {
-  readonly index: number;
-  readonly name: string;
-  readonly type: 'jwt';
-  readonly algorithms: readonly string[];
-  readonly secret: string;
-  /** Empty: not checked. */
-  readonly issuer: string;
-  /** Empty: not checked. */
-  readonly audience: string;
-  readonly clockSkewMs: number;
 }
 
 export interface CompiledTarget {
@@ -206,6 +198,8 @@ export interface CompiledRoute {
   readonly timeoutMs: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
+  /** null: every caller that is known may use the route. */
+  readonly authorization: CompiledAuthorization | null;
   /** Indexes into limiters, at most 4; every one is to have room. */
   readonly limiterIndexes: readonly number[];
   /** What becomes of requests while the coordinator does not answer. */

@@ -19,7 +19,17 @@ export const DEFAULTS = {
   },
   logging: { level: 'info', accessLog: true },
   shutdown: { grace: '10s' },
-  authenticator: { clockSkew: '30s' },
+  authenticator: {
+    clockSkew: '30s',
+    consumerClaim: 'sub',
+    jwksCache: '10m',
+    jwksCooldown: '30s',
+    apiKeyHeader: 'apikey',
+    introspectionTimeout: '1s',
+    introspectionCache: '30s',
+    forwardTimeout: '200ms',
+    forwardRequestHeaders: ['authorization', 'cookie'],
+  },
   upstream: {
     target: { weight: 1, backup: false },
     loadBalancing: {

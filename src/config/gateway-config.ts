@@ -5,6 +5,8 @@
  * compiler refuse a field that is missing on either side.
  */
 
+import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
+
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 
@@ -78,27 +80,6 @@ export interface LoggingConfig {
 export interface ShutdownConfig {
   /** Longest wait for requests in flight before they are cut, 0s to 1h. Default: 10s. */
   readonly grace?: Duration;
-}
-
-/** A way to find out who calls. */
-export type AuthenticatorConfig = JwtAuthenticatorConfig;
-
-/** Bearer tokens signed with a shared secret (JWT with HMAC). */
-export interface JwtAuthenticatorConfig {
-  readonly type: 'jwt';
-  /** Signature algorithms that are accepted; a token with any other is refused. At least one. */
-  readonly algorithms: readonly ('HS256' | 'HS384' | 'HS512')[];
-  /**
-   * The shared secret, its UTF-8 bytes being the key: at least 32 bytes for HS256, 48 for HS384
-   * and 64 for HS512 (RFC 7518 3.2). Best given as a variable: `${JWT_SECRET}`.
-   */
-  readonly secret: string;
-  /** What the token's `iss` must be. Default: not checked. */
-  readonly issuer?: string;
-  /** What the token's `aud` must be or contain. Default: not checked. */
-  readonly audience?: string;
-  /** How far the clocks may disagree when `exp` and `nbf` are judged, 0s to 10m. Default: 30s. */
-  readonly clockSkew?: Duration;
 }
 
 /** One logical service: a set of targets that do the same. */
@@ -296,6 +277,8 @@ export interface RouteConfig {
   readonly timeout?: Duration;
   /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
   readonly authenticate?: readonly string[];
+  /** What the caller must be allowed to do; needs `authenticate`. Default: nothing. */
+  readonly authorize?: AuthorizeConfig;
   /** How often a client may call: one limit, or a list of them, all of which must have room. */
   readonly rateLimit?: RateLimitConfig | readonly RateLimitConfig[];
   /**

@@ -11,6 +11,7 @@ import type {
   RewriteHeadersConfig,
   RouteConfig,
 } from './gateway-config.js';
+import { AUTHORIZE_NODE } from './schema-authenticators.js';
 import {
   durationNode,
   HEADER_NAME_PATTERN,
@@ -145,6 +146,7 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       { type: 'string', minLength: 1, maxLength: 64 },
       { minItems: 1, maxItems: 16, uniqueItems: true },
     ),
+    authorize: AUTHORIZE_NODE,
     rateLimit: RATE_LIMITS_NODE,
     onCoordinatorLost: stringNode(
       'While no decision comes: wait up to 100 ms and then 503, let through without a limit ' +

@@ -45,6 +45,10 @@ export const COUNTERS = {
   hedges: 22,
   /** Admitted without limits since the coordinator was lost and the route says `open`. */
   openAdmissions: 23,
+  /** Known callers that were not allowed to do what they asked for. */
+  forbidden: 24,
+  /** Requests that were refused since nobody could tell who calls. */
+  authenticationUnavailable: 25,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

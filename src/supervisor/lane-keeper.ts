@@ -12,6 +12,7 @@ import { defined } from '../base/assert.js';
 import type { CoordinatorControl } from '../channel/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator-memory.js';
 import type { CoordinatorMail } from '../channel/coordinator-messages.js';
+import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import { allocateLane } from '../channel/lane.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../worker/lane-task.js';
@@ -26,6 +27,10 @@ export interface LaneKeeperOptions {
   readonly counters: SharedArrayBuffer;
   readonly hashKey: readonly [number, number];
   readonly logger: Logger;
+  /** What a worker is to know about keys when it starts. */
+  identityNotices(): readonly IdentityNotice[];
+  /** A worker asks about keys. */
+  onIdentityRequest(lane: number, request: IdentityRequest): void;
   /** Hands the coordinator's thread its end of a wake port. */
   postToCoordinator(mail: CoordinatorMail, port: MessagePort): void;
   /** The lane's worker died. False: it died too often, and the gateway gives up. */
@@ -60,12 +65,17 @@ export class LaneKeeper {
       wakePort,
       counters,
       hashKey,
+      notices: this.options.identityNotices(),
     };
     this.port = port;
     return new Promise((resolve, reject) => {
       port.on('message', (report: LaneReport) => {
         if (report === DOORBELL) {
           dispatcher.onDoorbell();
+          return;
+        }
+        if (report.type === 'identity') {
+          this.options.onIdentityRequest(lane, report.request);
           return;
         }
         this.osThreadId = report.osThreadId;
@@ -86,6 +96,12 @@ export class LaneKeeper {
     const wakePort = this.connectToCoordinator();
     const order: LaneOrder = { type: 'wakePort', port: wakePort };
     this.port.postMessage(order, [wakePort]);
+  }
+
+  /** Tells the worker about keys; one that starts later has it from identityNotices(). */
+  tellIdentity(notice: IdentityNotice): void {
+    const order: LaneOrder = { type: 'identity', notice };
+    this.port?.postMessage(order);
   }
 
   private connectToCoordinator(): MessagePort {

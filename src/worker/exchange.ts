@@ -9,6 +9,7 @@ import { defined } from '../base/assert.js';
 import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { Claims } from '../filters/authentication/authenticator.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
@@ -24,6 +25,7 @@ export const PHASE_REPLY = 4;
 /** A time that does not come. */
 export const NEVER_MS = Number.POSITIVE_INFINITY;
 
+const NO_IDENTITY_FIELDS: readonly string[] = [];
 const NO_FIELDS = new RequestFields([]);
 
 /** The parts of a request head, decoded once. */
@@ -61,7 +63,12 @@ export class Exchange {
   requestId = '';
   clientIp = '';
   fields: RequestFields = NO_FIELDS;
+  /** Who calls, as an authenticator of the route says; '' when nobody asked. */
   consumer = '';
+  /** What was verified about the caller; null: nobody asked. */
+  claims: Claims | null = null;
+  /** Names and values of fields for the target that say who calls, in turn. */
+  identityFields: readonly string[] = NO_IDENTITY_FIELDS;
   route: WorkerRoute | null = null;
 
   /** Limit fields of the reply, each beginning with CRLF; empty without a limit. */

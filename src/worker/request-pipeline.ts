@@ -16,9 +16,13 @@ import {
   HEAD_SCHEME,
   HEAD_TARGET,
 } from '../channel/records/request-head.js';
-import type { AuthenticationResult } from '../filters/authentication/jwt-authenticator.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
+import {
+  AUTHENTICATION_WAIT_MS,
+  type AuthenticationOutcome,
+  AuthenticationPhase,
+} from './authentication-phase.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
@@ -76,6 +80,11 @@ export class RequestPipeline {
   private readonly exchanges = new Map<number, Exchange>();
   private readonly onDeadline = (exchange: Exchange, nowMs: number): void =>
     this.deadlinePassed(exchange, nowMs);
+
+  private readonly authentication = new AuthenticationPhase(
+    (exchange, outcome) => this.onAuthenticated(exchange, outcome),
+    (exchange, error) => this.breakOff(exchange, error),
+  );
 
   constructor(private readonly parts: PipelineParts) {}
 
@@ -163,45 +172,24 @@ export class RequestPipeline {
   }
 
   private authenticate(exchange: Exchange): PhaseResult {
-    const authenticators = exchange.route?.authenticators ?? [];
-    if (authenticators.length === 0) return 'next';
-    const { authorization, authorizationCount } = exchange.fields;
-    if (authorizationCount > 1)
-      return this.refuseCredentials(exchange, 'there are several of them');
-    return this.tryAuthenticator(exchange, 0, authorization, '');
-  }
-
-  /** Tries the route's authenticators in order: the first that accepts decides. */
-  private tryAuthenticator(
-    exchange: Exchange,
-    position: number,
-    authorization: string,
-    reason: string,
-  ): PhaseResult {
-    const authenticator = exchange.route?.authenticators[position];
-    if (authenticator === undefined) return this.refuseCredentials(exchange, reason);
-    const result = authenticator.authenticate(authorization, Date.now() / 1000);
-    const decide = (final: AuthenticationResult): PhaseResult => {
-      if (exchange.isFinished) return 'over';
-      if (final.verdict === 'accepted') {
-        exchange.consumer = final.consumer;
-        return 'next';
-      }
-      const next = final.verdict === 'refused' ? final.reason : reason;
-      return this.tryAuthenticator(exchange, position + 1, authorization, next);
-    };
-    if (!(result instanceof Promise)) return decide(result);
-    result.then(
-      (final) => this.resume(exchange, decide(final)),
-      (error: unknown) => this.breakOff(exchange, error),
-    );
+    const outcome = this.authentication.run(exchange);
+    if (outcome === 'next') return 'next';
+    if (outcome !== 'wait') {
+      return this.refuse(exchange, outcome.problem, outcome.detail, outcome.fields);
+    }
+    this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + AUTHENTICATION_WAIT_MS);
     return 'wait';
   }
 
-  private resume(exchange: Exchange, result: PhaseResult): void {
-    if (result !== 'next') return;
-    exchange.phase++;
-    this.advance(exchange);
+  /** An authenticator that had to wait knows who calls, or that nobody does. */
+  private onAuthenticated(exchange: Exchange, outcome: AuthenticationOutcome): void {
+    this.parts.wheel.clear(exchange.deadline);
+    if (outcome === 'next') {
+      exchange.phase++;
+      this.advance(exchange);
+    } else {
+      this.refuse(exchange, outcome.problem, outcome.detail, outcome.fields);
+    }
   }
 
   /** A mistake in what is done for one exchange ends that one, not the worker. */
@@ -218,16 +206,6 @@ export class RequestPipeline {
     if (!exchange.isFinished) {
       this.refuse(exchange, PROBLEMS.internal, 'The gateway made a mistake.');
     }
-  }
-
-  private refuseCredentials(exchange: Exchange, reason: string): PhaseResult {
-    const challenge = reason === '' ? '' : ', error="invalid_token"';
-    const field = `\r\nWWW-Authenticate: Bearer realm="sluice"${challenge}`;
-    const detail =
-      reason === ''
-        ? 'This route needs a bearer token.'
-        : `The credentials are refused: ${reason}.`;
-    return this.refuse(exchange, PROBLEMS.unauthorized, detail, field);
   }
 
   private admit(exchange: Exchange): PhaseResult {
@@ -326,6 +304,9 @@ export class RequestPipeline {
       this.parts.coordinator.abandon(exchange);
       this.parts.ledger.countAskTimeout();
       this.goOnWithoutCoordinator(exchange);
+    } else if (exchange.phase === PHASE_AUTHENTICATE) {
+      const detail = 'Nobody could tell in time who calls.';
+      this.refuse(exchange, PROBLEMS.authenticationUnavailable, detail, RETRY_SOON);
     } else if (exchange.phase === PHASE_FORWARD) {
       this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body did not come in time.');
     } else if (exchange.phase === PHASE_REPLY) {

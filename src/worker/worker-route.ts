@@ -12,14 +12,15 @@ import type {
   CompiledRoute,
   CompiledUpstream,
 } from '../config/compiled-config.js';
-import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
-
+import type { Authenticator } from '../filters/authentication/authenticator.js';
+import { type Challenges, challengesOf } from './authentication-phase.js';
 import { policyField } from './rate-limit-fields.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
   readonly upstream: CompiledUpstream;
-  readonly authenticators: readonly JwtAuthenticator[];
+  readonly authenticators: readonly Authenticator[];
+  readonly challenges: Challenges;
   /** Every one of them is to have room. */
   readonly limiters: readonly CompiledLimiter[];
   /** Empty, or the RateLimit-Policy field of replies, beginning with CRLF. */
@@ -35,28 +36,48 @@ export interface WorkerRoute {
 /** All routes by index. */
 export function compileWorkerRoutes(
   config: CompiledConfig,
-  authenticators: readonly JwtAuthenticator[],
+  authenticators: readonly Authenticator[],
 ): WorkerRoute[] {
+  const ownedFields = ownedFieldsByUpstream(config, authenticators);
   return config.routes.map((route) => {
     const limiters = route.limiterIndexes.map((index) =>
       defined(config.limiters[index], 'the limiter of a route'),
     );
+    const ofRoute = route.authenticators.map((index) =>
+      defined(authenticators[index], 'the authenticator of a route'),
+    );
     return {
       config: route,
       upstream: defined(config.upstreams[route.upstreamIndex], 'the upstream of a route'),
-      authenticators: route.authenticators.map((index) =>
-        defined(authenticators[index], 'the authenticator of a route'),
-      ),
+      authenticators: ofRoute,
+      challenges: challengesOf(ofRoute),
       limiters,
       policyField: policyField(limiters),
       grantedLimiter: grantedLimiter(limiters),
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
+        ...(ownedFields.get(route.upstreamIndex) ?? []),
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
   });
+}
+
+/**
+ * Fields that say who calls, by upstream: no route to the same upstream lets a client set them, not
+ * even a public one.
+ */
+function ownedFieldsByUpstream(
+  config: CompiledConfig,
+  authenticators: readonly Authenticator[],
+): ReadonlyMap<number, readonly string[]> {
+  const byUpstream = new Map<number, string[]>();
+  for (const { upstreamIndex, authenticators: indexes } of config.routes) {
+    const owned = indexes.flatMap((index) => authenticators[index]?.ownedFields ?? []);
+    byUpstream.set(upstreamIndex, [...(byUpstream.get(upstreamIndex) ?? []), ...owned]);
+  }
+  return byUpstream;
 }
 
 /** Several limits are asked for each time: no worker could tell what all of them have left. */

@@ -12,6 +12,7 @@ import { RequestIdSource } from '../base/request-id.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
 import { CounterBlock } from '../channel/counter-block.js';
+import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd } from '../channel/lane.js';
 import {
   FLAG_ANSWERED,
@@ -27,7 +28,7 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
-import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
+import type { Authenticator } from '../filters/authentication/authenticator.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { RouteTable } from '../routing/route-table.js';
@@ -35,7 +36,8 @@ import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
-import type { LaneTask } from './lane-task.js';
+import { KeySetInbox } from './key-set-inbox.js';
+import type { LaneReport, LaneTask } from './lane-task.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RetryLoop } from './retry-loop.js';
@@ -79,13 +81,19 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    return new WorkerRuntime(task, log, await createAuthenticators(task));
+    const keySets = new KeySetInbox(
+      (request) => task.port.postMessage({ type: 'identity', request } satisfies LaneReport),
+      monotonicMs,
+    );
+    for (const notice of task.notices) keySets.onNotice(notice);
+    return new WorkerRuntime(task, log, keySets, await createAuthenticators(task, keySets));
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    authenticators: readonly JwtAuthenticator[],
+    private readonly keySets: KeySetInbox,
+    private readonly authenticators: readonly Authenticator[],
   ) {
     const { config } = task;
     const touch = (): void => this.schedule();
@@ -155,6 +163,11 @@ export class WorkerRuntime implements RecordHandler {
     this.turn();
   }
 
+  /** The main thread has keys for verifying tokens. */
+  onIdentityNotice(notice: IdentityNotice): void {
+    this.keySets.onNotice(notice);
+  }
+
   /** Ends what is left; the lane is dead after this. */
   async stop(): Promise<void> {
     this.isStopped = true;
@@ -162,6 +175,7 @@ export class WorkerRuntime implements RecordHandler {
     this.lane.publish();
     this.coordinator.flush();
     await this.forwarder.close();
+    await Promise.all(this.authenticators.map((authenticator) => authenticator.close?.()));
   }
 
   // Hot path: every record of every request.
@@ -253,10 +267,12 @@ export class WorkerRuntime implements RecordHandler {
   }
 }
 
-/** The library is loaded only where some route needs it. */
-async function createAuthenticators(task: LaneTask): Promise<JwtAuthenticator[]> {
-  const { authenticators } = task.config;
-  if (authenticators.length === 0) return [];
-  const { JwtAuthenticator } = await import('../filters/authentication/jwt-authenticator.js');
-  return Promise.all(authenticators.map((config) => JwtAuthenticator.create(config)));
+/** The code is loaded only where some route needs it. */
+async function createAuthenticators(
+  { config }: LaneTask,
+  keySets: KeySetInbox,
+): Promise<Authenticator[]> {
+  if (config.authenticators.length === 0) return [];
+  const { createAuthenticator } = await import('../filters/authentication/create-authenticator.js');
+  return Promise.all(config.authenticators.map((one) => createAuthenticator(one, keySets)));
 }

@@ -26,6 +26,8 @@ export async function serveLane(task: LaneTask): Promise<void> {
         order.port.on('message', wake);
         wakePorts.push(order.port);
         runtime.onDoorbell();
+      } else if (order.type === 'identity') {
+        runtime.onIdentityNotice(order.notice);
       } else {
         resolve();
       }

@@ -36,6 +36,7 @@ export function buildForwardedFields(
   add('forwarded', joinList(isPeerTrusted ? fields.forwarded : '', element));
   add('via', joinList(fields.via, `1.1 ${GATEWAY_PSEUDONYM}`));
   for (const item of exchange.route?.setFields ?? []) list.push(item);
+  for (const item of exchange.identityFields) list.push(item);
   return list;
 }
 

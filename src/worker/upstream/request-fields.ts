@@ -97,6 +97,13 @@ export class RequestFields {
     }
     return '';
   }
+
+  /** How many fields of this lower-case name came; not for those that are read above. */
+  count(name: string): number {
+    let count = 0;
+    for (let at = 0; at < this.plainCount; at += 2) if (this.plain[at] === name) count++;
+    return count;
+  }
 }
 
 /** A field's values as one list (RFC 9110 section 5.3). */
