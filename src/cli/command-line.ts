@@ -27,6 +27,7 @@ const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promis
   validate: async () => (await import('./validate.js')).validateCommand,
   routes: async () => (await import('./routes.js')).routesCommand,
   token: async () => (await import('./token.js')).tokenCommand,
+  'hash-password': async () => (await import('./hash-password.js')).hashPasswordCommand,
   schema: async () => (await import('./schema.js')).schemaCommand,
 };
 

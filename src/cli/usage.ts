@@ -45,7 +45,7 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'v', help: 'print the version' },
 ];
 
-export type CommandName = 'run' | 'validate' | 'routes' | 'token' | 'schema';
+export type CommandName = 'run' | 'validate' | 'routes' | 'token' | 'hash-password' | 'schema';
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   run: {
@@ -57,6 +57,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   token: {
     help: 'make a token for a protected route',
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
+  },
+  'hash-password': {
+    help: 'read a password and print its hash, for basic authentication',
+    options: [],
   },
   schema: { help: 'print the JSON Schema of the configuration', options: [] },
 };

@@ -2,9 +2,9 @@
  * User names and passwords (RFC 7617), against scrypt hashes.
  *
  * Thread: worker. Checking one takes a core for tens of milliseconds on purpose. So what was
- * checked is remembered for a while under a keyed hash, few are checked at a time, and those beyond a short
- * queue are turned away: a stranger who guesses cannot take all the time there is. Unknown users
- * take as long as known ones.
+ * checked is remembered for a while under a keyed hash, few are checked at a time, and those beyond
+ * a short queue are turned away: a stranger who guesses cannot take all the time there is. Unknown
+ * users take as long as known ones.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { assert, defined } from '../../base/assert.js';
