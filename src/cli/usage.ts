@@ -59,7 +59,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
   },
   'hash-password': {
-    help: 'read a password and print its hash, for basic authentication',
+    help: 'read a password, print its hash for basic',
     options: [],
   },
   schema: { help: 'print the JSON Schema of the configuration', options: [] },

@@ -5,7 +5,7 @@
  * shape check has reported already.
  */
 import { normalizeAddressRange } from './address-range.js';
-import { checkAuthenticator } from './check-authenticators.js';
+import { checkAuthenticator, checkIdentityFields } from './check-authenticators.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
@@ -34,6 +34,7 @@ export function checkMeaning(
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
+  checkIdentityFields(config, findings);
 }
 
 function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {

@@ -250,6 +250,7 @@ export const AUTHENTICATOR_NODE: SchemaNode = unionNode('A way to find out who c
 ]);
 
 const CLAIM_VALUE_TYPES = ['string', 'integer', 'boolean'];
+const CLAIM_VALUE_BOUNDS = { maxLength: 1024, minimum: -1e9, maximum: 1e9 };
 
 /** `authorize` of a route. */
 export const AUTHORIZE_NODE = objectNode<AuthorizeConfig>(
@@ -264,10 +265,10 @@ export const AUTHORIZE_NODE = objectNode<AuthorizeConfig>(
       'Claims and what each must be, or contain; several values: any of them.',
       {
         type: [...CLAIM_VALUE_TYPES, 'array'],
-        maxLength: 1024,
+        ...CLAIM_VALUE_BOUNDS,
         minItems: 1,
         maxItems: 64,
-        items: { type: CLAIM_VALUE_TYPES, maxLength: 1024 },
+        items: { type: CLAIM_VALUE_TYPES, ...CLAIM_VALUE_BOUNDS },
       },
       { type: 'object', propertyNames: CLAIM_NAME, minProperties: 1, maxProperties: 32 },
     ),
