@@ -62,6 +62,13 @@ export const PROBLEMS = {
     'Authentication unavailable',
     INTERNAL,
   ),
+  addressDenied: problem('GW_ADDRESS_DENIED', 403, 'Address not allowed', DENIED),
+  corsRefused: problem('GW_CORS_REFUSED', 403, 'Not allowed for this origin', DENIED),
+  versionUnknown: problem('GW_VERSION_UNKNOWN', 400, 'Unknown API version', DENIED),
+  versionGone: problem('GW_VERSION_GONE', 410, 'API version no longer served', DENIED),
+  validationFailed: problem('GW_VALIDATION_FAILED', 400, 'Request not valid', DOWNSTREAM),
+  unsupportedMediaType: problem('GW_MEDIA_TYPE', 415, 'Unsupported media type', DOWNSTREAM),
+  rewriteFailed: problem('GW_REWRITE_FAILED', 400, 'Request cannot be forwarded', DOWNSTREAM),
   rateLimited: problem('GW_RATE_LIMITED', 429, 'Rate limit exceeded', DENIED),
   circuitOpen: problem('GW_CIRCUIT_OPEN', 503, 'Circuit open', {
     source: 'upstream',
@@ -91,6 +98,10 @@ export const PROBLEMS = {
   upstreamProtocol: problem('GW_UPSTREAM_PROTOCOL', 502, 'Upstream spoke nonsense', {
     source: 'upstream',
     proxyError: 'http_protocol_error',
+  }),
+  replyUnchangeable: problem('GW_UPSTREAM_BODY', 502, 'Upstream reply cannot be changed', {
+    source: 'upstream',
+    proxyError: 'http_response_body_size',
   }),
   responseTimeout: problem('GW_UPSTREAM_TIMEOUT', 504, 'Upstream too slow', {
     source: 'upstream',

@@ -79,11 +79,17 @@ export function checkAuthenticator(
 /** Fields that two parts of the configuration would set: the upstream could read either. */
 export function checkIdentityFields(config: Sound<GatewayConfig>, findings: Findings): void {
   for (const [index, route] of (config.routes ?? []).entries()) {
-    const set = Object.keys(route?.rewrite?.headers?.set ?? {});
+    const { set = {}, add = {}, rename = {} } = route?.rewrite?.headers ?? {};
+    const written = [
+      ...Object.keys(set).map((field) => ({ field, keys: ['set', field] })),
+      ...Object.keys(add).map((field) => ({ field, keys: ['add', field] })),
+      ...Object.entries(rename).map(([from, to]) => ({ field: to ?? '', keys: ['rename', from] })),
+    ];
     for (const name of route?.authenticate ?? []) {
       const owned = ownedFields(config.authenticators?.[name ?? '']);
-      for (const field of set.filter((one) => owned.has(one.toLowerCase()))) {
-        const at = pointerOf('routes', index, 'rewrite', 'headers', 'set', field);
+      for (const { field, keys } of written) {
+        if (!owned.has(field.toLowerCase())) continue;
+        const at = pointerOf('routes', index, 'rewrite', 'headers', ...keys);
         findings.addKey(at, `the authenticator ${name} sets the field ${field}`);
       }
     }

@@ -6,6 +6,7 @@
  */
 import { normalizeAddressRange } from './address-range.js';
 import { checkAuthenticator, checkIdentityFields } from './check-authenticators.js';
+import { checkCors, checkIpFilter } from './check-filters.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
@@ -24,6 +25,8 @@ export function checkMeaning(
 ): void {
   checkAddresses(config, findings);
   checkTrustedProxies(config.trustedProxies ?? [], findings);
+  checkIpFilter(config.ipFilter ?? {}, '/ipFilter', findings);
+  checkCors(config.cors ?? {}, '/cors', findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
     if (authenticator !== undefined) checkAuthenticator(name, authenticator, findings);
   }

@@ -3,19 +3,14 @@
  *
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
+import { checkFilters } from './check-filters.js';
 import { checkRateLimits } from './check-rate-limits.js';
 import type { SoundPart } from './check-shape.js';
 import { displayPath, pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
-import type { RewriteHeadersConfig, RouteConfig } from './gateway-config.js';
+import type { RouteConfig } from './gateway-config.js';
 import { suggestName } from './nearest-name.js';
-import {
-  type PatternSegment,
-  parsePathPattern,
-  patternShape,
-  stripPrefixProblem,
-} from './path-pattern.js';
-import { RESERVED_FIELDS } from './reserved-fields.js';
+import { type PatternSegment, parsePathPattern, patternShape } from './path-pattern.js';
 
 /** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */
 export interface KnownNames {
@@ -45,9 +40,7 @@ export function checkRoutes(
       const at = pointerOf('routes', index, 'authorize');
       findings.addKey(at, 'needs authenticate: nobody knows who calls');
     }
-    const rewrite = pointerOf('routes', index, 'rewrite');
-    checkStripPrefix(route.rewrite?.stripPrefix, segments, { rewrite, findings });
-    checkHeaders(route.rewrite?.headers ?? {}, `${rewrite}/headers`, findings);
+    checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
 }
 
@@ -106,52 +99,6 @@ function checkPath(
   const pointer = pointerOf('routes', index, 'match', 'path');
   findings.addValue(pointer, `${findings.quote(pointer, path)} ${pattern.problem}`);
   return undefined;
-}
-
-interface RewriteContext {
-  readonly rewrite: string;
-  readonly findings: Findings;
-}
-
-function checkStripPrefix(
-  prefix: string | undefined,
-  segments: readonly PatternSegment[] | undefined,
-  { rewrite, findings }: RewriteContext,
-): void {
-  if (prefix === undefined || segments === undefined) return;
-  const problem = stripPrefixProblem(prefix, segments);
-  if (problem === undefined) return;
-  const pointer = `${rewrite}/stripPrefix`;
-  findings.addValue(pointer, `${findings.quote(pointer, prefix)} ${problem}`);
-}
-
-function checkHeaders(
-  { set = {}, remove = [] }: SoundPart<RewriteHeadersConfig>,
-  pointer: string,
-  findings: Findings,
-): void {
-  const setNames = new Set<string>();
-  for (const name of Object.keys(set)) {
-    const at = `${pointer}${pointerOf('set', name)}`;
-    const lower = name.toLowerCase();
-    if (RESERVED_FIELDS.has(lower)) findings.addKey(at, reservedMessage(lower));
-    if (setNames.has(lower)) findings.addKey(at, `the field ${lower} is set twice`);
-    setNames.add(lower);
-  }
-  const removeNames = new Set<string>();
-  for (const [index, name] of remove.entries()) {
-    if (name === undefined) continue;
-    const at = `${pointer}${pointerOf('remove', index)}`;
-    const lower = name.toLowerCase();
-    if (RESERVED_FIELDS.has(lower)) findings.addValue(at, reservedMessage(lower));
-    if (setNames.has(lower)) findings.addValue(at, `the field ${lower} is also in set`);
-    if (removeNames.has(lower)) findings.addValue(at, `the field ${lower} is removed twice`);
-    removeNames.add(lower);
-  }
-}
-
-function reservedMessage(name: string): string {
-  return `the gateway itself is in charge of the field ${name}`;
 }
 
 /** Finds pairs of routes that would take the same request. */

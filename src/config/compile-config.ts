@@ -9,6 +9,7 @@ import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
 import { compileAuthenticators } from './compile-authenticators.js';
+import { compileIpFilter } from './compile-filters.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import {
@@ -51,7 +52,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   const { epoch = 1, coreCount = availableParallelism() } = options;
   const authenticators = compileAuthenticators(config.authenticators ?? {});
   const { upstreams, targets } = compileUpstreams(config.upstreams);
-  const { routes, limiters } = compileRoutes(config.routes, { authenticators, upstreams });
+  const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
   const { grace = DEFAULTS.shutdown.grace } = config.shutdown ?? {};
   return deepFreeze({
     epoch,
@@ -61,6 +62,8 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
       defined(normalizeAddressRange(proxy), 'a checked range'),
     ),
+    hardening: { ...DEFAULTS.hardening, ...config.hardening },
+    ipFilter: config.ipFilter === undefined ? null : compileIpFilter(config.ipFilter),
     limits: compileLimits(config.limits ?? {}),
     logging: {
       level: config.logging?.level ?? DEFAULTS.logging.level,

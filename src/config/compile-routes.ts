@@ -6,10 +6,11 @@
 import { defined } from '../base/assert.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
 import { compileAuthorization } from './compile-authenticators.js';
+import { compileFilters, compileRewrite } from './compile-filters.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
-import type { RewriteConfig, RouteConfig } from './gateway-config.js';
+import type { GatewayConfig } from './gateway-config.js';
 import { parseDurationMs } from './quantities.js';
 
 /** What routes refer to by name. */
@@ -25,14 +26,11 @@ export interface CompiledRoutes {
 }
 
 /** Compiles all routes, in the order of the file. */
-export function compileRoutes(
-  configs: readonly RouteConfig[],
-  references: RouteReferences,
-): CompiledRoutes {
+export function compileRoutes(gateway: GatewayConfig, references: RouteReferences): CompiledRoutes {
   const authenticatorIndexes = indexesByName(references.authenticators);
   const upstreamIndexes = indexesByName(references.upstreams);
   const limiters: CompiledLimiter[] = [];
-  const routes = configs.map((config, index): CompiledRoute => {
+  const routes = gateway.routes.map((config, index): CompiledRoute => {
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
     return {
@@ -40,7 +38,10 @@ export function compileRoutes(
       name: config.name,
       path: config.match.path,
       methods: [...(config.match.methods ?? [])],
-      upstreamIndex: defined(upstreamIndexes.get(config.upstream), 'a checked upstream'),
+      upstreamIndex:
+        config.upstream === undefined
+          ? -1
+          : defined(upstreamIndexes.get(config.upstream), 'a checked upstream'),
       timeoutMs:
         config.timeout === undefined
           ? 0
@@ -52,6 +53,7 @@ export function compileRoutes(
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       rewrite: compileRewrite(config.rewrite ?? {}),
+      filters: compileFilters(config, gateway),
     };
   });
   return { routes, limiters };
@@ -61,17 +63,4 @@ function indexesByName(
   named: readonly { readonly name: string; readonly index: number }[],
 ): ReadonlyMap<string, number> {
   return new Map(named.map(({ name, index }) => [name, index]));
-}
-
-function compileRewrite({
-  stripPrefix = '',
-  headers = {},
-}: RewriteConfig): CompiledRoute['rewrite'] {
-  return {
-    stripPrefix,
-    setHeaders: Object.entries(headers.set ?? {}).map(([name, value]) => {
-      return [name.toLowerCase(), value] as const;
-    }),
-    removeHeaders: (headers.remove ?? []).map((name) => name.toLowerCase()),
-  };
 }

@@ -8,6 +8,11 @@ import type {
   CompiledAuthenticator,
   CompiledAuthorization,
 } from '../filters/authentication/options.js';
+import type { CompiledCors } from '../filters/cors/options.js';
+import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
+import type { CompiledIpFilter } from '../filters/ip-filter/options.js';
+import type { CompiledSecurityHeaders } from '../filters/security-headers/options.js';
+import type { CompiledTransformation } from '../filters/transformation/options.js';
 
 /** One version of the whole configuration. Indexes are valid within one epoch only. */
 export interface CompiledConfig {
@@ -17,6 +22,12 @@ export interface CompiledConfig {
   readonly workers: number;
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  readonly hardening: {
+    readonly pathParameters: 'refuse' | 'allow';
+    readonly overrideHeaders: 'remove' | 'forward';
+  };
+  /** Of every request, found or not; null: none. */
+  readonly ipFilter: CompiledIpFilter | null;
   readonly limits: CompiledLimits;
   readonly logging: { readonly level: string; readonly accessLog: boolean };
   readonly shutdownGraceMs: number;
@@ -193,6 +204,7 @@ export interface CompiledRoute {
   readonly path: string;
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];
+  /** -1: the gateway answers itself. */
   readonly upstreamIndex: number;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
@@ -211,4 +223,15 @@ export interface CompiledRoute {
     readonly setHeaders: readonly (readonly [string, string])[];
     readonly removeHeaders: readonly string[];
   };
+  /** What is not configured is not there. */
+  readonly filters: CompiledFilters;
+}
+
+/** The filters of one route. */
+export interface CompiledFilters {
+  readonly ipFilter?: CompiledIpFilter;
+  readonly cors?: CompiledCors;
+  readonly securityHeaders?: CompiledSecurityHeaders;
+  readonly transformation?: CompiledTransformation;
+  readonly fixedReply?: CompiledFixedReply;
 }

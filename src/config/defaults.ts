@@ -74,6 +74,11 @@ export const DEFAULTS = {
   },
   rateLimit: { algorithm: 'slidingWindow', key: 'clientIp', cost: 1, mode: 'enforce' },
   onCoordinatorLost: 'wait',
+  hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+  cors: { maxAge: '5m' },
+  rewriteBody: { maxBytes: '256KiB' },
+  respond: { status: 200, contentType: 'text/plain; charset=utf-8' },
+  redirect: { status: 308, keepQuery: true },
 } as const;
 
 /** One core stays free for the acceptor, which every request passes. */

@@ -2,8 +2,14 @@
  * The configuration as users write it, in a file or in TypeScript.
  *
  * Thread: any (pure). Types only: what is checked stands in schema.ts, whose builders make the
- * compiler refuse a field that is missing on either side.
+ * compiler refuse a field that is missing on either side. Filters describe theirs themselves.
  */
+import type { CorsConfig } from '../filters/cors/options.js';
+import type { RedirectConfig, RespondConfig } from '../filters/fixed-reply/options.js';
+import type { IpFilterConfig } from '../filters/ip-filter/options.js';
+import type { SecurityHeadersConfig } from '../filters/security-headers/options.js';
+import type { RewriteConfig, RewriteReplyConfig } from '../filters/transformation/options.js';
+import type { HardeningConfig } from '../routing/options.js';
 
 import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
 
@@ -26,6 +32,14 @@ export interface GatewayConfig {
    * X-Forwarded-For is believed only from these, read from right to left. Default: none.
    */
   readonly trustedProxies?: readonly string[];
+  /** What is done about spellings that a target could read in another way. */
+  readonly hardening?: HardeningConfig;
+  /** Which client addresses may call at all. Default: all. */
+  readonly ipFilter?: IpFilterConfig;
+  /** CORS of the routes that have none of their own. Default: none. */
+  readonly cors?: CorsConfig;
+  /** Of the routes that do not say otherwise. Default: false. */
+  readonly securityHeaders?: boolean | SecurityHeadersConfig;
   /** Bounds on memory and on the size of a request. */
   readonly limits?: LimitsConfig;
   /** What is logged. */
@@ -268,8 +282,12 @@ export interface RouteConfig {
   readonly name: string;
   /** Which requests. */
   readonly match: MatchConfig;
-  /** Name of an upstream. */
-  readonly upstream: string;
+  /** Name of an upstream. In its place: `respond` or `redirect`. */
+  readonly upstream?: string;
+  /** A reply that the gateway gives itself. */
+  readonly respond?: RespondConfig;
+  /** Where clients are sent. */
+  readonly redirect?: RedirectConfig;
   /**
    * From the request being sent until the head of the reply, over all tries and the waits between
    * them, 1ms to 1h. Default: none.
@@ -287,8 +305,16 @@ export interface RouteConfig {
    * 503 at once. Default: wait.
    */
   readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
+  /** Which client addresses may call, beside the gateway's own `ipFilter`. Default: all. */
+  readonly ipFilter?: IpFilterConfig;
+  /** Which pages of other origins may call from a browser. Default: the gateway's. */
+  readonly cors?: CorsConfig;
+  /** Fields that make browsers stricter; true for the preset. Default: the gateway's. */
+  readonly securityHeaders?: boolean | SecurityHeadersConfig;
   /** What changes in the request on its way to the upstream. Default: nothing. */
   readonly rewrite?: RewriteConfig;
+  /** What changes in the reply of the upstream. Default: nothing. */
+  readonly rewriteReply?: RewriteReplyConfig;
 }
 
 /** Which requests a route takes. */
@@ -340,22 +366,6 @@ export interface RateLimitConfig {
 
 /** One part of the key of a limit. */
 export type LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${string}`;
-
-/** What changes in the request on its way to the upstream. */
-export interface RewriteConfig {
-  /** Start of the path to cut off; whole segments of the route's path. Default: nothing. */
-  readonly stripPrefix?: string;
-  /** Header fields to set and to remove. */
-  readonly headers?: RewriteHeadersConfig;
-}
-
-/** Header fields to set and to remove before the upstream sees the request. */
-export interface RewriteHeadersConfig {
-  /** Fields to set, replacing the client's. Printable ASCII values. Default: none. */
-  readonly set?: Readonly<Record<string, string>>;
-  /** Names of fields to remove. Default: none. */
-  readonly remove?: readonly string[];
-}
 
 /** The same configuration, with the editor's help while it is written. */
 export function defineConfig(config: GatewayConfig): GatewayConfig {

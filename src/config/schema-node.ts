@@ -64,6 +64,8 @@ export const REFERENCE_NAME: SchemaNode = {
 };
 
 export const ROUTE_NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
+/** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
+export const PATH_LENGTH_MAX = 1024;
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}";
 export const HEADER_NAME_PATTERN = `^${TOKEN}$`;
 export const HEADER_VALUE_PATTERN = '^([!-~]([ -~]*[!-~])?)?$';
@@ -78,6 +80,7 @@ export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
 export const CLAIM_NAME_PATTERN = '^[!-~]{1,256}$';
 export const SCOPE_PATTERN = '^[!#-[\\]-~]{1,100}$';
 export const SHA256_PATTERN = '^[0-9A-Fa-f]{64}$';
+export const TEXT_TYPE_PATTERN = '^[a-z0-9]+/[a-z0-9.+-]+( *; *[a-z]+=[A-Za-z0-9._-]+)?$';
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -101,7 +104,14 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [SHA256_PATTERN]: 'a SHA-256 hash in hexadecimal, 64 digits',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
+  [TEXT_TYPE_PATTERN]: 'a media type (written text/plain; charset=utf-8)',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
+};
+
+/** JSON of any type. */
+export const JSON_VALUE: SchemaNode = {
+  type: ['object', 'array', 'string', 'number', 'boolean', 'null'],
+  description: 'Any value.',
 };
 
 /** An object with exactly these keys. */

@@ -4,6 +4,7 @@
  * Thread: any (pure). The loader checks with it, `sluice schema` prints it for editors. What a
  * schema cannot say (references, overlaps, lengths in bytes) is checked in check-*.ts.
  */
+import type { HardeningConfig } from '../routing/options.js';
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import type {
   AdminConfig,
@@ -16,6 +17,7 @@ import type {
   UpstreamConfig,
 } from './gateway-config.js';
 import { AUTHENTICATOR_NODE } from './schema-authenticators.js';
+import { CORS_NODE, IP_FILTER_NODE, SECURITY_HEADERS_NODE } from './schema-filters.js';
 import {
   booleanNode,
   durationNode,
@@ -81,6 +83,20 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
     default: DEFAULTS.limits.inFlight,
   }),
 });
+
+const HARDENING_NODE = objectNode<HardeningConfig>(
+  'What is done about spellings that a target could read in another way.',
+  {
+    pathParameters: stringNode(
+      'refuse: 400 for a path with ";", which some targets cut off. allow: part of the name.',
+      { default: DEFAULTS.hardening.pathParameters, enum: ['refuse', 'allow'] },
+    ),
+    overrideHeaders: stringNode(
+      'X-HTTP-Method-Override, X-Original-URL and their like: remove, or forward.',
+      { default: DEFAULTS.hardening.overrideHeaders, enum: ['remove', 'forward'] },
+    ),
+  },
+);
 
 const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', {
   level: stringNode('Least severe level that is written.', {
@@ -149,6 +165,10 @@ const ROOT_NODE = objectNode<GatewayConfig>(
       { type: 'string', minLength: 2, maxLength: 64 },
       { default: [], maxItems: 1024, uniqueItems: true },
     ),
+    hardening: HARDENING_NODE,
+    ipFilter: IP_FILTER_NODE,
+    cors: CORS_NODE,
+    securityHeaders: SECURITY_HEADERS_NODE,
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
     shutdown: SHUTDOWN_NODE,

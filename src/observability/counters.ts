@@ -45,10 +45,14 @@ export const COUNTERS = {
   hedges: 22,
   /** Admitted without limits since the coordinator was lost and the route says `open`. */
   openAdmissions: 23,
+  /** Requests that ended with 500 since a filter threw. */
+  filterErrors: 24,
+  /** Requests that a filter refused or answered. */
+  filterReplies: 25,
   /** Known callers that were not allowed to do what they asked for. */
-  forbidden: 24,
+  forbidden: 26,
   /** Requests that were refused since nobody could tell who calls. */
-  authenticationUnavailable: 25,
+  authenticationUnavailable: 27,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

@@ -64,6 +64,14 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.upstreamConnects);
   }
 
+  countFilterError(): void {
+    this.counters.add(COUNTERS.filterErrors);
+  }
+
+  countFilterReply(): void {
+    this.counters.add(COUNTERS.filterReplies);
+  }
+
   countRetry(): void {
     this.counters.add(COUNTERS.retries);
   }

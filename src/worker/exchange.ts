@@ -10,23 +10,29 @@ import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { Claims } from '../filters/authentication/authenticator.js';
+import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
+import type { ReplyCollector } from './reply-filters.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const PHASE_ROUTE = 0;
-export const PHASE_AUTHENTICATE = 1;
-export const PHASE_ADMIT = 2;
-export const PHASE_FORWARD = 3;
-export const PHASE_REPLY = 4;
+export const PHASE_ENTER = 1;
+export const PHASE_AUTHENTICATE = 2;
+export const PHASE_ADMIT = 3;
+export const PHASE_EDIT = 4;
+export const PHASE_FORWARD = 5;
+export const PHASE_REPLY = 6;
 
 /** A time that does not come. */
 export const NEVER_MS = Number.POSITIVE_INFINITY;
 
 const NO_IDENTITY_FIELDS: readonly string[] = [];
 const NO_FIELDS = new RequestFields([]);
+const NO_PARAMS: PathParams = Object.freeze({});
+const NOTHING: readonly string[] = [];
 
 /** The parts of a request head, decoded once. */
 export interface ExchangeHead {
@@ -44,7 +50,8 @@ export class Exchange {
   readonly index: number;
   readonly generation: number;
   readonly receivedMs: number;
-  readonly bodyBytes: number;
+  /** -1: not known. Once the body has been collected, its length. */
+  bodyBytes: number;
   readonly parts: string[];
   readonly deadline: DeadlineEntry;
 
@@ -69,7 +76,12 @@ export class Exchange {
   claims: Claims | null = null;
   /** Names and values of fields for the target that say who calls, in turn. */
   identityFields: readonly string[] = NO_IDENTITY_FIELDS;
+  params: PathParams = NO_PARAMS;
   route: WorkerRoute | null = null;
+  /** Path and query that the target gets where a filter has made them; else empty. */
+  rewrittenTarget = '';
+  /** What filters add to the fields that the target gets: names and values in turn. */
+  addedFields: readonly string[] = NOTHING;
 
   /** Limit fields of the reply, each beginning with CRLF; empty without a limit. */
   limitFields = '';
@@ -91,6 +103,9 @@ export class Exchange {
   /** Body pieces that came before the request could be forwarded, or all of a small body. */
   bodyChunks: Buffer[] = [];
   bodyStream: Readable | null = null;
+  bodyReceived = 0;
+  /** Filters have had the whole body, which stays at hand. */
+  isBodyFiltered = false;
   /** Some of a streamed body has been handed to a target. */
   isBodyBegun = false;
   bodyConsumed = 0;
@@ -119,6 +134,8 @@ export class Exchange {
   replyBodyBytes = -1;
   isReplyBodiless = false;
   isHeadHeld = false;
+  /** Holds the body of a reply that is changed. */
+  replyCollector: ReplyCollector | null = null;
   isReplyStarted = false;
   replyBytesSent = 0;
   replyWindow = WINDOW_BYTES;
@@ -162,4 +179,9 @@ export function isReplyHandedOn(exchange: Exchange): boolean {
 /** The upstream of an exchange whose route is known. */
 export function upstreamOf(exchange: Exchange): CompiledUpstream {
   return defined(exchange.route, 'the route of an exchange').upstream;
+}
+
+/** The route of an exchange that has one. */
+export function routeOf(exchange: Exchange): WorkerRoute {
+  return defined(exchange.route, 'the route of an exchange');
 }

@@ -1,23 +1,16 @@
 /**
  * The life of a request in a worker: every branch it can take is in this file.
  *
- * Thread: worker. Owns the exchanges in hand. Phases in order: route, authenticate, admit, forward,
- * reply. A phase goes on, waits, or refuses with a local reply; every exit passes finish(), once,
- * which gives back what is left, counts, and writes the access record. Within the last phase
- * retry-loop.ts may go to another target.
+ * Thread: worker. Owns the exchanges in hand. Phases in order: route, enter, authenticate, admit,
+ * edit, forward, reply. A phase goes on, waits, or gives a local reply; every exit passes finish(),
+ * once, which gives back what is left, counts, and writes the access record. Filters have their
+ * places in `enter` (before the caller is known), `edit`, and `forward` (whole bodies). Within the
+ * last phase retry-loop.ts may go to another target.
  */
-import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
-import type { RequestIdSource } from '../base/request-id.js';
 import { type ReplyView, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
-import {
-  HEAD_METHOD,
-  HEAD_PEER,
-  HEAD_SCHEME,
-  HEAD_TARGET,
-} from '../channel/records/request-head.js';
-import { normalizePath } from '../routing/normalize-path.js';
-import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
+import type { EditStep } from '../filters/filter.js';
+import type { LocalReply } from '../filters/local-reply.js';
 import {
   AUTHENTICATION_WAIT_MS,
   type AuthenticationOutcome,
@@ -37,21 +30,23 @@ import {
   type ExchangeHead,
   PHASE_ADMIT,
   PHASE_AUTHENTICATE,
+  PHASE_EDIT,
+  PHASE_ENTER,
   PHASE_FORWARD,
   PHASE_REPLY,
   PHASE_ROUTE,
+  routeOf,
 } from './exchange.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
+import type { FilterRunner } from './filter-runner.js';
 import { limiterKeys } from './limiter-keys.js';
 import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { RetryLoop } from './retry-loop.js';
+import type { RouteMatcher } from './route-matcher.js';
 import type { Forwarder } from './upstream/forwarder.js';
-import { RequestFields } from './upstream/request-fields.js';
-import type { TrustedProxies } from './upstream/trusted-proxies.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
-import type { WorkerRoute } from './worker-route.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
@@ -59,10 +54,8 @@ const SMALL_BODY_WAIT_MS = 60_000;
 type PhaseResult = 'next' | 'wait' | 'over';
 
 export interface PipelineParts {
-  readonly routeTable: RouteTable;
-  readonly routes: readonly WorkerRoute[];
-  readonly trustedProxies: TrustedProxies;
-  readonly requestIds: RequestIdSource;
+  readonly matcher: RouteMatcher;
+  readonly filters: FilterRunner;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
@@ -97,7 +90,7 @@ export class RequestPipeline {
   onRequest(head: ExchangeHead): Exchange {
     const exchange = new Exchange(head, this.onDeadline);
     this.exchanges.set(head.index, exchange);
-    this.readHead(exchange);
+    this.parts.matcher.readHead(exchange);
     this.advance(exchange);
     return exchange;
   }
@@ -124,10 +117,14 @@ export class RequestPipeline {
     switch (exchange.phase) {
       case PHASE_ROUTE:
         return this.matchRoute(exchange);
+      case PHASE_ENTER:
+        return this.runSteps(exchange, routeOf(exchange).filters.entrySteps);
       case PHASE_AUTHENTICATE:
         return this.authenticate(exchange);
       case PHASE_ADMIT:
         return this.admit(exchange);
+      case PHASE_EDIT:
+        return this.runSteps(exchange, routeOf(exchange).filters.editSteps);
       case PHASE_FORWARD:
         return this.forward(exchange);
       default:
@@ -136,39 +133,25 @@ export class RequestPipeline {
     }
   }
 
-  private readHead(exchange: Exchange): void {
-    const { parts } = exchange;
-    exchange.method = parts[HEAD_METHOD] ?? '';
-    exchange.target = parts[HEAD_TARGET] ?? '';
-    exchange.peer = parts[HEAD_PEER] ?? '';
-    exchange.scheme = parts[HEAD_SCHEME] ?? '';
-    const fields = new RequestFields(parts);
-    exchange.fields = fields;
-    exchange.requestId = this.parts.requestIds.keepOrMake(fields.requestId);
-    exchange.clientIp = this.parts.trustedProxies.clientOf(exchange.peer, fields.forwardedFor);
+  private matchRoute(exchange: Exchange): PhaseResult {
+    return this.give(exchange, this.parts.matcher.match(exchange));
   }
 
-  private matchRoute(exchange: Exchange): PhaseResult {
-    const { target, method } = exchange;
-    const mark = target.indexOf('?');
-    const path = normalizePath(mark === -1 ? target : target.slice(0, mark));
-    if (path === '') {
-      const detail = 'The path can be read in more than one way (encoded slash or dot segment).';
-      return this.refuse(exchange, PROBLEMS.badTarget, detail);
-    }
-    exchange.path = path;
-    exchange.query = mark === -1 ? '' : target.slice(mark);
-    const found = this.parts.routeTable.find(method, path);
-    if (found === ROUTE_NOT_FOUND) {
-      return this.refuse(exchange, PROBLEMS.routeNotFound, 'No route takes this path.');
-    }
-    if (found === METHOD_NOT_ALLOWED) {
-      const allowed = this.parts.routeTable.allowedMethods(path).join(', ');
-      const detail = `This path takes ${allowed}.`;
-      return this.refuse(exchange, PROBLEMS.methodNotAllowed, detail, `\r\nAllow: ${allowed}`);
-    }
-    exchange.route = defined(this.parts.routes[found], 'the route that matched');
-    return 'next';
+  private runSteps(exchange: Exchange, steps: readonly EditStep[]): PhaseResult {
+    if (steps.length === 0) return 'next';
+    return this.give(exchange, this.parts.filters.run(exchange, steps));
+  }
+
+  /** Ends the exchange with a reply of the gateway's own, if there is one. */
+  private give(exchange: Exchange, reply: LocalReply | null): PhaseResult {
+    if (reply === null) return 'next';
+    const { limitFields } = exchange;
+    exchange.problem = reply.problem;
+    const { fields } = reply;
+    const whole = limitFields === '' ? reply : { ...reply, fields: limitFields + fields };
+    this.parts.replies.sendLocal(exchange, whole);
+    this.finish(exchange);
+    return 'over';
   }
 
   private authenticate(exchange: Exchange): PhaseResult {
@@ -209,7 +192,9 @@ export class RequestPipeline {
   }
 
   private admit(exchange: Exchange): PhaseResult {
-    const route = defined(exchange.route, 'the route of an admitted exchange');
+    const route = routeOf(exchange);
+    const { fixedReply } = route.filters;
+    if (fixedReply !== null) return this.runSteps(exchange, [fixedReply]);
     const nowMs = this.parts.nowMs();
     const keys = limiterKeys(exchange, route);
     const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
@@ -259,8 +244,13 @@ export class RequestPipeline {
   }
 
   private forward(exchange: Exchange): PhaseResult {
+    if (routeOf(exchange).filters.requestBody !== null && exchange.bodyBytes !== 0) {
+      const reply = this.parts.filters.runBody(exchange);
+      if (reply === 'wait') this.setBodyDeadline(exchange);
+      if (reply !== null) return reply === 'wait' ? 'wait' : this.give(exchange, reply);
+    }
     if (!this.parts.forwarder.isReady(exchange)) {
-      this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+      this.setBodyDeadline(exchange);
       return 'wait';
     }
     exchange.phase = PHASE_REPLY;
@@ -268,10 +258,18 @@ export class RequestPipeline {
     return 'wait';
   }
 
+  private setBodyDeadline(exchange: Exchange): void {
+    this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+  }
+
   /** More of the request body came in. */
   onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     this.parts.forwarder.takeBody(exchange, chunk, isLast);
-    if (!isLast) return;
+    if (!isLast) {
+      const isCollected = exchange.route?.filters.requestBody != null;
+      if (isCollected && exchange.phase === PHASE_FORWARD) this.advance(exchange);
+      return;
+    }
     if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
     else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);
   }
@@ -333,12 +331,13 @@ export class RequestPipeline {
     return this.refuse(exchange, PROBLEMS.coordinatorLost, 'No decision came in time.', RETRY_SOON);
   }
 
-  private refuse(
-    exchange: Exchange,
-    problem: ProblemKind,
-    detail: string,
-    extraFields = '',
-  ): PhaseResult {
+  /** A filter threw while a reply passed it. */
+  onFilterBroken(exchange: Exchange, error: unknown): void {
+    this.parts.ledger.countFilterError();
+    this.breakOff(exchange, error);
+  }
+
+  refuse(exchange: Exchange, problem: ProblemKind, detail: string, extraFields = ''): PhaseResult {
     exchange.problem = problem;
     if (exchange.isReplyStarted) this.parts.replies.cut(exchange);
     else {

@@ -13,8 +13,11 @@ import type {
   CompiledUpstream,
 } from '../config/compiled-config.js';
 import type { Authenticator } from '../filters/authentication/authenticator.js';
+import type { RoutePattern } from '../routing/route-table.js';
+import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { type Challenges, challengesOf } from './authentication-phase.js';
 import { policyField } from './rate-limit-fields.js';
+import { compileRouteFilters, type RouteFilters } from './route-filters.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
@@ -31,6 +34,7 @@ export interface WorkerRoute {
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
+  readonly filters: RouteFilters;
 }
 
 /** All routes by index. */
@@ -43,12 +47,15 @@ export function compileWorkerRoutes(
     const limiters = route.limiterIndexes.map((index) =>
       defined(config.limiters[index], 'the limiter of a route'),
     );
+    const filters = compileRouteFilters(route);
     const ofRoute = route.authenticators.map((index) =>
       defined(authenticators[index], 'the authenticator of a route'),
     );
     return {
       config: route,
-      upstream: defined(config.upstreams[route.upstreamIndex], 'the upstream of a route'),
+      // A route that answers by itself never gets as far as its upstream: any will do.
+      upstream: defined(config.upstreams[Math.max(0, route.upstreamIndex)], 'an upstream'),
+      filters,
       authenticators: ofRoute,
       challenges: challengesOf(ofRoute),
       limiters,
@@ -58,6 +65,7 @@ export function compileWorkerRoutes(
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
         ...(ownedFields.get(route.upstreamIndex) ?? []),
+        ...filters.droppedFields,
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
@@ -80,6 +88,13 @@ function ownedFieldsByUpstream(
   return byUpstream;
 }
 
+/** How the route table knows a route. */
+export function routePattern(route: CompiledRoute): RoutePattern {
+  const { index, path, methods, authenticators, filters } = route;
+  const isGuarded = authenticators.length > 0 || filters.ipFilter !== undefined;
+  return { index, path, methods, isGuarded };
+}
+
 /** Several limits are asked for each time: no worker could tell what all of them have left. */
 function grantedLimiter(limiters: readonly CompiledLimiter[]): CompiledLimiter | null {
   const [only] = limiters;
@@ -89,9 +104,5 @@ function grantedLimiter(limiters: readonly CompiledLimiter[]): CompiledLimiter |
 
 /** The path that the upstream gets. */
 export function rewritePath(route: WorkerRoute, path: string): string {
-  const prefix = route.config.rewrite.stripPrefix;
-  if (prefix === '' || !path.startsWith(prefix)) return path;
-  const rest = path.slice(prefix.length);
-  if (rest === '') return '/';
-  return rest.startsWith('/') ? rest : path;
+  return stripPathPrefix(route.config.rewrite.stripPrefix, path);
 }

@@ -29,6 +29,7 @@ import {
   requestReceivedMs,
 } from '../channel/records/request-head.js';
 import type { Authenticator } from '../filters/authentication/authenticator.js';
+import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { RouteTable } from '../routing/route-table.js';
@@ -36,17 +37,20 @@ import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
+import { FilterRunner } from './filter-runner.js';
 import { KeySetInbox } from './key-set-inbox.js';
 import type { LaneReport, LaneTask } from './lane-task.js';
+import { ReplyFilters } from './reply-filters.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RetryLoop } from './retry-loop.js';
 import { RetryPlanner } from './retry-planner.js';
+import { RouteMatcher } from './route-matcher.js';
 import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
-import { compileWorkerRoutes } from './worker-route.js';
+import { compileWorkerRoutes, routePattern } from './worker-route.js';
 
 /** Turns without work before the worker parks. */
 const EMPTY_TURNS_MAX = 1;
@@ -102,7 +106,7 @@ export class WorkerRuntime implements RecordHandler {
     const accessLog = createAccessLog(log.access, config.logging.accessLog);
     const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
-    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
+    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch, onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const preference = new TargetPreference(config, hash);
     this.coordinator = this.createCoordinatorClient(task, hash, preference);
@@ -111,6 +115,11 @@ export class WorkerRuntime implements RecordHandler {
       trustedProxies,
       ledger,
       replies: this.replies,
+      replyFilters: new ReplyFilters({
+        replies: this.replies,
+        refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
+        onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
+      }),
       preference,
       nowMs: monotonicMs,
     });
@@ -128,10 +137,15 @@ export class WorkerRuntime implements RecordHandler {
       onError,
     });
     this.pipeline = new RequestPipeline({
-      routeTable: new RouteTable(config.routes),
-      routes: compileWorkerRoutes(config, authenticators),
-      trustedProxies,
-      requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      matcher: new RouteMatcher({
+        table: new RouteTable(config.routes.map(routePattern)),
+        routes: compileWorkerRoutes(config, authenticators),
+        hardening: config.hardening,
+        globalStep: config.ipFilter === null ? null : ipFilterStep([config.ipFilter]),
+        trustedProxies,
+        requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      }),
+      filters: new FilterRunner(ledger, this.forwarder),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
       tries,

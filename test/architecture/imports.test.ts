@@ -108,6 +108,8 @@ const SAMPLES: readonly Sample[] = [
   },
   { path: 'filters/a/x.ts', text: "import { b } from '../b/b.js';", rule: 'sibling filters' },
   { path: 'filters/a/x.ts', text: "import { b } from './b.js';", rule: '' },
+  { path: 'filters/a/x.ts', text: "import { b } from '../filter.js';", rule: '' },
+  { path: 'filters/filter.ts', text: "import { b } from './a/b.js';", rule: 'sibling filters' },
   { path: 'filters/a/x.ts', text: "import { b } from '../../channel/b.js';", rule: 'direction' },
   { path: 'filters/a/x.ts', text: "import uws from 'uWebSockets.js';", rule: 'package' },
   {

@@ -14,6 +14,7 @@ export function aCompiledRoute(wish: Partial<CompiledRoute> = {}): CompiledRoute
     timeoutMs: 0,
     onCoordinatorLost: 'wait',
     rewrite: { stripPrefix: '', setHeaders: [], removeHeaders: [] },
+    filters: {},
     ...wish,
   };
 }

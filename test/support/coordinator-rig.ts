@@ -86,6 +86,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     admin: { host: '127.0.0.1', port: 0 },
     workers: wish.workers ?? 1,
     trustedProxies: [],
+    hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+    ipFilter: null,
     limits: {
       headerBytes: 16_384,
       bodyBytes: 1 << 20,

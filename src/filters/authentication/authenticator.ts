@@ -45,10 +45,8 @@ export interface AuthenticationRequest {
 export interface RequestFieldsView {
   readonly authorization: string;
   readonly host: string;
-  /** The first value of a field by lower-case name, or ''. */
-  value(name: string): string;
-  /** How many fields of this lower-case name there are; not for fields of one hop. */
-  count(name: string): number;
+  /** Every value of the fields of this lower-case name, in order. */
+  values(name: string): readonly string[];
 }
 
 export interface Authenticator {

@@ -54,8 +54,8 @@ export class ForwardAuthenticator implements Authenticator {
     ];
     for (const name of this.config.requestHeaders) {
       // Of several, the service might go by one and the upstream by another.
-      if (request.fields.count(name) > 1) return refused(`there are several fields ${name}`);
-      const value = request.fields.value(name);
+      const [value = '', second] = request.fields.values(name);
+      if (second !== undefined) return refused(`there are several fields ${name}`);
       if (value !== '') headers.push(name, value);
     }
     return this.ask(headers);

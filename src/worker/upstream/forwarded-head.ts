@@ -30,6 +30,8 @@ export function buildForwardedHead(request: UpstreamRequest, bodyBytes: number):
     if (route !== null && route.setFields.length > 0) {
       head += fieldLines(route.setFields, route.setFields.length);
     }
+    const { addedFields } = exchange;
+    if (addedFields.length > 0) head += fieldLines(addedFields, addedFields.length);
   } else {
     const list = buildForwardedFields(exchange, isPeerTrusted, authority);
     for (let at = 0; at < list.length; at += 2) {
@@ -53,16 +55,18 @@ function originLines(exchange: Exchange, isPeerTrusted: boolean): string {
   let addresses = peer;
   let firstScheme = scheme;
   let firstHost = host;
+  let claimed = '';
   let forwarded = `for=${forwardedNode(peer)};host="${host}";proto=${scheme}`;
   if (isPeerTrusted) {
     addresses = joinList(fields.forwardedFor, peer);
     firstScheme = fields.forwardedProto || scheme;
     firstHost = fields.forwardedHost || host;
     forwarded = joinList(fields.forwarded, forwarded);
+    claimed = fieldLines(fields.claimed, fields.claimed.length);
   }
   const lines =
     `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
     `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
-    `forwarded: ${forwarded}\r\nvia: ${joinList(fields.via, VIA)}\r\n`;
+    `forwarded: ${forwarded}\r\nvia: ${joinList(fields.via, VIA)}\r\n${claimed}`;
   return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
 }

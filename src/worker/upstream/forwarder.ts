@@ -14,6 +14,7 @@ import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../../channel/lane.j
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { ReplyFilters } from '../reply-filters.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
@@ -29,6 +30,7 @@ export interface ForwarderParts {
   readonly config: CompiledConfig;
   readonly trustedProxies: TrustedProxies;
   readonly replies: ReplyWriter;
+  readonly replyFilters: ReplyFilters;
   readonly preference: TargetPreference;
   readonly ledger: ExchangeLedger;
   nowMs(): number;
@@ -50,8 +52,16 @@ export class Forwarder {
     return exchange.isRequestComplete || isStreamed(exchange);
   }
 
+  /** More than a window's worth may be collected: the client must be let go on. */
+  creditCollected(exchange: Exchange): void {
+    const bytes = exchange.bodyReceived - exchange.bodyConsumed;
+    exchange.bodyConsumed = exchange.bodyReceived;
+    if (bytes > 0) this.parts.replies.giveWindow(exchange, bytes);
+  }
+
   takeBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     if (isLast) exchange.isRequestComplete = true;
+    exchange.bodyReceived += chunk.length;
     const stream = exchange.bodyStream;
     if (stream === null || !exchange.isBodyBegun) {
       if (chunk.length > 0) exchange.bodyChunks.push(chunk);
@@ -76,7 +86,7 @@ export class Forwarder {
     attempt.send(
       {
         exchange,
-        path: rewritePath(route, exchange.path) + exchange.query,
+        path: exchange.rewrittenTarget || rewritePath(route, exchange.path) + exchange.query,
         authority: target.authority,
         isPeerTrusted: trustedProxies.includes(exchange.peer),
         body: this.bodyOf(exchange),
@@ -143,11 +153,16 @@ export class Forwarder {
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';
     exchange.replyBodyBytes = status === 204 ? -1 : block.bodyBytes;
     exchange.activeMs = this.parts.nowMs();
-    return this.parts.replies.onHead(exchange);
+    const filters = exchange.route?.filters;
+    if (filters === undefined || filters.replySteps.length === 0) {
+      if (filters?.replyBody == null) return this.parts.replies.onHead(exchange);
+    }
+    return this.parts.replyFilters.onHead(exchange);
   }
 
   /** True: the reply is complete. Else isReplyPaused says whether the target is to wait. */
   deliverBody(exchange: Exchange, chunk: Buffer): boolean {
+    if (exchange.replyCollector !== null) return this.parts.replyFilters.onBody(exchange, chunk);
     if (this.parts.replies.onBody(exchange, chunk)) return true;
     exchange.activeMs = this.parts.nowMs();
     exchange.isReplyPaused = exchange.replyWindow < BODY_RECORD_BYTES_MAX;
@@ -156,7 +171,8 @@ export class Forwarder {
 
   /** The target has said all. */
   deliverEnd(exchange: Exchange): void {
-    this.parts.replies.onEnd(exchange);
+    if (exchange.replyCollector !== null) this.parts.replyFilters.onEnd(exchange);
+    else this.parts.replies.onEnd(exchange);
   }
 
   /** The client has taken more of the reply. */
@@ -186,5 +202,6 @@ export function isBodyCollected(exchange: Exchange): boolean {
 }
 
 function isStreamed(exchange: Exchange): boolean {
+  if (exchange.isBodyFiltered) return false;
   return exchange.bodyBytes < 0 || exchange.bodyBytes > REPLAYABLE_BYTES_MAX;
 }

@@ -82,7 +82,13 @@ describe('CONFIG_SCHEMA', () => {
       '$.authenticators.NAME<apiKey>.keys[].sha256',
       '$.authenticators.NAME<basic>.users[].passwordHash',
       '$.authenticators.NAME<introspection>.clientSecret',
+      '$.routes[].respond.headers.NAME',
+      '$.routes[].rewrite.query.set.NAME',
+      '$.routes[].rewrite.query.add.NAME',
       '$.routes[].rewrite.headers.set.NAME',
+      '$.routes[].rewrite.headers.add.NAME',
+      '$.routes[].rewriteReply.headers.set.NAME',
+      '$.routes[].rewriteReply.headers.add.NAME',
     ]);
   });
 });
