@@ -55,6 +55,7 @@ export const PROBLEMS = {
   }),
   methodNotAllowed: problem('GW_METHOD_NOT_ALLOWED', 405, 'Method not allowed', DENIED),
   unauthorized: problem('GW_UNAUTHORIZED', 401, 'Unauthorized', DENIED),
+  grantRefused: problem('GW_GRANT_REFUSED', 400, 'Token request refused', DENIED),
   forbidden: problem('GW_FORBIDDEN', 403, 'Forbidden', DENIED),
   authenticationUnavailable: problem(
     'GW_AUTHENTICATION_UNAVAILABLE',

@@ -10,6 +10,7 @@ import { checkCors, checkIpFilter } from './check-filters.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
+import { checkTokenService } from './check-token-service.js';
 import { pointerOf } from './config-pointer.js';
 import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
@@ -38,6 +39,7 @@ export function checkMeaning(
   }
   checkRoutes(config.routes ?? [], names, findings);
   checkIdentityFields(config, findings);
+  checkTokenService(config, findings);
 }
 
 function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {

@@ -23,9 +23,11 @@ import type {
   IntrospectionAuthenticatorConfig,
   JwtAuthenticatorConfig,
 } from './authenticator-config.js';
+import type { CompiledTokenService } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
 import { readKeyFile, readPublicKeys } from './key-material.js';
 import { parseDurationMs } from './quantities.js';
+import type { TokenServiceConfig } from './token-service-config.js';
 
 const { authenticator: defaults } = DEFAULTS;
 
@@ -160,6 +162,24 @@ export function compileAuthorization(
     return { claim, values: Array.isArray(value) ? [...value] : [value] };
   });
   return { scopes: [...(config.scopes ?? [])], claims };
+}
+
+/** null: there is none. */
+export function compileTokenService(
+  config: TokenServiceConfig | undefined,
+): CompiledTokenService | null {
+  if (config === undefined) return null;
+  const { tokenService } = DEFAULTS;
+  return {
+    issuer: config.issuer,
+    audience: config.audience,
+    algorithm: config.algorithm ?? tokenService.algorithm,
+    rotateMs: durationMs(config.rotateKeys ?? tokenService.rotateKeys),
+    accessTokenMs: durationMs(config.accessTokenLifetime ?? tokenService.accessTokenLifetime),
+    refreshTokenMs: durationMs(config.refreshTokenLifetime ?? tokenService.refreshTokenLifetime),
+    claims: [...(config.claims ?? [])],
+    maxSessions: config.maxSessions ?? tokenService.maxSessions,
+  };
 }
 
 function keyFile(path: string): string {

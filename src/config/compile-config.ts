@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
-import { compileAuthenticators } from './compile-authenticators.js';
+import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
 import { compileIpFilter } from './compile-filters.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
@@ -71,6 +71,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     },
     shutdownGraceMs: durationMs(grace),
     authenticators,
+    tokenService: compileTokenService(config.tokenService),
     upstreams,
     targets,
     limiters,

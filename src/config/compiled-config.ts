@@ -32,6 +32,8 @@ export interface CompiledConfig {
   readonly logging: { readonly level: string; readonly accessLog: boolean };
   readonly shutdownGraceMs: number;
   readonly authenticators: readonly CompiledAuthenticator[];
+  /** null: none. */
+  readonly tokenService: CompiledTokenService | null;
   readonly upstreams: readonly CompiledUpstream[];
   /** All targets of all upstreams; the index is the row in the target table. */
   readonly targets: readonly CompiledTarget[];
@@ -49,6 +51,17 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
+}
+
+export interface CompiledTokenService {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly algorithm: 'ES256' | 'ES384' | 'EdDSA' | 'RS256' | 'PS256';
+  readonly rotateMs: number;
+  readonly accessTokenMs: number;
+  readonly refreshTokenMs: number;
+  readonly claims: readonly string[];
+  readonly maxSessions: number;
 }
 
 export interface CompiledTarget {
@@ -210,6 +223,8 @@ export interface CompiledRoute {
   readonly timeoutMs: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
+  /** What the route does in place of an upstream; null: it does not belong to the token service. */
+  readonly tokenEndpoint: 'issue' | 'refresh' | 'revoke' | 'keys' | null;
   /** null: every caller that is known may use the route. */
   readonly authorization: CompiledAuthorization | null;
   /** Indexes into limiters, at most 4; every one is to have room. */

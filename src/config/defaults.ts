@@ -30,6 +30,13 @@ export const DEFAULTS = {
     forwardTimeout: '200ms',
     forwardRequestHeaders: ['authorization', 'cookie'],
   },
+  tokenService: {
+    algorithm: 'ES256',
+    rotateKeys: '24h',
+    accessTokenLifetime: '5m',
+    refreshTokenLifetime: '720h',
+    maxSessions: 100_000,
+  },
   upstream: {
     target: { weight: 1, backup: false },
     loadBalancing: {

@@ -13,6 +13,8 @@ import type { HardeningConfig } from '../routing/options.js';
 
 import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
 
+import type { TokenEndpoint, TokenServiceConfig } from './token-service-config.js';
+
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 
@@ -48,6 +50,8 @@ export interface GatewayConfig {
   readonly shutdown?: ShutdownConfig;
   /** Ways to find out who calls, by a name that routes refer to. Default: none. */
   readonly authenticators?: Readonly<Record<string, AuthenticatorConfig>>;
+  /** Makes tokens for known callers. Default: none. */
+  readonly tokenService?: TokenServiceConfig;
   /** The services behind the gateway, by a name that routes refer to. At least one. */
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   /** Which requests go where. At least one; the order has no meaning. */
@@ -282,8 +286,10 @@ export interface RouteConfig {
   readonly name: string;
   /** Which requests. */
   readonly match: MatchConfig;
-  /** Name of an upstream. In its place: `respond` or `redirect`. */
+  /** Name of an upstream. In its place: `respond`, `redirect` or `tokenService`. */
   readonly upstream?: string;
+  /** What the token service does here. Default: nothing. */
+  readonly tokenService?: TokenEndpoint;
   /** A reply that the gateway gives itself. */
   readonly respond?: RespondConfig;
   /** Where clients are sent. */

@@ -20,6 +20,7 @@ import {
   CLAIM_NAME_PATTERN,
   durationNode,
   HEADER_NAME_PATTERN,
+  integerNode,
   listNode,
   mapNode,
   objectNode,
@@ -29,6 +30,7 @@ import {
   stringNode,
   unionNode,
 } from './schema-node.js';
+import type { TokenServiceConfig } from './token-service-config.js';
 
 const { authenticator: defaults } = DEFAULTS;
 
@@ -248,6 +250,39 @@ export const AUTHENTICATOR_NODE: SchemaNode = unionNode('A way to find out who c
   INTROSPECTION_NODE,
   FORWARD_NODE,
 ]);
+
+/** `tokenService` of the whole gateway. */
+export const TOKEN_SERVICE_NODE = objectNode<TokenServiceConfig>(
+  'Makes tokens for callers that an authenticator has let in, and takes them back.',
+  {
+    issuer: stringNode('iss of the tokens.', NAME_LENGTH),
+    audience: stringNode('aud of the tokens.', NAME_LENGTH),
+    algorithm: stringNode('How tokens are signed.', {
+      default: DEFAULTS.tokenService.algorithm,
+      enum: ['ES256', 'ES384', 'EdDSA', 'RS256', 'PS256'],
+    }),
+    rotateKeys: durationNode('How long one key signs.', ['1m', '8760h'], {
+      default: DEFAULTS.tokenService.rotateKeys,
+    }),
+    accessTokenLifetime: durationNode('How long an access token is good.', ['10s', '24h'], {
+      default: DEFAULTS.tokenService.accessTokenLifetime,
+    }),
+    refreshTokenLifetime: durationNode(
+      'How long a session can be refreshed, from its beginning.',
+      ['1m', '8760h'],
+      { default: DEFAULTS.tokenService.refreshTokenLifetime },
+    ),
+    claims: listNode('Claims of the caller that its tokens carry too.', CLAIM_NAME, {
+      maxItems: 32,
+      uniqueItems: true,
+    }),
+    maxSessions: integerNode('Sessions at once. More: 503.', [16, 1_000_000], {
+      default: DEFAULTS.tokenService.maxSessions,
+    }),
+  },
+  'issuer',
+  'audience',
+);
 
 const CLAIM_VALUE_TYPES = ['string', 'integer', 'boolean'];
 const CLAIM_VALUE_BOUNDS = { maxLength: 1024, minimum: -1e9, maximum: 1e9 };

@@ -111,7 +111,7 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       pattern: ROUTE_NAME_PATTERN,
     }),
     match: MATCH_NODE,
-    upstream: stringNode('Name of an upstream. Not with respond or redirect.', {
+    upstream: stringNode('Name of an upstream. Not with respond, redirect or tokenService.', {
       minLength: 1,
       maxLength: 64,
     }),
@@ -125,6 +125,11 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       'Names of authenticators; one that accepts is enough. Absent: the route is public.',
       { type: 'string', minLength: 1, maxLength: 64 },
       { minItems: 1, maxItems: 16, uniqueItems: true },
+    ),
+    tokenService: stringNode(
+      'What the token service does here, in place of an upstream: issue (POST, needs ' +
+        'authenticate), refresh (POST), revoke (POST), or keys (GET).',
+      { enum: ['issue', 'refresh', 'revoke', 'keys'] },
     ),
     authorize: AUTHORIZE_NODE,
     rateLimit: RATE_LIMITS_NODE,

@@ -16,7 +16,7 @@ import type {
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
-import { AUTHENTICATOR_NODE } from './schema-authenticators.js';
+import { AUTHENTICATOR_NODE, TOKEN_SERVICE_NODE } from './schema-authenticators.js';
 import { CORS_NODE, IP_FILTER_NODE, SECURITY_HEADERS_NODE } from './schema-filters.js';
 import {
   booleanNode,
@@ -177,6 +177,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
       propertyNames: REFERENCE_NAME,
       maxProperties: 64,
     }),
+    tokenService: TOKEN_SERVICE_NODE,
     upstreams: mapNode('The services behind the gateway, by name.', UPSTREAM_NODE, {
       type: 'object',
       propertyNames: REFERENCE_NAME,

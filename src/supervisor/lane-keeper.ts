@@ -98,10 +98,14 @@ export class LaneKeeper {
     this.port.postMessage(order, [wakePort]);
   }
 
-  /** Tells the worker about keys; one that starts later has it from identityNotices(). */
-  tellIdentity(notice: IdentityNotice): void {
+  /**
+   * Tells the worker about keys or tokens; one that starts later has it from identityNotices().
+   * False: there is none now.
+   */
+  tellIdentity(notice: IdentityNotice): boolean {
     const order: LaneOrder = { type: 'identity', notice };
     this.port?.postMessage(order);
+    return this.port !== null;
   }
 
   private connectToCoordinator(): MessagePort {

@@ -15,7 +15,7 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import { counterCount } from '../observability/counters.js';
 import { CoordinatorKeeper } from './coordinator-keeper.js';
 import { HealthProber } from './health-prober.js';
-import type { KeySetKeeper } from './key-sets/key-set-keeper.js';
+import { IdentityKeeper } from './identity-keeper.js';
 import { LaneKeeper } from './lane-keeper.js';
 import { RestartIntensity } from './restart-intensity.js';
 import { createWorkerPool } from './worker-pool.js';
@@ -37,8 +37,7 @@ export class Supervisor {
   private readonly pool: Piscina;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
-  /** null: no authenticator has keys that must be fetched. */
-  private keySets: KeySetKeeper | null = null;
+  private readonly identity: IdentityKeeper;
   private isStopping = false;
 
   constructor(private readonly options: SupervisorOptions) {
@@ -63,6 +62,12 @@ export class Supervisor {
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random: Math.random,
     });
+    this.identity = new IdentityKeeper({
+      config,
+      logger,
+      broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
+      reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
+    });
     const hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
     this.lanes = this.counters.map(
       (counters, lane) =>
@@ -76,8 +81,8 @@ export class Supervisor {
           counters,
           hashKey,
           logger,
-          identityNotices: () => this.keySets?.notices ?? [],
-          onIdentityRequest: (from, request) => this.keySets?.onRequest(from, request),
+          identityNotices: () => this.identity.notices,
+          onIdentityRequest: (from, request) => this.identity.onRequest(from, request),
           postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
           mayRestart,
         }),
@@ -90,27 +95,8 @@ export class Supervisor {
     const coordinator = this.coordinator.start();
     // Results wait in the control ring until the coordinator reads them.
     this.prober.start();
-    await this.startKeySets();
+    await this.identity.start();
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
-  }
-
-  /** The code is loaded only where some authenticator needs it. */
-  private async startKeySets(): Promise<void> {
-    const { config, logger } = this.options;
-    const isNeeded = config.authenticators.some(
-      (one) => one.type === 'jwt' && one.keySource !== null,
-    );
-    if (!isNeeded) return;
-    const { KeySetKeeper } = await import('./key-sets/key-set-keeper.js');
-    this.keySets = new KeySetKeeper(config.authenticators, {
-      logger,
-      nowMs: monotonicMs,
-      broadcast: (notice) => {
-        for (const lane of this.lanes) lane.tellIdentity(notice);
-      },
-      reply: (lane, notice) => this.laneAt(lane).tellIdentity(notice),
-    });
-    this.keySets.start();
   }
 
   /** True while some lane is served; a coordinator that is being replaced is no reason to go. */
@@ -126,7 +112,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.isStopping = true;
     this.prober.stop();
-    this.keySets?.stop();
+    this.identity.stop();
     await Promise.all(this.lanes.map((lane) => lane.stop()));
     await this.pool.close({ force: true });
     await this.coordinator.stop();

@@ -6,13 +6,14 @@
  * exchange waits. Says what is to be done and leaves it to the pipeline to do it.
  */
 import { defined } from '../base/assert.js';
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS } from '../base/gateway-error.js';
 import type {
   AuthenticationResult,
   Authenticator,
   Identity,
 } from '../filters/authentication/authenticator.js';
 import { authorizationProblem } from '../filters/authentication/claim-checks.js';
+import { type LocalReply, refusal } from '../filters/local-reply.js';
 import type { Exchange } from './exchange.js';
 import type { WorkerRoute } from './worker-route.js';
 
@@ -21,15 +22,7 @@ export const AUTHENTICATION_WAIT_MS = 60_000;
 
 const RETRY_SOON = '\r\nRetry-After: 1';
 
-/** What the client is told instead of a reply of the upstream. */
-export interface Refusal {
-  readonly problem: ProblemKind;
-  readonly detail: string;
-  /** Empty, or fields that each begin with CRLF. */
-  readonly fields: string;
-}
-
-export type AuthenticationOutcome = 'next' | Refusal;
+export type AuthenticationOutcome = 'next' | LocalReply;
 
 /** What was said so far by those that did not accept; the last word counts. */
 interface Rejections {
@@ -140,20 +133,20 @@ function withResult(rejections: Rejections, result: AuthenticationResult): Rejec
   return rejections;
 }
 
-function unauthorized(route: WorkerRoute, reason: string): Refusal {
+function unauthorized(route: WorkerRoute, reason: string): LocalReply {
   const detail =
     reason === '' ? 'This route needs credentials.' : `The credentials are refused: ${reason}.`;
   const { plain, invalid } = route.challenges;
-  return { problem: PROBLEMS.unauthorized, detail, fields: reason === '' ? plain : invalid };
+  return refusal(PROBLEMS.unauthorized, detail, { fields: reason === '' ? plain : invalid });
 }
 
-function forbidden(detail: string, fields: string): Refusal {
-  return { problem: PROBLEMS.forbidden, detail, fields };
+function forbidden(detail: string, fields: string): LocalReply {
+  return refusal(PROBLEMS.forbidden, detail, { fields });
 }
 
-function notDecided(reason: string): Refusal {
+function notDecided(reason: string): LocalReply {
   const detail = `Nobody can tell now who calls: ${reason}.`;
-  return { problem: PROBLEMS.authenticationUnavailable, detail, fields: RETRY_SOON };
+  return refusal(PROBLEMS.authenticationUnavailable, detail, { fields: RETRY_SOON });
 }
 
 /** The WWW-Authenticate fields of a route, each beginning with CRLF. */

@@ -1,11 +1,11 @@
 /**
- * Key sets that the main thread has fetched, and the wish for newer ones.
+ * Key sets that the main thread has fetched, the wish for newer ones, and revocations.
  *
  * Thread: worker. Owns this worker's copies. One wish for a source is on its way at a time; however
  * many requests wait for it, the main thread hears of one.
  */
 import type { Jwk } from '../base/json-web-key.js';
-import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
+import type { IdentityRequest, KeySetNotice, Revocation } from '../channel/identity-messages.js';
 import type { Claims } from '../filters/authentication/authenticator.js';
 import type { KeySetFeed } from '../filters/authentication/key-set-feed.js';
 
@@ -24,6 +24,8 @@ interface SourceState {
 
 export class KeySetInbox implements KeySetFeed {
   private readonly sources = new Map<string, SourceState>();
+  /** Ends by session, in order; the main thread bounds their number. */
+  private readonly revoked = new Map<string, number>();
 
   constructor(
     private readonly post: (request: IdentityRequest) => void,
@@ -31,7 +33,7 @@ export class KeySetInbox implements KeySetFeed {
   ) {}
 
   /** The main thread has a set, or has tried in vain to get one. */
-  onNotice({ source, version, keys, nextFetchMs }: IdentityNotice): void {
+  onNotice({ source, version, keys, nextFetchMs }: KeySetNotice): void {
     const state = this.stateOf(source);
     state.nextFetchMs = nextFetchMs;
     if (version > state.version) {
@@ -62,8 +64,24 @@ export class KeySetInbox implements KeySetFeed {
     return granted;
   }
 
-  isRevoked(_claims: Claims): boolean {
-    return false;
+  /** What is known of a source; empty: nothing yet. */
+  keysOf(sourceId: string): readonly Jwk[] {
+    return this.stateOf(sourceId).keys;
+  }
+
+  /** Sessions of the token service have ended. */
+  onRevoked(sessions: readonly Revocation[], nowSeconds: number): void {
+    for (const { sessionId, until } of sessions) this.revoked.set(sessionId, until);
+    // They came in order of time: what is over stands first.
+    for (const [sessionId, until] of this.revoked) {
+      if (until > nowSeconds) break;
+      this.revoked.delete(sessionId);
+    }
+  }
+
+  isRevoked(claims: Claims): boolean {
+    const { sid } = claims;
+    return this.revoked.size > 0 && typeof sid === 'string' && this.revoked.has(sid);
   }
 
   private stateOf(source: string): SourceState {

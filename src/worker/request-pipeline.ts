@@ -7,6 +7,7 @@
  * places in `enter` (before the caller is known), `edit`, and `forward` (whole bodies). Within the
  * last phase retry-loop.ts may go to another target.
  */
+import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { type ReplyView, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
 import type { EditStep } from '../filters/filter.js';
@@ -44,6 +45,7 @@ import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { RetryLoop } from './retry-loop.js';
 import type { RouteMatcher } from './route-matcher.js';
+import { TOKEN_REQUEST_BYTES_MAX, type TokenEndpoints } from './token-endpoints.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
@@ -56,6 +58,8 @@ type PhaseResult = 'next' | 'wait' | 'over';
 export interface PipelineParts {
   readonly matcher: RouteMatcher;
   readonly filters: FilterRunner;
+  /** null: there is no token service. */
+  readonly tokens: TokenEndpoints | null;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
@@ -157,9 +161,7 @@ export class RequestPipeline {
   private authenticate(exchange: Exchange): PhaseResult {
     const outcome = this.authentication.run(exchange);
     if (outcome === 'next') return 'next';
-    if (outcome !== 'wait') {
-      return this.refuse(exchange, outcome.problem, outcome.detail, outcome.fields);
-    }
+    if (outcome !== 'wait') return this.give(exchange, outcome);
     this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + AUTHENTICATION_WAIT_MS);
     return 'wait';
   }
@@ -171,7 +173,7 @@ export class RequestPipeline {
       exchange.phase++;
       this.advance(exchange);
     } else {
-      this.refuse(exchange, outcome.problem, outcome.detail, outcome.fields);
+      this.give(exchange, outcome);
     }
   }
 
@@ -195,6 +197,8 @@ export class RequestPipeline {
     const route = routeOf(exchange);
     const { fixedReply } = route.filters;
     if (fixedReply !== null) return this.runSteps(exchange, [fixedReply]);
+    // The token service answers by itself: there is no target to be admitted to.
+    if (route.config.tokenEndpoint !== null) return 'next';
     const nowMs = this.parts.nowMs();
     const keys = limiterKeys(exchange, route);
     const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
@@ -244,6 +248,7 @@ export class RequestPipeline {
   }
 
   private forward(exchange: Exchange): PhaseResult {
+    if (routeOf(exchange).config.tokenEndpoint !== null) return this.serveTokens(exchange);
     if (routeOf(exchange).filters.requestBody !== null && exchange.bodyBytes !== 0) {
       const reply = this.parts.filters.runBody(exchange);
       if (reply === 'wait') this.setBodyDeadline(exchange);
@@ -258,6 +263,26 @@ export class RequestPipeline {
     return 'wait';
   }
 
+  private serveTokens(exchange: Exchange): PhaseResult {
+    const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
+    if (bytes > TOKEN_REQUEST_BYTES_MAX) {
+      const detail = `A token request has up to ${TOKEN_REQUEST_BYTES_MAX} bytes.`;
+      return this.refuse(exchange, PROBLEMS.bodyTooLarge, detail);
+    }
+    if (!exchange.isRequestComplete) {
+      this.setBodyDeadline(exchange);
+      return 'wait';
+    }
+    this.parts.wheel.clear(exchange.deadline);
+    const reply = defined(this.parts.tokens, 'the token service').serve(exchange);
+    if (!(reply instanceof Promise)) return this.give(exchange, reply);
+    const onReply = (final: LocalReply): void => {
+      if (!exchange.isFinished) this.give(exchange, final);
+    };
+    reply.then(onReply).catch((error: unknown) => this.breakOff(exchange, error));
+    return 'wait';
+  }
+
   private setBodyDeadline(exchange: Exchange): void {
     this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
   }
@@ -266,7 +291,8 @@ export class RequestPipeline {
   onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     this.parts.forwarder.takeBody(exchange, chunk, isLast);
     if (!isLast) {
-      const isCollected = exchange.route?.filters.requestBody != null;
+      const { route } = exchange;
+      const isCollected = route?.filters.requestBody != null || route?.config.tokenEndpoint != null;
       if (isCollected && exchange.phase === PHASE_FORWARD) this.advance(exchange);
       return;
     }

@@ -28,7 +28,6 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
-import type { Authenticator } from '../filters/authentication/authenticator.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
@@ -38,8 +37,8 @@ import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
 import { FilterRunner } from './filter-runner.js';
-import { KeySetInbox } from './key-set-inbox.js';
-import type { LaneReport, LaneTask } from './lane-task.js';
+import { IdentityDesk } from './identity-desk.js';
+import type { LaneTask } from './lane-task.js';
 import { ReplyFilters } from './reply-filters.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
@@ -85,19 +84,14 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    const keySets = new KeySetInbox(
-      (request) => task.port.postMessage({ type: 'identity', request } satisfies LaneReport),
-      monotonicMs,
-    );
-    for (const notice of task.notices) keySets.onNotice(notice);
-    return new WorkerRuntime(task, log, keySets, await createAuthenticators(task, keySets));
+    const identity = await IdentityDesk.create(task);
+    return new WorkerRuntime(task, log, identity);
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    private readonly keySets: KeySetInbox,
-    private readonly authenticators: readonly Authenticator[],
+    private readonly identity: IdentityDesk,
   ) {
     const { config } = task;
     const touch = (): void => this.schedule();
@@ -139,12 +133,13 @@ export class WorkerRuntime implements RecordHandler {
     this.pipeline = new RequestPipeline({
       matcher: new RouteMatcher({
         table: new RouteTable(config.routes.map(routePattern)),
-        routes: compileWorkerRoutes(config, authenticators),
+        routes: compileWorkerRoutes(config, identity.authenticators),
         hardening: config.hardening,
         globalStep: config.ipFilter === null ? null : ipFilterStep([config.ipFilter]),
         trustedProxies,
         requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       }),
+      tokens: identity.tokens,
       filters: new FilterRunner(ledger, this.forwarder),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
@@ -177,9 +172,9 @@ export class WorkerRuntime implements RecordHandler {
     this.turn();
   }
 
-  /** The main thread has keys for verifying tokens. */
+  /** The main thread has keys, revocations, or tokens. */
   onIdentityNotice(notice: IdentityNotice): void {
-    this.keySets.onNotice(notice);
+    this.identity.onNotice(notice);
   }
 
   /** Ends what is left; the lane is dead after this. */
@@ -189,7 +184,7 @@ export class WorkerRuntime implements RecordHandler {
     this.lane.publish();
     this.coordinator.flush();
     await this.forwarder.close();
-    await Promise.all(this.authenticators.map((authenticator) => authenticator.close?.()));
+    await this.identity.close();
   }
 
   // Hot path: every record of every request.
@@ -279,14 +274,4 @@ export class WorkerRuntime implements RecordHandler {
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);
   }
-}
-
-/** The code is loaded only where some route needs it. */
-async function createAuthenticators(
-  { config }: LaneTask,
-  keySets: KeySetInbox,
-): Promise<Authenticator[]> {
-  if (config.authenticators.length === 0) return [];
-  const { createAuthenticator } = await import('../filters/authentication/create-authenticator.js');
-  return Promise.all(config.authenticators.map((one) => createAuthenticator(one, keySets)));
 }

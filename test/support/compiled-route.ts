@@ -9,6 +9,7 @@ export function aCompiledRoute(wish: Partial<CompiledRoute> = {}): CompiledRoute
     methods: [],
     upstreamIndex: 0,
     authenticators: [],
+    tokenEndpoint: null,
     authorization: null,
     limiterIndexes: [],
     timeoutMs: 0,

@@ -97,6 +97,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     logging: { level: 'info', accessLog: false },
     shutdownGraceMs: 1000,
     authenticators: [],
+    tokenService: null,
     upstreams: targetCounts.map((_, index) => ({
       index,
       name: `upstream-${index}`,

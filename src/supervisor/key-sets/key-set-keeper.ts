@@ -3,7 +3,7 @@
  *
  * Thread: supervisor (on the main thread). Two authenticators with one address share a set.
  */
-import type { IdentityNotice, IdentityRequest } from '../../channel/identity-messages.js';
+import type { KeySetNotice } from '../../channel/identity-messages.js';
 import type {
   CompiledAuthenticator,
   CompiledKeySource,
@@ -13,7 +13,7 @@ import { KeySetSource, type KeySetSourceOptions } from './key-set-source.js';
 
 export interface KeySetKeeperOptions extends Omit<KeySetSourceOptions, 'fetch'> {
   /** Tells the worker of one lane. */
-  reply(lane: number, notice: IdentityNotice): void;
+  reply(lane: number, notice: KeySetNotice): void;
 }
 
 export class KeySetKeeper {
@@ -39,13 +39,14 @@ export class KeySetKeeper {
   }
 
   /** What a worker that starts now is to know. */
-  get notices(): IdentityNotice[] {
+  get notices(): KeySetNotice[] {
     return [...this.sources.values()].map((source) => source.notice);
   }
 
-  onRequest(lane: number, request: IdentityRequest): void {
-    const source = this.sources.get(request.source);
-    if (source === undefined || source.onWanted(request.version)) return;
+  /** A worker misses a key in the set of this version. */
+  onWanted(lane: number, sourceId: string, version: number): void {
+    const source = this.sources.get(sourceId);
+    if (source === undefined || source.onWanted(version)) return;
     this.options.reply(lane, source.notice);
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Logger } from 'pino';
 import type { Jwk } from '../../base/json-web-key.js';
-import type { IdentityNotice } from '../../channel/identity-messages.js';
+import type { KeySetNotice } from '../../channel/identity-messages.js';
 import type { CompiledKeySource } from '../../filters/authentication/options.js';
 import { type FetchJson, readKeySet } from './read-key-set.js';
 
@@ -20,7 +20,7 @@ export interface KeySetSourceOptions {
   readonly fetch: FetchJson;
   nowMs(): number;
   /** Tells every worker. */
-  broadcast(notice: IdentityNotice): void;
+  broadcast(notice: KeySetNotice): void;
 }
 
 export class KeySetSource {
@@ -48,7 +48,7 @@ export class KeySetSource {
     clearTimeout(this.timer);
   }
 
-  get notice(): IdentityNotice {
+  get notice(): KeySetNotice {
     const { version, keys } = this;
     const hasFailed = this.failures > 0;
     return {
