@@ -261,7 +261,7 @@ export const TOKEN_SERVICE_NODE = objectNode<TokenServiceConfig>(
       default: DEFAULTS.tokenService.algorithm,
       enum: ['ES256', 'ES384', 'EdDSA', 'RS256', 'PS256'],
     }),
-    rotateKeys: durationNode('How long one key signs.', ['1m', '8760h'], {
+    rotateKeys: durationNode('How long one key signs.', ['1m', '500h'], {
       default: DEFAULTS.tokenService.rotateKeys,
     }),
     accessTokenLifetime: durationNode('How long an access token is good.', ['10s', '24h'], {

@@ -17,7 +17,7 @@ export interface TokenServiceConfig {
   readonly audience: string;
   /** How tokens are signed. Default: ES256. */
   readonly algorithm?: 'ES256' | 'ES384' | 'EdDSA' | 'RS256' | 'PS256';
-  /** How long one key signs, 1m to 8760h; it verifies until its last token is over. Default: 24h. */
+  /** How long one key signs, 1m to 500h; it verifies until its last token ends. Default: 24h. */
   readonly rotateKeys?: Duration;
   /** How long an access token is good, 10s to 24h. Default: 5m. */
   readonly accessTokenLifetime?: Duration;

@@ -1,8 +1,8 @@
 /**
  * Keys that the token service signs with: one at a time, others until their last token is over.
  *
- * Thread: supervisor (on the main thread). Owns the private keys, which never leave this thread, and
- * a timer. Signing itself is done on Node's own thread pool.
+ * Thread: supervisor (on the main thread). Owns the private keys, which never leave this thread,
+ * and a timer. Signing itself is done on Node's own thread pool.
  */
 import { randomBytes } from 'node:crypto';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose';

@@ -2,8 +2,8 @@
  * Makes tokens, renews them, and takes them back.
  *
  * Thread: supervisor (on the main thread). The one owner of sessions and signing keys; workers ask
- * by message. A session that ends is told to every worker, and whoever asked for its end is answered
- * when all of them have heard of it.
+ * by message. A session that ends is told to every worker, and whoever asked for its end is
+ * answered when all of them have heard of it.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
