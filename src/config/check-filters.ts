@@ -5,10 +5,12 @@
  */
 import { type CorsConfig, originProblem } from '../filters/cors/options.js';
 import type { IpFilterConfig } from '../filters/ip-filter/options.js';
+import { type DeprecationConfig, parseDate } from '../filters/versioning/options.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkRewrite } from './check-rewrite.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTemplate } from './check-template.js';
+import { checkValidation } from './compile-validation.js';
 import { pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
 import type { RouteConfig } from './gateway-config.js';
@@ -27,8 +29,11 @@ export function checkFilters(
   const { findings, segments } = context;
   checkIpFilter(route.ipFilter ?? {}, `${pointer}/ipFilter`, findings);
   checkCors(route.cors ?? {}, `${pointer}/cors`, findings);
+  checkDeprecation(route.deprecation ?? {}, `${pointer}/deprecation`, findings);
+  checkValidation(route.validation ?? {}, `${pointer}/validation`, findings);
   checkDestination(route, pointer, findings);
-  const names = parameterNames(segments);
+  // Those of a document's paths are many.
+  const names = route.openapi === undefined ? parameterNames(segments) : undefined;
   const prefix = route.rewrite?.stripPrefix;
   if (prefix !== undefined && segments !== undefined) {
     const problem = stripPrefixProblem(prefix, segments);
@@ -89,6 +94,24 @@ export function checkCors(
     if ((origin === '*' || origin === 'null') && credentials === true) {
       findings.addValue(at, `"${origin}" with credentials would let any page act for its visitor`);
     }
+  }
+}
+
+function checkDeprecation(
+  { since, sunset, link }: SoundPart<DeprecationConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  for (const [key, date] of Object.entries({ since, sunset })) {
+    if (date === undefined || parseDate(date) !== undefined) continue;
+    findings.addValue(`${pointer}/${key}`, `there is no such date`);
+  }
+  if (link !== undefined && since === undefined && sunset === undefined) {
+    findings.addKey(`${pointer}/link`, 'needs since or sunset beside it');
+  }
+  const [sinceMs, sunsetMs] = [parseDate(since ?? ''), parseDate(sunset ?? '')];
+  if (sinceMs !== undefined && sunsetMs !== undefined && sunsetMs < sinceMs) {
+    findings.addValue(`${pointer}/sunset`, 'must not be before since (RFC 9745)');
   }
 }
 

@@ -11,6 +11,7 @@ import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
 import { checkTokenService } from './check-token-service.js';
+import { checkVersions } from './check-versions.js';
 import { pointerOf } from './config-pointer.js';
 import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
@@ -40,6 +41,7 @@ export function checkMeaning(
   checkRoutes(config.routes ?? [], names, findings);
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);
+  checkVersions(config, findings);
 }
 
 function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {

@@ -10,6 +10,7 @@ import { displayPath, pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
 import type { RouteConfig } from './gateway-config.js';
 import { suggestName } from './nearest-name.js';
+import { readOpenapiGroup } from './openapi-group.js';
 import { type PatternSegment, parsePathPattern, patternShape } from './path-pattern.js';
 
 /** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */
@@ -34,7 +35,8 @@ export function checkRoutes(
     checkName(route.name, index, { indexByName, findings });
     checkReferences(route, index, { names, findings });
     const segments = checkPath(route, index, findings);
-    if (segments !== undefined) overlaps.add(index, segments);
+    if (route.openapi !== undefined) checkOpenapi(route, index, { overlaps, findings });
+    else if (segments !== undefined) overlaps.add(index, segments);
     checkRateLimits(route, pointerOf('routes', index), findings);
     if (route.authorize !== undefined && route.authenticate === undefined) {
       const at = pointerOf('routes', index, 'authorize');
@@ -101,6 +103,35 @@ function checkPath(
   return undefined;
 }
 
+interface OpenapiContext {
+  readonly overlaps: OverlapCheck;
+  readonly findings: Findings;
+}
+
+/** Mistakes of a document that a group of routes comes from, up to so many. */
+const DOCUMENT_PROBLEMS_MAX = 20;
+const SAID_BY_DOCUMENT = ['dialect', 'body', 'contentTypes', 'query', 'params', 'headers'] as const;
+
+function checkOpenapi(
+  { openapi = '', match, validation = {} }: SoundPart<RouteConfig>,
+  index: number,
+  { overlaps, findings }: OpenapiContext,
+): void {
+  const at = pointerOf('routes', index, 'openapi');
+  for (const key of SAID_BY_DOCUMENT) {
+    if (validation[key] === undefined) continue;
+    findings.addKey(pointerOf('routes', index, 'validation', key), 'the document says this');
+  }
+  if (match?.path === undefined) return;
+  const methods = match.methods?.filter((method) => method !== undefined);
+  const { operations, problems } = readOpenapiGroup(openapi, match.path, methods);
+  for (const problem of problems.slice(0, DOCUMENT_PROBLEMS_MAX)) findings.addValue(at, problem);
+  for (const { path, method } of operations) {
+    const pattern = parsePathPattern(path);
+    if (pattern.isValid) overlaps.add(index, pattern.segments, [method]);
+  }
+}
+
 /** Finds pairs of routes that would take the same request. */
 class OverlapCheck {
   readonly #routes: SoundPart<readonly RouteConfig[]>;
@@ -113,12 +144,18 @@ class OverlapCheck {
     this.#findings = findings;
   }
 
-  add(index: number, segments: readonly PatternSegment[]): void {
-    const shape = patternShape(segments);
+  /** `methods`: those of the route, unless they are given. */
+  add(
+    index: number,
+    segments: readonly PatternSegment[],
+    methods: readonly string[] = this.#methodsOf(index),
+  ): void {
+    const version = this.#routes[index]?.match?.version;
+    const shape = patternShape(segments) + (version === undefined ? '' : ` ${version}`);
     const taken = this.#takenByShape.get(shape) ?? new Map<string, number>();
     this.#takenByShape.set(shape, taken);
     const commonByOther = new Map<number, string[]>();
-    for (const method of this.#methodsOf(index)) {
+    for (const method of methods) {
       const common = this.#takenBefore(method, taken);
       if (common.length === 0) taken.set(method, index);
       for (const [shared, other] of common) {

@@ -9,7 +9,7 @@ import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
-import { compileIpFilter } from './compile-filters.js';
+import { compileIpFilter, compileVersioning } from './compile-filters.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import {
@@ -64,6 +64,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     ),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },
     ipFilter: config.ipFilter === undefined ? null : compileIpFilter(config.ipFilter),
+    versioning: compileVersioning(config),
     limits: compileLimits(config.limits ?? {}),
     logging: {
       level: config.logging?.level ?? DEFAULTS.logging.level,

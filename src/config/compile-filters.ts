@@ -12,6 +12,7 @@ import type {
   RedirectConfig,
   RespondConfig,
 } from '../filters/fixed-reply/options.js';
+import type { CompiledGuards, GuardsConfig } from '../filters/guards/options.js';
 import type { CompiledIpFilter, IpFilterConfig } from '../filters/ip-filter/options.js';
 import { compileSecurityHeaders } from '../filters/security-headers/options.js';
 import {
@@ -24,25 +25,46 @@ import {
   type RewriteFieldsConfig,
   type RewriteReplyConfig,
 } from '../filters/transformation/options.js';
+import {
+  type CompiledDeprecation,
+  type CompiledVersioning,
+  type DeprecationConfig,
+  parseDate,
+} from '../filters/versioning/options.js';
 import { normalizeAddressRange } from './address-range.js';
+import { compileBounds, compileValidation } from './compile-validation.js';
 import type { CompiledFilters, CompiledRoute } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
 import type { GatewayConfig, RouteConfig } from './gateway-config.js';
+import type { OpenapiOperation } from './openapi/openapi-routes.js';
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
 
 /** Preflights of a route without a list of methods may ask for these. */
 const EVERY_METHOD = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** The filters of a route: its own, and those of the whole gateway where it has none. */
-export function compileFilters(route: RouteConfig, gateway: GatewayConfig): CompiledFilters {
+export function compileFilters(
+  route: RouteConfig,
+  gateway: GatewayConfig,
+  operation?: OpenapiOperation,
+): CompiledFilters {
+  const bodyBytes = parseSizeBytes(gateway.limits?.bodyBytes ?? DEFAULTS.limits.bodyBytes) ?? 0;
+  const methods = operation === undefined ? route.match.methods : [operation.method];
+  const validation = route.validation ?? {};
   const cors = route.cors ?? gateway.cors;
   const securityHeaders = route.securityHeaders ?? gateway.securityHeaders ?? false;
   const transformation = compileTransformation(route.rewrite ?? {}, route.rewriteReply ?? {});
   return {
     ...(route.ipFilter && { ipFilter: compileIpFilter(route.ipFilter) }),
-    ...(cors && { cors: compileCors(cors, route.match.methods ?? EVERY_METHOD) }),
+    ...(cors && { cors: compileCors(cors, methods ?? EVERY_METHOD) }),
     ...(securityHeaders !== false && {
       securityHeaders: compileSecurityHeaders(securityHeaders === true ? {} : securityHeaders),
+    }),
+    ...(route.guards && { guards: compileGuards(route.guards, gateway) }),
+    ...(route.deprecation && { deprecation: compileDeprecation(route.deprecation) }),
+    ...(route.validation && { validation: compileValidation(validation, bodyBytes) }),
+    ...(operation && {
+      validation: { ...operation.validation, ...compileBounds(validation, bodyBytes) },
     }),
     ...(transformation && { transformation }),
     ...(route.respond && { fixedReply: compileRespond(route.respond) }),
@@ -54,6 +76,39 @@ export function compileIpFilter({ allow = [], deny = [] }: IpFilterConfig): Comp
   const ranges = (list: readonly string[]) =>
     list.map((range) => defined(normalizeAddressRange(range), 'a checked range'));
   return { allow: ranges(allow), deny: ranges(deny) };
+}
+
+/** null: no route has a version. */
+export function compileVersioning({ versioning }: GatewayConfig): CompiledVersioning | null {
+  if (versioning === undefined) return null;
+  const { by, header = DEFAULTS.versioning.header } = versioning;
+  return { by, header: header.toLowerCase(), default: versioning.default ?? '' };
+}
+
+function compileDeprecation({ since, sunset, link = '' }: DeprecationConfig): CompiledDeprecation {
+  const ms = (date: string | undefined) =>
+    date === undefined ? -1 : defined(parseDate(date), 'a checked date');
+  const sinceMs = ms(since);
+  return {
+    sinceSeconds: sinceMs < 0 ? -1 : Math.floor(sinceMs / 1000),
+    sunsetMs: ms(sunset),
+    link,
+  };
+}
+
+function compileGuards(config: GuardsConfig, { limits = {} }: GatewayConfig): CompiledGuards {
+  const { limits: byDefault, guards } = DEFAULTS;
+  const smaller = (own: string | number | undefined, all: string | number) =>
+    Math.min(parseSizeBytes(own ?? all) ?? 0, parseSizeBytes(all) ?? 0);
+  const { bodyTimeout = '0s', minBodyRate } = config;
+  return {
+    headerBytes: smaller(config.headerBytes, limits.headerBytes ?? byDefault.headerBytes),
+    headerCount: config.headerCount ?? guards.headerCount,
+    bodyBytes: smaller(config.bodyBytes, limits.bodyBytes ?? byDefault.bodyBytes),
+    bodyTimeoutMs: defined(parseDurationMs(bodyTimeout), 'a checked duration'),
+    minBytesPerSecond: minBodyRate?.bytesPerSecond ?? 0,
+    graceMs: defined(parseDurationMs(minBodyRate?.grace ?? guards.grace), 'a checked duration'),
+  };
 }
 
 function compileCors(config: CorsConfig, routeMethods: readonly string[]): CompiledCors {

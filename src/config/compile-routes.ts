@@ -10,7 +10,9 @@ import { compileFilters, compileRewrite } from './compile-filters.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
-import type { GatewayConfig } from './gateway-config.js';
+import type { GatewayConfig, RouteConfig } from './gateway-config.js';
+import type { OpenapiOperation } from './openapi/openapi-routes.js';
+import { readOpenapiGroup } from './openapi-group.js';
 import { parseDurationMs } from './quantities.js';
 
 /** What routes refer to by name. */
@@ -30,14 +32,11 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
   const authenticatorIndexes = indexesByName(references.authenticators);
   const upstreamIndexes = indexesByName(references.upstreams);
   const limiters: CompiledLimiter[] = [];
-  const routes = gateway.routes.map((config, index): CompiledRoute => {
+  const routes: CompiledRoute[] = [];
+  for (const config of gateway.routes) {
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
-    return {
-      index,
-      name: config.name,
-      path: config.match.path,
-      methods: [...(config.match.methods ?? [])],
+    const shared = {
       upstreamIndex:
         config.upstream === undefined
           ? -1
@@ -54,10 +53,43 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       rewrite: compileRewrite(config.rewrite ?? {}),
-      filters: compileFilters(config, gateway),
     };
-  });
+    for (const { operation, path, ...place } of placesOf(config)) {
+      const filters = compileFilters(config, gateway, operation);
+      const versioned = versionedPath(path, config.match.version, gateway);
+      routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
+    }
+  }
   return { routes, limiters };
+}
+
+interface RoutePlace extends Pick<CompiledRoute, 'name' | 'path' | 'methods'> {
+  readonly operation?: OpenapiOperation;
+}
+
+/** One for a route, and one for each operation of a document; they share the route's limits. */
+function placesOf({ name, match, openapi }: RouteConfig): RoutePlace[] {
+  const { path, methods = [] } = match;
+  if (openapi === undefined) return [{ name, path, methods: [...methods] }];
+  return readOpenapiGroup(openapi, path, match.methods).operations.map((operation) => ({
+    name: `${name}.${operation.name}`,
+    path: operation.path,
+    methods: [operation.method],
+    operation,
+  }));
+}
+
+/** A version in the path is a part of it; any other is asked for beside it. */
+function versionedPath(
+  path: string,
+  version: string | undefined,
+  { versioning }: GatewayConfig,
+): Pick<CompiledRoute, 'path' | 'version' | 'versionPrefix' | 'aliasPath'> {
+  if (version === undefined) return { path };
+  if (versioning?.by !== 'path') return { path, version };
+  const versionPrefix = `/v${version}`;
+  const isDefault = versioning.default === version;
+  return { path: versionPrefix + path, versionPrefix, ...(isDefault && { aliasPath: path }) };
 }
 
 function indexesByName(

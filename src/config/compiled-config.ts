@@ -10,9 +10,12 @@ import type {
 } from '../filters/authentication/options.js';
 import type { CompiledCors } from '../filters/cors/options.js';
 import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
+import type { CompiledGuards } from '../filters/guards/options.js';
 import type { CompiledIpFilter } from '../filters/ip-filter/options.js';
 import type { CompiledSecurityHeaders } from '../filters/security-headers/options.js';
 import type { CompiledTransformation } from '../filters/transformation/options.js';
+import type { CompiledValidation } from '../filters/validation/options.js';
+import type { CompiledDeprecation, CompiledVersioning } from '../filters/versioning/options.js';
 
 /** One version of the whole configuration. Indexes are valid within one epoch only. */
 export interface CompiledConfig {
@@ -28,6 +31,8 @@ export interface CompiledConfig {
   };
   /** Of every request, found or not; null: none. */
   readonly ipFilter: CompiledIpFilter | null;
+  /** null: no route has a version. */
+  readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;
   readonly logging: { readonly level: string; readonly accessLog: boolean };
   readonly shutdownGraceMs: number;
@@ -217,6 +222,12 @@ export interface CompiledRoute {
   readonly path: string;
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];
+  /** Of the API, where it stands in a field; absent: none. */
+  readonly version?: string;
+  /** Of the API, where it stands in the path, with its slash; the target does not get it. */
+  readonly versionPrefix?: string;
+  /** Its path without the version, when that is the default one. */
+  readonly aliasPath?: string;
   /** -1: the gateway answers itself. */
   readonly upstreamIndex: number;
   /** Over all tries, until the head of the reply; 0: none. */
@@ -247,6 +258,9 @@ export interface CompiledFilters {
   readonly ipFilter?: CompiledIpFilter;
   readonly cors?: CompiledCors;
   readonly securityHeaders?: CompiledSecurityHeaders;
+  readonly guards?: CompiledGuards;
+  readonly deprecation?: CompiledDeprecation;
+  readonly validation?: CompiledValidation;
   readonly transformation?: CompiledTransformation;
   readonly fixedReply?: CompiledFixedReply;
 }

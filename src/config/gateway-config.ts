@@ -4,14 +4,9 @@
  * Thread: any (pure). Types only: what is checked stands in schema.ts, whose builders make the
  * compiler refuse a field that is missing on either side. Filters describe theirs themselves.
  */
-import type { CorsConfig } from '../filters/cors/options.js';
-import type { RedirectConfig, RespondConfig } from '../filters/fixed-reply/options.js';
-import type { IpFilterConfig } from '../filters/ip-filter/options.js';
-import type { SecurityHeadersConfig } from '../filters/security-headers/options.js';
-import type { RewriteConfig, RewriteReplyConfig } from '../filters/transformation/options.js';
-import type { HardeningConfig } from '../routing/options.js';
 
 import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
+import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 
 import type { TokenEndpoint, TokenServiceConfig } from './token-service-config.js';
 
@@ -22,7 +17,7 @@ export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
 
 /** The whole configuration. Only `upstreams` and `routes` are required. */
-export interface GatewayConfig {
+export interface GatewayConfig extends GatewayFiltersConfig {
   /** Where clients connect. */
   readonly listen?: ListenConfig;
   /** Where operators read counters and health. Keep it away from clients. */
@@ -34,14 +29,6 @@ export interface GatewayConfig {
    * X-Forwarded-For is believed only from these, read from right to left. Default: none.
    */
   readonly trustedProxies?: readonly string[];
-  /** What is done about spellings that a target could read in another way. */
-  readonly hardening?: HardeningConfig;
-  /** Which client addresses may call at all. Default: all. */
-  readonly ipFilter?: IpFilterConfig;
-  /** CORS of the routes that have none of their own. Default: none. */
-  readonly cors?: CorsConfig;
-  /** Of the routes that do not say otherwise. Default: false. */
-  readonly securityHeaders?: boolean | SecurityHeadersConfig;
   /** Bounds on memory and on the size of a request. */
   readonly limits?: LimitsConfig;
   /** What is logged. */
@@ -281,19 +268,21 @@ export interface HedgeConfig {
 }
 
 /** Which requests go to which upstream, and what happens on the way. */
-export interface RouteConfig {
+export interface RouteConfig extends RouteFiltersConfig {
   /** Name in logs, counters and RateLimit-Policy. Unique. */
   readonly name: string;
   /** Which requests. */
   readonly match: MatchConfig;
+  /**
+   * Name of a file with an OpenAPI 3.0 or 3.1 document (JSON or YAML; relative to this one). The
+   * route becomes one for each operation below `match.path`, which ends in `/*`, with the
+   * validation that the document asks for; all else here holds for each of them.
+   */
+  readonly openapi?: string;
   /** Name of an upstream. In its place: `respond`, `redirect` or `tokenService`. */
   readonly upstream?: string;
   /** What the token service does here. Default: nothing. */
   readonly tokenService?: TokenEndpoint;
-  /** A reply that the gateway gives itself. */
-  readonly respond?: RespondConfig;
-  /** Where clients are sent. */
-  readonly redirect?: RedirectConfig;
   /**
    * From the request being sent until the head of the reply, over all tries and the waits between
    * them, 1ms to 1h. Default: none.
@@ -311,16 +300,6 @@ export interface RouteConfig {
    * 503 at once. Default: wait.
    */
   readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
-  /** Which client addresses may call, beside the gateway's own `ipFilter`. Default: all. */
-  readonly ipFilter?: IpFilterConfig;
-  /** Which pages of other origins may call from a browser. Default: the gateway's. */
-  readonly cors?: CorsConfig;
-  /** Fields that make browsers stricter; true for the preset. Default: the gateway's. */
-  readonly securityHeaders?: boolean | SecurityHeadersConfig;
-  /** What changes in the request on its way to the upstream. Default: nothing. */
-  readonly rewrite?: RewriteConfig;
-  /** What changes in the reply of the upstream. Default: nothing. */
-  readonly rewriteReply?: RewriteReplyConfig;
 }
 
 /** Which requests a route takes. */
@@ -329,6 +308,8 @@ export interface MatchConfig {
   readonly path: string;
   /** HTTP methods, upper case, at least one. Default: every method. */
   readonly methods?: readonly HttpMethod[];
+  /** Version of the API that a request must ask for; see `versioning`. Default: none. */
+  readonly version?: string;
 }
 
 /** Methods that a route may name. */

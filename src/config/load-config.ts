@@ -5,11 +5,12 @@
  * go on without it.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { checkConfig } from './check-config.js';
 import { retypeVariables } from './check-shape.js';
 import { ConfigError, type ConfigIssue } from './config-error.js';
 import { displayPath } from './config-pointer.js';
+import { resolveFiles } from './document-file.js';
 import { applyEnvironment } from './environment-overrides.js';
 import type { CheckContext, Finding } from './finding.js';
 import type { GatewayConfig } from './gateway-config.js';
@@ -37,7 +38,7 @@ export function loadConfigText(text: string, { file, environment }: TextOptions)
   const source = readYaml(text, environment);
   if (source.value === undefined) throw new ConfigError(file, inFileOrder(source.issues));
   retypeVariables(source.value, (at) => source.places.get(at)?.isWholeVariable === true);
-  resolveKeyFiles(source.value, dirname(file));
+  resolveFiles(source.value, dirname(file));
   const overrides = applyEnvironment(source.value, environment);
   const context: CheckContext = {
     // Overrides are ports and names: to say their values helps, and gives nothing away.
@@ -51,23 +52,6 @@ export function loadConfigText(text: string, { file, environment }: TextOptions)
     .filter((finding) => !source.broken.has(finding.place) || overrides.has(finding.place))
     .map((finding) => toIssue(finding, source, overrides));
   throw new ConfigError(file, inFileOrder([...source.issues, ...issues]));
-}
-
-/** Relative paths of key files begin where the configuration is. Changes `value` in place. */
-function resolveKeyFiles(value: unknown, folder: string): void {
-  const authenticators = memberOf(value, 'authenticators');
-  if (typeof authenticators !== 'object' || authenticators === null) return;
-  for (const authenticator of Object.values(authenticators)) {
-    for (const field of ['secretFile', 'publicKeyFile']) {
-      const path = memberOf(authenticator, field);
-      if (typeof path === 'string') Reflect.set(authenticator, field, resolve(folder, path));
-    }
-  }
-}
-
-function memberOf(value: unknown, key: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined;
-  return Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
 }
 
 function toIssue(

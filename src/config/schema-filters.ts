@@ -5,6 +5,7 @@
  */
 import type { CorsConfig } from '../filters/cors/options.js';
 import type { RedirectConfig, RespondConfig } from '../filters/fixed-reply/options.js';
+import type { GuardsConfig, MinBodyRateConfig } from '../filters/guards/options.js';
 import type { IpFilterConfig } from '../filters/ip-filter/options.js';
 import type { SecurityHeadersConfig } from '../filters/security-headers/options.js';
 import type {
@@ -13,15 +14,20 @@ import type {
   RewriteFieldsConfig,
   RewriteReplyConfig,
 } from '../filters/transformation/options.js';
+import type { ValidationConfig } from '../filters/validation/options.js';
+import type { DeprecationConfig, VersioningConfig } from '../filters/versioning/options.js';
 import { DEFAULTS } from './defaults.js';
 import {
   booleanNode,
+  DATE_PATTERN,
   durationNode,
   HEADER_NAME_PATTERN,
   HEADER_VALUE_PATTERN,
   integerNode,
   JSON_VALUE,
+  LINK_PATTERN,
   listNode,
+  MEDIA_RANGE_PATTERN,
   mapNode,
   objectNode,
   PATH_LENGTH_MAX,
@@ -29,6 +35,7 @@ import {
   sizeNode,
   stringNode,
   TEXT_TYPE_PATTERN,
+  VERSION_PATTERN,
 } from './schema-node.js';
 
 const HEADER_NAME: SchemaNode = { type: 'string', pattern: HEADER_NAME_PATTERN };
@@ -138,6 +145,90 @@ const BODY_NODE = objectNode<RewriteBodyConfig>('Members of a JSON body to chang
     ['1KiB', '1MiB'],
     DEFAULTS.rewriteBody.maxBytes,
   ),
+});
+
+export const VERSIONING_NODE = objectNode<VersioningConfig>(
+  'How requests say which version of the API they mean.',
+  {
+    by: stringNode('Where the version stands: /v1/users, a header field, or a media type.', {
+      enum: ['path', 'header', 'mediaType'],
+    }),
+    header: stringNode('Name of the field, with by: header.', {
+      default: DEFAULTS.versioning.header,
+      pattern: HEADER_NAME_PATTERN,
+    }),
+    default: stringNode('Version of a request that says none. Absent: 400.', {
+      pattern: VERSION_PATTERN,
+    }),
+  },
+  'by',
+);
+
+export const DEPRECATION_NODE = objectNode<DeprecationConfig>(
+  'When a route is no longer what clients should use.',
+  {
+    since: stringNode('Since when: the Deprecation field (RFC 9745).', { pattern: DATE_PATTERN }),
+    sunset: stringNode('When it ends: the Sunset field (RFC 8594), and then 410.', {
+      pattern: DATE_PATTERN,
+    }),
+    link: stringNode('A page about it.', { pattern: LINK_PATTERN }),
+  },
+);
+
+export const GUARDS_NODE = objectNode<GuardsConfig>('How large and how slow requests may be.', {
+  headerBytes: sizeNode('Size of the head. Larger: 431.', ['256', '32KiB']),
+  headerCount: integerNode('Header fields. More: 431.', [1, 90], {
+    default: DEFAULTS.guards.headerCount,
+  }),
+  bodyBytes: sizeNode('Size of the body, at most limits.bodyBytes. Larger: 413.', ['0', '1024MiB']),
+  bodyTimeout: durationNode('How long the body may take as a whole. Longer: 408.', ['100ms', '1h']),
+  minBodyRate: objectNode<MinBodyRateConfig>(
+    'Slowest body, on the average. Slower: 408.',
+    {
+      bytesPerSecond: integerNode('Bytes a second.', [1, 1_073_741_824]),
+      grace: durationNode('How long a body may be slower at first.', ['100ms', '10m'], {
+        default: DEFAULTS.guards.grace,
+      }),
+    },
+    'bytesPerSecond',
+  ),
+});
+
+function schemaNode(description: string): SchemaNode {
+  return {
+    type: ['object', 'boolean', 'string'],
+    description: `${description} A JSON Schema, or the name of a file with one.`,
+    minLength: 1,
+    maxLength: 1024,
+    additionalProperties: JSON_VALUE,
+  };
+}
+
+export const VALIDATION_NODE = objectNode<ValidationConfig>('What requests must look like.', {
+  dialect: stringNode('Draft of all schemas here.', {
+    default: DEFAULTS.validation.dialect,
+    enum: ['2020-12', 'draft-07'],
+  }),
+  body: schemaNode('Of the body, which must be there.'),
+  contentTypes: listNode(
+    'Media types that a body may have; * for a part. Absent: JSON with body, else any.',
+    { type: 'string', pattern: MEDIA_RANGE_PATTERN },
+    { minItems: 1, maxItems: 32, uniqueItems: true },
+  ),
+  query: schemaNode('Of the query, as an object.'),
+  params: schemaNode("Of the path's parameters, as an object."),
+  headers: schemaNode('Of the header fields, as an object; names in lower case.'),
+  maxBodyBytes: sizeNode(
+    'Largest body, at most limits.bodyBytes. Larger: 413.',
+    ['1KiB', '16MiB'],
+    DEFAULTS.validation.maxBodyBytes,
+  ),
+  maxDepth: integerNode('Objects and lists of the body inside one another.', [1, 256], {
+    default: DEFAULTS.validation.maxDepth,
+  }),
+  maxMembers: integerNode('Members and items of the body in all.', [1, 1_000_000], {
+    default: DEFAULTS.validation.maxMembers,
+  }),
 });
 
 export const REWRITE_NODE = objectNode<RewriteConfig>(

@@ -81,6 +81,10 @@ export const CLAIM_NAME_PATTERN = '^[!-~]{1,256}$';
 export const SCOPE_PATTERN = '^[!#-[\\]-~]{1,100}$';
 export const SHA256_PATTERN = '^[0-9A-Fa-f]{64}$';
 export const TEXT_TYPE_PATTERN = '^[a-z0-9]+/[a-z0-9.+-]+( *; *[a-z]+=[A-Za-z0-9._-]+)?$';
+export const MEDIA_RANGE_PATTERN = '^[a-zA-Z0-9.+*-]{1,100}/[a-zA-Z0-9.+*-]{1,100}$';
+export const VERSION_PATTERN = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?$';
+export const DATE_PATTERN = '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{5,8}(Z|[+-][0-9:]{5})?)?$';
+export const LINK_PATTERN = '^https?://[!-~]{1,1000}$';
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -105,6 +109,10 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
   [TEXT_TYPE_PATTERN]: 'a media type (written text/plain; charset=utf-8)',
+  [MEDIA_RANGE_PATTERN]: 'a media type without parameters (written application/json, image/*)',
+  [VERSION_PATTERN]: 'a version of letters, digits, ".", "_" and "-" (written "1" or "2024-10")',
+  [DATE_PATTERN]: 'a date (written 2026-06-30 or 2026-06-30T12:00:00Z)',
+  [LINK_PATTERN]: 'an http or https URL',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
 };
 
@@ -181,12 +189,12 @@ export function durationNode(
 export function sizeNode(
   description: string,
   [min, max]: readonly [string, string],
-  byDefault: string,
+  byDefault?: string,
 ): SchemaNode {
   return {
     type: ['string', 'integer'],
     description,
-    default: byDefault,
+    ...(byDefault !== undefined && { default: byDefault }),
     pattern: SIZE_PATTERN,
     'x-size': { min, max },
   };

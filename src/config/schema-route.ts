@@ -8,12 +8,15 @@ import type { MatchConfig, RateLimitConfig, RouteConfig } from './gateway-config
 import { AUTHORIZE_NODE } from './schema-authenticators.js';
 import {
   CORS_NODE,
+  DEPRECATION_NODE,
+  GUARDS_NODE,
   IP_FILTER_NODE,
   REDIRECT_NODE,
   RESPOND_NODE,
   REWRITE_NODE,
   REWRITE_REPLY_NODE,
   SECURITY_HEADERS_NODE,
+  VALIDATION_NODE,
 } from './schema-filters.js';
 import {
   durationNode,
@@ -25,6 +28,7 @@ import {
   ROUTE_NAME_PATTERN,
   type SchemaNode,
   stringNode,
+  VERSION_PATTERN,
 } from './schema-node.js';
 
 const LIMIT_RANGE = [1, 1_000_000] as const;
@@ -41,6 +45,9 @@ const MATCH_NODE = objectNode<MatchConfig>(
       { type: 'string', enum: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] },
       { minItems: 1, uniqueItems: true },
     ),
+    version: stringNode('Version of the API that a request must ask for; see versioning.', {
+      pattern: VERSION_PATTERN,
+    }),
   },
   'path',
 );
@@ -111,6 +118,10 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       pattern: ROUTE_NAME_PATTERN,
     }),
     match: MATCH_NODE,
+    openapi: stringNode('File with an OpenAPI 3.0 or 3.1 document: a route for each operation.', {
+      minLength: 1,
+      maxLength: 1024,
+    }),
     upstream: stringNode('Name of an upstream. Not with respond, redirect or tokenService.', {
       minLength: 1,
       maxLength: 64,
@@ -141,6 +152,9 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
     ipFilter: IP_FILTER_NODE,
     cors: CORS_NODE,
     securityHeaders: SECURITY_HEADERS_NODE,
+    guards: GUARDS_NODE,
+    deprecation: DEPRECATION_NODE,
+    validation: VALIDATION_NODE,
     rewrite: REWRITE_NODE,
     rewriteReply: REWRITE_REPLY_NODE,
   },

@@ -17,7 +17,12 @@ import type {
   UpstreamConfig,
 } from './gateway-config.js';
 import { AUTHENTICATOR_NODE, TOKEN_SERVICE_NODE } from './schema-authenticators.js';
-import { CORS_NODE, IP_FILTER_NODE, SECURITY_HEADERS_NODE } from './schema-filters.js';
+import {
+  CORS_NODE,
+  IP_FILTER_NODE,
+  SECURITY_HEADERS_NODE,
+  VERSIONING_NODE,
+} from './schema-filters.js';
 import {
   booleanNode,
   durationNode,
@@ -167,6 +172,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
     ),
     hardening: HARDENING_NODE,
     ipFilter: IP_FILTER_NODE,
+    versioning: VERSIONING_NODE,
     cors: CORS_NODE,
     securityHeaders: SECURITY_HEADERS_NODE,
     limits: LIMITS_NODE,

@@ -18,7 +18,7 @@ export function describeExpected(node: SchemaNode): string {
     return `a size from ${size.min} to ${size.max} (written 16KiB, 1MiB or in bytes)`;
   }
   if (node.enum !== undefined) return describeChoice(node.enum);
-  if (typeof node.type !== 'string' && node.type.includes('array')) {
+  if (typeof node.type !== 'string' && /array|object/.test(node.type.join())) {
     return describeUnion(node, node.type);
   }
   switch (node.type) {

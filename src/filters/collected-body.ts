@@ -5,10 +5,16 @@
  */
 import { type JsonLimits, type JsonProblem, scanJson } from './json-scan.js';
 
+/** Why a body cannot be judged. */
+export interface ParseProblem {
+  readonly rule: JsonProblem['rule'] | 'json' | 'encoding';
+  readonly detail: string;
+}
+
 /** JSON, or why it is none. */
 export type ParsedJson =
   | { readonly isValid: true; readonly value: unknown }
-  | { readonly isValid: false; readonly problem: JsonProblem | { rule: 'json'; detail: string } };
+  | { readonly isValid: false; readonly problem: ParseProblem };
 
 export class CollectedBody {
   private parsed: ParsedJson | null = null;

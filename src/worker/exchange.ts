@@ -4,7 +4,6 @@
  * Thread: worker. Fixed shape: every field is set in the constructor and none is added later, so
  * that all exchanges share one hidden class.
  */
-import type { Readable } from 'node:stream';
 import { defined } from '../base/assert.js';
 import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
@@ -13,8 +12,10 @@ import type { Claims } from '../filters/authentication/authenticator.js';
 import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { ReplyCollector } from './reply-filters.js';
+import type { UploadWatch } from './upload-watch.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
+import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 import type { WorkerRoute } from './worker-route.js';
 
@@ -102,13 +103,14 @@ export class Exchange {
   isRequestComplete: boolean;
   /** Body pieces that came before the request could be forwarded, or all of a small body. */
   bodyChunks: Buffer[] = [];
-  bodyStream: Readable | null = null;
+  streamedBody: StreamedBody | null = null;
   bodyReceived = 0;
+  /** Window given back for the body. */
+  bodyCredited = 0;
+  /** Set while the route bounds how slow the body may be. */
+  uploadWatch: UploadWatch | null = null;
   /** Filters have had the whole body, which stays at hand. */
   isBodyFiltered = false;
-  /** Some of a streamed body has been handed to a target. */
-  isBodyBegun = false;
-  bodyConsumed = 0;
 
   /** Tries sent, the first included. */
   tries = 0;

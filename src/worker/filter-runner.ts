@@ -3,19 +3,28 @@
  *
  * Thread: worker. A step that throws is counted and thrown on: the pipeline ends the request.
  */
-import { PROBLEMS } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { CollectedBody } from '../filters/collected-body.js';
 import type { EditStep, StepResult } from '../filters/filter.js';
+import { bodyTooLarge } from '../filters/guards/guards.js';
 import { refusal } from '../filters/local-reply.js';
 import { type Exchange, routeOf } from './exchange.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
 import type { RequestBodyPlan } from './route-filters.js';
+import { UploadWatch, type UploadWatchParts } from './upload-watch.js';
 import type { Forwarder } from './upstream/forwarder.js';
+
+/** Why a body that has begun is not taken any further. */
+export interface Refusal {
+  readonly kind: ProblemKind;
+  readonly detail: string;
+}
 
 export class FilterRunner {
   constructor(
     private readonly ledger: ExchangeLedger,
     private readonly forwarder: Forwarder,
+    private readonly uploads: UploadWatchParts,
   ) {}
 
   /** The reply of the first step that has one; null: the request goes on. */
@@ -29,10 +38,11 @@ export class FilterRunner {
     });
   }
 
-  /** Collects the body and hands it to its steps, once. */
+  /** Collects the body for its steps, where the route has some, and hands it to them, once. */
   runBody(exchange: Exchange): StepResult | 'wait' {
     const plan = routeOf(exchange).filters.requestBody;
-    if (plan === null || exchange.isBodyFiltered) return null;
+    if (plan === null || exchange.bodyBytes === 0) return null;
+    if (exchange.isBodyFiltered || !plan.isNeeded(exchange)) return null;
     const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
     if (bytes > plan.maxBytes) return tooLarge(plan.maxBytes);
     if (!exchange.isRequestComplete) {
@@ -40,6 +50,22 @@ export class FilterRunner {
       return 'wait';
     }
     return this.watch(() => filterBody(exchange, plan));
+  }
+
+  /** Begins to watch a body that is on its way, where the route bounds how slow it may be. */
+  watchUpload(exchange: Exchange): void {
+    const { guards, watchesUploads } = routeOf(exchange).filters;
+    if (!watchesUploads || guards === null || exchange.isRequestComplete) return;
+    exchange.uploadWatch = new UploadWatch(this.uploads, exchange, guards);
+  }
+
+  /** What becomes of a body that has grown too large for its route. */
+  judgeUpload(exchange: Exchange, isLast: boolean): Refusal | null {
+    const guards = exchange.route?.filters.guards ?? null;
+    if (guards === null) return null;
+    if (isLast) exchange.uploadWatch?.stop();
+    if (exchange.bodyReceived <= guards.bodyBytes) return null;
+    return { kind: PROBLEMS.bodyTooLarge, detail: bodyTooLarge(guards.bodyBytes).detail };
   }
 
   private watch(step: () => StepResult): StepResult {

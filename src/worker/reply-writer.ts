@@ -134,6 +134,7 @@ export class ReplyWriter {
 
   /** So many bytes of the request body have been used up. */
   giveWindow(exchange: Exchange, bytes: number): void {
+    exchange.bodyCredited += bytes;
     writeWindow(this.ring, exchange.index, exchange.generation, bytes);
     this.touch();
   }

@@ -45,7 +45,7 @@ import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { RetryLoop } from './retry-loop.js';
 import type { RouteMatcher } from './route-matcher.js';
-import { TOKEN_REQUEST_BYTES_MAX, type TokenEndpoints } from './token-endpoints.js';
+import type { TokenEndpoints } from './token-endpoints.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
@@ -122,7 +122,7 @@ export class RequestPipeline {
       case PHASE_ROUTE:
         return this.matchRoute(exchange);
       case PHASE_ENTER:
-        return this.runSteps(exchange, routeOf(exchange).filters.entrySteps);
+        return this.enter(exchange);
       case PHASE_AUTHENTICATE:
         return this.authenticate(exchange);
       case PHASE_ADMIT:
@@ -139,6 +139,13 @@ export class RequestPipeline {
 
   private matchRoute(exchange: Exchange): PhaseResult {
     return this.give(exchange, this.parts.matcher.match(exchange));
+  }
+
+  private enter(exchange: Exchange): PhaseResult {
+    const { entrySteps, watchesUploads } = routeOf(exchange).filters;
+    const result = this.runSteps(exchange, entrySteps);
+    if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);
+    return result;
   }
 
   private runSteps(exchange: Exchange, steps: readonly EditStep[]): PhaseResult {
@@ -249,14 +256,10 @@ export class RequestPipeline {
 
   private forward(exchange: Exchange): PhaseResult {
     if (routeOf(exchange).config.tokenEndpoint !== null) return this.serveTokens(exchange);
-    if (routeOf(exchange).filters.requestBody !== null && exchange.bodyBytes !== 0) {
-      const reply = this.parts.filters.runBody(exchange);
-      if (reply === 'wait') this.setBodyDeadline(exchange);
-      if (reply !== null) return reply === 'wait' ? 'wait' : this.give(exchange, reply);
-    }
-    if (!this.parts.forwarder.isReady(exchange)) {
-      this.setBodyDeadline(exchange);
-      return 'wait';
+    const reply = this.parts.filters.runBody(exchange);
+    if (reply !== null && reply !== 'wait') return this.give(exchange, reply);
+    if (reply === 'wait' || !this.parts.forwarder.isReady(exchange)) {
+      return this.waitForBody(exchange);
     }
     exchange.phase = PHASE_REPLY;
     this.parts.tries.begin(exchange);
@@ -264,18 +267,10 @@ export class RequestPipeline {
   }
 
   private serveTokens(exchange: Exchange): PhaseResult {
-    const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
-    if (bytes > TOKEN_REQUEST_BYTES_MAX) {
-      const detail = `A token request has up to ${TOKEN_REQUEST_BYTES_MAX} bytes.`;
-      return this.refuse(exchange, PROBLEMS.bodyTooLarge, detail);
-    }
-    if (!exchange.isRequestComplete) {
-      this.setBodyDeadline(exchange);
-      return 'wait';
-    }
-    this.parts.wheel.clear(exchange.deadline);
     const reply = defined(this.parts.tokens, 'the token service').serve(exchange);
+    if (reply === 'wait') return this.waitForBody(exchange);
     if (!(reply instanceof Promise)) return this.give(exchange, reply);
+    this.parts.wheel.clear(exchange.deadline);
     const onReply = (final: LocalReply): void => {
       if (!exchange.isFinished) this.give(exchange, final);
     };
@@ -283,21 +278,31 @@ export class RequestPipeline {
     return 'wait';
   }
 
-  private setBodyDeadline(exchange: Exchange): void {
-    this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+  /** For the whole body: more of it gives no more time. */
+  private waitForBody(exchange: Exchange): PhaseResult {
+    if (!this.parts.wheel.isSet(exchange.deadline)) {
+      this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+    }
+    return 'wait';
   }
 
-  /** More of the request body came in. */
-  onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
-    this.parts.forwarder.takeBody(exchange, chunk, isLast);
-    if (!isLast) {
-      const { route } = exchange;
-      const isCollected = route?.filters.requestBody != null || route?.config.tokenEndpoint != null;
-      if (isCollected && exchange.phase === PHASE_FORWARD) this.advance(exchange);
-      return;
+  /** More of the request body came in. The bytes are valid inside the call only. */
+  onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
+    this.parts.forwarder.takeBody(exchange, bytes, isLast);
+    const refused = this.parts.filters.judgeUpload(exchange, isLast);
+    if (refused !== null) {
+      this.refuse(exchange, refused.kind, refused.detail);
+    } else if (exchange.phase === PHASE_FORWARD) {
+      if (isLast || routeOf(exchange).readsBody) this.advance(exchange);
+    } else if (isLast && exchange.phase === PHASE_REPLY) {
+      this.parts.tries.onRequestComplete(exchange);
     }
-    if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
-    else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);
+  }
+
+  /** The body is slower than its route allows. */
+  onSlowUpload(exchange: Exchange): void {
+    if (exchange.isFinished) return;
+    this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body comes too slowly.');
   }
 
   /** The reply is complete as far as the target is concerned, and on its way. */
@@ -379,6 +384,7 @@ export class RequestPipeline {
     if (exchange.isFinished) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
+    exchange.uploadWatch?.stop();
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
     const { route } = exchange;

@@ -14,7 +14,8 @@ import {
 } from '../channel/records/request-head.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { RequestStep, StepResult } from '../filters/filter.js';
-import { refusal } from '../filters/local-reply.js';
+import { type LocalReply, refusal } from '../filters/local-reply.js';
+import type { VersionChooser } from '../filters/versioning/version-choice.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
 import type { Exchange } from './exchange.js';
@@ -28,6 +29,8 @@ export interface RouteMatcherParts {
   readonly trustedProxies: TrustedProxies;
   readonly requestIds: RequestIdSource;
   readonly hardening: CompiledConfig['hardening'];
+  /** null: no route has a version. */
+  readonly chooseVersion: VersionChooser | null;
   /** Of every request, whether a route takes it or not; null: none. */
   readonly globalStep: RequestStep | null;
 }
@@ -71,8 +74,17 @@ export class RouteMatcher {
     if (found === ROUTE_NOT_FOUND) return NO_ROUTE;
     if (found === METHOD_NOT_ALLOWED) return this.refuseMethod(path);
     exchange.params = table.params;
-    exchange.route = defined(this.parts.routes[found], 'the route that matched');
+    const index = table.versions === null ? found : this.choose(exchange, table.versions);
+    if (typeof index !== 'number') return index;
+    const route = defined(this.parts.routes[index], 'the route that matched');
+    exchange.route = route;
+    const { versionPrefix } = route.config;
+    if (versionPrefix !== undefined) dropPrefix(exchange, versionPrefix);
     return null;
+  }
+
+  private choose(exchange: Exchange, versions: ReadonlyMap<string, number>): number | LocalReply {
+    return defined(this.parts.chooseVersion, 'versioning')(exchange, versions);
   }
 
   /** A preflight goes to the route of the request that it asks for, if that one answers it. */
@@ -91,6 +103,13 @@ export class RouteMatcher {
     const fields = `\r\nAllow: ${allowed}`;
     return refusal(PROBLEMS.methodNotAllowed, `This path takes ${allowed}.`, { fields });
   }
+}
+
+/** The target gets the path as its route writes it. */
+function dropPrefix(exchange: Exchange, prefix: string): void {
+  const { path } = exchange;
+  if (path === prefix) exchange.path = '/';
+  else if (path.startsWith(`${prefix}/`)) exchange.path = path.slice(prefix.length);
 }
 
 const AMBIGUOUS_PATH = refusal(

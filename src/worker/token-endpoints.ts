@@ -18,7 +18,7 @@ import type { Exchange } from './exchange.js';
 import type { KeySetInbox } from './key-set-inbox.js';
 
 /** A token and the names around it. */
-export const TOKEN_REQUEST_BYTES_MAX = 16 * 1024;
+const TOKEN_REQUEST_BYTES_MAX = 16 * 1024;
 
 const JSON_FIELD = '\r\nContent-Type: application/json';
 const NO_STORE = '\r\nCache-Control: no-store\r\nPragma: no-cache';
@@ -34,8 +34,14 @@ export class TokenEndpoints {
     private readonly post: (request: IdentityRequest) => void,
   ) {}
 
-  /** Answers a request whose body is complete. */
-  serve(exchange: Exchange): LocalReply | Promise<LocalReply> {
+  /** Answers a request. `wait`: once its body is complete. */
+  serve(exchange: Exchange): LocalReply | Promise<LocalReply> | 'wait' {
+    const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
+    if (bytes > TOKEN_REQUEST_BYTES_MAX) {
+      const detail = `A token request has up to ${TOKEN_REQUEST_BYTES_MAX} bytes.`;
+      return refusal(PROBLEMS.bodyTooLarge, detail);
+    }
+    if (!exchange.isRequestComplete) return 'wait';
     switch (exchange.route?.config.tokenEndpoint) {
       case 'issue':
         return this.issue(exchange);

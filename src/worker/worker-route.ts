@@ -17,7 +17,7 @@ import type { RoutePattern } from '../routing/route-table.js';
 import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { type Challenges, challengesOf } from './authentication-phase.js';
 import { policyField } from './rate-limit-fields.js';
-import { compileRouteFilters, type RouteFilters } from './route-filters.js';
+import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
@@ -35,19 +35,22 @@ export interface WorkerRoute {
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
   readonly filters: RouteFilters;
+  /** The gateway itself reads the body before it goes anywhere, and bounds it as it comes. */
+  readonly readsBody: boolean;
 }
 
 /** All routes by index. */
 export function compileWorkerRoutes(
   config: CompiledConfig,
   authenticators: readonly Authenticator[],
+  loaded?: LoadedFilters,
 ): WorkerRoute[] {
   const ownedFields = ownedFieldsByUpstream(config, authenticators);
   return config.routes.map((route) => {
     const limiters = route.limiterIndexes.map((index) =>
       defined(config.limiters[index], 'the limiter of a route'),
     );
-    const filters = compileRouteFilters(route);
+    const filters = compileRouteFilters(route, loaded);
     const ofRoute = route.authenticators.map((index) =>
       defined(authenticators[index], 'the authenticator of a route'),
     );
@@ -56,6 +59,7 @@ export function compileWorkerRoutes(
       // A route that answers by itself never gets as far as its upstream: any will do.
       upstream: defined(config.upstreams[Math.max(0, route.upstreamIndex)], 'an upstream'),
       filters,
+      readsBody: filters.requestBody !== null || route.tokenEndpoint !== null,
       authenticators: ofRoute,
       challenges: challengesOf(ofRoute),
       limiters,
@@ -88,11 +92,12 @@ function ownedFieldsByUpstream(
   return byUpstream;
 }
 
-/** How the route table knows a route. */
-export function routePattern(route: CompiledRoute): RoutePattern {
-  const { index, path, methods, authenticators, filters } = route;
+/** How the route table knows a route: by its path, and by the one without the default version. */
+export function routePatterns(route: CompiledRoute): RoutePattern[] {
+  const { index, path, aliasPath, methods, authenticators, filters, version = '' } = route;
   const isGuarded = authenticators.length > 0 || filters.ipFilter !== undefined;
-  return { index, path, methods, isGuarded };
+  const pattern = { index, path, methods, isGuarded, version };
+  return aliasPath === undefined ? [pattern] : [pattern, { ...pattern, path: aliasPath }];
 }
 
 /** Several limits are asked for each time: no worker could tell what all of them have left. */

@@ -29,6 +29,7 @@ import {
   requestReceivedMs,
 } from '../channel/records/request-head.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
+import { versionChooser } from '../filters/versioning/version-choice.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { RouteTable } from '../routing/route-table.js';
@@ -44,12 +45,14 @@ import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RetryLoop } from './retry-loop.js';
 import { RetryPlanner } from './retry-planner.js';
+import { type LoadedFilters, loadFilters } from './route-filters.js';
 import { RouteMatcher } from './route-matcher.js';
 import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
-import { compileWorkerRoutes, routePattern } from './worker-route.js';
+import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
+import { compileWorkerRoutes, routePatterns } from './worker-route.js';
 
 /** Turns without work before the worker parks. */
 const EMPTY_TURNS_MAX = 1;
@@ -65,7 +68,11 @@ const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** What is loaded only where the configuration needs it. */
+type LoadedParts = [IdentityDesk, UndiciTransport | null, LoadedFilters];
+
 export class WorkerRuntime implements RecordHandler {
+  private readonly identity: IdentityDesk;
   private readonly lane: LaneEnd;
   private readonly coordinator: CoordinatorClient;
   private readonly pipeline: RequestPipeline;
@@ -84,16 +91,21 @@ export class WorkerRuntime implements RecordHandler {
   };
 
   static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    const identity = await IdentityDesk.create(task);
-    return new WorkerRuntime(task, log, identity);
+    const loaded = await Promise.all([
+      IdentityDesk.create(task),
+      loadUndici(task.config.targets),
+      loadFilters(task.config),
+    ]);
+    return new WorkerRuntime(task, log, loaded);
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    private readonly identity: IdentityDesk,
+    [identity, undici, filters]: LoadedParts,
   ) {
     const { config } = task;
+    this.identity = identity;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     const trustedProxies = new TrustedProxies(config.trustedProxies);
@@ -115,6 +127,7 @@ export class WorkerRuntime implements RecordHandler {
         onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
       }),
       preference,
+      undici,
       nowMs: monotonicMs,
     });
     const tries = new RetryLoop({
@@ -132,15 +145,20 @@ export class WorkerRuntime implements RecordHandler {
     });
     this.pipeline = new RequestPipeline({
       matcher: new RouteMatcher({
-        table: new RouteTable(config.routes.map(routePattern)),
-        routes: compileWorkerRoutes(config, identity.authenticators),
+        table: new RouteTable(config.routes.flatMap(routePatterns)),
+        routes: compileWorkerRoutes(config, identity.authenticators, filters),
         hardening: config.hardening,
+        chooseVersion: config.versioning === null ? null : versionChooser(config.versioning),
         globalStep: config.ipFilter === null ? null : ipFilterStep([config.ipFilter]),
         trustedProxies,
         requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       }),
       tokens: identity.tokens,
-      filters: new FilterRunner(ledger, this.forwarder),
+      filters: new FilterRunner(ledger, this.forwarder, {
+        wheel: this.wheel,
+        nowMs: monotonicMs,
+        onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
+      }),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
       tries,
@@ -214,8 +232,7 @@ export class WorkerRuntime implements RecordHandler {
       case REQUEST_BODY: {
         const { payload, payloadBytes } = consumer;
         const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
-        // Copied: the target takes its time, and the ring must not wait for it.
-        this.pipeline.onRequestBody(exchange, Buffer.from(bytes), (flags & FLAG_END) !== 0);
+        this.pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
         break;
       }
       case REQUEST_END:

@@ -200,7 +200,6 @@ describe('import rules', () => {
       "const e = import('./e.js');",
       "const f = new URL('./f.js', import.meta.url);",
       "// import { no } from './no.js';",
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the sample is a template literal
       "const s = `text ${call({ x: '}' })} import { no } from './no.js'`;",
       "const regex = /from '.\\/no.js'/;",
     ].join('\n');

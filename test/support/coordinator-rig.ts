@@ -88,6 +88,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     trustedProxies: [],
     hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
     ipFilter: null,
+    versioning: null,
     limits: {
       headerBytes: 16_384,
       bodyBytes: 1 << 20,

@@ -11,6 +11,7 @@ import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import type { Exchange } from '../exchange.js';
 import { buildForwardedFields, forwardedNode } from './forwarded-fields.js';
 import { joinList } from './request-fields.js';
+import { StreamedBody } from './streamed-body.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 
 const VIA = `1.1 ${GATEWAY_PSEUDONYM}`;
@@ -19,8 +20,8 @@ const VIA = `1.1 ${GATEWAY_PSEUDONYM}`;
 const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 // Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
-/** The head with the empty line that ends it. `bodyBytes` is the length of the one buffer. */
-export function buildForwardedHead(request: UpstreamRequest, bodyBytes: number): string {
+/** The head with the empty line that ends it. */
+export function buildForwardedHead(request: UpstreamRequest): string {
   const { exchange, path, authority, isPeerTrusted } = request;
   const { fields, route, method } = exchange;
   const isPlain = fields.connection === '' && (route === null || route.droppedFields.size === 0);
@@ -38,8 +39,16 @@ export function buildForwardedHead(request: UpstreamRequest, bodyBytes: number):
       if (list[at] !== 'host') head += `${list[at]}: ${list[at + 1]}\r\n`;
     }
   }
-  if (bodyBytes > 0 || METHODS_WITH_CONTENT.has(method)) head += `content-length: ${bodyBytes}\r\n`;
-  return `${head}\r\n`;
+  return head + framingLines(request);
+}
+
+/** How the end of the body is known, and the end of the head. */
+function framingLines({ body, exchange }: UpstreamRequest): string {
+  if (body === null) {
+    return METHODS_WITH_CONTENT.has(exchange.method) ? 'content-length: 0\r\n\r\n' : '\r\n';
+  }
+  const bytes = body instanceof StreamedBody ? body.bytes : body.length;
+  return bytes === -1 ? 'transfer-encoding: chunked\r\n\r\n' : `content-length: ${bytes}\r\n\r\n`;
 }
 
 function fieldLines(list: readonly string[], count: number): string {
