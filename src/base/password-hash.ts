@@ -5,8 +5,8 @@
  * cost. The bounds keep a hash from being too cheap to protect anything, and too dear to check.
  */
 
-const COST_LOG2_RANGE = [14, 18] as const;
-const BLOCK_SIZE_RANGE = [8, 16] as const;
+const COST_LOG2_RANGE = [14, 17] as const;
+const BLOCK_SIZE_RANGE = [8, 8] as const;
 const PARALLELIZATION_RANGE = [1, 4] as const;
 const SALT_BYTES_RANGE = [16, 64] as const;
 const HASH_BYTES_RANGE = [32, 64] as const;
@@ -43,7 +43,7 @@ export function parsePasswordHash(text: string): PasswordHash | string {
     isWithin(parsed.salt.length, SALT_BYTES_RANGE) &&
     isWithin(parsed.hash.length, HASH_BYTES_RANGE);
   if (isInBounds) return parsed;
-  return 'must have ln from 14 to 18, r from 8 to 16, p from 1 to 4, and 16 bytes of salt';
+  return 'must have ln from 14 to 17, r 8, p from 1 to 4, and 16 bytes of salt';
 }
 
 function isWithin(value: number, [min, max]: readonly [number, number]): boolean {

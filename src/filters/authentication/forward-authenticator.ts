@@ -12,7 +12,7 @@ import {
   unavailable,
 } from './authenticator.js';
 import { type HttpAnswer, HttpCaller } from './http-caller.js';
-import { makeIdentity } from './identity.js';
+import { encodeControls, makeIdentity } from './identity.js';
 import type { CompiledForwardAuthenticator } from './options.js';
 
 const FIELD_CHARS_MAX = 4096;
@@ -94,5 +94,5 @@ export class ForwardAuthenticator implements Authenticator {
 }
 
 function fieldText(value: string | string[] | undefined): string {
-  return Array.isArray(value) ? value.join(', ') : (value ?? '');
+  return encodeControls(Array.isArray(value) ? value.join(', ') : (value ?? ''));
 }

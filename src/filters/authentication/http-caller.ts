@@ -1,12 +1,15 @@
 /**
  * Asks one service over HTTP and waits for its whole answer, within a time and a size.
  *
- * Thread: worker. Owns its kept-alive connections, so many at most: beyond that the service is as
- * good as down, and a call fails at once. Redirects are not followed.
+ * Thread: worker. Owns its kept-alive connections, so many at most: calls beyond that wait for one
+ * within their own time. Redirects are not followed.
  */
 import { Client, type Dispatcher } from 'undici';
+import { WorkQueue } from './work-queue.js';
 
 const CONNECTIONS_MAX = 64;
+/** Calls that wait; more of them have no chance to be in time. */
+const WAITING_MAX = 1024;
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 export interface HttpCall {
@@ -27,6 +30,7 @@ export class HttpCaller {
   private readonly path: string;
   private readonly free: Client[] = [];
   private readonly clients = new Set<Client>();
+  private readonly queue = new WorkQueue(CONNECTIONS_MAX, WAITING_MAX);
 
   constructor(
     url: string,
@@ -40,6 +44,11 @@ export class HttpCaller {
   /** The answer, or undefined when there is none that can be used. */
   async call(call: HttpCall): Promise<HttpAnswer | undefined> {
     const signal = AbortSignal.timeout(this.timeoutMs);
+    return (await this.queue.run(() => this.callWithin(call, signal))) ?? undefined;
+  }
+
+  private async callWithin(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+    if (signal.aborted) return undefined;
     const isKept = this.free.length > 0;
     const first = await this.attempt(call, signal);
     // A kept connection may have been closed under us: that says nothing about the service.
@@ -58,7 +67,6 @@ export class HttpCaller {
 
   private async attempt(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer | 'broken'> {
     const client = this.free.pop() ?? this.open();
-    if (client === undefined) return 'broken';
     try {
       const { method, headers, body = null } = call;
       const answer = await client.request({ path: this.path, method, headers, body, signal });
@@ -76,8 +84,7 @@ export class HttpCaller {
     }
   }
 
-  private open(): Client | undefined {
-    if (this.clients.size >= CONNECTIONS_MAX) return undefined;
+  private open(): Client {
     const client = new Client(this.origin, {
       pipelining: 1,
       headersTimeout: 0,

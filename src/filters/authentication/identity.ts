@@ -25,7 +25,8 @@ export function makeIdentity(
     if (value.length > FIELD_CHARS_MAX) return undefined;
     fields.push(header, value);
   }
-  return { consumer, claims, scopes: scopesOf(claims), fields };
+  // Shared by all requests with these credentials: nothing that one does is to show in another.
+  return { consumer, claims: Object.freeze(claims), scopes: scopesOf(claims), fields };
 }
 
 /** The claim of this name, or what the name's parts lead to; undefined: there is none. */
@@ -81,6 +82,11 @@ function encodeText(text: string): string {
     at += char.length;
   }
   return encoded;
+}
+
+/** The same of what a service says for a field: what it has encoded itself stays so. */
+export function encodeControls(text: string): string {
+  return text.replaceAll(/[^ -~]/gu, percentEncode);
 }
 
 function percentEncode(char: string): string {

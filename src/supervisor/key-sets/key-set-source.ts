@@ -72,11 +72,15 @@ export class KeySetSource {
     return true;
   }
 
+  /** For the log; a query may hold what is not for everybody. */
+  private get label(): string {
+    return this.source.id.split('?', 1)[0] ?? '';
+  }
+
   private async fetch(): Promise<void> {
     this.isFetching = true;
     clearTimeout(this.timer);
     const { logger, fetch } = this.options;
-    const { id: source } = this.source;
     try {
       this.take(await readKeySet(this.source, fetch));
       this.failures = 0;
@@ -84,7 +88,10 @@ export class KeySetSource {
       this.failures++;
       const reason = error instanceof Error ? error.message : 'unknown';
       const { length: keysKept } = this.keys;
-      logger.warn({ source, reason, failures: this.failures, keysKept }, 'key set not fetched');
+      logger.warn(
+        { source: this.label, reason, failures: this.failures, keysKept },
+        'key set not fetched',
+      );
     }
     this.isFetching = false;
     if (this.isStopped) return;
@@ -100,8 +107,7 @@ export class KeySetSource {
     if (isSame && this.version > 0) return;
     this.keys = keys;
     this.version++;
-    const { id: source } = this.source;
-    this.options.logger.info({ source, keys: keys.length }, 'key set fetched');
+    this.options.logger.info({ source: this.label, keys: keys.length }, 'key set fetched');
   }
 }
 

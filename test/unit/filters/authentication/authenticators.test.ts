@@ -431,3 +431,41 @@ describe('an introspection authenticator', () => {
     await server.close();
   });
 });
+
+describe('a forward authenticator', () => {
+  const config = (url: string, timeoutMs: number) => ({
+    ...common('forwardAuth'),
+    type: 'forwardAuth' as const,
+    url,
+    timeoutMs,
+    requestHeaders: [],
+    responseHeaders: ['x-name'],
+    consumerHeader: '',
+  });
+
+  it('asks about more requests at a time than it has connections', async () => {
+    const server = await FakeUpstream.start((_, response) => response.writeHead(204).end());
+    const authenticator = new ForwardAuthenticator(config(server.url, 20_000));
+    const asked = Array.from({ length: 300 }, () => authenticator.authenticate(aRequest()));
+    const verdicts = (await Promise.all(asked)).map(({ verdict }) => verdict);
+    expect(new Set(verdicts)).toEqual(new Set(['accepted']));
+    expect(server.headCount).toBe(300);
+    expect(server.sockets.size).toBeLessThanOrEqual(64);
+    await authenticator.close();
+    await server.close();
+  });
+
+  it('lets no character out of the field that the service has set', async () => {
+    // As bytes of UTF-8; cut down to eight bits, the second letter would be a line feed.
+    const name = Buffer.from('a\u010d\u010ax-admin: 1 100%').toString('latin1');
+    const server = await FakeUpstream.start((_, response) => {
+      response.writeHead(204, { 'x-name': name }).end();
+    });
+    const authenticator = new ForwardAuthenticator(config(server.url, 5000));
+    const result = await authenticator.authenticate(aRequest());
+    const fields = result.verdict === 'accepted' ? result.identity.fields : [];
+    expect(fields.at(-1)).toMatch(/^a[%0-9A-F]+x-admin: 1 100%$/);
+    await authenticator.close();
+    await server.close();
+  });
+});
