@@ -45,9 +45,9 @@ export function parseTemplate(text: string): ParsedTemplate {
   while (at < text.length) {
     const start = text.indexOf('${', at);
     if (start === -1) break;
-    if (start > at) parts.push(text.slice(at, start));
     const end = text.indexOf('}', start);
     if (end === -1) break;
+    if (start > at) parts.push(text.slice(at, start));
     const expression = text.slice(start + 2, end);
     at = end + 1;
     if (!MEANT_AS_SOURCE.test(expression)) {

@@ -3,6 +3,7 @@
  *
  * Thread: worker.
  */
+import { isUtf8 } from 'node:buffer';
 import { type JsonLimits, type JsonProblem, scanJson } from './json-scan.js';
 
 /** Why a body cannot be judged. */
@@ -31,11 +32,7 @@ export class CollectedBody {
 
   /** As text, or null when it is not UTF-8. */
   text(): string | null {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.original);
-    } catch {
-      return null;
-    }
+    return isUtf8(this.original) ? this.original.toString('utf8') : null;
   }
 
   /** Parsed on the first call; numbers become doubles. */

@@ -17,7 +17,8 @@ export type Template = (request: RequestView) => string | null;
 export function compileTemplate(text: string, place: TemplatePlace): Template {
   const parsed = parseTemplate(text);
   if (!parsed.isValid) throw new Error(parsed.problem);
-  const { parts } = parsed;
+  // What the configuration writes into a query is a value as well.
+  const parts = place === 'query' ? parsed.parts.map(encodeText) : parsed.parts;
   const [only] = parts;
   if (parts.length === 0) return () => '';
   if (parts.length === 1 && typeof only === 'string') return () => only;
@@ -38,6 +39,10 @@ export function compileJsonTemplate(text: string): (request: RequestView) => unk
   }
   const template = compileTemplate(text, 'plain');
   return (request) => template(request) ?? undefined;
+}
+
+function encodeText(part: TemplatePart): TemplatePart {
+  return typeof part === 'string' ? escapeComponent(part) : part;
 }
 
 function evaluate(

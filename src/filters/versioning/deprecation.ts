@@ -26,9 +26,10 @@ export function deprecationStep(options: CompiledDeprecation): ReplyStep {
     ...(sinceSeconds < 0 ? [] : ['deprecation']),
     ...(sunsetMs < 0 ? [] : ['sunset']),
   ];
+  const sunset = new Date(sunsetMs).toUTCString();
   return (head) => {
     if (sinceSeconds >= 0) head.set('Deprecation', `@${sinceSeconds}`);
-    if (sunsetMs >= 0) head.set('Sunset', new Date(sunsetMs).toUTCString());
+    if (sunsetMs >= 0) head.set('Sunset', sunset);
     if (link !== '') head.add('Link', `<${link}>; rel="${relations.join(' ')}"`);
   };
 }

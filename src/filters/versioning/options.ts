@@ -18,7 +18,7 @@ export interface VersioningConfig {
   readonly default?: string;
 }
 
-/** When a route is no longer what clients should use. Dates are ISO 8601, UTC if they say nothing. */
+/** When a route is no longer what clients should use. Dates are ISO 8601, UTC by default. */
 export interface DeprecationConfig {
   /** Since when: the `Deprecation` field (RFC 9745). May lie ahead. Default: not said. */
   readonly since?: string;
