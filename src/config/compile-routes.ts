@@ -63,7 +63,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
   return { routes, limiters };
 }
 
-interface RoutePlace extends Pick<CompiledRoute, 'name' | 'path' | 'methods'> {
+interface RoutePlace extends Pick<CompiledRoute, 'name' | 'group' | 'path' | 'methods'> {
   readonly operation?: OpenapiOperation;
 }
 
@@ -73,6 +73,7 @@ function placesOf({ name, match, openapi }: RouteConfig): RoutePlace[] {
   if (openapi === undefined) return [{ name, path, methods: [...methods] }];
   return readOpenapiGroup(openapi, path, match.methods).operations.map((operation) => ({
     name: `${name}.${operation.name}`,
+    group: name,
     path: operation.path,
     methods: [operation.method],
     operation,

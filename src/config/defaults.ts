@@ -18,7 +18,8 @@ export const DEFAULTS = {
     inFlight: 10_000,
   },
   logging: { level: 'info', accessLog: true },
-  shutdown: { grace: '10s' },
+  reload: { watch: true },
+  shutdown: { delay: '0s', grace: '10s' },
   authenticator: {
     clockSkew: '30s',
     consumerClaim: 'sub',
@@ -82,6 +83,7 @@ export const DEFAULTS = {
   rateLimit: { algorithm: 'slidingWindow', key: 'clientIp', cost: 1, mode: 'enforce' },
   onCoordinatorLost: 'wait',
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+  requestId: { accept: 'anyone' },
   cors: { maxAge: '5m' },
   validation: { dialect: '2020-12', maxBodyBytes: '256KiB', maxDepth: 32, maxMembers: 10_000 },
   versioning: { header: 'X-API-Version' },

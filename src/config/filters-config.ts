@@ -11,12 +11,14 @@ import type { SecurityHeadersConfig } from '../filters/security-headers/options.
 import type { RewriteConfig, RewriteReplyConfig } from '../filters/transformation/options.js';
 import type { ValidationConfig } from '../filters/validation/options.js';
 import type { DeprecationConfig, VersioningConfig } from '../filters/versioning/options.js';
-import type { HardeningConfig } from '../routing/options.js';
+import type { HardeningConfig, RequestIdConfig } from '../routing/options.js';
 
 /** Of the whole gateway. */
 export interface GatewayFiltersConfig {
   /** What is done about spellings that a target could read in another way. */
   readonly hardening?: HardeningConfig;
+  /** Where the id of a request comes from. */
+  readonly requestId?: RequestIdConfig;
   /** Which client addresses may call at all. Default: all. */
   readonly ipFilter?: IpFilterConfig;
   /** How requests say which version they mean, for routes with `match.version`. Default: none. */

@@ -75,6 +75,7 @@ export const FAILURE_KIND_PATTERN = '^(connectFailure|timeout|reset|5xx)$';
 export const ALL_PATTERN = '^all$';
 export const HASH_SOURCE_PATTERN = `^(clientIp|path|(header|cookie):${TOKEN})$`;
 export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
+export const BEARER_TOKEN_PATTERN = '^[!-~]+$';
 export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
 export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
 export const CLAIM_NAME_PATTERN = '^[!-~]{1,256}$';
@@ -106,6 +107,7 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [SCOPE_PATTERN]:
     'a scope: 1 to 100 printable ASCII characters without blank, quote and backslash',
   [SHA256_PATTERN]: 'a SHA-256 hash in hexadecimal, 64 digits',
+  [BEARER_TOKEN_PATTERN]: 'printable ASCII without blanks',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
   [TEXT_TYPE_PATTERN]: 'a media type (written text/plain; charset=utf-8)',

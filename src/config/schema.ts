@@ -4,7 +4,7 @@
  * Thread: any (pure). The loader checks with it, `sluice schema` prints it for editors. What a
  * schema cannot say (references, overlaps, lengths in bytes) is checked in check-*.ts.
  */
-import type { HardeningConfig } from '../routing/options.js';
+import type { HardeningConfig, RequestIdConfig } from '../routing/options.js';
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import type {
   AdminConfig,
@@ -12,10 +12,10 @@ import type {
   LimitsConfig,
   ListenConfig,
   LoggingConfig,
-  ShutdownConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import { AUTHENTICATOR_NODE, TOKEN_SERVICE_NODE } from './schema-authenticators.js';
 import {
   CORS_NODE,
@@ -24,6 +24,7 @@ import {
   VERSIONING_NODE,
 } from './schema-filters.js';
 import {
+  BEARER_TOKEN_PATTERN,
   booleanNode,
   durationNode,
   HOST_PATTERN,
@@ -36,6 +37,7 @@ import {
   sizeNode,
   stringNode,
 } from './schema-node.js';
+
 import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
 import {
@@ -65,6 +67,17 @@ const ADMIN_NODE = objectNode<AdminConfig>(
       pattern: HOST_PATTERN,
     }),
     port: integerNode(PORT_DESCRIPTION, PORT_RANGE, { default: DEFAULTS.admin.port }),
+    token: stringNode('Bearer token for what changes something. Absent: that is refused.', {
+      minLength: 16,
+      maxLength: 1024,
+      pattern: BEARER_TOKEN_PATTERN,
+      writeOnly: true,
+    }),
+    allowedHosts: listNode(
+      'Names under which the listener may be called, besides IP addresses and localhost.',
+      { type: 'string', pattern: HOST_PATTERN },
+      { default: [], maxItems: 64, uniqueItems: true },
+    ),
   },
 );
 
@@ -103,6 +116,13 @@ const HARDENING_NODE = objectNode<HardeningConfig>(
   },
 );
 
+const REQUEST_ID_NODE = objectNode<RequestIdConfig>('Where the id of a request comes from.', {
+  accept: stringNode('Whose X-Request-Id is kept, if it is sane.', {
+    default: DEFAULTS.requestId.accept,
+    enum: ['anyone', 'trustedProxies', 'nobody'],
+  }),
+});
+
 const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', {
   level: stringNode('Least severe level that is written.', {
     default: DEFAULTS.logging.level,
@@ -114,7 +134,17 @@ const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', 
   ),
 });
 
+const RELOAD_NODE = objectNode<ReloadConfig>('When the configuration is read again.', {
+  watch: booleanNode(
+    'Whether a change of the file is applied by itself. SIGHUP and POST /reload always do.',
+    DEFAULTS.reload.watch,
+  ),
+});
+
 const SHUTDOWN_NODE = objectNode<ShutdownConfig>('How the gateway stops.', {
+  delay: durationNode('How long requests are still taken after /readyz says 503.', ['0s', '10m'], {
+    default: DEFAULTS.shutdown.delay,
+  }),
   grace: durationNode('Longest wait for requests in flight before they are cut.', ['0s', '1h'], {
     default: DEFAULTS.shutdown.grace,
   }),
@@ -171,12 +201,14 @@ const ROOT_NODE = objectNode<GatewayConfig>(
       { default: [], maxItems: 1024, uniqueItems: true },
     ),
     hardening: HARDENING_NODE,
+    requestId: REQUEST_ID_NODE,
     ipFilter: IP_FILTER_NODE,
     versioning: VERSIONING_NODE,
     cors: CORS_NODE,
     securityHeaders: SECURITY_HEADERS_NODE,
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
+    reload: RELOAD_NODE,
     shutdown: SHUTDOWN_NODE,
     authenticators: mapNode('Ways to find out who calls, by name.', AUTHENTICATOR_NODE, {
       type: 'object',

@@ -4,6 +4,15 @@
  * Thread: any (pure).
  */
 
+/** Where the id of a request comes from, which logs, replies and targets get. */
+export interface RequestIdConfig {
+  /**
+   * Whose X-Request-Id is kept, if it is sane: `anyone`'s, that of `trustedProxies`, or `nobody`'s,
+   * so that each request gets one of the gateway's own. Default: anyone.
+   */
+  readonly accept?: 'anyone' | 'trustedProxies' | 'nobody';
+}
+
 /** What is done about spellings that a target could read in another way than the gateway. */
 export interface HardeningConfig {
   /**

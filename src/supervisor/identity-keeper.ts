@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { monotonicMs } from '../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import type { CompiledAuthenticator } from '../filters/authentication/options.js';
 import type { KeySetKeeper } from './key-sets/key-set-keeper.js';
 import type { TokenService } from './token-service/token-service.js';
 
@@ -29,17 +30,26 @@ export class IdentityKeeper {
   /** Resolves when tokens can be made; key sets of others come when they come. */
   async start(): Promise<void> {
     const { config } = this.options;
-    const parts = { ...this.options, nowMs: monotonicMs };
-    if (config.authenticators.some((one) => one.type === 'jwt' && one.keySource !== null)) {
-      const { KeySetKeeper } = await import('./key-sets/key-set-keeper.js');
-      this.keySets = new KeySetKeeper(config.authenticators, parts);
-      this.keySets.start();
-    }
+    await this.use(config.authenticators);
     if (config.tokenService !== null) {
       const { TokenService } = await import('./token-service/token-service.js');
-      this.tokenService = new TokenService({ ...parts, config: config.tokenService });
+      this.tokenService = new TokenService({
+        ...this.options,
+        nowMs: monotonicMs,
+        config: config.tokenService,
+      });
       await this.tokenService.start();
     }
+  }
+
+  /** Keeps what these authenticators need, and nothing that only others needed. */
+  async use(authenticators: readonly CompiledAuthenticator[]): Promise<void> {
+    const isNeeded = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
+    if (isNeeded && this.keySets === null) {
+      const { KeySetKeeper } = await import('./key-sets/key-set-keeper.js');
+      this.keySets ??= new KeySetKeeper({ ...this.options, nowMs: monotonicMs });
+    }
+    this.keySets?.use(authenticators);
   }
 
   stop(): void {

@@ -17,6 +17,7 @@ import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
+import type { WorkerEpoch } from './worker-epoch.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const PHASE_ROUTE = 0;
@@ -78,6 +79,8 @@ export class Exchange {
   /** Names and values of fields for the target that say who calls, in turn. */
   identityFields: readonly string[] = NO_IDENTITY_FIELDS;
   params: PathParams = NO_PARAMS;
+  /** The configuration that it began under. */
+  epoch: WorkerEpoch | null = null;
   route: WorkerRoute | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */
   rewrittenTarget = '';

@@ -18,9 +18,12 @@ interface SourceState {
   version: number;
   keys: readonly Jwk[];
   nextFetchMs: number;
-  readonly listeners: ((keys: readonly Jwk[]) => void)[];
+  readonly listeners: Set<(keys: readonly Jwk[]) => void>;
   wish: Wish | null;
 }
+
+/** The token service's keys are published whoever verifies with them. */
+const OWN_KEYS = 'tokenService';
 
 export class KeySetInbox implements KeySetFeed {
   private readonly sources = new Map<string, SourceState>();
@@ -45,10 +48,15 @@ export class KeySetInbox implements KeySetFeed {
     state.wish = null;
   }
 
-  subscribe(sourceId: string, listener: (keys: readonly Jwk[]) => void): void {
+  subscribe(sourceId: string, listener: (keys: readonly Jwk[]) => void): () => void {
     const state = this.stateOf(sourceId);
-    state.listeners.push(listener);
+    state.listeners.add(listener);
     if (state.version > 0) listener(state.keys);
+    return () => {
+      state.listeners.delete(listener);
+      // What nobody uses any more would be old when somebody does again.
+      if (state.listeners.size === 0 && sourceId !== OWN_KEYS) this.sources.delete(sourceId);
+    };
   }
 
   askNewer(sourceId: string): Promise<void> | null {
@@ -87,7 +95,7 @@ export class KeySetInbox implements KeySetFeed {
   private stateOf(source: string): SourceState {
     const known = this.sources.get(source);
     if (known !== undefined) return known;
-    const state = { version: 0, keys: [], nextFetchMs: 0, listeners: [], wish: null };
+    const state = { version: 0, keys: [], nextFetchMs: 0, listeners: new Set<never>(), wish: null };
     this.sources.set(source, state);
     return state;
   }

@@ -23,9 +23,7 @@ import {
   ASK_OPEN,
   ASK_PENDING,
   ASK_WAIT_MS,
-  type CoordinatorClient,
 } from './coordinator-client.js';
-import type { DeadlineWheel } from './deadline-wheel.js';
 import {
   Exchange,
   type ExchangeHead,
@@ -38,15 +36,9 @@ import {
   PHASE_ROUTE,
   routeOf,
 } from './exchange.js';
-import type { ExchangeLedger } from './exchange-ledger.js';
-import type { FilterRunner } from './filter-runner.js';
 import { limiterKeys } from './limiter-keys.js';
+import type { PipelineParts } from './pipeline-parts.js';
 import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
-import type { ReplyWriter } from './reply-writer.js';
-import type { RetryLoop } from './retry-loop.js';
-import type { RouteMatcher } from './route-matcher.js';
-import type { TokenEndpoints } from './token-endpoints.js';
-import type { Forwarder } from './upstream/forwarder.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 
@@ -54,24 +46,6 @@ import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 const SMALL_BODY_WAIT_MS = 60_000;
 
 type PhaseResult = 'next' | 'wait' | 'over';
-
-export interface PipelineParts {
-  readonly matcher: RouteMatcher;
-  readonly filters: FilterRunner;
-  /** null: there is no token service. */
-  readonly tokens: TokenEndpoints | null;
-  readonly coordinator: CoordinatorClient;
-  readonly forwarder: Forwarder;
-  readonly tries: RetryLoop;
-  readonly replies: ReplyWriter;
-  readonly ledger: ExchangeLedger;
-  readonly wheel: DeadlineWheel;
-  nowMs(): number;
-  /** Something was written or asked: publish it at the end of this turn. */
-  touch(): void;
-  /** A mistake of ours in handling one request. */
-  onError(error: unknown): void;
-}
 
 export class RequestPipeline {
   private readonly exchanges = new Map<number, Exchange>();
@@ -94,7 +68,10 @@ export class RequestPipeline {
   onRequest(head: ExchangeHead): Exchange {
     const exchange = new Exchange(head, this.onDeadline);
     this.exchanges.set(head.index, exchange);
-    this.parts.matcher.readHead(exchange);
+    const epoch = this.parts.epochs.current;
+    exchange.epoch = epoch;
+    epoch.exchanges++;
+    epoch.matcher.readHead(exchange, this.parts.requestIds);
     this.advance(exchange);
     return exchange;
   }
@@ -138,7 +115,8 @@ export class RequestPipeline {
   }
 
   private matchRoute(exchange: Exchange): PhaseResult {
-    return this.give(exchange, this.parts.matcher.match(exchange));
+    const { matcher } = defined(exchange.epoch, 'the epoch of an exchange');
+    return this.give(exchange, matcher.match(exchange));
   }
 
   private enter(exchange: Exchange): PhaseResult {
@@ -391,6 +369,7 @@ export class RequestPipeline {
     this.parts.coordinator.endInFlight(exchange);
     if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
+    if (exchange.epoch !== null) exchange.epoch.exchanges--;
     this.parts.ledger.close(exchange, this.parts.nowMs());
     this.parts.touch();
   }

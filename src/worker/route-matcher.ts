@@ -25,10 +25,11 @@ import type { WorkerRoute } from './worker-route.js';
 
 export interface RouteMatcherParts {
   readonly table: RouteTable;
-  readonly routes: readonly WorkerRoute[];
+  /** By row. */
+  readonly routes: readonly (WorkerRoute | undefined)[];
   readonly trustedProxies: TrustedProxies;
-  readonly requestIds: RequestIdSource;
   readonly hardening: CompiledConfig['hardening'];
+  readonly acceptsRequestIdOf: CompiledConfig['acceptsRequestIdOf'];
   /** null: no route has a version. */
   readonly chooseVersion: VersionChooser | null;
   /** Of every request, whether a route takes it or not; null: none. */
@@ -37,16 +38,18 @@ export interface RouteMatcherParts {
 
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
+  private readonly keepsEveryId: boolean;
   /** Some route answers preflights. */
   private readonly hasCors: boolean;
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
-    this.hasCors = parts.routes.some((route) => route.config.filters.cors !== undefined);
+    this.keepsEveryId = parts.acceptsRequestIdOf === 'anyone';
+    this.hasCors = parts.routes.some((route) => route?.config.filters.cors !== undefined);
   }
 
   // Hot path: once for every request.
-  readHead(exchange: Exchange): void {
+  readHead(exchange: Exchange, requestIds: RequestIdSource): void {
     const { parts } = exchange;
     exchange.method = parts[HEAD_METHOD] ?? '';
     exchange.target = parts[HEAD_TARGET] ?? '';
@@ -54,8 +57,14 @@ export class RouteMatcher {
     exchange.scheme = parts[HEAD_SCHEME] ?? '';
     const fields = new RequestFields(parts, this.forwardsOverrides);
     exchange.fields = fields;
-    exchange.requestId = this.parts.requestIds.keepOrMake(fields.requestId);
+    const isKept = this.keepsEveryId || this.keepsIdOf(exchange.peer);
+    exchange.requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
     exchange.clientIp = this.parts.trustedProxies.clientOf(exchange.peer, fields.forwardedFor);
+  }
+
+  private keepsIdOf(peer: string): boolean {
+    const { acceptsRequestIdOf, trustedProxies } = this.parts;
+    return acceptsRequestIdOf === 'trustedProxies' && trustedProxies.includes(peer);
   }
 
   /** Null: the exchange has its route. */

@@ -5,6 +5,7 @@
  * Thread: worker.
  */
 import { defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
 import type {
   CompiledConfig,
@@ -39,16 +40,18 @@ export interface WorkerRoute {
   readonly readsBody: boolean;
 }
 
-/** All routes by index. */
+/** All routes, in the order of the configuration. */
 export function compileWorkerRoutes(
   config: CompiledConfig,
   authenticators: readonly Authenticator[],
   loaded?: LoadedFilters,
 ): WorkerRoute[] {
   const ownedFields = ownedFieldsByUpstream(config, authenticators);
+  const limitersByRow = byRow(config.limiters);
+  const upstreams = byRow(config.upstreams);
   return config.routes.map((route) => {
     const limiters = route.limiterIndexes.map((index) =>
-      defined(config.limiters[index], 'the limiter of a route'),
+      defined(limitersByRow[index], 'the limiter of a route'),
     );
     const filters = compileRouteFilters(route, loaded);
     const ofRoute = route.authenticators.map((index) =>
@@ -56,8 +59,11 @@ export function compileWorkerRoutes(
     );
     return {
       config: route,
-      // A route that answers by itself never gets as far as its upstream: any will do.
-      upstream: defined(config.upstreams[Math.max(0, route.upstreamIndex)], 'an upstream'),
+      upstream: defined(
+        // One that answers by itself never gets as far as its upstream: any will do.
+        route.upstreamIndex === -1 ? config.upstreams[0] : upstreams[route.upstreamIndex],
+        'the upstream of a route',
+      ),
       filters,
       readsBody: filters.requestBody !== null || route.tokenEndpoint !== null,
       authenticators: ofRoute,

@@ -28,13 +28,12 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
-import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
-import { versionChooser } from '../filters/versioning/version-choice.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
-import { RouteTable } from '../routing/route-table.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
+import { EpochShelf } from './epoch-shelf.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
 import { FilterRunner } from './filter-runner.js';
@@ -45,14 +44,10 @@ import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RetryLoop } from './retry-loop.js';
 import { RetryPlanner } from './retry-planner.js';
-import { type LoadedFilters, loadFilters } from './route-filters.js';
-import { RouteMatcher } from './route-matcher.js';
 import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
-import { TrustedProxies } from './upstream/trusted-proxies.js';
-import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
-import { compileWorkerRoutes, routePatterns } from './worker-route.js';
+import { WorkerEpoch } from './worker-epoch.js';
 
 /** Turns without work before the worker parks. */
 const EMPTY_TURNS_MAX = 1;
@@ -68,16 +63,26 @@ const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** What is loaded only where the configuration needs it. */
-type LoadedParts = [IdentityDesk, UndiciTransport | null, LoadedFilters];
+interface RuntimeParts {
+  readonly identity: IdentityDesk;
+  readonly first: WorkerEpoch;
+  /** Nothing is left of an earlier epoch. */
+  readonly onReleased: (epoch: number) => void;
+}
 
 export class WorkerRuntime implements RecordHandler {
   private readonly identity: IdentityDesk;
+  private readonly onReleased: RuntimeParts['onReleased'];
   private readonly lane: LaneEnd;
   private readonly coordinator: CoordinatorClient;
   private readonly pipeline: RequestPipeline;
   private readonly forwarder: Forwarder;
   private readonly replies: ReplyWriter;
+  private readonly epochs: EpochShelf;
+  private readonly ledger: ExchangeLedger;
+  private readonly planner: RetryPlanner;
+  private readonly preference: TargetPreference;
+  private readonly grants: TargetGrants;
   private readonly wheel = new DeadlineWheel(monotonicMs());
   private readonly ticker: NodeJS.Timeout;
   private isScheduled = false;
@@ -90,35 +95,41 @@ export class WorkerRuntime implements RecordHandler {
     this.turn();
   };
 
-  static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    const loaded = await Promise.all([
-      IdentityDesk.create(task),
-      loadUndici(task.config.targets),
-      loadFilters(task.config),
-    ]);
-    return new WorkerRuntime(task, log, loaded);
+  /** `onReleased`: nothing is left of an earlier epoch. */
+  static async create(
+    task: LaneTask,
+    log: ThreadLogger,
+    onReleased: (epoch: number) => void,
+  ): Promise<WorkerRuntime> {
+    const identity = await IdentityDesk.create(task);
+    const first = await WorkerEpoch.create(task.config, identity);
+    return new WorkerRuntime(task, log, { identity, first, onReleased });
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    [identity, undici, filters]: LoadedParts,
+    { identity, first, onReleased }: RuntimeParts,
   ) {
     const { config } = task;
     this.identity = identity;
+    this.onReleased = onReleased;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
-    const trustedProxies = new TrustedProxies(config.trustedProxies);
-    const accessLog = createAccessLog(log.access, config.logging.accessLog);
-    const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
+    const ledger = new ExchangeLedger(config.capacity, new CounterBlock(task.counters));
+    this.ledger = ledger;
+    this.epochs = new EpochShelf(first, ({ config: gone }) => {
+      identity.release(gone.authenticators).catch(onError);
+    });
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch, onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
+    const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
-    this.coordinator = this.createCoordinatorClient(task, hash, preference);
+    this.preference = preference;
+    this.grants = new TargetGrants([], end.targets);
+    this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
-      config,
-      trustedProxies,
       ledger,
       replies: this.replies,
       replyFilters: new ReplyFilters({
@@ -127,11 +138,11 @@ export class WorkerRuntime implements RecordHandler {
         onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
       }),
       preference,
-      undici,
       nowMs: monotonicMs,
     });
+    this.planner = new RetryPlanner(config, ledger, Math.random);
     const tries = new RetryLoop({
-      planner: new RetryPlanner(config, ledger, Math.random),
+      planner: this.planner,
       forwarder: this.forwarder,
       coordinator: this.coordinator,
       ledger,
@@ -144,15 +155,8 @@ export class WorkerRuntime implements RecordHandler {
       onError,
     });
     this.pipeline = new RequestPipeline({
-      matcher: new RouteMatcher({
-        table: new RouteTable(config.routes.flatMap(routePatterns)),
-        routes: compileWorkerRoutes(config, identity.authenticators, filters),
-        hardening: config.hardening,
-        chooseVersion: config.versioning === null ? null : versionChooser(config.versioning),
-        globalStep: config.ipFilter === null ? null : ipFilterStep([config.ipFilter]),
-        trustedProxies,
-        requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
-      }),
+      epochs: this.epochs,
+      requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       tokens: identity.tokens,
       filters: new FilterRunner(ledger, this.forwarder, {
         wheel: this.wheel,
@@ -169,17 +173,46 @@ export class WorkerRuntime implements RecordHandler {
       touch,
       onError,
     });
+    this.adopt(first);
     this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
   }
 
-  private createCoordinatorClient(
-    task: LaneTask,
-    hash: HalfSipHash,
-    preference: TargetPreference,
-  ): CoordinatorClient {
-    const end = new CoordinatorWorkerEnd(task.coordinator);
-    const targetIndexes = task.config.upstreams.map((upstream) => upstream.targetIndexes);
-    const grants = new TargetGrants(targetIndexes, end.targets);
+  /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
+  async prepare(config: CompiledConfig): Promise<void> {
+    this.epochs.prepare(await WorkerEpoch.create(config, this.identity));
+  }
+
+  /** Requests that begin from now on do so under the prepared epoch. False: there is none. */
+  commit(epoch: number): boolean {
+    const next = this.epochs.commit(epoch);
+    if (next === null) return false;
+    this.adopt(next);
+    return true;
+  }
+
+  /** What is kept by row takes over what is the same, and begins anew with what is not. */
+  private adopt(epoch: WorkerEpoch): void {
+    const { config } = epoch;
+    const { level, accessLog } = config.logging;
+    this.log.logger.level = level;
+    this.ledger.use(config, createAccessLog(this.log.access, accessLog));
+    this.forwarder.use(epoch);
+    this.planner.use(config);
+    this.preference.use(config);
+    this.grants.use(config.upstreams);
+  }
+
+  /** Lets epochs go of which nothing is left. What was told under them is sent first. */
+  private releaseEpochs(nowMs: number): void {
+    if (this.coordinator.flush()) return;
+    for (const epoch of this.epochs.release(nowMs)) {
+      this.forwarder.keepOnly(this.epochs.targetIndexes());
+      this.onReleased(epoch);
+    }
+  }
+
+  private createCoordinatorClient(end: CoordinatorWorkerEnd, hash: HalfSipHash): CoordinatorClient {
+    const { grants, preference } = this;
     return new CoordinatorClient(end, grants, hash, preference, monotonicMs, (exchange, reply) =>
       this.pipeline.onVerdict(exchange, reply),
     );
@@ -290,5 +323,6 @@ export class WorkerRuntime implements RecordHandler {
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);
+    if (this.epochs.hasEarlier) this.releaseEpochs(this.deadlineClockMs);
   }
 }

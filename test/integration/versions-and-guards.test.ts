@@ -35,6 +35,7 @@ beforeAll(async () => {
     GatewayProcess.start({
       ...shared,
       limits: { bodyBytes: '32MiB' },
+      requestId: { accept: 'trustedProxies' },
       versioning: { by: 'header', header: 'X-Version', default: '2' },
       routes: [
         version('0', { deprecation: { sunset: '2020-01-01', link: 'https://a.example/v2' } }),
@@ -42,6 +43,13 @@ beforeAll(async () => {
           deprecation: { since: '2026-01-01', sunset: '2126-01-01', link: 'https://a.example/v2' },
         }),
         version('2'),
+        // A schema that never comes to an end.
+        {
+          name: 'broken',
+          match: { path: '/broken' },
+          upstream: 'api',
+          validation: { query: { allOf: [{ $ref: '#' }] } },
+        },
         guarded('head', { headerBytes: 256, headerCount: 6 }),
         guarded('size', { bodyBytes: 1000 }),
         guarded('rate', { minBodyRate: { bytesPerSecond: 100_000, grace: '300ms' } }),
@@ -133,6 +141,21 @@ describe('a version', () => {
       detail: 'Say which version you mean; there are: 1, 2.',
     });
   });
+});
+
+it('a filter that throws lets nothing through, says who asked, and is counted', async () => {
+  const figures = async () =>
+    ((await byHeader.stats()) as { counters: Record<string, number> }).counters;
+  const before = await figures();
+  const reply = await ask(byHeader, '/broken', { 'x-request-id': 'made-up-by-the-client' });
+  expect(reply.status).toBe(500);
+  const requestId = reply.headers.get('x-request-id');
+  expect(await reply.json()).toMatchObject({ code: 'GW_INTERNAL', requestId });
+  expect(requestId).not.toBe('made-up-by-the-client');
+  expect(upstream.received).toEqual([]);
+  const after = await figures();
+  expect(after['filter_errors']).toBe((before['filter_errors'] ?? 0) + 1);
+  expect((await ask(byHeader, '/users/7')).status).toBe(200);
 });
 
 describe('a guard', () => {

@@ -14,7 +14,7 @@ import { RequestFields } from '../../../src/worker/upstream/request-fields.js';
 import { type Bench, type BenchCase, fold, summarise } from '../../support/bench-harness.js';
 
 const SECRET = 'a secret of the bench that is long enough for HS256';
-const NO_FEED = { subscribe: () => {}, askNewer: () => null, isRevoked: () => false };
+const NO_FEED = { subscribe: () => () => {}, askNewer: () => null, isRevoked: () => false };
 const LIFE_SECONDS = 3600;
 
 export const bench: Bench = {

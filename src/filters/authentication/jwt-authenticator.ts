@@ -46,6 +46,7 @@ export class JwtAuthenticator implements Authenticator {
   private ring: KeyRing | null = null;
   private keys: readonly Jwk[] = [];
   private importing: Promise<void> = Promise.resolve();
+  private unsubscribe = (): void => {};
 
   private constructor(
     private readonly config: CompiledJwtAuthenticator,
@@ -66,9 +67,16 @@ export class JwtAuthenticator implements Authenticator {
       const secret = { kty: 'oct', k: Buffer.from(config.secret, 'utf8').toString('base64url') };
       await authenticator.useKeys(config.secret === '' ? config.keys : [secret]);
     } else {
-      feed.subscribe(config.keySource.id, (keys) => void authenticator.useKeys(keys));
+      authenticator.unsubscribe = feed.subscribe(
+        config.keySource.id,
+        (keys) => void authenticator.useKeys(keys),
+      );
     }
     return authenticator;
+  }
+
+  async close(): Promise<void> {
+    this.unsubscribe();
   }
 
   authenticate(

@@ -7,8 +7,8 @@ import type { Jwk } from '../../base/json-web-key.js';
 import type { Claims } from './authenticator.js';
 
 export interface KeySetFeed {
-  /** Calls at once with what is known, and again with each new set. */
-  subscribe(sourceId: string, listener: (keys: readonly Jwk[]) => void): void;
+  /** Calls at once with what is known, and again with each new set, until the result is called. */
+  subscribe(sourceId: string, listener: (keys: readonly Jwk[]) => void): () => void;
   /**
    * Asks for a newer set. Resolves when the attempt has ended, for better or worse; null when it
    * is too early for another one.

@@ -11,27 +11,37 @@ import type {
 import { fetchJson } from './fetch-json.js';
 import { KeySetSource, type KeySetSourceOptions } from './key-set-source.js';
 
-export interface KeySetKeeperOptions extends Omit<KeySetSourceOptions, 'fetch'> {
+export interface KeySetKeeperOptions extends Omit<KeySetSourceOptions, 'fetch' | 'nextVersion'> {
   /** Tells the worker of one lane. */
   reply(lane: number, notice: KeySetNotice): void;
 }
 
 export class KeySetKeeper {
-  private readonly sources: ReadonlyMap<string, KeySetSource>;
+  private readonly sources = new Map<string, KeySetSource>();
+  private readonly sourceOptions: KeySetSourceOptions;
+  private lastVersion = 0;
 
-  constructor(
-    authenticators: readonly CompiledAuthenticator[],
-    private readonly options: KeySetKeeperOptions,
-  ) {
-    const sourceOptions = { ...options, fetch: fetchJson };
-    this.sources = new Map(
-      keySourcesOf(authenticators).map((one) => [one.id, new KeySetSource(one, sourceOptions)]),
-    );
+  constructor(private readonly options: KeySetKeeperOptions) {
+    this.sourceOptions = { ...options, fetch: fetchJson, nextVersion: () => ++this.lastVersion };
   }
 
-  /** Fetches all sets. Nobody waits for that but those who need one. */
-  start(): void {
-    for (const source of this.sources.values()) source.start();
+  /**
+   * Keeps the sets of these authenticators, and no others. New ones are fetched; nobody waits for
+   * that but those who need one.
+   */
+  use(authenticators: readonly CompiledAuthenticator[]): void {
+    const wanted = keySourcesOf(authenticators);
+    for (const [id, known] of this.sources) {
+      if (isSame(known.source, wanted.get(id))) continue;
+      known.stop();
+      this.sources.delete(id);
+    }
+    for (const [id, source] of wanted) {
+      if (this.sources.has(id)) continue;
+      const added = new KeySetSource(source, this.sourceOptions);
+      this.sources.set(id, added);
+      added.start();
+    }
   }
 
   stop(): void {
@@ -46,18 +56,29 @@ export class KeySetKeeper {
   /** A worker misses a key in the set of this version. */
   onWanted(lane: number, sourceId: string, version: number): void {
     const source = this.sources.get(sourceId);
-    if (source === undefined || source.onWanted(version)) return;
-    this.options.reply(lane, source.notice);
+    if (source?.onWanted(version)) return;
+    this.options.reply(lane, source?.notice ?? goneNotice(sourceId));
   }
 }
 
+/** Of a source that only an earlier configuration has: nothing new will come. */
+function goneNotice(source: string): KeySetNotice {
+  return { type: 'keySet', source, version: 0, keys: [], nextFetchMs: Number.POSITIVE_INFINITY };
+}
+
 /** Sources that have to be fetched, each once. */
-function keySourcesOf(authenticators: readonly CompiledAuthenticator[]): CompiledKeySource[] {
+function keySourcesOf(
+  authenticators: readonly CompiledAuthenticator[],
+): ReadonlyMap<string, CompiledKeySource> {
   const sources = new Map<string, CompiledKeySource>();
   for (const authenticator of authenticators) {
     if (authenticator.type !== 'jwt' || authenticator.keySource === null) continue;
     const { keySource } = authenticator;
     if (keySource.kind !== 'tokenService') sources.set(keySource.id, keySource);
   }
-  return [...sources.values()];
+  return sources;
+}
+
+function isSame(one: CompiledKeySource, other: CompiledKeySource | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -19,6 +19,8 @@ export interface KeySetSourceOptions {
   readonly logger: Logger;
   readonly fetch: FetchJson;
   nowMs(): number;
+  /** Greater than any before, of whatever source. */
+  nextVersion(): number;
   /** Tells every worker. */
   broadcast(notice: KeySetNotice): void;
 }
@@ -35,7 +37,7 @@ export class KeySetSource {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly source: CompiledKeySource,
+    readonly source: CompiledKeySource,
     private readonly options: KeySetSourceOptions,
   ) {}
 
@@ -106,7 +108,7 @@ export class KeySetSource {
     const isSame = JSON.stringify(keys) === JSON.stringify(this.keys);
     if (isSame && this.version > 0) return;
     this.keys = keys;
-    this.version++;
+    this.version = this.options.nextVersion();
     this.options.logger.info({ source: this.label, keys: keys.length }, 'key set fetched');
   }
 }

@@ -18,12 +18,8 @@ import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
 import { StreamedBody } from './streamed-body.js';
-import type { TrustedProxies } from './trusted-proxies.js';
-import {
-  connectionsTo,
-  type UndiciTransport,
-  type UpstreamConnections,
-} from './upstream-connections.js';
+import { TargetConnections } from './target-connections.js';
+import type { UndiciTransport } from './upstream-connections.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js';
 
@@ -31,27 +27,35 @@ import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js
 const REPLAYABLE_BYTES_MAX = 64 * 1024;
 
 export interface ForwarderParts {
-  readonly config: CompiledConfig;
-  readonly trustedProxies: TrustedProxies;
   readonly replies: ReplyWriter;
   readonly replyFilters: ReplyFilters;
   readonly preference: TargetPreference;
   readonly ledger: ExchangeLedger;
-  /** For targets that speak TLS; null when there is none. */
-  readonly undici: UndiciTransport | null;
   nowMs(): number;
 }
 
+/** A configuration, and what it takes to reach its targets. */
+export interface ReachableTargets {
+  readonly config: CompiledConfig;
+  /** Null when no target needs it. */
+  readonly undici: UndiciTransport | null;
+}
+
 export class Forwarder {
-  private readonly connections: readonly UpstreamConnections[];
+  private readonly connections: TargetConnections;
 
   constructor(private readonly parts: ForwarderParts) {
-    const { config, ledger } = parts;
-    this.connections = config.targets.map((target) => {
-      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
-      const transport = target.tls ? defined(parts.undici, 'a transport for TLS') : null;
-      return connectionsTo(target, upstream, () => ledger.countConnect(), transport);
-    });
+    this.connections = new TargetConnections(() => parts.ledger.countConnect());
+  }
+
+  /** The targets of this configuration can be reached from now on. */
+  use({ config, undici }: ReachableTargets): void {
+    this.connections.use(config, undici);
+  }
+
+  /** No exchange asks for any other target any more. */
+  keepOnly(targetIndexes: ReadonlySet<number>): void {
+    this.connections.keepOnly(targetIndexes);
   }
 
   /** A small body must be complete before it is sent. */
@@ -81,30 +85,25 @@ export class Forwarder {
 
   /** A try with this admission, which is then its own to give back. */
   prepare(exchange: Exchange, admission: Admission, listener: TryListener): UpstreamTry {
-    const connections = this.connectionsTo(admission.targetIndex);
+    const connections = this.connections.of(admission.targetIndex);
     return new UpstreamTry(exchange, listener, connections, admission);
   }
 
   /** Sends the request. Every failure, at once or later, comes to the try's listener. */
   launch(attempt: UpstreamTry, isFresh: boolean): void {
-    const { config, trustedProxies } = this.parts;
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
-    const target = defined(config.targets[targetIndex], 'the target');
+    const { trustedProxies } = defined(exchange.epoch, 'the epoch of a try');
     attempt.send(
       {
         exchange,
         path: exchange.rewrittenTarget || rewritePath(route, exchange.path) + exchange.query,
-        authority: target.authority,
+        authority: this.connections.authorityOf(targetIndex),
         isPeerTrusted: trustedProxies.includes(exchange.peer),
         body: this.bodyOf(exchange),
       },
       isFresh,
     );
-  }
-
-  private connectionsTo(targetIndex: number): UpstreamConnections {
-    return defined(this.connections[targetIndex], 'connections to the target');
   }
 
   private bodyOf(exchange: Exchange): UpstreamRequest['body'] {
@@ -176,7 +175,7 @@ export class Forwarder {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.connections.map((connections) => connections.close()));
+    await this.connections.close();
   }
 }
 

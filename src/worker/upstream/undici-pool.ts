@@ -18,6 +18,7 @@ export interface UndiciPoolOptions {
 
 export class UndiciPool implements UpstreamConnections {
   private readonly free: UndiciConnection[] = [];
+  private isClosing = false;
 
   constructor(private readonly options: UndiciPoolOptions) {}
 
@@ -43,11 +44,12 @@ export class UndiciPool implements UpstreamConnections {
     connection.served++;
     connection.isBusy = false;
     if (connection.client.destroyed) return;
-    if (connection.isOpen) this.free.push(connection);
+    if (connection.isOpen && !this.isClosing) this.free.push(connection);
     else void connection.client.destroy();
   }
 
   async close(): Promise<void> {
+    this.isClosing = true;
     const idle = this.free.splice(0);
     await Promise.all(idle.map((connection) => connection.client.destroy()));
   }

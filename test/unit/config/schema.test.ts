@@ -78,6 +78,7 @@ describe('CONFIG_SCHEMA', () => {
   it('marks what must not be shown', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
     expect(secret).toEqual([
+      '$.admin.token',
       '$.authenticators.NAME<jwt>.secret',
       '$.authenticators.NAME<apiKey>.keys[].sha256',
       '$.authenticators.NAME<basic>.users[].passwordHash',
@@ -115,7 +116,7 @@ describe('DEFAULTS', () => {
       trustedProxies: [],
       limits: { headerBytes: 16_384, bodyBytes: 1_048_576, trackedClients: 262_144 },
       logging: { level: 'info', accessLog: true },
-      shutdownGraceMs: 10_000,
+      shutdown: { graceMs: 10_000, delayMs: 0 },
     });
   });
 });

@@ -18,7 +18,7 @@ import { JWT_SECRET } from '../../../support/configs.js';
 import { FakeUpstream } from '../../../support/fake-upstream.js';
 
 const NO_FEED = {
-  subscribe: () => {},
+  subscribe: () => () => {},
   askNewer: () => null,
   isRevoked: () => false,
 };
@@ -337,6 +337,7 @@ describe('a jwt authenticator', () => {
         ...NO_FEED,
         subscribe: (_id, listener) => {
           feed = (keys) => listener(keys as never);
+          return () => {};
         },
       },
     );
