@@ -6,18 +6,22 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Acceptor, type LocalReplyRecord } from './acceptor/acceptor.js';
-import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
+import type { ConnectionRule } from './acceptor/connection-caps.js';
+import { connectionRule } from './acceptor/connection-rule.js';
+import { type DispatchRule, LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
+import { faultHandlers } from './admin/handlers/fault-handlers.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
 import { type LiveFigures, StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock } from './channel/counter-block.js';
+import { PRESSURE_FULL } from './channel/lane-status.js';
 import type { CompiledConfig } from './config/compiled-config.js';
 import { type ConfigSource, type LoadedConfig, loadObject } from './config/config-source.js';
 import { formatChange } from './config/diff-config.js';
@@ -26,6 +30,7 @@ import { maskSecrets } from './config/mask-secrets.js';
 import { readVersion } from './config/version.js';
 import { type AccessLog, createAccessLog } from './observability/access-log.js';
 import { COUNTERS, counterCount } from './observability/counters.js';
+import { openFilesMax } from './observability/file-limit.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { osThreadId } from './observability/os-thread-id.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
@@ -42,6 +47,11 @@ export interface GatewayOptions {
   onGivingUp?(reason: string): void;
   /** Where the configuration is read again from. Default: nowhere, see {@link Gateway.apply}. */
   readonly source?: ConfigSource;
+  /**
+   * Whether the admin listener has pages that make threads fail, for tests. Default: whether
+   * `GATEWAY_CHAOS=1` stands in the environment.
+   */
+  readonly isChaosAllowed?: boolean;
 }
 
 export class Gateway {
@@ -72,7 +82,8 @@ export class Gateway {
     const { logger, access } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     this.counters = allocateCounters(counterCount(config.capacity));
-    this.dispatcher = new LaneDispatcher(config.workers, config.limits.inFlight, onError);
+    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError);
+    this.tellPressureBy(config);
     this.supervisor = new Supervisor({
       config,
       dispatcher: this.dispatcher,
@@ -86,6 +97,8 @@ export class Gateway {
       config,
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      connections: this.connectionRule(),
+      onAddressFull: (network) => this.warnOfAddress(network),
       onLocalReply: (record) => {
         countLocalReply(counters, record);
         this.accessLog(accessRecord(record));
@@ -138,6 +151,8 @@ export class Gateway {
       },
       'gateway started',
     );
+    if (!this.isChaosAllowed) return;
+    this.log.logger.warn('GATEWAY_CHAOS: whoever reaches the admin listener can end its threads');
   }
 
   /**
@@ -196,6 +211,28 @@ export class Gateway {
     this.log.flush();
   }
 
+  private tellPressureBy({ routes }: CompiledConfig): void {
+    this.dispatcher.isPressureTold = routes.some(({ shareMax }) => shareMax < PRESSURE_FULL);
+  }
+
+  private connectionRule(): ConnectionRule {
+    const rule = connectionRule(this.config, openFilesMax());
+    const { connectionsMax } = rule;
+    if (connectionsMax < this.config.limits.connections) {
+      const message = 'fewer connections than limits.connections: raise ulimit -n';
+      this.log.logger.warn({ connectionsMax }, message);
+    }
+    return rule;
+  }
+
+  private warnOfAddress(network: string): void {
+    const { connectionsPerAddress } = this.config.limits;
+    this.log.logger.warn(
+      { address: network, connectionsPerAddress },
+      'an address has all the connections that it may have; list it in trustedProxies if it is one',
+    );
+  }
+
   private giveUp(reason: string): void {
     this.log.logger.fatal({ reason }, 'gateway gives up');
     this.log.flush();
@@ -214,6 +251,7 @@ export class Gateway {
       loads: this.supervisor.coordinator.memory.loads,
       coordinatorStatus: this.supervisor.coordinator.memory.status,
       limitCounts: this.supervisor.coordinator.memory.limitCounts,
+      concurrency: this.supervisor.coordinator.memory.concurrency,
       live: () => this.liveFigures(),
       configuration: () => this.reloader.status(),
     });
@@ -229,7 +267,12 @@ export class Gateway {
       }),
       healthzHandler(),
       readyzHandler(() => (this.isReady ? 'ready' : this.state)),
+      ...(this.isChaosAllowed ? faultHandlers(this.supervisor) : []),
     ];
+  }
+
+  private get isChaosAllowed(): boolean {
+    return this.options.isChaosAllowed ?? process.env['GATEWAY_CHAOS'] === '1';
   }
 
   private createReloader(first: LoadedConfig): Reloader {
@@ -258,7 +301,8 @@ export class Gateway {
   private use(config: CompiledConfig): void {
     this.log.logger.level = config.logging.level;
     this.accessLog = createAccessLog(this.log.access, config.logging.accessLog);
-    this.acceptor.use(config);
+    this.acceptor.use(config, connectionRule(config, openFilesMax()));
+    this.tellPressureBy(config);
     this.adminAccess.use(config.admin);
   }
 
@@ -284,10 +328,20 @@ export class Gateway {
         stale_records: lane.staleRecords,
         backlog_bytes: lane.backlogBytes,
       })),
+      connections: this.acceptor.connectionFigures,
+      movedRequests: this.dispatcher.movedRequests,
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
     };
   }
+}
+
+function dispatchRule({ limits }: CompiledConfig): DispatchRule {
+  return {
+    inFlightMax: limits.inFlight,
+    depthMax: limits.laneDepth,
+    waitMsMax: limits.queueMs,
+  };
 }
 
 function countLocalReply(counters: CounterBlock, record: LocalReplyRecord): void {

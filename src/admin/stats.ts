@@ -6,6 +6,7 @@
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { byRow } from '../base/rows.js';
+import { ConcurrencyView } from '../channel/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { LimitCounts } from '../channel/limit-counts.js';
@@ -19,6 +20,7 @@ import {
   TARGET_COUNTERS,
   targetCounter,
 } from '../observability/counters.js';
+import { concurrencyRows } from './concurrency-rows.js';
 import { standingOf } from './target-standing.js';
 
 /** What changes from moment to moment and is not in shared memory. */
@@ -32,6 +34,13 @@ export interface LiveFigures {
     readonly coordinator: number;
   };
   readonly lanes: readonly object[];
+  readonly connections: {
+    readonly open: number;
+    readonly refusedInAll: number;
+    readonly refusedOfAddress: number;
+  };
+  /** Requests that went on with another worker after theirs had died. */
+  readonly movedRequests: number;
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
 }
@@ -45,6 +54,7 @@ export interface StatsSources {
   readonly loads: SharedArrayBuffer;
   readonly coordinatorStatus: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
+  readonly concurrency: SharedArrayBuffer;
   live(): LiveFigures;
   /** Where the configuration comes from, and what came of changing it. */
   configuration(): object;
@@ -59,6 +69,7 @@ export class StatsReader {
   private readonly loads: TargetLoadView;
   private readonly coordinator: CoordinatorStatus;
   private readonly limitCounts: LimitCounts;
+  private readonly concurrency: ConcurrencyView;
 
   constructor(private readonly sources: StatsSources) {
     this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
@@ -67,6 +78,11 @@ export class StatsReader {
     const { loads, config } = sources;
     this.loads = new TargetLoadView(loads, config.capacity.targets, this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
+    this.concurrency = new ConcurrencyView(
+      sources.concurrency,
+      config.capacity.upstreams,
+      this.coordinator,
+    );
   }
 
   /** The document that /stats shows. */
@@ -84,10 +100,17 @@ export class StatsReader {
       config_epoch: this.sources.config.epoch,
       configuration: this.sources.configuration(),
       in_flight: live.inFlight,
+      connections: {
+        open: live.connections.open,
+        refused_in_all: live.connections.refusedInAll,
+        refused_of_address: live.connections.refusedOfAddress,
+      },
+      moved_requests: live.movedRequests,
       counters: this.processFigures(),
       routes: this.routes(),
       limits: this.limits(),
       targets: this.targetRows(),
+      adaptive_concurrency: concurrencyRows(this.sources.config, this.concurrency),
       threads: live.threads,
       workers: this.workers(live),
       coordinator: { deaths: live.coordinatorDeaths, ...this.coordinator.readCounts() },

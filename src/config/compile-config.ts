@@ -10,6 +10,7 @@ import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
 import { compileIpFilter, compileVersioning } from './compile-filters.js';
+import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import {
@@ -32,6 +33,8 @@ import { DEFAULTS, defaultWorkerCount } from './defaults.js';
 import type { GatewayConfig, UpstreamConfig } from './gateway-config.js';
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
 import { parseTargetUrl, type TargetUrl } from './target-url.js';
+
+const MEBIBYTE = 2 ** 20;
 
 /** What the outcome depends on besides the configuration itself. */
 export interface CompileOptions {
@@ -119,6 +122,13 @@ function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLi
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
+    connections: limits.connections ?? DEFAULTS.limits.connections,
+    connectionsPerAddress: limits.connectionsPerAddress ?? DEFAULTS.limits.connectionsPerAddress,
+    countsLoopback: limits.connectionsPerAddress !== undefined,
+    bodyRate: sizeBytes(limits.bodyRate ?? DEFAULTS.limits.bodyRate),
+    laneDepth: limits.laneDepth ?? DEFAULTS.limits.laneDepth,
+    queueMs: durationMs(limits.queueTime ?? DEFAULTS.limits.queueTime),
+    workerHeapBytes: wholeMebibytes(limits.workerHeap),
   };
 }
 
@@ -167,6 +177,7 @@ function compilePolicies(
       idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
       perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
+    adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
     retry: compileRetry(config.retry, config.targets.length),
     hedgeAfterMs: compileHedge(config.hedge),
   };
@@ -183,6 +194,11 @@ function durationMs(text: string): number {
 
 function sizeBytes(size: string | number): number {
   return defined(parseSizeBytes(size), 'a checked size');
+}
+
+/** V8 takes its limit in whole MiB. */
+function wholeMebibytes(size: string | number | undefined): number {
+  return size === undefined ? 0 : Math.ceil(sizeBytes(size) / MEBIBYTE) * MEBIBYTE;
 }
 
 function deepFreeze<T>(value: T): T {

@@ -7,6 +7,7 @@ import { defined } from '../base/assert.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
 import { compileAuthorization } from './compile-authenticators.js';
 import { compileFilters, compileRewrite } from './compile-filters.js';
+import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
@@ -32,8 +33,9 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
   const authenticatorIndexes = indexesByName(references.authenticators);
   const upstreamIndexes = indexesByName(references.upstreams);
   const limiters: CompiledLimiter[] = [];
+  const shares = compileShares(gateway.routes);
   const routes: CompiledRoute[] = [];
-  for (const config of gateway.routes) {
+  for (const [position, config] of gateway.routes.entries()) {
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
     const shared = {
@@ -45,6 +47,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
         config.timeout === undefined
           ? 0
           : defined(parseDurationMs(config.timeout), 'a checked duration'),
+      shareMax: defined(shares[position], 'the share of a route'),
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),

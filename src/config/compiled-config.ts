@@ -88,6 +88,18 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** Whether that holds for loopback addresses too. */
+  readonly countsLoopback: boolean;
+  /** Least bytes a second of a request body; 0: no bound. */
+  readonly bodyRate: number;
+  /** Requests that a worker has not read yet. */
+  readonly laneDepth: number;
+  /** How long the oldest of them may wait. */
+  readonly queueMs: number;
+  /** 0: what V8 takes for right. A multiple of a MiB. */
+  readonly workerHeapBytes: number;
 }
 
 export interface CompiledTokenService {
@@ -134,6 +146,8 @@ export interface CompiledUpstream {
     readonly perTryMs: number;
   };
   readonly retry: CompiledRetry;
+  /** null: the limits of the whole gateway are the only ones. */
+  readonly adaptiveConcurrency: CompiledAdaptiveConcurrency | null;
   /** -1: no hedging. */
   readonly hedgeAfterMs: number;
 }
@@ -208,6 +222,17 @@ export interface CompiledOutlierDetection {
   readonly maxEjectionPercent: number;
 }
 
+export interface CompiledAdaptiveConcurrency {
+  readonly minConcurrency: number;
+  readonly maxConcurrency: number;
+  readonly updateIntervalMs: number;
+  readonly samplePercentile: number;
+  readonly bufferPercent: number;
+  readonly minRttIntervalMs: number;
+  readonly minRttRequests: number;
+  readonly jitterPercent: number;
+}
+
 export interface CompiledRetry {
   /** Retries of one request. */
   readonly attempts: number;
@@ -271,6 +296,8 @@ export interface CompiledRoute {
   readonly upstreamIndex: number;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
+  /** Part of every limit on concurrency that its requests may use, in thousandths. */
+  readonly shareMax: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
   /** What the route does in place of an upstream; null: it does not belong to the token service. */

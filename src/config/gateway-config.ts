@@ -7,7 +7,9 @@
 
 import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
 import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
+import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
+import type { AdaptiveConcurrencyConfig, RoutePriority } from './overload-config.js';
 import type { TokenEndpoint, TokenServiceConfig } from './token-service-config.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
@@ -85,6 +87,30 @@ export interface LimitsConfig {
   readonly trackedClients?: number;
   /** Requests started and not finished, 1 to 1000000. More: 503. Default: 10000. */
   readonly inFlight?: number;
+  /**
+   * Client connections in all, 1 to 1000000; fewer where the system allows fewer open files.
+   * More: closed at once. Default: 8192.
+   */
+  readonly connections?: number;
+  /**
+   * Client connections of one address (IPv6: /64), 1 to 1000000; not for `trustedProxies`, and on
+   * Linux only. More: closed at once. Default: 1024, and no bound for loopback addresses.
+   */
+  readonly connectionsPerAddress?: number;
+  /**
+   * Least bytes a second of a request body on its way, 0 to 1MiB; a client that stays below for
+   * half a minute: 408. 0: no bound. Default: 240.
+   */
+  readonly bodyRate?: ByteSize;
+  /** Requests that one worker has not read yet, 1 to 100000. More: 503. Default: 2048. */
+  readonly laneDepth?: number;
+  /** How long requests may wait for their worker, 10ms to 1m. Longer: 503. Default: 1s. */
+  readonly queueTime?: Duration;
+  /**
+   * Heap of each worker, 32MiB to 65536MiB. A worker that needs more ends; its requests go on with
+   * others, and it is replaced. Bodies on their way lie outside. Default: what V8 takes for right.
+   */
+  readonly workerHeap?: ByteSize;
 }
 
 /** What is logged, and how much. */
@@ -109,6 +135,8 @@ export interface UpstreamConfig {
   readonly outlierDetection?: OutlierDetectionConfig;
   /** How long each part of an exchange with a target may take. */
   readonly timeouts?: TimeoutsConfig;
+  /** A limit on requests in flight that follows the upstream's latency. Default: none. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencyConfig;
   /** When a request that failed is sent again. Default: once, at another target if there is one. */
   readonly retry?: RetryConfig;
   /** A second try at another target when the first is slow. Default: none. */
@@ -193,42 +221,6 @@ export interface FailureRateConfig {
   readonly window?: Duration;
 }
 
-/** Probes that the gateway sends to each target by itself. */
-export interface HealthCheckConfig {
-  /** `http`: a GET that must be answered well. `tcp`: a connection that must be taken. */
-  readonly type: 'http' | 'tcp';
-  /** Path of the GET. Default: /. */
-  readonly path?: string;
-  /** Host field of the GET. Default: the target's host and port. */
-  readonly host?: string;
-  /** Between two probes of one target, 100ms to 1h. Default: 5s. */
-  readonly interval?: Duration;
-  /** How long a probe may take, 10ms to 1m. Default: 1s. */
-  readonly timeout?: Duration;
-  /** Probes in a row that must pass before a target is used again, 1 to 100. Default: 2. */
-  readonly healthyThreshold?: number;
-  /** Probes in a row that must fail before a target is not used, 1 to 100. Default: 3. */
-  readonly unhealthyThreshold?: number;
-  /** Statuses that pass: `200`, `200-299`. Default: 200-299. */
-  readonly expectedStatuses?: readonly (number | string)[];
-  /** Part of the interval by which each wait is changed at random, 0 to 50. Default: 10. */
-  readonly jitterPercent?: number;
-}
-
-/** Takes a target out for a while that answers worse than it should. */
-export interface OutlierDetectionConfig {
-  /** Answers of 5xx, or none at all, in a row, 1 to 1000. Default: 5. */
-  readonly consecutive5xx?: number;
-  /** How long a target must be well for one ejection to be forgiven, 100ms to 1h. Default: 10s. */
-  readonly interval?: Duration;
-  /** Length of the first ejection, 100ms to 1h; later ones are as much longer. Default: 30s. */
-  readonly baseEjectionTime?: Duration;
-  /** Longest ejection, 100ms to 24h. Default: 300s, or baseEjectionTime if that is longer. */
-  readonly maxEjectionTime?: Duration;
-  /** Targets that may be out at once; of two or more, one always may. 0 to 100. Default: 10. */
-  readonly maxEjectionPercent?: number;
-}
-
 /** Longest waits in an exchange with a target. */
 export interface TimeoutsConfig {
   /** Until the connection stands, 1ms to 5m. Default: 5s. */
@@ -296,6 +288,11 @@ export interface RouteConfig extends RouteFiltersConfig {
    * them, 1ms to 1h. Default: none.
    */
   readonly timeout?: Duration;
+  /**
+   * Which routes are shed first: when some route has another one than the rest, requests of `low`
+   * may use 70 % of every limit on concurrency, `default` 90 %, `high` all. Default: default.
+   */
+  readonly priority?: RoutePriority;
   /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
   readonly authenticate?: readonly string[];
   /** What the caller must be allowed to do; needs `authenticate`. Default: nothing. */
@@ -305,7 +302,7 @@ export interface RouteConfig extends RouteFiltersConfig {
   /**
    * While the thread that decides upon limits and targets is being restarted: `wait` waits up to
    * 100 ms and then answers 503, `open` lets requests through without a limit, `closed` answers
-   * 503 at once. Default: wait.
+   * 503 at once. A route without limits goes on after the wait. Default: wait.
    */
   readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
 }

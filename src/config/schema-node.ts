@@ -191,12 +191,12 @@ export function durationNode(
 export function sizeNode(
   description: string,
   [min, max]: readonly [string, string],
-  byDefault?: string,
+  byDefault?: string | number,
 ): SchemaNode {
   return {
     type: ['string', 'integer'],
     description,
-    ...(byDefault !== undefined && { default: byDefault }),
+    ...(byDefault === undefined ? {} : { default: byDefault }),
     pattern: SIZE_PATTERN,
     'x-size': { min, max },
   };

@@ -30,6 +30,7 @@ import {
   stringNode,
   VERSION_PATTERN,
 } from './schema-node.js';
+import { PRIORITY_NODE } from './schema-overload.js';
 
 const LIMIT_RANGE = [1, 1_000_000] as const;
 
@@ -132,6 +133,7 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       'From the request being sent until the head of the reply, over all tries. Absent: none.',
       ['1ms', '1h'],
     ),
+    priority: PRIORITY_NODE,
     authenticate: listNode(
       'Names of authenticators; one that accepts is enough. Absent: the route is public.',
       { type: 'string', minLength: 1, maxLength: 64 },

@@ -37,7 +37,7 @@ import {
   sizeNode,
   stringNode,
 } from './schema-node.js';
-
+import { ADAPTIVE_CONCURRENCY_NODE } from './schema-overload.js';
 import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
 import {
@@ -100,6 +100,31 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
   inFlight: integerNode('Requests started and not finished. More: 503.', [1, 1_000_000], {
     default: DEFAULTS.limits.inFlight,
   }),
+  connections: integerNode('Client connections in all. More: closed at once.', [1, 1_000_000], {
+    default: DEFAULTS.limits.connections,
+  }),
+  connectionsPerAddress: integerNode(
+    'Client connections of one address; not for trustedProxies, nor by default for loopback.',
+    [1, 1_000_000],
+    { default: DEFAULTS.limits.connectionsPerAddress },
+  ),
+  bodyRate: sizeNode(
+    'Least bytes a second of a request body on its way. Less for half a minute: 408. 0: no bound.',
+    ['0', '1MiB'],
+    DEFAULTS.limits.bodyRate,
+  ),
+  laneDepth: integerNode('Requests that one worker has not read yet. More: 503.', [1, 100_000], {
+    default: DEFAULTS.limits.laneDepth,
+  }),
+  queueTime: durationNode(
+    'How long requests may wait for their worker. Longer: 503.',
+    ['10ms', '1m'],
+    { default: DEFAULTS.limits.queueTime },
+  ),
+  workerHeap: sizeNode(
+    'Heap of each worker, which ends and is replaced when it needs more. Absent: as V8 has it.',
+    ['32MiB', '65536MiB'],
+  ),
 });
 
 const HARDENING_NODE = objectNode<HardeningConfig>(
@@ -180,6 +205,7 @@ const UPSTREAM_NODE = objectNode<UpstreamConfig>(
     healthCheck: HEALTH_CHECK_NODE,
     outlierDetection: OUTLIER_DETECTION_NODE,
     timeouts: TIMEOUTS_NODE,
+    adaptiveConcurrency: ADAPTIVE_CONCURRENCY_NODE,
     retry: RETRY_NODE,
     hedge: HEDGE_NODE,
   },

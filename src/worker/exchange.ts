@@ -146,6 +146,10 @@ export class Exchange {
   replyWindow = WINDOW_BYTES;
   isReplyPaused = false;
   activeMs = 0;
+  /** When it began to count as in flight at an upstream whose concurrency is adapted. */
+  enteredMs = NEVER_MS;
+  /** When the head of the reply was there; 0: not yet. */
+  headMs = 0;
 
   constructor(head: ExchangeHead, onDeadline: (exchange: Exchange, nowMs: number) => void) {
     this.index = head.index;

@@ -3,7 +3,9 @@
  *
  * Thread: worker. Put together in worker-runtime.ts.
  */
+
 import type { RequestIdSource } from '../base/request-id.js';
+import type { AdmissionGate } from './admission-gate.js';
 import type { CoordinatorClient } from './coordinator-client.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
@@ -21,6 +23,7 @@ export interface PipelineParts {
   readonly filters: FilterRunner;
   /** null: there is no token service. */
   readonly tokens: TokenEndpoints | null;
+  readonly gate: AdmissionGate;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;

@@ -44,6 +44,7 @@ import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
+const RETRY_SOON = '\r\nRetry-After: 1';
 
 type PhaseResult = 'next' | 'wait' | 'over';
 
@@ -185,6 +186,7 @@ export class RequestPipeline {
     // The token service answers by itself: there is no target to be admitted to.
     if (route.config.tokenEndpoint !== null) return 'next';
     const nowMs = this.parts.nowMs();
+    if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return this.shed(exchange);
     const keys = limiterKeys(exchange, route);
     const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
     if (asked === ASK_ADMITTED) {
@@ -196,9 +198,7 @@ export class RequestPipeline {
       return 'next';
     }
     if (asked === ASK_CLOSED) return this.refuseLost(exchange);
-    if (asked !== ASK_PENDING) {
-      return this.refuse(exchange, PROBLEMS.overloaded, 'Too many requests wait.', RETRY_SOON);
-    }
+    if (asked !== ASK_PENDING) return this.shed(exchange);
     this.parts.ledger.countAsk();
     this.parts.wheel.set(exchange.deadline, nowMs + ASK_WAIT_MS);
     this.parts.touch();
@@ -321,12 +321,15 @@ export class RequestPipeline {
     }
   }
 
-  /** No decision came in time: the route says what becomes of the request. */
+  /**
+   * No decision came in time: the route says what becomes of the request. Without a limit there is
+   * nothing that too many could get: it goes on.
+   */
   private goOnWithoutCoordinator(exchange: Exchange): void {
     const { route } = exchange;
+    const mayGoOn = route?.config.onCoordinatorLost === 'open' || route?.limiters.length === 0;
     const isOpen =
-      route?.config.onCoordinatorLost === 'open' &&
-      this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
+      mayGoOn && route !== null && this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
     if (!isOpen) {
       this.refuseLost(exchange);
       return;
@@ -334,6 +337,11 @@ export class RequestPipeline {
     this.parts.ledger.countOpen();
     exchange.phase++;
     this.advance(exchange);
+  }
+
+  private shed(exchange: Exchange): PhaseResult {
+    const detail = 'Too many requests are in flight.';
+    return this.refuse(exchange, PROBLEMS.overloaded, detail, RETRY_SOON);
   }
 
   private refuseLost(exchange: Exchange): PhaseResult {
@@ -365,14 +373,14 @@ export class RequestPipeline {
     exchange.uploadWatch?.stop();
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
-    const { route } = exchange;
     this.parts.coordinator.endInFlight(exchange);
+    const { route } = exchange;
     if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
-    this.parts.ledger.close(exchange, this.parts.nowMs());
+    const nowMs = this.parts.nowMs();
+    this.parts.gate.leave(exchange, nowMs);
+    this.parts.ledger.close(exchange, nowMs);
     this.parts.touch();
   }
 }
-
-const RETRY_SOON = '\r\nRetry-After: 1';

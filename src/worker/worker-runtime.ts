@@ -31,6 +31,7 @@ import {
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
+import { AdmissionGate } from './admission-gate.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import { EpochShelf } from './epoch-shelf.js';
@@ -164,6 +165,7 @@ export class WorkerRuntime implements RecordHandler {
         onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
       }),
       coordinator: this.coordinator,
+      gate: new AdmissionGate(config.capacity, task.coordinator, this.lane.status),
       forwarder: this.forwarder,
       tries,
       replies: this.replies,
@@ -307,6 +309,8 @@ export class WorkerRuntime implements RecordHandler {
     } catch (error) {
       this.log.logger.error({ err: error }, 'internal error');
       return 1;
+    } finally {
+      this.lane.status.setHeadsRead(this.headsRead | 0);
     }
   }
 
@@ -320,6 +324,7 @@ export class WorkerRuntime implements RecordHandler {
    * counts against nobody at once: others had no chance to be heard in it.
    */
   private onTick(): void {
+    this.lane.status.beat();
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);

@@ -8,6 +8,7 @@ import { threadId } from 'node:worker_threads';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { createThreadLogger } from '../observability/logger.js';
 import { osThreadId } from '../observability/os-thread-id.js';
+import { fail } from './fault.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
 import { WorkerRuntime } from './worker-runtime.js';
 
@@ -32,6 +33,8 @@ export async function serveLane(task: LaneTask): Promise<void> {
         runtime.onDoorbell();
       } else if (order.type === 'identity') {
         runtime.onIdentityNotice(order.notice);
+      } else if (order.type === 'fault') {
+        fail(order.fault);
       } else if (order.type === 'prepare') {
         void prepare(runtime, order.config, report);
       } else if (order.type === 'commit') {
@@ -49,6 +52,9 @@ export async function serveLane(task: LaneTask): Promise<void> {
   port.close();
   log.flush();
 }
+
+/** The task of a thread that is to stand by: loading this file is all that it does. */
+export function warmUp(): void {}
 
 async function prepare(
   runtime: WorkerRuntime,

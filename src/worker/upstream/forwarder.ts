@@ -136,6 +136,7 @@ export class Forwarder {
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';
     exchange.replyBodyBytes = status === 204 ? -1 : block.bodyBytes;
     exchange.activeMs = this.parts.nowMs();
+    exchange.headMs = exchange.activeMs;
     const filters = exchange.route?.filters;
     if (filters === undefined || filters.replySteps.length === 0) {
       if (filters?.replyBody == null) return this.parts.replies.onHead(exchange);

@@ -9,8 +9,8 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are six', () => {
-    expect(samples).toHaveLength(6);
+  it('are eight', () => {
+    expect(samples).toHaveLength(8);
   });
 
   it('begin with a whole configuration that is valid', () => {
@@ -19,13 +19,15 @@ describe('the samples in the README', () => {
   });
 
   it('are valid as parts of one', () => {
-    const [whole = '', limits = ''] = samples;
+    const [whole = '', filters = '', _openapi, limits = ''] = samples;
     const targets = samples.find((text) => text.includes('outlierDetection:')) ?? '';
     const config = { ...parse(whole), ...parse(targets) };
     config.authenticators.users.secret = environment.JWT_SECRET;
     config.upstreams.users = config.upstreams.products;
     Object.assign(config.routes[0], parse(limits));
     expect(compileConfig(config).limiters).toHaveLength(4);
+    const { routes } = compileConfig({ ...config, ...parse(filters) });
+    expect(routes.map((route) => Object.keys(route.filters).length)).toEqual([7, 1, 1]);
   });
 
   it('of authentication are valid together', () => {
