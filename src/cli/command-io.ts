@@ -18,10 +18,19 @@ export interface TextOutput {
   write(text: string): unknown;
 }
 
+/** Where text comes from; standard input fits. */
+export interface TextInput extends AsyncIterable<Uint8Array | string> {
+  /** Somebody types it. */
+  readonly isTTY?: boolean;
+  /** Whether what is typed comes at once, and is not shown. */
+  setRawMode?(isRaw: boolean): unknown;
+}
+
 /** The surroundings of a command. */
 export interface CommandIo {
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
+  readonly stdin: TextInput;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 

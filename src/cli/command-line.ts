@@ -30,6 +30,7 @@ const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promis
   reload: async () => (await import('./reload.js')).reloadCommand,
   rollback: async () => (await import('./reload.js')).rollbackCommand,
   token: async () => (await import('./token.js')).tokenCommand,
+  'hash-password': async () => (await import('./hash-password.js')).hashPasswordCommand,
   schema: async () => (await import('./schema.js')).schemaCommand,
 };
 

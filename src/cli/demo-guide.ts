@@ -20,7 +20,8 @@ export async function demoGuide(
   address: Address,
   admin: Address,
 ): Promise<string> {
-  const authenticator = defined(config.authenticators[0], 'the authenticator of the demo');
+  const first = config.authenticators[0];
+  const authenticator = defined(first?.type === 'jwt' ? first : null, 'the demo authenticator');
   const token = await signToken(authenticator, {
     sub: 'demo-user',
     issuedAtSeconds: Math.floor(Date.now() / 1000),

@@ -4,9 +4,10 @@
  * Thread: acceptor.
  */
 import { SignJWT } from 'jose/jwt/sign';
-import type { CompiledAuthenticator, CompiledConfig } from '../config/compiled-config.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import { suggestName } from '../config/nearest-name.js';
 import { formatDuration, parseDurationMs } from '../config/quantities.js';
+import type { CompiledJwtAuthenticator } from '../filters/authentication/options.js';
 import { loadForCommand } from './command-config.js';
 import {
   type CommandArguments,
@@ -47,7 +48,7 @@ export function tokenCommand(args: CommandArguments, io: CommandIo): Promise<Exi
 
 /** A token that this authenticator accepts. */
 export function signToken(
-  authenticator: CompiledAuthenticator,
+  authenticator: CompiledJwtAuthenticator,
   contents: TokenContents,
 ): Promise<string> {
   const { issuedAtSeconds, expiresInSeconds } = contents;
@@ -102,16 +103,20 @@ function claimValue(text: string): unknown {
   }
 }
 
+/** Tokens can be made where the secret is: public keys only verify. */
 function chooseAuthenticator(
   { authenticators }: CompiledConfig,
   name: string | undefined,
-): CompiledAuthenticator {
-  const chosen =
-    name === undefined ? authenticators[0] : authenticators.find((each) => each.name === name);
+): CompiledJwtAuthenticator {
+  const able = authenticators.filter((each) => each.type === 'jwt').filter((each) => each.secret);
+  const chosen = name === undefined ? able[0] : able.find((each) => each.name === name);
   if (chosen !== undefined) return chosen;
-  const names = authenticators.map((each) => each.name);
+  if (authenticators.some((each) => each.name === name)) {
+    throw new UsageError(`the authenticator "${name}" has no secret to make tokens with`);
+  }
+  const names = able.map((each) => each.name);
   if (name === undefined || names.length === 0) {
-    throw new UsageError('the configuration has no jwt authenticator');
+    throw new UsageError('the configuration has no jwt authenticator with a secret');
   }
   const hint = suggestName(name, names, 'authenticator');
   throw new UsageError(`unknown authenticator "${name}"${hint}`);

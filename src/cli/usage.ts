@@ -61,6 +61,7 @@ export type CommandName =
   | 'reload'
   | 'rollback'
   | 'token'
+  | 'hash-password'
   | 'schema';
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
@@ -82,6 +83,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   token: {
     help: 'make a token for a protected route',
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
+  },
+  'hash-password': {
+    help: 'read a password, print its hash for basic',
+    options: [],
   },
   schema: { help: 'print the JSON Schema of the configuration', options: [] },
 };

@@ -117,7 +117,7 @@ function checkDeprecation(
 
 /** A route has one of upstream, respond and redirect. */
 function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: Findings): void {
-  const given = (['upstream', 'respond', 'redirect'] as const).filter((key) => {
+  const given = (['upstream', 'respond', 'redirect', 'tokenService'] as const).filter((key) => {
     return route[key] !== undefined || findings.hasUnder(`${at}/${key}`);
   });
   // A mistyped key is told by itself, and may be the one that is missing.
@@ -125,10 +125,13 @@ function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: F
     return one.pointer === at && one.message.startsWith('unknown key');
   });
   if (given.length === 0 && !isMistyped) {
-    findings.addKey(at, 'missing key "upstream" (or "respond", or "redirect")');
+    findings.addKey(at, 'missing key "upstream" (or "respond", "redirect" or "tokenService")');
   }
   for (const key of given.slice(1)) {
-    findings.addKey(`${at}/${key}`, `a route has one of upstream, respond and redirect`);
+    findings.addKey(
+      `${at}/${key}`,
+      `a route has one of upstream, respond, redirect and tokenService`,
+    );
   }
   if (given[0] === 'upstream' || given.length !== 1) return;
   for (const key of ['rateLimit', 'rewrite', 'rewriteReply', 'timeout'] as const) {

@@ -5,20 +5,19 @@
  * shape check has reported already.
  */
 import { normalizeAddressRange } from './address-range.js';
+import { checkAuthenticator, checkIdentityFields } from './check-authenticators.js';
 import { checkCors, checkIpFilter } from './check-filters.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
+import { checkTokenService } from './check-token-service.js';
 import { checkVersions } from './check-versions.js';
 import { pointerOf } from './config-pointer.js';
 import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
-import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gateway-config.js';
+import type { GatewayConfig, UpstreamConfig } from './gateway-config.js';
 import { parseDurationMs } from './quantities.js';
 import { parseTargetUrl } from './target-url.js';
-
-/** Least bytes of a secret, which is the size of the hash (RFC 7518 3.2). */
-const SECRET_BYTES_MIN: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
 
 /** Checks the meaning of a whole configuration. */
 export function checkMeaning(
@@ -31,7 +30,7 @@ export function checkMeaning(
   checkIpFilter(config.ipFilter ?? {}, '/ipFilter', findings);
   checkCors(config.cors ?? {}, '/cors', findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
-    if (authenticator !== undefined) checkSecret(name, authenticator, findings);
+    if (authenticator !== undefined) checkAuthenticator(name, authenticator, findings);
   }
   for (const [name, upstream] of Object.entries(config.upstreams ?? {})) {
     if (upstream === undefined) continue;
@@ -40,6 +39,8 @@ export function checkMeaning(
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
+  checkIdentityFields(config, findings);
+  checkTokenService(config, findings);
   checkVersions(config, findings);
 }
 
@@ -61,29 +62,6 @@ function checkTrustedProxies(proxies: SoundPart<readonly string[]>, findings: Fi
     const quoted = findings.quote(pointer, proxy);
     findings.addValue(pointer, `must be an IP address or a CIDR range, not ${quoted}`);
   }
-}
-
-function checkSecret(
-  name: string,
-  { algorithms, secret }: SoundPart<AuthenticatorConfig>,
-  findings: Findings,
-): void {
-  if (secret === undefined || algorithms === undefined) return;
-  const secretBytes = Buffer.byteLength(secret);
-  let strictest: string | undefined;
-  for (const algorithm of algorithms) {
-    if (algorithm === undefined) continue;
-    if (secretBytesMin(algorithm) > secretBytesMin(strictest)) strictest = algorithm;
-  }
-  const bytesMin = secretBytesMin(strictest);
-  if (secretBytes >= bytesMin) return;
-  const rule = `${strictest} needs a secret of at least ${bytesMin} bytes (RFC 7518 3.2)`;
-  const pointer = pointerOf('authenticators', name, 'secret');
-  findings.addValue(pointer, `${rule}, this one has ${secretBytes}`);
-}
-
-function secretBytesMin(algorithm: string | undefined): number {
-  return algorithm === undefined ? 0 : (SECRET_BYTES_MIN[algorithm] ?? 0);
 }
 
 function checkTargets(

@@ -14,23 +14,11 @@ import { checkTemplate, type TemplateContext } from './check-template.js';
 import { pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
 import type { RouteConfig } from './gateway-config.js';
+import { RESERVED_FIELDS } from './reserved-fields.js';
 
-/** Fields that frame a message or belong to one hop: only the gateway itself may write them. */
-const RESERVED_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 /** In replies the gateway writes these as well. */
 const RESERVED_IN_REPLIES: ReadonlySet<string> = new Set([
-  ...RESERVED_HEADERS,
+  ...RESERVED_FIELDS,
   'date',
   'x-request-id',
   'x-response-time',
@@ -44,7 +32,7 @@ export function checkRewrite(
 ): void {
   const at = `${pointer}/rewrite`;
   checkPaths(rewrite, at, context);
-  checkHeaders(rewrite.headers ?? {}, `${at}/headers`, { ...context, reserved: RESERVED_HEADERS });
+  checkHeaders(rewrite.headers ?? {}, `${at}/headers`, { ...context, reserved: RESERVED_FIELDS });
   checkFields(rewrite.query ?? {}, `${at}/query`, context);
   checkBody(rewrite.body ?? {}, `${at}/body`, context);
   const reply = `${pointer}/rewriteReply`;

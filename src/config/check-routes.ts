@@ -38,6 +38,10 @@ export function checkRoutes(
     if (route.openapi !== undefined) checkOpenapi(route, index, { overlaps, findings });
     else if (segments !== undefined) overlaps.add(index, segments);
     checkRateLimits(route, pointerOf('routes', index), findings);
+    if (route.authorize !== undefined && route.authenticate === undefined) {
+      const at = pointerOf('routes', index, 'authorize');
+      findings.addKey(at, 'needs authenticate: nobody knows who calls');
+    }
     checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
 }

@@ -37,8 +37,10 @@ export function checkShape(value: unknown, context: CheckContext): ShapeResult {
   const findings = new Findings(context);
   const validate = validator();
   if (validate(value)) return { findings, config: value, sound: value };
-  const errors = tellingErrors(validate.errors ?? []);
   const copy = { root: copyPlain(value) };
+  const errors = tellingErrors(
+    (validate.errors ?? []).flatMap((error) => plainErrors(error, copy)),
+  );
   const meant = meantKeys(errors);
   for (const error of errors) {
     if (!meant.has(missingKey(error) ?? '')) addFinding(error, findings);
@@ -64,7 +66,13 @@ export function retypeVariables(value: unknown, isWholeVariable: (at: string) =>
 
 function validator(): ValidateFunction<GatewayConfig> {
   if (compiledSchema !== undefined) return compiledSchema;
-  const ajv = new Ajv2020({ strict: true, allErrors: true, verbose: true, allowUnionTypes: true });
+  const ajv = new Ajv2020({
+    strict: true,
+    allErrors: true,
+    verbose: true,
+    allowUnionTypes: true,
+    discriminator: true,
+  });
   ajv.addKeyword({
     keyword: 'x-duration',
     type: 'string',
@@ -97,6 +105,24 @@ function typedScalar(text: string, type: string): number | boolean | undefined {
   if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
   if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
   return undefined;
+}
+
+/**
+ * Of a union that does not say which of its parts it is, nothing was checked: it is taken out of
+ * the copy as a whole, and what is wrong is told in the words of any other key.
+ */
+function plainErrors(error: ErrorObject, copy: { root: unknown }): ErrorObject[] {
+  if (error.keyword !== 'discriminator') return [error];
+  replaceAt(copy.root, error.instancePath, undefined);
+  const tag = String(error.params['tag']);
+  const value: unknown = error.params['tagValue'];
+  if (value === undefined) {
+    return [{ ...error, keyword: 'required', params: { missingProperty: tag } }];
+  }
+  const choices = (nodeOf(error).oneOf ?? []).flatMap((node) => node.properties?.[tag]?.enum ?? []);
+  const parentSchema: SchemaNode = { type: 'string', enum: choices };
+  const instancePath = childPointer(error.instancePath, tag);
+  return [{ ...error, keyword: 'enum', instancePath, parentSchema, data: value }];
 }
 
 /** One error a value: several keywords of one value fail for one reason. */

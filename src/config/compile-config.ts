@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
 import { compileIpFilter, compileVersioning } from './compile-filters.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
@@ -20,7 +21,6 @@ import {
 } from './compile-targets.js';
 import type {
   CompiledAddress,
-  CompiledAuthenticator,
   CompiledConfig,
   CompiledLimits,
   CompiledTarget,
@@ -30,7 +30,7 @@ import type {
 import { ConfigError } from './config-error.js';
 import { displayPath } from './config-pointer.js';
 import { DEFAULTS, defaultWorkerCount } from './defaults.js';
-import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gateway-config.js';
+import type { GatewayConfig, UpstreamConfig } from './gateway-config.js';
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
 import { parseTargetUrl, type TargetUrl } from './target-url.js';
 
@@ -84,6 +84,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
     shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
     authenticators,
+    tokenService: compileTokenService(config.tokenService),
     upstreams,
     targets,
     limiters,
@@ -129,21 +130,6 @@ function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLi
     queueMs: durationMs(limits.queueTime ?? DEFAULTS.limits.queueTime),
     workerHeapBytes: wholeMebibytes(limits.workerHeap),
   };
-}
-
-function compileAuthenticators(
-  authenticators: Readonly<Record<string, AuthenticatorConfig>>,
-): CompiledAuthenticator[] {
-  return Object.entries(authenticators).map(([name, authenticator], index) => ({
-    index,
-    name,
-    type: authenticator.type,
-    algorithms: [...authenticator.algorithms],
-    secret: authenticator.secret,
-    issuer: authenticator.issuer ?? '',
-    audience: authenticator.audience ?? '',
-    clockSkewMs: durationMs(authenticator.clockSkew ?? DEFAULTS.authenticator.clockSkew),
-  }));
 }
 
 interface CompiledUpstreams {

@@ -4,15 +4,12 @@
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../base/assert.js';
+import type { CompiledAuthenticator } from '../filters/authentication/options.js';
+import { compileAuthorization } from './compile-authenticators.js';
 import { compileFilters, compileRewrite } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
-import type {
-  CompiledAuthenticator,
-  CompiledLimiter,
-  CompiledRoute,
-  CompiledUpstream,
-} from './compiled-config.js';
+import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
 import type { GatewayConfig, RouteConfig } from './gateway-config.js';
 import type { OpenapiOperation } from './openapi/openapi-routes.js';
@@ -54,6 +51,8 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),
+      tokenEndpoint: config.tokenService ?? null,
+      authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       rewrite: compileRewrite(config.rewrite ?? {}),

@@ -4,6 +4,10 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
+import type {
+  CompiledAuthenticator,
+  CompiledAuthorization,
+} from '../filters/authentication/options.js';
 import type { CompiledCors } from '../filters/cors/options.js';
 import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledGuards } from '../filters/guards/options.js';
@@ -50,6 +54,8 @@ export interface CompiledConfig {
     readonly delayMs: number;
   };
   readonly authenticators: readonly CompiledAuthenticator[];
+  /** null: none. */
+  readonly tokenService: CompiledTokenService | null;
   readonly upstreams: readonly CompiledUpstream[];
   /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];
@@ -96,17 +102,15 @@ export interface CompiledLimits {
   readonly workerHeapBytes: number;
 }
 
-export interface CompiledAuthenticator {
-  readonly index: number;
-  readonly name: string;
-  readonly type: 'jwt';
-  readonly algorithms: readonly string[];
-  readonly secret: string;
-  /** Empty: not checked. */
+export interface CompiledTokenService {
   readonly issuer: string;
-  /** Empty: not checked. */
   readonly audience: string;
-  readonly clockSkewMs: number;
+  readonly algorithm: 'ES256' | 'ES384' | 'EdDSA' | 'RS256' | 'PS256';
+  readonly rotateMs: number;
+  readonly accessTokenMs: number;
+  readonly refreshTokenMs: number;
+  readonly claims: readonly string[];
+  readonly maxSessions: number;
 }
 
 export interface CompiledTarget {
@@ -296,6 +300,10 @@ export interface CompiledRoute {
   readonly shareMax: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
+  /** What the route does in place of an upstream; null: it does not belong to the token service. */
+  readonly tokenEndpoint: 'issue' | 'refresh' | 'revoke' | 'keys' | null;
+  /** null: every caller that is known may use the route. */
+  readonly authorization: CompiledAuthorization | null;
   /** Indexes into limiters, at most 4; every one is to have room. */
   readonly limiterIndexes: readonly number[];
   /** What becomes of requests while the coordinator does not answer. */

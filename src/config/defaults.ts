@@ -25,7 +25,24 @@ export const DEFAULTS = {
   logging: { level: 'info', accessLog: true },
   reload: { watch: true },
   shutdown: { delay: '0s', grace: '10s' },
-  authenticator: { clockSkew: '30s' },
+  authenticator: {
+    clockSkew: '30s',
+    consumerClaim: 'sub',
+    jwksCache: '10m',
+    jwksCooldown: '30s',
+    apiKeyHeader: 'apikey',
+    introspectionTimeout: '1s',
+    introspectionCache: '30s',
+    forwardTimeout: '200ms',
+    forwardRequestHeaders: ['authorization', 'cookie'],
+  },
+  tokenService: {
+    algorithm: 'ES256',
+    rotateKeys: '24h',
+    accessTokenLifetime: '5m',
+    refreshTokenLifetime: '720h',
+    maxSessions: 100_000,
+  },
   upstream: {
     target: { weight: 1, backup: false },
     loadBalancing: {

@@ -48,6 +48,11 @@ const SCHEMA_MEMBERS = ['body', 'query', 'params', 'headers'];
 
 /** Makes names of files in a configuration absolute: they are relative to it. Changes `config`. */
 export function resolveFiles(config: unknown, folder: string): void {
+  const authenticators = memberOf(config, 'authenticators');
+  for (const authenticator of Object.values(authenticators ?? {})) {
+    resolveMember(authenticator, 'secretFile', folder);
+    resolveMember(authenticator, 'publicKeyFile', folder);
+  }
   const routes = memberOf(config, 'routes');
   if (!Array.isArray(routes)) return;
   for (const route of routes) {

@@ -4,11 +4,13 @@
  * Thread: any (pure). Types only: what is checked stands in schema.ts, whose builders make the
  * compiler refuse a field that is missing on either side. Filters describe theirs themselves.
  */
-import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 
+import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
+import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import type { AdaptiveConcurrencyConfig, RoutePriority } from './overload-config.js';
+import type { TokenEndpoint, TokenServiceConfig } from './token-service-config.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
@@ -39,6 +41,8 @@ export interface GatewayConfig extends GatewayFiltersConfig {
   readonly shutdown?: ShutdownConfig;
   /** Ways to find out who calls, by a name that routes refer to. Default: none. */
   readonly authenticators?: Readonly<Record<string, AuthenticatorConfig>>;
+  /** Makes tokens for known callers. Default: none. */
+  readonly tokenService?: TokenServiceConfig;
   /** The services behind the gateway, by a name that routes refer to. At least one. */
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   /** Which requests go where. At least one; the order has no meaning. */
@@ -115,27 +119,6 @@ export interface LoggingConfig {
   readonly level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Whether each finished request writes one line. Default: true. */
   readonly accessLog?: boolean;
-}
-
-/** A way to find out who calls. */
-export type AuthenticatorConfig = JwtAuthenticatorConfig;
-
-/** Bearer tokens signed with a shared secret (JWT with HMAC). */
-export interface JwtAuthenticatorConfig {
-  readonly type: 'jwt';
-  /** Signature algorithms that are accepted; a token with any other is refused. At least one. */
-  readonly algorithms: readonly ('HS256' | 'HS384' | 'HS512')[];
-  /**
-   * The shared secret, its UTF-8 bytes being the key: at least 32 bytes for HS256, 48 for HS384
-   * and 64 for HS512 (RFC 7518 3.2). Best given as a variable: `${JWT_SECRET}`.
-   */
-  readonly secret: string;
-  /** What the token's `iss` must be. Default: not checked. */
-  readonly issuer?: string;
-  /** What the token's `aud` must be or contain. Default: not checked. */
-  readonly audience?: string;
-  /** How far the clocks may disagree when `exp` and `nbf` are judged, 0s to 10m. Default: 30s. */
-  readonly clockSkew?: Duration;
 }
 
 /** One logical service: a set of targets that do the same. */
@@ -296,8 +279,10 @@ export interface RouteConfig extends RouteFiltersConfig {
    * validation that the document asks for; all else here holds for each of them.
    */
   readonly openapi?: string;
-  /** Name of an upstream. In its place: `respond` or `redirect`. */
+  /** Name of an upstream. In its place: `respond`, `redirect` or `tokenService`. */
   readonly upstream?: string;
+  /** What the token service does here. Default: nothing. */
+  readonly tokenService?: TokenEndpoint;
   /**
    * From the request being sent until the head of the reply, over all tries and the waits between
    * them, 1ms to 1h. Default: none.
@@ -310,6 +295,8 @@ export interface RouteConfig extends RouteFiltersConfig {
   readonly priority?: RoutePriority;
   /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
   readonly authenticate?: readonly string[];
+  /** What the caller must be allowed to do; needs `authenticate`. Default: nothing. */
+  readonly authorize?: AuthorizeConfig;
   /** How often a client may call: one limit, or a list of them, all of which must have room. */
   readonly rateLimit?: RateLimitConfig | readonly RateLimitConfig[];
   /**

@@ -46,6 +46,6 @@ function nodesAt(node: SchemaNode, key: string): SchemaNode[] {
 /** The node and those that it stands for. */
 function alternativesOf(node: SchemaNode | undefined): SchemaNode[] {
   if (node === undefined) return [];
-  const { oneOf = [] } = node as { readonly oneOf?: readonly SchemaNode[] };
+  const { oneOf = [] } = node;
   return [node, ...oneOf.flatMap(alternativesOf)];
 }

@@ -29,6 +29,10 @@ export interface SchemaNode {
   readonly maxProperties?: number;
   readonly propertyNames?: SchemaNode;
   readonly additionalProperties?: false | SchemaNode;
+  /** Exactly one of these fits: the one that `discriminator` names. */
+  readonly oneOf?: readonly SchemaNode[];
+  /** The property that says which one is meant (OpenAPI 3.1, 4.8.25). */
+  readonly discriminator?: { readonly propertyName: string };
   /** A secret: its value is never shown. */
   readonly writeOnly?: boolean;
   /** Bounds of a duration, which JSON Schema itself has no word for. */
@@ -74,6 +78,9 @@ export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
 export const BEARER_TOKEN_PATTERN = '^[!-~]+$';
 export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
 export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
+export const CLAIM_NAME_PATTERN = '^[!-~]{1,256}$';
+export const SCOPE_PATTERN = '^[!#-[\\]-~]{1,100}$';
+export const SHA256_PATTERN = '^[0-9A-Fa-f]{64}$';
 export const TEXT_TYPE_PATTERN = '^[a-z0-9]+/[a-z0-9.+-]+( *; *[a-z]+=[A-Za-z0-9._-]+)?$';
 export const MEDIA_RANGE_PATTERN = '^[a-zA-Z0-9.+*-]{1,100}/[a-zA-Z0-9.+*-]{1,100}$';
 export const VERSION_PATTERN = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?$';
@@ -96,6 +103,10 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [ALL_PATTERN]: 'an integer from 2 to 10, or "all"',
   [HASH_SOURCE_PATTERN]: 'one of "clientIp", "path", "header:NAME", "cookie:NAME"',
   [STATUS_RANGE_PATTERN]: 'a status or a range of them (written 200, 200-299)',
+  [CLAIM_NAME_PATTERN]: 'the name of a claim: 1 to 256 printable ASCII characters',
+  [SCOPE_PATTERN]:
+    'a scope: 1 to 100 printable ASCII characters without blank, quote and backslash',
+  [SHA256_PATTERN]: 'a SHA-256 hash in hexadecimal, 64 digits',
   [BEARER_TOKEN_PATTERN]: 'printable ASCII without blanks',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
@@ -121,6 +132,16 @@ export function objectNode<T>(
 ): SchemaNode {
   const base = { type: 'object', description, properties, additionalProperties: false } as const;
   return required.length === 0 ? base : { ...base, required };
+}
+
+/** One of several objects, told apart by a key that each of them has with another value. */
+export function unionNode(
+  description: string,
+  propertyName: string,
+  oneOf: readonly SchemaNode[],
+): SchemaNode {
+  const discriminator = { propertyName };
+  return { type: 'object', description, discriminator, oneOf };
 }
 
 /** An object whose keys the user names. */

@@ -5,6 +5,7 @@
  */
 import { DEFAULTS } from './defaults.js';
 import type { MatchConfig, RateLimitConfig, RouteConfig } from './gateway-config.js';
+import { AUTHORIZE_NODE } from './schema-authenticators.js';
 import {
   CORS_NODE,
   DEPRECATION_NODE,
@@ -122,7 +123,7 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       minLength: 1,
       maxLength: 1024,
     }),
-    upstream: stringNode('Name of an upstream. Not with respond or redirect.', {
+    upstream: stringNode('Name of an upstream. Not with respond, redirect or tokenService.', {
       minLength: 1,
       maxLength: 64,
     }),
@@ -138,6 +139,12 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       { type: 'string', minLength: 1, maxLength: 64 },
       { minItems: 1, maxItems: 16, uniqueItems: true },
     ),
+    tokenService: stringNode(
+      'What the token service does here, in place of an upstream: issue (POST, needs ' +
+        'authenticate), refresh (POST), revoke (POST), or keys (GET).',
+      { enum: ['issue', 'refresh', 'revoke', 'keys'] },
+    ),
+    authorize: AUTHORIZE_NODE,
     rateLimit: RATE_LIMITS_NODE,
     onCoordinatorLost: stringNode(
       'While no decision comes: wait up to 100 ms and then 503, let through without a limit ' +

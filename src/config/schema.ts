@@ -9,7 +9,6 @@ import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import type {
   AdminConfig,
   GatewayConfig,
-  JwtAuthenticatorConfig,
   LimitsConfig,
   ListenConfig,
   LoggingConfig,
@@ -17,6 +16,7 @@ import type {
   UpstreamConfig,
 } from './gateway-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
+import { AUTHENTICATOR_NODE, TOKEN_SERVICE_NODE } from './schema-authenticators.js';
 import {
   CORS_NODE,
   IP_FILTER_NODE,
@@ -175,35 +175,6 @@ const SHUTDOWN_NODE = objectNode<ShutdownConfig>('How the gateway stops.', {
   }),
 });
 
-const AUTHENTICATOR_NODE = objectNode<JwtAuthenticatorConfig>(
-  'Bearer tokens signed with a shared secret (JWT with HMAC).',
-  {
-    type: stringNode('Kind of authenticator.', { enum: ['jwt'] }),
-    algorithms: listNode(
-      'Signature algorithms that are accepted.',
-      { type: 'string', enum: ['HS256', 'HS384', 'HS512'] },
-      { minItems: 1, uniqueItems: true },
-    ),
-    secret: stringNode(
-      'The shared secret: at least 32 bytes for HS256, 48 for HS384, 64 for HS512 (RFC 7518 3.2).',
-      { minLength: 1, maxLength: 4096, writeOnly: true },
-    ),
-    issuer: stringNode('What iss must be. Absent: not checked.', { minLength: 1, maxLength: 1024 }),
-    audience: stringNode('What aud must be or contain. Absent: not checked.', {
-      minLength: 1,
-      maxLength: 1024,
-    }),
-    clockSkew: durationNode(
-      'How far the clocks may disagree when exp and nbf are judged.',
-      ['0s', '10m'],
-      { default: DEFAULTS.authenticator.clockSkew },
-    ),
-  },
-  'type',
-  'algorithms',
-  'secret',
-);
-
 const TIMEOUTS_NODE = objectNode<TimeoutsConfig>('Longest waits in an exchange with a target.', {
   connect: durationNode('Until the connection stands.', ['1ms', '5m'], {
     default: DEFAULTS.upstream.timeouts.connect,
@@ -270,6 +241,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
       propertyNames: REFERENCE_NAME,
       maxProperties: 64,
     }),
+    tokenService: TOKEN_SERVICE_NODE,
     upstreams: mapNode('The services behind the gateway, by name.', UPSTREAM_NODE, {
       type: 'object',
       propertyNames: REFERENCE_NAME,

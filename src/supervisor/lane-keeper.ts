@@ -13,6 +13,7 @@ import { monotonicMs } from '../base/clock.js';
 import type { CoordinatorControl } from '../channel/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator-memory.js';
 import type { CoordinatorMail } from '../channel/coordinator-messages.js';
+import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import { allocateLane, type LaneMemory, laneStatusOf } from '../channel/lane.js';
 import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
@@ -37,6 +38,10 @@ export interface LaneKeeperOptions {
   readonly counters: SharedArrayBuffer;
   readonly hashKey: readonly [number, number];
   readonly logger: Logger;
+  /** What a worker is to know about keys when it starts. */
+  identityNotices(): readonly IdentityNotice[];
+  /** A worker asks about keys. */
+  onIdentityRequest(lane: number, request: IdentityRequest): void;
   /** Hands the coordinator's thread its end of a wake port. */
   postToCoordinator(mail: CoordinatorMail, port: MessagePort): void;
   /** The lane's worker died. False: it died too often, and the gateway gives up. */
@@ -83,6 +88,7 @@ export class LaneKeeper {
       wakePort,
       counters,
       hashKey,
+      notices: this.options.identityNotices(),
     };
     this.port = port;
     this.heldEpochs.add(config.epoch);
@@ -90,6 +96,10 @@ export class LaneKeeper {
       port.on('message', (report: LaneReport) => {
         if (report === DOORBELL) {
           dispatcher.onDoorbell();
+          return;
+        }
+        if (report.type === 'identity') {
+          this.options.onIdentityRequest(lane, report.request);
           return;
         }
         if (report.type !== 'ready') {
@@ -175,7 +185,9 @@ export class LaneKeeper {
     this.port?.postMessage(order);
   }
 
-  private onReport(report: Exclude<LaneReport, typeof DOORBELL | { type: 'ready' }>): void {
+  private onReport(
+    report: Exclude<LaneReport, typeof DOORBELL | { type: 'ready' | 'identity' }>,
+  ): void {
     const { epoch } = report;
     switch (report.type) {
       case 'prepared':
@@ -208,6 +220,16 @@ export class LaneKeeper {
     const wakePort = this.connectToCoordinator();
     const order: LaneOrder = { type: 'wakePort', port: wakePort };
     this.port.postMessage(order, [wakePort]);
+  }
+
+  /**
+   * Tells the worker about keys or tokens; one that starts later has it from identityNotices().
+   * False: there is none now.
+   */
+  tellIdentity(notice: IdentityNotice): boolean {
+    const order: LaneOrder = { type: 'identity', notice };
+    this.port?.postMessage(order);
+    return this.port !== null;
   }
 
   private connectToCoordinator(): MessagePort {

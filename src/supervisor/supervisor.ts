@@ -19,6 +19,7 @@ import { clearCounterRows, counterCount } from '../observability/counters.js';
 import { CoordinatorDiedError, CoordinatorKeeper } from './coordinator-keeper.js';
 import { EpochBook, type RowLists } from './epoch-book.js';
 import { HealthProber } from './health-prober.js';
+import { IdentityKeeper } from './identity-keeper.js';
 import { LaneKeeper } from './lane-keeper.js';
 import { RestartIntensity } from './restart-intensity.js';
 import { createWorkerPool, warmSpare } from './worker-pool.js';
@@ -41,6 +42,7 @@ export class Supervisor {
   private readonly pool: Piscina;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
+  private readonly identity: IdentityKeeper;
   private isStopping = false;
 
   constructor(private readonly options: SupervisorOptions) {
@@ -65,6 +67,12 @@ export class Supervisor {
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random: Math.random,
     });
+    this.identity = new IdentityKeeper({
+      config,
+      logger,
+      broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
+      reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
+    });
     const hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
     this.lanes = this.counters.map(
       (counters, lane) =>
@@ -78,6 +86,8 @@ export class Supervisor {
           counters,
           hashKey,
           logger,
+          identityNotices: () => this.identity.notices,
+          onIdentityRequest: (from, request) => this.identity.onRequest(from, request),
           postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
           mayRestart,
           onServedAgain: () => this.standBy(),
@@ -91,6 +101,7 @@ export class Supervisor {
     const coordinator = this.coordinator.start();
     // Results wait in the control ring until the coordinator reads them.
     this.prober.use(this.book.current);
+    await this.identity.start();
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
     this.standBy();
   }
@@ -124,12 +135,20 @@ export class Supervisor {
    */
   async swap(compiled: CompiledConfig): Promise<CompiledConfig> {
     const next = this.book.place(compiled);
-    await Promise.all(this.lanes.map((lane) => lane.prepare(next)));
+    // Keys for what comes are fetched meanwhile; those of what goes stay until it has gone.
+    await this.identity.use([...this.config.authenticators, ...next.authenticators]);
+    try {
+      await Promise.all(this.lanes.map((lane) => lane.prepare(next)));
+    } catch (error) {
+      await this.identity.use(this.config.authenticators);
+      throw error;
+    }
     const plan = this.book.plan(next, (epoch) => this.isHeld(epoch));
     await this.useInCoordinator(plan.united);
     this.clearRows(this.book.take(plan));
     this.prober.use(next);
     await Promise.all(this.lanes.map((lane) => this.commit(lane, next)));
+    await this.identity.use(next.authenticators);
     return next;
   }
 
@@ -187,6 +206,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.isStopping = true;
     this.prober.stop();
+    this.identity.stop();
     await Promise.all(this.lanes.map((lane) => lane.stop()));
     await this.pool.close({ force: true });
     await this.coordinator.stop();

@@ -21,7 +21,11 @@ export class EpochShelf {
   private prepared: WorkerEpoch[] = [];
   private earlier: Earlier[] = [];
 
-  constructor(private inForce: WorkerEpoch) {}
+  /** `onGone`: an epoch will not be used any more, or never was. */
+  constructor(
+    private inForce: WorkerEpoch,
+    private readonly onGone: (epoch: WorkerEpoch) => void = () => {},
+  ) {}
 
   get current(): WorkerEpoch {
     return this.inForce;
@@ -33,13 +37,17 @@ export class EpochShelf {
 
   /** Keeps it until it is committed, or until others have come after it. */
   prepare(epoch: WorkerEpoch): void {
-    this.prepared = [...this.prepared, epoch].slice(-PREPARED_MAX);
+    const all = [...this.prepared, epoch];
+    this.prepared = all.slice(-PREPARED_MAX);
+    for (const dropped of all.slice(0, -PREPARED_MAX)) this.onGone(dropped);
   }
 
   /** The prepared epoch of this number comes into force; null: there is none. */
   commit(number: number): WorkerEpoch | null {
     const next = this.prepared.find(({ config }) => config.epoch === number);
     if (next === undefined) return null;
+    const skipped = this.prepared.filter(({ config }) => config.epoch < number);
+    for (const one of skipped) this.onGone(one);
     this.prepared = this.prepared.filter(({ config }) => config.epoch > number);
     this.earlier.push({ epoch: this.inForce, idleSinceMs: Number.NaN });
     this.inForce = next;
@@ -52,6 +60,7 @@ export class EpochShelf {
     this.earlier = this.earlier.filter((one) => {
       if (!isOver(one, nowMs)) return true;
       released.push(one.epoch.config.epoch);
+      this.onGone(one.epoch);
       return false;
     });
     return released;

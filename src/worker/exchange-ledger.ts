@@ -25,6 +25,8 @@ const STATUS_CLIENT_LEFT = 499;
 const COUNTER_OF_PROBLEM: ReadonlyMap<ProblemKind, number> = new Map<ProblemKind, number>([
   [PROBLEMS.rateLimited, COUNTERS.rateLimited],
   [PROBLEMS.unauthorized, COUNTERS.unauthorized],
+  [PROBLEMS.forbidden, COUNTERS.forbidden],
+  [PROBLEMS.authenticationUnavailable, COUNTERS.authenticationUnavailable],
   [PROBLEMS.circuitOpen, COUNTERS.circuitOpen],
   [PROBLEMS.noHealthyTarget, COUNTERS.noHealthyTarget],
   [PROBLEMS.overloaded, COUNTERS.shed],

@@ -8,6 +8,7 @@ import { defined } from '../base/assert.js';
 import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { Claims } from '../filters/authentication/authenticator.js';
 import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { ReplyCollector } from './reply-filters.js';
@@ -30,6 +31,7 @@ export const PHASE_REPLY = 6;
 /** A time that does not come. */
 export const NEVER_MS = Number.POSITIVE_INFINITY;
 
+const NO_IDENTITY_FIELDS: readonly string[] = [];
 const NO_FIELDS = new RequestFields([]);
 const NO_PARAMS: PathParams = Object.freeze({});
 const NOTHING: readonly string[] = [];
@@ -70,9 +72,12 @@ export class Exchange {
   requestId = '';
   clientIp = '';
   fields: RequestFields = NO_FIELDS;
+  /** Who calls, as an authenticator of the route says; '' when nobody asked. */
   consumer = '';
-  /** Of the caller's token, once verified. */
-  claims: Readonly<Record<string, unknown>> | null = null;
+  /** What was verified about the caller; null: nobody asked. */
+  claims: Claims | null = null;
+  /** Names and values of fields for the target that say who calls, in turn. */
+  identityFields: readonly string[] = NO_IDENTITY_FIELDS;
   params: PathParams = NO_PARAMS;
   /** The configuration that it began under. */
   epoch: WorkerEpoch | null = null;

@@ -5,6 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { CoordinatorLaneMemory } from '../channel/coordinator-memory.js';
+import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
@@ -20,6 +21,8 @@ export interface LaneTask {
   /** The coordinator wakes the worker through it. */
   readonly wakePort: MessagePort;
   readonly counters: SharedArrayBuffer;
+  /** What is known about keys when the worker starts. */
+  readonly notices: readonly IdentityNotice[];
   /** 64 random bits for hashing limiter keys; the same for every worker. */
   readonly hashKey: readonly [number, number];
 }
@@ -31,6 +34,7 @@ export const DOORBELL = 0;
 export type LaneOrder =
   | typeof DOORBELL
   | { readonly type: 'stop' }
+  | { readonly type: 'identity'; readonly notice: IdentityNotice }
   | { readonly type: 'fault'; readonly fault: WorkerFault }
   /** Compile this configuration aside and say `prepared` or `unprepared`; nothing else changes. */
   | { readonly type: 'prepare'; readonly config: CompiledConfig }
@@ -42,6 +46,7 @@ export type LaneOrder =
 /** From the worker, instead of a ring of the doorbell. */
 export type LaneReport =
   | typeof DOORBELL
+  | { readonly type: 'identity'; readonly request: IdentityRequest }
   | {
       readonly type: 'ready';
       /** The operating system's id of the thread: its CPU time can be looked up under it. */

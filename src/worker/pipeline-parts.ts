@@ -12,6 +12,7 @@ import type { ExchangeLedger } from './exchange-ledger.js';
 import type { FilterRunner } from './filter-runner.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { RetryLoop } from './retry-loop.js';
+import type { TokenEndpoints } from './token-endpoints.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import type { WorkerEpoch } from './worker-epoch.js';
 
@@ -20,6 +21,8 @@ export interface PipelineParts {
   readonly epochs: { readonly current: WorkerEpoch };
   readonly requestIds: RequestIdSource;
   readonly filters: FilterRunner;
+  /** null: there is no token service. */
+  readonly tokens: TokenEndpoints | null;
   readonly gate: AdmissionGate;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;

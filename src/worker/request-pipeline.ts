@@ -10,9 +10,13 @@
 import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { type ReplyView, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
-import type { AuthenticationResult } from '../filters/authentication/jwt-authenticator.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
+import {
+  AUTHENTICATION_WAIT_MS,
+  type AuthenticationOutcome,
+  AuthenticationPhase,
+} from './authentication-phase.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
@@ -48,6 +52,11 @@ export class RequestPipeline {
   private readonly exchanges = new Map<number, Exchange>();
   private readonly onDeadline = (exchange: Exchange, nowMs: number): void =>
     this.deadlinePassed(exchange, nowMs);
+
+  private readonly authentication = new AuthenticationPhase(
+    (exchange, outcome) => this.onAuthenticated(exchange, outcome),
+    (exchange, error) => this.breakOff(exchange, error),
+  );
 
   constructor(private readonly parts: PipelineParts) {}
 
@@ -136,45 +145,22 @@ export class RequestPipeline {
   }
 
   private authenticate(exchange: Exchange): PhaseResult {
-    const authenticators = exchange.route?.authenticators ?? [];
-    if (authenticators.length === 0) return 'next';
-    const { authorization, authorizationCount } = exchange.fields;
-    if (authorizationCount > 1)
-      return this.refuseCredentials(exchange, 'there are several of them');
-    return this.tryAuthenticator(exchange, 0, authorization, '');
-  }
-
-  /** Tries the route's authenticators in order: the first that accepts decides. */
-  private tryAuthenticator(
-    exchange: Exchange,
-    position: number,
-    authorization: string,
-    reason: string,
-  ): PhaseResult {
-    const authenticator = exchange.route?.authenticators[position];
-    if (authenticator === undefined) return this.refuseCredentials(exchange, reason);
-    const result = authenticator.authenticate(authorization, Date.now() / 1000);
-    const decide = (final: AuthenticationResult): PhaseResult => {
-      if (exchange.isFinished) return 'over';
-      if (final.verdict === 'accepted') {
-        exchange.consumer = final.consumer;
-        return 'next';
-      }
-      const next = final.verdict === 'refused' ? final.reason : reason;
-      return this.tryAuthenticator(exchange, position + 1, authorization, next);
-    };
-    if (!(result instanceof Promise)) return decide(result);
-    result.then(
-      (final) => this.resume(exchange, decide(final)),
-      (error: unknown) => this.breakOff(exchange, error),
-    );
+    const outcome = this.authentication.run(exchange);
+    if (outcome === 'next') return 'next';
+    if (outcome !== 'wait') return this.give(exchange, outcome);
+    this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + AUTHENTICATION_WAIT_MS);
     return 'wait';
   }
 
-  private resume(exchange: Exchange, result: PhaseResult): void {
-    if (result !== 'next') return;
-    exchange.phase++;
-    this.advance(exchange);
+  /** An authenticator that had to wait knows who calls, or that nobody does. */
+  private onAuthenticated(exchange: Exchange, outcome: AuthenticationOutcome): void {
+    this.parts.wheel.clear(exchange.deadline);
+    if (outcome === 'next') {
+      exchange.phase++;
+      this.advance(exchange);
+    } else {
+      this.give(exchange, outcome);
+    }
   }
 
   /** A mistake in what is done for one exchange ends that one, not the worker. */
@@ -193,20 +179,12 @@ export class RequestPipeline {
     }
   }
 
-  private refuseCredentials(exchange: Exchange, reason: string): PhaseResult {
-    const challenge = reason === '' ? '' : ', error="invalid_token"';
-    const field = `\r\nWWW-Authenticate: Bearer realm="sluice"${challenge}`;
-    const detail =
-      reason === ''
-        ? 'This route needs a bearer token.'
-        : `The credentials are refused: ${reason}.`;
-    return this.refuse(exchange, PROBLEMS.unauthorized, detail, field);
-  }
-
   private admit(exchange: Exchange): PhaseResult {
     const route = routeOf(exchange);
     const { fixedReply } = route.filters;
     if (fixedReply !== null) return this.runSteps(exchange, [fixedReply]);
+    // The token service answers by itself: there is no target to be admitted to.
+    if (route.config.tokenEndpoint !== null) return 'next';
     const nowMs = this.parts.nowMs();
     if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return this.shed(exchange);
     const keys = limiterKeys(exchange, route);
@@ -255,17 +233,34 @@ export class RequestPipeline {
   }
 
   private forward(exchange: Exchange): PhaseResult {
+    if (routeOf(exchange).config.tokenEndpoint !== null) return this.serveTokens(exchange);
     const reply = this.parts.filters.runBody(exchange);
     if (reply !== null && reply !== 'wait') return this.give(exchange, reply);
     if (reply === 'wait' || !this.parts.forwarder.isReady(exchange)) {
-      // For the whole body: more of it gives no more time.
-      if (!this.parts.wheel.isSet(exchange.deadline)) {
-        this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
-      }
-      return 'wait';
+      return this.waitForBody(exchange);
     }
     exchange.phase = PHASE_REPLY;
     this.parts.tries.begin(exchange);
+    return 'wait';
+  }
+
+  private serveTokens(exchange: Exchange): PhaseResult {
+    const reply = defined(this.parts.tokens, 'the token service').serve(exchange);
+    if (reply === 'wait') return this.waitForBody(exchange);
+    if (!(reply instanceof Promise)) return this.give(exchange, reply);
+    this.parts.wheel.clear(exchange.deadline);
+    const onReply = (final: LocalReply): void => {
+      if (!exchange.isFinished) this.give(exchange, final);
+    };
+    reply.then(onReply).catch((error: unknown) => this.breakOff(exchange, error));
+    return 'wait';
+  }
+
+  /** For the whole body: more of it gives no more time. */
+  private waitForBody(exchange: Exchange): PhaseResult {
+    if (!this.parts.wheel.isSet(exchange.deadline)) {
+      this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+    }
     return 'wait';
   }
 
@@ -276,7 +271,7 @@ export class RequestPipeline {
     if (refused !== null) {
       this.refuse(exchange, refused.kind, refused.detail);
     } else if (exchange.phase === PHASE_FORWARD) {
-      if (isLast || exchange.route?.filters.requestBody != null) this.advance(exchange);
+      if (isLast || routeOf(exchange).readsBody) this.advance(exchange);
     } else if (isLast && exchange.phase === PHASE_REPLY) {
       this.parts.tries.onRequestComplete(exchange);
     }
@@ -316,6 +311,9 @@ export class RequestPipeline {
       this.parts.coordinator.abandon(exchange);
       this.parts.ledger.countAskTimeout();
       this.goOnWithoutCoordinator(exchange);
+    } else if (exchange.phase === PHASE_AUTHENTICATE) {
+      const detail = 'Nobody could tell in time who calls.';
+      this.refuse(exchange, PROBLEMS.authenticationUnavailable, detail, RETRY_SOON);
     } else if (exchange.phase === PHASE_FORWARD) {
       this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body did not come in time.');
     } else if (exchange.phase === PHASE_REPLY) {

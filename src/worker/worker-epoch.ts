@@ -5,15 +5,18 @@
  * of the configuration it gets from there.
  */
 import type { CompiledConfig } from '../config/compiled-config.js';
-import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
+import type { IdentityDesk } from './identity-desk.js';
 import { loadFilters } from './route-filters.js';
 import { RouteMatcher } from './route-matcher.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
 import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-route.js';
+
+/** Where an epoch has its authenticators from, and gives them back to. */
+type AuthenticatorSource = Pick<IdentityDesk, 'acquire' | 'release'>;
 
 export class WorkerEpoch {
   readonly matcher: RouteMatcher;
@@ -22,13 +25,18 @@ export class WorkerEpoch {
   exchanges = 0;
 
   /** Compiles everything aside. Rejects when a part of it cannot be made. */
-  static async create(config: CompiledConfig): Promise<WorkerEpoch> {
-    const [authenticators, filters, undici] = await Promise.all([
-      createAuthenticators(config),
-      loadFilters(config),
-      loadUndici(config.targets),
-    ]);
-    return new WorkerEpoch(config, compileWorkerRoutes(config, authenticators, filters), undici);
+  static async create(config: CompiledConfig, identity: AuthenticatorSource): Promise<WorkerEpoch> {
+    const authenticators = await identity.acquire(config.authenticators);
+    try {
+      const [filters, undici] = await Promise.all([
+        loadFilters(config),
+        loadUndici(config.targets),
+      ]);
+      return new WorkerEpoch(config, compileWorkerRoutes(config, authenticators, filters), undici);
+    } catch (error) {
+      await identity.release(config.authenticators);
+      throw error;
+    }
   }
 
   private constructor(
@@ -50,13 +58,4 @@ export class WorkerEpoch {
       globalStep: ipFilter === null ? null : ipFilterStep([ipFilter]),
     });
   }
-}
-
-/** The library is loaded only where some route needs it. */
-async function createAuthenticators({
-  authenticators,
-}: CompiledConfig): Promise<JwtAuthenticator[]> {
-  if (authenticators.length === 0) return [];
-  const { JwtAuthenticator } = await import('../filters/authentication/jwt-authenticator.js');
-  return Promise.all(authenticators.map((config) => JwtAuthenticator.create(config)));
 }

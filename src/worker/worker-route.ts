@@ -13,16 +13,18 @@ import type {
   CompiledRoute,
   CompiledUpstream,
 } from '../config/compiled-config.js';
-import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
+import type { Authenticator } from '../filters/authentication/authenticator.js';
 import type { RoutePattern } from '../routing/route-table.js';
 import { stripPathPrefix } from '../routing/strip-prefix.js';
+import { type Challenges, challengesOf } from './authentication-phase.js';
 import { policyField } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
   readonly upstream: CompiledUpstream;
-  readonly authenticators: readonly JwtAuthenticator[];
+  readonly authenticators: readonly Authenticator[];
+  readonly challenges: Challenges;
   /** Every one of them is to have room. */
   readonly limiters: readonly CompiledLimiter[];
   /** Empty, or the RateLimit-Policy field of replies, beginning with CRLF. */
@@ -34,14 +36,17 @@ export interface WorkerRoute {
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
   readonly filters: RouteFilters;
+  /** The gateway itself reads the body before it goes anywhere, and bounds it as it comes. */
+  readonly readsBody: boolean;
 }
 
 /** All routes, in the order of the configuration. */
 export function compileWorkerRoutes(
   config: CompiledConfig,
-  authenticators: readonly JwtAuthenticator[],
+  authenticators: readonly Authenticator[],
   loaded?: LoadedFilters,
 ): WorkerRoute[] {
+  const ownedFields = ownedFieldsByUpstream(config, authenticators);
   const limitersByRow = byRow(config.limiters);
   const upstreams = byRow(config.upstreams);
   return config.routes.map((route) => {
@@ -49,6 +54,9 @@ export function compileWorkerRoutes(
       defined(limitersByRow[index], 'the limiter of a route'),
     );
     const filters = compileRouteFilters(route, loaded);
+    const ofRoute = route.authenticators.map((index) =>
+      defined(authenticators[index], 'the authenticator of a route'),
+    );
     return {
       config: route,
       upstream: defined(
@@ -57,20 +65,37 @@ export function compileWorkerRoutes(
         'the upstream of a route',
       ),
       filters,
-      authenticators: route.authenticators.map((index) =>
-        defined(authenticators[index], 'the authenticator of a route'),
-      ),
+      readsBody: filters.requestBody !== null || route.tokenEndpoint !== null,
+      authenticators: ofRoute,
+      challenges: challengesOf(ofRoute),
       limiters,
       policyField: policyField(limiters),
       grantedLimiter: grantedLimiter(limiters),
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
+        ...(ownedFields.get(route.upstreamIndex) ?? []),
         ...filters.droppedFields,
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
   });
+}
+
+/**
+ * Fields that say who calls, by upstream: no route to the same upstream lets a client set them, not
+ * even a public one.
+ */
+function ownedFieldsByUpstream(
+  config: CompiledConfig,
+  authenticators: readonly Authenticator[],
+): ReadonlyMap<number, readonly string[]> {
+  const byUpstream = new Map<number, string[]>();
+  for (const { upstreamIndex, authenticators: indexes } of config.routes) {
+    const owned = indexes.flatMap((index) => authenticators[index]?.ownedFields ?? []);
+    byUpstream.set(upstreamIndex, [...(byUpstream.get(upstreamIndex) ?? []), ...owned]);
+  }
+  return byUpstream;
 }
 
 /** How the route table knows a route: by its path, and by the one without the default version. */

@@ -12,6 +12,7 @@ import { RequestIdSource } from '../base/request-id.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
 import { CounterBlock } from '../channel/counter-block.js';
+import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd } from '../channel/lane.js';
 import {
   FLAG_ANSWERED,
@@ -37,6 +38,7 @@ import { EpochShelf } from './epoch-shelf.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
 import { FilterRunner } from './filter-runner.js';
+import { IdentityDesk } from './identity-desk.js';
 import type { LaneTask } from './lane-task.js';
 import { ReplyFilters } from './reply-filters.js';
 import { ReplyWriter } from './reply-writer.js';
@@ -62,7 +64,16 @@ const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 
 const NO_BYTES = Buffer.alloc(0);
 
+interface RuntimeParts {
+  readonly identity: IdentityDesk;
+  readonly first: WorkerEpoch;
+  /** Nothing is left of an earlier epoch. */
+  readonly onReleased: (epoch: number) => void;
+}
+
 export class WorkerRuntime implements RecordHandler {
+  private readonly identity: IdentityDesk;
+  private readonly onReleased: RuntimeParts['onReleased'];
   private readonly lane: LaneEnd;
   private readonly coordinator: CoordinatorClient;
   private readonly pipeline: RequestPipeline;
@@ -91,21 +102,26 @@ export class WorkerRuntime implements RecordHandler {
     log: ThreadLogger,
     onReleased: (epoch: number) => void,
   ): Promise<WorkerRuntime> {
-    return new WorkerRuntime(task, log, await WorkerEpoch.create(task.config), onReleased);
+    const identity = await IdentityDesk.create(task);
+    const first = await WorkerEpoch.create(task.config, identity);
+    return new WorkerRuntime(task, log, { identity, first, onReleased });
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    first: WorkerEpoch,
-    private readonly onReleased: (epoch: number) => void,
+    { identity, first, onReleased }: RuntimeParts,
   ) {
     const { config } = task;
+    this.identity = identity;
+    this.onReleased = onReleased;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     const ledger = new ExchangeLedger(config.capacity, new CounterBlock(task.counters));
     this.ledger = ledger;
-    this.epochs = new EpochShelf(first);
+    this.epochs = new EpochShelf(first, ({ config: gone }) => {
+      identity.release(gone.authenticators).catch(onError);
+    });
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch, onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
@@ -142,6 +158,7 @@ export class WorkerRuntime implements RecordHandler {
     this.pipeline = new RequestPipeline({
       epochs: this.epochs,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      tokens: identity.tokens,
       filters: new FilterRunner(ledger, this.forwarder, {
         wheel: this.wheel,
         nowMs: monotonicMs,
@@ -164,7 +181,7 @@ export class WorkerRuntime implements RecordHandler {
 
   /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
   async prepare(config: CompiledConfig): Promise<void> {
-    this.epochs.prepare(await WorkerEpoch.create(config));
+    this.epochs.prepare(await WorkerEpoch.create(config, this.identity));
   }
 
   /** Requests that begin from now on do so under the prepared epoch. False: there is none. */
@@ -208,6 +225,11 @@ export class WorkerRuntime implements RecordHandler {
     this.turn();
   }
 
+  /** The main thread has keys, revocations, or tokens. */
+  onIdentityNotice(notice: IdentityNotice): void {
+    this.identity.onNotice(notice);
+  }
+
   /** Ends what is left; the lane is dead after this. */
   async stop(): Promise<void> {
     this.isStopped = true;
@@ -215,6 +237,7 @@ export class WorkerRuntime implements RecordHandler {
     this.lane.publish();
     this.coordinator.flush();
     await this.forwarder.close();
+    await this.identity.close();
   }
 
   // Hot path: every record of every request.

@@ -31,6 +31,8 @@ export async function serveLane(task: LaneTask): Promise<void> {
         order.port.on('message', wake);
         wakePorts.push(order.port);
         runtime.onDoorbell();
+      } else if (order.type === 'identity') {
+        runtime.onIdentityNotice(order.notice);
       } else if (order.type === 'fault') {
         fail(order.fault);
       } else if (order.type === 'prepare') {

@@ -43,12 +43,6 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'SharedArrayBuffer',
     reason: 'is given the blocks by the gateway and reads them through channel/',
   },
-  {
-    path: 'filters/authentication/jwt-authenticator.ts',
-    rule: 'direction',
-    about: 'config/compiled-config.ts',
-    reason: 'type only: a compiled authenticator is what the filter is built from',
-  },
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));

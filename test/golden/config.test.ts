@@ -39,7 +39,9 @@ function compileOrExplain(input: string): string {
   try {
     const config = loadConfigText(input, { file: 'sluice.yaml', environment });
     const compiled = compileConfig(config, { coreCount: 8 });
-    const authenticators = compiled.authenticators.map(({ secret, ...shown }) => {
+    const authenticators = compiled.authenticators.map((one) => {
+      if (one.type !== 'jwt') return one;
+      const { secret, ...shown } = one;
       return { ...shown, secretBytes: secret.length };
     });
     return stringify({ ...compiled, authenticators }, { lineWidth: 0 });

@@ -9,6 +9,8 @@ export function aCompiledRoute(wish: Partial<CompiledRoute> = {}): CompiledRoute
     methods: [],
     upstreamIndex: 0,
     authenticators: [],
+    tokenEndpoint: null,
+    authorization: null,
     limiterIndexes: [],
     timeoutMs: 0,
     onCoordinatorLost: 'wait',

@@ -112,6 +112,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     reload: { watch: false },
     shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
+    tokenService: null,
     upstreams: targetCounts.map((_, index) => ({
       index,
       name: `upstream-${index}`,

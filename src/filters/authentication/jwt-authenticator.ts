@@ -1,151 +1,178 @@
 /**
- * Verifies bearer tokens signed with a shared secret (RFC 7519, RFC 6750).
+ * Verifies signed bearer tokens (RFC 7519, RFC 6750, RFC 8725).
  *
- * Thread: worker. Owns the verified tokens it remembers: bounded, each until its `exp`. jose does
- * the cryptography; what it is lenient about (base64url that is not canonical) is refused here.
+ * Thread: worker. Owns the verified tokens that it remembers: bounded, each until its `exp`, under
+ * a hash of the whole token. They are forgotten when a key goes.
  */
-import { webcrypto } from 'node:crypto';
-import type { JWTPayload, JWTVerifyOptions } from 'jose';
-import { jwtVerify } from 'jose/jwt/verify';
-import type { CompiledAuthenticator } from '../../config/compiled-config.js';
+import { hash } from 'node:crypto';
+import type { Jwk } from '../../base/json-web-key.js';
+import {
+  ABSENT,
+  type AuthenticationRequest,
+  type AuthenticationResult,
+  type Authenticator,
+  bearerToken,
+  type Claims,
+  refused,
+  unavailable,
+} from './authenticator.js';
+import { claimsProblem } from './claim-checks.js';
+import { ExpiringMemory } from './expiring-memory.js';
+import { claimAt, makeIdentity, textOf } from './identity.js';
+import { KeyRing } from './key-ring.js';
+import type { KeySetFeed } from './key-set-feed.js';
+import type { CompiledJwtAuthenticator } from './options.js';
+import {
+  KEY_UNKNOWN,
+  MALFORMED,
+  readToken,
+  signatureProblem,
+  type TokenParts,
+} from './signed-token.js';
+import { parseStrictObject } from './strict-json.js';
 
 const TOKEN_CHARS_MAX = 4096;
 const REMEMBERED_MAX = 4096;
 
-const HASHES: Readonly<Record<string, string>> = {
-  HS256: 'SHA-256',
-  HS384: 'SHA-384',
-  HS512: 'SHA-512',
-};
+export class JwtAuthenticator implements Authenticator {
+  readonly name: string;
+  readonly challenge = 'Bearer realm="sluice"';
+  readonly isBearer = true;
+  readonly ownedFields: readonly string[];
+  readonly stripsAuthorization: boolean;
 
-/** What became of one credential. */
-export type AuthenticationResult =
-  | { readonly verdict: 'accepted'; readonly consumer: string }
-  /** There was no credential of this kind. */
-  | { readonly verdict: 'absent' }
-  | { readonly verdict: 'refused'; readonly reason: string };
-
-const ABSENT: AuthenticationResult = { verdict: 'absent' };
-
-interface Remembered {
-  readonly result: AuthenticationResult;
-  /** Seconds since 1970, skew included. */
-  readonly expiresAt: number;
-}
-
-export class JwtAuthenticator {
-  private readonly remembered = new Map<string, Remembered>();
+  private readonly remembered = new ExpiringMemory<AcceptedToken>(REMEMBERED_MAX);
+  /** null: no key set has come in yet. */
+  private ring: KeyRing | null = null;
+  private keys: readonly Jwk[] = [];
+  private importing: Promise<void> = Promise.resolve();
+  private unsubscribe = (): void => {};
 
   private constructor(
-    readonly name: string,
-    private readonly keys: ReadonlyMap<string, webcrypto.CryptoKey>,
-    private readonly options: JWTVerifyOptions,
-    private readonly clockSkewSeconds: number,
-  ) {}
-
-  /** Imports the secret once for each algorithm. */
-  static async create(config: CompiledAuthenticator): Promise<JwtAuthenticator> {
-    const secret = Buffer.from(config.secret, 'utf8');
-    const keys = new Map<string, webcrypto.CryptoKey>();
-    for (const name of config.algorithms) {
-      const algorithm = { name: 'HMAC', hash: HASHES[name] ?? '' };
-      const key = await webcrypto.subtle.importKey('raw', secret, algorithm, false, ['verify']);
-      keys.set(name, key);
-    }
-    const clockSkewSeconds = config.clockSkewMs / 1000;
-    const options: JWTVerifyOptions = {
-      algorithms: [...config.algorithms],
-      clockTolerance: clockSkewSeconds,
-      // A token that never ends could never be taken back.
-      requiredClaims: ['exp'],
-      ...(config.issuer === '' ? {} : { issuer: config.issuer }),
-      ...(config.audience === '' ? {} : { audience: config.audience }),
-    };
-    return new JwtAuthenticator(config.name, keys, options, clockSkewSeconds);
+    private readonly config: CompiledJwtAuthenticator,
+    private readonly feed: KeySetFeed,
+  ) {
+    this.name = config.name;
+    this.ownedFields = config.claimHeaders.map(([header]) => header);
+    this.stripsAuthorization = !config.forwardCredentials;
   }
 
-  /**
-   * Looks at the value of an Authorization field. At once when the token is remembered or plainly
-   * wrong, else when its signature has been checked; it never rejects.
-   */
+  /** Imports the keys of the configuration; those of a key set come in later. */
+  static async create(
+    config: CompiledJwtAuthenticator,
+    feed: KeySetFeed,
+  ): Promise<JwtAuthenticator> {
+    const authenticator = new JwtAuthenticator(config, feed);
+    if (config.keySource === null) {
+      const secret = { kty: 'oct', k: Buffer.from(config.secret, 'utf8').toString('base64url') };
+      await authenticator.useKeys(config.secret === '' ? config.keys : [secret]);
+    } else {
+      authenticator.unsubscribe = feed.subscribe(
+        config.keySource.id,
+        (keys) => void authenticator.useKeys(keys),
+      );
+    }
+    return authenticator;
+  }
+
+  async close(): Promise<void> {
+    this.unsubscribe();
+  }
+
   authenticate(
-    authorization: string,
+    request: AuthenticationRequest,
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
-    const token = bearerToken(authorization);
+    const token = bearerToken(request.fields.authorization);
     if (token === '') return ABSENT;
     if (token.length > TOKEN_CHARS_MAX) return refused('the token is too long');
-    const remembered = this.remembered.get(token);
-    if (remembered === undefined) return this.verify(token);
-    if (remembered.expiresAt > unixSeconds) return remembered.result;
-    this.remembered.delete(token);
-    return refused('the token has expired');
+    const digest = hash('sha256', token, 'binary');
+    const known = this.remembered.get(digest, unixSeconds);
+    if (known === undefined) return this.verify(token, digest, unixSeconds);
+    if (this.isRevoked(known.identity.claims)) return refused(REVOKED);
+    return known;
   }
 
-  private async verify(token: string): Promise<AuthenticationResult> {
-    if (!isCanonical(token)) return refused('the token is malformed');
-    try {
-      const { payload } = await jwtVerify(
-        token,
-        (header) => {
-          const key = this.keys.get(header.alg);
-          if (key === undefined) throw new Error('the algorithm is not allowed');
-          return key;
-        },
-        this.options,
-      );
-      const result: AuthenticationResult = { verdict: 'accepted', consumer: payload.sub ?? '' };
-      this.remember(token, payload, result);
-      return result;
-    } catch (error) {
-      return refused(reasonOf(error));
+  private async verify(
+    token: string,
+    digest: string,
+    unixSeconds: number,
+  ): Promise<AuthenticationResult> {
+    const parts = readToken(token);
+    if (parts === undefined) return refused(MALFORMED);
+    if (!this.config.algorithms.includes(parts.algorithm)) {
+      return refused('the algorithm of the token is not allowed');
     }
-  }
-
-  private remember(token: string, payload: JWTPayload, result: AuthenticationResult): void {
-    if (this.remembered.size >= REMEMBERED_MAX) {
-      // The one that came first; a token in use is verified again and comes back as the last.
-      const oldest = this.remembered.keys().next().value;
-      if (oldest !== undefined) this.remembered.delete(oldest);
+    let { ring } = this;
+    let problem = await problemWith(parts, ring);
+    if (problem === KEY_UNKNOWN && (await this.hasAskedForKeys())) {
+      ({ ring } = this);
+      problem = await problemWith(parts, ring);
     }
-    const expiresAt = (payload.exp ?? 0) + this.clockSkewSeconds;
-    this.remembered.set(token, { result, expiresAt });
+    if (ring === null) return unavailable('the keys that verify tokens could not be fetched yet');
+    if (problem !== '') return refused(problem);
+    const result = this.judge(parts, unixSeconds);
+    // Keys may have gone while the signature was checked: then the next request checks it again.
+    if (result.verdict === 'accepted' && ring === this.ring) this.remember(digest, result);
+    return result;
+  }
+
+  /** Waits for another attempt to fetch keys, if it is time for one. */
+  private async hasAskedForKeys(): Promise<boolean> {
+    const { keySource } = this.config;
+    if (keySource === null) return false;
+    const asked = this.feed.askNewer(keySource.id);
+    if (asked === null) return false;
+    await asked;
+    await this.importing;
+    return true;
+  }
+
+  private judge({ payload }: TokenParts, unixSeconds: number): AuthenticationResult {
+    const claims = parseStrictObject(payload);
+    if (claims === undefined) return refused(MALFORMED);
+    const problem = claimsProblem(claims, this.config, unixSeconds);
+    if (problem !== '') return refused(problem);
+    if (this.isRevoked(claims)) return refused(REVOKED);
+    const consumer = textOf(claimAt(claims, this.config.consumerClaim));
+    const identity = makeIdentity(consumer, claims, this.config);
+    return identity === undefined
+      ? refused('a claim of the token is too long')
+      : { verdict: 'accepted', identity };
+  }
+
+  private remember(digest: string, accepted: AcceptedToken): void {
+    const { exp } = accepted.identity.claims;
+    if (typeof exp !== 'number') return;
+    this.remembered.set(digest, accepted, exp + this.config.clockSkewMs / 1000);
+  }
+
+  private isRevoked(claims: Claims): boolean {
+    return this.config.keySource?.kind === 'tokenService' && this.feed.isRevoked(claims);
+  }
+
+  /** One set after the other: an older one never replaces a newer one. */
+  private useKeys(keys: readonly Jwk[]): Promise<void> {
+    this.importing = this.importing.then(async () => {
+      const ring = await KeyRing.create(keys, this.config.algorithms);
+      // What a key has signed that is there no more is not to be believed any more.
+      if (this.keys.some((key) => !holds(keys, key))) this.remembered.clear();
+      this.ring = ring;
+      this.keys = keys;
+    });
+    return this.importing;
   }
 }
 
-function refused(reason: string): AuthenticationResult {
-  return { verdict: 'refused', reason };
+type AcceptedToken = Extract<AuthenticationResult, { readonly verdict: 'accepted' }>;
+
+const REVOKED = 'the token was taken back';
+
+async function problemWith(parts: TokenParts, ring: KeyRing | null): Promise<string> {
+  return ring === null ? KEY_UNKNOWN : signatureProblem(parts, ring);
 }
 
-/** The token of `Bearer TOKEN` (the scheme in any case), or '' when there is none. */
-function bearerToken(authorization: string): string {
-  if (authorization.length < 8) return '';
-  const scheme = authorization.slice(0, 7).toLowerCase();
-  return scheme === 'bearer ' ? authorization.slice(7).trim() : '';
-}
-
-/** Three parts, each the one spelling that its bytes have in base64url (RFC 7515 section 2). */
-function isCanonical(token: string): boolean {
-  const parts = token.split('.');
-  return (
-    parts.length === 3 &&
-    parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
-  );
-}
-
-/** jose's codes, in words that tell a caller nothing about the key. */
-function reasonOf(error: unknown): string {
-  const code = (error as { readonly code?: unknown } | null)?.code;
-  switch (code) {
-    case 'ERR_JWT_EXPIRED':
-      return 'the token has expired';
-    case 'ERR_JWT_CLAIM_VALIDATION_FAILED':
-      return 'a claim of the token does not fit';
-    case 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED':
-      return 'the signature of the token does not fit';
-    case 'ERR_JOSE_ALG_NOT_ALLOWED':
-      return 'the algorithm of the token is not allowed';
-    default:
-      return 'the token is malformed';
-  }
+function holds(keys: readonly Jwk[], key: Jwk): boolean {
+  const wanted = JSON.stringify(key);
+  return keys.some((one) => JSON.stringify(one) === wanted);
 }

@@ -41,6 +41,7 @@ export function buildForwardedFields(
     }
   }
   for (const item of exchange.route?.setFields ?? []) list.push(item);
+  for (const item of exchange.identityFields) list.push(item);
   for (const item of exchange.addedFields) list.push(item);
   return list;
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { CommandIo } from '../../../src/cli/command-io.js';
 
 /** Surroundings of a command that keep what it writes. */
@@ -6,11 +7,12 @@ export interface CapturedIo extends CommandIo {
   readonly err: () => string;
 }
 
-export function capturedIo(env: Record<string, string> = {}): CapturedIo {
+export function capturedIo(env: Record<string, string> = {}, input = ''): CapturedIo {
   const out: string[] = [];
   const err: string[] = [];
   return {
     env,
+    stdin: Readable.from([Buffer.from(input)]),
     stdout: { write: (text: string) => out.push(text) },
     stderr: { write: (text: string) => err.push(text) },
     out: () => out.join(''),

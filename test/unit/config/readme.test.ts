@@ -9,8 +9,8 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are seven', () => {
-    expect(samples).toHaveLength(7);
+  it('are nine', () => {
+    expect(samples).toHaveLength(9);
   });
 
   it('begin with a whole configuration that is valid', () => {
@@ -27,7 +27,8 @@ describe('the samples in the README', () => {
   });
 
   it('are valid as parts of one', () => {
-    const [whole = '', filters = '', _openapi, limits = '', targets = ''] = samples;
+    const [whole = '', filters = '', _openapi, limits = ''] = samples;
+    const targets = samples.find((text) => text.includes('outlierDetection:')) ?? '';
     const config = { ...parse(whole), ...parse(targets) };
     config.authenticators.users.secret = environment.JWT_SECRET;
     config.upstreams.users = config.upstreams.products;
@@ -35,5 +36,23 @@ describe('the samples in the README', () => {
     expect(compileConfig(config).limiters).toHaveLength(4);
     const { routes } = compileConfig({ ...config, ...parse(filters) });
     expect(routes.map((route) => Object.keys(route.filters).length)).toEqual([7, 1, 1]);
+  });
+
+  it('of authentication are valid together', () => {
+    const [whole = ''] = samples;
+    const [authentication = '', ownTokens = ''] = samples.filter(
+      (text) => text.includes('authenticators:\n  staff') || text.startsWith('tokenService:'),
+    );
+    const parts = [whole, authentication, ownTokens].map((text) => parse(text));
+    const config = Object.assign({}, ...parts);
+    config.authenticators = Object.assign({}, ...parts.map((part) => part.authenticators));
+    config.routes = parts.flatMap((part) => part.routes);
+    config.authenticators.users.secret = environment.JWT_SECRET;
+    config.authenticators.partners.keys[0].sha256 = 'ab'.repeat(32);
+    const hash = `$scrypt$ln=15,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+    config.authenticators.people.users[0].passwordHash = hash;
+    const compiled = compileConfig(config);
+    expect(compiled.authenticators).toHaveLength(5);
+    expect(compiled.routes.map((route) => route.tokenEndpoint)).toContain('issue');
   });
 });

@@ -14,7 +14,10 @@ function allNodes(node: SchemaNode, path = '$'): [string, SchemaNode][] {
   const items = node.items === undefined ? [] : allNodes(node.items, `${path}[]`);
   const more = node.additionalProperties;
   const values = more === undefined || more === false ? [] : allNodes(more, `${path}.NAME`);
-  return [[path, node], ...children, ...items, ...values];
+  const kinds = (node.oneOf ?? []).flatMap((kind) => {
+    return allNodes(kind, `${path}<${kind.properties?.['type']?.enum?.[0]}>`);
+  });
+  return [[path, node], ...children, ...items, ...values, ...kinds];
 }
 
 const nodes = allNodes(CONFIG_SCHEMA);
@@ -36,7 +39,8 @@ describe('CONFIG_SCHEMA', () => {
 
   it('lets no object have keys that it does not know', () => {
     for (const [path, node] of nodes) {
-      if (node.type === 'object') expect(node.additionalProperties, path).toBeDefined();
+      const rest = node.additionalProperties ?? node.oneOf;
+      if (node.type === 'object') expect(rest, path).toBeDefined();
     }
   });
 
@@ -75,7 +79,10 @@ describe('CONFIG_SCHEMA', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
     expect(secret).toEqual([
       '$.admin.token',
-      '$.authenticators.NAME.secret',
+      '$.authenticators.NAME<jwt>.secret',
+      '$.authenticators.NAME<apiKey>.keys[].sha256',
+      '$.authenticators.NAME<basic>.users[].passwordHash',
+      '$.authenticators.NAME<introspection>.clientSecret',
       '$.routes[].respond.headers.NAME',
       '$.routes[].rewrite.query.set.NAME',
       '$.routes[].rewrite.query.add.NAME',

@@ -7,7 +7,8 @@ import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 function anEpoch(epoch: number, targetIndex = epoch): Promise<WorkerEpoch> {
   const { targets, ...config } = aCoordinatorConfig({ targetCounts: [1] });
   const moved = targets.map((target) => ({ ...target, index: targetIndex }));
-  return WorkerEpoch.create({ ...config, targets: moved, upstreams: [], epoch });
+  const nobody = { acquire: async () => [], release: async () => {} };
+  return WorkerEpoch.create({ ...config, targets: moved, upstreams: [], epoch }, nobody);
 }
 
 describe('the epochs of a worker', () => {
@@ -46,5 +47,17 @@ describe('the epochs of a worker', () => {
     expect(shelf.release(21 * GRANT_VALID_MS + 1)).toEqual([1]);
     expect(shelf.hasEarlier).toBe(false);
     expect([...shelf.targetIndexes()]).toEqual([2]);
+  });
+
+  it('are given back once they are of no more use, also those that never came into force', async () => {
+    const gone: number[] = [];
+    const shelf = new EpochShelf(await anEpoch(1), ({ config }) => gone.push(config.epoch));
+    for (const number of [2, 3, 4]) shelf.prepare(await anEpoch(number));
+    expect(gone).toEqual([2]);
+    shelf.commit(4);
+    expect(gone).toEqual([2, 3]);
+    shelf.release(0);
+    shelf.release(GRANT_VALID_MS + 1);
+    expect(gone).toEqual([2, 3, 1]);
   });
 });

@@ -1,0 +1,31 @@
+/**
+ * Header fields that a configuration may not hand out.
+ *
+ * Thread: any (pure).
+ */
+
+/** Fields that frame a message or belong to one hop: only the gateway itself may write them. */
+export const RESERVED_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** The same, and those by which the gateway says where a request came from. */
+export const GATEWAY_FIELDS: ReadonlySet<string> = new Set([
+  ...RESERVED_FIELDS,
+  'authorization',
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-request-id',
+]);

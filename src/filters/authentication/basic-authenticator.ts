@@ -1,0 +1,104 @@
+/**
+ * User names and passwords (RFC 7617), against scrypt hashes.
+ *
+ * Thread: worker. Checking one takes a core for tens of milliseconds on purpose. So what was
+ * checked is remembered for a while under a keyed hash, few are checked at a time, and those beyond
+ * a short queue are turned away: a stranger who guesses cannot take all the time there is. Unknown
+ * users take as long as known ones.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { assert, defined } from '../../base/assert.js';
+import { type PasswordHash, parsePasswordHash } from '../../base/password-hash.js';
+import {
+  ABSENT,
+  type AuthenticationRequest,
+  type AuthenticationResult,
+  type Authenticator,
+  type Identity,
+  refused,
+  schemeValue,
+  unavailable,
+} from './authenticator.js';
+import { ExpiringMemory } from './expiring-memory.js';
+import { makeIdentity } from './identity.js';
+import type { CompiledBasicAuthenticator } from './options.js';
+import { isPassword, NO_PASSWORD, PASSWORD_BYTES_MAX } from './password-hash.js';
+import { WorkQueue } from './work-queue.js';
+
+const REMEMBERED_MAX = 1024;
+const REMEMBERED_SECONDS = 300;
+/** A wrong password that is sent again and again is worked out once in this time. */
+const REFUSED_SECONDS = 10;
+const CHECKS_AT_ONCE = 2;
+const CHECKS_WAITING_MAX = 32;
+
+const WRONG = refused('the user name or the password is wrong');
+const TOO_MANY = unavailable('too many passwords are being checked');
+
+interface User {
+  readonly hash: PasswordHash;
+  readonly identity: Identity;
+}
+
+export class BasicAuthenticator implements Authenticator {
+  readonly name: string;
+  readonly challenge = 'Basic realm="sluice", charset="UTF-8"';
+  readonly isBearer = false;
+  readonly ownedFields: readonly string[];
+  readonly stripsAuthorization: boolean;
+
+  private readonly users = new Map<string, User>();
+  private readonly secret = randomBytes(32);
+  private readonly accepted = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
+  /** Apart from those accepted, so that guessing does not push them out. */
+  private readonly wrong = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
+  private readonly checks = new WorkQueue(CHECKS_AT_ONCE, CHECKS_WAITING_MAX);
+
+  constructor(config: CompiledBasicAuthenticator) {
+    this.name = config.name;
+    this.ownedFields = config.claimHeaders.map(([header]) => header);
+    this.stripsAuthorization = !config.forwardCredentials;
+    for (const { id, passwordHash, scopes } of config.users) {
+      const hash = parsePasswordHash(passwordHash);
+      assert(typeof hash !== 'string', 'a hash in the configuration was checked');
+      const claims = { sub: id, scope: scopes.join(' ') };
+      const identity = defined(makeIdentity(id, claims, config), 'the identity of a bounded user');
+      this.users.set(id.normalize('NFC'), { hash, identity });
+    }
+  }
+
+  authenticate(
+    { fields }: AuthenticationRequest,
+    unixSeconds: number,
+  ): AuthenticationResult | Promise<AuthenticationResult> {
+    const encoded = schemeValue(fields.authorization, 'basic ');
+    if (encoded === '') return ABSENT;
+    if (encoded.length > 2 * PASSWORD_BYTES_MAX) return WRONG;
+    const digest = createHmac('sha256', this.secret).update(encoded).digest('binary');
+    const known = this.accepted.get(digest, unixSeconds) ?? this.wrong.get(digest, unixSeconds);
+    return known ?? this.check(encoded, digest, unixSeconds);
+  }
+
+  private check(
+    encoded: string,
+    digest: string,
+    unixSeconds: number,
+  ): AuthenticationResult | Promise<AuthenticationResult> {
+    const text = Buffer.from(encoded, 'base64').toString('utf8');
+    const mark = text.indexOf(':');
+    if (mark < 1) return WRONG;
+    const user = this.users.get(text.slice(0, mark).normalize('NFC'));
+    const password = text.slice(mark + 1);
+    const started = this.checks.run(async () => {
+      const isRight = await isPassword(password, user?.hash ?? NO_PASSWORD);
+      if (!isRight || user === undefined) {
+        this.wrong.set(digest, WRONG, unixSeconds + REFUSED_SECONDS);
+        return WRONG;
+      }
+      const result: AuthenticationResult = { verdict: 'accepted', identity: user.identity };
+      this.accepted.set(digest, result, unixSeconds + REMEMBERED_SECONDS);
+      return result;
+    });
+    return started ?? TOO_MANY;
+  }
+}

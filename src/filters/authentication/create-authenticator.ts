@@ -1,0 +1,39 @@
+/**
+ * Makes authenticators out of what the configuration says.
+ *
+ * Thread: worker. A kind that no route can use is not even loaded: libraries take time to start.
+ */
+import { assertNever } from '../../base/assert.js';
+import type { Authenticator } from './authenticator.js';
+import type { KeySetFeed } from './key-set-feed.js';
+import type { CompiledAuthenticator } from './options.js';
+
+export async function createAuthenticator(
+  config: CompiledAuthenticator,
+  feed: KeySetFeed,
+): Promise<Authenticator> {
+  switch (config.type) {
+    case 'jwt': {
+      const { JwtAuthenticator } = await import('./jwt-authenticator.js');
+      return JwtAuthenticator.create(config, feed);
+    }
+    case 'apiKey': {
+      const { ApiKeyAuthenticator } = await import('./api-key-authenticator.js');
+      return new ApiKeyAuthenticator(config);
+    }
+    case 'basic': {
+      const { BasicAuthenticator } = await import('./basic-authenticator.js');
+      return new BasicAuthenticator(config);
+    }
+    case 'introspection': {
+      const { IntrospectionAuthenticator } = await import('./introspection-authenticator.js');
+      return new IntrospectionAuthenticator(config);
+    }
+    case 'forwardAuth': {
+      const { ForwardAuthenticator } = await import('./forward-authenticator.js');
+      return new ForwardAuthenticator(config);
+    }
+    default:
+      return assertNever(config);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Makes an identity out of verified claims, once for each set of credentials.
+ *
+ * Thread: any (pure).
+ */
+import type { Claims, Identity } from './authenticator.js';
+
+/** A field longer than this does not come from a claim that anybody meant for a field. */
+const FIELD_CHARS_MAX = 4096;
+
+export interface IdentityRule {
+  readonly claimHeaders: readonly (readonly [header: string, claim: string])[];
+}
+
+/** Undefined: a claim is too long for the field that it belongs in. */
+export function makeIdentity(
+  consumer: string,
+  claims: Claims,
+  rule: IdentityRule,
+): Identity | undefined {
+  const fields: string[] = [];
+  for (const [header, claim] of rule.claimHeaders) {
+    const value = fieldValue(claimAt(claims, claim));
+    if (value === undefined) continue;
+    if (value.length > FIELD_CHARS_MAX) return undefined;
+    fields.push(header, value);
+  }
+  // Shared by all requests with these credentials: nothing that one does is to show in another.
+  return { consumer, claims: Object.freeze(claims), scopes: scopesOf(claims), fields };
+}
+
+/** The claim of this name, or what the name's parts lead to; undefined: there is none. */
+export function claimAt(claims: Claims, name: string): unknown {
+  if (Object.hasOwn(claims, name)) return claims[name];
+  let value: unknown = claims;
+  for (const part of name.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) {
+      return undefined;
+    }
+    value = Reflect.get(value, part);
+  }
+  return value;
+}
+
+/** The name of a consumer as a claim says it; '' when it says none. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
+/** The `scope` of RFC 8693 and RFC 7662, words in a string; or `scp`, as others write it. */
+function scopesOf(claims: Claims): ReadonlySet<string> {
+  const scopes = new Set<string>();
+  for (const value of [claims['scope'], claims['scp']]) {
+    const words = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
+    for (const word of words) if (typeof word === 'string' && word !== '') scopes.add(word);
+  }
+  return scopes;
+}
+
+/** A claim as the value of a field, or undefined when there is nothing to say. */
+function fieldValue(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => fieldValue(item) ?? '');
+    return items.map((item) => item.replaceAll(',', '%2C')).join(',');
+  }
+  return encodeText(typeof value === 'object' ? JSON.stringify(value) : String(value));
+}
+
+/**
+ * No character gets out of the field, and none is ambiguous: what is not printable ASCII, blanks
+ * at the ends and `%` itself are percent-encoded.
+ */
+function encodeText(text: string): string {
+  if (/^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/.test(text)) return text;
+  let encoded = '';
+  const last = text.length - 1;
+  let at = 0;
+  for (const char of text) {
+    const isPlain = /^[!-$&-~]$/.test(char) || (char === ' ' && at > 0 && at < last);
+    encoded += isPlain ? char : percentEncode(char);
+    at += char.length;
+  }
+  return encoded;
+}
+
+/** The same of what a service says for a field: what it has encoded itself stays so. */
+export function encodeControls(text: string): string {
+  return text.replaceAll(/[^ -~]/gu, percentEncode);
+}
+
+function percentEncode(char: string): string {
+  let encoded = '';
+  for (const byte of Buffer.from(char, 'utf8')) {
+    encoded += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}

@@ -1,0 +1,129 @@
+/**
+ * Asks the server that made a bearer token whether it is good (RFC 7662).
+ *
+ * Thread: worker. Owns the answers that it remembers: bounded, for a short time, at most until the
+ * token's `exp`. One question is asked for a token however many requests come with it at once.
+ */
+import { hash } from 'node:crypto';
+import {
+  ABSENT,
+  type AuthenticationRequest,
+  type AuthenticationResult,
+  type Authenticator,
+  bearerToken,
+  refused,
+  unavailable,
+} from './authenticator.js';
+import { claimsProblem } from './claim-checks.js';
+import { ExpiringMemory } from './expiring-memory.js';
+import { HttpCaller } from './http-caller.js';
+import { claimAt, makeIdentity, textOf } from './identity.js';
+import type { CompiledIntrospectionAuthenticator } from './options.js';
+import { parseStrictObject } from './strict-json.js';
+
+const TOKEN_CHARS_MAX = 4096;
+const REMEMBERED_MAX = 4096;
+/** A token that is not active may become so no sooner than this. */
+const INACTIVE_SECONDS_MAX = 10;
+
+const INACTIVE = refused('the token is not active');
+const NO_ANSWER = unavailable('the server that knows tokens does not answer');
+
+export class IntrospectionAuthenticator implements Authenticator {
+  readonly name: string;
+  readonly challenge = 'Bearer realm="sluice"';
+  readonly isBearer = true;
+  readonly ownedFields: readonly string[];
+  readonly stripsAuthorization: boolean;
+
+  private readonly caller: HttpCaller;
+  private readonly clientCredentials: string;
+  private readonly accepted = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
+  /** Apart from those accepted, so that made-up tokens do not push them out. */
+  private readonly inactive = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
+  private readonly asked = new Map<string, Promise<AuthenticationResult>>();
+
+  constructor(private readonly config: CompiledIntrospectionAuthenticator) {
+    this.name = config.name;
+    this.ownedFields = config.claimHeaders.map(([header]) => header);
+    this.stripsAuthorization = !config.forwardCredentials;
+    this.caller = new HttpCaller(config.url, config.timeoutMs);
+    const pair = [config.clientId, config.clientSecret].map(formEncode).join(':');
+    this.clientCredentials = `Basic ${Buffer.from(pair).toString('base64')}`;
+  }
+
+  authenticate(
+    request: AuthenticationRequest,
+    unixSeconds: number,
+  ): AuthenticationResult | Promise<AuthenticationResult> {
+    const token = bearerToken(request.fields.authorization);
+    if (token === '') return ABSENT;
+    if (token.length > TOKEN_CHARS_MAX) return refused('the token is too long');
+    const digest = hash('sha256', token, 'binary');
+    const known = this.accepted.get(digest, unixSeconds) ?? this.inactive.get(digest, unixSeconds);
+    if (known !== undefined) return known;
+    let asked = this.asked.get(digest);
+    if (asked === undefined) {
+      asked = this.ask(token, digest, unixSeconds).finally(() => this.asked.delete(digest));
+      this.asked.set(digest, asked);
+    }
+    return asked;
+  }
+
+  close(): Promise<void> {
+    return this.caller.close();
+  }
+
+  private async ask(
+    token: string,
+    digest: string,
+    unixSeconds: number,
+  ): Promise<AuthenticationResult> {
+    const answer = await this.caller.call({
+      method: 'POST',
+      headers: [
+        ...['content-type', 'application/x-www-form-urlencoded'],
+        ...['accept', 'application/json'],
+        ...['authorization', this.clientCredentials],
+      ],
+      body: `token=${encodeURIComponent(token)}&token_type_hint=access_token`,
+    });
+    if (answer?.status !== 200) return NO_ANSWER;
+    const claims = parseStrictObject(answer.body);
+    if (claims === undefined) return NO_ANSWER;
+    const result = this.judge(claims, unixSeconds);
+    this.remember(digest, result, unixSeconds);
+    return result;
+  }
+
+  private remember(digest: string, result: AuthenticationResult, unixSeconds: number): void {
+    const cacheSeconds = this.config.cacheMs / 1000;
+    if (result.verdict === 'accepted') {
+      const { exp } = result.identity.claims;
+      const end = typeof exp === 'number' ? exp : Number.POSITIVE_INFINITY;
+      this.accepted.set(digest, result, Math.min(end, unixSeconds + cacheSeconds));
+    } else {
+      const seconds = Math.min(cacheSeconds, INACTIVE_SECONDS_MAX);
+      this.inactive.set(digest, result, unixSeconds + seconds);
+    }
+  }
+
+  private judge(
+    claims: Readonly<Record<string, unknown>>,
+    unixSeconds: number,
+  ): AuthenticationResult {
+    if (claims['active'] !== true) return INACTIVE;
+    const problem = claimsProblem(claims, this.config, unixSeconds);
+    if (problem !== '') return refused(problem);
+    const consumer = textOf(claimAt(claims, this.config.consumerClaim));
+    const identity = makeIdentity(consumer, claims, this.config);
+    return identity === undefined
+      ? refused('a claim of the token is too long')
+      : { verdict: 'accepted', identity };
+  }
+}
+
+/** As form data, before the two are joined (RFC 6749 2.3.1). */
+function formEncode(text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1);
+}

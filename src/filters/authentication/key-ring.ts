@@ -1,0 +1,69 @@
+/**
+ * Keys that signatures are verified with, each for the algorithms of its own kind only.
+ *
+ * Thread: worker. A token names an algorithm and perhaps a key; it never brings a key of its own
+ * (RFC 8725 3.1, 3.5): `jwk`, `jku`, `x5u` and `x5c` of its header are not looked at. What a key
+ * says of itself (`alg`, `use`, `key_ops`) is kept to (RFC 7517 section 4).
+ */
+import type { CryptoKey } from 'jose';
+import { importJWK } from 'jose/key/import';
+import { algorithmsOf, type Jwk } from '../../base/json-web-key.js';
+
+/** Keys that are tried for a token that names none. */
+const CANDIDATES_MAX = 8;
+
+/** A JWK as jose takes it. */
+type ImportableJwk = Parameters<typeof importJWK>[0];
+
+interface RingKey {
+  /** Undefined: the key has no name, and is meant for every token. */
+  readonly kid: string | undefined;
+  readonly algorithm: string;
+  readonly key: CryptoKey | Uint8Array;
+}
+
+export class KeyRing {
+  private constructor(private readonly keys: readonly RingKey[]) {}
+
+  /** Takes each key for those of `algorithms` that fit it. A key that is no good is left out. */
+  static async create(jwks: readonly Jwk[], algorithms: readonly string[]): Promise<KeyRing> {
+    const keys: RingKey[] = [];
+    for (const jwk of jwks) {
+      const kid = jwk['kid'];
+      if (kid !== undefined && typeof kid !== 'string') continue;
+      for (const algorithm of algorithmsOf(jwk)) {
+        if (!algorithms.includes(algorithm)) continue;
+        const key = await importKey(jwk, algorithm);
+        if (key !== undefined) keys.push({ kid, algorithm, key });
+      }
+    }
+    return new KeyRing(keys);
+  }
+
+  get size(): number {
+    return this.keys.length;
+  }
+
+  /** Keys that may have made a signature; none: the key is not known, or not for this algorithm. */
+  find(algorithm: string, kid: string | undefined): (CryptoKey | Uint8Array)[] {
+    const found: (CryptoKey | Uint8Array)[] = [];
+    for (const one of this.keys) {
+      if (one.algorithm !== algorithm || found.length >= CANDIDATES_MAX) continue;
+      if (kid === undefined || one.kid === undefined || one.kid === kid) found.push(one.key);
+    }
+    return found;
+  }
+}
+
+/** Only the public part: what a key set says beyond that is of no use here. */
+async function importKey(jwk: Jwk, algorithm: string): Promise<CryptoKey | Uint8Array | undefined> {
+  const { kty, crv, n, e, x, y, k } = jwk;
+  const part = kty === 'oct' ? { kty, k } : { kty, crv, n, e, x, y };
+  const known = Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined));
+  try {
+    return await importJWK(known as ImportableJwk, algorithm);
+  } catch {
+    // A point that is not on its curve, a modulus that is no number: nobody can use this key.
+    return undefined;
+  }
+}

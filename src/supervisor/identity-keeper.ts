@@ -1,0 +1,74 @@
+/**
+ * What the main thread keeps for workers so that they can tell who calls: key sets of issuers, and
+ * the token service.
+ *
+ * Thread: supervisor (on the main thread). The code is loaded only where it is configured.
+ */
+import type { Logger } from 'pino';
+import { monotonicMs } from '../base/clock.js';
+import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import type { CompiledAuthenticator } from '../filters/authentication/options.js';
+import type { KeySetKeeper } from './key-sets/key-set-keeper.js';
+import type { TokenService } from './token-service/token-service.js';
+
+export interface IdentityKeeperOptions {
+  readonly config: CompiledConfig;
+  readonly logger: Logger;
+  /** Tells every worker; returns how many there are. */
+  broadcast(notice: IdentityNotice): number;
+  /** Tells the worker of one lane. */
+  reply(lane: number, notice: IdentityNotice): void;
+}
+
+export class IdentityKeeper {
+  private keySets: KeySetKeeper | null = null;
+  private tokenService: TokenService | null = null;
+
+  constructor(private readonly options: IdentityKeeperOptions) {}
+
+  /** Resolves when tokens can be made; key sets of others come when they come. */
+  async start(): Promise<void> {
+    const { config } = this.options;
+    await this.use(config.authenticators);
+    if (config.tokenService !== null) {
+      const { TokenService } = await import('./token-service/token-service.js');
+      this.tokenService = new TokenService({
+        ...this.options,
+        nowMs: monotonicMs,
+        config: config.tokenService,
+      });
+      await this.tokenService.start();
+    }
+  }
+
+  /** Keeps what these authenticators need, and nothing that only others needed. */
+  async use(authenticators: readonly CompiledAuthenticator[]): Promise<void> {
+    const isNeeded = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
+    if (isNeeded && this.keySets === null) {
+      const { KeySetKeeper } = await import('./key-sets/key-set-keeper.js');
+      this.keySets ??= new KeySetKeeper({ ...this.options, nowMs: monotonicMs });
+    }
+    this.keySets?.use(authenticators);
+  }
+
+  stop(): void {
+    this.keySets?.stop();
+    this.tokenService?.stop();
+  }
+
+  /** What a worker that starts now is to know. */
+  get notices(): IdentityNotice[] {
+    return [...(this.keySets?.notices ?? []), ...(this.tokenService?.notices ?? [])];
+  }
+
+  onRequest(lane: number, request: IdentityRequest): void {
+    if (request.type === 'keySetWanted') {
+      this.keySets?.onWanted(lane, request.source, request.version);
+    } else if (request.type === 'tokenAsk') {
+      this.tokenService?.onAsk(lane, request.askId, request.ask);
+    } else {
+      this.tokenService?.onAcknowledged(request.serial);
+    }
+  }
+}

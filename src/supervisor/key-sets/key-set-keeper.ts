@@ -1,0 +1,84 @@
+/**
+ * Keeps the key sets of all authenticators, and hands them to the workers.
+ *
+ * Thread: supervisor (on the main thread). Two authenticators with one address share a set.
+ */
+import type { KeySetNotice } from '../../channel/identity-messages.js';
+import type {
+  CompiledAuthenticator,
+  CompiledKeySource,
+} from '../../filters/authentication/options.js';
+import { fetchJson } from './fetch-json.js';
+import { KeySetSource, type KeySetSourceOptions } from './key-set-source.js';
+
+export interface KeySetKeeperOptions extends Omit<KeySetSourceOptions, 'fetch' | 'nextVersion'> {
+  /** Tells the worker of one lane. */
+  reply(lane: number, notice: KeySetNotice): void;
+}
+
+export class KeySetKeeper {
+  private readonly sources = new Map<string, KeySetSource>();
+  private readonly sourceOptions: KeySetSourceOptions;
+  private lastVersion = 0;
+
+  constructor(private readonly options: KeySetKeeperOptions) {
+    this.sourceOptions = { ...options, fetch: fetchJson, nextVersion: () => ++this.lastVersion };
+  }
+
+  /**
+   * Keeps the sets of these authenticators, and no others. New ones are fetched; nobody waits for
+   * that but those who need one.
+   */
+  use(authenticators: readonly CompiledAuthenticator[]): void {
+    const wanted = keySourcesOf(authenticators);
+    for (const [id, known] of this.sources) {
+      if (isSame(known.source, wanted.get(id))) continue;
+      known.stop();
+      this.sources.delete(id);
+    }
+    for (const [id, source] of wanted) {
+      if (this.sources.has(id)) continue;
+      const added = new KeySetSource(source, this.sourceOptions);
+      this.sources.set(id, added);
+      added.start();
+    }
+  }
+
+  stop(): void {
+    for (const source of this.sources.values()) source.stop();
+  }
+
+  /** What a worker that starts now is to know. */
+  get notices(): KeySetNotice[] {
+    return [...this.sources.values()].map((source) => source.notice);
+  }
+
+  /** A worker misses a key in the set of this version. */
+  onWanted(lane: number, sourceId: string, version: number): void {
+    const source = this.sources.get(sourceId);
+    if (source?.onWanted(version)) return;
+    this.options.reply(lane, source?.notice ?? goneNotice(sourceId));
+  }
+}
+
+/** Of a source that only an earlier configuration has: nothing new will come. */
+function goneNotice(source: string): KeySetNotice {
+  return { type: 'keySet', source, version: 0, keys: [], nextFetchMs: Number.POSITIVE_INFINITY };
+}
+
+/** Sources that have to be fetched, each once. */
+function keySourcesOf(
+  authenticators: readonly CompiledAuthenticator[],
+): ReadonlyMap<string, CompiledKeySource> {
+  const sources = new Map<string, CompiledKeySource>();
+  for (const authenticator of authenticators) {
+    if (authenticator.type !== 'jwt' || authenticator.keySource === null) continue;
+    const { keySource } = authenticator;
+    if (keySource.kind !== 'tokenService') sources.set(keySource.id, keySource);
+  }
+  return sources;
+}
+
+function isSame(one: CompiledKeySource, other: CompiledKeySource | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

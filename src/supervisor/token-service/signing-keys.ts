@@ -1,0 +1,94 @@
+/**
+ * Keys that the token service signs with: one at a time, others until their last token is over.
+ *
+ * Thread: supervisor (on the main thread). Owns the private keys, which never leave this thread,
+ * and a timer. Signing itself is done on Node's own thread pool.
+ */
+import { randomBytes } from 'node:crypto';
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose';
+import type { CompiledTokenService } from '../../config/compiled-config.js';
+
+/** Beyond the life of its tokens, so long is a key published: clocks disagree. */
+const RETIRE_MS = 10 * 60_000;
+
+interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+  readonly jwk: JWK;
+  /** On the monotonic clock; none for the key that signs. */
+  retiresMs: number;
+}
+
+export class SigningKeys {
+  private keys: SigningKey[] = [];
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly config: CompiledTokenService,
+    private readonly nowMs: () => number,
+    /** The published keys are others now. */
+    private readonly onChanged: () => void,
+    private readonly onError: (error: unknown) => void,
+  ) {}
+
+  /** Makes the first key. */
+  async start(): Promise<void> {
+    await this.rotate();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  /** The key set, the key that signs first. */
+  get published(): readonly JWK[] {
+    return this.keys.map(({ jwk }) => jwk);
+  }
+
+  async sign(claims: Readonly<Record<string, unknown>>): Promise<string> {
+    const [current] = this.keys;
+    if (current === undefined) throw new Error('there is no signing key yet');
+    return new SignJWT({ ...claims })
+      .setProtectedHeader({ alg: this.config.algorithm, typ: 'JWT', kid: current.kid })
+      .sign(current.privateKey);
+  }
+
+  /** The claims of one of our own tokens, or undefined. */
+  async read(token: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        ({ kid }) => {
+          const key = this.keys.find((one) => one.kid === kid);
+          if (key === undefined) throw new Error('the key is not known');
+          return key.publicKey;
+        },
+        {
+          algorithms: [this.config.algorithm],
+          issuer: this.config.issuer,
+          audience: this.config.audience,
+        },
+      );
+      return payload;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private async rotate(): Promise<void> {
+    const { algorithm, rotateMs, accessTokenMs } = this.config;
+    const pair = await generateKeyPair(algorithm);
+    const kid = randomBytes(12).toString('base64url');
+    const jwk = { ...(await exportJWK(pair.publicKey)), kid, use: 'sig', alg: algorithm };
+    const now = this.nowMs();
+    for (const key of this.keys) {
+      key.retiresMs = Math.min(key.retiresMs, now + accessTokenMs + RETIRE_MS);
+    }
+    const kept = this.keys.filter(({ retiresMs }) => retiresMs > now);
+    this.keys = [{ ...pair, kid, jwk, retiresMs: Number.POSITIVE_INFINITY }, ...kept];
+    this.timer = setTimeout(() => void this.rotate().catch(this.onError), rotateMs);
+    this.timer.unref();
+    this.onChanged();
+  }
+}

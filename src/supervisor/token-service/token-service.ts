@@ -1,0 +1,192 @@
+/**
+ * Makes tokens, renews them, and takes them back.
+ *
+ * Thread: supervisor (on the main thread). The one owner of sessions and signing keys; workers ask
+ * by message. A session that ends is told to every worker, and whoever asked for its end is
+ * answered when all of them have heard of it.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type {
+  IdentityNotice,
+  KeySetNotice,
+  Revocation,
+  TokenAsk,
+  TokenReply,
+} from '../../channel/identity-messages.js';
+import type { CompiledTokenService } from '../../config/compiled-config.js';
+import { type Session, SessionTable } from './session-table.js';
+import { SigningKeys } from './signing-keys.js';
+
+/** A worker that has not heard by then is dead or about to be; its successor starts informed. */
+const ACKNOWLEDGE_MS_MAX = 1000;
+/** What authenticators may allow at most. */
+const SKEW_SECONDS_MAX = 600;
+
+export interface TokenServiceOptions {
+  readonly config: CompiledTokenService;
+  readonly logger: Logger;
+  nowMs(): number;
+  /** Tells every worker; returns how many there are. */
+  broadcast(notice: IdentityNotice): number;
+  reply(lane: number, notice: IdentityNotice): void;
+}
+
+interface Announcement {
+  missing: number;
+  readonly done: () => void;
+}
+
+export class TokenService {
+  private readonly keys: SigningKeys;
+  private readonly sessions: SessionTable;
+  private readonly announcements = new Map<number, Announcement>();
+  private version = 0;
+  private serial = 0;
+
+  constructor(private readonly options: TokenServiceOptions) {
+    const { config, logger } = options;
+    this.sessions = new SessionTable({
+      capacity: config.maxSessions,
+      accessTokenSeconds: config.accessTokenMs / 1000,
+      sessionSeconds: config.refreshTokenMs / 1000,
+      skewSeconds: SKEW_SECONDS_MAX,
+    });
+    this.keys = new SigningKeys(
+      config,
+      options.nowMs,
+      () => this.onKeysChanged(),
+      (error) => logger.error({ err: error }, 'no new signing key'),
+    );
+  }
+
+  start(): Promise<void> {
+    return this.keys.start();
+  }
+
+  stop(): void {
+    this.keys.stop();
+    for (const { done } of this.announcements.values()) done();
+  }
+
+  /** What a worker that starts now is to know. */
+  get notices(): IdentityNotice[] {
+    const sessions = this.sessions.revocations(unixSeconds());
+    return [this.keySetNotice, { type: 'revoked', serial: 0, sessions }];
+  }
+
+  /** A worker asks on behalf of a client. */
+  onAsk(lane: number, askId: number, ask: TokenAsk): void {
+    this.answer(ask).then(
+      (reply) => this.options.reply(lane, { type: 'tokenReply', askId, reply }),
+      (error: unknown) => {
+        this.options.logger.error({ err: error }, 'internal error');
+        const reply: TokenReply = { kind: 'failed' };
+        this.options.reply(lane, { type: 'tokenReply', askId, reply });
+      },
+    );
+  }
+
+  /** A worker has heard of a revocation. */
+  onAcknowledged(serial: number): void {
+    const announcement = this.announcements.get(serial);
+    if (announcement === undefined) return;
+    announcement.missing--;
+    if (announcement.missing <= 0) announcement.done();
+  }
+
+  private async answer(ask: TokenAsk): Promise<TokenReply> {
+    switch (ask.kind) {
+      case 'issue':
+        return this.issue(ask);
+      case 'refresh':
+        return this.refresh(ask.refreshToken);
+      default:
+        return this.revoke(ask.token);
+    }
+  }
+
+  private async issue(ask: Extract<TokenAsk, { kind: 'issue' }>): Promise<TokenReply> {
+    const { consumer, scope, claims } = ask;
+    const opened = this.sessions.open({ consumer, scope, claims }, unixSeconds());
+    if (opened === null) return { kind: 'full' };
+    if (opened.ended !== null) await this.announce(opened.ended);
+    return this.tokensOf(opened.session);
+  }
+
+  private async refresh(token: string): Promise<TokenReply> {
+    const outcome = this.sessions.refresh(token, unixSeconds());
+    if (outcome.kind === 'session') return this.tokensOf(outcome.session);
+    if (outcome.kind === 'reused') {
+      const { sessionId } = outcome.revocation;
+      this.options.logger.warn({ sessionId }, 'refresh token came twice: session ended');
+      await this.announce(outcome.revocation);
+    }
+    return { kind: 'refused' };
+  }
+
+  /** A token that is not ours, or not good any more, has nothing left to take back (RFC 7009). */
+  private async revoke(token: string): Promise<TokenReply> {
+    const session = this.sessions.sessionOf(token);
+    const sid = session?.id ?? (await this.keys.read(token))?.['sid'];
+    const revocation = typeof sid === 'string' ? this.sessions.end(sid, unixSeconds()) : null;
+    if (revocation !== null) await this.announce(revocation);
+    return { kind: 'revoked' };
+  }
+
+  private async tokensOf(session: Session): Promise<TokenReply> {
+    const { issuer, audience, accessTokenMs } = this.options.config;
+    const refreshToken = this.sessions.refreshToken(session);
+    const now = Math.floor(unixSeconds());
+    const { consumer: sub, scope, id: sid } = session;
+    const accessToken = await this.keys.sign({
+      ...session.claims,
+      ...{ iss: issuer, aud: audience, sub, scope, sid },
+      ...{ jti: randomBytes(12).toString('base64url'), iat: now, exp: now + accessTokenMs / 1000 },
+    });
+    const expiresInSeconds = accessTokenMs / 1000;
+    return { kind: 'tokens', accessToken, refreshToken, expiresInSeconds, scope };
+  }
+
+  /** Resolves when every worker has heard of it. */
+  private announce(revocation: Revocation): Promise<void> {
+    return new Promise((resolve) => {
+      const serial = ++this.serial;
+      const done = (): void => {
+        clearTimeout(timer);
+        this.announcements.delete(serial);
+        resolve();
+      };
+      const timer = setTimeout(done, ACKNOWLEDGE_MS_MAX);
+      const announcement = { missing: Number.POSITIVE_INFINITY, done };
+      this.announcements.set(serial, announcement);
+      announcement.missing = this.options.broadcast({
+        type: 'revoked',
+        serial,
+        sessions: [revocation],
+      });
+      if (announcement.missing === 0) done();
+    });
+  }
+
+  private onKeysChanged(): void {
+    this.version++;
+    this.options.broadcast(this.keySetNotice);
+    this.options.logger.info({ keys: this.keys.published.length }, 'signing key rotated');
+  }
+
+  private get keySetNotice(): KeySetNotice {
+    return {
+      type: 'keySet',
+      source: 'tokenService',
+      version: this.version,
+      keys: this.keys.published.map((key) => ({ ...key })),
+      // Workers hear of every new key at once: asking for one is of no use.
+      nextFetchMs: Number.POSITIVE_INFINITY,
+    };
+  }
+}
+
+function unixSeconds(): number {
+  return Date.now() / 1000;
+}

@@ -1,0 +1,24 @@
+/** A request as an authenticator sees it: the fields that the test is about. */
+
+import type { AuthenticationRequest } from '../../src/filters/authentication/authenticator.js';
+import { RequestFields } from '../../src/worker/upstream/request-fields.js';
+
+export interface RequestWish {
+  readonly authorization?: string;
+  readonly fields?: readonly (readonly [name: string, value: string])[];
+  readonly target?: string;
+}
+
+export function aRequest({ authorization, fields = [], target = '/' }: RequestWish = {}) {
+  const parts = ['GET', target, '127.0.0.1', 'http', 'host', 'gateway.test'];
+  if (authorization !== undefined) parts.push('authorization', authorization);
+  for (const [name, value] of fields) parts.push(name, value);
+  return {
+    method: 'GET',
+    target,
+    scheme: 'http',
+    clientIp: '127.0.0.1',
+    requestId: 'r1',
+    fields: new RequestFields(parts),
+  } satisfies AuthenticationRequest;
+}
