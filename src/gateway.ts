@@ -4,8 +4,9 @@
  * Thread: supervisor (on the main thread). The only file that knows all parts.
  */
 import { randomBytes } from 'node:crypto';
-import { Acceptor, type LocalReplyRecord } from './acceptor/acceptor.js';
+import { Acceptor } from './acceptor/acceptor.js';
 import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
+import { LocalReplyLedger } from './acceptor/local-reply-ledger.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminListener, type AdminPages } from './admin/admin-listener.js';
 import { type LiveFigures, StatsReader } from './admin/stats.js';
@@ -15,9 +16,10 @@ import { allocateCounters, CounterBlock } from './channel/counter-block.js';
 import type { CompiledConfig } from './config/compiled-config.js';
 import { readVersion } from './config/version.js';
 import { createAccessLog } from './observability/access-log.js';
-import { COUNTERS, counterCount } from './observability/counters.js';
+import { counterCount } from './observability/counters.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { osThreadId } from './observability/os-thread-id.js';
+import { ThreadMeter } from './observability/thread-meter.js';
 import { Supervisor } from './supervisor/supervisor.js';
 
 /** The version of this package. */
@@ -37,6 +39,7 @@ export class Gateway {
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
   private readonly counters: SharedArrayBuffer;
+  private readonly meter: ThreadMeter;
   private readonly startedMs = monotonicMs();
   private state: GatewayState = 'new';
   private port = 0;
@@ -49,8 +52,8 @@ export class Gateway {
     private readonly options: GatewayOptions = {},
   ) {
     const uws = loadNativeBinary();
-    this.log = createThreadLogger('acceptor', config.logging.level);
-    const { logger, access } = this.log;
+    this.log = createThreadLogger('acceptor', config.logging);
+    const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     this.counters = allocateCounters(counterCount(config));
     this.dispatcher = new LaneDispatcher(config.workers, config.limits.inFlight, onError);
@@ -60,17 +63,15 @@ export class Gateway {
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
-    const accessLog = createAccessLog(access, config.logging.accessLog);
     const counters = new CounterBlock(this.counters);
+    this.meter = new ThreadMeter(counters, this.log.dropped);
+    const localReplies = new LocalReplyLedger(counters, createAccessLog(this.log, config.logging));
     this.acceptor = new Acceptor({
       uws,
       config,
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
-      onLocalReply: (record) => {
-        countLocalReply(counters, record);
-        accessLog(accessRecord(record));
-      },
+      onLocalReply: (record) => localReplies.close(record),
       onError,
     });
     this.admin = new AdminListener(uws, this.adminPages(), onError);
@@ -137,6 +138,7 @@ export class Gateway {
   private async end(): Promise<void> {
     this.acceptor.close();
     this.admin.close();
+    this.meter.stop();
     await this.supervisor.stop();
     this.state = 'stopped';
     this.log.logger.info('gateway stopped');
@@ -191,35 +193,13 @@ export class Gateway {
         in_flight: lane.inFlight,
         stale_records: lane.staleRecords,
         backlog_bytes: lane.backlogBytes,
+        request_bytes: lane.requestBytes,
+        reply_bytes: lane.replyBytes,
+        records: lane.records,
+        wakes: lane.wakes,
       })),
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
     };
   }
-}
-
-function countLocalReply(counters: CounterBlock, record: LocalReplyRecord): void {
-  const { kind } = record;
-  const isOurs = kind.status >= 500;
-  counters.add(COUNTERS.requests);
-  counters.add(isOurs ? COUNTERS.status5xx : COUNTERS.status4xx);
-  if (isOurs) counters.add(COUNTERS.errors);
-  counters.add(kind.status === 503 ? COUNTERS.shed : COUNTERS.refused);
-}
-
-function accessRecord(record: LocalReplyRecord): Parameters<ReturnType<typeof createAccessLog>>[0] {
-  return {
-    requestId: record.requestId,
-    clientIp: record.peer,
-    consumer: '',
-    method: record.method,
-    target: record.target,
-    route: '',
-    upstreamTarget: '',
-    tries: 0,
-    status: record.kind.status,
-    bytes: 0,
-    durationMs: record.durationMs,
-    code: record.kind.code,
-  };
 }

@@ -6,19 +6,34 @@
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
-import { CounterBlock } from '../channel/counter-block.js';
 import { LimitCounts } from '../channel/limit-counts.js';
 import { TargetLoadView } from '../channel/target-loads.js';
 import { type TargetStateName, TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   COUNTERS,
+  durationHistogram,
+  loopDelayHistogram,
+  METHOD_CLASSES,
+  NO_ROUTE,
   ROUTE_COUNTERS,
   routeCounter,
+  STATUS_CLASSES,
   TARGET_COUNTERS,
   targetCounter,
+  targetLatencyHistogram,
 } from '../observability/counters.js';
+import { addHistograms, type Histogram, MergedFigures, quantileMs } from './merged-figures.js';
+import {
+  latencyRow,
+  problemRows,
+  processFigures,
+  processRow,
+  rounded,
+  snakeCase,
+} from './stats-rows.js';
 import { standingOf } from './target-standing.js';
+import { threadName } from './thread-name.js';
 
 /** What changes from moment to moment and is not in shared memory. */
 export interface LiveFigures {
@@ -30,9 +45,25 @@ export interface LiveFigures {
     readonly workers: readonly number[];
     readonly coordinator: number;
   };
-  readonly lanes: readonly object[];
+  readonly lanes: readonly LaneRow[];
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
+}
+
+/** One lane, as the acceptor sees it. */
+export interface LaneRow {
+  readonly lane: number;
+  readonly served: boolean;
+  readonly in_flight: number;
+  readonly stale_records: number;
+  readonly backlog_bytes: number;
+  /** On the way to the worker, and back. */
+  readonly request_bytes: number;
+  readonly reply_bytes: number;
+  /** Records read from the worker. */
+  readonly records: number;
+  /** Times that the worker was woken. */
+  readonly wakes: number;
 }
 
 export interface StatsSources {
@@ -50,14 +81,14 @@ export interface StatsSources {
 const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', 'OPEN'];
 
 export class StatsReader {
-  private readonly blocks: CounterBlock[];
+  private readonly figures: MergedFigures;
   private readonly targets: TargetStateView;
   private readonly loads: TargetLoadView;
   private readonly coordinator: CoordinatorStatus;
   private readonly limitCounts: LimitCounts;
 
   constructor(private readonly sources: StatsSources) {
-    this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
+    this.figures = new MergedFigures(sources.counters, sources.config.routes.length);
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     const { loads, config } = sources;
@@ -68,8 +99,8 @@ export class StatsReader {
   /** The document that /stats shows. */
   read(): Record<string, unknown> {
     const live = this.sources.live();
-    const requests = this.sum(COUNTERS.requests);
-    const errors = this.sum(COUNTERS.errors);
+    const totals = this.figures.ofAll();
+    const { requests, errors } = totals;
     return {
       total_requests: requests,
       total_errors: errors,
@@ -79,26 +110,25 @@ export class StatsReader {
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
       config_epoch: this.sources.config.epoch,
       in_flight: live.inFlight,
-      counters: this.processFigures(),
+      process: processRow(),
+      counters: processFigures(this.figures, totals, this.sources.config),
+      problems: problemRows(this.figures),
+      latency: latencyRow(this.allDurations()),
       routes: this.routes(),
+      unrouted: this.routeRow(NO_ROUTE),
       limits: this.limits(),
       targets: this.targetRows(),
       threads: live.threads,
+      event_loops: this.eventLoops(),
       workers: this.workers(live),
       coordinator: { deaths: live.coordinatorDeaths, ...this.coordinator.readCounts() },
     };
   }
 
-  private sum(index: number): number {
-    return this.blocks.reduce((total, block) => total + block.read(index), 0);
-  }
-
-  private processFigures(): Record<string, number> {
-    const names = Object.entries(COUNTERS).map(([name, index]) => [
-      snakeCase(name),
-      this.sum(index),
-    ]);
-    return Object.fromEntries(names);
+  private allDurations(): Histogram {
+    const { routes } = this.sources.config;
+    const all = [NO_ROUTE, ...routes.map(({ index }) => index)];
+    return addHistograms(all.map((index) => this.figures.histogram(durationHistogram(index))));
   }
 
   private circuitBreakers(): Record<string, TargetStateName> {
@@ -112,16 +142,29 @@ export class StatsReader {
     return shown;
   }
 
-  private routes(): Record<string, Record<string, number>> {
-    const { config } = this.sources;
-    const rows = config.routes.map((route) => {
-      const figures = Object.entries(ROUTE_COUNTERS).map(([name, figure]) => [
-        snakeCase(name),
-        this.sum(routeCounter(config, route.index, figure)),
-      ]);
-      return [route.name, Object.fromEntries(figures)];
+  private routes(): Record<string, object> {
+    const { routes } = this.sources.config;
+    return Object.fromEntries(routes.map(({ name, index }) => [name, this.routeRow(index)]));
+  }
+
+  private routeRow(index: number): object {
+    const { figures } = this;
+    const { requests, errors, byStatusClass } = figures.ofRoute(index);
+    const methods = METHOD_CLASSES.map((name, method) => {
+      const counts = STATUS_CLASSES.map((_, status) =>
+        figures.requestsByClass(index, method, status),
+      );
+      return [name, counts.reduce((total, count) => total + count, 0)];
     });
-    return Object.fromEntries(rows);
+    return {
+      requests,
+      errors,
+      rate_limited: figures.sum(routeCounter(index, ROUTE_COUNTERS.rateLimited)),
+      unauthorized: figures.sum(routeCounter(index, ROUTE_COUNTERS.unauthorized)),
+      methods: Object.fromEntries(methods),
+      statuses: Object.fromEntries(STATUS_CLASSES.map((name, at) => [name, byStatusClass[at]])),
+      latency: latencyRow(figures.histogram(durationHistogram(index))),
+    };
   }
 
   private limits(): object[] {
@@ -149,7 +192,7 @@ export class StatsReader {
     return config.targets.map((target) => {
       const figures = Object.entries(TARGET_COUNTERS).map(([name, figure]) => [
         snakeCase(name),
-        this.sum(targetCounter(config, target.index, figure)),
+        this.figures.sum(targetCounter(config, target.index, figure)),
       ]);
       const sinceMs = this.targets.sinceMsOf(target.index);
       const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
@@ -166,23 +209,37 @@ export class StatsReader {
         times_opened: this.targets.opensOf(target.index),
         ejections: this.targets.ejectionsOf(target.index),
         ...Object.fromEntries(figures),
+        latency: latencyRow(this.figures.histogram(targetLatencyHistogram(config, target.index))),
+      };
+    });
+  }
+
+  private eventLoops(): object[] {
+    return this.figures.blocks.map((block, at) => {
+      const delays = this.figures.histogram(loopDelayHistogram(), [block]);
+      return {
+        thread: threadName(at),
+        delay_p50_ms: rounded(quantileMs(delays, 0.5)),
+        delay_p99_ms: rounded(quantileMs(delays, 0.99)),
+        active_seconds: rounded(block.read(COUNTERS.loopActiveMs) / 1000),
+        heap_used_bytes: block.read(COUNTERS.heapUsedBytes),
+        dropped_log_lines: block.read(COUNTERS.droppedLogLines),
       };
     });
   }
 
   private workers(live: LiveFigures): object[] {
     return live.lanes.map((lane, index) => {
-      const block = this.blocks[index + 1];
+      const block = this.figures.blocks[index + 1];
+      const { requests, errors } = this.figures.ofAll(block === undefined ? [] : [block]);
       return {
         ...lane,
         deaths: live.workerDeaths[index] ?? 0,
-        requests: block?.read(COUNTERS.requests) ?? 0,
-        errors: block?.read(COUNTERS.errors) ?? 0,
+        requests,
+        errors,
+        records_read: block?.read(COUNTERS.laneRecords) ?? 0,
+        acceptor_wakes: block?.read(COUNTERS.laneWakes) ?? 0,
       };
     });
   }
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z0-9]+/g, (part) => `_${part.toLowerCase()}`);
 }

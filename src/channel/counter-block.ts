@@ -25,6 +25,22 @@ export class CounterBlock {
     this.figures[index] = (this.figures[index] ?? 0) + amount;
   }
 
+  /** Sets a figure that is a level, not a sum. Only the owning thread may. */
+  put(index: number, value: number): void {
+    this.figures[index] = value;
+  }
+
+  /**
+   * Puts an amount into a histogram: a figure for each bound, one for what is above all of them,
+   * then the sum. Hot path: once or twice for every request.
+   */
+  observe(index: number, bounds: readonly number[], amount: number): void {
+    let bucket = 0;
+    while (bucket < bounds.length && amount > (bounds[bucket] ?? 0)) bucket += 1;
+    this.add(index + bucket, 1);
+    this.add(index + bounds.length + 1, amount);
+  }
+
   read(index: number): number {
     return this.figures[index] ?? 0;
   }

@@ -5,6 +5,7 @@
  * shape check has reported already.
  */
 import { normalizeAddressRange } from './address-range.js';
+import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
@@ -26,6 +27,7 @@ export function checkMeaning(
 ): void {
   checkAddresses(config, findings);
   checkTrustedProxies(config.trustedProxies ?? [], findings);
+  checkObservability(config, findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
     if (authenticator !== undefined) checkSecret(name, authenticator, findings);
   }

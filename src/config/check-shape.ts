@@ -94,6 +94,7 @@ function isInRange(
 
 function typedScalar(text: string, type: string): number | boolean | undefined {
   if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
+  if (type === 'number' && /^-?\d{1,15}(\.\d{1,6})?$/.test(text)) return Number(text);
   if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
   return undefined;
 }

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileObservability } from './compile-observability.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import {
@@ -62,10 +63,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
       defined(normalizeAddressRange(proxy), 'a checked range'),
     ),
     limits: compileLimits(config.limits ?? {}),
-    logging: {
-      level: config.logging?.level ?? DEFAULTS.logging.level,
-      accessLog: config.logging?.accessLog ?? DEFAULTS.logging.accessLog,
-    },
+    ...compileObservability(config),
     shutdownGraceMs: durationMs(grace),
     authenticators,
     upstreams,

@@ -13,7 +13,9 @@ export interface CompiledConfig {
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly limits: CompiledLimits;
-  readonly logging: { readonly level: string; readonly accessLog: boolean };
+  readonly logging: CompiledLogging;
+  /** null: no spans. */
+  readonly tracing: CompiledTracing | null;
   readonly shutdownGraceMs: number;
   readonly authenticators: readonly CompiledAuthenticator[];
   readonly upstreams: readonly CompiledUpstream[];
@@ -33,6 +35,35 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
+}
+
+export interface CompiledLogging {
+  readonly level: string;
+  readonly format: 'auto' | 'json' | 'text';
+  /** null: no records. */
+  readonly accessLog: CompiledAccessLog | null;
+}
+
+export interface CompiledAccessLog {
+  /** Of the requests that nothing below names. */
+  readonly samplePercent: number;
+  /** First and last of each range. */
+  readonly statuses: readonly (readonly [number, number])[];
+  /** -1: no such filter. */
+  readonly slowerThanMs: number;
+  /** Lower case. */
+  readonly headers: readonly string[];
+  /** Lower case. */
+  readonly redactQuery: readonly string[];
+}
+
+export interface CompiledTracing {
+  readonly endpoint: string;
+  readonly samplePercent: number;
+  readonly serviceName: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Lower case. */
+  readonly redactQuery: readonly string[];
 }
 
 export interface CompiledAuthenticator {

@@ -17,7 +17,13 @@ export const DEFAULTS = {
     trackedClients: 262_144,
     inFlight: 10_000,
   },
-  logging: { level: 'info', accessLog: true },
+  logging: {
+    level: 'info',
+    format: 'auto',
+    accessLog: true,
+    redactQuery: ['access_token', 'api_key', 'apikey', 'password', 'secret', 'signature', 'token'],
+  },
+  tracing: { samplePercent: 1, serviceName: 'sluice' },
   shutdown: { grace: '10s' },
   authenticator: { clockSkew: '30s' },
   upstream: {

@@ -71,6 +71,8 @@ export const HASH_SOURCE_PATTERN = `^(clientIp|path|(header|cookie):${TOKEN})$`;
 export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
 export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
 export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
+export const HTTP_URL_PATTERN = '^https?://[!-~]{1,1000}$';
+export const PARAMETER_NAME_PATTERN = "^[!-%'-:<>-~]{1,128}$";
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -90,6 +92,8 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [STATUS_RANGE_PATTERN]: 'a status or a range of them (written 200, 200-299)',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
+  [HTTP_URL_PATTERN]: 'a URL that begins with http:// or https://',
+  [PARAMETER_NAME_PATTERN]: 'the name of a query parameter',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
 };
 
@@ -126,6 +130,15 @@ export function integerNode(
   details: LeafDetails = {},
 ): SchemaNode {
   return { type: 'integer', description, minimum, maximum, ...details };
+}
+
+/** A number with or without a fraction. */
+export function numberNode(
+  description: string,
+  [minimum, maximum]: readonly [number, number],
+  details: LeafDetails = {},
+): SchemaNode {
+  return { type: 'number', description, minimum, maximum, ...details };
 }
 
 export function booleanNode(description: string, byDefault: boolean): SchemaNode {

@@ -11,13 +11,11 @@ import type {
   JwtAuthenticatorConfig,
   LimitsConfig,
   ListenConfig,
-  LoggingConfig,
   ShutdownConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
 import {
-  booleanNode,
   durationNode,
   HOST_PATTERN,
   integerNode,
@@ -29,6 +27,7 @@ import {
   sizeNode,
   stringNode,
 } from './schema-node.js';
+import { LOGGING_NODE, TRACING_NODE } from './schema-observability.js';
 import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
 import {
@@ -80,17 +79,6 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
   inFlight: integerNode('Requests started and not finished. More: 503.', [1, 1_000_000], {
     default: DEFAULTS.limits.inFlight,
   }),
-});
-
-const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', {
-  level: stringNode('Least severe level that is written.', {
-    default: DEFAULTS.logging.level,
-    enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-  }),
-  accessLog: booleanNode(
-    'Whether each finished request writes one line.',
-    DEFAULTS.logging.accessLog,
-  ),
 });
 
 const SHUTDOWN_NODE = objectNode<ShutdownConfig>('How the gateway stops.', {
@@ -180,6 +168,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
     ),
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
+    tracing: TRACING_NODE,
     shutdown: SHUTDOWN_NODE,
     authenticators: mapNode('Ways to find out who calls, by name.', AUTHENTICATOR_NODE, {
       type: 'object',

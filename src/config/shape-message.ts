@@ -18,12 +18,14 @@ export function describeExpected(node: SchemaNode): string {
     return `a size from ${size.min} to ${size.max} (written 16KiB, 1MiB or in bytes)`;
   }
   if (node.enum !== undefined) return describeChoice(node.enum);
-  if (typeof node.type !== 'string' && node.type.includes('array')) {
+  if (typeof node.type !== 'string' && isOfParts(node.type)) {
     return describeUnion(node, node.type);
   }
   switch (node.type) {
     case 'integer':
       return `an integer from ${node.minimum} to ${node.maximum}`;
+    case 'number':
+      return `a number from ${node.minimum} to ${node.maximum}`;
     case 'boolean':
       return 'true or false';
     case 'array':
@@ -35,7 +37,11 @@ export function describeExpected(node: SchemaNode): string {
   }
 }
 
-/** One thing, or a list of such things. */
+function isOfParts(types: readonly string[]): boolean {
+  return types.includes('array') || types.includes('object');
+}
+
+/** One thing, or a list of such things, or a switch with details. */
 function describeUnion(node: SchemaNode, types: readonly string[]): string {
   const described = types.map((type) => describeExpected({ ...node, type }));
   return described.join(', or ');

@@ -7,34 +7,35 @@ import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import type { AccessLog } from '../observability/access-log.js';
+import type { AccessLog, RequestEnd } from '../observability/access-log.js';
 import {
   COUNTERS,
+  durationHistogram,
+  LATENCY_BOUNDS_MS,
+  NO_ROUTE,
+  problemCounter,
   ROUTE_COUNTERS,
+  requestCounter,
   routeCounter,
   TARGET_COUNTERS,
   targetCounter,
+  targetLatencyHistogram,
+  UPSTREAM_COUNTERS,
+  upstreamCounter,
 } from '../observability/counters.js';
 import type { Exchange } from './exchange.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
+import type { UpstreamTry } from './upstream/upstream-try.js';
 
 /** Status in the access record of a client that left before a reply began. */
 const STATUS_CLIENT_LEFT = 499;
-
-const COUNTER_OF_PROBLEM: ReadonlyMap<ProblemKind, number> = new Map<ProblemKind, number>([
-  [PROBLEMS.rateLimited, COUNTERS.rateLimited],
-  [PROBLEMS.unauthorized, COUNTERS.unauthorized],
-  [PROBLEMS.circuitOpen, COUNTERS.circuitOpen],
-  [PROBLEMS.noHealthyTarget, COUNTERS.noHealthyTarget],
-  [PROBLEMS.overloaded, COUNTERS.shed],
-  [PROBLEMS.coordinatorLost, COUNTERS.shed],
-]);
 
 export class ExchangeLedger {
   constructor(
     private readonly config: CompiledConfig,
     private readonly counters: CounterBlock,
-    private readonly accessLog: AccessLog,
+    /** null: nobody wants records. */
+    private readonly accessLog: AccessLog | null,
   ) {}
 
   countGranted(): void {
@@ -62,16 +63,23 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.upstreamConnects);
   }
 
-  countRetry(): void {
-    this.counters.add(COUNTERS.retries);
+  countRetry(upstreamIndex: number): void {
+    this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.retries);
   }
 
-  countHedge(): void {
-    this.counters.add(COUNTERS.hedges);
+  countHedge(upstreamIndex: number): void {
+    this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.hedges);
   }
 
-  countBudgetExhausted(): void {
-    this.counters.add(COUNTERS.retryBudgetExhausted);
+  countBudgetExhausted(upstreamIndex: number): void {
+    this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.retryBudgetExhausted);
+  }
+
+  /** The head of a try's reply is there. Hot path. */
+  countHead({ exchange, targetIndex, beganMs }: UpstreamTry, nowMs: number): void {
+    exchange.upstreamMs = nowMs - beganMs;
+    const histogram = targetLatencyHistogram(this.config, targetIndex);
+    this.counters.observe(histogram, LATENCY_BOUNDS_MS, exchange.upstreamMs);
   }
 
   /** A try has ended; `outcome` is what the coordinator is told of it. */
@@ -87,41 +95,37 @@ export class ExchangeLedger {
   }
 
   markAborted(exchange: Exchange): void {
+    exchange.isAborted = true;
     this.counters.add(COUNTERS.clientAborts);
     if (!exchange.isReplyStarted) exchange.status = STATUS_CLIENT_LEFT;
   }
 
   /** A reply that had begun could not be completed. */
   markCut(exchange: Exchange): void {
+    exchange.isCut = true;
     this.counters.add(COUNTERS.cutReplies);
-    if (exchange.status < 500) this.counters.add(COUNTERS.errors);
+    if (exchange.status < 500) this.counters.add(COUNTERS.cutGoodReplies);
   }
 
-  /** The exchange has ended: every figure and the record, once. */
+  /** The exchange has ended: every figure and the record, once. Hot path. */
   close(exchange: Exchange, nowMs: number): void {
-    const { status, problem, route } = exchange;
     if (exchange.isAnsweredElsewhere) return;
-    const isError = status >= 500;
-    this.counters.add(COUNTERS.requests);
-    if (isError) this.counters.add(COUNTERS.errors);
-    const statusClass = Math.floor(status / 100);
-    if (statusClass >= 1 && statusClass <= 5) {
-      this.counters.add(COUNTERS.status1xx + statusClass - 1);
-    }
-    const named = problem === null ? undefined : COUNTER_OF_PROBLEM.get(problem);
-    if (named !== undefined) this.counters.add(named);
-    if (route !== null) this.closeRoute(route.config.index, problem, isError);
-    this.writeRecord(exchange, nowMs);
+    const { counters, accessLog } = this;
+    const { status, problem, route, method } = exchange;
+    const routeIndex = route === null ? NO_ROUTE : route.config.index;
+    const durationMs = nowMs - exchange.receivedMs;
+    counters.add(requestCounter(routeIndex, method, status));
+    counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
+    if (problem !== null) this.countProblem(problem, routeIndex);
+    if (accessLog?.wants(status, durationMs) === true) this.writeRecord(exchange, durationMs);
   }
 
-  private closeRoute(routeIndex: number, problem: ProblemKind | null, isError: boolean): void {
-    const { counters, config } = this;
-    counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.requests));
-    if (isError) counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.errors));
+  private countProblem(problem: ProblemKind, routeIndex: number): void {
+    this.counters.add(problemCounter(problem));
     if (problem === PROBLEMS.rateLimited) {
-      counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.rateLimited));
+      this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.rateLimited));
     } else if (problem === PROBLEMS.unauthorized) {
-      counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.unauthorized));
+      this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.unauthorized));
     }
   }
 
@@ -129,8 +133,12 @@ export class ExchangeLedger {
     this.counters.add(targetCounter(this.config, targetIndex, figure));
   }
 
-  private writeRecord(exchange: Exchange, nowMs: number): void {
-    this.accessLog({
+  private addUpstream(upstreamIndex: number, figure: number): void {
+    this.counters.add(upstreamCounter(this.config, upstreamIndex, figure));
+  }
+
+  private writeRecord(exchange: Exchange, durationMs: number): void {
+    this.accessLog?.write({
       requestId: exchange.requestId,
       clientIp: exchange.clientIp,
       consumer: exchange.consumer,
@@ -141,8 +149,17 @@ export class ExchangeLedger {
       tries: exchange.tries,
       status: exchange.status,
       bytes: exchange.replyBytesSent,
-      durationMs: nowMs - exchange.receivedMs,
+      durationMs,
+      upstreamMs: exchange.upstreamMs,
       code: exchange.problem?.code ?? '',
+      end: endOf(exchange),
+      fields: exchange.fields,
+      traceId: '',
     });
   }
+}
+
+function endOf({ isCut, isAborted }: Exchange): RequestEnd {
+  if (isCut) return 'cut';
+  return isAborted ? 'clientLeft' : 'complete';
 }

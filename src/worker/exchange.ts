@@ -50,6 +50,10 @@ export class Exchange {
   isFinished = false;
   /** The acceptor has counted and recorded it. */
   isAnsweredElsewhere = false;
+  /** The client left before its reply was complete. */
+  isAborted = false;
+  /** Its reply had begun and could not be completed. */
+  isCut = false;
   method = '';
   target = '';
   peer = '';
@@ -105,6 +109,8 @@ export class Exchange {
   /** End of the back-off. */
   resumeAtMs = NEVER_MS;
   hedgeAtMs = NEVER_MS;
+  /** From the begin of the try that answered to the head of its reply; -1: no head came. */
+  upstreamMs = -1;
   status = 0;
   problem: ProblemKind | null = null;
   replyFields = '';

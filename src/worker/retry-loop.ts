@@ -102,6 +102,7 @@ export class RetryLoop implements TryListener {
 
   onHead(attempt: UpstreamTry, status: number, rawFields: Buffer[]): void {
     const { exchange } = attempt;
+    this.parts.ledger.countHead(attempt, this.parts.nowMs());
     const { statuses } = upstreamOf(exchange).retry.conditions;
     if (statuses.includes(status) && this.holdBack(attempt, status, rawFields)) return;
     this.win(exchange, attempt);
@@ -232,12 +233,12 @@ export class RetryLoop implements TryListener {
     }
     const attempt = this.parts.forwarder.prepare(exchange, exchange, this);
     if (currentTry === null) {
-      this.parts.ledger.countRetry();
+      this.parts.ledger.countRetry(upstreamOf(exchange).index);
       // A reply that is still coming would keep its connection for as long as the next try takes.
       if (exchange.held?.isComplete === false) this.dropHeld(exchange);
       exchange.currentTry = attempt;
     } else {
-      this.parts.ledger.countHedge();
+      this.parts.ledger.countHedge(upstreamOf(exchange).index);
       exchange.hedgeTry = attempt;
     }
     this.launch(exchange, attempt);
@@ -347,10 +348,9 @@ export class RetryLoop implements TryListener {
   private complete(exchange: Exchange): void {
     const attempt = exchange.currentTry;
     exchange.currentTry = null;
-    if (attempt !== null) {
-      attempt.detach();
-      this.settle(attempt, outcomeOfStatus(exchange.status, upstreamOf(exchange)));
-    }
+    attempt?.detach();
+    const outcome = outcomeOfStatus(exchange.status, upstreamOf(exchange));
+    if (attempt !== null) this.settle(attempt, outcome);
     this.parts.onReplyComplete(exchange);
   }
 

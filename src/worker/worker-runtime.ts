@@ -29,7 +29,9 @@ import {
 } from '../channel/records/request-head.js';
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
 import { createAccessLog } from '../observability/access-log.js';
+import { COUNTERS } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
+import { ThreadMeter } from '../observability/thread-meter.js';
 import { RouteTable } from '../routing/route-table.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
@@ -67,6 +69,8 @@ export class WorkerRuntime implements RecordHandler {
   private readonly forwarder: Forwarder;
   private readonly replies: ReplyWriter;
   private readonly wheel = new DeadlineWheel(monotonicMs());
+  private readonly counters: CounterBlock;
+  private readonly meter: ThreadMeter;
   private readonly ticker: NodeJS.Timeout;
   private isScheduled = false;
   private emptyTurns = 0;
@@ -91,8 +95,9 @@ export class WorkerRuntime implements RecordHandler {
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     const trustedProxies = new TrustedProxies(config.trustedProxies);
-    const accessLog = createAccessLog(log.access, config.logging.accessLog);
-    const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
+    this.counters = new CounterBlock(task.counters);
+    this.meter = new ThreadMeter(this.counters, log.dropped);
+    const ledger = new ExchangeLedger(config, this.counters, createAccessLog(log, config.logging));
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
@@ -159,6 +164,7 @@ export class WorkerRuntime implements RecordHandler {
   async stop(): Promise<void> {
     this.isStopped = true;
     clearInterval(this.ticker);
+    this.meter.stop();
     this.lane.publish();
     this.coordinator.flush();
     await this.forwarder.close();
@@ -219,9 +225,10 @@ export class WorkerRuntime implements RecordHandler {
     if (this.isStopped) return;
     this.lane.consumer.unpark();
     let work = this.drainLane();
+    if (work > 0) this.counters.add(COUNTERS.laneRecords, work);
     work += this.coordinator.drain();
     this.replies.flushHeads();
-    this.lane.publish();
+    if (this.lane.publish()) this.counters.add(COUNTERS.laneWakes);
     const isBehind = this.coordinator.flush() || this.lane.producer.backlogBytes > 0;
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = this.emptyTurns > EMPTY_TURNS_MAX && !isBehind;

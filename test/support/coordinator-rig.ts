@@ -92,7 +92,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       trackedClients: wish.trackedClients ?? 1024,
       inFlight: 10_000,
     },
-    logging: { level: 'info', accessLog: false },
+    logging: { level: 'info', format: 'json', accessLog: null },
+    tracing: null,
     shutdownGraceMs: 1000,
     authenticators: [],
     upstreams: targetCounts.map((_, index) => ({

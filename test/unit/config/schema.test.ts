@@ -73,7 +73,11 @@ describe('CONFIG_SCHEMA', () => {
 
   it('marks what must not be shown', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
-    expect(secret).toEqual(['$.authenticators.NAME.secret', '$.routes[].rewrite.headers.set.NAME']);
+    expect(secret).toEqual([
+      '$.tracing.headers.NAME',
+      '$.authenticators.NAME.secret',
+      '$.routes[].rewrite.headers.set.NAME',
+    ]);
   });
 });
 
@@ -98,7 +102,7 @@ describe('DEFAULTS', () => {
       workers: 3,
       trustedProxies: [],
       limits: { headerBytes: 16_384, bodyBytes: 1_048_576, trackedClients: 262_144 },
-      logging: { level: 'info', accessLog: true },
+      logging: { level: 'info', format: 'auto', accessLog: { samplePercent: 100 } },
       shutdownGraceMs: 10_000,
     });
   });
