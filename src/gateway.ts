@@ -8,7 +8,11 @@ import { Acceptor } from './acceptor/acceptor.js';
 import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { LocalReplyLedger } from './acceptor/local-reply-ledger.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
-import { AdminListener, type AdminPages } from './admin/admin-listener.js';
+import { AdminAccess } from './admin/admin-access.js';
+import type { AdminHandler } from './admin/admin-handler.js';
+import { AdminListener } from './admin/admin-listener.js';
+import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
+import { statsHandler } from './admin/handlers/stats-handler.js';
 import { type LiveFigures, StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
@@ -36,6 +40,7 @@ export class Gateway {
   readonly supervisor: Supervisor;
   private readonly dispatcher: LaneDispatcher;
   private readonly acceptor: Acceptor;
+  private readonly adminAccess: AdminAccess;
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
   private readonly counters: SharedArrayBuffer;
@@ -74,7 +79,8 @@ export class Gateway {
       onLocalReply: (record) => localReplies.close(record),
       onError,
     });
-    this.admin = new AdminListener(uws, this.adminPages(), onError);
+    this.adminAccess = new AdminAccess(config.admin);
+    this.admin = new AdminListener(uws, this.adminHandlers(), this.adminAccess, onError);
   }
 
   /** Where clients connect. Known once started. */
@@ -152,7 +158,7 @@ export class Gateway {
     else void this.stop();
   }
 
-  private adminPages(): AdminPages {
+  private adminHandlers(): AdminHandler[] {
     const stats = new StatsReader({
       config: this.config,
       counters: [this.counters, ...this.supervisor.counters],
@@ -162,18 +168,15 @@ export class Gateway {
       limitCounts: this.supervisor.coordinator.memory.limitCounts,
       live: () => this.liveFigures(),
     });
-    const isReady = (): boolean => this.state === 'running' && this.supervisor.isReady;
-    return new Map([
-      ['/stats', () => ({ status: '200 OK', body: stats.read() })],
-      ['/healthz', () => ({ status: '200 OK', body: { status: 'ok' } })],
-      [
-        '/readyz',
-        () =>
-          isReady()
-            ? { status: '200 OK', body: { status: 'ready' } }
-            : { status: '503 Service Unavailable', body: { status: this.state } },
-      ],
-    ]);
+    return [
+      statsHandler(stats),
+      healthzHandler(),
+      readyzHandler(() => (this.isReady ? 'ready' : this.state)),
+    ];
+  }
+
+  private get isReady(): boolean {
+    return this.state === 'running' && this.supervisor.isReady;
   }
 
   private liveFigures(): LiveFigures {

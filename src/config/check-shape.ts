@@ -56,8 +56,13 @@ export function retypeVariables(value: unknown, isWholeVariable: (at: string) =>
   if (validate(value)) return;
   for (const error of validate.errors ?? []) {
     if (error.keyword !== 'type' || !isWholeVariable(error.instancePath)) continue;
-    const typed = typedScalar(String(error.data), String(error.params['type']));
-    if (typed !== undefined) replaceAt(value, error.instancePath, typed);
+    // Of several types the first that the text can be.
+    for (const type of String(error.params['type']).split(',')) {
+      const typed = typedScalar(String(error.data), type);
+      if (typed === undefined) continue;
+      replaceAt(value, error.instancePath, typed);
+      break;
+    }
   }
 }
 

@@ -57,7 +57,11 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   return deepFreeze({
     epoch,
     listen: compileAddress(config.listen, DEFAULTS.listen),
-    admin: compileAddress(config.admin, DEFAULTS.admin),
+    admin: {
+      ...compileAddress(config.admin, DEFAULTS.admin),
+      token: config.admin?.token ?? '',
+      allowedHosts: (config.admin?.allowedHosts ?? []).map((host) => host.toLowerCase()),
+    },
     workers: config.workers ?? defaultWorkerCount(coreCount),
     trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
       defined(normalizeAddressRange(proxy), 'a checked range'),

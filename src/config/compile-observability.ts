@@ -7,7 +7,8 @@ import { defined } from '../base/assert.js';
 import { statusRange } from './compile-targets.js';
 import type { CompiledAccessLog, CompiledConfig, CompiledTracing } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
-import type { AccessLogConfig, GatewayConfig, TracingConfig } from './gateway-config.js';
+import type { GatewayConfig } from './gateway-config.js';
+import type { AccessLogConfig, TracingConfig } from './observability-config.js';
 import { parseDurationMs } from './quantities.js';
 
 /** The parts of a compiled configuration that say what operators get to see. */

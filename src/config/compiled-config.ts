@@ -8,7 +8,7 @@
 export interface CompiledConfig {
   readonly epoch: number;
   readonly listen: CompiledAddress;
-  readonly admin: CompiledAddress;
+  readonly admin: CompiledAdmin;
   readonly workers: number;
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
@@ -28,6 +28,13 @@ export interface CompiledConfig {
 export interface CompiledAddress {
   readonly host: string;
   readonly port: number;
+}
+
+export interface CompiledAdmin extends CompiledAddress {
+  /** Empty: there is none, and what needs one is refused. */
+  readonly token: string;
+  /** Lower case, without ports. */
+  readonly allowedHosts: readonly string[];
 }
 
 export interface CompiledLimits {

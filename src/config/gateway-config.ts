@@ -5,6 +5,8 @@
  * compiler refuse a field that is missing on either side.
  */
 
+import type { LoggingConfig, TracingConfig } from './observability-config.js';
+
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 
@@ -48,12 +50,24 @@ export interface ListenConfig {
   readonly port?: number;
 }
 
-/** The address of the admin listener. */
+/** The admin listener: its address, and who may use it. */
 export interface AdminConfig {
   /** Host name or IP address to bind. Default: 127.0.0.1, reachable from this machine only. */
   readonly host?: string;
   /** TCP port, 0 to 65535; 0 lets the system choose a free one. Default: 9901. */
   readonly port?: number;
+  /**
+   * What `Authorization: Bearer` must have for requests that change something, 16 to 1024
+   * printable characters. Best given as a variable: `${ADMIN_TOKEN}`. Default: none, and such
+   * requests are refused.
+   */
+  readonly token?: string;
+  /**
+   * Names under which the listener may be called, without ports, at most 64. IP addresses,
+   * `localhost` and `host` always are; others are refused, since a page in a browser could use
+   * any name that points here (DNS rebinding). Default: none.
+   */
+  readonly allowedHosts?: readonly string[];
 }
 
 /** Bounds that keep memory flat under any load. */
@@ -66,63 +80,6 @@ export interface LimitsConfig {
   readonly trackedClients?: number;
   /** Requests started and not finished, 1 to 1000000. More: 503. Default: 10000. */
   readonly inFlight?: number;
-}
-
-/** What is logged, and how much. */
-export interface LoggingConfig {
-  /** Least severe level that is written. Default: info. */
-  readonly level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-  /**
-   * `json`: one JSON object a line. `text`: lines for a person to read. `auto`: text where standard
-   * output is a terminal, else JSON. Default: auto.
-   */
-  readonly format?: 'auto' | 'json' | 'text';
-  /**
-   * Whether finished requests write one line each, and which of them and what of them.
-   * Default: true, which is every request.
-   */
-  readonly accessLog?: boolean | AccessLogConfig;
-  /**
-   * Query parameters whose values are hidden in access records and spans. The names are compared
-   * without regard to case. Default: access_token, api_key, apikey, password, secret, signature,
-   * token.
-   */
-  readonly redactQuery?: readonly string[];
-}
-
-/**
- * Which requests write an access record. With `status` or `slowerThan`, each of those that they
- * name does, and of the others `samplePercent`.
- */
-export interface AccessLogConfig {
-  /**
-   * Percent, 0 to 100, of the requests that no filter names. Default: 0 beside a filter, else 100.
-   */
-  readonly samplePercent?: number;
-  /** Statuses that are always recorded, as `404` or `500-599`. Default: none by itself. */
-  readonly status?: readonly (number | string)[];
-  /** Requests that take longer are always recorded, 0s to 1h. Default: no such filter. */
-  readonly slowerThan?: Duration;
-  /**
-   * Fields of the request to show. Of `authorization`, `proxy-authorization` and cookies only the
-   * presence is shown. Default: none.
-   */
-  readonly headers?: readonly string[];
-}
-
-/** Where spans of requests are sent: OTLP over HTTP (OpenTelemetry). */
-export interface TracingConfig {
-  /** Where spans are posted to, such as `http://127.0.0.1:4318/v1/traces`. */
-  readonly endpoint: string;
-  /**
-   * Percent, 0 to 100, of the requests that begin a trace here. One that comes with a traceparent
-   * is sampled if that says so. Default: 1.
-   */
-  readonly samplePercent?: number;
-  /** The service.name of the spans. Default: sluice. */
-  readonly serviceName?: string;
-  /** Fields that each export carries, such as a key of the receiver. Default: none. */
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** How the gateway stops. */

@@ -4,7 +4,7 @@
  * Thread: any (pure). A part of schema.ts, which puts it into the whole.
  */
 import { DEFAULTS } from './defaults.js';
-import type { AccessLogConfig, LoggingConfig, TracingConfig } from './gateway-config.js';
+import type { AccessLogConfig, LoggingConfig, TracingConfig } from './observability-config.js';
 import {
   durationNode,
   HEADER_NAME_PATTERN,

@@ -16,6 +16,7 @@ import type {
   UpstreamConfig,
 } from './gateway-config.js';
 import {
+  BEARER_TOKEN_PATTERN,
   durationNode,
   HOST_PATTERN,
   integerNode,
@@ -57,6 +58,17 @@ const ADMIN_NODE = objectNode<AdminConfig>(
       pattern: HOST_PATTERN,
     }),
     port: integerNode(PORT_DESCRIPTION, PORT_RANGE, { default: DEFAULTS.admin.port }),
+    token: stringNode('Bearer token for what changes something. Absent: that is refused.', {
+      minLength: 16,
+      maxLength: 1024,
+      pattern: BEARER_TOKEN_PATTERN,
+      writeOnly: true,
+    }),
+    allowedHosts: listNode(
+      'Names under which the listener may be called, besides IP addresses and localhost.',
+      { type: 'string', pattern: HOST_PATTERN },
+      { default: [], maxItems: 64, uniqueItems: true },
+    ),
   },
 );
 

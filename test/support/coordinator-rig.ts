@@ -83,7 +83,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   return {
     epoch: 1,
     listen: { host: '127.0.0.1', port: 0 },
-    admin: { host: '127.0.0.1', port: 0 },
+    admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     workers: wish.workers ?? 1,
     trustedProxies: [],
     limits: {

@@ -9,7 +9,6 @@
  * body is not touched before its connection stands.
  */
 import { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
 import { defined } from '../../base/assert.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
@@ -18,7 +17,6 @@ import type { ExchangeLedger } from '../exchange-ledger.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
-import { buildForwardedFields } from './forwarded-fields.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 import { UpstreamConnections } from './upstream-connections.js';
@@ -74,24 +72,17 @@ export class Forwarder {
     const { config, trustedProxies } = this.parts;
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
-    const connections = this.connectionsTo(targetIndex);
     const target = defined(config.targets[targetIndex], 'the target');
-    const body = this.bodyOf(exchange);
-    const isPeerTrusted = trustedProxies.includes(exchange.peer);
-    const headers = buildForwardedFields(exchange, isPeerTrusted, target.authority);
-    if (body instanceof Readable && exchange.bodyBytes > 0) {
-      headers.push('content-length', String(exchange.bodyBytes));
-    }
-    const options = {
-      path: rewritePath(route, exchange.path) + exchange.query,
-      method: exchange.method as Dispatcher.HttpMethod,
-      headers,
-      body,
-      // Without this, HEAD and bodies on DELETE or OPTIONS would cost the connection.
-      reset: false,
-      ...(target.tls ? { servername: connections.servername } : {}),
-    } as Dispatcher.DispatchOptions;
-    attempt.send(options, isFresh ? connections.acquireFresh() : connections.acquire());
+    attempt.send(
+      {
+        exchange,
+        path: rewritePath(route, exchange.path) + exchange.query,
+        authority: target.authority,
+        isPeerTrusted: trustedProxies.includes(exchange.peer),
+        body: this.bodyOf(exchange),
+      },
+      isFresh,
+    );
   }
 
   private connectionsTo(targetIndex: number): UpstreamConnections {

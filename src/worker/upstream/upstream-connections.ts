@@ -1,47 +1,61 @@
 /**
- * The kept-alive connections of one worker to one target.
+ * The kept-alive connections of one worker to one target, on either transport.
  *
- * Thread: worker. Owns a stack of undici Clients, one connection each; the one used last is used
- * first, so that those not needed go idle and close. The number is bounded by the requests that
- * the gateway lets in. undici's own Pool is not used: a dispatch that it refuses leaves it waiting
- * for ever.
+ * Thread: worker. Lean connections serve plain HTTP with a body that is at hand; undici serves TLS
+ * and bodies that stream: a stack of Clients, one connection each, the one used last first. The
+ * number is bounded by the requests that the gateway lets in. undici's own Pool is not used: a
+ * dispatch that it refuses leaves it waiting for ever.
  */
 import { isIP } from 'node:net';
-import { Client } from 'undici';
+import { Readable } from 'node:stream';
 import type { CompiledTarget, CompiledUpstream } from '../../config/compiled-config.js';
+import { LeanConnection } from './lean-connection.js';
+import { LeanPool } from './lean-pool.js';
+import { UndiciConnection } from './undici-connection.js';
+import type { UpstreamConnection, UpstreamRequest } from './upstream-transport.js';
 
-/** One connection slot. `served` counts exchanges on the socket that is open now. */
-export interface UpstreamConnection {
-  readonly client: Client;
-  isOpen: boolean;
-  served: number;
-  isBusy: boolean;
-}
+type Body = UpstreamRequest['body'];
+
+/** `lean`: wherever it can be used. */
+export type TransportChoice = 'lean' | 'undici';
 
 export class UpstreamConnections {
-  /** Name for SNI, given always: undici would otherwise take the Host field's. */
-  readonly servername: string;
-  private readonly free: UpstreamConnection[] = [];
+  private readonly free: UndiciConnection[] = [];
+  private readonly lean: LeanPool | null;
+  private readonly servername: string | null;
 
   constructor(
     readonly target: CompiledTarget,
     private readonly upstream: CompiledUpstream,
     private readonly onConnected: () => void,
+    transport: TransportChoice = 'lean',
   ) {
-    const { hostname } = new URL(target.origin);
-    this.servername = isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : '';
+    const { hostname, port } = new URL(target.origin);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const name = isIP(host) === 0 ? hostname : '';
+    this.servername = target.tls ? name : null;
+    this.lean =
+      target.tls || transport === 'undici'
+        ? null
+        : new LeanPool({
+            address: { host, port: port === '' ? 80 : Number(port) },
+            connectMs: upstream.timeouts.connectMs,
+            onConnected,
+          });
   }
 
   /** Takes the connection that was used last, or a new one. */
-  acquire(): UpstreamConnection {
-    const connection = this.free.pop() ?? this.open();
+  acquire(body: Body): UpstreamConnection {
+    const isLean = this.lean !== null && !(body instanceof Readable);
+    const connection = isLean ? this.lean.acquire() : (this.free.pop() ?? this.open());
     connection.isBusy = true;
     return connection;
   }
 
   /** Takes a connection that has no socket yet: nobody can have closed it. */
-  acquireFresh(): UpstreamConnection {
-    const connection = this.open();
+  acquireFresh(body: Body): UpstreamConnection {
+    const isLean = this.lean !== null && !(body instanceof Readable);
+    const connection = isLean ? this.lean.open() : this.open();
     connection.isBusy = true;
     return connection;
   }
@@ -50,43 +64,37 @@ export class UpstreamConnections {
   release(connection: UpstreamConnection): void {
     connection.served++;
     connection.isBusy = false;
-    if (connection.client.destroyed) return;
-    if (connection.isOpen) this.free.push(connection);
-    else void connection.client.destroy();
+    if (connection instanceof LeanConnection) {
+      this.lean?.release(connection);
+    } else if (connection instanceof UndiciConnection && !connection.client.destroyed) {
+      if (connection.isOpen) this.free.push(connection);
+      else void connection.client.destroy();
+    }
   }
 
   /** Idle connections, for tests and figures. */
   get idleCount(): number {
-    return this.free.length;
+    return this.free.length + (this.lean?.idleCount ?? 0);
   }
 
   /** Closes all idle connections; those in use end with their exchange. */
   async close(): Promise<void> {
+    this.lean?.close();
     const idle = this.free.splice(0);
     await Promise.all(idle.map((connection) => connection.client.destroy()));
   }
 
-  private open(): UpstreamConnection {
-    const client = new Client(this.target.origin, {
-      pipelining: 1,
-      // The exchange has its own deadlines (deadline-wheel.ts); undici's tick is half a second.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: this.upstream.timeouts.connectMs },
+  private open(): UndiciConnection {
+    return new UndiciConnection({
+      origin: this.target.origin,
+      connectMs: this.upstream.timeouts.connectMs,
+      servername: this.servername,
+      onConnected: this.onConnected,
+      onDisconnected: (connection) => this.onDisconnected(connection),
     });
-    const connection: UpstreamConnection = { client, isOpen: false, served: 0, isBusy: false };
-    client.on('connect', () => {
-      connection.isOpen = true;
-      connection.served = 0;
-      this.onConnected();
-    });
-    client.on('disconnect', () => this.onDisconnected(connection));
-    return connection;
   }
 
-  private onDisconnected(connection: UpstreamConnection): void {
-    connection.isOpen = false;
-    connection.served = 0;
+  private onDisconnected(connection: UndiciConnection): void {
     if (connection.isBusy) return;
     const at = this.free.indexOf(connection);
     if (at === -1) return;

@@ -74,6 +74,7 @@ describe('CONFIG_SCHEMA', () => {
   it('marks what must not be shown', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
     expect(secret).toEqual([
+      '$.admin.token',
       '$.tracing.headers.NAME',
       '$.authenticators.NAME.secret',
       '$.routes[].rewrite.headers.set.NAME',
