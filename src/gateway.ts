@@ -11,9 +11,12 @@ import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
+import { GatewayViews, type LiveFigures } from './admin/gateway-views.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
+import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
-import { type LiveFigures, StatsReader } from './admin/stats.js';
+import { MetricsReader } from './admin/metrics.js';
+import { StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock } from './channel/counter-block.js';
@@ -159,7 +162,7 @@ export class Gateway {
   }
 
   private adminHandlers(): AdminHandler[] {
-    const stats = new StatsReader({
+    const views = new GatewayViews({
       config: this.config,
       counters: [this.counters, ...this.supervisor.counters],
       targets: this.supervisor.coordinator.memory.targets,
@@ -169,7 +172,8 @@ export class Gateway {
       live: () => this.liveFigures(),
     });
     return [
-      statsHandler(stats),
+      statsHandler(new StatsReader(views)),
+      metricsHandler(new MetricsReader(views)),
       healthzHandler(),
       readyzHandler(() => (this.isReady ? 'ready' : this.state)),
     ];

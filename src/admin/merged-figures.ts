@@ -7,6 +7,7 @@ import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import {
   COUNTERS,
+  durationHistogram,
   LATENCY_BOUNDS_MS,
   METHOD_CLASSES,
   NO_ROUTE,
@@ -47,6 +48,16 @@ export class MergedFigures {
     let total = 0;
     for (const block of this.blocks) total += block.read(index);
     return total;
+  }
+
+  /** A figure of COUNTERS by name. */
+  sumOf(name: keyof typeof COUNTERS): number {
+    return this.sum(COUNTERS[name]);
+  }
+
+  /** The durations of a route's requests (or of NO_ROUTE). */
+  durationsOf(routeIndex: number): Histogram {
+    return this.histogram(durationHistogram(routeIndex));
   }
 
   /** Requests of a route (or NO_ROUTE) by method class and status class. */

@@ -1,0 +1,80 @@
+/**
+ * All that the admin pages read: counter blocks, the coordinator's tables, and what only the main
+ * thread knows.
+ *
+ * Thread: acceptor. Reads only; nobody is asked, and nobody waits.
+ */
+import { CoordinatorStatus } from '../channel/coordinator-status.js';
+import { LimitCounts } from '../channel/limit-counts.js';
+import { TargetLoadView } from '../channel/target-loads.js';
+import { TargetStateView } from '../channel/target-states.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { MergedFigures } from './merged-figures.js';
+
+/** One lane, as the acceptor sees it. */
+export interface LaneRow {
+  readonly lane: number;
+  readonly served: boolean;
+  readonly in_flight: number;
+  readonly stale_records: number;
+  readonly backlog_bytes: number;
+  /** On the way to the worker, and back. */
+  readonly request_bytes: number;
+  readonly reply_bytes: number;
+  /** Records read from the worker. */
+  readonly records: number;
+  /** Times that the worker was woken. */
+  readonly wakes: number;
+}
+
+/** What changes from moment to moment and is not in shared memory. */
+export interface LiveFigures {
+  readonly version: string;
+  readonly startedMs: number;
+  readonly inFlight: number;
+  readonly threads: {
+    readonly acceptor: number;
+    readonly workers: readonly number[];
+    readonly coordinator: number;
+  };
+  readonly lanes: readonly LaneRow[];
+  readonly workerDeaths: readonly number[];
+  readonly coordinatorDeaths: number;
+}
+
+type Buffers = ConstructorParameters<typeof MergedFigures>[0];
+
+export interface ViewSources {
+  readonly config: CompiledConfig;
+  /** The acceptor's block first, then the workers'. */
+  readonly counters: Buffers;
+  readonly targets: Buffers[number];
+  readonly loads: Buffers[number];
+  readonly coordinatorStatus: Buffers[number];
+  readonly limitCounts: Buffers[number];
+  live(): LiveFigures;
+}
+
+export class GatewayViews {
+  readonly config: CompiledConfig;
+  readonly figures: MergedFigures;
+  readonly targets: TargetStateView;
+  readonly loads: TargetLoadView;
+  readonly coordinator: CoordinatorStatus;
+  readonly limitCounts: LimitCounts;
+
+  constructor(private readonly sources: ViewSources) {
+    const { config } = sources;
+    this.config = config;
+    this.figures = new MergedFigures(sources.counters, config.routes.length);
+    this.targets = new TargetStateView(sources.targets);
+    this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
+    const targetCount = Math.max(1, config.targets.length);
+    this.loads = new TargetLoadView(sources.loads, targetCount, this.coordinator);
+    this.limitCounts = new LimitCounts(sources.limitCounts);
+  }
+
+  live(): LiveFigures {
+    return this.sources.live();
+  }
+}
