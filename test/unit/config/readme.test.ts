@@ -9,8 +9,8 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are four', () => {
-    expect(samples).toHaveLength(4);
+  it('are five', () => {
+    expect(samples).toHaveLength(5);
   });
 
   it('begin with a whole configuration that is valid', () => {
@@ -20,7 +20,7 @@ describe('the samples in the README', () => {
 
   it('are valid as parts of one', () => {
     const [whole = '', limits = '', targets = ''] = samples;
-    const config = { ...parse(whole), ...parse(targets) };
+    const config = { ...parse(whole), ...parse(targets), ...parse(samples.at(-1) ?? '') };
     config.authenticators.users.secret = environment.JWT_SECRET;
     config.upstreams.users = config.upstreams.products;
     Object.assign(config.routes[0], parse(limits));
