@@ -14,7 +14,7 @@ const TARGET_CHARS_MAX = 1024;
 const CONSUMER_CHARS_MAX = 128;
 const HEADER_CHARS_MAX = 128;
 /** All header fields of a record, escaped, with their names. */
-const HEADERS_BYTES_MAX = 1100;
+const HEADERS_BYTES_MAX = 1200;
 /** Never shown, whoever lists them. */
 const SECRET_HEADERS: ReadonlySet<string> = new Set([
   'authorization',
@@ -132,17 +132,18 @@ export class AccessLog {
   }
 
   private shown(fields: FieldSource): Record<string, string> {
-    const shown: [string, string][] = [];
+    const shown: Record<string, string> = {};
     let left = HEADERS_BYTES_MAX;
     for (const name of this.options.headers) {
       const value = fields.value(name);
       if (value === '') continue;
       const text = SECRET_HEADERS.has(name) ? REDACTED_TEXT : cut(value, HEADER_CHARS_MAX);
-      left -= Buffer.byteLength(JSON.stringify(text)) + name.length + 4;
+      // Escaped, or written as UTF-8, a character of a field takes two bytes at most.
+      left -= 2 * text.length + name.length + 6;
       if (left < 0) break;
-      shown.push([name, text]);
+      shown[name] = text;
     }
-    return Object.fromEntries(shown);
+    return shown;
   }
 }
 
