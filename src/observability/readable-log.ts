@@ -53,9 +53,9 @@ function eventText(line: Line): string {
   const more = Object.entries(line)
     .filter(([name]) => !LEFT_OUT.has(name))
     .map(([name, value]) => `${name}=${textOf(value)}`);
-  const head = `${colour(LEVEL_COLOURS[level] ?? 0, level.toUpperCase().padEnd(5))} ${textOf(line['msg'])}`;
+  const name = colour(LEVEL_COLOURS[level] ?? 0, level.toUpperCase().padEnd(5));
   const rest = more.length === 0 ? '' : `  ${colour(90, more.join(' '))}`;
-  return `${head}${rest}${errorText(line['err'])}`;
+  return `${name} ${textOf(line['msg'])}${rest}${errorText(line['err'])}`;
 }
 
 /** The stack of an error, on lines of its own. */

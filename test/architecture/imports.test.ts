@@ -38,12 +38,6 @@ const EXCEPTIONS: readonly RuleException[] = [
     reason: 'names the memory that a worker is started with; looks into none of it',
   },
   {
-    path: 'admin/stats.ts',
-    rule: 'shared memory',
-    about: 'SharedArrayBuffer',
-    reason: 'is given the blocks by the gateway and reads them through channel/',
-  },
-  {
     path: 'filters/authentication/jwt-authenticator.ts',
     rule: 'direction',
     about: 'config/compiled-config.ts',
