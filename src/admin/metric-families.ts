@@ -43,7 +43,7 @@ export const FAMILIES = {
   requests: head(
     'requests_total',
     `Requests by route, method class (${METHOD_CLASSES.join(', ')}) and status class ` +
-      `(${STATUS_CLASSES[0]} to ${STATUS_CLASSES.at(-1)}); 4xx has those whose client left too soon.`,
+      `(${STATUS_CLASSES[0]} to ${STATUS_CLASSES.at(-1)}); 4xx: also a client that left.`,
   ),
   duration: head(
     'request_duration_seconds',
