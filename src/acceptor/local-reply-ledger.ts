@@ -18,8 +18,13 @@ export class LocalReplyLedger {
   constructor(
     private readonly counters: CounterBlock,
     /** null: nobody wants records. */
-    private readonly accessLog: AccessLog | null,
+    private accessLog: AccessLog | null,
   ) {}
+
+  /** Records go there from now on. */
+  use(accessLog: AccessLog | null): void {
+    this.accessLog = accessLog;
+  }
 
   close({ requestId, method, target, peer, kind, durationMs }: LocalReplyRecord): void {
     const { counters, accessLog } = this;

@@ -37,6 +37,8 @@ export class UwsExchange implements Downstream, ReplyListener {
 
   private window = WINDOW_BYTES;
   private received = 0;
+  /** As the configuration had it when the request began. */
+  private readonly bodyBytesMax: number;
   private held: Buffer[] = NOTHING_HELD;
   private isRequestComplete: boolean;
   private isLastHeld = false;
@@ -55,6 +57,7 @@ export class UwsExchange implements Downstream, ReplyListener {
       readonly mustClose: boolean;
     },
   ) {
+    this.bodyBytesMax = context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
     this.refreshedMs = request.receivedMs;
     this.reply = new UwsReply(res, this);
@@ -86,7 +89,7 @@ export class UwsExchange implements Downstream, ReplyListener {
   onData(data: ArrayBuffer, isLast: boolean, nowMs: number): void {
     if (this.reply.isOver || this.index === -1) return;
     this.received += data.byteLength;
-    if (this.received > this.context.bodyBytesMax) {
+    if (this.received > this.bodyBytesMax) {
       this.replaceByProblem(PROBLEMS.bodyTooLarge, 'The request body is over limits.bodyBytes.');
       return;
     }

@@ -45,6 +45,7 @@ export interface LiveFigures {
 type Buffers = ConstructorParameters<typeof MergedFigures>[0];
 
 export interface ViewSources {
+  /** In force at the moment. */
   readonly config: CompiledConfig;
   /** The acceptor's block first, then the workers'. */
   readonly counters: Buffers;
@@ -53,10 +54,11 @@ export interface ViewSources {
   readonly coordinatorStatus: Buffers[number];
   readonly limitCounts: Buffers[number];
   live(): LiveFigures;
+  /** Where the configuration comes from, and what came of changing it. */
+  configuration(): object;
 }
 
 export class GatewayViews {
-  readonly config: CompiledConfig;
   readonly figures: MergedFigures;
   readonly targets: TargetStateView;
   readonly loads: TargetLoadView;
@@ -64,17 +66,24 @@ export class GatewayViews {
   readonly limitCounts: LimitCounts;
 
   constructor(private readonly sources: ViewSources) {
-    const { config } = sources;
-    this.config = config;
-    this.figures = new MergedFigures(sources.counters, config.routes.length);
+    const { capacity } = sources.config;
+    this.figures = new MergedFigures(sources.counters, capacity.routes);
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
-    const targetCount = Math.max(1, config.targets.length);
-    this.loads = new TargetLoadView(sources.loads, targetCount, this.coordinator);
+    this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
+  }
+
+  /** In force at the moment. */
+  get config(): CompiledConfig {
+    return this.sources.config;
   }
 
   live(): LiveFigures {
     return this.sources.live();
+  }
+
+  configuration(): object {
+    return this.sources.configuration();
   }
 }

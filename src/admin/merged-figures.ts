@@ -10,8 +10,8 @@ import {
   durationHistogram,
   LATENCY_BOUNDS_MS,
   METHOD_CLASSES,
-  NO_ROUTE,
   problemCounter,
+  RETIRED_ROUTES,
   requestClassCounter,
   STATUS_CLASSES,
 } from '../observability/counters.js';
@@ -36,7 +36,7 @@ export interface Histogram {
 export class MergedFigures {
   readonly blocks: readonly CounterBlock[];
 
-  /** `buffers`: the acceptor's block first, then the workers'. */
+  /** `buffers`: the acceptor's block first, then the workers'. `routeCount`: rows of routes. */
   constructor(
     buffers: readonly SharedBlock[],
     private readonly routeCount: number,
@@ -80,7 +80,7 @@ export class MergedFigures {
   /** Over all routes; replies that were cut count as errors whatever their status. */
   ofAll(blocks: readonly CounterBlock[] = this.blocks): RequestTotals {
     const all = STATUS_CLASSES.map(() => 0);
-    for (let route = NO_ROUTE; route < this.routeCount; route += 1) {
+    for (let route = RETIRED_ROUTES; route < this.routeCount; route += 1) {
       const { byStatusClass } = this.ofRoute(route, blocks);
       for (const [status, count] of byStatusClass.entries()) all[status] = num(all, status) + count;
     }

@@ -4,6 +4,7 @@
  * Thread: acceptor. Parts of metrics.ts.
  */
 import { defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import type { LimitCountValues } from '../channel/limit-counts.js';
 import {
   HEALTH_EJECTED,
@@ -38,7 +39,7 @@ export function* targetPieces(views: GatewayViews): Generator<string> {
   const counter =
     (figure: number) =>
     ({ index }: CompiledTarget): number =>
-      figures.sum(targetCounter(config, index, figure));
+      figures.sum(targetCounter(config.capacity, index, figure));
   const readings: readonly Reading<CompiledTarget>[] = [
     [FAMILIES.tries, 'counter', counter(TARGET_COUNTERS.requests)],
     [FAMILIES.tryFailures, 'counter', counter(TARGET_COUNTERS.errors)],
@@ -66,7 +67,7 @@ export function* targetPieces(views: GatewayViews): Generator<string> {
   for (const reading of readings) yield* readingPieces(reading, owners, labelsOf);
   const latencies = owners.map((owner) => {
     const all = owner.members.map(({ index }) =>
-      figures.histogram(targetLatencyHistogram(config, index)),
+      figures.histogram(targetLatencyHistogram(config.capacity, index)),
     );
     return histogramSamples(labelsOf(owner), addHistograms(all));
   });
@@ -83,7 +84,7 @@ function* upstreamPieces({ config, figures }: GatewayViews): Generator<string> {
   ] as const;
   for (const [head, figure] of families) {
     const read = ({ index }: { readonly index: number }): number =>
-      figures.sum(upstreamCounter(config, index, figure));
+      figures.sum(upstreamCounter(config.capacity, index, figure));
     yield* readingPieces([head, 'counter', read], owners, ({ label }) => [['upstream', label]]);
   }
 }
@@ -118,9 +119,10 @@ interface NamedLimit {
 
 function namedLimits({ limiters, routes }: CompiledConfig): NamedLimit[] {
   const named = new Map<string, NamedLimit>();
+  const byIndex = byRow(limiters);
   for (const route of routes) {
     for (const index of route.limiterIndexes) {
-      const { name } = defined(limiters[index], 'the limiter of a route');
+      const { name } = defined(byIndex[index], 'the limiter of a route');
       const key = `${route.name} ${name}`;
       const indexes = [...(named.get(key)?.indexes ?? []), index];
       named.set(key, { limit: name, route: route.name, indexes });
@@ -148,7 +150,10 @@ function* readingPieces<T>(
 
 function upstreamName({ config }: GatewayViews, [only]: readonly CompiledTarget[]): string {
   const { upstreamIndex } = defined(only, 'the target of a series');
-  return defined(config.upstreams[upstreamIndex], 'the upstream of a target').name;
+  return defined(
+    config.upstreams.find(({ index }) => index === upstreamIndex),
+    'the upstream of a target',
+  ).name;
 }
 
 function breakerFigure(state: number): number {

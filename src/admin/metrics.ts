@@ -8,6 +8,7 @@ import { PROBLEMS } from '../base/gateway-error.js';
 import {
   METHOD_CLASSES,
   NO_ROUTE,
+  RETIRED_ROUTES,
   requestClassCounter,
   STATUS_CLASSES,
 } from '../observability/counters.js';
@@ -25,6 +26,8 @@ import { limiterPieces, targetPieces } from './metrics-of-upstreams.js';
 
 /** The label of requests that no route took. No route can have such a name. */
 const UNROUTED_LABEL = '_none';
+/** The label of routes that a reload has taken away. */
+const RETIRED_LABEL = '_retired';
 
 export class MetricsReader {
   constructor(private readonly views: GatewayViews) {}
@@ -43,11 +46,12 @@ export class MetricsReader {
   private *requestPieces(): Generator<string> {
     const { figures, config } = this.views;
     const unrouted = { label: UNROUTED_LABEL, members: [NO_ROUTE] };
+    const retired = { label: RETIRED_LABEL, members: [RETIRED_ROUTES] };
     const routes = ownersOf(config.routes, ({ name }) => name).map(({ label, members }) => ({
       label,
       members: members.map(({ index }) => index),
     }));
-    const owners = [unrouted, ...routes];
+    const owners = [retired, unrouted, ...routes];
     const samples: (readonly [Labels, number])[] = [];
     for (const owner of owners) {
       samples.push(...this.requestSamples(owner));

@@ -8,6 +8,7 @@ import {
   COUNTERS,
   type CounterShape,
   LATENCY_BOUNDS_MS,
+  RETIRED_UPSTREAMS,
   STATUS_CLASSES,
   UPSTREAM_COUNTERS,
   upstreamCounter,
@@ -43,7 +44,7 @@ export function processFigures(
     .map(([name, index]) => [snakeCase(name), figures.sum(index)]);
   const ofUpstreams = Object.entries(UPSTREAM_COUNTERS).map(([name, figure]) => {
     let total = 0;
-    for (let at = 0; at < shape.upstreams.length; at += 1) {
+    for (let at = RETIRED_UPSTREAMS; at < shape.upstreams; at += 1) {
       total += figures.sum(upstreamCounter(shape, at, figure));
     }
     return [snakeCase(name), total];

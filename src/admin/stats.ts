@@ -5,6 +5,7 @@
  */
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
+import { byRow } from '../base/rows.js';
 import type { TargetStateName } from '../channel/target-states.js';
 import {
   COUNTERS,
@@ -50,9 +51,10 @@ export class StatsReader {
       version: live.version,
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
       config_epoch: this.views.config.epoch,
+      configuration: this.views.configuration(),
       in_flight: live.inFlight,
       process: processRow(),
-      counters: processFigures(this.views.figures, totals, this.views.config),
+      counters: processFigures(this.views.figures, totals, this.views.config.capacity),
       problems: problemRows(this.views.figures),
       latency: latencyRow(this.allDurations()),
       routes: this.routes(),
@@ -130,13 +132,14 @@ export class StatsReader {
 
   private targetRows(): object[] {
     const { config } = this.views;
+    const upstreams = byRow(config.upstreams);
     return config.targets.map((target) => {
       const figures = Object.entries(TARGET_COUNTERS).map(([name, figure]) => [
         snakeCase(name),
-        this.views.figures.sum(targetCounter(config, target.index, figure)),
+        this.views.figures.sum(targetCounter(config.capacity, target.index, figure)),
       ]);
       const sinceMs = this.views.targets.sinceMsOf(target.index);
-      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
+      const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
       return {
         target: target.hostPort,
         upstream: upstream.name,
@@ -151,7 +154,7 @@ export class StatsReader {
         ejections: this.views.targets.ejectionsOf(target.index),
         ...Object.fromEntries(figures),
         latency: latencyRow(
-          this.views.figures.histogram(targetLatencyHistogram(config, target.index)),
+          this.views.figures.histogram(targetLatencyHistogram(config.capacity, target.index)),
         ),
       };
     });

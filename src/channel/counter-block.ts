@@ -41,6 +41,20 @@ export class CounterBlock {
     this.add(index + bounds.length + 1, amount);
   }
 
+  /**
+   * Adds figures to others and sets them to 0, when they are to count something else from now on.
+   * The owning thread does not use any of them.
+   */
+  retire(first: number, count: number, into: number): void {
+    for (let at = 0; at < count; at += 1) this.add(into + at, this.read(first + at));
+    this.clear(first, count);
+  }
+
+  /** Figures that are to count something else from now on; the owning thread does not use them. */
+  clear(first: number, count: number): void {
+    this.figures.fill(0, first, first + count);
+  }
+
   read(index: number): number {
     return this.figures[index] ?? 0;
   }

@@ -4,9 +4,18 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
-/** One version of the whole configuration. Indexes are valid within one epoch only. */
+/**
+ * One version of the whole configuration.
+ *
+ * The index of a route, upstream, target or limiter is its row in the tables of that kind: it says
+ * nothing of its place in the list. A version that follows another gives what is the same in both
+ * the row that it had; see config/place-config.ts.
+ */
 export interface CompiledConfig {
+  /** Raised with each version that comes into force. */
   readonly epoch: number;
+  /** Rows that tables have; chosen once, when the gateway starts. */
+  readonly capacity: RowCapacity;
   readonly listen: CompiledAddress;
   readonly admin: CompiledAdmin;
   readonly workers: number;
@@ -16,13 +25,27 @@ export interface CompiledConfig {
   readonly logging: CompiledLogging;
   /** null: no spans. */
   readonly tracing: CompiledTracing | null;
-  readonly shutdownGraceMs: number;
+  readonly reload: { readonly watch: boolean };
+  readonly shutdown: {
+    /** Longest wait for requests in flight. */
+    readonly graceMs: number;
+    /** Between not being ready any more and taking no more connections. */
+    readonly delayMs: number;
+  };
   readonly authenticators: readonly CompiledAuthenticator[];
   readonly upstreams: readonly CompiledUpstream[];
-  /** All targets of all upstreams; the index is the row in the target table. */
+  /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];
   readonly limiters: readonly CompiledLimiter[];
   readonly routes: readonly CompiledRoute[];
+}
+
+/** How many rows there are of each kind. */
+export interface RowCapacity {
+  readonly routes: number;
+  readonly upstreams: number;
+  readonly targets: number;
+  readonly limiters: number;
 }
 
 export interface CompiledAddress {

@@ -24,7 +24,8 @@ export const DEFAULTS = {
     redactQuery: ['access_token', 'api_key', 'apikey', 'password', 'secret', 'signature', 'token'],
   },
   tracing: { samplePercent: 1, serviceName: 'sluice' },
-  shutdown: { grace: '10s' },
+  reload: { watch: true },
+  shutdown: { delay: '0s', grace: '10s' },
   authenticator: { clockSkew: '30s' },
   upstream: {
     target: { weight: 1, backup: false },

@@ -6,6 +6,7 @@
  */
 
 import type { LoggingConfig, TracingConfig } from './observability-config.js';
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
@@ -32,6 +33,8 @@ export interface GatewayConfig {
   readonly logging?: LoggingConfig;
   /** Where spans of requests are sent. Default: nowhere. */
   readonly tracing?: TracingConfig;
+  /** When the configuration is read again. */
+  readonly reload?: ReloadConfig;
   /** How the gateway stops. */
   readonly shutdown?: ShutdownConfig;
   /** Ways to find out who calls, by a name that routes refer to. Default: none. */
@@ -80,12 +83,6 @@ export interface LimitsConfig {
   readonly trackedClients?: number;
   /** Requests started and not finished, 1 to 1000000. More: 503. Default: 10000. */
   readonly inFlight?: number;
-}
-
-/** How the gateway stops. */
-export interface ShutdownConfig {
-  /** Longest wait for requests in flight before they are cut, 0s to 1h. Default: 10s. */
-  readonly grace?: Duration;
 }
 
 /** A way to find out who calls. */

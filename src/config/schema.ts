@@ -11,12 +11,13 @@ import type {
   JwtAuthenticatorConfig,
   LimitsConfig,
   ListenConfig,
-  ShutdownConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import {
   BEARER_TOKEN_PATTERN,
+  booleanNode,
   durationNode,
   HOST_PATTERN,
   integerNode,
@@ -93,7 +94,17 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
   }),
 });
 
+const RELOAD_NODE = objectNode<ReloadConfig>('When the configuration is read again.', {
+  watch: booleanNode(
+    'Whether a change of the file is applied by itself. SIGHUP and POST /reload always do.',
+    DEFAULTS.reload.watch,
+  ),
+});
+
 const SHUTDOWN_NODE = objectNode<ShutdownConfig>('How the gateway stops.', {
+  delay: durationNode('How long requests are still taken after /readyz says 503.', ['0s', '10m'], {
+    default: DEFAULTS.shutdown.delay,
+  }),
   grace: durationNode('Longest wait for requests in flight before they are cut.', ['0s', '1h'], {
     default: DEFAULTS.shutdown.grace,
   }),
@@ -181,6 +192,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
     tracing: TRACING_NODE,
+    reload: RELOAD_NODE,
     shutdown: SHUTDOWN_NODE,
     authenticators: mapNode('Ways to find out who calls, by name.', AUTHENTICATOR_NODE, {
       type: 'object',

@@ -4,7 +4,12 @@
  * Thread: coordinator. Owns its end of the rings. The thread runs no event loop: nothing else
  * happens on it.
  */
-import type { CoordinatorEnd, CoordinatorHandler } from '../channel/coordinator-end.js';
+import {
+  type CoordinatorEnd,
+  type CoordinatorHandler,
+  LANE_BATCH_MAX,
+} from '../channel/coordinator-end.js';
+import { REQUEST_SLOTS } from '../channel/coordinator-memory.js';
 
 /** Does what is due with time, at least every PARK_MS_MAX. */
 export interface TickingHandler extends CoordinatorHandler {
@@ -14,20 +19,37 @@ export interface TickingHandler extends CoordinatorHandler {
 /** Tells of successes wake nobody: they wait this long at most. The heartbeat is no slower. */
 export const PARK_MS_MAX = 100;
 
+/** Cycles in which everything is read that the rings of the lanes can hold. */
+const RING_CYCLES = REQUEST_SLOTS / LANE_BATCH_MAX;
+
+/** Makes the handler that goes on; null: it cannot, and the one at hand stays. */
+export type HandlerMaker = () => TickingHandler | null;
+
 export class AgentRunner {
   private isStopped = false;
+  private next: HandlerMaker | null = null;
+  private cyclesLeft = 0;
 
   constructor(
     private readonly end: CoordinatorEnd,
-    private readonly handler: TickingHandler,
+    private handler: TickingHandler,
     private readonly clock: () => number,
   ) {}
+
+  /**
+   * Another handler goes on between two cycles, once everything is handled that lies in the rings
+   * now: that was meant for the one at hand.
+   */
+  replaceHandler(make: HandlerMaker): void {
+    this.next = make;
+    this.cyclesLeft = RING_CYCLES;
+  }
 
   /** Returns after {@link stop}, which a handler calls. */
   run(): void {
     while (!this.isStopped) {
       const workCount = this.runOnce();
-      if (workCount === 0) this.end.park(PARK_MS_MAX);
+      if (workCount === 0 && this.next === null) this.end.park(PARK_MS_MAX);
     }
   }
 
@@ -36,7 +58,16 @@ export class AgentRunner {
     const nowMs = this.clock();
     this.end.status.beat(nowMs);
     this.handler.onTick(nowMs);
-    return this.end.drain(this.handler, nowMs);
+    const workCount = this.end.drain(this.handler, nowMs);
+    if (this.next !== null) this.countDown(this.next);
+    return workCount;
+  }
+
+  private countDown(make: HandlerMaker): void {
+    this.cyclesLeft -= 1;
+    if (this.cyclesLeft >= 0) return;
+    this.next = null;
+    this.handler = make() ?? this.handler;
   }
 
   /** The cycle at hand is the last. */

@@ -8,6 +8,7 @@
  * A limit in shadow mode takes like any other and refuses nobody.
  */
 import { assert, defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import type { AskView, ReplyFields } from '../channel/coordinator-records.js';
 import { type CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
@@ -34,6 +35,9 @@ const SHADOW_REFUSED = limitCounter('shadowRefused');
 const REFUSED_NEW_KEYS = limitCounter('refusedNewKeys');
 const GRANTED = limitCounter('granted');
 
+/** Of a configuration without limits on requests in flight. */
+const NO_PLACES = new ArrayBuffer(0);
+
 /** A place for a request comes free when another request ends, which nobody can foresee. */
 const IN_FLIGHT_RETRY_MS = 1000;
 
@@ -50,9 +54,9 @@ class Case {
 }
 
 export class RateLimits implements RowGauge {
-  private readonly configs: readonly CompiledLimiter[];
+  private readonly configs: readonly (CompiledLimiter | undefined)[];
   private readonly limiters: readonly (Limiter | null)[];
-  private readonly grantRules: readonly KeyGrantRule[];
+  private readonly grantRules: readonly (KeyGrantRule | undefined)[];
   private readonly tables: readonly [compact: BucketTable, wide: BucketTable];
   private readonly ledger: InFlightLedger;
   private readonly serials: ReturnSerials;
@@ -73,22 +77,25 @@ export class RateLimits implements RowGauge {
     const wide = new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS);
     this.tables = [compact, wide];
     this.workers = config.workers;
-    this.configs = config.limiters;
+    this.configs = byRow(config.limiters);
     this.counts = new LimitCounts(memory.limitCounts);
     this.serials = new ReturnSerials(memory.returns);
-    this.limiters = config.limiters.map((one) =>
-      needsRow(one) ? createLimiter(one, needsWideRow(one) ? wide : compact) : null,
+    this.limiters = this.configs.map((one) =>
+      one && needsRow(one) ? createLimiter(one, needsWideRow(one) ? wide : compact) : null,
     );
-    this.grantRules = config.limiters.map(keyGrantRule);
+    this.grantRules = this.configs.map((one) => one && keyGrantRule(one));
     for (const one of config.limiters) {
       if (one.algorithm === 'inFlight') this.counts.put(one.index, KEYS_OF_LIMIT, 0);
     }
-    const isPlace = (index: number) => config.limiters[index]?.algorithm === 'inFlight';
+    const isPlace = (index: number) => this.configs[index]?.algorithm === 'inFlight';
     const placesOf = config.routes.map((route) => route.limiterIndexes.filter(isPlace).length);
-    this.ledger = new InFlightLedger(memory.inFlight, Math.max(1, ...placesOf), (index, keys) =>
+    const hasPlaces = config.limiters.some((one) => one.algorithm === 'inFlight');
+    const places = hasPlaces ? memory.inFlight : NO_PLACES;
+    this.ledger = new InFlightLedger(places, Math.max(1, ...placesOf), (index, keys) =>
       this.counts.count(index, KEYS_OF_LIMIT, keys),
     );
     this.repair();
+    for (const table of this.tables) table.forgetKeysOf((index) => !this.limiters[index]);
     // The counter may have missed a row if the last coordinator ended in the middle of one.
     const tracked = compact.countUsedRows() + wide.countUsedRows();
     status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
@@ -318,7 +325,8 @@ export class RateLimits implements RowGauge {
     for (const table of this.tables) {
       const base = table.touchedBase();
       if (base === 0) continue;
-      this.limiters[table.limiterAt(base)]?.repair(base);
+      const limiter = this.limiters[table.limiterAt(base)];
+      if (limiter?.table === table) limiter.repair(base);
     }
   }
 

@@ -5,6 +5,7 @@
  * ask, and nobody else writes to them.
  */
 import { defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import {
   type AskView,
@@ -38,7 +39,7 @@ export class TargetDesk {
   private readonly breakers: TargetTable;
   private readonly health: HealthTable;
   private readonly loads: AnsweredTries;
-  private readonly selectors: readonly TargetSelector[];
+  private readonly selectors: readonly (TargetSelector | undefined)[];
   private readonly grants: GrantBook;
   /** Reused for every probe. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
@@ -51,7 +52,7 @@ export class TargetDesk {
     seed: number,
   ) {
     this.status = new CoordinatorStatus(memory.status);
-    this.loads = new AnsweredTries(memory, config.targets.length, this.status);
+    this.loads = new AnsweredTries(memory, config.capacity.targets, this.status);
     this.breakers = new TargetTable(config, memory, this.loads, listener);
     this.health = new HealthTable(config, memory, listener);
     const tables = {
@@ -61,8 +62,11 @@ export class TargetDesk {
       turns: new TurnTable(memory),
       random: seededRandom(seed),
     };
-    this.selectors = config.upstreams.map((one) => new TargetSelector(config, one, tables));
-    this.grants = new GrantBook(memory.lanes.length, config.upstreams.length);
+    const targets = byRow(config.targets);
+    this.selectors = byRow(config.upstreams).map(
+      (one) => one && new TargetSelector(targets, one, tables),
+    );
+    this.grants = new GrantBook(memory.lanes.length, config.capacity.upstreams);
   }
 
   /** The position of the target that the ask is to get, or NO_POSITION. Takes its turn only. */
@@ -105,6 +109,8 @@ export class TargetDesk {
 
   /** What came of a try. */
   settle(tell: TellView, nowMs: number): void {
+    // Of a target that the configuration does not have any more.
+    if (!this.breakers.has(tell.targetIndex)) return;
     this.breakers.settle(tell, nowMs);
     // Without anything added a cancelled try says nothing, good or bad.
     if (tell.outcome === OUTCOME_CANCELLED) return;
@@ -113,7 +119,7 @@ export class TargetDesk {
 
   /** What a health check found. A target that is back need not wait for its breaker's time. */
   onProbe(targetIndex: number, result: number, nowMs: number): void {
-    if (!this.health.onProbe(targetIndex, result, nowMs)) return;
+    if (!this.breakers.has(targetIndex) || !this.health.onProbe(targetIndex, result, nowMs)) return;
     this.breakers.onTargetBack(targetIndex, nowMs);
   }
 

@@ -11,12 +11,14 @@
  *     row of a target   +0 requests … (TARGET_COUNTERS)      +8 time to the head, a histogram
  *     histogram (20)    18 buckets by upper bound, one above all, the sum in milliseconds
  *
- * The first row of routes is that of requests that no route took. What can be added up from other
- * figures is not counted by itself: requests, errors and statuses come from the rows of routes,
+ * Before the rows of routes there is one of routes that are no more, and one of requests that no
+ * route took; before those of upstreams one of upstreams that are no more. What can be added up
+ * from other figures is not counted by itself: requests, errors and statuses come from the rows of routes,
  * refusals from the problems.
  */
 
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import type { CounterBlock } from '../channel/counter-block.js';
 
 /** Figures of a thread, and what each one means. */
 export const COUNTERS = {
@@ -60,6 +62,10 @@ const UPSTREAM_FIGURES = 8;
 
 /** Index of the row of requests that no route took. */
 export const NO_ROUTE = -1;
+/** Index of the row of routes that are no more. */
+export const RETIRED_ROUTES = -2;
+/** The same of upstreams. */
+export const RETIRED_UPSTREAMS = -1;
 
 /** Figures of one route, beside its requests by class and their duration. */
 export const ROUTE_COUNTERS = { rateLimited: 16, unauthorized: 17 } as const;
@@ -91,16 +97,16 @@ export const LATENCY_BOUNDS_MS: readonly number[] = [
 /** Place of the sum in a histogram. */
 export const HISTOGRAM_SUM = LATENCY_BOUNDS_MS.length + 1;
 
-/** What decides how large a block is and where its rows lie. */
+/** Rows of each kind: they decide how large a block is and where its rows lie. */
 export interface CounterShape {
-  readonly routes: { readonly length: number };
-  readonly targets: { readonly length: number };
-  readonly upstreams: { readonly length: number };
+  readonly routes: number;
+  readonly targets: number;
+  readonly upstreams: number;
 }
 
 /** Figures in one block. */
 export function counterCount(shape: CounterShape): number {
-  return upstreamsAt(shape) + shape.upstreams.length * UPSTREAM_FIGURES;
+  return upstreamsAt(shape) + (shape.upstreams + 1) * UPSTREAM_FIGURES;
 }
 
 /** Place of a problem's figure. */
@@ -143,6 +149,21 @@ export function targetCounter(shape: CounterShape, targetIndex: number, figure: 
   return targetsAt(shape) + targetIndex * TARGET_FIGURES + figure;
 }
 
+/** Rows that nobody has any more: what was counted moves, so that sums never fall. */
+export function retireCounterRows(
+  block: CounterBlock,
+  shape: CounterShape,
+  freed: Readonly<Record<'routes' | 'targets' | 'upstreams', readonly number[]>>,
+): void {
+  const retiredRoutes = rowOfRoute(RETIRED_ROUTES);
+  for (const row of freed.routes) block.retire(rowOfRoute(row), ROUTE_FIGURES, retiredRoutes);
+  const retiredUpstreams = upstreamCounter(shape, RETIRED_UPSTREAMS, 0);
+  for (const row of freed.upstreams) {
+    block.retire(upstreamCounter(shape, row, 0), UPSTREAM_FIGURES, retiredUpstreams);
+  }
+  for (const row of freed.targets) block.clear(targetCounter(shape, row, 0), TARGET_FIGURES);
+}
+
 /** Place of the histogram of the times from a try's begin to the head of its reply. */
 export function targetLatencyHistogram(shape: CounterShape, targetIndex: number): number {
   return targetsAt(shape) + targetIndex * TARGET_FIGURES + TARGET_LATENCY;
@@ -154,19 +175,19 @@ export function upstreamCounter(
   upstreamIndex: number,
   figure: number,
 ): number {
-  return upstreamsAt(shape) + upstreamIndex * UPSTREAM_FIGURES + figure;
+  return upstreamsAt(shape) + (upstreamIndex + 1) * UPSTREAM_FIGURES + figure;
 }
 
 function rowOfRoute(routeIndex: number): number {
-  return ROUTES + (routeIndex + 1) * ROUTE_FIGURES;
+  return ROUTES + (routeIndex + 2) * ROUTE_FIGURES;
 }
 
 function targetsAt(shape: CounterShape): number {
-  return rowOfRoute(shape.routes.length);
+  return rowOfRoute(shape.routes);
 }
 
 function upstreamsAt(shape: CounterShape): number {
-  return targetsAt(shape) + shape.targets.length * TARGET_FIGURES;
+  return targetsAt(shape) + shape.targets * TARGET_FIGURES;
 }
 
 function methodClassOf(method: string): number {

@@ -14,6 +14,7 @@ import {
   allocateCoordinatorMemory,
   type CoordinatorThreadData,
 } from '../coordinator/coordinator-setup.js';
+import { AwaitedAnswer } from './awaited-answer.js';
 
 const STATE_NAMES = ['closed', 'open', 'half-open'];
 
@@ -26,26 +27,55 @@ export interface CoordinatorKeeperOptions {
   onRestarted(): void;
 }
 
+/** The coordinator died before it took a configuration. */
+export class CoordinatorDiedError extends Error {
+  constructor() {
+    super('the coordinator died while it took the configuration');
+  }
+}
+
 export class CoordinatorKeeper {
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
   deaths = 0;
   osThreadId = 0;
 
+  private config: CompiledConfig;
+  private readonly answer = new AwaitedAnswer('the coordinator');
+  private started: Promise<void> = Promise.resolve();
   private thread: Worker | null = null;
   private isStopping = false;
   private exited: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: CoordinatorKeeperOptions) {
+    this.config = options.config;
     this.memory = allocateCoordinatorMemory(options.config);
     this.control = new CoordinatorControl(this.memory);
   }
 
   /** Starts the thread; resolves when it decides. */
   start(): Promise<void> {
+    this.started = this.startThread();
+    return this.started;
+  }
+
+  /**
+   * The coordinator goes on under this configuration; resolves when it does. Rejects when it
+   * cannot or dies: it, or the next one, goes on as before.
+   */
+  async use(config: CompiledConfig): Promise<void> {
+    await this.started;
+    const taken = this.answer.wait(`configured ${config.epoch}`);
+    this.thread?.postMessage({ type: 'config', config } satisfies CoordinatorMail);
+    this.control.tellMail();
+    await taken;
+    this.config = config;
+  }
+
+  private startThread(): Promise<void> {
     const entry = new URL('../coordinator/coordinator-thread.js', import.meta.url);
     const workerData: CoordinatorThreadData = {
-      config: this.options.config,
+      config: this.config,
       memory: this.memory,
       wakePorts: [],
     };
@@ -57,8 +87,7 @@ export class CoordinatorKeeper {
         if (message.type === 'started') {
           this.osThreadId = message.osThreadId;
           resolve();
-        } else if (message.type === 'breaker') this.logBreaker(message);
-        else this.logHealth(message);
+        } else this.onMessage(message);
       });
       thread.on('error', (error) => {
         failure = error;
@@ -71,6 +100,22 @@ export class CoordinatorKeeper {
         });
       });
     });
+  }
+
+  private onMessage(message: Exclude<CoordinatorMessage, { type: 'started' }>): void {
+    switch (message.type) {
+      case 'configured':
+        this.answer.give(`configured ${message.epoch}`);
+        break;
+      case 'unconfigured':
+        this.answer.fail(new Error(message.reason));
+        break;
+      case 'breaker':
+        this.logBreaker(message);
+        break;
+      default:
+        this.logHealth(message);
+    }
   }
 
   private logBreaker(message: Extract<CoordinatorMessage, { type: 'breaker' }>): void {
@@ -97,8 +142,9 @@ export class CoordinatorKeeper {
   }
 
   private namesOf(targetIndex: number): { target?: string; upstream?: string } {
-    const target = this.options.config.targets[targetIndex];
-    const upstream = this.options.config.upstreams[target?.upstreamIndex ?? -1];
+    const { targets, upstreams } = this.config;
+    const target = targets.find(({ index }) => index === targetIndex);
+    const upstream = upstreams.find(({ index }) => index === target?.upstreamIndex);
     if (target === undefined || upstream === undefined) return {};
     return { target: target.hostPort, upstream: upstream.name };
   }
@@ -106,6 +152,7 @@ export class CoordinatorKeeper {
   private onExit(error: unknown): void {
     if (this.isStopping) return;
     this.deaths++;
+    this.answer.fail(new CoordinatorDiedError());
     this.options.logger.error({ err: error }, 'coordinator died');
     if (!this.options.mayRestart()) return;
     this.start().then(

@@ -10,6 +10,7 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import type { AccessLog, RequestEnd } from '../observability/access-log.js';
 import {
   COUNTERS,
+  type CounterShape,
   durationHistogram,
   LATENCY_BOUNDS_MS,
   NO_ROUTE,
@@ -31,12 +32,20 @@ import type { UpstreamTry } from './upstream/upstream-try.js';
 const STATUS_CLIENT_LEFT = 499;
 
 export class ExchangeLedger {
+  private readonly hostPorts: string[] = [];
+  /** null: nobody wants records. */
+  private accessLog: AccessLog | null = null;
+
   constructor(
-    private readonly config: CompiledConfig,
+    private readonly shape: CounterShape,
     private readonly counters: CounterBlock,
-    /** null: nobody wants records. */
-    private readonly accessLog: AccessLog | null,
   ) {}
+
+  /** Targets are called as this configuration has them, and records go there from now on. */
+  use(config: CompiledConfig, accessLog: AccessLog | null): void {
+    this.accessLog = accessLog;
+    for (const { index, hostPort } of config.targets) this.hostPorts[index] = hostPort;
+  }
 
   countGranted(): void {
     this.counters.add(COUNTERS.grantedAdmissions);
@@ -78,7 +87,7 @@ export class ExchangeLedger {
   /** The head of a try's reply is there. Hot path. */
   countHead({ exchange, targetIndex, beganMs }: UpstreamTry, nowMs: number): void {
     exchange.upstreamMs = nowMs - beganMs;
-    const histogram = targetLatencyHistogram(this.config, targetIndex);
+    const histogram = targetLatencyHistogram(this.shape, targetIndex);
     this.counters.observe(histogram, LATENCY_BOUNDS_MS, exchange.upstreamMs);
   }
 
@@ -130,11 +139,11 @@ export class ExchangeLedger {
   }
 
   private addTarget(targetIndex: number, figure: number): void {
-    this.counters.add(targetCounter(this.config, targetIndex, figure));
+    this.counters.add(targetCounter(this.shape, targetIndex, figure));
   }
 
   private addUpstream(upstreamIndex: number, figure: number): void {
-    this.counters.add(upstreamCounter(this.config, upstreamIndex, figure));
+    this.counters.add(upstreamCounter(this.shape, upstreamIndex, figure));
   }
 
   private writeRecord(exchange: Exchange, durationMs: number): void {
@@ -145,7 +154,7 @@ export class ExchangeLedger {
       method: exchange.method,
       target: exchange.target,
       route: exchange.route?.config.name ?? '',
-      upstreamTarget: this.config.targets[exchange.targetIndex]?.hostPort ?? '',
+      upstreamTarget: this.hostPorts[exchange.targetIndex] ?? '',
       tries: exchange.tries,
       status: exchange.status,
       bytes: exchange.replyBytesSent,

@@ -13,6 +13,7 @@ import { DeadlineEntry } from './deadline-wheel.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
+import type { WorkerEpoch } from './worker-epoch.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const PHASE_ROUTE = 0;
@@ -66,6 +67,8 @@ export class Exchange {
   clientIp = '';
   fields: RequestFields = NO_FIELDS;
   consumer = '';
+  /** The configuration that it began under. */
+  epoch: WorkerEpoch | null = null;
   route: WorkerRoute | null = null;
 
   /** Limit fields of the reply, each beginning with CRLF; empty without a limit. */

@@ -27,14 +27,14 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
-import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import { createAccessLog } from '../observability/access-log.js';
 import { COUNTERS } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
-import { RouteTable } from '../routing/route-table.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
+import { EpochShelf } from './epoch-shelf.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
 import type { LaneTask } from './lane-task.js';
@@ -45,8 +45,7 @@ import { RetryPlanner } from './retry-planner.js';
 import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
-import { TrustedProxies } from './upstream/trusted-proxies.js';
-import { compileWorkerRoutes } from './worker-route.js';
+import { WorkerEpoch } from './worker-epoch.js';
 
 /** Turns without work before the worker parks. */
 const EMPTY_TURNS_MAX = 1;
@@ -68,6 +67,11 @@ export class WorkerRuntime implements RecordHandler {
   private readonly pipeline: RequestPipeline;
   private readonly forwarder: Forwarder;
   private readonly replies: ReplyWriter;
+  private readonly epochs: EpochShelf;
+  private readonly ledger: ExchangeLedger;
+  private readonly planner: RetryPlanner;
+  private readonly preference: TargetPreference;
+  private readonly grants: TargetGrants;
   private readonly wheel = new DeadlineWheel(monotonicMs());
   private readonly counters: CounterBlock;
   private readonly meter: ThreadMeter;
@@ -82,37 +86,46 @@ export class WorkerRuntime implements RecordHandler {
     this.turn();
   };
 
-  static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    return new WorkerRuntime(task, log, await createAuthenticators(task));
+  /** `onReleased`: nothing is left of an earlier epoch. */
+  static async create(
+    task: LaneTask,
+    log: ThreadLogger,
+    onReleased: (epoch: number) => void,
+  ): Promise<WorkerRuntime> {
+    return new WorkerRuntime(task, log, await WorkerEpoch.create(task.config), onReleased);
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    authenticators: readonly JwtAuthenticator[],
+    first: WorkerEpoch,
+    private readonly onReleased: (epoch: number) => void,
   ) {
     const { config } = task;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
-    const trustedProxies = new TrustedProxies(config.trustedProxies);
     this.counters = new CounterBlock(task.counters);
     this.meter = new ThreadMeter(this.counters, log.dropped);
-    const ledger = new ExchangeLedger(config, this.counters, createAccessLog(log, config.logging));
+    const ledger = new ExchangeLedger(config.capacity, this.counters);
+    this.ledger = ledger;
+    this.epochs = new EpochShelf(first);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
+    const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
-    this.coordinator = this.createCoordinatorClient(task, hash, preference);
+    this.preference = preference;
+    this.grants = new TargetGrants([], end.targets);
+    this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
-      config,
-      trustedProxies,
       ledger,
       replies: this.replies,
       preference,
       nowMs: monotonicMs,
     });
+    this.planner = new RetryPlanner(config, ledger, Math.random);
     const tries = new RetryLoop({
-      planner: new RetryPlanner(config, ledger, Math.random),
+      planner: this.planner,
       forwarder: this.forwarder,
       coordinator: this.coordinator,
       ledger,
@@ -125,9 +138,7 @@ export class WorkerRuntime implements RecordHandler {
       onError,
     });
     this.pipeline = new RequestPipeline({
-      routeTable: new RouteTable(config.routes),
-      routes: compileWorkerRoutes(config, authenticators),
-      trustedProxies,
+      epochs: this.epochs,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
@@ -139,17 +150,44 @@ export class WorkerRuntime implements RecordHandler {
       touch,
       onError,
     });
+    this.adopt(config);
     this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
   }
 
-  private createCoordinatorClient(
-    task: LaneTask,
-    hash: HalfSipHash,
-    preference: TargetPreference,
-  ): CoordinatorClient {
-    const end = new CoordinatorWorkerEnd(task.coordinator);
-    const targetIndexes = task.config.upstreams.map((upstream) => upstream.targetIndexes);
-    const grants = new TargetGrants(targetIndexes, end.targets);
+  /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
+  async prepare(config: CompiledConfig): Promise<void> {
+    this.epochs.prepare(await WorkerEpoch.create(config));
+  }
+
+  /** Requests that begin from now on do so under the prepared epoch. False: there is none. */
+  commit(epoch: number): boolean {
+    const next = this.epochs.commit(epoch);
+    if (next === null) return false;
+    this.adopt(next.config);
+    return true;
+  }
+
+  /** What is kept by row takes over what is the same, and begins anew with what is not. */
+  private adopt(config: CompiledConfig): void {
+    this.log.logger.level = config.logging.level;
+    this.ledger.use(config, createAccessLog(this.log, config.logging));
+    this.forwarder.use(config);
+    this.planner.use(config);
+    this.preference.use(config);
+    this.grants.use(config.upstreams);
+  }
+
+  /** Lets epochs go of which nothing is left. What was told under them is sent first. */
+  private releaseEpochs(nowMs: number): void {
+    if (this.coordinator.flush()) return;
+    for (const epoch of this.epochs.release(nowMs)) {
+      this.forwarder.keepOnly(this.epochs.targetIndexes());
+      this.onReleased(epoch);
+    }
+  }
+
+  private createCoordinatorClient(end: CoordinatorWorkerEnd, hash: HalfSipHash): CoordinatorClient {
+    const { grants, preference } = this;
     return new CoordinatorClient(end, grants, hash, preference, monotonicMs, (exchange, reply) =>
       this.pipeline.onVerdict(exchange, reply),
     );
@@ -257,13 +295,6 @@ export class WorkerRuntime implements RecordHandler {
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);
+    if (this.epochs.hasEarlier) this.releaseEpochs(this.deadlineClockMs);
   }
-}
-
-/** The library is loaded only where some route needs it. */
-async function createAuthenticators(task: LaneTask): Promise<JwtAuthenticator[]> {
-  const { authenticators } = task.config;
-  if (authenticators.length === 0) return [];
-  const { JwtAuthenticator } = await import('../filters/authentication/jwt-authenticator.js');
-  return Promise.all(authenticators.map((config) => JwtAuthenticator.create(config)));
 }

@@ -59,6 +59,9 @@ const BALANCING: CompiledUpstream['loadBalancing'] = {
   stickyCookie: null,
 };
 
+/** Rows of the tables that rigs are built on. */
+const CAPACITY = { routes: 64, upstreams: 64, targets: 64, limiters: 256 };
+
 export function aLimiter(wish: Partial<CompiledLimiter>, index: number): CompiledLimiter {
   const limit = wish.limit ?? 10;
   return {
@@ -82,6 +85,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   );
   return {
     epoch: 1,
+    capacity: CAPACITY,
     listen: { host: '127.0.0.1', port: 0 },
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     workers: wish.workers ?? 1,
@@ -94,7 +98,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     },
     logging: { level: 'info', format: 'json', accessLog: null },
     tracing: null,
-    shutdownGraceMs: 1000,
+    reload: { watch: false },
+    shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
     upstreams: targetCounts.map((_, index) => ({
       index,

@@ -41,7 +41,7 @@ export const bench: Bench = {
 };
 
 function countInBlock(operations: number): () => number {
-  const shape = { routes: { length: ROUTES }, targets: { length: 3 }, upstreams: { length: 1 } };
+  const shape = { routes: ROUTES, targets: 3, upstreams: 1 };
   const block = new CounterBlock(allocateCounters(counterCount(shape)));
   let requests = 0;
   return () => {

@@ -151,6 +151,13 @@ export class BucketTable {
     this.tags[row] = this.tag;
   }
 
+  /** Frees the rows of all limiters that are gone; reads all tags. */
+  forgetKeysOf(isGone: (limiterIndex: number) => boolean): void {
+    for (let row = 0; row < this.rowCount; row += 1) {
+      if (this.tags[row] !== 0 && isGone(this.limiterOf(row))) this.tags[row] = 0;
+    }
+  }
+
   /** Rows in use; reads all tags. */
   countUsedRows(): number {
     let used = 0;

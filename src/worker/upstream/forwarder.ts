@@ -18,16 +18,13 @@ import type { ReplyWriter } from '../reply-writer.js';
 import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
-import type { TrustedProxies } from './trusted-proxies.js';
-import { UpstreamConnections } from './upstream-connections.js';
+import { TargetConnections } from './target-connections.js';
 import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js';
 
 /** Bodies up to this size can be sent again. */
 const REPLAYABLE_BYTES_MAX = 64 * 1024;
 
 export interface ForwarderParts {
-  readonly config: CompiledConfig;
-  readonly trustedProxies: TrustedProxies;
   readonly replies: ReplyWriter;
   readonly preference: TargetPreference;
   readonly ledger: ExchangeLedger;
@@ -35,14 +32,20 @@ export interface ForwarderParts {
 }
 
 export class Forwarder {
-  private readonly connections: UpstreamConnections[];
+  private readonly connections: TargetConnections;
 
   constructor(private readonly parts: ForwarderParts) {
-    const { config, ledger } = parts;
-    this.connections = config.targets.map((target) => {
-      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
-      return new UpstreamConnections(target, upstream, () => ledger.countConnect());
-    });
+    this.connections = new TargetConnections(() => parts.ledger.countConnect());
+  }
+
+  /** The targets of this configuration can be reached from now on. */
+  use(config: CompiledConfig): void {
+    this.connections.use(config);
+  }
+
+  /** No exchange asks for any other target any more. */
+  keepOnly(targetIndexes: ReadonlySet<number>): void {
+    this.connections.keepOnly(targetIndexes);
   }
 
   /** A small body must be complete before it is sent. */
@@ -63,16 +66,16 @@ export class Forwarder {
 
   /** A try with this admission, which is then its own to give back. */
   prepare(exchange: Exchange, admission: Admission, listener: TryListener): UpstreamTry {
-    const connections = this.connectionsTo(admission.targetIndex);
+    const connections = this.connections.of(admission.targetIndex);
     return new UpstreamTry(exchange, listener, connections, admission);
   }
 
   /** Sends the request. Every failure, at once or later, comes to the try's listener. */
   launch(attempt: UpstreamTry, isFresh: boolean): void {
-    const { config, trustedProxies } = this.parts;
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
-    const target = defined(config.targets[targetIndex], 'the target');
+    const { trustedProxies } = defined(exchange.epoch, 'the epoch of a try');
+    const { target } = this.connections.of(targetIndex);
     attempt.send(
       {
         exchange,
@@ -83,10 +86,6 @@ export class Forwarder {
       },
       isFresh,
     );
-  }
-
-  private connectionsTo(targetIndex: number): UpstreamConnections {
-    return defined(this.connections[targetIndex], 'connections to the target');
   }
 
   private bodyOf(exchange: Exchange): Buffer | Readable | null {
@@ -176,7 +175,7 @@ export class Forwarder {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.connections.map((connections) => connections.close()));
+    await this.connections.close();
   }
 }
 

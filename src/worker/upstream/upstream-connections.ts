@@ -23,6 +23,7 @@ export class UpstreamConnections {
   private readonly free: UndiciConnection[] = [];
   private readonly lean: LeanPool | null;
   private readonly servername: string | null;
+  private isClosing = false;
 
   constructor(
     readonly target: CompiledTarget,
@@ -67,7 +68,7 @@ export class UpstreamConnections {
     if (connection instanceof LeanConnection) {
       this.lean?.release(connection);
     } else if (connection instanceof UndiciConnection && !connection.client.destroyed) {
-      if (connection.isOpen) this.free.push(connection);
+      if (connection.isOpen && !this.isClosing) this.free.push(connection);
       else void connection.client.destroy();
     }
   }
@@ -79,6 +80,7 @@ export class UpstreamConnections {
 
   /** Closes all idle connections; those in use end with their exchange. */
   async close(): Promise<void> {
+    this.isClosing = true;
     this.lean?.close();
     const idle = this.free.splice(0);
     await Promise.all(idle.map((connection) => connection.client.destroy()));

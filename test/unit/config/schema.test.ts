@@ -104,7 +104,7 @@ describe('DEFAULTS', () => {
       trustedProxies: [],
       limits: { headerBytes: 16_384, bodyBytes: 1_048_576, trackedClients: 262_144 },
       logging: { level: 'info', format: 'auto', accessLog: { samplePercent: 100 } },
-      shutdownGraceMs: 10_000,
+      shutdown: { graceMs: 10_000, delayMs: 0 },
     });
   });
 });
