@@ -14,6 +14,7 @@ import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { GatewayViews, type LiveFigures } from './admin/gateway-views.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
+import { explainHandler } from './admin/handlers/explain-handler.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
@@ -28,6 +29,7 @@ import { formatChange } from './config/diff-config.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import { maskSecrets } from './config/mask-secrets.js';
 import { readVersion } from './config/version.js';
+import type { LiveExplainer } from './explain/live-explainer.js';
 import { createAccessLog } from './observability/access-log.js';
 import { counterCount } from './observability/counters.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
@@ -63,6 +65,7 @@ export class Gateway {
   private readonly meter: ThreadMeter;
   private readonly startedMs = monotonicMs();
   private state: GatewayState = 'new';
+  private explainer: LiveExplainer | null = null;
   private port = 0;
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
@@ -165,8 +168,8 @@ export class Gateway {
 
   /**
    * Says on /readyz that it is not ready, goes on for `shutdown.delay`, takes no more connections,
-   * lets requests in flight finish for up to `shutdown.grace`, ends. Replies close their connections
-   * all the while. Resolves with true when no request was cut off.
+   * lets requests in flight finish for up to `shutdown.grace`, ends. Replies close their
+   * connections all the while. Resolves with true when no request was cut off.
    */
   stop(): Promise<boolean> {
     this.stopping ??= this.drainAndEnd();
@@ -225,6 +228,7 @@ export class Gateway {
     return [
       statsHandler(new StatsReader(views)),
       metricsHandler(new MetricsReader(views)),
+      explainHandler((request) => this.explain(request)),
       ...configHandlers({
         shown: () => ({
           epoch: this.config.epoch,
@@ -236,6 +240,22 @@ export class Gateway {
       healthzHandler(),
       readyzHandler(() => (this.isReady ? 'ready' : this.state)),
     ];
+  }
+
+  /** Loaded when somebody asks: it brings much of the workers' code to this thread. */
+  private async explain(request: unknown): Promise<object | string> {
+    if (this.explainer === null) {
+      const { LiveExplainer } = await import('./explain/live-explainer.js');
+      const { supervisor } = this;
+      this.explainer = new LiveExplainer({
+        get config() {
+          return supervisor.config;
+        },
+        memory: supervisor.coordinator.memory,
+        hashKey: supervisor.hashKey,
+      });
+    }
+    return this.explainer.explain(request);
   }
 
   private createReloader(first: LoadedConfig): Reloader {

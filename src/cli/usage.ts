@@ -17,6 +17,8 @@ export interface OptionSpec {
 /** How a command is called. */
 export interface CommandSpec {
   readonly help: string;
+  /** What stands behind the command's name, all of it required. */
+  readonly operands?: readonly string[];
   readonly options: readonly OptionSpec[];
 }
 
@@ -39,13 +41,26 @@ const TOKEN_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
+const EXPLAIN_OPTIONS: readonly OptionSpec[] = [
+  { name: 'header', short: 'H', value: 'FIELD', isRepeatable: true, help: '"name: value"' },
+  { name: 'from', value: 'ADDRESS', help: 'who connects (default: 127.0.0.1)' },
+  { name: 'consumer', value: 'ID', help: 'take this caller for granted' },
+  { name: 'repeat', value: 'N', help: 'the last of N such requests (default: 1)' },
+  { name: 'admin', value: 'URL', help: 'ask a gateway that runs, by its state now' },
+  { name: 'json', help: 'print JSON' },
+];
+
+const TEST_OPTIONS: readonly OptionSpec[] = [
+  { name: 'tests', value: 'FILE', help: 'the table (default: sluice.tests.yaml beside)' },
+];
+
 /** Options that go with every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'help', short: 'h', help: 'print this text' },
   { name: 'version', short: 'v', help: 'print the version' },
 ];
 
-export type CommandName = 'run' | 'validate' | 'routes' | 'token' | 'schema';
+export type CommandName = 'run' | 'validate' | 'routes' | 'explain' | 'test' | 'token' | 'schema';
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   run: {
@@ -54,6 +69,15 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   },
   validate: { help: 'check a configuration and list every mistake', options: [CONFIG_OPTION] },
   routes: { help: 'show which requests go where', options: [CONFIG_OPTION] },
+  explain: {
+    help: 'say what would become of a request, and why',
+    operands: ['METHOD', 'URL'],
+    options: [CONFIG_OPTION, ...EXPLAIN_OPTIONS],
+  },
+  test: {
+    help: 'check a configuration against a table of expectations',
+    options: [CONFIG_OPTION, ...TEST_OPTIONS],
+  },
   token: {
     help: 'make a token for a protected route',
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
@@ -65,7 +89,10 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 
 /** What `--help` prints. */
 export function usageText(): string {
-  const commands = COMMAND_NAMES.map((name) => helpLine(name, COMMANDS[name].help));
+  const commands = COMMAND_NAMES.map((name) => {
+    const { operands = [], help } = COMMANDS[name];
+    return helpLine([name, ...operands].join(' '), help);
+  });
   return [
     'Usage: sluice [COMMAND] [OPTIONS]',
     '',
@@ -74,6 +101,12 @@ export function usageText(): string {
     '',
     'Options:',
     ...[CONFIG_OPTION, ...GLOBAL_OPTIONS].map(optionLine),
+    '',
+    'Options of explain:',
+    ...EXPLAIN_OPTIONS.map(optionLine),
+    '',
+    'Options of test:',
+    ...TEST_OPTIONS.map(optionLine),
     '',
     'Options of token:',
     ...TOKEN_OPTIONS.map(optionLine),

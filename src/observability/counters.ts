@@ -13,8 +13,8 @@
  *
  * Before the rows of routes there is one of routes that are no more, and one of requests that no
  * route took; before those of upstreams one of upstreams that are no more. What can be added up
- * from other figures is not counted by itself: requests, errors and statuses come from the rows of routes,
- * refusals from the problems.
+ * from other figures is not counted by itself: requests, errors and statuses come from the rows of
+ * routes, refusals from the problems.
  */
 
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';

@@ -36,6 +36,9 @@ export class Supervisor {
   readonly counters: readonly SharedArrayBuffer[];
 
   private readonly book: EpochBook;
+  /** What workers hash limiter keys with. */
+  readonly hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
+
   private readonly pool: Piscina;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
@@ -63,7 +66,7 @@ export class Supervisor {
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random: Math.random,
     });
-    const hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
+    const { hashKey } = this;
     this.lanes = this.counters.map(
       (counters, lane) =>
         new LaneKeeper({

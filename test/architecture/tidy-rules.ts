@@ -27,6 +27,7 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   worker: ['worker', PURE],
   coordinator: ['coordinator', PURE, BOTH_ENDS],
   admin: ['acceptor', 'supervisor', PURE],
+  explain: ['acceptor', PURE],
   cli: ['supervisor', 'acceptor', PURE],
   'main.ts': ['supervisor', 'acceptor'],
   'gateway.ts': ['supervisor', 'acceptor'],

@@ -3,19 +3,36 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { compileConfig } from '../../../src/config/compile-config.js';
 import { loadConfigText } from '../../../src/config/load-config.js';
+import { differencesFrom } from '../../../src/explain/expectation.js';
+import { readExpectations } from '../../../src/explain/expectation-file.js';
+import { explainRequest } from '../../../src/explain/explain-request.js';
+import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
 
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
 const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text);
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are five', () => {
-    expect(samples).toHaveLength(5);
+  it('are six', () => {
+    expect(samples).toHaveLength(6);
   });
 
   it('begin with a whole configuration that is valid', () => {
     const config = loadConfigText(samples[0] ?? '', { file: 'README.md', environment });
     expect(compileConfig(config).routes.map((route) => route.name)).toEqual(['users', 'products']);
+  });
+
+  it('have a table of expectations that the first of them meets', async () => {
+    const table = samples.find((sample) => sample.includes('tests:')) ?? '';
+    const config = compileConfig(
+      loadConfigText(samples[0] ?? '', { file: 'README.md', environment }),
+    );
+    const epoch = await WorkerEpoch.create(config);
+    const context = { config, epoch, memory: null, nowMs: 1e6, unixSeconds: 1e9 };
+    for (const { request, expect: expected } of readExpectations(table, 'README.md', {})) {
+      const explanation = await explainRequest(request, { ...context, hashKey: [1, 2] as const });
+      expect(differencesFrom(expected, explanation)).toEqual([]);
+    }
   });
 
   it('are valid as parts of one', () => {
