@@ -11,7 +11,6 @@ export type CoordinatorMessage =
   /** `osThreadId`: of the operating system, so that its CPU time can be looked up. */
   | { readonly type: 'started'; readonly osThreadId: number }
   | { readonly type: 'configured'; readonly epoch: number }
-  | { readonly type: 'unconfigured'; readonly epoch: number; readonly reason: string }
   | {
       readonly type: 'breaker';
       readonly targetIndex: number;
@@ -39,7 +38,7 @@ export type CoordinatorMessage =
  */
 export type CoordinatorMail<Config = unknown> =
   | { readonly type: 'wakePort'; readonly lane: number; readonly port: MessagePort }
-  /** Go on under this configuration; `configured` or `unconfigured` is the answer. */
+  /** Go on under this configuration; `configured` is the answer. */
   | { readonly type: 'config'; readonly config: Config };
 
 /** How a worker is woken: its event loop listens on the other end. */

@@ -29,19 +29,19 @@ export interface CommandIo {
 export interface CommandArguments {
   /** From `-c`, else GATEWAY_CONFIG; undefined when neither names a file. */
   readonly configFile: string | undefined;
+  /** Where the admin listener of a running gateway is. */
+  readonly admin: string | undefined;
+  /** What follows the command's name and is no option. */
+  readonly words: readonly string[];
   readonly sub: string | undefined;
   readonly expires: string | undefined;
   readonly authenticator: string | undefined;
   /** Each `k=v`, in order. */
   readonly claims: readonly string[];
-  /** Words behind the command's name. */
-  readonly operands: readonly string[];
   /** Each `name: value`, in order. */
   readonly headers: readonly string[];
   readonly from: string | undefined;
   readonly consumer: string | undefined;
-  /** The admin listener of a gateway that runs. */
-  readonly admin: string | undefined;
   readonly repeat: string | undefined;
   readonly tests: string | undefined;
   readonly isJson: boolean;

@@ -78,7 +78,10 @@ async function askGateway(request: ExplainedRequest, admin: string): Promise<Exp
 }
 
 function readRequest(args: CommandArguments): ExplainedRequest {
-  const [method = '', url = ''] = args.operands;
+  const [method, url] = args.words;
+  if (method === undefined || url === undefined) {
+    throw new UsageError('explain takes a method and a URL: sluice explain METHOD URL');
+  }
   const { target, host } = readUrl(url);
   const fields = args.headers.map(readField);
   if (!fields.some(([name]) => name === 'host')) fields.unshift(['host', host]);

@@ -41,38 +41,31 @@ export function parseCommandLine(
   const { positionals, given } = splitArguments(argv);
   // Help is given whatever else is wrong: the user is asking how it is done.
   if (given.some(({ name }) => name === 'help')) return { kind: 'help' };
-  const [word = 'run', ...operands] = positionals;
+  const [word = 'run', ...words] = positionals;
   // Before the words: what follows a mistyped option was meant as its value, not as a word.
   refuseUnknownOptions(word, given);
   const name = readCommand(word);
   const values = readOptions(name, given);
-  checkOperands(name, operands, values.has('version'));
+  const extra = words[COMMANDS[name].words?.length ?? 0];
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}" after ${name}`);
   if (values.has('version')) return { kind: 'version' };
   const last = (option: string) => values.get(option)?.at(-1);
   const args: CommandArguments = {
     configFile: last('config') ?? (env['GATEWAY_CONFIG'] || undefined),
+    admin: last('admin'),
+    words,
     sub: last('sub'),
     expires: last('expires'),
     authenticator: last('authenticator'),
     claims: values.get('claim') ?? [],
-    operands,
     headers: values.get('header') ?? [],
     from: last('from'),
     consumer: last('consumer'),
-    admin: last('admin'),
     repeat: last('repeat'),
     tests: last('tests'),
     isJson: values.has('json'),
   };
   return { kind: 'command', name, args };
-}
-
-function checkOperands(name: CommandName, operands: readonly string[], isVersion: boolean): void {
-  const { operands: wanted = [] } = COMMANDS[name];
-  const extra = operands[wanted.length];
-  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}" after ${name}`);
-  if (isVersion || operands.length === wanted.length) return;
-  throw new UsageError(`${name} needs ${wanted.join(' ')}: sluice ${name} ${wanted.join(' ')}`);
 }
 
 function splitArguments(argv: readonly string[]): {

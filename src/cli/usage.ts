@@ -17,9 +17,9 @@ export interface OptionSpec {
 /** How a command is called. */
 export interface CommandSpec {
   readonly help: string;
-  /** What stands behind the command's name, all of it required. */
-  readonly operands?: readonly string[];
   readonly options: readonly OptionSpec[];
+  /** What else follows its name. Default: nothing. */
+  readonly words?: readonly string[];
 }
 
 const CONFIG_OPTION: OptionSpec = {
@@ -27,6 +27,12 @@ const CONFIG_OPTION: OptionSpec = {
   short: 'c',
   value: 'FILE',
   help: 'YAML or JSON configuration (default: GATEWAY_CONFIG)',
+};
+
+const ADMIN_OPTION: OptionSpec = {
+  name: 'admin',
+  value: 'URL',
+  help: 'its admin listener (default: that of the file)',
 };
 
 const TOKEN_OPTIONS: readonly OptionSpec[] = [
@@ -60,7 +66,17 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'v', help: 'print the version' },
 ];
 
-export type CommandName = 'run' | 'validate' | 'routes' | 'explain' | 'test' | 'token' | 'schema';
+export type CommandName =
+  | 'run'
+  | 'validate'
+  | 'routes'
+  | 'explain'
+  | 'test'
+  | 'diff'
+  | 'reload'
+  | 'rollback'
+  | 'token'
+  | 'schema';
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   run: {
@@ -71,12 +87,21 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   routes: { help: 'show which requests go where', options: [CONFIG_OPTION] },
   explain: {
     help: 'say what would become of a request, and why',
-    operands: ['METHOD', 'URL'],
     options: [CONFIG_OPTION, ...EXPLAIN_OPTIONS],
+    words: ['METHOD', 'URL'],
   },
   test: {
     help: 'check a configuration against a table of expectations',
     options: [CONFIG_OPTION, ...TEST_OPTIONS],
+  },
+  diff: { help: 'tell what is different in two files', options: [], words: ['OLD', 'NEW'] },
+  reload: {
+    help: 'make a running gateway read its file again',
+    options: [CONFIG_OPTION, ADMIN_OPTION],
+  },
+  rollback: {
+    help: 'make it go back to the configuration before',
+    options: [CONFIG_OPTION, ADMIN_OPTION],
   },
   token: {
     help: 'make a token for a protected route',
@@ -90,8 +115,8 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 /** What `--help` prints. */
 export function usageText(): string {
   const commands = COMMAND_NAMES.map((name) => {
-    const { operands = [], help } = COMMANDS[name];
-    return helpLine([name, ...operands].join(' '), help);
+    const { help, words = [] } = COMMANDS[name];
+    return helpLine([name, ...words].join(' '), help);
   });
   return [
     'Usage: sluice [COMMAND] [OPTIONS]',
@@ -108,11 +133,15 @@ export function usageText(): string {
     'Options of test:',
     ...TEST_OPTIONS.map(optionLine),
     '',
+    'Options of reload and rollback:',
+    optionLine(ADMIN_OPTION),
+    '',
     'Options of token:',
     ...TOKEN_OPTIONS.map(optionLine),
     '',
     'Environment (above the file): GATEWAY_WORKERS, GATEWAY_HOST, GATEWAY_PORT,',
-    'GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL; GATEWAY_CONFIG names the file.',
+    'GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL; GATEWAY_CONFIG names the file,',
+    'GATEWAY_ADMIN_TOKEN opens the admin listener to reload and rollback.',
     'Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.',
     '',
   ].join('\n');

@@ -239,6 +239,11 @@ export type LimiterKey =
 
 export interface CompiledLimiter {
   readonly index: number;
+  /**
+   * Names the limiter in the rows of its keys. Unlike the index it is never given to another: rows
+   * of a limiter that is gone are nobody's, and need not be searched for.
+   */
+  readonly keySpace: number;
   /** The policy name in RateLimit-Policy, and in /stats. */
   readonly name: string;
   /** `inFlight`: `limit` is how many may be in flight at once, and there is no window. */

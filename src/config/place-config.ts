@@ -22,8 +22,12 @@ export type RowKind = keyof RowCapacity;
 
 export const ROW_KINDS: readonly RowKind[] = ['routes', 'upstreams', 'targets', 'limiters'];
 
-/** By kind: who has which row. */
-export type RowsByName = Readonly<Record<RowKind, ReadonlyMap<string, number>>>;
+/** By kind: who has which row; and which key space a limiter has. */
+export type RowsByName = Readonly<Record<RowKind | 'keySpaces', ReadonlyMap<string, number>>>;
+
+export interface Placing extends Pick<CompiledConfig, 'epoch' | 'capacity'> {
+  readonly nextKeySpace: number;
+}
 
 /** There are more parts, in this configuration and those still in use, than rows. */
 export class NoRowsLeftError extends Error {
@@ -45,19 +49,23 @@ export function rowsOf(config: CompiledConfig): RowsByName {
     upstreams: rows('upstreams'),
     targets: rows('targets'),
     limiters: rows('limiters'),
+    keySpaces: new Map(
+      config.limiters.map((one, at) => [defined(names.limiters[at], 'a name'), one.keySpace]),
+    ),
   };
 }
 
 /**
- * The configuration as version `epoch`, with rows beside those in use and within `capacity`.
- * Throws {@link NoRowsLeftError}.
+ * The configuration as version `epoch`, with rows beside those in use and within `capacity`. Key
+ * spaces that are new are counted on from `nextKeySpace`. Throws {@link NoRowsLeftError}.
  */
 export function placeConfig(
   config: CompiledConfig,
   inUse: RowsByName,
-  { epoch, capacity }: Pick<CompiledConfig, 'epoch' | 'capacity'>,
+  { epoch, capacity, nextKeySpace }: Placing,
 ): CompiledConfig {
   const names = namesOf(config);
+  let keySpaces = nextKeySpace;
   /** By the index that the part had when it was compiled. */
   const place = (kind: RowKind): readonly number[] => {
     const rows = chooseRows(kind, names[kind], inUse[kind], capacity[kind]);
@@ -84,7 +92,10 @@ export function placeConfig(
       ...moved(target, targets),
       upstreamIndex: rowAt(upstreams, target.upstreamIndex),
     })),
-    limiters: config.limiters.map((limiter) => moved(limiter, limiters)),
+    limiters: config.limiters.map((limiter, at) => ({
+      ...moved(limiter, limiters),
+      keySpace: inUse.keySpaces.get(defined(names.limiters[at], 'a name')) ?? keySpaces++,
+    })),
     routes: config.routes.map((route) => ({
       ...moved(route, routes),
       upstreamIndex: rowAt(upstreams, route.upstreamIndex),
@@ -168,7 +179,7 @@ function namesOfLimiters(
   }
   const seen = new Map<string, number>();
   return limiters.map((limiter) => {
-    const { index, mode: _, ...counting } = limiter;
+    const { index, keySpace: _keySpace, mode: _mode, ...counting } = limiter;
     const name = JSON.stringify([routeOf.get(index) ?? '', counting]);
     const times = seen.get(name) ?? 0;
     seen.set(name, times + 1);

@@ -22,26 +22,20 @@ export const PARK_MS_MAX = 100;
 /** Cycles in which everything is read that the rings of the lanes can hold. */
 const RING_CYCLES = REQUEST_SLOTS / LANE_BATCH_MAX;
 
-/** Makes the handler that goes on; null: it cannot, and the one at hand stays. */
-export type HandlerMaker = () => TickingHandler | null;
-
 export class AgentRunner {
   private isStopped = false;
-  private next: HandlerMaker | null = null;
+  private afterRings: (() => void) | null = null;
   private cyclesLeft = 0;
 
   constructor(
     private readonly end: CoordinatorEnd,
-    private handler: TickingHandler,
+    private readonly handler: TickingHandler,
     private readonly clock: () => number,
   ) {}
 
-  /**
-   * Another handler goes on between two cycles, once everything is handled that lies in the rings
-   * now: that was meant for the one at hand.
-   */
-  replaceHandler(make: HandlerMaker): void {
-    this.next = make;
+  /** Does something between two cycles, once all is handled that lies in the rings now. */
+  runAfterRings(step: () => void): void {
+    this.afterRings = step;
     this.cyclesLeft = RING_CYCLES;
   }
 
@@ -49,7 +43,7 @@ export class AgentRunner {
   run(): void {
     while (!this.isStopped) {
       const workCount = this.runOnce();
-      if (workCount === 0 && this.next === null) this.end.park(PARK_MS_MAX);
+      if (workCount === 0 && this.afterRings === null) this.end.park(PARK_MS_MAX);
     }
   }
 
@@ -59,15 +53,15 @@ export class AgentRunner {
     this.end.status.beat(nowMs);
     this.handler.onTick(nowMs);
     const workCount = this.end.drain(this.handler, nowMs);
-    if (this.next !== null) this.countDown(this.next);
+    if (this.afterRings !== null) this.countDown(this.afterRings);
     return workCount;
   }
 
-  private countDown(make: HandlerMaker): void {
+  private countDown(step: () => void): void {
     this.cyclesLeft -= 1;
     if (this.cyclesLeft >= 0) return;
-    this.next = null;
-    this.handler = make() ?? this.handler;
+    this.afterRings = null;
+    step();
   }
 
   /** The cycle at hand is the last. */

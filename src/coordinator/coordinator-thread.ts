@@ -27,27 +27,20 @@ runCoordinator(defined(parentPort, 'the port to the main thread'), workerData);
 function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): void {
   const { memory } = data;
   const end = new CoordinatorEnd(memory);
-  const create = (config: CompiledConfig): Coordinator =>
-    new Coordinator(config, memory, host, randomBytes(4).readInt32LE());
   const host: CoordinatorHost = {
     onBreakerTransition: (change) => post(mainPort, { type: 'breaker', ...change }),
     onHealthTransition: (change) => post(mainPort, { type: 'health', ...change }),
     onMail: () => readMail(mainPort, end, onConfig),
     onStop: () => runner.stop(),
   };
+  const coordinator = new Coordinator(data.config, memory, host, randomBytes(4).readInt32LE());
+  const runner = new AgentRunner(end, coordinator, monotonicMs);
+  // What lies in the rings was asked and told under what was in force until now.
   const onConfig = (config: CompiledConfig): void =>
-    runner.replaceHandler(() => {
-      const { epoch } = config;
-      try {
-        const coordinator = create(config);
-        post(mainPort, { type: 'configured', epoch });
-        return coordinator;
-      } catch (error) {
-        post(mainPort, { type: 'unconfigured', epoch, reason: String(error) });
-        return null;
-      }
+    runner.runAfterRings(() => {
+      coordinator.use(config);
+      post(mainPort, { type: 'configured', epoch: config.epoch });
     });
-  const runner = new AgentRunner(end, create(data.config), monotonicMs);
   data.wakePorts.forEach((port, lane) => {
     if (port !== null) end.setWakePort(lane, port);
   });

@@ -58,6 +58,12 @@ export class Coordinator implements CoordinatorHandler {
     this.targets = new TargetDesk(config, memory, host, seed);
   }
 
+  /** Goes on under another configuration: what has the row that it had keeps its state. */
+  use(config: CompiledConfig): void {
+    this.limits.use(config);
+    this.targets.use(config);
+  }
+
   /** Hot path: every admission that no grant covers. */
   onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
     this.status.count(ASKS, 1);

@@ -54,11 +54,15 @@ class Case {
 }
 
 export class RateLimits implements RowGauge {
-  private readonly configs: readonly (CompiledLimiter | undefined)[];
-  private readonly limiters: readonly (Limiter | null)[];
-  private readonly grantRules: readonly (KeyGrantRule | undefined)[];
+  private configs: readonly (CompiledLimiter | undefined)[] = [];
+  private limiters: readonly (Limiter | null)[] = [];
+  private grantRules: readonly (KeyGrantRule | undefined)[] = [];
+  /** Limiter indexes by the key space of their rows. */
+  private indexOfSpace: ReadonlyMap<number, number> = new Map();
   private readonly tables: readonly [compact: BucketTable, wide: BucketTable];
-  private readonly ledger: InFlightLedger;
+  private ledger = new InFlightLedger(NO_PLACES, 1);
+  /** Limits on requests in flight that one request may have, as the ledger is made for. */
+  private placesMax = 0;
   private readonly serials: ReturnSerials;
   private readonly counts: LimitCounts;
   private readonly workers: number;
@@ -70,35 +74,47 @@ export class RateLimits implements RowGauge {
 
   constructor(
     config: Pick<CompiledConfig, 'limiters' | 'routes' | 'workers'>,
-    memory: CoordinatorMemory,
+    private readonly memory: CoordinatorMemory,
     private readonly status: CoordinatorStatus,
   ) {
     const compact = new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS);
     const wide = new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS);
     this.tables = [compact, wide];
     this.workers = config.workers;
-    this.configs = byRow(config.limiters);
     this.counts = new LimitCounts(memory.limitCounts);
     this.serials = new ReturnSerials(memory.returns);
+    this.use(config);
+    this.repair();
+    // The counter may have missed a row if the last coordinator ended in the middle of one.
+    const tracked = compact.countUsedRows() + wide.countUsedRows();
+    status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
+  }
+
+  /** Other limits, or other rules for them, from now on; rows keep what they say. */
+  use(config: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
+    const [compact, wide] = this.tables;
+    this.configs = byRow(config.limiters);
     this.limiters = this.configs.map((one) =>
       one && needsRow(one) ? createLimiter(one, needsWideRow(one) ? wide : compact) : null,
     );
     this.grantRules = this.configs.map((one) => one && keyGrantRule(one));
-    for (const one of config.limiters) {
-      if (one.algorithm === 'inFlight') this.counts.put(one.index, KEYS_OF_LIMIT, 0);
-    }
+    this.indexOfSpace = new Map(config.limiters.map((one) => [one.keySpace, one.index]));
+    compact.measureAnew();
+    wide.measureAnew();
+    this.usePlaces(config);
+  }
+
+  private usePlaces({ limiters, routes }: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
+    const counting = limiters.filter((one) => one.algorithm === 'inFlight');
     const isPlace = (index: number) => this.configs[index]?.algorithm === 'inFlight';
-    const placesOf = config.routes.map((route) => route.limiterIndexes.filter(isPlace).length);
-    const hasPlaces = config.limiters.some((one) => one.algorithm === 'inFlight');
-    const places = hasPlaces ? memory.inFlight : NO_PLACES;
-    this.ledger = new InFlightLedger(places, Math.max(1, ...placesOf), (index, keys) =>
+    const placesOf = routes.map((route) => route.limiterIndexes.filter(isPlace).length);
+    const placesMax = counting.length === 0 ? 0 : Math.max(1, ...placesOf);
+    if (placesMax <= this.placesMax) return;
+    this.placesMax = placesMax;
+    for (const { index } of counting) this.counts.put(index, KEYS_OF_LIMIT, 0);
+    this.ledger = new InFlightLedger(this.memory.inFlight, placesMax, (index, keys) =>
       this.counts.count(index, KEYS_OF_LIMIT, keys),
     );
-    this.repair();
-    for (const table of this.tables) table.forgetKeysOf((index) => !this.limiters[index]);
-    // The counter may have missed a row if the last coordinator ended in the middle of one.
-    const tracked = compact.countUsedRows() + wide.countUsedRows();
-    status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
   }
 
   /**
@@ -156,7 +172,7 @@ export class RateLimits implements RowGauge {
     const limiter = this.limiters[limiterIndex] ?? null;
     if (limiter === null || unused <= 0) return;
     const { table } = limiter;
-    table.setKey(limiterIndex, rest.keyHashHigh, rest.keyHashLow);
+    table.setKey(this.spaceOf(limiterIndex), rest.keyHashHigh, rest.keyHashLow);
     const row = table.find();
     if (row === NO_ROW) return;
     // Low bits only went there and back; the moment is near.
@@ -171,9 +187,10 @@ export class RateLimits implements RowGauge {
   }
 
   /** For the table, which looks for a row that may be taken. */
-  measureUsedShare(rowBase: number, limiterIndex: number, nowMs: number): number {
-    const limiter = defined(this.limiters[limiterIndex] ?? undefined, 'the limiter of a row');
-    return limiter.usedShareOf(rowBase, nowMs, this.gauge);
+  measureUsedShare(rowBase: number, keySpace: number, nowMs: number): number {
+    const limiter = this.limiterOfSpace(keySpace);
+    // The row is of a limiter that is gone: it may be taken like one at rest.
+    return limiter === null ? 0 : limiter.usedShareOf(rowBase, nowMs, this.gauge);
   }
 
   get retryAfterMs(): number {
@@ -201,7 +218,7 @@ export class RateLimits implements RowGauge {
     const { limiter, limiterIndex } = one;
     if (limiter === null) return this.peekPlaces(one);
     const { table } = limiter;
-    table.setKey(limiterIndex, one.high, one.low);
+    table.setKey(this.spaceOf(limiterIndex), one.high, one.low);
     one.row = table.locate(this, nowMs);
     if (one.row === NO_ROW) return this.refuseNewKey(one, table.retryAfterMs);
     one.isNew = table.isNew;
@@ -254,7 +271,7 @@ export class RateLimits implements RowGauge {
     const base = table.baseOf(one.row);
     if (one.isNew) {
       this.countInstall(one, table);
-      table.setKey(one.limiterIndex, one.high, one.low);
+      table.setKey(this.spaceOf(one.limiterIndex), one.high, one.low);
       table.install(one.row, () => limiter.reset(base, nowMs));
     }
     limiter.commit(base, nowMs, one.decision);
@@ -314,9 +331,11 @@ export class RateLimits implements RowGauge {
       this.status.count(TRACKED_KEYS, 1);
       return;
     }
-    const victim = table.limiterOf(row);
-    this.counts.count(victim, KEYS_OF_LIMIT, -1);
-    if (victimShare > 0) this.counts.count(victim, EVICTIONS, 1);
+    const victim = this.indexOfSpace.get(table.keySpaceOf(row));
+    if (victim !== undefined) {
+      this.counts.count(victim, KEYS_OF_LIMIT, -1);
+      if (victimShare > 0) this.counts.count(victim, EVICTIONS, 1);
+    }
     this.status.count(victimShare > 0 ? EVICTED_KEYS : RECLAIMED_KEYS, 1);
   }
 
@@ -325,9 +344,18 @@ export class RateLimits implements RowGauge {
     for (const table of this.tables) {
       const base = table.touchedBase();
       if (base === 0) continue;
-      const limiter = this.limiters[table.limiterAt(base)];
+      const limiter = this.limiterOfSpace(table.keySpaceAt(base));
       if (limiter?.table === table) limiter.repair(base);
     }
+  }
+
+  private limiterOfSpace(keySpace: number): Limiter | null {
+    const index = this.indexOfSpace.get(keySpace);
+    return index === undefined ? null : (this.limiters[index] ?? null);
+  }
+
+  private spaceOf(limiterIndex: number): number {
+    return this.configOf(limiterIndex).keySpace;
   }
 
   private caseAt(position: number): Case {

@@ -29,8 +29,8 @@ export interface CoordinatorKeeperOptions {
 
 /** The coordinator died before it took a configuration. */
 export class CoordinatorDiedError extends Error {
-  constructor() {
-    super('the coordinator died while it took the configuration');
+  constructor(cause: unknown) {
+    super('the coordinator died while it took the configuration', { cause });
   }
 }
 
@@ -64,7 +64,9 @@ export class CoordinatorKeeper {
    * cannot or dies: it, or the next one, goes on as before.
    */
   async use(config: CompiledConfig): Promise<void> {
-    await this.started;
+    await this.started.catch((error: unknown) => {
+      throw new CoordinatorDiedError(error);
+    });
     const taken = this.answer.wait(`configured ${config.epoch}`);
     this.thread?.postMessage({ type: 'config', config } satisfies CoordinatorMail);
     this.control.tellMail();
@@ -106,9 +108,6 @@ export class CoordinatorKeeper {
     switch (message.type) {
       case 'configured':
         this.answer.give(`configured ${message.epoch}`);
-        break;
-      case 'unconfigured':
-        this.answer.fail(new Error(message.reason));
         break;
       case 'breaker':
         this.logBreaker(message);
@@ -152,7 +151,7 @@ export class CoordinatorKeeper {
   private onExit(error: unknown): void {
     if (this.isStopping) return;
     this.deaths++;
-    this.answer.fail(new CoordinatorDiedError());
+    this.answer.fail(new CoordinatorDiedError(error));
     this.options.logger.error({ err: error }, 'coordinator died');
     if (!this.options.mayRestart()) return;
     this.start().then(

@@ -41,10 +41,12 @@ export class EpochBook {
   /** The newest is the last. */
   private members: readonly Member[];
   private lastEpoch: number;
+  private nextKeySpace: number;
 
   constructor(first: CompiledConfig) {
     this.members = [{ config: first, rows: rowsOf(first) }];
     this.lastEpoch = first.epoch;
+    this.nextKeySpace = keySpacesAfter(0, first);
   }
 
   get current(): CompiledConfig {
@@ -62,9 +64,11 @@ export class EpochBook {
     const placed = placeConfig(config, this.rowsInUse(), {
       epoch,
       capacity: this.current.capacity,
+      nextKeySpace: this.nextKeySpace,
     });
     // Also when it never comes into force: no two versions have one number.
     this.lastEpoch = epoch;
+    this.nextKeySpace = keySpacesAfter(this.nextKeySpace, placed);
     return placed;
   }
 
@@ -102,12 +106,17 @@ export class EpochBook {
       upstreams: new Map<string, number>(),
       targets: new Map<string, number>(),
       limiters: new Map<string, number>(),
+      keySpaces: new Map<string, number>(),
     };
     for (const member of this.members) {
-      for (const kind of ROW_KINDS) {
+      for (const kind of [...ROW_KINDS, 'keySpaces'] as const) {
         for (const [name, row] of member.rows[kind]) rows[kind].set(name, row);
       }
     }
     return rows;
   }
+}
+
+function keySpacesAfter(next: number, config: CompiledConfig): number {
+  return config.limiters.reduce((most, { keySpace }) => Math.max(most, keySpace + 1), next);
 }

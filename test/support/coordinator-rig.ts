@@ -66,6 +66,7 @@ export function aLimiter(wish: Partial<CompiledLimiter>, index: number): Compile
   const limit = wish.limit ?? 10;
   return {
     index,
+    keySpace: index,
     name: `limiter-${index}`,
     algorithm: 'slidingWindow',
     limit,
@@ -220,7 +221,7 @@ export class CoordinatorRig {
   coordinator: Coordinator;
   private askIds = 0;
 
-  constructor(readonly config: CompiledConfig) {
+  constructor(public config: CompiledConfig) {
     this.memory = allocateCoordinatorMemory(config);
     this.control = new CoordinatorControl(this.memory);
     this.targets = new TargetStateView(this.memory.targets);
@@ -238,6 +239,12 @@ export class CoordinatorRig {
   restartCoordinator(): void {
     this.end = new CoordinatorEnd(this.memory);
     this.coordinator = this.newCoordinator();
+  }
+
+  /** The coordinator goes on under another configuration; one that is started again as well. */
+  reload(config: CompiledConfig): void {
+    this.config = config;
+    this.coordinator.use(config);
   }
 
   step(nowMs: number): number {

@@ -16,6 +16,8 @@ export class Load {
   /** Replies that were neither 200 nor 429. */
   readonly others: LoadReply[] = [];
   replies = 0;
+  /** Connections that were opened; as many as there are clients unless one was closed. */
+  connections = 0;
   private isStopping = false;
   private readonly agent: Agent;
   private readonly clients: Promise<void>[] = [];
@@ -63,6 +65,10 @@ export class Load {
         reply.on('end', () => {
           resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body });
         });
+      });
+      sent.on('socket', (socket) => {
+        if (!socket.connecting) return;
+        this.connections++;
       });
       sent.on('error', cut);
       sent.end();

@@ -103,8 +103,8 @@ describe('explain', () => {
   });
 
   it.each([
-    [['explain'], 'needs METHOD URL'],
-    [['explain', 'GET'], 'needs METHOD URL'],
+    [['explain'], 'takes a method and a URL'],
+    [['explain', 'GET'], 'takes a method and a URL'],
     [['explain', 'GET', '/a', '/b'], 'unexpected argument "/b"'],
     [['explain', 'GET', 'ftp://x/'], 'must begin with /'],
     [['explain', 'GET', '/', '-H', 'nocolon'], '-H must be "name: value"'],
