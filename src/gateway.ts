@@ -14,15 +14,18 @@ import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { GatewayViews, type LiveFigures } from './admin/gateway-views.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
+import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
 import { explainHandler } from './admin/handlers/explain-handler.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
+import { recentHandler } from './admin/handlers/recent-handler.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
 import { MetricsReader } from './admin/metrics.js';
 import { StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
-import { allocateCounters, CounterBlock } from './channel/counter-block.js';
+import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
+import { RefusalRingWriter } from './channel/refusal-ring.js';
 import type { CompiledConfig } from './config/compiled-config.js';
 import { type ConfigSource, type LoadedConfig, loadObject } from './config/config-source.js';
 import { formatChange } from './config/diff-config.js';
@@ -65,7 +68,7 @@ export class Gateway {
   private readonly meter: ThreadMeter;
   private readonly startedMs = monotonicMs();
   private state: GatewayState = 'new';
-  private explainer: LiveExplainer | null = null;
+  private liveExplainer: LiveExplainer | null = null;
   private port = 0;
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
@@ -90,7 +93,12 @@ export class Gateway {
     });
     const counters = new CounterBlock(this.counters);
     this.meter = new ThreadMeter(counters, this.log.dropped);
-    this.localReplies = new LocalReplyLedger(counters, createAccessLog(this.log, config.logging));
+    const offset = refusalRingOffset(counterCount(config.capacity));
+    this.localReplies = new LocalReplyLedger(
+      counters,
+      new RefusalRingWriter(this.counters, offset),
+      createAccessLog(this.log, config.logging),
+    );
     this.acceptor = new Acceptor({
       uws,
       config,
@@ -228,7 +236,9 @@ export class Gateway {
     return [
       statsHandler(new StatsReader(views)),
       metricsHandler(new MetricsReader(views)),
-      explainHandler((request) => this.explain(request)),
+      explainHandler(async (request) => (await this.explainer()).explain(request)),
+      recentHandler(async () => (await this.explainer()).recent(views.refusals())),
+      ...dashboardHandlers(),
       ...configHandlers({
         shown: () => ({
           epoch: this.config.epoch,
@@ -243,19 +253,17 @@ export class Gateway {
   }
 
   /** Loaded when somebody asks: it brings much of the workers' code to this thread. */
-  private async explain(request: unknown): Promise<object | string> {
-    if (this.explainer === null) {
-      const { LiveExplainer } = await import('./explain/live-explainer.js');
-      const { supervisor } = this;
-      this.explainer = new LiveExplainer({
-        get config() {
-          return supervisor.config;
-        },
-        memory: supervisor.coordinator.memory,
-        hashKey: supervisor.hashKey,
-      });
-    }
-    return this.explainer.explain(request);
+  private async explainer(): Promise<LiveExplainer> {
+    const { LiveExplainer } = await import('./explain/live-explainer.js');
+    const { supervisor } = this;
+    this.liveExplainer ??= new LiveExplainer({
+      get config() {
+        return supervisor.config;
+      },
+      memory: supervisor.coordinator.memory,
+      hashKey: supervisor.hashKey,
+    });
+    return this.liveExplainer;
   }
 
   private createReloader(first: LoadedConfig): Reloader {

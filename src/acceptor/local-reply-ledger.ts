@@ -3,20 +3,27 @@
  *
  * Thread: acceptor. Only writer of the acceptor's counter block, beside its thread's meter.
  */
+import { monotonicMs } from '../base/clock.js';
 import type { CounterBlock } from '../channel/counter-block.js';
+import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { AccessLog } from '../observability/access-log.js';
 import {
   durationHistogram,
   LATENCY_BOUNDS_MS,
   NO_ROUTE,
   problemCounter,
+  problemIndex,
   requestCounter,
 } from '../observability/counters.js';
 import type { LocalReplyRecord } from './acceptor.js';
 
+/** Of a path in a note of a refusal. */
+const PATH_CHARS_MAX = 160;
+
 export class LocalReplyLedger {
   constructor(
     private readonly counters: CounterBlock,
+    private readonly refusals: RefusalRingWriter,
     /** null: nobody wants records. */
     private accessLog: AccessLog | null,
   ) {}
@@ -26,11 +33,13 @@ export class LocalReplyLedger {
     this.accessLog = accessLog;
   }
 
-  close({ requestId, method, target, peer, kind, durationMs }: LocalReplyRecord): void {
+  close(record: LocalReplyRecord): void {
     const { counters, accessLog } = this;
+    const { requestId, method, target, peer, kind, durationMs } = record;
     counters.add(requestCounter(NO_ROUTE, method, kind.status));
     counters.observe(durationHistogram(NO_ROUTE), LATENCY_BOUNDS_MS, durationMs);
     counters.add(problemCounter(kind));
+    this.note(record);
     if (accessLog?.wants(kind.status, durationMs) !== true) return;
     accessLog.write({
       requestId,
@@ -50,5 +59,14 @@ export class LocalReplyLedger {
       fields: null,
       traceId: '',
     });
+  }
+
+  private note({ requestId, method, target, peer, kind }: LocalReplyRecord): void {
+    const nowMs = monotonicMs();
+    if (!this.refusals.isDue(nowMs)) return;
+    // What was refused here may be malformed: nothing but printable text is kept.
+    const path = (target.split('?', 1)[0] ?? '').replace(/[^ -~]/g, '?').slice(0, PATH_CHARS_MAX);
+    const fields = [method.replace(/[^!-~]/g, '?'), path, '', peer, '', requestId];
+    this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: Date.now(), fields });
   }
 }

@@ -5,11 +5,15 @@
  * Thread: acceptor. Reads only; nobody is asked, and nobody waits.
  */
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
+import { refusalRingOffset } from '../channel/counter-block.js';
 import { LimitCounts } from '../channel/limit-counts.js';
+import { RefusalRingReader } from '../channel/refusal-ring.js';
 import { TargetLoadView } from '../channel/target-loads.js';
 import { TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import { counterCount } from '../observability/counters.js';
 import { MergedFigures } from './merged-figures.js';
+import { type NotedRefusal, readRefusals } from './recent-refusals.js';
 
 /** One lane, as the acceptor sees it. */
 export interface LaneRow {
@@ -65,8 +69,12 @@ export class GatewayViews {
   readonly coordinator: CoordinatorStatus;
   readonly limitCounts: LimitCounts;
 
+  private readonly rings: readonly RefusalRingReader[];
+
   constructor(private readonly sources: ViewSources) {
     const { capacity } = sources.config;
+    const offset = refusalRingOffset(counterCount(capacity));
+    this.rings = sources.counters.map((buffer) => new RefusalRingReader(buffer, offset));
     this.figures = new MergedFigures(sources.counters, capacity.routes);
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
@@ -81,6 +89,11 @@ export class GatewayViews {
 
   live(): LiveFigures {
     return this.sources.live();
+  }
+
+  /** The last refusals, newest first. */
+  refusals(): NotedRefusal[] {
+    return readRefusals(this.rings);
   }
 
   configuration(): object {

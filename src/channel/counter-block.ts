@@ -4,13 +4,18 @@
  * Thread: any (both ends). Doubles, so that a figure never wraps; a reader may see one that is a
  * moment old. What lies where is the business of observability/counters.ts.
  */
+import { REFUSAL_RING_BYTES } from './refusal-ring.js';
 
 const CACHE_LINE_BYTES = 128;
 
-/** Memory for `count` figures, on cache lines of its own. */
+/** Memory for `count` figures and a ring of refusals behind them, on cache lines of its own. */
 export function allocateCounters(count: number): SharedArrayBuffer {
-  const bytes = count * 8;
-  return new SharedArrayBuffer(Math.ceil(bytes / CACHE_LINE_BYTES) * CACHE_LINE_BYTES);
+  return new SharedArrayBuffer(refusalRingOffset(count) + REFUSAL_RING_BYTES);
+}
+
+/** Where the ring of refusals begins in such memory. */
+export function refusalRingOffset(count: number): number {
+  return Math.ceil((count * 8) / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
 }
 
 export class CounterBlock {

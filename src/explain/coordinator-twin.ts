@@ -84,7 +84,7 @@ export class CoordinatorTwin {
     const table = needsWideRow(limiter) ? this.tables.wide : this.tables.compact;
     const rule = createLimiter(limiter, table);
     const decision = new RateDecision();
-    table.setKey(limiter.index, high, low);
+    table.setKey(limiter.keySpace, high, low);
     const row = table.find();
     if (row === NO_ROW) rule.describeUnused(decision);
     const hasRoom = row === NO_ROW || rule.peek(table.baseOf(row), nowMs, decision);
@@ -128,10 +128,10 @@ function copyRow({ limiter, high, low }: LimitKey, from: Tables, to: Tables): vo
   if (limiter.algorithm === 'inFlight') return;
   const isWide = needsWideRow(limiter);
   const [source, target] = isWide ? [from.wide, to.wide] : [from.compact, to.compact];
-  source.setKey(limiter.index, high, low);
+  source.setKey(limiter.keySpace, high, low);
   const row = source.find();
   if (row === NO_ROW) return;
-  target.setKey(limiter.index, high, low);
+  target.setKey(limiter.keySpace, high, low);
   // The copy is empty: there is a free row, and none has to be measured.
   const place = target.locate({ measureUsedShare: () => 0, retryAfterMs: 0 }, 0);
   const [base, at] = [source.baseOf(row), target.baseOf(place)];

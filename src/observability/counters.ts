@@ -111,7 +111,12 @@ export function counterCount(shape: CounterShape): number {
 
 /** Place of a problem's figure. */
 export function problemCounter(kind: ProblemKind): number {
-  return COUNTERS_PROCESS_MAX + (PROBLEM_INDEXES.get(kind) ?? 0);
+  return COUNTERS_PROCESS_MAX + problemIndex(kind);
+}
+
+/** The problem's place in the list. */
+export function problemIndex(kind: ProblemKind): number {
+  return PROBLEM_INDEXES.get(kind) ?? 0;
 }
 
 /** Place of the histogram of the thread's event loop delay. */

@@ -6,6 +6,7 @@
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
+import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { AccessLog, RequestEnd } from '../observability/access-log.js';
 import {
@@ -15,6 +16,7 @@ import {
   LATENCY_BOUNDS_MS,
   NO_ROUTE,
   problemCounter,
+  problemIndex,
   ROUTE_COUNTERS,
   requestCounter,
   routeCounter,
@@ -25,11 +27,15 @@ import {
   upstreamCounter,
 } from '../observability/counters.js';
 import type { Exchange } from './exchange.js';
+import { keyOnOneLine, limiterKeys } from './limiter-keys.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 
 /** Status in the access record of a client that left before a reply began. */
 const STATUS_CLIENT_LEFT = 499;
+
+/** Of a path in a note of a refusal. */
+const PATH_CHARS_MAX = 160;
 
 export class ExchangeLedger {
   private readonly hostPorts: string[] = [];
@@ -39,6 +45,7 @@ export class ExchangeLedger {
   constructor(
     private readonly shape: CounterShape,
     private readonly counters: CounterBlock,
+    private readonly refusals: RefusalRingWriter,
   ) {}
 
   /** Targets are called as this configuration has them, and records go there from now on. */
@@ -125,7 +132,10 @@ export class ExchangeLedger {
     const durationMs = nowMs - exchange.receivedMs;
     counters.add(requestCounter(routeIndex, method, status));
     counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
-    if (problem !== null) this.countProblem(problem, routeIndex);
+    if (problem !== null) {
+      this.countProblem(problem, routeIndex);
+      if (this.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
+    }
     if (accessLog?.wants(status, durationMs) === true) this.writeRecord(exchange, durationMs);
   }
 
@@ -136,6 +146,20 @@ export class ExchangeLedger {
     } else if (problem === PROBLEMS.unauthorized) {
       this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.unauthorized));
     }
+  }
+
+  private noteRefusal(exchange: Exchange, problem: ProblemKind, nowMs: number): void {
+    const { method, path, target, clientIp, consumer, requestId, route } = exchange;
+    // Without the query: it may hold what nobody is to see.
+    const shown = path === '' ? (target.split('?', 1)[0] ?? '') : path;
+    const keys = route === null ? [] : limiterKeys(exchange, route).map(keyOnOneLine);
+    const name = route?.config.name ?? '';
+    const fields = [method, shown.slice(0, PATH_CHARS_MAX), name, clientIp, consumer, requestId];
+    this.refusals.note(nowMs, {
+      about: problemIndex(problem),
+      unixMs: Date.now(),
+      fields: [...fields, ...keys],
+    });
   }
 
   private addTarget(targetIndex: number, figure: number): void {

@@ -11,7 +11,7 @@ import { HalfSipHash } from '../base/half-sip-hash.js';
 import { RequestIdSource } from '../base/request-id.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
-import { CounterBlock } from '../channel/counter-block.js';
+import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import { LaneEnd } from '../channel/lane.js';
 import {
   FLAG_ANSWERED,
@@ -27,9 +27,10 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
+import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { createAccessLog } from '../observability/access-log.js';
-import { COUNTERS } from '../observability/counters.js';
+import { COUNTERS, counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
 import { CoordinatorClient } from './coordinator-client.js';
@@ -106,7 +107,9 @@ export class WorkerRuntime implements RecordHandler {
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.counters = new CounterBlock(task.counters);
     this.meter = new ThreadMeter(this.counters, log.dropped);
-    const ledger = new ExchangeLedger(config.capacity, this.counters);
+    const offset = refusalRingOffset(counterCount(config.capacity));
+    const refusals = new RefusalRingWriter(task.counters, offset);
+    const ledger = new ExchangeLedger(config.capacity, this.counters, refusals);
     this.ledger = ledger;
     this.epochs = new EpochShelf(first);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
