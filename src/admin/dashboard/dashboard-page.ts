@@ -10,6 +10,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Sluice</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/dashboard/style.css">
 <script type="module" src="/dashboard/main.js"></script>
 </head>
@@ -24,7 +25,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
 <section id="tiles" class="tiles" aria-label="Now"></section>
 <div class="charts">
 <section class="card"><h2>Traffic <small>requests a second, by status</small></h2><div id="traffic"></div></section>
-<section class="card"><h2>Errors <small>replies a second that are 5xx, or the gateway's own</small></h2><div id="errors"></div></section>
+<section class="card"><h2>Errors <small>replies a second</small></h2><div id="errors"></div></section>
 <section class="card"><h2>Latency <small>milliseconds</small></h2><div id="latency"></div></section>
 </div>
 <section class="card"><h2>Routes</h2><div id="routes"></div></section>

@@ -36,7 +36,7 @@ main > *, .charts > *, .pair > * { min-width: 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; }
 .tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
-.tile b { display: block; font-size: 22px; font-weight: 600; white-space: nowrap; }
+.tile b { display: block; font-size: 20px; font-weight: 600; white-space: nowrap; }
 .tile span { color: var(--dim); font-size: 12px; }
 .charts { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
 .pair { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); }
@@ -78,5 +78,6 @@ a { color: var(--one); }
   td, td.num { display: flex; justify-content: space-between; gap: 12px; border: 0; padding: 2px 0; text-align: right; white-space: normal; }
   td::before { content: attr(data-label); color: var(--dim); font-size: 12px; text-align: left; flex: none; }
   td.empty { display: none; }
+  #refusals tbody tr:nth-child(n + 9) { display: none; }
 }
 `;

@@ -20,9 +20,10 @@ export interface ChartText {
 }
 
 const SVG = 'http://www.w3.org/2000/svg';
-const [WIDTH, HEIGHT] = [600, 170];
+const HEIGHT = 170;
+const WIDTH_MIN = 200;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 8, 10, 20];
-const GRID_LINES = 3;
+const GRID_LINES = 2;
 
 /** Draws into the element, in place of what it shows. `times`: milliseconds, of each value. */
 export function drawChart(
@@ -40,29 +41,29 @@ export function drawChart(
   }
   const all = lines.flatMap(({ values }) => values).filter((value) => Number.isFinite(value));
   const top = niceTop(Math.max(0, ...all));
-  const svg = node('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img' });
-  svg.setAttribute('preserveAspectRatio', 'none');
+  // Drawn in the pixels of the page: text that is scaled with the picture could not be read.
+  const width = Math.max(WIDTH_MIN, element.clientWidth);
+  const svg = node('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img' });
   svg.setAttribute('aria-label', `${text.label}: ${lines.map(({ name }) => name).join(', ')}`);
-  const overlay = node('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}` });
   for (let line = 0; line <= GRID_LINES; line += 1) {
     const y = TOP + ((HEIGHT - TOP - BOTTOM) * line) / GRID_LINES;
-    svg.append(node('line', { class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y }));
-    const value = top * (1 - line / GRID_LINES);
-    overlay.append(textNode(LEFT - 6, y + 4, 'end', short(value)));
+    svg.append(node('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y, y2: y }));
+    svg.append(textNode(LEFT - 6, y + 4, 'end', short(top * (1 - line / GRID_LINES))));
   }
   const [first = 0, last = 0] = [times[0], times.at(-1)];
-  overlay.append(textNode(LEFT, HEIGHT - 4, 'start', `${Math.round((last - first) / 1000)} s ago`));
-  overlay.append(textNode(WIDTH - RIGHT, HEIGHT - 4, 'end', 'now'));
+  svg.append(textNode(LEFT, HEIGHT - 4, 'start', `${Math.round((last - first) / 1000)} s ago`));
+  svg.append(textNode(width - RIGHT, HEIGHT - 4, 'end', 'now'));
   for (const { colour, values } of lines) {
-    svg.append(node('path', { class: `s-${colour}`, d: pathOf(values, times, top) }));
+    svg.append(node('path', { class: `s-${colour}`, d: pathOf(values, times, [width, top]) }));
   }
-  overlay.replaceChildren(...svg.childNodes, ...overlay.childNodes);
-  overlay.setAttribute('role', 'img');
-  overlay.setAttribute('aria-label', svg.getAttribute('aria-label') ?? '');
-  element.replaceChildren(overlay, legendOf(lines, text));
+  element.replaceChildren(svg, legendOf(lines, text));
 }
 
-function pathOf(values: readonly number[], times: readonly number[], top: number): string {
+function pathOf(
+  values: readonly number[],
+  times: readonly number[],
+  [width, top]: readonly [number, number],
+): string {
   const [first = 0, last = 1] = [times[0], times.at(-1)];
   let path = '';
   let isDrawing = false;
@@ -72,7 +73,7 @@ function pathOf(values: readonly number[], times: readonly number[], top: number
       continue;
     }
     const share = ((times[at] ?? first) - first) / Math.max(1, last - first);
-    const x = LEFT + share * (WIDTH - LEFT - RIGHT);
+    const x = LEFT + share * (width - LEFT - RIGHT);
     const y = HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
     path += `${isDrawing ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`;
     isDrawing = true;

@@ -331,6 +331,7 @@ function drawRefusals({ refusals }: Recent): void {
 }
 
 async function run(): Promise<void> {
+  window.addEventListener('resize', drawCharts);
   for (;;) {
     try {
       await update();

@@ -16,8 +16,8 @@ export function short(value: number): string {
 }
 
 export function bytes(value: number): string {
-  if (value >= 2 ** 30) return `${(value / 2 ** 30).toFixed(2)} GiB`;
-  if (value >= 2 ** 20) return `${(value / 2 ** 20).toFixed(1)} MiB`;
+  if (value >= 2 ** 30) return `${(value / 2 ** 30).toPrecision(3)} GiB`;
+  if (value >= 2 ** 20) return `${(value / 2 ** 20).toPrecision(3)} MiB`;
   return value >= 1024 ? `${(value / 1024).toFixed(0)} KiB` : `${value} B`;
 }
 
