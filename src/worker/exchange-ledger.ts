@@ -3,6 +3,7 @@
  *
  * Thread: worker. Only writer of this worker's counter block.
  */
+import { monotonicMs } from '../base/clock.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
@@ -28,6 +29,7 @@ import {
 } from '../observability/counters.js';
 import type { Exchange } from './exchange.js';
 import { keyOnOneLine, limiterKeys } from './limiter-keys.js';
+import type { RequestTracing } from './request-tracing.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 
@@ -46,7 +48,13 @@ export class ExchangeLedger {
     private readonly shape: CounterShape,
     private readonly counters: CounterBlock,
     private readonly refusals: RefusalRingWriter,
+    private readonly tracing: RequestTracing,
   ) {}
+
+  /** The head of a request was read. Hot path. */
+  begin(exchange: Exchange): void {
+    if (this.tracing.begin(exchange)) this.counters.add(COUNTERS.sampledRequests);
+  }
 
   /** Targets are called as this configuration has them, and records go there from now on. */
   use(config: CompiledConfig, accessLog: AccessLog | null): void {
@@ -54,12 +62,14 @@ export class ExchangeLedger {
     for (const { index, hostPort } of config.targets) this.hostPorts[index] = hostPort;
   }
 
-  countGranted(): void {
+  countGranted({ trace }: Exchange, nowMs: number): void {
     this.counters.add(COUNTERS.grantedAdmissions);
+    trace?.onGranted(nowMs);
   }
 
-  countAsk(): void {
+  countAsk({ trace }: Exchange, nowMs: number): void {
     this.counters.add(COUNTERS.coordinatorAsks);
+    trace?.onAsk(nowMs);
   }
 
   /** Admitted without a limit, since the coordinator was lost. */
@@ -99,10 +109,13 @@ export class ExchangeLedger {
   }
 
   /** A try has ended; `outcome` is what the coordinator is told of it. */
-  countTry(targetIndex: number, outcome: number): void {
+  countTry(attempt: UpstreamTry, outcome: number): void {
+    const { targetIndex, exchange } = attempt;
     this.addTarget(targetIndex, TARGET_COUNTERS.requests);
     const isFailure = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
     if (isFailure) this.addTarget(targetIndex, TARGET_COUNTERS.errors);
+    if (exchange.trace === null) return;
+    exchange.trace.endTry(attempt, outcome, this.hostPorts[targetIndex] ?? '', monotonicMs());
   }
 
   countTryFailure(targetIndex: number, problem: ProblemKind): void {
@@ -136,6 +149,7 @@ export class ExchangeLedger {
       this.countProblem(problem, routeIndex);
       if (this.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
+    if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
     if (accessLog?.wants(status, durationMs) === true) this.writeRecord(exchange, durationMs);
   }
 
@@ -187,7 +201,7 @@ export class ExchangeLedger {
       code: exchange.problem?.code ?? '',
       end: endOf(exchange),
       fields: exchange.fields,
-      traceId: '',
+      traceId: exchange.trace?.traceId ?? '',
     });
   }
 }

@@ -10,6 +10,7 @@ import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import { DeadlineEntry } from './deadline-wheel.js';
+import type { RequestTrace } from './request-trace.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
@@ -116,6 +117,8 @@ export class Exchange {
   upstreamMs = -1;
   status = 0;
   problem: ProblemKind | null = null;
+  /** null: its spans are not exported. */
+  trace: RequestTrace | null = null;
   replyFields = '';
   /** Content-Length of the reply; -1: not known. */
   replyBodyBytes = -1;

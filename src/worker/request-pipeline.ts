@@ -90,6 +90,7 @@ export class RequestPipeline {
     exchange.epoch = epoch;
     epoch.exchanges++;
     this.readHead(exchange, epoch);
+    this.parts.ledger.begin(exchange);
     this.advance(exchange);
     return exchange;
   }
@@ -238,7 +239,7 @@ export class RequestPipeline {
     const keys = limiterKeys(exchange, route);
     const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
     if (asked === ASK_ADMITTED) {
-      this.parts.ledger.countGranted();
+      this.parts.ledger.countGranted(exchange, nowMs);
       return 'next';
     }
     if (asked === ASK_OPEN) {
@@ -249,7 +250,7 @@ export class RequestPipeline {
     if (asked !== ASK_PENDING) {
       return this.refuse(exchange, PROBLEMS.overloaded, 'Too many requests wait.', RETRY_SOON);
     }
-    this.parts.ledger.countAsk();
+    this.parts.ledger.countAsk(exchange, nowMs);
     this.parts.wheel.set(exchange.deadline, nowMs + ASK_WAIT_MS);
     this.parts.touch();
     return 'wait';
@@ -257,6 +258,7 @@ export class RequestPipeline {
 
   /** The coordinator has answered the exchange's ask. */
   onVerdict(exchange: Exchange, reply: ReplyView): void {
+    exchange.trace?.onVerdict(this.parts.nowMs(), reply.verdict);
     if (exchange.phase === PHASE_REPLY) {
       this.guard(exchange, () => this.parts.tries.onVerdict(exchange, reply));
       return;

@@ -212,7 +212,7 @@ export class RetryLoop implements TryListener {
     const beside = bitOfTarget(route.upstream, exchange.currentTry?.targetIndex ?? -1);
     const triedMask = exchange.triedMask | beside;
     if (coordinator.askAgain(exchange, route, triedMask) !== ASK_PENDING) return false;
-    ledger.countAsk();
+    ledger.countAsk(exchange, this.parts.nowMs());
     exchange.askDeadlineMs = this.parts.nowMs() + ASK_WAIT_MS;
     this.arm(exchange);
     this.parts.touch();
@@ -381,7 +381,7 @@ export class RetryLoop implements TryListener {
     if (attempt.isSettled) return;
     attempt.isSettled = true;
     const { exchange } = attempt;
-    this.parts.ledger.countTry(attempt.targetIndex, outcome);
+    this.parts.ledger.countTry(attempt, outcome);
     this.parts.coordinator.settleTry(attempt, upstreamOf(exchange).index, outcome);
     this.parts.touch();
   }

@@ -41,6 +41,7 @@ import { ExchangeLedger } from './exchange-ledger.js';
 import type { LaneTask } from './lane-task.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
+import { RequestTracing } from './request-tracing.js';
 import { RetryLoop } from './retry-loop.js';
 import { RetryPlanner } from './retry-planner.js';
 import { TargetGrants } from './target-grants.js';
@@ -76,6 +77,7 @@ export class WorkerRuntime implements RecordHandler {
   private readonly wheel = new DeadlineWheel(monotonicMs());
   private readonly counters: CounterBlock;
   private readonly meter: ThreadMeter;
+  private readonly tracing: RequestTracing;
   private readonly ticker: NodeJS.Timeout;
   private isScheduled = false;
   private emptyTurns = 0;
@@ -93,23 +95,27 @@ export class WorkerRuntime implements RecordHandler {
     log: ThreadLogger,
     onReleased: (epoch: number) => void,
   ): Promise<WorkerRuntime> {
-    return new WorkerRuntime(task, log, await WorkerEpoch.create(task.config), onReleased);
+    const tracing = new RequestTracing(log);
+    await tracing.prepare(task.config);
+    const first = await WorkerEpoch.create(task.config);
+    return new WorkerRuntime(task, log, { first, tracing }, onReleased);
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    first: WorkerEpoch,
+    { first, tracing }: { readonly first: WorkerEpoch; readonly tracing: RequestTracing },
     private readonly onReleased: (epoch: number) => void,
   ) {
     const { config } = task;
+    this.tracing = tracing;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.counters = new CounterBlock(task.counters);
     this.meter = new ThreadMeter(this.counters, log.dropped);
     const offset = refusalRingOffset(counterCount(config.capacity));
     const refusals = new RefusalRingWriter(task.counters, offset);
-    const ledger = new ExchangeLedger(config.capacity, this.counters, refusals);
+    const ledger = new ExchangeLedger(config.capacity, this.counters, refusals, tracing);
     this.ledger = ledger;
     this.epochs = new EpochShelf(first);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
@@ -159,6 +165,7 @@ export class WorkerRuntime implements RecordHandler {
 
   /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
   async prepare(config: CompiledConfig): Promise<void> {
+    await this.tracing.prepare(config);
     this.epochs.prepare(await WorkerEpoch.create(config));
   }
 
@@ -173,6 +180,7 @@ export class WorkerRuntime implements RecordHandler {
   /** What is kept by row takes over what is the same, and begins anew with what is not. */
   private adopt(config: CompiledConfig): void {
     this.log.logger.level = config.logging.level;
+    this.tracing.adopt(config);
     this.ledger.use(config, createAccessLog(this.log, config.logging));
     this.forwarder.use(config);
     this.planner.use(config);
@@ -208,7 +216,7 @@ export class WorkerRuntime implements RecordHandler {
     this.meter.stop();
     this.lane.publish();
     this.coordinator.flush();
-    await this.forwarder.close();
+    await Promise.all([this.forwarder.close(), this.tracing.close()]);
   }
 
   // Hot path: every record of every request.

@@ -76,6 +76,7 @@ export class Forwarder {
     const route = defined(exchange.route, 'the route of a try');
     const { trustedProxies } = defined(exchange.epoch, 'the epoch of a try');
     const { target } = this.connections.of(targetIndex);
+    exchange.trace?.beginTry(attempt);
     attempt.send(
       {
         exchange,
