@@ -21,11 +21,16 @@ export const DASHBOARD_PAGE = `<!doctype html>
 <p id="state" role="status">loading</p>
 </header>
 <main>
-<noscript><p>This page needs JavaScript; the figures are at <a href="/stats">/stats</a>.</p></noscript>
+<noscript>
+<p>This page needs JavaScript; the figures are at
+<a href="/stats">/stats</a>.</p>
+</noscript>
 <section id="tiles" class="tiles" aria-label="Now"></section>
 <div class="charts">
-<section class="card"><h2>Traffic <small>requests a second, by status</small></h2><div id="traffic"></div></section>
-<section class="card"><h2>Errors <small>replies a second</small></h2><div id="errors"></div></section>
+<section class="card"><h2>Traffic <small>requests a second, by status</small></h2>
+<div id="traffic"></div></section>
+<section class="card"><h2>Errors <small>replies a second</small></h2>
+<div id="errors"></div></section>
 <section class="card"><h2>Latency <small>milliseconds</small></h2><div id="latency"></div></section>
 </div>
 <section class="card"><h2>Routes</h2><div id="routes"></div></section>
@@ -38,7 +43,8 @@ export const DASHBOARD_PAGE = `<!doctype html>
 <section class="card"><h2>Lanes</h2><div id="lanes"></div></section>
 <section class="card"><h2>Threads</h2><div id="threads"></div></section>
 </div>
-<section class="card"><h2>Recent refusals <small>a sample, newest first</small></h2><div id="refusals"></div></section>
+<section class="card"><h2>Recent refusals <small>a sample, newest first</small></h2>
+<div id="refusals"></div></section>
 </main>
 </body>
 </html>

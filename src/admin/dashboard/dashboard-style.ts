@@ -33,9 +33,15 @@ header p { margin: 0; color: var(--dim); }
 #state.bad { color: var(--bad); }
 main { max-width: 1280px; margin: 0 auto; padding: 16px 20px 40px; display: grid; gap: 16px; }
 main > *, .charts > *, .pair > * { min-width: 0; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; }
+.card {
+  background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: 14px 16px;
+}
 .tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
-.tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
+.tile {
+  background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: 10px 14px;
+}
 .tile b { display: block; font-size: 20px; font-weight: 600; white-space: nowrap; }
 .tile span { color: var(--dim); font-size: 12px; }
 .charts { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
@@ -43,9 +49,16 @@ main > *, .charts > *, .pair > * { min-width: 0; }
 svg { display: block; width: 100%; height: 170px; overflow: visible; }
 svg text { fill: var(--dim); font-size: 11px; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
-svg path { fill: none; stroke-width: 1.8; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
-.legend { display: flex; flex-wrap: wrap; gap: 2px 14px; margin-top: 6px; font-size: 12px; color: var(--dim); }
-.legend i { display: inline-block; width: 14px; height: 3px; margin-right: 5px; vertical-align: middle; }
+svg path {
+  fill: none; stroke-width: 1.8; stroke-linejoin: round; vector-effect: non-scaling-stroke;
+}
+.legend {
+  display: flex; flex-wrap: wrap; gap: 2px 14px; margin-top: 6px; font-size: 12px;
+  color: var(--dim);
+}
+.legend i {
+  display: inline-block; width: 14px; height: 3px; margin-right: 5px; vertical-align: middle;
+}
 .legend b { color: var(--text); font-weight: 600; }
 .s-good { stroke: var(--good); } .b-good { background: var(--good); }
 .s-warn { stroke: var(--warn); } .b-warn { background: var(--warn); }
@@ -54,7 +67,10 @@ svg path { fill: none; stroke-width: 1.8; stroke-linejoin: round; vector-effect:
 .s-two { stroke: var(--two); } .b-two { background: var(--two); }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; }
-th, td { padding: 5px 10px 5px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th, td {
+  padding: 5px 10px 5px 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--line);
+}
 tr:last-child td { border-bottom: 0; }
 th { color: var(--dim); font-weight: 500; font-size: 12px; white-space: nowrap; }
 td.num, th.num { text-align: right; white-space: nowrap; }
@@ -75,8 +91,14 @@ a { color: var(--one); }
   thead { display: none; }
   tbody tr { display: block; padding: 8px 0; border-bottom: 1px solid var(--line); }
   tbody tr:last-child { border-bottom: 0; }
-  td, td.num { display: flex; justify-content: space-between; gap: 12px; border: 0; padding: 2px 0; text-align: right; white-space: normal; }
-  td::before { content: attr(data-label); color: var(--dim); font-size: 12px; text-align: left; flex: none; }
+  td, td.num {
+    display: flex; justify-content: space-between; gap: 12px; border: 0; padding: 2px 0;
+    text-align: right; white-space: normal;
+  }
+  td::before {
+    content: attr(data-label); color: var(--dim); font-size: 12px; text-align: left;
+    flex: none;
+  }
   td.empty { display: none; }
   #refusals tbody tr:nth-child(n + 9) { display: none; }
 }
