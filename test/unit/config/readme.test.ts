@@ -13,8 +13,8 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are six', () => {
-    expect(samples).toHaveLength(6);
+  it('are seven', () => {
+    expect(samples).toHaveLength(7);
   });
 
   it('begin with a whole configuration that is valid', () => {
@@ -37,7 +37,9 @@ describe('the samples in the README', () => {
 
   it('are valid as parts of one', () => {
     const [whole = '', limits = '', targets = ''] = samples;
-    const config = { ...parse(whole), ...parse(targets), ...parse(samples.at(-1) ?? '') };
+    const seen = samples.filter((sample) => /^(logging|tracing):/.test(sample)).map(parse);
+    expect(seen).toHaveLength(2);
+    const config = Object.assign({}, parse(whole), parse(targets), ...seen);
     config.authenticators.users.secret = environment.JWT_SECRET;
     config.upstreams.users = config.upstreams.products;
     Object.assign(config.routes[0], parse(limits));
