@@ -6,7 +6,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Acceptor } from './acceptor/acceptor.js';
-import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
+import type { ConnectionRule } from './acceptor/connection-caps.js';
+import { connectionRule } from './acceptor/connection-rule.js';
+import { type DispatchRule, LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { LocalReplyLedger } from './acceptor/local-reply-ledger.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
@@ -16,6 +18,7 @@ import { GatewayViews, type LiveFigures } from './admin/gateway-views.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
 import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
 import { explainHandler } from './admin/handlers/explain-handler.js';
+import { faultHandlers } from './admin/handlers/fault-handlers.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
@@ -25,6 +28,7 @@ import { StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
+import { PRESSURE_FULL } from './channel/lane-status.js';
 import { RefusalRingWriter } from './channel/refusal-ring.js';
 import type { CompiledConfig } from './config/compiled-config.js';
 import { type ConfigSource, type LoadedConfig, loadObject } from './config/config-source.js';
@@ -35,6 +39,7 @@ import { readVersion } from './config/version.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
 import { createAccessLog } from './observability/access-log.js';
 import { counterCount } from './observability/counters.js';
+import { openFilesMax } from './observability/file-limit.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { osThreadId } from './observability/os-thread-id.js';
 import { ThreadMeter } from './observability/thread-meter.js';
@@ -52,6 +57,11 @@ export interface GatewayOptions {
   onGivingUp?(reason: string): void;
   /** Where the configuration is read again from. Default: nowhere, see {@link Gateway.apply}. */
   readonly source?: ConfigSource;
+  /**
+   * Whether the admin listener has pages that make threads fail, for tests. Default: whether
+   * `GATEWAY_CHAOS=1` stands in the environment.
+   */
+  readonly isChaosAllowed?: boolean;
 }
 
 export class Gateway {
@@ -84,7 +94,8 @@ export class Gateway {
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     this.counters = allocateCounters(counterCount(config.capacity));
-    this.dispatcher = new LaneDispatcher(config.workers, config.limits.inFlight, onError);
+    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError);
+    this.tellPressureBy(config);
     this.supervisor = new Supervisor({
       config,
       dispatcher: this.dispatcher,
@@ -104,6 +115,8 @@ export class Gateway {
       config,
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      connections: this.connectionRule(),
+      onAddressFull: (network) => this.warnOfAddress(network),
       onLocalReply: (record) => this.localReplies.close(record),
       onError,
     });
@@ -153,6 +166,8 @@ export class Gateway {
       },
       'gateway started',
     );
+    if (!this.isChaosAllowed) return;
+    this.log.logger.warn('GATEWAY_CHAOS: whoever reaches the admin listener can end its threads');
   }
 
   /**
@@ -212,6 +227,28 @@ export class Gateway {
     this.log.flush();
   }
 
+  private tellPressureBy({ routes }: CompiledConfig): void {
+    this.dispatcher.isPressureTold = routes.some(({ shareMax }) => shareMax < PRESSURE_FULL);
+  }
+
+  private connectionRule(): ConnectionRule {
+    const rule = connectionRule(this.config, openFilesMax());
+    const { connectionsMax } = rule;
+    if (connectionsMax < this.config.limits.connections) {
+      const message = 'fewer connections than limits.connections: raise ulimit -n';
+      this.log.logger.warn({ connectionsMax }, message);
+    }
+    return rule;
+  }
+
+  private warnOfAddress(network: string): void {
+    const { connectionsPerAddress } = this.config.limits;
+    this.log.logger.warn(
+      { address: network, connectionsPerAddress },
+      'an address has all the connections that it may have; list it in trustedProxies if it is one',
+    );
+  }
+
   private giveUp(reason: string): void {
     this.log.logger.fatal({ reason }, 'gateway gives up');
     this.log.flush();
@@ -230,6 +267,7 @@ export class Gateway {
       loads: this.supervisor.coordinator.memory.loads,
       coordinatorStatus: this.supervisor.coordinator.memory.status,
       limitCounts: this.supervisor.coordinator.memory.limitCounts,
+      concurrency: this.supervisor.coordinator.memory.concurrency,
       live: () => this.liveFigures(),
       configuration: () => this.reloader.status(),
     });
@@ -249,6 +287,7 @@ export class Gateway {
       }),
       healthzHandler(),
       readyzHandler(() => (this.isReady ? 'ready' : this.state)),
+      ...(this.isChaosAllowed ? faultHandlers(this.supervisor) : []),
     ];
   }
 
@@ -264,6 +303,10 @@ export class Gateway {
       hashKey: supervisor.hashKey,
     });
     return this.liveExplainer;
+  }
+
+  private get isChaosAllowed(): boolean {
+    return this.options.isChaosAllowed ?? process.env['GATEWAY_CHAOS'] === '1';
   }
 
   private createReloader(first: LoadedConfig): Reloader {
@@ -292,7 +335,8 @@ export class Gateway {
   private use(config: CompiledConfig): void {
     this.log.logger.level = config.logging.level;
     this.localReplies.use(createAccessLog(this.log, config.logging));
-    this.acceptor.use(config);
+    this.acceptor.use(config, connectionRule(config, openFilesMax()));
+    this.tellPressureBy(config);
     this.adminAccess.use(config.admin);
   }
 
@@ -322,10 +366,20 @@ export class Gateway {
         records: lane.records,
         wakes: lane.wakes,
       })),
+      connections: this.acceptor.connectionFigures,
+      movedRequests: this.dispatcher.movedRequests,
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
     };
   }
+}
+
+function dispatchRule({ limits }: CompiledConfig): DispatchRule {
+  return {
+    inFlightMax: limits.inFlight,
+    depthMax: limits.laneDepth,
+    waitMsMax: limits.queueMs,
+  };
 }
 
 function outcomeOf(result: ReloadResult): ChangeOutcome {

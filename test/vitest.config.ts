@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'integration',
           include: [
             'test/integration/**/*.test.ts',
-            'test/contract/upstream-transport.contract.ts',
+            'test/contract/{upstream-transport,streamed-body}.contract.ts',
           ],
           ...REAL,
         },

@@ -69,6 +69,7 @@ async function measure(
     wideBucketBytes: TABLE_BYTES,
     inFlightBytes: 0,
     returnBytes: TABLE_BYTES,
+    upstreams: 1,
     limiters: 0,
   });
   const task: CoordinatorPeerTask = { way, memory, port: port2 };

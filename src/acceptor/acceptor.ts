@@ -13,6 +13,8 @@ import type { RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
 import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import { ConnectionCaps, type ConnectionFigures, type ConnectionRule } from './connection-caps.js';
+import { createConnectionCensus } from './connection-census.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { UwsApp, UwsModule } from './native-binary.js';
 import { RequestGuard } from './request-guard.js';
@@ -22,6 +24,9 @@ import { UwsHead } from './uws-head.js';
 
 /** Well below the 8 to 12 seconds after which the library ends a reply that does not move. */
 const REPLY_REFRESH_MS = 3000;
+
+/** Heads up to this size are kept while their requests are in flight, to be sent once more. */
+const KEPT_HEAD_CHARS_MAX = 8192;
 
 const RETRY_AFTER = '\r\nRetry-After: 1';
 
@@ -40,7 +45,10 @@ export interface AcceptorOptions {
   readonly config: CompiledConfig;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
+  readonly connections: ConnectionRule;
   onLocalReply(record: LocalReplyRecord): void;
+  /** An address has as many connections as it may. */
+  onAddressFull(network: string): void;
   /** A mistake of ours while handling one request; that request is cut off. */
   onError(error: unknown): void;
 }
@@ -55,6 +63,8 @@ export class Acceptor implements ExchangeContext {
   private readonly head: UwsHead;
   private readonly refresher: NodeJS.Timeout;
   private listenSocket: us_listen_socket | false = false;
+  private port = 0;
+  private caps: ConnectionCaps | null = null;
 
   constructor(private readonly options: AcceptorOptions) {
     this.dispatcher = options.dispatcher;
@@ -67,9 +77,10 @@ export class Acceptor implements ExchangeContext {
   }
 
   /** Binds the port; resolves with it. Rejects when the address cannot be had. */
-  listen(): Promise<number> {
+  async listen(): Promise<number> {
     const { uws, config } = this.options;
     const { host, port } = config.listen;
+    await this.watchConnections();
     // Without this a second gateway on the same port would silently take half of the clients.
     const exclusive = uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
     return new Promise((resolve, reject) => {
@@ -80,15 +91,35 @@ export class Acceptor implements ExchangeContext {
           return;
         }
         this.listenSocket = socket;
-        resolve(uws.us_socket_local_port(socket));
+        this.port = uws.us_socket_local_port(socket);
+        resolve(this.port);
       });
     });
   }
 
-  /** Sizes of requests that begin from now on. */
-  use({ limits }: CompiledConfig): void {
+  /** To be called before the first connection. */
+  private async watchConnections(): Promise<void> {
+    const { connections: rule, onAddressFull, onError } = this.options;
+    const census = await createConnectionCensus(() => this.port);
+    const caps = new ConnectionCaps({ rule, census, nowMs: monotonicMs, onAddressFull, onError });
+    this.caps = caps;
+    const onChange = (res: HttpResponse, change: number): void => {
+      if (change < 0) caps.onClosed();
+      else if (!caps.onOpened(formatAddress(new Uint8Array(res.getRemoteAddress())))) res.close();
+    };
+    this.app.filter((res, change) => onChange(res, Number(change)));
+  }
+
+  get connectionFigures(): ConnectionFigures {
+    const { open = 0, refusedInAll = 0, refusedOfAddress = 0 } = this.caps ?? {};
+    return { open, refusedInAll, refusedOfAddress };
+  }
+
+  /** Sizes of requests that begin from now on, and whose connections are counted. */
+  use({ limits }: CompiledConfig, connections: ConnectionRule): void {
     this.bodyBytesMax = limits.bodyBytes;
     this.guard.limits = limits;
+    this.caps?.use(connections);
   }
 
   /** Connections close behind their replies from now on; new ones are still taken. */
@@ -110,8 +141,11 @@ export class Acceptor implements ExchangeContext {
   }
 
   private refreshReplyTimers(): void {
+    const bytesMin = (this.options.config.limits.bodyRate * REPLY_REFRESH_MS) / 1000;
     this.dispatcher.table.forEach((downstream) => {
-      if (downstream instanceof UwsExchange) downstream.refreshReplyTimer();
+      if (!(downstream instanceof UwsExchange)) return;
+      downstream.refreshReplyTimer();
+      downstream.checkUpload(bytesMin);
     });
   }
 
@@ -139,6 +173,7 @@ export class Acceptor implements ExchangeContext {
       receivedMs: nowMs,
       bodyBytes: head.bodyBytes,
       mustClose: head.mustClose || problem !== null,
+      text: head.text.length <= KEPT_HEAD_CHARS_MAX ? head.text : '',
     });
     if (problem !== null) {
       this.refuse(exchange, problem);

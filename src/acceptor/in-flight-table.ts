@@ -17,8 +17,24 @@ export interface Downstream {
   onResponseAbort(): void;
   /** The worker has taken so many bytes of the request body. */
   onWindow(bytes: number): void;
-  /** The worker that served this exchange is gone. */
+  /**
+   * The worker is gone. The request, if it may run again: nothing of a reply has begun, and doing
+   * it twice is the same as doing it once. Given once.
+   */
+  takeRerun(): NewRequest | null;
+  /** The worker that served this exchange is gone, and it does not run again. */
   onLaneLost(): void;
+  /** No worker has taken the request in time. */
+  onUnserved(): void;
+}
+
+/** What the acceptor says of a new request. */
+export interface NewRequest {
+  readonly receivedMs: number;
+  /** -1: not known. */
+  readonly bodyBytes: number;
+  /** As records/request-head.ts describes it. */
+  readonly text: string;
 }
 
 /** A decoded RESPONSE_HEAD. The views are valid inside the call only. */
@@ -75,6 +91,11 @@ export class InFlightTable<D extends Downstream> {
     return this.entryAt(index).lane;
   }
 
+  /** The exchange goes on, on another lane. */
+  move(index: number, lane: number): void {
+    this.entryAt(index).lane = lane;
+  }
+
   /** Who waits for this record, or null when the exchange has ended. */
   find(index: number, generation: number): D | null {
     const entry = this.entries[index];
@@ -106,10 +127,10 @@ export class InFlightTable<D extends Downstream> {
     });
   }
 
-  /** Calls `visit` for each exchange of a lane; it may remove them. */
-  forEachOnLane(lane: number, visit: (downstream: D) => void): void {
-    for (const entry of this.entries) {
-      if (entry.downstream !== null && entry.lane === lane) visit(entry.downstream);
+  /** Calls `visit` for each exchange of a lane; it may remove them or move them elsewhere. */
+  forEachOnLane(lane: number, visit: (downstream: D, index: number) => void): void {
+    for (const [index, entry] of this.entries.entries()) {
+      if (entry.downstream !== null && entry.lane === lane) visit(entry.downstream, index);
     }
   }
 

@@ -9,8 +9,10 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { assert, defined } from '../base/assert.js';
+import { monotonicMs } from '../base/clock.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
+import { PRESSURE_FULL } from '../channel/lane-status.js';
 import {
   FLAG_ANSWERED,
   FLAG_END,
@@ -34,21 +36,23 @@ import {
   responseInlineBody,
   responseStatus,
 } from '../channel/records/response-head.js';
-import { type Downstream, InFlightTable, type ResponseHead } from './in-flight-table.js';
+import {
+  type Downstream,
+  InFlightTable,
+  type NewRequest,
+  type ResponseHead,
+} from './in-flight-table.js';
+import { LaneQueue, type QueueRule } from './lane-queue.js';
+import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
 
 /** Turns without work before the lanes park. Measured: 1 saves most wakes and hardly spins. */
 const EMPTY_TURNS_MAX = 1;
 
-/** What the acceptor says of a new request. */
-export interface NewRequest {
-  readonly receivedMs: number;
-  /** -1: not known. */
-  readonly bodyBytes: number;
-  readonly text: string;
-}
-
 class DispatchedLane implements RecordHandler {
   end: LaneEnd | null = null;
+  queue: LaneQueue | null = null;
+  /** Its worker hangs, and is about to be ended: it gets no more requests. */
+  isSuspended = false;
   inFlight = 0;
   staleRecords = 0;
   /** Records read. */
@@ -104,6 +108,14 @@ class DispatchedLane implements RecordHandler {
   }
 }
 
+/** No lane takes more requests now. */
+const NO_ROOM = -2;
+
+/** What bounds the requests that the acceptor lets in. */
+export interface DispatchRule extends QueueRule {
+  readonly inFlightMax: number;
+}
+
 /** How an exchange ends: replied to by its worker, left by the client, or answered instead. */
 export type ExchangeEnd = 'replied' | 'aborted' | 'answered';
 
@@ -125,6 +137,9 @@ export interface LaneFigures {
 export class LaneDispatcher {
   readonly table: InFlightTable<Downstream>;
   private readonly lanes: DispatchedLane[] = [];
+  private readonly rescue: LaneRescue;
+  /** Workers are told how full the gateway is: some routes are shed before others. */
+  isPressureTold = false;
   private isScheduled = false;
   private emptyTurns = 0;
   private isParked = false;
@@ -136,10 +151,13 @@ export class LaneDispatcher {
   /** `onError` hears of mistakes in our own handling of a record; the lanes go on. */
   constructor(
     laneCount: number,
-    inFlightMax: number,
+    private readonly rule: DispatchRule,
     private readonly onError: (error: unknown) => void,
+    private readonly nowMs: () => number = monotonicMs,
   ) {
+    const { inFlightMax } = rule;
     this.table = new InFlightTable(inFlightMax);
+    this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), nowMs);
     for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
   }
 
@@ -147,13 +165,25 @@ export class LaneDispatcher {
   attach(lane: number, memory: LaneMemory, port: MessagePort): void {
     const dispatched = this.laneAt(lane);
     dispatched.end = new LaneEnd(memory, 'acceptor', port);
+    dispatched.queue = new LaneQueue(dispatched.end.status, this.rule, this.nowMs());
+    dispatched.isSuspended = false;
+    this.rescue.onLaneServed();
     this.schedule();
   }
 
-  /** The lane's worker is gone: whoever waits on it hears so, and no request goes there. */
+  /** The lane's worker hangs: no more requests go there. */
+  suspend(lane: number): void {
+    this.laneAt(lane).isSuspended = true;
+  }
+
+  /** The lane's worker has ended for good: its requests go elsewhere, or hear of it. */
   detach(lane: number): void {
-    this.laneAt(lane).end = null;
-    this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
+    const dispatched = this.laneAt(lane);
+    const { end } = dispatched;
+    if (end === null) return;
+    dispatched.end = null;
+    dispatched.inFlight = 0;
+    this.rescue.onLaneLost(lane, end.producer);
   }
 
   /** The worker rang. */
@@ -161,13 +191,24 @@ export class LaneDispatcher {
     this.cycle();
   }
 
+  /** The lane's worker neither works nor ends: none of its requests may run again. */
+  abandon(lane: number): void {
+    this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
+    this.laneAt(lane).end = null;
+  }
+
+  /** Requests that went on with another worker after theirs had died. */
+  get movedRequests(): number {
+    return this.rescue.movedCount;
+  }
+
   get servedLanes(): number {
-    return this.lanes.reduce((count, lane) => count + (lane.end === null ? 0 : 1), 0);
+    return this.lanes.reduce((count, lane) => count + (isServed(lane) ? 1 : 0), 0);
   }
 
   figures(): LaneFigures[] {
     return this.lanes.map((lane) => ({
-      isServed: lane.end !== null,
+      isServed: isServed(lane),
       inFlight: lane.inFlight,
       staleRecords: lane.staleRecords,
       backlogBytes: lane.end?.producer.backlogBytes ?? 0,
@@ -184,10 +225,28 @@ export class LaneDispatcher {
    */
   trySend(request: NewRequest, downstream: Downstream): number {
     if (this.table.isFull) return -1;
-    const laneIndex = this.leastBusyLane();
-    if (laneIndex === -1) return -1;
+    const lane = this.leastBusyLane();
+    if (lane === NO_LANE) return this.tryWait(request, downstream);
+    if (lane === NO_ROOM) return -1;
+    const index = this.table.add(downstream, lane);
+    if (this.tryWriteHead(index, lane, request)) return index;
+    this.table.remove(index);
+    return -1;
+  }
+
+  /** While no lane is served a request without a body may wait for one; -1: not this one. */
+  private tryWait(request: NewRequest, downstream: Downstream): number {
+    if (request.bodyBytes !== 0) return -1;
+    const index = this.table.add(downstream, NO_LANE);
+    const generation = this.table.generationOf(index);
+    const waiting = { index, generation, request, rest: [], isUntouched: true };
+    if (this.rescue.tryWait(waiting)) return index;
+    this.table.remove(index);
+    return -1;
+  }
+
+  private tryWriteHead(index: number, laneIndex: number, request: NewRequest): boolean {
     const lane = this.laneAt(laneIndex);
-    const index = this.table.add(downstream, laneIndex);
     const isSent = tryWriteRequestHead(defined(lane.end, 'the lane').producer, {
       index,
       generation: this.table.generationOf(index),
@@ -196,13 +255,24 @@ export class LaneDispatcher {
       bodyBytes: request.bodyBytes,
       text: request.text,
     });
-    if (!isSent) {
-      this.table.remove(index);
-      return -1;
-    }
+    if (!isSent) return false;
     lane.inFlight++;
+    lane.queue?.onSent();
     this.schedule();
-    return index;
+    return true;
+  }
+
+  /** Sends a request once more that has its place in the table, with what came of its body. */
+  private resend({ index, generation, request, rest }: LaneRequest): Sending {
+    const lane = this.leastBusyLane();
+    if (lane === NO_LANE) return 'noLane';
+    if (lane === NO_ROOM || !this.tryWriteHead(index, lane, request)) return 'noRoom';
+    this.table.move(index, lane);
+    const { producer } = defined(this.laneAt(lane).end, 'the lane');
+    for (const { kindAndFlags, payload } of rest) {
+      writeBody(producer, kindAndFlags, index, generation, payload);
+    }
+    return 'sent';
   }
 
   sendBody(index: number, chunk: Uint8Array, isLast: boolean): void {
@@ -228,7 +298,8 @@ export class LaneDispatcher {
   finish(index: number, end: ExchangeEnd): void {
     if (end === 'aborted') this.sendBare(REQUEST_ABORT, index);
     if (end === 'answered') this.sendBare(kindWithFlags(REQUEST_ABORT, FLAG_ANSWERED), index);
-    this.laneAt(this.table.laneOf(index)).inFlight--;
+    const lane = this.table.laneOf(index);
+    if (lane !== NO_LANE) this.laneAt(lane).inFlight--;
     this.table.remove(index);
   }
 
@@ -244,8 +315,20 @@ export class LaneDispatcher {
     let records = 0;
     for (const lane of this.lanes) records += this.drain(lane);
     for (const lane of this.lanes) if (lane.end?.publish() === true) lane.wakes += 1;
+    this.lookAtQueues();
     this.emptyTurns = records > 0 ? 0 : this.emptyTurns + 1;
     if (this.emptyTurns <= EMPTY_TURNS_MAX || !this.park()) this.schedule();
+  }
+
+  private lookAtQueues(): void {
+    const nowMs = this.nowMs();
+    const inFlight = this.table.inFlight / this.rule.inFlightMax;
+    for (const { queue, end } of this.lanes) {
+      if (queue === null || end === null) continue;
+      queue.look(nowMs);
+      if (!this.isPressureTold) continue;
+      end.status.setPressure(Math.round(Math.max(inFlight, queue.fill) * PRESSURE_FULL));
+    }
   }
 
   private drain(lane: DispatchedLane): number {
@@ -281,16 +364,21 @@ export class LaneDispatcher {
   }
 
   private producerOf(index: number): LaneEnd['producer'] | null {
-    return this.laneAt(this.table.laneOf(index)).end?.producer ?? null;
+    const lane = this.table.laneOf(index);
+    return lane === NO_LANE ? null : (this.laneAt(lane).end?.producer ?? null);
   }
 
   // Hot path: a handful of lanes; a scan beats any structure.
   private leastBusyLane(): number {
-    let best = -1;
+    let best = NO_LANE;
     let bestInFlight = Number.POSITIVE_INFINITY;
     for (let lane = 0; lane < this.lanes.length; lane++) {
       const candidate = this.laneAt(lane);
-      if (candidate.end === null || candidate.inFlight >= bestInFlight) continue;
+      if (!isServed(candidate) || candidate.inFlight >= bestInFlight) continue;
+      if (candidate.queue?.isFull === true) {
+        if (best === NO_LANE) best = NO_ROOM;
+        continue;
+      }
       best = lane;
       bestInFlight = candidate.inFlight;
     }
@@ -300,4 +388,8 @@ export class LaneDispatcher {
   private laneAt(lane: number): DispatchedLane {
     return defined(this.lanes[lane], 'the lane');
   }
+}
+
+function isServed(lane: DispatchedLane): boolean {
+  return lane.end !== null && !lane.isSuspended;
 }

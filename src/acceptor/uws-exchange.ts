@@ -8,15 +8,26 @@
  * most) that the native side delivers whole. The exchange leaves the in-flight table exactly once.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import { BufferPool } from '../base/buffer-pool.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { isIdempotentMethod } from '../base/http-method.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
 import { FLAG_CLOSE } from '../channel/records/record-kind.js';
-import type { Downstream, ResponseHead } from './in-flight-table.js';
+import type { Downstream, NewRequest, ResponseHead } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
 import { type ReplyClosing, type ReplyListener, UwsReply } from './uws-reply.js';
 
 /** Unless the connection's timer is set anew, the native side cuts uploads below 16 KB/s. */
 const UPLOAD_REFRESH_MS = 3000;
+
+/** So many looks in a row at a body that is too slow, three seconds apart, end it. */
+const SLOW_LOOKS_MAX = 10;
+
+/** What the native side reads at once: of that, what the window does not take is held. */
+const READ_BYTES_MAX = 512 * 1024;
+/** 4 MiB at most stay with the acceptor. */
+const KEPT_MAX = 8;
+const heldPool = new BufferPool(READ_BYTES_MAX, KEPT_MAX);
 
 /** Most exchanges hold nothing: they share this, and it stays empty. */
 const NOTHING_HELD: Buffer[] = [];
@@ -44,6 +55,9 @@ export class UwsExchange implements Downstream, ReplyListener {
   private isLastHeld = false;
   private isPaused = false;
   private refreshedMs: number;
+  private hasRunAgain = false;
+  private receivedBefore = 0;
+  private slowLooks = 0;
 
   constructor(
     private readonly context: ExchangeContext,
@@ -55,6 +69,8 @@ export class UwsExchange implements Downstream, ReplyListener {
       readonly receivedMs: number;
       readonly bodyBytes: number;
       readonly mustClose: boolean;
+      /** The head as the lane has it; empty: not kept, the request cannot run again. */
+      readonly text: string;
     },
   ) {
     this.bodyBytesMax = context.bodyBytesMax;
@@ -119,7 +135,7 @@ export class UwsExchange implements Downstream, ReplyListener {
 
   private hold(rest: Uint8Array, isLast: boolean): void {
     if (this.held.length === 0) this.held = [];
-    this.held.push(Buffer.from(rest));
+    this.held.push(heldPool.copyOf(rest));
     this.isLastHeld = isLast;
     // With the last piece here there is nothing more to hold back, and a pause would hide a
     // client that leaves.
@@ -147,6 +163,7 @@ export class UwsExchange implements Downstream, ReplyListener {
         return;
       }
       this.held.shift();
+      heldPool.release(chunk);
     }
     if (this.held.length === 0) this.resume();
   }
@@ -162,6 +179,19 @@ export class UwsExchange implements Downstream, ReplyListener {
     this.refreshedMs = nowMs;
     this.res.pause();
     this.res.resume();
+  }
+
+  /**
+   * Called every few seconds; `bytesMin`: what a body must have brought since. What the gateway
+   * holds back by itself is not the client's fault.
+   */
+  checkUpload(bytesMin: number): void {
+    const came = this.received - this.receivedBefore;
+    this.receivedBefore = this.received;
+    const isClientsTurn = !this.isRequestComplete && !this.isPaused && this.held.length === 0;
+    this.slowLooks = isClientsTurn && came < bytesMin ? this.slowLooks + 1 : 0;
+    if (this.slowLooks < SLOW_LOOKS_MAX || this.reply.isOver) return;
+    this.replaceByProblem(PROBLEMS.requestTimeout, 'The request body came too slowly.');
   }
 
   /** Called every few seconds. The worker's idle deadline is what ends an exchange that hangs. */
@@ -195,9 +225,24 @@ export class UwsExchange implements Downstream, ReplyListener {
     this.reply.abort();
   }
 
+  takeRerun(): NewRequest | null {
+    const { method, text, receivedMs, bodyBytes } = this.request;
+    const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(method);
+    if (!isSafe || this.hasRunAgain || this.reply.isStarted) return null;
+    this.hasRunAgain = true;
+    return { receivedMs, bodyBytes, text };
+  }
+
   onLaneLost(): void {
     if (this.reply.isStarted) this.reply.abort();
     else this.replaceByProblem(PROBLEMS.workerLost, 'The worker ended; try again.');
+  }
+
+  onUnserved(): void {
+    this.replaceByProblem(
+      PROBLEMS.notReady,
+      'No worker could take the request in time; try again.',
+    );
   }
 
   /** The gateway answers in the worker's place; the worker hears that the request is over. */
@@ -212,6 +257,7 @@ export class UwsExchange implements Downstream, ReplyListener {
   }
 
   private leave(end: ExchangeEnd): void {
+    for (const chunk of this.held) heldPool.release(chunk);
     this.held = NOTHING_HELD;
     if (this.index === -1) return;
     const { index } = this;

@@ -4,6 +4,7 @@
  *
  * Thread: acceptor. Reads only; nobody is asked, and nobody waits.
  */
+import { ConcurrencyView } from '../channel/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { refusalRingOffset } from '../channel/counter-block.js';
 import { LimitCounts } from '../channel/limit-counts.js';
@@ -42,6 +43,13 @@ export interface LiveFigures {
     readonly coordinator: number;
   };
   readonly lanes: readonly LaneRow[];
+  readonly connections: {
+    readonly open: number;
+    readonly refusedInAll: number;
+    readonly refusedOfAddress: number;
+  };
+  /** Requests that went on with another worker after theirs had died. */
+  readonly movedRequests: number;
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
 }
@@ -57,6 +65,7 @@ export interface ViewSources {
   readonly loads: Buffers[number];
   readonly coordinatorStatus: Buffers[number];
   readonly limitCounts: Buffers[number];
+  readonly concurrency: Buffers[number];
   live(): LiveFigures;
   /** Where the configuration comes from, and what came of changing it. */
   configuration(): object;
@@ -68,6 +77,7 @@ export class GatewayViews {
   readonly loads: TargetLoadView;
   readonly coordinator: CoordinatorStatus;
   readonly limitCounts: LimitCounts;
+  readonly concurrency: ConcurrencyView;
 
   private readonly rings: readonly RefusalRingReader[];
 
@@ -80,6 +90,11 @@ export class GatewayViews {
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
+    this.concurrency = new ConcurrencyView(
+      sources.concurrency,
+      capacity.upstreams,
+      this.coordinator,
+    );
   }
 
   /** In force at the moment. */

@@ -30,6 +30,8 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
   coordinatorAsks: head('coordinator_asks_sent_total', 'Questions of workers to the coordinator.'),
   grantedAdmissions: head('granted_admissions_total', 'Admissions decided under a grant.'),
   askTimeouts: head('coordinator_ask_timeouts_total', 'Questions that got no answer in time.'),
+  filterErrors: head('filter_errors_total', 'Requests that ended with 500 since a filter threw.'),
+  filterReplies: head('filter_replies_total', 'Requests that a filter refused or answered.'),
   openAdmissions: head(
     'open_admissions_total',
     'Requests admitted without limits while the coordinator was lost.',

@@ -19,6 +19,7 @@ import {
   targetCounter,
   targetLatencyHistogram,
 } from '../observability/counters.js';
+import { concurrencyRows } from './concurrency-rows.js';
 import type { GatewayViews, LiveFigures } from './gateway-views.js';
 import { addHistograms, type Histogram, quantileMs } from './merged-figures.js';
 import {
@@ -53,6 +54,12 @@ export class StatsReader {
       config_epoch: this.views.config.epoch,
       configuration: this.views.configuration(),
       in_flight: live.inFlight,
+      connections: {
+        open: live.connections.open,
+        refused_in_all: live.connections.refusedInAll,
+        refused_of_address: live.connections.refusedOfAddress,
+      },
+      moved_requests: live.movedRequests,
       process: processRow(),
       counters: processFigures(this.views.figures, totals, this.views.config.capacity),
       problems: problemRows(this.views.figures),
@@ -61,6 +68,7 @@ export class StatsReader {
       unrouted: this.routeRow(NO_ROUTE),
       limits: this.limits(),
       targets: this.targetRows(),
+      adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),
       threads: live.threads,
       event_loops: this.eventLoops(),
       workers: this.workers(live),

@@ -13,6 +13,11 @@ export type GatewayPart =
   | 'overload'
   | 'worker'
   | 'routing'
+  | 'ipFilter'
+  | 'cors'
+  | 'versioning'
+  | 'validation'
+  | 'rewrite'
   | 'authentication'
   | 'rateLimit'
   | 'circuitBreaker'
@@ -82,6 +87,34 @@ export const PROBLEMS = {
     ...DENIED,
     part: 'authentication',
   }),
+  addressDenied: problem('GW_ADDRESS_DENIED', 403, 'Address not allowed', {
+    ...DENIED,
+    part: 'ipFilter',
+  }),
+  corsRefused: problem('GW_CORS_REFUSED', 403, 'Not allowed for this origin', {
+    ...DENIED,
+    part: 'cors',
+  }),
+  versionUnknown: problem('GW_VERSION_UNKNOWN', 400, 'Unknown API version', {
+    ...DENIED,
+    part: 'versioning',
+  }),
+  versionGone: problem('GW_VERSION_GONE', 410, 'API version no longer served', {
+    ...DENIED,
+    part: 'versioning',
+  }),
+  validationFailed: problem('GW_VALIDATION_FAILED', 400, 'Request not valid', {
+    ...DOWNSTREAM,
+    part: 'validation',
+  }),
+  unsupportedMediaType: problem('GW_MEDIA_TYPE', 415, 'Unsupported media type', {
+    ...DOWNSTREAM,
+    part: 'validation',
+  }),
+  rewriteFailed: problem('GW_REWRITE_FAILED', 400, 'Request cannot be forwarded', {
+    ...DOWNSTREAM,
+    part: 'rewrite',
+  }),
   rateLimited: problem('GW_RATE_LIMITED', 429, 'Rate limit exceeded', {
     ...DENIED,
     part: 'rateLimit',
@@ -124,6 +157,11 @@ export const PROBLEMS = {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'http_protocol_error',
+  }),
+  replyUnchangeable: problem('GW_UPSTREAM_BODY', 502, 'Upstream reply cannot be changed', {
+    source: 'upstream',
+    part: 'rewrite',
+    proxyError: 'http_response_body_size',
   }),
   responseTimeout: problem('GW_UPSTREAM_TIMEOUT', 504, 'Upstream too slow', {
     source: 'upstream',

@@ -17,13 +17,14 @@ export const GATEWAY_PSEUDONYM = 'sluice';
 
 /**
  * A reply for `kind`. `detail` says what was wrong and what to do; `extraFields` is empty or
- * further fields, each beginning with CRLF.
+ * further fields, each beginning with CRLF; `members` stand in the document beside the usual ones.
  */
 export function buildProblemReply(
   kind: ProblemKind,
   requestId: string,
   detail: string,
   extraFields: string,
+  members: Readonly<Record<string, unknown>> | null = null,
 ): ProblemReply {
   const body = JSON.stringify({
     type: 'about:blank',
@@ -33,6 +34,7 @@ export function buildProblemReply(
     code: kind.code,
     part: kind.part,
     requestId,
+    ...members,
   });
   const error = kind.proxyError === '' ? '' : `; error=${kind.proxyError}`;
   const block =

@@ -13,6 +13,9 @@
  *     record: 16-byte header, payload, filled up to a multiple of 8
  *     +0 length (header and payload)   +4 kind | flags << 8   +8 exchange index   +12 generation
  *
+ * Beside head stands how far the consumer has begun, which it writes before each record: what lies
+ * behind that point was touched by nobody, even if the consumer ended in the middle of its work.
+ *
  * Positions are free-running 32-bit numbers; `& mask` makes them offsets. A record never
  * straddles the end: a padding record fills the rest.
  * Invariant: 0 <= tail - head <= capacity (in wrapping arithmetic).
@@ -23,6 +26,7 @@ export const RING_CONTROL_BYTES = 512;
 export const RECORD_HEADER_BYTES = 16;
 
 const HEAD_WORD = 0;
+const BEGUN_WORD = 1;
 const TAIL_WORD = 32;
 const PARKED_WORD = 64;
 const STARVED_WORD = 96;
@@ -78,6 +82,14 @@ abstract class ByteRingEnd {
 interface QueuedRecord {
   readonly header: Int32Array;
   readonly bytes: Buffer;
+}
+
+/** A record that nobody has read; see {@link ByteRingProducer.salvage}. */
+export interface SalvagedRecord {
+  readonly kindAndFlags: number;
+  readonly index: number;
+  readonly generation: number;
+  readonly payload: Buffer;
 }
 
 /**
@@ -202,6 +214,41 @@ export class ByteRingProducer extends ByteRingEnd {
     return Atomics.exchange(this.control, PARKED_WORD, 0) === 1;
   }
 
+  /**
+   * For the producer of a ring whose consumer is gone for good: calls `visit` for every record that
+   * the consumer has not begun, in order, published or not. Views are valid inside the call only.
+   */
+  salvage(visit: (record: SalvagedRecord) => void): void {
+    const ints = this.sharedInts;
+    for (let at = Atomics.load(this.control, BEGUN_WORD); at !== this.tail; ) {
+      const start = this.dataOffset + (at & this.mask);
+      const [length = 0, kindAndFlags = 0, index = 0, generation = 0] = ints.subarray(start >> 2);
+      assert(length >= 8 && length <= this.capacity, 'a record has a sane length');
+      at = (at + ((length + ALIGNMENT - 1) & -ALIGNMENT)) | 0;
+      if ((kindAndFlags & KIND_MASK) === KIND_PADDING) continue;
+      const payload = this.sharedBytes.subarray(start + RECORD_HEADER_BYTES, start + length);
+      visit({ kindAndFlags, index, generation, payload });
+    }
+    for (const { header, bytes } of this.queue) {
+      const [kindAndFlags = 0, index = 0, generation = 0] = header;
+      visit({ kindAndFlags, index, generation, payload: bytes });
+    }
+  }
+
+  /** Index of the exchange whose record the consumer was at when it ended; -1: at none. */
+  get indexAtEnd(): number {
+    const begun = Atomics.load(this.control, BEGUN_WORD);
+    let index = -1;
+    for (let at = Atomics.load(this.control, HEAD_WORD); at !== begun; ) {
+      const word = (this.dataOffset + (at & this.mask)) >> 2;
+      const length = this.sharedInts[word] ?? 0;
+      const kind = (this.sharedInts[word + 1] ?? 0) & KIND_MASK;
+      if (kind !== KIND_PADDING) index = this.sharedInts[word + 2] ?? -1;
+      at = (at + ((length + ALIGNMENT - 1) & -ALIGNMENT)) | 0;
+    }
+    return index;
+  }
+
   private moveQueueIntoRing(): void {
     let moved = this.moveWhileSpace(0);
     if (moved < this.queue.length) {
@@ -269,6 +316,7 @@ export class ByteRingConsumer extends ByteRingEnd {
         const kindAndFlags = ints[word + 1] ?? 0;
         assert(length >= 8 && length <= this.capacity, 'a record has a sane length');
         this.head = (this.head + ((length + ALIGNMENT - 1) & -ALIGNMENT)) | 0;
+        this.control[BEGUN_WORD] = this.head;
         if ((kindAndFlags & KIND_MASK) === KIND_PADDING) continue;
         this.payload = start + RECORD_HEADER_BYTES;
         this.payloadBytes = length - RECORD_HEADER_BYTES;

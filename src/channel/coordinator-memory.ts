@@ -17,8 +17,10 @@
  *     inFlight       coordinator              coordinator             (who is in flight, by limit)
  *     returns        coordinator              coordinator             (returns that were taken in)
  *     limitCounts    coordinator              all
+ *     concurrency    coordinator, worker k    all                     (concurrency-memory.ts)
  */
 import { assert } from '../base/assert.js';
+import { allocateConcurrency } from './concurrency-memory.js';
 import { allocateCoordinatorStatus } from './coordinator-status.js';
 import { allocateLimitCounts } from './limit-counts.js';
 import { allocateSlotRing } from './slot-ring.js';
@@ -53,6 +55,7 @@ export interface CoordinatorMemory {
   readonly inFlight: SharedArrayBuffer;
   readonly returns: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
+  readonly concurrency: SharedArrayBuffer;
 }
 
 /** The part that worker k gets. Can be cloned to a thread. */
@@ -62,6 +65,7 @@ export interface CoordinatorLaneMemory {
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
+  readonly concurrency: SharedArrayBuffer;
 }
 
 /** Sizes; those in bytes are the business of the coordinator's own tables. */
@@ -75,6 +79,7 @@ export interface CoordinatorShape {
   readonly inFlightBytes: number;
   readonly returnBytes: number;
   readonly limiters: number;
+  readonly upstreams: number;
 }
 
 /** Pages that nobody touches cost no memory: large tables may be sized for the worst case. */
@@ -96,12 +101,13 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
     inFlight: new SharedArrayBuffer(shape.inFlightBytes),
     returns: new SharedArrayBuffer(shape.returnBytes),
     limitCounts: allocateLimitCounts(shape.limiters),
+    concurrency: allocateConcurrency(shape.workers, shape.upstreams),
   };
 }
 
 export function laneMemoryOf(memory: CoordinatorMemory, lane: number): CoordinatorLaneMemory {
   const rings = memory.lanes[lane];
   assert(rings !== undefined, 'the lane has rings');
-  const { status, targets, loads } = memory;
-  return { lane, rings, status, targets, loads };
+  const { status, targets, loads, concurrency } = memory;
+  return { lane, rings, status, targets, loads, concurrency };
 }

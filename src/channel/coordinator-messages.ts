@@ -38,8 +38,12 @@ export type CoordinatorMessage =
  */
 export type CoordinatorMail<Config = unknown> =
   | { readonly type: 'wakePort'; readonly lane: number; readonly port: MessagePort }
+  | { readonly type: 'fault'; readonly fault: CoordinatorFault }
   /** Go on under this configuration; `configured` is the answer. */
   | { readonly type: 'config'; readonly config: Config };
+
+/** A way to fail on purpose, for tests: an exception that nobody catches, an endless loop. */
+export type CoordinatorFault = 'crash' | 'hang';
 
 /** How a worker is woken: its event loop listens on the other end. */
 export type WakePort = Pick<MessagePort, 'postMessage'>;

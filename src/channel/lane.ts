@@ -1,5 +1,5 @@
 /**
- * The road between the acceptor and one worker: two byte rings in one buffer and a doorbell.
+ * The road between the acceptor and one worker: two byte rings, status words, and a doorbell.
  *
  * Thread: any (both ends). Owns nothing but its end of the two rings.
  *
@@ -16,6 +16,7 @@ import {
   byteRingBytes,
   type RecordHandler,
 } from './byte-ring.js';
+import { LANE_STATUS_BYTES, LaneStatus } from './lane-status.js';
 
 /** Bytes of each ring unless told otherwise. */
 export const LANE_RING_BYTES = 1 << 20;
@@ -36,7 +37,13 @@ export interface LaneMemory {
 
 /** Fresh memory for one incarnation of a lane; zeroed memory is a valid empty lane. */
 export function allocateLane(ringBytes: number = LANE_RING_BYTES): LaneMemory {
-  return { buffer: new SharedArrayBuffer(2 * byteRingBytes(ringBytes)), ringBytes };
+  const bytes = 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES;
+  return { buffer: new SharedArrayBuffer(bytes), ringBytes };
+}
+
+/** The status words lie behind the rings. */
+export function laneStatusOf({ buffer, ringBytes }: LaneMemory): LaneStatus {
+  return new LaneStatus(buffer, 2 * byteRingBytes(ringBytes));
 }
 
 /** Which end of the lane one holds. */
@@ -45,6 +52,7 @@ export type LaneSide = 'acceptor' | 'worker';
 export class LaneEnd {
   readonly producer: ByteRingProducer;
   readonly consumer: ByteRingConsumer;
+  readonly status: LaneStatus;
 
   constructor(
     memory: LaneMemory,
@@ -56,6 +64,7 @@ export class LaneEnd {
     const replies = { buffer, offset: byteRingBytes(ringBytes), capacity: ringBytes };
     this.producer = new ByteRingProducer(side === 'acceptor' ? requests : replies);
     this.consumer = new ByteRingConsumer(side === 'acceptor' ? replies : requests);
+    this.status = laneStatusOf(memory);
   }
 
   /** Makes what was written visible. True: the other end slept, and was woken. */

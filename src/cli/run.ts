@@ -45,7 +45,7 @@ export function createRunCommand(createGateway: GatewayFactory, signals: SignalS
     if (configFile === undefined) return runDemo(createGateway, signals, io);
     const source = fileSource(configFile, io.env);
     const first = source.load();
-    return runUntilSignal(signals, {
+    return runUntilSignal(signals, io, {
       create: (onGivingUp) => createGateway(first, { source, onGivingUp }),
       onStarted: async () => {},
       onHangUp: (gateway) => void gateway.reload('signal'),
@@ -68,7 +68,7 @@ async function runDemo(
     const environment = demoEnvironment(upstreams, secret, io.env);
     const file = { file: DEMO_CONFIG_NAME, environment };
     const first = loadObject(loadConfigText(DEMO_CONFIG_TEXT, file));
-    return await runUntilSignal(signals, {
+    return await runUntilSignal(signals, io, {
       create: (onGivingUp) => createGateway(first, { onGivingUp }),
       onStarted: async ({ address, adminAddress }) => {
         io.stdout.write(await demoGuide(first.compiled, address, adminAddress));
@@ -80,18 +80,25 @@ async function runDemo(
 }
 
 interface RunSteps {
-  create(onGivingUp: () => void): RunnableGateway;
+  create(onGivingUp: (reason: string) => void): RunnableGateway;
   onStarted(gateway: RunnableGateway): Promise<void>;
   /** At SIGHUP. Absent: the process ends, as it does when its terminal is closed. */
   onHangUp?(gateway: RunnableGateway): void;
 }
 
-async function runUntilSignal(signals: SignalSource, steps: RunSteps): Promise<ExitCode> {
+async function runUntilSignal(
+  signals: SignalSource,
+  io: CommandIo,
+  steps: RunSteps,
+): Promise<ExitCode> {
   let onEnd: (code: ExitCode) => void = () => {};
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
   });
-  const gateway = steps.create(() => onEnd(EXIT_FAILURE));
+  const gateway = steps.create((reason) => {
+    io.stderr.write(`sluice: gives up: ${reason}; the log tells what ended them\n`);
+    onEnd(EXIT_FAILURE);
+  });
   const onHangUp = (): void => steps.onHangUp?.(gateway);
   let isStopping = false;
   const onSignal = (): void => {

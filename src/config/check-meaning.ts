@@ -5,10 +5,12 @@
  * shape check has reported already.
  */
 import { normalizeAddressRange } from './address-range.js';
+import { checkCors, checkIpFilter } from './check-filters.js';
 import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
+import { checkVersions } from './check-versions.js';
 import { pointerOf } from './config-pointer.js';
 import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
@@ -28,6 +30,8 @@ export function checkMeaning(
   checkAddresses(config, findings);
   checkTrustedProxies(config.trustedProxies ?? [], findings);
   checkObservability(config, findings);
+  checkIpFilter(config.ipFilter ?? {}, '/ipFilter', findings);
+  checkCors(config.cors ?? {}, '/cors', findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
     if (authenticator !== undefined) checkSecret(name, authenticator, findings);
   }
@@ -38,6 +42,7 @@ export function checkMeaning(
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
+  checkVersions(config, findings);
 }
 
 function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {

@@ -3,38 +3,21 @@
  *
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
+import { checkFilters } from './check-filters.js';
 import { checkRateLimits } from './check-rate-limits.js';
 import type { SoundPart } from './check-shape.js';
 import { displayPath, pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
-import type { RewriteHeadersConfig, RouteConfig } from './gateway-config.js';
+import type { RouteConfig } from './gateway-config.js';
 import { suggestName } from './nearest-name.js';
-import {
-  type PatternSegment,
-  parsePathPattern,
-  patternShape,
-  stripPrefixProblem,
-} from './path-pattern.js';
+import { readOpenapiGroup } from './openapi-group.js';
+import { type PatternSegment, parsePathPattern, patternShape } from './path-pattern.js';
 
 /** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */
 export interface KnownNames {
   readonly upstreams: readonly string[];
   readonly authenticators: readonly string[];
 }
-
-/** Fields that frame a message or belong to one hop: only the gateway itself may write them. */
-const RESERVED_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** Stands for every method where a route names none. */
 const EVERY_METHOD = '*';
@@ -52,11 +35,10 @@ export function checkRoutes(
     checkName(route.name, index, { indexByName, findings });
     checkReferences(route, index, { names, findings });
     const segments = checkPath(route, index, findings);
-    if (segments !== undefined) overlaps.add(index, segments);
+    if (route.openapi !== undefined) checkOpenapi(route, index, { overlaps, findings });
+    else if (segments !== undefined) overlaps.add(index, segments);
     checkRateLimits(route, pointerOf('routes', index), findings);
-    const rewrite = pointerOf('routes', index, 'rewrite');
-    checkStripPrefix(route.rewrite?.stripPrefix, segments, { rewrite, findings });
-    checkHeaders(route.rewrite?.headers ?? {}, `${rewrite}/headers`, findings);
+    checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
 }
 
@@ -117,50 +99,33 @@ function checkPath(
   return undefined;
 }
 
-interface RewriteContext {
-  readonly rewrite: string;
+interface OpenapiContext {
+  readonly overlaps: OverlapCheck;
   readonly findings: Findings;
 }
 
-function checkStripPrefix(
-  prefix: string | undefined,
-  segments: readonly PatternSegment[] | undefined,
-  { rewrite, findings }: RewriteContext,
-): void {
-  if (prefix === undefined || segments === undefined) return;
-  const problem = stripPrefixProblem(prefix, segments);
-  if (problem === undefined) return;
-  const pointer = `${rewrite}/stripPrefix`;
-  findings.addValue(pointer, `${findings.quote(pointer, prefix)} ${problem}`);
-}
+/** Mistakes of a document that a group of routes comes from, up to so many. */
+const DOCUMENT_PROBLEMS_MAX = 20;
+const SAID_BY_DOCUMENT = ['dialect', 'body', 'contentTypes', 'query', 'params', 'headers'] as const;
 
-function checkHeaders(
-  { set = {}, remove = [] }: SoundPart<RewriteHeadersConfig>,
-  pointer: string,
-  findings: Findings,
+function checkOpenapi(
+  { openapi = '', match, validation = {} }: SoundPart<RouteConfig>,
+  index: number,
+  { overlaps, findings }: OpenapiContext,
 ): void {
-  const setNames = new Set<string>();
-  for (const name of Object.keys(set)) {
-    const at = `${pointer}${pointerOf('set', name)}`;
-    const lower = name.toLowerCase();
-    if (RESERVED_HEADERS.has(lower)) findings.addKey(at, reservedMessage(lower));
-    if (setNames.has(lower)) findings.addKey(at, `the field ${lower} is set twice`);
-    setNames.add(lower);
+  const at = pointerOf('routes', index, 'openapi');
+  for (const key of SAID_BY_DOCUMENT) {
+    if (validation[key] === undefined) continue;
+    findings.addKey(pointerOf('routes', index, 'validation', key), 'the document says this');
   }
-  const removeNames = new Set<string>();
-  for (const [index, name] of remove.entries()) {
-    if (name === undefined) continue;
-    const at = `${pointer}${pointerOf('remove', index)}`;
-    const lower = name.toLowerCase();
-    if (RESERVED_HEADERS.has(lower)) findings.addValue(at, reservedMessage(lower));
-    if (setNames.has(lower)) findings.addValue(at, `the field ${lower} is also in set`);
-    if (removeNames.has(lower)) findings.addValue(at, `the field ${lower} is removed twice`);
-    removeNames.add(lower);
+  if (match?.path === undefined) return;
+  const methods = match.methods?.filter((method) => method !== undefined);
+  const { operations, problems } = readOpenapiGroup(openapi, match.path, methods);
+  for (const problem of problems.slice(0, DOCUMENT_PROBLEMS_MAX)) findings.addValue(at, problem);
+  for (const { path, method } of operations) {
+    const pattern = parsePathPattern(path);
+    if (pattern.isValid) overlaps.add(index, pattern.segments, [method]);
   }
-}
-
-function reservedMessage(name: string): string {
-  return `the gateway itself is in charge of the field ${name}`;
 }
 
 /** Finds pairs of routes that would take the same request. */
@@ -175,12 +140,18 @@ class OverlapCheck {
     this.#findings = findings;
   }
 
-  add(index: number, segments: readonly PatternSegment[]): void {
-    const shape = patternShape(segments);
+  /** `methods`: those of the route, unless they are given. */
+  add(
+    index: number,
+    segments: readonly PatternSegment[],
+    methods: readonly string[] = this.#methodsOf(index),
+  ): void {
+    const version = this.#routes[index]?.match?.version;
+    const shape = patternShape(segments) + (version === undefined ? '' : ` ${version}`);
     const taken = this.#takenByShape.get(shape) ?? new Map<string, number>();
     this.#takenByShape.set(shape, taken);
     const commonByOther = new Map<number, string[]>();
-    for (const method of this.#methodsOf(index)) {
+    for (const method of methods) {
       const common = this.#takenBefore(method, taken);
       if (common.length === 0) taken.set(method, index);
       for (const [shared, other] of common) {

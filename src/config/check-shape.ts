@@ -5,7 +5,8 @@
  * in it, so that the user sees every mistake at once.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { childPointer, pointerKeys } from './config-pointer.js';
+import { childPointer } from '../base/json-pointer.js';
+import { pointerKeys } from './config-pointer.js';
 import { type CheckContext, Findings } from './finding.js';
 import type { GatewayConfig } from './gateway-config.js';
 import { nearestName, suggestName } from './nearest-name.js';

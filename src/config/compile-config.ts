@@ -8,7 +8,9 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/assert.js';
 import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
+import { compileIpFilter, compileVersioning } from './compile-filters.js';
 import { compileObservability } from './compile-observability.js';
+import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
 import {
@@ -33,6 +35,8 @@ import type { AuthenticatorConfig, GatewayConfig, UpstreamConfig } from './gatew
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
 import { parseTargetUrl, type TargetUrl } from './target-url.js';
 
+const MEBIBYTE = 2 ** 20;
+
 /** What the outcome depends on besides the configuration itself. */
 export interface CompileOptions {
   /** Version of the configuration; raised by each reload. */
@@ -53,7 +57,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   const { epoch = 1, coreCount = availableParallelism() } = options;
   const authenticators = compileAuthenticators(config.authenticators ?? {});
   const { upstreams, targets } = compileUpstreams(config.upstreams);
-  const { routes, limiters } = compileRoutes(config.routes, { authenticators, upstreams });
+  const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
   return deepFreeze({
@@ -69,6 +73,10 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
       defined(normalizeAddressRange(proxy), 'a checked range'),
     ),
+    hardening: { ...DEFAULTS.hardening, ...config.hardening },
+    acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
+    ipFilter: config.ipFilter === undefined ? null : compileIpFilter(config.ipFilter),
+    versioning: compileVersioning(config),
     limits: compileLimits(config.limits ?? {}),
     ...compileObservability(config),
     reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
@@ -111,6 +119,13 @@ function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLi
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
+    connections: limits.connections ?? DEFAULTS.limits.connections,
+    connectionsPerAddress: limits.connectionsPerAddress ?? DEFAULTS.limits.connectionsPerAddress,
+    countsLoopback: limits.connectionsPerAddress !== undefined,
+    bodyRate: sizeBytes(limits.bodyRate ?? DEFAULTS.limits.bodyRate),
+    laneDepth: limits.laneDepth ?? DEFAULTS.limits.laneDepth,
+    queueMs: durationMs(limits.queueTime ?? DEFAULTS.limits.queueTime),
+    workerHeapBytes: wholeMebibytes(limits.workerHeap),
   };
 }
 
@@ -174,6 +189,7 @@ function compilePolicies(
       idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
       perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
+    adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
     retry: compileRetry(config.retry, config.targets.length),
     hedgeAfterMs: compileHedge(config.hedge),
   };
@@ -190,6 +206,11 @@ function durationMs(text: string): number {
 
 function sizeBytes(size: string | number): number {
   return defined(parseSizeBytes(size), 'a checked size');
+}
+
+/** V8 takes its limit in whole MiB. */
+function wholeMebibytes(size: string | number | undefined): number {
+  return size === undefined ? 0 : Math.ceil(sizeBytes(size) / MEBIBYTE) * MEBIBYTE;
 }
 
 function deepFreeze<T>(value: T): T {

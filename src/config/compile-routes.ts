@@ -4,6 +4,8 @@
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../base/assert.js';
+import { compileFilters, compileRewrite } from './compile-filters.js';
+import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import type {
   CompiledAuthenticator,
@@ -12,7 +14,9 @@ import type {
   CompiledUpstream,
 } from './compiled-config.js';
 import { DEFAULTS } from './defaults.js';
-import type { RewriteConfig, RouteConfig } from './gateway-config.js';
+import type { GatewayConfig, RouteConfig } from './gateway-config.js';
+import type { OpenapiOperation } from './openapi/openapi-routes.js';
+import { readOpenapiGroup } from './openapi-group.js';
 import { parseDurationMs } from './quantities.js';
 
 /** What routes refer to by name. */
@@ -28,26 +32,25 @@ export interface CompiledRoutes {
 }
 
 /** Compiles all routes, in the order of the file. */
-export function compileRoutes(
-  configs: readonly RouteConfig[],
-  references: RouteReferences,
-): CompiledRoutes {
+export function compileRoutes(gateway: GatewayConfig, references: RouteReferences): CompiledRoutes {
   const authenticatorIndexes = indexesByName(references.authenticators);
   const upstreamIndexes = indexesByName(references.upstreams);
   const limiters: CompiledLimiter[] = [];
-  const routes = configs.map((config, index): CompiledRoute => {
+  const shares = compileShares(gateway.routes);
+  const routes: CompiledRoute[] = [];
+  for (const [position, config] of gateway.routes.entries()) {
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
-    return {
-      index,
-      name: config.name,
-      path: config.match.path,
-      methods: [...(config.match.methods ?? [])],
-      upstreamIndex: defined(upstreamIndexes.get(config.upstream), 'a checked upstream'),
+    const shared = {
+      upstreamIndex:
+        config.upstream === undefined
+          ? -1
+          : defined(upstreamIndexes.get(config.upstream), 'a checked upstream'),
       timeoutMs:
         config.timeout === undefined
           ? 0
           : defined(parseDurationMs(config.timeout), 'a checked duration'),
+      shareMax: defined(shares[position], 'the share of a route'),
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),
@@ -55,25 +58,47 @@ export function compileRoutes(
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       rewrite: compileRewrite(config.rewrite ?? {}),
     };
-  });
+    for (const { operation, path, ...place } of placesOf(config)) {
+      const filters = compileFilters(config, gateway, operation);
+      const versioned = versionedPath(path, config.match.version, gateway);
+      routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
+    }
+  }
   return { routes, limiters };
+}
+
+interface RoutePlace extends Pick<CompiledRoute, 'name' | 'group' | 'path' | 'methods'> {
+  readonly operation?: OpenapiOperation;
+}
+
+/** One for a route, and one for each operation of a document; they share the route's limits. */
+function placesOf({ name, match, openapi }: RouteConfig): RoutePlace[] {
+  const { path, methods = [] } = match;
+  if (openapi === undefined) return [{ name, path, methods: [...methods] }];
+  return readOpenapiGroup(openapi, path, match.methods).operations.map((operation) => ({
+    name: `${name}.${operation.name}`,
+    group: name,
+    path: operation.path,
+    methods: [operation.method],
+    operation,
+  }));
+}
+
+/** A version in the path is a part of it; any other is asked for beside it. */
+function versionedPath(
+  path: string,
+  version: string | undefined,
+  { versioning }: GatewayConfig,
+): Pick<CompiledRoute, 'path' | 'version' | 'versionPrefix' | 'aliasPath'> {
+  if (version === undefined) return { path };
+  if (versioning?.by !== 'path') return { path, version };
+  const versionPrefix = `/v${version}`;
+  const isDefault = versioning.default === version;
+  return { path: versionPrefix + path, versionPrefix, ...(isDefault && { aliasPath: path }) };
 }
 
 function indexesByName(
   named: readonly { readonly name: string; readonly index: number }[],
 ): ReadonlyMap<string, number> {
   return new Map(named.map(({ name, index }) => [name, index]));
-}
-
-function compileRewrite({
-  stripPrefix = '',
-  headers = {},
-}: RewriteConfig): CompiledRoute['rewrite'] {
-  return {
-    stripPrefix,
-    setHeaders: Object.entries(headers.set ?? {}).map(([name, value]) => {
-      return [name.toLowerCase(), value] as const;
-    }),
-    removeHeaders: (headers.remove ?? []).map((name) => name.toLowerCase()),
-  };
 }

@@ -16,10 +16,9 @@ import type {
   CircuitBreakerConfig,
   FailureKind,
   FailureRateConfig,
-  HealthCheckConfig,
   LoadBalancingConfig,
-  OutlierDetectionConfig,
 } from './gateway-config.js';
+import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
 import { parseDurationMs } from './quantities.js';
 
 const { upstream: defaults } = DEFAULTS;

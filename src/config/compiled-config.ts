@@ -4,6 +4,15 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
+import type { CompiledCors } from '../filters/cors/options.js';
+import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
+import type { CompiledGuards } from '../filters/guards/options.js';
+import type { CompiledIpFilter } from '../filters/ip-filter/options.js';
+import type { CompiledSecurityHeaders } from '../filters/security-headers/options.js';
+import type { CompiledTransformation } from '../filters/transformation/options.js';
+import type { CompiledValidation } from '../filters/validation/options.js';
+import type { CompiledDeprecation, CompiledVersioning } from '../filters/versioning/options.js';
+
 /**
  * One version of the whole configuration.
  *
@@ -21,6 +30,16 @@ export interface CompiledConfig {
   readonly workers: number;
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  readonly hardening: {
+    readonly pathParameters: 'refuse' | 'allow';
+    readonly overrideHeaders: 'remove' | 'forward';
+  };
+  /** Whose X-Request-Id is kept. */
+  readonly acceptsRequestIdOf: 'anyone' | 'trustedProxies' | 'nobody';
+  /** Of every request, found or not; null: none. */
+  readonly ipFilter: CompiledIpFilter | null;
+  /** null: no route has a version. */
+  readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;
   readonly logging: CompiledLogging;
   /** null: no spans. */
@@ -65,6 +84,18 @@ export interface CompiledLimits {
   readonly bodyBytes: number;
   readonly trackedClients: number;
   readonly inFlight: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** Whether that holds for loopback addresses too. */
+  readonly countsLoopback: boolean;
+  /** Least bytes a second of a request body; 0: no bound. */
+  readonly bodyRate: number;
+  /** Requests that a worker has not read yet. */
+  readonly laneDepth: number;
+  /** How long the oldest of them may wait. */
+  readonly queueMs: number;
+  /** 0: what V8 takes for right. A multiple of a MiB. */
+  readonly workerHeapBytes: number;
 }
 
 export interface CompiledLogging {
@@ -142,6 +173,8 @@ export interface CompiledUpstream {
     readonly perTryMs: number;
   };
   readonly retry: CompiledRetry;
+  /** null: the limits of the whole gateway are the only ones. */
+  readonly adaptiveConcurrency: CompiledAdaptiveConcurrency | null;
   /** -1: no hedging. */
   readonly hedgeAfterMs: number;
 }
@@ -216,6 +249,17 @@ export interface CompiledOutlierDetection {
   readonly maxEjectionPercent: number;
 }
 
+export interface CompiledAdaptiveConcurrency {
+  readonly minConcurrency: number;
+  readonly maxConcurrency: number;
+  readonly updateIntervalMs: number;
+  readonly samplePercentile: number;
+  readonly bufferPercent: number;
+  readonly minRttIntervalMs: number;
+  readonly minRttRequests: number;
+  readonly jitterPercent: number;
+}
+
 export interface CompiledRetry {
   /** Retries of one request. */
   readonly attempts: number;
@@ -263,13 +307,24 @@ export interface CompiledLimiter {
 export interface CompiledRoute {
   readonly index: number;
   readonly name: string;
+  /** Name of the route in the configuration that this one is a part of; absent: its own. */
+  readonly group?: string;
   /** As find-my-way takes it: /exact, /with/:param, /prefix/* */
   readonly path: string;
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];
+  /** Of the API, where it stands in a field; absent: none. */
+  readonly version?: string;
+  /** Of the API, where it stands in the path, with its slash; the target does not get it. */
+  readonly versionPrefix?: string;
+  /** Its path without the version, when that is the default one. */
+  readonly aliasPath?: string;
+  /** -1: the gateway answers itself. */
   readonly upstreamIndex: number;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
+  /** Part of every limit on concurrency that its requests may use, in thousandths. */
+  readonly shareMax: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
   /** Indexes into limiters, at most 4; every one is to have room. */
@@ -283,4 +338,18 @@ export interface CompiledRoute {
     readonly setHeaders: readonly (readonly [string, string])[];
     readonly removeHeaders: readonly string[];
   };
+  /** What is not configured is not there. */
+  readonly filters: CompiledFilters;
+}
+
+/** The filters of one route. */
+export interface CompiledFilters {
+  readonly ipFilter?: CompiledIpFilter;
+  readonly cors?: CompiledCors;
+  readonly securityHeaders?: CompiledSecurityHeaders;
+  readonly guards?: CompiledGuards;
+  readonly deprecation?: CompiledDeprecation;
+  readonly validation?: CompiledValidation;
+  readonly transformation?: CompiledTransformation;
+  readonly fixedReply?: CompiledFixedReply;
 }

@@ -4,12 +4,7 @@
  * Thread: any (pure). JSON Pointer (RFC 6901) is what the schema checker speaks, so positions,
  * variables and findings are all keyed by it.
  */
-
-/** The pointer one level deeper. The root is the empty string. */
-export function childPointer(parent: string, key: string | number): string {
-  if (typeof key === 'number') return `${parent}/${key}`;
-  return `${parent}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-}
+import { childPointer } from '../base/json-pointer.js';
 
 export function pointerOf(...keys: readonly (string | number)[]): string {
   return keys.reduce<string>((parent, key) => childPointer(parent, key), '');

@@ -16,6 +16,11 @@ export const DEFAULTS = {
     bodyBytes: '1MiB',
     trackedClients: 262_144,
     inFlight: 10_000,
+    connections: 8192,
+    connectionsPerAddress: 1024,
+    bodyRate: 240,
+    laneDepth: 2048,
+    queueTime: '1s',
   },
   logging: {
     level: 'info',
@@ -60,6 +65,17 @@ export const DEFAULTS = {
       maxEjectionTime: '300s',
       maxEjectionPercent: 10,
     },
+    // Those of Envoy's adaptive concurrency filter.
+    adaptiveConcurrency: {
+      minConcurrency: 3,
+      maxConcurrency: 1000,
+      updateInterval: '100ms',
+      samplePercentile: 50,
+      bufferPercent: 25,
+      minRttInterval: '60s',
+      minRttRequests: 50,
+      jitterPercent: 15,
+    },
     timeouts: { connect: '5s', response: '15s', idle: '5m' },
     retry: {
       attempts: 1,
@@ -71,6 +87,15 @@ export const DEFAULTS = {
   },
   rateLimit: { algorithm: 'slidingWindow', key: 'clientIp', cost: 1, mode: 'enforce' },
   onCoordinatorLost: 'wait',
+  hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+  requestId: { accept: 'anyone' },
+  cors: { maxAge: '5m' },
+  validation: { dialect: '2020-12', maxBodyBytes: '256KiB', maxDepth: 32, maxMembers: 10_000 },
+  versioning: { header: 'X-API-Version' },
+  guards: { headerCount: 90, grace: '5s' },
+  rewriteBody: { maxBytes: '256KiB' },
+  respond: { status: 200, contentType: 'text/plain; charset=utf-8' },
+  redirect: { status: 308, keepQuery: true },
 } as const;
 
 /** One core stays free for the acceptor, which every request passes. */

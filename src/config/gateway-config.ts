@@ -2,11 +2,14 @@
  * The configuration as users write it, in a file or in TypeScript.
  *
  * Thread: any (pure). Types only: what is checked stands in schema.ts, whose builders make the
- * compiler refuse a field that is missing on either side.
+ * compiler refuse a field that is missing on either side. Filters describe theirs themselves.
  */
+import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 
+import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
 import type { LoggingConfig, TracingConfig } from './observability-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
+import type { AdaptiveConcurrencyConfig, RoutePriority } from './overload-config.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
@@ -15,7 +18,7 @@ export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
 
 /** The whole configuration. Only `upstreams` and `routes` are required. */
-export interface GatewayConfig {
+export interface GatewayConfig extends GatewayFiltersConfig {
   /** Where clients connect. */
   readonly listen?: ListenConfig;
   /** Where operators read counters and health. Keep it away from clients. */
@@ -83,6 +86,30 @@ export interface LimitsConfig {
   readonly trackedClients?: number;
   /** Requests started and not finished, 1 to 1000000. More: 503. Default: 10000. */
   readonly inFlight?: number;
+  /**
+   * Client connections in all, 1 to 1000000; fewer where the system allows fewer open files.
+   * More: closed at once. Default: 8192.
+   */
+  readonly connections?: number;
+  /**
+   * Client connections of one address (IPv6: /64), 1 to 1000000; not for `trustedProxies`, and on
+   * Linux only. More: closed at once. Default: 1024, and no bound for loopback addresses.
+   */
+  readonly connectionsPerAddress?: number;
+  /**
+   * Least bytes a second of a request body on its way, 0 to 1MiB; a client that stays below for
+   * half a minute: 408. 0: no bound. Default: 240.
+   */
+  readonly bodyRate?: ByteSize;
+  /** Requests that one worker has not read yet, 1 to 100000. More: 503. Default: 2048. */
+  readonly laneDepth?: number;
+  /** How long requests may wait for their worker, 10ms to 1m. Longer: 503. Default: 1s. */
+  readonly queueTime?: Duration;
+  /**
+   * Heap of each worker, 32MiB to 65536MiB. A worker that needs more ends; its requests go on with
+   * others, and it is replaced. Bodies on their way lie outside. Default: what V8 takes for right.
+   */
+  readonly workerHeap?: ByteSize;
 }
 
 /** A way to find out who calls. */
@@ -120,6 +147,8 @@ export interface UpstreamConfig {
   readonly outlierDetection?: OutlierDetectionConfig;
   /** How long each part of an exchange with a target may take. */
   readonly timeouts?: TimeoutsConfig;
+  /** A limit on requests in flight that follows the upstream's latency. Default: none. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencyConfig;
   /** When a request that failed is sent again. Default: once, at another target if there is one. */
   readonly retry?: RetryConfig;
   /** A second try at another target when the first is slow. Default: none. */
@@ -204,42 +233,6 @@ export interface FailureRateConfig {
   readonly window?: Duration;
 }
 
-/** Probes that the gateway sends to each target by itself. */
-export interface HealthCheckConfig {
-  /** `http`: a GET that must be answered well. `tcp`: a connection that must be taken. */
-  readonly type: 'http' | 'tcp';
-  /** Path of the GET. Default: /. */
-  readonly path?: string;
-  /** Host field of the GET. Default: the target's host and port. */
-  readonly host?: string;
-  /** Between two probes of one target, 100ms to 1h. Default: 5s. */
-  readonly interval?: Duration;
-  /** How long a probe may take, 10ms to 1m. Default: 1s. */
-  readonly timeout?: Duration;
-  /** Probes in a row that must pass before a target is used again, 1 to 100. Default: 2. */
-  readonly healthyThreshold?: number;
-  /** Probes in a row that must fail before a target is not used, 1 to 100. Default: 3. */
-  readonly unhealthyThreshold?: number;
-  /** Statuses that pass: `200`, `200-299`. Default: 200-299. */
-  readonly expectedStatuses?: readonly (number | string)[];
-  /** Part of the interval by which each wait is changed at random, 0 to 50. Default: 10. */
-  readonly jitterPercent?: number;
-}
-
-/** Takes a target out for a while that answers worse than it should. */
-export interface OutlierDetectionConfig {
-  /** Answers of 5xx, or none at all, in a row, 1 to 1000. Default: 5. */
-  readonly consecutive5xx?: number;
-  /** How long a target must be well for one ejection to be forgiven, 100ms to 1h. Default: 10s. */
-  readonly interval?: Duration;
-  /** Length of the first ejection, 100ms to 1h; later ones are as much longer. Default: 30s. */
-  readonly baseEjectionTime?: Duration;
-  /** Longest ejection, 100ms to 24h. Default: 300s, or baseEjectionTime if that is longer. */
-  readonly maxEjectionTime?: Duration;
-  /** Targets that may be out at once; of two or more, one always may. 0 to 100. Default: 10. */
-  readonly maxEjectionPercent?: number;
-}
-
 /** Longest waits in an exchange with a target. */
 export interface TimeoutsConfig {
   /** Until the connection stands, 1ms to 5m. Default: 5s. */
@@ -287,18 +280,29 @@ export interface HedgeConfig {
 }
 
 /** Which requests go to which upstream, and what happens on the way. */
-export interface RouteConfig {
+export interface RouteConfig extends RouteFiltersConfig {
   /** Name in logs, counters and RateLimit-Policy. Unique. */
   readonly name: string;
   /** Which requests. */
   readonly match: MatchConfig;
-  /** Name of an upstream. */
-  readonly upstream: string;
+  /**
+   * Name of a file with an OpenAPI 3.0 or 3.1 document (JSON or YAML; relative to this one). The
+   * route becomes one for each operation below `match.path`, which ends in `/*`, with the
+   * validation that the document asks for; all else here holds for each of them.
+   */
+  readonly openapi?: string;
+  /** Name of an upstream. In its place: `respond` or `redirect`. */
+  readonly upstream?: string;
   /**
    * From the request being sent until the head of the reply, over all tries and the waits between
    * them, 1ms to 1h. Default: none.
    */
   readonly timeout?: Duration;
+  /**
+   * Which routes are shed first: when some route has another one than the rest, requests of `low`
+   * may use 70 % of every limit on concurrency, `default` 90 %, `high` all. Default: default.
+   */
+  readonly priority?: RoutePriority;
   /** Names of authenticators; one that accepts is enough. Default: none, the route is public. */
   readonly authenticate?: readonly string[];
   /** How often a client may call: one limit, or a list of them, all of which must have room. */
@@ -306,11 +310,9 @@ export interface RouteConfig {
   /**
    * While the thread that decides upon limits and targets is being restarted: `wait` waits up to
    * 100 ms and then answers 503, `open` lets requests through without a limit, `closed` answers
-   * 503 at once. Default: wait.
+   * 503 at once. A route without limits goes on after the wait. Default: wait.
    */
   readonly onCoordinatorLost?: 'wait' | 'open' | 'closed';
-  /** What changes in the request on its way to the upstream. Default: nothing. */
-  readonly rewrite?: RewriteConfig;
 }
 
 /** Which requests a route takes. */
@@ -319,6 +321,8 @@ export interface MatchConfig {
   readonly path: string;
   /** HTTP methods, upper case, at least one. Default: every method. */
   readonly methods?: readonly HttpMethod[];
+  /** Version of the API that a request must ask for; see `versioning`. Default: none. */
+  readonly version?: string;
 }
 
 /** Methods that a route may name. */
@@ -362,22 +366,6 @@ export interface RateLimitConfig {
 
 /** One part of the key of a limit. */
 export type LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${string}`;
-
-/** What changes in the request on its way to the upstream. */
-export interface RewriteConfig {
-  /** Start of the path to cut off; whole segments of the route's path. Default: nothing. */
-  readonly stripPrefix?: string;
-  /** Header fields to set and to remove. */
-  readonly headers?: RewriteHeadersConfig;
-}
-
-/** Header fields to set and to remove before the upstream sees the request. */
-export interface RewriteHeadersConfig {
-  /** Fields to set, replacing the client's. Printable ASCII values. Default: none. */
-  readonly set?: Readonly<Record<string, string>>;
-  /** Names of fields to remove. Default: none. */
-  readonly remove?: readonly string[];
-}
 
 /** The same configuration, with the editor's help while it is written. */
 export function defineConfig(config: GatewayConfig): GatewayConfig {

@@ -5,10 +5,12 @@
  * go on without it.
  */
 import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { checkConfig } from './check-config.js';
 import { retypeVariables } from './check-shape.js';
 import { ConfigError, type ConfigIssue } from './config-error.js';
 import { displayPath } from './config-pointer.js';
+import { resolveFiles } from './document-file.js';
 import { applyEnvironment } from './environment-overrides.js';
 import type { CheckContext, Finding } from './finding.js';
 import type { GatewayConfig } from './gateway-config.js';
@@ -36,6 +38,7 @@ export function loadConfigText(text: string, { file, environment }: TextOptions)
   const source = readYaml(text, environment);
   if (source.value === undefined) throw new ConfigError(file, inFileOrder(source.issues));
   retypeVariables(source.value, (at) => source.places.get(at)?.isWholeVariable === true);
+  resolveFiles(source.value, dirname(file));
   const overrides = applyEnvironment(source.value, environment);
   const context: CheckContext = {
     // Overrides are ports and names: to say their values helps, and gives nothing away.

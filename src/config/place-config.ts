@@ -98,7 +98,7 @@ export function placeConfig(
     })),
     routes: config.routes.map((route) => ({
       ...moved(route, routes),
-      upstreamIndex: rowAt(upstreams, route.upstreamIndex),
+      upstreamIndex: route.upstreamIndex < 0 ? -1 : rowAt(upstreams, route.upstreamIndex),
       limiterIndexes: route.limiterIndexes.map((index) => rowAt(limiters, index)),
     })),
   };
@@ -175,7 +175,7 @@ function namesOfLimiters(
 ): string[] {
   const routeOf = new Map<number, string>();
   for (const route of routes) {
-    for (const index of route.limiterIndexes) routeOf.set(index, route.name);
+    for (const index of route.limiterIndexes) routeOf.set(index, route.group ?? route.name);
   }
   const seen = new Map<string, number>();
   return limiters.map((limiter) => {

@@ -60,6 +60,8 @@ export const REFERENCE_NAME: SchemaNode = {
 };
 
 export const ROUTE_NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
+/** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
+export const PATH_LENGTH_MAX = 1024;
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}";
 export const HEADER_NAME_PATTERN = `^${TOKEN}$`;
 export const HEADER_VALUE_PATTERN = '^([!-~]([ -~]*[!-~])?)?$';
@@ -72,7 +74,11 @@ export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
 export const BEARER_TOKEN_PATTERN = '^[!-~]+$';
 export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
 export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
-export const HTTP_URL_PATTERN = '^https?://[!-~]{1,1000}$';
+export const TEXT_TYPE_PATTERN = '^[a-z0-9]+/[a-z0-9.+-]+( *; *[a-z]+=[A-Za-z0-9._-]+)?$';
+export const MEDIA_RANGE_PATTERN = '^[a-zA-Z0-9.+*-]{1,100}/[a-zA-Z0-9.+*-]{1,100}$';
+export const VERSION_PATTERN = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?$';
+export const DATE_PATTERN = '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{5,8}(Z|[+-][0-9:]{5})?)?$';
+export const LINK_PATTERN = '^https?://[!-~]{1,1000}$';
 export const PARAMETER_NAME_PATTERN = "^[!-%'-:<>-~]{1,128}$";
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
@@ -94,9 +100,19 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [BEARER_TOKEN_PATTERN]: 'printable ASCII without blanks',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
-  [HTTP_URL_PATTERN]: 'a URL that begins with http:// or https://',
+  [TEXT_TYPE_PATTERN]: 'a media type (written text/plain; charset=utf-8)',
+  [MEDIA_RANGE_PATTERN]: 'a media type without parameters (written application/json, image/*)',
+  [VERSION_PATTERN]: 'a version of letters, digits, ".", "_" and "-" (written "1" or "2024-10")',
+  [DATE_PATTERN]: 'a date (written 2026-06-30 or 2026-06-30T12:00:00Z)',
+  [LINK_PATTERN]: 'an http or https URL',
   [PARAMETER_NAME_PATTERN]: 'the name of a query parameter',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
+};
+
+/** JSON of any type. */
+export const JSON_VALUE: SchemaNode = {
+  type: ['object', 'array', 'string', 'number', 'boolean', 'null'],
+  description: 'Any value.',
 };
 
 /** An object with exactly these keys. */
@@ -165,12 +181,12 @@ export function durationNode(
 export function sizeNode(
   description: string,
   [min, max]: readonly [string, string],
-  byDefault: string,
+  byDefault?: string | number,
 ): SchemaNode {
   return {
     type: ['string', 'integer'],
     description,
-    default: byDefault,
+    ...(byDefault === undefined ? {} : { default: byDefault }),
     pattern: SIZE_PATTERN,
     'x-size': { min, max },
   };

@@ -9,7 +9,7 @@ import {
   durationNode,
   HEADER_NAME_PATTERN,
   HEADER_VALUE_PATTERN,
-  HTTP_URL_PATTERN,
+  LINK_PATTERN,
   listNode,
   mapNode,
   numberNode,
@@ -70,7 +70,7 @@ export const TRACING_NODE: SchemaNode = objectNode<TracingConfig>(
   'Where spans of requests are sent: OTLP over HTTP. Absent: nowhere.',
   {
     endpoint: stringNode('Where spans are posted to, such as http://127.0.0.1:4318/v1/traces.', {
-      pattern: HTTP_URL_PATTERN,
+      pattern: LINK_PATTERN,
     }),
     samplePercent: numberNode(
       'Percent of the requests that begin a trace here; others follow their traceparent.',

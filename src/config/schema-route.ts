@@ -4,33 +4,34 @@
  * Thread: any (pure). A part of schema.ts, which puts it into the whole.
  */
 import { DEFAULTS } from './defaults.js';
-import type {
-  MatchConfig,
-  RateLimitConfig,
-  RewriteConfig,
-  RewriteHeadersConfig,
-  RouteConfig,
-} from './gateway-config.js';
+import type { MatchConfig, RateLimitConfig, RouteConfig } from './gateway-config.js';
+import {
+  CORS_NODE,
+  DEPRECATION_NODE,
+  GUARDS_NODE,
+  IP_FILTER_NODE,
+  REDIRECT_NODE,
+  RESPOND_NODE,
+  REWRITE_NODE,
+  REWRITE_REPLY_NODE,
+  SECURITY_HEADERS_NODE,
+  VALIDATION_NODE,
+} from './schema-filters.js';
 import {
   durationNode,
-  HEADER_NAME_PATTERN,
-  HEADER_VALUE_PATTERN,
   integerNode,
   LIMITER_KEY_PATTERN,
   listNode,
-  mapNode,
   objectNode,
+  PATH_LENGTH_MAX,
   ROUTE_NAME_PATTERN,
   type SchemaNode,
   stringNode,
+  VERSION_PATTERN,
 } from './schema-node.js';
-
-/** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
-const PATH_LENGTH_MAX = 1024;
+import { PRIORITY_NODE } from './schema-overload.js';
 
 const LIMIT_RANGE = [1, 1_000_000] as const;
-
-const HEADER_NAME: SchemaNode = { type: 'string', pattern: HEADER_NAME_PATTERN };
 
 const MATCH_NODE = objectNode<MatchConfig>(
   'Which requests the route takes.',
@@ -44,6 +45,9 @@ const MATCH_NODE = objectNode<MatchConfig>(
       { type: 'string', enum: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] },
       { minItems: 1, uniqueItems: true },
     ),
+    version: stringNode('Version of the API that a request must ask for; see versioning.', {
+      pattern: VERSION_PATTERN,
+    }),
   },
   'path',
 );
@@ -106,27 +110,6 @@ const RATE_LIMITS_NODE: SchemaNode = {
   maxItems: 4,
 };
 
-const REWRITE_NODE = objectNode<RewriteConfig>(
-  'What changes in the request on its way to the upstream.',
-  {
-    stripPrefix: stringNode('Start of the path to cut off: whole segments of match.path.', {
-      minLength: 1,
-      maxLength: PATH_LENGTH_MAX,
-    }),
-    headers: objectNode<RewriteHeadersConfig>('Header fields to set and to remove.', {
-      set: mapNode(
-        "Fields to set, replacing the client's.",
-        { type: 'string', maxLength: 4096, pattern: HEADER_VALUE_PATTERN, writeOnly: true },
-        { type: 'object', propertyNames: HEADER_NAME, maxProperties: 64 },
-      ),
-      remove: listNode('Names of fields to remove.', HEADER_NAME, {
-        maxItems: 64,
-        uniqueItems: true,
-      }),
-    }),
-  },
-);
-
 /** One entry of `routes`. */
 export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
   'Which requests go to which upstream, and what happens on the way.',
@@ -135,11 +118,21 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
       pattern: ROUTE_NAME_PATTERN,
     }),
     match: MATCH_NODE,
-    upstream: stringNode('Name of an upstream.', { minLength: 1, maxLength: 64 }),
+    openapi: stringNode('File with an OpenAPI 3.0 or 3.1 document: a route for each operation.', {
+      minLength: 1,
+      maxLength: 1024,
+    }),
+    upstream: stringNode('Name of an upstream. Not with respond or redirect.', {
+      minLength: 1,
+      maxLength: 64,
+    }),
+    respond: RESPOND_NODE,
+    redirect: REDIRECT_NODE,
     timeout: durationNode(
       'From the request being sent until the head of the reply, over all tries. Absent: none.',
       ['1ms', '1h'],
     ),
+    priority: PRIORITY_NODE,
     authenticate: listNode(
       'Names of authenticators; one that accepts is enough. Absent: the route is public.',
       { type: 'string', minLength: 1, maxLength: 64 },
@@ -151,9 +144,15 @@ export const ROUTE_NODE: SchemaNode = objectNode<RouteConfig>(
         '(open), or 503 at once (closed).',
       { default: DEFAULTS.onCoordinatorLost, enum: ['wait', 'open', 'closed'] },
     ),
+    ipFilter: IP_FILTER_NODE,
+    cors: CORS_NODE,
+    securityHeaders: SECURITY_HEADERS_NODE,
+    guards: GUARDS_NODE,
+    deprecation: DEPRECATION_NODE,
+    validation: VALIDATION_NODE,
     rewrite: REWRITE_NODE,
+    rewriteReply: REWRITE_REPLY_NODE,
   },
   'name',
   'match',
-  'upstream',
 );

@@ -7,12 +7,11 @@ import { DEFAULTS } from './defaults.js';
 import type {
   CircuitBreakerConfig,
   FailureRateConfig,
-  HealthCheckConfig,
   LoadBalancingConfig,
-  OutlierDetectionConfig,
   StickyCookieConfig,
   TargetConfig,
 } from './gateway-config.js';
+import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
 import {
   ALL_PATTERN,
   booleanNode,

@@ -4,6 +4,7 @@
  * Thread: any (pure). The loader checks with it, `sluice schema` prints it for editors. What a
  * schema cannot say (references, overlaps, lengths in bytes) is checked in check-*.ts.
  */
+import type { HardeningConfig, RequestIdConfig } from '../routing/options.js';
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import type {
   AdminConfig,
@@ -15,6 +16,12 @@ import type {
   UpstreamConfig,
 } from './gateway-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
+import {
+  CORS_NODE,
+  IP_FILTER_NODE,
+  SECURITY_HEADERS_NODE,
+  VERSIONING_NODE,
+} from './schema-filters.js';
 import {
   BEARER_TOKEN_PATTERN,
   booleanNode,
@@ -30,6 +37,7 @@ import {
   stringNode,
 } from './schema-node.js';
 import { LOGGING_NODE, TRACING_NODE } from './schema-observability.js';
+import { ADAPTIVE_CONCURRENCY_NODE } from './schema-overload.js';
 import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
 import {
@@ -91,6 +99,52 @@ const LIMITS_NODE = objectNode<LimitsConfig>('Bounds on memory and on the size o
   ),
   inFlight: integerNode('Requests started and not finished. More: 503.', [1, 1_000_000], {
     default: DEFAULTS.limits.inFlight,
+  }),
+  connections: integerNode('Client connections in all. More: closed at once.', [1, 1_000_000], {
+    default: DEFAULTS.limits.connections,
+  }),
+  connectionsPerAddress: integerNode(
+    'Client connections of one address; not for trustedProxies, nor by default for loopback.',
+    [1, 1_000_000],
+    { default: DEFAULTS.limits.connectionsPerAddress },
+  ),
+  bodyRate: sizeNode(
+    'Least bytes a second of a request body on its way. Less for half a minute: 408. 0: no bound.',
+    ['0', '1MiB'],
+    DEFAULTS.limits.bodyRate,
+  ),
+  laneDepth: integerNode('Requests that one worker has not read yet. More: 503.', [1, 100_000], {
+    default: DEFAULTS.limits.laneDepth,
+  }),
+  queueTime: durationNode(
+    'How long requests may wait for their worker. Longer: 503.',
+    ['10ms', '1m'],
+    { default: DEFAULTS.limits.queueTime },
+  ),
+  workerHeap: sizeNode(
+    'Heap of each worker, which ends and is replaced when it needs more. Absent: as V8 has it.',
+    ['32MiB', '65536MiB'],
+  ),
+});
+
+const HARDENING_NODE = objectNode<HardeningConfig>(
+  'What is done about spellings that a target could read in another way.',
+  {
+    pathParameters: stringNode(
+      'refuse: 400 for a path with ";", which some targets cut off. allow: part of the name.',
+      { default: DEFAULTS.hardening.pathParameters, enum: ['refuse', 'allow'] },
+    ),
+    overrideHeaders: stringNode(
+      'X-HTTP-Method-Override, X-Original-URL and their like: remove, or forward.',
+      { default: DEFAULTS.hardening.overrideHeaders, enum: ['remove', 'forward'] },
+    ),
+  },
+);
+
+const REQUEST_ID_NODE = objectNode<RequestIdConfig>('Where the id of a request comes from.', {
+  accept: stringNode('Whose X-Request-Id is kept, if it is sane.', {
+    default: DEFAULTS.requestId.accept,
+    enum: ['anyone', 'trustedProxies', 'nobody'],
   }),
 });
 
@@ -169,6 +223,7 @@ const UPSTREAM_NODE = objectNode<UpstreamConfig>(
     healthCheck: HEALTH_CHECK_NODE,
     outlierDetection: OUTLIER_DETECTION_NODE,
     timeouts: TIMEOUTS_NODE,
+    adaptiveConcurrency: ADAPTIVE_CONCURRENCY_NODE,
     retry: RETRY_NODE,
     hedge: HEDGE_NODE,
   },
@@ -189,6 +244,12 @@ const ROOT_NODE = objectNode<GatewayConfig>(
       { type: 'string', minLength: 2, maxLength: 64 },
       { default: [], maxItems: 1024, uniqueItems: true },
     ),
+    hardening: HARDENING_NODE,
+    requestId: REQUEST_ID_NODE,
+    ipFilter: IP_FILTER_NODE,
+    versioning: VERSIONING_NODE,
+    cors: CORS_NODE,
+    securityHeaders: SECURITY_HEADERS_NODE,
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
     tracing: TRACING_NODE,

@@ -18,7 +18,7 @@ export function describeExpected(node: SchemaNode): string {
     return `a size from ${size.min} to ${size.max} (written 16KiB, 1MiB or in bytes)`;
   }
   if (node.enum !== undefined) return describeChoice(node.enum);
-  if (typeof node.type !== 'string' && isOfParts(node.type)) {
+  if (typeof node.type !== 'string' && /array|object/.test(node.type.join())) {
     return describeUnion(node, node.type);
   }
   switch (node.type) {
@@ -35,10 +35,6 @@ export function describeExpected(node: SchemaNode): string {
     default:
       return describeString(node);
   }
-}
-
-function isOfParts(types: readonly string[]): boolean {
-  return types.includes('array') || types.includes('object');
 }
 
 /** One thing, or a list of such things, or a switch with details. */

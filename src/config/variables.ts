@@ -2,8 +2,10 @@
  * Puts environment variables into the scalars of a configuration: `${NAME}`, `${NAME:-default}`.
  *
  * Thread: any (pure). Runs after parsing, on one scalar at a time, so that what a variable holds
- * can never become structure. `$${` stands for the characters `${`.
+ * can never become structure. `$${` stands for the characters `${`. What names a value of a request
+ * (`${claims.sub}`) is left for the filters.
  */
+import { isTemplateSource } from '../base/template-text.js';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const DEFAULT_MARK = ':-';
@@ -43,7 +45,13 @@ export function substituteVariables(scalar: string, environment: Environment): S
       problems.push(`"\${" begins a variable that has no "}"; write "$\${" for the characters`);
       break;
     }
-    const resolved = resolveVariable(scalar.slice(start + 2, end), environment);
+    const expression = scalar.slice(start + 2, end);
+    if (isTemplateSource(expression)) {
+      text += scalar.slice(index, end + 1);
+      index = end + 1;
+      continue;
+    }
+    const resolved = resolveVariable(expression, environment);
     if (resolved.problem !== undefined) problems.push(resolved.problem);
     text += scalar.slice(index, start) + resolved.text;
     variable ??= resolved.name;

@@ -19,8 +19,9 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
+import { childPointer } from '../base/json-pointer.js';
 import type { ConfigIssue } from './config-error.js';
-import { childPointer, displayPath } from './config-pointer.js';
+import { displayPath } from './config-pointer.js';
 import { type Environment, substituteVariables } from './variables.js';
 
 /** Deeper than any configuration; the YAML composer recurses, and the stack is finite. */

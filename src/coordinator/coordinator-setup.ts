@@ -47,6 +47,7 @@ export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMe
     inFlightBytes: inFlightLedgerBytes(limits.inFlight),
     returnBytes: returnSerialsBytes(workers),
     limiters: capacity.limiters,
+    upstreams: capacity.upstreams,
   });
 }
 

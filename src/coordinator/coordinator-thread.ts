@@ -15,7 +15,11 @@ import {
 import { assertNever, defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { CoordinatorEnd } from '../channel/coordinator-end.js';
-import type { CoordinatorMail, CoordinatorMessage } from '../channel/coordinator-messages.js';
+import type {
+  CoordinatorFault,
+  CoordinatorMail,
+  CoordinatorMessage,
+} from '../channel/coordinator-messages.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { osThreadId } from '../observability/os-thread-id.js';
 import { AgentRunner } from './agent-runner.js';
@@ -58,9 +62,15 @@ function readMail(
     if (received === undefined) return;
     const mail: CoordinatorMail<CompiledConfig> = received.message;
     if (mail.type === 'wakePort') end.setWakePort(mail.lane, mail.port);
+    else if (mail.type === 'fault') fail(mail.fault);
     else if (mail.type === 'config') onConfig(mail.config);
     else assertNever(mail);
   }
+}
+
+function fail(fault: CoordinatorFault): never {
+  if (fault === 'crash') throw new Error('injected fault: crash');
+  for (;;);
 }
 
 function post(mainPort: MessagePort, message: CoordinatorMessage): void {

@@ -21,6 +21,8 @@ import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.j
 import type { ReturnView } from '../channel/key-grant-returns.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { NO_POSITION } from '../policy/load-balancing/candidates.js';
+import { seededRandom } from '../policy/load-balancing/seeded-random.js';
+import { ConcurrencyLimits } from './concurrency-limits.js';
 import { RateLimits } from './rate-limits.js';
 import type { PlaceHolder } from './state/in-flight-ledger.js';
 import { TargetDesk } from './target-desk.js';
@@ -40,6 +42,7 @@ export class Coordinator implements CoordinatorHandler {
   private readonly status: CoordinatorStatus;
   private readonly limits: RateLimits;
   private readonly targets: TargetDesk;
+  private readonly concurrency: ConcurrencyLimits;
   /** Reused for every ask. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
@@ -56,12 +59,15 @@ export class Coordinator implements CoordinatorHandler {
     this.status = new CoordinatorStatus(memory.status);
     this.limits = new RateLimits(config, memory, this.status);
     this.targets = new TargetDesk(config, memory, host, seed);
+    const random = seededRandom(seed);
+    this.concurrency = new ConcurrencyLimits(config, memory, this.status, random);
   }
 
   /** Goes on under another configuration: what has the row that it had keeps its state. */
   use(config: CompiledConfig): void {
     this.limits.use(config);
     this.targets.use(config);
+    this.concurrency.use(config);
   }
 
   /** Hot path: every admission that no grant covers. */
@@ -118,6 +124,7 @@ export class Coordinator implements CoordinatorHandler {
   /** Does what is due with time. */
   onTick(nowMs: number): void {
     this.targets.onTick(nowMs);
+    this.concurrency.onTick(nowMs);
   }
 
   onMail(): void {

@@ -4,8 +4,9 @@
  * Thread: any (pure). Which one takes it is decided by routing/route-table.ts.
  */
 import type { CompiledRoute } from '../config/compiled-config.js';
+import { routePatterns } from '../worker/worker-route.js';
 import type { Candidate } from './explanation.js';
-import { matchPath, whyLessExact } from './path-match.js';
+import { matchPath, type PathMatch, whyLessExact } from './path-match.js';
 
 /** Routes that do not take the path are shown up to this many, the nearest first. */
 const NEAR_MAX = 5;
@@ -30,7 +31,7 @@ export function listCandidates(
   const missing: NearMiss[] = [];
   for (const route of routes) {
     if (route === chosen) continue;
-    const match = matchPath(route.path, path);
+    const match = matchRoute(route, path);
     if (match.isMatch) taking.push(candidate(route, whyLost(route, chosen, method)));
     else missing.push({ candidate: candidate(route, match.why), agreed: match.agreed });
   }
@@ -43,6 +44,17 @@ export function listCandidates(
     chosen === undefined ? [] : [{ ...candidate(chosen, whyWon(taking)), isChosen: true }];
   const shown = [...first, ...taking, ...near];
   return { shown, othersCount: routes.length - shown.length };
+}
+
+/** By its own path or the one without a version; a guarded one takes a slash more. */
+function matchRoute(route: CompiledRoute, path: string): PathMatch {
+  const matches = routePatterns(route).map((pattern): PathMatch => {
+    const exact = matchPath(pattern.path, path);
+    if (exact.isMatch || pattern.isGuarded !== true || /[/*]$/.test(pattern.path)) return exact;
+    return matchPath(`${pattern.path}/`, path).isMatch ? { isMatch: true } : exact;
+  });
+  const [first = { isMatch: false, why: 'has no path', agreed: 0 }] = matches;
+  return matches.find(({ isMatch }) => isMatch) ?? first;
 }
 
 function candidate({ name, path, methods }: CompiledRoute, why: string): Candidate {
@@ -59,6 +71,9 @@ function whyLost(route: CompiledRoute, chosen: CompiledRoute | undefined, method
     route.methods.includes(method) ||
     (method === 'HEAD' && route.methods.includes('GET'));
   if (!isTaken) return `takes ${route.methods.join(', ')}, not ${method}`;
-  if (chosen === undefined) return `does not take ${method}`;
+  const { version } = route;
+  if (version !== undefined && version !== chosen?.version) return `is version ${version}`;
+  // A route that keeps somebody out has its path in all methods.
+  if (chosen === undefined) return 'another route has this path, for all methods';
   return `less exact: ${whyLessExact(chosen.path, route.path)}`;
 }

@@ -11,8 +11,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { childPointer } from '../base/json-pointer.js';
 import { ConfigError, type ConfigIssue } from '../config/config-error.js';
-import { childPointer, displayPath } from '../config/config-pointer.js';
+import { displayPath } from '../config/config-pointer.js';
 import { suggestName } from '../config/nearest-name.js';
 import type { Environment } from '../config/variables.js';
 import { readYaml, type YamlSource } from '../config/yaml-source.js';
@@ -43,9 +44,9 @@ const aCount: Check = (value) =>
     ? ''
     : `an integer from 1 to ${REPEAT_MAX}`;
 const aStatus: Check = (value) =>
-  value === 0 || (Number.isInteger(value) && Number(value) >= 400 && Number(value) <= 599)
+  value === 0 || (Number.isInteger(value) && Number(value) >= 200 && Number(value) <= 599)
     ? ''
-    : 'the status of a refusal, or 0 for a request that is forwarded';
+    : 'the status that the gateway answers with, or 0 for a request that is forwarded';
 const aMapping: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? '' : 'a mapping';
 const fields: Check = (value) =>

@@ -14,7 +14,7 @@ export interface Expected {
   readonly path?: string;
   /** host:port. */
   readonly target?: string;
-  /** Of the gateway's own reply; 0: the request is forwarded. */
+  /** Of the gateway's own reply, or the route's; 0: the request is forwarded. */
   readonly status?: number;
   /** The code of the gateway's own reply; empty: the request is forwarded. */
   readonly code?: string;
@@ -46,7 +46,7 @@ function foundIn(explanation: Explanation): Required<Expected> {
     path: isForwarded ? outcome.upstreamTarget : '',
     target: isForwarded ? outcome.target : '',
     status: isForwarded ? 0 : outcome.status,
-    code: isForwarded ? '' : outcome.code,
+    code: outcome.kind === 'refused' ? outcome.code : '',
     consumer: request.consumer,
     authenticate,
     limits: limits.map(({ limit }) => limit),

@@ -49,6 +49,7 @@ function outcomeText(outcome: Outcome): string {
   if (outcome.kind === 'forwarded') {
     return `goes to ${outcome.target} as ${outcome.upstreamTarget}`;
   }
+  if (outcome.kind === 'answered') return `is answered with ${outcome.status}: ${outcome.detail}`;
   const { status, code, part, detail } = outcome;
   return `is answered with ${status} ${code} (${part}): ${detail}`;
 }

@@ -99,6 +99,12 @@ export type Outcome =
       readonly upstreamTarget: string;
     }
   | {
+      /** By the route itself, or by a filter: no target is asked. */
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly detail: string;
+    }
+  | {
       readonly kind: 'refused';
       readonly status: number;
       readonly code: string;

@@ -41,5 +41,5 @@ function refused(names: string, reason: string): Identity {
     reason === ''
       ? `This route needs credentials for one of: ${names}.`
       : `The credentials are refused: ${reason}.`;
-  return { consumer: '', detail, refusal: { problem: PROBLEMS.unauthorized, detail } };
+  return { consumer: '', detail, refusal: { problem: PROBLEMS.unauthorized, status: 401, detail } };
 }

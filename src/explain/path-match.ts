@@ -26,7 +26,9 @@ export function matchPath(pattern: string, path: string): PathMatch {
     if (want === '*') return MATCH;
     const have = given[at];
     if (have === undefined) return differs(at, `goes on with "/${wanted.slice(at).join('/')}"`);
-    if (!isParameter(want) && want !== have) return differs(at, segmentText(at, want, have));
+    if (isParameter(want)) {
+      if (have === '') return differs(at, `needs something for ${want}`);
+    } else if (want !== have) return differs(at, segmentText(at, want, have));
   }
   if (given.length === wanted.length) return MATCH;
   const rest = given.slice(wanted.length).join('/');

@@ -4,41 +4,29 @@
  * Thread: any (pure). A new step of the pipeline has its line here.
  */
 import { networkOf } from '../base/ip-address.js';
-import type { CompiledLimiter, CompiledUpstream, LimiterKey } from '../config/compiled-config.js';
+import type {
+  CompiledFilters,
+  CompiledLimiter,
+  CompiledUpstream,
+  LimiterKey,
+} from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
 import { rewritePath } from '../worker/worker-route.js';
 import type { Step } from './explanation.js';
-import type { Decided, Identity } from './findings.js';
-
-interface Findings {
-  readonly identity: Identity;
-  readonly decided: Decided;
-  readonly exchange: Exchange;
-}
+import type { Decided, Findings, Refusal } from './findings.js';
 
 type Draft = Omit<Step, 'result'> & { readonly refuses: boolean };
 
 export function routeSteps(route: WorkerRoute, findings: Findings): Step[] {
-  const { identity, decided, exchange } = findings;
-  const refusedPart = decided.refusal?.problem.part ?? '';
+  const { entry, identity, fixed, edit, exchange } = findings;
   const drafts: Draft[] = [
+    filterDraft('enter', ENTRY_FILTERS, route, entry),
     { step: 'authenticate', detail: identity.detail, refuses: identity.refusal !== null },
-    {
-      step: 'rateLimit',
-      detail: limitsText(decided),
-      refuses: refusedPart === 'rateLimit',
-    },
-    {
-      step: 'circuitBreaker',
-      detail: breakerText(route.upstream, decided),
-      refuses: refusedPart === 'circuitBreaker',
-    },
-    {
-      step: 'loadBalancing',
-      detail: balancingText(route.upstream, decided),
-      refuses: refusedPart === 'loadBalancing',
-    },
+    ...(fixed === null
+      ? admissionDrafts(route, findings)
+      : [{ step: 'fixedReply', detail: `status ${fixed.status}`, refuses: true }]),
+    filterDraft('edit', EDIT_FILTERS, route, edit),
     { step: 'rewrite', detail: rewriteText(route, exchange), refuses: false },
     { step: 'forward', detail: forwardText(route), refuses: false },
   ];
@@ -48,6 +36,35 @@ export function routeSteps(route: WorkerRoute, findings: Findings): Step[] {
     result: first === -1 || at < first ? 'passes' : at === first ? 'refuses' : 'notReached',
     detail,
   }));
+}
+
+/** In the order in which worker/route-filters.ts places them. */
+const ENTRY_FILTERS = ['ipFilter', 'cors', 'deprecation', 'guards'] as const;
+const EDIT_FILTERS = ['validation', 'transformation'] as const;
+
+function filterDraft(
+  step: string,
+  names: readonly (keyof CompiledFilters)[],
+  { config }: WorkerRoute,
+  refusal: Refusal | null,
+): Draft {
+  const used = names.filter((name) => config.filters[name] !== undefined);
+  const detail = refusal?.detail ?? (used.length === 0 ? 'no filter' : used.join(', '));
+  return { step, detail, refuses: refusal !== null };
+}
+
+function admissionDrafts({ upstream }: WorkerRoute, { decided }: Findings): Draft[] {
+  const part = decided.refusal?.problem?.part ?? '';
+  const draft = (step: string, detail: string): Draft => ({
+    step,
+    detail,
+    refuses: part === step,
+  });
+  return [
+    draft('rateLimit', limitsText(decided)),
+    draft('circuitBreaker', breakerText(upstream, decided)),
+    draft('loadBalancing', balancingText(upstream, decided)),
+  ];
 }
 
 function limitsText({ limits }: Decided): string {
@@ -71,10 +88,11 @@ function balancingText({ name, loadBalancing }: CompiledUpstream, { picked }: De
   return `${loadBalancing.policy} in upstream ${name}: ${to}`;
 }
 
-function rewriteText(route: WorkerRoute, { path }: Exchange): string {
-  const { stripPrefix, setHeaders, removeHeaders } = route.config.rewrite;
+function rewriteText(route: WorkerRoute, { path, rewrittenTarget }: Exchange): string {
+  const { setHeaders, removeHeaders } = route.config.rewrite;
+  const sent = rewrittenTarget || rewritePath(route, path);
   const parts = [
-    stripPrefix === '' ? '' : `path becomes ${rewritePath(route, path)}`,
+    sent === path ? '' : `path becomes ${sent}`,
     setHeaders.length === 0 ? '' : `sets ${setHeaders.map(([name]) => name).join(', ')}`,
     removeHeaders.length === 0 ? '' : `removes ${removeHeaders.join(', ')}`,
   ].filter((part) => part !== '');

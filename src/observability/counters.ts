@@ -50,6 +50,10 @@ export const COUNTERS = {
   askTimeouts: 19,
   /** Admitted without limits since the coordinator was lost and the route says `open`. */
   openAdmissions: 23,
+  /** Requests that ended with 500 since a filter threw. */
+  filterErrors: 24,
+  /** Requests that a filter refused or answered. */
+  filterReplies: 25,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

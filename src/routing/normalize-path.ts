@@ -4,14 +4,19 @@
  * Thread: any (pure). RFC 3986 section 6.2.2: unreserved characters are decoded, the hex digits of
  * others upper-cased, dot segments removed; repeated slashes become one. What upstreams read in
  * different ways is refused: encoded slashes, backslashes and controls, broken escapes, and dot
- * segments with a parameter (`/..;x/`).
+ * segments with a parameter (`/..;x/`). So are path parameters (`/admin;x`, which some upstreams
+ * take for `/admin`), unless the configuration allows them.
  */
 
+/** What becomes of `;` and its encoded form in a path. */
+export type PathParameters = 'refuse' | 'allow';
+
 /** The normalised path, or '' when it must be refused. `path` begins with a slash, no query. */
-export function normalizePath(path: string): string {
+export function normalizePath(path: string, parameters: PathParameters = 'refuse'): string {
   if (!needsWork(path)) return path;
   const decoded = path.includes('%') ? decodeUnreserved(path) : path;
   if (decoded === '') return '';
+  if (parameters === 'refuse' && /;|%3B/.test(decoded)) return '';
   return removeDotSegments(decoded);
 }
 
@@ -20,7 +25,7 @@ function needsWork(path: string): boolean {
   let previous = 0;
   for (let at = 0; at < path.length; at++) {
     const code = path.charCodeAt(at);
-    if (code === 37) return true;
+    if (code === 37 || code === 59) return true;
     if (previous === 47 && (code === 47 || code === 46)) return true;
     previous = code;
   }
@@ -51,7 +56,7 @@ function removeDotSegments(path: string): string {
   const segments = path.split('/');
   for (let at = 1; at < segments.length; at++) {
     const segment = segments[at] ?? '';
-    if (segment.startsWith('.;') || segment.startsWith('..;')) return '';
+    if (/^\.\.?(?:;|%3B)/.test(segment)) return '';
     if (segment === '..') kept.pop();
     else if (segment !== '.' && segment !== '') kept.push(segment);
   }

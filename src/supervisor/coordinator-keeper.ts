@@ -6,15 +6,26 @@
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
+import { monotonicMs } from '../base/clock.js';
 import { CoordinatorControl } from '../channel/coordinator-control.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
-import type { CoordinatorMail, CoordinatorMessage } from '../channel/coordinator-messages.js';
+import type {
+  CoordinatorFault,
+  CoordinatorMail,
+  CoordinatorMessage,
+} from '../channel/coordinator-messages.js';
+import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   allocateCoordinatorMemory,
   type CoordinatorThreadData,
 } from '../coordinator/coordinator-setup.js';
+import { cpuWaitMs } from '../observability/cpu-wait.js';
 import { AwaitedAnswer } from './awaited-answer.js';
+import { type HeartbeatRule, HeartbeatWatch } from './heartbeat-watch.js';
+
+/** It beats every 100 ms at least; found within half a second. */
+const HEARTBEAT: HeartbeatRule = { intervalMs: 80, silentLooksMax: 4 };
 
 const STATE_NAMES = ['closed', 'open', 'half-open'];
 
@@ -40,10 +51,12 @@ export class CoordinatorKeeper {
   deaths = 0;
   osThreadId = 0;
 
+  private readonly status: CoordinatorStatus;
   private config: CompiledConfig;
   private readonly answer = new AwaitedAnswer('the coordinator');
   private started: Promise<void> = Promise.resolve();
   private thread: Worker | null = null;
+  private watcher: NodeJS.Timeout | null = null;
   private isStopping = false;
   private exited: Promise<void> = Promise.resolve();
 
@@ -51,6 +64,7 @@ export class CoordinatorKeeper {
     this.config = options.config;
     this.memory = allocateCoordinatorMemory(options.config);
     this.control = new CoordinatorControl(this.memory);
+    this.status = new CoordinatorStatus(this.memory.status);
   }
 
   /** Starts the thread; resolves when it decides. */
@@ -88,6 +102,7 @@ export class CoordinatorKeeper {
       thread.on('message', (message: CoordinatorMessage) => {
         if (message.type === 'started') {
           this.osThreadId = message.osThreadId;
+          this.watch(thread);
           resolve();
         } else this.onMessage(message);
       });
@@ -102,6 +117,24 @@ export class CoordinatorKeeper {
         });
       });
     });
+  }
+
+  private watch(thread: Worker): void {
+    const heartbeat = new HeartbeatWatch(HEARTBEAT, {
+      beats: () => this.status.beats(),
+      waitedMs: () => cpuWaitMs(this.osThreadId),
+    });
+    this.watcher = setInterval(() => {
+      if (!heartbeat.look(monotonicMs())) return;
+      this.unwatch();
+      this.options.logger.error('coordinator hangs');
+      void thread.terminate();
+    }, HEARTBEAT.intervalMs).unref();
+  }
+
+  private unwatch(): void {
+    if (this.watcher !== null) clearInterval(this.watcher);
+    this.watcher = null;
   }
 
   private onMessage(message: Exclude<CoordinatorMessage, { type: 'started' }>): void {
@@ -149,6 +182,7 @@ export class CoordinatorKeeper {
   }
 
   private onExit(error: unknown): void {
+    this.unwatch();
     if (this.isStopping) return;
     this.deaths++;
     this.answer.fail(new CoordinatorDiedError(error));
@@ -166,6 +200,12 @@ export class CoordinatorKeeper {
   /** Sends mail; the thread looks for it when the control ring says so. */
   post(mail: CoordinatorMail, port: MessagePort): void {
     this.thread?.postMessage(mail, [port]);
+    this.control.tellMail();
+  }
+
+  /** Makes the thread fail, for tests. */
+  injectFault(fault: CoordinatorFault): void {
+    this.thread?.postMessage({ type: 'fault', fault } satisfies CoordinatorMail);
     this.control.tellMail();
   }
 

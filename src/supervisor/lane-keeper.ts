@@ -9,13 +9,23 @@ import type { Logger } from 'pino';
 import type { Piscina } from 'piscina';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
 import { defined } from '../base/assert.js';
+import { monotonicMs } from '../base/clock.js';
 import type { CoordinatorControl } from '../channel/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator-memory.js';
 import type { CoordinatorMail } from '../channel/coordinator-messages.js';
-import { allocateLane } from '../channel/lane.js';
+import { allocateLane, type LaneMemory, laneStatusOf } from '../channel/lane.js';
+import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import { cpuWaitMs } from '../observability/cpu-wait.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../worker/lane-task.js';
 import { AwaitedAnswer } from './awaited-answer.js';
+import { type HeartbeatRule, HeartbeatWatch } from './heartbeat-watch.js';
+
+/** A worker beats every 50 ms; found within 2 s, and a long piece of work is not taken for it. */
+const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
+
+/** A thread that is stuck outside of JavaScript may not end when it is told to. */
+const END_MS_MAX = 1000;
 
 export interface LaneKeeperOptions {
   readonly lane: number;
@@ -31,6 +41,8 @@ export interface LaneKeeperOptions {
   postToCoordinator(mail: CoordinatorMail, port: MessagePort): void;
   /** The lane's worker died. False: it died too often, and the gateway gives up. */
   mayRestart(): boolean;
+  /** The lane has its next worker. */
+  onServedAgain(): void;
 }
 
 export class LaneKeeper {
@@ -46,6 +58,7 @@ export class LaneKeeper {
   private preparedEpoch = 0;
   private readonly answer: AwaitedAnswer;
   private port: MessagePort | null = null;
+  private watcher: NodeJS.Timeout | null = null;
   private isStopping = false;
   private served: Promise<void> = Promise.resolve();
 
@@ -86,6 +99,7 @@ export class LaneKeeper {
         this.osThreadId = report.osThreadId;
         this.threadId = report.threadId;
         dispatcher.attach(lane, laneMemory, port);
+        this.watch(laneMemory);
         // Another version may have come into force while the thread started.
         if (this.config !== config) this.send({ type: 'prepare', config: this.config });
         resolve();
@@ -95,6 +109,45 @@ export class LaneKeeper {
         (error: unknown) => this.onEnded(error, reject),
       );
     });
+  }
+
+  private watch(memory: LaneMemory): void {
+    const status = laneStatusOf(memory);
+    const heartbeat = new HeartbeatWatch(HEARTBEAT, {
+      beats: () => status.beats(),
+      waitedMs: () => cpuWaitMs(this.osThreadId),
+    });
+    this.watcher = setInterval(() => {
+      if (heartbeat.look(monotonicMs())) this.onHang();
+    }, HEARTBEAT.intervalMs).unref();
+  }
+
+  private unwatch(): void {
+    if (this.watcher !== null) clearInterval(this.watcher);
+    this.watcher = null;
+  }
+
+  /** Its requests move on when its thread has surely ended: until then it may still run them. */
+  private onHang(): void {
+    const { lane, dispatcher, logger } = this.options;
+    this.unwatch();
+    logger.error({ lane }, 'worker hangs');
+    dispatcher.suspend(lane);
+    void this.kill();
+    const { threadId } = this;
+    setTimeout(() => {
+      if (this.threadId !== threadId) return;
+      logger.error({ lane }, 'worker does not end, its requests are given up');
+      dispatcher.abandon(lane);
+    }, END_MS_MAX).unref();
+  }
+
+  /** Makes the worker fail, for tests. False: the lane has none now. */
+  injectFault(fault: WorkerFault): boolean {
+    if (this.port === null || this.threadId === -1) return false;
+    const order: LaneOrder = { type: 'fault', fault };
+    this.port.postMessage(order);
+    return true;
   }
 
   /**
@@ -170,6 +223,7 @@ export class LaneKeeper {
     const { lane, dispatcher, control, logger } = this.options;
     const wasServing = this.threadId !== -1;
     this.threadId = -1;
+    this.unwatch();
     this.port?.close();
     this.port = null;
     this.heldEpochs.clear();
@@ -187,7 +241,10 @@ export class LaneKeeper {
   private restart(): void {
     const { lane, logger } = this.options;
     this.start().then(
-      () => logger.info({ lane, threadId: this.threadId }, 'lane is served again'),
+      () => {
+        logger.info({ lane, threadId: this.threadId }, 'lane is served again');
+        this.options.onServedAgain();
+      },
       (error: unknown) => {
         logger.error({ err: error, lane }, 'worker did not start');
         if (this.options.mayRestart()) this.restart();
@@ -203,7 +260,7 @@ export class LaneKeeper {
     await this.served;
   }
 
-  /** Ends the worker's thread at once, as a crash would. For tests of just that. */
+  /** Ends the worker's thread at once, as a crash would. */
   async kill(): Promise<void> {
     const { threadId } = this;
     const thread = this.options.pool.threads.find((worker) => worker.threadId === threadId);

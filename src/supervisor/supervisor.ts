@@ -10,7 +10,9 @@ import type { Piscina } from 'piscina';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
+import type { CoordinatorFault } from '../channel/coordinator-messages.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
+import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, retireCounterRows } from '../observability/counters.js';
@@ -19,7 +21,7 @@ import { EpochBook, type RowLists } from './epoch-book.js';
 import { HealthProber } from './health-prober.js';
 import { LaneKeeper } from './lane-keeper.js';
 import { RestartIntensity } from './restart-intensity.js';
-import { createWorkerPool } from './worker-pool.js';
+import { createWorkerPool, warmSpare } from './worker-pool.js';
 
 export interface SupervisorOptions {
   readonly config: CompiledConfig;
@@ -57,7 +59,7 @@ export class Supervisor {
       },
     });
     const entry = new URL('../worker/worker-task.js', import.meta.url);
-    this.pool = createWorkerPool(entry, 'serveLane', config.workers);
+    this.pool = createWorkerPool(entry, 'serveLane', config);
     // The keepers hear of every death by their task; without a listener this would be fatal.
     this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
@@ -81,6 +83,7 @@ export class Supervisor {
           logger,
           postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
           mayRestart,
+          onServedAgain: () => this.standBy(),
         }),
     );
   }
@@ -92,6 +95,15 @@ export class Supervisor {
     // Results wait in the control ring until the coordinator reads them.
     this.prober.use(this.book.current);
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
+    this.standBy();
+  }
+
+  private standBy(): void {
+    if (this.isStopping) return;
+    // Without a spare a lane waits for its next thread to start: no reason to end anything.
+    warmSpare(this.pool).catch((error: unknown) => {
+      if (!this.isStopping) this.options.logger.warn({ err: error }, 'no spare worker');
+    });
   }
 
   /** The configuration in force. */
@@ -160,6 +172,18 @@ export class Supervisor {
 
   laneAt(lane: number): LaneKeeper {
     return defined(this.lanes[lane], 'the lane');
+  }
+
+  get workers(): number {
+    return this.lanes.length;
+  }
+
+  injectWorkerFault(lane: number, fault: WorkerFault): boolean {
+    return this.laneAt(lane).injectFault(fault);
+  }
+
+  injectCoordinatorFault(fault: CoordinatorFault): void {
+    this.coordinator.injectFault(fault);
   }
 
   /** Ends all threads; what is in flight is lost. */

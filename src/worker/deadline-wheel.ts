@@ -39,6 +39,10 @@ export class DeadlineWheel {
     return this.count;
   }
 
+  isSet(entry: DeadlineEntry): boolean {
+    return entry.next !== null;
+  }
+
   /** Sets or moves the entry's deadline. */
   set(entry: DeadlineEntry, deadlineMs: number): void {
     this.clear(entry);

@@ -1,12 +1,15 @@
 /**
  * The epochs that this worker still knows: the one in force, those before it that requests are in
- * hand under, and one that is ready to follow.
+ * hand under, and those that are ready to follow.
  *
  * Thread: worker. An earlier epoch is let go some time after its last exchange has finished: by
  * then whatever the coordinator granted under it is void, and what was told has been sent.
  */
 import { GRANT_VALID_MS } from '../channel/coordinator-records.js';
 import type { WorkerEpoch } from './worker-epoch.js';
+
+/** One that this worker is behind with, and one that all are asked to take. */
+const PREPARED_MAX = 2;
 
 interface Earlier {
   readonly epoch: WorkerEpoch;
@@ -15,7 +18,7 @@ interface Earlier {
 }
 
 export class EpochShelf {
-  private next: WorkerEpoch | null = null;
+  private prepared: WorkerEpoch[] = [];
   private earlier: Earlier[] = [];
 
   constructor(private inForce: WorkerEpoch) {}
@@ -28,16 +31,16 @@ export class EpochShelf {
     return this.earlier.length > 0;
   }
 
-  /** Keeps it until it is committed, or until another is put in its place. */
+  /** Keeps it until it is committed, or until others have come after it. */
   prepare(epoch: WorkerEpoch): void {
-    this.next = epoch;
+    this.prepared = [...this.prepared, epoch].slice(-PREPARED_MAX);
   }
 
   /** The prepared epoch of this number comes into force; null: there is none. */
   commit(number: number): WorkerEpoch | null {
-    const { next } = this;
-    if (next === null || next.config.epoch !== number) return null;
-    this.next = null;
+    const next = this.prepared.find(({ config }) => config.epoch === number);
+    if (next === undefined) return null;
+    this.prepared = this.prepared.filter(({ config }) => config.epoch > number);
     this.earlier.push({ epoch: this.inForce, idleSinceMs: Number.NaN });
     this.inForce = next;
     return next;

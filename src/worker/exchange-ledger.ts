@@ -89,6 +89,14 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.upstreamConnects);
   }
 
+  countFilterError(): void {
+    this.counters.add(COUNTERS.filterErrors);
+  }
+
+  countFilterReply(): void {
+    this.counters.add(COUNTERS.filterReplies);
+  }
+
   countRetry(upstreamIndex: number): void {
     this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.retries);
   }

@@ -4,29 +4,36 @@
  * Thread: worker. Fixed shape: every field is set in the constructor and none is added later, so
  * that all exchanges share one hidden class.
  */
-import type { Readable } from 'node:stream';
 import { defined } from '../base/assert.js';
 import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
+import type { ReplyCollector } from './reply-filters.js';
 import type { RequestTrace } from './request-trace.js';
+import type { UploadWatch } from './upload-watch.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
+import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 import type { WorkerEpoch } from './worker-epoch.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const PHASE_ROUTE = 0;
-export const PHASE_AUTHENTICATE = 1;
-export const PHASE_ADMIT = 2;
-export const PHASE_FORWARD = 3;
-export const PHASE_REPLY = 4;
+export const PHASE_ENTER = 1;
+export const PHASE_AUTHENTICATE = 2;
+export const PHASE_ADMIT = 3;
+export const PHASE_EDIT = 4;
+export const PHASE_FORWARD = 5;
+export const PHASE_REPLY = 6;
 
 /** A time that does not come. */
 export const NEVER_MS = Number.POSITIVE_INFINITY;
 
 const NO_FIELDS = new RequestFields([]);
+const NO_PARAMS: PathParams = Object.freeze({});
+const NOTHING: readonly string[] = [];
 
 /** The parts of a request head, decoded once. */
 export interface ExchangeHead {
@@ -44,7 +51,8 @@ export class Exchange {
   readonly index: number;
   readonly generation: number;
   readonly receivedMs: number;
-  readonly bodyBytes: number;
+  /** -1: not known. Once the body has been collected, its length. */
+  bodyBytes: number;
   readonly parts: string[];
   readonly deadline: DeadlineEntry;
 
@@ -68,9 +76,16 @@ export class Exchange {
   clientIp = '';
   fields: RequestFields = NO_FIELDS;
   consumer = '';
+  /** Of the caller's token, once verified. */
+  claims: Readonly<Record<string, unknown>> | null = null;
+  params: PathParams = NO_PARAMS;
   /** The configuration that it began under. */
   epoch: WorkerEpoch | null = null;
   route: WorkerRoute | null = null;
+  /** Path and query that the target gets where a filter has made them; else empty. */
+  rewrittenTarget = '';
+  /** What filters add to the fields that the target gets: names and values in turn. */
+  addedFields: readonly string[] = NOTHING;
 
   /** Limit fields of the reply, each beginning with CRLF; empty without a limit. */
   limitFields = '';
@@ -91,10 +106,14 @@ export class Exchange {
   isRequestComplete: boolean;
   /** Body pieces that came before the request could be forwarded, or all of a small body. */
   bodyChunks: Buffer[] = [];
-  bodyStream: Readable | null = null;
-  /** Some of a streamed body has been handed to a target. */
-  isBodyBegun = false;
-  bodyConsumed = 0;
+  streamedBody: StreamedBody | null = null;
+  bodyReceived = 0;
+  /** Window given back for the body. */
+  bodyCredited = 0;
+  /** Set while the route bounds how slow the body may be. */
+  uploadWatch: UploadWatch | null = null;
+  /** Filters have had the whole body, which stays at hand. */
+  isBodyFiltered = false;
 
   /** Tries sent, the first included. */
   tries = 0;
@@ -124,11 +143,17 @@ export class Exchange {
   replyBodyBytes = -1;
   isReplyBodiless = false;
   isHeadHeld = false;
+  /** Holds the body of a reply that is changed. */
+  replyCollector: ReplyCollector | null = null;
   isReplyStarted = false;
   replyBytesSent = 0;
   replyWindow = WINDOW_BYTES;
   isReplyPaused = false;
   activeMs = 0;
+  /** When it began to count as in flight at an upstream whose concurrency is adapted. */
+  enteredMs = NEVER_MS;
+  /** When the head of the reply was there; 0: not yet. */
+  headMs = 0;
 
   constructor(head: ExchangeHead, onDeadline: (exchange: Exchange, nowMs: number) => void) {
     this.index = head.index;
@@ -167,4 +192,9 @@ export function isReplyHandedOn(exchange: Exchange): boolean {
 /** The upstream of an exchange whose route is known. */
 export function upstreamOf(exchange: Exchange): CompiledUpstream {
   return defined(exchange.route, 'the route of an exchange').upstream;
+}
+
+/** The route of an exchange that has one. */
+export function routeOf(exchange: Exchange): WorkerRoute {
+  return defined(exchange.route, 'the route of an exchange');
 }

@@ -6,6 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CoordinatorLaneMemory } from '../channel/coordinator-memory.js';
 import type { LaneMemory } from '../channel/lane.js';
+import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 
 /** The one task of a worker thread: serve this lane until it is told to stop. */
@@ -30,6 +31,7 @@ export const DOORBELL = 0;
 export type LaneOrder =
   | typeof DOORBELL
   | { readonly type: 'stop' }
+  | { readonly type: 'fault'; readonly fault: WorkerFault }
   /** Compile this configuration aside and say `prepared` or `unprepared`; nothing else changes. */
   | { readonly type: 'prepare'; readonly config: CompiledConfig }
   /** What was prepared comes into force: say `committed`. */

@@ -20,7 +20,9 @@ import {
   writeWindow,
 } from '../channel/records/record-kind.js';
 import { writeResponseHead } from '../channel/records/response-head.js';
+import { type LocalReply, refusal } from '../filters/local-reply.js';
 import type { Exchange } from './exchange.js';
+import { filterReplyFields } from './reply-filters.js';
 
 export class ReplyWriter {
   private held: Exchange[] = [];
@@ -29,33 +31,51 @@ export class ReplyWriter {
     private readonly ring: ByteRingProducer,
     private readonly nowMs: () => number,
     private readonly touch: () => void,
+    private readonly onError: (error: unknown) => void,
   ) {}
 
-  /** A reply of the gateway's own. `extraFields` is empty or begins with CRLF. */
+  /** A problem document. `extraFields` is empty or begins with CRLF. */
   sendProblem(exchange: Exchange, kind: ProblemKind, detail: string, extraFields: string): void {
-    const { block, body } = buildProblemReply(
-      kind,
-      exchange.requestId,
-      detail,
-      this.timeField(exchange) + extraFields,
-    );
-    const bytes = Buffer.from(body, 'utf8');
-    const isHead = exchange.method === 'HEAD';
-    exchange.status = kind.status;
-    this.begin(exchange, isHead ? 0 : bytes.length);
+    this.sendLocal(exchange, refusal(kind, detail, { fields: extraFields }));
+  }
+
+  /** A reply of the gateway's own. */
+  sendLocal(exchange: Exchange, reply: LocalReply): void {
+    const { requestId } = exchange;
+    const { problem, detail, status, members } = reply;
+    const fields = this.filterLocal(exchange, status, reply.fields);
+    const made =
+      problem === null
+        ? { block: requestId + fields, body: reply.body }
+        : buildProblemReply(problem, requestId, detail, fields, members);
+    const block = made.block + this.timeField(exchange);
+    const bytes = Buffer.from(made.body, 'utf8');
+    const isBodiless = exchange.method === 'HEAD' || status === 204 || status === 304;
+    exchange.status = status;
+    this.begin(exchange, isBodiless ? 0 : bytes.length);
     writeResponseHead(
       this.ring,
       {
         index: exchange.index,
         generation: exchange.generation,
-        flags: FLAG_END | (isHead ? FLAG_BODILESS : 0),
-        status: kind.status,
-        bodyBytes: bytes.length,
+        flags: FLAG_END | (isBodiless ? FLAG_BODILESS : 0),
+        status,
+        bodyBytes: status === 204 ? -1 : bytes.length,
         block,
       },
-      isHead ? null : bytes,
+      isBodiless ? null : bytes,
     );
     this.touch();
+  }
+
+  /** A reply of our own holds nothing that a filter would have to take out. */
+  private filterLocal(exchange: Exchange, status: number, fields: string): string {
+    try {
+      return filterReplyFields(exchange, status, fields, true);
+    } catch (error) {
+      this.onError(error);
+      return fields;
+    }
   }
 
   /** The target's head is there. True: the reply is complete with it. */
@@ -114,6 +134,7 @@ export class ReplyWriter {
 
   /** So many bytes of the request body have been used up. */
   giveWindow(exchange: Exchange, bytes: number): void {
+    exchange.bodyCredited += bytes;
     writeWindow(this.ring, exchange.index, exchange.generation, bytes);
     this.touch();
   }

@@ -1,74 +1,48 @@
 /**
  * The life of a request in a worker: every branch it can take is in this file.
  *
- * Thread: worker. Owns the exchanges in hand. Phases in order: route, authenticate, admit, forward,
- * reply. A phase goes on, waits, or refuses with a local reply; every exit passes finish(), once,
- * which gives back what is left, counts, and writes the access record. Within the last phase
- * retry-loop.ts may go to another target.
+ * Thread: worker. Owns the exchanges in hand. Phases in order: route, enter, authenticate, admit,
+ * edit, forward, reply. A phase goes on, waits, or gives a local reply; every exit passes finish(),
+ * once, which gives back what is left, counts, and writes the access record. Filters have their
+ * places in `enter` (before the caller is known), `edit`, and `forward` (whole bodies). Within the
+ * last phase retry-loop.ts may go to another target.
  */
 import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
-import type { RequestIdSource } from '../base/request-id.js';
 import { type ReplyView, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
-import {
-  HEAD_METHOD,
-  HEAD_PEER,
-  HEAD_SCHEME,
-  HEAD_TARGET,
-} from '../channel/records/request-head.js';
 import type { AuthenticationResult } from '../filters/authentication/jwt-authenticator.js';
-import { normalizePath } from '../routing/normalize-path.js';
-import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../routing/route-table.js';
+import type { EditStep } from '../filters/filter.js';
+import type { LocalReply } from '../filters/local-reply.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
   ASK_OPEN,
   ASK_PENDING,
   ASK_WAIT_MS,
-  type CoordinatorClient,
 } from './coordinator-client.js';
-import type { DeadlineWheel } from './deadline-wheel.js';
 import {
   Exchange,
   type ExchangeHead,
   PHASE_ADMIT,
   PHASE_AUTHENTICATE,
+  PHASE_EDIT,
+  PHASE_ENTER,
   PHASE_FORWARD,
   PHASE_REPLY,
   PHASE_ROUTE,
+  routeOf,
 } from './exchange.js';
-import type { ExchangeLedger } from './exchange-ledger.js';
 import { limiterKeys } from './limiter-keys.js';
+import type { PipelineParts } from './pipeline-parts.js';
 import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
-import type { ReplyWriter } from './reply-writer.js';
-import type { RetryLoop } from './retry-loop.js';
-import type { Forwarder } from './upstream/forwarder.js';
-import { RequestFields } from './upstream/request-fields.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
-import type { WorkerEpoch } from './worker-epoch.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
+const RETRY_SOON = '\r\nRetry-After: 1';
 
 type PhaseResult = 'next' | 'wait' | 'over';
-
-export interface PipelineParts {
-  /** What requests begin under. */
-  readonly epochs: { readonly current: WorkerEpoch };
-  readonly requestIds: RequestIdSource;
-  readonly coordinator: CoordinatorClient;
-  readonly forwarder: Forwarder;
-  readonly tries: RetryLoop;
-  readonly replies: ReplyWriter;
-  readonly ledger: ExchangeLedger;
-  readonly wheel: DeadlineWheel;
-  nowMs(): number;
-  /** Something was written or asked: publish it at the end of this turn. */
-  touch(): void;
-  /** A mistake of ours in handling one request. */
-  onError(error: unknown): void;
-}
 
 export class RequestPipeline {
   private readonly exchanges = new Map<number, Exchange>();
@@ -89,7 +63,7 @@ export class RequestPipeline {
     const epoch = this.parts.epochs.current;
     exchange.epoch = epoch;
     epoch.exchanges++;
-    this.readHead(exchange, epoch);
+    epoch.matcher.readHead(exchange, this.parts.requestIds);
     this.parts.ledger.begin(exchange);
     this.advance(exchange);
     return exchange;
@@ -117,10 +91,14 @@ export class RequestPipeline {
     switch (exchange.phase) {
       case PHASE_ROUTE:
         return this.matchRoute(exchange);
+      case PHASE_ENTER:
+        return this.enter(exchange);
       case PHASE_AUTHENTICATE:
         return this.authenticate(exchange);
       case PHASE_ADMIT:
         return this.admit(exchange);
+      case PHASE_EDIT:
+        return this.runSteps(exchange, routeOf(exchange).filters.editSteps);
       case PHASE_FORWARD:
         return this.forward(exchange);
       default:
@@ -129,40 +107,33 @@ export class RequestPipeline {
     }
   }
 
-  private readHead(exchange: Exchange, { trustedProxies }: WorkerEpoch): void {
-    const { parts } = exchange;
-    exchange.method = parts[HEAD_METHOD] ?? '';
-    exchange.target = parts[HEAD_TARGET] ?? '';
-    exchange.peer = parts[HEAD_PEER] ?? '';
-    exchange.scheme = parts[HEAD_SCHEME] ?? '';
-    const fields = new RequestFields(parts);
-    exchange.fields = fields;
-    exchange.requestId = this.parts.requestIds.keepOrMake(fields.requestId);
-    exchange.clientIp = trustedProxies.clientOf(exchange.peer, fields.forwardedFor);
+  private matchRoute(exchange: Exchange): PhaseResult {
+    const { matcher } = defined(exchange.epoch, 'the epoch of an exchange');
+    return this.give(exchange, matcher.match(exchange));
   }
 
-  private matchRoute(exchange: Exchange): PhaseResult {
-    const { target, method } = exchange;
-    const mark = target.indexOf('?');
-    const path = normalizePath(mark === -1 ? target : target.slice(0, mark));
-    if (path === '') {
-      const detail = 'The path can be read in more than one way (encoded slash or dot segment).';
-      return this.refuse(exchange, PROBLEMS.badTarget, detail);
-    }
-    exchange.path = path;
-    exchange.query = mark === -1 ? '' : target.slice(mark);
-    const epoch = defined(exchange.epoch, 'the epoch of an exchange');
-    const found = epoch.routeTable.find(method, path);
-    if (found === ROUTE_NOT_FOUND) {
-      return this.refuse(exchange, PROBLEMS.routeNotFound, 'No route takes this path.');
-    }
-    if (found === METHOD_NOT_ALLOWED) {
-      const allowed = epoch.routeTable.allowedMethods(path).join(', ');
-      const detail = `This path takes ${allowed}.`;
-      return this.refuse(exchange, PROBLEMS.methodNotAllowed, detail, `\r\nAllow: ${allowed}`);
-    }
-    exchange.route = epoch.routeAt(found);
-    return 'next';
+  private enter(exchange: Exchange): PhaseResult {
+    const { entrySteps, watchesUploads } = routeOf(exchange).filters;
+    const result = this.runSteps(exchange, entrySteps);
+    if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);
+    return result;
+  }
+
+  private runSteps(exchange: Exchange, steps: readonly EditStep[]): PhaseResult {
+    if (steps.length === 0) return 'next';
+    return this.give(exchange, this.parts.filters.run(exchange, steps));
+  }
+
+  /** Ends the exchange with a reply of the gateway's own, if there is one. */
+  private give(exchange: Exchange, reply: LocalReply | null): PhaseResult {
+    if (reply === null) return 'next';
+    const { limitFields } = exchange;
+    exchange.problem = reply.problem;
+    const { fields } = reply;
+    const whole = limitFields === '' ? reply : { ...reply, fields: limitFields + fields };
+    this.parts.replies.sendLocal(exchange, whole);
+    this.finish(exchange);
+    return 'over';
   }
 
   private authenticate(exchange: Exchange): PhaseResult {
@@ -234,8 +205,11 @@ export class RequestPipeline {
   }
 
   private admit(exchange: Exchange): PhaseResult {
-    const route = defined(exchange.route, 'the route of an admitted exchange');
+    const route = routeOf(exchange);
+    const { fixedReply } = route.filters;
+    if (fixedReply !== null) return this.runSteps(exchange, [fixedReply]);
     const nowMs = this.parts.nowMs();
+    if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return this.shed(exchange);
     const keys = limiterKeys(exchange, route);
     const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
     if (asked === ASK_ADMITTED) {
@@ -247,9 +221,7 @@ export class RequestPipeline {
       return 'next';
     }
     if (asked === ASK_CLOSED) return this.refuseLost(exchange);
-    if (asked !== ASK_PENDING) {
-      return this.refuse(exchange, PROBLEMS.overloaded, 'Too many requests wait.', RETRY_SOON);
-    }
+    if (asked !== ASK_PENDING) return this.shed(exchange);
     this.parts.ledger.countAsk(exchange, nowMs);
     this.parts.wheel.set(exchange.deadline, nowMs + ASK_WAIT_MS);
     this.parts.touch();
@@ -285,8 +257,13 @@ export class RequestPipeline {
   }
 
   private forward(exchange: Exchange): PhaseResult {
-    if (!this.parts.forwarder.isReady(exchange)) {
-      this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+    const reply = this.parts.filters.runBody(exchange);
+    if (reply !== null && reply !== 'wait') return this.give(exchange, reply);
+    if (reply === 'wait' || !this.parts.forwarder.isReady(exchange)) {
+      // For the whole body: more of it gives no more time.
+      if (!this.parts.wheel.isSet(exchange.deadline)) {
+        this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);
+      }
       return 'wait';
     }
     exchange.phase = PHASE_REPLY;
@@ -294,12 +271,23 @@ export class RequestPipeline {
     return 'wait';
   }
 
-  /** More of the request body came in. */
-  onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
-    this.parts.forwarder.takeBody(exchange, chunk, isLast);
-    if (!isLast) return;
-    if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
-    else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);
+  /** More of the request body came in. The bytes are valid inside the call only. */
+  onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
+    this.parts.forwarder.takeBody(exchange, bytes, isLast);
+    const refused = this.parts.filters.judgeUpload(exchange, isLast);
+    if (refused !== null) {
+      this.refuse(exchange, refused.kind, refused.detail);
+    } else if (exchange.phase === PHASE_FORWARD) {
+      if (isLast || exchange.route?.filters.requestBody != null) this.advance(exchange);
+    } else if (isLast && exchange.phase === PHASE_REPLY) {
+      this.parts.tries.onRequestComplete(exchange);
+    }
+  }
+
+  /** The body is slower than its route allows. */
+  onSlowUpload(exchange: Exchange): void {
+    if (exchange.isFinished) return;
+    this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body comes too slowly.');
   }
 
   /** The reply is complete as far as the target is concerned, and on its way. */
@@ -337,12 +325,15 @@ export class RequestPipeline {
     }
   }
 
-  /** No decision came in time: the route says what becomes of the request. */
+  /**
+   * No decision came in time: the route says what becomes of the request. Without a limit there is
+   * nothing that too many could get: it goes on.
+   */
   private goOnWithoutCoordinator(exchange: Exchange): void {
     const { route } = exchange;
+    const mayGoOn = route?.config.onCoordinatorLost === 'open' || route?.limiters.length === 0;
     const isOpen =
-      route?.config.onCoordinatorLost === 'open' &&
-      this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
+      mayGoOn && route !== null && this.parts.coordinator.admitOpen(exchange, route) === ASK_OPEN;
     if (!isOpen) {
       this.refuseLost(exchange);
       return;
@@ -352,16 +343,22 @@ export class RequestPipeline {
     this.advance(exchange);
   }
 
+  private shed(exchange: Exchange): PhaseResult {
+    const detail = 'Too many requests are in flight.';
+    return this.refuse(exchange, PROBLEMS.overloaded, detail, RETRY_SOON);
+  }
+
   private refuseLost(exchange: Exchange): PhaseResult {
     return this.refuse(exchange, PROBLEMS.coordinatorLost, 'No decision came in time.', RETRY_SOON);
   }
 
-  private refuse(
-    exchange: Exchange,
-    problem: ProblemKind,
-    detail: string,
-    extraFields = '',
-  ): PhaseResult {
+  /** A filter threw while a reply passed it. */
+  onFilterBroken(exchange: Exchange, error: unknown): void {
+    this.parts.ledger.countFilterError();
+    this.breakOff(exchange, error);
+  }
+
+  refuse(exchange: Exchange, problem: ProblemKind, detail: string, extraFields = ''): PhaseResult {
     exchange.problem = problem;
     if (exchange.isReplyStarted) this.parts.replies.cut(exchange);
     else {
@@ -377,16 +374,17 @@ export class RequestPipeline {
     if (exchange.isFinished) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
+    exchange.uploadWatch?.stop();
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
-    const { route } = exchange;
     this.parts.coordinator.endInFlight(exchange);
+    const { route } = exchange;
     if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
-    this.parts.ledger.close(exchange, this.parts.nowMs());
+    const nowMs = this.parts.nowMs();
+    this.parts.gate.leave(exchange, nowMs);
+    this.parts.ledger.close(exchange, nowMs);
     this.parts.touch();
   }
 }
-
-const RETRY_SOON = '\r\nRetry-After: 1';

@@ -4,15 +4,11 @@
  * Thread: worker. Owns a retry budget for each upstream; the rules themselves are in policy/retry.
  */
 import { defined } from '../base/assert.js';
+import { isIdempotentMethod } from '../base/http-method.js';
 import type { CompiledConfig, CompiledUpstream } from '../config/compiled-config.js';
 import { backOffMs, retryWaitMs, WAIT_TOO_LONG } from '../policy/retry/back-off.js';
 import { RetryBudget } from '../policy/retry/retry-budget.js';
-import {
-  isIdempotentMethod,
-  isRetriable,
-  isSafeToRepeat,
-  type TryEnd,
-} from '../policy/retry/retry-rule.js';
+import { isRetriable, isSafeToRepeat, type TryEnd } from '../policy/retry/retry-rule.js';
 import { type Exchange, NEVER_MS } from './exchange.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
 import { isBodyCollected } from './upstream/forwarder.js';

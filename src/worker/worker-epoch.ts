@@ -4,39 +4,51 @@
  * Thread: worker. An exchange belongs to the epoch that it began under, to its end: what it needs
  * of the configuration it gets from there.
  */
-import { defined } from '../base/assert.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
+import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
+import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
+import { loadFilters } from './route-filters.js';
+import { RouteMatcher } from './route-matcher.js';
 import { TrustedProxies } from './upstream/trusted-proxies.js';
-import { compileWorkerRoutes, type WorkerRoute } from './worker-route.js';
+import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
+import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-route.js';
 
 export class WorkerEpoch {
-  readonly routeTable: RouteTable;
+  readonly matcher: RouteMatcher;
   readonly trustedProxies: TrustedProxies;
   /** Exchanges that have begun and not finished. */
   exchanges = 0;
-  private readonly routes: WorkerRoute[] = [];
 
   /** Compiles everything aside. Rejects when a part of it cannot be made. */
   static async create(config: CompiledConfig): Promise<WorkerEpoch> {
-    return new WorkerEpoch(config, await createAuthenticators(config));
+    const [authenticators, filters, undici] = await Promise.all([
+      createAuthenticators(config),
+      loadFilters(config),
+      loadUndici(config.targets),
+    ]);
+    return new WorkerEpoch(config, compileWorkerRoutes(config, authenticators, filters), undici);
   }
 
   private constructor(
     readonly config: CompiledConfig,
-    authenticators: readonly JwtAuthenticator[],
+    routes: readonly WorkerRoute[],
+    readonly undici: UndiciTransport | null,
   ) {
-    this.routeTable = new RouteTable(config.routes);
+    const { hardening, acceptsRequestIdOf, versioning, ipFilter } = config;
     this.trustedProxies = new TrustedProxies(config.trustedProxies);
-    for (const route of compileWorkerRoutes(config, authenticators)) {
-      this.routes[route.config.index] = route;
-    }
-  }
-
-  /** The route that the table found. */
-  routeAt(routeIndex: number): WorkerRoute {
-    return defined(this.routes[routeIndex], 'the route that matched');
+    const rows: WorkerRoute[] = [];
+    for (const route of routes) rows[route.config.index] = route;
+    this.matcher = new RouteMatcher({
+      table: new RouteTable(config.routes.flatMap(routePatterns)),
+      routes: rows,
+      trustedProxies: this.trustedProxies,
+      hardening,
+      acceptsRequestIdOf,
+      chooseVersion: versioning === null ? null : versionChooser(versioning),
+      globalStep: ipFilter === null ? null : ipFilterStep([ipFilter]),
+    });
   }
 }
 

@@ -14,8 +14,10 @@ import type {
   CompiledUpstream,
 } from '../config/compiled-config.js';
 import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
-
+import type { RoutePattern } from '../routing/route-table.js';
+import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { policyField } from './rate-limit-fields.js';
+import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
@@ -31,12 +33,14 @@ export interface WorkerRoute {
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
+  readonly filters: RouteFilters;
 }
 
 /** All routes, in the order of the configuration. */
 export function compileWorkerRoutes(
   config: CompiledConfig,
   authenticators: readonly JwtAuthenticator[],
+  loaded?: LoadedFilters,
 ): WorkerRoute[] {
   const limitersByRow = byRow(config.limiters);
   const upstreams = byRow(config.upstreams);
@@ -44,9 +48,15 @@ export function compileWorkerRoutes(
     const limiters = route.limiterIndexes.map((index) =>
       defined(limitersByRow[index], 'the limiter of a route'),
     );
+    const filters = compileRouteFilters(route, loaded);
     return {
       config: route,
-      upstream: defined(upstreams[route.upstreamIndex], 'the upstream of a route'),
+      upstream: defined(
+        // One that answers by itself never gets as far as its upstream: any will do.
+        route.upstreamIndex === -1 ? config.upstreams[0] : upstreams[route.upstreamIndex],
+        'the upstream of a route',
+      ),
+      filters,
       authenticators: route.authenticators.map((index) =>
         defined(authenticators[index], 'the authenticator of a route'),
       ),
@@ -56,10 +66,19 @@ export function compileWorkerRoutes(
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
+        ...filters.droppedFields,
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
   });
+}
+
+/** How the route table knows a route: by its path, and by the one without the default version. */
+export function routePatterns(route: CompiledRoute): RoutePattern[] {
+  const { index, path, aliasPath, methods, authenticators, filters, version = '' } = route;
+  const isGuarded = authenticators.length > 0 || filters.ipFilter !== undefined;
+  const pattern = { index, path, methods, isGuarded, version };
+  return aliasPath === undefined ? [pattern] : [pattern, { ...pattern, path: aliasPath }];
 }
 
 /** Several limits are asked for each time: no worker could tell what all of them have left. */
@@ -71,9 +90,5 @@ function grantedLimiter(limiters: readonly CompiledLimiter[]): CompiledLimiter |
 
 /** The path that the upstream gets. */
 export function rewritePath(route: WorkerRoute, path: string): string {
-  const prefix = route.config.rewrite.stripPrefix;
-  if (prefix === '' || !path.startsWith(prefix)) return path;
-  const rest = path.slice(prefix.length);
-  if (rest === '') return '/';
-  return rest.startsWith('/') ? rest : path;
+  return stripPathPrefix(route.config.rewrite.stripPrefix, path);
 }

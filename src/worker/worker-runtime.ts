@@ -33,12 +33,15 @@ import { createAccessLog } from '../observability/access-log.js';
 import { COUNTERS, counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
+import { AdmissionGate } from './admission-gate.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
 import { EpochShelf } from './epoch-shelf.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
+import { FilterRunner } from './filter-runner.js';
 import type { LaneTask } from './lane-task.js';
+import { ReplyFilters } from './reply-filters.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RequestTracing } from './request-tracing.js';
@@ -119,7 +122,7 @@ export class WorkerRuntime implements RecordHandler {
     this.ledger = ledger;
     this.epochs = new EpochShelf(first);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
-    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
+    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch, onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
@@ -129,6 +132,11 @@ export class WorkerRuntime implements RecordHandler {
     this.forwarder = new Forwarder({
       ledger,
       replies: this.replies,
+      replyFilters: new ReplyFilters({
+        replies: this.replies,
+        refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
+        onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
+      }),
       preference,
       nowMs: monotonicMs,
     });
@@ -149,7 +157,13 @@ export class WorkerRuntime implements RecordHandler {
     this.pipeline = new RequestPipeline({
       epochs: this.epochs,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      filters: new FilterRunner(ledger, this.forwarder, {
+        wheel: this.wheel,
+        nowMs: monotonicMs,
+        onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
+      }),
       coordinator: this.coordinator,
+      gate: new AdmissionGate(config.capacity, task.coordinator, this.lane.status),
       forwarder: this.forwarder,
       tries,
       replies: this.replies,
@@ -159,7 +173,7 @@ export class WorkerRuntime implements RecordHandler {
       touch,
       onError,
     });
-    this.adopt(config);
+    this.adopt(first);
     this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
   }
 
@@ -173,16 +187,17 @@ export class WorkerRuntime implements RecordHandler {
   commit(epoch: number): boolean {
     const next = this.epochs.commit(epoch);
     if (next === null) return false;
-    this.adopt(next.config);
+    this.adopt(next);
     return true;
   }
 
   /** What is kept by row takes over what is the same, and begins anew with what is not. */
-  private adopt(config: CompiledConfig): void {
+  private adopt(epoch: WorkerEpoch): void {
+    const { config } = epoch;
     this.log.logger.level = config.logging.level;
     this.tracing.adopt(config);
     this.ledger.use(config, createAccessLog(this.log, config.logging));
-    this.forwarder.use(config);
+    this.forwarder.use(epoch);
     this.planner.use(config);
     this.preference.use(config);
     this.grants.use(config.upstreams);
@@ -246,8 +261,7 @@ export class WorkerRuntime implements RecordHandler {
       case REQUEST_BODY: {
         const { payload, payloadBytes } = consumer;
         const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
-        // Copied: the target takes its time, and the ring must not wait for it.
-        this.pipeline.onRequestBody(exchange, Buffer.from(bytes), (flags & FLAG_END) !== 0);
+        this.pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
         break;
       }
       case REQUEST_END:
@@ -290,6 +304,8 @@ export class WorkerRuntime implements RecordHandler {
     } catch (error) {
       this.log.logger.error({ err: error }, 'internal error');
       return 1;
+    } finally {
+      this.lane.status.setHeadsRead(this.headsRead | 0);
     }
   }
 
@@ -303,6 +319,7 @@ export class WorkerRuntime implements RecordHandler {
    * counts against nobody at once: others had no chance to be heard in it.
    */
   private onTick(): void {
+    this.lane.status.beat();
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);

@@ -8,6 +8,7 @@ import { threadId } from 'node:worker_threads';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { createThreadLogger } from '../observability/logger.js';
 import { osThreadId } from '../observability/os-thread-id.js';
+import { fail } from './fault.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
 import { WorkerRuntime } from './worker-runtime.js';
 
@@ -30,6 +31,8 @@ export async function serveLane(task: LaneTask): Promise<void> {
         order.port.on('message', wake);
         wakePorts.push(order.port);
         runtime.onDoorbell();
+      } else if (order.type === 'fault') {
+        fail(order.fault);
       } else if (order.type === 'prepare') {
         void prepare(runtime, order.config, report);
       } else if (order.type === 'commit') {
@@ -47,6 +50,9 @@ export async function serveLane(task: LaneTask): Promise<void> {
   port.close();
   log.flush();
 }
+
+/** The task of a thread that is to stand by: loading this file is all that it does. */
+export function warmUp(): void {}
 
 async function prepare(
   runtime: WorkerRuntime,

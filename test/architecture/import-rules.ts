@@ -158,7 +158,7 @@ function checkOwnImport(file: SourceFile, edge: ImportEdge): Finding[] {
   if (THREAD_FOLDERS.includes(from) && THREAD_FOLDERS.includes(to) && from !== to) {
     return say('sibling threads', `${from} and ${to} meet only in channel/`);
   }
-  if (from === 'filters' && to === 'filters' && featureOf(file.path) !== featureOf(edge.target)) {
+  if (from === 'filters' && to === 'filters' && !mayShare(file.path, edge.target)) {
     return say('sibling filters', 'a filter never imports another');
   }
   if (from === to) return [];
@@ -223,8 +223,17 @@ function isRoot(top: string): boolean {
   return COMPOSITION.includes(top);
 }
 
+/** Within one feature, or what lies beside the features: the contract that all of them share. */
+function mayShare(from: string, to: string): boolean {
+  return featureOf(from) === featureOf(to) || !featureOf(to).includes('/');
+}
+
 function featureOf(path: string): string {
-  return path.split('/')[1] ?? '';
+  return path
+    .split('/')
+    .slice(0, 2)
+    .join('/')
+    .replace(/^filters\/(?=[^/]*\.ts$)/, '');
 }
 
 function finding(file: SourceFile, line: number, rule: string, detail: string): Finding {

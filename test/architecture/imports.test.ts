@@ -108,6 +108,8 @@ const SAMPLES: readonly Sample[] = [
   },
   { path: 'filters/a/x.ts', text: "import { b } from '../b/b.js';", rule: 'sibling filters' },
   { path: 'filters/a/x.ts', text: "import { b } from './b.js';", rule: '' },
+  { path: 'filters/a/x.ts', text: "import { b } from '../filter.js';", rule: '' },
+  { path: 'filters/filter.ts', text: "import { b } from './a/b.js';", rule: 'sibling filters' },
   { path: 'filters/a/x.ts', text: "import { b } from '../../channel/b.js';", rule: 'direction' },
   { path: 'filters/a/x.ts', text: "import uws from 'uWebSockets.js';", rule: 'package' },
   {
@@ -198,7 +200,6 @@ describe('import rules', () => {
       "const e = import('./e.js');",
       "const f = new URL('./f.js', import.meta.url);",
       "// import { no } from './no.js';",
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the sample is a template literal
       "const s = `text ${call({ x: '}' })} import { no } from './no.js'`;",
       "const regex = /from '.\\/no.js'/;",
     ].join('\n');

@@ -9,7 +9,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROBLEMS, type ProblemKind } from '../../src/base/gateway-error.js';
-import type { TransportChoice } from '../../src/worker/upstream/upstream-connections.js';
 import { eventually } from '../support/eventually.js';
 import {
   CHUNKED_FIELD as CHUNKED,
@@ -18,7 +17,13 @@ import {
   STATUS_LINE as OK,
 } from '../support/hostile-replies.js';
 import { RawOrigin } from '../support/raw-origin.js';
-import { drip, fillBacklog, type Probe, TransportRig } from '../support/transport-rig.js';
+import {
+  drip,
+  fillBacklog,
+  type Probe,
+  type TransportChoice,
+  TransportRig,
+} from '../support/transport-rig.js';
 
 const TRANSPORTS: readonly TransportChoice[] = ['undici', 'lean'];
 const PLAIN = `${OK}${LENGTH}\r\nok`;

@@ -230,6 +230,29 @@ describe('a configuration that cannot be used', () => {
   });
 });
 
+describe('many who ask at once', () => {
+  it('share what is waiting: each is answered, and the threads are asked a few times', async () => {
+    await apply({});
+    const { epoch } = await configuration();
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, () => gateway.post('/reload', TOKEN)),
+    );
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
+    const after = (await configuration()).epoch;
+    expect(Math.max(...replies.map(({ body }) => body.epoch ?? 0))).toBe(after);
+    expect(after).toBeGreaterThan(epoch);
+    expect(after - epoch).toBeLessThan(50);
+    expect(await get('/x')).toBe('200 one');
+  });
+
+  it('is not closed to others while a change is waiting for a slow one', async () => {
+    const all = [gateway.post('/reload', TOKEN), gateway.post('/rollback', TOKEN), get('/x')];
+    const [reload, rollback, reply] = await Promise.all(all);
+    expect([reload, rollback]).toMatchObject([{ status: 200 }, { status: 200 }]);
+    expect(reply).toBe('200 one');
+  });
+});
+
 describe('what starts a reload', () => {
   it('is SIGHUP', async () => {
     await apply({});

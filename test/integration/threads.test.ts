@@ -68,10 +68,10 @@ describe('a worker that dies', () => {
     expect((await gateway.stats()).workers[0]?.deaths).toBe(2);
   });
 
-  it('answers with 502 for a request whose reply had not begun', async () => {
+  it('answers with 502 for a request that cannot run again', async () => {
     await start(1);
     upstream.script = () => {};
-    const reply = fetch(gateway.url);
+    const reply = fetch(gateway.url, { method: 'POST', body: 'x' });
     await eventually('the target has it', () => upstream.headCount === 1);
     await gateway.gateway.supervisor.laneAt(0).kill();
     expect((await reply).status).toBe(502);

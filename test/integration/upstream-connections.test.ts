@@ -1,15 +1,16 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import * as undici from '../../src/worker/upstream/undici-pool.js';
 import {
-  type TransportChoice,
-  UpstreamConnections,
+  connectionsTo,
+  type UpstreamConnections,
 } from '../../src/worker/upstream/upstream-connections.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
 import { aCoordinatorConfig } from '../support/coordinator-rig.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
-import { anExchange } from '../support/transport-rig.js';
+import { anExchange, type TransportChoice } from '../support/transport-rig.js';
 
 let origin: FakeUpstream;
 
@@ -21,12 +22,13 @@ afterEach(async () => {
   await origin.close();
 });
 
-function connectionsTo(url: string, transport: TransportChoice): UpstreamConnections {
+function connect(url: string, transport: TransportChoice): UpstreamConnections {
   const config = aCoordinatorConfig({ targetCounts: [1] });
   const [target] = config.targets;
   const [upstream] = config.upstreams;
   if (target === undefined || upstream === undefined) throw new Error('no target');
-  return new UpstreamConnections({ ...target, origin: url }, upstream, () => {}, transport);
+  const module = transport === 'undici' ? undici : null;
+  return connectionsTo({ ...target, origin: url }, upstream, () => {}, module);
 }
 
 /** One GET; resolves when its try has ended, with the try. */
@@ -48,7 +50,7 @@ function tryOnce(connections: UpstreamConnections): Promise<UpstreamTry> {
 
 describe.each<TransportChoice>(['lean', 'undici'])('%s', (transport) => {
   it('keeps a connection for the next try, and knows which tries were on a used one', async () => {
-    const connections = connectionsTo(origin.url, transport);
+    const connections = connect(origin.url, transport);
     const first = await tryOnce(connections);
     expect([first.isSent, first.isReused, connections.idleCount]).toEqual([true, false, 1]);
     const second = await tryOnce(connections);
@@ -65,7 +67,7 @@ describe.each<TransportChoice>(['lean', 'undici'])('%s', (transport) => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    const connections = connectionsTo(`http://127.0.0.1:${port}`, transport);
+    const connections = connect(`http://127.0.0.1:${port}`, transport);
     const tries = await Promise.all(Array.from({ length: 20 }, () => tryOnce(connections)));
     expect(tries.every((attempt) => !attempt.isSent)).toBe(true);
     expect(connections.idleCount).toBe(0);

@@ -12,7 +12,9 @@ export function aCompiledRoute(wish: Partial<CompiledRoute> = {}): CompiledRoute
     limiterIndexes: [],
     timeoutMs: 0,
     onCoordinatorLost: 'wait',
+    shareMax: 1000,
     rewrite: { stripPrefix: '', setHeaders: [], removeHeaders: [] },
+    filters: {},
     ...wish,
   };
 }

@@ -5,10 +5,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { builtFile } from './built-file.js';
 import { eventually } from './eventually.js';
 
-export const MAIN_FILE = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
+export const MAIN_FILE = builtFile('src/main.js');
 
 export interface LogRecord {
   readonly level: string;

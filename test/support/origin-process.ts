@@ -10,10 +10,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from './built-file.js';
 
 export const HEALTH_PATH = '/health';
 
-const FILE = fileURLToPath(new URL('../../dist/test/support/origin-process.js', import.meta.url));
+const FILE = builtFile('test/support/origin-process.js');
 
 export interface OriginReply {
   readonly pid: number;

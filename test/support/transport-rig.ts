@@ -6,19 +6,23 @@ import type { ProblemKind } from '../../src/base/gateway-error.js';
 import type { CompiledTarget, CompiledUpstream } from '../../src/config/compiled-config.js';
 import { Exchange } from '../../src/worker/exchange.js';
 import { RequestFields } from '../../src/worker/upstream/request-fields.js';
+import { StreamedBody } from '../../src/worker/upstream/streamed-body.js';
+import * as undici from '../../src/worker/upstream/undici-pool.js';
 import {
-  type TransportChoice,
-  UpstreamConnections,
+  connectionsTo,
+  type UpstreamConnections,
 } from '../../src/worker/upstream/upstream-connections.js';
 import { isConnectionLoss, upstreamProblem } from '../../src/worker/upstream/upstream-error.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
 
 const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
 
+export type TransportChoice = 'lean' | 'undici';
+
 export interface SentRequest {
   readonly method?: string;
   readonly path?: string;
-  readonly body?: Buffer;
+  readonly body?: Buffer | StreamedBody;
   readonly fields?: readonly string[];
 }
 
@@ -95,11 +99,11 @@ export class TransportRig {
     this.authority = `${host}:${port}`;
     const target = { origin: `http://${this.authority}`, authority: this.authority, tls: false };
     const upstream = { timeouts: { connectMs, responseMs: 5000, idleMs: 5000 } };
-    this.connections = new UpstreamConnections(
+    this.connections = connectionsTo(
       target as CompiledTarget,
       upstream as CompiledUpstream,
       () => this.connectCount++,
-      transport,
+      transport === 'undici' ? undici : null,
     );
   }
 
@@ -131,12 +135,12 @@ export interface RigOptions {
 
 export function anExchange(
   method: string,
-  body: Buffer | null,
+  body: Buffer | StreamedBody | null,
   fields: readonly string[] = [],
 ): Exchange {
   const all = ['host', 'gateway.example', ...fields];
   const parts = [method, '/', '192.0.2.7', 'http', ...all];
-  const bodyBytes = body === null ? 0 : body.length;
+  const bodyBytes = body instanceof StreamedBody ? body.bytes : (body?.length ?? 0);
   const head = { index: 0, generation: 0, receivedMs: 0, bodyBytes, isComplete: true, parts };
   const exchange = new Exchange(head, () => {});
   exchange.method = method;

@@ -15,7 +15,11 @@ import type { CompiledTarget, CompiledUpstream } from '../../../src/config/compi
 import { Exchange } from '../../../src/worker/exchange.js';
 import type { ReplyFieldBlock } from '../../../src/worker/upstream/reply-fields.js';
 import { RequestFields } from '../../../src/worker/upstream/request-fields.js';
-import { UpstreamConnections } from '../../../src/worker/upstream/upstream-connections.js';
+import * as undici from '../../../src/worker/upstream/undici-pool.js';
+import {
+  connectionsTo,
+  type UpstreamConnections,
+} from '../../../src/worker/upstream/upstream-connections.js';
 import { type TryListener, UpstreamTry } from '../../../src/worker/upstream/upstream-try.js';
 import { ORIGIN_READY } from '../../gateway/origin.js';
 import { type Bench, fold, summarise } from '../../support/bench-harness.js';
@@ -102,11 +106,11 @@ class TryDriver implements TransportDriver, TryListener {
     const hostPort = `127.0.0.1:${load.port}`;
     const target = { origin: `http://${hostPort}`, authority: hostPort, tls: false };
     const upstream = { timeouts: { connectMs: 5000, responseMs: 5000, idleMs: 5000 } };
-    this.connections = new UpstreamConnections(
+    this.connections = connectionsTo(
       target as CompiledTarget,
       upstream as CompiledUpstream,
       () => undefined,
-      transport,
+      transport === 'undici' ? undici : null,
     );
     for (let slot = 0; slot < load.concurrency; slot++) this.idle.push(makeExchange());
   }

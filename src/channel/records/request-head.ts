@@ -47,6 +47,17 @@ export function tryWriteRequestHead(ring: ByteRingProducer, head: RequestHeadFie
   return true;
 }
 
+/** Reads a record of which only the payload is at hand. */
+export function decodeRequestHead(
+  payload: Buffer,
+): Pick<RequestHeadFields, 'receivedMs' | 'bodyBytes' | 'text'> {
+  return {
+    receivedMs: payload.readDoubleLE(RECEIVED_OFFSET),
+    bodyBytes: payload.readDoubleLE(BODY_BYTES_OFFSET),
+    text: payload.toString('latin1', TEXT_OFFSET),
+  };
+}
+
 export function requestReceivedMs(ring: ByteRingConsumer): number {
   return ring.float(RECEIVED_OFFSET);
 }

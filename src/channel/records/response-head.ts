@@ -13,6 +13,7 @@
  * that name and then the whole block as if it were its value. With FLAG_END the body is complete
  * in this record. With FLAG_BODILESS the body bytes are what Content-Length announces (HEAD).
  */
+import { assert } from '../../base/assert.js';
 import type { ByteRingConsumer, ByteRingProducer } from '../byte-ring.js';
 import { kindWithFlags, RESPONSE_HEAD } from './record-kind.js';
 
@@ -61,14 +62,21 @@ export function responseBodyBytes(ring: ByteRingConsumer): number {
   return ring.float(BODY_BYTES_OFFSET);
 }
 
+/** What the record says of itself must not let anybody see bytes of another one. */
+function blockBytes(ring: ByteRingConsumer): number {
+  const bytes = ring.int(BLOCK_BYTES_OFFSET);
+  assert(bytes >= 0 && bytes <= ring.payloadBytes - BLOCK_OFFSET, 'the block lies in its record');
+  return bytes;
+}
+
 /** A view of the field block, valid inside the record handler only. */
 export function responseBlock(ring: ByteRingConsumer): Uint8Array {
   const start = ring.payload + BLOCK_OFFSET;
-  return ring.sharedBytes.subarray(start, start + ring.int(BLOCK_BYTES_OFFSET));
+  return ring.sharedBytes.subarray(start, start + blockBytes(ring));
 }
 
 /** A view of the body part in the record, valid inside the record handler only. */
 export function responseInlineBody(ring: ByteRingConsumer): Uint8Array {
-  const start = ring.payload + BLOCK_OFFSET + ring.int(BLOCK_BYTES_OFFSET);
+  const start = ring.payload + BLOCK_OFFSET + blockBytes(ring);
   return ring.sharedBytes.subarray(start, ring.payload + ring.payloadBytes);
 }

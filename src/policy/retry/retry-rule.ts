@@ -43,19 +43,6 @@ export interface RequestReplay {
   readonly isReplyStarted: boolean;
 }
 
-/** RFC 9110 9.2.2, without the methods that the gateway does not forward. */
-const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'PUT',
-  'DELETE',
-  'OPTIONS',
-]);
-
-export function isIdempotentMethod(method: string): boolean {
-  return IDEMPOTENT_METHODS.has(method);
-}
-
 /** Whether sending the request once more cannot do anything twice. */
 export function isSafeToRepeat(end: TryEndKind, request: RequestReplay): boolean {
   if (request.isReplyStarted) return false;

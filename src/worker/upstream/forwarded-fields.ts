@@ -35,7 +35,13 @@ export function buildForwardedFields(
   add('x-forwarded-host', (isPeerTrusted && fields.forwardedHost) || fields.host);
   add('forwarded', joinList(isPeerTrusted ? fields.forwarded : '', element));
   add('via', joinList(fields.via, `1.1 ${GATEWAY_PSEUDONYM}`));
+  if (isPeerTrusted) {
+    for (let at = 0; at < fields.claimed.length; at += 2) {
+      add(fields.claimed[at] ?? '', fields.claimed[at + 1] ?? '');
+    }
+  }
   for (const item of exchange.route?.setFields ?? []) list.push(item);
+  for (const item of exchange.addedFields) list.push(item);
   return list;
 }
 

@@ -11,6 +11,7 @@ import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import type { Exchange } from '../exchange.js';
 import { buildForwardedFields, forwardedNode } from './forwarded-fields.js';
 import { joinList } from './request-fields.js';
+import { StreamedBody } from './streamed-body.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 
 const VIA = `1.1 ${GATEWAY_PSEUDONYM}`;
@@ -19,8 +20,8 @@ const VIA = `1.1 ${GATEWAY_PSEUDONYM}`;
 const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 // Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
-/** The head with the empty line that ends it. `bodyBytes` is the length of the one buffer. */
-export function buildForwardedHead(request: UpstreamRequest, bodyBytes: number): string {
+/** The head with the empty line that ends it. */
+export function buildForwardedHead(request: UpstreamRequest): string {
   const { exchange, path, authority, isPeerTrusted } = request;
   const { fields, route, method } = exchange;
   const isPlain = fields.connection === '' && (route === null || route.droppedFields.size === 0);
@@ -30,14 +31,24 @@ export function buildForwardedHead(request: UpstreamRequest, bodyBytes: number):
     if (route !== null && route.setFields.length > 0) {
       head += fieldLines(route.setFields, route.setFields.length);
     }
+    const { addedFields } = exchange;
+    if (addedFields.length > 0) head += fieldLines(addedFields, addedFields.length);
   } else {
     const list = buildForwardedFields(exchange, isPeerTrusted, authority);
     for (let at = 0; at < list.length; at += 2) {
       if (list[at] !== 'host') head += `${list[at]}: ${list[at + 1]}\r\n`;
     }
   }
-  if (bodyBytes > 0 || METHODS_WITH_CONTENT.has(method)) head += `content-length: ${bodyBytes}\r\n`;
-  return `${head}\r\n`;
+  return head + framingLines(request);
+}
+
+/** How the end of the body is known, and the end of the head. */
+function framingLines({ body, exchange }: UpstreamRequest): string {
+  if (body === null) {
+    return METHODS_WITH_CONTENT.has(exchange.method) ? 'content-length: 0\r\n\r\n' : '\r\n';
+  }
+  const bytes = body instanceof StreamedBody ? body.bytes : body.length;
+  return bytes === -1 ? 'transfer-encoding: chunked\r\n\r\n' : `content-length: ${bytes}\r\n\r\n`;
 }
 
 function fieldLines(list: readonly string[], count: number): string {
@@ -53,16 +64,18 @@ function originLines(exchange: Exchange, isPeerTrusted: boolean): string {
   let addresses = peer;
   let firstScheme = scheme;
   let firstHost = host;
+  let claimed = '';
   let forwarded = `for=${forwardedNode(peer)};host="${host}";proto=${scheme}`;
   if (isPeerTrusted) {
     addresses = joinList(fields.forwardedFor, peer);
     firstScheme = fields.forwardedProto || scheme;
     firstHost = fields.forwardedHost || host;
     forwarded = joinList(fields.forwarded, forwarded);
+    claimed = fieldLines(fields.claimed, fields.claimed.length);
   }
   const lines =
     `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
     `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
-    `forwarded: ${forwarded}\r\nvia: ${joinList(fields.via, VIA)}\r\n`;
+    `forwarded: ${forwarded}\r\nvia: ${joinList(fields.via, VIA)}\r\n${claimed}`;
   return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
 }

@@ -5,20 +5,22 @@
  * answers the client, is decided in retry-loop.ts.
  *
  * A body of up to 64 KiB is collected and sent as one buffer, so that it can be sent again; a
- * longer or unknown one streams, and the client is slowed down to the target's pace. A streamed
- * body is not touched before its connection stands.
+ * longer or unknown one streams.
  */
-import { Readable } from 'node:stream';
 import { defined } from '../../base/assert.js';
-import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
+import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { ReplyFilters } from '../reply-filters.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
+import { StreamedBody } from './streamed-body.js';
 import { TargetConnections } from './target-connections.js';
+import type { UndiciTransport } from './upstream-connections.js';
+import type { UpstreamRequest } from './upstream-transport.js';
 import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js';
 
 /** Bodies up to this size can be sent again. */
@@ -26,9 +28,17 @@ const REPLAYABLE_BYTES_MAX = 64 * 1024;
 
 export interface ForwarderParts {
   readonly replies: ReplyWriter;
+  readonly replyFilters: ReplyFilters;
   readonly preference: TargetPreference;
   readonly ledger: ExchangeLedger;
   nowMs(): number;
+}
+
+/** A configuration, and what it takes to reach its targets. */
+export interface ReachableTargets {
+  readonly config: CompiledConfig;
+  /** Null when no target needs it. */
+  readonly undici: UndiciTransport | null;
 }
 
 export class Forwarder {
@@ -39,8 +49,8 @@ export class Forwarder {
   }
 
   /** The targets of this configuration can be reached from now on. */
-  use(config: CompiledConfig): void {
-    this.connections.use(config);
+  use({ config, undici }: ReachableTargets): void {
+    this.connections.use(config, undici);
   }
 
   /** No exchange asks for any other target any more. */
@@ -53,15 +63,24 @@ export class Forwarder {
     return exchange.isRequestComplete || isStreamed(exchange);
   }
 
-  takeBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
+  /** More than a window's worth may be collected: the client must be let go on. */
+  creditCollected(exchange: Exchange): void {
+    const bytes = exchange.bodyReceived - exchange.bodyCredited;
+    if (bytes > 0) this.parts.replies.giveWindow(exchange, bytes);
+  }
+
+  /** More of the request body. The bytes are valid inside the call only. */
+  takeBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
     if (isLast) exchange.isRequestComplete = true;
-    const stream = exchange.bodyStream;
-    if (stream === null || !exchange.isBodyBegun) {
-      if (chunk.length > 0) exchange.bodyChunks.push(chunk);
+    exchange.bodyReceived += bytes.length;
+    const { streamedBody } = exchange;
+    if (streamedBody === null) {
+      if (bytes.length > 0) exchange.bodyChunks.push(Buffer.from(bytes));
       return;
     }
-    if (chunk.length > 0) this.pushBody(exchange, stream, chunk);
-    if (isLast) stream.push(null);
+    exchange.activeMs = this.parts.nowMs();
+    streamedBody.push(bytes);
+    if (isLast) streamedBody.end();
   }
 
   /** A try with this admission, which is then its own to give back. */
@@ -75,13 +94,12 @@ export class Forwarder {
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
     const { trustedProxies } = defined(exchange.epoch, 'the epoch of a try');
-    const { target } = this.connections.of(targetIndex);
     exchange.trace?.beginTry(attempt);
     attempt.send(
       {
         exchange,
-        path: rewritePath(route, exchange.path) + exchange.query,
-        authority: target.authority,
+        path: exchange.rewrittenTarget || rewritePath(route, exchange.path) + exchange.query,
+        authority: this.connections.authorityOf(targetIndex),
         isPeerTrusted: trustedProxies.includes(exchange.peer),
         body: this.bodyOf(exchange),
       },
@@ -89,9 +107,9 @@ export class Forwarder {
     );
   }
 
-  private bodyOf(exchange: Exchange): Buffer | Readable | null {
+  private bodyOf(exchange: Exchange): UpstreamRequest['body'] {
     if (exchange.bodyBytes === 0) return null;
-    if (isStreamed(exchange)) return this.openStream(exchange);
+    if (isStreamed(exchange)) return this.streamedBodyOf(exchange);
     const [only] = exchange.bodyChunks;
     if (exchange.bodyChunks.length === 1 && only !== undefined) return only;
     const whole = Buffer.concat(exchange.bodyChunks);
@@ -99,41 +117,17 @@ export class Forwarder {
     return whole;
   }
 
-  private openStream(exchange: Exchange): Readable {
-    const stream = new Readable({ read: () => this.onBodyWanted(exchange, stream) });
-    // Its end comes through the try; an error that nobody hears would end the thread.
-    stream.on('error', () => {});
-    exchange.bodyStream = stream;
-    return stream;
-  }
-
-  /** undici reads only when the connection stands: up to then the body can go elsewhere. */
-  private onBodyWanted(exchange: Exchange, stream: Readable): void {
-    if (exchange.bodyStream !== stream) return;
-    if (!exchange.isBodyBegun) {
-      exchange.isBodyBegun = true;
-      const chunks = exchange.bodyChunks;
-      exchange.bodyChunks = [];
-      for (const chunk of chunks) this.pushBody(exchange, stream, chunk);
-      if (exchange.isRequestComplete) stream.push(null);
-    }
-    this.creditBody(exchange, 0, true);
-  }
-
-  private pushBody(exchange: Exchange, stream: Readable, chunk: Buffer): void {
-    exchange.activeMs = this.parts.nowMs();
-    const wantsMore = stream.push(chunk);
-    this.creditBody(exchange, chunk.length, wantsMore);
-  }
-
-  /** Window goes back only for what the target's side has room for. */
-  private creditBody(exchange: Exchange, bytes: number, wantsMore: boolean): void {
-    exchange.bodyConsumed += bytes;
-    const isDue = exchange.bodyConsumed >= WINDOW_CREDIT_BYTES;
-    if (!wantsMore || !isDue || exchange.isFinished || exchange.isRequestComplete) return;
-    const credit = exchange.bodyConsumed;
-    exchange.bodyConsumed = 0;
-    this.parts.replies.giveWindow(exchange, credit);
+  /** One for all tries: as long as no connection stood, all of it is there. */
+  private streamedBodyOf(exchange: Exchange): StreamedBody {
+    if (exchange.streamedBody !== null) return exchange.streamedBody;
+    const body = new StreamedBody(exchange.bodyBytes, (bytes) =>
+      this.parts.replies.giveWindow(exchange, bytes),
+    );
+    for (const chunk of exchange.bodyChunks) body.push(chunk);
+    exchange.bodyChunks = [];
+    if (exchange.isRequestComplete) body.end();
+    exchange.streamedBody = body;
+    return body;
   }
 
   /** True: the reply is complete with its head. */
@@ -143,11 +137,17 @@ export class Forwarder {
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';
     exchange.replyBodyBytes = status === 204 ? -1 : block.bodyBytes;
     exchange.activeMs = this.parts.nowMs();
-    return this.parts.replies.onHead(exchange);
+    exchange.headMs = exchange.activeMs;
+    const filters = exchange.route?.filters;
+    if (filters === undefined || filters.replySteps.length === 0) {
+      if (filters?.replyBody == null) return this.parts.replies.onHead(exchange);
+    }
+    return this.parts.replyFilters.onHead(exchange);
   }
 
   /** True: the reply is complete. Else isReplyPaused says whether the target is to wait. */
   deliverBody(exchange: Exchange, chunk: Buffer): boolean {
+    if (exchange.replyCollector !== null) return this.parts.replyFilters.onBody(exchange, chunk);
     if (this.parts.replies.onBody(exchange, chunk)) return true;
     exchange.activeMs = this.parts.nowMs();
     exchange.isReplyPaused = exchange.replyWindow < BODY_RECORD_BYTES_MAX;
@@ -156,7 +156,8 @@ export class Forwarder {
 
   /** The target has said all. */
   deliverEnd(exchange: Exchange): void {
-    this.parts.replies.onEnd(exchange);
+    if (exchange.replyCollector !== null) this.parts.replyFilters.onEnd(exchange);
+    else this.parts.replies.onEnd(exchange);
   }
 
   /** The client has taken more of the reply. */
@@ -170,8 +171,8 @@ export class Forwarder {
 
   /** The exchange is over: its body goes. */
   release(exchange: Exchange): void {
-    exchange.bodyStream?.destroy();
-    exchange.bodyStream = null;
+    exchange.streamedBody?.drop();
+    exchange.streamedBody = null;
     exchange.bodyChunks = [];
   }
 
@@ -186,5 +187,6 @@ export function isBodyCollected(exchange: Exchange): boolean {
 }
 
 function isStreamed(exchange: Exchange): boolean {
+  if (exchange.isBodyFiltered) return false;
   return exchange.bodyBytes < 0 || exchange.bodyBytes > REPLAYABLE_BYTES_MAX;
 }

@@ -9,6 +9,7 @@
  */
 import { monotonicMs } from '../../base/clock.js';
 import { LeanConnection, type LeanConnectionOwner, type TargetAddress } from './lean-connection.js';
+import type { UpstreamConnections } from './upstream-connections.js';
 
 /** One turn may be half over when the rest begins. */
 const REST_TURNS = 2;
@@ -24,7 +25,7 @@ export interface LeanPoolOptions {
   onConnected(): void;
 }
 
-export class LeanPool implements LeanConnectionOwner {
+export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   private readonly free: LeanConnection[] = [];
   private connecting: LeanConnection[] = [];
   /** All that rest; also those that were taken meanwhile and whose request waits. */
@@ -39,7 +40,6 @@ export class LeanPool implements LeanConnectionOwner {
 
   constructor(private readonly options: LeanPoolOptions) {}
 
-  /** Idle connections, for tests and figures. */
   get idleCount(): number {
     const isIdle = (connection: LeanConnection): boolean => !connection.isClosed;
     return this.free.filter(isIdle).length + this.restingFree.filter(isIdle).length;
@@ -47,6 +47,13 @@ export class LeanPool implements LeanConnectionOwner {
 
   // Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
   acquire(): LeanConnection {
+    const connection = this.takeIdle();
+    if (connection === undefined) return this.acquireFresh();
+    connection.isBusy = true;
+    return connection;
+  }
+
+  private takeIdle(): LeanConnection | undefined {
     const nowMs = monotonicMs();
     let connection = this.free.pop();
     while (connection !== undefined) {
@@ -56,20 +63,22 @@ export class LeanPool implements LeanConnectionOwner {
     }
     connection = this.restingFree.pop();
     while (connection?.isClosed) connection = this.restingFree.pop();
-    return connection ?? this.open();
+    return connection;
   }
 
-  open(): LeanConnection {
+  acquireFresh(): LeanConnection {
     const { address, connectMs } = this.options;
     const connection = new LeanConnection(address, this);
+    connection.isBusy = true;
     connection.expiresMs = monotonicMs() + connectMs;
     this.connecting.push(connection);
     this.startSweeping();
     return connection;
   }
 
-  /** Takes a connection back, which must not be busy any more. */
   release(connection: LeanConnection): void {
+    connection.served++;
+    connection.isBusy = false;
     if (connection.isClosed) return;
     if (this.isClosing) {
       connection.destroy();
@@ -100,8 +109,7 @@ export class LeanPool implements LeanConnectionOwner {
     this.options.onConnected();
   }
 
-  /** Closes all idle connections; those in use end with their exchange. */
-  close(): void {
+  async close(): Promise<void> {
     this.isClosing = true;
     for (const connection of [...this.free, ...this.restingFree]) connection.destroy();
     this.free.length = 0;

@@ -14,6 +14,8 @@ const FIELD_FORWARDED_HOST = 6;
 const FIELD_FORWARDED = 7;
 const FIELD_VIA = 8;
 const FIELD_AUTHORIZATION = 9;
+const FIELD_CLAIMED = 10;
+const FIELD_OVERRIDE = 11;
 
 const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
   ['connection', FIELD_CONNECTION],
@@ -25,7 +27,19 @@ const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
   ['forwarded', FIELD_FORWARDED],
   ['via', FIELD_VIA],
   ['authorization', FIELD_AUTHORIZATION],
+  ['x-forwarded-port', FIELD_CLAIMED],
+  ['x-forwarded-server', FIELD_CLAIMED],
+  ['x-forwarded-prefix', FIELD_CLAIMED],
+  ['x-real-ip', FIELD_CLAIMED],
+  ['x-http-method-override', FIELD_OVERRIDE],
+  ['x-http-method', FIELD_OVERRIDE],
+  ['x-method-override', FIELD_OVERRIDE],
+  ['x-original-url', FIELD_OVERRIDE],
+  ['x-rewrite-url', FIELD_OVERRIDE],
+  ['x-override-url', FIELD_OVERRIDE],
 ]);
+
+const NOTHING: readonly string[] = [];
 
 /** What one pass over a request's fields found. */
 export class RequestFields {
@@ -43,15 +57,23 @@ export class RequestFields {
   forwardedHost = '';
   forwarded = '';
   via = '';
+  /** Names and values of other claims about where the request came from. */
+  claimed: readonly string[] = NOTHING;
 
   // Hot path: once for every request.
-  constructor(parts: readonly string[]) {
+  /** `forwardsOverrides`: X-HTTP-Method-Override and its like go on. */
+  constructor(
+    private readonly parts: readonly string[],
+    forwardsOverrides = false,
+  ) {
     for (let at = HEAD_FIELDS; at + 1 < parts.length; at += 2) {
       const name = parts[at] ?? '';
       const value = parts[at + 1] ?? '';
       const special = SPECIAL_FIELDS.get(name);
       if (special === undefined) this.plain.push(name, value);
-      else this.take(special, value);
+      else if (special < FIELD_CLAIMED) this.take(special, value);
+      else if (special === FIELD_CLAIMED) this.claimed = [...this.claimed, name, value];
+      else if (forwardsOverrides) this.plain.push(name, value);
     }
     this.plainCount = this.plain.length;
   }
@@ -101,12 +123,24 @@ export class RequestFields {
 
   /** The first value of a field by lower-case name, or ''. */
   value(name: string): string {
-    if (name === 'authorization') return this.authorization;
-    if (name === 'host') return this.host;
-    for (let at = 0; at < this.plain.length; at += 2) {
-      if (this.plain[at] === name) return this.plain[at + 1] ?? '';
+    for (let at = HEAD_FIELDS; at < this.parts.length; at += 2) {
+      if (this.parts[at] === name) return this.parts[at + 1] ?? '';
     }
     return '';
+  }
+
+  /** Every value of a field by lower-case name, in order. */
+  values(name: string): string[] {
+    const values: string[] = [];
+    for (let at = HEAD_FIELDS; at < this.parts.length; at += 2) {
+      if (this.parts[at] === name) values.push(this.parts[at + 1] ?? '');
+    }
+    return values;
+  }
+
+  /** All fields as they came: names and values in turn. */
+  all(): readonly string[] {
+    return this.parts.slice(HEAD_FIELDS);
   }
 }
 

@@ -12,9 +12,14 @@ import type {
   CompiledTarget,
   CompiledUpstream,
 } from '../../config/compiled-config.js';
-import { UpstreamConnections } from './upstream-connections.js';
+import {
+  connectionsTo,
+  type UndiciTransport,
+  type UpstreamConnections,
+} from './upstream-connections.js';
 
 interface Kept {
+  readonly target: CompiledTarget;
   readonly connections: UpstreamConnections;
   readonly wayToConnect: string;
 }
@@ -25,15 +30,16 @@ export class TargetConnections {
   constructor(private readonly onConnected: () => void) {}
 
   /** Connections to the targets of this configuration; others stay. */
-  use(config: CompiledConfig): void {
+  use(config: CompiledConfig, undici: UndiciTransport | null): void {
     const upstreams = byRow(config.upstreams);
     for (const target of config.targets) {
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
       const wayToConnect = wayTo(target, upstream);
       const before = this.kept[target.index];
       if (before?.wayToConnect === wayToConnect) continue;
-      const connections = new UpstreamConnections(target, upstream, this.onConnected);
-      this.kept[target.index] = { connections, wayToConnect };
+      const transport = target.tls ? defined(undici ?? undefined, 'a transport for TLS') : null;
+      const connections = connectionsTo(target, upstream, this.onConnected, transport);
+      this.kept[target.index] = { target, connections, wayToConnect };
       if (before !== undefined) void before.connections.close();
     }
   }
@@ -41,6 +47,11 @@ export class TargetConnections {
   // Hot path: once for every try.
   of(targetIndex: number): UpstreamConnections {
     return defined(this.kept[targetIndex], 'connections to the target').connections;
+  }
+
+  /** What the target is called in the Host field. */
+  authorityOf(targetIndex: number): string {
+    return defined(this.kept[targetIndex], 'connections to the target').target.authority;
   }
 
   /** Ends the connections to all other targets. */

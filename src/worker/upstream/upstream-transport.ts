@@ -6,9 +6,9 @@
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
-import type { Readable } from 'node:stream';
 import type { Exchange } from '../exchange.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
+import type { StreamedBody } from './streamed-body.js';
 
 /** One request as it goes to a target. */
 export interface UpstreamRequest {
@@ -18,8 +18,7 @@ export interface UpstreamRequest {
   /** Value of the Host field. */
   readonly authority: string;
   readonly isPeerTrusted: boolean;
-  /** Streams go through undici only. */
-  readonly body: Buffer | Readable | null;
+  readonly body: Buffer | StreamedBody | null;
 }
 
 /** Hears of one request. Buffers and heads are valid inside the call only. */

@@ -75,8 +75,7 @@ export class UpstreamTry implements TransportHandler {
    */
   send(request: UpstreamRequest, isFresh: boolean): void {
     const { connections } = this;
-    const { body } = request;
-    const connection = isFresh ? connections.acquireFresh(body) : connections.acquire(body);
+    const connection = isFresh ? connections.acquireFresh() : connections.acquire();
     this.request = request;
     this.connection = connection;
     connection.send(request, this);

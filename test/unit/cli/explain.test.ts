@@ -34,10 +34,12 @@ describe('explain', () => {
   it('takes the steps in order, up to the one that refuses', async () => {
     const { steps, outcome } = await explain('GET', '/api/users/7');
     expect(steps.map(({ step, result }) => [step, result])).toEqual([
+      ['enter', 'passes'],
       ['authenticate', 'refuses'],
       ['rateLimit', 'notReached'],
       ['circuitBreaker', 'notReached'],
       ['loadBalancing', 'notReached'],
+      ['edit', 'notReached'],
       ['rewrite', 'notReached'],
       ['forward', 'notReached'],
     ]);
@@ -93,6 +95,44 @@ describe('explain', () => {
     ['POST', '/api/public', 'GW_METHOD_NOT_ALLOWED'],
   ])('%s %s is %s', async (method, url, code) => {
     expect((await explain(method, url)).outcome).toMatchObject({ kind: 'refused', code });
+  });
+
+  it('runs the filters of the route, and says which of them answers', async () => {
+    const config = writeFile(
+      `
+upstreams: { api: { targets: [{ url: "http://127.0.0.1:8001" }] } }
+routes:
+  - { name: all, match: { path: /* }, upstream: api }
+  - name: inner
+    match: { path: /inner, methods: [GET] }
+    upstream: api
+    ipFilter: { allow: [10.0.0.0/8] }
+  - { name: gone, match: { path: /gone }, respond: { status: 410 } }
+`,
+      'filters.yaml',
+    );
+    const of = async (...argv: string[]) => {
+      const io = capturedIo();
+      const words = ['explain', ...argv, '-c', config, '--json'];
+      expect(await runCommandLine(words, io, async () => 0), io.err()).toBe(0);
+      return JSON.parse(io.out()) as Explanation;
+    };
+    const denied = await of('GET', '/inner');
+    expect(denied.outcome).toMatchObject({ code: 'GW_ADDRESS_DENIED', part: 'ipFilter' });
+    expect(denied.steps[0]).toMatchObject({ step: 'enter', result: 'refuses' });
+    const allowed = await of('GET', '/inner/', '--from', '10.1.2.3');
+    expect(allowed).toMatchObject({ route: 'inner', outcome: { kind: 'forwarded' } });
+    expect(allowed.steps[0]).toMatchObject({ detail: 'ipFilter', result: 'passes' });
+    const closed = await of('POST', '/inner');
+    expect(closed.outcome).toMatchObject({ status: 405 });
+    expect(closed.candidates.map(({ route, why }) => [route, why])).toEqual([
+      ['all', 'another route has this path, for all methods'],
+      ['inner', 'takes GET, not POST'],
+      ['gone', 'segment 1 is "gone", not "inner"'],
+    ]);
+    const answered = await of('GET', '/gone');
+    expect(answered).toMatchObject({ upstream: '', outcome: { kind: 'answered', status: 410 } });
+    expect(answered.targets).toEqual([]);
   });
 
   it('is readable, and shows no control characters of the request', async () => {

@@ -13,8 +13,8 @@ const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
 
 describe('the samples in the README', () => {
-  it('are seven', () => {
-    expect(samples).toHaveLength(7);
+  it('are nine', () => {
+    expect(samples).toHaveLength(9);
   });
 
   it('begin with a whole configuration that is valid', () => {
@@ -36,13 +36,17 @@ describe('the samples in the README', () => {
   });
 
   it('are valid as parts of one', () => {
-    const [whole = '', limits = '', targets = ''] = samples;
-    const seen = samples.filter((sample) => /^(logging|tracing):/.test(sample)).map(parse);
+    const [whole = '', filters = '', _openapi, limits = '', targets = ''] = samples;
+    const seen = samples
+      .filter((sample) => /^(logging|tracing):/.test(sample))
+      .map((one) => parse(one));
     expect(seen).toHaveLength(2);
     const config = Object.assign({}, parse(whole), parse(targets), ...seen);
     config.authenticators.users.secret = environment.JWT_SECRET;
     config.upstreams.users = config.upstreams.products;
     Object.assign(config.routes[0], parse(limits));
     expect(compileConfig(config).limiters).toHaveLength(4);
+    const { routes } = compileConfig({ ...config, ...parse(filters) });
+    expect(routes.map((route) => Object.keys(route.filters).length)).toEqual([7, 1, 1]);
   });
 });

@@ -77,7 +77,13 @@ describe('CONFIG_SCHEMA', () => {
       '$.admin.token',
       '$.tracing.headers.NAME',
       '$.authenticators.NAME.secret',
+      '$.routes[].respond.headers.NAME',
+      '$.routes[].rewrite.query.set.NAME',
+      '$.routes[].rewrite.query.add.NAME',
       '$.routes[].rewrite.headers.set.NAME',
+      '$.routes[].rewrite.headers.add.NAME',
+      '$.routes[].rewriteReply.headers.set.NAME',
+      '$.routes[].rewriteReply.headers.add.NAME',
     ]);
   });
 });

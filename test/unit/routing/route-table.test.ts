@@ -30,13 +30,15 @@ describe('a route', () => {
     }
   });
 
-  it('with a parameter takes one segment, at the end also an empty one', () => {
+  it('with a parameter takes one segment, which is never empty', () => {
     const table = tableOf('/users/:id', '/users/:id/posts');
     expect(table.find('GET', '/users/7')).toBe(0);
     expect(table.find('GET', `/users/${'x'.repeat(8000)}`)).toBe(0);
     expect(table.find('GET', '/users/a%20b')).toBe(0);
     expect(table.find('GET', '/users/7/posts')).toBe(1);
-    expect(table.find('GET', '/users/')).toBe(0);
+    expect(table.find('GET', '/users/')).toBe(ROUTE_NOT_FOUND);
+    expect(tableOf('/users/:id', '/users/*').find('GET', '/users/')).toBe(1);
+    expect(tableOf('/:a/:b', '/:a/').find('GET', '/users/')).toBe(1);
     expect(table.find('GET', '/users')).toBe(ROUTE_NOT_FOUND);
     expect(table.find('GET', '/users/7/')).toBe(ROUTE_NOT_FOUND);
     expect(table.find('GET', '/users/7/likes')).toBe(ROUTE_NOT_FOUND);
@@ -84,6 +86,78 @@ describe('a route', () => {
     const table = tableOf('HEAD /x', 'GET /x');
     expect(table.find('HEAD', '/x')).toBe(0);
     expect(table.find('GET', '/x')).toBe(1);
+  });
+
+  it('that is guarded owns its path with a slash and in every method', () => {
+    const table = new RouteTable([
+      { index: 0, path: '/*', methods: [] },
+      { index: 1, path: '/admin', methods: ['GET'], isGuarded: true },
+      { index: 2, path: '/files/*', methods: ['PUT'], isGuarded: true },
+      { index: 3, path: '/keys/:id', methods: [], isGuarded: true },
+    ]);
+    expect(table.find('GET', '/admin')).toBe(1);
+    expect(table.find('GET', '/admin/')).toBe(1);
+    expect(table.find('POST', '/admin')).toBe(METHOD_NOT_ALLOWED);
+    expect(table.find('DELETE', '/admin/')).toBe(METHOD_NOT_ALLOWED);
+    expect(table.allowedMethods('/admin')).toEqual(['GET', 'HEAD']);
+    expect(table.find('GET', '/admin/x')).toBe(0);
+    for (const path of ['/files', '/files/', '/files/a/b']) {
+      expect(table.find('PUT', path)).toBe(2);
+      expect(table.find('GET', path)).toBe(METHOD_NOT_ALLOWED);
+    }
+    expect(table.find('GET', '/keys/7/')).toBe(3);
+    expect(table.find('GET', '/keys/')).toBe(0);
+    expect(table.find('GET', '/other')).toBe(0);
+  });
+
+  it('that is guarded leaves to others the paths and methods that they name', () => {
+    const table = new RouteTable([
+      { index: 0, path: '/admin', methods: ['GET'], isGuarded: true },
+      { index: 1, path: '/admin/', methods: [] },
+      { index: 2, path: '/admin', methods: ['POST'] },
+      { index: 3, path: '/items/:id', methods: ['GET'], isGuarded: true },
+      { index: 4, path: '/items/:key', methods: ['POST'] },
+    ]);
+    expect(table.find('GET', '/admin/')).toBe(1);
+    expect(table.find('POST', '/admin')).toBe(2);
+    expect(table.find('PUT', '/admin')).toBe(METHOD_NOT_ALLOWED);
+    expect(table.find('POST', '/items/7')).toBe(4);
+    expect(table.find('GET', '/items/7')).toBe(3);
+  });
+
+  it('takes its literal delimiters encoded as well', () => {
+    const table = tableOf('/*', '/a$b', "/it's", '/x=1,2');
+    expect(table.find('GET', '/a%24b')).toBe(1);
+    expect(table.find('GET', '/it%27s')).toBe(2);
+    expect(table.find('GET', '/x%3D1%2C2')).toBe(3);
+    expect(table.find('GET', '/a%25b')).toBe(0);
+  });
+
+  it('tells the parameters, decoded, and what a star took', () => {
+    const table = tableOf('/users/:id/posts/:post', '/files/*');
+    table.find('GET', '/users/a%20b/posts/7');
+    expect(table.params).toEqual({ id: 'a b', post: '7' });
+    table.find('GET', '/files/x/y');
+    expect(table.params).toEqual({ '*': 'x/y' });
+  });
+
+  it('of one path in versions tells them all', () => {
+    const table = new RouteTable([
+      { index: 0, path: '/users', methods: [], version: '1' },
+      { index: 1, path: '/users', methods: ['GET'], version: '2' },
+      { index: 2, path: '/plain', methods: [] },
+    ]);
+    expect(table.find('GET', '/users')).toBe(0);
+    expect(table.versions).toEqual(
+      new Map([
+        ['1', 0],
+        ['2', 1],
+      ]),
+    );
+    expect(table.find('POST', '/users')).toBe(0);
+    expect(table.versions).toEqual(new Map([['1', 0]]));
+    expect(table.find('GET', '/plain')).toBe(2);
+    expect(table.versions).toBeNull();
   });
 
   it('is found, or not, for whatever path: nothing throws', () => {
@@ -141,6 +215,10 @@ describe('a protected path', () => {
     '/x/..;/admin',
     '/x/.;/admin',
     '/admin/..;/',
+    '/admin;x',
+    '/admin;',
+    '/;/admin',
+    '/admin%3bx',
     '/%',
   ])('cannot be named at all by %s', (path) => {
     expect(routeOf(path)).toBeNull();

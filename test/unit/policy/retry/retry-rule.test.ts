@@ -4,7 +4,6 @@ import {
   END_RESET,
   END_STATUS,
   END_TIMEOUT,
-  isIdempotentMethod,
   isRetriable,
   isSafeToRepeat,
   type RequestReplay,
@@ -44,11 +43,6 @@ describe('what may be sent again', () => {
         expect(isSafeToRepeat(end, request)).toBe(isSafe);
       }
     }
-  });
-
-  it('knows which methods are idempotent', () => {
-    const methods = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'POST', 'PATCH', 'CONNECT', 'get'];
-    expect(methods.filter(isIdempotentMethod)).toEqual(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']);
   });
 });
 

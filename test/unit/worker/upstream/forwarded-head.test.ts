@@ -3,15 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
 import { buildForwardedHead } from '../../../../src/worker/upstream/forwarded-head.js';
 import { RequestFields } from '../../../../src/worker/upstream/request-fields.js';
+import { StreamedBody } from '../../../../src/worker/upstream/streamed-body.js';
+import type { UpstreamRequest } from '../../../../src/worker/upstream/upstream-transport.js';
 import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
 import { anExchange } from '../../../support/transport-rig.js';
 
 const AUTHORITY = 'origin.example:8080';
 
-function headOf(method: string, bodyBytes: number): string {
+function headOf(method: string, body: UpstreamRequest['body']): string {
   const exchange = anExchange(method, null);
   const request = { exchange, path: '/a?b', authority: AUTHORITY, isPeerTrusted: false };
-  return buildForwardedHead({ ...request, body: null }, bodyBytes);
+  return buildForwardedHead({ ...request, body });
 }
 
 const NAMES = [
@@ -37,25 +39,29 @@ const request = fc.record({
 
 describe('the head of a forwarded request', () => {
   it('begins with the request line and the fields that undici writes by itself', () => {
-    const [line, ...fields] = headOf('GET', 0).split('\r\n');
+    const [line, ...fields] = headOf('GET', null).split('\r\n');
     expect(line).toBe('GET /a?b HTTP/1.1');
     expect(fields.slice(0, 2)).toEqual([`host: ${AUTHORITY}`, 'connection: keep-alive']);
     expect(fields.slice(-2)).toEqual(['', '']);
   });
 
   it.each([
-    ['GET', 0, null],
-    ['HEAD', 0, null],
-    ['DELETE', 0, null],
-    ['OPTIONS', 0, null],
-    ['POST', 0, '0'],
-    ['PUT', 0, '0'],
-    ['PATCH', 0, '0'],
-    ['POST', 65_536, '65536'],
-    ['DELETE', 3, '3'],
-  ])('of %s with %i bytes says Content-Length: %s', (method, bytes, expected) => {
-    const found = /^content-length: (.*)\r$/m.exec(headOf(method, bytes))?.[1] ?? null;
-    expect(found).toBe(expected);
+    ['GET', null, []],
+    ['HEAD', null, []],
+    ['DELETE', null, []],
+    ['OPTIONS', null, []],
+    ['POST', null, ['content-length: 0']],
+    ['PUT', null, ['content-length: 0']],
+    ['PATCH', null, ['content-length: 0']],
+    ['POST', Buffer.alloc(65_536), ['content-length: 65536']],
+    ['DELETE', Buffer.alloc(3), ['content-length: 3']],
+    ['POST', new StreamedBody(70_000, () => {}), ['content-length: 70000']],
+    ['GET', new StreamedBody(-1, () => {}), ['transfer-encoding: chunked']],
+  ])('of %s with a body %# says how it ends', (method, body, expected) => {
+    const framing = headOf(method, body).match(
+      /^(?:content-length|transfer-encoding): .*(?=\r$)/gm,
+    );
+    expect(framing ?? []).toEqual(expected);
   });
 
   it('has the fields of buildForwardedFields(), in their order, each on a line', () => {
@@ -78,10 +84,9 @@ describe('the head of a forwarded request', () => {
         for (let at = 0; at < list.length; at += 2) {
           if (list[at] !== 'host') lines.push(`${list[at]}: ${list[at + 1]}`);
         }
-        const head = buildForwardedHead(
-          { exchange: make(), path: '/', authority: AUTHORITY, isPeerTrusted, body: null },
-          0,
-        );
+        const head = buildForwardedHead({
+          ...{ exchange: make(), path: '/', authority: AUTHORITY, isPeerTrusted, body: null },
+        });
         const start = ['GET / HTTP/1.1', `host: ${AUTHORITY}`, 'connection: keep-alive'];
         expect(head).toBe([...start, ...lines, '', ''].join('\r\n'));
       }),
@@ -92,8 +97,8 @@ describe('the head of a forwarded request', () => {
   it('is the same when it is built a second time', () => {
     const exchange = anExchange('GET', null, ['accept', '*/*']);
     const parts = { exchange, path: '/', authority: AUTHORITY, isPeerTrusted: false, body: null };
-    const first = buildForwardedHead(parts, 0);
+    const first = buildForwardedHead(parts);
     buildForwardedFields(exchange, false, AUTHORITY);
-    expect(buildForwardedHead(parts, 0)).toBe(first);
+    expect(buildForwardedHead(parts)).toBe(first);
   });
 });

@@ -1,0 +1,36 @@
+/**
+ * What the configuration says of connections, and what the process can hold.
+ *
+ * Thread: acceptor.
+ */
+import { BlockList, isIPv6 } from 'node:net';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import type { ConnectionRule } from './connection-caps.js';
+
+/** Open files that neither clients nor targets need. */
+const FILES_RESERVED = 100;
+
+/** `filesMax`: open files that the process may have. */
+export function connectionRule(config: CompiledConfig, filesMax: number): ConnectionRule {
+  const { limits, trustedProxies } = config;
+  const exempt = new BlockList();
+  for (const range of trustedProxies) addRange(exempt, range);
+  if (!limits.countsLoopback) {
+    addRange(exempt, '127.0.0.0/8');
+    addRange(exempt, '::1');
+  }
+  // Each request in flight may need a connection to its target.
+  const forTargets = Math.min(limits.inFlight, Math.floor(filesMax / 2));
+  const room = Math.max(1, filesMax - forTargets - FILES_RESERVED);
+  return {
+    connectionsMax: Math.min(limits.connections, room),
+    perAddressMax: limits.connectionsPerAddress,
+    isExempt: (address) => exempt.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'),
+  };
+}
+
+function addRange(list: BlockList, range: string): void {
+  const [address = '', prefix] = range.split('/');
+  const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+  list.addSubnet(address, Number(prefix ?? (family === 'ipv6' ? 128 : 32)), family);
+}

@@ -1,0 +1,149 @@
+/**
+ * Requests whose worker died: which of them run again, and where they wait while no lane is served.
+ *
+ * Thread: acceptor. Owns the waiting requests; they keep their places in the in-flight table.
+ *
+ * A request runs again when its worker had not touched it; or, once, when doing it twice is the
+ * same as doing it once, which its exchange knows. Never the one that the worker was at when it
+ * ended: it may be what ended it, and would go on through all lanes.
+ */
+import type { ByteRingProducer, SalvagedRecord } from '../channel/byte-ring.js';
+import { FLAG_END, REQUEST_END, REQUEST_HEAD } from '../channel/records/record-kind.js';
+import { decodeRequestHead } from '../channel/records/request-head.js';
+import type { Downstream, InFlightTable, NewRequest } from './in-flight-table.js';
+
+/** A lane that lost its worker is served again well before. */
+const WAIT_MS_MAX = 5000;
+const KIND_MASK = 0xff;
+
+/** The lane of a request that waits for one. */
+export const NO_LANE = -1;
+
+/** A request with what has come of its body. */
+export interface LaneRequest {
+  readonly index: number;
+  readonly generation: number;
+  readonly request: NewRequest;
+  /** Records behind the head. Their views lie in the memory of a lane that is dead. */
+  readonly rest: SalvagedRecord[];
+  /** No worker can have begun with it. */
+  readonly isUntouched: boolean;
+}
+
+/** What comes of handing a request to a lane. */
+export type Sending = 'sent' | 'noLane' | 'noRoom';
+
+interface WaitingRequest extends LaneRequest {
+  readonly untilMs: number;
+}
+
+export class LaneRescue {
+  /** Requests that went to another worker. */
+  movedCount = 0;
+  private waiting: WaitingRequest[] = [];
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly table: InFlightTable<Downstream>,
+    private readonly waitingMax: number,
+    /** Hands the request to a lane that is served. */
+    private readonly send: (request: LaneRequest) => Sending,
+    private readonly nowMs: () => number,
+  ) {}
+
+  /** The worker of this lane has ended for good; `ring` is what it read from. */
+  onLaneLost(lane: number, ring: ByteRingProducer): void {
+    const untouched = untouchedRequests(ring);
+    const suspect = ring.indexAtEnd;
+    this.table.forEachOnLane(lane, (downstream, index) => {
+      this.table.move(index, NO_LANE);
+      const generation = this.table.generationOf(index);
+      const found = untouched.get(index);
+      if (found?.generation === generation) {
+        this.move(found, downstream);
+        return;
+      }
+      const request = index === suspect ? null : downstream.takeRerun();
+      if (request === null) downstream.onLaneLost();
+      else this.move({ index, generation, request, rest: [], isUntouched: false }, downstream);
+    });
+  }
+
+  private move(request: LaneRequest, downstream: Downstream): void {
+    const sending = this.send(request);
+    if (sending === 'sent') this.movedCount++;
+    else if (sending === 'noRoom' || !isComplete(request) || !this.tryWait(request)) {
+      refuse(request, downstream);
+    }
+  }
+
+  /** No lane is served now. False: the request cannot wait either. */
+  tryWait(request: LaneRequest): boolean {
+    if (this.waiting.length >= this.waitingMax) return false;
+    this.waiting.push({ ...request, untilMs: this.nowMs() + WAIT_MS_MAX });
+    this.timer ??= setTimeout(() => this.onTimer(), WAIT_MS_MAX).unref();
+    return true;
+  }
+
+  /** A lane is served: what waits goes there. */
+  onLaneServed(): void {
+    const { waiting } = this;
+    if (waiting.length === 0) return;
+    this.waiting = [];
+    this.stopTimer();
+    for (const request of waiting) {
+      const downstream = this.table.find(request.index, request.generation);
+      if (downstream === null) continue;
+      if (this.send(request) !== 'sent') refuse(request, downstream);
+      else if (!request.isUntouched || request.rest.length > 0) this.movedCount++;
+    }
+  }
+
+  private onTimer(): void {
+    const nowMs = this.nowMs();
+    this.stopTimer();
+    const isOver = ({ untilMs }: WaitingRequest): boolean => untilMs <= nowMs;
+    const over = this.waiting.filter(isOver);
+    this.waiting = this.waiting.filter((request) => !isOver(request));
+    for (const request of over) {
+      const downstream = this.table.find(request.index, request.generation);
+      if (downstream !== null) refuse(request, downstream);
+    }
+    const [next] = this.waiting;
+    if (next === undefined) return;
+    this.timer = setTimeout(() => this.onTimer(), Math.max(1, next.untilMs - nowMs)).unref();
+  }
+
+  private stopTimer(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
+}
+
+function refuse({ isUntouched }: LaneRequest, downstream: Downstream): void {
+  if (isUntouched) downstream.onUnserved();
+  else downstream.onLaneLost();
+}
+
+/** Every request of which the consumer had begun no record, by its index. */
+function untouchedRequests(ring: ByteRingProducer): Map<number, LaneRequest> {
+  const found = new Map<number, LaneRequest>();
+  ring.salvage((record) => {
+    const { kindAndFlags, index, generation, payload } = record;
+    if ((kindAndFlags & KIND_MASK) === REQUEST_HEAD) {
+      const request = decodeRequestHead(payload);
+      found.set(index, { index, generation, request, rest: [], isUntouched: true });
+      return;
+    }
+    const known = found.get(index);
+    if (known?.generation === generation) known.rest.push(record);
+  });
+  return found;
+}
+
+/** The whole body is at hand, or there is none. */
+function isComplete({ request, rest }: LaneRequest): boolean {
+  if (request.bodyBytes === 0) return true;
+  const { kindAndFlags = 0 } = rest.at(-1) ?? {};
+  return (kindAndFlags & KIND_MASK) === REQUEST_END || ((kindAndFlags >> 8) & FLAG_END) !== 0;
+}

@@ -1,0 +1,50 @@
+/**
+ * POST /chaos/worker/N/crash, /hang, /oom and /chaos/coordinator/crash, /hang: makes a thread fail
+ * on purpose, so that one can see what becomes of the requests.
+ *
+ * Thread: acceptor. These pages exist only where GATEWAY_CHAOS=1 stands in the environment.
+ */
+import type { CoordinatorFault } from '../../channel/coordinator-messages.js';
+import type { WorkerFault } from '../../channel/lane-fault.js';
+import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
+
+const WORKER_FAULTS: readonly WorkerFault[] = ['crash', 'hang', 'oom'];
+const COORDINATOR_FAULTS: readonly CoordinatorFault[] = ['crash', 'hang'];
+
+/** Who makes the threads fail. */
+export interface FaultInjector {
+  readonly workers: number;
+  /** False: the lane has no worker now. */
+  injectWorkerFault(lane: number, fault: WorkerFault): boolean;
+  injectCoordinatorFault(fault: CoordinatorFault): void;
+}
+
+export function faultHandlers(injector: FaultInjector): AdminHandler[] {
+  const lanes = Array.from({ length: injector.workers }, (_, lane) => lane);
+  const ofWorkers = lanes.flatMap((lane) =>
+    WORKER_FAULTS.map((fault) =>
+      faultHandler(`/chaos/worker/${lane}/${fault}`, () => {
+        const isDone = injector.injectWorkerFault(lane, fault);
+        return isDone ? done(`worker ${lane}`, fault) : adminProblem(409, 'Conflict', NO_WORKER);
+      }),
+    ),
+  );
+  const ofCoordinator = COORDINATOR_FAULTS.map((fault) =>
+    faultHandler(`/chaos/coordinator/${fault}`, () => {
+      injector.injectCoordinatorFault(fault);
+      return done('coordinator', fault);
+    }),
+  );
+  return [...ofWorkers, ...ofCoordinator];
+}
+
+const NO_WORKER = 'the lane has no worker now; try again when /stats says that it is served';
+
+function faultHandler(path: string, answer: () => AdminReply): AdminHandler {
+  // The variable is the permission: without it nobody comes here.
+  return { method: 'POST', path, needsToken: false, answer };
+}
+
+function done(thread: string, fault: string): AdminReply {
+  return { status: 202, body: { thread, fault } };
+}

@@ -1,0 +1,80 @@
+/**
+ * The text of a template, taken apart: `/v2/users/${params.id}`.
+ *
+ * Thread: any (pure). The names here are those that the loader of configurations leaves alone,
+ * where it would otherwise put environment variables in.
+ */
+
+/** Where a value comes from. `name` is empty where the root says it all. */
+export interface TemplateSource {
+  readonly root: 'clientIp' | 'params' | 'claims' | 'headers' | 'query' | 'request';
+  readonly name: string;
+}
+
+/** Plain text, or what is put in its place. */
+export type TemplatePart = string | TemplateSource;
+
+/** A parsed template, or what is wrong with it. */
+export type ParsedTemplate =
+  | { readonly isValid: true; readonly parts: readonly TemplatePart[] }
+  | { readonly isValid: false; readonly problem: string };
+
+/** What `request.NAME` may be. */
+const REQUEST_PARTS = ['id', 'method', 'path', 'query', 'host', 'scheme', 'consumer'];
+
+const SOURCE = /^(?:(clientIp)|(params|claims|headers|query|request)\.([^\s{}$]{1,200}))$/;
+
+/** All others are plain characters, as `$${NAME}` in a configuration file becomes `${NAME}`. */
+const MEANT_AS_SOURCE = /^clientIp$|^[A-Za-z]+\./;
+
+/** Whether the words between `${` and `}` name a value of the request. */
+export function isTemplateSource(expression: string): boolean {
+  return SOURCE.test(expression);
+}
+
+/** True for text that stands for itself. */
+export function isPlainText(text: string): boolean {
+  const parsed = parseTemplate(text);
+  return parsed.isValid && parsed.parts.every((part) => typeof part === 'string');
+}
+
+/** Takes a text apart. */
+export function parseTemplate(text: string): ParsedTemplate {
+  const parts: TemplatePart[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const start = text.indexOf('${', at);
+    if (start === -1) break;
+    const end = text.indexOf('}', start);
+    if (end === -1) break;
+    if (start > at) parts.push(text.slice(at, start));
+    const expression = text.slice(start + 2, end);
+    at = end + 1;
+    if (!MEANT_AS_SOURCE.test(expression)) {
+      parts.push(text.slice(start, at));
+      continue;
+    }
+    const source = parseSource(expression);
+    if (typeof source === 'string') return { isValid: false, problem: source };
+    parts.push(source);
+  }
+  if (at < text.length) parts.push(text.slice(at));
+  return { isValid: true, parts };
+}
+
+function parseSource(expression: string): TemplateSource | string {
+  const match = SOURCE.exec(expression);
+  if (match === null) {
+    return (
+      `\${${expression}} is no value of a request: take \${clientIp}, \${params.NAME}, ` +
+      `\${claims.NAME}, \${headers.NAME}, \${query.NAME} or \${request.NAME}`
+    );
+  }
+  if (match[1] !== undefined) return { root: 'clientIp', name: '' };
+  const root = match[2] as TemplateSource['root'];
+  const name = match[3] ?? '';
+  if (root === 'request' && !REQUEST_PARTS.includes(name)) {
+    return `\${request.${name}} is not known: NAME is one of ${REQUEST_PARTS.join(', ')}`;
+  }
+  return { root, name };
+}

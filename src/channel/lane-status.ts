@@ -1,0 +1,54 @@
+/**
+ * What the two ends of a lane say of themselves, beside the rings.
+ *
+ * Thread: any (both ends). Each word has one writer, and a line of its own.
+ *
+ *     +0    beats      written by the worker: turns of its clock, wrapping
+ *     +4    read       written by the worker: requests whose head it has read, wrapping
+ *     +128  pressure   written by the acceptor: how full the gateway is, in thousandths
+ */
+
+export const LANE_STATUS_BYTES = 256;
+
+const BEATS_WORD = 0;
+const READ_WORD = 1;
+const PRESSURE_WORD = 32;
+
+/** Pressure of a gateway that is full. */
+export const PRESSURE_FULL = 1000;
+
+export class LaneStatus {
+  private readonly words: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer, offset: number) {
+    this.words = new Int32Array(buffer, offset, LANE_STATUS_BYTES >> 2);
+  }
+
+  /** Worker: its event loop still turns. */
+  beat(): void {
+    Atomics.add(this.words, BEATS_WORD, 1);
+  }
+
+  beats(): number {
+    return Atomics.load(this.words, BEATS_WORD);
+  }
+
+  // Hot path: once for every batch, and not for every request: the other end looks at this line.
+  setHeadsRead(count: number): void {
+    this.words[READ_WORD] = count;
+  }
+
+  get headsRead(): number {
+    return Atomics.load(this.words, READ_WORD);
+  }
+
+  /** Acceptor: 0 to PRESSURE_FULL. */
+  setPressure(pressure: number): void {
+    this.words[PRESSURE_WORD] = pressure;
+  }
+
+  /** As it was a moment ago: nothing waits for the newest one. */
+  get pressure(): number {
+    return this.words[PRESSURE_WORD] as number;
+  }
+}

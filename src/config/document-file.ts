@@ -1,0 +1,69 @@
+/**
+ * Files that a configuration names: schemas and OpenAPI documents, in JSON or YAML.
+ *
+ * Thread: acceptor. Read when the configuration is, and again with each reload.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parse } from 'yaml';
+
+/** Larger than any document that a person maintains. */
+const FILE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** The content of a file, or why there is none. */
+export type Document =
+  | { readonly isValid: true; readonly value: unknown }
+  | { readonly isValid: false; readonly problem: string };
+
+/** Reads a document; relative names are looked up from the working directory. */
+export function readDocument(file: string): Document {
+  try {
+    const status = statSync(file);
+    if (!status.isFile()) return broken(`${file} is no regular file`);
+    if (status.size > FILE_BYTES_MAX) return broken(`${file} is larger than 8 MiB`);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    // YAML takes JSON too, but needs ten times as long.
+    const value: unknown = file.endsWith('.json')
+      ? JSON.parse(text)
+      : parse(text, { maxAliasCount: 100, prettyErrors: false, stringKeys: true });
+    return { isValid: true, value };
+  } catch (error) {
+    return broken(`${file} cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+function broken(problem: string): Document {
+  return { isValid: false, problem };
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'permission denied';
+  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+}
+
+/** Members of a route's `validation` that may name a file. */
+const SCHEMA_MEMBERS = ['body', 'query', 'params', 'headers'];
+
+/** Makes names of files in a configuration absolute: they are relative to it. Changes `config`. */
+export function resolveFiles(config: unknown, folder: string): void {
+  const routes = memberOf(config, 'routes');
+  if (!Array.isArray(routes)) return;
+  for (const route of routes) {
+    resolveMember(route, 'openapi', folder);
+    const validation = memberOf(route, 'validation');
+    for (const name of SCHEMA_MEMBERS) resolveMember(validation, name, folder);
+  }
+}
+
+function resolveMember(parent: unknown, name: string, folder: string): void {
+  const value = memberOf(parent, name);
+  if (typeof value === 'string' && value !== '') {
+    Reflect.set(parent as object, name, resolve(folder, value));
+  }
+}
+
+function memberOf(parent: unknown, name: string): unknown {
+  return typeof parent === 'object' && parent !== null ? Reflect.get(parent, name) : undefined;
+}

@@ -1,0 +1,36 @@
+/**
+ * Refuses requests whose head says already that they are too large for their route.
+ *
+ * Thread: worker.
+ */
+import { PROBLEMS } from '../../base/gateway-error.js';
+import type { RequestStep } from '../filter.js';
+import { type LocalReply, refusal } from '../local-reply.js';
+import type { CompiledGuards } from './options.js';
+
+/** Of a request line beside its method and target: two spaces, the version, CRLF. */
+const REQUEST_LINE_BYTES = 12;
+/** Of a field beside its name and value. */
+const FIELD_BYTES = 4;
+
+export function guardStep({ headerBytes, headerCount, bodyBytes }: CompiledGuards): RequestStep {
+  const headTooLarge = refusal(
+    PROBLEMS.headTooLarge,
+    `This route takes heads of up to ${headerBytes} bytes and ${headerCount} fields.`,
+  );
+  const tooLarge = bodyTooLarge(bodyBytes);
+  return (request) => {
+    const fields = request.fields.all();
+    let bytes = request.method.length + request.path.length + request.query.length;
+    bytes += REQUEST_LINE_BYTES + (fields.length / 2) * FIELD_BYTES;
+    for (const text of fields) bytes += text.length;
+    if (bytes > headerBytes || fields.length / 2 > headerCount) return headTooLarge;
+    return request.bodyBytes > bodyBytes ? tooLarge : null;
+  };
+}
+
+/** What a body gets that turns out too large on the way. */
+export function bodyTooLarge(bodyBytes: number): LocalReply {
+  const detail = `This route takes bodies of up to ${bodyBytes} bytes.`;
+  return refusal(PROBLEMS.bodyTooLarge, detail);
+}

@@ -1,0 +1,35 @@
+/**
+ * A reply that a filter gives in place of the target.
+ *
+ * Thread: worker.
+ */
+import type { ProblemKind } from '../base/gateway-error.js';
+
+export interface LocalReply {
+  readonly status: number;
+  /** Null: `body` is sent as it is; else a problem document is made of this and what follows. */
+  readonly problem: ProblemKind | null;
+  readonly detail: string;
+  /** Members that the problem document has besides the usual ones. */
+  readonly members: Readonly<Record<string, unknown>> | null;
+  /** Fields of the reply: empty, or each beginning with CRLF. */
+  readonly fields: string;
+  readonly body: string;
+}
+
+/** What a refusal says besides its kind. */
+export interface RefusalParts {
+  readonly fields?: string;
+  readonly members?: Readonly<Record<string, unknown>>;
+}
+
+/** A refusal as a problem document. `detail` says what was wrong and what to do. */
+export function refusal(kind: ProblemKind, detail: string, parts: RefusalParts = {}): LocalReply {
+  const { fields = '', members = null } = parts;
+  return { status: kind.status, problem: kind, detail, members, fields, body: '' };
+}
+
+/** Any other reply. */
+export function plainReply(status: number, fields: string, body = ''): LocalReply {
+  return { status, problem: null, detail: '', members: null, fields, body };
+}

@@ -1,0 +1,108 @@
+/**
+ * Changes the head of a request: where it goes, its query, its fields.
+ *
+ * Thread: worker. Removing and replacing fields by fixed texts is not done here: the forwarder does
+ * that for nothing while it writes the head.
+ */
+import { PROBLEMS } from '../../base/gateway-error.js';
+import { stripPathPrefix } from '../../routing/strip-prefix.js';
+import type { EditableRequest, EditStep, ReplyStep, RequestView } from '../filter.js';
+import { refusal } from '../local-reply.js';
+import { compileTemplate, type Template } from '../template.js';
+import type { CompiledFieldEdits, CompiledTransformation } from './options.js';
+import { compileQueryEdits } from './query-edits.js';
+
+/** Null: nothing is to be done for each request. */
+export function editStep(options: CompiledTransformation): EditStep | null {
+  const target = targetMaker(options);
+  const fields = options.headers === null ? null : fieldMaker(options.headers);
+  if (target === null && fields === null) return null;
+  return (request) => {
+    if (fields !== null) request.addedFields = fields(request);
+    if (target === null) return null;
+    const made = target(request);
+    if (made === null) return PATH_FAILED;
+    request.rewrittenTarget = made;
+    return null;
+  };
+}
+
+const PATH_FAILED = refusal(
+  PROBLEMS.rewriteFailed,
+  'The path for the service cannot be made: a value is missing, or is no name.',
+);
+
+/** Names of fields that do not go on as they came. */
+export function droppedNames(edits: CompiledFieldEdits): string[] {
+  return [...edits.remove, ...edits.set.map(([name]) => name), ...edits.rename.flat()];
+}
+
+function targetMaker(options: CompiledTransformation): Template | null {
+  const { stripPrefix, addPrefix, path, query } = options;
+  if (path === '' && addPrefix === '' && query === null) return null;
+  const pathTemplate = path === '' ? null : compileTemplate(path, 'path');
+  const editQuery = query === null ? null : compileQueryEdits(query);
+  return (request) => {
+    const made =
+      pathTemplate === null
+        ? addPrefix + stripPathPrefix(stripPrefix, request.path)
+        : pathTemplate(request);
+    if (made === null) return null;
+    return made + (editQuery === null ? request.query : editQuery(request));
+  };
+}
+
+/** The fields that go to the target beside those that are not dropped. */
+function fieldMaker(edits: CompiledFieldEdits): (request: EditableRequest) => string[] {
+  const set = compileFields([...edits.set, ...edits.add]);
+  return (request) => {
+    const fields: string[] = [];
+    for (const [from, to] of edits.rename) {
+      const values = request.fields.values(from);
+      // One that has the new name already keeps it.
+      for (const value of values.length > 0 ? values : request.fields.values(to)) {
+        fields.push(to, value);
+      }
+    }
+    for (const { name, value } of set) {
+      const text = value(request);
+      if (text !== null) fields.push(name, text);
+    }
+    return fields;
+  };
+}
+
+interface CompiledField {
+  readonly name: string;
+  readonly value: Template;
+}
+
+function compileFields(fields: readonly (readonly [string, string])[]): CompiledField[] {
+  return fields.map(([name, text]) => ({ name, value: compileTemplate(text, 'field') }));
+}
+
+/** Changes the fields of the target's replies. */
+export function replyFieldsStep(edits: CompiledFieldEdits): ReplyStep {
+  const set = compileFields(edits.set);
+  const add = compileFields(edits.add);
+  const removed = new Set(edits.remove);
+  return (head, request: RequestView) => {
+    if (head.isLocal) return;
+    for (const [from, to] of edits.rename) {
+      const values = head.values(from);
+      if (values.length === 0) continue;
+      head.removeWhere((name) => name === from || name === to);
+      for (const value of values) head.add(to, value);
+    }
+    if (removed.size > 0) head.removeWhere((name) => removed.has(name));
+    for (const { name, value } of set) {
+      head.remove(name);
+      const text = value(request);
+      if (text !== null) head.add(name, text);
+    }
+    for (const { name, value } of add) {
+      const text = value(request);
+      if (text !== null) head.add(name, text);
+    }
+  };
+}

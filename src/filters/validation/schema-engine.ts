@@ -1,0 +1,75 @@
+/**
+ * ajv, set up once for how schemas are read here.
+ *
+ * Thread: any (pure). `ownProperties` keeps a name such as `constructor` from being found where no
+ * body has it. Formats are asserted. A schema is checked strictly when the configuration is loaded,
+ * so that a mistyped keyword is told; after that ajv takes it as the standard says.
+ */
+import { Ajv, type Options, type ValidateFunction } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import ajvFormats from 'ajv-formats';
+
+/** Drafts of JSON Schema. */
+export type SchemaDialect = '2020-12' | 'draft-07';
+
+/** How values come: as JSON has them, or as texts that may stand for numbers and booleans. */
+export type SchemaInput = 'json' | 'text';
+
+export interface EngineOptions {
+  readonly input?: SchemaInput;
+  /** Unknown keywords and formats are errors. */
+  readonly isStrict?: boolean;
+  /** false: `format` says nothing about validity. */
+  readonly assertsFormats?: boolean;
+}
+
+/** A new ajv of its own: schemas of two routes cannot meet. */
+export function createSchemaEngine(dialect: SchemaDialect, options: EngineOptions = {}): Ajv {
+  const { input = 'json', isStrict = false, assertsFormats = true } = options;
+  const settings: Options = {
+    allErrors: true,
+    ownProperties: true,
+    strict: false,
+    strictSchema: isStrict,
+    // By the meta-schema, once: compiling that one takes longer than most schemas.
+    validateSchema: isStrict,
+    allowUnionTypes: true,
+    validateFormats: assertsFormats,
+    coerceTypes: input === 'text' ? 'array' : false,
+    logger: false,
+  };
+  const ajv = dialect === 'draft-07' ? new Ajv(settings) : new Ajv2020(settings);
+  if (assertsFormats) ajvFormats.default(ajv);
+  return ajv;
+}
+
+/** Compiles a checked schema. */
+export function compileSchema(
+  schema: unknown,
+  dialect: SchemaDialect,
+  input: SchemaInput,
+): ValidateFunction {
+  return createSchemaEngine(dialect, { input }).compile(schema as object);
+}
+
+const FORMATS: ReadonlySet<string> = new Set(Object.keys(createSchemaEngine('draft-07').formats));
+
+/** Whether `format` with this value is asserted. */
+export function isKnownFormat(format: unknown): boolean {
+  return typeof format === 'string' && FORMATS.has(format);
+}
+
+/** What is wrong with a schema, if anything is. */
+export function schemaProblem(schema: unknown, dialect: SchemaDialect): string | undefined {
+  const isSchema = typeof schema === 'boolean' || (typeof schema === 'object' && schema !== null);
+  if (!isSchema || Array.isArray(schema)) return 'a schema is an object, true or false';
+  if (JSON.stringify(schema).includes('"$dynamicRef"')) {
+    return '$dynamicRef is not supported: ajv does not follow it as the standard says';
+  }
+  try {
+    createSchemaEngine(dialect, { isStrict: true }).compile(schema as object);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^strict mode: /, '') : String(error);
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Lets in only requests that fit their schemas.
+ *
+ * Thread: worker. Where the body is validated too, all is judged once it is there, so that one
+ * answer names every violation; its media type is judged before, and nothing is read of a wrong
+ * one.
+ */
+import { PROBLEMS } from '../../base/gateway-error.js';
+import {
+  type CollectedBody,
+  isJsonType,
+  type ParsedJson,
+  parseContentType,
+} from '../collected-body.js';
+import type { BodyStep, EditStep, RequestView } from '../filter.js';
+import { type LocalReply, refusal } from '../local-reply.js';
+import type { CompiledContent, CompiledValidation } from './options.js';
+import { type ParameterReader, readFields, readParams, readQuery } from './parameters.js';
+import { compileSchema, type SchemaInput } from './schema-engine.js';
+import { VIOLATIONS_MAX, type Violation, violationsOf } from './violations.js';
+
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+
+export interface ValidationSteps {
+  readonly head: EditStep;
+  /** null: bodies are not looked into. */
+  readonly body: BodyStep | null;
+  /** Whether the body of this request has a type that is looked into. */
+  needsBody(request: RequestView): boolean;
+}
+
+/** Compiles the schemas: once for a route. */
+export function createValidation(options: CompiledValidation): ValidationSteps {
+  const headCheck = compileHead(options);
+  const contents = options.contents?.map((content) => new Content(content, options)) ?? null;
+  const isLookedInto = contents?.some((content) => content.isValidated) ?? false;
+  const needsBody = (request: RequestView): boolean =>
+    isLookedInto && (contentOf(request, contents ?? [])?.isValidated ?? false);
+  const head: EditStep = (request) => {
+    const hasBody = request.bodyBytes !== 0;
+    if (hasBody && contents !== null) {
+      const refused = refuseType(request, contents);
+      if (refused !== null) return refused;
+      if (needsBody(request)) return null;
+    }
+    const violations = headCheck(request);
+    if (!hasBody && options.isBodyRequired) violations.push(NO_BODY);
+    return reply(violations);
+  };
+  if (contents === null || !isLookedInto) return { head, body: null, needsBody };
+  const body: BodyStep = (collected, request) => {
+    const violations = headCheck(request);
+    if (!collected.isEmpty) violations.push(...checkBody(collected, request, contents));
+    else if (options.isBodyRequired) violations.push(NO_BODY);
+    return reply(violations);
+  };
+  return { head, body, needsBody };
+}
+
+const NO_BODY: Violation = {
+  in: 'body',
+  pointer: '',
+  rule: 'required',
+  detail: 'there must be a body',
+};
+
+function reply(violations: readonly Violation[]): LocalReply | null {
+  if (violations.length === 0) return null;
+  const detail = 'The request does not fit what this route takes: see violations.';
+  const members = { violations: violations.slice(0, VIOLATIONS_MAX) };
+  return refusal(PROBLEMS.validationFailed, detail, { members });
+}
+
+type HeadCheck = (request: RequestView) => Violation[];
+
+function compileHead(options: CompiledValidation): HeadCheck {
+  const checks: HeadCheck[] = [];
+  const add = (part: Violation['in'], schema: unknown, read: ParameterReader): void => {
+    if (schema === undefined) return;
+    const validate = compileSchema(schema, options.dialect, 'text');
+    checks.push((request) => {
+      const values = read(request);
+      if (values === null) return [{ in: part, pointer: '', ...BROKEN_ESCAPE }];
+      return validate(values) ? [] : [...violationsOf(part, validate.errors ?? [])];
+    });
+  };
+  add('params', options.params, readParams);
+  add('query', options.query, ({ query }) => readQuery(query.slice(1)));
+  add('headers', options.headers, readFields);
+  return (request) => checks.flatMap((check) => check(request));
+}
+
+const BROKEN_ESCAPE = { rule: 'encoding', detail: 'holds an escape that is no UTF-8' };
+
+/** Bodies of one media type. */
+class Content {
+  readonly isValidated: boolean;
+  private readonly isForm: boolean;
+  private readonly pattern: RegExp;
+  private readonly validate: ReturnType<typeof compileSchema> | null;
+
+  constructor({ mediaType, schema }: CompiledContent, { dialect }: CompiledValidation) {
+    this.pattern = patternOf(mediaType);
+    this.isForm = mediaType === FORM_TYPE;
+    const isReadable = this.isForm || isJsonType(mediaType.replaceAll('*', 'x'));
+    this.isValidated = isReadable && schema !== null;
+    const input: SchemaInput = this.isForm ? 'text' : 'json';
+    this.validate = this.isValidated ? compileSchema(schema, dialect, input) : null;
+  }
+
+  takes(mediaType: string): boolean {
+    return this.pattern.test(mediaType);
+  }
+
+  check(body: CollectedBody): readonly Violation[] {
+    if (this.validate === null) return [];
+    const parsed = this.isForm ? readForm(body) : body.json();
+    if (!parsed.isValid) return [{ in: 'body', pointer: '', ...parsed.problem }];
+    if (this.validate(parsed.value)) return [];
+    return violationsOf('body', this.validate.errors ?? []);
+  }
+}
+
+function readForm(body: CollectedBody): ParsedJson {
+  const value = readQuery(body.text() ?? '%');
+  if (value !== null) return { isValid: true, value };
+  return { isValid: false, problem: { rule: 'encoding', detail: BROKEN_ESCAPE.detail } };
+}
+
+function patternOf(mediaType: string): RegExp {
+  const plain = mediaType.toLowerCase().replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${plain.replaceAll('*', '[a-z0-9!#$&^_.+-]+')}$`);
+}
+
+function refuseType({ fields }: RequestView, contents: readonly Content[]): LocalReply | null {
+  const types = fields.values('content-type');
+  const { mediaType, charset } = parseContentType(types[0] ?? '');
+  const content = types.length === 1 ? contents.find((one) => one.takes(mediaType)) : undefined;
+  if (content === undefined) return WRONG_TYPE;
+  if (!content.isValidated) return null;
+  // Bytes that are not what they seem cannot be judged.
+  const coding = fields.value('content-encoding').toLowerCase();
+  const isPlain = coding === '' || coding === 'identity';
+  return isPlain && (charset === '' || charset === 'utf-8') ? null : WRONG_CODING;
+}
+
+const WRONG_TYPE = refusal(
+  PROBLEMS.unsupportedMediaType,
+  'This route does not take bodies of this Content-Type.',
+);
+const WRONG_CODING = refusal(
+  PROBLEMS.unsupportedMediaType,
+  'This route takes bodies in UTF-8 without a Content-Encoding only.',
+);
+
+function checkBody(
+  body: CollectedBody,
+  request: RequestView,
+  contents: readonly Content[],
+): readonly Violation[] {
+  return contentOf(request, contents)?.check(body) ?? [];
+}
+
+function contentOf({ fields }: RequestView, contents: readonly Content[]): Content | undefined {
+  const { mediaType } = parseContentType(fields.value('content-type'));
+  return contents.find((one) => one.takes(mediaType));
+}

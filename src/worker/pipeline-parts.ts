@@ -1,0 +1,35 @@
+/**
+ * What the pipeline works with.
+ *
+ * Thread: worker. Put together in worker-runtime.ts.
+ */
+
+import type { RequestIdSource } from '../base/request-id.js';
+import type { AdmissionGate } from './admission-gate.js';
+import type { CoordinatorClient } from './coordinator-client.js';
+import type { DeadlineWheel } from './deadline-wheel.js';
+import type { ExchangeLedger } from './exchange-ledger.js';
+import type { FilterRunner } from './filter-runner.js';
+import type { ReplyWriter } from './reply-writer.js';
+import type { RetryLoop } from './retry-loop.js';
+import type { Forwarder } from './upstream/forwarder.js';
+import type { WorkerEpoch } from './worker-epoch.js';
+
+export interface PipelineParts {
+  /** What requests begin under. */
+  readonly epochs: { readonly current: WorkerEpoch };
+  readonly requestIds: RequestIdSource;
+  readonly filters: FilterRunner;
+  readonly gate: AdmissionGate;
+  readonly coordinator: CoordinatorClient;
+  readonly forwarder: Forwarder;
+  readonly tries: RetryLoop;
+  readonly replies: ReplyWriter;
+  readonly ledger: ExchangeLedger;
+  readonly wheel: DeadlineWheel;
+  nowMs(): number;
+  /** Something was written or asked: publish it at the end of this turn. */
+  touch(): void;
+  /** A mistake of ours in handling one request. */
+  onError(error: unknown): void;
+}

@@ -1,0 +1,182 @@
+/**
+ * A client at a fixed rate, whatever the gateway does: what is due is sent, and its latency counts
+ * from then on. Keep-alive connections; one more is opened when none is idle, up to a bound.
+ */
+import { connect, type Socket } from 'node:net';
+
+export interface LoadPlan {
+  readonly port: number;
+  /** Requests a second. */
+  readonly rate: number;
+  /** Connections at once; what is due without one waits. */
+  readonly connections: number;
+  readonly path: string;
+  /** A reply later than this after it was due is of no use to anybody. */
+  readonly deadlineMs: number;
+}
+
+/** What has come of the requests since the start, or since the last time. */
+export interface LoadFigures {
+  sent: number;
+  /** 200, within the deadline. */
+  good: number;
+  /** 200, too late. */
+  late: number;
+  /** 429 and 503. */
+  refused: number;
+  /** Any other status. */
+  failed: number;
+  /** Connections that ended under a request. */
+  dropped: number;
+  /** Latencies of good replies, and how long it took to be refused. */
+  readonly goodMs: number[];
+  readonly refusedMs: number[];
+  /** Statuses with their problem codes, other than 200. */
+  readonly kinds: Record<string, number>;
+}
+
+const TICK_MS = 2;
+
+function noFigures(): LoadFigures {
+  return {
+    sent: 0,
+    good: 0,
+    late: 0,
+    refused: 0,
+    failed: 0,
+    dropped: 0,
+    goodMs: [],
+    refusedMs: [],
+    kinds: {},
+  };
+}
+
+export class LoadClient {
+  private figures = noFigures();
+  private readonly idle: ClientConnection[] = [];
+  private readonly all = new Set<ClientConnection>();
+  private readonly due: number[] = [];
+  private readonly timer: NodeJS.Timeout;
+  private nextDueMs = performance.now();
+  private isStopped = false;
+  readonly request: string;
+
+  constructor(readonly plan: LoadPlan) {
+    this.request = `GET ${plan.path} HTTP/1.1\r\nHost: load\r\n\r\n`;
+    this.timer = setInterval(() => this.onTick(), TICK_MS);
+  }
+
+  /** The figures so far; counting begins anew. */
+  take(): LoadFigures {
+    const { figures } = this;
+    this.figures = noFigures();
+    return figures;
+  }
+
+  get inFlight(): number {
+    return this.all.size - this.idle.length;
+  }
+
+  /** Sends no more; resolves when what was sent is over, or after some seconds. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    clearInterval(this.timer);
+    const untilMs = performance.now() + 5000;
+    while (this.inFlight > 0 && performance.now() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (const connection of this.all) connection.socket.destroy();
+  }
+
+  private onTick(): void {
+    const nowMs = performance.now();
+    for (; this.nextDueMs <= nowMs; this.nextDueMs += 1000 / this.plan.rate) {
+      this.due.push(this.nextDueMs);
+    }
+    this.sendDue();
+  }
+
+  private sendDue(): void {
+    while (this.due.length > 0 && !this.isStopped) {
+      const connection = this.idle.pop() ?? this.open();
+      if (connection === null) return;
+      this.figures.sent++;
+      connection.send(this.due.shift() ?? 0);
+    }
+  }
+
+  private open(): ClientConnection | null {
+    if (this.all.size >= this.plan.connections) return null;
+    const connection = new ClientConnection(this);
+    this.all.add(connection);
+    return connection;
+  }
+
+  onReply(connection: ClientConnection, status: number, code: string, dueMs: number): void {
+    const { figures } = this;
+    const tookMs = performance.now() - dueMs;
+    if (status === 200 && tookMs <= this.plan.deadlineMs) {
+      figures.good++;
+      figures.goodMs.push(tookMs);
+    } else if (status === 200) figures.late++;
+    else if (status === 503 || status === 429) {
+      figures.refused++;
+      figures.refusedMs.push(tookMs);
+    } else figures.failed++;
+    if (status !== 200) this.countKind(`${status} ${code}`);
+    if (connection.socket.destroyed) return;
+    this.idle.push(connection);
+    this.sendDue();
+  }
+
+  onClosed(connection: ClientConnection, isUnderRequest: boolean): void {
+    this.all.delete(connection);
+    const at = this.idle.indexOf(connection);
+    if (at !== -1) this.idle.splice(at, 1);
+    if (!isUnderRequest || this.isStopped) return;
+    this.figures.dropped++;
+    this.countKind('connection ended');
+  }
+
+  private countKind(kind: string): void {
+    this.figures.kinds[kind] = (this.figures.kinds[kind] ?? 0) + 1;
+  }
+}
+
+class ClientConnection {
+  readonly socket: Socket;
+  private dueMs = -1;
+  private sentMs = 0;
+  private text = '';
+
+  constructor(private readonly client: LoadClient) {
+    this.socket = connect({ port: client.plan.port, host: '127.0.0.1', noDelay: true });
+    this.socket.setEncoding('latin1');
+    this.socket.on('data', (text: string) => this.onText(text));
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => client.onClosed(this, this.dueMs !== -1));
+  }
+
+  send(dueMs: number): void {
+    this.dueMs = dueMs;
+    this.sentMs = performance.now();
+    this.socket.write(this.client.request);
+  }
+
+  private onText(text: string): void {
+    this.text += text;
+    const headEnd = this.text.indexOf('\r\n\r\n');
+    if (headEnd === -1) return;
+    const bytes = Number(/content-length: (\d+)/i.exec(this.text.slice(0, headEnd))?.[1] ?? 0);
+    if (this.text.length < headEnd + 4 + bytes) return;
+    const status = Number(this.text.slice(9, 12));
+    const code = status === 200 ? '' : (/"code":"(\w+)"/.exec(this.text)?.[1] ?? '');
+    const isLast = /connection: close/i.test(this.text.slice(0, headEnd));
+    // How fast it was refused is told from when it was sent: waiting was this client's own.
+    const fromMs = status === 200 ? this.dueMs : this.sentMs;
+    this.dueMs = -1;
+    this.text = '';
+    if (isLast) this.socket.destroy();
+    this.client.onReply(this, status, code, fromMs);
+  }
+}

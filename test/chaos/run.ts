@@ -1,0 +1,50 @@
+/**
+ * `npm run test:chaos`: starts the built gateway and real origins, drives load, injects each fault,
+ * and prints a table. Ends with 1 when something is wrong.
+ *
+ *     --long     more clients, longer times, and a soak at the end
+ *     --strict   times and shares count as well: for a machine that does nothing else
+ *     --only X   faults whose names hold X
+ */
+import { parseArgs } from 'node:util';
+import { runOriginFrozen, runOriginKilled } from './broken-origin.js';
+import { runHostile } from './hostile.js';
+import { runOverload } from './overload.js';
+import { formatTable, type Row } from './report.js';
+import { Rig } from './rig.js';
+import { runSoak } from './soak.js';
+import { runThreadFault, THREAD_FAULTS } from './thread-faults.js';
+
+const { values } = parseArgs({
+  options: {
+    long: { type: 'boolean', default: false },
+    strict: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+  },
+});
+const { long, strict, only } = values;
+
+const FAULTS: readonly (readonly [name: string, run: (rig: Rig) => Promise<Row>])[] = [
+  ...THREAD_FAULTS.map(
+    (fault) => [fault.path, (rig: Rig) => runThreadFault(rig, fault, strict)] as const,
+  ),
+  ['overload', (rig) => runOverload(rig, long ? 20 : 4, strict)],
+  ['hostile', (rig) => runHostile(rig, long ? 8000 : 1000, long ? 6 : 4, strict)],
+  ['origin killed', runOriginKilled],
+  ['origin frozen', runOriginFrozen],
+  ...(long ? [['soak', (rig: Rig) => runSoak(rig, strict)] as const] : []),
+];
+
+const rows: Row[] = [];
+for (const [name, run] of FAULTS) {
+  if (!name.includes(only)) continue;
+  const rig = await Rig.start();
+  try {
+    rows.push(await run(rig));
+  } finally {
+    await rig.stop();
+  }
+  console.log(formatTable(rows.slice(-1)).split('\n').at(-1));
+}
+console.log(`\n${formatTable(rows)}`);
+process.exit(rows.some(({ wrongs }) => wrongs.length > 0) ? 1 : 0);

@@ -1,0 +1,230 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Downstream, NewRequest } from '../../../src/acceptor/in-flight-table.js';
+import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { allocateLane, LaneEnd, type LaneMemory } from '../../../src/channel/lane.js';
+import { REQUEST_BODY, REQUEST_HEAD } from '../../../src/channel/records/record-kind.js';
+import { requestHeadParts } from '../../../src/channel/records/request-head.js';
+
+const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
+const GET = 'GET\n/a\n::1\nhttp';
+const POST = 'POST\n/b\n::1\nhttp';
+
+class Client implements Downstream {
+  readonly heard: string[] = [];
+  constructor(readonly rerun: NewRequest | null = null) {}
+  onResponseHead(): void {
+    this.heard.push('head');
+  }
+  onResponseBody(): void {}
+  onResponseEnd(): void {}
+  onResponseAbort(): void {}
+  onWindow(): void {}
+  takeRerun(): NewRequest | null {
+    return this.rerun;
+  }
+  onLaneLost(): void {
+    this.heard.push('lost');
+  }
+  onUnserved(): void {
+    this.heard.push('unserved');
+  }
+}
+
+/** A dispatcher whose workers are played by the test. */
+class Rig {
+  readonly dispatcher: LaneDispatcher;
+  readonly memories: LaneMemory[] = [];
+  readonly workers: LaneEnd[] = [];
+
+  constructor(lanes: number, ringBytes?: number) {
+    const fail = (error: unknown): void => {
+      throw error;
+    };
+    this.dispatcher = new LaneDispatcher(lanes, RULE, fail, () => performance.now());
+    for (let lane = 0; lane < lanes; lane++) this.serve(lane, ringBytes);
+  }
+
+  serve(lane: number, ringBytes?: number): void {
+    const memory = allocateLane(ringBytes);
+    const port = { postMessage: () => {} };
+    this.memories[lane] = memory;
+    this.workers[lane] = new LaneEnd(memory, 'worker', port);
+    this.dispatcher.attach(lane, memory, port as never);
+  }
+
+  send(client: Downstream, text = GET, bodyBytes = 0): number {
+    return this.dispatcher.trySend({ receivedMs: 1, bodyBytes, text }, client);
+  }
+
+  /** What the worker of a lane finds: targets of heads, and bytes of bodies. */
+  async read(lane: number): Promise<string[]> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const found: string[] = [];
+    const worker = this.workers[lane];
+    worker?.drain({
+      onRecord: (kind, flags) => {
+        if (kind === REQUEST_HEAD) found.push(requestHeadParts(worker.consumer)[1] ?? '');
+        if (kind === REQUEST_BODY) {
+          const { payload, payloadBytes, sharedBytes } = worker.consumer;
+          const text = sharedBytes.toString('latin1', payload, payload + payloadBytes);
+          found.push(`${text} (${flags})`);
+        }
+      },
+    });
+    return found;
+  }
+}
+
+describe('a request whose worker died', () => {
+  it('moves on when the worker had not touched it, whatever its method', async () => {
+    const rig = new Rig(2);
+    const client = new Client();
+    const index = rig.send(client, POST, 6);
+    rig.dispatcher.sendBody(index, Buffer.from('abc'), false);
+    rig.dispatcher.detach(0);
+    rig.dispatcher.sendBody(index, Buffer.from('def'), true);
+    expect(await rig.read(1)).toEqual(['/b', 'abc (0)', 'def (1)']);
+    expect(client.heard).toEqual([]);
+    expect(rig.dispatcher.movedRequests).toBe(1);
+    expect(rig.dispatcher.figures().map(({ inFlight }) => inFlight)).toEqual([0, 1]);
+  });
+
+  it('is lost when the worker had it and it cannot run again', async () => {
+    const rig = new Rig(2);
+    const client = new Client();
+    rig.send(client, POST);
+    await rig.read(0);
+    rig.dispatcher.detach(0);
+    expect(await rig.read(1)).toEqual([]);
+    expect(client.heard).toEqual(['lost']);
+  });
+
+  it('runs again when that is safe, and the next reply is its own', async () => {
+    const rig = new Rig(2);
+    const client = new Client({ receivedMs: 1, bodyBytes: 0, text: GET });
+    rig.send(client);
+    await rig.read(0);
+    rig.dispatcher.detach(0);
+    expect(await rig.read(1)).toEqual(['/a']);
+    expect(client.heard).toEqual([]);
+  });
+
+  it('does not run again when the worker was just at it', async () => {
+    const rig = new Rig(2);
+    const again = { receivedMs: 1, bodyBytes: 0, text: GET };
+    const [earlier, suspect, later] = [new Client(again), new Client(again), new Client()];
+    const ends = [earlier, suspect, later].map((client) => {
+      rig.send(client);
+      // All on lane 0: the other one is busier.
+      rig.send(new Client());
+      return client;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    // The thread ends within the second record: the ring never hears that the batch is done.
+    const worker = rig.workers[0];
+    const store = vi.spyOn(Atomics, 'store').mockImplementation((_array, _at, value) => value);
+    let count = 0;
+    expect(() =>
+      worker?.drain({
+        onRecord: () => {
+          count++;
+          if (count === 2) throw new Error('the end of the thread');
+        },
+      }),
+    ).toThrow('the end of the thread');
+    store.mockRestore();
+    rig.dispatcher.detach(0);
+    expect(ends.map(({ heard }) => heard)).toEqual([[], ['lost'], []]);
+    expect(rig.dispatcher.movedRequests).toBe(2);
+  });
+
+  it('waits for the next worker where there is no other lane, in order', async () => {
+    const rig = new Rig(1);
+    const clients = [new Client(), new Client()];
+    clients.forEach((client, at) => {
+      rig.send(client, `GET\n/${at}\n::1\nhttp`);
+    });
+    rig.dispatcher.detach(0);
+    const fresh = new Client();
+    expect(rig.send(fresh, 'GET\n/fresh\n::1\nhttp')).not.toBe(-1);
+    expect(rig.dispatcher.table.inFlight).toBe(3);
+    rig.serve(0);
+    expect(await rig.read(0)).toEqual(['/0', '/1', '/fresh']);
+    expect(rig.dispatcher.figures()[0]?.inFlight).toBe(3);
+  });
+
+  it('that left while it waited is not sent', async () => {
+    const rig = new Rig(1);
+    const index = rig.send(new Client());
+    rig.dispatcher.detach(0);
+    rig.dispatcher.finish(index, 'aborted');
+    rig.serve(0);
+    expect(await rig.read(0)).toEqual([]);
+    expect(rig.dispatcher.table.inFlight).toBe(0);
+  });
+
+  it('does not wait with half of a body', () => {
+    const rig = new Rig(1);
+    const client = new Client();
+    const index = rig.send(client, POST, 6);
+    rig.dispatcher.sendBody(index, Buffer.from('abc'), false);
+    rig.dispatcher.detach(0);
+    expect(client.heard).toEqual(['unserved']);
+    expect(rig.send(new Client(), POST, 6)).toBe(-1);
+  });
+
+  it('hears in the end that no worker came', async () => {
+    vi.useFakeTimers();
+    try {
+      const rig = new Rig(1);
+      const [untouched, fresh] = [new Client(), new Client()];
+      rig.send(untouched);
+      rig.dispatcher.detach(0);
+      rig.send(fresh);
+      await vi.advanceTimersByTimeAsync(4900);
+      expect([untouched.heard, fresh.heard]).toEqual([[], []]);
+      await vi.advanceTimersByTimeAsync(5000);
+      expect([untouched.heard, fresh.heard]).toEqual([['unserved'], ['unserved']]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('is found behind a full ring too', async () => {
+    const rig = new Rig(2, 4096);
+    const client = new Client();
+    const index = rig.send(client, POST, 9000);
+    for (let piece = 0; piece < 9; piece++) {
+      rig.dispatcher.sendBody(index, Buffer.alloc(1000, 97 + piece), piece === 8);
+    }
+    rig.serve(1);
+    rig.dispatcher.detach(0);
+    const found = await rig.read(1);
+    expect(found[0]).toBe('/b');
+    expect(found.slice(1).map((text) => text[0])).toEqual([...'abcdefghi']);
+    expect(found.at(-1)).toContain('(1)');
+  });
+});
+
+describe('a lane whose worker hangs', () => {
+  it('gets no more requests, and keeps those it has until it has ended', async () => {
+    const rig = new Rig(2);
+    const client = new Client();
+    rig.send(client);
+    rig.dispatcher.suspend(0);
+    for (let count = 0; count < 3; count++) rig.send(new Client());
+    expect(await rig.read(1)).toHaveLength(3);
+    expect(rig.dispatcher.servedLanes).toBe(1);
+    expect(client.heard).toEqual([]);
+  });
+
+  it('that never ends gives its requests up, and moves none', () => {
+    const rig = new Rig(2);
+    const client = new Client({ receivedMs: 1, bodyBytes: 0, text: GET });
+    rig.send(client);
+    rig.dispatcher.suspend(0);
+    rig.dispatcher.abandon(0);
+    expect(client.heard).toEqual(['lost']);
+    expect(rig.dispatcher.movedRequests).toBe(0);
+  });
+});

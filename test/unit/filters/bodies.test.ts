@@ -1,0 +1,175 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { UploadRule } from '../../../src/filters/guards/upload-rule.js';
+import { scanJson } from '../../../src/filters/json-scan.js';
+import { compileBodyEdits } from '../../../src/filters/transformation/body-edits.js';
+import { parsePointer } from '../../../src/filters/transformation/options.js';
+import { compileQueryEdits } from '../../../src/filters/transformation/query-edits.js';
+import { readQuery } from '../../../src/filters/validation/parameters.js';
+import { aRequest } from '../../support/filter-request.js';
+
+const WIDE = { maxDepth: 100, maxMembers: 10_000 };
+
+describe('scanJson', () => {
+  it('finds nothing in what JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(scanJson(JSON.stringify(value), WIDE)).toBeNull();
+      }),
+    );
+  });
+
+  it('finds a name that stands twice, however it is written', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.jsonValue(), (name, value) => {
+        const quoted = JSON.stringify(name);
+        const escaped = `"${[...name]
+          .flatMap((char) => [...char].flatMap((one) => one.split('')))
+          .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+          .join('')}"`;
+        const text = `{${quoted}: ${JSON.stringify(value)}, ${escaped}: 1}`;
+        expect(JSON.parse(text)).toBeTypeOf('object');
+        expect(scanJson(text, WIDE)?.rule).toBe('uniqueNames');
+      }),
+    );
+  });
+
+  it('takes one name in two objects for two names', () => {
+    expect(scanJson('{"a":{"a":1},"b":[{"a":1},{"a":2}]}', WIDE)).toBeNull();
+  });
+
+  it('counts on both sides of its bounds, and not in texts', () => {
+    expect(scanJson('[[["[[[[{{{:,,,"]]]', { maxDepth: 3, maxMembers: 3 })).toBeNull();
+    expect(scanJson('[[[[]]]]', { maxDepth: 3, maxMembers: 9 })?.rule).toBe('maxDepth');
+    expect(scanJson('[1,2,3]', { maxDepth: 3, maxMembers: 3 })).toBeNull();
+    expect(scanJson('[1,2,3,4]', { maxDepth: 3, maxMembers: 3 })?.rule).toBe('maxMembers');
+  });
+
+  it('never throws, whatever the text', () => {
+    const pieces = fc.array(fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', 'a', '\\u'));
+    fc.assert(fc.property(pieces, (list) => void scanJson(list.join(''), WIDE)));
+  });
+});
+
+const keys = (pointer: string): readonly string[] => {
+  const parsed = parsePointer(pointer);
+  if (typeof parsed === 'string') throw new Error(parsed);
+  return parsed;
+};
+
+describe('edits of a body', () => {
+  const edit = (
+    document: unknown,
+    { set = {}, remove = [], rename = {} }: { set?: object; remove?: string[]; rename?: object },
+  ): unknown =>
+    compileBodyEdits({
+      set: Object.entries(set).map(([pointer, value]) => ({ keys: keys(pointer), value })),
+      remove: remove.map(keys),
+      rename: Object.entries(rename).map(([from, to]) => ({ from: keys(from), to: keys(to) })),
+      maxBytes: 1000,
+    })(document, aRequest({ claims: { a: 1 } }));
+
+  it.each([
+    [{}, { set: { '/a/b/c': 1 } }, { a: { b: { c: 1 } } }],
+    [{ a: [1, 2] }, { set: { '/a/0': 9, '/a/-': 3 } }, { a: [9, 2, 3] }],
+    [{ a: [1] }, { set: { '/a/7': 1, '/a/x': 1, '/a/1e1': 1 } }, { a: [1] }],
+    [{ a: 1 }, { set: { '/a/b': 1 } }, { a: 1 }],
+    [{ a: null }, { set: { '/a/b': 1 } }, { a: { b: 1 } }],
+    [{ a: 1, b: [1, 2] }, { remove: ['/a', '/b/0', '/c/d'] }, { b: [2] }],
+    [{ a: { b: 1 } }, { rename: { '/a/b': '/c', '/x': '/y' } }, { a: {}, c: 1 }],
+    [{ 'a/b': 1, 'm~n': 2 }, { remove: ['/a~1b', '/m~0n'] }, {}],
+    [[1], { set: { '/0': { x: ['${claims.a}', '${claims.b}'] } } }, [{ x: [1, null] }]],
+    ['text', { set: { '/a': 1 }, remove: ['/b'] }, 'text'],
+    [null, { set: { '/a': 1 } }, null],
+    [{ mine: 'made up' }, { set: { '/mine': '${claims.b}' } }, {}],
+  ])('%j with %j becomes %j', (document, edits, expected) => {
+    expect(edit(document, edits)).toEqual(expected);
+  });
+
+  it('reach nothing but the document', () => {
+    const document = JSON.parse('{"__proto__":{"a":1}}');
+    expect(
+      JSON.stringify(edit(document, { set: { '/toString/x': 1 }, remove: ['/valueOf'] })),
+    ).toBe('{"__proto__":{"a":1},"toString":{"x":1}}');
+    expect(Reflect.get({}, 'x')).toBeUndefined();
+    for (const pointer of [
+      '/__proto__/x',
+      '/a/constructor',
+      '/prototype',
+      '',
+      'a',
+      '/~2',
+      '/a/~',
+    ]) {
+      expect(parsePointer(pointer)).toBeTypeOf('string');
+    }
+  });
+});
+
+describe('edits of a query', () => {
+  const edits = {
+    set: [['s', '${params.id}']],
+    add: [['t', '&']],
+    remove: ['r'],
+    rename: [['o', 'n']],
+  } as const;
+  const edit = compileQueryEdits(edits);
+  const params = { id: 'a b&c' };
+
+  it.each([
+    ['', '?s=a%20b%26c&t=%26'],
+    ['?', '?s=a%20b%26c&t=%26'],
+    ['?x=%41&&y', '?x=%41&y&s=a%20b%26c&t=%26'],
+    ['?r=1&%72=2&R=3&s=4&s', '?R=3&s=a%20b%26c&t=%26'],
+    ['?o=1&o&%6f=%zz', '?n=1&n&n=%zz&s=a%20b%26c&t=%26'],
+  ])('%s becomes %s', (query, expected) => {
+    expect(edit(aRequest({ query, params }))).toBe(expected);
+  });
+
+  it('leaves a value that is missing out', () => {
+    expect(edit(aRequest({ query: '?s=made+up' }))).toBe('?t=%26');
+  });
+});
+
+describe('readQuery', () => {
+  it('reads names as own members, repeated ones as lists', () => {
+    const read = readQuery('a=1&a=2&b+c=%20&d&__proto__=x&constructor=y');
+    expect(Object.entries(read ?? {})).toEqual([
+      ['a', ['1', '2']],
+      ['b c', ' '],
+      ['d', ''],
+      ['__proto__', 'x'],
+      ['constructor', 'y'],
+    ]);
+    expect(readQuery('a=%ff')).toBeNull();
+  });
+});
+
+describe('UploadRule', () => {
+  const guards = {
+    headerBytes: 0,
+    headerCount: 0,
+    bodyBytes: 0,
+    bodyTimeoutMs: 0,
+    minBytesPerSecond: 1000,
+    graceMs: 500,
+  };
+
+  it('gives time by what has come', () => {
+    const rule = new UploadRule(guards, 100);
+    expect(rule.deadlineMs(100, 0, false)).toBe(600);
+    expect(rule.deadlineMs(400, 2000, false)).toBe(2600);
+  });
+
+  it('adds the time in which the client was held up, and no other', () => {
+    const rule = new UploadRule(guards, 0);
+    expect(rule.deadlineMs(200, 0, false)).toBe(500);
+    expect(rule.deadlineMs(450, 0, true)).toBe(750);
+    expect(rule.deadlineMs(700, 0, false)).toBe(750);
+  });
+
+  it('bounds the whole as well', () => {
+    const rule = new UploadRule({ ...guards, bodyTimeoutMs: 1000 }, 0);
+    expect(rule.deadlineMs(10, 1_000_000, false)).toBe(1000);
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { HeartbeatWatch } from '../../../src/supervisor/heartbeat-watch.js';
+
+const RULE = { intervalMs: 100, silentLooksMax: 4 };
+
+class Rig {
+  beats = 0;
+  waitedMs = 0;
+  nowMs = 1000;
+  readonly watch = new HeartbeatWatch(RULE, {
+    beats: () => this.beats,
+    waitedMs: () => this.waitedMs,
+  });
+
+  /** Verdicts of so many looks, each a time apart. */
+  looks(count: number, apartMs = RULE.intervalMs): boolean[] {
+    return Array.from({ length: count }, () => {
+      this.nowMs += apartMs;
+      return this.watch.look(this.nowMs);
+    });
+  }
+}
+
+describe('a heartbeat', () => {
+  it('that stops is found at the fourth look without one, not before', () => {
+    const rig = new Rig();
+    expect(rig.looks(1 + 3)).toEqual([false, false, false, false]);
+    expect(rig.looks(1)).toEqual([true]);
+  });
+
+  it('that comes once in three looks is well, also when its number wraps', () => {
+    const rig = new Rig();
+    rig.beats = 0x7fffffff;
+    for (let round = 0; round < 10; round++) {
+      expect(rig.looks(3)).toEqual([false, false, false]);
+      rig.beats = (rig.beats + 1) | 0;
+    }
+  });
+
+  it('is not missed by a watcher that was held up itself', () => {
+    const rig = new Rig();
+    rig.looks(1);
+    expect(rig.looks(20, 5 * RULE.intervalMs).some(Boolean)).toBe(false);
+  });
+
+  it('of a thread that had no CPU is waited for, but not for ever', () => {
+    const rig = new Rig();
+    rig.looks(1);
+    const verdicts = Array.from({ length: 8 }, () => {
+      rig.waitedMs += 0.9 * RULE.intervalMs;
+      return rig.looks(1)[0];
+    });
+    expect(verdicts).toEqual([false, false, false, false, false, false, false, true]);
+  });
+
+  it('of a thread that had some CPU is not waited for', () => {
+    const rig = new Rig();
+    rig.looks(1);
+    const verdicts = Array.from({ length: 4 }, () => {
+      rig.waitedMs += 0.4 * RULE.intervalMs;
+      return rig.looks(1)[0];
+    });
+    expect(verdicts.at(-1)).toBe(true);
+  });
+
+  it('is judged by the looks alone where the kernel does not tell', () => {
+    const rig = new Rig();
+    rig.waitedMs = Number.NaN;
+    rig.looks(4);
+    expect(rig.looks(1)).toEqual([true]);
+  });
+});
