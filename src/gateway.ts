@@ -5,34 +5,44 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Acceptor, type LocalReplyRecord } from './acceptor/acceptor.js';
+import { Acceptor } from './acceptor/acceptor.js';
 import type { ConnectionRule } from './acceptor/connection-caps.js';
 import { connectionRule } from './acceptor/connection-rule.js';
 import { type DispatchRule, LaneDispatcher } from './acceptor/lane-dispatcher.js';
+import { LocalReplyLedger } from './acceptor/local-reply-ledger.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
+import { GatewayViews, type LiveFigures } from './admin/gateway-views.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
+import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
+import { explainHandler } from './admin/handlers/explain-handler.js';
 import { faultHandlers } from './admin/handlers/fault-handlers.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
+import { metricsHandler } from './admin/handlers/metrics-handler.js';
+import { recentHandler } from './admin/handlers/recent-handler.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
-import { type LiveFigures, StatsReader } from './admin/stats.js';
+import { MetricsReader } from './admin/metrics.js';
+import { StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
-import { allocateCounters, CounterBlock } from './channel/counter-block.js';
+import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
 import { PRESSURE_FULL } from './channel/lane-status.js';
+import { RefusalRingWriter } from './channel/refusal-ring.js';
 import type { CompiledConfig } from './config/compiled-config.js';
 import { type ConfigSource, type LoadedConfig, loadObject } from './config/config-source.js';
 import { formatChange } from './config/diff-config.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import { maskSecrets } from './config/mask-secrets.js';
 import { readVersion } from './config/version.js';
-import { type AccessLog, createAccessLog } from './observability/access-log.js';
-import { COUNTERS, counterCount } from './observability/counters.js';
+import type { LiveExplainer } from './explain/live-explainer.js';
+import { createAccessLog } from './observability/access-log.js';
+import { counterCount } from './observability/counters.js';
 import { openFilesMax } from './observability/file-limit.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { osThreadId } from './observability/os-thread-id.js';
+import { ThreadMeter } from './observability/thread-meter.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
@@ -63,10 +73,12 @@ export class Gateway {
   private readonly log: ThreadLogger;
   private readonly reloader: Reloader;
   private readonly watcher: ConfigWatcher | null;
-  private accessLog: AccessLog;
+  private readonly localReplies: LocalReplyLedger;
   private readonly counters: SharedArrayBuffer;
+  private readonly meter: ThreadMeter;
   private readonly startedMs = monotonicMs();
   private state: GatewayState = 'new';
+  private liveExplainer: LiveExplainer | null = null;
   private port = 0;
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
@@ -78,8 +90,8 @@ export class Gateway {
   ) {
     const config = first.compiled;
     const uws = loadNativeBinary();
-    this.log = createThreadLogger('acceptor', config.logging.level);
-    const { logger, access } = this.log;
+    this.log = createThreadLogger('acceptor', config.logging);
+    const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     this.counters = allocateCounters(counterCount(config.capacity));
     this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError);
@@ -90,8 +102,14 @@ export class Gateway {
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
-    this.accessLog = createAccessLog(access, config.logging.accessLog);
     const counters = new CounterBlock(this.counters);
+    this.meter = new ThreadMeter(counters, this.log.dropped);
+    const offset = refusalRingOffset(counterCount(config.capacity));
+    this.localReplies = new LocalReplyLedger(
+      counters,
+      new RefusalRingWriter(this.counters, offset),
+      createAccessLog(this.log, config.logging),
+    );
     this.acceptor = new Acceptor({
       uws,
       config,
@@ -99,10 +117,7 @@ export class Gateway {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       connections: this.connectionRule(),
       onAddressFull: (network) => this.warnOfAddress(network),
-      onLocalReply: (record) => {
-        countLocalReply(counters, record);
-        this.accessLog(accessRecord(record));
-      },
+      onLocalReply: (record) => this.localReplies.close(record),
       onError,
     });
     this.reloader = this.createReloader(first);
@@ -205,6 +220,7 @@ export class Gateway {
     this.watcher?.stop();
     this.acceptor.close();
     this.admin.close();
+    this.meter.stop();
     await this.supervisor.stop();
     this.state = 'stopped';
     this.log.logger.info('gateway stopped');
@@ -242,7 +258,7 @@ export class Gateway {
 
   private adminHandlers(): AdminHandler[] {
     const { supervisor } = this;
-    const stats = new StatsReader({
+    const views = new GatewayViews({
       get config() {
         return supervisor.config;
       },
@@ -256,7 +272,11 @@ export class Gateway {
       configuration: () => this.reloader.status(),
     });
     return [
-      statsHandler(stats),
+      statsHandler(new StatsReader(views)),
+      metricsHandler(new MetricsReader(views)),
+      explainHandler(async (request) => (await this.explainer()).explain(request)),
+      recentHandler(async () => (await this.explainer()).recent(views.refusals())),
+      ...dashboardHandlers(),
       ...configHandlers({
         shown: () => ({
           epoch: this.config.epoch,
@@ -269,6 +289,20 @@ export class Gateway {
       readyzHandler(() => (this.isReady ? 'ready' : this.state)),
       ...(this.isChaosAllowed ? faultHandlers(this.supervisor) : []),
     ];
+  }
+
+  /** Loaded when somebody asks: it brings much of the workers' code to this thread. */
+  private async explainer(): Promise<LiveExplainer> {
+    const { LiveExplainer } = await import('./explain/live-explainer.js');
+    const { supervisor } = this;
+    this.liveExplainer ??= new LiveExplainer({
+      get config() {
+        return supervisor.config;
+      },
+      memory: supervisor.coordinator.memory,
+      hashKey: supervisor.hashKey,
+    });
+    return this.liveExplainer;
   }
 
   private get isChaosAllowed(): boolean {
@@ -300,7 +334,7 @@ export class Gateway {
   /** What the main thread does by the configuration. */
   private use(config: CompiledConfig): void {
     this.log.logger.level = config.logging.level;
-    this.accessLog = createAccessLog(this.log.access, config.logging.accessLog);
+    this.localReplies.use(createAccessLog(this.log, config.logging));
     this.acceptor.use(config, connectionRule(config, openFilesMax()));
     this.tellPressureBy(config);
     this.adminAccess.use(config.admin);
@@ -327,6 +361,10 @@ export class Gateway {
         in_flight: lane.inFlight,
         stale_records: lane.staleRecords,
         backlog_bytes: lane.backlogBytes,
+        request_bytes: lane.requestBytes,
+        reply_bytes: lane.replyBytes,
+        records: lane.records,
+        wakes: lane.wakes,
       })),
       connections: this.acceptor.connectionFigures,
       movedRequests: this.dispatcher.movedRequests,
@@ -341,32 +379,6 @@ function dispatchRule({ limits }: CompiledConfig): DispatchRule {
     inFlightMax: limits.inFlight,
     depthMax: limits.laneDepth,
     waitMsMax: limits.queueMs,
-  };
-}
-
-function countLocalReply(counters: CounterBlock, record: LocalReplyRecord): void {
-  const { kind } = record;
-  const isOurs = kind.status >= 500;
-  counters.add(COUNTERS.requests);
-  counters.add(isOurs ? COUNTERS.status5xx : COUNTERS.status4xx);
-  if (isOurs) counters.add(COUNTERS.errors);
-  counters.add(kind.status === 503 ? COUNTERS.shed : COUNTERS.refused);
-}
-
-function accessRecord(record: LocalReplyRecord): Parameters<ReturnType<typeof createAccessLog>>[0] {
-  return {
-    requestId: record.requestId,
-    clientIp: record.peer,
-    consumer: '',
-    method: record.method,
-    target: record.target,
-    route: '',
-    upstreamTarget: '',
-    tries: 0,
-    status: record.kind.status,
-    bytes: 0,
-    durationMs: record.durationMs,
-    code: record.kind.code,
   };
 }
 

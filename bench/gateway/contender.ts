@@ -28,6 +28,8 @@ export interface LaunchPlan {
   readonly environment?: Readonly<Record<string, string>>;
   /** Where its standard output goes; absent: the bench keeps the end of it. */
   readonly outputPath?: string;
+  /** Where its metrics are; absent: it shows none. */
+  readonly metrics?: { readonly port: number; readonly path: string };
   /** Under which heading the CPU time of a thread is reported; asked once it answers. */
   nameThreads(): Promise<NameThread>;
 }
@@ -49,6 +51,7 @@ export interface RunningContender {
   readonly child: RunningChild;
   readonly port: number;
   readonly nameThread: NameThread;
+  readonly metrics?: LaunchPlan['metrics'];
 }
 
 export const HOST = '127.0.0.1';
@@ -68,7 +71,9 @@ export async function launch(
   }
   const child = startPlan(name, plan, children);
   await waitHealthy(child, plan.port);
-  return { child, port: plan.port, nameThread: await plan.nameThreads() };
+  const { port, metrics } = plan;
+  const nameThread = await plan.nameThreads();
+  return { child, port, nameThread, ...(metrics === undefined ? {} : { metrics }) };
 }
 
 export function startPlan(name: string, plan: LaunchPlan, children: ChildProcesses): RunningChild {

@@ -11,6 +11,7 @@ import { post1k } from './scenarios/post-1k.js';
 import { refusedByLimit } from './scenarios/refused-by-limit.js';
 import { reply64k } from './scenarios/reply-64k.js';
 import { residentSet } from './scenarios/resident-set.js';
+import { scraped } from './scenarios/scraped.js';
 import { startTime } from './scenarios/start-time.js';
 import { streamDown } from './scenarios/stream-down.js';
 import { streamUp } from './scenarios/stream-up.js';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   reply64k,
   fullPipeline,
   refusedByLimit,
+  scraped,
   connections1,
   connections1000,
   openLoop,

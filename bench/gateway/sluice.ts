@@ -63,6 +63,7 @@ export function createSluice(options: SluiceOptions): Contender {
         environment: { GATEWAY_WORKERS: String(workers), NODE_ENV: 'production' },
         // The access log is written as in production, but nobody's disk is measured with it.
         ...(setup.variant === 'full' ? { outputPath: '/dev/null' } : {}),
+        metrics: { port: adminPort, path: '/metrics' },
         nameThreads: () => nameThreads(adminPort),
       };
     },

@@ -55,6 +55,10 @@ class DispatchedLane implements RecordHandler {
   isSuspended = false;
   inFlight = 0;
   staleRecords = 0;
+  /** Records read. */
+  records = 0;
+  /** Times that its worker was woken. */
+  wakes = 0;
 
   private readonly head: ResponseHead = {
     status: 0,
@@ -121,6 +125,13 @@ export interface LaneFigures {
   readonly inFlight: number;
   readonly staleRecords: number;
   readonly backlogBytes: number;
+  /** Bytes on the way to the worker, and back. */
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+  /** Records read from the worker. */
+  readonly records: number;
+  /** Times that the worker was woken. */
+  readonly wakes: number;
 }
 
 export class LaneDispatcher {
@@ -201,6 +212,10 @@ export class LaneDispatcher {
       inFlight: lane.inFlight,
       staleRecords: lane.staleRecords,
       backlogBytes: lane.end?.producer.backlogBytes ?? 0,
+      requestBytes: lane.end?.producer.usedBytes ?? 0,
+      replyBytes: lane.end?.consumer.waitingBytes ?? 0,
+      records: lane.records,
+      wakes: lane.wakes,
     }));
   }
 
@@ -299,7 +314,7 @@ export class LaneDispatcher {
     if (this.isParked) this.unpark();
     let records = 0;
     for (const lane of this.lanes) records += this.drain(lane);
-    for (const lane of this.lanes) lane.end?.publish();
+    for (const lane of this.lanes) if (lane.end?.publish() === true) lane.wakes += 1;
     this.lookAtQueues();
     this.emptyTurns = records > 0 ? 0 : this.emptyTurns + 1;
     if (this.emptyTurns <= EMPTY_TURNS_MAX || !this.park()) this.schedule();
@@ -318,7 +333,9 @@ export class LaneDispatcher {
 
   private drain(lane: DispatchedLane): number {
     try {
-      return lane.end?.drain(lane) ?? 0;
+      const records = lane.end?.drain(lane) ?? 0;
+      lane.records += records;
+      return records;
     } catch (error) {
       this.onError(error);
       return 1;

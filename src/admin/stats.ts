@@ -6,90 +6,44 @@
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { byRow } from '../base/rows.js';
-import { ConcurrencyView } from '../channel/concurrency-memory.js';
-import { CoordinatorStatus } from '../channel/coordinator-status.js';
-import { CounterBlock } from '../channel/counter-block.js';
-import { LimitCounts } from '../channel/limit-counts.js';
-import { TargetLoadView } from '../channel/target-loads.js';
-import { type TargetStateName, TargetStateView } from '../channel/target-states.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { TargetStateName } from '../channel/target-states.js';
 import {
   COUNTERS,
+  loopDelayHistogram,
+  METHOD_CLASSES,
+  NO_ROUTE,
   ROUTE_COUNTERS,
   routeCounter,
+  STATUS_CLASSES,
   TARGET_COUNTERS,
   targetCounter,
+  targetLatencyHistogram,
 } from '../observability/counters.js';
 import { concurrencyRows } from './concurrency-rows.js';
+import type { GatewayViews, LiveFigures } from './gateway-views.js';
+import { addHistograms, type Histogram, quantileMs } from './merged-figures.js';
+import {
+  latencyRow,
+  problemRows,
+  processFigures,
+  processRow,
+  rounded,
+  snakeCase,
+} from './stats-rows.js';
 import { standingOf } from './target-standing.js';
-
-/** What changes from moment to moment and is not in shared memory. */
-export interface LiveFigures {
-  readonly version: string;
-  readonly startedMs: number;
-  readonly inFlight: number;
-  readonly threads: {
-    readonly acceptor: number;
-    readonly workers: readonly number[];
-    readonly coordinator: number;
-  };
-  readonly lanes: readonly object[];
-  readonly connections: {
-    readonly open: number;
-    readonly refusedInAll: number;
-    readonly refusedOfAddress: number;
-  };
-  /** Requests that went on with another worker after theirs had died. */
-  readonly movedRequests: number;
-  readonly workerDeaths: readonly number[];
-  readonly coordinatorDeaths: number;
-}
-
-export interface StatsSources {
-  /** In force at the moment. */
-  readonly config: CompiledConfig;
-  /** The acceptor's block first, then the workers'. */
-  readonly counters: readonly SharedArrayBuffer[];
-  readonly targets: SharedArrayBuffer;
-  readonly loads: SharedArrayBuffer;
-  readonly coordinatorStatus: SharedArrayBuffer;
-  readonly limitCounts: SharedArrayBuffer;
-  readonly concurrency: SharedArrayBuffer;
-  live(): LiveFigures;
-  /** Where the configuration comes from, and what came of changing it. */
-  configuration(): object;
-}
+import { threadName } from './thread-name.js';
 
 /** From best to worst: of targets with one address in several upstreams the worst is shown. */
 const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', 'OPEN'];
 
 export class StatsReader {
-  private readonly blocks: CounterBlock[];
-  private readonly targets: TargetStateView;
-  private readonly loads: TargetLoadView;
-  private readonly coordinator: CoordinatorStatus;
-  private readonly limitCounts: LimitCounts;
-  private readonly concurrency: ConcurrencyView;
-
-  constructor(private readonly sources: StatsSources) {
-    this.blocks = sources.counters.map((buffer) => new CounterBlock(buffer));
-    this.targets = new TargetStateView(sources.targets);
-    this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
-    const { loads, config } = sources;
-    this.loads = new TargetLoadView(loads, config.capacity.targets, this.coordinator);
-    this.limitCounts = new LimitCounts(sources.limitCounts);
-    this.concurrency = new ConcurrencyView(
-      sources.concurrency,
-      config.capacity.upstreams,
-      this.coordinator,
-    );
-  }
+  constructor(private readonly views: GatewayViews) {}
 
   /** The document that /stats shows. */
   read(): Record<string, unknown> {
-    const live = this.sources.live();
-    const requests = this.sum(COUNTERS.requests);
-    const errors = this.sum(COUNTERS.errors);
+    const live = this.views.live();
+    const totals = this.views.figures.ofAll();
+    const { requests, errors } = totals;
     return {
       total_requests: requests,
       total_errors: errors,
@@ -97,8 +51,8 @@ export class StatsReader {
       circuit_breakers: this.circuitBreakers(),
       version: live.version,
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
-      config_epoch: this.sources.config.epoch,
-      configuration: this.sources.configuration(),
+      config_epoch: this.views.config.epoch,
+      configuration: this.views.configuration(),
       in_flight: live.inFlight,
       connections: {
         open: live.connections.open,
@@ -106,33 +60,32 @@ export class StatsReader {
         refused_of_address: live.connections.refusedOfAddress,
       },
       moved_requests: live.movedRequests,
-      counters: this.processFigures(),
+      process: processRow(),
+      counters: processFigures(this.views.figures, totals, this.views.config.capacity),
+      problems: problemRows(this.views.figures),
+      latency: latencyRow(this.allDurations()),
       routes: this.routes(),
+      unrouted: this.routeRow(NO_ROUTE),
       limits: this.limits(),
       targets: this.targetRows(),
-      adaptive_concurrency: concurrencyRows(this.sources.config, this.concurrency),
+      adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),
       threads: live.threads,
+      event_loops: this.eventLoops(),
       workers: this.workers(live),
-      coordinator: { deaths: live.coordinatorDeaths, ...this.coordinator.readCounts() },
+      coordinator: { deaths: live.coordinatorDeaths, ...this.views.coordinator.readCounts() },
     };
   }
 
-  private sum(index: number): number {
-    return this.blocks.reduce((total, block) => total + block.read(index), 0);
-  }
-
-  private processFigures(): Record<string, number> {
-    const names = Object.entries(COUNTERS).map(([name, index]) => [
-      snakeCase(name),
-      this.sum(index),
-    ]);
-    return Object.fromEntries(names);
+  private allDurations(): Histogram {
+    const { routes } = this.views.config;
+    const all = [NO_ROUTE, ...routes.map(({ index }) => index)];
+    return addHistograms(all.map((index) => this.views.figures.durationsOf(index)));
   }
 
   private circuitBreakers(): Record<string, TargetStateName> {
     const shown: Record<string, TargetStateName> = {};
-    for (const target of this.sources.config.targets) {
-      const state = this.targets.stateNameOf(target.index);
+    for (const target of this.views.config.targets) {
+      const state = this.views.targets.stateNameOf(target.index);
       const before = shown[target.hostPort] ?? 'CLOSED';
       const isWorse = STATES_BY_SEVERITY.indexOf(state) > STATES_BY_SEVERITY.indexOf(before);
       shown[target.hostPort] = isWorse ? state : before;
@@ -140,26 +93,39 @@ export class StatsReader {
     return shown;
   }
 
-  private routes(): Record<string, Record<string, number>> {
-    const { config } = this.sources;
-    const rows = config.routes.map((route) => {
-      const figures = Object.entries(ROUTE_COUNTERS).map(([name, figure]) => [
-        snakeCase(name),
-        this.sum(routeCounter(config.capacity, route.index, figure)),
-      ]);
-      return [route.name, Object.fromEntries(figures)];
+  private routes(): Record<string, object> {
+    const { routes } = this.views.config;
+    return Object.fromEntries(routes.map(({ name, index }) => [name, this.routeRow(index)]));
+  }
+
+  private routeRow(index: number): object {
+    const { figures } = this.views;
+    const { requests, errors, byStatusClass } = figures.ofRoute(index);
+    const methods = METHOD_CLASSES.map((name, method) => {
+      const counts = STATUS_CLASSES.map((_, status) =>
+        figures.requestsByClass(index, method, status),
+      );
+      return [name, counts.reduce((total, count) => total + count, 0)];
     });
-    return Object.fromEntries(rows);
+    return {
+      requests,
+      errors,
+      rate_limited: figures.sum(routeCounter(index, ROUTE_COUNTERS.rateLimited)),
+      unauthorized: figures.sum(routeCounter(index, ROUTE_COUNTERS.unauthorized)),
+      methods: Object.fromEntries(methods),
+      statuses: Object.fromEntries(STATUS_CLASSES.map((name, at) => [name, byStatusClass[at]])),
+      latency: latencyRow(figures.durationsOf(index)),
+    };
   }
 
   private limits(): object[] {
-    const { config } = this.sources;
+    const { config } = this.views;
     const routeOf = new Map<number, string>();
     for (const route of config.routes) {
       for (const index of route.limiterIndexes) routeOf.set(index, route.name);
     }
     return config.limiters.map(({ index, name, algorithm, limit, windowMs, mode }) => {
-      const figures = Object.entries(this.limitCounts.read(index));
+      const figures = Object.entries(this.views.limitCounts.read(index));
       return {
         limit: name,
         route: routeOf.get(index) ?? '',
@@ -173,45 +139,61 @@ export class StatsReader {
   }
 
   private targetRows(): object[] {
-    const { config } = this.sources;
+    const { config } = this.views;
     const upstreams = byRow(config.upstreams);
     return config.targets.map((target) => {
       const figures = Object.entries(TARGET_COUNTERS).map(([name, figure]) => [
         snakeCase(name),
-        this.sum(targetCounter(config.capacity, target.index, figure)),
+        this.views.figures.sum(targetCounter(config.capacity, target.index, figure)),
       ]);
-      const sinceMs = this.targets.sinceMsOf(target.index);
+      const sinceMs = this.views.targets.sinceMsOf(target.index);
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
       return {
         target: target.hostPort,
         upstream: upstream.name,
-        ...standingOf(this.targets, target, upstream),
-        in_flight: this.loads.inFlightOf(target.index),
+        ...standingOf(this.views.targets, target, upstream),
+        in_flight: this.views.loads.inFlightOf(target.index),
         weight: target.weight,
         backup: target.isBackup,
-        circuit_breaker: this.targets.stateNameOf(target.index),
+        circuit_breaker: this.views.targets.stateNameOf(target.index),
         in_state_seconds: sinceMs === 0 ? null : Math.round(monotonicMs() - sinceMs) / 1000,
-        consecutive_failures: this.targets.failuresOf(target.index),
-        times_opened: this.targets.opensOf(target.index),
-        ejections: this.targets.ejectionsOf(target.index),
+        consecutive_failures: this.views.targets.failuresOf(target.index),
+        times_opened: this.views.targets.opensOf(target.index),
+        ejections: this.views.targets.ejectionsOf(target.index),
         ...Object.fromEntries(figures),
+        latency: latencyRow(
+          this.views.figures.histogram(targetLatencyHistogram(config.capacity, target.index)),
+        ),
+      };
+    });
+  }
+
+  private eventLoops(): object[] {
+    return this.views.figures.blocks.map((block, at) => {
+      const delays = this.views.figures.histogram(loopDelayHistogram(), [block]);
+      return {
+        thread: threadName(at),
+        delay_p50_ms: rounded(quantileMs(delays, 0.5)),
+        delay_p99_ms: rounded(quantileMs(delays, 0.99)),
+        active_seconds: rounded(block.read(COUNTERS.loopActiveMs) / 1000),
+        heap_used_bytes: block.read(COUNTERS.heapUsedBytes),
+        dropped_log_lines: block.read(COUNTERS.droppedLogLines),
       };
     });
   }
 
   private workers(live: LiveFigures): object[] {
     return live.lanes.map((lane, index) => {
-      const block = this.blocks[index + 1];
+      const block = this.views.figures.blocks[index + 1];
+      const { requests, errors } = this.views.figures.ofAll(block === undefined ? [] : [block]);
       return {
         ...lane,
         deaths: live.workerDeaths[index] ?? 0,
-        requests: block?.read(COUNTERS.requests) ?? 0,
-        errors: block?.read(COUNTERS.errors) ?? 0,
+        requests,
+        errors,
+        records_read: block?.read(COUNTERS.laneRecords) ?? 0,
+        acceptor_wakes: block?.read(COUNTERS.laneWakes) ?? 0,
       };
     });
   }
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z0-9]+/g, (part) => `_${part.toLowerCase()}`);
 }

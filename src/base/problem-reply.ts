@@ -32,13 +32,15 @@ export function buildProblemReply(
     status: kind.status,
     detail,
     code: kind.code,
+    part: kind.part,
     requestId,
     ...members,
   });
   const error = kind.proxyError === '' ? '' : `; error=${kind.proxyError}`;
   const block =
     `${requestId}\r\nContent-Type: application/problem+json` +
-    `\r\nProxy-Status: ${GATEWAY_PSEUDONYM}${error}; details="${kind.code}"${extraFields}`;
+    `\r\nProxy-Status: ${GATEWAY_PSEUDONYM}${error}` +
+    `; details="${kind.part}: ${kind.code}"${extraFields}`;
   return { block, body: `${body}\n` };
 }
 

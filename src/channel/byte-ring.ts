@@ -130,6 +130,11 @@ export class ByteRingProducer extends ByteRingEnd {
     return this.queuedBytes;
   }
 
+  /** Bytes in the ring that the consumer has not read yet. For figures, not for a hot path. */
+  get usedBytes(): number {
+    return (this.tail - Atomics.load(this.control, HEAD_WORD)) | 0;
+  }
+
   /** Claims a record; false when the ring is full or others already wait. */
   tryClaim(kindAndFlags: number, index: number, generation: number, payloadBytes: number): boolean {
     if (this.queue.length > 0) return false;
@@ -278,6 +283,11 @@ export class ByteRingConsumer extends ByteRingEnd {
   constructor(memory: ByteRingMemory) {
     super(memory);
     this.head = Atomics.load(this.control, HEAD_WORD);
+  }
+
+  /** Bytes in the ring that were published and not read yet. For figures, not for a hot path. */
+  get waitingBytes(): number {
+    return (Atomics.load(this.control, TAIL_WORD) - this.head) | 0;
   }
 
   /** An int of the current payload. */

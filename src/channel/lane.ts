@@ -67,9 +67,11 @@ export class LaneEnd {
     this.status = laneStatusOf(memory);
   }
 
-  /** Makes what was written visible, and wakes the other end if it sleeps. */
-  publish(): void {
-    if (this.producer.publish()) this.doorbell.postMessage(0);
+  /** Makes what was written visible. True: the other end slept, and was woken. */
+  publish(): boolean {
+    if (!this.producer.publish()) return false;
+    this.doorbell.postMessage(0);
+    return true;
   }
 
   /** Reads all that has come in; returns how many records. */

@@ -47,6 +47,13 @@ export interface CommandArguments {
   readonly authenticator: string | undefined;
   /** Each `k=v`, in order. */
   readonly claims: readonly string[];
+  /** Each `name: value`, in order. */
+  readonly headers: readonly string[];
+  readonly from: string | undefined;
+  readonly consumer: string | undefined;
+  readonly repeat: string | undefined;
+  readonly tests: string | undefined;
+  readonly isJson: boolean;
 }
 
 /** A command: does its work and says how the process is to exit. */

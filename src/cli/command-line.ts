@@ -26,6 +26,8 @@ export type RunCommand = (options: RunOptions, io: CommandIo) => Promise<ExitCod
 const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.js')).validateCommand,
   routes: async () => (await import('./routes.js')).routesCommand,
+  explain: async () => (await import('./explain.js')).explainCommand,
+  test: async () => (await import('./test.js')).testCommand,
   diff: async () => (await import('./diff.js')).diffCommand,
   reload: async () => (await import('./reload.js')).reloadCommand,
   rollback: async () => (await import('./reload.js')).rollbackCommand,

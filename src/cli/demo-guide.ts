@@ -52,6 +52,8 @@ Sluice demo: three routes, three upstream servers. Try, in another terminal:
   # what the gateway counts
   curl -s http://${admin.host}:${admin.port}/stats
 
+See it live: http://${admin.host}:${admin.port}/dashboard
+
 Ctrl-C stops it. Your own configuration: sluice run -c sluice.yaml
 
 `;

@@ -58,6 +58,12 @@ export function parseCommandLine(
     expires: last('expires'),
     authenticator: last('authenticator'),
     claims: values.get('claim') ?? [],
+    headers: values.get('header') ?? [],
+    from: last('from'),
+    consumer: last('consumer'),
+    repeat: last('repeat'),
+    tests: last('tests'),
+    isJson: values.has('json'),
   };
   return { kind: 'command', name, args };
 }

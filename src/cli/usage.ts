@@ -47,6 +47,19 @@ const TOKEN_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
+const EXPLAIN_OPTIONS: readonly OptionSpec[] = [
+  { name: 'header', short: 'H', value: 'FIELD', isRepeatable: true, help: '"name: value"' },
+  { name: 'from', value: 'ADDRESS', help: 'who connects (default: 127.0.0.1)' },
+  { name: 'consumer', value: 'ID', help: 'take this caller for granted' },
+  { name: 'repeat', value: 'N', help: 'the last of N such requests (default: 1)' },
+  { name: 'admin', value: 'URL', help: 'ask a gateway that runs, by its state now' },
+  { name: 'json', help: 'print JSON' },
+];
+
+const TEST_OPTIONS: readonly OptionSpec[] = [
+  { name: 'tests', value: 'FILE', help: 'the table (default: sluice.tests.yaml beside)' },
+];
+
 /** Options that go with every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'help', short: 'h', help: 'print this text' },
@@ -57,6 +70,8 @@ export type CommandName =
   | 'run'
   | 'validate'
   | 'routes'
+  | 'explain'
+  | 'test'
   | 'diff'
   | 'reload'
   | 'rollback'
@@ -71,6 +86,15 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   },
   validate: { help: 'check a configuration and list every mistake', options: [CONFIG_OPTION] },
   routes: { help: 'show which requests go where', options: [CONFIG_OPTION] },
+  explain: {
+    help: 'say what would become of a request, and why',
+    options: [CONFIG_OPTION, ...EXPLAIN_OPTIONS],
+    words: ['METHOD', 'URL'],
+  },
+  test: {
+    help: 'check a configuration against a table of expectations',
+    options: [CONFIG_OPTION, ...TEST_OPTIONS],
+  },
   diff: { help: 'tell what is different in two files', options: [], words: ['OLD', 'NEW'] },
   reload: {
     help: 'make a running gateway read its file again',
@@ -107,6 +131,12 @@ export function usageText(): string {
     '',
     'Options:',
     ...[CONFIG_OPTION, ...GLOBAL_OPTIONS].map(optionLine),
+    '',
+    'Options of explain:',
+    ...EXPLAIN_OPTIONS.map(optionLine),
+    '',
+    'Options of test:',
+    ...TEST_OPTIONS.map(optionLine),
     '',
     'Options of reload and rollback:',
     optionLine(ADMIN_OPTION),

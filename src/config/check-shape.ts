@@ -59,8 +59,13 @@ export function retypeVariables(value: unknown, isWholeVariable: (at: string) =>
   if (validate(value)) return;
   for (const error of validate.errors ?? []) {
     if (error.keyword !== 'type' || !isWholeVariable(error.instancePath)) continue;
-    const typed = typedScalar(String(error.data), String(error.params['type']));
-    if (typed !== undefined) replaceAt(value, error.instancePath, typed);
+    // Of several types the first that the text can be.
+    for (const type of String(error.params['type']).split(',')) {
+      const typed = typedScalar(String(error.data), type);
+      if (typed === undefined) continue;
+      replaceAt(value, error.instancePath, typed);
+      break;
+    }
   }
 }
 
@@ -103,6 +108,7 @@ function isInRange(
 
 function typedScalar(text: string, type: string): number | boolean | undefined {
   if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
+  if (type === 'number' && /^-?\d{1,15}(\.\d{1,6})?$/.test(text)) return Number(text);
   if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
   return undefined;
 }

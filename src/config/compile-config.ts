@@ -10,6 +10,7 @@ import { normalizeAddressRange } from './address-range.js';
 import { checkConfig } from './check-config.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
 import { compileIpFilter, compileVersioning } from './compile-filters.js';
+import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compileRoutes } from './compile-routes.js';
@@ -77,10 +78,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     ipFilter: config.ipFilter === undefined ? null : compileIpFilter(config.ipFilter),
     versioning: compileVersioning(config),
     limits: compileLimits(config.limits ?? {}),
-    logging: {
-      level: config.logging?.level ?? DEFAULTS.logging.level,
-      accessLog: config.logging?.accessLog ?? DEFAULTS.logging.accessLog,
-    },
+    ...compileObservability(config),
     reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
     shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
     authenticators,

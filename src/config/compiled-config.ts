@@ -45,7 +45,9 @@ export interface CompiledConfig {
   /** null: no route has a version. */
   readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;
-  readonly logging: { readonly level: string; readonly accessLog: boolean };
+  readonly logging: CompiledLogging;
+  /** null: no spans. */
+  readonly tracing: CompiledTracing | null;
   readonly reload: { readonly watch: boolean };
   readonly shutdown: {
     /** Longest wait for requests in flight. */
@@ -100,6 +102,35 @@ export interface CompiledLimits {
   readonly queueMs: number;
   /** 0: what V8 takes for right. A multiple of a MiB. */
   readonly workerHeapBytes: number;
+}
+
+export interface CompiledLogging {
+  readonly level: string;
+  readonly format: 'auto' | 'json' | 'text';
+  /** null: no records. */
+  readonly accessLog: CompiledAccessLog | null;
+}
+
+export interface CompiledAccessLog {
+  /** Of the requests that nothing below names. */
+  readonly samplePercent: number;
+  /** First and last of each range. */
+  readonly statuses: readonly (readonly [number, number])[];
+  /** -1: no such filter. */
+  readonly slowerThanMs: number;
+  /** Lower case. */
+  readonly headers: readonly string[];
+  /** Lower case. */
+  readonly redactQuery: readonly string[];
+}
+
+export interface CompiledTracing {
+  readonly endpoint: string;
+  readonly samplePercent: number;
+  readonly serviceName: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Lower case. */
+  readonly redactQuery: readonly string[];
 }
 
 export interface CompiledTokenService {

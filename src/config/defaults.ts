@@ -22,7 +22,13 @@ export const DEFAULTS = {
     laneDepth: 2048,
     queueTime: '1s',
   },
-  logging: { level: 'info', accessLog: true },
+  logging: {
+    level: 'info',
+    format: 'auto',
+    accessLog: true,
+    redactQuery: ['access_token', 'api_key', 'apikey', 'password', 'secret', 'signature', 'token'],
+  },
+  tracing: { samplePercent: 1, serviceName: 'sluice' },
   reload: { watch: true },
   shutdown: { delay: '0s', grace: '10s' },
   authenticator: {

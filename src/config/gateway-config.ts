@@ -8,6 +8,7 @@
 import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
 import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
+import type { LoggingConfig, TracingConfig } from './observability-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import type { AdaptiveConcurrencyConfig, RoutePriority } from './overload-config.js';
 import type { TokenEndpoint, TokenServiceConfig } from './token-service-config.js';
@@ -35,6 +36,8 @@ export interface GatewayConfig extends GatewayFiltersConfig {
   readonly limits?: LimitsConfig;
   /** What is logged. */
   readonly logging?: LoggingConfig;
+  /** Where spans of requests are sent. Default: nowhere. */
+  readonly tracing?: TracingConfig;
   /** When the configuration is read again. */
   readonly reload?: ReloadConfig;
   /** How the gateway stops. */
@@ -111,14 +114,6 @@ export interface LimitsConfig {
    * others, and it is replaced. Bodies on their way lie outside. Default: what V8 takes for right.
    */
   readonly workerHeap?: ByteSize;
-}
-
-/** What is logged, and how much. */
-export interface LoggingConfig {
-  /** Least severe level that is written. Default: info. */
-  readonly level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-  /** Whether each finished request writes one line. Default: true. */
-  readonly accessLog?: boolean;
 }
 
 /** One logical service: a set of targets that do the same. */

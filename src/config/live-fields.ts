@@ -24,7 +24,8 @@ function fixedLeaves(config: CompiledConfig): [string, string][] {
     acceptsRequestIdOf: _acceptsRequestIdOf,
     ipFilter: _ipFilter,
     versioning: _versioning,
-    logging: _logging,
+    logging: { level: _level, accessLog: _accessLog, ...logging },
+    tracing: _tracing,
     reload: _reload,
     shutdown: _shutdown,
     authenticators: _authenticators,
@@ -36,7 +37,7 @@ function fixedLeaves(config: CompiledConfig): [string, string][] {
     limits: { headerBytes: _headerBytes, bodyBytes: _bodyBytes, ...limits },
     ...rest
   } = config;
-  return leavesOf('', { ...rest, admin, limits });
+  return leavesOf('', { ...rest, admin, limits, logging });
 }
 
 function leavesOf(path: string, value: unknown): [string, string][] {

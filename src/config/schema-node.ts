@@ -86,6 +86,7 @@ export const MEDIA_RANGE_PATTERN = '^[a-zA-Z0-9.+*-]{1,100}/[a-zA-Z0-9.+*-]{1,10
 export const VERSION_PATTERN = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?$';
 export const DATE_PATTERN = '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{5,8}(Z|[+-][0-9:]{5})?)?$';
 export const LINK_PATTERN = '^https?://[!-~]{1,1000}$';
+export const PARAMETER_NAME_PATTERN = "^[!-%'-:<>-~]{1,128}$";
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
 
 /** What a pattern means to a person. */
@@ -115,6 +116,7 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [VERSION_PATTERN]: 'a version of letters, digits, ".", "_" and "-" (written "1" or "2024-10")',
   [DATE_PATTERN]: 'a date (written 2026-06-30 or 2026-06-30T12:00:00Z)',
   [LINK_PATTERN]: 'an http or https URL',
+  [PARAMETER_NAME_PATTERN]: 'the name of a query parameter',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',
 };
 
@@ -167,6 +169,15 @@ export function integerNode(
   details: LeafDetails = {},
 ): SchemaNode {
   return { type: 'integer', description, minimum, maximum, ...details };
+}
+
+/** A number with or without a fraction. */
+export function numberNode(
+  description: string,
+  [minimum, maximum]: readonly [number, number],
+  details: LeafDetails = {},
+): SchemaNode {
+  return { type: 'number', description, minimum, maximum, ...details };
 }
 
 export function booleanNode(description: string, byDefault: boolean): SchemaNode {

@@ -11,7 +11,6 @@ import type {
   GatewayConfig,
   LimitsConfig,
   ListenConfig,
-  LoggingConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
@@ -37,6 +36,7 @@ import {
   sizeNode,
   stringNode,
 } from './schema-node.js';
+import { LOGGING_NODE, TRACING_NODE } from './schema-observability.js';
 import { ADAPTIVE_CONCURRENCY_NODE } from './schema-overload.js';
 import { HEDGE_NODE, RETRY_NODE } from './schema-retry.js';
 import { ROUTE_NODE } from './schema-route.js';
@@ -148,17 +148,6 @@ const REQUEST_ID_NODE = objectNode<RequestIdConfig>('Where the id of a request c
   }),
 });
 
-const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', {
-  level: stringNode('Least severe level that is written.', {
-    default: DEFAULTS.logging.level,
-    enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-  }),
-  accessLog: booleanNode(
-    'Whether each finished request writes one line.',
-    DEFAULTS.logging.accessLog,
-  ),
-});
-
 const RELOAD_NODE = objectNode<ReloadConfig>('When the configuration is read again.', {
   watch: booleanNode(
     'Whether a change of the file is applied by itself. SIGHUP and POST /reload always do.',
@@ -234,6 +223,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
     securityHeaders: SECURITY_HEADERS_NODE,
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
+    tracing: TRACING_NODE,
     reload: RELOAD_NODE,
     shutdown: SHUTDOWN_NODE,
     authenticators: mapNode('Ways to find out who calls, by name.', AUTHENTICATOR_NODE, {

@@ -24,6 +24,8 @@ export function describeExpected(node: SchemaNode): string {
   switch (node.type) {
     case 'integer':
       return `an integer from ${node.minimum} to ${node.maximum}`;
+    case 'number':
+      return `a number from ${node.minimum} to ${node.maximum}`;
     case 'boolean':
       return 'true or false';
     case 'array':
@@ -35,7 +37,7 @@ export function describeExpected(node: SchemaNode): string {
   }
 }
 
-/** One thing, or a list of such things. */
+/** One thing, or a list of such things, or a switch with details. */
 function describeUnion(node: SchemaNode, types: readonly string[]): string {
   const described = types.map((type) => describeExpected({ ...node, type }));
   return described.join(', or ');

@@ -1,15 +1,40 @@
 /**
  * One record for each request: who asked for what, and what came of it.
  *
- * Thread: any (both ends). Written by whoever finished the request. Holds no field values of the
- * client's but the target; credentials belong into fields, not into targets.
+ * Thread: any (both ends). Written by whoever finished the request. A record is one write at
+ * most, so that the lines of several threads do not mix; what is longer is cut.
  */
 import type { Logger } from 'pino';
+import type { ThreadLogger } from './logger.js';
+import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
 /** Longer targets are cut, so that a line stays within one write. */
 const TARGET_CHARS_MAX = 1024;
-/** The same of what credentials say; escaped, a character may take six. */
-const CONSUMER_CHARS_MAX = 256;
+/** The same of what credentials say; escaped, a character may take six bytes. */
+const CONSUMER_CHARS_MAX = 128;
+const HEADER_CHARS_MAX = 128;
+/** All header fields of a record, escaped, with their names. */
+const HEADERS_BYTES_MAX = 1200;
+/** Never shown, whoever lists them. */
+const SECRET_HEADERS: ReadonlySet<string> = new Set([
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+  'set-cookie',
+]);
+
+/** How a request ended. */
+export type RequestEnd =
+  | 'complete'
+  /** The client left before its reply was complete. */
+  | 'clientLeft'
+  /** The reply had begun and could not be completed. */
+  | 'cut';
+
+/** The client's fields, by lower-case name; '' for one that is not there. */
+export interface FieldSource {
+  value(name: string): string;
+}
 
 export interface AccessRecord {
   readonly requestId: string;
@@ -28,29 +53,104 @@ export interface AccessRecord {
   readonly status: number;
   readonly bytes: number;
   readonly durationMs: number;
+  /** From the begin of the try that answered to the head of its reply; -1: no head came. */
+  readonly upstreamMs: number;
   /** Code of the gateway's own problem, or empty. */
   readonly code: string;
+  readonly end: RequestEnd;
+  /** null: the head could not be read. */
+  readonly fields: FieldSource | null;
+  /** The trace that the request belongs to; empty: it is in none that is exported. */
+  readonly traceId: string;
 }
 
-export type AccessLog = (record: AccessRecord) => void;
+/** Which requests write a record, and what it shows. */
+export interface AccessLogOptions {
+  /** Of the requests that no filter names, so many percent write a record: 0 to 100. */
+  readonly samplePercent: number;
+  /** First and last of each range of statuses that always write one. */
+  readonly statuses: readonly (readonly [number, number])[];
+  /** Requests that took longer always write one; -1: no such filter. */
+  readonly slowerThanMs: number;
+  /** Fields of the request to show, lower case. */
+  readonly headers: readonly string[];
+  /** Query parameters whose values are hidden, lower case. */
+  readonly redactQuery: readonly string[];
+}
 
-/** Writes records, or does nothing when access records are switched off. */
-export function createAccessLog(logger: Logger, isEnabled: boolean): AccessLog {
-  if (!isEnabled) return () => {};
-  return (record) => {
-    const { consumer, target, durationMs } = record;
-    logger.info(
-      {
-        ...record,
-        consumer: cut(consumer, CONSUMER_CHARS_MAX),
-        target: cut(target, TARGET_CHARS_MAX),
-        durationMs: Math.round(durationMs * 1000) / 1000,
-      },
-      'request',
-    );
-  };
+/** null: nobody wants records. */
+export function createAccessLog(
+  { access }: Pick<ThreadLogger, 'access'>,
+  { accessLog }: { readonly accessLog: AccessLogOptions | null },
+): AccessLog | null {
+  return accessLog === null ? null : new AccessLog(access, accessLog);
+}
+
+export class AccessLog {
+  private readonly hidden: ReadonlySet<string>;
+
+  /** `random`: from 0 up to and without 1. */
+  constructor(
+    private readonly logger: Logger,
+    private readonly options: AccessLogOptions,
+    private readonly random: () => number = Math.random,
+  ) {
+    this.hidden = new Set(options.redactQuery);
+  }
+
+  /** Whether a request that ended so writes a record. Hot path: once for every request. */
+  wants(status: number, durationMs: number): boolean {
+    const { samplePercent, statuses, slowerThanMs } = this.options;
+    if (samplePercent === 100) return true;
+    if (slowerThanMs >= 0 && durationMs > slowerThanMs) return true;
+    for (const [first, last] of statuses) if (status >= first && status <= last) return true;
+    return samplePercent > 0 && this.random() * 100 < samplePercent;
+  }
+
+  /** Hot path where records are on; bench/micro/observability/access-log watches it. */
+  write(record: AccessRecord): void {
+    const { fields, traceId } = record;
+    const line: Record<string, unknown> = {
+      requestId: record.requestId,
+      clientIp: record.clientIp,
+      consumer: cut(record.consumer, CONSUMER_CHARS_MAX),
+      method: record.method,
+      target: cut(redactQuery(record.target, this.hidden), TARGET_CHARS_MAX),
+      route: record.route,
+      upstreamTarget: record.upstreamTarget,
+      tries: record.tries,
+      status: record.status,
+      bytes: record.bytes,
+      durationMs: inMicroseconds(record.durationMs),
+      upstreamMs: inMicroseconds(record.upstreamMs),
+      code: record.code,
+      end: record.end,
+    };
+    if (traceId !== '') line['traceId'] = traceId;
+    if (fields !== null && this.options.headers.length > 0) line['headers'] = this.shown(fields);
+    this.logger.info(line, 'request');
+  }
+
+  private shown(fields: FieldSource): Record<string, string> {
+    const shown: Record<string, string> = {};
+    let left = HEADERS_BYTES_MAX;
+    for (const name of this.options.headers) {
+      const value = fields.value(name);
+      if (value === '') continue;
+      const text = SECRET_HEADERS.has(name) ? REDACTED_TEXT : cut(value, HEADER_CHARS_MAX);
+      // Escaped, or written as UTF-8, a character of a field takes two bytes at most.
+      left -= 2 * text.length + name.length + 6;
+      if (left < 0) break;
+      shown[name] = text;
+    }
+    return shown;
+  }
 }
 
 function cut(text: string, charsMax: number): string {
   return text.length > charsMax ? text.slice(0, charsMax) : text;
+}
+
+function inMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }

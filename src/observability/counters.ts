@@ -3,34 +3,43 @@
  *
  * Thread: any (both ends). A block has one writer; whoever shows figures adds the blocks up.
  *
- *     process figures (64) │ per route (8 each) │ per target (8 each)
+ *     process (64) │ problems (64) │ loop delay (24) │ routes (40 each) │ targets (32 each) │
+ *     upstreams (8 each)
+ *
+ *     row of a route    15 requests, method class by status class
+ *                       +16 rateLimited … (ROUTE_COUNTERS)   +20 duration, a histogram
+ *     row of a target   +0 requests … (TARGET_COUNTERS)      +8 time to the head, a histogram
+ *     histogram (20)    18 buckets by upper bound, one above all, the sum in milliseconds
+ *
+ * Before the rows of routes there is one of routes that are no more, and one of requests that no
+ * route took; before those of upstreams one of upstreams that are no more. What can be added up
+ * from other figures is not counted by itself: requests, errors and statuses come from the rows of
+ * routes, refusals from the problems.
  */
 
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 
-/** Process-wide figures. */
+/** Figures of a thread, and what each one means. */
 export const COUNTERS = {
-  /** Requests whose head was read, refused ones included. */
-  requests: 0,
-  /** Replies with a status of 500 and above, whoever made them, and replies cut off. */
-  errors: 1,
-  status1xx: 2,
-  status2xx: 3,
-  status3xx: 4,
-  status4xx: 5,
-  status5xx: 6,
+  /** Records read from the thread's end of the lane. */
+  laneRecords: 0,
+  /** Times that the thread woke the other end of the lane. */
+  laneWakes: 1,
+  /** Of cut replies, those whose status was below 500: they count as errors too. */
+  cutGoodReplies: 2,
+  /** Milliseconds that the event loop worked. */
+  loopActiveMs: 3,
+  /** Bytes of the thread's JavaScript heap in use: a level. */
+  heapUsedBytes: 4,
+  /** Log lines that found no room. */
+  droppedLogLines: 5,
+  /** Requests whose spans are exported. */
+  sampledRequests: 6,
   /** Clients that left before their reply was complete. */
   clientAborts: 7,
   /** Replies that had begun and could not be completed. */
   cutReplies: 8,
-  rateLimited: 9,
-  unauthorized: 10,
-  circuitOpen: 11,
-  noHealthyTarget: 12,
-  /** Refused because lanes or tables were full. */
-  shed: 13,
-  /** Refused by the guard: malformed, ambiguous, too large. */
-  refused: 14,
   /** Tries sent again after a kept-alive connection proved to be closed. */
   staleRetries: 15,
   upstreamConnects: 16,
@@ -39,12 +48,6 @@ export const COUNTERS = {
   grantedAdmissions: 18,
   /** Asks that got no answer in time. */
   askTimeouts: 19,
-  /** Tries sent again, to another target where there is one, after one that failed. */
-  retries: 20,
-  /** Retries and hedges that were not made, since the budget was used up. */
-  retryBudgetExhausted: 21,
-  /** Second tries beside a slow first one. */
-  hedges: 22,
   /** Admitted without limits since the coordinator was lost and the route says `open`. */
   openAdmissions: 23,
   /** Requests that ended with 500 since a filter threw. */
@@ -58,40 +61,162 @@ export const COUNTERS = {
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;
-export const COUNTERS_PER_ROW = 8;
+const PROBLEMS_MAX = 64;
+const LOOP_DELAY = COUNTERS_PROCESS_MAX + PROBLEMS_MAX;
+const ROUTES = LOOP_DELAY + 24;
+const ROUTE_FIGURES = 40;
+const TARGET_FIGURES = 32;
+const UPSTREAM_FIGURES = 8;
 
-/** Figures of one route. */
-export const ROUTE_COUNTERS = { requests: 0, errors: 1, rateLimited: 2, unauthorized: 3 } as const;
+/** Index of the row of requests that no route took. */
+export const NO_ROUTE = -1;
+/** Index of the row of routes that are no more. */
+export const RETIRED_ROUTES = -2;
+/** The same of upstreams. */
+export const RETIRED_UPSTREAMS = -1;
+
+/** Figures of one route, beside its requests by class and their duration. */
+export const ROUTE_COUNTERS = { rateLimited: 16, unauthorized: 17 } as const;
+const ROUTE_DURATION = 20;
 /** Figures of one target: each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
+const TARGET_LATENCY = 8;
+/** Figures of one upstream. */
+export const UPSTREAM_COUNTERS = {
+  /** Tries sent again, to another target where there is one, after one that failed. */
+  retries: 0,
+  /** Retries and hedges that were not made, since the budget was used up. */
+  retryBudgetExhausted: 1,
+  /** Second tries beside a slow first one. */
+  hedges: 2,
+} as const;
+
+/** Methods by what they may do to a target (RFC 9110 section 9.2). */
+export const METHOD_CLASSES = ['safe', 'idempotent', 'other'] as const;
+export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+
+/**
+ * Upper bounds of the buckets of every histogram, in milliseconds. The first four are finer than
+ * what is exported, so that percentiles of a fast gateway mean something.
+ */
+export const LATENCY_BOUNDS_MS: readonly number[] = [
+  0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000,
+];
+/** Place of the sum in a histogram. */
+export const HISTOGRAM_SUM = LATENCY_BOUNDS_MS.length + 1;
 
 /** Rows of each kind: they decide how large a block is and where its rows lie. */
 export interface CounterShape {
   readonly routes: number;
   readonly targets: number;
+  readonly upstreams: number;
 }
 
 /** Figures in one block. */
 export function counterCount(shape: CounterShape): number {
-  return COUNTERS_PROCESS_MAX + (shape.routes + shape.targets) * COUNTERS_PER_ROW;
+  return upstreamsAt(shape) + (shape.upstreams + 1) * UPSTREAM_FIGURES;
+}
+
+/** Place of a problem's figure. */
+export function problemCounter(kind: ProblemKind): number {
+  return COUNTERS_PROCESS_MAX + problemIndex(kind);
+}
+
+/** The problem's place in the list. */
+export function problemIndex(kind: ProblemKind): number {
+  return PROBLEM_INDEXES.get(kind) ?? 0;
+}
+
+/** Place of the histogram of the thread's event loop delay. */
+export function loopDelayHistogram(): number {
+  return LOOP_DELAY;
+}
+
+/** Place of the requests of a route, or of NO_ROUTE, by method and status. */
+export function requestCounter(routeIndex: number, method: string, status: number): number {
+  const statusClass = status >= 100 && status < 600 ? Math.floor(status / 100) - 1 : 4;
+  return requestClassCounter(routeIndex, methodClassOf(method), statusClass);
+}
+
+/** The same by the indexes of the classes. */
+export function requestClassCounter(
+  routeIndex: number,
+  methodClass: number,
+  statusClass: number,
+): number {
+  return rowOfRoute(routeIndex) + methodClass * STATUS_CLASSES.length + statusClass;
 }
 
 /** Place of a figure of ROUTE_COUNTERS. */
-export function routeCounter(_shape: CounterShape, routeIndex: number, figure: number): number {
-  return COUNTERS_PROCESS_MAX + routeIndex * COUNTERS_PER_ROW + figure;
+export function routeCounter(routeIndex: number, figure: number): number {
+  return rowOfRoute(routeIndex) + figure;
+}
+
+/** Place of the histogram of a route's durations, from head to the end of the reply. */
+export function durationHistogram(routeIndex: number): number {
+  return rowOfRoute(routeIndex) + ROUTE_DURATION;
 }
 
 /** Place of a figure of TARGET_COUNTERS. */
 export function targetCounter(shape: CounterShape, targetIndex: number, figure: number): number {
-  return COUNTERS_PROCESS_MAX + (shape.routes + targetIndex) * COUNTERS_PER_ROW + figure;
+  return targetsAt(shape) + targetIndex * TARGET_FIGURES + figure;
 }
 
-/** Rows of routes and targets that nobody has any more count something else next. */
-export function clearCounterRows(
+/** Rows that nobody has any more: what was counted moves, so that sums never fall. */
+export function retireCounterRows(
   block: CounterBlock,
   shape: CounterShape,
-  freed: { readonly routes: readonly number[]; readonly targets: readonly number[] },
+  freed: Readonly<Record<'routes' | 'targets' | 'upstreams', readonly number[]>>,
 ): void {
-  for (const row of freed.routes) block.clear(routeCounter(shape, row, 0), COUNTERS_PER_ROW);
-  for (const row of freed.targets) block.clear(targetCounter(shape, row, 0), COUNTERS_PER_ROW);
+  const retiredRoutes = rowOfRoute(RETIRED_ROUTES);
+  for (const row of freed.routes) block.retire(rowOfRoute(row), ROUTE_FIGURES, retiredRoutes);
+  const retiredUpstreams = upstreamCounter(shape, RETIRED_UPSTREAMS, 0);
+  for (const row of freed.upstreams) {
+    block.retire(upstreamCounter(shape, row, 0), UPSTREAM_FIGURES, retiredUpstreams);
+  }
+  for (const row of freed.targets) block.clear(targetCounter(shape, row, 0), TARGET_FIGURES);
 }
+
+/** Place of the histogram of the times from a try's begin to the head of its reply. */
+export function targetLatencyHistogram(shape: CounterShape, targetIndex: number): number {
+  return targetsAt(shape) + targetIndex * TARGET_FIGURES + TARGET_LATENCY;
+}
+
+/** Place of a figure of UPSTREAM_COUNTERS. */
+export function upstreamCounter(
+  shape: CounterShape,
+  upstreamIndex: number,
+  figure: number,
+): number {
+  return upstreamsAt(shape) + (upstreamIndex + 1) * UPSTREAM_FIGURES + figure;
+}
+
+function rowOfRoute(routeIndex: number): number {
+  return ROUTES + (routeIndex + 2) * ROUTE_FIGURES;
+}
+
+function targetsAt(shape: CounterShape): number {
+  return rowOfRoute(shape.routes);
+}
+
+function upstreamsAt(shape: CounterShape): number {
+  return targetsAt(shape) + shape.targets * TARGET_FIGURES;
+}
+
+function methodClassOf(method: string): number {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+      return 0;
+    case 'PUT':
+    case 'DELETE':
+      return 1;
+    default:
+      return 2;
+  }
+}
+
+const PROBLEM_INDEXES: ReadonlyMap<ProblemKind, number> = new Map(
+  Object.values(PROBLEMS).map((kind, index) => [kind, index]),
+);

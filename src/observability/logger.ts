@@ -5,7 +5,9 @@
  * pieces that the kernel takes in one go. A reader that does not keep up costs lines, not
  * requests: what waits is bounded, and what was dropped is counted.
  */
-import pino, { type Logger, type LoggerOptions } from 'pino';
+import { isatty } from 'node:tty';
+import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { readableLine } from './readable-log.js';
 
 /** POSIX lets writes of up to this many bytes (PIPE_BUF) not mix. */
 const WRITE_BYTES_MAX = 4096;
@@ -13,6 +15,7 @@ const WRITE_BYTES_MAX = 4096;
 const WRITE_BYTES_MIN = 3072;
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const FLUSH_EVERY_MS = 100;
+const STANDARD_OUTPUT = 1;
 
 /** Fields whose values never appear. */
 const REDACTED = ['secret', '*.secret', 'authorization', '*.authorization', 'token', '*.token'];
@@ -27,11 +30,17 @@ export interface ThreadLogger {
   flush(): void;
 }
 
+/** `auto`: text for a person where standard output is a terminal, else JSON. */
+export type LogFormat = 'auto' | 'json' | 'text';
+
 /** `thread`: the name in each line, e.g. `acceptor` or `worker-1`. */
-export function createThreadLogger(thread: string, level: string): ThreadLogger {
+export function createThreadLogger(
+  thread: string,
+  { level, format }: { readonly level: string; readonly format: LogFormat },
+): ThreadLogger {
   let droppedLines = 0;
   const destination = pino.destination({
-    dest: 1,
+    dest: STANDARD_OUTPUT,
     sync: false,
     minLength: WRITE_BYTES_MIN,
     maxWrite: WRITE_BYTES_MAX,
@@ -48,12 +57,16 @@ export function createThreadLogger(thread: string, level: string): ThreadLogger 
   const options: LoggerOptions = {
     level,
     base: { thread },
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
+  const isText = format === 'text' || (format === 'auto' && isatty(STANDARD_OUTPUT));
+  const lines: DestinationStream = isText
+    ? { write: (line) => destination.write(readableLine(line)) }
+    : destination;
   return {
-    logger: pino({ ...options, redact: REDACTED }, destination),
-    access: pino({ ...options, level: 'info' }, destination),
+    logger: pino({ ...options, redact: REDACTED }, lines),
+    access: pino({ ...options, level: 'info' }, lines),
     dropped: () => droppedLines,
     flush: () => {
       try {
@@ -64,4 +77,17 @@ export function createThreadLogger(thread: string, level: string): ThreadLogger 
       }
     },
   };
+}
+
+let lastMs = 0;
+let lastText = '';
+
+/** As pino takes it. Many lines share one millisecond, and so one text. */
+function isoTime(): string {
+  const nowMs = Date.now();
+  if (nowMs !== lastMs) {
+    lastMs = nowMs;
+    lastText = `,"time":"${new Date(nowMs).toISOString()}"`;
+  }
+  return lastText;
 }

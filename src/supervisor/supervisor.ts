@@ -15,7 +15,7 @@ import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
-import { clearCounterRows, counterCount } from '../observability/counters.js';
+import { counterCount, retireCounterRows } from '../observability/counters.js';
 import { CoordinatorDiedError, CoordinatorKeeper } from './coordinator-keeper.js';
 import { EpochBook, type RowLists } from './epoch-book.js';
 import { HealthProber } from './health-prober.js';
@@ -39,6 +39,9 @@ export class Supervisor {
   readonly counters: readonly SharedArrayBuffer[];
 
   private readonly book: EpochBook;
+  /** What workers hash limiter keys with. */
+  readonly hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
+
   private readonly pool: Piscina;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
@@ -73,7 +76,7 @@ export class Supervisor {
       broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
       reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
     });
-    const hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
+    const { hashKey } = this;
     this.lanes = this.counters.map(
       (counters, lane) =>
         new LaneKeeper({
@@ -173,7 +176,7 @@ export class Supervisor {
   private clearRows(freed: RowLists): void {
     clearRows(this.coordinator.memory, freed);
     for (const counters of this.counters) {
-      clearCounterRows(new CounterBlock(counters), this.config.capacity, freed);
+      retireCounterRows(new CounterBlock(counters), this.config.capacity, freed);
     }
   }
 

@@ -3,57 +3,73 @@
  *
  * Thread: worker. Only writer of this worker's counter block.
  */
+import { monotonicMs } from '../base/clock.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
+import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import type { AccessLog } from '../observability/access-log.js';
+import type { AccessLog, RequestEnd } from '../observability/access-log.js';
 import {
   COUNTERS,
   type CounterShape,
+  durationHistogram,
+  LATENCY_BOUNDS_MS,
+  NO_ROUTE,
+  problemCounter,
+  problemIndex,
   ROUTE_COUNTERS,
+  requestCounter,
   routeCounter,
   TARGET_COUNTERS,
   targetCounter,
+  targetLatencyHistogram,
+  UPSTREAM_COUNTERS,
+  upstreamCounter,
 } from '../observability/counters.js';
 import type { Exchange } from './exchange.js';
+import { keyOnOneLine, limiterKeys } from './limiter-keys.js';
+import type { RequestTracing } from './request-tracing.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
+import type { UpstreamTry } from './upstream/upstream-try.js';
 
 /** Status in the access record of a client that left before a reply began. */
 const STATUS_CLIENT_LEFT = 499;
 
-const COUNTER_OF_PROBLEM: ReadonlyMap<ProblemKind, number> = new Map<ProblemKind, number>([
-  [PROBLEMS.rateLimited, COUNTERS.rateLimited],
-  [PROBLEMS.unauthorized, COUNTERS.unauthorized],
-  [PROBLEMS.forbidden, COUNTERS.forbidden],
-  [PROBLEMS.authenticationUnavailable, COUNTERS.authenticationUnavailable],
-  [PROBLEMS.circuitOpen, COUNTERS.circuitOpen],
-  [PROBLEMS.noHealthyTarget, COUNTERS.noHealthyTarget],
-  [PROBLEMS.overloaded, COUNTERS.shed],
-  [PROBLEMS.coordinatorLost, COUNTERS.shed],
-]);
+/** Of a path in a note of a refusal. */
+const PATH_CHARS_MAX = 160;
 
 export class ExchangeLedger {
   private readonly hostPorts: string[] = [];
-  private accessLog: AccessLog = () => {};
+  /** null: nobody wants records. */
+  private accessLog: AccessLog | null = null;
 
   constructor(
     private readonly shape: CounterShape,
     private readonly counters: CounterBlock,
+    private readonly refusals: RefusalRingWriter,
+    private readonly tracing: RequestTracing,
   ) {}
 
+  /** The head of a request was read. Hot path. */
+  begin(exchange: Exchange): void {
+    if (this.tracing.begin(exchange)) this.counters.add(COUNTERS.sampledRequests);
+  }
+
   /** Targets are called as this configuration has them, and records go there from now on. */
-  use(config: CompiledConfig, accessLog: AccessLog): void {
+  use(config: CompiledConfig, accessLog: AccessLog | null): void {
     this.accessLog = accessLog;
     for (const { index, hostPort } of config.targets) this.hostPorts[index] = hostPort;
   }
 
-  countGranted(): void {
+  countGranted({ trace }: Exchange, nowMs: number): void {
     this.counters.add(COUNTERS.grantedAdmissions);
+    trace?.onGranted(nowMs);
   }
 
-  countAsk(): void {
+  countAsk({ trace }: Exchange, nowMs: number): void {
     this.counters.add(COUNTERS.coordinatorAsks);
+    trace?.onAsk(nowMs);
   }
 
   /** Admitted without a limit, since the coordinator was lost. */
@@ -81,23 +97,33 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.filterReplies);
   }
 
-  countRetry(): void {
-    this.counters.add(COUNTERS.retries);
+  countRetry(upstreamIndex: number): void {
+    this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.retries);
   }
 
-  countHedge(): void {
-    this.counters.add(COUNTERS.hedges);
+  countHedge(upstreamIndex: number): void {
+    this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.hedges);
   }
 
-  countBudgetExhausted(): void {
-    this.counters.add(COUNTERS.retryBudgetExhausted);
+  countBudgetExhausted(upstreamIndex: number): void {
+    this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.retryBudgetExhausted);
+  }
+
+  /** The head of a try's reply is there. Hot path. */
+  countHead({ exchange, targetIndex, beganMs }: UpstreamTry, nowMs: number): void {
+    exchange.upstreamMs = nowMs - beganMs;
+    const histogram = targetLatencyHistogram(this.shape, targetIndex);
+    this.counters.observe(histogram, LATENCY_BOUNDS_MS, exchange.upstreamMs);
   }
 
   /** A try has ended; `outcome` is what the coordinator is told of it. */
-  countTry(targetIndex: number, outcome: number): void {
+  countTry(attempt: UpstreamTry, outcome: number): void {
+    const { targetIndex, exchange } = attempt;
     this.addTarget(targetIndex, TARGET_COUNTERS.requests);
     const isFailure = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
     if (isFailure) this.addTarget(targetIndex, TARGET_COUNTERS.errors);
+    if (exchange.trace === null) return;
+    exchange.trace.endTry(attempt, outcome, this.hostPorts[targetIndex] ?? '', monotonicMs());
   }
 
   countTryFailure(targetIndex: number, problem: ProblemKind): void {
@@ -106,50 +132,68 @@ export class ExchangeLedger {
   }
 
   markAborted(exchange: Exchange): void {
+    exchange.isAborted = true;
     this.counters.add(COUNTERS.clientAborts);
     if (!exchange.isReplyStarted) exchange.status = STATUS_CLIENT_LEFT;
   }
 
   /** A reply that had begun could not be completed. */
   markCut(exchange: Exchange): void {
+    exchange.isCut = true;
     this.counters.add(COUNTERS.cutReplies);
-    if (exchange.status < 500) this.counters.add(COUNTERS.errors);
+    if (exchange.status < 500) this.counters.add(COUNTERS.cutGoodReplies);
   }
 
-  /** The exchange has ended: every figure and the record, once. */
+  /** The exchange has ended: every figure and the record, once. Hot path. */
   close(exchange: Exchange, nowMs: number): void {
-    const { status, problem, route } = exchange;
     if (exchange.isAnsweredElsewhere) return;
-    const isError = status >= 500;
-    this.counters.add(COUNTERS.requests);
-    if (isError) this.counters.add(COUNTERS.errors);
-    const statusClass = Math.floor(status / 100);
-    if (statusClass >= 1 && statusClass <= 5) {
-      this.counters.add(COUNTERS.status1xx + statusClass - 1);
+    const { counters, accessLog } = this;
+    const { status, problem, route, method } = exchange;
+    const routeIndex = route === null ? NO_ROUTE : route.config.index;
+    const durationMs = nowMs - exchange.receivedMs;
+    counters.add(requestCounter(routeIndex, method, status));
+    counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
+    if (problem !== null) {
+      this.countProblem(problem, routeIndex);
+      if (this.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
-    const named = problem === null ? undefined : COUNTER_OF_PROBLEM.get(problem);
-    if (named !== undefined) this.counters.add(named);
-    if (route !== null) this.closeRoute(route.config.index, problem, isError);
-    this.writeRecord(exchange, nowMs);
+    if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
+    if (accessLog?.wants(status, durationMs) === true) this.writeRecord(exchange, durationMs);
   }
 
-  private closeRoute(routeIndex: number, problem: ProblemKind | null, isError: boolean): void {
-    const { counters, shape } = this;
-    counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.requests));
-    if (isError) counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.errors));
+  private countProblem(problem: ProblemKind, routeIndex: number): void {
+    this.counters.add(problemCounter(problem));
     if (problem === PROBLEMS.rateLimited) {
-      counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.rateLimited));
+      this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.rateLimited));
     } else if (problem === PROBLEMS.unauthorized) {
-      counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.unauthorized));
+      this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.unauthorized));
     }
+  }
+
+  private noteRefusal(exchange: Exchange, problem: ProblemKind, nowMs: number): void {
+    const { method, path, target, clientIp, consumer, requestId, route } = exchange;
+    // Without the query: it may hold what nobody is to see.
+    const shown = path === '' ? (target.split('?', 1)[0] ?? '') : path;
+    const keys = route === null ? [] : limiterKeys(exchange, route).map(keyOnOneLine);
+    const name = route?.config.name ?? '';
+    const fields = [method, shown.slice(0, PATH_CHARS_MAX), name, clientIp, consumer, requestId];
+    this.refusals.note(nowMs, {
+      about: problemIndex(problem),
+      unixMs: Date.now(),
+      fields: [...fields, ...keys],
+    });
   }
 
   private addTarget(targetIndex: number, figure: number): void {
     this.counters.add(targetCounter(this.shape, targetIndex, figure));
   }
 
-  private writeRecord(exchange: Exchange, nowMs: number): void {
-    this.accessLog({
+  private addUpstream(upstreamIndex: number, figure: number): void {
+    this.counters.add(upstreamCounter(this.shape, upstreamIndex, figure));
+  }
+
+  private writeRecord(exchange: Exchange, durationMs: number): void {
+    this.accessLog?.write({
       requestId: exchange.requestId,
       clientIp: exchange.clientIp,
       consumer: exchange.consumer,
@@ -160,8 +204,17 @@ export class ExchangeLedger {
       tries: exchange.tries,
       status: exchange.status,
       bytes: exchange.replyBytesSent,
-      durationMs: nowMs - exchange.receivedMs,
+      durationMs,
+      upstreamMs: exchange.upstreamMs,
       code: exchange.problem?.code ?? '',
+      end: endOf(exchange),
+      fields: exchange.fields,
+      traceId: exchange.trace?.traceId ?? '',
     });
   }
+}
+
+function endOf({ isCut, isAborted }: Exchange): RequestEnd {
+  if (isCut) return 'cut';
+  return isAborted ? 'clientLeft' : 'complete';
 }

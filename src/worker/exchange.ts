@@ -12,6 +12,7 @@ import type { Claims } from '../filters/authentication/authenticator.js';
 import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { ReplyCollector } from './reply-filters.js';
+import type { RequestTrace } from './request-trace.js';
 import type { UploadWatch } from './upload-watch.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
@@ -61,6 +62,10 @@ export class Exchange {
   isFinished = false;
   /** The acceptor has counted and recorded it. */
   isAnsweredElsewhere = false;
+  /** The client left before its reply was complete. */
+  isAborted = false;
+  /** Its reply had begun and could not be completed. */
+  isCut = false;
   method = '';
   target = '';
   peer = '';
@@ -132,8 +137,12 @@ export class Exchange {
   /** End of the back-off. */
   resumeAtMs = NEVER_MS;
   hedgeAtMs = NEVER_MS;
+  /** From the begin of the try that answered to the head of its reply; -1: no head came. */
+  upstreamMs = -1;
   status = 0;
   problem: ProblemKind | null = null;
+  /** null: its spans are not exported. */
+  trace: RequestTrace | null = null;
   replyFields = '';
   /** Content-Length of the reply; -1: not known. */
   replyBodyBytes = -1;

@@ -12,11 +12,22 @@ import type { WorkerRoute } from './worker-route.js';
 
 const NO_KEYS: readonly string[] = [];
 const SEPARATOR = '\n';
+/** As little a part of a field as the other. */
+const LINE_SEPARATOR = '\r';
 
 /** One text for each limiter of the route, in their order. */
 export function limiterKeys(exchange: Exchange, route: WorkerRoute): readonly string[] {
   if (route.limiters.length === 0) return NO_KEYS;
   return route.limiters.map(({ keys }) => keys.map((key) => partOf(exchange, key)).join(SEPARATOR));
+}
+
+/** A key as one line of text; {@link keyFromLine} gives it back. */
+export function keyOnOneLine(key: string): string {
+  return key.replaceAll(SEPARATOR, LINE_SEPARATOR);
+}
+
+export function keyFromLine(line: string): string {
+  return line.replaceAll(LINE_SEPARATOR, SEPARATOR);
 }
 
 function partOf(exchange: Exchange, key: LimiterKey): string {

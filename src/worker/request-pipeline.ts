@@ -73,6 +73,7 @@ export class RequestPipeline {
     exchange.epoch = epoch;
     epoch.exchanges++;
     epoch.matcher.readHead(exchange, this.parts.requestIds);
+    this.parts.ledger.begin(exchange);
     this.advance(exchange);
     return exchange;
   }
@@ -190,7 +191,7 @@ export class RequestPipeline {
     const keys = limiterKeys(exchange, route);
     const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
     if (asked === ASK_ADMITTED) {
-      this.parts.ledger.countGranted();
+      this.parts.ledger.countGranted(exchange, nowMs);
       return 'next';
     }
     if (asked === ASK_OPEN) {
@@ -199,7 +200,7 @@ export class RequestPipeline {
     }
     if (asked === ASK_CLOSED) return this.refuseLost(exchange);
     if (asked !== ASK_PENDING) return this.shed(exchange);
-    this.parts.ledger.countAsk();
+    this.parts.ledger.countAsk(exchange, nowMs);
     this.parts.wheel.set(exchange.deadline, nowMs + ASK_WAIT_MS);
     this.parts.touch();
     return 'wait';
@@ -207,6 +208,7 @@ export class RequestPipeline {
 
   /** The coordinator has answered the exchange's ask. */
   onVerdict(exchange: Exchange, reply: ReplyView): void {
+    exchange.trace?.onVerdict(this.parts.nowMs(), reply.verdict);
     if (exchange.phase === PHASE_REPLY) {
       this.guard(exchange, () => this.parts.tries.onVerdict(exchange, reply));
       return;

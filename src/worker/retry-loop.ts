@@ -102,6 +102,7 @@ export class RetryLoop implements TryListener {
 
   onHead(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): void {
     const { exchange } = attempt;
+    this.parts.ledger.countHead(attempt, this.parts.nowMs());
     const { statuses } = upstreamOf(exchange).retry.conditions;
     if (statuses.includes(status) && this.holdBack(attempt, status, block)) return;
     this.win(exchange, attempt);
@@ -211,7 +212,7 @@ export class RetryLoop implements TryListener {
     const beside = bitOfTarget(route.upstream, exchange.currentTry?.targetIndex ?? -1);
     const triedMask = exchange.triedMask | beside;
     if (coordinator.askAgain(exchange, route, triedMask) !== ASK_PENDING) return false;
-    ledger.countAsk();
+    ledger.countAsk(exchange, this.parts.nowMs());
     exchange.askDeadlineMs = this.parts.nowMs() + ASK_WAIT_MS;
     this.arm(exchange);
     this.parts.touch();
@@ -232,12 +233,12 @@ export class RetryLoop implements TryListener {
     }
     const attempt = this.parts.forwarder.prepare(exchange, exchange, this);
     if (currentTry === null) {
-      this.parts.ledger.countRetry();
+      this.parts.ledger.countRetry(upstreamOf(exchange).index);
       // A reply that is still coming would keep its connection for as long as the next try takes.
       if (exchange.held?.isComplete === false) this.dropHeld(exchange);
       exchange.currentTry = attempt;
     } else {
-      this.parts.ledger.countHedge();
+      this.parts.ledger.countHedge(upstreamOf(exchange).index);
       exchange.hedgeTry = attempt;
     }
     this.launch(exchange, attempt);
@@ -347,10 +348,9 @@ export class RetryLoop implements TryListener {
   private complete(exchange: Exchange): void {
     const attempt = exchange.currentTry;
     exchange.currentTry = null;
-    if (attempt !== null) {
-      attempt.detach();
-      this.settle(attempt, outcomeOfStatus(exchange.status, upstreamOf(exchange)));
-    }
+    attempt?.detach();
+    const outcome = outcomeOfStatus(exchange.status, upstreamOf(exchange));
+    if (attempt !== null) this.settle(attempt, outcome);
     this.parts.onReplyComplete(exchange);
   }
 
@@ -381,7 +381,7 @@ export class RetryLoop implements TryListener {
     if (attempt.isSettled) return;
     attempt.isSettled = true;
     const { exchange } = attempt;
-    this.parts.ledger.countTry(attempt.targetIndex, outcome);
+    this.parts.ledger.countTry(attempt, outcome);
     this.parts.coordinator.settleTry(attempt, upstreamOf(exchange).index, outcome);
     this.parts.touch();
   }

@@ -86,7 +86,7 @@ export class RetryPlanner {
 
   private takeBudget(upstream: CompiledUpstream, nowMs: number): boolean {
     if (this.budgetOf(upstream).tryTake(nowMs)) return true;
-    this.ledger.countBudgetExhausted();
+    this.ledger.countBudgetExhausted(upstream.index);
     return false;
   }
 

@@ -16,7 +16,7 @@ import { loadUndici, type UndiciTransport } from './upstream/upstream-connection
 import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-route.js';
 
 /** Where an epoch has its authenticators from, and gives them back to. */
-type AuthenticatorSource = Pick<IdentityDesk, 'acquire' | 'release'>;
+export type AuthenticatorSource = Pick<IdentityDesk, 'acquire' | 'release'>;
 
 export class WorkerEpoch {
   readonly matcher: RouteMatcher;

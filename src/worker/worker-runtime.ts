@@ -11,7 +11,7 @@ import { HalfSipHash } from '../base/half-sip-hash.js';
 import { RequestIdSource } from '../base/request-id.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
-import { CounterBlock } from '../channel/counter-block.js';
+import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd } from '../channel/lane.js';
 import {
@@ -28,9 +28,12 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
+import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { createAccessLog } from '../observability/access-log.js';
+import { COUNTERS, counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
+import { ThreadMeter } from '../observability/thread-meter.js';
 import { AdmissionGate } from './admission-gate.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
@@ -43,6 +46,7 @@ import type { LaneTask } from './lane-task.js';
 import { ReplyFilters } from './reply-filters.js';
 import { ReplyWriter } from './reply-writer.js';
 import { RequestPipeline } from './request-pipeline.js';
+import { RequestTracing } from './request-tracing.js';
 import { RetryLoop } from './retry-loop.js';
 import { RetryPlanner } from './retry-planner.js';
 import { TargetGrants } from './target-grants.js';
@@ -65,6 +69,7 @@ const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 const NO_BYTES = Buffer.alloc(0);
 
 interface RuntimeParts {
+  readonly tracing: RequestTracing;
   readonly identity: IdentityDesk;
   readonly first: WorkerEpoch;
   /** Nothing is left of an earlier epoch. */
@@ -85,6 +90,9 @@ export class WorkerRuntime implements RecordHandler {
   private readonly preference: TargetPreference;
   private readonly grants: TargetGrants;
   private readonly wheel = new DeadlineWheel(monotonicMs());
+  private readonly counters: CounterBlock;
+  private readonly meter: ThreadMeter;
+  private readonly tracing: RequestTracing;
   private readonly ticker: NodeJS.Timeout;
   private isScheduled = false;
   private emptyTurns = 0;
@@ -102,22 +110,29 @@ export class WorkerRuntime implements RecordHandler {
     log: ThreadLogger,
     onReleased: (epoch: number) => void,
   ): Promise<WorkerRuntime> {
+    const tracing = new RequestTracing(log);
+    await tracing.prepare(task.config);
     const identity = await IdentityDesk.create(task);
     const first = await WorkerEpoch.create(task.config, identity);
-    return new WorkerRuntime(task, log, { identity, first, onReleased });
+    return new WorkerRuntime(task, log, { identity, first, tracing, onReleased });
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    { identity, first, onReleased }: RuntimeParts,
+    { identity, first, tracing, onReleased }: RuntimeParts,
   ) {
     const { config } = task;
     this.identity = identity;
+    this.tracing = tracing;
     this.onReleased = onReleased;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
-    const ledger = new ExchangeLedger(config.capacity, new CounterBlock(task.counters));
+    this.counters = new CounterBlock(task.counters);
+    this.meter = new ThreadMeter(this.counters, log.dropped);
+    const offset = refusalRingOffset(counterCount(config.capacity));
+    const refusals = new RefusalRingWriter(task.counters, offset);
+    const ledger = new ExchangeLedger(config.capacity, this.counters, refusals, tracing);
     this.ledger = ledger;
     this.epochs = new EpochShelf(first, ({ config: gone }) => {
       identity.release(gone.authenticators).catch(onError);
@@ -133,11 +148,7 @@ export class WorkerRuntime implements RecordHandler {
     this.forwarder = new Forwarder({
       ledger,
       replies: this.replies,
-      replyFilters: new ReplyFilters({
-        replies: this.replies,
-        refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
-        onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
-      }),
+      replyFilters: this.createReplyFilters(),
       preference,
       nowMs: monotonicMs,
     });
@@ -181,6 +192,7 @@ export class WorkerRuntime implements RecordHandler {
 
   /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
   async prepare(config: CompiledConfig): Promise<void> {
+    await this.tracing.prepare(config);
     this.epochs.prepare(await WorkerEpoch.create(config, this.identity));
   }
 
@@ -195,9 +207,9 @@ export class WorkerRuntime implements RecordHandler {
   /** What is kept by row takes over what is the same, and begins anew with what is not. */
   private adopt(epoch: WorkerEpoch): void {
     const { config } = epoch;
-    const { level, accessLog } = config.logging;
-    this.log.logger.level = level;
-    this.ledger.use(config, createAccessLog(this.log.access, accessLog));
+    this.log.logger.level = config.logging.level;
+    this.tracing.adopt(config);
+    this.ledger.use(config, createAccessLog(this.log, config.logging));
     this.forwarder.use(epoch);
     this.planner.use(config);
     this.preference.use(config);
@@ -211,6 +223,14 @@ export class WorkerRuntime implements RecordHandler {
       this.forwarder.keepOnly(this.epochs.targetIndexes());
       this.onReleased(epoch);
     }
+  }
+
+  private createReplyFilters(): ReplyFilters {
+    return new ReplyFilters({
+      replies: this.replies,
+      refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
+      onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
+    });
   }
 
   private createCoordinatorClient(end: CoordinatorWorkerEnd, hash: HalfSipHash): CoordinatorClient {
@@ -234,9 +254,10 @@ export class WorkerRuntime implements RecordHandler {
   async stop(): Promise<void> {
     this.isStopped = true;
     clearInterval(this.ticker);
+    this.meter.stop();
     this.lane.publish();
     this.coordinator.flush();
-    await this.forwarder.close();
+    await Promise.all([this.forwarder.close(), this.tracing.close()]);
     await this.identity.close();
   }
 
@@ -294,9 +315,10 @@ export class WorkerRuntime implements RecordHandler {
     if (this.isStopped) return;
     this.lane.consumer.unpark();
     let work = this.drainLane();
+    if (work > 0) this.counters.add(COUNTERS.laneRecords, work);
     work += this.coordinator.drain();
     this.replies.flushHeads();
-    this.lane.publish();
+    if (this.lane.publish()) this.counters.add(COUNTERS.laneWakes);
     const isBehind = this.coordinator.flush() || this.lane.producer.backlogBytes > 0;
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = this.emptyTurns > EMPTY_TURNS_MAX && !isBehind;

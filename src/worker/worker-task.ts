@@ -15,7 +15,7 @@ import { WorkerRuntime } from './worker-runtime.js';
 /** Serves the lane of the task; resolves when it was told to stop. */
 export async function serveLane(task: LaneTask): Promise<void> {
   const { port, config } = task;
-  const log = createThreadLogger(`worker-${task.lane}`, config.logging.level);
+  const log = createThreadLogger(`worker-${task.lane}`, config.logging);
   const report = (message: LaneReport): void => port.postMessage(message);
   const runtime = await WorkerRuntime.create(task, log, (epoch) =>
     report({ type: 'released', epoch }),

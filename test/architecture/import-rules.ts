@@ -117,6 +117,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenPackages: ['undici'],
     forbiddenWords: [/\bAtomics\s*\.\s*wait\b/],
   },
+  explain: MAIN_THREAD_ROOT,
   cli: MAIN_THREAD_ROOT,
   'main.ts': MAIN_THREAD_ROOT,
   'gateway.ts': MAIN_THREAD_ROOT,
@@ -129,7 +130,7 @@ const SHARED_MEMORY_FOLDERS = ['channel'];
 const SHARED_MEMORY_HOLDERS = ['gateway.ts', 'supervisor'];
 
 /** Later ones may import earlier ones, never the other way. */
-const COMPOSITION = ['supervisor', 'gateway.ts', 'index.ts', 'cli', 'main.ts'];
+const COMPOSITION = ['supervisor', 'explain', 'gateway.ts', 'index.ts', 'cli', 'main.ts'];
 
 export function checkFolder(file: SourceFile): Finding[] {
   if (FOLDER_RULES[topFolder(file.path)] !== undefined) return [];

@@ -37,12 +37,6 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'SharedArrayBuffer',
     reason: 'names the memory that a worker is started with; looks into none of it',
   },
-  {
-    path: 'admin/stats.ts',
-    rule: 'shared memory',
-    about: 'SharedArrayBuffer',
-    reason: 'is given the blocks by the gateway and reads them through channel/',
-  },
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));

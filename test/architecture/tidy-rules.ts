@@ -13,7 +13,9 @@ export const ENTRIES = ['main.ts', 'index.ts'];
 
 const PURE = 'any (pure)';
 const BOTH_ENDS = 'any (both ends)';
-const THREADS = ['acceptor', 'worker', 'coordinator', 'supervisor', PURE, BOTH_ENDS];
+/** The dashboard's script runs in no thread of ours. */
+const BROWSER = 'browser';
+const THREADS = ['acceptor', 'worker', 'coordinator', 'supervisor', BROWSER, PURE, BOTH_ENDS];
 
 const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   base: [PURE, BOTH_ENDS],
@@ -26,7 +28,8 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   acceptor: ['acceptor', PURE],
   worker: ['worker', PURE],
   coordinator: ['coordinator', PURE, BOTH_ENDS],
-  admin: ['acceptor', 'supervisor', PURE],
+  admin: ['acceptor', 'supervisor', BROWSER, PURE],
+  explain: ['acceptor', PURE],
   cli: ['supervisor', 'acceptor', PURE],
   'main.ts': ['supervisor', 'acceptor'],
   'gateway.ts': ['supervisor', 'acceptor'],

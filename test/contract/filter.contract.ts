@@ -50,25 +50,26 @@ export function describeFilter(one: FilterCase, compile: Compile): void {
       for (let time = 0; time < 3; time++) expect(run(filters, one.accepted)).toBeNull();
     });
 
-    it.skipIf(one.refused === undefined)('refuses with a problem that says what is wrong', () => {
-      const reply = run(compile(one.filters, one.loaded), one.refused ?? {});
-      expect(reply?.problem?.code).toMatch(/^GW_[A-Z_]+$/);
-      expect(reply?.status).toBe(reply?.problem?.status);
-      expect(reply?.detail).toMatch(/^[A-Z].+\.$/);
-      expect(reply?.fields ?? '').toMatch(/^(\r\n[A-Za-z-]+: [^\r\n]+)*$/);
-    });
+    if (one.refused !== undefined) {
+      it('refuses with a problem that says what is wrong', () => {
+        const reply = run(compile(one.filters, one.loaded), one.refused ?? {});
+        expect(reply?.problem?.code).toMatch(/^GW_[A-Z_]+$/);
+        expect(reply?.status).toBe(reply?.problem?.status);
+        expect(reply?.detail).toMatch(/^[A-Z].+\.$/);
+        expect(reply?.fields ?? '').toMatch(/^(\r\n[A-Za-z-]+: [^\r\n]+)*$/);
+      });
+    }
 
-    it.skipIf(one.refused === undefined)(
-      'lets no request have a say in what comes of others',
-      () => {
+    if (one.refused !== undefined) {
+      it('lets no request have a say in what comes of others', () => {
         const filters = compile(one.filters, one.loaded);
         const other = compile(one.filters, one.loaded);
         const first = run(other, one.refused ?? {});
         expect(run(filters, one.accepted)).toBeNull();
         expect(run(filters, one.refused ?? {})).toEqual(first);
         expect(run(filters, one.accepted)).toBeNull();
-      },
-    );
+      });
+    }
 
     it('changes nothing of its options: they are shared by all requests', () => {
       const frozen = deepFreeze(structuredClone(one.filters));

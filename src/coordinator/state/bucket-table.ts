@@ -159,6 +159,12 @@ export class BucketTable {
     this.depletedUntilMs.fill(0);
   }
 
+  /** The first row in use from this one on, or {@link NO_ROW}. Reads only. */
+  nextUsedRow(from: number): number {
+    for (let row = from; row < this.rowCount; row += 1) if (this.tags[row] !== 0) return row;
+    return NO_ROW;
+  }
+
   /** Rows in use; reads all tags. */
   countUsedRows(): number {
     let used = 0;

@@ -94,6 +94,7 @@ export class Forwarder {
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
     const { trustedProxies } = defined(exchange.epoch, 'the epoch of a try');
+    exchange.trace?.beginTry(attempt);
     attempt.send(
       {
         exchange,

@@ -46,7 +46,7 @@ export class RequestFields {
   /** Names and values that go on as they are. */
   plain: string[] = [];
   /** Names and values in `plain` that came from the client. */
-  readonly plainCount: number;
+  plainCount: number;
   host = '';
   requestId = '';
   authorization = '';
@@ -108,6 +108,17 @@ export class RequestFields {
         this.authorization = value;
         this.authorizationCount++;
     }
+  }
+
+  /** Sets a field that goes on as it is, in place of what the client sent; '' takes it away. */
+  replacePlain(name: string, value: string): void {
+    const kept: string[] = [];
+    for (let at = 0; at + 1 < this.plainCount; at += 2) {
+      if (this.plain[at] !== name) kept.push(this.plain[at] ?? '', this.plain[at + 1] ?? '');
+    }
+    if (value !== '') kept.push(name, value);
+    this.plain = kept;
+    this.plainCount = kept.length;
   }
 
   /** The first value of a field by lower-case name, or ''. */

@@ -49,6 +49,8 @@ export class UpstreamTry implements TransportHandler {
   /** When the head of the reply must be there. */
   headDeadlineMs = Number.POSITIVE_INFINITY;
   beganMs = 0;
+  /** Of the trace that the request is in; empty: none. */
+  spanId = '';
 
   private connection: UpstreamConnection | null = null;
   private request: UpstreamRequest | null = null;

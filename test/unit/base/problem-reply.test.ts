@@ -9,7 +9,7 @@ describe('problem reply', () => {
     expect(id).toBe('id-1');
     expect(fields[0]).toBe('Content-Type: application/problem+json');
     const error = kind.proxyError === '' ? '' : `error=${kind.proxyError}; `;
-    expect(fields[1]).toBe(`Proxy-Status: sluice; ${error}details="${kind.code}"`);
+    expect(fields[1]).toBe(`Proxy-Status: sluice; ${error}details="${kind.part}: ${kind.code}"`);
     expect(fields[2]).toBe('X-More: 1');
     expect(fields).toHaveLength(3);
     expect(body.endsWith('\n')).toBe(true);
@@ -19,6 +19,7 @@ describe('problem reply', () => {
       status: kind.status,
       detail: 'A "quoted" detail.',
       code: kind.code,
+      part: kind.part,
       requestId: 'id-1',
     });
   });

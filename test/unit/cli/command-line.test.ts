@@ -83,7 +83,8 @@ describe('wrong usage', () => {
     [['vaildate'], 'unknown command "vaildate", did you mean "validate"?'],
     [
       ['xyzzy'],
-      'unknown command "xyzzy"; known: run, validate, routes, diff, reload, rollback, token, hash-password, schema',
+      'unknown command "xyzzy"; known: run, validate, routes, explain, test, diff, reload, ' +
+        'rollback, token, hash-password, schema',
     ],
     [['sluice.yaml'], 'unknown command "sluice.yaml"; a configuration file goes after -c'],
     [['--confg', 'a.yaml'], 'run has no option "--confg", did you mean "--config"?'],

@@ -79,6 +79,7 @@ describe('CONFIG_SCHEMA', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
     expect(secret).toEqual([
       '$.admin.token',
+      '$.tracing.headers.NAME',
       '$.authenticators.NAME<jwt>.secret',
       '$.authenticators.NAME<apiKey>.keys[].sha256',
       '$.authenticators.NAME<basic>.users[].passwordHash',
@@ -115,7 +116,7 @@ describe('DEFAULTS', () => {
       workers: 3,
       trustedProxies: [],
       limits: { headerBytes: 16_384, bodyBytes: 1_048_576, trackedClients: 262_144 },
-      logging: { level: 'info', accessLog: true },
+      logging: { level: 'info', format: 'auto', accessLog: { samplePercent: 100 } },
       shutdown: { graceMs: 10_000, delayMs: 0 },
     });
   });

@@ -1,51 +1,153 @@
 import { Writable } from 'node:stream';
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
-import { type AccessRecord, createAccessLog } from '../../../src/observability/access-log.js';
+import {
+  AccessLog,
+  type AccessLogOptions,
+  type AccessRecord,
+} from '../../../src/observability/access-log.js';
 
 /** What one write to a pipe takes without mixing with those of other threads. */
 const PIPE_BYTES = 4096;
 
-function lineOf(wish: Partial<AccessRecord>): string {
-  let line = '';
+const EVERYTHING: AccessLogOptions = {
+  samplePercent: 100,
+  statuses: [],
+  slowerThanMs: -1,
+  headers: [],
+  redactQuery: ['token', 'api_key'],
+};
+
+const RECORD: AccessRecord = {
+  requestId: 'r'.repeat(128),
+  clientIp: '2001:db8:1111:2222:3333:4444:5555:6666',
+  consumer: 'alice',
+  method: 'OPTIONS',
+  target: '/x',
+  route: 'r'.repeat(64),
+  upstreamTarget: `${'h'.repeat(253)}:65535`,
+  status: 200,
+  bytes: 1,
+  durationMs: 1.23456,
+  upstreamMs: 0.98765,
+  code: 'GW_UPSTREAM_CONNECT_FAILED',
+  tries: 3,
+  end: 'complete',
+  fields: null,
+  traceId: '',
+};
+
+function fieldsOf(fields: Readonly<Record<string, string>>): AccessRecord['fields'] {
+  return { value: (name) => fields[name] ?? '' };
+}
+
+interface Line extends AccessRecord {
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function textOf(wish: Partial<AccessRecord>, options: Partial<AccessLogOptions> = {}): string {
+  let text = '';
   const stream = new Writable({
     write(chunk, _encoding, callback) {
-      line += chunk;
+      text += chunk;
       callback();
     },
   });
-  createAccessLog(
-    pino(stream),
-    true,
-  )({
-    requestId: 'r'.repeat(128),
-    clientIp: '2001:db8:1111:2222:3333:4444:5555:6666',
-    consumer: 'alice',
-    method: 'OPTIONS',
-    target: '/x',
-    route: 'r'.repeat(64),
-    upstreamTarget: `${'h'.repeat(253)}:65535`,
-    status: 200,
-    bytes: 1,
-    durationMs: 1.23456,
-    code: 'GW_UPSTREAM_CONNECT_FAILED',
-    tries: 3,
-    ...wish,
-  });
-  return line;
+  new AccessLog(pino(stream), { ...EVERYTHING, ...options }).write({ ...RECORD, ...wish });
+  return text;
+}
+
+function lineOf(...given: Parameters<typeof textOf>): Line {
+  return JSON.parse(textOf(...given)) as Line;
 }
 
 describe('access record', () => {
-  it('stays within one write, however long its target and its consumer are', () => {
-    const line = lineOf({ target: `/${'t'.repeat(8000)}`, consumer: '\u0001'.repeat(8000) });
-    expect(Buffer.byteLength(line)).toBeLessThanOrEqual(PIPE_BYTES);
-    const record = JSON.parse(line) as AccessRecord;
-    expect(record.target.length).toBe(1024);
-    expect(record.consumer).toBe('\u0001'.repeat(256));
+  it('stays within one write, whatever the client sends', () => {
+    const headers = Array.from({ length: 16 }, (_, at) => `x-long-${at}-${'n'.repeat(100)}`);
+    const fields = { value: () => '"é\\'.repeat(3000) };
+    const text = textOf(
+      {
+        target: `/${'t'.repeat(8000)}`,
+        consumer: '\u0001'.repeat(8000),
+        traceId: 'f'.repeat(32),
+        fields,
+      },
+      { headers },
+    );
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(PIPE_BYTES);
+    const line = JSON.parse(text) as Line;
+    expect(line.target.length).toBe(1024);
+    expect(line.consumer).toBe('\u0001'.repeat(128));
+    expect(Object.values(line.headers ?? {})[0]).toBe('"é\\'.repeat(43).slice(0, 128));
   });
 
   it('shows what fits as it is', () => {
-    const record = JSON.parse(lineOf({})) as AccessRecord;
-    expect(record).toMatchObject({ target: '/x', consumer: 'alice', durationMs: 1.235 });
+    expect(lineOf({})).toMatchObject({
+      target: '/x',
+      consumer: 'alice',
+      durationMs: 1.235,
+      upstreamMs: 0.988,
+      end: 'complete',
+    });
+    expect(lineOf({})).not.toHaveProperty('traceId');
+    expect(lineOf({ traceId: 'abc' })).toMatchObject({ traceId: 'abc' });
+  });
+
+  it('hides the values of chosen query parameters, however their names are written', () => {
+    const target = '/a?id=1&token=SECRET&%74oken=SECRET;API_KEY=SECRET&tokens=2&token';
+    expect(lineOf({ target }).target).toBe(
+      '/a?id=1&token=[redacted]&%74oken=[redacted];API_KEY=[redacted]&tokens=2&token',
+    );
+    expect(lineOf({ target: '/token=1' }).target).toBe('/token=1');
+    expect(lineOf({ target: '/?%=1&%zz=2' }).target).toBe('/?%=1&%zz=2');
+  });
+
+  it('shows the fields that are listed, and of credentials only that they were there', () => {
+    const fields = fieldsOf({
+      'user-agent': 'curl/8',
+      authorization: 'Bearer SECRET',
+      cookie: 'id=SECRET',
+    });
+    const headers = ['user-agent', 'authorization', 'cookie', 'proxy-authorization', 'x-none'];
+    const text = textOf({ fields }, { headers });
+    expect((JSON.parse(text) as Line).headers).toEqual({
+      'user-agent': 'curl/8',
+      authorization: '[redacted]',
+      cookie: '[redacted]',
+    });
+    expect(text).not.toContain('SECRET');
+    expect(lineOf({ fields })).not.toHaveProperty('headers');
+  });
+});
+
+describe('which requests write a record', () => {
+  const log = (options: Partial<AccessLogOptions>, draw = 0.5) =>
+    new AccessLog(pino({ enabled: false }), { ...EVERYTHING, ...options }, () => draw);
+
+  it('is all of them without filters', () => {
+    expect(log({}).wants(200, 0)).toBe(true);
+  });
+
+  it('is those that a filter names, and a share of the others', () => {
+    const statuses = [
+      [404, 404],
+      [500, 599],
+    ] as const;
+    const filtered = log({ samplePercent: 0, statuses, slowerThanMs: 100 }, 0);
+    const wanted = [403, 404, 405, 499, 500, 599].map((status) => filtered.wants(status, 1));
+    expect(wanted).toEqual([false, true, false, false, true, true]);
+    expect([100, 100.1].map((ms) => filtered.wants(200, ms))).toEqual([false, true]);
+    const sampled = (draw: number) => log({ samplePercent: 10, statuses }, draw);
+    expect([0, 0.0999, 0.1, 0.9].map((draw) => sampled(draw).wants(200, 1))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(sampled(0.9).wants(500, 1)).toBe(true);
+  });
+
+  it('is none with a share of nothing', () => {
+    expect(log({ samplePercent: 0 }, 0).wants(200, 1e9)).toBe(false);
   });
 });

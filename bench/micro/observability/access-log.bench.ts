@@ -1,0 +1,121 @@
+/**
+ * Question: what does one access record cost the thread that writes it?
+ *
+ * The subject is a whole record through pino, with header fields and a query parameter to hide, to
+ * a stream that throws the line away. Alternatives: a bare record; JSON.stringify of the same
+ * figures with a time, the least one could do; and a request that a filter leaves out.
+ */
+import { Writable } from 'node:stream';
+import pino from 'pino';
+import {
+  AccessLog,
+  type AccessLogOptions,
+  type AccessRecord,
+} from '../../../src/observability/access-log.js';
+import { type Bench, fold } from '../../support/bench-harness.js';
+
+const OPTIONS: AccessLogOptions = {
+  samplePercent: 100,
+  statuses: [],
+  slowerThanMs: -1,
+  headers: [],
+  redactQuery: ['token', 'api_key', 'password'],
+};
+const FIELDS: Readonly<Record<string, string>> = {
+  'user-agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0.0.0',
+  authorization: 'Bearer abc',
+};
+const SOURCE = { value: (name: string): string => FIELDS[name] ?? '' };
+
+export const bench: Bench = {
+  question: 'what does an access record cost?',
+
+  run(context) {
+    const operations = context.parameter('records', 64, 4096);
+    const full = { ...OPTIONS, headers: ['user-agent', 'authorization'] };
+    return context.measureEach([
+      {
+        name: 'access-log: fields and a hidden parameter',
+        role: 'subject',
+        operations,
+        run: writeRecords(full, '/api/products?id=7&token=abc', operations),
+      },
+      {
+        name: 'access-log: the default',
+        role: 'subject',
+        operations,
+        run: writeRecords(OPTIONS, '/api/products/7', operations),
+      },
+      {
+        name: 'access-log: JSON.stringify',
+        role: 'alternative',
+        operations,
+        run: stringifyRecords(operations),
+      },
+      {
+        name: 'access-log: left out by a filter',
+        role: 'alternative',
+        operations,
+        run: filterRecords({ ...OPTIONS, samplePercent: 0, slowerThanMs: 500 }, operations),
+      },
+    ]);
+  },
+};
+
+function recordOf(at: number, target: string): AccessRecord {
+  return {
+    requestId: `0123456789ab-${at.toString(16).padStart(8, '0')}`,
+    clientIp: '203.0.113.7',
+    consumer: 'alice',
+    method: 'GET',
+    target,
+    route: 'products',
+    upstreamTarget: '10.0.0.6:8001',
+    tries: 1,
+    status: 200,
+    bytes: 131,
+    durationMs: 1 + at / 7,
+    upstreamMs: 0.5 + at / 9,
+    code: '',
+    end: 'complete',
+    fields: SOURCE,
+    traceId: '',
+  };
+}
+
+function writeRecords(options: AccessLogOptions, target: string, operations: number): () => number {
+  let bytes = 0;
+  const sink = {
+    write: (line: string): void => {
+      bytes += line.length;
+    },
+  };
+  const log = new AccessLog(pino({ base: { thread: 'worker-0' } }, sink), options);
+  return () => {
+    bytes = 0;
+    for (let at = 0; at < operations; at += 1) {
+      if (log.wants(200, 1)) log.write(recordOf(at, target));
+    }
+    return fold(0, bytes > 0 ? operations : 0);
+  };
+}
+
+function stringifyRecords(operations: number): () => number {
+  return () => {
+    let bytes = 0;
+    for (let at = 0; at < operations; at += 1) {
+      const { fields: _, ...shown } = recordOf(at, '/api/products/7');
+      bytes += JSON.stringify({ level: 'info', time: Date.now(), ...shown }).length;
+    }
+    return fold(0, bytes > 0 ? operations : 0);
+  };
+}
+
+function filterRecords(options: AccessLogOptions, operations: number): () => number {
+  const log = new AccessLog(pino({}, new Writable()), options);
+  return () => {
+    let wanted = 0;
+    for (let at = 0; at < operations; at += 1) if (log.wants(200, at % 400)) wanted += 1;
+    return fold(1, wanted);
+  };
+}

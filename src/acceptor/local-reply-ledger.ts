@@ -1,0 +1,72 @@
+/**
+ * Counts the replies that the acceptor makes without a worker, and writes their access records.
+ *
+ * Thread: acceptor. Only writer of the acceptor's counter block, beside its thread's meter.
+ */
+import { monotonicMs } from '../base/clock.js';
+import type { CounterBlock } from '../channel/counter-block.js';
+import type { RefusalRingWriter } from '../channel/refusal-ring.js';
+import type { AccessLog } from '../observability/access-log.js';
+import {
+  durationHistogram,
+  LATENCY_BOUNDS_MS,
+  NO_ROUTE,
+  problemCounter,
+  problemIndex,
+  requestCounter,
+} from '../observability/counters.js';
+import type { LocalReplyRecord } from './acceptor.js';
+
+/** Of a path in a note of a refusal. */
+const PATH_CHARS_MAX = 160;
+
+export class LocalReplyLedger {
+  constructor(
+    private readonly counters: CounterBlock,
+    private readonly refusals: RefusalRingWriter,
+    /** null: nobody wants records. */
+    private accessLog: AccessLog | null,
+  ) {}
+
+  /** Records go there from now on. */
+  use(accessLog: AccessLog | null): void {
+    this.accessLog = accessLog;
+  }
+
+  close(record: LocalReplyRecord): void {
+    const { counters, accessLog } = this;
+    const { requestId, method, target, peer, kind, durationMs } = record;
+    counters.add(requestCounter(NO_ROUTE, method, kind.status));
+    counters.observe(durationHistogram(NO_ROUTE), LATENCY_BOUNDS_MS, durationMs);
+    counters.add(problemCounter(kind));
+    this.note(record);
+    if (accessLog?.wants(kind.status, durationMs) !== true) return;
+    accessLog.write({
+      requestId,
+      clientIp: peer,
+      consumer: '',
+      method,
+      target,
+      route: '',
+      upstreamTarget: '',
+      tries: 0,
+      status: kind.status,
+      bytes: 0,
+      durationMs,
+      upstreamMs: -1,
+      code: kind.code,
+      end: 'complete',
+      fields: null,
+      traceId: '',
+    });
+  }
+
+  private note({ requestId, method, target, peer, kind }: LocalReplyRecord): void {
+    const nowMs = monotonicMs();
+    if (!this.refusals.isDue(nowMs)) return;
+    // What was refused here may be malformed: nothing but printable text is kept.
+    const path = (target.split('?', 1)[0] ?? '').replace(/[^ -~]/g, '?').slice(0, PATH_CHARS_MAX);
+    const fields = [method.replace(/[^!-~]/g, '?'), path, '', peer, '', requestId];
+    this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: Date.now(), fields });
+  }
+}

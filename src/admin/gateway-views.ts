@@ -1,0 +1,117 @@
+/**
+ * All that the admin pages read: counter blocks, the coordinator's tables, and what only the main
+ * thread knows.
+ *
+ * Thread: acceptor. Reads only; nobody is asked, and nobody waits.
+ */
+import { ConcurrencyView } from '../channel/concurrency-memory.js';
+import { CoordinatorStatus } from '../channel/coordinator-status.js';
+import { refusalRingOffset } from '../channel/counter-block.js';
+import { LimitCounts } from '../channel/limit-counts.js';
+import { RefusalRingReader } from '../channel/refusal-ring.js';
+import { TargetLoadView } from '../channel/target-loads.js';
+import { TargetStateView } from '../channel/target-states.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { counterCount } from '../observability/counters.js';
+import { MergedFigures } from './merged-figures.js';
+import { type NotedRefusal, readRefusals } from './recent-refusals.js';
+
+/** One lane, as the acceptor sees it. */
+export interface LaneRow {
+  readonly lane: number;
+  readonly served: boolean;
+  readonly in_flight: number;
+  readonly stale_records: number;
+  readonly backlog_bytes: number;
+  /** On the way to the worker, and back. */
+  readonly request_bytes: number;
+  readonly reply_bytes: number;
+  /** Records read from the worker. */
+  readonly records: number;
+  /** Times that the worker was woken. */
+  readonly wakes: number;
+}
+
+/** What changes from moment to moment and is not in shared memory. */
+export interface LiveFigures {
+  readonly version: string;
+  readonly startedMs: number;
+  readonly inFlight: number;
+  readonly threads: {
+    readonly acceptor: number;
+    readonly workers: readonly number[];
+    readonly coordinator: number;
+  };
+  readonly lanes: readonly LaneRow[];
+  readonly connections: {
+    readonly open: number;
+    readonly refusedInAll: number;
+    readonly refusedOfAddress: number;
+  };
+  /** Requests that went on with another worker after theirs had died. */
+  readonly movedRequests: number;
+  readonly workerDeaths: readonly number[];
+  readonly coordinatorDeaths: number;
+}
+
+type Buffers = ConstructorParameters<typeof MergedFigures>[0];
+
+export interface ViewSources {
+  /** In force at the moment. */
+  readonly config: CompiledConfig;
+  /** The acceptor's block first, then the workers'. */
+  readonly counters: Buffers;
+  readonly targets: Buffers[number];
+  readonly loads: Buffers[number];
+  readonly coordinatorStatus: Buffers[number];
+  readonly limitCounts: Buffers[number];
+  readonly concurrency: Buffers[number];
+  live(): LiveFigures;
+  /** Where the configuration comes from, and what came of changing it. */
+  configuration(): object;
+}
+
+export class GatewayViews {
+  readonly figures: MergedFigures;
+  readonly targets: TargetStateView;
+  readonly loads: TargetLoadView;
+  readonly coordinator: CoordinatorStatus;
+  readonly limitCounts: LimitCounts;
+  readonly concurrency: ConcurrencyView;
+
+  private readonly rings: readonly RefusalRingReader[];
+
+  constructor(private readonly sources: ViewSources) {
+    const { capacity } = sources.config;
+    const offset = refusalRingOffset(counterCount(capacity));
+    this.rings = sources.counters.map((buffer) => new RefusalRingReader(buffer, offset));
+    this.figures = new MergedFigures(sources.counters, capacity.routes);
+    this.targets = new TargetStateView(sources.targets);
+    this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
+    this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);
+    this.limitCounts = new LimitCounts(sources.limitCounts);
+    this.concurrency = new ConcurrencyView(
+      sources.concurrency,
+      capacity.upstreams,
+      this.coordinator,
+    );
+  }
+
+  /** In force at the moment. */
+  get config(): CompiledConfig {
+    return this.sources.config;
+  }
+
+  live(): LiveFigures {
+    return this.sources.live();
+  }
+
+  /** The last refusals, newest first. */
+  refusals(): NotedRefusal[] {
+    return readRefusals(this.rings);
+  }
+
+  configuration(): object {
+    return this.sources.configuration();
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The figures of all threads added up, as /stats, /metrics and the dashboard show them.
+ *
+ * Thread: acceptor. Reads the counter blocks; nobody is asked, and nobody waits.
+ */
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { CounterBlock } from '../channel/counter-block.js';
+import {
+  COUNTERS,
+  durationHistogram,
+  LATENCY_BOUNDS_MS,
+  METHOD_CLASSES,
+  problemCounter,
+  RETIRED_ROUTES,
+  requestClassCounter,
+  STATUS_CLASSES,
+} from '../observability/counters.js';
+
+const SERVER_ERRORS = STATUS_CLASSES.indexOf('5xx');
+
+/** Requests by status class (1xx to 5xx), and what follows from them. */
+export interface RequestTotals {
+  readonly requests: number;
+  /** Statuses of 500 and above. */
+  readonly errors: number;
+  readonly byStatusClass: readonly number[];
+}
+
+export interface Histogram {
+  /** A figure for each of LATENCY_BOUNDS_MS, then one for what is above. */
+  readonly buckets: readonly number[];
+  readonly count: number;
+  readonly sumMs: number;
+}
+
+export class MergedFigures {
+  readonly blocks: readonly CounterBlock[];
+
+  /** `buffers`: the acceptor's block first, then the workers'. `routeCount`: rows of routes. */
+  constructor(
+    buffers: readonly SharedBlock[],
+    private readonly routeCount: number,
+  ) {
+    this.blocks = buffers.map((buffer) => new CounterBlock(buffer));
+  }
+
+  sum(index: number): number {
+    let total = 0;
+    for (const block of this.blocks) total += block.read(index);
+    return total;
+  }
+
+  /** A figure of COUNTERS by name. */
+  sumOf(name: keyof typeof COUNTERS): number {
+    return this.sum(COUNTERS[name]);
+  }
+
+  /** The durations of a route's requests (or of NO_ROUTE). */
+  durationsOf(routeIndex: number): Histogram {
+    return this.histogram(durationHistogram(routeIndex));
+  }
+
+  /** Requests of a route (or NO_ROUTE) by method class and status class. */
+  requestsByClass(routeIndex: number, methodClass: number, statusClass: number): number {
+    return this.sum(requestClassCounter(routeIndex, methodClass, statusClass));
+  }
+
+  ofRoute(routeIndex: number, blocks: readonly CounterBlock[] = this.blocks): RequestTotals {
+    const byStatusClass = STATUS_CLASSES.map(() => 0);
+    for (let method = 0; method < METHOD_CLASSES.length; method += 1) {
+      for (let status = 0; status < STATUS_CLASSES.length; status += 1) {
+        const at = requestClassCounter(routeIndex, method, status);
+        for (const block of blocks)
+          byStatusClass[status] = num(byStatusClass, status) + block.read(at);
+      }
+    }
+    return totalsOf(byStatusClass);
+  }
+
+  /** Over all routes; replies that were cut count as errors whatever their status. */
+  ofAll(blocks: readonly CounterBlock[] = this.blocks): RequestTotals {
+    const all = STATUS_CLASSES.map(() => 0);
+    for (let route = RETIRED_ROUTES; route < this.routeCount; route += 1) {
+      const { byStatusClass } = this.ofRoute(route, blocks);
+      for (const [status, count] of byStatusClass.entries()) all[status] = num(all, status) + count;
+    }
+    const cut = blocks.reduce((total, block) => total + block.read(COUNTERS.cutGoodReplies), 0);
+    const totals = totalsOf(all);
+    return { ...totals, errors: totals.errors + cut };
+  }
+
+  /** The histogram that begins at this place. */
+  histogram(index: number, blocks: readonly CounterBlock[] = this.blocks): Histogram {
+    const buckets: number[] = [];
+    let count = 0;
+    for (let at = 0; at <= LATENCY_BOUNDS_MS.length; at += 1) {
+      let inBucket = 0;
+      for (const block of blocks) inBucket += block.read(index + at);
+      buckets.push(inBucket);
+      count += inBucket;
+    }
+    let sumMs = 0;
+    for (const block of blocks) sumMs += block.read(index + LATENCY_BOUNDS_MS.length + 1);
+    return { buckets, count, sumMs };
+  }
+
+  /** Replies of the gateway's own, by problem. */
+  ofProblem(kind: ProblemKind): number {
+    return this.sum(problemCounter(kind));
+  }
+
+  /** The sum of those problems that the test picks. */
+  ofProblems(isMeant: (kind: ProblemKind) => boolean): number {
+    let total = 0;
+    for (const kind of Object.values(PROBLEMS)) if (isMeant(kind)) total += this.ofProblem(kind);
+    return total;
+  }
+}
+
+/** Histograms that have the same bounds, as one. */
+export function addHistograms(histograms: readonly Histogram[]): Histogram {
+  const buckets = LATENCY_BOUNDS_MS.map(() => 0).concat(0);
+  let count = 0;
+  let sumMs = 0;
+  for (const one of histograms) {
+    for (const [at, inBucket] of one.buckets.entries()) buckets[at] = num(buckets, at) + inBucket;
+    count += one.count;
+    sumMs += one.sumMs;
+  }
+  return { buckets, count, sumMs };
+}
+
+/**
+ * The time that a share (0 to 1) of a histogram's amounts stays below, estimated on a straight
+ * line inside its bucket; 0 of an empty one. What is above the last bound reads as that bound.
+ */
+export function quantileMs({ buckets, count }: Histogram, share: number): number {
+  let left = share * count;
+  for (const [at, inBucket] of buckets.entries()) {
+    if (inBucket === 0 || left > inBucket) {
+      left -= inBucket;
+      continue;
+    }
+    const from = at === 0 ? 0 : num(LATENCY_BOUNDS_MS, at - 1);
+    const to = LATENCY_BOUNDS_MS[at] ?? from;
+    return from + ((to - from) * left) / inBucket;
+  }
+  return 0;
+}
+
+function totalsOf(byStatusClass: readonly number[]): RequestTotals {
+  const requests = byStatusClass.reduce((total, count) => total + count, 0);
+  return { requests, errors: num(byStatusClass, SERVER_ERRORS), byStatusClass };
+}
+
+function num(list: readonly number[], at: number): number {
+  return list[at] ?? 0;
+}
+
+type SharedBlock = ConstructorParameters<typeof CounterBlock>[0];

@@ -1,0 +1,130 @@
+/**
+ * The names of metrics and what they mean: one table, beside the list of what is counted.
+ *
+ * Thread: any (pure). Names follow the conventions of Prometheus: `gateway_<area>_<noun>_<unit>`,
+ * seconds and bytes, counters end in `_total`.
+ */
+import { type COUNTERS, METHOD_CLASSES, STATUS_CLASSES } from '../observability/counters.js';
+import type { FamilyHead } from '../observability/prometheus-text.js';
+
+/** Figures of threads that are shown as one sum. */
+export type SummedCounter = Exclude<
+  keyof typeof COUNTERS,
+  | 'laneRecords'
+  | 'laneWakes'
+  | 'cutGoodReplies'
+  | 'loopActiveMs'
+  | 'heapUsedBytes'
+  | 'droppedLogLines'
+>;
+
+export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
+  sampledRequests: head('sampled_requests_total', 'Requests whose spans are exported.'),
+  clientAborts: head('client_aborts_total', 'Clients that left before their reply was complete.'),
+  forbidden: head('forbidden_total', 'Callers that are known and may not do this.'),
+  authenticationUnavailable: head(
+    'authentication_unavailable_total',
+    'Requests of which nobody could tell who calls: whom to ask did not answer.',
+  ),
+  cutReplies: head('cut_replies_total', 'Replies that had begun and could not be completed.'),
+  staleRetries: head(
+    'upstream_stale_retries_total',
+    'Tries sent again after a kept-alive connection proved to be closed.',
+  ),
+  upstreamConnects: head('upstream_connects_total', 'Connections opened to targets.'),
+  coordinatorAsks: head('coordinator_asks_sent_total', 'Questions of workers to the coordinator.'),
+  grantedAdmissions: head('granted_admissions_total', 'Admissions decided under a grant.'),
+  askTimeouts: head('coordinator_ask_timeouts_total', 'Questions that got no answer in time.'),
+  filterErrors: head('filter_errors_total', 'Requests that ended with 500 since a filter threw.'),
+  filterReplies: head('filter_replies_total', 'Requests that a filter refused or answered.'),
+  openAdmissions: head(
+    'open_admissions_total',
+    'Requests admitted without limits while the coordinator was lost.',
+  ),
+};
+
+export const FAMILIES = {
+  build: head('build_info', 'Version of the gateway and of Node.js; the value is 1.'),
+  uptime: head('uptime_seconds', 'Seconds since the gateway was made.'),
+  epoch: head('config_epoch', 'Version of the configuration, raised by each reload.'),
+  requests: head(
+    'requests_total',
+    `Requests by route, method class (${METHOD_CLASSES.join(', ')}) and status class ` +
+      `(${STATUS_CLASSES[0]} to ${STATUS_CLASSES.at(-1)}); 4xx: also a client that left.`,
+  ),
+  duration: head(
+    'request_duration_seconds',
+    'From the head of the request to the end of the reply.',
+  ),
+  inFlight: head('in_flight_requests', 'Requests started and not finished.'),
+  connections: head('connections_open', 'Client connections that stand.'),
+  connectionsRefused: head(
+    'connections_refused_total',
+    'Connections closed at once: too many in all, or of one address.',
+  ),
+  moved: head(
+    'moved_requests_total',
+    'Requests that went on with another worker after theirs had died.',
+  ),
+  concurrencyLimit: head(
+    'upstream_concurrency_limit',
+    'Limit on the requests in flight at an upstream whose concurrency is adapted.',
+  ),
+  concurrencyInFlight: head('upstream_concurrency_in_flight', 'Requests that count against it.'),
+  problems: head('local_replies_total', "Replies of the gateway's own, by code and part."),
+  tries: head('upstream_tries_total', 'Tries at a target, retries and hedges included.'),
+  tryFailures: head('upstream_try_failures_total', 'Tries that failed, for the breaker.'),
+  connectFailures: head('upstream_connect_failures_total', 'Tries that got no connection.'),
+  timeouts: head('upstream_timeouts_total', 'Tries that took too long.'),
+  latency: head(
+    'upstream_response_duration_seconds',
+    'From the begin of a try to the head of its reply.',
+  ),
+  retries: head('upstream_retries_total', 'Tries sent again after one that failed.'),
+  hedges: head('upstream_hedges_total', 'Second tries beside a slow first one.'),
+  budgetExhausted: head(
+    'upstream_retry_budget_exhausted_total',
+    'Retries and hedges that were not made, since the budget was used up.',
+  ),
+  targetInFlight: head('target_in_flight_tries', 'Tries at a target that have not ended.'),
+  breakerState: head('target_breaker_state', 'Breaker: 0 closed, 1 half-open, 2 open.'),
+  breakerOpens: head('target_breaker_opens_total', 'Times that the breaker opened.'),
+  healthy: head('target_healthy', '0 while the health check says that the target is not.'),
+  ejected: head('target_ejected', '1 while the target is out for too many errors.'),
+  limiterAdmitted: head('limiter_admitted_total', 'Admissions taken of a limit.'),
+  limiterRefused: head('limiter_refused_total', 'Requests refused by a limit.'),
+  limiterShadow: head('limiter_shadow_refused_total', 'What a limit in shadow mode would refuse.'),
+  limiterKeys: head('limiter_tracked_keys', 'Keys that a limit keeps a row of.'),
+  limiterEvictions: head('limiter_evictions_total', 'Rows taken from keys that had used some.'),
+  limiterNewKeys: head('limiter_refused_new_keys_total', 'New keys that found no row.'),
+  coordinatorEvents: head('coordinator_events_total', 'What the coordinator did, by kind.'),
+  coordinatorKeys: head('coordinator_tracked_keys', 'Rows of all limits in use.'),
+  coordinatorBeat: head('coordinator_beat_age_seconds', 'Seconds since its last sign of life.'),
+  coordinatorDeaths: head('coordinator_deaths_total', 'Coordinators that died.'),
+  workerDeaths: head('worker_deaths_total', 'Workers that died, by lane.'),
+  laneServed: head('lane_served', '1 while a worker serves the lane.'),
+  laneInFlight: head('lane_in_flight_requests', 'Requests that a lane has not answered.'),
+  laneBytes: head('lane_ring_used_bytes', 'Depth of a ring: bytes written and not read.'),
+  laneBacklog: head('lane_backlog_bytes', 'Bytes that wait for room in the ring to the worker.'),
+  laneRecords: head('lane_records_total', 'Records read from a ring.'),
+  laneWakes: head('lane_wakes_total', 'Times that the reading end was woken.'),
+  laneStale: head('lane_stale_records_total', 'Records that came for an ended exchange.'),
+  loopDelay: head(
+    'thread_event_loop_delay_seconds',
+    'How much later than due a timer of the thread ran.',
+  ),
+  loopActive: head('thread_event_loop_active_seconds_total', 'Time that the event loop worked.'),
+  heap: head('thread_heap_used_bytes', 'JavaScript heap of the thread in use.'),
+  logDropped: head('log_dropped_lines_total', 'Log lines that found no room.'),
+} as const;
+
+/** Names that every exporter has alike. */
+export const PROCESS_FAMILIES = {
+  resident: { name: 'process_resident_memory_bytes', help: 'Resident memory of the process.' },
+  cpu: { name: 'process_cpu_seconds_total', help: 'User and system time of the process.' },
+  start: { name: 'process_start_time_seconds', help: 'Unix time at which the process started.' },
+} as const;
+
+function head(name: string, help: string): FamilyHead {
+  return { name: `gateway_${name}`, help };
+}

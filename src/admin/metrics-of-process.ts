@@ -1,0 +1,122 @@
+/**
+ * Metrics of the process, its threads and lanes.
+ *
+ * Thread: acceptor. Parts of metrics.ts.
+ */
+import { monotonicMs } from '../base/clock.js';
+import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
+import { familyText, type Labels } from '../observability/prometheus-text.js';
+import type { GatewayViews } from './gateway-views.js';
+import { FAMILIES, PROCESS_FAMILIES } from './metric-families.js';
+import { histogramFamily, histogramSamples } from './metric-series.js';
+import { threadName } from './thread-name.js';
+
+/** Levels and figures of their own among what the coordinator counts. */
+const NOT_EVENTS: ReadonlySet<string> = new Set(['trackedKeys']);
+
+export function* processPieces(views: GatewayViews): Generator<string> {
+  const live = views.live();
+  const version: Labels = [
+    ['version', live.version],
+    ['node', process.version],
+  ];
+  const { user, system } = process.cpuUsage();
+  const uptimeSeconds = (monotonicMs() - live.startedMs) / 1000;
+  const startSeconds = Date.now() / 1000 - process.uptime();
+  yield [
+    familyText(FAMILIES.build, 'gauge', [[version, 1]]),
+    familyText(FAMILIES.uptime, 'gauge', [[[], uptimeSeconds]]),
+    familyText(FAMILIES.epoch, 'gauge', [[[], views.config.epoch]]),
+    familyText(FAMILIES.inFlight, 'gauge', [[[], live.inFlight]]),
+    familyText(PROCESS_FAMILIES.resident, 'gauge', [[[], process.memoryUsage.rss()]]),
+    familyText(PROCESS_FAMILIES.cpu, 'counter', [[[], (user + system) / 1e6]]),
+    familyText(PROCESS_FAMILIES.start, 'gauge', [[[], startSeconds]]),
+  ].join('');
+  yield coordinatorText(views);
+  yield laneText(views);
+}
+
+function coordinatorText(views: GatewayViews): string {
+  const { coordinator } = views;
+  const counts = coordinator.readCounts();
+  const events = Object.entries(counts)
+    .filter(([name]) => !NOT_EVENTS.has(name))
+    .map(([name, count]): readonly [Labels, number] => [[['kind', name]], count]);
+  const beatAgeMs = Math.max(0, monotonicMs() - coordinator.lastBeatMs());
+  return [
+    familyText(FAMILIES.coordinatorEvents, 'counter', events),
+    familyText(FAMILIES.coordinatorKeys, 'gauge', [[[], counts.trackedKeys]]),
+    familyText(FAMILIES.coordinatorBeat, 'gauge', [[[], beatAgeMs / 1000]]),
+    familyText(FAMILIES.coordinatorDeaths, 'counter', [[[], views.live().coordinatorDeaths]]),
+  ].join('');
+}
+
+function laneText(views: GatewayViews): string {
+  const { lanes, workerDeaths } = views.live();
+  const labelsOf = (lane: number): Labels => [['lane', String(lane)]];
+  const towards = (lane: number, direction: 'request' | 'reply'): Labels => [
+    ...labelsOf(lane),
+    ['direction', direction],
+  ];
+  const bytes = lanes.flatMap((row) => [
+    [towards(row.lane, 'request'), row.request_bytes] as const,
+    [towards(row.lane, 'reply'), row.reply_bytes] as const,
+  ]);
+  const ofWorker = (lane: number, figure: number): number =>
+    views.figures.blocks[lane + 1]?.read(figure) ?? 0;
+  const records = lanes.flatMap((row) => [
+    [towards(row.lane, 'request'), ofWorker(row.lane, COUNTERS.laneRecords)] as const,
+    [towards(row.lane, 'reply'), row.records] as const,
+  ]);
+  const wakes = lanes.flatMap((row) => [
+    [towards(row.lane, 'request'), row.wakes] as const,
+    [towards(row.lane, 'reply'), ofWorker(row.lane, COUNTERS.laneWakes)] as const,
+  ]);
+  const each = (read: (row: (typeof lanes)[number]) => number) =>
+    lanes.map((row) => [labelsOf(row.lane), read(row)] as const);
+  return [
+    familyText(
+      FAMILIES.laneServed,
+      'gauge',
+      each(({ served }) => (served ? 1 : 0)),
+    ),
+    familyText(
+      FAMILIES.laneInFlight,
+      'gauge',
+      each((row) => row.in_flight),
+    ),
+    familyText(FAMILIES.laneBytes, 'gauge', bytes),
+    familyText(
+      FAMILIES.laneBacklog,
+      'gauge',
+      each((row) => row.backlog_bytes),
+    ),
+    familyText(FAMILIES.laneRecords, 'counter', records),
+    familyText(FAMILIES.laneWakes, 'counter', wakes),
+    familyText(
+      FAMILIES.laneStale,
+      'counter',
+      each((row) => row.stale_records),
+    ),
+    familyText(
+      FAMILIES.workerDeaths,
+      'counter',
+      each(({ lane }) => workerDeaths[lane] ?? 0),
+    ),
+  ].join('');
+}
+
+export function* threadPieces({ figures }: GatewayViews): Generator<string> {
+  const labelsOf = (block: number): Labels => [['thread', threadName(block)]];
+  const each = (figure: number, divisor = 1) =>
+    figures.blocks.map((block, at) => [labelsOf(at), block.read(figure) / divisor] as const);
+  const delays = figures.blocks.map((block, at) =>
+    histogramSamples(labelsOf(at), figures.histogram(loopDelayHistogram(), [block])),
+  );
+  yield [
+    histogramFamily(FAMILIES.loopDelay, delays),
+    familyText(FAMILIES.loopActive, 'counter', each(COUNTERS.loopActiveMs, 1000)),
+    familyText(FAMILIES.heap, 'gauge', each(COUNTERS.heapUsedBytes)),
+    familyText(FAMILIES.logDropped, 'counter', each(COUNTERS.droppedLogLines)),
+  ].join('');
+}

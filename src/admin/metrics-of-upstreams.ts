@@ -1,0 +1,162 @@
+/**
+ * Metrics of upstreams, targets and limits.
+ *
+ * Thread: acceptor. Parts of metrics.ts.
+ */
+import { defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
+import type { LimitCountValues } from '../channel/limit-counts.js';
+import {
+  HEALTH_EJECTED,
+  HEALTH_UNHEALTHY,
+  TARGET_CLOSED,
+  TARGET_HALF_OPEN,
+} from '../channel/target-states.js';
+import type { CompiledConfig, CompiledTarget } from '../config/compiled-config.js';
+import {
+  TARGET_COUNTERS,
+  targetCounter,
+  targetLatencyHistogram,
+  UPSTREAM_COUNTERS,
+  upstreamCounter,
+} from '../observability/counters.js';
+import {
+  type FamilyHead,
+  type FamilyType,
+  familyText,
+  type Labels,
+} from '../observability/prometheus-text.js';
+import type { GatewayViews } from './gateway-views.js';
+import { addHistograms } from './merged-figures.js';
+import { FAMILIES } from './metric-families.js';
+import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
+
+/** One figure of a family, from one member of an owner. */
+type Reading<T> = readonly [FamilyHead, FamilyType, (one: T) => number];
+
+export function* targetPieces(views: GatewayViews): Generator<string> {
+  const { config, figures, targets, loads } = views;
+  const counter =
+    (figure: number) =>
+    ({ index }: CompiledTarget): number =>
+      figures.sum(targetCounter(config.capacity, index, figure));
+  const readings: readonly Reading<CompiledTarget>[] = [
+    [FAMILIES.tries, 'counter', counter(TARGET_COUNTERS.requests)],
+    [FAMILIES.tryFailures, 'counter', counter(TARGET_COUNTERS.errors)],
+    [FAMILIES.connectFailures, 'counter', counter(TARGET_COUNTERS.connectFailures)],
+    [FAMILIES.timeouts, 'counter', counter(TARGET_COUNTERS.timeouts)],
+    [FAMILIES.targetInFlight, 'gauge', ({ index }) => loads.inFlightOf(index)],
+    [FAMILIES.breakerState, 'gauge', ({ index }) => breakerFigure(targets.stateOf(index))],
+    [FAMILIES.breakerOpens, 'counter', ({ index }) => targets.opensOf(index)],
+    [
+      FAMILIES.healthy,
+      'gauge',
+      ({ index }) => ((targets.healthOf(index) & HEALTH_UNHEALTHY) === 0 ? 1 : 0),
+    ],
+    [
+      FAMILIES.ejected,
+      'gauge',
+      ({ index }) => ((targets.healthOf(index) & HEALTH_EJECTED) === 0 ? 0 : 1),
+    ],
+  ];
+  const owners = ownersOf(config.targets, ({ hostPort }) => hostPort);
+  const labelsOf = ({ label, members }: SeriesOwner<CompiledTarget>): Labels => [
+    ['upstream', members.length > 1 ? label : upstreamName(views, members)],
+    ['target', label],
+  ];
+  for (const reading of readings) yield* readingPieces(reading, owners, labelsOf);
+  const latencies = owners.map((owner) => {
+    const all = owner.members.map(({ index }) =>
+      figures.histogram(targetLatencyHistogram(config.capacity, index)),
+    );
+    return histogramSamples(labelsOf(owner), addHistograms(all));
+  });
+  yield histogramFamily(FAMILIES.latency, latencies);
+  yield* upstreamPieces(views);
+}
+
+function* upstreamPieces({ config, figures }: GatewayViews): Generator<string> {
+  const owners = ownersOf(config.upstreams, ({ name }) => name);
+  const families = [
+    [FAMILIES.retries, UPSTREAM_COUNTERS.retries],
+    [FAMILIES.hedges, UPSTREAM_COUNTERS.hedges],
+    [FAMILIES.budgetExhausted, UPSTREAM_COUNTERS.retryBudgetExhausted],
+  ] as const;
+  for (const [head, figure] of families) {
+    const read = ({ index }: { readonly index: number }): number =>
+      figures.sum(upstreamCounter(config.capacity, index, figure));
+    yield* readingPieces([head, 'counter', read], owners, ({ label }) => [['upstream', label]]);
+  }
+}
+
+export function* limiterPieces(views: GatewayViews): Generator<string> {
+  const { config, limitCounts } = views;
+  const families: readonly (readonly [FamilyHead, FamilyType, keyof LimitCountValues])[] = [
+    [FAMILIES.limiterAdmitted, 'counter', 'admitted'],
+    [FAMILIES.limiterRefused, 'counter', 'refused'],
+    [FAMILIES.limiterShadow, 'counter', 'shadowRefused'],
+    [FAMILIES.limiterKeys, 'gauge', 'trackedKeys'],
+    [FAMILIES.limiterEvictions, 'counter', 'evictions'],
+    [FAMILIES.limiterNewKeys, 'counter', 'refusedNewKeys'],
+  ];
+  const owners = ownersOf(namedLimits(config), ({ limit }) => limit);
+  for (const [head, type, count] of families) {
+    const read = ({ indexes }: NamedLimit): number =>
+      indexes.reduce((total, index) => total + limitCounts.read(index)[count], 0);
+    yield* readingPieces([head, type, read], owners, ({ label, members: [first, second] }) => [
+      ['limit', label],
+      ['route', second === undefined ? (first?.route ?? '') : label],
+    ]);
+  }
+}
+
+/** Limits of one route that have one name are one to whoever looks. */
+interface NamedLimit {
+  readonly limit: string;
+  readonly route: string;
+  readonly indexes: readonly number[];
+}
+
+function namedLimits({ limiters, routes }: CompiledConfig): NamedLimit[] {
+  const named = new Map<string, NamedLimit>();
+  const byIndex = byRow(limiters);
+  for (const route of routes) {
+    for (const index of route.limiterIndexes) {
+      const { name } = defined(byIndex[index], 'the limiter of a route');
+      const key = `${route.name} ${name}`;
+      const indexes = [...(named.get(key)?.indexes ?? []), index];
+      named.set(key, { limit: name, route: route.name, indexes });
+    }
+  }
+  return [...named.values()];
+}
+
+/** A level of several owners together is their sum, as a count is. */
+function* readingPieces<T>(
+  [head, type, read]: Reading<T>,
+  owners: readonly SeriesOwner<T>[],
+  labelsOf: (owner: SeriesOwner<T>) => Labels,
+): Generator<string> {
+  const samples: (readonly [Labels, number])[] = [];
+  for (const [at, owner] of owners.entries()) {
+    let total = 0;
+    for (const one of owner.members) total += read(one);
+    samples.push([labelsOf(owner), total]);
+    // Nothing to send yet: a place to stop in a long list.
+    if (at % 64 === 63) yield '';
+  }
+  yield familyText(head, type, samples);
+}
+
+function upstreamName({ config }: GatewayViews, [only]: readonly CompiledTarget[]): string {
+  const { upstreamIndex } = defined(only, 'the target of a series');
+  return defined(
+    config.upstreams.find(({ index }) => index === upstreamIndex),
+    'the upstream of a target',
+  ).name;
+}
+
+function breakerFigure(state: number): number {
+  if (state === TARGET_CLOSED) return 0;
+  return state === TARGET_HALF_OPEN ? 1 : 2;
+}

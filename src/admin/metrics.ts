@@ -1,0 +1,111 @@
+/**
+ * Every figure as Prometheus text, in pieces that each take little time.
+ *
+ * Thread: acceptor. Cardinality is bounded by the configuration, and by SERIES_OWNERS_MAX where
+ * that allows more. Series of routes and targets that were never used are left out.
+ */
+import { PROBLEMS } from '../base/gateway-error.js';
+import {
+  METHOD_CLASSES,
+  NO_ROUTE,
+  RETIRED_ROUTES,
+  requestClassCounter,
+  STATUS_CLASSES,
+} from '../observability/counters.js';
+import {
+  familyText,
+  type HistogramSamples,
+  type Labels,
+} from '../observability/prometheus-text.js';
+import type { GatewayViews } from './gateway-views.js';
+import { addHistograms } from './merged-figures.js';
+import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
+import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
+import { processPieces, threadPieces } from './metrics-of-process.js';
+import { limiterPieces, targetPieces } from './metrics-of-upstreams.js';
+
+/** The label of requests that no route took. No route can have such a name. */
+const UNROUTED_LABEL = '_none';
+/** The label of routes that a reload has taken away. */
+const RETIRED_LABEL = '_retired';
+
+export class MetricsReader {
+  constructor(private readonly views: GatewayViews) {}
+
+  /** The text, piece by piece, each of whole lines. */
+  *pieces(): Generator<string> {
+    yield* processPieces(this.views);
+    yield* this.requestPieces();
+    yield this.problems();
+    yield this.sums();
+    yield* targetPieces(this.views);
+    yield* limiterPieces(this.views);
+    yield* threadPieces(this.views);
+  }
+
+  private *requestPieces(): Generator<string> {
+    const { figures, config } = this.views;
+    const unrouted = { label: UNROUTED_LABEL, members: [NO_ROUTE] };
+    const retired = { label: RETIRED_LABEL, members: [RETIRED_ROUTES] };
+    const routes = ownersOf(config.routes, ({ name }) => name).map(({ label, members }) => ({
+      label,
+      members: members.map(({ index }) => index),
+    }));
+    const owners = [retired, unrouted, ...routes];
+    const samples: (readonly [Labels, number])[] = [];
+    for (const owner of owners) {
+      samples.push(...this.requestSamples(owner));
+      // Nothing to send yet: a place to stop in a long list.
+      yield '';
+    }
+    yield familyText(FAMILIES.requests, 'counter', samples);
+    const durations: HistogramSamples[] = [];
+    for (const { label, members } of owners) {
+      const histogram = addHistograms(members.map((index) => figures.durationsOf(index)));
+      durations.push(histogramSamples([['route', label]], histogram));
+      yield '';
+    }
+    yield histogramFamily(FAMILIES.duration, durations);
+  }
+
+  private requestSamples({ label, members }: SeriesOwner<number>): (readonly [Labels, number])[] {
+    const samples: (readonly [Labels, number])[] = [];
+    for (const [method, methodClass] of METHOD_CLASSES.entries()) {
+      for (const [status, statusClass] of STATUS_CLASSES.entries()) {
+        let count = 0;
+        for (const index of members) {
+          count += this.views.figures.sum(requestClassCounter(index, method, status));
+        }
+        if (count === 0) continue;
+        const labels: Labels = [
+          ['route', label],
+          ['method_class', methodClass],
+          ['status_class', statusClass],
+        ];
+        samples.push([labels, count]);
+      }
+    }
+    return samples;
+  }
+
+  /** All of them from the start, so that the first one is seen as a change. */
+  private problems(): string {
+    const samples = Object.values(PROBLEMS).map((kind): readonly [Labels, number] => {
+      const labels: Labels = [
+        ['code', kind.code],
+        ['part', kind.part],
+      ];
+      return [labels, this.views.figures.ofProblem(kind)];
+    });
+    return familyText(FAMILIES.problems, 'counter', samples);
+  }
+
+  private sums(): string {
+    const { figures } = this.views;
+    const families = Object.entries(SUMMED_FAMILIES).map(([name, head]) => {
+      const total = figures.sumOf(name as keyof typeof SUMMED_FAMILIES);
+      return familyText(head, 'counter', [[[], total]]);
+    });
+    return families.join('');
+  }
+}

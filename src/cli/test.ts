@@ -1,0 +1,68 @@
+/**
+ * `sluice test`: a configuration against a table of expectations kept beside it.
+ *
+ * Thread: acceptor. Each test begins with a gateway that nobody has asked for anything; no socket
+ * is opened, and no time passes.
+ */
+import { performance } from 'node:perf_hooks';
+import { differencesFrom } from '../explain/expectation.js';
+import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
+import { explainRequest } from '../explain/explain-request.js';
+import { OFFLINE_AUTHENTICATORS } from '../explain/offline-authenticators.js';
+import { WorkerEpoch } from '../worker/worker-epoch.js';
+import { loadForCommand, requireConfigFile } from './command-config.js';
+import {
+  type CommandArguments,
+  type CommandIo,
+  EXIT_FAILURE,
+  EXIT_OK,
+  type ExitCode,
+} from './command-io.js';
+import { reportErrors } from './report-error.js';
+
+/** An hour: longer ago than any window that a configuration may have begun. */
+const NOW_MS = 3_600_000;
+
+/** Prints every test that fails, and how many did not; 1 when some fail. */
+export function testCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  return reportErrors(io, async () => {
+    const config = loadForCommand(args, io);
+    const file = args.tests ?? testsBeside(requireConfigFile(args));
+    const expectations = loadExpectations(file, io.env);
+    const beganMs = performance.now();
+    const epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS);
+    let failed = 0;
+    for (const expectation of expectations) {
+      const explanation = await explainRequest(expectation.request, {
+        config,
+        epoch,
+        memory: null,
+        hashKey: [1, 2],
+        nowMs: NOW_MS,
+      });
+      const differences = differencesFrom(expectation.expect, explanation);
+      if (differences.length === 0) continue;
+      failed += 1;
+      io.stdout.write(failureText(file, expectation, differences));
+    }
+    const tookMs = Math.round(performance.now() - beganMs);
+    const { length } = expectations;
+    io.stdout.write(`${length - failed} of ${length} as expected (${tookMs} ms)\n`);
+    return failed === 0 ? EXIT_OK : EXIT_FAILURE;
+  });
+}
+
+/** `sluice.yaml` has its tests in `sluice.tests.yaml`. */
+function testsBeside(configFile: string): string {
+  return `${configFile.replace(/\.(ya?ml|json)$/i, '')}.tests.yaml`;
+}
+
+function failureText(
+  file: string,
+  { name, line, request }: Expectation,
+  differences: readonly string[],
+): string {
+  const rows = differences.map((difference) => `  ${difference}\n`).join('');
+  const hint = `  sluice explain ${request.method} '${request.target}' tells more\n`;
+  return `FAILED ${name} (${file}:${line})\n${rows}${hint}`;
+}

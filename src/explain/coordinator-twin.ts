@@ -1,0 +1,142 @@
+/**
+ * A coordinator of one's own, which decides as the real one would and changes nothing.
+ *
+ * Thread: acceptor. Owns copies of the tables and of the rows of the keys in question; the code
+ * that decides is the coordinator's, so that an explanation can not differ from what happens.
+ */
+import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import { type AskFields, AskView, ReplyFields, writeAsk } from '../channel/coordinator-records.js';
+import { CoordinatorStatus } from '../channel/coordinator-status.js';
+import { copyTables } from '../channel/memory-copy.js';
+import { TargetLoadView } from '../channel/target-loads.js';
+import { TargetStateView } from '../channel/target-states.js';
+import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
+import { Coordinator } from '../coordinator/coordinator.js';
+import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
+import { createLimiter, needsWideRow } from '../coordinator/limiters.js';
+import { COMPACT_ROW_WORDS, WIDE_ROW_WORDS } from '../coordinator/state/bucket-layout.js';
+import { BucketTable, NO_ROW } from '../coordinator/state/bucket-table.js';
+import { InFlightLedger } from '../coordinator/state/in-flight-ledger.js';
+import { RateDecision } from '../policy/rate-limit/rate-decision.js';
+
+/** Enough for the keys of a few asks, and no more: a table of the real size would be large. */
+const TRACKED_KEYS = 1024;
+const ASK_WORDS = 32;
+const KEYS_OF_REQUEST_MAX = 4;
+
+/** A limit and the key that a request counts by. */
+export interface LimitKey {
+  readonly limiter: CompiledLimiter;
+  readonly high: number;
+  readonly low: number;
+}
+
+/** What is left of a limit for a key. */
+export interface LimitStanding {
+  readonly hasRoom: boolean;
+  readonly remaining: number;
+  /** Until all of it is there again. */
+  readonly resetMs: number;
+  /** 0: there is room. */
+  readonly retryAfterMs: number;
+}
+
+interface Tables {
+  readonly compact: BucketTable;
+  readonly wide: BucketTable;
+}
+
+export class CoordinatorTwin {
+  readonly targets: TargetStateView;
+  readonly loads: TargetLoadView;
+  private readonly memory: CoordinatorMemory;
+  private readonly tables: Tables;
+  private readonly coordinator: Coordinator;
+  private readonly words = new Int32Array(ASK_WORDS);
+
+  /**
+   * `live`: the memory of the coordinator that runs, of which the rows of `keys` are copied; null:
+   * nobody has asked for anything yet.
+   */
+  constructor(config: CompiledConfig, live: CoordinatorMemory | null, keys: readonly LimitKey[]) {
+    const limits = { ...config.limits, trackedClients: TRACKED_KEYS };
+    this.memory = allocateCoordinatorMemory({ ...config, limits });
+    this.tables = tablesOf(this.memory);
+    if (live !== null) {
+      copyTables(live, this.memory);
+      for (const key of keys) copyRow(key, tablesOf(live), this.tables);
+    }
+    const ignore = (): void => {};
+    this.coordinator = new Coordinator(config, this.memory, {
+      onBreakerTransition: ignore,
+      onHealthTransition: ignore,
+      onMail: ignore,
+      onStop: ignore,
+    });
+    this.targets = new TargetStateView(this.memory.targets);
+    const status = new CoordinatorStatus(this.memory.status);
+    this.loads = new TargetLoadView(this.memory.loads, config.capacity.targets, status);
+  }
+
+  /** What the key has left now. Uses up nothing. */
+  standingOf({ limiter, high, low }: LimitKey, nowMs: number): LimitStanding {
+    if (limiter.algorithm === 'inFlight') return this.placesOf(limiter, high, low);
+    const table = needsWideRow(limiter) ? this.tables.wide : this.tables.compact;
+    const rule = createLimiter(limiter, table);
+    const decision = new RateDecision();
+    table.setKey(limiter.keySpace, high, low);
+    const row = table.find();
+    if (row === NO_ROW) rule.describeUnused(decision);
+    const hasRoom = row === NO_ROW || rule.peek(table.baseOf(row), nowMs, decision);
+    const { remaining, resetMs, retryAfterMs } = decision;
+    return { hasRoom, remaining, resetMs, retryAfterMs: hasRoom ? 0 : retryAfterMs };
+  }
+
+  private placesOf({ index, limit }: CompiledLimiter, high: number, low: number): LimitStanding {
+    const ledger = new InFlightLedger(this.memory.inFlight, KEYS_OF_REQUEST_MAX);
+    const remaining = Math.max(0, limit - ledger.counts.countOf(index, high, low));
+    return { hasRoom: remaining > 0, remaining, resetMs: 0, retryAfterMs: 0 };
+  }
+
+  /** A whole request that went before, and went well. */
+  askAndEnd(fields: AskFields, nowMs: number): void {
+    const reply = this.ask(fields, nowMs);
+    if (reply.inFlightTicket !== 0) this.coordinator.onInFlightEnd(reply.inFlightTicket);
+  }
+
+  /** Asks as a worker does. Uses up what the real one would, of the copy. */
+  ask(fields: AskFields, nowMs: number): ReplyFields {
+    const view = new AskView();
+    writeAsk(this.words, 0, 1, fields);
+    view.bind(this.words, 0);
+    const reply = new ReplyFields();
+    this.coordinator.onTick(nowMs);
+    this.coordinator.onAsk(0, view, reply, nowMs);
+    return reply;
+  }
+}
+
+function tablesOf({ compactBuckets, wideBuckets }: CoordinatorMemory): Tables {
+  return {
+    compact: new BucketTable(compactBuckets, COMPACT_ROW_WORDS),
+    wide: new BucketTable(wideBuckets, WIDE_ROW_WORDS),
+  };
+}
+
+/** The key's row as it is now; a key without one has used up nothing. */
+function copyRow({ limiter, high, low }: LimitKey, from: Tables, to: Tables): void {
+  if (limiter.algorithm === 'inFlight') return;
+  const isWide = needsWideRow(limiter);
+  const [source, target] = isWide ? [from.wide, to.wide] : [from.compact, to.compact];
+  source.setKey(limiter.keySpace, high, low);
+  const row = source.find();
+  if (row === NO_ROW) return;
+  target.setKey(limiter.keySpace, high, low);
+  // The copy is empty: there is a free row, and none has to be measured.
+  const place = target.locate({ measureUsedShare: () => 0, retryAfterMs: 0 }, 0);
+  const [base, at] = [source.baseOf(row), target.baseOf(place)];
+  const rowWords = isWide ? WIDE_ROW_WORDS : COMPACT_ROW_WORDS;
+  target.install(place, () => {
+    target.views.words.set(source.views.words.slice(base, base + rowWords), at);
+  });
+}

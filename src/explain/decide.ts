@@ -1,0 +1,111 @@
+/**
+ * What the coordinator would say of a request: limits, breakers, the target.
+ *
+ * Thread: acceptor. Asks a twin of it, which decides alike and changes nothing.
+ */
+import { standingOf } from '../admin/target-standing.js';
+import { defined } from '../base/assert.js';
+import { HalfSipHash } from '../base/half-sip-hash.js';
+import { byRow } from '../base/rows.js';
+import { addLimit, createAskFields, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import type { Exchange } from '../worker/exchange.js';
+import { limiterKeys } from '../worker/limiter-keys.js';
+import { TargetPreference } from '../worker/target-preference.js';
+import { detailOfVerdict, problemOfVerdict } from '../worker/verdict-problem.js';
+import type { WorkerRoute } from '../worker/worker-route.js';
+import { CoordinatorTwin, type LimitKey } from './coordinator-twin.js';
+import type { ExplainContext } from './explain-request.js';
+import type { LimitShown, TargetShown } from './explanation.js';
+import { type Decided, refuse } from './findings.js';
+import { limitKeyText } from './route-steps.js';
+
+/** Of a route that answers by itself. */
+export const NOTHING_DECIDED: Decided = { limits: [], targets: [], picked: '', refusal: null };
+
+export function decide(
+  exchange: Exchange,
+  route: WorkerRoute,
+  context: ExplainContext,
+  repeat: number,
+): Decided {
+  const { config, nowMs } = context;
+  const hash = new HalfSipHash(...context.hashKey);
+  const keys = limiterKeys(exchange, route).map((text, at): LimitKey => {
+    hash.hash(text);
+    const limiter = defined(route.limiters[at], 'the limiter of a key');
+    return { limiter, high: hash.high, low: hash.low };
+  });
+  const twin = new CoordinatorTwin(config, context.memory, keys);
+  new TargetPreference(config, hash).look(exchange, route.upstream);
+  const fields = createAskFields();
+  fields.askId = 1;
+  fields.routeIndex = route.config.index;
+  fields.upstreamIndex = route.upstream.index;
+  fields.balanceHash = exchange.balanceHash;
+  fields.preferredTarget = exchange.preferredTarget;
+  for (const { limiter, high, low } of keys) addLimit(fields, limiter.index, high, low);
+  for (let earlier = 1; earlier < repeat; earlier += 1) twin.askAndEnd(fields, nowMs);
+  const limits = keys.map((key) => limitShown(key, exchange, twin, nowMs));
+  const standings = targetsBefore(route, config, twin);
+  const reply = twin.ask(fields, nowMs);
+  const isAdmitted = reply.verdict === VERDICT_ADMITTED;
+  const pickedIndex = isAdmitted ? reply.targetIndex : -1;
+  const targets = standings.map(({ index, shown }) => ({
+    ...shown,
+    isPicked: index === pickedIndex,
+  }));
+  const refusal = isAdmitted
+    ? null
+    : refuse(problemOfVerdict(reply.verdict), detailOfVerdict(reply.verdict));
+  return {
+    limits,
+    targets,
+    picked: targets.find(({ isPicked }) => isPicked)?.target ?? '',
+    refusal,
+  };
+}
+
+function limitShown(
+  key: LimitKey,
+  exchange: Exchange,
+  twin: CoordinatorTwin,
+  nowMs: number,
+): LimitShown {
+  const { name, algorithm, limit, windowMs, mode } = key.limiter;
+  const { hasRoom, remaining, resetMs } = twin.standingOf(key, nowMs);
+  return {
+    limit: name,
+    key: limitKeyText(key.limiter, exchange),
+    algorithm,
+    quota: limit,
+    windowSeconds: windowMs / 1000,
+    mode,
+    hasRoom,
+    remaining,
+    resetSeconds: Math.ceil(resetMs / 1000),
+  };
+}
+
+/** Before the ask: it may make a breaker half-open. */
+function targetsBefore(
+  route: WorkerRoute,
+  config: CompiledConfig,
+  twin: CoordinatorTwin,
+): { readonly index: number; readonly shown: TargetShown }[] {
+  const targets = byRow(config.targets);
+  return route.upstream.targetIndexes.map((index) => {
+    const target = defined(targets[index], 'the target of an upstream');
+    const { state, why, until } = standingOf(twin.targets, target, route.upstream);
+    const shown = {
+      target: target.hostPort,
+      state,
+      why,
+      until,
+      circuitBreaker: twin.targets.stateNameOf(index),
+      inFlight: twin.loads.inFlightOf(index),
+      isPicked: false,
+    };
+    return { index, shown };
+  });
+}

@@ -1,0 +1,177 @@
+/**
+ * Reads a table of expectations, which is kept beside a configuration.
+ *
+ * Thread: acceptor. Every mistake is told at once, with its place in the file.
+ *
+ *     tests:
+ *       - request: GET /api/users/7
+ *         consumer: alice
+ *         repeat: 11
+ *         expect: { route: users, status: 429 }
+ */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { childPointer } from '../base/json-pointer.js';
+import { ConfigError, type ConfigIssue } from '../config/config-error.js';
+import { displayPath } from '../config/config-pointer.js';
+import { suggestName } from '../config/nearest-name.js';
+import type { Environment } from '../config/variables.js';
+import { readYaml, type YamlSource } from '../config/yaml-source.js';
+import type { Expected } from './expectation.js';
+import { type ExplainedRequest, REPEAT_MAX } from './explanation.js';
+
+/** One row of the table. */
+export interface Expectation {
+  /** What it is called in the report. */
+  readonly name: string;
+  /** Line in the file, from 1. */
+  readonly line: number;
+  readonly request: ExplainedRequest;
+  readonly expect: Expected;
+}
+
+type Check = (value: unknown) => string;
+
+const aString: Check = (value) => (typeof value === 'string' ? '' : 'a string');
+const aList: Check = (value) =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string') ? '' : 'a list of names';
+const aRequest: Check = (value) =>
+  typeof value === 'string' && /^\S+ \/\S*$/.test(value) ? '' : 'METHOD /path, such as GET /users';
+const anAddress: Check = (value) =>
+  typeof value === 'string' && isIP(value) !== 0 ? '' : 'an IP address';
+const aCount: Check = (value) =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= REPEAT_MAX
+    ? ''
+    : `an integer from 1 to ${REPEAT_MAX}`;
+const aStatus: Check = (value) =>
+  value === 0 || (Number.isInteger(value) && Number(value) >= 200 && Number(value) <= 599)
+    ? ''
+    : 'the status that the gateway answers with, or 0 for a request that is forwarded';
+const aMapping: Check = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? '' : 'a mapping';
+const fields: Check = (value) =>
+  aMapping(value) === '' && Object.values(value as object).every((one) => aString(one) === '')
+    ? ''
+    : 'a mapping of names to strings';
+
+const ROW: Readonly<Record<string, Check>> = {
+  name: aString,
+  request: aRequest,
+  headers: fields,
+  consumer: aString,
+  from: anAddress,
+  repeat: aCount,
+  expect: aMapping,
+};
+const EXPECT: Readonly<Record<keyof Expected, Check>> = {
+  route: aString,
+  upstream: aString,
+  path: aString,
+  target: aString,
+  status: aStatus,
+  code: aString,
+  consumer: aString,
+  authenticate: aList,
+  limits: aList,
+};
+
+/** Throws ConfigError with everything that is wrong. */
+export function loadExpectations(file: string, environment: Environment): Expectation[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    const message = `the expectations cannot be read: ${code}; name the file with --tests FILE`;
+    throw new ConfigError(file, [{ path: '', line: 0, column: 0, message }]);
+  }
+  return readExpectations(text, file, environment);
+}
+
+export function readExpectations(
+  text: string,
+  file: string,
+  environment: Environment,
+): Expectation[] {
+  const source = readYaml(text, environment);
+  const reader = new Reader(source);
+  const rows = reader.read();
+  const issues = [...source.issues, ...reader.issues];
+  if (issues.length > 0) throw new ConfigError(file, issues);
+  return rows;
+}
+
+class Reader {
+  readonly issues: ConfigIssue[] = [];
+
+  constructor(private readonly source: YamlSource) {}
+
+  read(): Expectation[] {
+    const { value } = this.source;
+    if (value === undefined) return [];
+    if (!this.checkKeys('', value, { tests: () => '' }, ['tests'])) return [];
+    const { tests } = value;
+    if (!Array.isArray(tests) || tests.length === 0) {
+      this.say('/tests', 'must be a list of at least one test');
+      return [];
+    }
+    return tests.flatMap((test, at) => this.row(test, childPointer('/tests', at)));
+  }
+
+  private row(value: unknown, pointer: string): Expectation[] {
+    if (!this.checkKeys(pointer, value, ROW, ['request', 'expect'])) return [];
+    const at = childPointer(pointer, 'expect');
+    if (!this.checkKeys(at, value['expect'], EXPECT, [])) return [];
+    const text = String(value['request']);
+    const mark = text.indexOf(' ');
+    const headers = Object.entries((value['headers'] ?? {}) as Record<string, string>);
+    const given = headers.map(([name, field]) => [name.toLowerCase(), field] as const);
+    const hasHost = given.some(([name]) => name === 'host');
+    const request: ExplainedRequest = {
+      method: text.slice(0, mark).toUpperCase(),
+      target: text.slice(mark + 1),
+      fields: hasHost ? given : [['host', 'localhost'], ...given],
+      from: String(value['from'] ?? '127.0.0.1'),
+      consumer: value['consumer'] === undefined ? null : String(value['consumer']),
+      repeat: Number(value['repeat'] ?? 1),
+    };
+    const line = this.source.places.get(pointer)?.line ?? 0;
+    // Every field of it was checked just now, which the compiler cannot see.
+    const expect = value['expect'] as Expected;
+    return [{ name: String(value['name'] ?? text), line, request, expect }];
+  }
+
+  private checkKeys(
+    pointer: string,
+    value: unknown,
+    checks: Readonly<Record<string, Check>>,
+    required: readonly string[],
+  ): value is Record<string, unknown> {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      this.say(pointer, 'must be a mapping');
+      return false;
+    }
+    const before = this.issues.length;
+    for (const [key, part] of Object.entries(value)) {
+      const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
+      const at = childPointer(pointer, key);
+      if (check === undefined) {
+        const hint = suggestName(key, Object.keys(checks), 'key');
+        this.say(at, `unknown key${hint}`);
+        continue;
+      }
+      const wanted = check(part);
+      if (wanted !== '') this.say(at, `must be ${wanted}`);
+    }
+    for (const key of required) {
+      if (!Object.hasOwn(value, key)) this.say(pointer, `missing key "${key}"`);
+    }
+    return this.issues.length === before;
+  }
+
+  private say(pointer: string, message: string): void {
+    const place = this.source.places.get(pointer);
+    const { line = 1, column = 1 } = place ?? {};
+    this.issues.push({ path: displayPath(pointer), line, column, message });
+  }
+}

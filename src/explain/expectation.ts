@@ -1,0 +1,60 @@
+/**
+ * What a test expects of a request, and whether an explanation is that.
+ *
+ * Thread: any (pure).
+ */
+import type { Explanation } from './explanation.js';
+
+/** Every field that is there must be so. */
+export interface Expected {
+  /** Name of the route; empty: none takes the request. */
+  readonly route?: string;
+  readonly upstream?: string;
+  /** Path and query as the target gets them. */
+  readonly path?: string;
+  /** host:port. */
+  readonly target?: string;
+  /** Of the gateway's own reply, or the route's; 0: the request is forwarded. */
+  readonly status?: number;
+  /** The code of the gateway's own reply; empty: the request is forwarded. */
+  readonly code?: string;
+  readonly consumer?: string;
+  /** Names of authenticators, in order. */
+  readonly authenticate?: readonly string[];
+  /** Names of limits, in order. */
+  readonly limits?: readonly string[];
+}
+
+/** One line for each field that is otherwise. */
+export function differencesFrom(expected: Expected, explanation: Explanation): string[] {
+  const found = foundIn(explanation);
+  const differences: string[] = [];
+  for (const [field, want] of Object.entries(expected)) {
+    const have = found[field as keyof Expected];
+    if (JSON.stringify(want) === JSON.stringify(have)) continue;
+    differences.push(`${field}: expected ${shown(want)}, found ${shown(have)}`);
+  }
+  return differences;
+}
+
+function foundIn(explanation: Explanation): Required<Expected> {
+  const { outcome, route, upstream, authenticate, limits, request } = explanation;
+  const isForwarded = outcome.kind === 'forwarded';
+  return {
+    route,
+    upstream,
+    path: isForwarded ? outcome.upstreamTarget : '',
+    target: isForwarded ? outcome.target : '',
+    status: isForwarded ? 0 : outcome.status,
+    code: outcome.kind === 'refused' ? outcome.code : '',
+    consumer: request.consumer,
+    authenticate,
+    limits: limits.map(({ limit }) => limit),
+  };
+}
+
+function shown(value: unknown): string {
+  if (value === '') return 'none';
+  if (value === 0) return '0 (forwarded)';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,114 @@
+/**
+ * Takes a request through the gateway's own decisions, without sending anything.
+ *
+ * Thread: acceptor. Guard, paths, routes, filters, credentials, keys, limits and targets are judged
+ * by the code that judges them in earnest; what it would change is a copy.
+ */
+import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import type { EditStep } from '../filters/filter.js';
+import type { Exchange } from '../worker/exchange.js';
+import type { WorkerEpoch } from '../worker/worker-epoch.js';
+import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
+import { listCandidates } from './candidates.js';
+import { decide, NOTHING_DECIDED } from './decide.js';
+import type { ExplainedRequest, Explanation, Outcome } from './explanation.js';
+import { type Findings, type Refusal, refusalOf } from './findings.js';
+import { identify } from './identify.js';
+import { locate } from './locate.js';
+import { routeSteps } from './route-steps.js';
+
+/** What the explanation is of. */
+export interface ExplainContext {
+  readonly config: CompiledConfig;
+  readonly epoch: WorkerEpoch;
+  /** Of the coordinator that runs; null: as if nobody had asked for anything. */
+  readonly memory: CoordinatorMemory | null;
+  /** The key that workers hash limiter keys with. */
+  readonly hashKey: readonly [number, number];
+  /** On the monotonic clock. */
+  readonly nowMs: number;
+}
+
+export async function explainRequest(
+  request: ExplainedRequest,
+  context: ExplainContext,
+): Promise<Explanation> {
+  const { exchange, path, refusal } = locate(request, context);
+  const { route, method, clientIp } = exchange;
+  const chosen = route?.config;
+  const answersItself = route?.filters.fixedReply != null;
+  const found =
+    path === ''
+      ? { shown: [], othersCount: 0 }
+      : listCandidates(context.config.routes, chosen, { method, path });
+  const head = {
+    isLive: context.memory !== null,
+    configEpoch: context.config.epoch,
+    route: chosen?.name ?? '',
+    upstream: answersItself ? '' : (route?.upstream.name ?? ''),
+    authenticate: route?.authenticators.map(({ name }) => name) ?? [],
+    candidates: found.shown,
+    othersCount: found.othersCount,
+  };
+  const shown = { method, path, clientIp, consumer: '' };
+  if (route === null || refusal !== null) {
+    const nothing = { steps: [], limits: [], targets: [] };
+    const outcome = refusal === null ? forwardedTo('', exchange, route) : outcomeOf(refusal);
+    return { ...head, request: shown, ...nothing, outcome };
+  }
+  const findings = await judge(request, context, exchange, route);
+  const steps = routeSteps(route, findings);
+  const { limits, targets, picked } = findings.decided;
+  const stopped = firstRefusal(findings);
+  return {
+    ...head,
+    request: { ...shown, consumer: exchange.consumer },
+    steps,
+    limits,
+    targets,
+    outcome: stopped === null ? forwardedTo(picked, exchange, route) : outcomeOf(stopped),
+  };
+}
+
+/** The phases of the pipeline, in its order; all of them, whatever an earlier one says. */
+async function judge(
+  request: ExplainedRequest,
+  context: ExplainContext,
+  exchange: Exchange,
+  route: WorkerRoute,
+): Promise<Findings> {
+  const { entrySteps, editSteps, fixedReply } = route.filters;
+  const entry = firstReply(entrySteps, exchange);
+  const identity = await identify(request, route, exchange);
+  exchange.consumer = identity.consumer;
+  const fixed = fixedReply === null ? null : firstReply([fixedReply], exchange);
+  const decided =
+    fixedReply === null ? decide(exchange, route, context, request.repeat) : NOTHING_DECIDED;
+  const edit = firstReply(editSteps, exchange);
+  return { entry, identity, fixed, decided, edit, exchange };
+}
+
+function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | null {
+  for (const step of steps) {
+    const reply = step(exchange);
+    if (reply !== null) return refusalOf(reply);
+  }
+  return null;
+}
+
+function firstRefusal({ entry, identity, fixed, decided, edit }: Findings): Refusal | null {
+  return entry ?? identity.refusal ?? fixed ?? decided.refusal ?? edit;
+}
+
+function forwardedTo(target: string, exchange: Exchange, route: WorkerRoute | null): Outcome {
+  const path = route === null ? exchange.path : rewritePath(route, exchange.path);
+  const upstreamTarget = exchange.rewrittenTarget || path + exchange.query;
+  return { kind: 'forwarded', target, upstreamTarget };
+}
+
+function outcomeOf({ problem, status, detail }: Refusal): Outcome {
+  if (problem === null) return { kind: 'answered', status, detail };
+  const { code, part } = problem;
+  return { kind: 'refused', status, code, part, detail };
+}

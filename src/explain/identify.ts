@@ -1,0 +1,39 @@
+/**
+ * Who the caller of an explained request is, as far as that can be told without asking anybody.
+ *
+ * Thread: acceptor. The worker's own phase judges the credentials, and what the caller may do.
+ */
+import { type AuthenticationOutcome, AuthenticationPhase } from '../worker/authentication-phase.js';
+import type { Exchange } from '../worker/exchange.js';
+import type { WorkerRoute } from '../worker/worker-route.js';
+import type { ExplainedRequest } from './explanation.js';
+import { type Identity, refusalOf } from './findings.js';
+
+export async function identify(
+  { consumer }: ExplainedRequest,
+  { authenticators }: WorkerRoute,
+  exchange: Exchange,
+): Promise<Identity> {
+  if (authenticators.length === 0) {
+    return { consumer: '', detail: 'the route is public', refusal: null };
+  }
+  if (consumer !== null) return { consumer, detail: `taken to be ${consumer}`, refusal: null };
+  const outcome = await authenticate(exchange);
+  if (outcome === 'next') {
+    const detail = `the credentials are those of ${exchange.consumer}`;
+    return { consumer: exchange.consumer, detail, refusal: null };
+  }
+  const refusal = refusalOf(outcome);
+  return { consumer: exchange.consumer, detail: refusal.detail, refusal };
+}
+
+function authenticate(exchange: Exchange): Promise<AuthenticationOutcome> {
+  return new Promise((resolve, reject) => {
+    const phase = new AuthenticationPhase(
+      (_, outcome) => resolve(outcome),
+      (_, error) => reject(error),
+    );
+    const outcome = phase.run(exchange);
+    if (outcome !== 'wait') resolve(outcome);
+  });
+}

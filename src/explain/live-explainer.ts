@@ -1,0 +1,76 @@
+/**
+ * Explains requests to a gateway that runs, by its configuration and its tables as they are.
+ *
+ * Thread: acceptor. Owns the compiled routes of the configuration that it was asked under last.
+ */
+import type { NotedRefusal } from '../admin/recent-refusals.js';
+import { monotonicMs } from '../base/clock.js';
+import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import {
+  bucketRowCount,
+  bucketTableBytes,
+  COMPACT_ROW_WORDS,
+  WIDE_ROW_WORDS,
+} from '../coordinator/state/bucket-layout.js';
+import { BucketTable } from '../coordinator/state/bucket-table.js';
+import { WorkerEpoch } from '../worker/worker-epoch.js';
+import { explainRequest } from './explain-request.js';
+import { OFFLINE_AUTHENTICATORS } from './offline-authenticators.js';
+import { readExplainedRequest } from './read-request.js';
+import { findTopKeys, nameKeys, type ScannedTable } from './top-keys.js';
+
+/** The gateway that runs. */
+export interface LiveGateway {
+  /** In force at the moment. */
+  readonly config: CompiledConfig;
+  readonly memory: CoordinatorMemory;
+  readonly hashKey: readonly [number, number];
+}
+
+export class LiveExplainer {
+  private epoch: WorkerEpoch | null = null;
+  private readonly tables: readonly ScannedTable[];
+
+  constructor(private readonly gateway: LiveGateway) {
+    const { compactBuckets, wideBuckets } = gateway.memory;
+    const scanned = (source: BucketTable, rowWords: number, isWide: boolean): ScannedTable => {
+      const scratch = new BucketTable(
+        new ArrayBuffer(bucketTableBytes(bucketRowCount(1), rowWords)),
+        rowWords,
+      );
+      return { source, scratch, rowWords, isWide };
+    };
+    const compact = new BucketTable(compactBuckets, COMPACT_ROW_WORDS);
+    const wide = new BucketTable(wideBuckets, WIDE_ROW_WORDS);
+    this.tables = [scanned(compact, COMPACT_ROW_WORDS, false), scanned(wide, WIDE_ROW_WORDS, true)];
+  }
+
+  /** The last refusals, and the keys of limits that have used the most. */
+  async recent(noted: readonly NotedRefusal[]): Promise<object> {
+    const { config, hashKey } = this.gateway;
+    const used = await findTopKeys(this.tables, config.limiters, monotonicMs());
+    const lines = noted.flatMap(({ keyLines }) => keyLines);
+    return {
+      refusals: noted.map(({ shown }) => shown),
+      top_keys: nameKeys(used, lines, hashKey),
+    };
+  }
+
+  /** The explanation, or what is wrong with the request. */
+  async explain(value: unknown): Promise<object | string> {
+    const request = readExplainedRequest(value);
+    if (typeof request === 'string') return request;
+    const { config, memory, hashKey } = this.gateway;
+    if (this.epoch?.config !== config)
+      this.epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS);
+    const { epoch } = this;
+    return explainRequest(request, {
+      config,
+      epoch,
+      memory,
+      hashKey,
+      nowMs: monotonicMs(),
+    });
+  }
+}

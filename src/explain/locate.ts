@@ -1,0 +1,49 @@
+/**
+ * Reads an explained request as the gateway reads one, and finds its route.
+ *
+ * Thread: acceptor.
+ */
+import { RequestGuard } from '../acceptor/request-guard.js';
+import type { ProblemKind } from '../base/gateway-error.js';
+import { RequestIdSource } from '../base/request-id.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { normalizePath } from '../routing/normalize-path.js';
+import { Exchange } from '../worker/exchange.js';
+import type { WorkerEpoch } from '../worker/worker-epoch.js';
+import type { ExplainedRequest } from './explanation.js';
+import { type Refusal, refusalOf, refuse } from './findings.js';
+
+export interface Located {
+  readonly exchange: Exchange;
+  /** As routes see it; empty: it can not be routed. */
+  readonly path: string;
+  readonly refusal: Refusal | null;
+}
+
+export function locate(
+  request: ExplainedRequest,
+  { config, epoch }: { readonly config: CompiledConfig; readonly epoch: WorkerEpoch },
+): Located {
+  const parts = [request.method, request.target, request.from, 'http', ...request.fields.flat()];
+  const exchange = new Exchange(
+    { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true, parts },
+    () => {},
+  );
+  exchange.epoch = epoch;
+  epoch.matcher.readHead(exchange, new RequestIdSource('explain'));
+  const guarded = judgeHead(request, config);
+  if (guarded !== null) {
+    return { exchange, path: '', refusal: refuse(guarded, 'The request was refused.') };
+  }
+  const [raw = ''] = request.target.split('?', 1);
+  const path = normalizePath(raw, config.hardening.pathParameters);
+  const reply = epoch.matcher.match(exchange);
+  return { exchange, path, refusal: reply === null ? null : refusalOf(reply) };
+}
+
+function judgeHead(request: ExplainedRequest, config: CompiledConfig): ProblemKind | null {
+  const guard = new RequestGuard(config.limits);
+  guard.begin(request.method, request.target);
+  for (const [name, value] of request.fields) guard.field(name, value);
+  return guard.finish();
+}

@@ -1,0 +1,55 @@
+/**
+ * Authenticators for explanations: nobody is asked anything. Those that would have to fetch keys,
+ * or ask a service, say so instead.
+ *
+ * Thread: acceptor.
+ */
+import {
+  ABSENT,
+  type AuthenticationResult,
+  type Authenticator,
+  bearerToken,
+  unavailable,
+} from '../filters/authentication/authenticator.js';
+import { createAuthenticator } from '../filters/authentication/create-authenticator.js';
+import type { KeySetFeed } from '../filters/authentication/key-set-feed.js';
+import type { CompiledAuthenticator } from '../filters/authentication/options.js';
+import type { AuthenticatorSource } from '../worker/worker-epoch.js';
+
+const NO_FEED: KeySetFeed = {
+  subscribe: () => () => {},
+  askNewer: () => null,
+  isRevoked: () => false,
+};
+
+/** Nothing of these stays open, so that there is nothing to give back. */
+export const OFFLINE_AUTHENTICATORS: AuthenticatorSource = {
+  acquire: (configs) =>
+    Promise.all(
+      configs.map((config) =>
+        needsAnswer(config) ? unanswered(config) : createAuthenticator(config, NO_FEED),
+      ),
+    ),
+  release: async () => {},
+};
+
+function needsAnswer(config: CompiledAuthenticator): boolean {
+  if (config.type === 'jwt') return config.keySource !== null;
+  return config.type === 'introspection' || config.type === 'forwardAuth';
+}
+
+function unanswered({ name, type, claimHeaders }: CompiledAuthenticator): Authenticator {
+  const isBearer = type !== 'forwardAuth';
+  const elsewhere = unavailable(
+    `${name} would ask elsewhere; --consumer ID takes a caller as given`,
+  );
+  return {
+    name,
+    challenge: 'Bearer realm="sluice"',
+    isBearer,
+    ownedFields: claimHeaders.map(([header]) => header),
+    stripsAuthorization: false,
+    authenticate: ({ fields }): AuthenticationResult =>
+      isBearer && bearerToken(fields.authorization) === '' ? ABSENT : elsewhere,
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * Sends spans by OTLP over HTTP, with the OpenTelemetry SDK.
+ *
+ * Thread: worker. Owns the spans that wait: bounded, and what finds no room is dropped. Loaded only
+ * where tracing is configured. Which requests are sampled, and which ids their spans have, was
+ * decided before: targets have heard of them already.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Context, Tracer } from '@opentelemetry/api';
+import {
+  DiagLogLevel,
+  diag,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import type { Logger } from 'pino';
+import { monotonicMs } from '../base/clock.js';
+import type { FinishedSpan, FinishedTrace, SpanExporter } from './span-exporter.js';
+
+const SAMPLED = 1;
+const SEND_EVERY_MS = 1000;
+const WAITING_SPANS_MAX = 4096;
+const SEND_MS_MAX = 5000;
+/** Complaints about a receiver that is not there come again and again. */
+const COMPLAINTS_APART_MS = 10_000;
+
+const KINDS = { server: SpanKind.SERVER, internal: SpanKind.INTERNAL, client: SpanKind.CLIENT };
+
+export interface OtlpOptions {
+  readonly endpoint: string;
+  readonly serviceName: string;
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+export class OtlpExporter implements SpanExporter {
+  private readonly provider: TracerProvider;
+  private readonly tracer: Tracer;
+  /** The ids of the span that is made next. */
+  private readonly next = { traceId: '', spanId: '' };
+
+  constructor(options: OtlpOptions, logger: Logger) {
+    listenToComplaints(logger);
+    const exporter = new OTLPTraceExporter({
+      url: options.endpoint,
+      headers: Object.fromEntries(options.headers),
+      timeoutMillis: SEND_MS_MAX,
+    });
+    const { next } = this;
+    this.provider = new TracerProvider({
+      resource: resourceFromAttributes({ 'service.name': options.serviceName }),
+      sampler: new AlwaysOnSampler(),
+      idGenerator: { generateTraceId: () => next.traceId, generateSpanId: () => next.spanId },
+      spanProcessors: [
+        new BatchSpanProcessor({
+          exporter,
+          scheduledDelayMillis: SEND_EVERY_MS,
+          maxQueueSize: WAITING_SPANS_MAX,
+          exportTimeoutMillis: SEND_MS_MAX,
+        }),
+      ],
+    });
+    this.tracer = this.provider.getTracer('sluice');
+  }
+
+  export({ traceId, parentSpanId, request, children }: FinishedTrace): void {
+    this.next.traceId = traceId;
+    const above = parentSpanId === '' ? ROOT_CONTEXT : below(traceId, parentSpanId, true);
+    this.make(request, above);
+    const own = below(traceId, request.spanId, false);
+    for (const child of children) this.make(child, own);
+  }
+
+  private make(finished: FinishedSpan, context: Context): void {
+    this.next.spanId = finished.spanId;
+    const { name, kind, beganMs, endedMs, isError, attributes } = finished;
+    const startTime = unixMs(beganMs);
+    const span = this.tracer.startSpan(name, { kind: KINDS[kind], startTime, attributes }, context);
+    if (isError) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end(unixMs(endedMs));
+  }
+
+  async shutdown(): Promise<void> {
+    await this.provider.shutdown();
+  }
+}
+
+function below(traceId: string, spanId: string, isRemote: boolean): Context {
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: SAMPLED, isRemote });
+}
+
+function unixMs(monotonic: number): number {
+  return performance.timeOrigin + performance.now() - monotonicMs() + monotonic;
+}
+
+/** The SDK tells of failures in one place for the whole thread. */
+function listenToComplaints(logger: Logger): void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const complain = (message: string): void => {
+    const nowMs = monotonicMs();
+    if (nowMs - lastMs < COMPLAINTS_APART_MS) return;
+    lastMs = nowMs;
+    logger.warn({ reason: message }, 'spans are not exported');
+  };
+  const ignore = (): void => {};
+  const sink = { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore };
+  diag.setLogger(sink, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+}

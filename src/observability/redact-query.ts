@@ -1,0 +1,49 @@
+/**
+ * Hides the values of query parameters that may be secrets.
+ *
+ * Thread: any (pure). Names are compared decoded and without regard to case, since the target may
+ * read them so; `;` counts as a separator beside `&`, as some targets have it.
+ */
+
+/** What stands where a value was. */
+export const REDACTED_TEXT = '[redacted]';
+
+const AMPERSAND = 38;
+const SEMICOLON = 59;
+const EQUALS = 61;
+
+/**
+ * The target with the values of these parameters (lower-case names) hidden. Hot path where
+ * records are on: a target without such a parameter is returned as it is.
+ */
+export function redactQuery(target: string, names: ReadonlySet<string>): string {
+  const mark = target.indexOf('?');
+  if (mark === -1 || names.size === 0) return target;
+  let shown = '';
+  let shownTo = 0;
+  let start = mark + 1;
+  let equals = -1;
+  for (let at = start; at <= target.length; at += 1) {
+    // At the end: not a number, and no separator either.
+    const code = target.charCodeAt(at);
+    if (code === EQUALS && equals === -1) equals = at;
+    if (at < target.length && code !== AMPERSAND && code !== SEMICOLON) continue;
+    if (equals !== -1 && names.has(decodedName(target.slice(start, equals)))) {
+      shown += target.slice(shownTo, equals + 1) + REDACTED_TEXT;
+      shownTo = at;
+    }
+    start = at + 1;
+    equals = -1;
+  }
+  return shownTo === 0 ? target : shown + target.slice(shownTo);
+}
+
+function decodedName(name: string): string {
+  if (!name.includes('%')) return name.toLowerCase();
+  try {
+    return decodeURIComponent(name).toLowerCase();
+  } catch {
+    // Broken escapes: no target can make a name of it that is on the list.
+    return name.toLowerCase();
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * What a thread measures of itself: how late its event loop is, how busy, how large its heap.
+ *
+ * Thread: any (both ends). Owns a timer that holds nothing open. A timer that is due at a known
+ * time and runs later tells how long everything else in this thread had to wait.
+ */
+import { performance } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+import type { CounterBlock } from '../channel/counter-block.js';
+import { COUNTERS, LATENCY_BOUNDS_MS, loopDelayHistogram } from './counters.js';
+
+const TICK_MS = 20;
+/** Looking at the heap takes some microseconds, and is not needed that often. */
+const TICKS_PER_LOOK = 50;
+
+export class ThreadMeter {
+  private readonly timer: NodeJS.Timeout;
+  private dueMs = performance.now() + TICK_MS;
+  private ticks = 0;
+  private utilization = performance.eventLoopUtilization();
+
+  /** `droppedLines`: log lines of this thread that found no room so far. */
+  constructor(
+    private readonly counters: CounterBlock,
+    private readonly droppedLines: () => number,
+  ) {
+    this.timer = setInterval(() => this.onTick(), TICK_MS).unref();
+    this.look();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private onTick(): void {
+    const nowMs = performance.now();
+    const delayMs = Math.max(0, nowMs - this.dueMs);
+    this.counters.observe(loopDelayHistogram(), LATENCY_BOUNDS_MS, delayMs);
+    this.dueMs = nowMs + TICK_MS;
+    this.ticks += 1;
+    if (this.ticks % TICKS_PER_LOOK === 0) this.look();
+  }
+
+  private look(): void {
+    const { counters } = this;
+    const utilization = performance.eventLoopUtilization();
+    counters.add(COUNTERS.loopActiveMs, utilization.active - this.utilization.active);
+    this.utilization = utilization;
+    counters.put(COUNTERS.heapUsedBytes, getHeapStatistics().used_heap_size);
+    counters.put(COUNTERS.droppedLogLines, this.droppedLines());
+  }
+}

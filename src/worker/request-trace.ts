@@ -1,0 +1,123 @@
+/**
+ * The trace of one request that is sampled, from head to finish.
+ *
+ * Thread: worker. Owned by its exchange. Spans are made of what is known at the end; their ids are
+ * chosen when a target is to hear of them.
+ */
+import { randomBytes } from 'node:crypto';
+import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
+import { redactQuery } from '../observability/redact-query.js';
+import type {
+  FinishedSpan,
+  FinishedTrace,
+  SpanAttributes,
+} from '../observability/span-exporter.js';
+import { formatTraceparent, type TraceParent } from '../observability/trace-context.js';
+import type { Exchange } from './exchange.js';
+import type { UpstreamTry } from './upstream/upstream-try.js';
+
+/** Spans of one request; a retry loop makes far fewer. */
+const CHILDREN_MAX = 64;
+
+/** By verdict of the coordinator. */
+const VERDICT_NAMES = ['none', 'admitted', 'rateLimited', 'circuitOpen', 'noHealthyTarget'];
+
+export class RequestTrace {
+  readonly traceId: string;
+  private readonly spanId = newSpanId();
+  private readonly parentSpanId: string;
+  private readonly children: FinishedSpan[] = [];
+  /** When the coordinator was asked; 0: it was not. */
+  private askedMs = 0;
+
+  /** `parent`: null when the trace begins here. */
+  constructor(parent: TraceParent | null) {
+    this.traceId = parent?.traceId ?? randomBytes(16).toString('hex');
+    this.parentSpanId = parent?.spanId ?? '';
+  }
+
+  onAsk(nowMs: number): void {
+    this.askedMs = nowMs;
+  }
+
+  /** The coordinator has answered. */
+  onVerdict(nowMs: number, verdict: number): void {
+    this.onAdmission(nowMs, { 'sluice.verdict': VERDICT_NAMES[verdict] ?? 'none' });
+  }
+
+  /** A grant has made asking unnecessary. */
+  onGranted(nowMs: number): void {
+    this.onAdmission(nowMs, { 'sluice.verdict': 'admitted', 'sluice.granted': true });
+  }
+
+  private onAdmission(nowMs: number, attributes: SpanAttributes): void {
+    const beganMs = this.askedMs === 0 ? nowMs : this.askedMs;
+    this.askedMs = 0;
+    this.add({ name: 'admission', kind: 'internal', beganMs, endedMs: nowMs, attributes });
+  }
+
+  /** A target is about to get the request, and is told of this try's span. */
+  beginTry(attempt: UpstreamTry): void {
+    attempt.spanId = newSpanId();
+    const { fields } = attempt.exchange;
+    fields.replacePlain('traceparent', formatTraceparent(this.traceId, attempt.spanId));
+    // What belonged to a traceparent that could not be read says nothing to anybody.
+    if (this.parentSpanId === '') fields.replacePlain('tracestate', '');
+  }
+
+  endTry(attempt: UpstreamTry, outcome: number, hostPort: string, nowMs: number): void {
+    const { exchange, spanId, beganMs } = attempt;
+    const isError = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
+    const colon = hostPort.lastIndexOf(':');
+    const attributes = {
+      'http.request.method': exchange.method,
+      'server.address': hostPort.slice(0, colon),
+      'server.port': Number(hostPort.slice(colon + 1)),
+      'http.request.resend_count': Math.max(0, exchange.tries - 1),
+      ...(isError ? { 'error.type': exchange.lastProblem?.code ?? 'upstream' } : {}),
+    };
+    const name = exchange.method;
+    this.add({ name, kind: 'client', spanId, beganMs, endedMs: nowMs, isError, attributes });
+  }
+
+  /** The whole of it, when the exchange is over. */
+  finish(exchange: Exchange, nowMs: number, hidden: ReadonlySet<string>): FinishedTrace {
+    const { method, route, status, receivedMs, problem } = exchange;
+    const pattern = route?.config.path ?? '';
+    const shown = redactQuery(exchange.target, hidden);
+    const mark = shown.indexOf('?');
+    const attributes = {
+      'http.request.method': method,
+      'url.scheme': exchange.scheme,
+      'url.path': mark === -1 ? shown : shown.slice(0, mark),
+      ...(mark === -1 ? {} : { 'url.query': shown.slice(mark + 1) }),
+      ...(pattern === ''
+        ? {}
+        : { 'http.route': pattern, 'sluice.route': route?.config.name ?? '' }),
+      'http.response.status_code': status,
+      'client.address': exchange.clientIp,
+      'sluice.request_id': exchange.requestId,
+      ...(problem === null ? {} : { 'error.type': problem.code, 'sluice.part': problem.part }),
+    };
+    const request = {
+      name: pattern === '' ? method : `${method} ${pattern}`,
+      kind: 'server' as const,
+      spanId: this.spanId,
+      beganMs: receivedMs,
+      endedMs: nowMs,
+      isError: status >= 500 || exchange.isCut,
+      attributes,
+    };
+    const { traceId, parentSpanId, children } = this;
+    return { traceId, parentSpanId, request, children };
+  }
+
+  private add(span: Omit<FinishedSpan, 'spanId' | 'isError'> & Partial<FinishedSpan>): void {
+    if (this.children.length >= CHILDREN_MAX) return;
+    this.children.push({ spanId: newSpanId(), isError: false, ...span });
+  }
+}
+
+function newSpanId(): string {
+  return randomBytes(8).toString('hex');
+}

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import { runCommandLine } from '../../../src/cli/command-line.js';
+import type { Explanation } from '../../../src/explain/explanation.js';
+import { capturedIo } from './captured-io.js';
+import { configFolder, SAMPLE } from './config-folder.js';
+
+const writeFile = configFolder();
+
+async function call(...argv: string[]) {
+  const io = capturedIo();
+  const code = await runCommandLine([...argv, '-c', writeFile(SAMPLE)], io, async () => 0);
+  return { code, out: io.out(), err: io.err() };
+}
+
+async function explain(...argv: string[]): Promise<Explanation> {
+  const { code, out, err } = await call('explain', ...argv, '--json');
+  expect(err).toBe('');
+  expect(code).toBe(0);
+  return JSON.parse(out) as Explanation;
+}
+
+describe('explain', () => {
+  it('names every route that could take the request, and why each lost', async () => {
+    const { candidates, othersCount, route } = await explain('DELETE', '/api/users/7');
+    expect(route).toBe('');
+    expect(candidates.map((one) => [one.route, one.isChosen, one.why])).toEqual([
+      ['users', false, 'takes GET, POST, not DELETE'],
+      ['public', false, 'segment 2 is "public", not "users"'],
+      ['products', false, 'segment 2 is "products", not "users"'],
+    ]);
+    expect(othersCount).toBe(0);
+  });
+
+  it('takes the steps in order, up to the one that refuses', async () => {
+    const { steps, outcome } = await explain('GET', '/api/users/7');
+    expect(steps.map(({ step, result }) => [step, result])).toEqual([
+      ['enter', 'passes'],
+      ['authenticate', 'refuses'],
+      ['rateLimit', 'notReached'],
+      ['circuitBreaker', 'notReached'],
+      ['loadBalancing', 'notReached'],
+      ['edit', 'notReached'],
+      ['rewrite', 'notReached'],
+      ['forward', 'notReached'],
+    ]);
+    expect(outcome).toMatchObject({ kind: 'refused', status: 401, code: 'GW_UNAUTHORIZED' });
+  });
+
+  it('believes a token that the configuration accepts', async () => {
+    const token = (await call('token', '--sub', 'alice')).out.trim();
+    const header = ['-H', `Authorization: Bearer ${token}`];
+    const { request, outcome, limits } = await explain('GET', '/api/users/7?x=1', ...header);
+    expect(request.consumer).toBe('alice');
+    expect(limits).toMatchObject([{ limit: 'users', key: 'consumer=alice', remaining: 5 }]);
+    const forged = await explain('GET', '/api/users/7', '-H', 'Authorization: Bearer a.b.c');
+    expect(forged.outcome).toMatchObject({ status: 401 });
+    expect(outcome).toEqual({
+      kind: 'forwarded',
+      target: '127.0.0.1:8001',
+      upstreamTarget: '/api/users/7?x=1',
+    });
+  });
+
+  it('says which of many requests a limit refuses', async () => {
+    const of = async (repeat: number) => {
+      const options = ['--consumer', 'bob', '--repeat', String(repeat)];
+      const { limits, outcome } = await explain('GET', '/api/users/7', ...options);
+      return [limits[0]?.remaining, outcome.kind];
+    };
+    expect(await of(1)).toEqual([5, 'forwarded']);
+    expect(await of(5)).toEqual([1, 'forwarded']);
+    expect(await of(6)).toEqual([0, 'refused']);
+  });
+
+  it('counts by what the limit counts by, and takes targets in turn', async () => {
+    const header = ['-H', 'X-Key: k1', '--repeat', '2'];
+    const { limits, targets } = await explain(
+      'PUT',
+      'http://api.example/api/products/1',
+      ...header,
+    );
+    expect(limits).toMatchObject([
+      { algorithm: 'tokenBucket', key: 'header:x-key=k1', quota: 2, remaining: 8 },
+    ]);
+    expect(targets.map(({ target, isPicked }) => [target, isPicked])).toEqual([
+      ['127.0.0.1:8003', false],
+      ['127.0.0.1:8004', true],
+    ]);
+  });
+
+  it.each([
+    ['GET', '/a%2fb', 'GW_TARGET_INVALID'],
+    ['BREW', '/api/public', 'GW_METHOD_UNKNOWN'],
+    ['GET', '/nowhere', 'GW_ROUTE_NOT_FOUND'],
+    ['POST', '/api/public', 'GW_METHOD_NOT_ALLOWED'],
+  ])('%s %s is %s', async (method, url, code) => {
+    expect((await explain(method, url)).outcome).toMatchObject({ kind: 'refused', code });
+  });
+
+  it('runs the filters of the route, and says which of them answers', async () => {
+    const config = writeFile(
+      `
+upstreams: { api: { targets: [{ url: "http://127.0.0.1:8001" }] } }
+routes:
+  - { name: all, match: { path: /* }, upstream: api }
+  - name: inner
+    match: { path: /inner, methods: [GET] }
+    upstream: api
+    ipFilter: { allow: [10.0.0.0/8] }
+  - { name: gone, match: { path: /gone }, respond: { status: 410 } }
+`,
+      'filters.yaml',
+    );
+    const of = async (...argv: string[]) => {
+      const io = capturedIo();
+      const words = ['explain', ...argv, '-c', config, '--json'];
+      expect(await runCommandLine(words, io, async () => 0), io.err()).toBe(0);
+      return JSON.parse(io.out()) as Explanation;
+    };
+    const denied = await of('GET', '/inner');
+    expect(denied.outcome).toMatchObject({ code: 'GW_ADDRESS_DENIED', part: 'ipFilter' });
+    expect(denied.steps[0]).toMatchObject({ step: 'enter', result: 'refuses' });
+    const allowed = await of('GET', '/inner/', '--from', '10.1.2.3');
+    expect(allowed).toMatchObject({ route: 'inner', outcome: { kind: 'forwarded' } });
+    expect(allowed.steps[0]).toMatchObject({ detail: 'ipFilter', result: 'passes' });
+    const closed = await of('POST', '/inner');
+    expect(closed.outcome).toMatchObject({ status: 405 });
+    expect(closed.candidates.map(({ route, why }) => [route, why])).toEqual([
+      ['all', 'another route has this path, for all methods'],
+      ['inner', 'takes GET, not POST'],
+      ['gone', 'segment 1 is "gone", not "inner"'],
+    ]);
+    const answered = await of('GET', '/gone');
+    expect(answered).toMatchObject({ upstream: '', outcome: { kind: 'answered', status: 410 } });
+    expect(answered.targets).toEqual([]);
+  });
+
+  it('is readable, and shows no control characters of the request', async () => {
+    const { out } = await call('explain', 'GET', '/api/public', '--consumer', 'a\u001b[31mb');
+    expect(out).toContain('goes to 127.0.0.1:8001 as /api/public');
+    expect(out).toMatch(/=> {2}public {4}GET \/api\/public/);
+    expect(out).not.toContain('\u001b');
+  });
+
+  it.each([
+    [['explain'], 'takes a method and a URL'],
+    [['explain', 'GET'], 'takes a method and a URL'],
+    [['explain', 'GET', '/a', '/b'], 'unexpected argument "/b"'],
+    [['explain', 'GET', 'ftp://x/'], 'must begin with /'],
+    [['explain', 'GET', '/', '-H', 'nocolon'], '-H must be "name: value"'],
+    [['explain', 'GET', '/', '--from', 'here'], '--from must be an IP address'],
+    [['explain', 'GET', '/', '--repeat', '0'], '--repeat must be an integer'],
+  ])('%j is wrong usage', async (argv, message) => {
+    const { code, err } = await call(...argv);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+  });
+
+  it('fails when no gateway answers', async () => {
+    const { code, err } = await call('explain', 'GET', '/', '--admin', 'http://127.0.0.1:65531');
+    expect(code).toBe(1);
+    expect(err).toMatch(/^sluice: no answer from http:\/\/127\.0\.0\.1:65531: .*ECONNREFUSED.*\n$/);
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { runCommandLine } from '../../../src/cli/command-line.js';
+import { capturedIo } from './captured-io.js';
+import { configFolder, SAMPLE } from './config-folder.js';
+
+const writeFile = configFolder();
+
+async function test(tests: string, ...argv: string[]) {
+  const config = writeFile(SAMPLE);
+  writeFile(tests, 'sluice.tests.yaml');
+  const io = capturedIo({ ROUTE: 'public' });
+  const code = await runCommandLine(['test', '-c', config, ...argv], io, async () => 0);
+  return { code, out: io.out(), err: io.err() };
+}
+
+describe('test', () => {
+  it('passes where everything is as expected', async () => {
+    const { code, out, err } = await test(`
+tests:
+  - { request: GET /api/public, expect: { route: "\${ROUTE}", upstream: api, status: 0, limits: [] } }
+  - { request: GET /api/users/7, expect: { code: GW_UNAUTHORIZED, authenticate: [users, staff] } }
+  - { request: GET /api/users/7, consumer: alice, repeat: 5, expect: { status: 0, consumer: alice } }
+  - { request: GET /api/users/7, consumer: alice, repeat: 6, expect: { status: 429 } }
+  - { request: "GET /api/products/1?a=b", headers: { X-Key: k }, from: "::1",
+      expect: { target: "127.0.0.1:8003", path: "/api/products/1?a=b", limits: [products] } }
+  - { request: DELETE /, expect: { route: "", status: 404 } }
+`);
+    expect(err).toBe('');
+    expect(out).toMatch(/^6 of 6 as expected \(\d+ ms\)\n$/);
+    expect(code).toBe(0);
+  });
+
+  it('says what is otherwise, and where', async () => {
+    const { code, out } = await test(`
+tests:
+  - request: GET /api/public
+    expect: { route: users, status: 401 }
+  - { name: fine, request: GET /api/public, expect: { route: public } }
+`);
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /^FAILED GET \/api\/public \(.*sluice\.tests\.yaml:3\)\n {2}route: expected users, found public\n {2}status: expected 401, found 0 \(forwarded\)\n/,
+    );
+    expect(out).toContain('1 of 2 as expected');
+  });
+
+  it('tells every mistake in the table with its place', async () => {
+    const { code, out, err } = await test(`
+tests:
+  - { request: "GET api", expect: { rout: users } }
+  - { request: GET /, repeat: 0, from: here, expect: { status: 200, limits: users } }
+  - { expect: {} }
+  - 7
+`);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    const lines = err.trimEnd().split('\n');
+    expect(lines.map((line) => line.replace(/\(.*tests\.yaml:/, '('))).toEqual([
+      'tests[0].request: must be METHOD /path, such as GET /users (3:16)',
+      'tests[1].repeat: must be an integer from 1 to 10000 (4:31)',
+      'tests[1].from: must be an IP address (4:40)',
+      'tests[2]: missing key "request" (5:5)',
+      'tests[3]: must be a mapping (6:5)',
+    ]);
+  });
+
+  it('needs a table', async () => {
+    const { code, err } = await test('tests: []', '--tests', '/nowhere.yaml');
+    expect(code).toBe(2);
+    expect(err).toContain('ENOENT');
+    expect((await test('tests: []')).err).toContain('at least one test');
+  });
+});
