@@ -21,11 +21,6 @@ export type SummedCounter = Exclude<
 export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
   sampledRequests: head('sampled_requests_total', 'Requests whose spans are exported.'),
   clientAborts: head('client_aborts_total', 'Clients that left before their reply was complete.'),
-  forbidden: head('forbidden_total', 'Callers that are known and may not do this.'),
-  authenticationUnavailable: head(
-    'authentication_unavailable_total',
-    'Requests of which nobody could tell who calls: whom to ask did not answer.',
-  ),
   cutReplies: head('cut_replies_total', 'Replies that had begun and could not be completed.'),
   staleRetries: head(
     'upstream_stale_retries_total',

@@ -54,10 +54,6 @@ export const COUNTERS = {
   filterErrors: 24,
   /** Requests that a filter refused or answered. */
   filterReplies: 25,
-  /** Known callers that were not allowed to do what they asked for. */
-  forbidden: 26,
-  /** Requests that were refused since nobody could tell who calls. */
-  authenticationUnavailable: 27,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;
