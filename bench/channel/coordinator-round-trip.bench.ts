@@ -64,6 +64,7 @@ async function measure(
     epoch: 1,
     workers: 1,
     targets: 8,
+    upstreams: 1,
     upstreamBytes: TABLE_BYTES,
     probeBytes: TABLE_BYTES,
     compactBucketBytes: TABLE_BYTES,

@@ -9,6 +9,7 @@
  *     control        main                     coordinator             (a ring one way)
  *     status         coordinator, see there   all
  *     targets        coordinator              all
+ *     standings      coordinator              all
  *     loads          worker k: its block      all
  *     upstreams      coordinator              coordinator             (turns)
  *     probes         coordinator              coordinator             (who holds which ticket)
@@ -24,6 +25,7 @@ import { allocateLimitCounts } from './limit-counts.js';
 import { allocateSlotRing } from './slot-ring.js';
 import { allocateTargetLoads } from './target-loads.js';
 import { allocateTargetStates } from './target-states.js';
+import { allocateUpstreamStandings } from './upstream-standings.js';
 
 /** Slots of a worker's ring to the coordinator: asks and tells. */
 export const REQUEST_SLOTS = 4096;
@@ -47,6 +49,7 @@ export interface CoordinatorMemory {
   readonly control: SharedArrayBuffer;
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
+  readonly standings: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
   readonly upstreams: SharedArrayBuffer;
   readonly probes: SharedArrayBuffer;
@@ -63,6 +66,7 @@ export interface CoordinatorLaneMemory {
   readonly rings: CoordinatorLaneRings;
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
+  readonly standings: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
 }
 
@@ -71,6 +75,7 @@ export interface CoordinatorShape {
   readonly epoch: number;
   readonly workers: number;
   readonly targets: number;
+  readonly upstreams: number;
   readonly upstreamBytes: number;
   readonly probeBytes: number;
   readonly compactBucketBytes: number;
@@ -92,6 +97,7 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
     control: allocateSlotRing(CONTROL_SLOTS),
     status: allocateCoordinatorStatus(shape.workers),
     targets: allocateTargetStates(shape.targets),
+    standings: allocateUpstreamStandings(shape.upstreams),
     loads: allocateTargetLoads(shape.workers, Math.max(1, shape.targets)),
     upstreams: new SharedArrayBuffer(shape.upstreamBytes),
     probes: new SharedArrayBuffer(shape.probeBytes),
@@ -106,6 +112,6 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
 export function laneMemoryOf(memory: CoordinatorMemory, lane: number): CoordinatorLaneMemory {
   const rings = memory.lanes[lane];
   assert(rings !== undefined, 'the lane has rings');
-  const { status, targets, loads } = memory;
-  return { lane, rings, status, targets, loads };
+  const { status, targets, standings, loads } = memory;
+  return { lane, rings, status, targets, standings, loads };
 }

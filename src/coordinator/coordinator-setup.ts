@@ -40,6 +40,7 @@ export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMe
     epoch: config.epoch,
     workers: config.workers,
     targets: config.targets.length,
+    upstreams: config.upstreams.length,
     upstreamBytes: cursorBytes(config.upstreams.length),
     probeBytes: probeLedgerBytes(probes),
     compactBucketBytes: hasCompact ? bucketTableBytes(rows, COMPACT_ROW_WORDS) : 0,

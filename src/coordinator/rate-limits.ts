@@ -263,24 +263,51 @@ export class RateLimits implements RowGauge {
     return this.ledger.seal(entry);
   }
 
-  /** Only where one limit is all there is: the worker could not tell what several have left. */
+  /** Each admission of a grant is taken from every limit: as many as all of them give. */
   private grant(wish: number, reply: ReplyFields, nowMs: number): void {
-    const one = this.caseAt(0);
-    const rule = this.grantRules[one.limiterIndex];
-    if (this.caseCount !== 1 || one.limiter === null || rule === undefined) return;
+    // What a limit in shadow mode would refuse has to be counted one by one.
     if (this.shadowRefused !== 0) return;
-    const { limiter, decision } = one;
-    const left = decision.admissionsLeft;
-    const count = keyGrantCount(rule, wish, { left, workers: this.workers });
+    const untilMs = this.grantUntilMs(nowMs);
+    if (untilMs <= nowMs) return;
+    const count = this.grantable(wish, nowMs, untilMs);
     if (count === 0) return;
-    const base = limiter.table.baseOf(one.row);
-    const granted = limiter.grant(base, count, nowMs, Math.floor(nowMs) + rule.validMs);
-    if (granted === 0) return;
-    reply.keyGrantCount = granted;
-    reply.keyGrantUntil = limiter.grantedUntilMs | 0;
-    limiter.peek(base, nowMs, decision);
-    this.counts.count(one.limiterIndex, ADMITTED, granted);
-    this.counts.count(one.limiterIndex, GRANTED, granted);
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { limiter, limiterIndex, row, decision } = this.caseAt(position);
+      if (limiter === null) continue;
+      const base = limiter.table.baseOf(row);
+      limiter.grant(base, count, nowMs, untilMs);
+      limiter.peek(base, nowMs, decision);
+      this.counts.count(limiterIndex, ADMITTED, count);
+      this.counts.count(limiterIndex, GRANTED, count);
+    }
+    reply.keyGrantCount = count;
+    reply.keyGrantUntil = untilMs | 0;
+  }
+
+  /** The last moment that all limits of the ask allow; in the past if one grants nothing. */
+  private grantUntilMs(nowMs: number): number {
+    let untilMs = Number.POSITIVE_INFINITY;
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { limiter, limiterIndex, row } = this.caseAt(position);
+      const validMs = this.grantRules[limiterIndex]?.validMs ?? 0;
+      if (limiter === null || validMs === 0) return Number.NEGATIVE_INFINITY;
+      untilMs = Math.min(untilMs, Math.floor(nowMs) + validMs);
+      untilMs = limiter.grantUntilMs(limiter.table.baseOf(row), nowMs, untilMs);
+    }
+    return untilMs;
+  }
+
+  private grantable(wish: number, nowMs: number, untilMs: number): number {
+    let count = wish;
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { limiter, limiterIndex, row, decision } = this.caseAt(position);
+      const rule = this.grantRules[limiterIndex];
+      if (limiter === null || rule === undefined) return 0;
+      const left = decision.admissionsLeft;
+      count = keyGrantCount(rule, count, { left, workers: this.workers });
+      if (count > 0) count = limiter.grantable(limiter.table.baseOf(row), count, nowMs, untilMs);
+    }
+    return count;
   }
 
   /** The tightest limit, of those that may refuse: the fewest admissions, then the longest wait. */

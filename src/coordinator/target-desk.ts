@@ -17,6 +17,7 @@ import {
   VERDICT_NO_HEALTHY_TARGET,
 } from '../channel/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
+import { UpstreamStandings } from '../channel/upstream-standings.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { AnsweredTries } from './answered-tries.js';
@@ -40,6 +41,7 @@ export class TargetDesk {
   private readonly loads: AnsweredTries;
   private readonly selectors: readonly TargetSelector[];
   private readonly grants: GrantBook;
+  private readonly standings: UpstreamStandings;
   /** Reused for every probe. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
@@ -51,6 +53,7 @@ export class TargetDesk {
     seed: number,
   ) {
     this.status = new CoordinatorStatus(memory.status);
+    this.standings = new UpstreamStandings(memory.standings);
     this.loads = new AnsweredTries(memory, config.targets.length, this.status);
     this.breakers = new TargetTable(config, memory, this.loads, listener);
     this.health = new HealthTable(config, memory, listener);
@@ -99,6 +102,7 @@ export class TargetDesk {
     const selector = this.selectorOf(ask);
     const wanted = this.grants.onAsk(lane, upstreamIndex, selector.count, nowMs);
     if (wanted === 0) return;
+    reply.standing = this.standings.serialOf(upstreamIndex);
     reply.grantCount = selector.selectAhead(reply.grantPositions, wanted, nowMs);
     this.status.count(GRANTED, reply.grantCount);
   }
@@ -123,6 +127,7 @@ export class TargetDesk {
   }
 
   onTick(nowMs: number): void {
+    this.breakers.onTick(nowMs);
     this.health.onTick(nowMs);
   }
 

@@ -144,7 +144,7 @@ export class WorkerRuntime implements RecordHandler {
   ): CoordinatorClient {
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const targetIndexes = task.config.upstreams.map((upstream) => upstream.targetIndexes);
-    const grants = new TargetGrants(targetIndexes, end.targets);
+    const grants = new TargetGrants(targetIndexes, end.targets, end.standings);
     return new CoordinatorClient(end, grants, hash, preference, monotonicMs, (exchange, reply) =>
       this.pipeline.onVerdict(exchange, reply),
     );

@@ -14,7 +14,7 @@
  *     4, 5     float64: newest stamp (log), or time of the level (bucket)
  *     6 …      log:    one stamp an entry
  *              groups: stamp, admissions
- *              bucket: level, float64
+ *              bucket: level, float64; times and peaks that give-backs go by, four float64
  *              window: admissions (words 4, 5 are its start)
  *     last 2   admissions in all groups, (free)        wide rows only
  *

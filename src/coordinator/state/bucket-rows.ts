@@ -279,4 +279,28 @@ export class TokenRow extends RowCursor implements TokenBucketState {
   set tickMs(value: number) {
     this.putFloat(ROW_TIME_WORD, value);
   }
+  get olderMs(): number {
+    return this.getFloat(ROW_LOG_WORD + 2);
+  }
+  set olderMs(value: number) {
+    this.putFloat(ROW_LOG_WORD + 2, value);
+  }
+  get olderPeak(): number {
+    return this.getFloat(ROW_LOG_WORD + 4);
+  }
+  set olderPeak(value: number) {
+    this.putFloat(ROW_LOG_WORD + 4, value);
+  }
+  get newerMs(): number {
+    return this.getFloat(ROW_LOG_WORD + 6);
+  }
+  set newerMs(value: number) {
+    this.putFloat(ROW_LOG_WORD + 6, value);
+  }
+  get newerPeak(): number {
+    return this.getFloat(ROW_LOG_WORD + 8);
+  }
+  set newerPeak(value: number) {
+    this.putFloat(ROW_LOG_WORD + 8, value);
+  }
 }

@@ -7,6 +7,7 @@
 import { defined } from '../../base/assert.js';
 import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
 import { CHECK_PASSED, checkResultName, TargetStateRow } from '../../channel/target-states.js';
+import { UpstreamStandings } from '../../channel/upstream-standings.js';
 import type { CompiledConfig, CompiledUpstream } from '../../config/compiled-config.js';
 import { takeProbe } from '../../policy/health/active-check.js';
 import { eject, mayEject, passOutlierTime, takeAnswer } from '../../policy/health/outlier.js';
@@ -22,14 +23,16 @@ export class HealthTable {
   private readonly row: TargetStateRow;
   private readonly upstreamOf: readonly CompiledUpstream[];
   private readonly watched: readonly number[];
+  private readonly standings: UpstreamStandings;
   private nextSweepMs = 0;
 
   constructor(
     config: Pick<CompiledConfig, 'upstreams' | 'targets'>,
-    memory: Pick<CoordinatorMemory, 'targets'>,
+    memory: Pick<CoordinatorMemory, 'targets' | 'standings'>,
     private readonly listener: Pick<TargetListener, 'onHealthTransition'>,
   ) {
     this.row = new TargetStateRow(memory.targets);
+    this.standings = new UpstreamStandings(memory.standings);
     this.upstreamOf = config.targets.map((target) =>
       defined(config.upstreams[target.upstreamIndex], 'the upstream of a target'),
     );
@@ -98,7 +101,10 @@ export class HealthTable {
     this.version += 1;
     const row = this.row.bind(change.targetIndex);
     const isIn = change.reason === 'passed' || change.reason === 'ejectionOver';
-    if (isIn && this.isHealthy(change.targetIndex)) row.warmSinceMs = change.atMs;
+    if (isIn && this.isHealthy(change.targetIndex)) {
+      row.warmSinceMs = change.atMs;
+      this.standings.bump(this.upstream(change.targetIndex).index);
+    }
     this.listener.onHealthTransition({ ...change, isHealthy: isIn });
   }
 

@@ -15,11 +15,14 @@ import {
 import { type GrantReply, NO_TARGET, TargetGrants } from '../../../src/worker/target-grants.js';
 import { aCoordinatorConfig, CoordinatorRig } from '../../support/coordinator-rig.js';
 
-function aGrant(askFlags: number, positions: readonly number[]): GrantReply {
+const STANDINGS = { serialOf: () => 0 };
+
+function aGrant(askFlags: number, positions: readonly number[], standing = 0): GrantReply {
   return {
     upstreamIndex: 0,
     askFlags,
     grantCount: positions.length,
+    standing,
     grantPositionAt: (turn) => positions[turn] ?? -1,
   };
 }
@@ -35,7 +38,7 @@ class PickingWorker {
     private readonly lane: number,
   ) {
     const targetIndexes = rig.config.upstreams.map((one) => one.targetIndexes);
-    this.grants = new TargetGrants(targetIndexes, rig.targets);
+    this.grants = new TargetGrants(targetIndexes, rig.targets, rig.worker(lane).standings);
   }
 
   pick(nowMs: number): number {
@@ -47,7 +50,7 @@ class PickingWorker {
     this.asks += 1;
     const flags = this.grants.askFlags(0, nowMs);
     const reply = this.rig.ask(nowMs, { flags }, this.lane);
-    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions), nowMs);
+    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions, reply.standing), nowMs);
     return reply.targetIndex;
   }
 
@@ -57,7 +60,7 @@ class PickingWorker {
     this.asksAhead += 1;
     const reply = this.rig.ask(nowMs, { flags }, this.lane);
     expect(reply).toMatchObject({ verdict: 0, targetIndex: -1, ticket: 0 });
-    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions), nowMs);
+    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions, reply.standing), nowMs);
   }
 }
 
@@ -181,7 +184,7 @@ describe('target grants', () => {
   });
 
   it('end when they are used up or too old', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     const reply = aGrant(ASK_WANTS_GRANT, [1, 0, 1]);
     grants.onReply(reply, 0);
     const picks = [1, 2, 3, 4].map((nowMs) => grants.tryTake(0, nowMs));
@@ -193,14 +196,14 @@ describe('target grants', () => {
   });
 
   it('pass over a target that is not free any more', () => {
-    const grants = new TargetGrants([[5, 6, 7]], { isFree: (target) => target !== 6 });
+    const grants = new TargetGrants([[5, 6, 7]], { isFree: (target) => target !== 6 }, STANDINGS);
     grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 1, 2, 1]), 0);
     const picks = [1, 2, 3].map((nowMs) => grants.tryTake(0, nowMs));
     expect(picks).toEqual([5, 7, NO_TARGET]);
   });
 
   it('are wanted by one ask at a time, until its reply comes or is given up', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     expect(grants.askFlags(0, 0)).toBe(ASK_WANTS_GRANT);
     expect(grants.askFlags(0, 1)).toBe(0);
     grants.onReply(aGrant(0, []), 2);
@@ -211,7 +214,7 @@ describe('target grants', () => {
   });
 
   it('are asked for ahead when half is used, once, and go on with the next one', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     const ahead = ASK_WANTS_GRANT | ASK_GRANT_ONLY;
     expect(grants.aheadFlags(0, 0)).toBe(0);
     grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0, 0, 0]), 0);
@@ -226,7 +229,7 @@ describe('target grants', () => {
   });
 
   it('are not asked for ahead again when that brought none', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0]), 0);
     grants.tryTake(0, 1);
     expect(grants.aheadFlags(0, 1)).not.toBe(0);
