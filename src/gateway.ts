@@ -160,16 +160,16 @@ export class Gateway {
       limitCounts: this.supervisor.coordinator.memory.limitCounts,
       live: () => this.liveFigures(),
     });
-    const isReady = (): boolean => this.state === 'running' && this.supervisor.isReady;
     return new Map([
       ['/stats', () => ({ status: '200 OK', body: stats.read() })],
       ['/healthz', () => ({ status: '200 OK', body: { status: 'ok' } })],
       [
         '/readyz',
-        () =>
-          isReady()
-            ? { status: '200 OK', body: { status: 'ready' } }
-            : { status: '503 Service Unavailable', body: { status: this.state } },
+        () => {
+          const status = this.state === 'running' ? this.supervisor.readiness : this.state;
+          const isReady = status === 'ready';
+          return { status: isReady ? '200 OK' : '503 Service Unavailable', body: { status } };
+        },
       ],
     ]);
   }

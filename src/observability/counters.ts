@@ -45,6 +45,8 @@ export const COUNTERS = {
   hedges: 22,
   /** Admitted without limits since the coordinator was lost and the route says `open`. */
   openAdmissions: 23,
+  /** Outcomes that the coordinator was not told, since it was down for long; none with a ticket. */
+  droppedTells: 24,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

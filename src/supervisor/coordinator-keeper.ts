@@ -6,9 +6,11 @@
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
+import { monotonicMs } from '../base/clock.js';
 import { CoordinatorControl } from '../channel/coordinator-control.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import type { CoordinatorMail, CoordinatorMessage } from '../channel/coordinator-messages.js';
+import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   allocateCoordinatorMemory,
@@ -32,6 +34,7 @@ export class CoordinatorKeeper {
   deaths = 0;
   osThreadId = 0;
 
+  private readonly status: CoordinatorStatus;
   private thread: Worker | null = null;
   private isStopping = false;
   private exited: Promise<void> = Promise.resolve();
@@ -39,6 +42,12 @@ export class CoordinatorKeeper {
   constructor(private readonly options: CoordinatorKeeperOptions) {
     this.memory = allocateCoordinatorMemory(options.config);
     this.control = new CoordinatorControl(this.memory);
+    this.status = new CoordinatorStatus(this.memory.status);
+  }
+
+  /** It runs, and has begun a cycle lately. */
+  get isDeciding(): boolean {
+    return !this.status.isLost(monotonicMs());
   }
 
   /** Starts the thread; resolves when it decides. */
@@ -56,6 +65,7 @@ export class CoordinatorKeeper {
       thread.on('message', (message: CoordinatorMessage) => {
         if (message.type === 'started') {
           this.osThreadId = message.osThreadId;
+          this.status.setDown(false);
           resolve();
         } else if (message.type === 'breaker') this.logBreaker(message);
         else this.logHealth(message);
@@ -105,6 +115,7 @@ export class CoordinatorKeeper {
 
   private onExit(error: unknown): void {
     if (this.isStopping) return;
+    this.status.setDown(true);
     this.deaths++;
     this.options.logger.error({ err: error }, 'coordinator died');
     if (!this.options.mayRestart()) return;

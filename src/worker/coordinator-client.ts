@@ -302,6 +302,16 @@ export class CoordinatorClient implements ReplyHandler {
     return this.end.drainReplies(this);
   }
 
+  /** Whether some admissions are at hand that may have to go back. */
+  get holdsGrants(): boolean {
+    return this.keyGrants.openCount > 0;
+  }
+
+  /** Outcomes that were let go, since the coordinator was down for long. */
+  get droppedTells(): number {
+    return this.end.droppedTells;
+  }
+
   /** Publishes asks and outcomes. True: some found no room yet, flush again soon. */
   flush(): boolean {
     if (this.keyGrants.openCount > 0) this.keyGrants.giveBackVoid(this.nowMs());

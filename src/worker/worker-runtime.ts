@@ -66,8 +66,10 @@ export class WorkerRuntime implements RecordHandler {
   private readonly pipeline: RequestPipeline;
   private readonly forwarder: Forwarder;
   private readonly replies: ReplyWriter;
-  private readonly wheel = new DeadlineWheel(monotonicMs());
-  private readonly ticker: NodeJS.Timeout;
+  private readonly wheel = new DeadlineWheel(monotonicMs(), () => this.startTicking());
+  private readonly ledger: ExchangeLedger;
+  private ticker: NodeJS.Timeout | null = null;
+  private toldDropped = 0;
   private isScheduled = false;
   private emptyTurns = 0;
   private headsRead = 0;
@@ -93,6 +95,7 @@ export class WorkerRuntime implements RecordHandler {
     const trustedProxies = new TrustedProxies(config.trustedProxies);
     const accessLog = createAccessLog(log.access, config.logging.accessLog);
     const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
+    this.ledger = ledger;
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
@@ -134,7 +137,6 @@ export class WorkerRuntime implements RecordHandler {
       touch,
       onError,
     });
-    this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
   }
 
   private createCoordinatorClient(
@@ -158,7 +160,7 @@ export class WorkerRuntime implements RecordHandler {
   /** Ends what is left; the lane is dead after this. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    clearInterval(this.ticker);
+    this.stopTicking();
     this.lane.publish();
     this.coordinator.flush();
     await this.forwarder.close();
@@ -222,7 +224,7 @@ export class WorkerRuntime implements RecordHandler {
     work += this.coordinator.drain();
     this.replies.flushHeads();
     this.lane.publish();
-    const isBehind = this.coordinator.flush() || this.lane.producer.backlogBytes > 0;
+    const isBehind = this.flushCoordinator() || this.lane.producer.backlogBytes > 0;
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = this.emptyTurns > EMPTY_TURNS_MAX && !isBehind;
     if (!mayPark || !this.lane.consumer.park()) this.schedule();
@@ -237,9 +239,33 @@ export class WorkerRuntime implements RecordHandler {
     }
   }
 
+  private flushCoordinator(): boolean {
+    const isBehind = this.coordinator.flush();
+    const { droppedTells } = this.coordinator;
+    if (droppedTells !== this.toldDropped) {
+      this.ledger.countDroppedTells(droppedTells - this.toldDropped);
+      this.toldDropped = droppedTells;
+    }
+    // What is left of a grant goes back in time, even if nothing happens until then.
+    if (this.coordinator.holdsGrants) this.startTicking();
+    return isBehind;
+  }
+
   private exchangeWithCoordinator(): void {
     this.coordinator.flush();
     this.coordinator.drain();
+  }
+
+  /** Time is told only while somebody waits for it: an idle worker sleeps. */
+  private startTicking(): void {
+    if (this.ticker !== null || this.isStopped) return;
+    this.deadlineClockMs = monotonicMs();
+    this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
+  }
+
+  private stopTicking(): void {
+    if (this.ticker !== null) clearInterval(this.ticker);
+    this.ticker = null;
   }
 
   /**
@@ -250,6 +276,8 @@ export class WorkerRuntime implements RecordHandler {
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);
+    if (this.coordinator.holdsGrants) this.flushCoordinator();
+    else if (this.wheel.size === 0) this.stopTicking();
   }
 }
 

@@ -229,7 +229,7 @@ describe('balancing', () => {
     const first = await fetch(`${gateway?.url}/`);
     const home = Number(await first.text());
     const cookie = first.headers.get('set-cookie') ?? '';
-    expect(cookie).toMatch(/^home=[0-9a-f]{16}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600$/);
+    expect(cookie).toMatch(/^home=[0-9a-f]{32}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600$/);
     const pair = { cookie: `a=1; ${cookie.split(';')[0]}; b=2` };
     const picks = await getMany(9, pair);
     expect(picks[home]).toBe(9);
@@ -242,7 +242,7 @@ describe('balancing', () => {
     expect(Number(await moved.text())).not.toBe(home);
     expect(moved.headers.get('set-cookie')).toMatch(/^home=/);
     const forged = await fetch(`${gateway?.url}/`, {
-      headers: { cookie: `home=${'0'.repeat(16)}` },
+      headers: { cookie: `home=${'0'.repeat(32)}` },
     });
     expect(forged.headers.get('set-cookie')).toMatch(/^home=/);
   });

@@ -10,7 +10,13 @@ import { CHECK_PASSED, checkResultName, TargetStateRow } from '../../channel/tar
 import { UpstreamStandings } from '../../channel/upstream-standings.js';
 import type { CompiledConfig, CompiledUpstream } from '../../config/compiled-config.js';
 import { takeProbe } from '../../policy/health/active-check.js';
-import { eject, mayEject, passOutlierTime, takeAnswer } from '../../policy/health/outlier.js';
+import {
+  eject,
+  endEjection,
+  mayEject,
+  passOutlierTime,
+  takeAnswer,
+} from '../../policy/health/outlier.js';
 import { rampShare } from '../../policy/load-balancing/ramp.js';
 import type { HealthTransition, TargetListener } from '../target-events.js';
 
@@ -66,8 +72,10 @@ export class HealthTable {
     const hasChanged = takeProbe(row, healthCheck, isPassed);
     const isBack = isPassed && hadFailed && !row.isUnhealthy;
     if (!isPassed) row.checkFailure = result;
-    if (hasChanged) {
-      row.checkSinceMs = nowMs;
+    if (hasChanged) row.checkSinceMs = nowMs;
+    const endsEjection = isPassed && !row.isUnhealthy && row.isEjected;
+    if (endsEjection) endEjection(row, nowMs);
+    if (hasChanged || endsEjection) {
       this.report({ targetIndex, reason: checkResultName(result), atMs: nowMs, untilMs: 0 });
     }
     return isBack;
