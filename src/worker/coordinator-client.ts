@@ -112,11 +112,14 @@ export class CoordinatorClient implements ReplyHandler {
 
   private openTarget({ upstream }: WorkerRoute, triedMask: number): number {
     const { targetIndexes } = upstream;
-    for (let step = 0; step < targetIndexes.length; step += 1) {
-      this.openTurn = (this.openTurn + 1) & 0x7fffffff;
-      const targetIndex = targetIndexes[this.openTurn % targetIndexes.length];
+    for (let step = 1; step <= targetIndexes.length; step += 1) {
+      const turn = (this.openTurn + step) & 0x7fffffff;
+      const targetIndex = targetIndexes[turn % targetIndexes.length];
       if (targetIndex === undefined || !this.end.targets.isFree(targetIndex)) continue;
-      if ((triedMask & bitOfTarget(upstream, targetIndex)) === 0) return targetIndex;
+      if ((triedMask & bitOfTarget(upstream, targetIndex)) !== 0) continue;
+      // A retry takes nobody's turn: else every next request would begin at what failed.
+      if (triedMask === 0) this.openTurn = turn;
+      return targetIndex;
     }
     return NO_TARGET;
   }
