@@ -69,6 +69,7 @@ async function measure(
     probeBytes: TABLE_BYTES,
     compactBucketBytes: TABLE_BYTES,
     wideBucketBytes: TABLE_BYTES,
+    largeBucketBytes: TABLE_BYTES,
     inFlightBytes: 0,
     returnBytes: TABLE_BYTES,
     limiters: 0,

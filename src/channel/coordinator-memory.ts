@@ -15,6 +15,7 @@
  *     probes         coordinator              coordinator             (who holds which ticket)
  *     compactBuckets coordinator              coordinator             (limiter rows)
  *     wideBuckets    coordinator              coordinator             (limiter rows; may be empty)
+ *     largeBuckets   coordinator              coordinator             (limiter rows; may be empty)
  *     inFlight       coordinator              coordinator             (who is in flight, by limit)
  *     returns        coordinator              coordinator             (returns that were taken in)
  *     limitCounts    coordinator              all
@@ -55,6 +56,7 @@ export interface CoordinatorMemory {
   readonly probes: SharedArrayBuffer;
   readonly compactBuckets: SharedArrayBuffer;
   readonly wideBuckets: SharedArrayBuffer;
+  readonly largeBuckets: SharedArrayBuffer;
   readonly inFlight: SharedArrayBuffer;
   readonly returns: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
@@ -80,6 +82,7 @@ export interface CoordinatorShape {
   readonly probeBytes: number;
   readonly compactBucketBytes: number;
   readonly wideBucketBytes: number;
+  readonly largeBucketBytes: number;
   readonly inFlightBytes: number;
   readonly returnBytes: number;
   readonly limiters: number;
@@ -103,6 +106,7 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
     probes: new SharedArrayBuffer(shape.probeBytes),
     compactBuckets: new SharedArrayBuffer(shape.compactBucketBytes),
     wideBuckets: new SharedArrayBuffer(shape.wideBucketBytes),
+    largeBuckets: new SharedArrayBuffer(shape.largeBucketBytes),
     inFlight: new SharedArrayBuffer(shape.inFlightBytes),
     returns: new SharedArrayBuffer(shape.returnBytes),
     limitCounts: allocateLimitCounts(shape.limiters),

@@ -7,11 +7,12 @@
 import type { MessagePort } from 'node:worker_threads';
 import { allocateMemory, type CoordinatorMemory } from '../channel/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { needsRow, needsWideRow } from './limiters.js';
+import { needsRow, rowWordsOf } from './limiters.js';
 import {
   bucketRowCount,
   bucketTableBytes,
   COMPACT_ROW_WORDS,
+  LARGE_ROW_WORDS,
   WIDE_ROW_WORDS,
 } from './state/bucket-layout.js';
 import { inFlightLedgerBytes } from './state/in-flight-ledger.js';
@@ -31,9 +32,9 @@ export interface CoordinatorThreadData {
 /** Memory for one configuration; `workers` lanes. A table that no limiter needs has no bytes. */
 export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMemory {
   const rows = bucketRowCount(config.limits.trackedClients);
-  const withRows = config.limiters.filter(needsRow);
-  const hasWide = withRows.some(needsWideRow);
-  const hasCompact = withRows.some((limiter) => !needsWideRow(limiter));
+  const rowWords = new Set(config.limiters.filter(needsRow).map(rowWordsOf));
+  const tableBytes = (words: number): number =>
+    rowWords.has(words) ? bucketTableBytes(rows, words) : 0;
   const countsInFlight = config.limiters.some((limiter) => limiter.algorithm === 'inFlight');
   const probes = probeCounts(config).reduce((sum, count) => sum + count, 0);
   return allocateMemory({
@@ -43,8 +44,9 @@ export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMe
     upstreams: config.upstreams.length,
     upstreamBytes: cursorBytes(config.upstreams.length),
     probeBytes: probeLedgerBytes(probes),
-    compactBucketBytes: hasCompact ? bucketTableBytes(rows, COMPACT_ROW_WORDS) : 0,
-    wideBucketBytes: hasWide ? bucketTableBytes(rows, WIDE_ROW_WORDS) : 0,
+    compactBucketBytes: tableBytes(COMPACT_ROW_WORDS),
+    wideBucketBytes: tableBytes(WIDE_ROW_WORDS),
+    largeBucketBytes: tableBytes(LARGE_ROW_WORDS),
     inFlightBytes: countsInFlight ? inFlightLedgerBytes(config.limits.inFlight) : 0,
     returnBytes: returnSerialsBytes(config.workers),
     limiters: config.limiters.length,

@@ -36,7 +36,14 @@ import {
   usedShareOfTokenBucket,
 } from '../policy/rate-limit/token-bucket.js';
 import { keyGrantRule } from './key-grant-rule.js';
-import { COMPACT_LOG_ENTRIES, WIDE_LOG_ENTRIES, WIDE_LOG_GROUPS } from './state/bucket-layout.js';
+import {
+  COMPACT_LOG_ENTRIES,
+  COMPACT_ROW_WORDS,
+  LARGE_LOG_GROUPS,
+  LARGE_ROW_WORDS,
+  WIDE_LOG_ENTRIES,
+  WIDE_ROW_WORDS,
+} from './state/bucket-layout.js';
 import { GroupLogRow, StampLogRow, TokenRow, WindowRow } from './state/bucket-rows.js';
 import type { BucketTable } from './state/bucket-table.js';
 
@@ -63,10 +70,12 @@ export interface Limiter {
   repair(base: number): void;
 }
 
-/** Whether the limiter's rows need a longer log than a compact row has. */
-export function needsWideRow(limiter: CompiledLimiter): boolean {
-  if (limiter.algorithm !== 'slidingWindow') return false;
-  return admissionsOf(limiter.limit, limiter.cost) > COMPACT_LOG_ENTRIES;
+/** Words of the limiter's rows, which says in which table they are. */
+export function rowWordsOf(limiter: CompiledLimiter): number {
+  if (limiter.algorithm !== 'slidingWindow') return COMPACT_ROW_WORDS;
+  const admissions = admissionsOf(limiter.limit, limiter.cost);
+  if (admissions <= COMPACT_LOG_ENTRIES) return COMPACT_ROW_WORDS;
+  return admissions <= WIDE_LOG_ENTRIES ? WIDE_ROW_WORDS : LARGE_ROW_WORDS;
 }
 
 /** Whether the limiter has rows in a table at all. */
@@ -288,8 +297,12 @@ class BucketLimiter implements Limiter {
 }
 
 function createLogRow(limiter: CompiledLimiter, table: BucketTable): StampLogRow | GroupLogRow {
-  if (!needsWideRow(limiter)) return new StampLogRow(table.views, COMPACT_LOG_ENTRIES);
-  return admissionsOf(limiter.limit, limiter.cost) <= WIDE_LOG_ENTRIES
-    ? new StampLogRow(table.views, WIDE_LOG_ENTRIES)
-    : new GroupLogRow(table.views, WIDE_LOG_GROUPS);
+  switch (rowWordsOf(limiter)) {
+    case COMPACT_ROW_WORDS:
+      return new StampLogRow(table.views, COMPACT_LOG_ENTRIES);
+    case WIDE_ROW_WORDS:
+      return new StampLogRow(table.views, WIDE_LOG_ENTRIES);
+    default:
+      return new GroupLogRow(table.views, LARGE_LOG_GROUPS);
+  }
 }

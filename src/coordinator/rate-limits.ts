@@ -16,8 +16,8 @@ import { LimitCounts, limitCounter } from '../channel/limit-counts.js';
 import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';
-import { createLimiter, type Limiter, needsRow, needsWideRow } from './limiters.js';
-import { COMPACT_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
+import { createLimiter, type Limiter, needsRow, rowWordsOf } from './limiters.js';
+import { COMPACT_ROW_WORDS, LARGE_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
 import { InFlightLedger, type PlaceHolder } from './state/in-flight-ledger.js';
 import { ReturnSerials } from './state/return-serials.js';
@@ -53,7 +53,7 @@ export class RateLimits implements RowGauge {
   private readonly configs: readonly CompiledLimiter[];
   private readonly limiters: readonly (Limiter | null)[];
   private readonly grantRules: readonly KeyGrantRule[];
-  private readonly tables: readonly [compact: BucketTable, wide: BucketTable];
+  private readonly tables: readonly BucketTable[];
   private readonly ledger: InFlightLedger;
   private readonly serials: ReturnSerials;
   private readonly counts: LimitCounts;
@@ -69,15 +69,17 @@ export class RateLimits implements RowGauge {
     memory: CoordinatorMemory,
     private readonly status: CoordinatorStatus,
   ) {
-    const compact = new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS);
-    const wide = new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS);
-    this.tables = [compact, wide];
+    this.tables = [
+      new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS),
+      new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS),
+      new BucketTable(memory.largeBuckets, LARGE_ROW_WORDS),
+    ];
     this.workers = config.workers;
     this.configs = config.limiters;
     this.counts = new LimitCounts(memory.limitCounts);
     this.serials = new ReturnSerials(memory.returns);
     this.limiters = config.limiters.map((one) =>
-      needsRow(one) ? createLimiter(one, needsWideRow(one) ? wide : compact) : null,
+      needsRow(one) ? createLimiter(one, this.tableOf(one)) : null,
     );
     this.grantRules = config.limiters.map(keyGrantRule);
     for (const one of config.limiters) {
@@ -90,7 +92,7 @@ export class RateLimits implements RowGauge {
     );
     this.repair();
     // The counter may have missed a row if the last coordinator ended in the middle of one.
-    const tracked = compact.countUsedRows() + wide.countUsedRows();
+    const tracked = this.tables.reduce((sum, table) => sum + table.countUsedRows(), 0);
     status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
   }
 
@@ -178,9 +180,7 @@ export class RateLimits implements RowGauge {
     assert(this.caseCount <= this.cases.length, 'an ask has four limits at most');
     this.shadowRefused = 0;
     this.hasPlaces = false;
-    const [compact, wide] = this.tables;
-    compact.clearReserved();
-    wide.clearReserved();
+    for (const table of this.tables) table.clearReserved();
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
       one.limiterIndex = ask.limiterIndexAt(position);
@@ -347,6 +347,11 @@ export class RateLimits implements RowGauge {
       if (base === 0) continue;
       this.limiters[table.limiterAt(base)]?.repair(base);
     }
+  }
+
+  private tableOf(limiter: CompiledLimiter): BucketTable {
+    const table = this.tables.find(({ rowWords }) => rowWords === rowWordsOf(limiter));
+    return defined(table, 'the table of a limiter');
   }
 
   private caseAt(position: number): Case {

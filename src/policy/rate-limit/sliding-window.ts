@@ -9,7 +9,7 @@
  *
  * Every error is towards refusing. Stamps are rounded up and the clock is rounded down, so an
  * admission leaves the window less than 2 ms late. In a grouped log it is later by the distance
- * to the entry before its own: at most 2 * window / (capacity - 2), which is window / 31 for 64
+ * to the entry before its own: at most 2 * window / (capacity - 2), which is window / 63 for 128
  * groups, when admissions are spread evenly, and next to nothing when they come in bursts.
  *
  * Admissions granted in advance carry the latest moment at which they may be used. Those after

@@ -73,7 +73,11 @@ describe('CONFIG_SCHEMA', () => {
 
   it('marks what must not be shown', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
-    expect(secret).toEqual(['$.authenticators.NAME.secret', '$.routes[].rewrite.headers.set.NAME']);
+    expect(secret).toEqual([
+      '$.authenticators.NAME.secret',
+      '$.upstreams.NAME.loadBalancing.stickyCookie.secret',
+      '$.routes[].rewrite.headers.set.NAME',
+    ]);
   });
 });
 
