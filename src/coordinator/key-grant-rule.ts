@@ -17,7 +17,7 @@ const WINDOW_PARTS_MIN = 200;
  * Admissions of a sliding window leave it late by as long as a grant is good: they are counted as
  * if each was used at the last moment. So grants are short there, where the window allows it.
  */
-const SLIDING_WINDOW_PARTS = 2000;
+const SLIDING_WINDOW_PARTS = 5000;
 /** A grant that is over before its reply is there is of no use. */
 const VALID_MS_MIN = 2;
 
