@@ -17,6 +17,8 @@ interface Outcome {
   /** Process that replied; 0: none. */
   readonly pid: number;
   readonly checksBefore: number;
+  /** What came instead of a reply. */
+  readonly error?: string;
 }
 
 /** A steady stream of requests that waits for no reply. */
@@ -43,7 +45,9 @@ class SteadyLoad {
       });
       response.on('close', () => this.outcomes.push(outcomeOf(response.statusCode ?? 0, body)));
     });
-    request.on('error', () => this.outcomes.push(outcomeOf(0, '')));
+    request.on('error', (error) => {
+      this.outcomes.push({ status: 0, pid: 0, checksBefore: -1, error: String(error) });
+    });
   }
 
   count(pid: number): number {
@@ -63,7 +67,8 @@ function outcomeOf(status: number, body: string): Outcome {
     const { pid, checksBefore } = JSON.parse(body) as OriginReply;
     return { status, pid, checksBefore };
   } catch {
-    return { status: status === 200 ? 0 : status, pid: 0, checksBefore: -1 };
+    const error = `not a whole reply: ${body}`;
+    return { status: status === 200 ? 0 : status, pid: 0, checksBefore: -1, error };
   }
 }
 
