@@ -10,6 +10,8 @@ const REQUESTS_PER_SECOND = IS_LONG ? 500 : 300;
 const SECONDS_AWAY = IS_LONG ? 10 : 3;
 const SECONDS = IS_LONG ? 30 : 6;
 const TICK_MS = 10;
+/** The gateway lets a connection rest for ten seconds. */
+const REST_MS = 4000;
 const CHECK_INTERVAL = '500ms';
 
 interface Outcome {
@@ -25,7 +27,11 @@ interface Outcome {
 class SteadyLoad {
   readonly outcomes: Outcome[] = [];
   sent = 0;
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  /**
+   * Connections that rested are closed from this side, before the gateway does: one that it closes
+   * while a request is on its way to it would be a failure of nobody.
+   */
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: REST_MS });
   private readonly startedMs = performance.now();
   private readonly timer = setInterval(() => this.catchUp(), TICK_MS);
 
@@ -46,7 +52,8 @@ class SteadyLoad {
       response.on('close', () => this.outcomes.push(outcomeOf(response.statusCode ?? 0, body)));
     });
     request.on('error', (error) => {
-      this.outcomes.push({ status: 0, pid: 0, checksBefore: -1, error: String(error) });
+      const what = `${error}${request.reusedSocket ? ' on a connection that was kept' : ''}`;
+      this.outcomes.push({ status: 0, pid: 0, checksBefore: -1, error: what });
     });
   }
 
@@ -133,7 +140,9 @@ it('hides from clients that a target was killed, and uses it again soon after it
   await running.stop();
 
   const failed = running.outcomes.filter((outcome) => outcome.status !== 200);
-  expect(failed.length, JSON.stringify(failed)).toBeLessThan(running.outcomes.length / 1000);
+  expect(failed.length, JSON.stringify(failed.slice(0, 20))).toBeLessThan(
+    running.outcomes.length / 1000,
+  );
   // Two checks at most had passed before it got its first request: none of the turns that were
   // given while it was away keep it waiting.
   const first = running.outcomes.find((outcome) => outcome.pid === reborn.pid);
