@@ -4,20 +4,32 @@
  * Thread: supervisor (on the main thread). The only file that knows all parts.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Acceptor, type LocalReplyRecord } from './acceptor/acceptor.js';
 import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
-import { AdminListener, type AdminPages } from './admin/admin-listener.js';
+import { AdminAccess } from './admin/admin-access.js';
+import type { AdminHandler } from './admin/admin-handler.js';
+import { AdminListener } from './admin/admin-listener.js';
+import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
+import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
+import { statsHandler } from './admin/handlers/stats-handler.js';
 import { type LiveFigures, StatsReader } from './admin/stats.js';
 import { monotonicMs } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock } from './channel/counter-block.js';
 import type { CompiledConfig } from './config/compiled-config.js';
+import { type ConfigSource, type LoadedConfig, loadObject } from './config/config-source.js';
+import { formatChange } from './config/diff-config.js';
+import type { GatewayConfig } from './config/gateway-config.js';
+import { maskSecrets } from './config/mask-secrets.js';
 import { readVersion } from './config/version.js';
-import { createAccessLog } from './observability/access-log.js';
+import { type AccessLog, createAccessLog } from './observability/access-log.js';
 import { COUNTERS, counterCount } from './observability/counters.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { osThreadId } from './observability/os-thread-id.js';
+import { ConfigWatcher } from './supervisor/config-watcher.js';
+import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
 
 /** The version of this package. */
@@ -28,14 +40,20 @@ type GatewayState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 export interface GatewayOptions {
   /** Threads die too often. Default: the gateway logs it and stops. */
   onGivingUp?(reason: string): void;
+  /** Where the configuration is read again from. Default: nowhere, see {@link Gateway.apply}. */
+  readonly source?: ConfigSource;
 }
 
 export class Gateway {
   readonly supervisor: Supervisor;
   private readonly dispatcher: LaneDispatcher;
   private readonly acceptor: Acceptor;
+  private readonly adminAccess: AdminAccess;
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
+  private readonly reloader: Reloader;
+  private readonly watcher: ConfigWatcher | null;
+  private accessLog: AccessLog;
   private readonly counters: SharedArrayBuffer;
   private readonly startedMs = monotonicMs();
   private state: GatewayState = 'new';
@@ -45,14 +63,15 @@ export class Gateway {
 
   /** @throws NativeBinaryError when uWebSockets.js does not load here. */
   constructor(
-    readonly config: CompiledConfig,
+    first: LoadedConfig,
     private readonly options: GatewayOptions = {},
   ) {
+    const config = first.compiled;
     const uws = loadNativeBinary();
     this.log = createThreadLogger('acceptor', config.logging.level);
     const { logger, access } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
-    this.counters = allocateCounters(counterCount(config));
+    this.counters = allocateCounters(counterCount(config.capacity));
     this.dispatcher = new LaneDispatcher(config.workers, config.limits.inFlight, onError);
     this.supervisor = new Supervisor({
       config,
@@ -60,7 +79,7 @@ export class Gateway {
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
-    const accessLog = createAccessLog(access, config.logging.accessLog);
+    this.accessLog = createAccessLog(access, config.logging.accessLog);
     const counters = new CounterBlock(this.counters);
     this.acceptor = new Acceptor({
       uws,
@@ -69,11 +88,19 @@ export class Gateway {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       onLocalReply: (record) => {
         countLocalReply(counters, record);
-        accessLog(accessRecord(record));
+        this.accessLog(accessRecord(record));
       },
       onError,
     });
-    this.admin = new AdminListener(uws, this.adminPages(), onError);
+    this.reloader = this.createReloader(first);
+    this.watcher = this.createWatcher();
+    this.adminAccess = new AdminAccess(config.admin);
+    this.admin = new AdminListener(uws, this.adminHandlers(), this.adminAccess, onError);
+  }
+
+  /** In force at the moment. */
+  get config(): CompiledConfig {
+    return this.supervisor.config;
   }
 
   /** Where clients connect. Known once started. */
@@ -98,6 +125,7 @@ export class Gateway {
       throw error;
     }
     this.state = 'running';
+    this.watcher?.start();
     this.log.logger.info(
       {
         version: VERSION,
@@ -113,8 +141,28 @@ export class Gateway {
   }
 
   /**
-   * Takes no more connections, lets requests in flight finish for up to `shutdown.grace`, ends.
-   * Resolves with true when none was cut off.
+   * Reads the configuration's source again and brings it into force, while requests go on: those in
+   * flight finish under the configuration that they began under. Never rejects: what is wrong is in
+   * the result, and has changed nothing.
+   */
+  reload(trigger: ReloadTrigger = 'program'): Promise<ReloadResult> {
+    return this.reloader.reload(trigger);
+  }
+
+  /** Brings this configuration into force, like {@link reload}. */
+  apply(config: GatewayConfig): Promise<ReloadResult> {
+    return this.reloader.applyFrom(() => loadObject(config));
+  }
+
+  /** Brings the configuration before this one into force again. */
+  rollback(): Promise<ReloadResult> {
+    return this.reloader.rollback();
+  }
+
+  /**
+   * Says on /readyz that it is not ready, goes on for `shutdown.delay`, takes no more connections,
+   * lets requests in flight finish for up to `shutdown.grace`, ends. Replies close their
+   * connections all the while. Resolves with true when no request was cut off.
    */
   stop(): Promise<boolean> {
     this.stopping ??= this.drainAndEnd();
@@ -125,8 +173,12 @@ export class Gateway {
     this.state = 'draining';
     const { logger } = this.log;
     logger.info({ inFlight: this.dispatcher.table.inFlight }, 'gateway stopping');
+    this.watcher?.stop();
+    this.acceptor.beginDrain();
+    const { delayMs, graceMs } = this.config.shutdown;
+    if (delayMs > 0) await sleep(delayMs);
     this.acceptor.stopListening();
-    const isIdle = await this.dispatcher.table.whenEmpty(this.config.shutdownGraceMs);
+    const isIdle = await this.dispatcher.table.whenEmpty(graceMs);
     if (!isIdle) {
       logger.warn({ inFlight: this.dispatcher.table.inFlight }, 'requests cut off at the deadline');
     }
@@ -135,6 +187,7 @@ export class Gateway {
   }
 
   private async end(): Promise<void> {
+    this.watcher?.stop();
     this.acceptor.close();
     this.admin.close();
     await this.supervisor.stop();
@@ -150,28 +203,63 @@ export class Gateway {
     else void this.stop();
   }
 
-  private adminPages(): AdminPages {
+  private adminHandlers(): AdminHandler[] {
+    const { supervisor } = this;
     const stats = new StatsReader({
-      config: this.config,
+      get config() {
+        return supervisor.config;
+      },
       counters: [this.counters, ...this.supervisor.counters],
       targets: this.supervisor.coordinator.memory.targets,
       loads: this.supervisor.coordinator.memory.loads,
       coordinatorStatus: this.supervisor.coordinator.memory.status,
       limitCounts: this.supervisor.coordinator.memory.limitCounts,
       live: () => this.liveFigures(),
+      configuration: () => this.reloader.status(),
     });
-    return new Map([
-      ['/stats', () => ({ status: '200 OK', body: stats.read() })],
-      ['/healthz', () => ({ status: '200 OK', body: { status: 'ok' } })],
-      [
-        '/readyz',
-        () => {
-          const status = this.state === 'running' ? this.supervisor.readiness : this.state;
-          const isReady = status === 'ready';
-          return { status: isReady ? '200 OK' : '503 Service Unavailable', body: { status } };
-        },
-      ],
-    ]);
+    return [
+      statsHandler(stats),
+      ...configHandlers({
+        shown: () => ({
+          epoch: this.config.epoch,
+          config: maskSecrets(this.reloader.current.written),
+        }),
+        reload: async () => outcomeOf(await this.reload('admin')),
+        rollback: async () => outcomeOf(await this.rollback()),
+      }),
+      healthzHandler(),
+      readyzHandler(() => (this.state === 'running' ? this.supervisor.readiness : this.state)),
+    ];
+  }
+
+  private createReloader(first: LoadedConfig): Reloader {
+    const { supervisor } = this;
+    return new Reloader({
+      first,
+      source: this.options.source,
+      logger: this.log.logger,
+      swap: (compiled) => supervisor.swap(compiled),
+      onApplied: (config) => this.use(config),
+      closedReason: () => (this.state === 'running' ? '' : `the gateway is ${this.state}`),
+      epochsInUse: () => supervisor.epochs,
+    });
+  }
+
+  private createWatcher(): ConfigWatcher | null {
+    const { source } = this.options;
+    return source === undefined ? null : new ConfigWatcher(source, () => this.onFileChanged());
+  }
+
+  private onFileChanged(): void {
+    if (this.config.reload.watch) void this.reload('file');
+  }
+
+  /** What the main thread does by the configuration. */
+  private use(config: CompiledConfig): void {
+    this.log.logger.level = config.logging.level;
+    this.accessLog = createAccessLog(this.log.access, config.logging.accessLog);
+    this.acceptor.use(config);
+    this.adminAccess.use(config.admin);
   }
 
   private liveFigures(): LiveFigures {
@@ -222,4 +310,9 @@ function accessRecord(record: LocalReplyRecord): Parameters<ReturnType<typeof cr
     durationMs: record.durationMs,
     code: record.kind.code,
   };
+}
+
+function outcomeOf(result: ReloadResult): ChangeOutcome {
+  if (result.outcome === 'refused') return result;
+  return { ...result, changes: result.changes.map(formatChange) };
 }

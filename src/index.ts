@@ -7,16 +7,19 @@
  *     const gateway = createGateway(defineConfig({ upstreams: {…}, routes: […] }));
  *     await gateway.start();
  */
-import { compileConfig } from './config/compile-config.js';
+import { loadObject } from './config/config-source.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import { Gateway, type GatewayOptions } from './gateway.js';
 
 export { NativeBinaryError } from './acceptor/native-binary.js';
 export { PROBLEMS, type ProblemKind } from './base/gateway-error.js';
 export { ConfigError } from './config/config-error.js';
+export { type ConfigSource, fileSource, type LoadedConfig } from './config/config-source.js';
+export type { ConfigChange } from './config/diff-config.js';
 export { defineConfig, type GatewayConfig } from './config/gateway-config.js';
 export { loadConfigFile } from './config/load-config.js';
 export { Gateway, type GatewayOptions, VERSION } from './gateway.js';
+export type { ReloadResult } from './supervisor/reloader.js';
 
 /**
  * Checks the configuration and makes a gateway of it; `start()` opens it, `stop()` drains it.
@@ -25,5 +28,5 @@ export { Gateway, type GatewayOptions, VERSION } from './gateway.js';
  * @throws NativeBinaryError when uWebSockets.js does not load on this system.
  */
 export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): Gateway {
-  return new Gateway(compileConfig(config), options);
+  return new Gateway(loadObject(config), options);
 }

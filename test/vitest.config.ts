@@ -33,7 +33,14 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...REAL },
+        test: {
+          name: 'integration',
+          include: [
+            'test/integration/**/*.test.ts',
+            'test/contract/{upstream-transport,streamed-body}.contract.ts',
+          ],
+          ...REAL,
+        },
       },
       {
         extends: true,

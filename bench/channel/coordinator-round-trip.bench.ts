@@ -61,7 +61,6 @@ async function measure(
 ): Promise<CaseFigures> {
   const { port1, port2 } = new MessageChannel();
   const memory = allocateMemory({
-    epoch: 1,
     workers: 1,
     targets: 8,
     upstreams: 1,

@@ -47,10 +47,11 @@ export interface AcceptorOptions {
 
 export class Acceptor implements ExchangeContext {
   readonly dispatcher: LaneDispatcher;
-  readonly bodyBytesMax: number;
+  bodyBytesMax: number;
   isDraining = false;
 
   private readonly app: UwsApp;
+  private readonly guard: RequestGuard;
   private readonly head: UwsHead;
   private readonly refresher: NodeJS.Timeout;
   private listenSocket: us_listen_socket | false = false;
@@ -58,7 +59,8 @@ export class Acceptor implements ExchangeContext {
   constructor(private readonly options: AcceptorOptions) {
     this.dispatcher = options.dispatcher;
     this.bodyBytesMax = options.config.limits.bodyBytes;
-    this.head = new UwsHead(new RequestGuard(options.config.limits));
+    this.guard = new RequestGuard(options.config.limits);
+    this.head = new UwsHead(this.guard);
     this.app = options.uws.App();
     this.app.any('/*', (res, req) => this.onRequest(res, req));
     this.refresher = setInterval(() => this.refreshReplyTimers(), REPLY_REFRESH_MS).unref();
@@ -83,9 +85,20 @@ export class Acceptor implements ExchangeContext {
     });
   }
 
+  /** Sizes of requests that begin from now on. */
+  use({ limits }: CompiledConfig): void {
+    this.bodyBytesMax = limits.bodyBytes;
+    this.guard.limits = limits;
+  }
+
+  /** Connections close behind their replies from now on; new ones are still taken. */
+  beginDrain(): void {
+    this.isDraining = true;
+  }
+
   /** No new connections; those that are open finish what they have, and close behind it. */
   stopListening(): void {
-    this.isDraining = true;
+    this.beginDrain();
     if (this.listenSocket !== false) this.options.uws.us_listen_socket_close(this.listenSocket);
     this.listenSocket = false;
   }

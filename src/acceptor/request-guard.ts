@@ -70,7 +70,8 @@ export class RequestGuard {
   private lengthCount = 0;
   private codingCount = 0;
 
-  constructor(private readonly limits: GuardLimits) {}
+  /** `limits` may be replaced between two requests. */
+  constructor(public limits: GuardLimits) {}
 
   /** Starts with the request line. */
   begin(method: string, target: string): void {

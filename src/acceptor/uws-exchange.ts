@@ -8,6 +8,7 @@
  * most) that the native side delivers whole. The exchange leaves the in-flight table exactly once.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import { BufferPool } from '../base/buffer-pool.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
 import type { Downstream, ResponseHead } from './in-flight-table.js';
@@ -16,6 +17,12 @@ import { type ReplyClosing, type ReplyListener, UwsReply } from './uws-reply.js'
 
 /** Unless the connection's timer is set anew, the native side cuts uploads below 16 KB/s. */
 const UPLOAD_REFRESH_MS = 3000;
+
+/** What the native side reads at once: of that, what the window does not take is held. */
+const READ_BYTES_MAX = 512 * 1024;
+/** 4 MiB at most stay with the acceptor. */
+const KEPT_MAX = 8;
+const heldPool = new BufferPool(READ_BYTES_MAX, KEPT_MAX);
 
 /** Most exchanges hold nothing: they share this, and it stays empty. */
 const NOTHING_HELD: Buffer[] = [];
@@ -36,6 +43,8 @@ export class UwsExchange implements Downstream, ReplyListener {
 
   private window = WINDOW_BYTES;
   private received = 0;
+  /** As the configuration had it when the request began. */
+  private readonly bodyBytesMax: number;
   private held: Buffer[] = NOTHING_HELD;
   private isRequestComplete: boolean;
   private isLastHeld = false;
@@ -54,6 +63,7 @@ export class UwsExchange implements Downstream, ReplyListener {
       readonly mustClose: boolean;
     },
   ) {
+    this.bodyBytesMax = context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
     this.refreshedMs = request.receivedMs;
     this.reply = new UwsReply(res, this);
@@ -85,7 +95,7 @@ export class UwsExchange implements Downstream, ReplyListener {
   onData(data: ArrayBuffer, isLast: boolean, nowMs: number): void {
     if (this.reply.isOver || this.index === -1) return;
     this.received += data.byteLength;
-    if (this.received > this.context.bodyBytesMax) {
+    if (this.received > this.bodyBytesMax) {
       this.replaceByProblem(PROBLEMS.bodyTooLarge, 'The request body is over limits.bodyBytes.');
       return;
     }
@@ -115,7 +125,7 @@ export class UwsExchange implements Downstream, ReplyListener {
 
   private hold(rest: Uint8Array, isLast: boolean): void {
     if (this.held.length === 0) this.held = [];
-    this.held.push(Buffer.from(rest));
+    this.held.push(heldPool.copyOf(rest));
     this.isLastHeld = isLast;
     // With the last piece here there is nothing more to hold back, and a pause would hide a
     // client that leaves.
@@ -143,6 +153,7 @@ export class UwsExchange implements Downstream, ReplyListener {
         return;
       }
       this.held.shift();
+      heldPool.release(chunk);
     }
     if (this.held.length === 0) this.resume();
   }
@@ -207,6 +218,7 @@ export class UwsExchange implements Downstream, ReplyListener {
   }
 
   private leave(end: ExchangeEnd): void {
+    for (const chunk of this.held) heldPool.release(chunk);
     this.held = NOTHING_HELD;
     if (this.index === -1) return;
     const { index } = this;

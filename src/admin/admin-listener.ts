@@ -1,11 +1,15 @@
 /**
- * The second port, for those who run the gateway: /stats, /healthz, /readyz.
+ * The second port, for those who run the gateway: finds the handler, checks who calls, sends.
  *
- * Thread: acceptor. Owns its listen socket. Reads only; GET and HEAD only.
+ * Thread: acceptor. Owns its listen socket. What a handler does is its own part.
  */
+
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
 import { StartupError } from '../base/startup-error.js';
 import type { CompiledAddress } from '../config/compiled-config.js';
+import type { AdminAccess } from './admin-access.js';
+import { type AdminHandler, type AdminReply, adminProblem } from './admin-handler.js';
 
 /** The library, as far as a listener needs it. */
 export interface AdminNative {
@@ -26,32 +30,34 @@ interface AdminApp {
   close(): unknown;
 }
 
-export interface AdminReply {
-  readonly status: string;
-  readonly body: unknown;
-  /** Of a 405: the methods that the page takes. */
-  readonly allow?: string;
+/** Longest body of a request; more: 413. */
+export const ADMIN_BODY_BYTES_MAX = 64 * 1024;
+
+/** The head of a request, which the library lets nobody read later. */
+interface AdminHead {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly host: string;
+  readonly authorization: string;
 }
-
-/** Answers by path; each is called for every request of its path. */
-export type AdminPages = ReadonlyMap<string, () => AdminReply>;
-
-const METHOD_NOT_ALLOWED: AdminReply = {
-  status: '405 Method Not Allowed',
-  body: { allow: ['GET', 'HEAD'] },
-  allow: 'GET, HEAD',
-};
 
 export class AdminListener {
   private readonly app: AdminApp;
+  private readonly handlers = new Map<string, Map<string, AdminHandler>>();
 
   constructor(
     private readonly native: AdminNative,
-    private readonly pages: AdminPages,
+    handlers: readonly AdminHandler[],
+    private readonly access: AdminAccess,
     private readonly onError: (error: unknown) => void,
   ) {
+    for (const handler of handlers) {
+      const ofPath = this.handlers.get(handler.path) ?? new Map<string, AdminHandler>();
+      this.handlers.set(handler.path, ofPath.set(handler.method, handler));
+    }
     this.app = native.App();
-    this.app.any('/*', (res, req) => this.onRequest(res, req));
+    this.app.any('/*', (res, req) => this.onRequest(res, readHead(req)));
   }
 
   /** Binds the port; resolves with it. */
@@ -71,29 +77,114 @@ export class AdminListener {
     this.app.close();
   }
 
-  private onRequest(res: HttpResponse, req: HttpRequest): void {
-    res.onAborted(() => {});
-    try {
-      const method = req.getCaseSensitiveMethod();
-      const page = this.pages.get(req.getUrl());
-      if (page === undefined)
-        send(res, method, { status: '404 Not Found', body: { paths: [...this.pages.keys()] } });
-      else if (method !== 'GET' && method !== 'HEAD') {
-        send(res, method, METHOD_NOT_ALLOWED);
-      } else send(res, method, page());
-    } catch (error) {
+  private onRequest(res: HttpResponse, head: AdminHead): void {
+    const replier = new Replier(res, head.method);
+    const found = this.choose(head);
+    if (!('answer' in found)) {
+      replier.send(found);
+      return;
+    }
+    readBody(res, (body) => {
+      if (body === null) {
+        replier.send(adminProblem(413, 'Content Too Large', 'a body may have 64 KiB here'));
+      } else this.answer(found, { query: new URLSearchParams(head.query), body }, replier);
+    });
+  }
+
+  /** The handler of the request, or why it is refused. */
+  private choose(head: AdminHead): AdminHandler | AdminReply {
+    const refusal = this.access.refuseHost(head.host);
+    if (refusal !== null) return refusal;
+    const ofPath = this.handlers.get(head.path);
+    if (ofPath === undefined) {
+      return { status: 404, body: { paths: [...this.handlers.keys()].sort() } };
+    }
+    const handler = ofPath.get(head.method === 'HEAD' ? 'GET' : head.method);
+    if (handler === undefined) {
+      const allow = [...ofPath.keys()].flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
+      return { status: 405, body: { allow }, fields: [['Allow', allow.join(', ')]] };
+    }
+    if (!handler.needsToken) return handler;
+    return this.access.refuseToken(head.authorization) ?? handler;
+  }
+
+  private answer(
+    handler: AdminHandler,
+    request: Parameters<AdminHandler['answer']>[0],
+    replier: Replier,
+  ): void {
+    const onFailed = (error: unknown): void => {
       this.onError(error);
-      res.close();
+      replier.send(adminProblem(500, 'Internal Server Error', 'the log says what went wrong'));
+    };
+    try {
+      const reply = handler.answer(request);
+      if (reply instanceof Promise) reply.then((late) => replier.send(late)).catch(onFailed);
+      else replier.send(reply);
+    } catch (error) {
+      onFailed(error);
     }
   }
 }
 
-function send(res: HttpResponse, method: string, reply: AdminReply): void {
-  const body = `${JSON.stringify(reply.body, null, 2)}\n`;
-  res.writeStatus(reply.status);
-  res.writeHeader('Content-Type', 'application/json');
-  res.writeHeader('Cache-Control', 'no-store');
-  if (reply.allow !== undefined) res.writeHeader('Allow', reply.allow);
-  if (method === 'HEAD') res.endWithoutBody();
-  else res.end(body);
+function readHead(req: HttpRequest): AdminHead {
+  return {
+    method: req.getCaseSensitiveMethod(),
+    path: req.getUrl(),
+    query: req.getQuery() ?? '',
+    host: req.getHeader('host'),
+    authorization: req.getHeader('authorization'),
+  };
+}
+
+/** Calls back with the whole body, or with null when it is too large. */
+function readBody(res: HttpResponse, onBody: (body: Buffer | null) => void): void {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  res.onData((piece, isLast) => {
+    if (bytes > ADMIN_BODY_BYTES_MAX) return;
+    bytes += piece.byteLength;
+    if (bytes > ADMIN_BODY_BYTES_MAX) {
+      onBody(null);
+      return;
+    }
+    // Copied: the memory is the library's again after this call.
+    pieces.push(Buffer.from(new Uint8Array(piece)));
+    if (isLast) onBody(Buffer.concat(pieces));
+  });
+}
+
+/** Sends one reply, unless the client has gone by then. */
+class Replier {
+  private isAborted = false;
+
+  constructor(
+    private readonly res: HttpResponse,
+    private readonly method: string,
+  ) {
+    res.onAborted(() => {
+      this.isAborted = true;
+    });
+  }
+
+  send(reply: AdminReply): void {
+    if (this.isAborted) return;
+    this.res.cork(() => this.write(reply));
+  }
+
+  private write({ status, body, contentType = 'application/json', fields = [] }: AdminReply): void {
+    const { res } = this;
+    res.writeStatus(`${status} ${STATUS_CODES[status] ?? ''}`);
+    res.writeHeader('Content-Type', contentType);
+    res.writeHeader('Cache-Control', 'no-store');
+    res.writeHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of fields) res.writeHeader(name, value);
+    if (this.method === 'HEAD') res.endWithoutBody();
+    else res.end(bodyOf(body));
+  }
+}
+
+function bodyOf(body: unknown): string | Uint8Array {
+  if (typeof body === 'string' || body instanceof Uint8Array) return body;
+  return `${JSON.stringify(body, null, 2)}\n`;
 }

@@ -5,6 +5,7 @@
  */
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
+import { byRow } from '../base/rows.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { LimitCounts } from '../channel/limit-counts.js';
@@ -36,6 +37,7 @@ export interface LiveFigures {
 }
 
 export interface StatsSources {
+  /** In force at the moment. */
   readonly config: CompiledConfig;
   /** The acceptor's block first, then the workers'. */
   readonly counters: readonly SharedArrayBuffer[];
@@ -44,6 +46,8 @@ export interface StatsSources {
   readonly coordinatorStatus: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
   live(): LiveFigures;
+  /** Where the configuration comes from, and what came of changing it. */
+  configuration(): object;
 }
 
 /** From best to worst: of targets with one address in several upstreams the worst is shown. */
@@ -61,7 +65,7 @@ export class StatsReader {
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     const { loads, config } = sources;
-    this.loads = new TargetLoadView(loads, Math.max(1, config.targets.length), this.coordinator);
+    this.loads = new TargetLoadView(loads, config.capacity.targets, this.coordinator);
     this.limitCounts = new LimitCounts(sources.limitCounts);
   }
 
@@ -78,6 +82,7 @@ export class StatsReader {
       version: live.version,
       uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
       config_epoch: this.sources.config.epoch,
+      configuration: this.sources.configuration(),
       in_flight: live.inFlight,
       counters: this.processFigures(),
       routes: this.routes(),
@@ -117,7 +122,7 @@ export class StatsReader {
     const rows = config.routes.map((route) => {
       const figures = Object.entries(ROUTE_COUNTERS).map(([name, figure]) => [
         snakeCase(name),
-        this.sum(routeCounter(config, route.index, figure)),
+        this.sum(routeCounter(config.capacity, route.index, figure)),
       ]);
       return [route.name, Object.fromEntries(figures)];
     });
@@ -146,13 +151,14 @@ export class StatsReader {
 
   private targetRows(): object[] {
     const { config } = this.sources;
+    const upstreams = byRow(config.upstreams);
     return config.targets.map((target) => {
       const figures = Object.entries(TARGET_COUNTERS).map(([name, figure]) => [
         snakeCase(name),
-        this.sum(targetCounter(config, target.index, figure)),
+        this.sum(targetCounter(config.capacity, target.index, figure)),
       ]);
       const sinceMs = this.targets.sinceMsOf(target.index);
-      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
+      const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
       return {
         target: target.hostPort,
         upstream: upstream.name,

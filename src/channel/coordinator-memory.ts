@@ -1,8 +1,8 @@
 /**
  * All the shared memory between the coordinator and everybody else.
  *
- * Thread: any (both ends). The main thread allocates it once for one configuration epoch and
- * keeps it, so that a coordinator that is started again finds its state as it was.
+ * Thread: any (both ends). The main thread allocates it once and keeps it, so that a coordinator
+ * that is started again finds its state as it was, and so that state outlives a configuration.
  *
  *     region         written by               read by
  *     lanes[k]       worker k, coordinator    coordinator, worker k   (a ring each way)
@@ -44,8 +44,6 @@ export interface CoordinatorLaneRings {
 
 /** Everything, as the coordinator and the main thread hold it. Can be cloned to a thread. */
 export interface CoordinatorMemory {
-  /** The configuration epoch whose indexes the memory speaks of. */
-  readonly epoch: number;
   readonly lanes: readonly CoordinatorLaneRings[];
   readonly control: SharedArrayBuffer;
   readonly status: SharedArrayBuffer;
@@ -74,7 +72,6 @@ export interface CoordinatorLaneMemory {
 
 /** Sizes; those in bytes are the business of the coordinator's own tables. */
 export interface CoordinatorShape {
-  readonly epoch: number;
   readonly workers: number;
   readonly targets: number;
   readonly upstreams: number;
@@ -92,7 +89,6 @@ export interface CoordinatorShape {
 export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
   assert(shape.workers >= 1 && shape.workers <= WORKERS_MAX, 'between 1 and 1024 workers');
   return {
-    epoch: shape.epoch,
     lanes: Array.from({ length: shape.workers }, () => ({
       requests: allocateSlotRing(REQUEST_SLOTS),
       replies: allocateSlotRing(REPLY_SLOTS),

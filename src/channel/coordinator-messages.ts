@@ -10,6 +10,7 @@ import type { BreakerCauseName } from './target-states.js';
 export type CoordinatorMessage =
   /** `osThreadId`: of the operating system, so that its CPU time can be looked up. */
   | { readonly type: 'started'; readonly osThreadId: number }
+  | { readonly type: 'configured'; readonly epoch: number }
   | {
       readonly type: 'breaker';
       readonly targetIndex: number;
@@ -33,13 +34,12 @@ export type CoordinatorMessage =
 
 /**
  * From the main thread to the coordinator; it looks for mail only when the control ring says so.
- * The port is in the transfer list.
+ * A port is in the transfer list.
  */
-export interface CoordinatorMail {
-  readonly type: 'wakePort';
-  readonly lane: number;
-  readonly port: MessagePort;
-}
+export type CoordinatorMail<Config = unknown> =
+  | { readonly type: 'wakePort'; readonly lane: number; readonly port: MessagePort }
+  /** Go on under this configuration; `configured` is the answer. */
+  | { readonly type: 'config'; readonly config: Config };
 
 /** How a worker is woken: its event loop listens on the other end. */
 export type WakePort = Pick<MessagePort, 'postMessage'>;

@@ -25,6 +25,11 @@ export class CounterBlock {
     this.figures[index] = (this.figures[index] ?? 0) + amount;
   }
 
+  /** Figures that are to count something else from now on; the owning thread does not use them. */
+  clear(first: number, count: number): void {
+    this.figures.fill(0, first, first + count);
+  }
+
   read(index: number): number {
     return this.figures[index] ?? 0;
   }

@@ -38,6 +38,12 @@ export function limitCounter(name: LimitCounter): number {
   return LIMIT_COUNTER_NAMES.indexOf(name);
 }
 
+/** Main thread: the row is to belong to another limiter, and nobody else uses it now. */
+export function clearLimitCounts(buffer: SharedArrayBuffer, limiterIndex: number): void {
+  const start = limiterIndex * ROW_FLOATS;
+  new Float64Array(buffer).fill(0, start, start + ROW_FLOATS);
+}
+
 export class LimitCounts {
   private readonly floats: Float64Array;
 

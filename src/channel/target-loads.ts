@@ -29,6 +29,20 @@ export function allocateTargetLoads(laneCount: number, targetCount: number): Sha
   return new SharedArrayBuffer(laneCount * blockWords(targetCount) * 4);
 }
 
+/** Main thread: the target's words of all lanes are to belong to another, and nobody uses them. */
+export function clearTargetLoads(
+  buffer: SharedArrayBuffer,
+  laneCount: number,
+  targetIndex: number,
+): void {
+  const words = new Int32Array(buffer);
+  const stride = words.length / laneCount;
+  for (let lane = 0; lane < laneCount; lane += 1) {
+    const start = lane * stride + LINE_WORDS + targetIndex * TARGET_WORDS;
+    words.fill(0, start, start + TARGET_WORDS);
+  }
+}
+
 /** A worker's own block. Hot path: two writes for every try. */
 export class TargetLoadWriter {
   private readonly words: Int32Array;

@@ -94,6 +94,12 @@ export function allocateTargetStates(targetCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, targetCount) * ROW_BYTES);
 }
 
+/** Main thread: the row is to belong to another target, and nobody else uses it now. */
+export function clearTargetState(buffer: SharedArrayBuffer, targetIndex: number): void {
+  const start = targetIndex * ROW_BYTES;
+  new Uint8Array(buffer).fill(0, start, start + ROW_BYTES);
+}
+
 /** Why a breaker is in its state, in words. */
 export function breakerCauseName(cause: number): BreakerCauseName {
   return BREAKER_CAUSE_NAMES[cause] ?? 'none';

@@ -29,6 +29,10 @@ export interface CommandIo {
 export interface CommandArguments {
   /** From `-c`, else GATEWAY_CONFIG; undefined when neither names a file. */
   readonly configFile: string | undefined;
+  /** Where the admin listener of a running gateway is. */
+  readonly admin: string | undefined;
+  /** What follows the command's name and is no option. */
+  readonly words: readonly string[];
   readonly sub: string | undefined;
   readonly expires: string | undefined;
   readonly authenticator: string | undefined;

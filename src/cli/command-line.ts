@@ -26,6 +26,9 @@ export type RunCommand = (options: RunOptions, io: CommandIo) => Promise<ExitCod
 const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.js')).validateCommand,
   routes: async () => (await import('./routes.js')).routesCommand,
+  diff: async () => (await import('./diff.js')).diffCommand,
+  reload: async () => (await import('./reload.js')).reloadCommand,
+  rollback: async () => (await import('./reload.js')).rollbackCommand,
   token: async () => (await import('./token.js')).tokenCommand,
   schema: async () => (await import('./schema.js')).schemaCommand,
 };

@@ -41,16 +41,19 @@ export function parseCommandLine(
   const { positionals, given } = splitArguments(argv);
   // Help is given whatever else is wrong: the user is asking how it is done.
   if (given.some(({ name }) => name === 'help')) return { kind: 'help' };
-  const [word = 'run', extra] = positionals;
+  const [word = 'run', ...words] = positionals;
   // Before the words: what follows a mistyped option was meant as its value, not as a word.
   refuseUnknownOptions(word, given);
   const name = readCommand(word);
   const values = readOptions(name, given);
+  const extra = words[COMMANDS[name].words?.length ?? 0];
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}" after ${name}`);
   if (values.has('version')) return { kind: 'version' };
   const last = (option: string) => values.get(option)?.at(-1);
   const args: CommandArguments = {
     configFile: last('config') ?? (env['GATEWAY_CONFIG'] || undefined),
+    admin: last('admin'),
+    words,
     sub: last('sub'),
     expires: last('expires'),
     authenticator: last('authenticator'),

@@ -1,12 +1,17 @@
 /**
  * `sluice run`: the gateway until a signal ends it; without a file, the demo.
  *
- * Thread: acceptor. The first SIGTERM or SIGINT drains, a second one ends at once.
+ * Thread: acceptor. The first SIGTERM or SIGINT drains, a second one ends at once. SIGHUP reads the
+ * configuration again.
  */
 import { randomBytes } from 'node:crypto';
-import { compileConfig } from '../config/compile-config.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
-import { loadConfigFile, loadConfigText } from '../config/load-config.js';
+import {
+  type ConfigSource,
+  fileSource,
+  type LoadedConfig,
+  loadObject,
+} from '../config/config-source.js';
+import { loadConfigText } from '../config/load-config.js';
 import { type CommandIo, EXIT_FAILURE, EXIT_OK, type ExitCode } from './command-io.js';
 import type { RunOptions } from './command-line.js';
 
@@ -16,18 +21,21 @@ export interface RunnableGateway {
   readonly adminAddress: { readonly host: string; readonly port: number };
   start(): Promise<void>;
   stop(): Promise<boolean>;
+  reload(trigger: 'signal'): Promise<unknown>;
 }
 
 /** Makes a gateway; `onGivingUp` is called when its threads die too often. */
 export type GatewayFactory = (
-  config: CompiledConfig,
-  onGivingUp: (reason: string) => void,
+  first: LoadedConfig,
+  options: { readonly source?: ConfigSource; onGivingUp(reason: string): void },
 ) => RunnableGateway;
+
+type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 
 /** Where signals come from; a process fits. */
 export interface SignalSource {
-  on(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
-  off(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
+  on(signal: Signal, listener: () => void): unknown;
+  off(signal: Signal, listener: () => void): unknown;
   exit(code: number): never;
 }
 
@@ -35,8 +43,13 @@ export interface SignalSource {
 export function createRunCommand(createGateway: GatewayFactory, signals: SignalSource) {
   return ({ configFile }: RunOptions, io: CommandIo): Promise<ExitCode> => {
     if (configFile === undefined) return runDemo(createGateway, signals, io);
-    const config = compileConfig(loadConfigFile(configFile, io.env));
-    return runUntilSignal(createGateway, signals, config, async () => {});
+    const source = fileSource(configFile, io.env);
+    const first = source.load();
+    return runUntilSignal(signals, {
+      create: (onGivingUp) => createGateway(first, { source, onGivingUp }),
+      onStarted: async () => {},
+      onHangUp: (gateway) => void gateway.reload('signal'),
+    });
   };
 }
 
@@ -54,26 +67,32 @@ async function runDemo(
   try {
     const environment = demoEnvironment(upstreams, secret, io.env);
     const file = { file: DEMO_CONFIG_NAME, environment };
-    const config = compileConfig(loadConfigText(DEMO_CONFIG_TEXT, file));
-    return await runUntilSignal(createGateway, signals, config, async (gateway) => {
-      io.stdout.write(await demoGuide(config, gateway.address, gateway.adminAddress));
+    const first = loadObject(loadConfigText(DEMO_CONFIG_TEXT, file));
+    return await runUntilSignal(signals, {
+      create: (onGivingUp) => createGateway(first, { onGivingUp }),
+      onStarted: async ({ address, adminAddress }) => {
+        io.stdout.write(await demoGuide(first.compiled, address, adminAddress));
+      },
     });
   } finally {
     await upstreams.close();
   }
 }
 
-async function runUntilSignal(
-  createGateway: GatewayFactory,
-  signals: SignalSource,
-  config: CompiledConfig,
-  onStarted: (gateway: RunnableGateway) => Promise<void>,
-): Promise<ExitCode> {
+interface RunSteps {
+  create(onGivingUp: () => void): RunnableGateway;
+  onStarted(gateway: RunnableGateway): Promise<void>;
+  /** At SIGHUP. Absent: the process ends, as it does when its terminal is closed. */
+  onHangUp?(gateway: RunnableGateway): void;
+}
+
+async function runUntilSignal(signals: SignalSource, steps: RunSteps): Promise<ExitCode> {
   let onEnd: (code: ExitCode) => void = () => {};
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
   });
-  const gateway = createGateway(config, () => onEnd(EXIT_FAILURE));
+  const gateway = steps.create(() => onEnd(EXIT_FAILURE));
+  const onHangUp = (): void => steps.onHangUp?.(gateway);
   let isStopping = false;
   const onSignal = (): void => {
     if (isStopping) signals.exit(EXIT_FAILURE);
@@ -82,14 +101,16 @@ async function runUntilSignal(
   };
   signals.on('SIGTERM', onSignal);
   signals.on('SIGINT', onSignal);
+  if (steps.onHangUp !== undefined) signals.on('SIGHUP', onHangUp);
   try {
     await gateway.start();
-    await onStarted(gateway);
+    await steps.onStarted(gateway);
     const code = await ended;
     if (code === EXIT_OK) await gateway.stop();
     return code;
   } finally {
     signals.off('SIGTERM', onSignal);
     signals.off('SIGINT', onSignal);
+    signals.off('SIGHUP', onHangUp);
   }
 }

@@ -18,6 +18,8 @@ export interface OptionSpec {
 export interface CommandSpec {
   readonly help: string;
   readonly options: readonly OptionSpec[];
+  /** What else follows its name. Default: nothing. */
+  readonly words?: readonly string[];
 }
 
 const CONFIG_OPTION: OptionSpec = {
@@ -25,6 +27,12 @@ const CONFIG_OPTION: OptionSpec = {
   short: 'c',
   value: 'FILE',
   help: 'YAML or JSON configuration (default: GATEWAY_CONFIG)',
+};
+
+const ADMIN_OPTION: OptionSpec = {
+  name: 'admin',
+  value: 'URL',
+  help: 'its admin listener (default: that of the file)',
 };
 
 const TOKEN_OPTIONS: readonly OptionSpec[] = [
@@ -45,7 +53,15 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'v', help: 'print the version' },
 ];
 
-export type CommandName = 'run' | 'validate' | 'routes' | 'token' | 'schema';
+export type CommandName =
+  | 'run'
+  | 'validate'
+  | 'routes'
+  | 'diff'
+  | 'reload'
+  | 'rollback'
+  | 'token'
+  | 'schema';
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   run: {
@@ -54,6 +70,15 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   },
   validate: { help: 'check a configuration and list every mistake', options: [CONFIG_OPTION] },
   routes: { help: 'show which requests go where', options: [CONFIG_OPTION] },
+  diff: { help: 'tell what is different in two files', options: [], words: ['OLD', 'NEW'] },
+  reload: {
+    help: 'make a running gateway read its file again',
+    options: [CONFIG_OPTION, ADMIN_OPTION],
+  },
+  rollback: {
+    help: 'make it go back to the configuration before',
+    options: [CONFIG_OPTION, ADMIN_OPTION],
+  },
   token: {
     help: 'make a token for a protected route',
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
@@ -65,7 +90,10 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 
 /** What `--help` prints. */
 export function usageText(): string {
-  const commands = COMMAND_NAMES.map((name) => helpLine(name, COMMANDS[name].help));
+  const commands = COMMAND_NAMES.map((name) => {
+    const { help, words = [] } = COMMANDS[name];
+    return helpLine([name, ...words].join(' '), help);
+  });
   return [
     'Usage: sluice [COMMAND] [OPTIONS]',
     '',
@@ -75,11 +103,15 @@ export function usageText(): string {
     'Options:',
     ...[CONFIG_OPTION, ...GLOBAL_OPTIONS].map(optionLine),
     '',
+    'Options of reload and rollback:',
+    optionLine(ADMIN_OPTION),
+    '',
     'Options of token:',
     ...TOKEN_OPTIONS.map(optionLine),
     '',
     'Environment (above the file): GATEWAY_WORKERS, GATEWAY_HOST, GATEWAY_PORT,',
-    'GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL; GATEWAY_CONFIG names the file.',
+    'GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL; GATEWAY_CONFIG names the file,',
+    'GATEWAY_ADMIN_TOKEN opens the admin listener to reload and rollback.',
     'Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.',
     '',
   ].join('\n');

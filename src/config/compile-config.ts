@@ -23,6 +23,7 @@ import type {
   CompiledLimits,
   CompiledTarget,
   CompiledUpstream,
+  RowCapacity,
 } from './compiled-config.js';
 import { ConfigError } from './config-error.js';
 import { displayPath } from './config-pointer.js';
@@ -52,11 +53,17 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   const authenticators = compileAuthenticators(config.authenticators ?? {});
   const { upstreams, targets } = compileUpstreams(config.upstreams);
   const { routes, limiters } = compileRoutes(config.routes, { authenticators, upstreams });
-  const { grace = DEFAULTS.shutdown.grace } = config.shutdown ?? {};
+  const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
+    config.shutdown ?? {};
   return deepFreeze({
     epoch,
+    capacity: rowCapacity({ routes, upstreams, targets, limiters }),
     listen: compileAddress(config.listen, DEFAULTS.listen),
-    admin: compileAddress(config.admin, DEFAULTS.admin),
+    admin: {
+      ...compileAddress(config.admin, DEFAULTS.admin),
+      token: config.admin?.token ?? '',
+      allowedHosts: (config.admin?.allowedHosts ?? []).map((host) => host.toLowerCase()),
+    },
     workers: config.workers ?? defaultWorkerCount(coreCount),
     trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
       defined(normalizeAddressRange(proxy), 'a checked range'),
@@ -66,13 +73,31 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
       level: config.logging?.level ?? DEFAULTS.logging.level,
       accessLog: config.logging?.accessLog ?? DEFAULTS.logging.accessLog,
     },
-    shutdownGraceMs: durationMs(grace),
+    reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
+    shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
     authenticators,
     upstreams,
     targets,
     limiters,
     routes,
   });
+}
+
+/** Memory that nobody touches costs nothing: there is room for versions beside one another. */
+const ROWS_MIN = 1024;
+const ROWS_PER_USE = 4;
+
+function rowCapacity(
+  used: Readonly<Record<keyof RowCapacity, { readonly length: number }>>,
+): RowCapacity {
+  const rows = ({ length }: { readonly length: number }): number =>
+    Math.max(ROWS_MIN, length * ROWS_PER_USE);
+  return {
+    routes: rows(used.routes),
+    upstreams: rows(used.upstreams),
+    targets: rows(used.targets),
+    limiters: rows(used.limiters),
+  };
 }
 
 function compileAddress(

@@ -18,7 +18,10 @@ const IN_FLIGHT_SUFFIX = '-inFlight';
 export function compileRateLimits(route: RouteConfig, firstIndex: number): CompiledLimiter[] {
   return rateLimitList(route.rateLimit)
     .flatMap((config, position) => compileRateLimit(config, defaultName(route.name, position)))
-    .map((limiter, at) => ({ index: firstIndex + at, ...limiter }));
+    .map((limiter, at) => {
+      const index = firstIndex + at;
+      return { index, keySpace: index, ...limiter };
+    });
 }
 
 /** A route has one limit or a list of them. */
@@ -35,11 +38,11 @@ export function defaultName(routeName: string, position: number): string {
 function compileRateLimit(
   config: RateLimitConfig,
   nameByDefault: string,
-): Omit<CompiledLimiter, 'index'>[] {
+): Omit<CompiledLimiter, 'index' | 'keySpace'>[] {
   const name = config.name ?? nameByDefault;
   const mode = config.mode ?? DEFAULTS.rateLimit.mode;
   const keys = compileKeys(config.key ?? DEFAULTS.rateLimit.key);
-  const compiled: Omit<CompiledLimiter, 'index'>[] = [];
+  const compiled: Omit<CompiledLimiter, 'index' | 'keySpace'>[] = [];
   const { limit, window, maxInFlight } = config;
   if (limit !== undefined) {
     compiled.push({

@@ -4,28 +4,58 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
-/** One version of the whole configuration. Indexes are valid within one epoch only. */
+/**
+ * One version of the whole configuration.
+ *
+ * The index of a route, upstream, target or limiter is its row in the tables of that kind: it says
+ * nothing of its place in the list. A version that follows another gives what is the same in both
+ * the row that it had; see config/place-config.ts.
+ */
 export interface CompiledConfig {
+  /** Raised with each version that comes into force. */
   readonly epoch: number;
+  /** Rows that tables have; chosen once, when the gateway starts. */
+  readonly capacity: RowCapacity;
   readonly listen: CompiledAddress;
-  readonly admin: CompiledAddress;
+  readonly admin: CompiledAdmin;
   readonly workers: number;
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly limits: CompiledLimits;
   readonly logging: { readonly level: string; readonly accessLog: boolean };
-  readonly shutdownGraceMs: number;
+  readonly reload: { readonly watch: boolean };
+  readonly shutdown: {
+    /** Longest wait for requests in flight. */
+    readonly graceMs: number;
+    /** Between not being ready any more and taking no more connections. */
+    readonly delayMs: number;
+  };
   readonly authenticators: readonly CompiledAuthenticator[];
   readonly upstreams: readonly CompiledUpstream[];
-  /** All targets of all upstreams; the index is the row in the target table. */
+  /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];
   readonly limiters: readonly CompiledLimiter[];
   readonly routes: readonly CompiledRoute[];
 }
 
+/** How many rows there are of each kind. */
+export interface RowCapacity {
+  readonly routes: number;
+  readonly upstreams: number;
+  readonly targets: number;
+  readonly limiters: number;
+}
+
 export interface CompiledAddress {
   readonly host: string;
   readonly port: number;
+}
+
+export interface CompiledAdmin extends CompiledAddress {
+  /** Empty: there is none, and what needs one is refused. */
+  readonly token: string;
+  /** Lower case, without ports. */
+  readonly allowedHosts: readonly string[];
 }
 
 export interface CompiledLimits {
@@ -180,6 +210,11 @@ export type LimiterKey =
 
 export interface CompiledLimiter {
   readonly index: number;
+  /**
+   * Names the limiter in the rows of its keys. Unlike the index it is never given to another: rows
+   * of a limiter that is gone are nobody's, and need not be searched for.
+   */
+  readonly keySpace: number;
   /** The policy name in RateLimit-Policy, and in /stats. */
   readonly name: string;
   /** `inFlight`: `limit` is how many may be in flight at once, and there is no window. */

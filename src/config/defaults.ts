@@ -18,7 +18,8 @@ export const DEFAULTS = {
     inFlight: 10_000,
   },
   logging: { level: 'info', accessLog: true },
-  shutdown: { grace: '10s' },
+  reload: { watch: true },
+  shutdown: { delay: '0s', grace: '10s' },
   authenticator: { clockSkew: '30s' },
   upstream: {
     target: { weight: 1, backup: false },

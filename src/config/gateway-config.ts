@@ -5,6 +5,8 @@
  * compiler refuse a field that is missing on either side.
  */
 
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
+
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
 
@@ -28,6 +30,8 @@ export interface GatewayConfig {
   readonly limits?: LimitsConfig;
   /** What is logged. */
   readonly logging?: LoggingConfig;
+  /** When the configuration is read again. */
+  readonly reload?: ReloadConfig;
   /** How the gateway stops. */
   readonly shutdown?: ShutdownConfig;
   /** Ways to find out who calls, by a name that routes refer to. Default: none. */
@@ -46,12 +50,24 @@ export interface ListenConfig {
   readonly port?: number;
 }
 
-/** The address of the admin listener. */
+/** The admin listener: its address, and who may use it. */
 export interface AdminConfig {
   /** Host name or IP address to bind. Default: 127.0.0.1, reachable from this machine only. */
   readonly host?: string;
   /** TCP port, 0 to 65535; 0 lets the system choose a free one. Default: 9901. */
   readonly port?: number;
+  /**
+   * What `Authorization: Bearer` must have for requests that change something, 16 to 1024
+   * printable characters. Best given as a variable: `${ADMIN_TOKEN}`. Default: none, and such
+   * requests are refused.
+   */
+  readonly token?: string;
+  /**
+   * Names under which the listener may be called, without ports, at most 64. IP addresses,
+   * `localhost` and `host` always are; others are refused, since a page in a browser could use
+   * any name that points here (DNS rebinding). Default: none.
+   */
+  readonly allowedHosts?: readonly string[];
 }
 
 /** Bounds that keep memory flat under any load. */
@@ -72,12 +88,6 @@ export interface LoggingConfig {
   readonly level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Whether each finished request writes one line. Default: true. */
   readonly accessLog?: boolean;
-}
-
-/** How the gateway stops. */
-export interface ShutdownConfig {
-  /** Longest wait for requests in flight before they are cut, 0s to 1h. Default: 10s. */
-  readonly grace?: Duration;
 }
 
 /** A way to find out who calls. */

@@ -69,6 +69,7 @@ export const FAILURE_KIND_PATTERN = '^(connectFailure|timeout|reset|5xx)$';
 export const ALL_PATTERN = '^all$';
 export const HASH_SOURCE_PATTERN = `^(clientIp|path|(header|cookie):${TOKEN})$`;
 export const STATUS_RANGE_PATTERN = '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$';
+export const BEARER_TOKEN_PATTERN = '^[!-~]+$';
 export const CHECK_PATH_PATTERN = '^/[!-~]{0,1023}$';
 export const CHECK_HOST_PATTERN = '^[!-~]{1,255}$';
 export const HOST_PATTERN = '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$';
@@ -88,6 +89,7 @@ export const MEANING_BY_PATTERN: Readonly<Record<string, string>> = {
   [ALL_PATTERN]: 'an integer from 2 to 10, or "all"',
   [HASH_SOURCE_PATTERN]: 'one of "clientIp", "path", "header:NAME", "cookie:NAME"',
   [STATUS_RANGE_PATTERN]: 'a status or a range of them (written 200, 200-299)',
+  [BEARER_TOKEN_PATTERN]: 'printable ASCII without blanks',
   [CHECK_PATH_PATTERN]: 'a path that begins with /',
   [CHECK_HOST_PATTERN]: 'a host name, with or without a port',
   [HOST_PATTERN]: 'a host name or an IP address (IPv6 without brackets)',

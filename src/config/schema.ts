@@ -12,11 +12,12 @@ import type {
   LimitsConfig,
   ListenConfig,
   LoggingConfig,
-  ShutdownConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from './gateway-config.js';
+import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import {
+  BEARER_TOKEN_PATTERN,
   booleanNode,
   durationNode,
   HOST_PATTERN,
@@ -58,6 +59,17 @@ const ADMIN_NODE = objectNode<AdminConfig>(
       pattern: HOST_PATTERN,
     }),
     port: integerNode(PORT_DESCRIPTION, PORT_RANGE, { default: DEFAULTS.admin.port }),
+    token: stringNode('Bearer token for what changes something. Absent: that is refused.', {
+      minLength: 16,
+      maxLength: 1024,
+      pattern: BEARER_TOKEN_PATTERN,
+      writeOnly: true,
+    }),
+    allowedHosts: listNode(
+      'Names under which the listener may be called, besides IP addresses and localhost.',
+      { type: 'string', pattern: HOST_PATTERN },
+      { default: [], maxItems: 64, uniqueItems: true },
+    ),
   },
 );
 
@@ -93,7 +105,17 @@ const LOGGING_NODE = objectNode<LoggingConfig>('What is logged, and how much.', 
   ),
 });
 
+const RELOAD_NODE = objectNode<ReloadConfig>('When the configuration is read again.', {
+  watch: booleanNode(
+    'Whether a change of the file is applied by itself. SIGHUP and POST /reload always do.',
+    DEFAULTS.reload.watch,
+  ),
+});
+
 const SHUTDOWN_NODE = objectNode<ShutdownConfig>('How the gateway stops.', {
+  delay: durationNode('How long requests are still taken after /readyz says 503.', ['0s', '10m'], {
+    default: DEFAULTS.shutdown.delay,
+  }),
   grace: durationNode('Longest wait for requests in flight before they are cut.', ['0s', '1h'], {
     default: DEFAULTS.shutdown.grace,
   }),
@@ -180,6 +202,7 @@ const ROOT_NODE = objectNode<GatewayConfig>(
     ),
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,
+    reload: RELOAD_NODE,
     shutdown: SHUTDOWN_NODE,
     authenticators: mapNode('Ways to find out who calls, by name.', AUTHENTICATOR_NODE, {
       type: 'object',

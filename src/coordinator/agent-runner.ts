@@ -4,7 +4,12 @@
  * Thread: coordinator. Owns its end of the rings. The thread runs no event loop: nothing else
  * happens on it.
  */
-import type { CoordinatorEnd, CoordinatorHandler } from '../channel/coordinator-end.js';
+import {
+  type CoordinatorEnd,
+  type CoordinatorHandler,
+  LANE_BATCH_MAX,
+} from '../channel/coordinator-end.js';
+import { REQUEST_SLOTS } from '../channel/coordinator-memory.js';
 
 /** Does what is due with time, at least every PARK_MS_MAX. */
 export interface TickingHandler extends CoordinatorHandler {
@@ -14,8 +19,13 @@ export interface TickingHandler extends CoordinatorHandler {
 /** Tells of successes wake nobody: they wait this long at most. The heartbeat is no slower. */
 export const PARK_MS_MAX = 100;
 
+/** Cycles in which everything is read that the rings of the lanes can hold. */
+const RING_CYCLES = REQUEST_SLOTS / LANE_BATCH_MAX;
+
 export class AgentRunner {
   private isStopped = false;
+  private afterRings: (() => void) | null = null;
+  private cyclesLeft = 0;
 
   constructor(
     private readonly end: CoordinatorEnd,
@@ -23,11 +33,17 @@ export class AgentRunner {
     private readonly clock: () => number,
   ) {}
 
+  /** Does something between two cycles, once all is handled that lies in the rings now. */
+  runAfterRings(step: () => void): void {
+    this.afterRings = step;
+    this.cyclesLeft = RING_CYCLES;
+  }
+
   /** Returns after {@link stop}, which a handler calls. */
   run(): void {
     while (!this.isStopped) {
       const workCount = this.runOnce();
-      if (workCount === 0) this.end.park(PARK_MS_MAX);
+      if (workCount === 0 && this.afterRings === null) this.end.park(PARK_MS_MAX);
     }
   }
 
@@ -36,7 +52,16 @@ export class AgentRunner {
     const nowMs = this.clock();
     this.end.status.beat(nowMs);
     this.handler.onTick(nowMs);
-    return this.end.drain(this.handler, nowMs);
+    const workCount = this.end.drain(this.handler, nowMs);
+    if (this.afterRings !== null) this.countDown(this.afterRings);
+    return workCount;
+  }
+
+  private countDown(step: () => void): void {
+    this.cyclesLeft -= 1;
+    if (this.cyclesLeft >= 0) return;
+    this.afterRings = null;
+    step();
   }
 
   /** The cycle at hand is the last. */

@@ -27,6 +27,13 @@ export class AnsweredTries {
     for (let lane = 0; lane < this.loads.laneCount; lane += 1) this.begin(lane);
   }
 
+  /** The row has another target than before, of which no reply is on its way. */
+  beginTarget(targetIndex: number): void {
+    for (let lane = 0; lane < this.loads.laneCount; lane += 1) {
+      this.answered[lane * this.targetCount + targetIndex] = this.loads.heardOf(lane, targetIndex);
+    }
+  }
+
   /** A reply that admits a try at this target is on its way to the worker of the lane. */
   onAdmitted(lane: number, targetIndex: number): void {
     if (this.generations[lane] !== this.status.generationOf(lane)) this.begin(lane);

@@ -6,8 +6,10 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { allocateMemory, type CoordinatorMemory } from '../channel/coordinator-memory.js';
+import { clearLimitCounts } from '../channel/limit-counts.js';
+import { clearTargetLoads } from '../channel/target-loads.js';
+import { clearTargetState } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { needsRow, rowWordsOf } from './limiters.js';
 import {
   bucketRowCount,
   bucketTableBytes,
@@ -16,10 +18,9 @@ import {
   WIDE_ROW_WORDS,
 } from './state/bucket-layout.js';
 import { inFlightLedgerBytes } from './state/in-flight-ledger.js';
-import { probeLedgerBytes } from './state/probe-ledger.js';
+import { clearProbePlaces, probeLedgerBytes } from './state/probe-ledger.js';
 import { returnSerialsBytes } from './state/return-serials.js';
-import { probeCounts } from './state/target-table.js';
-import { cursorBytes } from './state/turn-table.js';
+import { clearCursor, cursorBytes } from './state/turn-table.js';
 
 /** The workerData of the coordinator's thread. */
 export interface CoordinatorThreadData {
@@ -29,26 +30,47 @@ export interface CoordinatorThreadData {
   readonly wakePorts: readonly (MessagePort | null)[];
 }
 
-/** Memory for one configuration; `workers` lanes. A table that no limiter needs has no bytes. */
+/**
+ * Memory for a configuration and those that follow it; `workers` lanes. There is room for every
+ * kind of limit, whether or not the first configuration has one: pages that nobody touches cost
+ * nothing.
+ */
 export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMemory {
-  const rows = bucketRowCount(config.limits.trackedClients);
-  const rowWords = new Set(config.limiters.filter(needsRow).map(rowWordsOf));
-  const tableBytes = (words: number): number =>
-    rowWords.has(words) ? bucketTableBytes(rows, words) : 0;
-  const countsInFlight = config.limiters.some((limiter) => limiter.algorithm === 'inFlight');
-  const probes = probeCounts(config).reduce((sum, count) => sum + count, 0);
+  const { capacity, limits, workers } = config;
+  const rows = bucketRowCount(limits.trackedClients);
   return allocateMemory({
-    epoch: config.epoch,
-    workers: config.workers,
-    targets: config.targets.length,
-    upstreams: config.upstreams.length,
-    upstreamBytes: cursorBytes(config.upstreams.length),
-    probeBytes: probeLedgerBytes(probes),
-    compactBucketBytes: tableBytes(COMPACT_ROW_WORDS),
-    wideBucketBytes: tableBytes(WIDE_ROW_WORDS),
-    largeBucketBytes: tableBytes(LARGE_ROW_WORDS),
-    inFlightBytes: countsInFlight ? inFlightLedgerBytes(config.limits.inFlight) : 0,
-    returnBytes: returnSerialsBytes(config.workers),
-    limiters: config.limiters.length,
+    workers,
+    targets: capacity.targets,
+    upstreams: capacity.upstreams,
+    upstreamBytes: cursorBytes(capacity.upstreams),
+    probeBytes: probeLedgerBytes(capacity.targets),
+    compactBucketBytes: bucketTableBytes(rows, COMPACT_ROW_WORDS),
+    wideBucketBytes: bucketTableBytes(rows, WIDE_ROW_WORDS),
+    largeBucketBytes: bucketTableBytes(rows, LARGE_ROW_WORDS),
+    inFlightBytes: inFlightLedgerBytes(limits.inFlight),
+    returnBytes: returnSerialsBytes(workers),
+    limiters: capacity.limiters,
   });
+}
+
+/** Rows that nothing has any more, by kind. */
+export interface FreedRows {
+  readonly upstreams: readonly number[];
+  readonly targets: readonly number[];
+  readonly limiters: readonly number[];
+}
+
+/**
+ * Makes rows ready for somebody else. To be called when neither the coordinator nor a worker knows
+ * them any more: the main thread is their only writer for that moment. Rows of limiter keys are
+ * not among them: the coordinator frees these itself.
+ */
+export function clearRows(memory: CoordinatorMemory, freed: FreedRows): void {
+  for (const row of freed.upstreams) clearCursor(memory.upstreams, row);
+  for (const row of freed.targets) {
+    clearTargetState(memory.targets, row);
+    clearTargetLoads(memory.loads, memory.lanes.length, row);
+    clearProbePlaces(memory.probes, row);
+  }
+  for (const row of freed.limiters) clearLimitCounts(memory.limitCounts, row);
 }

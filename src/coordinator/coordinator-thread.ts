@@ -16,6 +16,7 @@ import { assertNever, defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { CoordinatorEnd } from '../channel/coordinator-end.js';
 import type { CoordinatorMail, CoordinatorMessage } from '../channel/coordinator-messages.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import { osThreadId } from '../observability/os-thread-id.js';
 import { AgentRunner } from './agent-runner.js';
 import { Coordinator, type CoordinatorHost } from './coordinator.js';
@@ -24,19 +25,22 @@ import type { CoordinatorThreadData } from './coordinator-setup.js';
 runCoordinator(defined(parentPort, 'the port to the main thread'), workerData);
 
 function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): void {
-  const end = new CoordinatorEnd(data.memory);
+  const { memory } = data;
+  const end = new CoordinatorEnd(memory);
   const host: CoordinatorHost = {
     onBreakerTransition: (change) => post(mainPort, { type: 'breaker', ...change }),
     onHealthTransition: (change) => post(mainPort, { type: 'health', ...change }),
-    onMail: () => readMail(mainPort, end),
+    onMail: () => readMail(mainPort, end, onConfig),
     onStop: () => runner.stop(),
   };
-  const seed = randomBytes(4).readInt32LE();
-  const runner = new AgentRunner(
-    end,
-    new Coordinator(data.config, data.memory, host, seed),
-    monotonicMs,
-  );
+  const coordinator = new Coordinator(data.config, memory, host, randomBytes(4).readInt32LE());
+  const runner = new AgentRunner(end, coordinator, monotonicMs);
+  // What lies in the rings was asked and told under what was in force until now.
+  const onConfig = (config: CompiledConfig): void =>
+    runner.runAfterRings(() => {
+      coordinator.use(config);
+      post(mainPort, { type: 'configured', epoch: config.epoch });
+    });
   data.wakePorts.forEach((port, lane) => {
     if (port !== null) end.setWakePort(lane, port);
   });
@@ -45,13 +49,18 @@ function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): voi
   runner.run();
 }
 
-function readMail(mainPort: MessagePort, end: CoordinatorEnd): void {
+function readMail(
+  mainPort: MessagePort,
+  end: CoordinatorEnd,
+  onConfig: (config: CompiledConfig) => void,
+): void {
   for (;;) {
     const received = receiveMessageOnPort(mainPort);
     if (received === undefined) return;
-    const mail: CoordinatorMail = received.message;
+    const mail: CoordinatorMail<CompiledConfig> = received.message;
     if (mail.type === 'wakePort') end.setWakePort(mail.lane, mail.port);
-    else assertNever(mail.type);
+    else if (mail.type === 'config') onConfig(mail.config);
+    else assertNever(mail);
   }
 }
 

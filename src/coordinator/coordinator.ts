@@ -7,7 +7,6 @@
  * An ask is answered in one go: look at the limit, choose a target, then take both. So a request
  * that finds no target uses up no limit, and one over its limit takes no probe.
  */
-import { assert } from '../base/assert.js';
 import type { CoordinatorHandler } from '../channel/coordinator-end.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import {
@@ -45,8 +44,8 @@ export class Coordinator implements CoordinatorHandler {
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
   /**
-   * On memory that was used before it goes on from there: nothing is reset. What is left to chance
-   * follows from the seed.
+   * On memory that was used before it goes on from there, under another configuration as well:
+   * what has the row that it had keeps its state. What is left to chance follows from the seed.
    */
   constructor(
     config: CompiledConfig,
@@ -54,10 +53,15 @@ export class Coordinator implements CoordinatorHandler {
     private readonly host: CoordinatorHost,
     seed = 1,
   ) {
-    assert(config.epoch === memory.epoch, 'the memory was laid out for this configuration');
     this.status = new CoordinatorStatus(memory.status);
     this.limits = new RateLimits(config, memory, this.status);
     this.targets = new TargetDesk(config, memory, host, seed);
+  }
+
+  /** Goes on under another configuration: what has the row that it had keeps its state. */
+  use(config: CompiledConfig): void {
+    this.limits.use(config);
+    this.targets.use(config);
   }
 
   /** Hot path: every admission that no grant covers. */

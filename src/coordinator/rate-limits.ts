@@ -8,6 +8,7 @@
  * A limit in shadow mode takes like any other and refuses nobody.
  */
 import { assert, defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import type { AskView, ReplyFields } from '../channel/coordinator-records.js';
 import { type CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
@@ -16,6 +17,7 @@ import { LimitCounts, limitCounter } from '../channel/limit-counts.js';
 import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';
+import { LimitCase } from './limit-case.js';
 import { createLimiter, type Limiter, needsRow, rowWordsOf } from './limiters.js';
 import { COMPACT_ROW_WORDS, LARGE_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
@@ -34,31 +36,31 @@ const SHADOW_REFUSED = limitCounter('shadowRefused');
 const REFUSED_NEW_KEYS = limitCounter('refusedNewKeys');
 const GRANTED = limitCounter('granted');
 
+/** Of a configuration without limits on requests in flight. */
+const NO_PLACES = new ArrayBuffer(0);
+
 /** A place for a request comes free when another request ends, which nobody can foresee. */
 const IN_FLIGHT_RETRY_MS = 1000;
 
-/** One limit of the ask at hand. */
-class Case {
-  limiterIndex = 0;
-  high = 0;
-  low = 0;
-  limiter: Limiter | null = null;
-  row = NO_ROW;
-  isNew = false;
-  victimShare = 0;
-  readonly decision = new RateDecision();
-}
-
 export class RateLimits implements RowGauge {
-  private readonly configs: readonly CompiledLimiter[];
-  private readonly limiters: readonly (Limiter | null)[];
-  private readonly grantRules: readonly KeyGrantRule[];
+  private configs: readonly (CompiledLimiter | undefined)[] = [];
+  private limiters: readonly (Limiter | null)[] = [];
+  private grantRules: readonly (KeyGrantRule | undefined)[] = [];
+  /** Limiter indexes by the key space of their rows. */
+  private indexOfSpace: ReadonlyMap<number, number> = new Map();
   private readonly tables: readonly BucketTable[];
-  private readonly ledger: InFlightLedger;
+  private ledger = new InFlightLedger(NO_PLACES, 1);
+  /** Limits on requests in flight that one request may have, as the ledger is made for. */
+  private placesMax = 0;
   private readonly serials: ReturnSerials;
   private readonly counts: LimitCounts;
   private readonly workers: number;
-  private readonly cases = [new Case(), new Case(), new Case(), new Case()] as const;
+  private readonly cases = [
+    new LimitCase(),
+    new LimitCase(),
+    new LimitCase(),
+    new LimitCase(),
+  ] as const;
   private readonly gauge = new RateDecision();
   private caseCount = 0;
   private shadowRefused = 0;
@@ -66,7 +68,7 @@ export class RateLimits implements RowGauge {
 
   constructor(
     config: Pick<CompiledConfig, 'limiters' | 'routes' | 'workers'>,
-    memory: CoordinatorMemory,
+    private readonly memory: CoordinatorMemory,
     private readonly status: CoordinatorStatus,
   ) {
     this.tables = [
@@ -75,25 +77,38 @@ export class RateLimits implements RowGauge {
       new BucketTable(memory.largeBuckets, LARGE_ROW_WORDS),
     ];
     this.workers = config.workers;
-    this.configs = config.limiters;
     this.counts = new LimitCounts(memory.limitCounts);
     this.serials = new ReturnSerials(memory.returns);
-    this.limiters = config.limiters.map((one) =>
-      needsRow(one) ? createLimiter(one, this.tableOf(one)) : null,
-    );
-    this.grantRules = config.limiters.map(keyGrantRule);
-    for (const one of config.limiters) {
-      if (one.algorithm === 'inFlight') this.counts.put(one.index, KEYS_OF_LIMIT, 0);
-    }
-    const isPlace = (index: number) => config.limiters[index]?.algorithm === 'inFlight';
-    const placesOf = config.routes.map((route) => route.limiterIndexes.filter(isPlace).length);
-    this.ledger = new InFlightLedger(memory.inFlight, Math.max(1, ...placesOf), (index, keys) =>
-      this.counts.count(index, KEYS_OF_LIMIT, keys),
-    );
+    this.use(config);
     this.repair();
     // The counter may have missed a row if the last coordinator ended in the middle of one.
     const tracked = this.tables.reduce((sum, table) => sum + table.countUsedRows(), 0);
     status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
+  }
+
+  /** Other limits, or other rules for them, from now on; rows keep what they say. */
+  use(config: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
+    this.configs = byRow(config.limiters);
+    this.limiters = this.configs.map((one) =>
+      one && needsRow(one) ? createLimiter(one, this.tableOf(one)) : null,
+    );
+    this.grantRules = this.configs.map((one) => one && keyGrantRule(one));
+    this.indexOfSpace = new Map(config.limiters.map((one) => [one.keySpace, one.index]));
+    for (const table of this.tables) table.measureAnew();
+    this.usePlaces(config);
+  }
+
+  private usePlaces({ limiters, routes }: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
+    const counting = limiters.filter((one) => one.algorithm === 'inFlight');
+    const isPlace = (index: number) => this.configs[index]?.algorithm === 'inFlight';
+    const placesOf = routes.map((route) => route.limiterIndexes.filter(isPlace).length);
+    const placesMax = counting.length === 0 ? 0 : Math.max(1, ...placesOf);
+    if (placesMax <= this.placesMax) return;
+    this.placesMax = placesMax;
+    for (const { index } of counting) this.counts.put(index, KEYS_OF_LIMIT, 0);
+    this.ledger = new InFlightLedger(this.memory.inFlight, placesMax, (index, keys) =>
+      this.counts.count(index, KEYS_OF_LIMIT, keys),
+    );
   }
 
   /**
@@ -151,7 +166,7 @@ export class RateLimits implements RowGauge {
     const limiter = this.limiters[limiterIndex] ?? null;
     if (limiter === null || unused <= 0) return;
     const { table } = limiter;
-    table.setKey(limiterIndex, rest.keyHashHigh, rest.keyHashLow);
+    table.setKey(this.spaceOf(limiterIndex), rest.keyHashHigh, rest.keyHashLow);
     const row = table.find();
     if (row === NO_ROW) return;
     // Low bits only went there and back; the moment is near.
@@ -166,9 +181,10 @@ export class RateLimits implements RowGauge {
   }
 
   /** For the table, which looks for a row that may be taken. */
-  measureUsedShare(rowBase: number, limiterIndex: number, nowMs: number): number {
-    const limiter = defined(this.limiters[limiterIndex] ?? undefined, 'the limiter of a row');
-    return limiter.usedShareOf(rowBase, nowMs, this.gauge);
+  measureUsedShare(rowBase: number, keySpace: number, nowMs: number): number {
+    const limiter = this.limiterOfSpace(keySpace);
+    // The row is of a limiter that is gone: it may be taken like one at rest.
+    return limiter === null ? 0 : limiter.usedShareOf(rowBase, nowMs, this.gauge);
   }
 
   get retryAfterMs(): number {
@@ -190,11 +206,11 @@ export class RateLimits implements RowGauge {
     }
   }
 
-  private peekCase(one: Case, nowMs: number): boolean {
+  private peekCase(one: LimitCase, nowMs: number): boolean {
     const { limiter, limiterIndex } = one;
     if (limiter === null) return this.peekPlaces(one);
     const { table } = limiter;
-    table.setKey(limiterIndex, one.high, one.low);
+    table.setKey(this.spaceOf(limiterIndex), one.high, one.low);
     one.row = table.locate(this, nowMs);
     if (one.row === NO_ROW) return this.refuseNewKey(one, table.retryAfterMs);
     one.isNew = table.isNew;
@@ -205,7 +221,7 @@ export class RateLimits implements RowGauge {
     return true;
   }
 
-  private peekPlaces(one: Case): boolean {
+  private peekPlaces(one: LimitCase): boolean {
     const { decision, limiterIndex } = one;
     const { limit } = this.configOf(limiterIndex);
     const taken = this.ledger.counts.countOf(limiterIndex, one.high, one.low);
@@ -219,7 +235,7 @@ export class RateLimits implements RowGauge {
     return left > 0;
   }
 
-  private refuseNewKey({ decision, limiterIndex }: Case, retryAfterMs: number): false {
+  private refuseNewKey({ decision, limiterIndex }: LimitCase, retryAfterMs: number): false {
     this.status.count(REFUSED_KEYS, 1);
     this.counts.count(limiterIndex, REFUSED_NEW_KEYS, 1);
     decision.admitted = false;
@@ -241,13 +257,13 @@ export class RateLimits implements RowGauge {
     }
   }
 
-  private commitRow(one: Case, limiter: Limiter, nowMs: number): void {
+  private commitRow(one: LimitCase, limiter: Limiter, nowMs: number): void {
     assert(one.row !== NO_ROW && one.decision.admitted, 'only what has room is committed');
     const { table } = limiter;
     const base = table.baseOf(one.row);
     if (one.isNew) {
       this.countInstall(one, table);
-      table.setKey(one.limiterIndex, one.high, one.low);
+      table.setKey(this.spaceOf(one.limiterIndex), one.high, one.low);
       table.install(one.row, () => limiter.reset(base, nowMs));
     }
     limiter.commit(base, nowMs, one.decision);
@@ -312,7 +328,7 @@ export class RateLimits implements RowGauge {
 
   /** The tightest limit, of those that may refuse: the fewest admissions, then the longest wait. */
   private describe(reply: ReplyFields, isAdmitted: boolean): void {
-    let tightest: Case | null = null;
+    let tightest: LimitCase | null = null;
     let retryAfterMs = 0;
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
@@ -328,15 +344,17 @@ export class RateLimits implements RowGauge {
     reply.retryAfterMs = isAdmitted ? 0 : retryAfterMs;
   }
 
-  private countInstall({ limiterIndex, row, victimShare }: Case, table: BucketTable): void {
+  private countInstall({ limiterIndex, row, victimShare }: LimitCase, table: BucketTable): void {
     this.counts.count(limiterIndex, KEYS_OF_LIMIT, 1);
     if (victimShare < 0) {
       this.status.count(TRACKED_KEYS, 1);
       return;
     }
-    const victim = table.limiterOf(row);
-    this.counts.count(victim, KEYS_OF_LIMIT, -1);
-    if (victimShare > 0) this.counts.count(victim, EVICTIONS, 1);
+    const victim = this.indexOfSpace.get(table.keySpaceOf(row));
+    if (victim !== undefined) {
+      this.counts.count(victim, KEYS_OF_LIMIT, -1);
+      if (victimShare > 0) this.counts.count(victim, EVICTIONS, 1);
+    }
     this.status.count(victimShare > 0 ? EVICTED_KEYS : RECLAIMED_KEYS, 1);
   }
 
@@ -345,7 +363,8 @@ export class RateLimits implements RowGauge {
     for (const table of this.tables) {
       const base = table.touchedBase();
       if (base === 0) continue;
-      this.limiters[table.limiterAt(base)]?.repair(base);
+      const limiter = this.limiterOfSpace(table.keySpaceAt(base));
+      if (limiter?.table === table) limiter.repair(base);
     }
   }
 
@@ -354,7 +373,16 @@ export class RateLimits implements RowGauge {
     return defined(table, 'the table of a limiter');
   }
 
-  private caseAt(position: number): Case {
+  private limiterOfSpace(keySpace: number): Limiter | null {
+    const index = this.indexOfSpace.get(keySpace);
+    return index === undefined ? null : (this.limiters[index] ?? null);
+  }
+
+  private spaceOf(limiterIndex: number): number {
+    return this.configOf(limiterIndex).keySpace;
+  }
+
+  private caseAt(position: number): LimitCase {
     return defined(this.cases[position], 'a limit of the ask');
   }
 

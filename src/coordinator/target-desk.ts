@@ -5,6 +5,7 @@
  * ask, and nobody else writes to them.
  */
 import { defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import {
   type AskView,
@@ -19,6 +20,7 @@ import {
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
 import { UpstreamStandings } from '../channel/upstream-standings.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import type { Random } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { AnsweredTries } from './answered-tries.js';
 import { GrantBook } from './grant-book.js';
@@ -34,12 +36,20 @@ const NO_HEALTHY_TARGET = counterIndex('noHealthyTarget');
 const GRANTED = counterIndex('granted');
 const RELEASED_PROBES = counterIndex('releasedProbes');
 
+/** What is made anew for each configuration, on the same memory. */
+interface TargetTables {
+  readonly breakers: TargetTable;
+  readonly health: HealthTable;
+  readonly selectors: readonly (TargetSelector | undefined)[];
+}
+
 export class TargetDesk {
   private readonly status: CoordinatorStatus;
-  private readonly breakers: TargetTable;
-  private readonly health: HealthTable;
+  private breakers: TargetTable;
+  private health: HealthTable;
+  private readonly random: Random;
   private readonly loads: AnsweredTries;
-  private readonly selectors: readonly TargetSelector[];
+  private selectors: readonly (TargetSelector | undefined)[];
   private readonly grants: GrantBook;
   private readonly standings: UpstreamStandings;
   /** Reused for every probe. */
@@ -48,24 +58,42 @@ export class TargetDesk {
   /** On memory that was used before it goes on from there. Chance follows from the seed. */
   constructor(
     config: CompiledConfig,
-    memory: CoordinatorMemory,
-    listener: TargetListener,
+    private readonly memory: CoordinatorMemory,
+    private readonly listener: TargetListener,
     seed: number,
   ) {
     this.status = new CoordinatorStatus(memory.status);
     this.standings = new UpstreamStandings(memory.standings);
-    this.loads = new AnsweredTries(memory, config.targets.length, this.status);
-    this.breakers = new TargetTable(config, memory, this.loads, listener);
-    this.health = new HealthTable(config, memory, listener);
-    const tables = {
-      breakers: this.breakers,
-      health: this.health,
-      loads: this.loads,
-      turns: new TurnTable(memory),
-      random: seededRandom(seed),
-    };
-    this.selectors = config.upstreams.map((one) => new TargetSelector(config, one, tables));
-    this.grants = new GrantBook(memory.lanes.length, config.upstreams.length);
+    this.random = seededRandom(seed);
+    this.loads = new AnsweredTries(memory, config.capacity.targets, this.status);
+    this.grants = new GrantBook(memory.lanes.length, config.capacity.upstreams);
+    const { breakers, health, selectors } = this.tablesFor(config);
+    this.breakers = breakers;
+    this.health = health;
+    this.selectors = selectors;
+  }
+
+  /** Other targets, or other rules for them, from now on; rows keep what they say. */
+  use(config: CompiledConfig): void {
+    for (const { index } of config.targets) {
+      if (!this.breakers.has(index)) this.loads.beginTarget(index);
+    }
+    const { breakers, health, selectors } = this.tablesFor(config);
+    this.breakers = breakers;
+    this.health = health;
+    this.selectors = selectors;
+  }
+
+  private tablesFor(config: CompiledConfig): TargetTables {
+    const { memory, listener, loads, random } = this;
+    const breakers = new TargetTable(config, memory, loads, listener);
+    const health = new HealthTable(config, memory, listener);
+    const tables = { breakers, health, loads, turns: new TurnTable(memory), random };
+    const targets = byRow(config.targets);
+    const selectors = byRow(config.upstreams).map(
+      (one) => one && new TargetSelector(targets, one, tables),
+    );
+    return { breakers, health, selectors };
   }
 
   /** The position of the target that the ask is to get, or NO_POSITION. Takes its turn only. */
@@ -109,6 +137,8 @@ export class TargetDesk {
 
   /** What came of a try. */
   settle(tell: TellView, nowMs: number): void {
+    // Of a target that the configuration does not have any more.
+    if (!this.breakers.has(tell.targetIndex)) return;
     this.breakers.settle(tell, nowMs);
     // Without anything added a cancelled try says nothing, good or bad.
     if (tell.outcome === OUTCOME_CANCELLED) return;
@@ -117,7 +147,7 @@ export class TargetDesk {
 
   /** What a health check found. A target that is back need not wait for its breaker's time. */
   onProbe(targetIndex: number, result: number, nowMs: number): void {
-    if (!this.health.onProbe(targetIndex, result, nowMs)) return;
+    if (!this.breakers.has(targetIndex) || !this.health.onProbe(targetIndex, result, nowMs)) return;
     this.breakers.onTargetBack(targetIndex, nowMs);
   }
 

@@ -14,7 +14,7 @@
  */
 import { assert, defined } from '../base/assert.js';
 import { TRIED_POSITIONS_MAX } from '../channel/coordinator-records.js';
-import type { CompiledConfig, CompiledUpstream } from '../config/compiled-config.js';
+import type { CompiledTarget, CompiledUpstream } from '../config/compiled-config.js';
 import { BREAKER_CLOSED } from '../policy/circuit-breaker/circuit-breaker.js';
 import { type Candidates, NO_POSITION, type Random } from '../policy/load-balancing/candidates.js';
 import { selectConsistentHash } from '../policy/load-balancing/consistent-hash.js';
@@ -71,12 +71,12 @@ export class TargetSelector implements Candidates, TurnAccounts {
   private readonly isPanic = [false, false];
 
   constructor(
-    config: Pick<CompiledConfig, 'targets'>,
+    targetsByRow: readonly (CompiledTarget | undefined)[],
     private readonly upstream: CompiledUpstream,
     private readonly tables: SelectorTables,
   ) {
     const targets = upstream.targetIndexes.map((index) =>
-      defined(config.targets[index], 'the target of an upstream'),
+      defined(targetsByRow[index], 'the target of an upstream'),
     );
     this.targetIndexes = upstream.targetIndexes;
     this.count = targets.length;

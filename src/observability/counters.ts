@@ -6,6 +6,8 @@
  *     process figures (64) │ per route (8 each) │ per target (8 each)
  */
 
+import type { CounterBlock } from '../channel/counter-block.js';
+
 /** Process-wide figures. */
 export const COUNTERS = {
   /** Requests whose head was read, refused ones included. */
@@ -57,15 +59,15 @@ export const ROUTE_COUNTERS = { requests: 0, errors: 1, rateLimited: 2, unauthor
 /** Figures of one target: each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
 
-/** What decides how large a block is and where its rows lie. */
+/** Rows of each kind: they decide how large a block is and where its rows lie. */
 export interface CounterShape {
-  readonly routes: { readonly length: number };
-  readonly targets: { readonly length: number };
+  readonly routes: number;
+  readonly targets: number;
 }
 
 /** Figures in one block. */
 export function counterCount(shape: CounterShape): number {
-  return COUNTERS_PROCESS_MAX + (shape.routes.length + shape.targets.length) * COUNTERS_PER_ROW;
+  return COUNTERS_PROCESS_MAX + (shape.routes + shape.targets) * COUNTERS_PER_ROW;
 }
 
 /** Place of a figure of ROUTE_COUNTERS. */
@@ -75,5 +77,15 @@ export function routeCounter(_shape: CounterShape, routeIndex: number, figure: n
 
 /** Place of a figure of TARGET_COUNTERS. */
 export function targetCounter(shape: CounterShape, targetIndex: number, figure: number): number {
-  return COUNTERS_PROCESS_MAX + (shape.routes.length + targetIndex) * COUNTERS_PER_ROW + figure;
+  return COUNTERS_PROCESS_MAX + (shape.routes + targetIndex) * COUNTERS_PER_ROW + figure;
+}
+
+/** Rows of routes and targets that nobody has any more count something else next. */
+export function clearCounterRows(
+  block: CounterBlock,
+  shape: CounterShape,
+  freed: { readonly routes: readonly number[]; readonly targets: readonly number[] },
+): void {
+  for (const row of freed.routes) block.clear(routeCounter(shape, row, 0), COUNTERS_PER_ROW);
+  for (const row of freed.targets) block.clear(targetCounter(shape, row, 0), COUNTERS_PER_ROW);
 }

@@ -16,6 +16,7 @@ import {
   allocateCoordinatorMemory,
   type CoordinatorThreadData,
 } from '../coordinator/coordinator-setup.js';
+import { AwaitedAnswer } from './awaited-answer.js';
 
 const STATE_NAMES = ['closed', 'open', 'half-open'];
 
@@ -28,6 +29,13 @@ export interface CoordinatorKeeperOptions {
   onRestarted(): void;
 }
 
+/** The coordinator died before it took a configuration. */
+export class CoordinatorDiedError extends Error {
+  constructor(cause: unknown) {
+    super('the coordinator died while it took the configuration', { cause });
+  }
+}
+
 export class CoordinatorKeeper {
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
@@ -35,11 +43,15 @@ export class CoordinatorKeeper {
   osThreadId = 0;
 
   private readonly status: CoordinatorStatus;
+  private config: CompiledConfig;
+  private readonly answer = new AwaitedAnswer('the coordinator');
+  private started: Promise<void> = Promise.resolve();
   private thread: Worker | null = null;
   private isStopping = false;
   private exited: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: CoordinatorKeeperOptions) {
+    this.config = options.config;
     this.memory = allocateCoordinatorMemory(options.config);
     this.control = new CoordinatorControl(this.memory);
     this.status = new CoordinatorStatus(this.memory.status);
@@ -52,9 +64,29 @@ export class CoordinatorKeeper {
 
   /** Starts the thread; resolves when it decides. */
   start(): Promise<void> {
+    this.started = this.startThread();
+    return this.started;
+  }
+
+  /**
+   * The coordinator goes on under this configuration; resolves when it does. Rejects when it
+   * cannot or dies: it, or the next one, goes on as before.
+   */
+  async use(config: CompiledConfig): Promise<void> {
+    await this.started.catch((error: unknown) => {
+      throw new CoordinatorDiedError(error);
+    });
+    const taken = this.answer.wait(`configured ${config.epoch}`);
+    this.thread?.postMessage({ type: 'config', config } satisfies CoordinatorMail);
+    this.control.tellMail();
+    await taken;
+    this.config = config;
+  }
+
+  private startThread(): Promise<void> {
     const entry = new URL('../coordinator/coordinator-thread.js', import.meta.url);
     const workerData: CoordinatorThreadData = {
-      config: this.options.config,
+      config: this.config,
       memory: this.memory,
       wakePorts: [],
     };
@@ -67,8 +99,7 @@ export class CoordinatorKeeper {
           this.osThreadId = message.osThreadId;
           this.status.setDown(false);
           resolve();
-        } else if (message.type === 'breaker') this.logBreaker(message);
-        else this.logHealth(message);
+        } else this.onMessage(message);
       });
       thread.on('error', (error) => {
         failure = error;
@@ -81,6 +112,19 @@ export class CoordinatorKeeper {
         });
       });
     });
+  }
+
+  private onMessage(message: Exclude<CoordinatorMessage, { type: 'started' }>): void {
+    switch (message.type) {
+      case 'configured':
+        this.answer.give(`configured ${message.epoch}`);
+        break;
+      case 'breaker':
+        this.logBreaker(message);
+        break;
+      default:
+        this.logHealth(message);
+    }
   }
 
   private logBreaker(message: Extract<CoordinatorMessage, { type: 'breaker' }>): void {
@@ -107,8 +151,9 @@ export class CoordinatorKeeper {
   }
 
   private namesOf(targetIndex: number): { target?: string; upstream?: string } {
-    const target = this.options.config.targets[targetIndex];
-    const upstream = this.options.config.upstreams[target?.upstreamIndex ?? -1];
+    const { targets, upstreams } = this.config;
+    const target = targets.find(({ index }) => index === targetIndex);
+    const upstream = upstreams.find(({ index }) => index === target?.upstreamIndex);
     if (target === undefined || upstream === undefined) return {};
     return { target: target.hostPort, upstream: upstream.name };
   }
@@ -117,6 +162,7 @@ export class CoordinatorKeeper {
     if (this.isStopping) return;
     this.status.setDown(true);
     this.deaths++;
+    this.answer.fail(new CoordinatorDiedError(error));
     this.options.logger.error({ err: error }, 'coordinator died');
     if (!this.options.mayRestart()) return;
     this.start().then(

@@ -9,14 +9,18 @@
  */
 
 import { defined } from '../base/assert.js';
-import type { CompiledConfig, CompiledHealthCheck } from '../config/compiled-config.js';
+import { byRow } from '../base/rows.js';
+import type {
+  CompiledConfig,
+  CompiledHealthCheck,
+  CompiledTarget,
+} from '../config/compiled-config.js';
 import { type Probe, startProbe } from './health-probe.js';
 
 /** The first probes of one upstream are spread over this time at most. */
 const FIRST_SPREAD_MS = 500;
 
 export interface HealthProberOptions {
-  readonly config: CompiledConfig;
   /** CHECK_PASSED, or why it failed. */
   onResult(targetIndex: number, result: number): void;
   /** From 0 up to and without 1. */
@@ -24,24 +28,32 @@ export interface HealthProberOptions {
 }
 
 export class HealthProber {
-  private readonly checks: readonly TargetCheck[];
+  /** By what is checked and how. */
+  private checks = new Map<string, TargetCheck>();
 
-  constructor(options: HealthProberOptions) {
-    const { config } = options;
-    this.checks = config.targets.flatMap((target) => {
-      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream');
-      const rule = upstream.healthCheck;
-      return rule === null ? [] : [new TargetCheck(target.index, rule, options)];
-    });
-  }
+  constructor(private readonly options: HealthProberOptions) {}
 
-  start(): void {
-    for (const check of this.checks) check.start();
+  /** Probes what this configuration asks for; checks that stay as they are go on undisturbed. */
+  use(config: CompiledConfig): void {
+    const before = this.checks;
+    this.checks = new Map();
+    const upstreams = byRow(config.upstreams);
+    for (const target of config.targets) {
+      const rule = defined(upstreams[target.upstreamIndex], 'the upstream').healthCheck;
+      if (rule === null) continue;
+      const name = JSON.stringify([target.index, target.origin, target.authority, rule]);
+      const kept = before.get(name);
+      const check = kept ?? new TargetCheck(target, rule, this.options);
+      this.checks.set(name, check);
+      before.delete(name);
+      if (kept === undefined) check.start();
+    }
+    for (const check of before.values()) check.stop();
   }
 
   /** No probe is sent or told of from here on. */
   stop(): void {
-    for (const check of this.checks) check.stop();
+    for (const check of this.checks.values()) check.stop();
   }
 }
 
@@ -52,7 +64,7 @@ class TargetCheck {
   private readonly send = (): void => this.sendProbe();
 
   constructor(
-    private readonly targetIndex: number,
+    private readonly target: CompiledTarget,
     private readonly rule: CompiledHealthCheck,
     private readonly options: HealthProberOptions,
   ) {}
@@ -74,15 +86,13 @@ class TargetCheck {
   }
 
   private sendProbe(): void {
-    const { config } = this.options;
-    const target = defined(config.targets[this.targetIndex], 'the target of a check');
-    this.probe = startProbe(target, this.rule, (result) => this.onEnded(result));
+    this.probe = startProbe(this.target, this.rule, (result) => this.onEnded(result));
   }
 
   private onEnded(result: number): void {
     this.probe = null;
     if (this.isStopped) return;
-    this.options.onResult(this.targetIndex, result);
+    this.options.onResult(this.target.index, result);
     const { intervalMs, jitterPercent } = this.rule;
     const jitter = ((this.options.random() * 2 - 1) * jitterPercent) / 100;
     this.wait(intervalMs * (1 + jitter));

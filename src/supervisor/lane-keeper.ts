@@ -15,6 +15,7 @@ import type { CoordinatorMail } from '../channel/coordinator-messages.js';
 import { allocateLane } from '../channel/lane.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../worker/lane-task.js';
+import { AwaitedAnswer } from './awaited-answer.js';
 
 export interface LaneKeeperOptions {
   readonly lane: number;
@@ -33,21 +34,30 @@ export interface LaneKeeperOptions {
 }
 
 export class LaneKeeper {
+  /** Versions of the configuration that the worker may act upon. */
+  readonly heldEpochs = new Set<number>();
   /** Workers that have died on this lane. */
   deaths = 0;
   osThreadId = 0;
   /** Node's id of the thread that serves the lane, or -1. */
   threadId = -1;
 
+  private config: CompiledConfig;
+  private preparedEpoch = 0;
+  private readonly answer: AwaitedAnswer;
   private port: MessagePort | null = null;
   private isStopping = false;
   private served: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: LaneKeeperOptions) {}
+  constructor(private readonly options: LaneKeeperOptions) {
+    this.config = options.config;
+    this.answer = new AwaitedAnswer(`the worker of lane ${options.lane}`);
+  }
 
   /** Starts a worker; resolves when it serves the lane. */
   start(): Promise<void> {
-    const { lane, config, pool, dispatcher, memory, counters, hashKey } = this.options;
+    const { lane, pool, dispatcher, memory, counters, hashKey } = this.options;
+    const { config } = this;
     const laneMemory = allocateLane();
     const { port1: port, port2: workerPort } = new MessageChannel();
     const wakePort = this.connectToCoordinator();
@@ -62,15 +72,22 @@ export class LaneKeeper {
       hashKey,
     };
     this.port = port;
+    this.heldEpochs.add(config.epoch);
     return new Promise((resolve, reject) => {
       port.on('message', (report: LaneReport) => {
         if (report === DOORBELL) {
           dispatcher.onDoorbell();
           return;
         }
+        if (report.type !== 'ready') {
+          this.onReport(report);
+          return;
+        }
         this.osThreadId = report.osThreadId;
         this.threadId = report.threadId;
         dispatcher.attach(lane, laneMemory, port);
+        // Another version may have come into force while the thread started.
+        if (this.config !== config) this.send({ type: 'prepare', config: this.config });
         resolve();
       });
       this.served = pool.run(task, { transferList: [workerPort, wakePort] }).then(
@@ -78,6 +95,58 @@ export class LaneKeeper {
         (error: unknown) => this.onEnded(error, reject),
       );
     });
+  }
+
+  /**
+   * The worker compiles the configuration aside. Rejects with its reason when it cannot; a worker
+   * that is not there, or dies, is no reason: the next one begins with what is in force then.
+   */
+  async prepare(config: CompiledConfig): Promise<void> {
+    if (this.threadId === -1) return;
+    this.send({ type: 'prepare', config });
+    await this.answer.wait(`prepared ${config.epoch}`);
+  }
+
+  /** What was prepared everywhere comes into force; resolves when the worker acts upon it. */
+  async commit(config: CompiledConfig): Promise<void> {
+    this.config = config;
+    if (this.threadId === -1) return;
+    this.heldEpochs.add(config.epoch);
+    if (this.preparedEpoch === config.epoch) this.send({ type: 'commit', epoch: config.epoch });
+    // Another worker than the one that had prepared: it begins with this.
+    else this.send({ type: 'prepare', config });
+    await this.answer.wait(`committed ${config.epoch}`);
+  }
+
+  private send(order: LaneOrder): void {
+    this.port?.postMessage(order);
+  }
+
+  private onReport(report: Exclude<LaneReport, typeof DOORBELL | { type: 'ready' }>): void {
+    const { epoch } = report;
+    switch (report.type) {
+      case 'prepared':
+        this.preparedEpoch = epoch;
+        if (this.answer.give(`prepared ${epoch}`) || epoch !== this.config.epoch) break;
+        this.heldEpochs.add(epoch);
+        this.send({ type: 'commit', epoch });
+        break;
+      case 'unprepared':
+        if (!this.answer.fail(new Error(report.reason))) this.replaceOutdated(report.reason);
+        break;
+      case 'committed':
+        this.answer.give(`committed ${epoch}`);
+        break;
+      default:
+        this.heldEpochs.delete(epoch);
+    }
+  }
+
+  /** It cannot take what the others have: a worker under an old version must not go on. */
+  private replaceOutdated(reason: string): void {
+    const { lane, logger } = this.options;
+    logger.error({ lane, reason }, 'worker could not take the configuration');
+    this.kill().catch((error: unknown) => logger.error({ err: error, lane }, 'worker not ended'));
   }
 
   /** A new coordinator thread has no ports: it gets one, and the worker the other end. */
@@ -103,6 +172,9 @@ export class LaneKeeper {
     this.threadId = -1;
     this.port?.close();
     this.port = null;
+    this.heldEpochs.clear();
+    this.preparedEpoch = 0;
+    this.answer.release();
     dispatcher.detach(lane);
     if (this.isStopping) return;
     this.deaths++;

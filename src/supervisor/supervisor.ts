@@ -10,10 +10,12 @@ import type { Piscina } from 'piscina';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
-import { allocateCounters } from '../channel/counter-block.js';
+import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { counterCount } from '../observability/counters.js';
-import { CoordinatorKeeper } from './coordinator-keeper.js';
+import { clearRows } from '../coordinator/coordinator-setup.js';
+import { clearCounterRows, counterCount } from '../observability/counters.js';
+import { CoordinatorDiedError, CoordinatorKeeper } from './coordinator-keeper.js';
+import { EpochBook, type RowLists } from './epoch-book.js';
 import { HealthProber } from './health-prober.js';
 import { LaneKeeper } from './lane-keeper.js';
 import { RestartIntensity } from './restart-intensity.js';
@@ -33,6 +35,7 @@ export class Supervisor {
   /** Figures of each worker, by lane; they outlive the workers. */
   readonly counters: readonly SharedArrayBuffer[];
 
+  private readonly book: EpochBook;
   private readonly pool: Piscina;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
@@ -40,6 +43,7 @@ export class Supervisor {
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, dispatcher, logger } = options;
+    this.book = new EpochBook(config);
     const mayRestart = (): boolean => this.mayRestart();
     this.coordinator = new CoordinatorKeeper({
       config,
@@ -53,10 +57,9 @@ export class Supervisor {
     this.pool = createWorkerPool(entry, 'serveLane', config.workers);
     // The keepers hear of every death by their task; without a listener this would be fatal.
     this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
-    const size = counterCount(config);
+    const size = counterCount(config.capacity);
     this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
     this.prober = new HealthProber({
-      config,
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random: Math.random,
     });
@@ -84,8 +87,67 @@ export class Supervisor {
     // Side by side: a thread takes its time to start, and none needs the other to do so.
     const coordinator = this.coordinator.start();
     // Results wait in the control ring until the coordinator reads them.
-    this.prober.start();
+    this.prober.use(this.book.current);
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
+  }
+
+  /** The configuration in force. */
+  get config(): CompiledConfig {
+    return this.book.current;
+  }
+
+  /** Versions that somebody may still act upon, oldest first; the last is in force. */
+  get epochs(): number[] {
+    return this.book.epochs.filter((epoch) => epoch === this.config.epoch || this.isHeld(epoch));
+  }
+
+  /**
+   * Brings a configuration into force everywhere; resolves with it as it is in force. Rejects with
+   * the reason, and nothing has changed, when a thread cannot take it. One at a time.
+   *
+   *     workers compile it aside ─► coordinator goes on under old and new ─► workers begin with it
+   *
+   * Until the second step is done nothing that decides has changed. From then on it cannot fail:
+   * a thread that dies begins again with what is in force.
+   */
+  async swap(compiled: CompiledConfig): Promise<CompiledConfig> {
+    const next = this.book.place(compiled);
+    await Promise.all(this.lanes.map((lane) => lane.prepare(next)));
+    const plan = this.book.plan(next, (epoch) => this.isHeld(epoch));
+    await this.useInCoordinator(plan.united);
+    this.clearRows(this.book.take(plan));
+    this.prober.use(next);
+    await Promise.all(this.lanes.map((lane) => this.commit(lane, next)));
+    return next;
+  }
+
+  private async useInCoordinator(config: CompiledConfig): Promise<void> {
+    try {
+      await this.coordinator.use(config);
+    } catch (error) {
+      // It may have died of something else; if not, it does so once more and is heard.
+      if (!(error instanceof CoordinatorDiedError)) throw error;
+      await this.coordinator.use(config);
+    }
+  }
+
+  private async commit(lane: LaneKeeper, config: CompiledConfig): Promise<void> {
+    try {
+      await lane.commit(config);
+    } catch (error) {
+      this.options.logger.error({ err: error }, 'worker is late with the configuration');
+    }
+  }
+
+  private clearRows(freed: RowLists): void {
+    clearRows(this.coordinator.memory, freed);
+    for (const counters of this.counters) {
+      clearCounterRows(new CounterBlock(counters), this.config.capacity, freed);
+    }
+  }
+
+  private isHeld(epoch: number): boolean {
+    return this.lanes.some((lane) => lane.heldEpochs.has(epoch));
   }
 
   /** Ready while some lane is served and the coordinator decides. */

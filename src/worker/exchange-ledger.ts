@@ -10,6 +10,7 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import type { AccessLog } from '../observability/access-log.js';
 import {
   COUNTERS,
+  type CounterShape,
   ROUTE_COUNTERS,
   routeCounter,
   TARGET_COUNTERS,
@@ -31,11 +32,19 @@ const COUNTER_OF_PROBLEM: ReadonlyMap<ProblemKind, number> = new Map<ProblemKind
 ]);
 
 export class ExchangeLedger {
+  private readonly hostPorts: string[] = [];
+  private accessLog: AccessLog = () => {};
+
   constructor(
-    private readonly config: CompiledConfig,
+    private readonly shape: CounterShape,
     private readonly counters: CounterBlock,
-    private readonly accessLog: AccessLog,
   ) {}
+
+  /** Targets are called as this configuration has them, and records go there from now on. */
+  use(config: CompiledConfig, accessLog: AccessLog): void {
+    this.accessLog = accessLog;
+    for (const { index, hostPort } of config.targets) this.hostPorts[index] = hostPort;
+  }
 
   countGranted(): void {
     this.counters.add(COUNTERS.grantedAdmissions);
@@ -119,18 +128,18 @@ export class ExchangeLedger {
   }
 
   private closeRoute(routeIndex: number, problem: ProblemKind | null, isError: boolean): void {
-    const { counters, config } = this;
-    counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.requests));
-    if (isError) counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.errors));
+    const { counters, shape } = this;
+    counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.requests));
+    if (isError) counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.errors));
     if (problem === PROBLEMS.rateLimited) {
-      counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.rateLimited));
+      counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.rateLimited));
     } else if (problem === PROBLEMS.unauthorized) {
-      counters.add(routeCounter(config, routeIndex, ROUTE_COUNTERS.unauthorized));
+      counters.add(routeCounter(shape, routeIndex, ROUTE_COUNTERS.unauthorized));
     }
   }
 
   private addTarget(targetIndex: number, figure: number): void {
-    this.counters.add(targetCounter(this.config, targetIndex, figure));
+    this.counters.add(targetCounter(this.shape, targetIndex, figure));
   }
 
   private writeRecord(exchange: Exchange, nowMs: number): void {
@@ -141,7 +150,7 @@ export class ExchangeLedger {
       method: exchange.method,
       target: exchange.target,
       route: exchange.route?.config.name ?? '',
-      upstreamTarget: this.config.targets[exchange.targetIndex]?.hostPort ?? '',
+      upstreamTarget: this.hostPorts[exchange.targetIndex] ?? '',
       tries: exchange.tries,
       status: exchange.status,
       bytes: exchange.replyBytesSent,

@@ -4,7 +4,6 @@
  * Thread: worker. Fixed shape: every field is set in the constructor and none is added later, so
  * that all exchanges share one hidden class.
  */
-import type { Readable } from 'node:stream';
 import { defined } from '../base/assert.js';
 import type { ProblemKind } from '../base/gateway-error.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
@@ -12,7 +11,9 @@ import type { CompiledUpstream } from '../config/compiled-config.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { HeldReply } from './upstream/held-reply.js';
 import { RequestFields } from './upstream/request-fields.js';
+import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
+import type { WorkerEpoch } from './worker-epoch.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const PHASE_ROUTE = 0;
@@ -62,6 +63,8 @@ export class Exchange {
   clientIp = '';
   fields: RequestFields = NO_FIELDS;
   consumer = '';
+  /** The configuration that it began under. */
+  epoch: WorkerEpoch | null = null;
   route: WorkerRoute | null = null;
 
   /** Limit fields of the reply, each beginning with CRLF; empty without a limit. */
@@ -83,10 +86,7 @@ export class Exchange {
   isRequestComplete: boolean;
   /** Body pieces that came before the request could be forwarded, or all of a small body. */
   bodyChunks: Buffer[] = [];
-  bodyStream: Readable | null = null;
-  /** Some of a streamed body has been handed to a target. */
-  isBodyBegun = false;
-  bodyConsumed = 0;
+  streamedBody: StreamedBody | null = null;
 
   /** Tries sent, the first included. */
   tries = 0;

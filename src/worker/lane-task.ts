@@ -30,6 +30,10 @@ export const DOORBELL = 0;
 export type LaneOrder =
   | typeof DOORBELL
   | { readonly type: 'stop' }
+  /** Compile this configuration aside and say `prepared` or `unprepared`; nothing else changes. */
+  | { readonly type: 'prepare'; readonly config: CompiledConfig }
+  /** What was prepared comes into force: say `committed`. */
+  | { readonly type: 'commit'; readonly epoch: number }
   /** The coordinator was started again and wakes the worker through this port. */
   | { readonly type: 'wakePort'; readonly port: MessagePort };
 
@@ -42,4 +46,8 @@ export type LaneReport =
       readonly osThreadId: number;
       /** Node's id of the thread. */
       readonly threadId: number;
-    };
+    }
+  | { readonly type: 'prepared' | 'committed'; readonly epoch: number }
+  | { readonly type: 'unprepared'; readonly epoch: number; readonly reason: string }
+  /** No request is in hand under this epoch any more, and nothing that it granted is left. */
+  | { readonly type: 'released'; readonly epoch: number };

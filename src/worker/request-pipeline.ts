@@ -18,7 +18,7 @@ import {
 } from '../channel/records/request-head.js';
 import type { AuthenticationResult } from '../filters/authentication/jwt-authenticator.js';
 import { normalizePath } from '../routing/normalize-path.js';
-import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../routing/route-table.js';
+import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../routing/route-table.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
@@ -44,10 +44,9 @@ import type { ReplyWriter } from './reply-writer.js';
 import type { RetryLoop } from './retry-loop.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { RequestFields } from './upstream/request-fields.js';
-import type { TrustedProxies } from './upstream/trusted-proxies.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
-import type { WorkerRoute } from './worker-route.js';
+import type { WorkerEpoch } from './worker-epoch.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
@@ -55,9 +54,8 @@ const SMALL_BODY_WAIT_MS = 60_000;
 type PhaseResult = 'next' | 'wait' | 'over';
 
 export interface PipelineParts {
-  readonly routeTable: RouteTable;
-  readonly routes: readonly WorkerRoute[];
-  readonly trustedProxies: TrustedProxies;
+  /** What requests begin under. */
+  readonly epochs: { readonly current: WorkerEpoch };
   readonly requestIds: RequestIdSource;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
@@ -88,7 +86,10 @@ export class RequestPipeline {
   onRequest(head: ExchangeHead): Exchange {
     const exchange = new Exchange(head, this.onDeadline);
     this.exchanges.set(head.index, exchange);
-    this.readHead(exchange);
+    const epoch = this.parts.epochs.current;
+    exchange.epoch = epoch;
+    epoch.exchanges++;
+    this.readHead(exchange, epoch);
     this.advance(exchange);
     return exchange;
   }
@@ -127,7 +128,7 @@ export class RequestPipeline {
     }
   }
 
-  private readHead(exchange: Exchange): void {
+  private readHead(exchange: Exchange, { trustedProxies }: WorkerEpoch): void {
     const { parts } = exchange;
     exchange.method = parts[HEAD_METHOD] ?? '';
     exchange.target = parts[HEAD_TARGET] ?? '';
@@ -136,7 +137,7 @@ export class RequestPipeline {
     const fields = new RequestFields(parts);
     exchange.fields = fields;
     exchange.requestId = this.parts.requestIds.keepOrMake(fields.requestId);
-    exchange.clientIp = this.parts.trustedProxies.clientOf(exchange.peer, fields.forwardedFor);
+    exchange.clientIp = trustedProxies.clientOf(exchange.peer, fields.forwardedFor);
   }
 
   private matchRoute(exchange: Exchange): PhaseResult {
@@ -149,16 +150,17 @@ export class RequestPipeline {
     }
     exchange.path = path;
     exchange.query = mark === -1 ? '' : target.slice(mark);
-    const found = this.parts.routeTable.find(method, path);
+    const epoch = defined(exchange.epoch, 'the epoch of an exchange');
+    const found = epoch.routeTable.find(method, path);
     if (found === ROUTE_NOT_FOUND) {
       return this.refuse(exchange, PROBLEMS.routeNotFound, 'No route takes this path.');
     }
     if (found === METHOD_NOT_ALLOWED) {
-      const allowed = this.parts.routeTable.allowedMethods(path).join(', ');
+      const allowed = epoch.routeTable.allowedMethods(path).join(', ');
       const detail = `This path takes ${allowed}.`;
       return this.refuse(exchange, PROBLEMS.methodNotAllowed, detail, `\r\nAllow: ${allowed}`);
     }
-    exchange.route = defined(this.parts.routes[found], 'the route that matched');
+    exchange.route = epoch.routeAt(found);
     return 'next';
   }
 
@@ -290,9 +292,9 @@ export class RequestPipeline {
     return 'wait';
   }
 
-  /** More of the request body came in. */
-  onRequestBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
-    this.parts.forwarder.takeBody(exchange, chunk, isLast);
+  /** More of the request body came in. The bytes are valid inside the call only. */
+  onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
+    this.parts.forwarder.takeBody(exchange, bytes, isLast);
     if (!isLast) return;
     if (exchange.phase === PHASE_FORWARD) this.advance(exchange);
     else if (exchange.phase === PHASE_REPLY) this.parts.tries.onRequestComplete(exchange);
@@ -379,6 +381,7 @@ export class RequestPipeline {
     this.parts.coordinator.endInFlight(exchange);
     if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
     this.exchanges.delete(exchange.index);
+    if (exchange.epoch !== null) exchange.epoch.exchanges--;
     this.parts.ledger.close(exchange, this.parts.nowMs());
     this.parts.touch();
   }

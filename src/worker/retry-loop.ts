@@ -43,7 +43,7 @@ import { isStaleConnection, type RetryPlanner } from './retry-planner.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { HeldReply } from './upstream/held-reply.js';
 import { outcomeOfEnd, outcomeOfStatus } from './upstream/outcome-class.js';
-import { buildReplyFields, type ReplyFieldBlock } from './upstream/reply-fields.js';
+import type { ReplyFieldBlock } from './upstream/reply-fields.js';
 import { retryAfterMs } from './upstream/retry-after.js';
 import { bitOfTarget } from './upstream/tried-targets.js';
 import { upstreamProblem } from './upstream/upstream-error.js';
@@ -104,12 +104,12 @@ export class RetryLoop implements TryListener {
     this.parts.forwarder.launch(attempt, false);
   }
 
-  onHead(attempt: UpstreamTry, status: number, rawFields: Buffer[]): void {
+  onHead(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): void {
     const { exchange } = attempt;
     const { statuses } = upstreamOf(exchange).retry.conditions;
-    if (statuses.includes(status) && this.holdBack(attempt, status, rawFields)) return;
+    if (statuses.includes(status) && this.holdBack(attempt, status, block)) return;
     this.win(exchange, attempt);
-    this.deliverHead(exchange, status, buildReplyFields(rawFields));
+    this.deliverHead(exchange, status, block);
   }
 
   onBody(attempt: UpstreamTry, chunk: Buffer): boolean {
@@ -178,15 +178,15 @@ export class RetryLoop implements TryListener {
   }
 
   /** A status that is retried. False: it goes to the client, there will be no other try. */
-  private holdBack(attempt: UpstreamTry, status: number, rawFields: Buffer[]): boolean {
+  private holdBack(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): boolean {
     const { exchange } = attempt;
-    const askedMs = retryAfterMs(rawFields, this.parts.unixMs());
+    const askedMs = retryAfterMs(block.fields, this.parts.unixMs());
     this.leaveAir(exchange, attempt);
     const isHeld =
       isTryUnderWay(exchange) || this.plan(exchange, { kind: END_STATUS, status }, askedMs);
     if (!isHeld) return false;
     this.dropHeld(exchange);
-    exchange.held = new HeldReply(attempt, status, buildReplyFields(rawFields));
+    exchange.held = new HeldReply(attempt, status, block);
     this.settle(attempt, outcomeOfStatus(status, upstreamOf(exchange)));
     if (exchange.resumeAtMs !== NEVER_MS) this.waitOrResume(exchange);
     return true;
@@ -343,7 +343,7 @@ export class RetryLoop implements TryListener {
     else this.onIdleDeadline(exchange, exchange.activeMs);
   }
 
-  /** The reply is complete for the client; undici may still have its end to read. */
+  /** The reply is complete for the client; the transport may still have its end to read. */
   private complete(exchange: Exchange): void {
     const attempt = exchange.currentTry;
     exchange.currentTry = null;

@@ -19,8 +19,13 @@ import { isBodyCollected } from './upstream/forwarder.js';
 import { isConnectionLoss } from './upstream/upstream-error.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 
+interface UpstreamBudget {
+  readonly name: string;
+  readonly budget: RetryBudget;
+}
+
 export class RetryPlanner {
-  private readonly budgets: readonly RetryBudget[];
+  private readonly budgets: (UpstreamBudget | undefined)[] = [];
 
   /** `random` gives numbers in [0, 1). */
   constructor(
@@ -28,7 +33,16 @@ export class RetryPlanner {
     private readonly ledger: ExchangeLedger,
     private readonly random: () => number,
   ) {
-    this.budgets = config.upstreams.map((upstream) => new RetryBudget(upstream.retry));
+    this.use(config);
+  }
+
+  /** Budgets of this configuration's upstreams; what was counted for them stays. */
+  use(config: CompiledConfig): void {
+    for (const { index, name, retry } of config.upstreams) {
+      const before = this.budgets[index];
+      if (before?.name === name) before.budget.use(retry);
+      else this.budgets[index] = { name, budget: new RetryBudget(retry) };
+    }
   }
 
   /** The first try of an exchange is about to be made. */
@@ -81,7 +95,7 @@ export class RetryPlanner {
   }
 
   private budgetOf(upstream: CompiledUpstream): RetryBudget {
-    return defined(this.budgets[upstream.index], 'the budget of an upstream');
+    return defined(this.budgets[upstream.index], 'the budget of an upstream').budget;
   }
 }
 

@@ -37,10 +37,16 @@ export interface GrantReply {
   grantPositionAt(turn: number): number;
 }
 
+/** An upstream, as far as grants go. */
+export interface UpstreamTargets {
+  readonly index: number;
+  readonly targetIndexes: readonly number[];
+}
+
 export const NO_TARGET = -1;
 
 export class TargetGrants {
-  private readonly grants: readonly Grant[];
+  private readonly grants: Grant[];
 
   /** `targetIndexes[u]`: the targets of upstream u by position. */
   constructor(
@@ -49,6 +55,15 @@ export class TargetGrants {
     private readonly standings: Standings,
   ) {
     this.grants = targetIndexes.map((targets) => new Grant(targets));
+  }
+
+  /** Upstreams that have the targets that they had keep their grants. */
+  use(upstreams: readonly UpstreamTargets[]): void {
+    for (const { index, targetIndexes } of upstreams) {
+      if (this.grants[index]?.isFor(targetIndexes) !== true) {
+        this.grants[index] = new Grant(targetIndexes);
+      }
+    }
   }
 
   /** Hot path: every request that needs no ask. The next granted target, or {@link NO_TARGET}. */
@@ -103,6 +118,10 @@ class Grant {
 
   get left(): number {
     return this.current.left + this.next.left;
+  }
+
+  isFor(targets: readonly number[]): boolean {
+    return targets.join() === this.targets.join();
   }
 
   isNextDue(): boolean {

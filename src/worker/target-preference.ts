@@ -8,8 +8,14 @@
 import { createHmac } from 'node:crypto';
 import { defined } from '../base/assert.js';
 import type { HalfSipHash } from '../base/half-sip-hash.js';
+import { byRow } from '../base/rows.js';
 import { NO_PREFERENCE } from '../channel/coordinator-records.js';
-import type { CompiledConfig, CompiledUpstream, HashSource } from '../config/compiled-config.js';
+import type {
+  CompiledConfig,
+  CompiledTarget,
+  CompiledUpstream,
+  HashSource,
+} from '../config/compiled-config.js';
 import type { Exchange } from './exchange.js';
 
 /** Hexadecimal: 128 bits. */
@@ -25,13 +31,21 @@ interface StickyTargets {
 
 export class TargetPreference {
   /** By upstream; null: no cookie. */
-  private readonly sticky: readonly (StickyTargets | null)[];
+  private readonly sticky: (StickyTargets | null)[] = [];
 
   constructor(
-    private readonly config: CompiledConfig,
+    config: CompiledConfig,
     private readonly hash: HalfSipHash,
   ) {
-    this.sticky = config.upstreams.map((upstream) => this.stickyTargets(upstream));
+    this.use(config);
+  }
+
+  /** What this configuration says of its upstreams holds from now on. */
+  use(config: CompiledConfig): void {
+    const targets = byRow(config.targets);
+    for (const upstream of config.upstreams) {
+      this.sticky[upstream.index] = this.stickyTargets(upstream, targets);
+    }
   }
 
   /** Reads the request: sets the exchange's balanceHash and preferredTarget. */
@@ -58,7 +72,10 @@ export class TargetPreference {
     return `\r\nSet-Cookie: ${sticky.cookie}=${sticky.values[position]}${sticky.attributes}`;
   }
 
-  private stickyTargets(upstream: CompiledUpstream): StickyTargets | null {
+  private stickyTargets(
+    upstream: CompiledUpstream,
+    targets: readonly (CompiledTarget | undefined)[],
+  ): StickyTargets | null {
     const { stickyCookie } = upstream.loadBalancing;
     if (stickyCookie === null) return null;
     const { name, maxAgeSeconds, secret } = stickyCookie;
@@ -68,7 +85,7 @@ export class TargetPreference {
       cookie: name,
       attributes: `; Path=/; HttpOnly; SameSite=Lax${maxAge}`,
       values: upstream.targetIndexes.map((index) => {
-        const target = defined(this.config.targets[index], 'the target of an upstream');
+        const target = defined(targets[index], 'the target of an upstream');
         const mac = createHmac('sha256', key).update(`${upstream.name}\n${target.hostPort}`);
         return mac.digest('hex').slice(0, VALUE_DIGITS);
       }),

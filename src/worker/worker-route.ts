@@ -5,6 +5,7 @@
  * Thread: worker.
  */
 import { defined } from '../base/assert.js';
+import { byRow } from '../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
 import type {
   CompiledConfig,
@@ -32,18 +33,20 @@ export interface WorkerRoute {
   readonly setFields: readonly string[];
 }
 
-/** All routes by index. */
+/** All routes, in the order of the configuration. */
 export function compileWorkerRoutes(
   config: CompiledConfig,
   authenticators: readonly JwtAuthenticator[],
 ): WorkerRoute[] {
+  const limitersByRow = byRow(config.limiters);
+  const upstreams = byRow(config.upstreams);
   return config.routes.map((route) => {
     const limiters = route.limiterIndexes.map((index) =>
-      defined(config.limiters[index], 'the limiter of a route'),
+      defined(limitersByRow[index], 'the limiter of a route'),
     );
     return {
       config: route,
-      upstream: defined(config.upstreams[route.upstreamIndex], 'the upstream of a route'),
+      upstream: defined(upstreams[route.upstreamIndex], 'the upstream of a route'),
       authenticators: route.authenticators.map((index) =>
         defined(authenticators[index], 'the authenticator of a route'),
       ),

@@ -27,12 +27,12 @@ import {
   requestHeadParts,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
-import type { JwtAuthenticator } from '../filters/authentication/jwt-authenticator.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import { createAccessLog } from '../observability/access-log.js';
 import type { ThreadLogger } from '../observability/logger.js';
-import { RouteTable } from '../routing/route-table.js';
 import { CoordinatorClient } from './coordinator-client.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
+import { EpochShelf } from './epoch-shelf.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeLedger } from './exchange-ledger.js';
 import type { LaneTask } from './lane-task.js';
@@ -43,8 +43,7 @@ import { RetryPlanner } from './retry-planner.js';
 import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
-import { TrustedProxies } from './upstream/trusted-proxies.js';
-import { compileWorkerRoutes } from './worker-route.js';
+import { WorkerEpoch } from './worker-epoch.js';
 
 /** Turns without work before the worker parks. */
 const EMPTY_TURNS_MAX = 1;
@@ -66,8 +65,12 @@ export class WorkerRuntime implements RecordHandler {
   private readonly pipeline: RequestPipeline;
   private readonly forwarder: Forwarder;
   private readonly replies: ReplyWriter;
-  private readonly wheel = new DeadlineWheel(monotonicMs(), () => this.startTicking());
+  private readonly epochs: EpochShelf;
   private readonly ledger: ExchangeLedger;
+  private readonly planner: RetryPlanner;
+  private readonly preference: TargetPreference;
+  private readonly grants: TargetGrants;
+  private readonly wheel = new DeadlineWheel(monotonicMs(), () => this.startTicking());
   private ticker: NodeJS.Timeout | null = null;
   private toldDropped = 0;
   private isScheduled = false;
@@ -80,37 +83,44 @@ export class WorkerRuntime implements RecordHandler {
     this.turn();
   };
 
-  static async create(task: LaneTask, log: ThreadLogger): Promise<WorkerRuntime> {
-    return new WorkerRuntime(task, log, await createAuthenticators(task));
+  /** `onReleased`: nothing is left of an earlier epoch. */
+  static async create(
+    task: LaneTask,
+    log: ThreadLogger,
+    onReleased: (epoch: number) => void,
+  ): Promise<WorkerRuntime> {
+    return new WorkerRuntime(task, log, await WorkerEpoch.create(task.config), onReleased);
   }
 
   private constructor(
     task: LaneTask,
     private readonly log: ThreadLogger,
-    authenticators: readonly JwtAuthenticator[],
+    first: WorkerEpoch,
+    private readonly onReleased: (epoch: number) => void,
   ) {
     const { config } = task;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
-    const trustedProxies = new TrustedProxies(config.trustedProxies);
-    const accessLog = createAccessLog(log.access, config.logging.accessLog);
-    const ledger = new ExchangeLedger(config, new CounterBlock(task.counters), accessLog);
+    const ledger = new ExchangeLedger(config.capacity, new CounterBlock(task.counters));
     this.ledger = ledger;
+    this.epochs = new EpochShelf(first);
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
     this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
+    const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
-    this.coordinator = this.createCoordinatorClient(task, hash, preference);
+    this.preference = preference;
+    this.grants = new TargetGrants([], end.targets, end.standings);
+    this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
-      config,
-      trustedProxies,
       ledger,
       replies: this.replies,
       preference,
       nowMs: monotonicMs,
     });
+    this.planner = new RetryPlanner(config, ledger, Math.random);
     const tries = new RetryLoop({
-      planner: new RetryPlanner(config, ledger, Math.random),
+      planner: this.planner,
       forwarder: this.forwarder,
       coordinator: this.coordinator,
       ledger,
@@ -123,9 +133,7 @@ export class WorkerRuntime implements RecordHandler {
       onError,
     });
     this.pipeline = new RequestPipeline({
-      routeTable: new RouteTable(config.routes),
-      routes: compileWorkerRoutes(config, authenticators),
-      trustedProxies,
+      epochs: this.epochs,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       coordinator: this.coordinator,
       forwarder: this.forwarder,
@@ -137,16 +145,46 @@ export class WorkerRuntime implements RecordHandler {
       touch,
       onError,
     });
+    this.adopt(first);
   }
 
-  private createCoordinatorClient(
-    task: LaneTask,
-    hash: HalfSipHash,
-    preference: TargetPreference,
-  ): CoordinatorClient {
-    const end = new CoordinatorWorkerEnd(task.coordinator);
-    const targetIndexes = task.config.upstreams.map((upstream) => upstream.targetIndexes);
-    const grants = new TargetGrants(targetIndexes, end.targets, end.standings);
+  /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
+  async prepare(config: CompiledConfig): Promise<void> {
+    this.epochs.prepare(await WorkerEpoch.create(config));
+  }
+
+  /** Requests that begin from now on do so under the prepared epoch. False: there is none. */
+  commit(epoch: number): boolean {
+    const next = this.epochs.commit(epoch);
+    if (next === null) return false;
+    this.adopt(next);
+    this.startTicking();
+    return true;
+  }
+
+  /** What is kept by row takes over what is the same, and begins anew with what is not. */
+  private adopt(epoch: WorkerEpoch): void {
+    const { config } = epoch;
+    const { level, accessLog } = config.logging;
+    this.log.logger.level = level;
+    this.ledger.use(config, createAccessLog(this.log.access, accessLog));
+    this.forwarder.use(epoch);
+    this.planner.use(config);
+    this.preference.use(config);
+    this.grants.use(config.upstreams);
+  }
+
+  /** Lets epochs go of which nothing is left. What was told under them is sent first. */
+  private releaseEpochs(nowMs: number): void {
+    if (this.coordinator.flush()) return;
+    for (const epoch of this.epochs.release(nowMs)) {
+      this.forwarder.keepOnly(this.epochs.targetIndexes());
+      this.onReleased(epoch);
+    }
+  }
+
+  private createCoordinatorClient(end: CoordinatorWorkerEnd, hash: HalfSipHash): CoordinatorClient {
+    const { grants, preference } = this;
     return new CoordinatorClient(end, grants, hash, preference, monotonicMs, (exchange, reply) =>
       this.pipeline.onVerdict(exchange, reply),
     );
@@ -193,8 +231,7 @@ export class WorkerRuntime implements RecordHandler {
       case REQUEST_BODY: {
         const { payload, payloadBytes } = consumer;
         const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
-        // Copied: the target takes its time, and the ring must not wait for it.
-        this.pipeline.onRequestBody(exchange, Buffer.from(bytes), (flags & FLAG_END) !== 0);
+        this.pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
         break;
       }
       case REQUEST_END:
@@ -276,15 +313,8 @@ export class WorkerRuntime implements RecordHandler {
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);
+    if (this.epochs.hasEarlier) this.releaseEpochs(this.deadlineClockMs);
     if (this.coordinator.holdsGrants) this.flushCoordinator();
-    else if (this.wheel.size === 0) this.stopTicking();
+    else if (this.wheel.size === 0 && !this.epochs.hasEarlier) this.stopTicking();
   }
-}
-
-/** The library is loaded only where some route needs it. */
-async function createAuthenticators(task: LaneTask): Promise<JwtAuthenticator[]> {
-  const { authenticators } = task.config;
-  if (authenticators.length === 0) return [];
-  const { JwtAuthenticator } = await import('../filters/authentication/jwt-authenticator.js');
-  return Promise.all(authenticators.map((config) => JwtAuthenticator.create(config)));
 }

@@ -5,6 +5,7 @@
  * the supervisor starts another.
  */
 import { threadId } from 'node:worker_threads';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import { createThreadLogger } from '../observability/logger.js';
 import { osThreadId } from '../observability/os-thread-id.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
@@ -14,7 +15,10 @@ import { WorkerRuntime } from './worker-runtime.js';
 export async function serveLane(task: LaneTask): Promise<void> {
   const { port, config } = task;
   const log = createThreadLogger(`worker-${task.lane}`, config.logging.level);
-  const runtime = await WorkerRuntime.create(task, log);
+  const report = (message: LaneReport): void => port.postMessage(message);
+  const runtime = await WorkerRuntime.create(task, log, (epoch) =>
+    report({ type: 'released', epoch }),
+  );
   const wake = (): void => runtime.onDoorbell();
   const wakePorts = [task.wakePort];
   task.wakePort.on('message', wake);
@@ -26,17 +30,34 @@ export async function serveLane(task: LaneTask): Promise<void> {
         order.port.on('message', wake);
         wakePorts.push(order.port);
         runtime.onDoorbell();
+      } else if (order.type === 'prepare') {
+        void prepare(runtime, order.config, report);
+      } else if (order.type === 'commit') {
+        if (runtime.commit(order.epoch)) report({ type: 'committed', epoch: order.epoch });
       } else {
         resolve();
       }
     });
   });
-  const report: LaneReport = { type: 'ready', osThreadId: osThreadId(), threadId };
-  port.postMessage(report);
+  report({ type: 'ready', osThreadId: osThreadId(), threadId });
   runtime.onDoorbell();
   await stopped;
   await runtime.stop();
   for (const wakePort of wakePorts) wakePort.close();
   port.close();
   log.flush();
+}
+
+async function prepare(
+  runtime: WorkerRuntime,
+  config: CompiledConfig,
+  report: (message: LaneReport) => void,
+): Promise<void> {
+  const { epoch } = config;
+  try {
+    await runtime.prepare(config);
+    report({ type: 'prepared', epoch });
+  } catch (error) {
+    report({ type: 'unprepared', epoch, reason: String(error) });
+  }
 }

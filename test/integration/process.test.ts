@@ -78,6 +78,26 @@ describe('SIGTERM', () => {
     expect(gateway.find('request')).toHaveLength(40);
   });
 
+  it('goes on for shutdown.delay after it says that it is not ready, closing connections', async () => {
+    const upstream = await anUpstream();
+    const shutdown = { delay: '1500ms', grace: '5s' };
+    const gateway = await aGateway(aConfig([upstream.url], { top: { workers: 1, shutdown } }));
+    const before = await fetch(gateway.url);
+    expect(before.headers.get('connection')).not.toBe('close');
+    gateway.child.kill('SIGTERM');
+    await eventually('it is not ready', async () => {
+      return (await fetch(`${gateway.adminUrl}/readyz`)).status === 503;
+    });
+    const during = await fetch(gateway.url);
+    expect(during.status).toBe(200);
+    expect(during.headers.get('connection')).toBe('close');
+    const reload = await fetch(`${gateway.adminUrl}/reload`, { method: 'POST' });
+    expect(reload.status).toBe(403);
+    await gateway.exited;
+    expect(gateway.exitCode).toBe(0);
+    expect(gateway.find('gateway stopped')).toHaveLength(1);
+  });
+
   it('cuts a request off that does not finish within shutdown.grace', async () => {
     const upstream = await anUpstream(() => {});
     const config = aConfig([upstream.url], { top: { workers: 1, shutdown: { grace: '300ms' } } });

@@ -1,13 +1,16 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import type { Dispatcher } from 'undici';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Exchange } from '../../src/worker/exchange.js';
-import { UpstreamConnections } from '../../src/worker/upstream/upstream-connections.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import * as undici from '../../src/worker/upstream/undici-pool.js';
+import {
+  connectionsTo,
+  type UpstreamConnections,
+} from '../../src/worker/upstream/upstream-connections.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
 import { aCoordinatorConfig } from '../support/coordinator-rig.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
+import { anExchange, type TransportChoice } from '../support/transport-rig.js';
 
 let origin: FakeUpstream;
 
@@ -19,12 +22,13 @@ afterEach(async () => {
   await origin.close();
 });
 
-function connectionsTo(url: string): UpstreamConnections {
+function connect(url: string, transport: TransportChoice): UpstreamConnections {
   const config = aCoordinatorConfig({ targetCounts: [1] });
   const [target] = config.targets;
   const [upstream] = config.upstreams;
   if (target === undefined || upstream === undefined) throw new Error('no target');
-  return new UpstreamConnections({ ...target, origin: url }, upstream, () => {});
+  const module = transport === 'undici' ? undici : null;
+  return connectionsTo({ ...target, origin: url }, upstream, () => {}, module);
 }
 
 /** One GET; resolves when its try has ended, with the try. */
@@ -36,33 +40,36 @@ function tryOnce(connections: UpstreamConnections): Promise<UpstreamTry> {
       onComplete: resolve,
       onFailure: resolve,
     };
+    const exchange = anExchange('GET', null);
     const admission = { targetIndex: 0, ticket: 0 };
-    const attempt = new UpstreamTry({} as Exchange, listener, connections, admission);
-    const options: Dispatcher.DispatchOptions = { path: '/', method: 'GET' };
-    attempt.send(options, connections.acquire());
+    const attempt = new UpstreamTry(exchange, listener, connections, admission);
+    const authority = 'origin.example';
+    attempt.send({ exchange, path: '/', authority, isPeerTrusted: false, body: null }, false);
   });
 }
 
-it('keeps a connection for the next try, and knows which tries were on a used one', async () => {
-  const connections = connectionsTo(origin.url);
-  const first = await tryOnce(connections);
-  expect([first.isSent, first.isReused, connections.idleCount]).toEqual([true, false, 1]);
-  const second = await tryOnce(connections);
-  expect([second.isReused, connections.idleCount]).toEqual([true, 1]);
-  for (const socket of origin.sockets) socket.destroy();
-  await eventually('the closed one is gone', () => connections.idleCount === 0);
-  const third = await tryOnce(connections);
-  expect([third.isSent, third.isReused]).toEqual([true, false]);
-  await connections.close();
-});
+describe.each<TransportChoice>(['lean', 'undici'])('%s', (transport) => {
+  it('keeps a connection for the next try, and knows which tries were on a used one', async () => {
+    const connections = connect(origin.url, transport);
+    const first = await tryOnce(connections);
+    expect([first.isSent, first.isReused, connections.idleCount]).toEqual([true, false, 1]);
+    const second = await tryOnce(connections);
+    expect([second.isReused, connections.idleCount]).toEqual([true, 1]);
+    for (const socket of origin.sockets) socket.destroy();
+    await eventually('the closed one is gone', () => connections.idleCount === 0);
+    const third = await tryOnce(connections);
+    expect([third.isSent, third.isReused]).toEqual([true, false]);
+    await connections.close();
+  });
 
-it('keeps nothing of a connection that never came about', async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  const connections = connectionsTo(`http://127.0.0.1:${port}`);
-  const tries = await Promise.all(Array.from({ length: 20 }, () => tryOnce(connections)));
-  expect(tries.every((attempt) => !attempt.isSent)).toBe(true);
-  expect(connections.idleCount).toBe(0);
+  it('keeps nothing of a connection that never came about', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const connections = connect(`http://127.0.0.1:${port}`, transport);
+    const tries = await Promise.all(Array.from({ length: 20 }, () => tryOnce(connections)));
+    expect(tries.every((attempt) => !attempt.isSent)).toBe(true);
+    expect(connections.idleCount).toBe(0);
+  });
 });

@@ -59,10 +59,14 @@ const BALANCING: CompiledUpstream['loadBalancing'] = {
   stickyCookie: null,
 };
 
+/** Rows of the tables that rigs are built on. */
+const CAPACITY = { routes: 64, upstreams: 64, targets: 64, limiters: 256 };
+
 export function aLimiter(wish: Partial<CompiledLimiter>, index: number): CompiledLimiter {
   const limit = wish.limit ?? 10;
   return {
     index,
+    keySpace: index,
     name: `limiter-${index}`,
     algorithm: 'slidingWindow',
     limit,
@@ -82,8 +86,9 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   );
   return {
     epoch: 1,
+    capacity: CAPACITY,
     listen: { host: '127.0.0.1', port: 0 },
-    admin: { host: '127.0.0.1', port: 0 },
+    admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     workers: wish.workers ?? 1,
     trustedProxies: [],
     limits: {
@@ -93,7 +98,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       inFlight: 10_000,
     },
     logging: { level: 'info', accessLog: false },
-    shutdownGraceMs: 1000,
+    reload: { watch: false },
+    shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
     upstreams: targetCounts.map((_, index) => ({
       index,
@@ -216,7 +222,7 @@ export class CoordinatorRig {
   coordinator: Coordinator;
   private askIds = 0;
 
-  constructor(readonly config: CompiledConfig) {
+  constructor(public config: CompiledConfig) {
     this.memory = allocateCoordinatorMemory(config);
     this.control = new CoordinatorControl(this.memory);
     this.targets = new TargetStateView(this.memory.targets);
@@ -234,6 +240,12 @@ export class CoordinatorRig {
   restartCoordinator(): void {
     this.end = new CoordinatorEnd(this.memory);
     this.coordinator = this.newCoordinator();
+  }
+
+  /** The coordinator goes on under another configuration; one that is started again as well. */
+  reload(config: CompiledConfig): void {
+    this.config = config;
+    this.coordinator.use(config);
   }
 
   step(nowMs: number): number {

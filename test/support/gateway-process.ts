@@ -2,7 +2,7 @@
  * The gateway as its users run it: a process of its own, from the compiled files.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,13 @@ export interface LogRecord {
   readonly msg: string;
   readonly thread: string;
   readonly [field: string]: unknown;
+}
+
+export interface AdminBody {
+  readonly epoch?: number;
+  readonly changes?: readonly string[];
+  readonly reasons?: readonly string[];
+  readonly detail?: string;
 }
 
 interface StartRecord extends LogRecord {
@@ -33,6 +40,8 @@ export class GatewayProcess {
   private constructor(
     readonly child: ChildProcess,
     private readonly folder: string,
+    /** The configuration that the process reads. */
+    readonly configFile: string,
   ) {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
@@ -79,13 +88,12 @@ export class GatewayProcess {
   ): GatewayProcess {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
     const file = join(folder, 'sluice.json');
-    const defaults = { listen: { port: 0 }, admin: { port: 0 } };
-    writeFileSync(file, JSON.stringify({ ...defaults, ...config }));
+    writeFileSync(file, configText(config));
     const child = spawn(process.execPath, [MAIN_FILE, 'run', '-c', file], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new GatewayProcess(child, folder);
+    return new GatewayProcess(child, folder, file);
   }
 
   get port(): number {
@@ -117,6 +125,20 @@ export class GatewayProcess {
     return (await reply.json()) as Record<string, unknown>;
   }
 
+  /** Puts another configuration into the file, as an editor does: whole, under the same name. */
+  rewrite(config: Readonly<Record<string, unknown>> | string): void {
+    const text = typeof config === 'string' ? config : configText(config);
+    writeFileSync(`${this.configFile}.new`, text);
+    renameSync(`${this.configFile}.new`, this.configFile);
+  }
+
+  /** Asks the admin listener to change something. */
+  async post(path: string, token: string): Promise<{ status: number; body: AdminBody }> {
+    const headers = { authorization: `Bearer ${token}` };
+    const reply = await fetch(this.adminUrl + path, { method: 'POST', headers });
+    return { status: reply.status, body: (await reply.json()) as AdminBody };
+  }
+
   /** Bytes of memory that the process holds. */
   residentBytes(): number {
     const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
@@ -132,4 +154,8 @@ export class GatewayProcess {
     if (this.exitCode === null) this.child.kill('SIGKILL');
     await this.exited;
   }
+}
+
+function configText(config: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ listen: { port: 0 }, admin: { port: 0 }, ...config });
 }

@@ -19,6 +19,8 @@ export class Load {
   /** Replies that were neither 200 nor 429. */
   readonly others: LoadReply[] = [];
   replies = 0;
+  /** Connections that were opened; as many as there are clients unless one was closed. */
+  connections = 0;
   private isStopping = false;
   private readonly agent: Agent;
   private readonly clients: Promise<void>[] = [];
@@ -67,6 +69,10 @@ export class Load {
         });
         reply.on('error', cut);
         reply.on('end', () => end(reply.statusCode ?? 0, reply.headers, body));
+      });
+      sent.on('socket', (socket) => {
+        if (!socket.connecting) return;
+        this.connections++;
       });
       sent.on('error', cut);
       sent.end();

@@ -7,6 +7,7 @@
  * are not the same ones, so each case has a checksum of its own.
  */
 
+import { byRow } from '../../../src/base/rows.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator-status.js';
 import { CHECK_CONNECT_FAILED } from '../../../src/channel/target-states.js';
 import { compileConfig } from '../../../src/config/compile-config.js';
@@ -79,14 +80,18 @@ function chooseBySelector(policy: BalancingPolicy, count: number, operations: nu
   const memory = allocateCoordinatorMemory(config);
   const nothing = () => undefined;
   const listener = { onBreakerTransition: nothing, onHealthTransition: nothing };
-  const loads = new AnsweredTries(memory, count, new CoordinatorStatus(memory.status));
+  const loads = new AnsweredTries(
+    memory,
+    config.capacity.targets,
+    new CoordinatorStatus(memory.status),
+  );
   const health = new HealthTable(config, memory, listener);
   const [upstream] = config.upstreams;
   if (upstream === undefined) throw new Error('the configuration has an upstream');
   for (let position = 0; position < count; position += 1) {
     if (isDown(position)) health.onProbe(position, CHECK_CONNECT_FAILED, 1);
   }
-  const selector = new TargetSelector(config, upstream, {
+  const selector = new TargetSelector(byRow(config.targets), upstream, {
     breakers: new TargetTable(config, memory, loads, listener),
     health,
     loads,

@@ -9,7 +9,7 @@
  *
  *     word     row
  *     0, 1     key hash, high and low
- *     2        limiter index
+ *     2        key space of the limiter
  *     3        index of the oldest entry << 16 | entries in use
  *     4, 5     float64: newest stamp (log), or time of the level (bucket)
  *     6 …      log:    one stamp an entry
@@ -24,7 +24,7 @@
 
 export const ROW_HIGH_WORD = 0;
 export const ROW_LOW_WORD = 1;
-export const ROW_LIMITER_WORD = 2;
+export const ROW_SPACE_WORD = 2;
 export const ROW_ENTRIES_WORD = 3;
 export const ROW_TIME_WORD = 4;
 export const ROW_LOG_WORD = 6;

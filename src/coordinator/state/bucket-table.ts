@@ -15,8 +15,8 @@ import { assert } from '../../base/assert.js';
 import {
   ROW_ENTRIES_WORD,
   ROW_HIGH_WORD,
-  ROW_LIMITER_WORD,
   ROW_LOW_WORD,
+  ROW_SPACE_WORD,
   SET_ROWS,
   TABLE_LINE_WORDS,
 } from './bucket-layout.js';
@@ -27,9 +27,12 @@ export const NO_ROW = -1;
 /** Says how much of its limit a row has used. */
 export interface RowGauge {
   /** 0: at rest. 1: the next ask would be refused, and {@link retryAfterMs} says for how long. */
-  measureUsedShare(rowBase: number, limiterIndex: number, nowMs: number): number;
+  measureUsedShare(rowBase: number, keySpace: number, nowMs: number): number;
   readonly retryAfterMs: number;
 }
+
+/** As many tags as are looked at in one go. */
+const UNUSED = Buffer.alloc(4096);
 
 const USED_UP = 1;
 const AT_REST = 0;
@@ -52,7 +55,7 @@ export class BucketTable {
   private turn = 0;
   private high = 0;
   private low = 0;
-  private limiterIndex = 0;
+  private keySpace = 0;
   private tag = 0;
   private freeRow = NO_ROW;
   private freeCount = 0;
@@ -78,13 +81,13 @@ export class BucketTable {
     return TABLE_LINE_WORDS + this.rowCount + row * this.rowWords;
   }
 
-  /** The limiter whose key has the row. */
-  limiterOf(row: number): number {
-    return this.limiterAt(this.baseOf(row));
+  /** The key space of the limiter whose key has the row. */
+  keySpaceOf(row: number): number {
+    return this.keySpaceAt(this.baseOf(row));
   }
 
-  limiterAt(base: number): number {
-    return this.views.words[base + ROW_LIMITER_WORD] as number;
+  keySpaceAt(base: number): number {
+    return this.views.words[base + ROW_SPACE_WORD] as number;
   }
 
   /** The row that begins there is about to be written, in more than one step. */
@@ -107,11 +110,11 @@ export class BucketTable {
   }
 
   /** The names of the key for the {@link locate} that follows. */
-  setKey(limiterIndex: number, high: number, low: number): void {
-    this.limiterIndex = limiterIndex;
+  setKey(keySpace: number, high: number, low: number): void {
+    this.keySpace = keySpace;
     this.high = high | 0;
     this.low = low | 0;
-    const tag = mix(high ^ Math.imul(low, 0x2c1b3c6d) ^ limiterIndex);
+    const tag = mix(high ^ Math.imul(low, 0x2c1b3c6d) ^ keySpace);
     this.tag = tag === 0 ? 1 : tag;
   }
 
@@ -145,21 +148,33 @@ export class BucketTable {
     const words = this.views.words;
     words[base + ROW_HIGH_WORD] = this.high;
     words[base + ROW_LOW_WORD] = this.low;
-    words[base + ROW_LIMITER_WORD] = this.limiterIndex;
+    words[base + ROW_SPACE_WORD] = this.keySpace;
     words[base + ROW_ENTRIES_WORD] = 0;
     reset();
     this.tags[row] = this.tag;
   }
 
+  /** Limits are others than before: sets whose rows were depleted may have rows to give again. */
+  measureAnew(): void {
+    this.depletedUntilMs.fill(0);
+  }
+
   /** Rows in use; reads all tags. */
   countUsedRows(): number {
     let used = 0;
-    for (const tag of this.tags) if (tag !== 0) used += 1;
+    const { buffer, byteOffset, byteLength } = this.tags;
+    const bytes = Buffer.from(buffer, byteOffset, byteLength);
+    for (let at = 0; at < byteLength; at += UNUSED.length) {
+      const end = Math.min(byteLength, at + UNUSED.length);
+      // Most of a table is often unused, and seen to be so in one go.
+      if (bytes.compare(UNUSED, 0, end - at, at, end) === 0) continue;
+      for (let row = at / 4; row < end / 4; row += 1) if (this.tags[row] !== 0) used += 1;
+    }
     return used;
   }
 
   private setOf(hash: number, salt: number): number {
-    const bits = mix(hash ^ Math.imul(this.limiterIndex + 1, salt)) >>> 0;
+    const bits = mix(hash ^ Math.imul(this.keySpace + 1, salt)) >>> 0;
     return Math.floor((bits / 2 ** 32) * this.setCount) * SET_ROWS;
   }
 
@@ -183,7 +198,7 @@ export class BucketTable {
     return (
       words[base + ROW_HIGH_WORD] === this.high &&
       words[base + ROW_LOW_WORD] === this.low &&
-      words[base + ROW_LIMITER_WORD] === this.limiterIndex
+      words[base + ROW_SPACE_WORD] === this.keySpace
     );
   }
 
@@ -205,7 +220,7 @@ export class BucketTable {
     let retryAfterMs = Number.POSITIVE_INFINITY;
     for (let row = setRow; row < setRow + SET_ROWS && leastShare > AT_REST; row += 1) {
       if (this.reserved.includes(row)) continue;
-      const share = gauge.measureUsedShare(this.baseOf(row), this.limiterOf(row), nowMs);
+      const share = gauge.measureUsedShare(this.baseOf(row), this.keySpaceOf(row), nowMs);
       if (share >= USED_UP) retryAfterMs = Math.min(retryAfterMs, gauge.retryAfterMs);
       if (share < leastShare) {
         leastShare = share;

@@ -5,6 +5,7 @@
  * that is started again goes on with what was known.
  */
 import { defined } from '../../base/assert.js';
+import { byRow } from '../../base/rows.js';
 import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
 import { CHECK_PASSED, checkResultName, TargetStateRow } from '../../channel/target-states.js';
 import { UpstreamStandings } from '../../channel/upstream-standings.js';
@@ -27,7 +28,7 @@ export class HealthTable {
   /** Grows with every change of any target's health. */
   version = 0;
   private readonly row: TargetStateRow;
-  private readonly upstreamOf: readonly CompiledUpstream[];
+  private readonly upstreamOf: readonly (CompiledUpstream | undefined)[];
   private readonly watched: readonly number[];
   private readonly standings: UpstreamStandings;
   private nextSweepMs = 0;
@@ -39,12 +40,27 @@ export class HealthTable {
   ) {
     this.row = new TargetStateRow(memory.targets);
     this.standings = new UpstreamStandings(memory.standings);
-    this.upstreamOf = config.targets.map((target) =>
-      defined(config.upstreams[target.upstreamIndex], 'the upstream of a target'),
+    const upstreams = byRow(config.upstreams);
+    this.upstreamOf = byRow(config.targets).map((target) =>
+      target === undefined
+        ? undefined
+        : defined(upstreams[target.upstreamIndex], 'the upstream of a target'),
     );
     this.watched = config.targets
       .filter((target) => this.upstreamOf[target.index]?.outlierDetection)
       .map((target) => target.index);
+    for (const target of config.targets) this.forgetUnwatched(target.index);
+  }
+
+  /** What the configuration does not watch any more would stay as it was last seen for ever. */
+  private forgetUnwatched(targetIndex: number): void {
+    const { index, healthCheck, outlierDetection } = this.upstream(targetIndex);
+    const row = this.row.bind(targetIndex);
+    const wasHealthy = this.isHealthy(targetIndex);
+    if (healthCheck === null && row.isUnhealthy) row.isUnhealthy = false;
+    if (healthCheck === null && row.isProbed) row.isProbed = false;
+    if (outlierDetection === null && row.isEjected) row.isEjected = false;
+    if (!wasHealthy && this.isHealthy(targetIndex)) this.standings.bump(index);
   }
 
   /** Neither found unhealthy by a check nor ejected. */

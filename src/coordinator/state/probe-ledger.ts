@@ -4,7 +4,7 @@
  * Thread: coordinator. Owns the probe table in shared memory, so that a coordinator that is
  * started again still knows whom to wait for, and a worker that dies gives its probes back.
  *
- *     four words for each probe that a target may have in flight
+ *     PROBES_MAX places for each target, four words a place
  *     +0 ticket, 0: free   +1 lane   +2 lane generation   +3 ask id
  *
  * Invariant: a ticket is in the ledger from its reply until it is settled, once.
@@ -23,33 +23,35 @@ export interface ReleaseHandler {
   onProbeReleased(targetIndex: number, nowMs: number): void;
 }
 
-/** More probes than this at once are no probes. */
-export const PROBES_MAX = 256;
+/** Places of one target: more probes than this at once are no probes. */
+export const PROBES_MAX = 100;
 
 const PLACE_WORDS = 4;
 const LANE_WORD = 1;
 const GENERATION_WORD = 2;
 const ASK_WORD = 3;
 
-export function probeLedgerBytes(placeCount: number): number {
-  return placeCount * PLACE_WORDS * 4;
+const TARGET_WORDS = PROBES_MAX * PLACE_WORDS;
+
+export function probeLedgerBytes(targetCount: number): number {
+  return targetCount * TARGET_WORDS * 4;
+}
+
+/** Main thread: the places are to belong to another target, and nobody else uses them now. */
+export function clearProbePlaces(buffer: ArrayBufferLike, targetIndex: number): void {
+  const start = targetIndex * TARGET_WORDS;
+  new Int32Array(buffer).fill(0, start, start + TARGET_WORDS);
 }
 
 export class ProbeLedger {
   private readonly words: Int32Array;
-  /** First word of each target's places, and where the last one ends. */
-  private readonly starts: readonly number[];
 
-  constructor(buffer: ArrayBufferLike, placeCounts: readonly number[]) {
+  /** `targetIndexes`: the targets that there are now. */
+  constructor(
+    buffer: ArrayBufferLike,
+    private readonly targetIndexes: readonly number[],
+  ) {
     this.words = new Int32Array(buffer);
-    const starts = [0];
-    let end = 0;
-    for (const count of placeCounts) {
-      end += count * PLACE_WORDS;
-      starts.push(end);
-    }
-    assert(end === this.words.length, 'the ledger has a place for each probe');
-    this.starts = starts;
   }
 
   /** Notes who got a ticket. */
@@ -89,7 +91,11 @@ export class ProbeLedger {
 
   /** The target waits for no probe any more. */
   clear(targetIndex: number): void {
-    this.words.fill(0, this.startOf(targetIndex), this.startOf(targetIndex + 1));
+    const end = this.startOf(targetIndex + 1);
+    for (let at = this.startOf(targetIndex); at < end; at += PLACE_WORDS) {
+      // Read first: the places of a target that was never half-open stay untouched memory.
+      if (this.words[at] !== 0) this.words[at] = 0;
+    }
   }
 
   countOf(targetIndex: number): number {
@@ -104,7 +110,7 @@ export class ProbeLedger {
   /** Takes out all probes that a worker of this lane holds, up to this generation. */
   releaseAllOf(lane: number, generation: number, nowMs: number, handler: ReleaseHandler): number {
     let count = 0;
-    for (let target = 0; target < this.starts.length - 1; target += 1) {
+    for (const target of this.targetIndexes) {
       const end = this.startOf(target + 1);
       for (let at = this.startOf(target); at < end; at += PLACE_WORDS) {
         if (!this.isHeldBy(at, lane, generation)) continue;
@@ -130,8 +136,6 @@ export class ProbeLedger {
   }
 
   private startOf(targetIndex: number): number {
-    const start = this.starts[targetIndex];
-    assert(start !== undefined, 'the target has places');
-    return start;
+    return targetIndex * TARGET_WORDS;
   }
 }

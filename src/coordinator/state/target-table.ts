@@ -8,6 +8,7 @@
  * target none.
  */
 import { assert, defined } from '../../base/assert.js';
+import { byRow } from '../../base/rows.js';
 import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
 import { OUTCOME_MASK, type TellView } from '../../channel/coordinator-records.js';
 import {
@@ -43,11 +44,6 @@ import {
 import { openUntilMs, type TargetListener } from '../target-events.js';
 import { PROBES_MAX, type ProbeHolder, ProbeLedger, type ReleaseHandler } from './probe-ledger.js';
 
-/** The probes that each target may have in flight, by target index. */
-export function probeCounts(config: Pick<CompiledConfig, 'upstreams' | 'targets'>): number[] {
-  return breakerRules(config).map((rule) => rule.halfOpenRequests);
-}
-
 /** Successes of a target so far, wrapping, whoever had them. */
 export interface SuccessCounts {
   successesOf(targetIndex: number): number;
@@ -55,10 +51,10 @@ export interface SuccessCounts {
 
 export class TargetTable implements ReleaseHandler {
   private readonly row: TargetStateRow;
-  private readonly rules: readonly BreakerRule[];
+  private readonly rules: readonly (BreakerRule | undefined)[];
   private readonly ledger: ProbeLedger;
   private readonly standings: UpstreamStandings;
-  private readonly upstreamOf: readonly number[];
+  private readonly upstreamOf: ReadonlyMap<number, number>;
   /** When the next open period is over that nobody was told of yet. */
   private nextEndMs = 0;
 
@@ -74,12 +70,16 @@ export class TargetTable implements ReleaseHandler {
     assert(TARGET_HALF_OPEN === BREAKER_HALF_OPEN, 'half-open is half-open');
     this.row = new TargetStateRow(memory.targets);
     this.standings = new UpstreamStandings(memory.standings);
-    this.upstreamOf = config.targets.map((target) => target.upstreamIndex);
+    this.upstreamOf = new Map(config.targets.map((one) => [one.index, one.upstreamIndex]));
     this.rules = breakerRules(config);
-    this.ledger = new ProbeLedger(memory.probes, probeCounts(config));
-    this.rules.forEach((_rule, targetIndex) => {
-      this.matchProbes(targetIndex);
-    });
+    const targetIndexes = config.targets.map((target) => target.index);
+    this.ledger = new ProbeLedger(memory.probes, targetIndexes);
+    for (const targetIndex of targetIndexes) this.matchProbes(targetIndex);
+  }
+
+  /** Whether the configuration has a target in this row. */
+  has(targetIndex: number): boolean {
+    return this.rules[targetIndex] !== undefined;
   }
 
   stateOf(targetIndex: number): BreakerState {
@@ -143,7 +143,7 @@ export class TargetTable implements ReleaseHandler {
     if (nowMs < this.nextEndMs) return;
     const lastMs = this.nextEndMs;
     this.nextEndMs = Number.POSITIVE_INFINITY;
-    for (let targetIndex = 0; targetIndex < this.rules.length; targetIndex += 1) {
+    for (const targetIndex of this.upstreamOf.keys()) {
       const { state, sinceMs, openForMs } = this.row.bind(targetIndex);
       const untilMs = openUntilMs(state, sinceMs, openForMs);
       if (untilMs > nowMs) this.nextEndMs = Math.min(this.nextEndMs, untilMs);
@@ -189,7 +189,7 @@ export class TargetTable implements ReleaseHandler {
   }
 
   private announce(targetIndex: number): void {
-    this.standings.bump(defined(this.upstreamOf[targetIndex], 'the upstream of a target'));
+    this.standings.bump(defined(this.upstreamOf.get(targetIndex), 'the upstream of a target'));
   }
 
   /** The last coordinator may have ended between two writes: the ledger is right. */
@@ -204,9 +204,13 @@ export class TargetTable implements ReleaseHandler {
   }
 }
 
-function breakerRules(config: Pick<CompiledConfig, 'upstreams' | 'targets'>): BreakerRule[] {
-  return config.targets.map((target) => {
-    const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
+function breakerRules(
+  config: Pick<CompiledConfig, 'upstreams' | 'targets'>,
+): (BreakerRule | undefined)[] {
+  const upstreams = byRow(config.upstreams);
+  return byRow(config.targets).map((target) => {
+    if (target === undefined) return undefined;
+    const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
     const { failureThreshold, failureRate, openForMs, openForMaxMs, halfOpenRequests, rampUpMs } =
       upstream.circuitBreaker;
     const probes = Math.min(PROBES_MAX, Math.max(1, halfOpenRequests));

@@ -12,6 +12,11 @@ export function cursorBytes(upstreamCount: number): number {
   return Math.max(1, upstreamCount) * 4;
 }
 
+/** Main thread: the row is to belong to another upstream, and nobody else uses it now. */
+export function clearCursor(buffer: ArrayBufferLike, upstreamIndex: number): void {
+  new Int32Array(buffer)[upstreamIndex] = 0;
+}
+
 export class TurnTable {
   private readonly cursors: Int32Array;
   private readonly row: TargetStateRow;

@@ -30,8 +30,14 @@ export class RetryBudget {
   /** Slots are numbered from the start of time; this is the newest. */
   private slot = 0;
 
-  constructor(private readonly rule: RetryBudgetRule) {
+  constructor(private rule: RetryBudgetRule) {
+    this.use(rule);
+  }
+
+  /** Another rule; what was counted stays. */
+  use(rule: RetryBudgetRule): void {
     assert(rule.budgetPercent >= 0 && rule.minConcurrency >= 0, 'a budget is not negative');
+    this.rule = rule;
   }
 
   /** Hot path: once for every request. */

@@ -40,7 +40,7 @@ export function buildForwardedFields(
 }
 
 /** IPv6 addresses stand in brackets and quotes (RFC 7239 section 6). */
-function forwardedNode(address: string): string {
+export function forwardedNode(address: string): string {
   return address.includes(':') ? `"[${address}]"` : address;
 }
 

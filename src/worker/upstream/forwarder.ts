@@ -5,46 +5,55 @@
  * answers the client, is decided in retry-loop.ts.
  *
  * A body of up to 64 KiB is collected and sent as one buffer, so that it can be sent again; a
- * longer or unknown one streams, and the client is slowed down to the target's pace. A streamed
- * body is not touched before its connection stands.
+ * longer or unknown one streams.
  */
-import { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
 import { defined } from '../../base/assert.js';
-import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
+import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
-import { buildForwardedFields } from './forwarded-fields.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
-import type { TrustedProxies } from './trusted-proxies.js';
-import { UpstreamConnections } from './upstream-connections.js';
+import { StreamedBody } from './streamed-body.js';
+import { TargetConnections } from './target-connections.js';
+import type { UndiciTransport } from './upstream-connections.js';
+import type { UpstreamRequest } from './upstream-transport.js';
 import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js';
 
 /** Bodies up to this size can be sent again. */
 const REPLAYABLE_BYTES_MAX = 64 * 1024;
 
 export interface ForwarderParts {
-  readonly config: CompiledConfig;
-  readonly trustedProxies: TrustedProxies;
   readonly replies: ReplyWriter;
   readonly preference: TargetPreference;
   readonly ledger: ExchangeLedger;
   nowMs(): number;
 }
 
+/** A configuration, and what it takes to reach its targets. */
+export interface ReachableTargets {
+  readonly config: CompiledConfig;
+  /** Null when no target needs it. */
+  readonly undici: UndiciTransport | null;
+}
+
 export class Forwarder {
-  private readonly connections: UpstreamConnections[];
+  private readonly connections: TargetConnections;
 
   constructor(private readonly parts: ForwarderParts) {
-    const { config, ledger } = parts;
-    this.connections = config.targets.map((target) => {
-      const upstream = defined(config.upstreams[target.upstreamIndex], 'the upstream of a target');
-      return new UpstreamConnections(target, upstream, () => ledger.countConnect());
-    });
+    this.connections = new TargetConnections(() => parts.ledger.countConnect());
+  }
+
+  /** The targets of this configuration can be reached from now on. */
+  use({ config, undici }: ReachableTargets): void {
+    this.connections.use(config, undici);
+  }
+
+  /** No exchange asks for any other target any more. */
+  keepOnly(targetIndexes: ReadonlySet<number>): void {
+    this.connections.keepOnly(targetIndexes);
   }
 
   /** A small body must be complete before it is sent. */
@@ -52,55 +61,45 @@ export class Forwarder {
     return exchange.isRequestComplete || isStreamed(exchange);
   }
 
-  takeBody(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
+  /** More of the request body. The bytes are valid inside the call only. */
+  takeBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
     if (isLast) exchange.isRequestComplete = true;
-    const stream = exchange.bodyStream;
-    if (stream === null || !exchange.isBodyBegun) {
-      if (chunk.length > 0) exchange.bodyChunks.push(chunk);
+    const { streamedBody } = exchange;
+    if (streamedBody === null) {
+      if (bytes.length > 0) exchange.bodyChunks.push(Buffer.from(bytes));
       return;
     }
-    if (chunk.length > 0) this.pushBody(exchange, stream, chunk);
-    if (isLast) stream.push(null);
+    exchange.activeMs = this.parts.nowMs();
+    streamedBody.push(bytes);
+    if (isLast) streamedBody.end();
   }
 
   /** A try with this admission, which is then its own to give back. */
   prepare(exchange: Exchange, admission: Admission, listener: TryListener): UpstreamTry {
-    const connections = this.connectionsTo(admission.targetIndex);
+    const connections = this.connections.of(admission.targetIndex);
     return new UpstreamTry(exchange, listener, connections, admission);
   }
 
   /** Sends the request. Every failure, at once or later, comes to the try's listener. */
   launch(attempt: UpstreamTry, isFresh: boolean): void {
-    const { config, trustedProxies } = this.parts;
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
-    const connections = this.connectionsTo(targetIndex);
-    const target = defined(config.targets[targetIndex], 'the target');
-    const body = this.bodyOf(exchange);
-    const isPeerTrusted = trustedProxies.includes(exchange.peer);
-    const headers = buildForwardedFields(exchange, isPeerTrusted, target.authority);
-    if (body instanceof Readable && exchange.bodyBytes > 0) {
-      headers.push('content-length', String(exchange.bodyBytes));
-    }
-    const options = {
-      path: rewritePath(route, exchange.path) + exchange.query,
-      method: exchange.method as Dispatcher.HttpMethod,
-      headers,
-      body,
-      // Without this, HEAD and bodies on DELETE or OPTIONS would cost the connection.
-      reset: false,
-      ...(target.tls ? { servername: connections.servername } : {}),
-    } as Dispatcher.DispatchOptions;
-    attempt.send(options, isFresh ? connections.acquireFresh() : connections.acquire());
+    const { trustedProxies } = defined(exchange.epoch, 'the epoch of a try');
+    attempt.send(
+      {
+        exchange,
+        path: rewritePath(route, exchange.path) + exchange.query,
+        authority: this.connections.authorityOf(targetIndex),
+        isPeerTrusted: trustedProxies.includes(exchange.peer),
+        body: this.bodyOf(exchange),
+      },
+      isFresh,
+    );
   }
 
-  private connectionsTo(targetIndex: number): UpstreamConnections {
-    return defined(this.connections[targetIndex], 'connections to the target');
-  }
-
-  private bodyOf(exchange: Exchange): Buffer | Readable | null {
+  private bodyOf(exchange: Exchange): UpstreamRequest['body'] {
     if (exchange.bodyBytes === 0) return null;
-    if (isStreamed(exchange)) return this.openStream(exchange);
+    if (isStreamed(exchange)) return this.streamedBodyOf(exchange);
     const [only] = exchange.bodyChunks;
     if (exchange.bodyChunks.length === 1 && only !== undefined) return only;
     const whole = Buffer.concat(exchange.bodyChunks);
@@ -108,41 +107,17 @@ export class Forwarder {
     return whole;
   }
 
-  private openStream(exchange: Exchange): Readable {
-    const stream = new Readable({ read: () => this.onBodyWanted(exchange, stream) });
-    // Its end comes through the try; an error that nobody hears would end the thread.
-    stream.on('error', () => {});
-    exchange.bodyStream = stream;
-    return stream;
-  }
-
-  /** undici reads only when the connection stands: up to then the body can go elsewhere. */
-  private onBodyWanted(exchange: Exchange, stream: Readable): void {
-    if (exchange.bodyStream !== stream) return;
-    if (!exchange.isBodyBegun) {
-      exchange.isBodyBegun = true;
-      const chunks = exchange.bodyChunks;
-      exchange.bodyChunks = [];
-      for (const chunk of chunks) this.pushBody(exchange, stream, chunk);
-      if (exchange.isRequestComplete) stream.push(null);
-    }
-    this.creditBody(exchange, 0, true);
-  }
-
-  private pushBody(exchange: Exchange, stream: Readable, chunk: Buffer): void {
-    exchange.activeMs = this.parts.nowMs();
-    const wantsMore = stream.push(chunk);
-    this.creditBody(exchange, chunk.length, wantsMore);
-  }
-
-  /** Window goes back only for what the target's side has room for. */
-  private creditBody(exchange: Exchange, bytes: number, wantsMore: boolean): void {
-    exchange.bodyConsumed += bytes;
-    const isDue = exchange.bodyConsumed >= WINDOW_CREDIT_BYTES;
-    if (!wantsMore || !isDue || exchange.isFinished || exchange.isRequestComplete) return;
-    const credit = exchange.bodyConsumed;
-    exchange.bodyConsumed = 0;
-    this.parts.replies.giveWindow(exchange, credit);
+  /** One for all tries: as long as no connection stood, all of it is there. */
+  private streamedBodyOf(exchange: Exchange): StreamedBody {
+    if (exchange.streamedBody !== null) return exchange.streamedBody;
+    const body = new StreamedBody(exchange.bodyBytes, (bytes) =>
+      this.parts.replies.giveWindow(exchange, bytes),
+    );
+    for (const chunk of exchange.bodyChunks) body.push(chunk);
+    exchange.bodyChunks = [];
+    if (exchange.isRequestComplete) body.end();
+    exchange.streamedBody = body;
+    return body;
   }
 
   /** True: the reply is complete with its head. */
@@ -179,13 +154,13 @@ export class Forwarder {
 
   /** The exchange is over: its body goes. */
   release(exchange: Exchange): void {
-    exchange.bodyStream?.destroy();
-    exchange.bodyStream = null;
+    exchange.streamedBody?.drop();
+    exchange.streamedBody = null;
     exchange.bodyChunks = [];
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.connections.map((connections) => connections.close()));
+    await this.connections.close();
   }
 }
 

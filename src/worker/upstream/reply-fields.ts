@@ -2,7 +2,7 @@
  * The field block of a reply: the target's fields, less those of one connection, plus ours.
  *
  * Thread: worker. RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
- * stay what they are: latin-1 in, latin-1 out; undici has refused CR, LF and NUL.
+ * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
 
 /** A reply's fields as the record takes them. */
@@ -15,7 +15,7 @@ export interface ReplyFieldBlock {
 
 const block: ReplyFieldBlock = { fields: '', bodyBytes: -1 };
 
-/** Reads undici's raw fields (names and values in turn). Its result lasts until the next call. */
+/** Reads undici's raw fields, names and values in turn. The result is valid until the next call. */
 export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock {
   block.fields = '';
   block.bodyBytes = -1;
@@ -27,7 +27,7 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
     if (rawName === undefined || rawValue === undefined) continue;
     const name = rawName.toString('latin1');
     const value = rawValue.toString('latin1');
-    switch (classOf(name)) {
+    switch (classOf(name, 0, name.length)) {
       case FIELD_KEPT:
         block.fields += `\r\n${name}: ${value}`;
         break;
@@ -44,45 +44,54 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
   return block;
 }
 
-const FIELD_KEPT = 0;
-const FIELD_DROPPED = 1;
-const FIELD_LENGTH = 2;
-const FIELD_CONNECTION = 3;
+export const FIELD_KEPT = 0;
+export const FIELD_DROPPED = 1;
+export const FIELD_LENGTH = 2;
+export const FIELD_CONNECTION = 3;
+// Dropped too, but the lean connection reads them.
+export const FIELD_KEEP_ALIVE = 4;
+export const FIELD_PROXY_CONNECTION = 5;
+export const FIELD_CODING = 6;
 
-// Only a name of one of these lengths is looked at more closely.
-function classOf(name: string): number {
-  switch (name.length) {
+// Hot path: every field of every reply. Only a name of one of these lengths is looked at further.
+/** What becomes of the field whose name, a token, stands in `text` from `start` to `end`. */
+export function classOf(text: string, start: number, end: number): number {
+  switch (end - start) {
     case 2:
-      return name.toLowerCase() === 'te' ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'te') ? FIELD_DROPPED : FIELD_KEPT;
     case 4:
-      return name.toLowerCase() === 'date' ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'date') ? FIELD_DROPPED : FIELD_KEPT;
     case 7:
-      return isOneOf(name, 'trailer', 'upgrade');
+      if (isName(text, start, 'trailer')) return FIELD_DROPPED;
+      return isName(text, start, 'upgrade') ? FIELD_DROPPED : FIELD_KEPT;
     case 10:
-      if (name.toLowerCase() === 'connection') return FIELD_CONNECTION;
-      return name.toLowerCase() === 'keep-alive' ? FIELD_DROPPED : FIELD_KEPT;
+      if (isName(text, start, 'connection')) return FIELD_CONNECTION;
+      return isName(text, start, 'keep-alive') ? FIELD_KEEP_ALIVE : FIELD_KEPT;
     case 12:
-      return name.toLowerCase() === 'x-request-id' ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'x-request-id') ? FIELD_DROPPED : FIELD_KEPT;
     case 14:
-      return name.toLowerCase() === 'content-length' ? FIELD_LENGTH : FIELD_KEPT;
+      return isName(text, start, 'content-length') ? FIELD_LENGTH : FIELD_KEPT;
     case 15:
-      return name.toLowerCase() === 'x-response-time' ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'x-response-time') ? FIELD_DROPPED : FIELD_KEPT;
     case 16:
-      return name.toLowerCase() === 'proxy-connection' ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'proxy-connection') ? FIELD_PROXY_CONNECTION : FIELD_KEPT;
     case 17:
-      return name.toLowerCase() === 'transfer-encoding' ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'transfer-encoding') ? FIELD_CODING : FIELD_KEPT;
     default:
       return FIELD_KEPT;
   }
 }
 
-function isOneOf(name: string, one: string, other: string): number {
-  const lower = name.toLowerCase();
-  return lower === one || lower === other ? FIELD_DROPPED : FIELD_KEPT;
+/** The bit that makes a letter small leaves the other characters of these names as they are. */
+function isName(text: string, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    if ((text.charCodeAt(start + at) | 0x20) !== name.charCodeAt(at)) return false;
+  }
+  return true;
 }
 
 /** True when Connection lists more than what stands for the connection itself. */
-function namesFields(connection: string): boolean {
+export function namesFields(connection: string): boolean {
   if (connection === '') return false;
   return connection
     .toLowerCase()
@@ -90,14 +99,15 @@ function namesFields(connection: string): boolean {
     .some((token) => !['', 'close', 'keep-alive'].includes(token.trim()));
 }
 
-function withoutNamed(fields: string, connection: string): string {
+/** The fields less those that Connection lists. */
+export function withoutNamed(fields: string, connection: string): string {
   const named = new Set(
     connection
       .toLowerCase()
       .split(',')
       .map((token) => token.trim()),
   );
-  // The block begins with a line break: what stands before it is no field without a name.
+  // The block begins with a line end, so that its first piece is empty: it must stay.
   named.delete('');
   return fields
     .split('\r\n')

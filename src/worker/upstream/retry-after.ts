@@ -4,16 +4,13 @@
  * Thread: worker. RFC 9110 10.2.3: whole seconds, or a date.
  */
 
-/** How long the target asks to be left alone; 0: it does not say, or not in a way to be read. */
-export function retryAfterMs(rawFields: readonly Buffer[], unixMs: number): number {
-  for (let at = 0; at + 1 < rawFields.length; at += 2) {
-    const rawName = rawFields[at];
-    if (rawName?.length !== 11 || rawName.toString('latin1').toLowerCase() !== 'retry-after') {
-      continue;
-    }
-    return parseRetryAfterMs(rawFields[at + 1]?.toString('latin1') ?? '', unixMs);
-  }
-  return 0;
+/**
+ * How long the target asks to be left alone, by the fields of its reply (each beginning with CRLF);
+ * 0: it does not say, or not in a way to be read.
+ */
+export function retryAfterMs(fields: string, unixMs: number): number {
+  const value = /\r\nretry-after:([^\r]*)/i.exec(fields)?.[1] ?? '';
+  return parseRetryAfterMs(value, unixMs);
 }
 
 function parseRetryAfterMs(value: string, unixMs: number): number {

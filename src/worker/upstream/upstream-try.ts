@@ -1,18 +1,23 @@
 /**
- * One try of one exchange at one target: the only place that speaks undici's handler interface.
+ * One try of one exchange at one target: what either transport tells, as the retry loop hears it.
  *
- * Thread: worker. Owns its connection until the try has ended. The legacy handler is used since it
- * gives the raw header buffers without a detour; a move to another interface stays in this file.
+ * Thread: worker. Owns its connection until the try has ended. undici's legacy handler is used
+ * since it gives the raw header buffers without a detour; a move to another one stays in this file.
  *
  * Invariant: after the end (complete, error or abort) the listener hears nothing more.
  */
-import type { Dispatcher } from 'undici';
 import type { Exchange } from '../exchange.js';
-import type { UpstreamConnection, UpstreamConnections } from './upstream-connections.js';
+import { buildReplyFields, type ReplyFieldBlock } from './reply-fields.js';
+import type { UpstreamConnections } from './upstream-connections.js';
+import type {
+  TransportHandler,
+  UpstreamConnection,
+  UpstreamRequest,
+} from './upstream-transport.js';
 
-/** Hears of a try. Buffers are valid inside the call only. */
+/** Hears of a try. Heads and buffers are valid inside the call only. */
 export interface TryListener {
-  onHead(attempt: UpstreamTry, status: number, rawFields: Buffer[]): void;
+  onHead(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): void;
   /** False: stop until resume(). */
   onBody(attempt: UpstreamTry, chunk: Buffer): boolean;
   onComplete(attempt: UpstreamTry): void;
@@ -25,12 +30,12 @@ export interface Admission {
   readonly ticket: number;
 }
 
-/** The reason that undici is given when we end a try. */
+/** The reason that a transport is given when we end a try. */
 class TryAbortedError extends Error {
   readonly code = 'UND_ERR_ABORTED';
 }
 
-export class UpstreamTry implements Dispatcher.DispatchHandler {
+export class UpstreamTry implements TransportHandler {
   readonly targetIndex: number;
   readonly ticket: number;
   /** The coordinator has been told what came of it. */
@@ -46,6 +51,7 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
   beganMs = 0;
 
   private connection: UpstreamConnection | null = null;
+  private request: UpstreamRequest | null = null;
   private isDetached = false;
   private isReleased = false;
   private abortNow: ((reason: Error) => void) | null = null;
@@ -61,10 +67,16 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
     this.ticket = ticket;
   }
 
-  /** Sends the request. Every failure, at once or later, comes as onFailure. */
-  send(options: Dispatcher.DispatchOptions, connection: UpstreamConnection): void {
+  /**
+   * Sends the request, `isFresh` over a connection that nobody can have closed yet. Every failure,
+   * at once or later, comes as onFailure.
+   */
+  send(request: UpstreamRequest, isFresh: boolean): void {
+    const { connections } = this;
+    const connection = isFresh ? connections.acquireFresh() : connections.acquire();
+    this.request = request;
     this.connection = connection;
-    connection.client.dispatch(options, this);
+    connection.send(request, this);
   }
 
   /** Ends the try; the listener hears nothing more of it. */
@@ -100,10 +112,14 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
   onHeaders(status: number, rawFields: Buffer[], resume: () => void): boolean {
     // Interim replies end here: the listener cannot send them.
     if (status < 200) return true;
+    this.onReplyHead(status, buildReplyFields(rawFields), resume);
+    return true;
+  }
+
+  onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void {
     this.hasBegun = true;
     this.resumeNow = resume;
-    if (!this.isDetached) this.listener.onHead(this, status, rawFields);
-    return true;
+    if (!this.isDetached) this.listener.onHead(this, status, block);
   }
 
   onData(chunk: Buffer): boolean {
@@ -124,10 +140,22 @@ export class UpstreamTry implements Dispatcher.DispatchHandler {
     this.listener.onFailure(this, error);
   }
 
+  onUnsent(): void {
+    const { connection, request } = this;
+    if (connection === null || request === null || this.isDetached) {
+      this.release();
+      return;
+    }
+    this.connections.release(connection);
+    this.send(request, true);
+  }
+
   private release(): void {
     if (this.isReleased) return;
     this.isReleased = true;
     this.abortNow = null;
+    this.resumeNow = null;
+    this.request = null;
     if (this.connection !== null) this.connections.release(this.connection);
   }
 }

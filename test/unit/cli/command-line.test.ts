@@ -81,7 +81,10 @@ describe('help and version', () => {
 describe('wrong usage', () => {
   it.each([
     [['vaildate'], 'unknown command "vaildate", did you mean "validate"?'],
-    [['xyzzy'], 'unknown command "xyzzy"; known: run, validate, routes, token, schema'],
+    [
+      ['xyzzy'],
+      'unknown command "xyzzy"; known: run, validate, routes, diff, reload, rollback, token, schema',
+    ],
     [['sluice.yaml'], 'unknown command "sluice.yaml"; a configuration file goes after -c'],
     [['--confg', 'a.yaml'], 'run has no option "--confg", did you mean "--config"?'],
     [['routes', '--sub', 'x'], 'routes has no option "--sub"; known: --config, -c, --help'],

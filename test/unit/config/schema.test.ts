@@ -74,6 +74,7 @@ describe('CONFIG_SCHEMA', () => {
   it('marks what must not be shown', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
     expect(secret).toEqual([
+      '$.admin.token',
       '$.authenticators.NAME.secret',
       '$.upstreams.NAME.loadBalancing.stickyCookie.secret',
       '$.routes[].rewrite.headers.set.NAME',
@@ -103,7 +104,7 @@ describe('DEFAULTS', () => {
       trustedProxies: [],
       limits: { headerBytes: 16_384, bodyBytes: 1_048_576, trackedClients: 262_144 },
       logging: { level: 'info', accessLog: true },
-      shutdownGraceMs: 10_000,
+      shutdown: { graceMs: 10_000, delayMs: 0 },
     });
   });
 });

@@ -315,7 +315,7 @@ describe('targets: tries in flight', () => {
         const loadBalancing = { policy: 'leastRequest' as const, choices: 0 };
         const circuitBreaker = { failureThreshold: 1000 };
         const rig = aRig({ workers: 3, targetCounts: [4], loadBalancing, circuitBreaker });
-        const view = new TargetLoadView(rig.memory.loads, 4, rig.status);
+        const view = new TargetLoadView(rig.memory.loads, rig.config.capacity.targets, rig.status);
         let tries: { lane: number; target: number }[] = [];
         for (const { kind, lane, pick, outcome } of list) {
           if (kind === 'ask') {

@@ -1,0 +1,47 @@
+/**
+ * GET /config: the configuration in force, secrets masked. POST /reload and POST /rollback: another
+ * one, or why not (409).
+ *
+ * Thread: acceptor. Decides nothing: the supervisor's reloader does.
+ */
+import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
+
+/** What came of a change, as far as it is told. */
+export type ChangeOutcome =
+  | { readonly outcome: 'applied'; readonly epoch: number; readonly changes: readonly string[] }
+  | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
+
+export interface ConfigControl {
+  /** As it was written, secrets masked. */
+  shown(): { readonly epoch: number; readonly config: unknown };
+  reload(): Promise<ChangeOutcome>;
+  rollback(): Promise<ChangeOutcome>;
+}
+
+export function configHandlers(control: ConfigControl): AdminHandler[] {
+  const change = (path: string, run: () => Promise<ChangeOutcome>): AdminHandler => ({
+    method: 'POST',
+    path,
+    needsToken: true,
+    answer: async () => replyTo(await run()),
+  });
+  return [
+    {
+      method: 'GET',
+      path: '/config',
+      needsToken: false,
+      answer: () => ({ status: 200, body: control.shown() }),
+    },
+    change('/reload', () => control.reload()),
+    change('/rollback', () => control.rollback()),
+  ];
+}
+
+function replyTo(outcome: ChangeOutcome): AdminReply {
+  if (outcome.outcome === 'applied') {
+    return { status: 200, body: { epoch: outcome.epoch, changes: outcome.changes } };
+  }
+  const { reasons } = outcome;
+  const problem = adminProblem(409, 'Configuration refused', reasons.join('\n'));
+  return { ...problem, body: { ...(problem.body as object), reasons } };
+}

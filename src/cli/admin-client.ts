@@ -1,0 +1,94 @@
+/**
+ * Asks a running gateway through its admin listener.
+ *
+ * Thread: acceptor. Where it is and what opens it say the options, the environment or the
+ * configuration's file, in this order.
+ */
+import { loadForCommand } from './command-config.js';
+import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
+
+/** The variable that has the token of the running gateway. */
+export const TOKEN_VARIABLE = 'GATEWAY_ADMIN_TOKEN';
+
+const ANSWER_MS_MAX = 30_000;
+
+export interface AdminAnswer {
+  readonly status: number;
+  /** JSON, as far as it is. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** It could not be asked at all. */
+export class AdminUnreachableError extends Error {
+  override readonly name = 'AdminUnreachableError';
+}
+
+/**
+ * POSTs to a path. Throws UsageError or ConfigError when it is not known where to,
+ * {@link AdminUnreachableError} when nobody answers.
+ */
+export async function postToAdmin(
+  path: string,
+  args: CommandArguments,
+  io: CommandIo,
+): Promise<AdminAnswer> {
+  const { url, token } = findAdmin(args, io);
+  let reply: Response;
+  try {
+    reply = await fetch(new URL(path, url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    });
+  } catch (error) {
+    throw new AdminUnreachableError(`no answer from the gateway at ${url}: ${causeOf(error)}`);
+  }
+  return { status: reply.status, body: parseObject(await reply.text()) };
+}
+
+function findAdmin(
+  args: CommandArguments,
+  io: CommandIo,
+): { readonly url: string; readonly token: string } {
+  const given = io.env[TOKEN_VARIABLE] ?? '';
+  if (args.admin !== undefined) return { url: checkUrl(args.admin), token: requireToken(given) };
+  const { admin } = loadForCommand(args, io);
+  if (admin.port === 0) {
+    throw new UsageError('admin.port is 0: name the address with --admin URL');
+  }
+  return {
+    url: `http://${hostOf(admin.host)}:${admin.port}`,
+    token: requireToken(given === '' ? admin.token : given),
+  };
+}
+
+function requireToken(token: string): string {
+  if (token !== '') return token;
+  throw new UsageError(`there is no token: set admin.token, or ${TOKEN_VARIABLE}`);
+}
+
+function checkUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:/.test(text)) return text;
+  throw new UsageError(`--admin takes a URL such as http://127.0.0.1:9901, not "${text}"`);
+}
+
+/** From this machine; an address for all interfaces is none to connect to. */
+function hostOf(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || String(cause) : String(cause);
+}
+
+function parseObject(text: string): AdminAnswer['body'] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * `sluice diff OLD NEW`: which routes, upstreams and settings are different, and whether the
+ * second can follow the first without a restart.
+ *
+ * Thread: acceptor.
+ */
+import { compileConfig } from '../config/compile-config.js';
+import { diffConfigs, formatChange } from '../config/diff-config.js';
+import { restartReasons } from '../config/live-fields.js';
+import { loadConfigFile } from '../config/load-config.js';
+import {
+  type CommandArguments,
+  type CommandIo,
+  EXIT_OK,
+  type ExitCode,
+  UsageError,
+} from './command-io.js';
+import { reportErrors } from './report-error.js';
+
+/** Prints one line a change, or `no difference`. Secrets are compared and not shown. */
+export function diffCommand({ words }: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  return reportErrors(io, () => {
+    const [before, after] = words;
+    if (before === undefined || after === undefined) {
+      throw new UsageError('diff takes two files: sluice diff OLD NEW');
+    }
+    const [old, now] = [loadConfigFile(before, io.env), loadConfigFile(after, io.env)];
+    const changes = diffConfigs(old, now).map(formatChange);
+    const reasons = restartReasons(compileConfig(old), compileConfig(now));
+    const lines = changes.length === 0 ? ['no difference'] : changes;
+    if (reasons.length > 0) lines.push('', 'not by a reload:', ...reasons.map((one) => `  ${one}`));
+    io.stdout.write(`${lines.join('\n')}\n`);
+    return EXIT_OK;
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * `sluice reload` and `sluice rollback`: another configuration for a gateway that runs.
+ *
+ * Thread: acceptor. Exit codes: 0 it is in force, 2 it was refused, 1 nobody could be asked.
+ */
+import {
+  type AdminAnswer,
+  AdminUnreachableError,
+  postToAdmin,
+  TOKEN_VARIABLE,
+} from './admin-client.js';
+import {
+  type CommandArguments,
+  type CommandIo,
+  EXIT_FAILURE,
+  EXIT_OK,
+  EXIT_USAGE,
+  type ExitCode,
+} from './command-io.js';
+import { reportErrors } from './report-error.js';
+
+const CONFLICT = 409;
+
+/** The gateway reads its file again: prints what changed, or on stderr why nothing did. */
+export function reloadCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  return change('/reload', args, io);
+}
+
+/** The gateway goes back to the configuration before. */
+export function rollbackCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  return change('/rollback', args, io);
+}
+
+function change(path: string, args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  return reportErrors(io, async () => {
+    try {
+      return report(await postToAdmin(path, args, io), io);
+    } catch (error) {
+      if (!(error instanceof AdminUnreachableError)) throw error;
+      io.stderr.write(`sluice: ${error.message}\n`);
+      return EXIT_FAILURE;
+    }
+  });
+}
+
+function report({ status, body }: AdminAnswer, io: CommandIo): ExitCode {
+  if (status === 200 && typeof body['epoch'] === 'number') {
+    const lines = [`in force as version ${body['epoch']}`, ...textsOf(body['changes'])];
+    io.stdout.write(`${lines.join('\n')}\n`);
+    return EXIT_OK;
+  }
+  if (status === CONFLICT) {
+    io.stderr.write(
+      `${['refused, nothing has changed', ...textsOf(body['reasons'])].join('\n')}\n`,
+    );
+    return EXIT_USAGE;
+  }
+  const hint = status === 401 ? `; ${TOKEN_VARIABLE} may hold the one it runs with` : '';
+  io.stderr.write(
+    `sluice: the gateway answered ${status}: ${body['detail'] ?? 'no detail'}${hint}\n`,
+  );
+  return EXIT_FAILURE;
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}

@@ -1,0 +1,79 @@
+/**
+ * Where a configuration comes from, and comes from again.
+ *
+ * Thread: supervisor. Owns nothing but what it last saw of the file.
+ */
+import { type Stats, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { compileConfig } from './compile-config.js';
+import type { CompiledConfig } from './compiled-config.js';
+import type { GatewayConfig } from './gateway-config.js';
+import { loadConfigFile } from './load-config.js';
+import type { Environment } from './variables.js';
+
+/** A configuration as it was written, and as the threads use it. */
+export interface LoadedConfig {
+  readonly written: GatewayConfig;
+  readonly compiled: CompiledConfig;
+}
+
+export interface ConfigSource {
+  /** What it is called in logs and figures. */
+  readonly name: string;
+  /** Reads it anew. Throws ConfigError with everything that is wrong. */
+  load(): LoadedConfig;
+  /** Whether there is something else than what was loaded last; never rejects. */
+  stamp(): Promise<string>;
+  /** The stamp of what was loaded last, whether or not it was right. */
+  readonly loadedStamp: string;
+}
+
+/** Checks and compiles what was written in TypeScript. Throws ConfigError. */
+export function loadObject(written: GatewayConfig): LoadedConfig {
+  return { written, compiled: compileConfig(written) };
+}
+
+/** A file, and the environment that stands above it. */
+export function fileSource(file: string, environment: Environment): ConfigSource {
+  // Once: what follows from it must not change while the gateway runs.
+  const coreCount = availableParallelism();
+  let loadedStamp = '';
+  return {
+    name: file,
+    get loadedStamp() {
+      return loadedStamp;
+    },
+    load() {
+      // Before it is read: a change while it is being read is another one.
+      loadedStamp = stampNow(file);
+      const written = loadConfigFile(file, environment);
+      return { written, compiled: compileConfig(written, { coreCount }) };
+    },
+    async stamp() {
+      try {
+        return stampOf(await stat(file));
+      } catch (error) {
+        return stampOfError(error);
+      }
+    },
+  };
+}
+
+function stampNow(file: string): string {
+  try {
+    return stampOf(statSync(file));
+  } catch (error) {
+    return stampOfError(error);
+  }
+}
+
+// Everything that a write, a rename or another link behind the name changes.
+function stampOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+}
+
+/** That it cannot be looked at is a state of the file as well: loading it says why. */
+function stampOfError(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}

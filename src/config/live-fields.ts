@@ -1,0 +1,43 @@
+/**
+ * Which fields of a configuration can change while the gateway runs.
+ *
+ * Thread: any (pure). Sockets, threads and tables are made once; a field that is not named here is
+ * taken to be of that kind, so that a new one is refused rather than ignored.
+ */
+import type { CompiledConfig } from './compiled-config.js';
+
+/** Why the second cannot follow the first without a restart, a field each; empty: it can. */
+export function restartReasons(before: CompiledConfig, after: CompiledConfig): string[] {
+  const [old, now] = [new Map(fixedLeaves(before)), new Map(fixedLeaves(after))];
+  const paths = new Set([...old.keys(), ...now.keys()]);
+  return [...paths]
+    .filter((path) => old.get(path) !== now.get(path))
+    .map((path) => `${path}: ${old.get(path)} -> ${now.get(path)} takes a restart`);
+}
+
+function fixedLeaves(config: CompiledConfig): [string, string][] {
+  const {
+    epoch: _epoch,
+    capacity: _capacity,
+    trustedProxies: _trustedProxies,
+    logging: _logging,
+    reload: _reload,
+    shutdown: _shutdown,
+    authenticators: _authenticators,
+    upstreams: _upstreams,
+    targets: _targets,
+    limiters: _limiters,
+    routes: _routes,
+    admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
+    limits: { headerBytes: _headerBytes, bodyBytes: _bodyBytes, ...limits },
+    ...rest
+  } = config;
+  return leavesOf('', { ...rest, admin, limits });
+}
+
+function leavesOf(path: string, value: unknown): [string, string][] {
+  if (typeof value !== 'object' || value === null) return [[path, String(value)]];
+  return Object.entries(value).flatMap(([key, part]) =>
+    leavesOf(path === '' ? key : `${path}.${key}`, part),
+  );
+}

@@ -1,0 +1,61 @@
+/**
+ * The one answer that is waited for from another thread, with a limit on the wait.
+ *
+ * Thread: supervisor. Owns a timer while somebody waits.
+ */
+
+/** Longest wait for a thread that is asked to take a configuration. */
+const ANSWER_MS_MAX = 10_000;
+
+interface Waiting {
+  readonly name: string;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class AwaitedAnswer {
+  private waiting: Waiting | null = null;
+
+  /** `who` is named in the error when no answer comes in ten seconds. */
+  constructor(private readonly who: string) {}
+
+  /** Resolves when `give` is called with this name. One at a time. */
+  wait(name: string): Promise<void> {
+    this.fail(new Error(`${this.who} was asked for something else`));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting = null;
+        reject(new Error(`${this.who} did not answer within ${ANSWER_MS_MAX / 1000} s`));
+      }, ANSWER_MS_MAX);
+      timer.unref();
+      this.waiting = { name, resolve, reject, timer };
+    });
+  }
+
+  /** False: nobody waits for this. */
+  give(name: string): boolean {
+    if (this.waiting?.name !== name) return false;
+    this.end().resolve();
+    return true;
+  }
+
+  /** Whoever waits hears of the error. False: nobody does. */
+  fail(error: Error): boolean {
+    if (this.waiting === null) return false;
+    this.end().reject(error);
+    return true;
+  }
+
+  /** Whoever waits need not any longer. */
+  release(): void {
+    if (this.waiting !== null) this.end().resolve();
+  }
+
+  private end(): Waiting {
+    const waiting = this.waiting as Waiting;
+    clearTimeout(waiting.timer);
+    this.waiting = null;
+    return waiting;
+  }
+}

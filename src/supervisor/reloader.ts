@@ -1,0 +1,192 @@
+/**
+ * Brings another configuration into force, or says why not; and the one before it again.
+ *
+ * Thread: supervisor (on the main thread). Owns the configuration in force and a few before it.
+ * Changes come one after the other: who asks for a reload while one waits shares it. A
+ * configuration that is refused, wherever and why ever, changes nothing.
+ */
+import type { Logger } from 'pino';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { ConfigError } from '../config/config-error.js';
+import type { ConfigSource, LoadedConfig } from '../config/config-source.js';
+import { type ConfigChange, diffConfigs, formatChange } from '../config/diff-config.js';
+import { restartReasons } from '../config/live-fields.js';
+
+/** Versions that one can go back to. */
+const HISTORY_MAX = 10;
+
+/** Of more changes the log only tells the number. */
+const CHANGES_TOLD_MAX = 50;
+
+/** Who or what wants the change. */
+export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
+
+export type ReloadResult =
+  | {
+      readonly outcome: 'applied';
+      readonly epoch: number;
+      readonly changes: readonly ConfigChange[];
+    }
+  | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
+
+/** What /stats tells of configurations. */
+export interface ReloadStatus {
+  readonly source: string;
+  readonly epoch: number;
+  /** ISO 8601, like all times here. */
+  readonly in_force_since: string;
+  /** Versions that requests are still in hand under, oldest first, and the one in force. */
+  readonly epochs_in_use: readonly number[];
+  readonly earlier_versions: number;
+  readonly reloads: number;
+  readonly refused_reloads: number;
+  readonly last_reload: {
+    readonly at: string;
+    readonly trigger: ReloadTrigger;
+    readonly outcome: ReloadResult['outcome'];
+    readonly reasons: readonly string[];
+  } | null;
+}
+
+export interface ReloaderOptions {
+  readonly first: LoadedConfig;
+  /** Absent: the configuration came from a program, and there is nothing to read again. */
+  readonly source: ConfigSource | undefined;
+  readonly logger: Logger;
+  /** Brings it into force in all threads; rejects with the reason, and nothing has changed. */
+  swap(compiled: CompiledConfig): Promise<CompiledConfig>;
+  /** It is in force now. */
+  onApplied(config: CompiledConfig): void;
+  /** Not empty: no change is taken now, for this reason. */
+  closedReason(): string;
+  epochsInUse(): readonly number[];
+}
+
+export class Reloader {
+  private written: LoadedConfig;
+  private inForce: CompiledConfig;
+  private inForceSinceMs = Date.now();
+  /** The newest is the last. */
+  private history: LoadedConfig[] = [];
+  private tail: Promise<unknown> = Promise.resolve();
+  private waiting: Promise<ReloadResult> | null = null;
+  private applied = 0;
+  private refused = 0;
+  private last: ReloadStatus['last_reload'] = null;
+
+  constructor(private readonly options: ReloaderOptions) {
+    this.written = options.first;
+    this.inForce = options.first.compiled;
+  }
+
+  /** As it was written. */
+  get current(): LoadedConfig {
+    return this.written;
+  }
+
+  /** Reads the source again and applies it. Never rejects. */
+  reload(trigger: ReloadTrigger): Promise<ReloadResult> {
+    this.waiting ??= this.queue(trigger, () => {
+      this.waiting = null;
+      const { source } = this.options;
+      if (source !== undefined) return this.apply(source.load(), true);
+      return refuse('the configuration was made by a program: there is no file to read again');
+    });
+    return this.waiting;
+  }
+
+  /** Applies a configuration that a program made. Never rejects. */
+  applyFrom(make: () => LoadedConfig): Promise<ReloadResult> {
+    return this.queue('program', () => this.apply(make(), true));
+  }
+
+  /** Applies the one before the one in force. Never rejects. */
+  rollback(): Promise<ReloadResult> {
+    return this.queue('rollback', async () => {
+      const earlier = this.history.at(-1);
+      if (earlier === undefined) return refuse('there is no earlier configuration to go back to');
+      const result = await this.apply(earlier, false);
+      if (result.outcome === 'applied') this.history.pop();
+      return result;
+    });
+  }
+
+  status(): ReloadStatus {
+    return {
+      source: this.options.source?.name ?? '',
+      epoch: this.inForce.epoch,
+      in_force_since: new Date(this.inForceSinceMs).toISOString(),
+      epochs_in_use: this.options.epochsInUse(),
+      earlier_versions: this.history.length,
+      reloads: this.applied,
+      refused_reloads: this.refused,
+      last_reload: this.last,
+    };
+  }
+
+  private queue(
+    trigger: ReloadTrigger,
+    change: () => ReloadResult | Promise<ReloadResult>,
+  ): Promise<ReloadResult> {
+    const result = this.tail.then(() => this.run(trigger, change));
+    this.tail = result;
+    return result;
+  }
+
+  private async run(
+    trigger: ReloadTrigger,
+    change: () => ReloadResult | Promise<ReloadResult>,
+  ): Promise<ReloadResult> {
+    let result: ReloadResult;
+    try {
+      result = await change();
+    } catch (error) {
+      result = { outcome: 'refused', reasons: reasonsOf(error) };
+    }
+    this.record(trigger, result);
+    return result;
+  }
+
+  private async apply(loaded: LoadedConfig, isKept: boolean): Promise<ReloadResult> {
+    const closed = this.options.closedReason();
+    if (closed !== '') return refuse(closed);
+    const reasons = restartReasons(this.inForce, loaded.compiled);
+    if (reasons.length > 0) return { outcome: 'refused', reasons };
+    const changes = diffConfigs(this.written.written, loaded.written);
+    this.inForce = await this.options.swap(loaded.compiled);
+    if (isKept) this.history = [...this.history, this.written].slice(-HISTORY_MAX);
+    this.written = loaded;
+    this.inForceSinceMs = Date.now();
+    this.options.onApplied(this.inForce);
+    return { outcome: 'applied', epoch: this.inForce.epoch, changes };
+  }
+
+  private record(trigger: ReloadTrigger, result: ReloadResult): void {
+    const isApplied = result.outcome === 'applied';
+    const reasons = isApplied ? [] : result.reasons;
+    if (isApplied) this.applied += 1;
+    else this.refused += 1;
+    const at = new Date().toISOString();
+    this.last = { at, trigger, outcome: result.outcome, reasons };
+    const { logger } = this.options;
+    if (isApplied) {
+      const { epoch, changes } = result;
+      const told = changes.slice(0, CHANGES_TOLD_MAX).map(formatChange);
+      const counted = { trigger, epoch, changeCount: changes.length, changes: told };
+      logger.info(counted, 'configuration applied');
+    } else {
+      logger.error({ trigger, reasons }, 'configuration refused, the old one stays in force');
+    }
+  }
+}
+
+function refuse(reason: string): ReloadResult {
+  return { outcome: 'refused', reasons: [reason] };
+}
+
+function reasonsOf(error: unknown): string[] {
+  if (error instanceof ConfigError) {
+    return error.message.split('\n');
+  }
+  return [error instanceof Error ? error.message : String(error)];
+}

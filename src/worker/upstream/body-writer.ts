@@ -1,0 +1,56 @@
+/**
+ * Writes a streamed body to the socket of a lean connection, at the socket's pace.
+ *
+ * Thread: worker. Each piece is copied once, out of the lane: a socket reads its buffer for as long
+ * as the target takes. The copies lie in buffers that all bodies of the thread share in turn.
+ */
+import type { Socket } from 'node:net';
+import { BufferPool } from '../../base/buffer-pool.js';
+import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
+import type { BodySink, StreamedBody } from './streamed-body.js';
+
+/** 4 MiB at most stay with the thread. */
+const KEPT_MAX = 64;
+const pool = new BufferPool(BODY_RECORD_BYTES_MAX, KEPT_MAX);
+
+export class BodyWriter implements BodySink {
+  /** All of the body is with the socket. */
+  isComplete = false;
+  private readonly isChunked: boolean;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly body: StreamedBody,
+    private readonly onDropped: () => void,
+  ) {
+    this.isChunked = body.bytes === -1;
+  }
+
+  onPiece(bytes: Uint8Array): void {
+    const piece = pool.copyOf(bytes);
+    const onWritten = (error?: Error | null): void => {
+      // After an error it is not known who still looks at it.
+      if (error) return;
+      pool.release(piece);
+      this.body.onTaken(piece.length);
+    };
+    if (!this.isChunked) {
+      this.socket.write(piece, onWritten);
+      return;
+    }
+    this.socket.cork();
+    this.socket.write(`${piece.length.toString(16)}\r\n`, 'latin1');
+    this.socket.write(piece);
+    this.socket.write('\r\n', 'latin1', onWritten);
+    this.socket.uncork();
+  }
+
+  onBodyEnd(): void {
+    this.isComplete = true;
+    if (this.isChunked) this.socket.write('0\r\n\r\n', 'latin1');
+  }
+
+  onBodyDropped(): void {
+    this.onDropped();
+  }
+}

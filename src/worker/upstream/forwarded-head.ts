@@ -1,0 +1,77 @@
+/**
+ * A request's head as one string: what the lean connection writes.
+ *
+ * Thread: worker. The same fields as buildForwardedFields(), in the order in which undici writes
+ * them; a test holds the two together. Nothing is escaped here: method, target and fields passed
+ * the acceptor's guard, the path was normalised, and configured fields passed the schema.
+ *
+ * Invariant: latin-1 only, so that a character is a byte.
+ */
+import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
+import type { Exchange } from '../exchange.js';
+import { buildForwardedFields, forwardedNode } from './forwarded-fields.js';
+import { joinList } from './request-fields.js';
+import { StreamedBody } from './streamed-body.js';
+import type { UpstreamRequest } from './upstream-transport.js';
+
+const VIA = `1.1 ${GATEWAY_PSEUDONYM}`;
+
+/** Methods whose requests say so when they have no body (RFC 9110 section 8.6). */
+const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+// Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
+/** The head with the empty line that ends it. */
+export function buildForwardedHead(request: UpstreamRequest): string {
+  const { exchange, path, authority, isPeerTrusted } = request;
+  const { fields, route, method } = exchange;
+  const isPlain = fields.connection === '' && (route === null || route.droppedFields.size === 0);
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\nconnection: keep-alive\r\n`;
+  if (isPlain) {
+    head += fieldLines(fields.plain, fields.plainCount) + originLines(exchange, isPeerTrusted);
+    if (route !== null && route.setFields.length > 0) {
+      head += fieldLines(route.setFields, route.setFields.length);
+    }
+  } else {
+    const list = buildForwardedFields(exchange, isPeerTrusted, authority);
+    for (let at = 0; at < list.length; at += 2) {
+      if (list[at] !== 'host') head += `${list[at]}: ${list[at + 1]}\r\n`;
+    }
+  }
+  return head + framingLines(request);
+}
+
+/** How the end of the body is known, and the end of the head. */
+function framingLines({ body, exchange }: UpstreamRequest): string {
+  if (body === null) {
+    return METHODS_WITH_CONTENT.has(exchange.method) ? 'content-length: 0\r\n\r\n' : '\r\n';
+  }
+  const bytes = body instanceof StreamedBody ? body.bytes : body.length;
+  return bytes === -1 ? 'transfer-encoding: chunked\r\n\r\n' : `content-length: ${bytes}\r\n\r\n`;
+}
+
+function fieldLines(list: readonly string[], count: number): string {
+  let lines = '';
+  for (let at = 0; at + 1 < count; at += 2) lines += `${list[at]}: ${list[at + 1]}\r\n`;
+  return lines;
+}
+
+/** Whose request it is and where it came from. */
+function originLines(exchange: Exchange, isPeerTrusted: boolean): string {
+  const { fields, peer, scheme, requestId } = exchange;
+  const { host, authorization } = fields;
+  let addresses = peer;
+  let firstScheme = scheme;
+  let firstHost = host;
+  let forwarded = `for=${forwardedNode(peer)};host="${host}";proto=${scheme}`;
+  if (isPeerTrusted) {
+    addresses = joinList(fields.forwardedFor, peer);
+    firstScheme = fields.forwardedProto || scheme;
+    firstHost = fields.forwardedHost || host;
+    forwarded = joinList(fields.forwarded, forwarded);
+  }
+  const lines =
+    `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
+    `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
+    `forwarded: ${forwarded}\r\nvia: ${joinList(fields.via, VIA)}\r\n`;
+  return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
+}

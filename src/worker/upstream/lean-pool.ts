@@ -1,0 +1,176 @@
+/**
+ * The lean connections of one worker to one target.
+ *
+ * Thread: worker. The one used last is used first, so that those not needed go idle and close. A
+ * connection rests for a whole turn of the event loop before it is written to again: bytes that
+ * a target has sent behind its reply are seen in that time, and are not taken for the next one.
+ * One slow timer, which runs only while it has something to look at, ends what has connected or
+ * idled for too long.
+ */
+import { monotonicMs } from '../../base/clock.js';
+import { LeanConnection, type LeanConnectionOwner, type TargetAddress } from './lean-connection.js';
+import type { UpstreamConnections } from './upstream-connections.js';
+
+/** One turn may be half over when the rest begins. */
+const REST_TURNS = 2;
+const SWEEP_MS = 100;
+const IDLE_MS = 4000;
+const IDLE_MS_MAX = 600_000;
+/** A target that names its own limit is left so long before. */
+const IDLE_MARGIN_MS = 2000;
+
+export interface LeanPoolOptions {
+  readonly address: TargetAddress;
+  readonly connectMs: number;
+  onConnected(): void;
+}
+
+export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
+  private readonly free: LeanConnection[] = [];
+  private connecting: LeanConnection[] = [];
+  /** All that rest; also those that were taken meanwhile and whose request waits. */
+  private resting: LeanConnection[] = [];
+  private spare: LeanConnection[] = [];
+  /** Those of them that nobody has taken. */
+  private readonly restingFree: LeanConnection[] = [];
+  private isTurnAwaited = false;
+  private sweeper: NodeJS.Timeout | null = null;
+  private isClosing = false;
+  private readonly onTurn = (): void => this.endTurn();
+
+  constructor(private readonly options: LeanPoolOptions) {}
+
+  get idleCount(): number {
+    const isIdle = (connection: LeanConnection): boolean => !connection.isClosed;
+    return this.free.filter(isIdle).length + this.restingFree.filter(isIdle).length;
+  }
+
+  // Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
+  acquire(): LeanConnection {
+    const connection = this.takeIdle();
+    if (connection === undefined) return this.acquireFresh();
+    connection.isBusy = true;
+    return connection;
+  }
+
+  private takeIdle(): LeanConnection | undefined {
+    const nowMs = monotonicMs();
+    let connection = this.free.pop();
+    while (connection !== undefined) {
+      if (connection.expiresMs <= nowMs) connection.destroy();
+      if (!connection.isClosed) return connection;
+      connection = this.free.pop();
+    }
+    connection = this.restingFree.pop();
+    while (connection?.isClosed) connection = this.restingFree.pop();
+    return connection;
+  }
+
+  acquireFresh(): LeanConnection {
+    const { address, connectMs } = this.options;
+    const connection = new LeanConnection(address, this);
+    connection.isBusy = true;
+    connection.expiresMs = monotonicMs() + connectMs;
+    this.connecting.push(connection);
+    this.startSweeping();
+    return connection;
+  }
+
+  release(connection: LeanConnection): void {
+    connection.served++;
+    connection.isBusy = false;
+    if (connection.isClosed) return;
+    if (this.isClosing) {
+      connection.destroy();
+      return;
+    }
+    if (!connection.wasUsed) {
+      // Still resting: the end of the turn finds it.
+      if (connection.restTurns === 0) this.free.push(connection);
+      return;
+    }
+    connection.wasUsed = false;
+    const { keepAliveMs } = connection;
+    const idleMs = keepAliveMs === -1 ? IDLE_MS : keepAliveMs - IDLE_MARGIN_MS;
+    if (idleMs <= 0) {
+      connection.destroy();
+      return;
+    }
+    connection.expiresMs = monotonicMs() + Math.min(idleMs, IDLE_MS_MAX);
+    connection.restTurns = REST_TURNS;
+    this.resting.push(connection);
+    this.restingFree.push(connection);
+    this.awaitTurn();
+    this.startSweeping();
+  }
+
+  onConnected(connection: LeanConnection): void {
+    connection.expiresMs = monotonicMs() + IDLE_MS;
+    this.options.onConnected();
+  }
+
+  async close(): Promise<void> {
+    this.isClosing = true;
+    for (const connection of [...this.free, ...this.restingFree]) connection.destroy();
+    this.free.length = 0;
+    this.restingFree.length = 0;
+    if (this.sweeper !== null && this.connecting.length === 0) this.stopSweeping();
+  }
+
+  private awaitTurn(): void {
+    if (this.isTurnAwaited) return;
+    this.isTurnAwaited = true;
+    setImmediate(this.onTurn);
+  }
+
+  private endTurn(): void {
+    this.isTurnAwaited = false;
+    const ended = this.resting;
+    this.resting = this.spare;
+    this.restingFree.length = 0;
+    for (const connection of ended) this.endTurnOf(connection);
+    ended.length = 0;
+    this.spare = ended;
+    if (this.resting.length > 0) this.awaitTurn();
+  }
+
+  private endTurnOf(connection: LeanConnection): void {
+    if (connection.isClosed) return;
+    connection.restTurns--;
+    if (connection.restTurns > 0) {
+      this.resting.push(connection);
+      if (!connection.isBusy) this.restingFree.push(connection);
+    } else if (connection.isBusy) {
+      connection.endRest();
+    } else {
+      this.free.push(connection);
+    }
+  }
+
+  private startSweeping(): void {
+    if (this.sweeper !== null) return;
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    this.sweeper.unref();
+  }
+
+  private stopSweeping(): void {
+    if (this.sweeper !== null) clearInterval(this.sweeper);
+    this.sweeper = null;
+  }
+
+  private sweep(): void {
+    const nowMs = monotonicMs();
+    this.connecting = this.connecting.filter((connection) => connection.isConnecting);
+    for (const connection of this.connecting) {
+      if (connection.expiresMs <= nowMs) connection.giveUpConnecting();
+    }
+    let kept = 0;
+    for (const connection of this.free) {
+      if (!connection.isConnecting && connection.expiresMs <= nowMs) connection.destroy();
+      if (!connection.isClosed) this.free[kept++] = connection;
+    }
+    this.free.length = kept;
+    const isDone = kept + this.connecting.length + this.resting.length === 0;
+    if (isDone) this.stopSweeping();
+  }
+}

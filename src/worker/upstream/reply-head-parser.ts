@@ -1,0 +1,283 @@
+/**
+ * Reads the head of a reply, and refuses every one that could be read in more than one way.
+ *
+ * Thread: any (pure). Never more lenient than llhttp, which undici uses; stricter where a proxy
+ * has to be (RFC 9112 sections 4 to 7): one spelling of Content-Length, no other transfer coding
+ * than chunked, HTTP/1.0 and 1.1 only, no control characters anywhere, bounded size and count.
+ *
+ * Invariant: the field block holds no CR or LF but those that begin its fields.
+ */
+import {
+  classOf,
+  FIELD_CODING,
+  FIELD_CONNECTION,
+  FIELD_DROPPED,
+  FIELD_KEEP_ALIVE,
+  FIELD_KEPT,
+  FIELD_LENGTH,
+  FIELD_PROXY_CONNECTION,
+  namesFields,
+  type ReplyFieldBlock,
+  withoutNamed,
+} from './reply-fields.js';
+
+/** The largest head, with its empty line. */
+export const HEAD_BYTES_MAX = 16 * 1024;
+/** The most fields in one. */
+export const HEAD_FIELDS_MAX = 256;
+
+/** How the end of a body is known, as far as the head alone tells. */
+export const FRAMING_LENGTH = 0;
+export const FRAMING_CHUNKED = 1;
+export const FRAMING_UNTIL_CLOSE = 2;
+
+/** What a head says. One object serves many replies. */
+export class ReplyHead implements ReplyFieldBlock {
+  status = 0;
+  /** Fields that go on, each beginning with CRLF. */
+  fields = '';
+  /** Content-Length; -1: none. */
+  bodyBytes = -1;
+  framing = FRAMING_UNTIL_CLOSE;
+  /** The target means to keep the connection. */
+  isPersistent = true;
+  /** From Keep-Alive: timeout=n; -1: not said. */
+  keepAliveMs = -1;
+}
+
+const CR = 13;
+const LF = 10;
+const TAB = 9;
+const SPACE = 32;
+const COLON = 58;
+const STATUS_AT = 9;
+const LENGTH_DIGITS_MAX = 15;
+
+const IS_TOKEN = 1;
+const IS_VALUE = 2;
+
+/** What each byte may be part of: a name or method (RFC 9110 5.6.2), a value (5.5). */
+const BYTES = Uint8Array.from({ length: 256 }, (_, code) => {
+  const isToken = /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(code));
+  const isValue = code === TAB || (code >= 0x20 && code !== 0x7f);
+  return (isToken ? IS_TOKEN : 0) | (isValue ? IS_VALUE : 0);
+});
+
+export function isTokenByte(code: number): boolean {
+  return ((BYTES[code] ?? 0) & IS_TOKEN) !== 0;
+}
+
+export function isValueByte(code: number): boolean {
+  return ((BYTES[code] ?? 0) & IS_VALUE) !== 0;
+}
+
+/** The only bytes that may differ between replies in "HTTP/1.1 200". */
+function readStatus(text: string): number {
+  let status = 0;
+  for (let at = STATUS_AT; at < STATUS_AT + 3; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (!(digit >= 0 && digit <= 9)) return 0;
+    status = status * 10 + digit;
+  }
+  return status;
+}
+
+// What the fields of the head being read have said so far.
+let lengthCount = 0;
+let codingCount = 0;
+let isChunked = false;
+let connection = '';
+let proxyConnection = '';
+let keepAlive = '';
+
+// Hot path: once for every reply; bench/micro/worker/upstream-transport watches it.
+/**
+ * Reads `text` up to `end`, just behind the CRLF of its last line. Returns '' when the head is
+ * good, else what is wrong with it; `head` holds nothing of use then.
+ */
+export function parseReplyHead(text: string, end: number, head: ReplyHead): string {
+  const isOld = !text.startsWith('HTTP/1.1 ');
+  if (isOld && !text.startsWith('HTTP/1.0 ')) return 'bad version';
+  const status = readStatus(text);
+  if (status < 100) return 'bad status code';
+  const afterStatus = text.charCodeAt(STATUS_AT + 3);
+  if (afterStatus !== SPACE && afterStatus !== CR) return 'bad status line';
+  const lineEnd = skipValue(text, STATUS_AT + 3, end);
+  if (!isLineEnd(text, lineEnd)) return 'bad reason phrase';
+  head.status = status;
+  head.fields = '';
+  head.bodyBytes = -1;
+  lengthCount = 0;
+  codingCount = 0;
+  isChunked = false;
+  connection = '';
+  proxyConnection = '';
+  keepAlive = '';
+  const problem = parseFields(text, lineEnd + 2, end, head);
+  return problem === '' ? settle(head, isOld) : problem;
+}
+
+/** Fields that go on as they came are taken in runs, one slice for each run. */
+function parseFields(text: string, start: number, end: number, head: ReplyHead): string {
+  let runStart = -1;
+  let count = 0;
+  let at = start;
+  while (at < end) {
+    const nameEnd = skipToken(text, at, end);
+    if (nameEnd === at || text.charCodeAt(nameEnd) !== COLON) return 'bad field name';
+    const lineEnd = skipValue(text, nameEnd + 1, end);
+    if (!isLineEnd(text, lineEnd)) return 'bad field value';
+    if (++count > HEAD_FIELDS_MAX) return 'too many fields';
+    const kind = classOf(text, at, nameEnd);
+    const isAsWritten = kind === FIELD_KEPT && isPlainLine(text, nameEnd, lineEnd);
+    if (isAsWritten && runStart === -1) runStart = at - 2;
+    if (!isAsWritten) {
+      if (runStart !== -1) head.fields += text.slice(runStart, at - 2);
+      runStart = -1;
+      const value = trimValue(text, nameEnd + 1, lineEnd);
+      if (kind === FIELD_LENGTH && hasTabBehind(text, lineEnd)) return 'bad framing';
+      if (kind === FIELD_KEPT) head.fields += `\r\n${text.slice(at, nameEnd)}: ${value}`;
+      else if (kind !== FIELD_DROPPED && !takeField(kind, value, head)) return 'bad framing';
+    }
+    at = lineEnd + 2;
+  }
+  if (at !== end) return 'bad line end';
+  if (runStart !== -1) head.fields += text.slice(runStart, end - 2);
+  return '';
+}
+
+function takeField(kind: number, value: string, head: ReplyHead): boolean {
+  switch (kind) {
+    case FIELD_LENGTH:
+      head.bodyBytes = readLength(value);
+      return ++lengthCount === 1 && head.bodyBytes !== -1;
+    case FIELD_CODING:
+      isChunked = value.length === 7 && value.toLowerCase() === 'chunked';
+      return ++codingCount === 1 && isChunked;
+    case FIELD_CONNECTION:
+      connection += `,${value}`;
+      return true;
+    case FIELD_PROXY_CONNECTION:
+      proxyConnection += `,${value}`;
+      return true;
+    case FIELD_KEEP_ALIVE:
+      keepAlive += `,${value}`;
+      return true;
+    default:
+      return true;
+  }
+}
+
+/** What the fields mean together. */
+function settle(head: ReplyHead, isOld: boolean): string {
+  if (codingCount > 0 && lengthCount > 0) return 'both length and coding';
+  if (isChunked && isOld) return 'a transfer coding in HTTP/1.0';
+  head.framing = isChunked
+    ? FRAMING_CHUNKED
+    : head.bodyBytes === -1
+      ? FRAMING_UNTIL_CLOSE
+      : FRAMING_LENGTH;
+  head.isPersistent = !isOld;
+  head.keepAliveMs = -1;
+  if (connection !== '') {
+    const tokens = listOf(connection);
+    head.isPersistent = !tokens.includes('close') && (!isOld || tokens.includes('keep-alive'));
+    if (namesFields(connection)) head.fields = withoutNamed(head.fields, connection);
+  }
+  if (proxyConnection !== '' && listOf(proxyConnection).includes('close')) {
+    head.isPersistent = false;
+  }
+  if (keepAlive !== '') {
+    const seconds = /(?:^|[,;\s])timeout\s*=\s*(\d{1,9})/i.exec(keepAlive)?.[1];
+    if (seconds !== undefined) head.keepAliveMs = Number(seconds) * 1000;
+  }
+  return '';
+}
+
+function listOf(value: string): string[] {
+  return value
+    .toLowerCase()
+    .split(',')
+    .map((token) => token.trim());
+}
+
+/** 1*DIGIT, as a number; -1: not that, or more than can be counted exactly. */
+function readLength(value: string): number {
+  if (value.length === 0 || value.length > LENGTH_DIGITS_MAX) return -1;
+  let bytes = 0;
+  for (let at = 0; at < value.length; at++) {
+    const digit = value.charCodeAt(at) - 48;
+    if (!(digit >= 0 && digit <= 9)) return -1;
+    bytes = bytes * 10 + digit;
+  }
+  return bytes;
+}
+
+/** The value follows after exactly one space and has none behind it. */
+function isPlainLine(text: string, colon: number, lineEnd: number): boolean {
+  if (text.charCodeAt(colon + 1) !== SPACE) return false;
+  if (lineEnd === colon + 2) return true;
+  return !isBlank(text.charCodeAt(colon + 2)) && !isBlank(text.charCodeAt(lineEnd - 1));
+}
+
+function trimValue(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+/** llhttp takes spaces behind the digits of a length, and no tab. */
+function hasTabBehind(text: string, lineEnd: number): boolean {
+  let at = lineEnd - 1;
+  while (text.charCodeAt(at) === SPACE) at--;
+  return text.charCodeAt(at) === TAB;
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+function isLineEnd(text: string, at: number): boolean {
+  return text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF;
+}
+
+function skipToken(text: string, start: number, end: number): number {
+  let at = start;
+  while (at < end && isTokenByte(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function skipValue(text: string, start: number, end: number): number {
+  let at = start;
+  while (at < end && isValueByte(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/**
+ * Looks at a head that is not complete, from `from` on: '' when it may still become a good one.
+ * Finds what would otherwise be waited upon for nothing.
+ */
+export function checkPartialHead(text: string, from: number): string {
+  const version = 'HTTP/1.';
+  if (!version.startsWith(text.slice(0, version.length))) return 'bad version';
+  for (let at = Math.max(0, from - 1); at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === LF ? text.charCodeAt(at - 1) !== CR : code !== CR && !isValueByte(code)) {
+      return 'bad byte in the head';
+    }
+    if (code === CR && at + 1 < text.length && text.charCodeAt(at + 1) !== LF) return 'bare CR';
+  }
+  return '';
+}
+
+/** True when `line`, which ends with CRLF, is a field that a trailer may hold. */
+export function isTrailerLine(line: string): boolean {
+  const end = line.length - 2;
+  const nameEnd = skipToken(line, 0, end);
+  if (nameEnd === 0 || line.charCodeAt(nameEnd) !== COLON) return false;
+  if (skipValue(line, nameEnd + 1, end) !== end || !isLineEnd(line, end)) return false;
+  const kind = classOf(line, 0, nameEnd);
+  return kind !== FIELD_LENGTH && kind !== FIELD_CODING;
+}

@@ -1,0 +1,237 @@
+/**
+ * Reads one reply at a time out of the bytes that a connection brings.
+ *
+ * Thread: any (pure). Knows nothing of sockets: bytes come through take(), the end of them through
+ * finish(). Pieces of a body are views of what was given to take().
+ *
+ *     NOTHING ──begin──► HEAD ──► LENGTH | CHUNKED | UNTIL_CLOSE ──► NOTHING | STOPPED
+ *                         └── interim replies, bodiless replies ──┘
+ *
+ * Invariants: a reply has ended only when its framing says so. However the bytes are cut into
+ * pieces, the listener hears the same. After a broken reply, or one with bytes behind it, nothing
+ * is read any more: whatever comes could be taken for somebody else's reply.
+ */
+import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, ChunkedDecoder } from './chunked-decoder.js';
+import {
+  checkPartialHead,
+  FRAMING_CHUNKED,
+  FRAMING_LENGTH,
+  HEAD_BYTES_MAX,
+  parseReplyHead,
+  ReplyHead,
+} from './reply-head-parser.js';
+
+/** Interim replies before the final one: a target that works for long may send one now and then. */
+export const INTERIM_REPLIES_MAX = 100;
+
+/** Nearly every head ends within so many bytes. */
+const HEAD_PEEK_BYTES = 2048;
+const HEAD_END = '\r\n\r\n';
+const NO_BYTES = Buffer.alloc(0);
+
+const NOTHING = 0;
+const HEAD = 1;
+const LENGTH = 2;
+const CHUNKED = 3;
+const UNTIL_CLOSE = 4;
+const STOPPED = 5;
+
+/** Hears of the reply. */
+export interface ReplyListener {
+  onReplyBegun(): void;
+  /** Valid inside the call only. */
+  onReplyHead(head: ReplyHead): void;
+  /** False: nothing more until resume(). */
+  onReplyData(bytes: Buffer): boolean;
+  /** False: the connection may not be used again. */
+  onReplyEnd(isReusable: boolean): void;
+  onReplyBroken(problem: string): void;
+}
+
+export class ReplyReader {
+  readonly head = new ReplyHead();
+  isPaused = false;
+
+  private state = NOTHING;
+  private isHeadMethod = false;
+  private hasBegun = false;
+  private interimCount = 0;
+  private readonly decoder = new ChunkedDecoder();
+  /** The head so far, when it did not come at once. */
+  private headText = '';
+  private bodyLeft = 0;
+  /** Bytes that came along with those after which the listener wanted a pause. */
+  private held: Buffer = NO_BYTES;
+
+  constructor(private readonly listener: ReplyListener) {}
+
+  /** A request was sent: its reply comes next. */
+  begin(isHeadMethod: boolean): void {
+    this.isHeadMethod = isHeadMethod;
+    this.hasBegun = false;
+    this.interimCount = 0;
+    this.state = HEAD;
+  }
+
+  /** Reads from `start` to `end`; what must wait for resume() is copied. */
+  take(bytes: Buffer, start: number, end: number): void {
+    let at = start;
+    while (at < end && !this.isPaused) at = this.takePart(bytes, at, end);
+    if (at < end) this.held = Buffer.from(bytes.subarray(at, end));
+  }
+
+  /** Goes on after a pause. */
+  resume(): void {
+    const { held } = this;
+    this.isPaused = false;
+    this.held = NO_BYTES;
+    if (held.length > 0) this.take(held, 0, held.length);
+  }
+
+  /** No byte will follow. True: that was the end of a reply, and the listener has heard of it. */
+  finish(): boolean {
+    if (this.state !== UNTIL_CLOSE || this.held.length > 0) return false;
+    this.state = STOPPED;
+    this.listener.onReplyEnd(false);
+    return true;
+  }
+
+  /** Reads nothing any more. */
+  stop(): void {
+    this.state = STOPPED;
+    this.isPaused = false;
+    this.held = NO_BYTES;
+    this.headText = '';
+  }
+
+  /** Returns where to go on. */
+  private takePart(bytes: Buffer, at: number, end: number): number {
+    switch (this.state) {
+      case HEAD:
+        return this.takeHead(bytes, at, end);
+      case LENGTH:
+        return this.takeLength(bytes, at, end);
+      case CHUNKED:
+        return this.takeChunked(bytes, at, end);
+      case UNTIL_CLOSE:
+        this.deliver(bytes, at, end);
+        return end;
+      case STOPPED:
+        return end;
+      default:
+        return this.refuse('bytes that nobody asked for', end);
+    }
+  }
+
+  // Hot path: once for every reply; bench/micro/worker/upstream-transport watches it.
+  private takeHead(bytes: Buffer, at: number, end: number): number {
+    if (!this.hasBegun) {
+      this.hasBegun = true;
+      this.listener.onReplyBegun();
+    }
+    const before = this.headText;
+    const from = Math.max(0, before.length - HEAD_END.length + 1);
+    const peek = Math.min(end, at + HEAD_PEEK_BYTES);
+    let text = before + bytes.toString('latin1', at, peek);
+    let stop = text.indexOf(HEAD_END, from);
+    if (stop === -1 && peek < end) {
+      text = before + bytes.toString('latin1', at, Math.min(end, at + HEAD_BYTES_MAX));
+      stop = text.indexOf(HEAD_END, from);
+    }
+    if (stop === -1) return this.keepPartialHead(text, end);
+    if (stop + HEAD_END.length > HEAD_BYTES_MAX) return this.refuse('head too large', end);
+    this.headText = '';
+    const problem = parseReplyHead(text, stop + 2, this.head);
+    if (problem !== '') return this.refuse(problem, end);
+    const next = at + stop + HEAD_END.length - before.length;
+    return this.head.status < 200 ? this.passInterim(next, end) : this.beginReply(next, end);
+  }
+
+  private keepPartialHead(text: string, end: number): number {
+    if (text.length >= HEAD_BYTES_MAX) return this.refuse('head too large', end);
+    const problem = checkPartialHead(text, this.headText.length);
+    if (problem !== '') return this.refuse(problem, end);
+    this.headText = text;
+    return end;
+  }
+
+  private passInterim(next: number, end: number): number {
+    if (this.head.status === 101) return this.refuse('an upgrade that nobody asked for', end);
+    if (!this.head.isPersistent) return this.refuse('an interim reply that closes', end);
+    this.interimCount++;
+    if (this.interimCount > INTERIM_REPLIES_MAX) {
+      return this.refuse('too many interim replies', end);
+    }
+    return next;
+  }
+
+  private beginReply(next: number, end: number): number {
+    const { head } = this;
+    const { status, framing, bodyBytes } = head;
+    const isBodiless = this.isHeadMethod || status === 204 || status === 304;
+    // What a 204 announces against the rules may still come.
+    if (status === 204 && (framing === FRAMING_CHUNKED || bodyBytes > 0)) head.isPersistent = false;
+    const isEmpty = isBodiless || (framing === FRAMING_LENGTH && bodyBytes === 0);
+    if (!isEmpty) this.beginBody();
+    this.listener.onReplyHead(head);
+    // The listener may have stopped it all.
+    if (isEmpty && this.state === HEAD) this.complete(next, end);
+    return next;
+  }
+
+  private beginBody(): void {
+    const { framing, bodyBytes } = this.head;
+    this.bodyLeft = bodyBytes;
+    if (framing === FRAMING_CHUNKED) {
+      this.decoder.reset();
+      this.state = CHUNKED;
+    } else {
+      this.state = framing === FRAMING_LENGTH ? LENGTH : UNTIL_CLOSE;
+    }
+  }
+
+  private takeLength(bytes: Buffer, at: number, end: number): number {
+    const stop = Math.min(end, at + this.bodyLeft);
+    this.bodyLeft -= stop - at;
+    this.deliver(bytes, at, stop);
+    if (this.bodyLeft === 0 && this.state === LENGTH) {
+      this.isPaused = false;
+      this.complete(stop, end);
+    }
+    return stop;
+  }
+
+  private takeChunked(bytes: Buffer, at: number, end: number): number {
+    const { decoder } = this;
+    switch (decoder.step(bytes, at, end)) {
+      case CHUNK_DATA:
+        this.deliver(bytes, decoder.dataStart, decoder.dataEnd);
+        break;
+      case CHUNK_END:
+        this.complete(decoder.at, end);
+        break;
+      case CHUNK_BAD:
+        return this.refuse('bad chunk', end);
+      default:
+    }
+    return decoder.at;
+  }
+
+  private deliver(bytes: Buffer, start: number, end: number): void {
+    if (this.listener.onReplyData(bytes.subarray(start, end))) return;
+    if (this.state !== STOPPED) this.isPaused = true;
+  }
+
+  /** The reply has ended at `at`; bytes behind it make the connection worthless. */
+  private complete(at: number, end: number): void {
+    const isReusable = at === end && this.head.isPersistent;
+    this.state = isReusable ? NOTHING : STOPPED;
+    this.listener.onReplyEnd(isReusable);
+  }
+
+  private refuse(problem: string, end: number): number {
+    this.stop();
+    this.listener.onReplyBroken(problem);
+    return end;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * A request body that streams: the lane brings its pieces, a connection takes them.
+ *
+ * Thread: worker. Owned by its exchange. Pieces wait here until a connection stands: up to then
+ * the request can go to another target. From then on they pass through, and the client gets window
+ * back for what the socket has taken, so that it is slowed down to the target's pace.
+ *
+ * Invariant: at most a window of bytes is here and with the socket together.
+ */
+import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
+
+/** What takes the body: a connection that stands. */
+export interface BodySink {
+  /** The bytes are valid inside the call only. */
+  onPiece(bytes: Uint8Array): void;
+  onBodyEnd(): void;
+  /** Nobody wants the rest any more, and it will not come. */
+  onBodyDropped(): void;
+}
+
+export class StreamedBody {
+  private waiting: Buffer[] = [];
+  private sink: BodySink | null = null;
+  private isComplete = false;
+  private isDropped = false;
+  private uncredited = 0;
+
+  /**
+   * `bytes` is the length, -1 when it is not known. `giveWindow` hears of every
+   * WINDOW_CREDIT_BYTES that were taken while more may come.
+   */
+  constructor(
+    readonly bytes: number,
+    private readonly giveWindow: (bytes: number) => void,
+  ) {}
+
+  /** The bytes are valid inside the call only. */
+  push(bytes: Uint8Array): void {
+    if (this.isDropped || bytes.length === 0) return;
+    if (this.sink === null) this.waiting.push(Buffer.from(bytes));
+    else this.sink.onPiece(bytes);
+  }
+
+  /** All of it is here. */
+  end(): void {
+    this.isComplete = true;
+    this.sink?.onBodyEnd();
+  }
+
+  /** A connection takes it, from the beginning. */
+  flowTo(sink: BodySink): void {
+    const { waiting } = this;
+    this.waiting = [];
+    this.sink = sink;
+    for (const piece of waiting) sink.onPiece(piece);
+    if (this.isComplete) sink.onBodyEnd();
+  }
+
+  /** So many bytes have left for the target. */
+  onTaken(bytes: number): void {
+    this.uncredited += bytes;
+    if (this.uncredited < WINDOW_CREDIT_BYTES || this.isComplete || this.isDropped) return;
+    const credit = this.uncredited;
+    this.uncredited = 0;
+    this.giveWindow(credit);
+  }
+
+  /** The exchange is over. */
+  drop(): void {
+    if (this.isDropped) return;
+    this.isDropped = true;
+    this.waiting = [];
+    const { sink } = this;
+    this.sink = null;
+    if (!this.isComplete) sink?.onBodyDropped();
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The connections of one worker, by target, from one configuration to the next.
+ *
+ * Thread: worker. A target that stays keeps its connections. One whose way to connect changes gets
+ * new ones, and the old ones end with the exchanges that use them. One that goes keeps them until
+ * nobody may ask for it any more.
+ */
+import { defined } from '../../base/assert.js';
+import { byRow } from '../../base/rows.js';
+import type {
+  CompiledConfig,
+  CompiledTarget,
+  CompiledUpstream,
+} from '../../config/compiled-config.js';
+import {
+  connectionsTo,
+  type UndiciTransport,
+  type UpstreamConnections,
+} from './upstream-connections.js';
+
+interface Kept {
+  readonly target: CompiledTarget;
+  readonly connections: UpstreamConnections;
+  readonly wayToConnect: string;
+}
+
+export class TargetConnections {
+  private readonly kept: (Kept | undefined)[] = [];
+
+  constructor(private readonly onConnected: () => void) {}
+
+  /** Connections to the targets of this configuration; others stay. */
+  use(config: CompiledConfig, undici: UndiciTransport | null): void {
+    const upstreams = byRow(config.upstreams);
+    for (const target of config.targets) {
+      const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
+      const wayToConnect = wayTo(target, upstream);
+      const before = this.kept[target.index];
+      if (before?.wayToConnect === wayToConnect) continue;
+      const transport = target.tls ? defined(undici ?? undefined, 'a transport for TLS') : null;
+      const connections = connectionsTo(target, upstream, this.onConnected, transport);
+      this.kept[target.index] = { target, connections, wayToConnect };
+      if (before !== undefined) void before.connections.close();
+    }
+  }
+
+  // Hot path: once for every try.
+  of(targetIndex: number): UpstreamConnections {
+    return defined(this.kept[targetIndex], 'connections to the target').connections;
+  }
+
+  /** What the target is called in the Host field. */
+  authorityOf(targetIndex: number): string {
+    return defined(this.kept[targetIndex], 'connections to the target').target.authority;
+  }
+
+  /** Ends the connections to all other targets. */
+  keepOnly(targetIndexes: ReadonlySet<number>): void {
+    for (const [targetIndex, kept] of this.kept.entries()) {
+      if (kept === undefined || targetIndexes.has(targetIndex)) continue;
+      this.kept[targetIndex] = undefined;
+      void kept.connections.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.kept.map((kept) => kept?.connections.close()));
+  }
+}
+
+/** Everything that a connection is made by. */
+function wayTo({ origin, tls }: CompiledTarget, { timeouts }: CompiledUpstream): string {
+  return JSON.stringify([origin, tls, timeouts.connectMs]);
+}

@@ -1,0 +1,46 @@
+/**
+ * What the two ways to a target have in common: undici's Client and the lean connection.
+ *
+ * Thread: worker. A transport takes one request at a time and tells its handler what comes of it,
+ * in the order of undici's own handler: onConnect when the request is about to be written,
+ * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
+ * one of onComplete and onError. Only onUnsent ends it otherwise.
+ */
+import type { Exchange } from '../exchange.js';
+import type { ReplyFieldBlock } from './reply-fields.js';
+import type { StreamedBody } from './streamed-body.js';
+
+/** One request as it goes to a target. */
+export interface UpstreamRequest {
+  readonly exchange: Exchange;
+  /** With the query. */
+  readonly path: string;
+  /** Value of the Host field. */
+  readonly authority: string;
+  readonly isPeerTrusted: boolean;
+  readonly body: Buffer | StreamedBody | null;
+}
+
+/** Hears of one request. Buffers and heads are valid inside the call only. */
+export interface TransportHandler {
+  /** May throw: then the request is not written, and the connection stays as it is. */
+  onConnect(abort: (reason?: Error) => void): void;
+  onResponseStarted(): void;
+  onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void;
+  /** The same in undici's form: interim heads too, names and values in turn. */
+  onHeaders(status: number, rawFields: Buffer[], resume: () => void): boolean;
+  /** False: stop until resume(). */
+  onData(chunk: Buffer): boolean;
+  onComplete(): void;
+  onError(error: Error): void;
+  /** The connection went away while the request still waited for it: nothing was written. */
+  onUnsent(): void;
+}
+
+/** One connection slot, used for one exchange at a time. */
+export interface UpstreamConnection {
+  /** Exchanges on the socket that is open now. */
+  served: number;
+  isBusy: boolean;
+  send(request: UpstreamRequest, handler: TransportHandler): void;
+}

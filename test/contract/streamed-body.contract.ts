@@ -1,0 +1,212 @@
+/**
+ * What every way to a target has to do with a request body that streams, on real sockets.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PROBLEMS } from '../../src/base/gateway-error.js';
+import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../src/channel/lane.js';
+import { StreamedBody } from '../../src/worker/upstream/streamed-body.js';
+import { eventually } from '../support/eventually.js';
+import { type TransportChoice, TransportRig } from '../support/transport-rig.js';
+
+const TRANSPORTS: readonly TransportChoice[] = ['undici', 'lean'];
+
+/** A client that sends as much as its window allows. */
+class Client {
+  readonly body: StreamedBody;
+  window = WINDOW_BYTES;
+  private at = 0;
+
+  constructor(
+    private readonly content: Buffer,
+    private readonly pieceBytes: number,
+    isLengthKnown: boolean,
+  ) {
+    this.body = new StreamedBody(isLengthKnown ? content.length : -1, (bytes) => {
+      this.window += bytes;
+      this.send();
+    });
+  }
+
+  get isDone(): boolean {
+    return this.at === this.content.length;
+  }
+
+  send(): void {
+    while (!this.isDone && this.window > 0) {
+      const size = Math.min(this.pieceBytes, this.window, this.content.length - this.at);
+      // What is behind the call is overwritten, as a ring is.
+      const lent = Buffer.from(this.content.subarray(this.at, this.at + size));
+      this.at += size;
+      this.window -= size;
+      this.body.push(lent);
+      lent.fill(0);
+      if (this.isDone) this.body.end();
+    }
+  }
+}
+
+interface Arrived {
+  readonly framing: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+type Answer = (request: IncomingMessage, reply: ServerResponse) => void;
+
+/** What came in whole. */
+let arrived: Arrived[];
+let sockets: Socket[];
+let server: Server;
+let rig: TransportRig;
+/** What the origin does with the next request; by default it reads it, and says 200. */
+let answer: Answer;
+
+const readAndAnswer: Answer = (request, reply) => {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    hash.update(chunk);
+  });
+  request.on('end', () => {
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+    arrived.push({ framing: length ?? coding ?? '', bytes, sha256: hash.digest('hex') });
+    reply.end('ok');
+  });
+};
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function isAllClosed(): boolean {
+  return sockets.length > 0 && sockets.every(({ destroyed }) => destroyed);
+}
+
+describe.each(TRANSPORTS)('%s', (transport) => {
+  beforeEach(async () => {
+    arrived = [];
+    sockets = [];
+    answer = readAndAnswer;
+    server = createServer((request, reply) => {
+      const now = answer;
+      answer = readAndAnswer;
+      now(request, reply);
+    });
+    server.on('connection', (socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    rig = new TransportRig(transport, (server.address() as AddressInfo).port);
+  });
+
+  afterEach(async () => {
+    await rig.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  describe.each([true, false])('with its length known: %s', (isLengthKnown) => {
+    it.each([
+      ['in large pieces', 3_000_000, 65_536],
+      ['in odd pieces', 600_001, 40_961],
+      ['in small pieces', 100_000, 97],
+      ['in one piece', 70_000, 70_000],
+    ])('arrives as it was sent, %s', async (_name, bytes, pieceBytes) => {
+      const content = randomBytes(bytes);
+      const client = new Client(content, pieceBytes, isLengthKnown);
+      client.send();
+      const probe = rig.send({ method: 'POST', body: client.body });
+      await probe.over;
+      expect([probe.status, probe.body]).toEqual([200, 'ok']);
+      const [request] = arrived;
+      expect(request).toMatchObject({ bytes, sha256: sha256(content) });
+      // undici counts what is there already when the connection stands.
+      if (isLengthKnown) expect(request?.framing).toBe(String(bytes));
+      else if (transport === 'lean') expect(request?.framing).toBe('chunked');
+      expect(rig.connections.idleCount).toBe(1);
+      expect((await rig.exchange()).body).toBe('ok');
+      expect(sockets.length).toBe(1);
+    });
+
+    it('goes only as fast as the target reads', async () => {
+      const content = randomBytes(20_000_000);
+      const client = new Client(content, 65_536, isLengthKnown);
+      let goOn: (() => void) | null = null;
+      answer = (request, reply) => {
+        goOn = () => readAndAnswer(request, reply);
+      };
+      const probe = rig.send({ method: 'POST', body: client.body });
+      client.send();
+      let last = -1;
+      await eventually('nothing moves any more', async () => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        const isStill = goOn !== null && client.window === last;
+        last = client.window;
+        return isStill;
+      });
+      expect(client.isDone).toBe(false);
+      expect(client.window).toBeLessThan(WINDOW_CREDIT_BYTES);
+      (goOn as (() => void) | null)?.();
+      await probe.over;
+      expect(arrived[0]?.sha256).toBe(sha256(content));
+    });
+
+    it('that stops at an early reply costs the connection, and nothing else', async () => {
+      const client = new Client(randomBytes(1_000_000), 65_536, isLengthKnown);
+      answer = (_request, reply) => void reply.end('ok');
+      const probe = rig.send({ method: 'POST', body: client.body });
+      // undici sends no head before the first piece.
+      client.send();
+      await probe.over;
+      expect([probe.status, probe.body]).toEqual([200, 'ok']);
+      client.body.drop();
+      await eventually('the target is cut off', isAllClosed);
+      expect((await rig.exchange()).body).toBe('ok');
+      expect(sockets.length).toBe(2);
+      expect(probe.lateCalls).toBe(0);
+    });
+
+    it('that its client gives up is cut off at the target', async () => {
+      const client = new Client(randomBytes(1_000_000), 65_536, isLengthKnown);
+      client.send();
+      const probe = rig.send({ method: 'POST', body: client.body });
+      let hasHead = false;
+      answer = (request) => {
+        hasHead = true;
+        request.resume();
+      };
+      await eventually('the head is there', () => hasHead);
+      probe.attempt.abort();
+      client.body.drop();
+      await eventually('the target is cut off', isAllClosed);
+      expect(rig.connections.idleCount).toBe(0);
+    });
+
+    it('that the target breaks off fails, and what comes later goes nowhere', async () => {
+      const client = new Client(randomBytes(1_000_000), 65_536, isLengthKnown);
+      client.send();
+      answer = (request) => void request.socket.destroy();
+      const probe = rig.send({ method: 'POST', body: client.body });
+      await probe.over;
+      expect(probe.problem).toBe(PROBLEMS.upstreamReset);
+      client.send();
+      client.body.drop();
+      expect(probe.lateCalls).toBe(0);
+    });
+
+    it('is not touched while no connection stands', async () => {
+      const client = new Client(randomBytes(100_000), 65_536, isLengthKnown);
+      client.send();
+      const dead = new TransportRig(transport, 1);
+      const failed = dead.send({ method: 'POST', body: client.body });
+      await failed.over;
+      expect(failed.problem).toBe(PROBLEMS.connectFailed);
+      const probe = rig.send({ method: 'POST', body: client.body });
+      await probe.over;
+      expect(arrived[0]?.bytes).toBe(100_000);
+      await dead.close();
+    });
+  });
+});

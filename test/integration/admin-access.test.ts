@@ -1,0 +1,207 @@
+/**
+ * Who may use the admin listener.
+ */
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadNativeBinary } from '../../src/acceptor/native-binary.js';
+import { AdminAccess } from '../../src/admin/admin-access.js';
+import type { AdminHandler } from '../../src/admin/admin-handler.js';
+import { ADMIN_BODY_BYTES_MAX, AdminListener } from '../../src/admin/admin-listener.js';
+
+const TOKEN = 'correct-horse-battery';
+const OPEN = { host: '127.0.0.1', port: 0, token: TOKEN, allowedHosts: ['ops.example'] };
+
+const errors: unknown[] = [];
+const calls: string[] = [];
+const handlers: AdminHandler[] = [
+  page('GET', '/seen', false, () => ({ status: 200, body: { seen: true } })),
+  page('POST', '/seen', false, ({ body, query }) => ({
+    status: 201,
+    body: `${body.length} ${query.get('a')}`,
+    contentType: 'text/plain',
+    fields: [['X-Extra', 'yes']],
+  })),
+  page('POST', '/change', true, async () => ({ status: 202, body: {} })),
+  page('GET', '/throws', false, () => {
+    throw new Error('inner workings');
+  }),
+  page('GET', '/rejects', false, () => Promise.reject(new Error('late'))),
+];
+
+function page(
+  method: AdminHandler['method'],
+  path: string,
+  needsToken: boolean,
+  answer: AdminHandler['answer'],
+): AdminHandler {
+  const noted: AdminHandler['answer'] = (asked) => {
+    calls.push(`${method} ${path}`);
+    return answer(asked);
+  };
+  return { method, path, needsToken, answer: noted };
+}
+
+const access = new AdminAccess(OPEN);
+const listener = new AdminListener(loadNativeBinary(), handlers, access, (error) =>
+  errors.push(error),
+);
+let port = 0;
+
+beforeAll(async () => {
+  port = await listener.listen(OPEN);
+});
+afterAll(() => listener.close());
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, unknown>;
+  readonly text: string;
+}
+
+function ask(
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body: Buffer | string = '',
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ port, host: '127.0.0.1', method, path, headers }, (reply) => {
+      let text = '';
+      reply.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+      });
+      reply.on('end', () =>
+        resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text }),
+      );
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+describe('the Host field', () => {
+  it.each([
+    '127.0.0.1',
+    '127.0.0.1:9901',
+    '10.1.2.3:80',
+    '[::1]:9901',
+    'localhost:9901',
+    'LocalHost',
+    'ops.example',
+    'OPS.example:443',
+  ])('%s is ours', async (host) => {
+    expect((await ask('GET', '/seen', { host })).status).toBe(200);
+  });
+
+  it.each([
+    'evil.example',
+    'evil.example:9901',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    '127.0.0.1@evil.example',
+    'ops.example.evil',
+    '::1',
+    '[::1',
+    'localhost:evil',
+    'evil.example:127.0.0.1',
+  ])('%s is refused, whatever is asked for', async (host) => {
+    calls.length = 0;
+    for (const [method, path] of [
+      ['GET', '/seen'],
+      ['POST', '/change'],
+      ['GET', '/nowhere'],
+    ] as const) {
+      const answer = await ask(method, path, { host, authorization: `Bearer ${TOKEN}` });
+      expect(answer.status).toBe(403);
+      expect(answer.headers['content-type']).toBe('application/problem+json');
+      expect(answer.text).toContain('admin.allowedHosts');
+    }
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('the token', () => {
+  it('is needed where something changes, and nowhere else', async () => {
+    calls.length = 0;
+    for (const authorization of [
+      '',
+      'Bearer',
+      'Bearer ',
+      `Basic ${TOKEN}`,
+      TOKEN,
+      `Bearer ${TOKEN}x`,
+      `Bearer ${TOKEN.slice(1)}`,
+      `Bearer ${TOKEN} ${TOKEN}`,
+    ]) {
+      const answer = await ask('POST', '/change', { authorization });
+      expect(answer.status, authorization).toBe(401);
+      expect(answer.headers['www-authenticate']).toMatch(/^Bearer /);
+      expect(answer.text).not.toContain(TOKEN);
+    }
+    expect(calls).toEqual([]);
+    const right = await ask('POST', '/change', { authorization: `bearer ${TOKEN}` });
+    expect(right.status).toBe(202);
+    expect((await ask('POST', '/seen')).status).toBe(201);
+  });
+
+  it('that the configuration does not have opens nothing', async () => {
+    access.use({ ...OPEN, token: '' });
+    for (const authorization of ['', 'Bearer ', 'Bearer undefined', `Bearer ${TOKEN}`]) {
+      const answer = await ask('POST', '/change', { authorization });
+      expect(answer.status).toBe(403);
+      expect(answer.text).toContain('admin.token');
+    }
+    access.use(OPEN);
+  });
+
+  it('does not open a listener to other origins', async () => {
+    const answer = await ask('OPTIONS', '/change', {
+      origin: 'http://evil.example',
+      'access-control-request-method': 'POST',
+    });
+    expect(answer.status).toBe(405);
+    const names = Object.keys(answer.headers);
+    expect(names.filter((name) => name.startsWith('access-control'))).toEqual([]);
+  });
+});
+
+describe('a handler', () => {
+  it('gets query and body, and says what is sent', async () => {
+    const answer = await ask('POST', '/seen?a=1%202', {}, 'abc');
+    expect(answer).toMatchObject({ status: 201, text: '3 1 2' });
+    expect(answer.headers).toMatchObject({
+      'content-type': 'text/plain',
+      'x-extra': 'yes',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+  });
+
+  it('is chosen by path and method', async () => {
+    const wrong = await ask('DELETE', '/seen');
+    expect(wrong.status).toBe(405);
+    expect(wrong.headers['allow']).toBe('GET, HEAD, POST');
+    const head = await ask('HEAD', '/seen');
+    expect(head).toMatchObject({ status: 200, text: '' });
+    const missing = await ask('GET', '/nowhere');
+    expect(missing.status).toBe(404);
+    expect(JSON.parse(missing.text).paths).toContain('/change');
+  });
+
+  it('gets no body above 64 KiB', async () => {
+    const most = await ask('POST', '/seen', {}, Buffer.alloc(ADMIN_BODY_BYTES_MAX));
+    expect(most.text).toMatch(/^65536 /);
+    const more = await ask('POST', '/seen', {}, Buffer.alloc(ADMIN_BODY_BYTES_MAX + 1));
+    expect(more.status).toBe(413);
+  });
+
+  it('that fails costs one reply', async () => {
+    errors.length = 0;
+    for (const path of ['/throws', '/rejects']) {
+      const answer = await ask('GET', path);
+      expect(answer.status).toBe(500);
+      expect(answer.text).not.toMatch(/inner|late/);
+    }
+    expect(errors.map(String)).toEqual(['Error: inner workings', 'Error: late']);
+  });
+});

@@ -1,0 +1,102 @@
+/**
+ * `sluice reload` and `sluice rollback` against an admin listener that answers as the test says.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommandLine } from '../../src/cli/command-line.js';
+import { capturedIo } from '../unit/cli/captured-io.js';
+import { configFolder, SAMPLE } from '../unit/cli/config-folder.js';
+
+const writeFile = configFolder();
+
+async function call(argv: readonly string[], env: Record<string, string> = {}) {
+  const io = capturedIo(env);
+  const code = await runCommandLine(argv, io, async () => 0);
+  return { code, out: io.out(), err: io.err() };
+}
+
+describe('reload and rollback', () => {
+  let server: Server;
+  let url = '';
+  const asked: string[] = [];
+  let status = 200;
+  let body = '';
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url} ${request.headers.authorization}`);
+      response.writeHead(status).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => server.close());
+
+  function answer(nextStatus: number, nextBody: unknown): void {
+    asked.length = 0;
+    status = nextStatus;
+    body = typeof nextBody === 'string' ? nextBody : JSON.stringify(nextBody);
+  }
+
+  const TOKEN = { GATEWAY_ADMIN_TOKEN: 'the-token-of-the-gateway' };
+
+  it('ask the address of the file, with its token', async () => {
+    const port = new URL(url).port;
+    const admin = `admin: { port: ${port}, token: a-token-of-the-file }\n`;
+    const file = writeFile(admin + SAMPLE, 'with-admin.yaml');
+    answer(200, { epoch: 3, changes: ['~ routes.users: timeout: (none) -> 5s'] });
+    expect(await call(['reload', '-c', file])).toEqual({
+      code: 0,
+      out: 'in force as version 3\n~ routes.users: timeout: (none) -> 5s\n',
+      err: '',
+    });
+    expect(asked).toEqual(['POST /reload Bearer a-token-of-the-file']);
+  });
+
+  it('ask another address, with the token of the environment', async () => {
+    answer(200, { epoch: 4, changes: [] });
+    const { code, out } = await call(['rollback', '--admin', url], TOKEN);
+    expect([code, out]).toEqual([0, 'in force as version 4\n']);
+    expect(asked).toEqual(['POST /rollback Bearer the-token-of-the-gateway']);
+  });
+
+  it('exit with 2 and every reason when the configuration is refused', async () => {
+    answer(409, { reasons: ['a.yaml:3:4: wrong', 'and more'] });
+    expect(await call(['reload', '--admin', url], TOKEN)).toEqual({
+      code: 2,
+      out: '',
+      err: 'refused, nothing has changed\na.yaml:3:4: wrong\nand more\n',
+    });
+  });
+
+  it('exit with 1 when the gateway does not let them, is something else, or is not there', async () => {
+    answer(401, { detail: 'send the token' });
+    const refused = await call(['reload', '--admin', url], TOKEN);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(/answered 401: send the token; GATEWAY_ADMIN_TOKEN/);
+    answer(200, '<html>');
+    expect((await call(['reload', '--admin', url], TOKEN)).code).toBe(1);
+    const gone = await call(['reload', '--admin', 'http://127.0.0.1:1'], TOKEN);
+    expect(gone.code).toBe(1);
+    expect(gone.err).toMatch(/^sluice: no answer from the gateway at http:\/\/127\.0\.0\.1:1: /);
+  });
+
+  it('exit with 2 when they are not told enough', async () => {
+    const file = writeFile(SAMPLE, 'plain.yaml');
+    const zero = writeFile(
+      `admin: { port: 0, token: a-token-of-the-file }\n${SAMPLE}`,
+      'zero.yaml',
+    );
+    for (const [argv, word] of [
+      [['reload'], '-c FILE'],
+      [['reload', '-c', file], 'admin.token'],
+      [['reload', '-c', zero], '--admin URL'],
+      [['reload', '--admin', url], 'GATEWAY_ADMIN_TOKEN'],
+      [['reload', '--admin', 'nonsense'], 'http://127.0.0.1:9901'],
+    ] as const) {
+      const { code, err } = await call(argv);
+      expect([code, err.includes(word)], err).toEqual([2, true]);
+    }
+  });
+});

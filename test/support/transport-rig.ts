@@ -1,0 +1,169 @@
+/**
+ * Exchanges over one transport with a scripted origin, without the rest of the gateway.
+ */
+import { connect, type Socket } from 'node:net';
+import type { ProblemKind } from '../../src/base/gateway-error.js';
+import type { CompiledTarget, CompiledUpstream } from '../../src/config/compiled-config.js';
+import { Exchange } from '../../src/worker/exchange.js';
+import { RequestFields } from '../../src/worker/upstream/request-fields.js';
+import { StreamedBody } from '../../src/worker/upstream/streamed-body.js';
+import * as undici from '../../src/worker/upstream/undici-pool.js';
+import {
+  connectionsTo,
+  type UpstreamConnections,
+} from '../../src/worker/upstream/upstream-connections.js';
+import { isConnectionLoss, upstreamProblem } from '../../src/worker/upstream/upstream-error.js';
+import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
+
+const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
+
+export type TransportChoice = 'lean' | 'undici';
+
+export interface SentRequest {
+  readonly method?: string;
+  readonly path?: string;
+  readonly body?: Buffer | StreamedBody;
+  readonly fields?: readonly string[];
+}
+
+/** One exchange as its listener hears it. */
+export class Probe implements TryListener {
+  status = 0;
+  replyFields = '';
+  readonly pieces: Buffer[] = [];
+  /** What the listener says to every piece. */
+  wantsMore = true;
+  onPiece: () => void = () => {};
+  problem: ProblemKind | null = null;
+  isLoss = false;
+  hasBegun = false;
+  /** Calls after the end; there must be none. */
+  lateCalls = 0;
+  isOver = false;
+  readonly attempt: UpstreamTry;
+  readonly over: Promise<void>;
+  private end: () => void = () => {};
+
+  constructor(
+    readonly exchange: Exchange,
+    connections: UpstreamConnections,
+  ) {
+    this.over = new Promise((resolve) => {
+      this.end = resolve;
+    });
+    this.attempt = new UpstreamTry(exchange, this, connections, NO_ADMISSION);
+  }
+
+  get body(): string {
+    return Buffer.concat(this.pieces).toString('latin1');
+  }
+
+  onHead(_attempt: UpstreamTry, status: number, block: { fields: string }): void {
+    if (this.isOver || this.status !== 0) this.lateCalls++;
+    this.status = status;
+    this.replyFields = block.fields;
+  }
+
+  onBody(_attempt: UpstreamTry, chunk: Buffer): boolean {
+    if (this.isOver) this.lateCalls++;
+    this.pieces.push(Buffer.from(chunk));
+    this.onPiece();
+    return this.wantsMore;
+  }
+
+  onComplete(): void {
+    this.finish();
+  }
+
+  onFailure(attempt: UpstreamTry, error: unknown): void {
+    this.problem = upstreamProblem(error);
+    this.isLoss = isConnectionLoss(error);
+    this.hasBegun = attempt.hasBegun;
+    this.finish();
+  }
+
+  private finish(): void {
+    if (this.isOver) this.lateCalls++;
+    this.isOver = true;
+    this.end();
+  }
+}
+
+export class TransportRig {
+  connectCount = 0;
+  readonly connections: UpstreamConnections;
+  private readonly authority: string;
+
+  constructor(transport: TransportChoice, port: number, options: RigOptions = {}) {
+    const { host = '127.0.0.1', connectMs = 5000 } = options;
+    this.authority = `${host}:${port}`;
+    const target = { origin: `http://${this.authority}`, authority: this.authority, tls: false };
+    const upstream = { timeouts: { connectMs, responseMs: 5000, idleMs: 5000 } };
+    this.connections = connectionsTo(
+      target as CompiledTarget,
+      upstream as CompiledUpstream,
+      () => this.connectCount++,
+      transport === 'undici' ? undici : null,
+    );
+  }
+
+  /** Sends, and returns without waiting. */
+  send(request: SentRequest = {}): Probe {
+    const { method = 'GET', path = '/a?b=c', body = null, fields = [] } = request;
+    const exchange = anExchange(method, body, fields);
+    const probe = new Probe(exchange, this.connections);
+    const { authority } = this;
+    probe.attempt.send({ exchange, path, authority, isPeerTrusted: false, body }, false);
+    return probe;
+  }
+
+  async exchange(request: SentRequest = {}): Promise<Probe> {
+    const probe = this.send(request);
+    await probe.over;
+    return probe;
+  }
+
+  async close(): Promise<void> {
+    await this.connections.close();
+  }
+}
+
+export interface RigOptions {
+  readonly host?: string;
+  readonly connectMs?: number;
+}
+
+export function anExchange(
+  method: string,
+  body: Buffer | StreamedBody | null,
+  fields: readonly string[] = [],
+): Exchange {
+  const all = ['host', 'gateway.example', ...fields];
+  const parts = [method, '/', '192.0.2.7', 'http', ...all];
+  const bodyBytes = body instanceof StreamedBody ? body.bytes : (body?.length ?? 0);
+  const head = { index: 0, generation: 0, receivedMs: 0, bodyBytes, isComplete: true, parts };
+  const exchange = new Exchange(head, () => {});
+  exchange.method = method;
+  exchange.peer = '192.0.2.7';
+  exchange.scheme = 'http';
+  exchange.requestId = 'id-1';
+  exchange.fields = new RequestFields(parts);
+  return exchange;
+}
+
+/** Each byte in a turn of its own, so that each is a packet and is read alone. */
+export async function drip(socket: Socket, text: string): Promise<void> {
+  for (const byte of Buffer.from(text, 'latin1')) {
+    if (socket.destroyed) return;
+    socket.write(Buffer.of(byte));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Fills the queue of a listener that does not accept, so that the next connect hangs. */
+export async function fillBacklog(port: number, count: number): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, () => connect(port, '127.0.0.1'));
+  for (const socket of sockets) socket.on('error', () => {});
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return sockets;
+}

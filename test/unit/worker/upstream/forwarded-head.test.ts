@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
+import { buildForwardedHead } from '../../../../src/worker/upstream/forwarded-head.js';
+import { RequestFields } from '../../../../src/worker/upstream/request-fields.js';
+import { StreamedBody } from '../../../../src/worker/upstream/streamed-body.js';
+import type { UpstreamRequest } from '../../../../src/worker/upstream/upstream-transport.js';
+import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
+import { anExchange } from '../../../support/transport-rig.js';
+
+const AUTHORITY = 'origin.example:8080';
+
+function headOf(method: string, body: UpstreamRequest['body']): string {
+  const exchange = anExchange(method, null);
+  const request = { exchange, path: '/a?b', authority: AUTHORITY, isPeerTrusted: false };
+  return buildForwardedHead({ ...request, body });
+}
+
+const NAMES = [
+  ...['accept', 'cookie', 'x-a', 'x-b', 'via', 'authorization', 'connection', 'x-request-id'],
+  ...['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'],
+];
+const value = fc.oneof(
+  fc.constantFrom('', 'x-a', 'authorization, x-b', 'keep-alive', 'close, x-forwarded-for', 'é'),
+  fc.string({
+    unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  }),
+);
+const request = fc.record({
+  fields: fc.array(fc.tuple(fc.constantFrom(...NAMES), value), { maxLength: 12 }),
+  dropped: fc.subarray(NAMES, { maxLength: 3 }),
+  set: fc.array(fc.tuple(fc.constantFrom('x-set', 'x-a', 'via'), fc.constant('v')), {
+    maxLength: 2,
+  }),
+  hasRewrite: fc.boolean(),
+  isPeerTrusted: fc.boolean(),
+  peer: fc.constantFrom('192.0.2.7', '2001:db8::7'),
+});
+
+describe('the head of a forwarded request', () => {
+  it('begins with the request line and the fields that undici writes by itself', () => {
+    const [line, ...fields] = headOf('GET', null).split('\r\n');
+    expect(line).toBe('GET /a?b HTTP/1.1');
+    expect(fields.slice(0, 2)).toEqual([`host: ${AUTHORITY}`, 'connection: keep-alive']);
+    expect(fields.slice(-2)).toEqual(['', '']);
+  });
+
+  it.each([
+    ['GET', null, []],
+    ['HEAD', null, []],
+    ['DELETE', null, []],
+    ['OPTIONS', null, []],
+    ['POST', null, ['content-length: 0']],
+    ['PUT', null, ['content-length: 0']],
+    ['PATCH', null, ['content-length: 0']],
+    ['POST', Buffer.alloc(65_536), ['content-length: 65536']],
+    ['DELETE', Buffer.alloc(3), ['content-length: 3']],
+    ['POST', new StreamedBody(70_000, () => {}), ['content-length: 70000']],
+    ['GET', new StreamedBody(-1, () => {}), ['transfer-encoding: chunked']],
+  ])('of %s with a body %# says how it ends', (method, body, expected) => {
+    const framing = headOf(method, body).match(
+      /^(?:content-length|transfer-encoding): .*(?=\r$)/gm,
+    );
+    expect(framing ?? []).toEqual(expected);
+  });
+
+  it('has the fields of buildForwardedFields(), in their order, each on a line', () => {
+    fc.assert(
+      fc.property(request, ({ fields, dropped, set, hasRewrite, isPeerTrusted, peer }) => {
+        const make = () => {
+          const exchange = anExchange('GET', null);
+          const parts = ['GET', '/', peer, 'https', 'host', 'a.example', ...fields.flat()];
+          exchange.fields = new RequestFields(parts);
+          exchange.peer = peer;
+          const route = {
+            droppedFields: new Set(hasRewrite ? [...dropped, ...set.map(([name]) => name)] : []),
+            setFields: hasRewrite ? set.flat() : [],
+          };
+          exchange.route = route as Partial<WorkerRoute> as WorkerRoute;
+          return exchange;
+        };
+        const list = buildForwardedFields(make(), isPeerTrusted, AUTHORITY);
+        const lines: string[] = [];
+        for (let at = 0; at < list.length; at += 2) {
+          if (list[at] !== 'host') lines.push(`${list[at]}: ${list[at + 1]}`);
+        }
+        const head = buildForwardedHead({
+          ...{ exchange: make(), path: '/', authority: AUTHORITY, isPeerTrusted, body: null },
+        });
+        const start = ['GET / HTTP/1.1', `host: ${AUTHORITY}`, 'connection: keep-alive'];
+        expect(head).toBe([...start, ...lines, '', ''].join('\r\n'));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('is the same when it is built a second time', () => {
+    const exchange = anExchange('GET', null, ['accept', '*/*']);
+    const parts = { exchange, path: '/', authority: AUTHORITY, isPeerTrusted: false, body: null };
+    const first = buildForwardedHead(parts);
+    buildForwardedFields(exchange, false, AUTHORITY);
+    expect(buildForwardedHead(parts)).toBe(first);
+  });
+});
