@@ -121,9 +121,10 @@ it('hides from clients that a target was killed, and uses it again soon after it
   );
 
   await victim.kill();
-  await eventually('its breaker is open', async () => {
-    const breakers = (await gateway?.stats())?.['circuit_breakers'] as Record<string, string>;
-    return breakers[`127.0.0.1:${victim.port}`] === 'OPEN';
+  await eventually('its breaker is open, or a check has seen it down', async () => {
+    const rows = (await gateway?.stats())?.['targets'] as { target: string; state: string }[];
+    const row = rows.find(({ target }) => target === `127.0.0.1:${victim.port}`);
+    return ['open', 'unhealthy'].includes(row?.state ?? '');
   });
   const endedAtKill = running.outcomes.length;
   await eventually(
@@ -131,7 +132,7 @@ it('hides from clients that a target was killed, and uses it again soon after it
     () => running.outcomes.length > endedAtKill + SECONDS_AWAY * REQUESTS_PER_SECOND,
   );
 
-  // The breaker alone would let nothing through for a minute.
+  // The breaker alone, if it is open, would let nothing through for a minute.
   const reborn = await OriginProcess.start(victim.port);
   origins.push(reborn);
   await eventually('it has its part again', () => running.count(reborn.pid) > 100);
