@@ -286,7 +286,7 @@ export class Gateway {
         rollback: async () => outcomeOf(await this.rollback()),
       }),
       healthzHandler(),
-      readyzHandler(() => (this.isReady ? 'ready' : this.state)),
+      readyzHandler(() => (this.state === 'running' ? this.supervisor.readiness : this.state)),
       ...(this.isChaosAllowed ? faultHandlers(this.supervisor) : []),
     ];
   }
@@ -338,10 +338,6 @@ export class Gateway {
     this.acceptor.use(config, connectionRule(config, openFilesMax()));
     this.tellPressureBy(config);
     this.adminAccess.use(config.admin);
-  }
-
-  private get isReady(): boolean {
-    return this.state === 'running' && this.supervisor.isReady;
   }
 
   private liveFigures(): LiveFigures {

@@ -63,13 +63,14 @@ async function measure(
   const memory = allocateMemory({
     workers: 1,
     targets: 8,
+    upstreams: 1,
     upstreamBytes: TABLE_BYTES,
     probeBytes: TABLE_BYTES,
     compactBucketBytes: TABLE_BYTES,
     wideBucketBytes: TABLE_BYTES,
+    largeBucketBytes: TABLE_BYTES,
     inFlightBytes: 0,
     returnBytes: TABLE_BYTES,
-    upstreams: 1,
     limiters: 0,
   });
   const task: CoordinatorPeerTask = { way, memory, port: port2 };

@@ -12,7 +12,6 @@ import { BufferPool } from '../base/buffer-pool.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { isIdempotentMethod } from '../base/http-method.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
-import { FLAG_CLOSE } from '../channel/records/record-kind.js';
 import type { Downstream, NewRequest, ResponseHead } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
 import { type ReplyClosing, type ReplyListener, UwsReply } from './uws-reply.js';
@@ -203,13 +202,12 @@ export class UwsExchange implements Downstream, ReplyListener {
     if (this.reply.isOver) return;
     // A paused connection would stay deaf after the reply.
     this.resume();
-    this.reply.sendHead(head, this.closingBehind(head));
+    this.reply.sendHead(head, this.closing());
   }
 
-  private closingBehind(head: ResponseHead): ReplyClosing {
+  private closing(): ReplyClosing {
     if (this.request.mustClose) return 'deaf';
-    const mustClose =
-      !this.isRequestComplete || this.context.isDraining || (head.flags & FLAG_CLOSE) !== 0;
+    const mustClose = !this.isRequestComplete || this.context.isDraining;
     return mustClose ? 'announced' : 'none';
   }
 

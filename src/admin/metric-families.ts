@@ -32,6 +32,10 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
   askTimeouts: head('coordinator_ask_timeouts_total', 'Questions that got no answer in time.'),
   filterErrors: head('filter_errors_total', 'Requests that ended with 500 since a filter threw.'),
   filterReplies: head('filter_replies_total', 'Requests that a filter refused or answered.'),
+  droppedTells: head(
+    'coordinator_dropped_tells_total',
+    'Outcomes that the coordinator was not told, since it was down for long.',
+  ),
   openAdmissions: head(
     'open_admissions_total',
     'Requests admitted without limits while the coordinator was lost.',

@@ -37,6 +37,7 @@ import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
 import { TargetLoadWriter } from './target-loads.js';
 import { TargetStateView } from './target-states.js';
 import { TellQueue } from './tell-queue.js';
+import { UpstreamStandings } from './upstream-standings.js';
 
 /** A tell that is about a place under a limit only. */
 const NO_TARGET = -1;
@@ -51,6 +52,7 @@ export interface ReplyHandler {
 export class CoordinatorWorkerEnd {
   readonly generation: number;
   readonly targets: TargetStateView;
+  readonly standings: UpstreamStandings;
   private readonly requests: SlotRingProducer;
   private readonly replies: SlotRingConsumer;
   private readonly status: CoordinatorStatus;
@@ -76,6 +78,7 @@ export class CoordinatorWorkerEnd {
     this.status = new CoordinatorStatus(memory.status);
     this.generation = this.status.generationOf(memory.lane);
     this.targets = new TargetStateView(memory.targets);
+    this.standings = new UpstreamStandings(memory.standings);
     const { lane, loads } = memory;
     this.loads = new TargetLoadWriter(loads, this.targets.targetCountMax, lane, this.generation);
     this.requests = new SlotRingProducer(memory.rings.requests);
@@ -170,9 +173,9 @@ export class CoordinatorWorkerEnd {
     writeReturn(this.requests.words, base, { generation, serial: this.returns }, rest);
   }
 
-  /** When the coordinator last began a cycle: at least every 100 ms while it lives. */
-  lastBeatMs(): number {
-    return this.status.lastBeatMs();
+  /** No coordinator runs, or it has been silent for too long. */
+  isCoordinatorLost(nowMs: number): boolean {
+    return this.status.isLost(nowMs);
   }
 
   /**

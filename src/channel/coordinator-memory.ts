@@ -9,11 +9,13 @@
  *     control        main                     coordinator             (a ring one way)
  *     status         coordinator, see there   all
  *     targets        coordinator              all
+ *     standings      coordinator              all
  *     loads          worker k: its block      all
  *     upstreams      coordinator              coordinator             (turns)
  *     probes         coordinator              coordinator             (who holds which ticket)
  *     compactBuckets coordinator              coordinator             (limiter rows)
  *     wideBuckets    coordinator              coordinator             (limiter rows; may be empty)
+ *     largeBuckets   coordinator              coordinator             (limiter rows; may be empty)
  *     inFlight       coordinator              coordinator             (who is in flight, by limit)
  *     returns        coordinator              coordinator             (returns that were taken in)
  *     limitCounts    coordinator              all
@@ -26,6 +28,7 @@ import { allocateLimitCounts } from './limit-counts.js';
 import { allocateSlotRing } from './slot-ring.js';
 import { allocateTargetLoads } from './target-loads.js';
 import { allocateTargetStates } from './target-states.js';
+import { allocateUpstreamStandings } from './upstream-standings.js';
 
 /** Slots of a worker's ring to the coordinator: asks and tells. */
 export const REQUEST_SLOTS = 4096;
@@ -47,11 +50,13 @@ export interface CoordinatorMemory {
   readonly control: SharedArrayBuffer;
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
+  readonly standings: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
   readonly upstreams: SharedArrayBuffer;
   readonly probes: SharedArrayBuffer;
   readonly compactBuckets: SharedArrayBuffer;
   readonly wideBuckets: SharedArrayBuffer;
+  readonly largeBuckets: SharedArrayBuffer;
   readonly inFlight: SharedArrayBuffer;
   readonly returns: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
@@ -64,6 +69,7 @@ export interface CoordinatorLaneMemory {
   readonly rings: CoordinatorLaneRings;
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
+  readonly standings: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
   readonly concurrency: SharedArrayBuffer;
 }
@@ -72,14 +78,15 @@ export interface CoordinatorLaneMemory {
 export interface CoordinatorShape {
   readonly workers: number;
   readonly targets: number;
+  readonly upstreams: number;
   readonly upstreamBytes: number;
   readonly probeBytes: number;
   readonly compactBucketBytes: number;
   readonly wideBucketBytes: number;
+  readonly largeBucketBytes: number;
   readonly inFlightBytes: number;
   readonly returnBytes: number;
   readonly limiters: number;
-  readonly upstreams: number;
 }
 
 /** Pages that nobody touches cost no memory: large tables may be sized for the worst case. */
@@ -93,11 +100,13 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
     control: allocateSlotRing(CONTROL_SLOTS),
     status: allocateCoordinatorStatus(shape.workers),
     targets: allocateTargetStates(shape.targets),
+    standings: allocateUpstreamStandings(shape.upstreams),
     loads: allocateTargetLoads(shape.workers, Math.max(1, shape.targets)),
     upstreams: new SharedArrayBuffer(shape.upstreamBytes),
     probes: new SharedArrayBuffer(shape.probeBytes),
     compactBuckets: new SharedArrayBuffer(shape.compactBucketBytes),
     wideBuckets: new SharedArrayBuffer(shape.wideBucketBytes),
+    largeBuckets: new SharedArrayBuffer(shape.largeBucketBytes),
     inFlight: new SharedArrayBuffer(shape.inFlightBytes),
     returns: new SharedArrayBuffer(shape.returnBytes),
     limitCounts: allocateLimitCounts(shape.limiters),
@@ -108,6 +117,6 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
 export function laneMemoryOf(memory: CoordinatorMemory, lane: number): CoordinatorLaneMemory {
   const rings = memory.lanes[lane];
   assert(rings !== undefined, 'the lane has rings');
-  const { status, targets, loads, concurrency } = memory;
-  return { lane, rings, status, targets, loads, concurrency };
+  const { status, targets, standings, loads, concurrency } = memory;
+  return { lane, rings, status, targets, standings, loads, concurrency };
 }

@@ -15,7 +15,7 @@
  *     7     balance hash                                   reset ms
  *     8     preferred target                               retry after ms
  *     9     limit count (0..4)                             grant count
- *     10    limiter index     ┐                            (free)
+ *     10    limiter index     ┐                            standing of the upstream
  *     11    key hash, high    │                            upstream index
  *     12    key hash, low     ┘                            flags of the ask
  *     13…   the next limit …                               key grant count
@@ -52,7 +52,7 @@ export const KEY_GRANT_LIMIT_MIN = 200;
 export const ASK_WANTS_GRANT = 1;
 /** Asks for turns in advance and nothing else: nothing is admitted. */
 export const ASK_GRANT_ONLY = 2;
-/** Admissions that the worker would like to have in advance for the key of the only limit. */
+/** Admissions that the worker would like to have in advance, of each limit. */
 export const ASK_KEY_GRANT_SHIFT = 8;
 export const ASK_KEY_GRANT_MAX = 255;
 
@@ -62,7 +62,7 @@ export const NO_PREFERENCE = -1;
 /** Limits that one ask may be counted against. */
 export const ASK_LIMITS_MAX = 4;
 const ASK_LIMITS_WORD = 10;
-const LIMIT_WORDS = 3;
+export const LIMIT_WORDS = 3;
 
 /** Positions of an upstream that the tried mask can name; later ones count as not tried. */
 export const TRIED_POSITIONS_MAX = 31;
@@ -233,6 +233,10 @@ export class ReplyView extends SlotView {
   get grantCount(): number {
     return this.at(9);
   }
+  /** Serial of the upstream when the turns were given: see upstream-standings.ts. */
+  get standing(): number {
+    return this.at(10);
+  }
   get upstreamIndex(): number {
     return this.at(11);
   }
@@ -269,6 +273,7 @@ export class ReplyFields {
   resetMs = 0;
   retryAfterMs = 0;
   grantCount = 0;
+  standing = 0;
   /** As many as grantCount says. */
   readonly grantPositions = new Uint8Array(GRANT_COUNT_MAX);
   keyGrantCount = 0;
@@ -285,6 +290,7 @@ export class ReplyFields {
     this.resetMs = 0;
     this.retryAfterMs = 0;
     this.grantCount = 0;
+    this.standing = 0;
     this.keyGrantCount = 0;
     this.keyGrantUntil = 0;
     this.inFlightTicket = 0;
@@ -354,6 +360,7 @@ export function writeReply(
   words[base + 7] = Math.min(reply.resetMs, INT32_MAX);
   words[base + 8] = Math.min(reply.retryAfterMs, INT32_MAX);
   words[base + 9] = reply.grantCount;
+  words[base + 10] = reply.standing;
   words[base + 11] = ask.upstreamIndex;
   words[base + 12] = ask.flags;
   words[base + 13] = reply.keyGrantCount;

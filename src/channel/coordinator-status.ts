@@ -2,11 +2,11 @@
  * The words by which the coordinator is woken, watched and counted.
  *
  * Thread: any (both ends). The coordinator writes the heartbeat and the counters; whoever wakes
- * it writes the doorbell; the main thread writes the lane generations.
+ * it writes the doorbell; the main thread writes the lane generations and whether one runs at all.
  *
  *     byte
  *     0     doorbell: 1 while the coordinator sleeps
- *     128   heartbeat: duty cycles, wrapping; +8 its time, float64
+ *     128   heartbeat: duty cycles, wrapping; +8 its time, float64; +16 1: no coordinator runs
  *     256   counters, float64 each, in the order of COUNTER_NAMES (256 bytes)
  *     512   generation of lane 0
  *     640   generation of lane 1 …
@@ -15,6 +15,7 @@ import { assert } from '../base/assert.js';
 
 const DOORBELL_WORD = 0;
 const BEATS_WORD = 32;
+const DOWN_WORD = 36;
 const BEAT_MS_FLOAT = 17;
 const COUNTERS_FLOAT = 32;
 const COUNTERS_MAX = 32;
@@ -22,6 +23,9 @@ const GENERATIONS_WORD = 128;
 const LANE_LINE_WORDS = 32;
 const WORD_BYTES = 4;
 const FIRST_GENERATION = 1;
+
+/** A heartbeat this old means that the coordinator is lost: it beats every 100 ms at least. */
+export const COORDINATOR_LOST_MS = 500;
 
 const COUNTER_NAMES = [
   /** Asks answered. */
@@ -120,6 +124,17 @@ export class CoordinatorStatus {
   /** Duty cycles so far, wrapping: it moves at least every 100 ms while the coordinator lives. */
   beats(): number {
     return Atomics.load(this.words, BEATS_WORD);
+  }
+
+  /** Main thread: the coordinator's thread has ended, or another one decides now. */
+  setDown(isDown: boolean): void {
+    Atomics.store(this.words, DOWN_WORD, isDown ? 1 : 0);
+  }
+
+  /** No coordinator runs, or it has not begun a cycle for {@link COORDINATOR_LOST_MS}. */
+  isLost(nowMs: number): boolean {
+    if (Atomics.load(this.words, DOWN_WORD) === 1) return true;
+    return nowMs - this.lastBeatMs() > COORDINATOR_LOST_MS;
   }
 
   lastBeatMs(): number {

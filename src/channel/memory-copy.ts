@@ -9,6 +9,7 @@ import type { CoordinatorMemory } from './coordinator-memory.js';
 export function copyTables(from: CoordinatorMemory, to: CoordinatorMemory): void {
   copyBytes(from.status, to.status);
   copyBytes(from.targets, to.targets);
+  copyBytes(from.standings, to.standings);
   copyBytes(from.loads, to.loads);
   copyBytes(from.upstreams, to.upstreams);
   copyBytes(from.probes, to.probes);

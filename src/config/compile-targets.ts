@@ -39,6 +39,7 @@ export function compileBalancing(config: LoadBalancingConfig): CompiledBalancing
         : {
             name: stickyCookie.name,
             maxAgeSeconds: maxAge === undefined ? 0 : Math.ceil(durationMs(maxAge) / 1000),
+            secret: stickyCookie.secret ?? '',
           },
   };
 }

@@ -199,6 +199,8 @@ export interface CompiledBalancing {
     readonly name: string;
     /** 0: until the session ends. */
     readonly maxAgeSeconds: number;
+    /** Empty: one of the process. */
+    readonly secret: string;
   } | null;
 }
 

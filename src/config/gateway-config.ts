@@ -177,12 +177,18 @@ export type BalancingPolicy =
 
 export type HashSource = 'clientIp' | 'path' | `header:${string}` | `cookie:${string}`;
 
-/** A cookie that names the target, in a way that only this gateway process can read. */
+/** A cookie that names the target, in a way that only who has the secret can read. */
 export interface StickyCookieConfig {
   /** Name of the cookie. */
   readonly name: string;
   /** How long the client keeps it, 1s to 8760h. Default: as long as its session. */
   readonly maxAge?: Duration;
+  /**
+   * What values are made with (HMAC-SHA-256, RFC 2104), 32 to 4096 characters, best given as a
+   * variable: `${STICKY_SECRET}`. With it a client stays at its target after a restart, and with
+   * every gateway that has the same secret. Default: a random one for each process.
+   */
+  readonly secret?: string;
 }
 
 /** When a failing target is left alone, and when it gets another chance. */

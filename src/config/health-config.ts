@@ -27,7 +27,10 @@ export interface HealthCheckConfig {
   readonly jitterPercent?: number;
 }
 
-/** Takes a target out for a while that answers worse than it should. */
+/**
+ * Takes a target out for a while that answers worse than it should. A health check that passes
+ * lets it in again before its time, as in Envoy (successful_active_health_check_uneject_host).
+ */
 export interface OutlierDetectionConfig {
   /** Answers of 5xx, or none at all, in a row, 1 to 1000. Default: 5. */
   readonly consecutive5xx?: number;

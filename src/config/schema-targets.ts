@@ -88,6 +88,11 @@ export const LOAD_BALANCING_NODE: SchemaNode = objectNode<LoadBalancingConfig>(
           '1s',
           '8760h',
         ]),
+        secret: stringNode(
+          'What values are made with, so that they are good after a restart and at other ' +
+            'gateways. Absent: a random one for each process.',
+          { minLength: 32, maxLength: 4096, writeOnly: true },
+        ),
       },
       'name',
     ),

@@ -14,6 +14,7 @@ import {
   bucketRowCount,
   bucketTableBytes,
   COMPACT_ROW_WORDS,
+  LARGE_ROW_WORDS,
   WIDE_ROW_WORDS,
 } from './state/bucket-layout.js';
 import { inFlightLedgerBytes } from './state/in-flight-ledger.js';
@@ -40,14 +41,15 @@ export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMe
   return allocateMemory({
     workers,
     targets: capacity.targets,
+    upstreams: capacity.upstreams,
     upstreamBytes: cursorBytes(capacity.upstreams),
     probeBytes: probeLedgerBytes(capacity.targets),
     compactBucketBytes: bucketTableBytes(rows, COMPACT_ROW_WORDS),
     wideBucketBytes: bucketTableBytes(rows, WIDE_ROW_WORDS),
+    largeBucketBytes: bucketTableBytes(rows, LARGE_ROW_WORDS),
     inFlightBytes: inFlightLedgerBytes(limits.inFlight),
     returnBytes: returnSerialsBytes(workers),
     limiters: capacity.limiters,
-    upstreams: capacity.upstreams,
   });
 }
 

@@ -48,6 +48,7 @@ function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): voi
   data.wakePorts.forEach((port, lane) => {
     if (port !== null) end.setWakePort(lane, port);
   });
+  end.status.beat(monotonicMs());
   post(mainPort, { type: 'started', osThreadId: osThreadId() });
   runner.run();
 }

@@ -9,9 +9,15 @@ import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import { admissionsOf } from '../policy/rate-limit/sliding-window.js';
 
-/** Longest validity; a window is at most so many times as long. */
+/** Longest validity. */
 export const KEY_GRANT_VALID_MS_MAX = 100;
-const WINDOW_PARTS = 200;
+/** A window is at least so many times as long. */
+const WINDOW_PARTS_MIN = 200;
+/**
+ * Admissions of a sliding window leave it late by as long as a grant is good: they are counted as
+ * if each was used at the last moment. So grants are short there, where the window allows it.
+ */
+const SLIDING_WINDOW_PARTS = 5000;
 /** A grant that is over before its reply is there is of no use. */
 const VALID_MS_MIN = 2;
 
@@ -24,7 +30,10 @@ export interface KeyGrantRule {
 
 export function keyGrantRule(limiter: CompiledLimiter): KeyGrantRule {
   const admissions = admissionsOf(limiter.limit, limiter.cost);
-  const validMs = Math.floor(Math.min(KEY_GRANT_VALID_MS_MAX, limiter.windowMs / WINDOW_PARTS));
+  const longestMs = Math.min(KEY_GRANT_VALID_MS_MAX, limiter.windowMs / WINDOW_PARTS_MIN);
+  const isSliding = limiter.algorithm === 'slidingWindow';
+  const wantedMs = isSliding ? limiter.windowMs / SLIDING_WINDOW_PARTS : longestMs;
+  const validMs = Math.floor(Math.min(longestMs, Math.max(VALID_MS_MIN, wantedMs)));
   const isLarge = admissions >= KEY_GRANT_LIMIT_MIN && validMs >= VALID_MS_MIN;
   return { validMs: isLarge ? validMs : 0, reserve: Math.ceil(admissions / 4) };
 }

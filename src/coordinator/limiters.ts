@@ -27,6 +27,7 @@ import {
 import {
   commitTokenBucket,
   fillTokenBucket,
+  giveBackTokenBucket,
   grantableOfTokenBucket,
   grantTokenBucket,
   peekTokenBucket,
@@ -34,7 +35,15 @@ import {
   tokenBucketRule,
   usedShareOfTokenBucket,
 } from '../policy/rate-limit/token-bucket.js';
-import { COMPACT_LOG_ENTRIES, WIDE_LOG_ENTRIES, WIDE_LOG_GROUPS } from './state/bucket-layout.js';
+import { keyGrantRule } from './key-grant-rule.js';
+import {
+  COMPACT_LOG_ENTRIES,
+  COMPACT_ROW_WORDS,
+  LARGE_LOG_GROUPS,
+  LARGE_ROW_WORDS,
+  WIDE_LOG_ENTRIES,
+  WIDE_ROW_WORDS,
+} from './state/bucket-layout.js';
 import { GroupLogRow, StampLogRow, TokenRow, WindowRow } from './state/bucket-rows.js';
 import type { BucketTable } from './state/bucket-table.js';
 
@@ -43,12 +52,12 @@ export interface Limiter {
   readonly table: BucketTable;
   peek(base: number, nowMs: number, decision: RateDecision): boolean;
   commit(base: number, nowMs: number, decision: RateDecision): void;
-  /**
-   * After a commit: takes up to `wish` admissions that may be used until `untilMs`, or sooner.
-   * How many; {@link grantedUntilMs} says until when.
-   */
-  grant(base: number, wish: number, nowMs: number, untilMs: number): number;
-  readonly grantedUntilMs: number;
+  /** After a commit: until when a grant may be used at most, if not until `untilMs`. */
+  grantUntilMs(base: number, nowMs: number, untilMs: number): number;
+  /** How many of `wish` admissions, which are left, may be granted to be used until then. */
+  grantable(base: number, wish: number, nowMs: number, untilMs: number): number;
+  /** Takes so many; they were found grantable at the same `nowMs`. */
+  grant(base: number, count: number, nowMs: number, untilMs: number): void;
   /** What was not used of a grant; how many came back. */
   giveBack(base: number, count: number, nowMs: number, untilMs: number): number;
   /** Makes a row that was just taken one that nobody used yet. */
@@ -61,10 +70,12 @@ export interface Limiter {
   repair(base: number): void;
 }
 
-/** Whether the limiter's rows need a longer log than a compact row has. */
-export function needsWideRow(limiter: CompiledLimiter): boolean {
-  if (limiter.algorithm !== 'slidingWindow') return false;
-  return admissionsOf(limiter.limit, limiter.cost) > COMPACT_LOG_ENTRIES;
+/** Words of the limiter's rows, which says in which table they are. */
+export function rowWordsOf(limiter: CompiledLimiter): number {
+  if (limiter.algorithm !== 'slidingWindow') return COMPACT_ROW_WORDS;
+  const admissions = admissionsOf(limiter.limit, limiter.cost);
+  if (admissions <= COMPACT_LOG_ENTRIES) return COMPACT_ROW_WORDS;
+  return admissions <= WIDE_LOG_ENTRIES ? WIDE_ROW_WORDS : LARGE_ROW_WORDS;
 }
 
 /** Whether the limiter has rows in a table at all. */
@@ -92,7 +103,6 @@ function fillUnused(decision: RateDecision, admissions: number, remaining: numbe
 }
 
 class WindowLimiter implements Limiter {
-  grantedUntilMs = 0;
   private readonly row: StampLogRow | GroupLogRow;
   private readonly rule: SlidingWindowRule;
   private readonly isGrouped: boolean;
@@ -116,11 +126,17 @@ class WindowLimiter implements Limiter {
     commitSlidingWindow(this.row, this.rule, nowMs, decision);
   }
 
-  grant(base: number, wish: number, _nowMs: number, untilMs: number): number {
-    this.bind(base);
-    this.grantedUntilMs = untilMs;
-    grantSlidingWindow(this.row, this.rule, wish, untilMs);
+  grantUntilMs(_base: number, _nowMs: number, untilMs: number): number {
+    return untilMs;
+  }
+
+  grantable(_base: number, wish: number): number {
     return wish;
+  }
+
+  grant(base: number, count: number, _nowMs: number, untilMs: number): void {
+    this.bind(base);
+    grantSlidingWindow(this.row, this.rule, count, untilMs);
   }
 
   giveBack(base: number, count: number, nowMs: number, untilMs: number): number {
@@ -155,7 +171,6 @@ class WindowLimiter implements Limiter {
 }
 
 class FixedLimiter implements Limiter {
-  grantedUntilMs = 0;
   private readonly row: WindowRow;
   private readonly rule: FixedWindowRule;
 
@@ -177,12 +192,18 @@ class FixedLimiter implements Limiter {
     commitFixedWindow(this.row, this.rule, nowMs, decision);
   }
 
-  grant(base: number, wish: number, nowMs: number, untilMs: number): number {
+  grantUntilMs(base: number, nowMs: number, untilMs: number): number {
     this.row.bind(base);
-    this.grantedUntilMs = grantUntilOfFixedWindow(this.row, this.rule, nowMs, untilMs);
-    if (this.grantedUntilMs <= nowMs) return 0;
-    grantFixedWindow(this.row, this.rule, wish, nowMs);
+    return grantUntilOfFixedWindow(this.row, this.rule, nowMs, untilMs);
+  }
+
+  grantable(_base: number, wish: number): number {
     return wish;
+  }
+
+  grant(base: number, count: number, nowMs: number): void {
+    this.row.bind(base);
+    grantFixedWindow(this.row, this.rule, count, nowMs);
   }
 
   giveBack(base: number, count: number, _nowMs: number, untilMs: number): number {
@@ -209,9 +230,10 @@ class FixedLimiter implements Limiter {
 }
 
 class BucketLimiter implements Limiter {
-  grantedUntilMs = 0;
   private readonly row: TokenRow;
   private readonly rule: TokenBucketRule;
+  /** A grant was made no earlier than so long before its last moment. */
+  private readonly validMs: number;
 
   constructor(
     limiter: CompiledLimiter,
@@ -219,6 +241,7 @@ class BucketLimiter implements Limiter {
   ) {
     this.row = new TokenRow(table.views);
     this.rule = tokenBucketRule(limiter);
+    this.validMs = keyGrantRule(limiter).validMs;
   }
 
   peek(base: number, nowMs: number, decision: RateDecision): boolean {
@@ -231,16 +254,27 @@ class BucketLimiter implements Limiter {
     commitTokenBucket(this.row, this.rule, nowMs, decision);
   }
 
-  grant(base: number, wish: number, nowMs: number, untilMs: number): number {
-    this.row.bind(base);
-    this.grantedUntilMs = untilMs;
-    const count = Math.min(wish, grantableOfTokenBucket(this.row, this.rule, nowMs, untilMs));
-    if (count > 0) grantTokenBucket(this.row, this.rule, count, [nowMs, untilMs]);
-    return count;
+  grantUntilMs(_base: number, _nowMs: number, untilMs: number): number {
+    return untilMs;
   }
 
-  giveBack(): number {
-    return 0;
+  grantable(base: number, wish: number, nowMs: number, untilMs: number): number {
+    this.row.bind(base);
+    return Math.min(wish, grantableOfTokenBucket(this.row, this.rule, nowMs, untilMs));
+  }
+
+  grant(base: number, count: number, nowMs: number, untilMs: number): void {
+    this.row.bind(base);
+    grantTokenBucket(this.row, this.rule, count, [nowMs, untilMs]);
+  }
+
+  giveBack(base: number, count: number, nowMs: number, untilMs: number): number {
+    this.row.bind(base);
+    return giveBackTokenBucket(this.row, this.rule, count, {
+      nowMs,
+      grantedMs: untilMs - this.validMs,
+      validMs: this.validMs,
+    });
   }
 
   reset(base: number, nowMs: number): void {
@@ -263,8 +297,12 @@ class BucketLimiter implements Limiter {
 }
 
 function createLogRow(limiter: CompiledLimiter, table: BucketTable): StampLogRow | GroupLogRow {
-  if (!needsWideRow(limiter)) return new StampLogRow(table.views, COMPACT_LOG_ENTRIES);
-  return admissionsOf(limiter.limit, limiter.cost) <= WIDE_LOG_ENTRIES
-    ? new StampLogRow(table.views, WIDE_LOG_ENTRIES)
-    : new GroupLogRow(table.views, WIDE_LOG_GROUPS);
+  switch (rowWordsOf(limiter)) {
+    case COMPACT_ROW_WORDS:
+      return new StampLogRow(table.views, COMPACT_LOG_ENTRIES);
+    case WIDE_ROW_WORDS:
+      return new StampLogRow(table.views, WIDE_LOG_ENTRIES);
+    default:
+      return new GroupLogRow(table.views, LARGE_LOG_GROUPS);
+  }
 }

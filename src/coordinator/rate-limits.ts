@@ -17,8 +17,9 @@ import { LimitCounts, limitCounter } from '../channel/limit-counts.js';
 import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';
-import { createLimiter, type Limiter, needsRow, needsWideRow } from './limiters.js';
-import { COMPACT_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
+import { LimitCase } from './limit-case.js';
+import { createLimiter, type Limiter, needsRow, rowWordsOf } from './limiters.js';
+import { COMPACT_ROW_WORDS, LARGE_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
 import { InFlightLedger, type PlaceHolder } from './state/in-flight-ledger.js';
 import { ReturnSerials } from './state/return-serials.js';
@@ -41,32 +42,25 @@ const NO_PLACES = new ArrayBuffer(0);
 /** A place for a request comes free when another request ends, which nobody can foresee. */
 const IN_FLIGHT_RETRY_MS = 1000;
 
-/** One limit of the ask at hand. */
-class Case {
-  limiterIndex = 0;
-  high = 0;
-  low = 0;
-  limiter: Limiter | null = null;
-  row = NO_ROW;
-  isNew = false;
-  victimShare = 0;
-  readonly decision = new RateDecision();
-}
-
 export class RateLimits implements RowGauge {
   private configs: readonly (CompiledLimiter | undefined)[] = [];
   private limiters: readonly (Limiter | null)[] = [];
   private grantRules: readonly (KeyGrantRule | undefined)[] = [];
   /** Limiter indexes by the key space of their rows. */
   private indexOfSpace: ReadonlyMap<number, number> = new Map();
-  private readonly tables: readonly [compact: BucketTable, wide: BucketTable];
+  private readonly tables: readonly BucketTable[];
   private ledger = new InFlightLedger(NO_PLACES, 1);
   /** Limits on requests in flight that one request may have, as the ledger is made for. */
   private placesMax = 0;
   private readonly serials: ReturnSerials;
   private readonly counts: LimitCounts;
   private readonly workers: number;
-  private readonly cases = [new Case(), new Case(), new Case(), new Case()] as const;
+  private readonly cases = [
+    new LimitCase(),
+    new LimitCase(),
+    new LimitCase(),
+    new LimitCase(),
+  ] as const;
   private readonly gauge = new RateDecision();
   private caseCount = 0;
   private shadowRefused = 0;
@@ -77,30 +71,30 @@ export class RateLimits implements RowGauge {
     private readonly memory: CoordinatorMemory,
     private readonly status: CoordinatorStatus,
   ) {
-    const compact = new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS);
-    const wide = new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS);
-    this.tables = [compact, wide];
+    this.tables = [
+      new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS),
+      new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS),
+      new BucketTable(memory.largeBuckets, LARGE_ROW_WORDS),
+    ];
     this.workers = config.workers;
     this.counts = new LimitCounts(memory.limitCounts);
     this.serials = new ReturnSerials(memory.returns);
     this.use(config);
     this.repair();
     // The counter may have missed a row if the last coordinator ended in the middle of one.
-    const tracked = compact.countUsedRows() + wide.countUsedRows();
+    const tracked = this.tables.reduce((sum, table) => sum + table.countUsedRows(), 0);
     status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
   }
 
   /** Other limits, or other rules for them, from now on; rows keep what they say. */
   use(config: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
-    const [compact, wide] = this.tables;
     this.configs = byRow(config.limiters);
     this.limiters = this.configs.map((one) =>
-      one && needsRow(one) ? createLimiter(one, needsWideRow(one) ? wide : compact) : null,
+      one && needsRow(one) ? createLimiter(one, this.tableOf(one)) : null,
     );
     this.grantRules = this.configs.map((one) => one && keyGrantRule(one));
     this.indexOfSpace = new Map(config.limiters.map((one) => [one.keySpace, one.index]));
-    compact.measureAnew();
-    wide.measureAnew();
+    for (const table of this.tables) table.measureAnew();
     this.usePlaces(config);
   }
 
@@ -202,9 +196,7 @@ export class RateLimits implements RowGauge {
     assert(this.caseCount <= this.cases.length, 'an ask has four limits at most');
     this.shadowRefused = 0;
     this.hasPlaces = false;
-    const [compact, wide] = this.tables;
-    compact.clearReserved();
-    wide.clearReserved();
+    for (const table of this.tables) table.clearReserved();
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
       one.limiterIndex = ask.limiterIndexAt(position);
@@ -214,7 +206,7 @@ export class RateLimits implements RowGauge {
     }
   }
 
-  private peekCase(one: Case, nowMs: number): boolean {
+  private peekCase(one: LimitCase, nowMs: number): boolean {
     const { limiter, limiterIndex } = one;
     if (limiter === null) return this.peekPlaces(one);
     const { table } = limiter;
@@ -229,7 +221,7 @@ export class RateLimits implements RowGauge {
     return true;
   }
 
-  private peekPlaces(one: Case): boolean {
+  private peekPlaces(one: LimitCase): boolean {
     const { decision, limiterIndex } = one;
     const { limit } = this.configOf(limiterIndex);
     const taken = this.ledger.counts.countOf(limiterIndex, one.high, one.low);
@@ -243,7 +235,7 @@ export class RateLimits implements RowGauge {
     return left > 0;
   }
 
-  private refuseNewKey({ decision, limiterIndex }: Case, retryAfterMs: number): false {
+  private refuseNewKey({ decision, limiterIndex }: LimitCase, retryAfterMs: number): false {
     this.status.count(REFUSED_KEYS, 1);
     this.counts.count(limiterIndex, REFUSED_NEW_KEYS, 1);
     decision.admitted = false;
@@ -265,7 +257,7 @@ export class RateLimits implements RowGauge {
     }
   }
 
-  private commitRow(one: Case, limiter: Limiter, nowMs: number): void {
+  private commitRow(one: LimitCase, limiter: Limiter, nowMs: number): void {
     assert(one.row !== NO_ROW && one.decision.admitted, 'only what has room is committed');
     const { table } = limiter;
     const base = table.baseOf(one.row);
@@ -287,29 +279,56 @@ export class RateLimits implements RowGauge {
     return this.ledger.seal(entry);
   }
 
-  /** Only where one limit is all there is: the worker could not tell what several have left. */
+  /** Each admission of a grant is taken from every limit: as many as all of them give. */
   private grant(wish: number, reply: ReplyFields, nowMs: number): void {
-    const one = this.caseAt(0);
-    const rule = this.grantRules[one.limiterIndex];
-    if (this.caseCount !== 1 || one.limiter === null || rule === undefined) return;
+    // What a limit in shadow mode would refuse has to be counted one by one.
     if (this.shadowRefused !== 0) return;
-    const { limiter, decision } = one;
-    const left = decision.admissionsLeft;
-    const count = keyGrantCount(rule, wish, { left, workers: this.workers });
+    const untilMs = this.grantUntilMs(nowMs);
+    if (untilMs <= nowMs) return;
+    const count = this.grantable(wish, nowMs, untilMs);
     if (count === 0) return;
-    const base = limiter.table.baseOf(one.row);
-    const granted = limiter.grant(base, count, nowMs, Math.floor(nowMs) + rule.validMs);
-    if (granted === 0) return;
-    reply.keyGrantCount = granted;
-    reply.keyGrantUntil = limiter.grantedUntilMs | 0;
-    limiter.peek(base, nowMs, decision);
-    this.counts.count(one.limiterIndex, ADMITTED, granted);
-    this.counts.count(one.limiterIndex, GRANTED, granted);
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { limiter, limiterIndex, row, decision } = this.caseAt(position);
+      if (limiter === null) continue;
+      const base = limiter.table.baseOf(row);
+      limiter.grant(base, count, nowMs, untilMs);
+      limiter.peek(base, nowMs, decision);
+      this.counts.count(limiterIndex, ADMITTED, count);
+      this.counts.count(limiterIndex, GRANTED, count);
+    }
+    reply.keyGrantCount = count;
+    reply.keyGrantUntil = untilMs | 0;
+  }
+
+  /** The last moment that all limits of the ask allow; in the past if one grants nothing. */
+  private grantUntilMs(nowMs: number): number {
+    let untilMs = Number.POSITIVE_INFINITY;
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { limiter, limiterIndex, row } = this.caseAt(position);
+      const validMs = this.grantRules[limiterIndex]?.validMs ?? 0;
+      if (limiter === null || validMs === 0) return Number.NEGATIVE_INFINITY;
+      untilMs = Math.min(untilMs, Math.floor(nowMs) + validMs);
+      untilMs = limiter.grantUntilMs(limiter.table.baseOf(row), nowMs, untilMs);
+    }
+    return untilMs;
+  }
+
+  private grantable(wish: number, nowMs: number, untilMs: number): number {
+    let count = wish;
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { limiter, limiterIndex, row, decision } = this.caseAt(position);
+      const rule = this.grantRules[limiterIndex];
+      if (limiter === null || rule === undefined) return 0;
+      const left = decision.admissionsLeft;
+      count = keyGrantCount(rule, count, { left, workers: this.workers });
+      if (count > 0) count = limiter.grantable(limiter.table.baseOf(row), count, nowMs, untilMs);
+    }
+    return count;
   }
 
   /** The tightest limit, of those that may refuse: the fewest admissions, then the longest wait. */
   private describe(reply: ReplyFields, isAdmitted: boolean): void {
-    let tightest: Case | null = null;
+    let tightest: LimitCase | null = null;
     let retryAfterMs = 0;
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
@@ -325,7 +344,7 @@ export class RateLimits implements RowGauge {
     reply.retryAfterMs = isAdmitted ? 0 : retryAfterMs;
   }
 
-  private countInstall({ limiterIndex, row, victimShare }: Case, table: BucketTable): void {
+  private countInstall({ limiterIndex, row, victimShare }: LimitCase, table: BucketTable): void {
     this.counts.count(limiterIndex, KEYS_OF_LIMIT, 1);
     if (victimShare < 0) {
       this.status.count(TRACKED_KEYS, 1);
@@ -349,6 +368,11 @@ export class RateLimits implements RowGauge {
     }
   }
 
+  private tableOf(limiter: CompiledLimiter): BucketTable {
+    const table = this.tables.find(({ rowWords }) => rowWords === rowWordsOf(limiter));
+    return defined(table, 'the table of a limiter');
+  }
+
   private limiterOfSpace(keySpace: number): Limiter | null {
     const index = this.indexOfSpace.get(keySpace);
     return index === undefined ? null : (this.limiters[index] ?? null);
@@ -358,7 +382,7 @@ export class RateLimits implements RowGauge {
     return this.configOf(limiterIndex).keySpace;
   }
 
-  private caseAt(position: number): Case {
+  private caseAt(position: number): LimitCase {
     return defined(this.cases[position], 'a limit of the ask');
   }
 

@@ -18,6 +18,7 @@ import {
   VERDICT_NO_HEALTHY_TARGET,
 } from '../channel/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
+import { UpstreamStandings } from '../channel/upstream-standings.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
@@ -50,6 +51,7 @@ export class TargetDesk {
   private readonly loads: AnsweredTries;
   private selectors: readonly (TargetSelector | undefined)[];
   private readonly grants: GrantBook;
+  private readonly standings: UpstreamStandings;
   /** Reused for every probe. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
@@ -61,6 +63,7 @@ export class TargetDesk {
     seed: number,
   ) {
     this.status = new CoordinatorStatus(memory.status);
+    this.standings = new UpstreamStandings(memory.standings);
     this.random = seededRandom(seed);
     this.loads = new AnsweredTries(memory, config.capacity.targets, this.status);
     this.grants = new GrantBook(memory.lanes.length, config.capacity.upstreams);
@@ -127,6 +130,7 @@ export class TargetDesk {
     const selector = this.selectorOf(ask);
     const wanted = this.grants.onAsk(lane, upstreamIndex, selector.count, nowMs);
     if (wanted === 0) return;
+    reply.standing = this.standings.serialOf(upstreamIndex);
     reply.grantCount = selector.selectAhead(reply.grantPositions, wanted, nowMs);
     this.status.count(GRANTED, reply.grantCount);
   }
@@ -153,6 +157,7 @@ export class TargetDesk {
   }
 
   onTick(nowMs: number): void {
+    this.breakers.onTick(nowMs);
     this.health.onTick(nowMs);
   }
 

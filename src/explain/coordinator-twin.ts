@@ -4,6 +4,7 @@
  * Thread: acceptor. Owns copies of the tables and of the rows of the keys in question; the code
  * that decides is the coordinator's, so that an explanation can not differ from what happens.
  */
+import { defined } from '../base/assert.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import { type AskFields, AskView, ReplyFields, writeAsk } from '../channel/coordinator-records.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
@@ -13,8 +14,12 @@ import { TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
 import { Coordinator } from '../coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
-import { createLimiter, needsWideRow } from '../coordinator/limiters.js';
-import { COMPACT_ROW_WORDS, WIDE_ROW_WORDS } from '../coordinator/state/bucket-layout.js';
+import { createLimiter, rowWordsOf } from '../coordinator/limiters.js';
+import {
+  COMPACT_ROW_WORDS,
+  LARGE_ROW_WORDS,
+  WIDE_ROW_WORDS,
+} from '../coordinator/state/bucket-layout.js';
 import { BucketTable, NO_ROW } from '../coordinator/state/bucket-table.js';
 import { InFlightLedger } from '../coordinator/state/in-flight-ledger.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
@@ -41,10 +46,8 @@ export interface LimitStanding {
   readonly retryAfterMs: number;
 }
 
-interface Tables {
-  readonly compact: BucketTable;
-  readonly wide: BucketTable;
-}
+/** By the size of their rows. */
+type Tables = ReadonlyMap<number, BucketTable>;
 
 export class CoordinatorTwin {
   readonly targets: TargetStateView;
@@ -81,7 +84,7 @@ export class CoordinatorTwin {
   /** What the key has left now. Uses up nothing. */
   standingOf({ limiter, high, low }: LimitKey, nowMs: number): LimitStanding {
     if (limiter.algorithm === 'inFlight') return this.placesOf(limiter, high, low);
-    const table = needsWideRow(limiter) ? this.tables.wide : this.tables.compact;
+    const table = tableOf(limiter, this.tables);
     const rule = createLimiter(limiter, table);
     const decision = new RateDecision();
     table.setKey(limiter.keySpace, high, low);
@@ -116,18 +119,22 @@ export class CoordinatorTwin {
   }
 }
 
-function tablesOf({ compactBuckets, wideBuckets }: CoordinatorMemory): Tables {
-  return {
-    compact: new BucketTable(compactBuckets, COMPACT_ROW_WORDS),
-    wide: new BucketTable(wideBuckets, WIDE_ROW_WORDS),
-  };
+function tablesOf(memory: CoordinatorMemory): Tables {
+  return new Map([
+    [COMPACT_ROW_WORDS, new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS)],
+    [WIDE_ROW_WORDS, new BucketTable(memory.wideBuckets, WIDE_ROW_WORDS)],
+    [LARGE_ROW_WORDS, new BucketTable(memory.largeBuckets, LARGE_ROW_WORDS)],
+  ]);
+}
+
+function tableOf(limiter: CompiledLimiter, tables: Tables): BucketTable {
+  return defined(tables.get(rowWordsOf(limiter)), 'the table of a limiter');
 }
 
 /** The key's row as it is now; a key without one has used up nothing. */
 function copyRow({ limiter, high, low }: LimitKey, from: Tables, to: Tables): void {
   if (limiter.algorithm === 'inFlight') return;
-  const isWide = needsWideRow(limiter);
-  const [source, target] = isWide ? [from.wide, to.wide] : [from.compact, to.compact];
+  const [source, target] = [tableOf(limiter, from), tableOf(limiter, to)];
   source.setKey(limiter.keySpace, high, low);
   const row = source.find();
   if (row === NO_ROW) return;
@@ -135,8 +142,7 @@ function copyRow({ limiter, high, low }: LimitKey, from: Tables, to: Tables): vo
   // The copy is empty: there is a free row, and none has to be measured.
   const place = target.locate({ measureUsedShare: () => 0, retryAfterMs: 0 }, 0);
   const [base, at] = [source.baseOf(row), target.baseOf(place)];
-  const rowWords = isWide ? WIDE_ROW_WORDS : COMPACT_ROW_WORDS;
   target.install(place, () => {
-    target.views.words.set(source.views.words.slice(base, base + rowWords), at);
+    target.views.words.set(source.views.words.slice(base, base + source.rowWords), at);
   });
 }

@@ -11,6 +11,7 @@ import {
   bucketRowCount,
   bucketTableBytes,
   COMPACT_ROW_WORDS,
+  LARGE_ROW_WORDS,
   WIDE_ROW_WORDS,
 } from '../coordinator/state/bucket-layout.js';
 import { BucketTable } from '../coordinator/state/bucket-table.js';
@@ -33,17 +34,16 @@ export class LiveExplainer {
   private readonly tables: readonly ScannedTable[];
 
   constructor(private readonly gateway: LiveGateway) {
-    const { compactBuckets, wideBuckets } = gateway.memory;
-    const scanned = (source: BucketTable, rowWords: number, isWide: boolean): ScannedTable => {
-      const scratch = new BucketTable(
-        new ArrayBuffer(bucketTableBytes(bucketRowCount(1), rowWords)),
-        rowWords,
-      );
-      return { source, scratch, rowWords, isWide };
+    const { compactBuckets, wideBuckets, largeBuckets } = gateway.memory;
+    const scanned = (source: BucketTable): ScannedTable => {
+      const one = new ArrayBuffer(bucketTableBytes(bucketRowCount(1), source.rowWords));
+      return { source, scratch: new BucketTable(one, source.rowWords) };
     };
-    const compact = new BucketTable(compactBuckets, COMPACT_ROW_WORDS);
-    const wide = new BucketTable(wideBuckets, WIDE_ROW_WORDS);
-    this.tables = [scanned(compact, COMPACT_ROW_WORDS, false), scanned(wide, WIDE_ROW_WORDS, true)];
+    this.tables = [
+      scanned(new BucketTable(compactBuckets, COMPACT_ROW_WORDS)),
+      scanned(new BucketTable(wideBuckets, WIDE_ROW_WORDS)),
+      scanned(new BucketTable(largeBuckets, LARGE_ROW_WORDS)),
+    ];
   }
 
   /** The last refusals, and the keys of limits that have used the most. */

@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
-import { createLimiter, type Limiter, needsRow, needsWideRow } from '../coordinator/limiters.js';
+import { createLimiter, type Limiter, needsRow, rowWordsOf } from '../coordinator/limiters.js';
 import { ROW_HIGH_WORD, ROW_LOW_WORD } from '../coordinator/state/bucket-layout.js';
 import { type BucketTable, NO_ROW } from '../coordinator/state/bucket-table.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
@@ -43,8 +43,6 @@ export interface UsedKey {
 export interface ScannedTable {
   readonly source: BucketTable;
   readonly scratch: BucketTable;
-  readonly rowWords: number;
-  readonly isWide: boolean;
 }
 
 export async function findTopKeys(
@@ -84,16 +82,16 @@ class RowGauge {
   ) {
     this.base = table.scratch.baseOf(0);
     for (const limiter of limiters) {
-      if (!needsRow(limiter) || needsWideRow(limiter) !== table.isWide) continue;
+      if (!needsRow(limiter) || rowWordsOf(limiter) !== table.source.rowWords) continue;
       this.rules.set(limiter.keySpace, [limiter, createLimiter(limiter, table.scratch)]);
     }
   }
 
   /** null: nothing, or of a limit that is no more. */
   measure(row: number, nowMs: number): UsedKey | null {
-    const { source, scratch, rowWords } = this.table;
+    const { source, scratch } = this.table;
     const from = source.baseOf(row);
-    const words = source.views.words.subarray(from, from + rowWords);
+    const words = source.views.words.subarray(from, from + source.rowWords);
     scratch.views.words.set(words, this.base);
     const found = this.rules.get(scratch.keySpaceOf(0));
     if (found === undefined) return null;

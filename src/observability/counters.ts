@@ -54,6 +54,8 @@ export const COUNTERS = {
   filterErrors: 24,
   /** Requests that a filter refused or answered. */
   filterReplies: 25,
+  /** Outcomes that the coordinator was not told, since it was down for long; none with a ticket. */
+  droppedTells: 26,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

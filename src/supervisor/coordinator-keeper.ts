@@ -67,6 +67,11 @@ export class CoordinatorKeeper {
     this.status = new CoordinatorStatus(this.memory.status);
   }
 
+  /** It runs, and has begun a cycle lately. */
+  get isDeciding(): boolean {
+    return !this.status.isLost(monotonicMs());
+  }
+
   /** Starts the thread; resolves when it decides. */
   start(): Promise<void> {
     this.started = this.startThread();
@@ -102,6 +107,7 @@ export class CoordinatorKeeper {
       thread.on('message', (message: CoordinatorMessage) => {
         if (message.type === 'started') {
           this.osThreadId = message.osThreadId;
+          this.status.setDown(false);
           this.watch(thread);
           resolve();
         } else this.onMessage(message);
@@ -184,6 +190,7 @@ export class CoordinatorKeeper {
   private onExit(error: unknown): void {
     this.unwatch();
     if (this.isStopping) return;
+    this.status.setDown(true);
     this.deaths++;
     this.answer.fail(new CoordinatorDiedError(error));
     this.options.logger.error({ err: error }, 'coordinator died');

@@ -22,7 +22,7 @@ import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../wor
 import { AwaitedAnswer } from './awaited-answer.js';
 import { type HeartbeatRule, HeartbeatWatch } from './heartbeat-watch.js';
 
-/** A worker beats every 50 ms; found within 2 s, and a long piece of work is not taken for it. */
+/** A worker beats every 200 ms; found within 2 s, and a long piece of work is not taken for it. */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
 
 /** A thread that is stuck outside of JavaScript may not end when it is told to. */

@@ -184,9 +184,10 @@ export class Supervisor {
     return this.lanes.some((lane) => lane.heldEpochs.has(epoch));
   }
 
-  /** True while some lane is served; a coordinator that is being replaced is no reason to go. */
-  get isReady(): boolean {
-    return !this.isStopping && this.options.dispatcher.servedLanes > 0;
+  /** Ready while some lane is served and the coordinator decides. */
+  get readiness(): 'ready' | 'no worker' | 'no coordinator' {
+    if (this.options.dispatcher.servedLanes === 0) return 'no worker';
+    return this.coordinator.isDeciding ? 'ready' : 'no coordinator';
   }
 
   laneAt(lane: number): LaneKeeper {

@@ -4,7 +4,7 @@
  * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
  * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
  */
-import { assert, defined } from '../base/assert.js';
+import { assert } from '../base/assert.js';
 import type { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CoordinatorWorkerEnd, ReplyHandler } from '../channel/coordinator-channel.js';
 import {
@@ -12,6 +12,7 @@ import {
   ASK_KEY_GRANT_SHIFT,
   addLimit,
   createAskFields,
+  LIMIT_WORDS,
   NO_PREFERENCE,
   OUTCOME_CANCELLED,
   type ReplyView,
@@ -22,6 +23,7 @@ import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
 import { rateLimitField } from './rate-limit-fields.js';
 import { NO_TARGET, type TargetGrants } from './target-grants.js';
 import type { TargetPreference } from './target-preference.js';
+import { bitOfTarget } from './upstream/tried-targets.js';
 import type { WorkerRoute } from './worker-route.js';
 
 export const ASK_ADMITTED = 0;
@@ -33,11 +35,11 @@ export const ASK_CLOSED = 3;
 /** The coordinator is lost, and the route lets requests through without it. */
 export const ASK_OPEN = 4;
 
-/** A heartbeat this old means that the coordinator is lost: it beats every 100 ms at least. */
-export const COORDINATOR_LOST_MS = 500;
-
 /** How long a request waits for a coordinator that does not answer. */
 export const ASK_WAIT_MS = 100;
+
+/** Wishes that may wait for their reply: more than there are keys in a burst of asks. */
+const WISHES_MAX = 1024;
 
 /** What was admitted, and is to be settled. */
 export interface AdmittedTry {
@@ -55,7 +57,7 @@ export class CoordinatorClient implements ReplyHandler {
   /** The ask for turns in advance that each upstream waits for. */
   private readonly ahead = new Map<number, number>();
   private readonly keyGrants: KeyGrants;
-  /** Asks that wish for a key grant, and for which key. */
+  /** Asks that wish for a key grant, and for which key; also of requests that gave up waiting. */
   private readonly wishes = new Map<number, GrantKey>();
   /** Turns of requests that go on without the coordinator. */
   private openTurn = 0;
@@ -81,16 +83,10 @@ export class CoordinatorClient implements ReplyHandler {
     limiterKeys: readonly string[],
     nowMs: number,
   ): number {
-    if (route.config.onCoordinatorLost !== 'wait' && this.isLost(nowMs)) {
-      return route.config.onCoordinatorLost === 'closed'
-        ? ASK_CLOSED
-        : this.admitOpen(exchange, route);
-    }
+    if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, 0);
     this.preference.look(exchange, route.upstream);
-    const { limiters, grantedLimiter } = route;
-    if (grantedLimiter !== null) {
-      return this.askWithKeyGrant(exchange, route, limiterKeys[0] ?? '', nowMs);
-    }
+    const { limiters } = route;
+    if (route.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, route, limiterKeys, nowMs);
     if (limiters.length === 0 && this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
     this.fillAsk(route);
     this.addLimits(route, limiterKeys);
@@ -100,30 +96,53 @@ export class CoordinatorClient implements ReplyHandler {
     return this.sendAsk(exchange);
   }
 
-  /** Lets a request through without a limit; ASK_CLOSED: every target's breaker is open. */
-  admitOpen(exchange: Exchange, route: WorkerRoute): number {
-    const { targetIndexes } = route.upstream;
-    for (let step = 0; step < targetIndexes.length; step += 1) {
-      this.openTurn = (this.openTurn + 1) & 0x7fffffff;
-      const targetIndex = targetIndexes[this.openTurn % targetIndexes.length];
-      if (targetIndex === undefined || !this.end.targets.isFree(targetIndex)) continue;
-      this.beginGranted(exchange, targetIndex);
-      return ASK_OPEN;
-    }
-    return ASK_CLOSED;
+  /**
+   * Lets a request through without a limit, at a target that was not tried if there is one. No
+   * target is free: ASK_CLOSED.
+   */
+  admitOpen(exchange: Exchange, route: WorkerRoute, triedMask = 0): number {
+    let targetIndex = this.openTarget(route, triedMask);
+    // Beside a try that is in the air another one at the same target is of no use.
+    const mayRepeat = triedMask !== 0 && exchange.currentTry === null;
+    if (targetIndex === NO_TARGET && mayRepeat) targetIndex = this.openTarget(route, 0);
+    if (targetIndex === NO_TARGET) return ASK_CLOSED;
+    this.beginGranted(exchange, targetIndex);
+    return ASK_OPEN;
   }
 
-  /** Under a grant for its key and one for its target a request waits for nobody. */
+  private openTarget({ upstream }: WorkerRoute, triedMask: number): number {
+    const { targetIndexes } = upstream;
+    for (let step = 1; step <= targetIndexes.length; step += 1) {
+      const turn = (this.openTurn + step) & 0x7fffffff;
+      const targetIndex = targetIndexes[turn % targetIndexes.length];
+      if (targetIndex === undefined || !this.end.targets.isFree(targetIndex)) continue;
+      if ((triedMask & bitOfTarget(upstream, targetIndex)) !== 0) continue;
+      // A retry takes nobody's turn: else every next request would begin at what failed.
+      if (triedMask === 0) this.openTurn = turn;
+      return targetIndex;
+    }
+    return NO_TARGET;
+  }
+
+  private mustDoWithout({ config }: WorkerRoute, nowMs: number): boolean {
+    return config.onCoordinatorLost !== 'wait' && this.end.isCoordinatorLost(nowMs);
+  }
+
+  private admitLost(exchange: Exchange, route: WorkerRoute, triedMask: number): number {
+    if (route.config.onCoordinatorLost === 'closed') return ASK_CLOSED;
+    return this.admitOpen(exchange, route, triedMask);
+  }
+
+  /** Under a grant for its keys and one for its target a request waits for nobody. */
   private askWithKeyGrant(
     exchange: Exchange,
     route: WorkerRoute,
-    limiterKey: string,
+    limiterKeys: readonly string[],
     nowMs: number,
   ): number {
-    const limiter = defined(route.grantedLimiter ?? undefined, 'a limit that may be granted');
-    this.hash.hash(limiterKey);
-    const { high, low } = this.hash;
-    const grant = this.keyGrants.entryOf(limiter.index, high, low, nowMs);
+    this.fillAsk(route);
+    this.addLimits(route, limiterKeys);
+    const grant = this.keyGrants.entryOf(this.fields, nowMs);
     const isGranted = grant.isValid(nowMs);
     if (isGranted && this.tryTarget(exchange, route, nowMs)) {
       grant.take();
@@ -131,18 +150,25 @@ export class CoordinatorClient implements ReplyHandler {
       return ASK_ADMITTED;
     }
     const wish = grant.wish(nowMs);
-    this.fillAsk(route);
-    addLimit(this.fields, limiter.index, high, low);
     // Turns in advance are of use only where admissions are at hand as well.
     if (isGranted || wish > 0) {
       this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
     }
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
     const asked = this.sendAsk(exchange);
-    if (wish > 0 && asked === ASK_PENDING) {
-      this.wishes.set(exchange.askId, { limiterIndex: limiter.index, high, low });
-    }
+    if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.askId);
     return asked;
+  }
+
+  private noteWish(askId: number): void {
+    const { limits, limitCount } = this.fields;
+    this.wishes.set(askId, { limits: limits.slice(0, limitCount * LIMIT_WORDS), limitCount });
+    if (this.wishes.size <= WISHES_MAX) return;
+    // Its reply never came: a coordinator has ended in between.
+    for (const oldest of this.wishes.keys()) {
+      this.wishes.delete(oldest);
+      return;
+    }
   }
 
   private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
@@ -162,15 +188,12 @@ export class CoordinatorClient implements ReplyHandler {
     this.end.beginGranted(targetIndex);
   }
 
-  private isLost(nowMs: number): boolean {
-    return nowMs - this.end.lastBeatMs() > COORDINATOR_LOST_MS;
-  }
-
   /**
    * Asks for another try of an exchange, at a target that was not tried. It was counted against
    * its limits already, and a grant does not know what was tried.
    */
-  askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number): number {
+  askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number, nowMs: number): number {
+    if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, triedMask);
     this.fillAsk(route);
     this.fields.triedMask = triedMask;
     return this.sendAsk(exchange);
@@ -227,7 +250,6 @@ export class CoordinatorClient implements ReplyHandler {
   abandon(exchange: Exchange): void {
     if (exchange.askId === -1) return;
     this.waiting.delete(exchange.askId);
-    this.wishes.delete(exchange.askId);
     exchange.askId = -1;
     this.end.abandonAsk();
   }
@@ -253,10 +275,11 @@ export class CoordinatorClient implements ReplyHandler {
 
   onReply(reply: ReplyView): boolean {
     if ((reply.askFlags & ASK_GRANT_ONLY) !== 0) return this.onReplyAhead(reply);
-    const exchange = this.waiting.get(reply.askId);
-    if (exchange === undefined) return false;
+    // What was given in advance is good, whether or not the request still waits for its verdict.
     this.grants.onReply(reply, this.nowMs());
     this.takeKeyGrant(reply);
+    const exchange = this.waiting.get(reply.askId);
+    if (exchange === undefined) return false;
     this.waiting.delete(reply.askId);
     assert(exchange.askId === reply.askId, 'an exchange waits for its own ask');
     exchange.askId = -1;
@@ -282,6 +305,16 @@ export class CoordinatorClient implements ReplyHandler {
     return this.end.drainReplies(this);
   }
 
+  /** Whether some admissions are at hand that may have to go back. */
+  get holdsGrants(): boolean {
+    return this.keyGrants.openCount > 0;
+  }
+
+  /** Outcomes that were let go, since the coordinator was down for long. */
+  get droppedTells(): number {
+    return this.end.droppedTells;
+  }
+
   /** Publishes asks and outcomes. True: some found no room yet, flush again soon. */
   flush(): boolean {
     if (this.keyGrants.openCount > 0) this.keyGrants.giveBackVoid(this.nowMs());
@@ -289,10 +322,10 @@ export class CoordinatorClient implements ReplyHandler {
   }
 }
 
-/** What the reply under a grant says: the limit as it was when the grant came. */
+/** What the reply under a grant says: the tightest limit as it was when the grant came. */
 function grantedFields(route: WorkerRoute, grant: KeyGrant, nowMs: number): string {
-  const limiter = route.grantedLimiter;
-  if (limiter === null || limiter.mode !== 'enforce') return '';
+  const limiter = route.limiters.find(({ index }) => index === grant.tightestIndex);
+  if (limiter === undefined) return '';
   const remaining = grant.remaining + grant.left * limiter.cost;
   const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
   return route.policyField + rateLimitField(limiter, remaining, resetMs);

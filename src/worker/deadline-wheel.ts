@@ -24,7 +24,11 @@ export class DeadlineWheel {
   private tick: number;
   private count = 0;
 
-  constructor(nowMs: number) {
+  /** `onBusy` is called when there is an entry again: from then on time has to be told. */
+  constructor(
+    nowMs: number,
+    private readonly onBusy: () => void = () => {},
+  ) {
     this.tick = Math.floor(nowMs / TICK_MS);
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const head = new DeadlineEntry(() => assert(false, 'a slot head has no deadline'));
@@ -55,6 +59,7 @@ export class DeadlineWheel {
     if (head.previous !== null) head.previous.next = entry;
     head.previous = entry;
     this.count++;
+    if (this.count === 1) this.onBusy();
   }
 
   /** Takes the deadline back, if there is one. */

@@ -81,6 +81,10 @@ export class ExchangeLedger {
     this.counters.add(COUNTERS.askTimeouts);
   }
 
+  countDroppedTells(count: number): void {
+    this.counters.add(COUNTERS.droppedTells, count);
+  }
+
   countStaleRetry(): void {
     this.counters.add(COUNTERS.staleRetries);
   }

@@ -4,12 +4,16 @@
  * Thread: worker. Owns a bounded number of entries; a key that is asked for again and again has
  * one. What it does not use in time it gives back.
  *
+ * Where several limits count a request, an entry stands for the keys of all of them together: each
+ * admission of a grant was taken from each limit, and what is left goes back to each.
+ *
  * An entry learns how much its key needs: after a few asks in a short time it wishes for some
  * admissions, twice as many when they were used up, half as many when some were left over.
  * A grant is void after its moment: the coordinator has counted each admission as if it was used
  * at the last possible moment, and not later.
  */
 import { defined } from '../base/assert.js';
+import { ASK_LIMITS_MAX, LIMIT_WORDS } from '../channel/coordinator-records.js';
 import type { ReturnFields } from '../channel/key-grant-returns.js';
 
 /** Hears of what is left of a grant. */
@@ -19,6 +23,7 @@ export type ReturnHandler = (rest: ReturnFields) => void;
 export interface KeyGrantReply {
   readonly keyGrantCount: number;
   readonly keyGrantUntil: number;
+  readonly limiterIndex: number;
   readonly remaining: number;
   readonly resetMs: number;
 }
@@ -34,15 +39,22 @@ const WISH_MAX = 64;
 /** An ask whose reply never came must not keep grants away for ever. */
 const WISH_WAIT_MS = 1000;
 
+/** What an ask is counted by, as an ask carries it. */
+export interface GrantKey {
+  /** Limiter index, key hash high, key hash low: `limitCount` times. */
+  readonly limits: Int32Array;
+  readonly limitCount: number;
+}
+
 export class KeyGrant {
-  limiterIndex = -1;
-  high = 0;
-  low = 0;
+  readonly limits = new Int32Array(ASK_LIMITS_MAX * LIMIT_WORDS);
+  limitCount = 0;
   /** Admissions at hand. */
   left = 0;
   /** Low bits of the last whole millisecond at which they may be used. */
   until = 0;
-  /** What remained of the limit, and how long until more, when the grant came. */
+  /** Limit that was the tightest when the grant came, what remained of it, how long until more. */
+  tightestIndex = -1;
   remaining = 0;
   resetMs = 0;
   cameMs = 0;
@@ -52,15 +64,24 @@ export class KeyGrant {
   private size = WISH_MIN;
   private wishedMs = Number.NEGATIVE_INFINITY;
 
-  begin(limiterIndex: number, high: number, low: number): void {
-    this.limiterIndex = limiterIndex;
-    this.high = high;
-    this.low = low;
+  begin(key: GrantKey): void {
+    const words = key.limitCount * LIMIT_WORDS;
+    for (let at = 0; at < words; at += 1) this.limits[at] = key.limits[at] as number;
+    this.limitCount = key.limitCount;
     this.left = 0;
     this.periodMs = Number.NEGATIVE_INFINITY;
     this.asks = 0;
     this.size = WISH_MIN;
     this.wishedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  isOf({ limits, limitCount }: GrantKey): boolean {
+    if (limitCount !== this.limitCount) return false;
+    // From behind: of all words the last one, half of a hash, differs most.
+    for (let at = limitCount * LIMIT_WORDS - 1; at >= 0; at -= 1) {
+      if (this.limits[at] !== limits[at]) return false;
+    }
+    return true;
   }
 
   isValid(nowMs: number): boolean {
@@ -90,6 +111,7 @@ export class KeyGrant {
     this.wishedMs = Number.NEGATIVE_INFINITY;
     this.left = reply.keyGrantCount;
     this.until = reply.keyGrantUntil;
+    this.tightestIndex = reply.limiterIndex;
     this.remaining = reply.remaining;
     this.resetMs = reply.resetMs;
     this.cameMs = nowMs;
@@ -116,13 +138,13 @@ export class KeyGrants implements ReturnFields {
 
   constructor(private readonly onReturn: ReturnHandler) {}
 
-  /** Hot path: every request with one large limit. The key's entry; bench/micro watches it. */
-  entryOf(limiterIndex: number, high: number, low: number, nowMs: number): KeyGrant {
-    const first = ((low ^ (low >>> 16) ^ limiterIndex) & (SET_COUNT - 1)) * SET_ENTRIES;
+  /** Hot path: every request with large limits only. The key's entry; bench/micro watches it. */
+  entryOf(key: GrantKey, nowMs: number): KeyGrant {
+    const first = setOf(key) * SET_ENTRIES;
     let oldest = first;
     for (let at = first; at < first + SET_ENTRIES; at += 1) {
       const entry = this.at(at);
-      if (entry.low === low && entry.high === high && entry.limiterIndex === limiterIndex) {
+      if (entry.isOf(key)) {
         entry.touchedMs = nowMs;
         return entry;
       }
@@ -130,14 +152,14 @@ export class KeyGrants implements ReturnFields {
     }
     const entry = this.at(oldest);
     this.giveBack(entry);
-    entry.begin(limiterIndex, high, low);
+    entry.begin(key);
     entry.touchedMs = nowMs;
     return entry;
   }
 
   /** A reply came for a key that had wished for a grant. */
   onReply(key: GrantKey, reply: KeyGrantReply, nowMs: number): void {
-    const entry = this.entryOf(key.limiterIndex, key.high, key.low, nowMs);
+    const entry = this.entryOf(key, nowMs);
     this.giveBack(entry);
     entry.receive(reply, nowMs);
     if (entry.left > 0 && !this.open.includes(entry)) this.open.push(entry);
@@ -159,14 +181,16 @@ export class KeyGrants implements ReturnFields {
 
   private giveBack(entry: KeyGrant): void {
     if (entry.left === 0) return;
-    this.limiterIndex = entry.limiterIndex;
-    this.keyHashHigh = entry.high;
-    this.keyHashLow = entry.low;
     this.unused = entry.left;
     this.until = entry.until;
     entry.left = 0;
     entry.shrink();
-    this.onReturn(this);
+    for (let at = 0; at < entry.limitCount * LIMIT_WORDS; at += LIMIT_WORDS) {
+      this.limiterIndex = entry.limits[at] as number;
+      this.keyHashHigh = entry.limits[at + 1] as number;
+      this.keyHashLow = entry.limits[at + 2] as number;
+      this.onReturn(this);
+    }
   }
 
   private at(index: number): KeyGrant {
@@ -174,9 +198,10 @@ export class KeyGrants implements ReturnFields {
   }
 }
 
-/** What an ask was counted by. */
-export interface GrantKey {
-  readonly limiterIndex: number;
-  readonly high: number;
-  readonly low: number;
+function setOf({ limits, limitCount }: GrantKey): number {
+  let bits = 0;
+  for (let at = 0; at < limitCount * LIMIT_WORDS; at += LIMIT_WORDS) {
+    bits ^= (limits[at] as number) ^ (limits[at + 2] as number);
+  }
+  return (bits ^ (bits >>> 16)) & (SET_COUNT - 1);
 }

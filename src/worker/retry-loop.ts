@@ -13,7 +13,6 @@
  * A try that failed is settled before the next is asked for. Every wait is on the deadline wheel.
  * Invariant: each try is settled once, by settle(); release() leaves none behind.
  */
-import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import {
   OUTCOME_CANCELLED,
@@ -28,7 +27,7 @@ import {
   type TryEnd,
   type TryEndKind,
 } from '../policy/retry/retry-rule.js';
-import { ASK_PENDING, ASK_WAIT_MS, type CoordinatorClient } from './coordinator-client.js';
+import { ASK_OPEN, ASK_PENDING, type CoordinatorClient } from './coordinator-client.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import {
   type Exchange,
@@ -39,6 +38,7 @@ import {
   upstreamOf,
 } from './exchange.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
+import { NextTarget } from './next-target.js';
 import { isStaleConnection, type RetryPlanner } from './retry-planner.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import { HeldReply } from './upstream/held-reply.js';
@@ -66,7 +66,11 @@ export interface RetryLoopParts {
 }
 
 export class RetryLoop implements TryListener {
-  constructor(private readonly parts: RetryLoopParts) {}
+  private readonly nextTarget: NextTarget;
+
+  constructor(private readonly parts: RetryLoopParts) {
+    this.nextTarget = new NextTarget(parts);
+  }
 
   /** The first try: the exchange is admitted, and its request can be sent. */
   begin(exchange: Exchange): void {
@@ -202,21 +206,14 @@ export class RetryLoop implements TryListener {
   /** The back-off is over. */
   private resume(exchange: Exchange): void {
     exchange.resumeAtMs = NEVER_MS;
-    if (!this.ask(exchange)) this.giveLast(exchange);
+    if (!this.goOn(exchange, this.nextTarget.ask(exchange))) this.giveLast(exchange);
   }
 
-  /** Asks for a target that was not tried, and is not being tried. */
-  private ask(exchange: Exchange): boolean {
-    const { coordinator, ledger } = this.parts;
-    const route = defined(exchange.route, 'the route of a try');
-    const beside = bitOfTarget(route.upstream, exchange.currentTry?.targetIndex ?? -1);
-    const triedMask = exchange.triedMask | beside;
-    if (coordinator.askAgain(exchange, route, triedMask) !== ASK_PENDING) return false;
-    ledger.countAsk(exchange, this.parts.nowMs());
-    exchange.askDeadlineMs = this.parts.nowMs() + ASK_WAIT_MS;
-    this.arm(exchange);
-    this.parts.touch();
-    return true;
+  /** The next try is under way, or its verdict is. False: there is no target. */
+  private goOn(exchange: Exchange, asked: number): boolean {
+    if (asked === ASK_OPEN) this.launchNext(exchange);
+    else if (asked === ASK_PENDING) this.arm(exchange);
+    return asked === ASK_OPEN || asked === ASK_PENDING;
   }
 
   /** The coordinator has answered an ask for another try. */
@@ -231,8 +228,12 @@ export class RetryLoop implements TryListener {
       else this.arm(exchange);
       return;
     }
+    this.launchNext(exchange);
+  }
+
+  private launchNext(exchange: Exchange): void {
     const attempt = this.parts.forwarder.prepare(exchange, exchange, this);
-    if (currentTry === null) {
+    if (exchange.currentTry === null) {
       this.parts.ledger.countRetry(upstreamOf(exchange).index);
       // A reply that is still coming would keep its connection for as long as the next try takes.
       if (exchange.held?.isComplete === false) this.dropHeld(exchange);
@@ -256,7 +257,8 @@ export class RetryLoop implements TryListener {
     if (exchange.askDeadlineMs <= nowMs) this.onAskDeadline(exchange);
     else if (exchange.resumeAtMs <= nowMs) this.resume(exchange);
     if (exchange.hedgeAtMs <= nowMs) {
-      if (this.parts.planner.tryHedge(exchange, upstreamOf(exchange), nowMs)) this.ask(exchange);
+      const mayHedge = this.parts.planner.tryHedge(exchange, upstreamOf(exchange), nowMs);
+      if (mayHedge) this.goOn(exchange, this.nextTarget.ask(exchange));
     }
     const { currentTry, hedgeTry } = exchange;
     if (currentTry !== null) this.checkHeadDeadline(currentTry, nowMs);
@@ -287,9 +289,7 @@ export class RetryLoop implements TryListener {
   }
 
   private onAskDeadline(exchange: Exchange): void {
-    exchange.askDeadlineMs = NEVER_MS;
-    this.parts.coordinator.abandon(exchange);
-    this.parts.ledger.countAskTimeout();
+    if (this.goOn(exchange, this.nextTarget.goOnWithoutVerdict(exchange))) return;
     if (exchange.currentTry === null) this.giveLast(exchange);
   }
 

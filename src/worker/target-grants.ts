@@ -7,7 +7,8 @@
  * passes over a target that is not free any more: one that recovers is tried only with a ticket.
  * When half of a grant is used the next one is asked for, so that nobody has to wait for it; one of
  * the largest is asked for while a whole one is still at hand, since requests come in bursts.
- * Turns that are not used in time are void.
+ * Turns that are not used in time are void, and so are all of them once a target of the upstream
+ * may be used again that they were given without.
  */
 import { defined } from '../base/assert.js';
 import {
@@ -22,11 +23,17 @@ export interface FreeTargets {
   isFree(targetIndex: number): boolean;
 }
 
+/** Says under which serial the turns of an upstream are good: see upstream-standings.ts. */
+export interface Standings {
+  serialOf(upstreamIndex: number): number;
+}
+
 /** The part of a reply that speaks of a grant. */
 export interface GrantReply {
   readonly upstreamIndex: number;
   readonly askFlags: number;
   readonly grantCount: number;
+  readonly standing: number;
   grantPositionAt(turn: number): number;
 }
 
@@ -45,6 +52,7 @@ export class TargetGrants {
   constructor(
     targetIndexes: readonly (readonly number[])[],
     private readonly free: FreeTargets,
+    private readonly standings: Standings,
   ) {
     this.grants = targetIndexes.map((targets) => new Grant(targets));
   }
@@ -60,7 +68,9 @@ export class TargetGrants {
 
   /** Hot path: every request that needs no ask. The next granted target, or {@link NO_TARGET}. */
   tryTake(upstreamIndex: number, nowMs: number): number {
-    return this.grantOf(upstreamIndex).take(this.free, nowMs);
+    const grant = this.grantOf(upstreamIndex);
+    if (grant.left > 0) grant.keepOnly(this.standings.serialOf(upstreamIndex));
+    return grant.take(this.free, nowMs);
   }
 
   /**
@@ -124,6 +134,12 @@ class Grant {
     return nowMs - this.wantedMs <= GRANT_VALID_MS;
   }
 
+  /** Turns of another standing are void. */
+  keepOnly(standing: number): void {
+    if (this.current.standing !== standing) this.current.left = 0;
+    if (this.next.standing !== standing) this.next.left = 0;
+  }
+
   take(free: FreeTargets, nowMs: number): number {
     const target = this.current.take(this.targets, free, nowMs);
     if (target !== NO_TARGET || this.next.left === 0) return target;
@@ -143,6 +159,7 @@ class Grant {
 
 class Turns {
   left = 0;
+  standing = 0;
   private count = 0;
   private validUntilMs = 0;
   private readonly positions = new Uint8Array(GRANT_COUNT_MAX);
@@ -150,6 +167,7 @@ class Turns {
   fill(reply: GrantReply, validUntilMs: number): void {
     this.count = reply.grantCount;
     this.left = this.count;
+    this.standing = reply.standing;
     this.validUntilMs = validUntilMs;
     for (let turn = 0; turn < this.count; turn += 1) {
       this.positions[turn] = reply.grantPositionAt(turn);

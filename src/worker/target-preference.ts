@@ -2,9 +2,10 @@
  * What a request says of the target that it wants: by a hash, or by the cookie that it brings.
  *
  * Thread: worker. The cookie's value is a keyed hash of the target's name: it tells a client
- * nothing, and another process, or a client, cannot make one. The key is that of this process, so
- * that clients find a target anew after a restart.
+ * nothing, and a client cannot make one. Without a configured secret the key is that of this
+ * process, so that clients find a target anew after a restart.
  */
+import { createHmac } from 'node:crypto';
 import { defined } from '../base/assert.js';
 import type { HalfSipHash } from '../base/half-sip-hash.js';
 import { byRow } from '../base/rows.js';
@@ -16,6 +17,9 @@ import type {
   HashSource,
 } from '../config/compiled-config.js';
 import type { Exchange } from './exchange.js';
+
+/** Hexadecimal: 128 bits. */
+const VALUE_DIGITS = 32;
 
 interface StickyTargets {
   readonly cookie: string;
@@ -74,17 +78,24 @@ export class TargetPreference {
   ): StickyTargets | null {
     const { stickyCookie } = upstream.loadBalancing;
     if (stickyCookie === null) return null;
-    const { name, maxAgeSeconds } = stickyCookie;
+    const { name, maxAgeSeconds, secret } = stickyCookie;
+    const key = secret === '' ? this.processKey() : secret;
     const maxAge = maxAgeSeconds === 0 ? '' : `; Max-Age=${maxAgeSeconds}`;
     return {
       cookie: name,
       attributes: `; Path=/; HttpOnly; SameSite=Lax${maxAge}`,
       values: upstream.targetIndexes.map((index) => {
         const target = defined(targets[index], 'the target of an upstream');
-        this.hash.hash(`sticky\n${upstream.name}\n${target.hostPort}`);
-        return hex(this.hash.high) + hex(this.hash.low);
+        const mac = createHmac('sha256', key).update(`${upstream.name}\n${target.hostPort}`);
+        return mac.digest('hex').slice(0, VALUE_DIGITS);
       }),
     };
+  }
+
+  /** The same for all workers of this process. */
+  private processKey(): Uint8Array {
+    this.hash.hash('sticky cookies');
+    return new Uint8Array(Int32Array.of(this.hash.high, this.hash.low).buffer);
   }
 }
 
@@ -118,8 +129,4 @@ export function cookieValue(field: string, name: string): string {
     start = end + 1;
   }
   return '';
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0');
 }

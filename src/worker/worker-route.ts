@@ -29,8 +29,8 @@ export interface WorkerRoute {
   readonly limiters: readonly CompiledLimiter[];
   /** Empty, or the RateLimit-Policy field of replies, beginning with CRLF. */
   readonly policyField: string;
-  /** The only limit, when it may be granted in advance. */
-  readonly grantedLimiter: CompiledLimiter | null;
+  /** Whether admissions may be had in advance: there are limits, and each is large. */
+  readonly mayHoldKeyGrants: boolean;
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
@@ -70,7 +70,7 @@ export function compileWorkerRoutes(
       challenges: challengesOf(ofRoute),
       limiters,
       policyField: policyField(limiters),
-      grantedLimiter: grantedLimiter(limiters),
+      mayHoldKeyGrants: mayHoldKeyGrants(limiters),
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
@@ -106,11 +106,11 @@ export function routePatterns(route: CompiledRoute): RoutePattern[] {
   return aliasPath === undefined ? [pattern] : [pattern, { ...pattern, path: aliasPath }];
 }
 
-/** Several limits are asked for each time: no worker could tell what all of them have left. */
-function grantedLimiter(limiters: readonly CompiledLimiter[]): CompiledLimiter | null {
-  const [only] = limiters;
-  if (only === undefined || limiters.length > 1 || only.algorithm === 'inFlight') return null;
-  return only.limit / only.cost >= KEY_GRANT_LIMIT_MIN ? only : null;
+/** One small limit among them, or one on requests in flight, has to be asked for each time. */
+function mayHoldKeyGrants(limiters: readonly CompiledLimiter[]): boolean {
+  const isLarge = ({ algorithm, limit, cost }: CompiledLimiter): boolean =>
+    algorithm !== 'inFlight' && limit / cost >= KEY_GRANT_LIMIT_MIN;
+  return limiters.length > 0 && limiters.every(isLarge);
 }
 
 /** The path that the upstream gets. */

@@ -66,6 +66,9 @@ const HEADS_BETWEEN_ASKS = 32;
 /** What the deadlines' clock catches up in one tick, after the thread was held up. */
 const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 
+/** The supervisor looks a little less often; an idle worker does nothing else. */
+const HEARTBEAT_MS = 200;
+
 const NO_BYTES = Buffer.alloc(0);
 
 interface RuntimeParts {
@@ -89,11 +92,13 @@ export class WorkerRuntime implements RecordHandler {
   private readonly planner: RetryPlanner;
   private readonly preference: TargetPreference;
   private readonly grants: TargetGrants;
-  private readonly wheel = new DeadlineWheel(monotonicMs());
+  private readonly wheel = new DeadlineWheel(monotonicMs(), () => this.startTicking());
   private readonly counters: CounterBlock;
   private readonly meter: ThreadMeter;
   private readonly tracing: RequestTracing;
-  private readonly ticker: NodeJS.Timeout;
+  private readonly heartbeat: NodeJS.Timeout;
+  private ticker: NodeJS.Timeout | null = null;
+  private toldDropped = 0;
   private isScheduled = false;
   private emptyTurns = 0;
   private headsRead = 0;
@@ -143,7 +148,7 @@ export class WorkerRuntime implements RecordHandler {
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
     this.preference = preference;
-    this.grants = new TargetGrants([], end.targets);
+    this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
       ledger,
@@ -187,7 +192,7 @@ export class WorkerRuntime implements RecordHandler {
       onError,
     });
     this.adopt(first);
-    this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
+    this.heartbeat = setInterval(() => this.lane.status.beat(), HEARTBEAT_MS);
   }
 
   /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
@@ -201,6 +206,7 @@ export class WorkerRuntime implements RecordHandler {
     const next = this.epochs.commit(epoch);
     if (next === null) return false;
     this.adopt(next);
+    this.startTicking();
     return true;
   }
 
@@ -253,7 +259,8 @@ export class WorkerRuntime implements RecordHandler {
   /** Ends what is left; the lane is dead after this. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    clearInterval(this.ticker);
+    clearInterval(this.heartbeat);
+    this.stopTicking();
     this.meter.stop();
     this.lane.publish();
     this.coordinator.flush();
@@ -319,7 +326,7 @@ export class WorkerRuntime implements RecordHandler {
     work += this.coordinator.drain();
     this.replies.flushHeads();
     if (this.lane.publish()) this.counters.add(COUNTERS.laneWakes);
-    const isBehind = this.coordinator.flush() || this.lane.producer.backlogBytes > 0;
+    const isBehind = this.flushCoordinator() || this.lane.producer.backlogBytes > 0;
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = this.emptyTurns > EMPTY_TURNS_MAX && !isBehind;
     if (!mayPark || !this.lane.consumer.park()) this.schedule();
@@ -336,9 +343,33 @@ export class WorkerRuntime implements RecordHandler {
     }
   }
 
+  private flushCoordinator(): boolean {
+    const isBehind = this.coordinator.flush();
+    const { droppedTells } = this.coordinator;
+    if (droppedTells !== this.toldDropped) {
+      this.ledger.countDroppedTells(droppedTells - this.toldDropped);
+      this.toldDropped = droppedTells;
+    }
+    // What is left of a grant goes back in time, even if nothing happens until then.
+    if (this.coordinator.holdsGrants) this.startTicking();
+    return isBehind;
+  }
+
   private exchangeWithCoordinator(): void {
     this.coordinator.flush();
     this.coordinator.drain();
+  }
+
+  /** Time is told only while somebody waits for it: an idle worker sleeps. */
+  private startTicking(): void {
+    if (this.ticker !== null || this.isStopped) return;
+    this.deadlineClockMs = monotonicMs();
+    this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
+  }
+
+  private stopTicking(): void {
+    if (this.ticker !== null) clearInterval(this.ticker);
+    this.ticker = null;
   }
 
   /**
@@ -346,10 +377,11 @@ export class WorkerRuntime implements RecordHandler {
    * counts against nobody at once: others had no chance to be heard in it.
    */
   private onTick(): void {
-    this.lane.status.beat();
     this.coordinator.drain();
     this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
     this.wheel.advance(this.deadlineClockMs);
     if (this.epochs.hasEarlier) this.releaseEpochs(this.deadlineClockMs);
+    if (this.coordinator.holdsGrants) this.flushCoordinator();
+    else if (this.wheel.size === 0 && !this.epochs.hasEarlier) this.stopTicking();
   }
 }

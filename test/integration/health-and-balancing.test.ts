@@ -1,8 +1,15 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { makeCertificate } from '../support/test-certificate.js';
 
 interface TargetFigures {
   readonly target: string;
@@ -39,6 +46,11 @@ async function startOrigins(count: number): Promise<FakeUpstream[]> {
 
 /** What each origin answers to its health check; 200 if nothing is said. */
 let statusOf: number[] = [];
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
 
 const CHECK = { type: 'http', path: '/health', interval: '100ms', timeout: '500ms' };
 
@@ -95,8 +107,7 @@ describe('health checks', () => {
     expect(await getMany(20)).toEqual([0, 20]);
     statusOf[0] = 204;
     await untilState(0, 'available');
-    // Turns that were given in advance while it was away are still used, or void after a second.
-    await eventually('it takes its part again', async () => (await getMany(10))[0] === 5);
+    expect(await getMany(10)).toEqual([5, 5]);
     const changes = () => gateway?.find('target health changed') ?? [];
     // Lines are written in batches, a moment after what they tell of.
     await eventually('both changes are logged', () => changes().length >= 2);
@@ -123,6 +134,42 @@ describe('health checks', () => {
     await start({ healthCheck: { ...CHECK, timeout: '50ms' } });
     await untilState(0, 'unhealthy');
     expect((await figuresOf(0)).why).toBe('healthCheck: timedOut');
+  });
+
+  it('of https targets go over TLS, and believe no certificate that requests would not', async () => {
+    const [trusted, other] = [makeCertificate(), makeCertificate()];
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
+    const caFile = join(folder, 'ca.pem');
+    writeFileSync(caFile, trusted.cert);
+    const paths: (string | undefined)[] = [];
+    const reply: RequestListener = (request, response) => {
+      paths.push(request.url);
+      response.end('secure');
+    };
+    const servers: Server[] = [
+      createSecureServer(trusted, reply),
+      createSecureServer(other, reply),
+      createServer(reply),
+    ];
+    try {
+      const ports = await Promise.all(servers.map(listen));
+      const targets = ports.map((port) => ({ url: `https://localhost:${port}` }));
+      const config = aConfig([], { upstream: { targets, healthCheck: CHECK } });
+      gateway = await GatewayProcess.start(config, { NODE_EXTRA_CA_CERTS: caFile });
+      const states = async () => {
+        const rows = (await gateway?.stats())?.['targets'] as TargetFigures[];
+        return rows.map(({ state, why }) => `${state}: ${why}`);
+      };
+      const failed = 'unhealthy: healthCheck: connectFailed';
+      await eventually('those that cannot be trusted are out', async () => {
+        return String(await states()) === String(['available: started', failed, failed]);
+      });
+      await eventually('the good one was probed', () => paths.includes('/health'));
+      expect(await get()).toBe('secure');
+    } finally {
+      for (const server of servers) server.close();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('are ignored when too few targets are healthy, unless that is switched off', async () => {
@@ -157,9 +204,52 @@ describe('ejection of outliers', () => {
     expect(until).toMatch(/^\d{4}-/);
     bad.script = good;
     await untilState(0, 'available');
-    await eventually('it takes its part again', async () => (await getMany(10))[0] === 5);
+    expect(await getMany(10)).toEqual([5, 5]);
   });
 });
+
+describe('an idle worker', () => {
+  it('gives back what is left of its grants, and then minds no deadlines', async () => {
+    await startOrigins(1);
+    const rateLimit = { limit: 1000, window: '1h', key: 'route', algorithm: 'fixedWindow' };
+    const targets = origins.map(({ url }) => ({ url }));
+    const top = { workers: 1, logging: { accessLog: false } };
+    gateway = await GatewayProcess.start(
+      aConfig([], { upstream: { targets }, route: { rateLimit }, top }),
+    );
+    const limitFigures = async () => {
+      const stats = await gateway?.stats();
+      return ((stats?.['limits'] ?? []) as Record<string, number>[])[0];
+    };
+    let sent = 0;
+    await eventually('some were granted', async () => {
+      await Promise.all(Array.from({ length: 8 }, () => get()));
+      sent += 8;
+      return ((await limitFigures())?.['granted'] ?? 0) > 0;
+    });
+    await eventually('only what was used is counted', async () => {
+      return (await limitFigures())?.['admitted'] === sent;
+    });
+    const { threads } = (await gateway.stats()) as {
+      threads: { workers: number[]; coordinator: number };
+    };
+    const [worker = 0] = threads.workers;
+    const pid = gateway.child.pid ?? 0;
+    // The coordinator's heartbeat, ten times a second, says that time passes. The log is looked
+    // after as often, and connections twice a second; deadlines would be twenty times.
+    await eventually('it mostly sleeps through ten heartbeats', async () => {
+      const [wakes, beats] = [wakesOf(pid, worker), wakesOf(pid, threads.coordinator)];
+      await eventually('ten', () => wakesOf(pid, threads.coordinator) >= beats + 10);
+      return wakesOf(pid, worker) - wakes <= 16;
+    });
+  });
+});
+
+/** How often a thread has gone to sleep, and so how often it woke up. */
+function wakesOf(pid: number, thread: number): number {
+  const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
+}
 
 describe('balancing', () => {
   it('shares by weight', async () => {
@@ -229,7 +319,7 @@ describe('balancing', () => {
     const first = await fetch(`${gateway?.url}/`);
     const home = Number(await first.text());
     const cookie = first.headers.get('set-cookie') ?? '';
-    expect(cookie).toMatch(/^home=[0-9a-f]{16}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600$/);
+    expect(cookie).toMatch(/^home=[0-9a-f]{32}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600$/);
     const pair = { cookie: `a=1; ${cookie.split(';')[0]}; b=2` };
     const picks = await getMany(9, pair);
     expect(picks[home]).toBe(9);
@@ -242,7 +332,7 @@ describe('balancing', () => {
     expect(Number(await moved.text())).not.toBe(home);
     expect(moved.headers.get('set-cookie')).toMatch(/^home=/);
     const forged = await fetch(`${gateway?.url}/`, {
-      headers: { cookie: `home=${'0'.repeat(16)}` },
+      headers: { cookie: `home=${'0'.repeat(32)}` },
     });
     expect(forged.headers.get('set-cookie')).toMatch(/^home=/);
   });

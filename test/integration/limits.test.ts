@@ -88,7 +88,15 @@ it('grants admissions of a hot key in advance, and none beyond the limit', async
   await Promise.all(Array.from({ length: 16 }, client));
   const admitted = statuses.filter((status) => status === 200).length;
   expect(statuses).toHaveLength(960);
-  expect(admitted).toBe(400);
+  // Some may have been held by a worker that had no use for them: they come back.
+  expect(admitted).toBeLessThanOrEqual(400);
+  let later = 0;
+  await eventually('all of the limit is used', async () => {
+    if ((await fetch(one.url)).status === 200) later += 1;
+    return admitted + later >= 400;
+  });
+  for (let more = 0; more < 50; more += 1) expect((await fetch(one.url)).status).toBe(429);
+  expect(admitted + later).toBe(400);
   const { counters } = (await one.stats()) as { counters: Record<string, number> };
   expect(counters['granted_admissions']).toBeGreaterThan(0);
   expect((await limitsOf(one))['all']).toMatchObject({ admitted: 400 });

@@ -17,10 +17,23 @@ const LIMITERS: readonly Partial<CompiledLimiter>[] = [
   { name: 'in flight', algorithm: 'inFlight', limit: 3, windowMs: 0 },
   { name: 'dear', limit: 10, windowMs: 500, cost: 3 },
   { name: 'dear bucket', algorithm: 'tokenBucket', limit: 10, windowMs: 1000, burst: 4, cost: 2 },
+  { name: 'slow bucket', algorithm: 'tokenBucket', limit: 240, windowMs: 3000, burst: 220 },
+  { name: 'large fixed', algorithm: 'fixedWindow', limit: 250, windowMs: 1500 },
 ];
-const ROUTES = [[0], [1], [2], [3], [4], [5], [0, 5], [6, 7], [1, 3], [5, 2, 0], [1], [2], [3]];
+const ROUTES = [
+  ...[[0], [1], [2], [2], [3], [3], [4], [5], [8], [8], [9]],
+  ...[
+    [0, 5],
+    [6, 7],
+    [1, 3],
+    [5, 2, 0],
+    [2, 8],
+    [3, 8, 9],
+    [9, 2],
+  ],
+];
 
-const totals = { passed: 0, granted: 0, kills: 0, refused: 0 };
+const totals = { passed: 0, granted: 0, kills: 0, refused: 0, returned: 0 };
 
 function play(seed: number, killShare: number, steps: number): void {
   const random = new SimRandom(seed);
@@ -38,6 +51,7 @@ function play(seed: number, killShare: number, steps: number): void {
   totals.passed += world.passed;
   totals.granted += world.granted;
   totals.refused += world.refused;
+  totals.returned += world.returned;
   totals.kills += world.kills;
 }
 
@@ -65,6 +79,7 @@ describe('simulated coordinators', () => {
     if (isReplay()) return;
     expect(totals.granted).toBeGreaterThan(totals.passed / 100);
     expect(totals.refused).toBeGreaterThan(0);
+    expect(totals.returned).toBeGreaterThan(0);
   });
 
   it('keep what they promised when they are killed after any write', () => {

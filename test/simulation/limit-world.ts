@@ -71,6 +71,8 @@ export class LimitWorld {
   passed = 0;
   granted = 0;
   refused = 0;
+  /** Admissions of grants that the limits took back. */
+  returned = 0;
   kills = 0;
   private readonly memory: CoordinatorMemory;
   private readonly control: CoordinatorControl;
@@ -111,16 +113,10 @@ export class LimitWorld {
   /** One request of a route and a key comes to a worker. */
   request(lane: number, limits: readonly number[], key: number): void {
     const worker = this.worker(lane);
-    const [only] = limits;
-    const limiter = this.config.limiters[only ?? -1];
-    const mayGrant =
-      limits.length === 1 &&
-      limiter !== undefined &&
-      limiter.algorithm !== 'inFlight' &&
-      limiter.limit / limiter.cost >= GRANTED_LIMIT_MIN;
+    const named = limits.map((index) => [index, key, ~key] as const);
     let wished = 0;
-    if (mayGrant) {
-      const entry = worker.grants.entryOf(limiter.index, key, ~key, this.nowMs);
+    if (limits.every((index) => this.isGranted(index))) {
+      const entry = worker.grants.entryOf(anAsk({ limits: named }), this.nowMs);
       if (entry.isValid(this.nowMs)) {
         entry.take();
         worker.end.beginGranted(0);
@@ -133,7 +129,6 @@ export class LimitWorld {
     this.askIds += 1;
     const askId = this.askIds;
     const flags = wished << ASK_KEY_GRANT_SHIFT;
-    const named = limits.map((index) => [index, key, ~key] as const);
     if (!worker.end.ask(anAsk({ askId, flags, limits: named }))) return;
     worker.waiting.set(askId, { limits, key, wishes: wished > 0 });
   }
@@ -227,8 +222,8 @@ export class LimitWorld {
     worker.waiting.delete(askId);
     const { limits, key, wishes } = waiting;
     if (wishes) {
-      const name = { limiterIndex: limits[0] ?? -1, high: key, low: ~key };
-      worker.grants.onReply(name, reply, this.nowMs);
+      const named = limits.map((index) => [index, key, ~key] as const);
+      worker.grants.onReply(anAsk({ limits: named }), reply, this.nowMs);
     }
     if (reply.verdict !== VERDICT_ADMITTED) {
       this.refused += 1;
@@ -242,6 +237,12 @@ export class LimitWorld {
     if (isOpen) throw new Error(`a try at ${decidedMs} at a target that is open`);
     this.pass({ lane, limits, key, targetIndex, ticket, inFlightTicket }, decidedMs);
     return true;
+  }
+
+  private isGranted(limiterIndex: number): boolean {
+    const limiter = this.config.limiters[limiterIndex];
+    if (limiter === undefined || limiter.algorithm === 'inFlight') return false;
+    return limiter.limit / limiter.cost >= GRANTED_LIMIT_MIN;
   }
 
   private pass(one: Passing, atMs: number): void {
@@ -290,7 +291,11 @@ export class LimitWorld {
         coordinator.onTell(lane, tell, nowMs);
         if (!wasOpen && this.targets.stateOf(0) === TARGET_OPEN) this.openedMs = nowMs;
       },
-      onReturn: (lane, rest, nowMs) => coordinator.onReturn(lane, rest, nowMs),
+      onReturn: (lane, rest, nowMs) => {
+        const { granted } = this.counts.read(rest.limiterIndex);
+        coordinator.onReturn(lane, rest, nowMs);
+        this.returned += granted - this.counts.read(rest.limiterIndex).granted;
+      },
       onInFlightEnd: (ticket) => coordinator.onInFlightEnd(ticket),
       onWorkerLost: (lane, generation, nowMs) => coordinator.onWorkerLost(lane, generation, nowMs),
       onProbe: (target, result, nowMs) => coordinator.onProbe(target, result, nowMs),

@@ -177,6 +177,7 @@ export interface Reply {
   readonly upstreamIndex: number;
   readonly askFlags: number;
   readonly grantCount: number;
+  readonly standing: number;
   readonly grantPositions: readonly number[];
   readonly limiterIndex: number;
   readonly keyGrantCount: number;
@@ -197,6 +198,7 @@ export function copyReply(view: ReplyView): Reply {
     upstreamIndex: view.upstreamIndex,
     askFlags: view.askFlags,
     grantCount: view.grantCount,
+    standing: view.standing,
     limiterIndex: view.limiterIndex,
     keyGrantCount: view.keyGrantCount,
     keyGrantUntil: view.keyGrantUntil,

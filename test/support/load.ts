@@ -8,6 +8,9 @@ export interface LoadReply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** When it was sent, and when the whole reply was there, on the clock of `performance.now`. */
+  readonly sentMs: number;
+  readonly repliedMs: number;
 }
 
 export class Load {
@@ -53,8 +56,11 @@ export class Load {
   }
 
   private send(): Promise<LoadReply> {
+    const sentMs = performance.now();
     return new Promise((resolve) => {
-      const cut = (): void => resolve({ status: 0, headers: {}, body: '' });
+      const end = (status: number, headers: IncomingHttpHeaders, body: string): void =>
+        resolve({ status, headers, body, sentMs, repliedMs: performance.now() });
+      const cut = (): void => end(0, {}, '');
       const sent = request(this.url, { agent: this.agent }, (reply) => {
         let body = '';
         reply.setEncoding('utf8');
@@ -62,9 +68,7 @@ export class Load {
           body += chunk;
         });
         reply.on('error', cut);
-        reply.on('end', () => {
-          resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body });
-        });
+        reply.on('end', () => end(reply.statusCode ?? 0, reply.headers, body));
       });
       sent.on('socket', (socket) => {
         if (!socket.connecting) return;

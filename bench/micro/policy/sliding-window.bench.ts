@@ -82,7 +82,7 @@ class CircularLog implements SlidingLog {
     this.newestMs = stampMs;
   }
 
-  mergeClosest(): void {}
+  mergeSmallest(): void {}
 
   takeOut(): number {
     return 0;

@@ -71,7 +71,7 @@ function decideInUnits({ keys, gaps }: Arrivals, keyCount: number): () => number
   const rule = tokenBucketRule({ limit: LIMIT, windowMs: WINDOW_MS, burst: BURST, cost: 1 });
   const decision = new RateDecision();
   const buckets: TokenBucketState[] = Array.from({ length: keyCount }, () => {
-    const state = { level: 0, tickMs: 0 };
+    const state = { level: 0, tickMs: 0, newerMs: 0, newerPeak: 0, olderMs: 0, olderPeak: 0 };
     fillTokenBucket(state, rule, 0);
     return state;
   });

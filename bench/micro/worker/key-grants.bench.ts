@@ -6,7 +6,11 @@
  * text to what is left, and a counter for the turns; it is neither keyed nor bounded.
  */
 import { HalfSipHash } from '../../../src/base/half-sip-hash.js';
-import { GRANT_COUNT_MAX } from '../../../src/channel/coordinator-records.js';
+import {
+  addLimit,
+  createAskFields,
+  GRANT_COUNT_MAX,
+} from '../../../src/channel/coordinator-records.js';
 import { KeyGrants } from '../../../src/worker/key-grants.js';
 import { TargetGrants } from '../../../src/worker/target-grants.js';
 import { type Bench, fold } from '../../support/bench-harness.js';
@@ -42,20 +46,30 @@ export const bench: Bench = {
 function admitUnderGrants(keys: readonly string[], operations: number): () => number {
   const hash = new HalfSipHash(1, 2);
   const grants = new KeyGrants(() => undefined);
-  const targets = new TargetGrants([[0, 1, 2]], { isFree: () => true });
+  const targets = new TargetGrants([[0, 1, 2]], { isFree: () => true }, { serialOf: () => 0 });
   const turns = {
     upstreamIndex: 0,
     askFlags: 1,
     grantCount: GRANT_COUNT_MAX,
+    standing: 0,
     grantPositionAt: (turn: number) => turn % 3,
   };
-  const refill = { keyGrantCount: 64, keyGrantUntil: NOW_MS + 100, remaining: 500, resetMs: 1 };
+  const refill = {
+    keyGrantCount: 64,
+    keyGrantUntil: NOW_MS + 100,
+    limiterIndex: 0,
+    remaining: 500,
+    resetMs: 1,
+  };
+  const ask = createAskFields();
   return () => {
     let checksum = 0;
     for (let at = 0; at < operations; at += 1) {
       hash.hash(keys[at % keys.length] ?? '');
       const { high, low } = hash;
-      const grant = grants.entryOf(0, high, low, NOW_MS);
+      ask.limitCount = 0;
+      addLimit(ask, 0, high, low);
+      const grant = grants.entryOf(ask, NOW_MS);
       if (!grant.isValid(NOW_MS)) grant.receive(refill, NOW_MS);
       let target = targets.tryTake(0, NOW_MS);
       if (target === -1) {

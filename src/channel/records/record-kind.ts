@@ -29,11 +29,8 @@ export const WINDOW = 9;
 export const FLAG_END = 1;
 /** A RESPONSE_HEAD whose reply has no body by its nature: to HEAD, 204, 304. */
 export const FLAG_BODILESS = 2;
-/** The client connection must not be used again after this reply. */
-export const FLAG_CLOSE = 4;
-
 /** A REQUEST_ABORT of a request that the acceptor has answered, counted and recorded itself. */
-export const FLAG_ANSWERED = 8;
+export const FLAG_ANSWERED = 4;
 
 /** Kind and flags as the header word has them. */
 export function kindWithFlags(kind: number, flags: number): number {

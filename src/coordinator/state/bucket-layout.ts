@@ -14,12 +14,12 @@
  *     4, 5     float64: newest stamp (log), or time of the level (bucket)
  *     6 …      log:    one stamp an entry
  *              groups: stamp, admissions
- *              bucket: level, float64
+ *              bucket: level, float64; times and peaks that give-backs go by, four float64
  *              window: admissions (words 4, 5 are its start)
- *     last 2   admissions in all groups, (free)        wide rows only
+ *     last 2   admissions in all groups, (free)        large rows only
  *
- * A compact row has 24 words, 18 of them a log. A wide row has 136 words, 128 of them a log:
- * 128 stamps, or 64 groups when the limit is larger than that.
+ * A compact row has 24 words with a log of 18 stamps, a wide row 136 words with one of 128 stamps.
+ * A limit that is larger than that has large rows: 264 words with a log of 128 groups.
  */
 
 export const ROW_HIGH_WORD = 0;
@@ -28,13 +28,14 @@ export const ROW_SPACE_WORD = 2;
 export const ROW_ENTRIES_WORD = 3;
 export const ROW_TIME_WORD = 4;
 export const ROW_LOG_WORD = 6;
-export const ROW_TOTAL_WORD = 134;
+export const ROW_TOTAL_WORD = 262;
 
 export const COMPACT_ROW_WORDS = 24;
 export const COMPACT_LOG_ENTRIES = 18;
 export const WIDE_ROW_WORDS = 136;
 export const WIDE_LOG_ENTRIES = 128;
-export const WIDE_LOG_GROUPS = 64;
+export const LARGE_ROW_WORDS = 264;
+export const LARGE_LOG_GROUPS = 128;
 
 /** Rows of a set: their tags share one cache line. */
 export const SET_ROWS = 16;

@@ -62,7 +62,7 @@ abstract class LogRow extends RowCursor implements SlidingLog {
   abstract dropOldest(): void;
   abstract append(stampMs: number): void;
   abstract mergeIntoNewest(stampMs: number): void;
-  abstract mergeClosest(): void;
+  abstract mergeSmallest(): void;
   abstract takeOut(stampMs: number, count: number): number;
   abstract clear(): void;
 
@@ -132,7 +132,7 @@ export class StampLogRow extends LogRow {
     assert(false, 'an exact log shares no entries');
   }
 
-  mergeClosest(): void {
+  mergeSmallest(): void {
     assert(false, 'an exact log is as long as its limit');
   }
 
@@ -205,8 +205,8 @@ export class GroupLogRow extends LogRow {
     return taken;
   }
 
-  mergeClosest(): void {
-    const merged = this.closestOffset();
+  mergeSmallest(): void {
+    const merged = this.smallestOffset();
     const from = this.countWordAt(merged);
     const into = this.countWordAt(merged + 1);
     // In between admissions count twice, and none is missing.
@@ -220,19 +220,23 @@ export class GroupLogRow extends LogRow {
     this.shorten();
   }
 
-  private closestOffset(): number {
+  private smallestOffset(): number {
     const { head, length } = this;
-    let closest = 1;
-    let leastMs = Number.POSITIVE_INFINITY;
+    const at = (offset: number): number => this.stampAt(this.indexOf(head, offset));
+    // No more than the mean: there is always one, and nothing is held back for longer than that.
+    const spanMs = ((at(length - 1) - at(1)) | 0) + ((at(length - 2) - at(0)) | 0);
+    const meanMs = spanMs / (length - 2);
+    let smallest = 1;
+    let least = Number.POSITIVE_INFINITY;
     for (let offset = 1; offset < length - 1; offset += 1) {
-      if (this.get(this.countWordAt(offset)) === 0) return offset;
-      const before = this.stampAt(this.indexOf(head, offset - 1));
-      const distanceMs = (this.stampAt(this.indexOf(head, offset + 1)) - before) | 0;
-      if (distanceMs >= leastMs) continue;
-      leastMs = distanceMs;
-      closest = offset;
+      const admissions = this.get(this.countWordAt(offset));
+      if (admissions === 0) return offset;
+      const together = admissions + this.get(this.countWordAt(offset + 1));
+      if (together >= least || ((at(offset + 1) - at(offset - 1)) | 0) > meanMs) continue;
+      least = together;
+      smallest = offset;
     }
-    return closest;
+    return smallest;
   }
 
   private countWordAt(offset: number): number {
@@ -278,5 +282,29 @@ export class TokenRow extends RowCursor implements TokenBucketState {
   }
   set tickMs(value: number) {
     this.putFloat(ROW_TIME_WORD, value);
+  }
+  get olderMs(): number {
+    return this.getFloat(ROW_LOG_WORD + 2);
+  }
+  set olderMs(value: number) {
+    this.putFloat(ROW_LOG_WORD + 2, value);
+  }
+  get olderPeak(): number {
+    return this.getFloat(ROW_LOG_WORD + 4);
+  }
+  set olderPeak(value: number) {
+    this.putFloat(ROW_LOG_WORD + 4, value);
+  }
+  get newerMs(): number {
+    return this.getFloat(ROW_LOG_WORD + 6);
+  }
+  set newerMs(value: number) {
+    this.putFloat(ROW_LOG_WORD + 6, value);
+  }
+  get newerPeak(): number {
+    return this.getFloat(ROW_LOG_WORD + 8);
+  }
+  set newerPeak(value: number) {
+    this.putFloat(ROW_LOG_WORD + 8, value);
   }
 }

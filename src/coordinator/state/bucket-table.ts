@@ -62,7 +62,7 @@ export class BucketTable {
 
   constructor(
     buffer: ArrayBufferLike,
-    private readonly rowWords: number,
+    readonly rowWords: number,
   ) {
     const words = buffer.byteLength / 4;
     this.rowCount = Math.max(0, words - TABLE_LINE_WORDS) / (1 + rowWords);

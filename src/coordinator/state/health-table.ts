@@ -8,9 +8,16 @@ import { defined } from '../../base/assert.js';
 import { byRow } from '../../base/rows.js';
 import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
 import { CHECK_PASSED, checkResultName, TargetStateRow } from '../../channel/target-states.js';
+import { UpstreamStandings } from '../../channel/upstream-standings.js';
 import type { CompiledConfig, CompiledUpstream } from '../../config/compiled-config.js';
 import { takeProbe } from '../../policy/health/active-check.js';
-import { eject, mayEject, passOutlierTime, takeAnswer } from '../../policy/health/outlier.js';
+import {
+  eject,
+  endEjection,
+  mayEject,
+  passOutlierTime,
+  takeAnswer,
+} from '../../policy/health/outlier.js';
 import { rampShare } from '../../policy/load-balancing/ramp.js';
 import type { HealthTransition, TargetListener } from '../target-events.js';
 
@@ -23,14 +30,16 @@ export class HealthTable {
   private readonly row: TargetStateRow;
   private readonly upstreamOf: readonly (CompiledUpstream | undefined)[];
   private readonly watched: readonly number[];
+  private readonly standings: UpstreamStandings;
   private nextSweepMs = 0;
 
   constructor(
     config: Pick<CompiledConfig, 'upstreams' | 'targets'>,
-    memory: Pick<CoordinatorMemory, 'targets'>,
+    memory: Pick<CoordinatorMemory, 'targets' | 'standings'>,
     private readonly listener: Pick<TargetListener, 'onHealthTransition'>,
   ) {
     this.row = new TargetStateRow(memory.targets);
+    this.standings = new UpstreamStandings(memory.standings);
     const upstreams = byRow(config.upstreams);
     this.upstreamOf = byRow(config.targets).map((target) =>
       target === undefined
@@ -45,11 +54,13 @@ export class HealthTable {
 
   /** What the configuration does not watch any more would stay as it was last seen for ever. */
   private forgetUnwatched(targetIndex: number): void {
-    const { healthCheck, outlierDetection } = this.upstream(targetIndex);
+    const { index, healthCheck, outlierDetection } = this.upstream(targetIndex);
     const row = this.row.bind(targetIndex);
+    const wasHealthy = this.isHealthy(targetIndex);
     if (healthCheck === null && row.isUnhealthy) row.isUnhealthy = false;
     if (healthCheck === null && row.isProbed) row.isProbed = false;
     if (outlierDetection === null && row.isEjected) row.isEjected = false;
+    if (!wasHealthy && this.isHealthy(targetIndex)) this.standings.bump(index);
   }
 
   /** Neither found unhealthy by a check nor ejected. */
@@ -77,8 +88,10 @@ export class HealthTable {
     const hasChanged = takeProbe(row, healthCheck, isPassed);
     const isBack = isPassed && hadFailed && !row.isUnhealthy;
     if (!isPassed) row.checkFailure = result;
-    if (hasChanged) {
-      row.checkSinceMs = nowMs;
+    if (hasChanged) row.checkSinceMs = nowMs;
+    const endsEjection = isPassed && !row.isUnhealthy && row.isEjected;
+    if (endsEjection) endEjection(row, nowMs);
+    if (hasChanged || endsEjection) {
       this.report({ targetIndex, reason: checkResultName(result), atMs: nowMs, untilMs: 0 });
     }
     return isBack;
@@ -112,7 +125,10 @@ export class HealthTable {
     this.version += 1;
     const row = this.row.bind(change.targetIndex);
     const isIn = change.reason === 'passed' || change.reason === 'ejectionOver';
-    if (isIn && this.isHealthy(change.targetIndex)) row.warmSinceMs = change.atMs;
+    if (isIn && this.isHealthy(change.targetIndex)) {
+      row.warmSinceMs = change.atMs;
+      this.standings.bump(this.upstream(change.targetIndex).index);
+    }
     this.listener.onHealthTransition({ ...change, isHealthy: isIn });
   }
 

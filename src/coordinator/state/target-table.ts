@@ -3,6 +3,7 @@
  *
  * Thread: coordinator. Owns the breaker's part of the target rows and the probe ledger in shared
  * memory; the rows are read by workers and admin through channel/target-states.ts.
+ * A target that may be tried again makes turns void that were given without it.
  * Invariant: a half-open target counts as many probes as the ledger holds for it, any other
  * target none.
  */
@@ -17,6 +18,7 @@ import {
   TARGET_OPEN,
   TargetStateRow,
 } from '../../channel/target-states.js';
+import { UpstreamStandings } from '../../channel/upstream-standings.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import {
   BREAKER_CLOSED,
@@ -51,10 +53,14 @@ export class TargetTable implements ReleaseHandler {
   private readonly row: TargetStateRow;
   private readonly rules: readonly (BreakerRule | undefined)[];
   private readonly ledger: ProbeLedger;
+  private readonly standings: UpstreamStandings;
+  private readonly upstreamOf: ReadonlyMap<number, number>;
+  /** When the next open period is over that nobody was told of yet. */
+  private nextEndMs = 0;
 
   constructor(
     config: Pick<CompiledConfig, 'upstreams' | 'targets'>,
-    memory: Pick<CoordinatorMemory, 'targets' | 'probes'>,
+    memory: Pick<CoordinatorMemory, 'targets' | 'probes' | 'standings'>,
     private readonly successes: SuccessCounts,
     private readonly listener: Pick<TargetListener, 'onBreakerTransition'>,
   ) {
@@ -63,6 +69,8 @@ export class TargetTable implements ReleaseHandler {
     assert(TARGET_OPEN === BREAKER_OPEN, 'open is open');
     assert(TARGET_HALF_OPEN === BREAKER_HALF_OPEN, 'half-open is half-open');
     this.row = new TargetStateRow(memory.targets);
+    this.standings = new UpstreamStandings(memory.standings);
+    this.upstreamOf = new Map(config.targets.map((one) => [one.index, one.upstreamIndex]));
     this.rules = breakerRules(config);
     const targetIndexes = config.targets.map((target) => target.index);
     this.ledger = new ProbeLedger(memory.probes, targetIndexes);
@@ -127,6 +135,20 @@ export class TargetTable implements ReleaseHandler {
   /** Health checks saw the target down, and see it up again. */
   onTargetBack(targetIndex: number, nowMs: number): void {
     endOpenPeriod(this.row.bind(targetIndex), nowMs);
+    this.nextEndMs = 0;
+  }
+
+  /** Lets time pass: a target whose open period is over waits for its probe. */
+  onTick(nowMs: number): void {
+    if (nowMs < this.nextEndMs) return;
+    const lastMs = this.nextEndMs;
+    this.nextEndMs = Number.POSITIVE_INFINITY;
+    for (const targetIndex of this.upstreamOf.keys()) {
+      const { state, sinceMs, openForMs } = this.row.bind(targetIndex);
+      const untilMs = openUntilMs(state, sinceMs, openForMs);
+      if (untilMs > nowMs) this.nextEndMs = Math.min(this.nextEndMs, untilMs);
+      else if (untilMs >= lastMs && state === BREAKER_OPEN) this.announce(targetIndex);
+    }
   }
 
   /** Gives back all probes of a worker that is gone; how many there were. */
@@ -161,7 +183,13 @@ export class TargetTable implements ReleaseHandler {
     if (from === to) return;
     const reason = breakerCauseName(row.cause);
     const untilMs = openUntilMs(to, sinceMs, openForMs);
+    if (to === BREAKER_OPEN) this.nextEndMs = Math.min(this.nextEndMs, untilMs);
+    else if (to === BREAKER_CLOSED) this.announce(targetIndex);
     this.listener.onBreakerTransition({ targetIndex, from, to, reason, atMs, untilMs });
+  }
+
+  private announce(targetIndex: number): void {
+    this.standings.bump(defined(this.upstreamOf.get(targetIndex), 'the upstream of a target'));
   }
 
   /** The last coordinator may have ended between two writes: the ledger is right. */

@@ -7,7 +7,7 @@
  *     IN ────────────────────────────────────────────────────────────────────────► EJECTED
  *      ▲                                                                              │
  *      └──────────────────────────────────────────────────────────────────────────────┘
- *            baseEjectionTime × times ejected, at most maxEjectionTime
+ *            baseEjectionTime × times ejected, at most maxEjectionTime; or a health check passes
  *
  * Each interval that a target is in takes one off the times that it was ejected.
  */
@@ -68,11 +68,16 @@ export function passOutlierTime(row: OutlierRow, rule: OutlierRule, nowMs: numbe
     return false;
   }
   if (nowMs < row.ejectedUntilMs) return false;
+  endEjection(row, nowMs);
+  return true;
+}
+
+/** Its time is over, or a health check has found it well. How often it was out is not forgotten. */
+export function endEjection(row: OutlierRow, nowMs: number): void {
   row.isEjected = false;
   row.badAnswers = 0;
   row.outlierSinceMs = nowMs;
   row.ejectedUntilMs = 0;
-  return true;
 }
 
 function passIntervals(row: OutlierRow, rule: OutlierRule, nowMs: number): void {

@@ -4,12 +4,12 @@
  * Thread: any (pure). Time arrives as nowMs; the log lies elsewhere, behind {@link SlidingLog}.
  *
  * Exact log (limit <= capacity): one entry an admission. Grouped log (limit > capacity): the
- * admissions of one millisecond share an entry, and a full log makes room by merging the two
- * entries that lie closest, which then carry the later stamp.
+ * admissions of one millisecond share an entry, and a full log makes room by merging two entries
+ * that lie close and have few admissions, which then carry the later stamp.
  *
  * Every error is towards refusing. Stamps are rounded up and the clock is rounded down, so an
  * admission leaves the window less than 2 ms late. In a grouped log it is later by the distance
- * to the entry before its own: at most 2 * window / (capacity - 2), which is window / 31 for 64
+ * to the entry before its own: at most 2 * window / (capacity - 2), which is window / 63 for 128
  * groups, when admissions are spread evenly, and next to nothing when they come in bursts.
  *
  * Admissions granted in advance carry the latest moment at which they may be used. Those after
@@ -48,10 +48,11 @@ export interface SlidingLog {
   /** One more admission in the newest entry, which has this stamp. */
   mergeIntoNewest(stampMs: number): void;
   /**
-   * Makes room in a full log: the entry whose neighbours are closest to each other goes into the
-   * one after it. Never the oldest entry: nobody knows how far back it reaches.
+   * Makes room in a full log: of entries whose neighbours are no further from each other than is
+   * usual in the log, one goes into the one after it, so that both together are the fewest
+   * admissions. Never the oldest entry: nobody knows how far back it reaches.
    */
-  mergeClosest(): void;
+  mergeSmallest(): void;
   /** Takes out up to `count` admissions that were written with this stamp; how many there were. */
   takeOut(stampMs: number, count: number): number;
 }
@@ -147,7 +148,7 @@ function take(log: SlidingLog, rule: SlidingWindowRule, atMs: number): void {
     log.mergeIntoNewest(stampMs);
     return;
   }
-  if (rule.isGrouped && log.length === log.capacity) log.mergeClosest();
+  if (rule.isGrouped && log.length === log.capacity) log.mergeSmallest();
   log.append(stampMs);
 }
 

@@ -9,8 +9,10 @@
  * from the end of the current millisecond; any other keeps the fraction for the next time.
  * Both err towards refusing, by less than 1 ms of refill.
  *
- * A grant takes tokens now that may be used a little later. A token bucket can not tell what it
- * would have gained without it, so what is left of a grant is not given back.
+ * A grant takes tokens now that may be used a little later. What is left of it comes back as far
+ * as the bucket would have had room for it all the time: the level's peaks since then say so. They
+ * are kept from the first grant on, over two stretches of time, so a grant that is older than both
+ * brings nothing back. Errors are towards refusing here, too.
  * Invariant: over any time t at most burst + t * limit / windowMs admissions.
  */
 import { assert } from '../../base/assert.js';
@@ -24,7 +26,18 @@ export interface TokenBucketState {
   level: number;
   /** Whole milliseconds up to which refills are in `level`. */
   tickMs: number;
+  /** Beginning of the newer stretch; {@link NO_GRANT_MS}: there was no grant as yet. */
+  newerMs: number;
+  /** Highest level in it. */
+  newerPeak: number;
+  /** Beginning of the stretch before. */
+  olderMs: number;
+  olderPeak: number;
 }
+
+/** A stretch lasts at least so long: no grant that may still be used is older than both. */
+const PEAK_STRETCH_MS = 200;
+export const NO_GRANT_MS = -1;
 
 export interface TokenBucketRule {
   readonly unitsPerToken: number;
@@ -66,6 +79,7 @@ export function fillTokenBucket(
 ): void {
   state.level = rule.unitsMax;
   state.tickMs = Math.ceil(nowMs);
+  state.newerMs = NO_GRANT_MS;
 }
 
 /** Asks without taking; changes nothing, so that asking often loses no refill. */
@@ -97,6 +111,7 @@ export function commitTokenBucket(
   // A true bucket that became full within this millisecond has lost its fraction already.
   const isNearlyFull = level + rule.unitsPerMs > rule.unitsMax;
   const tickMs = isNearlyFull ? Math.ceil(nowMs) : Math.floor(nowMs);
+  if (state.newerMs !== NO_GRANT_MS) notePeak(state, level, nowMs);
   // The time first: without the level that belongs to it a refill is lost, not counted twice.
   state.tickMs = Math.max(state.tickMs, tickMs);
   state.level = level - rule.unitsPerTake;
@@ -116,7 +131,7 @@ export function grantableOfTokenBucket(
   return Math.max(0, Math.floor(levelForGrant(state, rule, nowMs, untilMs) / rule.unitsPerTake));
 }
 
-/** Takes so many admissions that may be used until `untilMs`. They do not come back. */
+/** Takes so many admissions that may be used until `untilMs`. */
 export function grantTokenBucket(
   state: TokenBucketState,
   rule: TokenBucketRule,
@@ -125,8 +140,61 @@ export function grantTokenBucket(
 ): void {
   const level = levelForGrant(state, rule, nowMs, untilMs) - count * rule.unitsPerTake;
   assert(level >= 0, 'only tokens that are there are granted');
+  notePeak(state, levelAt(state, rule, nowMs), nowMs);
   state.tickMs = Math.max(state.tickMs, Math.floor(nowMs));
   state.level = level;
+}
+
+/**
+ * What was not used of a grant of `grantedMs` comes back; how many admissions did. `validMs` is how
+ * long grants are good at most: whoever holds another one may use it as late as that, and until
+ * then the bucket must not become too full for it.
+ */
+export function giveBackTokenBucket(
+  state: TokenBucketState,
+  rule: TokenBucketRule,
+  count: number,
+  {
+    nowMs,
+    grantedMs,
+    validMs,
+  }: { readonly nowMs: number; readonly grantedMs: number; readonly validMs: number },
+): number {
+  if (state.newerMs === NO_GRANT_MS || grantedMs < state.olderMs) return 0;
+  assert(validMs <= PEAK_STRETCH_MS, 'peaks reach back to every grant that may be used');
+  const level = levelAt(state, rule, nowMs);
+  notePeak(state, level, nowMs);
+  const peak = Math.max(state.newerPeak, state.olderPeak);
+  const room = rule.unitsMax - (validMs + 2) * rule.unitsPerMs - peak;
+  const given = Math.min(count, Math.floor(room / rule.unitsPerTake));
+  if (given <= 0) return 0;
+  const units = given * rule.unitsPerTake;
+  // As if the tokens had been there all the time. The peaks first: half of this brings back less.
+  state.olderPeak += units;
+  state.newerPeak += units;
+  state.tickMs = Math.max(state.tickMs, Math.floor(nowMs));
+  state.level = level + units;
+  return given;
+}
+
+/** Between two takes the level only grows: its peaks are where something is taken. */
+function notePeak(state: TokenBucketState, level: number, nowMs: number): void {
+  if (state.newerMs === NO_GRANT_MS) {
+    state.newerPeak = level;
+    state.olderPeak = level;
+    state.olderMs = Math.floor(nowMs);
+    state.newerMs = Math.floor(nowMs);
+    return;
+  }
+  if (nowMs < state.newerMs + PEAK_STRETCH_MS) {
+    state.newerPeak = Math.max(state.newerPeak, level);
+    return;
+  }
+  // In this order no peak is missed that a grant still goes by, wherever the thread ends.
+  state.olderMs = state.newerMs;
+  state.olderPeak = Math.max(state.newerPeak, level);
+  state.newerMs = Math.floor(nowMs);
+  state.newerPeak = level;
 }
 
 function levelForGrant(

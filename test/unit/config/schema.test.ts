@@ -84,6 +84,7 @@ describe('CONFIG_SCHEMA', () => {
       '$.authenticators.NAME<apiKey>.keys[].sha256',
       '$.authenticators.NAME<basic>.users[].passwordHash',
       '$.authenticators.NAME<introspection>.clientSecret',
+      '$.upstreams.NAME.loadBalancing.stickyCookie.secret',
       '$.routes[].respond.headers.NAME',
       '$.routes[].rewrite.query.set.NAME',
       '$.routes[].rewrite.query.add.NAME',

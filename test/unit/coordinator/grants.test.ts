@@ -5,21 +5,31 @@ import {
   ASK_WANTS_GRANT,
   GRANT_COUNT_MAX,
   GRANT_VALID_MS,
+  OUTCOME_5XX,
   OUTCOME_FAILURE,
+  OUTCOME_SUCCESS,
 } from '../../../src/channel/coordinator-records.js';
+import { CHECK_PASSED, CHECK_TIMED_OUT } from '../../../src/channel/target-states.js';
 import {
   GRANT_HOT_MS,
   GRANT_WARM_UP_ASKS,
   GrantBook,
 } from '../../../src/coordinator/grant-book.js';
 import { type GrantReply, NO_TARGET, TargetGrants } from '../../../src/worker/target-grants.js';
-import { aCoordinatorConfig, CoordinatorRig } from '../../support/coordinator-rig.js';
+import {
+  aCoordinatorConfig,
+  type CoordinatorConfigWish,
+  CoordinatorRig,
+} from '../../support/coordinator-rig.js';
 
-function aGrant(askFlags: number, positions: readonly number[]): GrantReply {
+const STANDINGS = { serialOf: () => 0 };
+
+function aGrant(askFlags: number, positions: readonly number[], standing = 0): GrantReply {
   return {
     upstreamIndex: 0,
     askFlags,
     grantCount: positions.length,
+    standing,
     grantPositionAt: (turn) => positions[turn] ?? -1,
   };
 }
@@ -35,7 +45,7 @@ class PickingWorker {
     private readonly lane: number,
   ) {
     const targetIndexes = rig.config.upstreams.map((one) => one.targetIndexes);
-    this.grants = new TargetGrants(targetIndexes, rig.targets);
+    this.grants = new TargetGrants(targetIndexes, rig.targets, rig.worker(lane).standings);
   }
 
   pick(nowMs: number): number {
@@ -47,7 +57,7 @@ class PickingWorker {
     this.asks += 1;
     const flags = this.grants.askFlags(0, nowMs);
     const reply = this.rig.ask(nowMs, { flags }, this.lane);
-    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions), nowMs);
+    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions, reply.standing), nowMs);
     return reply.targetIndex;
   }
 
@@ -57,7 +67,7 @@ class PickingWorker {
     this.asksAhead += 1;
     const reply = this.rig.ask(nowMs, { flags }, this.lane);
     expect(reply).toMatchObject({ verdict: 0, targetIndex: -1, ticket: 0 });
-    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions), nowMs);
+    this.grants.onReply(aGrant(reply.askFlags, reply.grantPositions, reply.standing), nowMs);
   }
 }
 
@@ -181,7 +191,7 @@ describe('target grants', () => {
   });
 
   it('end when they are used up or too old', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     const reply = aGrant(ASK_WANTS_GRANT, [1, 0, 1]);
     grants.onReply(reply, 0);
     const picks = [1, 2, 3, 4].map((nowMs) => grants.tryTake(0, nowMs));
@@ -193,14 +203,14 @@ describe('target grants', () => {
   });
 
   it('pass over a target that is not free any more', () => {
-    const grants = new TargetGrants([[5, 6, 7]], { isFree: (target) => target !== 6 });
+    const grants = new TargetGrants([[5, 6, 7]], { isFree: (target) => target !== 6 }, STANDINGS);
     grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 1, 2, 1]), 0);
     const picks = [1, 2, 3].map((nowMs) => grants.tryTake(0, nowMs));
     expect(picks).toEqual([5, 7, NO_TARGET]);
   });
 
   it('are wanted by one ask at a time, until its reply comes or is given up', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     expect(grants.askFlags(0, 0)).toBe(ASK_WANTS_GRANT);
     expect(grants.askFlags(0, 1)).toBe(0);
     grants.onReply(aGrant(0, []), 2);
@@ -211,7 +221,7 @@ describe('target grants', () => {
   });
 
   it('are asked for ahead when half is used, once, and go on with the next one', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     const ahead = ASK_WANTS_GRANT | ASK_GRANT_ONLY;
     expect(grants.aheadFlags(0, 0)).toBe(0);
     grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0, 0, 0]), 0);
@@ -226,12 +236,106 @@ describe('target grants', () => {
   });
 
   it('are not asked for ahead again when that brought none', () => {
-    const grants = new TargetGrants([[5, 6]], { isFree: () => true });
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, STANDINGS);
     grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0]), 0);
     grants.tryTake(0, 1);
     expect(grants.aheadFlags(0, 1)).not.toBe(0);
     grants.onReply(aGrant(ASK_WANTS_GRANT | ASK_GRANT_ONLY, []), 2);
     expect(grants.aheadFlags(0, 3)).toBe(0);
     expect(grants.tryTake(0, 3)).toBe(5);
+  });
+
+  it('end when a target may be used again that they were given without', () => {
+    let serial = 7;
+    const standings = { serialOf: () => serial };
+    const grants = new TargetGrants([[5, 6]], { isFree: () => true }, standings);
+    grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0], 7), 0);
+    grants.onReply(aGrant(ASK_WANTS_GRANT | ASK_GRANT_ONLY, [0, 0], 7), 0);
+    expect(grants.tryTake(0, 1)).toBe(5);
+    serial = 8;
+    expect(grants.tryTake(0, 1)).toBe(NO_TARGET);
+    // A reply that was on its way when the target came back brings nothing either.
+    grants.onReply(aGrant(ASK_WANTS_GRANT, [0, 0], 7), 1);
+    expect(grants.tryTake(0, 1)).toBe(NO_TARGET);
+    grants.onReply(aGrant(ASK_WANTS_GRANT, [1], 8), 1);
+    expect(grants.tryTake(0, 1)).toBe(6);
+  });
+});
+
+describe('a target that recovers', () => {
+  const healthCheck = {
+    type: 'tcp' as const,
+    path: '/',
+    host: '',
+    intervalMs: 1000,
+    timeoutMs: 1000,
+    healthyThreshold: 1,
+    unhealthyThreshold: 1,
+    expectedStatuses: [],
+    jitterPercent: 0,
+  };
+  const outlierDetection = {
+    consecutive5xx: 3,
+    intervalMs: 10_000,
+    baseEjectionMs: 2000,
+    maxEjectionMs: 2000,
+    maxEjectionPercent: 50,
+  };
+
+  /** A worker that holds turns of the first target, since the second one is out. */
+  function aHolder(wish: CoordinatorConfigWish, takeOut: (rig: CoordinatorRig) => void) {
+    const rig = new CoordinatorRig(aCoordinatorConfig({ targetCounts: [2], ...wish }));
+    takeOut(rig);
+    const worker = new PickingWorker(rig, 0);
+    for (let pick = 0; pick < 40; pick += 1) expect(worker.pick(10 + pick / 10)).toBe(0);
+    expect(worker.grants.tryTake(0, 20)).toBe(0);
+    return { rig, worker };
+  }
+
+  const fail = (rig: CoordinatorRig, outcome = OUTCOME_FAILURE) => {
+    for (let count = 0; count < 3; count += 1) rig.tell(1, [1, 0, outcome]);
+  };
+
+  it('gets its probe when its open period is over, and its part when that passed', () => {
+    const { rig, worker } = aHolder({}, fail);
+    rig.step(999);
+    expect(worker.grants.tryTake(0, 999)).toBe(0);
+    rig.step(1001);
+    expect(worker.grants.tryTake(0, 1001)).toBe(NO_TARGET);
+    const other = rig.worker(0).standings.serialOf(0);
+    const probe = [rig.ask(1002), rig.ask(1002)].find(({ ticket }) => ticket > 0);
+    expect(probe?.targetIndex).toBe(1);
+    rig.tell(1003, [1, probe?.ticket ?? 0, OUTCOME_SUCCESS]);
+    expect(rig.worker(0).standings.serialOf(0)).not.toBe(other);
+  });
+
+  it('has its part at once when a health check passes, its breaker being open or not', () => {
+    const breaker = aHolder({ healthCheck }, (rig) => {
+      fail(rig);
+      rig.control.tellProbe(1, CHECK_TIMED_OUT);
+      rig.step(1);
+    });
+    breaker.rig.control.tellProbe(1, CHECK_PASSED);
+    breaker.rig.step(21);
+    expect(breaker.worker.grants.tryTake(0, 22)).toBe(NO_TARGET);
+    const picks = [breaker.rig.ask(22).targetIndex, breaker.rig.ask(22).targetIndex];
+    expect(picks.sort()).toEqual([0, 1]);
+  });
+
+  it('has its part at once when its ejection ends, or a health check ends it', () => {
+    for (const isChecked of [false, true]) {
+      const wish = { outlierDetection, healthCheck, circuitBreaker: { failureThreshold: 100 } };
+      const { rig, worker } = aHolder(wish, (one) => fail(one, OUTCOME_FAILURE | OUTCOME_5XX));
+      if (isChecked) rig.control.tellProbe(1, CHECK_PASSED);
+      const nowMs = isChecked ? 100 : 2001;
+      rig.step(nowMs);
+      expect(worker.grants.tryTake(0, 30)).toBe(NO_TARGET);
+      expect(rig.healthChanges.at(-1)).toMatchObject({
+        isHealthy: true,
+        reason: isChecked ? 'passed' : 'ejectionOver',
+      });
+      // How often it was out is not forgotten: the next ejection lasts longer or as long.
+      expect(rig.targets.ejectionsOf(1)).toBe(1);
+    }
   });
 });

@@ -138,8 +138,42 @@ describe('key grants', () => {
       const { rig } = aRig([{ limit, windowMs: 10_000 }]);
       const { keyGrantCount, keyGrantUntil } = rig.ask(5, { limiterIndex: 0, flags });
       expect(keyGrantCount > 0).toBe(isGranted);
-      if (isGranted) expect(keyGrantUntil).toBe(55);
+      if (isGranted) expect(keyGrantUntil).toBe(7);
     }
+  });
+
+  it.each([
+    ['slidingWindow', 1000, 2],
+    ['slidingWindow', 60_000, 12],
+    ['slidingWindow', 3_600_000, 100],
+    ['tokenBucket', 1000, 5],
+    ['fixedWindow', 60_000, 100],
+  ] as const)('of a %s over %i ms are good for %i ms', (algorithm, windowMs, validMs) => {
+    const { rig } = aRig([{ limit: 1000, burst: 1000, windowMs, algorithm }]);
+    expect(rig.ask(0, { limiterIndex: 0, flags }).keyGrantUntil).toBe(validMs);
+  });
+
+  it('of several limits are as many as the least of them gives, and are taken from each', () => {
+    const large = { limit: 2000, windowMs: 10_000 };
+    const bucket = { limit: 400, burst: 400, windowMs: 10_000, algorithm: 'tokenBucket' as const };
+    const { rig, counts, all } = aRig([large, bucket]);
+    const alone = rig.ask(0, { limits: [all[0] ?? [0, 0, 0]], flags }).keyGrantCount;
+    const { keyGrantCount, keyGrantUntil } = rig.ask(0, { limits: all, flags });
+    expect(keyGrantCount).toBeGreaterThan(0);
+    expect(keyGrantUntil).toBe(2);
+    expect(counts.read(0).admitted).toBe(1 + alone + 1 + keyGrantCount);
+    expect(counts.read(1).admitted).toBe(1 + keyGrantCount);
+  });
+
+  it.each([
+    ['a small one', { limit: 10 }],
+    ['one on requests in flight', { limit: 1000, algorithm: 'inFlight' as const }],
+    ['one in shadow mode that is used up', { limit: 1, mode: 'shadow' as const }],
+  ])('are not given where another limit has to be asked each time: %s', (_what, other) => {
+    const { rig, counts, all } = aRig([{ limit: 2000, windowMs: 10_000 }, other]);
+    rig.ask(0, { limits: all });
+    expect(rig.ask(0, { limits: all, flags }).keyGrantCount).toBe(0);
+    expect(counts.read(0)).toMatchObject({ admitted: 2, granted: 0 });
   });
 
   it('stop before the limit is used up, so that the last admissions go to whoever asks', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HalfSipHash } from '../../../src/base/half-sip-hash.js';
 import { OUTCOME_FAILURE } from '../../../src/channel/coordinator-records.js';
+import { COORDINATOR_LOST_MS } from '../../../src/channel/coordinator-status.js';
 import { compileConfig } from '../../../src/config/compile-config.js';
 import type { GatewayConfig, RateLimitConfig } from '../../../src/config/gateway-config.js';
 import {
@@ -8,7 +9,6 @@ import {
   ASK_CLOSED,
   ASK_OPEN,
   ASK_PENDING,
-  COORDINATOR_LOST_MS,
   CoordinatorClient,
 } from '../../../src/worker/coordinator-client.js';
 import { Exchange } from '../../../src/worker/exchange.js';
@@ -43,7 +43,7 @@ class Desk {
     const end = this.rig.worker(0);
     this.client = new CoordinatorClient(
       end,
-      new TargetGrants([route.upstream.targetIndexes], end.targets),
+      new TargetGrants([route.upstream.targetIndexes], end.targets, end.standings),
       hash,
       new TargetPreference(compiled, hash),
       () => this.nowMs,

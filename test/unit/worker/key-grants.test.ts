@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { ReturnFields } from '../../../src/channel/key-grant-returns.js';
-import { KeyGrants } from '../../../src/worker/key-grants.js';
+import { type GrantKey, KeyGrants } from '../../../src/worker/key-grants.js';
 
-const KEY = { limiterIndex: 1, high: 2, low: 3 };
+function keyOf(...words: number[]): GrantKey {
+  return { limits: Int32Array.from(words), limitCount: words.length / 3 };
+}
+
+const KEY = keyOf(1, 2, 3);
 
 function aReply(keyGrantCount: number, keyGrantUntil: number) {
-  return { keyGrantCount, keyGrantUntil, remaining: 50, resetMs: 10 };
+  return { keyGrantCount, keyGrantUntil, limiterIndex: 1, remaining: 50, resetMs: 10 };
 }
 
 function someGrants() {
@@ -13,7 +17,7 @@ function someGrants() {
   const grants = new KeyGrants(({ limiterIndex, keyHashHigh, keyHashLow, unused, until }) => {
     returned.push({ limiterIndex, keyHashHigh, keyHashLow, unused, until });
   });
-  const entry = (nowMs: number) => grants.entryOf(1, 2, 3, nowMs);
+  const entry = (nowMs: number) => grants.entryOf(KEY, nowMs);
   return { grants, returned, entry };
 }
 
@@ -77,8 +81,24 @@ describe('key grants of a worker', () => {
   it('go back when other keys need the place: the number of keys is bounded', () => {
     const { grants, returned } = someGrants();
     grants.onReply(KEY, aReply(3, 100), 0);
-    for (let other = 0; other < 100_000; other += 1) grants.entryOf(1, other, other * 7, 1);
+    for (let other = 0; other < 100_000; other += 1) grants.entryOf(keyOf(1, other, other * 7), 1);
     expect(returned).toHaveLength(1);
-    expect(grants.entryOf(1, 2, 3, 2).left).toBe(0);
+    expect(grants.entryOf(KEY, 2).left).toBe(0);
+  });
+
+  it('of several limits go back to each of them, and are for this combination of keys only', () => {
+    const { grants, returned } = someGrants();
+    const both = keyOf(1, 2, 3, 4, 5, 6);
+    grants.onReply(both, aReply(8, 10), 0);
+    expect(grants.entryOf(keyOf(1, 2, 3), 1).isValid(1)).toBe(false);
+    expect(grants.entryOf(keyOf(1, 2, 3, 4, 5, 7), 1).isValid(1)).toBe(false);
+    expect(grants.entryOf(both, 1).isValid(1)).toBe(true);
+    grants.entryOf(both, 1).take();
+    grants.giveBackVoid(11);
+    const rest = { unused: 7, until: 10 };
+    expect(returned).toEqual([
+      { limiterIndex: 1, keyHashHigh: 2, keyHashLow: 3, ...rest },
+      { limiterIndex: 4, keyHashHigh: 5, keyHashLow: 6, ...rest },
+    ]);
   });
 });

@@ -62,7 +62,7 @@ describe('the cookie of a target', () => {
     const { preference, look } = aPreference(STICKY, key);
     const field = preference.cookieField(Object.assign(look([]), { targetIndex }));
     return (
-      /^\r\nSet-Cookie: (home=[0-9a-f]{16}); Path=\/; HttpOnly; SameSite=Lax$/.exec(field)?.[1] ??
+      /^\r\nSet-Cookie: (home=[0-9a-f]{32}); Path=\/; HttpOnly; SameSite=Lax$/.exec(field)?.[1] ??
       ''
     );
   }
@@ -76,6 +76,17 @@ describe('the cookie of a target', () => {
     expect(look(['cookie', `a=b; ${second}`]).preferredTarget).toBe(1);
   });
 
+  it('is the same for every process with the same secret, and for no other', () => {
+    const withSecret = (secret: string, key: number) => {
+      const { preference, look } = aPreference({ stickyCookie: { name: 'home', secret } }, key);
+      return preference.cookieField(Object.assign(look([]), { targetIndex: 0 }));
+    };
+    const secret = 'a secret that all gateways know, and no client';
+    expect(withSecret(secret, 1)).toMatch(/home=[0-9a-f]{32};/);
+    expect(withSecret(secret, 2)).toBe(withSecret(secret, 1));
+    expect(withSecret(`${secret}.`, 1)).not.toBe(withSecret(secret, 1));
+  });
+
   it('is set anew when the reply comes from another target, and only then', () => {
     const { preference, look } = aPreference(STICKY);
     const exchange = look(['cookie', cookieOf(1)]);
@@ -83,12 +94,16 @@ describe('the cookie of a target', () => {
     expect(preference.cookieField(Object.assign(exchange, { targetIndex: 0 }))).toContain('home=');
   });
 
-  it.each(['', 'home=', 'home=0000000000000000', 'home', 'homes=1; ;=; home x', 'home=__proto__'])(
-    'is as good as none when it is made up: %s',
-    (cookie) => {
-      expect(aPreference(STICKY).look(['cookie', cookie]).preferredTarget).toBe(-1);
-    },
-  );
+  it.each([
+    '',
+    'home=',
+    'home=00000000000000000000000000000000',
+    'home',
+    'homes=1; ;=; home x',
+    'home=__proto__',
+  ])('is as good as none when it is made up: %s', (cookie) => {
+    expect(aPreference(STICKY).look(['cookie', cookie]).preferredTarget).toBe(-1);
+  });
 
   it('is not there without the setting', () => {
     const { preference, look } = aPreference({});

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { ByteRingConsumer, ByteRingProducer } from '../../../../src/channel/byte-ring.js';
 import {
   FLAG_BODILESS,
-  FLAG_CLOSE,
   FLAG_END,
   RESPONSE_HEAD,
 } from '../../../../src/channel/records/record-kind.js';
@@ -46,7 +45,7 @@ function decode(consumer: ByteRingConsumer): Decoded[] {
 const head: fc.Arbitrary<ResponseHeadFields> = fc.record({
   index: fc.nat(),
   generation: fc.integer(),
-  flags: fc.constantFrom(0, FLAG_END, FLAG_BODILESS | FLAG_END, FLAG_CLOSE),
+  flags: fc.constantFrom(0, FLAG_END, FLAG_BODILESS | FLAG_END),
   status: fc.integer({ min: 200, max: 599 }),
   bodyBytes: fc.constantFrom(-1, 0, 5, 2 ** 40),
   block: fc

@@ -47,12 +47,17 @@ export class ArrayLog implements SlidingLog {
     this.newestMs = stampMs;
   }
 
-  mergeClosest(): void {
-    let closest = 1;
-    const distance = (at: number) =>
-      ((this.groups[at + 1]?.stamp ?? 0) - (this.groups[at - 1]?.stamp ?? 0)) | 0;
-    for (let at = 1; at < this.length - 1; at += 1)
-      if (distance(at) < distance(closest)) closest = at;
+  mergeSmallest(): void {
+    const { groups } = this;
+    const span = (at: number) => ((groups[at + 1]?.stamp ?? 0) - (groups[at - 1]?.stamp ?? 0)) | 0;
+    const inner = groups.map((_, at) => at).slice(1, -1);
+    const mean = inner.reduce((sum, at) => sum + span(at), 0) / inner.length;
+    const together = (at: number) => (groups[at]?.count ?? 0) + (groups[at + 1]?.count ?? 0);
+    const near = inner.filter((at) => span(at) <= mean);
+    const closest = near.reduce(
+      (one, other) => (together(other) < together(one) ? other : one),
+      near[0] ?? 1,
+    );
     const [gone] = this.groups.splice(closest, 1);
     const into = this.groups[closest];
     if (into !== undefined) into.count += gone?.count ?? 0;

@@ -15,6 +15,7 @@ import {
 import {
   commitTokenBucket,
   fillTokenBucket,
+  giveBackTokenBucket,
   grantableOfTokenBucket,
   grantTokenBucket,
   peekTokenBucket,
@@ -30,33 +31,61 @@ const STEP = fc.record({
     // Long enough for a bucket to be full again.
     fc.constantFrom(80, 500),
   ),
-  count: fc.integer({ min: 1, max: 40 }),
+  count: fc.integer({ min: 1, max: 60 }),
   isGrant: fc.boolean(),
   validMs: fc.integer({ min: 1, max: 10 }),
   lateness: fc.constantFrom(0, 1),
   usedShare: fc.constantFrom(0, 0.5, 1),
+  /** After its last moment, until what is left comes back. */
+  returnMs: fc.constantFrom(0, 3, 30, 250),
 });
 const STEPS = fc.array(STEP, { maxLength: 60 });
 
+const VALID_MS_MAX = 10;
+
 describe('grants of a token bucket', () => {
   it('never let through more than a bucket that is asked at the moment of use', () => {
-    const rates = fc.constantFrom([100, 100, 40], [1000, 100, 50], [30, 100, 30] as const);
+    let givenBack = 0;
+    const rates = fc.constantFrom(
+      [100, 100, 40],
+      [1000, 100, 50],
+      [30, 100, 30],
+      // Slow enough to be empty for long: what comes back matters.
+      [100, 2000, 60],
+      [200, 2000, 60],
+      [100, 5000, 60],
+      [600, 2000, 100],
+    );
     fc.assert(
       fc.property(STEPS, rates, (steps, [limit = 0, windowMs = 0, burst = 0]) => {
         const rule = tokenBucketRule({ limit, windowMs, burst, cost: 1 });
-        const state = { level: 0, tickMs: 0 };
+        const state = { level: 0, tickMs: 0, newerMs: 0, newerPeak: 0, olderMs: 0, olderPeak: 0 };
         const decision = new RateDecision();
         fillTokenBucket(state, rule, 0);
         const usedMs: number[] = [];
+        let leftOver: LeftOver[] = [];
         let nowMs = 0;
-        for (const { gapMs, count, isGrant, validMs, lateness, usedShare } of steps) {
+        for (const step of steps) {
+          const { gapMs, count, isGrant, validMs, lateness, usedShare, returnMs } = step;
           nowMs += gapMs;
+          for (const { unused, untilMs } of leftOver.filter(({ backMs }) => backMs <= nowMs)) {
+            const grantedMs = untilMs - VALID_MS_MAX;
+            const moments = { nowMs, grantedMs, validMs: VALID_MS_MAX };
+            const given = giveBackTokenBucket(state, rule, unused, moments);
+            expect(given).toBeLessThanOrEqual(unused);
+            givenBack += given;
+          }
+          leftOver = leftOver.filter(({ backMs }) => backMs > nowMs);
           if (isGrant) {
             const untilMs = Math.floor(nowMs) + validMs;
             const granted = Math.min(count, grantableOfTokenBucket(state, rule, nowMs, untilMs));
             if (granted > 0) grantTokenBucket(state, rule, granted, [nowMs, untilMs]);
             const atMs = nowMs + (untilMs - nowMs) * lateness;
-            for (let use = 0; use < Math.floor(granted * usedShare); use += 1) usedMs.push(atMs);
+            const used = Math.floor(granted * usedShare);
+            for (let use = 0; use < used; use += 1) usedMs.push(atMs);
+            // An early return, of what will not be used, is no different.
+            const backMs = atMs + returnMs;
+            leftOver.push({ backMs, unused: granted - used, untilMs });
             continue;
           }
           for (let ask = 0; ask < count; ask += 1) {
@@ -69,8 +98,102 @@ describe('grants of a token bucket', () => {
       }),
       { numRuns: 1000 },
     );
+    expect(givenBack).toBeGreaterThan(100);
   });
 });
+
+/** A bucket and who takes from it; grants are good for 10 ms. */
+class Bucket {
+  private readonly rule;
+  private readonly decision = new RateDecision();
+  private readonly state = {
+    level: 0,
+    tickMs: 0,
+    newerMs: 0,
+    newerPeak: 0,
+    olderMs: 0,
+    olderPeak: 0,
+  };
+
+  constructor(limit: number, windowMs: number, burst: number) {
+    this.rule = tokenBucketRule({ limit, windowMs, burst, cost: 1 });
+    fillTokenBucket(this.state, this.rule, 0);
+  }
+
+  /** Takes so many, or as many as there are; how many. */
+  take(nowMs: number, count = Number.POSITIVE_INFINITY): number {
+    const { state, rule, decision } = this;
+    let taken = 0;
+    for (; taken < count && peekTokenBucket(state, rule, nowMs, decision); taken += 1) {
+      commitTokenBucket(state, rule, nowMs, decision);
+    }
+    return taken;
+  }
+
+  grant(nowMs: number, count: number): void {
+    grantTokenBucket(this.state, this.rule, count, [nowMs, nowMs + VALID_MS_MAX]);
+  }
+
+  giveBack(nowMs: number, grantedMs: number, count: number): number {
+    const moments = { nowMs, grantedMs, validMs: VALID_MS_MAX };
+    return giveBackTokenBucket(this.state, this.rule, count, moments);
+  }
+}
+
+describe('what is left of a grant of a token bucket', () => {
+  it('comes back to a bucket that is in demand', () => {
+    const bucket = new Bucket(1000, 10_000, 1000);
+    bucket.take(0, 300);
+    bucket.grant(1, 60);
+    expect(bucket.take(2)).toBe(640);
+    expect(bucket.giveBack(15, 1, 50)).toBe(50);
+    expect(bucket.take(15)).toBe(51);
+  });
+
+  it('is lost to a bucket that was full meanwhile', () => {
+    const bucket = new Bucket(1000, 10_000, 1000);
+    bucket.grant(0, 10);
+    expect(bucket.take(150)).toBe(1000);
+    expect(bucket.giveBack(150, 0, 10)).toBe(0);
+  });
+
+  it('of several grants comes back as far as there was room for all of it together', () => {
+    const bucket = new Bucket(100, 10_000, 100);
+    bucket.take(0, 5);
+    bucket.grant(0, 5);
+    bucket.grant(0, 5);
+    expect(bucket.take(1)).toBe(85);
+    expect(bucket.giveBack(20, 0, 5)).toBe(4);
+    expect(bucket.giveBack(20, 0, 5)).toBe(0);
+  });
+
+  it('leaves the room for what another grant, used late, keeps the bucket from gaining', () => {
+    const bucket = new Bucket(1000, 1000, 100);
+    bucket.take(0, 15);
+    bucket.grant(0, 15);
+    bucket.grant(9, 40);
+    expect(bucket.giveBack(11, 0, 15)).toBe(3);
+    // A bucket asked at the moment of use is full by then: 100 - 40 of that grant.
+    expect(bucket.take(19)).toBeLessThanOrEqual(60);
+  });
+
+  it('is lost when nobody knows any more how full the bucket was since', () => {
+    const bucket = new Bucket(1000, 10_000, 100);
+    bucket.take(0, 50);
+    bucket.grant(0, 20);
+    expect(bucket.take(1500)).toBe(100);
+    for (const nowMs of [1750, 2000, 2250]) expect(bucket.take(nowMs)).toBe(25);
+    expect(bucket.giveBack(2250, 0, 20)).toBe(0);
+    bucket.grant(2250, 0);
+    expect(bucket.giveBack(2261, 2250, 20)).toBe(20);
+  });
+});
+
+interface LeftOver {
+  readonly backMs: number;
+  readonly unused: number;
+  readonly untilMs: number;
+}
 
 function expectTokens(
   usedMs: readonly number[],

@@ -14,7 +14,7 @@ import {
 const decision = new RateDecision();
 
 function aBucket(rule: TokenBucketRule, nowMs: number): TokenBucketState {
-  const state = { level: 0, tickMs: 0 };
+  const state = { level: 0, tickMs: 0, newerMs: 0, newerPeak: 0, olderMs: 0, olderPeak: 0 };
   fillTokenBucket(state, rule, nowMs);
   return state;
 }
