@@ -6,6 +6,8 @@ const REAL = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_000 
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
+    // Most of the time is spent waiting for something real: more files than cores at once.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,

@@ -9,9 +9,10 @@ import { getHeapStatistics } from 'node:v8';
 import type { CounterBlock } from '../channel/counter-block.js';
 import { COUNTERS, LATENCY_BOUNDS_MS, loopDelayHistogram } from './counters.js';
 
-const TICK_MS = 20;
+/** Seldom enough that an idle thread sleeps; the supervisor looks for a worker's a little later. */
+const TICK_MS = 200;
 /** Looking at the heap takes some microseconds, and is not needed that often. */
-const TICKS_PER_LOOK = 50;
+const TICKS_PER_LOOK = 5;
 
 export class ThreadMeter {
   private readonly timer: NodeJS.Timeout;
@@ -19,10 +20,14 @@ export class ThreadMeter {
   private ticks = 0;
   private utilization = performance.eventLoopUtilization();
 
-  /** `droppedLines`: log lines of this thread that found no room so far. */
+  /**
+   * `droppedLines`: log lines of this thread that found no room so far. `beat`: hears of each tick,
+   * since the loop still turns.
+   */
   constructor(
     private readonly counters: CounterBlock,
     private readonly droppedLines: () => number,
+    private readonly beat: () => void = () => {},
   ) {
     this.timer = setInterval(() => this.onTick(), TICK_MS).unref();
     this.look();
@@ -38,6 +43,7 @@ export class ThreadMeter {
     this.counters.observe(loopDelayHistogram(), LATENCY_BOUNDS_MS, delayMs);
     this.dueMs = nowMs + TICK_MS;
     this.ticks += 1;
+    this.beat();
     if (this.ticks % TICKS_PER_LOOK === 0) this.look();
   }
 

@@ -66,9 +66,6 @@ const HEADS_BETWEEN_ASKS = 32;
 /** What the deadlines' clock catches up in one tick, after the thread was held up. */
 const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 
-/** The supervisor looks a little less often; an idle worker does nothing else. */
-const HEARTBEAT_MS = 200;
-
 const NO_BYTES = Buffer.alloc(0);
 
 interface RuntimeParts {
@@ -96,7 +93,6 @@ export class WorkerRuntime implements RecordHandler {
   private readonly counters: CounterBlock;
   private readonly meter: ThreadMeter;
   private readonly tracing: RequestTracing;
-  private readonly heartbeat: NodeJS.Timeout;
   private ticker: NodeJS.Timeout | null = null;
   private toldDropped = 0;
   private isScheduled = false;
@@ -134,7 +130,7 @@ export class WorkerRuntime implements RecordHandler {
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.counters = new CounterBlock(task.counters);
-    this.meter = new ThreadMeter(this.counters, log.dropped);
+    this.meter = new ThreadMeter(this.counters, log.dropped, () => this.lane.status.beat());
     const offset = refusalRingOffset(counterCount(config.capacity));
     const refusals = new RefusalRingWriter(task.counters, offset);
     const ledger = new ExchangeLedger(config.capacity, this.counters, refusals, tracing);
@@ -192,7 +188,6 @@ export class WorkerRuntime implements RecordHandler {
       onError,
     });
     this.adopt(first);
-    this.heartbeat = setInterval(() => this.lane.status.beat(), HEARTBEAT_MS);
   }
 
   /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
@@ -259,7 +254,6 @@ export class WorkerRuntime implements RecordHandler {
   /** Ends what is left; the lane is dead after this. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    clearInterval(this.heartbeat);
     this.stopTicking();
     this.meter.stop();
     this.lane.publish();
