@@ -14,7 +14,7 @@ const WRITE_BYTES_MAX = 4096;
 /** A write begins once this much waits. */
 const WRITE_BYTES_MIN = 3072;
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
-const FLUSH_EVERY_MS = 100;
+const FLUSH_AFTER_MS = 100;
 const STANDARD_OUTPUT = 1;
 
 /** Fields whose values never appear. */
@@ -45,7 +45,6 @@ export function createThreadLogger(
     minLength: WRITE_BYTES_MIN,
     maxWrite: WRITE_BYTES_MAX,
     maxLength: WAITING_BYTES_MAX,
-    periodicFlush: FLUSH_EVERY_MS,
   });
   destination.on('drop', () => {
     droppedLines++;
@@ -61,9 +60,18 @@ export function createThreadLogger(
     formatters: { level: (label) => ({ level: label }) },
   };
   const isText = format === 'text' || (format === 'auto' && isatty(STANDARD_OUTPUT));
-  const lines: DestinationStream = isText
-    ? { write: (line) => destination.write(readableLine(line)) }
-    : destination;
+  // The library's own flush would wake an idle thread ten times a second, for nothing.
+  let flushTimer: NodeJS.Timeout | null = null;
+  const onFlushTime = (): void => {
+    flushTimer = null;
+    destination.flush();
+  };
+  const lines: DestinationStream = {
+    write: (line) => {
+      if (flushTimer === null) flushTimer = setTimeout(onFlushTime, FLUSH_AFTER_MS).unref();
+      destination.write(isText ? readableLine(line) : line);
+    },
+  };
   return {
     logger: pino({ ...options, redact: REDACTED }, lines),
     access: pino({ ...options, level: 'info' }, lines),

@@ -235,13 +235,12 @@ describe('an idle worker', () => {
     };
     const [worker = 0] = threads.workers;
     const pid = gateway.child.pid ?? 0;
-    // The coordinator's heartbeat, ten times a second, says that time passes. The log is looked
-    // after as often, the thread's own beat is half of it, and connections are looked after twice
-    // a second; deadlines would be twenty times more.
+    // The coordinator's heartbeat, ten times a second, says that time passes. The worker's own
+    // is half of it; deadlines alone would be twenty times.
     await eventually('it mostly sleeps through ten heartbeats', async () => {
       const [wakes, beats] = [wakesOf(pid, worker), wakesOf(pid, threads.coordinator)];
       await eventually('ten', () => wakesOf(pid, threads.coordinator) >= beats + 10);
-      return wakesOf(pid, worker) - wakes <= 22;
+      return wakesOf(pid, worker) - wakes <= 10;
     });
   });
 });

@@ -13,7 +13,8 @@ import type { UpstreamConnections } from './upstream-connections.js';
 
 /** One turn may be half over when the rest begins. */
 const REST_TURNS = 2;
-const SWEEP_MS = 100;
+/** How late a connection may be given up; an idle worker is not woken more often. */
+const SWEEP_MS = 500;
 const IDLE_MS = 4000;
 const IDLE_MS_MAX = 600_000;
 /** A target that names its own limit is left so long before. */
