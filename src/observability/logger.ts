@@ -7,6 +7,7 @@
  */
 import { isatty } from 'node:tty';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import sonicBoom from 'sonic-boom';
 import { readableLine } from './readable-log.js';
 
 /** POSIX lets writes of up to this many bytes (PIPE_BUF) not mix. */
@@ -15,6 +16,8 @@ const WRITE_BYTES_MAX = 4096;
 const WRITE_BYTES_MIN = 3072;
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const FLUSH_AFTER_MS = 100;
+/** Of writes to a full non-blocking pipe, 100 ms apart, at the end of a thread. */
+const LAST_RETRIES_MAX = 20;
 const STANDARD_OUTPUT = 1;
 
 /** Fields whose values never appear. */
@@ -39,19 +42,25 @@ export function createThreadLogger(
   { level, format }: { readonly level: string; readonly format: LogFormat },
 ): ThreadLogger {
   let droppedLines = 0;
-  const destination = pino.destination({
-    dest: STANDARD_OUTPUT,
+  let isEnding = false;
+  let lastRetries = 0;
+  // Not `pino.destination`: its end at the exit of the process never returns on a closed pipe.
+  const destination = new sonicBoom.SonicBoom({
+    fd: STANDARD_OUTPUT,
     sync: false,
     minLength: WRITE_BYTES_MIN,
     maxWrite: WRITE_BYTES_MAX,
     maxLength: WAITING_BYTES_MAX,
+    retryEAGAIN: () => !isEnding || lastRetries++ < LAST_RETRIES_MAX,
   });
   destination.on('drop', () => {
     droppedLines++;
   });
   // Standard output may be closed under us; that must not end the gateway.
-  destination.on('error', () => {
+  let isClosed = false;
+  destination.on('error', (error: NodeJS.ErrnoException) => {
     droppedLines++;
+    isClosed ||= error.code === 'EPIPE';
   });
   const options: LoggerOptions = {
     level,
@@ -62,28 +71,45 @@ export function createThreadLogger(
   const isText = format === 'text' || (format === 'auto' && isatty(STANDARD_OUTPUT));
   // The library's own flush would wake an idle thread ten times a second, for nothing.
   let flushTimer: NodeJS.Timeout | null = null;
+  const flushSoon = (): void => {
+    if (flushTimer === null) flushTimer = setTimeout(onFlushTime, FLUSH_AFTER_MS).unref();
+  };
   const onFlushTime = (): void => {
     flushTimer = null;
-    destination.flush();
+    if (!isClosed) destination.flush();
   };
+  // What came while this was written waits for the next flush; one that writes nothing is the last.
+  destination.on('write', (bytes: number) => {
+    if (bytes > 0) flushSoon();
+  });
   const lines: DestinationStream = {
     write: (line) => {
-      if (flushTimer === null) flushTimer = setTimeout(onFlushTime, FLUSH_AFTER_MS).unref();
+      if (isClosed) {
+        droppedLines++;
+        return;
+      }
+      flushSoon();
       destination.write(isText ? readableLine(line) : line);
     },
   };
+  const flush = (): void => {
+    process.off('exit', flush);
+    if (isClosed) return;
+    isEnding = true;
+    try {
+      destination.flushSync();
+    } catch {
+      // Nobody reads any more: there is nowhere to say so.
+      droppedLines++;
+    }
+  };
+  // An exception that nobody caught ends the process; what led to it is in the last lines.
+  process.once('exit', flush);
   return {
     logger: pino({ ...options, redact: REDACTED }, lines),
     access: pino({ ...options, level: 'info' }, lines),
     dropped: () => droppedLines,
-    flush: () => {
-      try {
-        destination.flushSync();
-      } catch {
-        // Nobody reads any more: there is nowhere to say so.
-        droppedLines++;
-      }
-    },
+    flush,
   };
 }
 
