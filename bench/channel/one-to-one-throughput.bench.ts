@@ -127,7 +127,8 @@ class LaneSender implements Sender {
   sendBurst(first: number, count: number): number {
     const { producer } = this.end;
     let sent = 0;
-    while (sent < count && producer.tryClaim(RECORD_DATA, first + sent, 1, this.payloadBytes)) {
+    while (sent < count && producer.backlogBytes === 0) {
+      producer.claim(RECORD_DATA, first + sent, 1, this.payloadBytes);
       producer.ints[producer.payload >> 2] = first + sent;
       // The alternatives copy the whole record, so the lane does it too.
       producer.bytes.set(this.body, producer.payload + 4);

@@ -135,15 +135,9 @@ export class ByteRingProducer extends ByteRingEnd {
     return (this.tail - Atomics.load(this.control, HEAD_WORD)) | 0;
   }
 
-  /** Claims a record; false when the ring is full or others already wait. */
-  tryClaim(kindAndFlags: number, index: number, generation: number, payloadBytes: number): boolean {
-    if (this.queue.length > 0) return false;
-    return this.claimInRing(kindAndFlags, index, generation, payloadBytes);
-  }
-
   /**
-   * Claims a record that must not be lost: when the ring is full it is queued, and goes in at a
-   * later publish, in order. The caller's window bounds how much can gather there.
+   * Claims a record: when the ring is full it is queued, and goes in at a later publish, in order.
+   * What bounds how much can gather there is the caller's: windows, and `backlogBytes` for heads.
    */
   claim(kindAndFlags: number, index: number, generation: number, payloadBytes: number): void {
     if (this.queue.length === 0) {

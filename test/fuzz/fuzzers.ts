@@ -104,7 +104,7 @@ export function fuzzRequestRecord(random: Random): string {
     bodyBytes: 0,
     text,
   };
-  if (!tryWriteRequestHead(producer, head)) return 'the ring is full';
+  if (!tryWriteRequestHead(producer, head)) return 'too much waits';
   const spoilt = below(random, 2) === 1;
   const at = producer.payload + below(random, 16 + text.length);
   if (spoilt) producer.bytes[at] = below(random, 256);

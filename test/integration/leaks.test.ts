@@ -13,6 +13,8 @@ import { RawOrigin, type RawRequest } from '../support/raw-origin.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LARGE = 600_000;
+const STAYING = -1;
+const LEAVING_AFTER_MS = [0, 5, 200];
 
 /** What the target does with a request for `/NAME`. */
 const WAYS: Readonly<Record<string, (socket: Socket) => void>> = {
@@ -104,7 +106,7 @@ function send(path: string, body: Buffer | null, leaveAfterMs: number): Promise<
     sent.on('error', () => resolve(0));
     if (body !== null) sent.write(body);
     sent.end();
-    if (leaveAfterMs >= 0) setTimeout(() => sent.destroy(), leaveAfterMs);
+    if (leaveAfterMs !== STAYING) setTimeout(() => sent.destroy(), leaveAfterMs);
   });
 }
 
@@ -113,7 +115,9 @@ async function storm(upstream: string): Promise<Map<number, number>> {
   const bodies = [null, Buffer.alloc(1000, 'a'), Buffer.alloc(300_000, 'b')];
   const sent = Object.keys(WAYS).flatMap((way) =>
     bodies.flatMap((body) =>
-      [-1, 0, 5, 200].map((leaveAfterMs) => send(`/${upstream}/${way}`, body, leaveAfterMs)),
+      (way === 'endlessBody' ? LEAVING_AFTER_MS : [STAYING, ...LEAVING_AFTER_MS]).map((leave) =>
+        send(`/${upstream}/${way}`, body, leave),
+      ),
     ),
   );
   for (const status of await Promise.all(sent)) {
@@ -157,6 +161,8 @@ async function taken(): Promise<Record<string, number>> {
 describe('after targets have broken in every way', () => {
   it.each(['firm', 'weak'])('nothing is left behind (%s)', async (upstream) => {
     isHealed = false;
+    // The first storm opens the weak one's breaker; the second finds it open or half open.
+    if (upstream === 'weak') await storm(upstream);
     const statuses = await storm(upstream);
     const wanted = upstream === 'firm' ? [200, 502, 504] : [503];
     expect([...statuses.keys()]).toEqual(expect.arrayContaining(wanted));

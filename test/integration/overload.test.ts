@@ -199,3 +199,22 @@ describe('adaptive concurrency', () => {
     expect(await next).toBe(200);
   });
 });
+
+describe('uploads that all come at once', () => {
+  it('are no overload: they and what comes between them are answered', async () => {
+    await start(
+      (request, response) => {
+        request.resume();
+        request.on('end', () => response.end('ok'));
+      },
+      (url) => aConfig([url], { top: { workers: 1 } }),
+    );
+    const body = Buffer.alloc(300_000, 'x');
+    const upload = async (): Promise<number> =>
+      (await fetch(gateway.url, { method: 'POST', body })).status;
+    const sent = Array.from({ length: 96 }, (_, index) =>
+      index % 3 === 0 ? statusOf('/') : upload(),
+    );
+    expect(await Promise.all(sent)).toEqual(sent.map(() => 200));
+  });
+});

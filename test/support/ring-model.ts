@@ -65,14 +65,6 @@ export class RingModel {
     this.fill(record);
   }
 
-  tryClaim(bytes: number): boolean {
-    const record = this.next(bytes);
-    const { kind, flags, index, generation } = record;
-    const isIn = this.producer.tryClaim(kind | (flags << 8), index, generation, bytes);
-    if (isIn) this.fill(record);
-    return isIn;
-  }
-
   /** As the lane does it: whoever sleeps is woken when publish says so. */
   publish(): void {
     if (!this.producer.publish()) return;

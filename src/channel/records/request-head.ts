@@ -35,11 +35,18 @@ export interface RequestHeadFields {
   readonly text: string;
 }
 
-/** Writes the record; false when the ring is full. */
+/**
+ * Behind a ring that is full with this much waiting outside of it no further request gets in line.
+ * It is many reads of a socket: uploads that all come in one turn are no overload.
+ */
+export const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Writes the record; false when too much waits before it. */
 export function tryWriteRequestHead(ring: ByteRingProducer, head: RequestHeadFields): boolean {
   const { text } = head;
   const kind = kindWithFlags(REQUEST_HEAD, head.flags);
-  if (!ring.tryClaim(kind, head.index, head.generation, TEXT_OFFSET + text.length)) return false;
+  if (ring.backlogBytes >= BACKLOG_BYTES_MAX) return false;
+  ring.claim(kind, head.index, head.generation, TEXT_OFFSET + text.length);
   const at = ring.payload;
   ring.floats[(at + RECEIVED_OFFSET) >> 3] = head.receivedMs;
   ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = head.bodyBytes;

@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteRingConsumer, ByteRingProducer } from '../../../../src/channel/byte-ring.js';
-import { FLAG_END, REQUEST_HEAD } from '../../../../src/channel/records/record-kind.js';
 import {
+  FLAG_END,
+  REQUEST_BODY,
+  REQUEST_HEAD,
+} from '../../../../src/channel/records/record-kind.js';
+import {
+  BACKLOG_BYTES_MAX,
   HEAD_FIELDS,
   HEAD_METHOD,
   HEAD_PEER,
@@ -94,19 +99,17 @@ describe('request head', () => {
     expect(parts.slice(HEAD_FIELDS)).toEqual(['host', 'a']);
   });
 
-  it('is refused, not queued, when the ring is full', () => {
-    const memory = aRingAt(1024);
+  it('waits behind a full ring, and is refused when too much waits', () => {
+    const memory = aRingAt(4 * 1024 * 1024);
     const producer = new ByteRingProducer(memory);
-    const head = {
-      index: 0,
-      generation: 0,
-      flags: 0,
-      receivedMs: 0,
-      bodyBytes: 0,
-      text: 'x'.repeat(200),
-    };
-    for (let count = 0; count < 4; count++) expect(tryWriteRequestHead(producer, head)).toBe(true);
+    const head = { index: 0, generation: 0, flags: 0, receivedMs: 0, bodyBytes: 0, text: 'x' };
+    const chunk = 1024 * 1024 - 16;
+    for (let count = 0; count < 5; count++) producer.claim(REQUEST_BODY, 1, 1, chunk);
+    expect(tryWriteRequestHead(producer, head)).toBe(true);
+    expect(producer.backlogBytes).toBe(chunk + 17);
+    while (producer.backlogBytes < BACKLOG_BYTES_MAX) producer.claim(REQUEST_BODY, 1, 1, chunk);
+    const before = producer.backlogBytes;
     expect(tryWriteRequestHead(producer, head)).toBe(false);
-    expect(producer.backlogBytes).toBe(0);
+    expect(producer.backlogBytes).toBe(before);
   });
 });
