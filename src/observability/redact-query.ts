@@ -28,14 +28,27 @@ export function redactQuery(target: string, names: ReadonlySet<string>): string 
     const code = target.charCodeAt(at);
     if (code === EQUALS && equals === -1) equals = at;
     if (at < target.length && code !== AMPERSAND && code !== SEMICOLON) continue;
-    if (equals !== -1 && names.has(decodedName(target.slice(start, equals)))) {
+    if (equals !== -1 && names.has(listName(decodedName(target.slice(start, equals))))) {
       shown += target.slice(shownTo, equals + 1) + REDACTED_TEXT;
+      // Where `;` is no separator, what follows it is a part of the value.
+      if (code === SEMICOLON) at = valueEnd(target, at);
       shownTo = at;
     }
     start = at + 1;
     equals = -1;
   }
   return shownTo === 0 ? target : shown + target.slice(shownTo);
+}
+
+function valueEnd(target: string, from: number): number {
+  const end = target.indexOf('&', from);
+  return end === -1 ? target.length : end;
+}
+
+/** Of `token[0]`, as some targets write lists, `token`. */
+function listName(name: string): string {
+  const mark = name.indexOf('[');
+  return mark > 0 ? name.slice(0, mark) : name;
 }
 
 function decodedName(name: string): string {

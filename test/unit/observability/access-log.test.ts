@@ -94,10 +94,12 @@ describe('access record', () => {
   });
 
   it('hides the values of chosen query parameters, however their names are written', () => {
-    const target = '/a?id=1&token=SECRET&%74oken=SECRET;API_KEY=SECRET&tokens=2&token';
+    const target =
+      '/a?id=1;API_KEY=SECRET&%74oken=SECRET;id=SECRET&tok%65N%5B0]=SECRET&tokens=2&token';
     expect(lineOf({ target }).target).toBe(
-      '/a?id=1&token=[redacted]&%74oken=[redacted];API_KEY=[redacted]&tokens=2&token',
+      '/a?id=1;API_KEY=[redacted]&%74oken=[redacted]&tok%65N%5B0]=[redacted]&tokens=2&token',
     );
+    expect(lineOf({ target: '/a?token=SECRET;SECRET' }).target).toBe('/a?token=[redacted]');
     expect(lineOf({ target: '/token=1' }).target).toBe('/token=1');
     expect(lineOf({ target: '/?%=1&%zz=2' }).target).toBe('/?%=1&%zz=2');
   });
