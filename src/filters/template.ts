@@ -58,7 +58,7 @@ function evaluate(
     }
     const value = textOf(readSource(part, request));
     if (value === null) return null;
-    text += isWholePart(part)
+    text += isUrlPart(part, encode)
       ? value
       : part.name === '*'
         ? escapeRest(value, encode)
@@ -67,9 +67,9 @@ function evaluate(
   return text;
 }
 
-/** Spelled as URLs are already. */
-function isWholePart({ root, name }: TemplateSource): boolean {
-  return root === 'request' && (name === 'path' || name === 'query');
+/** Spelled as URLs are already, and goes into one. */
+function isUrlPart({ root, name }: TemplateSource, encode: (value: string) => string): boolean {
+  return encode === escapeComponent && root === 'request' && (name === 'path' || name === 'query');
 }
 
 const ESCAPES: Readonly<Record<TemplatePlace, (value: string) => string>> = {

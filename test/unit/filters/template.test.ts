@@ -72,6 +72,12 @@ describe('a template', () => {
     );
   });
 
+  it('ends no text of HTML by what stands in a URL', () => {
+    const evil = aRequest({ path: "/a'b", query: "?'onclick='x&y" });
+    const text = compileTemplate("'${request.path}${request.query}'", 'markup')(evil);
+    expect(text).toBe("'/a&#39;b?&#39;onclick=&#39;x&#38;y'");
+  });
+
   it('alone in a member of JSON keeps its type', () => {
     expect(compileJsonTemplate('${claims.roles}')(request)).toEqual(['a', 'b']);
     expect(compileJsonTemplate('is ${claims.nested.id}')(request)).toBe('is 7');
