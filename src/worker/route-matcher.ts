@@ -13,6 +13,7 @@ import {
   HEAD_TARGET,
 } from '../channel/records/request-head.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import { requestedMethod } from '../filters/cors/cors.js';
 import type { RequestStep, StepResult } from '../filters/filter.js';
 import { type LocalReply, refusal } from '../filters/local-reply.js';
 import type { VersionChooser } from '../filters/versioning/version-choice.js';
@@ -100,7 +101,7 @@ export class RouteMatcher {
   private find(exchange: Exchange, path: string): number {
     const { table, routes } = this.parts;
     if (this.hasCors && exchange.method === 'OPTIONS') {
-      const requested = exchange.fields.value('access-control-request-method');
+      const requested = requestedMethod(exchange.method, exchange.fields);
       const found = requested === '' ? ROUTE_NOT_FOUND : table.find(requested, path);
       if (routes[found]?.config.filters.cors !== undefined) return found;
     }

@@ -179,6 +179,12 @@ describe('CORS', () => {
     expect((await preflight('https://app.example', 'DELETE')).status).toBe(405);
   });
 
+  it('opens no method to who only half asks', async () => {
+    const headers = { 'access-control-request-method': 'GET' };
+    expect((await ask('/pages/1', { method: 'OPTIONS', headers })).status).toBe(405);
+    expect(upstream.received).toEqual([]);
+  });
+
   it('lets only pages of listed origins read replies, whatever the target says', async () => {
     upstream.script = (_request, response) => {
       response.writeHead(200, {

@@ -6,16 +6,17 @@
  * replaced: one place decides.
  */
 import { PROBLEMS } from '../../base/gateway-error.js';
-import type { ReplyStep, RequestStep } from '../filter.js';
+import type { FieldView, ReplyStep, RequestStep } from '../filter.js';
 import { plainReply, refusal } from '../local-reply.js';
 import type { CompiledCors } from './options.js';
 
 const VARY_PREFLIGHT =
   '\r\nVary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers';
 
-/** Whether a request asks if another one may be sent. */
-export function isPreflight(method: string, requestedMethod: string): boolean {
-  return method === 'OPTIONS' && requestedMethod !== '';
+/** The method of the request that a preflight asks about; '': the request is no preflight. */
+export function requestedMethod(method: string, fields: FieldView): string {
+  if (method !== 'OPTIONS' || fields.value('origin') === '') return '';
+  return fields.value('access-control-request-method');
 }
 
 /** Answers every preflight; nothing of it reaches the target. */
@@ -31,10 +32,9 @@ export function preflightStep(options: CompiledCors): RequestStep {
   const refuse = (detail: string) =>
     refusal(PROBLEMS.corsRefused, detail, { fields: VARY_PREFLIGHT });
   return ({ method, fields }) => {
-    const requested = fields.value('access-control-request-method');
-    const origin = fields.value('origin');
-    if (origin === '' || !isPreflight(method, requested)) return null;
-    if (!isAllowed(origin)) return refuse('This origin may not call.');
+    const requested = requestedMethod(method, fields);
+    if (requested === '') return null;
+    if (!isAllowed(fields.value('origin'))) return refuse('This origin may not call.');
     if (!options.methods.includes(requested)) return refuse('This method may not be used.');
     const headers = fields.values('access-control-request-headers').join(',').split(',');
     const isOneForeign = headers.some((name) => {
