@@ -49,6 +49,7 @@ function unanswered({ name, type, claimHeaders }: CompiledAuthenticator): Authen
     isBearer,
     ownedFields: claimHeaders.map(([header]) => header),
     stripsAuthorization: false,
+    readsAuthorization: false,
     authenticate: ({ fields }): AuthenticationResult =>
       isBearer && bearerToken(fields.authorization) === '' ? ABSENT : elsewhere,
   };

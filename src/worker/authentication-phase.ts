@@ -116,7 +116,7 @@ function accept(
   exchange.consumer = identity.consumer;
   exchange.claims = identity.claims;
   exchange.identityFields = identity.fields;
-  if (authenticator.stripsAuthorization) exchange.fields.authorization = '';
+  if (!mayForward(authenticator, route)) exchange.fields.authorization = '';
   const rule = route.config.authorization;
   if (rule === null) return 'next';
   const problem = authorizationProblem(identity, rule);
@@ -125,6 +125,12 @@ function accept(
   const scope = rule.scopes.length === 0 ? '' : `, scope="${rule.scopes.join(' ')}"`;
   const challenge = `${authenticator.challenge}, error="insufficient_scope"${scope}`;
   return forbidden(problem, authenticator.isBearer ? `\r\nWWW-Authenticate: ${challenge}` : '');
+}
+
+/** Whether Authorization goes on. What a route takes for credentials goes on only when accepted. */
+function mayForward(accepting: Authenticator, { authenticators }: WorkerRoute): boolean {
+  if (accepting.stripsAuthorization) return false;
+  return accepting.readsAuthorization || !authenticators.some((one) => one.readsAuthorization);
 }
 
 function withResult(rejections: Rejections, result: AuthenticationResult): Rejections {

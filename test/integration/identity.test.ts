@@ -266,6 +266,17 @@ describe('a service that is asked about each request', () => {
     expect(await consumerOf(reply)).toBe('cleo');
   });
 
+  it('decides about the path that the upstream gets, not about another spelling of it', async () => {
+    service.script = (request, response) => {
+      service.keep(request, () => response.writeHead(200).end());
+    };
+    const path = '/open/..//%61sked?a=/../b';
+    const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    expect((await rawExchange(gateway.port, [request])).status).toBe(200);
+    expect(service.received[0]?.headers['x-forwarded-uri']).toBe('/asked?a=/../b');
+    expect(upstream.received[0]?.url).toBe('/asked?a=/../b');
+  });
+
   it.each([
     [401, 401, 'GW_UNAUTHORIZED'],
     [302, 401, 'GW_UNAUTHORIZED'],
@@ -312,6 +323,9 @@ describe('several authenticators', () => {
       expect(await consumerOf(reply)).toBe(consumer);
       // A key goes no further even when somebody else has let the caller in.
       expect(received()).not.toHaveProperty('x-api-key');
+      // Nor does what passes for a token, unless it is what let the caller in.
+      expect(received()['authorization'] ?? '').not.toContain('rubbish');
+      expect('authorization' in received()).toBe(consumer === 'u1');
     }
   });
 

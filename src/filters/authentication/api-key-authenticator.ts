@@ -35,6 +35,7 @@ export class ApiKeyAuthenticator implements Authenticator {
   readonly isBearer = false;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization = false;
+  readonly readsAuthorization = false;
 
   private readonly blinding = new HalfSipHash(randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0);
   private readonly known = new Map<number, KnownKey[]>();

@@ -59,6 +59,9 @@ export interface Authenticator {
   readonly ownedFields: readonly string[];
   /** Credentials in Authorization end here once they are accepted. */
   readonly stripsAuthorization: boolean;
+  /** It judges Authorization: where another one of the route accepts instead, nobody has judged
+   * what stands there, and the upstream must not take it for good. */
+  readonly readsAuthorization: boolean;
   /**
    * Looks at the credentials: at once when it can, else later. Never rejects or throws because of
    * what a client, or a service that is asked, has sent.

@@ -46,6 +46,7 @@ export class BasicAuthenticator implements Authenticator {
   readonly isBearer = false;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
+  readonly readsAuthorization = true;
 
   private readonly users = new Map<string, User>();
   private readonly secret = randomBytes(32);

@@ -4,6 +4,7 @@
  * Thread: worker. Nothing is remembered: the service sees method, target and fields of every
  * request, and may decide upon any of them.
  */
+import { normalizePath } from '../../routing/normalize-path.js';
 import {
   type AuthenticationRequest,
   type AuthenticationResult,
@@ -30,6 +31,7 @@ export class ForwardAuthenticator implements Authenticator {
   readonly isBearer = false;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
+  readonly readsAuthorization: boolean;
 
   private readonly caller: HttpCaller;
 
@@ -38,6 +40,7 @@ export class ForwardAuthenticator implements Authenticator {
     const claimFields = config.claimHeaders.map(([header]) => header);
     this.ownedFields = [...claimFields, ...config.responseHeaders];
     this.stripsAuthorization = !config.forwardCredentials;
+    this.readsAuthorization = config.requestHeaders.includes('authorization');
     this.caller = new HttpCaller(config.url, config.timeoutMs);
   }
 
@@ -48,7 +51,7 @@ export class ForwardAuthenticator implements Authenticator {
       ...['x-forwarded-method', request.method],
       ...['x-forwarded-proto', request.scheme],
       ...['x-forwarded-host', request.fields.host],
-      ...['x-forwarded-uri', request.target],
+      ...['x-forwarded-uri', routedTarget(request.target)],
       ...['x-forwarded-for', request.clientIp],
       ...['x-request-id', request.requestId],
     ];
@@ -91,6 +94,13 @@ export class ForwardAuthenticator implements Authenticator {
       identity: { ...identity, fields: [...identity.fields, ...fields] },
     };
   }
+}
+
+/** In the spelling that routes and upstream go by: the service decides about what will happen. */
+function routedTarget(target: string): string {
+  const mark = target.indexOf('?');
+  if (mark === -1) return normalizePath(target, 'allow');
+  return normalizePath(target.slice(0, mark), 'allow') + target.slice(mark);
 }
 
 function fieldText(value: string | string[] | undefined): string {

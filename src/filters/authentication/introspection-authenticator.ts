@@ -35,6 +35,7 @@ export class IntrospectionAuthenticator implements Authenticator {
   readonly isBearer = true;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
+  readonly readsAuthorization = true;
 
   private readonly caller: HttpCaller;
   private readonly clientCredentials: string;

@@ -40,6 +40,7 @@ export class JwtAuthenticator implements Authenticator {
   readonly isBearer = true;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
+  readonly readsAuthorization = true;
 
   private readonly remembered = new ExpiringMemory<AcceptedToken>(REMEMBERED_MAX);
   /** null: no key set has come in yet. */

@@ -36,6 +36,7 @@ function anAuthenticator(answer: Answer, wish: Partial<Authenticator> = {}): Aut
     isBearer: true,
     ownedFields: [],
     stripsAuthorization: false,
+    readsAuthorization: false,
     authenticate: answer,
     ...wish,
   };
@@ -154,5 +155,16 @@ describe('the authentication phase', () => {
     const stripped = aRun([anAuthenticator(() => ACCEPTED, { stripsAuthorization: true })]);
     stripped.run();
     expect(stripped.exchange.fields.authorization).toBe('');
+  });
+
+  it('keeps credentials from the target that are not those which were accepted', () => {
+    const refusing = anAuthenticator(() => REFUSED, { readsAuthorization: true });
+    const run = aRun([refusing, anAuthenticator(() => ACCEPTED)]);
+    expect(run.run()).toBe('next');
+    expect(run.exchange.fields.authorization).toBe('');
+    const reading = anAuthenticator(() => ACCEPTED, { readsAuthorization: true });
+    const other = aRun([refusing, reading]);
+    other.run();
+    expect(other.exchange.fields.authorization).toBe('Bearer x');
   });
 });
