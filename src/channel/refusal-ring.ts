@@ -59,7 +59,7 @@ export class RefusalRingWriter extends RefusalRingEnd {
     return nowMs - this.lastMs >= SPACING_MS;
   }
 
-  /** `nowMs`: on the monotonic clock. Fields without line feeds; what is too long is cut. */
+  /** `nowMs`: on the monotonic clock. Line feeds become blanks; what is too long is cut. */
   note(nowMs: number, { about, unixMs, fields }: RefusalNote): void {
     this.lastMs = nowMs;
     this.number = (this.number % 0x7ffffffe) + 1;
@@ -67,7 +67,7 @@ export class RefusalRingWriter extends RefusalRingEnd {
     const word = slot * SLOT_WORDS;
     Atomics.store(this.words, word, -this.number);
     const at = slot * SLOT_BYTES + TEXT_BYTE;
-    const text = fields.join('\n');
+    const text = fields.map((field) => field.replaceAll('\n', ' ')).join('\n');
     this.words[word + 1] = about;
     this.floats[(word + 2) >> 1] = unixMs;
     this.words[word + 4] = this.bytes.write(text, at, TEXT_BYTES_MAX, 'utf8');

@@ -21,6 +21,12 @@ describe('the ring of refusals', () => {
     expect(reader.read()).toEqual([note(3, 'GET', '/é', '', 'x')]);
   });
 
+  it('keeps fields apart, whatever stands in them', () => {
+    const { writer, reader } = ring();
+    writer.note(10, note(3, 'consumer\nwith lines', 'id'));
+    expect(reader.read()).toEqual([note(3, 'consumer with lines', 'id')]);
+  });
+
   it('keeps the last ones, also when another thread takes it over', () => {
     const { writer, reader, open } = ring();
     for (let at = 0; at < 100; at++) writer.note(at * 10, note(at, `n${at}`));
