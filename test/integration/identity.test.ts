@@ -64,6 +64,25 @@ beforeAll(async () => {
       { name: 'keys', match: { path: '/keys' }, upstream: 'api', authenticate: ['partners'] },
       { name: 'people', match: { path: '/people' }, upstream: 'api', authenticate: ['people'] },
       { name: 'opaque', match: { path: '/opaque' }, upstream: 'api', authenticate: ['opaque'] },
+      {
+        name: 'written',
+        match: { path: '/written' },
+        upstream: 'api',
+        authenticate: ['users'],
+        rewrite: {
+          path: '/of/${claims.sub}/x',
+          query: { set: { by: '${claims.sub}' } },
+          headers: {
+            set: {
+              'x-sub': 'is ${claims.sub}',
+              'x-object': '${claims.object}',
+              'x-list': '${claims.list}',
+              'x-long': '${claims.long}',
+              'x-none': '${claims.none}',
+            },
+          },
+        },
+      },
       { name: 'asked', match: { path: '/asked' }, upstream: 'api', authenticate: ['asked'] },
       {
         name: 'any',
@@ -349,6 +368,36 @@ describe('claims', () => {
       'x-roles': 'a,b%2Cc',
     });
     expect(received()).not.toHaveProperty('x-evil');
+  });
+
+  it('put into path, query and fields stay inside of them, whatever they hold', async () => {
+    const claims = {
+      sub: 'ü\r\nx-evil: 1 日/../?a=1&b#\0\ud800',
+      object: { a: '\r\nx-evil: 2', é: ['"'] },
+      list: ['a', '\nb'],
+      long: '日'.repeat(400),
+      none: null,
+    };
+    const forged = { 'x-sub': 'root', 'x-none': 'root', 'x-evil-not': 'kept' };
+    expect((await get('/written?by=root', { ...forged, ...bearer(claims) })).status).toBe(200);
+    const [{ url, rawHeaders } = { url: '', rawHeaders: [] }] = upstream.received;
+    const sub = '%C3%BC%0D%0Ax-evil%3A%201%20%E6%97%A5%2F..%2F%3Fa%3D1%26b%23%00%EF%BF%BD';
+    expect(url).toBe(`/of/${sub}/x?by=${sub}`);
+    expect(received()).toMatchObject({
+      'x-sub': 'is %C3%BC%0D%0Ax-evil: 1 %E6%97%A5/../?a=1&b#%00%EF%BF%BD',
+      'x-object': '{"a":"\\r\\nx-evil: 2","%C3%A9":["\\""]}',
+      'x-list': 'a %0Ab',
+      'x-long': '%E6%97%A5'.repeat(400),
+      'x-evil-not': 'kept',
+    });
+    expect(received()).not.toHaveProperty('x-none');
+    const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
+    expect(names).not.toContain('x-evil');
+    expect(names.filter((name) => name === 'x-sub')).toHaveLength(1);
+  });
+
+  it.each(['..', '.', ''])('make no other path: "%s"', async (sub) => {
+    await expectRefused(await get('/written', bearer({ sub })), 400, 'GW_REWRITE_FAILED');
   });
 
   it('that are not there leave no room for what the client says', async () => {
