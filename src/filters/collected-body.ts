@@ -85,3 +85,8 @@ export function parseContentType(value: string): { mediaType: string; charset: s
     .find((one) => one !== undefined);
   return { mediaType: type.trim().toLowerCase(), charset: (charset ?? '').toLowerCase() };
 }
+
+/** Whether a body is compressed or the like, by all values of Content-Encoding. */
+export function isCoded(codings: readonly string[]): boolean {
+  return codings.some((coding) => coding !== '' && coding.toLowerCase() !== 'identity');
+}

@@ -5,7 +5,7 @@
  * What cannot be changed does not go out unchanged: it may hold what was to be taken out.
  */
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
-import { CollectedBody, isJsonType, parseContentType } from '../filters/collected-body.js';
+import { CollectedBody, isCoded, isJsonType, parseContentType } from '../filters/collected-body.js';
 import { ReplyHead } from '../filters/reply-head.js';
 import { editBody } from '../filters/transformation/body-edits.js';
 import type { Exchange } from './exchange.js';
@@ -114,13 +114,17 @@ type ReplyBodyVerdict = 'pass' | 'collect' | 'refuse';
 function judgeReplyBody(exchange: Exchange, plan: ReplyBodyPlan): ReplyBodyVerdict {
   if (exchange.isReplyBodiless || exchange.replyBodyBytes === 0) return 'pass';
   const head = new ReplyHead(exchange.status, exchange.replyFields, false);
-  const { mediaType, charset } = parseContentType(head.value('content-type'));
-  if (!isJsonType(mediaType)) return 'pass';
-  const coding = head.value('content-encoding').toLowerCase();
-  const isCoded = coding !== '' && coding !== 'identity';
-  const isForeign = charset !== '' && charset !== 'utf-8';
+  const types = head.value('content-type').split(',').map(parseContentType);
+  if (!types.some(({ mediaType }) => isJsonType(mediaType))) return 'pass';
+  // Of several types the client may go by any one.
+  const isForeign = types.length > 1 || !['', 'utf-8'].includes(types[0]?.charset ?? '');
   const isTooLong = exchange.replyBodyBytes > plan.maxBytes;
-  return isCoded || isForeign || isTooLong || exchange.status === 206 ? 'refuse' : 'collect';
+  return isCoded(head.values('content-encoding')) ||
+    isForeign ||
+    isTooLong ||
+    exchange.status === 206
+    ? 'refuse'
+    : 'collect';
 }
 
 /** A reply body that is being collected. */

@@ -299,6 +299,16 @@ describe('a rewrite', () => {
   });
 
   it.each([
+    'Content-Type: application/json\r\nContent-Type: text/plain',
+    'Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: gzip',
+  ])('lets no body through that is two things: %s', async (fields) => {
+    const head = `POST /body HTTP/1.1\r\nHost: x\r\n${fields}\r\nContent-Length: 2\r\n`;
+    const request = `${head}Connection: close\r\n\r\n{}`;
+    expect((await rawExchange(gateway.port, [request])).status).toBe(415);
+    expect(upstream.received).toEqual([]);
+  });
+
+  it.each([
     ['text', 'text/plain', 415],
     ['{}', '', 415],
     ['{"a":1', 'application/json', 400],
@@ -375,6 +385,19 @@ describe('a reply rewrite', () => {
     const reply = await ask('/reply');
     expect(reply.status).toBe(502);
     expect(await reply.json()).toMatchObject({ code: 'GW_UPSTREAM_BODY' });
+  });
+
+  it.each([
+    ['content-type', 'application/json', 'content-type', 'application/json'],
+    ['content-type', 'text/plain', 'content-type', 'application/json'],
+    ['content-type', 'application/json, text/plain'],
+  ])('lets nothing through that is of several types: %j', async (...fields) => {
+    upstream.script = (_request, response) => {
+      response.writeHead(200, fields);
+      response.end('{"password":"p"}');
+    };
+    const reply = await ask('/reply');
+    expect([reply.status, await reply.text()]).toEqual([502, expect.not.stringContaining('"p"')]);
   });
 
   it('lets nothing through that grows too long on the way', async () => {

@@ -5,7 +5,7 @@
  * reaches what belongs to all objects.
  */
 import { PROBLEMS } from '../../base/gateway-error.js';
-import { type CollectedBody, isJsonType, parseContentType } from '../collected-body.js';
+import { type CollectedBody, isCoded, isJsonType, parseContentType } from '../collected-body.js';
 import type { BodyStep, RequestView } from '../filter.js';
 import { refusal } from '../local-reply.js';
 import { compileJsonTemplate } from '../template.js';
@@ -18,9 +18,12 @@ export type BodyEditor = (document: unknown, request: RequestView) => unknown;
 export function requestBodyStep(edits: CompiledBodyEdits): BodyStep {
   const edit = compileBodyEdits(edits);
   return (body, request) => {
-    const { mediaType, charset } = parseContentType(request.fields.value('content-type'));
-    const isReadable = charset === '' || charset === 'utf-8';
-    if (!isJsonType(mediaType) || !isReadable || isEncoded(request)) return NOT_JSON;
+    const [type = '', second] = request.fields.values('content-type');
+    const { mediaType, charset } = parseContentType(type);
+    // Of two types the target could go by the other one.
+    const isReadable = second === undefined && (charset === '' || charset === 'utf-8');
+    const isPlain = !isCoded(request.fields.values('content-encoding'));
+    if (!isJsonType(mediaType) || !isReadable || !isPlain) return NOT_JSON;
     return editBody(body, edit, request)
       ? null
       : refusal(PROBLEMS.validationFailed, 'The body cannot be read as JSON.');
@@ -28,11 +31,6 @@ export function requestBodyStep(edits: CompiledBodyEdits): BodyStep {
 }
 
 const NOT_JSON = refusal(PROBLEMS.unsupportedMediaType, 'This route takes JSON in UTF-8 only.');
-
-function isEncoded({ fields }: RequestView): boolean {
-  const coding = fields.value('content-encoding').toLowerCase();
-  return coding !== '' && coding !== 'identity';
-}
 
 /** False: it is no JSON. */
 export function editBody(body: CollectedBody, edit: BodyEditor, request: RequestView): boolean {

@@ -8,6 +8,7 @@
 import { PROBLEMS } from '../../base/gateway-error.js';
 import {
   type CollectedBody,
+  isCoded,
   isJsonType,
   type ParsedJson,
   parseContentType,
@@ -139,8 +140,7 @@ function refuseType({ fields }: RequestView, contents: readonly Content[]): Loca
   if (content === undefined) return WRONG_TYPE;
   if (!content.isValidated) return null;
   // Bytes that are not what they seem cannot be judged.
-  const coding = fields.value('content-encoding').toLowerCase();
-  const isPlain = coding === '' || coding === 'identity';
+  const isPlain = !isCoded(fields.values('content-encoding'));
   return isPlain && (charset === '' || charset === 'utf-8') ? null : WRONG_CODING;
 }
 
