@@ -2,16 +2,19 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { compileConfig } from '../../../src/config/compile-config.js';
-import { loadConfigText } from '../../../src/config/load-config.js';
+import { loadConfigFile, loadConfigText } from '../../../src/config/load-config.js';
 import { differencesFrom } from '../../../src/explain/expectation.js';
 import { readExpectations } from '../../../src/explain/expectation-file.js';
 import { explainRequest } from '../../../src/explain/explain-request.js';
 import { OFFLINE_AUTHENTICATORS } from '../../../src/explain/offline-authenticators.js';
 import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
+import { configFolder } from '../cli/config-folder.js';
 
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
 const samples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text);
 const environment = { JWT_SECRET: 'a secret of at least thirty-two bytes' };
+
+const file = configFolder();
 
 describe('the samples in the README', () => {
   it('are twelve', () => {
@@ -21,6 +24,30 @@ describe('the samples in the README', () => {
   it('begin with a whole configuration that is valid', () => {
     const config = loadConfigText(samples[0] ?? '', { file: 'README.md', environment });
     expect(compileConfig(config).routes.map((route) => route.name)).toEqual(['users', 'products']);
+  });
+
+  it('have the mistake that is shown where it says', () => {
+    const [, said = ''] = /\n(routes\[0\]\.rateLimit: unknown key .*)\n/.exec(readme) ?? [];
+    const mistyped = (samples[0] ?? '').replace('window:', 'windw:');
+    expect(() => loadConfigText(mistyped, { file: 'sluice.yaml', environment })).toThrow(said);
+    expect(said).toContain('sluice.yaml:');
+  });
+
+  it('about retries are a whole configuration too', () => {
+    const { routes } = compileConfig(parse(samples.find((one) => one.includes('hedge:')) ?? ''));
+    expect(routes.map(({ timeoutMs }) => timeoutMs)).toEqual([5000]);
+  });
+
+  it('about a document make a route of each operation of it', () => {
+    const { upstreams } = parse(samples[0] ?? '');
+    const text = samples.find((one) => one.includes('openapi:')) ?? '';
+    const config = JSON.stringify({ upstreams, ...parse(text) });
+    const responses = { 200: { description: 'ok' } };
+    const paths = { '/pets': { get: { responses }, post: { responses } } };
+    const info = { title: 'pets', version: '1' };
+    file(JSON.stringify({ openapi: '3.1.0', info, paths }), 'pets.yaml');
+    const loaded = loadConfigFile(file(config), environment);
+    expect(compileConfig(loaded).routes.map(({ path }) => path)).toEqual(['/v1/pets', '/v1/pets']);
   });
 
   it('about overload are a whole configuration too', () => {
