@@ -128,8 +128,11 @@ function fieldsNode(description: string, name: SchemaNode): SchemaNode {
   });
 }
 
+/** May be a secret that the target wants, as a field may. */
+const SET_VALUE: SchemaNode = { ...JSON_VALUE, writeOnly: true };
+
 const BODY_NODE = objectNode<RewriteBodyConfig>('Members of a JSON body to change, by pointer.', {
-  set: mapNode('Members to set, to values of any type.', JSON_VALUE, {
+  set: mapNode('Members to set, to values of any type.', SET_VALUE, {
     type: 'object',
     propertyNames: POINTER,
     maxProperties: 64,

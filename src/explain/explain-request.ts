@@ -4,9 +4,11 @@
  * Thread: acceptor. Guard, paths, routes, filters, credentials, keys, limits and targets are judged
  * by the code that judges them in earnest; what it would change is a copy.
  */
+import { parseTemplate } from '../base/template-text.js';
 import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { EditStep } from '../filters/filter.js';
+import { redactQuery } from '../observability/redact-query.js';
 import type { Exchange } from '../worker/exchange.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
 import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
@@ -58,6 +60,7 @@ export async function explainRequest(
     return { ...head, request: shown, ...nothing, outcome };
   }
   const findings = await judge(request, context, exchange, route);
+  if (head.isLive) hideSetValues(exchange, route);
   const steps = routeSteps(route, findings);
   const { limits, targets, picked } = findings.decided;
   const stopped = firstRefusal(findings);
@@ -99,6 +102,20 @@ function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | n
 
 function firstRefusal({ entry, identity, fixed, decided, edit }: Findings): Refusal | null {
   return entry ?? identity.refusal ?? fixed ?? decided.refusal ?? edit;
+}
+
+/** Who may ask the gateway that runs has not read its configuration: a value may be a secret. */
+function hideSetValues(exchange: Exchange, route: WorkerRoute): void {
+  const { set = [], add = [] } = route.config.filters.transformation?.query ?? {};
+  const written = [...set, ...add].filter(([, text]) => !isSourceOnly(text));
+  const names = new Set(written.map(([name]) => name.toLowerCase()));
+  exchange.rewrittenTarget = redactQuery(exchange.rewrittenTarget, names);
+}
+
+/** Values of the request and nothing beside them: who asks has sent them. */
+function isSourceOnly(text: string): boolean {
+  const parsed = parseTemplate(text);
+  return parsed.isValid && parsed.parts.every((part) => typeof part === 'object');
 }
 
 function forwardedTo(target: string, exchange: Exchange, route: WorkerRoute | null): Outcome {

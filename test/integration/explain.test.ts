@@ -10,6 +10,8 @@ import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess, MAIN_FILE } from '../support/gateway-process.js';
 
+const SECRET = 'what-only-the-target-is-to-see';
+
 let upstreams: FakeUpstream[];
 let gateway: GatewayProcess;
 
@@ -20,6 +22,7 @@ beforeAll(async () => {
     {
       upstream: { circuitBreaker: { failureThreshold: 2 }, retry: { attempts: 0 } },
       route: {
+        rewrite: { query: { set: { key: SECRET, by: '${clientIp}' } } },
         rateLimit: [
           { limit: 3, window: '1h', key: 'header:x-user' },
           { maxInFlight: 2, name: 'parallel', key: 'header:x-user' },
@@ -59,6 +62,17 @@ async function explain(user: string, repeat = 1): Promise<Explanation> {
 }
 
 describe('an explanation by a gateway that runs', () => {
+  it('tells no value that the configuration writes into the query, and sends nothing', async () => {
+    const explained = await explain('eve');
+    expect(explained.outcome).toMatchObject({ upstreamTarget: '/?key=[redacted]&by=127.0.0.1' });
+    expect(JSON.stringify(explained)).not.toContain(SECRET);
+    expect(upstreams.map(({ headCount }) => headCount)).toEqual([0, 0]);
+    await send('eve');
+    expect(upstreams.flatMap(({ received }) => received.map(({ url }) => url))).toEqual([
+      `/?key=${SECRET}&by=127.0.0.1`,
+    ]);
+  });
+
   it('knows what a key has left, and takes nothing of it', async () => {
     const left = async () => (await explain('ann')).limits[0]?.remaining;
     expect(await left()).toBe(3);

@@ -81,6 +81,16 @@ describe('a configuration that is shown', () => {
     });
   });
 
+  it('hides what routes write into requests and replies', () => {
+    const [one, ...others] = BEFORE.routes;
+    const edits = { headers: { set: { a: SECRET } }, body: { set: { '/a': { b: [SECRET] } } } };
+    const rewrite = { ...edits, query: { add: { a: SECRET } } };
+    const routes = [{ ...one, rewrite, rewriteReply: edits }, ...others];
+    const shown = JSON.stringify(maskSecrets({ ...BEFORE, routes } as GatewayConfig));
+    expect(shown).not.toContain(SECRET);
+    expect(shown).toContain('"/a":"***"');
+  });
+
   it('hides what the schema does not know', () => {
     const odd = { ...BEFORE, extra: { password: SECRET } } as GatewayConfig;
     expect(JSON.stringify(maskSecrets(odd))).not.toContain(SECRET);

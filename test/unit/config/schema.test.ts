@@ -90,8 +90,10 @@ describe('CONFIG_SCHEMA', () => {
       '$.routes[].rewrite.query.add.NAME',
       '$.routes[].rewrite.headers.set.NAME',
       '$.routes[].rewrite.headers.add.NAME',
+      '$.routes[].rewrite.body.set.NAME',
       '$.routes[].rewriteReply.headers.set.NAME',
       '$.routes[].rewriteReply.headers.add.NAME',
+      '$.routes[].rewriteReply.body.set.NAME',
     ]);
   });
 });
