@@ -13,6 +13,14 @@ import { isIP } from 'node:net';
 import type { CompiledAdmin } from '../config/compiled-config.js';
 import { type AdminReply, adminProblem } from './admin-handler.js';
 
+export interface OriginOfRequest {
+  readonly method: string;
+  /** The field Host. */
+  readonly host: string;
+  /** The field Origin, or ''. */
+  readonly origin: string;
+}
+
 export class AdminAccess {
   private names: ReadonlySet<string> = new Set();
   /** null: there is no token, and what needs one is refused. */
@@ -34,6 +42,17 @@ export class AdminAccess {
     if (isIP(name) !== 0 || this.names.has(name)) return null;
     const detail = 'the Host field names an unknown host; list it under admin.allowedHosts';
     return adminProblem(403, 'Forbidden', detail);
+  }
+
+  /**
+   * null: no page of another origin is behind the request. Such a page can send a POST, even if it
+   * may not read the reply (the Fetch standard, section 3.1.2), and answering one takes time.
+   */
+  refuseOrigin({ method, host, origin }: OriginOfRequest): AdminReply | null {
+    if (origin === '' || method !== 'POST') return null;
+    const own = host.toLowerCase();
+    if (origin === `http://${own}` || origin === `https://${own}`) return null;
+    return adminProblem(403, 'Forbidden', 'a page of another origin may not ask for this');
   }
 
   /** null: the Authorization field has the token. */

@@ -39,6 +39,7 @@ interface AdminHead {
   readonly path: string;
   readonly query: string;
   readonly host: string;
+  readonly origin: string;
   readonly authorization: string;
 }
 
@@ -93,7 +94,7 @@ export class AdminListener {
 
   /** The handler of the request, or why it is refused. */
   private choose(head: AdminHead): AdminHandler | AdminReply {
-    const refusal = this.access.refuseHost(head.host);
+    const refusal = this.access.refuseHost(head.host) ?? this.access.refuseOrigin(head);
     if (refusal !== null) return refusal;
     const ofPath = this.handlers.get(head.path);
     if (ofPath === undefined) {
@@ -133,6 +134,7 @@ function readHead(req: HttpRequest): AdminHead {
     path: req.getUrl(),
     query: req.getQuery() ?? '',
     host: req.getHeader('host'),
+    origin: req.getHeader('origin'),
     authorization: req.getHeader('authorization'),
   };
 }

@@ -120,6 +120,29 @@ describe('the Host field', () => {
   });
 });
 
+describe('a page that a browser has open', () => {
+  it.each(['https://evil.example', 'http://127.0.0.1:8080', 'null', 'http://127.0.0.1:9901.evil'])(
+    'of %s makes it do nothing, token or not',
+    async (origin) => {
+      calls.length = 0;
+      const headers = { host: '127.0.0.1:9901', origin, 'content-type': 'text/plain' };
+      for (const authorization of ['', `Bearer ${TOKEN}`]) {
+        const answer = await ask('POST', '/change', { ...headers, authorization });
+        expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('origin')]);
+      }
+      expect(calls).toEqual([]);
+    },
+  );
+
+  it.each(['http://127.0.0.1:9901', 'https://127.0.0.1:9901'])(
+    'of %s is its own',
+    async (origin) => {
+      const headers = { host: '127.0.0.1:9901', origin, authorization: `Bearer ${TOKEN}` };
+      expect((await ask('POST', '/change', headers)).status).toBe(202);
+    },
+  );
+});
+
 describe('the token', () => {
   it('is needed where something changes, and nowhere else', async () => {
     calls.length = 0;
