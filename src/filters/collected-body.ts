@@ -4,6 +4,7 @@
  * Thread: worker.
  */
 import { isUtf8 } from 'node:buffer';
+import { markNumbers } from './exact-numbers.js';
 import { type JsonLimits, type JsonProblem, scanJson } from './json-scan.js';
 
 /** Why a body cannot be judged. */
@@ -19,7 +20,6 @@ export type ParsedJson =
 
 export class CollectedBody {
   private parsed: ParsedJson | null = null;
-  private isChanged = false;
 
   constructor(
     private original: Buffer,
@@ -41,17 +41,20 @@ export class CollectedBody {
     return this.parsed;
   }
 
-  /** The body becomes this value. */
-  replaceJson(value: unknown): void {
-    this.parsed = { isValid: true, value };
-    this.isChanged = true;
+  /** Changes the document; numbers that stay are written as they came. False: it is no JSON. */
+  editJson(change: (document: unknown) => unknown): boolean {
+    const parsed = this.json();
+    if (!parsed.isValid) return false;
+    const marked = markNumbers(this.original.toString('utf8'));
+    const document: unknown = marked === null ? parsed.value : JSON.parse(marked.text);
+    const written = JSON.stringify(change(document));
+    this.original = Buffer.from(marked === null ? written : marked.restore(written), 'utf8');
+    this.parsed = null;
+    return true;
   }
 
   /** What goes on: the bytes that came, unless a filter changed them. */
   bytes(): Buffer {
-    if (!this.isChanged || this.parsed?.isValid !== true) return this.original;
-    this.original = Buffer.from(JSON.stringify(this.parsed.value), 'utf8');
-    this.isChanged = false;
     return this.original;
   }
 

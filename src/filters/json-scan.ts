@@ -72,7 +72,7 @@ export function scanJson(text: string, { maxDepth, maxMembers }: JsonLimits): Js
 }
 
 /** Index of the closing quote, or of the last character. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let first = at;
     while (text.charCodeAt(first - 1) === BACKSLASH) first--;

@@ -331,7 +331,7 @@ describe('a reply rewrite', () => {
   };
 
   it('changes fields and members', async () => {
-    replyWith('{"user":"a","password":"p"}', {
+    replyWith('{"user":"a","password":"p","id":9007199254740993}', {
       'content-type': 'application/json; charset=utf-8',
       'x-internal': 'i',
       'x-a': '1',
@@ -340,7 +340,7 @@ describe('a reply rewrite', () => {
     const reply = await ask('/reply', {
       headers: { 'accept-encoding': 'gzip', range: 'bytes=0-1' },
     });
-    expect(await reply.json()).toEqual({ user: 'a', seen: 'GET' });
+    expect(await reply.text()).toBe('{"user":"a","id":9007199254740993,"seen":"GET"}');
     expect(reply.headers.get('x-internal')).toBeNull();
     expect(reply.headers.get('x-a')).toBeNull();
     expect(reply.headers.get('x-b')).toBe('1');

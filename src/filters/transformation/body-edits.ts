@@ -34,10 +34,7 @@ const NOT_JSON = refusal(PROBLEMS.unsupportedMediaType, 'This route takes JSON i
 
 /** False: it is no JSON. */
 export function editBody(body: CollectedBody, edit: BodyEditor, request: RequestView): boolean {
-  const parsed = body.json();
-  if (!parsed.isValid) return false;
-  body.replaceJson(edit(parsed.value, request));
-  return true;
+  return body.editJson((document) => edit(document, request));
 }
 
 /** Compiles the changes: first renames, then removals, then what is set. */

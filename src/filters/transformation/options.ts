@@ -48,7 +48,7 @@ export interface RewriteFieldsConfig {
   readonly rename?: Readonly<Record<string, string>>;
 }
 
-/** Members of a JSON document to change, by JSON Pointer (RFC 6901). */
+/** Members of a JSON document to change, by JSON Pointer (RFC 6901). Numbers keep every digit. */
 export interface RewriteBodyConfig {
   /** Values of any type; parents that are missing are made. Values of the request in strings. */
   readonly set?: Readonly<Record<string, unknown>>;

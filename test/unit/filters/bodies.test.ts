@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CollectedBody } from '../../../src/filters/collected-body.js';
 import { UploadRule } from '../../../src/filters/guards/upload-rule.js';
 import { scanJson } from '../../../src/filters/json-scan.js';
 import { compileBodyEdits } from '../../../src/filters/transformation/body-edits.js';
@@ -102,6 +103,60 @@ describe('edits of a body', () => {
       '/a/~',
     ]) {
       expect(parsePointer(pointer)).toBeTypeOf('string');
+    }
+  });
+});
+
+describe('numbers of a body that is edited', () => {
+  const edited = (
+    text: string,
+    change: (document: unknown) => unknown = (same) => same,
+  ): string => {
+    const body = new CollectedBody(Buffer.from(text), { maxDepth: 8, maxMembers: 1000 });
+    expect(body.editJson(change)).toBe(true);
+    return body.bytes().toString();
+  };
+
+  it('stay as they are where a double would change them', () => {
+    const text = '{"id":12345678901234567890,"x":[1e999,-0.12345678901234567,7],"s":"\\"1e5"}';
+    expect(edited(text)).toBe(text);
+    const move = compileBodyEdits({
+      set: [{ keys: ['a'], value: 1 }],
+      remove: [['x']],
+      rename: [{ from: ['id'], to: ['b', 'id'] }],
+      maxBytes: 1000,
+    });
+    expect(edited(text, (document) => move(document, aRequest()))).toBe(
+      '{"s":"\\"1e5","b":{"id":12345678901234567890},"a":1}',
+    );
+  });
+
+  it('have the value that they had, whatever it is', () => {
+    const number = fc.stringMatching(
+      /^-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$/,
+    );
+    fc.assert(
+      fc.property(fc.array(number, { maxLength: 8 }), fc.string(), (numbers, name) => {
+        const text = `{${JSON.stringify(name)}:[${numbers.join(',')}]}`;
+        const list = /\[([^[\]]*)\]\}$/.exec(edited(text))?.[1]?.split(',') ?? [];
+        for (const [at, before] of numbers.entries()) {
+          const after = list[at] ?? '';
+          if (before.length > 15) expect(after).toBe(before);
+          else expect(Number(after) === Number(before) || after === before).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('of a text that is no JSON make none of it', () => {
+    for (const text of [
+      '0012345678901234567890',
+      '{12345678901234567890:1}',
+      '1234567890123456x',
+    ]) {
+      const body = new CollectedBody(Buffer.from(text), { maxDepth: 8, maxMembers: 1000 });
+      expect(body.editJson(() => 1)).toBe(false);
+      expect(body.bytes().toString()).toBe(text);
     }
   });
 });
