@@ -16,7 +16,6 @@ import type {
 import type { SoundPart } from './check-shape.js';
 import { pointerOf } from './config-pointer.js';
 import type { Findings } from './finding.js';
-import type { GatewayConfig } from './gateway-config.js';
 import { readKeyFile, readPublicKeys } from './key-material.js';
 import { GATEWAY_FIELDS } from './reserved-fields.js';
 
@@ -74,32 +73,6 @@ export function checkAuthenticator(
   if (config.type === 'basic') checkUsers(config, check);
   if (config.type === 'introspection') check.url(config.url, config.allowHttp, 'url');
   if (config.type === 'forwardAuth') checkForward(config, check);
-}
-
-/** Fields that two parts of the configuration would set: the upstream could read either. */
-export function checkIdentityFields(config: Sound<GatewayConfig>, findings: Findings): void {
-  for (const [index, route] of (config.routes ?? []).entries()) {
-    const { set = {}, add = {}, rename = {} } = route?.rewrite?.headers ?? {};
-    const written = [
-      ...Object.keys(set).map((field) => ({ field, keys: ['set', field] })),
-      ...Object.keys(add).map((field) => ({ field, keys: ['add', field] })),
-      ...Object.entries(rename).map(([from, to]) => ({ field: to ?? '', keys: ['rename', from] })),
-    ];
-    for (const name of route?.authenticate ?? []) {
-      const owned = ownedFields(config.authenticators?.[name ?? '']);
-      for (const { field, keys } of written) {
-        if (!owned.has(field.toLowerCase())) continue;
-        const at = pointerOf('routes', index, 'rewrite', 'headers', ...keys);
-        findings.addKey(at, `the authenticator ${name} sets the field ${field}`);
-      }
-    }
-  }
-}
-
-function ownedFields(config: Sound<AuthenticatorConfig> | undefined): ReadonlySet<string> {
-  const fromClaims = Object.keys(config?.claimHeaders ?? {});
-  const fromAnswer = config?.type === 'forwardAuth' ? (config.responseHeaders ?? []) : [];
-  return new Set([...fromClaims, ...fromAnswer].map((name) => name?.toLowerCase() ?? ''));
 }
 
 function checkJwt(config: Sound<JwtAuthenticatorConfig>, check: AuthenticatorCheck): void {

@@ -5,8 +5,9 @@
  * shape check has reported already.
  */
 import { normalizeAddressRange } from './address-range.js';
-import { checkAuthenticator, checkIdentityFields } from './check-authenticators.js';
+import { checkAuthenticator } from './check-authenticators.js';
 import { checkCors, checkIpFilter } from './check-filters.js';
+import { checkIdentityFields } from './check-identity-fields.js';
 import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import type { SoundPart } from './check-shape.js';
