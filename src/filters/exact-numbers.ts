@@ -2,7 +2,7 @@
  * Keeps numbers as they are written while a document is changed: a double holds 15 digits for
  * sure, and identifiers of 64 bits have up to 20.
  *
- * Thread: any (pure, but for a mark that nobody foresees).
+ * Thread: worker. The texts hold a random mark, which no body can have foreseen.
  */
 import { randomUUID } from 'node:crypto';
 import { endOfString } from './json-scan.js';
