@@ -169,7 +169,10 @@ export interface IntrospectionAuthenticatorConfig extends ClaimHeadersConfig {
  */
 export interface ForwardAuthenticatorConfig extends ClaimHeadersConfig {
   readonly type: 'forwardAuth';
-  /** Where to ask, with GET. X-Forwarded-Method, -Proto, -Host, -Uri and -For tell about what. */
+  /**
+   * Where to ask, with GET. X-Forwarded-Method, -Proto, -Host, -Uri (path and query, the path in
+   * the spelling that is routed) and -For tell about what.
+   */
   readonly url: string;
   /** How long an answer may take, 10ms to 30s. Default: 200ms. */
   readonly timeout?: Duration;
