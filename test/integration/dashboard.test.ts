@@ -12,6 +12,7 @@ import { aConfig, JWT_SECRET } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { signHs256 } from '../support/hs256-token.js';
 import { Load } from '../support/load.js';
 
 const { SCREENSHOTS = '' } = process.env;
@@ -59,6 +60,13 @@ beforeAll(async () => {
       },
       { name: 'users', match: { path: '/users/*' }, upstream: 'api', authenticate: ['users'] },
       { name: 'sick', match: { path: '/sick' }, upstream: 'sick' },
+      {
+        name: 'staff',
+        match: { path: '/staff' },
+        upstream: 'api',
+        authenticate: ['users'],
+        authorize: { scopes: ['staff'] },
+      },
     ],
   });
   browser = await launchBrowser();
@@ -219,6 +227,18 @@ describe('the dashboard', () => {
       'it goes on',
       async () => (await page.locator('#state').innerText()) === 'ready',
     );
+  });
+
+  it('shows markup of clients as text', async () => {
+    const sub = '<img id="injected" src="x">\n<b>';
+    const token = signHs256({ sub, exp: Math.floor(Date.now() / 1000) + 600 });
+    const headers = { authorization: `Bearer ${token}` };
+    // Refusals are a sample: one of these is noted.
+    await eventually('it is among the refusals', async () => {
+      expect((await fetch(`${gateway.url}/staff`, { headers })).status).toBe(403);
+      return page.evaluate(() => document.body.innerText.includes('<img id="injected"'));
+    });
+    expect(await page.evaluate(() => document.querySelector('#injected'))).toBeNull();
   });
 
   it('lets no script or page of others in', async () => {
