@@ -44,6 +44,7 @@ import { createThreadLogger, type ThreadLogger } from './observability/logger.js
 import { osThreadId } from './observability/os-thread-id.js';
 import { ThreadMeter } from './observability/thread-meter.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
+import { type NameLookup, NameWatcher, systemLookup } from './supervisor/name-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
 
@@ -57,6 +58,8 @@ export interface GatewayOptions {
   onGivingUp?(reason: string): void;
   /** Where the configuration is read again from. Default: nowhere, see {@link Gateway.apply}. */
   readonly source?: ConfigSource;
+  /** How names of targets are looked up. Default: as the system does it. */
+  readonly lookup?: NameLookup;
   /**
    * Whether the admin listener has pages that make threads fail, for tests. Default: whether
    * `GATEWAY_CHAOS=1` stands in the environment.
@@ -73,6 +76,7 @@ export class Gateway {
   private readonly log: ThreadLogger;
   private readonly reloader: Reloader;
   private readonly watcher: ConfigWatcher | null;
+  private readonly names: NameWatcher;
   private readonly localReplies: LocalReplyLedger;
   private readonly counters: SharedArrayBuffer;
   private readonly meter: ThreadMeter;
@@ -122,6 +126,7 @@ export class Gateway {
     });
     this.reloader = this.createReloader(first);
     this.watcher = this.createWatcher();
+    this.names = this.createNameWatcher();
     this.adminAccess = new AdminAccess(config.admin);
     this.admin = new AdminListener(uws, this.adminHandlers(), this.adminAccess, onError);
   }
@@ -154,6 +159,7 @@ export class Gateway {
     }
     this.state = 'running';
     this.watcher?.start();
+    this.names.use(this.config);
     this.log.logger.info(
       {
         version: VERSION,
@@ -204,6 +210,7 @@ export class Gateway {
     const { logger } = this.log;
     logger.info({ inFlight: this.dispatcher.table.inFlight }, 'gateway stopping');
     this.watcher?.stop();
+    this.names.stop();
     this.acceptor.beginDrain();
     const { delayMs, graceMs } = this.config.shutdown;
     if (delayMs > 0) await sleep(delayMs);
@@ -218,6 +225,7 @@ export class Gateway {
 
   private async end(): Promise<void> {
     this.watcher?.stop();
+    this.names.stop();
     this.acceptor.close();
     this.admin.close();
     this.meter.stop();
@@ -322,6 +330,17 @@ export class Gateway {
     });
   }
 
+  private createNameWatcher(): NameWatcher {
+    return new NameWatcher({
+      lookup: this.options.lookup ?? systemLookup,
+      logger: this.log.logger,
+      onChanged: async (addresses) => {
+        const { outcome } = await this.reloader.resolve(addresses);
+        return outcome === 'applied';
+      },
+    });
+  }
+
   private createWatcher(): ConfigWatcher | null {
     const { source } = this.options;
     return source === undefined ? null : new ConfigWatcher(source, () => this.onFileChanged());
@@ -338,6 +357,7 @@ export class Gateway {
     this.acceptor.use(config, connectionRule(config, openFilesMax()));
     this.tellPressureBy(config);
     this.adminAccess.use(config.admin);
+    this.names.use(config);
   }
 
   private liveFigures(): LiveFigures {

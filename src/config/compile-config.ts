@@ -33,6 +33,12 @@ import { displayPath } from './config-pointer.js';
 import { DEFAULTS, defaultWorkerCount } from './defaults.js';
 import type { GatewayConfig, UpstreamConfig } from './gateway-config.js';
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
+import {
+  expandTarget,
+  NO_ADDRESSES,
+  nameOfTarget,
+  type TargetAddresses,
+} from './target-addresses.js';
 import { parseTargetUrl, type TargetUrl } from './target-url.js';
 
 const MEBIBYTE = 2 ** 20;
@@ -43,6 +49,8 @@ export interface CompileOptions {
   readonly epoch?: number;
   /** Cores of the machine, from which the default number of workers follows. */
   readonly coreCount?: number;
+  /** What names of targets point to, for upstreams that ask for it. */
+  readonly addresses?: TargetAddresses;
 }
 
 /** Checks and compiles. Throws {@link ConfigError} with everything that is wrong. */
@@ -56,7 +64,8 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   }
   const { epoch = 1, coreCount = availableParallelism() } = options;
   const authenticators = compileAuthenticators(config.authenticators ?? {});
-  const { upstreams, targets } = compileUpstreams(config.upstreams);
+  const { addresses = NO_ADDRESSES } = options;
+  const { upstreams, targets } = compileUpstreams(config.upstreams, addresses);
   const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
@@ -135,29 +144,50 @@ interface CompiledUpstreams {
   readonly targets: readonly CompiledTarget[];
 }
 
-function compileUpstreams(configs: Readonly<Record<string, UpstreamConfig>>): CompiledUpstreams {
+function compileUpstreams(
+  configs: Readonly<Record<string, UpstreamConfig>>,
+  addresses: TargetAddresses,
+): CompiledUpstreams {
   const targets: CompiledTarget[] = [];
   const { target: defaults } = DEFAULTS.upstream;
   const upstreams = Object.entries(configs).map(([name, config], index) => {
-    const targetIndexes = config.targets.map(({ url, weight, backup }) => {
-      const target = {
-        index: targets.length,
-        upstreamIndex: index,
-        ...targetUrl(url),
-        weight: weight ?? defaults.weight,
-        isBackup: backup ?? defaults.backup,
-      };
-      targets.push(target);
-      return target.index;
-    });
-    return { index, name, targetIndexes, ...compilePolicies(config) };
+    const known = config.resolve === undefined ? NO_ADDRESSES : addresses;
+    const indexes = new Map<string, number>();
+    for (const { url, weight, backup } of config.targets) {
+      for (const address of expandTarget(targetUrl(url), known)) {
+        // Two names may point to the same address: that is one target.
+        if (indexes.has(address.hostPort)) continue;
+        indexes.set(address.hostPort, targets.length);
+        targets.push({
+          index: targets.length,
+          upstreamIndex: index,
+          ...address,
+          weight: weight ?? defaults.weight,
+          isBackup: backup ?? defaults.backup,
+        });
+      }
+    }
+    const targetIndexes = [...indexes.values()];
+    const policies = compilePolicies(config, targetIndexes.length);
+    return { index, name, targetIndexes, ...policies, ...compileResolve(config) };
   });
   return { upstreams, targets };
 }
 
+function compileResolve({
+  resolve,
+  targets,
+}: UpstreamConfig): Pick<CompiledUpstream, 'resolveMs' | 'names'> {
+  if (resolve === undefined) return { resolveMs: 0, names: [] };
+  const { interval = DEFAULTS.upstream.resolve.interval } = resolve;
+  const names = targets.map(({ url }) => nameOfTarget(targetUrl(url)));
+  return { resolveMs: durationMs(interval), names: names.filter((name) => name !== '') };
+}
+
 function compilePolicies(
   config: UpstreamConfig,
-): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes'> {
+  targetCount: number,
+): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes' | 'resolveMs' | 'names'> {
   const { timeouts = {} } = config;
   const defaults = DEFAULTS.upstream;
   const response = timeouts.response ?? defaults.timeouts.response;
@@ -176,7 +206,7 @@ function compilePolicies(
       perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
     adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
-    retry: compileRetry(config.retry, config.targets.length),
+    retry: compileRetry(config.retry, targetCount),
     hedgeAfterMs: compileHedge(config.hedge),
   };
 }

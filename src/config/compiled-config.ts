@@ -163,6 +163,10 @@ export interface CompiledUpstream {
   readonly index: number;
   readonly name: string;
   readonly targetIndexes: readonly number[];
+  /** How often names of targets are looked up; 0: only by each connection. */
+  readonly resolveMs: number;
+  /** Host names among the targets, as they were written. */
+  readonly names: readonly string[];
   readonly loadBalancing: CompiledBalancing;
   readonly circuitBreaker: CompiledBreaker;
   /** null: no probes. */

@@ -45,6 +45,7 @@ import {
   HEALTH_CHECK_NODE,
   LOAD_BALANCING_NODE,
   OUTLIER_DETECTION_NODE,
+  RESOLVE_NODE,
   TARGET_NODE,
 } from './schema-targets.js';
 
@@ -193,6 +194,7 @@ const UPSTREAM_NODE = objectNode<UpstreamConfig>(
     circuitBreaker: CIRCUIT_BREAKER_NODE,
     healthCheck: HEALTH_CHECK_NODE,
     outlierDetection: OUTLIER_DETECTION_NODE,
+    resolve: RESOLVE_NODE,
     timeouts: TIMEOUTS_NODE,
     adaptiveConcurrency: ADAPTIVE_CONCURRENCY_NODE,
     retry: RETRY_NODE,

@@ -6,11 +6,13 @@
  * configuration that is refused, wherever and why ever, changes nothing.
  */
 import type { Logger } from 'pino';
+import { compileConfig } from '../config/compile-config.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { ConfigError } from '../config/config-error.js';
 import type { ConfigSource, LoadedConfig } from '../config/config-source.js';
 import { type ConfigChange, diffConfigs, formatChange } from '../config/diff-config.js';
 import { restartReasons } from '../config/live-fields.js';
+import { NO_ADDRESSES, type TargetAddresses } from '../config/target-addresses.js';
 
 /** Versions that one can go back to. */
 const HISTORY_MAX = 10;
@@ -19,7 +21,7 @@ const HISTORY_MAX = 10;
 const CHANGES_TOLD_MAX = 50;
 
 /** Who or what wants the change. */
-export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
+export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program' | 'names';
 
 export type ReloadResult =
   | {
@@ -69,6 +71,7 @@ export class Reloader {
   /** The newest is the last. */
   private history: LoadedConfig[] = [];
   private tail: Promise<unknown> = Promise.resolve();
+  private addresses: TargetAddresses = NO_ADDRESSES;
   private waiting: Promise<ReloadResult> | null = null;
   private applied = 0;
   private refused = 0;
@@ -98,6 +101,12 @@ export class Reloader {
   /** Applies a configuration that a program made. Never rejects. */
   applyFrom(make: () => LoadedConfig): Promise<ReloadResult> {
     return this.queue('program', () => this.apply(make(), true));
+  }
+
+  /** Names of targets point to these addresses from now on. Never rejects. */
+  resolve(addresses: TargetAddresses): Promise<ReloadResult> {
+    this.addresses = addresses;
+    return this.queue('names', () => this.apply(this.written, false));
   }
 
   /** Applies the one before the one in force. Never rejects. */
@@ -153,12 +162,17 @@ export class Reloader {
     const reasons = restartReasons(this.inForce, loaded.compiled);
     if (reasons.length > 0) return { outcome: 'refused', reasons };
     const changes = diffConfigs(this.written.written, loaded.written);
-    this.inForce = await this.options.swap(loaded.compiled);
+    this.inForce = await this.options.swap(this.withAddresses(loaded));
     if (isKept) this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     this.written = loaded;
     this.inForceSinceMs = Date.now();
     this.options.onApplied(this.inForce);
     return { outcome: 'applied', epoch: this.inForce.epoch, changes };
+  }
+
+  private withAddresses({ written, compiled }: LoadedConfig): CompiledConfig {
+    if (compiled.upstreams.every(({ names }) => names.length === 0)) return compiled;
+    return compileConfig(written, { addresses: this.addresses });
   }
 
   private record(trigger: ReloadTrigger, result: ReloadResult): void {

@@ -130,6 +130,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
         minConcurrency: 3,
         backOff: { baseMs: 25, maxMs: 250 },
       },
+      resolveMs: 0,
+      names: [],
       adaptiveConcurrency: null,
       hedgeAfterMs: -1,
     })),
