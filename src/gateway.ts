@@ -44,9 +44,10 @@ import { createThreadLogger, type ThreadLogger } from './observability/logger.js
 import { osThreadId } from './observability/os-thread-id.js';
 import { ThreadMeter } from './observability/thread-meter.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
-import { type NameLookup, NameWatcher, systemLookup } from './supervisor/name-watcher.js';
+import { NameWatcher } from './supervisor/name-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
+import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
 
 /** The version of this package. */
 export const VERSION = readVersion();
@@ -126,7 +127,11 @@ export class Gateway {
     });
     this.reloader = this.createReloader(first);
     this.watcher = this.createWatcher();
-    this.names = this.createNameWatcher();
+    this.names = new NameWatcher({
+      lookup: options.lookup ?? systemLookup,
+      logger,
+      apply: () => this.reloader.useAddresses(),
+    });
     this.adminAccess = new AdminAccess(config.admin);
     this.admin = new AdminListener(uws, this.adminHandlers(), this.adminAccess, onError);
   }
@@ -324,20 +329,10 @@ export class Gateway {
       source: this.options.source,
       logger: this.log.logger,
       swap: (compiled) => supervisor.swap(compiled),
+      addresses: () => this.names.addresses,
       onApplied: (config) => this.use(config),
       closedReason: () => (this.state === 'running' ? '' : `the gateway is ${this.state}`),
       epochsInUse: () => supervisor.epochs,
-    });
-  }
-
-  private createNameWatcher(): NameWatcher {
-    return new NameWatcher({
-      lookup: this.options.lookup ?? systemLookup,
-      logger: this.log.logger,
-      onChanged: async (addresses) => {
-        const { outcome } = await this.reloader.resolve(addresses);
-        return outcome === 'applied';
-      },
     });
   }
 
@@ -386,6 +381,7 @@ export class Gateway {
       movedRequests: this.dispatcher.movedRequests,
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
+      targetNames: this.names.status(),
     };
   }
 }

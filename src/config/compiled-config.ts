@@ -144,6 +144,15 @@ export interface CompiledTokenService {
   readonly maxSessions: number;
 }
 
+/** How names of targets are looked up, so that each address is a target. */
+export interface CompiledResolve {
+  readonly intervalMs: number;
+  /** Host names among the targets, each once. */
+  readonly names: readonly string[];
+  /** Addresses of one name that become targets, at most. */
+  readonly addressesMax: number;
+}
+
 export interface CompiledTarget {
   readonly index: number;
   readonly upstreamIndex: number;
@@ -163,10 +172,8 @@ export interface CompiledUpstream {
   readonly index: number;
   readonly name: string;
   readonly targetIndexes: readonly number[];
-  /** How often names of targets are looked up; 0: only by each connection. */
-  readonly resolveMs: number;
-  /** Host names among the targets, as they were written. */
-  readonly names: readonly string[];
+  /** null: each connection looks the name of its target up. */
+  readonly resolve: CompiledResolve | null;
   readonly loadBalancing: CompiledBalancing;
   readonly circuitBreaker: CompiledBreaker;
   /** null: no probes. */

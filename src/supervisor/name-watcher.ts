@@ -1,90 +1,114 @@
 /**
  * Looks the host names of targets up, again and again, and tells when they point elsewhere.
  *
- * Thread: supervisor (on the main thread). Owns a timer and what it found last. A name that cannot
- * be looked up keeps the addresses that it had: an ill name server is no reason to lose targets.
+ * Thread: supervisor (on the main thread). Owns what each name pointed to last, and a timer for
+ * each. A name that cannot be looked up keeps the addresses that it had: an ill name server is no
+ * reason to lose targets. Names wait for each other's look-ups no more than for anything else.
  */
-import type { LookupAddress } from 'node:dns';
-import { lookup } from 'node:dns/promises';
 import type { Logger } from 'pino';
+import type { TargetNameRow } from '../admin/gateway-views.js';
+import { monotonicMs } from '../base/clock.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { TargetAddresses } from '../config/target-addresses.js';
-
-/** All addresses of a name, in any order. Rejects when there are none. */
-export type NameLookup = (name: string) => Promise<readonly string[]>;
+import { type NameLookup, type NameRule, WatchedName } from './watched-name.js';
 
 export interface NameWatcherOptions {
   readonly lookup: NameLookup;
   readonly logger: Logger;
-  /** The names in use point to these addresses now. False: that could not come into force. */
-  onChanged(addresses: TargetAddresses): Promise<boolean>;
-}
-
-/** As the system does it: the hosts file, then its name servers. */
-export async function systemLookup(name: string): Promise<readonly string[]> {
-  const found: readonly LookupAddress[] = await lookup(name, { all: true });
-  return found.map(({ address }) => address);
+  /** Brings the addresses into force. Empty: done; else why not. Never rejects. */
+  apply(): Promise<string>;
 }
 
 export class NameWatcher {
-  private names: readonly string[] = [];
-  private intervalMs = 0;
-  private timer: NodeJS.Timeout | null = null;
-  private isLooking = false;
+  private readonly watched = new Map<string, WatchedName>();
   private isStopped = false;
-  private known = new Map<string, readonly string[]>();
-  /** What is in force, as text. */
-  private applied = '';
+  private isApplying = false;
+  private mustApply = false;
+  /** Why the addresses are not in force; empty: they are. */
+  private refusedFor = '';
 
-  constructor(private readonly options: NameWatcherOptions) {}
+  constructor(
+    private readonly options: NameWatcherOptions,
+    private readonly nowMs: () => number = monotonicMs,
+  ) {}
 
-  /** Watches the names of this configuration from now on, and looks at once if some are new. */
+  /** Watches the names of this configuration from now on; new ones are looked up at once. */
   use(config: CompiledConfig): void {
-    const watched = config.upstreams.filter(({ resolveMs }) => resolveMs > 0);
-    const names = new Set(watched.flatMap((upstream) => upstream.names));
-    const isNew = [...names].some((name) => !this.known.has(name));
-    this.names = [...names].sort();
-    this.intervalMs = Math.min(...watched.map(({ resolveMs }) => resolveMs));
-    for (const name of this.known.keys()) if (!names.has(name)) this.known.delete(name);
-    if (this.names.length > 0 && (isNew || this.timer === null)) this.schedule(0);
+    if (this.isStopped) return;
+    const rules = rulesOf(config);
+    for (const [name, watched] of this.watched) {
+      if (rules.has(name)) continue;
+      watched.stop();
+      this.watched.delete(name);
+    }
+    for (const [name, rule] of rules) {
+      const watched = this.watched.get(name) ?? this.watch(name);
+      watched.use(rule);
+    }
   }
 
+  /** What names are known to point to. */
+  get addresses(): TargetAddresses {
+    const known = [...this.watched].filter(([, { addresses }]) => addresses.length > 0);
+    return new Map(known.map(([name, { addresses }]) => [name, addresses]));
+  }
+
+  status(): TargetNameRow[] {
+    return [...this.watched.values()].map((name) => name.status());
+  }
+
+  /** Nothing is looked up or told from here on. */
   stop(): void {
     this.isStopped = true;
-    if (this.timer !== null) clearTimeout(this.timer);
+    for (const watched of this.watched.values()) watched.stop();
   }
 
-  private schedule(delayMs: number): void {
-    if (this.isStopped) return;
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.look(), delayMs).unref();
+  private watch(name: string): WatchedName {
+    const { lookup, logger } = this.options;
+    const watched = new WatchedName(name, {
+      lookup,
+      logger,
+      nowMs: this.nowMs,
+      onLookedUp: (isChanged) => {
+        // What could not come into force may now: older requests have ended, say.
+        if (isChanged || this.refusedFor !== '') void this.apply();
+      },
+    });
+    this.watched.set(name, watched);
+    return watched;
   }
 
-  private async look(): Promise<void> {
-    if (this.isLooking) return;
-    this.isLooking = true;
-    try {
-      await Promise.all(this.names.map((name) => this.lookUp(name)));
-      await this.tellIfChanged();
-    } finally {
-      this.isLooking = false;
-      if (this.names.length > 0) this.schedule(this.intervalMs);
+  /** Changes that come meanwhile come into force together. */
+  private async apply(): Promise<void> {
+    this.mustApply = true;
+    if (this.isApplying) return;
+    this.isApplying = true;
+    while (this.mustApply && !this.isStopped) {
+      this.mustApply = false;
+      const reason = await this.options.apply();
+      if (reason !== '' && reason !== this.refusedFor && !this.isStopped) {
+        const message = 'addresses of targets refused, the old ones stay in force';
+        this.options.logger.error({ reason }, message);
+      }
+      this.refusedFor = reason;
+    }
+    this.isApplying = false;
+  }
+}
+
+/** A name of several upstreams is looked up as often as the most eager one wants. */
+function rulesOf(config: CompiledConfig): Map<string, NameRule> {
+  const rules = new Map<string, NameRule>();
+  for (const { resolve } of config.upstreams) {
+    if (resolve === null) continue;
+    const { intervalMs, addressesMax } = resolve;
+    for (const name of resolve.names) {
+      const other = rules.get(name);
+      rules.set(name, {
+        intervalMs: Math.min(intervalMs, other?.intervalMs ?? intervalMs),
+        addressesMax: Math.min(addressesMax, other?.addressesMax ?? addressesMax),
+      });
     }
   }
-
-  private async lookUp(name: string): Promise<void> {
-    try {
-      const found = await this.options.lookup(name);
-      // In one order, whatever order the name server likes today.
-      if (found.length > 0) this.known.set(name, [...new Set(found)].sort());
-    } catch (error) {
-      this.options.logger.warn({ err: error, name }, 'target name cannot be looked up');
-    }
-  }
-
-  private async tellIfChanged(): Promise<void> {
-    const found = JSON.stringify([...this.known].sort());
-    if (this.isStopped || this.known.size === 0 || found === this.applied) return;
-    if (await this.options.onChanged(new Map(this.known))) this.applied = found;
-  }
+  return rules;
 }

@@ -6,13 +6,14 @@
  * configuration that is refused, wherever and why ever, changes nothing.
  */
 import type { Logger } from 'pino';
-import { compileConfig } from '../config/compile-config.js';
+import { withAddresses } from '../config/compile-config.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { ConfigError } from '../config/config-error.js';
 import type { ConfigSource, LoadedConfig } from '../config/config-source.js';
 import { type ConfigChange, diffConfigs, formatChange } from '../config/diff-config.js';
 import { restartReasons } from '../config/live-fields.js';
-import { NO_ADDRESSES, type TargetAddresses } from '../config/target-addresses.js';
+import { hasSameTargets } from '../config/place-config.js';
+import type { TargetAddresses } from '../config/target-addresses.js';
 
 /** Versions that one can go back to. */
 const HISTORY_MAX = 10;
@@ -21,7 +22,7 @@ const HISTORY_MAX = 10;
 const CHANGES_TOLD_MAX = 50;
 
 /** Who or what wants the change. */
-export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program' | 'names';
+export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
 
 export type ReloadResult =
   | {
@@ -57,6 +58,8 @@ export interface ReloaderOptions {
   readonly logger: Logger;
   /** Brings it into force in all threads; rejects with the reason, and nothing has changed. */
   swap(compiled: CompiledConfig): Promise<CompiledConfig>;
+  /** What names of targets are known to point to. */
+  addresses(): TargetAddresses;
   /** It is in force now. */
   onApplied(config: CompiledConfig): void;
   /** Not empty: no change is taken now, for this reason. */
@@ -71,7 +74,6 @@ export class Reloader {
   /** The newest is the last. */
   private history: LoadedConfig[] = [];
   private tail: Promise<unknown> = Promise.resolve();
-  private addresses: TargetAddresses = NO_ADDRESSES;
   private waiting: Promise<ReloadResult> | null = null;
   private applied = 0;
   private refused = 0;
@@ -103,10 +105,14 @@ export class Reloader {
     return this.queue('program', () => this.apply(make(), true));
   }
 
-  /** Names of targets point to these addresses from now on. Never rejects. */
-  resolve(addresses: TargetAddresses): Promise<ReloadResult> {
-    this.addresses = addresses;
-    return this.queue('names', () => this.apply(this.written, false));
+  /**
+   * Brings the addresses that names of targets point to now into force, under the configuration
+   * that is in force. Empty: done; else why not. Never rejects.
+   */
+  useAddresses(): Promise<string> {
+    const result = this.tail.then(() => this.swapAddresses());
+    this.tail = result;
+    return result;
   }
 
   /** Applies the one before the one in force. Never rejects. */
@@ -170,9 +176,22 @@ export class Reloader {
     return { outcome: 'applied', epoch: this.inForce.epoch, changes };
   }
 
+  private async swapAddresses(): Promise<string> {
+    const closed = this.options.closedReason();
+    if (closed !== '') return closed;
+    try {
+      const next = this.withAddresses(this.written);
+      if (hasSameTargets(next, this.inForce)) return '';
+      this.inForce = await this.options.swap(next);
+      this.options.onApplied(this.inForce);
+      return '';
+    } catch (error) {
+      return reasonsOf(error).join('; ');
+    }
+  }
+
   private withAddresses({ written, compiled }: LoadedConfig): CompiledConfig {
-    if (compiled.upstreams.every(({ names }) => names.length === 0)) return compiled;
-    return compileConfig(written, { addresses: this.addresses });
+    return withAddresses(written, compiled, this.options.addresses());
   }
 
   private record(trigger: ReloadTrigger, result: ReloadResult): void {
