@@ -13,7 +13,7 @@ import type { ConfigSource, LoadedConfig } from '../config/config-source.js';
 import { type ConfigChange, diffConfigs, formatChange } from '../config/diff-config.js';
 import { restartReasons } from '../config/live-fields.js';
 import { hasSameTargets } from '../config/place-config.js';
-import type { TargetAddresses } from '../config/target-addresses.js';
+import { NO_ADDRESSES, type TargetAddresses } from '../config/target-addresses.js';
 
 /** Versions that one can go back to. */
 const HISTORY_MAX = 10;
@@ -73,6 +73,8 @@ export class Reloader {
   private inForceSinceMs = Date.now();
   /** The newest is the last. */
   private history: LoadedConfig[] = [];
+  /** In force. Those known by now may be others, and refused: no reason to refuse a reload. */
+  private addresses: TargetAddresses = NO_ADDRESSES;
   private tail: Promise<unknown> = Promise.resolve();
   private waiting: Promise<ReloadResult> | null = null;
   private applied = 0;
@@ -168,7 +170,8 @@ export class Reloader {
     const reasons = restartReasons(this.inForce, loaded.compiled);
     if (reasons.length > 0) return { outcome: 'refused', reasons };
     const changes = diffConfigs(this.written.written, loaded.written);
-    this.inForce = await this.options.swap(this.withAddresses(loaded));
+    const next = withAddresses(loaded.written, loaded.compiled, this.addresses);
+    this.inForce = await this.options.swap(next);
     if (isKept) this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     this.written = loaded;
     this.inForceSinceMs = Date.now();
@@ -180,18 +183,17 @@ export class Reloader {
     const closed = this.options.closedReason();
     if (closed !== '') return closed;
     try {
-      const next = this.withAddresses(this.written);
-      if (hasSameTargets(next, this.inForce)) return '';
-      this.inForce = await this.options.swap(next);
-      this.options.onApplied(this.inForce);
+      const addresses = this.options.addresses();
+      const next = withAddresses(this.written.written, this.written.compiled, addresses);
+      if (!hasSameTargets(next, this.inForce)) {
+        this.inForce = await this.options.swap(next);
+        this.options.onApplied(this.inForce);
+      }
+      this.addresses = addresses;
       return '';
     } catch (error) {
       return reasonsOf(error).join('; ');
     }
-  }
-
-  private withAddresses({ written, compiled }: LoadedConfig): CompiledConfig {
-    return withAddresses(written, compiled, this.options.addresses());
   }
 
   private record(trigger: ReloadTrigger, result: ReloadResult): void {

@@ -86,12 +86,15 @@ describe('addresses of names', () => {
     expect(reason).toMatch(/^more targets than there is room for/);
     expect(swaps.length).toBe(turns - 1);
     expect(swaps.length).toBeGreaterThan(10);
-    // What was there before is still good, also for who reloads.
-    addresses.set('a.test', ['10.0.0.1']);
-    expect(await reloader.useAddresses()).toBe('');
+    // What is in force is still good, also for who reloads.
+    const before = hosts();
     expect(await reloader.applyFrom(() => loadObject(WRITTEN))).toMatchObject({
       outcome: 'applied',
     });
+    expect(hosts()).toEqual(before);
+    addresses.set('a.test', ['10.0.0.1']);
+    expect(await reloader.useAddresses()).toBe('');
+    expect(hosts()).toEqual(['10.0.0.1:80']);
   });
 
   it('wait until the gateway takes changes', async () => {
