@@ -4,15 +4,14 @@
  * Thread: any (pure). The sound part lets the later checks run on a configuration with mistakes
  * in it, so that the user sees every mistake at once.
  */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { childPointer } from '../base/json-pointer.js';
 import { pointerKeys } from './config-pointer.js';
 import { type CheckContext, Findings } from './finding.js';
 import type { GatewayConfig } from './gateway-config.js';
 import { nearestName, suggestName } from './nearest-name.js';
-import { parseDurationMs, parseSizeBytes } from './quantities.js';
-import { CONFIG_SCHEMA } from './schema.js';
-import type { QuantityRange, SchemaNode } from './schema-node.js';
+import type { SchemaNode } from './schema-node.js';
+import { configValidator } from './schema-validator.js';
 import { describeActual, describeExpected } from './shape-message.js';
 
 /** T as far as it is right: any part may be missing, what is there has its type. */
@@ -30,12 +29,10 @@ export interface ShapeResult {
   readonly sound: SoundPart<GatewayConfig>;
 }
 
-let compiledSchema: ValidateFunction<GatewayConfig> | undefined;
-
 /** Checks the shape of a whole configuration. */
 export function checkShape(value: unknown, context: CheckContext): ShapeResult {
   const findings = new Findings(context);
-  const validate = validator();
+  const validate = configValidator();
   if (validate(value)) return { findings, config: value, sound: value };
   const copy = { root: copyPlain(value) };
   const errors = tellingErrors(
@@ -55,7 +52,7 @@ export function checkShape(value: unknown, context: CheckContext): ShapeResult {
  * what stands in the environment is always text. Changes `value` in place.
  */
 export function retypeVariables(value: unknown, isWholeVariable: (at: string) => boolean): void {
-  const validate = validator();
+  const validate = configValidator();
   if (validate(value)) return;
   for (const error of validate.errors ?? []) {
     if (error.keyword !== 'type' || !isWholeVariable(error.instancePath)) continue;
@@ -67,43 +64,6 @@ export function retypeVariables(value: unknown, isWholeVariable: (at: string) =>
       break;
     }
   }
-}
-
-function validator(): ValidateFunction<GatewayConfig> {
-  if (compiledSchema !== undefined) return compiledSchema;
-  const ajv = new Ajv2020({
-    strict: true,
-    allErrors: true,
-    verbose: true,
-    allowUnionTypes: true,
-    discriminator: true,
-  });
-  ajv.addKeyword({
-    keyword: 'x-duration',
-    type: 'string',
-    schemaType: 'object',
-    validate: (range: QuantityRange, data: string) =>
-      isInRange(range, (text) => parseDurationMs(text ?? data)),
-  });
-  ajv.addKeyword({
-    keyword: 'x-size',
-    type: ['string', 'number'],
-    schemaType: 'object',
-    validate: (range: QuantityRange, data: string | number) =>
-      isInRange(range, (text) => parseSizeBytes(text ?? data)),
-  });
-  compiledSchema = ajv.compile<GatewayConfig>(CONFIG_SCHEMA);
-  return compiledSchema;
-}
-
-/** `parse` reads one end of the range, or the data when it is given none. */
-function isInRange(
-  { min, max }: QuantityRange,
-  parse: (text?: string) => number | undefined,
-): boolean {
-  const quantity = parse();
-  if (quantity === undefined) return false;
-  return quantity >= (parse(min) ?? 0) && quantity <= (parse(max) ?? 0);
 }
 
 function typedScalar(text: string, type: string): number | boolean | undefined {

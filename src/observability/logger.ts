@@ -41,75 +41,90 @@ export function createThreadLogger(
   thread: string,
   { level, format }: { readonly level: string; readonly format: LogFormat },
 ): ThreadLogger {
-  let droppedLines = 0;
-  let isEnding = false;
-  let lastRetries = 0;
-  // Not `pino.destination`: its end at the exit of the process never returns on a closed pipe.
-  const destination = new sonicBoom.SonicBoom({
-    fd: STANDARD_OUTPUT,
-    sync: false,
-    minLength: WRITE_BYTES_MIN,
-    maxWrite: WRITE_BYTES_MAX,
-    maxLength: WAITING_BYTES_MAX,
-    retryEAGAIN: () => !isEnding || lastRetries++ < LAST_RETRIES_MAX,
-  });
-  destination.on('drop', () => {
-    droppedLines++;
-  });
-  // Standard output may be closed under us; that must not end the gateway.
-  let isClosed = false;
-  destination.on('error', (error: NodeJS.ErrnoException) => {
-    droppedLines++;
-    isClosed ||= error.code === 'EPIPE';
-  });
+  const output = new LineOutput();
+  const isText = format === 'text' || (format === 'auto' && isatty(STANDARD_OUTPUT));
+  const lines: DestinationStream = {
+    write: (line) => output.write(isText ? readableLine(line) : line),
+  };
   const options: LoggerOptions = {
     level,
     base: { thread },
     timestamp: isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  const isText = format === 'text' || (format === 'auto' && isatty(STANDARD_OUTPUT));
-  // The library's own flush would wake an idle thread ten times a second, for nothing.
-  let flushTimer: NodeJS.Timeout | null = null;
-  const flushSoon = (): void => {
-    if (flushTimer === null) flushTimer = setTimeout(onFlushTime, FLUSH_AFTER_MS).unref();
-  };
-  const onFlushTime = (): void => {
-    flushTimer = null;
-    if (!isClosed) destination.flush();
-  };
-  // What came while this was written waits for the next flush; one that writes nothing is the last.
-  destination.on('write', (bytes: number) => {
-    if (bytes > 0) flushSoon();
-  });
-  const lines: DestinationStream = {
-    write: (line) => {
-      if (isClosed) {
-        droppedLines++;
-        return;
-      }
-      flushSoon();
-      destination.write(isText ? readableLine(line) : line);
-    },
-  };
-  const flush = (): void => {
-    process.off('exit', flush);
-    if (isClosed) return;
-    isEnding = true;
-    try {
-      destination.flushSync();
-    } catch {
-      // Nobody reads any more: there is nowhere to say so.
-      droppedLines++;
-    }
-  };
-  // An exception that nobody caught ends the process; what led to it is in the last lines.
-  process.once('exit', flush);
   return {
     logger: pino({ ...options, redact: REDACTED }, lines),
     access: pino({ ...options, level: 'info' }, lines),
-    dropped: () => droppedLines,
-    flush,
+    dropped: () => output.droppedLines,
+    flush: output.end,
+  };
+}
+
+/**
+ * Standard output, written in the background. Not `pino.destination`: its end at the exit of the
+ * process never returns on a closed pipe, and its flush wakes an idle thread ten times a second.
+ */
+class LineOutput {
+  droppedLines = 0;
+  /** Nobody reads any more; that must not end the gateway. */
+  private isClosed = false;
+  private isEnding = false;
+  private lastRetries = 0;
+  private flushTimer: NodeJS.Timeout | null = null;
+  private readonly destination = new sonicBoom.SonicBoom({
+    fd: STANDARD_OUTPUT,
+    sync: false,
+    minLength: WRITE_BYTES_MIN,
+    maxWrite: WRITE_BYTES_MAX,
+    maxLength: WAITING_BYTES_MAX,
+    retryEAGAIN: () => !this.isEnding || this.lastRetries++ < LAST_RETRIES_MAX,
+  });
+
+  constructor() {
+    this.destination.on('drop', () => {
+      this.droppedLines++;
+    });
+    this.destination.on('error', (error: NodeJS.ErrnoException) => {
+      this.droppedLines++;
+      this.isClosed ||= error.code === 'EPIPE';
+    });
+    // What came meanwhile waits for the next flush; one that writes nothing is the last.
+    this.destination.on('write', (bytes: number) => {
+      if (bytes > 0) this.flushSoon();
+    });
+    // An exception that nobody caught ends the process; what led to it is in the last lines.
+    process.once('exit', this.end);
+  }
+
+  write(line: string): void {
+    if (this.isClosed) {
+      this.droppedLines++;
+      return;
+    }
+    this.flushSoon();
+    this.destination.write(line);
+  }
+
+  /** Writes what waits, and returns when it is written or nobody takes it. */
+  readonly end = (): void => {
+    process.off('exit', this.end);
+    if (this.isClosed) return;
+    this.isEnding = true;
+    try {
+      this.destination.flushSync();
+    } catch {
+      // Nobody reads any more: there is nowhere to say so.
+      this.droppedLines++;
+    }
+  };
+
+  private flushSoon(): void {
+    this.flushTimer ??= setTimeout(this.onFlushTime, FLUSH_AFTER_MS).unref();
+  }
+
+  private readonly onFlushTime = (): void => {
+    this.flushTimer = null;
+    if (!this.isClosed) this.destination.flush();
   };
 }
 

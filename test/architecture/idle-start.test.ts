@@ -35,6 +35,7 @@ describe('a start', () => {
     const packages = packagesOf(entry);
     expect(packages.has('jose')).toBe(false);
     expect(packages.has('undici')).toBe(false);
+    expect(packages.has('ajv')).toBe(false);
   });
 
   it('is seen to load what it loads', () => {

@@ -5,9 +5,11 @@
  * body has it. Formats are asserted. A schema is checked strictly when the configuration is loaded,
  * so that a mistyped keyword is told; after that ajv takes it as the standard says.
  */
-import { Ajv, type Options, type ValidateFunction } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import ajvFormats from 'ajv-formats';
+import { createRequire } from 'node:module';
+import type { Ajv, Options, ValidateFunction } from 'ajv';
+
+// Loaded when there is a schema: it would take a tenth of the start of a gateway that has none.
+const load = createRequire(import.meta.url);
 
 /** Drafts of JSON Schema. */
 export type SchemaDialect = '2020-12' | 'draft-07';
@@ -38,9 +40,22 @@ export function createSchemaEngine(dialect: SchemaDialect, options: EngineOption
     coerceTypes: input === 'text' ? 'array' : false,
     logger: false,
   };
-  const ajv = dialect === 'draft-07' ? new Ajv(settings) : new Ajv2020(settings);
-  if (assertsFormats) ajvFormats.default(ajv);
+  const ajv = dialect === 'draft-07' ? newDraft07(settings) : newDraft2020(settings);
+  if (assertsFormats) {
+    const { default: addFormats } = load('ajv-formats') as typeof import('ajv-formats');
+    addFormats.default(ajv);
+  }
   return ajv;
+}
+
+function newDraft07(settings: Options): Ajv {
+  const { Ajv } = load('ajv') as typeof import('ajv');
+  return new Ajv(settings);
+}
+
+function newDraft2020(settings: Options): Ajv {
+  const { Ajv2020 } = load('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+  return new Ajv2020(settings);
 }
 
 /** Compiles a checked schema. */
@@ -52,11 +67,12 @@ export function compileSchema(
   return createSchemaEngine(dialect, { input }).compile(schema as object);
 }
 
-const FORMATS: ReadonlySet<string> = new Set(Object.keys(createSchemaEngine('draft-07').formats));
+let formats: ReadonlySet<string> | undefined;
 
 /** Whether `format` with this value is asserted. */
 export function isKnownFormat(format: unknown): boolean {
-  return typeof format === 'string' && FORMATS.has(format);
+  formats ??= new Set(Object.keys(createSchemaEngine('draft-07').formats));
+  return typeof format === 'string' && formats.has(format);
 }
 
 /** What is wrong with a schema, if anything is. */

@@ -1,0 +1,109 @@
+/**
+ * The checker that the configuration's schema is compiled to.
+ *
+ * Thread: any (pure). To compile it takes half of the start of a gateway, so the build does it
+ * (`precompile-schema.ts`); a build that did not, or did it from another schema, costs that time.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Ajv2020 as Ajv, Code, ValidateFunction } from 'ajv/dist/2020.js';
+import type { GatewayConfig } from './gateway-config.js';
+import { parseDurationMs, parseSizeBytes } from './quantities.js';
+import { CONFIG_SCHEMA } from './schema.js';
+import type { QuantityRange } from './schema-node.js';
+
+export type ConfigValidator = ValidateFunction<GatewayConfig>;
+
+/** What the build writes: the compiled checker, and of which schema it is. */
+export interface PrecompiledSchema {
+  readonly digest: string;
+  readonly create: (load: (name: string) => unknown) => { readonly default: ConfigValidator };
+}
+
+export const PRECOMPILED_FILE = fileURLToPath(new URL('./compiled-schema.cjs', import.meta.url));
+
+/** A function of this file, and how written code reaches it. */
+interface OwnFunction {
+  readonly ref: unknown;
+  readonly code: Code;
+}
+
+// Loaded only where it is needed: the library costs 60 ms of a start.
+const load = createRequire(import.meta.url);
+
+let validator: ConfigValidator | undefined;
+
+/** Made at the first call. */
+export function configValidator(): ConfigValidator {
+  validator ??= readPrecompiled() ?? schemaCompiler(false).compile<GatewayConfig>(CONFIG_SCHEMA);
+  return validator;
+}
+
+/** Which schema a checker was compiled from. */
+export function schemaDigest(): string {
+  return createHash('sha256').update(JSON.stringify(CONFIG_SCHEMA)).digest('hex');
+}
+
+function readPrecompiled(): ConfigValidator | undefined {
+  if (!existsSync(PRECOMPILED_FILE)) return undefined;
+  const precompiled = load(PRECOMPILED_FILE) as PrecompiledSchema;
+  return precompiled.digest === schemaDigest() ? precompiledValidator(precompiled) : undefined;
+}
+
+export function precompiledValidator({ create }: PrecompiledSchema): ConfigValidator {
+  const own = { isDurationInRange, isSizeInRange };
+  return create((name) => (name === 'own' ? own : load(name))).default;
+}
+
+/** `isForSource`: what it compiles is to be written down. */
+export function schemaCompiler(isForSource: boolean): Ajv {
+  const { Ajv2020, _ } = load('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+  const ajv = new Ajv2020({
+    strict: true,
+    allErrors: true,
+    verbose: true,
+    allowUnionTypes: true,
+    discriminator: true,
+    code: { source: isForSource, optimize: isForSource },
+  });
+  const addRange = (keyword: string, type: ('string' | 'number')[], own: OwnFunction): void => {
+    ajv.addKeyword({
+      keyword,
+      type,
+      schemaType: 'object',
+      code: (context) => {
+        const { gen, schema, data } = context;
+        context.fail(_`!${gen.scopeValue('func', own)}(${schema}, ${data})`);
+      },
+    });
+  };
+  addRange('x-duration', ['string'], {
+    ref: isDurationInRange,
+    code: _`require("own").isDurationInRange`,
+  });
+  addRange('x-size', ['string', 'number'], {
+    ref: isSizeInRange,
+    code: _`require("own").isSizeInRange`,
+  });
+  return ajv;
+}
+
+function isDurationInRange(range: QuantityRange, data: string): boolean {
+  return isInRange(range, (text) => parseDurationMs(text ?? data));
+}
+
+function isSizeInRange(range: QuantityRange, data: string | number): boolean {
+  return isInRange(range, (text) => parseSizeBytes(text ?? data));
+}
+
+/** `parse` reads one end of the range, or the data when it is given none. */
+function isInRange(
+  { min, max }: QuantityRange,
+  parse: (text?: string) => number | undefined,
+): boolean {
+  const quantity = parse();
+  if (quantity === undefined) return false;
+  return quantity >= (parse(min) ?? 0) && quantity <= (parse(max) ?? 0);
+}

@@ -1,0 +1,58 @@
+/**
+ * The checker that the build wrote is of the schema as it is now, and says of every golden
+ * configuration what the schema itself says.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { ErrorObject } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { parse, YAMLParseError } from 'yaml';
+import type { GatewayConfig } from '../../src/config/gateway-config.js';
+import { CONFIG_SCHEMA } from '../../src/config/schema.js';
+import {
+  type ConfigValidator,
+  type PrecompiledSchema,
+  precompiledValidator,
+  schemaCompiler,
+  schemaDigest,
+} from '../../src/config/schema-validator.js';
+
+const FILE = new URL('../../dist/src/config/compiled-schema.cjs', import.meta.url);
+const GOLDEN = new URL('../golden/config/', import.meta.url);
+
+const precompiled = createRequire(import.meta.url)(FILE.pathname) as PrecompiledSchema;
+
+describe('the checker that the build wrote', () => {
+  it('is of the schema as it is now', () => {
+    expect(precompiled.digest).toBe(schemaDigest());
+  });
+
+  it('finds what the schema finds', () => {
+    const quick = precompiledValidator(precompiled);
+    const slow = schemaCompiler(false).compile<GatewayConfig>(CONFIG_SCHEMA);
+    let count = 0;
+    for (const name of readdirSync(GOLDEN)) {
+      const [text = ''] = readFileSync(new URL(name, GOLDEN), 'utf8').split('-'.repeat(40));
+      const value = readValue(text);
+      const errors = errorsOf(quick, value);
+      expect(errors, name).toEqual(errorsOf(slow, value));
+      count += errors.length;
+    }
+    expect(count).toBeGreaterThan(100);
+  });
+});
+
+/** What is no YAML at all is told before there is anything to check. */
+function readValue(text: string): unknown {
+  try {
+    return parse(text, { merge: true });
+  } catch (error) {
+    if (error instanceof YAMLParseError || error instanceof ReferenceError) return null;
+    throw error;
+  }
+}
+
+function errorsOf(validate: ConfigValidator, value: unknown): readonly ErrorObject[] {
+  validate(value);
+  return validate.errors ?? [];
+}
