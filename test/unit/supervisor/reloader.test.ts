@@ -27,7 +27,7 @@ describe('addresses of names', () => {
       first,
       source: undefined,
       logger: { info() {}, error() {} } as unknown as Logger,
-      addresses: () => addresses,
+      addresses: () => new Map(addresses),
       swap: async (compiled) => {
         const next = book.place(compiled);
         // Somebody holds each version: a stream that does not end.
