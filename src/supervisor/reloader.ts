@@ -172,6 +172,7 @@ export class Reloader {
     const changes = diffConfigs(this.written.written, loaded.written);
     const next = withAddresses(loaded.written, loaded.compiled, this.addresses);
     this.inForce = await this.options.swap(next);
+    this.addresses = ofNamesIn(this.inForce, this.addresses);
     if (isKept) this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     this.written = loaded;
     this.inForceSinceMs = Date.now();
@@ -213,6 +214,12 @@ export class Reloader {
       logger.error({ trigger, reasons }, 'configuration refused, the old one stays in force');
     }
   }
+}
+
+/** A name that is not looked up any more may point elsewhere by the time that it is again. */
+function ofNamesIn({ upstreams }: CompiledConfig, addresses: TargetAddresses): TargetAddresses {
+  const names = new Set(upstreams.flatMap(({ resolve }) => resolve?.names ?? []));
+  return new Map([...addresses].filter(([name]) => names.has(name)));
 }
 
 function refuse(reason: string): ReloadResult {

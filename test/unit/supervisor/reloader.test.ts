@@ -76,6 +76,18 @@ describe('addresses of names', () => {
     expect(swaps).toHaveLength(3);
   });
 
+  it('are forgotten with their name', async () => {
+    addresses.set('a.test', ['10.0.0.1']);
+    await reloader.useAddresses();
+    const other = { ...WRITTEN, upstreams: { api: { targets: [{ url: 'http://b.test:80' }] } } };
+    await reloader.applyFrom(() => loadObject(other as GatewayConfig));
+    expect(hosts()).toEqual(['b.test:80']);
+    await reloader.rollback();
+    expect(hosts()).toEqual(['a.test:80']);
+    expect(await reloader.useAddresses()).toBe('');
+    expect(hosts()).toEqual(['10.0.0.1:80']);
+  });
+
   it('are refused with the reason when streams hold all rows, and leave all as it was', async () => {
     let reason = '';
     let turns = 0;
