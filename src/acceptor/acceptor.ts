@@ -79,12 +79,12 @@ export class Acceptor implements ExchangeContext {
   /** Binds the port; resolves with it. Rejects when the address cannot be had. */
   async listen(): Promise<number> {
     const { uws, config } = this.options;
-    const { host, port } = config.listen;
+    const { host, port, reusePort } = config.listen;
     await this.watchConnections();
-    // Without this a second gateway on the same port would silently take half of the clients.
-    const exclusive = uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
+    // The native default is to share: a second gateway would silently take half of the clients.
+    const sharing = reusePort ? uws.LIBUS_LISTEN_DEFAULT : uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
     return new Promise((resolve, reject) => {
-      this.app.listen(host, port, exclusive, (socket) => {
+      this.app.listen(host, port, sharing, (socket) => {
         if (socket === false) {
           const reason = 'the address is in use or not ours';
           reject(new StartupError(`cannot listen on ${host}:${port}: ${reason}`));

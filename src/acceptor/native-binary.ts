@@ -11,6 +11,7 @@ import { StartupError } from '../base/startup-error.js';
 
 /** The library, with what its type file leaves out. */
 export type UwsModule = Omit<typeof Uws, 'App'> & {
+  readonly LIBUS_LISTEN_DEFAULT: number;
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
   App(options?: Uws.AppOptions): UwsApp;
 };
@@ -23,7 +24,7 @@ export interface UwsApp extends Uws.TemplatedApp {
     options: Uws.ListenOptions,
     cb: (socket: Uws.us_listen_socket | false) => void,
   ): Uws.TemplatedApp;
-  /** `options`: LIBUS_LISTEN_EXCLUSIVE_PORT or 0. */
+  /** `options`: one of the constants above. */
   listen(
     host: string,
     port: number,

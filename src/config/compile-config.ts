@@ -72,7 +72,10 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   return deepFreeze({
     epoch,
     capacity: rowCapacity({ routes, upstreams, targets, limiters }, namesIn(upstreams)),
-    listen: compileAddress(config.listen, DEFAULTS.listen),
+    listen: {
+      ...compileAddress(config.listen, DEFAULTS.listen),
+      reusePort: config.listen?.reusePort ?? DEFAULTS.listen.reusePort,
+    },
     admin: {
       ...compileAddress(config.admin, DEFAULTS.admin),
       token: config.admin?.token ?? '',

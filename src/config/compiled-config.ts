@@ -29,7 +29,8 @@ export interface CompiledConfig {
   readonly epoch: number;
   /** Rows that tables have; chosen once, when the gateway starts. */
   readonly capacity: RowCapacity;
-  readonly listen: CompiledAddress;
+  /** `reusePort`: others may listen there too. */
+  readonly listen: CompiledAddress & { readonly reusePort: boolean };
   readonly admin: CompiledAdmin;
   readonly workers: number;
   /** CIDR ranges whose X-Forwarded-For is believed. */

@@ -9,7 +9,7 @@ export const WORKER_COUNT_MAX = 64;
 
 export const DEFAULTS = {
   // Loopback, so that a first start never opens a port to the network by accident.
-  listen: { host: '127.0.0.1', port: 8080 },
+  listen: { host: '127.0.0.1', port: 8080, reusePort: false },
   admin: { host: '127.0.0.1', port: 9901 },
   limits: {
     headerBytes: '16KiB',

@@ -58,6 +58,12 @@ export interface ListenConfig {
   readonly host?: string;
   /** TCP port, 0 to 65535; 0 lets the system choose a free one. Default: 8080. */
   readonly port?: number;
+  /**
+   * Several gateways of one user may listen on the same port (SO_REUSEPORT): the kernel spreads new
+   * connections over them. Each has limits, breakers and an admin port of its own. Default: false,
+   * and a second one does not start.
+   */
+  readonly reusePort?: boolean;
 }
 
 /** The admin listener: its address, and who may use it. */

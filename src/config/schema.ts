@@ -59,6 +59,10 @@ const LISTEN_NODE = objectNode<ListenConfig>('Where clients connect.', {
     pattern: HOST_PATTERN,
   }),
   port: integerNode(PORT_DESCRIPTION, PORT_RANGE, { default: DEFAULTS.listen.port }),
+  reusePort: booleanNode(
+    'Several gateways may listen on the same port (SO_REUSEPORT).',
+    DEFAULTS.listen.reusePort,
+  ),
 });
 
 const ADMIN_NODE = objectNode<AdminConfig>(

@@ -2,7 +2,9 @@
  * The gateway as a process: how it starts, how it ends, and what it writes.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
@@ -45,6 +47,23 @@ function isRefused(port: number): Promise<boolean> {
     socket.on('close', () => socket.destroy());
     socket.on('connect', () => socket.destroy());
   });
+}
+
+async function aFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Of one request on a connection of its own. */
+async function statusOf(port: number): Promise<number> {
+  const [response] = await once(get({ port, host: '127.0.0.1', agent: false }), 'response');
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode;
 }
 
 describe('SIGTERM', () => {
@@ -152,6 +171,25 @@ describe('a start that fails', () => {
       /^sluice: cannot listen on 127\.0\.0\.1:\d+[^\n]*in use[^\n]*\n$/,
     );
     expect(gateway.stderr).toContain(`:${upstream.port}`);
+  });
+
+  it('shares a port only with one that wants to, and each can end without the other', async () => {
+    const upstream = await anUpstream();
+    const port = await aFreePort();
+    const shared = aConfig([upstream.url], { top: { listen: { port, reusePort: true } } });
+    const gateways = [await aGateway(shared), await aGateway(shared)] as const;
+    const alone = await failedStart(aConfig([upstream.url], { top: { listen: { port } } }));
+    expect(alone.stderr).toContain('in use');
+    // A connection each: which of the two gets it is the kernel's choice.
+    const statusOnce = (): Promise<number> => statusOf(port);
+    for (let count = 0; count < 60; count++) expect(await statusOnce()).toBe(200);
+    const counts = await Promise.all(
+      gateways.map(async (one) => (await one.stats())['total_requests']),
+    );
+    expect(Math.min(...counts.map(Number))).toBeGreaterThan(0);
+    expect(counts.map(Number).reduce((all, one) => all + one)).toBe(60);
+    await gateways[0].stop();
+    for (let count = 0; count < 20; count++) expect(await statusOnce()).toBe(200);
   });
 
   it('ends with 1 and one sentence when the native binary cannot be loaded', async () => {

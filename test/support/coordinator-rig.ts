@@ -87,7 +87,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   return {
     epoch: 1,
     capacity: CAPACITY,
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: '127.0.0.1', port: 0, reusePort: false },
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     workers: wish.workers ?? 1,
     trustedProxies: [],
