@@ -44,8 +44,10 @@ import { createThreadLogger, type ThreadLogger } from './observability/logger.js
 import { osThreadId } from './observability/os-thread-id.js';
 import { ThreadMeter } from './observability/thread-meter.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
+import { NameWatcher } from './supervisor/name-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
+import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
 
 /** The version of this package. */
 export const VERSION = readVersion();
@@ -57,6 +59,8 @@ export interface GatewayOptions {
   onGivingUp?(reason: string): void;
   /** Where the configuration is read again from. Default: nowhere, see {@link Gateway.apply}. */
   readonly source?: ConfigSource;
+  /** How names of targets are looked up. Default: as the system does it. */
+  readonly lookup?: NameLookup;
   /**
    * Whether the admin listener has pages that make threads fail, for tests. Default: whether
    * `GATEWAY_CHAOS=1` stands in the environment.
@@ -73,6 +77,7 @@ export class Gateway {
   private readonly log: ThreadLogger;
   private readonly reloader: Reloader;
   private readonly watcher: ConfigWatcher | null;
+  private readonly names: NameWatcher;
   private readonly localReplies: LocalReplyLedger;
   private readonly counters: SharedArrayBuffer;
   private readonly meter: ThreadMeter;
@@ -122,6 +127,11 @@ export class Gateway {
     });
     this.reloader = this.createReloader(first);
     this.watcher = this.createWatcher();
+    this.names = new NameWatcher({
+      lookup: options.lookup ?? systemLookup,
+      logger,
+      apply: () => this.reloader.useAddresses(),
+    });
     this.adminAccess = new AdminAccess(config.admin);
     this.admin = new AdminListener(uws, this.adminHandlers(), this.adminAccess, onError);
   }
@@ -154,6 +164,7 @@ export class Gateway {
     }
     this.state = 'running';
     this.watcher?.start();
+    this.names.use(this.config);
     this.log.logger.info(
       {
         version: VERSION,
@@ -204,6 +215,7 @@ export class Gateway {
     const { logger } = this.log;
     logger.info({ inFlight: this.dispatcher.table.inFlight }, 'gateway stopping');
     this.watcher?.stop();
+    this.names.stop();
     this.acceptor.beginDrain();
     const { delayMs, graceMs } = this.config.shutdown;
     if (delayMs > 0) await sleep(delayMs);
@@ -218,6 +230,7 @@ export class Gateway {
 
   private async end(): Promise<void> {
     this.watcher?.stop();
+    this.names.stop();
     this.acceptor.close();
     this.admin.close();
     this.meter.stop();
@@ -316,6 +329,7 @@ export class Gateway {
       source: this.options.source,
       logger: this.log.logger,
       swap: (compiled) => supervisor.swap(compiled),
+      addresses: () => this.names.addresses,
       onApplied: (config) => this.use(config),
       closedReason: () => (this.state === 'running' ? '' : `the gateway is ${this.state}`),
       epochsInUse: () => supervisor.epochs,
@@ -338,6 +352,7 @@ export class Gateway {
     this.acceptor.use(config, connectionRule(config, openFilesMax()));
     this.tellPressureBy(config);
     this.adminAccess.use(config.admin);
+    this.names.use(config);
   }
 
   private liveFigures(): LiveFigures {
@@ -366,6 +381,7 @@ export class Gateway {
       movedRequests: this.dispatcher.movedRequests,
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
+      targetNames: this.names.status(),
     };
   }
 }

@@ -20,6 +20,7 @@ export { defineConfig, type GatewayConfig } from './config/gateway-config.js';
 export { loadConfigFile } from './config/load-config.js';
 export { Gateway, type GatewayOptions, VERSION } from './gateway.js';
 export type { ReloadResult } from './supervisor/reloader.js';
+export type { NameLookup } from './supervisor/watched-name.js';
 
 /**
  * Checks the configuration and makes a gateway of it; `start()` opens it, `stop()` drains it.

@@ -32,6 +32,19 @@ export interface LaneRow {
   readonly wakes: number;
 }
 
+/** A host name among the targets whose addresses are targets. */
+export interface TargetNameRow {
+  readonly name: string;
+  /** Empty: nothing is known yet, and each connection looks it up. */
+  readonly addresses: readonly string[];
+  /** Addresses that the last look-up found and that there is no room for. */
+  readonly left_out: number;
+  /** Why the last look-up failed; null: it did not. */
+  readonly failure: string | null;
+  /** Since the last look-up that did not fail; null: none so far. */
+  readonly age_seconds: number | null;
+}
+
 /** What changes from moment to moment and is not in shared memory. */
 export interface LiveFigures {
   readonly version: string;
@@ -52,6 +65,7 @@ export interface LiveFigures {
   readonly movedRequests: number;
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
+  readonly targetNames: readonly TargetNameRow[];
 }
 
 type Buffers = ConstructorParameters<typeof MergedFigures>[0];

@@ -90,6 +90,8 @@ export const FAMILIES = {
   breakerOpens: head('target_breaker_opens_total', 'Times that the breaker opened.'),
   healthy: head('target_healthy', '0 while the health check says that the target is not.'),
   ejected: head('target_ejected', '1 while the target is out for too many errors.'),
+  nameAddresses: head('target_name_addresses', 'Addresses of a host name that are targets.'),
+  nameFailing: head('target_name_failing', '1 while a host name cannot be looked up.'),
   limiterAdmitted: head('limiter_admitted_total', 'Admissions taken of a limit.'),
   limiterRefused: head('limiter_refused_total', 'Requests refused by a limit.'),
   limiterShadow: head('limiter_shadow_refused_total', 'What a limit in shadow mode would refuse.'),

@@ -26,7 +26,7 @@ import {
   familyText,
   type Labels,
 } from '../observability/prometheus-text.js';
-import type { GatewayViews } from './gateway-views.js';
+import type { GatewayViews, TargetNameRow } from './gateway-views.js';
 import { addHistograms } from './merged-figures.js';
 import { FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
@@ -86,6 +86,18 @@ function* upstreamPieces({ config, figures }: GatewayViews): Generator<string> {
     const read = ({ index }: { readonly index: number }): number =>
       figures.sum(upstreamCounter(config.capacity, index, figure));
     yield* readingPieces([head, 'counter', read], owners, ({ label }) => [['upstream', label]]);
+  }
+}
+
+export function* namePieces(views: GatewayViews): Generator<string> {
+  const owners = ownersOf(views.live().targetNames, ({ name }) => name);
+  const readings: readonly Reading<TargetNameRow>[] = [
+    [FAMILIES.nameAddresses, 'gauge', ({ addresses }) => addresses.length],
+    [FAMILIES.nameFailing, 'gauge', ({ failure }) => (failure === null ? 0 : 1)],
+  ];
+  if (owners.length === 0) return;
+  for (const reading of readings) {
+    yield* readingPieces(reading, owners, ({ label }) => [['name', label]]);
   }
 }
 

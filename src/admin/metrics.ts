@@ -22,7 +22,7 @@ import { addHistograms } from './merged-figures.js';
 import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
 import { processPieces, threadPieces } from './metrics-of-process.js';
-import { limiterPieces, targetPieces } from './metrics-of-upstreams.js';
+import { limiterPieces, namePieces, targetPieces } from './metrics-of-upstreams.js';
 
 /** The label of requests that no route took. No route can have such a name. */
 const UNROUTED_LABEL = '_none';
@@ -39,6 +39,7 @@ export class MetricsReader {
     yield this.problems();
     yield this.sums();
     yield* targetPieces(this.views);
+    yield* namePieces(this.views);
     yield* limiterPieces(this.views);
     yield* threadPieces(this.views);
   }

@@ -68,6 +68,7 @@ export class StatsReader {
       unrouted: this.routeRow(NO_ROUTE),
       limits: this.limits(),
       targets: this.targetRows(),
+      target_names: live.targetNames,
       adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),
       threads: live.threads,
       event_loops: this.eventLoops(),

@@ -9,6 +9,8 @@ import { DEFAULTS } from './defaults.js';
 import type { Findings } from './finding.js';
 import type { UpstreamConfig } from './gateway-config.js';
 import { parseDurationMs } from './quantities.js';
+import { nameOfTarget } from './target-addresses.js';
+import { parseTargetUrl } from './target-url.js';
 
 const { upstream: defaults } = DEFAULTS;
 
@@ -23,6 +25,7 @@ export function checkTargetPolicies(
   checkBackups(name, upstream, findings);
   checkPolicyFields(name, upstream, findings);
   checkStatuses(name, upstream, findings);
+  checkResolve(name, upstream, findings);
   checkAtLeast(findings, {
     value: upstream.circuitBreaker?.openForMax,
     least: upstream.circuitBreaker?.openFor ?? defaults.circuitBreaker.openFor,
@@ -82,6 +85,22 @@ function checkStatuses(
     if (healthCheck[field] === undefined) continue;
     findings.addValue(pointerOf('upstreams', name, 'healthCheck', field), 'only for type http');
   }
+}
+
+/** Who asks for it has names in mind, and would wait for something to happen. */
+function checkResolve(
+  name: string,
+  { resolve, targets = [] }: SoundUpstream,
+  findings: Findings,
+): void {
+  if (resolve === undefined) return;
+  for (const target of targets) {
+    const parsed = target?.url === undefined ? null : parseTargetUrl(target.url);
+    // What is wrong otherwise is told elsewhere.
+    if (parsed === null || !parsed.isValid || nameOfTarget(parsed.target) !== '') return;
+  }
+  const message = 'no target has a host name: there is nothing to look up';
+  findings.addKey(pointerOf('upstreams', name, 'resolve'), message);
 }
 
 interface LeastDuration {

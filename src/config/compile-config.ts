@@ -24,6 +24,7 @@ import type {
   CompiledAddress,
   CompiledConfig,
   CompiledLimits,
+  CompiledResolve,
   CompiledTarget,
   CompiledUpstream,
   RowCapacity,
@@ -33,6 +34,14 @@ import { displayPath } from './config-pointer.js';
 import { DEFAULTS, defaultWorkerCount } from './defaults.js';
 import type { GatewayConfig, UpstreamConfig } from './gateway-config.js';
 import { parseDurationMs, parseSizeBytes } from './quantities.js';
+import {
+  ADDRESSES_MAX,
+  expandTarget,
+  NO_ADDRESSES,
+  nameOfTarget,
+  TARGETS_MAX,
+  type TargetAddresses,
+} from './target-addresses.js';
 import { parseTargetUrl, type TargetUrl } from './target-url.js';
 
 const MEBIBYTE = 2 ** 20;
@@ -56,13 +65,13 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   }
   const { epoch = 1, coreCount = availableParallelism() } = options;
   const authenticators = compileAuthenticators(config.authenticators ?? {});
-  const { upstreams, targets } = compileUpstreams(config.upstreams);
+  const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES);
   const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
   return deepFreeze({
     epoch,
-    capacity: rowCapacity({ routes, upstreams, targets, limiters }),
+    capacity: rowCapacity({ routes, upstreams, targets, limiters }, namesIn(upstreams)),
     listen: {
       ...compileAddress(config.listen, DEFAULTS.listen),
       reusePort: config.listen?.reusePort ?? DEFAULTS.listen.reusePort,
@@ -93,21 +102,40 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
   });
 }
 
+/**
+ * The same configuration with a target for each of these addresses, in upstreams that ask for it.
+ * `written`: what `compiled` was made of.
+ */
+export function withAddresses(
+  written: GatewayConfig,
+  compiled: CompiledConfig,
+  addresses: TargetAddresses,
+): CompiledConfig {
+  if (addresses.size === 0 || namesIn(compiled.upstreams) === 0) return compiled;
+  return deepFreeze({ ...compiled, ...compileUpstreams(written.upstreams, addresses) });
+}
+
 /** Memory that nobody touches costs nothing: there is room for versions beside one another. */
 const ROWS_MIN = 1024;
 const ROWS_PER_USE = 4;
+/** Few names have more addresses; those that do use the room of versions beside one another. */
+const ADDRESSES_PER_NAME = 16;
 
 function rowCapacity(
   used: Readonly<Record<keyof RowCapacity, { readonly length: number }>>,
+  nameCount: number,
 ): RowCapacity {
-  const rows = ({ length }: { readonly length: number }): number =>
-    Math.max(ROWS_MIN, length * ROWS_PER_USE);
+  const rows = (count: number): number => Math.max(ROWS_MIN, count * ROWS_PER_USE);
   return {
-    routes: rows(used.routes),
-    upstreams: rows(used.upstreams),
-    targets: rows(used.targets),
-    limiters: rows(used.limiters),
+    routes: rows(used.routes.length),
+    upstreams: rows(used.upstreams.length),
+    targets: rows(used.targets.length + nameCount * ADDRESSES_PER_NAME),
+    limiters: rows(used.limiters.length),
   };
+}
+
+function namesIn(upstreams: readonly CompiledUpstream[]): number {
+  return upstreams.reduce((total, { resolve }) => total + (resolve?.names.length ?? 0), 0);
 }
 
 function compileAddress(
@@ -138,29 +166,64 @@ interface CompiledUpstreams {
   readonly targets: readonly CompiledTarget[];
 }
 
-function compileUpstreams(configs: Readonly<Record<string, UpstreamConfig>>): CompiledUpstreams {
+function compileUpstreams(
+  configs: Readonly<Record<string, UpstreamConfig>>,
+  addresses: TargetAddresses,
+): CompiledUpstreams {
   const targets: CompiledTarget[] = [];
   const { target: defaults } = DEFAULTS.upstream;
   const upstreams = Object.entries(configs).map(([name, config], index) => {
-    const targetIndexes = config.targets.map(({ url, weight, backup }) => {
-      const target = {
-        index: targets.length,
-        upstreamIndex: index,
-        ...targetUrl(url),
-        weight: weight ?? defaults.weight,
-        isBackup: backup ?? defaults.backup,
-      };
-      targets.push(target);
-      return target.index;
-    });
-    return { index, name, targetIndexes, ...compilePolicies(config) };
+    const resolve = compileResolve(config);
+    const indexes = new Map<string, number>();
+    for (const { url, weight, backup } of config.targets) {
+      for (const part of addressesOf(targetUrl(url), resolve, addresses)) {
+        // Two names may point to one address: that is one target, of the name that stands first.
+        if (indexes.has(part.origin)) continue;
+        indexes.set(part.origin, targets.length);
+        targets.push({
+          index: targets.length,
+          upstreamIndex: index,
+          ...part,
+          weight: weight ?? defaults.weight,
+          isBackup: backup ?? defaults.backup,
+        });
+      }
+    }
+    const targetIndexes = [...indexes.values()];
+    return {
+      index,
+      name,
+      targetIndexes,
+      resolve,
+      ...compilePolicies(config, targetIndexes.length),
+    };
   });
   return { upstreams, targets };
 }
 
+function addressesOf(
+  target: TargetUrl,
+  resolve: CompiledResolve | null,
+  addresses: TargetAddresses,
+): TargetUrl[] {
+  return resolve === null ? [target] : expandTarget(target, addresses, resolve.addressesMax);
+}
+
+function compileResolve({ resolve, targets }: UpstreamConfig): CompiledResolve | null {
+  if (resolve === undefined) return null;
+  const { interval = DEFAULTS.upstream.resolve.interval } = resolve;
+  const names = targets.map(({ url }) => nameOfTarget(targetUrl(url)));
+  return {
+    intervalMs: durationMs(interval),
+    names: [...new Set(names)].filter((name) => name !== ''),
+    addressesMax: Math.min(ADDRESSES_MAX, Math.floor(TARGETS_MAX / targets.length)),
+  };
+}
+
 function compilePolicies(
   config: UpstreamConfig,
-): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes'> {
+  targetCount: number,
+): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes' | 'resolve'> {
   const { timeouts = {} } = config;
   const defaults = DEFAULTS.upstream;
   const response = timeouts.response ?? defaults.timeouts.response;
@@ -179,7 +242,7 @@ function compilePolicies(
       perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
     adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
-    retry: compileRetry(config.retry, config.targets.length),
+    retry: compileRetry(config.retry, targetCount),
     hedgeAfterMs: compileHedge(config.hedge),
   };
 }

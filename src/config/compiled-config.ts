@@ -145,6 +145,15 @@ export interface CompiledTokenService {
   readonly maxSessions: number;
 }
 
+/** How names of targets are looked up, so that each address is a target. */
+export interface CompiledResolve {
+  readonly intervalMs: number;
+  /** Host names among the targets, each once. */
+  readonly names: readonly string[];
+  /** Addresses of one name that become targets, at most. */
+  readonly addressesMax: number;
+}
+
 export interface CompiledTarget {
   readonly index: number;
   readonly upstreamIndex: number;
@@ -164,6 +173,8 @@ export interface CompiledUpstream {
   readonly index: number;
   readonly name: string;
   readonly targetIndexes: readonly number[];
+  /** null: each connection looks the name of its target up. */
+  readonly resolve: CompiledResolve | null;
   readonly loadBalancing: CompiledBalancing;
   readonly circuitBreaker: CompiledBreaker;
   /** null: no probes. */

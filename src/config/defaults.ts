@@ -82,6 +82,7 @@ export const DEFAULTS = {
       maxEjectionTime: '300s',
       maxEjectionPercent: 10,
     },
+    resolve: { interval: '30s' },
     // Those of Envoy's adaptive concurrency filter.
     adaptiveConcurrency: {
       minConcurrency: 3,

@@ -132,6 +132,11 @@ export interface UpstreamConfig {
   readonly circuitBreaker?: CircuitBreakerConfig;
   /** Probes of each target. Default: none. */
   readonly healthCheck?: HealthCheckConfig;
+  /**
+   * Looks the host names of targets up again and again; each address is a target of its own.
+   * Default: a name is one target, and each new connection looks it up.
+   */
+  readonly resolve?: ResolveConfig;
   /** Whether a target is taken out that answers badly. Default: no. */
   readonly outlierDetection?: OutlierDetectionConfig;
   /** How long each part of an exchange with a target may take. */
@@ -142,6 +147,12 @@ export interface UpstreamConfig {
   readonly retry?: RetryConfig;
   /** A second try at another target when the first is slow. Default: none. */
   readonly hedge?: HedgeConfig;
+}
+
+/** How host names of targets are looked up. */
+export interface ResolveConfig {
+  /** Between two look-ups, 1s to 1h. Default: 30s. */
+  readonly interval?: Duration;
 }
 
 /** One address of an upstream. */

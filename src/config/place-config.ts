@@ -6,7 +6,7 @@
  *
  *     route      its name                                              (figures)
  *     upstream   its name and its targets in order                     (turns)
- *     target     name of the upstream, scheme, host and port           (breaker, health, figures)
+ *     target     name of the upstream, scheme, host, port, Host field  (breaker, health, figures)
  *     limiter    route, name and everything that says how it counts    (keys and what they used)
  */
 import { defined } from '../base/assert.js';
@@ -150,13 +150,20 @@ function chooseRows(
   });
 }
 
+/** Whether both have the same targets, in the same order; each placed or not. */
+export function hasSameTargets(one: CompiledConfig, other: CompiledConfig): boolean {
+  const [names, others] = [namesOf(one).upstreams, namesOf(other).upstreams];
+  return names.length === others.length && names.every((name, at) => name === others[at]);
+}
+
 /** What each part is known by, in the order of the lists. */
 function namesOf(config: CompiledConfig): Readonly<Record<RowKind, readonly string[]>> {
   const upstreams = byRow(config.upstreams);
   const targets = byRow(config.targets);
   const nameOfTarget = (index: number): string => {
-    const { upstreamIndex, origin } = defined(targets[index], 'a target');
-    return JSON.stringify([defined(upstreams[upstreamIndex], 'an upstream').name, origin]);
+    const { upstreamIndex, origin, authority } = defined(targets[index], 'a target');
+    const { name } = defined(upstreams[upstreamIndex], 'an upstream');
+    return JSON.stringify([name, origin, authority]);
   };
   return {
     routes: config.routes.map((route) => route.name),

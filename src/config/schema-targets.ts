@@ -8,6 +8,7 @@ import type {
   CircuitBreakerConfig,
   FailureRateConfig,
   LoadBalancingConfig,
+  ResolveConfig,
   StickyCookieConfig,
   TargetConfig,
 } from './gateway-config.js';
@@ -214,5 +215,14 @@ export const OUTLIER_DETECTION_NODE: SchemaNode = objectNode<OutlierDetectionCon
       [0, 100],
       { default: outlier.maxEjectionPercent },
     ),
+  },
+);
+
+export const RESOLVE_NODE: SchemaNode = objectNode<ResolveConfig>(
+  'Looks host names of targets up again and again; each address is a target of its own.',
+  {
+    interval: durationNode('Between two look-ups.', ['1s', '1h'], {
+      default: defaults.resolve.interval,
+    }),
   },
 );

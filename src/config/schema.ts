@@ -45,8 +45,10 @@ import {
   HEALTH_CHECK_NODE,
   LOAD_BALANCING_NODE,
   OUTLIER_DETECTION_NODE,
+  RESOLVE_NODE,
   TARGET_NODE,
 } from './schema-targets.js';
+import { TARGETS_MAX } from './target-addresses.js';
 
 const PORT_DESCRIPTION = 'TCP port; 0 lets the system choose a free one.';
 const PORT_RANGE = [0, 65_535] as const;
@@ -191,12 +193,13 @@ const UPSTREAM_NODE = objectNode<UpstreamConfig>(
   {
     targets: listNode('Addresses of the service, each only once.', TARGET_NODE, {
       minItems: 1,
-      maxItems: 256,
+      maxItems: TARGETS_MAX,
     }),
     loadBalancing: LOAD_BALANCING_NODE,
     circuitBreaker: CIRCUIT_BREAKER_NODE,
     healthCheck: HEALTH_CHECK_NODE,
     outlierDetection: OUTLIER_DETECTION_NODE,
+    resolve: RESOLVE_NODE,
     timeouts: TIMEOUTS_NODE,
     adaptiveConcurrency: ADAPTIVE_CONCURRENCY_NODE,
     retry: RETRY_NODE,

@@ -6,11 +6,14 @@
  * configuration that is refused, wherever and why ever, changes nothing.
  */
 import type { Logger } from 'pino';
+import { withAddresses } from '../config/compile-config.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { ConfigError } from '../config/config-error.js';
 import type { ConfigSource, LoadedConfig } from '../config/config-source.js';
 import { type ConfigChange, diffConfigs, formatChange } from '../config/diff-config.js';
 import { restartReasons } from '../config/live-fields.js';
+import { hasSameTargets } from '../config/place-config.js';
+import { NO_ADDRESSES, type TargetAddresses } from '../config/target-addresses.js';
 
 /** Versions that one can go back to. */
 const HISTORY_MAX = 10;
@@ -55,6 +58,8 @@ export interface ReloaderOptions {
   readonly logger: Logger;
   /** Brings it into force in all threads; rejects with the reason, and nothing has changed. */
   swap(compiled: CompiledConfig): Promise<CompiledConfig>;
+  /** What names of targets are known to point to. */
+  addresses(): TargetAddresses;
   /** It is in force now. */
   onApplied(config: CompiledConfig): void;
   /** Not empty: no change is taken now, for this reason. */
@@ -68,6 +73,8 @@ export class Reloader {
   private inForceSinceMs = Date.now();
   /** The newest is the last. */
   private history: LoadedConfig[] = [];
+  /** In force. Those known by now may be others, and refused: no reason to refuse a reload. */
+  private addresses: TargetAddresses = NO_ADDRESSES;
   private tail: Promise<unknown> = Promise.resolve();
   private waiting: Promise<ReloadResult> | null = null;
   private applied = 0;
@@ -98,6 +105,16 @@ export class Reloader {
   /** Applies a configuration that a program made. Never rejects. */
   applyFrom(make: () => LoadedConfig): Promise<ReloadResult> {
     return this.queue('program', () => this.apply(make(), true));
+  }
+
+  /**
+   * Brings the addresses that names of targets point to now into force, under the configuration
+   * that is in force. Empty: done; else why not. Never rejects.
+   */
+  useAddresses(): Promise<string> {
+    const result = this.tail.then(() => this.swapAddresses());
+    this.tail = result;
+    return result;
   }
 
   /** Applies the one before the one in force. Never rejects. */
@@ -153,12 +170,31 @@ export class Reloader {
     const reasons = restartReasons(this.inForce, loaded.compiled);
     if (reasons.length > 0) return { outcome: 'refused', reasons };
     const changes = diffConfigs(this.written.written, loaded.written);
-    this.inForce = await this.options.swap(loaded.compiled);
+    const next = withAddresses(loaded.written, loaded.compiled, this.addresses);
+    this.inForce = await this.options.swap(next);
+    this.addresses = ofNamesIn(this.inForce, this.addresses);
     if (isKept) this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     this.written = loaded;
     this.inForceSinceMs = Date.now();
     this.options.onApplied(this.inForce);
     return { outcome: 'applied', epoch: this.inForce.epoch, changes };
+  }
+
+  private async swapAddresses(): Promise<string> {
+    const closed = this.options.closedReason();
+    if (closed !== '') return closed;
+    try {
+      const addresses = this.options.addresses();
+      const next = withAddresses(this.written.written, this.written.compiled, addresses);
+      if (!hasSameTargets(next, this.inForce)) {
+        this.inForce = await this.options.swap(next);
+        this.options.onApplied(this.inForce);
+      }
+      this.addresses = addresses;
+      return '';
+    } catch (error) {
+      return reasonsOf(error).join('; ');
+    }
   }
 
   private record(trigger: ReloadTrigger, result: ReloadResult): void {
@@ -178,6 +214,12 @@ export class Reloader {
       logger.error({ trigger, reasons }, 'configuration refused, the old one stays in force');
     }
   }
+}
+
+/** A name that is not looked up any more may point elsewhere by the time that it is again. */
+function ofNamesIn({ upstreams }: CompiledConfig, addresses: TargetAddresses): TargetAddresses {
+  const names = new Set(upstreams.flatMap(({ resolve }) => resolve?.names ?? []));
+  return new Map([...addresses].filter(([name]) => names.has(name)));
 }
 
 function refuse(reason: string): ReloadResult {

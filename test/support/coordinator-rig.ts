@@ -130,6 +130,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
         minConcurrency: 3,
         backOff: { baseMs: 25, maxMs: 250 },
       },
+      resolve: null,
       adaptiveConcurrency: null,
       hedgeAfterMs: -1,
     })),

@@ -1,5 +1,5 @@
 /**
- * Certificates made for one test run, for servers at `localhost` and 127.0.0.1. Needs `openssl`.
+ * Certificates made for one test run. Needs `openssl`.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -11,18 +11,13 @@ export interface TestCertificate {
   readonly cert: string;
 }
 
-/** A self-signed one: whoever is told to trust it does. */
-export function makeCertificate(): TestCertificate {
+/** A self-signed one: whoever is told to trust it does. `names`: as subjectAltName has them. */
+export function makeCertificate(names = 'DNS:localhost,IP:127.0.0.1'): TestCertificate {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-certificate-'));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   try {
     const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
-    const subject = [
-      '-subj',
-      '/CN=localhost',
-      '-addext',
-      'subjectAltName=DNS:localhost,IP:127.0.0.1',
-    ];
+    const subject = ['-subj', '/CN=localhost', '-addext', `subjectAltName=${names}`];
     const files = ['-nodes', '-days', '2', '-keyout', key, '-out', cert];
     execFileSync('openssl', [...request, ...subject, ...files], { stdio: 'pipe' });
     return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };

@@ -44,7 +44,9 @@ export function connectionsTo(
     const ageMsMax = isIP(host) === 0 ? NAMED_AGE_MS_MAX : Number.POSITIVE_INFINITY;
     return new LeanPool({ address, connectMs, ageMsMax, onConnected });
   }
-  const serverName = isIP(host) === 0 ? hostname : '';
+  // The certificate is for the name that was written, whatever address that points to.
+  const { hostname: written } = new URL(`https://${target.authority}`);
+  const serverName = isIP(written.replace(/^\[|\]$/g, '')) === 0 ? written : '';
   const servername = target.tls ? serverName : null;
   return new undici.UndiciPool({ origin: target.origin, connectMs, servername, onConnected });
 }

@@ -1,0 +1,114 @@
+/**
+ * Looks the host names of targets up, again and again, and tells when they point elsewhere.
+ *
+ * Thread: supervisor (on the main thread). Owns what each name pointed to last, and a timer for
+ * each. A name that cannot be looked up keeps the addresses that it had: an ill name server is no
+ * reason to lose targets. Names wait for each other's look-ups no more than for anything else.
+ */
+import type { Logger } from 'pino';
+import type { TargetNameRow } from '../admin/gateway-views.js';
+import { monotonicMs } from '../base/clock.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
+import type { TargetAddresses } from '../config/target-addresses.js';
+import { type NameLookup, type NameRule, WatchedName } from './watched-name.js';
+
+export interface NameWatcherOptions {
+  readonly lookup: NameLookup;
+  readonly logger: Logger;
+  /** Brings the addresses into force. Empty: done; else why not. Never rejects. */
+  apply(): Promise<string>;
+}
+
+export class NameWatcher {
+  private readonly watched = new Map<string, WatchedName>();
+  private isStopped = false;
+  private isApplying = false;
+  private mustApply = false;
+  /** Why the addresses are not in force; empty: they are. */
+  private refusedFor = '';
+
+  constructor(
+    private readonly options: NameWatcherOptions,
+    private readonly nowMs: () => number = monotonicMs,
+  ) {}
+
+  /** Watches the names of this configuration from now on; new ones are looked up at once. */
+  use(config: CompiledConfig): void {
+    if (this.isStopped) return;
+    const rules = rulesOf(config);
+    for (const [name, watched] of this.watched) {
+      if (rules.has(name)) continue;
+      watched.stop();
+      this.watched.delete(name);
+    }
+    for (const [name, rule] of rules) {
+      const watched = this.watched.get(name) ?? this.watch(name);
+      watched.use(rule);
+    }
+  }
+
+  /** What names are known to point to. */
+  get addresses(): TargetAddresses {
+    const known = [...this.watched].filter(([, { addresses }]) => addresses.length > 0);
+    return new Map(known.map(([name, { addresses }]) => [name, addresses]));
+  }
+
+  status(): TargetNameRow[] {
+    return [...this.watched.values()].map((name) => name.status());
+  }
+
+  /** Nothing is looked up or told from here on. */
+  stop(): void {
+    this.isStopped = true;
+    for (const watched of this.watched.values()) watched.stop();
+  }
+
+  private watch(name: string): WatchedName {
+    const { lookup, logger } = this.options;
+    const watched = new WatchedName(name, {
+      lookup,
+      logger,
+      nowMs: this.nowMs,
+      onLookedUp: (isChanged) => {
+        // What could not come into force may now: older requests have ended, say.
+        if (isChanged || this.refusedFor !== '') void this.apply();
+      },
+    });
+    this.watched.set(name, watched);
+    return watched;
+  }
+
+  /** Changes that come meanwhile come into force together. */
+  private async apply(): Promise<void> {
+    this.mustApply = true;
+    if (this.isApplying) return;
+    this.isApplying = true;
+    while (this.mustApply && !this.isStopped) {
+      this.mustApply = false;
+      const reason = await this.options.apply();
+      if (reason !== '' && reason !== this.refusedFor && !this.isStopped) {
+        const message = 'addresses of targets refused, the old ones stay in force';
+        this.options.logger.error({ reason }, message);
+      }
+      this.refusedFor = reason;
+    }
+    this.isApplying = false;
+  }
+}
+
+/** A name of several upstreams is looked up as often as the most eager one wants. */
+function rulesOf(config: CompiledConfig): Map<string, NameRule> {
+  const rules = new Map<string, NameRule>();
+  for (const { resolve } of config.upstreams) {
+    if (resolve === null) continue;
+    const { intervalMs, addressesMax } = resolve;
+    for (const name of resolve.names) {
+      const other = rules.get(name);
+      rules.set(name, {
+        intervalMs: Math.min(intervalMs, other?.intervalMs ?? intervalMs),
+        addressesMax: Math.min(addressesMax, other?.addressesMax ?? addressesMax),
+      });
+    }
+  }
+  return rules;
+}

@@ -1,0 +1,136 @@
+/**
+ * One host name of targets: its look-ups, and what they found.
+ *
+ * Thread: supervisor (on the main thread). Owns a timer and at most one look-up in flight.
+ */
+import { ADDRCONFIG } from 'node:dns';
+import { lookup } from 'node:dns/promises';
+import type { Logger } from 'pino';
+import type { TargetNameRow } from '../admin/gateway-views.js';
+import { chooseAddresses, usableAddresses } from '../config/target-addresses.js';
+
+/** A name that could not be looked up is asked for again so soon, or after the interval. */
+const RETRY_MS_MAX = 5_000;
+
+/** All addresses of a name, in any order. Rejects when it has none; settles at some time. */
+export type NameLookup = (name: string) => Promise<readonly string[]>;
+
+export interface NameRule {
+  readonly intervalMs: number;
+  readonly addressesMax: number;
+}
+
+export interface WatchedNameOptions {
+  readonly lookup: NameLookup;
+  readonly logger: Logger;
+  nowMs(): number;
+  onLookedUp(isChanged: boolean): void;
+}
+
+/** As the system does it: the hosts file, then its name servers; no IPv6 where there is none. */
+export async function systemLookup(name: string): Promise<readonly string[]> {
+  const found = await lookup(name, { all: true, hints: ADDRCONFIG });
+  return found.map(({ address }) => address);
+}
+
+export class WatchedName {
+  addresses: readonly string[] = [];
+  private rule: NameRule = { intervalMs: 0, addressesMax: 0 };
+  private timer: NodeJS.Timeout | null = null;
+  private isLooking = false;
+  private isStopped = false;
+  private endedMs = Number.NEGATIVE_INFINITY;
+  private succeededMs = Number.NEGATIVE_INFINITY;
+  private failure: string | null = null;
+  private leftOut = 0;
+
+  constructor(
+    private readonly name: string,
+    private readonly options: WatchedNameOptions,
+  ) {}
+
+  /** The next look-up is as long after the last one as this rule says; the first one is now. */
+  use(rule: NameRule): void {
+    const { intervalMs, addressesMax } = this.rule;
+    if (intervalMs === rule.intervalMs && addressesMax === rule.addressesMax) return;
+    this.rule = rule;
+    if (!this.isLooking) this.schedule();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
+
+  status(): TargetNameRow {
+    const ageMs = this.options.nowMs() - this.succeededMs;
+    return {
+      name: this.name,
+      addresses: this.addresses,
+      left_out: this.leftOut,
+      failure: this.failure,
+      age_seconds: Number.isFinite(ageMs) ? Math.round(ageMs) / 1000 : null,
+    };
+  }
+
+  private schedule(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    const { intervalMs } = this.rule;
+    const waitMs = this.failure === null ? intervalMs : Math.min(intervalMs, RETRY_MS_MAX);
+    const delayMs = Math.max(0, this.endedMs + waitMs - this.options.nowMs());
+    this.timer = setTimeout(() => void this.look(), delayMs).unref();
+  }
+
+  private async look(): Promise<void> {
+    this.isLooking = true;
+    let isChanged = false;
+    try {
+      const found = usableAddresses(await this.options.lookup(this.name));
+      if (this.isStopped) return;
+      if (found.length === 0) throw new Error('no address that can be used');
+      isChanged = this.take(found);
+    } catch (error) {
+      if (this.isStopped) return;
+      this.fail(error);
+    }
+    this.isLooking = false;
+    this.endedMs = this.options.nowMs();
+    this.schedule();
+    this.options.onLookedUp(isChanged);
+  }
+
+  private take(found: readonly string[]): boolean {
+    const { name, addresses: before } = this;
+    const { logger } = this.options;
+    if (this.failure !== null) logger.info({ name }, 'target name can be looked up again');
+    this.failure = null;
+    this.succeededMs = this.options.nowMs();
+    this.addresses = chooseAddresses(found, before, this.rule.addressesMax);
+    const leftOut = found.length - this.addresses.length;
+    if (leftOut > 0 && this.leftOut === 0) {
+      const counted = { name, found: found.length, used: this.addresses.length };
+      logger.warn(counted, 'target name has more addresses than are used');
+    }
+    this.leftOut = leftOut;
+    const appeared = this.addresses.filter((address) => !before.includes(address));
+    const gone = before.filter((address) => !this.addresses.includes(address));
+    const isChanged = appeared.length > 0 || gone.length > 0;
+    if (isChanged) logger.info({ name, appeared, gone }, 'target name has other addresses');
+    return isChanged;
+  }
+
+  /** Logged once, not each time. */
+  private fail(error: unknown): void {
+    const before = this.failure;
+    this.failure = reasonOf(error);
+    if (before !== null) return;
+    const { name, addresses } = this;
+    const told = { err: error, name, addressesKept: addresses.length };
+    this.options.logger.warn(told, 'target name cannot be looked up');
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error ? String(error.code) : error.message;
+}

@@ -1,0 +1,118 @@
+import type { Logger } from 'pino';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import { loadObject } from '../../../src/config/config-source.js';
+import type { GatewayConfig } from '../../../src/config/gateway-config.js';
+import { EpochBook } from '../../../src/supervisor/epoch-book.js';
+import { Reloader } from '../../../src/supervisor/reloader.js';
+
+const WRITTEN: GatewayConfig = {
+  upstreams: { api: { targets: [{ url: 'http://a.test:80' }], resolve: {} } },
+  routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
+};
+
+describe('addresses of names', () => {
+  let addresses: Map<string, string[]>;
+  let closed: string;
+  let swaps: CompiledConfig[];
+  let reloader: Reloader;
+
+  beforeEach(() => {
+    const first = loadObject(WRITTEN);
+    const book = new EpochBook(first.compiled);
+    addresses = new Map();
+    closed = '';
+    swaps = [];
+    reloader = new Reloader({
+      first,
+      source: undefined,
+      logger: { info() {}, error() {} } as unknown as Logger,
+      addresses: () => new Map(addresses),
+      swap: async (compiled) => {
+        const next = book.place(compiled);
+        // Somebody holds each version: a stream that does not end.
+        book.take(book.plan(next, () => true));
+        swaps.push(next);
+        return next;
+      },
+      onApplied: () => {},
+      closedReason: () => closed,
+      epochsInUse: () => book.epochs,
+    });
+  });
+
+  const hosts = () => swaps.at(-1)?.targets.map(({ hostPort }) => hostPort);
+  const fresh = (turn: number) =>
+    addresses.set(
+      'a.test',
+      Array.from({ length: 64 }, (_, at) => `10.0.${turn}.${at}`),
+    );
+
+  it('come into force once, and are no reload', async () => {
+    addresses.set('a.test', ['10.0.0.1', '10.0.0.2']);
+    expect(await reloader.useAddresses()).toBe('');
+    expect(hosts()).toEqual(['10.0.0.1:80', '10.0.0.2:80']);
+    expect(await reloader.useAddresses()).toBe('');
+    expect(swaps).toHaveLength(1);
+    expect(reloader.status()).toMatchObject({ reloads: 0, earlier_versions: 0, last_reload: null });
+  });
+
+  it('stay in force over a reload, a refused one and a rollback', async () => {
+    addresses.set('a.test', ['10.0.0.1']);
+    await reloader.useAddresses();
+    const [route] = WRITTEN.routes;
+    const next = { ...WRITTEN, routes: [{ ...route, timeout: '3s' }] } as GatewayConfig;
+    expect(await reloader.applyFrom(() => loadObject(next))).toMatchObject({
+      outcome: 'applied',
+      changes: [{}],
+    });
+    expect(hosts()).toEqual(['10.0.0.1:80']);
+    const broken = { ...next, routes: [] } as GatewayConfig;
+    expect(await reloader.applyFrom(() => loadObject(broken))).toMatchObject({
+      outcome: 'refused',
+    });
+    expect(await reloader.rollback()).toMatchObject({ outcome: 'applied' });
+    expect(hosts()).toEqual(['10.0.0.1:80']);
+    expect(swaps).toHaveLength(3);
+  });
+
+  it('are forgotten with their name', async () => {
+    addresses.set('a.test', ['10.0.0.1']);
+    await reloader.useAddresses();
+    const other = { ...WRITTEN, upstreams: { api: { targets: [{ url: 'http://b.test:80' }] } } };
+    await reloader.applyFrom(() => loadObject(other as GatewayConfig));
+    expect(hosts()).toEqual(['b.test:80']);
+    await reloader.rollback();
+    expect(hosts()).toEqual(['a.test:80']);
+    expect(await reloader.useAddresses()).toBe('');
+    expect(hosts()).toEqual(['10.0.0.1:80']);
+  });
+
+  it('are refused with the reason when streams hold all rows, and leave all as it was', async () => {
+    let reason = '';
+    let turns = 0;
+    for (; reason === '' && turns < 40; turns += 1) {
+      fresh(turns);
+      reason = await reloader.useAddresses();
+    }
+    expect(reason).toMatch(/^more targets than there is room for/);
+    expect(swaps.length).toBe(turns - 1);
+    expect(swaps.length).toBeGreaterThan(10);
+    // What is in force is still good, also for who reloads.
+    const before = hosts();
+    expect(await reloader.applyFrom(() => loadObject(WRITTEN))).toMatchObject({
+      outcome: 'applied',
+    });
+    expect(hosts()).toEqual(before);
+    addresses.set('a.test', ['10.0.0.1']);
+    expect(await reloader.useAddresses()).toBe('');
+    expect(hosts()).toEqual(['10.0.0.1:80']);
+  });
+
+  it('wait until the gateway takes changes', async () => {
+    closed = 'the gateway is starting';
+    addresses.set('a.test', ['10.0.0.1']);
+    expect(await reloader.useAddresses()).toBe(closed);
+    expect(swaps).toEqual([]);
+  });
+});
