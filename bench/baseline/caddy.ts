@@ -38,7 +38,6 @@ function renderConfig(port: number, originPort: number): string {
   return `{
 	admin off
 	auto_https off
-	persist_config off
 	log {
 		output discard
 	}

@@ -99,7 +99,7 @@ function renderConfig(port: number, adminPort: number, setup: ContenderSetup): s
   return `listen: { host: ${HOST}, port: ${port} }
 admin: { host: ${HOST}, port: ${adminPort} }
 logging: { level: warn, accessLog: ${setup.variant === 'full'} }
-limits: { bodyBytes: 1024MiB }
+limits: { bodyBytes: 1024MiB, inFlight: 4096, connections: 12000, connectionsPerAddress: 12000 }
 authenticators:
   clients:
     type: jwt
