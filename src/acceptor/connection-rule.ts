@@ -4,6 +4,7 @@
  * Thread: acceptor.
  */
 import { BlockList } from 'node:net';
+import { familyOf } from '../base/ip-address.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { ConnectionRule } from './connection-caps.js';
 
@@ -33,9 +34,4 @@ function addRange(list: BlockList, range: string): void {
   const [address = '', prefix] = range.split('/');
   const family = familyOf(address);
   list.addSubnet(address, Number(prefix ?? (family === 'ipv6' ? 128 : 32)), family);
-}
-
-/** Of what is an address for certain: the library's own check costs 50 ms the first time. */
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return address.includes(':') ? 'ipv6' : 'ipv4';
 }

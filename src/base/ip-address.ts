@@ -71,3 +71,8 @@ function parseGroups(text: string): number[] {
     return [(a << 8) | b, (c << 8) | d];
   });
 }
+
+/** Of what is an address for certain: node's own check costs 50 ms the first time. */
+export function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return address.includes(':') ? 'ipv6' : 'ipv4';
+}

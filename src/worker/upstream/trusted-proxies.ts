@@ -4,26 +4,23 @@
  * Thread: worker. X-Forwarded-For is read from the right, and only what a trusted proxy has added
  * is believed: what stands further left is the client's own claim.
  */
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
+import { AddressList } from '../../filters/address-list.js';
 
 /** Which peers are proxies of ours. */
 export class TrustedProxies {
-  private readonly ranges = new BlockList();
+  private readonly ranges: AddressList;
   private readonly isEmpty: boolean;
 
   /** `cidrs`: addresses or CIDR ranges, checked when the configuration was loaded. */
   constructor(cidrs: readonly string[]) {
     this.isEmpty = cidrs.length === 0;
-    for (const cidr of cidrs) {
-      const [address = '', prefix] = cidr.split('/');
-      const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-      this.ranges.addSubnet(address, Number(prefix ?? (family === 'ipv6' ? 128 : 32)), family);
-    }
+    this.ranges = new AddressList(cidrs);
   }
 
   includes(address: string): boolean {
     if (this.isEmpty || address === '') return false;
-    return this.ranges.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+    return this.ranges.includes(address);
   }
 
   /** The client: the first address from the right that is not a proxy of ours. */
@@ -33,16 +30,12 @@ export class TrustedProxies {
     let client = peer;
     for (let at = hops.length - 1; at >= 0; at--) {
       const hop = addressOf(hops[at] ?? '');
-      if (!isAddress(hop)) return client;
+      if (isIP(hop) === 0) return client;
       client = hop;
       if (!this.includes(hop)) return client;
     }
     return client;
   }
-}
-
-function isAddress(text: string): boolean {
-  return isIPv4(text) || isIPv6(text);
 }
 
 /** The address without a port; IPv4 in IPv6 (::ffff:a.b.c.d) is IPv4, as it is for a peer. */
