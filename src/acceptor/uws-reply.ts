@@ -10,6 +10,7 @@
  * under back-pressure in older cores.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import { copyOfBytes } from '../base/copy-bytes.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
 import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
@@ -128,7 +129,7 @@ export class UwsReply {
   sendBody(chunk: Uint8Array, isLast: boolean): void {
     if (this.isOver) return;
     if (this.isBlocked) {
-      if (chunk.length > 0) this.held.push(Buffer.from(chunk));
+      if (chunk.length > 0) this.held.push(copyOfBytes(chunk));
     } else if (this.isChunked) {
       this.writeChunked(chunk);
     } else if (this.isTail(chunk)) {
@@ -189,7 +190,7 @@ export class UwsReply {
     const taken = this.res.getWriteOffset() - this.offset;
     this.offset += taken;
     this.credit(taken);
-    this.held.unshift(Buffer.from(chunk.subarray(taken)));
+    this.held.unshift(copyOfBytes(chunk.subarray(taken)));
     return false;
   }
 
@@ -201,7 +202,7 @@ export class UwsReply {
       this.res.cork(() => this.writePiece(piece));
       at += piece.length;
     }
-    if (at < chunk.length) this.held.unshift(Buffer.from(chunk.subarray(at)));
+    if (at < chunk.length) this.held.unshift(copyOfBytes(chunk.subarray(at)));
   }
 
   private writePiece(piece: Uint8Array): void {

@@ -4,6 +4,7 @@
  * Thread: any (pure). Each thread has its own. Fresh memory of this size comes from the operating
  * system page by page, which costs more than the copy into it.
  */
+import { copyBytes, copyOfBytes } from './copy-bytes.js';
 
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
@@ -17,10 +18,10 @@ export class BufferPool {
   /** A copy, to be released once; small ones are not worth a buffer of the pool. */
   copyOf(source: Uint8Array): Buffer {
     const { length } = source;
-    if (length > this.bytes || length < this.bytes / 2) return Buffer.from(source);
+    if (length > this.bytes || length < this.bytes / 2) return copyOfBytes(source);
     const memory = this.free.pop() ?? new ArrayBuffer(this.bytes);
     const copy = Buffer.from(memory, 0, length);
-    copy.set(source);
+    copyBytes(source, copy, 0);
     return copy;
   }
 

@@ -21,6 +21,7 @@
  * Invariant: 0 <= tail - head <= capacity (in wrapping arithmetic).
  */
 import { assert } from '../base/assert.js';
+import { copyBytes } from '../base/copy-bytes.js';
 
 export const RING_CONTROL_BYTES = 512;
 export const RECORD_HEADER_BYTES = 16;
@@ -261,7 +262,7 @@ export class ByteRingProducer extends ByteRingEnd {
       if (record === undefined) break;
       const [kindAndFlags = 0, index = 0, generation = 0] = record.header;
       if (!this.claimInRing(kindAndFlags, index, generation, record.bytes.length)) break;
-      record.bytes.copy(this.bytes, this.payload);
+      copyBytes(record.bytes, this.bytes, this.payload);
       this.queuedBytes -= record.bytes.length;
     }
     return moved;

@@ -13,6 +13,7 @@
  *
  * Kinds below 32; trailers and 1xx heads get kinds of their own when a listener can carry them.
  */
+import { copyBytes } from '../../base/copy-bytes.js';
 import type { ByteRingProducer } from '../byte-ring.js';
 
 export const REQUEST_HEAD = 1;
@@ -67,5 +68,5 @@ export function writeBody(
   chunk: Uint8Array,
 ): void {
   ring.claim(kindAndFlags, index, generation, chunk.length);
-  ring.bytes.set(chunk, ring.payload);
+  copyBytes(chunk, ring.bytes, ring.payload);
 }

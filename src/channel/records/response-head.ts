@@ -14,6 +14,7 @@
  * in this record. With FLAG_BODILESS the body bytes are what Content-Length announces (HEAD).
  */
 import { assert } from '../../base/assert.js';
+import { copyBytes } from '../../base/copy-bytes.js';
 import type { ByteRingConsumer, ByteRingProducer } from '../byte-ring.js';
 import { kindWithFlags, RESPONSE_HEAD } from './record-kind.js';
 
@@ -51,7 +52,7 @@ export function writeResponseHead(
   ring.ints[(at + STATUS_OFFSET) >> 2] = head.status;
   ring.ints[(at + BLOCK_BYTES_OFFSET) >> 2] = block.length;
   ring.bytes.write(block, at + BLOCK_OFFSET, block.length, 'latin1');
-  if (body !== null) ring.bytes.set(body, at + BLOCK_OFFSET + block.length);
+  if (body !== null) copyBytes(body, ring.bytes, at + BLOCK_OFFSET + block.length);
 }
 
 export function responseStatus(ring: ByteRingConsumer): number {

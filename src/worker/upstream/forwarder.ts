@@ -8,6 +8,7 @@
  * longer or unknown one streams.
  */
 import { defined } from '../../base/assert.js';
+import { copyOfBytes } from '../../base/copy-bytes.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange.js';
@@ -75,7 +76,7 @@ export class Forwarder {
     exchange.bodyReceived += bytes.length;
     const { streamedBody } = exchange;
     if (streamedBody === null) {
-      if (bytes.length > 0) exchange.bodyChunks.push(Buffer.from(bytes));
+      if (bytes.length > 0) exchange.bodyChunks.push(copyOfBytes(bytes));
       return;
     }
     exchange.activeMs = this.parts.nowMs();

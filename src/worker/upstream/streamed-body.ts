@@ -7,6 +7,7 @@
  *
  * Invariant: at most a window of bytes is here and with the socket together.
  */
+import { copyOfBytes } from '../../base/copy-bytes.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 
 /** What takes the body: a connection that stands. */
@@ -37,7 +38,7 @@ export class StreamedBody {
   /** The bytes are valid inside the call only. */
   push(bytes: Uint8Array): void {
     if (this.isDropped || bytes.length === 0) return;
-    if (this.sink === null) this.waiting.push(Buffer.from(bytes));
+    if (this.sink === null) this.waiting.push(copyOfBytes(bytes));
     else this.sink.onPiece(bytes);
   }
 

@@ -5,6 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import { Client, type Dispatcher } from 'undici';
+import { copyOfBytes } from '../../base/copy-bytes.js';
 import { buildForwardedFields } from './forwarded-fields.js';
 import { StreamedBody } from './streamed-body.js';
 import type { UndiciPoolOptions } from './undici-pool.js';
@@ -74,7 +75,7 @@ function readableOf(body: StreamedBody): Readable {
         body.flowTo({
           onPiece: (bytes) => {
             unread += bytes.length;
-            if (stream.push(Buffer.from(bytes))) creditRead();
+            if (stream.push(copyOfBytes(bytes))) creditRead();
           },
           onBodyEnd: () => stream.push(null),
           onBodyDropped: () => stream.destroy(),
