@@ -11,7 +11,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { copyOfBytes } from '../base/copy-bytes.js';
-import { BODY_RECORD_BYTES_MAX, WINDOW_CREDIT_BYTES } from '../channel/lane.js';
+import { WINDOW_CREDIT_BYTES } from '../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
 import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
 import type { ResponseHead } from './in-flight-table.js';
@@ -19,6 +19,8 @@ import { statusLine } from './status-line.js';
 
 /** What surely fits the 16 KiB cork buffer. */
 const CORKED_BYTES = 15_000;
+/** What a socket always takes: a shorter reply cannot get stuck before its last byte. */
+const TAIL_TOTAL_BYTES_MIN = 64 * 1024;
 const NOTHING = (): void => {};
 
 /** What becomes of the connection behind a reply. */
@@ -148,7 +150,7 @@ export class UwsReply {
    */
   private isTail(chunk: Uint8Array): boolean {
     const isLast = this.offset + chunk.length === this.total;
-    return isLast && chunk.length > 1 && this.total > BODY_RECORD_BYTES_MAX;
+    return isLast && chunk.length > 1 && this.total > TAIL_TOTAL_BYTES_MIN;
   }
 
   sendEnd(): void {

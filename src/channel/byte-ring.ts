@@ -16,6 +16,10 @@
  * Beside head stands how far the consumer has begun, which it writes before each record: what lies
  * behind that point was touched by nobody, even if the consumer ended in the middle of its work.
  *
+ * When the ring is empty and its position far from the start, the producer jumps to the next start
+ * (JUMP_FROM, JUMP_TO beside the tail) and the consumer follows. The two words are written before
+ * the tail that lies behind them, and again only after the consumer has jumped: it sees them whole.
+ *
  * Positions are free-running 32-bit numbers; `& mask` makes them offsets. A record never
  * straddles the end: a padding record fills the rest.
  * Invariant: 0 <= tail - head <= capacity (in wrapping arithmetic).
@@ -29,9 +33,15 @@ export const RECORD_HEADER_BYTES = 16;
 const HEAD_WORD = 0;
 const BEGUN_WORD = 1;
 const TAIL_WORD = 32;
+const JUMP_FROM_WORD = 33;
+const JUMP_TO_WORD = 34;
 const PARKED_WORD = 64;
 const STARVED_WORD = 96;
 const ALIGNMENT = 8;
+/** From here on an empty ring goes back to its start: what fits a core's own cache, both ways. */
+const REWIND_BYTES = 64 * 1024;
+/** Positions are multiples of 8: no position is this one. */
+const NO_POSITION = 1;
 const KIND_PADDING = 0;
 const KIND_MASK = 0xff;
 
@@ -77,6 +87,12 @@ abstract class ByteRingEnd {
     this.capacity = capacity;
     this.mask = capacity - 1;
   }
+
+  /** Where the consumer goes on from here: it may have a jump before it. */
+  protected afterJump(position: number): number {
+    const from = this.control[JUMP_FROM_WORD];
+    return position === from ? (this.control[JUMP_TO_WORD] ?? position) : position;
+  }
 }
 
 /** A record that found the ring full and waits outside of it. */
@@ -108,6 +124,7 @@ export class ByteRingProducer extends ByteRingEnd {
   private tail: number;
   private publishedTail: number;
   private knownHead: number;
+  private readonly rewindBytes: number;
   private queue: QueuedRecord[] = [];
   private queuedBytes = 0;
 
@@ -118,7 +135,8 @@ export class ByteRingProducer extends ByteRingEnd {
     this.floats = this.sharedFloats;
     this.tail = Atomics.load(this.control, TAIL_WORD);
     this.publishedTail = this.tail;
-    this.knownHead = Atomics.load(this.control, HEAD_WORD);
+    this.knownHead = this.afterJump(Atomics.load(this.control, HEAD_WORD));
+    this.rewindBytes = Math.min(REWIND_BYTES, this.capacity >> 1);
   }
 
   /** The largest payload that one record may have. */
@@ -133,7 +151,7 @@ export class ByteRingProducer extends ByteRingEnd {
 
   /** Bytes in the ring that the consumer has not read yet. For figures, not for a hot path. */
   get usedBytes(): number {
-    return (this.tail - Atomics.load(this.control, HEAD_WORD)) | 0;
+    return (this.tail - this.afterJump(Atomics.load(this.control, HEAD_WORD))) | 0;
   }
 
   /**
@@ -165,6 +183,8 @@ export class ByteRingProducer extends ByteRingEnd {
     const padded = (length + ALIGNMENT - 1) & -ALIGNMENT;
     assert(padded <= this.capacity >> 2, 'a record is at most a quarter of the ring');
     let at = this.tail & this.mask;
+    const isRewound = at >= this.rewindBytes && this.tryRewind(at);
+    if (isRewound) at = 0;
     const toEnd = this.capacity - at;
     const padding = toEnd < padded ? toEnd : 0;
     if (!this.hasSpace(padded + padding)) return false;
@@ -176,6 +196,8 @@ export class ByteRingProducer extends ByteRingEnd {
       this.tail = (this.tail + padding) | 0;
       at = 0;
     }
+    // A lap has ended, and there is space: so the consumer is past the last jump.
+    if (at === 0 && !isRewound) this.control[JUMP_FROM_WORD] = NO_POSITION;
     const start = this.dataOffset + at;
     const word = start >> 2;
     ints[word] = length;
@@ -190,9 +212,25 @@ export class ByteRingProducer extends ByteRingEnd {
     return true;
   }
 
+  /**
+   * An empty ring begins at its start again: what is little goes through the same few pages, which
+   * stay in the cache, and a ring that is large for busy times costs no memory in quiet ones. The
+   * consumer makes the same jump when it gets there; until then its head lags behind ours.
+   */
+  private tryRewind(at: number): boolean {
+    this.knownHead = Atomics.load(this.control, HEAD_WORD);
+    if (this.knownHead !== this.tail) return false;
+    const start = (this.tail + this.capacity - at) | 0;
+    this.control[JUMP_TO_WORD] = start;
+    this.control[JUMP_FROM_WORD] = this.tail;
+    this.tail = start;
+    this.knownHead = start;
+    return true;
+  }
+
   private hasSpace(bytes: number): boolean {
     if (((this.tail - this.knownHead) | 0) + bytes <= this.capacity) return true;
-    this.knownHead = Atomics.load(this.control, HEAD_WORD);
+    this.knownHead = this.afterJump(Atomics.load(this.control, HEAD_WORD));
     return ((this.tail - this.knownHead) | 0) + bytes <= this.capacity;
   }
 
@@ -215,7 +253,7 @@ export class ByteRingProducer extends ByteRingEnd {
    */
   salvage(visit: (record: SalvagedRecord) => void): void {
     const ints = this.sharedInts;
-    for (let at = Atomics.load(this.control, BEGUN_WORD); at !== this.tail; ) {
+    for (let at = this.afterJump(Atomics.load(this.control, BEGUN_WORD)); at !== this.tail; ) {
       const start = this.dataOffset + (at & this.mask);
       const [length = 0, kindAndFlags = 0, index = 0, generation = 0] = ints.subarray(start >> 2);
       assert(length >= 8 && length <= this.capacity, 'a record has a sane length');
@@ -232,9 +270,9 @@ export class ByteRingProducer extends ByteRingEnd {
 
   /** Index of the exchange whose record the consumer was at when it ended; -1: at none. */
   get indexAtEnd(): number {
-    const begun = Atomics.load(this.control, BEGUN_WORD);
+    const begun = this.afterJump(Atomics.load(this.control, BEGUN_WORD));
     let index = -1;
-    for (let at = Atomics.load(this.control, HEAD_WORD); at !== begun; ) {
+    for (let at = this.afterJump(Atomics.load(this.control, HEAD_WORD)); at !== begun; ) {
       const word = (this.dataOffset + (at & this.mask)) >> 2;
       const length = this.sharedInts[word] ?? 0;
       const kind = (this.sharedInts[word + 1] ?? 0) & KIND_MASK;
@@ -273,16 +311,19 @@ export class ByteRingProducer extends ByteRingEnd {
 export class ByteRingConsumer extends ByteRingEnd {
   payload = 0;
   payloadBytes = 0;
+  private readonly giveBackBytes: number;
   private head: number;
 
   constructor(memory: ByteRingMemory) {
     super(memory);
+    this.giveBackBytes = this.capacity >> 3;
     this.head = Atomics.load(this.control, HEAD_WORD);
   }
 
   /** Bytes in the ring that were published and not read yet. For figures, not for a hot path. */
   get waitingBytes(): number {
-    return (Atomics.load(this.control, TAIL_WORD) - this.head) | 0;
+    const tail = Atomics.load(this.control, TAIL_WORD);
+    return tail === this.head ? 0 : (tail - this.afterJump(this.head)) | 0;
   }
 
   /** An int of the current payload. */
@@ -301,9 +342,16 @@ export class ByteRingConsumer extends ByteRingEnd {
    */
   drain(handler: RecordHandler): number {
     const tail = Atomics.load(this.control, TAIL_WORD);
+    if (tail !== this.head) this.head = this.afterJump(this.head);
     let count = 0;
+    let given = this.head;
     try {
       while (this.head !== tail) {
+        // Large records: the producer need not wait for the end of the turn.
+        if (((this.head - given) | 0) >= this.giveBackBytes) {
+          Atomics.store(this.control, HEAD_WORD, this.head);
+          given = this.head;
+        }
         const start = this.dataOffset + (this.head & this.mask);
         const word = start >> 2;
         const ints = this.sharedInts;

@@ -34,6 +34,11 @@ export class ReplyWriter {
     private readonly onError: (error: unknown) => void,
   ) {}
 
+  /** Replies wait outside of the full lane: their targets should wait as well. */
+  get isBehind(): boolean {
+    return this.ring.backlogBytes > 0;
+  }
+
   /** A problem document. `extraFields` is empty or begins with CRLF. */
   sendProblem(exchange: Exchange, kind: ProblemKind, detail: string, extraFields: string): void {
     this.sendLocal(exchange, refusal(kind, detail, { fields: extraFields }));

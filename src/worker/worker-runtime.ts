@@ -320,7 +320,8 @@ export class WorkerRuntime implements RecordHandler {
     work += this.coordinator.drain();
     this.replies.flushHeads();
     if (this.lane.publish()) this.counters.add(COUNTERS.laneWakes);
-    const isBehind = this.flushCoordinator() || this.lane.producer.backlogBytes > 0;
+    if (!this.replies.isBehind) this.forwarder.onLaneRoom();
+    const isBehind = this.flushCoordinator();
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = this.emptyTurns > EMPTY_TURNS_MAX && !isBehind;
     if (!mayPark || !this.lane.consumer.park()) this.schedule();

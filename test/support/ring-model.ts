@@ -13,13 +13,15 @@ import {
 } from '../../src/channel/byte-ring.js';
 
 const HEAD_WORD = 0;
+const BEGUN_WORD = 1;
 const TAIL_WORD = 32;
 
-/** Zeroed memory whose two positions stand at `position`, as after a long life. */
+/** Zeroed memory whose positions stand at `position`, as after a long life. */
 export function aRingAt(capacity: number, position = 0, offset = 0): ByteRingMemory {
   const buffer = new SharedArrayBuffer(offset + byteRingBytes(capacity));
   const control = new Int32Array(buffer, offset);
   control[HEAD_WORD] = position;
+  control[BEGUN_WORD] = position;
   control[TAIL_WORD] = position;
   return { buffer, offset, capacity };
 }

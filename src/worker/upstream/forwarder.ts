@@ -9,7 +9,6 @@
  */
 import { defined } from '../../base/assert.js';
 import { copyOfBytes } from '../../base/copy-bytes.js';
-import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
@@ -21,7 +20,7 @@ import type { ReplyFieldBlock } from './reply-fields.js';
 import { StreamedBody } from './streamed-body.js';
 import { TargetConnections } from './target-connections.js';
 import type { UndiciTransport } from './upstream-connections.js';
-import type { UpstreamRequest } from './upstream-transport.js';
+import { READ_BYTES_MAX, type UpstreamRequest } from './upstream-transport.js';
 import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js';
 
 /** Bodies up to this size can be sent again. */
@@ -44,6 +43,8 @@ export interface ReachableTargets {
 
 export class Forwarder {
   private readonly connections: TargetConnections;
+  /** Their targets wait until the lane has room. */
+  private readonly behind: Exchange[] = [];
 
   constructor(private readonly parts: ForwarderParts) {
     this.connections = new TargetConnections(() => parts.ledger.countConnect());
@@ -151,8 +152,18 @@ export class Forwarder {
     if (exchange.replyCollector !== null) return this.parts.replyFilters.onBody(exchange, chunk);
     if (this.parts.replies.onBody(exchange, chunk)) return true;
     exchange.activeMs = this.parts.nowMs();
-    exchange.isReplyPaused = exchange.replyWindow < BODY_RECORD_BYTES_MAX;
+    exchange.isReplyPaused = exchange.replyWindow < READ_BYTES_MAX;
+    if (!exchange.isReplyPaused && this.parts.replies.isBehind) {
+      exchange.isReplyPaused = true;
+      this.behind.push(exchange);
+    }
     return false;
+  }
+
+  /** The lane has room again: what waited for that goes on, if the client's window lets it. */
+  onLaneRoom(): void {
+    if (this.behind.length === 0) return;
+    for (const exchange of this.behind.splice(0)) this.onWindow(exchange, 0);
   }
 
   /** The target has said all. */
@@ -165,7 +176,7 @@ export class Forwarder {
   onWindow(exchange: Exchange, bytes: number): void {
     exchange.replyWindow += bytes;
     exchange.activeMs = this.parts.nowMs();
-    if (!exchange.isReplyPaused || exchange.replyWindow < BODY_RECORD_BYTES_MAX) return;
+    if (!exchange.isReplyPaused || exchange.replyWindow < READ_BYTES_MAX) return;
     exchange.isReplyPaused = false;
     exchange.currentTry?.resume();
   }

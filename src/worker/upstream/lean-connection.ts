@@ -18,14 +18,14 @@ import { buildForwardedHead } from './forwarded-head.js';
 import type { ReplyHead } from './reply-head-parser.js';
 import { type ReplyListener, ReplyReader } from './reply-reader.js';
 import { StreamedBody } from './streamed-body.js';
-import type {
-  TransportHandler,
-  UpstreamConnection,
-  UpstreamRequest,
+import {
+  READ_BYTES_MAX,
+  type TransportHandler,
+  type UpstreamConnection,
+  type UpstreamRequest,
 } from './upstream-transport.js';
 
-const RECEIVE_BYTES = 64 * 1024;
-const receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+const receiveBuffer = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
 
 /** Small bodies go out in the same string as their head; larger ones are not copied. */
 const JOINED_BODY_BYTES_MAX = 4096;

@@ -10,6 +10,12 @@ import type { Exchange } from '../exchange.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
 import type { StreamedBody } from './streamed-body.js';
 
+/**
+ * The most that is read from a target at once. A reply whose window is below this waits, so that
+ * what is held for a slow client stays within the window.
+ */
+export const READ_BYTES_MAX = 256 * 1024;
+
 /** One request as it goes to a target. */
 export interface UpstreamRequest {
   readonly exchange: Exchange;

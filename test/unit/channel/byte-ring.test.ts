@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ByteRingConsumer, ByteRingProducer } from '../../../src/channel/byte-ring.js';
-import { aRingAt, RingModel } from '../../support/ring-model.js';
+import {
+  ByteRingConsumer,
+  ByteRingProducer,
+  RECORD_HEADER_BYTES,
+  RING_CONTROL_BYTES,
+} from '../../../src/channel/byte-ring.js';
+import { aRingAt, type ModelRecord, RingModel } from '../../support/ring-model.js';
 
 const CAPACITY = 1024;
 /** The largest payload of a record in that ring. */
@@ -50,6 +55,16 @@ function empty(model: RingModel): void {
   throw new Error('the ring never ran empty');
 }
 
+/** What the producer could still give to another consumer. */
+function salvaged({ producer }: RingModel): ModelRecord[] {
+  const records: ModelRecord[] = [];
+  producer.salvage(({ kindAndFlags, index, generation, payload }) => {
+    const [kind, flags] = [kindAndFlags & 0xff, kindAndFlags >>> 8];
+    records.push({ kind, flags, index, generation, payload: Buffer.from(payload) });
+  });
+  return records;
+}
+
 describe('byte ring', () => {
   it('hands over what a plain queue would, whatever the order of steps', () => {
     fc.assert(
@@ -60,6 +75,7 @@ describe('byte ring', () => {
         (position, offset, steps) => {
           const model = new RingModel(aRingAt(CAPACITY, position, offset));
           for (const action of steps) take(model, action);
+          expect(salvaged(model)).toEqual(model.expected.slice(model.seen.length));
           empty(model);
           expect(model.seen).toEqual(model.expected);
           expect(model.producer.backlogBytes).toBe(0);
@@ -73,11 +89,10 @@ describe('byte ring', () => {
     fc.assert(
       fc.property(fc.constantFrom(...POSITIONS), fc.array(size, { maxLength: 60 }), (at, sizes) => {
         const model = new RingModel(aRingAt(CAPACITY, at));
-        const words = new Int32Array(model.memory.buffer);
         for (const bytes of sizes) {
           model.claim(bytes);
           model.publish();
-          const used = ((words[32] ?? 0) - (words[0] ?? 0)) | 0;
+          const used = model.producer.usedBytes;
           expect(used).toBeGreaterThanOrEqual(0);
           expect(used).toBeLessThanOrEqual(CAPACITY);
         }
@@ -90,6 +105,33 @@ describe('byte ring', () => {
     expect(model.producer.backlogBytes).toBe(0);
     model.claim(1);
     expect(model.producer.backlogBytes).toBe(1);
+  });
+
+  it('begins at its start again when it is empty, and not while it is not', () => {
+    const model = new RingModel(aRingAt(CAPACITY));
+    const { producer } = model;
+    const offsets: number[] = [];
+    const claim = (bytes: number): void => {
+      model.claim(bytes);
+      model.publish();
+      offsets.push(producer.payload - RING_CONTROL_BYTES - RECORD_HEADER_BYTES);
+    };
+    for (let count = 0; count < 3; count++) {
+      claim(LARGEST);
+      model.drain();
+    }
+    expect(offsets).toEqual([0, 256, 0]);
+    claim(LARGEST);
+    claim(LARGEST);
+    expect(offsets.slice(3)).toEqual([256, 512]);
+    // An end that is made anew before the consumer has made the jump knows of it.
+    model.drain();
+    claim(LARGEST);
+    expect(offsets[5]).toBe(0);
+    expect(new ByteRingProducer(model.memory).usedBytes).toBe(256);
+    expect(new ByteRingConsumer(model.memory).waitingBytes).toBe(256);
+    model.drain();
+    expect(model.seen).toEqual(model.expected);
   });
 
   it('shows nothing before it is published', () => {
