@@ -17,9 +17,10 @@ it('brings every reply whole to its own client when the lane is full all the tim
   const sent = new Map<string, string>();
   const upstream = await FakeUpstream.start();
   upstream.script = async (request, response) => {
-    const isChunked = request.url.endsWith('0');
+    const path = request.url ?? '';
+    const isChunked = path.endsWith('0');
     response.writeHead(200, isChunked ? {} : { 'content-length': REPLY_BYTES });
-    sent.set(request.url, await writeBulk(response, REPLY_BYTES));
+    sent.set(path, await writeBulk(response, REPLY_BYTES));
     response.end();
   };
   const gateway = await GatewayProcess.start(aConfig([upstream.url], { top: { workers: 1 } }));
