@@ -4,7 +4,6 @@
  * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
  * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
  */
-import { assert } from '../base/assert.js';
 import type { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CoordinatorWorkerEnd, ReplyHandler } from '../channel/coordinator-channel.js';
 import {
@@ -19,6 +18,7 @@ import {
   VERDICT_ADMITTED,
 } from '../channel/coordinator-records.js';
 import type { Exchange } from './exchange.js';
+import { PendingAsks } from './exchange-table.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
 import { rateLimitField } from './rate-limit-fields.js';
 import { NO_TARGET, type TargetGrants } from './target-grants.js';
@@ -51,8 +51,7 @@ export interface AdmittedTry {
 export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
 
 export class CoordinatorClient implements ReplyHandler {
-  private readonly waiting = new Map<number, Exchange>();
-  private lastAskId = 0;
+  private readonly waiting = new PendingAsks();
   private readonly fields = createAskFields();
   /** The ask for turns in advance that each upstream waits for. */
   private readonly ahead = new Map<number, number>();
@@ -223,14 +222,13 @@ export class CoordinatorClient implements ReplyHandler {
     this.fields.preferredTarget = exchange.preferredTarget;
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
     exchange.askId = this.fields.askId;
-    this.waiting.set(exchange.askId, exchange);
+    this.waiting.add(exchange);
     return ASK_PENDING;
   }
 
   private fillAsk(route: WorkerRoute): void {
-    this.lastAskId = (this.lastAskId + 1) & 0x7fffffff;
     const { fields } = this;
-    fields.askId = this.lastAskId;
+    fields.askId = this.waiting.nextId();
     fields.routeIndex = route.config.index;
     fields.upstreamIndex = route.upstream.index;
     fields.triedMask = 0;
@@ -249,7 +247,7 @@ export class CoordinatorClient implements ReplyHandler {
   /** Gives up waiting: a reply that comes later is given back. */
   abandon(exchange: Exchange): void {
     if (exchange.askId === -1) return;
-    this.waiting.delete(exchange.askId);
+    this.waiting.take(exchange.askId);
     exchange.askId = -1;
     this.end.abandonAsk();
   }
@@ -278,10 +276,8 @@ export class CoordinatorClient implements ReplyHandler {
     // What was given in advance is good, whether or not the request still waits for its verdict.
     this.grants.onReply(reply, this.nowMs());
     this.takeKeyGrant(reply);
-    const exchange = this.waiting.get(reply.askId);
+    const exchange = this.waiting.take(reply.askId);
     if (exchange === undefined) return false;
-    this.waiting.delete(reply.askId);
-    assert(exchange.askId === reply.askId, 'an exchange waits for its own ask');
     exchange.askId = -1;
     if (reply.verdict === VERDICT_ADMITTED) {
       exchange.targetIndex = reply.targetIndex;

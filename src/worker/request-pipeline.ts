@@ -36,6 +36,7 @@ import {
   PHASE_ROUTE,
   routeOf,
 } from './exchange.js';
+import { ExchangeTable } from './exchange-table.js';
 import { limiterKeys } from './limiter-keys.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
@@ -49,7 +50,7 @@ const RETRY_SOON = '\r\nRetry-After: 1';
 type PhaseResult = 'next' | 'wait' | 'over';
 
 export class RequestPipeline {
-  private readonly exchanges = new Map<number, Exchange>();
+  private readonly exchanges = new ExchangeTable();
   private readonly onDeadline = (exchange: Exchange, nowMs: number): void =>
     this.deadlinePassed(exchange, nowMs);
 
@@ -62,13 +63,12 @@ export class RequestPipeline {
 
   /** The exchange of a record, or undefined when it has finished. */
   find(index: number, generation: number): Exchange | undefined {
-    const exchange = this.exchanges.get(index);
-    return exchange?.generation === generation ? exchange : undefined;
+    return this.exchanges.find(index, generation);
   }
 
   onRequest(head: ExchangeHead): Exchange {
     const exchange = new Exchange(head, this.onDeadline);
-    this.exchanges.set(head.index, exchange);
+    this.exchanges.add(exchange);
     const epoch = this.parts.epochs.current;
     exchange.epoch = epoch;
     epoch.exchanges++;
@@ -378,7 +378,7 @@ export class RequestPipeline {
     this.parts.coordinator.endInFlight(exchange);
     const { route } = exchange;
     if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
-    this.exchanges.delete(exchange.index);
+    this.exchanges.remove(exchange);
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
     const nowMs = this.parts.nowMs();
     this.parts.gate.leave(exchange, nowMs);
