@@ -4,8 +4,7 @@
  * Thread: any (both ends). Written by whoever finished the request. A record is one write at
  * most, so that the lines of several threads do not mix; what is longer is cut.
  */
-import type { Logger } from 'pino';
-import type { ThreadLogger } from './logger.js';
+import { logTime, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
 /** Longer targets are cut, so that a line stays within one write. */
@@ -80,10 +79,10 @@ export interface AccessLogOptions {
 
 /** null: nobody wants records. */
 export function createAccessLog(
-  { access }: Pick<ThreadLogger, 'access'>,
+  { records }: Pick<ThreadLogger, 'records'>,
   { accessLog }: { readonly accessLog: AccessLogOptions | null },
 ): AccessLog | null {
-  return accessLog === null ? null : new AccessLog(access, accessLog);
+  return accessLog === null ? null : new AccessLog(records, accessLog);
 }
 
 export class AccessLog {
@@ -91,7 +90,7 @@ export class AccessLog {
 
   /** `random`: from 0 up to and without 1. */
   constructor(
-    private readonly logger: Logger,
+    private readonly output: RecordOutput,
     private readonly options: AccessLogOptions,
     private readonly random: () => number = Math.random,
   ) {
@@ -110,7 +109,13 @@ export class AccessLog {
   /** Hot path where records are on; bench/micro/observability/access-log watches it. */
   write(record: AccessRecord): void {
     const { fields, traceId } = record;
-    const line: Record<string, unknown> = {
+    const shown =
+      fields !== null && this.options.headers.length > 0 ? this.shown(fields) : undefined;
+    // One object and one stringify, in place of the logger's walk over any object: 0.6 of the price.
+    const line = {
+      level: 'info',
+      time: logTime(),
+      thread: this.output.thread,
       requestId: record.requestId,
       clientIp: record.clientIp,
       consumer: cut(record.consumer, CONSUMER_CHARS_MAX),
@@ -125,10 +130,11 @@ export class AccessLog {
       upstreamMs: inMicroseconds(record.upstreamMs),
       code: record.code,
       end: record.end,
+      traceId: traceId === '' ? undefined : traceId,
+      headers: shown,
+      msg: 'request',
     };
-    if (traceId !== '') line['traceId'] = traceId;
-    if (fields !== null && this.options.headers.length > 0) line['headers'] = this.shown(fields);
-    this.logger.info(line, 'request');
+    this.output.write(`${JSON.stringify(line)}\n`);
   }
 
   private shown(fields: FieldSource): Record<string, string> {

@@ -25,12 +25,18 @@ const REDACTED = ['secret', '*.secret', 'authorization', '*.authorization', 'tok
 
 export interface ThreadLogger {
   readonly logger: Logger;
-  /** For access records: the same lines without the search for secrets, as they hold none. */
-  readonly access: Logger;
+  /** For access records, which are the same lines. */
+  readonly records: RecordOutput;
   /** Lines that found no room. */
   dropped(): number;
   /** Writes what waits; at the end of a thread. */
   flush(): void;
+}
+
+/** Where whole lines go: JSON objects with `level`, `time`, `thread` and `msg`, each with its line feed. */
+export interface RecordOutput {
+  readonly thread: string;
+  write(line: string): void;
 }
 
 /** `auto`: text for a person where standard output is a terminal, else JSON. */
@@ -49,12 +55,12 @@ export function createThreadLogger(
   const options: LoggerOptions = {
     level,
     base: { thread },
-    timestamp: isoTime,
+    timestamp: () => `,"time":"${logTime()}"`,
     formatters: { level: (label) => ({ level: label }) },
   };
   return {
     logger: pino({ ...options, redact: REDACTED }, lines),
-    access: pino({ ...options, level: 'info' }, lines),
+    records: { thread, write: (line) => lines.write(line) },
     dropped: () => output.droppedLines,
     flush: output.end,
   };
@@ -131,12 +137,12 @@ class LineOutput {
 let lastMs = 0;
 let lastText = '';
 
-/** As pino takes it. Many lines share one millisecond, and so one text. */
-function isoTime(): string {
+/** The time as lines have it. Many lines share one millisecond, and so one text. */
+export function logTime(): string {
   const nowMs = Date.now();
   if (nowMs !== lastMs) {
     lastMs = nowMs;
-    lastText = `,"time":"${new Date(nowMs).toISOString()}"`;
+    lastText = new Date(nowMs).toISOString();
   }
   return lastText;
 }

@@ -1,5 +1,3 @@
-import { Writable } from 'node:stream';
-import pino from 'pino';
 import { describe, expect, it } from 'vitest';
 import {
   AccessLog,
@@ -47,13 +45,13 @@ interface Line extends AccessRecord {
 
 function textOf(wish: Partial<AccessRecord>, options: Partial<AccessLogOptions> = {}): string {
   let text = '';
-  const stream = new Writable({
-    write(chunk, _encoding, callback) {
-      text += chunk;
-      callback();
+  const output = {
+    thread: 'worker-0',
+    write: (line: string): void => {
+      text += line;
     },
-  });
-  new AccessLog(pino(stream), { ...EVERYTHING, ...options }).write({ ...RECORD, ...wish });
+  };
+  new AccessLog(output, { ...EVERYTHING, ...options }).write({ ...RECORD, ...wish });
   return text;
 }
 
@@ -79,6 +77,20 @@ describe('access record', () => {
     expect(line.target.length).toBe(1024);
     expect(line.consumer).toBe('\u0001'.repeat(128));
     expect(Object.values(line.headers ?? {})[0]).toBe('"é\\'.repeat(43).slice(0, 128));
+  });
+
+  it('is one line that begins and ends as every other line of the log', () => {
+    const text = textOf({});
+    expect(text.indexOf('\n')).toBe(text.length - 1);
+    const keys = Object.keys(JSON.parse(text) as object);
+    expect(keys.slice(0, 3)).toEqual(['level', 'time', 'thread']);
+    expect(keys.at(-1)).toBe('msg');
+    expect(JSON.parse(text)).toMatchObject({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/),
+      thread: 'worker-0',
+      msg: 'request',
+    });
   });
 
   it('shows what fits as it is', () => {
@@ -124,7 +136,7 @@ describe('access record', () => {
 
 describe('which requests write a record', () => {
   const log = (options: Partial<AccessLogOptions>, draw = 0.5) =>
-    new AccessLog(pino({ enabled: false }), { ...EVERYTHING, ...options }, () => draw);
+    new AccessLog({ thread: '', write: () => {} }, { ...EVERYTHING, ...options }, () => draw);
 
   it('is all of them without filters', () => {
     expect(log({}).wants(200, 0)).toBe(true);
