@@ -33,7 +33,7 @@ export interface ThreadLogger {
   flush(): void;
 }
 
-/** Where whole lines go: JSON objects with `level`, `time`, `thread` and `msg`, each with its line feed. */
+/** Where lines go: JSON objects with `level`, `time`, `thread` and `msg`, and a line feed. */
 export interface RecordOutput {
   readonly thread: string;
   write(line: string): void;
