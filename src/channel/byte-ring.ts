@@ -22,7 +22,7 @@
  *
  * Positions are free-running 32-bit numbers; `& mask` makes them offsets. A record never
  * straddles the end: a padding record fills the rest.
- * Invariant: 0 <= tail - head <= capacity (in wrapping arithmetic).
+ * Invariant: 0 <= tail - head <= capacity (in wrapping arithmetic, the head behind its jump).
  */
 import { assert } from '../base/assert.js';
 import { copyBytes } from '../base/copy-bytes.js';
@@ -88,6 +88,10 @@ abstract class ByteRingEnd {
     this.mask = capacity - 1;
   }
 
+  protected positionIn(word: number): number {
+    return this.afterJump(Atomics.load(this.control, word));
+  }
+
   /** Where the consumer goes on from here: it may have a jump before it. */
   protected afterJump(position: number): number {
     const from = this.control[JUMP_FROM_WORD];
@@ -135,7 +139,7 @@ export class ByteRingProducer extends ByteRingEnd {
     this.floats = this.sharedFloats;
     this.tail = Atomics.load(this.control, TAIL_WORD);
     this.publishedTail = this.tail;
-    this.knownHead = this.afterJump(Atomics.load(this.control, HEAD_WORD));
+    this.knownHead = this.positionIn(HEAD_WORD);
     this.rewindBytes = Math.min(REWIND_BYTES, this.capacity >> 1);
   }
 
@@ -151,7 +155,7 @@ export class ByteRingProducer extends ByteRingEnd {
 
   /** Bytes in the ring that the consumer has not read yet. For figures, not for a hot path. */
   get usedBytes(): number {
-    return (this.tail - this.afterJump(Atomics.load(this.control, HEAD_WORD))) | 0;
+    return (this.tail - this.positionIn(HEAD_WORD)) | 0;
   }
 
   /**
@@ -230,7 +234,7 @@ export class ByteRingProducer extends ByteRingEnd {
 
   private hasSpace(bytes: number): boolean {
     if (((this.tail - this.knownHead) | 0) + bytes <= this.capacity) return true;
-    this.knownHead = this.afterJump(Atomics.load(this.control, HEAD_WORD));
+    this.knownHead = this.positionIn(HEAD_WORD);
     return ((this.tail - this.knownHead) | 0) + bytes <= this.capacity;
   }
 
@@ -253,7 +257,7 @@ export class ByteRingProducer extends ByteRingEnd {
    */
   salvage(visit: (record: SalvagedRecord) => void): void {
     const ints = this.sharedInts;
-    for (let at = this.afterJump(Atomics.load(this.control, BEGUN_WORD)); at !== this.tail; ) {
+    for (let at = this.positionIn(BEGUN_WORD); at !== this.tail; ) {
       const start = this.dataOffset + (at & this.mask);
       const [length = 0, kindAndFlags = 0, index = 0, generation = 0] = ints.subarray(start >> 2);
       assert(length >= 8 && length <= this.capacity, 'a record has a sane length');
@@ -270,9 +274,9 @@ export class ByteRingProducer extends ByteRingEnd {
 
   /** Index of the exchange whose record the consumer was at when it ended; -1: at none. */
   get indexAtEnd(): number {
-    const begun = this.afterJump(Atomics.load(this.control, BEGUN_WORD));
+    const begun = this.positionIn(BEGUN_WORD);
     let index = -1;
-    for (let at = this.afterJump(Atomics.load(this.control, HEAD_WORD)); at !== begun; ) {
+    for (let at = this.positionIn(HEAD_WORD); at !== begun; ) {
       const word = (this.dataOffset + (at & this.mask)) >> 2;
       const length = this.sharedInts[word] ?? 0;
       const kind = (this.sharedInts[word + 1] ?? 0) & KIND_MASK;
@@ -311,12 +315,10 @@ export class ByteRingProducer extends ByteRingEnd {
 export class ByteRingConsumer extends ByteRingEnd {
   payload = 0;
   payloadBytes = 0;
-  private readonly giveBackBytes: number;
   private head: number;
 
   constructor(memory: ByteRingMemory) {
     super(memory);
-    this.giveBackBytes = this.capacity >> 3;
     this.head = Atomics.load(this.control, HEAD_WORD);
   }
 
@@ -348,7 +350,7 @@ export class ByteRingConsumer extends ByteRingEnd {
     try {
       while (this.head !== tail) {
         // Large records: the producer need not wait for the end of the turn.
-        if (((this.head - given) | 0) >= this.giveBackBytes) {
+        if (((this.head - given) | 0) >= this.capacity >> 3) {
           Atomics.store(this.control, HEAD_WORD, this.head);
           given = this.head;
         }

@@ -134,6 +134,22 @@ describe('byte ring', () => {
     expect(model.seen).toEqual(model.expected);
   });
 
+  it('forgets a jump when a lap ends, before its position can come round again', () => {
+    const memory = aRingAt(CAPACITY, 256);
+    // What a jump of four gigabytes ago has left: JUMP_FROM and JUMP_TO.
+    new Int32Array(memory.buffer).set([1536, 1792], 33);
+    const model = new RingModel(memory);
+    model.claim(LARGEST);
+    for (let count = 0; count < 12; count++) {
+      model.publish();
+      // Never empty, or it would begin anew.
+      model.claim(LARGEST);
+      model.drain();
+    }
+    empty(model);
+    expect(model.seen).toEqual(model.expected);
+  });
+
   it('shows nothing before it is published', () => {
     const model = new RingModel(aRingAt(CAPACITY));
     model.claim(10);
