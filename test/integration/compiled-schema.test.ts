@@ -4,7 +4,6 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { ErrorObject } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse, YAMLParseError } from 'yaml';
 import type { GatewayConfig } from '../../src/config/gateway-config.js';
@@ -52,7 +51,16 @@ function readValue(text: string): unknown {
   }
 }
 
-function errorsOf(validate: ConfigValidator, value: unknown): readonly ErrorObject[] {
+/** Without what of the schema lies below the error, and where: the build moves parts of it. */
+function errorsOf(validate: ConfigValidator, value: unknown): object[] {
   validate(value);
-  return validate.errors ?? [];
+  return (validate.errors ?? []).map(({ keyword, instancePath, params, data, parentSchema }) => ({
+    keyword,
+    instancePath,
+    params,
+    data,
+    leaf: Object.entries(parentSchema ?? {}).filter(([, part]) => typeof part !== 'object'),
+    choices: parentSchema?.['enum'],
+    keys: Object.keys(parentSchema?.['properties'] ?? {}),
+  }));
 }
