@@ -5,10 +5,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Piscina } from 'piscina';
 import { Acceptor } from './acceptor/acceptor.js';
 import type { ConnectionRule } from './acceptor/connection-caps.js';
 import { connectionRule } from './acceptor/connection-rule.js';
-import { type DispatchRule, LaneDispatcher } from './acceptor/lane-dispatcher.js';
+import { dispatchRule } from './acceptor/dispatch-rule.js';
+import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { LocalReplyLedger } from './acceptor/local-reply-ledger.js';
 import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
@@ -48,6 +50,7 @@ import { NameWatcher } from './supervisor/name-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
 import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
+import { createWorkerPool } from './supervisor/worker-pool.js';
 
 /** The version of this package. */
 export const VERSION = readVersion();
@@ -88,10 +91,15 @@ export class Gateway {
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
 
-  /** @throws NativeBinaryError when uWebSockets.js does not load here. */
+  /**
+   * `pool`: threads that have begun to load their code. Default: they begin now.
+   *
+   * @throws NativeBinaryError when uWebSockets.js does not load here.
+   */
   constructor(
     first: LoadedConfig,
     private readonly options: GatewayOptions = {},
+    pool: Piscina = createWorkerPool(first.compiled),
   ) {
     const config = first.compiled;
     const uws = loadNativeBinary();
@@ -104,6 +112,7 @@ export class Gateway {
     this.supervisor = new Supervisor({
       config,
       dispatcher: this.dispatcher,
+      pool,
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
@@ -338,11 +347,8 @@ export class Gateway {
 
   private createWatcher(): ConfigWatcher | null {
     const { source } = this.options;
-    return source === undefined ? null : new ConfigWatcher(source, () => this.onFileChanged());
-  }
-
-  private onFileChanged(): void {
-    if (this.config.reload.watch) void this.reload('file');
+    if (source === undefined) return null;
+    return new ConfigWatcher(source, () => this.config.reload.watch && void this.reload('file'));
   }
 
   /** What the main thread does by the configuration. */
@@ -384,14 +390,6 @@ export class Gateway {
       targetNames: this.names.status(),
     };
   }
-}
-
-function dispatchRule({ limits }: CompiledConfig): DispatchRule {
-  return {
-    inFlightMax: limits.inFlight,
-    depthMax: limits.laneDepth,
-    waitMsMax: limits.queueMs,
-  };
 }
 
 function outcomeOf(result: ReloadResult): ChangeOutcome {

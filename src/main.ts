@@ -8,13 +8,18 @@
 import { setFlagsFromString } from 'node:v8';
 import { runCommandLine } from './cli/command-line.js';
 import { createRunCommand } from './cli/run.js';
-import { Gateway } from './gateway.js';
 
 // Every thread here is busy with requests: collecting young garbage on helper threads makes no
 // thread wait less, and costs more time in all.
 setFlagsFromString('--no-parallel-scavenge');
 
-const run = createRunCommand((first, options) => new Gateway(first, options), process);
+const run = createRunCommand(async (first, options) => {
+  const { createWorkerPool } = await import('./supervisor/worker-pool.js');
+  // The workers load their code while this thread loads the rest of its own.
+  const pool = createWorkerPool(first.compiled);
+  const { Gateway } = await import('./gateway.js');
+  return new Gateway(first, options, pool);
+}, process);
 
 process.exitCode = await runCommandLine(process.argv.slice(2), process, run);
 // What still holds the process open (a log that nobody reads, say) has had its time.

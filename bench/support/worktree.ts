@@ -39,6 +39,16 @@ export class Worktree {
       if (!existsSync(join(this.folder, 'dist', 'src', 'main.js'))) throw error;
       process.stderr.write(`${(error as Error).message}\n`);
     }
+    for (const step of this.#stepsAfterCompiling()) {
+      await children.run(step, [process.execPath, join(this.folder, step)], BUILD_DEADLINE_MS);
+    }
+  }
+
+  /** What the commit's own build runs of what it has compiled. */
+  #stepsAfterCompiling(): string[] {
+    const text = readFileSync(join(this.folder, 'package.json'), 'utf8');
+    const { scripts } = JSON.parse(text) as { scripts: { build: string } };
+    return [...scripts.build.matchAll(/\bnode (dist\/src\/\S+)/g)].map(([, step]) => step ?? '');
   }
 
   /** Whether it was made for the very packages that it is run with. */

@@ -36,13 +36,14 @@ import {
   responseInlineBody,
   responseStatus,
 } from '../channel/records/response-head.js';
+import type { DispatchRule } from './dispatch-rule.js';
 import {
   type Downstream,
   InFlightTable,
   type NewRequest,
   type ResponseHead,
 } from './in-flight-table.js';
-import { LaneQueue, type QueueRule } from './lane-queue.js';
+import { LaneQueue } from './lane-queue.js';
 import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
 
 /** Turns without work before the lanes park. Measured: 1 saves most wakes and hardly spins. */
@@ -110,11 +111,6 @@ class DispatchedLane implements RecordHandler {
 
 /** No lane takes more requests now. */
 const NO_ROOM = -2;
-
-/** What bounds the requests that the acceptor lets in. */
-export interface DispatchRule extends QueueRule {
-  readonly inFlightMax: number;
-}
 
 /** How an exchange ends: replied to by its worker, left by the client, or answered instead. */
 export type ExchangeEnd = 'replied' | 'aborted' | 'answered';

@@ -28,7 +28,7 @@ export interface RunnableGateway {
 export type GatewayFactory = (
   first: LoadedConfig,
   options: { readonly source?: ConfigSource; onGivingUp(reason: string): void },
-) => RunnableGateway;
+) => Promise<RunnableGateway>;
 
 type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 
@@ -80,7 +80,7 @@ async function runDemo(
 }
 
 interface RunSteps {
-  create(onGivingUp: (reason: string) => void): RunnableGateway;
+  create(onGivingUp: (reason: string) => void): Promise<RunnableGateway>;
   onStarted(gateway: RunnableGateway): Promise<void>;
   /** At SIGHUP. Absent: the process ends, as it does when its terminal is closed. */
   onHangUp?(gateway: RunnableGateway): void;
@@ -95,7 +95,7 @@ async function runUntilSignal(
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
   });
-  const gateway = steps.create((reason) => {
+  const gateway = await steps.create((reason) => {
     io.stderr.write(`sluice: gives up: ${reason}; the log tells what ended them\n`);
     onEnd(EXIT_FAILURE);
   });

@@ -2,7 +2,7 @@
  * The checker that the configuration's schema is compiled to.
  *
  * Thread: any (pure). To compile it takes half of the start of a gateway, so the build does it
- * (`precompile-schema.ts`); a build that did not, or did it from another schema, costs that time.
+ * (`build/precompile-schema.ts`); a build that did not, or of another schema, costs that time.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -61,8 +61,8 @@ export function precompiledValidator({ create }: PrecompiledSchema): ConfigValid
 const PART_CHARS_MIN = 400;
 
 /**
- * The configuration's schema with its larger parts as `$defs`: each becomes a function of its own, and V8
- * compiles those that a configuration has need of. As one function it takes eight times as long.
+ * The configuration's schema with its larger parts as `$defs`: each becomes a function of its own,
+ * and V8 compiles those that a configuration has need of. As one it takes eight times as long.
  */
 export function sharedSchema(): object {
   const $defs: Record<string, unknown> = {};

@@ -22,11 +22,13 @@ import { HealthProber } from './health-prober.js';
 import { IdentityKeeper } from './identity-keeper.js';
 import { LaneKeeper } from './lane-keeper.js';
 import { RestartIntensity } from './restart-intensity.js';
-import { createWorkerPool, warmSpare } from './worker-pool.js';
+import { warmSpare } from './worker-pool.js';
 
 export interface SupervisorOptions {
   readonly config: CompiledConfig;
   readonly dispatcher: LaneDispatcher;
+  /** The supervisor closes it. */
+  readonly pool: Piscina;
   readonly logger: Logger;
   /** Threads die too often: the process should end and say so. */
   onGivingUp(reason: string): void;
@@ -60,8 +62,7 @@ export class Supervisor {
         for (const lane of this.lanes) lane.onCoordinatorRestarted();
       },
     });
-    const entry = new URL('../worker/worker-task.js', import.meta.url);
-    this.pool = createWorkerPool(entry, 'serveLane', config);
+    this.pool = options.pool;
     // The keepers hear of every death by their task; without a listener this would be fatal.
     this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);

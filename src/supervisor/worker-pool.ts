@@ -25,15 +25,13 @@ export async function warmSpare(pool: Piscina): Promise<void> {
  */
 const YOUNG_GENERATION_MB_MAX = 96;
 
-/** `entry`: the file with the task; `taskName`: its export. */
-export function createWorkerPool(
-  entry: URL,
-  taskName: string,
-  { workers, limits }: CompiledConfig,
-): Piscina {
+const ENTRY = new URL('../worker/worker-task.js', import.meta.url);
+
+/** Its threads start at once, and load their code. */
+export function createWorkerPool({ workers, limits }: CompiledConfig): Piscina {
   return new Piscina({
-    filename: entry.href,
-    name: taskName,
+    filename: ENTRY.href,
+    name: 'serveLane',
     minThreads: workers,
     // One more stands by, see warmSpare().
     maxThreads: workers + 1,

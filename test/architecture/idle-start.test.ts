@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { projectRoot, readSources } from './source-scan.js';
 
-const ENTRIES = ['main.ts', 'worker/worker-task.ts', 'coordinator/coordinator-thread.ts'];
+const ENTRIES = [
+  'main.ts',
+  'gateway.ts',
+  'worker/worker-task.ts',
+  'coordinator/coordinator-thread.ts',
+];
 
 const byPath = new Map(
   readSources(join(projectRoot(), 'src')).map((file) => [file.path, file] as const),

@@ -117,6 +117,12 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenPackages: ['undici'],
     forbiddenWords: [/\bAtomics\s*\.\s*wait\b/],
   },
+  build: {
+    mayImport: ['config'],
+    mayUseConfigTypes: true,
+    forbiddenPackages: ['uWebSockets.js', 'piscina', 'undici'],
+    forbiddenWords: [],
+  },
   explain: MAIN_THREAD_ROOT,
   cli: MAIN_THREAD_ROOT,
   'main.ts': MAIN_THREAD_ROOT,
