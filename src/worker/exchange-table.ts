@@ -11,12 +11,19 @@ import type { Exchange } from './exchange.js';
 /** Exchanges by index. The acceptor gives out small numbers, again and again. */
 export class ExchangeTable {
   private readonly entries: (Exchange | null)[] = [];
+  private held = 0;
+
+  /** How many there are. */
+  get count(): number {
+    return this.held;
+  }
 
   /** Takes a place in which nothing is. */
   add(exchange: Exchange): void {
     // Filled up one by one: an array with large holes is a hash table.
     while (this.entries.length <= exchange.index) this.entries.push(null);
     this.entries[exchange.index] = exchange;
+    this.held += 1;
   }
 
   /** Undefined: it has finished, and its place may be another's. */
@@ -26,7 +33,9 @@ export class ExchangeTable {
   }
 
   remove(exchange: Exchange): void {
-    if (this.entries[exchange.index] === exchange) this.entries[exchange.index] = null;
+    if (this.entries[exchange.index] !== exchange) return;
+    this.entries[exchange.index] = null;
+    this.held -= 1;
   }
 }
 

@@ -62,6 +62,11 @@ export class RequestPipeline {
   constructor(private readonly parts: PipelineParts) {}
 
   /** The exchange of a record, or undefined when it has finished. */
+  /** Exchanges in hand. */
+  get inFlight(): number {
+    return this.exchanges.count;
+  }
+
   find(index: number, generation: number): Exchange | undefined {
     return this.exchanges.find(index, generation);
   }

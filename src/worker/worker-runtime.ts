@@ -54,8 +54,11 @@ import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { WorkerEpoch } from './worker-epoch.js';
 
-/** Turns without work before the worker parks. */
+/** Turns without work before the worker parks, unless it is quiet. */
 const EMPTY_TURNS_MAX = 1;
+
+/** With so few in hand another turn finds nothing: it parks at once. */
+const QUIET_EXCHANGES_MAX = 1;
 
 /**
  * Requests of one turn after which asks are published and replies read: in a burst the coordinator
@@ -96,6 +99,7 @@ export class WorkerRuntime implements RecordHandler {
   private ticker: NodeJS.Timeout | null = null;
   private toldDropped = 0;
   private isScheduled = false;
+  private isReading = false;
   private emptyTurns = 0;
   private headsRead = 0;
   private deadlineClockMs = monotonicMs();
@@ -307,7 +311,7 @@ export class WorkerRuntime implements RecordHandler {
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.isStopped) return;
+    if (this.isScheduled || this.isReading || this.isStopped) return;
     this.isScheduled = true;
     setImmediate(this.onTurn);
   }
@@ -315,16 +319,28 @@ export class WorkerRuntime implements RecordHandler {
   private turn(): void {
     if (this.isStopped) return;
     this.lane.consumer.unpark();
-    let work = this.drainLane();
-    if (work > 0) this.counters.add(COUNTERS.laneRecords, work);
-    work += this.coordinator.drain();
-    this.replies.flushHeads();
+    const work = this.readAll();
     if (this.lane.publish()) this.counters.add(COUNTERS.laneWakes);
     if (!this.replies.isBehind) this.forwarder.onLaneRoom();
     const isBehind = this.flushCoordinator();
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
-    const mayPark = this.emptyTurns > EMPTY_TURNS_MAX && !isBehind;
+    const isQuiet = this.pipeline.inFlight <= QUIET_EXCHANGES_MAX;
+    const mayPark = (isQuiet || this.emptyTurns > EMPTY_TURNS_MAX) && !isBehind;
     if (!mayPark || !this.lane.consumer.park()) this.schedule();
+  }
+
+  /** What is written meanwhile is published in this turn: no other is needed for it. */
+  private readAll(): number {
+    this.isReading = true;
+    try {
+      const records = this.drainLane();
+      if (records > 0) this.counters.add(COUNTERS.laneRecords, records);
+      const replies = this.coordinator.drain();
+      this.replies.flushHeads();
+      return records + replies;
+    } finally {
+      this.isReading = false;
+    }
   }
 
   private drainLane(): number {

@@ -125,7 +125,8 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   private awaitTurn(): void {
     if (this.isTurnAwaited) return;
     this.isTurnAwaited = true;
-    setImmediate(this.onTurn);
+    // A turn is over when the event loop has looked at its sockets: it need not look sooner.
+    setImmediate(this.onTurn).unref();
   }
 
   private endTurn(): void {

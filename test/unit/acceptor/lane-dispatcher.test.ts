@@ -1,0 +1,144 @@
+/** When a worker is woken, and what it finds then. */
+import { describe, expect, it } from 'vitest';
+import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
+import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
+import {
+  FLAG_END,
+  kindWithFlags,
+  RESPONSE_END,
+  writeBare,
+} from '../../../src/channel/records/record-kind.js';
+
+const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
+
+/** A lane whose worker is played by the test, and how often each end was rung. */
+class Rig {
+  wakes = 0;
+  rings = 0;
+  private read = 0;
+  readonly dispatcher: LaneDispatcher;
+  readonly worker: LaneEnd;
+
+  constructor() {
+    this.dispatcher = new LaneDispatcher(
+      1,
+      RULE,
+      (error) => {
+        throw error;
+      },
+      () => 0,
+    );
+    const memory = allocateLane(1 << 16);
+    this.worker = new LaneEnd(memory, 'worker', { postMessage: () => this.rings++ });
+    this.dispatcher.attach(0, memory, { postMessage: () => this.wakes++ } as never);
+  }
+
+  /** A request, and what its client does when it is answered. */
+  send(onAnswered: () => void = () => {}): number {
+    const index: number = this.dispatcher.trySend(
+      { receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' },
+      {
+        onResponseEnd: () => {
+          this.dispatcher.finish(index, 'replied');
+          onAnswered();
+        },
+      } as Downstream,
+    );
+    return index;
+  }
+
+  /** Answers all that the worker finds; returns how much that was. */
+  answer(): number {
+    const found = this.worker.drain({
+      onRecord: (_kind, _flags, index, generation) =>
+        writeBare(this.worker.producer, kindWithFlags(RESPONSE_END, FLAG_END), index, generation),
+    });
+    this.read += found;
+    this.worker.status.setHeadsRead(this.read);
+    return found;
+  }
+}
+
+/** Until neither end has anything to do in the next turn. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('a gateway in which nothing happens', () => {
+  it('wakes a worker that sleeps inside the call, and is rung for the reply', async () => {
+    const rig = new Rig();
+    await turns();
+    for (let round = 1; round <= 3; round++) {
+      expect(rig.worker.consumer.park()).toBe(true);
+      rig.send();
+      expect(rig.wakes).toBe(round);
+      expect(rig.answer()).toBe(1);
+      expect(rig.worker.publish()).toBe(true);
+      expect(rig.rings).toBe(round);
+      rig.dispatcher.onDoorbell();
+      expect(rig.dispatcher.table.inFlight).toBe(0);
+    }
+    expect(rig.dispatcher.figures()[0]?.wakes).toBe(3);
+  });
+
+  it('publishes at the end of the turn what finds the worker awake', async () => {
+    const rig = new Rig();
+    await turns();
+    rig.send();
+    expect(rig.wakes).toBe(0);
+    await turns();
+    expect(rig.answer()).toBe(1);
+  });
+});
+
+describe('requests that come together', () => {
+  it('wake the worker once', async () => {
+    const rig = new Rig();
+    await turns();
+    rig.worker.consumer.park();
+    for (let count = 0; count < 10; count++) rig.send();
+    expect(rig.wakes).toBe(1);
+    await turns();
+    expect(rig.wakes).toBe(1);
+    expect(rig.answer()).toBe(10);
+    rig.worker.publish();
+    rig.dispatcher.onDoorbell();
+    expect(rig.dispatcher.table.inFlight).toBe(0);
+  });
+
+  it('are seen by a worker that slept in between, whoever was first', async () => {
+    const rig = new Rig();
+    await turns();
+    let sent = 0;
+    let answered = 0;
+    for (let round = 0; round < 50; round++) {
+      if (round % 3 !== 0) rig.worker.consumer.park();
+      for (let count = 0; count <= round % 4; count++) {
+        rig.send(() => answered++);
+        sent++;
+      }
+      if (round % 2 === 0) await turns();
+      rig.worker.consumer.unpark();
+      rig.answer();
+      if (rig.worker.publish()) rig.dispatcher.onDoorbell();
+      await turns();
+      rig.answer();
+      if (rig.worker.publish()) rig.dispatcher.onDoorbell();
+      expect(rig.dispatcher.table.inFlight).toBe(0);
+    }
+    expect(answered).toBe(sent);
+  });
+
+  it('sent from inside of a reply go out in the same turn', async () => {
+    const rig = new Rig();
+    await turns();
+    rig.worker.consumer.park();
+    rig.send(() => rig.send());
+    rig.worker.consumer.unpark();
+    rig.answer();
+    rig.worker.publish();
+    rig.dispatcher.onDoorbell();
+    expect(rig.answer()).toBe(1);
+  });
+});
