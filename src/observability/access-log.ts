@@ -87,6 +87,7 @@ export function createAccessLog(
 
 export class AccessLog {
   private readonly hidden: ReadonlySet<string>;
+  private readonly thread: string;
 
   /** `random`: from 0 up to and without 1. */
   constructor(
@@ -95,6 +96,7 @@ export class AccessLog {
     private readonly random: () => number = Math.random,
   ) {
     this.hidden = new Set(options.redactQuery);
+    this.thread = quoted(output.thread);
   }
 
   /** Whether a request that ended so writes a record. Hot path: once for every request. */
@@ -111,30 +113,24 @@ export class AccessLog {
     const { fields, traceId } = record;
     const shown =
       fields !== null && this.options.headers.length > 0 ? this.shown(fields) : undefined;
-    // One object and one stringify: 0.6 of what the logger's walk over any object costs.
-    const line = {
-      level: 'info',
-      time: logTime(),
-      thread: this.output.thread,
-      requestId: record.requestId,
-      clientIp: record.clientIp,
-      consumer: cut(record.consumer, CONSUMER_CHARS_MAX),
-      method: record.method,
-      target: cut(redactQuery(record.target, this.hidden), TARGET_CHARS_MAX),
-      route: record.route,
-      upstreamTarget: record.upstreamTarget,
-      tries: record.tries,
-      status: record.status,
-      bytes: record.bytes,
-      durationMs: inMicroseconds(record.durationMs),
-      upstreamMs: inMicroseconds(record.upstreamMs),
-      code: record.code,
-      end: record.end,
-      traceId: traceId === '' ? undefined : traceId,
-      headers: shown,
-      msg: 'request',
-    };
-    this.output.write(`${JSON.stringify(line)}\n`);
+    // Put together here: half of what an object costs that is made for one stringify.
+    this.output.write(
+      `{"level":"info","time":"${logTime()}","thread":${this.thread}` +
+        `,"requestId":${quoted(record.requestId)}` +
+        `,"clientIp":${quoted(record.clientIp)}` +
+        `,"consumer":${quoted(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
+        `,"method":${quoted(record.method)}` +
+        `,"target":${quoted(cut(redactQuery(record.target, this.hidden), TARGET_CHARS_MAX))}` +
+        `,"route":${quoted(record.route)}` +
+        `,"upstreamTarget":${quoted(record.upstreamTarget)}` +
+        `,"tries":${record.tries},"status":${record.status},"bytes":${record.bytes}` +
+        `,"durationMs":${inMicroseconds(record.durationMs)}` +
+        `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
+        `,"code":"${record.code}","end":"${record.end}"` +
+        (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
+        (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
+        ',"msg":"request"}\n',
+    );
   }
 
   private shown(fields: FieldSource): Record<string, string> {
@@ -151,6 +147,13 @@ export class AccessLog {
     }
     return shown;
   }
+}
+
+/** Printable ASCII without `"` and `\\` stands for itself. */
+const ESCAPED = /[^ !#-[\]-~]/;
+
+function quoted(text: string): string {
+  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 function cut(text: string, charsMax: number): string {

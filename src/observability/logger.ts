@@ -5,15 +5,22 @@
  * pieces that the kernel takes in one go. A reader that does not keep up costs lines, not
  * requests: what waits is bounded, and what was dropped is counted.
  */
+import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import sonicBoom from 'sonic-boom';
 import { readableLine } from './readable-log.js';
 
-/** POSIX lets writes of up to this many bytes (PIPE_BUF) not mix. */
-const WRITE_BYTES_MAX = 4096;
-/** A write begins once this much waits. */
-const WRITE_BYTES_MIN = 3072;
+/** How much is written at once: a write begins once `minLength` bytes wait. */
+interface WriteSizes {
+  readonly minLength: number;
+  readonly maxWrite: number;
+}
+
+/** POSIX lets writes of up to 4096 bytes (PIPE_BUF) to a pipe not mix. */
+const PIPE_SIZES: WriteSizes = { minLength: 3072, maxWrite: 4096 };
+/** To a file none mix, and each costs a good part of what twenty records do. */
+const FILE_SIZES: WriteSizes = { minLength: 24 * 1024, maxWrite: 32 * 1024 };
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const FLUSH_AFTER_MS = 100;
 /** Of writes to a full non-blocking pipe, 100 ms apart, at the end of a thread. */
@@ -80,8 +87,7 @@ class LineOutput {
   private readonly destination = new sonicBoom.SonicBoom({
     fd: STANDARD_OUTPUT,
     sync: false,
-    minLength: WRITE_BYTES_MIN,
-    maxWrite: WRITE_BYTES_MAX,
+    ...writeSizes(),
     maxLength: WAITING_BYTES_MAX,
     retryEAGAIN: () => !this.isEnding || this.lastRetries++ < LAST_RETRIES_MAX,
   });
@@ -132,6 +138,11 @@ class LineOutput {
     this.flushTimer = null;
     if (!this.isClosed) this.destination.flush();
   };
+}
+
+function writeSizes(): WriteSizes {
+  const kind = fstatSync(STANDARD_OUTPUT);
+  return kind.isFIFO() || kind.isSocket() ? PIPE_SIZES : FILE_SIZES;
 }
 
 let lastMs = 0;

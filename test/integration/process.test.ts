@@ -3,8 +3,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
@@ -250,30 +253,37 @@ describe('the demo', () => {
 });
 
 describe('the log', () => {
-  it('of four workers on one pipe is whole lines, one record for each request', async () => {
-    const upstream = await anUpstream((_request, response) => {
-      response.end('ok');
-    });
-    const gateway = await aGateway(aConfig([upstream.url], { top: { workers: 4 } }));
-    const ids: string[] = [];
-    const load = new Load(`${gateway.url}/${'long/'.repeat(100)}`, 32, ({ headers }) => {
-      ids.push(String(headers['x-request-id']));
-    });
-    await eventually('there were many', () => load.replies >= 1000);
-    await load.stop();
-    const refused = await rawExchange(gateway.port, ['GET / HTTP/1.1\r\nHost: a b\r\n\r\n']);
-    expect(refused.status).toBe(400);
-    ids.push(/x-request-id: (\S+)/i.exec(refused.text)?.[1] ?? '');
-    await gateway.stop();
-    expect(gateway.exitCode).toBe(0);
-    // Throws when a line is not whole.
-    const records = gateway.find('request');
-    const logged = records.map((record) => String(record['requestId']));
-    expect([...logged].sort()).toEqual([...ids].sort());
-    expect(new Set(records.map((record: LogRecord) => record.thread))).toEqual(
-      new Set(['acceptor', 'worker-0', 'worker-1', 'worker-2', 'worker-3']),
-    );
-  });
+  it.each(['pipe', 'file'])(
+    'of four workers on one %s is whole lines, one record for each request',
+    async (kind) => {
+      const upstream = await anUpstream((_request, response) => {
+        response.end('ok');
+      });
+      const folder = mkdtempSync(join(tmpdir(), 'sluice-log-'));
+      cleanups.push(async () => rmSync(folder, { recursive: true }));
+      const config = aConfig([upstream.url], { top: { workers: 4 } });
+      const logFile = kind === 'file' ? join(folder, 'gateway.log') : undefined;
+      const gateway = await aGateway(config, {}, logFile);
+      const ids: string[] = [];
+      const load = new Load(`${gateway.url}/${'long/'.repeat(100)}`, 32, ({ headers }) => {
+        ids.push(String(headers['x-request-id']));
+      });
+      await eventually('there were many', () => load.replies >= 1000);
+      await load.stop();
+      const refused = await rawExchange(gateway.port, ['GET / HTTP/1.1\r\nHost: a b\r\n\r\n']);
+      expect(refused.status).toBe(400);
+      ids.push(/x-request-id: (\S+)/i.exec(refused.text)?.[1] ?? '');
+      await gateway.stop();
+      expect(gateway.exitCode).toBe(0);
+      // Throws when a line is not whole.
+      const records = gateway.find('request');
+      const logged = records.map((record) => String(record['requestId']));
+      expect([...logged].sort()).toEqual([...ids].sort());
+      expect(new Set(records.map((record: LogRecord) => record.thread))).toEqual(
+        new Set(['acceptor', 'worker-0', 'worker-1', 'worker-2', 'worker-3']),
+      );
+    },
+  );
 
   it('holds no record of requests with accessLog: false', async () => {
     const upstream = await anUpstream();

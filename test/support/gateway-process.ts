@@ -2,7 +2,15 @@
  * The gateway as its users run it: a process of its own, from the compiled files.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtFile } from './built-file.js';
@@ -42,6 +50,7 @@ export class GatewayProcess {
     private readonly folder: string,
     /** The configuration that the process reads. */
     readonly configFile: string,
+    private readonly logFile?: string,
   ) {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
@@ -63,8 +72,9 @@ export class GatewayProcess {
   static async start(
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
+    logFile?: string,
   ): Promise<GatewayProcess> {
-    const gateway = GatewayProcess.spawn(config, env);
+    const gateway = GatewayProcess.spawn(config, env, logFile);
     try {
       await eventually('the gateway listens', () => {
         if (gateway.exitCode !== null)
@@ -81,19 +91,22 @@ export class GatewayProcess {
     return gateway;
   }
 
-  /** Starts the process without waiting for anything. */
+  /** Starts the process without waiting for anything. `logFile`: in place of a pipe. */
   static spawn(
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
+    logFile?: string,
   ): GatewayProcess {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
     const file = join(folder, 'sluice.json');
     writeFileSync(file, configText(config));
+    const output = logFile === undefined ? 'pipe' : openSync(logFile, 'w');
     const child = spawn(process.execPath, [MAIN_FILE, 'run', '-c', file], {
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', output, 'pipe'],
     });
-    return new GatewayProcess(child, folder, file);
+    if (typeof output === 'number') closeSync(output);
+    return new GatewayProcess(child, folder, file, logFile);
   }
 
   get port(): number {
@@ -110,7 +123,8 @@ export class GatewayProcess {
 
   /** The log so far. Throws when a line is not whole JSON. */
   records(): LogRecord[] {
-    const lines = this.stdout.split('\n');
+    const text = this.logFile === undefined ? this.stdout : readFileSync(this.logFile, 'utf8');
+    const lines = text.split('\n');
     // The last piece may still be on its way.
     lines.pop();
     return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as LogRecord);

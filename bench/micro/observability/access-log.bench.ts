@@ -87,7 +87,8 @@ function writeRecords(options: AccessLogOptions, target: string, operations: num
   const sink = {
     thread: 'worker-0',
     write: (line: string): void => {
-      bytes += line.length;
+      // As the logger does: a string that is made of pieces becomes one by this.
+      bytes += Buffer.byteLength(line);
     },
   };
   const log = new AccessLog(sink, options);
@@ -104,7 +105,8 @@ function writeThroughPino(operations: number): () => number {
   let bytes = 0;
   const sink = {
     write: (line: string): void => {
-      bytes += line.length;
+      // As the logger does: a string that is made of pieces becomes one by this.
+      bytes += Buffer.byteLength(line);
     },
   };
   const logger = pino({ base: { thread: 'worker-0' } }, sink);

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   AccessLog,
@@ -163,5 +164,39 @@ describe('which requests write a record', () => {
 
   it('is none with a share of nothing', () => {
     expect(log({ samplePercent: 0 }, 0).wants(200, 1e9)).toBe(false);
+  });
+});
+
+describe('a record', () => {
+  it('is a JSON object that says what it was given, whatever characters that has', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 60 });
+    const texts = fc.record({
+      requestId: text,
+      clientIp: text,
+      consumer: text,
+      method: text,
+      // What stands for a parameter to hide has tests of its own.
+      target: text.map((path) => path.replaceAll('?', '')),
+      route: text,
+      upstreamTarget: text,
+    });
+    fc.assert(
+      fc.property(texts, text, (given, agent) => {
+        const fields = fieldsOf({ 'user-agent': agent });
+        const line = lineOf({ ...given, fields }, { headers: ['user-agent'] });
+        expect(line).toMatchObject(given);
+        expect(line.headers).toEqual(agent === '' ? {} : { 'user-agent': agent });
+      }),
+    );
+  });
+
+  it('has its figures, and only what it has', () => {
+    const line: Record<string, unknown> = { ...lineOf({ consumer: '"\\', fields: null }) };
+    expect(line).toMatchObject({ tries: 3, status: 200, bytes: 1, durationMs: 1.235 });
+    expect(line).toMatchObject({ upstreamMs: 0.988, end: 'complete', consumer: '"\\' });
+    expect(line).not.toHaveProperty('traceId');
+    expect(line).not.toHaveProperty('headers');
+    expect(lineOf({ traceId: 'a'.repeat(32) }).traceId).toBe('a'.repeat(32));
+    expect(textOf({}).endsWith('"msg":"request"}\n')).toBe(true);
   });
 });
