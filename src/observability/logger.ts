@@ -11,16 +11,10 @@ import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'p
 import sonicBoom from 'sonic-boom';
 import { readableLine } from './readable-log.js';
 
-/** How much is written at once: a write begins once `minLength` bytes wait. */
-interface WriteSizes {
-  readonly minLength: number;
-  readonly maxWrite: number;
-}
-
 /** POSIX lets writes of up to 4096 bytes (PIPE_BUF) to a pipe not mix. */
-const PIPE_SIZES: WriteSizes = { minLength: 3072, maxWrite: 4096 };
-/** To a file none mix, and each costs a good part of what twenty records do. */
-const FILE_SIZES: WriteSizes = { minLength: 24 * 1024, maxWrite: 32 * 1024 };
+const PIPE_WRITE_BYTES = 4096;
+/** To a file none mix, and each costs what several records do. */
+const FILE_WRITE_BYTES = 32 * 1024;
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const FLUSH_AFTER_MS = 100;
 /** Of writes to a full non-blocking pipe, 100 ms apart, at the end of a thread. */
@@ -84,25 +78,26 @@ class LineOutput {
   private isEnding = false;
   private lastRetries = 0;
   private flushTimer: NodeJS.Timeout | null = null;
+  private readonly writeBytes = writeBytes();
+  /** Whole lines that make up the next write. */
+  private piece: Buffer | null = null;
+  private pieceBytes = 0;
   private readonly destination = new sonicBoom.SonicBoom({
     fd: STANDARD_OUTPUT,
     sync: false,
-    ...writeSizes(),
+    contentMode: 'buffer',
+    maxWrite: this.writeBytes,
     maxLength: WAITING_BYTES_MAX,
     retryEAGAIN: () => !this.isEnding || this.lastRetries++ < LAST_RETRIES_MAX,
   });
 
   constructor() {
-    this.destination.on('drop', () => {
-      this.droppedLines++;
+    this.destination.on('drop', (piece) => {
+      this.droppedLines += lineCount(piece);
     });
     this.destination.on('error', (error: NodeJS.ErrnoException) => {
       this.droppedLines++;
       this.isClosed ||= error.code === 'EPIPE';
-    });
-    // What came meanwhile waits for the next flush; one that writes nothing is the last.
-    this.destination.on('write', (bytes: number) => {
-      if (bytes > 0) this.flushSoon();
     });
     // An exception that nobody caught ends the process; what led to it is in the last lines.
     process.once('exit', this.end);
@@ -113,8 +108,29 @@ class LineOutput {
       this.droppedLines++;
       return;
     }
-    this.flushSoon();
-    this.destination.write(line);
+    // sonic-boom could gather lines as well, but measures all that it has gathered at each.
+    const bytes = Buffer.byteLength(line);
+    if (this.pieceBytes + bytes > this.writeBytes) this.handOver();
+    if (bytes > this.writeBytes) {
+      this.writePiece(Buffer.from(line));
+      return;
+    }
+    this.piece ??= Buffer.allocUnsafeSlow(this.writeBytes);
+    this.pieceBytes += this.piece.write(line, this.pieceBytes);
+    this.flushTimer ??= setTimeout(this.onFlushTime, FLUSH_AFTER_MS).unref();
+  }
+
+  private handOver(): void {
+    if (this.piece === null) return;
+    const lines = this.piece.subarray(0, this.pieceBytes);
+    this.piece = null;
+    this.pieceBytes = 0;
+    this.writePiece(lines);
+  }
+
+  private writePiece(lines: Buffer): void {
+    // Its types know strings only, also for this `contentMode`.
+    this.destination.write(lines as unknown as string);
   }
 
   /** Writes what waits, and returns when it is written or nobody takes it. */
@@ -123,6 +139,7 @@ class LineOutput {
     if (this.isClosed) return;
     this.isEnding = true;
     try {
+      this.handOver();
       this.destination.flushSync();
     } catch {
       // Nobody reads any more: there is nowhere to say so.
@@ -130,19 +147,21 @@ class LineOutput {
     }
   };
 
-  private flushSoon(): void {
-    this.flushTimer ??= setTimeout(this.onFlushTime, FLUSH_AFTER_MS).unref();
-  }
-
   private readonly onFlushTime = (): void => {
     this.flushTimer = null;
-    if (!this.isClosed) this.destination.flush();
+    if (!this.isClosed) this.handOver();
   };
 }
 
-function writeSizes(): WriteSizes {
+function writeBytes(): number {
   const kind = fstatSync(STANDARD_OUTPUT);
-  return kind.isFIFO() || kind.isSocket() ? PIPE_SIZES : FILE_SIZES;
+  return kind.isFIFO() || kind.isSocket() ? PIPE_WRITE_BYTES : FILE_WRITE_BYTES;
+}
+
+function lineCount(lines: string | Buffer): number {
+  let count = 0;
+  for (let at = lines.indexOf('\n'); at !== -1; at = lines.indexOf('\n', at + 1)) count++;
+  return count;
 }
 
 let lastMs = 0;
