@@ -5,6 +5,7 @@
  * Thread: any (pure). Used by the acceptor (what never reaches a worker) and by the workers.
  */
 import type { ProblemKind } from './gateway-error.js';
+import { quoteJson } from './json-text.js';
 
 export interface ProblemReply {
   /** Field block as RESPONSE_HEAD has it: the request id, then CRLF-joined fields. */
@@ -17,7 +18,8 @@ export const GATEWAY_PSEUDONYM = 'sluice';
 
 /**
  * A reply for `kind`. `detail` says what was wrong and what to do; `extraFields` is empty or
- * further fields, each beginning with CRLF; `members` stand in the document beside the usual ones.
+ * further fields, each beginning with CRLF; `members` stand in the document beside the usual ones, none of
+ * which they name.
  */
 export function buildProblemReply(
   kind: ProblemKind,
@@ -26,22 +28,17 @@ export function buildProblemReply(
   extraFields: string,
   members: Readonly<Record<string, unknown>> | null = null,
 ): ProblemReply {
-  const body = JSON.stringify({
-    type: 'about:blank',
-    title: kind.title,
-    status: kind.status,
-    detail,
-    code: kind.code,
-    part: kind.part,
-    requestId,
-    ...members,
-  });
+  const more = members === null ? '' : JSON.stringify(members).slice(1, -1);
+  const body =
+    `{"type":"about:blank","title":${quoteJson(kind.title)},"status":${kind.status}` +
+    `,"detail":${quoteJson(detail)},"code":"${kind.code}","part":"${kind.part}"` +
+    `,"requestId":${quoteJson(requestId)}${more === '' ? '' : ','}${more}}\n`;
   const error = kind.proxyError === '' ? '' : `; error=${kind.proxyError}`;
   const block =
     `${requestId}\r\nContent-Type: application/problem+json` +
     `\r\nProxy-Status: ${GATEWAY_PSEUDONYM}${error}` +
     `; details="${kind.part}: ${kind.code}"${extraFields}`;
-  return { block, body: `${body}\n` };
+  return { block, body };
 }
 
 /** Seconds with three decimals, as X-Response-Time shows them. */

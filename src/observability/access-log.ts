@@ -4,6 +4,7 @@
  * Thread: any (both ends). Written by whoever finished the request. A record is one write at
  * most, so that the lines of several threads do not mix; what is longer is cut.
  */
+import { quoteJson } from '../base/json-text.js';
 import { logTime, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
@@ -96,7 +97,7 @@ export class AccessLog {
     private readonly random: () => number = Math.random,
   ) {
     this.hidden = new Set(options.redactQuery);
-    this.thread = quoted(output.thread);
+    this.thread = quoteJson(output.thread);
   }
 
   /** Whether a request that ended so writes a record. Hot path: once for every request. */
@@ -116,13 +117,13 @@ export class AccessLog {
     // Put together here: half of what an object costs that is made for one stringify.
     this.output.write(
       `{"level":"info","time":"${logTime()}","thread":${this.thread}` +
-        `,"requestId":${quoted(record.requestId)}` +
-        `,"clientIp":${quoted(record.clientIp)}` +
-        `,"consumer":${quoted(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
-        `,"method":${quoted(record.method)}` +
-        `,"target":${quoted(cut(redactQuery(record.target, this.hidden), TARGET_CHARS_MAX))}` +
-        `,"route":${quoted(record.route)}` +
-        `,"upstreamTarget":${quoted(record.upstreamTarget)}` +
+        `,"requestId":${quoteJson(record.requestId)}` +
+        `,"clientIp":${quoteJson(record.clientIp)}` +
+        `,"consumer":${quoteJson(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
+        `,"method":${quoteJson(record.method)}` +
+        `,"target":${quoteJson(cut(redactQuery(record.target, this.hidden), TARGET_CHARS_MAX))}` +
+        `,"route":${quoteJson(record.route)}` +
+        `,"upstreamTarget":${quoteJson(record.upstreamTarget)}` +
         `,"tries":${record.tries},"status":${record.status},"bytes":${record.bytes}` +
         `,"durationMs":${inMicroseconds(record.durationMs)}` +
         `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
@@ -147,13 +148,6 @@ export class AccessLog {
     }
     return shown;
   }
-}
-
-/** Printable ASCII without `"` and `\\` stands for itself. */
-const ESCAPED = /[^ !#-[\]-~]/;
-
-function quoted(text: string): string {
-  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 function cut(text: string, charsMax: number): string {
