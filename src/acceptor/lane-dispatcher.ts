@@ -8,9 +8,8 @@
  * came in, the next turn looks again; after a few empty turns the lanes park and the workers ring.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { assert, defined } from '../base/assert.js';
+import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
-import type { RecordHandler } from '../channel/byte-ring.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
 import { PRESSURE_FULL } from '../channel/lane-status.js';
 import {
@@ -20,29 +19,14 @@ import {
   REQUEST_ABORT,
   REQUEST_BODY,
   REQUEST_END,
-  RESPONSE_ABORT,
-  RESPONSE_BODY,
-  RESPONSE_END,
-  RESPONSE_HEAD,
-  WINDOW,
   writeBare,
   writeBody,
   writeWindow,
 } from '../channel/records/record-kind.js';
 import { tryWriteRequestHead } from '../channel/records/request-head.js';
-import {
-  responseBlock,
-  responseBodyBytes,
-  responseInlineBody,
-  responseStatus,
-} from '../channel/records/response-head.js';
 import type { DispatchRule } from './dispatch-rule.js';
-import {
-  type Downstream,
-  InFlightTable,
-  type NewRequest,
-  type ResponseHead,
-} from './in-flight-table.js';
+import { DispatchedLane } from './dispatched-lane.js';
+import { type Downstream, InFlightTable, type NewRequest } from './in-flight-table.js';
 import { LaneQueue } from './lane-queue.js';
 import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
 
@@ -51,66 +35,6 @@ const EMPTY_TURNS_MAX = 1;
 
 /** With so few in flight another turn finds nothing: the lanes park at once. */
 const QUIET_EXCHANGES_MAX = 1;
-
-class DispatchedLane implements RecordHandler {
-  end: LaneEnd | null = null;
-  queue: LaneQueue | null = null;
-  /** Its worker hangs, and is about to be ended: it gets no more requests. */
-  isSuspended = false;
-  inFlight = 0;
-  staleRecords = 0;
-  /** Records read. */
-  records = 0;
-  /** Times that its worker was woken. */
-  wakes = 0;
-
-  private readonly head: ResponseHead = {
-    status: 0,
-    flags: 0,
-    bodyBytes: 0,
-    block: new Uint8Array(0),
-    inlineBody: new Uint8Array(0),
-  };
-
-  constructor(private readonly table: InFlightTable<Downstream>) {}
-
-  // Hot path: every record of every reply.
-  onRecord(kind: number, flags: number, index: number, generation: number): void {
-    const downstream = this.table.find(index, generation);
-    if (downstream === null) {
-      this.staleRecords++;
-      return;
-    }
-    const ring = defined(this.end, 'the lane').consumer;
-    switch (kind) {
-      case RESPONSE_HEAD:
-        this.head.status = responseStatus(ring);
-        this.head.flags = flags;
-        this.head.bodyBytes = responseBodyBytes(ring);
-        this.head.block = responseBlock(ring);
-        this.head.inlineBody = responseInlineBody(ring);
-        downstream.onResponseHead(this.head);
-        break;
-      case RESPONSE_BODY: {
-        const { payload, payloadBytes } = ring;
-        const chunk = ring.sharedBytes.subarray(payload, payload + payloadBytes);
-        downstream.onResponseBody(chunk, (flags & FLAG_END) !== 0);
-        break;
-      }
-      case RESPONSE_END:
-        downstream.onResponseEnd();
-        break;
-      case RESPONSE_ABORT:
-        downstream.onResponseAbort();
-        break;
-      case WINDOW:
-        downstream.onWindow(ring.int(0));
-        break;
-      default:
-        assert(false, `unknown record kind ${kind}`);
-    }
-  }
-}
 
 /** No lane takes more requests now. */
 const NO_ROOM = -2;
@@ -304,8 +228,8 @@ export class LaneDispatcher {
   }
 
   /**
-   * Asleep, a worker that sleeps as well is woken at once, and rings when it has replied: nothing is
-   * left to do in this turn.
+   * Asleep, a worker that sleeps as well is woken at once, and rings when it has replied: nothing
+   * is left to do in this turn.
    */
   private onWritten(lane: DispatchedLane): void {
     const isAlone = this.isParked && !this.isScheduled && this.isQuiet;

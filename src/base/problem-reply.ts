@@ -18,8 +18,8 @@ export const GATEWAY_PSEUDONYM = 'sluice';
 
 /**
  * A reply for `kind`. `detail` says what was wrong and what to do; `extraFields` is empty or
- * further fields, each beginning with CRLF; `members` stand in the document beside the usual ones, none of
- * which they name.
+ * further fields, each beginning with CRLF; `members` stand in the document beside the usual
+ * ones, none of which they name.
  */
 export function buildProblemReply(
   kind: ProblemKind,

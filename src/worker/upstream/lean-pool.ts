@@ -36,7 +36,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   private spare: LeanConnection[] = [];
   /** Those of them that nobody has taken. */
   private readonly restingFree: LeanConnection[] = [];
-  private isTurnAwaited = false;
+  private awaitedTurn: NodeJS.Immediate | null = null;
   private sweeper: NodeJS.Timeout | null = null;
   private isClosing = false;
   private readonly onTurn = (): void => this.endTurn();
@@ -66,6 +66,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     }
     connection = this.restingFree.pop();
     while (connection?.isClosed) connection = this.restingFree.pop();
+    if (connection !== undefined) this.awaitTurn(true);
     return connection;
   }
 
@@ -104,7 +105,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     connection.restTurns = REST_TURNS;
     this.resting.push(connection);
     this.restingFree.push(connection);
-    this.awaitTurn();
+    this.awaitTurn(false);
     this.startSweeping();
   }
 
@@ -122,22 +123,21 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     if (this.sweeper !== null && this.connecting.length === 0) this.stopSweeping();
   }
 
-  private awaitTurn(): void {
-    if (this.isTurnAwaited) return;
-    this.isTurnAwaited = true;
-    // A turn is over when the event loop has looked at its sockets: it need not look sooner.
-    setImmediate(this.onTurn).unref();
+  /** A turn is over when the event loop has looked at its sockets; it sleeps if nobody waits. */
+  private awaitTurn(isWaitedFor: boolean): void {
+    this.awaitedTurn ??= setImmediate(this.onTurn).unref();
+    if (isWaitedFor) this.awaitedTurn.ref();
   }
 
   private endTurn(): void {
-    this.isTurnAwaited = false;
+    this.awaitedTurn = null;
     const ended = this.resting;
     this.resting = this.spare;
     this.restingFree.length = 0;
     for (const connection of ended) this.endTurnOf(connection);
     ended.length = 0;
     this.spare = ended;
-    if (this.resting.length > 0) this.awaitTurn();
+    if (this.resting.length > 0) this.awaitTurn(this.resting.some(({ isBusy }) => isBusy));
   }
 
   private endTurnOf(connection: LeanConnection): void {

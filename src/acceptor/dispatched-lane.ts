@@ -1,0 +1,84 @@
+/**
+ * One lane as the dispatcher sees it: its end, its queue, and what comes out of it.
+ *
+ * Thread: acceptor.
+ */
+import { assert, defined } from '../base/assert.js';
+import type { RecordHandler } from '../channel/byte-ring.js';
+import type { LaneEnd } from '../channel/lane.js';
+import {
+  FLAG_END,
+  RESPONSE_ABORT,
+  RESPONSE_BODY,
+  RESPONSE_END,
+  RESPONSE_HEAD,
+  WINDOW,
+} from '../channel/records/record-kind.js';
+import {
+  responseBlock,
+  responseBodyBytes,
+  responseInlineBody,
+  responseStatus,
+} from '../channel/records/response-head.js';
+import type { Downstream, InFlightTable, ResponseHead } from './in-flight-table.js';
+import type { LaneQueue } from './lane-queue.js';
+
+export class DispatchedLane implements RecordHandler {
+  end: LaneEnd | null = null;
+  queue: LaneQueue | null = null;
+  /** Its worker hangs, and is about to be ended: it gets no more requests. */
+  isSuspended = false;
+  inFlight = 0;
+  staleRecords = 0;
+  /** Records read. */
+  records = 0;
+  /** Times that its worker was woken. */
+  wakes = 0;
+
+  private readonly head: ResponseHead = {
+    status: 0,
+    flags: 0,
+    bodyBytes: 0,
+    block: new Uint8Array(0),
+    inlineBody: new Uint8Array(0),
+  };
+
+  constructor(private readonly table: InFlightTable<Downstream>) {}
+
+  // Hot path: every record of every reply.
+  onRecord(kind: number, flags: number, index: number, generation: number): void {
+    const downstream = this.table.find(index, generation);
+    if (downstream === null) {
+      this.staleRecords++;
+      return;
+    }
+    const ring = defined(this.end, 'the lane').consumer;
+    switch (kind) {
+      case RESPONSE_HEAD:
+        this.head.status = responseStatus(ring);
+        this.head.flags = flags;
+        this.head.bodyBytes = responseBodyBytes(ring);
+        this.head.block = responseBlock(ring);
+        this.head.inlineBody = responseInlineBody(ring);
+        downstream.onResponseHead(this.head);
+        break;
+      case RESPONSE_BODY: {
+        const { payload, payloadBytes } = ring;
+        const chunk = ring.sharedBytes.subarray(payload, payload + payloadBytes);
+        downstream.onResponseBody(chunk, (flags & FLAG_END) !== 0);
+        break;
+      }
+      case RESPONSE_END:
+        downstream.onResponseEnd();
+        break;
+      case RESPONSE_ABORT:
+        downstream.onResponseAbort();
+        break;
+      case WINDOW:
+        downstream.onWindow(ring.int(0));
+        break;
+      default:
+        assert(false, `unknown record kind ${kind}`);
+    }
+  }
+}
