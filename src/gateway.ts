@@ -99,7 +99,7 @@ export class Gateway {
   constructor(
     first: LoadedConfig,
     private readonly options: GatewayOptions = {},
-    pool: Piscina = createWorkerPool(first.compiled),
+    pool?: Piscina,
   ) {
     const config = first.compiled;
     const uws = loadNativeBinary();
@@ -112,7 +112,7 @@ export class Gateway {
     this.supervisor = new Supervisor({
       config,
       dispatcher: this.dispatcher,
-      pool,
+      pool: pool ?? createWorkerPool(config),
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });

@@ -10,7 +10,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
-import { LaneEnd, type LaneMemory } from '../channel/lane.js';
+import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../channel/lane.js';
 import { PRESSURE_FULL } from '../channel/lane-status.js';
 import {
   FLAG_ANSWERED,
@@ -29,12 +29,6 @@ import { DispatchedLane } from './dispatched-lane.js';
 import { type Downstream, InFlightTable, type NewRequest } from './in-flight-table.js';
 import { LaneQueue } from './lane-queue.js';
 import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
-
-/** Turns without work before the lanes park. Measured: 1 saves most wakes and hardly spins. */
-const EMPTY_TURNS_MAX = 1;
-
-/** With so few in flight another turn finds nothing: the lanes park at once. */
-const QUIET_EXCHANGES_MAX = 1;
 
 /** No lane takes more requests now. */
 const NO_ROOM = -2;
@@ -232,7 +226,8 @@ export class LaneDispatcher {
    * is left to do in this turn.
    */
   private onWritten(lane: DispatchedLane): void {
-    const isAlone = this.isParked && !this.isScheduled && this.isQuiet;
+    const isQuiet = this.table.inFlight <= QUIET_EXCHANGES_MAX;
+    const isAlone = isQuiet && this.isParked && !this.isScheduled;
     if (isAlone && lane.end?.publish() === true) lane.wakes += 1;
     else this.schedule();
   }
@@ -254,7 +249,7 @@ export class LaneDispatcher {
     for (const lane of this.lanes) if (lane.end?.publish() === true) lane.wakes += 1;
     this.lookAtQueues();
     this.emptyTurns = records > 0 ? 0 : this.emptyTurns + 1;
-    const mayPark = this.isQuiet || this.emptyTurns > EMPTY_TURNS_MAX;
+    const mayPark = shouldSleep(this.emptyTurns, this.table.inFlight);
     if (!mayPark || !this.park()) this.schedule();
   }
 
@@ -267,10 +262,6 @@ export class LaneDispatcher {
       if (!this.isPressureTold) continue;
       end.status.setPressure(Math.round(Math.max(inFlight, queue.fill) * PRESSURE_FULL));
     }
-  }
-
-  private get isQuiet(): boolean {
-    return this.table.inFlight <= QUIET_EXCHANGES_MAX;
   }
 
   private drain(lane: DispatchedLane): number {

@@ -61,12 +61,12 @@ export class RequestPipeline {
 
   constructor(private readonly parts: PipelineParts) {}
 
-  /** The exchange of a record, or undefined when it has finished. */
   /** Exchanges in hand. */
   get inFlight(): number {
     return this.exchanges.count;
   }
 
+  /** The exchange of a record, or undefined when it has finished. */
   find(index: number, generation: number): Exchange | undefined {
     return this.exchanges.find(index, generation);
   }

@@ -13,7 +13,7 @@ import type { RecordHandler } from '../channel/byte-ring.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
-import { LaneEnd } from '../channel/lane.js';
+import { LaneEnd, shouldSleep } from '../channel/lane.js';
 import {
   FLAG_ANSWERED,
   FLAG_END,
@@ -53,12 +53,6 @@ import { TargetGrants } from './target-grants.js';
 import { TargetPreference } from './target-preference.js';
 import { Forwarder } from './upstream/forwarder.js';
 import { WorkerEpoch } from './worker-epoch.js';
-
-/** Turns without work before the worker parks, unless it is quiet. */
-const EMPTY_TURNS_MAX = 1;
-
-/** With so few in hand another turn finds nothing: it parks at once. */
-const QUIET_EXCHANGES_MAX = 1;
 
 /**
  * Requests of one turn after which asks are published and replies read: in a burst the coordinator
@@ -324,8 +318,7 @@ export class WorkerRuntime implements RecordHandler {
     if (!this.replies.isBehind) this.forwarder.onLaneRoom();
     const isBehind = this.flushCoordinator();
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
-    const isQuiet = this.pipeline.inFlight <= QUIET_EXCHANGES_MAX;
-    const mayPark = (isQuiet || this.emptyTurns > EMPTY_TURNS_MAX) && !isBehind;
+    const mayPark = !isBehind && shouldSleep(this.emptyTurns, this.pipeline.inFlight);
     if (!mayPark || !this.lane.consumer.park()) this.schedule();
   }
 
