@@ -7,7 +7,7 @@
 import { ConcurrencyView } from '../channel/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator-status.js';
 import { refusalRingOffset } from '../channel/counter-block.js';
-import { LimitCounts } from '../channel/limit-counts.js';
+import { LimitCountsView } from '../channel/limit-counts.js';
 import { RefusalRingReader } from '../channel/refusal-ring.js';
 import { TargetLoadView } from '../channel/target-loads.js';
 import { TargetStateView } from '../channel/target-states.js';
@@ -78,7 +78,7 @@ export interface ViewSources {
   readonly targets: Buffers[number];
   readonly loads: Buffers[number];
   readonly coordinatorStatus: Buffers[number];
-  readonly limitCounts: Buffers[number];
+  readonly limitCounts: Buffers;
   readonly concurrency: Buffers[number];
   live(): LiveFigures;
   /** Where the configuration comes from, and what came of changing it. */
@@ -90,7 +90,7 @@ export class GatewayViews {
   readonly targets: TargetStateView;
   readonly loads: TargetLoadView;
   readonly coordinator: CoordinatorStatus;
-  readonly limitCounts: LimitCounts;
+  readonly limitCounts: LimitCountsView;
   readonly concurrency: ConcurrencyView;
 
   private readonly rings: readonly RefusalRingReader[];
@@ -103,7 +103,7 @@ export class GatewayViews {
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);
-    this.limitCounts = new LimitCounts(sources.limitCounts);
+    this.limitCounts = new LimitCountsView(sources.limitCounts);
     this.concurrency = new ConcurrencyView(
       sources.concurrency,
       capacity.upstreams,

@@ -29,6 +29,10 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
   upstreamConnects: head('upstream_connects_total', 'Connections opened to targets.'),
   coordinatorAsks: head('coordinator_asks_sent_total', 'Questions of workers to the coordinator.'),
   grantedAdmissions: head('granted_admissions_total', 'Admissions decided under a grant.'),
+  repeatedRefusals: head(
+    'repeated_refusals_total',
+    'Refusals by a verdict of the coordinator that still held.',
+  ),
   askTimeouts: head('coordinator_ask_timeouts_total', 'Questions that got no answer in time.'),
   filterErrors: head('filter_errors_total', 'Requests that ended with 500 since a filter threw.'),
   filterReplies: head('filter_replies_total', 'Requests that a filter refused or answered.'),

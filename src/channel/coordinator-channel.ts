@@ -33,6 +33,7 @@ import {
 } from './coordinator-records.js';
 import { CoordinatorStatus } from './coordinator-status.js';
 import { type ReturnFields, writeReturn } from './key-grant-returns.js';
+import { LimitCounts, limitCounter } from './limit-counts.js';
 import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
 import { TargetLoadWriter } from './target-loads.js';
 import { TargetStateView } from './target-states.js';
@@ -41,6 +42,7 @@ import { UpstreamStandings } from './upstream-standings.js';
 
 /** A tell that is about a place under a limit only. */
 const NO_TARGET = -1;
+const REFUSED = limitCounter('refused');
 
 /** Called by the worker end for each reply; the view is valid only inside the call. */
 export interface ReplyHandler {
@@ -57,6 +59,7 @@ export class CoordinatorWorkerEnd {
   private readonly replies: SlotRingConsumer;
   private readonly status: CoordinatorStatus;
   private readonly loads: TargetLoadWriter;
+  private readonly limitCounts: LimitCounts;
   private readonly queue = new TellQueue();
   private readonly reply = new ReplyView();
   private readonly told: TellFields = {
@@ -81,6 +84,7 @@ export class CoordinatorWorkerEnd {
     this.standings = new UpstreamStandings(memory.standings);
     const { lane, loads } = memory;
     this.loads = new TargetLoadWriter(loads, this.targets.targetCountMax, lane, this.generation);
+    this.limitCounts = new LimitCounts(memory.limitCounts);
     this.requests = new SlotRingProducer(memory.rings.requests);
     this.replies = new SlotRingConsumer(memory.rings.replies);
     this.successFlush = new Int32Array(this.targets.targetCountMax).fill(-1);
@@ -113,6 +117,11 @@ export class CoordinatorWorkerEnd {
   abandonAsk(): void {
     assert(this.pending > 0, 'only a pending ask is abandoned');
     this.pending -= 1;
+  }
+
+  /** Refused by a verdict that still held: counted here, since nobody is asked. */
+  countRefusal(limiterIndex: number): void {
+    this.limitCounts.count(limiterIndex, REFUSED, 1);
   }
 
   /** A try begins under a grant: to be told like one that was asked for. */

@@ -18,7 +18,7 @@
  *     largeBuckets   coordinator              coordinator             (limiter rows; may be empty)
  *     inFlight       coordinator              coordinator             (who is in flight, by limit)
  *     returns        coordinator              coordinator             (returns that were taken in)
- *     limitCounts    coordinator              all
+ *     limitCounts    coordinator, worker k    all                     (the coordinator's first)
  *     concurrency    coordinator, worker k    all                     (concurrency-memory.ts)
  */
 import { assert } from '../base/assert.js';
@@ -59,7 +59,8 @@ export interface CoordinatorMemory {
   readonly largeBuckets: SharedArrayBuffer;
   readonly inFlight: SharedArrayBuffer;
   readonly returns: SharedArrayBuffer;
-  readonly limitCounts: SharedArrayBuffer;
+  /** The coordinator's, then one for each lane. */
+  readonly limitCounts: readonly SharedArrayBuffer[];
   readonly concurrency: SharedArrayBuffer;
 }
 
@@ -71,6 +72,7 @@ export interface CoordinatorLaneMemory {
   readonly targets: SharedArrayBuffer;
   readonly standings: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
+  readonly limitCounts: SharedArrayBuffer;
   readonly concurrency: SharedArrayBuffer;
 }
 
@@ -109,14 +111,17 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
     largeBuckets: new SharedArrayBuffer(shape.largeBucketBytes),
     inFlight: new SharedArrayBuffer(shape.inFlightBytes),
     returns: new SharedArrayBuffer(shape.returnBytes),
-    limitCounts: allocateLimitCounts(shape.limiters),
+    limitCounts: Array.from({ length: 1 + shape.workers }, () =>
+      allocateLimitCounts(shape.limiters),
+    ),
     concurrency: allocateConcurrency(shape.workers, shape.upstreams),
   };
 }
 
 export function laneMemoryOf(memory: CoordinatorMemory, lane: number): CoordinatorLaneMemory {
   const rings = memory.lanes[lane];
-  assert(rings !== undefined, 'the lane has rings');
+  const limitCounts = memory.limitCounts[lane + 1];
+  assert(rings !== undefined && limitCounts !== undefined, 'the lane has its memory');
   const { status, targets, standings, loads, concurrency } = memory;
-  return { lane, rings, status, targets, standings, loads, concurrency };
+  return { lane, rings, status, targets, standings, loads, limitCounts, concurrency };
 }

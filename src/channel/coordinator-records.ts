@@ -19,7 +19,7 @@
  *     11    key hash, high    │                            upstream index
  *     12    key hash, low     ┘                            flags of the ask
  *     13…   the next limit …                               key grant count
- *     14                                                   key grant until
+ *     14                                                   key grant until, or refused until
  *     15                                                   in-flight ticket, 0: none
  *     16                                                   shadow refused (bit a limit)
  *     17…31                                                granted positions, a byte each
@@ -250,6 +250,10 @@ export class ReplyView extends SlotView {
   get keyGrantUntil(): number {
     return this.at(14);
   }
+  /** Of a refusal by limit: as keyGrantUntil, as long as it holds; 0: that is not known. */
+  get refusedUntil(): number {
+    return this.at(14);
+  }
   get inFlightTicket(): number {
     return this.at(15);
   }
@@ -278,6 +282,7 @@ export class ReplyFields {
   readonly grantPositions = new Uint8Array(GRANT_COUNT_MAX);
   keyGrantCount = 0;
   keyGrantUntil = 0;
+  refusedUntil = 0;
   inFlightTicket = 0;
   shadowRefused = 0;
 
@@ -293,6 +298,7 @@ export class ReplyFields {
     this.standing = 0;
     this.keyGrantCount = 0;
     this.keyGrantUntil = 0;
+    this.refusedUntil = 0;
     this.inFlightTicket = 0;
     this.shadowRefused = 0;
   }
@@ -364,7 +370,8 @@ export function writeReply(
   words[base + 11] = ask.upstreamIndex;
   words[base + 12] = ask.flags;
   words[base + 13] = reply.keyGrantCount;
-  words[base + 14] = reply.keyGrantUntil;
+  const isLimited = reply.verdict === VERDICT_RATE_LIMITED;
+  words[base + 14] = isLimited ? reply.refusedUntil : reply.keyGrantUntil;
   words[base + 15] = reply.inFlightTicket;
   words[base + 16] = reply.shadowRefused;
   for (let turn = 0; turn < reply.grantCount; turn += 4) {

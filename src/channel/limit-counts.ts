@@ -1,7 +1,8 @@
 /**
- * What the coordinator counts for each limit, as /stats shows it.
+ * What is counted for each limit, as /stats shows it.
  *
- * Thread: any (both ends). The coordinator writes, the main thread reads.
+ * Thread: any (both ends). The coordinator has a buffer, and so has each worker, for what it
+ * refuses by a verdict that still holds. The main thread reads them all.
  *
  *     8 float64 a limiter, in the order of LIMIT_COUNTER_NAMES; the last is free
  */
@@ -39,11 +40,15 @@ export function limitCounter(name: LimitCounter): number {
 }
 
 /** Main thread: the row is to belong to another limiter, and nobody else uses it now. */
-export function clearLimitCounts(buffer: SharedArrayBuffer, limiterIndex: number): void {
+export function clearLimitCounts(
+  buffers: readonly SharedArrayBuffer[],
+  limiterIndex: number,
+): void {
   const start = limiterIndex * ROW_FLOATS;
-  new Float64Array(buffer).fill(0, start, start + ROW_FLOATS);
+  for (const buffer of buffers) new Float64Array(buffer).fill(0, start, start + ROW_FLOATS);
 }
 
+/** One buffer, as its writer has it. */
 export class LimitCounts {
   private readonly floats: Float64Array;
 
@@ -52,21 +57,29 @@ export class LimitCounts {
     this.floats = new Float64Array(buffer);
   }
 
-  /** Coordinator only. */
   count(limiterIndex: number, counter: number, amount: number): void {
     const at = limiterIndex * ROW_FLOATS + counter;
     this.floats[at] = (this.floats[at] as number) + amount;
   }
 
-  /** Coordinator only. */
   put(limiterIndex: number, counter: number, value: number): void {
     this.floats[limiterIndex * ROW_FLOATS + counter] = value;
+  }
+}
+
+/** All buffers, added up. */
+export class LimitCountsView {
+  private readonly buffers: readonly Float64Array[];
+
+  constructor(buffers: readonly SharedArrayBuffer[]) {
+    this.buffers = buffers.map((buffer) => new Float64Array(buffer));
   }
 
   read(limiterIndex: number): LimitCountValues {
     const values = {} as LimitCountValues;
-    LIMIT_COUNTER_NAMES.forEach((name, at) => {
-      values[name] = this.floats[limiterIndex * ROW_FLOATS + at] as number;
+    LIMIT_COUNTER_NAMES.forEach((name, counter) => {
+      const at = limiterIndex * ROW_FLOATS + counter;
+      values[name] = this.buffers.reduce((sum, floats) => sum + (floats[at] as number), 0);
     });
     return values;
   }

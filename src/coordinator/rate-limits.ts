@@ -77,7 +77,7 @@ export class RateLimits implements RowGauge {
       new BucketTable(memory.largeBuckets, LARGE_ROW_WORDS),
     ];
     this.workers = config.workers;
-    this.counts = new LimitCounts(memory.limitCounts);
+    this.counts = new LimitCounts(defined(memory.limitCounts[0], "counts of one's own"));
     this.serials = new ReturnSerials(memory.returns);
     this.use(config);
     this.repair();
@@ -122,8 +122,7 @@ export class RateLimits implements RowGauge {
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
       const { mode } = this.configOf(one.limiterIndex);
-      const hasRoom = this.peekCase(one, nowMs);
-      if (hasRoom) continue;
+      if (this.peekCase(one, nowMs)) continue;
       if (mode === 'shadow') this.shadowRefused |= 1 << position;
       else isAdmitted = false;
       isFull = true;
@@ -131,6 +130,8 @@ export class RateLimits implements RowGauge {
     if (isFull) this.countRefusals(isAdmitted);
     reply.shadowRefused = this.shadowRefused;
     this.describe(reply, isAdmitted);
+    const isAlone = this.caseCount === 1;
+    if (!isAdmitted && isAlone) reply.refusedUntil = this.caseAt(0).refusedUntil(nowMs);
     return isAdmitted;
   }
 

@@ -10,7 +10,7 @@ import { byRow } from '../base/rows.js';
 import { addLimit, createAskFields, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange.js';
-import { limiterKeys } from '../worker/limiter-keys.js';
+import { limiterKey } from '../worker/limiter-keys.js';
 import { TargetPreference } from '../worker/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/verdict-problem.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
@@ -31,9 +31,8 @@ export function decide(
 ): Decided {
   const { config, nowMs } = context;
   const hash = new HalfSipHash(...context.hashKey);
-  const keys = limiterKeys(exchange, route).map((text, at): LimitKey => {
-    hash.hash(text);
-    const limiter = defined(route.limiters[at], 'the limiter of a key');
+  const keys = route.limiters.map((limiter): LimitKey => {
+    hash.hash(limiterKey(exchange, limiter));
     return { limiter, high: hash.high, low: hash.low };
   });
   const twin = new CoordinatorTwin(config, context.memory, keys);

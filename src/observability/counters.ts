@@ -56,6 +56,8 @@ export const COUNTERS = {
   filterReplies: 25,
   /** Outcomes that the coordinator was not told, since it was down for long; none with a ticket. */
   droppedTells: 26,
+  /** Refusals by a verdict of the coordinator that still held, without an ask. */
+  repeatedRefusals: 27,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

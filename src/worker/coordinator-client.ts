@@ -4,6 +4,7 @@
  * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
  * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
  */
+import { defined } from '../base/assert.js';
 import type { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CoordinatorWorkerEnd, ReplyHandler } from '../channel/coordinator-channel.js';
 import {
@@ -16,11 +17,14 @@ import {
   OUTCOME_CANCELLED,
   type ReplyView,
   VERDICT_ADMITTED,
+  VERDICT_RATE_LIMITED,
 } from '../channel/coordinator-records.js';
 import type { Exchange } from './exchange.js';
 import { PendingAsks } from './exchange-table.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
+import { limiterKey } from './limiter-keys.js';
 import { rateLimitField } from './rate-limit-fields.js';
+import { RefusedKeys } from './refused-keys.js';
 import { NO_TARGET, type TargetGrants } from './target-grants.js';
 import type { TargetPreference } from './target-preference.js';
 import { bitOfTarget } from './upstream/tried-targets.js';
@@ -34,6 +38,8 @@ export const ASK_REFUSED = 2;
 export const ASK_CLOSED = 3;
 /** The coordinator is lost, and the route lets requests through without it. */
 export const ASK_OPEN = 4;
+/** The limit was used up a moment ago, and still is. */
+export const ASK_LIMITED = 5;
 
 /** How long a request waits for a coordinator that does not answer. */
 export const ASK_WAIT_MS = 100;
@@ -56,6 +62,7 @@ export class CoordinatorClient implements ReplyHandler {
   /** The ask for turns in advance that each upstream waits for. */
   private readonly ahead = new Map<number, number>();
   private readonly keyGrants: KeyGrants;
+  private readonly refusedKeys = new RefusedKeys();
   /** Asks that wish for a key grant, and for which key; also of requests that gave up waiting. */
   private readonly wishes = new Map<number, GrantKey>();
   /** Turns of requests that go on without the coordinator. */
@@ -73,25 +80,44 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /**
-   * Asks for one try of the exchange. `limiterKeys` are what the route's limiters count by.
-   * ASK_ADMITTED: decided under a grant, the exchange has its target.
+   * Asks for one try of the exchange. ASK_ADMITTED: decided under a grant, the exchange has its
+   * target. ASK_LIMITED: refused by a verdict that still holds, see {@link retryAfterMs}.
    */
-  askAdmission(
-    exchange: Exchange,
-    route: WorkerRoute,
-    limiterKeys: readonly string[],
-    nowMs: number,
-  ): number {
+  askAdmission(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
     if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, 0);
     this.preference.look(exchange, route.upstream);
-    const { limiters } = route;
-    if (route.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, route, limiterKeys, nowMs);
-    if (limiters.length === 0 && this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
+    if (route.limiters.length === 0) return this.askUnlimited(exchange, route, nowMs);
     this.fillAsk(route);
-    this.addLimits(route, limiterKeys);
-    if (limiters.length === 0) {
-      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    this.addLimits(exchange, route);
+    if (route.mayHoldRefusals && this.refusedKeys.find(this.fields.limits, nowMs)) {
+      return this.refuseAgain(exchange, route);
     }
+    if (route.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, route, nowMs);
+    return this.sendAsk(exchange);
+  }
+
+  /** Other limits may be in force: what was refused under those before says nothing. */
+  forgetRefusals(): void {
+    this.refusedKeys.clear();
+  }
+
+  /** Of the last ASK_LIMITED. */
+  get retryAfterMs(): number {
+    return this.refusedKeys.retryAfterMs;
+  }
+
+  private refuseAgain(exchange: Exchange, route: WorkerRoute): number {
+    const limiter = defined(route.limiters[0], 'the limit of a route');
+    const { remaining, resetMs } = this.refusedKeys;
+    exchange.limitFields = route.policyField + rateLimitField(limiter, remaining, resetMs);
+    this.end.countRefusal(limiter.index);
+    return ASK_LIMITED;
+  }
+
+  private askUnlimited(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
+    if (this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
+    this.fillAsk(route);
+    this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
     return this.sendAsk(exchange);
   }
 
@@ -133,14 +159,7 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /** Under a grant for its keys and one for its target a request waits for nobody. */
-  private askWithKeyGrant(
-    exchange: Exchange,
-    route: WorkerRoute,
-    limiterKeys: readonly string[],
-    nowMs: number,
-  ): number {
-    this.fillAsk(route);
-    this.addLimits(route, limiterKeys);
+  private askWithKeyGrant(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
     const grant = this.keyGrants.entryOf(this.fields, nowMs);
     const isGranted = grant.isValid(nowMs);
     if (isGranted && this.tryTarget(exchange, route, nowMs)) {
@@ -236,11 +255,10 @@ export class CoordinatorClient implements ReplyHandler {
     fields.limitCount = 0;
   }
 
-  private addLimits(route: WorkerRoute, limiterKeys: readonly string[]): void {
-    const { fields } = this;
-    for (const [position, limiter] of route.limiters.entries()) {
-      this.hash.hash(limiterKeys[position] ?? '');
-      addLimit(fields, limiter.index, this.hash.high, this.hash.low);
+  private addLimits(exchange: Exchange, { limiters }: WorkerRoute): void {
+    for (const limiter of limiters) {
+      this.hash.hash(limiterKey(exchange, limiter));
+      addLimit(this.fields, limiter.index, this.hash.high, this.hash.low);
     }
   }
 
@@ -285,8 +303,18 @@ export class CoordinatorClient implements ReplyHandler {
       exchange.isAdmitted = true;
       if (reply.inFlightTicket !== 0) exchange.inFlightTicket = reply.inFlightTicket;
     }
+    this.noteRefusal(exchange, reply);
     this.onVerdict(exchange, reply);
     return true;
+  }
+
+  private noteRefusal(exchange: Exchange, reply: ReplyView): void {
+    const { route } = exchange;
+    if (reply.verdict !== VERDICT_RATE_LIMITED || reply.refusedUntil === 0) return;
+    if (route?.mayHoldRefusals !== true) return;
+    this.fields.limitCount = 0;
+    this.addLimits(exchange, route);
+    this.refusedKeys.note(this.fields.limits, reply, this.nowMs());
   }
 
   private takeKeyGrant(reply: ReplyView): void {

@@ -5,7 +5,11 @@
  */
 import { monotonicMs } from '../base/clock.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
-import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
+import {
+  OUTCOME_FAILURE,
+  OUTCOME_MASK,
+  VERDICT_RATE_LIMITED,
+} from '../channel/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
@@ -28,7 +32,7 @@ import {
   upstreamCounter,
 } from '../observability/counters.js';
 import type { Exchange } from './exchange.js';
-import { keyOnOneLine, limiterKeys } from './limiter-keys.js';
+import { keyOnOneLine, limiterKey } from './limiter-keys.js';
 import type { RequestTracing } from './request-tracing.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
@@ -65,6 +69,12 @@ export class ExchangeLedger {
   countGranted({ trace }: Exchange, nowMs: number): void {
     this.counters.add(COUNTERS.grantedAdmissions);
     trace?.onGranted(nowMs);
+  }
+
+  /** Refused without an ask. */
+  countRefusedAgain({ trace }: Exchange, nowMs: number): void {
+    this.counters.add(COUNTERS.repeatedRefusals);
+    trace?.onVerdict(nowMs, VERDICT_RATE_LIMITED);
   }
 
   countAsk({ trace }: Exchange, nowMs: number): void {
@@ -178,7 +188,8 @@ export class ExchangeLedger {
     const { method, path, target, clientIp, consumer, requestId, route } = exchange;
     // Without the query: it may hold what nobody is to see.
     const shown = path === '' ? (target.split('?', 1)[0] ?? '') : path;
-    const keys = route === null ? [] : limiterKeys(exchange, route).map(keyOnOneLine);
+    const { limiters = [] } = route ?? {};
+    const keys = limiters.map((limiter) => keyOnOneLine(limiterKey(exchange, limiter)));
     const name = route?.config.name ?? '';
     const fields = [method, shown.slice(0, PATH_CHARS_MAX), name, clientIp, consumer, requestId];
     this.refusals.note(nowMs, {

@@ -6,19 +6,19 @@
  * that differ have the same text.
  */
 import { networkOf } from '../base/ip-address.js';
-import type { LimiterKey } from '../config/compiled-config.js';
+import type { CompiledLimiter, LimiterKey } from '../config/compiled-config.js';
 import type { Exchange } from './exchange.js';
-import type { WorkerRoute } from './worker-route.js';
 
-const NO_KEYS: readonly string[] = [];
 const SEPARATOR = '\n';
 /** As little a part of a field as the other. */
 const LINE_SEPARATOR = '\r';
 
-/** One text for each limiter of the route, in their order. */
-export function limiterKeys(exchange: Exchange, route: WorkerRoute): readonly string[] {
-  if (route.limiters.length === 0) return NO_KEYS;
-  return route.limiters.map(({ keys }) => keys.map((key) => partOf(exchange, key)).join(SEPARATOR));
+/** Hot path: what one limiter counts the request by. */
+export function limiterKey(exchange: Exchange, { keys }: CompiledLimiter): string {
+  const [first, second] = keys;
+  // Nearly all have one part.
+  if (first !== undefined && second === undefined) return partOf(exchange, first);
+  return keys.map((key) => partOf(exchange, key)).join(SEPARATOR);
 }
 
 /** A key as one line of text; {@link keyFromLine} gives it back. */

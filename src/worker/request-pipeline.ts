@@ -9,7 +9,11 @@
  */
 import { defined } from '../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
-import { type ReplyView, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
+import {
+  type ReplyView,
+  VERDICT_ADMITTED,
+  VERDICT_RATE_LIMITED,
+} from '../channel/coordinator-records.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import {
@@ -20,6 +24,7 @@ import {
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
+  ASK_LIMITED,
   ASK_OPEN,
   ASK_PENDING,
   ASK_WAIT_MS,
@@ -37,7 +42,6 @@ import {
   routeOf,
 } from './exchange.js';
 import { ExchangeTable } from './exchange-table.js';
-import { limiterKeys } from './limiter-keys.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
@@ -193,8 +197,7 @@ export class RequestPipeline {
     if (route.config.tokenEndpoint !== null) return 'next';
     const nowMs = this.parts.nowMs();
     if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return this.shed(exchange);
-    const keys = limiterKeys(exchange, route);
-    const asked = this.parts.coordinator.askAdmission(exchange, route, keys, nowMs);
+    const asked = this.parts.coordinator.askAdmission(exchange, route, nowMs);
     if (asked === ASK_ADMITTED) {
       this.parts.ledger.countGranted(exchange, nowMs);
       return 'next';
@@ -202,6 +205,10 @@ export class RequestPipeline {
     if (asked === ASK_OPEN) {
       this.parts.ledger.countOpen();
       return 'next';
+    }
+    if (asked === ASK_LIMITED) {
+      this.parts.ledger.countRefusedAgain(exchange, nowMs);
+      return this.refuseFor(exchange, VERDICT_RATE_LIMITED, this.parts.coordinator.retryAfterMs);
     }
     if (asked === ASK_CLOSED) return this.refuseLost(exchange);
     if (asked !== ASK_PENDING) return this.shed(exchange);
@@ -230,13 +237,12 @@ export class RequestPipeline {
       this.advance(exchange);
       return;
     }
-    const retryAfter = retryAfterField(reply.retryAfterMs);
-    this.refuse(
-      exchange,
-      problemOfVerdict(reply.verdict),
-      detailOfVerdict(reply.verdict),
-      retryAfter,
-    );
+    this.refuseFor(exchange, reply.verdict, reply.retryAfterMs);
+  }
+
+  private refuseFor(exchange: Exchange, verdict: number, retryAfterMs: number): PhaseResult {
+    const problem = problemOfVerdict(verdict);
+    return this.refuse(exchange, problem, detailOfVerdict(verdict), retryAfterField(retryAfterMs));
   }
 
   private forward(exchange: Exchange): PhaseResult {

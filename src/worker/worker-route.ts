@@ -31,6 +31,8 @@ export interface WorkerRoute {
   readonly policyField: string;
   /** Whether admissions may be had in advance: there are limits, and each is large. */
   readonly mayHoldKeyGrants: boolean;
+  /** Whether a refusal may hold for some time: there is one limit, and time alone ends it. */
+  readonly mayHoldRefusals: boolean;
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
@@ -71,6 +73,7 @@ export function compileWorkerRoutes(
       limiters,
       policyField: policyField(limiters),
       mayHoldKeyGrants: mayHoldKeyGrants(limiters),
+      mayHoldRefusals: limiters.length === 1 && limiters[0]?.algorithm !== 'inFlight',
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),

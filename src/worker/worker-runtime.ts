@@ -213,6 +213,7 @@ export class WorkerRuntime implements RecordHandler {
     this.planner.use(config);
     this.preference.use(config);
     this.grants.use(config.upstreams);
+    this.coordinator.forgetRefusals();
   }
 
   /** Lets epochs go of which nothing is left. What was told under them is sent first. */

@@ -17,7 +17,7 @@ import {
   type ReplyView,
   VERDICT_ADMITTED,
 } from '../../src/channel/coordinator-records.js';
-import { LimitCounts } from '../../src/channel/limit-counts.js';
+import { LimitCountsView } from '../../src/channel/limit-counts.js';
 import { TARGET_OPEN, TargetStateView } from '../../src/channel/target-states.js';
 import type { CompiledConfig, CompiledLimiter } from '../../src/config/compiled-config.js';
 import { Coordinator } from '../../src/coordinator/coordinator.js';
@@ -67,7 +67,7 @@ const REQUESTS_MAX = 40;
 export class LimitWorld {
   nowMs = 0;
   readonly config: CompiledConfig;
-  readonly counts: LimitCounts;
+  readonly counts: LimitCountsView;
   passed = 0;
   granted = 0;
   refused = 0;
@@ -103,7 +103,7 @@ export class LimitWorld {
     this.memory = allocateCoordinatorMemory(this.config);
     this.control = new CoordinatorControl(this.memory);
     this.targets = new TargetStateView(this.memory.targets);
-    this.counts = new LimitCounts(this.memory.limitCounts);
+    this.counts = new LimitCountsView(this.memory.limitCounts);
     this.naive = new NaiveLimits(this.config.limiters);
     this.end = this.newEnd();
     this.handler = this.newHandler();

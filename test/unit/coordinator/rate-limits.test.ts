@@ -6,7 +6,7 @@ import {
   VERDICT_CIRCUIT_OPEN,
   VERDICT_RATE_LIMITED,
 } from '../../../src/channel/coordinator-records.js';
-import { LimitCounts } from '../../../src/channel/limit-counts.js';
+import { LimitCountsView } from '../../../src/channel/limit-counts.js';
 import type { CompiledLimiter } from '../../../src/config/compiled-config.js';
 import {
   bucketRowCount,
@@ -17,7 +17,7 @@ import { aCoordinatorConfig, anAsk, CoordinatorRig } from '../../support/coordin
 
 function aRig(limiters: readonly Partial<CompiledLimiter>[], workers = 1) {
   const rig = new CoordinatorRig(aCoordinatorConfig({ limiters, workers, targetCounts: [1] }));
-  const counts = new LimitCounts(rig.memory.limitCounts);
+  const counts = new LimitCountsView(rig.memory.limitCounts);
   const all = limiters.map((_, index) => [index, 7, 7] as const);
   return { rig, counts, all };
 }
@@ -225,7 +225,7 @@ describe('memory', () => {
       rig.ask(key, { limiterIndex: 0, keyHashHigh: key, keyHashLow: key * 31 });
     }
     expect(rig.memory.compactBuckets.byteLength).toBe(before);
-    const counts = new LimitCounts(rig.memory.limitCounts).read(0);
+    const counts = new LimitCountsView(rig.memory.limitCounts).read(0);
     expect(counts.trackedKeys).toBeLessThanOrEqual(1024);
     expect(counts.evictions).toBeGreaterThan(1900);
   });

@@ -56,7 +56,7 @@ class Desk {
     const head = { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true };
     const exchange = new Exchange({ ...head, parts: [] }, () => undefined);
     exchange.route = this.route;
-    const asked = this.client.askAdmission(exchange, this.route, ['key'], this.nowMs);
+    const asked = this.client.askAdmission(exchange, this.route, this.nowMs);
     return [asked, exchange.targetIndex, exchange.limitFields];
   }
 
