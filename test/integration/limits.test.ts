@@ -101,3 +101,27 @@ it('grants admissions of a hot key in advance, and none beyond the limit', async
   expect(counters['granted_admissions']).toBeGreaterThan(0);
   expect((await limitsOf(one))['all']).toMatchObject({ admitted: 400 });
 });
+
+it('refuses a flood without asking each time, and counts every refusal', async () => {
+  const one = await start({ limit: 3, window: '1h', key: 'route' }, { workers: 2 });
+  const statuses: number[] = [];
+  const client = async () => {
+    for (let count = 0; count < 100; count += 1) {
+      const reply = await fetch(one.url);
+      statuses.push(reply.status);
+      if (reply.status === 429) {
+        expect(reply.headers.get('ratelimit')).toMatch(/^"all";r=0;t=3(599|60[01])$/);
+        expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(3590);
+      }
+      await reply.arrayBuffer();
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, client));
+  expect(statuses.filter((status) => status === 200)).toHaveLength(3);
+  const { counters } = (await one.stats()) as { counters: Record<string, number> };
+  const { coordinator_asks: asks = 0, repeated_refusals: repeated = 0 } = counters;
+  // Who is asked for, and who is refused by the verdict of another: nobody is both or neither.
+  expect(asks + repeated).toBe(800);
+  expect(repeated).toBeGreaterThan(100);
+  expect((await limitsOf(one))['all']).toMatchObject({ admitted: 3, refused: 797 });
+});

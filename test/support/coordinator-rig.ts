@@ -183,6 +183,7 @@ export interface Reply {
   readonly limiterIndex: number;
   readonly keyGrantCount: number;
   readonly keyGrantUntil: number;
+  readonly refusedUntil: number;
   readonly inFlightTicket: number;
   readonly shadowRefused: number;
 }
@@ -203,6 +204,7 @@ export function copyReply(view: ReplyView): Reply {
     limiterIndex: view.limiterIndex,
     keyGrantCount: view.keyGrantCount,
     keyGrantUntil: view.keyGrantUntil,
+    refusedUntil: view.refusedUntil,
     inFlightTicket: view.inFlightTicket,
     shadowRefused: view.shadowRefused,
     grantPositions: Array.from({ length: view.grantCount }, (_, turn) =>

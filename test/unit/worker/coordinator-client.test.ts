@@ -1,12 +1,15 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HalfSipHash } from '../../../src/base/half-sip-hash.js';
 import { OUTCOME_FAILURE } from '../../../src/channel/coordinator-records.js';
 import { COORDINATOR_LOST_MS } from '../../../src/channel/coordinator-status.js';
+import { LimitCountsView, type LimitCountValues } from '../../../src/channel/limit-counts.js';
 import { compileConfig } from '../../../src/config/compile-config.js';
 import type { GatewayConfig, RateLimitConfig } from '../../../src/config/gateway-config.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
+  ASK_LIMITED,
   ASK_OPEN,
   ASK_PENDING,
   CoordinatorClient,
@@ -62,6 +65,10 @@ class Desk {
 
   openBreaker(targetIndex: number): void {
     this.rig.tell(this.nowMs, [targetIndex, 0, OUTCOME_FAILURE]);
+  }
+
+  counts(): LimitCountValues {
+    return new LimitCountsView(this.rig.memory.limitCounts).read(0);
   }
 
   answer(): void {
@@ -129,10 +136,87 @@ describe('a hot key with a large limit', () => {
   });
 
   it('with a small limit asks each time', () => {
-    const desk = new Desk('wait', { limit: 99, window: '1h' });
+    const desk = new Desk('wait', { limit: 199, window: '1h' });
     for (let turn = 0; turn < 150; turn += 1) {
       expect(desk.ask()[0]).toBe(ASK_PENDING);
       desk.answer();
     }
+  });
+});
+
+describe('a key that is refused again and again', () => {
+  /** Uses the limit up; the last ask is refused. */
+  function aFlood(rateLimit: RateLimitConfig): Desk {
+    const desk = new Desk('wait', rateLimit);
+    for (let count = 0; count <= Number(rateLimit.limit); count += 1) {
+      expect(desk.ask()[0]).toBe(ASK_PENDING);
+      desk.answer();
+    }
+    return desk;
+  }
+
+  it('is refused without an ask while the verdict holds, with the same fields', () => {
+    const desk = aFlood(LIMIT);
+    const { asks } = desk.rig.status.readCounts();
+    for (let count = 0; count < 50; count += 1) {
+      const [asked, targetIndex, fields] = desk.ask();
+      expect([asked, targetIndex]).toEqual([ASK_LIMITED, -1]);
+      expect(fields).toBe('\r\nRateLimit-Policy: "all";q=5;w=3600\r\nRateLimit: "all";r=0;t=3600');
+      expect(desk.client.retryAfterMs).toBe(3_600_000);
+    }
+    desk.answer();
+    expect(desk.rig.status.readCounts().asks).toBe(asks);
+    expect(desk.counts()).toMatchObject({ admitted: 5, refused: 51 });
+  });
+
+  it('is asked for again once the verdict does not hold any more', () => {
+    const desk = aFlood(LIMIT);
+    desk.nowMs += 20;
+    expect(desk.ask()[0]).toBe(ASK_LIMITED);
+    desk.nowMs += 1;
+    expect(desk.ask()[0]).toBe(ASK_PENDING);
+    desk.answer();
+    expect(desk.ask()[0]).toBe(ASK_LIMITED);
+  });
+
+  it.each(['slidingWindow', 'fixedWindow', 'tokenBucket'] as const)(
+    'is admitted when it would have been admitted by asking each time (%s)',
+    (algorithm) => {
+      const steps = fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 50, maxLength: 300 });
+      const limit = fc.integer({ min: 1, max: 9 });
+      const property = fc.property(
+        steps,
+        limit,
+        fc.integer({ min: 1, max: 3 }),
+        (all, most, cost) => {
+          const rateLimit = { limit: most * cost, window: '100ms', cost, algorithm } as const;
+          const remembers = new Desk('wait', rateLimit);
+          const forgets = new Desk('wait', rateLimit);
+          for (const step of all) {
+            for (const desk of [remembers, forgets]) {
+              desk.nowMs += step / 4;
+              desk.ask();
+              desk.answer();
+            }
+            expect(remembers.counts()).toEqual(forgets.counts());
+            forgets.client.forgetRefusals();
+          }
+          const { asks } = remembers.rig.status.readCounts();
+          expect(asks).toBeLessThanOrEqual(forgets.rig.status.readCounts().asks);
+        },
+      );
+      fc.assert(property, { numRuns: 60 });
+    },
+  );
+
+  it('is asked for when other limits have come into force', () => {
+    const desk = aFlood(LIMIT);
+    desk.client.forgetRefusals();
+    expect(desk.ask()[0]).toBe(ASK_PENDING);
+  });
+
+  it('is asked for each time where a request that ends makes room', () => {
+    const desk = aFlood({ maxInFlight: 3 });
+    expect(desk.ask()[0]).toBe(ASK_PENDING);
   });
 });
