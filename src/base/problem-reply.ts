@@ -28,17 +28,41 @@ export function buildProblemReply(
   extraFields: string,
   members: Readonly<Record<string, unknown>> | null = null,
 ): ProblemReply {
-  const more = members === null ? '' : JSON.stringify(members).slice(1, -1);
-  const body =
+  const { fields, document } = commonPartsOf(kind, detail);
+  const more = members === null ? '' : `,${JSON.stringify(members).slice(1, -1)}`;
+  const body = `${document}${quoteJson(requestId)}${more === ',' ? '' : more}}\n`;
+  return { block: requestId + fields + extraFields, body };
+}
+
+/** What all replies of one kind and detail have in common. */
+interface CommonParts {
+  readonly detail: string;
+  readonly fields: string;
+  /** Up to the request id. */
+  readonly document: string;
+}
+
+/** By kind, for its last detail: a flood of refusals is one of the same refusal. */
+const commonParts = new Map<ProblemKind, CommonParts>();
+
+function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
+  const known = commonParts.get(kind);
+  if (known?.detail === detail) return known;
+  const document =
     `{"type":"about:blank","title":${quoteJson(kind.title)},"status":${kind.status}` +
-    `,"detail":${quoteJson(detail)},"code":"${kind.code}","part":"${kind.part}"` +
-    `,"requestId":${quoteJson(requestId)}${more === '' ? '' : ','}${more}}\n`;
+    `,"detail":${quoteJson(detail)},"code":"${kind.code}","part":"${kind.part}","requestId":`;
   const error = kind.proxyError === '' ? '' : `; error=${kind.proxyError}`;
-  const block =
-    `${requestId}\r\nContent-Type: application/problem+json` +
-    `\r\nProxy-Status: ${GATEWAY_PSEUDONYM}${error}` +
-    `; details="${kind.part}: ${kind.code}"${extraFields}`;
-  return { block, body };
+  const fields =
+    '\r\nContent-Type: application/problem+json' +
+    `\r\nProxy-Status: ${GATEWAY_PSEUDONYM}${error}; details="${kind.part}: ${kind.code}"`;
+  const parts = { detail, fields: flat(fields), document: flat(document) };
+  commonParts.set(kind, parts);
+  return parts;
+}
+
+/** The same text in one piece: V8 keeps what was put together as a tree until it is written. */
+function flat(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8');
 }
 
 /** Seconds with three decimals, as X-Response-Time shows them. */
