@@ -7,9 +7,14 @@
  */
 import { createRequire } from 'node:module';
 import type { Ajv, Options, ValidateFunction } from 'ajv';
+import { linearPatterns } from './linear-pattern.js';
+import { useLinearUniqueItems } from './unique-items.js';
 
 // Loaded when there is a schema: it would take a tenth of the start of a gateway that has none.
 const load = createRequire(import.meta.url);
+
+/** What is longer is no `url` (a `uri` may have any length). */
+const URL_CHARS_MAX = 2048;
 
 /** Drafts of JSON Schema. */
 export type SchemaDialect = '2020-12' | 'draft-07';
@@ -38,14 +43,24 @@ export function createSchemaEngine(dialect: SchemaDialect, options: EngineOption
     allowUnionTypes: true,
     validateFormats: assertsFormats,
     coerceTypes: input === 'text' ? 'array' : false,
+    code: { regExp: linearPatterns },
     logger: false,
   };
   const ajv = dialect === 'draft-07' ? newDraft07(settings) : newDraft2020(settings);
   if (assertsFormats) {
     const { default: addFormats } = load('ajv-formats') as typeof import('ajv-formats');
     addFormats.default(ajv);
+    boundUrls(ajv);
   }
+  useLinearUniqueItems(ajv);
   return ajv;
+}
+
+/** The pattern of ajv-formats takes time that grows with the square of what is before an `@`. */
+function boundUrls(ajv: Ajv): void {
+  const { url } = ajv.formats;
+  if (!(url instanceof RegExp)) throw new Error('the format "url" is a regular expression');
+  ajv.addFormat('url', (text: string) => text.length <= URL_CHARS_MAX && url.test(text));
 }
 
 function newDraft07(settings: Options): Ajv {

@@ -1,0 +1,151 @@
+/**
+ * Patterns of schemas, matched in time that grows with the text and not faster.
+ *
+ * Thread: any (pure). The operator writes the pattern and a stranger the text: a backtracking
+ * matcher can be made to run for hours by a text of forty characters. So only patterns with
+ * nothing to go back to are left to the native matcher, which is the quicker one. All others go to
+ * RE2, and what RE2 cannot do is refused when the configuration is loaded.
+ *
+ * Conditions at the start, `^(?=…)(?!…)…`, are patterns of their own at the same place: these are
+ * matched one after the other, which keeps the usual rules for passwords.
+ */
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
+import { toRe2 } from './re2-pattern.js';
+
+/** Loaded when a pattern needs it. */
+const load = createRequire(import.meta.url);
+
+/** What ajv needs of a regular expression. */
+export interface Matcher {
+  test(text: string): boolean;
+}
+
+interface Condition {
+  readonly matcher: Matcher;
+  readonly isWanted: boolean;
+}
+
+/** A pattern of ECMA-262 with the flag `u`. */
+export class LinearPattern implements Matcher {
+  private readonly conditions: readonly Condition[];
+
+  /** @throws Error the pattern is malformed, or cannot be matched in linear time. */
+  constructor(private readonly pattern: string) {
+    // The native parser is the judge of what a pattern is.
+    new RegExp(pattern, 'u');
+    const { leading, rest } = splitLeadingConditions(pattern);
+    this.conditions = [
+      ...leading.map(({ body, isWanted }) => ({ matcher: matcherOf(`^(?:${body})`), isWanted })),
+      { matcher: matcherOf(rest), isWanted: true },
+    ];
+  }
+
+  test(text: string): boolean {
+    return this.conditions.every(({ matcher, isWanted }) => matcher.test(text) === isWanted);
+  }
+
+  /** ajv tells patterns apart by this. */
+  toString(): string {
+    return `/${this.pattern}/u`;
+  }
+}
+
+/** For ajv's option `code.regExp`. */
+export const linearPatterns = Object.assign(
+  (pattern: string): LinearPattern => new LinearPattern(pattern),
+  { code: 'linearPatterns' },
+);
+
+function matcherOf(pattern: string): Matcher {
+  return isPlain(pattern) ? new RegExp(pattern, 'u') : compileRe2(pattern);
+}
+
+function compileRe2(pattern: string): RE2JS {
+  const { RE2JS: engine } = load('re2js') as typeof import('re2js');
+  try {
+    return engine.compile(toRe2(pattern));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `pattern ${JSON.stringify(pattern)} cannot be matched in linear time: ${reason}; ` +
+        'write it without back-references, and with look-ahead at its start only (^(?=…)…)',
+    );
+  }
+}
+
+/**
+ * Whether the native matcher has next to nothing to go back to: there are no alternatives and no
+ * groups, and all parts have a fixed length, but for one where only the text's start is tried.
+ */
+export function isPlain(pattern: string): boolean {
+  const bare = pattern
+    .replace(/\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|.)/gsu, (part) =>
+      /[1-9k]/.test(part[1] ?? '') ? '|' : 'x',
+    )
+    .replace(/\[[^\]]*\]/gu, 'x');
+  if (/[|(]/.test(bare)) return false;
+  const variable = bare.match(/[*+?]\??|\{\d+,\d*\}\??/g) ?? [];
+  return variable.length <= (bare.startsWith('^') ? 1 : 0);
+}
+
+interface LeadingCondition {
+  readonly body: string;
+  readonly isWanted: boolean;
+}
+
+/** `^(?=a)(?!b)c` as the conditions a and not b, and `^c`. */
+function splitLeadingConditions(pattern: string): {
+  readonly leading: readonly LeadingCondition[];
+  readonly rest: string;
+} {
+  const leading: LeadingCondition[] = [];
+  if (!pattern.startsWith('^')) return { leading, rest: pattern };
+  let at = 1;
+  while (pattern.startsWith('(?=', at) || pattern.startsWith('(?!', at)) {
+    const end = groupEnd(pattern, at);
+    leading.push({ body: pattern.slice(at + 3, end), isWanted: pattern[at + 2] === '=' });
+    at = end + 1;
+  }
+  // An alternative behind them would not stand under them.
+  if (leading.length > 0 && hasAlternatives(pattern.slice(at)))
+    return { leading: [], rest: pattern };
+  return { leading, rest: `^${pattern.slice(at)}` };
+}
+
+/** Where the group ends that begins at `start`. */
+function groupEnd(pattern: string, start: number): number {
+  let depth = 0;
+  for (const { char, at } of syntaxChars(pattern, start)) {
+    if (char === '(') depth += 1;
+    else if (char === ')') depth -= 1;
+    if (depth === 0) return at;
+  }
+  return pattern.length;
+}
+
+/** Whether there is a `|` outside of all groups. */
+function hasAlternatives(pattern: string): boolean {
+  let depth = 0;
+  for (const { char } of syntaxChars(pattern, 0)) {
+    if (char === '(') depth += 1;
+    else if (char === ')') depth -= 1;
+    else if (char === '|' && depth === 0) return true;
+  }
+  return false;
+}
+
+/** Parentheses and bars that are neither escaped nor in a class. */
+function* syntaxChars(
+  pattern: string,
+  start: number,
+): Generator<{ readonly char: string; readonly at: number }> {
+  let isInClass = false;
+  for (let at = start; at < pattern.length; at += 1) {
+    const char = pattern[at] ?? '';
+    if (char === '\\') at += 1;
+    else if (char === '[') isInClass = true;
+    else if (char === ']') isInClass = false;
+    else if (!isInClass && '()|'.includes(char)) yield { char, at };
+  }
+}

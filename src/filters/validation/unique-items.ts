@@ -1,0 +1,48 @@
+/**
+ * The keyword `uniqueItems`, in time that grows with the items and not with their pairs.
+ *
+ * Thread: any (pure). ajv compares every two items that are not all strings or numbers: half a
+ * second for five thousand small objects, which a stranger may send.
+ */
+import type { Ajv, FuncKeywordDefinition } from 'ajv';
+
+const KEYWORD = 'uniqueItems';
+
+/** Puts it in the place of ajv's own. The verdict and the error are the same. */
+export function useLinearUniqueItems(ajv: Ajv): void {
+  ajv.removeKeyword(KEYWORD);
+  const validate: NonNullable<FuncKeywordDefinition['validate']> = (
+    isWanted: boolean,
+    items: readonly unknown[],
+  ) => {
+    const repeated = isWanted ? firstRepeated(items) : null;
+    if (repeated === null) return true;
+    const [i, j] = repeated;
+    const message = `must NOT have duplicate items (items ## ${j} and ${i} are identical)`;
+    validate.errors = [{ keyword: KEYWORD, message, params: { i, j } }];
+    return false;
+  };
+  ajv.addKeyword({ keyword: KEYWORD, type: 'array', schemaType: 'boolean', validate });
+}
+
+/** Positions of two items that are equal (JSON Schema core 4.2.2), the later one first. */
+function firstRepeated(items: readonly unknown[]): [later: number, earlier: number] | null {
+  const places = new Map<string, number>();
+  for (const [at, item] of items.entries()) {
+    const text = canonicalText(item);
+    const earlier = places.get(text);
+    if (earlier !== undefined) return [at, earlier];
+    places.set(text, at);
+  }
+  return null;
+}
+
+/** Equal values have equal texts: members stand in the order of their names. */
+function canonicalText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`;
+  const members = Object.entries(value).map(
+    ([name, member]) => `${JSON.stringify(name)}:${canonicalText(member)}`,
+  );
+  return `{${members.sort().join()}}`;
+}
