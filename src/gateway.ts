@@ -246,7 +246,7 @@ export class Gateway {
     await this.supervisor.stop();
     this.state = 'stopped';
     this.log.logger.info('gateway stopped');
-    this.log.flush();
+    await this.log.end();
   }
 
   private tellPressureBy({ routes }: CompiledConfig): void {
@@ -273,7 +273,6 @@ export class Gateway {
 
   private giveUp(reason: string): void {
     this.log.logger.fatal({ reason }, 'gateway gives up');
-    this.log.flush();
     if (this.options.onGivingUp) this.options.onGivingUp(reason);
     else void this.stop();
   }

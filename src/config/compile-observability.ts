@@ -15,11 +15,20 @@ import { parseDurationMs } from './quantities.js';
 export function compileObservability({
   logging = {},
   tracing,
+  authenticators = {},
 }: GatewayConfig): Pick<CompiledConfig, 'logging' | 'tracing'> {
   const { level = DEFAULTS.logging.level, format = DEFAULTS.logging.format } = logging;
   const names: readonly string[] = logging.redactQuery ?? DEFAULTS.logging.redactQuery;
   const redactQuery = names.map((name) => name.toLowerCase());
-  const accessLog = compileAccessLog(logging.accessLog ?? DEFAULTS.logging.accessLog, redactQuery);
+  const secretHeaders = Object.values(authenticators).flatMap((one) =>
+    one.type === 'apiKey'
+      ? [(one.header ?? DEFAULTS.authenticator.apiKeyHeader).toLowerCase()]
+      : [],
+  );
+  const accessLog = compileAccessLog(logging.accessLog ?? DEFAULTS.logging.accessLog, {
+    redactQuery,
+    secretHeaders,
+  });
   return {
     logging: { level, format, accessLog },
     tracing: tracing === undefined ? null : compileTracing(tracing, redactQuery),
@@ -28,7 +37,7 @@ export function compileObservability({
 
 function compileAccessLog(
   config: boolean | AccessLogConfig,
-  redactQuery: readonly string[],
+  hidden: Pick<CompiledAccessLog, 'redactQuery' | 'secretHeaders'>,
 ): CompiledAccessLog | null {
   if (config === false) return null;
   const { status = [], slowerThan, headers = [], samplePercent } = config === true ? {} : config;
@@ -38,7 +47,7 @@ function compileAccessLog(
     statuses: status.map(statusRange),
     slowerThanMs: slowerThan === undefined ? -1 : durationMs(slowerThan),
     headers: headers.map((name) => name.toLowerCase()),
-    redactQuery,
+    ...hidden,
   };
 }
 

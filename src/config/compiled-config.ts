@@ -121,6 +121,8 @@ export interface CompiledAccessLog {
   readonly slowerThanMs: number;
   /** Lower case. */
   readonly headers: readonly string[];
+  /** Fields that keys of an authenticator come in, lower case. */
+  readonly secretHeaders: readonly string[];
   /** Lower case. */
   readonly redactQuery: readonly string[];
 }

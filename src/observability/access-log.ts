@@ -2,26 +2,35 @@
  * One record for each request: who asked for what, and what came of it.
  *
  * Thread: any (both ends). Written by whoever finished the request. A record is one write at
- * most, so that the lines of several threads do not mix; what is longer is cut.
+ * most, whatever the client sends, so that the lines of several threads do not mix.
  */
 import { quoteJson } from '../base/json-text.js';
-import { logTime, type RecordOutput, type ThreadLogger } from './logger.js';
+import { logTime, PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
-/** Longer targets are cut, so that a line stays within one write. */
+/** Longer ones are cut, so that nearly every line stays within one write. */
 const TARGET_CHARS_MAX = 1024;
+/** Of a line that is too long all the same, since its characters take several bytes each. */
+const SHORT_TARGET_CHARS_MAX = 128;
+/** The gateway knows no method that is longer; a client may send one that it does not know. */
+const METHOD_CHARS_MAX = 16;
 /** The same of what credentials say; escaped, a character may take six bytes. */
 const CONSUMER_CHARS_MAX = 128;
 const HEADER_CHARS_MAX = 128;
 /** All header fields of a record, escaped, with their names. */
 const HEADERS_BYTES_MAX = 1200;
+/** Of a character. */
+const UTF8_BYTES_MAX = 3;
 /** Never shown, whoever lists them. */
-const SECRET_HEADERS: ReadonlySet<string> = new Set([
+const SECRET_HEADERS: readonly string[] = [
   'authorization',
   'cookie',
   'proxy-authorization',
   'set-cookie',
-]);
+  'apikey',
+  'x-api-key',
+  'x-auth-token',
+];
 
 /** How a request ended. */
 export type RequestEnd =
@@ -74,6 +83,8 @@ export interface AccessLogOptions {
   readonly slowerThanMs: number;
   /** Fields of the request to show, lower case. */
   readonly headers: readonly string[];
+  /** Those of which only that they were there is shown, lower case, beside the usual ones. */
+  readonly secretHeaders: readonly string[];
   /** Query parameters whose values are hidden, lower case. */
   readonly redactQuery: readonly string[];
 }
@@ -88,6 +99,7 @@ export function createAccessLog(
 
 export class AccessLog {
   private readonly hidden: ReadonlySet<string>;
+  private readonly secretHeaders: ReadonlySet<string>;
   private readonly thread: string;
 
   /** `random`: from 0 up to and without 1. */
@@ -97,6 +109,7 @@ export class AccessLog {
     private readonly random: () => number = Math.random,
   ) {
     this.hidden = new Set(options.redactQuery);
+    this.secretHeaders = new Set([...SECRET_HEADERS, ...options.secretHeaders]);
     this.thread = quoteJson(output.thread);
   }
 
@@ -111,26 +124,42 @@ export class AccessLog {
 
   /** Hot path where records are on; bench/micro/observability/access-log watches it. */
   write(record: AccessRecord): void {
-    const { fields, traceId } = record;
+    const { fields } = record;
     const shown =
       fields !== null && this.options.headers.length > 0 ? this.shown(fields) : undefined;
-    // Put together here: half of what an object costs that is made for one stringify.
+    const target = redactQuery(record.target, this.hidden);
+    const line = this.lineOf(record, cut(target, TARGET_CHARS_MAX), shown);
+    const isOneWrite =
+      line.length * UTF8_BYTES_MAX <= PIPE_WRITE_BYTES ||
+      Buffer.byteLength(line) <= PIPE_WRITE_BYTES;
     this.output.write(
+      isOneWrite ? line : this.lineOf(record, cut(target, SHORT_TARGET_CHARS_MAX), undefined),
+    );
+  }
+
+  private lineOf(
+    record: AccessRecord,
+    target: string,
+    shown: Readonly<Record<string, string>> | undefined,
+  ): string {
+    const { traceId } = record;
+    // Put together here: half of what an object costs that is made for one stringify.
+    return (
       `{"level":"info","time":"${logTime()}","thread":${this.thread}` +
-        `,"requestId":${quoteJson(record.requestId)}` +
-        `,"clientIp":${quoteJson(record.clientIp)}` +
-        `,"consumer":${quoteJson(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
-        `,"method":${quoteJson(record.method)}` +
-        `,"target":${quoteJson(cut(redactQuery(record.target, this.hidden), TARGET_CHARS_MAX))}` +
-        `,"route":${quoteJson(record.route)}` +
-        `,"upstreamTarget":${quoteJson(record.upstreamTarget)}` +
-        `,"tries":${record.tries},"status":${record.status},"bytes":${record.bytes}` +
-        `,"durationMs":${inMicroseconds(record.durationMs)}` +
-        `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
-        `,"code":"${record.code}","end":"${record.end}"` +
-        (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
-        (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
-        ',"msg":"request"}\n',
+      `,"requestId":${quoteJson(record.requestId)}` +
+      `,"clientIp":${quoteJson(record.clientIp)}` +
+      `,"consumer":${quoteJson(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
+      `,"method":${quoteJson(cut(record.method, METHOD_CHARS_MAX))}` +
+      `,"target":${quoteJson(target)}` +
+      `,"route":${quoteJson(record.route)}` +
+      `,"upstreamTarget":${quoteJson(record.upstreamTarget)}` +
+      `,"tries":${record.tries},"status":${record.status},"bytes":${record.bytes}` +
+      `,"durationMs":${inMicroseconds(record.durationMs)}` +
+      `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
+      `,"code":"${record.code}","end":"${record.end}"` +
+      (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
+      (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
+      ',"msg":"request"}\n'
     );
   }
 
@@ -140,7 +169,10 @@ export class AccessLog {
     for (const name of this.options.headers) {
       const value = fields.value(name);
       if (value === '') continue;
-      const text = SECRET_HEADERS.has(name) ? REDACTED_TEXT : cut(value, HEADER_CHARS_MAX);
+      const text = this.secretHeaders.has(name)
+        ? REDACTED_TEXT
+        : // Referer and its like hold URLs.
+          cut(redactQuery(value, this.hidden), HEADER_CHARS_MAX);
       // Escaped, or written as UTF-8, a character of a field takes two bytes at most.
       left -= 2 * text.length + name.length + 6;
       if (left < 0) break;

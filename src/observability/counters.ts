@@ -32,7 +32,7 @@ export const COUNTERS = {
   loopActiveMs: 3,
   /** Bytes of the thread's JavaScript heap in use: a level. */
   heapUsedBytes: 4,
-  /** Log lines that found no room. */
+  /** Log lines that were lost. */
   droppedLogLines: 5,
   /** Requests whose spans are exported. */
   sampledRequests: 6,

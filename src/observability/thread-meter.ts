@@ -18,6 +18,7 @@ export class ThreadMeter {
   private readonly timer: NodeJS.Timeout;
   private dueMs = performance.now() + TICK_MS;
   private ticks = 0;
+  private toldDropped = 0;
   private utilization = performance.eventLoopUtilization();
 
   /**
@@ -53,6 +54,9 @@ export class ThreadMeter {
     counters.add(COUNTERS.loopActiveMs, utilization.active - this.utilization.active);
     this.utilization = utilization;
     counters.put(COUNTERS.heapUsedBytes, getHeapStatistics().used_heap_size);
-    counters.put(COUNTERS.droppedLogLines, this.droppedLines());
+    // Not put: a thread before this one may have lost some.
+    const dropped = this.droppedLines();
+    counters.add(COUNTERS.droppedLogLines, dropped - this.toldDropped);
+    this.toldDropped = dropped;
   }
 }

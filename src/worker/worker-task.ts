@@ -50,7 +50,6 @@ export async function serveLane(task: LaneTask): Promise<void> {
   await runtime.stop();
   for (const wakePort of wakePorts) wakePort.close();
   port.close();
-  log.flush();
 }
 
 /** The task of a thread that is to stand by: loading this file is all that it does. */

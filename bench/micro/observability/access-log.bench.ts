@@ -18,6 +18,7 @@ const OPTIONS: AccessLogOptions = {
   statuses: [],
   slowerThanMs: -1,
   headers: [],
+  secretHeaders: [],
   redactQuery: ['token', 'api_key', 'password'],
 };
 const FIELDS: Readonly<Record<string, string>> = {

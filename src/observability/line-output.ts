@@ -1,0 +1,199 @@
+/**
+ * Writes lines to a file, a pipe or a terminal in the background, and counts those that it lost.
+ *
+ * Thread: any (both ends). Owns what waits, in pieces of whole lines; one piece is with the system
+ * at a time. No library does that for several threads with one destination: those that gather
+ * lines cut them anywhere, keep what nobody takes, and count pieces.
+ *
+ * Invariant: each line was written, waits within a bound, or is counted as dropped; none waits any
+ * more once the output has ended.
+ */
+import { write, writeSync } from 'node:fs';
+
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+const GATHER_MS_MAX = 100;
+/** Until the next try, when a pipe that does not wait is full. */
+const PIPE_RETRY_MS = 10;
+/** The same of a full disk and its like. */
+const RETRY_MS = 200;
+/** How long the end waits for a reader that is slow. */
+const LAST_WRITES_MS_MAX = 2000;
+
+interface Piece {
+  readonly bytes: Buffer;
+  readonly lines: number;
+  /** So many bytes were written. */
+  at: number;
+}
+
+export class LineOutput {
+  /** Given up for good. */
+  droppedLines = 0;
+  private readonly waiting: Piece[] = [];
+  private waitingBytes = 0;
+  /** The first piece is with the system. */
+  private isWriting = false;
+  private retryTimer: NodeJS.Timeout | null = null;
+  /** Nobody reads any more, or the end has come; that must not end the gateway. */
+  private isClosed = false;
+  private onDrained: (() => void) | null = null;
+  private gatherTimer: NodeJS.Timeout | null = null;
+  /** Where lines are gathered. */
+  private buffer: Buffer | null = null;
+  private bytes = 0;
+  private lines = 0;
+
+  /** `writeBytes`: of whole lines that make up one write. */
+  constructor(
+    private readonly fd: number,
+    private readonly writeBytes: number,
+  ) {}
+
+  /** One line, with its line feed. Hot path where access records are on. */
+  write(line: string): void {
+    if (this.isClosed) {
+      this.droppedLines += 1;
+      return;
+    }
+    const bytes = Buffer.byteLength(line);
+    if (this.bytes + bytes > this.writeBytes) this.handOver();
+    if (bytes > this.writeBytes) {
+      this.queue(Buffer.from(line), 1);
+      return;
+    }
+    this.buffer ??= Buffer.allocUnsafeSlow(this.writeBytes);
+    this.bytes += this.buffer.write(line, this.bytes);
+    this.lines += 1;
+    this.gatherTimer ??= setTimeout(this.onGatherTime, GATHER_MS_MAX).unref();
+  }
+
+  private readonly onGatherTime = (): void => {
+    this.gatherTimer = null;
+    this.handOver();
+  };
+
+  private handOver(): void {
+    const { buffer, bytes, lines } = this;
+    if (buffer === null || lines === 0) return;
+    this.bytes = 0;
+    this.lines = 0;
+    // Many small pieces may wait: each holds on to its own bytes only, not to a whole buffer.
+    const isSmall = bytes * 2 < this.writeBytes;
+    if (!isSmall) this.buffer = null;
+    this.queue(isSmall ? copyOf(buffer, bytes) : buffer.subarray(0, bytes), lines);
+  }
+
+  private queue(bytes: Buffer, lines: number): void {
+    if (this.waitingBytes + bytes.length > WAITING_BYTES_MAX) {
+      this.droppedLines += lines;
+      return;
+    }
+    this.waiting.push({ bytes, lines, at: 0 });
+    this.waitingBytes += bytes.length;
+    this.writeNext();
+  }
+
+  private writeNext(): void {
+    const [piece] = this.waiting;
+    if (this.isWriting || this.retryTimer !== null || this.isClosed) return;
+    if (piece === undefined) {
+      this.onDrained?.();
+      return;
+    }
+    this.isWriting = true;
+    write(this.fd, piece.bytes, piece.at, piece.bytes.length - piece.at, null, this.onWritten);
+  }
+
+  private readonly onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
+    this.isWriting = false;
+    if (this.isClosed) return;
+    if (error === null) {
+      this.take(bytes);
+      this.writeNext();
+    } else if (error.code === 'EPIPE' || error.code === 'EBADF') {
+      this.close();
+    } else {
+      const waitMs = error.code === 'EAGAIN' ? PIPE_RETRY_MS : RETRY_MS;
+      this.retryTimer = setTimeout(this.onRetryTime, waitMs).unref();
+    }
+  };
+
+  private readonly onRetryTime = (): void => {
+    this.retryTimer = null;
+    this.writeNext();
+  };
+
+  /** So much of the first piece was written. */
+  private take(bytes: number): void {
+    const [piece] = this.waiting;
+    if (piece === undefined) return;
+    piece.at += bytes;
+    if (piece.at < piece.bytes.length) return;
+    this.waiting.shift();
+    this.waitingBytes -= piece.bytes.length;
+  }
+
+  /** Resolves when everything is written, or was waited for in vain. Nothing is taken after it. */
+  async end(): Promise<void> {
+    this.handOver();
+    await new Promise<void>((resolve) => {
+      const deadline = setTimeout(resolve, LAST_WRITES_MS_MAX);
+      this.onDrained = () => {
+        clearTimeout(deadline);
+        resolve();
+      };
+      if (this.isClosed) this.onDrained();
+      else this.writeNext();
+    });
+    this.close();
+  }
+
+  /**
+   * The thread ends now, as with an exception that nobody caught: what led to it is in the last
+   * lines. A piece that is with the system may be lost with the thread, so it is written again.
+   */
+  endNow(nowMs: () => number): void {
+    if (this.isClosed) return;
+    const endsByMs = nowMs() + LAST_WRITES_MS_MAX;
+    this.handOver();
+    while (this.waiting.length > 0 && this.tryWriteNow()) {
+      if (nowMs() > endsByMs) break;
+    }
+    this.close();
+  }
+
+  /** False: nobody takes it, now or later. */
+  private tryWriteNow(): boolean {
+    const [piece] = this.waiting;
+    if (piece === undefined) return false;
+    try {
+      this.take(writeSync(this.fd, piece.bytes, piece.at));
+      return true;
+    } catch (error) {
+      // A thread that ends has nothing else to do: it waits by trying again.
+      return (error as NodeJS.ErrnoException).code === 'EAGAIN';
+    }
+  }
+
+  /** Nobody takes what waits, nor what comes. */
+  private close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    if (this.gatherTimer !== null) clearTimeout(this.gatherTimer);
+    if (this.retryTimer !== null) clearTimeout(this.retryTimer);
+    for (const { lines } of this.waiting) this.droppedLines += lines;
+    this.droppedLines += this.lines;
+    this.waiting.length = 0;
+    this.waitingBytes = 0;
+    this.lines = 0;
+    this.buffer = null;
+    this.onDrained?.();
+  }
+}
+
+/** Not from the shared pool, which a piece that waits for long would hold on to. */
+function copyOf(buffer: Buffer, bytes: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes);
+  buffer.copy(copy, 0, 0, bytes);
+  return copy;
+}
