@@ -190,6 +190,8 @@ export class LaneDispatcher {
     for (const { kindAndFlags, payload } of rest) {
       writeBody(producer, kindAndFlags, index, generation, payload);
     }
+    // The head may have gone out by itself.
+    this.schedule();
     return 'sent';
   }
 
@@ -227,8 +229,12 @@ export class LaneDispatcher {
    */
   private onWritten(lane: DispatchedLane): void {
     const isQuiet = this.table.inFlight <= QUIET_EXCHANGES_MAX;
-    const isAlone = isQuiet && this.isParked && !this.isScheduled;
-    if (isAlone && lane.end?.publish() === true) lane.wakes += 1;
+    if (!isQuiet || !this.isParked || this.isScheduled) {
+      this.schedule();
+      return;
+    }
+    this.lookAtQueues();
+    if (lane.end?.publish() === true) lane.wakes += 1;
     else this.schedule();
   }
 
@@ -246,8 +252,9 @@ export class LaneDispatcher {
     let records = 0;
     for (const lane of this.lanes) records += this.drain(lane);
     this.isReading = false;
-    for (const lane of this.lanes) if (lane.end?.publish() === true) lane.wakes += 1;
+    // Who is woken by this reads the pressure first.
     this.lookAtQueues();
+    for (const lane of this.lanes) if (lane.end?.publish() === true) lane.wakes += 1;
     this.emptyTurns = records > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = shouldSleep(this.emptyTurns, this.table.inFlight);
     if (!mayPark || !this.park()) this.schedule();

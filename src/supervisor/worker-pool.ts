@@ -29,7 +29,7 @@ const ENTRY = new URL('../worker/worker-task.js', import.meta.url);
 
 /** Its threads start at once, and load their code. */
 export function createWorkerPool({ workers, limits }: CompiledConfig): Piscina {
-  return new Piscina({
+  const pool = new Piscina({
     filename: ENTRY.href,
     name: 'serveLane',
     minThreads: workers,
@@ -51,4 +51,7 @@ export function createWorkerPool({ workers, limits }: CompiledConfig): Piscina {
         : { maxOldGenerationSizeMb: limits.workerHeapBytes / 2 ** 20 }),
     },
   });
+  // Heard by whoever runs the tasks; an error that no listener takes would end the process.
+  pool.on('error', () => {});
+  return pool;
 }

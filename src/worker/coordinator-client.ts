@@ -89,11 +89,14 @@ export class CoordinatorClient implements ReplyHandler {
     if (route.limiters.length === 0) return this.askUnlimited(exchange, route, nowMs);
     this.fillAsk(route);
     this.addLimits(exchange, route);
-    if (route.mayHoldRefusals && this.refusedKeys.find(this.fields.limits, nowMs)) {
-      return this.refuseAgain(exchange, route);
-    }
     if (route.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, route, nowMs);
+    if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
     return this.sendAsk(exchange);
+  }
+
+  /** Whether the coordinator has just refused what the fields ask for, and would again. */
+  private isRefused({ mayHoldRefusals }: WorkerRoute, nowMs: number): boolean {
+    return mayHoldRefusals && this.refusedKeys.find(this.fields.limits, nowMs);
   }
 
   /** Other limits may be in force: what was refused under those before says nothing. */
@@ -167,6 +170,8 @@ export class CoordinatorClient implements ReplyHandler {
       exchange.limitFields = grantedFields(route, grant, nowMs);
       return ASK_ADMITTED;
     }
+    // Only then: what is at hand is used up before anybody is refused.
+    if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
     const wish = grant.wish(nowMs);
     // Turns in advance are of use only where admissions are at hand as well.
     if (isGranted || wish > 0) {

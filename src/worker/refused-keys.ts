@@ -2,7 +2,8 @@
  * Keys that the coordinator has just refused, and until when it would refuse them again.
  *
  * Thread: worker. Owns a bounded number of entries. Whoever floods a limit that is used up is
- * answered here: neither the coordinator nor its channel hears of it, and the answer is the same.
+ * answered here: neither the coordinator nor its channel hears of it, and the answer is the same,
+ * but for admissions that come back of other workers' grants: these are seen some milliseconds late.
  *
  * The coordinator says until when a refusal holds, for some milliseconds at most. A key that
  * shares its entry with another one is forgotten sooner, never later.
@@ -21,8 +22,10 @@ export interface RefusalReply {
 export type RefusedKey = ArrayLike<number>;
 
 const ENTRY_COUNT = 1024;
-/** Limiter index + 1 (0: free), hash high, hash low, until, remaining, reset, retry after, when. */
-const ENTRY_WORDS = 8;
+/** Limiter index + 1 (0: free), hash high, hash low, remaining. */
+const ENTRY_WORDS = 4;
+/** Until when, when it was noted, reset, retry after: in milliseconds. */
+const ENTRY_TIMES = 4;
 
 export class RefusedKeys {
   /** Of the last key that {@link find} found, as it is at that moment. */
@@ -30,31 +33,38 @@ export class RefusedKeys {
   resetMs = 0;
   retryAfterMs = 0;
   private readonly words = new Int32Array(ENTRY_COUNT * ENTRY_WORDS);
+  private readonly times = new Float64Array(ENTRY_COUNT * ENTRY_TIMES);
 
   note(key: RefusedKey, reply: RefusalReply, nowMs: number): void {
-    const { words } = this;
-    const at = entryOf(key);
-    words[at] = (key[0] as number) + 1;
-    words[at + 1] = key[1] as number;
-    words[at + 2] = key[2] as number;
-    words[at + 3] = reply.refusedUntil;
-    words[at + 4] = reply.remaining;
-    words[at + 5] = reply.resetMs;
-    words[at + 6] = reply.retryAfterMs;
-    words[at + 7] = Math.floor(nowMs) | 0;
+    const { words, times } = this;
+    const entry = entryOf(key);
+    const word = entry * ENTRY_WORDS;
+    words[word] = (key[0] as number) + 1;
+    words[word + 1] = key[1] as number;
+    words[word + 2] = key[2] as number;
+    words[word + 3] = reply.remaining;
+    const time = entry * ENTRY_TIMES;
+    const wholeMs = Math.floor(nowMs);
+    // Low bits only came over; the moment is near. Kept whole: an entry may lie here for weeks.
+    times[time] = wholeMs + ((reply.refusedUntil - wholeMs) | 0);
+    times[time + 1] = nowMs;
+    times[time + 2] = reply.resetMs;
+    times[time + 3] = reply.retryAfterMs;
   }
 
   /** Whether the coordinator would refuse the key. Hot path under a flood. */
   find(key: RefusedKey, nowMs: number): boolean {
-    const { words } = this;
-    const at = entryOf(key);
-    if (words[at] !== (key[0] as number) + 1) return false;
-    if (words[at + 1] !== key[1] || words[at + 2] !== key[2]) return false;
-    if ((((words[at + 3] as number) - Math.ceil(nowMs)) | 0) < 0) return false;
-    const agoMs = (Math.floor(nowMs) - (words[at + 7] as number)) | 0;
-    this.remaining = words[at + 4] as number;
-    this.resetMs = Math.max(0, (words[at + 5] as number) - agoMs);
-    this.retryAfterMs = Math.max(0, (words[at + 6] as number) - agoMs);
+    const { words, times } = this;
+    const entry = entryOf(key);
+    const word = entry * ENTRY_WORDS;
+    if (words[word] !== (key[0] as number) + 1) return false;
+    if (words[word + 1] !== key[1] || words[word + 2] !== key[2]) return false;
+    const time = entry * ENTRY_TIMES;
+    if (nowMs > (times[time] as number)) return false;
+    const agoMs = nowMs - (times[time + 1] as number);
+    this.remaining = words[word + 3] as number;
+    this.resetMs = Math.max(0, (times[time + 2] as number) - agoMs);
+    this.retryAfterMs = Math.max(0, (times[time + 3] as number) - agoMs);
     return true;
   }
 
@@ -66,5 +76,5 @@ export class RefusedKeys {
 
 function entryOf(key: RefusedKey): number {
   const bits = (key[0] as number) ^ (key[1] as number) ^ (key[2] as number);
-  return ((bits ^ (bits >>> 16)) & (ENTRY_COUNT - 1)) * ENTRY_WORDS;
+  return (bits ^ (bits >>> 16)) & (ENTRY_COUNT - 1);
 }

@@ -73,7 +73,7 @@ export function compileWorkerRoutes(
       limiters,
       policyField: policyField(limiters),
       mayHoldKeyGrants: mayHoldKeyGrants(limiters),
-      mayHoldRefusals: limiters.length === 1 && limiters[0]?.algorithm !== 'inFlight',
+      mayHoldRefusals: mayHoldRefusals(limiters),
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
@@ -114,6 +114,12 @@ function mayHoldKeyGrants(limiters: readonly CompiledLimiter[]): boolean {
   const isLarge = ({ algorithm, limit, cost }: CompiledLimiter): boolean =>
     algorithm !== 'inFlight' && limit / cost >= KEY_GRANT_LIMIT_MIN;
   return limiters.length > 0 && limiters.every(isLarge);
+}
+
+/** One that refuses, and for a reason that only time does away with. */
+function mayHoldRefusals([limiter, another]: readonly CompiledLimiter[]): boolean {
+  if (limiter === undefined || another !== undefined) return false;
+  return limiter.algorithm !== 'inFlight' && limiter.mode === 'enforce';
 }
 
 /** The path that the upstream gets. */

@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
+import { PRESSURE_FULL } from '../../../src/channel/lane-status.js';
 import {
   FLAG_END,
   kindWithFlags,
+  REQUEST_BODY,
+  REQUEST_HEAD,
   RESPONSE_END,
   writeBare,
 } from '../../../src/channel/records/record-kind.js';
@@ -140,5 +143,64 @@ describe('requests that come together', () => {
     rig.worker.publish();
     rig.dispatcher.onDoorbell();
     expect(rig.answer()).toBe(1);
+  });
+});
+
+describe('a request alone', () => {
+  const REQUEST = { receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
+  const NOBODY = { onResponseHead() {}, takeRerun: () => null } as unknown as Downstream;
+
+  it('that moves to another lane, asleep, takes its body along', async () => {
+    const dispatcher = new LaneDispatcher(
+      2,
+      RULE,
+      () => {},
+      () => 0,
+    );
+    const memories = [allocateLane(1 << 16), allocateLane(1 << 16)] as const;
+    const other = new LaneEnd(memories[1], 'worker', { postMessage() {} });
+    const seen: number[] = [];
+    for (const [lane, memory] of memories.entries()) {
+      dispatcher.attach(lane, memory, { postMessage() {} } as never);
+    }
+    await turns();
+    other.consumer.park();
+    const index = dispatcher.trySend({ ...REQUEST, bodyBytes: 5 }, NOBODY);
+    dispatcher.sendBody(index, Buffer.from('hello'), true);
+    await turns();
+    dispatcher.detach(0);
+    await turns();
+    other.drain({ onRecord: (kind) => seen.push(kind) });
+    expect(seen).toEqual([REQUEST_HEAD, REQUEST_BODY]);
+  });
+
+  it('meets the pressure of its own moment, not of the last busy one', async () => {
+    const dispatcher = new LaneDispatcher(
+      1,
+      { ...RULE, inFlightMax: 10 },
+      () => {},
+      () => 0,
+    );
+    dispatcher.isPressureTold = true;
+    const memory = allocateLane(1 << 16);
+    const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
+    let met = -1;
+    const port = { postMessage: () => setImmediate(() => (met = worker.status.pressure)) };
+    dispatcher.attach(0, memory, port as never);
+    await turns();
+    const sent = Array.from({ length: 10 }, () => dispatcher.trySend(REQUEST, NOBODY));
+    await turns();
+    expect(worker.status.pressure).toBe(PRESSURE_FULL);
+    worker.drain({ onRecord() {} });
+    worker.status.setHeadsRead(10);
+    dispatcher.onDoorbell();
+    await turns();
+    // Slow clients took the last bytes: outside of any turn of the lanes.
+    for (const index of sent) dispatcher.finish(index, 'replied');
+    await turns();
+    worker.consumer.park();
+    dispatcher.trySend(REQUEST, NOBODY);
+    await turns();
+    expect(met).toBe(PRESSURE_FULL / 10);
   });
 });

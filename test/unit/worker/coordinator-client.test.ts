@@ -29,8 +29,12 @@ class Desk {
   readonly client: CoordinatorClient;
   private readonly route;
 
-  constructor(onCoordinatorLost: 'wait' | 'open' | 'closed', rateLimit = LIMIT) {
-    const targets = [1, 2, 3].map((port) => ({ url: `http://127.0.0.1:${port}` as const }));
+  constructor(
+    onCoordinatorLost: 'wait' | 'open' | 'closed',
+    rateLimit = LIMIT,
+    ports: readonly number[] = [1, 2, 3],
+  ) {
+    const targets = ports.map((port) => ({ url: `http://127.0.0.1:${port}` as const }));
     const match = { path: '/*' };
     const config: GatewayConfig = {
       workers: 1,
@@ -219,4 +223,26 @@ describe('a key that is refused again and again', () => {
     const desk = aFlood({ maxInFlight: 3 });
     expect(desk.ask()[0]).toBe(ASK_PENDING);
   });
+
+  it.each(['slidingWindow', 'fixedWindow', 'tokenBucket'] as const)(
+    'is refused after the admissions at hand are used up, and not before (%s)',
+    (algorithm) => {
+      const desk = new Desk('wait', { limit: 200, window: '1h', algorithm }, [1]);
+      for (let count = 0; count < 6; count += 1) {
+        desk.ask();
+        desk.answer();
+      }
+      while (desk.ask()[0] === ASK_ADMITTED);
+      desk.answer();
+      // All at once: an early ask brings a grant, and later ones are refused.
+      for (let count = 0; count < 300; count += 1) desk.ask();
+      desk.answer();
+      expect(desk.counts()).toMatchObject({ admitted: 200 });
+      const asked = Array.from({ length: 100 }, () => desk.ask()[0]);
+      const atHand = asked.filter((what) => what === ASK_ADMITTED).length;
+      expect(atHand).toBeGreaterThan(0);
+      expect(asked.slice(0, atHand)).toEqual(Array(atHand).fill(ASK_ADMITTED));
+      expect(asked.at(-1)).toBe(ASK_LIMITED);
+    },
+  );
 });

@@ -45,6 +45,16 @@ describe('a key that was refused', () => {
     expect(keys.find(KEY, 1000)).toBe(false);
   });
 
+  it('is forgotten for good, however long its entry lies there', () => {
+    const keys = new RefusedKeys();
+    keys.note(KEY, aRefusal(1020), 1000);
+    for (const days of [1, 24.8, 24.9, 30, 49.7, 49.8, 99.5]) {
+      expect([days, keys.find(KEY, 1000 + days * 86_400_000)]).toEqual([days, false]);
+    }
+    keys.note(KEY, aRefusal(1020 | 0), 2 ** 32 + 1000);
+    expect(keys.find(KEY, 2 ** 32 + 1010)).toBe(true);
+  });
+
   it('is found across the turn of the 32 bits that its time is kept in', () => {
     const keys = new RefusedKeys();
     const turnMs = 2 ** 31;
