@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -306,6 +306,25 @@ describe('the log', () => {
     }
     await gateway.stop();
     expect(gateway.exitCode).toBe(0);
+  });
+
+  it('that is read late holds its threads up for a while, and none of them counts as hanging', async () => {
+    const upstream = await anUpstream();
+    const gateway = await aGateway(aConfig([upstream.url], { top: { workers: 1 } }));
+    const threads = (): number => readdirSync(`/proc/${gateway.child.pid}/task`).length;
+    gateway.child.stdout?.pause();
+    // More than the pipe and its reader take between them.
+    for (let count = 0; count < 600; count++) {
+      await fetch(`${gateway.url}/${'x'.repeat(900)}`);
+    }
+    const before = threads();
+    gateway.child.kill('SIGTERM');
+    await eventually('the worker has ended', () => threads() < before - 1);
+    gateway.child.stdout?.resume();
+    await gateway.exited;
+    expect(gateway.exitCode).toBe(0);
+    expect(gateway.find('gateway stopped')).toHaveLength(1);
+    expect(gateway.find('worker hangs')).toEqual([]);
   });
 });
 
