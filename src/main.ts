@@ -7,6 +7,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runCommandLine } from './cli/command-line.js';
+import { processIo } from './cli/process-io.js';
 import { createRunCommand } from './cli/run.js';
 
 // Every thread here is busy with requests: collecting young garbage on helper threads makes no
@@ -21,6 +22,8 @@ const run = createRunCommand(async (first, options) => {
   return new Gateway(first, options, pool);
 }, process);
 
-process.exitCode = await runCommandLine(process.argv.slice(2), process, run);
+const io = processIo(process);
+process.exitCode = await runCommandLine(process.argv.slice(2), io, run);
+await io.written();
 // What still holds the process open (a log that nobody reads, say) has had its time.
 process.exit();

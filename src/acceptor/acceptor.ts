@@ -57,6 +57,7 @@ export class Acceptor implements ExchangeContext {
   readonly dispatcher: LaneDispatcher;
   bodyBytesMax: number;
   isDraining = false;
+  isClosed = false;
 
   private readonly app: UwsApp;
   private readonly guard: RequestGuard;
@@ -137,7 +138,10 @@ export class Acceptor implements ExchangeContext {
   /** Closes every connection at once. */
   close(): void {
     clearInterval(this.refresher);
+    this.isClosed = true;
     this.app.close();
+    // Workers hear of it before they are told to stop.
+    this.dispatcher.onDoorbell();
   }
 
   private refreshReplyTimers(): void {

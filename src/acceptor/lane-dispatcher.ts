@@ -14,6 +14,7 @@ import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../c
 import { PRESSURE_FULL } from '../channel/lane-status.js';
 import {
   FLAG_ANSWERED,
+  FLAG_CUT,
   FLAG_END,
   kindWithFlags,
   REQUEST_ABORT,
@@ -33,8 +34,11 @@ import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-resc
 /** No lane takes more requests now. */
 const NO_ROOM = -2;
 
-/** How an exchange ends: replied to by its worker, left by the client, or answered instead. */
-export type ExchangeEnd = 'replied' | 'aborted' | 'answered';
+/**
+ * How an exchange ends: replied to by its worker, left by the client, answered instead, or cut off
+ * since the gateway ends.
+ */
+export type ExchangeEnd = 'replied' | 'aborted' | 'answered' | 'cut';
 
 /** What a lane counts, for /stats. */
 export interface LaneFigures {
@@ -218,6 +222,7 @@ export class LaneDispatcher {
   finish(index: number, end: ExchangeEnd): void {
     if (end === 'aborted') this.sendBare(REQUEST_ABORT, index);
     if (end === 'answered') this.sendBare(kindWithFlags(REQUEST_ABORT, FLAG_ANSWERED), index);
+    if (end === 'cut') this.sendBare(kindWithFlags(REQUEST_ABORT, FLAG_CUT), index);
     const lane = this.table.laneOf(index);
     if (lane !== NO_LANE) this.laneAt(lane).inFlight--;
     this.table.remove(index);

@@ -36,6 +36,8 @@ export interface ExchangeContext {
   readonly dispatcher: LaneDispatcher;
   readonly bodyBytesMax: number;
   readonly isDraining: boolean;
+  /** The gateway itself has closed every connection. */
+  readonly isClosed: boolean;
   /** Answers with a problem; used where the worker cannot. */
   replyLocally(exchange: UwsExchange, kind: ProblemKind, detail: string): void;
 }
@@ -97,7 +99,7 @@ export class UwsExchange implements Downstream, ReplyListener {
   /** Attached first of all: without it a later mistake would end the whole process. */
   onAborted(): void {
     this.reply.isOver = true;
-    this.leave('aborted');
+    this.leave(this.context.isClosed ? 'cut' : 'aborted');
   }
 
   // Hot path for uploads: each piece is copied once, straight into the ring.

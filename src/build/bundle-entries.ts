@@ -10,7 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 
 /** Where a thread, or a process, begins. */
-const ENTRIES = ['main', 'worker/worker-task', 'coordinator/coordinator-thread'];
+const ENTRIES = [
+  'main',
+  'worker/worker-task',
+  'coordinator/coordinator-thread',
+  'config/load-thread',
+];
 
 const COMPILED = join(dirname(fileURLToPath(import.meta.url)), '..');
 const BUNDLES = join(COMPILED, 'bundle');

@@ -4,6 +4,8 @@
  * Thread: acceptor. Where it is and what opens it say the options, the environment or the
  * configuration's file, in this order.
  */
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { ConfigError } from '../config/config-error.js';
 import { loadForCommand } from './command-config.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 
@@ -52,7 +54,7 @@ function findAdmin(
 ): { readonly url: string; readonly token: string } {
   const given = io.env[TOKEN_VARIABLE] ?? '';
   if (args.admin !== undefined) return { url: checkUrl(args.admin), token: requireToken(given) };
-  const { admin } = loadForCommand(args, io);
+  const { admin } = loadWithHint(args, io);
   if (admin.port === 0) {
     throw new UsageError('admin.port is 0: name the address with --admin URL');
   }
@@ -60,6 +62,17 @@ function findAdmin(
     url: `http://${hostOf(admin.host)}:${admin.port}`,
     token: requireToken(given === '' ? admin.token : given),
   };
+}
+
+/** The gateway may run with what the file was before, or with variables that are not set here. */
+function loadWithHint(args: CommandArguments, io: CommandIo): CompiledConfig {
+  try {
+    return loadForCommand(args, io);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const hint = `${TOKEN_VARIABLE} and --admin URL reach a gateway without its file`;
+    throw new UsageError(`${error.message}\n${hint}`);
+  }
 }
 
 function requireToken(token: string): string {

@@ -3,14 +3,20 @@
  *
  * Thread: supervisor. Owns nothing but what it last saw of the file.
  */
+import { once } from 'node:events';
 import { type Stats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
 import { compileConfig } from './compile-config.js';
 import type { CompiledConfig } from './compiled-config.js';
+import { ConfigError } from './config-error.js';
 import type { GatewayConfig } from './gateway-config.js';
 import { loadConfigFile } from './load-config.js';
+import type { LoadOrder, LoadReport } from './load-thread.js';
 import type { Environment } from './variables.js';
+
+const LOAD_THREAD = new URL('./load-thread.js', import.meta.url);
 
 /** A configuration as it was written, and as the threads use it. */
 export interface LoadedConfig {
@@ -21,8 +27,10 @@ export interface LoadedConfig {
 export interface ConfigSource {
   /** What it is called in logs and figures. */
   readonly name: string;
-  /** Reads it anew. Throws ConfigError with everything that is wrong. */
+  /** Reads it. Throws ConfigError with everything that is wrong. */
   load(): LoadedConfig;
+  /** The same in a thread of its own: this one goes on meanwhile. Rejects as load() throws. */
+  loadAside(): Promise<LoadedConfig>;
   /** Whether there is something else than what was loaded last; never rejects. */
   stamp(): Promise<string>;
   /** The stamp of what was loaded last, whether or not it was right. */
@@ -50,6 +58,10 @@ export function fileSource(file: string, environment: Environment): ConfigSource
       const written = loadConfigFile(file, environment);
       return { written, compiled: compileConfig(written, { coreCount }) };
     },
+    loadAside() {
+      loadedStamp = stampNow(file);
+      return loadInThread({ file, environment: { ...environment }, coreCount });
+    },
     async stamp() {
       try {
         return stampOf(await stat(file));
@@ -58,6 +70,14 @@ export function fileSource(file: string, environment: Environment): ConfigSource
       }
     },
   };
+}
+
+async function loadInThread(workerData: LoadOrder): Promise<LoadedConfig> {
+  const thread = new Worker(LOAD_THREAD, { workerData });
+  // An exception in the thread, which is a mistake of ours, rejects this.
+  const [report] = (await once(thread, 'message')) as [LoadReport];
+  if ('loaded' in report) return report.loaded;
+  throw new ConfigError(report.file, report.issues);
 }
 
 function stampNow(file: string): string {

@@ -5,6 +5,7 @@
  * Changes come one after the other: who asks for a reload while one waits shares it. A
  * configuration that is refused, wherever and why ever, changes nothing.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { withAddresses } from '../config/compile-config.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
@@ -96,7 +97,9 @@ export class Reloader {
     this.waiting ??= this.queue(trigger, () => {
       this.waiting = null;
       const { source } = this.options;
-      if (source !== undefined) return this.apply(source.load(), true);
+      if (source !== undefined) {
+        return source.loadAside().then((loaded) => this.apply(loaded, true));
+      }
       return refuse('the configuration was made by a program: there is no file to read again');
     });
     return this.waiting;
@@ -173,7 +176,9 @@ export class Reloader {
     const next = withAddresses(loaded.written, loaded.compiled, this.addresses);
     this.inForce = await this.options.swap(next);
     this.addresses = ofNamesIn(this.inForce, this.addresses);
-    if (isKept) this.history = [...this.history, this.written].slice(-HISTORY_MAX);
+    if (isKept && isOther(this.written, loaded)) {
+      this.history = [...this.history, this.written].slice(-HISTORY_MAX);
+    }
     this.written = loaded;
     this.inForceSinceMs = Date.now();
     this.options.onApplied(this.inForce);
@@ -220,6 +225,11 @@ export class Reloader {
 function ofNamesIn({ upstreams }: CompiledConfig, addresses: TargetAddresses): TargetAddresses {
   const names = new Set(upstreams.flatMap(({ resolve }) => resolve?.names ?? []));
   return new Map([...addresses].filter(([name]) => names.has(name)));
+}
+
+/** To go back to what is the same helps nobody. Files that it names may have changed as well. */
+function isOther(one: LoadedConfig, other: LoadedConfig): boolean {
+  return !isDeepStrictEqual(one, other);
 }
 
 function refuse(reason: string): ReloadResult {

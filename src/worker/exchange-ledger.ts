@@ -11,6 +11,7 @@ import {
   VERDICT_RATE_LIMITED,
 } from '../channel/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
+import { FLAG_ANSWERED, FLAG_CUT } from '../channel/records/record-kind.js';
 import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { AccessLog, RequestEnd } from '../observability/access-log.js';
@@ -39,6 +40,9 @@ import type { UpstreamTry } from './upstream/upstream-try.js';
 
 /** Status in the access record of a client that left before a reply began. */
 const STATUS_CLIENT_LEFT = 499;
+
+/** The same of a request whose reply had not begun when the gateway ended. */
+const STATUS_SHUTDOWN = 503;
 
 /** Of a path in a note of a refusal. */
 const PATH_CHARS_MAX = 160;
@@ -145,10 +149,18 @@ export class ExchangeLedger {
     if (problem.status === 504) this.addTarget(targetIndex, TARGET_COUNTERS.timeouts);
   }
 
-  markAborted(exchange: Exchange): void {
-    exchange.isAborted = true;
-    this.counters.add(COUNTERS.clientAborts);
-    if (!exchange.isReplyStarted) exchange.status = STATUS_CLIENT_LEFT;
+  /** The acceptor has no use for a reply any more; `flags` are those of its REQUEST_ABORT. */
+  markGone(exchange: Exchange, flags: number): void {
+    if ((flags & FLAG_ANSWERED) !== 0) {
+      exchange.isAnsweredElsewhere = true;
+    } else if ((flags & FLAG_CUT) !== 0) {
+      this.markCut(exchange);
+      if (!exchange.isReplyStarted) exchange.status = STATUS_SHUTDOWN;
+    } else {
+      exchange.isAborted = true;
+      this.counters.add(COUNTERS.clientAborts);
+      if (!exchange.isReplyStarted) exchange.status = STATUS_CLIENT_LEFT;
+    }
   }
 
   /** A reply that had begun could not be completed. */

@@ -87,10 +87,9 @@ export class RequestPipeline {
     return exchange;
   }
 
-  /** The client is gone, or was answered by the acceptor: nothing here is of use any more. */
-  onRequestAbort(exchange: Exchange, isAnswered: boolean): void {
-    if (isAnswered) exchange.isAnsweredElsewhere = true;
-    else this.parts.ledger.markAborted(exchange);
+  /** The client is gone, or the acceptor had its end: nothing here is of use any more. */
+  onRequestAbort(exchange: Exchange, flags: number): void {
+    this.parts.ledger.markGone(exchange, flags);
     this.finish(exchange);
   }
 

@@ -15,7 +15,6 @@ import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd, shouldSleep } from '../channel/lane.js';
 import {
-  FLAG_ANSWERED,
   FLAG_END,
   REQUEST_ABORT,
   REQUEST_BODY,
@@ -252,6 +251,8 @@ export class WorkerRuntime implements RecordHandler {
 
   /** Ends what is left; the lane is dead after this. */
   async stop(): Promise<void> {
+    // What was cut off at the deadline has its record.
+    this.drainLane();
     this.isStopped = true;
     this.stopTicking();
     this.lane.publish();
@@ -297,7 +298,7 @@ export class WorkerRuntime implements RecordHandler {
         this.pipeline.onRequestBody(exchange, NO_BYTES, true);
         break;
       case REQUEST_ABORT:
-        this.pipeline.onRequestAbort(exchange, (flags & FLAG_ANSWERED) !== 0);
+        this.pipeline.onRequestAbort(exchange, flags);
         break;
       case WINDOW:
         this.forwarder.onWindow(exchange, consumer.int(0));

@@ -20,14 +20,23 @@ const PURE = 'any (pure)';
 const BOTH_ENDS = 'any (both ends)';
 /** The dashboard's script runs in no thread of ours. */
 const BROWSER = 'browser';
-const THREADS = ['acceptor', 'worker', 'coordinator', 'supervisor', BROWSER, PURE, BOTH_ENDS];
+const THREADS = [
+  'acceptor',
+  'worker',
+  'coordinator',
+  'supervisor',
+  'loader',
+  BROWSER,
+  PURE,
+  BOTH_ENDS,
+];
 
 const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   base: [PURE, BOTH_ENDS],
   channel: [PURE, BOTH_ENDS],
   policy: [PURE],
   routing: [PURE],
-  config: [PURE, BOTH_ENDS, 'supervisor', 'acceptor'],
+  config: [PURE, BOTH_ENDS, 'supervisor', 'acceptor', 'loader'],
   filters: ['worker', PURE],
   observability: THREADS,
   acceptor: ['acceptor', PURE],

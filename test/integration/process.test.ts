@@ -132,6 +132,7 @@ describe('SIGTERM', () => {
     expect(gateway.exitCode).toBe(0);
     expect(gateway.find('requests cut off at the deadline')).toHaveLength(1);
     expect(gateway.find('gateway stopped')).toHaveLength(1);
+    expect(gateway.find('request')).toMatchObject([{ target: '/', status: 503, end: 'cut' }]);
   });
 
   it('given a second time, ends the process at once', async () => {

@@ -180,6 +180,15 @@ describe('validation', () => {
     expect(upstream.received[0]?.body.toString()).toBe(body);
   });
 
+  it('asks for a body where the method can bring one', async () => {
+    const headers = { 'x-token': 't' };
+    expect((await ask('/items/7', { headers })).status).toBe(200);
+    expect(await ask('/items/7', { method: 'PUT', headers })).toMatchObject({
+      status: 400,
+      violations: ['body required'],
+    });
+  });
+
   it('names every violation in one answer, and lets nothing through', async () => {
     const answer = await ask('/items/700?page=x&other=1', {
       method: 'POST',

@@ -33,6 +33,9 @@ export const FLAG_BODILESS = 2;
 /** A REQUEST_ABORT of a request that the acceptor has answered, counted and recorded itself. */
 export const FLAG_ANSWERED = 4;
 
+/** A REQUEST_ABORT of a request that the gateway has cut off, since it ends. */
+export const FLAG_CUT = 8;
+
 /** Kind and flags as the header word has them. */
 export function kindWithFlags(kind: number, flags: number): number {
   return kind | (flags << 8);

@@ -6,7 +6,7 @@
  * so that a mistyped keyword is told; after that ajv takes it as the standard says.
  */
 import { createRequire } from 'node:module';
-import type { Ajv, Options, ValidateFunction } from 'ajv';
+import type { Ajv, ErrorObject, Options, ValidateFunction } from 'ajv';
 import { linearPatterns } from './linear-pattern.js';
 import { useLinearUniqueItems } from './unique-items.js';
 
@@ -38,8 +38,8 @@ export function createSchemaEngine(dialect: SchemaDialect, options: EngineOption
     ownProperties: true,
     strict: false,
     strictSchema: isStrict,
-    // By the meta-schema, once: compiling that one takes longer than most schemas.
-    validateSchema: isStrict,
+    // The meta-schema takes longer to compile than most schemas: see metaEngineOf().
+    validateSchema: false,
     allowUnionTypes: true,
     validateFormats: assertsFormats,
     coerceTypes: input === 'text' ? 'array' : false,
@@ -73,13 +73,25 @@ function newDraft2020(settings: Options): Ajv {
   return new Ajv2020(settings);
 }
 
-/** Compiles a checked schema. */
-export function compileSchema(
-  schema: unknown,
-  dialect: SchemaDialect,
-  input: SchemaInput,
-): ValidateFunction {
-  return createSchemaEngine(dialect, { input }).compile(schema as object);
+/**
+ * Judges values by a checked schema. It is compiled when the first value comes: a configuration
+ * with a thousand schemas comes into force at once, and holds those in memory that are used.
+ */
+export class SchemaJudge {
+  private validate: ValidateFunction | null = null;
+
+  constructor(
+    private readonly schema: unknown,
+    private readonly dialect: SchemaDialect,
+    private readonly input: SchemaInput,
+  ) {}
+
+  /** Empty: the value fits. */
+  errorsOf(value: unknown): readonly ErrorObject[] {
+    const { dialect, input, schema } = this;
+    this.validate ??= createSchemaEngine(dialect, { input }).compile(schema as object);
+    return this.validate(value) ? [] : (this.validate.errors ?? []);
+  }
 }
 
 let formats: ReadonlySet<string> | undefined;
@@ -90,15 +102,45 @@ export function isKnownFormat(format: unknown): boolean {
   return typeof format === 'string' && formats.has(format);
 }
 
+/** Checks schemas against the meta-schema of their dialect; each is compiled once. */
+const metaEngines = new Map<SchemaDialect, Ajv>();
+
+function metaEngineOf(dialect: SchemaDialect): Ajv {
+  const known = metaEngines.get(dialect);
+  if (known !== undefined) return known;
+  const settings: Options = { strict: false, logger: false };
+  const engine = dialect === 'draft-07' ? newDraft07(settings) : newDraft2020(settings);
+  metaEngines.set(dialect, engine);
+  return engine;
+}
+
+/** Routes often share a schema: what was found of the last ones, by dialect and text. */
+const knownProblems = new Map<string, string | undefined>();
+const KNOWN_PROBLEMS_MAX = 512;
+
 /** What is wrong with a schema, if anything is. */
 export function schemaProblem(schema: unknown, dialect: SchemaDialect): string | undefined {
   const isSchema = typeof schema === 'boolean' || (typeof schema === 'object' && schema !== null);
   if (!isSchema || Array.isArray(schema)) return 'a schema is an object, true or false';
-  if (JSON.stringify(schema).includes('"$dynamicRef"')) {
+  const key = `${dialect} ${JSON.stringify(schema)}`;
+  if (knownProblems.has(key)) return knownProblems.get(key);
+  const problem = findProblem(schema, key, dialect);
+  if (knownProblems.size >= KNOWN_PROBLEMS_MAX) knownProblems.clear();
+  knownProblems.set(key, problem);
+  return problem;
+}
+
+function findProblem(
+  schema: object | boolean,
+  text: string,
+  dialect: SchemaDialect,
+): string | undefined {
+  if (text.includes('"$dynamicRef"')) {
     return '$dynamicRef is not supported: ajv does not follow it as the standard says';
   }
   try {
-    createSchemaEngine(dialect, { isStrict: true }).compile(schema as object);
+    metaEngineOf(dialect).validateSchema(schema, true);
+    createSchemaEngine(dialect, { isStrict: true }).compile(schema);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message.replace(/^strict mode: /, '') : String(error);

@@ -17,7 +17,7 @@ import type { BodyStep, EditStep, RequestView } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
 import type { CompiledContent, CompiledValidation } from './options.js';
 import { type ParameterReader, readFields, readParams, readQuery } from './parameters.js';
-import { compileSchema, type SchemaInput } from './schema-engine.js';
+import { type SchemaInput, SchemaJudge } from './schema-engine.js';
 import { VIOLATIONS_MAX, type Violation, violationsOf } from './violations.js';
 
 const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -30,7 +30,7 @@ export interface ValidationSteps {
   needsBody(request: RequestView): boolean;
 }
 
-/** Compiles the schemas: once for a route. */
+/** The steps of one route. */
 export function createValidation(options: CompiledValidation): ValidationSteps {
   const headCheck = compileHead(options);
   const contents = options.contents?.map((content) => new Content(content, options)) ?? null;
@@ -45,14 +45,14 @@ export function createValidation(options: CompiledValidation): ValidationSteps {
       if (needsBody(request)) return null;
     }
     const violations = headCheck(request);
-    if (!hasBody && options.isBodyRequired) violations.push(NO_BODY);
+    if (!hasBody && isBodyMissing(request, options)) violations.push(NO_BODY);
     return reply(violations);
   };
   if (contents === null || !isLookedInto) return { head, body: null, needsBody };
   const body: BodyStep = (collected, request) => {
     const violations = headCheck(request);
     if (!collected.isEmpty) violations.push(...checkBody(collected, request, contents));
-    else if (options.isBodyRequired) violations.push(NO_BODY);
+    else if (isBodyMissing(request, options)) violations.push(NO_BODY);
     return reply(violations);
   };
   return { head, body, needsBody };
@@ -64,6 +64,11 @@ const NO_BODY: Violation = {
   rule: 'required',
   detail: 'there must be a body',
 };
+
+/** GET and HEAD cannot bring one: the schema of the body is for the other methods of the route. */
+function isBodyMissing({ method }: RequestView, { isBodyRequired }: CompiledValidation): boolean {
+  return isBodyRequired && method !== 'GET' && method !== 'HEAD';
+}
 
 function reply(violations: readonly Violation[]): LocalReply | null {
   if (violations.length === 0) return null;
@@ -78,11 +83,11 @@ function compileHead(options: CompiledValidation): HeadCheck {
   const checks: HeadCheck[] = [];
   const add = (part: Violation['in'], schema: unknown, read: ParameterReader): void => {
     if (schema === undefined) return;
-    const validate = compileSchema(schema, options.dialect, 'text');
+    const judge = new SchemaJudge(schema, options.dialect, 'text');
     checks.push((request) => {
       const values = read(request);
       if (values === null) return [{ in: part, pointer: '', ...BROKEN_ESCAPE }];
-      return validate(values) ? [] : [...violationsOf(part, validate.errors ?? [])];
+      return [...violationsOf(part, judge.errorsOf(values))];
     });
   };
   add('params', options.params, readParams);
@@ -98,7 +103,7 @@ class Content {
   readonly isValidated: boolean;
   private readonly isForm: boolean;
   private readonly pattern: RegExp;
-  private readonly validate: ReturnType<typeof compileSchema> | null;
+  private readonly judge: SchemaJudge | null;
 
   constructor({ mediaType, schema }: CompiledContent, { dialect }: CompiledValidation) {
     this.pattern = patternOf(mediaType);
@@ -106,7 +111,7 @@ class Content {
     const isReadable = this.isForm || isJsonType(mediaType.replaceAll('*', 'x'));
     this.isValidated = isReadable && schema !== null;
     const input: SchemaInput = this.isForm ? 'text' : 'json';
-    this.validate = this.isValidated ? compileSchema(schema, dialect, input) : null;
+    this.judge = this.isValidated ? new SchemaJudge(schema, dialect, input) : null;
   }
 
   takes(mediaType: string): boolean {
@@ -114,11 +119,10 @@ class Content {
   }
 
   check(body: CollectedBody): readonly Violation[] {
-    if (this.validate === null) return [];
+    if (this.judge === null) return [];
     const parsed = this.isForm ? readForm(body) : body.json();
     if (!parsed.isValid) return [{ in: 'body', pointer: '', ...parsed.problem }];
-    if (this.validate(parsed.value)) return [];
-    return violationsOf('body', this.validate.errors ?? []);
+    return violationsOf('body', this.judge.errorsOf(parsed.value));
   }
 }
 

@@ -5,11 +5,14 @@
  * Thread: worker. RFC 9110 7.6 (Connection, Via), RFC 7239 (Forwarded). What a client claims about
  * addresses is believed only when it comes from a trusted proxy.
  */
+import { isIP } from 'node:net';
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import type { Exchange } from '../exchange.js';
 import { joinList, type RequestFields } from './request-fields.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
+const HOST = /^[A-Za-z0-9._~:[\]%-]+$/;
+const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 
 /** Names and values in turn, as undici takes them. */
 export function buildForwardedFields(
@@ -26,14 +29,13 @@ export function buildForwardedFields(
   const add = (name: string, value: string): void => {
     if (isPlain || !dropped.has(name)) list.push(name, value);
   };
-  const element = `for=${forwardedNode(peer)};host="${fields.host}";proto=${scheme}`;
   if (fields.authorization !== '') add('authorization', fields.authorization);
   list.push('host', authority);
   add('x-request-id', requestId);
   add('x-forwarded-for', joinList(isPeerTrusted ? fields.forwardedFor : '', peer));
   add('x-forwarded-proto', (isPeerTrusted && fields.forwardedProto) || scheme);
   add('x-forwarded-host', (isPeerTrusted && fields.forwardedHost) || fields.host);
-  add('forwarded', joinList(isPeerTrusted ? fields.forwarded : '', element));
+  add('forwarded', forwardedList(exchange, isPeerTrusted));
   add('via', joinList(fields.via, `1.1 ${GATEWAY_PSEUDONYM}`));
   if (isPeerTrusted) {
     for (let at = 0; at < fields.claimed.length; at += 2) {
@@ -44,6 +46,30 @@ export function buildForwardedFields(
   for (const item of exchange.identityFields) list.push(item);
   for (const item of exchange.addedFields) list.push(item);
   return list;
+}
+
+/**
+ * The Forwarded field. A trusted proxy that writes X-Forwarded-* only is spoken for: else the two
+ * would say different things of one request.
+ */
+export function forwardedList({ fields, peer, scheme }: Exchange, isPeerTrusted: boolean): string {
+  const own = `for=${forwardedNode(peer)};host="${fields.host}";proto=${scheme}`;
+  if (!isPeerTrusted) return own;
+  return joinList(fields.forwarded === '' ? translated(fields) : fields.forwarded, own);
+}
+
+/** X-Forwarded-For, -Host and -Proto as elements of Forwarded; empty: there are none. */
+function translated({ forwardedFor, forwardedHost, forwardedProto }: RequestFields): string {
+  if (forwardedFor === '' && forwardedHost === '' && forwardedProto === '') return '';
+  const [first = 'unknown', ...others] = forwardedFor
+    .split(',')
+    .map((address) => address.trim())
+    .filter((address) => address !== '')
+    .map((address) => (isIP(address) === 0 ? 'unknown' : forwardedNode(address)));
+  // Host and scheme are those of the client's own request.
+  const host = HOST.test(forwardedHost) ? `;host="${forwardedHost}"` : '';
+  const proto = SCHEME.test(forwardedProto) ? `;proto=${forwardedProto}` : '';
+  return [`for=${first}${host}${proto}`, ...others.map((node) => `for=${node}`)].join(', ');
 }
 
 /** IPv6 addresses stand in brackets and quotes (RFC 7239 section 6). */

@@ -9,7 +9,7 @@
  */
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import type { Exchange } from '../exchange.js';
-import { buildForwardedFields, forwardedNode } from './forwarded-fields.js';
+import { buildForwardedFields, forwardedList } from './forwarded-fields.js';
 import { joinList } from './request-fields.js';
 import { StreamedBody } from './streamed-body.js';
 import type { UpstreamRequest } from './upstream-transport.js';
@@ -65,17 +65,16 @@ function originLines(exchange: Exchange, isPeerTrusted: boolean): string {
   let firstScheme = scheme;
   let firstHost = host;
   let claimed = '';
-  let forwarded = `for=${forwardedNode(peer)};host="${host}";proto=${scheme}`;
   if (isPeerTrusted) {
     addresses = joinList(fields.forwardedFor, peer);
     firstScheme = fields.forwardedProto || scheme;
     firstHost = fields.forwardedHost || host;
-    forwarded = joinList(fields.forwarded, forwarded);
     claimed = fieldLines(fields.claimed, fields.claimed.length);
   }
   const lines =
     `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
     `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
-    `forwarded: ${forwarded}\r\nvia: ${joinList(fields.via, VIA)}\r\n${claimed}`;
+    `forwarded: ${forwardedList(exchange, isPeerTrusted)}\r\n` +
+    `via: ${joinList(fields.via, VIA)}\r\n${claimed}`;
   return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
 }

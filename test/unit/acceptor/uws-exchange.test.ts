@@ -16,6 +16,7 @@ function anUpload(bodyBytes = 1_000_000) {
       dispatcher: dispatcher as unknown as LaneDispatcher,
       bodyBytesMax: 1 << 30,
       isDraining: false,
+      isClosed: false,
       replyLocally: (replied, kind) => {
         replied.reply.isOver = true;
         answers.push(kind);

@@ -76,6 +76,20 @@ describe('addresses of names', () => {
     expect(swaps).toHaveLength(3);
   });
 
+  it('and reloads that change nothing are no versions to go back to', async () => {
+    const [route] = WRITTEN.routes;
+    const next = { ...WRITTEN, routes: [{ ...route, timeout: '3s' }] } as GatewayConfig;
+    await reloader.applyFrom(() => loadObject(next));
+    for (let count = 0; count < 12; count += 1) {
+      const again = await reloader.applyFrom(() => loadObject(structuredClone(next)));
+      expect(again).toMatchObject({ outcome: 'applied', changes: [] });
+    }
+    expect(reloader.status()).toMatchObject({ reloads: 13, earlier_versions: 1 });
+    expect(await reloader.rollback()).toMatchObject({ outcome: 'applied', changes: [{}] });
+    expect(reloader.current.written).toEqual(WRITTEN);
+    expect(await reloader.rollback()).toMatchObject({ outcome: 'refused' });
+  });
+
   it('are forgotten with their name', async () => {
     addresses.set('a.test', ['10.0.0.1']);
     await reloader.useAddresses();

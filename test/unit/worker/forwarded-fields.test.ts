@@ -55,6 +55,26 @@ const CLAIMS = [
 ] as const;
 
 describe('the fields that a target gets', () => {
+  it.each([
+    [
+      { for: '6.6.6.6', host: 'pub.example', proto: 'https' },
+      'for=6.6.6.6;host="pub.example";proto=https',
+    ],
+    [{ for: '2001:db8::7, 10.0.0.1' }, 'for="[2001:db8::7]", for=10.0.0.1'],
+    [{ proto: 'https' }, 'for=unknown;proto=https'],
+    [{ for: 'x;y="z, 6.6.6.6', host: 'a";proto=x', proto: 'ht tp' }, 'for=unknown, for=6.6.6.6'],
+  ])(
+    'say the same in Forwarded for a trusted proxy that writes X-Forwarded-* only: %j',
+    (said, first) => {
+      const claims = Object.entries(said).map(
+        ([name, value]) => [`x-forwarded-${name}`, value] as const,
+      );
+      const own = 'for=1.2.3.4;host="front:80";proto=http';
+      expect(build(anExchange(claims), true).get('forwarded')).toBe(`${first}, ${own}`);
+      expect(build(anExchange(claims), false).get('forwarded')).toBe(own);
+    },
+  );
+
   it('say where the request came from; the claims of a stranger are dropped', () => {
     expect(Object.fromEntries(build(anExchange([...CLAIMS, ['accept', '*/*']])))).toEqual({
       accept: '*/*',
