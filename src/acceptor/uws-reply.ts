@@ -21,6 +21,7 @@ import { statusLine } from './status-line.js';
 const CORKED_BYTES = 15_000;
 /** What a socket always takes: a shorter reply cannot get stuck before its last byte. */
 const TAIL_TOTAL_BYTES_MIN = 64 * 1024;
+const NO_BYTES = new Uint8Array(0);
 const NOTHING = (): void => {};
 
 /** What becomes of the connection behind a reply. */
@@ -55,7 +56,7 @@ export class UwsReply {
   private total = 0;
   /** Body bytes handed to the library in whole chunks. */
   private offset = 0;
-  private held: Buffer[] = [];
+  private held: Uint8Array[] = [];
   private isEndHeld = false;
   private uncredited = 0;
 
@@ -174,8 +175,11 @@ export class UwsReply {
     this.listener.onDone();
   }
 
-  /** Hands over a chunk of a reply with known length; the part not taken is held. */
-  private writeKnown(chunk: Uint8Array): boolean {
+  /**
+   * Hands over a chunk of a reply with known length; the part not taken is held. `isOwn`: the bytes
+   * were copied before, and stay what they are.
+   */
+  private writeKnown(chunk: Uint8Array, isOwn = false): boolean {
     if (this.offset + chunk.length === this.total) this.stopReading();
     const [isTaken, isDone] = this.res.tryEnd(chunk, this.total);
     if (isDone) {
@@ -192,19 +196,22 @@ export class UwsReply {
     const taken = this.res.getWriteOffset() - this.offset;
     this.offset += taken;
     this.credit(taken);
-    this.held.unshift(copyOfBytes(chunk.subarray(taken)));
+    const rest = chunk.subarray(taken);
+    this.held.unshift(isOwn ? rest : copyOfBytes(rest));
     return false;
   }
 
   /** Hands over a chunk in small pieces; what comes after a blocked piece is held. */
-  private writeChunked(chunk: Uint8Array): void {
+  private writeChunked(chunk: Uint8Array, isOwn = false): void {
     let at = 0;
     while (at < chunk.length && !this.isBlocked) {
       const piece = chunk.subarray(at, at + CORKED_BYTES);
       this.res.cork(() => this.writePiece(piece));
       at += piece.length;
     }
-    if (at < chunk.length) this.held.unshift(copyOfBytes(chunk.subarray(at)));
+    if (at === chunk.length) return;
+    const rest = chunk.subarray(at);
+    this.held.unshift(isOwn ? rest : copyOfBytes(rest));
   }
 
   private writePiece(piece: Uint8Array): void {
@@ -234,7 +241,7 @@ export class UwsReply {
       this.credit(taken);
     }
     while (this.held.length > 0 && !this.isBlocked && !this.isOver) {
-      this.writeKnown(this.held.shift() ?? Buffer.alloc(0));
+      this.writeKnown(this.held.shift() ?? NO_BYTES, true);
     }
     if (!this.isBlocked && !this.isOver) this.listener.onUnblocked();
     return !this.isBlocked;
@@ -245,7 +252,7 @@ export class UwsReply {
     this.res.cork(NOTHING);
     this.isBlocked = false;
     while (this.held.length > 0 && !this.isBlocked) {
-      this.writeChunked(this.held.shift() ?? Buffer.alloc(0));
+      this.writeChunked(this.held.shift() ?? NO_BYTES, true);
     }
     if (this.isBlocked) return true;
     if (this.isEndHeld) this.sendEnd();
