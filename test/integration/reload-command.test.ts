@@ -61,6 +61,16 @@ describe('reload and rollback', () => {
     expect(asked).toEqual(['POST /rollback Bearer the-token-of-the-gateway']);
   });
 
+  it('say how to do without a file that cannot be used here', async () => {
+    const file = writeFile('routes: [', 'broken.yaml');
+    answer(200, { epoch: 4, changes: [] });
+    const { code, err } = await call(['rollback', '-c', file], TOKEN);
+    expect(code).toBe(2);
+    expect(err).toContain('not valid YAML');
+    expect(err).toContain('GATEWAY_ADMIN_TOKEN and --admin URL reach a gateway without its file');
+    expect(asked).toEqual([]);
+  });
+
   it('exit with 2 and every reason when the configuration is refused', async () => {
     answer(409, { reasons: ['a.yaml:3:4: wrong', 'and more'] });
     expect(await call(['reload', '--admin', url], TOKEN)).toEqual({
