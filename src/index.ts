@@ -13,6 +13,7 @@ import { Gateway, type GatewayOptions } from './gateway.js';
 
 export { NativeBinaryError } from './acceptor/native-binary.js';
 export { PROBLEMS, type ProblemKind } from './base/gateway-error.js';
+export { StartupError } from './base/startup-error.js';
 export { ConfigError } from './config/config-error.js';
 export { type ConfigSource, fileSource, type LoadedConfig } from './config/config-source.js';
 export type { ConfigChange } from './config/diff-config.js';

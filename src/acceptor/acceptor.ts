@@ -17,6 +17,7 @@ import { ConnectionCaps, type ConnectionFigures, type ConnectionRule } from './c
 import { createConnectionCensus } from './connection-census.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { UwsApp, UwsModule } from './native-binary.js';
+import { refusalDetail } from './refusal-detail.js';
 import { RequestGuard } from './request-guard.js';
 import { statusLine } from './status-line.js';
 import { type ExchangeContext, UwsExchange } from './uws-exchange.js';
@@ -208,7 +209,7 @@ export class Acceptor implements ExchangeContext {
    * once, the parser would read on in bytes that nobody has vouched for.
    */
   private refuse(exchange: UwsExchange, problem: ProblemKind): void {
-    setImmediate(() => this.replyLocally(exchange, problem, 'The request was refused.'));
+    setImmediate(() => this.replyLocally(exchange, problem, refusalDetail(problem)));
   }
 
   private shed(exchange: UwsExchange): void {

@@ -3,6 +3,7 @@
  *
  * Thread: acceptor.
  */
+import { refusalDetail } from '../acceptor/refusal-detail.js';
 import { RequestGuard } from '../acceptor/request-guard.js';
 import type { ProblemKind } from '../base/gateway-error.js';
 import { RequestIdSource } from '../base/request-id.js';
@@ -33,7 +34,7 @@ export function locate(
   epoch.matcher.readHead(exchange, new RequestIdSource('explain'));
   const guarded = judgeHead(request, config);
   if (guarded !== null) {
-    return { exchange, path: '', refusal: refuse(guarded, 'The request was refused.') };
+    return { exchange, path: '', refusal: refuse(guarded, refusalDetail(guarded)) };
   }
   const [raw = ''] = request.target.split('?', 1);
   const path = normalizePath(raw, config.hardening.pathParameters);

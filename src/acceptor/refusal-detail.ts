@@ -1,0 +1,37 @@
+/**
+ * What a client is told of a request that the guard does not let in: what was wrong, for its
+ * developer to mend. No value of the request is repeated.
+ *
+ * Thread: acceptor.
+ */
+import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+
+const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
+  [PROBLEMS.badMethod, 'The method is not a token (RFC 9110 9.1).'],
+  [
+    PROBLEMS.unknownMethod,
+    'The methods that are taken are GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.',
+  ],
+  [PROBLEMS.badTarget, 'The target is not a path with a query (RFC 3986): see its characters.'],
+  [
+    PROBLEMS.badHost,
+    'There must be one Host field, with a host and a port or none (RFC 9112 3.2).',
+  ],
+  [PROBLEMS.badField, 'A field has a character that its name or value may not have (RFC 9110 5).'],
+  [PROBLEMS.badLength, 'Content-Length is not one decimal number (RFC 9110 8.6).'],
+  [
+    PROBLEMS.badFraming,
+    'Content-Length and Transfer-Encoding leave open where the body ends (RFC 9112 6.3).',
+  ],
+  [PROBLEMS.bodyNotAllowed, 'GET and HEAD requests may have no body here.'],
+  [PROBLEMS.unknownCoding, 'The only transfer coding that is taken is chunked.'],
+  [
+    PROBLEMS.headTooLarge,
+    'The head has too many fields, a target that is too long, or more than limits.headerBytes.',
+  ],
+  [PROBLEMS.bodyTooLarge, 'The body is longer than limits.bodyBytes.'],
+]);
+
+export function refusalDetail(kind: ProblemKind): string {
+  return DETAILS.get(kind) ?? 'The request was refused.';
+}
