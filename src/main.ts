@@ -6,6 +6,7 @@
  */
 
 import { setFlagsFromString } from 'node:v8';
+import { EXIT_FAILURE } from './cli/command-io.js';
 import { runCommandLine } from './cli/command-line.js';
 import { processIo } from './cli/process-io.js';
 import { createRunCommand } from './cli/run.js';
@@ -24,6 +25,10 @@ const run = createRunCommand(async (first, options) => {
 
 const io = processIo(process);
 process.exitCode = await runCommandLine(process.argv.slice(2), io, run);
-await io.written();
+const failure = await io.written();
+if (failure !== '') {
+  process.exitCode = EXIT_FAILURE;
+  process.stderr.write(`sluice: standard output cannot be written: ${failure}\n`);
+}
 // What still holds the process open (a log that nobody reads, say) has had its time.
 process.exit();

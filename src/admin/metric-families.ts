@@ -120,7 +120,7 @@ export const FAMILIES = {
   ),
   loopActive: head('thread_event_loop_active_seconds_total', 'Time that the event loop worked.'),
   heap: head('thread_heap_used_bytes', 'JavaScript heap of the thread in use.'),
-  logDropped: head('log_dropped_lines_total', 'Log lines that found no room.'),
+  logDropped: head('log_dropped_lines_total', 'Log lines that were lost.'),
 } as const;
 
 /** Names that every exporter has alike. */

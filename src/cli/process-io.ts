@@ -8,8 +8,11 @@ import type { CommandIo, TextOutput } from './command-io.js';
 
 /** The streams of the process, and when everything that was written to them is out. */
 export interface ProcessIo extends CommandIo {
-  /** Resolves when the system has all of it, or when nobody reads it any more. */
-  written(): Promise<void>;
+  /**
+   * Resolves when the system has all of it, or takes no more. Empty: all went well, or the reader
+   * has left, as `head` does; else why something was lost.
+   */
+  written(): Promise<string>;
 }
 
 export function processIo(program: NodeJS.Process): ProcessIo {
@@ -23,25 +26,30 @@ export function processIo(program: NodeJS.Process): ProcessIo {
     },
     env: program.env,
     async written() {
-      await stdout.written;
       await stderr.written;
+      await stdout.written;
+      return stdout.failure;
     },
   };
 }
 
 class Output implements TextOutput {
   written: Promise<void> = Promise.resolve();
+  failure = '';
   private stream: NodeJS.WriteStream | null = null;
 
   constructor(private readonly open: () => NodeJS.WriteStream) {}
 
   write(text: string): void {
     const stream = this.stream ?? this.open();
-    // A reader that leaves, such as `head`, is no failure of the command.
-    if (this.stream === null) stream.on('error', () => {});
+    if (this.stream === null) stream.on('error', (error) => this.onError(error));
     this.stream = stream;
     this.written = new Promise((resolve) => {
       stream.write(text, () => resolve());
     });
+  }
+
+  private onError({ code = 'unknown error' }: NodeJS.ErrnoException): void {
+    if (code !== 'EPIPE') this.failure = code;
   }
 }

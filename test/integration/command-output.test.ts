@@ -1,7 +1,7 @@
 /**
  * What commands print, through pipes as a shell makes them.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,4 +66,10 @@ it('a reader that leaves early is no failure', async () => {
   });
   await once(child, 'close');
   expect([text.length, errors]).toEqual([10, '']);
+});
+
+it('what cannot be written is a failure, and said', () => {
+  const command = `"${process.execPath}" "${MAIN_FILE}" schema > /dev/full`;
+  const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([1, 'sluice: standard output cannot be written: ENOSPC\n']);
 });
