@@ -3,7 +3,8 @@
  *
  * Thread: any (both ends). Owns what waits, in pieces of whole lines; one piece is with the system
  * at a time. No library does that for several threads with one destination: those that gather
- * lines cut them anywhere, keep what nobody takes, and count pieces.
+ * lines cut them anywhere, keep what nobody takes, and count pieces. Node makes a pipe of standard
+ * output non-blocking once there are threads: a full one holds no thread of its pool up.
  *
  * Invariant: each line was written, waits within a bound, or is counted as dropped; none waits any
  * more once the output has ended.
@@ -33,6 +34,8 @@ export class LineOutput {
   private waitingBytes = 0;
   /** The first piece is with the system. */
   private isWriting = false;
+  /** It still is, although the end has come. */
+  private last: Piece | null = null;
   private retryTimer: NodeJS.Timeout | null = null;
   /** Nobody reads any more, or the end has come; that must not end the gateway. */
   private isClosed = false;
@@ -106,7 +109,10 @@ export class LineOutput {
 
   private readonly onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
     this.isWriting = false;
-    if (this.isClosed) return;
+    if (this.isClosed) {
+      this.settleLast(error === null ? bytes : 0);
+      return;
+    }
     if (error === null) {
       this.take(bytes);
       this.writeNext();
@@ -117,6 +123,13 @@ export class LineOutput {
       this.retryTimer = setTimeout(this.onRetryTime, waitMs).unref();
     }
   };
+
+  /** What was with the system when the end came: is all of it out? */
+  private settleLast(bytes: number): void {
+    const { last } = this;
+    this.last = null;
+    if (last !== null && last.at + bytes < last.bytes.length) this.droppedLines += last.lines;
+  }
 
   private readonly onRetryTime = (): void => {
     this.retryTimer = null;
@@ -155,7 +168,10 @@ export class LineOutput {
   endNow(nowMs: () => number): void {
     if (this.isClosed) return;
     const endsByMs = nowMs() + LAST_WRITES_MS_MAX;
+    // Nothing more goes out in the background.
+    this.isWriting = true;
     this.handOver();
+    this.isWriting = false;
     while (this.waiting.length > 0 && this.tryWriteNow()) {
       if (nowMs() > endsByMs) break;
     }
@@ -181,6 +197,7 @@ export class LineOutput {
     this.isClosed = true;
     if (this.gatherTimer !== null) clearTimeout(this.gatherTimer);
     if (this.retryTimer !== null) clearTimeout(this.retryTimer);
+    if (this.isWriting) this.last = this.waiting.shift() ?? null;
     for (const { lines } of this.waiting) this.droppedLines += lines;
     this.droppedLines += this.lines;
     this.waiting.length = 0;

@@ -11,7 +11,7 @@
  */
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
-import { toRe2 } from './re2-pattern.js';
+import { toRe2, UntranslatableError } from './re2-pattern.js';
 
 /** Loaded when a pattern needs it. */
 const load = createRequire(import.meta.url);
@@ -67,16 +67,20 @@ function compileRe2(pattern: string): RE2JS {
     return engine.compile(toRe2(pattern));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof UntranslatableError ? '' : '; the syntax of RE2 holds here';
     throw new Error(
-      `pattern ${JSON.stringify(pattern)} cannot be matched in linear time: ${reason}; ` +
-        'write it without back-references, and with look-ahead at its start only (^(?=…)…)',
+      `pattern ${JSON.stringify(pattern)} cannot be matched in linear time: ${reason}${hint}`,
     );
   }
 }
 
+/** Characters that the native matcher may look at again from each place where it began. */
+const AGAIN_MAX = 64;
+
 /**
- * Whether the native matcher has next to nothing to go back to: there are no alternatives and no
- * groups, and all parts have a fixed length, but for one where only the text's start is tried.
+ * Whether the native matcher has next to nothing to go back to. There are no alternatives and no
+ * groups. From the start of the text there may be one part whose length is not fixed, with little
+ * behind it; a pattern that may begin anywhere has a fixed length, and a short one.
  */
 export function isPlain(pattern: string): boolean {
   const bare = pattern
@@ -85,8 +89,16 @@ export function isPlain(pattern: string): boolean {
     )
     .replace(/\[[^\]]*\]/gu, 'x');
   if (/[|(]/.test(bare)) return false;
-  const variable = bare.match(/[*+?]\??|\{\d+,\d*\}\??/g) ?? [];
-  return variable.length <= (bare.startsWith('^') ? 1 : 0);
+  const [before = '', behind, ...others] = bare.split(/[*+?]\??|\{\d+,\d*\}\??/);
+  if (others.length > 0) return false;
+  if (!bare.startsWith('^')) return behind === undefined && lengthOf(before) <= AGAIN_MAX;
+  return behind === undefined || lengthOf(behind) <= AGAIN_MAX;
+}
+
+/** At most so many characters are matched by parts of fixed length. */
+function lengthOf(bare: string): number {
+  const counts = Array.from(bare.matchAll(/\{(\d+)\}/g), ([, count]) => Number(count));
+  return counts.reduce((sum, count) => sum + count, bare.length);
 }
 
 interface LeadingCondition {

@@ -27,6 +27,8 @@ const SPACES: readonly (readonly [number, number])[] = [
   [0xfeff, 0xfeff],
 ];
 const CODE_MAX = 0x10ffff;
+const ALL = [[0, CODE_MAX]] as const;
+const ASCII = [[0, 0x7f]] as const;
 const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, '0': 0 };
 
 function hex(code: number): string {
@@ -56,6 +58,9 @@ export function toRe2(pattern: string): string {
   return new Translator(pattern).all();
 }
 
+/** RE2 takes no larger one. */
+const COUNT_MAX = 1000;
+
 class Translator {
   private at = 0;
 
@@ -79,7 +84,7 @@ class Translator {
       case '\\':
         return this.escapeOutside();
       case '{':
-        return `{${this.takeUntil('}')}}`;
+        return this.count();
       case '^':
       case '$':
       case '|':
@@ -93,18 +98,31 @@ class Translator {
     }
   }
 
+  private count(): string {
+    const count = `{${this.takeUntil('}')}}`;
+    const numbers = count.match(/\d+/g) ?? [];
+    if (numbers.every((one) => Number(one) <= COUNT_MAX)) return count;
+    throw new UntranslatableError(
+      `${count} counts beyond ${COUNT_MAX}: minLength and maxLength can say it`,
+    );
+  }
+
   private groupStart(): string {
     if (this.pattern[this.at] !== '?') return '(?:';
     const kind = this.pattern.slice(this.at, this.at + 3);
     if (kind.startsWith('?:')) this.at += 2;
     else if (/^\?<[^=!]/.test(kind)) this.takeUntil('>');
-    else throw new UntranslatableError('it looks ahead or behind in its middle');
+    else
+      throw new UntranslatableError(
+        'it looks ahead or behind; look-ahead may stand at the start only, behind ^: ^(?=…)…',
+      );
     return '(?:';
   }
 
   private escapeOutside(): string {
     const char = this.pattern[this.at] ?? '';
-    if (/[1-9k]/.test(char)) throw new UntranslatableError('it refers back to a group');
+    if (/[1-9k]/.test(char))
+      throw new UntranslatableError('it refers back to a group: write out what may stand there');
     if (/[bBdDwW]/.test(char)) return `\\${this.take()}`;
     if (/[sSpP]/.test(char)) return `[${this.setEscape()}]`;
     return hex(this.codeEscape());
@@ -147,7 +165,10 @@ class Translator {
     if (char === 'S') return NO_SPACE;
     if (char !== 'p' && char !== 'P') return `\\${char}`;
     this.at += 1;
-    return `\\${char}{${re2Property(this.takeUntil('}'))}}`;
+    const name = this.takeUntil('}');
+    if (name === 'Any') return char === 'p' ? rangesText(ALL) : rangesText(complementOf(ALL));
+    if (name === 'ASCII') return char === 'p' ? rangesText(ASCII) : rangesText(complementOf(ASCII));
+    return `\\${char}{${re2Property(name)}}`;
   }
 
   /** One character, as an escape writes it; the backslash is behind us. */
@@ -217,6 +238,18 @@ const CATEGORIES: Readonly<Record<string, string>> = {
   Currency_Symbol: 'Sc',
   Modifier_Symbol: 'Sk',
   Other_Symbol: 'So',
+  Connector_Punctuation: 'Pc',
+  Dash_Punctuation: 'Pd',
+  Open_Punctuation: 'Ps',
+  Close_Punctuation: 'Pe',
+  Initial_Punctuation: 'Pi',
+  Final_Punctuation: 'Pf',
+  Other_Punctuation: 'Po',
+  Other: 'C',
+  Control: 'Cc',
+  Format: 'Cf',
+  Surrogate: 'Cs',
+  Private_Use: 'Co',
   Separator: 'Z',
   Space_Separator: 'Zs',
   Line_Separator: 'Zl',

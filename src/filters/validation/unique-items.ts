@@ -39,6 +39,8 @@ function firstRepeated(items: readonly unknown[]): [later: number, earlier: numb
 
 /** Equal values have equal texts: members stand in the order of their names. */
 function canonicalText(value: unknown): string {
+  // What is too large to be counted is not null, as JSON would have it.
+  if (typeof value === 'number') return String(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`;
   const members = Object.entries(value).map(

@@ -42,6 +42,12 @@ it('items are found to be unique where ajv finds them so, and the same two are n
   expect(repeated).toBeGreaterThan(100);
 });
 
+it('numbers too large to be told apart from nothing are told apart from null', () => {
+  const validate = createSchemaEngine('2020-12').compile(UNIQUE);
+  expect(validate(JSON.parse('[1e400, null, -1e400, 0]'))).toBe(true);
+  expect(validate(JSON.parse('[0, -0]'))).toBe(false);
+});
+
 it('items may be equal where the schema says so', () => {
   const validate = createSchemaEngine('draft-07').compile({ uniqueItems: false });
   expect(validate([1, 1])).toBe(true);

@@ -169,7 +169,7 @@ describe('lines', () => {
       vi.advanceTimersByTime(100);
     }
     const held = process.memoryUsage().arrayBuffers - before;
-    expect(held).toBeGreaterThan(4000 * 100);
+    // A whole buffer each would be 128 MB; something older may be collected meanwhile.
     expect(held).toBeLessThan(4 * 4000 * 100);
     output.endNow(() => 0);
     expect(output.droppedLines).toBe(4000);
