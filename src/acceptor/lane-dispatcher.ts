@@ -40,6 +40,9 @@ const NO_ROOM = -2;
  */
 export type ExchangeEnd = 'replied' | 'aborted' | 'answered' | 'cut';
 
+/** What the worker is told of an end that its own reply did not bring. */
+const ABORT_FLAGS = { aborted: 0, answered: FLAG_ANSWERED, cut: FLAG_CUT } as const;
+
 /** What a lane counts, for /stats. */
 export interface LaneFigures {
   readonly isServed: boolean;
@@ -220,9 +223,7 @@ export class LaneDispatcher {
 
   /** The exchange is over for the client; the worker must hear of it when it has not finished. */
   finish(index: number, end: ExchangeEnd): void {
-    if (end === 'aborted') this.sendBare(REQUEST_ABORT, index);
-    if (end === 'answered') this.sendBare(kindWithFlags(REQUEST_ABORT, FLAG_ANSWERED), index);
-    if (end === 'cut') this.sendBare(kindWithFlags(REQUEST_ABORT, FLAG_CUT), index);
+    if (end !== 'replied') this.sendBare(kindWithFlags(REQUEST_ABORT, ABORT_FLAGS[end]), index);
     const lane = this.table.laneOf(index);
     if (lane !== NO_LANE) this.laneAt(lane).inFlight--;
     this.table.remove(index);

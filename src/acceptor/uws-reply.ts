@@ -196,8 +196,7 @@ export class UwsReply {
     const taken = this.res.getWriteOffset() - this.offset;
     this.offset += taken;
     this.credit(taken);
-    const rest = chunk.subarray(taken);
-    this.held.unshift(isOwn ? rest : copyOfBytes(rest));
+    this.holdFirst(chunk.subarray(taken), isOwn);
     return false;
   }
 
@@ -209,8 +208,10 @@ export class UwsReply {
       this.res.cork(() => this.writePiece(piece));
       at += piece.length;
     }
-    if (at === chunk.length) return;
-    const rest = chunk.subarray(at);
+    if (at < chunk.length) this.holdFirst(chunk.subarray(at), isOwn);
+  }
+
+  private holdFirst(rest: Uint8Array, isOwn: boolean): void {
     this.held.unshift(isOwn ? rest : copyOfBytes(rest));
   }
 

@@ -42,6 +42,12 @@ export function loadObject(written: GatewayConfig): LoadedConfig {
   return { written, compiled: compileConfig(written) };
 }
 
+/** Reads, checks and compiles a file. Throws ConfigError. */
+export function loadFile({ file, environment, coreCount }: LoadOrder): LoadedConfig {
+  const written = loadConfigFile(file, environment);
+  return { written, compiled: compileConfig(written, { coreCount }) };
+}
+
 /** A file, and the environment that stands above it. */
 export function fileSource(file: string, environment: Environment): ConfigSource {
   // Once: what follows from it must not change while the gateway runs.
@@ -55,8 +61,7 @@ export function fileSource(file: string, environment: Environment): ConfigSource
     load() {
       // Before it is read: a change while it is being read is another one.
       loadedStamp = stampNow(file);
-      const written = loadConfigFile(file, environment);
-      return { written, compiled: compileConfig(written, { coreCount }) };
+      return loadFile({ file, environment, coreCount });
     },
     loadAside() {
       loadedStamp = stampNow(file);

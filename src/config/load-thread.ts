@@ -5,13 +5,11 @@
  * Thread: loader. Started by the supervisor for a reload.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { compileConfig } from './compile-config.js';
 import { ConfigError, type ConfigIssue } from './config-error.js';
-import type { LoadedConfig } from './config-source.js';
-import { loadConfigFile } from './load-config.js';
+import { type LoadedConfig, loadFile } from './config-source.js';
 import type { Environment } from './variables.js';
 
-/** What to load; the workerData of the thread. */
+/** What to load, and for how many cores; the workerData of the thread. */
 export interface LoadOrder {
   readonly file: string;
   readonly environment: Environment;
@@ -25,10 +23,9 @@ export type LoadReport =
 
 parentPort?.postMessage(load(workerData as LoadOrder));
 
-function load({ file, environment, coreCount }: LoadOrder): LoadReport {
+function load(order: LoadOrder): LoadReport {
   try {
-    const written = loadConfigFile(file, environment);
-    return { loaded: { written, compiled: compileConfig(written, { coreCount }) } };
+    return { loaded: loadFile(order) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { file: error.file, issues: error.issues };

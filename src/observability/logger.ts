@@ -27,7 +27,7 @@ export interface ThreadLogger {
   readonly logger: Logger;
   /** For access records, which are the same lines. */
   readonly records: RecordOutput;
-  /** Lines that found no room. */
+  /** Lines that were lost. */
   dropped(): number;
   /** Writes what waits, at the end of a thread: nothing is taken after it. */
   end(): Promise<void>;

@@ -176,7 +176,7 @@ export class Reloader {
     const next = withAddresses(loaded.written, loaded.compiled, this.addresses);
     this.inForce = await this.options.swap(next);
     this.addresses = ofNamesIn(this.inForce, this.addresses);
-    if (isKept && isOther(this.written, loaded)) {
+    if (isKept && (changes.length > 0 || !hasSameEffect(this.written, loaded))) {
       this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     }
     this.written = loaded;
@@ -227,9 +227,9 @@ function ofNamesIn({ upstreams }: CompiledConfig, addresses: TargetAddresses): T
   return new Map([...addresses].filter(([name]) => names.has(name)));
 }
 
-/** To go back to what is the same helps nobody. Files that it names may have changed as well. */
-function isOther(one: LoadedConfig, other: LoadedConfig): boolean {
-  return !isDeepStrictEqual(one, other);
+/** Of two that are written alike: the files that they name may have changed. */
+function hasSameEffect(one: LoadedConfig, other: LoadedConfig): boolean {
+  return isDeepStrictEqual(one.compiled, other.compiled);
 }
 
 function refuse(reason: string): ReloadResult {

@@ -127,37 +127,38 @@ function splitLeadingConditions(pattern: string): {
 
 /** Where the group ends that begins at `start`. */
 function groupEnd(pattern: string, start: number): number {
-  let depth = 0;
-  for (const { char, at } of syntaxChars(pattern, start)) {
-    if (char === '(') depth += 1;
-    else if (char === ')') depth -= 1;
-    if (depth === 0) return at;
-  }
+  for (const { at, depth } of syntaxChars(pattern, start)) if (depth === 0) return at;
   return pattern.length;
 }
 
 /** Whether there is a `|` outside of all groups. */
 function hasAlternatives(pattern: string): boolean {
-  let depth = 0;
-  for (const { char } of syntaxChars(pattern, 0)) {
-    if (char === '(') depth += 1;
-    else if (char === ')') depth -= 1;
-    else if (char === '|' && depth === 0) return true;
+  for (const { char, depth } of syntaxChars(pattern, 0)) {
+    if (char === '|' && depth === 0) return true;
   }
   return false;
 }
 
+interface SyntaxChar {
+  readonly char: string;
+  readonly at: number;
+  /** Groups that are open behind it. */
+  readonly depth: number;
+}
+
 /** Parentheses and bars that are neither escaped nor in a class. */
-function* syntaxChars(
-  pattern: string,
-  start: number,
-): Generator<{ readonly char: string; readonly at: number }> {
+function* syntaxChars(pattern: string, start: number): Generator<SyntaxChar> {
   let isInClass = false;
+  let depth = 0;
   for (let at = start; at < pattern.length; at += 1) {
     const char = pattern[at] ?? '';
     if (char === '\\') at += 1;
     else if (char === '[') isInClass = true;
     else if (char === ']') isInClass = false;
-    else if (!isInClass && '()|'.includes(char)) yield { char, at };
+    else if (!isInClass && '()|'.includes(char)) {
+      if (char === '(') depth += 1;
+      else if (char === ')') depth -= 1;
+      yield { char, at, depth };
+    }
   }
 }
