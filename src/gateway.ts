@@ -377,6 +377,7 @@ export class Gateway {
         in_flight: lane.inFlight,
         stale_records: lane.staleRecords,
         backlog_bytes: lane.backlogBytes,
+        body_blocks: lane.bodyBlocks,
         request_bytes: lane.requestBytes,
         reply_bytes: lane.replyBytes,
         records: lane.records,

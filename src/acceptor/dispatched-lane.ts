@@ -9,6 +9,7 @@ import type { LaneEnd } from '../channel/lane.js';
 import {
   FLAG_END,
   RESPONSE_ABORT,
+  RESPONSE_BLOCK,
   RESPONSE_BODY,
   RESPONSE_END,
   RESPONSE_HEAD,
@@ -48,6 +49,10 @@ export class DispatchedLane implements RecordHandler {
   // Hot path: every record of every reply.
   onRecord(kind: number, flags: number, index: number, generation: number): void {
     const downstream = this.table.find(index, generation);
+    if (kind === RESPONSE_BLOCK) {
+      this.onBlock(downstream, (flags & FLAG_END) !== 0);
+      return;
+    }
     if (downstream === null) {
       this.staleRecords++;
       return;
@@ -79,6 +84,18 @@ export class DispatchedLane implements RecordHandler {
         break;
       default:
         assert(false, `unknown record kind ${kind}`);
+    }
+  }
+
+  /** Whoever takes it or not, the block is given back. */
+  private onBlock(downstream: Downstream | null, isLast: boolean): void {
+    const { blocks, consumer } = defined(this.end, 'the lane');
+    const position = consumer.int(0);
+    try {
+      if (downstream === null) this.staleRecords++;
+      else downstream.onResponseBody(blocks.bytesAt(position, consumer.int(4)), isLast);
+    } finally {
+      blocks.release(position);
     }
   }
 }

@@ -49,6 +49,8 @@ export interface LaneFigures {
   readonly inFlight: number;
   readonly staleRecords: number;
   readonly backlogBytes: number;
+  /** Blocks that long replies are read into, or wait in to be sent. */
+  readonly bodyBlocks: number;
   /** Bytes on the way to the worker, and back. */
   readonly requestBytes: number;
   readonly replyBytes: number;
@@ -137,6 +139,7 @@ export class LaneDispatcher {
       inFlight: lane.inFlight,
       staleRecords: lane.staleRecords,
       backlogBytes: lane.end?.producer.backlogBytes ?? 0,
+      bodyBlocks: lane.end?.blocks.heldCount ?? 0,
       requestBytes: lane.end?.producer.usedBytes ?? 0,
       replyBytes: lane.end?.consumer.waitingBytes ?? 0,
       records: lane.records,

@@ -23,6 +23,8 @@ export interface LaneRow {
   readonly in_flight: number;
   readonly stale_records: number;
   readonly backlog_bytes: number;
+  /** Blocks of memory that long replies are read into. */
+  readonly body_blocks: number;
   /** On the way to the worker, and back. */
   readonly request_bytes: number;
   readonly reply_bytes: number;

@@ -111,6 +111,7 @@ export const FAMILIES = {
   laneInFlight: head('lane_in_flight_requests', 'Requests that a lane has not answered.'),
   laneBytes: head('lane_ring_used_bytes', 'Depth of a ring: bytes written and not read.'),
   laneBacklog: head('lane_backlog_bytes', 'Bytes that wait for room in the ring to the worker.'),
+  laneBlocks: head('lane_body_blocks', 'Blocks of memory that long replies are read into.'),
   laneRecords: head('lane_records_total', 'Records read from a ring.'),
   laneWakes: head('lane_wakes_total', 'Times that the reading end was woken.'),
   laneStale: head('lane_stale_records_total', 'Records that came for an ended exchange.'),

@@ -91,6 +91,11 @@ function laneText(views: GatewayViews): string {
       'gauge',
       each((row) => row.backlog_bytes),
     ),
+    familyText(
+      FAMILIES.laneBlocks,
+      'gauge',
+      each((row) => row.body_blocks),
+    ),
     familyText(FAMILIES.laneRecords, 'counter', records),
     familyText(FAMILIES.laneWakes, 'counter', wakes),
     familyText(

@@ -1,5 +1,6 @@
 /**
- * The road between the acceptor and one worker: two byte rings, status words, and a doorbell.
+ * The road between the acceptor and one worker: two byte rings, status words, blocks for long
+ * bodies, and a doorbell.
  *
  * Thread: any (both ends). Owns nothing but its end of the two rings.
  *
@@ -10,6 +11,7 @@
  * space, and it tells nothing but "look at your rings".
  */
 import type { MessagePort } from 'node:worker_threads';
+import { BODY_BLOCKS_BYTES, BodyBlocks } from './body-blocks.js';
 import {
   ByteRingConsumer,
   ByteRingProducer,
@@ -51,13 +53,18 @@ export interface LaneMemory {
 
 /** Fresh memory for one incarnation of a lane; zeroed memory is a valid empty lane. */
 export function allocateLane(ringBytes: number = LANE_RING_BYTES): LaneMemory {
-  const bytes = 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES;
+  const bytes = 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES + BODY_BLOCKS_BYTES;
   return { buffer: new SharedArrayBuffer(bytes), ringBytes };
 }
 
 /** The status words lie behind the rings. */
 export function laneStatusOf({ buffer, ringBytes }: LaneMemory): LaneStatus {
   return new LaneStatus(buffer, 2 * byteRingBytes(ringBytes));
+}
+
+/** The blocks lie behind those. */
+function bodyBlocksOf({ buffer, ringBytes }: LaneMemory): BodyBlocks {
+  return new BodyBlocks(buffer, 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES);
 }
 
 /** Which end of the lane one holds. */
@@ -67,6 +74,7 @@ export class LaneEnd {
   readonly producer: ByteRingProducer;
   readonly consumer: ByteRingConsumer;
   readonly status: LaneStatus;
+  readonly blocks: BodyBlocks;
 
   constructor(
     memory: LaneMemory,
@@ -79,6 +87,7 @@ export class LaneEnd {
     this.producer = new ByteRingProducer(side === 'acceptor' ? requests : replies);
     this.consumer = new ByteRingConsumer(side === 'acceptor' ? replies : requests);
     this.status = laneStatusOf(memory);
+    this.blocks = bodyBlocksOf(memory);
   }
 
   /** Makes what was written visible. True: the other end slept, and was woken. */

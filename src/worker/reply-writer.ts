@@ -6,8 +6,9 @@
  */
 import type { ProblemKind } from '../base/gateway-error.js';
 import { buildProblemReply, responseTimeField } from '../base/problem-reply.js';
+import type { BodyBlocks } from '../channel/body-blocks.js';
 import type { ByteRingProducer } from '../channel/byte-ring.js';
-import { BODY_RECORD_BYTES_MAX } from '../channel/lane.js';
+import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../channel/lane.js';
 import {
   FLAG_BODILESS,
   FLAG_END,
@@ -17,6 +18,7 @@ import {
   RESPONSE_END,
   writeBare,
   writeBody,
+  writeBodyPosition,
   writeWindow,
 } from '../channel/records/record-kind.js';
 import { writeResponseHead } from '../channel/records/response-head.js';
@@ -26,13 +28,18 @@ import { filterReplyFields } from './reply-filters.js';
 
 export class ReplyWriter {
   private held: Exchange[] = [];
+  private readonly ring: ByteRingProducer;
+  private readonly blocks: BodyBlocks;
 
   constructor(
-    private readonly ring: ByteRingProducer,
+    { producer, blocks }: LaneEnd,
     private readonly nowMs: () => number,
     private readonly touch: () => void,
     private readonly onError: (error: unknown) => void,
-  ) {}
+  ) {
+    this.ring = producer;
+    this.blocks = blocks;
+  }
 
   /** Replies wait outside of the full lane: their targets should wait as well. */
   get isBehind(): boolean {
@@ -98,15 +105,25 @@ export class ReplyWriter {
   /** A part of the body. True: the reply is complete with it. Any size, but within the window. */
   onBody(exchange: Exchange, chunk: Buffer): boolean {
     const isLast = exchange.replyBytesSent + chunk.length === exchange.replyBodyBytes;
+    if (!exchange.isHeadHeld && this.blocks.tryShare(chunk)) {
+      const flags = isLast ? FLAG_END : 0;
+      writeBodyPosition(this.ring, flags, exchange.index, exchange.generation, chunk);
+      exchange.replyBytesSent += chunk.length;
+    } else {
+      this.writeCopy(exchange, chunk, isLast);
+    }
+    exchange.replyWindow -= chunk.length;
+    this.touch();
+    return isLast;
+  }
+
+  private writeCopy(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     let at = 0;
     do {
       const piece = chunk.subarray(at, at + BODY_RECORD_BYTES_MAX);
       at += piece.length;
       this.writePiece(exchange, piece, isLast && at === chunk.length);
     } while (at < chunk.length);
-    exchange.replyWindow -= chunk.length;
-    this.touch();
-    return isLast;
   }
 
   private writePiece(exchange: Exchange, piece: Buffer, isLast: boolean): void {

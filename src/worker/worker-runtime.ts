@@ -136,7 +136,7 @@ export class WorkerRuntime implements RecordHandler {
       identity.release(gone.authenticators).catch(onError);
     });
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
-    this.replies = new ReplyWriter(this.lane.producer, monotonicMs, touch, onError);
+    this.replies = new ReplyWriter(this.lane, monotonicMs, touch, onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
@@ -144,6 +144,7 @@ export class WorkerRuntime implements RecordHandler {
     this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
+      blocks: this.lane.blocks,
       ledger,
       replies: this.replies,
       replyFilters: this.createReplyFilters(),

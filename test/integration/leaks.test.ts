@@ -135,7 +135,7 @@ function connectionsTo(port: number): number {
 
 interface Figures {
   readonly in_flight: number;
-  readonly workers: readonly { in_flight: number; backlog_bytes: number }[];
+  readonly workers: readonly { in_flight: number; backlog_bytes: number; body_blocks: number }[];
   readonly targets: readonly { in_flight: number }[];
   readonly limits: readonly { tracked_keys: number }[];
   readonly adaptive_concurrency: readonly { in_flight: number }[];
@@ -150,6 +150,7 @@ async function taken(): Promise<Record<string, number>> {
     inFlight: stats.in_flight,
     onLanes: sum(stats.workers.map((worker) => worker.in_flight)),
     backlogBytes: sum(stats.workers.map((worker) => worker.backlog_bytes)),
+    bodyBlocks: sum(stats.workers.map((worker) => worker.body_blocks)),
     tries: sum(stats.targets.map((target) => target.in_flight)),
     placesUnderLimits: sum(stats.limits.map((limit) => limit.tracked_keys)),
     adapted: sum(stats.adaptive_concurrency.map((row) => row.in_flight)),

@@ -10,6 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BODY_BLOCK_COUNT } from '../../src/channel/body-blocks.js';
 import { readBulk, writeBulk } from '../support/bulk-body.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
@@ -46,8 +47,15 @@ async function inFlight(): Promise<number> {
   return (await gateway.stats())['in_flight'] as number;
 }
 
+/** Blocks that long replies are read into, of all lanes. */
+async function bodyBlocks(): Promise<number> {
+  const lanes = (await gateway.stats())['workers'] as { body_blocks: number }[];
+  return lanes.reduce((sum, lane) => sum + lane.body_blocks, 0);
+}
+
 async function nothingInFlight(): Promise<void> {
   await eventually('nothing is in flight', async () => (await inFlight()) === 0);
+  expect(await bodyBlocks()).toBe(0);
 }
 
 /** A request that is under way; its reply, once the head is here. */
@@ -129,6 +137,39 @@ describe('a slow client', () => {
       paths.map((path) => expected[path as keyof typeof expected]),
     );
     for (const reader of slow) reader.socket.destroy();
+    await nothingInFlight();
+  });
+
+  it('gets its own bytes when more long replies are on their way than there are blocks', async () => {
+    const bodyOf = (path: string): Buffer => {
+      const isSlow = path.startsWith('/slow');
+      return Buffer.alloc(isSlow ? 16 * MIB : 2 * MIB, `the body of ${path}, `);
+    };
+    upstream.script = (request, response) => {
+      const body = bodyOf(request.url ?? '');
+      response.writeHead(200, { 'content-length': body.length });
+      response.end(body);
+    };
+    const read = (path: string, stopAt: number) => ({
+      path,
+      reader: SlowReader.get(gateway.port, path, stopAt),
+    });
+    const slow = Array.from({ length: 9 }, (_, at) => read(`/slow/${at}`, 4096));
+    await eventually('the slow ones have begun', () =>
+      slow.every(({ reader }) => reader.isStopped),
+    );
+    await eventually('some wait with a block', async () => (await bodyBlocks()) > 0);
+    const count = 2 * 2 * BODY_BLOCK_COUNT;
+    const fast = Array.from({ length: count }, (_, at) => read(`/fast/${at}`, MIB * MIB));
+    await Promise.all(fast.map(({ reader }) => reader.complete));
+    for (const { reader } of slow.splice(0, 3)) reader.socket.destroy();
+    for (const { reader } of slow) reader.resume();
+    await Promise.all(slow.map(({ reader }) => reader.complete));
+    for (const { path, reader } of [...fast, ...slow]) {
+      const expected = createHash('sha256').update(bodyOf(path)).digest('hex');
+      expect(reader.digest(), path).toBe(expected);
+      reader.socket.destroy();
+    }
     await nothingInFlight();
   });
 

@@ -11,9 +11,11 @@ import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstrea
 import { aCoordinatorConfig } from '../support/coordinator-rig.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
+import { makeReadMemory } from '../support/read-memory.js';
 import { anExchange, type TransportChoice } from '../support/transport-rig.js';
 
 let origin: FakeUpstream;
+const memory = makeReadMemory();
 
 beforeEach(async () => {
   origin = await FakeUpstream.start();
@@ -29,7 +31,12 @@ function connect(url: string, transport: TransportChoice): UpstreamConnections {
   const [upstream] = config.upstreams;
   if (target === undefined || upstream === undefined) throw new Error('no target');
   const module = transport === 'undici' ? undici : null;
-  return connectionsTo({ ...target, origin: url }, upstream, () => {}, module);
+  return connectionsTo(
+    { ...target, origin: url },
+    upstream,
+    { memory, onConnected: () => {} },
+    module,
+  );
 }
 
 /** One GET; resolves when its try has ended, with the try. */
@@ -83,6 +90,7 @@ describe('the age of a connection', () => {
     let connects = 0;
     const pool = new LeanPool({
       address: { host: '127.0.0.1', port: origin.port },
+      memory,
       connectMs: 1000,
       ageMsMax,
       onConnected: () => {

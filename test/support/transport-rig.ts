@@ -14,6 +14,7 @@ import {
 } from '../../src/worker/upstream/upstream-connections.js';
 import { isConnectionLoss, upstreamProblem } from '../../src/worker/upstream/upstream-error.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
+import { makeReadMemory } from './read-memory.js';
 
 const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
 
@@ -99,10 +100,11 @@ export class TransportRig {
     this.authority = `${host}:${port}`;
     const target = { origin: `http://${this.authority}`, authority: this.authority, tls: false };
     const upstream = { timeouts: { connectMs, responseMs: 5000, idleMs: 5000 } };
+    const memory = makeReadMemory();
     this.connections = connectionsTo(
       target as CompiledTarget,
       upstream as CompiledUpstream,
-      () => this.connectCount++,
+      { memory, onConnected: () => this.connectCount++ },
       transport === 'undici' ? undici : null,
     );
   }

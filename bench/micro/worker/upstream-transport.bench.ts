@@ -11,8 +11,10 @@
  */
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { BODY_BLOCKS_BYTES, BodyBlocks } from '../../../src/channel/body-blocks.js';
 import type { CompiledTarget, CompiledUpstream } from '../../../src/config/compiled-config.js';
 import { Exchange } from '../../../src/worker/exchange.js';
+import { ReadMemory } from '../../../src/worker/upstream/read-memory.js';
 import type { ReplyFieldBlock } from '../../../src/worker/upstream/reply-fields.js';
 import { RequestFields } from '../../../src/worker/upstream/request-fields.js';
 import * as undici from '../../../src/worker/upstream/undici-pool.js';
@@ -106,10 +108,11 @@ class TryDriver implements TransportDriver, TryListener {
     const hostPort = `127.0.0.1:${load.port}`;
     const target = { origin: `http://${hostPort}`, authority: hostPort, tls: false };
     const upstream = { timeouts: { connectMs: 5000, responseMs: 5000, idleMs: 5000 } };
+    const blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
     this.connections = connectionsTo(
       target as CompiledTarget,
       upstream as CompiledUpstream,
-      () => undefined,
+      { memory: new ReadMemory(blocks), onConnected: () => undefined },
       transport === 'undici' ? undici : null,
     );
     for (let slot = 0; slot < load.concurrency; slot++) this.idle.push(makeExchange());

@@ -10,6 +10,8 @@
  *     REQUEST_END    empty                     RESPONSE_END   empty
  *     REQUEST_ABORT  empty: it is over         RESPONSE_ABORT empty: close the client
  *     WINDOW         +0 bytes given back       WINDOW         +0 bytes given back
+ *                                              RESPONSE_BLOCK a piece of the body that lies in a
+ *                                                             block: +0 where, +4 how many bytes
  *
  * Kinds below 32; trailers and 1xx heads get kinds of their own when a listener can carry them.
  */
@@ -25,6 +27,7 @@ export const RESPONSE_BODY = 6;
 export const RESPONSE_END = 7;
 export const RESPONSE_ABORT = 8;
 export const WINDOW = 9;
+export const RESPONSE_BLOCK = 10;
 
 /** Nothing follows for this exchange in this direction. */
 export const FLAG_END = 1;
@@ -60,6 +63,20 @@ export function writeWindow(
 ): void {
   ring.claim(WINDOW, index, generation, 8);
   ring.ints[ring.payload >> 2] = bytes;
+}
+
+/** Writes that a piece of a body lies in a block, which it holds until the record was read. */
+export function writeBodyPosition(
+  ring: ByteRingProducer,
+  flags: number,
+  index: number,
+  generation: number,
+  { byteOffset, length }: Uint8Array,
+): void {
+  ring.claim(kindWithFlags(RESPONSE_BLOCK, flags), index, generation, 8);
+  const word = ring.payload >> 2;
+  ring.ints[word] = byteOffset;
+  ring.ints[word + 1] = length;
 }
 
 /** Writes a piece of a body; at most BODY_RECORD_BYTES_MAX of it. */

@@ -9,6 +9,7 @@
  */
 import { defined } from '../../base/assert.js';
 import { copyOfBytes } from '../../base/copy-bytes.js';
+import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
@@ -16,6 +17,7 @@ import type { ReplyFilters } from '../reply-filters.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import type { TargetPreference } from '../target-preference.js';
 import { rewritePath } from '../worker-route.js';
+import { ReadMemory } from './read-memory.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
 import { StreamedBody } from './streamed-body.js';
 import { TargetConnections } from './target-connections.js';
@@ -27,6 +29,8 @@ import { type Admission, type TryListener, UpstreamTry } from './upstream-try.js
 const REPLAYABLE_BYTES_MAX = 64 * 1024;
 
 export interface ForwarderParts {
+  /** Where long replies are read into. */
+  readonly blocks: BodyBlocks;
   readonly replies: ReplyWriter;
   readonly replyFilters: ReplyFilters;
   readonly preference: TargetPreference;
@@ -47,7 +51,10 @@ export class Forwarder {
   private readonly behind: Exchange[] = [];
 
   constructor(private readonly parts: ForwarderParts) {
-    this.connections = new TargetConnections(() => parts.ledger.countConnect());
+    this.connections = new TargetConnections({
+      memory: new ReadMemory(parts.blocks),
+      onConnected: () => parts.ledger.countConnect(),
+    });
   }
 
   /** The targets of this configuration can be reached from now on. */

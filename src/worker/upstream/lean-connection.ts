@@ -9,23 +9,21 @@
  *
  * Invariants: a connection that leaves any doubt about where a reply ended (bytes behind it, a
  * byte while idle, a broken reply), or a request (its body still comes when the reply has ended),
- * is CLOSED and serves nobody else. All connections of a thread
- * read into one buffer: what a handler gets is valid inside the call only.
+ * is CLOSED and serves nobody else. What a handler gets is valid
+ * inside the call only: read-memory.ts says where it lies.
  */
 import { connect, type Socket } from 'node:net';
 import { BodyWriter } from './body-writer.js';
 import { buildForwardedHead } from './forwarded-head.js';
+import type { ReadMemory } from './read-memory.js';
 import type { ReplyHead } from './reply-head-parser.js';
 import { type ReplyListener, ReplyReader } from './reply-reader.js';
 import { StreamedBody } from './streamed-body.js';
-import {
-  READ_BYTES_MAX,
-  type TransportHandler,
-  type UpstreamConnection,
-  type UpstreamRequest,
+import type {
+  TransportHandler,
+  UpstreamConnection,
+  UpstreamRequest,
 } from './upstream-transport.js';
-
-const receiveBuffer = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
 
 /** Small bodies go out in the same string as their head; larger ones are not copied. */
 const JOINED_BODY_BYTES_MAX = 4096;
@@ -70,6 +68,9 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   private state = CONNECTING;
   private readonly socket: Socket;
   private readonly reader = new ReplyReader(this);
+  private buffer: Buffer;
+  /** Of the last read. */
+  private bytesRead = 0;
   private handler: TransportHandler | null = null;
   private waiting: UpstreamRequest | null = null;
   /** Writes the body of the request that was sent, when it streams. */
@@ -79,14 +80,17 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
 
   constructor(
     address: TargetAddress,
+    private readonly memory: ReadMemory,
     private readonly owner: LeanConnectionOwner,
   ) {
+    this.buffer = memory.begin();
     this.socket = connect({
       ...address,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-      onread: { buffer: receiveBuffer, callback: (bytes) => this.onBytes(bytes) },
+      // Asked before the first read, and after each one.
+      onread: { buffer: () => this.nextBuffer(), callback: (bytes) => this.onBytes(bytes) },
     });
     this.socket.on('connect', () => this.onConnected());
     this.socket.on('end', () => this.onEnd());
@@ -174,8 +178,16 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   /** Returns false to stop reading. */
   private onBytes(bytes: number): boolean {
     if (this.state === IDLE) this.fail(socketError('unexpected data on an idle connection'));
-    else this.reader.take(receiveBuffer, 0, bytes);
+    else this.reader.take(this.buffer, 0, bytes);
+    this.bytesRead = bytes;
     return !this.reader.isPaused;
+  }
+
+  /** No block is kept by a connection that is idle: it could be so for long. */
+  private nextBuffer(): Buffer {
+    const goesOn = this.state === IN_USE && this.reader.awaitsBody;
+    this.buffer = this.memory.next(this.buffer, this.bytesRead, goesOn);
+    return this.buffer;
   }
 
   onReplyBegun(): void {
@@ -246,6 +258,9 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
     this.upload = null;
     this.reader.stop();
     this.socket.destroy();
+    // In the midst of a read the next one is asked for still, and gets what is no block.
+    this.memory.end(this.buffer);
+    this.buffer = this.memory.begin();
   }
 }
 

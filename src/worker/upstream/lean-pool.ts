@@ -9,6 +9,7 @@
  */
 import { monotonicMs } from '../../base/clock.js';
 import { LeanConnection, type LeanConnectionOwner, type TargetAddress } from './lean-connection.js';
+import type { ReadMemory } from './read-memory.js';
 import type { UpstreamConnections } from './upstream-connections.js';
 
 /** One turn may be half over when the rest begins. */
@@ -22,6 +23,7 @@ const IDLE_MARGIN_MS = 2000;
 
 export interface LeanPoolOptions {
   readonly address: TargetAddress;
+  readonly memory: ReadMemory;
   readonly connectMs: number;
   /** How long a connection may be used again. */
   readonly ageMsMax: number;
@@ -71,8 +73,8 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   }
 
   acquireFresh(): LeanConnection {
-    const { address, connectMs } = this.options;
-    const connection = new LeanConnection(address, this);
+    const { address, memory, connectMs } = this.options;
+    const connection = new LeanConnection(address, memory, this);
     connection.isBusy = true;
     connection.expiresMs = monotonicMs() + connectMs;
     this.connecting.push(connection);

@@ -65,6 +65,12 @@ export class ReplyReader {
 
   constructor(private readonly listener: ReplyListener) {}
 
+  /** A body has begun, and only bytes that are still to be read can end it. */
+  get awaitsBody(): boolean {
+    const isInBody = this.state === LENGTH || this.state === CHUNKED || this.state === UNTIL_CLOSE;
+    return isInBody && this.held.length === 0;
+  }
+
   /** A request was sent: its reply comes next. */
   begin(isHeadMethod: boolean): void {
     this.isHeadMethod = isHeadMethod;

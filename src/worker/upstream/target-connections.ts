@@ -13,6 +13,7 @@ import type {
   CompiledUpstream,
 } from '../../config/compiled-config.js';
 import {
+  type ConnectionParts,
   connectionsTo,
   type UndiciTransport,
   type UpstreamConnections,
@@ -27,7 +28,7 @@ interface Kept {
 export class TargetConnections {
   private readonly kept: (Kept | undefined)[] = [];
 
-  constructor(private readonly onConnected: () => void) {}
+  constructor(private readonly parts: ConnectionParts) {}
 
   /** Connections to the targets of this configuration; others stay. */
   use(config: CompiledConfig, undici: UndiciTransport | null): void {
@@ -38,7 +39,7 @@ export class TargetConnections {
       const before = this.kept[target.index];
       if (before?.wayToConnect === wayToConnect) continue;
       const transport = target.tls ? defined(undici ?? undefined, 'a transport for TLS') : null;
-      const connections = connectionsTo(target, upstream, this.onConnected, transport);
+      const connections = connectionsTo(target, upstream, this.parts, transport);
       this.kept[target.index] = { target, connections, wayToConnect };
       if (before !== undefined) void before.connections.close();
     }

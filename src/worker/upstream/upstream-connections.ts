@@ -7,6 +7,7 @@
 import { isIP } from 'node:net';
 import type { CompiledTarget, CompiledUpstream } from '../../config/compiled-config.js';
 import { LeanPool } from './lean-pool.js';
+import type { ReadMemory } from './read-memory.js';
 import type { UpstreamConnection } from './upstream-transport.js';
 
 /** A name is looked up for each new connection: so soon does traffic follow where it points. */
@@ -29,11 +30,18 @@ export interface UpstreamConnections {
 /** The module that is loaded for TLS. */
 export type UndiciTransport = typeof import('./undici-pool.js');
 
+/** What connections need of their worker. */
+export interface ConnectionParts {
+  readonly memory: ReadMemory;
+  /** A socket was opened. */
+  onConnected(): void;
+}
+
 /** Opens nothing yet. With `undici`, everything goes over it. */
 export function connectionsTo(
   target: CompiledTarget,
   upstream: CompiledUpstream,
-  onConnected: () => void,
+  { memory, onConnected }: ConnectionParts,
   undici: UndiciTransport | null,
 ): UpstreamConnections {
   const { hostname, port } = new URL(target.origin);
@@ -42,7 +50,7 @@ export function connectionsTo(
   if (undici === null) {
     const address = { host, port: port === '' ? 80 : Number(port) };
     const ageMsMax = isIP(host) === 0 ? NAMED_AGE_MS_MAX : Number.POSITIVE_INFINITY;
-    return new LeanPool({ address, connectMs, ageMsMax, onConnected });
+    return new LeanPool({ address, memory, connectMs, ageMsMax, onConnected });
   }
   // The certificate is for the name that was written, whatever address that points to.
   const { hostname: written } = new URL(`https://${target.authority}`);

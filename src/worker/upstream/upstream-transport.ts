@@ -6,6 +6,7 @@
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
+import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import type { Exchange } from '../exchange.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
 import type { StreamedBody } from './streamed-body.js';
@@ -14,7 +15,7 @@ import type { StreamedBody } from './streamed-body.js';
  * The most that is read from a target at once. A reply whose window is below this waits, so that
  * what is held for a slow client stays within the window.
  */
-export const READ_BYTES_MAX = 256 * 1024;
+export const READ_BYTES_MAX = BODY_BLOCK_BYTES;
 
 /** One request as it goes to a target. */
 export interface UpstreamRequest {

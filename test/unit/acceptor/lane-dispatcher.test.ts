@@ -11,6 +11,7 @@ import {
   REQUEST_HEAD,
   RESPONSE_END,
   writeBare,
+  writeBodyPosition,
 } from '../../../src/channel/records/record-kind.js';
 
 const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
@@ -202,5 +203,64 @@ describe('a request alone', () => {
     dispatcher.trySend(REQUEST, NOBODY);
     await turns();
     expect(met).toBe(PRESSURE_FULL / 10);
+  });
+});
+
+describe('a piece of a reply that lies in a block', () => {
+  /** A request, of which the worker has half a block ready; what its client was given. */
+  async function withPiece(take: (chunk: Uint8Array, isLast: boolean) => void) {
+    const errors: unknown[] = [];
+    const dispatcher = new LaneDispatcher(
+      1,
+      RULE,
+      (error) => errors.push(error),
+      () => 0,
+    );
+    const memory = allocateLane(1 << 16);
+    const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
+    dispatcher.attach(0, memory, { postMessage() {} } as never);
+    const client = { onResponseBody: take } as unknown as Downstream;
+    const request = { receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
+    const index = dispatcher.trySend(request, client);
+    const generation = dispatcher.table.generationOf(index);
+    const block = worker.blocks.borrow() as Buffer;
+    const piece = block.fill('b').subarray(4096, 20_000);
+    expect(worker.blocks.tryShare(piece)).toBe(true);
+    writeBodyPosition(worker.producer, FLAG_END, index, generation, piece);
+    worker.blocks.giveBack(block);
+    expect(worker.blocks.heldCount).toBe(1);
+    return { dispatcher, worker, index, errors };
+  }
+
+  it('reaches its client as it is, and the block is given back', async () => {
+    const taken: [string, boolean][] = [];
+    const { dispatcher, worker } = await withPiece((chunk, isLast) => {
+      taken.push([Buffer.from(chunk).toString('latin1'), isLast]);
+      expect(dispatcher.figures()[0]?.bodyBlocks).toBe(1);
+    });
+    worker.publish();
+    dispatcher.onDoorbell();
+    expect(taken).toEqual([['b'.repeat(20_000 - 4096), true]]);
+    expect(dispatcher.figures()[0]?.bodyBlocks).toBe(0);
+  });
+
+  it('gives its block back when the client has gone', async () => {
+    const { dispatcher, worker, index } = await withPiece(() => {
+      throw new Error('nobody is there');
+    });
+    dispatcher.finish(index, 'aborted');
+    worker.publish();
+    dispatcher.onDoorbell();
+    expect(dispatcher.figures()[0]).toMatchObject({ bodyBlocks: 0, staleRecords: 1 });
+  });
+
+  it('gives its block back when it cannot be handled', async () => {
+    const { dispatcher, worker, errors } = await withPiece(() => {
+      throw new Error('mine');
+    });
+    worker.publish();
+    dispatcher.onDoorbell();
+    expect(errors).toEqual([new Error('mine')]);
+    expect(worker.blocks.heldCount).toBe(0);
   });
 });

@@ -1,0 +1,39 @@
+/**
+ * Where connections to targets read into.
+ *
+ * Thread: worker. All of them share one buffer, as what they read is handed on at once: the bytes
+ * are valid until the next read only. One whose reply comes in long pieces gets a block of the
+ * lane's in its place: what it reads there is not copied again.
+ */
+import type { BodyBlocks } from '../../channel/body-blocks.js';
+import { READ_BYTES_MAX } from './upstream-transport.js';
+
+/** So much in one read, and more to come: the next read goes into a block. */
+const LONG_READ_BYTES = 16 * 1024;
+
+export class ReadMemory {
+  private readonly common = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+
+  constructor(private readonly blocks: BodyBlocks) {}
+
+  /** For a connection that has read nothing yet. */
+  begin(): Buffer {
+    return this.common;
+  }
+
+  /**
+   * What the connection reads into next. `buffer`: what it read into last; `bytes`: how many came;
+   * `goesOn`: they were part of a body that has not ended.
+   */
+  next(buffer: Buffer, bytes: number, goesOn: boolean): Buffer {
+    const isLong = goesOn && bytes >= LONG_READ_BYTES;
+    if (isLong && buffer !== this.common && this.blocks.isOnlyHolder(buffer)) return buffer;
+    this.end(buffer);
+    return (isLong ? this.blocks.borrow() : undefined) ?? this.common;
+  }
+
+  /** The connection reads into the buffer no more. */
+  end(buffer: Buffer): void {
+    if (buffer !== this.common) this.blocks.giveBack(buffer);
+  }
+}
