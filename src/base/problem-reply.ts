@@ -30,7 +30,8 @@ export function buildProblemReply(
 ): ProblemReply {
   const { fields, document } = commonPartsOf(kind, detail);
   const more = members === null ? '' : `,${JSON.stringify(members).slice(1, -1)}`;
-  const body = `${document}${quoteJson(requestId)}${more === ',' ? '' : more}}\n`;
+  // The characters that an id may have stand for themselves, see base/request-id.ts.
+  const body = `${document}"${requestId}"${more === ',' ? '' : more}}\n`;
   return { block: requestId + fields + extraFields, body };
 }
 

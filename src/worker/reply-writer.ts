@@ -21,7 +21,7 @@ import {
   writeBodyPosition,
   writeWindow,
 } from '../channel/records/record-kind.js';
-import { writeResponseHead } from '../channel/records/response-head.js';
+import { writeResponseHead, writeTextReply } from '../channel/records/response-head.js';
 import { type LocalReply, refusal } from '../filters/local-reply.js';
 import type { Exchange } from './exchange.js';
 import { filterReplyFields } from './reply-filters.js';
@@ -61,22 +61,22 @@ export class ReplyWriter {
         ? { block: requestId + fields, body: reply.body }
         : buildProblemReply(problem, requestId, detail, fields, members);
     const block = made.block + this.timeField(exchange);
-    const bytes = Buffer.from(made.body, 'utf8');
+    const bodyBytes = Buffer.byteLength(made.body, 'utf8');
     const isBodiless = exchange.method === 'HEAD' || status === 204 || status === 304;
     exchange.status = status;
-    this.begin(exchange, isBodiless ? 0 : bytes.length);
-    writeResponseHead(
-      this.ring,
-      {
-        index: exchange.index,
-        generation: exchange.generation,
-        flags: FLAG_END | (isBodiless ? FLAG_BODILESS : 0),
-        status,
-        bodyBytes: status === 204 ? -1 : bytes.length,
-        block,
-      },
-      isBodiless ? null : bytes,
-    );
+    this.begin(exchange, isBodiless ? 0 : bodyBytes);
+    const head = {
+      index: exchange.index,
+      generation: exchange.generation,
+      flags: FLAG_END | (isBodiless ? FLAG_BODILESS : 0),
+      status,
+      bodyBytes: status === 204 ? -1 : bodyBytes,
+      block,
+    };
+    // A byte for each character is ASCII.
+    if (isBodiless) writeTextReply(this.ring, head, '');
+    else if (bodyBytes === made.body.length) writeTextReply(this.ring, head, made.body);
+    else writeResponseHead(this.ring, head, Buffer.from(made.body, 'utf8'));
     this.touch();
   }
 

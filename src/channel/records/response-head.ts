@@ -44,15 +44,29 @@ export function writeResponseHead(
   body: Uint8Array | null,
 ): void {
   const { block } = head;
-  const payloadBytes = BLOCK_OFFSET + block.length + (body === null ? 0 : body.length);
+  claim(ring, head, block.length + (body === null ? 0 : body.length));
+  ring.bytes.write(block, ring.payload + BLOCK_OFFSET, block.length, 'latin1');
+  if (body !== null) copyBytes(body, ring.bytes, ring.payload + BLOCK_OFFSET + block.length);
+}
+
+/** The same with a body of ASCII alone: it is written together with the block. */
+export function writeTextReply(
+  ring: ByteRingProducer,
+  head: ResponseHeadFields,
+  body: string,
+): void {
+  const text = head.block + body;
+  claim(ring, head, text.length);
+  ring.bytes.write(text, ring.payload + BLOCK_OFFSET, text.length, 'latin1');
+}
+
+function claim(ring: ByteRingProducer, head: ResponseHeadFields, bytes: number): void {
   const kind = kindWithFlags(RESPONSE_HEAD, head.flags);
-  ring.claim(kind, head.index, head.generation, payloadBytes);
+  ring.claim(kind, head.index, head.generation, BLOCK_OFFSET + bytes);
   const at = ring.payload;
   ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = head.bodyBytes;
   ring.ints[(at + STATUS_OFFSET) >> 2] = head.status;
-  ring.ints[(at + BLOCK_BYTES_OFFSET) >> 2] = block.length;
-  ring.bytes.write(block, at + BLOCK_OFFSET, block.length, 'latin1');
-  if (body !== null) copyBytes(body, ring.bytes, at + BLOCK_OFFSET + block.length);
+  ring.ints[(at + BLOCK_BYTES_OFFSET) >> 2] = head.block.length;
 }
 
 export function responseStatus(ring: ByteRingConsumer): number {
