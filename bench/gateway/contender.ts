@@ -39,6 +39,8 @@ export type NameThread = (thread: ThreadCpu) => string;
 export interface Contender {
   readonly name: string;
   readonly abilities: readonly Ability[];
+  /** The only ones that it takes part in; absent: all that take it. */
+  readonly scenarios?: readonly string[];
   /** Why it cannot run on this machine; empty when it can. */
   missing(): string;
   /** What it says about itself: program and version. */

@@ -1,6 +1,7 @@
 /**
  * Everyone who takes part, in the order of their turns.
  */
+import { bareNode } from '../baseline/bare-node.js';
 import { caddy } from '../baseline/caddy.js';
 import { direct } from '../baseline/direct.js';
 import { fastifyHttpProxy } from '../baseline/fastify-http-proxy.js';
@@ -14,6 +15,7 @@ export const CONTENDERS: readonly Contender[] = [
   direct,
   createSluice({ name: 'sluice', workers: 1 }),
   createSluice({ name: 'sluice-2', workers: 2 }),
+  bareNode,
   nginx,
   haproxy,
   caddy,

@@ -190,7 +190,10 @@ class GatewayBenchRun {
     const { isSmoke, warmupSeconds, rounds: asked, isAlternating = false } = this.#options;
     const roundCount = isSmoke ? asked : Math.max(asked, scenario.roundsMin);
     const taken = new Map<Contender, RoundFigures[]>();
-    for (const one of standing) if (scenario.takes(one)) taken.set(one, []);
+    for (const one of standing) {
+      const isAsked = one.scenarios?.includes(scenario.name) ?? true;
+      if (isAsked && scenario.takes(one)) taken.set(one, []);
+    }
     const first = scenario.hasWarmup && warmupSeconds > 0 ? 0 : 1;
     for (let round = first; round <= roundCount; round += 1) {
       const where = round === 0 ? 'warm-up' : `round ${round} of ${roundCount}`;
