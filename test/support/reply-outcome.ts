@@ -47,7 +47,9 @@ export function readReply(pieces: readonly Buffer[], options: ReadOptions = {}):
   reader.begin(isHead);
   for (const piece of pieces) {
     reader.take(piece, 0, piece.length);
+    const { awaitsBody } = reader;
     while (reader.isPaused) reader.resume();
+    if (awaitsBody && !reader.awaitsBody) throw new Error('the body has ended without a read');
   }
   reader.finish();
   return { ...outcome, body: Buffer.concat(body) };
