@@ -87,9 +87,13 @@ export class DispatchedLane implements RecordHandler {
     }
   }
 
-  /** Whoever takes it or not, the block is given back. */
+  /** Whoever takes it or not, the block is given back; with its lane it goes as a whole. */
   private onBlock(downstream: Downstream | null, isLast: boolean): void {
-    const { blocks, consumer } = defined(this.end, 'the lane');
+    if (this.end === null) {
+      this.staleRecords++;
+      return;
+    }
+    const { blocks, consumer } = this.end;
     const position = consumer.int(0);
     try {
       if (downstream === null) this.staleRecords++;

@@ -48,7 +48,10 @@ export class BodyBlocks {
 
   /** Blocks that somebody holds. For figures and tests. */
   get heldCount(): number {
-    return this.holders.reduce((count, _, block) => count + (this.holdersOf(block) > 0 ? 1 : 0), 0);
+    return this.holders.reduce(
+      (count, _, block) => count + (this.holdersOf(block) === 0 ? 0 : 1),
+      0,
+    );
   }
 
   /** Worker: a block to read into; undefined: all are held. The same few are lent again. */

@@ -219,9 +219,9 @@ describe('a piece of a reply that lies in a block', () => {
     const memory = allocateLane(1 << 16);
     const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
     dispatcher.attach(0, memory, { postMessage() {} } as never);
-    const client = { onResponseBody: take } as unknown as Downstream;
+    const client = { onResponseBody: take, takeRerun: () => null, onLaneLost() {} };
     const request = { receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
-    const index = dispatcher.trySend(request, client);
+    const index = dispatcher.trySend(request, client as unknown as Downstream);
     const generation = dispatcher.table.generationOf(index);
     const block = worker.blocks.borrow() as Buffer;
     const piece = block.fill('b').subarray(4096, 20_000);
@@ -229,7 +229,11 @@ describe('a piece of a reply that lies in a block', () => {
     writeBodyPosition(worker.producer, FLAG_END, index, generation, piece);
     worker.blocks.giveBack(block);
     expect(worker.blocks.heldCount).toBe(1);
-    return { dispatcher, worker, index, errors };
+    const writeAgain = (): void => {
+      worker.blocks.tryShare(piece);
+      writeBodyPosition(worker.producer, FLAG_END, index, generation, piece);
+    };
+    return { dispatcher, worker, index, errors, writeAgain };
   }
 
   it('reaches its client as it is, and the block is given back', async () => {
@@ -252,6 +256,15 @@ describe('a piece of a reply that lies in a block', () => {
     worker.publish();
     dispatcher.onDoorbell();
     expect(dispatcher.figures()[0]).toMatchObject({ bodyBlocks: 0, staleRecords: 1 });
+  });
+
+  it('is stale when its lane has ended meanwhile', async () => {
+    const { dispatcher, worker, errors, writeAgain } = await withPiece(() => dispatcher.detach(0));
+    writeAgain();
+    worker.publish();
+    dispatcher.onDoorbell();
+    expect(errors).toEqual([]);
+    expect(dispatcher.figures()[0]).toMatchObject({ isServed: false, staleRecords: 1 });
   });
 
   it('gives its block back when it cannot be handled', async () => {
