@@ -17,9 +17,9 @@ export interface ProblemReply {
 export const GATEWAY_PSEUDONYM = 'sluice';
 
 /**
- * A reply for `kind`. `requestId` is one that base/request-id.ts has made or let pass; `detail` says
- * what was wrong and what to do; `extraFields` is empty or further fields, each beginning with
- * CRLF; `members` stand in the document beside the usual ones, none of which they name.
+ * A reply for `kind`. `requestId` is one that base/request-id.ts has made or let pass; `detail`
+ * says what was wrong and what to do; `extraFields` is empty or further fields, each beginning
+ * with CRLF; `members` stand in the document beside the usual ones, none of which they name.
  */
 export function buildProblemReply(
   kind: ProblemKind,
