@@ -423,6 +423,18 @@ describe('a fixed reply', () => {
     expect(upstream.received).toEqual([]);
   });
 
+  it.each(['plain', 'caf\u00e9', 'a\u{1f600}b', '\u65e5\u672c'])(
+    'writes %s as UTF-8',
+    async (who) => {
+      const reply = await ask(`/teapot/${encodeURIComponent(who)}`);
+      const body = Buffer.from(await reply.arrayBuffer());
+      expect(body.toString('utf8')).toBe(`{"for":"${who}"}`);
+      expect(reply.headers.get('content-length')).toBe(String(body.length));
+      const head = await ask(`/teapot/${encodeURIComponent(who)}`, { method: 'HEAD' });
+      expect(head.headers.get('content-length')).toBe(String(body.length));
+    },
+  );
+
   it('answers HEAD with the length only', async () => {
     const reply = await ask('/teapot/me', { method: 'HEAD' });
     expect(reply.status).toBe(418);
