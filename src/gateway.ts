@@ -32,12 +32,13 @@ import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
 import { PRESSURE_FULL } from './channel/lane-status.js';
 import { RefusalRingWriter } from './channel/refusal-ring.js';
+import { readVersion } from './config/compile/version.js';
 import type { CompiledConfig } from './config/compiled-config.js';
-import { type ConfigSource, type LoadedConfig, loadObject } from './config/config-source.js';
 import { formatChange } from './config/diff-config.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import { maskSecrets } from './config/mask-secrets.js';
-import { readVersion } from './config/version.js';
+import type { ConfigSource } from './config/source/config-source.js';
+import { type LoadedConfig, loadObject } from './config/source/load-file.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
 import { createAccessLog } from './observability/access-log.js';
 import { counterCount } from './observability/counters.js';
@@ -173,7 +174,7 @@ export class Gateway {
     }
     this.state = 'running';
     this.watcher?.start();
-    this.names.use(this.config);
+    this.names.adopt(this.config);
     this.log.logger.info(
       {
         version: VERSION,
@@ -338,7 +339,7 @@ export class Gateway {
       logger: this.log.logger,
       swap: (compiled) => supervisor.swap(compiled),
       addresses: () => this.names.addresses,
-      onApplied: (config) => this.use(config),
+      onApplied: (config) => this.adopt(config),
       closedReason: () => (this.state === 'running' ? '' : `the gateway is ${this.state}`),
       epochsInUse: () => supervisor.epochs,
     });
@@ -351,13 +352,13 @@ export class Gateway {
   }
 
   /** What the main thread does by the configuration. */
-  private use(config: CompiledConfig): void {
+  private adopt(config: CompiledConfig): void {
     this.log.logger.level = config.logging.level;
-    this.localReplies.use(createAccessLog(this.log, config.logging));
-    this.acceptor.use(config, connectionRule(config, openFilesMax()));
+    this.localReplies.adopt(createAccessLog(this.log, config.logging));
+    this.acceptor.adopt(config, connectionRule(config, openFilesMax()));
     this.tellPressureBy(config);
-    this.adminAccess.use(config.admin);
-    this.names.use(config);
+    this.adminAccess.adopt(config.admin);
+    this.names.adopt(config);
   }
 
   private liveFigures(): LiveFigures {

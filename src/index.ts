@@ -7,18 +7,20 @@
  *     const gateway = createGateway(defineConfig({ upstreams: {…}, routes: […] }));
  *     await gateway.start();
  */
-import { loadObject } from './config/config-source.js';
+
 import type { GatewayConfig } from './config/gateway-config.js';
+import { loadObject } from './config/source/load-file.js';
 import { Gateway, type GatewayOptions } from './gateway.js';
 
 export { NativeBinaryError } from './acceptor/native-binary.js';
-export { PROBLEMS, type ProblemKind } from './base/gateway-error.js';
+export { PROBLEMS, type ProblemKind } from './base/problems.js';
 export { StartupError } from './base/startup-error.js';
-export { ConfigError } from './config/config-error.js';
-export { type ConfigSource, fileSource, type LoadedConfig } from './config/config-source.js';
 export type { ConfigChange } from './config/diff-config.js';
 export { defineConfig, type GatewayConfig } from './config/gateway-config.js';
-export { loadConfigFile } from './config/load-config.js';
+export { ConfigError } from './config/source/config-error.js';
+export { type ConfigSource, fileSource } from './config/source/config-source.js';
+export { loadConfigFile } from './config/source/load-config.js';
+export type { LoadedConfig } from './config/source/load-file.js';
 export { Gateway, type GatewayOptions, VERSION } from './gateway.js';
 export type { ReloadResult } from './supervisor/reloader.js';
 export type { NameLookup } from './supervisor/watched-name.js';

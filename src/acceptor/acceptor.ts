@@ -6,9 +6,9 @@
  */
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import { monotonicMs } from '../base/clock.js';
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { formatAddress } from '../base/ip-address.js';
 import { buildProblemReply, responseTimeField } from '../base/problem-reply.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
 import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
@@ -118,10 +118,10 @@ export class Acceptor implements ExchangeContext {
   }
 
   /** Sizes of requests that begin from now on, and whose connections are counted. */
-  use({ limits }: CompiledConfig, connections: ConnectionRule): void {
+  adopt({ limits }: CompiledConfig, connections: ConnectionRule): void {
     this.bodyBytesMax = limits.bodyBytes;
     this.guard.limits = limits;
-    this.caps?.use(connections);
+    this.caps?.adopt(connections);
   }
 
   /** Connections close behind their replies from now on; new ones are still taken. */

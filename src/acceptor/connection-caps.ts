@@ -62,7 +62,7 @@ export class ConnectionCaps implements ConnectionFigures {
     this.rule = parts.rule;
   }
 
-  use(rule: ConnectionRule): void {
+  adopt(rule: ConnectionRule): void {
     this.rule = rule;
   }
 

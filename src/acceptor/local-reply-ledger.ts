@@ -29,7 +29,7 @@ export class LocalReplyLedger {
   ) {}
 
   /** Records go there from now on. */
-  use(accessLog: AccessLog | null): void {
+  adopt(accessLog: AccessLog | null): void {
     this.accessLog = accessLog;
   }
 

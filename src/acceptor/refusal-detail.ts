@@ -4,7 +4,7 @@
  *
  * Thread: acceptor.
  */
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 
 const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
   [PROBLEMS.badMethod, 'The method is not a token (RFC 9110 9.1).'],

@@ -8,7 +8,7 @@
  * One guard is used again and again: begin(), field() for each field, then finish().
  */
 import { isIPv6 } from 'node:net';
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 
 /** The parser has 98 slots; a head with more stalls in it, so ours must be lower. */
 const FIELDS_MAX = 90;

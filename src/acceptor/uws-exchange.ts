@@ -9,8 +9,8 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { BufferPool } from '../base/buffer-pool.js';
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
 import { isIdempotentMethod } from '../base/http-method.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
 import type { Downstream, NewRequest, ResponseHead } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';

@@ -5,7 +5,7 @@
  * stands here: one object serves all requests, one after the other.
  */
 import type { HttpRequest } from 'uWebSockets.js';
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { RequestGuard } from './request-guard.js';
 
 export class UwsHead {

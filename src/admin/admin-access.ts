@@ -27,11 +27,11 @@ export class AdminAccess {
   private digest: Buffer | null = null;
 
   constructor(admin: CompiledAdmin) {
-    this.use(admin);
+    this.adopt(admin);
   }
 
   /** Another configuration: its token and names count from now on. */
-  use({ host, allowedHosts, token }: CompiledAdmin): void {
+  adopt({ host, allowedHosts, token }: CompiledAdmin): void {
     this.names = new Set(['localhost', host.toLowerCase(), ...allowedHosts]);
     this.digest = token === '' ? null : digestOf(token);
   }

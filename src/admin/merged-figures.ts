@@ -3,7 +3,7 @@
  *
  * Thread: acceptor. Reads the counter blocks; nobody is asked, and nobody waits.
  */
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import {
   COUNTERS,

@@ -4,7 +4,7 @@
  * Thread: acceptor. Cardinality is bounded by the configuration, and by SERIES_OWNERS_MAX where
  * that allows more. Series of routes and targets that were never used are left out.
  */
-import { PROBLEMS } from '../base/gateway-error.js';
+import { PROBLEMS } from '../base/problems.js';
 import {
   METHOD_CLASSES,
   NO_ROUTE,

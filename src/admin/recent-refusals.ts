@@ -3,7 +3,7 @@
  *
  * Thread: acceptor. Reads the rings; a note that is being written is left out.
  */
-import { PROBLEMS } from '../base/gateway-error.js';
+import { PROBLEMS } from '../base/problems.js';
 import type { RefusalRingReader } from '../channel/refusal-ring.js';
 
 const SHOWN_MAX = 100;

@@ -3,7 +3,7 @@
  *
  * Thread: acceptor.
  */
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import {
   COUNTERS,
   type CounterShape,

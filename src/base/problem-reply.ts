@@ -4,8 +4,9 @@
  *
  * Thread: any (pure). Used by the acceptor (what never reaches a worker) and by the workers.
  */
-import type { ProblemKind } from './gateway-error.js';
+
 import { quoteJson } from './json-text.js';
+import type { ProblemKind } from './problems.js';
 
 export interface ProblemReply {
   /** Field block as RESPONSE_HEAD has it: the request id, then CRLF-joined fields. */

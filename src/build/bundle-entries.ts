@@ -14,7 +14,7 @@ const ENTRIES = [
   'main',
   'worker/worker-task',
   'coordinator/coordinator-thread',
-  'config/load-thread',
+  'config/source/load-thread',
 ];
 
 const COMPILED = join(dirname(fileURLToPath(import.meta.url)), '..');

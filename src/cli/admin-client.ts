@@ -5,7 +5,7 @@
  * configuration's file, in this order.
  */
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { ConfigError } from '../config/config-error.js';
+import { ConfigError } from '../config/source/config-error.js';
 import { loadForCommand } from './command-config.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 

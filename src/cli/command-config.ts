@@ -3,9 +3,9 @@
  *
  * Thread: acceptor.
  */
-import { compileConfig } from '../config/compile-config.js';
+import { compileConfig } from '../config/compile/compile-config.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { loadConfigFile } from '../config/load-config.js';
+import { loadConfigFile } from '../config/source/load-config.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 
 /** Loads the file that the user named. Throws UsageError or ConfigError. */

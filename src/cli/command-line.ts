@@ -4,7 +4,7 @@
  * Thread: acceptor. Starting the gateway is handed in, so that this folder knows commands only.
  */
 
-import { readVersion } from '../config/version.js';
+import { readVersion } from '../config/compile/version.js';
 import { type Command, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { parseCommandLine } from './parse-arguments.js';
 import { reportErrors } from './report-error.js';

@@ -4,7 +4,7 @@
  * Thread: acceptor. Addresses and the secret are variables: the demo upstreams take free ports,
  * and a secret that stands in a published file is none.
  */
-import type { Environment } from '../config/variables.js';
+import type { Environment } from '../config/source/variables.js';
 import type { DemoUpstreams } from './demo-upstreams.js';
 
 /** Name of the demo configuration in messages. */

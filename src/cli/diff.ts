@@ -4,10 +4,10 @@
  *
  * Thread: acceptor.
  */
-import { compileConfig } from '../config/compile-config.js';
+import { compileConfig } from '../config/compile/compile-config.js';
 import { diffConfigs, formatChange } from '../config/diff-config.js';
 import { restartReasons } from '../config/live-fields.js';
-import { loadConfigFile } from '../config/load-config.js';
+import { loadConfigFile } from '../config/source/load-config.js';
 import {
   type CommandArguments,
   type CommandIo,

@@ -5,7 +5,7 @@
  * name can be answered with the one that was meant.
  */
 import { parseArgs } from 'node:util';
-import { suggestName } from '../config/nearest-name.js';
+import { suggestName } from '../config/check/nearest-name.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 import {
   COMMAND_NAMES,

@@ -4,8 +4,8 @@
  * Thread: acceptor.
  */
 import { defined } from '../base/assert.js';
+import { formatDuration } from '../base/quantities.js';
 import type { CompiledConfig, CompiledLimiter, CompiledRoute } from '../config/compiled-config.js';
-import { formatDuration } from '../config/quantities.js';
 import { loadForCommand } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { reportErrors } from './report-error.js';

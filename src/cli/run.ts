@@ -5,13 +5,9 @@
  * configuration again.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  type ConfigSource,
-  fileSource,
-  type LoadedConfig,
-  loadObject,
-} from '../config/config-source.js';
-import { loadConfigText } from '../config/load-config.js';
+import { type ConfigSource, fileSource } from '../config/source/config-source.js';
+import { loadConfigText } from '../config/source/load-config.js';
+import { type LoadedConfig, loadObject } from '../config/source/load-file.js';
 import { type CommandIo, EXIT_FAILURE, EXIT_OK, type ExitCode } from './command-io.js';
 import type { RunOptions } from './command-line.js';
 

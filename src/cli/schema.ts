@@ -3,7 +3,7 @@
  *
  * Thread: acceptor.
  */
-import { CONFIG_SCHEMA } from '../config/schema.js';
+import { CONFIG_SCHEMA } from '../config/schema/schema.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 
 /** Prints the schema alone, so that it can go straight into a file. */

@@ -4,9 +4,9 @@
  * Thread: acceptor.
  */
 import { SignJWT } from 'jose/jwt/sign';
+import { formatDuration, parseDurationMs } from '../base/quantities.js';
+import { suggestName } from '../config/check/nearest-name.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { suggestName } from '../config/nearest-name.js';
-import { formatDuration, parseDurationMs } from '../config/quantities.js';
 import type { CompiledJwtAuthenticator } from '../filters/authentication/options.js';
 import { loadForCommand } from './command-config.js';
 import {

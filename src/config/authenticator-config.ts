@@ -4,7 +4,7 @@
  * Thread: any (pure). Types only, a part of gateway-config.ts; what is checked stands in
  * schema-authenticators.ts and check-authenticators.ts.
  */
-import type { Duration } from './gateway-config.js';
+import type { Duration } from '../base/quantities.js';
 
 /** A way to find out who calls. */
 export type AuthenticatorConfig =

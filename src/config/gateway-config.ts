@@ -5,6 +5,7 @@
  * compiler refuse a field that is missing on either side. Filters describe theirs themselves.
  */
 
+import type { ByteSize, Duration } from '../base/quantities.js';
 import type { AuthenticatorConfig, AuthorizeConfig } from './authenticator-config.js';
 import type { GatewayFiltersConfig, RouteFiltersConfig } from './filters-config.js';
 import type { HealthCheckConfig, OutlierDetectionConfig } from './health-config.js';
@@ -12,12 +13,6 @@ import type { LoggingConfig, TracingConfig } from './observability-config.js';
 import type { ReloadConfig, ShutdownConfig } from './operation-config.js';
 import type { AdaptiveConcurrencyConfig, RoutePriority } from './overload-config.js';
 import type { TokenEndpoint, TokenServiceConfig } from './token-service-config.js';
-
-/** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
-export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
-
-/** `16KiB`, `1MiB`, or a whole number of bytes. */
-export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
 
 /** The whole configuration. Only `upstreams` and `routes` are required. */
 export interface GatewayConfig extends GatewayFiltersConfig {

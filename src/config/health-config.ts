@@ -3,7 +3,7 @@
  *
  * Thread: any (pure). Types only; a part of gateway-config.ts.
  */
-import type { Duration } from './gateway-config.js';
+import type { Duration } from '../base/quantities.js';
 
 /** Probes that the gateway sends to each target by itself. */
 export interface HealthCheckConfig {

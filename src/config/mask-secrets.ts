@@ -5,8 +5,8 @@
  * forgotten here.
  */
 import type { GatewayConfig } from './gateway-config.js';
-import { CONFIG_SCHEMA } from './schema.js';
-import type { SchemaNode } from './schema-node.js';
+import { CONFIG_SCHEMA } from './schema/schema.js';
+import type { SchemaNode } from './schema/schema-node.js';
 
 /** Stands for a value that is not shown. */
 export const MASK = '***';

@@ -3,7 +3,7 @@
  *
  * Thread: any (pure). Types only, a part of gateway-config.ts.
  */
-import type { Duration } from './gateway-config.js';
+import type { Duration } from '../base/quantities.js';
 
 /** What is logged, and how much. */
 export interface LoggingConfig {

@@ -3,7 +3,7 @@
  *
  * Thread: any (pure). Types only, like gateway-config.ts.
  */
-import type { Duration } from './gateway-config.js';
+import type { Duration } from '../base/quantities.js';
 
 /** When the configuration is read again; SIGHUP and `POST /reload` do so always. */
 export interface ReloadConfig {

@@ -3,7 +3,7 @@
  *
  * Thread: any (pure). Types only; a part of gateway-config.ts.
  */
-import type { Duration } from './gateway-config.js';
+import type { Duration } from '../base/quantities.js';
 
 /**
  * A limit on the requests in flight at an upstream, of all workers together, that follows its

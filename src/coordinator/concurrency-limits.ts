@@ -37,11 +37,11 @@ export class ConcurrencyLimits {
     private readonly random: Random,
   ) {
     this.view = new ConcurrencyView(memory.concurrency, config.capacity.upstreams, status);
-    this.use(config);
+    this.adopt(config);
   }
 
   /** Goes on under another configuration: an upstream that is still adapted keeps its limit. */
-  use(config: CompiledConfig): void {
+  adopt(config: CompiledConfig): void {
     const rules = new Map<number, CompiledAdaptiveConcurrency>();
     for (const { index, adaptiveConcurrency } of config.upstreams) {
       if (adaptiveConcurrency !== null) rules.set(index, adaptiveConcurrency);

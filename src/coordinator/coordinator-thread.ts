@@ -42,7 +42,7 @@ function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): voi
   // What lies in the rings was asked and told under what was in force until now.
   const onConfig = (config: CompiledConfig): void =>
     runner.runAfterRings(() => {
-      coordinator.use(config);
+      coordinator.adopt(config);
       post(mainPort, { type: 'configured', epoch: config.epoch });
     });
   data.wakePorts.forEach((port, lane) => {

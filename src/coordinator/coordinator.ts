@@ -64,10 +64,10 @@ export class Coordinator implements CoordinatorHandler {
   }
 
   /** Goes on under another configuration: what has the row that it had keeps its state. */
-  use(config: CompiledConfig): void {
-    this.limits.use(config);
-    this.targets.use(config);
-    this.concurrency.use(config);
+  adopt(config: CompiledConfig): void {
+    this.limits.adopt(config);
+    this.targets.adopt(config);
+    this.concurrency.adopt(config);
   }
 
   /** Hot path: every admission that no grant covers. */

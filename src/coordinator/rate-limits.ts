@@ -79,7 +79,7 @@ export class RateLimits implements RowGauge {
     this.workers = config.workers;
     this.counts = new LimitCounts(defined(memory.limitCounts[0], "counts of one's own"));
     this.serials = new ReturnSerials(memory.returns);
-    this.use(config);
+    this.adopt(config);
     this.repair();
     // The counter may have missed a row if the last coordinator ended in the middle of one.
     const tracked = this.tables.reduce((sum, table) => sum + table.countUsedRows(), 0);
@@ -87,7 +87,7 @@ export class RateLimits implements RowGauge {
   }
 
   /** Other limits, or other rules for them, from now on; rows keep what they say. */
-  use(config: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
+  adopt(config: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
     this.configs = byRow(config.limiters);
     this.limiters = this.configs.map((one) =>
       one && needsRow(one) ? createLimiter(one, this.tableOf(one)) : null,

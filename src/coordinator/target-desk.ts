@@ -74,7 +74,7 @@ export class TargetDesk {
   }
 
   /** Other targets, or other rules for them, from now on; rows keep what they say. */
-  use(config: CompiledConfig): void {
+  adopt(config: CompiledConfig): void {
     for (const { index } of config.targets) {
       if (!this.breakers.has(index)) this.loads.beginTarget(index);
     }

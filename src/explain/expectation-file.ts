@@ -12,11 +12,11 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { childPointer } from '../base/json-pointer.js';
-import { ConfigError, type ConfigIssue } from '../config/config-error.js';
-import { displayPath } from '../config/config-pointer.js';
-import { suggestName } from '../config/nearest-name.js';
-import type { Environment } from '../config/variables.js';
-import { readYaml, type YamlSource } from '../config/yaml-source.js';
+import { suggestName } from '../config/check/nearest-name.js';
+import { ConfigError, type ConfigIssue } from '../config/source/config-error.js';
+import { displayPath } from '../config/source/config-pointer.js';
+import type { Environment } from '../config/source/variables.js';
+import { readYaml, type YamlSource } from '../config/source/yaml-source.js';
 import type { Expected } from './expectation.js';
 import { type ExplainedRequest, REPEAT_MAX } from './explanation.js';
 

@@ -5,32 +5,18 @@
  * by the code that judges them in earnest; what it would change is a copy.
  */
 import { parseTemplate } from '../base/template-text.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
 import type { EditStep } from '../filters/filter.js';
 import { redactQuery } from '../observability/redact-query.js';
 import type { Exchange } from '../worker/exchange.js';
-import type { WorkerEpoch } from '../worker/worker-epoch.js';
 import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
 import { listCandidates } from './candidates.js';
 import { decide, NOTHING_DECIDED } from './decide.js';
+import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest, Explanation, Outcome } from './explanation.js';
 import { type Findings, type Refusal, refusalOf } from './findings.js';
 import { identify } from './identify.js';
 import { locate } from './locate.js';
 import { routeSteps } from './route-steps.js';
-
-/** What the explanation is of. */
-export interface ExplainContext {
-  readonly config: CompiledConfig;
-  readonly epoch: WorkerEpoch;
-  /** Of the coordinator that runs; null: as if nobody had asked for anything. */
-  readonly memory: CoordinatorMemory | null;
-  /** The key that workers hash limiter keys with. */
-  readonly hashKey: readonly [number, number];
-  /** On the monotonic clock. */
-  readonly nowMs: number;
-}
 
 export async function explainRequest(
   request: ExplainedRequest,

@@ -3,7 +3,7 @@
  *
  * Thread: any (pure).
  */
-import type { ProblemKind } from '../base/gateway-error.js';
+import type { ProblemKind } from '../base/problems.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import type { Exchange } from '../worker/exchange.js';
 import type { LimitShown, TargetShown } from './explanation.js';

@@ -3,8 +3,12 @@
  *
  * Thread: acceptor. The worker's own phase judges the credentials, and what the caller may do.
  */
-import { type AuthenticationOutcome, AuthenticationPhase } from '../worker/authentication-phase.js';
+
 import type { Exchange } from '../worker/exchange.js';
+import {
+  type AuthenticationOutcome,
+  AuthenticationPhase,
+} from '../worker/identity/authentication-phase.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
 import type { ExplainedRequest } from './explanation.js';
 import { type Identity, refusalOf } from './findings.js';

@@ -5,7 +5,7 @@
  */
 import { refusalDetail } from '../acceptor/refusal-detail.js';
 import { RequestGuard } from '../acceptor/request-guard.js';
-import type { ProblemKind } from '../base/gateway-error.js';
+import type { ProblemKind } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { normalizePath } from '../routing/normalize-path.js';

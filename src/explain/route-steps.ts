@@ -38,7 +38,7 @@ export function routeSteps(route: WorkerRoute, findings: Findings): Step[] {
   }));
 }
 
-/** In the order in which worker/route-filters.ts places them. */
+/** In the order in which worker/request/route-filters.ts places them. */
 const ENTRY_FILTERS = ['ipFilter', 'cors', 'deprecation', 'guards'] as const;
 const EDIT_FILTERS = ['validation', 'transformation'] as const;
 

@@ -13,7 +13,7 @@ import { createLimiter, type Limiter, needsRow, rowWordsOf } from '../coordinato
 import { ROW_HIGH_WORD, ROW_LOW_WORD } from '../coordinator/state/bucket-layout.js';
 import { type BucketTable, NO_ROW } from '../coordinator/state/bucket-table.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
-import { keyFromLine } from '../worker/limiter-keys.js';
+import { keyFromLine } from '../worker/admission/limiter-keys.js';
 
 const SHOWN_MAX = 20;
 /** More keys than this are not looked at: it would take a second and more. */
@@ -126,7 +126,7 @@ export function nameKeys(
   }));
 }
 
-/** Parts of a key, each after the letter of its kind: see worker/limiter-keys.ts. */
+/** Parts of a key, each after the letter of its kind: see worker/admission/limiter-keys.ts. */
 function shownKey(line: string): string {
   return keyFromLine(line)
     .split('\n')

@@ -3,7 +3,7 @@
  *
  * Thread: worker.
  */
-import type { ProblemKind } from '../base/gateway-error.js';
+import type { ProblemKind } from '../base/problems.js';
 
 export interface LocalReply {
   readonly status: number;

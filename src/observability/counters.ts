@@ -17,7 +17,7 @@
  * routes, refusals from the problems.
  */
 
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 
 /** Figures of a thread, and what each one means. */

@@ -6,7 +6,7 @@
  * file systems. A change counts once it has stood still from one look to the next: whoever writes
  * the file piece by piece is not read in the middle of it.
  */
-import type { ConfigSource } from '../config/config-source.js';
+import type { ConfigSource } from '../config/source/config-source.js';
 
 const LOOK_MS = 500;
 

@@ -82,7 +82,7 @@ export class CoordinatorKeeper {
    * The coordinator goes on under this configuration; resolves when it does. Rejects when it
    * cannot or dies: it, or the next one, goes on as before.
    */
-  async use(config: CompiledConfig): Promise<void> {
+  async adopt(config: CompiledConfig): Promise<void> {
     await this.started.catch((error: unknown) => {
       throw new CoordinatorDiedError(error);
     });

@@ -13,7 +13,6 @@
  * every worker has. A row that is free is cleared by the main thread, before anybody gets it.
  */
 import { defined } from '../base/assert.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   placeConfig,
   ROW_KINDS,
@@ -21,7 +20,8 @@ import {
   type RowsByName,
   rowsOf,
   uniteConfigs,
-} from '../config/place-config.js';
+} from '../config/compile/place-config.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 
 interface Member {
   readonly config: CompiledConfig;

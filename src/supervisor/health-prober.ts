@@ -34,7 +34,7 @@ export class HealthProber {
   constructor(private readonly options: HealthProberOptions) {}
 
   /** Probes what this configuration asks for; checks that stay as they are go on undisturbed. */
-  use(config: CompiledConfig): void {
+  adopt(config: CompiledConfig): void {
     const before = this.checks;
     this.checks = new Map();
     const upstreams = byRow(config.upstreams);

@@ -30,7 +30,7 @@ export class IdentityKeeper {
   /** Resolves when tokens can be made; key sets of others come when they come. */
   async start(): Promise<void> {
     const { config } = this.options;
-    await this.use(config.authenticators);
+    await this.adopt(config.authenticators);
     if (config.tokenService !== null) {
       const { TokenService } = await import('./token-service/token-service.js');
       this.tokenService = new TokenService({
@@ -43,13 +43,13 @@ export class IdentityKeeper {
   }
 
   /** Keeps what these authenticators need, and nothing that only others needed. */
-  async use(authenticators: readonly CompiledAuthenticator[]): Promise<void> {
+  async adopt(authenticators: readonly CompiledAuthenticator[]): Promise<void> {
     const isNeeded = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
     if (isNeeded && this.keySets === null) {
       const { KeySetKeeper } = await import('./key-sets/key-set-keeper.js');
       this.keySets ??= new KeySetKeeper({ ...this.options, nowMs: monotonicMs });
     }
-    this.keySets?.use(authenticators);
+    this.keySets?.adopt(authenticators);
   }
 
   stop(): void {

@@ -8,8 +8,8 @@
 import type { Logger } from 'pino';
 import type { TargetNameRow } from '../admin/gateway-views.js';
 import { monotonicMs } from '../base/clock.js';
+import type { TargetAddresses } from '../config/compile/target-addresses.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import type { TargetAddresses } from '../config/target-addresses.js';
 import { type NameLookup, type NameRule, WatchedName } from './watched-name.js';
 
 export interface NameWatcherOptions {
@@ -33,7 +33,7 @@ export class NameWatcher {
   ) {}
 
   /** Watches the names of this configuration from now on; new ones are looked up at once. */
-  use(config: CompiledConfig): void {
+  adopt(config: CompiledConfig): void {
     if (this.isStopped) return;
     const rules = rulesOf(config);
     for (const [name, watched] of this.watched) {
@@ -43,7 +43,7 @@ export class NameWatcher {
     }
     for (const [name, rule] of rules) {
       const watched = this.watched.get(name) ?? this.watch(name);
-      watched.use(rule);
+      watched.adopt(rule);
     }
   }
 

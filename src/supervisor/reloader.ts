@@ -7,14 +7,15 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
-import { withAddresses } from '../config/compile-config.js';
+import { withAddresses } from '../config/compile/compile-config.js';
+import { hasSameTargets } from '../config/compile/place-config.js';
+import { NO_ADDRESSES, type TargetAddresses } from '../config/compile/target-addresses.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { ConfigError } from '../config/config-error.js';
-import type { ConfigSource, LoadedConfig } from '../config/config-source.js';
 import { type ConfigChange, diffConfigs, formatChange } from '../config/diff-config.js';
 import { restartReasons } from '../config/live-fields.js';
-import { hasSameTargets } from '../config/place-config.js';
-import { NO_ADDRESSES, type TargetAddresses } from '../config/target-addresses.js';
+import { ConfigError } from '../config/source/config-error.js';
+import type { ConfigSource } from '../config/source/config-source.js';
+import type { LoadedConfig } from '../config/source/load-file.js';
 
 /** Versions that one can go back to. */
 const HISTORY_MAX = 10;

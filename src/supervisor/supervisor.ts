@@ -104,7 +104,7 @@ export class Supervisor {
     // Side by side: a thread takes its time to start, and none needs the other to do so.
     const coordinator = this.coordinator.start();
     // Results wait in the control ring until the coordinator reads them.
-    this.prober.use(this.book.current);
+    this.prober.adopt(this.book.current);
     await this.identity.start();
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
     this.standBy();
@@ -140,29 +140,29 @@ export class Supervisor {
   async swap(compiled: CompiledConfig): Promise<CompiledConfig> {
     const next = this.book.place(compiled);
     // Keys for what comes are fetched meanwhile; those of what goes stay until it has gone.
-    await this.identity.use([...this.config.authenticators, ...next.authenticators]);
+    await this.identity.adopt([...this.config.authenticators, ...next.authenticators]);
     try {
       await Promise.all(this.lanes.map((lane) => lane.prepare(next)));
     } catch (error) {
-      await this.identity.use(this.config.authenticators);
+      await this.identity.adopt(this.config.authenticators);
       throw error;
     }
     const plan = this.book.plan(next, (epoch) => this.isHeld(epoch));
     await this.useInCoordinator(plan.united);
     this.clearRows(this.book.take(plan));
-    this.prober.use(next);
+    this.prober.adopt(next);
     await Promise.all(this.lanes.map((lane) => this.commit(lane, next)));
-    await this.identity.use(next.authenticators);
+    await this.identity.adopt(next.authenticators);
     return next;
   }
 
   private async useInCoordinator(config: CompiledConfig): Promise<void> {
     try {
-      await this.coordinator.use(config);
+      await this.coordinator.adopt(config);
     } catch (error) {
       // It may have died of something else; if not, it does so once more and is heard.
       if (!(error instanceof CoordinatorDiedError)) throw error;
-      await this.coordinator.use(config);
+      await this.coordinator.adopt(config);
     }
   }
 

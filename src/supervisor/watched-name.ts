@@ -7,7 +7,7 @@ import { ADDRCONFIG } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import type { Logger } from 'pino';
 import type { TargetNameRow } from '../admin/gateway-views.js';
-import { chooseAddresses, usableAddresses } from '../config/target-addresses.js';
+import { chooseAddresses, usableAddresses } from '../config/compile/target-addresses.js';
 
 /** A name that could not be looked up is asked for again so soon, or after the interval. */
 const RETRY_MS_MAX = 5_000;
@@ -50,7 +50,7 @@ export class WatchedName {
   ) {}
 
   /** The next look-up is as long after the last one as this rule says; the first one is now. */
-  use(rule: NameRule): void {
+  adopt(rule: NameRule): void {
     const { intervalMs, addressesMax } = this.rule;
     if (intervalMs === rule.intervalMs && addressesMax === rule.addressesMax) return;
     this.rule = rule;

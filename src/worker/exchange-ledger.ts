@@ -4,7 +4,7 @@
  * Thread: worker. Only writer of this worker's counter block.
  */
 import { monotonicMs } from '../base/clock.js';
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import {
   OUTCOME_FAILURE,
   OUTCOME_MASK,
@@ -32,8 +32,8 @@ import {
   UPSTREAM_COUNTERS,
   upstreamCounter,
 } from '../observability/counters.js';
+import { keyOnOneLine, limiterKey } from './admission/limiter-keys.js';
 import type { Exchange } from './exchange.js';
-import { keyOnOneLine, limiterKey } from './limiter-keys.js';
 import type { RequestTracing } from './request-tracing.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
@@ -65,7 +65,7 @@ export class ExchangeLedger {
   }
 
   /** Targets are called as this configuration has them, and records go there from now on. */
-  use(config: CompiledConfig, accessLog: AccessLog | null): void {
+  adopt(config: CompiledConfig, accessLog: AccessLog | null): void {
     this.accessLog = accessLog;
     for (const { index, hostPort } of config.targets) this.hostPorts[index] = hostPort;
   }

@@ -5,17 +5,17 @@
  * that all exchanges share one hidden class.
  */
 import { defined } from '../base/assert.js';
-import type { ProblemKind } from '../base/gateway-error.js';
+import type { ProblemKind } from '../base/problems.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { Claims } from '../filters/authentication/authenticator.js';
 import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
-import type { ReplyCollector } from './reply-filters.js';
+import type { ReplyCollector } from './reply/reply-filters.js';
+import { RequestFields } from './request/request-fields.js';
+import type { UploadWatch } from './request/upload-watch.js';
 import type { RequestTrace } from './request-trace.js';
-import type { UploadWatch } from './upload-watch.js';
-import type { HeldReply } from './upstream/held-reply.js';
-import { RequestFields } from './upstream/request-fields.js';
+import type { HeldReply } from './tries/held-reply.js';
 import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 import type { WorkerEpoch } from './worker-epoch.js';

@@ -5,14 +5,14 @@
  */
 
 import type { RequestIdSource } from '../base/request-id.js';
-import type { AdmissionGate } from './admission-gate.js';
-import type { CoordinatorClient } from './coordinator-client.js';
+import type { AdmissionGate } from './admission/admission-gate.js';
+import type { CoordinatorClient } from './admission/coordinator-client.js';
+import type { TokenEndpoints } from './answer/token-endpoints.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import type { ExchangeLedger } from './exchange-ledger.js';
-import type { FilterRunner } from './filter-runner.js';
-import type { ReplyWriter } from './reply-writer.js';
-import type { RetryLoop } from './retry-loop.js';
-import type { TokenEndpoints } from './token-endpoints.js';
+import type { ReplyWriter } from './reply/reply-writer.js';
+import type { FilterRunner } from './request/filter-runner.js';
+import type { RetryLoop } from './tries/retry-loop.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import type { WorkerEpoch } from './worker-epoch.js';
 

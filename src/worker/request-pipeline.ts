@@ -8,7 +8,7 @@
  * last phase retry-loop.ts may go to another target.
  */
 import { defined } from '../base/assert.js';
-import { PROBLEMS, type ProblemKind } from '../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import {
   type ReplyView,
   VERDICT_ADMITTED,
@@ -17,18 +17,15 @@ import {
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import {
-  AUTHENTICATION_WAIT_MS,
-  type AuthenticationOutcome,
-  AuthenticationPhase,
-} from './authentication-phase.js';
-import {
   ASK_ADMITTED,
   ASK_CLOSED,
   ASK_LIMITED,
   ASK_OPEN,
   ASK_PENDING,
   ASK_WAIT_MS,
-} from './coordinator-client.js';
+} from './admission/coordinator-client.js';
+import { rateLimitField, retryAfterField } from './admission/rate-limit-fields.js';
+import { detailOfVerdict, problemOfVerdict } from './admission/verdict-problem.js';
 import {
   Exchange,
   type ExchangeHead,
@@ -42,10 +39,13 @@ import {
   routeOf,
 } from './exchange.js';
 import { ExchangeTable } from './exchange-table.js';
+import {
+  AUTHENTICATION_WAIT_MS,
+  type AuthenticationOutcome,
+  AuthenticationPhase,
+} from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
-import { rateLimitField, retryAfterField } from './rate-limit-fields.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
-import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;

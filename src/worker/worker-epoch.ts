@@ -8,10 +8,10 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
-import type { IdentityDesk } from './identity-desk.js';
-import { loadFilters } from './route-filters.js';
-import { RouteMatcher } from './route-matcher.js';
-import { TrustedProxies } from './upstream/trusted-proxies.js';
+import type { IdentityDesk } from './identity/identity-desk.js';
+import { loadFilters } from './request/route-filters.js';
+import { RouteMatcher } from './request/route-matcher.js';
+import { TrustedProxies } from './request/trusted-proxies.js';
 import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-route.js';
 

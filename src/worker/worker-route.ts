@@ -16,9 +16,13 @@ import type {
 import type { Authenticator } from '../filters/authentication/authenticator.js';
 import type { RoutePattern } from '../routing/route-table.js';
 import { stripPathPrefix } from '../routing/strip-prefix.js';
-import { type Challenges, challengesOf } from './authentication-phase.js';
-import { policyField } from './rate-limit-fields.js';
-import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
+import { policyField } from './admission/rate-limit-fields.js';
+import { type Challenges, challengesOf } from './identity/authentication-phase.js';
+import {
+  compileRouteFilters,
+  type LoadedFilters,
+  type RouteFilters,
+} from './request/route-filters.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PROBLEMS } from '../../src/base/gateway-error.js';
+import { PROBLEMS } from '../../src/base/problems.js';
 import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../src/channel/lane.js';
 import { StreamedBody } from '../../src/worker/upstream/streamed-body.js';
 import { eventually } from '../support/eventually.js';

@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PROBLEMS, type ProblemKind } from '../../src/base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../../src/base/problems.js';
 import { eventually } from '../support/eventually.js';
 import {
   CHUNKED_FIELD as CHUNKED,

@@ -7,9 +7,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { compileConfig } from '../../src/config/compile-config.js';
-import { ConfigError } from '../../src/config/config-error.js';
-import { loadConfigText } from '../../src/config/load-config.js';
+import { compileConfig } from '../../src/config/compile/compile-config.js';
+import { ConfigError } from '../../src/config/source/config-error.js';
+import { loadConfigText } from '../../src/config/source/load-config.js';
 
 const FOLDER = new URL('./config/', import.meta.url);
 const SUFFIX = '.config.txt';

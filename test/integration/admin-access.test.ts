@@ -168,13 +168,13 @@ describe('the token', () => {
   });
 
   it('that the configuration does not have opens nothing', async () => {
-    access.use({ ...OPEN, token: '' });
+    access.adopt({ ...OPEN, token: '' });
     for (const authorization of ['', 'Bearer ', 'Bearer undefined', `Bearer ${TOKEN}`]) {
       const answer = await ask('POST', '/change', { authorization });
       expect(answer.status).toBe(403);
       expect(answer.text).toContain('admin.token');
     }
-    access.use(OPEN);
+    access.adopt(OPEN);
   });
 
   it('does not open a listener to other origins', async () => {

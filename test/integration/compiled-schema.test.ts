@@ -7,14 +7,14 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { parse, YAMLParseError } from 'yaml';
 import type { GatewayConfig } from '../../src/config/gateway-config.js';
-import { CONFIG_SCHEMA } from '../../src/config/schema.js';
+import { CONFIG_SCHEMA } from '../../src/config/schema/schema.js';
 import {
   type ConfigValidator,
   type PrecompiledSchema,
   precompiledValidator,
   schemaCompiler,
   schemaDigest,
-} from '../../src/config/schema-validator.js';
+} from '../../src/config/schema/schema-validator.js';
 
 const FILE = new URL('../../dist/src/config/compiled-schema.cjs', import.meta.url);
 const GOLDEN = new URL('../golden/config/', import.meta.url);

@@ -90,14 +90,14 @@ describe('a change of the configuration', () => {
   it.each([
     ['a worker dies that compiles it', 'prepare', kill.worker],
     ['the coordinator dies while workers compile it', 'prepare', kill.coordinator],
-    ['the coordinator dies that takes it', 'use', kill.coordinator],
-    ['a worker dies before it may begin with it', 'use', kill.worker],
+    ['the coordinator dies that takes it', 'adopt', kill.coordinator],
+    ['a worker dies before it may begin with it', 'adopt', kill.worker],
     ['a worker dies that is to begin with it', 'commit', kill.worker],
     ['the coordinator dies when workers begin with it', 'commit', kill.coordinator],
   ] as const)('comes into force everywhere although %s', async (_, method, killOne) => {
     const { supervisor } = gateway.gateway;
     const meanwhile = () => killOne(supervisor);
-    if (method === 'use') once(supervisor.coordinator, method, meanwhile);
+    if (method === 'adopt') once(supervisor.coordinator, method, meanwhile);
     else once(supervisor.laneAt(1), method, meanwhile);
     await eventually('a token of the limit is used', async () => {
       return [200, 429].includes(await statusOf('/limited'));
@@ -111,8 +111,8 @@ describe('a change of the configuration', () => {
   it('changes nothing when the coordinator dies of it again and again', async () => {
     const { supervisor } = gateway.gateway;
     const killIt = () => kill.coordinator(supervisor);
-    once(supervisor.coordinator, 'use', async () => {
-      once(supervisor.coordinator, 'use', killIt);
+    once(supervisor.coordinator, 'adopt', async () => {
+      once(supervisor.coordinator, 'adopt', killIt);
       await killIt();
     });
     const refused = await gateway.gateway.apply(configuration(turn + 2));

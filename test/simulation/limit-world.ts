@@ -22,7 +22,7 @@ import { TARGET_OPEN, TargetStateView } from '../../src/channel/target-states.js
 import type { CompiledConfig, CompiledLimiter } from '../../src/config/compiled-config.js';
 import { Coordinator } from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
-import { KeyGrants } from '../../src/worker/key-grants.js';
+import { KeyGrants } from '../../src/worker/admission/key-grants.js';
 import { aCoordinatorConfig, anAsk } from '../support/coordinator-rig.js';
 import { NaiveLimits } from './naive-limits.js';
 import type { SimRandom } from './seeds.js';

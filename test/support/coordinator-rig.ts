@@ -262,7 +262,7 @@ export class CoordinatorRig {
   /** The coordinator goes on under another configuration; one that is started again as well. */
   reload(config: CompiledConfig): void {
     this.config = config;
-    this.coordinator.use(config);
+    this.coordinator.adopt(config);
   }
 
   step(nowMs: number): number {

@@ -2,10 +2,10 @@
  * Exchanges over one transport with a scripted origin, without the rest of the gateway.
  */
 import { connect, type Socket } from 'node:net';
-import type { ProblemKind } from '../../src/base/gateway-error.js';
+import type { ProblemKind } from '../../src/base/problems.js';
 import type { CompiledTarget, CompiledUpstream } from '../../src/config/compiled-config.js';
 import { Exchange } from '../../src/worker/exchange.js';
-import { RequestFields } from '../../src/worker/upstream/request-fields.js';
+import { RequestFields } from '../../src/worker/request/request-fields.js';
 import { StreamedBody } from '../../src/worker/upstream/streamed-body.js';
 import * as undici from '../../src/worker/upstream/undici-pool.js';
 import {

@@ -10,7 +10,7 @@
 import { byRow } from '../../../src/base/rows.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator-status.js';
 import { CHECK_CONNECT_FAILED } from '../../../src/channel/target-states.js';
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { BalancingPolicy } from '../../../src/config/gateway-config.js';
 import { AnsweredTries } from '../../../src/coordinator/answered-tries.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';

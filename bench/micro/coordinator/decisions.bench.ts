@@ -11,7 +11,7 @@ import { CoordinatorWorkerEnd } from '../../../src/channel/coordinator-channel.j
 import { CoordinatorEnd } from '../../../src/channel/coordinator-end.js';
 import { laneMemoryOf } from '../../../src/channel/coordinator-memory.js';
 import { addLimit, createAskFields } from '../../../src/channel/coordinator-records.js';
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RateLimitConfig } from '../../../src/config/gateway-config.js';
 import { Coordinator } from '../../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';

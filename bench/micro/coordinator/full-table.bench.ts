@@ -15,7 +15,7 @@ import {
   writeAsk,
 } from '../../../src/channel/coordinator-records.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator-status.js';
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { RateLimits } from '../../../src/coordinator/rate-limits.js';
 import { type Bench, type CaseFigures, fold, summarise } from '../../support/bench-harness.js';

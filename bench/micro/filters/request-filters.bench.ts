@@ -5,14 +5,17 @@
  * The subject is the empty route: what every route pays for there being filters at all. The others
  * run the same requests through one filter each, heads and bodies, as the pipeline does.
  */
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
 import { CollectedBody } from '../../../src/filters/collected-body.js';
 import type { EditableRequest } from '../../../src/filters/filter.js';
 import { ReplyHead } from '../../../src/filters/reply-head.js';
 import { createValidation } from '../../../src/filters/validation/validation.js';
-import { compileRouteFilters, type RouteFilters } from '../../../src/worker/route-filters.js';
-import { RequestFields } from '../../../src/worker/upstream/request-fields.js';
+import { RequestFields } from '../../../src/worker/request/request-fields.js';
+import {
+  compileRouteFilters,
+  type RouteFilters,
+} from '../../../src/worker/request/route-filters.js';
 import { type Bench, type BenchCase, fold } from '../../support/bench-harness.js';
 
 const LOADED = { createValidation, varyField: '' };

@@ -11,8 +11,8 @@ import {
   createAskFields,
   GRANT_COUNT_MAX,
 } from '../../../src/channel/coordinator-records.js';
-import { KeyGrants } from '../../../src/worker/key-grants.js';
-import { TargetGrants } from '../../../src/worker/target-grants.js';
+import { KeyGrants } from '../../../src/worker/admission/key-grants.js';
+import { TargetGrants } from '../../../src/worker/admission/target-grants.js';
 import { type Bench, fold } from '../../support/bench-harness.js';
 
 const KEY_PARTS = 4;

@@ -14,9 +14,9 @@ import { fileURLToPath } from 'node:url';
 import { BODY_BLOCKS_BYTES, BodyBlocks } from '../../../src/channel/body-blocks.js';
 import type { CompiledTarget, CompiledUpstream } from '../../../src/config/compiled-config.js';
 import { Exchange } from '../../../src/worker/exchange.js';
+import { RequestFields } from '../../../src/worker/request/request-fields.js';
 import { ReadMemory } from '../../../src/worker/upstream/read-memory.js';
 import type { ReplyFieldBlock } from '../../../src/worker/upstream/reply-fields.js';
-import { RequestFields } from '../../../src/worker/upstream/request-fields.js';
 import * as undici from '../../../src/worker/upstream/undici-pool.js';
 import {
   connectionsTo,

@@ -4,7 +4,7 @@
  * Thread: acceptor.
  */
 import { isKnownFormat } from '../../filters/validation/options.js';
-import { pointerKeys } from '../config-pointer.js';
+import { pointerKeys } from '../source/config-pointer.js';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,7 @@
  * Authenticators as the threads use them: every default filled in, every key at hand.
  *
  * Thread: any (pure). Types only; plain data, so that it can be cloned to threads. Made by
- * config/compile-authenticators.ts.
+ * config/compile/compile-authenticators.ts.
  */
 import type { Jwk } from '../../base/json-web-key.js';
 

@@ -5,7 +5,7 @@
  * origin goes on, only its reply is not for that page. What the target says about origins is
  * replaced: one place decides.
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import type { FieldView, ReplyStep, RequestStep } from '../filter.js';
 import { plainReply, refusal } from '../local-reply.js';
 import type { CompiledCors } from './options.js';

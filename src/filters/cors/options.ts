@@ -3,6 +3,7 @@
  *
  * Thread: any (pure).
  */
+import type { Duration } from '../../base/quantities.js';
 
 /** Which pages of other origins may call from a browser. Nobody, unless listed. */
 export interface CorsConfig {
@@ -20,7 +21,7 @@ export interface CorsConfig {
   /** Whether cookies and credentials may be sent along. Default: false. */
   readonly credentials?: boolean;
   /** How long a browser may remember the answer to a preflight, 0s to 24h. Default: 5m. */
-  readonly maxAge?: `${number}${'ms' | 's' | 'm' | 'h'}`;
+  readonly maxAge?: Duration;
 }
 
 export interface CompiledCors {

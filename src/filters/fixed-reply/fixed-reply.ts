@@ -3,7 +3,7 @@
  *
  * Thread: worker.
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import type { RequestStep, RequestView } from '../filter.js';
 import { plainReply, refusal } from '../local-reply.js';
 import { compileTemplate, type TemplatePlace } from '../template.js';

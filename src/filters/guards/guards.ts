@@ -3,7 +3,7 @@
  *
  * Thread: worker.
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import type { RequestStep } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
 import type { CompiledGuards } from './options.js';

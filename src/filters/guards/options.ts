@@ -3,20 +3,21 @@
  *
  * Thread: any (pure).
  */
+import type { ByteSize, Duration } from '../../base/quantities.js';
 
 /** Bounds of one route, within those of `limits`. */
 export interface GuardsConfig {
   /** Size of the head, 256 to 32KiB. Larger: 431. Default: `limits.headerBytes`. */
-  readonly headerBytes?: number | `${number}${'KiB' | 'MiB'}`;
+  readonly headerBytes?: ByteSize;
   /** Header fields, 1 to 90. More: 431. Default: 90. */
   readonly headerCount?: number;
   /** Size of the body, 0 to 1024MiB and at most `limits.bodyBytes`. Larger: 413. */
-  readonly bodyBytes?: number | `${number}${'KiB' | 'MiB'}`;
+  readonly bodyBytes?: ByteSize;
   /**
    * How long the body may take as a whole, 100ms to 1h; time in which the target holds it up does
    * not count. Longer: 408. Default: not bounded, as long as it moves.
    */
-  readonly bodyTimeout?: `${number}${'ms' | 's' | 'm' | 'h'}`;
+  readonly bodyTimeout?: Duration;
   /** Slowest body. Default: none. */
   readonly minBodyRate?: MinBodyRateConfig;
 }
@@ -26,7 +27,7 @@ export interface MinBodyRateConfig {
   /** 1 to 1073741824. */
   readonly bytesPerSecond: number;
   /** How long a body may be slower at first, 100ms to 10m. Default: 5s. */
-  readonly grace?: `${number}${'ms' | 's' | 'm' | 'h'}`;
+  readonly grace?: Duration;
 }
 
 export interface CompiledGuards {

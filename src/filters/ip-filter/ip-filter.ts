@@ -5,7 +5,7 @@
  * hundred times as much as finding the address again.
  */
 import { isIP } from 'node:net';
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import { AddressList } from '../address-list.js';
 import type { RequestStep, StepResult } from '../filter.js';
 import { refusal } from '../local-reply.js';

@@ -4,7 +4,7 @@
  * Thread: worker. Members are own properties, always: no name in a body or in the configuration
  * reaches what belongs to all objects.
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import { type CollectedBody, isCoded, isJsonType, parseContentType } from '../collected-body.js';
 import type { BodyStep, RequestView } from '../filter.js';
 import { refusal } from '../local-reply.js';

@@ -5,6 +5,7 @@
  *
  * Thread: any (pure).
  */
+import type { ByteSize } from '../../base/quantities.js';
 
 /** What changes in the request on its way to the upstream. */
 export interface RewriteConfig {
@@ -57,7 +58,7 @@ export interface RewriteBodyConfig {
   /** Members to move, where they exist. */
   readonly rename?: Readonly<Record<string, string>>;
   /** Largest body that is changed, 1KiB to 1MiB. Default: 256KiB. */
-  readonly maxBytes?: number | `${number}${'KiB' | 'MiB'}`;
+  readonly maxBytes?: ByteSize;
 }
 
 export interface CompiledFieldEdits {

@@ -4,7 +4,7 @@
  * Thread: worker. Removing and replacing fields by fixed texts is not done here: the forwarder does
  * that for nothing while it writes the head.
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import { stripPathPrefix } from '../../routing/strip-prefix.js';
 import type { EditableRequest, EditStep, ReplyStep, RequestView } from '../filter.js';
 import { refusal } from '../local-reply.js';

@@ -3,6 +3,8 @@
  *
  * Thread: any (pure). JSON Schema draft-07 and 2020-12, checked by ajv.
  */
+import type { ByteSize } from '../../base/quantities.js';
+
 export type { SchemaDialect } from './schema-engine.js';
 export { isKnownFormat, schemaProblem } from './schema-engine.js';
 
@@ -32,7 +34,7 @@ export interface ValidationConfig {
   /** Of the header fields, names in lower case, as `query`. Default: not looked at. */
   readonly headers?: SchemaConfig;
   /** Largest body, 1KiB to 16MiB and at most `limits.bodyBytes`. Larger: 413. Default: 256KiB. */
-  readonly maxBodyBytes?: number | `${number}${'KiB' | 'MiB'}`;
+  readonly maxBodyBytes?: ByteSize;
   /** Objects and lists of the body inside one another, 1 to 256. Default: 32. */
   readonly maxDepth?: number;
   /** Members and items of the body in all, 1 to 1000000. Default: 10000. */

@@ -5,7 +5,7 @@
  * answer names every violation; its media type is judged before, and nothing is read of a wrong
  * one.
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import {
   type CollectedBody,
   isCoded,

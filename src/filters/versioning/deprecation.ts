@@ -3,7 +3,7 @@
  *
  * Thread: worker. RFC 9745 (Deprecation), RFC 8594 (Sunset).
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import type { ReplyStep, RequestStep } from '../filter.js';
 import { refusal } from '../local-reply.js';
 import type { CompiledDeprecation } from './options.js';

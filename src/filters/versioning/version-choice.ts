@@ -4,7 +4,7 @@
  * Thread: worker. What could be read in two ways is refused: routes of two versions may ask for
  * different callers.
  */
-import { PROBLEMS } from '../../base/gateway-error.js';
+import { PROBLEMS } from '../../base/problems.js';
 import type { RequestView } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
 import type { CompiledVersioning } from './options.js';

@@ -31,11 +31,11 @@ export class RetryBudget {
   private slot = 0;
 
   constructor(private rule: RetryBudgetRule) {
-    this.use(rule);
+    this.adopt(rule);
   }
 
   /** Another rule; what was counted stays. */
-  use(rule: RetryBudgetRule): void {
+  adopt(rule: RetryBudgetRule): void {
     assert(rule.budgetPercent >= 0 && rule.minConcurrency >= 0, 'a budget is not negative');
     this.rule = rule;
   }

@@ -29,7 +29,7 @@ export class KeySetKeeper {
    * Keeps the sets of these authenticators, and no others. New ones are fetched; nobody waits for
    * that but those who need one.
    */
-  use(authenticators: readonly CompiledAuthenticator[]): void {
+  adopt(authenticators: readonly CompiledAuthenticator[]): void {
     const wanted = keySourcesOf(authenticators);
     for (const [id, known] of this.sources) {
       if (isSame(known.source, wanted.get(id))) continue;

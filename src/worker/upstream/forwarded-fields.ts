@@ -8,7 +8,7 @@
 import { isIP } from 'node:net';
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import type { Exchange } from '../exchange.js';
-import { joinList, type RequestFields } from './request-fields.js';
+import { joinList, type RequestFields } from '../request/request-fields.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 const HOST = /^[A-Za-z0-9._~:[\]%-]+$/;

@@ -9,8 +9,8 @@
  */
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import type { Exchange } from '../exchange.js';
+import { joinList } from '../request/request-fields.js';
 import { buildForwardedFields, forwardedList } from './forwarded-fields.js';
-import { joinList } from './request-fields.js';
 import { StreamedBody } from './streamed-body.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 

@@ -11,11 +11,11 @@ import { defined } from '../../base/assert.js';
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
+import type { TargetPreference } from '../admission/target-preference.js';
 import type { Exchange } from '../exchange.js';
 import type { ExchangeLedger } from '../exchange-ledger.js';
-import type { ReplyFilters } from '../reply-filters.js';
-import type { ReplyWriter } from '../reply-writer.js';
-import type { TargetPreference } from '../target-preference.js';
+import type { ReplyFilters } from '../reply/reply-filters.js';
+import type { ReplyWriter } from '../reply/reply-writer.js';
 import { rewritePath } from '../worker-route.js';
 import { ReadMemory } from './read-memory.js';
 import type { ReplyFieldBlock } from './reply-fields.js';
@@ -58,8 +58,8 @@ export class Forwarder {
   }
 
   /** The targets of this configuration can be reached from now on. */
-  use({ config, undici }: ReachableTargets): void {
-    this.connections.use(config, undici);
+  adopt({ config, undici }: ReachableTargets): void {
+    this.connections.adopt(config, undici);
   }
 
   /** No exchange asks for any other target any more. */

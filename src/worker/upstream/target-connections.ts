@@ -31,7 +31,7 @@ export class TargetConnections {
   constructor(private readonly parts: ConnectionParts) {}
 
   /** Connections to the targets of this configuration; others stay. */
-  use(config: CompiledConfig, undici: UndiciTransport | null): void {
+  adopt(config: CompiledConfig, undici: UndiciTransport | null): void {
     const upstreams = byRow(config.upstreams);
     for (const target of config.targets) {
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');

@@ -3,7 +3,7 @@
  *
  * Thread: worker. undici's parser errors may come without a code, so the name is looked at too.
  */
-import { PROBLEMS, type ProblemKind } from '../../base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 
 interface CodedError {
   readonly code?: unknown;

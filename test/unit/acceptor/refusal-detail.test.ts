@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { refusalDetail } from '../../../src/acceptor/refusal-detail.js';
-import { PROBLEMS } from '../../../src/base/gateway-error.js';
+import { PROBLEMS } from '../../../src/base/problems.js';
 
 it('every refusal of the guard says what was wrong', () => {
   const files = ['request-guard.ts', 'uws-head.ts'].map((name) =>

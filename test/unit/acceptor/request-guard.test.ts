@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type GuardLimits, RequestGuard } from '../../../src/acceptor/request-guard.js';
-import { PROBLEMS, type ProblemKind } from '../../../src/base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../../../src/base/problems.js';
 
 type Field = readonly [name: string, value: string];
 

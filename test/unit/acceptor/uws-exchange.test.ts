@@ -2,7 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { describe, expect, it } from 'vitest';
 import type { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { UwsExchange } from '../../../src/acceptor/uws-exchange.js';
-import { PROBLEMS, type ProblemKind } from '../../../src/base/gateway-error.js';
+import { PROBLEMS, type ProblemKind } from '../../../src/base/problems.js';
 import { WINDOW_BYTES } from '../../../src/channel/lane.js';
 
 const BYTES_MIN = 720;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PROBLEMS } from '../../../src/base/gateway-error.js';
 import { buildProblemReply, responseTimeField } from '../../../src/base/problem-reply.js';
+import { PROBLEMS } from '../../../src/base/problems.js';
 
 describe('problem reply', () => {
   it.each(Object.entries(PROBLEMS))('says what %s is, in head and body', (_name, kind) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { diffConfigs, formatChange } from '../../../src/config/diff-config.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
 import { restartReasons } from '../../../src/config/live-fields.js';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { compileConfig } from '../../../src/config/compile-config.js';
-import { loadConfigFile, loadConfigText } from '../../../src/config/load-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
+import { loadConfigFile, loadConfigText } from '../../../src/config/source/load-config.js';
 import { differencesFrom } from '../../../src/explain/expectation.js';
 import { readExpectations } from '../../../src/explain/expectation-file.js';
 import { explainRequest } from '../../../src/explain/explain-request.js';

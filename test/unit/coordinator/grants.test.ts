@@ -15,7 +15,11 @@ import {
   GRANT_WARM_UP_ASKS,
   GrantBook,
 } from '../../../src/coordinator/grant-book.js';
-import { type GrantReply, NO_TARGET, TargetGrants } from '../../../src/worker/target-grants.js';
+import {
+  type GrantReply,
+  NO_TARGET,
+  TargetGrants,
+} from '../../../src/worker/admission/target-grants.js';
 import {
   aCoordinatorConfig,
   type CoordinatorConfigWish,

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { CompiledFilters } from '../../../src/config/compiled-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
 import { ReplyHead } from '../../../src/filters/reply-head.js';
 import { createValidation } from '../../../src/filters/validation/validation.js';
 import { deprecationStep, sunsetStep } from '../../../src/filters/versioning/deprecation.js';
-import { compileRouteFilters } from '../../../src/worker/route-filters.js';
+import { compileRouteFilters } from '../../../src/worker/request/route-filters.js';
 import { describeFilter, type FilterCase } from '../../contract/filter.contract.js';
 import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aRequest } from '../../support/filter-request.js';

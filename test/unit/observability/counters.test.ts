@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MergedFigures, quantileMs } from '../../../src/admin/merged-figures.js';
-import { PROBLEMS } from '../../../src/base/gateway-error.js';
+import { PROBLEMS } from '../../../src/base/problems.js';
 import { allocateCounters, CounterBlock } from '../../../src/channel/counter-block.js';
 import {
   COUNTERS,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { CompiledConfig } from '../../../src/config/compiled-config.js';
 import { EpochBook } from '../../../src/supervisor/epoch-book.js';
 

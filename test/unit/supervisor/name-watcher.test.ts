@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { compileConfig } from '../../../src/config/compile-config.js';
+import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { NameWatcher } from '../../../src/supervisor/name-watcher.js';
 
 const SECOND = 1000;
@@ -64,7 +64,7 @@ describe('the watch over names', () => {
 
   it('asks each name at once and then each interval, and tells only of changes', async () => {
     answers.set('a.test', ['10.0.0.2', '10.0.0.1']);
-    watcher.use(configOf({ api: { names: ['a.test'], interval: '10s' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test'], interval: '10s' } }));
     await at(0);
     expect(applied).toEqual([['a.test 10.0.0.1 10.0.0.2']]);
     answers.set('a.test', ['10.0.0.1', '10.0.0.2', '10.0.0.1']);
@@ -77,7 +77,7 @@ describe('the watch over names', () => {
   });
 
   it('asks for nothing where nobody wants it', async () => {
-    watcher.use(configOf({}));
+    watcher.adopt(configOf({}));
     await at(3600 * SECOND);
     expect(asked).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
@@ -85,7 +85,7 @@ describe('the watch over names', () => {
 
   it('keeps what it knew while a name is not known, says so once, and asks more often', async () => {
     answers.set('a.test', ['10.0.0.1']);
-    watcher.use(configOf({ api: { names: ['a.test'], interval: '1h' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test'], interval: '1h' } }));
     await at(0);
     for (const failure of [new Error('EAI_AGAIN'), [], ['fe80::1%lo'], new Error('ENOTFOUND')]) {
       answers.set('a.test', failure);
@@ -107,7 +107,7 @@ describe('the watch over names', () => {
   it('goes on with other names while one gives no answer', async () => {
     answers.set('slow.test', new Promise(() => {}));
     answers.set('a.test', ['10.0.0.1']);
-    watcher.use(configOf({ api: { names: ['slow.test', 'a.test'], interval: '1s' } }));
+    watcher.adopt(configOf({ api: { names: ['slow.test', 'a.test'], interval: '1s' } }));
     await at(0);
     expect(applied).toEqual([['a.test 10.0.0.1']]);
     answers.set('a.test', ['10.0.0.2']);
@@ -119,19 +119,19 @@ describe('the watch over names', () => {
   it('follows another configuration: new names at once, other intervals from the last', async () => {
     answers.set('a.test', ['10.0.0.1']);
     answers.set('b.test', ['10.0.0.2']);
-    watcher.use(configOf({ api: { names: ['a.test'], interval: '1h' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test'], interval: '1h' } }));
     await at(20 * SECOND);
-    watcher.use(configOf({ api: { names: ['a.test', 'b.test'], interval: '30s' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test', 'b.test'], interval: '30s' } }));
     await at(0);
     expect(asked).toEqual(['a.test', 'b.test']);
     await at(10 * SECOND);
     expect(asked).toEqual(['a.test', 'b.test', 'a.test']);
-    watcher.use(configOf({ api: { names: ['b.test'], interval: '30s' } }));
+    watcher.adopt(configOf({ api: { names: ['b.test'], interval: '30s' } }));
     expect(known()).toEqual(['b.test 10.0.0.2']);
     await at(20 * SECOND);
     expect(asked).toEqual(['a.test', 'b.test', 'a.test', 'b.test']);
     // One of two upstreams is in a hurry.
-    watcher.use(
+    watcher.adopt(
       configOf({
         api: { names: ['b.test'], interval: '1h' },
         other: { names: ['b.test'], interval: '2s' },
@@ -144,9 +144,9 @@ describe('the watch over names', () => {
   it('ignores an answer for a name that nobody has any more', async () => {
     let answer: (found: string[]) => void = () => {};
     answers.set('a.test', new Promise((resolve) => (answer = resolve)));
-    watcher.use(configOf({ api: { names: ['a.test'], interval: '1s' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test'], interval: '1s' } }));
     await at(0);
-    watcher.use(configOf({}));
+    watcher.adopt(configOf({}));
     answer(['10.0.0.1']);
     await at(5 * SECOND);
     expect(applied).toEqual([]);
@@ -157,7 +157,7 @@ describe('the watch over names', () => {
   it('uses some of ten thousand addresses, and says that it does so once', async () => {
     const many = Array.from({ length: 10_000 }, (_, at) => `10.1.${at >> 8}.${at & 255}`);
     answers.set('a.test', many);
-    watcher.use(configOf({ api: { names: ['a.test'], interval: '1s' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test'], interval: '1s' } }));
     await at(3 * SECOND);
     expect(watcher.addresses.get('a.test')).toHaveLength(64);
     expect(watcher.status()).toMatchObject([{ left_out: 9936 }]);
@@ -169,7 +169,7 @@ describe('the watch over names', () => {
   it('tries again what was refused, and says why once', async () => {
     refusal = 'no rows left';
     answers.set('a.test', ['10.0.0.1']);
-    watcher.use(configOf({ api: { names: ['a.test'], interval: '1s' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test'], interval: '1s' } }));
     await at(3 * SECOND);
     expect(applied).toHaveLength(4);
     const told = 'addresses of targets refused, the old ones stay in force';
@@ -182,12 +182,12 @@ describe('the watch over names', () => {
   it('does nothing more once it is stopped', async () => {
     let answer: (found: string[]) => void = () => {};
     answers.set('a.test', new Promise((resolve) => (answer = resolve)));
-    watcher.use(configOf({ api: { names: ['a.test'], interval: '1s' } }));
+    watcher.adopt(configOf({ api: { names: ['a.test'], interval: '1s' } }));
     await at(0);
     watcher.stop();
     answer(['10.0.0.1']);
     await at(10 * SECOND);
-    watcher.use(configOf({ api: { names: ['b.test'], interval: '1s' } }));
+    watcher.adopt(configOf({ api: { names: ['b.test'], interval: '1s' } }));
     await at(10 * SECOND);
     expect([asked, applied, logged]).toEqual([['a.test'], [], []]);
     expect(vi.getTimerCount()).toBe(0);

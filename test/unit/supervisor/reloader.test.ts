@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CompiledConfig } from '../../../src/config/compiled-config.js';
-import { loadObject } from '../../../src/config/config-source.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
+import { loadObject } from '../../../src/config/source/load-file.js';
 import { EpochBook } from '../../../src/supervisor/epoch-book.js';
 import { Reloader } from '../../../src/supervisor/reloader.js';
 

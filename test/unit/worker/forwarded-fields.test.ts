@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Exchange } from '../../../src/worker/exchange.js';
+import { RequestFields } from '../../../src/worker/request/request-fields.js';
 import { buildForwardedFields } from '../../../src/worker/upstream/forwarded-fields.js';
-import { RequestFields } from '../../../src/worker/upstream/request-fields.js';
 import { compileWorkerRoutes } from '../../../src/worker/worker-route.js';
 import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RequestFields } from '../../../../src/worker/request/request-fields.js';
 import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
 import { buildForwardedHead } from '../../../../src/worker/upstream/forwarded-head.js';
-import { RequestFields } from '../../../../src/worker/upstream/request-fields.js';
 import { StreamedBody } from '../../../../src/worker/upstream/streamed-body.js';
 import type { UpstreamRequest } from '../../../../src/worker/upstream/upstream-transport.js';
 import type { WorkerRoute } from '../../../../src/worker/worker-route.js';

@@ -1,0 +1,47 @@
+/**
+ * Durations and sizes as people write them.
+ *
+ * Thread: any (pure). Whole numbers only: `1500ms` says the same as `1.5s` without rounding.
+ */
+
+/** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
+export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
+
+/** `16KiB`, `1MiB`, or a whole number of bytes. */
+export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
+
+const DURATION = /^(0|[1-9]\d{0,8})(ms|s|m|h)$/;
+const SIZE = /^(0|[1-9]\d{0,11})(KiB|MiB)?$/;
+
+const MS_BY_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const BYTES_BY_UNIT: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 * 1024 };
+
+/** The pattern of a duration, for the schema. */
+export const DURATION_PATTERN = DURATION.source;
+/** The pattern of a size, for the schema. */
+export const SIZE_PATTERN = SIZE.source;
+
+/** Milliseconds, or undefined when the text is no duration. */
+export function parseDurationMs(text: string): number | undefined {
+  const [, count, unit] = DURATION.exec(text) ?? [];
+  if (count === undefined || unit === undefined) return undefined;
+  return Number(count) * (MS_BY_UNIT[unit] ?? Number.NaN);
+}
+
+/** Bytes, or undefined when it is no size. A number is a number of bytes. */
+export function parseSizeBytes(size: string | number): number | undefined {
+  if (typeof size === 'number') return Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+  const [, count, unit = ''] = SIZE.exec(size) ?? [];
+  if (count === undefined) return undefined;
+  return Number(count) * (BYTES_BY_UNIT[unit] ?? Number.NaN);
+}
+
+/** The shortest way to write it: 60000 is `1m`, 1500 is `1500ms`. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs === 0) return '0s';
+  for (const unit of ['h', 'm', 's']) {
+    const unitMs = MS_BY_UNIT[unit] ?? 1;
+    if (durationMs % unitMs === 0) return `${durationMs / unitMs}${unit}`;
+  }
+  return `${durationMs}ms`;
+}

@@ -1,0 +1,94 @@
+/**
+ * Checks that nobody but the authenticators writes the fields that say who calls.
+ *
+ * Thread: any (pure). Runs on the sound part of a configuration.
+ */
+import { parseTemplate } from '../../base/template-text.js';
+import type { AuthenticatorConfig } from '../authenticator-config.js';
+import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
+import { pointerOf } from '../source/config-pointer.js';
+import type { SoundPart } from './check-shape.js';
+import type { Findings } from './finding.js';
+
+/** A field that a route writes into requests. */
+interface WrittenField {
+  readonly field: string;
+  /** Below `rewrite.headers`. */
+  readonly keys: readonly [string, string];
+  /** Its value may be what a client wants it to be. */
+  readonly isClients: boolean;
+}
+
+/**
+ * Fields that two parts of the configuration would set: the upstream could read either. And on
+ * other routes to the same upstream those that a client could set by way of a rewrite.
+ */
+export function checkIdentityFields(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  const owners = ownersByUpstream(config);
+  for (const [index, route] of (config.routes ?? []).entries()) {
+    for (const { field, keys, isClients } of writtenFields(route)) {
+      const at = pointerOf('routes', index, 'rewrite', 'headers', ...keys);
+      const ofUpstream = owners.get(route?.upstream ?? '')?.get(field.toLowerCase()) ?? [];
+      const own = ofUpstream.filter((name) => route?.authenticate?.includes(name));
+      for (const name of own) {
+        findings.addKey(at, `the authenticator ${name} sets the field ${field}`);
+      }
+      const [other] = ofUpstream;
+      if (own.length > 0 || other === undefined || !isClients) continue;
+      const where = `the authenticator ${other} sets the field ${field} on another route`;
+      findings.addKey(at, `${where} to this upstream: a client must not choose its value`);
+    }
+  }
+}
+
+/** Names of the authenticators that set a field, by upstream and field in lower case. */
+function ownersByUpstream({
+  routes = [],
+  authenticators = {},
+}: SoundPart<GatewayConfig>): ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> {
+  const byUpstream = new Map<string, Map<string, string[]>>();
+  for (const route of routes) {
+    const fields = byUpstream.get(route?.upstream ?? '') ?? new Map<string, string[]>();
+    byUpstream.set(route?.upstream ?? '', fields);
+    for (const name of route?.authenticate ?? []) {
+      if (name === undefined) continue;
+      for (const field of ownedFields(authenticators[name])) {
+        const names = fields.get(field) ?? [];
+        if (!names.includes(name)) fields.set(field, [...names, name]);
+      }
+    }
+  }
+  return byUpstream;
+}
+
+function ownedFields(config: SoundPart<AuthenticatorConfig> | undefined): ReadonlySet<string> {
+  const fromClaims = Object.keys(config?.claimHeaders ?? {});
+  const fromAnswer = config?.type === 'forwardAuth' ? (config.responseHeaders ?? []) : [];
+  return new Set([...fromClaims, ...fromAnswer].map((name) => name?.toLowerCase() ?? ''));
+}
+
+function writtenFields(route: SoundPart<RouteConfig> | undefined): WrittenField[] {
+  const { set = {}, add = {}, rename = {} } = route?.rewrite?.headers ?? {};
+  const written: WrittenField[] = [];
+  for (const [kind, fields] of Object.entries({ set, add })) {
+    for (const [field, text] of Object.entries(fields)) {
+      written.push({ field, keys: [kind, field], isClients: isClients(text ?? '') });
+    }
+  }
+  for (const [from, to] of Object.entries(rename)) {
+    written.push({ field: to ?? '', keys: ['rename', from], isClients: true });
+  }
+  return written;
+}
+
+/** Claims are verified, and the address is the gateway's own finding. */
+function isClients(text: string): boolean {
+  const parsed = parseTemplate(text);
+  if (!parsed.isValid) return false;
+  return parsed.parts.some((part) => {
+    if (typeof part === 'string') return false;
+    return part.root === 'request' ? part.name !== 'consumer' : !VERIFIED.has(part.root);
+  });
+}
+
+const VERIFIED: ReadonlySet<string> = new Set(['claims', 'clientIp']);

@@ -1,0 +1,106 @@
+/**
+ * Checks what a schema cannot say: addresses, secrets, references, everything but routes.
+ *
+ * Thread: any (pure). Runs on the sound part of a configuration, so each check skips what the
+ * shape check has reported already.
+ */
+
+import { parseDurationMs } from '../../base/quantities.js';
+import { DEFAULTS } from '../defaults.js';
+import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
+import { pointerOf } from '../source/config-pointer.js';
+import { normalizeAddressRange } from './address-range.js';
+import { checkAuthenticator } from './check-authenticators.js';
+import { checkCors, checkIpFilter } from './check-filters.js';
+import { checkIdentityFields } from './check-identity-fields.js';
+import { checkObservability } from './check-observability.js';
+import { checkRoutes, type KnownNames } from './check-routes.js';
+import type { SoundPart } from './check-shape.js';
+import { checkTargetPolicies } from './check-targets.js';
+import { checkTokenService } from './check-token-service.js';
+import { checkVersions } from './check-versions.js';
+import type { Findings } from './finding.js';
+import { parseTargetUrl } from './target-url.js';
+
+/** Checks the meaning of a whole configuration. */
+export function checkMeaning(
+  config: SoundPart<GatewayConfig>,
+  names: KnownNames,
+  findings: Findings,
+): void {
+  checkAddresses(config, findings);
+  checkTrustedProxies(config.trustedProxies ?? [], findings);
+  checkObservability(config, findings);
+  checkIpFilter(config.ipFilter ?? {}, '/ipFilter', findings);
+  checkCors(config.cors ?? {}, '/cors', findings);
+  for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
+    if (authenticator !== undefined) checkAuthenticator(name, authenticator, findings);
+  }
+  for (const [name, upstream] of Object.entries(config.upstreams ?? {})) {
+    if (upstream === undefined) continue;
+    checkTargets(name, upstream, findings);
+    checkTargetPolicies(name, upstream, findings);
+    checkRetry(pointerOf('upstreams', name), upstream, findings);
+  }
+  checkRoutes(config.routes ?? [], names, findings);
+  checkIdentityFields(config, findings);
+  checkTokenService(config, findings);
+  checkVersions(config, findings);
+}
+
+function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  if (findings.hasUnder('/listen') || findings.hasUnder('/admin')) return;
+  const port = config.listen?.port ?? DEFAULTS.listen.port;
+  const host = config.listen?.host ?? DEFAULTS.listen.host;
+  const adminPort = config.admin?.port ?? DEFAULTS.admin.port;
+  const adminHost = config.admin?.host ?? DEFAULTS.admin.host;
+  if (port === 0 || port !== adminPort || host !== adminHost) return;
+  const owner = config.admin?.port === undefined ? 'listen' : 'admin';
+  findings.addValue(pointerOf(owner, 'port'), 'listen and admin must not share one host and port');
+}
+
+function checkTrustedProxies(proxies: SoundPart<readonly string[]>, findings: Findings): void {
+  for (const [index, proxy] of proxies.entries()) {
+    if (proxy === undefined || normalizeAddressRange(proxy) !== undefined) continue;
+    const pointer = pointerOf('trustedProxies', index);
+    const quoted = findings.quote(pointer, proxy);
+    findings.addValue(pointer, `must be an IP address or a CIDR range, not ${quoted}`);
+  }
+}
+
+function checkTargets(
+  name: string,
+  { targets = [] }: SoundPart<UpstreamConfig>,
+  findings: Findings,
+): void {
+  const indexByHostPort = new Map<string, number>();
+  for (const [index, target] of targets.entries()) {
+    if (target?.url === undefined) continue;
+    const pointer = pointerOf('upstreams', name, 'targets', index, 'url');
+    const parsed = parseTargetUrl(target.url);
+    if (!parsed.isValid) {
+      findings.addValue(pointer, parsed.problem);
+      continue;
+    }
+    const { hostPort } = parsed.target;
+    const first = indexByHostPort.get(hostPort);
+    if (first === undefined) indexByHostPort.set(hostPort, index);
+    else findings.addValue(pointer, `the same host and port as targets[${first}]`);
+  }
+}
+
+function checkRetry(
+  pointer: string,
+  { targets, retry, hedge }: SoundPart<UpstreamConfig>,
+  findings: Findings,
+): void {
+  if (hedge !== undefined && targets?.length === 1) {
+    findings.addKey(`${pointer}/hedge`, 'hedging needs a second target');
+  }
+  const at = `${pointer}/retry/backOff`;
+  if (retry?.backOff === undefined || findings.hasUnder(at)) return;
+  const { base = DEFAULTS.upstream.retry.backOff.base } = retry.backOff;
+  const { max = DEFAULTS.upstream.retry.backOff.max } = retry.backOff;
+  if ((parseDurationMs(base) ?? 0) <= (parseDurationMs(max) ?? 0)) return;
+  findings.addKey(at, `base (${base}) must not be longer than max (${max})`);
+}

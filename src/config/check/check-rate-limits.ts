@@ -1,0 +1,97 @@
+/**
+ * Checks what fits together within the limits of one route.
+ *
+ * Thread: any (pure). A part of check-routes.ts; runs on the sound part of a configuration.
+ */
+
+import { defaultName } from '../compile/compile-rate-limits.js';
+import { DEFAULTS } from '../defaults.js';
+import type { RateLimitConfig, RouteConfig } from '../gateway-config.js';
+import { pointerOf } from '../source/config-pointer.js';
+import type { SoundPart } from './check-shape.js';
+import type { Findings } from './finding.js';
+
+/** What one ask can carry. */
+const LIMITS_MAX = 4;
+
+type SoundLimit = SoundPart<RateLimitConfig>;
+
+/** Checks each limit by itself, then how many there are and what they are called. */
+export function checkRateLimits(
+  route: SoundPart<RouteConfig>,
+  routePointer: string,
+  findings: Findings,
+): void {
+  const { rateLimit } = route;
+  if (rateLimit === undefined) return;
+  const pointer = `${routePointer}/rateLimit`;
+  const isPublic =
+    route.authenticate === undefined && !findings.hasUnder(`${routePointer}/authenticate`);
+  if (!isList(rateLimit)) {
+    checkLimit(rateLimit, pointer, { isPublic, findings });
+    return;
+  }
+  const taken = new Map<string, number>();
+  let count = 0;
+  for (const [position, limit] of rateLimit.entries()) {
+    if (limit === undefined) continue;
+    const at = `${pointer}${pointerOf(position)}`;
+    checkLimit(limit, at, { isPublic, findings });
+    count += (limit.limit === undefined ? 0 : 1) + (limit.maxInFlight === undefined ? 0 : 1);
+    const name = limit.name ?? defaultName(route.name ?? '', position);
+    const first = taken.get(name);
+    if (first === undefined) taken.set(name, position);
+    else findings.addValue(at, `has the name of rateLimit[${first}], ${JSON.stringify(name)}`);
+  }
+  if (count > LIMITS_MAX) {
+    const message = `has ${count} limits and may have ${LIMITS_MAX}: maxInFlight counts as one`;
+    findings.addValue(pointer, message);
+  }
+}
+
+interface LimitContext {
+  readonly isPublic: boolean;
+  readonly findings: Findings;
+}
+
+function checkLimit(limit: SoundLimit, pointer: string, { isPublic, findings }: LimitContext) {
+  checkParts(limit, pointer, findings);
+  const isOtherAlgorithm =
+    limit.algorithm !== 'tokenBucket' && !findings.hasUnder(`${pointer}/algorithm`);
+  if (limit.burst !== undefined && isOtherAlgorithm) {
+    findings.addKey(`${pointer}/burst`, 'only the algorithm "tokenBucket" has a burst');
+  }
+  checkCost(limit, pointer, findings);
+  const keys = isList(limit.key) ? limit.key : [limit.key];
+  if (isPublic && keys.includes('consumer')) {
+    const message = '"consumer" needs authenticate on this route: nobody is known without';
+    findings.addValue(`${pointer}/key`, message);
+  }
+}
+
+/** What is missing proves nothing where something else is wrong: it may be there, mistyped. */
+function checkParts(limit: SoundLimit, pointer: string, findings: Findings): void {
+  if (findings.hasUnder(pointer)) return;
+  if (limit.limit === undefined && limit.maxInFlight === undefined) {
+    findings.addValue(pointer, 'needs limit and window, or maxInFlight');
+  }
+  if (limit.limit !== undefined) {
+    if (limit.window === undefined) findings.addKey(`${pointer}/limit`, 'needs window as well');
+    return;
+  }
+  for (const key of ['window', 'algorithm', 'burst', 'cost'] as const) {
+    if (limit[key] !== undefined) findings.addKey(`${pointer}/${key}`, 'needs limit as well');
+  }
+}
+
+function checkCost(limit: SoundLimit, pointer: string, findings: Findings): void {
+  const { cost = DEFAULTS.rateLimit.cost } = limit;
+  const most = limit.burst ?? limit.limit;
+  if (most === undefined || findings.hasUnder(`${pointer}/burst`) || cost <= most) return;
+  const name = limit.burst === undefined ? 'limit' : 'burst';
+  findings.addValue(`${pointer}/cost`, `no request would pass: ${cost} is more than ${name}`);
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}

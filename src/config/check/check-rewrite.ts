@@ -1,0 +1,167 @@
+/**
+ * Checks what a route changes in requests and replies.
+ *
+ * Thread: any (pure). Runs on the sound part of a configuration.
+ */
+import {
+  parsePointer,
+  type RewriteBodyConfig,
+  type RewriteConfig,
+  type RewriteFieldsConfig,
+} from '../../filters/transformation/options.js';
+import type { RouteConfig } from '../gateway-config.js';
+import { pointerOf } from '../source/config-pointer.js';
+import type { SoundPart } from './check-shape.js';
+import { checkTemplate, type TemplateContext } from './check-template.js';
+import type { Findings } from './finding.js';
+import { RESERVED_FIELDS } from './reserved-fields.js';
+
+/** In replies the gateway writes these as well. */
+const RESERVED_IN_REPLIES: ReadonlySet<string> = new Set([
+  ...RESERVED_FIELDS,
+  'date',
+  'x-request-id',
+  'x-response-time',
+]);
+
+/** Checks `rewrite` and `rewriteReply` of the route at `pointer`. */
+export function checkRewrite(
+  { rewrite = {}, rewriteReply = {} }: SoundPart<RouteConfig>,
+  pointer: string,
+  context: TemplateContext,
+): void {
+  const at = `${pointer}/rewrite`;
+  checkPaths(rewrite, at, context);
+  checkHeaders(rewrite.headers ?? {}, `${at}/headers`, { ...context, reserved: RESERVED_FIELDS });
+  checkFields(rewrite.query ?? {}, `${at}/query`, context);
+  checkBody(rewrite.body ?? {}, `${at}/body`, context);
+  const reply = `${pointer}/rewriteReply`;
+  const inReplies = { ...context, reserved: RESERVED_IN_REPLIES };
+  checkHeaders(rewriteReply.headers ?? {}, `${reply}/headers`, inReplies);
+  checkBody(rewriteReply.body ?? {}, `${reply}/body`, context);
+}
+
+/** As a template names it. */
+const REQUEST_QUERY = '${request.query}';
+
+function checkPaths(
+  { stripPrefix, addPrefix, path }: SoundPart<RewriteConfig>,
+  pointer: string,
+  { names, findings }: TemplateContext,
+): void {
+  if (addPrefix !== undefined && !/^(\/[A-Za-z0-9._~!$&'()*+,=:@%-]+)+$/.test(addPrefix)) {
+    findings.addValue(`${pointer}/addPrefix`, 'must be a path without "/" at its end');
+  }
+  if (path === undefined) return;
+  const at = `${pointer}/path`;
+  if (!checkTemplate(path, at, { names, findings })) return;
+  for (const [key, value] of Object.entries({ stripPrefix, addPrefix })) {
+    if (value !== undefined) findings.addKey(`${pointer}/${key}`, 'path replaces the whole path');
+  }
+  const plain = path.replace(/\$\{[^}]*\}/g, 'x');
+  if (!/^\/[A-Za-z0-9._~!$&'()*+,=:@%/-]*$/.test(plain) || plain.includes('//')) {
+    findings.addValue(at, 'must be a path that begins with "/", without "?", "#" and "//"');
+  } else if (path.includes(REQUEST_QUERY)) {
+    findings.addValue(at, 'the query is kept as it is; change it with rewrite.query');
+  }
+}
+
+interface HeaderContext extends TemplateContext {
+  readonly reserved: ReadonlySet<string>;
+}
+
+function checkHeaders(
+  fields: SoundPart<RewriteFieldsConfig>,
+  pointer: string,
+  context: HeaderContext,
+): void {
+  const { findings, reserved } = context;
+  checkFields(fields, pointer, context, (name) => name.toLowerCase());
+  const sayReserved = (name: string | undefined, at: string, part: 'key' | 'value'): void => {
+    const lower = name?.toLowerCase() ?? '';
+    if (!reserved.has(lower)) return;
+    const message = `the gateway itself is in charge of the field ${lower}`;
+    if (part === 'key') findings.addKey(at, message);
+    else findings.addValue(at, message);
+  };
+  for (const kind of ['set', 'add', 'rename'] as const) {
+    for (const [name, value] of Object.entries(fields[kind] ?? {})) {
+      const at = `${pointer}${pointerOf(kind, name)}`;
+      sayReserved(name, at, 'key');
+      if (kind === 'rename') sayReserved(value, at, 'value');
+    }
+  }
+  for (const [index, name] of (fields.remove ?? []).entries()) {
+    sayReserved(name, `${pointer}/remove/${index}`, 'value');
+  }
+}
+
+/** Names that are changed twice, and templates. */
+function checkFields(
+  fields: SoundPart<RewriteFieldsConfig>,
+  pointer: string,
+  { names, findings }: TemplateContext,
+  toName: (name: string) => string = (name) => name,
+): void {
+  const setNames = new Set<string>();
+  for (const kind of ['set', 'add'] as const) {
+    for (const [name, text] of Object.entries(fields[kind] ?? {})) {
+      const at = `${pointer}${pointerOf(kind, name)}`;
+      checkTemplate(text, at, { names, findings });
+      const known = toName(name);
+      if (setNames.has(known)) findings.addKey(at, `the field ${known} is set twice`);
+      setNames.add(known);
+    }
+  }
+  const gone = new Set<string>();
+  for (const [index, name] of (fields.remove ?? []).entries()) {
+    if (name === undefined) continue;
+    const at = `${pointer}${pointerOf('remove', index)}`;
+    const known = toName(name);
+    if (setNames.has(known)) findings.addValue(at, `the field ${known} is also in set`);
+    if (gone.has(known)) findings.addValue(at, `the field ${known} is removed twice`);
+    gone.add(known);
+  }
+  for (const name of Object.keys(fields.rename ?? {})) {
+    const known = toName(name);
+    const isTwice = gone.has(known) || setNames.has(known);
+    const at = `${pointer}${pointerOf('rename', name)}`;
+    if (isTwice) findings.addKey(at, `the field ${known} is changed twice`);
+  }
+}
+
+function checkBody(
+  { set = {}, remove = [], rename = {} }: SoundPart<RewriteBodyConfig>,
+  pointer: string,
+  context: TemplateContext,
+): void {
+  const { findings } = context;
+  for (const [key, value] of Object.entries(set)) {
+    const at = `${pointer}${pointerOf('set', key)}`;
+    checkPointer(key, at, findings);
+    checkValue(value, at, context);
+  }
+  for (const [index, key] of remove.entries()) {
+    checkPointer(key, `${pointer}/remove/${index}`, findings);
+  }
+  for (const [from, to] of Object.entries(rename)) {
+    const at = `${pointer}${pointerOf('rename', from)}`;
+    checkPointer(from, at, findings);
+    checkPointer(to, at, findings);
+  }
+}
+
+function checkPointer(pointer: string | undefined, at: string, findings: Findings): void {
+  if (pointer === undefined) return;
+  const keys = parsePointer(pointer);
+  if (typeof keys === 'string') findings.addKey(at, `${JSON.stringify(pointer)} ${keys}`);
+}
+
+/** Strings at any depth may hold values of the request. */
+function checkValue(value: unknown, pointer: string, context: TemplateContext): void {
+  if (typeof value === 'string') checkTemplate(value, pointer, context);
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    checkValue(item, pointer + pointerOf(key), context);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Checks the token service, the routes that belong to it, and the authenticators that trust it.
+ *
+ * Thread: any (pure). Runs on the sound part of a configuration.
+ */
+
+import { DEFAULTS } from '../defaults.js';
+import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
+import { pointerOf } from '../source/config-pointer.js';
+import type { TokenServiceConfig } from '../token-service-config.js';
+import type { SoundPart } from './check-shape.js';
+import type { Findings } from './finding.js';
+
+/** Which method each endpoint takes. */
+const METHOD_OF_ENDPOINT = { issue: 'POST', refresh: 'POST', revoke: 'POST', keys: 'GET' } as const;
+
+export function checkTokenService(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  const service = config.tokenService;
+  const isKnown = service !== undefined || findings.hasUnder('/tokenService');
+  for (const [index, route] of (config.routes ?? []).entries()) {
+    if (route?.tokenService === undefined) continue;
+    checkRoute(route, pointerOf('routes', index), findings);
+    if (!isKnown) findings.addKey(pointerOf('routes', index, 'tokenService'), MISSING);
+  }
+  for (const [name, one] of Object.entries(config.authenticators ?? {})) {
+    if (one?.type !== 'jwt' || one.tokenService !== true) continue;
+    const at = pointerOf('authenticators', name, 'tokenService');
+    if (!isKnown) findings.addKey(at, MISSING);
+    if (service === undefined) continue;
+    const algorithm = service.algorithm ?? DEFAULTS.tokenService.algorithm;
+    if (one.algorithms !== undefined && !one.algorithms.includes(algorithm)) {
+      findings.addKey(at, `algorithms must hold ${algorithm}, by which the token service signs`);
+    }
+    checkSame(service, one, { name, findings });
+  }
+}
+
+const MISSING = 'there is no tokenService in the configuration';
+
+function checkRoute(route: SoundPart<RouteConfig>, at: string, findings: Findings): void {
+  const { tokenService: endpoint, authenticate, match } = route;
+  if (endpoint === undefined) return;
+  if (endpoint === 'issue' && authenticate === undefined && !findings.hasUnder(at)) {
+    findings.addKey(`${at}/tokenService`, 'issue needs authenticate: whom the tokens are for');
+  }
+  const method = METHOD_OF_ENDPOINT[endpoint];
+  if (findings.hasUnder(`${at}/match`)) return;
+  const isRight = match?.methods?.length === 1 && match.methods[0] === method;
+  if (!isRight) findings.addKey(`${at}/tokenService`, `${endpoint} needs methods: [${method}]`);
+}
+
+/** Tokens that would all be refused are a mistake. */
+function checkSame(
+  service: SoundPart<TokenServiceConfig>,
+  authenticator: { readonly issuer?: string | undefined; readonly audience?: string | undefined },
+  { name, findings }: { readonly name: string; readonly findings: Findings },
+): void {
+  for (const field of ['issuer', 'audience'] as const) {
+    const wanted = authenticator[field];
+    if (wanted === undefined || service[field] === undefined || wanted === service[field]) continue;
+    const at = pointerOf('authenticators', name, field);
+    findings.addValue(at, `must be the ${field} of tokenService`);
+  }
+}

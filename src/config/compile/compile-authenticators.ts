@@ -1,0 +1,196 @@
+/**
+ * Compiles authenticators and what routes ask of their callers.
+ *
+ * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked. Reads
+ * the files that hold keys.
+ */
+import { assertNever, defined } from '../../base/assert.js';
+import type { Jwk } from '../../base/json-web-key.js';
+import { parseDurationMs } from '../../base/quantities.js';
+import type {
+  CompiledApiKeyAuthenticator,
+  CompiledAuthenticator,
+  CompiledAuthorization,
+  CompiledForwardAuthenticator,
+  CompiledIntrospectionAuthenticator,
+  CompiledJwtAuthenticator,
+  CompiledKeySource,
+} from '../../filters/authentication/options.js';
+import type {
+  ApiKeyAuthenticatorConfig,
+  AuthenticatorConfig,
+  AuthorizeConfig,
+  ForwardAuthenticatorConfig,
+  IntrospectionAuthenticatorConfig,
+  JwtAuthenticatorConfig,
+} from '../authenticator-config.js';
+import type { CompiledTokenService } from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
+import type { TokenServiceConfig } from '../token-service-config.js';
+import { readKeyFile, readPublicKeys } from './key-material.js';
+
+const { authenticator: defaults } = DEFAULTS;
+
+/** Compiles all authenticators, in the order of the file. */
+export function compileAuthenticators(
+  configs: Readonly<Record<string, AuthenticatorConfig>>,
+): CompiledAuthenticator[] {
+  return Object.entries(configs).map(([name, config], index) => compileOne(config, name, index));
+}
+
+function compileOne(
+  config: AuthenticatorConfig,
+  name: string,
+  index: number,
+): CompiledAuthenticator {
+  const forwardsByDefault = config.type !== 'apiKey' && config.type !== 'basic';
+  const common = {
+    index,
+    name,
+    claimHeaders: Object.entries(config.claimHeaders ?? {}).map(
+      ([header, claim]) => [header.toLowerCase(), claim] as const,
+    ),
+    forwardCredentials: config.forwardCredentials ?? forwardsByDefault,
+  };
+  switch (config.type) {
+    case 'jwt':
+      return { ...common, ...compileJwt(config) };
+    case 'apiKey':
+      return { ...common, ...compileApiKeys(config) };
+    case 'basic':
+      return {
+        ...common,
+        type: 'basic',
+        users: config.users.map((user) => ({ ...user, scopes: [...(user.scopes ?? [])] })),
+      };
+    case 'introspection':
+      return { ...common, ...compileIntrospection(config) };
+    case 'forwardAuth':
+      return { ...common, ...compileForward(config) };
+    default:
+      return assertNever(config);
+  }
+}
+
+type Own<T> = Omit<T, 'index' | 'name' | 'claimHeaders' | 'forwardCredentials'>;
+
+function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticator> {
+  const { secret, secretFile } = config;
+  const fromFile = secretFile === undefined ? '' : withoutLineEnd(keyFile(secretFile));
+  return {
+    type: 'jwt',
+    algorithms: [...config.algorithms],
+    secret: secret ?? fromFile,
+    keys: compileKeys(config),
+    keySource: compileKeySource(config),
+    issuer: config.issuer ?? '',
+    audience: config.audience ?? '',
+    clockSkewMs: durationMs(config.clockSkew ?? defaults.clockSkew),
+    // A token that never ends could never be taken back.
+    requiredClaims: [...new Set(['exp', ...(config.requiredClaims ?? [])])],
+    consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
+  };
+}
+
+/** Of a text that was checked. */
+function compileKeys({ publicKey, publicKeyFile }: JwtAuthenticatorConfig): readonly Jwk[] {
+  const text = publicKeyFile === undefined ? publicKey : keyFile(publicKeyFile);
+  if (text === undefined) return [];
+  const read = readPublicKeys(text);
+  return defined('keys' in read ? read.keys : undefined, 'a checked key');
+}
+
+function compileKeySource(config: JwtAuthenticatorConfig): CompiledKeySource | null {
+  const { jwksUri, discovery, tokenService, issuer = '' } = config;
+  const rest = {
+    cacheMs: durationMs(config.jwksCache ?? defaults.jwksCache),
+    cooldownMs: durationMs(config.jwksCooldown ?? defaults.jwksCooldown),
+    allowHttp: config.allowHttp ?? false,
+  };
+  if (jwksUri !== undefined) return { id: jwksUri, kind: 'jwks', url: jwksUri, ...rest };
+  if (discovery) return { id: `discovery ${issuer}`, kind: 'discovery', url: issuer, ...rest };
+  if (tokenService) return { id: 'tokenService', kind: 'tokenService', url: '', ...rest };
+  return null;
+}
+
+function compileApiKeys(config: ApiKeyAuthenticatorConfig): Own<CompiledApiKeyAuthenticator> {
+  return {
+    type: 'apiKey',
+    header: (config.header ?? defaults.apiKeyHeader).toLowerCase(),
+    keys: config.keys.map(({ id, sha256, scopes = [] }) => {
+      return { id, sha256: sha256.toLowerCase(), scopes: [...scopes] };
+    }),
+  };
+}
+
+function compileIntrospection(
+  config: IntrospectionAuthenticatorConfig,
+): Own<CompiledIntrospectionAuthenticator> {
+  return {
+    type: 'introspection',
+    url: config.url,
+    clientId: config.clientId,
+    clientSecret: config.clientSecret,
+    issuer: config.issuer ?? '',
+    audience: config.audience ?? '',
+    clockSkewMs: 0,
+    requiredClaims: [],
+    timeoutMs: durationMs(config.timeout ?? defaults.introspectionTimeout),
+    cacheMs: durationMs(config.cache ?? defaults.introspectionCache),
+    consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
+  };
+}
+
+function compileForward(config: ForwardAuthenticatorConfig): Own<CompiledForwardAuthenticator> {
+  const { requestHeaders = defaults.forwardRequestHeaders, responseHeaders = [] } = config;
+  return {
+    type: 'forwardAuth',
+    url: config.url,
+    timeoutMs: durationMs(config.timeout ?? defaults.forwardTimeout),
+    requestHeaders: requestHeaders.map((name) => name.toLowerCase()),
+    responseHeaders: responseHeaders.map((name) => name.toLowerCase()),
+    consumerHeader: (config.consumerHeader ?? '').toLowerCase(),
+  };
+}
+
+/** null: the route asks nothing of its callers. */
+export function compileAuthorization(
+  config: AuthorizeConfig | undefined,
+): CompiledAuthorization | null {
+  if (config === undefined) return null;
+  const claims = Object.entries(config.claims ?? {}).map(([claim, value]) => {
+    return { claim, values: Array.isArray(value) ? [...value] : [value] };
+  });
+  return { scopes: [...(config.scopes ?? [])], claims };
+}
+
+/** null: there is none. */
+export function compileTokenService(
+  config: TokenServiceConfig | undefined,
+): CompiledTokenService | null {
+  if (config === undefined) return null;
+  const { tokenService } = DEFAULTS;
+  return {
+    issuer: config.issuer,
+    audience: config.audience,
+    algorithm: config.algorithm ?? tokenService.algorithm,
+    rotateMs: durationMs(config.rotateKeys ?? tokenService.rotateKeys),
+    accessTokenMs: durationMs(config.accessTokenLifetime ?? tokenService.accessTokenLifetime),
+    refreshTokenMs: durationMs(config.refreshTokenLifetime ?? tokenService.refreshTokenLifetime),
+    claims: [...(config.claims ?? [])],
+    maxSessions: config.maxSessions ?? tokenService.maxSessions,
+  };
+}
+
+function keyFile(path: string): string {
+  const read = readKeyFile(path);
+  return defined('text' in read ? read.text : undefined, 'a checked file');
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}
+
+function durationMs(text: string): number {
+  return defined(parseDurationMs(text), 'a checked duration');
+}

@@ -1,0 +1,272 @@
+/**
+ * Turns the configuration that a user wrote into the one that the threads use.
+ *
+ * Thread: acceptor. Fills in defaults, turns names into indexes and units into numbers. The
+ * result is frozen to the bottom: every thread gets a copy, and none may change it.
+ */
+import { availableParallelism } from 'node:os';
+import { defined } from '../../base/assert.js';
+import { parseDurationMs, parseSizeBytes } from '../../base/quantities.js';
+import { normalizeAddressRange } from '../check/address-range.js';
+import { checkConfig } from '../check/check-config.js';
+import { parseTargetUrl, type TargetUrl } from '../check/target-url.js';
+import type {
+  CompiledAddress,
+  CompiledConfig,
+  CompiledLimits,
+  CompiledResolve,
+  CompiledTarget,
+  CompiledUpstream,
+  RowCapacity,
+} from '../compiled-config.js';
+import { DEFAULTS, defaultWorkerCount } from '../defaults.js';
+import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
+import { ConfigError } from '../source/config-error.js';
+import { displayPath } from '../source/config-pointer.js';
+import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
+import { compileIpFilter, compileVersioning } from './compile-filters.js';
+import { compileObservability } from './compile-observability.js';
+import { compileAdaptiveConcurrency } from './compile-overload.js';
+import { compileHedge, compileRetry } from './compile-retry.js';
+import { compileRoutes } from './compile-routes.js';
+import {
+  compileBalancing,
+  compileBreaker,
+  compileHealthCheck,
+  compileOutlierDetection,
+} from './compile-targets.js';
+import {
+  ADDRESSES_MAX,
+  expandTarget,
+  NO_ADDRESSES,
+  nameOfTarget,
+  TARGETS_MAX,
+  type TargetAddresses,
+} from './target-addresses.js';
+
+const MEBIBYTE = 2 ** 20;
+
+/** What the outcome depends on besides the configuration itself. */
+export interface CompileOptions {
+  /** Version of the configuration; raised by each reload. */
+  readonly epoch?: number;
+  /** Cores of the machine, from which the default number of workers follows. */
+  readonly coreCount?: number;
+}
+
+/** Checks and compiles. Throws {@link ConfigError} with everything that is wrong. */
+export function compileConfig(config: GatewayConfig, options: CompileOptions = {}): CompiledConfig {
+  const result = checkConfig(config);
+  if (!result.isValid) {
+    const issues = result.findings.map(({ pointer, message }) => {
+      return { path: displayPath(pointer), line: 0, column: 0, message };
+    });
+    throw new ConfigError('', issues);
+  }
+  const { epoch = 1, coreCount = availableParallelism() } = options;
+  const authenticators = compileAuthenticators(config.authenticators ?? {});
+  const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES);
+  const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
+  const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
+    config.shutdown ?? {};
+  return deepFreeze({
+    epoch,
+    capacity: rowCapacity({ routes, upstreams, targets, limiters }, namesIn(upstreams)),
+    listen: {
+      ...compileAddress(config.listen, DEFAULTS.listen),
+      reusePort: config.listen?.reusePort ?? DEFAULTS.listen.reusePort,
+    },
+    admin: {
+      ...compileAddress(config.admin, DEFAULTS.admin),
+      token: config.admin?.token ?? '',
+      allowedHosts: (config.admin?.allowedHosts ?? []).map((host) => host.toLowerCase()),
+    },
+    workers: config.workers ?? defaultWorkerCount(coreCount),
+    trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
+      defined(normalizeAddressRange(proxy), 'a checked range'),
+    ),
+    hardening: { ...DEFAULTS.hardening, ...config.hardening },
+    acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
+    ipFilter: config.ipFilter === undefined ? null : compileIpFilter(config.ipFilter),
+    versioning: compileVersioning(config),
+    limits: compileLimits(config.limits ?? {}),
+    ...compileObservability(config),
+    reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
+    shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
+    authenticators,
+    tokenService: compileTokenService(config.tokenService),
+    upstreams,
+    targets,
+    limiters,
+    routes,
+  });
+}
+
+/**
+ * The same configuration with a target for each of these addresses, in upstreams that ask for it.
+ * `written`: what `compiled` was made of.
+ */
+export function withAddresses(
+  written: GatewayConfig,
+  compiled: CompiledConfig,
+  addresses: TargetAddresses,
+): CompiledConfig {
+  if (addresses.size === 0 || namesIn(compiled.upstreams) === 0) return compiled;
+  return deepFreeze({ ...compiled, ...compileUpstreams(written.upstreams, addresses) });
+}
+
+/** Memory that nobody touches costs nothing: there is room for versions beside one another. */
+const ROWS_MIN = 1024;
+const ROWS_PER_USE = 4;
+/** Few names have more addresses; those that do use the room of versions beside one another. */
+const ADDRESSES_PER_NAME = 16;
+
+function rowCapacity(
+  used: Readonly<Record<keyof RowCapacity, { readonly length: number }>>,
+  nameCount: number,
+): RowCapacity {
+  const rows = (count: number): number => Math.max(ROWS_MIN, count * ROWS_PER_USE);
+  return {
+    routes: rows(used.routes.length),
+    upstreams: rows(used.upstreams.length),
+    targets: rows(used.targets.length + nameCount * ADDRESSES_PER_NAME),
+    limiters: rows(used.limiters.length),
+  };
+}
+
+function namesIn(upstreams: readonly CompiledUpstream[]): number {
+  return upstreams.reduce((total, { resolve }) => total + (resolve?.names.length ?? 0), 0);
+}
+
+function compileAddress(
+  address: { readonly host?: string; readonly port?: number } = {},
+  defaults: CompiledAddress,
+): CompiledAddress {
+  return { host: address.host ?? defaults.host, port: address.port ?? defaults.port };
+}
+
+function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLimits {
+  return {
+    headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
+    bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
+    trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
+    inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
+    connections: limits.connections ?? DEFAULTS.limits.connections,
+    connectionsPerAddress: limits.connectionsPerAddress ?? DEFAULTS.limits.connectionsPerAddress,
+    countsLoopback: limits.connectionsPerAddress !== undefined,
+    bodyRate: sizeBytes(limits.bodyRate ?? DEFAULTS.limits.bodyRate),
+    laneDepth: limits.laneDepth ?? DEFAULTS.limits.laneDepth,
+    queueMs: durationMs(limits.queueTime ?? DEFAULTS.limits.queueTime),
+    workerHeapBytes: wholeMebibytes(limits.workerHeap),
+  };
+}
+
+interface CompiledUpstreams {
+  readonly upstreams: readonly CompiledUpstream[];
+  readonly targets: readonly CompiledTarget[];
+}
+
+function compileUpstreams(
+  configs: Readonly<Record<string, UpstreamConfig>>,
+  addresses: TargetAddresses,
+): CompiledUpstreams {
+  const targets: CompiledTarget[] = [];
+  const { target: defaults } = DEFAULTS.upstream;
+  const upstreams = Object.entries(configs).map(([name, config], index) => {
+    const resolve = compileResolve(config);
+    const indexes = new Map<string, number>();
+    for (const { url, weight, backup } of config.targets) {
+      for (const part of addressesOf(targetUrl(url), resolve, addresses)) {
+        // Two names may point to one address: that is one target, of the name that stands first.
+        if (indexes.has(part.origin)) continue;
+        indexes.set(part.origin, targets.length);
+        targets.push({
+          index: targets.length,
+          upstreamIndex: index,
+          ...part,
+          weight: weight ?? defaults.weight,
+          isBackup: backup ?? defaults.backup,
+        });
+      }
+    }
+    const targetIndexes = [...indexes.values()];
+    return {
+      index,
+      name,
+      targetIndexes,
+      resolve,
+      ...compilePolicies(config, targetIndexes.length),
+    };
+  });
+  return { upstreams, targets };
+}
+
+function addressesOf(
+  target: TargetUrl,
+  resolve: CompiledResolve | null,
+  addresses: TargetAddresses,
+): TargetUrl[] {
+  return resolve === null ? [target] : expandTarget(target, addresses, resolve.addressesMax);
+}
+
+function compileResolve({ resolve, targets }: UpstreamConfig): CompiledResolve | null {
+  if (resolve === undefined) return null;
+  const { interval = DEFAULTS.upstream.resolve.interval } = resolve;
+  const names = targets.map(({ url }) => nameOfTarget(targetUrl(url)));
+  return {
+    intervalMs: durationMs(interval),
+    names: [...new Set(names)].filter((name) => name !== ''),
+    addressesMax: Math.min(ADDRESSES_MAX, Math.floor(TARGETS_MAX / targets.length)),
+  };
+}
+
+function compilePolicies(
+  config: UpstreamConfig,
+  targetCount: number,
+): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes' | 'resolve'> {
+  const { timeouts = {} } = config;
+  const defaults = DEFAULTS.upstream;
+  const response = timeouts.response ?? defaults.timeouts.response;
+  return {
+    loadBalancing: compileBalancing(config.loadBalancing ?? {}),
+    circuitBreaker: compileBreaker(config.circuitBreaker ?? {}),
+    healthCheck: config.healthCheck === undefined ? null : compileHealthCheck(config.healthCheck),
+    outlierDetection:
+      config.outlierDetection === undefined
+        ? null
+        : compileOutlierDetection(config.outlierDetection),
+    timeouts: {
+      connectMs: durationMs(timeouts.connect ?? defaults.timeouts.connect),
+      responseMs: durationMs(response),
+      idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
+      perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
+    },
+    adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
+    retry: compileRetry(config.retry, targetCount),
+    hedgeAfterMs: compileHedge(config.hedge),
+  };
+}
+
+function targetUrl(url: string): TargetUrl {
+  const parsed = parseTargetUrl(url);
+  return defined(parsed.isValid ? parsed.target : undefined, 'a checked URL');
+}
+
+function durationMs(text: string): number {
+  return defined(parseDurationMs(text), 'a checked duration');
+}
+
+function sizeBytes(size: string | number): number {
+  return defined(parseSizeBytes(size), 'a checked size');
+}
+
+/** V8 takes its limit in whole MiB. */
+function wholeMebibytes(size: string | number | undefined): number {
+  return size === undefined ? 0 : Math.ceil(sizeBytes(size) / MEBIBYTE) * MEBIBYTE;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,66 @@
+/**
+ * Compiles logs and traces.
+ *
+ * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { parseDurationMs } from '../../base/quantities.js';
+import type { CompiledAccessLog, CompiledConfig, CompiledTracing } from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import type { AccessLogConfig, TracingConfig } from '../observability-config.js';
+import { statusRange } from './compile-targets.js';
+
+/** The parts of a compiled configuration that say what operators get to see. */
+export function compileObservability({
+  logging = {},
+  tracing,
+  authenticators = {},
+}: GatewayConfig): Pick<CompiledConfig, 'logging' | 'tracing'> {
+  const { level = DEFAULTS.logging.level, format = DEFAULTS.logging.format } = logging;
+  const names: readonly string[] = logging.redactQuery ?? DEFAULTS.logging.redactQuery;
+  const redactQuery = names.map((name) => name.toLowerCase());
+  const secretHeaders = Object.values(authenticators).flatMap((one) =>
+    one.type === 'apiKey'
+      ? [(one.header ?? DEFAULTS.authenticator.apiKeyHeader).toLowerCase()]
+      : [],
+  );
+  const accessLog = compileAccessLog(logging.accessLog ?? DEFAULTS.logging.accessLog, {
+    redactQuery,
+    secretHeaders,
+  });
+  return {
+    logging: { level, format, accessLog },
+    tracing: tracing === undefined ? null : compileTracing(tracing, redactQuery),
+  };
+}
+
+function compileAccessLog(
+  config: boolean | AccessLogConfig,
+  hidden: Pick<CompiledAccessLog, 'redactQuery' | 'secretHeaders'>,
+): CompiledAccessLog | null {
+  if (config === false) return null;
+  const { status = [], slowerThan, headers = [], samplePercent } = config === true ? {} : config;
+  const hasFilter = status.length > 0 || slowerThan !== undefined;
+  return {
+    samplePercent: samplePercent ?? (hasFilter ? 0 : 100),
+    statuses: status.map(statusRange),
+    slowerThanMs: slowerThan === undefined ? -1 : durationMs(slowerThan),
+    headers: headers.map((name) => name.toLowerCase()),
+    ...hidden,
+  };
+}
+
+function compileTracing(config: TracingConfig, redactQuery: readonly string[]): CompiledTracing {
+  return {
+    endpoint: config.endpoint,
+    samplePercent: config.samplePercent ?? DEFAULTS.tracing.samplePercent,
+    serviceName: config.serviceName ?? DEFAULTS.tracing.serviceName,
+    headers: Object.entries(config.headers ?? {}),
+    redactQuery,
+  };
+}
+
+function durationMs(text: string): number {
+  return defined(parseDurationMs(text), 'a checked duration');
+}

@@ -1,0 +1,35 @@
+/**
+ * Compiles what concerns overload: adapted concurrency, priorities of routes.
+ *
+ * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { parseDurationMs } from '../../base/quantities.js';
+import type { CompiledAdaptiveConcurrency } from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
+import type { RouteConfig } from '../gateway-config.js';
+import type { AdaptiveConcurrencyConfig, RoutePriority } from '../overload-config.js';
+
+/** Thousandths of a limit that requests of a priority may use. */
+const SHARES: Readonly<Record<RoutePriority, number>> = { low: 700, default: 900, high: 1000 };
+const WHOLE = 1000;
+
+export function compileAdaptiveConcurrency(
+  config: AdaptiveConcurrencyConfig | undefined,
+): CompiledAdaptiveConcurrency | null {
+  if (config === undefined) return null;
+  const { adaptiveConcurrency: defaults } = DEFAULTS.upstream;
+  const { updateInterval, minRttInterval, ...rest } = { ...defaults, ...config };
+  return {
+    ...rest,
+    updateIntervalMs: defined(parseDurationMs(updateInterval), 'a checked duration'),
+    minRttIntervalMs: defined(parseDurationMs(minRttInterval), 'a checked duration'),
+  };
+}
+
+/** By route. Where none is more important than another, all may use the whole. */
+export function compileShares(routes: readonly RouteConfig[]): number[] {
+  const priorities = routes.map(({ priority }) => priority ?? 'default');
+  const isFlat = priorities.every((priority) => priority === priorities[0]);
+  return priorities.map((priority) => (isFlat ? WHOLE : SHARES[priority]));
+}

@@ -1,0 +1,80 @@
+/**
+ * Compiles the limits of one route.
+ *
+ * Thread: acceptor. A part of compile-routes.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { parseDurationMs } from '../../base/quantities.js';
+import type { CompiledLimiter, LimiterKey } from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
+import type { LimiterKeyName, RateLimitConfig, RouteConfig } from '../gateway-config.js';
+
+const HEADER_KEY_PREFIX = 'header:';
+
+/** Limits on the number of requests in flight count by themselves beside a limit by time. */
+const IN_FLIGHT_SUFFIX = '-inFlight';
+
+/** The limiters of a route, in the order of the file, with indexes from `firstIndex` on. */
+export function compileRateLimits(route: RouteConfig, firstIndex: number): CompiledLimiter[] {
+  return rateLimitList(route.rateLimit)
+    .flatMap((config, position) => compileRateLimit(config, defaultName(route.name, position)))
+    .map((limiter, at) => {
+      const index = firstIndex + at;
+      return { index, keySpace: index, ...limiter };
+    });
+}
+
+/** A route has one limit or a list of them. */
+export function rateLimitList<T extends object>(rateLimit: T | readonly T[] | undefined): T[] {
+  if (rateLimit === undefined) return [];
+  return Array.isArray(rateLimit) ? [...rateLimit] : [rateLimit as T];
+}
+
+/** What a limit is called that has no name. */
+export function defaultName(routeName: string, position: number): string {
+  return position === 0 ? routeName : `${routeName}-${position + 1}`;
+}
+
+function compileRateLimit(
+  config: RateLimitConfig,
+  nameByDefault: string,
+): Omit<CompiledLimiter, 'index' | 'keySpace'>[] {
+  const name = config.name ?? nameByDefault;
+  const mode = config.mode ?? DEFAULTS.rateLimit.mode;
+  const keys = compileKeys(config.key ?? DEFAULTS.rateLimit.key);
+  const compiled: Omit<CompiledLimiter, 'index' | 'keySpace'>[] = [];
+  const { limit, window, maxInFlight } = config;
+  if (limit !== undefined) {
+    compiled.push({
+      name,
+      algorithm: config.algorithm ?? DEFAULTS.rateLimit.algorithm,
+      limit,
+      windowMs: defined(parseDurationMs(window ?? ''), 'a checked duration'),
+      burst: config.burst ?? limit,
+      cost: config.cost ?? DEFAULTS.rateLimit.cost,
+      keys,
+      mode,
+    });
+  }
+  if (maxInFlight !== undefined) {
+    compiled.push({
+      name: limit === undefined ? name : `${name}${IN_FLIGHT_SUFFIX}`,
+      algorithm: 'inFlight',
+      limit: maxInFlight,
+      windowMs: 0,
+      burst: maxInFlight,
+      cost: 1,
+      keys,
+      mode,
+    });
+  }
+  return compiled;
+}
+
+function compileKeys(key: LimiterKeyName | readonly LimiterKeyName[]): LimiterKey[] {
+  const names = typeof key === 'string' ? [key] : key;
+  return names.map((name) => {
+    if (name === 'clientIp' || name === 'consumer' || name === 'route') return { kind: name };
+    return { kind: 'header', header: name.slice(HEADER_KEY_PREFIX.length).toLowerCase() };
+  });
+}

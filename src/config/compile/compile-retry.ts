@@ -1,0 +1,46 @@
+/**
+ * Compiles retries and hedging.
+ *
+ * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { parseDurationMs } from '../../base/quantities.js';
+import type { CompiledRetry } from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
+import type { HedgeConfig, RetryCondition, RetryConfig } from '../gateway-config.js';
+
+const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
+
+/** Without a `retry` of its own an upstream with one target has none: there is no other target. */
+export function compileRetry(config: RetryConfig | undefined, targetCount: number): CompiledRetry {
+  const defaults = DEFAULTS.upstream.retry;
+  const attemptsByDefault = config === undefined && targetCount === 1 ? 0 : defaults.attempts;
+  const { attempts = attemptsByDefault, backOff = {} } = config ?? {};
+  const on: readonly RetryCondition[] = config?.on ?? defaults.on;
+  const statuses = new Set(on.filter((one) => typeof one === 'number'));
+  if (on.includes('gatewayError')) for (const status of GATEWAY_ERRORS) statuses.add(status);
+  return {
+    attempts,
+    conditions: {
+      connectFailure: on.includes('connectFailure'),
+      reset: on.includes('reset'),
+      timeout: on.includes('timeout'),
+      statuses: [...statuses].sort((one, other) => one - other),
+    },
+    budgetPercent: config?.budgetPercent ?? defaults.budgetPercent,
+    minConcurrency: config?.minConcurrency ?? defaults.minConcurrency,
+    backOff: {
+      baseMs: durationMs(backOff.base ?? defaults.backOff.base),
+      maxMs: durationMs(backOff.max ?? defaults.backOff.max),
+    },
+  };
+}
+
+/** -1: no hedging. */
+export function compileHedge(config: HedgeConfig | undefined): number {
+  return config === undefined ? -1 : durationMs(config.after);
+}
+
+function durationMs(text: string): number {
+  return defined(parseDurationMs(text), 'a checked duration');
+}

@@ -1,0 +1,103 @@
+/**
+ * Compiles routes and the limiters they use.
+ *
+ * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { parseDurationMs } from '../../base/quantities.js';
+import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
+import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
+import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
+import { readOpenapiGroup } from '../openapi/openapi-group.js';
+import type { OpenapiOperation } from '../openapi/openapi-routes.js';
+import { compileAuthorization } from './compile-authenticators.js';
+import { compileFilters, compileRewrite } from './compile-filters.js';
+import { compileShares } from './compile-overload.js';
+import { compileRateLimits } from './compile-rate-limits.js';
+
+/** What routes refer to by name. */
+export interface RouteReferences {
+  readonly authenticators: readonly CompiledAuthenticator[];
+  readonly upstreams: readonly CompiledUpstream[];
+}
+
+/** Routes and their limiters, which refer to each other by index. */
+export interface CompiledRoutes {
+  readonly routes: readonly CompiledRoute[];
+  readonly limiters: readonly CompiledLimiter[];
+}
+
+/** Compiles all routes, in the order of the file. */
+export function compileRoutes(gateway: GatewayConfig, references: RouteReferences): CompiledRoutes {
+  const authenticatorIndexes = indexesByName(references.authenticators);
+  const upstreamIndexes = indexesByName(references.upstreams);
+  const limiters: CompiledLimiter[] = [];
+  const shares = compileShares(gateway.routes);
+  const routes: CompiledRoute[] = [];
+  for (const [position, config] of gateway.routes.entries()) {
+    const ofRoute = compileRateLimits(config, limiters.length);
+    limiters.push(...ofRoute);
+    const shared = {
+      upstreamIndex:
+        config.upstream === undefined
+          ? -1
+          : defined(upstreamIndexes.get(config.upstream), 'a checked upstream'),
+      timeoutMs:
+        config.timeout === undefined
+          ? 0
+          : defined(parseDurationMs(config.timeout), 'a checked duration'),
+      shareMax: defined(shares[position], 'the share of a route'),
+      authenticators: (config.authenticate ?? []).map((name) =>
+        defined(authenticatorIndexes.get(name), 'a checked authenticator'),
+      ),
+      tokenEndpoint: config.tokenService ?? null,
+      authorization: compileAuthorization(config.authorize),
+      limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
+      onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
+      rewrite: compileRewrite(config.rewrite ?? {}),
+    };
+    for (const { operation, path, ...place } of placesOf(config)) {
+      const filters = compileFilters(config, gateway, operation);
+      const versioned = versionedPath(path, config.match.version, gateway);
+      routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
+    }
+  }
+  return { routes, limiters };
+}
+
+interface RoutePlace extends Pick<CompiledRoute, 'name' | 'group' | 'path' | 'methods'> {
+  readonly operation?: OpenapiOperation;
+}
+
+/** One for a route, and one for each operation of a document; they share the route's limits. */
+function placesOf({ name, match, openapi }: RouteConfig): RoutePlace[] {
+  const { path, methods = [] } = match;
+  if (openapi === undefined) return [{ name, path, methods: [...methods] }];
+  return readOpenapiGroup(openapi, path, match.methods).operations.map((operation) => ({
+    name: `${name}.${operation.name}`,
+    group: name,
+    path: operation.path,
+    methods: [operation.method],
+    operation,
+  }));
+}
+
+/** A version in the path is a part of it; any other is asked for beside it. */
+function versionedPath(
+  path: string,
+  version: string | undefined,
+  { versioning }: GatewayConfig,
+): Pick<CompiledRoute, 'path' | 'version' | 'versionPrefix' | 'aliasPath'> {
+  if (version === undefined) return { path };
+  if (versioning?.by !== 'path') return { path, version };
+  const versionPrefix = `/v${version}`;
+  const isDefault = versioning.default === version;
+  return { path: versionPrefix + path, versionPrefix, ...(isDefault && { aliasPath: path }) };
+}
+
+function indexesByName(
+  named: readonly { readonly name: string; readonly index: number }[],
+): ReadonlyMap<string, number> {
+  return new Map(named.map(({ name, index }) => [name, index]));
+}

@@ -1,0 +1,128 @@
+/**
+ * Compiles what concerns targets: balancing, breaker, health.
+ *
+ * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { parseDurationMs } from '../../base/quantities.js';
+import type {
+  CompiledBalancing,
+  CompiledBreaker,
+  CompiledHealthCheck,
+  CompiledOutlierDetection,
+  HashSource,
+} from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
+import type {
+  CircuitBreakerConfig,
+  FailureKind,
+  FailureRateConfig,
+  LoadBalancingConfig,
+} from '../gateway-config.js';
+import type { HealthCheckConfig, OutlierDetectionConfig } from '../health-config.js';
+
+const { upstream: defaults } = DEFAULTS;
+
+export function compileBalancing(config: LoadBalancingConfig): CompiledBalancing {
+  const { loadBalancing: fallback } = defaults;
+  const { choices = fallback.choices, stickyCookie } = config;
+  const maxAge = stickyCookie?.maxAge;
+  return {
+    policy: config.policy ?? fallback.policy,
+    choices: choices === 'all' ? 0 : choices,
+    hashOn: compileHashSource(config.hashOn ?? fallback.hashOn),
+    slowStartMs: durationMs(config.slowStart ?? fallback.slowStart),
+    panicThreshold: config.panicThreshold ?? fallback.panicThreshold,
+    stickyCookie:
+      stickyCookie === undefined
+        ? null
+        : {
+            name: stickyCookie.name,
+            maxAgeSeconds: maxAge === undefined ? 0 : Math.ceil(durationMs(maxAge) / 1000),
+            secret: stickyCookie.secret ?? '',
+          },
+  };
+}
+
+function compileHashSource(source: NonNullable<LoadBalancingConfig['hashOn']>): HashSource {
+  if (source === 'clientIp' || source === 'path') return { kind: source };
+  const name = source.slice(source.indexOf(':') + 1);
+  return source.startsWith('header:')
+    ? { kind: 'header', name: name.toLowerCase() }
+    : { kind: 'cookie', name };
+}
+
+export function compileBreaker(config: CircuitBreakerConfig): CompiledBreaker {
+  const { circuitBreaker: fallback } = defaults;
+  const openForMs = durationMs(config.openFor ?? fallback.openFor);
+  const failureOn: readonly FailureKind[] = config.failureOn ?? fallback.failureOn;
+  const statuses = failureOn.filter((kind) => typeof kind === 'number');
+  const { openForMax } = config;
+  return {
+    failureThreshold: config.failureThreshold ?? fallback.failureThreshold,
+    failureRate: config.failureRate === undefined ? null : compileFailureRate(config.failureRate),
+    failureOn: {
+      connectFailure: failureOn.includes('connectFailure'),
+      timeout: failureOn.includes('timeout'),
+      reset: failureOn.includes('reset'),
+      status5xx: failureOn.includes('5xx'),
+      statuses: statuses.toSorted((one, other) => one - other),
+    },
+    openForMs,
+    openForMaxMs: openForMax === undefined ? openForMs : durationMs(openForMax),
+    halfOpenRequests: config.halfOpenRequests ?? fallback.halfOpenRequests,
+    rampUpMs: durationMs(config.rampUp ?? fallback.rampUp),
+  };
+}
+
+function compileFailureRate(config: FailureRateConfig): CompiledBreaker['failureRate'] {
+  return {
+    percent: config.percent,
+    minimumRequests: config.minimumRequests ?? defaults.failureRate.minimumRequests,
+    windowMs: durationMs(config.window ?? defaults.failureRate.window),
+  };
+}
+
+export function compileHealthCheck(config: HealthCheckConfig): CompiledHealthCheck {
+  const { healthCheck: fallback } = defaults;
+  const statuses = config.expectedStatuses ?? fallback.expectedStatuses;
+  return {
+    type: config.type,
+    path: config.path ?? fallback.path,
+    host: config.host ?? '',
+    intervalMs: durationMs(config.interval ?? fallback.interval),
+    timeoutMs: durationMs(config.timeout ?? fallback.timeout),
+    healthyThreshold: config.healthyThreshold ?? fallback.healthyThreshold,
+    unhealthyThreshold: config.unhealthyThreshold ?? fallback.unhealthyThreshold,
+    expectedStatuses: statuses.map(statusRange),
+    jitterPercent: config.jitterPercent ?? fallback.jitterPercent,
+  };
+}
+
+/** First and last status of `200` or `200-299`. */
+export function statusRange(text: number | string): readonly [number, number] {
+  const [first, last] = String(text).split('-').map(Number);
+  const start = defined(first, 'a checked status');
+  return [start, last ?? start];
+}
+
+export function compileOutlierDetection(config: OutlierDetectionConfig): CompiledOutlierDetection {
+  const { outlierDetection: fallback } = defaults;
+  const baseEjectionMs = durationMs(config.baseEjectionTime ?? fallback.baseEjectionTime);
+  const { maxEjectionTime } = config;
+  const maxEjectionMs =
+    maxEjectionTime === undefined
+      ? Math.max(baseEjectionMs, durationMs(fallback.maxEjectionTime))
+      : durationMs(maxEjectionTime);
+  return {
+    consecutive5xx: config.consecutive5xx ?? fallback.consecutive5xx,
+    intervalMs: durationMs(config.interval ?? fallback.interval),
+    baseEjectionMs,
+    maxEjectionMs,
+    maxEjectionPercent: config.maxEjectionPercent ?? fallback.maxEjectionPercent,
+  };
+}
+
+function durationMs(text: string): number {
+  return defined(parseDurationMs(text), 'a checked duration');
+}

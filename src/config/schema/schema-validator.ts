@@ -1,0 +1,142 @@
+/**
+ * The checker that the configuration's schema is compiled to.
+ *
+ * Thread: any (pure). To compile it takes half of the start of a gateway, so the build does it
+ * (`build/precompile-schema.ts`); a build that did not, or of another schema, costs that time.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Ajv2020 as Ajv, Code, ValidateFunction } from 'ajv/dist/2020.js';
+import { parseDurationMs, parseSizeBytes } from '../../base/quantities.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import { CONFIG_SCHEMA } from './schema.js';
+import type { QuantityRange, SchemaNode } from './schema-node.js';
+
+export type ConfigValidator = ValidateFunction<GatewayConfig>;
+
+/** What the build writes: the compiled checker, and of which schema it is. */
+export interface PrecompiledSchema {
+  readonly digest: string;
+  readonly create: (load: (name: string) => unknown) => { readonly default: ConfigValidator };
+}
+
+export const PRECOMPILED_FILE = fileURLToPath(new URL('./compiled-schema.cjs', import.meta.url));
+
+/** A function of this file, and how written code reaches it. */
+interface OwnFunction {
+  readonly ref: unknown;
+  readonly code: Code;
+}
+
+// Loaded only where it is needed: the library costs 60 ms of a start.
+const load = createRequire(import.meta.url);
+
+let validator: ConfigValidator | undefined;
+
+/** Made at the first call. */
+export function configValidator(): ConfigValidator {
+  validator ??= readPrecompiled() ?? schemaCompiler(false).compile<GatewayConfig>(sharedSchema());
+  return validator;
+}
+
+/** Which schema a checker was compiled from. */
+export function schemaDigest(): string {
+  return createHash('sha256').update(JSON.stringify(CONFIG_SCHEMA)).digest('hex');
+}
+
+function readPrecompiled(): ConfigValidator | undefined {
+  if (!existsSync(PRECOMPILED_FILE)) return undefined;
+  const precompiled = load(PRECOMPILED_FILE) as PrecompiledSchema;
+  return precompiled.digest === schemaDigest() ? precompiledValidator(precompiled) : undefined;
+}
+
+export function precompiledValidator({ create }: PrecompiledSchema): ConfigValidator {
+  const own = { isDurationInRange, isSizeInRange };
+  return create((name) => (name === 'own' ? own : load(name))).default;
+}
+
+/** The characters of a part's JSON from which it gets a function of its own. */
+const PART_CHARS_MIN = 400;
+
+/**
+ * The configuration's schema with its larger parts as `$defs`: each becomes a function of its own,
+ * and V8 compiles those that a configuration has need of. As one it takes eight times as long.
+ */
+export function sharedSchema(): object {
+  const $defs: Record<string, unknown> = {};
+  const partOf = (schema: SchemaNode): unknown => {
+    const whole = withParts(schema, partOf);
+    if (JSON.stringify(schema).length < PART_CHARS_MIN) return whole;
+    const name = String(Object.keys($defs).length);
+    $defs[name] = whole;
+    return { $ref: `#/$defs/${name}` };
+  };
+  return { ...withParts(CONFIG_SCHEMA, partOf), $defs };
+}
+
+function withParts(schema: SchemaNode, partOf: (schema: SchemaNode) => unknown): object {
+  const { properties, items, additionalProperties, oneOf } = schema;
+  const parts = Object.entries(properties ?? {}).map(([key, part]) => [key, partOf(part)]);
+  return {
+    ...schema,
+    ...(properties && { properties: Object.fromEntries(parts) }),
+    ...(items && { items: partOf(items) }),
+    ...(additionalProperties && { additionalProperties: partOf(additionalProperties) }),
+    // `discriminator` wants to see the branches themselves.
+    ...(oneOf && { oneOf: oneOf.map((branch) => withParts(branch, partOf)) }),
+  };
+}
+
+/** `isForSource`: what it compiles is to be written down. */
+export function schemaCompiler(isForSource: boolean): Ajv {
+  const { Ajv2020, _ } = load('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+  const ajv = new Ajv2020({
+    strict: true,
+    allErrors: true,
+    verbose: true,
+    allowUnionTypes: true,
+    discriminator: true,
+    inlineRefs: false,
+    code: { source: isForSource, optimize: isForSource },
+  });
+  const addRange = (keyword: string, type: ('string' | 'number')[], own: OwnFunction): void => {
+    ajv.addKeyword({
+      keyword,
+      type,
+      schemaType: 'object',
+      code: (context) => {
+        const { gen, schema, data } = context;
+        context.fail(_`!${gen.scopeValue('func', own)}(${schema}, ${data})`);
+      },
+    });
+  };
+  addRange('x-duration', ['string'], {
+    ref: isDurationInRange,
+    code: _`require("own").isDurationInRange`,
+  });
+  addRange('x-size', ['string', 'number'], {
+    ref: isSizeInRange,
+    code: _`require("own").isSizeInRange`,
+  });
+  return ajv;
+}
+
+function isDurationInRange(range: QuantityRange, data: string): boolean {
+  return isInRange(range, (text) => parseDurationMs(text ?? data));
+}
+
+function isSizeInRange(range: QuantityRange, data: string | number): boolean {
+  return isInRange(range, (text) => parseSizeBytes(text ?? data));
+}
+
+/** `parse` reads one end of the range, or the data when it is given none. */
+function isInRange(
+  { min, max }: QuantityRange,
+  parse: (text?: string) => number | undefined,
+): boolean {
+  const quantity = parse();
+  if (quantity === undefined) return false;
+  return quantity >= (parse(min) ?? 0) && quantity <= (parse(max) ?? 0);
+}

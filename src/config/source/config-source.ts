@@ -1,0 +1,83 @@
+/**
+ * Where a configuration comes from, and comes from again.
+ *
+ * Thread: supervisor. Owns nothing but what it last saw of the file.
+ */
+import { once } from 'node:events';
+import { type Stats, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { ConfigError } from './config-error.js';
+import { type LoadedConfig, type LoadOrder, type LoadReport, loadFile } from './load-file.js';
+import type { Environment } from './variables.js';
+
+const LOAD_THREAD = new URL('./load-thread.js', import.meta.url);
+
+export interface ConfigSource {
+  /** What it is called in logs and figures. */
+  readonly name: string;
+  /** Reads it. Throws ConfigError with everything that is wrong. */
+  load(): LoadedConfig;
+  /** The same in a thread of its own: this one goes on meanwhile. Rejects as load() throws. */
+  loadAside(): Promise<LoadedConfig>;
+  /** Whether there is something else than what was loaded last; never rejects. */
+  stamp(): Promise<string>;
+  /** The stamp of what was loaded last, whether or not it was right. */
+  readonly loadedStamp: string;
+}
+
+/** A file, and the environment that stands above it. */
+export function fileSource(file: string, environment: Environment): ConfigSource {
+  // Once: what follows from it must not change while the gateway runs.
+  const coreCount = availableParallelism();
+  let loadedStamp = '';
+  return {
+    name: file,
+    get loadedStamp() {
+      return loadedStamp;
+    },
+    load() {
+      // Before it is read: a change while it is being read is another one.
+      loadedStamp = stampNow(file);
+      return loadFile({ file, environment, coreCount });
+    },
+    loadAside() {
+      loadedStamp = stampNow(file);
+      return loadInThread({ file, environment: { ...environment }, coreCount });
+    },
+    async stamp() {
+      try {
+        return stampOf(await stat(file));
+      } catch (error) {
+        return stampOfError(error);
+      }
+    },
+  };
+}
+
+async function loadInThread(workerData: LoadOrder): Promise<LoadedConfig> {
+  const thread = new Worker(LOAD_THREAD, { workerData });
+  // An exception in the thread, which is a mistake of ours, rejects this.
+  const [report] = (await once(thread, 'message')) as [LoadReport];
+  if ('loaded' in report) return report.loaded;
+  throw new ConfigError(report.file, report.issues);
+}
+
+function stampNow(file: string): string {
+  try {
+    return stampOf(statSync(file));
+  } catch (error) {
+    return stampOfError(error);
+  }
+}
+
+// Everything that a write, a rename or another link behind the name changes.
+function stampOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+}
+
+/** That it cannot be looked at is a state of the file as well: loading it says why. */
+function stampOfError(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}

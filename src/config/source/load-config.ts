@@ -1,0 +1,132 @@
+/**
+ * Reads a configuration file: text, variables, environment, checks, and places for every mistake.
+ *
+ * Thread: acceptor. Runs once at start and again for each reload; synchronous, since nothing can
+ * go on without it.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { checkConfig } from '../check/check-config.js';
+import { retypeVariables } from '../check/check-shape.js';
+import type { CheckContext, Finding } from '../check/finding.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import { ConfigError, type ConfigIssue } from './config-error.js';
+import { displayPath } from './config-pointer.js';
+import { resolveFiles } from './document-file.js';
+import { applyEnvironment } from './environment-overrides.js';
+import type { Environment } from './variables.js';
+import { readYaml, type ValuePlace, type YamlSource } from './yaml-source.js';
+
+/** Larger than any configuration that a person maintains. */
+const FILE_BYTES_MAX = 1024 * 1024;
+
+/** Reads and checks a file. Throws {@link ConfigError} with everything that is wrong. */
+export function loadConfigFile(file: string, environment: Environment): GatewayConfig {
+  return loadConfigText(readConfigFile(file), { file, environment });
+}
+
+/** What belongs to a text besides itself. */
+export interface TextOptions {
+  /** Name of the file for messages. */
+  readonly file: string;
+  readonly environment: Environment;
+}
+
+/** Checks the text of a configuration. Throws {@link ConfigError}. */
+export function loadConfigText(text: string, { file, environment }: TextOptions): GatewayConfig {
+  if (Buffer.byteLength(text) > FILE_BYTES_MAX) throw tooLarge(file);
+  const source = readYaml(text, environment);
+  if (source.value === undefined) throw new ConfigError(file, inFileOrder(source.issues));
+  retypeVariables(source.value, (at) => source.places.get(at)?.isWholeVariable === true);
+  resolveFiles(source.value, dirname(file));
+  const overrides = applyEnvironment(source.value, environment);
+  const context: CheckContext = {
+    // Overrides are ports and names: to say their values helps, and gives nothing away.
+    variableAt: (pointer) =>
+      overrides.has(pointer) ? undefined : source.places.get(pointer)?.variable,
+  };
+  const result = checkConfig(source.value, context);
+  if (result.isValid && source.issues.length === 0) return result.config;
+  const findings = result.isValid ? [] : result.findings;
+  const issues = findings
+    .filter((finding) => !source.broken.has(finding.place) || overrides.has(finding.place))
+    .map((finding) => toIssue(finding, source, overrides));
+  throw new ConfigError(file, inFileOrder([...source.issues, ...issues]));
+}
+
+function toIssue(
+  finding: Finding,
+  source: YamlSource,
+  overrides: ReadonlyMap<string, string>,
+): ConfigIssue {
+  const { message } = finding;
+  const variable = overrides.get(finding.place);
+  if (variable !== undefined) return { path: variable, line: 0, column: 0, message };
+  const place = nearestPlace(finding.place, source.places);
+  const isKey = finding.part === 'key';
+  return {
+    path: displayPath(finding.pointer),
+    line: isKey ? place.keyLine : place.line,
+    column: isKey ? place.keyColumn : place.column,
+    message,
+  };
+}
+
+/** The place of the value, or of what it would stand in when it is not in the file. */
+function nearestPlace(pointer: string, places: ReadonlyMap<string, ValuePlace>): ValuePlace {
+  let at = pointer;
+  for (;;) {
+    const place = places.get(at);
+    if (place !== undefined) return place;
+    if (at === '') return ROOT_PLACE;
+    at = at.slice(0, at.lastIndexOf('/'));
+  }
+}
+
+const ROOT_PLACE: ValuePlace = {
+  line: 1,
+  column: 1,
+  keyLine: 1,
+  keyColumn: 1,
+  variable: undefined,
+  isWholeVariable: false,
+};
+
+function inFileOrder(issues: readonly ConfigIssue[]): ConfigIssue[] {
+  return [...issues].sort((left, right) => left.line - right.line || left.column - right.column);
+}
+
+function readConfigFile(file: string): string {
+  let bytes: Buffer;
+  try {
+    const status = statSync(file);
+    // A directory or a device would fail later with a message about something else.
+    if (!status.isFile()) throw unreadable(file, 'it is not a regular file');
+    if (status.size > FILE_BYTES_MAX) throw tooLarge(file);
+    bytes = readFileSync(file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw unreadable(file, reasonOf(error));
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw unreadable(file, 'it is not UTF-8 text');
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'permission denied';
+  return typeof code === 'string' ? code : 'unknown error';
+}
+
+function unreadable(file: string, reason: string): ConfigError {
+  const message = `the file cannot be read: ${reason}`;
+  return new ConfigError(file, [{ path: '', line: 0, column: 0, message }]);
+}
+
+function tooLarge(file: string): ConfigError {
+  return unreadable(file, `it is larger than ${FILE_BYTES_MAX / 1024} KiB`);
+}

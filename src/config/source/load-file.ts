@@ -1,0 +1,40 @@
+/**
+ * Loads one configuration: reads, checks and compiles it.
+ *
+ * Thread: supervisor or loader. Owns nothing.
+ */
+import { compileConfig } from '../compile/compile-config.js';
+import type { CompiledConfig } from '../compiled-config.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import type { ConfigIssue } from './config-error.js';
+import { loadConfigFile } from './load-config.js';
+import type { Environment } from './variables.js';
+
+/** A configuration as it was written, and as the threads use it. */
+export interface LoadedConfig {
+  readonly written: GatewayConfig;
+  readonly compiled: CompiledConfig;
+}
+
+/** What to load, and for how many cores; the workerData of the thread. */
+export interface LoadOrder {
+  readonly file: string;
+  readonly environment: Environment;
+  readonly coreCount: number;
+}
+
+/** What came of it; the one message that the thread posts. */
+export type LoadReport =
+  | { readonly loaded: LoadedConfig }
+  | { readonly file: string; readonly issues: readonly ConfigIssue[] };
+
+/** Checks and compiles what was written in TypeScript. Throws ConfigError. */
+export function loadObject(written: GatewayConfig): LoadedConfig {
+  return { written, compiled: compileConfig(written) };
+}
+
+/** Reads, checks and compiles a file. Throws ConfigError. */
+export function loadFile({ file, environment, coreCount }: LoadOrder): LoadedConfig {
+  const written = loadConfigFile(file, environment);
+  return { written, compiled: compileConfig(written, { coreCount }) };
+}

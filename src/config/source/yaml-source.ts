@@ -1,0 +1,292 @@
+/**
+ * Reads YAML (and JSON, which is YAML) into plain data, and remembers where each value stood.
+ *
+ * Thread: any (pure). Input is hostile until shown otherwise: nesting, aliases and the number of
+ * values are bounded before they cost anything, and no message quotes the text.
+ */
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  Parser,
+  type YAMLError,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import { childPointer } from '../../base/json-pointer.js';
+import type { ConfigIssue } from './config-error.js';
+import { displayPath } from './config-pointer.js';
+import { type Environment, substituteVariables } from './variables.js';
+
+/** Deeper than any configuration; the YAML composer recurses, and the stack is finite. */
+const NESTING_DEPTH_MAX = 64;
+/** Aliases that one file may use; each may repeat a whole subtree. */
+const ALIAS_COUNT_MAX = 100;
+/** Values that one file may hold, repeated ones counted each time. */
+const VALUE_COUNT_MAX = 100_000;
+
+/** One mistake in the syntax often makes many follow: one a line is told, up to so many. */
+const SYNTAX_ISSUES_MAX = 20;
+
+/** Our own words where the library's would quote the text or speak of its options. */
+const REASON_BY_CODE: Readonly<Record<string, string>> = {
+  TAG_RESOLVE_FAILED: 'tags are not supported; quote a value that begins with "!"',
+  BAD_DIRECTIVE: 'a line that begins with "%" is a directive, and this one is not known',
+  NON_STRING_KEY: 'a key must be a string',
+};
+
+/** Where one value stands in the file. */
+export interface ValuePlace {
+  readonly line: number;
+  readonly column: number;
+  /** Place of its key; for list items and the root, the place of the value. */
+  readonly keyLine: number;
+  readonly keyColumn: number;
+  /** Name of a variable that the value came out of. */
+  readonly variable: string | undefined;
+  /** The value is one variable and nothing else, so its type is still open. */
+  readonly isWholeVariable: boolean;
+}
+
+/** A parsed file. */
+export interface YamlSource {
+  /** Plain data; undefined when the text is no YAML. */
+  readonly value: unknown;
+  /** By JSON Pointer. */
+  readonly places: ReadonlyMap<string, ValuePlace>;
+  /** Syntax errors, duplicate keys, missing variables. */
+  readonly issues: readonly ConfigIssue[];
+  /** Pointers of values that have an issue here: what else is wrong with them is noise. */
+  readonly broken: ReadonlySet<string>;
+}
+
+/** Parses the text of a configuration file. */
+export function readYaml(text: string, environment: Environment): YamlSource {
+  const lines = new LineCounter();
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  if (nestingDepth(tokens) > NESTING_DEPTH_MAX) {
+    return failedSource([issueAt(1, 1, `nested more than ${NESTING_DEPTH_MAX} levels deep`)]);
+  }
+  const documents = [...createComposer().compose(tokens, true, text.length)];
+  const document = documents[0];
+  if (document === undefined) return failedSource([issueAt(1, 1, 'the file is empty')]);
+  const syntaxIssues = [...document.errors, ...document.warnings].map((error) =>
+    syntaxIssue(error, { text, lines }),
+  );
+  const second = documents[1];
+  if (second !== undefined) {
+    const { line, col } = lines.linePos(second.range[0]);
+    syntaxIssues.push(issueAt(line, col, 'a configuration file holds one YAML document'));
+  }
+  if (syntaxIssues.length > 0) return failedSource(firstOfEachLine(syntaxIssues));
+  return new DocumentReader(document, { lines, environment }).read();
+}
+
+function createComposer(): Composer {
+  return new Composer({
+    version: '1.2',
+    // The file may not choose another schema or invent types.
+    schema: 'core',
+    resolveKnownTags: false,
+    stringKeys: true,
+    strict: true,
+    // Ours names the key.
+    uniqueKeys: false,
+    // The library's messages would quote the line, and with it what may be a secret.
+    prettyErrors: false,
+  });
+}
+
+function failedSource(issues: readonly ConfigIssue[]): YamlSource {
+  return { value: undefined, places: new Map(), issues, broken: new Set() };
+}
+
+function issueAt(line: number, column: number, message: string): ConfigIssue {
+  return { path: '', line, column, message };
+}
+
+/** Depth of the token tree, found without recursion. */
+function nestingDepth(tokens: readonly CST.Token[]): number {
+  let deepest = 0;
+  const pending: { token: CST.Token; depth: number }[] = [];
+  for (const token of tokens) pending.push({ token, depth: 0 });
+  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
+    const depth = entry.depth + 1;
+    deepest = Math.max(deepest, depth);
+    if (deepest > NESTING_DEPTH_MAX) break;
+    for (const token of childTokens(entry.token)) pending.push({ token, depth });
+  }
+  return deepest;
+}
+
+function childTokens(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value === undefined ? [] : [token.value];
+  if (!('items' in token)) return [];
+  const children: CST.Token[] = [];
+  for (const item of token.items) {
+    if (item.key) children.push(item.key);
+    if (item.value) children.push(item.value);
+  }
+  return children;
+}
+
+interface SyntaxContext {
+  readonly text: string;
+  readonly lines: LineCounter;
+}
+
+function syntaxIssue(error: YAMLError, context: SyntaxContext): ConfigIssue {
+  const { line, col } = context.lines.linePos(error.pos[0]);
+  // What some messages say after a colon is the offending text; what comes before is enough.
+  const reason = REASON_BY_CODE[error.code] ?? error.message.split(': ')[0];
+  const start = context.lines.lineStarts[line - 1] ?? 0;
+  const lineText = context.text.slice(start, context.lines.lineStarts[line]);
+  const hint = lineText.includes('${') ? `; inside { } and [ ] quote variables: "\${NAME}"` : '';
+  return issueAt(Math.max(line, 1), Math.max(col, 1), `not valid YAML: ${reason}${hint}`);
+}
+
+function firstOfEachLine(issues: readonly ConfigIssue[]): ConfigIssue[] {
+  const lines = new Set<number>();
+  const first = issues.filter(({ line }) => !lines.has(line) && lines.add(line));
+  return first.slice(0, SYNTAX_ISSUES_MAX);
+}
+
+interface ReaderContext {
+  readonly lines: LineCounter;
+  readonly environment: Environment;
+}
+
+/** Thrown to leave the walk when a bound is passed; never leaves this file. */
+class BoundPassed extends Error {
+  readonly node: Node;
+
+  constructor(node: Node, message: string) {
+    super(message);
+    this.node = node;
+  }
+}
+
+/** Walks one document and builds the plain data. */
+class DocumentReader {
+  readonly #document: Document.Parsed;
+  readonly #lines: LineCounter;
+  readonly #environment: Environment;
+  readonly #places = new Map<string, ValuePlace>();
+  readonly #issues: ConfigIssue[] = [];
+  readonly #broken = new Set<string>();
+  readonly #anchors = new Map<string, Node>();
+  /** Nodes on the way from the root to the current one: an alias to one of them never ends. */
+  readonly #open = new Set<Node>();
+  #aliasCount = 0;
+  #valueCount = 0;
+
+  constructor(document: Document.Parsed, context: ReaderContext) {
+    this.#document = document;
+    this.#lines = context.lines;
+    this.#environment = context.environment;
+  }
+
+  read(): YamlSource {
+    const root = this.#document.contents;
+    if (root === null) return failedSource([issueAt(1, 1, 'the file is empty')]);
+    try {
+      const value = this.#readNode(root, '', root);
+      return { value, places: this.#places, issues: this.#issues, broken: this.#broken };
+    } catch (error) {
+      if (!(error instanceof BoundPassed)) throw error;
+      const { line, column } = this.#placeOf(error.node);
+      return failedSource([issueAt(line, column, error.message)]);
+    }
+  }
+
+  #readNode(node: Node, pointer: string, key: Node): unknown {
+    this.#valueCount += 1;
+    if (this.#valueCount > VALUE_COUNT_MAX) {
+      throw new BoundPassed(node, `the file holds more than ${VALUE_COUNT_MAX} values`);
+    }
+    if (isAlias(node)) return this.#readNode(this.#resolveAlias(node, node.source), pointer, key);
+    if ('anchor' in node && node.anchor !== undefined) this.#anchors.set(node.anchor, node);
+    this.#remember(pointer, node, key);
+    if (isScalar(node)) return this.#readScalar(node.value, pointer);
+    this.#open.add(node);
+    const value = isMap(node) ? this.#readMap(node, pointer) : this.#readList(node, pointer);
+    this.#open.delete(node);
+    return value;
+  }
+
+  #resolveAlias(alias: Node, name: string): Node {
+    this.#aliasCount += 1;
+    if (this.#aliasCount > ALIAS_COUNT_MAX) {
+      throw new BoundPassed(alias, `the file uses more than ${ALIAS_COUNT_MAX} aliases`);
+    }
+    const target = this.#anchors.get(name);
+    if (target === undefined) throw new BoundPassed(alias, 'the alias has no anchor before it');
+    if (this.#open.has(target)) throw new BoundPassed(alias, 'the alias contains itself');
+    return target;
+  }
+
+  #readMap(map: YAMLMap, pointer: string): unknown {
+    const value: Record<string, unknown> = {};
+    for (const pair of map.items) {
+      const key = pair.key as Node;
+      const name = isScalar(key) ? String(key.value ?? '') : '';
+      const child = childPointer(pointer, name);
+      if (Object.hasOwn(value, name)) this.#reportDuplicate(key, name, pointer);
+      const node = pair.value as Node | null;
+      if (node === null) this.#remember(child, key, key);
+      const content = node === null ? null : this.#readNode(node, child, key);
+      // Defined, not assigned: a key named __proto__ is data like any other.
+      const writable = { value: content, enumerable: true, writable: true, configurable: true };
+      Object.defineProperty(value, name, writable);
+    }
+    return value;
+  }
+
+  #readList(node: Node, pointer: string): unknown {
+    const items = isSeq(node) ? (node as YAMLSeq<Node | null>).items : [];
+    return items.map((item, index) => {
+      return item === null ? null : this.#readNode(item, childPointer(pointer, index), item);
+    });
+  }
+
+  #readScalar(scalar: unknown, pointer: string): unknown {
+    if (typeof scalar !== 'string' || !scalar.includes('${')) return scalar;
+    const { text, variable, isWhole, problems } = substituteVariables(scalar, this.#environment);
+    const place = this.#places.get(pointer);
+    if (place === undefined) return text;
+    this.#places.set(pointer, { ...place, variable, isWholeVariable: isWhole });
+    const { line, column } = place;
+    for (const message of problems) {
+      this.#issues.push({ path: displayPath(pointer), line, column, message });
+    }
+    if (problems.length > 0) this.#broken.add(pointer);
+    return text;
+  }
+
+  #reportDuplicate(key: Node, name: string, pointer: string): void {
+    const { line, column } = this.#placeOf(key);
+    const first = this.#places.get(childPointer(pointer, name));
+    const message = `duplicate key ${JSON.stringify(name)}, first in line ${first?.keyLine ?? 0}`;
+    this.#issues.push({ path: displayPath(pointer), line, column, message });
+  }
+
+  #remember(pointer: string, node: Node, key: Node): void {
+    // A repeated key is reported where it repeats; places stay with the first.
+    if (this.#places.has(pointer)) return;
+    const { line, column } = this.#placeOf(node);
+    const { line: keyLine, column: keyColumn } = this.#placeOf(key);
+    const place = { line, column, keyLine, keyColumn };
+    this.#places.set(pointer, { ...place, variable: undefined, isWholeVariable: false });
+  }
+
+  #placeOf(node: Node): { line: number; column: number } {
+    const { line, col } = this.#lines.linePos(node.range?.[0] ?? 0);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Sheds requests before they are admitted: by the priority of their route when the gateway is
+ * nearly full, and by the limit on the concurrency of their upstream.
+ *
+ * Thread: worker. Owns this worker's counts of what is in flight at upstreams that are adapted.
+ * A route without either passes at the cost of two comparisons.
+ */
+import { latencyBucket } from '../../base/latency-buckets.js';
+import { ConcurrencyWriter } from '../../channel/concurrency-memory.js';
+import type { CoordinatorLaneMemory } from '../../channel/coordinator-memory.js';
+import { CoordinatorStatus } from '../../channel/coordinator-status.js';
+import { type LaneStatus, PRESSURE_FULL } from '../../channel/lane-status.js';
+import type { CompiledConfig } from '../../config/compiled-config.js';
+import { type Exchange, NEVER_MS } from '../exchange.js';
+import type { WorkerRoute } from '../worker-route.js';
+
+export class AdmissionGate {
+  private readonly status: CoordinatorStatus;
+  /** By index of the upstream, made when they are first needed: configurations come and go. */
+  private readonly writers: ConcurrencyWriter[] = [];
+
+  constructor(
+    private readonly capacity: CompiledConfig['capacity'],
+    private readonly memory: CoordinatorLaneMemory,
+    private readonly lane: LaneStatus,
+  ) {
+    this.status = new CoordinatorStatus(memory.status);
+  }
+
+  /** False: the request is to be shed. Else {@link leave} ends what begins here. */
+  tryEnter(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
+    const { shareMax } = route.config;
+    if (shareMax < PRESSURE_FULL && this.lane.pressure > shareMax) return false;
+    if (route.upstream.adaptiveConcurrency === null) return true;
+    const writer = this.writerOf(route.upstream.index);
+    // Without a limit the coordinator has not looked at this upstream yet.
+    const { limit } = writer;
+    if (limit !== 0 && writer.inFlight * PRESSURE_FULL >= limit * shareMax) return false;
+    writer.add(1);
+    exchange.enteredMs = nowMs;
+    return true;
+  }
+
+  /** The exchange is over. */
+  leave(exchange: Exchange, nowMs: number): void {
+    const { enteredMs, route } = exchange;
+    if (enteredMs === NEVER_MS || route === null) return;
+    exchange.enteredMs = NEVER_MS;
+    const writer = this.writerOf(route.upstream.index);
+    writer.add(-1);
+    const latencyMs = latencyOf(exchange, enteredMs, nowMs);
+    if (latencyMs >= 0) writer.countLatency(latencyBucket(latencyMs));
+  }
+
+  private writerOf(upstreamIndex: number): ConcurrencyWriter {
+    const known = this.writers[upstreamIndex];
+    if (known !== undefined) return known;
+    const { lane, concurrency } = this.memory;
+    const place = { lane, slot: upstreamIndex, upstreams: this.capacity.upstreams };
+    const writer = new ConcurrencyWriter(concurrency, place, this.status);
+    this.writers[upstreamIndex] = writer;
+    return writer;
+  }
+}
+
+/** -1: it says nothing of how loaded the upstream is. A failure that comes fast does not. */
+function latencyOf({ status, headMs }: Exchange, enteredMs: number, nowMs: number): number {
+  if (status === 504) return nowMs - enteredMs;
+  return headMs === 0 || status >= 500 ? -1 : headMs - enteredMs;
+}

@@ -1,0 +1,361 @@
+/**
+ * A worker's side of the conversation with the coordinator: asks, grants held, outcomes told.
+ *
+ * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
+ * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
+ */
+import { defined } from '../../base/assert.js';
+import type { HalfSipHash } from '../../base/half-sip-hash.js';
+import type { CoordinatorWorkerEnd, ReplyHandler } from '../../channel/coordinator-channel.js';
+import {
+  ASK_GRANT_ONLY,
+  ASK_KEY_GRANT_SHIFT,
+  addLimit,
+  createAskFields,
+  LIMIT_WORDS,
+  NO_PREFERENCE,
+  OUTCOME_CANCELLED,
+  type ReplyView,
+  VERDICT_ADMITTED,
+  VERDICT_RATE_LIMITED,
+} from '../../channel/coordinator-records.js';
+import type { Exchange } from '../exchange.js';
+import { PendingAsks } from '../exchange-table.js';
+import { bitOfTarget } from '../tries/tried-targets.js';
+import type { WorkerRoute } from '../worker-route.js';
+import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
+import { limiterKey } from './limiter-keys.js';
+import { rateLimitField } from './rate-limit-fields.js';
+import { RefusedKeys } from './refused-keys.js';
+import { NO_TARGET, type TargetGrants } from './target-grants.js';
+import type { TargetPreference } from './target-preference.js';
+
+export const ASK_ADMITTED = 0;
+export const ASK_PENDING = 1;
+/** There is no room for asks: the caller sheds. */
+export const ASK_REFUSED = 2;
+/** The coordinator is lost, and the route wants no request to go on without it. */
+export const ASK_CLOSED = 3;
+/** The coordinator is lost, and the route lets requests through without it. */
+export const ASK_OPEN = 4;
+/** The limit was used up a moment ago, and still is. */
+export const ASK_LIMITED = 5;
+
+/** How long a request waits for a coordinator that does not answer. */
+export const ASK_WAIT_MS = 100;
+
+/** Wishes that may wait for their reply: more than there are keys in a burst of asks. */
+const WISHES_MAX = 1024;
+
+/** What was admitted, and is to be settled. */
+export interface AdmittedTry {
+  readonly targetIndex: number;
+  readonly ticket: number;
+}
+
+/** Hears the verdict of an ask that was pending. The view is valid inside the call only. */
+export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
+
+export class CoordinatorClient implements ReplyHandler {
+  private readonly waiting = new PendingAsks();
+  private readonly fields = createAskFields();
+  /** The ask for turns in advance that each upstream waits for. */
+  private readonly ahead = new Map<number, number>();
+  private readonly keyGrants: KeyGrants;
+  private readonly refusedKeys = new RefusedKeys();
+  /** Asks that wish for a key grant, and for which key; also of requests that gave up waiting. */
+  private readonly wishes = new Map<number, GrantKey>();
+  /** Turns of requests that go on without the coordinator. */
+  private openTurn = 0;
+
+  constructor(
+    private readonly end: CoordinatorWorkerEnd,
+    private readonly grants: TargetGrants,
+    private readonly hash: HalfSipHash,
+    private readonly preference: TargetPreference,
+    private readonly nowMs: () => number,
+    private readonly onVerdict: VerdictHandler,
+  ) {
+    this.keyGrants = new KeyGrants((rest) => end.giveBackKeyGrant(rest));
+  }
+
+  /**
+   * Asks for one try of the exchange. ASK_ADMITTED: decided under a grant, the exchange has its
+   * target. ASK_LIMITED: refused by a verdict that still holds, see {@link retryAfterMs}.
+   */
+  askAdmission(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
+    if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, 0);
+    this.preference.look(exchange, route.upstream);
+    if (route.limiters.length === 0) return this.askUnlimited(exchange, route, nowMs);
+    this.fillAsk(route);
+    this.addLimits(exchange, route);
+    if (route.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, route, nowMs);
+    if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
+    return this.sendAsk(exchange);
+  }
+
+  /** Whether the coordinator has just refused what the fields ask for, and would again. */
+  private isRefused({ mayHoldRefusals }: WorkerRoute, nowMs: number): boolean {
+    return mayHoldRefusals && this.refusedKeys.find(this.fields.limits, nowMs);
+  }
+
+  /** Other limits may be in force: what was refused under those before says nothing. */
+  forgetRefusals(): void {
+    this.refusedKeys.clear();
+  }
+
+  /** Of the last ASK_LIMITED. */
+  get retryAfterMs(): number {
+    return this.refusedKeys.retryAfterMs;
+  }
+
+  private refuseAgain(exchange: Exchange, route: WorkerRoute): number {
+    const limiter = defined(route.limiters[0], 'the limit of a route');
+    const { remaining, resetMs } = this.refusedKeys;
+    exchange.limitFields = route.policyField + rateLimitField(limiter, remaining, resetMs);
+    this.end.countRefusal(limiter.index);
+    return ASK_LIMITED;
+  }
+
+  private askUnlimited(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
+    if (this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
+    this.fillAsk(route);
+    this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    return this.sendAsk(exchange);
+  }
+
+  /**
+   * Lets a request through without a limit, at a target that was not tried if there is one. No
+   * target is free: ASK_CLOSED.
+   */
+  admitOpen(exchange: Exchange, route: WorkerRoute, triedMask = 0): number {
+    let targetIndex = this.openTarget(route, triedMask);
+    // Beside a try that is in the air another one at the same target is of no use.
+    const mayRepeat = triedMask !== 0 && exchange.currentTry === null;
+    if (targetIndex === NO_TARGET && mayRepeat) targetIndex = this.openTarget(route, 0);
+    if (targetIndex === NO_TARGET) return ASK_CLOSED;
+    this.beginGranted(exchange, targetIndex);
+    return ASK_OPEN;
+  }
+
+  private openTarget({ upstream }: WorkerRoute, triedMask: number): number {
+    const { targetIndexes } = upstream;
+    for (let step = 1; step <= targetIndexes.length; step += 1) {
+      const turn = (this.openTurn + step) & 0x7fffffff;
+      const targetIndex = targetIndexes[turn % targetIndexes.length];
+      if (targetIndex === undefined || !this.end.targets.isFree(targetIndex)) continue;
+      if ((triedMask & bitOfTarget(upstream, targetIndex)) !== 0) continue;
+      // A retry takes nobody's turn: else every next request would begin at what failed.
+      if (triedMask === 0) this.openTurn = turn;
+      return targetIndex;
+    }
+    return NO_TARGET;
+  }
+
+  private mustDoWithout({ config }: WorkerRoute, nowMs: number): boolean {
+    return config.onCoordinatorLost !== 'wait' && this.end.isCoordinatorLost(nowMs);
+  }
+
+  private admitLost(exchange: Exchange, route: WorkerRoute, triedMask: number): number {
+    if (route.config.onCoordinatorLost === 'closed') return ASK_CLOSED;
+    return this.admitOpen(exchange, route, triedMask);
+  }
+
+  /** Under a grant for its keys and one for its target a request waits for nobody. */
+  private askWithKeyGrant(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
+    const grant = this.keyGrants.entryOf(this.fields, nowMs);
+    const isGranted = grant.isValid(nowMs);
+    if (isGranted && this.tryTarget(exchange, route, nowMs)) {
+      grant.take();
+      exchange.limitFields = grantedFields(route, grant, nowMs);
+      return ASK_ADMITTED;
+    }
+    // Only then: what is at hand is used up before anybody is refused.
+    if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
+    const wish = grant.wish(nowMs);
+    // Turns in advance are of use only where admissions are at hand as well.
+    if (isGranted || wish > 0) {
+      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    }
+    this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
+    const asked = this.sendAsk(exchange);
+    if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.askId);
+    return asked;
+  }
+
+  private noteWish(askId: number): void {
+    const { limits, limitCount } = this.fields;
+    this.wishes.set(askId, { limits: limits.slice(0, limitCount * LIMIT_WORDS), limitCount });
+    if (this.wishes.size <= WISHES_MAX) return;
+    // Its reply never came: a coordinator has ended in between.
+    for (const oldest of this.wishes.keys()) {
+      this.wishes.delete(oldest);
+      return;
+    }
+  }
+
+  private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
+    // A grant knows nothing of what this request wants.
+    if (exchange.preferredTarget !== NO_PREFERENCE) return false;
+    const targetIndex = this.grants.tryTake(route.upstream.index, nowMs);
+    if (targetIndex === NO_TARGET) return false;
+    this.beginGranted(exchange, targetIndex);
+    this.askAhead(route, nowMs);
+    return true;
+  }
+
+  private beginGranted(exchange: Exchange, targetIndex: number): void {
+    exchange.targetIndex = targetIndex;
+    exchange.ticket = 0;
+    exchange.isAdmitted = true;
+    this.end.beginGranted(targetIndex);
+  }
+
+  /**
+   * Asks for another try of an exchange, at a target that was not tried. It was counted against
+   * its limits already, and a grant does not know what was tried.
+   */
+  askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number, nowMs: number): number {
+    if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, triedMask);
+    this.fillAsk(route);
+    this.fields.triedMask = triedMask;
+    return this.sendAsk(exchange);
+  }
+
+  /** Sends for the next turns when half of those at hand are used, so that nobody has to wait. */
+  private askAhead(route: WorkerRoute, nowMs: number): void {
+    const { index } = route.upstream;
+    const flags = this.grants.aheadFlags(index, nowMs);
+    if (flags === 0) return;
+    // The last one got no answer in time: it is given up, like an ask that waits in vain.
+    if (this.ahead.delete(index)) this.end.abandonAsk();
+    this.fillAsk(route);
+    this.fields.flags = flags;
+    if (this.end.ask(this.fields)) this.ahead.set(index, this.fields.askId);
+  }
+
+  private onReplyAhead(reply: ReplyView): boolean {
+    if (this.ahead.get(reply.upstreamIndex) !== reply.askId) return false;
+    this.ahead.delete(reply.upstreamIndex);
+    this.grants.onReply(reply, this.nowMs());
+    return true;
+  }
+
+  private sendAsk(exchange: Exchange): number {
+    this.fields.balanceHash = exchange.balanceHash;
+    this.fields.preferredTarget = exchange.preferredTarget;
+    if (!this.end.ask(this.fields)) return ASK_REFUSED;
+    exchange.askId = this.fields.askId;
+    this.waiting.add(exchange);
+    return ASK_PENDING;
+  }
+
+  private fillAsk(route: WorkerRoute): void {
+    const { fields } = this;
+    fields.askId = this.waiting.nextId();
+    fields.routeIndex = route.config.index;
+    fields.upstreamIndex = route.upstream.index;
+    fields.triedMask = 0;
+    fields.flags = 0;
+    fields.limitCount = 0;
+  }
+
+  private addLimits(exchange: Exchange, { limiters }: WorkerRoute): void {
+    for (const limiter of limiters) {
+      this.hash.hash(limiterKey(exchange, limiter));
+      addLimit(this.fields, limiter.index, this.hash.high, this.hash.low);
+    }
+  }
+
+  /** Gives up waiting: a reply that comes later is given back. */
+  abandon(exchange: Exchange): void {
+    if (exchange.askId === -1) return;
+    this.waiting.take(exchange.askId);
+    exchange.askId = -1;
+    this.end.abandonAsk();
+  }
+
+  /** Says what came of a try, once for each. */
+  settleTry(attempt: AdmittedTry, upstreamIndex: number, outcome: number): void {
+    this.end.tellOutcome(attempt.targetIndex, attempt.ticket, outcome, upstreamIndex);
+  }
+
+  /** Gives back the exchange's last admission, if no try was made with it. */
+  giveBack(exchange: Exchange, upstreamIndex: number): void {
+    if (!exchange.isAdmitted) return;
+    exchange.isAdmitted = false;
+    this.settleTry(exchange, upstreamIndex, OUTCOME_CANCELLED);
+  }
+
+  /** Gives back the exchange's place under limits on requests in flight, once. */
+  endInFlight(exchange: Exchange): void {
+    if (exchange.inFlightTicket === 0) return;
+    this.end.tellInFlightEnd(exchange.inFlightTicket);
+    exchange.inFlightTicket = 0;
+  }
+
+  onReply(reply: ReplyView): boolean {
+    if ((reply.askFlags & ASK_GRANT_ONLY) !== 0) return this.onReplyAhead(reply);
+    // What was given in advance is good, whether or not the request still waits for its verdict.
+    this.grants.onReply(reply, this.nowMs());
+    this.takeKeyGrant(reply);
+    const exchange = this.waiting.take(reply.askId);
+    if (exchange === undefined) return false;
+    exchange.askId = -1;
+    if (reply.verdict === VERDICT_ADMITTED) {
+      exchange.targetIndex = reply.targetIndex;
+      exchange.ticket = reply.ticket;
+      exchange.isAdmitted = true;
+      if (reply.inFlightTicket !== 0) exchange.inFlightTicket = reply.inFlightTicket;
+    }
+    this.noteRefusal(exchange, reply);
+    this.onVerdict(exchange, reply);
+    return true;
+  }
+
+  private noteRefusal(exchange: Exchange, reply: ReplyView): void {
+    const { route } = exchange;
+    if (reply.verdict !== VERDICT_RATE_LIMITED || reply.refusedUntil === 0) return;
+    if (route?.mayHoldRefusals !== true) return;
+    this.fields.limitCount = 0;
+    this.addLimits(exchange, route);
+    this.refusedKeys.note(this.fields.limits, reply, this.nowMs());
+  }
+
+  private takeKeyGrant(reply: ReplyView): void {
+    const key = this.wishes.get(reply.askId);
+    if (key === undefined) return;
+    this.wishes.delete(reply.askId);
+    this.keyGrants.onReply(key, reply, this.nowMs());
+  }
+
+  /** Reads all replies; returns how many. */
+  drain(): number {
+    return this.end.drainReplies(this);
+  }
+
+  /** Whether some admissions are at hand that may have to go back. */
+  get holdsGrants(): boolean {
+    return this.keyGrants.openCount > 0;
+  }
+
+  /** Outcomes that were let go, since the coordinator was down for long. */
+  get droppedTells(): number {
+    return this.end.droppedTells;
+  }
+
+  /** Publishes asks and outcomes. True: some found no room yet, flush again soon. */
+  flush(): boolean {
+    if (this.keyGrants.openCount > 0) this.keyGrants.giveBackVoid(this.nowMs());
+    return this.end.flush();
+  }
+}
+
+/** What the reply under a grant says: the tightest limit as it was when the grant came. */
+function grantedFields(route: WorkerRoute, grant: KeyGrant, nowMs: number): string {
+  const limiter = route.limiters.find(({ index }) => index === grant.tightestIndex);
+  if (limiter === undefined) return '';
+  const remaining = grant.remaining + grant.left * limiter.cost;
+  const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
+  return route.policyField + rateLimitField(limiter, remaining, resetMs);
+}

@@ -1,0 +1,38 @@
+/**
+ * What a reply says about the limits that the request was counted against.
+ *
+ * Thread: worker. Fields of draft-ietf-httpapi-ratelimit-headers, and Retry-After of RFC 9110
+ * 10.2.3. Seconds are rounded up: never earlier than the truth. A limit in shadow mode is not
+ * spoken of.
+ */
+import type { CompiledLimiter } from '../../config/compiled-config.js';
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.ceil(ms / 1000));
+}
+
+/** RateLimit-Policy with all limits, beginning with CRLF; empty when there is none. */
+export function policyField(limiters: readonly CompiledLimiter[]): string {
+  const policies = limiters.filter(({ mode }) => mode === 'enforce').map(policyOf);
+  return policies.length === 0 ? '' : `\r\nRateLimit-Policy: ${policies.join(', ')}`;
+}
+
+function policyOf({ name, limit, algorithm, windowMs }: CompiledLimiter): string {
+  const unit = algorithm === 'inFlight' ? 'qu="concurrent-requests"' : `w=${seconds(windowMs)}`;
+  return `"${name}";q=${limit};${unit}`;
+}
+
+/** RateLimit with the tightest limit, beginning with CRLF. */
+export function rateLimitField(
+  limiter: CompiledLimiter,
+  remaining: number,
+  resetMs: number,
+): string {
+  const reset = limiter.algorithm === 'inFlight' ? '' : `;t=${seconds(resetMs)}`;
+  return `\r\nRateLimit: "${limiter.name}";r=${Math.max(0, remaining)}${reset}`;
+}
+
+/** Retry-After in whole seconds, at least one. */
+export function retryAfterField(retryAfterMs: number): string {
+  return `\r\nRetry-After: ${Math.max(1, seconds(retryAfterMs))}`;
+}

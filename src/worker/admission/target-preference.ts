@@ -1,0 +1,132 @@
+/**
+ * What a request says of the target that it wants: by a hash, or by the cookie that it brings.
+ *
+ * Thread: worker. The cookie's value is a keyed hash of the target's name: it tells a client
+ * nothing, and a client cannot make one. Without a configured secret the key is that of this
+ * process, so that clients find a target anew after a restart.
+ */
+import { createHmac } from 'node:crypto';
+import { defined } from '../../base/assert.js';
+import type { HalfSipHash } from '../../base/half-sip-hash.js';
+import { byRow } from '../../base/rows.js';
+import { NO_PREFERENCE } from '../../channel/coordinator-records.js';
+import type {
+  CompiledConfig,
+  CompiledTarget,
+  CompiledUpstream,
+  HashSource,
+} from '../../config/compiled-config.js';
+import type { Exchange } from '../exchange.js';
+
+/** Hexadecimal: 128 bits. */
+const VALUE_DIGITS = 32;
+
+interface StickyTargets {
+  readonly cookie: string;
+  /** What follows the value in Set-Cookie. */
+  readonly attributes: string;
+  /** Cookie values by position. */
+  readonly values: readonly string[];
+}
+
+export class TargetPreference {
+  /** By upstream; null: no cookie. */
+  private readonly sticky: (StickyTargets | null)[] = [];
+
+  constructor(
+    config: CompiledConfig,
+    private readonly hash: HalfSipHash,
+  ) {
+    this.adopt(config);
+  }
+
+  /** What this configuration says of its upstreams holds from now on. */
+  adopt(config: CompiledConfig): void {
+    const targets = byRow(config.targets);
+    for (const upstream of config.upstreams) {
+      this.sticky[upstream.index] = this.stickyTargets(upstream, targets);
+    }
+  }
+
+  /** Reads the request: sets the exchange's balanceHash and preferredTarget. */
+  look(exchange: Exchange, upstream: CompiledUpstream): void {
+    const { policy, hashOn } = upstream.loadBalancing;
+    if (policy === 'consistentHash') {
+      this.hash.hash(hashText(exchange, hashOn));
+      exchange.balanceHash = this.hash.low;
+    }
+    const sticky = this.sticky[upstream.index] ?? null;
+    if (sticky === null) return;
+    const value = cookieValue(exchange.fields.value('cookie'), sticky.cookie);
+    // A value that no target has, of another process or made up, is as good as none.
+    exchange.preferredTarget = value === '' ? NO_PREFERENCE : sticky.values.indexOf(value);
+  }
+
+  /** The field that keeps the client at the target of its reply; empty or beginning with CRLF. */
+  cookieField(exchange: Exchange): string {
+    const upstream = exchange.route?.upstream;
+    const sticky = upstream === undefined ? null : (this.sticky[upstream.index] ?? null);
+    if (upstream === undefined || sticky === null) return '';
+    const position = upstream.targetIndexes.indexOf(exchange.targetIndex);
+    if (position === -1 || position === exchange.preferredTarget) return '';
+    return `\r\nSet-Cookie: ${sticky.cookie}=${sticky.values[position]}${sticky.attributes}`;
+  }
+
+  private stickyTargets(
+    upstream: CompiledUpstream,
+    targets: readonly (CompiledTarget | undefined)[],
+  ): StickyTargets | null {
+    const { stickyCookie } = upstream.loadBalancing;
+    if (stickyCookie === null) return null;
+    const { name, maxAgeSeconds, secret } = stickyCookie;
+    const key = secret === '' ? this.processKey() : secret;
+    const maxAge = maxAgeSeconds === 0 ? '' : `; Max-Age=${maxAgeSeconds}`;
+    return {
+      cookie: name,
+      attributes: `; Path=/; HttpOnly; SameSite=Lax${maxAge}`,
+      values: upstream.targetIndexes.map((index) => {
+        const target = defined(targets[index], 'the target of an upstream');
+        const mac = createHmac('sha256', key).update(`${upstream.name}\n${target.hostPort}`);
+        return mac.digest('hex').slice(0, VALUE_DIGITS);
+      }),
+    };
+  }
+
+  /** The same for all workers of this process. */
+  private processKey(): Uint8Array {
+    this.hash.hash('sticky cookies');
+    return new Uint8Array(Int32Array.of(this.hash.high, this.hash.low).buffer);
+  }
+}
+
+function hashText(exchange: Exchange, source: HashSource): string {
+  switch (source.kind) {
+    case 'path':
+      return `p${exchange.path}`;
+    case 'header': {
+      const value = exchange.fields.value(source.name);
+      return value === '' ? `i${exchange.clientIp}` : `h${value}`;
+    }
+    case 'cookie': {
+      const value = cookieValue(exchange.fields.value('cookie'), source.name);
+      return value === '' ? `i${exchange.clientIp}` : `c${value}`;
+    }
+    default:
+      return `i${exchange.clientIp}`;
+  }
+}
+
+/** The value of the first cookie of this name (RFC 6265 5.4), or ''. */
+export function cookieValue(field: string, name: string): string {
+  let start = 0;
+  while (start < field.length) {
+    const semicolon = field.indexOf(';', start);
+    const end = semicolon === -1 ? field.length : semicolon;
+    const equals = field.indexOf('=', start);
+    if (equals !== -1 && equals < end && field.slice(start, equals).trim() === name) {
+      return field.slice(equals + 1, end).trim();
+    }
+    start = end + 1;
+  }
+  return '';
+}

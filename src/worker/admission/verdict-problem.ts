@@ -1,0 +1,36 @@
+/**
+ * What the client hears of a verdict that refuses its request.
+ *
+ * Thread: worker. The codes and titles are in base/problems.ts.
+ */
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import {
+  VERDICT_CIRCUIT_OPEN,
+  VERDICT_NO_HEALTHY_TARGET,
+  VERDICT_RATE_LIMITED,
+} from '../../channel/coordinator-records.js';
+
+export function problemOfVerdict(verdict: number): ProblemKind {
+  switch (verdict) {
+    case VERDICT_RATE_LIMITED:
+      return PROBLEMS.rateLimited;
+    case VERDICT_CIRCUIT_OPEN:
+      return PROBLEMS.circuitOpen;
+    case VERDICT_NO_HEALTHY_TARGET:
+      return PROBLEMS.noHealthyTarget;
+    default:
+      return PROBLEMS.internal;
+  }
+}
+
+/** One sentence for the client. */
+export function detailOfVerdict(verdict: number): string {
+  switch (verdict) {
+    case VERDICT_RATE_LIMITED:
+      return 'The limit of this route is used up; Retry-After says when to come back.';
+    case VERDICT_CIRCUIT_OPEN:
+      return 'The targets of this route have failed too often and are given a rest.';
+    default:
+      return 'No target of this route can take requests now.';
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * What clients of the token service get: reads their requests, asks the main thread, and answers
+ * (RFC 6749 5.1 and 6, RFC 7009, RFC 7517 5).
+ *
+ * Thread: worker. Owns the asks that wait for their reply: one for each such request in flight.
+ */
+import { PROBLEMS } from '../../base/problems.js';
+import type {
+  IdentityRequest,
+  TokenAsk,
+  TokenReply,
+  TokenReplyNotice,
+} from '../../channel/identity-messages.js';
+import type { CompiledTokenService } from '../../config/compiled-config.js';
+import { claimAt } from '../../filters/authentication/identity.js';
+import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
+import type { Exchange } from '../exchange.js';
+import type { KeySetInbox } from '../identity/key-set-inbox.js';
+
+/** A token and the names around it. */
+const TOKEN_REQUEST_BYTES_MAX = 16 * 1024;
+
+const JSON_FIELD = '\r\nContent-Type: application/json';
+const NO_STORE = '\r\nCache-Control: no-store\r\nPragma: no-cache';
+const KEYS_SECONDS = 300;
+
+export class TokenEndpoints {
+  private readonly waiting = new Map<number, (reply: TokenReply) => void>();
+  private lastAskId = 0;
+
+  constructor(
+    private readonly config: CompiledTokenService,
+    private readonly keySets: KeySetInbox,
+    private readonly post: (request: IdentityRequest) => void,
+  ) {}
+
+  /** Answers a request. `wait`: once its body is complete. */
+  serve(exchange: Exchange): LocalReply | Promise<LocalReply> | 'wait' {
+    const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
+    if (bytes > TOKEN_REQUEST_BYTES_MAX) {
+      const detail = `A token request has up to ${TOKEN_REQUEST_BYTES_MAX} bytes.`;
+      return refusal(PROBLEMS.bodyTooLarge, detail);
+    }
+    if (!exchange.isRequestComplete) return 'wait';
+    switch (exchange.route?.config.tokenEndpoint) {
+      case 'issue':
+        return this.issue(exchange);
+      case 'refresh': {
+        const refreshToken = memberOf(exchange, 'refresh_token');
+        if (refreshToken === '') return missing('refresh_token');
+        return this.ask({ kind: 'refresh', refreshToken });
+      }
+      case 'revoke': {
+        const token = memberOf(exchange, 'token');
+        if (token === '') return missing('token');
+        return this.ask({ kind: 'revoke', token });
+      }
+      default:
+        return this.publishedKeys();
+    }
+  }
+
+  onReply({ askId, reply }: TokenReplyNotice): void {
+    this.waiting.get(askId)?.(reply);
+    this.waiting.delete(askId);
+  }
+
+  private issue({ consumer, claims }: Exchange): LocalReply | Promise<LocalReply> {
+    const detail = 'The credentials do not say whom the tokens would be for.';
+    if (consumer === '') return refusal(PROBLEMS.forbidden, detail);
+    const known = claims ?? {};
+    const taken = this.config.claims.map((name) => [name, claimAt(known, name)] as const);
+    const scope = known['scope'];
+    return this.ask({
+      kind: 'issue',
+      consumer,
+      scope: typeof scope === 'string' ? scope : '',
+      claims: Object.fromEntries(taken.filter(([, value]) => value !== undefined)),
+    });
+  }
+
+  private async ask(ask: TokenAsk): Promise<LocalReply> {
+    this.lastAskId++;
+    const askId = this.lastAskId;
+    const replied = new Promise<TokenReply>((resolve) => this.waiting.set(askId, resolve));
+    this.post({ type: 'tokenAsk', askId, ask });
+    return replyOf(await replied);
+  }
+
+  private publishedKeys(): LocalReply {
+    const keys = this.keySets.keysOf('tokenService');
+    const fields = `${JSON_FIELD}\r\nCache-Control: max-age=${KEYS_SECONDS}`;
+    return plainReply(200, fields, JSON.stringify({ keys }));
+  }
+}
+
+function replyOf(reply: TokenReply): LocalReply {
+  switch (reply.kind) {
+    case 'tokens': {
+      const body = {
+        access_token: reply.accessToken,
+        token_type: 'Bearer',
+        expires_in: reply.expiresInSeconds,
+        refresh_token: reply.refreshToken,
+        scope: reply.scope,
+      };
+      return plainReply(200, JSON_FIELD + NO_STORE, JSON.stringify(body));
+    }
+    case 'revoked':
+      return plainReply(200, NO_STORE);
+    case 'refused':
+      return refusal(PROBLEMS.grantRefused, 'The refresh token is not good, or no more.', {
+        fields: NO_STORE,
+        members: { error: 'invalid_grant' },
+      });
+    case 'full':
+      return refusal(PROBLEMS.overloaded, 'There are too many sessions.', {
+        fields: '\r\nRetry-After: 60',
+      });
+    default:
+      return refusal(PROBLEMS.internal, 'The gateway made a mistake.');
+  }
+}
+
+function missing(name: string): LocalReply {
+  const detail = `The body must hold ${name}, as a form or as JSON.`;
+  return refusal(PROBLEMS.grantRefused, detail, { members: { error: 'invalid_request' } });
+}
+
+/** A member of the body, which is a form or JSON; '' when it is not there once. */
+function memberOf({ bodyChunks, fields }: Exchange, name: string): string {
+  const text = Buffer.concat(bodyChunks).toString('utf8');
+  const [type = ''] = fields.values('content-type');
+  if (!/^application\/json *(;|$)/i.test(type)) {
+    const values = new URLSearchParams(text).getAll(name);
+    return values.length === 1 ? (values[0] ?? '') : '';
+  }
+  try {
+    const value: unknown = (JSON.parse(text) as Record<string, unknown> | null)?.[name];
+    return typeof value === 'string' ? value : '';
+  } catch {
+    return '';
+  }
+}

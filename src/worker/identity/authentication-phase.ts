@@ -1,0 +1,176 @@
+/**
+ * The phase that finds out who calls: the route's authenticators in order, the first that accepts
+ * decides; then what the route asks of the caller.
+ *
+ * Thread: worker. At once when the credentials are remembered, which is the usual case; else the
+ * exchange waits. Says what is to be done and leaves it to the pipeline to do it.
+ */
+import { defined } from '../../base/assert.js';
+import { PROBLEMS } from '../../base/problems.js';
+import type {
+  AuthenticationResult,
+  Authenticator,
+  Identity,
+} from '../../filters/authentication/authenticator.js';
+import { authorizationProblem } from '../../filters/authentication/claim-checks.js';
+import { type LocalReply, refusal } from '../../filters/local-reply.js';
+import type { Exchange } from '../exchange.js';
+import type { WorkerRoute } from '../worker-route.js';
+
+/** Longest wait for whoever is asked about a caller; each of them has its own, shorter one. */
+export const AUTHENTICATION_WAIT_MS = 60_000;
+
+const RETRY_SOON = '\r\nRetry-After: 1';
+
+export type AuthenticationOutcome = 'next' | LocalReply;
+
+/** What was said so far by those that did not accept; the last word counts. */
+interface Rejections {
+  readonly refused: string;
+  readonly unavailable: string;
+}
+
+const NONE: Rejections = { refused: '', unavailable: '' };
+
+export class AuthenticationPhase {
+  /**
+   * `onDecided` hears the outcome of exchanges for which run() said `wait`, `onError` that a
+   * mistake of ours is in the way.
+   */
+  constructor(
+    private readonly onDecided: (exchange: Exchange, outcome: AuthenticationOutcome) => void,
+    private readonly onError: (exchange: Exchange, error: unknown) => void,
+  ) {}
+
+  // Hot path: every request of a route with authenticators.
+  run(exchange: Exchange): AuthenticationOutcome | 'wait' {
+    const route = defined(exchange.route, 'the route of an exchange');
+    if (route.authenticators.length === 0) return 'next';
+    if (exchange.fields.authorizationCount > 1) {
+      return unauthorized(route, 'there are several of them');
+    }
+    return this.tryFrom(exchange, route, 0, NONE);
+  }
+
+  private tryFrom(
+    exchange: Exchange,
+    route: WorkerRoute,
+    first: number,
+    before: Rejections,
+  ): AuthenticationOutcome | 'wait' {
+    let rejections = before;
+    for (let at = first; at < route.authenticators.length; at++) {
+      const authenticator = defined(route.authenticators[at], 'an authenticator');
+      const result = authenticator.authenticate(exchange, Date.now() / 1000);
+      if (result instanceof Promise) {
+        this.await(exchange, route, { at, result, rejections });
+        return 'wait';
+      }
+      const decided = decide(exchange, route, authenticator, result);
+      if (decided !== null) return decided;
+      rejections = withResult(rejections, result);
+    }
+    if (rejections.unavailable !== '') return notDecided(rejections.unavailable);
+    return unauthorized(route, rejections.refused);
+  }
+
+  private await(
+    exchange: Exchange,
+    route: WorkerRoute,
+    asked: {
+      readonly at: number;
+      readonly result: Promise<AuthenticationResult>;
+      readonly rejections: Rejections;
+    },
+  ): void {
+    const goOn = (result: AuthenticationResult): void => {
+      if (exchange.isFinished) return;
+      const authenticator = defined(route.authenticators[asked.at], 'an authenticator');
+      const outcome =
+        decide(exchange, route, authenticator, result) ??
+        this.tryFrom(exchange, route, asked.at + 1, withResult(asked.rejections, result));
+      if (outcome !== 'wait') this.onDecided(exchange, outcome);
+    };
+    asked.result.then(goOn).catch((error: unknown) => this.onError(exchange, error));
+  }
+}
+
+/** null: this authenticator leaves it to the others. */
+function decide(
+  exchange: Exchange,
+  route: WorkerRoute,
+  authenticator: Authenticator,
+  result: AuthenticationResult,
+): AuthenticationOutcome | null {
+  if (result.verdict === 'accepted') return accept(exchange, route, authenticator, result.identity);
+  if (result.verdict === 'denied') return forbidden(result.reason, '');
+  return null;
+}
+
+function accept(
+  exchange: Exchange,
+  route: WorkerRoute,
+  authenticator: Authenticator,
+  identity: Identity,
+): AuthenticationOutcome {
+  exchange.consumer = identity.consumer;
+  exchange.claims = identity.claims;
+  exchange.identityFields = identity.fields;
+  if (!mayForward(authenticator, route)) exchange.fields.authorization = '';
+  const rule = route.config.authorization;
+  if (rule === null) return 'next';
+  const problem = authorizationProblem(identity, rule);
+  if (problem === '') return 'next';
+  // RFC 6750 3.1: the challenge says what would have been enough.
+  const scope = rule.scopes.length === 0 ? '' : `, scope="${rule.scopes.join(' ')}"`;
+  const challenge = `${authenticator.challenge}, error="insufficient_scope"${scope}`;
+  return forbidden(problem, authenticator.isBearer ? `\r\nWWW-Authenticate: ${challenge}` : '');
+}
+
+/** Whether Authorization goes on. What a route takes for credentials goes on only when accepted. */
+function mayForward(accepting: Authenticator, { authenticators }: WorkerRoute): boolean {
+  if (accepting.stripsAuthorization) return false;
+  return accepting.readsAuthorization || !authenticators.some((one) => one.readsAuthorization);
+}
+
+function withResult(rejections: Rejections, result: AuthenticationResult): Rejections {
+  if (result.verdict === 'refused') return { ...rejections, refused: result.reason };
+  if (result.verdict === 'unavailable') return { ...rejections, unavailable: result.reason };
+  return rejections;
+}
+
+function unauthorized(route: WorkerRoute, reason: string): LocalReply {
+  const detail =
+    reason === '' ? 'This route needs credentials.' : `The credentials are refused: ${reason}.`;
+  const { plain, invalid } = route.challenges;
+  return refusal(PROBLEMS.unauthorized, detail, { fields: reason === '' ? plain : invalid });
+}
+
+function forbidden(detail: string, fields: string): LocalReply {
+  return refusal(PROBLEMS.forbidden, detail, { fields });
+}
+
+function notDecided(reason: string): LocalReply {
+  const detail = `Nobody can tell now who calls: ${reason}.`;
+  return refusal(PROBLEMS.authenticationUnavailable, detail, { fields: RETRY_SOON });
+}
+
+/** The WWW-Authenticate fields of a route, each beginning with CRLF. */
+export interface Challenges {
+  /** For requests without credentials. */
+  readonly plain: string;
+  /** For those whose credentials are refused. */
+  readonly invalid: string;
+}
+
+export function challengesOf(authenticators: readonly Authenticator[]): Challenges {
+  const plain = authenticators.map(({ challenge }) => challenge);
+  const invalid = authenticators.map(({ challenge, isBearer }) =>
+    isBearer ? `${challenge}, error="invalid_token"` : challenge,
+  );
+  return { plain: challengeFields(plain), invalid: challengeFields(invalid) };
+}
+
+function challengeFields(challenges: readonly string[]): string {
+  return [...new Set(challenges)].map((one) => `\r\nWWW-Authenticate: ${one}`).join('');
+}

@@ -1,0 +1,106 @@
+/**
+ * A worker's end of all that tells who calls: authenticators, keys, and the token service.
+ *
+ * Thread: worker. Code is loaded only where the configuration needs it. An authenticator that two
+ * configurations have alike is one: what it remembers outlives a reload.
+ */
+import { monotonicMs } from '../../base/clock.js';
+import type { IdentityNotice, IdentityRequest } from '../../channel/identity-messages.js';
+import type { Authenticator } from '../../filters/authentication/authenticator.js';
+import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
+import type { TokenEndpoints } from '../answer/token-endpoints.js';
+import type { LaneReport, LaneTask } from '../lane-task.js';
+import { KeySetInbox } from './key-set-inbox.js';
+
+interface SharedAuthenticator {
+  readonly made: Promise<Authenticator>;
+  /** Configurations that have it. */
+  uses: number;
+}
+
+export class IdentityDesk {
+  private readonly shared = new Map<string, SharedAuthenticator>();
+
+  private constructor(
+    private readonly keySets: KeySetInbox,
+    private readonly post: (request: IdentityRequest) => void,
+    /** null: there is no token service. */
+    readonly tokens: TokenEndpoints | null,
+  ) {}
+
+  static async create({ config, port, notices }: LaneTask): Promise<IdentityDesk> {
+    const post = (request: IdentityRequest): void => {
+      port.postMessage({ type: 'identity', request } satisfies LaneReport);
+    };
+    const keySets = new KeySetInbox(post, monotonicMs);
+    const { tokenService } = config;
+    const tokens =
+      tokenService === null
+        ? null
+        : new (await import('../answer/token-endpoints.js')).TokenEndpoints(
+            tokenService,
+            keySets,
+            post,
+          );
+    const desk = new IdentityDesk(keySets, post, tokens);
+    for (const notice of notices) desk.onNotice(notice);
+    return desk;
+  }
+
+  /** The authenticators of one configuration, by index; to be given back with it. */
+  async acquire(configs: readonly CompiledAuthenticator[]): Promise<readonly Authenticator[]> {
+    if (configs.length === 0) return [];
+    const { createAuthenticator } = await import(
+      '../../filters/authentication/create-authenticator.js'
+    );
+    return Promise.all(
+      configs.map((config) => {
+        const key = keyOf(config);
+        const known = this.shared.get(key);
+        if (known !== undefined) {
+          known.uses++;
+          return known.made;
+        }
+        const made = createAuthenticator(config, this.keySets);
+        this.shared.set(key, { made, uses: 1 });
+        made.catch(() => this.shared.delete(key));
+        return made;
+      }),
+    );
+  }
+
+  /** The configuration is used no more. Authenticators that nobody has any more are closed. */
+  async release(configs: readonly CompiledAuthenticator[]): Promise<void> {
+    const unused: Promise<Authenticator>[] = [];
+    for (const config of configs) {
+      const key = keyOf(config);
+      const known = this.shared.get(key);
+      if (known === undefined || --known.uses > 0) continue;
+      this.shared.delete(key);
+      unused.push(known.made);
+    }
+    await Promise.all(unused.map(async (made) => (await made).close?.()));
+  }
+
+  onNotice(notice: IdentityNotice): void {
+    if (notice.type === 'keySet') {
+      this.keySets.onNotice(notice);
+    } else if (notice.type === 'revoked') {
+      this.keySets.onRevoked(notice.sessions, Date.now() / 1000);
+      if (notice.serial > 0) this.post({ type: 'acknowledged', serial: notice.serial });
+    } else {
+      this.tokens?.onReply(notice);
+    }
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.shared.values()];
+    this.shared.clear();
+    await Promise.all(all.map(async ({ made }) => (await made).close?.()));
+  }
+}
+
+/** All that an authenticator is made of; its place in the list is no part of it. */
+function keyOf(config: CompiledAuthenticator): string {
+  return JSON.stringify({ ...config, index: 0 });
+}

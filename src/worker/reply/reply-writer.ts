@@ -1,0 +1,205 @@
+/**
+ * Writes replies onto the lane.
+ *
+ * Thread: worker. Owns the heads that wait for the first part of their body: a reply whose body
+ * came along with its head goes out as one record.
+ */
+
+import { buildProblemReply, responseTimeField } from '../../base/problem-reply.js';
+import type { ProblemKind } from '../../base/problems.js';
+import type { BodyBlocks } from '../../channel/body-blocks.js';
+import type { ByteRingProducer } from '../../channel/byte-ring.js';
+import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
+import {
+  FLAG_BODILESS,
+  FLAG_END,
+  kindWithFlags,
+  RESPONSE_ABORT,
+  RESPONSE_BODY,
+  RESPONSE_END,
+  writeBare,
+  writeBody,
+  writeBodyPosition,
+  writeWindow,
+} from '../../channel/records/record-kind.js';
+import { writeResponseHead, writeTextReply } from '../../channel/records/response-head.js';
+import { type LocalReply, refusal } from '../../filters/local-reply.js';
+import type { Exchange } from '../exchange.js';
+import { filterReplyFields } from './reply-filters.js';
+
+export class ReplyWriter {
+  private held: Exchange[] = [];
+  private readonly ring: ByteRingProducer;
+  private readonly blocks: BodyBlocks;
+
+  constructor(
+    { producer, blocks }: LaneEnd,
+    private readonly nowMs: () => number,
+    private readonly touch: () => void,
+    private readonly onError: (error: unknown) => void,
+  ) {
+    this.ring = producer;
+    this.blocks = blocks;
+  }
+
+  /** Replies wait outside of the full lane: their targets should wait as well. */
+  get isBehind(): boolean {
+    return this.ring.backlogBytes > 0;
+  }
+
+  /** A problem document. `extraFields` is empty or begins with CRLF. */
+  sendProblem(exchange: Exchange, kind: ProblemKind, detail: string, extraFields: string): void {
+    this.sendLocal(exchange, refusal(kind, detail, { fields: extraFields }));
+  }
+
+  /** A reply of the gateway's own. */
+  sendLocal(exchange: Exchange, reply: LocalReply): void {
+    const { requestId } = exchange;
+    const { problem, detail, status, members } = reply;
+    const fields = this.filterLocal(exchange, status, reply.fields);
+    const made =
+      problem === null
+        ? { block: requestId + fields, body: reply.body }
+        : buildProblemReply(problem, requestId, detail, fields, members);
+    const block = made.block + this.timeField(exchange);
+    const bodyBytes = Buffer.byteLength(made.body, 'utf8');
+    const isBodiless = exchange.method === 'HEAD' || status === 204 || status === 304;
+    exchange.status = status;
+    this.begin(exchange, isBodiless ? 0 : bodyBytes);
+    const head = {
+      index: exchange.index,
+      generation: exchange.generation,
+      flags: FLAG_END | (isBodiless ? FLAG_BODILESS : 0),
+      status,
+      bodyBytes: status === 204 ? -1 : bodyBytes,
+      block,
+    };
+    // A byte for each character is ASCII.
+    if (isBodiless) writeTextReply(this.ring, head, '');
+    else if (bodyBytes === made.body.length) writeTextReply(this.ring, head, made.body);
+    else writeResponseHead(this.ring, head, Buffer.from(made.body, 'utf8'));
+    this.touch();
+  }
+
+  /** A reply of our own holds nothing that a filter would have to take out. */
+  private filterLocal(exchange: Exchange, status: number, fields: string): string {
+    try {
+      return filterReplyFields(exchange, status, fields, true);
+    } catch (error) {
+      this.onError(error);
+      return fields;
+    }
+  }
+
+  /** The target's head is there. True: the reply is complete with it. */
+  onHead(exchange: Exchange): boolean {
+    if (exchange.isReplyBodiless || exchange.replyBodyBytes === 0) {
+      this.writeHead(exchange, FLAG_END, null);
+      return true;
+    }
+    exchange.isHeadHeld = true;
+    this.held.push(exchange);
+    this.touch();
+    return false;
+  }
+
+  /** A part of the body. True: the reply is complete with it. Any size, but within the window. */
+  onBody(exchange: Exchange, chunk: Buffer): boolean {
+    const isLast = exchange.replyBytesSent + chunk.length === exchange.replyBodyBytes;
+    if (!exchange.isHeadHeld && this.blocks.tryShare(chunk)) {
+      const flags = isLast ? FLAG_END : 0;
+      writeBodyPosition(this.ring, flags, exchange.index, exchange.generation, chunk);
+      exchange.replyBytesSent += chunk.length;
+    } else {
+      this.writeCopy(exchange, chunk, isLast);
+    }
+    exchange.replyWindow -= chunk.length;
+    this.touch();
+    return isLast;
+  }
+
+  private writeCopy(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
+    let at = 0;
+    do {
+      const piece = chunk.subarray(at, at + BODY_RECORD_BYTES_MAX);
+      at += piece.length;
+      this.writePiece(exchange, piece, isLast && at === chunk.length);
+    } while (at < chunk.length);
+  }
+
+  private writePiece(exchange: Exchange, piece: Buffer, isLast: boolean): void {
+    const flags = isLast ? FLAG_END : 0;
+    if (exchange.isHeadHeld) {
+      this.writeHead(exchange, flags, piece);
+      return;
+    }
+    const kind = kindWithFlags(RESPONSE_BODY, flags);
+    writeBody(this.ring, kind, exchange.index, exchange.generation, piece);
+    exchange.replyBytesSent += piece.length;
+  }
+
+  /** The target has said all; what it said may have had no length. */
+  onEnd(exchange: Exchange): void {
+    if (exchange.isHeadHeld) {
+      exchange.replyBodyBytes = 0;
+      this.writeHead(exchange, FLAG_END, null);
+    } else {
+      writeBare(this.ring, RESPONSE_END, exchange.index, exchange.generation);
+    }
+    this.touch();
+  }
+
+  /** The reply cannot be completed: the client must see that. */
+  cut(exchange: Exchange): void {
+    writeBare(this.ring, RESPONSE_ABORT, exchange.index, exchange.generation);
+    this.touch();
+  }
+
+  /** So many bytes of the request body have been used up. */
+  giveWindow(exchange: Exchange, bytes: number): void {
+    exchange.bodyCredited += bytes;
+    writeWindow(this.ring, exchange.index, exchange.generation, bytes);
+    this.touch();
+  }
+
+  /** At the end of a turn: heads whose body did not come with them go out alone. */
+  flushHeads(): void {
+    if (this.held.length === 0) return;
+    const { held } = this;
+    this.held = [];
+    for (const exchange of held) {
+      if (exchange.isHeadHeld && !exchange.isFinished) this.writeHead(exchange, 0, null);
+    }
+  }
+
+  private writeHead(exchange: Exchange, flags: number, body: Buffer | null): void {
+    this.begin(exchange, body === null ? 0 : body.length);
+    writeResponseHead(
+      this.ring,
+      {
+        index: exchange.index,
+        generation: exchange.generation,
+        flags: flags | (exchange.isReplyBodiless ? FLAG_BODILESS : 0),
+        status: exchange.status,
+        bodyBytes: exchange.replyBodyBytes,
+        block:
+          exchange.requestId +
+          exchange.replyFields +
+          this.timeField(exchange) +
+          exchange.limitFields,
+      },
+      body,
+    );
+    this.touch();
+  }
+
+  private begin(exchange: Exchange, bodyBytes: number): void {
+    exchange.isHeadHeld = false;
+    exchange.isReplyStarted = true;
+    exchange.replyBytesSent += bodyBytes;
+  }
+
+  private timeField(exchange: Exchange): string {
+    return responseTimeField(this.nowMs() - exchange.receivedMs);
+  }
+}

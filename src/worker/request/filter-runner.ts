@@ -1,0 +1,98 @@
+/**
+ * Runs the steps that filters were compiled into, and counts what becomes of it.
+ *
+ * Thread: worker. A step that throws is counted and thrown on: the pipeline ends the request.
+ */
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { CollectedBody } from '../../filters/collected-body.js';
+import type { EditStep, StepResult } from '../../filters/filter.js';
+import { bodyTooLarge } from '../../filters/guards/guards.js';
+import { refusal } from '../../filters/local-reply.js';
+import { type Exchange, routeOf } from '../exchange.js';
+import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { Forwarder } from '../upstream/forwarder.js';
+import type { RequestBodyPlan } from './route-filters.js';
+import { UploadWatch, type UploadWatchParts } from './upload-watch.js';
+
+/** Why a body that has begun is not taken any further. */
+export interface Refusal {
+  readonly kind: ProblemKind;
+  readonly detail: string;
+}
+
+export class FilterRunner {
+  constructor(
+    private readonly ledger: ExchangeLedger,
+    private readonly forwarder: Forwarder,
+    private readonly uploads: UploadWatchParts,
+  ) {}
+
+  /** The reply of the first step that has one; null: the request goes on. */
+  run(exchange: Exchange, steps: readonly EditStep[]): StepResult {
+    return this.watch(() => {
+      for (const step of steps) {
+        const reply = step(exchange);
+        if (reply !== null) return reply;
+      }
+      return null;
+    });
+  }
+
+  /** Collects the body for its steps, where the route has some, and hands it to them, once. */
+  runBody(exchange: Exchange): StepResult | 'wait' {
+    const plan = routeOf(exchange).filters.requestBody;
+    if (plan === null || exchange.bodyBytes === 0) return null;
+    if (exchange.isBodyFiltered || !plan.isNeeded(exchange)) return null;
+    const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
+    if (bytes > plan.maxBytes) return tooLarge(plan.maxBytes);
+    if (!exchange.isRequestComplete) {
+      this.forwarder.creditCollected(exchange);
+      return 'wait';
+    }
+    return this.watch(() => filterBody(exchange, plan));
+  }
+
+  /** Begins to watch a body that is on its way, where the route bounds how slow it may be. */
+  watchUpload(exchange: Exchange): void {
+    const { guards, watchesUploads } = routeOf(exchange).filters;
+    if (!watchesUploads || guards === null || exchange.isRequestComplete) return;
+    exchange.uploadWatch = new UploadWatch(this.uploads, exchange, guards);
+  }
+
+  /** What becomes of a body that has grown too large for its route. */
+  judgeUpload(exchange: Exchange, isLast: boolean): Refusal | null {
+    const guards = exchange.route?.filters.guards ?? null;
+    if (guards === null) return null;
+    if (isLast) exchange.uploadWatch?.stop();
+    if (exchange.bodyReceived <= guards.bodyBytes) return null;
+    return { kind: PROBLEMS.bodyTooLarge, detail: bodyTooLarge(guards.bodyBytes).detail };
+  }
+
+  private watch(step: () => StepResult): StepResult {
+    try {
+      const reply = step();
+      if (reply !== null) this.ledger.countFilterReply();
+      return reply;
+    } catch (error) {
+      this.ledger.countFilterError();
+      throw error;
+    }
+  }
+}
+
+function filterBody(exchange: Exchange, plan: RequestBodyPlan): StepResult {
+  const body = new CollectedBody(Buffer.concat(exchange.bodyChunks), plan.limits);
+  for (const step of plan.steps) {
+    const reply = step(body, exchange);
+    if (reply !== null) return reply;
+  }
+  const bytes = body.bytes();
+  exchange.bodyChunks = bytes.length === 0 ? [] : [bytes];
+  exchange.bodyBytes = bytes.length;
+  exchange.isBodyFiltered = true;
+  return null;
+}
+
+function tooLarge(maxBytes: number): StepResult {
+  return refusal(PROBLEMS.bodyTooLarge, `This route takes bodies of up to ${maxBytes} bytes.`);
+}

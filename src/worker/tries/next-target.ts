@@ -1,0 +1,61 @@
+/**
+ * Finds the target of another try, when the first one has failed or is slow.
+ *
+ * Thread: worker. Owns nothing. The coordinator is asked, without limits and with the tried targets
+ * named; when it is lost, or does not answer in time, the route's onCoordinatorLost says what
+ * becomes of the try, as it does for a request's first one.
+ */
+import { defined } from '../../base/assert.js';
+import type { CoordinatorClient } from '../admission/coordinator-client.js';
+import { ASK_CLOSED, ASK_OPEN, ASK_PENDING, ASK_WAIT_MS } from '../admission/coordinator-client.js';
+import { type Exchange, NEVER_MS } from '../exchange.js';
+import type { ExchangeLedger } from '../exchange-ledger.js';
+import { bitOfTarget } from './tried-targets.js';
+
+export interface NextTargetParts {
+  readonly coordinator: CoordinatorClient;
+  readonly ledger: ExchangeLedger;
+  nowMs(): number;
+  touch(): void;
+}
+
+export class NextTarget {
+  constructor(private readonly parts: NextTargetParts) {}
+
+  /**
+   * ASK_PENDING: the verdict comes. ASK_OPEN: the exchange has its target, without the coordinator.
+   * Anything else: there is none.
+   */
+  ask(exchange: Exchange): number {
+    const { coordinator, ledger } = this.parts;
+    const route = defined(exchange.route, 'the route of a try');
+    const nowMs = this.parts.nowMs();
+    const asked = coordinator.askAgain(exchange, route, triedMaskOf(exchange), nowMs);
+    if (asked === ASK_OPEN) ledger.countOpen();
+    if (asked !== ASK_PENDING) return asked;
+    ledger.countAsk(exchange, nowMs);
+    exchange.askDeadlineMs = nowMs + ASK_WAIT_MS;
+    this.parts.touch();
+    return asked;
+  }
+
+  /** The coordinator has not answered in time: ASK_OPEN, or ASK_CLOSED. */
+  goOnWithoutVerdict(exchange: Exchange): number {
+    const { coordinator, ledger } = this.parts;
+    exchange.askDeadlineMs = NEVER_MS;
+    coordinator.abandon(exchange);
+    ledger.countAskTimeout();
+    const route = defined(exchange.route, 'the route of a try');
+    if (route.config.onCoordinatorLost !== 'open') return ASK_CLOSED;
+    const asked = coordinator.admitOpen(exchange, route, triedMaskOf(exchange));
+    if (asked === ASK_OPEN) ledger.countOpen();
+    return asked;
+  }
+}
+
+/** Those that were tried, and the one that is being tried. */
+function triedMaskOf(exchange: Exchange): number {
+  const { route, currentTry, triedMask } = exchange;
+  if (route === null || currentTry === null) return triedMask;
+  return triedMask | bitOfTarget(route.upstream, currentTry.targetIndex);
+}

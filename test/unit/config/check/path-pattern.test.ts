@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type PatternSegment,
+  parsePathPattern,
+  patternShape,
+  stripPrefixProblem,
+} from '../../../../src/config/check/path-pattern.js';
+
+function segmentsOf(path: string): readonly PatternSegment[] {
+  const pattern = parsePathPattern(path);
+  if (!pattern.isValid) throw new Error(pattern.problem);
+  return pattern.segments;
+}
+
+describe('parsePathPattern', () => {
+  it.each([
+    '/',
+    '/a',
+    '/a/',
+    '/a/b.c/~d_e-f',
+    "/a!$&'+,;=@b",
+    '/:id',
+    '/a/:id/b/:other',
+    '/*',
+    '/a/*',
+    '/:tenant/*',
+  ])('takes %s', (path) => {
+    expect(parsePathPattern(path).isValid).toBe(true);
+  });
+
+  it.each([
+    ['', 'must begin with "/"'],
+    ['a', 'must begin with "/"'],
+    ['*', 'must begin with "/"'],
+    ['//', 'must not contain "//"'],
+    ['/a//b', 'must not contain "//"'],
+    ['/./a', 'must not contain the segments "." or ".."'],
+    ['/a/..', 'must not contain the segments "." or ".."'],
+    ['/a*', 'may have one "*", as the whole last segment'],
+    ['/*/a', 'may have one "*", as the whole last segment'],
+    ['/**', 'may have one "*", as the whole last segment'],
+    ['/:', 'takes parameters as whole segments'],
+    ['/:1a', 'takes parameters as whole segments'],
+    ['/:id.json', 'takes parameters as whole segments'],
+    ['/::a', 'takes parameters as whole segments'],
+    ['/:id?', 'must be a path without'],
+    ['/a#b', 'must be a path without'],
+    ['/%41', 'must not percent-encode'],
+    ['/%2e%2e', 'must not percent-encode'],
+    ['/%7E', 'must not percent-encode'],
+    ['/a%20b', 'must not contain "%"'],
+    ['/%', 'must not contain "%"'],
+    ['/a b', 'contains a character'],
+    ['/a\\b', 'contains a character'],
+    ['/(a|b)', 'contains a character'],
+    ['/é', 'contains a character'],
+    ['/a\n', 'contains a character'],
+  ])('refuses %j: %s', (path, problem) => {
+    const pattern = parsePathPattern(path);
+    expect(pattern.isValid ? '' : pattern.problem).toContain(problem);
+  });
+});
+
+describe('patternShape', () => {
+  it('is the same for patterns that match the same paths', () => {
+    expect(patternShape(segmentsOf('/a/:id'))).toBe(patternShape(segmentsOf('/a/:name')));
+  });
+
+  it('differs for patterns of which one is more special, and for a slash at the end', () => {
+    const shapes = ['/a/:id', '/a/*', '/a/id', '/a', '/a/'].map((path) =>
+      patternShape(segmentsOf(path)),
+    );
+    expect(new Set(shapes).size).toBe(shapes.length);
+  });
+});
+
+describe('stripPrefixProblem', () => {
+  it.each([
+    ['/api', '/api/users/*'],
+    ['/api/users', '/api/users/*'],
+    ['/api', '/api'],
+    ['/a/b', '/a/b/:id'],
+  ])('lets %s be cut off %s', (prefix, path) => {
+    expect(stripPrefixProblem(prefix, segmentsOf(path))).toBeUndefined();
+  });
+
+  it.each([
+    ['/', '/a'],
+    ['api', '/api'],
+    ['/api/', '/api/x'],
+    ['/ap', '/api/x'],
+    ['/api/users/x', '/api/users/*'],
+    ['/api/*', '/api/*'],
+    ['/:id', '/:id/x'],
+    ['/a/b', '/a'],
+  ])('does not let %s be cut off %s', (prefix, path) => {
+    expect(stripPrefixProblem(prefix, segmentsOf(path))).toBeDefined();
+  });
+});

@@ -1,0 +1,65 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ConfigError } from '../../../../src/config/source/config-error.js';
+import { fileSource } from '../../../../src/config/source/config-source.js';
+
+const textOf = (path: string): string =>
+  JSON.stringify({
+    upstreams: { api: { targets: [{ url: 'http://127.0.0.1:1' }] } },
+    routes: [{ name: 'r', match: { path }, upstream: 'api' }],
+  });
+
+let folder = '';
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-source-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const at = (name: string): string => join(folder, name);
+
+describe('the file of a configuration', () => {
+  it('is seen to be another one behind a link that is switched', async () => {
+    for (const name of ['one', 'two']) {
+      mkdirSync(at(name));
+      writeFileSync(join(at(name), 'c.json'), textOf(`/${name}`));
+    }
+    symlinkSync('one', at('data'));
+    symlinkSync('data/c.json', at('c.json'));
+    const source = fileSource(at('c.json'), {});
+    expect(source.load().compiled.routes[0]?.path).toBe('/one');
+    expect(await source.stamp()).toBe(source.loadedStamp);
+    symlinkSync('two', at('data.new'));
+    renameSync(at('data.new'), at('data'));
+    expect(await source.stamp()).not.toBe(source.loadedStamp);
+    expect(source.load().compiled.routes[0]?.path).toBe('/two');
+    expect(await source.stamp()).toBe(source.loadedStamp);
+  });
+
+  it('is refused once while it is missing, a folder, too large or no text', async () => {
+    const file = at('c.json');
+    writeFileSync(file, textOf('/x'));
+    const source = fileSource(file, {});
+    source.load();
+    const spoils: readonly (readonly [RegExp, () => void])[] = [
+      [/no such file/, () => rmSync(file)],
+      [/not a regular file/, () => mkdirSync(file)],
+      [/larger than 1024 KiB/, () => writeFileSync(file, 'x'.repeat(2 * 1024 * 1024))],
+      [/not UTF-8/, () => writeFileSync(file, Buffer.from([0xff, 0xfe, 0, 1]))],
+    ];
+    for (const [reason, spoil] of spoils) {
+      if (reason.source.startsWith('larger')) rmSync(file, { recursive: true });
+      spoil();
+      expect(await source.stamp()).not.toBe(source.loadedStamp);
+      expect(() => source.load()).toThrow(ConfigError);
+      expect(() => source.load()).toThrow(reason);
+      // What was refused is not loaded again and again.
+      expect(await source.stamp()).toBe(source.loadedStamp);
+    }
+    writeFileSync(file, textOf('/y'));
+    expect(await source.stamp()).not.toBe(source.loadedStamp);
+    expect(source.load().compiled.routes[0]?.path).toBe('/y');
+  });
+});

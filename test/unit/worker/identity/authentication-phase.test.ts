@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import type {
+  AuthenticationResult,
+  Authenticator,
+} from '../../../../src/filters/authentication/authenticator.js';
+import { Exchange } from '../../../../src/worker/exchange.js';
+import {
+  type AuthenticationOutcome,
+  AuthenticationPhase,
+  challengesOf,
+} from '../../../../src/worker/identity/authentication-phase.js';
+import { RequestFields } from '../../../../src/worker/request/request-fields.js';
+import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
+import { aCompiledRoute } from '../../../support/compiled-route.js';
+
+type Answer = () => AuthenticationResult | Promise<AuthenticationResult>;
+
+const ACCEPTED: AuthenticationResult = {
+  verdict: 'accepted',
+  identity: {
+    consumer: 'ada',
+    claims: { sub: 'ada' },
+    scopes: new Set(),
+    fields: ['x-user', 'ada'],
+  },
+};
+const REFUSED: AuthenticationResult = { verdict: 'refused', reason: 'it is wrong' };
+const ABSENT: AuthenticationResult = { verdict: 'absent' };
+const UNAVAILABLE: AuthenticationResult = { verdict: 'unavailable', reason: 'nobody answers' };
+const DENIED: AuthenticationResult = { verdict: 'denied', reason: 'Not for you.' };
+
+function anAuthenticator(answer: Answer, wish: Partial<Authenticator> = {}): Authenticator {
+  return {
+    name: 'test',
+    challenge: 'Bearer realm="sluice"',
+    isBearer: true,
+    ownedFields: [],
+    stripsAuthorization: false,
+    readsAuthorization: false,
+    authenticate: answer,
+    ...wish,
+  };
+}
+
+function aRun(authenticators: readonly Authenticator[], wish: Partial<WorkerRoute> = {}) {
+  const head = {
+    index: 0,
+    generation: 0,
+    receivedMs: 0,
+    bodyBytes: 0,
+    isComplete: true,
+    parts: [],
+  };
+  const exchange = new Exchange(head, () => {});
+  exchange.fields = new RequestFields(['', '', '', '', 'authorization', 'Bearer x']);
+  exchange.route = {
+    config: aCompiledRoute(),
+    authenticators,
+    challenges: challengesOf(authenticators),
+    ...wish,
+  } as WorkerRoute;
+  const decided: AuthenticationOutcome[] = [];
+  const errors: unknown[] = [];
+  const phase = new AuthenticationPhase(
+    (_, outcome) => decided.push(outcome),
+    (_, error) => errors.push(error),
+  );
+  return { exchange, phase, decided, errors, run: () => phase.run(exchange) };
+}
+
+const later = (result: AuthenticationResult) => () => Promise.resolve(result);
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('the authentication phase', () => {
+  it('lets an authenticator that breaks let nobody in', async () => {
+    const thrown = aRun([
+      anAuthenticator(() => {
+        throw new Error('broken');
+      }),
+      anAuthenticator(() => ACCEPTED),
+    ]);
+    // The pipeline answers 500.
+    expect(thrown.run).toThrow('broken');
+    const rejected = aRun([
+      anAuthenticator(() => Promise.reject(new Error('broken'))),
+      anAuthenticator(() => ACCEPTED),
+    ]);
+    expect(rejected.run()).toBe('wait');
+    await settled();
+    expect([rejected.decided, rejected.errors]).toEqual([[], [new Error('broken')]]);
+    expect(rejected.exchange.consumer).toBe('');
+    const thrownLater = aRun([
+      anAuthenticator(later(ABSENT)),
+      anAuthenticator(() => {
+        throw new Error('broken');
+      }),
+    ]);
+    expect(thrownLater.run()).toBe('wait');
+    await settled();
+    expect([thrownLater.decided, thrownLater.errors]).toEqual([[], [new Error('broken')]]);
+  });
+
+  it('says at once who calls when it can, and when it must wait says so later', async () => {
+    const atOnce = aRun([anAuthenticator(() => REFUSED), anAuthenticator(() => ACCEPTED)]);
+    expect(atOnce.run()).toBe('next');
+    const waiting = aRun([anAuthenticator(later(REFUSED)), anAuthenticator(later(ACCEPTED))]);
+    expect(waiting.run()).toBe('wait');
+    await settled();
+    expect(waiting.decided).toEqual(['next']);
+    for (const { exchange } of [atOnce, waiting]) {
+      expect(exchange).toMatchObject({
+        consumer: 'ada',
+        claims: { sub: 'ada' },
+        identityFields: ['x-user', 'ada'],
+      });
+    }
+  });
+
+  it('does nothing more for a request that has ended meanwhile', async () => {
+    const asked: string[] = [];
+    const run = aRun([
+      anAuthenticator(later(ABSENT)),
+      anAuthenticator(() => {
+        asked.push('second');
+        return ACCEPTED;
+      }),
+    ]);
+    expect(run.run()).toBe('wait');
+    run.exchange.isFinished = true;
+    await settled();
+    expect([run.decided, asked]).toEqual([[], []]);
+  });
+
+  it.each([
+    [[ABSENT], 401, 'This route needs credentials.'],
+    [[ABSENT, REFUSED], 401, 'The credentials are refused: it is wrong.'],
+    [[REFUSED, ABSENT], 401, 'The credentials are refused: it is wrong.'],
+    [[UNAVAILABLE, REFUSED], 503, 'Nobody can tell now who calls: nobody answers.'],
+    [[REFUSED, DENIED], 403, 'Not for you.'],
+    [[DENIED, ACCEPTED], 403, 'Not for you.'],
+  ])('of %j makes %i', (results, status, detail) => {
+    const { run } = aRun(results.map((result) => anAuthenticator(() => result)));
+    expect(run()).toMatchObject({ status, detail });
+  });
+
+  it('takes whoever accepts, also when another could not be asked', () => {
+    const results = [UNAVAILABLE, REFUSED, ACCEPTED];
+    expect(aRun(results.map((result) => anAuthenticator(() => result))).run()).toBe('next');
+  });
+
+  it('keeps credentials from the target where the authenticator says so', () => {
+    const kept = aRun([anAuthenticator(() => ACCEPTED)]);
+    kept.run();
+    expect(kept.exchange.fields.authorization).toBe('Bearer x');
+    const stripped = aRun([anAuthenticator(() => ACCEPTED, { stripsAuthorization: true })]);
+    stripped.run();
+    expect(stripped.exchange.fields.authorization).toBe('');
+  });
+
+  it('keeps credentials from the target that are not those which were accepted', () => {
+    const refusing = anAuthenticator(() => REFUSED, { readsAuthorization: true });
+    const run = aRun([refusing, anAuthenticator(() => ACCEPTED)]);
+    expect(run.run()).toBe('next');
+    expect(run.exchange.fields.authorization).toBe('');
+    const reading = anAuthenticator(() => ACCEPTED, { readsAuthorization: true });
+    const other = aRun([refusing, reading]);
+    other.run();
+    expect(other.exchange.fields.authorization).toBe('Bearer x');
+  });
+});
