@@ -1,8 +1,8 @@
 /**
- * Every problem that the gateway answers by itself: code, status and title in one table.
+ * Every problem that the gateway answers by itself: code, status, title and occasion in one table.
  *
- * Thread: any (pure). Codes are never used again for something else. `retry` tells whether the
- * same request may be sent once more: `safe` = nothing can have been processed.
+ * Thread: any (pure). A code is never used again for something else. `npm run docs` makes
+ * docs/codes.md from the table.
  */
 
 export type ErrorSource = 'downstream' | 'upstream' | 'internal';
@@ -33,16 +33,18 @@ export interface ProblemKind {
   readonly part: GatewayPart;
   /** The error type of RFC 9209 (Proxy-Status), or empty where it has none. */
   readonly proxyError: string;
+  /** When a client gets it: one sentence, for docs/codes.md. */
+  readonly when: string;
 }
 
 function problem(
   code: string,
   status: number,
   title: string,
-  rest: { source: ErrorSource; part: GatewayPart; proxyError?: string },
+  rest: { source: ErrorSource; part: GatewayPart; proxyError?: string; when: string },
 ): ProblemKind {
-  const { source, part, proxyError = '' } = rest;
-  return { code, status, title, source, part, proxyError };
+  const { source, part, proxyError = '', when } = rest;
+  return { code, status, title, source, part, proxyError, when };
 }
 
 const DOWNSTREAM = {
@@ -55,134 +57,214 @@ const INTERNAL = { source: 'internal', proxyError: 'proxy_internal_error' } as c
 
 /** THE list of problems. `type` in a reply is `about:blank` plus this code. */
 export const PROBLEMS = {
-  badMethod: problem('GW_METHOD_INVALID', 400, 'Malformed request', DOWNSTREAM),
-  unknownMethod: problem('GW_METHOD_UNKNOWN', 501, 'Method not implemented', DOWNSTREAM),
-  badTarget: problem('GW_TARGET_INVALID', 400, 'Malformed request', DOWNSTREAM),
-  badHost: problem('GW_HOST_INVALID', 400, 'Malformed request', DOWNSTREAM),
-  badField: problem('GW_FIELD_INVALID', 400, 'Malformed request', DOWNSTREAM),
-  badLength: problem('GW_CONTENT_LENGTH_INVALID', 400, 'Malformed request', DOWNSTREAM),
-  badFraming: problem('GW_FRAMING_AMBIGUOUS', 400, 'Malformed request', DOWNSTREAM),
-  bodyNotAllowed: problem('GW_BODY_NOT_ALLOWED', 400, 'Malformed request', DOWNSTREAM),
-  unknownCoding: problem('GW_TRANSFER_CODING_UNKNOWN', 501, 'Unknown transfer coding', DOWNSTREAM),
-  headTooLarge: problem('GW_HEAD_TOO_LARGE', 431, 'Request head too large', DOWNSTREAM),
-  bodyTooLarge: problem('GW_BODY_TOO_LARGE', 413, 'Request body too large', DOWNSTREAM),
-  requestTimeout: problem('GW_REQUEST_TIMEOUT', 408, 'Request too slow', DOWNSTREAM),
+  badMethod: problem('GW_METHOD_INVALID', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'The method is not an HTTP token.',
+  }),
+  unknownMethod: problem('GW_METHOD_UNKNOWN', 501, 'Method not implemented', {
+    ...DOWNSTREAM,
+    when: 'The gateway does not know the method.',
+  }),
+  badTarget: problem('GW_TARGET_INVALID', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'The request target is malformed, or two parsers could read it in different ways.',
+  }),
+  badHost: problem('GW_HOST_INVALID', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'The Host field is missing or malformed, or the request has several.',
+  }),
+  badField: problem('GW_FIELD_INVALID', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'A header field contains characters that no field may have.',
+  }),
+  badLength: problem('GW_CONTENT_LENGTH_INVALID', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'Content-Length is not a number, or is larger than any real body.',
+  }),
+  badFraming: problem('GW_FRAMING_AMBIGUOUS', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'Two lengths, a length beside Transfer-Encoding, or codings in a wrong order.',
+  }),
+  bodyNotAllowed: problem('GW_BODY_NOT_ALLOWED', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'A GET or HEAD request has a body.',
+  }),
+  unknownCoding: problem('GW_TRANSFER_CODING_UNKNOWN', 501, 'Unknown transfer coding', {
+    ...DOWNSTREAM,
+    when: 'The transfer coding is not chunked.',
+  }),
+  headTooLarge: problem('GW_HEAD_TOO_LARGE', 431, 'Request head too large', {
+    ...DOWNSTREAM,
+    when: 'The request head is larger than limits.headerBytes or guards of the route allow.',
+  }),
+  bodyTooLarge: problem('GW_BODY_TOO_LARGE', 413, 'Request body too large', {
+    ...DOWNSTREAM,
+    when: 'The request body is larger than limits.bodyBytes or guards of the route allow.',
+  }),
+  requestTimeout: problem('GW_REQUEST_TIMEOUT', 408, 'Request too slow', {
+    ...DOWNSTREAM,
+    when: 'The request body did not arrive in time.',
+  }),
   overloaded: problem('GW_OVERLOADED', 503, 'Overloaded', {
     source: 'internal',
     part: 'overload',
     proxyError: 'connection_limit_reached',
+    when: 'A bound on requests in flight is reached, or requests wait for a worker too long.',
   }),
-  notReady: problem('GW_NOT_READY', 503, 'Not ready', { ...INTERNAL, part: 'overload' }),
-  workerLost: problem('GW_WORKER_LOST', 502, 'Worker lost', { ...INTERNAL, part: 'worker' }),
+  notReady: problem('GW_NOT_READY', 503, 'Not ready', {
+    ...INTERNAL,
+    part: 'overload',
+    when: 'No worker serves.',
+  }),
+  workerLost: problem('GW_WORKER_LOST', 502, 'Worker lost', {
+    ...INTERNAL,
+    part: 'worker',
+    when: 'The worker ended while it had the request, and the request could not run again.',
+  }),
   routeNotFound: problem('GW_ROUTE_NOT_FOUND', 404, 'Route not found', {
     source: 'downstream',
     part: 'routing',
     proxyError: 'destination_not_found',
+    when: 'No route takes the path.',
   }),
   methodNotAllowed: problem('GW_METHOD_NOT_ALLOWED', 405, 'Method not allowed', {
     ...DENIED,
     part: 'routing',
+    when: 'Routes take the path, but none takes the method; Allow lists what they take.',
   }),
   unauthorized: problem('GW_UNAUTHORIZED', 401, 'Unauthorized', {
     ...DENIED,
     part: 'authentication',
+    when: 'The request has no credentials, or bad ones; detail says which.',
   }),
   grantRefused: problem('GW_GRANT_REFUSED', 400, 'Token request refused', {
     ...DENIED,
     part: 'authentication',
+    when: 'The token service does not give a token for this request.',
   }),
-  forbidden: problem('GW_FORBIDDEN', 403, 'Forbidden', { ...DENIED, part: 'authentication' }),
+  forbidden: problem('GW_FORBIDDEN', 403, 'Forbidden', {
+    ...DENIED,
+    part: 'authentication',
+    when: 'The caller is known, but may not do this.',
+  }),
   authenticationUnavailable: problem(
     'GW_AUTHENTICATION_UNAVAILABLE',
     503,
     'Authentication unavailable',
-    { ...INTERNAL, part: 'authentication' },
+    {
+      ...INTERNAL,
+      part: 'authentication',
+      when: 'The service that must be asked about the caller does not answer.',
+    },
   ),
   addressDenied: problem('GW_ADDRESS_DENIED', 403, 'Address not allowed', {
     ...DENIED,
     part: 'ipFilter',
+    when: 'An ipFilter refuses the client address.',
   }),
   corsRefused: problem('GW_CORS_REFUSED', 403, 'Not allowed for this origin', {
     ...DENIED,
     part: 'cors',
+    when: 'The cors rules do not allow the origin, the method or a header field.',
   }),
   versionUnknown: problem('GW_VERSION_UNKNOWN', 400, 'Unknown API version', {
     ...DENIED,
     part: 'versioning',
+    when: 'No route has the version that the request asks for.',
   }),
   versionGone: problem('GW_VERSION_GONE', 410, 'API version no longer served', {
     ...DENIED,
     part: 'versioning',
+    when: 'The version is past its sunset.',
   }),
   validationFailed: problem('GW_VALIDATION_FAILED', 400, 'Request not valid', {
     ...DOWNSTREAM,
     part: 'validation',
+    when: 'The request does not match its schemas; violations say where.',
   }),
   unsupportedMediaType: problem('GW_MEDIA_TYPE', 415, 'Unsupported media type', {
     ...DOWNSTREAM,
     part: 'validation',
+    when: 'The route does not take bodies of this media type.',
   }),
   rewriteFailed: problem('GW_REWRITE_FAILED', 400, 'Request cannot be forwarded', {
     ...DOWNSTREAM,
     part: 'rewrite',
+    when: 'A rewrite would make a request that is not valid.',
   }),
   rateLimited: problem('GW_RATE_LIMITED', 429, 'Rate limit exceeded', {
     ...DENIED,
     part: 'rateLimit',
+    when: 'A limit is used up; Retry-After says when there is room again.',
   }),
   circuitOpen: problem('GW_CIRCUIT_OPEN', 503, 'Circuit open', {
     source: 'upstream',
     part: 'circuitBreaker',
     proxyError: 'destination_unavailable',
+    when: 'The circuit breakers of all targets that could serve are open.',
   }),
   noHealthyTarget: problem('GW_NO_HEALTHY_TARGET', 503, 'No healthy backends', {
     source: 'upstream',
     part: 'loadBalancing',
     proxyError: 'destination_unavailable',
+    when: 'No target is available.',
   }),
   coordinatorLost: problem('GW_COORDINATOR_UNAVAILABLE', 503, 'Overloaded', {
     ...INTERNAL,
     part: 'coordinator',
+    when: 'No decision came within 100 ms, and the route does not go on without one.',
   }),
   connectFailed: problem('GW_UPSTREAM_CONNECT_FAILED', 502, 'Upstream unreachable', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'connection_refused',
+    when: 'The target refused the connection.',
   }),
   connectTimeout: problem('GW_UPSTREAM_CONNECT_TIMEOUT', 504, 'Upstream too slow', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'connection_timeout',
+    when: 'No connection was made within timeouts.connect.',
   }),
   dnsFailed: problem('GW_UPSTREAM_DNS_FAILED', 502, 'Upstream unreachable', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'dns_error',
+    when: 'The name of the target has no address.',
   }),
   upstreamReset: problem('GW_UPSTREAM_RESET', 502, 'Upstream connection lost', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'connection_terminated',
+    when: 'The target closed the connection before its reply was complete.',
   }),
   upstreamProtocol: problem('GW_UPSTREAM_PROTOCOL', 502, 'Upstream spoke nonsense', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'http_protocol_error',
+    when: 'The target sent something that is not HTTP.',
   }),
   replyUnchangeable: problem('GW_UPSTREAM_BODY', 502, 'Upstream reply cannot be changed', {
     source: 'upstream',
     part: 'rewrite',
     proxyError: 'http_response_body_size',
+    when: 'A reply that must be changed is too large, encoded, or not JSON.',
   }),
   responseTimeout: problem('GW_UPSTREAM_TIMEOUT', 504, 'Upstream too slow', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'http_response_timeout',
+    when: 'No reply head within timeouts.response or perTry, or no byte within idle.',
   }),
   routeTimeout: problem('GW_ROUTE_TIMEOUT', 504, 'Upstream too slow', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'http_response_timeout',
+    when: 'The timeout of the route is over.',
   }),
-  internal: problem('GW_INTERNAL', 500, 'Internal error', { ...INTERNAL, part: 'worker' }),
+  internal: problem('GW_INTERNAL', 500, 'Internal error', {
+    ...INTERNAL,
+    part: 'worker',
+    when: 'A mistake in the gateway; the log has the details.',
+  }),
 } as const;

@@ -118,7 +118,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenWords: [/\bAtomics\s*\.\s*wait\b/],
   },
   build: {
-    mayImport: ['config'],
+    mayImport: ['base', 'config'],
     mayUseConfigTypes: true,
     forbiddenPackages: ['uWebSockets.js', 'piscina', 'undici'],
     forbiddenWords: [],

@@ -15,6 +15,7 @@ export const ENTRIES = [
   'index.ts',
   'build/precompile-schema.ts',
   'build/bundle-entries.ts',
+  'build/write-docs.ts',
 ];
 
 const PURE = 'any (pure)';

@@ -3,7 +3,6 @@
  * what a client has sent and a target has answered.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROBLEMS } from '../../src/base/problems.js';
 import { aConfig } from '../support/configs.js';
@@ -249,15 +248,6 @@ describe("the gateway's own replies", () => {
     await eventually('it is recorded', () =>
       gateway.find('request').some((line) => line['code'] === code && line['status'] === status),
     );
-  });
-
-  it('are all in the table of the README, as the list has them', () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const rows = [...readme.matchAll(/^\| `(GW_\w+)` +\| (\d+) +\| `(\w+)` +\| ([^|]+)\|$/gm)];
-    const shown = rows.map(([, code, status, part]) => ({ code, status: Number(status), part }));
-    const known = Object.values(PROBLEMS).map(({ code, status, part }) => ({ code, status, part }));
-    expect(shown).toEqual(known);
-    for (const [, , , , when = ''] of rows) expect(when.trim()).not.toBe('');
   });
 });
 
