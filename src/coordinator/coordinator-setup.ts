@@ -17,8 +17,8 @@ import {
   LARGE_ROW_WORDS,
   WIDE_ROW_WORDS,
 } from './state/bucket-layout.js';
-import { inFlightLedgerBytes } from './state/in-flight-ledger.js';
-import { clearProbePlaces, probeLedgerBytes } from './state/probe-ledger.js';
+import { inFlightTicketsBytes } from './state/in-flight-tickets.js';
+import { clearProbePlaces, probeTableBytes } from './state/probe-table.js';
 import { returnSerialsBytes } from './state/return-serials.js';
 import { clearCursor, cursorBytes } from './state/turn-table.js';
 
@@ -43,11 +43,11 @@ export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMe
     targets: capacity.targets,
     upstreams: capacity.upstreams,
     upstreamBytes: cursorBytes(capacity.upstreams),
-    probeBytes: probeLedgerBytes(capacity.targets),
+    probeBytes: probeTableBytes(capacity.targets),
     compactBucketBytes: bucketTableBytes(rows, COMPACT_ROW_WORDS),
     wideBucketBytes: bucketTableBytes(rows, WIDE_ROW_WORDS),
     largeBucketBytes: bucketTableBytes(rows, LARGE_ROW_WORDS),
-    inFlightBytes: inFlightLedgerBytes(limits.inFlight),
+    inFlightBytes: inFlightTicketsBytes(limits.inFlight),
     returnBytes: returnSerialsBytes(workers),
     limiters: capacity.limiters,
   });

@@ -24,9 +24,9 @@ import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { ConcurrencyLimits } from './concurrency-limits.js';
 import { RateLimits } from './rate-limits.js';
-import type { PlaceHolder } from './state/in-flight-ledger.js';
-import { TargetDesk } from './target-desk.js';
-import type { TargetListener } from './target-events.js';
+import type { PlaceHolder } from './state/in-flight-tickets.js';
+import type { TargetListener } from './state/target-events.js';
+import { UpstreamTargets } from './upstream-targets.js';
 
 const ASKS = counterIndex('asks');
 const RATE_LIMITED = counterIndex('rateLimited');
@@ -41,7 +41,7 @@ export interface CoordinatorHost extends TargetListener {
 export class Coordinator implements CoordinatorHandler {
   private readonly status: CoordinatorStatus;
   private readonly limits: RateLimits;
-  private readonly targets: TargetDesk;
+  private readonly targets: UpstreamTargets;
   private readonly concurrency: ConcurrencyLimits;
   /** Reused for every ask. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
@@ -58,7 +58,7 @@ export class Coordinator implements CoordinatorHandler {
   ) {
     this.status = new CoordinatorStatus(memory.status);
     this.limits = new RateLimits(config, memory, this.status);
-    this.targets = new TargetDesk(config, memory, host, seed);
+    this.targets = new UpstreamTargets(config, memory, host, seed);
     const random = seededRandom(seed);
     this.concurrency = new ConcurrencyLimits(config, memory, this.status, random);
   }

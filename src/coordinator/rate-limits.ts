@@ -1,7 +1,7 @@
 /**
  * Answers for all limits of an ask whether there is room, and takes of all of them when told to.
  *
- * Thread: coordinator. Owns the limiter tables and the ledger of requests in flight.
+ * Thread: coordinator. Owns the limiter tables and the tickets of requests in flight.
  *
  * `peek`, then `commit` at the same time or not at all: a request that another limit refuses, or
  * that finds no target, uses up nothing, and a new key takes a row only when it is admitted.
@@ -21,7 +21,7 @@ import { LimitCase } from './limit-case.js';
 import { createLimiter, type Limiter, needsRow, rowWordsOf } from './limiters.js';
 import { COMPACT_ROW_WORDS, LARGE_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
-import { InFlightLedger, type PlaceHolder } from './state/in-flight-ledger.js';
+import { InFlightTickets, type PlaceHolder } from './state/in-flight-tickets.js';
 import { ReturnSerials } from './state/return-serials.js';
 
 const TRACKED_KEYS = counterIndex('trackedKeys');
@@ -49,8 +49,8 @@ export class RateLimits implements RowGauge {
   /** Limiter indexes by the key space of their rows. */
   private indexOfSpace: ReadonlyMap<number, number> = new Map();
   private readonly tables: readonly BucketTable[];
-  private ledger = new InFlightLedger(NO_PLACES, 1);
-  /** Limits on requests in flight that one request may have, as the ledger is made for. */
+  private tickets = new InFlightTickets(NO_PLACES, 1);
+  /** The most limits on requests in flight that one request has: `tickets` is made for them. */
   private placesMax = 0;
   private readonly serials: ReturnSerials;
   private readonly counts: LimitCounts;
@@ -106,7 +106,7 @@ export class RateLimits implements RowGauge {
     if (placesMax <= this.placesMax) return;
     this.placesMax = placesMax;
     for (const { index } of counting) this.counts.put(index, KEYS_OF_LIMIT, 0);
-    this.ledger = new InFlightLedger(this.memory.inFlight, placesMax, (index, keys) =>
+    this.tickets = new InFlightTickets(this.memory.inFlight, placesMax, (index, keys) =>
       this.counts.count(index, KEYS_OF_LIMIT, keys),
     );
   }
@@ -152,12 +152,12 @@ export class RateLimits implements RowGauge {
 
   /** The last coordinator may have taken a place for an ask that it did not answer. */
   releaseOfAsk(holder: PlaceHolder): void {
-    this.ledger.releaseOfAsk(holder);
+    this.tickets.releaseOfAsk(holder);
   }
 
   /** The request that had this ticket has ended. Does nothing for one that was settled before. */
   settle(ticket: number): void {
-    this.ledger.settle(ticket);
+    this.tickets.settle(ticket);
   }
 
   /** What is left of a key grant. Each return is taken in once, though it may be seen again. */
@@ -178,7 +178,7 @@ export class RateLimits implements RowGauge {
   }
 
   onWorkerLost(lane: number, generation: number): number {
-    return this.ledger.releaseAllOf(lane, generation);
+    return this.tickets.releaseAllOf(lane, generation);
   }
 
   /** For the table, which looks for a row that may be taken. */
@@ -225,8 +225,8 @@ export class RateLimits implements RowGauge {
   private peekPlaces(one: LimitCase): boolean {
     const { decision, limiterIndex } = one;
     const { limit } = this.configOf(limiterIndex);
-    const taken = this.ledger.counts.countOf(limiterIndex, one.high, one.low);
-    const left = this.ledger.isFull ? 0 : Math.max(0, limit - taken);
+    const taken = this.tickets.counts.countOf(limiterIndex, one.high, one.low);
+    const left = this.tickets.isFull ? 0 : Math.max(0, limit - taken);
     decision.admitted = left > 0;
     decision.admissionsLeft = left;
     decision.remaining = left;
@@ -271,13 +271,13 @@ export class RateLimits implements RowGauge {
   }
 
   private takePlaces(holder: PlaceHolder): number {
-    const entry = this.ledger.open(holder);
+    const entry = this.tickets.open(holder);
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
       if (one.limiter !== null || (this.shadowRefused & (1 << position)) !== 0) continue;
-      this.ledger.addKey(entry, one.limiterIndex, one.high, one.low);
+      this.tickets.addKey(entry, one.limiterIndex, one.high, one.low);
     }
-    return this.ledger.seal(entry);
+    return this.tickets.seal(entry);
   }
 
   /** Each admission of a grant is taken from every limit: as many as all of them give. */

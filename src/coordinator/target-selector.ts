@@ -28,7 +28,7 @@ import {
 } from '../policy/load-balancing/weighted-round-robin.js';
 import type { AnsweredTries } from './answered-tries.js';
 import type { HealthTable } from './state/health-table.js';
-import type { ProbeHolder } from './state/probe-ledger.js';
+import type { ProbeHolder } from './state/probe-table.js';
 import type { TargetTable } from './state/target-table.js';
 import type { TurnTable } from './state/turn-table.js';
 

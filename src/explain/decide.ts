@@ -1,7 +1,7 @@
 /**
  * What the coordinator would say of a request: limits, breakers, the target.
  *
- * Thread: acceptor. Asks a twin of it, which decides alike and changes nothing.
+ * Thread: acceptor. Asks a copy of the coordinator, which decides alike and changes nothing.
  */
 import { standingOf } from '../admin/target-standing.js';
 import { defined } from '../base/assert.js';
@@ -14,7 +14,7 @@ import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import type { Exchange } from '../worker/exchange.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
-import { CoordinatorTwin, type LimitKey } from './coordinator-twin.js';
+import { CoordinatorCopy, type LimitKey } from './coordinator-copy.js';
 import type { ExplainContext } from './explain-context.js';
 import type { LimitShown, TargetShown } from './explanation.js';
 import { type Decided, refuse } from './findings.js';
@@ -35,7 +35,7 @@ export function decide(
     hash.hash(limiterKey(exchange, limiter));
     return { limiter, high: hash.high, low: hash.low };
   });
-  const twin = new CoordinatorTwin(config, context.memory, keys);
+  const copy = new CoordinatorCopy(config, context.memory, keys);
   new TargetPreference(config, hash).look(exchange, route.upstream);
   const fields = createAskFields();
   fields.askId = 1;
@@ -44,10 +44,10 @@ export function decide(
   fields.balanceHash = exchange.balanceHash;
   fields.preferredTarget = exchange.preferredTarget;
   for (const { limiter, high, low } of keys) addLimit(fields, limiter.index, high, low);
-  for (let earlier = 1; earlier < repeat; earlier += 1) twin.askAndEnd(fields, nowMs);
-  const limits = keys.map((key) => limitShown(key, exchange, twin, nowMs));
-  const standings = targetsBefore(route, config, twin);
-  const reply = twin.ask(fields, nowMs);
+  for (let earlier = 1; earlier < repeat; earlier += 1) copy.askAndEnd(fields, nowMs);
+  const limits = keys.map((key) => limitShown(key, exchange, copy, nowMs));
+  const standings = targetsBefore(route, config, copy);
+  const reply = copy.ask(fields, nowMs);
   const isAdmitted = reply.verdict === VERDICT_ADMITTED;
   const pickedIndex = isAdmitted ? reply.targetIndex : -1;
   const targets = standings.map(({ index, shown }) => ({
@@ -68,11 +68,11 @@ export function decide(
 function limitShown(
   key: LimitKey,
   exchange: Exchange,
-  twin: CoordinatorTwin,
+  copy: CoordinatorCopy,
   nowMs: number,
 ): LimitShown {
   const { name, algorithm, limit, windowMs, mode } = key.limiter;
-  const { hasRoom, remaining, resetMs } = twin.standingOf(key, nowMs);
+  const { hasRoom, remaining, resetMs } = copy.standingOf(key, nowMs);
   return {
     limit: name,
     key: limitKeyText(key.limiter, exchange),
@@ -90,19 +90,19 @@ function limitShown(
 function targetsBefore(
   route: WorkerRoute,
   config: CompiledConfig,
-  twin: CoordinatorTwin,
+  copy: CoordinatorCopy,
 ): { readonly index: number; readonly shown: TargetShown }[] {
   const targets = byRow(config.targets);
   return route.upstream.targetIndexes.map((index) => {
     const target = defined(targets[index], 'the target of an upstream');
-    const { state, why, until } = standingOf(twin.targets, target, route.upstream);
+    const { state, why, until } = standingOf(copy.targets, target, route.upstream);
     const shown = {
       target: target.hostPort,
       state,
       why,
       until,
-      circuitBreaker: twin.targets.stateNameOf(index),
-      inFlight: twin.loads.inFlightOf(index),
+      circuitBreaker: copy.targets.stateNameOf(index),
+      inFlight: copy.loads.inFlightOf(index),
       isPicked: false,
     };
     return { index, shown };

@@ -23,7 +23,10 @@ import type {
 } from '../../src/config/compiled-config.js';
 import { Coordinator } from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
-import type { BreakerTransition, HealthTransition } from '../../src/coordinator/target-events.js';
+import type {
+  BreakerTransition,
+  HealthTransition,
+} from '../../src/coordinator/state/target-events.js';
 
 export interface CoordinatorConfigWish {
   readonly workers?: number;

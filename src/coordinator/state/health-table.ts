@@ -19,7 +19,7 @@ import {
   takeAnswer,
 } from '../../policy/health/outlier.js';
 import { rampShare } from '../../policy/load-balancing/ramp.js';
-import type { HealthTransition, TargetListener } from '../target-events.js';
+import type { HealthTransition, TargetListener } from './target-events.js';
 
 /** Ejections end at most this late. */
 const SWEEP_MS = 50;

@@ -1,8 +1,8 @@
 /**
  * How many requests of each key are in flight.
  *
- * Thread: coordinator. Not shared: the ledger counts it again at the start. A key is there only
- * while it has requests in flight, so the table is as large as the ledger and never fills up.
+ * Thread: coordinator. Not shared: a new coordinator counts the tickets again. A key has a row only
+ * while it has requests in flight, so a table as large as that of the tickets never fills up.
  *
  *     word  row (open addressing; a gap ends a search)
  *     0     limiter index + 1; 0: free

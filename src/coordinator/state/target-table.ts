@@ -1,10 +1,10 @@
 /**
  * The breakers of all targets and the probes that they wait for.
  *
- * Thread: coordinator. Owns the breaker's part of the target rows and the probe ledger in shared
+ * Thread: coordinator. Owns the breaker's part of the target rows and the probe table in shared
  * memory; the rows are read by workers and admin through channel/target-states.ts.
  * A target that may be tried again makes turns void that were given without it.
- * Invariant: a half-open target counts as many probes as the ledger holds for it, any other
+ * Invariant: a half-open target counts as many probes as the probe table holds for it, any other
  * target none.
  */
 import { assert, defined } from '../../base/assert.js';
@@ -41,8 +41,8 @@ import {
   settleProbe,
   TICKET_NONE,
 } from '../../policy/circuit-breaker/circuit-breaker.js';
-import { openUntilMs, type TargetListener } from '../target-events.js';
-import { PROBES_MAX, type ProbeHolder, ProbeLedger, type ReleaseHandler } from './probe-ledger.js';
+import { PROBES_MAX, type ProbeHolder, ProbeTable, type ReleaseHandler } from './probe-table.js';
+import { openUntilMs, type TargetListener } from './target-events.js';
 
 /** Successes of a target so far, wrapping, whoever had them. */
 export interface SuccessCounts {
@@ -52,7 +52,7 @@ export interface SuccessCounts {
 export class TargetTable implements ReleaseHandler {
   private readonly row: TargetStateRow;
   private readonly rules: readonly (BreakerRule | undefined)[];
-  private readonly ledger: ProbeLedger;
+  private readonly probes: ProbeTable;
   private readonly standings: UpstreamStandings;
   private readonly upstreamOf: ReadonlyMap<number, number>;
   /** When the next open period is over that nobody was told of yet. */
@@ -73,7 +73,7 @@ export class TargetTable implements ReleaseHandler {
     this.upstreamOf = new Map(config.targets.map((one) => [one.index, one.upstreamIndex]));
     this.rules = breakerRules(config);
     const targetIndexes = config.targets.map((target) => target.index);
-    this.ledger = new ProbeLedger(memory.probes, targetIndexes);
+    this.probes = new ProbeTable(memory.probes, targetIndexes);
     for (const targetIndex of targetIndexes) this.matchProbes(targetIndex);
   }
 
@@ -108,8 +108,8 @@ export class TargetTable implements ReleaseHandler {
     const ticket = passBreaker(row, this.ruleOf(targetIndex), nowMs);
     if (ticket === TICKET_NONE) return ticket;
     // Probes of an earlier generation are not waited for any more.
-    if (row.generation !== generation) this.ledger.clear(targetIndex);
-    this.ledger.record(targetIndex, ticket, holder);
+    if (row.generation !== generation) this.probes.clear(targetIndex);
+    this.probes.record(targetIndex, ticket, holder);
     this.report(targetIndex, state, nowMs);
     return ticket;
   }
@@ -125,9 +125,9 @@ export class TargetTable implements ReleaseHandler {
     if (ticket === TICKET_NONE) {
       settleCall(row, rule, outcome, nowMs);
     } else {
-      if (!this.ledger.take(targetIndex, ticket) || !isTicketCurrent(row, ticket)) return;
+      if (!this.probes.take(targetIndex, ticket) || !isTicketCurrent(row, ticket)) return;
       settleProbe(row, rule, outcome, nowMs);
-      if (row.state !== BREAKER_HALF_OPEN) this.ledger.clear(targetIndex);
+      if (row.state !== BREAKER_HALF_OPEN) this.probes.clear(targetIndex);
     }
     this.report(targetIndex, state, nowMs);
   }
@@ -153,12 +153,12 @@ export class TargetTable implements ReleaseHandler {
 
   /** Gives back all probes of a worker that is gone; how many there were. */
   releaseAllOf(lane: number, generation: number, nowMs: number): number {
-    return this.ledger.releaseAllOf(lane, generation, nowMs, this);
+    return this.probes.releaseAllOf(lane, generation, nowMs, this);
   }
 
   /** Gives back the probe that was given for this very ask; false: there was none. */
   releaseOfAsk(targetIndex: number, holder: ProbeHolder, nowMs: number): boolean {
-    if (!this.ledger.takeOfAsk(targetIndex, holder)) return false;
+    if (!this.probes.takeOfAsk(targetIndex, holder)) return false;
     this.onProbeReleased(targetIndex, nowMs);
     return true;
   }
@@ -192,11 +192,11 @@ export class TargetTable implements ReleaseHandler {
     this.standings.bump(defined(this.upstreamOf.get(targetIndex), 'the upstream of a target'));
   }
 
-  /** The last coordinator may have ended between two writes: the ledger is right. */
+  /** The last coordinator may have ended between two writes: the probe table is right. */
   private matchProbes(targetIndex: number): void {
     const row = this.row.bind(targetIndex);
-    if (row.state !== BREAKER_HALF_OPEN) this.ledger.clear(targetIndex);
-    row.probes = this.ledger.countOf(targetIndex);
+    if (row.state !== BREAKER_HALF_OPEN) this.probes.clear(targetIndex);
+    row.probes = this.probes.countOf(targetIndex);
   }
 
   private ruleOf(targetIndex: number): BreakerRule {

@@ -13,8 +13,8 @@ import { CHECK_PASSED, CHECK_TIMED_OUT } from '../../../src/channel/target-state
 import {
   GRANT_HOT_MS,
   GRANT_WARM_UP_ASKS,
-  GrantBook,
-} from '../../../src/coordinator/grant-book.js';
+  GrantSizes,
+} from '../../../src/coordinator/grant-sizes.js';
 import {
   type GrantReply,
   NO_TARGET,
@@ -83,41 +83,41 @@ function pickers(rig: CoordinatorRig): PickingWorker[] {
   return rig.workers.map((_, lane) => new PickingWorker(rig, lane));
 }
 
-describe('grant book', () => {
+describe('grant sizes', () => {
   it('gives a slow worker nothing in advance, for ever', () => {
-    const book = new GrantBook(1, 1);
+    const sizes = new GrantSizes(1, 1);
     for (let ask = 0; ask < 50; ask += 1) {
-      expect(book.onAsk(0, 0, 2, ask * (GRANT_HOT_MS + 1))).toBe(0);
+      expect(sizes.onAsk(0, 0, 2, ask * (GRANT_HOT_MS + 1))).toBe(0);
     }
   });
 
   it('doubles for a worker that uses its grants up quickly, up to the most there is', () => {
-    const book = new GrantBook(1, 1);
-    const counts = Array.from({ length: 17 }, (_, ask) => book.onAsk(0, 0, 2, ask * GRANT_HOT_MS));
+    const sizes = new GrantSizes(1, 1);
+    const counts = Array.from({ length: 17 }, (_, ask) => sizes.onAsk(0, 0, 2, ask * GRANT_HOT_MS));
     const warmUp = Array<number>(GRANT_WARM_UP_ASKS + 1).fill(0);
     expect(counts).toEqual([...warmUp, 1, 2, 4, 8, 16, 32, 60, 60]);
   });
 
   it('halves when a grant lasted longer, and begins anew after a pause', () => {
-    const book = new GrantBook(1, 1);
-    for (let ask = 0; ask < 20; ask += 1) book.onAsk(0, 0, 2, 0);
-    expect(book.onAsk(0, 0, 2, GRANT_HOT_MS + 1)).toBe(32);
-    expect(book.onAsk(0, 0, 2, 1000)).toBe(0);
-    expect(book.onAsk(0, 0, 2, 1000)).toBe(0);
+    const sizes = new GrantSizes(1, 1);
+    for (let ask = 0; ask < 20; ask += 1) sizes.onAsk(0, 0, 2, 0);
+    expect(sizes.onAsk(0, 0, 2, GRANT_HOT_MS + 1)).toBe(32);
+    expect(sizes.onAsk(0, 0, 2, 1000)).toBe(0);
+    expect(sizes.onAsk(0, 0, 2, 1000)).toBe(0);
   });
 
   it('gives the only target of an upstream at once', () => {
-    expect(new GrantBook(1, 1).onAsk(0, 0, 1, 0)).toBe(GRANT_COUNT_MAX);
+    expect(new GrantSizes(1, 1).onAsk(0, 0, 1, 0)).toBe(GRANT_COUNT_MAX);
   });
 
   it('knows workers and upstreams apart, and forgets a worker that was replaced', () => {
-    const book = new GrantBook(2, 2);
-    for (let ask = 0; ask < 20; ask += 1) book.onAsk(1, 0, 2, 0);
-    expect(book.onAsk(0, 0, 2, 0)).toBe(0);
-    expect(book.onAsk(1, 1, 2, 0)).toBe(0);
-    expect(book.onAsk(1, 0, 2, 0)).toBe(GRANT_COUNT_MAX);
-    book.forgetLane(1);
-    expect(book.onAsk(1, 0, 2, 0)).toBe(0);
+    const sizes = new GrantSizes(2, 2);
+    for (let ask = 0; ask < 20; ask += 1) sizes.onAsk(1, 0, 2, 0);
+    expect(sizes.onAsk(0, 0, 2, 0)).toBe(0);
+    expect(sizes.onAsk(1, 1, 2, 0)).toBe(0);
+    expect(sizes.onAsk(1, 0, 2, 0)).toBe(GRANT_COUNT_MAX);
+    sizes.forgetLane(1);
+    expect(sizes.onAsk(1, 0, 2, 0)).toBe(0);
   });
 });
 

@@ -7,7 +7,7 @@
  *     PROBES_MAX places for each target, four words a place
  *     +0 ticket, 0: free   +1 lane   +2 lane generation   +3 ask id
  *
- * Invariant: a ticket is in the ledger from its reply until it is settled, once.
+ * Invariant: a ticket is in the table from its reply until it is settled, once.
  */
 import { assert } from '../../base/assert.js';
 
@@ -18,7 +18,7 @@ export interface ProbeHolder {
   readonly askId: number;
 }
 
-/** Called for each probe that {@link ProbeLedger.releaseAllOf} takes out. */
+/** Called for each probe that {@link ProbeTable.releaseAllOf} takes out. */
 export interface ReleaseHandler {
   onProbeReleased(targetIndex: number, nowMs: number): void;
 }
@@ -33,7 +33,7 @@ const ASK_WORD = 3;
 
 const TARGET_WORDS = PROBES_MAX * PLACE_WORDS;
 
-export function probeLedgerBytes(targetCount: number): number {
+export function probeTableBytes(targetCount: number): number {
   return targetCount * TARGET_WORDS * 4;
 }
 
@@ -43,7 +43,7 @@ export function clearProbePlaces(buffer: ArrayBufferLike, targetIndex: number): 
   new Int32Array(buffer).fill(0, start, start + TARGET_WORDS);
 }
 
-export class ProbeLedger {
+export class ProbeTable {
   private readonly words: Int32Array;
 
   /** `targetIndexes`: the targets that there are now. */

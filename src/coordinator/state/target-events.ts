@@ -3,8 +3,8 @@
  *
  * Thread: coordinator.
  */
-import type { BreakerCauseName, CheckResultName } from '../channel/target-states.js';
-import { BREAKER_OPEN, type BreakerState } from '../policy/circuit-breaker/circuit-breaker.js';
+import type { BreakerCauseName, CheckResultName } from '../../channel/target-states.js';
+import { BREAKER_OPEN, type BreakerState } from '../../policy/circuit-breaker/circuit-breaker.js';
 
 export interface BreakerTransition {
   readonly targetIndex: number;

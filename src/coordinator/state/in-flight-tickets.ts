@@ -37,7 +37,7 @@ const SERIAL_MASK = 0x7ff;
 /** Asks whose requests have ended already may hold a place for a moment longer. */
 const SPARE_ENTRIES_MIN = 64;
 
-export function inFlightLedgerBytes(inFlightMax: number): number {
+export function inFlightTicketsBytes(inFlightMax: number): number {
   const spare = Math.max(SPARE_ENTRIES_MIN, Math.floor(inFlightMax / 2));
   return Math.min(inFlightMax + spare, INDEX_MASK) * ENTRY_WORDS * 4;
 }
@@ -49,7 +49,7 @@ export interface PlaceHolder {
   readonly askId: number;
 }
 
-export class InFlightLedger {
+export class InFlightTickets {
   readonly counts: InFlightCounts;
   private readonly words: Int32Array;
   private readonly free: Int32Array;
@@ -80,7 +80,7 @@ export class InFlightLedger {
 
   /** Begins an entry; its keys follow, then {@link seal}. */
   open(holder: PlaceHolder): number {
-    assert(this.freeCount > 0, 'a full ledger is asked first');
+    assert(this.freeCount > 0, 'a full table is asked first');
     const index = this.free[--this.freeCount] as number;
     const base = index * ENTRY_WORDS;
     this.words[base + LANE_WORD] = holder.lane;

@@ -21,7 +21,7 @@ export const GRANT_WARM_UP_ASKS = 8;
 
 const HEAT_MAX = GRANT_WARM_UP_ASKS + Math.ceil(Math.log2(GRANT_COUNT_MAX)) + 1;
 
-export class GrantBook {
+export class GrantSizes {
   private readonly heats: Uint8Array;
   private readonly askedMs: Float64Array;
 

@@ -23,11 +23,11 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { AnsweredTries } from './answered-tries.js';
-import { GrantBook } from './grant-book.js';
+import { GrantSizes } from './grant-sizes.js';
 import { HealthTable } from './state/health-table.js';
+import type { TargetListener } from './state/target-events.js';
 import { TargetTable } from './state/target-table.js';
 import { TurnTable } from './state/turn-table.js';
-import type { TargetListener } from './target-events.js';
 import { TargetSelector } from './target-selector.js';
 
 const ADMITTED = counterIndex('admitted');
@@ -43,14 +43,14 @@ interface TargetTables {
   readonly selectors: readonly (TargetSelector | undefined)[];
 }
 
-export class TargetDesk {
+export class UpstreamTargets {
   private readonly status: CoordinatorStatus;
   private breakers: TargetTable;
   private health: HealthTable;
   private readonly random: Random;
   private readonly loads: AnsweredTries;
   private selectors: readonly (TargetSelector | undefined)[];
-  private readonly grants: GrantBook;
+  private readonly grants: GrantSizes;
   private readonly standings: UpstreamStandings;
   /** Reused for every probe. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
@@ -66,7 +66,7 @@ export class TargetDesk {
     this.standings = new UpstreamStandings(memory.standings);
     this.random = seededRandom(seed);
     this.loads = new AnsweredTries(memory, config.capacity.targets, this.status);
-    this.grants = new GrantBook(memory.lanes.length, config.capacity.upstreams);
+    this.grants = new GrantSizes(memory.lanes.length, config.capacity.upstreams);
     const { breakers, health, selectors } = this.tablesFor(config);
     this.breakers = breakers;
     this.health = health;

@@ -21,7 +21,7 @@ import {
   WIDE_ROW_WORDS,
 } from '../coordinator/state/bucket-layout.js';
 import { BucketTable, NO_ROW } from '../coordinator/state/bucket-table.js';
-import { InFlightLedger } from '../coordinator/state/in-flight-ledger.js';
+import { InFlightTickets } from '../coordinator/state/in-flight-tickets.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 
 /** Enough for the keys of a few asks, and no more: a table of the real size would be large. */
@@ -49,7 +49,7 @@ export interface LimitStanding {
 /** By the size of their rows. */
 type Tables = ReadonlyMap<number, BucketTable>;
 
-export class CoordinatorTwin {
+export class CoordinatorCopy {
   readonly targets: TargetStateView;
   readonly loads: TargetLoadView;
   private readonly memory: CoordinatorMemory;
@@ -96,8 +96,8 @@ export class CoordinatorTwin {
   }
 
   private placesOf({ index, limit }: CompiledLimiter, high: number, low: number): LimitStanding {
-    const ledger = new InFlightLedger(this.memory.inFlight, KEYS_OF_REQUEST_MAX);
-    const remaining = Math.max(0, limit - ledger.counts.countOf(index, high, low));
+    const tickets = new InFlightTickets(this.memory.inFlight, KEYS_OF_REQUEST_MAX);
+    const remaining = Math.max(0, limit - tickets.counts.countOf(index, high, low));
     return { hasRoom: remaining > 0, remaining, resetMs: 0, retryAfterMs: 0 };
   }
 
