@@ -1,8 +1,8 @@
 /**
  * Starts and stops the threads, and starts again those that die.
  *
- * Thread: supervisor (on the main thread). Owns the coordinator's keeper, the worker pool, a
- * keeper for each lane, and the health checks.
+ * Thread: supervisor (on the main thread). Owns the coordinator's supervisor, the worker pool,
+ * a supervisor for each lane, and the health checks.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -16,11 +16,11 @@ import type { WorkerFault } from '../channel/lane-fault.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, retireCounterRows } from '../observability/counters.js';
-import { CoordinatorDiedError, CoordinatorKeeper } from './coordinator-keeper.js';
-import { EpochBook, type RowLists } from './epoch-book.js';
+import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
+import { EpochTable, type RowLists } from './epoch-table.js';
 import { HealthProber } from './health-prober.js';
-import { IdentityKeeper } from './identity-keeper.js';
-import { LaneKeeper } from './lane-keeper.js';
+import { IdentityServices } from './identity-services.js';
+import { LaneSupervisor } from './lane-supervisor.js';
 import { RestartIntensity } from './restart-intensity.js';
 import { warmSpare } from './worker-pool.js';
 
@@ -35,26 +35,26 @@ export interface SupervisorOptions {
 }
 
 export class Supervisor {
-  readonly coordinator: CoordinatorKeeper;
-  readonly lanes: readonly LaneKeeper[];
+  readonly coordinator: CoordinatorSupervisor;
+  readonly lanes: readonly LaneSupervisor[];
   /** Figures of each worker, by lane; they outlive the workers. */
   readonly counters: readonly SharedArrayBuffer[];
 
-  private readonly book: EpochBook;
+  private readonly epochTable: EpochTable;
   /** What workers hash limiter keys with. */
   readonly hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
 
   private readonly pool: Piscina;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
-  private readonly identity: IdentityKeeper;
+  private readonly identity: IdentityServices;
   private isStopping = false;
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, dispatcher, logger } = options;
-    this.book = new EpochBook(config);
+    this.epochTable = new EpochTable(config);
     const mayRestart = (): boolean => this.mayRestart();
-    this.coordinator = new CoordinatorKeeper({
+    this.coordinator = new CoordinatorSupervisor({
       config,
       logger,
       mayRestart,
@@ -63,7 +63,7 @@ export class Supervisor {
       },
     });
     this.pool = options.pool;
-    // The keepers hear of every death by their task; without a listener this would be fatal.
+    // Each lane learns of its worker's death from its task; an error without a listener is fatal.
     this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
     this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
@@ -71,7 +71,7 @@ export class Supervisor {
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random: Math.random,
     });
-    this.identity = new IdentityKeeper({
+    this.identity = new IdentityServices({
       config,
       logger,
       broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
@@ -80,7 +80,7 @@ export class Supervisor {
     const { hashKey } = this;
     this.lanes = this.counters.map(
       (counters, lane) =>
-        new LaneKeeper({
+        new LaneSupervisor({
           lane,
           config,
           pool: this.pool,
@@ -104,7 +104,7 @@ export class Supervisor {
     // Side by side: a thread takes its time to start, and none needs the other to do so.
     const coordinator = this.coordinator.start();
     // Results wait in the control ring until the coordinator reads them.
-    this.prober.adopt(this.book.current);
+    this.prober.adopt(this.epochTable.current);
     await this.identity.start();
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
     this.standBy();
@@ -120,12 +120,14 @@ export class Supervisor {
 
   /** The configuration in force. */
   get config(): CompiledConfig {
-    return this.book.current;
+    return this.epochTable.current;
   }
 
   /** Versions that somebody may still act upon, oldest first; the last is in force. */
   get epochs(): number[] {
-    return this.book.epochs.filter((epoch) => epoch === this.config.epoch || this.isHeld(epoch));
+    return this.epochTable.epochs.filter(
+      (epoch) => epoch === this.config.epoch || this.isHeld(epoch),
+    );
   }
 
   /**
@@ -138,7 +140,7 @@ export class Supervisor {
    * a thread that dies begins again with what is in force.
    */
   async swap(compiled: CompiledConfig): Promise<CompiledConfig> {
-    const next = this.book.place(compiled);
+    const next = this.epochTable.place(compiled);
     // Keys for what comes are fetched meanwhile; those of what goes stay until it has gone.
     await this.identity.adopt([...this.config.authenticators, ...next.authenticators]);
     try {
@@ -147,9 +149,9 @@ export class Supervisor {
       await this.identity.adopt(this.config.authenticators);
       throw error;
     }
-    const plan = this.book.plan(next, (epoch) => this.isHeld(epoch));
+    const plan = this.epochTable.plan(next, (epoch) => this.isHeld(epoch));
     await this.useInCoordinator(plan.united);
-    this.clearRows(this.book.take(plan));
+    this.clearRows(this.epochTable.take(plan));
     this.prober.adopt(next);
     await Promise.all(this.lanes.map((lane) => this.commit(lane, next)));
     await this.identity.adopt(next.authenticators);
@@ -166,7 +168,7 @@ export class Supervisor {
     }
   }
 
-  private async commit(lane: LaneKeeper, config: CompiledConfig): Promise<void> {
+  private async commit(lane: LaneSupervisor, config: CompiledConfig): Promise<void> {
     try {
       await lane.commit(config);
     } catch (error) {
@@ -191,7 +193,7 @@ export class Supervisor {
     return this.coordinator.isDeciding ? 'ready' : 'no coordinator';
   }
 
-  laneAt(lane: number): LaneKeeper {
+  laneAt(lane: number): LaneSupervisor {
     return defined(this.lanes[lane], 'the lane');
   }
 

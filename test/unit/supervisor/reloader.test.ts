@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { CompiledConfig } from '../../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
 import { loadObject } from '../../../src/config/source/load-file.js';
-import { EpochBook } from '../../../src/supervisor/epoch-book.js';
+import { EpochTable } from '../../../src/supervisor/epoch-table.js';
 import { Reloader } from '../../../src/supervisor/reloader.js';
 
 const WRITTEN: GatewayConfig = {
@@ -19,7 +19,7 @@ describe('addresses of names', () => {
 
   beforeEach(() => {
     const first = loadObject(WRITTEN);
-    const book = new EpochBook(first.compiled);
+    const epochTable = new EpochTable(first.compiled);
     addresses = new Map();
     closed = '';
     swaps = [];
@@ -29,15 +29,15 @@ describe('addresses of names', () => {
       logger: { info() {}, error() {} } as unknown as Logger,
       addresses: () => new Map(addresses),
       swap: async (compiled) => {
-        const next = book.place(compiled);
+        const next = epochTable.place(compiled);
         // Somebody holds each version: a stream that does not end.
-        book.take(book.plan(next, () => true));
+        epochTable.take(epochTable.plan(next, () => true));
         swaps.push(next);
         return next;
       },
       onApplied: () => {},
       closedReason: () => closed,
-      epochsInUse: () => book.epochs,
+      epochsInUse: () => epochTable.epochs,
     });
   });
 

@@ -20,7 +20,7 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import { cpuWaitMs } from '../observability/cpu-wait.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../worker/lane-task.js';
 import { AwaitedAnswer } from './awaited-answer.js';
-import { type HeartbeatRule, HeartbeatWatch } from './heartbeat-watch.js';
+import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 
 /** A worker beats every 200 ms; found within 2 s, and a long piece of work is not taken for it. */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
@@ -28,7 +28,7 @@ const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
 /** A thread that is stuck outside of JavaScript may not end when it is told to. */
 const END_MS_MAX = 1000;
 
-export interface LaneKeeperOptions {
+export interface LaneSupervisorOptions {
   readonly lane: number;
   readonly config: CompiledConfig;
   readonly pool: Piscina;
@@ -50,7 +50,7 @@ export interface LaneKeeperOptions {
   onServedAgain(): void;
 }
 
-export class LaneKeeper {
+export class LaneSupervisor {
   /** Versions of the configuration that the worker may act upon. */
   readonly heldEpochs = new Set<number>();
   /** Workers that have died on this lane. */
@@ -67,7 +67,7 @@ export class LaneKeeper {
   private isStopping = false;
   private served: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: LaneKeeperOptions) {
+  constructor(private readonly options: LaneSupervisorOptions) {
     this.config = options.config;
     this.answer = new AwaitedAnswer(`the worker of lane ${options.lane}`);
   }
@@ -123,7 +123,7 @@ export class LaneKeeper {
 
   private watch(memory: LaneMemory): void {
     const status = laneStatusOf(memory);
-    const heartbeat = new HeartbeatWatch(HEARTBEAT, {
+    const heartbeat = new HeartbeatMonitor(HEARTBEAT, {
       beats: () => status.beats(),
       waitedMs: () => cpuWaitMs(this.osThreadId),
     });

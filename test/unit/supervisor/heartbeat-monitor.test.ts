@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HeartbeatWatch } from '../../../src/supervisor/heartbeat-watch.js';
+import { HeartbeatMonitor } from '../../../src/supervisor/heartbeat-monitor.js';
 
 const RULE = { intervalMs: 100, silentLooksMax: 4 };
 
@@ -7,7 +7,7 @@ class Rig {
   beats = 0;
   waitedMs = 0;
   nowMs = 1000;
-  readonly watch = new HeartbeatWatch(RULE, {
+  readonly watch = new HeartbeatMonitor(RULE, {
     beats: () => this.beats,
     waitedMs: () => this.waitedMs,
   });

@@ -30,7 +30,7 @@ const OWN_TIME_MIN = 0.4;
 /** So many times the looks that are needed, and nothing is taken off any more. */
 const PATIENCE = 2;
 
-export class HeartbeatWatch {
+export class HeartbeatMonitor {
   private lastBeats = Number.NaN;
   private lastLookMs = Number.NaN;
   private silentLooks = 0;

@@ -11,17 +11,17 @@ import type {
 import { fetchJson } from './fetch-json.js';
 import { KeySetSource, type KeySetSourceOptions } from './key-set-source.js';
 
-export interface KeySetKeeperOptions extends Omit<KeySetSourceOptions, 'fetch' | 'nextVersion'> {
+export interface KeySetsOptions extends Omit<KeySetSourceOptions, 'fetch' | 'nextVersion'> {
   /** Tells the worker of one lane. */
   reply(lane: number, notice: KeySetNotice): void;
 }
 
-export class KeySetKeeper {
+export class KeySets {
   private readonly sources = new Map<string, KeySetSource>();
   private readonly sourceOptions: KeySetSourceOptions;
   private lastVersion = 0;
 
-  constructor(private readonly options: KeySetKeeperOptions) {
+  constructor(private readonly options: KeySetsOptions) {
     this.sourceOptions = { ...options, fetch: fetchJson, nextVersion: () => ++this.lastVersion };
   }
 

@@ -37,7 +37,7 @@ export interface EpochPlan {
 /** Rows by kind. */
 export type RowLists = Readonly<Record<RowKind, readonly number[]>>;
 
-export class EpochBook {
+export class EpochTable {
   /** The newest is the last. */
   private members: readonly Member[];
   private lastEpoch: number;

@@ -9,10 +9,10 @@ import { monotonicMs } from '../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
-import type { KeySetKeeper } from './key-sets/key-set-keeper.js';
+import type { KeySets } from './key-sets/key-sets.js';
 import type { TokenService } from './token-service/token-service.js';
 
-export interface IdentityKeeperOptions {
+export interface IdentityServicesOptions {
   readonly config: CompiledConfig;
   readonly logger: Logger;
   /** Tells every worker; returns how many there are. */
@@ -21,11 +21,11 @@ export interface IdentityKeeperOptions {
   reply(lane: number, notice: IdentityNotice): void;
 }
 
-export class IdentityKeeper {
-  private keySets: KeySetKeeper | null = null;
+export class IdentityServices {
+  private keySets: KeySets | null = null;
   private tokenService: TokenService | null = null;
 
-  constructor(private readonly options: IdentityKeeperOptions) {}
+  constructor(private readonly options: IdentityServicesOptions) {}
 
   /** Resolves when tokens can be made; key sets of others come when they come. */
   async start(): Promise<void> {
@@ -46,8 +46,8 @@ export class IdentityKeeper {
   async adopt(authenticators: readonly CompiledAuthenticator[]): Promise<void> {
     const isNeeded = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
     if (isNeeded && this.keySets === null) {
-      const { KeySetKeeper } = await import('./key-sets/key-set-keeper.js');
-      this.keySets ??= new KeySetKeeper({ ...this.options, nowMs: monotonicMs });
+      const { KeySets } = await import('./key-sets/key-sets.js');
+      this.keySets ??= new KeySets({ ...this.options, nowMs: monotonicMs });
     }
     this.keySets?.adopt(authenticators);
   }

@@ -22,14 +22,14 @@ import {
 } from '../coordinator/coordinator-setup.js';
 import { cpuWaitMs } from '../observability/cpu-wait.js';
 import { AwaitedAnswer } from './awaited-answer.js';
-import { type HeartbeatRule, HeartbeatWatch } from './heartbeat-watch.js';
+import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 
 /** It beats every 100 ms at least; found within half a second. */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 80, silentLooksMax: 4 };
 
 const STATE_NAMES = ['closed', 'open', 'half-open'];
 
-export interface CoordinatorKeeperOptions {
+export interface CoordinatorSupervisorOptions {
   readonly config: CompiledConfig;
   readonly logger: Logger;
   /** The thread died. False: it died too often, and the gateway gives up. */
@@ -45,7 +45,7 @@ export class CoordinatorDiedError extends Error {
   }
 }
 
-export class CoordinatorKeeper {
+export class CoordinatorSupervisor {
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
   deaths = 0;
@@ -60,7 +60,7 @@ export class CoordinatorKeeper {
   private isStopping = false;
   private exited: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: CoordinatorKeeperOptions) {
+  constructor(private readonly options: CoordinatorSupervisorOptions) {
     this.config = options.config;
     this.memory = allocateCoordinatorMemory(options.config);
     this.control = new CoordinatorControl(this.memory);
@@ -126,7 +126,7 @@ export class CoordinatorKeeper {
   }
 
   private watch(thread: Worker): void {
-    const heartbeat = new HeartbeatWatch(HEARTBEAT, {
+    const heartbeat = new HeartbeatMonitor(HEARTBEAT, {
       beats: () => this.status.beats(),
       waitedMs: () => cpuWaitMs(this.osThreadId),
     });
