@@ -13,7 +13,7 @@ import type { PathParams } from '../routing/route-table.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import type { ReplyCollector } from './reply/reply-filters.js';
 import { RequestFields } from './request/request-fields.js';
-import type { UploadWatch } from './request/upload-watch.js';
+import type { UploadMonitor } from './request/upload-monitor.js';
 import type { RequestTrace } from './request-trace.js';
 import type { HeldReply } from './tries/held-reply.js';
 import type { StreamedBody } from './upstream/streamed-body.js';
@@ -116,7 +116,7 @@ export class Exchange {
   /** Window given back for the body. */
   bodyCredited = 0;
   /** Set while the route bounds how slow the body may be. */
-  uploadWatch: UploadWatch | null = null;
+  uploadMonitor: UploadMonitor | null = null;
   /** Filters have had the whole body, which stays at hand. */
   isBodyFiltered = false;
 

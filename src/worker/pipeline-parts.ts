@@ -9,7 +9,7 @@ import type { AdmissionGate } from './admission/admission-gate.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
-import type { ExchangeLedger } from './exchange-ledger.js';
+import type { ExchangeMetrics } from './exchange-metrics.js';
 import type { ReplyWriter } from './reply/reply-writer.js';
 import type { FilterRunner } from './request/filter-runner.js';
 import type { RetryLoop } from './tries/retry-loop.js';
@@ -28,7 +28,7 @@ export interface PipelineParts {
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
   readonly replies: ReplyWriter;
-  readonly ledger: ExchangeLedger;
+  readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
   nowMs(): number;
   /** Something was written or asked: publish it at the end of this turn. */

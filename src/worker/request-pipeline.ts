@@ -382,7 +382,7 @@ export class RequestPipeline {
     if (exchange.isFinished) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
-    exchange.uploadWatch?.stop();
+    exchange.uploadMonitor?.stop();
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
     this.parts.coordinator.endInFlight(exchange);

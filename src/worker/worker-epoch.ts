@@ -8,7 +8,7 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
-import type { IdentityDesk } from './identity/identity-desk.js';
+import type { IdentityClient } from './identity/identity-client.js';
 import { loadFilters } from './request/route-filters.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { TrustedProxies } from './request/trusted-proxies.js';
@@ -16,7 +16,7 @@ import { loadUndici, type UndiciTransport } from './upstream/upstream-connection
 import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-route.js';
 
 /** Where an epoch has its authenticators from, and gives them back to. */
-export type AuthenticatorSource = Pick<IdentityDesk, 'acquire' | 'release'>;
+export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 
 export class WorkerEpoch {
   readonly matcher: RouteMatcher;

@@ -38,10 +38,10 @@ import { CoordinatorClient } from './admission/coordinator-client.js';
 import { TargetGrants } from './admission/target-grants.js';
 import { TargetPreference } from './admission/target-preference.js';
 import { DEADLINE_TICK_MS, DeadlineWheel } from './deadline-wheel.js';
-import { EpochShelf } from './epoch-shelf.js';
 import type { Exchange } from './exchange.js';
-import { ExchangeLedger } from './exchange-ledger.js';
-import { IdentityDesk } from './identity/identity-desk.js';
+import { ExchangeMetrics } from './exchange-metrics.js';
+import { IdentityClient } from './identity/identity-client.js';
+import { KnownEpochs } from './known-epochs.js';
 import type { LaneTask } from './lane-task.js';
 import { ReplyFilters } from './reply/reply-filters.js';
 import { ReplyWriter } from './reply/reply-writer.js';
@@ -66,22 +66,22 @@ const NO_BYTES = Buffer.alloc(0);
 
 interface RuntimeParts {
   readonly tracing: RequestTracing;
-  readonly identity: IdentityDesk;
+  readonly identity: IdentityClient;
   readonly first: WorkerEpoch;
   /** Nothing is left of an earlier epoch. */
   readonly onReleased: (epoch: number) => void;
 }
 
 export class WorkerRuntime implements RecordHandler {
-  private readonly identity: IdentityDesk;
+  private readonly identity: IdentityClient;
   private readonly onReleased: RuntimeParts['onReleased'];
   private readonly lane: LaneEnd;
   private readonly coordinator: CoordinatorClient;
   private readonly pipeline: RequestPipeline;
   private readonly forwarder: Forwarder;
   private readonly replies: ReplyWriter;
-  private readonly epochs: EpochShelf;
-  private readonly ledger: ExchangeLedger;
+  private readonly epochs: KnownEpochs;
+  private readonly ledger: ExchangeMetrics;
   private readonly planner: RetryPlanner;
   private readonly preference: TargetPreference;
   private readonly grants: TargetGrants;
@@ -110,7 +110,7 @@ export class WorkerRuntime implements RecordHandler {
   ): Promise<WorkerRuntime> {
     const tracing = new RequestTracing(log);
     await tracing.prepare(task.config);
-    const identity = await IdentityDesk.create(task);
+    const identity = await IdentityClient.create(task);
     const first = await WorkerEpoch.create(task.config, identity);
     return new WorkerRuntime(task, log, { identity, first, tracing, onReleased });
   }
@@ -130,9 +130,9 @@ export class WorkerRuntime implements RecordHandler {
     this.meter = new ThreadMeter(this.counters, log.dropped, () => this.lane.status.beat());
     const offset = refusalRingOffset(counterCount(config.capacity));
     const refusals = new RefusalRingWriter(task.counters, offset);
-    const ledger = new ExchangeLedger(config.capacity, this.counters, refusals, tracing);
+    const ledger = new ExchangeMetrics(config.capacity, this.counters, refusals, tracing);
     this.ledger = ledger;
-    this.epochs = new EpochShelf(first, ({ config: gone }) => {
+    this.epochs = new KnownEpochs(first, ({ config: gone }) => {
       identity.release(gone.authenticators).catch(onError);
     });
     this.lane = new LaneEnd(task.memory, 'worker', task.port);

@@ -1,7 +1,7 @@
 /**
  * Where authenticators get keys from that the main thread fetches for all workers.
  *
- * Thread: worker. worker/identity/key-set-inbox.ts is the one that feeds.
+ * Thread: worker. worker/identity/received-key-sets.ts is the one that feeds.
  */
 import type { Jwk } from '../../base/json-web-key.js';
 import type { Claims } from './authenticator.js';

@@ -15,7 +15,7 @@ import type { CompiledTokenService } from '../../config/compiled-config.js';
 import { claimAt } from '../../filters/authentication/identity.js';
 import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange.js';
-import type { KeySetInbox } from '../identity/key-set-inbox.js';
+import type { ReceivedKeySets } from '../identity/received-key-sets.js';
 
 /** A token and the names around it. */
 const TOKEN_REQUEST_BYTES_MAX = 16 * 1024;
@@ -30,7 +30,7 @@ export class TokenEndpoints {
 
   constructor(
     private readonly config: CompiledTokenService,
-    private readonly keySets: KeySetInbox,
+    private readonly keySets: ReceivedKeySets,
     private readonly post: (request: IdentityRequest) => void,
   ) {}
 

@@ -9,10 +9,10 @@ import type { EditStep, StepResult } from '../../filters/filter.js';
 import { bodyTooLarge } from '../../filters/guards/guards.js';
 import { refusal } from '../../filters/local-reply.js';
 import { type Exchange, routeOf } from '../exchange.js';
-import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { ExchangeMetrics } from '../exchange-metrics.js';
 import type { Forwarder } from '../upstream/forwarder.js';
 import type { RequestBodyPlan } from './route-filters.js';
-import { UploadWatch, type UploadWatchParts } from './upload-watch.js';
+import { UploadMonitor, type UploadMonitorDeps } from './upload-monitor.js';
 
 /** Why a body that has begun is not taken any further. */
 export interface Refusal {
@@ -22,9 +22,9 @@ export interface Refusal {
 
 export class FilterRunner {
   constructor(
-    private readonly ledger: ExchangeLedger,
+    private readonly ledger: ExchangeMetrics,
     private readonly forwarder: Forwarder,
-    private readonly uploads: UploadWatchParts,
+    private readonly uploads: UploadMonitorDeps,
   ) {}
 
   /** The reply of the first step that has one; null: the request goes on. */
@@ -56,14 +56,14 @@ export class FilterRunner {
   watchUpload(exchange: Exchange): void {
     const { guards, watchesUploads } = routeOf(exchange).filters;
     if (!watchesUploads || guards === null || exchange.isRequestComplete) return;
-    exchange.uploadWatch = new UploadWatch(this.uploads, exchange, guards);
+    exchange.uploadMonitor = new UploadMonitor(this.uploads, exchange, guards);
   }
 
   /** What becomes of a body that has grown too large for its route. */
   judgeUpload(exchange: Exchange, isLast: boolean): Refusal | null {
     const guards = exchange.route?.filters.guards ?? null;
     if (guards === null) return null;
-    if (isLast) exchange.uploadWatch?.stop();
+    if (isLast) exchange.uploadMonitor?.stop();
     if (exchange.bodyReceived <= guards.bodyBytes) return null;
     return { kind: PROBLEMS.bodyTooLarge, detail: bodyTooLarge(guards.bodyBytes).detail };
   }

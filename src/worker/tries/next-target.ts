@@ -9,12 +9,12 @@ import { defined } from '../../base/assert.js';
 import type { CoordinatorClient } from '../admission/coordinator-client.js';
 import { ASK_CLOSED, ASK_OPEN, ASK_PENDING, ASK_WAIT_MS } from '../admission/coordinator-client.js';
 import { type Exchange, NEVER_MS } from '../exchange.js';
-import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { ExchangeMetrics } from '../exchange-metrics.js';
 import { bitOfTarget } from './tried-targets.js';
 
 export interface NextTargetParts {
   readonly coordinator: CoordinatorClient;
-  readonly ledger: ExchangeLedger;
+  readonly ledger: ExchangeMetrics;
   nowMs(): number;
   touch(): void;
 }

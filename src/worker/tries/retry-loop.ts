@@ -37,7 +37,7 @@ import {
   nextTryTimeMs,
   upstreamOf,
 } from '../exchange.js';
-import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { ExchangeMetrics } from '../exchange-metrics.js';
 import type { Forwarder } from '../upstream/forwarder.js';
 import type { ReplyFieldBlock } from '../upstream/reply-fields.js';
 import { upstreamProblem } from '../upstream/upstream-error.js';
@@ -53,7 +53,7 @@ export interface RetryLoopParts {
   readonly planner: RetryPlanner;
   readonly forwarder: Forwarder;
   readonly coordinator: CoordinatorClient;
-  readonly ledger: ExchangeLedger;
+  readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
   nowMs(): number;
   unixMs(): number;

@@ -10,7 +10,7 @@ import { backOffMs, retryWaitMs, WAIT_TOO_LONG } from '../../policy/retry/back-o
 import { RetryBudget } from '../../policy/retry/retry-budget.js';
 import { isRetriable, isSafeToRepeat, type TryEnd } from '../../policy/retry/retry-rule.js';
 import { type Exchange, NEVER_MS } from '../exchange.js';
-import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { ExchangeMetrics } from '../exchange-metrics.js';
 import { isBodyCollected } from '../upstream/forwarder.js';
 import { isConnectionLoss } from '../upstream/upstream-error.js';
 import type { UpstreamTry } from '../upstream/upstream-try.js';
@@ -26,7 +26,7 @@ export class RetryPlanner {
   /** `random` gives numbers in [0, 1). */
   constructor(
     config: CompiledConfig,
-    private readonly ledger: ExchangeLedger,
+    private readonly ledger: ExchangeMetrics,
     private readonly random: () => number,
   ) {
     this.adopt(config);

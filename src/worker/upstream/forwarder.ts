@@ -13,7 +13,7 @@ import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { TargetPreference } from '../admission/target-preference.js';
 import type { Exchange } from '../exchange.js';
-import type { ExchangeLedger } from '../exchange-ledger.js';
+import type { ExchangeMetrics } from '../exchange-metrics.js';
 import type { ReplyFilters } from '../reply/reply-filters.js';
 import type { ReplyWriter } from '../reply/reply-writer.js';
 import { rewritePath } from '../worker-route.js';
@@ -34,7 +34,7 @@ export interface ForwarderParts {
   readonly replies: ReplyWriter;
   readonly replyFilters: ReplyFilters;
   readonly preference: TargetPreference;
-  readonly ledger: ExchangeLedger;
+  readonly ledger: ExchangeMetrics;
   nowMs(): number;
 }
 

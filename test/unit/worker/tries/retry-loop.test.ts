@@ -18,7 +18,7 @@ import {
 } from '../../../../src/worker/admission/coordinator-client.js';
 import { DeadlineWheel } from '../../../../src/worker/deadline-wheel.js';
 import { Exchange, PHASE_REPLY } from '../../../../src/worker/exchange.js';
-import type { ExchangeLedger } from '../../../../src/worker/exchange-ledger.js';
+import type { ExchangeMetrics } from '../../../../src/worker/exchange-metrics.js';
 import { RetryLoop } from '../../../../src/worker/tries/retry-loop.js';
 import { RetryPlanner } from '../../../../src/worker/tries/retry-planner.js';
 import type { Forwarder } from '../../../../src/worker/upstream/forwarder.js';
@@ -69,7 +69,7 @@ class Rig {
 
   constructor(options: Options) {
     const config = aConfig(options.hedgeAfterMs);
-    const ledger = new Proxy({}, { get: () => () => {} }) as ExchangeLedger;
+    const ledger = new Proxy({}, { get: () => () => {} }) as ExchangeMetrics;
     this.exchange = new Exchange(
       { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true, parts: [] },
       (_, nowMs) => this.loop.onDeadline(this.exchange, nowMs),

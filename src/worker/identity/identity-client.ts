@@ -10,7 +10,7 @@ import type { Authenticator } from '../../filters/authentication/authenticator.j
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { TokenEndpoints } from '../answer/token-endpoints.js';
 import type { LaneReport, LaneTask } from '../lane-task.js';
-import { KeySetInbox } from './key-set-inbox.js';
+import { ReceivedKeySets } from './received-key-sets.js';
 
 interface SharedAuthenticator {
   readonly made: Promise<Authenticator>;
@@ -18,21 +18,21 @@ interface SharedAuthenticator {
   uses: number;
 }
 
-export class IdentityDesk {
+export class IdentityClient {
   private readonly shared = new Map<string, SharedAuthenticator>();
 
   private constructor(
-    private readonly keySets: KeySetInbox,
+    private readonly keySets: ReceivedKeySets,
     private readonly post: (request: IdentityRequest) => void,
     /** null: there is no token service. */
     readonly tokens: TokenEndpoints | null,
   ) {}
 
-  static async create({ config, port, notices }: LaneTask): Promise<IdentityDesk> {
+  static async create({ config, port, notices }: LaneTask): Promise<IdentityClient> {
     const post = (request: IdentityRequest): void => {
       port.postMessage({ type: 'identity', request } satisfies LaneReport);
     };
-    const keySets = new KeySetInbox(post, monotonicMs);
+    const keySets = new ReceivedKeySets(post, monotonicMs);
     const { tokenService } = config;
     const tokens =
       tokenService === null
@@ -42,9 +42,9 @@ export class IdentityDesk {
             keySets,
             post,
           );
-    const desk = new IdentityDesk(keySets, post, tokens);
-    for (const notice of notices) desk.onNotice(notice);
-    return desk;
+    const client = new IdentityClient(keySets, post, tokens);
+    for (const notice of notices) client.onNotice(notice);
+    return client;
   }
 
   /** The authenticators of one configuration, by index; to be given back with it. */

@@ -12,37 +12,37 @@ import type { Exchange } from '../exchange.js';
 /** How often it is looked whether a client is held up. */
 const LOOK_MS = 500;
 
-export interface UploadWatchParts {
+export interface UploadMonitorDeps {
   readonly wheel: DeadlineWheel;
   nowMs(): number;
   /** The body is too slow. */
   onSlow(exchange: Exchange): void;
 }
 
-export class UploadWatch {
+export class UploadMonitor {
   private readonly rule: UploadRule;
   private readonly entry: DeadlineEntry;
 
   constructor(
-    private readonly parts: UploadWatchParts,
+    private readonly deps: UploadMonitorDeps,
     private readonly exchange: Exchange,
     guards: CompiledGuards,
   ) {
-    this.rule = new UploadRule(guards, parts.nowMs());
+    this.rule = new UploadRule(guards, deps.nowMs());
     this.entry = new DeadlineEntry((nowMs) => this.look(nowMs));
-    this.look(parts.nowMs());
+    this.look(deps.nowMs());
   }
 
   /** The body is complete, or nobody waits for it any more. */
   stop(): void {
-    this.parts.wheel.clear(this.entry);
+    this.deps.wheel.clear(this.entry);
   }
 
   private look(nowMs: number): void {
     const { bodyReceived, bodyCredited } = this.exchange;
     const isHeldUp = bodyReceived - bodyCredited >= WINDOW_BYTES;
     const deadlineMs = this.rule.deadlineMs(nowMs, bodyReceived, isHeldUp);
-    if (deadlineMs <= nowMs) this.parts.onSlow(this.exchange);
-    else this.parts.wheel.set(this.entry, Math.min(deadlineMs, nowMs + LOOK_MS));
+    if (deadlineMs <= nowMs) this.deps.onSlow(this.exchange);
+    else this.deps.wheel.set(this.entry, Math.min(deadlineMs, nowMs + LOOK_MS));
   }
 }

@@ -47,7 +47,7 @@ const STATUS_SHUTDOWN = 503;
 /** Of a path in a note of a refusal. */
 const PATH_CHARS_MAX = 160;
 
-export class ExchangeLedger {
+export class ExchangeMetrics {
   private readonly hostPorts: string[] = [];
   /** null: nobody wants records. */
   private accessLog: AccessLog | null = null;

@@ -17,7 +17,7 @@ interface Earlier {
   idleSinceMs: number;
 }
 
-export class EpochShelf {
+export class KnownEpochs {
   private prepared: WorkerEpoch[] = [];
   private earlier: Earlier[] = [];
 

@@ -25,7 +25,7 @@ interface SourceState {
 /** The token service's keys are published whoever verifies with them. */
 const OWN_KEYS = 'tokenService';
 
-export class KeySetInbox implements KeySetFeed {
+export class ReceivedKeySets implements KeySetFeed {
   private readonly sources = new Map<string, SourceState>();
   /** Ends by session, in order; the main thread bounds their number. */
   private readonly revoked = new Map<string, number>();
