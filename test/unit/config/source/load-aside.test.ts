@@ -15,7 +15,7 @@ let compiledSource: typeof fileSource;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'load-aside-'));
   file = join(folder, 'sluice.yaml');
-  const module = (await import(builtFile('src/config/config-source.js'))) as {
+  const module = (await import(builtFile('src/config/source/config-source.js'))) as {
     fileSource: typeof fileSource;
   };
   compiledSource = module.fileSource;
