@@ -4,13 +4,16 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { monotonicMs } from '../../src/base/clock.js';
-import { CoordinatorEnd, type CoordinatorHandler } from '../../src/channel/coordinator-end.js';
-import type { CoordinatorMemory } from '../../src/channel/coordinator-memory.js';
+import {
+  CoordinatorEnd,
+  type CoordinatorHandler,
+} from '../../src/channel/coordinator/coordinator-end.js';
+import type { CoordinatorMemory } from '../../src/channel/coordinator/coordinator-memory.js';
 import {
   type AskView,
   type ReplyFields,
   VERDICT_ADMITTED,
-} from '../../src/channel/coordinator-records.js';
+} from '../../src/channel/coordinator/coordinator-records.js';
 
 export interface CoordinatorPeerTask {
   readonly way: 'slots' | 'message';

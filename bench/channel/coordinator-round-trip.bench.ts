@@ -8,14 +8,14 @@
  * each reply. Times are per round of asks divided by their number.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { CoordinatorWorkerEnd } from '../../src/channel/coordinator-channel.js';
-import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
+import { CoordinatorWorkerEnd } from '../../src/channel/coordinator/coordinator-channel.js';
+import { CoordinatorControl } from '../../src/channel/coordinator/coordinator-control.js';
 import {
   allocateMemory,
   type CoordinatorMemory,
   laneMemoryOf,
-} from '../../src/channel/coordinator-memory.js';
-import { createAskFields } from '../../src/channel/coordinator-records.js';
+} from '../../src/channel/coordinator/coordinator-memory.js';
+import { createAskFields } from '../../src/channel/coordinator/coordinator-records.js';
 import { type Bench, type CaseFigures, fold, summarise } from '../support/bench-harness.js';
 import { PeerThread } from '../support/peer-thread.js';
 import type { AskMessage, CoordinatorPeerTask } from './coordinator-peer.js';

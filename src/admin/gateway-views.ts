@@ -4,13 +4,13 @@
  *
  * Thread: acceptor. Reads only; nobody is asked, and nobody waits.
  */
-import { ConcurrencyView } from '../channel/concurrency-memory.js';
-import { CoordinatorStatus } from '../channel/coordinator-status.js';
+import { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
+import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
+import { LimitCountsView } from '../channel/coordinator/limit-counts.js';
+import { TargetLoadView } from '../channel/coordinator/target-loads.js';
+import { TargetStateView } from '../channel/coordinator/target-states.js';
 import { refusalRingOffset } from '../channel/counter-block.js';
-import { LimitCountsView } from '../channel/limit-counts.js';
 import { RefusalRingReader } from '../channel/refusal-ring.js';
-import { TargetLoadView } from '../channel/target-loads.js';
-import { TargetStateView } from '../channel/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { counterCount } from '../observability/counters.js';
 import { MergedFigures } from './merged-figures.js';

@@ -158,3 +158,8 @@ function num(list: readonly number[], at: number): number {
 }
 
 type SharedBlock = ConstructorParameters<typeof CounterBlock>[0];
+
+/** Name in figures of the thread that has this counter block: the acceptor's is the first. */
+export function threadName(block: number): string {
+  return block === 0 ? 'acceptor' : `worker-${block - 1}`;
+}

@@ -7,9 +7,9 @@ import { monotonicMs } from '../base/clock.js';
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
+import { threadName } from './merged-figures.js';
 import { FAMILIES, PROCESS_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples } from './metric-series.js';
-import { threadName } from './thread-name.js';
 
 /** Levels and figures of their own among what the coordinator counts. */
 const NOT_EVENTS: ReadonlySet<string> = new Set(['trackedKeys']);

@@ -5,13 +5,13 @@
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
-import type { LimitCountValues } from '../channel/limit-counts.js';
+import type { LimitCountValues } from '../channel/coordinator/limit-counts.js';
 import {
   HEALTH_EJECTED,
   HEALTH_UNHEALTHY,
   TARGET_CLOSED,
   TARGET_HALF_OPEN,
-} from '../channel/target-states.js';
+} from '../channel/coordinator/target-states.js';
 import type { CompiledConfig, CompiledTarget } from '../config/compiled-config.js';
 import {
   TARGET_COUNTERS,

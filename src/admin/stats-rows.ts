@@ -4,6 +4,8 @@
  * Thread: acceptor.
  */
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
+import type { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
+import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   COUNTERS,
   type CounterShape,
@@ -106,4 +108,15 @@ export function rounded(value: number): number {
 
 export function snakeCase(name: string): string {
   return name.replace(/[A-Z0-9]+/g, (part) => `_${part.toLowerCase()}`);
+}
+
+/** One row for each upstream whose concurrency is adapted. */
+export function concurrencyRows(config: CompiledConfig, view: ConcurrencyView): object[] {
+  const adapted = config.upstreams.filter(({ adaptiveConcurrency }) => adaptiveConcurrency);
+  return adapted.map(({ name, index }) => ({
+    upstream: name,
+    limit: view.limitOf(index),
+    in_flight: view.inFlightOf(index),
+    min_rtt_ms: Math.round(view.minRttMsOf(index) * 100) / 100,
+  }));
 }

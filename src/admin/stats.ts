@@ -6,7 +6,7 @@
 import { defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
 import { byRow } from '../base/rows.js';
-import type { TargetStateName } from '../channel/target-states.js';
+import type { TargetStateName } from '../channel/coordinator/target-states.js';
 import {
   COUNTERS,
   loopDelayHistogram,
@@ -19,10 +19,10 @@ import {
   targetCounter,
   targetLatencyHistogram,
 } from '../observability/counters.js';
-import { concurrencyRows } from './concurrency-rows.js';
 import type { GatewayViews, LiveFigures } from './gateway-views.js';
-import { addHistograms, type Histogram, quantileMs } from './merged-figures.js';
+import { addHistograms, type Histogram, quantileMs, threadName } from './merged-figures.js';
 import {
+  concurrencyRows,
   latencyRow,
   problemRows,
   processFigures,
@@ -31,7 +31,6 @@ import {
   snakeCase,
 } from './stats-rows.js';
 import { standingOf } from './target-standing.js';
-import { threadName } from './thread-name.js';
 
 /** From best to worst: of targets with one address in several upstreams the worst is shown. */
 const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', 'OPEN'];

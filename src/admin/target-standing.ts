@@ -10,7 +10,7 @@ import {
   TARGET_HALF_OPEN,
   TARGET_OPEN,
   type TargetStateView,
-} from '../channel/target-states.js';
+} from '../channel/coordinator/target-states.js';
 import type { CompiledTarget, CompiledUpstream } from '../config/compiled-config.js';
 
 export interface TargetStanding {

@@ -8,8 +8,8 @@ import {
   type CoordinatorEnd,
   type CoordinatorHandler,
   LANE_BATCH_MAX,
-} from '../channel/coordinator-end.js';
-import { REQUEST_SLOTS } from '../channel/coordinator-memory.js';
+} from '../channel/coordinator/coordinator-end.js';
+import { REQUEST_SLOTS } from '../channel/coordinator/coordinator-memory.js';
 
 /** Does what is due with time, at least every PARK_MS_MAX. */
 export interface TickingHandler extends CoordinatorHandler {

@@ -7,9 +7,9 @@
  * nothing behind that would count for ever. Replies that were on their way at a restart are
  * missed for the moment that they take.
  */
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
-import type { CoordinatorStatus } from '../channel/coordinator-status.js';
-import { TargetLoadView } from '../channel/target-loads.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
+import type { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
+import { TargetLoadView } from '../channel/coordinator/target-loads.js';
 
 export class AnsweredTries {
   private readonly loads: TargetLoadView;

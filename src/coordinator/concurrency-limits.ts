@@ -13,9 +13,9 @@ import {
   MIN_RTT_FIELD,
   NEXT_MEASURE_FIELD,
   PHASE_FIELD,
-} from '../channel/concurrency-memory.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
-import type { CoordinatorStatus } from '../channel/coordinator-status.js';
+} from '../channel/coordinator/concurrency-memory.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
+import type { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import type { CompiledAdaptiveConcurrency, CompiledConfig } from '../config/compiled-config.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
 import {

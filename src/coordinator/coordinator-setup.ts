@@ -5,10 +5,13 @@
  * come and go.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { allocateMemory, type CoordinatorMemory } from '../channel/coordinator-memory.js';
-import { clearLimitCounts } from '../channel/limit-counts.js';
-import { clearTargetLoads } from '../channel/target-loads.js';
-import { clearTargetState } from '../channel/target-states.js';
+import {
+  allocateMemory,
+  type CoordinatorMemory,
+} from '../channel/coordinator/coordinator-memory.js';
+import { clearLimitCounts } from '../channel/coordinator/limit-counts.js';
+import { clearTargetLoads } from '../channel/coordinator/target-loads.js';
+import { clearTargetState } from '../channel/coordinator/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   bucketRowCount,

@@ -14,14 +14,14 @@ import {
 } from 'node:worker_threads';
 import { assertNever, defined } from '../base/assert.js';
 import { monotonicMs } from '../base/clock.js';
-import { CoordinatorEnd } from '../channel/coordinator-end.js';
+import { CoordinatorEnd } from '../channel/coordinator/coordinator-end.js';
 import type {
   CoordinatorFault,
   CoordinatorMail,
   CoordinatorMessage,
-} from '../channel/coordinator-messages.js';
+} from '../channel/coordinator/coordinator-messages.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { osThreadId } from '../observability/os-thread-id.js';
+import { osThreadId } from '../observability/kernel-facts.js';
 import { AgentRunner } from './agent-runner.js';
 import { Coordinator, type CoordinatorHost } from './coordinator.js';
 import type { CoordinatorThreadData } from './coordinator-setup.js';

@@ -7,8 +7,8 @@
  * An ask is answered in one go: look at the limit, choose a target, then take both. So a request
  * that finds no target uses up no limit, and one over its limit takes no probe.
  */
-import type { CoordinatorHandler } from '../channel/coordinator-end.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CoordinatorHandler } from '../channel/coordinator/coordinator-end.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import {
   ASK_GRANT_ONLY,
   ASK_WANTS_GRANT,
@@ -16,9 +16,9 @@ import {
   type ReplyFields,
   type TellView,
   VERDICT_RATE_LIMITED,
-} from '../channel/coordinator-records.js';
-import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
-import type { ReturnView } from '../channel/key-grant-returns.js';
+} from '../channel/coordinator/coordinator-records.js';
+import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
+import type { ReturnView } from '../channel/coordinator/key-grant-returns.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';

@@ -10,7 +10,7 @@
  * pause begins anew. An upstream with one target has no turns to keep.
  */
 import { defined } from '../base/assert.js';
-import { GRANT_COUNT_MAX } from '../channel/coordinator-records.js';
+import { GRANT_COUNT_MAX } from '../channel/coordinator/coordinator-records.js';
 
 /** A grant used up within this time was too small. */
 export const GRANT_HOT_MS = 20;

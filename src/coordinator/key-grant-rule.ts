@@ -5,7 +5,7 @@
  * given back, so they come only out of large limits of which plenty is left, and only for a short
  * time. A small limit is exact to the last request, whichever worker asks.
  */
-import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
+import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator/coordinator-records.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import { admissionsOf } from '../policy/rate-limit/sliding-window.js';
 

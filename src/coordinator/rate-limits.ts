@@ -9,11 +9,11 @@
  */
 import { assert, defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
-import type { AskView, ReplyFields } from '../channel/coordinator-records.js';
-import { type CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
-import type { ReturnView } from '../channel/key-grant-returns.js';
-import { LimitCounts, limitCounter } from '../channel/limit-counts.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
+import type { AskView, ReplyFields } from '../channel/coordinator/coordinator-records.js';
+import { type CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
+import type { ReturnView } from '../channel/coordinator/key-grant-returns.js';
+import { LimitCounts, limitCounter } from '../channel/coordinator/limit-counts.js';
 import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';

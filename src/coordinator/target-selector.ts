@@ -13,7 +13,7 @@
  * not while no primary and some backup is healthy: then the backups do it.
  */
 import { assert, defined } from '../base/assert.js';
-import { TRIED_POSITIONS_MAX } from '../channel/coordinator-records.js';
+import { TRIED_POSITIONS_MAX } from '../channel/coordinator/coordinator-records.js';
 import type { CompiledTarget, CompiledUpstream } from '../config/compiled-config.js';
 import { BREAKER_CLOSED } from '../policy/circuit-breaker/circuit-breaker.js';
 import { type Candidates, NO_POSITION, type Random } from '../policy/load-balancing/candidates.js';

@@ -6,7 +6,7 @@
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import {
   type AskView,
   OUTCOME_5XX,
@@ -16,9 +16,9 @@ import {
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
   VERDICT_NO_HEALTHY_TARGET,
-} from '../channel/coordinator-records.js';
-import { CoordinatorStatus, counterIndex } from '../channel/coordinator-status.js';
-import { UpstreamStandings } from '../channel/upstream-standings.js';
+} from '../channel/coordinator/coordinator-records.js';
+import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
+import { UpstreamStandings } from '../channel/coordinator/upstream-standings.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';

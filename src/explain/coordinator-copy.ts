@@ -5,12 +5,16 @@
  * that decides is the coordinator's, so that an explanation can not differ from what happens.
  */
 import { defined } from '../base/assert.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
-import { type AskFields, AskView, ReplyFields, writeAsk } from '../channel/coordinator-records.js';
-import { CoordinatorStatus } from '../channel/coordinator-status.js';
-import { copyTables } from '../channel/memory-copy.js';
-import { TargetLoadView } from '../channel/target-loads.js';
-import { TargetStateView } from '../channel/target-states.js';
+import { type CoordinatorMemory, copyTables } from '../channel/coordinator/coordinator-memory.js';
+import {
+  type AskFields,
+  AskView,
+  ReplyFields,
+  writeAsk,
+} from '../channel/coordinator/coordinator-records.js';
+import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
+import { TargetLoadView } from '../channel/coordinator/target-loads.js';
+import { TargetStateView } from '../channel/coordinator/target-states.js';
 import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
 import { Coordinator } from '../coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';

@@ -7,7 +7,11 @@ import { standingOf } from '../admin/target-standing.js';
 import { defined } from '../base/assert.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { byRow } from '../base/rows.js';
-import { addLimit, createAskFields, VERDICT_ADMITTED } from '../channel/coordinator-records.js';
+import {
+  addLimit,
+  createAskFields,
+  VERDICT_ADMITTED,
+} from '../channel/coordinator/coordinator-records.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { limiterKey } from '../worker/admission/limiter-keys.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';

@@ -11,7 +11,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { childPointer } from '../base/json-pointer.js';
+import { childPointer } from '../base/json-text.js';
 import { suggestName } from '../config/check/nearest-name.js';
 import { ConfigError, type ConfigIssue } from '../config/source/config-error.js';
 import { displayPath } from '../config/source/config-pointer.js';

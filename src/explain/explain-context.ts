@@ -3,7 +3,7 @@
  *
  * Thread: acceptor. Types only.
  */
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
 

@@ -5,7 +5,7 @@
  */
 import type { NotedRefusal } from '../admin/recent-refusals.js';
 import { monotonicMs } from '../base/clock.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   bucketRowCount,

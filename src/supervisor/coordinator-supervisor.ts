@@ -7,20 +7,20 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { monotonicMs } from '../base/clock.js';
-import { CoordinatorControl } from '../channel/coordinator-control.js';
-import type { CoordinatorMemory } from '../channel/coordinator-memory.js';
+import { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
+import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type {
   CoordinatorFault,
   CoordinatorMail,
   CoordinatorMessage,
-} from '../channel/coordinator-messages.js';
-import { CoordinatorStatus } from '../channel/coordinator-status.js';
+} from '../channel/coordinator/coordinator-messages.js';
+import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
   allocateCoordinatorMemory,
   type CoordinatorThreadData,
 } from '../coordinator/coordinator-setup.js';
-import { cpuWaitMs } from '../observability/cpu-wait.js';
+import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 

@@ -14,7 +14,7 @@ import {
   CHECK_PASSED,
   CHECK_TIMED_OUT,
   CHECK_UNEXPECTED_STATUS,
-} from '../channel/target-states.js';
+} from '../channel/coordinator/target-states.js';
 import type { CompiledHealthCheck, CompiledTarget } from '../config/compiled-config.js';
 
 /** A body that is longer is not read to its end: the status has said what there is to say. */

@@ -9,7 +9,7 @@ import {
   OUTCOME_FAILURE,
   OUTCOME_MASK,
   VERDICT_RATE_LIMITED,
-} from '../channel/coordinator-records.js';
+} from '../channel/coordinator/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import { FLAG_ANSWERED, FLAG_CUT } from '../channel/records/record-kind.js';
 import type { RefusalRingWriter } from '../channel/refusal-ring.js';

@@ -3,7 +3,7 @@
  *
  * Thread: worker. Only the supervisor orders it, and only where faults may be injected.
  */
-import type { WorkerFault } from '../channel/lane-fault.js';
+import type { WorkerFault } from '../channel/lane.js';
 
 /** Slots of each piece with which the heap is filled: 8 bytes each. */
 const PIECE_SLOTS = 1 << 14;

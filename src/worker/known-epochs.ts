@@ -5,7 +5,7 @@
  * Thread: worker. An earlier epoch is let go some time after its last exchange has finished: by
  * then whatever the coordinator granted under it is void, and what was told has been sent.
  */
-import { GRANT_VALID_MS } from '../channel/coordinator-records.js';
+import { GRANT_VALID_MS } from '../channel/coordinator/coordinator-records.js';
 import type { WorkerEpoch } from './worker-epoch.js';
 
 /** One that this worker is behind with, and one that all are asked to take. */

@@ -4,10 +4,9 @@
  * Thread: any (both ends). All of it survives a structured clone; the ports are transferred.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { CoordinatorLaneMemory } from '../channel/coordinator-memory.js';
+import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
-import type { LaneMemory } from '../channel/lane.js';
-import type { WorkerFault } from '../channel/lane-fault.js';
+import type { LaneMemory, WorkerFault } from '../channel/lane.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 
 /** The one task of a worker thread: serve this lane until it is told to stop. */

@@ -13,7 +13,7 @@ import {
   type ReplyView,
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
-} from '../channel/coordinator-records.js';
+} from '../channel/coordinator/coordinator-records.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import {

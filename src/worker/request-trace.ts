@@ -5,7 +5,7 @@
  * chosen when a target is to hear of them.
  */
 import { randomBytes } from 'node:crypto';
-import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator-records.js';
+import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator/coordinator-records.js';
 import { redactQuery } from '../observability/redact-query.js';
 import type {
   FinishedSpan,

@@ -6,7 +6,7 @@
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
-import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator-records.js';
+import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator/coordinator-records.js';
 import type {
   CompiledConfig,
   CompiledLimiter,

@@ -10,7 +10,7 @@ import { monotonicMs } from '../base/clock.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { RequestIdSource } from '../base/request-id.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
-import { CoordinatorWorkerEnd } from '../channel/coordinator-channel.js';
+import { CoordinatorWorkerEnd } from '../channel/coordinator/coordinator-channel.js';
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd, shouldSleep } from '../channel/lane.js';

@@ -6,8 +6,8 @@
  */
 import { threadId } from 'node:worker_threads';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import { osThreadId } from '../observability/kernel-facts.js';
 import { createThreadLogger } from '../observability/logger.js';
-import { osThreadId } from '../observability/os-thread-id.js';
 import { fail } from './fault.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
 import { WorkerRuntime } from './worker-runtime.js';

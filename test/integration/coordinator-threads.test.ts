@@ -6,13 +6,13 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
-import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
-import { laneMemoryOf } from '../../src/channel/coordinator-memory.js';
+import { CoordinatorControl } from '../../src/channel/coordinator/coordinator-control.js';
+import { laneMemoryOf } from '../../src/channel/coordinator/coordinator-memory.js';
 import type {
   CoordinatorMail,
   CoordinatorMessage,
-} from '../../src/channel/coordinator-messages.js';
-import { CoordinatorStatus } from '../../src/channel/coordinator-status.js';
+} from '../../src/channel/coordinator/coordinator-messages.js';
+import { CoordinatorStatus } from '../../src/channel/coordinator/coordinator-status.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
 import type { AskerData, AskerMessage } from '../support/coordinator-asker.js';
 import { aCoordinatorConfig } from '../support/coordinator-rig.js';

@@ -3,7 +3,7 @@
  * reply says of the tightest limit, is that of models that are too simple to be wrong.
  */
 import { describe, expect, it } from 'vitest';
-import { VERDICT_ADMITTED } from '../../src/channel/coordinator-records.js';
+import { VERDICT_ADMITTED } from '../../src/channel/coordinator/coordinator-records.js';
 import type { CompiledLimiter } from '../../src/config/compiled-config.js';
 import { aCoordinatorConfig, aLimiter, CoordinatorRig } from '../support/coordinator-rig.js';
 import { playSeeds, SimRandom } from './seeds.js';

@@ -5,10 +5,16 @@
  *
  * The workers' ends, their key grants and the coordinator are the real ones.
  */
-import { CoordinatorWorkerEnd } from '../../src/channel/coordinator-channel.js';
-import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
-import { CoordinatorEnd, type CoordinatorHandler } from '../../src/channel/coordinator-end.js';
-import { type CoordinatorMemory, laneMemoryOf } from '../../src/channel/coordinator-memory.js';
+import { CoordinatorWorkerEnd } from '../../src/channel/coordinator/coordinator-channel.js';
+import { CoordinatorControl } from '../../src/channel/coordinator/coordinator-control.js';
+import {
+  CoordinatorEnd,
+  type CoordinatorHandler,
+} from '../../src/channel/coordinator/coordinator-end.js';
+import {
+  type CoordinatorMemory,
+  laneMemoryOf,
+} from '../../src/channel/coordinator/coordinator-memory.js';
 import {
   ASK_KEY_GRANT_SHIFT,
   OUTCOME_CANCELLED,
@@ -16,9 +22,9 @@ import {
   OUTCOME_SUCCESS,
   type ReplyView,
   VERDICT_ADMITTED,
-} from '../../src/channel/coordinator-records.js';
-import { LimitCountsView } from '../../src/channel/limit-counts.js';
-import { TARGET_OPEN, TargetStateView } from '../../src/channel/target-states.js';
+} from '../../src/channel/coordinator/coordinator-records.js';
+import { LimitCountsView } from '../../src/channel/coordinator/limit-counts.js';
+import { TARGET_OPEN, TargetStateView } from '../../src/channel/coordinator/target-states.js';
 import type { CompiledConfig, CompiledLimiter } from '../../src/config/compiled-config.js';
 import { Coordinator } from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';

@@ -5,8 +5,11 @@
  * the build: dist/test/support/coordinator-asker.js.
  */
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { CoordinatorWorkerEnd, type ReplyHandler } from '../../src/channel/coordinator-channel.js';
-import type { CoordinatorLaneMemory } from '../../src/channel/coordinator-memory.js';
+import {
+  CoordinatorWorkerEnd,
+  type ReplyHandler,
+} from '../../src/channel/coordinator/coordinator-channel.js';
+import type { CoordinatorLaneMemory } from '../../src/channel/coordinator/coordinator-memory.js';
 import {
   type AskFields,
   addLimit,
@@ -14,7 +17,7 @@ import {
   OUTCOME_SUCCESS,
   type ReplyView,
   VERDICT_ADMITTED,
-} from '../../src/channel/coordinator-records.js';
+} from '../../src/channel/coordinator/coordinator-records.js';
 
 export interface AskerData {
   readonly memory: CoordinatorLaneMemory;

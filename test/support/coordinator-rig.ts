@@ -4,18 +4,24 @@
  * `aCoordinatorConfig` fills in what a test is not about; `CoordinatorRig` can end its
  * coordinator and start another one on the same memory, as the supervisor does.
  */
-import { CoordinatorWorkerEnd, type ReplyHandler } from '../../src/channel/coordinator-channel.js';
-import { CoordinatorControl } from '../../src/channel/coordinator-control.js';
-import { CoordinatorEnd } from '../../src/channel/coordinator-end.js';
-import { type CoordinatorMemory, laneMemoryOf } from '../../src/channel/coordinator-memory.js';
+import {
+  CoordinatorWorkerEnd,
+  type ReplyHandler,
+} from '../../src/channel/coordinator/coordinator-channel.js';
+import { CoordinatorControl } from '../../src/channel/coordinator/coordinator-control.js';
+import { CoordinatorEnd } from '../../src/channel/coordinator/coordinator-end.js';
+import {
+  type CoordinatorMemory,
+  laneMemoryOf,
+} from '../../src/channel/coordinator/coordinator-memory.js';
 import {
   type AskFields,
   addLimit,
   createAskFields,
   type ReplyView,
-} from '../../src/channel/coordinator-records.js';
-import { CoordinatorStatus } from '../../src/channel/coordinator-status.js';
-import { TargetStateView } from '../../src/channel/target-states.js';
+} from '../../src/channel/coordinator/coordinator-records.js';
+import { CoordinatorStatus } from '../../src/channel/coordinator/coordinator-status.js';
+import { TargetStateView } from '../../src/channel/coordinator/target-states.js';
 import type {
   CompiledConfig,
   CompiledLimiter,

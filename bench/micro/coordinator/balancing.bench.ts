@@ -8,8 +8,8 @@
  */
 
 import { byRow } from '../../../src/base/rows.js';
-import { CoordinatorStatus } from '../../../src/channel/coordinator-status.js';
-import { CHECK_CONNECT_FAILED } from '../../../src/channel/target-states.js';
+import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
+import { CHECK_CONNECT_FAILED } from '../../../src/channel/coordinator/target-states.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { BalancingPolicy } from '../../../src/config/gateway-config.js';
 import { AnsweredTries } from '../../../src/coordinator/answered-tries.js';

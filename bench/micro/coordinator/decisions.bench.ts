@@ -7,10 +7,10 @@
  * The alternative is the plainest thing that is as exact: a Map of arrays of timestamps, called
  * directly, without rings and without shared memory.
  */
-import { CoordinatorWorkerEnd } from '../../../src/channel/coordinator-channel.js';
-import { CoordinatorEnd } from '../../../src/channel/coordinator-end.js';
-import { laneMemoryOf } from '../../../src/channel/coordinator-memory.js';
-import { addLimit, createAskFields } from '../../../src/channel/coordinator-records.js';
+import { CoordinatorWorkerEnd } from '../../../src/channel/coordinator/coordinator-channel.js';
+import { CoordinatorEnd } from '../../../src/channel/coordinator/coordinator-end.js';
+import { laneMemoryOf } from '../../../src/channel/coordinator/coordinator-memory.js';
+import { addLimit, createAskFields } from '../../../src/channel/coordinator/coordinator-records.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RateLimitConfig } from '../../../src/config/gateway-config.js';
 import { Coordinator } from '../../../src/coordinator/coordinator.js';

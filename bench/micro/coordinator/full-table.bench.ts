@@ -6,15 +6,15 @@
  * decisions. `used` keys have some of their limit left and one of them has to go; of `depleted`
  * ones none may go, and the new key is refused. The alternative is the same table half full.
  */
-import type { AskView, ReplyFields } from '../../../src/channel/coordinator-records.js';
+import type { AskView, ReplyFields } from '../../../src/channel/coordinator/coordinator-records.js';
 import {
   AskView as Ask,
   addLimit,
   createAskFields,
   ReplyFields as Reply,
   writeAsk,
-} from '../../../src/channel/coordinator-records.js';
-import { CoordinatorStatus } from '../../../src/channel/coordinator-status.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
+import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { RateLimits } from '../../../src/coordinator/rate-limits.js';

@@ -10,7 +10,7 @@ import {
   addLimit,
   createAskFields,
   GRANT_COUNT_MAX,
-} from '../../../src/channel/coordinator-records.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
 import { KeyGrants } from '../../../src/worker/admission/key-grants.js';
 import { TargetGrants } from '../../../src/worker/admission/target-grants.js';
 import { type Bench, fold } from '../../support/bench-harness.js';

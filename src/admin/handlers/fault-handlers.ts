@@ -4,8 +4,8 @@
  *
  * Thread: acceptor. These pages exist only where GATEWAY_CHAOS=1 stands in the environment.
  */
-import type { CoordinatorFault } from '../../channel/coordinator-messages.js';
-import type { WorkerFault } from '../../channel/lane-fault.js';
+import type { CoordinatorFault } from '../../channel/coordinator/coordinator-messages.js';
+import type { WorkerFault } from '../../channel/lane.js';
 import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
 
 const WORKER_FAULTS: readonly WorkerFault[] = ['crash', 'hang', 'oom'];

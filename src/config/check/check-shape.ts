@@ -5,7 +5,7 @@
  * in it, so that the user sees every mistake at once.
  */
 import type { ErrorObject } from 'ajv/dist/2020.js';
-import { childPointer } from '../../base/json-pointer.js';
+import { childPointer } from '../../base/json-text.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { SchemaNode } from '../schema/schema-node.js';
 import { configValidator } from '../schema/schema-validator.js';

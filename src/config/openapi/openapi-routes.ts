@@ -5,7 +5,7 @@
  * problem, with the place in the document; nothing is skipped in silence.
  */
 
-import { childPointer } from '../../base/json-pointer.js';
+import { childPointer } from '../../base/json-text.js';
 import type { CompiledValidation } from '../../filters/validation/options.js';
 import { schemaProblem } from '../../filters/validation/options.js';
 import { parsePathPattern } from '../check/path-pattern.js';

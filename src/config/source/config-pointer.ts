@@ -4,7 +4,7 @@
  * Thread: any (pure). JSON Pointer (RFC 6901) is what the schema checker speaks, so positions,
  * variables and findings are all keyed by it.
  */
-import { childPointer } from '../../base/json-pointer.js';
+import { childPointer } from '../../base/json-text.js';
 
 export function pointerOf(...keys: readonly (string | number)[]): string {
   return keys.reduce<string>((parent, key) => childPointer(parent, key), '');

@@ -19,7 +19,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { childPointer } from '../../base/json-pointer.js';
+import { childPointer } from '../../base/json-text.js';
 import type { ConfigIssue } from './config-error.js';
 import { displayPath } from './config-pointer.js';
 import { type Environment, substituteVariables } from './variables.js';

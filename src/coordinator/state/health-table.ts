@@ -6,9 +6,13 @@
  */
 import { defined } from '../../base/assert.js';
 import { byRow } from '../../base/rows.js';
-import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
-import { CHECK_PASSED, checkResultName, TargetStateRow } from '../../channel/target-states.js';
-import { UpstreamStandings } from '../../channel/upstream-standings.js';
+import type { CoordinatorMemory } from '../../channel/coordinator/coordinator-memory.js';
+import {
+  CHECK_PASSED,
+  checkResultName,
+  TargetStateRow,
+} from '../../channel/coordinator/target-states.js';
+import { UpstreamStandings } from '../../channel/coordinator/upstream-standings.js';
 import type { CompiledConfig, CompiledUpstream } from '../../config/compiled-config.js';
 import { takeProbe } from '../../policy/health/active-check.js';
 import {

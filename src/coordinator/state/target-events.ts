@@ -3,7 +3,7 @@
  *
  * Thread: coordinator.
  */
-import type { BreakerCauseName, CheckResultName } from '../../channel/target-states.js';
+import type { BreakerCauseName, CheckResultName } from '../../channel/coordinator/target-states.js';
 import { BREAKER_OPEN, type BreakerState } from '../../policy/circuit-breaker/circuit-breaker.js';
 
 export interface BreakerTransition {

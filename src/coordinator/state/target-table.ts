@@ -2,23 +2,23 @@
  * The breakers of all targets and the probes that they wait for.
  *
  * Thread: coordinator. Owns the breaker's part of the target rows and the probe table in shared
- * memory; the rows are read by workers and admin through channel/target-states.ts.
+ * memory; the rows are read by workers and admin through channel/coordinator/target-states.ts.
  * A target that may be tried again makes turns void that were given without it.
  * Invariant: a half-open target counts as many probes as the probe table holds for it, any other
  * target none.
  */
 import { assert, defined } from '../../base/assert.js';
 import { byRow } from '../../base/rows.js';
-import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
-import { OUTCOME_MASK, type TellView } from '../../channel/coordinator-records.js';
+import type { CoordinatorMemory } from '../../channel/coordinator/coordinator-memory.js';
+import { OUTCOME_MASK, type TellView } from '../../channel/coordinator/coordinator-records.js';
 import {
   breakerCauseName,
   TARGET_CLOSED,
   TARGET_HALF_OPEN,
   TARGET_OPEN,
   TargetStateRow,
-} from '../../channel/target-states.js';
-import { UpstreamStandings } from '../../channel/upstream-standings.js';
+} from '../../channel/coordinator/target-states.js';
+import { UpstreamStandings } from '../../channel/coordinator/upstream-standings.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import {
   BREAKER_CLOSED,

@@ -5,8 +5,8 @@
  * coordinator that is started again goes on where the last one was.
  */
 import { assert } from '../../base/assert.js';
-import type { CoordinatorMemory } from '../../channel/coordinator-memory.js';
-import { TargetStateRow } from '../../channel/target-states.js';
+import type { CoordinatorMemory } from '../../channel/coordinator/coordinator-memory.js';
+import { TargetStateRow } from '../../channel/coordinator/target-states.js';
 
 export function cursorBytes(upstreamCount: number): number {
   return Math.max(1, upstreamCount) * 4;

@@ -6,9 +6,9 @@
  * A route without either passes at the cost of two comparisons.
  */
 import { latencyBucket } from '../../base/latency-buckets.js';
-import { ConcurrencyWriter } from '../../channel/concurrency-memory.js';
-import type { CoordinatorLaneMemory } from '../../channel/coordinator-memory.js';
-import { CoordinatorStatus } from '../../channel/coordinator-status.js';
+import { ConcurrencyWriter } from '../../channel/coordinator/concurrency-memory.js';
+import type { CoordinatorLaneMemory } from '../../channel/coordinator/coordinator-memory.js';
+import { CoordinatorStatus } from '../../channel/coordinator/coordinator-status.js';
 import { type LaneStatus, PRESSURE_FULL } from '../../channel/lane-status.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import { type Exchange, NEVER_MS } from '../exchange.js';

@@ -6,7 +6,10 @@
  */
 import { defined } from '../../base/assert.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
-import type { CoordinatorWorkerEnd, ReplyHandler } from '../../channel/coordinator-channel.js';
+import type {
+  CoordinatorWorkerEnd,
+  ReplyHandler,
+} from '../../channel/coordinator/coordinator-channel.js';
 import {
   ASK_GRANT_ONLY,
   ASK_KEY_GRANT_SHIFT,
@@ -18,7 +21,7 @@ import {
   type ReplyView,
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
-} from '../../channel/coordinator-records.js';
+} from '../../channel/coordinator/coordinator-records.js';
 import type { Exchange } from '../exchange.js';
 import { PendingAsks } from '../exchange-table.js';
 import { bitOfTarget } from '../tries/tried-targets.js';

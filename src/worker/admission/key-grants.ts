@@ -13,8 +13,8 @@
  * at the last possible moment, and not later.
  */
 import { defined } from '../../base/assert.js';
-import { ASK_LIMITS_MAX, LIMIT_WORDS } from '../../channel/coordinator-records.js';
-import type { ReturnFields } from '../../channel/key-grant-returns.js';
+import { ASK_LIMITS_MAX, LIMIT_WORDS } from '../../channel/coordinator/coordinator-records.js';
+import type { ReturnFields } from '../../channel/coordinator/key-grant-returns.js';
 
 /** Hears of what is left of a grant. */
 export type ReturnHandler = (rest: ReturnFields) => void;

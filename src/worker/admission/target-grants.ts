@@ -16,7 +16,7 @@ import {
   ASK_WANTS_GRANT,
   GRANT_COUNT_MAX,
   GRANT_VALID_MS,
-} from '../../channel/coordinator-records.js';
+} from '../../channel/coordinator/coordinator-records.js';
 
 /** Says whether a target is closed and healthy, as the coordinator last wrote it. */
 export interface FreeTargets {

@@ -9,7 +9,7 @@ import { createHmac } from 'node:crypto';
 import { defined } from '../../base/assert.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import { byRow } from '../../base/rows.js';
-import { NO_PREFERENCE } from '../../channel/coordinator-records.js';
+import { NO_PREFERENCE } from '../../channel/coordinator/coordinator-records.js';
 import type {
   CompiledConfig,
   CompiledTarget,

@@ -8,7 +8,7 @@ import {
   VERDICT_CIRCUIT_OPEN,
   VERDICT_NO_HEALTHY_TARGET,
   VERDICT_RATE_LIMITED,
-} from '../../channel/coordinator-records.js';
+} from '../../channel/coordinator/coordinator-records.js';
 
 export function problemOfVerdict(verdict: number): ProblemKind {
   switch (verdict) {

@@ -9,7 +9,7 @@ import {
   OUTCOME_CANCELLED,
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
-} from '../../channel/coordinator-records.js';
+} from '../../channel/coordinator/coordinator-records.js';
 import type { CompiledUpstream } from '../../config/compiled-config.js';
 import { END_NOT_SENT, END_TIMEOUT, type TryEndKind } from '../../policy/retry/retry-rule.js';
 

@@ -18,7 +18,7 @@ import {
   OUTCOME_CANCELLED,
   type ReplyView,
   VERDICT_ADMITTED,
-} from '../../channel/coordinator-records.js';
+} from '../../channel/coordinator/coordinator-records.js';
 import {
   END_NOT_SENT,
   END_RESET,

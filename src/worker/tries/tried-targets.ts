@@ -3,7 +3,7 @@
  *
  * Thread: worker. Positions beyond the mask count as not tried.
  */
-import { TRIED_POSITIONS_MAX } from '../../channel/coordinator-records.js';
+import { TRIED_POSITIONS_MAX } from '../../channel/coordinator/coordinator-records.js';
 import type { CompiledUpstream } from '../../config/compiled-config.js';
 
 /** The target's bit; 0 when the mask cannot name it. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
-} from '../../../src/channel/coordinator-records.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
 import {
   bucketRowCount,
   bucketTableBytes,

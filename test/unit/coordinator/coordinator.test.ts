@@ -6,12 +6,12 @@ import {
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
   VERDICT_RATE_LIMITED,
-} from '../../../src/channel/coordinator-records.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
 import {
   TARGET_CLOSED,
   TARGET_HALF_OPEN,
   TARGET_OPEN,
-} from '../../../src/channel/target-states.js';
+} from '../../../src/channel/coordinator/target-states.js';
 import {
   aCoordinatorConfig,
   anAsk,

@@ -8,8 +8,8 @@ import {
   OUTCOME_5XX,
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
-} from '../../../src/channel/coordinator-records.js';
-import { CHECK_PASSED, CHECK_TIMED_OUT } from '../../../src/channel/target-states.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
+import { CHECK_PASSED, CHECK_TIMED_OUT } from '../../../src/channel/coordinator/target-states.js';
 import {
   GRANT_HOT_MS,
   GRANT_WARM_UP_ASKS,

@@ -5,8 +5,8 @@ import {
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
   VERDICT_RATE_LIMITED,
-} from '../../../src/channel/coordinator-records.js';
-import { LimitCountsView } from '../../../src/channel/limit-counts.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
+import { LimitCountsView } from '../../../src/channel/coordinator/limit-counts.js';
 import type { CompiledLimiter } from '../../../src/config/compiled-config.js';
 import {
   bucketRowCount,

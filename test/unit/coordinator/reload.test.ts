@@ -9,8 +9,8 @@ import {
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
   VERDICT_RATE_LIMITED,
-} from '../../../src/channel/coordinator-records.js';
-import { TARGET_CLOSED, TARGET_OPEN } from '../../../src/channel/target-states.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
+import { TARGET_CLOSED, TARGET_OPEN } from '../../../src/channel/coordinator/target-states.js';
 import type { CompiledConfig, CompiledLimiter } from '../../../src/config/compiled-config.js';
 import { clearRows } from '../../../src/coordinator/coordinator-setup.js';
 import {

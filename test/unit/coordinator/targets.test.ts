@@ -8,14 +8,14 @@ import {
   OUTCOME_SUCCESS,
   VERDICT_ADMITTED,
   VERDICT_NO_HEALTHY_TARGET,
-} from '../../../src/channel/coordinator-records.js';
-import { TargetLoadView } from '../../../src/channel/target-loads.js';
+} from '../../../src/channel/coordinator/coordinator-records.js';
+import { TargetLoadView } from '../../../src/channel/coordinator/target-loads.js';
 import {
   CHECK_CONNECT_FAILED,
   CHECK_PASSED,
   TARGET_CLOSED,
   TARGET_OPEN,
-} from '../../../src/channel/target-states.js';
+} from '../../../src/channel/coordinator/target-states.js';
 import type { CompiledBalancing } from '../../../src/config/compiled-config.js';
 import {
   aCoordinatorConfig,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GRANT_VALID_MS } from '../../../src/channel/coordinator-records.js';
+import { GRANT_VALID_MS } from '../../../src/channel/coordinator/coordinator-records.js';
 import { KnownEpochs } from '../../../src/worker/known-epochs.js';
 import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';

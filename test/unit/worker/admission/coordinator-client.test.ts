@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HalfSipHash } from '../../../../src/base/half-sip-hash.js';
-import { OUTCOME_FAILURE } from '../../../../src/channel/coordinator-records.js';
-import { COORDINATOR_LOST_MS } from '../../../../src/channel/coordinator-status.js';
-import { LimitCountsView, type LimitCountValues } from '../../../../src/channel/limit-counts.js';
+import { OUTCOME_FAILURE } from '../../../../src/channel/coordinator/coordinator-records.js';
+import { COORDINATOR_LOST_MS } from '../../../../src/channel/coordinator/coordinator-status.js';
+import {
+  LimitCountsView,
+  type LimitCountValues,
+} from '../../../../src/channel/coordinator/limit-counts.js';
 import { compileConfig } from '../../../../src/config/compile/compile-config.js';
 import type { GatewayConfig, RateLimitConfig } from '../../../../src/config/gateway-config.js';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ReturnFields } from '../../../../src/channel/key-grant-returns.js';
+import type { ReturnFields } from '../../../../src/channel/coordinator/key-grant-returns.js';
 import { type GrantKey, KeyGrants } from '../../../../src/worker/admission/key-grants.js';
 
 function keyOf(...words: number[]): GrantKey {

@@ -9,7 +9,7 @@ import {
   type ReplyView,
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
-} from '../../../../src/channel/coordinator-records.js';
+} from '../../../../src/channel/coordinator/coordinator-records.js';
 import type { CompiledConfig, CompiledRoute } from '../../../../src/config/compiled-config.js';
 import {
   ASK_PENDING,

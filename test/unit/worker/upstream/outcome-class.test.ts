@@ -4,7 +4,7 @@ import {
   OUTCOME_CANCELLED,
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
-} from '../../../../src/channel/coordinator-records.js';
+} from '../../../../src/channel/coordinator/coordinator-records.js';
 import { compileConfig } from '../../../../src/config/compile/compile-config.js';
 import type { FailureKind, GatewayConfig } from '../../../../src/config/gateway-config.js';
 import { END_NOT_SENT, END_RESET, END_TIMEOUT } from '../../../../src/policy/retry/retry-rule.js';

@@ -5,7 +5,7 @@ import {
   NO_SLOT,
   SlotRingConsumer,
   SlotRingProducer,
-} from '../../../src/channel/slot-ring.js';
+} from '../../../../src/channel/coordinator/slot-ring.js';
 
 const HEAD_WORD = 0;
 const TAIL_WORD = 32;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PLAIN_TELLS_MAX, TellQueue } from '../../../src/channel/tell-queue.js';
+import { PLAIN_TELLS_MAX, TellQueue } from '../../../../src/channel/coordinator/tell-queue.js';
 
 function aTell(targetIndex: number, ticket: number) {
   return { targetIndex, ticket, outcome: 2, upstreamIndex: 7, inFlightTicket: 0 };

@@ -24,7 +24,7 @@
  * Words 0 and 7 are what others act upon. A breaker whose open time is over reads OPEN until an
  * ask makes it half-open.
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 
 export const TARGET_CLOSED = 0;
 export const TARGET_OPEN = 1;

@@ -15,7 +15,7 @@
  * A new end on old memory goes on at the published positions: zeroed memory is an empty ring.
  * Invariant: 0 <= tail - head <= slotCount (in wrapping arithmetic).
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 
 export const SLOT_WORDS = 32;
 export const SLOT_RING_CONTROL_WORDS = 128;

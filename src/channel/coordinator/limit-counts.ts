@@ -6,7 +6,7 @@
  *
  *     8 float64 a limiter, in the order of LIMIT_COUNTER_NAMES; the last is free
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 
 const ROW_FLOATS = 8;
 const FLOAT_BYTES = 8;

@@ -1,17 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import type { CoordinatorHandler } from '../../../src/channel/coordinator-end.js';
-import { ASKS_PENDING_MAX, REQUEST_SLOTS } from '../../../src/channel/coordinator-memory.js';
+import type { CoordinatorHandler } from '../../../../src/channel/coordinator/coordinator-end.js';
+import {
+  ASKS_PENDING_MAX,
+  REQUEST_SLOTS,
+} from '../../../../src/channel/coordinator/coordinator-memory.js';
 import {
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
   VERDICT_ADMITTED,
-} from '../../../src/channel/coordinator-records.js';
+} from '../../../../src/channel/coordinator/coordinator-records.js';
 import {
   aCoordinatorConfig,
   anAsk,
   CoordinatorRig,
   ReplyKeeper,
-} from '../../support/coordinator-rig.js';
+} from '../../../support/coordinator-rig.js';
 
 const DOORBELL_WORD = 0;
 

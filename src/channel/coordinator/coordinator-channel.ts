@@ -18,7 +18,7 @@
  * A coordinator that is started again may see slots twice. Asks that have their reply are passed
  * over. One whose reply was never published may use up more of a limit, never less.
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 import { ASKS_PENDING_MAX, type CoordinatorLaneMemory } from './coordinator-memory.js';
 import {
   type AskFields,

@@ -7,7 +7,7 @@
  * requests in flight. Of
  * the others, which only sharpen a failure count, at most {@link PLAIN_TELLS_MAX} are kept.
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 import type { TellFields } from './coordinator-records.js';
 
 export const PLAIN_TELLS_MAX = 16_384;

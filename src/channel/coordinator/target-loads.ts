@@ -12,7 +12,7 @@
  *     +2                successes, wrapping; likewise
  *     +3                (free)
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 import type { CoordinatorStatus } from './coordinator-status.js';
 
 const LINE_WORDS = 32;

@@ -14,8 +14,8 @@
  *     +0   generation   +4 in flight
  *     +128 counts of latencies by bucket, int32 each, wrapping
  */
-import { assert } from '../base/assert.js';
-import { LATENCY_BUCKETS } from '../base/latency-buckets.js';
+import { assert } from '../../base/assert.js';
+import { LATENCY_BUCKETS } from '../../base/latency-buckets.js';
 import type { CoordinatorStatus } from './coordinator-status.js';
 
 /** Fields of a row, float64 each. */

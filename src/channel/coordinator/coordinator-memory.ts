@@ -21,7 +21,7 @@
  *     limitCounts    coordinator, worker k    all                     (the coordinator's first)
  *     concurrency    coordinator, worker k    all                     (concurrency-memory.ts)
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 import { allocateConcurrency } from './concurrency-memory.js';
 import { allocateCoordinatorStatus } from './coordinator-status.js';
 import { allocateLimitCounts } from './limit-counts.js';
@@ -124,4 +124,22 @@ export function laneMemoryOf(memory: CoordinatorMemory, lane: number): Coordinat
   assert(rings !== undefined && limitCounts !== undefined, 'the lane has its memory');
   const { status, targets, standings, loads, concurrency } = memory;
   return { lane, rings, status, targets, standings, loads, limitCounts, concurrency };
+}
+
+/**
+ * Copies the shared tables, so that a coordinator on `to` decides as the one on `from` would. Rings
+ * and the rows of limiter keys, which are large, are not copied. `from` may change meanwhile.
+ */
+export function copyTables(from: CoordinatorMemory, to: CoordinatorMemory): void {
+  copyBytes(from.status, to.status);
+  copyBytes(from.targets, to.targets);
+  copyBytes(from.standings, to.standings);
+  copyBytes(from.loads, to.loads);
+  copyBytes(from.upstreams, to.upstreams);
+  copyBytes(from.probes, to.probes);
+  copyBytes(from.inFlight, to.inFlight);
+}
+
+function copyBytes(from: SharedArrayBuffer, to: SharedArrayBuffer): void {
+  new Uint8Array(to).set(new Uint8Array(from));
 }

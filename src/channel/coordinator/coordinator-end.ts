@@ -8,7 +8,7 @@
  * that were answered. The next one finds their replies in the ring, and passes over those asks.
  * Of others in that batch it may have taken a place or a probe already: these come back first.
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 import {
   CONTROL_MAIL,
   CONTROL_PROBE,

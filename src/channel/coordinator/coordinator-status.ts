@@ -11,7 +11,7 @@
  *     512   generation of lane 0
  *     640   generation of lane 1 …
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 
 const DOORBELL_WORD = 0;
 const BEATS_WORD = 32;
