@@ -6,12 +6,12 @@
  */
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import { monotonicMs } from '../base/clock.js';
+import { joinFields } from '../base/field-block.js';
 import { formatAddress } from '../base/ip-address.js';
-import { buildProblemReply, responseTimeField } from '../base/problem-reply.js';
+import { buildProblemReply, RETRY_SOON, responseTimeField } from '../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
-import type { RequestIdSource } from '../base/request-id.js';
+import { REQUEST_ID_FIELD, type RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
-import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { ConnectionCaps, type ConnectionFigures, type ConnectionRule } from './connection-caps.js';
 import { createConnectionCensus } from './connection-census.js';
@@ -28,8 +28,6 @@ const REPLY_REFRESH_MS = 3000;
 
 /** Heads up to this size are kept while their requests are in flight, to be sent once more. */
 const KEPT_HEAD_CHARS_MAX = 8192;
-
-const RETRY_AFTER = '\r\nRetry-After: 1';
 
 /** What the acceptor tells of the replies that it made without a worker. */
 export interface LocalReplyRecord {
@@ -226,13 +224,13 @@ export class Acceptor implements ExchangeContext {
     const { request, res } = exchange;
     const requestId = this.options.requestIds.next();
     const durationMs = monotonicMs() - request.receivedMs;
-    const retry = kind.status === 503 ? RETRY_AFTER : '';
-    const extra = responseTimeField(durationMs) + retry;
-    const { block, body } = buildProblemReply(kind, requestId, detail, extra);
+    const time = responseTimeField(durationMs);
+    const extra = kind.status === 503 ? joinFields(time, RETRY_SOON) : time;
+    const { fields, body } = buildProblemReply(kind, requestId, detail, extra);
     const mustClose = request.mustClose || request.bodyBytes !== 0 || this.isDraining;
     res.cork(() => {
       res.writeStatus(statusLine(kind.status));
-      res.writeHeader(REQUEST_ID_FIELD, block);
+      res.writeHeader(REQUEST_ID_FIELD, requestId + fields);
       if (request.method !== 'HEAD') res.end(body, mustClose);
       else if (mustClose) res.end('', true);
       else res.endWithoutBody();

@@ -16,10 +16,11 @@ import {
   WINDOW,
 } from '../channel/records/record-kind.js';
 import {
-  responseBlock,
   responseBodyBytes,
+  responseIdBytes,
   responseInlineBody,
   responseStatus,
+  responseText,
 } from '../channel/records/response-head.js';
 import type { Downstream, InFlightTable, ResponseHead } from './in-flight-table.js';
 import type { LaneQueue } from './lane-queue.js';
@@ -40,7 +41,8 @@ export class DispatchedLane implements RecordHandler {
     status: 0,
     flags: 0,
     bodyBytes: 0,
-    block: new Uint8Array(0),
+    idBytes: 0,
+    text: new Uint8Array(0),
     inlineBody: new Uint8Array(0),
   };
 
@@ -63,7 +65,8 @@ export class DispatchedLane implements RecordHandler {
         this.head.status = responseStatus(ring);
         this.head.flags = flags;
         this.head.bodyBytes = responseBodyBytes(ring);
-        this.head.block = responseBlock(ring);
+        this.head.idBytes = responseIdBytes(ring);
+        this.head.text = responseText(ring);
         this.head.inlineBody = responseInlineBody(ring);
         downstream.onResponseHead(this.head);
         break;

@@ -42,7 +42,10 @@ export interface ResponseHead {
   status: number;
   flags: number;
   bodyBytes: number;
-  block: Uint8Array;
+  /** Bytes of the request id, with which `text` begins. */
+  idBytes: number;
+  /** The request id and the field block behind it, in latin-1. */
+  text: Uint8Array;
   inlineBody: Uint8Array;
 }
 

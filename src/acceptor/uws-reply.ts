@@ -11,9 +11,9 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { copyOfBytes } from '../base/copy-bytes.js';
+import { REQUEST_ID_FIELD } from '../base/request-id.js';
 import { WINDOW_CREDIT_BYTES } from '../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
-import { REQUEST_ID_FIELD } from '../channel/records/response-head.js';
 import type { ResponseHead } from './in-flight-table.js';
 import { statusLine } from './status-line.js';
 
@@ -76,12 +76,12 @@ export class UwsReply {
 
   private writeHead(head: ResponseHead): void {
     const { res } = this;
-    const { flags, inlineBody, block } = head;
+    const { flags, inlineBody, text } = head;
     const isEnd = (flags & FLAG_END) !== 0;
-    const isCorkable = block.length + inlineBody.length <= CORKED_BYTES;
+    const isCorkable = text.length + inlineBody.length <= CORKED_BYTES;
     res.writeStatus(statusLine(head.status));
-    // The block is the id's value and the CRLF-joined rest of the head: one call for all of it.
-    res.writeHeader(REQUEST_ID_FIELD, block);
+    // The block continues the line of the id as an HTTP/1.1 head does: one call for all of it.
+    res.writeHeader(REQUEST_ID_FIELD, text);
     if ((flags & FLAG_BODILESS) !== 0) {
       this.endBodiless(head.bodyBytes);
     } else if (isEnd && isCorkable) {

@@ -5,41 +5,44 @@
  * Thread: any (pure). Used by the acceptor (what never reaches a worker) and by the workers.
  */
 
+import { type FieldBlock, field, joinFields } from './field-block.js';
 import { quoteJson } from './json-text.js';
 import type { ProblemKind } from './problems.js';
 
 export interface ProblemReply {
-  /** Field block as RESPONSE_HEAD has it: the request id, then CRLF-joined fields. */
-  readonly block: string;
+  readonly fields: FieldBlock;
   readonly body: string;
 }
+
+/** Tells the client to wait a second: for what is over as soon as a thread is back. */
+export const RETRY_SOON = field('Retry-After', '1');
 
 /** The name under which Proxy-Status and Via speak of this gateway. */
 export const GATEWAY_PSEUDONYM = 'sluice';
 
 /**
  * A reply for `kind`. `requestId` is one that base/request-id.ts has made or let pass; `detail`
- * says what was wrong and what to do; `extraFields` is empty or further fields, each beginning
- * with CRLF; `members` stand in the document beside the usual ones, none of which they name.
+ * says what was wrong and what to do; `members` stand in the document beside the usual ones, none
+ * of which they name.
  */
 export function buildProblemReply(
   kind: ProblemKind,
   requestId: string,
   detail: string,
-  extraFields: string,
+  extraFields: FieldBlock,
   members: Readonly<Record<string, unknown>> | null = null,
 ): ProblemReply {
   const { fields, document } = commonPartsOf(kind, detail);
   const more = members === null ? '' : `,${JSON.stringify(members).slice(1, -1)}`;
   // The characters that an id may have stand for themselves, see base/request-id.ts.
   const body = `${document}"${requestId}"${more === ',' ? '' : more}}\n`;
-  return { block: requestId + fields + extraFields, body };
+  return { fields: joinFields(fields, extraFields), body };
 }
 
 /** What all replies of one kind and detail have in common. */
 interface CommonParts {
   readonly detail: string;
-  readonly fields: string;
+  readonly fields: FieldBlock;
   /** Up to the request id. */
   readonly document: string;
 }
@@ -54,23 +57,25 @@ function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
     `{"type":"about:blank","title":${quoteJson(kind.title)},"status":${kind.status}` +
     `,"detail":${quoteJson(detail)},"code":"${kind.code}","part":"${kind.part}","requestId":`;
   const error = kind.proxyError === '' ? '' : `; error=${kind.proxyError}`;
-  const fields =
-    '\r\nContent-Type: application/problem+json' +
-    `\r\nProxy-Status: ${GATEWAY_PSEUDONYM}${error}; details="${kind.part}: ${kind.code}"`;
+  const status = `${GATEWAY_PSEUDONYM}${error}; details="${kind.part}: ${kind.code}"`;
+  const fields = joinFields(
+    field('Content-Type', 'application/problem+json'),
+    field('Proxy-Status', status),
+  );
   const parts = { detail, fields: flat(fields), document: flat(document) };
   commonParts.set(kind, parts);
   return parts;
 }
 
 /** The same text in one piece: V8 keeps what was put together as a tree until it is written. */
-function flat(text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8');
+function flat<T extends string>(text: T): T {
+  return Buffer.from(text, 'utf8').toString('utf8') as T;
 }
 
-/** Seconds with three decimals, as X-Response-Time shows them. */
-export function responseTimeField(elapsedMs: number): string {
+/** X-Response-Time: seconds with three decimals. */
+export function responseTimeField(elapsedMs: number): FieldBlock {
   const ms = Math.max(0, Math.round(elapsedMs));
   const rest = ms % 1000;
   const padding = rest < 10 ? '00' : rest < 100 ? '0' : '';
-  return `\r\nX-Response-Time: ${(ms - rest) / 1000}.${padding}${rest}s`;
+  return field('X-Response-Time', `${(ms - rest) / 1000}.${padding}${rest}s`);
 }

@@ -5,6 +5,9 @@
  * thread (given by the caller) and a counter.
  */
 
+/** The field of every reply that holds the id. */
+export const REQUEST_ID_FIELD = 'X-Request-Id';
+
 const CLIENT_ID_CHARS_MAX = 128;
 
 export class RequestIdSource {

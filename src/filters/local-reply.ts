@@ -3,6 +3,7 @@
  *
  * Thread: worker.
  */
+import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';
 
 export interface LocalReply {
@@ -12,24 +13,24 @@ export interface LocalReply {
   readonly detail: string;
   /** Members that the problem document has besides the usual ones. */
   readonly members: Readonly<Record<string, unknown>> | null;
-  /** Fields of the reply: empty, or each beginning with CRLF. */
-  readonly fields: string;
+  /** Fields of the reply, besides those of every reply of its kind. */
+  readonly fields: FieldBlock;
   readonly body: string;
 }
 
 /** What a refusal says besides its kind. */
 export interface RefusalParts {
-  readonly fields?: string;
+  readonly fields?: FieldBlock;
   readonly members?: Readonly<Record<string, unknown>>;
 }
 
 /** A refusal as a problem document. `detail` says what was wrong and what to do. */
 export function refusal(kind: ProblemKind, detail: string, parts: RefusalParts = {}): LocalReply {
-  const { fields = '', members = null } = parts;
+  const { fields = NO_FIELDS, members = null } = parts;
   return { status: kind.status, problem: kind, detail, members, fields, body: '' };
 }
 
 /** Any other reply. */
-export function plainReply(status: number, fields: string, body = ''): LocalReply {
+export function plainReply(status: number, fields: FieldBlock, body = ''): LocalReply {
   return { status, problem: null, detail: '', members: null, fields, body };
 }

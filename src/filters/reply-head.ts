@@ -4,6 +4,8 @@
  * Thread: worker. Made for routes that have reply steps only. Values are latin-1, as on the wire.
  */
 
+import { entriesOf, type FieldBlock, field, joinFields, NO_FIELDS } from '../base/field-block.js';
+
 /** Characters that may stand in a value; all others would end the field. */
 const FORBIDDEN = /[^\t\x20-\x7e\x80-\xff]/;
 
@@ -11,17 +13,13 @@ export class ReplyHead {
   /** Names and values in turn. */
   private list: string[] = [];
 
-  /** `block`: empty, or fields that each begin with CRLF. `isLocal`: the gateway made it. */
+  /** `isLocal`: the gateway made the reply. */
   constructor(
     readonly status: number,
-    block: string,
+    block: FieldBlock,
     readonly isLocal: boolean,
   ) {
-    if (block === '') return;
-    for (const line of block.slice(2).split('\r\n')) {
-      const colon = line.indexOf(':');
-      this.list.push(line.slice(0, colon), line.slice(colon + 1).trim());
-    }
+    for (const [name, value] of entriesOf(block)) this.list.push(name, value.trim());
   }
 
   /** The values of a field as one list (RFC 9110 section 5.3), or ''. */
@@ -71,11 +69,10 @@ export class ReplyHead {
     if (!tokens.includes('*') && !tokens.includes(token.toLowerCase())) this.add(name, token);
   }
 
-  /** As the block came. */
-  toBlock(): string {
-    let block = '';
+  toBlock(): FieldBlock {
+    let block = NO_FIELDS;
     for (let at = 0; at < this.list.length; at += 2) {
-      block += `\r\n${this.list[at]}: ${this.list[at + 1]}`;
+      block = joinFields(block, field(this.list[at] ?? '', this.list[at + 1] ?? ''));
     }
     return block;
   }

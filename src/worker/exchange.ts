@@ -4,7 +4,9 @@
  * Thread: worker. Fixed shape: every field is set in the constructor and none is added later, so
  * that all exchanges share one hidden class.
  */
+
 import { defined } from '../base/assert.js';
+import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';
 import { WINDOW_BYTES } from '../channel/lane.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
@@ -33,7 +35,7 @@ export const PHASE_REPLY = 6;
 export const NEVER_MS = Number.POSITIVE_INFINITY;
 
 const NO_IDENTITY_FIELDS: readonly string[] = [];
-const NO_FIELDS = new RequestFields([]);
+const NO_REQUEST_FIELDS = new RequestFields([]);
 const NO_PARAMS: PathParams = Object.freeze({});
 const NOTHING: readonly string[] = [];
 
@@ -76,7 +78,7 @@ export class Exchange {
   query = '';
   requestId = '';
   clientIp = '';
-  fields: RequestFields = NO_FIELDS;
+  fields: RequestFields = NO_REQUEST_FIELDS;
   /** Who calls, as an authenticator of the route says; '' when nobody asked. */
   consumer = '';
   /** What was verified about the caller; null: nobody asked. */
@@ -92,8 +94,8 @@ export class Exchange {
   /** What filters add to the fields that the target gets: names and values in turn. */
   addedFields: readonly string[] = NOTHING;
 
-  /** Limit fields of the reply, each beginning with CRLF; empty without a limit. */
-  limitFields = '';
+  /** Limit fields of the reply; none without a limit. */
+  limitFields: FieldBlock = NO_FIELDS;
   /** What a consistent hash goes by. */
   balanceHash = 0;
   /** Position of the target that the client brought a cookie of, or -1. */
@@ -143,7 +145,7 @@ export class Exchange {
   problem: ProblemKind | null = null;
   /** null: its spans are not exported. */
   trace: RequestTrace | null = null;
-  replyFields = '';
+  replyFields: FieldBlock = NO_FIELDS;
   /** Content-Length of the reply; -1: not known. */
   replyBodyBytes = -1;
   isReplyBodiless = false;

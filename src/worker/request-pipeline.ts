@@ -8,6 +8,8 @@
  * last phase retry-loop.ts may go to another target.
  */
 import { defined } from '../base/assert.js';
+import { joinFields, NO_FIELDS } from '../base/field-block.js';
+import { RETRY_SOON } from '../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import {
   type ReplyView,
@@ -49,7 +51,6 @@ import { isConnectFailure } from './upstream/upstream-error.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
-const RETRY_SOON = '\r\nRetry-After: 1';
 
 type PhaseResult = 'next' | 'wait' | 'over';
 
@@ -147,7 +148,8 @@ export class RequestPipeline {
     const { limitFields } = exchange;
     exchange.problem = reply.problem;
     const { fields } = reply;
-    const whole = limitFields === '' ? reply : { ...reply, fields: limitFields + fields };
+    const whole =
+      limitFields === NO_FIELDS ? reply : { ...reply, fields: joinFields(limitFields, fields) };
     this.parts.replies.sendLocal(exchange, whole);
     this.finish(exchange);
     return 'over';
@@ -229,7 +231,7 @@ export class RequestPipeline {
     const limiter = limiters.find((one) => one.index === reply.limiterIndex);
     if (limiter !== undefined) {
       const field = rateLimitField(limiter, reply.remaining, reply.resetMs);
-      exchange.limitFields = exchange.route?.policyField + field;
+      exchange.limitFields = joinFields(exchange.route?.policyField ?? NO_FIELDS, field);
     }
     if (reply.verdict === VERDICT_ADMITTED) {
       exchange.phase++;
@@ -366,11 +368,16 @@ export class RequestPipeline {
     this.breakOff(exchange, error);
   }
 
-  refuse(exchange: Exchange, problem: ProblemKind, detail: string, extraFields = ''): PhaseResult {
+  refuse(
+    exchange: Exchange,
+    problem: ProblemKind,
+    detail: string,
+    extraFields = NO_FIELDS,
+  ): PhaseResult {
     exchange.problem = problem;
     if (exchange.isReplyStarted) this.parts.replies.cut(exchange);
     else {
-      const fields = exchange.limitFields + extraFields;
+      const fields = joinFields(exchange.limitFields, extraFields);
       this.parts.replies.sendProblem(exchange, problem, detail, fields);
     }
     this.finish(exchange);

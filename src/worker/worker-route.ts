@@ -4,7 +4,9 @@
  *
  * Thread: worker.
  */
+
 import { defined } from '../base/assert.js';
+import type { FieldBlock } from '../base/field-block.js';
 import { byRow } from '../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator/coordinator-records.js';
 import type {
@@ -31,8 +33,8 @@ export interface WorkerRoute {
   readonly challenges: Challenges;
   /** Every one of them is to have room. */
   readonly limiters: readonly CompiledLimiter[];
-  /** Empty, or the RateLimit-Policy field of replies, beginning with CRLF. */
-  readonly policyField: string;
+  /** The RateLimit-Policy field of replies; no field without a limit. */
+  readonly policyField: FieldBlock;
   /** Whether admissions may be had in advance: there are limits, and each is large. */
   readonly mayHoldKeyGrants: boolean;
   /** Whether a refusal may hold for some time: there is one limit, and time alone ends it. */

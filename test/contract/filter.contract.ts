@@ -5,6 +5,7 @@
  * through, one that it refuses (where it can), and steps that are made to throw.
  */
 import { describe, expect, it } from 'vitest';
+import { field, joinFields } from '../../src/base/field-block.js';
 import type { CompiledFilters } from '../../src/config/compiled-config.js';
 import { CollectedBody } from '../../src/filters/collected-body.js';
 import type { EditableRequest, StepResult } from '../../src/filters/filter.js';
@@ -80,11 +81,8 @@ export function describeFilter(one: FilterCase, compile: Compile): void {
     it('leaves the framing and identity of replies alone, and writes whole fields', () => {
       const filters = compile(one.filters, one.loaded);
       for (const isLocal of [true, false]) {
-        const head = new ReplyHead(
-          200,
-          '\r\nX-Kept: a, b\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2',
-          isLocal,
-        );
+        const cookies = joinFields(field('Set-Cookie', 'a=1'), field('Set-Cookie', 'b=2'));
+        const head = new ReplyHead(200, joinFields(field('X-Kept', 'a, b'), cookies), isLocal);
         for (const step of filters.replySteps) step(head, aRequest(one.accepted));
         expect(head.values('set-cookie')).toEqual(['a=1', 'b=2']);
         expect(head.value('x-kept')).toBe('a, b');

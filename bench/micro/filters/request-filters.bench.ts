@@ -5,6 +5,7 @@
  * The subject is the empty route: what every route pays for there being filters at all. The others
  * run the same requests through one filter each, heads and bodies, as the pipeline does.
  */
+import { field, joinFields } from '../../../src/base/field-block.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
 import { CollectedBody } from '../../../src/filters/collected-body.js';
@@ -28,8 +29,12 @@ const BODY = Buffer.from(
     note: 'x'.repeat(850),
   }),
 );
-const REPLY_FIELDS =
-  '\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nX-Total: 12\r\nServer: origin';
+const REPLY_FIELDS = [
+  field('Content-Type', 'application/json'),
+  field('Cache-Control', 'no-store'),
+  field('X-Total', '12'),
+  field('Server', 'origin'),
+].reduce(joinFields);
 
 const SCHEMA = {
   type: 'object',

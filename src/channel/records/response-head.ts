@@ -4,27 +4,28 @@
  * Thread: any (both ends).
  *
  *     +0   double   body bytes in all; -1: not known
- *     +8   int      status
+ *     +8   int      status | bytes of the request id << 16
  *     +12  int      bytes of the field block
- *     +16  latin1   field block: request id (CRLF name ": " value)*
+ *     +16  latin1   request id
+ *     …    latin1   field block, see base/field-block.ts
  *     …    bytes    the body, or its first part
  *
- * The block begins with the value of X-Request-Id, which every reply carries: the listener writes
- * that name and then the whole block as if it were its value. With FLAG_END the body is complete
- * in this record. With FLAG_BODILESS the body bytes are what Content-Length announces (HEAD).
+ * The id is the value of X-Request-Id, which every reply carries and the block does not hold. With
+ * FLAG_END the body is complete in this record. With FLAG_BODILESS the body bytes are what
+ * Content-Length announces (HEAD).
  */
 import { assert } from '../../base/assert.js';
 import { copyBytes } from '../../base/copy-bytes.js';
+import type { FieldBlock } from '../../base/field-block.js';
 import type { ByteRingConsumer, ByteRingProducer } from '../byte-ring.js';
 import { kindWithFlags, RESPONSE_HEAD } from './record-kind.js';
 
 const BODY_BYTES_OFFSET = 0;
 const STATUS_OFFSET = 8;
 const BLOCK_BYTES_OFFSET = 12;
-const BLOCK_OFFSET = 16;
-
-/** The name whose value begins the field block. */
-export const REQUEST_ID_FIELD = 'X-Request-Id';
+const TEXT_OFFSET = 16;
+const STATUS_MASK = 0xffff;
+const ID_BYTES_SHIFT = 16;
 
 export interface ResponseHeadFields {
   readonly index: number;
@@ -33,8 +34,9 @@ export interface ResponseHeadFields {
   readonly status: number;
   /** -1: not known. */
   readonly bodyBytes: number;
-  /** Latin-1 only: a character is a byte. */
-  readonly block: string;
+  /** As base/request-id.ts makes it or lets it pass. */
+  readonly requestId: string;
+  readonly block: FieldBlock;
 }
 
 /** Writes the record with the first part of the body (or null). Queues when the ring is full. */
@@ -43,55 +45,62 @@ export function writeResponseHead(
   head: ResponseHeadFields,
   body: Uint8Array | null,
 ): void {
-  const { block } = head;
-  claim(ring, head, block.length + (body === null ? 0 : body.length));
-  ring.bytes.write(block, ring.payload + BLOCK_OFFSET, block.length, 'latin1');
-  if (body !== null) copyBytes(body, ring.bytes, ring.payload + BLOCK_OFFSET + block.length);
+  const text = head.requestId + head.block;
+  claim(ring, head, text.length + (body === null ? 0 : body.length));
+  ring.bytes.write(text, ring.payload + TEXT_OFFSET, text.length, 'latin1');
+  if (body !== null) copyBytes(body, ring.bytes, ring.payload + TEXT_OFFSET + text.length);
 }
 
-/** The same with a body of ASCII alone: it is written together with the block. */
+/** The same with a body of ASCII alone: it is written together with the head. */
 export function writeTextReply(
   ring: ByteRingProducer,
   head: ResponseHeadFields,
   body: string,
 ): void {
-  const text = head.block + body;
+  const text = head.requestId + head.block + body;
   claim(ring, head, text.length);
-  ring.bytes.write(text, ring.payload + BLOCK_OFFSET, text.length, 'latin1');
+  ring.bytes.write(text, ring.payload + TEXT_OFFSET, text.length, 'latin1');
 }
 
 function claim(ring: ByteRingProducer, head: ResponseHeadFields, bytes: number): void {
   const kind = kindWithFlags(RESPONSE_HEAD, head.flags);
-  ring.claim(kind, head.index, head.generation, BLOCK_OFFSET + bytes);
+  ring.claim(kind, head.index, head.generation, TEXT_OFFSET + bytes);
   const at = ring.payload;
   ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = head.bodyBytes;
-  ring.ints[(at + STATUS_OFFSET) >> 2] = head.status;
+  ring.ints[(at + STATUS_OFFSET) >> 2] = head.status | (head.requestId.length << ID_BYTES_SHIFT);
   ring.ints[(at + BLOCK_BYTES_OFFSET) >> 2] = head.block.length;
 }
 
 export function responseStatus(ring: ByteRingConsumer): number {
-  return ring.int(STATUS_OFFSET);
+  return ring.int(STATUS_OFFSET) & STATUS_MASK;
 }
 
 export function responseBodyBytes(ring: ByteRingConsumer): number {
   return ring.float(BODY_BYTES_OFFSET);
 }
 
+/** Bytes of the request id, which stands at the start of {@link responseText}. */
+export function responseIdBytes(ring: ByteRingConsumer): number {
+  return ring.int(STATUS_OFFSET) >>> ID_BYTES_SHIFT;
+}
+
 /** What the record says of itself must not let anybody see bytes of another one. */
-function blockBytes(ring: ByteRingConsumer): number {
-  const bytes = ring.int(BLOCK_BYTES_OFFSET);
-  assert(bytes >= 0 && bytes <= ring.payloadBytes - BLOCK_OFFSET, 'the block lies in its record');
+function textBytes(ring: ByteRingConsumer): number {
+  const blockBytes = ring.int(BLOCK_BYTES_OFFSET);
+  const bytes = responseIdBytes(ring) + blockBytes;
+  const isInside = blockBytes >= 0 && bytes <= ring.payloadBytes - TEXT_OFFSET;
+  assert(isInside, 'the id and the fields lie in their record');
   return bytes;
 }
 
-/** A view of the field block, valid inside the record handler only. */
-export function responseBlock(ring: ByteRingConsumer): Uint8Array {
-  const start = ring.payload + BLOCK_OFFSET;
-  return ring.sharedBytes.subarray(start, start + blockBytes(ring));
+/** A view of the request id and the field block, valid inside the record handler only. */
+export function responseText(ring: ByteRingConsumer): Uint8Array {
+  const start = ring.payload + TEXT_OFFSET;
+  return ring.sharedBytes.subarray(start, start + textBytes(ring));
 }
 
 /** A view of the body part in the record, valid inside the record handler only. */
 export function responseInlineBody(ring: ByteRingConsumer): Uint8Array {
-  const start = ring.payload + BLOCK_OFFSET + blockBytes(ring);
+  const start = ring.payload + TEXT_OFFSET + textBytes(ring);
   return ring.sharedBytes.subarray(start, ring.payload + ring.payloadBytes);
 }

@@ -5,13 +5,16 @@
  * origin goes on, only its reply is not for that page. What the target says about origins is
  * replaced: one place decides.
  */
+import { field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { FieldView, ReplyStep, RequestStep } from '../filter.js';
 import { plainReply, refusal } from '../local-reply.js';
 import type { CompiledCors } from './options.js';
 
-const VARY_PREFLIGHT =
-  '\r\nVary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers';
+const VARY_PREFLIGHT = field(
+  'Vary',
+  'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
+);
 
 /** The method of the request that a preflight asks about; '': the request is no preflight. */
 export function requestedMethod(method: string, fields: FieldView): string {
@@ -23,12 +26,14 @@ export function requestedMethod(method: string, fields: FieldView): string {
 export function preflightStep(options: CompiledCors): RequestStep {
   const isAllowed = originTest(options.origins);
   const allowedHeaders = new Set(options.headers);
-  const granted =
-    `\r\nAccess-Control-Allow-Methods: ${options.methods.join(', ')}` +
-    (options.headers.length === 0
-      ? ''
-      : `\r\nAccess-Control-Allow-Headers: ${options.headers.join(', ')}`) +
-    `\r\nAccess-Control-Max-Age: ${options.maxAgeSeconds}${VARY_PREFLIGHT}`;
+  const granted = [
+    field('Access-Control-Allow-Methods', options.methods.join(', ')),
+    options.headers.length === 0
+      ? NO_FIELDS
+      : field('Access-Control-Allow-Headers', options.headers.join(', ')),
+    field('Access-Control-Max-Age', String(options.maxAgeSeconds)),
+    VARY_PREFLIGHT,
+  ].reduce(joinFields);
   const refuse = (detail: string) =>
     refusal(PROBLEMS.corsRefused, detail, { fields: VARY_PREFLIGHT });
   return ({ method, fields }) => {

@@ -3,6 +3,7 @@
  *
  * Thread: worker.
  */
+import { field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestStep, RequestView } from '../filter.js';
 import { plainReply, refusal } from '../local-reply.js';
@@ -18,15 +19,16 @@ export function fixedReplyStep(options: CompiledFixedReply): RequestStep {
     value: compileTemplate(text, 'field'),
   }));
   return (request) => {
-    let fields = options.body === '' ? '' : `\r\nContent-Type: ${options.contentType}`;
+    let fields = options.body === '' ? NO_FIELDS : field('Content-Type', options.contentType);
     if (location !== null) {
       const to = location(request);
       if (to === null) return refusal(PROBLEMS.rewriteFailed, 'The new address cannot be made.');
-      fields += `\r\nLocation: ${options.keepQuery ? withQuery(to, request) : to}`;
+      const whole = options.keepQuery ? withQuery(to, request) : to;
+      fields = joinFields(fields, field('Location', whole));
     }
     for (const { name, value } of headers) {
       const text = value(request);
-      if (text !== null) fields += `\r\n${name}: ${text}`;
+      if (text !== null) fields = joinFields(fields, field(name, text));
     }
     return plainReply(options.status, fields, body(request) ?? '');
   };

@@ -4,7 +4,9 @@
  * Thread: worker. Owns the asks that wait for a reply and the grants of this worker.
  * Invariant: an admitted exchange is settled exactly once, whatever becomes of it.
  */
+
 import { defined } from '../../base/assert.js';
+import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import type {
   CoordinatorWorkerEnd,
@@ -115,7 +117,8 @@ export class CoordinatorClient implements ReplyHandler {
   private refuseAgain(exchange: Exchange, route: WorkerRoute): number {
     const limiter = defined(route.limiters[0], 'the limit of a route');
     const { remaining, resetMs } = this.refusedKeys;
-    exchange.limitFields = route.policyField + rateLimitField(limiter, remaining, resetMs);
+    const field = rateLimitField(limiter, remaining, resetMs);
+    exchange.limitFields = joinFields(route.policyField, field);
     this.end.countRefusal(limiter.index);
     return ASK_LIMITED;
   }
@@ -355,10 +358,10 @@ export class CoordinatorClient implements ReplyHandler {
 }
 
 /** What the reply under a grant says: the tightest limit as it was when the grant came. */
-function grantedFields(route: WorkerRoute, grant: KeyGrant, nowMs: number): string {
+function grantedFields(route: WorkerRoute, grant: KeyGrant, nowMs: number): FieldBlock {
   const limiter = route.limiters.find(({ index }) => index === grant.tightestIndex);
-  if (limiter === undefined) return '';
+  if (limiter === undefined) return NO_FIELDS;
   const remaining = grant.remaining + grant.left * limiter.cost;
   const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
-  return route.policyField + rateLimitField(limiter, remaining, resetMs);
+  return joinFields(route.policyField, rateLimitField(limiter, remaining, resetMs));
 }

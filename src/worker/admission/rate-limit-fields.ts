@@ -5,16 +5,17 @@
  * 10.2.3. Seconds are rounded up: never earlier than the truth. A limit in shadow mode is not
  * spoken of.
  */
+import { type FieldBlock, field, NO_FIELDS } from '../../base/field-block.js';
 import type { CompiledLimiter } from '../../config/compiled-config.js';
 
 function seconds(ms: number): number {
   return Math.max(0, Math.ceil(ms / 1000));
 }
 
-/** RateLimit-Policy with all limits, beginning with CRLF; empty when there is none. */
-export function policyField(limiters: readonly CompiledLimiter[]): string {
+/** RateLimit-Policy with all limits; no field when there is none. */
+export function policyField(limiters: readonly CompiledLimiter[]): FieldBlock {
   const policies = limiters.filter(({ mode }) => mode === 'enforce').map(policyOf);
-  return policies.length === 0 ? '' : `\r\nRateLimit-Policy: ${policies.join(', ')}`;
+  return policies.length === 0 ? NO_FIELDS : field('RateLimit-Policy', policies.join(', '));
 }
 
 function policyOf({ name, limit, algorithm, windowMs }: CompiledLimiter): string {
@@ -22,17 +23,17 @@ function policyOf({ name, limit, algorithm, windowMs }: CompiledLimiter): string
   return `"${name}";q=${limit};${unit}`;
 }
 
-/** RateLimit with the tightest limit, beginning with CRLF. */
+/** RateLimit with the tightest limit. */
 export function rateLimitField(
   limiter: CompiledLimiter,
   remaining: number,
   resetMs: number,
-): string {
+): FieldBlock {
   const reset = limiter.algorithm === 'inFlight' ? '' : `;t=${seconds(resetMs)}`;
-  return `\r\nRateLimit: "${limiter.name}";r=${Math.max(0, remaining)}${reset}`;
+  return field('RateLimit', `"${limiter.name}";r=${Math.max(0, remaining)}${reset}`);
 }
 
 /** Retry-After in whole seconds, at least one. */
-export function retryAfterField(retryAfterMs: number): string {
-  return `\r\nRetry-After: ${Math.max(1, seconds(retryAfterMs))}`;
+export function retryAfterField(retryAfterMs: number): FieldBlock {
+  return field('Retry-After', String(Math.max(1, seconds(retryAfterMs))));
 }

@@ -7,6 +7,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { defined } from '../../base/assert.js';
+import { type FieldBlock, field, NO_FIELDS } from '../../base/field-block.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import { byRow } from '../../base/rows.js';
 import { NO_PREFERENCE } from '../../channel/coordinator/coordinator-records.js';
@@ -62,14 +63,15 @@ export class TargetPreference {
     exchange.preferredTarget = value === '' ? NO_PREFERENCE : sticky.values.indexOf(value);
   }
 
-  /** The field that keeps the client at the target of its reply; empty or beginning with CRLF. */
-  cookieField(exchange: Exchange): string {
+  /** The field that keeps the client at the target of its reply, if there must be one. */
+  cookieField(exchange: Exchange): FieldBlock {
     const upstream = exchange.route?.upstream;
     const sticky = upstream === undefined ? null : (this.sticky[upstream.index] ?? null);
-    if (upstream === undefined || sticky === null) return '';
+    if (upstream === undefined || sticky === null) return NO_FIELDS;
     const position = upstream.targetIndexes.indexOf(exchange.targetIndex);
-    if (position === -1 || position === exchange.preferredTarget) return '';
-    return `\r\nSet-Cookie: ${sticky.cookie}=${sticky.values[position]}${sticky.attributes}`;
+    if (position === -1 || position === exchange.preferredTarget) return NO_FIELDS;
+    const cookie = `${sticky.cookie}=${sticky.values[position]}${sticky.attributes}`;
+    return field('Set-Cookie', cookie);
   }
 
   private stickyTargets(

@@ -4,6 +4,7 @@
  *
  * Thread: worker. Owns the asks that wait for their reply: one for each such request in flight.
  */
+import { field, joinFields } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type {
   IdentityRequest,
@@ -20,8 +21,8 @@ import type { ReceivedKeySets } from '../identity/received-key-sets.js';
 /** A token and the names around it. */
 const TOKEN_REQUEST_BYTES_MAX = 16 * 1024;
 
-const JSON_FIELD = '\r\nContent-Type: application/json';
-const NO_STORE = '\r\nCache-Control: no-store\r\nPragma: no-cache';
+const JSON_FIELD = field('Content-Type', 'application/json');
+const NO_STORE = joinFields(field('Cache-Control', 'no-store'), field('Pragma', 'no-cache'));
 const KEYS_SECONDS = 300;
 
 export class TokenEndpoints {
@@ -89,7 +90,7 @@ export class TokenEndpoints {
 
   private publishedKeys(): LocalReply {
     const keys = this.keySets.keysOf('tokenService');
-    const fields = `${JSON_FIELD}\r\nCache-Control: max-age=${KEYS_SECONDS}`;
+    const fields = joinFields(JSON_FIELD, field('Cache-Control', `max-age=${KEYS_SECONDS}`));
     return plainReply(200, fields, JSON.stringify({ keys }));
   }
 }
@@ -104,7 +105,7 @@ function replyOf(reply: TokenReply): LocalReply {
         refresh_token: reply.refreshToken,
         scope: reply.scope,
       };
-      return plainReply(200, JSON_FIELD + NO_STORE, JSON.stringify(body));
+      return plainReply(200, joinFields(JSON_FIELD, NO_STORE), JSON.stringify(body));
     }
     case 'revoked':
       return plainReply(200, NO_STORE);
@@ -115,7 +116,7 @@ function replyOf(reply: TokenReply): LocalReply {
       });
     case 'full':
       return refusal(PROBLEMS.overloaded, 'There are too many sessions.', {
-        fields: '\r\nRetry-After: 60',
+        fields: field('Retry-After', '60'),
       });
     default:
       return refusal(PROBLEMS.internal, 'The gateway made a mistake.');

@@ -6,6 +6,8 @@
  * exchange waits. Says what is to be done and leaves it to the pipeline to do it.
  */
 import { defined } from '../../base/assert.js';
+import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { RETRY_SOON } from '../../base/problem-reply.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type {
   AuthenticationResult,
@@ -19,8 +21,6 @@ import type { WorkerRoute } from '../worker-route.js';
 
 /** Longest wait for whoever is asked about a caller; each of them has its own, shorter one. */
 export const AUTHENTICATION_WAIT_MS = 60_000;
-
-const RETRY_SOON = '\r\nRetry-After: 1';
 
 export type AuthenticationOutcome = 'next' | LocalReply;
 
@@ -103,7 +103,7 @@ function decide(
   result: AuthenticationResult,
 ): AuthenticationOutcome | null {
   if (result.verdict === 'accepted') return accept(exchange, route, authenticator, result.identity);
-  if (result.verdict === 'denied') return forbidden(result.reason, '');
+  if (result.verdict === 'denied') return forbidden(result.reason, NO_FIELDS);
   return null;
 }
 
@@ -124,7 +124,7 @@ function accept(
   // RFC 6750 3.1: the challenge says what would have been enough.
   const scope = rule.scopes.length === 0 ? '' : `, scope="${rule.scopes.join(' ')}"`;
   const challenge = `${authenticator.challenge}, error="insufficient_scope"${scope}`;
-  return forbidden(problem, authenticator.isBearer ? `\r\nWWW-Authenticate: ${challenge}` : '');
+  return forbidden(problem, authenticator.isBearer ? challengeField(challenge) : NO_FIELDS);
 }
 
 /** Whether Authorization goes on. What a route takes for credentials goes on only when accepted. */
@@ -146,7 +146,7 @@ function unauthorized(route: WorkerRoute, reason: string): LocalReply {
   return refusal(PROBLEMS.unauthorized, detail, { fields: reason === '' ? plain : invalid });
 }
 
-function forbidden(detail: string, fields: string): LocalReply {
+function forbidden(detail: string, fields: FieldBlock): LocalReply {
   return refusal(PROBLEMS.forbidden, detail, { fields });
 }
 
@@ -155,12 +155,12 @@ function notDecided(reason: string): LocalReply {
   return refusal(PROBLEMS.authenticationUnavailable, detail, { fields: RETRY_SOON });
 }
 
-/** The WWW-Authenticate fields of a route, each beginning with CRLF. */
+/** The WWW-Authenticate fields of a route. */
 export interface Challenges {
   /** For requests without credentials. */
-  readonly plain: string;
+  readonly plain: FieldBlock;
   /** For those whose credentials are refused. */
-  readonly invalid: string;
+  readonly invalid: FieldBlock;
 }
 
 export function challengesOf(authenticators: readonly Authenticator[]): Challenges {
@@ -171,6 +171,10 @@ export function challengesOf(authenticators: readonly Authenticator[]): Challeng
   return { plain: challengeFields(plain), invalid: challengeFields(invalid) };
 }
 
-function challengeFields(challenges: readonly string[]): string {
-  return [...new Set(challenges)].map((one) => `\r\nWWW-Authenticate: ${one}`).join('');
+function challengeFields(challenges: readonly string[]): FieldBlock {
+  return [...new Set(challenges)].map(challengeField).reduce(joinFields, NO_FIELDS);
+}
+
+function challengeField(challenge: string): FieldBlock {
+  return field('WWW-Authenticate', challenge);
 }

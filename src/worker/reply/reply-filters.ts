@@ -4,6 +4,7 @@
  * Thread: worker. A body is collected only where the route changes it; its head waits meanwhile.
  * What cannot be changed does not go out unchanged: it may hold what was to be taken out.
  */
+import type { FieldBlock } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   CollectedBody,
@@ -17,13 +18,13 @@ import type { Exchange } from '../exchange.js';
 import type { ReplyBodyPlan } from '../request/route-filters.js';
 import type { ReplyWriter } from './reply-writer.js';
 
-/** The fields of a reply after the route's steps. `fields`: empty, or each beginning with CRLF. */
+/** The fields of a reply after the route's steps. */
 export function filterReplyFields(
   exchange: Exchange,
   status: number,
-  fields: string,
+  fields: FieldBlock,
   isLocal: boolean,
-): string {
+): FieldBlock {
   const steps = exchange.route?.filters.replySteps;
   if (steps === undefined || steps.length === 0) return fields;
   const head = new ReplyHead(status, fields, isLocal);
@@ -159,7 +160,7 @@ export class ReplyCollector {
 }
 
 /** What no longer fits a body that was changed. */
-function withoutValidators(fields: string): string {
+function withoutValidators(fields: FieldBlock): FieldBlock {
   const head = new ReplyHead(0, fields, false);
   head.removeWhere((name) => VALIDATORS.has(name));
   return head.toBlock();

@@ -5,6 +5,7 @@
  * came along with its head goes out as one record.
  */
 
+import { type FieldBlock, joinFields } from '../../base/field-block.js';
 import { buildProblemReply, responseTimeField } from '../../base/problem-reply.js';
 import type { ProblemKind } from '../../base/problems.js';
 import type { BodyBlocks } from '../../channel/body-blocks.js';
@@ -47,9 +48,9 @@ export class ReplyWriter {
     return this.ring.backlogBytes > 0;
   }
 
-  /** A problem document. `extraFields` is empty or begins with CRLF. */
-  sendProblem(exchange: Exchange, kind: ProblemKind, detail: string, extraFields: string): void {
-    this.sendLocal(exchange, refusal(kind, detail, { fields: extraFields }));
+  /** A problem document. */
+  sendProblem(exchange: Exchange, kind: ProblemKind, detail: string, fields: FieldBlock): void {
+    this.sendLocal(exchange, refusal(kind, detail, { fields }));
   }
 
   /** A reply of the gateway's own. */
@@ -59,9 +60,8 @@ export class ReplyWriter {
     const fields = this.filterLocal(exchange, status, reply.fields);
     const made =
       problem === null
-        ? { block: requestId + fields, body: reply.body }
+        ? { fields, body: reply.body }
         : buildProblemReply(problem, requestId, detail, fields, members);
-    const block = made.block + this.timeField(exchange);
     const bodyBytes = Buffer.byteLength(made.body, 'utf8');
     const isBodiless = exchange.method === 'HEAD' || status === 204 || status === 304;
     exchange.status = status;
@@ -72,7 +72,8 @@ export class ReplyWriter {
       flags: FLAG_END | (isBodiless ? FLAG_BODILESS : 0),
       status,
       bodyBytes: status === 204 ? -1 : bodyBytes,
-      block,
+      requestId,
+      block: joinFields(made.fields, this.timeField(exchange)),
     };
     // A byte for each character is ASCII.
     if (isBodiless) writeTextReply(this.ring, head, '');
@@ -82,7 +83,7 @@ export class ReplyWriter {
   }
 
   /** A reply of our own holds nothing that a filter would have to take out. */
-  private filterLocal(exchange: Exchange, status: number, fields: string): string {
+  private filterLocal(exchange: Exchange, status: number, fields: FieldBlock): FieldBlock {
     try {
       return filterReplyFields(exchange, status, fields, true);
     } catch (error) {
@@ -182,11 +183,11 @@ export class ReplyWriter {
         flags: flags | (exchange.isReplyBodiless ? FLAG_BODILESS : 0),
         status: exchange.status,
         bodyBytes: exchange.replyBodyBytes,
-        block:
-          exchange.requestId +
-          exchange.replyFields +
-          this.timeField(exchange) +
+        requestId: exchange.requestId,
+        block: joinFields(
+          joinFields(exchange.replyFields, this.timeField(exchange)),
           exchange.limitFields,
+        ),
       },
       body,
     );
@@ -199,7 +200,7 @@ export class ReplyWriter {
     exchange.replyBytesSent += bodyBytes;
   }
 
-  private timeField(exchange: Exchange): string {
+  private timeField(exchange: Exchange): FieldBlock {
     return responseTimeField(this.nowMs() - exchange.receivedMs);
   }
 }

@@ -4,6 +4,7 @@
  * Thread: worker. What is routed is what the target gets: one spelling of the path for both.
  */
 import { defined } from '../../base/assert.js';
+import { field } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestIdSource } from '../../base/request-id.js';
 import {
@@ -110,7 +111,7 @@ export class RouteMatcher {
 
   private refuseMethod(path: string): StepResult {
     const allowed = this.parts.table.allowedMethods(path).join(', ');
-    const fields = `\r\nAllow: ${allowed}`;
+    const fields = field('Allow', allowed);
     return refusal(PROBLEMS.methodNotAllowed, `This path takes ${allowed}.`, { fields });
   }
 }

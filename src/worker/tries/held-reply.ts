@@ -4,6 +4,7 @@
  * Thread: worker. Owned by the exchange. Up to HELD_BYTES_MAX of its body are kept; a longer one
  * waits at the target. It goes to the client unchanged when there is no better one.
  */
+import type { FieldBlock } from '../../base/field-block.js';
 import type { ReplyFieldBlock } from '../upstream/reply-fields.js';
 import type { UpstreamTry } from '../upstream/upstream-try.js';
 
@@ -11,7 +12,7 @@ import type { UpstreamTry } from '../upstream/upstream-try.js';
 const HELD_BYTES_MAX = 64 * 1024;
 
 export class HeldReply implements ReplyFieldBlock {
-  readonly fields: string;
+  readonly fields: FieldBlock;
   readonly bodyBytes: number;
   readonly chunks: Buffer[] = [];
   /** All of it is here. */

@@ -3,14 +3,14 @@
  *
  * Thread: worker. RFC 9110 10.2.3: whole seconds, or a date.
  */
+import { type FieldBlock, firstValueOf } from '../../base/field-block.js';
 
 /**
- * How long the target asks to be left alone, by the fields of its reply (each beginning with CRLF);
- * 0: it does not say, or not in a way to be read.
+ * How long the target asks to be left alone, by the fields of its reply; 0: it does not say, or
+ * says it in a form that RFC 9110 does not know.
  */
-export function retryAfterMs(fields: string, unixMs: number): number {
-  const value = /\r\nretry-after:([^\r]*)/i.exec(fields)?.[1] ?? '';
-  return parseRetryAfterMs(value, unixMs);
+export function retryAfterMs(fields: FieldBlock, unixMs: number): number {
+  return parseRetryAfterMs(firstValueOf(fields, 'retry-after'), unixMs);
 }
 
 function parseRetryAfterMs(value: string, unixMs: number): number {

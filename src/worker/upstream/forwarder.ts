@@ -7,8 +7,10 @@
  * A body of up to 64 KiB is collected and sent as one buffer, so that it can be sent again; a
  * longer or unknown one streams.
  */
+
 import { defined } from '../../base/assert.js';
 import { copyOfBytes } from '../../base/copy-bytes.js';
+import { joinFields } from '../../base/field-block.js';
 import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { TargetPreference } from '../admission/target-preference.js';
@@ -142,7 +144,7 @@ export class Forwarder {
   /** True: the reply is complete with its head. */
   deliverHead(exchange: Exchange, status: number, block: ReplyFieldBlock): boolean {
     exchange.status = status;
-    exchange.replyFields = block.fields + this.parts.preference.cookieField(exchange);
+    exchange.replyFields = joinFields(block.fields, this.parts.preference.cookieField(exchange));
     exchange.isReplyBodiless = status === 204 || status === 304 || exchange.method === 'HEAD';
     exchange.replyBodyBytes = status === 204 ? -1 : block.bodyBytes;
     exchange.activeMs = this.parts.nowMs();

@@ -4,20 +4,26 @@
  * Thread: worker. RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
  * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
+import {
+  type FieldBlock,
+  field,
+  joinFields,
+  NO_FIELDS,
+  withoutFields,
+} from '../../base/field-block.js';
 
 /** A reply's fields as the record takes them. */
 export interface ReplyFieldBlock {
-  /** Fields, each beginning with CRLF. */
-  fields: string;
+  fields: FieldBlock;
   /** Content-Length; -1: none. */
   bodyBytes: number;
 }
 
-const block: ReplyFieldBlock = { fields: '', bodyBytes: -1 };
+const block: ReplyFieldBlock = { fields: NO_FIELDS, bodyBytes: -1 };
 
 /** Reads undici's raw fields, names and values in turn. The result is valid until the next call. */
 export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock {
-  block.fields = '';
+  block.fields = NO_FIELDS;
   block.bodyBytes = -1;
   let connection = '';
   // Hot path: once for every reply.
@@ -29,7 +35,7 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
     const value = rawValue.toString('latin1');
     switch (classOf(name, 0, name.length)) {
       case FIELD_KEPT:
-        block.fields += `\r\n${name}: ${value}`;
+        block.fields = joinFields(block.fields, field(name, value));
         break;
       case FIELD_LENGTH:
         block.bodyBytes = Number(value);
@@ -100,17 +106,12 @@ export function namesFields(connection: string): boolean {
 }
 
 /** The fields less those that Connection lists. */
-export function withoutNamed(fields: string, connection: string): string {
+export function withoutNamed(fields: FieldBlock, connection: string): FieldBlock {
   const named = new Set(
     connection
       .toLowerCase()
       .split(',')
       .map((token) => token.trim()),
   );
-  // The block begins with a line end, so that its first piece is empty: it must stay.
-  named.delete('');
-  return fields
-    .split('\r\n')
-    .filter((field) => !named.has(field.slice(0, field.indexOf(':')).toLowerCase()))
-    .join('\r\n');
+  return withoutFields(fields, named);
 }

@@ -5,8 +5,15 @@
  * has to be (RFC 9112 sections 4 to 7): one spelling of Content-Length, no other transfer coding
  * than chunked, HTTP/1.0 and 1.1 only, no control characters anywhere, bounded size and count.
  *
- * Invariant: the field block holds no CR or LF but those that begin its fields.
+ * Invariant: what goes into the field block has no CR or LF in a name or value.
  */
+import {
+  type FieldBlock,
+  field,
+  fieldsOfLines,
+  joinFields,
+  NO_FIELDS,
+} from '../../base/field-block.js';
 import {
   classOf,
   FIELD_CODING,
@@ -34,8 +41,8 @@ export const FRAMING_UNTIL_CLOSE = 2;
 /** What a head says. One object serves many replies. */
 export class ReplyHead implements ReplyFieldBlock {
   status = 0;
-  /** Fields that go on, each beginning with CRLF. */
-  fields = '';
+  /** Fields that go on. */
+  fields: FieldBlock = NO_FIELDS;
   /** Content-Length; -1: none. */
   bodyBytes = -1;
   framing = FRAMING_UNTIL_CLOSE;
@@ -105,7 +112,7 @@ export function parseReplyHead(text: string, end: number, head: ReplyHead): stri
   const lineEnd = skipValue(text, STATUS_AT + 3, end);
   if (!isLineEnd(text, lineEnd)) return 'bad reason phrase';
   head.status = status;
-  head.fields = '';
+  head.fields = NO_FIELDS;
   head.bodyBytes = -1;
   lengthCount = 0;
   codingCount = 0;
@@ -130,20 +137,27 @@ function parseFields(text: string, start: number, end: number, head: ReplyHead):
     if (++count > HEAD_FIELDS_MAX) return 'too many fields';
     const kind = classOf(text, at, nameEnd);
     const isAsWritten = kind === FIELD_KEPT && isPlainLine(text, nameEnd, lineEnd);
-    if (isAsWritten && runStart === -1) runStart = at - 2;
+    if (isAsWritten && runStart === -1) runStart = at;
     if (!isAsWritten) {
-      if (runStart !== -1) head.fields += text.slice(runStart, at - 2);
+      if (runStart !== -1) takeLines(head, text, runStart, at - 2);
       runStart = -1;
       const value = trimValue(text, nameEnd + 1, lineEnd);
       if (kind === FIELD_LENGTH && hasTabBehind(text, lineEnd)) return 'bad framing';
-      if (kind === FIELD_KEPT) head.fields += `\r\n${text.slice(at, nameEnd)}: ${value}`;
-      else if (kind !== FIELD_DROPPED && !takeField(kind, value, head)) return 'bad framing';
+      if (kind === FIELD_KEPT) {
+        head.fields = joinFields(head.fields, field(text.slice(at, nameEnd), value));
+      } else if (kind !== FIELD_DROPPED && !takeField(kind, value, head)) {
+        return 'bad framing';
+      }
     }
     at = lineEnd + 2;
   }
   if (at !== end) return 'bad line end';
-  if (runStart !== -1) head.fields += text.slice(runStart, end - 2);
+  if (runStart !== -1) takeLines(head, text, runStart, end - 2);
   return '';
+}
+
+function takeLines(head: ReplyHead, text: string, start: number, end: number): void {
+  head.fields = joinFields(head.fields, fieldsOfLines(text, start, end));
 }
 
 function takeField(kind: number, value: string, head: ReplyHead): boolean {

@@ -6,7 +6,13 @@ import { UwsReply } from '../../../src/acceptor/uws-reply.js';
 
 const CORK_BYTES = 16 * 1024;
 const LARGEST = randomBytes(70_000 + 12 * 65_536);
-const HEAD = { status: 200, flags: 0, block: Buffer.from('id'), inlineBody: new Uint8Array(0) };
+const HEAD = {
+  status: 200,
+  flags: 0,
+  idBytes: 2,
+  text: Buffer.from('id'),
+  inlineBody: new Uint8Array(0),
+};
 
 /**
  * As much of the library as a reply of known length meets: a socket with limited room, the cork

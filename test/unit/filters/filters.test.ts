@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { field } from '../../../src/base/field-block.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { CompiledFilters } from '../../../src/config/compiled-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
@@ -123,8 +124,8 @@ describe('a sunset', () => {
   });
 
   it('replaces what the target says of it', () => {
-    const head = new ReplyHead(200, '\r\nsunset: never', false);
+    const head = new ReplyHead(200, field('sunset', 'never'), false);
     deprecationStep(options)(head, aRequest());
-    expect(head.toBlock()).toBe('\r\nSunset: Thu, 01 Jan 1970 00:00:01 GMT');
+    expect(head.toBlock()).toBe(field('Sunset', 'Thu, 01 Jan 1970 00:00:01 GMT'));
   });
 });

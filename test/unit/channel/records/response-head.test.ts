@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type FieldBlock, field, fieldsOfBytes } from '../../../../src/base/field-block.js';
 import { ByteRingConsumer, ByteRingProducer } from '../../../../src/channel/byte-ring.js';
 import {
   FLAG_BODILESS,
@@ -8,10 +9,11 @@ import {
 } from '../../../../src/channel/records/record-kind.js';
 import {
   type ResponseHeadFields,
-  responseBlock,
   responseBodyBytes,
+  responseIdBytes,
   responseInlineBody,
   responseStatus,
+  responseText,
   writeResponseHead,
 } from '../../../../src/channel/records/response-head.js';
 import { aRingAt } from '../../../support/ring-model.js';
@@ -27,6 +29,8 @@ function decode(consumer: ByteRingConsumer): Decoded[] {
   const decoded: Decoded[] = [];
   consumer.drain({
     onRecord: (kind, flags, index, generation) => {
+      const idBytes = responseIdBytes(consumer);
+      const text = Buffer.from(responseText(consumer));
       decoded.push({
         kind,
         flags,
@@ -34,7 +38,8 @@ function decode(consumer: ByteRingConsumer): Decoded[] {
         generation,
         status: responseStatus(consumer),
         bodyBytes: responseBodyBytes(consumer),
-        block: Buffer.from(responseBlock(consumer)).toString('latin1'),
+        requestId: text.toString('latin1', 0, idBytes),
+        block: fieldsOfBytes(text.subarray(idBytes)),
         body: Buffer.from(responseInlineBody(consumer)),
       });
     },
@@ -48,9 +53,10 @@ const head: fc.Arbitrary<ResponseHeadFields> = fc.record({
   flags: fc.constantFrom(0, FLAG_END, FLAG_BODILESS | FLAG_END),
   status: fc.integer({ min: 200, max: 599 }),
   bodyBytes: fc.constantFrom(-1, 0, 5, 2 ** 40),
+  requestId: fc.string({ maxLength: 128, unit: fc.constantFrom(...'aZ09-_.:/+=') }),
   block: fc
     .array(fc.integer({ min: 1, max: 255 }), { maxLength: 300 })
-    .map((codes) => String.fromCharCode(...codes)),
+    .map((codes) => String.fromCharCode(...codes) as FieldBlock),
 });
 
 describe('response head', () => {
@@ -79,16 +85,16 @@ describe('response head', () => {
     const consumer = new ByteRingConsumer(memory);
     const body = Buffer.from('0123456789');
     const fields = { index: 7, generation: 8, flags: FLAG_END, status: 200, bodyBytes: 10 };
-    const block = 'b'.repeat(200);
+    const block = field('X-Long', 'b'.repeat(200));
     for (let count = 0; count < 6; count++) {
-      writeResponseHead(producer, { ...fields, block: `${count}${block}` }, body);
+      writeResponseHead(producer, { ...fields, requestId: String(count), block }, body);
     }
     const decoded: Decoded[] = [];
     for (let round = 0; round < 3; round++) {
       producer.publish();
       decoded.push(...decode(consumer));
     }
-    expect(decoded.map((record) => record.block[0]).join('')).toBe('012345');
+    expect(decoded.map((record) => record.requestId).join('')).toBe('012345');
     expect(decoded.every((record) => record.body.equals(body))).toBe(true);
   });
 });

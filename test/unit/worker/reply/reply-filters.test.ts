@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { field } from '../../../../src/base/field-block.js';
 import { ReplyFilters } from '../../../../src/worker/reply/reply-filters.js';
 import type { RouteFilters } from '../../../../src/worker/request/route-filters.js';
 import { anExchange } from '../../../support/transport-rig.js';
@@ -21,18 +22,18 @@ it('what a broken try has brought is no part of the reply of the next one', () =
     edit: (all: unknown) => all,
   };
   exchange.route = { filters: { replySteps: [], replyBody: plan } } as never;
-  const begin = (fields: string): void => {
+  const begin = (type: string): void => {
     exchange.status = 200;
-    exchange.replyFields = fields;
+    exchange.replyFields = field('Content-Type', type);
     exchange.replyBodyBytes = -1;
     expect(filters.onHead(exchange)).toBe(false);
   };
-  begin('\r\nContent-Type: application/json');
+  begin('application/json');
   expect(exchange.replyCollector).not.toBeNull();
   filters.onBody(exchange, Buffer.from('{"half":'));
-  begin('\r\nContent-Type: text/plain');
+  begin('text/plain');
   expect(exchange.replyCollector).toBeNull();
-  begin('\r\nContent-Type: application/json');
+  begin('application/json');
   filters.onBody(exchange, Buffer.from('{"whole":1}'));
   filters.onEnd(exchange);
   expect(sent).toEqual(['{"whole":1}']);
