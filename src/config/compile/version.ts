@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 /** `package.json` lies one level further up from the compiled files than from the sources. */
-const CANDIDATES = ['../../package.json', '../../../package.json'];
+const CANDIDATES = ['../../../package.json', '../../../../package.json'];
 
 /** The version that package.json states. */
 export function readVersion(): string {
