@@ -1,0 +1,119 @@
+/**
+ * The samples of examples/ as gateways that run: what their tables expect is what clients get.
+ */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfigFile } from '../../src/config/source/load-config.js';
+import { type Expectation, loadExpectations } from '../../src/explain/expectation-file.js';
+import {
+  EXAMPLE_NAMES,
+  EXAMPLE_VARIABLES,
+  EXAMPLES_FOLDER,
+  exampleFile,
+  exampleTests,
+} from '../support/examples.js';
+import { FakeUpstream } from '../support/fake-upstream.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+
+const TARGETS_MAX = 3;
+
+let origins: readonly FakeUpstream[] = [];
+
+beforeAll(async () => {
+  const starts = Array.from({ length: TARGETS_MAX }, () =>
+    FakeUpstream.start((request, response) => {
+      response.setHeader('content-type', 'application/json');
+      request.resume().on('end', () => response.end(JSON.stringify({ path: request.url })));
+    }),
+  );
+  origins = await Promise.all(starts);
+});
+
+afterAll(async () => {
+  await Promise.all(origins.map((origin) => origin.close()));
+});
+
+describe.each(EXAMPLE_NAMES)('the example %s', (name) => {
+  const table = loadExpectations(exampleTests(name), {});
+  // Who calls, and from where, is what a client cannot simply say.
+  const real = table.filter(({ request }) => request.consumer === null && isLocal(request.from));
+  const once = real.filter(({ request }) => request.repeat === 1);
+  const repeated = real.filter(({ request }) => request.repeat > 1);
+
+  it('answers as its table says', async () => {
+    for (const expectations of [once, ...repeated.map((one) => [one])]) {
+      if (expectations.length === 0) continue;
+      const gateway = await startExample(name);
+      try {
+        for (const expectation of expectations) await check(gateway.url, expectation);
+      } finally {
+        await gateway.kill();
+      }
+    }
+    expect(real.length).toBeGreaterThan(0);
+  });
+});
+
+it('the library example prints what its comment says', () => {
+  const file = join(EXAMPLES_FOLDER, 'library.mjs');
+  const said = execFileSync(process.execPath, [file], { encoding: 'utf8' });
+  expect(said).toBe('200 Hello Ada\n');
+});
+
+function isLocal(address: string): boolean {
+  return address === '127.0.0.1';
+}
+
+/** The example on free ports, with origins of this test in place of its targets. */
+function startExample(name: string): Promise<GatewayProcess> {
+  const config = loadConfigFile(exampleFile(name), EXAMPLE_VARIABLES);
+  const upstreams = Object.entries(config.upstreams).map(([upstream, options]) => {
+    const targets = options.targets.map((target, at) => {
+      const host = new URL(target.url).hostname === 'localhost' ? 'localhost' : '127.0.0.1';
+      return { ...target, url: `http://${host}:${origins[at]?.port}` };
+    });
+    return [upstream, { ...options, targets }] as const;
+  });
+  return GatewayProcess.start(
+    { ...config, upstreams: Object.fromEntries(upstreams) },
+    { GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: '0', GATEWAY_ADMIN_PORT: '0', GATEWAY_WORKERS: '1' },
+  );
+}
+
+async function check(url: string, { name, request, expect: expected }: Expectation) {
+  const { method, target, fields, repeat } = request;
+  const headers = fields.filter(([field]) => field !== 'host') as [string, string][];
+  let reply = new Response();
+  let body = '';
+  for (let sent = 0; sent < repeat; sent += 1) {
+    reply = await fetch(url + target, { method, headers, redirect: 'manual' });
+    body = await reply.text();
+  }
+  const { status, code, path } = expected;
+  const found = {
+    status: isForwarded(body) ? 0 : reply.status,
+    code: codeOf(body),
+    path: isForwarded(body) ? pathOf(body) : '',
+  };
+  const wanted = {
+    status: status ?? found.status,
+    code: code ?? found.code,
+    path: path ?? found.path,
+  };
+  expect({ name, ...found }).toEqual({ name, ...wanted });
+}
+
+/** Whether an origin of this test has answered. */
+function isForwarded(body: string): boolean {
+  return body.startsWith('{"path":');
+}
+
+function pathOf(body: string): string {
+  return (JSON.parse(body) as { path: string }).path;
+}
+
+/** The code of the gateway's own reply; empty for any other. */
+function codeOf(body: string): string {
+  return /"code":"(GW_\w+)"/.exec(body)?.[1] ?? '';
+}
