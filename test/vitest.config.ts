@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 /** Real threads and sockets: a child process each, since a native listener needs a main thread. */
-const REAL = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_000 };
+const REAL = {
+  pool: 'forks' as const,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  globalSetup: new URL('support/fresh-build.ts', import.meta.url).pathname,
+};
 
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,

@@ -44,7 +44,7 @@ export function createSluice(options: SluiceOptions): Contender {
     abilities: ['full-pipeline', 'limit'],
 
     missing() {
-      return existsSync(entry) ? '' : 'dist/src/main.js is not there: npm run build makes it';
+      return existsSync(entry) ? '' : 'dist/src/main.js is missing: npm run build makes it';
     },
 
     version() {

@@ -16,7 +16,7 @@ import {
   schemaDigest,
 } from '../../src/config/schema/schema-validator.js';
 
-const FILE = new URL('../../dist/src/config/compiled-schema.cjs', import.meta.url);
+const FILE = new URL('../../dist/src/config/schema/compiled-schema.cjs', import.meta.url);
 const GOLDEN = new URL('../golden/config/', import.meta.url);
 
 const precompiled = createRequire(import.meta.url)(FILE.pathname) as PrecompiledSchema;
