@@ -5,7 +5,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Piscina } from 'piscina';
 import { Acceptor } from './acceptor/acceptor.js';
 import type { ConnectionRule } from './acceptor/connection-caps.js';
 import { connectionRule } from './acceptor/connection-rule.js';
@@ -16,7 +15,7 @@ import { loadNativeBinary } from './acceptor/native-binary.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
-import { GatewayViews, type LiveFigures } from './admin/gateway-views.js';
+import { GatewayViews } from './admin/gateway-views.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
 import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
 import { explainHandler } from './admin/handlers/explain-handler.js';
@@ -25,9 +24,10 @@ import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
+import type { LiveFigures } from './admin/live-figures.js';
 import { MetricsReader } from './admin/metrics.js';
 import { StatsReader } from './admin/stats.js';
-import { monotonicMs } from './base/clock.js';
+import { systemClock, systemRandom } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
 import { PRESSURE_FULL } from './channel/lane-status.js';
@@ -49,6 +49,7 @@ import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
+import { type LaneThreads, systemThreads } from './supervisor/threads.js';
 import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
 import { createWorkerPool } from './supervisor/worker-pool.js';
 
@@ -84,7 +85,7 @@ export class Gateway {
   private readonly localReplies: LocalReplyLedger;
   private readonly counters: SharedArrayBuffer;
   private readonly meter: ThreadMeter;
-  private readonly startedMs = monotonicMs();
+  private readonly startedMs = systemClock.nowMs();
   private state: GatewayState = 'new';
   private liveExplainer: LiveExplainer | null = null;
   private port = 0;
@@ -92,40 +93,45 @@ export class Gateway {
   private stopping: Promise<boolean> | null = null;
 
   /**
-   * `pool`: threads that have begun to load their code. Default: they begin now.
+   * `lanes`: threads that have begun to load their code. Default: they begin now.
    *
    * @throws NativeBinaryError when uWebSockets.js does not load here.
    */
   constructor(
     first: LoadedConfig,
     private readonly options: GatewayOptions = {},
-    pool?: Piscina,
+    lanes?: LaneThreads,
   ) {
     const config = first.compiled;
     const uws = loadNativeBinary();
-    this.log = createThreadLogger('acceptor', config.logging);
+    const clock = systemClock;
+    this.log = createThreadLogger('acceptor', config.logging, clock);
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     this.counters = allocateCounters(counterCount(config.capacity));
-    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError);
+    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError, clock);
     this.tellPressureBy(config);
     this.supervisor = new Supervisor({
       config,
       dispatcher: this.dispatcher,
-      pool: pool ?? createWorkerPool(config),
+      clock,
+      random: systemRandom,
+      threads: systemThreads(lanes ?? createWorkerPool(config)),
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
     const counters = new CounterBlock(this.counters);
-    this.meter = new ThreadMeter(counters, this.log.dropped);
+    this.meter = new ThreadMeter(clock, counters, this.log.dropped);
     const offset = refusalRingOffset(counterCount(config.capacity));
     this.localReplies = new LocalReplyLedger(
+      clock,
       counters,
       new RefusalRingWriter(this.counters, offset),
-      createAccessLog(this.log, config.logging),
+      createAccessLog(this.log, config.logging, systemRandom),
     );
     this.acceptor = new Acceptor({
       uws,
+      clock,
       config,
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
@@ -139,6 +145,7 @@ export class Gateway {
     this.names = new NameWatcher({
       lookup: options.lookup ?? systemLookup,
       logger,
+      clock,
       apply: () => this.reloader.useAddresses(),
     });
     this.adminAccess = new AdminAccess(config.admin);
@@ -280,6 +287,7 @@ export class Gateway {
   private adminHandlers(): AdminHandler[] {
     const { supervisor } = this;
     const views = new GatewayViews({
+      clock: systemClock,
       get config() {
         return supervisor.config;
       },
@@ -294,7 +302,7 @@ export class Gateway {
     });
     return [
       statsHandler(new StatsReader(views)),
-      metricsHandler(new MetricsReader(views)),
+      metricsHandler(new MetricsReader(views), systemClock.nowMs),
       explainHandler(async (request) => (await this.explainer()).explain(request)),
       recentHandler(async () => (await this.explainer()).recent(views.refusals())),
       ...dashboardHandlers(),
@@ -322,6 +330,7 @@ export class Gateway {
       },
       memory: supervisor.coordinator.memory,
       hashKey: supervisor.hashKey,
+      clock: systemClock,
     });
     return this.liveExplainer;
   }
@@ -336,6 +345,7 @@ export class Gateway {
       first,
       source: this.options.source,
       logger: this.log.logger,
+      clock: systemClock,
       swap: (compiled) => supervisor.swap(compiled),
       addresses: () => this.names.addresses,
       onApplied: (config) => this.adopt(config),
@@ -353,7 +363,7 @@ export class Gateway {
   /** What the main thread does by the configuration. */
   private adopt(config: CompiledConfig): void {
     this.log.logger.level = config.logging.level;
-    this.localReplies.adopt(createAccessLog(this.log, config.logging));
+    this.localReplies.adopt(createAccessLog(this.log, config.logging, systemRandom));
     this.acceptor.adopt(config, connectionRule(config, openFilesMax()));
     this.tellPressureBy(config);
     this.adminAccess.adopt(config.admin);
@@ -371,18 +381,7 @@ export class Gateway {
         workers: lanes.map((lane) => lane.osThreadId),
         coordinator: coordinator.osThreadId,
       },
-      lanes: this.dispatcher.figures().map((lane, index) => ({
-        lane: index,
-        served: lane.isServed,
-        in_flight: lane.inFlight,
-        stale_records: lane.staleRecords,
-        backlog_bytes: lane.backlogBytes,
-        body_blocks: lane.bodyBlocks,
-        request_bytes: lane.requestBytes,
-        reply_bytes: lane.replyBytes,
-        records: lane.records,
-        wakes: lane.wakes,
-      })),
+      lanes: this.dispatcher.figures(),
       connections: this.acceptor.connectionFigures,
       movedRequests: this.dispatcher.movedRequests,
       workerDeaths: lanes.map((lane) => lane.deaths),

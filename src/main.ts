@@ -6,6 +6,7 @@
  */
 
 import { setFlagsFromString } from 'node:v8';
+import { systemClock } from './base/clock.js';
 import { EXIT_FAILURE } from './cli/command-io.js';
 import { runCommandLine } from './cli/command-line.js';
 import { processIo } from './cli/process-io.js';
@@ -23,7 +24,7 @@ const run = createRunCommand(async (first, options) => {
   return new Gateway(first, options, pool);
 }, process);
 
-const io = processIo(process);
+const io = processIo(process, systemClock);
 process.exitCode = await runCommandLine(process.argv.slice(2), io, run);
 const failure = await io.written();
 if (failure !== '') {

@@ -3,7 +3,7 @@
  * road is measured and not the decision.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { monotonicMs } from '../../src/base/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import {
   CoordinatorEnd,
   type CoordinatorHandler,
@@ -59,7 +59,7 @@ function serveSlots({ memory, port }: CoordinatorPeerTask): void {
   end.setWakePort(0, port);
   const handler = new AdmitAll();
   while (handler.isRunning) {
-    if (end.drain(handler, monotonicMs()) === 0) end.park(PARK_MS);
+    if (end.drain(handler, systemClock.nowMs()) === 0) end.park(PARK_MS);
   }
 }
 

@@ -5,7 +5,7 @@
  * Nothing that a client sends may throw out of a handler: the native side would end the process.
  */
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import { joinFields } from '../base/field-block.js';
 import { formatAddress } from '../base/ip-address.js';
 import { buildProblemReply, RETRY_SOON, responseTimeField } from '../base/problem-reply.js';
@@ -41,6 +41,7 @@ export interface LocalReplyRecord {
 
 export interface AcceptorOptions {
   readonly uws: UwsModule;
+  readonly clock: Clock;
   readonly config: CompiledConfig;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
@@ -61,7 +62,7 @@ export class Acceptor implements ExchangeContext {
   private readonly app: UwsApp;
   private readonly guard: RequestGuard;
   private readonly head: UwsHead;
-  private readonly refresher: NodeJS.Timeout;
+  private readonly refresher: Timer;
   private listenSocket: us_listen_socket | false = false;
   private port = 0;
   private caps: ConnectionCaps | null = null;
@@ -73,7 +74,7 @@ export class Acceptor implements ExchangeContext {
     this.head = new UwsHead(this.guard);
     this.app = options.uws.App();
     this.app.any('/*', (res, req) => this.onRequest(res, req));
-    this.refresher = setInterval(() => this.refreshReplyTimers(), REPLY_REFRESH_MS).unref();
+    this.refresher = options.clock.every(REPLY_REFRESH_MS, () => this.refreshReplyTimers());
   }
 
   /** Binds the port; resolves with it. Rejects when the address cannot be had. */
@@ -99,9 +100,10 @@ export class Acceptor implements ExchangeContext {
 
   /** To be called before the first connection. */
   private async watchConnections(): Promise<void> {
-    const { connections: rule, onAddressFull, onError } = this.options;
+    const { connections: rule, clock, onAddressFull, onError } = this.options;
     const census = await createConnectionCensus(() => this.port);
-    const caps = new ConnectionCaps({ rule, census, nowMs: monotonicMs, onAddressFull, onError });
+    const { nowMs } = clock;
+    const caps = new ConnectionCaps({ rule, census, nowMs, onAddressFull, onError });
     this.caps = caps;
     const onChange = (res: HttpResponse, change: number): void => {
       if (change < 0) caps.onClosed();
@@ -136,7 +138,7 @@ export class Acceptor implements ExchangeContext {
 
   /** Closes every connection at once. */
   close(): void {
-    clearInterval(this.refresher);
+    this.refresher.cancel();
     this.isClosed = true;
     this.app.close();
     // Workers hear of it before they are told to stop.
@@ -165,7 +167,7 @@ export class Acceptor implements ExchangeContext {
   }
 
   private accept(res: HttpResponse, req: HttpRequest): UwsExchange {
-    const nowMs = monotonicMs();
+    const nowMs = this.options.clock.nowMs();
     const { head } = this;
     const peer = formatAddress(new Uint8Array(res.getRemoteAddress()));
     const problem = head.read(req, peer);
@@ -195,7 +197,7 @@ export class Acceptor implements ExchangeContext {
 
   private onData(exchange: UwsExchange, data: ArrayBuffer, isLast: boolean): void {
     try {
-      exchange.onData(data, isLast, monotonicMs());
+      exchange.onData(data, isLast, this.options.clock.nowMs());
     } catch (error) {
       this.options.onError(error);
       exchange.reply.abort();
@@ -207,7 +209,8 @@ export class Acceptor implements ExchangeContext {
    * once, the parser would read on in bytes that nobody has vouched for.
    */
   private refuse(exchange: UwsExchange, problem: ProblemKind): void {
-    setImmediate(() => this.replyLocally(exchange, problem, refusalDetail(problem)));
+    const answer = (): void => this.replyLocally(exchange, problem, refusalDetail(problem));
+    this.options.clock.afterTurn(answer);
   }
 
   private shed(exchange: UwsExchange): void {
@@ -215,7 +218,7 @@ export class Acceptor implements ExchangeContext {
     const kind = isUnserved ? PROBLEMS.notReady : PROBLEMS.overloaded;
     const detail = 'The gateway takes no more requests now; try again shortly.';
     if (exchange.request.bodyBytes === 0) this.replyLocally(exchange, kind, detail);
-    else setImmediate(() => this.replyLocally(exchange, kind, detail));
+    else this.options.clock.afterTurn(() => this.replyLocally(exchange, kind, detail));
   }
 
   replyLocally(exchange: UwsExchange, kind: ProblemKind, detail: string): void {
@@ -223,7 +226,7 @@ export class Acceptor implements ExchangeContext {
     exchange.reply.isOver = true;
     const { request, res } = exchange;
     const requestId = this.options.requestIds.next();
-    const durationMs = monotonicMs() - request.receivedMs;
+    const durationMs = this.options.clock.nowMs() - request.receivedMs;
     const time = responseTimeField(durationMs);
     const extra = kind.status === 503 ? joinFields(time, RETRY_SOON) : time;
     const { fields, body } = buildProblemReply(kind, requestId, detail, extra);

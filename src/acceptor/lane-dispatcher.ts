@@ -7,11 +7,11 @@
  * A cycle reads all replies and publishes all requests of one event loop turn at once. While work
  * came in, the next turn looks again; after a few empty turns the lanes park and the workers ring.
  */
-import type { MessagePort } from 'node:worker_threads';
 import { defined } from '../base/assert.js';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../channel/lane.js';
 import { PRESSURE_FULL } from '../channel/lane-status.js';
+import type { Port } from '../channel/port.js';
 import {
   FLAG_ANSWERED,
   FLAG_CUT,
@@ -80,19 +80,19 @@ export class LaneDispatcher {
     laneCount: number,
     private readonly rule: DispatchRule,
     private readonly onError: (error: unknown) => void,
-    private readonly nowMs: () => number = monotonicMs,
+    private readonly clock: Clock,
   ) {
     const { inFlightMax } = rule;
     this.table = new InFlightTable(inFlightMax);
-    this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), nowMs);
+    this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), clock);
     for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
   }
 
   /** A worker serves this lane now, with fresh memory. */
-  attach(lane: number, memory: LaneMemory, port: MessagePort): void {
+  attach(lane: number, memory: LaneMemory, port: Pick<Port, 'postMessage'>): void {
     const dispatched = this.laneAt(lane);
     dispatched.end = new LaneEnd(memory, 'acceptor', port);
-    dispatched.queue = new LaneQueue(dispatched.end.status, this.rule, this.nowMs());
+    dispatched.queue = new LaneQueue(dispatched.end.status, this.rule, this.clock.nowMs());
     dispatched.isSuspended = false;
     this.rescue.onLaneServed();
     this.schedule();
@@ -251,7 +251,7 @@ export class LaneDispatcher {
   private schedule(): void {
     if (this.isScheduled || this.isReading) return;
     this.isScheduled = true;
-    setImmediate(this.onTurn);
+    this.clock.afterTurn(this.onTurn);
   }
 
   private cycle(): void {
@@ -270,7 +270,7 @@ export class LaneDispatcher {
   }
 
   private lookAtQueues(): void {
-    const nowMs = this.nowMs();
+    const nowMs = this.clock.nowMs();
     const inFlight = this.table.inFlight / this.rule.inFlightMax;
     for (const { queue, end } of this.lanes) {
       if (queue === null || end === null) continue;

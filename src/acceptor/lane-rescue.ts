@@ -7,6 +7,7 @@
  * same as doing it once, which its exchange knows. Never the one that the worker was at when it
  * ended: it may be what ended it, and would go on through all lanes.
  */
+import type { Clock, Timer } from '../base/clock.js';
 import type { ByteRingProducer, SalvagedRecord } from '../channel/byte-ring.js';
 import { FLAG_END, REQUEST_END, REQUEST_HEAD } from '../channel/records/record-kind.js';
 import { decodeRequestHead } from '../channel/records/request-head.js';
@@ -41,14 +42,14 @@ export class LaneRescue {
   /** Requests that went to another worker. */
   movedCount = 0;
   private waiting: WaitingRequest[] = [];
-  private timer: NodeJS.Timeout | null = null;
+  private timer: Timer | null = null;
 
   constructor(
     private readonly table: InFlightTable<Downstream>,
     private readonly waitingMax: number,
     /** Hands the request to a lane that is served. */
     private readonly send: (request: LaneRequest) => Sending,
-    private readonly nowMs: () => number,
+    private readonly clock: Clock,
   ) {}
 
   /** The worker of this lane has ended for good; `ring` is what it read from. */
@@ -80,8 +81,8 @@ export class LaneRescue {
   /** No lane is served now. False: the request cannot wait either. */
   tryWait(request: LaneRequest): boolean {
     if (this.waiting.length >= this.waitingMax) return false;
-    this.waiting.push({ ...request, untilMs: this.nowMs() + WAIT_MS_MAX });
-    this.timer ??= setTimeout(() => this.onTimer(), WAIT_MS_MAX).unref();
+    this.waiting.push({ ...request, untilMs: this.clock.nowMs() + WAIT_MS_MAX });
+    this.timer ??= this.clock.after(WAIT_MS_MAX, () => this.onTimer());
     return true;
   }
 
@@ -100,7 +101,7 @@ export class LaneRescue {
   }
 
   private onTimer(): void {
-    const nowMs = this.nowMs();
+    const nowMs = this.clock.nowMs();
     this.stopTimer();
     const isOver = ({ untilMs }: WaitingRequest): boolean => untilMs <= nowMs;
     const over = this.waiting.filter(isOver);
@@ -111,11 +112,11 @@ export class LaneRescue {
     }
     const [next] = this.waiting;
     if (next === undefined) return;
-    this.timer = setTimeout(() => this.onTimer(), Math.max(1, next.untilMs - nowMs)).unref();
+    this.timer = this.clock.after(Math.max(1, next.untilMs - nowMs), () => this.onTimer());
   }
 
   private stopTimer(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.cancel();
     this.timer = null;
   }
 }

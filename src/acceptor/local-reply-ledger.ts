@@ -3,7 +3,7 @@
  *
  * Thread: acceptor. Only writer of the acceptor's counter block, beside its thread's meter.
  */
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { AccessLog } from '../observability/access-log.js';
@@ -22,6 +22,7 @@ const PATH_CHARS_MAX = 160;
 
 export class LocalReplyLedger {
   constructor(
+    private readonly clock: Clock,
     private readonly counters: CounterBlock,
     private readonly refusals: RefusalRingWriter,
     /** null: nobody wants records. */
@@ -62,11 +63,11 @@ export class LocalReplyLedger {
   }
 
   private note({ requestId, method, target, peer, kind }: LocalReplyRecord): void {
-    const nowMs = monotonicMs();
+    const nowMs = this.clock.nowMs();
     if (!this.refusals.isDue(nowMs)) return;
     // What was refused here may be malformed: nothing but printable text is kept.
     const path = (target.split('?', 1)[0] ?? '').replace(/[^ -~]/g, '?').slice(0, PATH_CHARS_MAX);
     const fields = [method.replace(/[^!-~]/g, '?'), path, '', peer, '', requestId];
-    this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: Date.now(), fields });
+    this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: this.clock.unixMs(), fields });
   }
 }

@@ -3,7 +3,6 @@
  *
  * Thread: acceptor. Parts of metrics.ts.
  */
-import { monotonicMs } from '../base/clock.js';
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
@@ -21,8 +20,8 @@ export function* processPieces(views: GatewayViews): Generator<string> {
     ['node', process.version],
   ];
   const { user, system } = process.cpuUsage();
-  const uptimeSeconds = (monotonicMs() - live.startedMs) / 1000;
-  const startSeconds = Date.now() / 1000 - process.uptime();
+  const uptimeSeconds = (views.clock.nowMs() - live.startedMs) / 1000;
+  const startSeconds = views.clock.unixMs() / 1000 - process.uptime();
   yield [
     familyText(FAMILIES.build, 'gauge', [[version, 1]]),
     familyText(FAMILIES.uptime, 'gauge', [[[], uptimeSeconds]]),
@@ -42,7 +41,7 @@ function coordinatorText(views: GatewayViews): string {
   const events = Object.entries(counts)
     .filter(([name]) => !NOT_EVENTS.has(name))
     .map(([name, count]): readonly [Labels, number] => [[['kind', name]], count]);
-  const beatAgeMs = Math.max(0, monotonicMs() - coordinator.lastBeatMs());
+  const beatAgeMs = Math.max(0, views.clock.nowMs() - coordinator.lastBeatMs());
   return [
     familyText(FAMILIES.coordinatorEvents, 'counter', events),
     familyText(FAMILIES.coordinatorKeys, 'gauge', [[[], counts.trackedKeys]]),
@@ -52,15 +51,16 @@ function coordinatorText(views: GatewayViews): string {
 }
 
 function laneText(views: GatewayViews): string {
-  const { lanes, workerDeaths } = views.live();
+  const { lanes: facts, workerDeaths } = views.live();
+  const lanes = facts.map((one, lane) => ({ ...one, lane }));
   const labelsOf = (lane: number): Labels => [['lane', String(lane)]];
   const towards = (lane: number, direction: 'request' | 'reply'): Labels => [
     ...labelsOf(lane),
     ['direction', direction],
   ];
   const bytes = lanes.flatMap((row) => [
-    [towards(row.lane, 'request'), row.request_bytes] as const,
-    [towards(row.lane, 'reply'), row.reply_bytes] as const,
+    [towards(row.lane, 'request'), row.requestBytes] as const,
+    [towards(row.lane, 'reply'), row.replyBytes] as const,
   ]);
   const ofWorker = (lane: number, figure: number): number =>
     views.figures.blocks[lane + 1]?.read(figure) ?? 0;
@@ -78,30 +78,30 @@ function laneText(views: GatewayViews): string {
     familyText(
       FAMILIES.laneServed,
       'gauge',
-      each(({ served }) => (served ? 1 : 0)),
+      each(({ isServed }) => (isServed ? 1 : 0)),
     ),
     familyText(
       FAMILIES.laneInFlight,
       'gauge',
-      each((row) => row.in_flight),
+      each((row) => row.inFlight),
     ),
     familyText(FAMILIES.laneBytes, 'gauge', bytes),
     familyText(
       FAMILIES.laneBacklog,
       'gauge',
-      each((row) => row.backlog_bytes),
+      each((row) => row.backlogBytes),
     ),
     familyText(
       FAMILIES.laneBlocks,
       'gauge',
-      each((row) => row.body_blocks),
+      each((row) => row.bodyBlocks),
     ),
     familyText(FAMILIES.laneRecords, 'counter', records),
     familyText(FAMILIES.laneWakes, 'counter', wakes),
     familyText(
       FAMILIES.laneStale,
       'counter',
-      each((row) => row.stale_records),
+      each((row) => row.staleRecords),
     ),
     familyText(
       FAMILIES.workerDeaths,

@@ -26,7 +26,8 @@ import {
   familyText,
   type Labels,
 } from '../observability/prometheus-text.js';
-import type { GatewayViews, TargetNameRow } from './gateway-views.js';
+import type { GatewayViews } from './gateway-views.js';
+import type { TargetNameFacts } from './live-figures.js';
 import { addHistograms } from './merged-figures.js';
 import { FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
@@ -91,7 +92,7 @@ function* upstreamPieces({ config, figures }: GatewayViews): Generator<string> {
 
 export function* namePieces(views: GatewayViews): Generator<string> {
   const owners = ownersOf(views.live().targetNames, ({ name }) => name);
-  const readings: readonly Reading<TargetNameRow>[] = [
+  const readings: readonly Reading<TargetNameFacts>[] = [
     [FAMILIES.nameAddresses, 'gauge', ({ addresses }) => addresses.length],
     [FAMILIES.nameFailing, 'gauge', ({ failure }) => (failure === null ? 0 : 1)],
   ];

@@ -4,7 +4,6 @@
  * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks nobody.
  */
 import { defined } from '../base/assert.js';
-import { monotonicMs } from '../base/clock.js';
 import { byRow } from '../base/rows.js';
 import type { TargetStateName } from '../channel/coordinator/target-states.js';
 import {
@@ -19,7 +18,9 @@ import {
   targetCounter,
   targetLatencyHistogram,
 } from '../observability/counters.js';
-import type { GatewayViews, LiveFigures } from './gateway-views.js';
+import type { GatewayViews } from './gateway-views.js';
+import type { LiveFigures } from './live-figures.js';
+import { configurationRow, laneRow, targetNameRow } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, threadName } from './merged-figures.js';
 import {
   concurrencyRows,
@@ -49,9 +50,9 @@ export class StatsReader {
       error_rate: requests === 0 ? 0 : errors / requests,
       circuit_breakers: this.circuitBreakers(),
       version: live.version,
-      uptime_seconds: Math.round(monotonicMs() - live.startedMs) / 1000,
+      uptime_seconds: Math.round(this.views.clock.nowMs() - live.startedMs) / 1000,
       config_epoch: this.views.config.epoch,
-      configuration: this.views.configuration(),
+      configuration: configurationRow(this.views.configuration()),
       in_flight: live.inFlight,
       connections: {
         open: live.connections.open,
@@ -67,7 +68,7 @@ export class StatsReader {
       unrouted: this.routeRow(NO_ROUTE),
       limits: this.limits(),
       targets: this.targetRows(),
-      target_names: live.targetNames,
+      target_names: live.targetNames.map(targetNameRow),
       adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),
       threads: live.threads,
       event_loops: this.eventLoops(),
@@ -151,12 +152,13 @@ export class StatsReader {
       return {
         target: target.hostPort,
         upstream: upstream.name,
-        ...standingOf(this.views.targets, target, upstream),
+        ...standingOf(this.views.targets, target, upstream, this.views.moment),
         in_flight: this.views.loads.inFlightOf(target.index),
         weight: target.weight,
         backup: target.isBackup,
         circuit_breaker: this.views.targets.stateNameOf(target.index),
-        in_state_seconds: sinceMs === 0 ? null : Math.round(monotonicMs() - sinceMs) / 1000,
+        in_state_seconds:
+          sinceMs === 0 ? null : Math.round(this.views.clock.nowMs() - sinceMs) / 1000,
         consecutive_failures: this.views.targets.failuresOf(target.index),
         times_opened: this.views.targets.opensOf(target.index),
         ejections: this.views.targets.ejectionsOf(target.index),
@@ -187,7 +189,7 @@ export class StatsReader {
       const block = this.views.figures.blocks[index + 1];
       const { requests, errors } = this.views.figures.ofAll(block === undefined ? [] : [block]);
       return {
-        ...lane,
+        ...laneRow(lane, index),
         deaths: live.workerDeaths[index] ?? 0,
         requests,
         errors,

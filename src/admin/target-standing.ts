@@ -3,7 +3,7 @@
  *
  * Thread: acceptor. Reads the coordinator's rows; of several reasons the gravest is told.
  */
-import { monotonicMs } from '../base/clock.js';
+import type { Moment } from '../base/clock.js';
 import {
   HEALTH_EJECTED,
   HEALTH_UNHEALTHY,
@@ -27,60 +27,75 @@ export function standingOf(
   targets: TargetStateView,
   { index }: CompiledTarget,
   upstream: CompiledUpstream,
+  moment: Moment,
 ): TargetStanding {
+  const { state, why, sinceMs, untilMs } = judge(targets, index, upstream, moment.nowMs);
+  return { state, why, since: isoTime(sinceMs, moment), until: isoTime(untilMs, moment) };
+}
+
+/** The same with times on the monotonic clock; 0: there is none. */
+interface Judgement {
+  readonly state: TargetStanding['state'];
+  readonly why: string;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+
+function judge(
+  targets: TargetStateView,
+  index: number,
+  upstream: CompiledUpstream,
+  nowMs: number,
+): Judgement {
   const sinceMs = targets.sinceMsOf(index);
   const why = targets.causeNameOf(index);
   switch (targets.stateOf(index)) {
     case TARGET_OPEN:
-      return standing('open', why, sinceMs, sinceMs + targets.openForMsOf(index));
+      return { state: 'open', why, sinceMs, untilMs: sinceMs + targets.openForMsOf(index) };
     case TARGET_HALF_OPEN:
-      return standing('half_open', why, sinceMs, 0);
+      return { state: 'half_open', why, sinceMs, untilMs: 0 };
     default:
-      return healthOf(targets, index) ?? warmthOf(targets, index, upstream);
+      return healthOf(targets, index) ?? warmthOf(targets, index, upstream, nowMs);
   }
 }
 
-function healthOf(targets: TargetStateView, index: number): TargetStanding | null {
+function healthOf(targets: TargetStateView, index: number): Judgement | null {
   const health = targets.healthOf(index);
   if ((health & HEALTH_UNHEALTHY) !== 0) {
     const why = `healthCheck: ${targets.checkFailureOf(index)}`;
-    return standing('unhealthy', why, targets.checkSinceMsOf(index), 0);
+    return { state: 'unhealthy', why, sinceMs: targets.checkSinceMsOf(index), untilMs: 0 };
   }
   if ((health & HEALTH_EJECTED) === 0) return null;
+  const sinceMs = targets.outlierSinceMsOf(index);
   const untilMs = targets.ejectedUntilMsOf(index);
-  return standing('ejected', 'consecutive5xx', targets.outlierSinceMsOf(index), untilMs);
+  return { state: 'ejected', why: 'consecutive5xx', sinceMs, untilMs };
 }
 
 function warmthOf(
   targets: TargetStateView,
   index: number,
   upstream: CompiledUpstream,
-): TargetStanding {
-  const nowMs = monotonicMs();
+  nowMs: number,
+): Judgement {
   const closedMs = targets.sinceMsOf(index);
   const rampEndMs = closedMs === 0 ? 0 : closedMs + upstream.circuitBreaker.rampUpMs;
   const healthyMs = targets.warmSinceMsOf(index);
   const slowEndMs = healthyMs === 0 ? 0 : healthyMs + upstream.loadBalancing.slowStartMs;
   if (rampEndMs > nowMs && rampEndMs >= slowEndMs) {
-    return standing('warming_up', targets.causeNameOf(index), closedMs, rampEndMs);
+    const why = targets.causeNameOf(index);
+    return { state: 'warming_up', why, sinceMs: closedMs, untilMs: rampEndMs };
   }
-  if (slowEndMs > nowMs) return standing('warming_up', 'becameHealthy', healthyMs, slowEndMs);
+  if (slowEndMs > nowMs) {
+    const why = 'becameHealthy';
+    return { state: 'warming_up', why, sinceMs: healthyMs, untilMs: slowEndMs };
+  }
   const sinceMs = Math.max(closedMs, healthyMs);
   const wasHealthLast = healthyMs > closedMs;
   const why = wasHealthLast ? 'becameHealthy' : targets.causeNameOf(index);
-  return standing('available', sinceMs === 0 ? 'started' : why, sinceMs, 0);
+  return { state: 'available', why: sinceMs === 0 ? 'started' : why, sinceMs, untilMs: 0 };
 }
 
-function standing(
-  state: TargetStanding['state'],
-  why: string,
-  sinceMs: number,
-  untilMs: number,
-): TargetStanding {
-  return { state, why, since: isoTime(sinceMs), until: isoTime(untilMs) };
-}
-
-function isoTime(monotonic: number): string | null {
-  if (monotonic === 0) return null;
-  return new Date(Date.now() - monotonicMs() + monotonic).toISOString();
+function isoTime(monotonicMs: number, { nowMs, unixMs }: Moment): string | null {
+  if (monotonicMs === 0) return null;
+  return new Date(unixMs - nowMs + monotonicMs).toISOString();
 }

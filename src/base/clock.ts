@@ -1,20 +1,67 @@
 /**
- * The monotonic clock that every thread of the process shares.
+ * Time, timers and chance, which every thread gets at its entry and passes down.
  *
- * Thread: any (both ends). `performance.now()` counts from each thread's own start, so the
- * offset to the process-wide monotonic clock is taken once per thread. It is taken several times
- * and the one kept in which the least time passed meanwhile: a thread that is set aside between
- * the two readings would be behind the others for ever.
+ * Thread: any (both ends). Only the entries name `systemClock` and `systemRandom`; everybody else
+ * takes a clock as an argument, so that a test can move time by hand and a history of a whole
+ * gateway follows from a seed. An architecture rule holds all of src/ to that.
+ *
+ * `performance.now()` counts from each thread's own start, so the offset to the process-wide
+ * monotonic clock is taken once per thread. Several measurements are made, and the one in which
+ * the least time passed is kept: a thread that is set aside between the two readings would be
+ * behind the others for ever.
  */
 import { performance } from 'node:perf_hooks';
 
-const offsetMs = measureOffset();
-
-/** Milliseconds (with fraction) on the monotonic clock; the same on every thread. */
-export function monotonicMs(): number {
-  return performance.now() + offsetMs;
+/** Something that happens later, unless somebody cancels it. */
+export interface Timer {
+  /** Nothing happens any more. A timer may be cancelled more than once. */
+  cancel(): void;
 }
 
+/** Where a thread has its time from. The functions need no receiver. */
+export interface Clock {
+  /** Milliseconds, with a fraction, on the monotonic clock; the same on every thread. */
+  readonly nowMs: () => number;
+  /** Milliseconds since 1970. Wall time: it may jump either way, so nothing is measured with it. */
+  readonly unixMs: () => number;
+  /** Calls `step` once, after this turn of the event loop. */
+  readonly afterTurn: (step: () => void) => void;
+  /** Calls `step` once, after `delayMs`. A timer alone does not keep a thread alive. */
+  readonly after: (delayMs: number, step: () => void) => Timer;
+  /** Calls `step` every `intervalMs`, until it is cancelled. */
+  readonly every: (intervalMs: number, step: () => void) => Timer;
+}
+
+/** One moment as both clocks tell it: what leads from one to the other. */
+export interface Moment {
+  readonly nowMs: number;
+  readonly unixMs: number;
+}
+
+/** Gives numbers from 0 up to and without 1. For choices only: secrets come from node:crypto. */
+export type Random = () => number;
+
+const offsetMs = measureOffset();
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  nowMs: () => performance.now() + offsetMs,
+  unixMs: Date.now,
+  afterTurn: (step) => void setImmediate(step),
+  after: (delayMs, step) => {
+    const timer = setTimeout(step, delayMs).unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every: (intervalMs, step) => {
+    const timer = setInterval(step, intervalMs).unref();
+    return { cancel: () => clearInterval(timer) };
+  },
+};
+
+/** Chance that nobody can foresee. */
+export const systemRandom: Random = Math.random;
+
+/** How many milliseconds the process-wide monotonic clock is ahead of this thread's. */
 function measureOffset(): number {
   let offset = 0;
   let leastMs = Number.POSITIVE_INFINITY;

@@ -10,7 +10,6 @@
  * The doorbell is a MessagePort: it is used only when the other end has parked, or waits for
  * space, and it tells nothing but "look at your rings".
  */
-import type { MessagePort } from 'node:worker_threads';
 import { BODY_BLOCKS_BYTES, BodyBlocks } from './body-blocks.js';
 import {
   ByteRingConsumer,
@@ -19,6 +18,7 @@ import {
   type RecordHandler,
 } from './byte-ring.js';
 import { LANE_STATUS_BYTES, LaneStatus } from './lane-status.js';
+import type { Port } from './port.js';
 
 /**
  * Bytes of each ring unless told otherwise. What finds it full is copied twice, into memory that
@@ -82,7 +82,7 @@ export class LaneEnd {
   constructor(
     memory: LaneMemory,
     side: LaneSide,
-    private readonly doorbell: Pick<MessagePort, 'postMessage'>,
+    private readonly doorbell: Pick<Port, 'postMessage'>,
   ) {
     const { buffer, ringBytes } = memory;
     const requests = { buffer, offset: 0, capacity: ringBytes };

@@ -3,6 +3,7 @@
  *
  * Thread: acceptor. Commands see only this, so that tests run them without a process.
  */
+import type { Clock } from '../base/clock.js';
 
 /** Done. */
 export const EXIT_OK = 0 as const;
@@ -32,6 +33,7 @@ export interface CommandIo {
   readonly stderr: TextOutput;
   readonly stdin: TextInput;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Pick<Clock, 'nowMs' | 'unixMs'>;
 }
 
 /** The options that any command may be given, as text; commands judge them. */

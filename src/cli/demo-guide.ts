@@ -14,17 +14,23 @@ interface Address {
   readonly port: number;
 }
 
-/** The text of the guide, for the demo configuration as it runs. */
+/** Where the demo listens. */
+export interface DemoAddresses {
+  readonly address: Address;
+  readonly admin: Address;
+}
+
+/** The text of the guide, for the demo configuration as it runs; its token is made now. */
 export async function demoGuide(
   config: CompiledConfig,
-  address: Address,
-  admin: Address,
+  { address, admin }: DemoAddresses,
+  unixMs: number,
 ): Promise<string> {
   const first = config.authenticators[0];
   const authenticator = defined(first?.type === 'jwt' ? first : null, 'the demo authenticator');
   const token = await signToken(authenticator, {
     sub: 'demo-user',
-    issuedAtSeconds: Math.floor(Date.now() / 1000),
+    issuedAtSeconds: Math.floor(unixMs / 1000),
     expiresInSeconds: TOKEN_LIFE_SECONDS,
   });
   const base = `http://${address.host}:${address.port}`;

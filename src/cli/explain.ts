@@ -5,7 +5,6 @@
  * that runs, with the state that it is in. Nothing is sent to any target.
  */
 import { isIP } from 'node:net';
-import { monotonicMs } from '../base/clock.js';
 import { StartupError } from '../base/startup-error.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
@@ -53,7 +52,7 @@ async function explainOffline(
     epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS),
     memory: null,
     hashKey: [1, 2],
-    nowMs: monotonicMs(),
+    moment: { nowMs: io.clock.nowMs(), unixMs: io.clock.unixMs() },
   });
 }
 

@@ -15,7 +15,7 @@ export interface ProcessIo extends CommandIo {
   written(): Promise<string>;
 }
 
-export function processIo(program: NodeJS.Process): ProcessIo {
+export function processIo(program: NodeJS.Process, clock: CommandIo['clock']): ProcessIo {
   const stdout = new Output(() => program.stdout);
   const stderr = new Output(() => program.stderr);
   return {
@@ -25,6 +25,7 @@ export function processIo(program: NodeJS.Process): ProcessIo {
       return program.stdin;
     },
     env: program.env,
+    clock,
     async written() {
       await stderr.written;
       await stdout.written;

@@ -67,7 +67,8 @@ async function runDemo(
     return await runUntilSignal(signals, io, {
       create: (onGivingUp) => createGateway(first, { onGivingUp }),
       onStarted: async ({ address, adminAddress }) => {
-        io.stdout.write(await demoGuide(first.compiled, address, adminAddress));
+        const addresses = { address, admin: adminAddress };
+        io.stdout.write(await demoGuide(first.compiled, addresses, io.clock.unixMs()));
       },
     });
   } finally {

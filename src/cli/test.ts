@@ -4,7 +4,6 @@
  * Thread: acceptor. Each test begins with a gateway that nobody has asked for anything; no socket
  * is opened, and no time passes.
  */
-import { performance } from 'node:perf_hooks';
 import { differencesFrom } from '../explain/expectation.js';
 import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
 import { explainRequest } from '../explain/explain-request.js';
@@ -29,7 +28,7 @@ export function testCommand(args: CommandArguments, io: CommandIo): Promise<Exit
     const config = loadForCommand(args, io);
     const file = args.tests ?? testsBeside(requireConfigFile(args));
     const expectations = loadExpectations(file, io.env);
-    const beganMs = performance.now();
+    const beganMs = io.clock.nowMs();
     const epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS);
     let failed = 0;
     for (const expectation of expectations) {
@@ -38,14 +37,14 @@ export function testCommand(args: CommandArguments, io: CommandIo): Promise<Exit
         epoch,
         memory: null,
         hashKey: [1, 2],
-        nowMs: NOW_MS,
+        moment: { nowMs: NOW_MS, unixMs: io.clock.unixMs() },
       });
       const differences = differencesFrom(expectation.expect, explanation);
       if (differences.length === 0) continue;
       failed += 1;
       io.stdout.write(failureText(file, expectation, differences));
     }
-    const tookMs = Math.round(performance.now() - beganMs);
+    const tookMs = Math.round(io.clock.nowMs() - beganMs);
     const { length } = expectations;
     io.stdout.write(`${length - failed} of ${length} as expected (${tookMs} ms)\n`);
     return failed === 0 ? EXIT_OK : EXIT_FAILURE;

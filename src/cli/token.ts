@@ -39,7 +39,7 @@ export interface TokenContents {
 /** Prints the token alone, so that a shell can put it into a variable. */
 export function tokenCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
-    const contents = readContents(args);
+    const contents = readContents(args, io.clock.unixMs());
     const authenticator = chooseAuthenticator(loadForCommand(args, io), args.authenticator);
     io.stdout.write(`${await signToken(authenticator, contents)}\n`);
     return EXIT_OK;
@@ -62,7 +62,7 @@ export function signToken(
   return token.sign(new TextEncoder().encode(authenticator.secret));
 }
 
-function readContents(args: CommandArguments): TokenContents {
+function readContents(args: CommandArguments, unixMs: number): TokenContents {
   if (args.sub === undefined || args.sub === '') {
     throw new UsageError('token needs --sub ID, the caller that the token is for');
   }
@@ -74,7 +74,7 @@ function readContents(args: CommandArguments): TokenContents {
   }
   return {
     sub: args.sub,
-    issuedAtSeconds: Math.floor(Date.now() / 1000),
+    issuedAtSeconds: Math.floor(unixMs / 1000),
     expiresInSeconds: Math.floor(expiresMs / 1000),
     claims: readClaims(args.claims),
   };

@@ -4,11 +4,11 @@
  * Thread: any (both ends). Called by the supervisor, which keeps the memory while coordinators
  * come and go.
  */
-import type { MessagePort } from 'node:worker_threads';
 import {
   allocateMemory,
   type CoordinatorMemory,
 } from '../channel/coordinator/coordinator-memory.js';
+import type { WakePort } from '../channel/coordinator/coordinator-messages.js';
 import { clearLimitCounts } from '../channel/coordinator/limit-counts.js';
 import { clearTargetLoads } from '../channel/coordinator/target-loads.js';
 import { clearTargetState } from '../channel/coordinator/target-states.js';
@@ -30,7 +30,7 @@ export interface CoordinatorThreadData {
   readonly config: CompiledConfig;
   readonly memory: CoordinatorMemory;
   /** By lane; in the transfer list. Missing: it comes by mail, and until then nobody is woken. */
-  readonly wakePorts: readonly (MessagePort | null)[];
+  readonly wakePorts: readonly (WakePort | null)[];
 }
 
 /**

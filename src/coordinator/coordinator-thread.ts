@@ -13,7 +13,7 @@ import {
   workerData,
 } from 'node:worker_threads';
 import { assertNever, defined } from '../base/assert.js';
-import { monotonicMs } from '../base/clock.js';
+import { systemClock } from '../base/clock.js';
 import { CoordinatorEnd } from '../channel/coordinator/coordinator-end.js';
 import type {
   CoordinatorFault,
@@ -38,7 +38,7 @@ function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): voi
     onStop: () => runner.stop(),
   };
   const coordinator = new Coordinator(data.config, memory, host, randomBytes(4).readInt32LE());
-  const runner = new AgentRunner(end, coordinator, monotonicMs);
+  const runner = new AgentRunner(end, coordinator, systemClock.nowMs);
   // What lies in the rings was asked and told under what was in force until now.
   const onConfig = (config: CompiledConfig): void =>
     runner.runAfterRings(() => {
@@ -48,7 +48,7 @@ function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): voi
   data.wakePorts.forEach((port, lane) => {
     if (port !== null) end.setWakePort(lane, port);
   });
-  end.status.beat(monotonicMs());
+  end.status.beat(systemClock.nowMs());
   post(mainPort, { type: 'started', osThreadId: osThreadId() });
   runner.run();
 }

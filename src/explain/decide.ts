@@ -12,7 +12,6 @@ import {
   createAskFields,
   VERDICT_ADMITTED,
 } from '../channel/coordinator/coordinator-records.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
 import { limiterKey } from '../worker/admission/limiter-keys.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
@@ -33,7 +32,8 @@ export function decide(
   context: ExplainContext,
   repeat: number,
 ): Decided {
-  const { config, nowMs } = context;
+  const { config, moment } = context;
+  const { nowMs } = moment;
   const hash = new HalfSipHash(...context.hashKey);
   const keys = route.limiters.map((limiter): LimitKey => {
     hash.hash(limiterKey(exchange, limiter));
@@ -50,7 +50,7 @@ export function decide(
   for (const { limiter, high, low } of keys) addLimit(fields, limiter.index, high, low);
   for (let earlier = 1; earlier < repeat; earlier += 1) copy.askAndEnd(fields, nowMs);
   const limits = keys.map((key) => limitShown(key, exchange, copy, nowMs));
-  const standings = targetsBefore(route, config, copy);
+  const standings = targetsBefore(route, copy, context);
   const reply = copy.ask(fields, nowMs);
   const isAdmitted = reply.verdict === VERDICT_ADMITTED;
   const pickedIndex = isAdmitted ? reply.targetIndex : -1;
@@ -93,13 +93,13 @@ function limitShown(
 /** Before the ask: it may make a breaker half-open. */
 function targetsBefore(
   route: WorkerRoute,
-  config: CompiledConfig,
   copy: CoordinatorCopy,
+  { config, moment }: ExplainContext,
 ): { readonly index: number; readonly shown: TargetShown }[] {
   const targets = byRow(config.targets);
   return route.upstream.targetIndexes.map((index) => {
     const target = defined(targets[index], 'the target of an upstream');
-    const { state, why, until } = standingOf(copy.targets, target, route.upstream);
+    const { state, why, until } = standingOf(copy.targets, target, route.upstream, moment);
     const shown = {
       target: target.hostPort,
       state,

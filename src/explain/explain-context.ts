@@ -3,6 +3,7 @@
  *
  * Thread: acceptor. Types only.
  */
+import type { Moment } from '../base/clock.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
@@ -15,6 +16,6 @@ export interface ExplainContext {
   readonly memory: CoordinatorMemory | null;
   /** The key that workers hash limiter keys with. */
   readonly hashKey: readonly [number, number];
-  /** On the monotonic clock. */
-  readonly nowMs: number;
+  /** When the request comes. */
+  readonly moment: Moment;
 }

@@ -69,7 +69,7 @@ async function judge(
 ): Promise<Findings> {
   const { entrySteps, editSteps, fixedReply } = route.filters;
   const entry = firstReply(entrySteps, exchange);
-  const identity = await identify(request, route, exchange);
+  const identity = await identify(request, route, exchange, context);
   exchange.consumer = identity.consumer;
   const fixed = fixedReply === null ? null : firstReply([fixedReply], exchange);
   const decided =

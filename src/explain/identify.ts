@@ -10,6 +10,7 @@ import {
   AuthenticationPhase,
 } from '../worker/identity/authentication-phase.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
+import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest } from './explanation.js';
 import { type Identity, refusalOf } from './findings.js';
 
@@ -17,12 +18,13 @@ export async function identify(
   { consumer }: ExplainedRequest,
   { authenticators }: WorkerRoute,
   exchange: Exchange,
+  { moment }: ExplainContext,
 ): Promise<Identity> {
   if (authenticators.length === 0) {
     return { consumer: '', detail: 'the route is public', refusal: null };
   }
   if (consumer !== null) return { consumer, detail: `taken to be ${consumer}`, refusal: null };
-  const outcome = await authenticate(exchange);
+  const outcome = await authenticate(exchange, moment.unixMs);
   if (outcome === 'next') {
     const detail = `the credentials are those of ${exchange.consumer}`;
     return { consumer: exchange.consumer, detail, refusal: null };
@@ -31,9 +33,10 @@ export async function identify(
   return { consumer: exchange.consumer, detail: refusal.detail, refusal };
 }
 
-function authenticate(exchange: Exchange): Promise<AuthenticationOutcome> {
+function authenticate(exchange: Exchange, unixMs: number): Promise<AuthenticationOutcome> {
   return new Promise((resolve, reject) => {
     const phase = new AuthenticationPhase(
+      () => unixMs,
       (_, outcome) => resolve(outcome),
       (_, error) => reject(error),
     );

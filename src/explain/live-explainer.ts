@@ -4,7 +4,7 @@
  * Thread: acceptor. Owns the compiled routes of the configuration that it was asked under last.
  */
 import type { NotedRefusal } from '../admin/recent-refusals.js';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import {
@@ -27,6 +27,7 @@ export interface LiveGateway {
   readonly config: CompiledConfig;
   readonly memory: CoordinatorMemory;
   readonly hashKey: readonly [number, number];
+  readonly clock: Clock;
 }
 
 export class LiveExplainer {
@@ -48,8 +49,8 @@ export class LiveExplainer {
 
   /** The last refusals, and the keys of limits that have used the most. */
   async recent(noted: readonly NotedRefusal[]): Promise<object> {
-    const { config, hashKey } = this.gateway;
-    const used = await findTopKeys(this.tables, config.limiters, monotonicMs());
+    const { config, hashKey, clock } = this.gateway;
+    const used = await findTopKeys(this.tables, config.limiters, clock.nowMs);
     const lines = noted.flatMap(({ keyLines }) => keyLines);
     return {
       refusals: noted.map(({ shown }) => shown),
@@ -61,7 +62,7 @@ export class LiveExplainer {
   async explain(value: unknown): Promise<object | string> {
     const request = readExplainedRequest(value);
     if (typeof request === 'string') return request;
-    const { config, memory, hashKey } = this.gateway;
+    const { config, memory, hashKey, clock } = this.gateway;
     if (this.epoch?.config !== config)
       this.epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS);
     const { epoch } = this;
@@ -70,7 +71,7 @@ export class LiveExplainer {
       epoch,
       memory,
       hashKey,
-      nowMs: monotonicMs(),
+      moment: { nowMs: clock.nowMs(), unixMs: clock.unixMs() },
     });
   }
 }

@@ -5,7 +5,6 @@
  * so that nobody waits. Rows hold hashes; a key has a name when one of its requests was refused of
  * late.
  */
-import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
@@ -48,22 +47,23 @@ export interface ScannedTable {
 export async function findTopKeys(
   tables: readonly ScannedTable[],
   limiters: readonly CompiledLimiter[],
-  nowMs: number,
+  nowMs: () => number,
 ): Promise<UsedKey[]> {
   let top: UsedKey[] = [];
   let rows = 0;
-  let beganMs = performance.now();
+  const atMs = nowMs();
+  let beganMs = atMs;
   for (const table of tables) {
     const gauge = new RowGauge(table, limiters);
     for (let row = table.source.nextUsedRow(0); row !== NO_ROW && rows < ROWS_MAX; ) {
-      const used = gauge.measure(row, nowMs);
+      const used = gauge.measure(row, atMs);
       if (used !== null) top.push(used);
       if (top.length >= 8 * SHOWN_MAX) top = largest(top);
       row = table.source.nextUsedRow(row + 1);
       rows += 1;
-      if (rows % ROWS_PER_LOOK !== 0 || performance.now() - beganMs < WORK_MS_MAX) continue;
+      if (rows % ROWS_PER_LOOK !== 0 || nowMs() - beganMs < WORK_MS_MAX) continue;
       await nextTurn();
-      beganMs = performance.now();
+      beganMs = nowMs();
     }
   }
   return largest(top);

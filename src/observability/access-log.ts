@@ -4,8 +4,9 @@
  * Thread: any (both ends). Written by whoever finished the request. A record is one write at
  * most, whatever the client sends, so that the lines of several threads do not mix.
  */
+import type { Random } from '../base/clock.js';
 import { quoteJson } from '../base/json-text.js';
-import { logTime, PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
+import { PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
 /** Longer ones are cut, so that nearly every line stays within one write. */
@@ -93,8 +94,9 @@ export interface AccessLogOptions {
 export function createAccessLog(
   { records }: Pick<ThreadLogger, 'records'>,
   { accessLog }: { readonly accessLog: AccessLogOptions | null },
+  random: Random,
 ): AccessLog | null {
-  return accessLog === null ? null : new AccessLog(records, accessLog);
+  return accessLog === null ? null : new AccessLog(records, accessLog, random);
 }
 
 export class AccessLog {
@@ -102,11 +104,11 @@ export class AccessLog {
   private readonly secretHeaders: ReadonlySet<string>;
   private readonly thread: string;
 
-  /** `random`: from 0 up to and without 1. */
+  /** `random` draws the sample. */
   constructor(
     private readonly output: RecordOutput,
     private readonly options: AccessLogOptions,
-    private readonly random: () => number = Math.random,
+    private readonly random: Random,
   ) {
     this.hidden = new Set(options.redactQuery);
     this.secretHeaders = new Set([...SECRET_HEADERS, ...options.secretHeaders]);
@@ -145,7 +147,7 @@ export class AccessLog {
     const { traceId } = record;
     // Put together here: half of what an object costs that is made for one stringify.
     return (
-      `{"level":"info","time":"${logTime()}","thread":${this.thread}` +
+      `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
       `,"requestId":${quoteJson(record.requestId)}` +
       `,"clientIp":${quoteJson(record.clientIp)}` +
       `,"consumer":${quoteJson(cut(record.consumer, CONSUMER_CHARS_MAX))}` +

@@ -10,7 +10,7 @@
 import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import { LineOutput } from './line-output.js';
 import { readableLine } from './readable-log.js';
 
@@ -36,6 +36,8 @@ export interface ThreadLogger {
 /** Where lines go: JSON objects with `level`, `time`, `thread` and `msg`, and a line feed. */
 export interface RecordOutput {
   readonly thread: string;
+  /** The time that a line written now has: ISO 8601. */
+  time(): string;
   write(line: string): void;
 }
 
@@ -46,23 +48,25 @@ export type LogFormat = 'auto' | 'json' | 'text';
 export function createThreadLogger(
   thread: string,
   { level, format }: { readonly level: string; readonly format: LogFormat },
+  clock: Pick<Clock, 'nowMs' | 'unixMs'>,
 ): ThreadLogger {
   const output = new LineOutput(STANDARD_OUTPUT, writeBytes());
-  const onExit = (): void => output.endNow(monotonicMs);
+  const onExit = (): void => output.endNow(clock.nowMs);
   process.once('exit', onExit);
   const isText = format === 'text' || (format === 'auto' && isatty(STANDARD_OUTPUT));
   const lines: DestinationStream = {
     write: (line) => output.write(isText ? readableLine(line) : line),
   };
+  const time = lineTime(clock);
   const options: LoggerOptions = {
     level,
     base: { thread },
-    timestamp: () => `,"time":"${logTime()}"`,
+    timestamp: () => `,"time":"${time()}"`,
     formatters: { level: (label) => ({ level: label }) },
   };
   return {
     logger: pino({ ...options, redact: REDACTED }, lines),
-    records: { thread, write: (line) => lines.write(line) },
+    records: { thread, time, write: (line) => lines.write(line) },
     dropped: () => output.droppedLines,
     end: () => {
       process.off('exit', onExit);
@@ -76,15 +80,16 @@ function writeBytes(): number {
   return kind.isFIFO() || kind.isSocket() ? PIPE_WRITE_BYTES : FILE_WRITE_BYTES;
 }
 
-let lastMs = 0;
-let lastText = '';
-
 /** The time as lines have it. Many lines share one millisecond, and so one text. */
-export function logTime(): string {
-  const nowMs = Date.now();
-  if (nowMs !== lastMs) {
-    lastMs = nowMs;
-    lastText = new Date(nowMs).toISOString();
-  }
-  return lastText;
+function lineTime({ unixMs }: Pick<Clock, 'unixMs'>): () => string {
+  let lastMs = Number.NaN;
+  let lastText = '';
+  return () => {
+    const nowMs = unixMs();
+    if (nowMs !== lastMs) {
+      lastMs = nowMs;
+      lastText = new Date(nowMs).toISOString();
+    }
+    return lastText;
+  };
 }

@@ -5,7 +5,6 @@
  * where tracing is configured. Which requests are sampled, and which ids their spans have, was
  * decided before: targets have heard of them already.
  */
-import { performance } from 'node:perf_hooks';
 import type { Context, Tracer } from '@opentelemetry/api';
 import {
   DiagLogLevel,
@@ -19,7 +18,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import type { FinishedSpan, FinishedTrace, SpanExporter } from './span-exporter.js';
 
 const SAMPLED = 1;
@@ -43,8 +42,12 @@ export class OtlpExporter implements SpanExporter {
   /** The ids of the span that is made next. */
   private readonly next = { traceId: '', spanId: '' };
 
-  constructor(options: OtlpOptions, logger: Logger) {
-    listenToComplaints(logger);
+  constructor(
+    options: OtlpOptions,
+    logger: Logger,
+    private readonly clock: Clock,
+  ) {
+    listenToComplaints(logger, clock);
     const exporter = new OTLPTraceExporter({
       url: options.endpoint,
       headers: Object.fromEntries(options.headers),
@@ -78,10 +81,15 @@ export class OtlpExporter implements SpanExporter {
   private make(finished: FinishedSpan, context: Context): void {
     this.next.spanId = finished.spanId;
     const { name, kind, beganMs, endedMs, isError, attributes } = finished;
-    const startTime = unixMs(beganMs);
+    const startTime = this.unixMsOf(beganMs);
     const span = this.tracer.startSpan(name, { kind: KINDS[kind], startTime, attributes }, context);
     if (isError) span.setStatus({ code: SpanStatusCode.ERROR });
-    span.end(unixMs(endedMs));
+    span.end(this.unixMsOf(endedMs));
+  }
+
+  /** The wall time of a moment on the monotonic clock. */
+  private unixMsOf(monotonicMs: number): number {
+    return this.clock.unixMs() - this.clock.nowMs() + monotonicMs;
   }
 
   async shutdown(): Promise<void> {
@@ -93,15 +101,11 @@ function below(traceId: string, spanId: string, isRemote: boolean): Context {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: SAMPLED, isRemote });
 }
 
-function unixMs(monotonic: number): number {
-  return performance.timeOrigin + performance.now() - monotonicMs() + monotonic;
-}
-
 /** The SDK tells of failures in one place for the whole thread. */
-function listenToComplaints(logger: Logger): void {
+function listenToComplaints(logger: Logger, clock: Clock): void {
   let lastMs = Number.NEGATIVE_INFINITY;
   const complain = (message: string): void => {
-    const nowMs = monotonicMs();
+    const nowMs = clock.nowMs();
     if (nowMs - lastMs < COMPLAINTS_APART_MS) return;
     lastMs = nowMs;
     logger.warn({ reason: message }, 'spans are not exported');

@@ -6,6 +6,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
+import type { Clock, Timer } from '../base/clock.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import { COUNTERS, LATENCY_BOUNDS_MS, loopDelayHistogram } from './counters.js';
 
@@ -15,8 +16,8 @@ const TICK_MS = 200;
 const TICKS_PER_LOOK = 5;
 
 export class ThreadMeter {
-  private readonly timer: NodeJS.Timeout;
-  private dueMs = performance.now() + TICK_MS;
+  private readonly timer: Timer;
+  private dueMs: number;
   private ticks = 0;
   private toldDropped = 0;
   private utilization = performance.eventLoopUtilization();
@@ -26,20 +27,22 @@ export class ThreadMeter {
    * since the loop still turns.
    */
   constructor(
+    private readonly clock: Clock,
     private readonly counters: CounterBlock,
     private readonly droppedLines: () => number,
     private readonly beat: () => void = () => {},
   ) {
-    this.timer = setInterval(() => this.onTick(), TICK_MS).unref();
+    this.dueMs = clock.nowMs() + TICK_MS;
+    this.timer = clock.every(TICK_MS, () => this.onTick());
     this.look();
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.timer.cancel();
   }
 
   private onTick(): void {
-    const nowMs = performance.now();
+    const nowMs = this.clock.nowMs();
     const delayMs = Math.max(0, nowMs - this.dueMs);
     this.counters.observe(loopDelayHistogram(), LATENCY_BOUNDS_MS, delayMs);
     this.dueMs = nowMs + TICK_MS;

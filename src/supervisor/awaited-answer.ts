@@ -4,6 +4,8 @@
  * Thread: supervisor. Owns a timer while somebody waits.
  */
 
+import type { Clock, Timer } from '../base/clock.js';
+
 /** Longest wait for a thread that is asked to take a configuration. */
 const ANSWER_MS_MAX = 10_000;
 
@@ -11,24 +13,26 @@ interface Waiting {
   readonly name: string;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: Timer;
 }
 
 export class AwaitedAnswer {
   private waiting: Waiting | null = null;
 
   /** `who` is named in the error when no answer comes in ten seconds. */
-  constructor(private readonly who: string) {}
+  constructor(
+    private readonly who: string,
+    private readonly clock: Clock,
+  ) {}
 
   /** Resolves when `give` is called with this name. One at a time. */
   wait(name: string): Promise<void> {
     this.fail(new Error(`${this.who} was asked for something else`));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const timer = this.clock.after(ANSWER_MS_MAX, () => {
         this.waiting = null;
         reject(new Error(`${this.who} did not answer within ${ANSWER_MS_MAX / 1000} s`));
-      }, ANSWER_MS_MAX);
-      timer.unref();
+      });
       this.waiting = { name, resolve, reject, timer };
     });
   }
@@ -54,7 +58,7 @@ export class AwaitedAnswer {
 
   private end(): Waiting {
     const waiting = this.waiting as Waiting;
-    clearTimeout(waiting.timer);
+    waiting.timer.cancel();
     this.waiting = null;
     return waiting;
   }

@@ -4,9 +4,8 @@
  * Thread: supervisor. Owns the shared tables: a coordinator that dies loses nothing, and the next
  * one goes on where it was.
  */
-import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type {
@@ -15,14 +14,13 @@ import type {
   CoordinatorMessage,
 } from '../channel/coordinator/coordinator-messages.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
+import type { Port } from '../channel/port.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import {
-  allocateCoordinatorMemory,
-  type CoordinatorThreadData,
-} from '../coordinator/coordinator-setup.js';
+import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import type { CoordinatorThread, Threads } from './threads.js';
 
 /** It beats every 100 ms at least; found within half a second. */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 80, silentLooksMax: 4 };
@@ -32,6 +30,8 @@ const STATE_NAMES = ['closed', 'open', 'half-open'];
 export interface CoordinatorSupervisorOptions {
   readonly config: CompiledConfig;
   readonly logger: Logger;
+  readonly clock: Clock;
+  readonly threads: Threads;
   /** The thread died. False: it died too often, and the gateway gives up. */
   mayRestart(): boolean;
   /** A new thread runs: every worker needs a new way to be woken. */
@@ -53,15 +53,16 @@ export class CoordinatorSupervisor {
 
   private readonly status: CoordinatorStatus;
   private config: CompiledConfig;
-  private readonly answer = new AwaitedAnswer('the coordinator');
+  private readonly answer: AwaitedAnswer;
   private started: Promise<void> = Promise.resolve();
-  private thread: Worker | null = null;
-  private watcher: NodeJS.Timeout | null = null;
+  private thread: CoordinatorThread | null = null;
+  private watcher: Timer | null = null;
   private isStopping = false;
   private exited: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: CoordinatorSupervisorOptions) {
     this.config = options.config;
+    this.answer = new AwaitedAnswer('the coordinator', options.clock);
     this.memory = allocateCoordinatorMemory(options.config);
     this.control = new CoordinatorControl(this.memory);
     this.status = new CoordinatorStatus(this.memory.status);
@@ -69,7 +70,7 @@ export class CoordinatorSupervisor {
 
   /** It runs, and has begun a cycle lately. */
   get isDeciding(): boolean {
-    return !this.status.isLost(monotonicMs());
+    return !this.status.isLost(this.options.clock.nowMs());
   }
 
   /** Starts the thread; resolves when it decides. */
@@ -94,52 +95,48 @@ export class CoordinatorSupervisor {
   }
 
   private startThread(): Promise<void> {
-    const entry = new URL('../coordinator/coordinator-thread.js', import.meta.url);
-    const workerData: CoordinatorThreadData = {
-      config: this.config,
-      memory: this.memory,
-      wakePorts: [],
-    };
-    const thread = new Worker(entry, { workerData, name: 'coordinator' });
-    this.thread = thread;
+    const { config, memory } = this;
     return new Promise((resolve, reject) => {
-      let failure: unknown = new Error('the coordinator ended');
-      thread.on('message', (message: CoordinatorMessage) => {
-        if (message.type === 'started') {
-          this.osThreadId = message.osThreadId;
-          this.status.setDown(false);
-          this.watch(thread);
-          resolve();
-        } else this.onMessage(message);
+      let onExited: () => void = () => {};
+      this.exited = new Promise((settle) => {
+        onExited = settle;
       });
-      thread.on('error', (error) => {
-        failure = error;
-      });
-      this.exited = new Promise((onExited) => {
-        thread.on('exit', () => {
+      const data = { config, memory, wakePorts: [] };
+      const thread = this.options.threads.startCoordinator(data, {
+        onMessage: (message) => {
+          if (message.type === 'started') {
+            this.osThreadId = message.osThreadId;
+            this.status.setDown(false);
+            this.watch(thread);
+            resolve();
+          } else this.onMessage(message);
+        },
+        onEnded: (failure) => {
           onExited();
           reject(failure);
           this.onExit(failure);
-        });
+        },
       });
+      this.thread = thread;
     });
   }
 
-  private watch(thread: Worker): void {
+  private watch(thread: CoordinatorThread): void {
     const heartbeat = new HeartbeatMonitor(HEARTBEAT, {
       beats: () => this.status.beats(),
       waitedMs: () => cpuWaitMs(this.osThreadId),
     });
-    this.watcher = setInterval(() => {
-      if (!heartbeat.look(monotonicMs())) return;
+    const { clock, logger } = this.options;
+    this.watcher = clock.every(HEARTBEAT.intervalMs, () => {
+      if (!heartbeat.look(clock.nowMs())) return;
       this.unwatch();
-      this.options.logger.error('coordinator hangs');
+      logger.error('coordinator hangs');
       void thread.terminate();
-    }, HEARTBEAT.intervalMs).unref();
+    });
   }
 
   private unwatch(): void {
-    if (this.watcher !== null) clearInterval(this.watcher);
+    this.watcher?.cancel();
     this.watcher = null;
   }
 
@@ -205,7 +202,7 @@ export class CoordinatorSupervisor {
   }
 
   /** Sends mail; the thread looks for it when the control ring says so. */
-  post(mail: CoordinatorMail, port: MessagePort): void {
+  post(mail: CoordinatorMail, port: Port): void {
     this.thread?.postMessage(mail, [port]);
     this.control.tellMail();
   }

@@ -5,7 +5,7 @@
  * Thread: supervisor (on the main thread). The code is loaded only where it is configured.
  */
 import type { Logger } from 'pino';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
@@ -15,6 +15,7 @@ import type { TokenService } from './token-service/token-service.js';
 export interface IdentityServicesOptions {
   readonly config: CompiledConfig;
   readonly logger: Logger;
+  readonly clock: Clock;
   /** Tells every worker; returns how many there are. */
   broadcast(notice: IdentityNotice): number;
   /** Tells the worker of one lane. */
@@ -35,7 +36,6 @@ export class IdentityServices {
       const { TokenService } = await import('./token-service/token-service.js');
       this.tokenService = new TokenService({
         ...this.options,
-        nowMs: monotonicMs,
         config: config.tokenService,
       });
       await this.tokenService.start();
@@ -47,7 +47,7 @@ export class IdentityServices {
     const isNeeded = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
     if (isNeeded && this.keySets === null) {
       const { KeySets } = await import('./key-sets/key-sets.js');
-      this.keySets ??= new KeySets({ ...this.options, nowMs: monotonicMs });
+      this.keySets ??= new KeySets({ ...this.options, nowMs: this.options.clock.nowMs });
     }
     this.keySets?.adopt(authenticators);
   }

@@ -4,22 +4,21 @@
  * Thread: supervisor. Owns the lane's memory and its ports. Each incarnation has fresh memory, so
  * that nothing which a dead worker left half done can be read by the next.
  */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import type { Piscina } from 'piscina';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
-import { defined } from '../base/assert.js';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import type { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator/coordinator-memory.js';
 import type { CoordinatorMail } from '../channel/coordinator/coordinator-messages.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import { allocateLane, type LaneMemory, laneStatusOf, type WorkerFault } from '../channel/lane.js';
+import type { Port } from '../channel/port.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../worker/lane-task.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import type { Threads } from './threads.js';
 
 /** A worker beats every 200 ms; found within 2 s, and a long piece of work is not taken for it. */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
@@ -30,7 +29,8 @@ const END_MS_MAX = 1000;
 export interface LaneSupervisorOptions {
   readonly lane: number;
   readonly config: CompiledConfig;
-  readonly pool: Piscina;
+  readonly clock: Clock;
+  readonly threads: Threads;
   readonly dispatcher: LaneDispatcher;
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
@@ -42,7 +42,7 @@ export interface LaneSupervisorOptions {
   /** A worker asks about keys. */
   onIdentityRequest(lane: number, request: IdentityRequest): void;
   /** Hands the coordinator's thread its end of a wake port. */
-  postToCoordinator(mail: CoordinatorMail, port: MessagePort): void;
+  postToCoordinator(mail: CoordinatorMail, port: Port): void;
   /** The lane's worker died. False: it died too often, and the gateway gives up. */
   mayRestart(): boolean;
   /** The lane has its next worker. */
@@ -61,22 +61,22 @@ export class LaneSupervisor {
   private config: CompiledConfig;
   private preparedEpoch = 0;
   private readonly answer: AwaitedAnswer;
-  private port: MessagePort | null = null;
-  private watcher: NodeJS.Timeout | null = null;
+  private port: Port<LaneReport, LaneOrder> | null = null;
+  private watcher: Timer | null = null;
   private isStopping = false;
   private served: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: LaneSupervisorOptions) {
     this.config = options.config;
-    this.answer = new AwaitedAnswer(`the worker of lane ${options.lane}`);
+    this.answer = new AwaitedAnswer(`the worker of lane ${options.lane}`, options.clock);
   }
 
   /** Starts a worker; resolves when it serves the lane. */
   start(): Promise<void> {
-    const { lane, pool, dispatcher, memory, counters, hashKey } = this.options;
+    const { lane, threads, dispatcher, memory, counters, hashKey } = this.options;
     const { config } = this;
     const laneMemory = allocateLane();
-    const { port1: port, port2: workerPort } = new MessageChannel();
+    const { port1: port, port2: workerPort } = threads.newChannel<LaneOrder, LaneReport>();
     const wakePort = this.connectToCoordinator();
     const task: LaneTask = {
       lane,
@@ -113,7 +113,7 @@ export class LaneSupervisor {
         if (this.config !== config) this.send({ type: 'prepare', config: this.config });
         resolve();
       });
-      this.served = pool.run(task, { transferList: [workerPort, wakePort] }).then(
+      this.served = threads.lanes.serve(task).then(
         () => this.onEnded(new Error('the worker stopped serving its lane'), reject),
         (error: unknown) => this.onEnded(error, reject),
       );
@@ -126,29 +126,30 @@ export class LaneSupervisor {
       beats: () => status.beats(),
       waitedMs: () => cpuWaitMs(this.osThreadId),
     });
-    this.watcher = setInterval(() => {
-      if (heartbeat.look(monotonicMs())) this.onHang();
-    }, HEARTBEAT.intervalMs).unref();
+    const { clock } = this.options;
+    this.watcher = clock.every(HEARTBEAT.intervalMs, () => {
+      if (heartbeat.look(clock.nowMs())) this.onHang();
+    });
   }
 
   private unwatch(): void {
-    if (this.watcher !== null) clearInterval(this.watcher);
+    this.watcher?.cancel();
     this.watcher = null;
   }
 
   /** Its requests move on when its thread has surely ended: until then it may still run them. */
   private onHang(): void {
-    const { lane, dispatcher, logger } = this.options;
+    const { lane, clock, dispatcher, logger } = this.options;
     this.unwatch();
     logger.error({ lane }, 'worker hangs');
     dispatcher.suspend(lane);
     void this.kill();
     const { threadId } = this;
-    setTimeout(() => {
+    clock.after(END_MS_MAX, () => {
       if (this.threadId !== threadId) return;
       logger.error({ lane }, 'worker does not end, its requests are given up');
       dispatcher.abandon(lane);
-    }, END_MS_MAX).unref();
+    });
   }
 
   /** Makes the worker fail, for tests. False: the lane has none now. */
@@ -231,8 +232,8 @@ export class LaneSupervisor {
     return this.port !== null;
   }
 
-  private connectToCoordinator(): MessagePort {
-    const { port1, port2 } = new MessageChannel();
+  private connectToCoordinator(): Port {
+    const { port1, port2 } = this.options.threads.newChannel<unknown, unknown>();
     this.options.postToCoordinator(
       { type: 'wakePort', lane: this.options.lane, port: port1 },
       port1,
@@ -283,8 +284,6 @@ export class LaneSupervisor {
 
   /** Ends the worker's thread at once, as a crash would. */
   async kill(): Promise<void> {
-    const { threadId } = this;
-    const thread = this.options.pool.threads.find((worker) => worker.threadId === threadId);
-    await defined(thread, 'the thread of the lane').terminate();
+    await this.options.threads.lanes.terminate(this.threadId);
   }
 }

@@ -6,15 +6,15 @@
  * reason to lose targets. Names wait for each other's look-ups no more than for anything else.
  */
 import type { Logger } from 'pino';
-import type { TargetNameRow } from '../admin/gateway-views.js';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import type { TargetAddresses } from '../config/compile/target-addresses.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { type NameLookup, type NameRule, WatchedName } from './watched-name.js';
+import { type NameLookup, type NameRule, type NameStatus, WatchedName } from './watched-name.js';
 
 export interface NameWatcherOptions {
   readonly lookup: NameLookup;
   readonly logger: Logger;
+  readonly clock: Clock;
   /** Brings the addresses into force. Empty: done; else why not. Never rejects. */
   apply(): Promise<string>;
 }
@@ -27,10 +27,7 @@ export class NameWatcher {
   /** Why the addresses are not in force; empty: they are. */
   private refusedFor = '';
 
-  constructor(
-    private readonly options: NameWatcherOptions,
-    private readonly nowMs: () => number = monotonicMs,
-  ) {}
+  constructor(private readonly options: NameWatcherOptions) {}
 
   /** Watches the names of this configuration from now on; new ones are looked up at once. */
   adopt(config: CompiledConfig): void {
@@ -53,7 +50,7 @@ export class NameWatcher {
     return new Map(known.map(([name, { addresses }]) => [name, addresses]));
   }
 
-  status(): TargetNameRow[] {
+  status(): NameStatus[] {
     return [...this.watched.values()].map((name) => name.status());
   }
 
@@ -64,11 +61,11 @@ export class NameWatcher {
   }
 
   private watch(name: string): WatchedName {
-    const { lookup, logger } = this.options;
+    const { lookup, logger, clock } = this.options;
     const watched = new WatchedName(name, {
       lookup,
       logger,
-      nowMs: this.nowMs,
+      clock,
       onLookedUp: (isChanged) => {
         // What could not come into force may now: older requests have ended, say.
         if (isChanged || this.refusedFor !== '') void this.apply();

@@ -7,6 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.js';
 import { withAddresses } from '../config/compile/compile-config.js';
 import { hasSameTargets } from '../config/compile/place-config.js';
 import { NO_ADDRESSES, type TargetAddresses } from '../config/compile/target-addresses.js';
@@ -34,19 +35,22 @@ export type ReloadResult =
     }
   | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
 
-/** What /stats tells of configurations. */
+/** Where the configuration comes from, and what came of changing it. */
 export interface ReloadStatus {
+  /** Empty: a program made it. */
   readonly source: string;
   readonly epoch: number;
-  /** ISO 8601, like all times here. */
-  readonly in_force_since: string;
-  /** Versions that requests are still in hand under, oldest first, and the one in force. */
-  readonly epochs_in_use: readonly number[];
-  readonly earlier_versions: number;
+  /** Wall time. */
+  readonly inForceSinceUnixMs: number;
+  /** Versions that some request is still under, oldest first, and the one in force. */
+  readonly epochsInUse: readonly number[];
+  /** How many versions one can go back to. */
+  readonly earlierVersions: number;
   readonly reloads: number;
-  readonly refused_reloads: number;
-  readonly last_reload: {
-    readonly at: string;
+  readonly refusedReloads: number;
+  /** null: nobody has asked for one. */
+  readonly lastReload: {
+    readonly atUnixMs: number;
     readonly trigger: ReloadTrigger;
     readonly outcome: ReloadResult['outcome'];
     readonly reasons: readonly string[];
@@ -58,6 +62,7 @@ export interface ReloaderOptions {
   /** Absent: the configuration came from a program, and there is nothing to read again. */
   readonly source: ConfigSource | undefined;
   readonly logger: Logger;
+  readonly clock: Pick<Clock, 'unixMs'>;
   /** Brings it into force in all threads; rejects with the reason, and nothing has changed. */
   swap(compiled: CompiledConfig): Promise<CompiledConfig>;
   /** What names of targets are known to point to. */
@@ -72,7 +77,7 @@ export interface ReloaderOptions {
 export class Reloader {
   private written: LoadedConfig;
   private inForce: CompiledConfig;
-  private inForceSinceMs = Date.now();
+  private inForceSinceUnixMs: number;
   /** The newest is the last. */
   private history: LoadedConfig[] = [];
   /** In force. Those known by now may be others, and refused: no reason to refuse a reload. */
@@ -81,11 +86,12 @@ export class Reloader {
   private waiting: Promise<ReloadResult> | null = null;
   private applied = 0;
   private refused = 0;
-  private last: ReloadStatus['last_reload'] = null;
+  private last: ReloadStatus['lastReload'] = null;
 
   constructor(private readonly options: ReloaderOptions) {
     this.written = options.first;
     this.inForce = options.first.compiled;
+    this.inForceSinceUnixMs = options.clock.unixMs();
   }
 
   /** As it was written. */
@@ -136,12 +142,12 @@ export class Reloader {
     return {
       source: this.options.source?.name ?? '',
       epoch: this.inForce.epoch,
-      in_force_since: new Date(this.inForceSinceMs).toISOString(),
-      epochs_in_use: this.options.epochsInUse(),
-      earlier_versions: this.history.length,
+      inForceSinceUnixMs: this.inForceSinceUnixMs,
+      epochsInUse: this.options.epochsInUse(),
+      earlierVersions: this.history.length,
       reloads: this.applied,
-      refused_reloads: this.refused,
-      last_reload: this.last,
+      refusedReloads: this.refused,
+      lastReload: this.last,
     };
   }
 
@@ -181,7 +187,7 @@ export class Reloader {
       this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     }
     this.written = loaded;
-    this.inForceSinceMs = Date.now();
+    this.inForceSinceUnixMs = this.options.clock.unixMs();
     this.options.onApplied(this.inForce);
     return { outcome: 'applied', epoch: this.inForce.epoch, changes };
   }
@@ -208,8 +214,8 @@ export class Reloader {
     const reasons = isApplied ? [] : result.reasons;
     if (isApplied) this.applied += 1;
     else this.refused += 1;
-    const at = new Date().toISOString();
-    this.last = { at, trigger, outcome: result.outcome, reasons };
+    const atUnixMs = this.options.clock.unixMs();
+    this.last = { atUnixMs, trigger, outcome: result.outcome, reasons };
     const { logger } = this.options;
     if (isApplied) {
       const { epoch, changes } = result;

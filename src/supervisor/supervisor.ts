@@ -6,10 +6,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Piscina } from 'piscina';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
 import { defined } from '../base/assert.js';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock, Random } from '../base/clock.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { WorkerFault } from '../channel/lane.js';
@@ -22,13 +21,15 @@ import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
 import { LaneSupervisor } from './lane-supervisor.js';
 import { RestartIntensity } from './restart-intensity.js';
-import { warmSpare } from './worker-pool.js';
+import type { Threads } from './threads.js';
 
 export interface SupervisorOptions {
   readonly config: CompiledConfig;
   readonly dispatcher: LaneDispatcher;
-  /** The supervisor closes it. */
-  readonly pool: Piscina;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The supervisor ends them. */
+  readonly threads: Threads;
   readonly logger: Logger;
   /** Threads die too often: the process should end and say so. */
   onGivingUp(reason: string): void;
@@ -44,36 +45,36 @@ export class Supervisor {
   /** What workers hash limiter keys with. */
   readonly hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
 
-  private readonly pool: Piscina;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
   private readonly identity: IdentityServices;
   private isStopping = false;
 
   constructor(private readonly options: SupervisorOptions) {
-    const { config, dispatcher, logger } = options;
+    const { config, clock, random, threads, dispatcher, logger } = options;
     this.epochTable = new EpochTable(config);
     const mayRestart = (): boolean => this.mayRestart();
     this.coordinator = new CoordinatorSupervisor({
       config,
       logger,
+      clock,
+      threads,
       mayRestart,
       onRestarted: () => {
         for (const lane of this.lanes) lane.onCoordinatorRestarted();
       },
     });
-    this.pool = options.pool;
-    // Each lane learns of its worker's death from its task; an error without a listener is fatal.
-    this.pool.on('error', (error) => logger.error({ err: error }, 'worker pool error'));
+    threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
     this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
     this.prober = new HealthProber({
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
-      random: Math.random,
+      random,
     });
     this.identity = new IdentityServices({
       config,
       logger,
+      clock,
       broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
       reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
     });
@@ -83,7 +84,8 @@ export class Supervisor {
         new LaneSupervisor({
           lane,
           config,
-          pool: this.pool,
+          clock,
+          threads,
           dispatcher,
           memory: this.coordinator.memory,
           control: this.coordinator.control,
@@ -113,7 +115,7 @@ export class Supervisor {
   private standBy(): void {
     if (this.isStopping) return;
     // Without a spare a lane waits for its next thread to start: no reason to end anything.
-    warmSpare(this.pool).catch((error: unknown) => {
+    this.options.threads.lanes.warmSpare().catch((error: unknown) => {
       if (!this.isStopping) this.options.logger.warn({ err: error }, 'no spare worker');
     });
   }
@@ -215,13 +217,13 @@ export class Supervisor {
     this.prober.stop();
     this.identity.stop();
     await Promise.all(this.lanes.map((lane) => lane.stop()));
-    await this.pool.close({ force: true });
+    await this.options.threads.lanes.close();
     await this.coordinator.stop();
   }
 
   private mayRestart(): boolean {
     if (this.isStopping) return false;
-    if (this.intensity.mayRestart(monotonicMs())) return true;
+    if (this.intensity.mayRestart(this.options.clock.nowMs())) return true;
     this.options.onGivingUp('threads die too often (more than 10 times in a minute)');
     return false;
   }

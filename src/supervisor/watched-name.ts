@@ -6,7 +6,7 @@
 import { ADDRCONFIG } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import type { Logger } from 'pino';
-import type { TargetNameRow } from '../admin/gateway-views.js';
+import type { Clock, Timer } from '../base/clock.js';
 import { chooseAddresses, usableAddresses } from '../config/compile/target-addresses.js';
 
 /** A name that could not be looked up is asked for again so soon, or after the interval. */
@@ -20,10 +20,23 @@ export interface NameRule {
   readonly addressesMax: number;
 }
 
+/** What is known of a name. */
+export interface NameStatus {
+  readonly name: string;
+  /** Empty: nothing is known yet, and each connection looks it up. */
+  readonly addresses: readonly string[];
+  /** Addresses that the last look-up found and that there is no room for. */
+  readonly leftOutCount: number;
+  /** Why the last look-up failed; null: it did not. */
+  readonly failure: string | null;
+  /** Since the last look-up that did not fail; null: there was none so far. */
+  readonly ageMs: number | null;
+}
+
 export interface WatchedNameOptions {
   readonly lookup: NameLookup;
   readonly logger: Logger;
-  nowMs(): number;
+  readonly clock: Clock;
   onLookedUp(isChanged: boolean): void;
 }
 
@@ -36,7 +49,7 @@ export async function systemLookup(name: string): Promise<readonly string[]> {
 export class WatchedName {
   addresses: readonly string[] = [];
   private rule: NameRule = { intervalMs: 0, addressesMax: 0 };
-  private timer: NodeJS.Timeout | null = null;
+  private timer: Timer | null = null;
   private isLooking = false;
   private isStopped = false;
   private endedMs = Number.NEGATIVE_INFINITY;
@@ -59,26 +72,26 @@ export class WatchedName {
 
   stop(): void {
     this.isStopped = true;
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.cancel();
   }
 
-  status(): TargetNameRow {
-    const ageMs = this.options.nowMs() - this.succeededMs;
+  status(): NameStatus {
+    const ageMs = this.options.clock.nowMs() - this.succeededMs;
     return {
       name: this.name,
       addresses: this.addresses,
-      left_out: this.leftOut,
+      leftOutCount: this.leftOut,
       failure: this.failure,
-      age_seconds: Number.isFinite(ageMs) ? Math.round(ageMs) / 1000 : null,
+      ageMs: Number.isFinite(ageMs) ? ageMs : null,
     };
   }
 
   private schedule(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.cancel();
     const { intervalMs } = this.rule;
     const waitMs = this.failure === null ? intervalMs : Math.min(intervalMs, RETRY_MS_MAX);
-    const delayMs = Math.max(0, this.endedMs + waitMs - this.options.nowMs());
-    this.timer = setTimeout(() => void this.look(), delayMs).unref();
+    const delayMs = Math.max(0, this.endedMs + waitMs - this.options.clock.nowMs());
+    this.timer = this.options.clock.after(delayMs, () => void this.look());
   }
 
   private async look(): Promise<void> {
@@ -94,7 +107,7 @@ export class WatchedName {
       this.fail(error);
     }
     this.isLooking = false;
-    this.endedMs = this.options.nowMs();
+    this.endedMs = this.options.clock.nowMs();
     this.schedule();
     this.options.onLookedUp(isChanged);
   }
@@ -104,7 +117,7 @@ export class WatchedName {
     const { logger } = this.options;
     if (this.failure !== null) logger.info({ name }, 'target name can be looked up again');
     this.failure = null;
-    this.succeededMs = this.options.nowMs();
+    this.succeededMs = this.options.clock.nowMs();
     this.addresses = chooseAddresses(found, before, this.rule.addressesMax);
     const leftOut = found.length - this.addresses.length;
     if (leftOut > 0 && this.leftOut === 0) {

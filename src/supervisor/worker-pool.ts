@@ -5,19 +5,15 @@
  * starts a new thread when one dies; giving it the lane again is the supervisor's part. One
  * thread more than there are lanes stands by.
  */
+import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { defined } from '../base/assert.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import type { LaneTask } from '../worker/lane-task.js';
+import type { LaneThreads } from './threads.js';
 
 /** Closing waits for tasks that were told to stop; this bounds the wait. */
 const CLOSE_MS_MAX = 2000;
-
-/**
- * Keeps a thread that has loaded all it needs and waits for a lane: one whose worker died is then
- * served again at once. Calling it while there is one does no harm.
- */
-export async function warmSpare(pool: Piscina): Promise<void> {
-  await pool.run(undefined, { name: 'warmUp' });
-}
 
 /**
  * Twice V8's own size: half as many collections, and what a request leaves is dead by the next one.
@@ -28,12 +24,44 @@ const YOUNG_GENERATION_MB_MAX = 96;
 const ENTRY = new URL('../worker/worker-task.js', import.meta.url);
 
 /** Its threads start at once, and load their code. */
-export function createWorkerPool({ workers, limits }: CompiledConfig): Piscina {
-  const pool = new Piscina({
+export function createWorkerPool(config: CompiledConfig): WorkerPool {
+  return new WorkerPool(createPiscina(config));
+}
+
+export class WorkerPool implements LaneThreads {
+  constructor(private readonly piscina: Piscina) {
+    // Without a listener the death of a thread that has no task would end the process.
+    piscina.on('error', () => {});
+  }
+
+  onIdleError(listener: (error: unknown) => void): void {
+    this.piscina.on('error', listener);
+  }
+
+  async serve(task: LaneTask): Promise<void> {
+    await this.piscina.run(task, { transferList: [task.port, task.wakePort] as MessagePort[] });
+  }
+
+  async terminate(threadId: number): Promise<void> {
+    const thread = this.piscina.threads.find((worker) => worker.threadId === threadId);
+    await defined(thread, 'the thread of the lane').terminate();
+  }
+
+  async warmSpare(): Promise<void> {
+    await this.piscina.run(undefined, { name: 'warmUp' });
+  }
+
+  async close(): Promise<void> {
+    await this.piscina.close({ force: true });
+  }
+}
+
+function createPiscina({ workers, limits }: CompiledConfig): Piscina {
+  return new Piscina({
     filename: ENTRY.href,
     name: 'serveLane',
     minThreads: workers,
-    // One more stands by, see warmSpare().
+    // One more stands by: a lane whose worker died is served again at once.
     maxThreads: workers + 1,
     // A thread serves its lane for ever: it is never idle, and must not be ended as such.
     idleTimeout: Number.POSITIVE_INFINITY,
@@ -51,7 +79,4 @@ export function createWorkerPool({ workers, limits }: CompiledConfig): Piscina {
         : { maxOldGenerationSizeMb: limits.workerHeapBytes / 2 ** 20 }),
     },
   });
-  // Heard by whoever runs the tasks; an error that no listener takes would end the process.
-  pool.on('error', () => {});
-  return pool;
 }

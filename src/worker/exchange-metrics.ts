@@ -3,7 +3,7 @@
  *
  * Thread: worker. Only writer of this worker's counter block.
  */
-import { monotonicMs } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import {
   OUTCOME_FAILURE,
@@ -47,17 +47,29 @@ const STATUS_SHUTDOWN = 503;
 /** Of a path in a note of a refusal. */
 const PATH_CHARS_MAX = 160;
 
+/** Where they are written, and their time. */
+export interface MetricsOutputs {
+  readonly counters: CounterBlock;
+  readonly refusals: RefusalRingWriter;
+  readonly tracing: RequestTracing;
+  readonly clock: Clock;
+}
+
 export class ExchangeMetrics {
   private readonly hostPorts: string[] = [];
   /** null: nobody wants records. */
   private accessLog: AccessLog | null = null;
 
+  private readonly counters: CounterBlock;
+  private readonly tracing: RequestTracing;
+
   constructor(
     private readonly shape: CounterShape,
-    private readonly counters: CounterBlock,
-    private readonly refusals: RefusalRingWriter,
-    private readonly tracing: RequestTracing,
-  ) {}
+    private readonly outputs: MetricsOutputs,
+  ) {
+    this.counters = outputs.counters;
+    this.tracing = outputs.tracing;
+  }
 
   /** The head of a request was read. Hot path. */
   begin(exchange: Exchange): void {
@@ -141,7 +153,8 @@ export class ExchangeMetrics {
     const isFailure = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
     if (isFailure) this.addTarget(targetIndex, TARGET_COUNTERS.errors);
     if (exchange.trace === null) return;
-    exchange.trace.endTry(attempt, outcome, this.hostPorts[targetIndex] ?? '', monotonicMs());
+    const hostPort = this.hostPorts[targetIndex] ?? '';
+    exchange.trace.endTry(attempt, outcome, hostPort, this.outputs.clock.nowMs());
   }
 
   countTryFailure(targetIndex: number, problem: ProblemKind): void {
@@ -181,7 +194,7 @@ export class ExchangeMetrics {
     counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
     if (problem !== null) {
       this.countProblem(problem, routeIndex);
-      if (this.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
+      if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
     if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
     if (accessLog?.wants(status, durationMs) === true) this.writeRecord(exchange, durationMs);
@@ -204,9 +217,9 @@ export class ExchangeMetrics {
     const keys = limiters.map((limiter) => keyOnOneLine(limiterKey(exchange, limiter)));
     const name = route?.config.name ?? '';
     const fields = [method, shown.slice(0, PATH_CHARS_MAX), name, clientIp, consumer, requestId];
-    this.refusals.note(nowMs, {
+    this.outputs.refusals.note(nowMs, {
       about: problemIndex(problem),
-      unixMs: Date.now(),
+      unixMs: this.outputs.clock.unixMs(),
       fields: [...fields, ...keys],
     });
   }

@@ -3,10 +3,10 @@
  *
  * Thread: any (both ends). All of it survives a structured clone; the ports are transferred.
  */
-import type { MessagePort } from 'node:worker_threads';
 import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { LaneMemory, WorkerFault } from '../channel/lane.js';
+import type { Port } from '../channel/port.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 
 /** The one task of a worker thread: serve this lane until it is told to stop. */
@@ -15,10 +15,10 @@ export interface LaneTask {
   readonly config: CompiledConfig;
   readonly memory: LaneMemory;
   /** Doorbell of the lane, both ways; carries LaneOrder and LaneReport too. */
-  readonly port: MessagePort;
+  readonly port: Port<LaneOrder, LaneReport>;
   readonly coordinator: CoordinatorLaneMemory;
   /** The coordinator wakes the worker through it. */
-  readonly wakePort: MessagePort;
+  readonly wakePort: Port;
   readonly counters: SharedArrayBuffer;
   /** What is known about keys when the worker starts. */
   readonly notices: readonly IdentityNotice[];
@@ -40,7 +40,7 @@ export type LaneOrder =
   /** What was prepared comes into force: say `committed`. */
   | { readonly type: 'commit'; readonly epoch: number }
   /** The coordinator was started again and wakes the worker through this port. */
-  | { readonly type: 'wakePort'; readonly port: MessagePort };
+  | { readonly type: 'wakePort'; readonly port: Port };
 
 /** From the worker, instead of a ring of the doorbell. */
 export type LaneReport =

@@ -31,6 +31,7 @@ export interface PipelineParts {
   readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
   nowMs(): number;
+  unixMs(): number;
   /** Something was written or asked: publish it at the end of this turn. */
   touch(): void;
   /** A mistake of ours in handling one request. */

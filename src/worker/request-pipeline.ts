@@ -59,12 +59,15 @@ export class RequestPipeline {
   private readonly onDeadline = (exchange: Exchange, nowMs: number): void =>
     this.deadlinePassed(exchange, nowMs);
 
-  private readonly authentication = new AuthenticationPhase(
-    (exchange, outcome) => this.onAuthenticated(exchange, outcome),
-    (exchange, error) => this.breakOff(exchange, error),
-  );
+  private readonly authentication: AuthenticationPhase;
 
-  constructor(private readonly parts: PipelineParts) {}
+  constructor(private readonly parts: PipelineParts) {
+    this.authentication = new AuthenticationPhase(
+      parts.unixMs,
+      (exchange, outcome) => this.onAuthenticated(exchange, outcome),
+      (exchange, error) => this.breakOff(exchange, error),
+    );
+  }
 
   /** Exchanges in hand. */
   get inFlight(): number {

@@ -6,6 +6,7 @@
  * of the others a share. One that is not costs a look at its fields, and nothing where no tracing
  * is configured.
  */
+import type { Clock, Random } from '../base/clock.js';
 import type { CompiledConfig, CompiledTracing } from '../config/compiled-config.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import type { FinishedTrace, SpanExporter } from '../observability/span-exporter.js';
@@ -19,14 +20,18 @@ interface Ready {
   readonly hidden: ReadonlySet<string>;
 }
 
+/** The thread that traces are made on. `random` draws the sample. */
+export interface TracingHost {
+  readonly log: ThreadLogger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
 export class RequestTracing {
   private current: Ready | null = null;
   private prepared: Ready | null = null;
 
-  constructor(
-    private readonly log: ThreadLogger,
-    private readonly random: () => number = Math.random,
-  ) {}
+  constructor(private readonly host: TracingHost) {}
 
   /** Loads what a configuration needs; what it says is in force once it is adopted. */
   async prepare({ tracing }: CompiledConfig): Promise<void> {
@@ -34,7 +39,7 @@ export class RequestTracing {
     this.prepared = null;
     if (tracing === null || isSame(tracing, this.current?.config)) return;
     const { OtlpExporter } = await import('../observability/otlp-exporter.js');
-    const exporter = new OtlpExporter(tracing, this.log.logger);
+    const exporter = new OtlpExporter(tracing, this.host.log.logger, this.host.clock);
     this.prepared = { config: tracing, exporter, hidden: new Set(tracing.redactQuery) };
   }
 
@@ -44,7 +49,7 @@ export class RequestTracing {
     this.current = tracing === null ? null : this.prepared;
     this.prepared = null;
     this.drop(before).catch((error: unknown) => {
-      this.log.logger.warn({ err: error }, 'the last spans were not exported');
+      this.host.log.logger.warn({ err: error }, 'the last spans were not exported');
     });
   }
 
@@ -52,7 +57,8 @@ export class RequestTracing {
   begin(exchange: Exchange): boolean {
     if (this.current === null) return false;
     const parent = parseTraceparent(exchange.fields.value('traceparent'));
-    const isSampled = parent?.isSampled ?? this.random() * 100 < this.current.config.samplePercent;
+    const isSampled =
+      parent?.isSampled ?? this.host.random() * 100 < this.current.config.samplePercent;
     if (isSampled) exchange.trace = new RequestTrace(parent);
     return isSampled;
   }

@@ -6,7 +6,7 @@
  * without work it parks, and is woken by the doorbell.
  */
 import { randomBytes } from 'node:crypto';
-import { monotonicMs } from '../base/clock.js';
+import type { Clock, Random, Timer } from '../base/clock.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { RequestIdSource } from '../base/request-id.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
@@ -64,17 +64,23 @@ const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** The thread that a worker runs on. */
+export interface WorkerHost {
+  readonly log: ThreadLogger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Nothing is left of an earlier epoch. */
+  onReleased(epoch: number): void;
+}
+
 interface RuntimeParts {
   readonly tracing: RequestTracing;
   readonly identity: IdentityClient;
   readonly first: WorkerEpoch;
-  /** Nothing is left of an earlier epoch. */
-  readonly onReleased: (epoch: number) => void;
 }
 
 export class WorkerRuntime implements RecordHandler {
   private readonly identity: IdentityClient;
-  private readonly onReleased: RuntimeParts['onReleased'];
   private readonly lane: LaneEnd;
   private readonly coordinator: CoordinatorClient;
   private readonly pipeline: RequestPipeline;
@@ -85,58 +91,58 @@ export class WorkerRuntime implements RecordHandler {
   private readonly planner: RetryPlanner;
   private readonly preference: TargetPreference;
   private readonly grants: TargetGrants;
-  private readonly wheel = new DeadlineWheel(monotonicMs(), () => this.startTicking());
+  private readonly wheel: DeadlineWheel;
   private readonly counters: CounterBlock;
   private readonly meter: ThreadMeter;
   private readonly tracing: RequestTracing;
-  private ticker: NodeJS.Timeout | null = null;
+  private ticker: Timer | null = null;
   private toldDropped = 0;
   private isScheduled = false;
   private isReading = false;
   private emptyTurns = 0;
   private headsRead = 0;
-  private deadlineClockMs = monotonicMs();
+  private deadlineClockMs: number;
   private isStopped = false;
   private readonly onTurn = (): void => {
     this.isScheduled = false;
     this.turn();
   };
 
-  /** `onReleased`: nothing is left of an earlier epoch. */
-  static async create(
-    task: LaneTask,
-    log: ThreadLogger,
-    onReleased: (epoch: number) => void,
-  ): Promise<WorkerRuntime> {
-    const tracing = new RequestTracing(log);
+  /** Loads what the first configuration needs. Rejects when a part of it cannot be made. */
+  static async create(task: LaneTask, host: WorkerHost): Promise<WorkerRuntime> {
+    const tracing = new RequestTracing(host);
     await tracing.prepare(task.config);
-    const identity = await IdentityClient.create(task);
+    const identity = await IdentityClient.create(task, host.clock);
     const first = await WorkerEpoch.create(task.config, identity);
-    return new WorkerRuntime(task, log, { identity, first, tracing, onReleased });
+    return new WorkerRuntime(task, host, { identity, first, tracing });
   }
 
   private constructor(
     task: LaneTask,
-    private readonly log: ThreadLogger,
-    { identity, first, tracing, onReleased }: RuntimeParts,
+    private readonly host: WorkerHost,
+    { identity, first, tracing }: RuntimeParts,
   ) {
     const { config } = task;
+    const { log, clock, random } = host;
+    const { nowMs } = clock;
+    this.deadlineClockMs = nowMs();
+    this.wheel = new DeadlineWheel(this.deadlineClockMs, () => this.startTicking());
     this.identity = identity;
     this.tracing = tracing;
-    this.onReleased = onReleased;
     const touch = (): void => this.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.counters = new CounterBlock(task.counters);
-    this.meter = new ThreadMeter(this.counters, log.dropped, () => this.lane.status.beat());
+    this.meter = new ThreadMeter(clock, this.counters, log.dropped, () => this.lane.status.beat());
     const offset = refusalRingOffset(counterCount(config.capacity));
     const refusals = new RefusalRingWriter(task.counters, offset);
-    const ledger = new ExchangeMetrics(config.capacity, this.counters, refusals, tracing);
+    const outputs = { counters: this.counters, refusals, tracing, clock };
+    const ledger = new ExchangeMetrics(config.capacity, outputs);
     this.ledger = ledger;
     this.epochs = new KnownEpochs(first, ({ config: gone }) => {
       identity.release(gone.authenticators).catch(onError);
     });
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
-    this.replies = new ReplyWriter(this.lane, monotonicMs, touch, onError);
+    this.replies = new ReplyWriter(this.lane, nowMs, touch, onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
@@ -149,39 +155,27 @@ export class WorkerRuntime implements RecordHandler {
       replies: this.replies,
       replyFilters: this.createReplyFilters(),
       preference,
-      nowMs: monotonicMs,
+      nowMs,
     });
-    this.planner = new RetryPlanner(config, ledger, Math.random);
-    const tries = new RetryLoop({
-      planner: this.planner,
-      forwarder: this.forwarder,
-      coordinator: this.coordinator,
-      ledger,
-      wheel: this.wheel,
-      nowMs: monotonicMs,
-      unixMs: Date.now,
-      touch,
-      onReplyComplete: (exchange) => this.pipeline.onReplyComplete(exchange),
-      onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
-      onError,
-    });
+    this.planner = new RetryPlanner(config, ledger, random);
     this.pipeline = new RequestPipeline({
       epochs: this.epochs,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       tokens: identity.tokens,
       filters: new FilterRunner(ledger, this.forwarder, {
         wheel: this.wheel,
-        nowMs: monotonicMs,
+        nowMs,
         onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
       }),
       coordinator: this.coordinator,
       gate: new AdmissionGate(config.capacity, task.coordinator, this.lane.status),
       forwarder: this.forwarder,
-      tries,
+      tries: this.createTries(touch, onError),
       replies: this.replies,
       ledger,
       wheel: this.wheel,
-      nowMs: monotonicMs,
+      nowMs,
+      unixMs: clock.unixMs,
       touch,
       onError,
     });
@@ -206,9 +200,10 @@ export class WorkerRuntime implements RecordHandler {
   /** What is kept by row takes over what is the same, and begins anew with what is not. */
   private adopt(epoch: WorkerEpoch): void {
     const { config } = epoch;
-    this.log.logger.level = config.logging.level;
+    const { log, random } = this.host;
+    log.logger.level = config.logging.level;
     this.tracing.adopt(config);
-    this.ledger.adopt(config, createAccessLog(this.log, config.logging));
+    this.ledger.adopt(config, createAccessLog(log, config.logging, random));
     this.forwarder.adopt(epoch);
     this.planner.adopt(config);
     this.preference.adopt(config);
@@ -221,7 +216,7 @@ export class WorkerRuntime implements RecordHandler {
     if (this.coordinator.flush()) return;
     for (const epoch of this.epochs.release(nowMs)) {
       this.forwarder.keepOnly(this.epochs.targetIndexes());
-      this.onReleased(epoch);
+      this.host.onReleased(epoch);
     }
   }
 
@@ -233,10 +228,32 @@ export class WorkerRuntime implements RecordHandler {
     });
   }
 
+  private createTries(touch: () => void, onError: (error: unknown) => void): RetryLoop {
+    const { nowMs, unixMs } = this.host.clock;
+    return new RetryLoop({
+      planner: this.planner,
+      forwarder: this.forwarder,
+      coordinator: this.coordinator,
+      ledger: this.ledger,
+      wheel: this.wheel,
+      nowMs,
+      unixMs,
+      touch,
+      onReplyComplete: (exchange) => this.pipeline.onReplyComplete(exchange),
+      onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
+      onError,
+    });
+  }
+
   private createCoordinatorClient(end: CoordinatorWorkerEnd, hash: HalfSipHash): CoordinatorClient {
     const { grants, preference } = this;
-    return new CoordinatorClient(end, grants, hash, preference, monotonicMs, (exchange, reply) =>
-      this.pipeline.onVerdict(exchange, reply),
+    return new CoordinatorClient(
+      end,
+      grants,
+      hash,
+      preference,
+      this.host.clock.nowMs,
+      (exchange, reply) => this.pipeline.onVerdict(exchange, reply),
     );
   }
 
@@ -260,7 +277,7 @@ export class WorkerRuntime implements RecordHandler {
     this.coordinator.flush();
     await Promise.all([this.forwarder.close(), this.tracing.close()]);
     await this.identity.close();
-    await this.log.end();
+    await this.host.log.end();
     // Until here it beats: a thread that ends slowly does not hang.
     this.meter.stop();
   }
@@ -305,14 +322,14 @@ export class WorkerRuntime implements RecordHandler {
         this.forwarder.onWindow(exchange, consumer.int(0));
         break;
       default:
-        this.log.logger.error({ kind }, 'unknown record on the lane');
+        this.host.log.logger.error({ kind }, 'unknown record on the lane');
     }
   }
 
   private schedule(): void {
     if (this.isScheduled || this.isReading || this.isStopped) return;
     this.isScheduled = true;
-    setImmediate(this.onTurn);
+    this.host.clock.afterTurn(this.onTurn);
   }
 
   private turn(): void {
@@ -345,7 +362,7 @@ export class WorkerRuntime implements RecordHandler {
     try {
       return this.lane.drain(this);
     } catch (error) {
-      this.log.logger.error({ err: error }, 'internal error');
+      this.host.log.logger.error({ err: error }, 'internal error');
       return 1;
     } finally {
       this.lane.status.setHeadsRead(this.headsRead | 0);
@@ -372,12 +389,13 @@ export class WorkerRuntime implements RecordHandler {
   /** Time is told only while somebody waits for it: an idle worker sleeps. */
   private startTicking(): void {
     if (this.ticker !== null || this.isStopped) return;
-    this.deadlineClockMs = monotonicMs();
-    this.ticker = setInterval(() => this.onTick(), DEADLINE_TICK_MS);
+    const { clock } = this.host;
+    this.deadlineClockMs = clock.nowMs();
+    this.ticker = clock.every(DEADLINE_TICK_MS, () => this.onTick());
   }
 
   private stopTicking(): void {
-    if (this.ticker !== null) clearInterval(this.ticker);
+    this.ticker?.cancel();
     this.ticker = null;
   }
 
@@ -387,7 +405,10 @@ export class WorkerRuntime implements RecordHandler {
    */
   private onTick(): void {
     this.coordinator.drain();
-    this.deadlineClockMs = Math.min(monotonicMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
+    this.deadlineClockMs = Math.min(
+      this.host.clock.nowMs(),
+      this.deadlineClockMs + CATCH_UP_MS_MAX,
+    );
     this.wheel.advance(this.deadlineClockMs);
     if (this.epochs.hasEarlier) this.releaseEpochs(this.deadlineClockMs);
     if (this.coordinator.holdsGrants) this.flushCoordinator();

@@ -5,6 +5,7 @@
  * the supervisor starts another.
  */
 import { threadId } from 'node:worker_threads';
+import { systemClock, systemRandom } from '../base/clock.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { osThreadId } from '../observability/kernel-facts.js';
 import { createThreadLogger } from '../observability/logger.js';
@@ -15,11 +16,14 @@ import { WorkerRuntime } from './worker-runtime.js';
 /** Serves the lane of the task; resolves when it was told to stop. */
 export async function serveLane(task: LaneTask): Promise<void> {
   const { port, config } = task;
-  const log = createThreadLogger(`worker-${task.lane}`, config.logging);
+  const log = createThreadLogger(`worker-${task.lane}`, config.logging, systemClock);
   const report = (message: LaneReport): void => port.postMessage(message);
-  const runtime = await WorkerRuntime.create(task, log, (epoch) =>
-    report({ type: 'released', epoch }),
-  );
+  const runtime = await WorkerRuntime.create(task, {
+    log,
+    clock: systemClock,
+    random: systemRandom,
+    onReleased: (epoch) => report({ type: 'released', epoch }),
+  });
   const wake = (): void => runtime.onDoorbell();
   const wakePorts = [task.wakePort];
   task.wakePort.on('message', wake);

@@ -135,6 +135,27 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
 const SHARED_MEMORY_FOLDERS = ['channel'];
 const SHARED_MEMORY_HOLDERS = ['gateway.ts', 'supervisor'];
 
+/** Reading a clock or drawing lots: whoever does that cannot be stepped by hand. */
+const CLOCK_WORDS = [
+  /\bDate\s*\.\s*now\b/,
+  /\bnew\s+Date\s*(?:\(\s*\)|(?![\s(]))/,
+  /(?<!new\s+)\bDate\s*\(/,
+  /\bperformance\s*\.\s*(?:now|timeOrigin)\b/,
+  /\bprocess\s*\.\s*hrtime\b/,
+  /\bMath\s*\.\s*random\b/,
+  /\bsystemClock\b/,
+  /\bsystemRandom\b/,
+];
+
+/** Where threads begin, the page that runs in a browser, and what the clock is made of. */
+const CLOCK_READERS = [
+  'base/clock.ts',
+  'main.ts',
+  'gateway.ts',
+  ...THREAD_ENTRIES,
+  'admin/dashboard/client/main.ts',
+];
+
 /** Later ones may import earlier ones, never the other way. */
 const COMPOSITION = ['supervisor', 'explain', 'gateway.ts', 'index.ts', 'cli', 'main.ts'];
 
@@ -210,6 +231,11 @@ export function checkSharedMemory(file: SourceFile): Finding[] {
     ? [/\bAtomics\b/]
     : [/\bSharedArrayBuffer\b/, /\bAtomics\b/];
   return words.flatMap((word) => findWord(file, word, 'shared memory'));
+}
+
+export function checkClock(file: SourceFile): Finding[] {
+  if (CLOCK_READERS.includes(file.path)) return [];
+  return CLOCK_WORDS.flatMap((word) => findWord(file, word, 'clock'));
 }
 
 function findWord(file: SourceFile, word: RegExp, rule: string): Finding[] {

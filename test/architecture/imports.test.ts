@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  checkClock,
   checkFolder,
   checkImports,
   checkSharedMemory,
@@ -32,6 +33,18 @@ const EXCEPTIONS: readonly RuleException[] = [
     reason: 'the one place that reads the monotonic clock',
   },
   {
+    path: 'base/clock.ts',
+    rule: 'word',
+    about: 'set',
+    reason: 'the one place that sets timers of the machine for others',
+  },
+  {
+    path: 'filters/versioning/deprecation.ts',
+    rule: 'clock',
+    about: 'Date.now',
+    reason: 'filters get no clock yet',
+  },
+  {
     path: 'worker/lane-task.ts',
     rule: 'shared memory',
     about: 'SharedArrayBuffer',
@@ -40,7 +53,7 @@ const EXCEPTIONS: readonly RuleException[] = [
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));
-const CHECKS = [checkFolder, checkImports, checkWords, checkSharedMemory];
+const CHECKS = [checkFolder, checkImports, checkWords, checkSharedMemory, checkClock];
 
 function checkAll(file: SourceFile): Finding[] {
   return CHECKS.flatMap((check) => check(file));
@@ -162,6 +175,20 @@ const SAMPLES: readonly Sample[] = [
   { path: 'gateway.ts', text: 'Atomics.store(words, 0, 1);', rule: 'shared memory' },
   { path: 'worker/x.ts', text: 'Atomics.store(words, 0, 1);', rule: 'shared memory' },
   { path: 'admin/x.ts', text: 'function f(memory: SharedArrayBuffer) {}', rule: 'shared memory' },
+  { path: 'supervisor/x.ts', text: 'const at = Date.now();', rule: 'clock' },
+  { path: 'supervisor/x.ts', text: 'f(Date.now);', rule: 'clock' },
+  { path: 'supervisor/x.ts', text: 'const at = new Date();', rule: 'clock' },
+  { path: 'supervisor/x.ts', text: 'const at = new Date;', rule: 'clock' },
+  { path: 'supervisor/x.ts', text: 'const at = Date();', rule: 'clock' },
+  { path: 'supervisor/x.ts', text: 'new Date(unixMs).toISOString();', rule: '' },
+  { path: 'worker/x.ts', text: 'const at = performance.now();', rule: 'clock' },
+  { path: 'worker/x.ts', text: 'performance.eventLoopUtilization();', rule: '' },
+  { path: 'admin/x.ts', text: 'const at = process.hrtime.bigint();', rule: 'clock' },
+  { path: 'worker/x.ts', text: 'f(Math.random);', rule: 'clock' },
+  { path: 'worker/x.ts', text: "import { systemClock } from '../base/clock.js';", rule: 'clock' },
+  { path: 'cli/x.ts', text: "import { systemRandom } from '../base/clock.js';", rule: 'clock' },
+  { path: 'worker/x.ts', text: "import type { Clock } from '../base/clock.js';", rule: '' },
+  { path: 'gateway.ts', text: 'const clock = systemClock;', rule: '' },
 ];
 
 for (const from of THREAD_FOLDERS) {

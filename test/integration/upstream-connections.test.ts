@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.js';
 import { LeanPool } from '../../src/worker/upstream/lean-pool.js';
 import * as undici from '../../src/worker/upstream/undici-pool.js';
 import {
@@ -34,7 +35,7 @@ function connect(url: string, transport: TransportChoice): UpstreamConnections {
   return connectionsTo(
     { ...target, origin: url },
     upstream,
-    { memory, onConnected: () => {} },
+    { memory, nowMs: systemClock.nowMs, onConnected: () => {} },
     module,
   );
 }
@@ -93,6 +94,7 @@ describe('the age of a connection', () => {
       memory,
       connectMs: 1000,
       ageMsMax,
+      nowMs: systemClock.nowMs,
       onConnected: () => {
         connects++;
       },

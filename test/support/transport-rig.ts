@@ -1,7 +1,9 @@
 /**
  * Exchanges over one transport with a scripted origin, without the rest of the gateway.
  */
+
 import { connect, type Socket } from 'node:net';
+import { systemClock } from '../../src/base/clock.js';
 import type { ProblemKind } from '../../src/base/problems.js';
 import type { CompiledTarget, CompiledUpstream } from '../../src/config/compiled-config.js';
 import { Exchange } from '../../src/worker/exchange.js';
@@ -104,7 +106,7 @@ export class TransportRig {
     this.connections = connectionsTo(
       target as CompiledTarget,
       upstream as CompiledUpstream,
-      { memory, onConnected: () => this.connectCount++ },
+      { memory, nowMs: systemClock.nowMs, onConnected: () => this.connectCount++ },
       transport === 'undici' ? undici : null,
     );
   }

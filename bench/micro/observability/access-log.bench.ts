@@ -87,12 +87,13 @@ function writeRecords(options: AccessLogOptions, target: string, operations: num
   let bytes = 0;
   const sink = {
     thread: 'worker-0',
+    time: () => '2026-01-01T00:00:00.000Z',
     write: (line: string): void => {
       // As the logger does: a string that is made of pieces becomes one by this.
       bytes += Buffer.byteLength(line);
     },
   };
-  const log = new AccessLog(sink, options);
+  const log = new AccessLog(sink, options, Math.random);
   return () => {
     bytes = 0;
     for (let at = 0; at < operations; at += 1) {
@@ -122,7 +123,8 @@ function writeThroughPino(operations: number): () => number {
 }
 
 function filterRecords(options: AccessLogOptions, operations: number): () => number {
-  const log = new AccessLog({ thread: '', write: () => {} }, options);
+  const output = { thread: '', time: () => '', write: () => {} };
+  const log = new AccessLog(output, options, Math.random);
   return () => {
     let wanted = 0;
     for (let at = 0; at < operations; at += 1) if (log.wants(200, at % 400)) wanted += 1;

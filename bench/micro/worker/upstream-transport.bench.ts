@@ -9,8 +9,10 @@
  * reply: the floor, below which nothing on node:net can get. Rounds take turns, so that a machine
  * that slows down slows all of them.
  */
+
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../../src/base/clock.js';
 import { BODY_BLOCKS_BYTES, BodyBlocks } from '../../../src/channel/body-blocks.js';
 import type { CompiledTarget, CompiledUpstream } from '../../../src/config/compiled-config.js';
 import { Exchange } from '../../../src/worker/exchange.js';
@@ -112,7 +114,7 @@ class TryDriver implements TransportDriver, TryListener {
     this.connections = connectionsTo(
       target as CompiledTarget,
       upstream as CompiledUpstream,
-      { memory: new ReadMemory(blocks), onConnected: () => undefined },
+      { memory: new ReadMemory(blocks), nowMs: systemClock.nowMs, onConnected: () => undefined },
       transport === 'undici' ? undici : null,
     );
     for (let slot = 0; slot < load.concurrency; slot++) this.idle.push(makeExchange());

@@ -3,7 +3,7 @@
  *
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
-import type { MessagePort } from 'node:worker_threads';
+import type { Port } from '../port.js';
 import type { BreakerCauseName } from './target-states.js';
 
 /** From the coordinator to the main thread. */
@@ -37,7 +37,7 @@ export type CoordinatorMessage =
  * A port is in the transfer list.
  */
 export type CoordinatorMail<Config = unknown> =
-  | { readonly type: 'wakePort'; readonly lane: number; readonly port: MessagePort }
+  | { readonly type: 'wakePort'; readonly lane: number; readonly port: Port }
   | { readonly type: 'fault'; readonly fault: CoordinatorFault }
   /** Go on under this configuration; `configured` is the answer. */
   | { readonly type: 'config'; readonly config: Config };
@@ -46,4 +46,4 @@ export type CoordinatorMail<Config = unknown> =
 export type CoordinatorFault = 'crash' | 'hang';
 
 /** How a worker is woken: its event loop listens on the other end. */
-export type WakePort = Pick<MessagePort, 'postMessage'>;
+export type WakePort = Pick<Port, 'postMessage'>;

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { Clock } from '../../base/clock.js';
 import type {
   IdentityNotice,
   KeySetNotice,
@@ -26,7 +27,7 @@ const SKEW_SECONDS_MAX = 600;
 export interface TokenServiceOptions {
   readonly config: CompiledTokenService;
   readonly logger: Logger;
-  nowMs(): number;
+  readonly clock: Clock;
   /** Tells every worker; returns how many there are. */
   broadcast(notice: IdentityNotice): number;
   reply(lane: number, notice: IdentityNotice): void;
@@ -54,7 +55,7 @@ export class TokenService {
     });
     this.keys = new SigningKeys(
       config,
-      options.nowMs,
+      options.clock.nowMs,
       () => this.onKeysChanged(),
       (error) => logger.error({ err: error }, 'no new signing key'),
     );
@@ -71,7 +72,7 @@ export class TokenService {
 
   /** What a worker that starts now is to know. */
   get notices(): IdentityNotice[] {
-    const sessions = this.sessions.revocations(unixSeconds());
+    const sessions = this.sessions.revocations(this.unixSeconds());
     return [this.keySetNotice, { type: 'revoked', serial: 0, sessions }];
   }
 
@@ -108,14 +109,14 @@ export class TokenService {
 
   private async issue(ask: Extract<TokenAsk, { kind: 'issue' }>): Promise<TokenReply> {
     const { consumer, scope, claims } = ask;
-    const opened = this.sessions.open({ consumer, scope, claims }, unixSeconds());
+    const opened = this.sessions.open({ consumer, scope, claims }, this.unixSeconds());
     if (opened === null) return { kind: 'full' };
     if (opened.ended !== null) await this.announce(opened.ended);
     return this.tokensOf(opened.session);
   }
 
   private async refresh(token: string): Promise<TokenReply> {
-    const outcome = this.sessions.refresh(token, unixSeconds());
+    const outcome = this.sessions.refresh(token, this.unixSeconds());
     if (outcome.kind === 'session') return this.tokensOf(outcome.session);
     if (outcome.kind === 'reused') {
       const { sessionId } = outcome.revocation;
@@ -129,7 +130,7 @@ export class TokenService {
   private async revoke(token: string): Promise<TokenReply> {
     const session = this.sessions.sessionOf(token);
     const sid = session?.id ?? (await this.keys.read(token))?.['sid'];
-    const revocation = typeof sid === 'string' ? this.sessions.end(sid, unixSeconds()) : null;
+    const revocation = typeof sid === 'string' ? this.sessions.end(sid, this.unixSeconds()) : null;
     if (revocation !== null) await this.announce(revocation);
     return { kind: 'revoked' };
   }
@@ -137,7 +138,7 @@ export class TokenService {
   private async tokensOf(session: Session): Promise<TokenReply> {
     const { issuer, audience, accessTokenMs } = this.options.config;
     const refreshToken = this.sessions.refreshToken(session);
-    const now = Math.floor(unixSeconds());
+    const now = Math.floor(this.unixSeconds());
     const { consumer: sub, scope, id: sid } = session;
     const accessToken = await this.keys.sign({
       ...session.claims,
@@ -153,11 +154,11 @@ export class TokenService {
     return new Promise((resolve) => {
       const serial = ++this.serial;
       const done = (): void => {
-        clearTimeout(timer);
+        timer.cancel();
         this.announcements.delete(serial);
         resolve();
       };
-      const timer = setTimeout(done, ACKNOWLEDGE_MS_MAX);
+      const timer = this.options.clock.after(ACKNOWLEDGE_MS_MAX, done);
       const announcement = { missing: Number.POSITIVE_INFINITY, done };
       this.announcements.set(serial, announcement);
       announcement.missing = this.options.broadcast({
@@ -175,6 +176,10 @@ export class TokenService {
     this.options.logger.info({ keys: this.keys.published.length }, 'signing key rotated');
   }
 
+  private unixSeconds(): number {
+    return this.options.clock.unixMs() / 1000;
+  }
+
   private get keySetNotice(): KeySetNotice {
     return {
       type: 'keySet',
@@ -185,8 +190,4 @@ export class TokenService {
       nextFetchMs: Number.POSITIVE_INFINITY,
     };
   }
-}
-
-function unixSeconds(): number {
-  return Date.now() / 1000;
 }

@@ -38,6 +38,7 @@ export class AuthenticationPhase {
    * mistake of ours is in the way.
    */
   constructor(
+    private readonly unixMs: () => number,
     private readonly onDecided: (exchange: Exchange, outcome: AuthenticationOutcome) => void,
     private readonly onError: (exchange: Exchange, error: unknown) => void,
   ) {}
@@ -61,7 +62,7 @@ export class AuthenticationPhase {
     let rejections = before;
     for (let at = first; at < route.authenticators.length; at++) {
       const authenticator = defined(route.authenticators[at], 'an authenticator');
-      const result = authenticator.authenticate(exchange, Date.now() / 1000);
+      const result = authenticator.authenticate(exchange, this.unixMs() / 1000);
       if (result instanceof Promise) {
         this.await(exchange, route, { at, result, rejections });
         return 'wait';

@@ -4,7 +4,7 @@
  * Thread: worker. Code is loaded only where the configuration needs it. An authenticator that two
  * configurations have alike is one: what it remembers outlives a reload.
  */
-import { monotonicMs } from '../../base/clock.js';
+import type { Clock } from '../../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../../channel/identity-messages.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
@@ -22,17 +22,18 @@ export class IdentityClient {
   private readonly shared = new Map<string, SharedAuthenticator>();
 
   private constructor(
+    private readonly clock: Clock,
     private readonly keySets: ReceivedKeySets,
     private readonly post: (request: IdentityRequest) => void,
     /** null: there is no token service. */
     readonly tokens: TokenEndpoints | null,
   ) {}
 
-  static async create({ config, port, notices }: LaneTask): Promise<IdentityClient> {
+  static async create({ config, port, notices }: LaneTask, clock: Clock): Promise<IdentityClient> {
     const post = (request: IdentityRequest): void => {
       port.postMessage({ type: 'identity', request } satisfies LaneReport);
     };
-    const keySets = new ReceivedKeySets(post, monotonicMs);
+    const keySets = new ReceivedKeySets(post, clock.nowMs);
     const { tokenService } = config;
     const tokens =
       tokenService === null
@@ -42,7 +43,7 @@ export class IdentityClient {
             keySets,
             post,
           );
-    const client = new IdentityClient(keySets, post, tokens);
+    const client = new IdentityClient(clock, keySets, post, tokens);
     for (const notice of notices) client.onNotice(notice);
     return client;
   }
@@ -86,7 +87,7 @@ export class IdentityClient {
     if (notice.type === 'keySet') {
       this.keySets.onNotice(notice);
     } else if (notice.type === 'revoked') {
-      this.keySets.onRevoked(notice.sessions, Date.now() / 1000);
+      this.keySets.onRevoked(notice.sessions, this.clock.unixMs() / 1000);
       if (notice.serial > 0) this.post({ type: 'acknowledged', serial: notice.serial });
     } else {
       this.tokens?.onReply(notice);

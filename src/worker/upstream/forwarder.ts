@@ -55,6 +55,7 @@ export class Forwarder {
   constructor(private readonly parts: ForwarderParts) {
     this.connections = new TargetConnections({
       memory: new ReadMemory(parts.blocks),
+      nowMs: parts.nowMs,
       onConnected: () => parts.ledger.countConnect(),
     });
   }

@@ -7,7 +7,6 @@
  * One slow timer, which runs only while it has something to look at, ends what has connected or
  * idled for too long.
  */
-import { monotonicMs } from '../../base/clock.js';
 import { LeanConnection, type LeanConnectionOwner, type TargetAddress } from './lean-connection.js';
 import type { ReadMemory } from './read-memory.js';
 import type { UpstreamConnections } from './upstream-connections.js';
@@ -27,6 +26,7 @@ export interface LeanPoolOptions {
   readonly connectMs: number;
   /** How long a connection may be used again. */
   readonly ageMsMax: number;
+  nowMs(): number;
   onConnected(): void;
 }
 
@@ -59,7 +59,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   }
 
   private takeIdle(): LeanConnection | undefined {
-    const nowMs = monotonicMs();
+    const nowMs = this.options.nowMs();
     let connection = this.free.pop();
     while (connection !== undefined) {
       if (connection.expiresMs <= nowMs) connection.destroy();
@@ -76,7 +76,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     const { address, memory, connectMs } = this.options;
     const connection = new LeanConnection(address, memory, this);
     connection.isBusy = true;
-    connection.expiresMs = monotonicMs() + connectMs;
+    connection.expiresMs = this.options.nowMs() + connectMs;
     this.connecting.push(connection);
     this.startSweeping();
     return connection;
@@ -98,7 +98,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     connection.wasUsed = false;
     const { keepAliveMs } = connection;
     const idleMs = keepAliveMs === -1 ? IDLE_MS : keepAliveMs - IDLE_MARGIN_MS;
-    const nowMs = monotonicMs();
+    const nowMs = this.options.nowMs();
     if (idleMs <= 0 || nowMs - connection.connectedMs > this.options.ageMsMax) {
       connection.destroy();
       return;
@@ -112,7 +112,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   }
 
   onConnected(connection: LeanConnection): void {
-    connection.connectedMs = monotonicMs();
+    connection.connectedMs = this.options.nowMs();
     connection.expiresMs = connection.connectedMs + IDLE_MS;
     this.options.onConnected();
   }
@@ -167,7 +167,7 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
   }
 
   private sweep(): void {
-    const nowMs = monotonicMs();
+    const nowMs = this.options.nowMs();
     this.connecting = this.connecting.filter((connection) => connection.isConnecting);
     for (const connection of this.connecting) {
       if (connection.expiresMs <= nowMs) connection.giveUpConnecting();

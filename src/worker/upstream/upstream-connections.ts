@@ -33,6 +33,7 @@ export type UndiciTransport = typeof import('./undici-pool.js');
 /** What connections need of their worker. */
 export interface ConnectionParts {
   readonly memory: ReadMemory;
+  nowMs(): number;
   /** A socket was opened. */
   onConnected(): void;
 }
@@ -41,7 +42,7 @@ export interface ConnectionParts {
 export function connectionsTo(
   target: CompiledTarget,
   upstream: CompiledUpstream,
-  { memory, onConnected }: ConnectionParts,
+  { memory, nowMs, onConnected }: ConnectionParts,
   undici: UndiciTransport | null,
 ): UpstreamConnections {
   const { hostname, port } = new URL(target.origin);
@@ -50,7 +51,7 @@ export function connectionsTo(
   if (undici === null) {
     const address = { host, port: port === '' ? 80 : Number(port) };
     const ageMsMax = isIP(host) === 0 ? NAMED_AGE_MS_MAX : Number.POSITIVE_INFINITY;
-    return new LeanPool({ address, memory, connectMs, ageMsMax, onConnected });
+    return new LeanPool({ address, memory, connectMs, ageMsMax, nowMs, onConnected });
   }
   // The certificate is for the name that was written, whatever address that points to.
   const { hostname: written } = new URL(`https://${target.authority}`);

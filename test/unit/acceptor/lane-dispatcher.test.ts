@@ -1,7 +1,9 @@
 /** When a worker is woken, and what it finds then. */
+
 import { describe, expect, it } from 'vitest';
 import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { systemClock } from '../../../src/base/clock.js';
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
 import { PRESSURE_FULL } from '../../../src/channel/lane-status.js';
 import {
@@ -14,6 +16,8 @@ import {
   writeBodyPosition,
 } from '../../../src/channel/records/record-kind.js';
 
+/** Turns are real, time stands still. */
+const CLOCK = { ...systemClock, nowMs: () => 0 };
 const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
 
 /** A lane whose worker is played by the test, and how often each end was rung. */
@@ -31,7 +35,7 @@ class Rig {
       (error) => {
         throw error;
       },
-      () => 0,
+      CLOCK,
     );
     const memory = allocateLane(1 << 16);
     this.worker = new LaneEnd(memory, 'worker', { postMessage: () => this.rings++ });
@@ -152,12 +156,7 @@ describe('a request alone', () => {
   const NOBODY = { onResponseHead() {}, takeRerun: () => null } as unknown as Downstream;
 
   it('that moves to another lane, asleep, takes its body along', async () => {
-    const dispatcher = new LaneDispatcher(
-      2,
-      RULE,
-      () => {},
-      () => 0,
-    );
+    const dispatcher = new LaneDispatcher(2, RULE, () => {}, CLOCK);
     const memories = [allocateLane(1 << 16), allocateLane(1 << 16)] as const;
     const other = new LaneEnd(memories[1], 'worker', { postMessage() {} });
     const seen: number[] = [];
@@ -176,12 +175,7 @@ describe('a request alone', () => {
   });
 
   it('meets the pressure of its own moment, not of the last busy one', async () => {
-    const dispatcher = new LaneDispatcher(
-      1,
-      { ...RULE, inFlightMax: 10 },
-      () => {},
-      () => 0,
-    );
+    const dispatcher = new LaneDispatcher(1, { ...RULE, inFlightMax: 10 }, () => {}, CLOCK);
     dispatcher.isPressureTold = true;
     const memory = allocateLane(1 << 16);
     const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
@@ -210,12 +204,7 @@ describe('a piece of a reply that lies in a block', () => {
   /** A request, of which the worker has half a block ready; what its client was given. */
   async function withPiece(take: (chunk: Uint8Array, isLast: boolean) => void) {
     const errors: unknown[] = [];
-    const dispatcher = new LaneDispatcher(
-      1,
-      RULE,
-      (error) => errors.push(error),
-      () => 0,
-    );
+    const dispatcher = new LaneDispatcher(1, RULE, (error) => errors.push(error), CLOCK);
     const memory = allocateLane(1 << 16);
     const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
     dispatcher.attach(0, memory, { postMessage() {} } as never);

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Downstream, NewRequest } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { systemClock } from '../../../src/base/clock.js';
 import { allocateLane, LaneEnd, type LaneMemory } from '../../../src/channel/lane.js';
 import { REQUEST_BODY, REQUEST_HEAD } from '../../../src/channel/records/record-kind.js';
 import { requestHeadParts } from '../../../src/channel/records/request-head.js';
@@ -40,7 +41,10 @@ class Rig {
     const fail = (error: unknown): void => {
       throw error;
     };
-    this.dispatcher = new LaneDispatcher(lanes, RULE, fail, () => performance.now());
+    this.dispatcher = new LaneDispatcher(lanes, RULE, fail, {
+      ...systemClock,
+      nowMs: () => performance.now(),
+    });
     for (let lane = 0; lane < lanes; lane++) this.serve(lane, ringBytes);
   }
 

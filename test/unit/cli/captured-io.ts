@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { systemClock } from '../../../src/base/clock.js';
 import type { CommandIo } from '../../../src/cli/command-io.js';
 
 /** Surroundings of a command that keep what it writes. */
@@ -12,6 +13,7 @@ export function capturedIo(env: Record<string, string> = {}, input = ''): Captur
   const err: string[] = [];
   return {
     env,
+    clock: systemClock,
     stdin: Readable.from([Buffer.from(input)]),
     stdout: { write: (text: string) => out.push(text) },
     stderr: { write: (text: string) => err.push(text) },

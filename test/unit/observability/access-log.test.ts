@@ -49,11 +49,12 @@ function textOf(wish: Partial<AccessRecord>, options: Partial<AccessLogOptions> 
   let text = '';
   const output = {
     thread: 'worker-0',
+    time: () => '2026-01-01T00:00:00.000Z',
     write: (line: string): void => {
       text += line;
     },
   };
-  new AccessLog(output, { ...EVERYTHING, ...options }).write({ ...RECORD, ...wish });
+  new AccessLog(output, { ...EVERYTHING, ...options }, Math.random).write({ ...RECORD, ...wish });
   return text;
 }
 
@@ -183,8 +184,9 @@ describe('access record', () => {
 });
 
 describe('which requests write a record', () => {
+  const output = { thread: '', time: () => '', write: () => {} };
   const log = (options: Partial<AccessLogOptions>, draw = 0.5) =>
-    new AccessLog({ thread: '', write: () => {} }, { ...EVERYTHING, ...options }, () => draw);
+    new AccessLog(output, { ...EVERYTHING, ...options }, () => draw);
 
   it('is all of them without filters', () => {
     expect(log({}).wants(200, 0)).toBe(true);

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../../src/base/clock.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { NameWatcher } from '../../../src/supervisor/name-watcher.js';
 
@@ -42,6 +43,7 @@ describe('the watch over names', () => {
     refusal = '';
     const log = (_: object, message: string) => logged.push(message);
     const options = {
+      clock: { ...systemClock, nowMs: Date.now },
       lookup: async (name: string) => {
         asked.push(name);
         const answer = answers.get(name) ?? new Error('no such name');
@@ -54,7 +56,7 @@ describe('the watch over names', () => {
         return refusal;
       },
     };
-    watcher = new NameWatcher(options, Date.now);
+    watcher = new NameWatcher(options);
   });
 
   afterEach(() => {
@@ -98,7 +100,7 @@ describe('the watch over names', () => {
     answers.set('a.test', ['10.0.0.1']);
     await at(5 * SECOND);
     expect(logged.at(-1)).toBe('target name can be looked up again');
-    expect(watcher.status()).toMatchObject([{ failure: null, age_seconds: 0 }]);
+    expect(watcher.status()).toMatchObject([{ failure: null, ageMs: 0 }]);
     expect(applied).toHaveLength(1);
     await at(3599 * SECOND);
     expect(asked).toHaveLength(6);
@@ -160,7 +162,7 @@ describe('the watch over names', () => {
     watcher.adopt(configOf({ api: { names: ['a.test'], interval: '1s' } }));
     await at(3 * SECOND);
     expect(watcher.addresses.get('a.test')).toHaveLength(64);
-    expect(watcher.status()).toMatchObject([{ left_out: 9936 }]);
+    expect(watcher.status()).toMatchObject([{ leftOutCount: 9936 }]);
     const told = 'target name has more addresses than are used';
     expect(logged.filter((one) => one === told)).toHaveLength(1);
     expect(applied).toHaveLength(1);

@@ -5,6 +5,7 @@ import type { GatewayConfig } from '../../../src/config/gateway-config.js';
 import { loadObject } from '../../../src/config/source/load-file.js';
 import { EpochTable } from '../../../src/supervisor/epoch-table.js';
 import { Reloader } from '../../../src/supervisor/reloader.js';
+import { FakeClock } from '../../support/fake-clock.js';
 
 const WRITTEN: GatewayConfig = {
   upstreams: { api: { targets: [{ url: 'http://a.test:80' }], resolve: {} } },
@@ -26,6 +27,7 @@ describe('addresses of names', () => {
     reloader = new Reloader({
       first,
       source: undefined,
+      clock: new FakeClock(),
       logger: { info() {}, error() {} } as unknown as Logger,
       addresses: () => new Map(addresses),
       swap: async (compiled) => {
@@ -54,7 +56,7 @@ describe('addresses of names', () => {
     expect(hosts()).toEqual(['10.0.0.1:80', '10.0.0.2:80']);
     expect(await reloader.useAddresses()).toBe('');
     expect(swaps).toHaveLength(1);
-    expect(reloader.status()).toMatchObject({ reloads: 0, earlier_versions: 0, last_reload: null });
+    expect(reloader.status()).toMatchObject({ reloads: 0, earlierVersions: 0, lastReload: null });
   });
 
   it('stay in force over a reload, a refused one and a rollback', async () => {
@@ -84,7 +86,7 @@ describe('addresses of names', () => {
       const again = await reloader.applyFrom(() => loadObject(structuredClone(next)));
       expect(again).toMatchObject({ outcome: 'applied', changes: [] });
     }
-    expect(reloader.status()).toMatchObject({ reloads: 13, earlier_versions: 1 });
+    expect(reloader.status()).toMatchObject({ reloads: 13, earlierVersions: 1 });
     expect(await reloader.rollback()).toMatchObject({ outcome: 'applied', changes: [{}] });
     expect(reloader.current.written).toEqual(WRITTEN);
     expect(await reloader.rollback()).toMatchObject({ outcome: 'refused' });

@@ -62,6 +62,7 @@ function aRun(authenticators: readonly Authenticator[], wish: Partial<WorkerRout
   const decided: AuthenticationOutcome[] = [];
   const errors: unknown[] = [];
   const phase = new AuthenticationPhase(
+    () => 0,
     (_, outcome) => decided.push(outcome),
     (_, error) => errors.push(error),
   );
