@@ -5,17 +5,18 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 
-/** `package.json` lies one level further up from the compiled files than from the sources. */
-const CANDIDATES = ['../../../package.json', '../../../../package.json'];
+/** How many folders `package.json` lies above this file, at most: sources, compiled, bundled. */
+const LEVELS_MAX = 6;
 
-/** The version that package.json states. */
+/** The version that package.json states. Throws when there is none: the package is not whole. */
 export function readVersion(): string {
-  for (const candidate of CANDIDATES) {
-    const url = new URL(candidate, import.meta.url);
+  for (let level = 1; level <= LEVELS_MAX; level += 1) {
+    const url = new URL(`${'../'.repeat(level)}package.json`, import.meta.url);
     if (!existsSync(url)) continue;
     const content: unknown = JSON.parse(readFileSync(url, 'utf8'));
-    if (typeof content !== 'object' || content === null || !('version' in content)) continue;
-    return String(content.version);
+    if (typeof content === 'object' && content !== null && 'version' in content) {
+      return String(content.version);
+    }
   }
-  return 'unknown';
+  throw new Error('package.json with a version is missing above the code of the gateway');
 }
