@@ -16,6 +16,7 @@ export const ENTRIES = [
   'build/precompile-schema.ts',
   'build/bundle-entries.ts',
   'build/write-docs.ts',
+  'build/production-tree.ts',
 ];
 
 const PURE = 'any (pure)';
