@@ -5,6 +5,7 @@
  */
 import { defined } from '../base/assert.js';
 import { formatDuration } from '../base/quantities.js';
+import { answerText } from '../config/compile/compile-answer.js';
 import type { CompiledConfig, CompiledLimiter, CompiledRoute } from '../config/compiled-config.js';
 import { loadForCommand } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
@@ -35,7 +36,6 @@ export function formatRoutes(config: CompiledConfig): string {
 }
 
 function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {
-  const upstream = config.upstreams[route.upstreamIndex]?.name ?? fixedReplyName(route);
   const authenticators = route.authenticators.map(
     (index) => defined(config.authenticators[index], 'authenticator of a route').name,
   );
@@ -43,7 +43,7 @@ function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {
     route.methods.length === 0 ? '*' : route.methods.join(','),
     route.path,
     route.name,
-    upstream,
+    answerText(route.answer, config),
     authenticators.length === 0 ? 'public' : authenticators.join(','),
     route.limiterIndexes.length === 0
       ? '-'
@@ -51,14 +51,6 @@ function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {
           .map((index) => formatLimit(defined(config.limiters[index], 'limiter of a route')))
           .join('; '),
   ];
-}
-
-/** What a route has in place of an upstream. */
-function fixedReplyName({ filters }: CompiledRoute): string {
-  const { fixedReply } = filters;
-  if (fixedReply === undefined) return '-';
-  const { status, location } = fixedReply;
-  return location === '' ? `respond ${status}` : `redirect ${status}`;
 }
 
 function formatLimit({ limit, windowMs, algorithm, ...limiter }: CompiledLimiter): string {

@@ -339,16 +339,13 @@ export interface CompiledRoute {
   readonly versionPrefix?: string;
   /** Its path without the version, when that is the default one. */
   readonly aliasPath?: string;
-  /** -1: the gateway answers itself. */
-  readonly upstreamIndex: number;
+  readonly answer: CompiledAnswer;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
   /** Part of every limit on concurrency that its requests may use, in thousandths. */
   readonly shareMax: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
-  /** What the route does in place of an upstream; null: it does not belong to the token service. */
-  readonly tokenEndpoint: 'issue' | 'refresh' | 'revoke' | 'keys' | null;
   /** null: every caller that is known may use the route. */
   readonly authorization: CompiledAuthorization | null;
   /** Indexes into limiters, at most 4; every one is to have room. */
@@ -366,6 +363,15 @@ export interface CompiledRoute {
   readonly filters: CompiledFilters;
 }
 
+/** Who answers the requests of a route: a target of an upstream, or the gateway itself. */
+export type CompiledAnswer =
+  | { readonly kind: 'upstream'; readonly upstreamIndex: number }
+  | { readonly kind: 'fixed'; readonly reply: CompiledFixedReply }
+  | { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint };
+
+/** What the token service does for a route. */
+export type CompiledTokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';
+
 /** The filters of one route. */
 export interface CompiledFilters {
   readonly ipFilter?: CompiledIpFilter;
@@ -375,5 +381,4 @@ export interface CompiledFilters {
   readonly deprecation?: CompiledDeprecation;
   readonly validation?: CompiledValidation;
   readonly transformation?: CompiledTransformation;
-  readonly fixedReply?: CompiledFixedReply;
 }

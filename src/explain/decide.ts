@@ -12,6 +12,7 @@ import {
   createAskFields,
   VERDICT_ADMITTED,
 } from '../channel/coordinator/coordinator-records.js';
+import type { CompiledUpstream } from '../config/compiled-config.js';
 import { limiterKey } from '../worker/admission/limiter-keys.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
@@ -29,8 +30,8 @@ export const NOTHING_DECIDED: Decided = { limits: [], targets: [], picked: '', r
 export function decide(
   exchange: Exchange,
   route: WorkerRoute,
-  context: ExplainContext,
-  repeat: number,
+  upstream: CompiledUpstream,
+  { context, repeat }: { readonly context: ExplainContext; readonly repeat: number },
 ): Decided {
   const { config, moment } = context;
   const { nowMs } = moment;
@@ -40,17 +41,17 @@ export function decide(
     return { limiter, high: hash.high, low: hash.low };
   });
   const copy = new CoordinatorCopy(config, context.memory, keys);
-  new TargetPreference(config, hash).look(exchange, route.upstream);
+  new TargetPreference(config, hash).look(exchange, upstream);
   const fields = createAskFields();
   fields.askId = 1;
   fields.routeIndex = route.config.index;
-  fields.upstreamIndex = route.upstream.index;
+  fields.upstreamIndex = upstream.index;
   fields.balanceHash = exchange.balanceHash;
   fields.preferredTarget = exchange.preferredTarget;
   for (const { limiter, high, low } of keys) addLimit(fields, limiter.index, high, low);
   for (let earlier = 1; earlier < repeat; earlier += 1) copy.askAndEnd(fields, nowMs);
   const limits = keys.map((key) => limitShown(key, exchange, copy, nowMs));
-  const standings = targetsBefore(route, copy, context);
+  const standings = targetsBefore(upstream, copy, context);
   const reply = copy.ask(fields, nowMs);
   const isAdmitted = reply.verdict === VERDICT_ADMITTED;
   const pickedIndex = isAdmitted ? reply.targetIndex : -1;
@@ -92,14 +93,14 @@ function limitShown(
 
 /** Before the ask: it may make a breaker half-open. */
 function targetsBefore(
-  route: WorkerRoute,
+  upstream: CompiledUpstream,
   copy: CoordinatorCopy,
   { config, moment }: ExplainContext,
 ): { readonly index: number; readonly shown: TargetShown }[] {
   const targets = byRow(config.targets);
-  return route.upstream.targetIndexes.map((index) => {
+  return upstream.targetIndexes.map((index) => {
     const target = defined(targets[index], 'the target of an upstream');
-    const { state, why, until } = standingOf(copy.targets, target, route.upstream, moment);
+    const { state, why, until } = standingOf(copy.targets, target, upstream, moment);
     const shown = {
       target: target.hostPort,
       state,

@@ -9,6 +9,7 @@ import type { EditStep } from '../filters/filter.js';
 import { redactQuery } from '../observability/redact-query.js';
 import type { Exchange } from '../worker/exchange.js';
 import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
+import { showAnswer } from './answer-steps.js';
 import { listCandidates } from './candidates.js';
 import { decide, NOTHING_DECIDED } from './decide.js';
 import type { ExplainContext } from './explain-context.js';
@@ -25,7 +26,6 @@ export async function explainRequest(
   const { exchange, path, refusal } = locate(request, context);
   const { route, method, clientIp } = exchange;
   const chosen = route?.config;
-  const answersItself = route?.filters.fixedReply != null;
   const found =
     path === ''
       ? { shown: [], othersCount: 0 }
@@ -34,7 +34,7 @@ export async function explainRequest(
     isLive: context.memory !== null,
     configEpoch: context.config.epoch,
     route: chosen?.name ?? '',
-    upstream: answersItself ? '' : (route?.upstream.name ?? ''),
+    upstream: route?.upstream?.name ?? '',
     authenticate: route?.authenticators.map(({ name }) => name) ?? [],
     candidates: found.shown,
     othersCount: found.othersCount,
@@ -49,7 +49,7 @@ export async function explainRequest(
   if (head.isLive) hideSetValues(exchange, route);
   const steps = routeSteps(route, findings);
   const { limits, targets, picked } = findings.decided;
-  const stopped = firstRefusal(findings);
+  const stopped = firstReplyOf(findings);
   return {
     ...head,
     request: { ...shown, consumer: exchange.consumer },
@@ -67,15 +67,16 @@ async function judge(
   exchange: Exchange,
   route: WorkerRoute,
 ): Promise<Findings> {
-  const { entrySteps, editSteps, fixedReply } = route.filters;
+  const { entrySteps, editSteps } = route.filters;
   const entry = firstReply(entrySteps, exchange);
   const identity = await identify(request, route, exchange, context);
   exchange.consumer = identity.consumer;
-  const fixed = fixedReply === null ? null : firstReply([fixedReply], exchange);
   const decided =
-    fixedReply === null ? decide(exchange, route, context, request.repeat) : NOTHING_DECIDED;
-  const edit = firstReply(editSteps, exchange);
-  return { entry, identity, fixed, decided, edit, exchange };
+    route.upstream === null
+      ? NOTHING_DECIDED
+      : decide(exchange, route, route.upstream, { context, repeat: request.repeat });
+  const edit = route.answer.isEdited ? firstReply(editSteps, exchange) : null;
+  return { entry, identity, decided, edit, answer: showAnswer(route, exchange) };
 }
 
 function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | null {
@@ -86,8 +87,9 @@ function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | n
   return null;
 }
 
-function firstRefusal({ entry, identity, fixed, decided, edit }: Findings): Refusal | null {
-  return entry ?? identity.refusal ?? fixed ?? decided.refusal ?? edit;
+/** What ends the request in the gateway: the first refusal, or else an answer of its own. */
+function firstReplyOf({ entry, identity, decided, edit, answer }: Findings): Refusal | null {
+  return entry ?? identity.refusal ?? decided.refusal ?? edit ?? answer.reply;
 }
 
 /** Who may ask the gateway that runs has not read its configuration: a value may be a secret. */

@@ -5,7 +5,12 @@
  */
 import type { Explanation, LimitShown, Outcome, TargetShown } from './explanation.js';
 
-const RESULT_MARKS = { passes: 'ok', refuses: 'REFUSED', notReached: '-' } as const;
+const RESULT_MARKS = {
+  passes: 'ok',
+  refuses: 'REFUSED',
+  answers: 'ANSWERS',
+  notReached: '-',
+} as const;
 
 export function formatExplanation(explanation: Explanation): string {
   const { request, candidates, steps, limits, targets, othersCount } = explanation;

@@ -60,8 +60,11 @@ export interface Candidate {
 /** One step in the order in which they are taken. */
 export interface Step {
   readonly step: string;
-  /** `notReached`: an earlier step has refused the request. */
-  readonly result: 'passes' | 'refuses' | 'notReached';
+  /**
+   * `answers`: the gateway itself replies, as the route says. `notReached`: an earlier step has
+   * refused the request.
+   */
+  readonly result: 'passes' | 'refuses' | 'answers' | 'notReached';
   readonly detail: string;
 }
 

@@ -5,7 +5,7 @@
  */
 import type { ProblemKind } from '../base/problems.js';
 import type { LocalReply } from '../filters/local-reply.js';
-import type { Exchange } from '../worker/exchange.js';
+import type { AnswerShown } from './answer-steps.js';
 import type { LimitShown, TargetShown } from './explanation.js';
 
 /** Why a request does not go on. */
@@ -39,12 +39,10 @@ export interface Findings {
   /** Of filters before the caller is known. */
   readonly entry: Refusal | null;
   readonly identity: Identity;
-  /** The answer of a route that needs no target. */
-  readonly fixed: Refusal | null;
   readonly decided: Decided;
   /** Of filters once the request is admitted. */
   readonly edit: Refusal | null;
-  readonly exchange: Exchange;
+  readonly answer: AnswerShown;
 }
 
 export function refuse(problem: ProblemKind, detail: string): Refusal {

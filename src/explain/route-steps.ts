@@ -12,30 +12,35 @@ import type {
 } from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
-import { rewritePath } from '../worker/worker-route.js';
 import type { Step } from './explanation.js';
 import type { Decided, Findings, Refusal } from './findings.js';
 
-type Draft = Omit<Step, 'result'> & { readonly refuses: boolean };
+type Draft = Omit<Step, 'result'> & { readonly refuses: boolean; readonly answers?: boolean };
 
 export function routeSteps(route: WorkerRoute, findings: Findings): Step[] {
-  const { entry, identity, fixed, edit, exchange } = findings;
+  const { entry, identity, edit } = findings;
   const drafts: Draft[] = [
     filterDraft('enter', ENTRY_FILTERS, route, entry),
     { step: 'authenticate', detail: identity.detail, refuses: identity.refusal !== null },
-    ...(fixed === null
-      ? admissionDrafts(route, findings)
-      : [{ step: 'fixedReply', detail: `status ${fixed.status}`, refuses: true }]),
-    filterDraft('edit', EDIT_FILTERS, route, edit),
-    { step: 'rewrite', detail: rewriteText(route, exchange), refuses: false },
-    { step: 'forward', detail: forwardText(route), refuses: false },
+    ...admissionDrafts(route, findings),
+    ...(route.answer.isEdited ? [filterDraft('edit', EDIT_FILTERS, route, edit)] : []),
+    ...answerDrafts(findings),
   ];
   const first = drafts.findIndex(({ refuses }) => refuses);
-  return drafts.map(({ step, detail }, at) => ({
-    step,
-    result: first === -1 || at < first ? 'passes' : at === first ? 'refuses' : 'notReached',
-    detail,
-  }));
+  return drafts.map(({ step, detail, answers = false }, at) => {
+    if (first !== -1 && at > first) return { step, result: 'notReached', detail };
+    if (at === first) return { step, result: 'refuses', detail };
+    return { step, result: answers ? 'answers' : 'passes', detail };
+  });
+}
+
+/** The last step of an answer of the gateway's own gives it, be it a refusal or not. */
+function answerDrafts({ answer: { steps, reply } }: Findings): Draft[] {
+  return steps.map((step, at) => {
+    const isReply = reply !== null && at === steps.length - 1;
+    const refuses = isReply && reply.problem !== null;
+    return { ...step, refuses, answers: isReply && !refuses };
+  });
 }
 
 /** In the order in which worker/request/route-filters.ts places them. */
@@ -53,6 +58,7 @@ function filterDraft(
   return { step, detail, refuses: refusal !== null };
 }
 
+/** One admission decides upon all of them. */
 function admissionDrafts({ upstream }: WorkerRoute, { decided }: Findings): Draft[] {
   const part = decided.refusal?.problem?.part ?? '';
   const draft = (step: string, detail: string): Draft => ({
@@ -60,8 +66,10 @@ function admissionDrafts({ upstream }: WorkerRoute, { decided }: Findings): Draf
     detail,
     refuses: part === step,
   });
+  const limits = draft('rateLimit', limitsText(decided));
+  if (upstream === null) return [limits];
   return [
-    draft('rateLimit', limitsText(decided)),
+    limits,
     draft('circuitBreaker', breakerText(upstream, decided)),
     draft('loadBalancing', balancingText(upstream, decided)),
   ];
@@ -86,28 +94,6 @@ function breakerText({ circuitBreaker }: CompiledUpstream, { targets }: Decided)
 function balancingText({ name, loadBalancing }: CompiledUpstream, { picked }: Decided): string {
   const to = picked === '' ? 'no target' : picked;
   return `${loadBalancing.policy} in upstream ${name}: ${to}`;
-}
-
-function rewriteText(route: WorkerRoute, { path, rewrittenTarget }: Exchange): string {
-  const { setHeaders, removeHeaders } = route.config.rewrite;
-  const sent = rewrittenTarget || rewritePath(route, path);
-  const parts = [
-    sent === path ? '' : `path becomes ${sent}`,
-    setHeaders.length === 0 ? '' : `sets ${setHeaders.map(([name]) => name).join(', ')}`,
-    removeHeaders.length === 0 ? '' : `removes ${removeHeaders.join(', ')}`,
-  ].filter((part) => part !== '');
-  return parts.length === 0 ? 'nothing' : parts.join('; ');
-}
-
-function forwardText({ config, upstream }: WorkerRoute): string {
-  const { timeouts, retry, hedgeAfterMs } = upstream;
-  const parts = [
-    `waits ${timeouts.perTryMs} ms for the head`,
-    retry.attempts === 0 ? 'no retries' : `retries: ${retry.attempts}`,
-    hedgeAfterMs === -1 ? '' : `a second try after ${hedgeAfterMs} ms`,
-    config.timeoutMs === 0 ? '' : `${config.timeoutMs} ms for all of it`,
-  ];
-  return parts.filter((part) => part !== '').join('; ');
 }
 
 /** What a limit counts by, with the values of this request. */

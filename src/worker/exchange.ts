@@ -21,7 +21,7 @@ import type { HeldReply } from './tries/held-reply.js';
 import type { StreamedBody } from './upstream/streamed-body.js';
 import type { UpstreamTry } from './upstream/upstream-try.js';
 import type { WorkerEpoch } from './worker-epoch.js';
-import type { WorkerRoute } from './worker-route.js';
+import { upstreamOfRoute, type WorkerRoute } from './worker-route.js';
 
 export const PHASE_ROUTE = 0;
 export const PHASE_ENTER = 1;
@@ -198,7 +198,7 @@ export function isReplyHandedOn(exchange: Exchange): boolean {
 
 /** The upstream of an exchange whose route is known. */
 export function upstreamOf(exchange: Exchange): CompiledUpstream {
-  return defined(exchange.route, 'the route of an exchange').upstream;
+  return upstreamOfRoute(routeOf(exchange));
 }
 
 /** The route of an exchange that has one. */

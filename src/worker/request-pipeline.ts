@@ -16,6 +16,7 @@ import {
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../channel/coordinator/coordinator-records.js';
+import type { CompiledTokenEndpoint } from '../config/compiled-config.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import {
@@ -195,10 +196,10 @@ export class RequestPipeline {
 
   private admit(exchange: Exchange): PhaseResult {
     const route = routeOf(exchange);
-    const { fixedReply } = route.filters;
-    if (fixedReply !== null) return this.runSteps(exchange, [fixedReply]);
+    const { answer } = route;
+    if (answer.kind === 'fixed') return this.runSteps(exchange, [answer.step]);
     // The token service answers by itself: there is no target to be admitted to.
-    if (route.config.tokenEndpoint !== null) return 'next';
+    if (answer.kind === 'tokens') return 'next';
     const nowMs = this.parts.nowMs();
     if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return this.shed(exchange);
     const asked = this.parts.coordinator.askAdmission(exchange, route, nowMs);
@@ -250,7 +251,8 @@ export class RequestPipeline {
   }
 
   private forward(exchange: Exchange): PhaseResult {
-    if (routeOf(exchange).config.tokenEndpoint !== null) return this.serveTokens(exchange);
+    const { answer } = routeOf(exchange);
+    if (answer.kind === 'tokens') return this.serveTokens(exchange, answer.endpoint);
     const reply = this.parts.filters.runBody(exchange);
     if (reply !== null && reply !== 'wait') return this.give(exchange, reply);
     if (reply === 'wait' || !this.parts.forwarder.isReady(exchange)) {
@@ -261,8 +263,8 @@ export class RequestPipeline {
     return 'wait';
   }
 
-  private serveTokens(exchange: Exchange): PhaseResult {
-    const reply = defined(this.parts.tokens, 'the token service').serve(exchange);
+  private serveTokens(exchange: Exchange, endpoint: CompiledTokenEndpoint): PhaseResult {
+    const reply = defined(this.parts.tokens, 'the token service').serve(exchange, endpoint);
     if (reply === 'wait') return this.waitForBody(exchange);
     if (!(reply instanceof Promise)) return this.give(exchange, reply);
     this.parts.wheel.clear(exchange.deadline);
@@ -397,7 +399,9 @@ export class RequestPipeline {
     this.parts.tries.release(exchange);
     this.parts.coordinator.endInFlight(exchange);
     const { route } = exchange;
-    if (route !== null) this.parts.coordinator.giveBack(exchange, route.upstream.index);
+    if (route !== null && route.upstream !== null) {
+      this.parts.coordinator.giveBack(exchange, route.upstream.index);
+    }
     this.exchanges.remove(exchange);
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
     const nowMs = this.parts.nowMs();

@@ -19,6 +19,7 @@ import type { Authenticator } from '../filters/authentication/authenticator.js';
 import type { RoutePattern } from '../routing/route-table.js';
 import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { policyField } from './admission/rate-limit-fields.js';
+import { type AnswerPlan, planAnswer } from './answer/answer-plan.js';
 import { type Challenges, challengesOf } from './identity/authentication-phase.js';
 import {
   compileRouteFilters,
@@ -28,7 +29,9 @@ import {
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;
-  readonly upstream: CompiledUpstream;
+  readonly answer: AnswerPlan;
+  /** null: what answers the route needs no target. */
+  readonly upstream: CompiledUpstream | null;
   readonly authenticators: readonly Authenticator[];
   readonly challenges: Challenges;
   /** Every one of them is to have room. */
@@ -62,18 +65,17 @@ export function compileWorkerRoutes(
       defined(limitersByRow[index], 'the limiter of a route'),
     );
     const filters = compileRouteFilters(route, loaded);
+    const answer = planAnswer(route.answer, upstreams);
+    const upstream = answer.kind === 'upstream' ? answer.upstream : null;
     const ofRoute = route.authenticators.map((index) =>
       defined(authenticators[index], 'the authenticator of a route'),
     );
     return {
       config: route,
-      upstream: defined(
-        // One that answers by itself never gets as far as its upstream: any will do.
-        route.upstreamIndex === -1 ? config.upstreams[0] : upstreams[route.upstreamIndex],
-        'the upstream of a route',
-      ),
+      answer,
+      upstream,
       filters,
-      readsBody: filters.requestBody !== null || route.tokenEndpoint !== null,
+      readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators: ofRoute,
       challenges: challengesOf(ofRoute),
       limiters,
@@ -83,7 +85,7 @@ export function compileWorkerRoutes(
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
-        ...(ownedFields.get(route.upstreamIndex) ?? []),
+        ...(upstream === null ? [] : (ownedFields.get(upstream.index) ?? [])),
         ...filters.droppedFields,
       ]),
       setFields: route.rewrite.setHeaders.flat(),
@@ -100,9 +102,11 @@ function ownedFieldsByUpstream(
   authenticators: readonly Authenticator[],
 ): ReadonlyMap<number, readonly string[]> {
   const byUpstream = new Map<number, string[]>();
-  for (const { upstreamIndex, authenticators: indexes } of config.routes) {
+  for (const { answer, authenticators: indexes } of config.routes) {
+    if (answer.kind !== 'upstream') continue;
     const owned = indexes.flatMap((index) => authenticators[index]?.ownedFields ?? []);
-    byUpstream.set(upstreamIndex, [...(byUpstream.get(upstreamIndex) ?? []), ...owned]);
+    const before = byUpstream.get(answer.upstreamIndex) ?? [];
+    byUpstream.set(answer.upstreamIndex, [...before, ...owned]);
   }
   return byUpstream;
 }
@@ -126,6 +130,11 @@ function mayHoldKeyGrants(limiters: readonly CompiledLimiter[]): boolean {
 function mayHoldRefusals([limiter, another]: readonly CompiledLimiter[]): boolean {
   if (limiter === undefined || another !== undefined) return false;
   return limiter.algorithm !== 'inFlight' && limiter.mode === 'enforce';
+}
+
+/** The upstream of a route that has one: of each that is answered by a target. */
+export function upstreamOfRoute(route: WorkerRoute): CompiledUpstream {
+  return defined(route.upstream, 'the upstream of a route');
 }
 
 /** The path that the upstream gets. */

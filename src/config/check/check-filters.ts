@@ -6,6 +6,7 @@
 import { type CorsConfig, originProblem } from '../../filters/cors/options.js';
 import type { IpFilterConfig } from '../../filters/ip-filter/options.js';
 import { type DeprecationConfig, parseDate } from '../../filters/versioning/options.js';
+import { ANSWER_KEYS } from '../compile/compile-answer.js';
 import { checkValidation } from '../compile/compile-validation.js';
 import type { RouteConfig } from '../gateway-config.js';
 import { pointerOf } from '../source/config-pointer.js';
@@ -117,7 +118,7 @@ function checkDeprecation(
 
 /** A route has one of upstream, respond and redirect. */
 function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: Findings): void {
-  const given = (['upstream', 'respond', 'redirect', 'tokenService'] as const).filter((key) => {
+  const given = ANSWER_KEYS.filter((key) => {
     return route[key] !== undefined || findings.hasUnder(`${at}/${key}`);
   });
   // A mistyped key is told by itself, and may be the one that is missing.

@@ -67,8 +67,6 @@ export function compileFilters(
       validation: { ...operation.validation, ...compileBounds(validation, bodyBytes) },
     }),
     ...(transformation && { transformation }),
-    ...(route.respond && { fixedReply: compileRespond(route.respond) }),
-    ...(route.redirect && { fixedReply: compileRedirect(route.redirect) }),
   };
 }
 
@@ -199,7 +197,8 @@ function keysOf(pointer: string): readonly string[] {
   return defined(typeof keys === 'string' ? undefined : keys, 'a checked pointer');
 }
 
-function compileRespond(config: RespondConfig): CompiledFixedReply {
+/** A reply that a route has in place of an upstream. */
+export function compileRespond(config: RespondConfig): CompiledFixedReply {
   return {
     status: config.status ?? DEFAULTS.respond.status,
     body: config.body ?? '',
@@ -210,7 +209,8 @@ function compileRespond(config: RespondConfig): CompiledFixedReply {
   };
 }
 
-function compileRedirect(config: RedirectConfig): CompiledFixedReply {
+/** A redirect that a route has in place of an upstream. */
+export function compileRedirect(config: RedirectConfig): CompiledFixedReply {
   return {
     status: config.status ?? DEFAULTS.redirect.status,
     body: '',

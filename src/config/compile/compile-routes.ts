@@ -11,6 +11,7 @@ import { DEFAULTS } from '../defaults.js';
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
 import { readOpenapiGroup } from '../openapi/openapi-group.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
+import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
 import { compileFilters, compileRewrite } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
@@ -39,10 +40,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
     const shared = {
-      upstreamIndex:
-        config.upstream === undefined
-          ? -1
-          : defined(upstreamIndexes.get(config.upstream), 'a checked upstream'),
+      answer: compileAnswer(config, upstreamIndexes),
       timeoutMs:
         config.timeout === undefined
           ? 0
@@ -51,7 +49,6 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),
-      tokenEndpoint: config.tokenService ?? null,
       authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,

@@ -17,6 +17,7 @@ import type {
   CompiledRoute,
   RowCapacity,
 } from '../compiled-config.js';
+import { placeAnswer } from './compile-answer.js';
 
 export type RowKind = keyof RowCapacity;
 
@@ -98,7 +99,7 @@ export function placeConfig(
     })),
     routes: config.routes.map((route) => ({
       ...moved(route, routes),
-      upstreamIndex: route.upstreamIndex < 0 ? -1 : rowAt(upstreams, route.upstreamIndex),
+      answer: placeAnswer(route.answer, (index) => rowAt(upstreams, index)),
       limiterIndexes: route.limiterIndexes.map((index) => rowAt(limiters, index)),
     })),
   };

@@ -12,7 +12,7 @@ import { CoordinatorStatus } from '../../channel/coordinator/coordinator-status.
 import { type LaneStatus, PRESSURE_FULL } from '../../channel/lane-status.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import { type Exchange, NEVER_MS } from '../exchange.js';
-import type { WorkerRoute } from '../worker-route.js';
+import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
 
 export class AdmissionGate {
   private readonly status: CoordinatorStatus;
@@ -31,8 +31,9 @@ export class AdmissionGate {
   tryEnter(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
     const { shareMax } = route.config;
     if (shareMax < PRESSURE_FULL && this.lane.pressure > shareMax) return false;
-    if (route.upstream.adaptiveConcurrency === null) return true;
-    const writer = this.writerOf(route.upstream.index);
+    const { adaptiveConcurrency, index } = upstreamOfRoute(route);
+    if (adaptiveConcurrency === null) return true;
+    const writer = this.writerOf(index);
     // Without a limit the coordinator has not looked at this upstream yet.
     const { limit } = writer;
     if (limit !== 0 && writer.inFlight * PRESSURE_FULL >= limit * shareMax) return false;
@@ -46,7 +47,7 @@ export class AdmissionGate {
     const { enteredMs, route } = exchange;
     if (enteredMs === NEVER_MS || route === null) return;
     exchange.enteredMs = NEVER_MS;
-    const writer = this.writerOf(route.upstream.index);
+    const writer = this.writerOf(upstreamOfRoute(route).index);
     writer.add(-1);
     const latencyMs = latencyOf(exchange, enteredMs, nowMs);
     if (latencyMs >= 0) writer.countLatency(latencyBucket(latencyMs));

@@ -27,7 +27,7 @@ import {
 import type { Exchange } from '../exchange.js';
 import { PendingAsks } from '../exchange-table.js';
 import { bitOfTarget } from '../tries/tried-targets.js';
-import type { WorkerRoute } from '../worker-route.js';
+import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
 import { limiterKey } from './limiter-keys.js';
 import { rateLimitField } from './rate-limit-fields.js';
@@ -90,7 +90,7 @@ export class CoordinatorClient implements ReplyHandler {
    */
   askAdmission(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
     if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, 0);
-    this.preference.look(exchange, route.upstream);
+    this.preference.look(exchange, upstreamOfRoute(route));
     if (route.limiters.length === 0) return this.askUnlimited(exchange, route, nowMs);
     this.fillAsk(route);
     this.addLimits(exchange, route);
@@ -126,7 +126,7 @@ export class CoordinatorClient implements ReplyHandler {
   private askUnlimited(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
     if (this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
     this.fillAsk(route);
-    this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    this.fields.flags = this.grants.askFlags(upstreamOfRoute(route).index, nowMs);
     return this.sendAsk(exchange);
   }
 
@@ -144,7 +144,8 @@ export class CoordinatorClient implements ReplyHandler {
     return ASK_OPEN;
   }
 
-  private openTarget({ upstream }: WorkerRoute, triedMask: number): number {
+  private openTarget(route: WorkerRoute, triedMask: number): number {
+    const upstream = upstreamOfRoute(route);
     const { targetIndexes } = upstream;
     for (let step = 1; step <= targetIndexes.length; step += 1) {
       const turn = (this.openTurn + step) & 0x7fffffff;
@@ -181,7 +182,7 @@ export class CoordinatorClient implements ReplyHandler {
     const wish = grant.wish(nowMs);
     // Turns in advance are of use only where admissions are at hand as well.
     if (isGranted || wish > 0) {
-      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+      this.fields.flags = this.grants.askFlags(upstreamOfRoute(route).index, nowMs);
     }
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
     const asked = this.sendAsk(exchange);
@@ -203,7 +204,7 @@ export class CoordinatorClient implements ReplyHandler {
   private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
     // A grant knows nothing of what this request wants.
     if (exchange.preferredTarget !== NO_PREFERENCE) return false;
-    const targetIndex = this.grants.tryTake(route.upstream.index, nowMs);
+    const targetIndex = this.grants.tryTake(upstreamOfRoute(route).index, nowMs);
     if (targetIndex === NO_TARGET) return false;
     this.beginGranted(exchange, targetIndex);
     this.askAhead(route, nowMs);
@@ -230,7 +231,7 @@ export class CoordinatorClient implements ReplyHandler {
 
   /** Sends for the next turns when half of those at hand are used, so that nobody has to wait. */
   private askAhead(route: WorkerRoute, nowMs: number): void {
-    const { index } = route.upstream;
+    const { index } = upstreamOfRoute(route);
     const flags = this.grants.aheadFlags(index, nowMs);
     if (flags === 0) return;
     // The last one got no answer in time: it is given up, like an ask that waits in vain.
@@ -260,7 +261,7 @@ export class CoordinatorClient implements ReplyHandler {
     const { fields } = this;
     fields.askId = this.waiting.nextId();
     fields.routeIndex = route.config.index;
-    fields.upstreamIndex = route.upstream.index;
+    fields.upstreamIndex = upstreamOfRoute(route).index;
     fields.triedMask = 0;
     fields.flags = 0;
     fields.limitCount = 0;

@@ -65,9 +65,9 @@ export class TargetPreference {
 
   /** The field that keeps the client at the target of its reply, if there must be one. */
   cookieField(exchange: Exchange): FieldBlock {
-    const upstream = exchange.route?.upstream;
-    const sticky = upstream === undefined ? null : (this.sticky[upstream.index] ?? null);
-    if (upstream === undefined || sticky === null) return NO_FIELDS;
+    const upstream = exchange.route?.upstream ?? null;
+    const sticky = upstream === null ? null : (this.sticky[upstream.index] ?? null);
+    if (upstream === null || sticky === null) return NO_FIELDS;
     const position = upstream.targetIndexes.indexOf(exchange.targetIndex);
     if (position === -1 || position === exchange.preferredTarget) return NO_FIELDS;
     const cookie = `${sticky.cookie}=${sticky.values[position]}${sticky.attributes}`;

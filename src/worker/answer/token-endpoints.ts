@@ -4,6 +4,8 @@
  *
  * Thread: worker. Owns the asks that wait for their reply: one for each such request in flight.
  */
+
+import { assertNever } from '../../base/assert.js';
 import { field, joinFields } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type {
@@ -12,7 +14,7 @@ import type {
   TokenReply,
   TokenReplyNotice,
 } from '../../channel/identity-messages.js';
-import type { CompiledTokenService } from '../../config/compiled-config.js';
+import type { CompiledTokenEndpoint, CompiledTokenService } from '../../config/compiled-config.js';
 import { claimAt } from '../../filters/authentication/identity.js';
 import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange.js';
@@ -35,15 +37,18 @@ export class TokenEndpoints {
     private readonly post: (request: IdentityRequest) => void,
   ) {}
 
-  /** Answers a request. `wait`: once its body is complete. */
-  serve(exchange: Exchange): LocalReply | Promise<LocalReply> | 'wait' {
+  /** Answers a request to this endpoint. `wait`: once its body is complete. */
+  serve(
+    exchange: Exchange,
+    endpoint: CompiledTokenEndpoint,
+  ): LocalReply | Promise<LocalReply> | 'wait' {
     const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
     if (bytes > TOKEN_REQUEST_BYTES_MAX) {
       const detail = `A token request has up to ${TOKEN_REQUEST_BYTES_MAX} bytes.`;
       return refusal(PROBLEMS.bodyTooLarge, detail);
     }
     if (!exchange.isRequestComplete) return 'wait';
-    switch (exchange.route?.config.tokenEndpoint) {
+    switch (endpoint) {
       case 'issue':
         return this.issue(exchange);
       case 'refresh': {
@@ -56,8 +61,10 @@ export class TokenEndpoints {
         if (token === '') return missing('token');
         return this.ask({ kind: 'revoke', token });
       }
-      default:
+      case 'keys':
         return this.publishedKeys();
+      default:
+        return assertNever(endpoint);
     }
   }
 

@@ -17,7 +17,6 @@ import type {
   RequestStep,
   RequestView,
 } from '../../filters/filter.js';
-import { fixedReplyStep } from '../../filters/fixed-reply/fixed-reply.js';
 import { guardStep } from '../../filters/guards/guards.js';
 import type { CompiledGuards } from '../../filters/guards/options.js';
 import { hasUploadRule } from '../../filters/guards/upload-rule.js';
@@ -60,8 +59,6 @@ export interface ReplyBodyPlan {
 export interface RouteFilters {
   /** Before the caller is known. */
   readonly entrySteps: readonly RequestStep[];
-  /** Answers in place of an upstream, once the caller is known; null: there is an upstream. */
-  readonly fixedReply: RequestStep | null;
   /** Once admitted. */
   readonly editSteps: readonly EditStep[];
   /** Null: the body goes on as it comes. */
@@ -112,7 +109,7 @@ export function compileRouteFilters(
   { filters, version }: CompiledRoute,
   loaded: LoadedFilters = NONE_LOADED,
 ): RouteFilters {
-  const { ipFilter, cors, securityHeaders, transformation, fixedReply } = filters;
+  const { ipFilter, cors, securityHeaders, transformation } = filters;
   const { guards, deprecation } = filters;
   const validation =
     filters.validation === undefined
@@ -139,7 +136,6 @@ export function compileRouteFilters(
   if (cors !== undefined) replySteps.push(corsReplyStep(cors));
   return {
     entrySteps,
-    fixedReply: fixedReply === undefined ? null : fixedReplyStep(fixedReply),
     editSteps: [validation?.head, edit].filter((step) => step != null),
     requestBody: bodyPlan(validation, filters),
     replySteps,

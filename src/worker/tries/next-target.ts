@@ -10,6 +10,7 @@ import type { CoordinatorClient } from '../admission/coordinator-client.js';
 import { ASK_CLOSED, ASK_OPEN, ASK_PENDING, ASK_WAIT_MS } from '../admission/coordinator-client.js';
 import { type Exchange, NEVER_MS } from '../exchange.js';
 import type { ExchangeMetrics } from '../exchange-metrics.js';
+import { upstreamOfRoute } from '../worker-route.js';
 import { bitOfTarget } from './tried-targets.js';
 
 export interface NextTargetParts {
@@ -57,5 +58,5 @@ export class NextTarget {
 function triedMaskOf(exchange: Exchange): number {
   const { route, currentTry, triedMask } = exchange;
   if (route === null || currentTry === null) return triedMask;
-  return triedMask | bitOfTarget(route.upstream, currentTry.targetIndex);
+  return triedMask | bitOfTarget(upstreamOfRoute(route), currentTry.targetIndex);
 }

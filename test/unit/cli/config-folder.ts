@@ -38,3 +38,16 @@ routes:
     upstream: products
     rateLimit: { limit: 2, window: 1s, algorithm: tokenBucket, burst: 9, key: "header:X-Key" }
 `;
+
+/** Two routes that the gateway answers itself, and one with an upstream. */
+export const ANSWERING = `
+tokenService: { issuer: sluice, audience: api }
+upstreams:
+  products: { targets: [{ url: "http://127.0.0.1:8003" }] }
+routes:
+  - { name: products, match: { path: /products/* }, upstream: products }
+  - name: keys
+    match: { path: /.well-known/jwks.json, methods: [GET] }
+    tokenService: keys
+  - { name: hello, match: { path: /hello }, respond: { body: hello } }
+`;

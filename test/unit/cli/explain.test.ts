@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../../src/cli/command-line.js';
 import type { Explanation } from '../../../src/explain/explanation.js';
 import { capturedIo } from './captured-io.js';
-import { configFolder, SAMPLE } from './config-folder.js';
+import { ANSWERING, configFolder, SAMPLE } from './config-folder.js';
 
 const writeFile = configFolder();
 
@@ -133,6 +133,33 @@ routes:
     const answered = await of('GET', '/gone');
     expect(answered).toMatchObject({ upstream: '', outcome: { kind: 'answered', status: 410 } });
     expect(answered.targets).toEqual([]);
+  });
+
+  it('sends nothing to a target where the token service answers', async () => {
+    const config = writeFile(ANSWERING, 'answering.yaml');
+    const io = capturedIo();
+    const words = ['explain', 'GET', '/.well-known/jwks.json', '-c', config, '--json'];
+    expect(await runCommandLine(words, io, async () => 0), io.err()).toBe(0);
+    const explanation = JSON.parse(io.out()) as Explanation;
+    expect(explanation).toMatchObject({ route: 'keys', upstream: '', targets: [] });
+    expect(explanation.outcome).toMatchObject({ kind: 'answered', status: 200 });
+    expect(explanation.steps.map(({ step, result }) => [step, result])).toEqual([
+      ['enter', 'passes'],
+      ['authenticate', 'passes'],
+      ['rateLimit', 'passes'],
+      ['edit', 'passes'],
+      ['tokenService', 'answers'],
+    ]);
+  });
+
+  it('shows a reply that the route gives itself as an answer, not as a refusal', async () => {
+    const config = writeFile(ANSWERING, 'answering.yaml');
+    const io = capturedIo();
+    const words = ['explain', 'GET', '/hello', '-c', config];
+    expect(await runCommandLine(words, io, async () => 0), io.err()).toBe(0);
+    expect(io.out()).toContain('is answered with 200');
+    expect(io.out()).not.toContain('REFUSED');
+    expect(io.out()).toMatch(/respond +ANSWERS +status 200/);
   });
 
   it('is readable, and shows no control characters of the request', async () => {

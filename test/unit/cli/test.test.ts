@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../../src/cli/command-line.js';
 import { capturedIo } from './captured-io.js';
-import { configFolder, SAMPLE } from './config-folder.js';
+import { ANSWERING, configFolder, SAMPLE } from './config-folder.js';
 
 const writeFile = configFolder();
 
@@ -42,6 +42,23 @@ tests:
       /^FAILED GET \/api\/public \(.*sluice\.tests\.yaml:3\)\n {2}route: expected users, found public\n {2}status: expected 401, found 0 \(forwarded\)\n/,
     );
     expect(out).toContain('1 of 2 as expected');
+  });
+
+  it('expects no upstream where the gateway answers itself', async () => {
+    const config = writeFile(ANSWERING, 'answering.yaml');
+    writeFile(
+      `
+tests:
+  - { request: GET /.well-known/jwks.json, expect: { upstream: products } }
+  - { request: GET /.well-known/jwks.json, expect: { upstream: "", target: "", status: 200 } }
+  - { request: GET /hello, expect: { upstream: "", status: 200, code: "" } }
+`,
+      'answering.tests.yaml',
+    );
+    const io = capturedIo();
+    expect(await runCommandLine(['test', '-c', config], io, async () => 0), io.err()).toBe(1);
+    expect(io.out()).toContain('upstream: expected products, found none');
+    expect(io.out()).toContain('2 of 3 as expected');
   });
 
   it('tells every mistake in the table with its place', async () => {

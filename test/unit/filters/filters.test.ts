@@ -100,7 +100,6 @@ it('a route without filters has no steps at all', () => {
   const filters = compileRouteFilters(aCompiledRoute());
   expect(filters).toEqual({
     entrySteps: [],
-    fixedReply: null,
     editSteps: [],
     requestBody: null,
     replySteps: [],

@@ -16,11 +16,19 @@ function compile(...wishes: Partial<CompiledRoute>[]): WorkerRoute[] {
 
 describe('a compiled route', () => {
   it('knows its upstream and its limiters', () => {
-    const [plain, limited] = compile({}, { upstreamIndex: 1, limiterIndexes: [1] });
-    expect(plain?.upstream.name).toBe('upstream-0');
+    const [plain, limited] = compile(
+      {},
+      { answer: { kind: 'upstream', upstreamIndex: 1 }, limiterIndexes: [1] },
+    );
+    expect(plain?.upstream?.name).toBe('upstream-0');
     expect(plain?.limiters).toEqual([]);
-    expect(limited?.upstream.name).toBe('upstream-1');
+    expect(limited?.upstream?.name).toBe('upstream-1');
     expect(limited?.limiters.map((limiter) => limiter.name)).toEqual(['limiter-1']);
+  });
+
+  it('has no upstream where the gateway answers itself', () => {
+    const [tokens] = compile({ answer: { kind: 'tokens', endpoint: 'refresh' } });
+    expect(tokens).toMatchObject({ upstream: null, readsBody: true });
   });
 
   it('drops fields that are removed, and those that are set anew', () => {
@@ -31,12 +39,13 @@ describe('a compiled route', () => {
     expect(route?.setFields).toEqual(['x-env', 'prod']);
   });
 
-  it.each([{ upstreamIndex: 9 }, { limiterIndexes: [9] }, { authenticators: [0] }])(
-    'cannot refer to what is not there: %j',
-    (wish) => {
-      expect(() => compile(wish)).toThrow('is missing');
-    },
-  );
+  it.each<Partial<CompiledRoute>>([
+    { answer: { kind: 'upstream', upstreamIndex: 9 } },
+    { limiterIndexes: [9] },
+    { authenticators: [0] },
+  ])('cannot refer to what is not there: %j', (wish) => {
+    expect(() => compile(wish)).toThrow('is missing');
+  });
 });
 
 describe('the path that the upstream gets', () => {

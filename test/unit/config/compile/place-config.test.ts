@@ -156,7 +156,9 @@ function describeConfig(config: CompiledConfig): unknown {
   const at = <T extends { index: number }>(items: readonly T[], index: number) =>
     items.find((item) => item.index === index);
   return config.routes.map((route) => {
-    const upstream = at(config.upstreams, route.upstreamIndex);
+    const { answer } = route;
+    const row = answer.kind === 'upstream' ? answer.upstreamIndex : -1;
+    const upstream = at(config.upstreams, row);
     return {
       route: route.name,
       upstream: upstream?.name,

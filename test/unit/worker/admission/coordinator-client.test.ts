@@ -20,7 +20,7 @@ import {
 import { TargetGrants } from '../../../../src/worker/admission/target-grants.js';
 import { TargetPreference } from '../../../../src/worker/admission/target-preference.js';
 import { Exchange } from '../../../../src/worker/exchange.js';
-import { compileWorkerRoutes } from '../../../../src/worker/worker-route.js';
+import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/worker-route.js';
 import { CoordinatorRig } from '../../../support/coordinator-rig.js';
 
 const LIMIT: RateLimitConfig = { limit: 5, window: '1h' };
@@ -53,7 +53,7 @@ class Desk {
     const end = this.rig.worker(0);
     this.client = new CoordinatorClient(
       end,
-      new TargetGrants([route.upstream.targetIndexes], end.targets, end.standings),
+      new TargetGrants([upstreamOfRoute(route).targetIndexes], end.targets, end.standings),
       hash,
       new TargetPreference(compiled, hash),
       () => this.nowMs,

@@ -8,7 +8,7 @@ import {
 } from '../../../../src/worker/admission/target-preference.js';
 import { Exchange } from '../../../../src/worker/exchange.js';
 import { RequestFields } from '../../../../src/worker/request/request-fields.js';
-import { compileWorkerRoutes } from '../../../../src/worker/worker-route.js';
+import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/worker-route.js';
 
 function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
   const targets = [{ url: 'http://10.0.0.1:80' }, { url: 'http://10.0.0.2:80' }];
@@ -27,7 +27,7 @@ function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
       const head = { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true };
       const exchange = new Exchange({ ...head, parts }, () => {});
       Object.assign(exchange, { fields: new RequestFields(parts), clientIp, path, route });
-      preference.look(exchange, route.upstream);
+      preference.look(exchange, upstreamOfRoute(route));
       return exchange;
     },
   };

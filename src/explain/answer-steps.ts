@@ -1,0 +1,69 @@
+/**
+ * How a route answers a request that nothing has refused, in words.
+ *
+ * Thread: any (pure). A new kind of answer has its lines here.
+ */
+import { assertNever } from '../base/assert.js';
+import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { Exchange } from '../worker/exchange.js';
+import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
+import { type Refusal, refusalOf } from './findings.js';
+
+/** What the answerer of a route does. */
+export interface AnswerShown {
+  /** The last of them answers, where `reply` is not null. */
+  readonly steps: readonly { readonly step: string; readonly detail: string }[];
+  /** Of the gateway itself; null: a target replies. */
+  readonly reply: Refusal | null;
+}
+
+export function showAnswer(route: WorkerRoute, exchange: Exchange): AnswerShown {
+  const { answer, config } = route;
+  switch (answer.kind) {
+    case 'upstream':
+      return {
+        steps: [
+          { step: 'rewrite', detail: rewriteText(route, exchange) },
+          { step: 'forward', detail: forwardText(answer.upstream, config.timeoutMs) },
+        ],
+        reply: null,
+      };
+    case 'fixed': {
+      const reply = answer.step(exchange);
+      if (reply === null) return { steps: [], reply: null };
+      const step = reply.status >= 300 && reply.status < 400 ? 'redirect' : 'respond';
+      return { steps: [{ step, detail: `status ${reply.status}` }], reply: refusalOf(reply) };
+    }
+    case 'tokens': {
+      const detail = `The token service answers: ${answer.endpoint}.`;
+      return {
+        steps: [{ step: 'tokenService', detail: answer.endpoint }],
+        reply: { problem: null, status: 200, detail },
+      };
+    }
+    default:
+      return assertNever(answer);
+  }
+}
+
+function rewriteText(route: WorkerRoute, { path, rewrittenTarget }: Exchange): string {
+  const { setHeaders, removeHeaders } = route.config.rewrite;
+  const sent = rewrittenTarget || rewritePath(route, path);
+  const parts = [
+    sent === path ? '' : `path becomes ${sent}`,
+    setHeaders.length === 0 ? '' : `sets ${setHeaders.map(([name]) => name).join(', ')}`,
+    removeHeaders.length === 0 ? '' : `removes ${removeHeaders.join(', ')}`,
+  ].filter((part) => part !== '');
+  return parts.length === 0 ? 'nothing' : parts.join('; ');
+}
+
+function forwardText(upstream: CompiledUpstream, routeTimeoutMs: number): string {
+  const { timeouts, retry, hedgeAfterMs } = upstream;
+  const parts = [
+    `waits ${timeouts.perTryMs} ms for the head`,
+    retry.attempts === 0 ? 'no retries' : `retries: ${retry.attempts}`,
+    hedgeAfterMs === -1 ? '' : `a second try after ${hedgeAfterMs} ms`,
+    routeTimeoutMs === 0 ? '' : `${routeTimeoutMs} ms for all of it`,
+  ];
+  return parts.filter((part) => part !== '').join('; ');
+}

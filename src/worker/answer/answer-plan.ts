@@ -1,0 +1,46 @@
+/**
+ * Who answers the requests of a route, with what each of its requests needs, compiled once.
+ *
+ * Thread: worker. Says nothing of how the answer is made.
+ */
+import { assertNever, defined } from '../../base/assert.js';
+import type {
+  CompiledAnswer,
+  CompiledTokenEndpoint,
+  CompiledUpstream,
+} from '../../config/compiled-config.js';
+import type { RequestStep } from '../../filters/filter.js';
+import { fixedReplyStep } from '../../filters/fixed-reply/fixed-reply.js';
+
+interface PlanBase {
+  /** The filters that judge or change a request run before it is answered. */
+  readonly isEdited: boolean;
+  /** The gateway itself reads the body of the request to answer it. */
+  readonly readsBody: boolean;
+}
+
+export type AnswerPlan =
+  | (PlanBase & { readonly kind: 'upstream'; readonly upstream: CompiledUpstream })
+  | (PlanBase & { readonly kind: 'fixed'; readonly step: RequestStep })
+  | (PlanBase & { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint });
+
+/** `upstreams`: by row. */
+export function planAnswer(
+  answer: CompiledAnswer,
+  upstreams: readonly (CompiledUpstream | undefined)[],
+): AnswerPlan {
+  switch (answer.kind) {
+    case 'upstream': {
+      const upstream = defined(upstreams[answer.upstreamIndex], 'the upstream of a route');
+      return { kind: 'upstream', isEdited: true, readsBody: false, upstream };
+    }
+    case 'fixed': {
+      const step = fixedReplyStep(answer.reply);
+      return { kind: 'fixed', isEdited: false, readsBody: false, step };
+    }
+    case 'tokens':
+      return { kind: 'tokens', isEdited: true, readsBody: true, endpoint: answer.endpoint };
+    default:
+      return assertNever(answer);
+  }
+}
