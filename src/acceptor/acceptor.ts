@@ -12,6 +12,7 @@ import { buildProblemReply, RETRY_SOON, responseTimeField } from '../base/proble
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { REQUEST_ID_FIELD, type RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
+import { PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { ConnectionCaps, type ConnectionFigures, type ConnectionRule } from './connection-caps.js';
 import { createConnectionCensus } from './connection-census.js';
@@ -188,7 +189,13 @@ export class Acceptor implements ExchangeContext {
       res.onData((data, isLast) => this.onData(exchange, data, isLast));
     }
     exchange.index = this.dispatcher.trySend(
-      { receivedMs: nowMs, bodyBytes: head.bodyBytes, text: head.text },
+      {
+        receivedMs: nowMs,
+        bodyBytes: head.bodyBytes,
+        protocol: PROTOCOL_HTTP_1_1,
+        listener: 0,
+        text: head.text,
+      },
       exchange,
     );
     if (exchange.index === -1) this.shed(exchange);

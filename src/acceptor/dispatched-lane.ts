@@ -3,9 +3,10 @@
  *
  * Thread: acceptor.
  */
-import { assert, defined } from '../base/assert.js';
-import type { RecordHandler } from '../channel/byte-ring.js';
+import { assertNever, defined } from '../base/assert.js';
+import type { ByteRingConsumer, RecordHandler } from '../channel/byte-ring.js';
 import type { LaneEnd } from '../channel/lane.js';
+import { interimFields, interimStatus, trailerFields } from '../channel/records/field-records.js';
 import {
   FLAG_END,
   RESPONSE_ABORT,
@@ -13,6 +14,11 @@ import {
   RESPONSE_BODY,
   RESPONSE_END,
   RESPONSE_HEAD,
+  RESPONSE_INTERIM,
+  RESPONSE_TRAILERS,
+  type ReplyRecordKind,
+  TUNNEL_DOWN,
+  TUNNEL_END,
   WINDOW,
 } from '../channel/records/record-kind.js';
 import {
@@ -51,7 +57,8 @@ export class DispatchedLane implements RecordHandler {
   // Hot path: every record of every reply.
   onRecord(kind: number, flags: number, index: number, generation: number): void {
     const downstream = this.table.find(index, generation);
-    if (kind === RESPONSE_BLOCK) {
+    const recordKind = kind as ReplyRecordKind;
+    if (recordKind === RESPONSE_BLOCK) {
       this.onBlock(downstream, (flags & FLAG_END) !== 0);
       return;
     }
@@ -60,7 +67,7 @@ export class DispatchedLane implements RecordHandler {
       return;
     }
     const ring = defined(this.end, 'the lane').consumer;
-    switch (kind) {
+    switch (recordKind) {
       case RESPONSE_HEAD:
         this.head.status = responseStatus(ring);
         this.head.flags = flags;
@@ -70,12 +77,9 @@ export class DispatchedLane implements RecordHandler {
         this.head.inlineBody = responseInlineBody(ring);
         downstream.onResponseHead(this.head);
         break;
-      case RESPONSE_BODY: {
-        const { payload, payloadBytes } = ring;
-        const chunk = ring.sharedBytes.subarray(payload, payload + payloadBytes);
-        downstream.onResponseBody(chunk, (flags & FLAG_END) !== 0);
+      case RESPONSE_BODY:
+        downstream.onResponseBody(payloadOf(ring), (flags & FLAG_END) !== 0);
         break;
-      }
       case RESPONSE_END:
         downstream.onResponseEnd();
         break;
@@ -85,8 +89,20 @@ export class DispatchedLane implements RecordHandler {
       case WINDOW:
         downstream.onWindow(ring.int(0));
         break;
+      case RESPONSE_TRAILERS:
+        downstream.onResponseTrailers(trailerFields(ring));
+        break;
+      case RESPONSE_INTERIM:
+        downstream.onResponseInterim(interimStatus(ring), interimFields(ring));
+        break;
+      case TUNNEL_DOWN:
+        downstream.onTunnelBytes(payloadOf(ring));
+        break;
+      case TUNNEL_END:
+        downstream.onTunnelEnd();
+        break;
       default:
-        assert(false, `unknown record kind ${kind}`);
+        assertNever(recordKind);
     }
   }
 
@@ -105,4 +121,9 @@ export class DispatchedLane implements RecordHandler {
       blocks.release(position);
     }
   }
+}
+
+/** A view of the payload, valid inside the record handler only. */
+function payloadOf({ sharedBytes, payload, payloadBytes }: ByteRingConsumer): Uint8Array {
+  return sharedBytes.subarray(payload, payload + payloadBytes);
 }

@@ -5,6 +5,8 @@
  * record that comes late for an ended exchange finds nobody.
  */
 import { assert, defined } from '../base/assert.js';
+import type { FieldBlock } from '../base/field-block.js';
+import type { NewRequest } from '../channel/records/request-head.js';
 
 /** The client's side of one exchange, as the lane sees it. No listener's types appear here. */
 export interface Downstream {
@@ -13,6 +15,14 @@ export interface Downstream {
   /** A piece of the body. The view is valid inside the call only. */
   onResponseBody(chunk: Uint8Array, isLast: boolean): void;
   onResponseEnd(): void;
+  /** The body is complete, and these fields follow it. */
+  onResponseTrailers(fields: FieldBlock): void;
+  /** A 1xx head, before the head of the reply. */
+  onResponseInterim(status: number, fields: FieldBlock): void;
+  /** Bytes of a tunnel. The view is valid inside the call only. */
+  onTunnelBytes(bytes: Uint8Array): void;
+  /** The target sends no more bytes through the tunnel. */
+  onTunnelEnd(): void;
   /** The reply cannot be completed: the client must see that it is cut off. */
   onResponseAbort(): void;
   /** The worker has taken so many bytes of the request body. */
@@ -26,15 +36,6 @@ export interface Downstream {
   onLaneLost(): void;
   /** No worker has taken the request in time. */
   onUnserved(): void;
-}
-
-/** What the acceptor says of a new request. */
-export interface NewRequest {
-  readonly receivedMs: number;
-  /** -1: not known. */
-  readonly bodyBytes: number;
-  /** As records/request-head.ts describes it. */
-  readonly text: string;
 }
 
 /** A decoded RESPONSE_HEAD. The views are valid inside the call only. */

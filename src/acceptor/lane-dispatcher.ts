@@ -12,11 +12,11 @@ import type { Clock } from '../base/clock.js';
 import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../channel/lane.js';
 import { PRESSURE_FULL } from '../channel/lane-status.js';
 import type { Port } from '../channel/port.js';
+import { kindWithFlags } from '../channel/record-header.js';
 import {
   FLAG_ANSWERED,
   FLAG_CUT,
   FLAG_END,
-  kindWithFlags,
   REQUEST_ABORT,
   REQUEST_BODY,
   REQUEST_END,
@@ -24,10 +24,10 @@ import {
   writeBody,
   writeWindow,
 } from '../channel/records/record-kind.js';
-import { tryWriteRequestHead } from '../channel/records/request-head.js';
+import { type NewRequest, tryWriteRequestHead } from '../channel/records/request-head.js';
 import type { DispatchRule } from './dispatch-rule.js';
 import { DispatchedLane } from './dispatched-lane.js';
-import { type Downstream, InFlightTable, type NewRequest } from './in-flight-table.js';
+import { type Downstream, InFlightTable } from './in-flight-table.js';
 import { LaneQueue } from './lane-queue.js';
 import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
 
@@ -175,15 +175,9 @@ export class LaneDispatcher {
 
   private tryWriteHead(index: number, laneIndex: number, request: NewRequest): boolean {
     const lane = this.laneAt(laneIndex);
-    const isSent = tryWriteRequestHead(defined(lane.end, 'the lane').producer, {
-      index,
-      generation: this.table.generationOf(index),
-      flags: request.bodyBytes === 0 ? FLAG_END : 0,
-      receivedMs: request.receivedMs,
-      bodyBytes: request.bodyBytes,
-      text: request.text,
-    });
-    if (!isSent) return false;
+    const { producer } = defined(lane.end, 'the lane');
+    const generation = this.table.generationOf(index);
+    if (!tryWriteRequestHead(producer, index, generation, request)) return false;
     lane.inFlight++;
     lane.queue?.onSent();
     this.onWritten(lane);

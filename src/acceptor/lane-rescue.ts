@@ -9,13 +9,18 @@
  */
 import type { Clock, Timer } from '../base/clock.js';
 import type { ByteRingProducer, SalvagedRecord } from '../channel/byte-ring.js';
-import { FLAG_END, REQUEST_END, REQUEST_HEAD } from '../channel/records/record-kind.js';
-import { decodeRequestHead } from '../channel/records/request-head.js';
-import type { Downstream, InFlightTable, NewRequest } from './in-flight-table.js';
+import { flagsOf, kindOf } from '../channel/record-header.js';
+import {
+  FLAG_END,
+  REQUEST_END,
+  REQUEST_HEAD,
+  REQUEST_TRAILERS,
+} from '../channel/records/record-kind.js';
+import { decodeRequestHead, type NewRequest } from '../channel/records/request-head.js';
+import type { Downstream, InFlightTable } from './in-flight-table.js';
 
 /** A lane that lost its worker is served again well before. */
 const WAIT_MS_MAX = 5000;
-const KIND_MASK = 0xff;
 
 /** The lane of a request that waits for one. */
 export const NO_LANE = -1;
@@ -131,7 +136,7 @@ function untouchedRequests(ring: ByteRingProducer): Map<number, LaneRequest> {
   const found = new Map<number, LaneRequest>();
   ring.salvage((record) => {
     const { kindAndFlags, index, generation, payload } = record;
-    if ((kindAndFlags & KIND_MASK) === REQUEST_HEAD) {
+    if (kindOf(kindAndFlags) === REQUEST_HEAD) {
       const request = decodeRequestHead(payload);
       found.set(index, { index, generation, request, rest: [], isUntouched: true });
       return;
@@ -142,9 +147,11 @@ function untouchedRequests(ring: ByteRingProducer): Map<number, LaneRequest> {
   return found;
 }
 
-/** The whole body is at hand, or there is none. */
+/** The whole body has come, or there is none. */
 function isComplete({ request, rest }: LaneRequest): boolean {
   if (request.bodyBytes === 0) return true;
   const { kindAndFlags = 0 } = rest.at(-1) ?? {};
-  return (kindAndFlags & KIND_MASK) === REQUEST_END || ((kindAndFlags >> 8) & FLAG_END) !== 0;
+  const kind = kindOf(kindAndFlags);
+  const isEnd = kind === REQUEST_END || kind === REQUEST_TRAILERS;
+  return isEnd || (flagsOf(kindAndFlags) & FLAG_END) !== 0;
 }

@@ -12,7 +12,8 @@ import { BufferPool } from '../base/buffer-pool.js';
 import { isIdempotentMethod } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
-import type { Downstream, NewRequest, ResponseHead } from './in-flight-table.js';
+import { type NewRequest, PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
+import type { Downstream, ResponseHead } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
 import { type ReplyClosing, type ReplyListener, UwsReply } from './uws-reply.js';
 
@@ -221,6 +222,22 @@ export class UwsExchange implements Downstream, ReplyListener {
     this.reply.sendEnd();
   }
 
+  /** The library cannot write trailers: the end of the body is what is left of them. */
+  onResponseTrailers(): void {
+    this.reply.sendEnd();
+  }
+
+  /** Nor can it write more than one head. */
+  onResponseInterim(): void {}
+
+  onTunnelBytes(): void {
+    this.reply.abort();
+  }
+
+  onTunnelEnd(): void {
+    this.reply.abort();
+  }
+
   onResponseAbort(): void {
     this.reply.abort();
   }
@@ -230,7 +247,7 @@ export class UwsExchange implements Downstream, ReplyListener {
     const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(method);
     if (!isSafe || this.hasRunAgain || this.reply.isStarted) return null;
     this.hasRunAgain = true;
-    return { receivedMs, bodyBytes, text };
+    return { receivedMs, bodyBytes, protocol: PROTOCOL_HTTP_1_1, listener: 0, text };
   }
 
   onLaneLost(): void {

@@ -6,6 +6,7 @@
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
+import { PLAIN_CONNECTION } from '../channel/records/request-head.js';
 import type { RequestGuard } from './request-guard.js';
 
 export class UwsHead {
@@ -39,7 +40,7 @@ export class UwsHead {
     guard.begin(this.method, this.target);
     req.forEach(this.onField);
     if (guard.hasObsText && !this.rereadObsText(req)) return PROBLEMS.badField;
-    this.text = `${this.method}\n${this.target}\n${peer}\nhttp${this.fields}`;
+    this.text = `${this.method}\n${this.target}\n${peer}\n${PLAIN_CONNECTION}${this.fields}`;
     return guard.finish();
   }
 

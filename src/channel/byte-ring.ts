@@ -11,7 +11,7 @@
  *     +384  starved   the producer waits for space
  *
  *     record: 16-byte header, payload, filled up to a multiple of 8
- *     +0 length (header and payload)   +4 kind | flags << 8   +8 exchange index   +12 generation
+ *     +0 length (header and payload)   +4 kind and flags   +8 exchange index   +12 generation
  *
  * Beside head stands how far the consumer has begun, which it writes before each record: what lies
  * behind that point was touched by nobody, even if the consumer ended in the middle of its work.
@@ -26,6 +26,7 @@
  */
 import { assert } from '../base/assert.js';
 import { copyBytes } from '../base/copy-bytes.js';
+import { flagsOf, kindOf } from './record-header.js';
 
 export const RING_CONTROL_BYTES = 512;
 export const RECORD_HEADER_BYTES = 16;
@@ -43,7 +44,6 @@ const REWIND_BYTES = 64 * 1024;
 /** Positions are multiples of 8: no position is this one. */
 const NO_POSITION = 1;
 const KIND_PADDING = 0;
-const KIND_MASK = 0xff;
 
 /** Bytes of shared memory that a ring of this capacity needs. */
 export function byteRingBytes(capacity: number): number {
@@ -262,7 +262,7 @@ export class ByteRingProducer extends ByteRingEnd {
       const [length = 0, kindAndFlags = 0, index = 0, generation = 0] = ints.subarray(start >> 2);
       assert(length >= 8 && length <= this.capacity, 'a record has a sane length');
       at = (at + ((length + ALIGNMENT - 1) & -ALIGNMENT)) | 0;
-      if ((kindAndFlags & KIND_MASK) === KIND_PADDING) continue;
+      if (kindOf(kindAndFlags) === KIND_PADDING) continue;
       const payload = this.sharedBytes.subarray(start + RECORD_HEADER_BYTES, start + length);
       visit({ kindAndFlags, index, generation, payload });
     }
@@ -279,7 +279,7 @@ export class ByteRingProducer extends ByteRingEnd {
     for (let at = this.positionIn(HEAD_WORD); at !== begun; ) {
       const word = (this.dataOffset + (at & this.mask)) >> 2;
       const length = this.sharedInts[word] ?? 0;
-      const kind = (this.sharedInts[word + 1] ?? 0) & KIND_MASK;
+      const kind = kindOf(this.sharedInts[word + 1] ?? 0);
       if (kind !== KIND_PADDING) index = this.sharedInts[word + 2] ?? -1;
       at = (at + ((length + ALIGNMENT - 1) & -ALIGNMENT)) | 0;
     }
@@ -362,13 +362,13 @@ export class ByteRingConsumer extends ByteRingEnd {
         assert(length >= 8 && length <= this.capacity, 'a record has a sane length');
         this.head = (this.head + ((length + ALIGNMENT - 1) & -ALIGNMENT)) | 0;
         this.control[BEGUN_WORD] = this.head;
-        if ((kindAndFlags & KIND_MASK) === KIND_PADDING) continue;
+        if (kindOf(kindAndFlags) === KIND_PADDING) continue;
         this.payload = start + RECORD_HEADER_BYTES;
         this.payloadBytes = length - RECORD_HEADER_BYTES;
         count++;
         handler.onRecord(
-          kindAndFlags & KIND_MASK,
-          kindAndFlags >>> 8,
+          kindOf(kindAndFlags),
+          flagsOf(kindAndFlags),
           ints[word + 2] ?? 0,
           ints[word + 3] ?? 0,
         );

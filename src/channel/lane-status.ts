@@ -6,6 +6,7 @@
  *     +0    beats      written by the worker: turns of its clock, wrapping
  *     +4    read       written by the worker: requests whose head it has read, wrapping
  *     +128  pressure   written by the acceptor: how full the gateway is, in thousandths
+ *     +192  version    written when the lane is allocated, see protocol-version.ts
  */
 
 export const LANE_STATUS_BYTES = 256;
@@ -13,6 +14,7 @@ export const LANE_STATUS_BYTES = 256;
 const BEATS_WORD = 0;
 const READ_WORD = 1;
 const PRESSURE_WORD = 32;
+const VERSION_WORD = 48;
 
 /** Pressure of a gateway that is full. */
 export const PRESSURE_FULL = 1000;
@@ -22,6 +24,15 @@ export class LaneStatus {
 
   constructor(buffer: SharedArrayBuffer, offset: number) {
     this.words = new Int32Array(buffer, offset, LANE_STATUS_BYTES >> 2);
+  }
+
+  /** Allocation: before either end sees the lane. */
+  setProtocolVersion(version: number): void {
+    this.words[VERSION_WORD] = version;
+  }
+
+  get protocolVersion(): number {
+    return this.words[VERSION_WORD] as number;
   }
 
   /** Worker: its event loop still turns. */

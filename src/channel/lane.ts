@@ -19,6 +19,7 @@ import {
 } from './byte-ring.js';
 import { LANE_STATUS_BYTES, LaneStatus } from './lane-status.js';
 import type { Port } from './port.js';
+import { checkProtocolVersion, PROTOCOL_VERSION } from './protocol-version.js';
 
 /**
  * Bytes of each ring unless told otherwise. What finds it full is copied twice, into memory that
@@ -51,10 +52,12 @@ export interface LaneMemory {
   readonly ringBytes: number;
 }
 
-/** Fresh memory for one incarnation of a lane; zeroed memory is a valid empty lane. */
+/** Fresh memory for one incarnation of a lane: zeroes, but for the version of its records. */
 export function allocateLane(ringBytes: number = LANE_RING_BYTES): LaneMemory {
   const bytes = 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES + BODY_BLOCKS_BYTES;
-  return { buffer: new SharedArrayBuffer(bytes), ringBytes };
+  const memory = { buffer: new SharedArrayBuffer(bytes), ringBytes };
+  laneStatusOf(memory).setProtocolVersion(PROTOCOL_VERSION);
+  return memory;
 }
 
 /** The status words lie behind the rings. */
@@ -79,6 +82,7 @@ export class LaneEnd {
   readonly status: LaneStatus;
   readonly blocks: BodyBlocks;
 
+  /** @throws Error when the lane was allocated for another version of its records. */
   constructor(
     memory: LaneMemory,
     side: LaneSide,
@@ -90,6 +94,7 @@ export class LaneEnd {
     this.producer = new ByteRingProducer(side === 'acceptor' ? requests : replies);
     this.consumer = new ByteRingConsumer(side === 'acceptor' ? replies : requests);
     this.status = laneStatusOf(memory);
+    checkProtocolVersion(this.status.protocolVersion);
     this.blocks = bodyBlocksOf(memory);
   }
 

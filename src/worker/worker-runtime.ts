@@ -6,6 +6,7 @@
  * without work it parks, and is woken by the doorbell.
  */
 import { randomBytes } from 'node:crypto';
+import { assert, assertNever } from '../base/assert.js';
 import type { Clock, Random, Timer } from '../base/clock.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { RequestIdSource } from '../base/request-id.js';
@@ -20,6 +21,10 @@ import {
   REQUEST_BODY,
   REQUEST_END,
   REQUEST_HEAD,
+  REQUEST_TRAILERS,
+  type RequestRecordKind,
+  TUNNEL_END,
+  TUNNEL_UP,
   WINDOW,
 } from '../channel/records/record-kind.js';
 import {
@@ -285,7 +290,8 @@ export class WorkerRuntime implements RecordHandler {
   // Hot path: every record of every request.
   onRecord(kind: number, flags: number, index: number, generation: number): void {
     const { consumer } = this.lane;
-    if (kind === REQUEST_HEAD) {
+    const recordKind = kind as RequestRecordKind;
+    if (recordKind === REQUEST_HEAD) {
       this.pipeline.onRequest({
         index,
         generation,
@@ -300,10 +306,14 @@ export class WorkerRuntime implements RecordHandler {
     }
     // Nobody: the exchange has finished, and this came too late for it.
     const exchange = this.pipeline.find(index, generation);
-    if (exchange !== undefined) this.onExchangeRecord(exchange, kind, flags);
+    if (exchange !== undefined) this.onExchangeRecord(exchange, recordKind, flags);
   }
 
-  private onExchangeRecord(exchange: Exchange, kind: number, flags: number): void {
+  private onExchangeRecord(
+    exchange: Exchange,
+    kind: Exclude<RequestRecordKind, typeof REQUEST_HEAD>,
+    flags: number,
+  ): void {
     const { consumer } = this.lane;
     switch (kind) {
       case REQUEST_BODY: {
@@ -313,6 +323,8 @@ export class WorkerRuntime implements RecordHandler {
         break;
       }
       case REQUEST_END:
+      case REQUEST_TRAILERS:
+        // No connection to a target carries trailers: only the end of the body goes on.
         this.pipeline.onRequestBody(exchange, NO_BYTES, true);
         break;
       case REQUEST_ABORT:
@@ -321,8 +333,12 @@ export class WorkerRuntime implements RecordHandler {
       case WINDOW:
         this.forwarder.onWindow(exchange, consumer.int(0));
         break;
+      case TUNNEL_UP:
+      case TUNNEL_END:
+        assert(false, 'no exchange is a tunnel: no route opens one');
+        break;
       default:
-        this.host.log.logger.error({ kind }, 'unknown record on the lane');
+        assertNever(kind);
     }
   }
 

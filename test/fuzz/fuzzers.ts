@@ -8,6 +8,8 @@ import { type FieldBlock, field, joinFields } from '../../src/base/field-block.j
 import { ByteRingConsumer, ByteRingProducer, byteRingBytes } from '../../src/channel/byte-ring.js';
 import {
   decodeRequestHead,
+  type NewRequest,
+  PROTOCOL_HTTP_1_1,
   requestBodyBytes,
   requestHeadParts,
   tryWriteRequestHead,
@@ -97,17 +99,16 @@ const consumer = new ByteRingConsumer({ ...memory, capacity: RING_BYTES });
 /** A request head, its payload spoilt on the way: what is read lies within the record. */
 export function fuzzRequestRecord(random: Random): string {
   const text = mutate(HEADS[below(random, HEADS.length)] ?? '', random);
-  const head = {
-    index: 7,
-    generation: 3,
-    flags: 1,
+  const head: NewRequest = {
     receivedMs: random() * 1e6,
     bodyBytes: 0,
+    protocol: PROTOCOL_HTTP_1_1,
+    listener: 0,
     text,
   };
-  if (!tryWriteRequestHead(producer, head)) return 'too much waits';
+  if (!tryWriteRequestHead(producer, 7, 3, head)) return 'too much waits';
   const spoilt = below(random, 2) === 1;
-  const at = producer.payload + below(random, 16 + text.length);
+  const at = producer.payload + below(random, 20 + text.length);
   if (spoilt) producer.bytes[at] = below(random, 256);
   producer.publish();
   let wrong = 'no record came';

@@ -4,34 +4,80 @@
  * Thread: any (both ends).
  *
  *     +0   double   when the head was read, monotonic ms
- *     +8   double   body bytes; 0: none follow; -1: not known (chunked)
- *     +16  latin1   method LF target LF peer address LF scheme (LF name LF value)*
+ *     +8   double   body bytes; 0: none follow; -1: not known
+ *     +16  int      protocol | listener << 8
+ *     +20  latin1   method LF target LF peer address LF connection (LF name LF value)*
+ *
+ *     connection: "http", or "https" TAB server name TAB certificate
+ *
+ * The listener is its place in the configuration. The server name is the one of the TLS handshake
+ * (SNI); the certificate is what the client's said of itself, as the engine writes it. Both are
+ * empty where there is none.
  *
  * The text holds no LF but the separators: the guard refused every control character before.
  * One string is written and read at once because one native call each way costs less than any
  * number of small ones. Field names are lower case. With FLAG_END nothing follows.
  */
 import type { ByteRingConsumer, ByteRingProducer } from '../byte-ring.js';
-import { kindWithFlags, REQUEST_HEAD } from './record-kind.js';
+import { kindWithFlags } from '../record-header.js';
+import { FLAG_END, REQUEST_HEAD } from './record-kind.js';
 
 const RECEIVED_OFFSET = 0;
 const BODY_BYTES_OFFSET = 8;
-const TEXT_OFFSET = 16;
+const ORIGIN_OFFSET = 16;
+const TEXT_OFFSET = 20;
+const PROTOCOL_MASK = 0xff;
+const LISTENER_SHIFT = 8;
+
+/** The version of HTTP that a request came in. */
+export const PROTOCOL_HTTP_1_0 = 10;
+export const PROTOCOL_HTTP_1_1 = 11;
+export const PROTOCOL_HTTP_2 = 20;
+export type HttpProtocol =
+  | typeof PROTOCOL_HTTP_1_0
+  | typeof PROTOCOL_HTTP_1_1
+  | typeof PROTOCOL_HTTP_2;
 
 /** Places of the fixed parts in the split text. */
 export const HEAD_METHOD = 0;
 export const HEAD_TARGET = 1;
 export const HEAD_PEER = 2;
-export const HEAD_SCHEME = 3;
+export const HEAD_CONNECTION = 3;
 export const HEAD_FIELDS = 4;
 
-export interface RequestHeadFields {
-  readonly index: number;
-  readonly generation: number;
-  readonly flags: number;
+/** The part at HEAD_CONNECTION of a connection without TLS. */
+export const PLAIN_CONNECTION = 'http';
+
+/** The part at HEAD_CONNECTION of a connection with TLS. Neither text holds TAB, CR or LF. */
+export function secureConnection(serverName: string, certificate: string): string {
+  return `https\t${serverName}\t${certificate}`;
+}
+
+/** What the part at HEAD_CONNECTION says. */
+export interface ConnectionFacts {
+  readonly scheme: 'http' | 'https';
+  readonly serverName: string;
+  readonly certificate: string;
+}
+
+const PLAIN_FACTS: ConnectionFacts = { scheme: 'http', serverName: '', certificate: '' };
+
+export function connectionFacts(part: string): ConnectionFacts {
+  if (part === PLAIN_CONNECTION) return PLAIN_FACTS;
+  const [, serverName = '', certificate = ''] = part.split('\t');
+  return { scheme: 'https', serverName, certificate };
+}
+
+/** What the acceptor says of a new request. */
+export interface NewRequest {
+  /** When the head was read, on the monotonic clock. */
   readonly receivedMs: number;
-  /** -1: not known. */
+  /** 0: no body follows; -1: not known. */
   readonly bodyBytes: number;
+  readonly protocol: HttpProtocol;
+  /** 0 to 255: place of the listener in the configuration. */
+  readonly listener: number;
+  /** The text of the record: the fixed parts, then names and values, joined by LF. */
   readonly text: string;
 }
 
@@ -42,25 +88,32 @@ export interface RequestHeadFields {
 export const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Writes the record; false when too much waits before it. */
-export function tryWriteRequestHead(ring: ByteRingProducer, head: RequestHeadFields): boolean {
-  const { text } = head;
-  const kind = kindWithFlags(REQUEST_HEAD, head.flags);
+export function tryWriteRequestHead(
+  ring: ByteRingProducer,
+  index: number,
+  generation: number,
+  request: NewRequest,
+): boolean {
+  const { bodyBytes, text } = request;
   if (ring.backlogBytes >= BACKLOG_BYTES_MAX) return false;
-  ring.claim(kind, head.index, head.generation, TEXT_OFFSET + text.length);
+  const kind = kindWithFlags(REQUEST_HEAD, bodyBytes === 0 ? FLAG_END : 0);
+  ring.claim(kind, index, generation, TEXT_OFFSET + text.length);
   const at = ring.payload;
-  ring.floats[(at + RECEIVED_OFFSET) >> 3] = head.receivedMs;
-  ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = head.bodyBytes;
+  ring.floats[(at + RECEIVED_OFFSET) >> 3] = request.receivedMs;
+  ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = bodyBytes;
+  ring.ints[(at + ORIGIN_OFFSET) >> 2] = request.protocol | (request.listener << LISTENER_SHIFT);
   ring.bytes.write(text, at + TEXT_OFFSET, text.length, 'latin1');
   return true;
 }
 
-/** Reads a record of which only the payload is at hand. */
-export function decodeRequestHead(
-  payload: Buffer,
-): Pick<RequestHeadFields, 'receivedMs' | 'bodyBytes' | 'text'> {
+/** Reads the payload of a record that no worker will read any more. */
+export function decodeRequestHead(payload: Buffer): NewRequest {
+  const origin = payload.readInt32LE(ORIGIN_OFFSET);
   return {
     receivedMs: payload.readDoubleLE(RECEIVED_OFFSET),
     bodyBytes: payload.readDoubleLE(BODY_BYTES_OFFSET),
+    protocol: (origin & PROTOCOL_MASK) as HttpProtocol,
+    listener: origin >>> LISTENER_SHIFT,
     text: payload.toString('latin1', TEXT_OFFSET),
   };
 }
@@ -73,7 +126,15 @@ export function requestBodyBytes(ring: ByteRingConsumer): number {
   return ring.float(BODY_BYTES_OFFSET);
 }
 
-/** The head's parts: method, target, peer, scheme, then names and values in turn. */
+export function requestProtocol(ring: ByteRingConsumer): HttpProtocol {
+  return (ring.int(ORIGIN_OFFSET) & PROTOCOL_MASK) as HttpProtocol;
+}
+
+export function requestListener(ring: ByteRingConsumer): number {
+  return ring.int(ORIGIN_OFFSET) >>> LISTENER_SHIFT;
+}
+
+/** The head's parts: the fixed ones by their places, then names and values in turn. */
 export function requestHeadParts(ring: ByteRingConsumer): string[] {
   const start = ring.payload + TEXT_OFFSET;
   return ring.sharedBytes.toString('latin1', start, ring.payload + ring.payloadBytes).split('\n');

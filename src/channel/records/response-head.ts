@@ -18,7 +18,8 @@ import { assert } from '../../base/assert.js';
 import { copyBytes } from '../../base/copy-bytes.js';
 import type { FieldBlock } from '../../base/field-block.js';
 import type { ByteRingConsumer, ByteRingProducer } from '../byte-ring.js';
-import { kindWithFlags, RESPONSE_HEAD } from './record-kind.js';
+import { kindWithFlags } from '../record-header.js';
+import { RESPONSE_HEAD } from './record-kind.js';
 
 const BODY_BYTES_OFFSET = 0;
 const STATUS_OFFSET = 8;

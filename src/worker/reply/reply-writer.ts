@@ -11,10 +11,10 @@ import type { ProblemKind } from '../../base/problems.js';
 import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { ByteRingProducer } from '../../channel/byte-ring.js';
 import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
+import { kindWithFlags } from '../../channel/record-header.js';
 import {
   FLAG_BODILESS,
   FLAG_END,
-  kindWithFlags,
   RESPONSE_ABORT,
   RESPONSE_BODY,
   RESPONSE_END,

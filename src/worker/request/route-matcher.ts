@@ -8,9 +8,10 @@ import { field } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestIdSource } from '../../base/request-id.js';
 import {
+  connectionFacts,
+  HEAD_CONNECTION,
   HEAD_METHOD,
   HEAD_PEER,
-  HEAD_SCHEME,
   HEAD_TARGET,
 } from '../../channel/records/request-head.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
@@ -56,7 +57,7 @@ export class RouteMatcher {
     exchange.method = parts[HEAD_METHOD] ?? '';
     exchange.target = parts[HEAD_TARGET] ?? '';
     exchange.peer = parts[HEAD_PEER] ?? '';
-    exchange.scheme = parts[HEAD_SCHEME] ?? '';
+    exchange.scheme = connectionFacts(parts[HEAD_CONNECTION] ?? '').scheme;
     const fields = new RequestFields(parts, this.forwardsOverrides);
     exchange.fields = fields;
     const isKept = this.keepsEveryId || this.keepsIdOf(exchange.peer);

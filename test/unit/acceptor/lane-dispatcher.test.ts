@@ -6,15 +6,18 @@ import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
 import { PRESSURE_FULL } from '../../../src/channel/lane-status.js';
+import { kindWithFlags } from '../../../src/channel/record-header.js';
 import {
   FLAG_END,
-  kindWithFlags,
   REQUEST_BODY,
   REQUEST_HEAD,
   RESPONSE_END,
   writeBare,
   writeBodyPosition,
 } from '../../../src/channel/records/record-kind.js';
+import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
+
+const PLAIN = { protocol: PROTOCOL_HTTP_1_1, listener: 0 } as const;
 
 /** Turns are real, time stands still. */
 const CLOCK = { ...systemClock, nowMs: () => 0 };
@@ -45,7 +48,7 @@ class Rig {
   /** A request, and what its client does when it is answered. */
   send(onAnswered: () => void = () => {}): number {
     const index: number = this.dispatcher.trySend(
-      { receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' },
+      { ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' },
       {
         onResponseEnd: () => {
           this.dispatcher.finish(index, 'replied');
@@ -152,7 +155,7 @@ describe('requests that come together', () => {
 });
 
 describe('a request alone', () => {
-  const REQUEST = { receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
+  const REQUEST = { ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
   const NOBODY = { onResponseHead() {}, takeRerun: () => null } as unknown as Downstream;
 
   it('that moves to another lane, asleep, takes its body along', async () => {
@@ -209,7 +212,7 @@ describe('a piece of a reply that lies in a block', () => {
     const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
     dispatcher.attach(0, memory, { postMessage() {} } as never);
     const client = { onResponseBody: take, takeRerun: () => null, onLaneLost() {} };
-    const request = { receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
+    const request = { ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
     const index = dispatcher.trySend(request, client as unknown as Downstream);
     const generation = dispatcher.table.generationOf(index);
     const block = worker.blocks.borrow() as Buffer;

@@ -1,10 +1,16 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { Downstream, NewRequest } from '../../../src/acceptor/in-flight-table.js';
+import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { allocateLane, LaneEnd, type LaneMemory } from '../../../src/channel/lane.js';
 import { REQUEST_BODY, REQUEST_HEAD } from '../../../src/channel/records/record-kind.js';
-import { requestHeadParts } from '../../../src/channel/records/request-head.js';
+import {
+  type NewRequest,
+  PROTOCOL_HTTP_1_1,
+  requestHeadParts,
+} from '../../../src/channel/records/request-head.js';
+
+const PLAIN = { protocol: PROTOCOL_HTTP_1_1, listener: 0 } as const;
 
 const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
 const GET = 'GET\n/a\n::1\nhttp';
@@ -18,6 +24,10 @@ class Client implements Downstream {
   }
   onResponseBody(): void {}
   onResponseEnd(): void {}
+  onResponseTrailers(): void {}
+  onResponseInterim(): void {}
+  onTunnelBytes(): void {}
+  onTunnelEnd(): void {}
   onResponseAbort(): void {}
   onWindow(): void {}
   takeRerun(): NewRequest | null {
@@ -57,7 +67,7 @@ class Rig {
   }
 
   send(client: Downstream, text = GET, bodyBytes = 0): number {
-    return this.dispatcher.trySend({ receivedMs: 1, bodyBytes, text }, client);
+    return this.dispatcher.trySend({ ...PLAIN, receivedMs: 1, bodyBytes, text }, client);
   }
 
   /** What the worker of a lane finds: targets of heads, and bytes of bodies. */
@@ -105,7 +115,7 @@ describe('a request whose worker died', () => {
 
   it('runs again when that is safe, and the next reply is its own', async () => {
     const rig = new Rig(2);
-    const client = new Client({ receivedMs: 1, bodyBytes: 0, text: GET });
+    const client = new Client({ ...PLAIN, receivedMs: 1, bodyBytes: 0, text: GET });
     rig.send(client);
     await rig.read(0);
     rig.dispatcher.detach(0);
@@ -115,7 +125,7 @@ describe('a request whose worker died', () => {
 
   it('does not run again when the worker was just at it', async () => {
     const rig = new Rig(2);
-    const again = { receivedMs: 1, bodyBytes: 0, text: GET };
+    const again = { ...PLAIN, receivedMs: 1, bodyBytes: 0, text: GET };
     const [earlier, suspect, later] = [new Client(again), new Client(again), new Client()];
     const ends = [earlier, suspect, later].map((client) => {
       rig.send(client);
@@ -224,7 +234,7 @@ describe('a lane whose worker hangs', () => {
 
   it('that never ends gives its requests up, and moves none', () => {
     const rig = new Rig(2);
-    const client = new Client({ receivedMs: 1, bodyBytes: 0, text: GET });
+    const client = new Client({ ...PLAIN, receivedMs: 1, bodyBytes: 0, text: GET });
     rig.send(client);
     rig.dispatcher.suspend(0);
     rig.dispatcher.abandon(0);

@@ -4,6 +4,9 @@ import type { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { UwsExchange } from '../../../src/acceptor/uws-exchange.js';
 import { PROBLEMS, type ProblemKind } from '../../../src/base/problems.js';
 import { WINDOW_BYTES } from '../../../src/channel/lane.js';
+import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
+
+const PLAIN = { protocol: PROTOCOL_HTTP_1_1, listener: 0 } as const;
 
 const BYTES_MIN = 720;
 
@@ -99,7 +102,12 @@ describe('a request whose worker died', () => {
         text: 'GET\n/\n\nhttp',
       },
     );
-    expect(get.takeRerun()).toEqual({ receivedMs: 5, bodyBytes: 0, text: 'GET\n/\n\nhttp' });
+    expect(get.takeRerun()).toEqual({
+      ...PLAIN,
+      receivedMs: 5,
+      bodyBytes: 0,
+      text: 'GET\n/\n\nhttp',
+    });
     expect(get.takeRerun()).toBeNull();
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
+import { allocateLane, LaneEnd, laneStatusOf } from '../../../src/channel/lane.js';
+import { PROTOCOL_VERSION } from '../../../src/channel/protocol-version.js';
 
 /** Counts rings instead of waking anybody. */
 class CountedDoorbell {
@@ -67,4 +68,15 @@ describe('lane', () => {
     expect(indexesOf(worker)).toEqual([5]);
     expect(bells.worker.rings).toBe(2);
   });
+});
+
+it('a lane is refused by an end that was built for other records', () => {
+  const memory = allocateLane(64 * 1024);
+  laneStatusOf(memory).setProtocolVersion(PROTOCOL_VERSION + 1);
+  for (const side of ['acceptor', 'worker'] as const) {
+    expect(() => new LaneEnd(memory, side, { postMessage: () => {} })).toThrow(
+      `the lane speaks version ${PROTOCOL_VERSION + 1} of its records and this thread version ` +
+        `${PROTOCOL_VERSION}`,
+    );
+  }
 });
