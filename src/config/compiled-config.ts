@@ -329,7 +329,7 @@ export interface CompiledRoute {
   readonly name: string;
   /** Name of the route in the configuration that this one is a part of; absent: its own. */
   readonly group?: string;
-  /** As find-my-way takes it: /exact, /with/:param, /prefix/* */
+  /** As routing/path-pattern.ts reads it. */
   readonly path: string;
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];

@@ -4,6 +4,9 @@
  * Thread: any (pure). Only says why: what is taken is decided by routing/route-table.ts, and a test
  * holds the two against each other.
  */
+import { linearPatterns } from '../filters/validation/linear-pattern.js';
+import { type PatternSegment, parsePathPattern } from '../routing/path-pattern.js';
+import { compileSegment } from '../routing/segment-matcher.js';
 
 /** A path is taken, or this is where it parts from the pattern. */
 export type PathMatch =
@@ -19,21 +22,29 @@ const MATCH: PathMatch = { isMatch: true };
 
 /** `pattern` as the configuration has it, `path` normalised. */
 export function matchPath(pattern: string, path: string): PathMatch {
+  const parsed = parsePathPattern(pattern);
+  const segments = parsed.isValid ? parsed.segments : [];
   const wanted = segmentsOf(pattern);
   const given = segmentsOf(path);
-  for (const [at, want] of wanted.entries()) {
+  for (const [at, segment] of segments.entries()) {
     // Also without anything in its place: a prefix takes its bare path.
-    if (want === '*') return MATCH;
-    const have = given[at];
+    if (segment.kind === 'wildcard') return MATCH;
+    const [want = '', have] = [wanted[at], given[at]];
     if (have === undefined) return differs(at, `goes on with "/${wanted.slice(at).join('/')}"`);
-    if (isParameter(want)) {
-      if (have === '') return differs(at, `needs something for ${want}`);
-    } else if (want !== have) return differs(at, segmentText(at, want, have));
+    if (takesSegment(segment, have)) continue;
+    const isEmpty = have === '' && segment.kind !== 'literal';
+    return differs(at, isEmpty ? `needs something for ${want}` : segmentText(at, want, have));
   }
-  if (given.length === wanted.length) return MATCH;
-  const rest = given.slice(wanted.length).join('/');
+  if (given.length === segments.length) return MATCH;
+  const rest = given.slice(segments.length).join('/');
   const why = rest === '' ? 'ends without a slash' : `ends before "/${rest}"`;
-  return differs(wanted.length, why);
+  return differs(segments.length, why);
+}
+
+function takesSegment(segment: PatternSegment, text: string): boolean {
+  if (segment.kind === 'literal') return segment.text === text;
+  if (segment.kind !== 'partial') return text !== '';
+  return compileSegment(segment.parts, linearPatterns)(text, 0, text.length, () => {});
 }
 
 /** Where and why the second pattern loses to the first; both take the path. */
@@ -55,10 +66,6 @@ function segmentText(at: number, want: string, have: string): string {
 
 function differs(agreed: number, why: string): PathMatch {
   return { isMatch: false, why, agreed };
-}
-
-function isParameter(segment: string): boolean {
-  return segment.startsWith(':');
 }
 
 function segmentsOf(path: string): string[] {

@@ -1,159 +1,412 @@
 /**
- * Which route takes a request: find-my-way behind a small interface.
+ * Which route takes a request.
  *
- * Thread: any (pure). Built once for a configuration epoch, then only read; what a lookup found
- * beside the index stands in fields until the next one.
- * `/prefix/*` also takes `/prefix` itself, unless another route names that path. A guarded route
- * takes `/exact/` beside `/exact` as well, since most services answer to both, and shuts its path
- * for the methods that it does not take: no wider route gets what it was to keep out.
+ * Thread: any (pure). The table itself is written once, by route-table-writer.ts, and only read
+ * here; threads share it. What a lookup found beside the index stands in fields until the next.
+ *
+ * A path is taken segment by segment: fixed text, then a part of a segment, a parameter, an
+ * expression for the whole path, and what a star takes. A way that ends nowhere is given up for the
+ * next. Routes of one host and path are told apart by method, priority and conditions.
  */
-import createRouter, { type HTTPMethod } from 'find-my-way';
+import { hostName } from './host-name.js';
+import {
+  type ConditionCheck,
+  compileConditions,
+  type LinearMatcher,
+  type MatcherFactory,
+  wholeText,
+} from './match-conditions.js';
+import type { SegmentPart } from './path-pattern.js';
+import { type MatchCondition, ROUTED_METHODS, type RoutedRequest } from './route-pattern.js';
+import {
+  EDGE_CHILD,
+  EDGE_HASH,
+  EDGE_LABEL,
+  EDGE_LABEL_BYTES,
+  EDGE_NODE,
+  EDGE_WORDS,
+  ENTRY_CONDITIONS,
+  ENTRY_INDEX,
+  ENTRY_NAMES,
+  ENTRY_VERSIONS,
+  HEADER_EDGE_MASK,
+  HEADER_EDGES,
+  HEADER_HAS_HOSTS,
+  HEADER_HAS_STAR_HOSTS,
+  HEADER_HOST_MASK,
+  HEADER_HOSTS,
+  HEADER_NAMES,
+  HEADER_ROOT,
+  HOST_HASH,
+  HOST_NAME,
+  HOST_NAME_BYTES,
+  HOST_ROOT,
+  HOST_WORDS,
+  hashEnd,
+  hashSeed,
+  hashStep,
+  hashText,
+  METHOD_NOT_ALLOWED,
+  METHOD_PLACES,
+  methodPlace,
+  NO_METHOD,
+  NODE_EXPRESSIONS,
+  NODE_HAS_EDGES,
+  NODE_LEAF,
+  NODE_PARAM,
+  NODE_PARTIALS,
+  NODE_STAR,
+  PAIR_WORDS,
+  ROUTE_NOT_FOUND,
+} from './route-table-layout.js';
+import type { RouteTableMemory } from './route-table-writer.js';
+import { compileSegment, type SegmentMatcher } from './segment-matcher.js';
 
-export const ROUTE_NOT_FOUND = -1;
-export const METHOD_NOT_ALLOWED = -2;
-
-/** The methods that a route without a list of methods takes. */
-export const ROUTED_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
-
-/** Longest path parameter; targets are bounded before. */
-const PARAM_CHARS_MAX = 8192;
-
-export interface RoutePattern {
-  readonly index: number;
-  readonly path: string;
-  /** Upper case; empty: every method. HEAD goes where GET goes. */
-  readonly methods: readonly string[];
-  /** The version that a request must ask for; absent or empty: any. */
-  readonly version?: string;
-  /** It keeps somebody out, so that its path belongs to it in all methods, and with a slash. */
-  readonly isGuarded?: boolean;
-}
+export { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from './route-table-layout.js';
 
 /** Path parameters by name; what a star took is under `*`. Encoded characters are decoded. */
 export type PathParams = Readonly<Record<string, string | undefined>>;
 
-interface Entry {
-  index: number;
-  /** Indexes by version; null: the path has none. */
-  versions: Map<string, number> | null;
-}
-
 const NO_PARAMS: PathParams = Object.freeze({});
+const SLASH = 47;
+/** Without a prototype: a parameter may have any name. */
+class Params {
+  [name: string]: string;
+}
+Object.setPrototypeOf(Params.prototype, null);
+Reflect.deleteProperty(Params.prototype, 'constructor');
 
-type Router = ReturnType<typeof createRouter>;
+/** No pattern is long enough for more. */
+const CAPTURES_MAX = 1024;
+
+/** Of tests, and of routes without hosts and conditions. */
+export const ANY_REQUEST: RoutedRequest = { host: '', valuesOf: () => [] };
+
+/** In place of a method's place: whether the path is taken at all. */
+const ANY_METHOD = METHOD_PLACES;
+const EVERY_METHOD = (1 << METHOD_PLACES) - 1;
 
 export class RouteTable {
+  private readonly words: Int32Array;
+  private readonly text: Uint8Array;
+  private readonly root: number;
+  private readonly edges: number;
+  private readonly edgeMask: number;
+  private readonly hasHosts: boolean;
+  /** Begins and ends of parameters of the lookup, in turn. */
+  private readonly captures = new Int32Array(CAPTURES_MAX * 2);
+  private captureCount = 0;
+  private readonly onCapture = (from: number, to: number): void => this.capture(from, to);
+  private path = '';
+  private hasEscapes = false;
+  private place = 0;
+  /** Methods, a bit each, that no leaf of this lookup has decided upon. */
+  private undecided = 0;
+  private request: RoutedRequest = ANY_REQUEST;
   /** Of the last find(). */
-  params: PathParams = NO_PARAMS;
-  /** Of the last find(): the routes of the path by version; null: it has no versions. */
-  versions: ReadonlyMap<string, number> | null = null;
+  private entry = 0;
+  /** Roots of the last host, the most exact one first. */
+  private roots: readonly number[];
+  private rootsHost = '';
 
-  private readonly router = newRouter();
-  private readonly entries = new Map<string, Entry>();
-  private readonly placed: { readonly method: string; readonly path: string }[] = [];
-  private strictRouter: Router | null = null;
+  // What is compiled of the table's texts when it is first used, by their refs.
+  private readonly names: (readonly string[] | undefined)[] = [];
+  private readonly conditions = new Map<number, ConditionCheck>();
+  private readonly versionMaps = new Map<number, ReadonlyMap<string, number>>();
+  private readonly segments = new Map<number, SegmentMatcher>();
+  private readonly expressions = new Map<number, LinearMatcher>();
 
-  constructor(patterns: readonly RoutePattern[]) {
-    for (const pattern of patterns) this.add(pattern, pattern.path);
-    for (const pattern of patterns) {
-      const { path } = pattern;
-      if (path.length > 2 && path.endsWith('/*')) this.add(pattern, path.slice(0, -2));
-    }
-    const guarded = patterns.filter((pattern) => pattern.isGuarded === true);
-    for (const pattern of guarded) {
-      if (!/[/*]$/.test(pattern.path)) this.add(pattern, `${pattern.path}/`);
-    }
-    for (const pattern of guarded) this.close(pattern);
+  /** `compile` is called for expressions only, when they are first looked at. */
+  constructor(
+    { words, text }: RouteTableMemory,
+    private readonly compile: MatcherFactory,
+  ) {
+    this.words = words;
+    this.text = text;
+    this.root = this.word(HEADER_ROOT);
+    this.edges = this.word(HEADER_EDGES);
+    this.edgeMask = this.word(HEADER_EDGE_MASK);
+    this.hasHosts = this.word(HEADER_HAS_HOSTS) === 1;
+    this.roots = [this.root];
   }
 
-  /** The index of the route, ROUTE_NOT_FOUND or METHOD_NOT_ALLOWED. `path` is normalised. */
-  find(method: string, path: string): number {
-    const found = this.lookUp(method, path);
-    this.versions = null;
-    if (found === null) {
-      return this.allowedMethods(path).length > 0 ? METHOD_NOT_ALLOWED : ROUTE_NOT_FOUND;
-    }
-    const entry = found.store as Entry;
-    this.params = found.params;
-    this.versions = entry.versions;
-    return entry.index;
+  /**
+   * The index of the route, ROUTE_NOT_FOUND or METHOD_NOT_ALLOWED. `path` is normalised.
+   * Hot path: once for every request; see bench/micro/routing/.
+   */
+  find(method: string, path: string, request: RoutedRequest = ANY_REQUEST): number {
+    this.begin(path, request);
+    const found = this.findFor(methodPlace(method));
+    if (found !== ROUTE_NOT_FOUND) return found;
+    this.undecided = EVERY_METHOD;
+    return this.findFor(ANY_METHOD) === ROUTE_NOT_FOUND ? ROUTE_NOT_FOUND : METHOD_NOT_ALLOWED;
   }
 
   /** The methods that some route takes for this path. */
-  allowedMethods(path: string): string[] {
-    return ROUTED_METHODS.filter((method) => {
-      const found = this.lookUp(method, path);
-      return found !== null && (found.store as Entry).index >= 0;
-    });
+  allowedMethods(path: string, request: RoutedRequest = ANY_REQUEST): string[] {
+    this.begin(path, request);
+    return ROUTED_METHODS.filter((method) => this.findFor(methodPlace(method)) >= 0);
   }
 
-  private lookUp(method: string, path: string): ReturnType<Router['find']> {
-    const spelling = path.includes('%') ? decodeDelimiters(path) : path;
-    const found = this.router.find(method as HTTPMethod, spelling);
-    // Repeated slashes are gone, so that an empty parameter can only stand at the end.
-    if (found === null || !path.endsWith('/') || !hasEmptyParam(found.params)) return found;
-    this.strictRouter ??= this.buildStrictRouter();
-    return this.strictRouter.find(method as HTTPMethod, spelling);
+  /** Of the last find(), which found a route. */
+  get params(): PathParams {
+    if (this.captureCount === 0) return NO_PARAMS;
+    const names = this.namesOf(this.word(this.entry + ENTRY_NAMES));
+    const params = new Params();
+    for (let at = 0; at < this.captureCount; at += 1) {
+      params[names[at] ?? ''] = this.captured(at);
+    }
+    return params;
   }
 
-  private add(pattern: RoutePattern, path: string): void {
-    const { index, version = '' } = pattern;
-    for (const method of effectiveMethods(pattern.methods)) {
-      const entry = this.entries.get(keyOf(method, path));
-      if (entry === undefined) {
-        const versions = version === '' ? null : new Map([[version, index]]);
-        this.place(method, path, { index, versions });
-      } else if (version !== '' && entry.versions?.has(version) === false) {
-        entry.versions.set(version, index);
+  /** Of the last find(): the routes of the path by version; null: it has no versions. */
+  get versions(): ReadonlyMap<string, number> | null {
+    const ref = this.word(this.entry + ENTRY_VERSIONS);
+    if (ref === 0) return null;
+    let versions = this.versionMaps.get(ref);
+    if (versions === undefined) {
+      versions = new Map(this.json(ref) as [string, number][]);
+      this.versionMaps.set(ref, versions);
+    }
+    return versions;
+  }
+
+  private begin(path: string, request: RoutedRequest): void {
+    this.hasEscapes = path.includes('%');
+    this.path = this.hasEscapes ? decodeDelimiters(path) : path;
+    this.request = request;
+    if (this.hasHosts) this.useHost(request.host);
+  }
+
+  private findFor(place: number): number {
+    if (place === NO_METHOD) return ROUTE_NOT_FOUND;
+    this.place = place;
+    for (const root of this.roots) {
+      this.captureCount = 0;
+      const found = this.walk(root, 1);
+      if (found !== ROUTE_NOT_FOUND) return found;
+    }
+    return ROUTE_NOT_FOUND;
+  }
+
+  /** Goes on below a node with the segment that begins at `from`. */
+  private walk(node: number, from: number): number {
+    const { path } = this;
+    const length = path.length;
+    let to = from;
+    let hash = hashSeed(node);
+    for (; to < length; to += 1) {
+      const code = path.charCodeAt(to);
+      if (code === SLASH) break;
+      hash = hashStep(hash, code);
+    }
+    if (this.word(node + NODE_HAS_EDGES) !== 0) {
+      const child = this.childOf(node, hashEnd(hash), from, to);
+      const found = child === 0 ? ROUTE_NOT_FOUND : this.enter(child, to);
+      if (found !== ROUTE_NOT_FOUND) return found;
+    }
+    const isTaken = to > from && this.isDecodable(from, to);
+    const partials = this.word(node + NODE_PARTIALS);
+    if (partials !== 0 && isTaken) {
+      const found = this.tryPartials(partials, from, to);
+      if (found !== ROUTE_NOT_FOUND) return found;
+    }
+    const param = this.word(node + NODE_PARAM);
+    if (param !== 0 && isTaken) {
+      this.capture(from, to);
+      const found = this.enter(param, to);
+      if (found !== ROUTE_NOT_FOUND) return found;
+      this.captureCount -= 1;
+    }
+    const expressions = this.word(node + NODE_EXPRESSIONS);
+    if (expressions !== 0) {
+      const found = this.tryExpressions(expressions);
+      if (found !== ROUTE_NOT_FOUND) return found;
+    }
+    const star = this.word(node + NODE_STAR);
+    if (star === 0) return ROUTE_NOT_FOUND;
+    this.capture(from, length);
+    const found = this.take(star);
+    if (found === ROUTE_NOT_FOUND) this.captureCount -= 1;
+    return found;
+  }
+
+  /** The segment that ends at `to` has led to this node. */
+  private enter(node: number, to: number): number {
+    if (to < this.path.length) return this.walk(node, to + 1);
+    const leaf = this.word(node + NODE_LEAF);
+    return leaf === 0 ? ROUTE_NOT_FOUND : this.take(leaf);
+  }
+
+  private childOf(node: number, hash: number, from: number, to: number): number {
+    const { words, edgeMask } = this;
+    for (let slot = hash & edgeMask; ; slot = (slot + 1) & edgeMask) {
+      const at = this.edges + slot * EDGE_WORDS;
+      const child = words[at + EDGE_CHILD] as number;
+      if (child === 0) return 0;
+      if (words[at + EDGE_HASH] !== hash || words[at + EDGE_NODE] !== node) continue;
+      if (words[at + EDGE_LABEL_BYTES] !== to - from) continue;
+      if (this.isText(words[at + EDGE_LABEL] as number, this.path, from, to)) return child;
+    }
+  }
+
+  private isText(label: number, path: string, from: number, to: number): boolean {
+    const { text } = this;
+    for (let at = from, byte = label; at < to; at += 1, byte += 1) {
+      if (text[byte] !== path.charCodeAt(at)) return false;
+    }
+    return true;
+  }
+
+  private tryPartials(list: number, from: number, to: number): number {
+    const end = list + 1 + this.word(list) * PAIR_WORDS;
+    const before = this.captureCount;
+    for (let at = list + 1; at < end; at += PAIR_WORDS) {
+      const matches = this.segmentOf(this.word(at));
+      if (matches(this.path, from, to, this.onCapture)) {
+        const found = this.enter(this.word(at + 1), to);
+        if (found !== ROUTE_NOT_FOUND) return found;
       }
-      // Else the first one named keeps it: a route's own path comes before another's bare prefix.
+      this.captureCount = before;
     }
+    return ROUTE_NOT_FOUND;
   }
 
-  /** Methods that a guarded route does not take are nobody's on its path. */
-  private close(pattern: RoutePattern): void {
-    const paths = [pattern.path];
-    if (pattern.path.length > 2 && pattern.path.endsWith('/*')) {
-      paths.push(pattern.path.slice(0, -2));
-    } else if (!pattern.path.endsWith('/')) paths.push(`${pattern.path}/`);
-    for (const path of paths) {
-      for (const method of ROUTED_METHODS) {
-        if (this.entries.has(keyOf(method, path))) continue;
-        this.place(method, path, { index: METHOD_NOT_ALLOWED, versions: null });
+  private tryExpressions(list: number): number {
+    const end = list + 1 + this.word(list) * PAIR_WORDS;
+    const before = this.captureCount;
+    this.captureCount = 0;
+    for (let at = list + 1; at < end; at += PAIR_WORDS) {
+      if (!this.expressionOf(this.word(at)).test(this.path)) continue;
+      const found = this.take(this.word(at + 1));
+      if (found !== ROUTE_NOT_FOUND) return found;
+    }
+    this.captureCount = before;
+    return ROUTE_NOT_FOUND;
+  }
+
+  /** The first entry of the leaf that takes the method and whose conditions hold. */
+  private take(leaf: number): number {
+    return this.place === ANY_METHOD ? this.takeAny(leaf) : this.takeFor(leaf, this.place);
+  }
+
+  /** Whether some method is taken here that no leaf before has decided upon. */
+  private takeAny(leaf: number): number {
+    for (let place = 0; place < METHOD_PLACES; place += 1) {
+      if ((this.undecided & (1 << place)) === 0) continue;
+      const found = this.takeFor(leaf, place);
+      if (found >= 0) return found;
+      if (found === METHOD_NOT_ALLOWED) this.undecided &= ~(1 << place);
+    }
+    return ROUTE_NOT_FOUND;
+  }
+
+  private takeFor(leaf: number, place: number): number {
+    const list = this.word(leaf + place);
+    if (list === 0) return ROUTE_NOT_FOUND;
+    const count = this.word(list);
+    for (let at = 1; at <= count; at += 1) {
+      const entry = this.word(list + at);
+      const conditions = this.word(entry + ENTRY_CONDITIONS);
+      if (conditions !== 0 && !this.conditionsOf(conditions)(this.request)) continue;
+      this.entry = entry;
+      return this.word(entry + ENTRY_INDEX);
+    }
+    return ROUTE_NOT_FOUND;
+  }
+
+  private capture(from: number, to: number): void {
+    this.captures[this.captureCount * 2] = from;
+    this.captures[this.captureCount * 2 + 1] = to;
+    this.captureCount += 1;
+  }
+
+  private captured(at: number): string {
+    const raw = this.path.slice(this.captures[at * 2], this.captures[at * 2 + 1]);
+    return this.hasEscapes ? (decoded(raw) ?? raw) : raw;
+  }
+
+  /** A parameter is text; a star takes what is no UTF-8 as it came. */
+  private isDecodable(from: number, to: number): boolean {
+    return !this.hasEscapes || decoded(this.path.slice(from, to)) !== null;
+  }
+
+  private useHost(authority: string): void {
+    if (authority === this.rootsHost) return;
+    this.rootsHost = authority;
+    this.roots = this.rootsOf(hostName(authority));
+  }
+
+  /** The name itself, then stars from the longest, then what is for every host. */
+  private rootsOf(name: string): number[] {
+    const roots = name === '' ? [] : [this.rootOf(name)];
+    if (this.word(HEADER_HAS_STAR_HOSTS) === 1) {
+      for (let dot = name.indexOf('.', 1); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+        roots.push(this.rootOf(name.slice(dot)));
       }
     }
+    return [...roots.filter((root) => root !== 0), this.root];
   }
 
-  private place(method: string, path: string, entry: Entry): void {
-    this.entries.set(keyOf(method, path), entry);
-    this.placed.push({ method, path });
-    this.router.on(method as HTTPMethod, path, () => {}, entry);
-  }
-
-  /** The same routes, with parameters that are never empty: slower, and seldom needed. */
-  private buildStrictRouter(): Router {
-    const router = newRouter();
-    for (const { method, path } of this.placed) {
-      const strict = path.replace(/:(\w+)/g, ':$1(^[^/]+$)');
-      const entry = this.entries.get(keyOf(method, path));
-      router.on(method as HTTPMethod, strict, () => {}, entry);
+  private rootOf(name: string): number {
+    const hash = hashText(hashSeed(0), name);
+    const hosts = this.word(HEADER_HOSTS);
+    const mask = this.word(HEADER_HOST_MASK);
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const at = hosts + slot * HOST_WORDS;
+      const root = this.word(at + HOST_ROOT);
+      if (root === 0) return 0;
+      if (this.word(at + HOST_HASH) !== hash) continue;
+      if (this.word(at + HOST_NAME_BYTES) !== name.length) continue;
+      if (this.isText(this.word(at + HOST_NAME), name, 0, name.length)) return root;
     }
-    return router;
   }
-}
 
-/** Names of parameters do not tell paths apart. */
-function keyOf(method: string, path: string): string {
-  return `${method} ${path.replace(/:\w+/g, ':')}`;
-}
+  private namesOf(list: number): readonly string[] {
+    let names = this.names[list];
+    if (names === undefined) {
+      names = this.json(this.word(this.word(HEADER_NAMES) + list)) as string[];
+      this.names[list] = names;
+    }
+    return names;
+  }
 
-function newRouter(): Router {
-  return createRouter({ caseSensitive: true, maxParamLength: PARAM_CHARS_MAX });
-}
+  private conditionsOf(ref: number): ConditionCheck {
+    let check = this.conditions.get(ref);
+    if (check === undefined) {
+      check = compileConditions(this.json(ref) as MatchCondition[], this.compile);
+      this.conditions.set(ref, check);
+    }
+    return check;
+  }
 
-function hasEmptyParam(params: PathParams): boolean {
-  for (const name in params) if (params[name] === '' && name !== '*') return true;
-  return false;
+  private segmentOf(ref: number): SegmentMatcher {
+    let matcher = this.segments.get(ref);
+    if (matcher === undefined) {
+      matcher = compileSegment(this.json(ref) as SegmentPart[], this.compile);
+      this.segments.set(ref, matcher);
+    }
+    return matcher;
+  }
+
+  private expressionOf(ref: number): LinearMatcher {
+    let matcher = this.expressions.get(ref);
+    if (matcher === undefined) {
+      matcher = this.compile(wholeText(this.json(ref) as string));
+      this.expressions.set(ref, matcher);
+    }
+    return matcher;
+  }
+
+  private json(ref: number): unknown {
+    const at = this.word(ref);
+    // A copy: a decoder does not read memory that threads share.
+    return JSON.parse(new TextDecoder().decode(this.text.slice(at, at + this.word(ref + 1))));
+  }
+
+  private word(at: number): number {
+    return this.words[at] as number;
+  }
 }
 
 /**
@@ -161,12 +414,17 @@ function hasEmptyParam(params: PathParams): boolean {
  * `/a$b` must hold for both; what goes on is the path as it came.
  */
 function decodeDelimiters(path: string): string {
-  return path.replace(/%(?:21|24|26|27|2B|2C|3B|3D|40)/g, (hex) =>
+  return path.replace(/%(?:21|24|26|27|28|29|2A|2B|2C|3A|3B|3D|40)/g, (hex) =>
     String.fromCharCode(Number.parseInt(hex.slice(1), 16)),
   );
 }
 
-function effectiveMethods(methods: readonly string[]): readonly string[] {
-  if (methods.length === 0) return ROUTED_METHODS;
-  return methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods;
+/** null: it is no UTF-8. */
+function decoded(text: string): string | null {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }

@@ -6,8 +6,10 @@
  */
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
+import { linearPatterns } from '../filters/validation/linear-pattern.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
+import { writeRouteTable } from '../routing/route-table-writer.js';
 import type { IdentityClient } from './identity/identity-client.js';
 import { loadFilters } from './request/route-filters.js';
 import { RouteMatcher } from './request/route-matcher.js';
@@ -49,7 +51,7 @@ export class WorkerEpoch {
     const rows: WorkerRoute[] = [];
     for (const route of routes) rows[route.config.index] = route;
     this.matcher = new RouteMatcher({
-      table: new RouteTable(config.routes.flatMap(routePatterns)),
+      table: new RouteTable(writeRouteTable(config.routes.flatMap(routePatterns)), linearPatterns),
       routes: rows,
       trustedProxies: this.trustedProxies,
       hardening,

@@ -16,7 +16,7 @@ import type {
   CompiledUpstream,
 } from '../config/compiled-config.js';
 import type { Authenticator } from '../filters/authentication/authenticator.js';
-import type { RoutePattern } from '../routing/route-table.js';
+import type { RoutePattern } from '../routing/route-pattern.js';
 import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { policyField } from './admission/rate-limit-fields.js';
 import { type AnswerPlan, planAnswer } from './answer/answer-plan.js';

@@ -76,7 +76,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenWords: NOT_DETERMINISTIC,
   },
   config: {
-    mayImport: ['base', '*/options.ts'],
+    mayImport: ['base', 'routing', '*/options.ts'],
     mayUseConfigTypes: true,
     forbiddenPackages: ['undici', 'uWebSockets.js', 'piscina'],
     forbiddenWords: [],

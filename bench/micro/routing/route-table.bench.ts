@@ -1,14 +1,14 @@
 /**
- * Question: what does finding the route of one request cost in a large table, against a list of
- * regular expressions that is walked until one fits?
+ * Question: what does finding the route of one request cost in a large table, against find-my-way
+ * and a list of regular expressions that is walked until one fits?
  */
 
+import { linearPatterns } from '../../../src/filters/validation/linear-pattern.js';
 import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
-import {
-  ROUTE_NOT_FOUND,
-  type RoutePattern,
-  RouteTable,
-} from '../../../src/routing/route-table.js';
+import type { RoutePattern } from '../../../src/routing/route-pattern.js';
+import { ROUTE_NOT_FOUND, RouteTable } from '../../../src/routing/route-table.js';
+import { writeRouteTable } from '../../../src/routing/route-table-writer.js';
+import { FindMyWayTable } from '../../alternatives/find-my-way-table.js';
 import { type Bench, fold } from '../../support/bench-harness.js';
 
 const SEED = 4;
@@ -32,7 +32,13 @@ export const bench: Bench = {
         name: 'route-table: find',
         role: 'subject',
         operations,
-        run: findInTable(new RouteTable(patterns), lookups),
+        run: findInTable(new RouteTable(writeRouteTable(patterns), linearPatterns), lookups),
+      },
+      {
+        name: 'route-table: find-my-way',
+        role: 'alternative',
+        operations,
+        run: findInTable(new FindMyWayTable(patterns), lookups),
       },
       {
         name: 'route-table: walk over regular expressions',
@@ -76,10 +82,18 @@ function makeLookups(count: number, serviceCount: number): Lookup[] {
   });
 }
 
-function findInTable(table: RouteTable, lookups: readonly Lookup[]): () => number {
+interface Table {
+  find(method: string, path: string): number;
+  readonly params: object;
+}
+
+function findInTable(table: Table, lookups: readonly Lookup[]): () => number {
   return () => {
     let checksum = 0;
-    for (const { method, path } of lookups) checksum = fold(checksum, table.find(method, path));
+    for (const { method, path } of lookups) {
+      checksum = fold(checksum, table.find(method, path));
+      checksum = fold(checksum, Object.keys(table.params).length);
+    }
     return checksum;
   };
 }

@@ -6,6 +6,7 @@
 import { type CorsConfig, originProblem } from '../../filters/cors/options.js';
 import type { IpFilterConfig } from '../../filters/ip-filter/options.js';
 import { type DeprecationConfig, parseDate } from '../../filters/versioning/options.js';
+import { type PatternSegment, paramNames, stripPrefixProblem } from '../../routing/path-pattern.js';
 import { ANSWER_KEYS } from '../compile/compile-answer.js';
 import { checkValidation } from '../compile/compile-validation.js';
 import type { RouteConfig } from '../gateway-config.js';
@@ -15,7 +16,6 @@ import { checkRewrite } from './check-rewrite.js';
 import type { SoundPart } from './check-shape.js';
 import { checkTemplate } from './check-template.js';
 import type { Findings } from './finding.js';
-import { type PatternSegment, stripPrefixProblem } from './path-pattern.js';
 
 const REDIRECT_STATUSES = [301, 302, 303, 307, 308];
 /** A path, or a URL whose host the configuration has chosen. */
@@ -52,10 +52,9 @@ export function checkFilters(
 
 /** Names that `params.NAME` may have; undefined: the path has a mistake. */
 function parameterNames(segments: readonly PatternSegment[] | undefined): string[] | undefined {
-  return segments?.flatMap((segment) => {
-    if (segment.kind === 'param') return [segment.name];
-    return segment.kind === 'wildcard' ? ['*'] : [];
-  });
+  return segments?.flatMap((segment) =>
+    segment.kind === 'wildcard' ? ['*'] : paramNames(segment),
+  );
 }
 
 /** Checks addresses and ranges. */

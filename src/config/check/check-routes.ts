@@ -4,6 +4,14 @@
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
 
+import { expressionProblem } from '../../filters/validation/options.js';
+import { wholeText } from '../../routing/match-conditions.js';
+import {
+  type PatternSegment,
+  paramExpressions,
+  parsePathPattern,
+  patternShape,
+} from '../../routing/path-pattern.js';
 import type { RouteConfig } from '../gateway-config.js';
 import { readOpenapiGroup } from '../openapi/openapi-group.js';
 import { displayPath, pointerOf } from '../source/config-pointer.js';
@@ -12,7 +20,6 @@ import { checkRateLimits } from './check-rate-limits.js';
 import type { SoundPart } from './check-shape.js';
 import type { Findings } from './finding.js';
 import { suggestName } from './nearest-name.js';
-import { type PatternSegment, parsePathPattern, patternShape } from './path-pattern.js';
 
 /** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */
 export interface KnownNames {
@@ -98,10 +105,16 @@ function checkPath(
   const path = route.match?.path;
   if (path === undefined) return undefined;
   const pattern = parsePathPattern(path);
-  if (pattern.isValid) return pattern.segments;
   const pointer = pointerOf('routes', index, 'match', 'path');
-  findings.addValue(pointer, `${findings.quote(pointer, path)} ${pattern.problem}`);
-  return undefined;
+  if (!pattern.isValid) {
+    findings.addValue(pointer, `${findings.quote(pointer, path)} ${pattern.problem}`);
+    return undefined;
+  }
+  for (const expression of paramExpressions(pattern.segments)) {
+    const problem = expressionProblem(wholeText(expression));
+    if (problem !== undefined) findings.addValue(pointer, problem);
+  }
+  return pattern.segments;
 }
 
 interface OpenapiContext {

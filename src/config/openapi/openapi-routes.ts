@@ -8,7 +8,7 @@
 import { childPointer } from '../../base/json-text.js';
 import type { CompiledValidation } from '../../filters/validation/options.js';
 import { schemaProblem } from '../../filters/validation/options.js';
-import { parsePathPattern } from '../check/path-pattern.js';
+import { parsePathPattern } from '../../routing/path-pattern.js';
 import { readBody } from './openapi-body.js';
 import {
   isObject,

@@ -57,6 +57,16 @@ export const linearPatterns = Object.assign(
   { code: 'linearPatterns' },
 );
 
+/** What is wrong with an expression, if it is malformed or cannot be matched in linear time. */
+export function expressionProblem(expression: string): string | undefined {
+  try {
+    new LinearPattern(expression);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 function matcherOf(pattern: string): Matcher {
   return isPlain(pattern) ? new RegExp(pattern, 'u') : compileRe2(pattern);
 }

@@ -5,6 +5,7 @@
  */
 import type { ByteSize } from '../../base/quantities.js';
 
+export { expressionProblem } from './linear-pattern.js';
 export type { SchemaDialect } from './schema-engine.js';
 export { isKnownFormat, schemaProblem } from './schema-engine.js';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { matchPath, whyLessExact } from '../../../src/explain/path-match.js';
-import { RouteTable } from '../../../src/routing/route-table.js';
+import { routeTableOf } from '../../support/route-table.js';
 
 const literal = fc.constantFrom('a', 'b', 'users', 'Users');
 const middle = fc.oneof(literal, fc.constantFrom(':id', ':other'));
@@ -16,7 +16,7 @@ describe('whether a pattern takes a path', () => {
   it('is what the route table says', () => {
     fc.assert(
       fc.property(pattern, path, (one, given) => {
-        const table = new RouteTable([{ index: 0, path: one, methods: ['GET'] }]);
+        const table = routeTableOf([{ index: 0, path: one, methods: ['GET'] }]);
         expect(matchPath(one, given).isMatch).toBe(table.find('GET', given) === 0);
       }),
       { numRuns: 2000 },
@@ -42,7 +42,7 @@ describe('which of two patterns is the more exact', () => {
     ['/api', '/api/*', 'the path is only the bare prefix of this one'],
   ])('%s before %s', (winner, loser, why) => {
     expect(whyLessExact(winner, loser)).toBe(why);
-    const table = new RouteTable([
+    const table = routeTableOf([
       { index: 0, path: loser, methods: [] },
       { index: 1, path: winner, methods: [] },
     ]);

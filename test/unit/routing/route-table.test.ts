@@ -2,16 +2,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { normalizePath } from '../../../src/routing/normalize-path.js';
+import { ROUTED_METHODS } from '../../../src/routing/route-pattern.js';
 import {
   METHOD_NOT_ALLOWED,
   ROUTE_NOT_FOUND,
-  ROUTED_METHODS,
-  RouteTable,
+  type RouteTable,
 } from '../../../src/routing/route-table.js';
+import { routeTableOf } from '../../support/route-table.js';
 
 /** Routes from `path` or `METHOD,METHOD path`, by their place in the list. */
 function tableOf(...routes: string[]): RouteTable {
-  return new RouteTable(
+  return routeTableOf(
     routes.map((route, index) => {
       const [first = '', path] = route.split(' ');
       return path === undefined
@@ -89,7 +90,7 @@ describe('a route', () => {
   });
 
   it('that is guarded owns its path with a slash and in every method', () => {
-    const table = new RouteTable([
+    const table = routeTableOf([
       { index: 0, path: '/*', methods: [] },
       { index: 1, path: '/admin', methods: ['GET'], isGuarded: true },
       { index: 2, path: '/files/*', methods: ['PUT'], isGuarded: true },
@@ -111,7 +112,7 @@ describe('a route', () => {
   });
 
   it('that is guarded leaves to others the paths and methods that they name', () => {
-    const table = new RouteTable([
+    const table = routeTableOf([
       { index: 0, path: '/admin', methods: ['GET'], isGuarded: true },
       { index: 1, path: '/admin/', methods: [] },
       { index: 2, path: '/admin', methods: ['POST'] },
@@ -123,6 +124,17 @@ describe('a route', () => {
     expect(table.find('PUT', '/admin')).toBe(METHOD_NOT_ALLOWED);
     expect(table.find('POST', '/items/7')).toBe(4);
     expect(table.find('GET', '/items/7')).toBe(3);
+  });
+
+  it('that is guarded may take every path', () => {
+    const table = routeTableOf([
+      { index: 0, path: '/*', methods: ['GET'], isGuarded: true },
+      { index: 1, path: '/open', methods: [] },
+    ]);
+    expect(table.find('GET', '/')).toBe(0);
+    expect(table.find('GET', '/a/b')).toBe(0);
+    expect(table.find('POST', '/a/b')).toBe(METHOD_NOT_ALLOWED);
+    expect(table.find('POST', '/open')).toBe(1);
   });
 
   it('takes its literal delimiters encoded as well', () => {
@@ -142,7 +154,7 @@ describe('a route', () => {
   });
 
   it('of one path in versions tells them all', () => {
-    const table = new RouteTable([
+    const table = routeTableOf([
       { index: 0, path: '/users', methods: [], version: '1' },
       { index: 1, path: '/users', methods: ['GET'], version: '2' },
       { index: 2, path: '/plain', methods: [] },

@@ -4,7 +4,7 @@ import {
   parsePathPattern,
   patternShape,
   stripPrefixProblem,
-} from '../../../../src/config/check/path-pattern.js';
+} from '../../../src/routing/path-pattern.js';
 
 function segmentsOf(path: string): readonly PatternSegment[] {
   const pattern = parsePathPattern(path);
@@ -24,6 +24,14 @@ describe('parsePathPattern', () => {
     '/*',
     '/a/*',
     '/:tenant/*',
+    '/files/:name.pdf',
+    '/:from-:to',
+    '/tasks/:id\\:cancel',
+    '/Products\\(:id\\)',
+    '/a\\*',
+    '/:id([0-9]+)',
+    '/v:major([0-9]{1,2})x',
+    '/:id((?:a|b)[)]?)',
   ])('takes %s', (path) => {
     expect(parsePathPattern(path).isValid).toBe(true);
   });
@@ -39,10 +47,18 @@ describe('parsePathPattern', () => {
     ['/a*', 'may have one "*", as the whole last segment'],
     ['/*/a', 'may have one "*", as the whole last segment'],
     ['/**', 'may have one "*", as the whole last segment'],
-    ['/:', 'takes parameters as whole segments'],
-    ['/:1a', 'takes parameters as whole segments'],
-    ['/:id.json', 'takes parameters as whole segments'],
-    ['/::a', 'takes parameters as whole segments'],
+    ['/:', 'takes parameters as ":name"'],
+    ['/:1a', 'takes parameters as ":name"'],
+    ['/::a', 'takes parameters as ":name"'],
+    ['/:a:b', 'needs fixed text between two parameters'],
+    ['/:a/:a', 'names the parameter :a twice'],
+    ['/:a-:a', 'names the parameter :a twice'],
+    ['/:id(', 'does not close the expression of :id'],
+    ['/:id()', 'has an empty expression for :id'],
+    ['/:id([^/]+)', 'does not close the expression of :id'],
+    ['/:a(x)-:b', 'may give one parameter of a segment an expression'],
+    ['/a:', 'takes parameters as ":name"'],
+    ['/a\\:b\\d', 'contains a character'],
     ['/:id?', 'must be a path without'],
     ['/a#b', 'must be a path without'],
     ['/%41', 'must not percent-encode'],

@@ -1,0 +1,82 @@
+/**
+ * Whether a request fits the conditions of a route.
+ *
+ * Thread: any (pure). A field, parameter or cookie that comes more than once fits when one of its
+ * values does.
+ */
+import { assertNever } from '../base/assert.js';
+import type { MatchCondition, RoutedRequest } from './route-pattern.js';
+
+/** Matches in time that grows with the text and no faster. */
+export interface LinearMatcher {
+  test(text: string): boolean;
+}
+
+/** Makes a matcher of a regular expression. Throws when it cannot be matched in linear time. */
+export type MatcherFactory = (expression: string) => LinearMatcher;
+
+/** All conditions of one route. */
+export type ConditionCheck = (request: RoutedRequest) => boolean;
+
+export function compileConditions(
+  conditions: readonly MatchCondition[],
+  compile: MatcherFactory,
+): ConditionCheck {
+  const checks = conditions.map((condition) => compileCondition(condition, compile));
+  return (request) => {
+    for (const check of checks) if (!check(request)) return false;
+    return true;
+  };
+}
+
+function compileCondition(
+  { source, name, test, value }: MatchCondition,
+  compile: MatcherFactory,
+): ConditionCheck {
+  switch (test) {
+    case 'present':
+      return (request) => request.valuesOf(source, name).length > 0;
+    case 'absent':
+      return (request) => request.valuesOf(source, name).length === 0;
+    case 'exact':
+      return (request) => request.valuesOf(source, name).includes(value);
+    case 'prefix':
+      return (request) => request.valuesOf(source, name).some((one) => one.startsWith(value));
+    case 'pattern': {
+      const matcher = compile(wholeText(value));
+      return (request) => request.valuesOf(source, name).some((one) => matcher.test(one));
+    }
+    default:
+      return assertNever(test);
+  }
+}
+
+/** The expression for the whole of a text. */
+export function wholeText(expression: string): string {
+  return expression.includes('|') ? `^(?:${expression})$` : `^${expression}$`;
+}
+
+/** Whether no request can fit both lists. What cannot be told counts as false. */
+export function areDisjoint(
+  one: readonly MatchCondition[],
+  other: readonly MatchCondition[],
+): boolean {
+  return one.some((first) => other.some((second) => excludes(first, second)));
+}
+
+/**
+ * A name may come more than once with different values, so that two exact values exclude each
+ * other only where that is a mistake of the client: they are taken to.
+ */
+function excludes(one: MatchCondition, other: MatchCondition): boolean {
+  if (one.source !== other.source || one.name !== other.name) return false;
+  if (one.test === 'absent') return other.test !== 'absent';
+  if (other.test === 'absent') return true;
+  if (one.test === 'exact' && other.test === 'exact') return one.value !== other.value;
+  if (one.test === 'exact' && other.test === 'prefix') return !one.value.startsWith(other.value);
+  if (one.test === 'prefix' && other.test === 'exact') return !other.value.startsWith(one.value);
+  if (one.test === 'prefix' && other.test === 'prefix') {
+    return !one.value.startsWith(other.value) && !other.value.startsWith(one.value);
+  }
+  return false;
+}

@@ -1,0 +1,248 @@
+/**
+ * The routes as a tree of segments, from which the route table is written.
+ *
+ * Thread: any (pure). Lives as long as a table is being made.
+ * `/prefix/*` also takes `/prefix` itself, unless another route names that path. A guarded route
+ * takes `/exact/` beside `/exact` as well, since most services answer to both, and shuts its path
+ * for the methods that it does not take: no wider route gets what it was to keep out.
+ */
+import { assert, defined } from '../base/assert.js';
+import { literalPrefix } from './literal-prefix.js';
+import {
+  type PatternSegment,
+  paramNames,
+  parsePathPattern,
+  partsShape,
+  type SegmentPart,
+} from './path-pattern.js';
+import { effectiveMethods, ROUTED_METHODS, type RoutePattern } from './route-pattern.js';
+import { METHOD_NOT_ALLOWED, METHOD_PLACES, methodPlace } from './route-table-layout.js';
+
+/** How a route has come to a path; an earlier one goes before a later one. */
+const OWN_PATH = 0;
+const BARE_PREFIX = 1;
+const WITH_SLASH = 2;
+const SHUT = 3;
+type Claim = typeof OWN_PATH | typeof BARE_PREFIX | typeof WITH_SLASH | typeof SHUT;
+
+/** What a request gets at a leaf. */
+export interface TrieEntry {
+  readonly index: number;
+  /** JSON of the conditions; empty: none. */
+  readonly conditions: string;
+  readonly conditionCount: number;
+  readonly priority: number;
+  readonly claim: Claim;
+  /** Of the path, in its order. */
+  readonly names: readonly string[];
+  /** Versions and indexes; null: the path has none. */
+  readonly versions: [version: string, index: number][] | null;
+}
+
+/** By place of the method: the entries, the first that fits takes the request. */
+export type TrieLeaf = readonly TrieEntry[][];
+
+export interface PartialChild {
+  readonly parts: readonly SegmentPart[];
+  readonly node: TrieNode;
+}
+
+export interface TrieNode {
+  readonly literals: Map<string, TrieNode>;
+  /** By their shape. */
+  readonly partials: Map<string, PartialChild>;
+  param: TrieNode | null;
+  /** By their text, in the order of the file. */
+  readonly expressions: Map<string, TrieLeaf>;
+  star: TrieLeaf | null;
+  leaf: TrieLeaf | null;
+}
+
+/** A pattern as it is put into the tree. */
+interface Placed {
+  readonly pattern: RoutePattern;
+  readonly claim: Claim;
+  readonly index: number;
+  readonly methods: readonly string[];
+}
+
+export class RouteTrie {
+  /** By host; '' is for every host. */
+  readonly roots = new Map<string, TrieNode>([['', newNode()]]);
+
+  constructor(patterns: readonly RoutePattern[]) {
+    for (const pattern of patterns) this.place(pattern, pathOf(pattern), OWN_PATH);
+    for (const pattern of patterns) {
+      const bare = barePrefix(pathOf(pattern));
+      if (bare !== null) this.place(pattern, bare, BARE_PREFIX);
+    }
+    const guarded = patterns.filter((pattern) => pattern.isGuarded === true);
+    for (const pattern of guarded) {
+      const path = withSlash(pathOf(pattern));
+      if (path !== null) this.place(pattern, path, WITH_SLASH);
+    }
+    for (const pattern of guarded) this.shut(pattern);
+  }
+
+  /** Methods that a guarded route does not take are nobody's on its path. */
+  private shut(pattern: RoutePattern): void {
+    const path = pathOf(pattern);
+    for (const one of [path, barePrefix(path), withSlash(path)]) {
+      if (one !== null) this.place(pattern, one, SHUT);
+    }
+  }
+
+  private place(pattern: RoutePattern, path: RoutePath, claim: Claim): void {
+    const isShut = claim === SHUT;
+    const placed: Placed = {
+      pattern,
+      claim,
+      index: isShut ? METHOD_NOT_ALLOWED : pattern.index,
+      methods: isShut ? ROUTED_METHODS : effectiveMethods(pattern.methods),
+    };
+    const { hosts = [] } = pattern;
+    for (const host of hosts.length === 0 ? [''] : hosts) {
+      const root = this.roots.get(host) ?? newNode();
+      this.roots.set(host, root);
+      const names = typeof path === 'string' ? [] : namesOf(path);
+      addEntry(leafAt(root, path), placed, names);
+    }
+  }
+}
+
+/** Segments of a pattern, or an expression for the whole path. */
+type RoutePath = readonly PatternSegment[] | string;
+
+function pathOf({ path, expression = '' }: RoutePattern): RoutePath {
+  if (expression !== '') return expression;
+  const parsed = parsePathPattern(path);
+  assert(parsed.isValid, `the path ${path} was checked`);
+  return parsed.segments;
+}
+
+function barePrefix(path: RoutePath): RoutePath | null {
+  if (typeof path === 'string' || path.length < 2) return null;
+  return path.at(-1)?.kind === 'wildcard' ? path.slice(0, -1) : null;
+}
+
+function withSlash(path: RoutePath): RoutePath | null {
+  if (typeof path === 'string') return null;
+  const last = path.at(-1);
+  if (last?.kind === 'wildcard' || (last?.kind === 'literal' && last.text === '')) return null;
+  return [...path, { kind: 'literal', text: '' }];
+}
+
+function namesOf(path: readonly PatternSegment[]): string[] {
+  return path.flatMap((segment) => (segment.kind === 'wildcard' ? ['*'] : paramNames(segment)));
+}
+
+function newNode(): TrieNode {
+  return {
+    literals: new Map(),
+    partials: new Map(),
+    param: null,
+    expressions: new Map(),
+    star: null,
+    leaf: null,
+  };
+}
+
+function newLeaf(): TrieLeaf {
+  return Array.from({ length: METHOD_PLACES }, () => []);
+}
+
+function leafAt(root: TrieNode, path: RoutePath): TrieLeaf {
+  if (typeof path === 'string') {
+    let node = root;
+    for (const text of literalPrefix(path)) node = childOf(node, { kind: 'literal', text });
+    const leaf = node.expressions.get(path) ?? newLeaf();
+    node.expressions.set(path, leaf);
+    return leaf;
+  }
+  let node = root;
+  for (const segment of path) {
+    if (segment.kind === 'wildcard') {
+      node.star ??= newLeaf();
+      return node.star;
+    }
+    node = childOf(node, segment);
+  }
+  node.leaf ??= newLeaf();
+  return node.leaf;
+}
+
+function childOf(node: TrieNode, segment: Exclude<PatternSegment, { kind: 'wildcard' }>): TrieNode {
+  if (segment.kind === 'param') {
+    node.param ??= newNode();
+    return node.param;
+  }
+  if (segment.kind === 'literal') {
+    const child = node.literals.get(segment.text) ?? newNode();
+    node.literals.set(segment.text, child);
+    return child;
+  }
+  const shape = partsShape(segment.parts);
+  const partial = node.partials.get(shape) ?? { parts: segment.parts, node: newNode() };
+  node.partials.set(shape, partial);
+  return partial.node;
+}
+
+/** The first one named keeps a path, unless condition, priority or version tell them apart. */
+function addEntry(leaf: TrieLeaf, placed: Placed, names: readonly string[]): void {
+  const { pattern, claim, index } = placed;
+  const { version = '', conditions = [], priority = 0 } = pattern;
+  const text = conditions.length === 0 ? '' : JSON.stringify(conditions);
+  for (const method of placed.methods) {
+    const entries = defined(leaf[methodPlace(method)], 'the entries of a method');
+    const same = entries.find((one) => one.conditions === text && one.priority === priority);
+    if (same === undefined) {
+      entries.push({
+        index,
+        conditions: text,
+        conditionCount: conditions.length,
+        priority,
+        claim,
+        names,
+        versions: version === '' || claim === SHUT ? null : [[version, index]],
+      });
+    } else if (version !== '' && claim !== SHUT && !hasVersion(same, version)) {
+      same.versions?.push([version, index]);
+    }
+  }
+}
+
+function hasVersion({ versions }: TrieEntry, version: string): boolean {
+  return versions?.some(([one]) => one === version) ?? false;
+}
+
+/** In the order in which they are tried: see docs/routing-and-filters.md. */
+export function inOrder(entries: readonly TrieEntry[]): TrieEntry[] {
+  return entries.toSorted(
+    (one, other) =>
+      one.claim - other.claim ||
+      other.priority - one.priority ||
+      other.conditionCount - one.conditionCount,
+  );
+}
+
+/** More fixed text comes first, then an expression, then more text at the start. */
+export function partialsInOrder(children: Iterable<PartialChild>): PartialChild[] {
+  return [...children].toSorted(
+    (one, other) =>
+      fixedChars(other.parts) - fixedChars(one.parts) ||
+      Number(isConstrained(other.parts)) - Number(isConstrained(one.parts)) ||
+      startChars(other.parts) - startChars(one.parts),
+  );
+}
+
+function fixedChars(parts: readonly SegmentPart[]): number {
+  return parts.reduce((sum, part) => sum + (typeof part === 'string' ? part.length : 0), 0);
+}
+
+function isConstrained(parts: readonly SegmentPart[]): boolean {
+  return parts.some((part) => typeof part !== 'string' && part.expression !== '');
+}
+
+function startChars([first = '']: readonly SegmentPart[]): number {
+  return typeof first === 'string' ? first.length : 0;
+}
