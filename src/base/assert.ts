@@ -1,8 +1,8 @@
 /**
  * Stops the thread when one of our own rules is broken.
  *
- * Thread: any (pure). Only for our mistakes: what clients, upstreams and configuration send is
- * validated, never asserted.
+ * Thread: any (pure). Assertions are for our own mistakes only: what clients, upstreams and the
+ * configuration send is validated, never asserted.
  */
 
 export class AssertionError extends Error {
@@ -19,7 +19,10 @@ export function assertNever(value: never): never {
   throw new AssertionError(`unexpected value ${String(value)}`);
 }
 
-/** The value, which our own rules say is there: reading past the end is our mistake. */
+/**
+ * Returns the value, which must be there by our own rules. Throws {@link AssertionError} when it is
+ * null or undefined.
+ */
 export function defined<T>(value: T | undefined | null, what: string): T {
   if (value === undefined || value === null) throw new AssertionError(`${what} is missing`);
   return value;

@@ -1,21 +1,24 @@
 /**
  * Buffers of one size that are used again and again.
  *
- * Thread: any (pure). Each thread has its own. Fresh memory of this size comes from the operating
- * system page by page, which costs more than the copy into it.
+ * Thread: any (pure). Each thread has its own pool. The operating system provides fresh memory of
+ * this size page by page, which costs more than the copy into the memory.
  */
 import { copyBytes, copyOfBytes } from './copy-bytes.js';
 
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
 
-  /** Up to `keptMax` buffers of `bytes` stay when they are not in use. */
+  /** The pool keeps up to `keptMax` buffers of `bytes` while they are not in use. */
   constructor(
     private readonly bytes: number,
     private readonly keptMax: number,
   ) {}
 
-  /** A copy, to be released once; small ones are not worth a buffer of the pool. */
+  /**
+   * Returns a copy, to be released once. A small copy gets plain memory in place of a buffer of the
+   * pool.
+   */
   copyOf(source: Uint8Array): Buffer {
     const { length } = source;
     if (length > this.bytes || length < this.bytes / 2) return copyOfBytes(source);
@@ -25,7 +28,7 @@ export class BufferPool {
     return copy;
   }
 
-  /** Takes back what copyOf() gave, or a part of it; nobody may look at it any more. */
+  /** Takes back what copyOf() gave, or a part of it. Nobody may read the copy after this. */
   release(copy: Buffer): void {
     const memory = copy.buffer;
     const isOurs = memory instanceof ArrayBuffer && memory.byteLength === this.bytes;

@@ -1,14 +1,10 @@
 /**
- * Time, timers and chance, which every thread gets at its entry and passes down.
+ * The monotonic clock that every thread of the process shares.
  *
- * Thread: any (both ends). Only the entries name `systemClock` and `systemRandom`; everybody else
- * takes a clock as an argument, so that a test can move time by hand and a history of a whole
- * gateway follows from a seed. An architecture rule holds all of src/ to that.
- *
- * `performance.now()` counts from each thread's own start, so the offset to the process-wide
- * monotonic clock is taken once per thread. Several measurements are made, and the one in which
- * the least time passed is kept: a thread that is set aside between the two readings would be
- * behind the others for ever.
+ * Thread: any (both ends). `performance.now()` counts from each thread's own start, so each thread
+ * measures its offset to the process-wide monotonic clock once. Of several measurements the
+ * quickest is kept: a thread that loses its CPU between the two readings of one measurement would
+ * run behind the others for ever.
  */
 import { performance } from 'node:perf_hooks';
 

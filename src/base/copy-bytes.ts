@@ -1,14 +1,17 @@
 /**
- * Copies of bytes when one side of the copy is shared memory.
+ * Copies bytes where one side of the copy is shared memory.
  *
  * Thread: any (pure). `set` moves shared memory word by word, and byte by byte where source and
- * destination are not aligned alike, which is up to fourteen times slower than a plain copy.
- * `fill` with a source of exactly the range's length is one plain copy (node_buffer.cc, Fill).
- * Both sides of a ring take care that nobody else touches the range meanwhile, so the copy need
- * not be one of atomic words.
+ * destination are aligned differently, which is up to fourteen times slower than a plain copy.
+ * `fill` with a source of exactly the range's length is one plain copy (node_buffer.cc, Fill). Both
+ * ends of a ring make sure that nobody else touches the range during the copy, so the copy need not
+ * use atomic words.
  */
 
-/** Below this the call into native code costs more than it saves; bench/micro/base watches it. */
+/**
+ * Below this size the call into native code costs more than it saves. The bench
+ * micro/base/copy-bytes watches the limit.
+ */
 const NATIVE_BYTES_MIN = 256;
 
 /** Copies all of `source` into `target`, from its byte `at` on. */
@@ -18,7 +21,7 @@ export function copyBytes(source: Uint8Array, target: Buffer, at: number): void 
   else target.fill(source, at, at + length);
 }
 
-/** A copy in memory of its own. */
+/** Returns a copy in memory of its own. */
 export function copyOfBytes(source: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafe(source.length);
   copyBytes(source, copy, 0);

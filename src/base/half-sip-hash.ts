@@ -1,13 +1,13 @@
 /**
  * HalfSipHash-2-4 with 64 bits of output: a keyed hash of limiter keys.
  *
- * Thread: any (pure). Keyed, so that a stranger cannot look for keys that share a row; 32-bit
- * arithmetic, so that it is fast in JavaScript. Aumasson and Bernstein, "SipHash: a fast
- * short-input PRF"; the constants are those of its 32-bit variant.
+ * Thread: any (pure). The hash is keyed, so that a stranger cannot search for keys that share a
+ * row. It needs only 32-bit arithmetic, which is fast in JavaScript. Aumasson and Bernstein,
+ * "SipHash: a fast short-input PRF"; the constants are those of the 32-bit variant.
  */
 
 export class HalfSipHash {
-  /** Result of the last {@link hash}. */
+  /** The result of the last {@link hash}. */
   high = 0;
   low = 0;
 

@@ -4,7 +4,7 @@
  * Thread: any (pure).
  */
 
-/** RFC 9110 9.2.2, without the methods that the gateway does not forward. */
+/** The idempotent methods of RFC 9110 9.2.2, without those that the gateway does not forward. */
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',
@@ -13,7 +13,7 @@ const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
   'OPTIONS',
 ]);
 
-/** Whether doing it twice is the same as doing it once. */
+/** Whether sending the request twice has the same effect as sending it once. */
 export function isIdempotentMethod(method: string): boolean {
   return IDEMPOTENT_METHODS.has(method);
 }

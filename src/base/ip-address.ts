@@ -1,12 +1,13 @@
 /**
  * Client addresses as text, from the bytes that the socket gives.
  *
- * Thread: any (pure). IPv4 in IPv6 (::ffff:a.b.c.d) is shown as IPv4; IPv6 follows RFC 5952.
+ * Thread: any (pure). An IPv4 address in IPv6 form (::ffff:a.b.c.d) is shown as IPv4. The text of
+ * IPv6 addresses follows RFC 5952.
  */
 
 /** The text of a 4- or 16-byte address; empty for anything else. */
 export function formatAddress(bytes: Uint8Array): string {
-  // Hot path: once for every request; join() would take ten times as long.
+  // Hot path (once for every request): join() would take ten times as long.
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   if (bytes.length !== 16) return '';
   return isMappedV4(bytes) ? bytes.subarray(12).join('.') : formatV6(bytes);
@@ -37,8 +38,8 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
 }
 
 /**
- * The network whose addresses share a limit: an IPv6 address's /64, since one customer has at
- * least that many addresses, and the IPv4 address itself. Takes every way to write an address.
+ * The network whose addresses share a limit: the /64 of an IPv6 address, since one customer has at
+ * least so large a network, and the IPv4 address itself. Accepts every spelling of an address.
  */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address;
@@ -72,7 +73,10 @@ function parseGroups(text: string): number[] {
   });
 }
 
-/** Of what is an address for certain: node's own check costs 50 ms the first time. */
+/**
+ * The family of a text that is known to be an address. Node's own check costs 50 ms at its first
+ * call.
+ */
 export function familyOf(address: string): 'ipv4' | 'ipv6' {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }

@@ -1,14 +1,14 @@
 /**
  * Which signature algorithms a JSON Web Key may verify with (RFC 7517, 7518, 8037, 8725 3.1).
  *
- * Thread: any (pure). A key is for its own kind only: a public RSA key never verifies an HMAC, and
- * what a key says of itself (`alg`, `use`, `key_ops`) is kept to.
+ * Thread: any (pure). A key verifies only algorithms of its own kind: a public RSA key never
+ * verifies an HMAC. The key's own statements (`alg`, `use`, `key_ops`) are obeyed.
  */
 
-/** A JSON Web Key, as it stands. */
+/** A JSON Web Key as its publisher wrote it. */
 export type Jwk = Readonly<Record<string, unknown>>;
 
-/** RSA keys with less can be broken (RFC 7518 3.3 and 3.5). */
+/** RSA keys with fewer bits can be broken (RFC 7518 3.3 and 3.5). */
 const RSA_BITS_MIN = 2048;
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const ALGORITHM_OF_CURVE: ReadonlyMap<unknown, string> = new Map([

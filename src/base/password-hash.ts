@@ -2,7 +2,8 @@
  * Password hashes in the usual notation, `$scrypt$ln=15,r=8,p=1$SALT$HASH` (scrypt: RFC 7914).
  *
  * Thread: any (pure). Salt and hash are base64 without padding; `ln` is the binary logarithm of the
- * cost. The bounds keep a hash from being too cheap to protect anything, and too dear to check.
+ * cost. The bounds refuse a hash that is too cheap to protect a password, or too expensive to
+ * check.
  */
 
 const COST_LOG2_RANGE = [14, 17] as const;
@@ -19,7 +20,7 @@ export interface PasswordHash {
   readonly hash: Buffer;
 }
 
-/** Reads a hash, or says what is wrong with it without repeating it. */
+/** Reads a hash, or returns what is wrong with the hash without repeating it. */
 export function parsePasswordHash(text: string): PasswordHash | string {
   const match =
     /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(

@@ -14,16 +14,16 @@ export interface ProblemReply {
   readonly body: string;
 }
 
-/** Tells the client to wait a second: for what is over as soon as a thread is back. */
+/** Tells the client to retry in one second: the problem is over as soon as a thread is back. */
 export const RETRY_SOON = field('Retry-After', '1');
 
 /** The name under which Proxy-Status and Via speak of this gateway. */
 export const GATEWAY_PSEUDONYM = 'sluice';
 
 /**
- * A reply for `kind`. `requestId` is one that base/request-id.ts has made or let pass; `detail`
- * says what was wrong and what to do; `members` stand in the document beside the usual ones, none
- * of which they name.
+ * Builds a reply for `kind`. `requestId` comes from base/request-id.ts; `detail` says what was
+ * wrong and what to do. `members` are added to the usual members of the document and share no name
+ * with them.
  */
 export function buildProblemReply(
   kind: ProblemKind,
@@ -34,7 +34,7 @@ export function buildProblemReply(
 ): ProblemReply {
   const { fields, document } = commonPartsOf(kind, detail);
   const more = members === null ? '' : `,${JSON.stringify(members).slice(1, -1)}`;
-  // The characters that an id may have stand for themselves, see base/request-id.ts.
+  // No character that an id may have needs an escape in JSON, see base/request-id.ts.
   const body = `${document}"${requestId}"${more === ',' ? '' : more}}\n`;
   return { fields: joinFields(fields, extraFields), body };
 }
@@ -43,11 +43,11 @@ export function buildProblemReply(
 interface CommonParts {
   readonly detail: string;
   readonly fields: FieldBlock;
-  /** Up to the request id. */
+  /** The document up to the request id. */
   readonly document: string;
 }
 
-/** By kind, for its last detail: a flood of refusals is one of the same refusal. */
+/** The common parts of each kind, for its last detail: a flood of refusals repeats one detail. */
 const commonParts = new Map<ProblemKind, CommonParts>();
 
 function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
@@ -67,7 +67,10 @@ function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
   return parts;
 }
 
-/** The same text in one piece: V8 keeps what was put together as a tree until it is written. */
+/**
+ * The same text as one flat string: V8 keeps a concatenation as a tree until somebody reads the
+ * characters.
+ */
 function flat<T extends string>(text: T): T {
   return Buffer.from(text, 'utf8').toString('utf8') as T;
 }

@@ -1,13 +1,13 @@
 /**
  * Every problem that the gateway answers by itself: code, status, title and occasion in one table.
  *
- * Thread: any (pure). A code is never used again for something else. `npm run docs` makes
- * docs/codes.md from the table.
+ * Thread: any (pure). A code never gets another meaning. `npm run docs` makes docs/codes.md from
+ * the table.
  */
 
 export type ErrorSource = 'downstream' | 'upstream' | 'internal';
 
-/** The part of the gateway that refused, or that could not go on. */
+/** The part of the gateway that refused the request or could not go on. */
 export type GatewayPart =
   | 'guard'
   | 'overload'
@@ -31,7 +31,7 @@ export interface ProblemKind {
   readonly title: string;
   readonly source: ErrorSource;
   readonly part: GatewayPart;
-  /** The error type of RFC 9209 (Proxy-Status), or empty where it has none. */
+  /** The error type of RFC 9209 (Proxy-Status); empty: the RFC has none for this problem. */
   readonly proxyError: string;
   /** When a client gets it: one sentence, for docs/codes.md. */
   readonly when: string;
@@ -55,7 +55,10 @@ const DOWNSTREAM = {
 const DENIED = { source: 'downstream', proxyError: 'http_request_denied' } as const;
 const INTERNAL = { source: 'internal', proxyError: 'proxy_internal_error' } as const;
 
-/** THE list of problems. `type` in a reply is `about:blank` plus this code. */
+/**
+ * The only list of problems. In a reply `type` is `about:blank`, and `code` tells the problems
+ * apart.
+ */
 export const PROBLEMS = {
   badMethod: problem('GW_METHOD_INVALID', 400, 'Malformed request', {
     ...DOWNSTREAM,

@@ -1,7 +1,8 @@
 /**
  * Durations and sizes as people write them.
  *
- * Thread: any (pure). Whole numbers only: `1500ms` says the same as `1.5s` without rounding.
+ * Thread: any (pure). Only whole numbers are allowed: `1500ms` says the same as `1.5s` without
+ * rounding.
  */
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
@@ -21,14 +22,14 @@ export const DURATION_PATTERN = DURATION.source;
 /** The pattern of a size, for the schema. */
 export const SIZE_PATTERN = SIZE.source;
 
-/** Milliseconds, or undefined when the text is no duration. */
+/** Milliseconds; undefined: the text is not a duration. */
 export function parseDurationMs(text: string): number | undefined {
   const [, count, unit] = DURATION.exec(text) ?? [];
   if (count === undefined || unit === undefined) return undefined;
   return Number(count) * (MS_BY_UNIT[unit] ?? Number.NaN);
 }
 
-/** Bytes, or undefined when it is no size. A number is a number of bytes. */
+/** Bytes; undefined: the value is not a size. A number is a number of bytes. */
 export function parseSizeBytes(size: string | number): number | undefined {
   if (typeof size === 'number') return Number.isSafeInteger(size) && size >= 0 ? size : undefined;
   const [, count, unit = ''] = SIZE.exec(size) ?? [];
@@ -36,7 +37,7 @@ export function parseSizeBytes(size: string | number): number | undefined {
   return Number(count) * (BYTES_BY_UNIT[unit] ?? Number.NaN);
 }
 
-/** The shortest way to write it: 60000 is `1m`, 1500 is `1500ms`. */
+/** The shortest spelling of a duration: 60000 is `1m`, 1500 is `1500ms`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs === 0) return '0s';
   for (const unit of ['h', 'm', 's']) {

@@ -1,8 +1,8 @@
 /**
- * Request ids: kept when the client's is sane, else made.
+ * Request ids: the client's id is kept when it is well formed, else a new one is made.
  *
- * Thread: any (pure). An id is unguessable enough to be unique, not a secret: a random prefix per
- * thread (given by the caller) and a counter.
+ * Thread: any (pure). An id is unique but not secret: a random prefix of the thread (given by the
+ * caller) and a counter.
  */
 
 /** The field of every reply that holds the id. */
@@ -21,7 +21,9 @@ export class RequestIdSource {
     return `${this.prefix}-${this.counter.toString(16).padStart(8, '0')}`;
   }
 
-  /** The client's id when it is 1 to 128 of letters, digits and -_.:/+= ; else a new one. */
+  /**
+   * The client's id when it has 1 to 128 letters, digits and characters of -_.:/+= ; else a new id.
+   */
   keepOrMake(clientId: string): string {
     return isSaneRequestId(clientId) ? clientId : this.next();
   }
@@ -37,6 +39,7 @@ function isSaneRequestId(id: string): boolean {
 
 function isIdChar(code: number): boolean {
   const isLetter = (code | 32) >= 97 && (code | 32) <= 122;
-  // 43 + , 45 - . / 0-9 : and 61 = 95 _ ; the comma (44) would make a list of it.
+  // 43 is +, 45 to 58 are - . / 0-9 : and 61 is =, 95 is _. A comma (44) would turn the id into a
+  // list.
   return isLetter || (code >= 45 && code <= 58) || code === 43 || code === 61 || code === 95;
 }

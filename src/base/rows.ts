@@ -1,8 +1,8 @@
 /**
- * Things that have a row of their own in shared tables, found by that row.
+ * Finds things by their row in shared tables.
  *
- * Thread: any (pure). A row belongs to a name and stays with it from one configuration to the
- * next, so rows in use need not be dense nor in the order of the file.
+ * Thread: any (pure). A row belongs to a name and stays with the name from one configuration to the
+ * next, so the rows in use are neither dense nor in the order of the file.
  */
 
 export interface HasRow {
@@ -10,7 +10,7 @@ export interface HasRow {
   readonly index: number;
 }
 
-/** By row; undefined: nobody has it. */
+/** The items at the places of their rows; undefined: no item has the row. */
 export function byRow<T extends HasRow>(items: readonly T[]): readonly (T | undefined)[] {
   const rows: (T | undefined)[] = [];
   for (const item of items) {

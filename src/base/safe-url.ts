@@ -1,16 +1,19 @@
 /**
- * Which addresses may be asked about who calls.
+ * Which URLs the gateway may ask who a caller is.
  *
- * Thread: any (pure). Over plain HTTP anybody on the way could answer; on this machine there is
- * nobody on the way.
+ * Thread: any (pure). Anybody between the gateway and the service could answer a question over
+ * plain HTTP, so plain HTTP is refused beyond this machine.
  */
 
-/** Whether it is an https URL, or http where that is allowed, without user name or fragment. */
+/**
+ * Whether `text` is an https URL without user name and fragment; http passes with `allowHttp`, or
+ * to this machine.
+ */
 export function isSafeUrl(text: string, allowHttp: boolean): boolean {
   return urlProblem(text, allowHttp) === '';
 }
 
-/** What is wrong with a URL, or ''. */
+/** What is wrong with a URL; '' when nothing is. */
 export function urlProblem(text: string, allowHttp: boolean): string {
   if (!URL.canParse(text)) return 'must be a URL (https://host/path)';
   const { protocol, hostname, username, password, hash } = new URL(text);

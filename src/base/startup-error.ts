@@ -1,9 +1,8 @@
 /**
- * What keeps the gateway from starting and is no mistake of ours: an address in use, a binary that
- * does not load.
+ * An error that keeps the gateway from starting and is not a mistake in its code, such as an
+ * address in use or a binary that does not load.
  *
- * Thread: any (pure). Its message is a sentence for whoever starts the gateway; the stack is of no
- * use to them.
+ * Thread: any (pure). The message is a sentence for the operator, who does not need the stack.
  */
 export class StartupError extends Error {
   override readonly name: string = 'StartupError';

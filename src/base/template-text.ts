@@ -1,17 +1,17 @@
 /**
- * The text of a template, taken apart: `/v2/users/${params.id}`.
+ * Parses the text of a template: `/v2/users/${params.id}`.
  *
- * Thread: any (pure). The names here are those that the loader of configurations leaves alone,
- * where it would otherwise put environment variables in.
+ * Thread: any (pure). The loader of configurations replaces `${NAME}` by environment variables, but
+ * leaves the names that are listed here alone.
  */
 
-/** Where a value comes from. `name` is empty where the root says it all. */
+/** Where a value comes from. `name` is empty where `root` says everything. */
 export interface TemplateSource {
   readonly root: 'clientIp' | 'params' | 'claims' | 'headers' | 'query' | 'request';
   readonly name: string;
 }
 
-/** Plain text, or what is put in its place. */
+/** Plain text, or the source of the value that replaces the placeholder. */
 export type TemplatePart = string | TemplateSource;
 
 /** A parsed template, or what is wrong with it. */
@@ -19,12 +19,14 @@ export type ParsedTemplate =
   | { readonly isValid: true; readonly parts: readonly TemplatePart[] }
   | { readonly isValid: false; readonly problem: string };
 
-/** What `request.NAME` may be. */
+/** The NAMEs of `request.NAME`. */
 const REQUEST_PARTS = ['id', 'method', 'path', 'query', 'host', 'scheme', 'consumer'];
 
 const SOURCE = /^(?:(clientIp)|(params|claims|headers|query|request)\.([^\s{}$]{1,200}))$/;
 
-/** All others are plain characters, as `$${NAME}` in a configuration file becomes `${NAME}`. */
+/**
+ * Any other `${...}` is plain text: `$${NAME}` in a configuration file becomes such a `${NAME}`.
+ */
 const MEANT_AS_SOURCE = /^clientIp$|^[A-Za-z]+\./;
 
 /** Whether the words between `${` and `}` name a value of the request. */
@@ -32,13 +34,13 @@ export function isTemplateSource(expression: string): boolean {
   return SOURCE.test(expression);
 }
 
-/** True for text that stands for itself. */
+/** Whether the text has no placeholders. */
 export function isPlainText(text: string): boolean {
   const parsed = parseTemplate(text);
   return parsed.isValid && parsed.parts.every((part) => typeof part === 'string');
 }
 
-/** Takes a text apart. */
+/** Splits a text into plain parts and sources. */
 export function parseTemplate(text: string): ParsedTemplate {
   const parts: TemplatePart[] = [];
   let at = 0;

@@ -1,15 +1,17 @@
 /**
- * A step of the build: makes a few files of the hundreds that each thread loads when it starts.
+ * A step of the build: bundles the hundreds of files that each thread loads at its start into a
+ * few.
  *
  * Thread: any (pure), in a process of its own. The compiled file of each entry is replaced by a
- * line that leads to its bundle. Packages stay outside; what is loaded on demand has its own files.
+ * line that leads to its bundle. Packages stay outside the bundles; code that is loaded on demand
+ * keeps files of its own.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 
-/** Where a thread, or a process, begins. */
+/** The files at which a thread or a process begins. */
 const ENTRIES = [
   'main',
   'worker/worker-task',
@@ -40,7 +42,9 @@ async function bundleEntry(entry: string): Promise<void> {
   writeFileSync(file, `${isProgram ? '#!/usr/bin/env node\n' : ''}export * from './${path}';\n`);
 }
 
-/** Modules find files by their own place, which is not that of the bundle. */
+/**
+ * Keeps `import.meta.url` of each module as it was: modules find other files relative to their own.
+ */
 function ownUrls(folder: string): Plugin {
   return {
     name: 'own-urls',

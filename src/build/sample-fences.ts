@@ -20,7 +20,7 @@ export function withSamples(document: string, read: ReadSample): string {
   );
 }
 
-/** The languages of the fenced blocks that show no file, in the order of the document. */
+/** The languages of the fenced blocks that name no file, in the order of the document. */
 export function unnamedFences(document: string): string[] {
   return [...document.matchAll(FENCE)]
     .filter(([, , name]) => name === undefined)
@@ -41,7 +41,7 @@ function topLevelBlocks(text: string, keys: readonly string[], name: string): st
   return `${chosen.map(withoutTail).join('\n\n')}\n`;
 }
 
-/** Without empty lines and the comment of the next block. */
+/** The block without its empty lines and the comment of the next block. */
 function withoutTail(block: string): string {
   return block.replace(/(?:\n(?:#.*)?)*$/, '');
 }

@@ -1,30 +1,33 @@
 /**
- * Shared memory that targets' replies are read into, so that a long body crosses its lane uncopied.
+ * Shared memory into which a worker reads replies of targets, so that a long body crosses its lane
+ * without a copy.
  *
- * Thread: any (both ends). The worker reads from a socket into a block; the record on the lane says
- * only where the bytes lie, and the acceptor sends them from there. A reply that finds no block
- * free is copied into the ring like any other.
+ * Thread: any (both ends). The worker reads from a socket into a block. The record on the lane says
+ * only where the bytes lie, and the acceptor sends them from there. A reply that finds all blocks
+ * held is copied into the ring like any other.
  *
  *     +0    holders of each block, one word each
  *     +128  the blocks
  *
- * Invariant: a block is read into only by who has borrowed it, and only while nobody else holds it.
- * The worker holds a block from borrow() to giveBack(), and once more for each record that points
- * into it; the acceptor gives that back when it has taken the record's bytes. Both count in the
- * same word: whoever comes to zero has freed the block.
+ * Invariant: only the worker that has borrowed a block reads into it, and only while nobody else
+ * holds the block. The worker holds a block from borrow() to giveBack(), and once more for each
+ * record that points into the block; the acceptor releases the latter when it has taken the
+ * record's bytes. Both count in the same word, and the side that brings the word to zero has freed
+ * the block.
  */
 import { assert } from '../base/assert.js';
 
-/** What is read at once. */
+/** Most bytes of one read from a socket. */
 export const BODY_BLOCK_BYTES = 256 * 1024;
 /**
- * Memory is taken only for those that were in use at the same time. A connection keeps its block
- * while a slow client makes it wait: with more such clients than blocks, replies are copied again.
+ * The operating system provides memory only for as many blocks as were in use at the same time. A
+ * connection keeps its block while a slow client makes it wait: with more such clients than blocks,
+ * replies are copied again.
  */
 export const BODY_BLOCK_COUNT = 32;
 
 const HOLDERS_BYTES = 128;
-/** Less is copied: that costs less than to point at it. */
+/** Fewer bytes are copied: a small copy costs less than a record that points to a block. */
 const SHARED_BYTES_MIN = 4096;
 
 /** Bytes of shared memory that the blocks of one lane need. */
@@ -46,7 +49,7 @@ export class BodyBlocks {
     );
   }
 
-  /** Blocks that somebody holds. For figures and tests. */
+  /** The number of blocks that somebody holds. For figures and tests. */
   get heldCount(): number {
     return this.holders.reduce(
       (count, _, block) => count + (this.holdersOf(block) === 0 ? 0 : 1),
@@ -54,25 +57,30 @@ export class BodyBlocks {
     );
   }
 
-  /** Worker: a block to read into; undefined: all are held. The same few are lent again. */
+  /**
+   * Worker: lends a block to read into; undefined: all blocks are held. It prefers the first
+   * blocks, so that the same few are in use.
+   */
   borrow(): Buffer | undefined {
-    // Only the worker takes a block from zero: nobody else can have come in between.
+    // Only the worker raises a count from zero, so the block is still free in the next line.
     const free = this.holders.findIndex((_, block) => this.holdersOf(block) === 0);
     if (free !== -1) Atomics.store(this.holders, free, 1);
     return this.blocks[free];
   }
 
-  /** Worker: whether nobody but itself holds the block that it has borrowed. */
+  /** Worker: whether it is the only holder of the block that it has borrowed. */
   isOnlyHolder(block: Buffer): boolean {
     return this.holdersOf(this.indexOf(block.byteOffset)) === 1;
   }
 
-  /** Worker: reads into a borrowed block no more. */
+  /** Worker: ends the loan, and reads into the block no more. */
   giveBack(block: Buffer): void {
     this.release(block.byteOffset);
   }
 
-  /** Worker: a record points to these bytes from now on. False: in no block, or too few. */
+  /**
+   * Worker: notes that a record points to these bytes. False: they lie in no block, or are too few.
+   */
   tryShare(bytes: Buffer): boolean {
     if (bytes.length < SHARED_BYTES_MIN) return false;
     if ((bytes.buffer as unknown) !== this.memory || bytes.byteOffset < this.start) return false;
@@ -80,7 +88,7 @@ export class BodyBlocks {
     return true;
   }
 
-  /** Acceptor: the bytes of a record; to be released when they were taken. */
+  /** Acceptor: the bytes of a record. The acceptor calls release() when it has taken them. */
   bytesAt(position: number, length: number): Buffer {
     const block = this.indexOf(position);
     const at = position - this.start - block * BODY_BLOCK_BYTES;
@@ -88,7 +96,7 @@ export class BodyBlocks {
     return Buffer.from(this.memory, position, length);
   }
 
-  /** One holder less of the block that the position lies in. */
+  /** Removes one holder of the block in which the position lies. */
   release(position: number): void {
     const before = Atomics.sub(this.holders, this.indexOf(position), 1);
     assert(before > 0, 'who gives a block back has held it');

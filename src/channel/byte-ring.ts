@@ -1,8 +1,8 @@
 /**
  * A single-producer single-consumer ring of variable-length records in shared memory.
  *
- * Thread: any (both ends). The producer writes any number of records, then publishes them with
- * one store; the consumer reads up to what was published and gives the space back with one store.
+ * Thread: any (both ends). The producer writes any number of records, then publishes them with one
+ * store; the consumer reads up to the published position and gives the space back with one store.
  *
  *     control block (512 bytes)                 data (a power of two)
  *     +0    head      written by the consumer   ┌────────┬──────────────┬─────────┬──────┐
@@ -13,15 +13,16 @@
  *     record: 16-byte header, payload, filled up to a multiple of 8
  *     +0 length (header and payload)   +4 kind and flags   +8 exchange index   +12 generation
  *
- * Beside head stands how far the consumer has begun, which it writes before each record: what lies
- * behind that point was touched by nobody, even if the consumer ended in the middle of its work.
+ * Beside head the consumer writes, before each record, how far it has begun. Nobody has touched a
+ * record behind that point, even if the consumer ended in the middle of its work.
  *
  * When the ring is empty and its position far from the start, the producer jumps to the next start
- * (JUMP_FROM, JUMP_TO beside the tail) and the consumer follows. The two words are written before
- * the tail that lies behind them, and again only after the consumer has jumped: it sees them whole.
+ * (JUMP_FROM, JUMP_TO beside the tail) and the consumer follows. The producer writes the two words
+ * before a tail that lies behind them, and writes them again only after the consumer has jumped:
+ * the consumer never sees one new word and one old word.
  *
- * Positions are free-running 32-bit numbers; `& mask` makes them offsets. A record never
- * straddles the end: a padding record fills the rest.
+ * Positions are free-running 32-bit numbers; `& mask` makes them offsets. A record never straddles
+ * the end: a padding record fills the rest.
  * Invariant: 0 <= tail - head <= capacity (in wrapping arithmetic, the head behind its jump).
  */
 import { assert } from '../base/assert.js';
@@ -39,9 +40,12 @@ const JUMP_TO_WORD = 34;
 const PARKED_WORD = 64;
 const STARVED_WORD = 96;
 const ALIGNMENT = 8;
-/** From here on an empty ring goes back to its start: what fits a core's own cache, both ways. */
+/**
+ * Beyond this position an empty ring goes back to its start. Two rings of this size, one each way,
+ * fit the cache of a core.
+ */
 const REWIND_BYTES = 64 * 1024;
-/** Positions are multiples of 8: no position is this one. */
+/** Never a position, since positions are multiples of 8. */
 const NO_POSITION = 1;
 const KIND_PADDING = 0;
 
@@ -59,13 +63,13 @@ export interface ByteRingMemory {
   readonly capacity: number;
 }
 
-/** What a consumer is called with for each record. The payload is valid only inside the call. */
+/** The consumer calls this for each record. The payload is valid only inside the call. */
 export interface RecordHandler {
   onRecord(kind: number, flags: number, index: number, generation: number): void;
 }
 
 abstract class ByteRingEnd {
-  /** Views over the whole buffer: payload positions are absolute byte offsets into them. */
+  /** Views of the whole buffer: positions of payloads are absolute byte offsets in these views. */
   readonly sharedBytes: Buffer;
   readonly sharedInts: Int32Array;
   readonly sharedFloats: Float64Array;
@@ -92,14 +96,14 @@ abstract class ByteRingEnd {
     return this.afterJump(Atomics.load(this.control, word));
   }
 
-  /** Where the consumer goes on from here: it may have a jump before it. */
+  /** The position at which the consumer goes on: behind the jump, if there is one here. */
   protected afterJump(position: number): number {
     const from = this.control[JUMP_FROM_WORD];
     return position === from ? (this.control[JUMP_TO_WORD] ?? position) : position;
   }
 }
 
-/** A record that found the ring full and waits outside of it. */
+/** A record that found the ring full and waits outside the ring. */
 interface QueuedRecord {
   readonly header: Int32Array;
   readonly bytes: Buffer;
@@ -118,11 +122,11 @@ export interface SalvagedRecord {
  * goes; nothing is visible to the consumer before {@link publish}.
  */
 export class ByteRingProducer extends ByteRingEnd {
-  /** Where the claimed payload lies: in the ring, or in a queued record. */
+  /** The memory of the claimed payload: the ring, or a queued record. */
   bytes: Buffer;
   ints: Int32Array;
   floats: Float64Array;
-  /** Byte offset of the claimed payload in those views; a multiple of 8. */
+  /** Byte offset of the claimed payload in these views; a multiple of 8. */
   payload = 0;
 
   private tail: number;
@@ -148,7 +152,7 @@ export class ByteRingProducer extends ByteRingEnd {
     return (this.capacity >> 2) - RECORD_HEADER_BYTES;
   }
 
-  /** Bytes that wait outside of the full ring. */
+  /** Bytes that wait outside the full ring. */
   get backlogBytes(): number {
     return this.queuedBytes;
   }
@@ -159,8 +163,9 @@ export class ByteRingProducer extends ByteRingEnd {
   }
 
   /**
-   * Claims a record: when the ring is full it is queued, and goes in at a later publish, in order.
-   * What bounds how much can gather there is the caller's: windows, and `backlogBytes` for heads.
+   * Claims a record. A record that finds the ring full is queued, and enters the ring at a later
+   * publish, in order. The caller bounds how much can queue: by windows, and by `backlogBytes` for
+   * heads.
    */
   claim(kindAndFlags: number, index: number, generation: number, payloadBytes: number): void {
     if (this.queue.length === 0) {
@@ -176,7 +181,7 @@ export class ByteRingProducer extends ByteRingEnd {
     this.queuedBytes += payloadBytes;
   }
 
-  // Hot path: every record of every request; bench/channel watches it.
+  // Hot path, watched by bench/channel/one-to-one-throughput: every record of every request.
   private claimInRing(
     kindAndFlags: number,
     index: number,
@@ -200,7 +205,7 @@ export class ByteRingProducer extends ByteRingEnd {
       this.tail = (this.tail + padding) | 0;
       at = 0;
     }
-    // A lap has ended, and there is space: so the consumer is past the last jump.
+    // A lap has ended, and there is space here, so the consumer is past the last jump.
     if (at === 0 && !isRewound) this.control[JUMP_FROM_WORD] = NO_POSITION;
     const start = this.dataOffset + at;
     const word = start >> 2;
@@ -217,9 +222,10 @@ export class ByteRingProducer extends ByteRingEnd {
   }
 
   /**
-   * An empty ring begins at its start again: what is little goes through the same few pages, which
-   * stay in the cache, and a ring that is large for busy times costs no memory in quiet ones. The
-   * consumer makes the same jump when it gets there; until then its head lags behind ours.
+   * Lets an empty ring begin at its start again. Little traffic then passes through the same few
+   * pages, which stay in the cache, and a ring that is large for busy times costs no memory in
+   * quiet times. The consumer makes the same jump when it gets there; until then its head lags
+   * behind the producer's position.
    */
   private tryRewind(at: number): boolean {
     this.knownHead = Atomics.load(this.control, HEAD_WORD);
@@ -239,8 +245,8 @@ export class ByteRingProducer extends ByteRingEnd {
   }
 
   /**
-   * Makes all claimed records visible. True when the consumer sleeps and must be woken; it is
-   * then counted as awake, so that only one of many publishes wakes it.
+   * Makes all claimed records visible. True: the consumer sleeps and must be woken. The call marks
+   * it as awake, so that only one of many publishes wakes it.
    */
   publish(): boolean {
     if (this.queue.length > 0) this.moveQueueIntoRing();
@@ -252,8 +258,8 @@ export class ByteRingProducer extends ByteRingEnd {
   }
 
   /**
-   * For the producer of a ring whose consumer is gone for good: calls `visit` for every record that
-   * the consumer has not begun, in order, published or not. Views are valid inside the call only.
+   * For the producer of a ring whose consumer has ended: calls `visit` for every record that the
+   * consumer has not begun, in order, published or not. Views are valid inside the call only.
    */
   salvage(visit: (record: SalvagedRecord) => void): void {
     const ints = this.sharedInts;
@@ -272,7 +278,10 @@ export class ByteRingProducer extends ByteRingEnd {
     }
   }
 
-  /** Index of the exchange whose record the consumer was at when it ended; -1: at none. */
+  /**
+   * Index of the exchange whose record the consumer was reading when it ended; -1: it was reading
+   * none.
+   */
   get indexAtEnd(): number {
     const begun = this.positionIn(BEGUN_WORD);
     let index = -1;
@@ -289,7 +298,8 @@ export class ByteRingProducer extends ByteRingEnd {
   private moveQueueIntoRing(): void {
     let moved = this.moveWhileSpace(0);
     if (moved < this.queue.length) {
-      // Ask for a wake before the second look, so that space given back meanwhile is not missed.
+      // The request for a wake comes before the second look, so that space given back in between is
+      // not missed.
       Atomics.store(this.control, STARVED_WORD, 1);
       moved = this.moveWhileSpace(moved);
       if (moved === this.queue.length) Atomics.store(this.control, STARVED_WORD, 0);
@@ -339,8 +349,9 @@ export class ByteRingConsumer extends ByteRingEnd {
   }
 
   /**
-   * Hands every published record to the handler and gives their space back. Returns how many.
-   * A handler that throws loses its own record only: the error goes on after the space is back.
+   * Calls the handler for every published record and gives the space of the records back. Returns
+   * the number of records. When the handler throws, only that record is lost: the space is given
+   * back, and then the error goes on.
    */
   drain(handler: RecordHandler): number {
     const tail = Atomics.load(this.control, TAIL_WORD);
@@ -349,7 +360,7 @@ export class ByteRingConsumer extends ByteRingEnd {
     let given = this.head;
     try {
       while (this.head !== tail) {
-        // Large records: the producer need not wait for the end of the turn.
+        // After large records the producer need not wait for the end of the turn.
         if (((this.head - given) | 0) >= this.capacity >> 3) {
           Atomics.store(this.control, HEAD_WORD, this.head);
           given = this.head;
@@ -379,13 +390,16 @@ export class ByteRingConsumer extends ByteRingEnd {
     return count;
   }
 
-  /** True when the producer ran out of space and must be woken, now that some was given back. */
+  /** True: the producer ran out of space, some was given back, and the producer must be woken. */
   takeStarved(): boolean {
     if (Atomics.load(this.control, STARVED_WORD) === 0) return false;
     return Atomics.exchange(this.control, STARVED_WORD, 0) === 1;
   }
 
-  /** Says that the consumer is about to sleep. False when records came in: it must not sleep. */
+  /**
+   * Says that the consumer is about to sleep. False: records came in, and the consumer must not
+   * sleep.
+   */
   park(): boolean {
     Atomics.store(this.control, PARKED_WORD, 1);
     if (Atomics.load(this.control, TAIL_WORD) === this.head) return true;
@@ -393,7 +407,7 @@ export class ByteRingConsumer extends ByteRingEnd {
     return false;
   }
 
-  /** Says that the consumer is awake for another reason: the producer need not wake it. */
+  /** Says that the consumer is awake for another reason, so that the producer need not wake it. */
   unpark(): void {
     if (Atomics.load(this.control, PARKED_WORD) !== 0) Atomics.store(this.control, PARKED_WORD, 0);
   }

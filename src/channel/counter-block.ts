@@ -1,8 +1,8 @@
 /**
  * A thread's figures in shared memory: one writer, any number of readers.
  *
- * Thread: any (both ends). Doubles, so that a figure never wraps; a reader may see one that is a
- * moment old. What lies where is the business of observability/counters.ts.
+ * Thread: any (both ends). Figures are doubles, so that they never wrap. A reader may see a figure
+ * that is a moment old. observability/counters.ts says which figure stands where.
  */
 import { REFUSAL_RING_BYTES } from './refusal-ring.js';
 
@@ -36,8 +36,8 @@ export class CounterBlock {
   }
 
   /**
-   * Puts an amount into a histogram: a figure for each bound, one for what is above all of them,
-   * then the sum. Hot path: once or twice for every request.
+   * Counts an amount in a histogram: a figure for each bound, one for amounts above all bounds,
+   * then the sum. Hot path, watched by bench/micro/observability/counters: once or twice a request.
    */
   observe(index: number, bounds: readonly number[], amount: number): void {
     let bucket = 0;
@@ -47,15 +47,18 @@ export class CounterBlock {
   }
 
   /**
-   * Adds figures to others and sets them to 0, when they are to count something else from now on.
-   * The owning thread does not use any of them.
+   * Adds figures to others and sets them to 0, because they will count something else from now on.
+   * The owning thread does not use them at this time.
    */
   retire(first: number, count: number, into: number): void {
     for (let at = 0; at < count; at += 1) this.add(into + at, this.read(first + at));
     this.clear(first, count);
   }
 
-  /** Figures that are to count something else from now on; the owning thread does not use them. */
+  /**
+   * Sets figures to 0, because they will count something else from now on. The owning thread does
+   * not use them at this time.
+   */
   clear(first: number, count: number): void {
     this.figures.fill(0, first, first + count);
   }

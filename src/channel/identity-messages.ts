@@ -1,38 +1,38 @@
 /**
- * What the main thread and the workers say to each other about who may enter, by postMessage on the
- * lane's port: rare, not urgent.
+ * Messages between the main thread and the workers about the identity of callers, by postMessage on
+ * the lane's port: rare, not urgent.
  *
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
 
-/** From the main thread: keys and revocations to all workers, a reply to the one that asked. */
+/** From the main thread: keys and revocations to all workers, a reply to the worker that asked. */
 export type IdentityNotice = KeySetNotice | RevocationNotice | TokenReplyNotice;
 
-/** A set of keys that tokens are verified with. */
+/** A set of keys by which tokens are verified. */
 export interface KeySetNotice {
   readonly type: 'keySet';
   /** Id of the source (filters/authentication/options.ts). */
   readonly source: string;
-  /** Grows with each set that differs; 0: none could be fetched so far. */
+  /** Grows with each set that differs from the last; 0: no set could be fetched so far. */
   readonly version: number;
   /** JSON Web Keys. */
   readonly keys: readonly Readonly<Record<string, unknown>>[];
-  /** Before this time, on the monotonic clock, asking for a newer set is of no use. */
+  /** A request for a newer set has no effect before this time on the monotonic clock. */
   readonly nextFetchMs: number;
 }
 
-/** Sessions of the token service whose access tokens are good no more. */
+/** Sessions of the token service whose access tokens are no longer valid. */
 export interface RevocationNotice {
   readonly type: 'revoked';
-  /** To be acknowledged under this number; 0: need not be. */
+  /** The worker acknowledges the notice under this number; 0: it need not. */
   readonly serial: number;
   readonly sessions: readonly Revocation[];
 }
 
 export interface Revocation {
-  /** What the tokens have as `sid`. */
+  /** The tokens' claim `sid`. */
   readonly sessionId: string;
-  /** Seconds since 1970; the last access token of the session has expired then. */
+  /** Seconds since 1970; by then the last access token of the session has expired. */
   readonly until: number;
 }
 
@@ -50,12 +50,12 @@ export type TokenReply =
       readonly expiresInSeconds: number;
       readonly scope: string;
     }
-  /** The refresh token is no good. */
+  /** The refresh token is not valid. */
   | { readonly kind: 'refused' }
   | { readonly kind: 'revoked' }
   /** There are too many sessions. */
   | { readonly kind: 'full' }
-  /** A mistake of ours; it is in the log. */
+  /** A mistake in the gateway; the log has the details. */
   | { readonly kind: 'failed' };
 
 /** From a worker. */
@@ -70,7 +70,7 @@ export type TokenAsk =
       readonly kind: 'issue';
       readonly consumer: string;
       readonly scope: string;
-      /** Further claims that the tokens are to carry. */
+      /** Further claims for the tokens. */
       readonly claims: Readonly<Record<string, unknown>>;
     }
   | { readonly kind: 'refresh'; readonly refreshToken: string }

@@ -1,7 +1,7 @@
 /**
- * What the two ends of a lane say of themselves, beside the rings.
+ * What the two ends of a lane report about themselves, beside the rings.
  *
- * Thread: any (both ends). Each word has one writer, and a line of its own.
+ * Thread: any (both ends). Each word has one writer and a cache line of its own.
  *
  *     +0    beats      written by the worker: turns of its clock, wrapping
  *     +4    read       written by the worker: requests whose head it has read, wrapping
@@ -35,7 +35,7 @@ export class LaneStatus {
     return this.words[VERSION_WORD] as number;
   }
 
-  /** Worker: its event loop still turns. */
+  /** Worker: says that its event loop still turns. */
   beat(): void {
     Atomics.add(this.words, BEATS_WORD, 1);
   }
@@ -44,7 +44,8 @@ export class LaneStatus {
     return Atomics.load(this.words, BEATS_WORD);
   }
 
-  // Hot path: once for every batch, and not for every request: the other end looks at this line.
+  // Hot path (bench/gateway/plain-get): written once for every batch and not for every request,
+  // because the acceptor reads this cache line.
   setHeadsRead(count: number): void {
     this.words[READ_WORD] = count;
   }
@@ -58,7 +59,7 @@ export class LaneStatus {
     this.words[PRESSURE_WORD] = pressure;
   }
 
-  /** As it was a moment ago: nothing waits for the newest one. */
+  /** The value may be a moment old: no decision needs the newest value. */
   get pressure(): number {
     return this.words[PRESSURE_WORD] as number;
   }

@@ -22,24 +22,31 @@ import type { Port } from './port.js';
 import { checkProtocolVersion, PROTOCOL_VERSION } from './protocol-version.js';
 
 /**
- * Bytes of each ring unless told otherwise. What finds it full is copied twice, into memory that
- * has to be collected: in 1 MiB a reply of 64 KiB to 64 clients cost half as much again.
+ * Bytes of each ring, unless the caller says otherwise. A record that finds the ring full is copied
+ * twice, through memory that has to be collected: with rings of 1 MiB a reply of 64 KiB to 64
+ * clients cost half as much again.
  */
 export const LANE_RING_BYTES = 1 << 22;
 
 /** Bytes that either side may send for one exchange before the other gives window back. */
 export const WINDOW_BYTES = 512 * 1024;
 
-/** The receiver gives window back once this much was used up. */
+/** The receiver gives window back after it has used this many bytes. */
 export const WINDOW_CREDIT_BYTES = 128 * 1024;
 
 /** The largest piece of a body in one record. */
 export const BODY_RECORD_BYTES_MAX = 128 * 1024;
 
-/** Turns without work before an end sleeps. Measured: 1 saves most wakes and hardly spins. */
+/**
+ * Turns without work before an end sleeps. Measured: one turn avoids most wakes and costs hardly
+ * any CPU.
+ */
 const EMPTY_TURNS_MAX = 1;
 
-/** With so few exchanges in flight another turn finds nothing: an end sleeps at once. */
+/**
+ * With this number of exchanges in flight, or fewer, another turn would find nothing: the end
+ * sleeps at once.
+ */
 export const QUIET_EXCHANGES_MAX = 1;
 
 /** Whether an end that has found nothing in its last `emptyTurns` turns should sleep. */
@@ -60,12 +67,12 @@ export function allocateLane(ringBytes: number = LANE_RING_BYTES): LaneMemory {
   return memory;
 }
 
-/** The status words lie behind the rings. */
+/** The status words follow the rings. */
 export function laneStatusOf({ buffer, ringBytes }: LaneMemory): LaneStatus {
   return new LaneStatus(buffer, 2 * byteRingBytes(ringBytes));
 }
 
-/** The blocks lie behind those. */
+/** The blocks follow the status words. */
 function bodyBlocksOf({ buffer, ringBytes }: LaneMemory): BodyBlocks {
   return new BodyBlocks(buffer, 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES);
 }
@@ -98,14 +105,14 @@ export class LaneEnd {
     this.blocks = bodyBlocksOf(memory);
   }
 
-  /** Makes what was written visible. True: the other end slept, and was woken. */
+  /** Makes the written records visible. True: the other end slept, and the call has woken it. */
   publish(): boolean {
     if (!this.producer.publish()) return false;
     this.doorbell.postMessage(0);
     return true;
   }
 
-  /** Reads all that has come in; returns how many records. */
+  /** Reads all records that have come in, and returns their number. */
   drain(handler: RecordHandler): number {
     try {
       return this.consumer.drain(handler);

@@ -1,7 +1,7 @@
 /**
  * The last refusals of one thread, in shared memory: one writer, any number of readers.
  *
- * Thread: any (both ends). A reader that meets a slot while it is written leaves it out.
+ * Thread: any (both ends). A reader leaves out a slot that is being written.
  *
  *     byte      64 slots of 512 bytes, from an offset that is a multiple of 128
  *     +0        int32: number of the note, from 1; negative while it is written; 0: free
@@ -10,7 +10,7 @@
  *     +16       int32: bytes of text
  *     +20       text in UTF-8, fields separated by line feeds
  *
- * Notes are a sample: a thread takes one in SPACING_MS at most, so that a flood of refusals costs
+ * Notes are a sample: a thread writes at most one in SPACING_MS, so that a flood of refusals costs
  * next to nothing.
  */
 
@@ -48,18 +48,18 @@ export class RefusalRingWriter extends RefusalRingEnd {
 
   constructor(buffer: SharedArrayBuffer, offset: number) {
     super(buffer, offset);
-    // A thread that took over goes on behind the last note.
+    // A new thread on old memory goes on behind the last note.
     for (let slot = 0; slot < SLOTS; slot += 1) {
       this.number = Math.max(this.number, Math.abs(this.words[slot * SLOT_WORDS] ?? 0));
     }
   }
 
-  /** Whether a note is due. Hot path under a flood of refusals. */
+  /** Whether enough time has passed for another note. Hot path (bench/gateway/refused-by-limit). */
   isDue(nowMs: number): boolean {
     return nowMs - this.lastMs >= SPACING_MS;
   }
 
-  /** `nowMs`: on the monotonic clock. Line feeds become blanks; what is too long is cut. */
+  /** `nowMs` is on the monotonic clock. Line feeds become blanks; text that is too long is cut. */
   note(nowMs: number, { about, unixMs, fields }: RefusalNote): void {
     this.lastMs = nowMs;
     this.number = (this.number % 0x7ffffffe) + 1;
@@ -76,7 +76,7 @@ export class RefusalRingWriter extends RefusalRingEnd {
 }
 
 export class RefusalRingReader extends RefusalRingEnd {
-  /** All notes that are there, in no order. */
+  /** All notes in the ring, in any order. */
   read(): RefusalNote[] {
     const notes: RefusalNote[] = [];
     for (let slot = 0; slot < SLOTS; slot += 1) {

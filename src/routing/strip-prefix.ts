@@ -1,10 +1,12 @@
 /**
- * Cuts the start off a path.
+ * Removes a prefix from a path.
  *
  * Thread: any (pure).
  */
 
-/** The path without `prefix`, of which only whole segments are cut off. Empty: nothing is. */
+/**
+ * The path without `prefix`, which must end at a segment's end. An empty `prefix` removes nothing.
+ */
 export function stripPathPrefix(prefix: string, path: string): string {
   if (prefix === '' || !path.startsWith(prefix)) return path;
   const rest = path.slice(prefix.length);

@@ -1,10 +1,10 @@
 /**
- * Requests in flight and their latencies, by upstream whose concurrency is adapted, and the limit
- * that follows from them.
+ * Requests in flight and their latencies for each upstream whose concurrency is adapted, and the
+ * limit that the coordinator computes from them.
  *
- * Thread: any (both ends). Worker k is the only writer of lane k's block, the coordinator of the
- * rows of limits. A worker that dies leaves a block of an earlier generation: what it had in
- * flight counts for nothing from that moment on.
+ * Thread: any (both ends). Worker k is the only writer of lane k's block, the coordinator the only
+ * writer of the rows of limits. The block of a worker that died is of an earlier generation: its
+ * requests in flight count no more from that moment on.
  *
  *     rows, one for each upstream, 128 bytes each (coordinator)
  *     +0   limit, int32
@@ -32,7 +32,10 @@ const COUNTS_WORD = 32;
 const BLOCK_WORDS = COUNTS_WORD + LATENCY_BUCKETS + 32;
 const IN_FLIGHT_WORD = 1;
 
-/** `upstreams`: for how many there is room. Pages of those that are not adapted cost nothing. */
+/**
+ * `upstreams`: the number of upstreams that find room. The pages of an upstream that is not adapted
+ * are never touched and cost no memory.
+ */
 export function allocateConcurrency(lanes: number, upstreams: number): SharedArrayBuffer {
   return new SharedArrayBuffer(upstreams * (ROW_WORDS + lanes * BLOCK_WORDS) * 4);
 }
@@ -41,7 +44,7 @@ function blockStart(upstreams: number, lane: number, slot: number): number {
   return upstreams * ROW_WORDS + (lane * upstreams + slot) * BLOCK_WORDS;
 }
 
-/** One upstream, as a worker has it. `slot`: its index. */
+/** The view that a worker has of one upstream. `slot` is the upstream's index. */
 export class ConcurrencyWriter {
   private readonly words: Int32Array;
   private readonly start: number;
@@ -64,19 +67,19 @@ export class ConcurrencyWriter {
 
   private readonly slot: number;
 
-  /** What the coordinator last found right; 0: nothing yet. */
+  /** The limit that the coordinator computed last; 0: none yet. */
   get limit(): number {
     return Atomics.load(this.words, this.row);
   }
 
-  /** Of all workers. */
+  /** Requests in flight of all workers. */
   get inFlight(): number {
     return this.view.inFlightOf(this.slot);
   }
 
   add(amount: 1 | -1): void {
     const at = this.start + IN_FLIGHT_WORD;
-    // One writer: what it read is still so.
+    // This worker is the only writer, so the value that it read is still current.
     Atomics.store(this.words, at, (this.words[at] as number) + amount);
   }
 
@@ -86,7 +89,7 @@ export class ConcurrencyWriter {
   }
 }
 
-/** All upstreams, for reading; the coordinator writes the rows through it. */
+/** All upstreams, for reading. The coordinator also writes the rows through this view. */
 export class ConcurrencyView {
   private readonly words: Int32Array;
   private readonly floats: Float64Array;
@@ -115,7 +118,7 @@ export class ConcurrencyView {
     return sum;
   }
 
-  /** Adds the counts of all lanes up, wrapping. */
+  /** Adds up the counts of all lanes, wrapping. */
   readCounts(slot: number, into: Int32Array): void {
     into.fill(0);
     for (let lane = 0; lane < this.lanes; lane += 1) {

@@ -1,8 +1,8 @@
 /**
  * Asks, replies and tells between the workers and the coordinator: a worker's end.
  *
- * Thread: any (both ends). Each end owns its side of the rings and nothing else; that of the
- * coordinator is in coordinator-end.ts.
+ * Thread: any (both ends). Each end owns its side of the rings and nothing else; the coordinator's
+ * end is in coordinator-end.ts.
  *
  *     worker k                                             coordinator
  *     ask, tellOutcome, flush ══ requests of lane k ══►    onAsk, onTell
@@ -10,13 +10,13 @@
  *                             ◄·· MessagePort, only if the worker sleeps
  *     main: CoordinatorControl ══ control ══►              onWorkerLost, onProbe, onMail, onStop
  *
- * A slot names the generation of the worker that it belongs to. The coordinator passes over the
- * asks of an earlier generation and the worker passes over its replies, so that rings need no
- * reset when a worker is replaced. Tells count whatever their generation is: what a target did
- * stays true, and a ticket that was given back already is not found again.
+ * A slot names the generation of its worker. The coordinator skips asks of an earlier generation,
+ * and the worker skips replies to them, so the rings need no reset when a worker is replaced. Tells
+ * of any generation count: what a target did stays true, and a ticket that was given back already
+ * is not found again.
  *
- * A coordinator that is started again may see slots twice. Asks that have their reply are passed
- * over. One whose reply was never published may use up more of a limit, never less.
+ * A coordinator that is started again may see slots twice. It skips asks that have their reply. An
+ * ask whose reply was never published may use up more of a limit, never less.
  */
 import { assert } from '../../base/assert.js';
 import { ASKS_PENDING_MAX, type CoordinatorLaneMemory } from './coordinator-memory.js';
@@ -40,17 +40,23 @@ import { TargetStateView } from './target-states.js';
 import { TellQueue } from './tell-queue.js';
 import { UpstreamStandings } from './upstream-standings.js';
 
-/** A tell that is about a place under a limit only. */
+/** A tell with this target is only about a place under a limit. */
 const NO_TARGET = -1;
 const REFUSED = limitCounter('refused');
 
-/** Called by the worker end for each reply; the view is valid only inside the call. */
+/** The worker's end calls this for each reply; the view is valid only inside the call. */
 export interface ReplyHandler {
-  /** False: the ask is not known (it was given up), and its ticket is given back at once. */
+  /**
+   * False: the ask is not known any more (the worker gave up on it), and its ticket is given back
+   * at once.
+   */
   onReply(reply: ReplyView): boolean;
 }
 
-/** The end of one worker. Hot path: one ask or tell a request. */
+/**
+ * The end of one worker. Hot path, watched by bench/channel/coordinator-round-trip: one ask or tell
+ * for a request.
+ */
 export class CoordinatorWorkerEnd {
   readonly generation: number;
   readonly targets: TargetStateView;
@@ -69,7 +75,10 @@ export class CoordinatorWorkerEnd {
     upstreamIndex: 0,
     inFlightTicket: 0,
   };
-  /** For each target the flush in which its last tell was a plain success; -1: it was not. */
+  /**
+   * For each target the flush in which its last tell was a plain success; -1: the last tell was
+   * another.
+   */
   private readonly successFlush: Int32Array;
   private flushes = 0;
   private returns = 0;
@@ -92,17 +101,19 @@ export class CoordinatorWorkerEnd {
     this.replies.park();
   }
 
-  /** Asks that have neither a reply nor been abandoned. */
+  /** Asks without a reply that were not abandoned. */
   get pendingAsks(): number {
     return this.pending;
   }
 
-  /** Plain tells that were let go while the coordinator was down for long. */
+  /** Plain tells that were dropped because the coordinator was down for long. */
   get droppedTells(): number {
     return this.queue.dropped;
   }
 
-  /** Writes the ask; false: there is no room, and the caller sheds. Visible after a flush. */
+  /**
+   * Writes the ask, which is visible after a flush. False: there is no room, and the caller sheds.
+   */
   ask(ask: AskFields): boolean {
     if (this.pending >= ASKS_PENDING_MAX) return false;
     const base = this.requests.claim();
@@ -113,23 +124,26 @@ export class CoordinatorWorkerEnd {
     return true;
   }
 
-  /** The caller gave up on an ask: its late reply will be refused by the handler. */
+  /** Notes that the caller gave up on an ask: the handler will refuse the late reply. */
   abandonAsk(): void {
     assert(this.pending > 0, 'only a pending ask is abandoned');
     this.pending -= 1;
   }
 
-  /** Refused by a verdict that still held: counted here, since nobody is asked. */
+  /**
+   * Counts a refusal that the worker made by an earlier verdict: nobody asks the coordinator about
+   * it.
+   */
   countRefusal(limiterIndex: number): void {
     this.limitCounts.count(limiterIndex, REFUSED, 1);
   }
 
-  /** A try begins under a grant: to be told like one that was asked for. */
+  /** A try begins under a grant. Its outcome must be told like that of a try that was asked for. */
   beginGranted(targetIndex: number): void {
     this.loads.beginGranted(targetIndex);
   }
 
-  /** Says once for each admitted try what came of it. Visible after a flush. */
+  /** Tells the outcome of an admitted try, once for each. Visible after a flush. */
   tellOutcome(targetIndex: number, ticket: number, outcome: number, upstreamIndex: number): void {
     const { told } = this;
     told.targetIndex = targetIndex;
@@ -140,7 +154,7 @@ export class CoordinatorWorkerEnd {
     this.tell(told);
   }
 
-  /** {@link tellOutcome} with everything that there is to say. The fields are copied. */
+  /** {@link tellOutcome} with all fields of a tell. The fields are copied. */
   tell(tell: TellFields): void {
     const { targetIndex, outcome } = tell;
     assert(targetIndex >= 0 && targetIndex < this.successFlush.length, 'the target is known');
@@ -150,7 +164,8 @@ export class CoordinatorWorkerEnd {
     const isPlain = tell.ticket === 0 && tell.inFlightTicket === 0;
     if (isPlain && outcome === OUTCOME_CANCELLED) return;
     const isPlainSuccess = isPlain && outcome === OUTCOME_SUCCESS;
-    // The coordinator takes one flush in one go: of successes in a row the first says it all.
+    // The coordinator reads a whole flush at once: of several successes in a row the first says
+    // everything.
     if (isPlainSuccess && this.successFlush[targetIndex] === this.flushes) return;
     this.successFlush[targetIndex] = isPlainSuccess ? this.flushes : -1;
     if (!isPlainSuccess) this.mustWake = true;
@@ -171,8 +186,8 @@ export class CoordinatorWorkerEnd {
   }
 
   /**
-   * Gives back what is left of a key grant. Without room it is let go: the admissions then come
-   * back by themselves when their time is over.
+   * Gives back the rest of a key grant. Without room the rest is dropped: the admissions then come
+   * back by themselves when the grant ends.
    */
   giveBackKeyGrant(rest: ReturnFields): void {
     const base = this.requests.claim();
@@ -182,14 +197,14 @@ export class CoordinatorWorkerEnd {
     writeReturn(this.requests.words, base, { generation, serial: this.returns }, rest);
   }
 
-  /** No coordinator runs, or it has been silent for too long. */
+  /** Whether no coordinator runs, or the coordinator has been silent for too long. */
   isCoordinatorLost(nowMs: number): boolean {
     return this.status.isLost(nowMs);
   }
 
   /**
    * Makes asks and tells visible, and wakes the coordinator if it sleeps and something waits for
-   * it. Plain successes wait until it wakes by itself. True: there was no room for some tells,
+   * it. Plain successes wait until the coordinator wakes by itself. True: some tells found no room,
    * and the caller should flush again soon.
    */
   flush(): boolean {
@@ -205,8 +220,8 @@ export class CoordinatorWorkerEnd {
   }
 
   /**
-   * Hands every reply to the handler, until there is none and the next one would wake us. The
-   * number of replies; those of an earlier generation are not among them.
+   * Calls the handler for every reply until none is left and the next reply would wake this worker.
+   * Returns the number of replies without those of an earlier generation.
    */
   drainReplies(handler: ReplyHandler): number {
     assert(!this.isDraining, 'a reply handler does not drain replies');

@@ -1,6 +1,6 @@
 /**
- * What the main thread tells the coordinator: a worker is lost, a health check's result, there is
- * mail, stop.
+ * What the main thread tells the coordinator: a worker is lost, a health check has a result, a
+ * message was posted, stop.
  *
  * Thread: any (both ends). The main thread writes, the coordinator reads.
  *
@@ -9,8 +9,8 @@
  *     1     lane             (worker lost), target   (health check)
  *     2     its generation   (worker lost), result   (health check)
  *
- * What finds no room, because the coordinator is down, waits here and is tried again with
- * whatever is told next.
+ * While the coordinator is down the ring may be full. A slot that finds no room then waits here,
+ * and the next call tries it again.
  */
 import type { CoordinatorMemory } from './coordinator-memory.js';
 import { CoordinatorStatus } from './coordinator-status.js';
@@ -21,7 +21,10 @@ export const CONTROL_MAIL = 2;
 export const CONTROL_STOP = 3;
 export const CONTROL_PROBE = 4;
 
-/** Results of health checks that wait at most: later ones say the same anew. */
+/**
+ * While so many slots wait, results of health checks are dropped: the next check brings a new
+ * result.
+ */
 const PROBES_WAITING_MAX = 1024;
 
 interface ControlTell {
@@ -42,9 +45,9 @@ export class CoordinatorControl {
   }
 
   /**
-   * The incarnation of a worker is gone for good and writes to its rings no more. Its asks that
-   * are still in the ring are not answered, its probes are given back, and replies to it are
-   * passed over by the next one, which may attach as soon as this returns. The new generation.
+   * The lane's worker has ended and writes to its rings no more. The coordinator drops its asks,
+   * gives its probes back, and its successor skips replies to it. The successor may attach as soon
+   * as this returns. Returns the new generation.
    */
   replaceWorker(lane: number): number {
     const lost = this.status.generationOf(lane);
@@ -53,7 +56,7 @@ export class CoordinatorControl {
     return next;
   }
 
-  /** Something was posted to the coordinator's thread, which reads no messages by itself. */
+  /** A message was posted to the coordinator's thread, which does not read messages by itself. */
   tellMail(): void {
     this.tell({ kind: CONTROL_MAIL, first: 0, second: 0 });
   }
@@ -64,12 +67,12 @@ export class CoordinatorControl {
     this.tell({ kind: CONTROL_PROBE, first: targetIndex, second: result });
   }
 
-  /** The coordinator's thread ends after the work that it has in hand. */
+  /** The coordinator's thread ends after its current work. */
   tellStop(): void {
     this.tell({ kind: CONTROL_STOP, first: 0, second: 0 });
   }
 
-  /** Tries again what found no room; to be called after the coordinator was started again. */
+  /** Tries the waiting slots again. To be called after the coordinator was started again. */
   flush(): void {
     const left = this.waiting.findIndex((tell) => !this.write(tell));
     this.waiting = left === -1 ? [] : this.waiting.slice(left);

@@ -4,9 +4,10 @@
  * Thread: any (both ends). Owns the coordinator's side of the rings of all lanes, and the reading
  * side of the control ring.
  *
- * A coordinator that ends between publishing replies and giving the asks back leaves asks behind
- * that were answered. The next one finds their replies in the ring, and passes over those asks.
- * Of others in that batch it may have taken a place or a probe already: these come back first.
+ * A coordinator that ends after it has published replies and before it has given the asks back
+ * leaves answered asks in the ring. The next coordinator finds their replies in the reply ring, and
+ * skips these asks. For other asks of the batch the dead coordinator may have taken a place or a
+ * probe already: onSeenAgain gives both back first.
  */
 import { assert } from '../../base/assert.js';
 import {
@@ -36,23 +37,23 @@ export const LANE_BATCH_MAX = 256;
 const UNANSWERED_ASKS = counterIndex('unansweredAsks');
 const STALE_ASKS = counterIndex('staleAsks');
 
-/** What the coordinator does with what it is asked and told. Views are valid inside the call. */
+/** What the coordinator does with asks and tells. Views are valid inside the call. */
 export interface CoordinatorHandler {
-  /** Fills in the reply, which was cleared. */
+  /** Fills in the reply, whose fields are cleared before. */
   onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void;
   /**
-   * The coordinator before this one may have begun with this ask, whose reply is not out: what it
-   * took for it comes back. The ask itself follows.
+   * The previous coordinator may have begun with this ask and has published no reply: gives back
+   * what it took for the ask. A call of onAsk for the same ask follows.
    */
   onSeenAgain(lane: number, ask: AskView, nowMs: number): void;
   onTell(lane: number, tell: TellView, nowMs: number): void;
-  /** A request has ended that counted against a limit on those in flight. */
+  /** A request that counted against a limit on requests in flight has ended. */
   onInFlightEnd(ticket: number, nowMs: number): void;
-  /** What is left of a key grant comes back; may be seen again after a restart. */
+  /** The rest of a key grant comes back. A return may be seen again after a restart. */
   onReturn(lane: number, rest: ReturnView, nowMs: number): void;
-  /** The worker of this lane and generation is gone. */
+  /** The worker of this lane and generation has ended. */
   onWorkerLost(lane: number, generation: number, nowMs: number): void;
-  /** What a health check of this target found. */
+  /** A health check of this target ended with this result. */
   onProbe(targetIndex: number, result: number, nowMs: number): void;
   onMail(): void;
   onStop(): void;
@@ -62,14 +63,17 @@ interface CoordinatorLane {
   readonly index: number;
   readonly requests: SlotRingConsumer;
   readonly replies: SlotRingProducer;
-  /** Asks that the coordinator before us has answered, and that may still be in the ring. */
+  /** Asks that the previous coordinator has answered and that may still be in the ring. */
   readonly answered: ReadonlySet<number>;
-  /** What the coordinator before us may have begun, it began in this batch. */
+  /** True for the only batch in which the previous coordinator may have begun asks. */
   isFirstBatch: boolean;
   wakePort: WakePort | null;
 }
 
-/** The coordinator's end of all lanes and of the control ring. Hot path: every ask. */
+/**
+ * The coordinator's end of all lanes and of the control ring. Hot path, watched by
+ * bench/micro/coordinator/decisions: every ask.
+ */
 export class CoordinatorEnd {
   readonly status: CoordinatorStatus;
   private readonly lanes: readonly CoordinatorLane[];
@@ -99,7 +103,7 @@ export class CoordinatorEnd {
     port.postMessage(0);
   }
 
-  /** Handles what is there, at most a batch a lane. The number of slots handled. */
+  /** Handles waiting slots, at most one batch of each lane. Returns the number of slots handled. */
   drain(handler: CoordinatorHandler, nowMs: number): number {
     this.nowMs = nowMs;
     let count = this.drainControl(handler);
@@ -107,7 +111,7 @@ export class CoordinatorEnd {
     return count;
   }
 
-  /** Sleeps until something is asked or told that does not bear waiting, or the time is over. */
+  /** Sleeps until the time is over, or until an ask or an urgent tell comes. */
   park(timeoutMs: number): void {
     this.status.armDoorbell();
     if (this.hasWork()) this.status.disarmDoorbell();
@@ -159,8 +163,9 @@ export class CoordinatorEnd {
         this.handleSlot(lane, base, generation, handler);
       }
     } finally {
-      // Replies first: after a crash in between, an ask is seen twice rather than never. A slot
-      // that made us throw is given back as well, or every next coordinator would fall over it.
+      // Replies are published first: after a crash between the two steps an ask is seen twice
+      // rather than never. A slot whose handler threw is given back as well, or every next
+      // coordinator would fail at it.
       this.publishReplies(lane);
       lane.requests.release();
     }
@@ -197,7 +202,7 @@ export class CoordinatorEnd {
       if (lane.answered.has(this.ask.askId)) return;
       handler.onSeenAgain(lane.index, this.ask, this.nowMs);
     }
-    // Before the decision: what cannot be answered must not use up a limit.
+    // This comes before the decision: an ask that cannot be answered must not use up a limit.
     if (!lane.replies.hasRoom()) {
       this.status.count(UNANSWERED_ASKS, 1);
       return;
@@ -213,7 +218,9 @@ export class CoordinatorEnd {
   }
 }
 
-/** A batch is given back after its replies are published: all of them may be seen again. */
+/**
+ * Replies are published before the batch is given back, so all asks of the batch may be seen again.
+ */
 function answeredAsks(replies: SlotRingProducer, generation: number): Set<number> {
   const answered = new Set<number>();
   const view = new ReplyView();

@@ -32,7 +32,7 @@ import { allocateUpstreamStandings } from './upstream-standings.js';
 
 /** Slots of a worker's ring to the coordinator: asks and tells. */
 export const REQUEST_SLOTS = 4096;
-/** Asks that a worker may wait for at one time: half of the replies that find room. */
+/** Asks that a worker may wait for at one time: half of the slots for replies. */
 export const ASKS_PENDING_MAX = 2048;
 const REPLY_SLOTS = 2 * ASKS_PENDING_MAX;
 const CONTROL_SLOTS = 256;
@@ -44,7 +44,7 @@ export interface CoordinatorLaneRings {
   readonly replies: SharedArrayBuffer;
 }
 
-/** Everything, as the coordinator and the main thread hold it. Can be cloned to a thread. */
+/** All regions, as the coordinator and the main thread hold them. Can be cloned to a thread. */
 export interface CoordinatorMemory {
   readonly lanes: readonly CoordinatorLaneRings[];
   readonly control: SharedArrayBuffer;
@@ -59,12 +59,12 @@ export interface CoordinatorMemory {
   readonly largeBuckets: SharedArrayBuffer;
   readonly inFlight: SharedArrayBuffer;
   readonly returns: SharedArrayBuffer;
-  /** The coordinator's, then one for each lane. */
+  /** The coordinator's buffer, then one for each lane. */
   readonly limitCounts: readonly SharedArrayBuffer[];
   readonly concurrency: SharedArrayBuffer;
 }
 
-/** The part that worker k gets. Can be cloned to a thread. */
+/** The regions that worker k gets. Can be cloned to a thread. */
 export interface CoordinatorLaneMemory {
   readonly lane: number;
   readonly rings: CoordinatorLaneRings;
@@ -76,7 +76,7 @@ export interface CoordinatorLaneMemory {
   readonly concurrency: SharedArrayBuffer;
 }
 
-/** Sizes; those in bytes are the business of the coordinator's own tables. */
+/** Sizes of the regions. The coordinator's own tables say their sizes in bytes. */
 export interface CoordinatorShape {
   readonly workers: number;
   readonly targets: number;
@@ -91,7 +91,7 @@ export interface CoordinatorShape {
   readonly limiters: number;
 }
 
-/** Pages that nobody touches cost no memory: large tables may be sized for the worst case. */
+/** Pages that nobody touches cost no memory, so large tables may be sized for the worst case. */
 export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
   assert(shape.workers >= 1 && shape.workers <= WORKERS_MAX, 'between 1 and 1024 workers');
   return {

@@ -1,5 +1,5 @@
 /**
- * What the main thread and the coordinator say to each other by postMessage: rare, not urgent.
+ * Messages between the main thread and the coordinator by postMessage: rare, not urgent.
  *
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
@@ -8,7 +8,9 @@ import type { BreakerCauseName } from './target-states.js';
 
 /** From the coordinator to the main thread. */
 export type CoordinatorMessage =
-  /** `osThreadId`: of the operating system, so that its CPU time can be looked up. */
+  /**
+   * `osThreadId`: the operating system's id, by which the CPU time of the thread can be looked up.
+   */
   | { readonly type: 'started'; readonly osThreadId: number }
   | { readonly type: 'configured'; readonly epoch: number }
   | {
@@ -19,7 +21,7 @@ export type CoordinatorMessage =
       readonly reason: BreakerCauseName;
       /** On the monotonic clock. */
       readonly atMs: number;
-      /** When an open breaker may be probed; 0: it is not open. */
+      /** When an open breaker may be probed; 0: the breaker is not open. */
       readonly untilMs: number;
     }
   | {
@@ -28,22 +30,24 @@ export type CoordinatorMessage =
       readonly isHealthy: boolean;
       readonly reason: string;
       readonly atMs: number;
-      /** When an ejection ends; 0: it is none. */
+      /** When an ejection ends; 0: the target is not ejected. */
       readonly untilMs: number;
     };
 
 /**
- * From the main thread to the coordinator; it looks for mail only when the control ring says so.
- * A port is in the transfer list.
+ * From the main thread to the coordinator, which reads its messages only when the control ring says
+ * so. A port is in the transfer list.
  */
 export type CoordinatorMail<Config = unknown> =
   | { readonly type: 'wakePort'; readonly lane: number; readonly port: Port }
   | { readonly type: 'fault'; readonly fault: CoordinatorFault }
-  /** Go on under this configuration; `configured` is the answer. */
+  /** Use this configuration from now on; `configured` is the answer. */
   | { readonly type: 'config'; readonly config: Config };
 
-/** A way to fail on purpose, for tests: an exception that nobody catches, an endless loop. */
+/**
+ * A way to make the coordinator fail on purpose, for tests: an uncaught exception, an endless loop.
+ */
 export type CoordinatorFault = 'crash' | 'hang';
 
-/** How a worker is woken: its event loop listens on the other end. */
+/** Wakes a worker: the worker's event loop listens on the other end of the port. */
 export type WakePort = Pick<Port, 'postMessage'>;

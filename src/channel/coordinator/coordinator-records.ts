@@ -42,32 +42,41 @@ export const OUTCOME_CANCELLED = 3;
 
 /** Added to an outcome when the target's reply had a status of 500 or above. */
 export const OUTCOME_5XX = 4;
-/** The outcome without what was added to it. */
+/** Masks the outcome without OUTCOME_5XX. */
 export const OUTCOME_MASK = 3;
 
-/** Limits of fewer admissions are never granted in advance: they are exact to the last one. */
+/**
+ * Limits of fewer admissions are never granted in advance, so that they are exact to the last
+ * admission.
+ */
 export const KEY_GRANT_LIMIT_MIN = 200;
 
-/** No other ask for the upstream is to bring a grant, and the worker's is used up, or half so. */
+/**
+ * The worker has used at least half of its grant, and no other ask for the upstream is to bring
+ * one.
+ */
 export const ASK_WANTS_GRANT = 1;
-/** Asks for turns in advance and nothing else: nothing is admitted. */
+/** The ask wants turns in advance and nothing else: nothing is admitted. */
 export const ASK_GRANT_ONLY = 2;
-/** Admissions that the worker would like to have in advance, of each limit. */
+/** From this bit on: the number of admissions of each limit that the worker wants in advance. */
 export const ASK_KEY_GRANT_SHIFT = 8;
 export const ASK_KEY_GRANT_MAX = 255;
 
 /** No target is preferred. */
 export const NO_PREFERENCE = -1;
 
-/** Limits that one ask may be counted against. */
+/** Most limits that one ask may count against. */
 export const ASK_LIMITS_MAX = 4;
 const ASK_LIMITS_WORD = 10;
 export const LIMIT_WORDS = 3;
 
-/** Positions of an upstream that the tried mask can name; later ones count as not tried. */
+/**
+ * Positions of an upstream that the tried mask can name; a later position always counts as not
+ * tried.
+ */
 export const TRIED_POSITIONS_MAX = 31;
 
-/** Positions that one grant can name. */
+/** Most positions that one grant can name. */
 export const GRANT_COUNT_MAX = 60;
 const GRANT_WORD = 17;
 
@@ -76,26 +85,28 @@ export const GRANT_VALID_MS = 1000;
 
 const INT32_MAX = 0x7fffffff;
 
-/** What a worker asks; one object of this shape may be filled again and again. */
+/** The fields of an ask; one object of this shape may be filled again and again. */
 export interface AskFields {
   askId: number;
   routeIndex: number;
   upstreamIndex: number;
   /** Bit p: the target at position p of the upstream's targetIndexes was tried. */
   triedMask: number;
-  /** {@link ASK_WANTS_GRANT}, and the wish for a key grant from {@link ASK_KEY_GRANT_SHIFT} on. */
+  /** {@link ASK_WANTS_GRANT}, and from {@link ASK_KEY_GRANT_SHIFT} on the wish for a key grant. */
   flags: number;
-  /** What a consistent hash goes by; 0 for other policies. */
+  /** The hash by which the consistentHash policy chooses; 0 for other policies. */
   balanceHash: number;
-  /** Position of the target that the client stuck to, or {@link NO_PREFERENCE}. */
+  /** Position of the target that the client's cookie names, or {@link NO_PREFERENCE}. */
   preferredTarget: number;
-  /** 0: no limit. A retry of an admitted request passes 0: it was counted already. */
+  /**
+   * 0: no limit. A retry of an admitted request passes 0, because the request was counted already.
+   */
   limitCount: number;
   /** Limiter index, key hash high, key hash low: `limitCount` times. */
   readonly limits: Int32Array;
 }
 
-/** Fields that ask for nothing in particular yet. */
+/** Fields of an ask that asks for nothing yet. */
 export function createAskFields(): AskFields {
   return {
     askId: 0,
@@ -110,7 +121,7 @@ export function createAskFields(): AskFields {
   };
 }
 
-/** Adds one limit to an ask whose limitCount says where. */
+/** Adds a limit to an ask, at the place that its limitCount says. */
 export function addLimit(ask: AskFields, limiterIndex: number, high: number, low: number): void {
   const at = ask.limitCount * LIMIT_WORDS;
   ask.limits[at] = limiterIndex;
@@ -161,7 +172,7 @@ export class AskView extends SlotView {
   get limitCount(): number {
     return this.at(9);
   }
-  /** Admissions wished for in advance; 0: none. */
+  /** Admissions that the worker wants in advance; 0: none. */
   get keyGrantWish(): number {
     return (this.flags >>> ASK_KEY_GRANT_SHIFT) & ASK_KEY_GRANT_MAX;
   }
@@ -195,7 +206,7 @@ export class TellView extends SlotView {
   get upstreamIndex(): number {
     return this.at(5);
   }
-  /** 0: no limit on requests in flight has to hear of the end. */
+  /** 0: the request counts against no limit on requests in flight, so its end need not be told. */
   get inFlightTicket(): number {
     return this.at(6);
   }
@@ -217,7 +228,7 @@ export class ReplyView extends SlotView {
   get ticket(): number {
     return this.at(4);
   }
-  /** The limit that remaining and reset speak of: the tightest. -1: there is none. */
+  /** The tightest limit, to which remaining and reset belong. -1: there is no limit. */
   get limiterIndex(): number {
     return this.at(5);
   }
@@ -246,11 +257,14 @@ export class ReplyView extends SlotView {
   get keyGrantCount(): number {
     return this.at(13);
   }
-  /** Low 32 bits of the whole millisecond of the shared clock after which it is void. */
+  /** Low 32 bits of the whole millisecond of the shared clock after which the key grant is void. */
   get keyGrantUntil(): number {
     return this.at(14);
   }
-  /** Of a refusal by limit: as keyGrantUntil, as long as it holds; 0: that is not known. */
+  /**
+   * After a refusal by a limit: until when the refusal holds, in the form of keyGrantUntil; 0:
+   * unknown.
+   */
   get refusedUntil(): number {
     return this.at(14);
   }
@@ -267,7 +281,7 @@ export class ReplyView extends SlotView {
   }
 }
 
-/** What the coordinator fills in for one ask; the same object for every ask. */
+/** What the coordinator fills in for an ask; every ask uses the same object. */
 export class ReplyFields {
   verdict = 0;
   targetIndex = -1;
@@ -278,7 +292,7 @@ export class ReplyFields {
   retryAfterMs = 0;
   grantCount = 0;
   standing = 0;
-  /** As many as grantCount says. */
+  /** The first `grantCount` of these are valid. */
   readonly grantPositions = new Uint8Array(GRANT_COUNT_MAX);
   keyGrantCount = 0;
   keyGrantUntil = 0;
@@ -326,7 +340,7 @@ export function writeAsk(
   }
 }
 
-/** What came of one try; a queue of these waits in the worker when the ring is full. */
+/** The outcome of one try. The worker keeps a queue of these while the ring is full. */
 export interface TellFields {
   targetIndex: number;
   ticket: number;

@@ -1,8 +1,9 @@
 /**
- * The words by which the coordinator is woken, watched and counted.
+ * The words by which threads wake, watch and count the coordinator.
  *
- * Thread: any (both ends). The coordinator writes the heartbeat and the counters; whoever wakes
- * it writes the doorbell; the main thread writes the lane generations and whether one runs at all.
+ * Thread: any (both ends). The coordinator writes the heartbeat and the counters; the thread that
+ * wakes the coordinator writes the doorbell; the main thread writes the generations of lanes and
+ * whether a coordinator runs.
  *
  *     byte
  *     0     doorbell: 1 while the coordinator sleeps
@@ -24,7 +25,9 @@ const LANE_LINE_WORDS = 32;
 const WORD_BYTES = 4;
 const FIRST_GENERATION = 1;
 
-/** A heartbeat this old means that the coordinator is lost: it beats every 100 ms at least. */
+/**
+ * A heartbeat this old means that the coordinator is lost, since it beats every 100 ms at least.
+ */
 export const COORDINATOR_LOST_MS = 500;
 
 const COUNTER_NAMES = [
@@ -34,22 +37,22 @@ const COUNTER_NAMES = [
   'rateLimited',
   'circuitOpen',
   'noHealthyTarget',
-  /** Asks of a worker that is gone, passed over. */
+  /** Asks of a worker that has ended, which were skipped. */
   'staleAsks',
-  /** Asks that got no answer because the worker had let its reply ring fill up. */
+  /** Asks without an answer because the worker had let its reply ring fill up. */
   'unansweredAsks',
   'tells',
   /** Targets granted in advance. */
   'granted',
-  /** Rows in use, those at rest included: a level, not a sum. */
+  /** Rows in use, including those of keys at rest: a level, not a sum. */
   'trackedKeys',
-  /** Rows taken from a key that was at rest: nothing was forgotten. */
+  /** Rows taken from a key at rest: nothing was forgotten. */
   'reclaimedKeys',
   /** Rows taken from a key that had used some of its limit. */
   'evictedKeys',
   /** New keys refused because every row they could take was depleted. */
   'refusedKeys',
-  /** Probes of workers that are gone, given back. */
+  /** Probes of workers that have ended, which were given back. */
   'releasedProbes',
 ] as const;
 
@@ -79,12 +82,12 @@ export class CoordinatorStatus {
     assert(Number.isInteger(this.laneCount), 'the buffer ends with whole lane lines');
   }
 
-  /** The incarnation of a lane's worker whose asks are answered now. */
+  /** The incarnation of the lane's worker whose asks are answered now. */
   generationOf(lane: number): number {
     return Atomics.load(this.words, this.generationWord(lane));
   }
 
-  /** Main thread: the lane's worker is gone, and what it asked is stale from here on. */
+  /** Main thread: the lane's worker has ended, and its asks are stale from here on. */
   startGeneration(lane: number): number {
     return Atomics.add(this.words, this.generationWord(lane), 1) + 1;
   }
@@ -107,7 +110,9 @@ export class CoordinatorStatus {
     this.disarmDoorbell();
   }
 
-  /** Any other thread: wakes the coordinator if it sleeps, and costs nothing much if not. */
+  /**
+   * Any other thread: wakes the coordinator if it sleeps. The call is cheap when it does not sleep.
+   */
   wakeCoordinator(): void {
     if (Atomics.exchange(this.words, DOORBELL_WORD, 0) === 1) {
       Atomics.notify(this.words, DOORBELL_WORD, 1);
@@ -121,17 +126,20 @@ export class CoordinatorStatus {
     Atomics.store(this.words, BEATS_WORD, (beats + 1) | 0);
   }
 
-  /** Duty cycles so far, wrapping: it moves at least every 100 ms while the coordinator lives. */
+  /**
+   * Duty cycles so far, wrapping. The number changes at least every 100 ms while the coordinator
+   * lives.
+   */
   beats(): number {
     return Atomics.load(this.words, BEATS_WORD);
   }
 
-  /** Main thread: the coordinator's thread has ended, or another one decides now. */
+  /** Main thread: the coordinator's thread has ended (true), or another one decides now (false). */
   setDown(isDown: boolean): void {
     Atomics.store(this.words, DOWN_WORD, isDown ? 1 : 0);
   }
 
-  /** No coordinator runs, or it has not begun a cycle for {@link COORDINATOR_LOST_MS}. */
+  /** Whether no coordinator runs, or none has begun a cycle for {@link COORDINATOR_LOST_MS}. */
   isLost(nowMs: number): boolean {
     if (Atomics.load(this.words, DOWN_WORD) === 1) return true;
     return nowMs - this.lastBeatMs() > COORDINATOR_LOST_MS;
@@ -141,7 +149,7 @@ export class CoordinatorStatus {
     return this.floats[BEAT_MS_FLOAT] as number;
   }
 
-  /** Coordinator: the only writer of counters. */
+  /** Coordinator: adds to a counter, whose only writer it is. */
   count(index: number, amount: number): void {
     const at = COUNTERS_FLOAT + index;
     this.floats[at] = (this.floats[at] as number) + amount;
@@ -162,7 +170,9 @@ export class CoordinatorStatus {
   }
 }
 
-/** The index that {@link CoordinatorStatus.count} takes; looked up once, not for each count. */
+/**
+ * The index that {@link CoordinatorStatus.count} takes. To be looked up once, not for each count.
+ */
 export function counterIndex(name: CoordinatorCounter): number {
   return COUNTER_NAMES.indexOf(name);
 }

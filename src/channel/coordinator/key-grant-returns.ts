@@ -1,8 +1,8 @@
 /**
- * The slot by which a worker gives back what is left of a key grant.
+ * The slot by which a worker gives back the rest of a key grant.
  *
- * Thread: any (both ends). One of the kinds of slots on the ring to the coordinator; see
- * coordinator-records.ts for the others.
+ * Thread: any (both ends). One kind of slot on the ring to the coordinator; coordinator-records.ts
+ * has the others.
  *
  *     word  RETURN (worker → coordinator)
  *     0     SLOT_RETURN
@@ -14,7 +14,7 @@
  *     7     serial: grows by one with each return of this generation
  *
  * A return that is seen twice, after a restart, would give the same admissions back twice. So the
- * coordinator notes the serial before it acts, and passes over what it has noted.
+ * coordinator notes the serial before it acts, and skips serials that it has noted.
  */
 import { SlotView } from './coordinator-records.js';
 
@@ -44,13 +44,13 @@ export class ReturnView extends SlotView {
   }
 }
 
-/** Admissions of a key grant that nobody needed. */
+/** Unused admissions of a key grant. */
 export interface ReturnFields {
   limiterIndex: number;
   keyHashHigh: number;
   keyHashLow: number;
   unused: number;
-  /** As it stood in the reply that brought the grant. */
+  /** The value from the reply that brought the grant. */
   until: number;
 }
 

@@ -1,8 +1,8 @@
 /**
- * What is counted for each limit, as /stats shows it.
+ * The counters of each limit, as /stats shows them.
  *
- * Thread: any (both ends). The coordinator has a buffer, and so has each worker, for what it
- * refuses by a verdict that still holds. The main thread reads them all.
+ * Thread: any (both ends). The coordinator has a buffer, and so has each worker, for requests that
+ * it refuses by an earlier verdict. The main thread reads all buffers.
  *
  *     8 float64 a limiter, in the order of LIMIT_COUNTER_NAMES; the last is free
  */
@@ -12,16 +12,16 @@ const ROW_FLOATS = 8;
 const FLOAT_BYTES = 8;
 
 export const LIMIT_COUNTER_NAMES = [
-  /** Keys with a row (or with requests in flight), those at rest included: a level, not a sum. */
+  /** Keys with a row (or with requests in flight), including keys at rest: a level, not a sum. */
   'trackedKeys',
   /** Keys that lost their row while some of their limit was used. */
   'evictions',
-  /** Admissions taken, those granted in advance included; what came back is taken off. */
+  /** Admissions taken, including those granted in advance, minus those that came back. */
   'admitted',
   'refused',
-  /** Would have been refused, were the mode not `shadow`. */
+  /** Requests that the limit would have refused without the mode `shadow`. */
   'shadowRefused',
-  /** Refused because no row was to be had; also counted as refused. */
+  /** Requests refused because their key found no row; they count as refused too. */
   'refusedNewKeys',
   /** Admissions given to workers in advance. */
   'granted',
@@ -34,12 +34,12 @@ export function allocateLimitCounts(limiterCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, limiterCount) * ROW_FLOATS * FLOAT_BYTES);
 }
 
-/** The place of a counter in its row; looked up once, not for each count. */
+/** The place of a counter in its row. To be looked up once, not for each count. */
 export function limitCounter(name: LimitCounter): number {
   return LIMIT_COUNTER_NAMES.indexOf(name);
 }
 
-/** Main thread: the row is to belong to another limiter, and nobody else uses it now. */
+/** Main thread: clears the row for another limiter; nobody else uses the row at this time. */
 export function clearLimitCounts(
   buffers: readonly SharedArrayBuffer[],
   limiterIndex: number,
@@ -48,7 +48,7 @@ export function clearLimitCounts(
   for (const buffer of buffers) new Float64Array(buffer).fill(0, start, start + ROW_FLOATS);
 }
 
-/** One buffer, as its writer has it. */
+/** One buffer, for its writer. */
 export class LimitCounts {
   private readonly floats: Float64Array;
 
@@ -67,7 +67,7 @@ export class LimitCounts {
   }
 }
 
-/** All buffers, added up. */
+/** The sums over all buffers. */
 export class LimitCountsView {
   private readonly buffers: readonly Float64Array[];
 

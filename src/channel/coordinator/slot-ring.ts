@@ -2,7 +2,7 @@
  * A single-producer single-consumer ring of fixed slots in shared memory.
  *
  * Thread: any (both ends). The producer fills any number of slots, then publishes them with one
- * store; the consumer reads up to what was published and gives the slots back with one store.
+ * store; the consumer reads up to the published position and gives the slots back with one store.
  *
  *     control block (512 bytes)                       slots (a power of two, 128 bytes each)
  *     +0    head    written by the consumer           ┌────────┬────────┬────────┬─────┐
@@ -11,9 +11,9 @@
  *     +384  (free)
  *
  * Positions are free-running 32-bit numbers; `& mask` makes them slot indexes. Each of the three
- * words has 128 bytes to itself, so that the ends do not take cache lines from one another.
- * A new end on old memory goes on at the published positions: zeroed memory is an empty ring.
- * Invariant: 0 <= tail - head <= slotCount (in wrapping arithmetic).
+ * words has 128 bytes to itself, so that the ends do not take cache lines from one another. A new
+ * end on old memory goes on at the published positions: zeroed memory is an empty ring. Invariant:
+ * 0 <= tail - head <= slotCount (in wrapping arithmetic).
  */
 import { assert } from '../../base/assert.js';
 
@@ -55,12 +55,14 @@ abstract class SlotRingEnd {
   }
 }
 
-/** The end that writes. Hot path: every ask and every reply passes here. */
+/**
+ * The writing end. Hot path, watched by bench/channel/coordinator-round-trip: every ask and reply.
+ */
 export class SlotRingProducer extends SlotRingEnd {
-  /** Ahead of the published tail by the slots that are claimed and not published. */
+  /** The published tail plus the slots that are claimed and not yet published. */
   private tail: number;
   private publishedTail: number;
-  /** The consumer's head as last seen; read again only when the ring looks full. */
+  /** The consumer's head as this end last read it; read again only when the ring looks full. */
   private headSeen: number;
 
   constructor(buffer: SharedArrayBuffer) {
@@ -101,24 +103,26 @@ export class SlotRingProducer extends SlotRingEnd {
     return used;
   }
 
-  /** The bases of the slots that were published last, at most so many, the newest first. */
+  /** The bases of the slots that were published last, at most `countMax`, the newest first. */
   lastPublished(countMax: number): number[] {
     const count = Math.min(countMax, this.slotCount);
     return Array.from({ length: count }, (_, back) => this.baseOf(this.publishedTail - 1 - back));
   }
 
-  /** Whether the consumer had parked: whoever gets true must wake it, nobody else will. */
+  /** Whether the consumer had parked. The caller that gets true must wake it: nobody else will. */
   takeParked(): boolean {
     return Atomics.exchange(this.words, PARKED_WORD, 0) === 1;
   }
 }
 
-/** The end that reads. Hot path: every ask and every reply passes here. */
+/**
+ * The reading end. Hot path, watched by bench/channel/coordinator-round-trip: every ask and reply.
+ */
 export class SlotRingConsumer extends SlotRingEnd {
-  /** Ahead of the published head by the slots that were read and not given back. */
+  /** The published head plus the slots that were read and not yet given back. */
   private head: number;
   private publishedHead: number;
-  /** The producer's tail as last seen; read again only when the ring looks empty. */
+  /** The producer's tail as this end last read it; read again only when the ring looks empty. */
   private tailSeen: number;
 
   constructor(buffer: SharedArrayBuffer) {
@@ -130,7 +134,10 @@ export class SlotRingConsumer extends SlotRingEnd {
     assert(waiting >= 0 && waiting <= this.slotCount, 'the head is behind the tail');
   }
 
-  /** The base of the next slot to read, or {@link NO_SLOT}. It is ours until {@link release}. */
+  /**
+   * The base of the next slot to read, or {@link NO_SLOT}. The slot is this end's until {@link
+   * release}.
+   */
   next(): number {
     if (this.head === this.tailSeen && this.isEmpty()) return NO_SLOT;
     const base = this.baseOf(this.head);
@@ -145,7 +152,7 @@ export class SlotRingConsumer extends SlotRingEnd {
     Atomics.store(this.words, HEAD_WORD, this.head);
   }
 
-  /** Looks at the producer's tail anew. */
+  /** Reads the producer's tail anew. */
   isEmpty(): boolean {
     this.tailSeen = Atomics.load(this.words, TAIL_WORD);
     const waiting = (this.tailSeen - this.head) | 0;
@@ -153,7 +160,7 @@ export class SlotRingConsumer extends SlotRingEnd {
     return waiting === 0;
   }
 
-  /** Passes over everything published so far: it was meant for an earlier consumer. */
+  /** Skips everything published so far: it was meant for an earlier consumer. */
   skipAll(): void {
     this.tailSeen = Atomics.load(this.words, TAIL_WORD);
     this.head = this.tailSeen;
@@ -161,8 +168,8 @@ export class SlotRingConsumer extends SlotRingEnd {
   }
 
   /**
-   * Says that we sleep unless there is something to read. After true the producer's next
-   * publish wakes us; after false there is something, and we must go on reading.
+   * Says that the consumer is about to sleep. True: it may sleep, and the producer's next publish
+   * wakes it. False: there is something to read.
    */
   park(): boolean {
     Atomics.store(this.words, PARKED_WORD, 1);

@@ -1,14 +1,14 @@
 /**
  * How many tries each worker has in flight at each target, in shared memory.
  *
- * Thread: any (both ends). Worker k is the only writer of lane k's block; the coordinator and
- * admin read. Nothing is told and nothing is given back: whoever dies leaves a block of an
- * earlier generation, which counts for nothing from that moment on.
+ * Thread: any (both ends). Worker k is the only writer of lane k's block; the coordinator and admin
+ * read. No message reports the end of a try that its worker did not survive: the block of a dead
+ * worker is of an earlier generation, and its tries in flight count no more from that moment on.
  *
  *     block of a lane, in whole lines of 128 bytes
  *     word 0            generation of the worker that writes here
  *     word 32 + 4 * i   target i: in flight
- *     +1                admitted replies heard, wrapping; goes on from worker to worker
+ *     +1                admitting replies that came in, wrapping; goes on from worker to worker
  *     +2                successes, wrapping; likewise
  *     +3                (free)
  */
@@ -29,7 +29,10 @@ export function allocateTargetLoads(laneCount: number, targetCount: number): Sha
   return new SharedArrayBuffer(laneCount * blockWords(targetCount) * 4);
 }
 
-/** Main thread: the target's words of all lanes are to belong to another, and nobody uses them. */
+/**
+ * Main thread: clears the target's words in all lanes for another target; nobody else uses them at
+ * this time.
+ */
 export function clearTargetLoads(
   buffer: SharedArrayBuffer,
   laneCount: number,
@@ -43,7 +46,7 @@ export function clearTargetLoads(
   }
 }
 
-/** A worker's own block. Hot path: two writes for every try. */
+/** A worker's own block. Hot path (bench/gateway/plain-get): two writes for every try. */
 export class TargetLoadWriter {
   private readonly words: Int32Array;
   private readonly start: number;
@@ -58,7 +61,7 @@ export class TargetLoadWriter {
     Atomics.store(this.words, base, generation);
   }
 
-  /** A reply that admits a try was heard, and the try begins. */
+  /** A reply that admits a try has come in, and the try begins. */
   beginAnswered(targetIndex: number): void {
     this.add(targetIndex, HEARD_WORD, 1);
     this.add(targetIndex, 0, 1);
@@ -76,7 +79,8 @@ export class TargetLoadWriter {
 
   private add(targetIndex: number, word: number, amount: number): void {
     const at = this.start + targetIndex * TARGET_WORDS + word;
-    // One writer: what it read is still so. The store lets others see it soon and whole.
+    // This worker is the only writer, so the value that it read is still current. The atomic store
+    // makes the new value visible soon and whole.
     Atomics.store(this.words, at, (this.words[at] as number) + amount);
   }
 }
@@ -123,7 +127,7 @@ export class TargetLoadView {
     return this.load(lane, targetIndex, HEARD_WORD);
   }
 
-  /** Whether the block was written by the worker that the lane has now. */
+  /** Whether the lane's present worker has written the block. */
   isCurrent(lane: number): boolean {
     const generation = Atomics.load(this.words, lane * this.stride);
     return generation === this.status.generationOf(lane);

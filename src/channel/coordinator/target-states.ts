@@ -1,8 +1,8 @@
 /**
- * What is known of each target: breaker, health, turns, in shared memory.
+ * The state of each target: breaker, health, turns, in shared memory.
  *
- * Thread: any (both ends). The coordinator is the only writer; workers look at a target before
- * they use a grant, and admin shows the rest.
+ * Thread: any (both ends). The coordinator is the only writer. Workers check a target's state
+ * before they use a grant, and admin shows the rest.
  *
  *     row of target i: 256 bytes from i * 256
  *     word                                            byte, float64 each
@@ -21,7 +21,7 @@
  *     12  successes counted so far, wrapping          208… (free)
  *     13  why the last health check failed
  *
- * Words 0 and 7 are what others act upon. A breaker whose open time is over reads OPEN until an
+ * Other threads decide by words 0 and 7 only. A breaker whose open time is over reads OPEN until an
  * ask makes it half-open.
  */
 import { assert } from '../../base/assert.js';
@@ -33,7 +33,7 @@ export const TARGET_HALF_OPEN = 2;
 export const HEALTH_UNHEALTHY = 1;
 export const HEALTH_EJECTED = 2;
 
-/** Why a health check failed, as the prober tells it. */
+/** Results of health checks, as the prober reports them: passed, or why the check failed. */
 export const CHECK_PASSED = 0;
 export const CHECK_CONNECT_FAILED = 1;
 export const CHECK_TIMED_OUT = 2;
@@ -69,7 +69,10 @@ const SUCCESSES_WORD = 32;
 const ROLLING_FAILURES_WORD = 42;
 
 const STATE_NAMES = ['CLOSED', 'OPEN', 'HALF_OPEN'] as const;
-/** By the breaker's cause; the first stands for one that was never anything but closed. */
+/**
+ * Names of the breaker's causes, by number. The first is for a breaker that has never left
+ * `closed`.
+ */
 const BREAKER_CAUSE_NAMES = [
   'none',
   'consecutiveFailures',
@@ -94,7 +97,7 @@ export function allocateTargetStates(targetCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, targetCount) * ROW_BYTES);
 }
 
-/** Main thread: the row is to belong to another target, and nobody else uses it now. */
+/** Main thread: clears the row for another target; nobody else uses the row at this time. */
 export function clearTargetState(buffer: SharedArrayBuffer, targetIndex: number): void {
   const start = targetIndex * ROW_BYTES;
   new Uint8Array(buffer).fill(0, start, start + ROW_BYTES);
@@ -105,12 +108,12 @@ export function breakerCauseName(cause: number): BreakerCauseName {
   return BREAKER_CAUSE_NAMES[cause] ?? 'none';
 }
 
-/** What a prober told, in words. */
+/** The result of a health check, in words. */
 export function checkResultName(result: number): CheckResultName {
   return CHECK_FAILURE_NAMES[result] ?? 'brokeOff';
 }
 
-/** What any thread may read. */
+/** The part of the rows that any thread may read. */
 export class TargetStateView {
   protected readonly words: Int32Array;
   protected readonly floats: Float64Array;
@@ -123,7 +126,10 @@ export class TargetStateView {
     this.targetCountMax = buffer.byteLength / ROW_BYTES;
   }
 
-  /** Hot path: read before every granted pick. Closed, healthy and not ejected. */
+  /**
+   * Whether the target is closed, healthy and not ejected. Hot path, watched by
+   * bench/micro/worker/key-grants: read before every granted turn.
+   */
   isFree(targetIndex: number): boolean {
     return this.stateOf(targetIndex) === TARGET_CLOSED && this.healthOf(targetIndex) === 0;
   }
@@ -137,7 +143,7 @@ export class TargetStateView {
     return Atomics.load(this.words, (targetIndex << ROW_SHIFT) + HEALTH_WORD);
   }
 
-  /** As /stats shows it. */
+  /** The state under the name that /stats shows. */
   stateNameOf(targetIndex: number): TargetStateName {
     return STATE_NAMES[this.stateOf(targetIndex)] ?? 'OPEN';
   }
@@ -164,12 +170,14 @@ export class TargetStateView {
     return checkResultName(this.word(targetIndex, CHECK_FAILURE_WORD));
   }
 
-  /** Times ejected, less the intervals that it was well since. */
+  /** Times ejected, less the intervals in which the target has been well since. */
   ejectionsOf(targetIndex: number): number {
     return this.word(targetIndex, EJECTIONS_WORD);
   }
 
-  /** When it came into its state, on the monotonic clock; 0: it was never anything but closed. */
+  /**
+   * Since when the breaker is in its state, on the monotonic clock; 0: it has never left `closed`.
+   */
   sinceMsOf(targetIndex: number): number {
     return this.float(targetIndex, SINCE_FLOAT);
   }

@@ -3,9 +3,9 @@
  *
  * Thread: any (pure). Owned by the worker end of the coordinator channel.
  *
- * A tell with a ticket is always kept: their number is bounded by the
- * requests in flight. Of
- * the others, which only sharpen a failure count, at most {@link PLAIN_TELLS_MAX} are kept.
+ * A tell with a ticket is always kept: the requests in flight bound the number of such tells. Plain
+ * tells only make a failure count more accurate, so at most {@link PLAIN_TELLS_MAX} of them are
+ * kept.
  */
 import { assert } from '../../base/assert.js';
 import type { TellFields } from './coordinator-records.js';
@@ -25,7 +25,7 @@ export class TellQueue {
     return this.count;
   }
 
-  /** Plain tells that were let go. */
+  /** Plain tells that were dropped. */
   get dropped(): number {
     return this.droppedCount;
   }
@@ -45,7 +45,7 @@ export class TellQueue {
     this.count += 1;
   }
 
-  /** Fills in the oldest tell and takes it out. */
+  /** Copies the oldest tell into `tell`, and removes it. */
   shiftInto(tell: TellFields): void {
     assert(this.count > 0, 'only a queue with something in it is shifted');
     const at = this.wordOf(this.head);

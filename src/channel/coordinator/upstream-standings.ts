@@ -1,9 +1,9 @@
 /**
- * A serial for each upstream that moves whenever one of its targets may be used again.
+ * A serial for each upstream that grows whenever one of its targets may be used again.
  *
- * Thread: any (both ends). The coordinator writes; workers read it before they use a turn given in
- * advance, which carries the serial it was given under. So a target that recovers has its part at
- * once, and not when the turns of the time before have run out.
+ * Thread: any (both ends). The coordinator writes. A turn given in advance carries the serial of
+ * its time, and a worker compares the serials before it uses the turn. So a target that recovers
+ * gets its share at once, and not when the earlier turns have run out.
  *
  *     one int32 an upstream, wrapping
  */
@@ -20,12 +20,12 @@ export class UpstreamStandings {
     this.words = new Int32Array(buffer);
   }
 
-  /** Hot path: read before every granted turn. */
+  /** Hot path, watched by bench/micro/worker/key-grants: read before every granted turn. */
   serialOf(upstreamIndex: number): number {
     return Atomics.load(this.words, upstreamIndex);
   }
 
-  /** Coordinator only: turns given before this are void. */
+  /** Coordinator only: turns given before this call are void. */
   bump(upstreamIndex: number): void {
     Atomics.add(this.words, upstreamIndex, 1);
   }

@@ -1,10 +1,10 @@
 /**
- * The breaker of one target: may it be tried, and what does an outcome change.
+ * The breaker of one target: whether the target may be tried, and what an outcome changes.
  *
  * Thread: any (pure). Time arrives as nowMs; the row lies elsewhere, behind {@link BreakerRow}.
  *
  *              failureThreshold failures in a row,
- *              or too many of the last while
+ *              or a failure rate above the limit
  *     CLOSED ──────────────────────────────────────► OPEN ◄─────────────┐
  *        ▲                                             │ openForMs over │ a probe fails:
  *        │ a probe succeeds: at first                  ▼ and an ask     │ twice as long
@@ -12,11 +12,11 @@
  *        └───────────────────────────────────────── HALF-OPEN ──────────┘
  *                                           at most halfOpenRequests in flight
  *
- * A closed breaker admits with ticket 0. A probe gets a ticket that names the breaker's
- * generation, which grows whenever it becomes half-open; an outcome with any other ticket came
- * too late and changes nothing. That each ticket is settled once is the caller's care.
+ * A closed breaker admits with ticket 0. A probe gets a ticket that names the breaker's generation,
+ * which grows whenever the breaker becomes half-open; an outcome with any other ticket came too
+ * late and changes nothing. The caller makes sure that each ticket is settled once.
  *
- * Probes that take longer than the open time do not hold the target down: others are let through
+ * Probes that take longer than the open time do not hold the target down: new probes are admitted
  * in their place, as a new generation.
  * Invariant: 0 <= probes <= halfOpenRequests, and probes is 0 unless half-open.
  */
@@ -37,13 +37,16 @@ export type BreakerState = typeof BREAKER_CLOSED | typeof BREAKER_OPEN | typeof 
 
 export const OUTCOME_SUCCESS = 1;
 export const OUTCOME_FAILURE = 2;
-/** Neither: the client went away, or the try was never made. Only the probe's place is free. */
+/**
+ * Neither success nor failure: the client went away, or the try was never made. The outcome only
+ * frees the probe's place.
+ */
 export const OUTCOME_CANCELLED = 3;
 export type Outcome = typeof OUTCOME_SUCCESS | typeof OUTCOME_FAILURE | typeof OUTCOME_CANCELLED;
 
 export const TICKET_NONE = 0;
 
-/** Why a breaker came into its state. */
+/** Why a breaker is in its state. */
 export const CAUSE_NONE = 0;
 export const CAUSE_CONSECUTIVE_FAILURES = 1;
 export const CAUSE_FAILURE_RATE = 2;
@@ -51,7 +54,10 @@ export const CAUSE_OPEN_PERIOD_OVER = 3;
 export const CAUSE_PROBE_SUCCEEDED = 4;
 export const CAUSE_PROBE_FAILED = 5;
 
-/** While all probes are out nobody knows when one ends: ask again after a moment. */
+/**
+ * While all probes are in flight nobody knows when one ends: a refused client may ask again after
+ * this time.
+ */
 export const HALF_OPEN_RETRY_MS = 1000;
 
 const GENERATION_MAX = 0x7fff;
@@ -60,19 +66,19 @@ const SERIAL_BITS = 16;
 
 export interface BreakerRow extends RollingRow {
   state: BreakerState;
-  /** Why it is in this state. */
+  /** Why the breaker is in its state. */
   cause: number;
   /** Failures in a row while closed. */
   failures: number;
-  /** 1 to 32767 once it was half-open; part of every ticket. */
+  /** 1 to 32767 once the breaker was half-open; part of every ticket. */
   generation: number;
   /** Probes in flight. */
   probes: number;
   /** Tells the tickets of one generation apart. */
   serial: number;
-  /** When it came into this state. */
+  /** When the breaker came into this state. */
   sinceMs: number;
-  /** How long it stays open this time; 0: it has never been open. */
+  /** How long the breaker stays open this time; 0: it has never been open. */
   openForMs: number;
 }
 
@@ -81,7 +87,10 @@ export interface BreakerRule {
   /** null: only failures in a row count. */
   readonly failureRate: FailureRateRule | null;
   readonly openForMs: number;
-  /** It is open for twice as long each time that it does not recover, up to this. */
+  /**
+   * Longest open time. Each time that the target does not recover, the open time doubles, up to
+   * this.
+   */
   readonly openForMaxMs: number;
   readonly halfOpenRequests: number;
   readonly rampUpMs: number;
@@ -94,9 +103,9 @@ export function canPassBreaker(row: BreakerRow, rule: BreakerRule, nowMs: number
   return row.probes < rule.halfOpenRequests || areProbesOverdue(row, nowMs);
 }
 
-/** How much of its part the target takes: less than 1 while it ramps up. */
+/** The share of its normal load that the target gets: less than 1 while it ramps up. */
 export function breakerShare(row: BreakerRow, rule: BreakerRule, nowMs: number): number {
-  // One that has never been open has nothing to recover from.
+  // A breaker that has never been open has nothing to recover from.
   if (row.state !== BREAKER_CLOSED || row.openForMs === 0) return 1;
   return rampShare(nowMs - row.sinceMs, rule.rampUpMs);
 }
@@ -114,7 +123,9 @@ export function passBreaker(row: BreakerRow, rule: BreakerRule, nowMs: number): 
   return (row.generation << SERIAL_BITS) | row.serial;
 }
 
-/** The target is known to be back: an open breaker lets the next ask probe it. */
+/**
+ * The target is known to be back: the next ask may probe it, although the open time is not over.
+ */
 export function endOpenPeriod(row: BreakerRow, nowMs: number): void {
   if (row.state !== BREAKER_OPEN) return;
   row.sinceMs = Math.min(row.sinceMs, nowMs - row.openForMs);
@@ -132,7 +143,7 @@ export function isTicketCurrent(row: BreakerRow, ticket: number): boolean {
   return row.state === BREAKER_HALF_OPEN && ticket >> SERIAL_BITS === row.generation;
 }
 
-/** Counts successes that nobody told one by one; they matter to the rate only. */
+/** Counts successes that were not told one by one; they matter to the failure rate only. */
 export function countSuccesses(
   row: BreakerRow,
   rule: BreakerRule,
@@ -144,8 +155,8 @@ export function countSuccesses(
 }
 
 /**
- * Settles a try that a closed breaker admitted. A success only ends the row of failures; to the
- * rate it counts by {@link countSuccesses}.
+ * Settles a try that a closed breaker admitted. A success only ends the series of failures here;
+ * {@link countSuccesses} counts it for the failure rate.
  */
 export function settleCall(
   row: BreakerRow,
@@ -153,7 +164,7 @@ export function settleCall(
   outcome: Outcome,
   nowMs: number,
 ): void {
-  // Admitted before the breaker opened: it says nothing about the target's recovery.
+  // A try that was admitted before the breaker opened says nothing about the target's recovery.
   if (row.state !== BREAKER_CLOSED || outcome === OUTCOME_CANCELLED) return;
   if (outcome === OUTCOME_SUCCESS) {
     row.failures = 0;
@@ -171,7 +182,10 @@ export function settleCall(
   }
 }
 
-/** Settles a probe whose ticket {@link isTicketCurrent}; its place is free whatever came out. */
+/**
+ * Settles a probe for whose ticket {@link isTicketCurrent} is true. Every outcome frees the probe's
+ * place.
+ */
 export function settleProbe(
   row: BreakerRow,
   rule: BreakerRule,
@@ -202,6 +216,7 @@ function enterState(row: BreakerRow, state: BreakerState, cause: number, nowMs: 
   row.sinceMs = nowMs;
   row.cause = cause;
   clearOutcomes(row);
-  // Last: other threads read the state, and then what belongs to it.
+  // The state is written last: other threads read the state first, and then the words that belong
+  // to it.
   row.state = state;
 }

@@ -1,9 +1,10 @@
 /**
- * Successes and failures of the last while, in ten sub-windows that follow each other.
+ * Counts successes and failures of a window, in ten sub-windows that follow each other.
  *
- * Thread: any (pure). Time arrives as nowMs; the counts lie elsewhere. The sub-window at hand and
- * the nine before it are summed, so that an outcome counts for nine to ten tenths of the window.
- * Memory is bounded whatever the rate: twenty numbers and the sub-window that was last written.
+ * Thread: any (pure). Time arrives as nowMs; the counts lie elsewhere. The sums cover the current
+ * sub-window and the nine before it, so an outcome counts for nine to ten tenths of the window.
+ * Memory does not depend on the rate: twenty numbers and the serial of the sub-window that was last
+ * written.
  */
 
 export const SUB_WINDOWS = 10;
@@ -36,7 +37,9 @@ export function clearOutcomes(row: RollingRow): void {
   for (let slot = 0; slot < SUB_WINDOWS; slot += 1) row.setCountsAt(slot, 0, 0);
 }
 
-/** Whether there are enough outcomes, and so many percent of them are failures. */
+/**
+ * Whether there are enough outcomes, and at least the configured percentage of them are failures.
+ */
 export function isRateExceeded(row: RollingRow, rule: FailureRateRule, nowMs: number): boolean {
   advance(row, rule.windowMs, nowMs);
   let failures = 0;
@@ -54,10 +57,13 @@ export interface FailureRateRule {
   readonly windowMs: number;
 }
 
-/** Empties the sub-windows that have begun since the last time; the serial of this one. */
+/**
+ * Empties the sub-windows that have begun since the last call, and returns the serial of the
+ * current one.
+ */
 function advance(row: RollingRow, windowMs: number, nowMs: number): number {
   const serial = Math.floor((nowMs * SUB_WINDOWS) / windowMs);
-  // A clock that went back, as after nothing but a mistake, counts into the last sub-window.
+  // A clock never goes back but by a mistake; then the outcome counts in the last sub-window.
   if (serial <= row.rollingSerial) return row.rollingSerial;
   const begun = Math.min(SUB_WINDOWS, serial - row.rollingSerial);
   for (let back = 0; back < begun; back += 1) {

@@ -1,5 +1,5 @@
 /**
- * What probes say of one target: healthy or not.
+ * Decides by health checks whether one target is healthy.
  *
  * Thread: any (pure). The row lies elsewhere. Envoy's thresholds:
  *
@@ -9,12 +9,12 @@
  *        └────────────────────────────────────────────────┘
  *              healthyThreshold passes in a row
  *
- * Before the first probe a target counts as healthy; the first probe decides alone, both ways, so
+ * A target counts as healthy before the first probe. The first probe decides alone, both ways, so
  * that a start is quick.
  */
 
 export interface ActiveCheckRow {
-  /** Whether a probe has come in yet. */
+  /** Whether a probe has ended yet. */
   isProbed: boolean;
   isUnhealthy: boolean;
   /** Probes in a row that contradict the state. */
@@ -26,7 +26,7 @@ export interface ActiveCheckRule {
   readonly unhealthyThreshold: number;
 }
 
-/** Takes in one probe; true: the state has changed. */
+/** Counts one probe. True: the state has changed. */
 export function takeProbe(row: ActiveCheckRow, rule: ActiveCheckRule, isPassed: boolean): boolean {
   const isFirst = !row.isProbed;
   row.isProbed = true;

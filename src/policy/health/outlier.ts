@@ -1,5 +1,5 @@
 /**
- * Takes a target out for a while that answers worse than it should: passive health.
+ * Ejects a target for some time when it answers worse than it should: passive health.
  *
  * Thread: any (pure). Time arrives as nowMs; the row lies elsewhere. Envoy's consecutive-5xx rule:
  *
@@ -9,17 +9,17 @@
  *      └──────────────────────────────────────────────────────────────────────────────┘
  *            baseEjectionTime × times ejected, at most maxEjectionTime; or a health check passes
  *
- * Each interval that a target is in takes one off the times that it was ejected.
+ * The number of times ejected falls by one with each interval in which the target stays in.
  */
 import { assert } from '../../base/assert.js';
 
 export interface OutlierRow {
   /** Bad answers in a row. */
   badAnswers: number;
-  /** How often it was ejected, less the intervals that it was in since. */
+  /** How often the target was ejected, less the intervals in which it was in since then. */
   ejections: number;
   isEjected: boolean;
-  /** Since when it is ejected or in; moves on as intervals are counted. */
+  /** Since when the target is ejected or in; moves forward as intervals are counted. */
   outlierSinceMs: number;
   ejectedUntilMs: number;
 }
@@ -32,7 +32,9 @@ export interface OutlierRule {
   readonly maxEjectionPercent: number;
 }
 
-/** Whether one more of `targetCount` may be ejected when `ejectedCount` are. */
+/**
+ * Whether one more of `targetCount` targets may be ejected when `ejectedCount` are ejected already.
+ */
 export function mayEject(rule: OutlierRule, ejectedCount: number, targetCount: number): boolean {
   if (targetCount < 2) return false;
   const allowed = Math.floor((targetCount * rule.maxEjectionPercent) / 100);
@@ -40,8 +42,8 @@ export function mayEject(rule: OutlierRule, ejectedCount: number, targetCount: n
 }
 
 /**
- * Takes in one answer; true: the target is due to be ejected. What was sent before it was ejected
- * says nothing of its recovery.
+ * Counts one answer. True: the target is due to be ejected. Answers to requests from before an
+ * ejection say nothing about the recovery.
  */
 export function takeAnswer(row: OutlierRow, rule: OutlierRule, isBad: boolean): boolean {
   if (row.isEjected) return false;
@@ -52,7 +54,7 @@ export function takeAnswer(row: OutlierRow, rule: OutlierRule, isBad: boolean): 
 export function eject(row: OutlierRow, rule: OutlierRule, nowMs: number): void {
   assert(!row.isEjected, 'a target is ejected once at a time');
   passIntervals(row, rule, nowMs);
-  // More would make no difference, and would take longer to forget.
+  // A larger count would not eject for longer, and would take longer to fall.
   const useful = Math.ceil(rule.maxEjectionMs / rule.baseEjectionMs);
   row.ejections = Math.min(row.ejections + 1, Math.max(1, useful));
   row.badAnswers = 0;
@@ -61,7 +63,7 @@ export function eject(row: OutlierRow, rule: OutlierRule, nowMs: number): void {
   row.ejectedUntilMs = nowMs + Math.min(rule.maxEjectionMs, rule.baseEjectionMs * row.ejections);
 }
 
-/** Lets time pass; true: the target is in again. */
+/** Lets time pass. True: the target is in again. */
 export function passOutlierTime(row: OutlierRow, rule: OutlierRule, nowMs: number): boolean {
   if (!row.isEjected) {
     passIntervals(row, rule, nowMs);
@@ -72,7 +74,10 @@ export function passOutlierTime(row: OutlierRow, rule: OutlierRule, nowMs: numbe
   return true;
 }
 
-/** Its time is over, or a health check has found it well. How often it was out is not forgotten. */
+/**
+ * Ends an ejection, because its time is over or a health check has passed. The number of ejections
+ * stays.
+ */
 export function endEjection(row: OutlierRow, nowMs: number): void {
   row.isEjected = false;
   row.badAnswers = 0;

@@ -1,10 +1,10 @@
 /**
- * The same target for the same hash, as long as it is available.
+ * Chooses the same target for the same hash, as long as the target is available.
  *
  * Thread: any (pure). The hash names a slot of a Maglev table. When its target is not available,
- * further slots are made from the hash: the keys of that target spread over the others, keys of
- * other targets stay where they are, and all come back when it does.
- * Invariant: at most {@link PROBES_MAX} slots are looked at, then each target once.
+ * further slots are made from the hash: the keys of that target spread over the other targets, keys
+ * of other targets stay where they are, and all come back when the target does.
+ * Invariant: at most {@link PROBES_MAX} slots are read, then each target once.
  */
 import { type Candidates, NO_POSITION, type Random } from './candidates.js';
 import { mixHash } from './maglev-table.js';
@@ -13,7 +13,7 @@ export const PROBES_MAX = 16;
 
 const PROBE_STEP = 0x9e3779b9;
 
-/** A position, or {@link NO_POSITION}. */
+/** Returns a position, or {@link NO_POSITION}. */
 export function selectConsistentHash(
   candidates: Candidates,
   table: Uint16Array,
@@ -32,7 +32,9 @@ export function selectConsistentHash(
   return passedOver === NO_POSITION ? scan(candidates, mixHash(hash)) : passedOver;
 }
 
-/** Few targets are available and the probes missed them all. */
+/**
+ * Reads all positions from `start`: few targets are available, and the slots named none of them.
+ */
 function scan(candidates: Candidates, start: number): number {
   for (let step = 0; step < candidates.count; step += 1) {
     const position = (start + step) % candidates.count;

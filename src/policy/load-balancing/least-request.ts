@@ -1,10 +1,10 @@
 /**
- * Takes the target with the fewest tries in flight for its weight: of a few drawn at random, or
- * of all.
+ * Takes the target with the fewest tries in flight for its weight: of a few targets drawn at
+ * random, or of all.
  *
- * Thread: any (pure). Randomness is an argument. A few choices are nearly as good as all, and
- * several coordinators' worth of bursts do not all run to the same idle target.
- * Ties are fair: among targets that are equally busy each is taken as often as its weight says.
+ * Thread: any (pure). Randomness is an argument. A few random choices are nearly as good as all,
+ * and a burst does not send everything to the same idle target. Ties are fair: among equally busy
+ * targets each is taken as often as its weight says.
  * Invariant: at most two looks at each target for each choice.
  */
 import { type Candidates, effectiveWeight, NO_POSITION, type Random } from './candidates.js';
@@ -13,7 +13,7 @@ import { drawByWeight } from './weighted-random.js';
 /** Stands for all targets. */
 export const CHOICES_ALL = 0;
 
-/** A position, or {@link NO_POSITION}. */
+/** Returns a position, or {@link NO_POSITION}. */
 export function selectLeastRequest(
   candidates: Candidates,
   choices: number,
@@ -28,7 +28,7 @@ export function selectLeastRequest(
     if (position === NO_POSITION) break;
     drawn.push(position);
     const cost = costOf(candidates, position);
-    // The first that was drawn keeps a tie: it was drawn by weight.
+    // The target that was drawn first wins a tie, since it was drawn by weight.
     if (cost >= leastCost) continue;
     best = position;
     leastCost = cost;

@@ -1,23 +1,23 @@
 /**
- * The lookup table of consistent hashing: which position takes which slot.
+ * The lookup table of consistent hashing: which position owns which slot.
  *
  * Thread: any (pure). Eisenbud and others, "Maglev: A Fast and Reliable Software Network Load
- * Balancer", section 3.4: each target walks the slots in an order of its own, made from its name,
- * and all take turns at claiming the next free one. With weights, lighter ones sit turns out.
- * When a target is added or removed, nearly all slots of the others stay as they are.
+ * Balancer", section 3.4: each target has its own order of all slots, made from its name, and the
+ * targets take turns at claiming their next free slot. Lighter targets skip turns. When a target is
+ * added or removed, nearly all slots of the others stay as they are.
  */
 import { assert } from '../../base/assert.js';
 
-/** A prime far above the number of targets, so that shares are even to within a percent. */
+/** A prime far above the number of targets, so that shares are accurate to one percent. */
 export const MAGLEV_SLOTS = 65_537;
 
 export interface MaglevEntry {
-  /** What the target is known by; the same name claims the same slots. */
+  /** The name of the target; the same name claims the same slots. */
   readonly name: string;
   readonly weight: number;
 }
 
-/** The position of an entry for each slot. */
+/** For each slot the position of its entry. */
 export function buildMaglevTable(entries: readonly MaglevEntry[]): Uint16Array {
   assert(entries.length > 0 && entries.length < MAGLEV_SLOTS, 'there is a slot for each target');
   const table = new Uint16Array(MAGLEV_SLOTS);
@@ -50,7 +50,10 @@ class Walker {
     this.skip = (hashText(name, 0x85ebca6b) % (MAGLEV_SLOTS - 1)) + 1;
   }
 
-  /** The heaviest has every turn, the others the share of turns that their weight says. */
+  /**
+   * Whether the target has this turn: the heaviest has every turn, others a share of the turns by
+   * weight.
+   */
   hasTurn(): boolean {
     this.turns += this.weight;
     if (this.turns < 1) return false;

@@ -1,14 +1,14 @@
 /**
- * Takes the targets of an upstream in turn, passing over those that are not available.
+ * Takes the targets of an upstream in turn, and skips those that are not available.
  *
- * Thread: any (pure). The cursor lies elsewhere; positions count within the upstream. A target
- * that warms up is passed over by chance, unless no other is available.
+ * Thread: any (pure). The cursor lies elsewhere; positions count within the upstream. A target that
+ * warms up is skipped at random, unless no other target is available.
  * Invariant: at most one look at each target.
  */
 import { assert } from '../../base/assert.js';
 import { type Candidates, NO_POSITION, type Random } from './candidates.js';
 
-/** The position whose turn it is at or after the cursor, or {@link NO_POSITION}. */
+/** The available position at or after the cursor, or {@link NO_POSITION}. */
 export function selectRoundRobin(candidates: Candidates, cursor: number, random: Random): number {
   const { count } = candidates;
   assert(count === 0 || (cursor >= 0 && cursor < count), 'the cursor is a position');

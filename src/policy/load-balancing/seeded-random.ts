@@ -1,10 +1,10 @@
 /**
- * Random numbers that follow from a seed.
+ * Random numbers that are determined by a seed.
  *
- * Thread: any (pure). Mulberry32: fast and even enough to balance with, not fit for secrets.
+ * Thread: any (pure). Mulberry32: fast, and even enough for balancing, but not fit for secrets.
  */
 
-/** Numbers from 0 up to and without 1; the same ones for the same seed. */
+/** Numbers from 0 (included) to 1 (excluded); the same seed gives the same numbers. */
 export function seededRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -6,12 +6,12 @@
  */
 import { type Candidates, effectiveWeight, NO_POSITION, type Random } from './candidates.js';
 
-/** A position, or {@link NO_POSITION}. */
+/** Returns a position, or {@link NO_POSITION}. */
 export function selectRandom(candidates: Candidates, random: Random): number {
   return drawByWeight(candidates, random, []);
 }
 
-/** The same among those that are not `drawn` yet. */
+/** Draws among the positions that are not in `drawn`. */
 export function drawByWeight(
   candidates: Candidates,
   random: Random,

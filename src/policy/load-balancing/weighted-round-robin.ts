@@ -2,12 +2,13 @@
  * Turns by weight, evenly spread: 5 to 1 gives a a a b a a and not a a a a a b.
  *
  * Thread: any (pure). The smooth weighted round-robin of nginx: each target gains its weight, the
- * richest is taken and pays what all gained. What they have lies elsewhere.
- * Invariant: one look at each target; what one has stays between minus and plus all weights.
+ * richest is taken and pays what all gained. The accounts lie elsewhere.
+ * Invariant: one look at each target; an account stays between minus and plus the sum of all
+ * weights.
  */
 import { type Candidates, effectiveWeight, NO_POSITION } from './candidates.js';
 
-/** What each position has gained and not paid yet; 0 at first. */
+/** The account of each position: what it has gained and not paid yet; 0 at first. */
 export interface TurnAccounts {
   balanceOf(position: number): number;
   setBalance(position: number, balance: number): void;

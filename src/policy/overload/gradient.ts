@@ -1,30 +1,30 @@
 /**
- * Adapts a limit on concurrency to what an upstream can take: a gradient on its latency.
+ * Adapts a limit on concurrency to the capacity of an upstream: a gradient on its latency.
  *
- * Thread: any (pure). Time and chance are arguments. The arithmetic is that of Envoy's adaptive
- * concurrency filter and goes by its names.
+ * Thread: any (pure). Time and randomness are arguments. Arithmetic and names are those of Envoy's
+ * adaptive concurrency filter.
  *
  *     gradient = minRtt · (1 + buffer) / sampleRtt          within 0.5 … 2
  *     limit'   = limit · gradient + √(limit · gradient)     within minConcurrency … maxConcurrency
  *
- * The latency without queues (minRtt) is measured now and then: the limit goes down to
- * minConcurrency, what was in flight before drains, and then so many requests are looked at.
+ * The latency without queues (minRtt) is measured from time to time: the limit goes down to
+ * minConcurrency, the earlier requests in flight drain, and then a number of requests is measured.
  */
 
 export interface GradientRule {
   readonly minConcurrency: number;
   readonly maxConcurrency: number;
-  /** Percent that a sample may exceed minRtt by. */
+  /** By how many percent a sample may exceed minRtt without lowering the limit. */
   readonly bufferPercent: number;
   readonly minRttIntervalMs: number;
   readonly minRttRequests: number;
-  /** Part of the interval by which each wait is made longer at random. */
+  /** Each wait grows at random by up to this percentage of the interval. */
   readonly jitterPercent: number;
 }
 
-/** Waiting for what was in flight before the limit went down. */
+/** Waiting for the requests that were in flight before the limit went down. */
 export const PHASE_DRAINING = 0;
-/** Looking at requests that have the upstream nearly for themselves. */
+/** Measuring requests that have the upstream nearly for themselves. */
 export const PHASE_MEASURING = 1;
 export const PHASE_ADAPTING = 2;
 export type GradientPhase = typeof PHASE_DRAINING | typeof PHASE_MEASURING | typeof PHASE_ADAPTING;
@@ -32,7 +32,7 @@ export type GradientPhase = typeof PHASE_DRAINING | typeof PHASE_MEASURING | typ
 export interface GradientState {
   readonly phase: GradientPhase;
   readonly limit: number;
-  /** To go on with when minRtt was measured. */
+  /** The limit that returns when minRtt has been measured. */
   readonly limitBefore: number;
   /** 0: not measured yet. */
   readonly minRttMs: number;
@@ -41,7 +41,7 @@ export interface GradientState {
   readonly windowsAtMin: number;
 }
 
-/** What was seen since the last step, and since the phase began. */
+/** The requests since the last step, and since the phase began. */
 export interface GradientSample {
   readonly inFlight: number;
   readonly windowCount: number;
@@ -50,7 +50,7 @@ export interface GradientSample {
   readonly phaseRttMs: number;
 }
 
-/** As many windows at the least limit mean that minRtt is out of date. */
+/** After this number of windows in a row at the least limit, minRtt is out of date. */
 const WINDOWS_AT_MIN_MAX = 5;
 
 const GRADIENT_MIN = 0.5;
@@ -67,7 +67,7 @@ export function initialGradient(rule: GradientRule): GradientState {
   };
 }
 
-/** One step, at the end of a window. `random` is from 0 up to and without 1. */
+/** One step, at the end of a window. `random` is from 0 (included) to 1 (excluded). */
 export function stepGradient(
   rule: GradientRule,
   state: GradientState,
@@ -104,7 +104,7 @@ function nextLimit(rule: GradientRule, { minRttMs, limit }: GradientState, rttMs
   const raw = (minRttMs * (1 + rule.bufferPercent / 100)) / rttMs;
   const gradient = Math.min(GRADIENT_MAX, Math.max(GRADIENT_MIN, raw));
   const aim = limit * gradient;
-  // The root lets a small limit grow: it is the queue that is allowed for looking ahead.
+  // The root is the queue that the limit allows: through it a small limit can grow.
   const next = Math.floor(aim + Math.sqrt(aim));
   return Math.min(rule.maxConcurrency, Math.max(rule.minConcurrency, next));
 }

@@ -3,9 +3,9 @@
  *
  * Thread: any (pure). Time arrives as nowMs; the two numbers of a window lie elsewhere.
  *
- * The cheapest of the policies, and the loosest: around the end of a window up to twice the limit
- * may pass in a short time. A window begins at the end of the millisecond of its first admission,
- * so that it ends late by less than 1 ms and never early.
+ * This policy is the cheapest and the loosest: around the end of a window up to twice the limit may
+ * pass in a short time. A window begins at the end of the millisecond of its first admission, so it
+ * ends late by less than 1 ms and never early.
  * Invariant: at most `limit` admissions in a window, and windows do not overlap.
  */
 import { assert } from '../../base/assert.js';
@@ -38,13 +38,13 @@ export function fixedWindowRule(configured: {
   return { limit, windowMs: Math.ceil(configured.windowMs), cost, rest };
 }
 
-/** A window in which nothing was admitted, and that may begin anew. */
+/** Makes a window without admissions, which begins with the next one. */
 export function clearFixedWindow(state: FixedWindowState): void {
   state.startMs = Number.NEGATIVE_INFINITY;
   state.admissions = 0;
 }
 
-/** Asks without taking; changes nothing. */
+/** Asks whether an admission would pass; changes nothing. */
 export function peekFixedWindow(
   state: FixedWindowState,
   rule: FixedWindowRule,
@@ -58,7 +58,7 @@ export function peekFixedWindow(
   return isAdmitted;
 }
 
-/** Takes what {@link peekFixedWindow} has just admitted at the same `nowMs`. */
+/** Takes the admission that {@link peekFixedWindow} has just found at the same `nowMs`. */
 export function commitFixedWindow(
   state: FixedWindowState,
   rule: FixedWindowRule,
@@ -69,7 +69,7 @@ export function commitFixedWindow(
   describe(state, rule, nowMs, decision);
 }
 
-/** Until when a grant may be used that is made now: it ends before its window does. */
+/** Until when a grant that is made now may be used: it ends before its window does. */
 export function grantUntilOfFixedWindow(
   state: FixedWindowState,
   rule: FixedWindowRule,
@@ -80,7 +80,7 @@ export function grantUntilOfFixedWindow(
   return Math.min(untilMs, startMs + rule.windowMs - 1);
 }
 
-/** Takes so many admissions at once. */
+/** Takes `count` admissions at once. */
 export function grantFixedWindow(
   state: FixedWindowState,
   rule: FixedWindowRule,
@@ -90,7 +90,10 @@ export function grantFixedWindow(
   take(state, rule, nowMs, count);
 }
 
-/** What was not used of a grant comes back, unless its window is over; how many did. */
+/**
+ * Gives back the unused admissions of a grant, unless its window is over. Returns how many came
+ * back.
+ */
 export function giveBackFixedWindow(
   state: FixedWindowState,
   rule: FixedWindowRule,
@@ -107,7 +110,7 @@ export function giveBackFixedWindow(
 function take(state: FixedWindowState, rule: FixedWindowRule, nowMs: number, count: number): void {
   const used = usedOf(state, rule, nowMs);
   assert(used + count <= rule.limit, 'only admissions that are left are taken');
-  // The start first: the old count with a new start refuses too much, not too little.
+  // The start is written first: the old count with a new start refuses too much, not too little.
   if (isOver(state, rule, nowMs)) state.startMs = Math.ceil(nowMs);
   state.admissions = used + count;
 }

@@ -1,25 +1,26 @@
 /**
- * Decides whether a sliding window has room, from a log of the admissions that lie in it.
+ * Decides whether a sliding window has room, from a log of the admissions in the window.
  *
  * Thread: any (pure). Time arrives as nowMs; the log lies elsewhere, behind {@link SlidingLog}.
  *
- * Exact log (limit <= capacity): one entry an admission. Grouped log (limit > capacity): the
+ * Exact log (limit <= capacity): one entry for each admission. Grouped log (limit > capacity): the
  * admissions of one millisecond share an entry, and a full log makes room by merging two entries
  * that lie close and have few admissions, which then carry the later stamp.
  *
- * Every error is towards refusing. Stamps are rounded up and the clock is rounded down, so an
- * admission leaves the window less than 2 ms late. In a grouped log it is later by the distance
- * to the entry before its own: at most 2 * window / (capacity - 2), which is window / 63 for 128
- * groups, when admissions are spread evenly, and next to nothing when they come in bursts.
+ * Every error refuses too much, never too little. Stamps are rounded up and the clock is rounded
+ * down, so an admission leaves the window less than 2 ms late. In a grouped log it is later by the
+ * distance to the entry before its own: at most 2 * window / (capacity - 2), which is window / 63
+ * for 128 groups, when admissions are spread evenly, and next to nothing when they come in bursts.
  *
- * Admissions granted in advance carry the latest moment at which they may be used. Those after
- * them carry no older stamp, since the log is in order: late by the validity of a grant at most.
+ * Admissions granted in advance carry the latest moment at which they may be used. Later admissions
+ * carry no older stamp, since the log is in order: they leave late by at most the validity of a
+ * grant.
  *
  * Every admission has the same cost, so a limit of `limit` at a cost of `cost` each is one of
  * floor(limit / cost) admissions.
  *
- * Stamps are 32-bit and may wrap: differences are taken as `(a - b) | 0`, which is right while
- * live stamps lie within 2^31 ms; `newestMs` clears a log that rested longer than that.
+ * Stamps are 32-bit and may wrap: differences are taken as `(a - b) | 0`, which is right while live
+ * stamps lie within 2^31 ms; `newestMs` clears a log that rested longer than that.
  * Invariant: at most `limit` admissions lie in any window, whatever the calls before.
  */
 import { assert } from '../../base/assert.js';
@@ -28,7 +29,7 @@ import type { RateDecision } from './rate-decision.js';
 /** Half of what wrap-safe stamps can tell apart: twelve days. */
 export const SLIDING_WINDOW_MS_MAX = 2 ** 30;
 
-/** The admissions that count at the moment, oldest first, in a circle of `capacity` entries. */
+/** The admissions in the window, oldest first, in a circle of `capacity` entries. */
 export interface SlidingLog {
   readonly capacity: number;
   /** Index of the oldest entry. */
@@ -41,19 +42,19 @@ export interface SlidingLog {
   readonly newestMs: number;
   stampAt(index: number): number;
   clear(): void;
-  /** Forgets the oldest entry and the admissions in it. */
+  /** Removes the oldest entry and the admissions in it. */
   dropOldest(): void;
-  /** A new entry with one admission. Never called on a full log. */
+  /** Adds an entry with one admission. Never called on a full log. */
   append(stampMs: number): void;
-  /** One more admission in the newest entry, which has this stamp. */
+  /** Adds one admission to the newest entry, which has this stamp. */
   mergeIntoNewest(stampMs: number): void;
   /**
-   * Makes room in a full log: of entries whose neighbours are no further from each other than is
-   * usual in the log, one goes into the one after it, so that both together are the fewest
-   * admissions. Never the oldest entry: nobody knows how far back it reaches.
+   * Makes room in a full log: merges one entry into the next, where the neighbours of the entry are
+   * no further apart than is usual in the log, and where both together have the fewest admissions.
+   * The oldest entry is never merged: nobody knows how far back it reaches.
    */
   mergeSmallest(): void;
-  /** Takes out up to `count` admissions that were written with this stamp; how many there were. */
+  /** Removes up to `count` admissions with this stamp, and returns how many it found. */
   takeOut(stampMs: number, count: number): number;
 }
 
@@ -62,7 +63,10 @@ export interface SlidingWindowRule {
   readonly limit: number;
   readonly windowMs: number;
   readonly cost: number;
-  /** What is left of the configured limit when all admissions are used: less than one costs. */
+  /**
+   * What is left of the configured limit when all admissions are used: less than one admission
+   * costs.
+   */
   readonly rest: number;
   /** Whether admissions share entries. */
   readonly isGrouped: boolean;
@@ -83,12 +87,12 @@ export function slidingWindowRule(
   return { limit, windowMs: wholeWindowMs, cost, rest, isGrouped: limit > capacity };
 }
 
-/** Admissions that a limit is good for. */
+/** The number of admissions that a limit allows. */
 export function admissionsOf(limit: number, cost: number): number {
   return Math.floor(Math.floor(limit) / cost);
 }
 
-/** Asks without taking: only what has left the window is forgotten. */
+/** Asks whether an admission would pass; only forgets admissions that have left the window. */
 export function peekSlidingWindow(
   log: SlidingLog,
   rule: SlidingWindowRule,
@@ -104,7 +108,7 @@ export function peekSlidingWindow(
   return isAdmitted;
 }
 
-/** Takes what {@link peekSlidingWindow} has just admitted at the same `nowMs`. */
+/** Takes the admission that {@link peekSlidingWindow} has just found at the same `nowMs`. */
 export function commitSlidingWindow(
   log: SlidingLog,
   rule: SlidingWindowRule,
@@ -116,7 +120,7 @@ export function commitSlidingWindow(
   decision.resetMs = untilOldestLeavesMs(log, rule, nowMs);
 }
 
-/** Takes so many admissions that may be used until `untilMs`, a whole millisecond. */
+/** Takes `count` admissions that may be used until `untilMs`, a whole millisecond. */
 export function grantSlidingWindow(
   log: SlidingLog,
   rule: SlidingWindowRule,
@@ -127,8 +131,8 @@ export function grantSlidingWindow(
 }
 
 /**
- * What was not used of a grant comes back, unless it has left the window; how many did. A late
- * return must not take out what others have admitted since.
+ * Gives back the unused admissions of a grant, unless they have left the window. Returns how many
+ * came back. A late return must not remove admissions of others from a later time.
  */
 export function giveBackSlidingWindow(
   log: SlidingLog,
@@ -142,7 +146,7 @@ export function giveBackSlidingWindow(
 
 function take(log: SlidingLog, rule: SlidingWindowRule, atMs: number): void {
   assert(log.total < rule.limit, 'only an admission that was peeked is committed');
-  // A clock that went back must not write a stamp older than the newest: the log is in order.
+  // The log is in order: a clock that went back must not write a stamp older than the newest.
   const stampMs = log.length === 0 ? Math.ceil(atMs) : Math.max(Math.ceil(atMs), log.newestMs);
   if (rule.isGrouped && log.length > 0 && stampMs === log.newestMs) {
     log.mergeIntoNewest(stampMs);
@@ -158,7 +162,10 @@ function describeRest(log: SlidingLog, rule: SlidingWindowRule, decision: RateDe
   decision.remaining = left * rule.cost + rule.rest;
 }
 
-/** Amortised constant: an entry is dropped once; at most `capacity` entries in one call. */
+/**
+ * The cost is constant on average, since an entry is dropped once; one call drops at most
+ * `capacity` entries.
+ */
 function dropExpired(log: SlidingLog, rule: SlidingWindowRule, nowMs: number): void {
   if (log.length === 0) return;
   const floorMs = Math.floor(nowMs);

@@ -3,22 +3,22 @@
  *
  * Thread: any (pure). Time arrives as nowMs; the two numbers of a bucket lie elsewhere.
  *
- * The level is a count of units in whole numbers, not a fraction of tokens: a token is
- * `windowMs` units and every millisecond adds `limit` of them, so that no rounding adds up over
- * a long life. Only whole milliseconds refill. A bucket about to be full counts its next refill
- * from the end of the current millisecond; any other keeps the fraction for the next time.
- * Both err towards refusing, by less than 1 ms of refill.
+ * The level counts whole units, not fractions of tokens: a token is `windowMs` units and every
+ * millisecond adds `limit` units, so that no rounding adds up over a long life. Only whole
+ * milliseconds refill. A bucket that is nearly full counts its next refill from the end of the
+ * current millisecond; any other bucket keeps the fraction for the next time. Both refuse too much
+ * rather than too little, by less than 1 ms of refill.
  *
- * A grant takes tokens now that may be used a little later. What is left of it comes back as far
- * as the bucket would have had room for it all the time: the level's peaks since then say so. They
- * are kept from the first grant on, over two stretches of time, so a grant that is older than both
- * brings nothing back. Errors are towards refusing here, too.
+ * A grant takes tokens now that may be used a little later. The unused tokens come back as far as
+ * the bucket would have had room for them all the time, which the peaks of the level since the
+ * grant show. Peaks are kept from the first grant on, over two stretches of time, so a grant that
+ * is older than both brings nothing back. This too refuses too much rather than too little.
  * Invariant: over any time t at most burst + t * limit / windowMs admissions.
  */
 import { assert } from '../../base/assert.js';
 import type { RateDecision } from './rate-decision.js';
 
-/** Sums of units stay exact below this. A burst beyond it is cut, which refuses more, not less. */
+/** Sums of units stay exact below this. A larger burst is cut, which refuses more, not less. */
 const UNITS_MAX = 2 ** 52;
 
 export interface TokenBucketState {
@@ -26,22 +26,22 @@ export interface TokenBucketState {
   level: number;
   /** Whole milliseconds up to which refills are in `level`. */
   tickMs: number;
-  /** Beginning of the newer stretch; {@link NO_GRANT_MS}: there was no grant as yet. */
+  /** Beginning of the newer stretch; {@link NO_GRANT_MS}: there was no grant yet. */
   newerMs: number;
-  /** Highest level in it. */
+  /** Highest level in the newer stretch. */
   newerPeak: number;
-  /** Beginning of the stretch before. */
+  /** Beginning of the earlier stretch. */
   olderMs: number;
   olderPeak: number;
 }
 
-/** A stretch lasts at least so long: no grant that may still be used is older than both. */
+/** Least length of a stretch: no grant that may still be used is older than both stretches. */
 const PEAK_STRETCH_MS = 200;
 export const NO_GRANT_MS = -1;
 
 export interface TokenBucketRule {
   readonly unitsPerToken: number;
-  /** What one admission takes. */
+  /** Units that one admission takes. */
   readonly unitsPerTake: number;
   readonly unitsPerMs: number;
   readonly unitsMax: number;
@@ -71,7 +71,7 @@ export function tokenBucketRule(config: TokenBucketConfig): TokenBucketRule {
   };
 }
 
-/** A bucket that nobody used yet. */
+/** Fills a bucket that nobody has used yet. */
 export function fillTokenBucket(
   state: TokenBucketState,
   rule: TokenBucketRule,
@@ -82,7 +82,7 @@ export function fillTokenBucket(
   state.newerMs = NO_GRANT_MS;
 }
 
-/** Asks without taking; changes nothing, so that asking often loses no refill. */
+/** Asks whether an admission would pass; changes nothing, so that asking often loses no refill. */
 export function peekTokenBucket(
   state: TokenBucketState,
   rule: TokenBucketRule,
@@ -108,19 +108,19 @@ export function commitTokenBucket(
 ): void {
   const level = levelAt(state, rule, nowMs);
   assert(level >= rule.unitsPerTake, 'only a token that was peeked is taken');
-  // A true bucket that became full within this millisecond has lost its fraction already.
+  // A bucket that became full within this millisecond has no fraction left.
   const isNearlyFull = level + rule.unitsPerMs > rule.unitsMax;
   const tickMs = isNearlyFull ? Math.ceil(nowMs) : Math.floor(nowMs);
   if (state.newerMs !== NO_GRANT_MS) notePeak(state, level, nowMs);
-  // The time first: without the level that belongs to it a refill is lost, not counted twice.
+  // The time is written first: without the matching level a refill is lost, not counted twice.
   state.tickMs = Math.max(state.tickMs, tickMs);
   state.level = level - rule.unitsPerTake;
   describeLevel(state, rule, nowMs, decision);
 }
 
 /**
- * How many of `count` admissions may be granted that are used until `untilMs`. It is as if they
- * were used then: what a nearly full bucket would gain until then is lost to it.
+ * How many of `count` admissions may be granted that are used until `untilMs`. The rule is the same
+ * as if all were used at that moment: a nearly full bucket loses what it would gain until then.
  */
 export function grantableOfTokenBucket(
   state: TokenBucketState,
@@ -131,7 +131,7 @@ export function grantableOfTokenBucket(
   return Math.max(0, Math.floor(levelForGrant(state, rule, nowMs, untilMs) / rule.unitsPerTake));
 }
 
-/** Takes so many admissions that may be used until `untilMs`. */
+/** Takes `count` admissions that may be used until `untilMs`. */
 export function grantTokenBucket(
   state: TokenBucketState,
   rule: TokenBucketRule,
@@ -146,9 +146,9 @@ export function grantTokenBucket(
 }
 
 /**
- * What was not used of a grant of `grantedMs` comes back; how many admissions did. `validMs` is how
- * long grants are good at most: whoever holds another one may use it as late as that, and until
- * then the bucket must not become too full for it.
+ * Gives back the unused admissions of a grant of `grantedMs`, and returns how many came back.
+ * `validMs` is the longest time for which a grant is valid: another worker may use its grant as
+ * late as that, and until then the bucket must not be too full for it.
  */
 export function giveBackTokenBucket(
   state: TokenBucketState,
@@ -169,7 +169,8 @@ export function giveBackTokenBucket(
   const given = Math.min(count, Math.floor(room / rule.unitsPerTake));
   if (given <= 0) return 0;
   const units = given * rule.unitsPerTake;
-  // As if the tokens had been there all the time. The peaks first: half of this brings back less.
+  // The level becomes what it would be had the tokens never been taken. The peaks are written
+  // first: if the thread ends in between, less comes back.
   state.olderPeak += units;
   state.newerPeak += units;
   state.tickMs = Math.max(state.tickMs, Math.floor(nowMs));
@@ -177,7 +178,7 @@ export function giveBackTokenBucket(
   return given;
 }
 
-/** Between two takes the level only grows: its peaks are where something is taken. */
+/** The level only grows between two takes, so its peaks are where something is taken. */
 function notePeak(state: TokenBucketState, level: number, nowMs: number): void {
   if (state.newerMs === NO_GRANT_MS) {
     state.newerPeak = level;
@@ -190,7 +191,7 @@ function notePeak(state: TokenBucketState, level: number, nowMs: number): void {
     state.newerPeak = Math.max(state.newerPeak, level);
     return;
   }
-  // In this order no peak is missed that a grant still goes by, wherever the thread ends.
+  // In this order no peak is lost that a grant still depends on, wherever the thread ends.
   state.olderMs = state.newerMs;
   state.olderPeak = Math.max(state.newerPeak, level);
   state.newerMs = Math.floor(nowMs);

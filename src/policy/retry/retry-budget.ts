@@ -1,12 +1,12 @@
 /**
  * Keeps retries a small part of all requests, so that they cannot make an outage worse.
  *
- * Thread: any (pure). Time arrives as nowMs. Each worker has one for each upstream.
+ * Thread: any (pure). Time arrives as nowMs. Each worker has one budget for each upstream.
  *
- * Requests and retries of the last WINDOW_MS are counted, in slots of SLOT_MS. What counts is a
- * span of time and not only the moment: a target that refuses connections ends its requests so
- * quickly that few are ever in flight together, and a budget of these alone would either refuse
- * the first retries or let one follow every request.
+ * Requests and retries of the last WINDOW_MS are counted, in slots of SLOT_MS. The budget depends
+ * on a span of time and not only on the requests in flight: a target that refuses connections ends
+ * its requests so quickly that few are ever in flight together, and a budget of these alone would
+ * either refuse the first retries or let one follow every request.
  * Invariant: in a window, retries <= minConcurrency + budgetPercent / 100 * requests, where
  * requests that are in flight count however long ago they began.
  */
@@ -27,20 +27,20 @@ export class RetryBudget {
   private requestsInWindow = 0;
   private retriesInWindow = 0;
   private inFlight = 0;
-  /** Slots are numbered from the start of time; this is the newest. */
+  /** The newest slot. Slots are numbered from time 0 of the clock. */
   private slot = 0;
 
   constructor(private rule: RetryBudgetRule) {
     this.adopt(rule);
   }
 
-  /** Another rule; what was counted stays. */
+  /** Takes another rule; the counts stay. */
   adopt(rule: RetryBudgetRule): void {
     assert(rule.budgetPercent >= 0 && rule.minConcurrency >= 0, 'a budget is not negative');
     this.rule = rule;
   }
 
-  /** Hot path: once for every request. */
+  /** Hot path (bench/gateway/plain-get): once for every request. */
   onRequest(nowMs: number): void {
     this.moveTo(nowMs);
     this.inFlight += 1;
@@ -53,7 +53,7 @@ export class RetryBudget {
     this.inFlight -= 1;
   }
 
-  /** Takes one retry, or one hedge, out of the budget; false: there is none left. */
+  /** Takes one retry, or one hedge, out of the budget; false: nothing is left. */
   tryTake(nowMs: number): boolean {
     this.moveTo(nowMs);
     const { budgetPercent, minConcurrency } = this.rule;
@@ -72,7 +72,7 @@ export class RetryBudget {
 
   private moveTo(nowMs: number): void {
     const slot = Math.floor(nowMs / SLOT_MS);
-    // Slots that have gone by since, and were counted one window earlier.
+    // These slots have passed since the last call; what they held was counted one window earlier.
     const steps = Math.min(slot - this.slot, SLOT_COUNT);
     for (let step = 1; step <= steps; step += 1) this.empty((this.slot + step) % SLOT_COUNT);
     if (slot > this.slot) this.slot = slot;

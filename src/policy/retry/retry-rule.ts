@@ -1,14 +1,14 @@
 /**
- * Says whether a try that has ended may be followed by another one.
+ * Decides whether another try may follow a try that has ended.
  *
  * Thread: any (pure). A request may be sent again when nothing of it was sent before; or when
- * doing it twice is the same as doing it once, its body is at hand, and no reply has begun for the
- * client.
+ * sending it twice has the effect of sending it once, its whole body is kept, and no reply has
+ * begun for the client.
  */
 
 /** Nothing of the request was sent. */
 export const END_NOT_SENT = 1;
-/** The connection went away, or what came over it was no HTTP. */
+/** The connection was lost, or the bytes on it were not HTTP. */
 export const END_RESET = 2;
 /** No head of a reply came in time. */
 export const END_TIMEOUT = 3;
@@ -20,7 +20,7 @@ export type TryEndKind =
   | typeof END_TIMEOUT
   | typeof END_STATUS;
 
-/** What a try has come to. `status` is 0 unless `kind` is END_STATUS. */
+/** How a try has ended. `status` is 0 unless `kind` is END_STATUS. */
 export interface TryEnd {
   readonly kind: TryEndKind;
   readonly status: number;
@@ -34,16 +34,16 @@ export interface RetryConditions {
   readonly statuses: readonly number[];
 }
 
-/** What is known of the request itself. */
+/** The properties of the request that the decision depends on. */
 export interface RequestReplay {
   readonly isIdempotent: boolean;
-  /** The whole body is at hand, or there is none. */
+  /** The whole body is kept in memory, or there is none. */
   readonly isBodyKept: boolean;
   /** The client has been sent the head of a reply. */
   readonly isReplyStarted: boolean;
 }
 
-/** Whether sending the request once more cannot do anything twice. */
+/** Whether sending the request once more cannot have an effect twice. */
 export function isSafeToRepeat(end: TryEndKind, request: RequestReplay): boolean {
   if (request.isReplyStarted) return false;
   if (end === END_NOT_SENT) return true;
