@@ -7,7 +7,7 @@
 import { parseTemplate } from '../base/template-text.js';
 import type { EditStep } from '../filters/filter.js';
 import { redactQuery } from '../observability/redact-query.js';
-import type { Exchange } from '../worker/exchange.js';
+import type { Exchange } from '../worker/exchange/exchange.js';
 import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
 import { showAnswer } from './answer-steps.js';
 import { listCandidates } from './candidates.js';
@@ -70,7 +70,7 @@ async function judge(
   const { entrySteps, editSteps } = route.filters;
   const entry = firstReply(entrySteps, exchange);
   const identity = await identify(request, route, exchange, context);
-  exchange.consumer = identity.consumer;
+  exchange.identify({ ...exchange.identity, consumer: identity.consumer });
   const decided =
     route.upstream === null
       ? NOTHING_DECIDED

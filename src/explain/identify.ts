@@ -4,7 +4,7 @@
  * Thread: acceptor. The worker's own phase judges the credentials, and what the caller may do.
  */
 
-import type { Exchange } from '../worker/exchange.js';
+import type { Exchange } from '../worker/exchange/exchange.js';
 import {
   type AuthenticationOutcome,
   AuthenticationPhase,

@@ -9,7 +9,7 @@ import type { ProblemKind } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { normalizePath } from '../routing/normalize-path.js';
-import { Exchange } from '../worker/exchange.js';
+import { Exchange } from '../worker/exchange/exchange.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
 import type { ExplainedRequest } from './explanation.js';
 import { type Refusal, refusalOf, refuse } from './findings.js';
@@ -26,12 +26,9 @@ export function locate(
   { config, epoch }: { readonly config: CompiledConfig; readonly epoch: WorkerEpoch },
 ): Located {
   const parts = [request.method, request.target, request.from, 'http', ...request.fields.flat()];
-  const exchange = new Exchange(
-    { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true, parts },
-    () => {},
-  );
-  exchange.epoch = epoch;
-  epoch.matcher.readHead(exchange, new RequestIdSource('explain'));
+  const record = { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true, parts };
+  const head = epoch.matcher.readHead(parts, new RequestIdSource('explain'));
+  const exchange = new Exchange(record, head, epoch, () => {});
   const guarded = judgeHead(request, config);
   if (guarded !== null) {
     return { exchange, path: '', refusal: refuse(guarded, refusalDetail(guarded)) };

@@ -10,7 +10,7 @@ import type {
   CompiledUpstream,
   LimiterKey,
 } from '../config/compiled-config.js';
-import type { Exchange } from '../worker/exchange.js';
+import type { Exchange } from '../worker/exchange/exchange.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
 import type { Step } from './explanation.js';
 import type { Decided, Findings, Refusal } from './findings.js';

@@ -11,7 +11,6 @@ import {
   VERDICT_RATE_LIMITED,
 } from '../channel/coordinator/coordinator-records.js';
 import type { CounterBlock } from '../channel/counter-block.js';
-import { FLAG_ANSWERED, FLAG_CUT } from '../channel/records/record-kind.js';
 import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { AccessLog, RequestEnd } from '../observability/access-log.js';
@@ -33,16 +32,11 @@ import {
   upstreamCounter,
 } from '../observability/counters.js';
 import { keyOnOneLine, limiterKey } from './admission/limiter-keys.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange } from './exchange/exchange.js';
+import type { ReplyState } from './exchange/reply-state.js';
+import type { TryInFlight } from './exchange/try-in-flight.js';
 import type { RequestTracing } from './request-tracing.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
-import type { UpstreamTry } from './upstream/upstream-try.js';
-
-/** Status in the access record of a client that left before a reply began. */
-const STATUS_CLIENT_LEFT = 499;
-
-/** The same of a request whose reply had not begun when the gateway ended. */
-const STATUS_SHUTDOWN = 503;
 
 /** Of a path in a note of a refusal. */
 const PATH_CHARS_MAX = 160;
@@ -139,22 +133,25 @@ export class ExchangeMetrics {
     this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.retryBudgetExhausted);
   }
 
-  /** The head of a try's reply is there. Hot path. */
-  countHead({ exchange, targetIndex, beganMs }: UpstreamTry, nowMs: number): void {
-    exchange.upstreamMs = nowMs - beganMs;
+  /** The head of a try's reply is there, that long after the try began. Hot path. */
+  countHead(targetIndex: number, upstreamMs: number): void {
     const histogram = targetLatencyHistogram(this.shape, targetIndex);
-    this.counters.observe(histogram, LATENCY_BOUNDS_MS, exchange.upstreamMs);
+    this.counters.observe(histogram, LATENCY_BOUNDS_MS, upstreamMs);
   }
 
   /** A try has ended; `outcome` is what the coordinator is told of it. */
-  countTry(attempt: UpstreamTry, outcome: number): void {
-    const { targetIndex, exchange } = attempt;
+  countTry(exchange: Exchange, attempt: TryInFlight, outcome: number): void {
+    const { targetIndex } = attempt;
     this.addTarget(targetIndex, TARGET_COUNTERS.requests);
     const isFailure = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
     if (isFailure) this.addTarget(targetIndex, TARGET_COUNTERS.errors);
     if (exchange.trace === null) return;
     const hostPort = this.hostPorts[targetIndex] ?? '';
-    exchange.trace.endTry(attempt, outcome, hostPort, this.outputs.clock.nowMs());
+    exchange.trace.endTry(exchange, attempt, {
+      outcome,
+      hostPort,
+      nowMs: this.outputs.clock.nowMs(),
+    });
   }
 
   countTryFailure(targetIndex: number, problem: ProblemKind): void {
@@ -162,35 +159,25 @@ export class ExchangeMetrics {
     if (problem.status === 504) this.addTarget(targetIndex, TARGET_COUNTERS.timeouts);
   }
 
-  /** The acceptor has no use for a reply any more; `flags` are those of its REQUEST_ABORT. */
-  markGone(exchange: Exchange, flags: number): void {
-    if ((flags & FLAG_ANSWERED) !== 0) {
-      exchange.isAnsweredElsewhere = true;
-    } else if ((flags & FLAG_CUT) !== 0) {
-      this.markCut(exchange);
-      if (!exchange.isReplyStarted) exchange.status = STATUS_SHUTDOWN;
-    } else {
-      exchange.isAborted = true;
-      this.counters.add(COUNTERS.clientAborts);
-      if (!exchange.isReplyStarted) exchange.status = STATUS_CLIENT_LEFT;
-    }
+  countClientLeft(): void {
+    this.counters.add(COUNTERS.clientAborts);
   }
 
-  /** A reply that had begun could not be completed. */
-  markCut(exchange: Exchange): void {
-    exchange.isCut = true;
+  /** A reply could not be completed. */
+  countCut({ reply }: Exchange): void {
     this.counters.add(COUNTERS.cutReplies);
-    if (exchange.status < 500) this.counters.add(COUNTERS.cutGoodReplies);
+    if (reply.status < 500) this.counters.add(COUNTERS.cutGoodReplies);
   }
 
   /** The exchange has ended: every figure and the record, once. Hot path. */
   close(exchange: Exchange, nowMs: number): void {
-    if (exchange.isAnsweredElsewhere) return;
+    const { reply, route, head } = exchange;
+    if (reply.isAnsweredElsewhere) return;
     const { counters, accessLog } = this;
-    const { status, problem, route, method } = exchange;
+    const { status, problem } = reply;
     const routeIndex = route === null ? NO_ROUTE : route.config.index;
     const durationMs = nowMs - exchange.receivedMs;
-    counters.add(requestCounter(routeIndex, method, status));
+    counters.add(requestCounter(routeIndex, head.method, status));
     counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
     if (problem !== null) {
       this.countProblem(problem, routeIndex);
@@ -210,7 +197,8 @@ export class ExchangeMetrics {
   }
 
   private noteRefusal(exchange: Exchange, problem: ProblemKind, nowMs: number): void {
-    const { method, path, target, clientIp, consumer, requestId, route } = exchange;
+    const { consumer, route } = exchange;
+    const { method, path, target, clientIp, requestId } = exchange.head;
     // Without the query: it may hold what nobody is to see.
     const shown = path === '' ? (target.split('?', 1)[0] ?? '') : path;
     const { limiters = [] } = route ?? {};
@@ -233,28 +221,29 @@ export class ExchangeMetrics {
   }
 
   private writeRecord(exchange: Exchange, durationMs: number): void {
+    const { head, tries, reply } = exchange;
     this.accessLog?.write({
-      requestId: exchange.requestId,
-      clientIp: exchange.clientIp,
+      requestId: head.requestId,
+      clientIp: head.clientIp,
       consumer: exchange.consumer,
-      method: exchange.method,
-      target: exchange.target,
+      method: head.method,
+      target: head.target,
       route: exchange.route?.config.name ?? '',
       upstreamTarget: this.hostPorts[exchange.targetIndex] ?? '',
-      tries: exchange.tries,
-      status: exchange.status,
-      bytes: exchange.replyBytesSent,
+      tries: tries.sent,
+      status: reply.status,
+      bytes: reply.bytesSent,
       durationMs,
-      upstreamMs: exchange.upstreamMs,
-      code: exchange.problem?.code ?? '',
-      end: endOf(exchange),
-      fields: exchange.fields,
+      upstreamMs: tries.upstreamMs,
+      code: reply.problem?.code ?? '',
+      end: endOf(reply),
+      fields: head.fields,
       traceId: exchange.trace?.traceId ?? '',
     });
   }
 }
 
-function endOf({ isCut, isAborted }: Exchange): RequestEnd {
+function endOf({ isCut, isAborted }: Readonly<ReplyState>): RequestEnd {
   if (isCut) return 'cut';
   return isAborted ? 'clientLeft' : 'complete';
 }

@@ -6,7 +6,7 @@
  * refers to the next one and to what was in it: once one of them is old, none of all those
  * exchanges is collected with the young garbage any more, which made that many times dearer.
  */
-import type { Exchange } from './exchange.js';
+import type { Exchange } from './exchange/exchange.js';
 
 /** Exchanges by index. The acceptor gives out small numbers, again and again. */
 export class ExchangeTable {
@@ -58,9 +58,9 @@ export class PendingAsks {
     return this.lastId;
   }
 
-  /** The exchange waits for `exchange.askId`, which nextId() gave last. */
+  /** The exchange waits for `exchange.admission.askId`, which nextId() gave last. */
   add(exchange: Exchange): void {
-    this.slots[exchange.askId & (this.slots.length - 1)] = exchange;
+    this.slots[exchange.admission.askId & (this.slots.length - 1)] = exchange;
     this.count += 1;
     if (this.count * 2 > this.slots.length) this.grow();
   }
@@ -69,7 +69,7 @@ export class PendingAsks {
   take(askId: number): Exchange | undefined {
     const slot = askId & (this.slots.length - 1);
     const exchange = this.slots[slot] ?? null;
-    if (exchange === null || exchange.askId !== askId) return undefined;
+    if (exchange === null || exchange.admission.askId !== askId) return undefined;
     this.slots[slot] = null;
     this.count -= 1;
     return exchange;
@@ -80,7 +80,8 @@ export class PendingAsks {
     const { slots } = this;
     this.slots = emptySlots(slots.length * 2);
     for (const exchange of slots) {
-      if (exchange !== null) this.slots[exchange.askId & (this.slots.length - 1)] = exchange;
+      if (exchange !== null)
+        this.slots[exchange.admission.askId & (this.slots.length - 1)] = exchange;
     }
   }
 }

@@ -8,7 +8,7 @@ import type { RequestIdSource } from '../base/request-id.js';
 import type { AdmissionGate } from './admission/admission-gate.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
-import type { DeadlineWheel } from './deadline-wheel.js';
+import type { DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { ExchangeMetrics } from './exchange-metrics.js';
 import type { ReplyWriter } from './reply/reply-writer.js';
 import type { FilterRunner } from './request/filter-runner.js';

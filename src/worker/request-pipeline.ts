@@ -16,6 +16,7 @@ import {
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../channel/coordinator/coordinator-records.js';
+import { FLAG_ANSWERED, FLAG_CUT } from '../channel/records/record-kind.js';
 import type { CompiledTokenEndpoint } from '../config/compiled-config.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
@@ -27,11 +28,10 @@ import {
   ASK_PENDING,
   ASK_WAIT_MS,
 } from './admission/coordinator-client.js';
-import { rateLimitField, retryAfterField } from './admission/rate-limit-fields.js';
+import { retryAfterField } from './admission/rate-limit-fields.js';
 import { detailOfVerdict, problemOfVerdict } from './admission/verdict-problem.js';
 import {
   Exchange,
-  type ExchangeHead,
   PHASE_ADMIT,
   PHASE_AUTHENTICATE,
   PHASE_EDIT,
@@ -39,8 +39,9 @@ import {
   PHASE_FORWARD,
   PHASE_REPLY,
   PHASE_ROUTE,
+  type RequestRecord,
   routeOf,
-} from './exchange.js';
+} from './exchange/exchange.js';
 import { ExchangeTable } from './exchange-table.js';
 import {
   AUTHENTICATION_WAIT_MS,
@@ -80,13 +81,12 @@ export class RequestPipeline {
     return this.exchanges.find(index, generation);
   }
 
-  onRequest(head: ExchangeHead): Exchange {
-    const exchange = new Exchange(head, this.onDeadline);
-    this.exchanges.add(exchange);
+  onRequest(record: RequestRecord): Exchange {
     const epoch = this.parts.epochs.current;
-    exchange.epoch = epoch;
+    const head = epoch.matcher.readHead(record.parts, this.parts.requestIds);
+    const exchange = new Exchange(record, head, epoch, this.onDeadline);
+    this.exchanges.add(exchange);
     epoch.exchanges++;
-    epoch.matcher.readHead(exchange, this.parts.requestIds);
     this.parts.ledger.begin(exchange);
     this.advance(exchange);
     return exchange;
@@ -94,7 +94,16 @@ export class RequestPipeline {
 
   /** The client is gone, or the acceptor had its end: nothing here is of use any more. */
   onRequestAbort(exchange: Exchange, flags: number): void {
-    this.parts.ledger.markGone(exchange, flags);
+    const { reply } = exchange;
+    if ((flags & FLAG_ANSWERED) !== 0) {
+      reply.onAnsweredElsewhere();
+    } else if ((flags & FLAG_CUT) !== 0) {
+      this.parts.ledger.countCut(exchange);
+      reply.onShutdown();
+    } else {
+      this.parts.ledger.countClientLeft();
+      reply.onClientLeft();
+    }
     this.finish(exchange);
   }
 
@@ -149,8 +158,7 @@ export class RequestPipeline {
   /** Ends the exchange with a reply of the gateway's own, if there is one. */
   private give(exchange: Exchange, reply: LocalReply | null): PhaseResult {
     if (reply === null) return 'next';
-    const { limitFields } = exchange;
-    exchange.problem = reply.problem;
+    const { limitFields } = exchange.admission;
     const { fields } = reply;
     const whole =
       limitFields === NO_FIELDS ? reply : { ...reply, fields: joinFields(limitFields, fields) };
@@ -231,12 +239,6 @@ export class RequestPipeline {
       return;
     }
     this.parts.wheel.clear(exchange.deadline);
-    const { limiters = [] } = exchange.route ?? {};
-    const limiter = limiters.find((one) => one.index === reply.limiterIndex);
-    if (limiter !== undefined) {
-      const field = rateLimitField(limiter, reply.remaining, reply.resetMs);
-      exchange.limitFields = joinFields(exchange.route?.policyField ?? NO_FIELDS, field);
-    }
     if (reply.verdict === VERDICT_ADMITTED) {
       exchange.phase++;
       this.advance(exchange);
@@ -255,7 +257,7 @@ export class RequestPipeline {
     if (answer.kind === 'tokens') return this.serveTokens(exchange, answer.endpoint);
     const reply = this.parts.filters.runBody(exchange);
     if (reply !== null && reply !== 'wait') return this.give(exchange, reply);
-    if (reply === 'wait' || !this.parts.forwarder.isReady(exchange)) {
+    if (reply === 'wait' || !exchange.upload.isReady) {
       return this.waitForBody(exchange);
     }
     exchange.phase = PHASE_REPLY;
@@ -285,7 +287,7 @@ export class RequestPipeline {
 
   /** More of the request body came in. The bytes are valid inside the call only. */
   onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
-    this.parts.forwarder.takeBody(exchange, bytes, isLast);
+    exchange.upload.take(bytes, isLast, this.parts.nowMs());
     const refused = this.parts.filters.judgeUpload(exchange, isLast);
     if (refused !== null) {
       this.refuse(exchange, refused.kind, refused.detail);
@@ -309,18 +311,16 @@ export class RequestPipeline {
 
   /** The last try has failed, and there is no reply to give, or only a part of one. */
   onTriesFailed(exchange: Exchange, problem: ProblemKind): void {
-    if (exchange.isReplyStarted) {
-      this.parts.replies.cut(exchange);
-      this.parts.ledger.markCut(exchange);
+    if (exchange.reply.isStarted) {
+      this.parts.replies.cut(exchange, null);
+      this.parts.ledger.countCut(exchange);
       this.finish(exchange);
       return;
     }
-    exchange.isHeadHeld = false;
-    exchange.problem = problem;
     const detail = isConnectFailure(problem)
       ? 'The target cannot be reached.'
       : 'The target did not answer as it should.';
-    this.parts.replies.sendProblem(exchange, problem, detail, exchange.limitFields);
+    this.parts.replies.sendProblem(exchange, problem, detail, exchange.admission.limitFields);
     this.finish(exchange);
   }
 
@@ -379,10 +379,9 @@ export class RequestPipeline {
     detail: string,
     extraFields = NO_FIELDS,
   ): PhaseResult {
-    exchange.problem = problem;
-    if (exchange.isReplyStarted) this.parts.replies.cut(exchange);
+    if (exchange.reply.isStarted) this.parts.replies.cut(exchange, problem);
     else {
-      const fields = joinFields(exchange.limitFields, extraFields);
+      const fields = joinFields(exchange.admission.limitFields, extraFields);
       this.parts.replies.sendProblem(exchange, problem, detail, fields);
     }
     this.finish(exchange);
@@ -394,7 +393,7 @@ export class RequestPipeline {
     if (exchange.isFinished) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
-    exchange.uploadMonitor?.stop();
+    exchange.upload.endWatch();
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
     this.parts.coordinator.endInFlight(exchange);

@@ -11,8 +11,8 @@ import type { CompiledConfig, CompiledTracing } from '../config/compiled-config.
 import type { ThreadLogger } from '../observability/logger.js';
 import type { FinishedTrace, SpanExporter } from '../observability/span-exporter.js';
 import { parseTraceparent } from '../observability/trace-context.js';
-import type { Exchange } from './exchange.js';
-import { RequestTrace } from './request-trace.js';
+import type { Exchange } from './exchange/exchange.js';
+import { RequestTrace } from './exchange/request-trace.js';
 
 interface Ready {
   readonly config: CompiledTracing;
@@ -56,7 +56,7 @@ export class RequestTracing {
   /** Hot path: once for every request. True: it is traced. */
   begin(exchange: Exchange): boolean {
     if (this.current === null) return false;
-    const parent = parseTraceparent(exchange.fields.value('traceparent'));
+    const parent = parseTraceparent(exchange.head.fields.value('traceparent'));
     const isSampled =
       parent?.isSampled ?? this.host.random() * 100 < this.current.config.samplePercent;
     if (isSampled) exchange.trace = new RequestTrace(parent);

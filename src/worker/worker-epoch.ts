@@ -10,6 +10,7 @@ import { linearPatterns } from '../filters/validation/linear-pattern.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
 import { writeRouteTable } from '../routing/route-table-writer.js';
+import type { ExchangeEpoch } from './exchange/exchange.js';
 import type { IdentityClient } from './identity/identity-client.js';
 import { loadFilters } from './request/route-filters.js';
 import { RouteMatcher } from './request/route-matcher.js';
@@ -20,10 +21,9 @@ import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-r
 /** Where an epoch has its authenticators from, and gives them back to. */
 export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 
-export class WorkerEpoch {
+export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
   readonly trustedProxies: TrustedProxies;
-  /** Exchanges that have begun and not finished. */
   exchanges = 0;
 
   /** Compiles everything aside. Rejects when a part of it cannot be made. */

@@ -20,7 +20,7 @@ import type { RoutePattern } from '../routing/route-pattern.js';
 import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { policyField } from './admission/rate-limit-fields.js';
 import { type AnswerPlan, planAnswer } from './answer/answer-plan.js';
-import { type Challenges, challengesOf } from './identity/authentication-phase.js';
+import { type Challenges, challengesOf } from './identity/challenges.js';
 import {
   compileRouteFilters,
   type LoadedFilters,

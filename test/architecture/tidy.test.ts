@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { checkExchangeFields, GROUPS, membersOf } from './exchange-rules.js';
 import {
   applyExceptions,
   findFunctions,
@@ -33,10 +34,22 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'any (both ends)',
     reason: 'types only: what the supervisor and the worker say to each other',
   },
+  {
+    path: 'explain/explain-request.ts',
+    rule: 'exchange field',
+    about: 'rewrittenTarget',
+    reason: 'hides what a configuration writes: an explained exchange goes to no target',
+  },
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));
-const CHECKS = { checkHeader, checkSizes, checkFileName, checkBannedShapes };
+const CHECKS = {
+  checkHeader,
+  checkSizes,
+  checkFileName,
+  checkBannedShapes,
+  checkExchangeFields,
+};
 
 function checkAll(file: SourceFile) {
   return Object.values(CHECKS).flatMap((check) => check(file));
@@ -75,6 +88,7 @@ function body(lines: number): string {
 }
 
 const PURE = header('any (pure). No clock.');
+const WORKER = header('worker.');
 
 /** [rule that has to object, or '' for none; path; text] */
 const SAMPLES: readonly (readonly [rule: string, path: string, text: string])[] = [
@@ -117,6 +131,16 @@ const SAMPLES: readonly (readonly [rule: string, path: string, text: string])[] 
   ['suppression', 'base/a.ts', `${PURE}// @ts-ignore\n`],
   ['console', 'worker/a.ts', `${header('worker.')}console.log(1);\n`],
   ['', 'cli/a.ts', `${header('supervisor.')}console.log(1);\n`],
+  ['exchange field', 'worker/tries/a.ts', `${WORKER}exchange.reply.status = 200;\n`],
+  ['exchange field', 'worker/reply/a.ts', `${WORKER}reply.bytesSent += 1;\n`],
+  ['exchange field', 'worker/tries/a.ts', `${WORKER}exchange.tries.sent++;\n`],
+  ['', 'worker/tries/a.ts', `${WORKER}if (exchange.reply.status === 200) a();\n`],
+  ['exchange field', 'worker/tries/a.ts', `${WORKER}exchange.phase = 1;\n`],
+  ['', 'worker/request-pipeline.ts', `${WORKER}exchange.phase++;\n`],
+  ['exchange caller', 'worker/tries/a.ts', `${WORKER}exchange.reply.begin(0);\n`],
+  ['', 'worker/reply/a.ts', `${WORKER}exchange.reply.begin(0);\n`],
+  ['', 'worker/tries/a.ts', `${WORKER}exchange.admission.handOver();\n`],
+  ['exchange group', 'worker/exchange/exchange.ts', WORKER],
 ];
 
 describe('tidy rules', () => {
@@ -127,6 +151,19 @@ describe('tidy rules', () => {
       expect([...new Set(names)]).toEqual(rule === '' ? [] : [rule]);
     },
   );
+
+  it('know the fields and the methods of every group of an exchange', () => {
+    for (const { file, className } of Object.values(GROUPS)) {
+      const source = sources.find(({ path }) => path === file);
+      const { fields, methods } = membersOf(source?.code ?? '', className);
+      expect(fields.length, file).toBeGreaterThan(1);
+      expect(methods.length, file).toBeGreaterThan(1);
+    }
+    const code =
+      'class A {\n  readonly a = 1;\n  b = 2;\n  private c: number | null = null;\n\n' +
+      '  constructor(d: number) {\n  }\n\n  get e(): number {\n  }\n\n  f(g: number): void {\n  }\n}\n';
+    expect(membersOf(code, 'A')).toEqual({ fields: ['b', 'c'], methods: ['f'] });
+  });
 
   it('finds a file that only a dead file imports, and none that a URL reaches', () => {
     const files = [

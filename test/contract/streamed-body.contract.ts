@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROBLEMS } from '../../src/base/problems.js';
 import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../src/channel/lane.js';
-import { StreamedBody } from '../../src/worker/upstream/streamed-body.js';
+import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
 import { eventually } from '../support/eventually.js';
 import { type TransportChoice, TransportRig } from '../support/transport-rig.js';
 

@@ -4,10 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
 import { LeanPool } from '../../src/worker/upstream/lean-pool.js';
 import * as undici from '../../src/worker/upstream/undici-pool.js';
-import {
-  connectionsTo,
-  type UpstreamConnections,
-} from '../../src/worker/upstream/upstream-connections.js';
+import { connectionsTo } from '../../src/worker/upstream/upstream-connections.js';
+import type { UpstreamConnections } from '../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
 import { aCoordinatorConfig } from '../support/coordinator-rig.js';
 import { eventually } from '../support/eventually.js';

@@ -1,7 +1,7 @@
 /** A request as an authenticator sees it: the fields that the test is about. */
 
 import type { AuthenticationRequest } from '../../src/filters/authentication/authenticator.js';
-import { RequestFields } from '../../src/worker/request/request-fields.js';
+import { RequestFields } from '../../src/worker/exchange/request-fields.js';
 
 export interface RequestWish {
   readonly authorization?: string;

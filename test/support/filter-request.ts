@@ -1,6 +1,6 @@
 /** A request as filters see it: defaults, overridden by what the test is about. */
 import type { EditableRequest } from '../../src/filters/filter.js';
-import { RequestFields } from '../../src/worker/request/request-fields.js';
+import { RequestFields } from '../../src/worker/exchange/request-fields.js';
 
 export interface RequestWish {
   readonly method?: string;

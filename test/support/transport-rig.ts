@@ -6,16 +6,14 @@ import { connect, type Socket } from 'node:net';
 import { systemClock } from '../../src/base/clock.js';
 import type { ProblemKind } from '../../src/base/problems.js';
 import type { CompiledTarget, CompiledUpstream } from '../../src/config/compiled-config.js';
-import { Exchange } from '../../src/worker/exchange.js';
-import { RequestFields } from '../../src/worker/request/request-fields.js';
-import { StreamedBody } from '../../src/worker/upstream/streamed-body.js';
+import type { Exchange } from '../../src/worker/exchange/exchange.js';
+import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
 import * as undici from '../../src/worker/upstream/undici-pool.js';
-import {
-  connectionsTo,
-  type UpstreamConnections,
-} from '../../src/worker/upstream/upstream-connections.js';
+import { connectionsTo } from '../../src/worker/upstream/upstream-connections.js';
 import { isConnectionLoss, upstreamProblem } from '../../src/worker/upstream/upstream-error.js';
+import type { UpstreamConnections } from '../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
+import { makeExchange } from './make-exchange.js';
 import { makeReadMemory } from './read-memory.js';
 
 const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
@@ -142,17 +140,8 @@ export function anExchange(
   body: Buffer | StreamedBody | null,
   fields: readonly string[] = [],
 ): Exchange {
-  const all = ['host', 'gateway.example', ...fields];
-  const parts = [method, '/', '192.0.2.7', 'http', ...all];
   const bodyBytes = body instanceof StreamedBody ? body.bytes : (body?.length ?? 0);
-  const head = { index: 0, generation: 0, receivedMs: 0, bodyBytes, isComplete: true, parts };
-  const exchange = new Exchange(head, () => {});
-  exchange.method = method;
-  exchange.peer = '192.0.2.7';
-  exchange.scheme = 'http';
-  exchange.requestId = 'id-1';
-  exchange.fields = new RequestFields(parts);
-  return exchange;
+  return makeExchange({ method, bodyBytes, fields: ['host', 'gateway.example', ...fields] });
 }
 
 /** Each byte in a turn of its own, so that each is a packet and is read alone. */

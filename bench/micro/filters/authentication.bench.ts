@@ -10,7 +10,7 @@ import { BasicAuthenticator } from '../../../src/filters/authentication/basic-au
 import { JwtAuthenticator } from '../../../src/filters/authentication/jwt-authenticator.js';
 import type { CompiledJwtAuthenticator } from '../../../src/filters/authentication/options.js';
 import { hashPassword } from '../../../src/filters/authentication/password-hash.js';
-import { RequestFields } from '../../../src/worker/request/request-fields.js';
+import { RequestFields } from '../../../src/worker/exchange/request-fields.js';
 import { type Bench, type BenchCase, fold, summarise } from '../../support/bench-harness.js';
 
 const SECRET = 'a secret of the bench that is long enough for HS256';

@@ -12,7 +12,7 @@ import { CollectedBody } from '../../../src/filters/collected-body.js';
 import type { EditableRequest } from '../../../src/filters/filter.js';
 import { ReplyHead } from '../../../src/filters/reply-head.js';
 import { createValidation } from '../../../src/filters/validation/validation.js';
-import { RequestFields } from '../../../src/worker/request/request-fields.js';
+import { RequestFields } from '../../../src/worker/exchange/request-fields.js';
 import {
   compileRouteFilters,
   type RouteFilters,

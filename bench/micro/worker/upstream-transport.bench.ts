@@ -15,15 +15,14 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../src/base/clock.js';
 import { BODY_BLOCKS_BYTES, BodyBlocks } from '../../../src/channel/body-blocks.js';
 import type { CompiledTarget, CompiledUpstream } from '../../../src/config/compiled-config.js';
-import { Exchange } from '../../../src/worker/exchange.js';
-import { RequestFields } from '../../../src/worker/request/request-fields.js';
+import { Exchange } from '../../../src/worker/exchange/exchange.js';
+import type { ReplyFieldBlock } from '../../../src/worker/exchange/reply-state.js';
+import { RequestFields } from '../../../src/worker/exchange/request-fields.js';
+import { RequestHead } from '../../../src/worker/exchange/request-head.js';
 import { ReadMemory } from '../../../src/worker/upstream/read-memory.js';
-import type { ReplyFieldBlock } from '../../../src/worker/upstream/reply-fields.js';
 import * as undici from '../../../src/worker/upstream/undici-pool.js';
-import {
-  connectionsTo,
-  type UpstreamConnections,
-} from '../../../src/worker/upstream/upstream-connections.js';
+import { connectionsTo } from '../../../src/worker/upstream/upstream-connections.js';
+import type { UpstreamConnections } from '../../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../../src/worker/upstream/upstream-try.js';
 import { ORIGIN_READY } from '../../gateway/origin.js';
 import { type Bench, fold, summarise } from '../../support/bench-harness.js';
@@ -146,19 +145,20 @@ class TryDriver implements TransportDriver, TryListener {
   }
 
   onHead({ exchange }: UpstreamTry, status: number, block: ReplyFieldBlock): void {
-    exchange.status = status;
-    exchange.replyFields = block.fields;
-    exchange.replyBodyBytes = block.bodyBytes;
+    exchange.reply.onHead(status, block, false, 0);
   }
 
   onBody({ exchange }: UpstreamTry, chunk: Buffer): boolean {
-    exchange.replyBodyBytes -= chunk.length;
+    exchange.reply.onSent(chunk.length);
     return true;
   }
 
   onComplete({ exchange }: UpstreamTry): void {
-    if (exchange.status !== 200 || exchange.replyBodyBytes !== 0) this.onFail('a bad reply');
-    this.checksum = fold(this.checksum, exchange.status);
+    const { status, bodyBytes, bytesSent } = exchange.reply;
+    if (status !== 200 || bytesSent !== bodyBytes) this.onFail('a bad reply');
+    // The exchange is used again.
+    exchange.reply.onSent(-bytesSent);
+    this.checksum = fold(this.checksum, status);
     this.inFlight--;
     this.idle.push(exchange);
     if (this.isScheduled) return;
@@ -180,15 +180,11 @@ const AUTHORITY = 'origin.example:8080';
 
 function makeExchange(): Exchange {
   const parts = ['GET', '/products/4711', '192.0.2.7', 'https', ...FIELDS];
-  const head = { index: 0, generation: 0, receivedMs: 0, bodyBytes: 0, isComplete: true, parts };
-  const exchange = new Exchange(head, () => undefined);
-  exchange.method = 'GET';
-  exchange.path = '/products/4711';
-  exchange.peer = '192.0.2.7';
-  exchange.scheme = 'https';
-  exchange.requestId = '0123456789abcdef-0000001';
-  exchange.fields = new RequestFields(parts);
-  return exchange;
+  const record = { index: 0, generation: 0, receivedMs: 0, bodyBytes: 0, isComplete: true, parts };
+  const requestId = '0123456789abcdef-0000001';
+  const head = new RequestHead(parts, new RequestFields(parts), requestId, '192.0.2.7');
+  head.onPath('/products/4711', '');
+  return new Exchange(record, head, null, () => undefined);
 }
 
 const BARE_REQUEST = `GET /products/4711 HTTP/1.1\r\n${FIELDS.map((part, at) =>

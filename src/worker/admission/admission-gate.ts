@@ -11,7 +11,7 @@ import type { CoordinatorLaneMemory } from '../../channel/coordinator/coordinato
 import { CoordinatorStatus } from '../../channel/coordinator/coordinator-status.js';
 import { type LaneStatus, PRESSURE_FULL } from '../../channel/lane-status.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
-import { type Exchange, NEVER_MS } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
 import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
 
 export class AdmissionGate {
@@ -38,15 +38,16 @@ export class AdmissionGate {
     const { limit } = writer;
     if (limit !== 0 && writer.inFlight * PRESSURE_FULL >= limit * shareMax) return false;
     writer.add(1);
-    exchange.enteredMs = nowMs;
+    exchange.admission.onEntered(nowMs);
     return true;
   }
 
   /** The exchange is over. */
   leave(exchange: Exchange, nowMs: number): void {
-    const { enteredMs, route } = exchange;
-    if (enteredMs === NEVER_MS || route === null) return;
-    exchange.enteredMs = NEVER_MS;
+    const { admission, route } = exchange;
+    const { enteredMs } = admission;
+    if (enteredMs === 0 || route === null) return;
+    admission.onEntered(0);
     const writer = this.writerOf(upstreamOfRoute(route).index);
     writer.add(-1);
     const latencyMs = latencyOf(exchange, enteredMs, nowMs);
@@ -65,7 +66,8 @@ export class AdmissionGate {
 }
 
 /** -1: it says nothing of how loaded the upstream is. A failure that comes fast does not. */
-function latencyOf({ status, headMs }: Exchange, enteredMs: number, nowMs: number): number {
+function latencyOf({ reply }: Exchange, enteredMs: number, nowMs: number): number {
+  const { status, headMs } = reply;
   if (status === 504) return nowMs - enteredMs;
   return headMs === 0 || status >= 500 ? -1 : headMs - enteredMs;
 }

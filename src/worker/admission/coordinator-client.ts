@@ -24,7 +24,8 @@ import {
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../../channel/coordinator/coordinator-records.js';
-import type { Exchange } from '../exchange.js';
+import type { Admission } from '../exchange/admission-state.js';
+import type { Exchange } from '../exchange/exchange.js';
 import { PendingAsks } from '../exchange-table.js';
 import { bitOfTarget } from '../tries/tried-targets.js';
 import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
@@ -51,12 +52,6 @@ export const ASK_WAIT_MS = 100;
 
 /** Wishes that may wait for their reply: more than there are keys in a burst of asks. */
 const WISHES_MAX = 1024;
-
-/** What was admitted, and is to be settled. */
-export interface AdmittedTry {
-  readonly targetIndex: number;
-  readonly ticket: number;
-}
 
 /** Hears the verdict of an ask that was pending. The view is valid inside the call only. */
 export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
@@ -118,7 +113,7 @@ export class CoordinatorClient implements ReplyHandler {
     const limiter = defined(route.limiters[0], 'the limit of a route');
     const { remaining, resetMs } = this.refusedKeys;
     const field = rateLimitField(limiter, remaining, resetMs);
-    exchange.limitFields = joinFields(route.policyField, field);
+    exchange.admission.onLimits(joinFields(route.policyField, field));
     this.end.countRefusal(limiter.index);
     return ASK_LIMITED;
   }
@@ -137,7 +132,7 @@ export class CoordinatorClient implements ReplyHandler {
   admitOpen(exchange: Exchange, route: WorkerRoute, triedMask = 0): number {
     let targetIndex = this.openTarget(route, triedMask);
     // Beside a try that is in the air another one at the same target is of no use.
-    const mayRepeat = triedMask !== 0 && exchange.currentTry === null;
+    const mayRepeat = triedMask !== 0 && exchange.tries.current === null;
     if (targetIndex === NO_TARGET && mayRepeat) targetIndex = this.openTarget(route, 0);
     if (targetIndex === NO_TARGET) return ASK_CLOSED;
     this.beginGranted(exchange, targetIndex);
@@ -174,7 +169,7 @@ export class CoordinatorClient implements ReplyHandler {
     const isGranted = grant.isValid(nowMs);
     if (isGranted && this.tryTarget(exchange, route, nowMs)) {
       grant.take();
-      exchange.limitFields = grantedFields(route, grant, nowMs);
+      exchange.admission.onLimits(grantedFields(route, grant, nowMs));
       return ASK_ADMITTED;
     }
     // Only then: what is at hand is used up before anybody is refused.
@@ -186,7 +181,7 @@ export class CoordinatorClient implements ReplyHandler {
     }
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
     const asked = this.sendAsk(exchange);
-    if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.askId);
+    if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.admission.askId);
     return asked;
   }
 
@@ -203,7 +198,7 @@ export class CoordinatorClient implements ReplyHandler {
 
   private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
     // A grant knows nothing of what this request wants.
-    if (exchange.preferredTarget !== NO_PREFERENCE) return false;
+    if (exchange.admission.preferredTarget !== NO_PREFERENCE) return false;
     const targetIndex = this.grants.tryTake(upstreamOfRoute(route).index, nowMs);
     if (targetIndex === NO_TARGET) return false;
     this.beginGranted(exchange, targetIndex);
@@ -212,9 +207,7 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   private beginGranted(exchange: Exchange, targetIndex: number): void {
-    exchange.targetIndex = targetIndex;
-    exchange.ticket = 0;
-    exchange.isAdmitted = true;
+    exchange.admission.onAdmitted(targetIndex, 0);
     this.end.beginGranted(targetIndex);
   }
 
@@ -249,10 +242,11 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   private sendAsk(exchange: Exchange): number {
-    this.fields.balanceHash = exchange.balanceHash;
-    this.fields.preferredTarget = exchange.preferredTarget;
+    const { admission } = exchange;
+    this.fields.balanceHash = admission.balanceHash;
+    this.fields.preferredTarget = admission.preferredTarget;
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
-    exchange.askId = this.fields.askId;
+    admission.onAsked(this.fields.askId);
     this.waiting.add(exchange);
     return ASK_PENDING;
   }
@@ -275,30 +269,30 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /** Gives up waiting: a reply that comes later is given back. */
-  abandon(exchange: Exchange): void {
-    if (exchange.askId === -1) return;
-    this.waiting.take(exchange.askId);
-    exchange.askId = -1;
+  abandon({ admission }: Exchange): void {
+    if (!admission.isAsking) return;
+    this.waiting.take(admission.askId);
+    admission.onAskOver();
     this.end.abandonAsk();
   }
 
   /** Says what came of a try, once for each. */
-  settleTry(attempt: AdmittedTry, upstreamIndex: number, outcome: number): void {
+  settleTry(attempt: Admission, upstreamIndex: number, outcome: number): void {
     this.end.tellOutcome(attempt.targetIndex, attempt.ticket, outcome, upstreamIndex);
   }
 
   /** Gives back the exchange's last admission, if no try was made with it. */
-  giveBack(exchange: Exchange, upstreamIndex: number): void {
-    if (!exchange.isAdmitted) return;
-    exchange.isAdmitted = false;
-    this.settleTry(exchange, upstreamIndex, OUTCOME_CANCELLED);
+  giveBack({ admission }: Exchange, upstreamIndex: number): void {
+    if (!admission.isAdmitted) return;
+    admission.handOver();
+    this.settleTry(admission, upstreamIndex, OUTCOME_CANCELLED);
   }
 
   /** Gives back the exchange's place under limits on requests in flight, once. */
-  endInFlight(exchange: Exchange): void {
-    if (exchange.inFlightTicket === 0) return;
-    this.end.tellInFlightEnd(exchange.inFlightTicket);
-    exchange.inFlightTicket = 0;
+  endInFlight({ admission }: Exchange): void {
+    if (admission.inFlightTicket === 0) return;
+    this.end.tellInFlightEnd(admission.inFlightTicket);
+    admission.onPlace(0);
   }
 
   onReply(reply: ReplyView): boolean {
@@ -308,13 +302,13 @@ export class CoordinatorClient implements ReplyHandler {
     this.takeKeyGrant(reply);
     const exchange = this.waiting.take(reply.askId);
     if (exchange === undefined) return false;
-    exchange.askId = -1;
+    const { admission } = exchange;
+    admission.onAskOver();
     if (reply.verdict === VERDICT_ADMITTED) {
-      exchange.targetIndex = reply.targetIndex;
-      exchange.ticket = reply.ticket;
-      exchange.isAdmitted = true;
-      if (reply.inFlightTicket !== 0) exchange.inFlightTicket = reply.inFlightTicket;
+      admission.onAdmitted(reply.targetIndex, reply.ticket);
+      if (reply.inFlightTicket !== 0) admission.onPlace(reply.inFlightTicket);
     }
+    noteLimits(exchange, reply);
     this.noteRefusal(exchange, reply);
     this.onVerdict(exchange, reply);
     return true;
@@ -356,6 +350,15 @@ export class CoordinatorClient implements ReplyHandler {
     if (this.keyGrants.openCount > 0) this.keyGrants.giveBackVoid(this.nowMs());
     return this.end.flush();
   }
+}
+
+/** What the reply to the client says of the limit that the coordinator has named, if it has. */
+function noteLimits({ admission, route }: Exchange, reply: ReplyView): void {
+  if (route === null) return;
+  const limiter = route.limiters.find(({ index }) => index === reply.limiterIndex);
+  if (limiter === undefined) return;
+  const field = rateLimitField(limiter, reply.remaining, reply.resetMs);
+  admission.onLimits(joinFields(route.policyField, field));
 }
 
 /** What the reply under a grant says: the tightest limit as it was when the grant came. */

@@ -17,7 +17,7 @@ import type {
   CompiledUpstream,
   HashSource,
 } from '../../config/compiled-config.js';
-import type { Exchange } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
 
 /** Hexadecimal: 128 bits. */
 const VALUE_DIGITS = 32;
@@ -54,13 +54,14 @@ export class TargetPreference {
     const { policy, hashOn } = upstream.loadBalancing;
     if (policy === 'consistentHash') {
       this.hash.hash(hashText(exchange, hashOn));
-      exchange.balanceHash = this.hash.low;
+      exchange.admission.onBalanceHash(this.hash.low);
     }
     const sticky = this.sticky[upstream.index] ?? null;
     if (sticky === null) return;
     const value = cookieValue(exchange.fields.value('cookie'), sticky.cookie);
     // A value that no target has, of another process or made up, is as good as none.
-    exchange.preferredTarget = value === '' ? NO_PREFERENCE : sticky.values.indexOf(value);
+    const position = value === '' ? NO_PREFERENCE : sticky.values.indexOf(value);
+    exchange.admission.onPreference(position);
   }
 
   /** The field that keeps the client at the target of its reply, if there must be one. */
@@ -69,7 +70,7 @@ export class TargetPreference {
     const sticky = upstream === null ? null : (this.sticky[upstream.index] ?? null);
     if (upstream === null || sticky === null) return NO_FIELDS;
     const position = upstream.targetIndexes.indexOf(exchange.targetIndex);
-    if (position === -1 || position === exchange.preferredTarget) return NO_FIELDS;
+    if (position === -1 || position === exchange.admission.preferredTarget) return NO_FIELDS;
     const cookie = `${sticky.cookie}=${sticky.values[position]}${sticky.attributes}`;
     return field('Set-Cookie', cookie);
   }

@@ -17,7 +17,7 @@ import type {
 import type { CompiledTokenEndpoint, CompiledTokenService } from '../../config/compiled-config.js';
 import { claimAt } from '../../filters/authentication/identity.js';
 import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
-import type { Exchange } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
 import type { ReceivedKeySets } from '../identity/received-key-sets.js';
 
 /** A token and the names around it. */
@@ -42,12 +42,11 @@ export class TokenEndpoints {
     exchange: Exchange,
     endpoint: CompiledTokenEndpoint,
   ): LocalReply | Promise<LocalReply> | 'wait' {
-    const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
-    if (bytes > TOKEN_REQUEST_BYTES_MAX) {
+    if (exchange.upload.bytesAtLeast > TOKEN_REQUEST_BYTES_MAX) {
       const detail = `A token request has up to ${TOKEN_REQUEST_BYTES_MAX} bytes.`;
       return refusal(PROBLEMS.bodyTooLarge, detail);
     }
-    if (!exchange.isRequestComplete) return 'wait';
+    if (!exchange.upload.isComplete) return 'wait';
     switch (endpoint) {
       case 'issue':
         return this.issue(exchange);
@@ -136,8 +135,8 @@ function missing(name: string): LocalReply {
 }
 
 /** A member of the body, which is a form or JSON; '' when it is not there once. */
-function memberOf({ bodyChunks, fields }: Exchange, name: string): string {
-  const text = Buffer.concat(bodyChunks).toString('utf8');
+function memberOf({ upload, fields }: Exchange, name: string): string {
+  const text = upload.collected().toString('utf8');
   const [type = ''] = fields.values('content-type');
   if (!/^application\/json *(;|$)/i.test(type)) {
     const values = new URLSearchParams(text).getAll(name);

@@ -6,7 +6,7 @@
  * exchange waits. Says what is to be done and leaves it to the pipeline to do it.
  */
 import { defined } from '../../base/assert.js';
-import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { RETRY_SOON } from '../../base/problem-reply.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type {
@@ -16,8 +16,9 @@ import type {
 } from '../../filters/authentication/authenticator.js';
 import { authorizationProblem } from '../../filters/authentication/claim-checks.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
-import type { Exchange } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
 import type { WorkerRoute } from '../worker-route.js';
+import { challengeField } from './challenges.js';
 
 /** Longest wait for whoever is asked about a caller; each of them has its own, shorter one. */
 export const AUTHENTICATION_WAIT_MS = 60_000;
@@ -114,10 +115,8 @@ function accept(
   authenticator: Authenticator,
   identity: Identity,
 ): AuthenticationOutcome {
-  exchange.consumer = identity.consumer;
-  exchange.claims = identity.claims;
-  exchange.identityFields = identity.fields;
-  if (!mayForward(authenticator, route)) exchange.fields.authorization = '';
+  exchange.identify(identity);
+  if (!mayForward(authenticator, route)) exchange.fields.dropAuthorization();
   const rule = route.config.authorization;
   if (rule === null) return 'next';
   const problem = authorizationProblem(identity, rule);
@@ -154,28 +153,4 @@ function forbidden(detail: string, fields: FieldBlock): LocalReply {
 function notDecided(reason: string): LocalReply {
   const detail = `Nobody can tell now who calls: ${reason}.`;
   return refusal(PROBLEMS.authenticationUnavailable, detail, { fields: RETRY_SOON });
-}
-
-/** The WWW-Authenticate fields of a route. */
-export interface Challenges {
-  /** For requests without credentials. */
-  readonly plain: FieldBlock;
-  /** For those whose credentials are refused. */
-  readonly invalid: FieldBlock;
-}
-
-export function challengesOf(authenticators: readonly Authenticator[]): Challenges {
-  const plain = authenticators.map(({ challenge }) => challenge);
-  const invalid = authenticators.map(({ challenge, isBearer }) =>
-    isBearer ? `${challenge}, error="invalid_token"` : challenge,
-  );
-  return { plain: challengeFields(plain), invalid: challengeFields(invalid) };
-}
-
-function challengeFields(challenges: readonly string[]): FieldBlock {
-  return [...new Set(challenges)].map(challengeField).reduce(joinFields, NO_FIELDS);
-}
-
-function challengeField(challenge: string): FieldBlock {
-  return field('WWW-Authenticate', challenge);
 }

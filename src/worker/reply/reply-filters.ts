@@ -12,9 +12,11 @@ import {
   isJsonType,
   parseContentType,
 } from '../../filters/collected-body.js';
+import type { RequestView } from '../../filters/filter.js';
 import { ReplyHead } from '../../filters/reply-head.js';
 import { editBody } from '../../filters/transformation/body-edits.js';
-import type { Exchange } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { BodyCollector, ReplyState } from '../exchange/reply-state.js';
 import type { ReplyBodyPlan } from '../request/route-filters.js';
 import type { ReplyWriter } from './reply-writer.js';
 
@@ -51,52 +53,52 @@ export class ReplyFilters {
 
   /** A piece of a body that is collected. True: the reply is complete, or has been replaced. */
   onBody(exchange: Exchange, chunk: Buffer): boolean {
-    const { replyCollector: collector } = exchange;
+    const { collector } = exchange.reply;
     if (collector === null) return true;
     if (!collector.take(chunk)) return this.refuse(exchange, 'The reply is too long.');
-    if (collector.byteCount !== exchange.replyBodyBytes) return false;
+    if (collector.byteCount !== exchange.reply.bodyBytes) return false;
     return this.guard(exchange, () => this.deliver(exchange, collector));
   }
 
   /** The target has said all. */
   onEnd(exchange: Exchange): void {
-    const { replyCollector: collector } = exchange;
+    const { collector } = exchange.reply;
     if (collector === null) return;
     this.guard(exchange, () => this.deliver(exchange, collector));
   }
 
   private filterHead(exchange: Exchange): boolean {
     // What an earlier try has left behind is no part of this one's reply.
-    exchange.replyCollector = null;
+    const { reply } = exchange;
+    reply.collectBy(null);
     const plan = exchange.route?.filters.replyBody ?? null;
-    const verdict = plan === null ? 'pass' : judgeReplyBody(exchange, plan);
+    const verdict = plan === null ? 'pass' : judgeReplyBody(reply, plan);
     if (verdict === 'refuse') return this.refuse(exchange, 'The reply is too long, or coded.');
-    const { status, replyFields } = exchange;
-    exchange.replyFields = filterReplyFields(exchange, status, replyFields, false);
+    reply.edit(filterReplyFields(exchange, reply.status, reply.fields, false));
     if (plan === null) return this.parts.replies.onHead(exchange);
-    exchange.replyFields = withoutValidators(exchange.replyFields);
+    reply.edit(withoutValidators(reply.fields));
     if (verdict === 'pass') {
       // The length that a GET would have is not known before its body has been changed.
-      if (exchange.isReplyBodiless) exchange.replyBodyBytes = -1;
+      if (reply.isBodiless) reply.resize(-1);
       return this.parts.replies.onHead(exchange);
     }
-    exchange.replyCollector = new ReplyCollector(plan);
-    exchange.isHeadHeld = true;
+    reply.collectBy(new ReplyCollector(plan));
+    reply.holdHead();
     return false;
   }
 
-  private deliver(exchange: Exchange, collector: ReplyCollector): boolean {
-    exchange.replyCollector = null;
+  private deliver(exchange: Exchange, collector: BodyCollector): boolean {
+    exchange.reply.collectBy(null);
     const body = collector.finish(exchange);
     if (body === null) return this.refuse(exchange, 'The reply is no JSON.');
-    exchange.replyBodyBytes = body.length;
+    exchange.reply.resize(body.length);
     if (this.parts.replies.onHead(exchange)) return true;
     return this.parts.replies.onBody(exchange, body);
   }
 
   private refuse(exchange: Exchange, detail: string): true {
-    exchange.replyCollector = null;
-    exchange.isHeadHeld = false;
+    exchange.reply.collectBy(null);
+    exchange.reply.takeHeadBack();
     this.parts.refuse(exchange, PROBLEMS.replyUnchangeable, detail);
     return true;
   }
@@ -105,8 +107,8 @@ export class ReplyFilters {
     try {
       return step();
     } catch (error) {
-      exchange.replyCollector = null;
-      exchange.isHeadHeld = false;
+      exchange.reply.collectBy(null);
+      exchange.reply.takeHeadBack();
       this.parts.onBroken(exchange, error);
       return true;
     }
@@ -117,30 +119,26 @@ export class ReplyFilters {
 type ReplyBodyVerdict = 'pass' | 'collect' | 'refuse';
 
 /** Decides by the head, which has been taken into the exchange. */
-function judgeReplyBody(exchange: Exchange, plan: ReplyBodyPlan): ReplyBodyVerdict {
-  if (exchange.isReplyBodiless || exchange.replyBodyBytes === 0) return 'pass';
-  const head = new ReplyHead(exchange.status, exchange.replyFields, false);
+function judgeReplyBody(reply: Readonly<ReplyState>, plan: ReplyBodyPlan): ReplyBodyVerdict {
+  if (reply.isBodiless || reply.bodyBytes === 0) return 'pass';
+  const head = new ReplyHead(reply.status, reply.fields, false);
   const types = head.value('content-type').split(',').map(parseContentType);
   if (!types.some(({ mediaType }) => isJsonType(mediaType))) return 'pass';
   // Of several types the client may go by any one.
   const isForeign = types.length > 1 || !['', 'utf-8'].includes(types[0]?.charset ?? '');
-  const isTooLong = exchange.replyBodyBytes > plan.maxBytes;
-  return isCoded(head.values('content-encoding')) ||
-    isForeign ||
-    isTooLong ||
-    exchange.status === 206
+  const isTooLong = reply.bodyBytes > plan.maxBytes;
+  return isCoded(head.values('content-encoding')) || isForeign || isTooLong || reply.status === 206
     ? 'refuse'
     : 'collect';
 }
 
 /** A reply body that is being collected. */
-export class ReplyCollector {
+class ReplyCollector implements BodyCollector {
   private readonly chunks: Buffer[] = [];
   private bytes = 0;
 
   constructor(private readonly plan: ReplyBodyPlan) {}
 
-  /** Takes a piece, which is copied. False: the body is too long. */
   take(chunk: Buffer): boolean {
     this.bytes += chunk.length;
     if (this.bytes > this.plan.maxBytes) return false;
@@ -152,10 +150,9 @@ export class ReplyCollector {
     return this.bytes;
   }
 
-  /** The changed body, or null when it is no JSON. */
-  finish(exchange: Exchange): Buffer | null {
+  finish(request: RequestView): Buffer | null {
     const body = new CollectedBody(Buffer.concat(this.chunks), this.plan.limits);
-    return editBody(body, this.plan.edit, exchange) ? body.bytes() : null;
+    return editBody(body, this.plan.edit, request) ? body.bytes() : null;
   }
 }
 

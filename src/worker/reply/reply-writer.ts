@@ -25,11 +25,12 @@ import {
 } from '../../channel/records/record-kind.js';
 import { writeResponseHead, writeTextReply } from '../../channel/records/response-head.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
-import type { Exchange } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
 import { filterReplyFields } from './reply-filters.js';
 
 export class ReplyWriter {
-  private held: Exchange[] = [];
+  /** Exchanges whose head waits for the first part of its body, for this turn at most. */
+  private pendingHeads: Exchange[] = [];
   private readonly ring: ByteRingProducer;
   private readonly blocks: BodyBlocks;
 
@@ -55,7 +56,7 @@ export class ReplyWriter {
 
   /** A reply of the gateway's own. */
   sendLocal(exchange: Exchange, reply: LocalReply): void {
-    const { requestId } = exchange;
+    const { requestId, method } = exchange.head;
     const { problem, detail, status, members } = reply;
     const fields = this.filterLocal(exchange, status, reply.fields);
     const made =
@@ -63,9 +64,9 @@ export class ReplyWriter {
         ? { fields, body: reply.body }
         : buildProblemReply(problem, requestId, detail, fields, members);
     const bodyBytes = Buffer.byteLength(made.body, 'utf8');
-    const isBodiless = exchange.method === 'HEAD' || status === 204 || status === 304;
-    exchange.status = status;
-    this.begin(exchange, isBodiless ? 0 : bodyBytes);
+    const isBodiless = method === 'HEAD' || status === 204 || status === 304;
+    exchange.reply.onLocal(status, problem);
+    exchange.reply.begin(isBodiless ? 0 : bodyBytes);
     const head = {
       index: exchange.index,
       generation: exchange.generation,
@@ -94,27 +95,29 @@ export class ReplyWriter {
 
   /** The target's head is there. True: the reply is complete with it. */
   onHead(exchange: Exchange): boolean {
-    if (exchange.isReplyBodiless || exchange.replyBodyBytes === 0) {
+    const { reply } = exchange;
+    if (reply.isBodiless || reply.bodyBytes === 0) {
       this.writeHead(exchange, FLAG_END, null);
       return true;
     }
-    exchange.isHeadHeld = true;
-    this.held.push(exchange);
+    reply.holdHead();
+    this.pendingHeads.push(exchange);
     this.touch();
     return false;
   }
 
   /** A part of the body. True: the reply is complete with it. Any size, but within the window. */
   onBody(exchange: Exchange, chunk: Buffer): boolean {
-    const isLast = exchange.replyBytesSent + chunk.length === exchange.replyBodyBytes;
-    if (!exchange.isHeadHeld && this.blocks.tryShare(chunk)) {
+    const { reply } = exchange;
+    const isLast = reply.bytesSent + chunk.length === reply.bodyBytes;
+    if (!reply.isHeadPending && this.blocks.tryShare(chunk)) {
       const flags = isLast ? FLAG_END : 0;
       writeBodyPosition(this.ring, flags, exchange.index, exchange.generation, chunk);
-      exchange.replyBytesSent += chunk.length;
+      reply.onSent(chunk.length);
     } else {
       this.writeCopy(exchange, chunk, isLast);
     }
-    exchange.replyWindow -= chunk.length;
+    reply.takeWindow(chunk.length);
     this.touch();
     return isLast;
   }
@@ -130,19 +133,20 @@ export class ReplyWriter {
 
   private writePiece(exchange: Exchange, piece: Buffer, isLast: boolean): void {
     const flags = isLast ? FLAG_END : 0;
-    if (exchange.isHeadHeld) {
+    if (exchange.reply.isHeadPending) {
       this.writeHead(exchange, flags, piece);
       return;
     }
     const kind = kindWithFlags(RESPONSE_BODY, flags);
     writeBody(this.ring, kind, exchange.index, exchange.generation, piece);
-    exchange.replyBytesSent += piece.length;
+    exchange.reply.onSent(piece.length);
   }
 
   /** The target has said all; what it said may have had no length. */
   onEnd(exchange: Exchange): void {
-    if (exchange.isHeadHeld) {
-      exchange.replyBodyBytes = 0;
+    const { reply } = exchange;
+    if (reply.isHeadPending) {
+      reply.resize(0);
       this.writeHead(exchange, FLAG_END, null);
     } else {
       writeBare(this.ring, RESPONSE_END, exchange.index, exchange.generation);
@@ -150,54 +154,53 @@ export class ReplyWriter {
     this.touch();
   }
 
-  /** The reply cannot be completed: the client must see that. */
-  cut(exchange: Exchange): void {
+  /**
+   * The reply cannot be completed: the client must see that. `problem` is why the gateway ends it;
+   * null: its target has.
+   */
+  cut(exchange: Exchange, problem: ProblemKind | null): void {
+    exchange.reply.onCut(problem);
     writeBare(this.ring, RESPONSE_ABORT, exchange.index, exchange.generation);
     this.touch();
   }
 
   /** So many bytes of the request body have been used up. */
   giveWindow(exchange: Exchange, bytes: number): void {
-    exchange.bodyCredited += bytes;
+    exchange.upload.onCredit(bytes);
     writeWindow(this.ring, exchange.index, exchange.generation, bytes);
     this.touch();
   }
 
   /** At the end of a turn: heads whose body did not come with them go out alone. */
   flushHeads(): void {
-    if (this.held.length === 0) return;
-    const { held } = this;
-    this.held = [];
-    for (const exchange of held) {
-      if (exchange.isHeadHeld && !exchange.isFinished) this.writeHead(exchange, 0, null);
+    if (this.pendingHeads.length === 0) return;
+    const { pendingHeads } = this;
+    this.pendingHeads = [];
+    for (const exchange of pendingHeads) {
+      if (exchange.reply.isHeadPending && !exchange.isFinished) this.writeHead(exchange, 0, null);
     }
   }
 
   private writeHead(exchange: Exchange, flags: number, body: Buffer | null): void {
-    this.begin(exchange, body === null ? 0 : body.length);
+    const { reply } = exchange;
+    reply.begin(body === null ? 0 : body.length);
     writeResponseHead(
       this.ring,
       {
         index: exchange.index,
         generation: exchange.generation,
-        flags: flags | (exchange.isReplyBodiless ? FLAG_BODILESS : 0),
-        status: exchange.status,
-        bodyBytes: exchange.replyBodyBytes,
-        requestId: exchange.requestId,
+        flags: flags | (reply.isBodiless ? FLAG_BODILESS : 0),
+        status: reply.status,
+        bodyBytes: reply.bodyBytes,
+        requestId: exchange.head.requestId,
         block: joinFields(
-          joinFields(exchange.replyFields, this.timeField(exchange)),
-          exchange.limitFields,
+          joinFields(reply.fields, this.timeField(exchange)),
+          exchange.admission.limitFields,
         ),
       },
       body,
     );
     this.touch();
-  }
-
-  private begin(exchange: Exchange, bodyBytes: number): void {
-    exchange.isHeadHeld = false;
-    exchange.isReplyStarted = true;
-    exchange.replyBytesSent += bodyBytes;
   }
 
   private timeField(exchange: Exchange): FieldBlock {

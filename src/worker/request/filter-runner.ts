@@ -8,7 +8,7 @@ import { CollectedBody } from '../../filters/collected-body.js';
 import type { EditStep, StepResult } from '../../filters/filter.js';
 import { bodyTooLarge } from '../../filters/guards/guards.js';
 import { refusal } from '../../filters/local-reply.js';
-import { type Exchange, routeOf } from '../exchange.js';
+import { type Exchange, routeOf } from '../exchange/exchange.js';
 import type { ExchangeMetrics } from '../exchange-metrics.js';
 import type { Forwarder } from '../upstream/forwarder.js';
 import type { RequestBodyPlan } from './route-filters.js';
@@ -41,11 +41,11 @@ export class FilterRunner {
   /** Collects the body for its steps, where the route has some, and hands it to them, once. */
   runBody(exchange: Exchange): StepResult | 'wait' {
     const plan = routeOf(exchange).filters.requestBody;
-    if (plan === null || exchange.bodyBytes === 0) return null;
-    if (exchange.isBodyFiltered || !plan.isNeeded(exchange)) return null;
-    const bytes = Math.max(exchange.bodyBytes, exchange.bodyReceived);
-    if (bytes > plan.maxBytes) return tooLarge(plan.maxBytes);
-    if (!exchange.isRequestComplete) {
+    const { upload } = exchange;
+    if (plan === null || upload.bodyBytes === 0) return null;
+    if (upload.isFiltered || !plan.isNeeded(exchange)) return null;
+    if (upload.bytesAtLeast > plan.maxBytes) return tooLarge(plan.maxBytes);
+    if (!upload.isComplete) {
       this.forwarder.creditCollected(exchange);
       return 'wait';
     }
@@ -55,16 +55,16 @@ export class FilterRunner {
   /** Begins to watch a body that is on its way, where the route bounds how slow it may be. */
   watchUpload(exchange: Exchange): void {
     const { guards, watchesUploads } = routeOf(exchange).filters;
-    if (!watchesUploads || guards === null || exchange.isRequestComplete) return;
-    exchange.uploadMonitor = new UploadMonitor(this.uploads, exchange, guards);
+    if (!watchesUploads || guards === null || exchange.upload.isComplete) return;
+    exchange.upload.watchBy(new UploadMonitor(this.uploads, exchange, guards));
   }
 
   /** What becomes of a body that has grown too large for its route. */
   judgeUpload(exchange: Exchange, isLast: boolean): Refusal | null {
     const guards = exchange.route?.filters.guards ?? null;
     if (guards === null) return null;
-    if (isLast) exchange.uploadMonitor?.stop();
-    if (exchange.bodyReceived <= guards.bodyBytes) return null;
+    if (isLast) exchange.upload.endWatch();
+    if (exchange.upload.received <= guards.bodyBytes) return null;
     return { kind: PROBLEMS.bodyTooLarge, detail: bodyTooLarge(guards.bodyBytes).detail };
   }
 
@@ -81,15 +81,12 @@ export class FilterRunner {
 }
 
 function filterBody(exchange: Exchange, plan: RequestBodyPlan): StepResult {
-  const body = new CollectedBody(Buffer.concat(exchange.bodyChunks), plan.limits);
+  const body = new CollectedBody(exchange.upload.collected(), plan.limits);
   for (const step of plan.steps) {
     const reply = step(body, exchange);
     if (reply !== null) return reply;
   }
-  const bytes = body.bytes();
-  exchange.bodyChunks = bytes.length === 0 ? [] : [bytes];
-  exchange.bodyBytes = bytes.length;
-  exchange.isBodyFiltered = true;
+  exchange.upload.replace(body.bytes());
   return null;
 }
 

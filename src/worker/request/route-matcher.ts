@@ -7,13 +7,7 @@ import { defined } from '../../base/assert.js';
 import { field } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestIdSource } from '../../base/request-id.js';
-import {
-  connectionFacts,
-  HEAD_CONNECTION,
-  HEAD_METHOD,
-  HEAD_PEER,
-  HEAD_TARGET,
-} from '../../channel/records/request-head.js';
+import { HEAD_PEER } from '../../channel/records/request-head.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import { requestedMethod } from '../../filters/cors/cors.js';
 import type { RequestStep, StepResult } from '../../filters/filter.js';
@@ -21,9 +15,10 @@ import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { VersionChooser } from '../../filters/versioning/version-choice.js';
 import { normalizePath } from '../../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../routing/route-table.js';
-import type { Exchange } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
+import { RequestFields } from '../exchange/request-fields.js';
+import { RequestHead } from '../exchange/request-head.js';
 import type { WorkerRoute } from '../worker-route.js';
-import { RequestFields } from './request-fields.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
 export interface RouteMatcherParts {
@@ -52,17 +47,14 @@ export class RouteMatcher {
   }
 
   // Hot path: once for every request.
-  readHead(exchange: Exchange, requestIds: RequestIdSource): void {
-    const { parts } = exchange;
-    exchange.method = parts[HEAD_METHOD] ?? '';
-    exchange.target = parts[HEAD_TARGET] ?? '';
-    exchange.peer = parts[HEAD_PEER] ?? '';
-    exchange.scheme = connectionFacts(parts[HEAD_CONNECTION] ?? '').scheme;
+  /** `parts`: method, target, peer, connection, then names and values of fields in turn. */
+  readHead(parts: readonly string[], requestIds: RequestIdSource): RequestHead {
+    const peer = parts[HEAD_PEER] ?? '';
     const fields = new RequestFields(parts, this.forwardsOverrides);
-    exchange.fields = fields;
-    const isKept = this.keepsEveryId || this.keepsIdOf(exchange.peer);
-    exchange.requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
-    exchange.clientIp = this.parts.trustedProxies.clientOf(exchange.peer, fields.forwardedFor);
+    const isKept = this.keepsEveryId || this.keepsIdOf(peer);
+    const requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
+    const clientIp = this.parts.trustedProxies.clientOf(peer, fields.forwardedFor);
+    return new RequestHead(parts, fields, requestId, clientIp);
   }
 
   private keepsIdOf(peer: string): boolean {
@@ -75,23 +67,23 @@ export class RouteMatcher {
     const { globalStep, table } = this.parts;
     const denied = globalStep === null ? null : globalStep(exchange);
     if (denied !== null) return denied;
-    const { target } = exchange;
+    const { head } = exchange;
+    const { target } = head;
     const mark = target.indexOf('?');
     const raw = mark === -1 ? target : target.slice(0, mark);
     const path = normalizePath(raw, this.parts.hardening.pathParameters);
     if (path === '') return AMBIGUOUS_PATH;
-    exchange.path = path;
-    exchange.query = mark === -1 ? '' : target.slice(mark);
+    head.onPath(path, mark === -1 ? '' : target.slice(mark));
     const found = this.find(exchange, path);
     if (found === ROUTE_NOT_FOUND) return NO_ROUTE;
     if (found === METHOD_NOT_ALLOWED) return this.refuseMethod(path);
-    exchange.params = table.params;
+    head.onMatch(table.params);
     const index = table.versions === null ? found : this.choose(exchange, table.versions);
     if (typeof index !== 'number') return index;
     const route = defined(this.parts.routes[index], 'the route that matched');
     exchange.route = route;
     const { versionPrefix } = route.config;
-    if (versionPrefix !== undefined) dropPrefix(exchange, versionPrefix);
+    if (versionPrefix !== undefined) head.dropPrefix(versionPrefix);
     return null;
   }
 
@@ -102,12 +94,13 @@ export class RouteMatcher {
   /** A preflight goes to the route of the request that it asks for, if that one answers it. */
   private find(exchange: Exchange, path: string): number {
     const { table, routes } = this.parts;
-    if (this.hasCors && exchange.method === 'OPTIONS') {
-      const requested = requestedMethod(exchange.method, exchange.fields);
+    const { method, fields } = exchange.head;
+    if (this.hasCors && method === 'OPTIONS') {
+      const requested = requestedMethod(method, fields);
       const found = requested === '' ? ROUTE_NOT_FOUND : table.find(requested, path);
       if (routes[found]?.config.filters.cors !== undefined) return found;
     }
-    return table.find(exchange.method, path);
+    return table.find(method, path);
   }
 
   private refuseMethod(path: string): StepResult {
@@ -115,13 +108,6 @@ export class RouteMatcher {
     const fields = field('Allow', allowed);
     return refusal(PROBLEMS.methodNotAllowed, `This path takes ${allowed}.`, { fields });
   }
-}
-
-/** The target gets the path as its route writes it. */
-function dropPrefix(exchange: Exchange, prefix: string): void {
-  const { path } = exchange;
-  if (path === prefix) exchange.path = '/';
-  else if (path.startsWith(`${prefix}/`)) exchange.path = path.slice(prefix.length);
 }
 
 const AMBIGUOUS_PATH = refusal(

@@ -6,8 +6,9 @@
 import { WINDOW_BYTES } from '../../channel/lane.js';
 import type { CompiledGuards } from '../../filters/guards/options.js';
 import { UploadRule } from '../../filters/guards/upload-rule.js';
-import { DeadlineEntry, type DeadlineWheel } from '../deadline-wheel.js';
-import type { Exchange } from '../exchange.js';
+import { DeadlineEntry, type DeadlineWheel } from '../exchange/deadline-wheel.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { UploadBound } from '../exchange/upload.js';
 
 /** How often it is looked whether a client is held up. */
 const LOOK_MS = 500;
@@ -19,7 +20,7 @@ export interface UploadMonitorDeps {
   onSlow(exchange: Exchange): void;
 }
 
-export class UploadMonitor {
+export class UploadMonitor implements UploadBound {
   private readonly rule: UploadRule;
   private readonly entry: DeadlineEntry;
 
@@ -33,15 +34,14 @@ export class UploadMonitor {
     this.look(deps.nowMs());
   }
 
-  /** The body is complete, or nobody waits for it any more. */
   stop(): void {
     this.deps.wheel.clear(this.entry);
   }
 
   private look(nowMs: number): void {
-    const { bodyReceived, bodyCredited } = this.exchange;
-    const isHeldUp = bodyReceived - bodyCredited >= WINDOW_BYTES;
-    const deadlineMs = this.rule.deadlineMs(nowMs, bodyReceived, isHeldUp);
+    const { received, uncredited } = this.exchange.upload;
+    const isHeldUp = uncredited >= WINDOW_BYTES;
+    const deadlineMs = this.rule.deadlineMs(nowMs, received, isHeldUp);
     if (deadlineMs <= nowMs) this.deps.onSlow(this.exchange);
     else this.deps.wheel.set(this.entry, Math.min(deadlineMs, nowMs + LOOK_MS));
   }

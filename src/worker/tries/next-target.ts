@@ -8,7 +8,7 @@
 import { defined } from '../../base/assert.js';
 import type { CoordinatorClient } from '../admission/coordinator-client.js';
 import { ASK_CLOSED, ASK_OPEN, ASK_PENDING, ASK_WAIT_MS } from '../admission/coordinator-client.js';
-import { type Exchange, NEVER_MS } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
 import type { ExchangeMetrics } from '../exchange-metrics.js';
 import { upstreamOfRoute } from '../worker-route.js';
 import { bitOfTarget } from './tried-targets.js';
@@ -35,7 +35,7 @@ export class NextTarget {
     if (asked === ASK_OPEN) ledger.countOpen();
     if (asked !== ASK_PENDING) return asked;
     ledger.countAsk(exchange, nowMs);
-    exchange.askDeadlineMs = nowMs + ASK_WAIT_MS;
+    exchange.tries.awaitVerdict(nowMs + ASK_WAIT_MS);
     this.parts.touch();
     return asked;
   }
@@ -43,7 +43,7 @@ export class NextTarget {
   /** The coordinator has not answered in time: ASK_OPEN, or ASK_CLOSED. */
   goOnWithoutVerdict(exchange: Exchange): number {
     const { coordinator, ledger } = this.parts;
-    exchange.askDeadlineMs = NEVER_MS;
+    exchange.tries.endWait();
     coordinator.abandon(exchange);
     ledger.countAskTimeout();
     const route = defined(exchange.route, 'the route of a try');
@@ -56,7 +56,7 @@ export class NextTarget {
 
 /** Those that were tried, and the one that is being tried. */
 function triedMaskOf(exchange: Exchange): number {
-  const { route, currentTry, triedMask } = exchange;
-  if (route === null || currentTry === null) return triedMask;
-  return triedMask | bitOfTarget(upstreamOfRoute(route), currentTry.targetIndex);
+  const { route, tries } = exchange;
+  if (route === null || tries.current === null) return tries.triedMask;
+  return tries.triedMask | bitOfTarget(upstreamOfRoute(route), tries.current.targetIndex);
 }

@@ -28,26 +28,30 @@ import {
   type TryEndKind,
 } from '../../policy/retry/retry-rule.js';
 import { ASK_OPEN, ASK_PENDING, type CoordinatorClient } from '../admission/coordinator-client.js';
-import type { DeadlineWheel } from '../deadline-wheel.js';
-import {
-  type Exchange,
-  isReplyHandedOn,
-  isTryUnderWay,
-  NEVER_MS,
-  nextTryTimeMs,
-  upstreamOf,
-} from '../exchange.js';
+import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
+import { type Exchange, upstreamOf } from '../exchange/exchange.js';
+import { KeptReply } from '../exchange/kept-reply.js';
+import type { ReplyFieldBlock } from '../exchange/reply-state.js';
+import { NEVER_MS } from '../exchange/tries-state.js';
+import type { TryInFlight } from '../exchange/try-in-flight.js';
 import type { ExchangeMetrics } from '../exchange-metrics.js';
 import type { Forwarder } from '../upstream/forwarder.js';
-import type { ReplyFieldBlock } from '../upstream/reply-fields.js';
 import { upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
-import { HeldReply } from './held-reply.js';
 import { NextTarget } from './next-target.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
 import { retryAfterMs } from './retry-after.js';
 import { isStaleConnection, type RetryPlanner } from './retry-planner.js';
 import { bitOfTarget } from './tried-targets.js';
+
+/** How a try has failed. */
+interface TryFailure {
+  readonly kind: TryEndKind;
+  readonly problem: ProblemKind;
+}
+
+const NO_REPLY_IN_TIME: TryFailure = { kind: END_TIMEOUT, problem: PROBLEMS.responseTimeout };
+const NOT_SENT_IN_TIME: TryFailure = { kind: END_NOT_SENT, problem: PROBLEMS.connectTimeout };
 
 export interface RetryLoopParts {
   readonly planner: RetryPlanner;
@@ -75,38 +79,37 @@ export class RetryLoop implements TryListener {
   /** The first try: the exchange is admitted, and its request can be sent. */
   begin(exchange: Exchange): void {
     this.parts.planner.onRequest(exchange, upstreamOf(exchange), this.parts.nowMs());
-    exchange.currentTry = this.parts.forwarder.prepare(exchange, exchange, this);
     this.startRouteClock(exchange);
-    this.launch(exchange, exchange.currentTry);
+    this.launch(exchange, this.parts.forwarder.prepare(exchange, exchange.admission, this));
   }
 
   /** The last of the request body is here. */
   onRequestComplete(exchange: Exchange): void {
-    if (exchange.tries === 0 || isReplyHandedOn(exchange)) return;
+    if (exchange.tries.sent === 0 || exchange.reply.isHandedOn) return;
     this.startRouteClock(exchange);
     this.arm(exchange);
   }
 
   private startRouteClock(exchange: Exchange): void {
     const timeoutMs = exchange.route?.config.timeoutMs ?? 0;
-    if (timeoutMs === 0 || !exchange.isRequestComplete) return;
-    exchange.routeDeadlineMs = this.parts.nowMs() + timeoutMs;
+    if (timeoutMs === 0 || !exchange.upload.isComplete) return;
+    exchange.tries.endBy(this.parts.nowMs() + timeoutMs);
   }
 
   private launch(exchange: Exchange, attempt: UpstreamTry): void {
     const nowMs = this.parts.nowMs();
-    exchange.isAdmitted = false;
-    exchange.tries++;
-    exchange.activeMs = nowMs;
-    attempt.beganMs = nowMs;
-    attempt.headDeadlineMs = nowMs + upstreamOf(exchange).timeouts.perTryMs;
+    exchange.admission.handOver();
+    exchange.tries.onSent(attempt);
+    attempt.begin(nowMs, nowMs + upstreamOf(exchange).timeouts.perTryMs);
     this.arm(exchange);
     this.parts.forwarder.launch(attempt, false);
   }
 
   onHead(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): void {
     const { exchange } = attempt;
-    this.parts.ledger.countHead(attempt, this.parts.nowMs());
+    const upstreamMs = this.parts.nowMs() - attempt.beganMs;
+    exchange.tries.onHead(upstreamMs);
+    this.parts.ledger.countHead(attempt.targetIndex, upstreamMs);
     const { statuses } = upstreamOf(exchange).retry.conditions;
     if (statuses.includes(status) && this.holdBack(attempt, status, block)) return;
     this.win(exchange, attempt);
@@ -115,27 +118,34 @@ export class RetryLoop implements TryListener {
 
   onBody(attempt: UpstreamTry, chunk: Buffer): boolean {
     const { exchange } = attempt;
-    if (exchange.held?.attempt === attempt) return exchange.held.onBody(chunk);
-    const { forwarder } = this.parts;
-    if (!forwarder.deliverBody(exchange, chunk)) return !exchange.isReplyPaused;
+    const { keptReply } = exchange.tries;
+    if (keptReply?.attempt === attempt) return keptReply.onBody(chunk);
+    return this.deliverBody(exchange, chunk);
+  }
+
+  private deliverBody(exchange: Exchange, chunk: Buffer): boolean {
+    if (!this.parts.forwarder.deliverBody(exchange, chunk)) return !exchange.reply.isPaused;
     this.complete(exchange);
     return true;
   }
 
   onComplete(attempt: UpstreamTry): void {
     const { exchange } = attempt;
-    if (exchange.held?.attempt === attempt) {
-      exchange.held.isComplete = true;
-      return;
-    }
+    const { keptReply } = exchange.tries;
+    if (keptReply?.attempt === attempt) keptReply.onComplete();
+    else this.deliverEnd(exchange);
+  }
+
+  private deliverEnd(exchange: Exchange): void {
     this.parts.forwarder.deliverEnd(exchange);
     this.complete(exchange);
   }
 
   onFailure(attempt: UpstreamTry, error: unknown): void {
     const { exchange } = attempt;
-    if (exchange.held?.attempt === attempt) {
-      exchange.held.isBroken = true;
+    const { keptReply } = exchange.tries;
+    if (keptReply?.attempt === attempt) {
+      keptReply.onBroken();
       return;
     }
     if (isStaleConnection(attempt, error)) {
@@ -144,35 +154,35 @@ export class RetryLoop implements TryListener {
     }
     const problem = upstreamProblem(error);
     if (problem === PROBLEMS.internal) this.parts.onError(error);
-    this.onTryFailed(attempt, attempt.isSent ? END_RESET : END_NOT_SENT, problem);
+    const kind = attempt.isSent ? END_RESET : END_NOT_SENT;
+    this.onTryFailed(exchange, attempt, { kind, problem });
   }
 
   private resendFresh(attempt: UpstreamTry): void {
     const { exchange } = attempt;
-    exchange.hasRetriedStale = true;
     this.parts.ledger.countStaleRetry();
     const fresh = this.parts.forwarder.prepare(exchange, attempt, this);
-    attempt.isSettled = true;
-    fresh.beganMs = attempt.beganMs;
-    fresh.headDeadlineMs = attempt.headDeadlineMs;
-    if (exchange.hedgeTry === attempt) exchange.hedgeTry = fresh;
-    else exchange.currentTry = fresh;
+    // What the stale one was admitted with is the fresh one's now.
+    attempt.trySettle();
+    fresh.begin(attempt.beganMs, attempt.headDeadlineMs);
+    exchange.tries.onResent(attempt, fresh);
     this.parts.forwarder.launch(fresh, true);
   }
 
-  private onTryFailed(attempt: UpstreamTry, kind: TryEndKind, problem: ProblemKind): void {
-    const { exchange } = attempt;
+  private onTryFailed(exchange: Exchange, attempt: TryInFlight, failure: TryFailure): void {
+    const { kind, problem } = failure;
     this.parts.ledger.countTryFailure(attempt.targetIndex, problem);
     const isOurs = problem === PROBLEMS.internal;
     // A request that we could not even hand over says nothing about the target.
-    this.settle(attempt, isOurs ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange)));
-    exchange.lastProblem = problem;
-    this.leaveAir(exchange, attempt);
-    if (exchange.isReplyStarted) {
+    const outcome = isOurs ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
+    this.settle(exchange, attempt, outcome);
+    exchange.tries.onFailed(problem);
+    this.leave(exchange, attempt);
+    if (exchange.reply.isStarted) {
       this.parts.onFailed(exchange, problem);
-    } else if (!isTryUnderWay(exchange)) {
+    } else if (!exchange.tries.isUnderWay) {
       // What was to be sent together with its body has not been sent.
-      exchange.isHeadHeld = false;
+      exchange.reply.takeHeadBack();
       if (!isOurs && this.plan(exchange, { kind, status: 0 }, 0)) this.waitOrResume(exchange);
       else this.giveLast(exchange);
     }
@@ -182,14 +192,14 @@ export class RetryLoop implements TryListener {
   private holdBack(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): boolean {
     const { exchange } = attempt;
     const askedMs = retryAfterMs(block.fields, this.parts.unixMs());
-    this.leaveAir(exchange, attempt);
+    this.leave(exchange, attempt);
     const isHeld =
-      isTryUnderWay(exchange) || this.plan(exchange, { kind: END_STATUS, status }, askedMs);
+      exchange.tries.isUnderWay || this.plan(exchange, { kind: END_STATUS, status }, askedMs);
     if (!isHeld) return false;
-    this.dropHeld(exchange);
-    exchange.held = new HeldReply(attempt, status, block);
-    this.settle(attempt, outcomeOfStatus(status, upstreamOf(exchange)));
-    if (exchange.resumeAtMs !== NEVER_MS) this.waitOrResume(exchange);
+    this.dropKept(exchange);
+    exchange.tries.keep(new KeptReply(attempt, status, block));
+    this.settle(exchange, attempt, outcomeOfStatus(status, upstreamOf(exchange)));
+    if (exchange.tries.resumeAtMs !== NEVER_MS) this.waitOrResume(exchange);
     return true;
   }
 
@@ -199,13 +209,13 @@ export class RetryLoop implements TryListener {
   }
 
   private waitOrResume(exchange: Exchange): void {
-    if (exchange.resumeAtMs <= this.parts.nowMs()) this.resume(exchange);
+    if (exchange.tries.resumeAtMs <= this.parts.nowMs()) this.resume(exchange);
     else this.arm(exchange);
   }
 
   /** The back-off is over. */
   private resume(exchange: Exchange): void {
-    exchange.resumeAtMs = NEVER_MS;
+    exchange.tries.endBackOff();
     if (!this.goOn(exchange, this.nextTarget.ask(exchange))) this.giveLast(exchange);
   }
 
@@ -218,13 +228,13 @@ export class RetryLoop implements TryListener {
 
   /** The coordinator has answered an ask for another try. */
   onVerdict(exchange: Exchange, reply: ReplyView): void {
-    exchange.askDeadlineMs = NEVER_MS;
-    const { currentTry } = exchange;
+    const { tries, admission } = exchange;
+    tries.endWait();
     const isAdmitted = reply.verdict === VERDICT_ADMITTED;
     // With no other left the coordinator names one that was tried: good for a retry only.
-    if (!isAdmitted || currentTry?.targetIndex === exchange.targetIndex) {
+    if (!isAdmitted || tries.current?.targetIndex === admission.targetIndex) {
       this.parts.coordinator.giveBack(exchange, upstreamOf(exchange).index);
-      if (currentTry === null) this.giveLast(exchange);
+      if (tries.current === null) this.giveLast(exchange);
       else this.arm(exchange);
       return;
     }
@@ -232,169 +242,166 @@ export class RetryLoop implements TryListener {
   }
 
   private launchNext(exchange: Exchange): void {
-    const attempt = this.parts.forwarder.prepare(exchange, exchange, this);
-    if (exchange.currentTry === null) {
+    const { tries } = exchange;
+    if (tries.current === null) {
       this.parts.ledger.countRetry(upstreamOf(exchange).index);
       // A reply that is still coming would keep its connection for as long as the next try takes.
-      if (exchange.held?.isComplete === false) this.dropHeld(exchange);
-      exchange.currentTry = attempt;
+      if (tries.keptReply?.isComplete === false) this.dropKept(exchange);
     } else {
       this.parts.ledger.countHedge(upstreamOf(exchange).index);
-      exchange.hedgeTry = attempt;
     }
-    this.launch(exchange, attempt);
+    this.launch(exchange, this.parts.forwarder.prepare(exchange, exchange.admission, this));
   }
 
   onDeadline(exchange: Exchange, nowMs: number): void {
-    if (isReplyHandedOn(exchange)) {
+    const { tries, reply } = exchange;
+    if (reply.isHandedOn) {
       this.onIdleDeadline(exchange, nowMs);
       return;
     }
-    if (exchange.routeDeadlineMs <= nowMs) {
+    if (tries.routeDeadlineMs <= nowMs) {
       this.onRouteDeadline(exchange);
       return;
     }
-    if (exchange.askDeadlineMs <= nowMs) this.onAskDeadline(exchange);
-    else if (exchange.resumeAtMs <= nowMs) this.resume(exchange);
-    if (exchange.hedgeAtMs <= nowMs) {
+    if (tries.askDeadlineMs <= nowMs) this.onAskDeadline(exchange);
+    else if (tries.resumeAtMs <= nowMs) this.resume(exchange);
+    if (tries.hedgeAtMs <= nowMs) {
       const mayHedge = this.parts.planner.tryHedge(exchange, upstreamOf(exchange), nowMs);
       if (mayHedge) this.goOn(exchange, this.nextTarget.ask(exchange));
     }
-    const { currentTry, hedgeTry } = exchange;
-    if (currentTry !== null) this.checkHeadDeadline(currentTry, nowMs);
-    if (hedgeTry !== null) this.checkHeadDeadline(hedgeTry, nowMs);
-    if (!exchange.isFinished && !isReplyHandedOn(exchange)) this.arm(exchange);
+    const { current, hedge } = tries;
+    if (current !== null) this.checkHeadDeadline(exchange, current, nowMs);
+    if (hedge !== null) this.checkHeadDeadline(exchange, hedge, nowMs);
+    if (!exchange.isFinished && !reply.isHandedOn) this.arm(exchange);
   }
 
-  private checkHeadDeadline(attempt: UpstreamTry, nowMs: number): void {
+  private checkHeadDeadline(exchange: Exchange, attempt: TryInFlight, nowMs: number): void {
     if (attempt.isSettled || attempt.headDeadlineMs > nowMs) return;
-    const { exchange } = attempt;
+    const { upload } = exchange;
     // An upload that still moves is the client's time, not the target's.
-    const movedUntilMs = exchange.activeMs + upstreamOf(exchange).timeouts.responseMs;
-    if (!exchange.isRequestComplete && movedUntilMs > nowMs) {
-      attempt.headDeadlineMs = movedUntilMs;
+    const movedMs = Math.max(attempt.beganMs, upload.movedMs);
+    const movedUntilMs = movedMs + upstreamOf(exchange).timeouts.responseMs;
+    if (!upload.isComplete && movedUntilMs > nowMs) {
+      attempt.extend(movedUntilMs);
       return;
     }
-    const problem = attempt.isSent ? PROBLEMS.responseTimeout : PROBLEMS.connectTimeout;
     attempt.abort();
-    this.onTryFailed(attempt, attempt.isSent ? END_TIMEOUT : END_NOT_SENT, problem);
+    this.onTryFailed(exchange, attempt, attempt.isSent ? NO_REPLY_IN_TIME : NOT_SENT_IN_TIME);
   }
 
   private onRouteDeadline(exchange: Exchange): void {
     const problem = PROBLEMS.routeTimeout;
-    const { currentTry } = exchange;
-    if (currentTry !== null) this.parts.ledger.countTryFailure(currentTry.targetIndex, problem);
+    const { current } = exchange.tries;
+    if (current !== null) this.parts.ledger.countTryFailure(current.targetIndex, problem);
     this.endTries(exchange, outcomeOfEnd(END_TIMEOUT, upstreamOf(exchange)));
     this.parts.onFailed(exchange, problem);
   }
 
   private onAskDeadline(exchange: Exchange): void {
     if (this.goOn(exchange, this.nextTarget.goOnWithoutVerdict(exchange))) return;
-    if (exchange.currentTry === null) this.giveLast(exchange);
+    if (exchange.tries.current === null) this.giveLast(exchange);
   }
 
   private onIdleDeadline(exchange: Exchange, nowMs: number): void {
-    const idleUntilMs = exchange.activeMs + upstreamOf(exchange).timeouts.idleMs;
+    const movedMs = Math.max(exchange.reply.movedMs, exchange.upload.movedMs);
+    const idleUntilMs = movedMs + upstreamOf(exchange).timeouts.idleMs;
     if (idleUntilMs > nowMs) {
       this.parts.wheel.set(exchange.deadline, idleUntilMs);
       return;
     }
-    const { currentTry } = exchange;
-    if (currentTry === null) return;
-    currentTry.abort();
-    this.onTryFailed(currentTry, END_TIMEOUT, PROBLEMS.responseTimeout);
+    const { current } = exchange.tries;
+    if (current === null) return;
+    current.abort();
+    this.onTryFailed(exchange, current, NO_REPLY_IN_TIME);
   }
 
   /** The first head: this try answers the client. */
   private win(exchange: Exchange, attempt: UpstreamTry): void {
-    const { currentTry, hedgeTry } = exchange;
-    const loser = currentTry === attempt ? hedgeTry : currentTry;
-    exchange.currentTry = attempt;
-    exchange.hedgeTry = null;
-    exchange.targetIndex = attempt.targetIndex;
-    if (loser !== null) {
-      loser.abort();
-      this.settle(loser, OUTCOME_CANCELLED);
-    }
+    const { tries } = exchange;
+    const loser = tries.current === attempt ? tries.hedge : tries.current;
+    tries.onAnswered(attempt);
+    if (loser !== null) this.endTry(exchange, loser, OUTCOME_CANCELLED);
+    tries.endWait();
     this.parts.coordinator.abandon(exchange);
-    this.dropHeld(exchange);
+    this.dropKept(exchange);
   }
 
   /** No other try will be made: what the last one came to goes to the client. */
   private giveLast(exchange: Exchange): void {
-    const { held } = exchange;
-    if (held === null || held.isBroken) {
-      this.parts.onFailed(exchange, exchange.lastProblem ?? PROBLEMS.upstreamReset);
+    const { tries } = exchange;
+    const { keptReply: kept } = tries;
+    if (kept === null || kept.isBroken) {
+      this.parts.onFailed(exchange, tries.lastProblem ?? PROBLEMS.upstreamReset);
       return;
     }
-    exchange.held = null;
-    exchange.currentTry = held.attempt;
-    exchange.targetIndex = held.attempt.targetIndex;
-    this.deliverHead(exchange, held.status, held);
-    for (const chunk of held.chunks) {
-      if (!exchange.isFinished) this.onBody(held.attempt, chunk);
+    tries.keep(null);
+    tries.onAnswered(kept.attempt);
+    this.deliverHead(exchange, kept.status, kept);
+    for (const chunk of kept.chunks) {
+      if (!exchange.isFinished) this.deliverBody(exchange, chunk);
     }
     if (exchange.isFinished) return;
-    if (held.isComplete) this.onComplete(held.attempt);
-    else held.attempt.resume();
+    if (kept.isComplete) this.deliverEnd(exchange);
+    else kept.attempt.resume();
   }
 
   private deliverHead(exchange: Exchange, status: number, block: ReplyFieldBlock): void {
     if (this.parts.forwarder.deliverHead(exchange, status, block)) this.complete(exchange);
-    else this.onIdleDeadline(exchange, exchange.activeMs);
+    else this.onIdleDeadline(exchange, exchange.reply.movedMs);
   }
 
   /** The reply is complete for the client; the transport may still have its end to read. */
   private complete(exchange: Exchange): void {
-    const attempt = exchange.currentTry;
-    exchange.currentTry = null;
-    attempt?.detach();
-    const outcome = outcomeOfStatus(exchange.status, upstreamOf(exchange));
-    if (attempt !== null) this.settle(attempt, outcome);
+    const { tries, reply } = exchange;
+    const { current } = tries;
+    tries.clear();
+    if (current !== null) {
+      current.detach();
+      this.settle(exchange, current, outcomeOfStatus(reply.status, upstreamOf(exchange)));
+    }
     this.parts.onReplyComplete(exchange);
   }
 
   /** The exchange is over, whatever the reason: nothing of it stays behind. */
   release(exchange: Exchange): void {
-    if (exchange.tries > 0) this.parts.planner.onRequestDone(upstreamOf(exchange));
+    if (exchange.tries.sent > 0) this.parts.planner.onRequestDone(upstreamOf(exchange));
     this.endTries(exchange, OUTCOME_CANCELLED);
-    this.dropHeld(exchange);
-    this.parts.forwarder.release(exchange);
+    this.dropKept(exchange);
+    exchange.upload.release();
   }
 
   private endTries(exchange: Exchange, outcome: number): void {
-    for (const attempt of [exchange.currentTry, exchange.hedgeTry]) {
-      if (attempt === null) continue;
-      attempt.abort();
-      this.settle(attempt, outcome);
-    }
-    exchange.currentTry = null;
-    exchange.hedgeTry = null;
+    const { tries } = exchange;
+    const { current, hedge } = tries;
+    tries.clear();
+    if (current !== null) this.endTry(exchange, current, outcome);
+    if (hedge !== null) this.endTry(exchange, hedge, outcome);
   }
 
-  private dropHeld(exchange: Exchange): void {
-    exchange.held?.drop();
-    exchange.held = null;
+  private endTry(exchange: Exchange, attempt: TryInFlight, outcome: number): void {
+    attempt.abort();
+    this.settle(exchange, attempt, outcome);
   }
 
-  private settle(attempt: UpstreamTry, outcome: number): void {
-    if (attempt.isSettled) return;
-    attempt.isSettled = true;
-    const { exchange } = attempt;
-    this.parts.ledger.countTry(attempt, outcome);
+  private dropKept({ tries }: Exchange): void {
+    tries.keptReply?.drop();
+    tries.keep(null);
+  }
+
+  private settle(exchange: Exchange, attempt: TryInFlight, outcome: number): void {
+    if (!attempt.trySettle()) return;
+    this.parts.ledger.countTry(exchange, attempt, outcome);
     this.parts.coordinator.settleTry(attempt, upstreamOf(exchange).index, outcome);
     this.parts.touch();
   }
 
-  /** The try has ended; another one that is in the air becomes the exchange's. */
-  private leaveAir(exchange: Exchange, attempt: UpstreamTry): void {
-    if (exchange.currentTry === attempt) exchange.currentTry = exchange.hedgeTry;
-    exchange.hedgeTry = null;
-    exchange.triedMask |= bitOfTarget(upstreamOf(exchange), attempt.targetIndex);
+  /** The target counts as tried; another try that is in flight stays. */
+  private leave(exchange: Exchange, attempt: TryInFlight): void {
+    exchange.tries.onEnded(attempt, bitOfTarget(upstreamOf(exchange), attempt.targetIndex));
   }
 
   private arm(exchange: Exchange): void {
-    const atMs = nextTryTimeMs(exchange);
+    const atMs = exchange.tries.nextTimeMs;
     if (atMs !== NEVER_MS) this.parts.wheel.set(exchange.deadline, atMs);
   }
 }

@@ -9,9 +9,8 @@ import type { CompiledConfig, CompiledUpstream } from '../../config/compiled-con
 import { backOffMs, retryWaitMs, WAIT_TOO_LONG } from '../../policy/retry/back-off.js';
 import { RetryBudget } from '../../policy/retry/retry-budget.js';
 import { isRetriable, isSafeToRepeat, type TryEnd } from '../../policy/retry/retry-rule.js';
-import { type Exchange, NEVER_MS } from '../exchange.js';
+import type { Exchange } from '../exchange/exchange.js';
 import type { ExchangeMetrics } from '../exchange-metrics.js';
-import { isBodyCollected } from '../upstream/forwarder.js';
 import { isConnectionLoss } from '../upstream/upstream-error.js';
 import type { UpstreamTry } from '../upstream/upstream-try.js';
 
@@ -46,7 +45,7 @@ export class RetryPlanner {
     this.budgetOf(upstream).onRequest(nowMs);
     const { hedgeAfterMs } = upstream;
     if (hedgeAfterMs < 0 || !canRepeat(exchange)) return;
-    exchange.hedgeAtMs = nowMs + hedgeAfterMs;
+    exchange.tries.planHedge(nowMs + hedgeAfterMs);
   }
 
   onRequestDone(upstream: CompiledUpstream): void {
@@ -59,29 +58,30 @@ export class RetryPlanner {
    */
   tryPlan(exchange: Exchange, upstream: CompiledUpstream, end: TryEnd, times: PlanTimes): boolean {
     const { retry, timeouts } = upstream;
-    if (exchange.retries >= retry.attempts || !isRetriable(end, retry.conditions)) return false;
+    const { tries, head, upload } = exchange;
+    if (tries.retries >= retry.attempts || !isRetriable(end, retry.conditions)) return false;
     const request = {
-      isIdempotent: isIdempotentMethod(exchange.method),
-      isBodyKept: isBodyCollected(exchange),
-      isReplyStarted: exchange.isReplyStarted,
+      isIdempotent: isIdempotentMethod(head.method),
+      isBodyKept: upload.isCollected,
+      isReplyStarted: exchange.reply.isStarted,
     };
     if (!isSafeToRepeat(end.kind, request)) return false;
     const { nowMs, askedMs } = times;
-    const drawnMs = backOffMs(retry.backOff, exchange.retries + 1, this.random());
+    const drawnMs = backOffMs(retry.backOff, tries.retries + 1, this.random());
     // Without a deadline of the route nobody waits longer than for a reply.
-    const leftMs = Math.min(exchange.routeDeadlineMs - nowMs, timeouts.responseMs);
+    const leftMs = Math.min(tries.routeDeadlineMs - nowMs, timeouts.responseMs);
     const waitMs = retryWaitMs(drawnMs, askedMs, leftMs);
     if (waitMs === WAIT_TOO_LONG || !this.takeBudget(upstream, nowMs)) return false;
-    exchange.retries++;
-    exchange.resumeAtMs = nowMs + waitMs;
+    tries.planRetry(nowMs + waitMs);
     return true;
   }
 
   /** Its time has come: whether a hedge may be made. It is paid for out of the budget. */
   tryHedge(exchange: Exchange, upstream: CompiledUpstream, nowMs: number): boolean {
-    exchange.hedgeAtMs = NEVER_MS;
-    const isFirstInTheAir = exchange.currentTry !== null && exchange.tries === 1;
-    return isFirstInTheAir && exchange.askId === -1 && this.takeBudget(upstream, nowMs);
+    const { tries, admission } = exchange;
+    tries.endHedgePlan();
+    const isFirstInFlight = tries.current !== null && tries.sent === 1;
+    return isFirstInFlight && !admission.isAsking && this.takeBudget(upstream, nowMs);
   }
 
   private takeBudget(upstream: CompiledUpstream, nowMs: number): boolean {
@@ -102,13 +102,13 @@ export interface PlanTimes {
 }
 
 /** Whether the request may be at two targets at once. */
-function canRepeat(exchange: Exchange): boolean {
-  return isIdempotentMethod(exchange.method) && isBodyCollected(exchange);
+function canRepeat({ head, upload }: Exchange): boolean {
+  return isIdempotentMethod(head.method) && upload.isCollected;
 }
 
 /** A kept-alive connection was closed while it was idle: that is nobody's failure. */
 export function isStaleConnection(attempt: UpstreamTry, error: unknown): boolean {
   const { exchange, hasBegun, isReused } = attempt;
-  if (hasBegun || !isReused || exchange.hasRetriedStale) return false;
+  if (hasBegun || !isReused || exchange.tries.hasResent) return false;
   return isConnectionLoss(error) && canRepeat(exchange);
 }

@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net';
 import { BufferPool } from '../../base/buffer-pool.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
-import type { BodySink, StreamedBody } from './streamed-body.js';
+import type { BodySink, StreamedBody } from '../exchange/streamed-body.js';
 
 /** 4 MiB at most stay with the thread. */
 const KEPT_MAX = 64;

@@ -7,8 +7,9 @@
  */
 import { isIP } from 'node:net';
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
-import type { Exchange } from '../exchange.js';
-import { joinList, type RequestFields } from '../request/request-fields.js';
+import type { Exchange } from '../exchange/exchange.js';
+import { joinList, type RequestFields } from '../exchange/request-fields.js';
+import type { RequestHead } from '../exchange/request-head.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 const HOST = /^[A-Za-z0-9._~:[\]%-]+$/;
@@ -20,7 +21,7 @@ export function buildForwardedFields(
   isPeerTrusted: boolean,
   authority: string,
 ): string[] {
-  const { fields, peer, scheme, requestId } = exchange;
+  const { fields, peer, scheme, requestId } = exchange.head;
   const dropped = exchange.route?.droppedFields ?? NOTHING;
   const isPlain = dropped.size === 0 && fields.connection === '';
   const list = isPlain ? fields.plain : keptFields(fields, dropped);
@@ -35,7 +36,7 @@ export function buildForwardedFields(
   add('x-forwarded-for', joinList(isPeerTrusted ? fields.forwardedFor : '', peer));
   add('x-forwarded-proto', (isPeerTrusted && fields.forwardedProto) || scheme);
   add('x-forwarded-host', (isPeerTrusted && fields.forwardedHost) || fields.host);
-  add('forwarded', forwardedList(exchange, isPeerTrusted));
+  add('forwarded', forwardedList(exchange.head, isPeerTrusted));
   add('via', joinList(fields.via, `1.1 ${GATEWAY_PSEUDONYM}`));
   if (isPeerTrusted) {
     for (let at = 0; at < fields.claimed.length; at += 2) {
@@ -43,7 +44,7 @@ export function buildForwardedFields(
     }
   }
   for (const item of exchange.route?.setFields ?? []) list.push(item);
-  for (const item of exchange.identityFields) list.push(item);
+  for (const item of exchange.identity.fields) list.push(item);
   for (const item of exchange.addedFields) list.push(item);
   return list;
 }
@@ -52,7 +53,10 @@ export function buildForwardedFields(
  * The Forwarded field. A trusted proxy that writes X-Forwarded-* only is spoken for: else the two
  * would say different things of one request.
  */
-export function forwardedList({ fields, peer, scheme }: Exchange, isPeerTrusted: boolean): string {
+export function forwardedList(
+  { fields, peer, scheme }: Readonly<RequestHead>,
+  isPeerTrusted: boolean,
+): string {
   const own = `for=${forwardedNode(peer)};host="${fields.host}";proto=${scheme}`;
   if (!isPeerTrusted) return own;
   return joinList(fields.forwarded === '' ? translated(fields) : fields.forwarded, own);
@@ -84,7 +88,7 @@ function keptFields(fields: RequestFields, dropped: ReadonlySet<string>): string
       .split(',')
       .map((token) => token.trim()),
   );
-  if (named.has('authorization')) fields.authorization = '';
+  if (named.has('authorization')) fields.dropAuthorization();
   const kept: string[] = [];
   for (let at = 0; at < fields.plain.length; at += 2) {
     const name = fields.plain[at] ?? '';

@@ -8,10 +8,10 @@
  * Invariant: latin-1 only, so that a character is a byte.
  */
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
-import type { Exchange } from '../exchange.js';
-import { joinList } from '../request/request-fields.js';
+import { joinList } from '../exchange/request-fields.js';
+import type { RequestHead } from '../exchange/request-head.js';
+import { StreamedBody } from '../exchange/streamed-body.js';
 import { buildForwardedFields, forwardedList } from './forwarded-fields.js';
-import { StreamedBody } from './streamed-body.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 
 const VIA = `1.1 ${GATEWAY_PSEUDONYM}`;
@@ -23,11 +23,12 @@ const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH
 /** The head with the empty line that ends it. */
 export function buildForwardedHead(request: UpstreamRequest): string {
   const { exchange, path, authority, isPeerTrusted } = request;
-  const { fields, route, method } = exchange;
+  const { head: from, route } = exchange;
+  const { fields, method } = from;
   const isPlain = fields.connection === '' && (route === null || route.droppedFields.size === 0);
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\nconnection: keep-alive\r\n`;
   if (isPlain) {
-    head += fieldLines(fields.plain, fields.plainCount) + originLines(exchange, isPeerTrusted);
+    head += fieldLines(fields.plain, fields.plainCount) + originLines(from, isPeerTrusted);
     if (route !== null && route.setFields.length > 0) {
       head += fieldLines(route.setFields, route.setFields.length);
     }
@@ -45,7 +46,7 @@ export function buildForwardedHead(request: UpstreamRequest): string {
 /** How the end of the body is known, and the end of the head. */
 function framingLines({ body, exchange }: UpstreamRequest): string {
   if (body === null) {
-    return METHODS_WITH_CONTENT.has(exchange.method) ? 'content-length: 0\r\n\r\n' : '\r\n';
+    return METHODS_WITH_CONTENT.has(exchange.head.method) ? 'content-length: 0\r\n\r\n' : '\r\n';
   }
   const bytes = body instanceof StreamedBody ? body.bytes : body.length;
   return bytes === -1 ? 'transfer-encoding: chunked\r\n\r\n' : `content-length: ${bytes}\r\n\r\n`;
@@ -58,8 +59,8 @@ function fieldLines(list: readonly string[], count: number): string {
 }
 
 /** Whose request it is and where it came from. */
-function originLines(exchange: Exchange, isPeerTrusted: boolean): string {
-  const { fields, peer, scheme, requestId } = exchange;
+function originLines(from: Readonly<RequestHead>, isPeerTrusted: boolean): string {
+  const { fields, peer, scheme, requestId } = from;
   const { host, authorization } = fields;
   let addresses = peer;
   let firstScheme = scheme;
@@ -74,7 +75,7 @@ function originLines(exchange: Exchange, isPeerTrusted: boolean): string {
   const lines =
     `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
     `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
-    `forwarded: ${forwardedList(exchange, isPeerTrusted)}\r\n` +
+    `forwarded: ${forwardedList(from, isPeerTrusted)}\r\n` +
     `via: ${joinList(fields.via, VIA)}\r\n${claimed}`;
   return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
 }

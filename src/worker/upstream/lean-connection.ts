@@ -13,12 +13,12 @@
  * inside the call only: read-memory.ts says where it lies.
  */
 import { connect, type Socket } from 'node:net';
+import { StreamedBody } from '../exchange/streamed-body.js';
 import { BodyWriter } from './body-writer.js';
 import { buildForwardedHead } from './forwarded-head.js';
 import type { ReadMemory } from './read-memory.js';
 import type { ReplyHead } from './reply-head-parser.js';
 import { type ReplyListener, ReplyReader } from './reply-reader.js';
-import { StreamedBody } from './streamed-body.js';
 import type {
   TransportHandler,
   UpstreamConnection,
@@ -149,7 +149,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
     }
     const { body } = waiting;
     const text = buildForwardedHead(waiting);
-    this.reader.begin(waiting.exchange.method === 'HEAD');
+    this.reader.begin(waiting.exchange.head.method === 'HEAD');
     this.wasUsed = true;
     this.state = IN_USE;
     if (body === null) {

@@ -9,7 +9,7 @@
  */
 import { LeanConnection, type LeanConnectionOwner, type TargetAddress } from './lean-connection.js';
 import type { ReadMemory } from './read-memory.js';
-import type { UpstreamConnections } from './upstream-connections.js';
+import type { UpstreamConnections } from './upstream-transport.js';
 
 /** One turn may be half over when the rest begins. */
 const REST_TURNS = 2;

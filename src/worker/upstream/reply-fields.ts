@@ -11,13 +11,7 @@ import {
   NO_FIELDS,
   withoutFields,
 } from '../../base/field-block.js';
-
-/** A reply's fields as the record takes them. */
-export interface ReplyFieldBlock {
-  fields: FieldBlock;
-  /** Content-Length; -1: none. */
-  bodyBytes: number;
-}
+import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 
 const block: ReplyFieldBlock = { fields: NO_FIELDS, bodyBytes: -1 };
 

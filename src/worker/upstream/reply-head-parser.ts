@@ -7,6 +7,7 @@
  *
  * Invariant: what goes into the field block has no CR or LF in a name or value.
  */
+
 import {
   type FieldBlock,
   field,
@@ -14,6 +15,7 @@ import {
   joinFields,
   NO_FIELDS,
 } from '../../base/field-block.js';
+import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import {
   classOf,
   FIELD_CODING,
@@ -24,7 +26,6 @@ import {
   FIELD_LENGTH,
   FIELD_PROXY_CONNECTION,
   namesFields,
-  type ReplyFieldBlock,
   withoutNamed,
 } from './reply-fields.js';
 

@@ -16,8 +16,8 @@ import {
   type ConnectionParts,
   connectionsTo,
   type UndiciTransport,
-  type UpstreamConnections,
 } from './upstream-connections.js';
+import type { UpstreamConnections } from './upstream-transport.js';
 
 interface Kept {
   readonly target: CompiledTarget;

@@ -6,14 +6,22 @@
 import { Readable } from 'node:stream';
 import { Client, type Dispatcher } from 'undici';
 import { copyOfBytes } from '../../base/copy-bytes.js';
+import { StreamedBody } from '../exchange/streamed-body.js';
 import { buildForwardedFields } from './forwarded-fields.js';
-import { StreamedBody } from './streamed-body.js';
-import type { UndiciPoolOptions } from './undici-pool.js';
 import type {
   TransportHandler,
   UpstreamConnection,
   UpstreamRequest,
 } from './upstream-transport.js';
+
+/** How the connections to one target are made. */
+export interface UndiciOptions {
+  readonly origin: string;
+  readonly connectMs: number;
+  /** Name for SNI, or null without TLS. undici would otherwise take the Host field's. */
+  readonly servername: string | null;
+  onConnected(): void;
+}
 
 export class UndiciConnection implements UpstreamConnection {
   served = 0;
@@ -23,7 +31,7 @@ export class UndiciConnection implements UpstreamConnection {
   readonly client: Client;
 
   constructor(
-    private readonly options: UndiciPoolOptions,
+    private readonly options: UndiciOptions,
     onDisconnected: () => void,
   ) {
     this.client = new Client(options.origin, {
@@ -53,7 +61,7 @@ export class UndiciConnection implements UpstreamConnection {
     const { servername } = this.options;
     const options = {
       path,
-      method: exchange.method as Dispatcher.HttpMethod,
+      method: exchange.head.method as Dispatcher.HttpMethod,
       headers,
       body: isStreamed ? readableOf(body) : body,
       // Without this, HEAD and bodies on DELETE or OPTIONS would cost the connection.

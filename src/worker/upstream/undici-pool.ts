@@ -5,22 +5,14 @@
  * that those not needed go idle and close. The number is bounded by the requests that the gateway
  * lets in. undici's own Pool is not used: a dispatch that it refuses leaves it waiting for ever.
  */
-import { UndiciConnection } from './undici-connection.js';
-import type { UpstreamConnections } from './upstream-connections.js';
-
-export interface UndiciPoolOptions {
-  readonly origin: string;
-  readonly connectMs: number;
-  /** Name for SNI, or null without TLS. undici would otherwise take the Host field's. */
-  readonly servername: string | null;
-  onConnected(): void;
-}
+import { UndiciConnection, type UndiciOptions } from './undici-connection.js';
+import type { UpstreamConnections } from './upstream-transport.js';
 
 export class UndiciPool implements UpstreamConnections {
   private readonly free: UndiciConnection[] = [];
   private isClosing = false;
 
-  constructor(private readonly options: UndiciPoolOptions) {}
+  constructor(private readonly options: UndiciOptions) {}
 
   get idleCount(): number {
     return this.free.length;

@@ -8,24 +8,10 @@ import { isIP } from 'node:net';
 import type { CompiledTarget, CompiledUpstream } from '../../config/compiled-config.js';
 import { LeanPool } from './lean-pool.js';
 import type { ReadMemory } from './read-memory.js';
-import type { UpstreamConnection } from './upstream-transport.js';
+import type { UpstreamConnections } from './upstream-transport.js';
 
 /** A name is looked up for each new connection: so soon does traffic follow where it points. */
 const NAMED_AGE_MS_MAX = 30_000;
-
-/** The connections to one target. Who takes one gives it back once. */
-export interface UpstreamConnections {
-  /** Idle connections, for tests and figures. */
-  readonly idleCount: number;
-  /** Takes the connection that was used last, or a new one. */
-  acquire(): UpstreamConnection;
-  /** Takes a connection that has no socket yet: nobody can have closed it. */
-  acquireFresh(): UpstreamConnection;
-  /** Gives a connection of these back, whatever became of its socket. */
-  release(connection: UpstreamConnection): void;
-  /** Closes all idle connections; those in use end with their exchange. */
-  close(): Promise<void>;
-}
 
 /** The module that is loaded for TLS. */
 export type UndiciTransport = typeof import('./undici-pool.js');

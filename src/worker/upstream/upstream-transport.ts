@@ -7,9 +7,9 @@
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
 import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
-import type { Exchange } from '../exchange.js';
-import type { ReplyFieldBlock } from './reply-fields.js';
-import type { StreamedBody } from './streamed-body.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { ReplyFieldBlock } from '../exchange/reply-state.js';
+import type { StreamedBody } from '../exchange/streamed-body.js';
 
 /**
  * The most that is read from a target at once. A reply whose window is below this waits, so that
@@ -50,4 +50,18 @@ export interface UpstreamConnection {
   served: number;
   isBusy: boolean;
   send(request: UpstreamRequest, handler: TransportHandler): void;
+}
+
+/** The connections to one target. Who takes one gives it back once. */
+export interface UpstreamConnections {
+  /** Idle connections, for tests and figures. */
+  readonly idleCount: number;
+  /** Takes the connection that was used last, or a new one. */
+  acquire(): UpstreamConnection;
+  /** Takes a connection that has no socket yet: nobody can have closed it. */
+  acquireFresh(): UpstreamConnection;
+  /** Gives a connection of these back, whatever became of its socket. */
+  release(connection: UpstreamConnection): void;
+  /** Closes all idle connections; those in use end with their exchange. */
+  close(): Promise<void>;
 }

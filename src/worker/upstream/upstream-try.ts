@@ -6,12 +6,16 @@
  *
  * Invariant: after the end (complete, error or abort) the listener hears nothing more.
  */
-import type { Exchange } from '../exchange.js';
-import { buildReplyFields, type ReplyFieldBlock } from './reply-fields.js';
-import type { UpstreamConnections } from './upstream-connections.js';
+
+import type { Admission } from '../exchange/admission-state.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { ReplyFieldBlock } from '../exchange/reply-state.js';
+import type { TryInFlight } from '../exchange/try-in-flight.js';
+import { buildReplyFields } from './reply-fields.js';
 import type {
   TransportHandler,
   UpstreamConnection,
+  UpstreamConnections,
   UpstreamRequest,
 } from './upstream-transport.js';
 
@@ -24,32 +28,22 @@ export interface TryListener {
   onFailure(attempt: UpstreamTry, error: unknown): void;
 }
 
-/** What a try was admitted with, and must be given back once. */
-export interface Admission {
-  readonly targetIndex: number;
-  readonly ticket: number;
-}
-
 /** The reason that a transport is given when we end a try. */
 class TryAbortedError extends Error {
   readonly code = 'UND_ERR_ABORTED';
 }
 
-export class UpstreamTry implements TransportHandler {
+export class UpstreamTry implements TransportHandler, TryInFlight {
   readonly targetIndex: number;
   readonly ticket: number;
-  /** The coordinator has been told what came of it. */
   isSettled = false;
   /** Some byte of a reply came. */
   hasBegun = false;
-  /** A connection stood, and the request was written to it. */
   isSent = false;
   /** The connection had served others before: it may have been closed meanwhile. */
   isReused = false;
-  /** When the head of the reply must be there. */
   headDeadlineMs = Number.POSITIVE_INFINITY;
   beganMs = 0;
-  /** Of the trace that the request is in; empty: none. */
   spanId = '';
 
   private connection: UpstreamConnection | null = null;
@@ -69,6 +63,21 @@ export class UpstreamTry implements TransportHandler {
     this.ticket = ticket;
   }
 
+  begin(nowMs: number, headDeadlineMs: number): void {
+    this.beganMs = nowMs;
+    this.headDeadlineMs = headDeadlineMs;
+  }
+
+  extend(headDeadlineMs: number): void {
+    this.headDeadlineMs = headDeadlineMs;
+  }
+
+  trySettle(): boolean {
+    if (this.isSettled) return false;
+    this.isSettled = true;
+    return true;
+  }
+
   /**
    * Sends the request, `isFresh` over a connection that nobody can have closed yet. Every failure,
    * at once or later, comes as onFailure.
@@ -81,7 +90,6 @@ export class UpstreamTry implements TransportHandler {
     connection.send(request, this);
   }
 
-  /** Ends the try; the listener hears nothing more of it. */
   abort(): void {
     this.isDetached = true;
     const { abortNow } = this;
@@ -89,12 +97,10 @@ export class UpstreamTry implements TransportHandler {
     abortNow?.(new TryAbortedError('the exchange is over'));
   }
 
-  /** Forgets the exchange but lets the rest of the reply come in, so that the socket is kept. */
   detach(): void {
     this.isDetached = true;
   }
 
-  /** Takes the body up again after onBody has returned false. */
   resume(): void {
     this.resumeNow?.();
   }

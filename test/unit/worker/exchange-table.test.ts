@@ -1,11 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Exchange } from '../../../src/worker/exchange.js';
+import type { Exchange } from '../../../src/worker/exchange/exchange.js';
 import { ExchangeTable, PendingAsks } from '../../../src/worker/exchange-table.js';
+import { makeExchange } from '../../support/make-exchange.js';
 
 function anExchange(index: number, generation = 1): Exchange {
-  const head = { index, generation, receivedMs: 0, bodyBytes: 0, isComplete: true, parts: [] };
-  return new Exchange(head, () => {});
+  return makeExchange({ index, generation });
+}
+
+/** As whoever asks does. */
+function ask(asks: PendingAsks, exchange: Exchange): number {
+  const askId = asks.nextId();
+  exchange.admission.onAsked(askId);
+  return askId;
 }
 
 describe('exchanges by index', () => {
@@ -44,10 +51,10 @@ describe('exchanges by the ask they wait for', () => {
         for (const action of steps) {
           if (action === 'ask') {
             const exchange = anExchange(0);
-            exchange.askId = asks.nextId();
-            expect(model.has(exchange.askId)).toBe(false);
+            const askId = ask(asks, exchange);
+            expect(model.has(askId)).toBe(false);
             asks.add(exchange);
-            model.set(exchange.askId, exchange);
+            model.set(askId, exchange);
             continue;
           }
           const ids = [...model.keys()];
@@ -65,17 +72,17 @@ describe('exchanges by the ask they wait for', () => {
   it('pass over a number whose slot still waits', () => {
     const asks = new PendingAsks();
     const patient = anExchange(0);
-    patient.askId = asks.nextId();
+    const patientId = ask(asks, patient);
     asks.add(patient);
     const seen = new Set<number>();
     for (let count = 0; count < 5000; count += 1) {
       const exchange = anExchange(1);
-      exchange.askId = asks.nextId();
-      expect(seen.has(exchange.askId)).toBe(false);
-      seen.add(exchange.askId);
+      const askId = ask(asks, exchange);
+      expect(seen.has(askId)).toBe(false);
+      seen.add(askId);
       asks.add(exchange);
-      expect(asks.take(exchange.askId)).toBe(exchange);
+      expect(asks.take(askId)).toBe(exchange);
     }
-    expect(asks.take(patient.askId)).toBe(patient);
+    expect(asks.take(patientId)).toBe(patient);
   });
 });

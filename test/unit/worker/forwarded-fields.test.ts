@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { Exchange } from '../../../src/worker/exchange.js';
-import { RequestFields } from '../../../src/worker/request/request-fields.js';
+import type { Exchange } from '../../../src/worker/exchange/exchange.js';
 import { buildForwardedFields } from '../../../src/worker/upstream/forwarded-fields.js';
 import { compileWorkerRoutes } from '../../../src/worker/worker-route.js';
 import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { makeExchange } from '../../support/make-exchange.js';
 
 const AUTHORITY = 'target:81';
 
@@ -17,11 +17,6 @@ function anExchange(
   fields: readonly (readonly [string, string])[],
   { peer = '1.2.3.4', rewrite = {} }: { peer?: string; rewrite?: Rewrite } = {},
 ): Exchange {
-  const parts = ['GET', '/', peer, 'http', 'host', 'front:80', ...fields.flat()];
-  const head = { index: 0, generation: 0, receivedMs: 0, bodyBytes: 0, isComplete: true, parts };
-  const exchange = new Exchange(head, () => {});
-  exchange.fields = new RequestFields(parts);
-  Object.assign(exchange, { peer, scheme: 'http', requestId: 'id-1' });
   const config = aCoordinatorConfig();
   const route = aCompiledRoute({
     rewrite: {
@@ -30,8 +25,9 @@ function anExchange(
       removeHeaders: rewrite.remove ?? [],
     },
   });
-  exchange.route = compileWorkerRoutes({ ...config, routes: [route] }, [])[0] ?? null;
-  return exchange;
+  const [compiled = null] = compileWorkerRoutes({ ...config, routes: [route] }, []);
+  const all = ['host', 'front:80', ...fields.flat()];
+  return makeExchange({ peer, fields: all, route: compiled });
 }
 
 /** Values by name; a name that comes twice fails, unless it was the client's. */

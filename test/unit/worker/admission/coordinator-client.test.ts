@@ -19,9 +19,9 @@ import {
 } from '../../../../src/worker/admission/coordinator-client.js';
 import { TargetGrants } from '../../../../src/worker/admission/target-grants.js';
 import { TargetPreference } from '../../../../src/worker/admission/target-preference.js';
-import { Exchange } from '../../../../src/worker/exchange.js';
 import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/worker-route.js';
 import { CoordinatorRig } from '../../../support/coordinator-rig.js';
+import { makeExchange } from '../../../support/make-exchange.js';
 
 const LIMIT: RateLimitConfig = { limit: 5, window: '1h' };
 
@@ -63,11 +63,9 @@ class Desk {
   }
 
   ask(): [asked: number, targetIndex: number, fields: string] {
-    const head = { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true };
-    const exchange = new Exchange({ ...head, parts: [] }, () => undefined);
-    exchange.route = this.route;
+    const exchange = makeExchange({ route: this.route });
     const asked = this.client.askAdmission(exchange, this.route, this.nowMs);
-    return [asked, exchange.targetIndex, exchange.limitFields];
+    return [asked, exchange.targetIndex, exchange.admission.limitFields];
   }
 
   openBreaker(targetIndex: number): void {

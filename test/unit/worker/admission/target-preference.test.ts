@@ -6,9 +6,9 @@ import {
   cookieValue,
   TargetPreference,
 } from '../../../../src/worker/admission/target-preference.js';
-import { Exchange } from '../../../../src/worker/exchange.js';
-import { RequestFields } from '../../../../src/worker/request/request-fields.js';
+import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
 import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/worker-route.js';
+import { makeExchange } from '../../../support/make-exchange.js';
 
 function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
   const targets = [{ url: 'http://10.0.0.1:80' }, { url: 'http://10.0.0.2:80' }];
@@ -23,14 +23,16 @@ function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
   return {
     preference,
     look: (fields: readonly string[], clientIp = '10.9.9.9', path = '/'): Exchange => {
-      const parts = ['GET', path, '', 'http', ...fields];
-      const head = { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true };
-      const exchange = new Exchange({ ...head, parts }, () => {});
-      Object.assign(exchange, { fields: new RequestFields(parts), clientIp, path, route });
+      const exchange = makeExchange({ target: path, clientIp, fields, route });
       preference.look(exchange, upstreamOfRoute(route));
       return exchange;
     },
   };
+}
+
+function answeredBy(exchange: Exchange, targetIndex: number): Exchange {
+  exchange.admission.onAdmitted(targetIndex, 0);
+  return exchange;
 }
 
 describe('what a request hashes to', () => {
@@ -41,19 +43,23 @@ describe('what a request hashes to', () => {
     ['cookie:id', ['cookie', 'x=1; id=a'], ['cookie', 'id=b; x=1'], true],
   ] as const)('goes by %s', (hashOn, one, other, differs) => {
     const { look } = aPreference({ policy: 'consistentHash', hashOn });
-    const first = look(one, '10.0.0.1', '/a').balanceHash;
-    expect(look(one, hashOn === 'clientIp' ? '10.0.0.1' : '10.0.0.2', '/a').balanceHash).toBe(
-      first,
-    );
-    const second = look(other, '10.0.0.1', hashOn === 'path' ? '/b' : '/a').balanceHash;
+    const first = look(one, '10.0.0.1', '/a').admission.balanceHash;
+    expect(
+      look(one, hashOn === 'clientIp' ? '10.0.0.1' : '10.0.0.2', '/a').admission.balanceHash,
+    ).toBe(first);
+    const second = look(other, '10.0.0.1', hashOn === 'path' ? '/b' : '/a').admission.balanceHash;
     expect(second !== first).toBe(differs);
   });
 
   it('goes by the client where the header or the cookie is missing', () => {
     for (const hashOn of ['header:X-User', 'cookie:id'] as const) {
       const { look } = aPreference({ policy: 'consistentHash', hashOn });
-      expect(look([], '10.0.0.1').balanceHash).toBe(look([], '10.0.0.1').balanceHash);
-      expect(look([], '10.0.0.1').balanceHash).not.toBe(look([], '10.0.0.2').balanceHash);
+      expect(look([], '10.0.0.1').admission.balanceHash).toBe(
+        look([], '10.0.0.1').admission.balanceHash,
+      );
+      expect(look([], '10.0.0.1').admission.balanceHash).not.toBe(
+        look([], '10.0.0.2').admission.balanceHash,
+      );
     }
   });
 });
@@ -63,7 +69,7 @@ describe('the cookie of a target', () => {
 
   function cookieOf(targetIndex: number, key?: number): string {
     const { preference, look } = aPreference(STICKY, key);
-    const field = preference.cookieField(Object.assign(look([]), { targetIndex }));
+    const field = preference.cookieField(answeredBy(look([]), targetIndex));
     return (
       /^\r\nSet-Cookie: (home=[0-9a-f]{32}); Path=\/; HttpOnly; SameSite=Lax$/.exec(field)?.[1] ??
       ''
@@ -76,13 +82,13 @@ describe('the cookie of a target', () => {
     expect(first).not.toBe(second);
     expect(cookieOf(0, 8)).not.toBe(first);
     const { look } = aPreference(STICKY);
-    expect(look(['cookie', `a=b; ${second}`]).preferredTarget).toBe(1);
+    expect(look(['cookie', `a=b; ${second}`]).admission.preferredTarget).toBe(1);
   });
 
   it('is the same for every process with the same secret, and for no other', () => {
     const withSecret = (secret: string, key: number) => {
       const { preference, look } = aPreference({ stickyCookie: { name: 'home', secret } }, key);
-      return preference.cookieField(Object.assign(look([]), { targetIndex: 0 }));
+      return preference.cookieField(answeredBy(look([]), 0));
     };
     const secret = 'a secret that all gateways know, and no client';
     expect(withSecret(secret, 1)).toMatch(/home=[0-9a-f]{32};/);
@@ -93,8 +99,8 @@ describe('the cookie of a target', () => {
   it('is set anew when the reply comes from another target, and only then', () => {
     const { preference, look } = aPreference(STICKY);
     const exchange = look(['cookie', cookieOf(1)]);
-    expect(preference.cookieField(Object.assign(exchange, { targetIndex: 1 }))).toBe('');
-    expect(preference.cookieField(Object.assign(exchange, { targetIndex: 0 }))).toContain('home=');
+    expect(preference.cookieField(answeredBy(exchange, 1))).toBe('');
+    expect(preference.cookieField(answeredBy(exchange, 0))).toContain('home=');
   });
 
   it.each([
@@ -105,12 +111,12 @@ describe('the cookie of a target', () => {
     'homes=1; ;=; home x',
     'home=__proto__',
   ])('is as good as none when it is made up: %s', (cookie) => {
-    expect(aPreference(STICKY).look(['cookie', cookie]).preferredTarget).toBe(-1);
+    expect(aPreference(STICKY).look(['cookie', cookie]).admission.preferredTarget).toBe(-1);
   });
 
   it('is not there without the setting', () => {
     const { preference, look } = aPreference({});
-    const exchange = Object.assign(look([]), { targetIndex: 0 });
+    const exchange = answeredBy(look([]), 0);
     expect(preference.cookieField(exchange)).toBe('');
   });
 });

@@ -3,15 +3,14 @@ import type {
   AuthenticationResult,
   Authenticator,
 } from '../../../../src/filters/authentication/authenticator.js';
-import { Exchange } from '../../../../src/worker/exchange.js';
 import {
   type AuthenticationOutcome,
   AuthenticationPhase,
-  challengesOf,
 } from '../../../../src/worker/identity/authentication-phase.js';
-import { RequestFields } from '../../../../src/worker/request/request-fields.js';
+import { challengesOf } from '../../../../src/worker/identity/challenges.js';
 import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
 import { aCompiledRoute } from '../../../support/compiled-route.js';
+import { makeExchange } from '../../../support/make-exchange.js';
 
 type Answer = () => AuthenticationResult | Promise<AuthenticationResult>;
 
@@ -43,16 +42,7 @@ function anAuthenticator(answer: Answer, wish: Partial<Authenticator> = {}): Aut
 }
 
 function aRun(authenticators: readonly Authenticator[], wish: Partial<WorkerRoute> = {}) {
-  const head = {
-    index: 0,
-    generation: 0,
-    receivedMs: 0,
-    bodyBytes: 0,
-    isComplete: true,
-    parts: [],
-  };
-  const exchange = new Exchange(head, () => {});
-  exchange.fields = new RequestFields(['', '', '', '', 'authorization', 'Bearer x']);
+  const exchange = makeExchange({ fields: ['authorization', 'Bearer x'] });
   exchange.route = {
     config: aCompiledRoute(),
     authenticators,
@@ -112,7 +102,7 @@ describe('the authentication phase', () => {
       expect(exchange).toMatchObject({
         consumer: 'ada',
         claims: { sub: 'ada' },
-        identityFields: ['x-user', 'ada'],
+        identity: { fields: ['x-user', 'ada'] },
       });
     }
   });

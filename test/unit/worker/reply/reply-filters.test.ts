@@ -23,16 +23,15 @@ it('what a broken try has brought is no part of the reply of the next one', () =
   };
   exchange.route = { filters: { replySteps: [], replyBody: plan } } as never;
   const begin = (type: string): void => {
-    exchange.status = 200;
-    exchange.replyFields = field('Content-Type', type);
-    exchange.replyBodyBytes = -1;
+    const block = { fields: field('Content-Type', type), bodyBytes: -1 };
+    exchange.reply.onHead(200, block, false, 0);
     expect(filters.onHead(exchange)).toBe(false);
   };
   begin('application/json');
-  expect(exchange.replyCollector).not.toBeNull();
+  expect(exchange.reply.collector).not.toBeNull();
   filters.onBody(exchange, Buffer.from('{"half":'));
   begin('text/plain');
-  expect(exchange.replyCollector).toBeNull();
+  expect(exchange.reply.collector).toBeNull();
   begin('application/json');
   filters.onBody(exchange, Buffer.from('{"whole":1}'));
   filters.onEnd(exchange);

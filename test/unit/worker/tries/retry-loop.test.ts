@@ -16,16 +16,18 @@ import {
   ASK_REFUSED,
   type CoordinatorClient,
 } from '../../../../src/worker/admission/coordinator-client.js';
-import { DeadlineWheel } from '../../../../src/worker/deadline-wheel.js';
-import { Exchange, PHASE_REPLY } from '../../../../src/worker/exchange.js';
+import { DeadlineWheel } from '../../../../src/worker/exchange/deadline-wheel.js';
+import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
+import type { ReplyFieldBlock } from '../../../../src/worker/exchange/reply-state.js';
 import type { ExchangeMetrics } from '../../../../src/worker/exchange-metrics.js';
 import { RetryLoop } from '../../../../src/worker/tries/retry-loop.js';
 import { RetryPlanner } from '../../../../src/worker/tries/retry-planner.js';
 import type { Forwarder } from '../../../../src/worker/upstream/forwarder.js';
-import type { UpstreamConnections } from '../../../../src/worker/upstream/upstream-connections.js';
+import type { UpstreamConnections } from '../../../../src/worker/upstream/upstream-transport.js';
 import { UpstreamTry } from '../../../../src/worker/upstream/upstream-try.js';
 import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
+import { makeExchange } from '../../../support/make-exchange.js';
 
 const TARGET_COUNT = 3;
 const ATTEMPTS = 2;
@@ -70,15 +72,14 @@ class Rig {
   constructor(options: Options) {
     const config = aConfig(options.hedgeAfterMs);
     const ledger = new Proxy({}, { get: () => () => {} }) as ExchangeMetrics;
-    this.exchange = new Exchange(
-      { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true, parts: [] },
-      (_, nowMs) => this.loop.onDeadline(this.exchange, nowMs),
-    );
-    this.exchange.method = options.method;
-    this.exchange.route = {
-      config: { timeoutMs: options.routeTimeoutMs } as CompiledRoute,
-      upstream: config.upstreams[0],
-    } as WorkerRoute;
+    this.exchange = makeExchange({
+      method: options.method,
+      route: {
+        config: { timeoutMs: options.routeTimeoutMs } as CompiledRoute,
+        upstream: config.upstreams[0],
+      } as WorkerRoute,
+      onDeadline: (_, nowMs) => this.loop.onDeadline(this.exchange, nowMs),
+    });
     this.loop = new RetryLoop({
       planner: new RetryPlanner(config, ledger, () => 0.5),
       forwarder: this.forwarder(),
@@ -95,9 +96,7 @@ class Rig {
       },
       onError: () => {},
     });
-    this.exchange.targetIndex = 0;
-    this.exchange.isAdmitted = true;
-    this.exchange.phase = PHASE_REPLY;
+    this.exchange.admission.onAdmitted(0, 0);
     this.loop.begin(this.exchange);
   }
 
@@ -113,20 +112,20 @@ class Rig {
   private readonly coordinatorStub = {
     askAgain: (): number => {
       if (!this.isRoomToAsk) return ASK_REFUSED;
-      expect(this.exchange.askId, 'one ask at a time').toBe(-1);
+      expect(this.exchange.admission.isAsking, 'one ask at a time').toBe(false);
       this.asks += 1;
-      this.exchange.askId = this.asks;
+      this.exchange.admission.onAsked(this.asks);
       return ASK_PENDING;
     },
     abandon: (): void => {
-      this.exchange.askId = -1;
+      this.exchange.admission.onAskOver();
     },
     settleTry: (attempt: object): void => {
       this.settled.set(attempt, (this.settled.get(attempt) ?? 0) + 1);
     },
     giveBack: (): void => {
-      if (!this.exchange.isAdmitted) return;
-      this.exchange.isAdmitted = false;
+      if (!this.exchange.admission.isAdmitted) return;
+      this.exchange.admission.handOver();
       this.givenBack += 1;
     },
   };
@@ -139,8 +138,7 @@ class Rig {
     const connections = { release: () => {} } as unknown as UpstreamConnections;
     const { exchange, air } = this;
     const flush = (): boolean => {
-      exchange.isHeadHeld = false;
-      exchange.isReplyStarted = true;
+      exchange.reply.begin(0);
       return false;
     };
     const stub = {
@@ -149,29 +147,27 @@ class Rig {
       launch: (attempt: UpstreamTry) => {
         air.push({ attempt, isConnected: false, hasHead: false, isOver: false });
       },
-      deliverHead: (_: Exchange, status: number) => {
-        expect(exchange.isReplyStarted, 'a client gets one head').toBe(false);
+      deliverHead: (_: Exchange, status: number, block: ReplyFieldBlock) => {
+        expect(exchange.reply.isStarted, 'a client gets one head').toBe(false);
         this.heads += 1;
-        exchange.status = status;
-        exchange.isHeadHeld = true;
-        exchange.activeMs = this.nowMs;
+        exchange.reply.onHead(status, block, false, this.nowMs);
+        exchange.reply.holdHead();
         return false;
       },
       deliverBody: flush,
       deliverEnd: flush,
-      release: () => {},
     };
     return stub as unknown as Forwarder;
   }
 
   verdict(verdict: number, targetIndex: number): void {
     const { exchange } = this;
-    if (exchange.askId === -1) return;
-    exchange.askId = -1;
+    const { admission } = exchange;
+    if (!admission.isAsking) return;
+    admission.onAskOver();
     if (verdict === VERDICT_ADMITTED) {
       this.admitted += 1;
-      exchange.targetIndex = targetIndex;
-      exchange.isAdmitted = true;
+      admission.onAdmitted(targetIndex, 0);
     }
     this.loop.onVerdict(exchange, { verdict } as ReplyView);
   }
@@ -204,8 +200,7 @@ function take(rig: Rig, step: Step): void {
       rig.isRoomToAsk = step.isThere;
       return;
     case 'flush':
-      if (exchange.isHeadHeld && !exchange.isFinished) exchange.isReplyStarted = true;
-      exchange.isHeadHeld = false;
+      if (exchange.reply.isHeadPending && !exchange.isFinished) exchange.reply.begin(0);
       return;
     case 'leave':
       rig.finish();
@@ -270,7 +265,7 @@ function expectAllSettled(rig: Rig): void {
   expect([...rig.settled.values()].every((count) => count === 1)).toBe(true);
   expect(rig.settled.size + rig.givenBack).toBe(rig.admitted);
   expect(rig.wheel.size).toBe(0);
-  expect(rig.exchange.askId).toBe(-1);
+  expect(rig.exchange.admission.isAsking).toBe(false);
 }
 
 describe('the tries of an exchange', () => {
@@ -288,7 +283,7 @@ describe('the tries of an exchange', () => {
           for (let tick = 0; tick < 400 && !rig.exchange.isFinished; tick += 1) rig.advance(50);
           expect(rig.exchange.isFinished).toBe(true);
           expectAllSettled(rig);
-          expect(rig.exchange.tries).toBeLessThanOrEqual(1 + ATTEMPTS + 1);
+          expect(rig.exchange.tries.sent).toBeLessThanOrEqual(1 + ATTEMPTS + 1);
           if (options.method === 'POST') expect(rig.heads).toBeLessThanOrEqual(1);
         },
       ),
@@ -305,10 +300,10 @@ describe('the tries of an exchange', () => {
       rig.advance(400);
       rig.verdict(VERDICT_ADMITTED, target);
     }
-    expect(rig.exchange.triedMask).toBe(0b011);
+    expect(rig.exchange.tries.triedMask).toBe(0b011);
     take(rig, { what: 'error', which: 2, code: 'ECONNREFUSED' });
     expect(rig.problem).toBe(PROBLEMS.connectFailed);
-    expect(rig.exchange.tries).toBe(3);
+    expect(rig.exchange.tries.sent).toBe(3);
     expectAllSettled(rig);
   });
 
@@ -320,7 +315,7 @@ describe('the tries of an exchange', () => {
     rig.advance(400);
     rig.verdict(VERDICT_CIRCUIT_OPEN, -1);
     expect(rig.heads).toBe(1);
-    expect(rig.exchange.status).toBe(503);
+    expect(rig.exchange.reply.status).toBe(503);
     take(rig, { what: 'end', which: 0 });
     expect(rig.exchange.isFinished).toBe(true);
     expectAllSettled(rig);
@@ -339,7 +334,7 @@ describe('the tries of an exchange', () => {
     take(rig, { what: 'connect', which: 0 });
     rig.advance(150);
     rig.verdict(VERDICT_ADMITTED, 1);
-    expect(rig.exchange.hedgeTry).not.toBeNull();
+    expect(rig.exchange.tries.hedge).not.toBeNull();
     take(rig, { what: 'connect', which: 1 });
     take(rig, { what: 'head', which: 1, status: 200 });
     expect(rig.settled.size).toBe(1);
@@ -352,7 +347,7 @@ describe('the tries of an exchange', () => {
     const rig = new Rig({ ...PLAIN, hedgeAfterMs: 60 });
     rig.advance(150);
     rig.verdict(VERDICT_ADMITTED, 0);
-    expect(rig.exchange.tries).toBe(1);
+    expect(rig.exchange.tries.sent).toBe(1);
     expect(rig.givenBack).toBe(1);
   });
 });

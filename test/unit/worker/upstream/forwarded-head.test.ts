@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RequestFields } from '../../../../src/worker/request/request-fields.js';
+import { StreamedBody } from '../../../../src/worker/exchange/streamed-body.js';
 import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
 import { buildForwardedHead } from '../../../../src/worker/upstream/forwarded-head.js';
-import { StreamedBody } from '../../../../src/worker/upstream/streamed-body.js';
 import type { UpstreamRequest } from '../../../../src/worker/upstream/upstream-transport.js';
 import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
+import { makeExchange } from '../../../support/make-exchange.js';
 import { anExchange } from '../../../support/transport-rig.js';
 
 const AUTHORITY = 'origin.example:8080';
@@ -68,16 +68,14 @@ describe('the head of a forwarded request', () => {
     fc.assert(
       fc.property(request, ({ fields, dropped, set, hasRewrite, isPeerTrusted, peer }) => {
         const make = () => {
-          const exchange = anExchange('GET', null);
-          const parts = ['GET', '/', peer, 'https', 'host', 'a.example', ...fields.flat()];
-          exchange.fields = new RequestFields(parts);
-          exchange.peer = peer;
           const route = {
             droppedFields: new Set(hasRewrite ? [...dropped, ...set.map(([name]) => name)] : []),
             setFields: hasRewrite ? set.flat() : [],
           };
-          exchange.route = route as Partial<WorkerRoute> as WorkerRoute;
-          return exchange;
+          return makeExchange({
+            ...{ peer, scheme: 'https', fields: ['host', 'a.example', ...fields.flat()] },
+            route: route as Partial<WorkerRoute> as WorkerRoute,
+          });
         };
         const list = buildForwardedFields(make(), isPeerTrusted, AUTHORITY);
         const lines: string[] = [];

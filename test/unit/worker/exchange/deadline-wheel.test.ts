@@ -4,7 +4,7 @@ import {
   DEADLINE_TICK_MS,
   DeadlineEntry,
   DeadlineWheel,
-} from '../../../src/worker/deadline-wheel.js';
+} from '../../../../src/worker/exchange/deadline-wheel.js';
 
 /** One turn of the wheel. */
 const TURN_MS = 512 * DEADLINE_TICK_MS;

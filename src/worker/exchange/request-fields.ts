@@ -110,6 +110,11 @@ export class RequestFields {
     }
   }
 
+  /** The credentials end here: the target does not get them. */
+  dropAuthorization(): void {
+    this.authorization = '';
+  }
+
   /** Sets a field that goes on as it is, in place of what the client sent; '' takes it away. */
   replacePlain(name: string, value: string): void {
     const kept: string[] = [];

@@ -1,17 +1,18 @@
 /**
- * A reply that is held back while it is decided whether another try is made.
+ * A reply that is kept while it is decided whether another try is made.
  *
- * Thread: worker. Owned by the exchange. Up to HELD_BYTES_MAX of its body are kept; a longer one
- * waits at the target. It goes to the client unchanged when there is no better one.
+ * Thread: worker. Owned by the exchange, written by tries/. Up to KEPT_BYTES_MAX of its body are
+ * here; the rest of a longer one waits at the target. The reply goes to the client unchanged when
+ * no better one comes.
  */
 import type { FieldBlock } from '../../base/field-block.js';
-import type { ReplyFieldBlock } from '../upstream/reply-fields.js';
-import type { UpstreamTry } from '../upstream/upstream-try.js';
+import type { ReplyFieldBlock } from './reply-state.js';
+import type { TryInFlight } from './try-in-flight.js';
 
 /** Beyond this the target is made to wait. */
-const HELD_BYTES_MAX = 64 * 1024;
+const KEPT_BYTES_MAX = 64 * 1024;
 
-export class HeldReply implements ReplyFieldBlock {
+export class KeptReply implements ReplyFieldBlock {
   readonly fields: FieldBlock;
   readonly bodyBytes: number;
   readonly chunks: Buffer[] = [];
@@ -19,10 +20,10 @@ export class HeldReply implements ReplyFieldBlock {
   isComplete = false;
   /** The rest of it will never come. */
   isBroken = false;
-  private heldBytes = 0;
+  private keptBytes = 0;
 
   constructor(
-    readonly attempt: UpstreamTry,
+    readonly attempt: TryInFlight,
     readonly status: number,
     { fields, bodyBytes }: ReplyFieldBlock,
   ) {
@@ -34,8 +35,16 @@ export class HeldReply implements ReplyFieldBlock {
   onBody(chunk: Buffer): boolean {
     // Copied: the bytes are valid inside the call only.
     this.chunks.push(Buffer.from(chunk));
-    this.heldBytes += chunk.length;
-    return this.heldBytes < HELD_BYTES_MAX;
+    this.keptBytes += chunk.length;
+    return this.keptBytes < KEPT_BYTES_MAX;
+  }
+
+  onComplete(): void {
+    this.isComplete = true;
+  }
+
+  onBroken(): void {
+    this.isBroken = true;
   }
 
   /** It is not needed: the connection goes with it, unless all of it has come. */

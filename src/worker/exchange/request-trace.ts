@@ -5,19 +5,40 @@
  * chosen when a target is to hear of them.
  */
 import { randomBytes } from 'node:crypto';
-import { OUTCOME_FAILURE, OUTCOME_MASK } from '../channel/coordinator/coordinator-records.js';
-import { redactQuery } from '../observability/redact-query.js';
+import { OUTCOME_FAILURE, OUTCOME_MASK } from '../../channel/coordinator/coordinator-records.js';
+import { redactQuery } from '../../observability/redact-query.js';
 import type {
   FinishedSpan,
   FinishedTrace,
   SpanAttributes,
-} from '../observability/span-exporter.js';
-import { formatTraceparent, type TraceParent } from '../observability/trace-context.js';
-import type { Exchange } from './exchange.js';
-import type { UpstreamTry } from './upstream/upstream-try.js';
+} from '../../observability/span-exporter.js';
+import { formatTraceparent, type TraceParent } from '../../observability/trace-context.js';
+import type { WorkerRoute } from '../worker-route.js';
+import type { ReplyState } from './reply-state.js';
+import type { RequestFields } from './request-fields.js';
+import type { RequestHead } from './request-head.js';
+import type { TriesState } from './tries-state.js';
+import type { TryInFlight } from './try-in-flight.js';
+
+/** How a try has ended. */
+export interface TryEnded {
+  /** As the coordinator is told. */
+  readonly outcome: number;
+  readonly hostPort: string;
+  readonly nowMs: number;
+}
 
 /** Spans of one request; a retry loop makes far fewer. */
 const CHILDREN_MAX = 64;
+
+/** The parts of an exchange that its spans speak of. */
+export interface TracedExchange {
+  readonly head: Readonly<RequestHead>;
+  readonly route: WorkerRoute | null;
+  readonly tries: Readonly<TriesState>;
+  readonly reply: Readonly<ReplyState>;
+  readonly receivedMs: number;
+}
 
 /** By verdict of the coordinator. */
 const VERDICT_NAMES = ['none', 'admitted', 'rateLimited', 'circuitOpen', 'noHealthyTarget'];
@@ -56,47 +77,63 @@ export class RequestTrace {
     this.add({ name: 'admission', kind: 'internal', beganMs, endedMs: nowMs, attributes });
   }
 
-  /** A target is about to get the request, and is told of this try's span. */
-  beginTry(attempt: UpstreamTry): void {
-    attempt.spanId = newSpanId();
-    const { fields } = attempt.exchange;
-    fields.replacePlain('traceparent', formatTraceparent(this.traceId, attempt.spanId));
+  /** A target is about to get the request with these fields. The id of the try's span. */
+  beginTry(fields: RequestFields): string {
+    const spanId = newSpanId();
+    fields.replacePlain('traceparent', formatTraceparent(this.traceId, spanId));
     // What belonged to a traceparent that could not be read says nothing to anybody.
     if (this.parentSpanId === '') fields.replacePlain('tracestate', '');
+    return spanId;
   }
 
-  endTry(attempt: UpstreamTry, outcome: number, hostPort: string, nowMs: number): void {
-    const { exchange, spanId, beganMs } = attempt;
+  /** `hostPort` is the target's. */
+  endTry(
+    exchange: TracedExchange,
+    attempt: TryInFlight,
+    { outcome, hostPort, nowMs }: TryEnded,
+  ): void {
+    const { spanId, beganMs } = attempt;
+    const { method } = exchange.head;
+    const { sent, lastProblem } = exchange.tries;
     const isError = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
     const colon = hostPort.lastIndexOf(':');
     const attributes = {
-      'http.request.method': exchange.method,
+      'http.request.method': method,
       'server.address': hostPort.slice(0, colon),
       'server.port': Number(hostPort.slice(colon + 1)),
-      'http.request.resend_count': Math.max(0, exchange.tries - 1),
-      ...(isError ? { 'error.type': exchange.lastProblem?.code ?? 'upstream' } : {}),
+      'http.request.resend_count': Math.max(0, sent - 1),
+      ...(isError ? { 'error.type': lastProblem?.code ?? 'upstream' } : {}),
     };
-    const name = exchange.method;
-    this.add({ name, kind: 'client', spanId, beganMs, endedMs: nowMs, isError, attributes });
+    this.add({
+      name: method,
+      kind: 'client',
+      spanId,
+      beganMs,
+      endedMs: nowMs,
+      isError,
+      attributes,
+    });
   }
 
   /** The whole of it, when the exchange is over. */
-  finish(exchange: Exchange, nowMs: number, hidden: ReadonlySet<string>): FinishedTrace {
-    const { method, route, status, receivedMs, problem } = exchange;
+  finish(exchange: TracedExchange, nowMs: number, hidden: ReadonlySet<string>): FinishedTrace {
+    const { head, route, receivedMs } = exchange;
+    const { method } = head;
+    const { status, problem, isCut } = exchange.reply;
     const pattern = route?.config.path ?? '';
-    const shown = redactQuery(exchange.target, hidden);
+    const shown = redactQuery(head.target, hidden);
     const mark = shown.indexOf('?');
     const attributes = {
       'http.request.method': method,
-      'url.scheme': exchange.scheme,
+      'url.scheme': head.scheme,
       'url.path': mark === -1 ? shown : shown.slice(0, mark),
       ...(mark === -1 ? {} : { 'url.query': shown.slice(mark + 1) }),
       ...(pattern === ''
         ? {}
         : { 'http.route': pattern, 'sluice.route': route?.config.name ?? '' }),
       'http.response.status_code': status,
-      'client.address': exchange.clientIp,
-      'sluice.request_id': exchange.requestId,
+      'client.address': head.clientIp,
+      'sluice.request_id': head.requestId,
       ...(problem === null ? {} : { 'error.type': problem.code, 'sluice.part': problem.part }),
     };
     const request = {
@@ -105,7 +142,7 @@ export class RequestTrace {
       spanId: this.spanId,
       beganMs: receivedMs,
       endedMs: nowMs,
-      isError: status >= 500 || exchange.isCut,
+      isError: status >= 500 || isCut,
       attributes,
     };
     const { traceId, parentSpanId, children } = this;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { joinList, RequestFields } from '../../../../src/worker/request/request-fields.js';
+import { joinList, RequestFields } from '../../../../src/worker/exchange/request-fields.js';
 
 function read(...fields: (readonly [name: string, value: string])[]): RequestFields {
   return new RequestFields(['GET', '/', '127.0.0.1', 'http', ...fields.flat()]);

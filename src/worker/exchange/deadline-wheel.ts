@@ -5,7 +5,7 @@
  * wheel are looked at once per turn. Setting and clearing move links, nothing is allocated.
  * A deadline is met at most one tick late.
  */
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 
 const TICK_MS = 50;
 const SLOT_COUNT = 512;

@@ -1,0 +1,175 @@
+/**
+ * One request in a worker, from head to finish.
+ *
+ * Thread: worker. One object with a group of fields for each part of the worker that writes some:
+ * a group's fields are assigned in its own file, by methods that say what has happened; whoever
+ * else holds an exchange reads. Its own fields are the pipeline's, but for those that say so.
+ * Fixed shape: every field is set in the constructor and none is added later, so that all
+ * exchanges share one hidden class, and their groups as well.
+ */
+import { defined } from '../../base/assert.js';
+import type { CompiledUpstream } from '../../config/compiled-config.js';
+import type { AuthenticationRequest, Claims } from '../../filters/authentication/authenticator.js';
+import type { EditableRequest, StepResult } from '../../filters/filter.js';
+import type { PathParams } from '../../routing/route-table.js';
+import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
+import { AdmissionState } from './admission-state.js';
+import { DeadlineEntry } from './deadline-wheel.js';
+import { ReplyState } from './reply-state.js';
+import type { RequestFields } from './request-fields.js';
+import type { RequestHead } from './request-head.js';
+import type { RequestTrace } from './request-trace.js';
+import { TriesState } from './tries-state.js';
+import { Upload } from './upload.js';
+
+export const PHASE_ROUTE = 0;
+export const PHASE_ENTER = 1;
+export const PHASE_AUTHENTICATE = 2;
+export const PHASE_ADMIT = 3;
+export const PHASE_EDIT = 4;
+export const PHASE_FORWARD = 5;
+export const PHASE_REPLY = 6;
+
+const NOTHING: readonly string[] = [];
+
+/** A request as the lane brought it. */
+export interface RequestRecord {
+  readonly index: number;
+  readonly generation: number;
+  readonly receivedMs: number;
+  /** -1: not known. */
+  readonly bodyBytes: number;
+  readonly isComplete: boolean;
+  /** method, target, peer, connection, then names and values in turn. */
+  readonly parts: string[];
+}
+
+/** Who calls. Shared by all requests with the same credentials: never changed. */
+export interface Caller {
+  /** '' when nobody asked. */
+  readonly consumer: string;
+  /** What was verified about the caller; null: nobody asked. */
+  readonly claims: Claims | null;
+  /** Names and values of fields for the target that say who calls, in turn. */
+  readonly fields: readonly string[];
+}
+
+/** Nobody asked who calls. */
+export const ANYBODY: Caller = { consumer: '', claims: null, fields: NOTHING };
+
+/** The configuration that an exchange begins and ends under. */
+export interface ExchangeEpoch {
+  readonly matcher: { match(exchange: Exchange): StepResult };
+  readonly trustedProxies: { includes(address: string): boolean };
+  /** Exchanges that have begun and not finished. */
+  exchanges: number;
+}
+
+export class Exchange implements EditableRequest, AuthenticationRequest {
+  readonly index: number;
+  readonly generation: number;
+  readonly receivedMs: number;
+  readonly deadline: DeadlineEntry;
+
+  readonly admission: Readonly<AdmissionState> = new AdmissionState();
+  readonly tries: Readonly<TriesState> = new TriesState();
+  readonly upload: Readonly<Upload>;
+  readonly reply: Readonly<ReplyState> = new ReplyState();
+
+  phase = PHASE_ROUTE;
+  isFinished = false;
+  /** Assigned by request/route-matcher.ts: null until then. */
+  route: WorkerRoute | null = null;
+  identity: Caller = ANYBODY;
+  /** Assigned by request-tracing.ts; null: its spans are not exported. */
+  trace: RequestTrace | null = null;
+  /** Path and query that the target gets where a filter has made them; else empty. */
+  rewrittenTarget = '';
+  /** What filters add to the fields that the target gets: names and values in turn. */
+  addedFields: readonly string[] = NOTHING;
+
+  /** `head` is what `record.parts` say; `epoch` is null in tests only. */
+  constructor(
+    record: RequestRecord,
+    readonly head: Readonly<RequestHead>,
+    readonly epoch: ExchangeEpoch | null,
+    onDeadline: (exchange: Exchange, nowMs: number) => void,
+  ) {
+    this.index = record.index;
+    this.generation = record.generation;
+    this.receivedMs = record.receivedMs;
+    this.upload = new Upload(record.bodyBytes, record.isComplete);
+    this.deadline = new DeadlineEntry((nowMs) => onDeadline(this, nowMs));
+  }
+
+  /** It is known who calls. */
+  identify(caller: Caller): void {
+    this.identity = caller;
+  }
+
+  // What filters and authenticators see of a request.
+
+  get method(): string {
+    return this.head.method;
+  }
+
+  get target(): string {
+    return this.head.target;
+  }
+
+  get path(): string {
+    return this.head.path;
+  }
+
+  get query(): string {
+    return this.head.query;
+  }
+
+  get scheme(): string {
+    return this.head.scheme;
+  }
+
+  get clientIp(): string {
+    return this.head.clientIp;
+  }
+
+  get requestId(): string {
+    return this.head.requestId;
+  }
+
+  get fields(): RequestFields {
+    return this.head.fields;
+  }
+
+  get params(): PathParams {
+    return this.head.params;
+  }
+
+  get bodyBytes(): number {
+    return this.upload.bodyBytes;
+  }
+
+  get consumer(): string {
+    return this.identity.consumer;
+  }
+
+  get claims(): Claims | null {
+    return this.identity.claims;
+  }
+
+  /** Row of the target whose reply goes to the client, or else of the one last admitted to; -1. */
+  get targetIndex(): number {
+    const { answeringTarget } = this.tries;
+    return answeringTarget === -1 ? this.admission.targetIndex : answeringTarget;
+  }
+}
+
+/** The upstream of an exchange whose route is known. */
+export function upstreamOf(exchange: Exchange): CompiledUpstream {
+  return upstreamOfRoute(routeOf(exchange));
+}
+
+/** The route of an exchange that has one. */
+export function routeOf(exchange: Exchange): WorkerRoute {
+  return defined(exchange.route, 'the route of an exchange');
+}

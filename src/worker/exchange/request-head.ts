@@ -1,0 +1,64 @@
+/**
+ * The head of a request as it was read, and what routing has made of its target.
+ *
+ * Thread: worker. Made when the head is read; the path and the parameters come with routing. After
+ * that nothing of it changes.
+ */
+import {
+  connectionFacts,
+  HEAD_CONNECTION,
+  HEAD_METHOD,
+  HEAD_PEER,
+  HEAD_TARGET,
+} from '../../channel/records/request-head.js';
+import type { PathParams } from '../../routing/route-table.js';
+import type { RequestFields } from './request-fields.js';
+
+const NO_PARAMS: PathParams = Object.freeze({});
+
+export class RequestHead {
+  readonly method: string;
+  /** As the client sent it, with the query. */
+  readonly target: string;
+  /** Address of the other end of the connection; '' when it is not known. */
+  readonly peer: string;
+  readonly scheme: string;
+  /** Normalised, without the query; '' until the target has been read. */
+  path = '';
+  /** With its question mark, or ''. */
+  query = '';
+  /** What the route's path took out of the request's, decoded. */
+  params: PathParams = NO_PARAMS;
+
+  /** `parts`: method, target, peer, connection, then names and values of fields in turn. */
+  constructor(
+    parts: readonly string[],
+    readonly fields: RequestFields,
+    readonly requestId: string,
+    /** Behind trusted proxies; '' when it is not known. */
+    readonly clientIp: string,
+  ) {
+    this.method = parts[HEAD_METHOD] ?? '';
+    this.target = parts[HEAD_TARGET] ?? '';
+    this.peer = parts[HEAD_PEER] ?? '';
+    this.scheme = connectionFacts(parts[HEAD_CONNECTION] ?? '').scheme;
+  }
+
+  /** The target has one reading. */
+  onPath(path: string, query: string): void {
+    this.path = path;
+    this.query = query;
+  }
+
+  /** A path of the route table takes the request. */
+  onMatch(params: PathParams): void {
+    this.params = params;
+  }
+
+  /** The route takes a version in front of the path, which its target does not get. */
+  dropPrefix(prefix: string): void {
+    const { path } = this;
+    if (path === prefix) this.path = '/';
+    else if (path.startsWith(`${prefix}/`)) this.path = path.slice(prefix.length);
+  }
+}

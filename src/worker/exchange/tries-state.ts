@@ -1,0 +1,135 @@
+/**
+ * The tries of an exchange: what was made, what is in flight, and what is to come when.
+ *
+ * Thread: worker. Written by tries/. Invariant: a hedge is in flight only beside another try.
+ */
+import type { ProblemKind } from '../../base/problems.js';
+import type { KeptReply } from './kept-reply.js';
+import type { TryInFlight } from './try-in-flight.js';
+
+/** A time that does not come. */
+export const NEVER_MS = Number.POSITIVE_INFINITY;
+
+export class TriesState {
+  /** Tries sent, the first included. */
+  sent = 0;
+  /** Retries planned; hedges are not among them. */
+  retries = 0;
+  /** Bit p: the target at position p of the upstream was tried, and failed. */
+  triedMask = 0;
+  /** The try that answers the client, or else the older one in flight. */
+  current: TryInFlight | null = null;
+  hedge: TryInFlight | null = null;
+  /** Kept until it is decided whether another try is made. */
+  keptReply: KeptReply | null = null;
+  /** How the last try that failed has failed. */
+  lastProblem: ProblemKind | null = null;
+  /** A request was sent again since its kept-alive connection had been closed. */
+  hasResent = false;
+  /** Row of the target whose reply goes to the client; -1: none does. */
+  answeringTarget = -1;
+  /** From the begin of the try that answered to the head of its reply; -1: no head came. */
+  upstreamMs = -1;
+  routeDeadlineMs = NEVER_MS;
+  askDeadlineMs = NEVER_MS;
+  /** End of the back-off. */
+  resumeAtMs = NEVER_MS;
+  hedgeAtMs = NEVER_MS;
+
+  /** A try is in flight, or one is waited for. */
+  get isUnderWay(): boolean {
+    return this.current !== null || this.askDeadlineMs !== NEVER_MS;
+  }
+
+  /** The earliest time that something is to be done about the tries. */
+  get nextTimeMs(): number {
+    return Math.min(
+      this.routeDeadlineMs,
+      this.askDeadlineMs,
+      this.resumeAtMs,
+      this.hedgeAtMs,
+      this.current?.headDeadlineMs ?? NEVER_MS,
+      this.hedge?.headDeadlineMs ?? NEVER_MS,
+    );
+  }
+
+  endBy(routeDeadlineMs: number): void {
+    this.routeDeadlineMs = routeDeadlineMs;
+  }
+
+  /** The coordinator was asked for another target. */
+  awaitVerdict(untilMs: number): void {
+    this.askDeadlineMs = untilMs;
+  }
+
+  /** The verdict is there, or nobody waits for one any more. */
+  endWait(): void {
+    this.askDeadlineMs = NEVER_MS;
+  }
+
+  planRetry(atMs: number): void {
+    this.retries++;
+    this.resumeAtMs = atMs;
+  }
+
+  planHedge(atMs: number): void {
+    this.hedgeAtMs = atMs;
+  }
+
+  /** The back-off is over. */
+  endBackOff(): void {
+    this.resumeAtMs = NEVER_MS;
+  }
+
+  /** The time of the hedge has come: it is made now or never. */
+  endHedgePlan(): void {
+    this.hedgeAtMs = NEVER_MS;
+  }
+
+  /** A try is about to be sent: beside the one in flight if there is one. */
+  onSent(attempt: TryInFlight): void {
+    this.sent++;
+    this.answeringTarget = -1;
+    if (this.current === null) this.current = attempt;
+    else this.hedge = attempt;
+  }
+
+  /** The same request goes out again over a connection that nobody can have closed. */
+  onResent(stale: TryInFlight, fresh: TryInFlight): void {
+    this.hasResent = true;
+    if (this.hedge === stale) this.hedge = fresh;
+    else this.current = fresh;
+  }
+
+  onHead(upstreamMs: number): void {
+    this.upstreamMs = upstreamMs;
+  }
+
+  /** The try has ended; the other one that is in flight stays as the only one. */
+  onEnded(attempt: TryInFlight, triedBit: number): void {
+    if (this.current === attempt) this.current = this.hedge;
+    this.hedge = null;
+    this.triedMask |= triedBit;
+  }
+
+  onFailed(problem: ProblemKind): void {
+    this.lastProblem = problem;
+  }
+
+  /** This try answers the client; the caller has ended the other one. */
+  onAnswered(attempt: TryInFlight): void {
+    this.current = attempt;
+    this.hedge = null;
+    this.answeringTarget = attempt.targetIndex;
+  }
+
+  keep(reply: KeptReply | null): void {
+    this.keptReply = reply;
+  }
+
+  /** No try is in flight any more. */
+  clear(): void {
+    this.current = null;
+    this.hedge = null;
+  }
+}

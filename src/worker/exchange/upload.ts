@@ -1,0 +1,135 @@
+/**
+ * The body of a request: what has come of it, and where that goes.
+ *
+ * Thread: worker. Owned by its exchange. A body of up to 64 KiB is collected and sent as one
+ * buffer, so that it can be sent again; a longer or unknown one streams. One that filters have had
+ * is whole, however long it is.
+ */
+import { copyOfBytes } from '../../base/copy-bytes.js';
+import { StreamedBody } from './streamed-body.js';
+
+/** Bodies up to this size can be sent again. */
+const REPLAYABLE_BYTES_MAX = 64 * 1024;
+
+/** Bounds how slow a body may be. */
+export interface UploadBound {
+  /** The body is complete, or nobody waits for it any more. */
+  stop(): void;
+}
+
+export class Upload {
+  /** Length of the body, -1: not known; once filters have had it, that of what they made. */
+  bodyBytes: number;
+  /** The last of it is here. */
+  isComplete: boolean;
+  /** Bytes that came. */
+  received = 0;
+  /** Window given back for them. */
+  credited = 0;
+  /** When a piece of a body that streams came last; 0: never. */
+  movedMs = 0;
+  /** Filters have had the whole body, which stays here. */
+  isFiltered = false;
+  /** null: there are none. */
+  private chunks: Buffer[] | null = null;
+  private stream: StreamedBody | null = null;
+  private bound: UploadBound | null = null;
+
+  constructor(bodyBytes: number, isComplete: boolean) {
+    this.bodyBytes = bodyBytes;
+    this.isComplete = isComplete;
+  }
+
+  /** The whole body is here before it is sent, and stays here. */
+  get isCollected(): boolean {
+    if (this.isFiltered) return true;
+    return this.bodyBytes >= 0 && this.bodyBytes <= REPLAYABLE_BYTES_MAX;
+  }
+
+  /** The request can be sent: a body that is collected must be complete before that. */
+  get isReady(): boolean {
+    return this.isComplete || !this.isCollected;
+  }
+
+  /** What is known of its length: as announced, or more if more has come. */
+  get bytesAtLeast(): number {
+    return Math.max(this.bodyBytes, this.received);
+  }
+
+  /** Bytes that came and that no window was given back for. */
+  get uncredited(): number {
+    return this.received - this.credited;
+  }
+
+  /** More of the body. The bytes are valid inside the call only. */
+  take(bytes: Uint8Array, isLast: boolean, nowMs: number): void {
+    if (isLast) this.isComplete = true;
+    this.received += bytes.length;
+    const { stream } = this;
+    if (stream === null) {
+      if (bytes.length > 0) this.keep(copyOfBytes(bytes));
+      return;
+    }
+    this.movedMs = nowMs;
+    stream.push(bytes);
+    if (isLast) stream.end();
+  }
+
+  private keep(chunk: Buffer): void {
+    if (this.chunks === null) this.chunks = [chunk];
+    else this.chunks.push(chunk);
+  }
+
+  onCredit(bytes: number): void {
+    this.credited += bytes;
+  }
+
+  /** The body is watched from now on. */
+  watchBy(bound: UploadBound): void {
+    this.bound = bound;
+  }
+
+  /** The body may be as slow as it likes, or has ended. */
+  endWatch(): void {
+    this.bound?.stop();
+  }
+
+  /** All that has come of a body that is collected, as one buffer. */
+  collected(): Buffer {
+    const chunks = this.chunks ?? [];
+    const [only] = chunks;
+    if (chunks.length === 1 && only !== undefined) return only;
+    const whole = Buffer.concat(chunks);
+    this.chunks = [whole];
+    return whole;
+  }
+
+  /** Filters have made this of the body. */
+  replace(bytes: Buffer): void {
+    this.chunks = bytes.length === 0 ? null : [bytes];
+    this.bodyBytes = bytes.length;
+    this.isFiltered = true;
+  }
+
+  /**
+   * The body as a stream, one for all tries: as long as no connection stood, all of it is still
+   * here. `giveWindow` is told of what the target has taken.
+   */
+  streamed(giveWindow: (bytes: number) => void): StreamedBody {
+    if (this.stream !== null) return this.stream;
+    const stream = new StreamedBody(this.bodyBytes, giveWindow);
+    for (const chunk of this.chunks ?? []) stream.push(chunk);
+    this.chunks = null;
+    if (this.isComplete) stream.end();
+    this.stream = stream;
+    return stream;
+  }
+
+  /** The exchange is over: its body goes. */
+  release(): void {
+    this.endWatch();
+    this.stream?.drop();
+    this.stream = null;
+    this.chunks = null;
+  }
+}

@@ -1,0 +1,39 @@
+/** An exchange as the pipeline makes it, with defaults for what the test is not about. */
+import { Exchange, type ExchangeEpoch } from '../../src/worker/exchange/exchange.js';
+import { RequestFields } from '../../src/worker/exchange/request-fields.js';
+import { RequestHead } from '../../src/worker/exchange/request-head.js';
+import type { WorkerRoute } from '../../src/worker/worker-route.js';
+
+export interface ExchangeWish {
+  readonly index?: number;
+  readonly generation?: number;
+  readonly method?: string;
+  /** With the query. */
+  readonly target?: string;
+  readonly peer?: string;
+  readonly scheme?: string;
+  readonly clientIp?: string;
+  /** Names in lower case and values, in turn. */
+  readonly fields?: readonly string[];
+  readonly bodyBytes?: number;
+  readonly isComplete?: boolean;
+  readonly route?: WorkerRoute | null;
+  readonly epoch?: ExchangeEpoch | null;
+  readonly onDeadline?: (exchange: Exchange, nowMs: number) => void;
+}
+
+/** A request to the path of its target, with the id `id-1`. */
+export function makeExchange(wish: ExchangeWish = {}): Exchange {
+  const { method = 'GET', target = '/', peer = '192.0.2.7', scheme = 'http', fields = [] } = wish;
+  const parts = [method, target, peer, scheme, ...fields];
+  const { clientIp = peer } = wish;
+  const head = new RequestHead(parts, new RequestFields(parts), 'id-1', clientIp);
+  const mark = target.indexOf('?');
+  if (mark === -1) head.onPath(target, '');
+  else head.onPath(target.slice(0, mark), target.slice(mark));
+  const { index = 0, generation = 1, bodyBytes = 0, isComplete = true } = wish;
+  const record = { index, generation, receivedMs: 0, bodyBytes, isComplete, parts };
+  const exchange = new Exchange(record, head, wish.epoch ?? null, wish.onDeadline ?? (() => {}));
+  exchange.route = wish.route ?? null;
+  return exchange;
+}
