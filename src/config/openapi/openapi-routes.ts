@@ -84,8 +84,7 @@ interface OperationSource {
 function readOperation(source: OperationSource, place: OpenapiPlace): OpenapiOperation {
   const { path, item, operation, method, prefix } = source;
   const { document, problems, at } = place;
-  const pattern =
-    prefix + path.replace(/\{([^{}/]*)\}/g, (_, name: string) => `:${paramName(name)}`);
+  const pattern = prefix + patternOf(path);
   const parsed = parsePathPattern(pattern);
   if (!parsed.isValid) problems.push(`${at}: the path ${path} ${parsed.problem}`);
   const parameters = readParameters([item['parameters'], operation['parameters']], place);
@@ -109,6 +108,13 @@ function readOperation(source: OperationSource, place: OpenapiPlace): OpenapiOpe
   const { operationId } = operation;
   const name = typeof operationId === 'string' ? operationId : `${method}-${path}`;
   return { name, method: method.toUpperCase(), path: pattern, validation };
+}
+
+/** Names in braces are parameters; what has a meaning in a pattern has none in a document. */
+function patternOf(path: string): string {
+  return path.replace(/\{([^{}/]*)\}|[:*()]/g, (text, name: string | undefined) =>
+    name === undefined ? `\\${text}` : `:${paramName(name)}`,
+  );
 }
 
 function uniqueName(wanted: string, taken: Set<string>): string {

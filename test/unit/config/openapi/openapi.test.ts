@@ -51,14 +51,26 @@ describe('readOpenapi', () => {
     ]);
   });
 
+  it('takes parameters beside fixed text, and colons as they are', () => {
+    const read = readOpenapi(
+      document({ '/tasks/{id}:cancel': { post: {} }, '/files/{name}.pdf': { get: {} } }),
+      '',
+    );
+    expect(read.problems).toEqual([]);
+    expect(read.operations.map(({ path }) => path)).toEqual([
+      '/tasks/:id\\:cancel',
+      '/files/:name.pdf',
+    ]);
+  });
+
   it.each([
     ['a text', 'x', /no OpenAPI document/],
     ['another version', { swagger: '2.0' }, /not of OpenAPI 3/],
     ['no paths', document({}), /has no operation/],
     [
-      'a path with a part in braces',
-      document({ '/a{x}': { get: {} } }),
-      /\/paths\/~1a\{x\}\/get: the path .* whole segments/,
+      'a path with two parameters side by side',
+      document({ '/a{x}{y}': { get: {} } }),
+      /\/paths\/~1a\{x\}\{y\}\/get: the path .* needs fixed text between two parameters/,
     ],
     [
       'a foreign reference',
