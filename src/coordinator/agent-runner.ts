@@ -1,8 +1,8 @@
 /**
- * The coordinator's duty cycle: clock once, work, sleep when there was none.
+ * The coordinator's duty cycle: read the clock once, work, sleep when there was no work.
  *
  * Thread: coordinator. Owns its end of the rings. The thread runs no event loop: nothing else
- * happens on it.
+ * happens on the thread.
  */
 import {
   type CoordinatorEnd,
@@ -11,15 +11,18 @@ import {
 } from '../channel/coordinator/coordinator-end.js';
 import { REQUEST_SLOTS } from '../channel/coordinator/coordinator-memory.js';
 
-/** Does what is due with time, at least every PARK_MS_MAX. */
+/** Does what is due by the clock; called at least every PARK_MS_MAX. */
 export interface TickingHandler extends CoordinatorHandler {
   onTick(nowMs: number): void;
 }
 
-/** Tells of successes wake nobody: they wait this long at most. The heartbeat is no slower. */
+/**
+ * Longest sleep. Success tells do not wake the coordinator; it reads them within this time. The
+ * heartbeat comes as often.
+ */
 export const PARK_MS_MAX = 100;
 
-/** Cycles in which everything is read that the rings of the lanes can hold. */
+/** Cycles that read everything that the rings of the lanes can hold. */
 const RING_CYCLES = REQUEST_SLOTS / LANE_BATCH_MAX;
 
 export class AgentRunner {
@@ -33,7 +36,7 @@ export class AgentRunner {
     private readonly clock: () => number,
   ) {}
 
-  /** Does something between two cycles, once all is handled that lies in the rings now. */
+  /** Does something between two cycles, after everything that lies in the rings now was handled. */
   runAfterRings(step: () => void): void {
     this.afterRings = step;
     this.cyclesLeft = RING_CYCLES;
@@ -47,7 +50,7 @@ export class AgentRunner {
     }
   }
 
-  /** One cycle; the slots that were handled. */
+  /** Runs one cycle, and returns the number of slots handled. */
   runOnce(): number {
     const nowMs = this.clock();
     this.end.status.beat(nowMs);
@@ -64,7 +67,7 @@ export class AgentRunner {
     step();
   }
 
-  /** The cycle at hand is the last. */
+  /** The current cycle is the last. */
   stop(): void {
     this.isStopped = true;
   }

@@ -1,11 +1,11 @@
 /**
- * Tries in flight as the coordinator sees them: those that workers know of, and those that it has
- * admitted in replies which are still on their way.
+ * Tries in flight as the coordinator sees them: tries that workers have counted, and tries that it
+ * has admitted in replies that are still on their way.
  *
- * Thread: coordinator. Owns a count of admitted replies for each lane and target. It lies in
- * ordinary memory on purpose: a coordinator that ends between a decision and its reply leaves
- * nothing behind that would count for ever. Replies that were on their way at a restart are
- * missed for the moment that they take.
+ * Thread: coordinator. Owns a count of admitting replies for each lane and target. The count lies
+ * in ordinary memory on purpose: a coordinator that ends between a decision and its reply leaves
+ * nothing behind that would count for ever. Replies that are on their way at a restart are not
+ * counted until they arrive.
  */
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
@@ -27,7 +27,9 @@ export class AnsweredTries {
     for (let lane = 0; lane < this.loads.laneCount; lane += 1) this.begin(lane);
   }
 
-  /** The row has another target than before, of which no reply is on its way. */
+  /**
+   * The row belongs to another target than before, and no reply for the new target is on its way.
+   */
   beginTarget(targetIndex: number): void {
     for (let lane = 0; lane < this.loads.laneCount; lane += 1) {
       this.answered[lane * this.targetCount + targetIndex] = this.loads.heardOf(lane, targetIndex);
@@ -61,12 +63,13 @@ export class AnsweredTries {
     const at = lane * this.targetCount + targetIndex;
     const count = ((this.answered[at] as number) - this.loads.heardOf(lane, targetIndex)) | 0;
     if (count >= 0) return count;
-    // Replies of the coordinator before this one were heard: from here on we agree.
+    // The worker has read replies of the previous coordinator, which this count does not have: both
+    // counts are made equal here.
     this.answered[at] = this.loads.heardOf(lane, targetIndex);
     return 0;
   }
 
-  /** Another worker listens on this lane: replies to the last one are heard by nobody. */
+  /** Another worker serves this lane: nobody reads the replies to its predecessor. */
   private begin(lane: number): void {
     this.generations[lane] = this.status.generationOf(lane);
     for (let target = 0; target < this.targetCount; target += 1) {

@@ -1,8 +1,9 @@
 /**
- * Adapts the limits on concurrency of upstreams that ask for it, with time.
+ * Adapts the limits on concurrency of upstreams that ask for it.
  *
- * Thread: coordinator. Owns the rows of limits: state lies there, so that the next coordinator
- * goes on. What was counted up to now is kept here only: the next one begins a new window.
+ * Thread: coordinator. Owns the rows of limits, whose state lies in shared memory, so that the next
+ * coordinator goes on. The counts of the current window lie here only: the next coordinator begins
+ * a new window.
  */
 import { defined } from '../base/assert.js';
 import { LATENCY_BUCKETS, latencyQuantileMs } from '../base/latency-buckets.js';
@@ -40,7 +41,7 @@ export class ConcurrencyLimits {
     this.adopt(config);
   }
 
-  /** Goes on under another configuration: an upstream that is still adapted keeps its limit. */
+  /** Takes another configuration: an upstream that is still adapted keeps its limit. */
   adopt(config: CompiledConfig): void {
     const rules = new Map<number, CompiledAdaptiveConcurrency>();
     for (const { index, adaptiveConcurrency } of config.upstreams) {
@@ -55,7 +56,7 @@ export class ConcurrencyLimits {
     this.nextMs = 0;
   }
 
-  /** Does what is due; called in every duty cycle. */
+  /** Does what is due by the clock; called in every duty cycle. */
   onTick(nowMs: number): void {
     if (this.adapted.length === 0 || nowMs < this.nextMs) return;
     this.nextMs = Math.min(...this.adapted.map((upstream) => upstream.onTick(nowMs)));
@@ -80,7 +81,7 @@ class AdaptedUpstream {
     this.phaseStart.set(this.windowStart);
   }
 
-  /** When it is to be called again. */
+  /** Does what is due, and returns the time of the next call. */
   onTick(nowMs: number): number {
     if (nowMs < this.nextMs) return this.nextMs;
     const { view, slot, rule } = this;

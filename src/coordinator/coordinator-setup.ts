@@ -29,14 +29,16 @@ import { clearCursor, cursorBytes } from './state/turn-table.js';
 export interface CoordinatorThreadData {
   readonly config: CompiledConfig;
   readonly memory: CoordinatorMemory;
-  /** By lane; in the transfer list. Missing: it comes by mail, and until then nobody is woken. */
+  /**
+   * By lane; in the transfer list. Null: the port comes by mail, and until then nobody is woken.
+   */
   readonly wakePorts: readonly (WakePort | null)[];
 }
 
 /**
- * Memory for a configuration and those that follow it; `workers` lanes. There is room for every
- * kind of limit, whether or not the first configuration has one: pages that nobody touches cost
- * nothing.
+ * Allocates memory for this configuration and the ones that follow it, with a lane for each worker.
+ * There is room for every kind of limit, whether or not the first configuration has one: pages that
+ * nobody touches cost nothing.
  */
 export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMemory {
   const { capacity, limits, workers } = config;
@@ -56,7 +58,7 @@ export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMe
   });
 }
 
-/** Rows that nothing has any more, by kind. */
+/** Rows that no configuration uses any more, by kind. */
 export interface FreedRows {
   readonly upstreams: readonly number[];
   readonly targets: readonly number[];
@@ -64,9 +66,9 @@ export interface FreedRows {
 }
 
 /**
- * Makes rows ready for somebody else. To be called when neither the coordinator nor a worker knows
- * them any more: the main thread is their only writer for that moment. Rows of limiter keys are
- * not among them: the coordinator frees these itself.
+ * Clears rows for new owners. To be called when neither the coordinator nor a worker knows the rows
+ * any more: the main thread is their only writer at that time. Rows of limiter keys are not among
+ * them: the coordinator frees these itself.
  */
 export function clearRows(memory: CoordinatorMemory, freed: FreedRows): void {
   for (const row of freed.upstreams) clearCursor(memory.upstreams, row);

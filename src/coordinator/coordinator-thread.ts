@@ -1,9 +1,9 @@
 /**
  * Entry of the coordinator's thread: builds the coordinator on the given memory and runs it.
  *
- * Thread: coordinator. Started by the supervisor with a CoordinatorThreadData; ends when the
- * control ring says stop, or with an exception, after which another may go on where it was.
- * Says what happened by posting to the main thread: it writes no log itself.
+ * Thread: coordinator. Started by the supervisor with a CoordinatorThreadData. It ends when the
+ * control ring says stop, or with an exception; another thread may then go on from the same memory.
+ * It reports events by posting to the main thread, and writes no log itself.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -39,7 +39,8 @@ function runCoordinator(mainPort: MessagePort, data: CoordinatorThreadData): voi
   };
   const coordinator = new Coordinator(data.config, memory, host, randomBytes(4).readInt32LE());
   const runner = new AgentRunner(end, coordinator, systemClock.nowMs);
-  // What lies in the rings was asked and told under what was in force until now.
+  // The asks and tells in the rings were made under the old configuration, so they are handled
+  // first.
   const onConfig = (config: CompiledConfig): void =>
     runner.runAfterRings(() => {
       coordinator.adopt(config);

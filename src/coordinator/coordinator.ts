@@ -2,10 +2,10 @@
  * Decides upon admissions: the limit, the target, the breaker.
  *
  * Thread: coordinator. The only writer of policy state: limiter rows, breakers, cursors, probes.
- * All of it lies in shared memory, so that a coordinator that is started again goes on.
+ * All of the state lies in shared memory, so that a coordinator that is started again goes on.
  *
- * An ask is answered in one go: look at the limit, choose a target, then take both. So a request
- * that finds no target uses up no limit, and one over its limit takes no probe.
+ * An ask is answered in one go: check the limit, choose a target, then take both. So a request that
+ * finds no target uses up no limit, and a request over its limit takes no probe.
  */
 import type { CoordinatorHandler } from '../channel/coordinator/coordinator-end.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
@@ -47,8 +47,9 @@ export class Coordinator implements CoordinatorHandler {
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
   /**
-   * On memory that was used before it goes on from there, under another configuration as well:
-   * what has the row that it had keeps its state. What is left to chance follows from the seed.
+   * A coordinator on used memory goes on from its state, under another configuration as well: a
+   * limiter or target that keeps its row keeps its state. Random choices are determined by the
+   * seed.
    */
   constructor(
     config: CompiledConfig,
@@ -63,14 +64,16 @@ export class Coordinator implements CoordinatorHandler {
     this.concurrency = new ConcurrencyLimits(config, memory, this.status, random);
   }
 
-  /** Goes on under another configuration: what has the row that it had keeps its state. */
+  /** Takes another configuration: a limiter or target that keeps its row keeps its state. */
   adopt(config: CompiledConfig): void {
     this.limits.adopt(config);
     this.targets.adopt(config);
     this.concurrency.adopt(config);
   }
 
-  /** Hot path: every admission that no grant covers. */
+  /**
+   * Hot path, watched by bench/micro/coordinator/decisions: every admission that no grant covers.
+   */
   onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
     this.status.count(ASKS, 1);
     if ((ask.flags & ASK_GRANT_ONLY) !== 0) {
@@ -121,7 +124,7 @@ export class Coordinator implements CoordinatorHandler {
     this.targets.onProbe(targetIndex, result, nowMs);
   }
 
-  /** Does what is due with time. */
+  /** Does what is due by the clock. */
   onTick(nowMs: number): void {
     this.targets.onTick(nowMs);
     this.concurrency.onTick(nowMs);

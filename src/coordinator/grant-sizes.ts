@@ -1,20 +1,20 @@
 /**
- * Says how many targets of an upstream a worker gets in advance.
+ * Decides how many targets of an upstream a worker gets in advance.
  *
  * Thread: coordinator. Owns a heat for each worker and upstream; a new coordinator begins cold.
  *
- * A worker asks for a grant when the last one is used up, or half so, and the time between two
- * such asks is what a grant lasted. Asks that follow each other quickly heat the pair up: the first
- * few get nothing in advance, so that a client that sends one request after the other sees
- * strict turns; then 1, 2, 4 … 32, 60. A grant that lasted longer cools the pair by one step, and a
- * pause begins anew. An upstream with one target has no turns to keep.
+ * A worker asks for a grant when the last one is at least half used, and the time between two such
+ * asks is how long the grant lasted. Asks that follow each other quickly raise the heat: the first
+ * few get nothing in advance, so that a client that sends one request after the other sees strict
+ * turns; then 1, 2, 4 … 32, 60. A grant that lasted longer lowers the heat by one step, and a pause
+ * resets it. An upstream with one target has no turns to keep.
  */
 import { defined } from '../base/assert.js';
 import { GRANT_COUNT_MAX } from '../channel/coordinator/coordinator-records.js';
 
 /** A grant used up within this time was too small. */
 export const GRANT_HOT_MS = 20;
-/** After this long without an ask the worker is slow again. */
+/** After this time without an ask the heat is reset. */
 export const GRANT_COLD_MS = 200;
 /** Quick asks that get nothing in advance. */
 export const GRANT_WARM_UP_ASKS = 8;
@@ -33,7 +33,10 @@ export class GrantSizes {
     this.askedMs = new Float64Array(laneCount * upstreamCount).fill(Number.NEGATIVE_INFINITY);
   }
 
-  /** A worker used up what it had: the targets that it gets beyond the one it asked for. */
+  /**
+   * A worker has used up its grant. Returns how many targets it gets in advance, beyond the one
+   * that it asks for.
+   */
   onAsk(lane: number, upstreamIndex: number, targetCount: number, nowMs: number): number {
     if (targetCount === 1) return GRANT_COUNT_MAX;
     const at = lane * this.upstreamCount + upstreamIndex;

@@ -1,30 +1,31 @@
 /**
- * Says how many admissions of a hot key a worker may get in advance, and for how long.
+ * Decides how many admissions of a hot key a worker may get in advance, and for how long.
  *
- * Thread: any (pure). Admissions granted in advance are gone from the limit until they are used or
- * given back, so they come only out of large limits of which plenty is left, and only for a short
- * time. A small limit is exact to the last request, whichever worker asks.
+ * Thread: any (pure). Admissions granted in advance are missing from the limit until they are used
+ * or given back. So only large limits with plenty left grant any, and only for a short time. A
+ * small limit is exact to the last request, whichever worker asks.
  */
 import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator/coordinator-records.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import { admissionsOf } from '../policy/rate-limit/sliding-window.js';
 
-/** Longest validity. */
+/** Longest validity of a grant. */
 export const KEY_GRANT_VALID_MS_MAX = 100;
-/** A window is at least so many times as long. */
+/** A window must be at least this many times as long as a grant. */
 const WINDOW_PARTS_MIN = 200;
 /**
- * Admissions of a sliding window leave it late by as long as a grant is good: they are counted as
- * if each was used at the last moment. So grants are short there, where the window allows it.
+ * Like WINDOW_PARTS_MIN, for sliding windows. A sliding window counts each granted admission as
+ * used at the last moment, so it leaves the window late by the validity of the grant: the grant
+ * must be short in proportion.
  */
 const SLIDING_WINDOW_PARTS = 5000;
-/** A grant that is over before its reply is there is of no use. */
+/** A shorter grant would be over before its reply arrives. */
 const VALID_MS_MIN = 2;
 
 export interface KeyGrantRule {
-  /** 0: this limit grants nothing in advance. */
+  /** How long a grant may be used; 0: this limit grants nothing in advance. */
   readonly validMs: number;
-  /** Admissions that are not given in advance: a quarter of the limit. */
+  /** Admissions that are never given in advance: a quarter of the limit. */
   readonly reserve: number;
 }
 
@@ -38,7 +39,7 @@ export function keyGrantRule(limiter: CompiledLimiter): KeyGrantRule {
   return { validMs: isLarge ? validMs : 0, reserve: Math.ceil(admissions / 4) };
 }
 
-/** Admissions out of `left` that may go to one of `workers` workers. */
+/** How many of the `left` admissions one of `workers` workers may get. */
 export function keyGrantCount(
   rule: KeyGrantRule,
   wish: number,

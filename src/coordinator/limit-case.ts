@@ -1,5 +1,5 @@
 /**
- * One limit of the ask at hand, while it is answered.
+ * One limit of the current ask, while the coordinator answers it.
  *
  * Thread: coordinator. Reused for every ask.
  */
@@ -8,8 +8,8 @@ import type { Limiter } from './limiters.js';
 import { NO_ROW } from './state/bucket-table.js';
 
 /**
- * A refusal holds for no longer than this: what comes back of a grant, or a row that is taken from
- * its key, is seen by then.
+ * Longest time for which a refusal holds. After this time the coordinator looks again: admissions
+ * may have come back from a grant, or a row may have been taken from its key.
  */
 const REFUSAL_HOLDS_MS_MAX = 20;
 
@@ -17,21 +17,22 @@ export class LimitCase {
   limiterIndex = 0;
   high = 0;
   low = 0;
-  /** Null: it counts requests in flight. */
+  /** Null: the limit counts requests in flight. */
   limiter: Limiter | null = null;
   row = NO_ROW;
   isNew = false;
-  /** Of the row's last owner; -1: the row was free. */
+  /** The share that the row's last owner had used; -1: the row was free. */
   victimShare = 0;
   readonly decision = new RateDecision();
 
   /**
-   * Low bits of the last whole millisecond at which what was refused would be refused again, as far
-   * as time alone decides; 0: anything may happen before (a request ends, a row comes free).
+   * Low bits of the last whole millisecond at which the refused request would be refused again, as
+   * far as time alone decides; 0: an event may change the answer before (a request ends, a row
+   * becomes free).
    */
   refusedUntil(nowMs: number): number {
     if (this.limiter === null || this.row === NO_ROW) return 0;
-    // Rounded up: a millisecond less is surely too early.
+    // One millisecond less, because the wait was rounded up.
     const holdsMs = Math.min(REFUSAL_HOLDS_MS_MAX, this.decision.retryAfterMs - 1);
     return Math.floor(nowMs + holdsMs) | 0;
   }

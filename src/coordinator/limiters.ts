@@ -1,5 +1,5 @@
 /**
- * A configured limiter over its table: the policy, and the rows that it decides upon.
+ * A configured limiter over its table: the policy, and the rows by which it decides.
  *
  * Thread: coordinator. Owns nothing but a cursor; rows belong to the table.
  */
@@ -47,30 +47,33 @@ import {
 import { GroupLogRow, StampLogRow, TokenRow, WindowRow } from './state/bucket-rows.js';
 import type { BucketTable } from './state/bucket-table.js';
 
-/** Rows are named by the index of their first word. */
+/** A row is named by the index of its first word. */
 export interface Limiter {
   readonly table: BucketTable;
   peek(base: number, nowMs: number, decision: RateDecision): boolean;
   commit(base: number, nowMs: number, decision: RateDecision): void;
-  /** After a commit: until when a grant may be used at most, if not until `untilMs`. */
+  /** After a commit: the latest moment at which a grant may be used; at most `untilMs`. */
   grantUntilMs(base: number, nowMs: number, untilMs: number): number;
-  /** How many of `wish` admissions, which are left, may be granted to be used until then. */
+  /**
+   * How many of `wish` admissions may be granted for use until `untilMs`. The caller knows that the
+   * limit has `wish` admissions left.
+   */
   grantable(base: number, wish: number, nowMs: number, untilMs: number): number;
-  /** Takes so many; they were found grantable at the same `nowMs`. */
+  /** Takes `count` admissions, which were found grantable at the same `nowMs`. */
   grant(base: number, count: number, nowMs: number, untilMs: number): void;
-  /** What was not used of a grant; how many came back. */
+  /** Gives back unused admissions of a grant, and returns how many came back. */
   giveBack(base: number, count: number, nowMs: number, untilMs: number): number;
-  /** Makes a row that was just taken one that nobody used yet. */
+  /** Makes a row that was just taken a row that nobody has used. */
   reset(base: number, nowMs: number): void;
-  /** What a key that nobody used yet has left. */
+  /** What is left for a key that nobody has used yet. */
   describeUnused(decision: RateDecision): void;
-  /** 0: at rest; 1: the next ask would be refused. */
+  /** The used share of the limit. 0: at rest; 1: the next ask would be refused. */
   usedShareOf(base: number, nowMs: number, decision: RateDecision): number;
-  /** The coordinator before this one may have ended while it wrote the row. */
+  /** The previous coordinator may have ended while it wrote the row. */
   repair(base: number): void;
 }
 
-/** Words of the limiter's rows, which says in which table they are. */
+/** Words of one row of the limiter, which determine its table. */
 export function rowWordsOf(limiter: CompiledLimiter): number {
   if (limiter.algorithm !== 'slidingWindow') return COMPACT_ROW_WORDS;
   const admissions = admissionsOf(limiter.limit, limiter.cost);
@@ -232,7 +235,7 @@ class FixedLimiter implements Limiter {
 class BucketLimiter implements Limiter {
   private readonly row: TokenRow;
   private readonly rule: TokenBucketRule;
-  /** A grant was made no earlier than so long before its last moment. */
+  /** Longest validity of a grant: a grant was made at most this long before its last moment. */
   private readonly validMs: number;
 
   constructor(

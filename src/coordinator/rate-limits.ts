@@ -1,11 +1,11 @@
 /**
- * Answers for all limits of an ask whether there is room, and takes of all of them when told to.
+ * Answers whether all limits of an ask have room, and takes from all of them when told to.
  *
  * Thread: coordinator. Owns the limiter tables and the tickets of requests in flight.
  *
  * `peek`, then `commit` at the same time or not at all: a request that another limit refuses, or
- * that finds no target, uses up nothing, and a new key takes a row only when it is admitted.
- * A limit in shadow mode takes like any other and refuses nobody.
+ * that finds no target, uses up nothing, and a new key takes a row only when the request is
+ * admitted. A limit in shadow mode takes like any other and refuses nobody.
  */
 import { assert, defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
@@ -36,10 +36,13 @@ const SHADOW_REFUSED = limitCounter('shadowRefused');
 const REFUSED_NEW_KEYS = limitCounter('refusedNewKeys');
 const GRANTED = limitCounter('granted');
 
-/** Of a configuration without limits on requests in flight. */
+/** The memory of a configuration without limits on requests in flight. */
 const NO_PLACES = new ArrayBuffer(0);
 
-/** A place for a request comes free when another request ends, which nobody can foresee. */
+/**
+ * Nobody can predict when another request ends and frees a place, so a refused client may ask again
+ * after this time.
+ */
 const IN_FLIGHT_RETRY_MS = 1000;
 
 export class RateLimits implements RowGauge {
@@ -81,12 +84,13 @@ export class RateLimits implements RowGauge {
     this.serials = new ReturnSerials(memory.returns);
     this.adopt(config);
     this.repair();
-    // The counter may have missed a row if the last coordinator ended in the middle of one.
+    // If the previous coordinator ended in the middle of an admission, its counter may have missed
+    // a row.
     const tracked = this.tables.reduce((sum, table) => sum + table.countUsedRows(), 0);
     status.count(TRACKED_KEYS, tracked - status.readCounts().trackedKeys);
   }
 
-  /** Other limits, or other rules for them, from now on; rows keep what they say. */
+  /** Takes other limits, or other rules for them. Rows keep their content. */
   adopt(config: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
     this.configs = byRow(config.limiters);
     this.limiters = this.configs.map((one) =>
@@ -112,8 +116,8 @@ export class RateLimits implements RowGauge {
   }
 
   /**
-   * Whether all limits of the ask have room. Fills in what the reply says of the tightest of
-   * them; uses up nothing.
+   * Whether all limits of the ask have room. Fills in the reply's fields about the tightest limit;
+   * uses up nothing.
    */
   peek(ask: AskView, reply: ReplyFields, nowMs: number): boolean {
     this.begin(ask);
@@ -135,7 +139,7 @@ export class RateLimits implements RowGauge {
     return isAdmitted;
   }
 
-  /** Takes what the peek just before found; the ask has its target. */
+  /** Takes the admissions that the peek just before has found. The ask has its target by now. */
   commit(holder: PlaceHolder, ask: AskView, reply: ReplyFields, nowMs: number): void {
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
@@ -150,17 +154,20 @@ export class RateLimits implements RowGauge {
     this.describe(reply, true);
   }
 
-  /** The last coordinator may have taken a place for an ask that it did not answer. */
+  /**
+   * Gives back the place that the previous coordinator may have taken for an ask that it did not
+   * answer.
+   */
   releaseOfAsk(holder: PlaceHolder): void {
     this.tickets.releaseOfAsk(holder);
   }
 
-  /** The request that had this ticket has ended. Does nothing for one that was settled before. */
+  /** The request with this ticket has ended. Does nothing when the ticket was settled before. */
   settle(ticket: number): void {
     this.tickets.settle(ticket);
   }
 
-  /** What is left of a key grant. Each return is taken in once, though it may be seen again. */
+  /** Takes back the rest of a key grant. A return that is seen again is counted once. */
   giveBack(lane: number, rest: ReturnView, nowMs: number): void {
     if (!this.serials.note(lane, rest.generation, rest.serial)) return;
     const { limiterIndex, unused } = rest;
@@ -170,7 +177,8 @@ export class RateLimits implements RowGauge {
     table.setKey(this.spaceOf(limiterIndex), rest.keyHashHigh, rest.keyHashLow);
     const row = table.find();
     if (row === NO_ROW) return;
-    // Low bits only went there and back; the moment is near.
+    // The slot carries only low bits. The moment is near, so its difference to the present restores
+    // the rest.
     const untilMs = Math.floor(nowMs) + ((rest.until - Math.floor(nowMs)) | 0);
     const given = limiter.giveBack(table.baseOf(row), unused, nowMs, untilMs);
     this.counts.count(limiterIndex, ADMITTED, -given);
@@ -181,10 +189,10 @@ export class RateLimits implements RowGauge {
     return this.tickets.releaseAllOf(lane, generation);
   }
 
-  /** For the table, which looks for a row that may be taken. */
+  /** For the table, which looks for a row that may be taken from its key. */
   measureUsedShare(rowBase: number, keySpace: number, nowMs: number): number {
     const limiter = this.limiterOfSpace(keySpace);
-    // The row is of a limiter that is gone: it may be taken like one at rest.
+    // A row of a limiter that no longer exists may be taken like a row at rest.
     return limiter === null ? 0 : limiter.usedShareOf(rowBase, nowMs, this.gauge);
   }
 
@@ -247,7 +255,10 @@ export class RateLimits implements RowGauge {
     return false;
   }
 
-  /** A limit in shadow mode would have refused; one that enforces has, unless others did too. */
+  /**
+   * Counts a refusal: of a limit in shadow mode as `shadowRefused`; of any other only when it was
+   * the reason of the refusal.
+   */
   private countRefusals(isAdmitted: boolean): void {
     for (let position = 0; position < this.caseCount; position += 1) {
       const { limiterIndex, decision } = this.caseAt(position);
@@ -280,9 +291,9 @@ export class RateLimits implements RowGauge {
     return this.tickets.seal(entry);
   }
 
-  /** Each admission of a grant is taken from every limit: as many as all of them give. */
+  /** An admission of a grant is taken from every limit, so the limit that grants least decides. */
   private grant(wish: number, reply: ReplyFields, nowMs: number): void {
-    // What a limit in shadow mode would refuse has to be counted one by one.
+    // A refusal in shadow mode must be counted one by one, so nothing is granted in advance.
     if (this.shadowRefused !== 0) return;
     const untilMs = this.grantUntilMs(nowMs);
     if (untilMs <= nowMs) return;
@@ -301,7 +312,9 @@ export class RateLimits implements RowGauge {
     reply.keyGrantUntil = untilMs | 0;
   }
 
-  /** The last moment that all limits of the ask allow; in the past if one grants nothing. */
+  /**
+   * The last moment that all limits of the ask allow; in the past if one of them grants nothing.
+   */
   private grantUntilMs(nowMs: number): number {
     let untilMs = Number.POSITIVE_INFINITY;
     for (let position = 0; position < this.caseCount; position += 1) {
@@ -327,7 +340,10 @@ export class RateLimits implements RowGauge {
     return count;
   }
 
-  /** The tightest limit, of those that may refuse: the fewest admissions, then the longest wait. */
+  /**
+   * Describes the tightest limit among those that may refuse: the fewest admissions left, then the
+   * longest wait.
+   */
   private describe(reply: ReplyFields, isAdmitted: boolean): void {
     let tightest: LimitCase | null = null;
     let retryAfterMs = 0;
@@ -359,7 +375,7 @@ export class RateLimits implements RowGauge {
     this.status.count(victimShare > 0 ? EVICTED_KEYS : RECLAIMED_KEYS, 1);
   }
 
-  /** The last coordinator may have ended while it wrote a row in several steps. */
+  /** The previous coordinator may have ended while it wrote a row in several steps. */
   private repair(): void {
     for (const table of this.tables) {
       const base = table.touchedBase();

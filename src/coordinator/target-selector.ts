@@ -1,16 +1,17 @@
 /**
  * Chooses the target of one upstream for one ask.
  *
- * Thread: coordinator. Owns nothing that must last: turns lie in shared memory, and what the ask
- * at hand says is kept only while it is answered.
+ * Thread: coordinator. Owns nothing that must last: turns lie in shared memory, and the fields of
+ * an ask are kept only while it is answered.
  *
- * Targets come into question in this order, and the policy chooses among the first that there are:
+ * Targets are considered in this order, and the policy chooses among the first group that is not
+ * empty:
  *
  *     primaries not tried yet, backups not tried yet, primaries, backups
  *
- * each time only those whose breaker lets a try pass and that are healthy. When fewer primaries
- * than the panic threshold are healthy, health is ignored: the few would break down as well. But
- * not while no primary and some backup is healthy: then the backups do it.
+ * A group holds only targets that are healthy and whose breaker admits a try. When fewer primaries
+ * than the panic threshold are healthy, health is ignored: the few would break down as well. The
+ * exception: when no primary is healthy and some backup is, the backups serve.
  */
 import { assert, defined } from '../base/assert.js';
 import { TRIED_POSITIONS_MAX } from '../channel/coordinator/coordinator-records.js';
@@ -32,7 +33,7 @@ import type { ProbeHolder } from './state/probe-table.js';
 import type { TargetTable } from './state/target-table.js';
 import type { TurnTable } from './state/turn-table.js';
 
-/** What the coordinator knows of targets. */
+/** The tables of targets that the selector reads. */
 export interface SelectorTables {
   readonly breakers: TargetTable;
   readonly health: HealthTable;
@@ -41,12 +42,12 @@ export interface SelectorTables {
   readonly random: Random;
 }
 
-/** What an ask says of the target that it wants. */
+/** What an ask says about the target that it wants. */
 export interface TargetWish {
   /** Bit p: position p was tried. */
   readonly triedMask: number;
   readonly balanceHash: number;
-  /** A position, or -1. */
+  /** A position; -1: no target is preferred. */
   readonly preferredTarget: number;
 }
 
@@ -92,7 +93,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
     return defined(this.targetIndexes[position], 'the target at a position');
   }
 
-  /** Takes a turn: the position of the target, or {@link NO_POSITION}. */
+  /** Takes a turn, and returns the position of the target or {@link NO_POSITION}. */
   select(wish: TargetWish, nowMs: number): number {
     this.look(wish, nowMs);
     for (let tier = 0; tier < TIERS; tier += 1) {
@@ -105,9 +106,10 @@ export class TargetSelector implements Candidates, TurnAccounts {
   }
 
   /**
-   * Takes turns in advance and writes their positions; how many. Such turns need no ticket and no
-   * look at anything: there are none while a target waits to be probed, which an ask has to do,
-   * while health is ignored, or of backups, which are left as soon as a primary is back.
+   * Takes turns in advance, writes their positions, and returns their number. A worker uses such a
+   * turn without a ticket and without any check. So there are none while a target waits for a
+   * probe, which only an ask can make, none while health is ignored, and none of backups, which
+   * must not be used once a primary is back.
    */
   selectAhead(positions: Uint8Array, count: number, nowMs: number): number {
     this.look(ANY_TARGET, nowMs);
@@ -158,7 +160,10 @@ export class TargetSelector implements Candidates, TurnAccounts {
     this.tables.turns.setBalance(this.targetAt(position), balance);
   }
 
-  /** After a select in vain: until a breaker may let a target pass; 0: none is to blame. */
+  /**
+   * After a select that found nothing: the time until a breaker may admit a try; 0: no breaker is
+   * the reason.
+   */
   retryAfterMs(nowMs: number): number {
     let leastMs = Number.POSITIVE_INFINITY;
     for (const targetIndex of this.targetIndexes) {
@@ -168,7 +173,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
     return Number.isFinite(leastMs) ? leastMs : 0;
   }
 
-  /** Gives back the probes that were given for this very ask before; whether there was one. */
+  /** Gives back the probes that were given for this ask before. Returns whether there was one. */
   releaseOfAsk(holder: ProbeHolder, nowMs: number): boolean {
     let isReleased = false;
     for (const targetIndex of this.targetIndexes) {
@@ -209,7 +214,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
     const { turns, random } = this.tables;
     const { index } = this.upstream;
     const position = selectRoundRobin(this, turns.cursorOf(index), random);
-    // A retry takes nobody's turn: else every next request would begin at the target that failed.
+    // A retry takes no turn: otherwise every next request would begin at the target that failed.
     if (position !== NO_POSITION && this.triedMask === 0) {
       turns.setCursor(index, stepForward(position, 1, this.count));
     }
@@ -229,7 +234,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
     return false;
   }
 
-  /** Whether no target of the tier at hand waits to be probed. */
+  /** Whether no target of the current tier waits for a probe. */
   private areAllClosed(): boolean {
     for (let position = 0; position < this.count; position += 1) {
       if (!this.isAvailable(position)) continue;
@@ -260,7 +265,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
   }
 }
 
-/** What the next request brings, or what is in flight by then, has no say in these. */
+/** Whether the policy depends on neither the request nor the requests in flight. */
 function canTakeAhead({ loadBalancing: { policy } }: CompiledUpstream): boolean {
   return policy !== 'leastRequest' && policy !== 'consistentHash';
 }

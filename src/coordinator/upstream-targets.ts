@@ -1,8 +1,8 @@
 /**
- * Everything about targets in one place: who is chosen, admitted, granted, settled.
+ * The decisions about targets: which one is chosen, admitted, granted, settled.
  *
- * Thread: coordinator. Owns the tables of targets; the coordinator calls it in the order of an
- * ask, and nobody else writes to them.
+ * Thread: coordinator. Owns the tables of targets; the coordinator calls this class in the order of
+ * an ask, and nobody else writes to the tables.
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
@@ -36,7 +36,7 @@ const NO_HEALTHY_TARGET = counterIndex('noHealthyTarget');
 const GRANTED = counterIndex('granted');
 const RELEASED_PROBES = counterIndex('releasedProbes');
 
-/** What is made anew for each configuration, on the same memory. */
+/** The parts that are made anew for each configuration, on the same memory. */
 interface TargetTables {
   readonly breakers: TargetTable;
   readonly health: HealthTable;
@@ -55,7 +55,7 @@ export class UpstreamTargets {
   /** Reused for every probe. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
-  /** On memory that was used before it goes on from there. Chance follows from the seed. */
+  /** On used memory the state goes on. Random choices are determined by the seed. */
   constructor(
     config: CompiledConfig,
     private readonly memory: CoordinatorMemory,
@@ -73,7 +73,7 @@ export class UpstreamTargets {
     this.selectors = selectors;
   }
 
-  /** Other targets, or other rules for them, from now on; rows keep what they say. */
+  /** Takes other targets, or other rules for them. Rows keep their content. */
   adopt(config: CompiledConfig): void {
     for (const { index } of config.targets) {
       if (!this.breakers.has(index)) this.loads.beginTarget(index);
@@ -96,12 +96,15 @@ export class UpstreamTargets {
     return { breakers, health, selectors };
   }
 
-  /** The position of the target that the ask is to get, or NO_POSITION. Takes its turn only. */
+  /** The position of the target for the ask, or NO_POSITION. Takes only its turn. */
   choose(ask: AskView, nowMs: number): number {
     return this.selectorOf(ask).select(ask, nowMs);
   }
 
-  /** The last coordinator may have given a probe for an ask that it did not answer. */
+  /**
+   * Gives back the probe that the previous coordinator may have given for an ask that it did not
+   * answer.
+   */
   releaseOfAsk(lane: number, ask: AskView, nowMs: number): void {
     this.selectorOf(ask).releaseOfAsk(this.hold(lane, ask), nowMs);
   }
@@ -116,7 +119,7 @@ export class UpstreamTargets {
     this.status.count(ADMITTED, 1);
   }
 
-  /** No target could be chosen. */
+  /** Fills in a refusal: no target could be chosen. */
   refuse(ask: AskView, reply: ReplyFields, nowMs: number): void {
     reply.retryAfterMs = this.selectorOf(ask).retryAfterMs(nowMs);
     const isOpen = reply.retryAfterMs > 0;
@@ -124,7 +127,7 @@ export class UpstreamTargets {
     this.status.count(isOpen ? CIRCUIT_OPEN : NO_HEALTHY_TARGET, 1);
   }
 
-  /** Gives turns in advance, as far as they are due and the policy allows it. */
+  /** Gives turns in advance, when the asks come fast enough and the policy allows it. */
   grant(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
     const { upstreamIndex } = ask;
     const selector = this.selectorOf(ask);
@@ -135,17 +138,20 @@ export class UpstreamTargets {
     this.status.count(GRANTED, reply.grantCount);
   }
 
-  /** What came of a try. */
+  /** Takes the outcome of a try. */
   settle(tell: TellView, nowMs: number): void {
-    // Of a target that the configuration does not have any more.
+    // The configuration does not have this target any more.
     if (!this.breakers.has(tell.targetIndex)) return;
     this.breakers.settle(tell, nowMs);
-    // Without anything added a cancelled try says nothing, good or bad.
+    // A plain cancelled try says nothing about the target, good or bad.
     if (tell.outcome === OUTCOME_CANCELLED) return;
     this.health.onAnswer(tell.targetIndex, (tell.outcome & OUTCOME_5XX) !== 0, nowMs);
   }
 
-  /** What a health check found. A target that is back need not wait for its breaker's time. */
+  /**
+   * Takes the result of a health check. A target that is back need not wait until its breaker's
+   * time is over.
+   */
   onProbe(targetIndex: number, result: number, nowMs: number): void {
     if (!this.breakers.has(targetIndex) || !this.health.onProbe(targetIndex, result, nowMs)) return;
     this.breakers.onTargetBack(targetIndex, nowMs);

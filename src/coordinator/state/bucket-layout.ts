@@ -45,7 +45,7 @@ const WORD_BYTES = 4;
 /** Words before the tags. */
 export const TABLE_LINE_WORDS = 16;
 
-/** Rows of a table for so many keys: whole sets. */
+/** Rows of a table for this number of keys, rounded up to whole sets. */
 export function bucketRowCount(trackedKeys: number): number {
   return Math.max(1, Math.ceil(trackedKeys / SET_ROWS)) * SET_ROWS;
 }

@@ -1,11 +1,12 @@
 /**
- * One limiter row at a time, as the policies like to see it.
+ * One limiter row at a time, in the form that the policies read and write.
  *
- * Thread: coordinator. Cursors over the rows of a table: bound to a row, then read and written.
- * Hot path: every limited ask; one cursor of each kind, nothing is allocated for an ask.
+ * Thread: coordinator. Cursors over the rows of a table: bound to a row, then read and written. Hot
+ * path, watched by bench/micro/coordinator/decisions: every limited ask. There is one cursor of
+ * each kind, and an ask allocates nothing.
  *
- * The thread may end between two writes, and another one goes on with the row. So writes are in
- * an order in which half of them count an admission too many, never one too few.
+ * The thread may end between two writes, and another thread goes on with the row. So the order of
+ * writes is such that a half-written row counts an admission too many, never one too few.
  */
 import { assert } from '../../base/assert.js';
 import type { FixedWindowState } from '../../policy/rate-limit/fixed-window.js';
@@ -16,7 +17,7 @@ import { ROW_ENTRIES_WORD, ROW_LOG_WORD, ROW_TIME_WORD, ROW_TOTAL_WORD } from '.
 const HEAD_SHIFT = 16;
 const LENGTH_MASK = 0xffff;
 
-/** The two views of one table's memory. */
+/** The two views of a table's memory. */
 export interface RowViews {
   readonly words: Int32Array;
   readonly floats: Float64Array;
@@ -87,7 +88,7 @@ abstract class LogRow extends RowCursor implements SlidingLog {
     return index >= this.capacity ? index - this.capacity : index;
   }
 
-  /** Offset from the oldest of the first entry that is no older than the stamp. */
+  /** The first entry that is no older than the stamp, as its offset from the oldest entry. */
   protected offsetOf(stampMs: number): number {
     const stamp = stampMs | 0;
     const { head, length } = this;
@@ -102,7 +103,7 @@ abstract class LogRow extends RowCursor implements SlidingLog {
   }
 }
 
-/** A log with one stamp an admission. */
+/** A log with one stamp for each admission. */
 export class StampLogRow extends LogRow {
   get total(): number {
     return this.length;
@@ -141,7 +142,7 @@ export class StampLogRow extends LogRow {
     const { head, length } = this;
     let end = first;
     while (end < length && end - first < count && this.isStampAt(end, stampMs)) end += 1;
-    // Newer ones move up one by one: in between, one of them counts twice and none is missing.
+    // Newer entries move up one by one: in between, one of them counts twice and none is missing.
     for (let from = end; from < length; from += 1) {
       const stamp = this.stampAt(this.indexOf(head, from));
       this.put(ROW_LOG_WORD + this.indexOf(head, from - (end - first)), stamp);
@@ -209,7 +210,7 @@ export class GroupLogRow extends LogRow {
     const merged = this.smallestOffset();
     const from = this.countWordAt(merged);
     const into = this.countWordAt(merged + 1);
-    // In between admissions count twice, and none is missing.
+    // In between the admissions count twice, and none is missing.
     this.put(into, this.get(into) + this.get(from));
     for (let offset = merged; offset > 0; offset -= 1) {
       const word = this.countWordAt(offset);
@@ -223,7 +224,8 @@ export class GroupLogRow extends LogRow {
   private smallestOffset(): number {
     const { head, length } = this;
     const at = (offset: number): number => this.stampAt(this.indexOf(head, offset));
-    // No more than the mean: there is always one, and nothing is held back for longer than that.
+    // Merges only across at most the mean distance: such a place always exists, and no admission is
+    // held back for longer.
     const spanMs = ((at(length - 1) - at(1)) | 0) + ((at(length - 2) - at(0)) | 0);
     const meanMs = spanMs / (length - 2);
     let smallest = 1;
@@ -243,7 +245,7 @@ export class GroupLogRow extends LogRow {
     return ROW_LOG_WORD + 2 * this.indexOf(this.head, offset) + 1;
   }
 
-  /** After a coordinator that ended between two writes: the groups are right. */
+  /** Repairs the total after a coordinator that ended between two writes: the groups are right. */
   repair(): void {
     let total = 0;
     for (let offset = 0; offset < this.length; offset += 1) {

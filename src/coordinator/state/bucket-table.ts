@@ -3,13 +3,13 @@
  *
  * Thread: coordinator. Owns one limiter table in shared memory; see bucket-layout.ts.
  *
- * A key may lie in two sets of 16 rows, so a look-up reads two cache lines of tags and, for a
- * hit, one row. A new key takes a free row of the emptier set. Without a free row it takes, of
- * one of its sets, the row that is closest to a full limit, but never one whose next ask would
- * be refused: or else clients could get rid of their limit by asking under many names. Only a set
- * with no such row makes it look at the other one, and a set of depleted rows is remembered until
- * the first of them recovers, so that a flood of new names is refused without measuring rows.
- * Nothing is changed until {@link BucketTable.install}.
+ * A key may lie in two sets of 16 rows, so a look-up reads two cache lines of tags and, for a hit,
+ * one row. A new key takes a free row of the emptier set. Without a free row it takes, from one of
+ * its sets, the row that has used least of its limit, but never a row whose next ask would be
+ * refused: otherwise clients could escape their limit by asking under many names. Only when the
+ * first set has no such row is the other set read. A set of depleted rows is remembered until the
+ * first of them recovers, so that a flood of new names is refused without measuring rows. Nothing
+ * is changed until {@link BucketTable.install}.
  */
 import { assert } from '../../base/assert.js';
 import {
@@ -24,14 +24,14 @@ import type { RowViews } from './bucket-rows.js';
 
 export const NO_ROW = -1;
 
-/** Says how much of its limit a row has used. */
+/** Measures how much of its limit a row has used. */
 export interface RowGauge {
   /** 0: at rest. 1: the next ask would be refused, and {@link retryAfterMs} says for how long. */
   measureUsedShare(rowBase: number, keySpace: number, nowMs: number): number;
   readonly retryAfterMs: number;
 }
 
-/** As many tags as are looked at in one go. */
+/** The size of one comparison with unused tags. */
 const UNUSED = Buffer.alloc(4096);
 
 const USED_UP = 1;
@@ -40,17 +40,23 @@ const AT_REST = 0;
 export class BucketTable {
   readonly views: RowViews;
   readonly rowCount: number;
-  /** Of the last {@link locate}: the row belongs to another key, or to nobody, as yet. */
+  /** Result of the last {@link locate}: the row still belongs to another key, or to none. */
   isNew = false;
-  /** Of the last {@link locate}: the share that the victim has used; -1: the row is free. */
+  /**
+   * Result of the last {@link locate}: the share that the row's owner has used; -1: the row is
+   * free.
+   */
   victimShare = -1;
-  /** Of the last {@link locate} that found no row: until the first of them may be taken. */
+  /** Result of the last {@link locate} that found no row: the time until a row may be taken. */
   retryAfterMs = 0;
   private readonly tags: Int32Array;
   private readonly setCount: number;
-  /** For each set: before this moment none of its rows may be taken. Not shared: a mere help. */
+  /**
+   * For each set the time before which none of its rows may be taken. Not shared: losing it only
+   * costs time.
+   */
   private readonly depletedUntilMs: Float64Array;
-  /** Rows that the ask at hand has found already. */
+  /** Rows that other keys of the current ask have found. */
   private readonly reserved: number[] = [];
   private turn = 0;
   private high = 0;
@@ -90,17 +96,17 @@ export class BucketTable {
     return this.views.words[base + ROW_SPACE_WORD] as number;
   }
 
-  /** The row that begins there is about to be written, in more than one step. */
+  /** The caller is about to write the row that begins at `base`, in more than one step. */
   noteTouched(base: number): void {
     this.views.words[0] = base;
   }
 
-  /** The row noted last; 0: there is none. */
+  /** The base of the row that was noted last; 0: none. */
   touchedBase(): number {
     return this.rowCount === 0 ? 0 : (this.views.words[0] as number);
   }
 
-  /** Another key of the same ask is not to take this row. */
+  /** Keeps another key of the same ask from taking this row. */
   reserve(row: number): void {
     this.reserved.push(row);
   }
@@ -109,7 +115,7 @@ export class BucketTable {
     this.reserved.length = 0;
   }
 
-  /** The names of the key for the {@link locate} that follows. */
+  /** Sets the key for the {@link locate} that follows. */
   setKey(keySpace: number, high: number, low: number): void {
     this.keySpace = keySpace;
     this.high = high | 0;
@@ -118,7 +124,7 @@ export class BucketTable {
     this.tag = tag === 0 ? 1 : tag;
   }
 
-  /** The key's row, or the one it may take, or {@link NO_ROW}. */
+  /** The key's row, or the row that the key may take, or {@link NO_ROW}. */
   locate(gauge: RowGauge, nowMs: number): number {
     assert(this.rowCount > 0, 'a limiter has a table');
     const first = this.setOf(this.low, 0x297a2d39);
@@ -140,10 +146,10 @@ export class BucketTable {
     return found === NO_ROW ? this.findIn(this.setOf(this.high, 0x68e31da4)) : found;
   }
 
-  /** The key takes the row that {@link locate} has named; `reset` makes it one without a past. */
+  /** Gives the key the row that {@link locate} has named. `reset` clears the content of the row. */
   install(row: number, reset: () => void): void {
     const base = this.baseOf(row);
-    // A row is nobody's while its key is half written, should the thread end here.
+    // While the key is half written the row belongs to nobody, in case the thread ends here.
     this.tags[row] = 0;
     const words = this.views.words;
     words[base + ROW_HIGH_WORD] = this.high;
@@ -154,12 +160,12 @@ export class BucketTable {
     this.tags[row] = this.tag;
   }
 
-  /** Limits are others than before: sets whose rows were depleted may have rows to give again. */
+  /** The limits have changed: sets whose rows were depleted may have rows to give again. */
   measureAnew(): void {
     this.depletedUntilMs.fill(0);
   }
 
-  /** The first row in use from this one on, or {@link NO_ROW}. Reads only. */
+  /** The first used row from `from` on, or {@link NO_ROW}. Reads only. */
   nextUsedRow(from: number): number {
     for (let row = from; row < this.rowCount; row += 1) if (this.tags[row] !== 0) return row;
     return NO_ROW;
@@ -172,7 +178,7 @@ export class BucketTable {
     const bytes = Buffer.from(buffer, byteOffset, byteLength);
     for (let at = 0; at < byteLength; at += UNUSED.length) {
       const end = Math.min(byteLength, at + UNUSED.length);
-      // Most of a table is often unused, and seen to be so in one go.
+      // Most of a table is often unused: one comparison skips a large part of it.
       if (bytes.compare(UNUSED, 0, end - at, at, end) === 0) continue;
       for (let row = at / 4; row < end / 4; row += 1) if (this.tags[row] !== 0) used += 1;
     }
@@ -208,7 +214,9 @@ export class BucketTable {
     );
   }
 
-  /** The rows of one set are measured; those of the other only when the first has no victim. */
+  /**
+   * Measures the rows of one set, and those of the other only when the first has no row to take.
+   */
   private findVictim(first: number, second: number, gauge: RowGauge, nowMs: number): number {
     this.turn ^= 1;
     const [near, far] = this.turn === 0 ? [first, second] : [second, first];

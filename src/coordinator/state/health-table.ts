@@ -1,8 +1,8 @@
 /**
- * The health of all targets: what probes say, who is ejected, who warms up.
+ * The health of all targets: results of health checks, ejections, warm-ups.
  *
- * Thread: coordinator. Owns the health's part of the target rows in shared memory: a coordinator
- * that is started again goes on with what was known.
+ * Thread: coordinator. Owns the health part of the target rows in shared memory: a coordinator that
+ * is started again goes on with the known state.
  */
 import { defined } from '../../base/assert.js';
 import { byRow } from '../../base/rows.js';
@@ -25,11 +25,11 @@ import {
 import { rampShare } from '../../policy/load-balancing/ramp.js';
 import type { HealthTransition, TargetListener } from './target-events.js';
 
-/** Ejections end at most this late. */
+/** An ejection ends late by at most this time. */
 const SWEEP_MS = 50;
 
 export class HealthTable {
-  /** Grows with every change of any target's health. */
+  /** Grows with every change of the health of any target. */
   version = 0;
   private readonly row: TargetStateRow;
   private readonly upstreamOf: readonly (CompiledUpstream | undefined)[];
@@ -56,7 +56,10 @@ export class HealthTable {
     for (const target of config.targets) this.forgetUnwatched(target.index);
   }
 
-  /** What the configuration does not watch any more would stay as it was last seen for ever. */
+  /**
+   * Clears what the configuration no longer watches: otherwise it would keep its last state for
+   * ever.
+   */
   private forgetUnwatched(targetIndex: number): void {
     const { index, healthCheck, outlierDetection } = this.upstream(targetIndex);
     const row = this.row.bind(targetIndex);
@@ -67,12 +70,12 @@ export class HealthTable {
     if (!wasHealthy && this.isHealthy(targetIndex)) this.standings.bump(index);
   }
 
-  /** Neither found unhealthy by a check nor ejected. */
+  /** Whether the target is neither unhealthy by its health check nor ejected. */
   isHealthy(targetIndex: number): boolean {
     return this.row.healthOf(targetIndex) === 0;
   }
 
-  /** How much of its part the target takes: less than 1 after it became healthy. */
+  /** The share of its normal load that the target gets: less than 1 after it became healthy. */
   shareOf(targetIndex: number, nowMs: number): number {
     const sinceMs = this.row.bind(targetIndex).warmSinceMs;
     if (sinceMs === 0) return 1;
@@ -80,8 +83,8 @@ export class HealthTable {
   }
 
   /**
-   * Takes in what the prober found: CHECK_PASSED, or why it failed. True: the target is back after
-   * probes that had failed, whether or not they were enough to call it unhealthy.
+   * Takes the result of a health check: CHECK_PASSED, or why it failed. True: the target is back. A
+   * check passed after failed ones, whether or not these were enough to make the target unhealthy.
    */
   onProbe(targetIndex: number, result: number, nowMs: number): boolean {
     const { healthCheck } = this.upstream(targetIndex);
@@ -101,7 +104,7 @@ export class HealthTable {
     return isBack;
   }
 
-  /** Takes in an answer, or that there was none: what a client's request found. */
+  /** Takes the outcome of a client's request: an answer, or the lack of one. */
   onAnswer(targetIndex: number, isBad: boolean, nowMs: number): void {
     const upstream = this.upstream(targetIndex);
     const { outlierDetection: rule } = upstream;
@@ -114,7 +117,7 @@ export class HealthTable {
     this.report({ targetIndex, reason: 'consecutive5xx', atMs: nowMs, untilMs });
   }
 
-  /** Lets time pass: ejections end, and are forgiven. */
+  /** Lets time pass: ejections end, and the number of ejections falls. */
   onTick(nowMs: number): void {
     if (nowMs < this.nextSweepMs) return;
     this.nextSweepMs = nowMs + SWEEP_MS;

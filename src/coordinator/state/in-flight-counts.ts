@@ -14,7 +14,7 @@ import { assert } from '../../base/assert.js';
 const ROW_WORDS = 4;
 const ROW_SHIFT = 2;
 
-/** Of a key hash: its high and its low word. */
+/** The high and the low word of a key hash. */
 export type KeyHash = readonly [high: number, low: number];
 
 export class InFlightCounts {
@@ -54,7 +54,7 @@ export class InFlightCounts {
     this.onCount(limiterIndex, -1);
   }
 
-  /** The key's row, or the free one that ends the search for it. */
+  /** The key's row, or the free row that ends the search. */
   private find(limiterIndex: number, high: number, low: number): number {
     const { rows } = this;
     let row = this.homeOf(limiterIndex, high, low);
@@ -67,7 +67,7 @@ export class InFlightCounts {
     }
   }
 
-  /** Moves back what a gap would hide. */
+  /** Removes a row, and moves back rows that the gap would make unreachable. */
   private remove(removed: number): void {
     const { rows, mask } = this;
     let gap = removed;

@@ -2,7 +2,7 @@
  * Who holds a place under a limit on requests in flight.
  *
  * Thread: coordinator. Owns the entries in shared memory, which outlive the coordinator, and the
- * number of places taken for each key, which is counted from the entries at the start.
+ * number of places taken for each key, which a new coordinator counts from the entries.
  *
  *     word  entry
  *     0     ticket; 0: the entry is free
@@ -11,11 +11,11 @@
  *     3     its generation
  *     4     ask id
  *     5     number of keys (1..4)
- *     6     limiter index, key hash high, key hash low: so many times
+ *     6     for each key: limiter index, key hash high, key hash low
  *     18, 19 (free)
  *
- * A ticket is serial << 20 | index. The ticket is written last and is the first to go, so an
- * entry is either there or not, wherever the thread ends.
+ * A ticket is serial << 20 | index. The ticket is written last and cleared first, so an entry is
+ * either whole or free, wherever the thread ends.
  */
 import { assert } from '../../base/assert.js';
 import { InFlightCounts } from './in-flight-counts.js';
@@ -34,7 +34,7 @@ const INDEX_BITS = 20;
 const INDEX_MASK = (1 << INDEX_BITS) - 1;
 const SERIAL_MASK = 0x7ff;
 
-/** Asks whose requests have ended already may hold a place for a moment longer. */
+/** Spare entries for requests that have ended and still hold a place for a moment. */
 const SPARE_ENTRIES_MIN = 64;
 
 export function inFlightTicketsBytes(inFlightMax: number): number {
@@ -42,7 +42,7 @@ export function inFlightTicketsBytes(inFlightMax: number): number {
   return Math.min(inFlightMax + spare, INDEX_MASK) * ENTRY_WORDS * 4;
 }
 
-/** Whose place it is. */
+/** The ask that holds a place. */
 export interface PlaceHolder {
   readonly lane: number;
   readonly generation: number;
@@ -54,10 +54,10 @@ export class InFlightTickets {
   private readonly words: Int32Array;
   private readonly free: Int32Array;
   private freeCount = 0;
-  /** Entries that the last coordinator left, of asks that may be seen again. */
+  /** Entries that the previous coordinator left, by asks that may be seen again. */
   private readonly found = new Map<string, number>();
 
-  /** `keysMax`: of one entry, as the configuration has it. */
+  /** `keysMax`: the most keys that one entry has under this configuration. */
   constructor(
     buffer: ArrayBufferLike,
     keysMax: number,
@@ -99,7 +99,7 @@ export class InFlightTickets {
     this.words[base + KEYS_WORD] = keys + 1;
   }
 
-  /** The entry counts from here on; its ticket. */
+  /** Makes the entry count, and returns its ticket. */
   seal(base: number): number {
     const serial = Math.max(1, ((this.words[base + SERIAL_WORD] as number) + 1) & SERIAL_MASK);
     const ticket = (serial << INDEX_BITS) | (base / ENTRY_WORDS);
@@ -117,7 +117,7 @@ export class InFlightTickets {
     return true;
   }
 
-  /** All places of a worker that is gone; how many there were. */
+  /** Gives back all places of a worker that has ended, and returns their number. */
   releaseAllOf(lane: number, generation: number): number {
     let count = 0;
     for (let base = 0; base + ENTRY_WORDS <= this.words.length; base += ENTRY_WORDS) {
@@ -129,7 +129,7 @@ export class InFlightTickets {
     return count;
   }
 
-  /** An ask that is seen again, since its reply was never published, gives its place back. */
+  /** Gives back the place of an ask that is seen again because its reply was never published. */
   releaseOfAsk(holder: PlaceHolder): void {
     if (this.found.size === 0) return;
     const name = nameOf(holder.lane, holder.generation, holder.askId);

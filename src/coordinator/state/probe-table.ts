@@ -1,8 +1,8 @@
 /**
  * Who holds which probe of which target.
  *
- * Thread: coordinator. Owns the probe table in shared memory, so that a coordinator that is
- * started again still knows whom to wait for, and a worker that dies gives its probes back.
+ * Thread: coordinator. Owns the probe table in shared memory, so that a coordinator that is started
+ * again still knows which probes to expect, and so that the probes of a dead worker come back.
  *
  *     PROBES_MAX places for each target, four words a place
  *     +0 ticket, 0: free   +1 lane   +2 lane generation   +3 ask id
@@ -11,19 +11,19 @@
  */
 import { assert } from '../../base/assert.js';
 
-/** Who got a ticket, and for which ask. */
+/** The ask that got a ticket. */
 export interface ProbeHolder {
   readonly lane: number;
   readonly generation: number;
   readonly askId: number;
 }
 
-/** Called for each probe that {@link ProbeTable.releaseAllOf} takes out. */
+/** {@link ProbeTable.releaseAllOf} calls this for each probe that it removes. */
 export interface ReleaseHandler {
   onProbeReleased(targetIndex: number, nowMs: number): void;
 }
 
-/** Places of one target: more probes than this at once are no probes. */
+/** Most probes of one target at a time. */
 export const PROBES_MAX = 100;
 
 const PLACE_WORDS = 4;
@@ -37,7 +37,7 @@ export function probeTableBytes(targetCount: number): number {
   return targetCount * TARGET_WORDS * 4;
 }
 
-/** Main thread: the places are to belong to another target, and nobody else uses them now. */
+/** Main thread: clears the places for another target; nobody else uses them at this time. */
 export function clearProbePlaces(buffer: ArrayBufferLike, targetIndex: number): void {
   const start = targetIndex * TARGET_WORDS;
   new Int32Array(buffer).fill(0, start, start + TARGET_WORDS);
@@ -46,7 +46,7 @@ export function clearProbePlaces(buffer: ArrayBufferLike, targetIndex: number): 
 export class ProbeTable {
   private readonly words: Int32Array;
 
-  /** `targetIndexes`: the targets that there are now. */
+  /** `targetIndexes`: the rows of all present targets. */
   constructor(
     buffer: ArrayBufferLike,
     private readonly targetIndexes: readonly number[],
@@ -54,7 +54,7 @@ export class ProbeTable {
     this.words = new Int32Array(buffer);
   }
 
-  /** Notes who got a ticket. */
+  /** Notes the holder of a ticket. */
   record(targetIndex: number, ticket: number, holder: ProbeHolder): void {
     assert(ticket > 0, 'a probe has a ticket');
     const at = this.find(targetIndex, 0);
@@ -65,7 +65,7 @@ export class ProbeTable {
     this.words[at] = ticket;
   }
 
-  /** Takes the ticket out; false: it was settled before. */
+  /** Removes the ticket. False: it was settled before. */
   take(targetIndex: number, ticket: number): boolean {
     const at = this.find(targetIndex, ticket);
     if (at === -1) return false;
@@ -73,7 +73,7 @@ export class ProbeTable {
     return true;
   }
 
-  /** Takes the ticket out that was given for this very ask; false: there is none. */
+  /** Removes the ticket that was given for this ask. False: there is none. */
   takeOfAsk(targetIndex: number, holder: ProbeHolder): boolean {
     const end = this.startOf(targetIndex + 1);
     for (let at = this.startOf(targetIndex); at < end; at += PLACE_WORDS) {
@@ -89,11 +89,11 @@ export class ProbeTable {
     return false;
   }
 
-  /** The target waits for no probe any more. */
+  /** Removes all tickets of the target. */
   clear(targetIndex: number): void {
     const end = this.startOf(targetIndex + 1);
     for (let at = this.startOf(targetIndex); at < end; at += PLACE_WORDS) {
-      // Read first: the places of a target that was never half-open stay untouched memory.
+      // Reading first leaves the memory of a target that was never half-open untouched.
       if (this.words[at] !== 0) this.words[at] = 0;
     }
   }
@@ -107,7 +107,7 @@ export class ProbeTable {
     return count;
   }
 
-  /** Takes out all probes that a worker of this lane holds, up to this generation. */
+  /** Removes all probes that workers of this lane hold, up to this generation. */
   releaseAllOf(lane: number, generation: number, nowMs: number, handler: ReleaseHandler): number {
     let count = 0;
     for (const target of this.targetIndexes) {

@@ -1,5 +1,5 @@
 /**
- * Which returns of key grants were taken in, for each lane.
+ * Which returns of key grants were counted already, for each lane.
  *
  * Thread: coordinator. Owns one float64 a lane in shared memory: generation and serial in one
  * number, so that both are written at once.
@@ -17,7 +17,7 @@ export class ReturnSerials {
     this.floats = new Float64Array(buffer);
   }
 
-  /** Notes a return before it is acted upon; false: it was noted before. */
+  /** Notes a return, before the caller acts upon it. False: it was noted before. */
   note(lane: number, generation: number, serial: number): boolean {
     const next = generation * SERIALS + serial;
     if (next <= (this.floats[lane] as number)) return false;

@@ -1,5 +1,5 @@
 /**
- * What the coordinator reports of a target that changed: its breaker, its health.
+ * The events that the coordinator reports when a target changes: its breaker, its health.
  *
  * Thread: coordinator.
  */
@@ -11,9 +11,9 @@ export interface BreakerTransition {
   readonly from: BreakerState;
   readonly to: BreakerState;
   readonly reason: BreakerCauseName;
-  /** On the monotonic clock, as all times here. */
+  /** On the monotonic clock, like all times here. */
   readonly atMs: number;
-  /** When an open breaker may be probed; 0: it is not open. */
+  /** When an open breaker may be probed; 0: the breaker is not open. */
   readonly untilMs: number;
 }
 
@@ -22,11 +22,11 @@ export interface HealthTransition {
   readonly isHealthy: boolean;
   readonly reason: CheckResultName | 'consecutive5xx' | 'ejectionOver';
   readonly atMs: number;
-  /** When an ejection ends; 0: it is none. */
+  /** When an ejection ends; 0: the target is not ejected. */
   readonly untilMs: number;
 }
 
-/** Hears of each change once. */
+/** Gets each change once. */
 export interface TargetListener {
   onBreakerTransition(change: BreakerTransition): void;
   onHealthTransition(change: HealthTransition): void;

@@ -1,9 +1,9 @@
 /**
- * The breakers of all targets and the probes that they wait for.
+ * The breakers of all targets, and the probes in flight.
  *
  * Thread: coordinator. Owns the breaker's part of the target rows and the probe table in shared
- * memory; the rows are read by workers and admin through channel/coordinator/target-states.ts.
- * A target that may be tried again makes turns void that were given without it.
+ * memory; workers and admin read the rows through channel/coordinator/target-states.ts. When a
+ * target may be tried again, the turns that were given without it become void.
  * Invariant: a half-open target counts as many probes as the probe table holds for it, any other
  * target none.
  */
@@ -44,7 +44,7 @@ import {
 import { PROBES_MAX, type ProbeHolder, ProbeTable, type ReleaseHandler } from './probe-table.js';
 import { openUntilMs, type TargetListener } from './target-events.js';
 
-/** Successes of a target so far, wrapping, whoever had them. */
+/** The successes of a target so far, of all workers, wrapping. */
 export interface SuccessCounts {
   successesOf(targetIndex: number): number;
 }
@@ -55,7 +55,7 @@ export class TargetTable implements ReleaseHandler {
   private readonly probes: ProbeTable;
   private readonly standings: UpstreamStandings;
   private readonly upstreamOf: ReadonlyMap<number, number>;
-  /** When the next open period is over that nobody was told of yet. */
+  /** When the next open period ends that was not reported yet. */
   private nextEndMs = 0;
 
   constructor(
@@ -64,7 +64,7 @@ export class TargetTable implements ReleaseHandler {
     private readonly successes: SuccessCounts,
     private readonly listener: Pick<TargetListener, 'onBreakerTransition'>,
   ) {
-    // The same three numbers are spoken by the policy and by the shared rows.
+    // The policy and the shared rows use the same three numbers.
     assert(TARGET_CLOSED === BREAKER_CLOSED, 'closed is closed');
     assert(TARGET_OPEN === BREAKER_OPEN, 'open is open');
     assert(TARGET_HALF_OPEN === BREAKER_HALF_OPEN, 'half-open is half-open');
@@ -90,31 +90,36 @@ export class TargetTable implements ReleaseHandler {
     return canPassBreaker(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
   }
 
-  /** How much of its part the target takes: less than 1 while it ramps up. */
+  /** The share of its normal load that the target gets: less than 1 while it ramps up. */
   shareOf(targetIndex: number, nowMs: number): number {
     return breakerShare(this.row.bind(targetIndex), this.ruleOf(targetIndex), nowMs);
   }
 
-  /** Until the breaker may let a try pass; 0: it would. */
+  /** The time until the breaker may admit a try; 0: it would admit one now. */
   retryAfterMs(targetIndex: number, nowMs: number): number {
     if (this.canPass(targetIndex, nowMs)) return 0;
     return breakerRetryAfterMs(this.row.bind(targetIndex), nowMs);
   }
 
-  /** Admits one try; the ticket of a probe, which its holder must give back. */
+  /**
+   * Admits one try. Returns the ticket of a probe, which its holder must give back; 0: no probe.
+   */
   pass(targetIndex: number, holder: ProbeHolder, nowMs: number): number {
     const row = this.row.bind(targetIndex);
     const { state, generation } = row;
     const ticket = passBreaker(row, this.ruleOf(targetIndex), nowMs);
     if (ticket === TICKET_NONE) return ticket;
-    // Probes of an earlier generation are not waited for any more.
+    // Probes of an earlier generation do not count any more.
     if (row.generation !== generation) this.probes.clear(targetIndex);
     this.probes.record(targetIndex, ticket, holder);
     this.report(targetIndex, state, nowMs);
     return ticket;
   }
 
-  /** What came of a try. A ticket that was settled before, or is out of date, changes nothing. */
+  /**
+   * Takes the outcome of a try. A ticket that was settled before, or is out of date, changes
+   * nothing.
+   */
   settle(tell: TellView, nowMs: number): void {
     const { targetIndex, ticket } = tell;
     const row = this.row.bind(targetIndex);
@@ -132,13 +137,13 @@ export class TargetTable implements ReleaseHandler {
     this.report(targetIndex, state, nowMs);
   }
 
-  /** Health checks saw the target down, and see it up again. */
+  /** Health checks found the target down before, and find it up now. */
   onTargetBack(targetIndex: number, nowMs: number): void {
     endOpenPeriod(this.row.bind(targetIndex), nowMs);
     this.nextEndMs = 0;
   }
 
-  /** Lets time pass: a target whose open period is over waits for its probe. */
+  /** Lets time pass: a target whose open period is over may be probed. */
   onTick(nowMs: number): void {
     if (nowMs < this.nextEndMs) return;
     const lastMs = this.nextEndMs;
@@ -151,12 +156,12 @@ export class TargetTable implements ReleaseHandler {
     }
   }
 
-  /** Gives back all probes of a worker that is gone; how many there were. */
+  /** Gives back all probes of a worker that has ended, and returns their number. */
   releaseAllOf(lane: number, generation: number, nowMs: number): number {
     return this.probes.releaseAllOf(lane, generation, nowMs, this);
   }
 
-  /** Gives back the probe that was given for this very ask; false: there was none. */
+  /** Gives back the probe that was given for this ask. False: there was none. */
   releaseOfAsk(targetIndex: number, holder: ProbeHolder, nowMs: number): boolean {
     if (!this.probes.takeOfAsk(targetIndex, holder)) return false;
     this.onProbeReleased(targetIndex, nowMs);
@@ -168,7 +173,7 @@ export class TargetTable implements ReleaseHandler {
     settleProbe(row, this.ruleOf(targetIndex), OUTCOME_CANCELLED, nowMs);
   }
 
-  /** Takes in the successes since the last time, which workers count and do not tell each of. */
+  /** Adds the successes since the last call, which workers count without telling each one. */
   private catchUp(targetIndex: number, nowMs: number): void {
     const row = this.row.bind(targetIndex);
     const total = this.successes.successesOf(targetIndex);
@@ -192,7 +197,7 @@ export class TargetTable implements ReleaseHandler {
     this.standings.bump(defined(this.upstreamOf.get(targetIndex), 'the upstream of a target'));
   }
 
-  /** The last coordinator may have ended between two writes: the probe table is right. */
+  /** The previous coordinator may have ended between two writes: the probe table is right. */
   private matchProbes(targetIndex: number): void {
     const row = this.row.bind(targetIndex);
     if (row.state !== BREAKER_HALF_OPEN) this.probes.clear(targetIndex);

@@ -1,5 +1,5 @@
 /**
- * Whose turn it is: the cursor of each upstream, and what each target has gained by its weight.
+ * Whose turn it is: the cursor of each upstream, and the balance of each target by its weight.
  *
  * Thread: coordinator. Owns the cursors, and the balances in the target rows, in shared memory: a
  * coordinator that is started again goes on where the last one was.
@@ -12,7 +12,7 @@ export function cursorBytes(upstreamCount: number): number {
   return Math.max(1, upstreamCount) * 4;
 }
 
-/** Main thread: the row is to belong to another upstream, and nobody else uses it now. */
+/** Main thread: clears the row for another upstream; nobody else uses the row at this time. */
 export function clearCursor(buffer: ArrayBufferLike, upstreamIndex: number): void {
   new Int32Array(buffer)[upstreamIndex] = 0;
 }
