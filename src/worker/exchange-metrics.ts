@@ -101,10 +101,6 @@ export class ExchangeMetrics {
     this.counters.add(COUNTERS.askTimeouts);
   }
 
-  countDroppedTells(count: number): void {
-    this.counters.add(COUNTERS.droppedTells, count);
-  }
-
   countStaleRetry(): void {
     this.counters.add(COUNTERS.staleRetries);
   }

@@ -19,13 +19,14 @@ import type { ReplyWriter } from '../reply/reply-writer.js';
 import { rewritePath } from '../worker-route.js';
 import { ReadMemory } from './read-memory.js';
 import { TargetConnections } from './target-connections.js';
-import type { UndiciTransport } from './upstream-connections.js';
+import type { ConnectTarget, UndiciTransport } from './upstream-connections.js';
 import { READ_BYTES_MAX, type UpstreamRequest } from './upstream-transport.js';
 import { type TryListener, UpstreamTry } from './upstream-try.js';
 
 export interface ForwarderParts {
   /** Where long replies are read into. */
   readonly blocks: BodyBlocks;
+  readonly connect: ConnectTarget;
   readonly replies: ReplyWriter;
   readonly replyFilters: ReplyFilters;
   readonly preference: TargetPreference;
@@ -46,11 +47,12 @@ export class Forwarder {
   private readonly behind: Exchange[] = [];
 
   constructor(private readonly parts: ForwarderParts) {
-    this.connections = new TargetConnections({
+    const connectionParts = {
       memory: new ReadMemory(parts.blocks),
       nowMs: parts.nowMs,
       onConnected: () => parts.ledger.countConnect(),
-    });
+    };
+    this.connections = new TargetConnections(connectionParts, parts.connect);
   }
 
   /** The targets of this configuration can be reached from now on. */

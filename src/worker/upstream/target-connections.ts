@@ -12,11 +12,7 @@ import type {
   CompiledTarget,
   CompiledUpstream,
 } from '../../config/compiled-config.js';
-import {
-  type ConnectionParts,
-  connectionsTo,
-  type UndiciTransport,
-} from './upstream-connections.js';
+import type { ConnectionParts, ConnectTarget, UndiciTransport } from './upstream-connections.js';
 import type { UpstreamConnections } from './upstream-transport.js';
 
 interface Kept {
@@ -28,7 +24,10 @@ interface Kept {
 export class TargetConnections {
   private readonly kept: (Kept | undefined)[] = [];
 
-  constructor(private readonly parts: ConnectionParts) {}
+  constructor(
+    private readonly parts: ConnectionParts,
+    private readonly connect: ConnectTarget,
+  ) {}
 
   /** Connections to the targets of this configuration; others stay. */
   adopt(config: CompiledConfig, undici: UndiciTransport | null): void {
@@ -39,7 +38,7 @@ export class TargetConnections {
       const before = this.kept[target.index];
       if (before?.wayToConnect === wayToConnect) continue;
       const transport = target.tls ? defined(undici ?? undefined, 'a transport for TLS') : null;
-      const connections = connectionsTo(target, upstream, this.parts, transport);
+      const connections = this.connect(target, upstream, this.parts, transport);
       this.kept[target.index] = { target, connections, wayToConnect };
       if (before !== undefined) void before.connections.close();
     }

@@ -24,6 +24,9 @@ export interface ConnectionParts {
   onConnected(): void;
 }
 
+/** How connections to a target are made: {@link connectionsTo}, or what plays it in a test. */
+export type ConnectTarget = typeof connectionsTo;
+
 /** Opens nothing yet. With `undici`, everything goes over it. */
 export function connectionsTo(
   target: CompiledTarget,

@@ -1,0 +1,71 @@
+/**
+ * Serves one lane until it is told to stop: what a worker does with the orders of its supervisor.
+ *
+ * Thread: worker. A mistake that nobody caught ends the thread, and the supervisor starts another.
+ */
+import type { CompiledConfig } from '../config/compiled-config.js';
+import { fail } from './fault.js';
+import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
+import { type WorkerHost, WorkerRuntime } from './worker-runtime.js';
+
+/** The thread of a worker, and what it is called by others. */
+export interface ServingHost extends WorkerHost {
+  /** The operating system's id of the thread. */
+  readonly osThreadId: number;
+  /** Node's id of the thread. */
+  readonly threadId: number;
+}
+
+/** Resolves when it was told to stop, and has. Rejects when the configuration cannot be used. */
+export async function serveLane(task: LaneTask, host: ServingHost): Promise<void> {
+  const { port } = task;
+  const report = (message: LaneReport): void => port.postMessage(message);
+  const runtime = await WorkerRuntime.create(task, host, (epoch) =>
+    report({ type: 'released', epoch }),
+  );
+  const wake = (): void => runtime.onDoorbell();
+  const wakePorts = [task.wakePort];
+  task.wakePort.on('message', wake);
+  const stopped = new Promise<void>((resolve) => {
+    port.on('message', (order: LaneOrder) => {
+      if (order === DOORBELL) {
+        runtime.onDoorbell();
+      } else if (order.type === 'wakePort') {
+        order.port.on('message', wake);
+        wakePorts.push(order.port);
+        runtime.onDoorbell();
+      } else if (order.type === 'identity') {
+        runtime.onIdentityNotice(order.notice);
+      } else if (order.type === 'fault') {
+        fail(order.fault);
+      } else if (order.type === 'prepare') {
+        void prepare(runtime, order.config, report);
+      } else if (order.type === 'commit') {
+        if (runtime.commit(order.epoch)) report({ type: 'committed', epoch: order.epoch });
+      } else {
+        resolve();
+      }
+    });
+  });
+  const { osThreadId, threadId } = host;
+  report({ type: 'ready', osThreadId, threadId });
+  runtime.onDoorbell();
+  await stopped;
+  await runtime.stop();
+  for (const wakePort of wakePorts) wakePort.close();
+  port.close();
+}
+
+async function prepare(
+  runtime: WorkerRuntime,
+  config: CompiledConfig,
+  report: (message: LaneReport) => void,
+): Promise<void> {
+  const { epoch } = config;
+  try {
+    await runtime.prepare(config);
+    report({ type: 'prepared', epoch });
+  } catch (error) {
+    report({ type: 'unprepared', epoch, reason: String(error) });
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * The turn in which a worker works, and when it has another one.
+ *
+ * Thread: worker. A turn reads what has come in, lets the pipeline work, and publishes all that was
+ * written in one go. After a few turns without work the worker parks, and is woken by the doorbell.
+ * Time is told by a ticker that runs only while somebody waits for a deadline.
+ */
+import { assert, assertNever } from '../base/assert.js';
+import type { Clock, Timer } from '../base/clock.js';
+import type { RecordHandler } from '../channel/byte-ring.js';
+import type { CounterBlock } from '../channel/counter-block.js';
+import { type LaneEnd, shouldSleep } from '../channel/lane.js';
+import {
+  FLAG_END,
+  REQUEST_ABORT,
+  REQUEST_BODY,
+  REQUEST_END,
+  REQUEST_HEAD,
+  REQUEST_TRAILERS,
+  type RequestRecordKind,
+  TUNNEL_END,
+  TUNNEL_UP,
+  WINDOW,
+} from '../channel/records/record-kind.js';
+import {
+  requestBodyBytes,
+  requestHeadParts,
+  requestReceivedMs,
+} from '../channel/records/request-head.js';
+import { COUNTERS } from '../observability/counters.js';
+import type { CoordinatorClient } from './admission/coordinator-client.js';
+import { DEADLINE_TICK_MS, type DeadlineWheel } from './exchange/deadline-wheel.js';
+import type { Exchange } from './exchange/exchange.js';
+import type { ReplyWriter } from './reply/reply-writer.js';
+import type { RequestPipeline } from './request-pipeline.js';
+import type { Forwarder } from './upstream/forwarder.js';
+
+/**
+ * Requests of one turn after which asks are published and replies read: in a burst the coordinator
+ * decides while the rest is still being read, and no ask waits for the end of a long turn.
+ */
+const HEADS_BETWEEN_ASKS = 32;
+
+/** What the deadlines' clock catches up in one tick, after the thread was held up. */
+const CATCH_UP_MS_MAX = 2 * DEADLINE_TICK_MS;
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** What has its turn. */
+export interface TurnParts {
+  readonly clock: Clock;
+  readonly lane: LaneEnd;
+  readonly pipeline: Pick<
+    RequestPipeline,
+    'inFlight' | 'find' | 'onRequest' | 'onRequestBody' | 'onRequestAbort'
+  >;
+  readonly forwarder: Pick<Forwarder, 'onWindow' | 'onLaneRoom'>;
+  readonly replies: Pick<ReplyWriter, 'isBehind' | 'flushHeads'>;
+  readonly coordinator: Pick<CoordinatorClient, 'drain' | 'flush' | 'droppedTells' | 'holdsGrants'>;
+  readonly wheel: Pick<DeadlineWheel, 'advance' | 'size'>;
+  readonly epochs: {
+    /** Some epoch waits to be let go. */
+    readonly hasEarlier: boolean;
+    /** Lets epochs go of which nothing is left. */
+    release(nowMs: number): void;
+  };
+  readonly counters: CounterBlock;
+  /** A mistake of ours in handling a record; the others go on. */
+  onError(error: unknown): void;
+}
+
+export class WorkerTurn implements RecordHandler {
+  private ticker: Timer | null = null;
+  private deadlineClockMs = 0;
+  private toldDropped = 0;
+  private isScheduled = false;
+  private isReading = false;
+  private emptyTurns = 0;
+  private headsRead = 0;
+  private isStopped = false;
+  private readonly onTurn = (): void => {
+    this.isScheduled = false;
+    this.run();
+  };
+  private readonly onTime = (): void => this.tick();
+
+  constructor(private readonly parts: TurnParts) {}
+
+  /** Something was written or asked: it goes out at the end of this turn. */
+  schedule(): void {
+    if (this.isScheduled || this.isReading || this.isStopped) return;
+    this.isScheduled = true;
+    this.parts.clock.afterTurn(this.onTurn);
+  }
+
+  /** One turn. To be called when somebody rang. */
+  run(): void {
+    if (this.isStopped) return;
+    const { lane, counters, replies, forwarder, pipeline } = this.parts;
+    lane.consumer.unpark();
+    const work = this.readAll();
+    if (lane.publish()) counters.add(COUNTERS.laneWakes);
+    if (!replies.isBehind) forwarder.onLaneRoom();
+    const isBehind = this.flushCoordinator();
+    this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
+    const mayPark = !isBehind && shouldSleep(this.emptyTurns, pipeline.inFlight);
+    if (!mayPark || !lane.consumer.park()) this.schedule();
+  }
+
+  /** Handles what has come in, publishes what that brings, and has no turn any more. */
+  stop(): void {
+    // What was cut off at the deadline has its record.
+    this.drainLane();
+    this.isStopped = true;
+    this.stopTicking();
+    this.parts.lane.publish();
+    this.parts.coordinator.flush();
+  }
+
+  /** Somebody waits for a deadline. An idle worker sleeps, and is not woken by a clock. */
+  startTicking(): void {
+    if (this.ticker !== null || this.isStopped) return;
+    const { clock } = this.parts;
+    this.deadlineClockMs = clock.nowMs();
+    this.ticker = clock.every(DEADLINE_TICK_MS, this.onTime);
+  }
+
+  // Hot path: every record of every request.
+  onRecord(kind: number, flags: number, index: number, generation: number): void {
+    const { pipeline, lane } = this.parts;
+    const { consumer } = lane;
+    const recordKind = kind as RequestRecordKind;
+    if (recordKind === REQUEST_HEAD) {
+      pipeline.onRequest({
+        index,
+        generation,
+        receivedMs: requestReceivedMs(consumer),
+        bodyBytes: requestBodyBytes(consumer),
+        isComplete: (flags & FLAG_END) !== 0,
+        parts: requestHeadParts(consumer),
+      });
+      this.headsRead += 1;
+      if (this.headsRead % HEADS_BETWEEN_ASKS === 0) this.exchangeWithCoordinator();
+      return;
+    }
+    // Nobody: the exchange has finished, and this came too late for it.
+    const exchange = pipeline.find(index, generation);
+    if (exchange !== undefined) this.onExchangeRecord(exchange, recordKind, flags);
+  }
+
+  private onExchangeRecord(
+    exchange: Exchange,
+    kind: Exclude<RequestRecordKind, typeof REQUEST_HEAD>,
+    flags: number,
+  ): void {
+    const { pipeline, forwarder, lane } = this.parts;
+    const { consumer } = lane;
+    switch (kind) {
+      case REQUEST_BODY: {
+        const { payload, payloadBytes } = consumer;
+        const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
+        pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
+        break;
+      }
+      case REQUEST_END:
+      case REQUEST_TRAILERS:
+        // No connection to a target carries trailers: only the end of the body goes on.
+        pipeline.onRequestBody(exchange, NO_BYTES, true);
+        break;
+      case REQUEST_ABORT:
+        pipeline.onRequestAbort(exchange, flags);
+        break;
+      case WINDOW:
+        forwarder.onWindow(exchange, consumer.int(0));
+        break;
+      case TUNNEL_UP:
+      case TUNNEL_END:
+        assert(false, 'no exchange is a tunnel: no route opens one');
+        break;
+      default:
+        assertNever(kind);
+    }
+  }
+
+  /** What is written meanwhile is published in this turn: no other is needed for it. */
+  private readAll(): number {
+    this.isReading = true;
+    try {
+      const records = this.drainLane();
+      if (records > 0) this.parts.counters.add(COUNTERS.laneRecords, records);
+      const replies = this.parts.coordinator.drain();
+      this.parts.replies.flushHeads();
+      return records + replies;
+    } finally {
+      this.isReading = false;
+    }
+  }
+
+  private drainLane(): number {
+    const { lane } = this.parts;
+    try {
+      return lane.drain(this);
+    } catch (error) {
+      this.parts.onError(error);
+      return 1;
+    } finally {
+      lane.status.setHeadsRead(this.headsRead | 0);
+    }
+  }
+
+  private flushCoordinator(): boolean {
+    const { coordinator, counters } = this.parts;
+    const isBehind = coordinator.flush();
+    const { droppedTells } = coordinator;
+    if (droppedTells !== this.toldDropped) {
+      counters.add(COUNTERS.droppedTells, droppedTells - this.toldDropped);
+      this.toldDropped = droppedTells;
+    }
+    // What is left of a grant goes back in time, even if nothing happens until then.
+    if (coordinator.holdsGrants) this.startTicking();
+    return isBehind;
+  }
+
+  private exchangeWithCoordinator(): void {
+    this.parts.coordinator.flush();
+    this.parts.coordinator.drain();
+  }
+
+  private stopTicking(): void {
+    this.ticker?.cancel();
+    this.ticker = null;
+  }
+
+  /**
+   * Replies first: who was answered has met the deadline. Time in which this thread was held up
+   * counts against nobody at once: others had no chance to be heard in it.
+   */
+  private tick(): void {
+    const { clock, coordinator, wheel, epochs } = this.parts;
+    coordinator.drain();
+    this.deadlineClockMs = Math.min(clock.nowMs(), this.deadlineClockMs + CATCH_UP_MS_MAX);
+    wheel.advance(this.deadlineClockMs);
+    if (epochs.hasEarlier) epochs.release(this.deadlineClockMs);
+    if (coordinator.holdsGrants) this.flushCoordinator();
+    else if (wheel.size === 0 && !epochs.hasEarlier) this.stopTicking();
+  }
+}
