@@ -1,5 +1,5 @@
 /**
- * The one answer that is waited for from another thread, with a limit on the wait.
+ * Waits for one answer from another thread, and limits the wait.
  *
  * Thread: supervisor. Owns a timer while somebody waits.
  */
@@ -19,13 +19,13 @@ interface Waiting {
 export class AwaitedAnswer {
   private waiting: Waiting | null = null;
 
-  /** `who` is named in the error when no answer comes in ten seconds. */
+  /** `who` is named in the error when no answer comes within ten seconds. */
   constructor(
     private readonly who: string,
     private readonly clock: Clock,
   ) {}
 
-  /** Resolves when `give` is called with this name. One at a time. */
+  /** Resolves when `give` is called with this name. Only one wait at a time. */
   wait(name: string): Promise<void> {
     this.fail(new Error(`${this.who} was asked for something else`));
     return new Promise((resolve, reject) => {
@@ -44,14 +44,14 @@ export class AwaitedAnswer {
     return true;
   }
 
-  /** Whoever waits hears of the error. False: nobody does. */
+  /** Rejects the wait. False: nobody waits. */
   fail(error: Error): boolean {
     if (this.waiting === null) return false;
     this.end().reject(error);
     return true;
   }
 
-  /** Whoever waits need not any longer. */
+  /** Resolves the wait, since its answer is no longer needed. */
   release(): void {
     if (this.waiting !== null) this.end().resolve();
   }

@@ -1,10 +1,10 @@
 /**
  * Notices that the configuration's file has changed.
  *
- * Thread: supervisor (on the main thread). Owns a timer. It looks twice a second, which also sees
- * what a notification of the system would miss: files behind links that are switched, and network
- * file systems. A change counts once it has stood still from one look to the next: whoever writes
- * the file piece by piece is not read in the middle of it.
+ * Thread: supervisor (on the main thread). Owns a timer. The watcher reads the file's times twice a
+ * second. This finds changes that a notification of the system would miss: links that are switched
+ * to another file, and network file systems. A change counts once the file stayed the same from one
+ * look to the next, so that a file which is written in pieces is not read half written.
  */
 import type { ConfigSource } from '../config/source/config-source.js';
 

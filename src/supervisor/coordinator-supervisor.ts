@@ -1,8 +1,8 @@
 /**
  * Keeps the coordinator's thread running, always on the same memory.
  *
- * Thread: supervisor. Owns the shared tables: a coordinator that dies loses nothing, and the next
- * one goes on where it was.
+ * Thread: supervisor. Owns the shared tables: the death of a coordinator loses nothing, and its
+ * successor goes on from the same state.
  */
 import type { Logger } from 'pino';
 import type { Clock, Timer } from '../base/clock.js';
@@ -22,7 +22,7 @@ import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 import type { CoordinatorThread, Threads } from './threads.js';
 
-/** It beats every 100 ms at least; found within half a second. */
+/** The coordinator beats at least every 100 ms; its silence is found within half a second. */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 80, silentLooksMax: 4 };
 
 const STATE_NAMES = ['closed', 'open', 'half-open'];
@@ -32,9 +32,9 @@ export interface CoordinatorSupervisorOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly threads: Threads;
-  /** The thread died. False: it died too often, and the gateway gives up. */
+  /** Called when the thread has died. False: it died too often, and the gateway gives up. */
   mayRestart(): boolean;
-  /** A new thread runs: every worker needs a new way to be woken. */
+  /** A new thread runs: every worker needs a new wake port. */
   onRestarted(): void;
 }
 
@@ -68,20 +68,20 @@ export class CoordinatorSupervisor {
     this.status = new CoordinatorStatus(this.memory.status);
   }
 
-  /** It runs, and has begun a cycle lately. */
+  /** Whether the coordinator runs, and has begun a cycle lately. */
   get isDeciding(): boolean {
     return !this.status.isLost(this.options.clock.nowMs());
   }
 
-  /** Starts the thread; resolves when it decides. */
+  /** Starts the thread. Resolves when the thread answers asks. */
   start(): Promise<void> {
     this.started = this.startThread();
     return this.started;
   }
 
   /**
-   * The coordinator goes on under this configuration; resolves when it does. Rejects when it
-   * cannot or dies: it, or the next one, goes on as before.
+   * Makes the coordinator use this configuration; resolves when it does. Rejects when it cannot, or
+   * dies: the coordinator, or its successor, then goes on as before.
    */
   async adopt(config: CompiledConfig): Promise<void> {
     await this.started.catch((error: unknown) => {
@@ -194,14 +194,14 @@ export class CoordinatorSupervisor {
     if (!this.options.mayRestart()) return;
     this.start().then(
       () => this.options.logger.info('coordinator runs again'),
-      // Its exit comes here too, and starts another.
+      // The death of the thread is handled when the thread exits, and starts another.
       () => {},
     );
     this.options.onRestarted();
     this.control.flush();
   }
 
-  /** Sends mail; the thread looks for it when the control ring says so. */
+  /** Posts mail, which the thread reads when the control ring says so. */
   post(mail: CoordinatorMail, port: Port): void {
     this.thread?.postMessage(mail, [port]);
     this.control.tellMail();
@@ -219,13 +219,13 @@ export class CoordinatorSupervisor {
     await this.exited;
   }
 
-  /** Ends the thread at once, as a crash would. For tests of just that. */
+  /** Ends the thread at once, as a crash would. For tests of a crash. */
   async kill(): Promise<void> {
     await this.thread?.terminate();
   }
 }
 
-/** For how long, when it is known. */
+/** How long a state lasts, when that is known. */
 function lasting({ atMs, untilMs }: { readonly atMs: number; readonly untilMs: number }): {
   forMs?: number;
 } {

@@ -1,16 +1,16 @@
 /**
- * Which versions of the configuration somebody may still act upon, and which rows they have.
+ * Which versions of the configuration a thread may still use, and which rows they have.
  *
  * Thread: supervisor. Owns the list of versions that the coordinator answers for.
  *
- * Who holds what, and until when:
+ * Who uses which version, and until when:
  *
  *     worker        the version in force, and each earlier one until its last request has ended
  *     coordinator   those that some worker held when it last took a version, and that version
  *     rows          a row is free again once the coordinator knows of no version that has it
  *
- * So the coordinator learns of a version before any worker acts upon it, and forgets one only after
- * every worker has. A row that is free is cleared by the main thread, before anybody gets it.
+ * So the coordinator learns of a version before any worker uses it, and forgets a version only
+ * after every worker has. The main thread clears a free row before another owner gets it.
  */
 import { defined } from '../base/assert.js';
 import {
@@ -28,7 +28,7 @@ interface Member {
   readonly rows: RowsByName;
 }
 
-/** What the coordinator is to answer for next. */
+/** What the coordinator answers for next. */
 export interface EpochPlan {
   readonly united: CompiledConfig;
   readonly members: readonly Member[];
@@ -66,13 +66,14 @@ export class EpochTable {
       capacity: this.current.capacity,
       nextKeySpace: this.nextKeySpace,
     });
-    // Also when it never comes into force: no two versions have one number.
+    // The number is used up even when the version never comes into force: no two versions share
+    // one.
     this.lastEpoch = epoch;
     this.nextKeySpace = keySpacesAfter(this.nextKeySpace, placed);
     return placed;
   }
 
-  /** What there is when `next` comes; earlier versions that nobody holds are left out. */
+  /** The versions with `next`, and without earlier versions that nobody holds. */
   plan(next: CompiledConfig, isHeld: (epoch: number) => boolean): EpochPlan {
     const { current } = this;
     const kept = this.members.filter(({ config }) => config === current || isHeld(config.epoch));
@@ -83,7 +84,10 @@ export class EpochTable {
     return { united, members: [...kept, { config: next, rows: rowsOf(next) }] };
   }
 
-  /** The coordinator answers for the plan from now on; the rows that nobody has any more. */
+  /**
+   * The coordinator answers for the plan from now on. Returns the rows that no version has any
+   * more.
+   */
   take(plan: EpochPlan): RowLists {
     const before = this.rowsInUse();
     this.members = plan.members;

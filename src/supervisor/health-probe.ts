@@ -1,9 +1,9 @@
 /**
- * One health check of one target: a GET that must be answered well, or a connection.
+ * One health check of one target: a GET that must be answered well, or only a connection.
  *
- * Thread: supervisor (on the main thread). A connection of its own, closed behind the probe: a
- * check over a kept-alive one would not see that nothing new can connect. Ends once, whatever
- * happens, and within the timeout; of a body no more than a little is read.
+ * Thread: supervisor (on the main thread). Each probe uses a new connection and closes it: a check
+ * over a kept-alive connection would not notice that no new one can be made. A probe ends once,
+ * whatever happens, and within the timeout; it reads only the beginning of a body.
  */
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -17,22 +17,22 @@ import {
 } from '../channel/coordinator/target-states.js';
 import type { CompiledHealthCheck, CompiledTarget } from '../config/compiled-config.js';
 
-/** A body that is longer is not read to its end: the status has said what there is to say. */
+/** A longer body is not read to its end: the status has decided already. */
 const BODY_BYTES_MAX = 16 * 1024;
 
 const USER_AGENT = 'sluice-health-check';
 
 export interface Probe {
-  /** Its result is told to nobody. */
+  /** Ends the probe. Nobody gets its result. */
   cancel(): void;
 }
 
-/** What a probe is made on, as far as it must be ended. */
+/** What a probe runs on, as far as the probe must destroy it. */
 interface Destroyable {
   destroy(): unknown;
 }
 
-/** Sends the probe; `onEnded` hears CHECK_PASSED, or why it failed, once. */
+/** Sends the probe. `onEnded` gets CHECK_PASSED, or why the probe failed, once. */
 export function startProbe(
   target: CompiledTarget,
   rule: CompiledHealthCheck,
@@ -109,13 +109,14 @@ function probeHttp(target: CompiledTarget, rule: CompiledHealthCheck, ending: Pr
       isConnected = true;
     });
   });
-  // Also after the probe has ended: an error that nobody hears would end the process.
+  // The listener stays after the probe has ended: an error without a listener would end the
+  // process.
   request.on('error', () => ending.end(isConnected ? CHECK_BROKE_OFF : CHECK_CONNECT_FAILED));
   ending.use(request);
   request.end();
 }
 
-/** Calls back when the body has ended, was cut off, or is longer than there is need to know. */
+/** Calls back when the body has ended, was cut off, or is longer than BODY_BYTES_MAX. */
 function readEnd(response: IncomingMessage, onRead: () => void): void {
   let bytes = 0;
   response.on('data', (chunk: Buffer) => {

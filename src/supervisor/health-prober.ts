@@ -1,11 +1,11 @@
 /**
- * Sends the health checks that upstreams ask for and tells the coordinator what they found.
+ * Sends the health checks that upstreams ask for, and tells the coordinator their results.
  *
  * Thread: supervisor (on the main thread). Owns a timer and at most one probe in flight for each
- * checked target. The first probes go out at once, spread over a short while; each next one an
- * interval, changed at random, after the last has ended, so that probes of one target never
- * overlap and those of many do not march in step. Nothing here says when a target is healthy:
- * the coordinator counts, and its tables outlive it.
+ * checked target. The first probes are sent at once, spread over a short time. Each next probe is
+ * sent an interval, changed at random, after the last has ended: probes of one target never
+ * overlap, and those of many targets do not come at the same moment. The coordinator decides when a
+ * target is healthy, and its tables outlive this thread's state.
  */
 
 import { defined } from '../base/assert.js';
@@ -17,23 +17,25 @@ import type {
 } from '../config/compiled-config.js';
 import { type Probe, startProbe } from './health-probe.js';
 
-/** The first probes of one upstream are spread over this time at most. */
+/** The first probes of one upstream are spread over at most this time. */
 const FIRST_SPREAD_MS = 500;
 
 export interface HealthProberOptions {
   /** CHECK_PASSED, or why it failed. */
   onResult(targetIndex: number, result: number): void;
-  /** From 0 up to and without 1. */
+  /** From 0 (included) to 1 (excluded). */
   random(): number;
 }
 
 export class HealthProber {
-  /** By what is checked and how. */
+  /** By what is checked, and how. */
   private checks = new Map<string, TargetCheck>();
 
   constructor(private readonly options: HealthProberOptions) {}
 
-  /** Probes what this configuration asks for; checks that stay as they are go on undisturbed. */
+  /**
+   * Sends the probes that this configuration asks for. Checks that stay the same go on undisturbed.
+   */
   adopt(config: CompiledConfig): void {
     const before = this.checks;
     this.checks = new Map();
@@ -51,7 +53,7 @@ export class HealthProber {
     for (const check of before.values()) check.stop();
   }
 
-  /** No probe is sent or told of from here on. */
+  /** Sends no further probe, and reports no further result. */
   stop(): void {
     for (const check of this.checks.values()) check.stop();
   }

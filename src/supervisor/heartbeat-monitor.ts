@@ -1,33 +1,36 @@
 /**
  * Finds a thread that does not beat any more.
  *
- * Thread: supervisor. Looks at a number that the thread raises while its loop turns. Only looks
- * count that came on time: when this thread was held up, the other one may have been as well. And
- * a thread that waits for a CPU does not hang: the kernel is asked before the verdict, and such
- * time is taken off. A machine on which that goes on and on gets the verdict all the same.
+ * Thread: supervisor. Reads a number that the thread raises while its loop turns. A look counts
+ * only if it came on time: when this thread was held up, the other one may have been held up too.
+ * And a thread that waits for a CPU does not hang: before the verdict the kernel is asked for such
+ * waits, and their time is subtracted. A machine on which the waits never end gets the verdict all
+ * the same.
  */
 
 /** How a heartbeat is watched. */
 export interface HeartbeatRule {
-  /** Between two looks. */
+  /** Time between two looks. */
   readonly intervalMs: number;
-  /** Looks in a row without a beat that make the verdict. */
+  /** Looks in a row without a beat that lead to the verdict. */
   readonly silentLooksMax: number;
 }
 
 export interface HeartbeatSources {
   beats(): number;
-  /** How long the thread has waited for a CPU so far; NaN: not known. */
+  /** How long the thread has waited for a CPU so far; NaN: unknown. */
   waitedMs(): number;
 }
 
-/** A look that comes so much later than it should says nothing. */
+/** A look is ignored when it comes this many times later than the interval. */
 const LATE_FACTOR = 2;
 
-/** Part of the silent time in which the thread ran or slept, from which on it hangs. */
+/** A thread hangs when it ran or slept for at least this part of the silent time. */
 const OWN_TIME_MIN = 0.4;
 
-/** So many times the looks that are needed, and nothing is taken off any more. */
+/**
+ * After PATIENCE × silentLooksMax looks, time spent waiting for a CPU no longer excuses the thread.
+ */
 const PATIENCE = 2;
 
 export class HeartbeatMonitor {
@@ -42,11 +45,11 @@ export class HeartbeatMonitor {
     private readonly sources: HeartbeatSources,
   ) {}
 
-  /** One look, to be made at every interval. True: the thread hangs. */
+  /** One look, to be made once in every interval. True: the thread hangs. */
   look(nowMs: number): boolean {
     const { intervalMs, silentLooksMax } = this.rule;
     const beats = this.sources.beats();
-    // The first look finds NaN, and so a beat.
+    // The first look compares with NaN, and so finds a beat.
     const isSilent = beats === this.lastBeats;
     const isLate = nowMs - this.lastLookMs > intervalMs * LATE_FACTOR;
     this.lastBeats = beats;
@@ -61,7 +64,7 @@ export class HeartbeatMonitor {
     return this.silentLooks >= silentLooksMax * PATIENCE || !this.isStarved(nowMs);
   }
 
-  /** False where the kernel does not tell. */
+  /** Whether the thread mostly waited for a CPU. False where the kernel does not say. */
   private isStarved(nowMs: number): boolean {
     const silentMs = nowMs - this.silentSinceMs;
     const ownMs = silentMs - (this.sources.waitedMs() - this.waitedBeforeMs);

@@ -1,6 +1,6 @@
 /**
- * What the main thread keeps for workers so that they can tell who calls: key sets of issuers, and
- * the token service.
+ * What the main thread keeps for workers so that they can identify callers: key sets of issuers,
+ * and the token service.
  *
  * Thread: supervisor (on the main thread). The code is loaded only where it is configured.
  */
@@ -16,9 +16,9 @@ export interface IdentityServicesOptions {
   readonly config: CompiledConfig;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Tells every worker; returns how many there are. */
+  /** Sends a notice to every worker, and returns the number of workers. */
   broadcast(notice: IdentityNotice): number;
-  /** Tells the worker of one lane. */
+  /** Sends a notice to the worker of one lane. */
   reply(lane: number, notice: IdentityNotice): void;
 }
 
@@ -28,7 +28,7 @@ export class IdentityServices {
 
   constructor(private readonly options: IdentityServicesOptions) {}
 
-  /** Resolves when tokens can be made; key sets of others come when they come. */
+  /** Resolves when tokens can be made; key sets of other issuers may come later. */
   async start(): Promise<void> {
     const { config } = this.options;
     await this.adopt(config.authenticators);
@@ -42,7 +42,7 @@ export class IdentityServices {
     }
   }
 
-  /** Keeps what these authenticators need, and nothing that only others needed. */
+  /** Keeps what these authenticators need, and drops everything else. */
   async adopt(authenticators: readonly CompiledAuthenticator[]): Promise<void> {
     const isNeeded = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
     if (isNeeded && this.keySets === null) {
@@ -57,7 +57,7 @@ export class IdentityServices {
     this.tokenService?.stop();
   }
 
-  /** What a worker that starts now is to know. */
+  /** The notices that a new worker starts with. */
   get notices(): IdentityNotice[] {
     return [...(this.keySets?.notices ?? []), ...(this.tokenService?.notices ?? [])];
   }

@@ -1,8 +1,8 @@
 /**
- * Keeps one lane served: gives it a worker, notices its death, and gives it another.
+ * Keeps one lane served: gives it a worker, notices the worker's death, and gives it another.
  *
  * Thread: supervisor. Owns the lane's memory and its ports. Each incarnation has fresh memory, so
- * that nothing which a dead worker left half done can be read by the next.
+ * that no worker reads what a dead one left half done.
  */
 import type { Logger } from 'pino';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
@@ -20,10 +20,16 @@ import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 import type { Threads } from './threads.js';
 
-/** A worker beats every 200 ms; found within 2 s, and a long piece of work is not taken for it. */
+/**
+ * A worker beats every 200 ms. Its silence is found within 2 s; a long piece of work is shorter
+ * than that.
+ */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
 
-/** A thread that is stuck outside of JavaScript may not end when it is told to. */
+/**
+ * A thread that is stuck outside JavaScript may not end when it is told to. Longest wait for its
+ * end.
+ */
 const END_MS_MAX = 1000;
 
 export interface LaneSupervisorOptions {
@@ -37,25 +43,25 @@ export interface LaneSupervisorOptions {
   readonly counters: SharedArrayBuffer;
   readonly hashKey: readonly [number, number];
   readonly logger: Logger;
-  /** What a worker is to know about keys when it starts. */
+  /** What a new worker must know about keys. */
   identityNotices(): readonly IdentityNotice[];
-  /** A worker asks about keys. */
+  /** A worker asks for keys or tokens. */
   onIdentityRequest(lane: number, request: IdentityRequest): void;
-  /** Hands the coordinator's thread its end of a wake port. */
+  /** Hands a wake port to the coordinator's thread. */
   postToCoordinator(mail: CoordinatorMail, port: Port): void;
-  /** The lane's worker died. False: it died too often, and the gateway gives up. */
+  /** The lane's worker has died. False: workers died too often, and the gateway gives up. */
   mayRestart(): boolean;
   /** The lane has its next worker. */
   onServedAgain(): void;
 }
 
 export class LaneSupervisor {
-  /** Versions of the configuration that the worker may act upon. */
+  /** Versions of the configuration that the worker may still use. */
   readonly heldEpochs = new Set<number>();
   /** Workers that have died on this lane. */
   deaths = 0;
   osThreadId = 0;
-  /** Node's id of the thread that serves the lane, or -1. */
+  /** Node's id of the thread that serves the lane; -1: none does. */
   threadId = -1;
 
   private config: CompiledConfig;
@@ -71,7 +77,7 @@ export class LaneSupervisor {
     this.answer = new AwaitedAnswer(`the worker of lane ${options.lane}`, options.clock);
   }
 
-  /** Starts a worker; resolves when it serves the lane. */
+  /** Starts a worker. Resolves when the worker serves the lane. */
   start(): Promise<void> {
     const { lane, threads, dispatcher, memory, counters, hashKey } = this.options;
     const { config } = this;
@@ -137,7 +143,10 @@ export class LaneSupervisor {
     this.watcher = null;
   }
 
-  /** Its requests move on when its thread has surely ended: until then it may still run them. */
+  /**
+   * The requests of the worker move on when its thread has ended for sure: until then it may still
+   * run them.
+   */
   private onHang(): void {
     const { lane, clock, dispatcher, logger } = this.options;
     this.unwatch();
@@ -152,7 +161,7 @@ export class LaneSupervisor {
     });
   }
 
-  /** Makes the worker fail, for tests. False: the lane has none now. */
+  /** Makes the worker fail, for tests. False: the lane has no worker now. */
   injectFault(fault: WorkerFault): boolean {
     if (this.port === null || this.threadId === -1) return false;
     const order: LaneOrder = { type: 'fault', fault };
@@ -161,8 +170,9 @@ export class LaneSupervisor {
   }
 
   /**
-   * The worker compiles the configuration aside. Rejects with its reason when it cannot; a worker
-   * that is not there, or dies, is no reason: the next one begins with what is in force then.
+   * Makes the worker compile the configuration without using it. Rejects with the worker's reason
+   * when it cannot. A missing or dying worker is not an error: its successor begins with the
+   * configuration that is then in force.
    */
   async prepare(config: CompiledConfig): Promise<void> {
     if (this.threadId === -1) return;
@@ -170,13 +180,16 @@ export class LaneSupervisor {
     await this.answer.wait(`prepared ${config.epoch}`);
   }
 
-  /** What was prepared everywhere comes into force; resolves when the worker acts upon it. */
+  /**
+   * The configuration that every worker has prepared comes into force. Resolves when the worker
+   * uses it.
+   */
   async commit(config: CompiledConfig): Promise<void> {
     this.config = config;
     if (this.threadId === -1) return;
     this.heldEpochs.add(config.epoch);
     if (this.preparedEpoch === config.epoch) this.send({ type: 'commit', epoch: config.epoch });
-    // Another worker than the one that had prepared: it begins with this.
+    // This worker is not the one that had prepared the configuration: it begins with it now.
     else this.send({ type: 'prepare', config });
     await this.answer.wait(`committed ${config.epoch}`);
   }
@@ -207,14 +220,20 @@ export class LaneSupervisor {
     }
   }
 
-  /** It cannot take what the others have: a worker under an old version must not go on. */
+  /**
+   * The worker cannot take the configuration that all others have. It is replaced, since a worker
+   * under an old version must not go on.
+   */
   private replaceOutdated(reason: string): void {
     const { lane, logger } = this.options;
     logger.error({ lane, reason }, 'worker could not take the configuration');
     this.kill().catch((error: unknown) => logger.error({ err: error, lane }, 'worker not ended'));
   }
 
-  /** A new coordinator thread has no ports: it gets one, and the worker the other end. */
+  /**
+   * A new coordinator thread has no wake port for this lane: it gets one, and the worker gets the
+   * other end.
+   */
   onCoordinatorRestarted(): void {
     if (this.port === null) return;
     const wakePort = this.connectToCoordinator();
@@ -223,8 +242,8 @@ export class LaneSupervisor {
   }
 
   /**
-   * Tells the worker about keys or tokens; one that starts later has it from identityNotices().
-   * False: there is none now.
+   * Tells the worker about keys or tokens. A worker that starts later learns the same from
+   * identityNotices(). False: there is no worker now.
    */
   tellIdentity(notice: IdentityNotice): boolean {
     const order: LaneOrder = { type: 'identity', notice };
@@ -274,7 +293,7 @@ export class LaneSupervisor {
     );
   }
 
-  /** Tells the worker to stop; resolves when it has. */
+  /** Tells the worker to stop. Resolves when it has stopped. */
   async stop(): Promise<void> {
     this.isStopping = true;
     const order: LaneOrder = { type: 'stop' };

@@ -1,9 +1,9 @@
 /**
- * Looks the host names of targets up, again and again, and tells when they point elsewhere.
+ * Looks up the host names of targets again and again, and tells when they point elsewhere.
  *
- * Thread: supervisor (on the main thread). Owns what each name pointed to last, and a timer for
- * each. A name that cannot be looked up keeps the addresses that it had: an ill name server is no
- * reason to lose targets. Names wait for each other's look-ups no more than for anything else.
+ * Thread: supervisor (on the main thread). Owns the last addresses of each name, and a timer for
+ * each. A name whose look-up fails keeps its addresses: a name server in trouble is no reason to
+ * lose targets. The look-up of one name does not wait for that of another.
  */
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
@@ -15,7 +15,10 @@ export interface NameWatcherOptions {
   readonly lookup: NameLookup;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Brings the addresses into force. Empty: done; else why not. Never rejects. */
+  /**
+   * Brings the addresses into force. Resolves with '', or with the reason why it failed. Never
+   * rejects.
+   */
   apply(): Promise<string>;
 }
 
@@ -24,12 +27,12 @@ export class NameWatcher {
   private isStopped = false;
   private isApplying = false;
   private mustApply = false;
-  /** Why the addresses are not in force; empty: they are. */
+  /** Why the newest addresses are not in force; '' when they are. */
   private refusedFor = '';
 
   constructor(private readonly options: NameWatcherOptions) {}
 
-  /** Watches the names of this configuration from now on; new ones are looked up at once. */
+  /** Watches the names of this configuration from now on, and looks new names up at once. */
   adopt(config: CompiledConfig): void {
     if (this.isStopped) return;
     const rules = rulesOf(config);
@@ -44,7 +47,7 @@ export class NameWatcher {
     }
   }
 
-  /** What names are known to point to. */
+  /** The last known addresses of all names. */
   get addresses(): TargetAddresses {
     const known = [...this.watched].filter(([, { addresses }]) => addresses.length > 0);
     return new Map(known.map(([name, { addresses }]) => [name, addresses]));
@@ -54,7 +57,7 @@ export class NameWatcher {
     return [...this.watched.values()].map((name) => name.status());
   }
 
-  /** Nothing is looked up or told from here on. */
+  /** Ends all look-ups and reports. */
   stop(): void {
     this.isStopped = true;
     for (const watched of this.watched.values()) watched.stop();
@@ -67,7 +70,8 @@ export class NameWatcher {
       logger,
       clock,
       onLookedUp: (isChanged) => {
-        // What could not come into force may now: older requests have ended, say.
+        // Addresses that were refused may be accepted now, for example because older requests have
+        // ended.
         if (isChanged || this.refusedFor !== '') void this.apply();
       },
     });
@@ -75,7 +79,7 @@ export class NameWatcher {
     return watched;
   }
 
-  /** Changes that come meanwhile come into force together. */
+  /** Changes that come during an attempt come into force together. */
   private async apply(): Promise<void> {
     this.mustApply = true;
     if (this.isApplying) return;
@@ -93,7 +97,7 @@ export class NameWatcher {
   }
 }
 
-/** A name of several upstreams is looked up as often as the most eager one wants. */
+/** A name of several upstreams is looked up at the shortest of their intervals. */
 function rulesOf(config: CompiledConfig): Map<string, NameRule> {
   const rules = new Map<string, NameRule>();
   for (const { resolve } of config.upstreams) {

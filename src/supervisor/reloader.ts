@@ -1,9 +1,10 @@
 /**
- * Brings another configuration into force, or says why not; and the one before it again.
+ * Brings another configuration into force, or says why that is impossible; also goes back to the
+ * one before.
  *
  * Thread: supervisor (on the main thread). Owns the configuration in force and a few before it.
- * Changes come one after the other: who asks for a reload while one waits shares it. A
- * configuration that is refused, wherever and why ever, changes nothing.
+ * Changes come one after the other; a reload that is asked for while another one waits is the same
+ * reload. A configuration that is refused, for whatever reason, changes nothing.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
@@ -18,13 +19,13 @@ import { ConfigError } from '../config/source/config-error.js';
 import type { ConfigSource } from '../config/source/config-source.js';
 import type { LoadedConfig } from '../config/source/load-file.js';
 
-/** Versions that one can go back to. */
+/** The number of versions to which one can go back. */
 const HISTORY_MAX = 10;
 
-/** Of more changes the log only tells the number. */
+/** Of a reload with more changes the log only has their number. */
 const CHANGES_TOLD_MAX = 50;
 
-/** Who or what wants the change. */
+/** What asked for the change. */
 export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
 
 export type ReloadResult =
@@ -35,20 +36,20 @@ export type ReloadResult =
     }
   | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
 
-/** Where the configuration comes from, and what came of changing it. */
+/** Where the configuration comes from, and the result of the last change. */
 export interface ReloadStatus {
-  /** Empty: a program made it. */
+  /** '': the configuration was made by a program. */
   readonly source: string;
   readonly epoch: number;
   /** Wall time. */
   readonly inForceSinceUnixMs: number;
-  /** Versions that some request is still under, oldest first, and the one in force. */
+  /** Versions with requests in flight, oldest first, then the version in force. */
   readonly epochsInUse: readonly number[];
-  /** How many versions one can go back to. */
+  /** The number of versions to which one can go back now. */
   readonly earlierVersions: number;
   readonly reloads: number;
   readonly refusedReloads: number;
-  /** null: nobody has asked for one. */
+  /** null: nobody has asked for a reload. */
   readonly lastReload: {
     readonly atUnixMs: number;
     readonly trigger: ReloadTrigger;
@@ -59,17 +60,20 @@ export interface ReloadStatus {
 
 export interface ReloaderOptions {
   readonly first: LoadedConfig;
-  /** Absent: the configuration came from a program, and there is nothing to read again. */
+  /** Absent: the configuration came from a program, and there is no source to read again. */
   readonly source: ConfigSource | undefined;
   readonly logger: Logger;
   readonly clock: Pick<Clock, 'unixMs'>;
-  /** Brings it into force in all threads; rejects with the reason, and nothing has changed. */
+  /**
+   * Brings the configuration into force in all threads. Rejects with the reason, and then nothing
+   * has changed.
+   */
   swap(compiled: CompiledConfig): Promise<CompiledConfig>;
-  /** What names of targets are known to point to. */
+  /** The last known addresses of all names of targets. */
   addresses(): TargetAddresses;
-  /** It is in force now. */
+  /** The configuration is in force now. */
   onApplied(config: CompiledConfig): void;
-  /** Not empty: no change is taken now, for this reason. */
+  /** Not empty: changes are refused now, for this reason. */
   closedReason(): string;
   epochsInUse(): readonly number[];
 }
@@ -80,7 +84,10 @@ export class Reloader {
   private inForceSinceUnixMs: number;
   /** The newest is the last. */
   private history: LoadedConfig[] = [];
-  /** In force. Those known by now may be others, and refused: no reason to refuse a reload. */
+  /**
+   * The addresses in force. Newer ones may be known and have been refused, which must not make a
+   * reload fail.
+   */
   private addresses: TargetAddresses = NO_ADDRESSES;
   private tail: Promise<unknown> = Promise.resolve();
   private waiting: Promise<ReloadResult> | null = null;
@@ -94,7 +101,7 @@ export class Reloader {
     this.inForceSinceUnixMs = options.clock.unixMs();
   }
 
-  /** As it was written. */
+  /** The configuration in force, as it was written. */
   get current(): LoadedConfig {
     return this.written;
   }
@@ -118,8 +125,8 @@ export class Reloader {
   }
 
   /**
-   * Brings the addresses that names of targets point to now into force, under the configuration
-   * that is in force. Empty: done; else why not. Never rejects.
+   * Brings the newest addresses of targets into force, under the configuration in force. Resolves
+   * with '', or with the reason why it failed. Never rejects.
    */
   useAddresses(): Promise<string> {
     const result = this.tail.then(() => this.swapAddresses());
@@ -127,7 +134,7 @@ export class Reloader {
     return result;
   }
 
-  /** Applies the one before the one in force. Never rejects. */
+  /** Applies the configuration that was in force before this one. Never rejects. */
   rollback(): Promise<ReloadResult> {
     return this.queue('rollback', async () => {
       const earlier = this.history.at(-1);
@@ -228,13 +235,15 @@ export class Reloader {
   }
 }
 
-/** A name that is not looked up any more may point elsewhere by the time that it is again. */
+/**
+ * Drops names that are no longer looked up: they may point elsewhere by the time they come back.
+ */
 function ofNamesIn({ upstreams }: CompiledConfig, addresses: TargetAddresses): TargetAddresses {
   const names = new Set(upstreams.flatMap(({ resolve }) => resolve?.names ?? []));
   return new Map([...addresses].filter(([name]) => names.has(name)));
 }
 
-/** Of two that are written alike: the files that they name may have changed. */
+/** Compares two configurations with the same text: files that they name may have changed. */
 function hasSameEffect(one: LoadedConfig, other: LoadedConfig): boolean {
   return isDeepStrictEqual(one.compiled, other.compiled);
 }

@@ -1,8 +1,9 @@
 /**
- * Bounds how often what died is started again.
+ * Limits how often dead threads are started again.
  *
- * Thread: supervisor. Something that dies at once each time would otherwise keep the machine busy
- * and its users in the dark; past the bound the process ends, and whoever runs it hears of it.
+ * Thread: supervisor. A thread that dies at once each time would otherwise keep the machine busy
+ * without anybody noticing. Past the limit the process ends, so that its operator or service
+ * manager notices.
  */
 
 const DEATHS_MAX = 10;

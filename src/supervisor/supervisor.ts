@@ -1,8 +1,8 @@
 /**
- * Starts and stops the threads, and starts again those that die.
+ * Starts and stops the threads, and starts dead ones again.
  *
- * Thread: supervisor (on the main thread). Owns the coordinator's supervisor, the worker pool,
- * a supervisor for each lane, and the health checks.
+ * Thread: supervisor (on the main thread). Owns the coordinator's supervisor, the worker pool, a
+ * supervisor for each lane, and the health checks.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -31,7 +31,7 @@ export interface SupervisorOptions {
   /** The supervisor ends them. */
   readonly threads: Threads;
   readonly logger: Logger;
-  /** Threads die too often: the process should end and say so. */
+  /** Threads die too often: the process should end with this reason. */
   onGivingUp(reason: string): void;
 }
 
@@ -42,7 +42,7 @@ export class Supervisor {
   readonly counters: readonly SharedArrayBuffer[];
 
   private readonly epochTable: EpochTable;
-  /** What workers hash limiter keys with. */
+  /** The key by which workers hash limiter keys. */
   readonly hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
 
   private readonly prober: HealthProber;
@@ -101,11 +101,12 @@ export class Supervisor {
     );
   }
 
-  /** Resolves when the coordinator decides and every lane is served. */
+  /** Resolves when the coordinator answers asks and every lane is served. */
   async start(): Promise<void> {
-    // Side by side: a thread takes its time to start, and none needs the other to do so.
+    // The threads start side by side: a thread takes its time to start, and none needs another to
+    // do so.
     const coordinator = this.coordinator.start();
-    // Results wait in the control ring until the coordinator reads them.
+    // Results of health checks wait in the control ring until the coordinator reads them.
     this.prober.adopt(this.epochTable.current);
     await this.identity.start();
     await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
@@ -114,7 +115,8 @@ export class Supervisor {
 
   private standBy(): void {
     if (this.isStopping) return;
-    // Without a spare a lane waits for its next thread to start: no reason to end anything.
+    // Without a spare thread a lane waits for its next thread to start, which is no reason to end
+    // anything.
     this.options.threads.lanes.warmSpare().catch((error: unknown) => {
       if (!this.isStopping) this.options.logger.warn({ err: error }, 'no spare worker');
     });
@@ -125,7 +127,7 @@ export class Supervisor {
     return this.epochTable.current;
   }
 
-  /** Versions that somebody may still act upon, oldest first; the last is in force. */
+  /** Versions that a thread may still use, oldest first; the last is in force. */
   get epochs(): number[] {
     return this.epochTable.epochs.filter(
       (epoch) => epoch === this.config.epoch || this.isHeld(epoch),
@@ -133,17 +135,18 @@ export class Supervisor {
   }
 
   /**
-   * Brings a configuration into force everywhere; resolves with it as it is in force. Rejects with
-   * the reason, and nothing has changed, when a thread cannot take it. One at a time.
+   * Brings a configuration into force everywhere, and resolves with it as placed. Rejects with the
+   * reason when a thread cannot take it; then nothing has changed. One swap at a time.
    *
    *     workers compile it aside ─► coordinator goes on under old and new ─► workers begin with it
    *
-   * Until the second step is done nothing that decides has changed. From then on it cannot fail:
+   * Until the second step is done no decision has changed. After the second step nothing can fail:
    * a thread that dies begins again with what is in force.
    */
   async swap(compiled: CompiledConfig): Promise<CompiledConfig> {
     const next = this.epochTable.place(compiled);
-    // Keys for what comes are fetched meanwhile; those of what goes stay until it has gone.
+    // Keys for the next configuration are fetched now; those of the old one stay until the swap is
+    // done.
     await this.identity.adopt([...this.config.authenticators, ...next.authenticators]);
     try {
       await Promise.all(this.lanes.map((lane) => lane.prepare(next)));
@@ -164,7 +167,8 @@ export class Supervisor {
     try {
       await this.coordinator.adopt(config);
     } catch (error) {
-      // It may have died of something else; if not, it does so once more and is heard.
+      // The coordinator may have died for another reason, so one more try follows; an error of the
+      // second try is reported.
       if (!(error instanceof CoordinatorDiedError)) throw error;
       await this.coordinator.adopt(config);
     }
@@ -189,7 +193,7 @@ export class Supervisor {
     return this.lanes.some((lane) => lane.heldEpochs.has(epoch));
   }
 
-  /** Ready while some lane is served and the coordinator decides. */
+  /** Ready while some lane is served and the coordinator answers asks. */
   get readiness(): 'ready' | 'no worker' | 'no coordinator' {
     if (this.options.dispatcher.servedLanes === 0) return 'no worker';
     return this.coordinator.isDeciding ? 'ready' : 'no coordinator';
@@ -211,7 +215,7 @@ export class Supervisor {
     this.coordinator.injectFault(fault);
   }
 
-  /** Ends all threads; what is in flight is lost. */
+  /** Ends all threads; requests in flight are lost. */
   async stop(): Promise<void> {
     this.isStopping = true;
     this.prober.stop();

@@ -1,8 +1,8 @@
 /**
- * How the supervisor comes by threads, and by channels to them.
+ * How the supervisor gets threads, and channels to them.
  *
- * Thread: supervisor. Everything that is real about threads is behind `Threads`: what watches over
- * them runs in tests with threads that are played.
+ * Thread: supervisor. `Threads` hides everything that is real about threads: tests run the code
+ * that watches over threads with simulated ones.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type {
@@ -13,32 +13,32 @@ import type { Channel } from '../channel/port.js';
 import type { CoordinatorThreadData } from '../coordinator/coordinator-setup.js';
 import type { LaneTask } from '../worker/lane-task.js';
 
-/** Threads that serve lanes. */
+/** The threads that serve lanes. */
 export interface LaneThreads {
-  /** Resolves when the worker was told to stop, and has; rejects when its thread dies. */
+  /** Resolves when the worker has stopped after it was told to; rejects when its thread dies. */
   serve(task: LaneTask): Promise<void>;
-  /** Ends a thread at once, by Node's id of it; resolves when it has ended. */
+  /** Ends the thread with this Node id at once. Resolves when it has ended. */
   terminate(threadId: number): Promise<void>;
-  /** Keeps one thread more that has loaded its code. Does nothing while there is one. */
+  /** Keeps one spare thread that has loaded its code. Does nothing while there is one. */
   warmSpare(): Promise<void>;
-  /** Hears of threads that die while they serve no lane. */
+  /** Calls the listener when a thread dies that serves no lane. */
   onIdleError(listener: (error: unknown) => void): void;
-  /** Ends all of them. */
+  /** Ends all threads. */
   close(): Promise<void>;
 }
 
 /** The thread of the coordinator. */
 export interface CoordinatorThread {
-  /** The thread reads it when the control ring says that there is mail. */
+  /** The thread reads the message when the control ring announces mail. */
   postMessage(mail: CoordinatorMail, transfer?: readonly object[]): void;
-  /** Ends it at once; resolves when it has ended. */
+  /** Ends the thread at once. Resolves when it has ended. */
   terminate(): Promise<unknown>;
 }
 
-/** Hears of the coordinator's thread. */
+/** Gets the events of the coordinator's thread. */
 export interface CoordinatorListener {
   onMessage(message: CoordinatorMessage): void;
-  /** Once, after everything else. The error says why when it is known. */
+  /** Called once, after everything else. The error says why, when that is known. */
   onEnded(error: unknown): void;
 }
 
@@ -50,7 +50,7 @@ export interface Threads {
 
 const COORDINATOR_ENTRY = new URL('../coordinator/coordinator-thread.js', import.meta.url);
 
-/** Real ones. */
+/** Real threads. */
 export function systemThreads(lanes: LaneThreads): Threads {
   return { lanes, startCoordinator, newChannel: () => new MessageChannel() };
 }

@@ -1,5 +1,5 @@
 /**
- * One host name of targets: its look-ups, and what they found.
+ * One host name of targets: its look-ups and their results.
  *
  * Thread: supervisor (on the main thread). Owns a timer and at most one look-up in flight.
  */
@@ -9,10 +9,13 @@ import type { Logger } from 'pino';
 import type { Clock, Timer } from '../base/clock.js';
 import { chooseAddresses, usableAddresses } from '../config/compile/target-addresses.js';
 
-/** A name that could not be looked up is asked for again so soon, or after the interval. */
+/**
+ * After a failed look-up the next one comes after this time, or after the interval if that is
+ * shorter.
+ */
 const RETRY_MS_MAX = 5_000;
 
-/** All addresses of a name, in any order. Rejects when it has none; settles at some time. */
+/** Finds all addresses of a name, in any order. Rejects when there is none. Always settles. */
 export type NameLookup = (name: string) => Promise<readonly string[]>;
 
 export interface NameRule {
@@ -20,16 +23,16 @@ export interface NameRule {
   readonly addressesMax: number;
 }
 
-/** What is known of a name. */
+/** The known state of a name. */
 export interface NameStatus {
   readonly name: string;
-  /** Empty: nothing is known yet, and each connection looks it up. */
+  /** Empty: nothing is known yet, and each connection looks the name up. */
   readonly addresses: readonly string[];
-  /** Addresses that the last look-up found and that there is no room for. */
+  /** How many addresses of the last look-up found no room. */
   readonly leftOutCount: number;
-  /** Why the last look-up failed; null: it did not. */
+  /** Why the last look-up failed; null: it succeeded. */
   readonly failure: string | null;
-  /** Since the last look-up that did not fail; null: there was none so far. */
+  /** The time since the last look-up that succeeded; null: none has so far. */
   readonly ageMs: number | null;
 }
 
@@ -40,7 +43,10 @@ export interface WatchedNameOptions {
   onLookedUp(isChanged: boolean): void;
 }
 
-/** As the system does it: the hosts file, then its name servers; no IPv6 where there is none. */
+/**
+ * Looks names up as the system does: the hosts file, then its name servers; no IPv6 addresses on a
+ * machine without IPv6.
+ */
 export async function systemLookup(name: string): Promise<readonly string[]> {
   const found = await lookup(name, { all: true, hints: ADDRCONFIG });
   return found.map(({ address }) => address);
@@ -62,7 +68,10 @@ export class WatchedName {
     private readonly options: WatchedNameOptions,
   ) {}
 
-  /** The next look-up is as long after the last one as this rule says; the first one is now. */
+  /**
+   * Takes another rule: the next look-up comes an interval of this rule after the last. The first
+   * one comes at once.
+   */
   adopt(rule: NameRule): void {
     const { intervalMs, addressesMax } = this.rule;
     if (intervalMs === rule.intervalMs && addressesMax === rule.addressesMax) return;
@@ -132,7 +141,7 @@ export class WatchedName {
     return isChanged;
   }
 
-  /** Logged once, not each time. */
+  /** Logs a failure once, not each time. */
   private fail(error: unknown): void {
     const before = this.failure;
     this.failure = reasonOf(error);

@@ -2,8 +2,8 @@
  * The piscina pool that owns the worker threads.
  *
  * Thread: supervisor. Each thread runs one task for its whole life: "serve this lane". The pool
- * starts a new thread when one dies; giving it the lane again is the supervisor's part. One
- * thread more than there are lanes stands by.
+ * starts a new thread when one dies; the supervisor gives the lane to a new thread. There is one
+ * spare thread more than lanes.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -12,25 +12,25 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import type { LaneTask } from '../worker/lane-task.js';
 import type { LaneThreads } from './threads.js';
 
-/** Closing waits for tasks that were told to stop; this bounds the wait. */
+/** Longest wait, on closing, for tasks that were told to stop. */
 const CLOSE_MS_MAX = 2000;
 
 /**
- * Twice V8's own size: half as many collections, and what a request leaves is dead by the next one.
- * The memory is taken only under load.
+ * Twice V8's default: the young generation is collected half as often, and the objects of a request
+ * are dead by the next collection. The memory is used only under load.
  */
 const YOUNG_GENERATION_MB_MAX = 96;
 
 const ENTRY = new URL('../worker/worker-task.js', import.meta.url);
 
-/** Its threads start at once, and load their code. */
+/** Makes the pool; its threads start at once and load their code. */
 export function createWorkerPool(config: CompiledConfig): WorkerPool {
   return new WorkerPool(createPiscina(config));
 }
 
 export class WorkerPool implements LaneThreads {
   constructor(private readonly piscina: Piscina) {
-    // Without a listener the death of a thread that has no task would end the process.
+    // Without a listener the death of a thread without a task would end the process.
     piscina.on('error', () => {});
   }
 
@@ -61,9 +61,9 @@ function createPiscina({ workers, limits }: CompiledConfig): Piscina {
     filename: ENTRY.href,
     name: 'serveLane',
     minThreads: workers,
-    // One more stands by: a lane whose worker died is served again at once.
+    // One spare thread, so that a lane whose worker died is served again at once.
     maxThreads: workers + 1,
-    // A thread serves its lane for ever: it is never idle, and must not be ended as such.
+    // A thread serves its lane for ever: it is never idle, and must not be ended for being idle.
     idleTimeout: Number.POSITIVE_INFINITY,
     concurrentTasksPerWorker: 1,
     // Any other value may stop the thread's event loop, and with it its sockets and timers.
@@ -73,7 +73,7 @@ function createPiscina({ workers, limits }: CompiledConfig): Piscina {
     closeTimeout: CLOSE_MS_MAX,
     resourceLimits: {
       maxYoungGenerationSizeMb: YOUNG_GENERATION_MB_MAX,
-      // A heap that is full ends its own thread, and no other.
+      // A full heap ends its own thread and no other.
       ...(limits.workerHeapBytes === 0
         ? {}
         : { maxOldGenerationSizeMb: limits.workerHeapBytes / 2 ** 20 }),

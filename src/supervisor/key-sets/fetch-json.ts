@@ -1,8 +1,8 @@
 /**
- * Fetches one JSON document over HTTP, within a time and a size.
+ * Fetches one JSON document over HTTP, with a limit on time and size.
  *
- * Thread: supervisor (on the main thread). A connection of its own each time: it is rare. Redirects
- * are not followed, since they may lead from a place that is trusted to one that is not.
+ * Thread: supervisor (on the main thread). Each fetch uses a new connection, since fetches are
+ * rare. Redirects are not followed, since they may lead from a trusted place to one that is not.
  */
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -10,7 +10,7 @@ import { request as requestHttps } from 'node:https';
 const TIMEOUT_MS = 5000;
 const DOCUMENT_BYTES_MAX = 512 * 1024;
 
-/** Rejects with an Error that says why in words that hold no secret. */
+/** Rejects with an Error whose message holds no secret. */
 export function fetchJson(url: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const send = url.startsWith('https:') ? requestHttps : requestHttp;

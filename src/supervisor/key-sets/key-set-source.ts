@@ -1,8 +1,9 @@
 /**
- * One key set: fetched once for all workers, again before it is old, and when a key is missed.
+ * One key set: fetched once for all workers, again before it is too old, and when a token names a
+ * key that is not in the set.
  *
  * Thread: supervisor (on the main thread). Owns the last good set, which outlives any failure, and
- * a timer. One fetch is under way at a time.
+ * a timer. At most one fetch is under way.
  */
 import type { Logger } from 'pino';
 import type { Jwk } from '../../base/json-web-key.js';
@@ -10,7 +11,7 @@ import type { KeySetNotice } from '../../channel/identity-messages.js';
 import type { CompiledKeySource } from '../../filters/authentication/options.js';
 import { type FetchJson, readKeySet } from './read-key-set.js';
 
-/** Part of `cacheMs` after which a set is fetched again: before anybody has to wait for it. */
+/** A set is fetched again after this part of `cacheMs`, so that nobody has to wait for it. */
 const REFRESH_AT = 0.8;
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 60_000;
@@ -19,9 +20,9 @@ export interface KeySetSourceOptions {
   readonly logger: Logger;
   readonly fetch: FetchJson;
   nowMs(): number;
-  /** Greater than any before, of whatever source. */
+  /** A number greater than all before, of any source. */
   nextVersion(): number;
-  /** Tells every worker. */
+  /** Sends a notice to every worker. */
   broadcast(notice: KeySetNotice): void;
 }
 
@@ -31,7 +32,7 @@ export class KeySetSource {
   private failures = 0;
   private isFetching = false;
   private isStopped = false;
-  /** When a missed key may cause a fetch. */
+  /** From this time on a missing key may cause a fetch. */
   private nextWishMs = 0;
   private nextFetchMs = 0;
   private timer: NodeJS.Timeout | undefined;
@@ -58,12 +59,15 @@ export class KeySetSource {
       source: this.source.id,
       version,
       keys,
-      // While fetches fail they are made on time, whoever asks: who is down is left alone.
+      // After a failure only the timer starts a fetch, and no missing key does: a server in trouble
+      // is left alone.
       nextFetchMs: hasFailed ? Math.max(this.nextWishMs, this.nextFetchMs) : this.nextWishMs,
     };
   }
 
-  /** A worker misses a key in the set of this version. True: a notice to all will follow. */
+  /**
+   * A worker misses a key in the set of this version. True: a notice to all workers will follow.
+   */
   onWanted(version: number): boolean {
     if (this.isFetching) return true;
     if (version < this.version) return false;
@@ -74,7 +78,7 @@ export class KeySetSource {
     return true;
   }
 
-  /** For the log; a query may hold what is not for everybody. */
+  /** The source's name for the log: without the query, which may hold a secret. */
   private get label(): string {
     return this.source.id.split('?', 1)[0] ?? '';
   }
@@ -113,7 +117,7 @@ export class KeySetSource {
   }
 }
 
-/** Doubles with each failure in a row. */
+/** The wait before the next fetch doubles with each failure in a row. */
 function retryMs(failures: number): number {
   return Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(failures - 1, 10));
 }

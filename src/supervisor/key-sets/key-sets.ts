@@ -12,7 +12,7 @@ import { fetchJson } from './fetch-json.js';
 import { KeySetSource, type KeySetSourceOptions } from './key-set-source.js';
 
 export interface KeySetsOptions extends Omit<KeySetSourceOptions, 'fetch' | 'nextVersion'> {
-  /** Tells the worker of one lane. */
+  /** Sends a notice to the worker of one lane. */
   reply(lane: number, notice: KeySetNotice): void;
 }
 
@@ -26,8 +26,8 @@ export class KeySets {
   }
 
   /**
-   * Keeps the sets of these authenticators, and no others. New ones are fetched; nobody waits for
-   * that but those who need one.
+   * Keeps the sets of these authenticators, and drops all others. Starts to fetch new ones; only
+   * requests that need such a set wait for it.
    */
   adopt(authenticators: readonly CompiledAuthenticator[]): void {
     const wanted = keySourcesOf(authenticators);
@@ -48,7 +48,7 @@ export class KeySets {
     for (const source of this.sources.values()) source.stop();
   }
 
-  /** What a worker that starts now is to know. */
+  /** The notices that a new worker starts with. */
   get notices(): KeySetNotice[] {
     return [...this.sources.values()].map((source) => source.notice);
   }
@@ -61,12 +61,12 @@ export class KeySets {
   }
 }
 
-/** Of a source that only an earlier configuration has: nothing new will come. */
+/** The notice of a source that only an earlier configuration has: nothing new will come. */
 function goneNotice(source: string): KeySetNotice {
   return { type: 'keySet', source, version: 0, keys: [], nextFetchMs: Number.POSITIVE_INFINITY };
 }
 
-/** Sources that have to be fetched, each once. */
+/** The sources that have to be fetched, each once. */
 function keySourcesOf(
   authenticators: readonly CompiledAuthenticator[],
 ): ReadonlyMap<string, CompiledKeySource> {

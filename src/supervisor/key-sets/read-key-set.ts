@@ -8,9 +8,9 @@ import { algorithmsOf, type Jwk } from '../../base/json-web-key.js';
 import { isSafeUrl } from '../../base/safe-url.js';
 import type { CompiledKeySource } from '../../filters/authentication/options.js';
 
-/** More keys than any issuer has at once. */
+/** More keys than any issuer has at the same time. */
 const KEYS_MAX = 100;
-/** What a public key consists of; nothing else of it goes on. */
+/** The members of a public key. All other members are dropped. */
 const PUBLIC_MEMBERS = ['kty', 'kid', 'alg', 'use', 'key_ops', 'crv', 'n', 'e', 'x', 'y'];
 
 export type FetchJson = (url: string) => Promise<unknown>;
@@ -20,7 +20,7 @@ export async function readKeySet(source: CompiledKeySource, fetch: FetchJson): P
   const url = source.kind === 'discovery' ? await discover(source, fetch) : source.url;
   const document = await fetch(url);
   const keys = publicKeys(document);
-  // An empty set is a mistake of the server far more often than a wish to lock everybody out.
+  // An empty set is far more often a mistake of the server than a wish to lock everybody out.
   if (keys.length === 0) throw new Error('the key set holds no key that verifies signatures');
   return keys;
 }
@@ -29,7 +29,7 @@ async function discover(source: CompiledKeySource, fetch: FetchJson): Promise<st
   const base = source.url.replace(/\/$/, '');
   const document = await fetch(`${base}/.well-known/openid-configuration`);
   const { issuer, jwks_uri: keysUrl } = (document ?? {}) as Record<string, unknown>;
-  // OpenID Connect Discovery 1.0, 4.3: else one issuer could speak for another.
+  // OpenID Connect Discovery 1.0, 4.3: otherwise one issuer could speak for another.
   if (issuer !== source.url) throw new Error('the discovery document is of another issuer');
   if (typeof keysUrl !== 'string' || !isSafeUrl(keysUrl, source.allowHttp)) {
     throw new Error('the discovery document names no jwks_uri that may be used');
@@ -37,7 +37,7 @@ async function discover(source: CompiledKeySource, fetch: FetchJson): Promise<st
   return keysUrl;
 }
 
-/** Shared secrets are not among them: whoever can read them could make tokens. */
+/** Leaves shared secrets out: everybody who can read them could make tokens. */
 function publicKeys(document: unknown): Jwk[] {
   const { keys } = (document ?? {}) as Record<string, unknown>;
   if (!Array.isArray(keys)) throw new Error('the document is no key set');

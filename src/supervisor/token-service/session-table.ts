@@ -1,18 +1,17 @@
 /**
- * Sessions of the token service, and those that have ended while access tokens of them may still be
- * about.
+ * Sessions of the token service, and ended sessions whose access tokens may still be in use.
  *
- * Thread: supervisor (on the main thread). Owns both; together they are never more than so many, so
- * that no stranger can make them grow, and none is forgotten before its time. Time is an argument.
+ * Thread: supervisor (on the main thread). Owns both lists. Their common size is bounded, so that
+ * no stranger can make them grow, and no entry is forgotten before its time. Time is an argument.
  *
- * A refresh token is SESSION.NUMBER.MAC: it says which refresh of which session it is good for, and
- * nobody else can make one. The right session with a number that has passed is a token that came
- * twice: one of the two who brought it is a thief, and nobody can tell which.
+ * A refresh token is SESSION.NUMBER.MAC: NUMBER says for which refresh of which session it is
+ * valid, and only this service can make the MAC. A valid token with a number of the past has come
+ * twice: one of its two bearers is a thief, and nobody can tell which.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Revocation } from '../../channel/identity-messages.js';
 
-/** More sessions of one consumer end the oldest: one caller must not fill the table. */
+/** A consumer with more sessions loses the oldest: one caller must not fill the table. */
 const SESSIONS_PER_CONSUMER_MAX = 32;
 
 export interface Session {
@@ -30,21 +29,21 @@ export interface SessionTableOptions {
   readonly capacity: number;
   readonly accessTokenSeconds: number;
   readonly sessionSeconds: number;
-  /** How far the clock of whoever verifies may be behind. */
+  /** How far behind the clock of a verifier may be. */
   readonly skewSeconds: number;
 }
 
-/** What a refresh token was good for. */
+/** The result of using a refresh token. */
 export type RefreshOutcome =
   | { readonly kind: 'session'; readonly session: Session }
   | { readonly kind: 'unknown' }
-  /** It came twice; the session has ended. */
+  /** The token came twice, so the session has ended. */
   | { readonly kind: 'reused'; readonly revocation: Revocation };
 
 export class SessionTable {
   private readonly sessions = new Map<string, Session>();
   private readonly idsByConsumer = new Map<string, Set<string>>();
-  /** Ends of revocations by session, in order of time. */
+  /** Until when each session's revocation lasts, in order of time. */
   private readonly revoked = new Map<string, number>();
   private readonly secret = randomBytes(32);
 
@@ -54,13 +53,13 @@ export class SessionTable {
     return this.sessions.size + this.revoked.size;
   }
 
-  /** Sessions that have ended and whose tokens must not be accepted. */
+  /** Ended sessions whose tokens must not be accepted. */
   revocations(nowSeconds: number): Revocation[] {
     this.purgeRevoked(nowSeconds);
     return [...this.revoked].map(([sessionId, until]) => ({ sessionId, until }));
   }
 
-  /** A new session, and one that had to end for it; null: there is no room. */
+  /** Opens a session, and ends another one if that is needed; null: there is no room. */
   open(
     wish: Pick<Session, 'consumer' | 'scope' | 'claims'>,
     nowSeconds: number,
@@ -82,12 +81,12 @@ export class SessionTable {
     return { session, ended };
   }
 
-  /** The refresh token that the session is to be refreshed with next. */
+  /** The refresh token for the next refresh of the session. */
   refreshToken(session: Session): string {
     return `${session.id}.${session.refreshes}.${this.mac(session.id, session.refreshes)}`;
   }
 
-  /** Takes a refresh token, which is then used up. */
+  /** Uses up a refresh token. */
   refresh(token: string, nowSeconds: number): RefreshOutcome {
     const session = this.sessionOf(token);
     if (session === undefined) return { kind: 'unknown' };
@@ -102,7 +101,7 @@ export class SessionTable {
     return { kind: 'session', session };
   }
 
-  /** The session of a refresh token that we have made, used up or not. */
+  /** The session of a refresh token that this service has made, used up or not. */
   sessionOf(token: string): Session | undefined {
     const [id = '', number = '', mac = '', more] = token.split('.');
     if (more !== undefined || !/^(?:0|[1-9]\d{0,8})$/.test(number)) return undefined;
@@ -112,7 +111,7 @@ export class SessionTable {
     return this.sessions.get(id);
   }
 
-  /** Ends a session; null: it is over already. */
+  /** Ends a session; null: it had ended already. */
   end(sessionId: string, nowSeconds: number): Revocation | null {
     const session = this.sessions.get(sessionId);
     return session === undefined ? null : this.endSession(session, nowSeconds);
@@ -133,11 +132,11 @@ export class SessionTable {
     if (ids?.size === 0) this.idsByConsumer.delete(consumer);
   }
 
-  /** Only when there is no room: it looks at every session. */
+  /** Reads every session, so it is called only when there is no room. */
   private purge(nowSeconds: number): void {
     this.purgeRevoked(nowSeconds);
     for (const session of this.sessions.values()) {
-      // All live equally long: those behind it began later.
+      // All sessions live equally long, so the ones that follow end later.
       if (session.expiresAt > nowSeconds) break;
       this.forget(session);
     }

@@ -1,5 +1,6 @@
 /**
- * Keys that the token service signs with: one at a time, others until their last token is over.
+ * The keys of the token service: one signs, and others stay published until their last token has
+ * expired.
  *
  * Thread: supervisor (on the main thread). Owns the private keys, which never leave this thread,
  * and a timer. Signing itself is done on Node's own thread pool.
@@ -8,7 +9,9 @@ import { randomBytes } from 'node:crypto';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose';
 import type { CompiledTokenService } from '../../config/compiled-config.js';
 
-/** Beyond the life of its tokens, so long is a key published: clocks disagree. */
+/**
+ * A key stays published for this long after its last token has expired, because clocks disagree.
+ */
 const RETIRE_MS = 10 * 60_000;
 
 interface SigningKey {
@@ -16,7 +19,7 @@ interface SigningKey {
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
   readonly jwk: JWK;
-  /** On the monotonic clock; none for the key that signs. */
+  /** When the key is removed, on the monotonic clock; infinite for the key that signs. */
   retiresMs: number;
 }
 
@@ -27,7 +30,7 @@ export class SigningKeys {
   constructor(
     private readonly config: CompiledTokenService,
     private readonly nowMs: () => number,
-    /** The published keys are others now. */
+    /** The set of published keys has changed. */
     private readonly onChanged: () => void,
     private readonly onError: (error: unknown) => void,
   ) {}
@@ -41,7 +44,7 @@ export class SigningKeys {
     clearTimeout(this.timer);
   }
 
-  /** The key set, the key that signs first. */
+  /** The published keys; the one that signs is the first. */
   get published(): readonly JWK[] {
     return this.keys.map(({ jwk }) => jwk);
   }
@@ -54,7 +57,7 @@ export class SigningKeys {
       .sign(current.privateKey);
   }
 
-  /** The claims of one of our own tokens, or undefined. */
+  /** The claims of a token of this service, or undefined. */
   async read(token: string): Promise<Readonly<Record<string, unknown>> | undefined> {
     try {
       const { payload } = await jwtVerify(

@@ -1,9 +1,9 @@
 /**
- * Makes tokens, renews them, and takes them back.
+ * Makes tokens, renews them, and revokes them.
  *
- * Thread: supervisor (on the main thread). The one owner of sessions and signing keys; workers ask
- * by message. A session that ends is told to every worker, and whoever asked for its end is
- * answered when all of them have heard of it.
+ * Thread: supervisor (on the main thread). The only owner of sessions and signing keys; workers ask
+ * by message. Every worker is told about a session that ends, and the request that ended it is
+ * answered when all workers have acknowledged.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -19,16 +19,19 @@ import type { CompiledTokenService } from '../../config/compiled-config.js';
 import { type Session, SessionTable } from './session-table.js';
 import { SigningKeys } from './signing-keys.js';
 
-/** A worker that has not heard by then is dead or about to be; its successor starts informed. */
+/**
+ * A worker that has not acknowledged by then is dead or about to die; its successor starts with the
+ * revocation.
+ */
 const ACKNOWLEDGE_MS_MAX = 1000;
-/** What authenticators may allow at most. */
+/** The largest clock skew that authenticators may allow. */
 const SKEW_SECONDS_MAX = 600;
 
 export interface TokenServiceOptions {
   readonly config: CompiledTokenService;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Tells every worker; returns how many there are. */
+  /** Sends a notice to every worker, and returns the number of workers. */
   broadcast(notice: IdentityNotice): number;
   reply(lane: number, notice: IdentityNotice): void;
 }
@@ -70,7 +73,7 @@ export class TokenService {
     for (const { done } of this.announcements.values()) done();
   }
 
-  /** What a worker that starts now is to know. */
+  /** The notices that a new worker starts with. */
   get notices(): IdentityNotice[] {
     const sessions = this.sessions.revocations(this.unixSeconds());
     return [this.keySetNotice, { type: 'revoked', serial: 0, sessions }];
@@ -88,7 +91,7 @@ export class TokenService {
     );
   }
 
-  /** A worker has heard of a revocation. */
+  /** A worker has acknowledged a revocation. */
   onAcknowledged(serial: number): void {
     const announcement = this.announcements.get(serial);
     if (announcement === undefined) return;
@@ -126,7 +129,10 @@ export class TokenService {
     return { kind: 'refused' };
   }
 
-  /** A token that is not ours, or not good any more, has nothing left to take back (RFC 7009). */
+  /**
+   * There is nothing to revoke in a token of another service, or one that is not valid any more
+   * (RFC 7009).
+   */
   private async revoke(token: string): Promise<TokenReply> {
     const session = this.sessions.sessionOf(token);
     const sid = session?.id ?? (await this.keys.read(token))?.['sid'];
@@ -149,7 +155,7 @@ export class TokenService {
     return { kind: 'tokens', accessToken, refreshToken, expiresInSeconds, scope };
   }
 
-  /** Resolves when every worker has heard of it. */
+  /** Resolves when every worker has acknowledged the revocation. */
   private announce(revocation: Revocation): Promise<void> {
     return new Promise((resolve) => {
       const serial = ++this.serial;
@@ -186,7 +192,7 @@ export class TokenService {
       source: 'tokenService',
       version: this.version,
       keys: this.keys.published.map((key) => ({ ...key })),
-      // Workers hear of every new key at once: asking for one is of no use.
+      // Workers get every new key at once, so they need not ask for newer ones.
       nextFetchMs: Number.POSITIVE_INFINITY,
     };
   }
