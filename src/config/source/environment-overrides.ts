@@ -17,6 +17,7 @@ const OVERRIDES: readonly Override[] = [
   { variable: 'GATEWAY_WORKERS', pointer: '/workers', isNumber: true },
   { variable: 'GATEWAY_HOST', pointer: '/listen/host', isNumber: false },
   { variable: 'GATEWAY_PORT', pointer: '/listen/port', isNumber: true },
+  { variable: 'GATEWAY_ADMIN_HOST', pointer: '/admin/host', isNumber: false },
   { variable: 'GATEWAY_ADMIN_PORT', pointer: '/admin/port', isNumber: true },
   { variable: 'GATEWAY_LOG_LEVEL', pointer: '/logging/level', isNumber: false },
 ];
