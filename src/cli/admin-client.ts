@@ -1,33 +1,33 @@
 /**
  * Asks a running gateway through its admin listener.
  *
- * Thread: acceptor. Where it is and what opens it say the options, the environment or the
- * configuration's file, in this order.
+ * Thread: acceptor. The address and the token come from the options, from the environment, or from
+ * the configuration file, in this order.
  */
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { ConfigError } from '../config/source/config-error.js';
 import { loadForCommand } from './command-config.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 
-/** The variable that has the token of the running gateway. */
+/** The environment variable that holds the token of the running gateway. */
 export const TOKEN_VARIABLE = 'GATEWAY_ADMIN_TOKEN';
 
 const ANSWER_MS_MAX = 30_000;
 
 export interface AdminAnswer {
   readonly status: number;
-  /** JSON, as far as it is. */
+  /** The JSON object of the reply; empty when the reply has none. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** It could not be asked at all. */
+/** No gateway answered. */
 export class AdminUnreachableError extends Error {
   override readonly name = 'AdminUnreachableError';
 }
 
 /**
- * POSTs to a path. Throws UsageError or ConfigError when it is not known where to,
- * {@link AdminUnreachableError} when nobody answers.
+ * Sends a POST to a path. Throws UsageError or ConfigError when the address or the token is not
+ * known, and {@link AdminUnreachableError} when no gateway answers.
  */
 export async function postToAdmin(
   path: string,
@@ -64,20 +64,20 @@ function findAdmin(
   };
 }
 
-/** The gateway may run with what the file was before, or with variables that are not set here. */
+/** The gateway may run with an older file, or with variables that are not set for this command. */
 function loadWithHint(args: CommandArguments, io: CommandIo): CompiledConfig {
   try {
     return loadForCommand(args, io);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const hint = `${TOKEN_VARIABLE} and --admin URL reach a gateway without its file`;
+    const hint = `with ${TOKEN_VARIABLE} and --admin URL this command needs no file`;
     throw new UsageError(`${error.message}\n${hint}`);
   }
 }
 
 function requireToken(token: string): string {
   if (token !== '') return token;
-  throw new UsageError(`there is no token: set admin.token, or ${TOKEN_VARIABLE}`);
+  throw new UsageError(`there is no token: set admin.token in the file, or ${TOKEN_VARIABLE}`);
 }
 
 function checkUrl(text: string): string {
@@ -85,7 +85,7 @@ function checkUrl(text: string): string {
   throw new UsageError(`--admin takes a URL such as http://127.0.0.1:9901, not "${text}"`);
 }
 
-/** From this machine; an address for all interfaces is none to connect to. */
+/** The host to connect to from this machine: an address that means all interfaces is no target. */
 function hostOf(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

@@ -1,33 +1,33 @@
 /**
  * What a command gets from the process, and what it gives back.
  *
- * Thread: acceptor. Commands see only this, so that tests run them without a process.
+ * Thread: acceptor. A command sees nothing else of the process, so that tests need no process.
  */
 import type { Clock } from '../base/clock.js';
 
-/** Done. */
+/** The command has done its work. */
 export const EXIT_OK = 0 as const;
-/** Failed while running. */
+/** The command failed while it ran. */
 export const EXIT_FAILURE = 1 as const;
-/** Called wrongly, or with a wrong configuration. */
+/** The usage or the configuration was wrong. */
 export const EXIT_USAGE = 2 as const;
 
 export type ExitCode = typeof EXIT_OK | typeof EXIT_FAILURE | typeof EXIT_USAGE;
 
-/** Where text goes; a stream of the process fits. */
+/** Takes text; a stream of the process fits. */
 export interface TextOutput {
   write(text: string): unknown;
 }
 
-/** Where text comes from; standard input fits. */
+/** Gives text; standard input fits. */
 export interface TextInput extends AsyncIterable<Uint8Array | string> {
-  /** Somebody types it. */
+  /** Whether a person types the text. */
   readonly isTTY?: boolean;
-  /** Whether what is typed comes at once, and is not shown. */
+  /** With true each key arrives at once, and is not shown. */
   setRawMode?(isRaw: boolean): unknown;
 }
 
-/** The surroundings of a command. */
+/** The streams and the environment of a command. */
 export interface CommandIo {
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
@@ -36,13 +36,13 @@ export interface CommandIo {
   readonly clock: Pick<Clock, 'nowMs' | 'unixMs'>;
 }
 
-/** The options that any command may be given, as text; commands judge them. */
+/** All options of all commands, as text; each command checks its own. */
 export interface CommandArguments {
-  /** From `-c`, else GATEWAY_CONFIG; undefined when neither names a file. */
+  /** The value of `-c`, else of GATEWAY_CONFIG; undefined when neither names a file. */
   readonly configFile: string | undefined;
-  /** Where the admin listener of a running gateway is. */
+  /** The URL of the admin listener of a running gateway. */
   readonly admin: string | undefined;
-  /** What follows the command's name and is no option. */
+  /** The arguments after the command's name that are not options. */
   readonly words: readonly string[];
   readonly sub: string | undefined;
   readonly expires: string | undefined;
@@ -58,7 +58,7 @@ export interface CommandArguments {
   readonly isJson: boolean;
 }
 
-/** A command: does its work and says how the process is to exit. */
+/** A command does its work and returns the exit code of the process. */
 export type Command = (args: CommandArguments, io: CommandIo) => Promise<ExitCode>;
 
 /** The user called a command wrongly. */

@@ -1,7 +1,8 @@
 /**
  * The command line: finds the command that the user asked for and runs it.
  *
- * Thread: acceptor. Starting the gateway is handed in, so that this folder knows commands only.
+ * Thread: acceptor. The function that starts the gateway is an argument, so that this folder knows
+ * only commands.
  */
 
 import { readVersion } from '../config/compile/version.js';
@@ -12,17 +13,17 @@ import { type CommandName, usageText } from './usage.js';
 
 /** What starting the gateway needs to know. */
 export interface RunOptions {
-  /** Undefined when the user named no file: the demo is meant. */
+  /** Undefined when the user named no file; the demo starts then. */
   readonly configFile: string | undefined;
 }
 
 /**
- * Starts the gateway and settles when it has stopped. What it throws is reported: a ConfigError
- * or UsageError exits with 2, anything else with 1.
+ * Starts the gateway and settles when the gateway has stopped. An error is reported: ConfigError
+ * and UsageError exit with 2, all others with 1.
  */
 export type RunCommand = (options: RunOptions, io: CommandIo) => Promise<ExitCode>;
 
-/** Loaded when asked for: what one command needs must not slow down the start of another. */
+/** Each command is loaded when it is called, so that it does not slow down the start of others. */
 const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.js')).validateCommand,
   routes: async () => (await import('./routes.js')).routesCommand,

@@ -1,8 +1,8 @@
 /**
  * The sample configuration that the demo runs, and that a new user can start from.
  *
- * Thread: acceptor. Addresses and the secret are variables: the demo upstreams take free ports,
- * and a secret that stands in a published file is none.
+ * Thread: acceptor. Addresses and the secret are variables: the demo servers take free ports, and a
+ * secret in a published file would not be secret.
  */
 import type { Environment } from '../config/source/variables.js';
 import type { DemoUpstreams } from './demo-upstreams.js';
@@ -48,7 +48,7 @@ routes:
     upstream: products
 `;
 
-/** The variables of the demo configuration, on top of the user's own environment. */
+/** The variables of the demo configuration, added to the user's environment. */
 export function demoEnvironment(
   { urls }: Pick<DemoUpstreams, 'urls'>,
   secret: string,

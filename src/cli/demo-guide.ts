@@ -37,7 +37,7 @@ export async function demoGuide(
   const loop = 'for i in 1 2 3 4 5 6';
   const shown = "| grep -iE '^(HTTP|Retry|RateLimit)'";
   return `
-Sluice demo: three routes, three upstream servers. Try, in another terminal:
+Sluice demo: three routes and three upstream servers. Try these commands in another terminal:
 
   # public: 200
   curl -i ${base}/api/public
@@ -45,22 +45,22 @@ Sluice demo: three routes, three upstream servers. Try, in another terminal:
   # protected, without a token: 401
   curl -i ${base}/api/users/7
 
-  # protected, with a token (good for one hour): 200
+  # protected, with a token (valid for one hour): 200
   TOKEN=${token}
   curl -i -H "Authorization: Bearer $TOKEN" ${base}/api/users/7
 
-  # its limit is 5 in 10 seconds: 429 with Retry-After
+  # the limit of this route is 5 requests in 10 seconds; the sixth gets 429 with Retry-After
   ${loop}; do curl -si -H "Authorization: Bearer $TOKEN" ${base}/api/users/7 ${shown}; done
 
-  # load-balanced over three servers: alpha, beta, gamma
+  # balanced over three servers: alpha, beta, gamma
   ${loop}; do curl -s ${base}/api/products | cut -c1-20; echo; done
 
-  # what the gateway counts
+  # the counters of the gateway
   curl -s http://${admin.host}:${admin.port}/stats
 
-See it live: http://${admin.host}:${admin.port}/dashboard
+Live page: http://${admin.host}:${admin.port}/dashboard
 
-Ctrl-C stops it. Your own configuration: sluice run -c sluice.yaml
+Ctrl-C stops the demo. To run your own configuration: sluice run -c sluice.yaml
 
 `;
 }

@@ -1,15 +1,15 @@
 /**
- * Three tiny servers for the demo to send requests to.
+ * Three small servers that the demo sends requests to.
  *
- * Thread: acceptor. Owns its listening sockets until close(). Loopback only, ports chosen by the
- * system, so that the demo never meets a port in use.
+ * Thread: acceptor. Owns its listening sockets until close(). The servers listen on loopback only,
+ * on ports that the system chooses, so that the demo never finds a port in use.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { assert } from '../base/assert.js';
 
 const SERVER_NAMES = ['alpha', 'beta', 'gamma'] as const;
 
-/** Shown in replies, to let users see what the gateway adds. Credentials are not among them. */
+/** Replies show these fields, so that users see what the gateway adds. None is a credential. */
 const ECHOED_HEADERS = [
   'host',
   'user-agent',
@@ -25,7 +25,7 @@ const ECHOED_HEADERS = [
 export interface DemoUpstreams {
   /** Three URLs, `http://127.0.0.1:port`. */
   readonly urls: readonly [string, string, string];
-  /** Stops all servers; connections that are open are cut. */
+  /** Stops all servers and cuts open connections. */
   close(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ function createDemoServer(name: string): Server {
 }
 
 function answer(server: string, request: IncomingMessage, reply: ServerResponse): void {
-  // A body that nobody reads would keep the connection from its next request.
+  // An unread body would block the next request on the connection.
   request.resume();
   const { method = '', url = '/' } = request;
   const path = url.split('?', 1)[0] ?? '';
@@ -82,7 +82,7 @@ function listenOn(server: Server): Promise<string> {
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    // A server that never listened reports so; stopping it is still done.
+    // A server that never listened reports an error, and is stopped all the same.
     server.close(() => resolve());
     server.closeAllConnections();
   });

@@ -1,6 +1,6 @@
 /**
- * `sluice diff OLD NEW`: which routes, upstreams and settings are different, and whether the
- * second can follow the first without a restart.
+ * `sluice diff OLD NEW`: shows which routes, upstreams and settings are different, and whether a
+ * reload can change the first file to the second.
  *
  * Thread: acceptor.
  */
@@ -17,7 +17,7 @@ import {
 } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
-/** Prints one line a change, or `no difference`. Secrets are compared and not shown. */
+/** Prints one line for each change, or `no difference`. Secrets are compared, but not shown. */
 export function diffCommand({ words }: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, () => {
     const [before, after] = words;
@@ -28,7 +28,8 @@ export function diffCommand({ words }: CommandArguments, io: CommandIo): Promise
     const changes = diffConfigs(old, now).map(formatChange);
     const reasons = restartReasons(compileConfig(old), compileConfig(now));
     const lines = changes.length === 0 ? ['no difference'] : changes;
-    if (reasons.length > 0) lines.push('', 'not by a reload:', ...reasons.map((one) => `  ${one}`));
+    if (reasons.length > 0)
+      lines.push('', 'a reload cannot change:', ...reasons.map((one) => `  ${one}`));
     io.stdout.write(`${lines.join('\n')}\n`);
     return EXIT_OK;
   });

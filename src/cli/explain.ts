@@ -1,8 +1,8 @@
 /**
- * `sluice explain METHOD URL`: what would become of a request, and why.
+ * `sluice explain METHOD URL`: says what would happen to a request, and why.
  *
- * Thread: acceptor. With a file: as if nobody had asked for anything. With --admin: by a gateway
- * that runs, with the state that it is in. Nothing is sent to any target.
+ * Thread: acceptor. With a file, the state is that of a gateway that has just started. With
+ * --admin, a running gateway explains, with its present state. Nothing is sent to any target.
  */
 import { isIP } from 'node:net';
 import { StartupError } from '../base/startup-error.js';
@@ -25,7 +25,7 @@ const DEFAULT_HOST = 'localhost';
 const ADMIN_TIMEOUT_MS = 10_000;
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
 
-/** Prints the explanation; whatever it says, that is no failure. */
+/** Prints the explanation. A request that would be refused is no failure of the command. */
 export function explainCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
     const request = readRequest(args);
@@ -71,8 +71,7 @@ async function askGateway(request: ExplainedRequest, admin: string): Promise<Exp
       `no answer from ${base}: ${cause instanceof Error ? cause.message : cause}`,
     );
   });
-  if (!reply.ok)
-    throw new StartupError(`${base} answers with ${reply.status}: ${await reply.text()}`);
+  if (!reply.ok) throw new StartupError(`${base} answered ${reply.status}: ${await reply.text()}`);
   return (await reply.json()) as Explanation;
 }
 
@@ -100,7 +99,7 @@ function readRequest(args: CommandArguments): ExplainedRequest {
   };
 }
 
-/** A path alone is enough; it goes on as it stands, so that odd ones can be tried. */
+/** A path alone is enough. A path is not changed, so that users can try odd paths. */
 function readUrl(url: string): { readonly target: string; readonly host: string } {
   if (url.startsWith('/')) return { target: url, host: DEFAULT_HOST };
   const match = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url);

@@ -1,8 +1,8 @@
 /**
  * `sluice hash-password`: reads a password from standard input and prints its hash.
  *
- * Thread: acceptor. Never an argument: those stand in the list of processes and in the shell's
- * history. What is typed is not shown.
+ * Thread: acceptor. The password is never an argument: arguments appear in the list of processes
+ * and in the history of the shell. A typed password is not shown.
  */
 import { hashPassword, PASSWORD_BYTES_MAX } from '../filters/authentication/password-hash.js';
 import {
@@ -19,7 +19,7 @@ const BACKSPACE = '\x7f';
 const CONTROL_C = '\x03';
 const CONTROL_D = '\x04';
 
-/** Prints the hash alone, so that it can go straight into a file. */
+/** Prints only the hash, so that users can redirect it to a file. */
 export function hashPasswordCommand(_args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
     const { stdin, stderr, stdout } = io;
@@ -43,7 +43,7 @@ function isControl(char: string): boolean {
   return char < ' ' || char === BACKSPACE;
 }
 
-/** All of it, without one line end. */
+/** Reads the whole input, and removes one line end at its end. */
 async function readPiped(stdin: TextInput): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -57,7 +57,7 @@ async function readPiped(stdin: TextInput): Promise<string> {
     .replace(/\r?\n$/, '');
 }
 
-/** Up to the end of the line, key by key. */
+/** Reads key by key, up to the end of the line. */
 async function readTyped(stdin: TextInput): Promise<string> {
   const typed: string[] = [];
   stdin.setRawMode?.(true);

@@ -1,8 +1,8 @@
 /**
- * Takes the arguments of the process apart.
+ * Parses the arguments of the process.
  *
- * Thread: acceptor. node:util splits them; what is allowed is judged here, so that a mistyped
- * name can be answered with the one that was meant.
+ * Thread: acceptor. node:util splits them. This file decides what is allowed, so that a message
+ * about a mistyped name can suggest the right name.
  */
 import { parseArgs } from 'node:util';
 import { suggestName } from '../config/check/nearest-name.js';
@@ -39,10 +39,10 @@ export function parseCommandLine(
   env: CommandIo['env'],
 ): ParsedCommandLine {
   const { positionals, given } = splitArguments(argv);
-  // Help is given whatever else is wrong: the user is asking how it is done.
+  // Help comes first, whatever else is wrong: the user asks how to call the program.
   if (given.some(({ name }) => name === 'help')) return { kind: 'help' };
   const [word = 'run', ...words] = positionals;
-  // Before the words: what follows a mistyped option was meant as its value, not as a word.
+  // This check comes before that of the words: a word after a mistyped option is its value.
   refuseUnknownOptions(word, given);
   const name = readCommand(word);
   const values = readOptions(name, given);
@@ -141,7 +141,7 @@ function readValue(spec: OptionSpec, { rawName, value, isInline }: GivenOption):
     if (isInline) throw new UsageError(`the option ${rawName} takes no value`);
     return '';
   }
-  // What looks like the next option is one: its own value was forgotten.
+  // A value that looks like an option is the next option: the user forgot the value.
   if (value === undefined || (!isInline && value.startsWith('-'))) {
     throw new UsageError(`the option ${rawName} needs a value: ${rawName} ${spec.value}`);
   }

@@ -1,16 +1,16 @@
 /**
  * The process as commands see it.
  *
- * Thread: acceptor. Its streams are touched when a command writes to them, and not before: Node
- * changes how a pipe behaves once it has made a stream of it, and the log goes to the same one.
+ * Thread: acceptor. A stream is opened when a command writes to it, and not before: Node changes
+ * how a pipe behaves once there is a stream for it, and the log uses the same pipe.
  */
 import type { CommandIo, TextOutput } from './command-io.js';
 
-/** The streams of the process, and when everything that was written to them is out. */
+/** The streams of the process, with a way to wait until they have written everything. */
 export interface ProcessIo extends CommandIo {
   /**
-   * Resolves when the system has all of it, or takes no more. Empty: all went well, or the reader
-   * has left, as `head` does; else why something was lost.
+   * Resolves when the system has taken all text, or takes no more. The string is empty when nothing
+   * was lost, or when the reader has left, as `head` does; else it says why text was lost.
    */
   written(): Promise<string>;
 }

@@ -1,7 +1,8 @@
 /**
- * `sluice reload` and `sluice rollback`: another configuration for a gateway that runs.
+ * `sluice reload` and `sluice rollback`: give a running gateway another configuration.
  *
- * Thread: acceptor. Exit codes: 0 it is in force, 2 it was refused, 1 nobody could be asked.
+ * Thread: acceptor. Exit codes: 0 the configuration is in force, 2 it was refused, 1 no gateway
+ * answered.
  */
 import {
   type AdminAnswer,
@@ -21,12 +22,12 @@ import { reportErrors } from './report-error.js';
 
 const CONFLICT = 409;
 
-/** The gateway reads its file again: prints what changed, or on stderr why nothing did. */
+/** Makes the gateway read its file again. Prints the changes, or on stderr why there are none. */
 export function reloadCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return change('/reload', args, io);
 }
 
-/** The gateway goes back to the configuration before. */
+/** Makes the gateway go back to its previous configuration. */
 export function rollbackCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return change('/rollback', args, io);
 }
@@ -55,7 +56,8 @@ function report({ status, body }: AdminAnswer, io: CommandIo): ExitCode {
     );
     return EXIT_USAGE;
   }
-  const hint = status === 401 ? `; ${TOKEN_VARIABLE} may hold the one it runs with` : '';
+  const hint =
+    status === 401 ? `; set ${TOKEN_VARIABLE} to the token that the gateway runs with` : '';
   io.stderr.write(
     `sluice: the gateway answered ${status}: ${body['detail'] ?? 'no detail'}${hint}\n`,
   );

@@ -1,5 +1,5 @@
 /**
- * Tells the user why a command failed, and says how the process is to exit.
+ * Tells the user why a command failed, and chooses the exit code of the process.
  *
  * Thread: acceptor.
  */
@@ -13,7 +13,7 @@ import {
   UsageError,
 } from './command-io.js';
 
-/** Runs a command's work; what it throws becomes text on stderr and an exit code. */
+/** Runs the work of a command. An error becomes text on stderr and an exit code. */
 export async function reportErrors(
   io: CommandIo,
   work: () => Promise<ExitCode> | ExitCode,

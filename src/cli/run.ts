@@ -1,8 +1,8 @@
 /**
- * `sluice run`: the gateway until a signal ends it; without a file, the demo.
+ * `sluice run`: runs the gateway until a signal ends it; without a file, runs the demo.
  *
- * Thread: acceptor. The first SIGTERM or SIGINT drains, a second one ends at once. SIGHUP reads the
- * configuration again.
+ * Thread: acceptor. The first SIGTERM or SIGINT drains, the second signal ends the process at once.
+ * SIGHUP reads the configuration again.
  */
 import { randomBytes } from 'node:crypto';
 import { type ConfigSource, fileSource } from '../config/source/config-source.js';
@@ -11,7 +11,7 @@ import { type LoadedConfig, loadObject } from '../config/source/load-file.js';
 import { type CommandIo, EXIT_FAILURE, EXIT_OK, type ExitCode } from './command-io.js';
 import type { RunOptions } from './command-line.js';
 
-/** The part of the gateway that this command drives. */
+/** The part of the gateway that this command uses. */
 export interface RunnableGateway {
   readonly address: { readonly host: string; readonly port: number };
   readonly adminAddress: { readonly host: string; readonly port: number };
@@ -20,7 +20,7 @@ export interface RunnableGateway {
   reload(trigger: 'signal'): Promise<unknown>;
 }
 
-/** Makes a gateway; `onGivingUp` is called when its threads die too often. */
+/** Makes a gateway, which calls `onGivingUp` when its threads die too often. */
 export type GatewayFactory = (
   first: LoadedConfig,
   options: { readonly source?: ConfigSource; onGivingUp(reason: string): void },
@@ -28,14 +28,14 @@ export type GatewayFactory = (
 
 type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 
-/** Where signals come from; a process fits. */
+/** Source of signals; a process fits. */
 export interface SignalSource {
   on(signal: Signal, listener: () => void): unknown;
   off(signal: Signal, listener: () => void): unknown;
   exit(code: number): never;
 }
 
-/** The `run` command over a gateway and a process. */
+/** Makes the `run` command for a kind of gateway and a process. */
 export function createRunCommand(createGateway: GatewayFactory, signals: SignalSource) {
   return ({ configFile }: RunOptions, io: CommandIo): Promise<ExitCode> => {
     if (configFile === undefined) return runDemo(createGateway, signals, io);
@@ -54,7 +54,7 @@ async function runDemo(
   signals: SignalSource,
   io: CommandIo,
 ): Promise<ExitCode> {
-  // Loaded here: who runs a configuration of their own does not wait for the demo.
+  // The demo is loaded only here, so that no other configuration waits for it.
   const { DEMO_CONFIG_NAME, DEMO_CONFIG_TEXT, demoEnvironment } = await import('./demo-config.js');
   const { demoGuide } = await import('./demo-guide.js');
   const { startDemoUpstreams } = await import('./demo-upstreams.js');
@@ -79,7 +79,7 @@ async function runDemo(
 interface RunSteps {
   create(onGivingUp: (reason: string) => void): Promise<RunnableGateway>;
   onStarted(gateway: RunnableGateway): Promise<void>;
-  /** At SIGHUP. Absent: the process ends, as it does when its terminal is closed. */
+  /** Called at SIGHUP. Without it SIGHUP ends the process, as when its terminal is closed. */
   onHangUp?(gateway: RunnableGateway): void;
 }
 
@@ -93,7 +93,7 @@ async function runUntilSignal(
     onEnd = resolve;
   });
   const gateway = await steps.create((reason) => {
-    io.stderr.write(`sluice: gives up: ${reason}; the log tells what ended them\n`);
+    io.stderr.write(`sluice: gives up: ${reason}; the log says why they ended\n`);
     onEnd(EXIT_FAILURE);
   });
   const onHangUp = (): void => steps.onHangUp?.(gateway);

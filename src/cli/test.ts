@@ -1,7 +1,7 @@
 /**
- * `sluice test`: a configuration against a table of expectations kept beside it.
+ * `sluice test`: checks a configuration against the table of expectations beside it.
  *
- * Thread: acceptor. Each test begins with a gateway that nobody has asked for anything; no socket
+ * Thread: acceptor. Each test begins with the state of a gateway that has just started. No socket
  * is opened, and no time passes.
  */
 import { differencesFrom } from '../explain/expectation.js';
@@ -19,10 +19,10 @@ import {
 } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
-/** An hour: longer ago than any window that a configuration may have begun. */
+/** The time of all tests: an hour after the clock's zero, so that no state is younger than it. */
 const NOW_MS = 3_600_000;
 
-/** Prints every test that fails, and how many did not; 1 when some fail. */
+/** Prints each test that fails, then how many passed. Returns 1 when a test failed. */
 export function testCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
     const config = loadForCommand(args, io);
@@ -51,7 +51,7 @@ export function testCommand(args: CommandArguments, io: CommandIo): Promise<Exit
   });
 }
 
-/** `sluice.yaml` has its tests in `sluice.tests.yaml`. */
+/** The tests of `sluice.yaml` are in `sluice.tests.yaml`. */
 function testsBeside(configFile: string): string {
   return `${configFile.replace(/\.(ya?ml|json)$/i, '')}.tests.yaml`;
 }
@@ -62,6 +62,6 @@ function failureText(
   differences: readonly string[],
 ): string {
   const rows = differences.map((difference) => `  ${difference}\n`).join('');
-  const hint = `  sluice explain ${request.method} '${request.target}' tells more\n`;
+  const hint = `  for details: sluice explain ${request.method} '${request.target}'\n`;
   return `FAILED ${name} (${file}:${line})\n${rows}${hint}`;
 }

@@ -1,5 +1,5 @@
 /**
- * `sluice token`: makes a token that the gateway accepts, to try protected routes with.
+ * `sluice token`: makes a token that the gateway accepts, so that users can try protected routes.
  *
  * Thread: acceptor.
  */
@@ -20,23 +20,23 @@ import { reportErrors } from './report-error.js';
 
 const EXPIRES_DEFAULT = '60m';
 const EXPIRES_MS_MIN = 1000;
-/** A year: a token cannot be taken back. */
+/** A year. Nobody can revoke such a token, so its life has a bound. */
 const EXPIRES_MS_MAX = 8760 * 3_600_000;
 
-/** Claims that options and the configuration are in charge of. */
+/** Claims that come from the options and the configuration. */
 const RESERVED_CLAIMS: ReadonlySet<string> = new Set(['sub', 'iss', 'aud', 'iat', 'exp']);
 
 /** What a token says. */
 export interface TokenContents {
   readonly sub: string;
-  /** Wall time of issue, in whole seconds. */
+  /** Wall time at which the token is issued, in whole seconds. */
   readonly issuedAtSeconds: number;
   readonly expiresInSeconds: number;
-  /** Further claims by name. */
+  /** Other claims by name. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** Prints the token alone, so that a shell can put it into a variable. */
+/** Prints only the token, so that a shell can assign it to a variable. */
 export function tokenCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
     const contents = readContents(args, io.clock.unixMs());
@@ -46,7 +46,7 @@ export function tokenCommand(args: CommandArguments, io: CommandIo): Promise<Exi
   });
 }
 
-/** A token that this authenticator accepts. */
+/** Makes a token that this authenticator accepts. */
 export function signToken(
   authenticator: CompiledJwtAuthenticator,
   contents: TokenContents,
@@ -94,7 +94,7 @@ function readClaims(texts: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(claims);
 }
 
-/** JSON where it is JSON (numbers, true, lists), else the text as it stands. */
+/** The JSON value of the text (a number, true, a list); the text itself where it is not JSON. */
 function claimValue(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -103,7 +103,7 @@ function claimValue(text: string): unknown {
   }
 }
 
-/** Tokens can be made where the secret is: public keys only verify. */
+/** Finds an authenticator with a secret: a public key only verifies, and cannot make a token. */
 function chooseAuthenticator(
   { authenticators }: CompiledConfig,
   name: string | undefined,

@@ -8,7 +8,7 @@
 export interface OptionSpec {
   readonly name: string;
   readonly short?: string;
-  /** What the value is called in the help; absent: the option is a switch. */
+  /** Name of the value in the help. An option without it is a switch. */
   readonly value?: string;
   readonly isRepeatable?: boolean;
   readonly help: string;
@@ -18,7 +18,7 @@ export interface OptionSpec {
 export interface CommandSpec {
   readonly help: string;
   readonly options: readonly OptionSpec[];
-  /** What else follows its name. Default: nothing. */
+  /** Names of the arguments after the command's name. Default: none. */
   readonly words?: readonly string[];
 }
 
@@ -32,35 +32,45 @@ const CONFIG_OPTION: OptionSpec = {
 const ADMIN_OPTION: OptionSpec = {
   name: 'admin',
   value: 'URL',
-  help: 'its admin listener (default: that of the file)',
+  help: 'the admin listener (default: the one in the file)',
 };
 
 const TOKEN_OPTIONS: readonly OptionSpec[] = [
   { name: 'sub', value: 'ID', help: 'the caller that the token is for (required)' },
-  { name: 'expires', value: 'TIME', help: 'how long it is valid (default: 60m)' },
-  { name: 'authenticator', value: 'NAME', help: 'who accepts it (default: the first)' },
+  { name: 'expires', value: 'TIME', help: 'how long the token is valid (default: 60m)' },
+  {
+    name: 'authenticator',
+    value: 'NAME',
+    help: 'the authenticator that accepts it (default: first)',
+  },
   {
     name: 'claim',
     value: 'K=V',
     isRepeatable: true,
-    help: 'a further claim; V is JSON if it parses, else text',
+    help: 'another claim; V is JSON where it parses, else text',
   },
 ];
 
 const EXPLAIN_OPTIONS: readonly OptionSpec[] = [
-  { name: 'header', short: 'H', value: 'FIELD', isRepeatable: true, help: '"name: value"' },
-  { name: 'from', value: 'ADDRESS', help: 'who connects (default: 127.0.0.1)' },
-  { name: 'consumer', value: 'ID', help: 'take this caller for granted' },
-  { name: 'repeat', value: 'N', help: 'the last of N such requests (default: 1)' },
-  { name: 'admin', value: 'URL', help: 'ask a gateway that runs, by its state now' },
+  {
+    name: 'header',
+    short: 'H',
+    value: 'FIELD',
+    isRepeatable: true,
+    help: 'a field: "name: value"',
+  },
+  { name: 'from', value: 'ADDRESS', help: 'the client address (default: 127.0.0.1)' },
+  { name: 'consumer', value: 'ID', help: 'assume that this consumer calls' },
+  { name: 'repeat', value: 'N', help: 'explain the last of N such requests (default: 1)' },
+  { name: 'admin', value: 'URL', help: 'use the present state of a running gateway' },
   { name: 'json', help: 'print JSON' },
 ];
 
 const TEST_OPTIONS: readonly OptionSpec[] = [
-  { name: 'tests', value: 'FILE', help: 'the table (default: sluice.tests.yaml beside)' },
+  { name: 'tests', value: 'FILE', help: 'the table (default: NAME.tests.yaml beside NAME.yaml)' },
 ];
 
-/** Options that go with every command. */
+/** The options of every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'help', short: 'h', help: 'print this text' },
   { name: 'version', short: 'v', help: 'print the version' },
@@ -81,13 +91,13 @@ export type CommandName =
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   run: {
-    help: 'start the gateway (default); without a file: the demo',
+    help: 'start the gateway (default); without a file, the demo',
     options: [CONFIG_OPTION],
   },
   validate: { help: 'check a configuration and list every mistake', options: [CONFIG_OPTION] },
   routes: { help: 'show which requests go where', options: [CONFIG_OPTION] },
   explain: {
-    help: 'say what would become of a request, and why',
+    help: 'say what would happen to a request, and why',
     options: [CONFIG_OPTION, ...EXPLAIN_OPTIONS],
     words: ['METHOD', 'URL'],
   },
@@ -95,13 +105,13 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     help: 'check a configuration against a table of expectations',
     options: [CONFIG_OPTION, ...TEST_OPTIONS],
   },
-  diff: { help: 'tell what is different in two files', options: [], words: ['OLD', 'NEW'] },
+  diff: { help: 'show what is different between two files', options: [], words: ['OLD', 'NEW'] },
   reload: {
     help: 'make a running gateway read its file again',
     options: [CONFIG_OPTION, ADMIN_OPTION],
   },
   rollback: {
-    help: 'make it go back to the configuration before',
+    help: 'make a running gateway use the configuration before',
     options: [CONFIG_OPTION, ADMIN_OPTION],
   },
   token: {
@@ -109,7 +119,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
   },
   'hash-password': {
-    help: 'read a password, print its hash for basic',
+    help: 'read a password and print its hash (for type basic)',
     options: [],
   },
   schema: { help: 'print the JSON Schema of the configuration', options: [] },
@@ -144,10 +154,10 @@ export function usageText(): string {
     'Options of token:',
     ...TOKEN_OPTIONS.map(optionLine),
     '',
-    'Environment (above the file): GATEWAY_WORKERS, GATEWAY_HOST, GATEWAY_PORT,',
-    'GATEWAY_ADMIN_HOST, GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL;',
-    'GATEWAY_CONFIG names the file,',
-    'GATEWAY_ADMIN_TOKEN opens the admin listener to reload and rollback.',
+    'Environment variables that override the file: GATEWAY_WORKERS, GATEWAY_HOST,',
+    'GATEWAY_PORT, GATEWAY_ADMIN_HOST, GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL.',
+    'GATEWAY_CONFIG names the file; GATEWAY_ADMIN_TOKEN is the token that reload and',
+    'rollback send.',
     'Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.',
     '',
   ].join('\n');

@@ -1,5 +1,5 @@
 /**
- * `sluice validate`: says whether a configuration is right, or everything that is wrong with it.
+ * `sluice validate`: says that a configuration is right, or lists everything that is wrong.
  *
  * Thread: acceptor.
  */
@@ -8,7 +8,7 @@ import { loadForCommand, requireConfigFile } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
-/** Prints `FILE: ok (3 routes, 2 upstreams)`, or one mistake a line on stderr. */
+/** Prints `FILE: ok (3 routes, 2 upstreams)`, or on stderr one line for each mistake. */
 export function validateCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, () => {
     const config = loadForCommand(args, io);

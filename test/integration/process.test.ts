@@ -218,7 +218,7 @@ describe('the demo', () => {
     child.stdout?.setEncoding('utf8').on('data', (part: string) => {
       text += part;
     });
-    await eventually('the guide is there', () => text.includes('Ctrl-C stops it'));
+    await eventually('the guide is there', () => text.includes('Ctrl-C stops the demo'));
     const lines = text.split('\n');
     const urlUnder = (comment: string): string => {
       const at = lines.findIndex((line) => line.includes(comment));
@@ -234,7 +234,7 @@ describe('the demo', () => {
     const statuses: number[] = [];
     let retryAfter: string | null = null;
     for (let count = 0; count < 6; count++) {
-      const reply = await fetch(urlUnder('good for one hour'), { headers });
+      const reply = await fetch(urlUnder('valid for one hour'), { headers });
       statuses.push(reply.status);
       retryAfter = reply.headers.get('retry-after');
     }
@@ -242,11 +242,11 @@ describe('the demo', () => {
     expect(Number(retryAfter)).toBeGreaterThanOrEqual(1);
     const servers = new Set<string>();
     for (let count = 0; count < 3; count++) {
-      const reply = await fetch(urlUnder('load-balanced'));
+      const reply = await fetch(urlUnder('balanced over three servers'));
       servers.add(((await reply.json()) as { server: string }).server);
     }
     expect([...servers].sort()).toEqual(['alpha', 'beta', 'gamma']);
-    const stats = await fetch(urlUnder('what the gateway counts'));
+    const stats = await fetch(urlUnder('the counters of the gateway'));
     expect(await stats.json()).toMatchObject({ total_requests: 11 });
     child.kill('SIGINT');
     expect(await exited).toBe(0);

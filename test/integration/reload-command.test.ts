@@ -67,7 +67,7 @@ describe('reload and rollback', () => {
     const { code, err } = await call(['rollback', '-c', file], TOKEN);
     expect(code).toBe(2);
     expect(err).toContain('not valid YAML');
-    expect(err).toContain('GATEWAY_ADMIN_TOKEN and --admin URL reach a gateway without its file');
+    expect(err).toContain('with GATEWAY_ADMIN_TOKEN and --admin URL this command needs no file');
     expect(asked).toEqual([]);
   });
 
@@ -84,7 +84,7 @@ describe('reload and rollback', () => {
     answer(401, { detail: 'send the token' });
     const refused = await call(['reload', '--admin', url], TOKEN);
     expect(refused.code).toBe(1);
-    expect(refused.err).toMatch(/answered 401: send the token; GATEWAY_ADMIN_TOKEN/);
+    expect(refused.err).toMatch(/answered 401: send the token; set GATEWAY_ADMIN_TOKEN/);
     answer(200, '<html>');
     expect((await call(['reload', '--admin', url], TOKEN)).code).toBe(1);
     const gone = await call(['reload', '--admin', 'http://127.0.0.1:1'], TOKEN);

@@ -24,7 +24,7 @@ describe('diff', () => {
         '~ authenticators.users: secret: *** -> ***',
         '+ settings.listen',
         '',
-        'not by a reload:',
+        'a reload cannot change:',
         '  listen.port: 8080 -> 81 takes a restart',
         '',
       ].join('\n'),

@@ -1,6 +1,6 @@
 /**
  * The JSON Schema Test Suite (shared/data): every required case of both drafts gets the verdict
- * that it asks for, except those listed here, which the README names as well.
+ * that it asks for, except those listed here, which docs/routing-and-filters.md names as well.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
