@@ -25,6 +25,7 @@ const PAGES = DOCUMENTS.filter((path) => path === 'README.md' || path.startsWith
 /** What may stand at the top of the project, besides what git ignores. */
 const TOP_LEVEL = [
   ...['.ci', '.git', '.gitignore', 'LICENSE', 'biome.json', 'tsconfig.json'],
+  ...['Dockerfile', '.dockerignore'],
   ...['package.json', 'package-lock.json', 'node_modules', 'dist'],
   ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
   ...FOLDERS,
