@@ -32,10 +32,13 @@ const PARK_MS = 100;
 class AdmitAll implements CoordinatorHandler {
   isRunning = true;
 
-  onAsk(_lane: number, ask: AskView, reply: ReplyFields): void {
+  onAsk(_lane: number, ask: AskView, reply: ReplyFields): boolean {
     reply.verdict = VERDICT_ADMITTED;
     reply.targetIndex = targetOf(ask.routeIndex);
+    return true;
   }
+
+  onAbandon(): void {}
 
   onTell(): void {}
   onReturn(): void {}

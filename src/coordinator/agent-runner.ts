@@ -13,6 +13,8 @@ import { REQUEST_SLOTS } from '../channel/coordinator/coordinator-memory.js';
 
 /** Does what is due by the clock; called at least every PARK_MS_MAX. */
 export interface TickingHandler extends CoordinatorHandler {
+  /** When it has something to do; infinite: not before it is asked. */
+  readonly nextDueMs: number;
   onTick(nowMs: number): void;
 }
 
@@ -46,8 +48,12 @@ export class AgentRunner {
   run(): void {
     while (!this.isStopped) {
       const workCount = this.runOnce();
-      if (workCount === 0 && this.afterRings === null) this.end.park(PARK_MS_MAX);
+      if (workCount === 0 && this.afterRings === null) this.end.park(this.parkMs());
     }
+  }
+
+  private parkMs(): number {
+    return Math.max(0, Math.min(PARK_MS_MAX, this.handler.nextDueMs - this.clock()));
   }
 
   /** Runs one cycle, and returns the number of slots handled. */

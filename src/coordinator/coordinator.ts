@@ -4,17 +4,20 @@
  * Thread: coordinator. The only writer of policy state: limiter rows, breakers, cursors, probes.
  * All of the state lies in shared memory, so that a coordinator that is started again goes on.
  *
- * An ask is answered in one go: check the limit, choose a target, then take both. So a request that
- * finds no target uses up no limit, and a request over its limit takes no probe.
+ * An ask has two questions, one about limits and one about a target, or only the first. Both are
+ * decided in one go: check the limits, choose a target, then take both. So a request that finds no
+ * target uses up no limit, and a request over its limit takes no probe. An ask that needs to hear
+ * something from outside of the coordinator waits before anything is checked: see deferred-asks.ts.
  */
-import type { CoordinatorHandler } from '../channel/coordinator/coordinator-end.js';
+import type { CoordinatorEnd, CoordinatorHandler } from '../channel/coordinator/coordinator-end.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import {
   ASK_GRANT_ONLY,
   ASK_WANTS_GRANT,
-  type AskView,
-  type ReplyFields,
+  AskView,
+  ReplyFields,
   type TellView,
+  VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
@@ -23,26 +26,52 @@ import type { CompiledConfig } from '../config/compiled-config.js';
 import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { ConcurrencyLimits } from './concurrency-limits.js';
+import { type DeferredAsk, DeferredAsks, NO_WAIT } from './deferred-asks.js';
 import { RateLimits } from './rate-limits.js';
 import type { PlaceHolder } from './state/in-flight-tickets.js';
 import type { TargetListener } from './state/target-events.js';
 import { UpstreamTargets } from './upstream-targets.js';
 
 const ASKS = counterIndex('asks');
+const ADMITTED = counterIndex('admitted');
+const DEFERRED_ASKS = counterIndex('deferredAsks');
+const UNDEFERRED_ASKS = counterIndex('undeferredAsks');
 const RATE_LIMITED = counterIndex('rateLimited');
 const TELLS = counterIndex('tells');
 
+/** Limits of which something is kept outside of the coordinator. */
+export interface OutsideLimits {
+  /**
+   * What must be heard before this key is decided upon: a number that {@link Coordinator.onHeard}
+   * gets when it is there, or {@link NO_WAIT}. Called within an ask: it must not block.
+   */
+  awaits(limiterIndex: number, keyHashHigh: number, keyHashLow: number, nowMs: number): number;
+}
+
+/** Lets the coordinator give some verdicts later. */
+export interface Deferral {
+  readonly outside: OutsideLimits;
+  readonly replies: Pick<CoordinatorEnd, 'canReplyLate' | 'replyLate'>;
+}
+
 /** The thread that the coordinator runs on. */
 export interface CoordinatorHost extends TargetListener {
+  /** Absent: every ask is decided upon at once. */
+  readonly deferral?: Deferral;
   onMail(): void;
   onStop(): void;
 }
 
 export class Coordinator implements CoordinatorHandler {
   private readonly status: CoordinatorStatus;
+  private readonly laneCount: number;
   private readonly limits: RateLimits;
   private readonly targets: UpstreamTargets;
   private readonly concurrency: ConcurrencyLimits;
+  /** null: every ask is decided upon at once. */
+  private readonly deferred: DeferredAsks | null;
+  private readonly lateAsk = new AskView();
+  private readonly lateReply = new ReplyFields();
   /** Reused for every ask. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
@@ -57,11 +86,17 @@ export class Coordinator implements CoordinatorHandler {
     private readonly host: CoordinatorHost,
     seed = 1,
   ) {
+    this.laneCount = memory.lanes.length;
     this.status = new CoordinatorStatus(memory.status);
     this.limits = new RateLimits(config, memory, this.status);
     this.targets = new UpstreamTargets(config, memory, host, seed);
     const random = seededRandom(seed);
     this.concurrency = new ConcurrencyLimits(config, memory, this.status, random);
+    const { status } = this;
+    this.deferred =
+      host.deferral === undefined
+        ? null
+        : new DeferredAsks(memory.lanes.map((_, lane) => status.deferredOf(lane)));
   }
 
   /** Takes another configuration: a limiter or target that keeps its row keeps its state. */
@@ -74,16 +109,28 @@ export class Coordinator implements CoordinatorHandler {
   /**
    * Hot path, watched by bench/micro/coordinator/decisions: every admission that no grant covers.
    */
-  onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
+  onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): boolean {
     this.status.count(ASKS, 1);
     if ((ask.flags & ASK_GRANT_ONLY) !== 0) {
       this.targets.grant(lane, ask, reply, nowMs);
-      return;
+      return true;
     }
+    if (this.deferred !== null && this.tryDefer(this.deferred, lane, ask, nowMs)) return false;
+    this.decide(lane, ask, reply, nowMs);
+    return true;
+  }
+
+  private decide(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
     const isLimited = ask.limitCount > 0;
     if (isLimited && !this.limits.peek(ask, reply, nowMs)) {
       reply.verdict = VERDICT_RATE_LIMITED;
       this.status.count(RATE_LIMITED, 1);
+      return;
+    }
+    if (!ask.wantsTarget) {
+      this.limits.commit(this.hold(lane, ask), ask, reply, nowMs);
+      reply.verdict = VERDICT_ADMITTED;
+      this.status.count(ADMITTED, 1);
       return;
     }
     const position = this.targets.choose(ask, nowMs);
@@ -96,9 +143,61 @@ export class Coordinator implements CoordinatorHandler {
     if ((ask.flags & ASK_WANTS_GRANT) !== 0) this.targets.grant(lane, ask, reply, nowMs);
   }
 
+  /** True: the verdict comes later. Without room to wait the ask is decided upon at once. */
+  private tryDefer(deferred: DeferredAsks, lane: number, ask: AskView, nowMs: number): boolean {
+    const awaited = this.awaitedBy(ask, nowMs);
+    if (awaited === NO_WAIT) return false;
+    const isDeferred = deferred.tryAdd(lane, ask, awaited, nowMs);
+    this.status.count(isDeferred ? DEFERRED_ASKS : UNDEFERRED_ASKS, 1);
+    return isDeferred;
+  }
+
+  private awaitedBy(ask: AskView, nowMs: number): number {
+    const outside = this.host.deferral?.outside;
+    if (outside === undefined) return NO_WAIT;
+    for (let position = 0; position < ask.limitCount; position += 1) {
+      const [high, low] = [ask.keyHashHighAt(position), ask.keyHashLowAt(position)];
+      const awaited = outside.awaits(ask.limiterIndexAt(position), high, low, nowMs);
+      if (awaited !== NO_WAIT) return awaited;
+    }
+    return NO_WAIT;
+  }
+
+  /** What some asks wait for is there: they are decided upon in the next tick. */
+  onHeard(awaited: number): void {
+    this.deferred?.onHeard(awaited);
+  }
+
+  /** When {@link onTick} must be called again at the latest; infinite: it can wait. */
+  get nextDueMs(): number {
+    return this.deferred?.nextDueMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Returns what the ask goes on to wait for, or NO_WAIT when it is over. */
+  private decideLate(deferred: DeferredAsk, isLast: boolean, nowMs: number): number {
+    const { lateAsk, lateReply, host } = this;
+    const { lane, words } = deferred;
+    lateAsk.bind(words, 0);
+    const awaited = isLast ? NO_WAIT : this.awaitedBy(lateAsk, nowMs);
+    if (awaited !== NO_WAIT) return awaited;
+    if (isLast) this.status.count(UNDEFERRED_ASKS, 1);
+    const replies = host.deferral?.replies;
+    if (replies?.canReplyLate(lane, lateAsk) !== true) return NO_WAIT;
+    lateReply.clear();
+    this.decide(lane, lateAsk, lateReply, nowMs);
+    replies.replyLate(lane, lateAsk, lateReply);
+    return NO_WAIT;
+  }
+
+  onAbandon(lane: number, ask: AskView, nowMs: number): void {
+    if (this.deferred === null || this.deferred.abandon(lane, ask)) return;
+    // The coordinator before this one may have decided upon it, and ended before it replied.
+    this.onSeenAgain(lane, ask, nowMs);
+  }
+
   onSeenAgain(lane: number, ask: AskView, nowMs: number): void {
     this.limits.releaseOfAsk(this.hold(lane, ask));
-    this.targets.releaseOfAsk(lane, ask, nowMs);
+    if (ask.wantsTarget) this.targets.releaseOfAsk(lane, ask, nowMs);
   }
 
   onTell(_lane: number, tell: TellView, nowMs: number): void {
@@ -116,6 +215,7 @@ export class Coordinator implements CoordinatorHandler {
   }
 
   onWorkerLost(lane: number, generation: number, nowMs: number): void {
+    this.deferred?.dropWorker(lane, generation);
     this.limits.onWorkerLost(lane, generation);
     this.targets.onWorkerLost(lane, generation, nowMs);
   }
@@ -128,6 +228,16 @@ export class Coordinator implements CoordinatorHandler {
   onTick(nowMs: number): void {
     this.targets.onTick(nowMs);
     this.concurrency.onTick(nowMs);
+    if (this.deferred !== null) this.answerDeferred(this.deferred, nowMs);
+  }
+
+  /** The replies of the last tick are out: what is counted as waiting had no verdict before. */
+  private answerDeferred(deferred: DeferredAsks, nowMs: number): void {
+    for (let lane = 0; lane < this.laneCount; lane += 1) {
+      this.status.setDeferred(lane, deferred.countOf(lane));
+    }
+    if (deferred.nextDueMs > nowMs) return;
+    deferred.takeDue(nowMs, (ask, isLast) => this.decideLate(ask, isLast, nowMs));
   }
 
   onMail(): void {

@@ -288,9 +288,10 @@ export class LimitWorld {
     const coordinator = this.build(() => new Coordinator(this.config, this.memory, host));
     return {
       onAsk: (lane, ask, reply, nowMs) => {
-        coordinator.onAsk(lane, ask, reply, nowMs);
         this.decidedMs.set(`${lane} ${ask.generation} ${ask.askId}`, nowMs);
+        return coordinator.onAsk(lane, ask, reply, nowMs);
       },
+      onAbandon: (lane, ask, nowMs) => coordinator.onAbandon(lane, ask, nowMs),
       onSeenAgain: (lane, ask, nowMs) => coordinator.onSeenAgain(lane, ask, nowMs),
       onTell: (lane, tell, nowMs) => {
         const wasOpen = this.targets.stateOf(0) === TARGET_OPEN;

@@ -27,7 +27,11 @@ import type {
   CompiledLimiter,
   CompiledUpstream,
 } from '../../src/config/compiled-config.js';
-import { Coordinator } from '../../src/coordinator/coordinator.js';
+import {
+  Coordinator,
+  type Deferral,
+  type OutsideLimits,
+} from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
 import type {
   BreakerTransition,
@@ -248,7 +252,11 @@ export class CoordinatorRig {
   coordinator: Coordinator;
   private askIds = 0;
 
-  constructor(public config: CompiledConfig) {
+  /** `outside`: lets some asks be answered later. */
+  constructor(
+    public config: CompiledConfig,
+    private readonly outside: OutsideLimits | null = null,
+  ) {
     this.memory = allocateCoordinatorMemory(config);
     this.control = new CoordinatorControl(this.memory);
     this.targets = new TargetStateView(this.memory.targets);
@@ -313,7 +321,13 @@ export class CoordinatorRig {
   }
 
   private newCoordinator(): Coordinator {
+    const { outside } = this;
+    const replies: Deferral['replies'] = {
+      canReplyLate: (lane, ask) => this.end.canReplyLate(lane, ask),
+      replyLate: (lane, ask, reply) => this.end.replyLate(lane, ask, reply),
+    };
     return new Coordinator(this.config, this.memory, {
+      ...(outside !== null && { deferral: { outside, replies } }),
       onBreakerTransition: (change) => this.transitions.push(change),
       onHealthTransition: (change) => this.healthChanges.push(change),
       onMail: () => {

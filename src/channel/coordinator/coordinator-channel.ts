@@ -22,12 +22,14 @@ import { assert } from '../../base/assert.js';
 import { ASKS_PENDING_MAX, type CoordinatorLaneMemory } from './coordinator-memory.js';
 import {
   type AskFields,
+  NO_TARGET,
   OUTCOME_CANCELLED,
   OUTCOME_MASK,
   OUTCOME_SUCCESS,
   ReplyView,
   type TellFields,
   VERDICT_ADMITTED,
+  writeAbandon,
   writeAsk,
   writeTell,
 } from './coordinator-records.js';
@@ -40,8 +42,6 @@ import { TargetStateView } from './target-states.js';
 import { TellQueue } from './tell-queue.js';
 import { UpstreamStandings } from './upstream-standings.js';
 
-/** A tell with this target is only about a place under a limit. */
-const NO_TARGET = -1;
 const REFUSED = limitCounter('refused');
 
 /** The worker's end calls this for each reply; the view is valid only inside the call. */
@@ -59,6 +59,7 @@ export interface ReplyHandler {
  */
 export class CoordinatorWorkerEnd {
   readonly generation: number;
+  private readonly lane: number;
   readonly targets: TargetStateView;
   readonly standings: UpstreamStandings;
   private readonly requests: SlotRingProducer;
@@ -92,6 +93,7 @@ export class CoordinatorWorkerEnd {
     this.targets = new TargetStateView(memory.targets);
     this.standings = new UpstreamStandings(memory.standings);
     const { lane, loads } = memory;
+    this.lane = lane;
     this.loads = new TargetLoadWriter(loads, this.targets.targetCountMax, lane, this.generation);
     this.limitCounts = new LimitCounts(memory.limitCounts);
     this.requests = new SlotRingProducer(memory.rings.requests);
@@ -124,10 +126,17 @@ export class CoordinatorWorkerEnd {
     return true;
   }
 
-  /** Notes that the caller gave up on an ask: the handler will refuse the late reply. */
-  abandonAsk(): void {
+  /**
+   * The caller gave up on an ask: its late reply will be refused by the handler. A coordinator that
+   * answers some asks of this lane later is told, so that it does not count the request; without
+   * room it is not, and what comes of the ask is given back.
+   */
+  abandonAsk(ask: Pick<AskFields, 'askId' | 'upstreamIndex'>): void {
     assert(this.pending > 0, 'only a pending ask is abandoned');
     this.pending -= 1;
+    if (this.status.deferredOf(this.lane) === 0) return;
+    const base = this.requests.claim();
+    if (base !== NO_SLOT) writeAbandon(this.requests.words, base, this.generation, ask);
   }
 
   /**
@@ -246,7 +255,9 @@ export class CoordinatorWorkerEnd {
         if (this.reply.generation !== this.generation) continue;
         count += 1;
         const { verdict, targetIndex } = this.reply;
-        if (verdict === VERDICT_ADMITTED) this.loads.beginAnswered(targetIndex);
+        if (verdict === VERDICT_ADMITTED && targetIndex !== NO_TARGET) {
+          this.loads.beginAnswered(targetIndex);
+        }
         if (handler.onReply(this.reply)) this.pending -= 1;
         else isGivenBack = this.giveBack() || isGivenBack;
       }
@@ -260,6 +271,11 @@ export class CoordinatorWorkerEnd {
   private giveBack(): boolean {
     const { reply, told } = this;
     if (reply.verdict !== VERDICT_ADMITTED) return false;
+    if (reply.targetIndex === NO_TARGET) {
+      if (reply.inFlightTicket === 0) return false;
+      this.tellInFlightEnd(reply.inFlightTicket);
+      return true;
+    }
     told.targetIndex = reply.targetIndex;
     told.ticket = reply.ticket;
     told.outcome = OUTCOME_CANCELLED;

@@ -7,9 +7,10 @@
  * A coordinator that ends after it has published replies and before it has given the asks back
  * leaves answered asks in the ring. The next coordinator finds their replies in the reply ring, and
  * skips these asks. For other asks of the batch the dead coordinator may have taken a place or a
- * probe already: onSeenAgain gives both back first.
+ * probe already: onSeenAgain gives both back first. Replies to asks from earlier are written before
+ * a batch, never within one: so the replies of a batch are the last replies in their ring.
  */
-import { assert } from '../../base/assert.js';
+import { assert, defined } from '../../base/assert.js';
 import {
   CONTROL_MAIL,
   CONTROL_PROBE,
@@ -22,6 +23,7 @@ import {
   AskView,
   ReplyFields,
   ReplyView,
+  SLOT_ABANDON,
   SLOT_ASK,
   SLOT_TELL,
   TellView,
@@ -39,8 +41,13 @@ const STALE_ASKS = counterIndex('staleAsks');
 
 /** What the coordinator does with asks and tells. Views are valid inside the call. */
 export interface CoordinatorHandler {
-  /** Fills in the reply, whose fields are cleared before. */
-  onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void;
+  /**
+   * Fills in the reply, which was cleared. False: the verdict comes later, by
+   * {@link CoordinatorEnd.replyLate}.
+   */
+  onAsk(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): boolean;
+  /** The worker waits for this ask no more; generation, id and upstream can be read. */
+  onAbandon(lane: number, ask: AskView, nowMs: number): void;
   /**
    * The previous coordinator may have begun with this ask and has published no reply: gives back
    * what it took for the ask. A call of onAsk for the same ask follows.
@@ -192,8 +199,12 @@ export class CoordinatorEnd {
       handler.onReturn(lane.index, this.rest, this.nowMs);
       return;
     }
-    assert(words[base] === SLOT_ASK, 'the kind of a request slot is known');
     this.ask.bind(words, base);
+    if (words[base] === SLOT_ABANDON) {
+      handler.onAbandon(lane.index, this.ask, this.nowMs);
+      return;
+    }
+    assert(words[base] === SLOT_ASK, 'the kind of a request slot is known');
     if (this.ask.generation !== generation) {
       this.status.count(STALE_ASKS, 1);
       return;
@@ -208,8 +219,29 @@ export class CoordinatorEnd {
       return;
     }
     this.reply.clear();
-    handler.onAsk(lane.index, this.ask, this.reply, this.nowMs);
+    if (!handler.onAsk(lane.index, this.ask, this.reply, this.nowMs)) return;
     writeReply(lane.replies.words, lane.replies.claim(), this.ask, this.reply);
+  }
+
+  /**
+   * Whether an ask from earlier can be answered: to be asked before the decision, since what cannot
+   * be answered must not use up a limit. False: its worker is gone, or does not read replies.
+   */
+  canReplyLate(lane: number, ask: AskView): boolean {
+    if (ask.generation !== this.status.generationOf(lane)) return false;
+    if (this.laneAt(lane).replies.hasRoom()) return true;
+    this.status.count(UNANSWERED_ASKS, 1);
+    return false;
+  }
+
+  /** Answers an ask from earlier; the reply is published in the next {@link drain}. */
+  replyLate(lane: number, ask: AskView, reply: ReplyFields): void {
+    const { replies } = this.laneAt(lane);
+    writeReply(replies.words, replies.claim(), ask, reply);
+  }
+
+  private laneAt(lane: number): CoordinatorLane {
+    return defined(this.lanes[lane], 'the lane of an ask');
   }
 
   private publishReplies(lane: CoordinatorLane): void {

@@ -24,17 +24,29 @@
  *     16                                                   shadow refused (bit a limit)
  *     17…31                                                granted positions, a byte each
  *
- * A slot has 32 words; those that are not named are free. A third kind of slot from a worker is
- * in key-grant-returns.ts.
+ * A slot has 32 words; those that are not named are free. There are two more kinds of slots from a
+ * worker: one is in key-grant-returns.ts, and SLOT_ABANDON has the words 1, 2 and 4 of an ask that
+ * nobody waits for any more.
  */
 
 export const SLOT_ASK = 1;
 export const SLOT_TELL = 2;
+export const SLOT_ABANDON = 4;
 
+/** Nothing was asked for but turns in advance. */
+export const VERDICT_NONE = 0;
 export const VERDICT_ADMITTED = 1;
 export const VERDICT_RATE_LIMITED = 2;
 export const VERDICT_CIRCUIT_OPEN = 3;
 export const VERDICT_NO_HEALTHY_TARGET = 4;
+
+/** A verdict that ends the request. */
+export type RefusingVerdict =
+  | typeof VERDICT_RATE_LIMITED
+  | typeof VERDICT_CIRCUIT_OPEN
+  | typeof VERDICT_NO_HEALTHY_TARGET;
+
+export type Verdict = typeof VERDICT_NONE | typeof VERDICT_ADMITTED | RefusingVerdict;
 
 export const OUTCOME_SUCCESS = 1;
 export const OUTCOME_FAILURE = 2;
@@ -62,6 +74,11 @@ export const ASK_GRANT_ONLY = 2;
 export const ASK_KEY_GRANT_SHIFT = 8;
 export const ASK_KEY_GRANT_MAX = 255;
 
+/** The upstream of an ask about limits only: what answers the request needs no target. */
+export const NO_UPSTREAM = -1;
+/** The target of a reply that admits no try, and of a tell that is about no target. */
+export const NO_TARGET = -1;
+
 /** No target is preferred. */
 export const NO_PREFERENCE = -1;
 
@@ -69,6 +86,7 @@ export const NO_PREFERENCE = -1;
 export const ASK_LIMITS_MAX = 4;
 const ASK_LIMITS_WORD = 10;
 export const LIMIT_WORDS = 3;
+const ASK_WORDS = ASK_LIMITS_WORD + ASK_LIMITS_MAX * LIMIT_WORDS;
 
 /**
  * Positions of an upstream that the tried mask can name; a later position always counts as not
@@ -89,10 +107,11 @@ const INT32_MAX = 0x7fffffff;
 export interface AskFields {
   askId: number;
   routeIndex: number;
+  /** {@link NO_UPSTREAM}: about limits only. */
   upstreamIndex: number;
   /** Bit p: the target at position p of the upstream's targetIndexes was tried. */
   triedMask: number;
-  /** {@link ASK_WANTS_GRANT}, and from {@link ASK_KEY_GRANT_SHIFT} on the wish for a key grant. */
+  /** ASK_ flags, and from {@link ASK_KEY_GRANT_SHIFT} on the wish for a key grant. */
   flags: number;
   /** The hash by which the consistentHash policy chooses; 0 for other policies. */
   balanceHash: number;
@@ -142,6 +161,10 @@ export abstract class SlotView {
   protected at(word: number): number {
     return this.words[this.base + word] as number;
   }
+
+  protected copy(wordCount: number): Int32Array {
+    return this.words.slice(this.base, this.base + wordCount);
+  }
 }
 
 export class AskView extends SlotView {
@@ -172,6 +195,10 @@ export class AskView extends SlotView {
   get limitCount(): number {
     return this.at(9);
   }
+  /** False: it is about limits only. */
+  get wantsTarget(): boolean {
+    return this.upstreamIndex !== NO_UPSTREAM;
+  }
   /** Admissions that the worker wants in advance; 0: none. */
   get keyGrantWish(): number {
     return (this.flags >>> ASK_KEY_GRANT_SHIFT) & ASK_KEY_GRANT_MAX;
@@ -187,6 +214,11 @@ export class AskView extends SlotView {
 
   keyHashLowAt(position: number): number {
     return this.at(ASK_LIMITS_WORD + position * LIMIT_WORDS + 2);
+  }
+
+  /** A copy that stays when the slot is given back: a view can be bound to it. */
+  copyWords(): Int32Array {
+    return this.copy(ASK_WORDS);
   }
 }
 
@@ -219,9 +251,10 @@ export class ReplyView extends SlotView {
   get generation(): number {
     return this.at(1);
   }
-  get verdict(): number {
-    return this.at(2);
+  get verdict(): Verdict {
+    return this.at(2) as Verdict;
   }
+  /** {@link NO_TARGET}: no try is admitted, or none was asked for. */
   get targetIndex(): number {
     return this.at(3);
   }
@@ -283,8 +316,8 @@ export class ReplyView extends SlotView {
 
 /** What the coordinator fills in for an ask; every ask uses the same object. */
 export class ReplyFields {
-  verdict = 0;
-  targetIndex = -1;
+  verdict: Verdict = VERDICT_NONE;
+  targetIndex = NO_TARGET;
   ticket = 0;
   limiterIndex = -1;
   remaining = -1;
@@ -301,8 +334,8 @@ export class ReplyFields {
   shadowRefused = 0;
 
   clear(): void {
-    this.verdict = 0;
-    this.targetIndex = -1;
+    this.verdict = VERDICT_NONE;
+    this.targetIndex = NO_TARGET;
     this.ticket = 0;
     this.limiterIndex = -1;
     this.remaining = -1;
@@ -338,6 +371,18 @@ export function writeAsk(
   for (let at = 0; at < limitWords; at += 1) {
     words[base + ASK_LIMITS_WORD + at] = ask.limits[at] as number;
   }
+}
+
+export function writeAbandon(
+  words: Int32Array,
+  base: number,
+  generation: number,
+  ask: Pick<AskFields, 'askId' | 'upstreamIndex'>,
+): void {
+  words[base] = SLOT_ABANDON;
+  words[base + 1] = generation;
+  words[base + 2] = ask.askId;
+  words[base + 4] = ask.upstreamIndex;
 }
 
 /** The outcome of one try. The worker keeps a queue of these while the ring is full. */

@@ -9,7 +9,7 @@
  *     0     doorbell: 1 while the coordinator sleeps
  *     128   heartbeat: duty cycles, wrapping; +8 its time, float64; +16 1: no coordinator runs
  *     256   counters, float64 each, in the order of COUNTER_NAMES (256 bytes)
- *     512   generation of lane 0
+ *     512   generation of lane 0; +4 its asks that are answered later (written by the coordinator)
  *     640   generation of lane 1 …
  */
 import { assert } from '../../base/assert.js';
@@ -22,6 +22,8 @@ const COUNTERS_FLOAT = 32;
 const COUNTERS_MAX = 32;
 const GENERATIONS_WORD = 128;
 const LANE_LINE_WORDS = 32;
+/** From the generation of a lane, in words. */
+const DEFERRED_OFFSET = 1;
 const WORD_BYTES = 4;
 const FIRST_GENERATION = 1;
 
@@ -54,6 +56,10 @@ const COUNTER_NAMES = [
   'refusedKeys',
   /** Probes of workers that have ended, which were given back. */
   'releasedProbes',
+  /** Asks whose verdict waited for something outside of the coordinator. */
+  'deferredAsks',
+  /** Of these, decided upon without it: it did not come in time, or too many waited. */
+  'undeferredAsks',
 ] as const;
 
 export type CoordinatorCounter = (typeof COUNTER_NAMES)[number];
@@ -90,6 +96,16 @@ export class CoordinatorStatus {
   /** Main thread: the lane's worker has ended, and its asks are stale from here on. */
   startGeneration(lane: number): number {
     return Atomics.add(this.words, this.generationWord(lane), 1) + 1;
+  }
+
+  /** Coordinator: so many asks of the lane are answered later. */
+  setDeferred(lane: number, count: number): void {
+    Atomics.store(this.words, this.generationWord(lane) + DEFERRED_OFFSET, count);
+  }
+
+  /** Asks of the lane that are answered later. */
+  deferredOf(lane: number): number {
+    return Atomics.load(this.words, this.generationWord(lane) + DEFERRED_OFFSET);
   }
 
   /**

@@ -19,6 +19,7 @@ import {
   createAskFields,
   LIMIT_WORDS,
   NO_PREFERENCE,
+  NO_UPSTREAM,
   OUTCOME_CANCELLED,
   type ReplyView,
   VERDICT_ADMITTED,
@@ -228,7 +229,9 @@ export class CoordinatorClient implements ReplyHandler {
     const flags = this.grants.aheadFlags(index, nowMs);
     if (flags === 0) return;
     // The last one got no answer in time: it is given up, like an ask that waits in vain.
-    if (this.ahead.delete(index)) this.end.abandonAsk();
+    const askId = this.ahead.get(index);
+    if (askId !== undefined) this.end.abandonAsk({ askId, upstreamIndex: index });
+    this.ahead.delete(index);
     this.fillAsk(route);
     this.fields.flags = flags;
     if (this.end.ask(this.fields)) this.ahead.set(index, this.fields.askId);
@@ -269,11 +272,12 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /** Gives up waiting: a reply that comes later is given back. */
-  abandon({ admission }: Exchange): void {
+  abandon({ admission, route }: Exchange): void {
     if (!admission.isAsking) return;
-    this.waiting.take(admission.askId);
+    const { askId } = admission;
+    this.waiting.take(askId);
     admission.onAskOver();
-    this.end.abandonAsk();
+    this.end.abandonAsk({ askId, upstreamIndex: route?.upstream?.index ?? NO_UPSTREAM });
   }
 
   /** Says what came of a try, once for each. */

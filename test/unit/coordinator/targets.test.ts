@@ -354,7 +354,7 @@ function askInVain(rig: CoordinatorRig, lane: number): void {
   worker.ask(anAsk({ askId: 999_999 }));
   worker.flush();
   rig.step(0);
-  worker.abandonAsk();
+  worker.abandonAsk({ askId: 999_999, upstreamIndex: 0 });
   const keeper = new ReplyKeeper();
   keeper.isKnown = () => false;
   worker.drainReplies(keeper);

@@ -22,16 +22,21 @@ const DOORBELL_WORD = 0;
 class HandlerStub implements CoordinatorHandler {
   readonly asks: number[] = [];
   readonly outcomes: number[] = [];
+  readonly abandoned: number[] = [];
   readonly lost: number[][] = [];
   readonly probes: number[][] = [];
   failsAtAsk = -1;
 
-  onAsk(...[, ask, reply]: Parameters<CoordinatorHandler['onAsk']>): void {
+  onAsk(...[, ask, reply]: Parameters<CoordinatorHandler['onAsk']>): boolean {
     if (ask.askId === this.failsAtAsk) throw new Error('a mistake');
     this.asks.push(ask.askId);
     reply.verdict = VERDICT_ADMITTED;
     reply.ticket = ask.askId;
     reply.targetIndex = 0;
+    return true;
+  }
+  onAbandon(...[, ask]: Parameters<CoordinatorHandler['onAbandon']>): void {
+    this.abandoned.push(ask.askId);
   }
   onTell(...[, tell]: Parameters<CoordinatorHandler['onTell']>): void {
     this.outcomes.push(tell.outcome);
@@ -162,7 +167,7 @@ describe('coordinator channel', () => {
     for (let count = 1; count < ASKS_PENDING_MAX; count += 1) worker.ask(anAsk());
     expect(worker.ask(anAsk())).toBe(true);
     expect(worker.ask(anAsk())).toBe(false);
-    worker.abandonAsk();
+    worker.abandonAsk({ askId: 0, upstreamIndex: 0 });
     expect(worker.ask(anAsk())).toBe(true);
   });
 
@@ -225,10 +230,23 @@ describe('coordinator channel', () => {
     worker.ask(anAsk({ askId: 9 }));
     worker.flush();
     rig.end.drain(stub, 0);
-    worker.abandonAsk();
+    worker.abandonAsk({ askId: 9, upstreamIndex: 0 });
     worker.drainReplies(keeper);
     expect(rig.end.drain(stub, 0)).toBe(1);
     expect(stub.outcomes).toEqual([3]);
+  });
+
+  it('tells that an ask is abandoned only where some are answered later', () => {
+    const { rig, worker, stub } = aRig();
+    worker.ask(anAsk({ askId: 7 }));
+    worker.abandonAsk({ askId: 7, upstreamIndex: 0 });
+    rig.status.setDeferred(0, 1);
+    worker.ask(anAsk({ askId: 8 }));
+    worker.abandonAsk({ askId: 8, upstreamIndex: 0 });
+    worker.flush();
+    rig.end.drain(stub, 0);
+    expect(stub.asks).toEqual([7, 8]);
+    expect(stub.abandoned).toEqual([8]);
   });
 
   it('uses up nothing for an ask whose reply finds no room', () => {
@@ -236,7 +254,7 @@ describe('coordinator channel', () => {
     const rounds = 2 * ASKS_PENDING_MAX + 1;
     for (let round = 0; round < rounds; round += 1) {
       worker.ask(anAsk());
-      worker.abandonAsk();
+      worker.abandonAsk({ askId: 0, upstreamIndex: 0 });
       worker.flush();
       rig.end.drain(stub, 0);
     }
