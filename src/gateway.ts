@@ -10,8 +10,9 @@ import type { ConnectionRule } from './acceptor/connection-caps.js';
 import { connectionRule } from './acceptor/connection-rule.js';
 import { dispatchRule } from './acceptor/dispatch-rule.js';
 import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
-import { LocalReplyLedger } from './acceptor/local-reply-ledger.js';
-import { loadNativeBinary } from './acceptor/native-binary.js';
+import { LocalReplyMetrics } from './acceptor/local-reply-metrics.js';
+import { loadNativeBinary } from './acceptor/uws/native-binary.js';
+import { uwsEngine } from './acceptor/uws/uws-engine.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
@@ -82,7 +83,7 @@ export class Gateway {
   private readonly reloader: Reloader;
   private readonly watcher: ConfigWatcher | null;
   private readonly names: NameWatcher;
-  private readonly localReplies: LocalReplyLedger;
+  private readonly localReplies: LocalReplyMetrics;
   private readonly counters: SharedArrayBuffer;
   private readonly meter: ThreadMeter;
   private readonly startedMs = systemClock.nowMs();
@@ -123,14 +124,14 @@ export class Gateway {
     const counters = new CounterBlock(this.counters);
     this.meter = new ThreadMeter(clock, counters, this.log.dropped);
     const offset = refusalRingOffset(counterCount(config.capacity));
-    this.localReplies = new LocalReplyLedger(
+    this.localReplies = new LocalReplyMetrics(
       clock,
       counters,
       new RefusalRingWriter(this.counters, offset),
       createAccessLog(this.log, config.logging, systemRandom),
     );
     this.acceptor = new Acceptor({
-      uws,
+      createEngine: uwsEngine(uws),
       clock,
       config,
       dispatcher: this.dispatcher,

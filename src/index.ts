@@ -12,7 +12,7 @@ import type { GatewayConfig } from './config/gateway-config.js';
 import { loadObject } from './config/source/load-file.js';
 import { Gateway, type GatewayOptions } from './gateway.js';
 
-export { NativeBinaryError } from './acceptor/native-binary.js';
+export { NativeBinaryError } from './acceptor/uws/native-binary.js';
 export { PROBLEMS, type ProblemKind } from './base/problems.js';
 export { StartupError } from './base/startup-error.js';
 export type { ConfigChange } from './config/diff-config.js';

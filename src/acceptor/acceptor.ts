@@ -1,49 +1,35 @@
 /**
- * The uWebSockets.js listener: sockets in, requests through the guard, onto the lanes.
+ * Where clients come in: an engine that speaks with them, and an exchange for each request.
  *
- * Thread: acceptor. Owns the listen socket and every response handle (in its exchanges).
- * Nothing that a client sends may throw out of a handler: the native side would end the process.
+ * Thread: acceptor. Owns the engine, the counts of connections, and what holds for requests that
+ * begin now: sizes, and whether the gateway drains.
  */
-import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import type { Clock, Timer } from '../base/clock.js';
-import { joinFields } from '../base/field-block.js';
-import { formatAddress } from '../base/ip-address.js';
-import { buildProblemReply, RETRY_SOON, responseTimeField } from '../base/problem-reply.js';
-import { PROBLEMS, type ProblemKind } from '../base/problems.js';
-import { REQUEST_ID_FIELD, type RequestIdSource } from '../base/request-id.js';
-import { StartupError } from '../base/startup-error.js';
-import { PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
+import type { RequestIdSource } from '../base/request-id.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import type {
+  ClientEngine,
+  ClientRequest,
+  ClientSocket,
+  CreateEngine,
+  EngineCapabilities,
+  EngineHost,
+} from './client-engine.js';
+import { ClientExchange, type ExchangeContext, LOOK_MS } from './client-exchange.js';
 import { ConnectionCaps, type ConnectionFigures, type ConnectionRule } from './connection-caps.js';
-import { createConnectionCensus } from './connection-census.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
-import type { UwsApp, UwsModule } from './native-binary.js';
-import { refusalDetail } from './refusal-detail.js';
-import { RequestGuard } from './request-guard.js';
-import { statusLine } from './status-line.js';
-import { type ExchangeContext, UwsExchange } from './uws-exchange.js';
-import { UwsHead } from './uws-head.js';
+import type { LocalReplyRecord } from './local-reply.js';
+import type { GuardLimits } from './request-guard.js';
 
-/** Well below the 8 to 12 seconds after which the library ends a reply that does not move. */
-const REPLY_REFRESH_MS = 3000;
-
-/** Heads up to this size are kept while their requests are in flight, to be sent once more. */
-const KEPT_HEAD_CHARS_MAX = 8192;
-
-/** What the acceptor tells of the replies that it made without a worker. */
-export interface LocalReplyRecord {
-  readonly requestId: string;
-  readonly method: string;
-  readonly target: string;
-  readonly peer: string;
-  readonly kind: ProblemKind;
-  readonly durationMs: number;
+/** What the acceptor goes by, and a reload may change. */
+export interface AcceptorConfig {
+  readonly limits: Pick<CompiledConfig['limits'], 'headerBytes' | 'bodyBytes' | 'bodyRate'>;
 }
 
 export interface AcceptorOptions {
-  readonly uws: UwsModule;
+  readonly createEngine: CreateEngine;
   readonly clock: Clock;
-  readonly config: CompiledConfig;
+  readonly config: AcceptorConfig & Pick<CompiledConfig, 'listen'>;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly connections: ConnectionRule;
@@ -54,63 +40,36 @@ export interface AcceptorOptions {
   onError(error: unknown): void;
 }
 
-export class Acceptor implements ExchangeContext {
+export class Acceptor implements EngineHost, ExchangeContext {
+  readonly clock: Clock;
   readonly dispatcher: LaneDispatcher;
-  bodyBytesMax: number;
+  readonly requestIds: RequestIdSource;
+  readonly capabilities: EngineCapabilities;
+  guardLimits: GuardLimits;
   isDraining = false;
   isClosed = false;
 
-  private readonly app: UwsApp;
-  private readonly guard: RequestGuard;
-  private readonly head: UwsHead;
-  private readonly refresher: Timer;
-  private listenSocket: us_listen_socket | false = false;
-  private port = 0;
+  private readonly engine: ClientEngine;
+  private readonly looks: Timer;
   private caps: ConnectionCaps | null = null;
 
   constructor(private readonly options: AcceptorOptions) {
+    this.clock = options.clock;
     this.dispatcher = options.dispatcher;
-    this.bodyBytesMax = options.config.limits.bodyBytes;
-    this.guard = new RequestGuard(options.config.limits);
-    this.head = new UwsHead(this.guard);
-    this.app = options.uws.App();
-    this.app.any('/*', (res, req) => this.onRequest(res, req));
-    this.refresher = options.clock.every(REPLY_REFRESH_MS, () => this.refreshReplyTimers());
+    this.requestIds = options.requestIds;
+    this.guardLimits = options.config.limits;
+    this.engine = options.createEngine(this);
+    this.capabilities = this.engine.capabilities;
+    this.looks = options.clock.every(LOOK_MS, () => this.look());
   }
 
   /** Binds the port; resolves with it. Rejects when the address cannot be had. */
   async listen(): Promise<number> {
-    const { uws, config } = this.options;
-    const { host, port, reusePort } = config.listen;
-    await this.watchConnections();
-    // The native default is to share: a second gateway would silently take half of the clients.
-    const sharing = reusePort ? uws.LIBUS_LISTEN_DEFAULT : uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
-    return new Promise((resolve, reject) => {
-      this.app.listen(host, port, sharing, (socket) => {
-        if (socket === false) {
-          const reason = 'the address is in use or not ours';
-          reject(new StartupError(`cannot listen on ${host}:${port}: ${reason}`));
-          return;
-        }
-        this.listenSocket = socket;
-        this.port = uws.us_socket_local_port(socket);
-        resolve(this.port);
-      });
-    });
-  }
-
-  /** To be called before the first connection. */
-  private async watchConnections(): Promise<void> {
-    const { connections: rule, clock, onAddressFull, onError } = this.options;
-    const census = await createConnectionCensus(() => this.port);
+    const { connections: rule, clock, config, onAddressFull, onError } = this.options;
+    const census = await this.engine.createCensus();
     const { nowMs } = clock;
-    const caps = new ConnectionCaps({ rule, census, nowMs, onAddressFull, onError });
-    this.caps = caps;
-    const onChange = (res: HttpResponse, change: number): void => {
-      if (change < 0) caps.onClosed();
-      else if (!caps.onOpened(formatAddress(new Uint8Array(res.getRemoteAddress())))) res.close();
-    };
-    this.app.filter((res, change) => onChange(res, Number(change)));
+    this.caps = new ConnectionCaps({ rule, census, nowMs, onAddressFull, onError });
+    return this.engine.listen(config.listen);
   }
 
   get connectionFigures(): ConnectionFigures {
@@ -119,9 +78,8 @@ export class Acceptor implements ExchangeContext {
   }
 
   /** Sizes of requests that begin from now on, and whose connections are counted. */
-  adopt({ limits }: CompiledConfig, connections: ConnectionRule): void {
-    this.bodyBytesMax = limits.bodyBytes;
-    this.guard.limits = limits;
+  adopt({ limits }: AcceptorConfig, connections: ConnectionRule): void {
+    this.guardLimits = limits;
     this.caps?.adopt(connections);
   }
 
@@ -133,119 +91,53 @@ export class Acceptor implements ExchangeContext {
   /** No new connections; those that are open finish what they have, and close behind it. */
   stopListening(): void {
     this.beginDrain();
-    if (this.listenSocket !== false) this.options.uws.us_listen_socket_close(this.listenSocket);
-    this.listenSocket = false;
+    this.engine.stopListening();
   }
 
   /** Closes every connection at once. */
   close(): void {
-    this.refresher.cancel();
+    this.looks.cancel();
     this.isClosed = true;
-    this.app.close();
+    this.engine.close();
     // Workers hear of it before they are told to stop.
     this.dispatcher.onDoorbell();
   }
 
-  private refreshReplyTimers(): void {
-    const bytesMin = (this.options.config.limits.bodyRate * REPLY_REFRESH_MS) / 1000;
+  private look(): void {
+    const bytesMin = (this.options.config.limits.bodyRate * LOOK_MS) / 1000;
     this.dispatcher.table.forEach((downstream) => {
-      if (!(downstream instanceof UwsExchange)) return;
-      downstream.refreshReplyTimer();
-      downstream.checkUpload(bytesMin);
+      downstream.onLook(bytesMin);
     });
+  }
+
+  // What exchanges ask and tell.
+
+  get bodyBytesMax(): number {
+    return this.guardLimits.bodyBytes;
+  }
+
+  onLocalReply(record: LocalReplyRecord): void {
+    this.options.onLocalReply(record);
+  }
+
+  onError(error: unknown): void {
+    this.options.onError(error);
+  }
+
+  // What the engine tells.
+
+  onOpened(address: string): boolean {
+    return this.caps === null || this.caps.onOpened(address);
+  }
+
+  onClosed(): void {
+    this.caps?.onClosed();
   }
 
   // Hot path: every request passes here.
-  private onRequest(res: HttpResponse, req: HttpRequest): void {
-    let exchange: UwsExchange | null = null;
-    res.onAborted(() => exchange?.onAborted());
-    try {
-      exchange = this.accept(res, req);
-    } catch (error) {
-      this.options.onError(error);
-      if (exchange === null) res.close();
-    }
-  }
-
-  private accept(res: HttpResponse, req: HttpRequest): UwsExchange {
-    const nowMs = this.options.clock.nowMs();
-    const { head } = this;
-    const peer = formatAddress(new Uint8Array(res.getRemoteAddress()));
-    const problem = head.read(req, peer);
-    const exchange = new UwsExchange(this, res, {
-      method: head.method,
-      target: head.target,
-      peer,
-      receivedMs: nowMs,
-      bodyBytes: head.bodyBytes,
-      mustClose: head.mustClose || problem !== null,
-      text: head.text.length <= KEPT_HEAD_CHARS_MAX ? head.text : '',
-    });
-    if (problem !== null) {
-      this.refuse(exchange, problem);
-      return exchange;
-    }
-    if (head.bodyBytes !== 0) {
-      res.onData((data, isLast) => this.onData(exchange, data, isLast));
-    }
-    exchange.index = this.dispatcher.trySend(
-      {
-        receivedMs: nowMs,
-        bodyBytes: head.bodyBytes,
-        protocol: PROTOCOL_HTTP_1_1,
-        listener: 0,
-        text: head.text,
-      },
-      exchange,
-    );
-    if (exchange.index === -1) this.shed(exchange);
-    return exchange;
-  }
-
-  private onData(exchange: UwsExchange, data: ArrayBuffer, isLast: boolean): void {
-    try {
-      exchange.onData(data, isLast, this.options.clock.nowMs());
-    } catch (error) {
-      this.options.onError(error);
-      exchange.reply.abort();
-    }
-  }
-
-  /**
-   * Refusals are answered in a later turn, with the connection closed behind them: answered at
-   * once, the parser would read on in bytes that nobody has vouched for.
-   */
-  private refuse(exchange: UwsExchange, problem: ProblemKind): void {
-    const answer = (): void => this.replyLocally(exchange, problem, refusalDetail(problem));
-    this.options.clock.afterTurn(answer);
-  }
-
-  private shed(exchange: UwsExchange): void {
-    const isUnserved = this.dispatcher.servedLanes === 0;
-    const kind = isUnserved ? PROBLEMS.notReady : PROBLEMS.overloaded;
-    const detail = 'The gateway takes no more requests now; try again shortly.';
-    if (exchange.request.bodyBytes === 0) this.replyLocally(exchange, kind, detail);
-    else this.options.clock.afterTurn(() => this.replyLocally(exchange, kind, detail));
-  }
-
-  replyLocally(exchange: UwsExchange, kind: ProblemKind, detail: string): void {
-    if (exchange.reply.isOver) return;
-    exchange.reply.isOver = true;
-    const { request, res } = exchange;
-    const requestId = this.options.requestIds.next();
-    const durationMs = this.options.clock.nowMs() - request.receivedMs;
-    const time = responseTimeField(durationMs);
-    const extra = kind.status === 503 ? joinFields(time, RETRY_SOON) : time;
-    const { fields, body } = buildProblemReply(kind, requestId, detail, extra);
-    const mustClose = request.mustClose || request.bodyBytes !== 0 || this.isDraining;
-    res.cork(() => {
-      res.writeStatus(statusLine(kind.status));
-      res.writeHeader(REQUEST_ID_FIELD, requestId + fields);
-      if (request.method !== 'HEAD') res.end(body, mustClose);
-      else if (mustClose) res.end('', true);
-      else res.endWithoutBody();
-    });
-    const { method, target, peer } = request;
-    this.options.onLocalReply({ requestId, method, target, peer, kind, durationMs });
+  onRequest(request: ClientRequest, socket: ClientSocket): void {
+    const exchange = new ClientExchange(this, socket, request);
+    socket.attach(exchange);
+    exchange.begin(request);
   }
 }

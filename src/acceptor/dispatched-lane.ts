@@ -28,8 +28,11 @@ import {
   responseStatus,
   responseText,
 } from '../channel/records/response-head.js';
-import type { Downstream, InFlightTable, ResponseHead } from './in-flight-table.js';
+import type { ReplyHead } from './client-engine.js';
+import type { Downstream, InFlightTable } from './in-flight-table.js';
 import type { LaneQueue } from './lane-queue.js';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class DispatchedLane implements RecordHandler {
   end: LaneEnd | null = null;
@@ -43,7 +46,7 @@ export class DispatchedLane implements RecordHandler {
   /** Times that its worker was woken. */
   wakes = 0;
 
-  private readonly head: ResponseHead = {
+  private readonly head: Writable<ReplyHead> = {
     status: 0,
     flags: 0,
     bodyBytes: 0,

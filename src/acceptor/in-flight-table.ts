@@ -7,11 +7,12 @@
 import { assert, defined } from '../base/assert.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { NewRequest } from '../channel/records/request-head.js';
+import type { ReplyHead } from './client-engine.js';
 
 /** The client's side of one exchange, as the lane sees it. No listener's types appear here. */
 export interface Downstream {
   /** The reply's head, and with it the first part of the body or all of it. */
-  onResponseHead(head: ResponseHead): void;
+  onResponseHead(head: ReplyHead): void;
   /** A piece of the body. The view is valid inside the call only. */
   onResponseBody(chunk: Uint8Array, isLast: boolean): void;
   onResponseEnd(): void;
@@ -25,7 +26,7 @@ export interface Downstream {
   onTunnelEnd(): void;
   /** The reply cannot be completed: the client must see that it is cut off. */
   onResponseAbort(): void;
-  /** The worker has taken so many bytes of the request body. */
+  /** The worker has taken this many bytes of the request body. */
   onWindow(bytes: number): void;
   /**
    * The worker is gone. The request, if it may run again: nothing of a reply has begun, and doing
@@ -36,18 +37,8 @@ export interface Downstream {
   onLaneLost(): void;
   /** No worker has taken the request in time. */
   onUnserved(): void;
-}
-
-/** A decoded RESPONSE_HEAD. The views are valid inside the call only. */
-export interface ResponseHead {
-  status: number;
-  flags: number;
-  bodyBytes: number;
-  /** Bytes of the request id, with which `text` begins. */
-  idBytes: number;
-  /** The request id and the field block behind it, in latin-1. */
-  text: Uint8Array;
-  inlineBody: Uint8Array;
+  /** Called every LOOK_MS. `bytesMin`: what a body must have brought since the last look. */
+  onLook(bytesMin: number): void;
 }
 
 interface Entry<D> {

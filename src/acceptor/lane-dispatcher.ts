@@ -9,10 +9,12 @@
  */
 import { defined } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
+import type { FieldBlock } from '../base/field-block.js';
 import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../channel/lane.js';
 import { PRESSURE_FULL } from '../channel/lane-status.js';
 import type { Port } from '../channel/port.js';
 import { kindWithFlags } from '../channel/record-header.js';
+import { writeTrailers } from '../channel/records/field-records.js';
 import {
   FLAG_ANSWERED,
   FLAG_CUT,
@@ -20,6 +22,9 @@ import {
   REQUEST_ABORT,
   REQUEST_BODY,
   REQUEST_END,
+  REQUEST_TRAILERS,
+  TUNNEL_END,
+  TUNNEL_UP,
   writeBare,
   writeBody,
   writeWindow,
@@ -156,10 +161,19 @@ export class LaneDispatcher {
     const lane = this.leastBusyLane();
     if (lane === NO_LANE) return this.tryWait(request, downstream);
     if (lane === NO_ROOM) return -1;
+    const dispatched = this.laneAt(lane);
+    const { inFlight } = dispatched;
     const index = this.table.add(downstream, lane);
-    if (this.tryWriteHead(index, lane, request)) return index;
-    this.table.remove(index);
-    return -1;
+    let isSent = false;
+    try {
+      isSent = this.tryWriteHead(index, lane, request);
+    } finally {
+      if (!isSent) {
+        dispatched.inFlight = inFlight;
+        this.table.remove(index);
+      }
+    }
+    return isSent ? index : -1;
   }
 
   /** While no lane is served a request without a body may wait for one; -1: not this one. */
@@ -167,7 +181,10 @@ export class LaneDispatcher {
     if (request.bodyBytes !== 0) return -1;
     const index = this.table.add(downstream, NO_LANE);
     const generation = this.table.generationOf(index);
-    const waiting = { index, generation, request, rest: [], isUntouched: true };
+    const { receivedMs, bodyBytes, protocol, listener, text } = request;
+    // A copy: the engine's object serves its next request.
+    const kept = { receivedMs, bodyBytes, protocol, listener, text };
+    const waiting = { index, generation, request: kept, rest: [], isUntouched: true };
     if (this.rescue.tryWait(waiting)) return index;
     this.table.remove(index);
     return -1;
@@ -211,6 +228,25 @@ export class LaneDispatcher {
     this.sendBare(REQUEST_END, index);
   }
 
+  sendTrailers(index: number, fields: FieldBlock): void {
+    const ring = this.producerOf(index);
+    if (ring === null) return;
+    const generation = this.table.generationOf(index);
+    writeTrailers(ring, REQUEST_TRAILERS, { index, generation }, fields);
+    this.schedule();
+  }
+
+  sendTunnelBytes(index: number, chunk: Uint8Array): void {
+    const ring = this.producerOf(index);
+    if (ring === null) return;
+    writeBody(ring, TUNNEL_UP, index, this.table.generationOf(index), chunk);
+    this.schedule();
+  }
+
+  sendTunnelEnd(index: number): void {
+    this.sendBare(TUNNEL_END, index);
+  }
+
   sendWindow(index: number, bytes: number): void {
     const ring = this.producerOf(index);
     if (ring === null) return;
@@ -220,10 +256,13 @@ export class LaneDispatcher {
 
   /** The exchange is over for the client; the worker must hear of it when it has not finished. */
   finish(index: number, end: ExchangeEnd): void {
-    if (end !== 'replied') this.sendBare(kindWithFlags(REQUEST_ABORT, ABORT_FLAGS[end]), index);
-    const lane = this.table.laneOf(index);
-    if (lane !== NO_LANE) this.laneAt(lane).inFlight--;
-    this.table.remove(index);
+    try {
+      if (end !== 'replied') this.sendBare(kindWithFlags(REQUEST_ABORT, ABORT_FLAGS[end]), index);
+    } finally {
+      const lane = this.table.laneOf(index);
+      if (lane !== NO_LANE) this.laneAt(lane).inFlight--;
+      this.table.remove(index);
+    }
   }
 
   /**

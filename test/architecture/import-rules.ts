@@ -38,6 +38,9 @@ const TIMERS = /\bset(?:Timeout|Interval|Immediate)\b/;
 
 export const CONFIG_TYPE_FILES = ['config/compiled-config.ts', 'config/gateway-config.ts'];
 
+/** Where the native library is known: the engine of clients, and the admin listener of its own. */
+const NATIVE_PLACES = ['acceptor/uws', 'admin/admin-listener.ts'];
+
 /** Files that a thread starts in: they are named by URL and never imported. */
 export const THREAD_ENTRIES = ['worker/worker-task.ts', 'coordinator/coordinator-thread.ts'];
 
@@ -188,6 +191,9 @@ function checkOwnImport(file: SourceFile, edge: ImportEdge): Finding[] {
   if (from === 'filters' && to === 'filters' && !mayShare(file.path, edge.target)) {
     return say('sibling filters', 'a filter never imports another');
   }
+  if (from === 'acceptor' && isOfEngine(edge.target) && !isOfEngine(file.path)) {
+    return say('engine', 'the acceptor is given its engine, and knows client-engine.ts alone');
+  }
   if (from === to) return [];
   if (isRoot(from) && isRoot(to)) {
     const isDown = COMPOSITION.indexOf(from) > COMPOSITION.indexOf(to);
@@ -203,6 +209,9 @@ function checkOwnImport(file: SourceFile, edge: ImportEdge): Finding[] {
 }
 
 function checkPackage(file: SourceFile, edge: ImportEdge): Finding[] {
+  if (edge.specifier === 'uWebSockets.js' && !NATIVE_PLACES.some((one) => allows(one, file.path))) {
+    return [finding(file, edge.line, 'package', 'only its engine may know uWebSockets.js')];
+  }
   const rule = FOLDER_RULES[topFolder(file.path)];
   if (rule === undefined || edge.kind === 'url') return [];
   const name = builtinModules.includes(edge.specifier) ? `node:${edge.specifier}` : edge.specifier;
@@ -249,6 +258,10 @@ function allows(allowed: string, target: string): boolean {
   if (allowed === ANY_OF_OURS || allowed === target) return true;
   if (allowed.startsWith('*/')) return target.endsWith(allowed.slice(1));
   return target.startsWith(`${allowed}/`);
+}
+
+function isOfEngine(path: string): boolean {
+  return allows('acceptor/uws', path);
 }
 
 function isRoot(top: string): boolean {

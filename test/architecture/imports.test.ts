@@ -130,6 +130,11 @@ const SAMPLES: readonly Sample[] = [
     rule: '',
   },
   { path: 'acceptor/x.ts', text: "import { Client } from 'undici';", rule: 'package' },
+  { path: 'acceptor/x.ts', text: "import { App } from 'uWebSockets.js';", rule: 'package' },
+  { path: 'acceptor/uws/x.ts', text: "import { App } from 'uWebSockets.js';", rule: '' },
+  { path: 'acceptor/x.ts', text: "import type { A } from './uws/a.js';", rule: 'engine' },
+  { path: 'acceptor/uws/x.ts', text: "import { A } from '../a.js';", rule: '' },
+  { path: 'gateway.ts', text: "import { a } from './acceptor/uws/a.js';", rule: '' },
   { path: 'acceptor/x.ts', text: "import { t } from '../policy/t.js';", rule: 'direction' },
   { path: 'acceptor/x.ts', text: 'const t = readFileSync(path);', rule: 'word' },
   {

@@ -3,7 +3,7 @@
  */
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadNativeBinary } from '../../src/acceptor/native-binary.js';
+import { loadNativeBinary } from '../../src/acceptor/uws/native-binary.js';
 import { AdminAccess } from '../../src/admin/admin-access.js';
 import type { AdminHandler } from '../../src/admin/admin-handler.js';
 import { ADMIN_BODY_BYTES_MAX, AdminListener } from '../../src/admin/admin-listener.js';

@@ -36,6 +36,7 @@ class Client implements Downstream {
   onLaneLost(): void {
     this.heard.push('lost');
   }
+  onLook(): void {}
   onUnserved(): void {
     this.heard.push('unserved');
   }

@@ -8,8 +8,8 @@
  */
 import { access, readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { formatAddress } from '../base/ip-address.js';
-import type { ConnectionCensus } from './connection-caps.js';
+import { formatAddress } from '../../base/ip-address.js';
+import type { ConnectionCensus } from '../connection-caps.js';
 
 const FILES = ['/proc/net/tcp', '/proc/net/tcp6'];
 const ESTABLISHED = '01';

@@ -1,21 +1,27 @@
 /**
- * Writes one reply to a uWebSockets.js response, whatever the speed of the client.
+ * The client's end of one exchange on a uWebSockets.js connection.
  *
- * Thread: acceptor. Owns the bytes that the client has not taken yet: at most a window of them,
- * since the worker stops without credit.
+ * Thread: acceptor. Owns the response handle until the reply is complete or the client is gone;
+ * after that the handle is never touched (the library would throw). Owns `unsent`: the bytes that
+ * the client has not taken yet. They are at most a window, since the worker stops without credit.
  *
- * Three shapes, since the library does not let one take another's place:
+ * Three shapes of a reply, since the library does not let one take another's place:
  * whole (`end`), known length (`tryEnd`, which says how much it took), and chunked (`write`).
  * Chunked pieces stay below the cork buffer and each has its own cork: larger ones can be lost
  * under back-pressure in older cores.
+ *
+ * A pause of the library stops both directions. So while the reply waits for the client nothing is
+ * paused, or the two sides would wait for each other; the pause is made up for once the client has
+ * taken all.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import { copyOfBytes } from '../base/copy-bytes.js';
-import { REQUEST_ID_FIELD } from '../base/request-id.js';
-import { WINDOW_CREDIT_BYTES } from '../channel/lane.js';
-import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
-import type { ResponseHead } from './in-flight-table.js';
-import { statusLine } from './status-line.js';
+import { assert, defined } from '../../base/assert.js';
+import { copyOfBytes } from '../../base/copy-bytes.js';
+import { REQUEST_ID_FIELD } from '../../base/request-id.js';
+import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
+import { FLAG_BODILESS, FLAG_END } from '../../channel/records/record-kind.js';
+import type { ClientListener, ClientSocket, ReplyClosing, ReplyHead } from '../client-engine.js';
+import { statusLine } from '../status-line.js';
 
 /** What surely fits the 16 KiB cork buffer. */
 const CORKED_BYTES = 15_000;
@@ -24,57 +30,103 @@ const TAIL_TOTAL_BYTES_MIN = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const NOTHING = (): void => {};
 
-/** What becomes of the connection behind a reply. */
-export type ReplyClosing =
-  | 'none'
-  /** The client is told that the connection closes. */
-  | 'announced'
-  /** And nothing more is read from it, as what follows the request cannot be trusted. */
-  | 'deaf';
-
-export interface ReplyListener {
-  /** The reply is complete as far as the gateway is concerned. */
-  onDone(): void;
-  /** The client's side took so many more bytes; called for every WINDOW_CREDIT_BYTES. */
-  onSent(bytes: number): void;
-  /** The socket takes no more. The library reads and writes again, paused or not. */
-  onBlocked(): void;
-  /** All that was held is with the socket now. */
-  onUnblocked(): void;
-}
-
-export class UwsReply {
-  /** The head is out. */
-  isStarted = false;
+export class UwsSocket implements ClientSocket {
+  private listener: ClientListener | null = null;
   /** Complete, cut off, or the client is gone: the response handle must not be used. */
-  isOver = false;
-  /** The client's side takes no more for now. */
-  isBlocked = false;
+  private isOver = false;
 
+  /** The acceptor wants no more of the body. */
+  private isPauseWanted = false;
+  /** The library does not read, and does not write. */
+  private isPaused = false;
+  /** Some of the body came since the last refresh. */
+  private hasReceived = false;
+
+  /** The socket takes no more for now. The library reads and writes again, paused or not. */
+  private isBlocked = false;
   private isChunked = false;
   private closing: ReplyClosing = 'none';
   private total = 0;
   /** Body bytes handed to the library in whole chunks. */
   private offset = 0;
-  private held: Uint8Array[] = [];
-  private isEndHeld = false;
+  private unsent: Uint8Array[] = [];
+  private isEndUnsent = false;
   private uncredited = 0;
 
-  constructor(
-    private readonly res: HttpResponse,
-    private readonly listener: ReplyListener,
-  ) {}
+  constructor(private readonly res: HttpResponse) {}
+
+  attach(listener: ClientListener): void {
+    this.listener = listener;
+  }
+
+  // What the library tells.
+
+  onData(bytes: Uint8Array, isLast: boolean): void {
+    if (this.isOver) return;
+    this.hasReceived = true;
+    this.listener?.onData(bytes, isLast);
+  }
+
+  onAborted(): void {
+    if (this.isOver) return;
+    this.markOver();
+    this.listener?.onAborted();
+  }
+
+  /** A mistake of ours: the client is cut off, and the acceptor hears that it is gone. */
+  breakOff(): void {
+    if (this.isOver) return;
+    this.res.close();
+    this.onAborted();
+  }
+
+  // What the acceptor wants.
+
+  pause(): void {
+    this.isPauseWanted = true;
+    if (!this.isPaused && !this.isBlocked && !this.isOver) {
+      this.isPaused = true;
+      this.res.pause();
+    }
+  }
+
+  resume(): void {
+    this.isPauseWanted = false;
+    if (!this.isPaused || this.isOver) return;
+    this.isPaused = false;
+    this.res.resume();
+  }
+
+  /**
+   * The library ends connections on which nothing happens for some 10 seconds, and uploads below
+   * 16 KB a second. Neither a client that takes its time with a reply nor one that sends slowly is
+   * its affair; a connection of which nothing comes at all is.
+   */
+  refresh(): void {
+    const mustLive = this.isBlocked || this.hasReceived;
+    this.hasReceived = false;
+    if (!mustLive || this.isPaused || this.isOver) return;
+    this.res.pause();
+    this.res.resume();
+  }
+
+  sendInterim(): void {
+    assert(false, 'uWebSockets.js writes one head for a request');
+  }
+
+  sendTrailers(): void {
+    assert(false, 'uWebSockets.js writes no trailers');
+  }
 
   // Hot path: once for every reply.
-  sendHead(head: ResponseHead, closing: ReplyClosing): void {
-    this.isStarted = true;
+  sendHead(head: ReplyHead, closing: ReplyClosing): void {
     this.closing = closing;
     this.res.cork(() => this.writeHead(head));
     if (!this.isChunked) return;
     this.sendBody(head.inlineBody.subarray(this.offset), (head.flags & FLAG_END) !== 0);
   }
 
-  private writeHead(head: ResponseHead): void {
+  private writeHead(head: ReplyHead): void {
     const { res } = this;
     const { flags, inlineBody, text } = head;
     const isEnd = (flags & FLAG_END) !== 0;
@@ -87,7 +139,7 @@ export class UwsReply {
     } else if (isEnd && isCorkable) {
       this.markOver();
       res.end(inlineBody, this.closing !== 'none');
-      this.listener.onDone();
+      this.onDone();
     } else if (head.bodyBytes > 0) {
       this.total = head.bodyBytes;
       this.announceClosing();
@@ -104,17 +156,22 @@ export class UwsReply {
   private endBodiless(contentLength: number): void {
     const { res } = this;
     this.markOver();
-    this.announceClosing();
-    if (contentLength >= 0) res.writeHeader('Content-Length', String(contentLength));
-    this.stopReading();
-    res.endWithoutBody();
-    this.listener.onDone();
+    if (this.closing === 'closed') {
+      // Only this form closes: `endWithoutBody` ends the process when it is told to.
+      res.end('', true);
+    } else {
+      this.announceClosing();
+      if (contentLength >= 0) res.writeHeader('Content-Length', String(contentLength));
+      this.stopReading();
+      res.endWithoutBody();
+    }
+    this.onDone();
   }
 
   /**
    * `end` can close the connection, but says so where it stands: behind a body that has begun, in
-   * the middle of the framing. So a longer reply says it in its head and leaves the closing to the
-   * client; one that waits too long meets the library's idle timer.
+   * the middle of the framing. So a longer reply says so in its head and leaves the closing to the
+   * client; a client that waits too long meets the library's idle timer.
    */
   private announceClosing(): void {
     if (this.closing !== 'none') this.res.writeHeader('Connection', 'close');
@@ -122,7 +179,7 @@ export class UwsReply {
 
   /** Just before the end: a write that fails makes the library read again. */
   private stopReading(): void {
-    if (this.closing === 'deaf') this.res.pause();
+    if (this.closing === 'deaf' || this.closing === 'closed') this.res.pause();
   }
 
   private watchWritable(): void {
@@ -132,7 +189,7 @@ export class UwsReply {
   sendBody(chunk: Uint8Array, isLast: boolean): void {
     if (this.isOver) return;
     if (this.isBlocked) {
-      if (chunk.length > 0) this.held.push(copyOfBytes(chunk));
+      if (chunk.length > 0) this.unsent.push(copyOfBytes(chunk));
     } else if (this.isChunked) {
       this.writeChunked(chunk);
     } else if (this.isTail(chunk)) {
@@ -157,7 +214,7 @@ export class UwsReply {
   sendEnd(): void {
     if (this.isOver || !this.isChunked) return;
     if (this.isBlocked) {
-      this.isEndHeld = true;
+      this.isEndUnsent = true;
       return;
     }
     this.markOver();
@@ -165,18 +222,17 @@ export class UwsReply {
       this.stopReading();
       this.res.end('');
     });
-    this.listener.onDone();
+    this.onDone();
   }
 
   abort(): void {
     if (this.isOver) return;
     this.markOver();
     this.res.close();
-    this.listener.onDone();
   }
 
   /**
-   * Hands over a chunk of a reply with known length; the part not taken is held. `isOwn`: the bytes
+   * Hands over a chunk of a reply with known length; the part not taken is kept. `isOwn`: the bytes
    * were copied before, and stay what they are.
    */
   private writeKnown(chunk: Uint8Array, isOwn = false): boolean {
@@ -184,7 +240,7 @@ export class UwsReply {
     const [isTaken, isDone] = this.res.tryEnd(chunk, this.total);
     if (isDone) {
       this.markOver();
-      this.listener.onDone();
+      this.onDone();
       return true;
     }
     if (isTaken) {
@@ -196,11 +252,11 @@ export class UwsReply {
     const taken = this.res.getWriteOffset() - this.offset;
     this.offset += taken;
     this.credit(taken);
-    this.holdFirst(chunk.subarray(taken), isOwn);
+    this.keepFirst(chunk.subarray(taken), isOwn);
     return false;
   }
 
-  /** Hands over a chunk in small pieces; what comes after a blocked piece is held. */
+  /** Hands over a chunk in small pieces; what comes after a blocked piece is kept. */
   private writeChunked(chunk: Uint8Array, isOwn = false): void {
     let at = 0;
     while (at < chunk.length && !this.isBlocked) {
@@ -208,11 +264,11 @@ export class UwsReply {
       this.res.cork(() => this.writePiece(piece));
       at += piece.length;
     }
-    if (at < chunk.length) this.holdFirst(chunk.subarray(at), isOwn);
+    if (at < chunk.length) this.keepFirst(chunk.subarray(at), isOwn);
   }
 
-  private holdFirst(rest: Uint8Array, isOwn: boolean): void {
-    this.held.unshift(isOwn ? rest : copyOfBytes(rest));
+  private keepFirst(rest: Uint8Array, isOwn: boolean): void {
+    this.unsent.unshift(isOwn ? rest : copyOfBytes(rest));
   }
 
   private writePiece(piece: Uint8Array): void {
@@ -221,30 +277,23 @@ export class UwsReply {
     this.credit(piece.length);
   }
 
-  /** A client that stops reading for a while is no reason for the library to cut it off. */
-  refreshTimer(): void {
-    if (this.isOver || !this.isBlocked) return;
-    this.res.pause();
-    this.res.resume();
-  }
-
   /** The socket takes bytes again. `offset`: body bytes of a known length taken so far. */
-  private onWritable(offset: number): boolean {
+  onWritable(offset: number): boolean {
     if (this.isOver) return true;
     if (this.isChunked) return this.onChunkedWritable();
     this.isBlocked = false;
-    const first = this.held[0];
+    const first = this.unsent[0];
     if (first !== undefined && offset > this.offset) {
-      // The library took more of the held chunk than it had said.
+      // The library took more of the first chunk than it had said.
       const taken = offset - this.offset;
       this.offset = offset;
-      this.held[0] = first.subarray(taken);
+      this.unsent[0] = first.subarray(taken);
       this.credit(taken);
     }
-    while (this.held.length > 0 && !this.isBlocked && !this.isOver) {
-      this.writeKnown(this.held.shift() ?? NO_BYTES, true);
+    while (this.unsent.length > 0 && !this.isBlocked && !this.isOver) {
+      this.writeKnown(this.unsent.shift() ?? NO_BYTES, true);
     }
-    if (!this.isBlocked && !this.isOver) this.listener.onUnblocked();
+    if (!this.isBlocked && !this.isOver) this.onUnblocked();
     return !this.isBlocked;
   }
 
@@ -252,18 +301,18 @@ export class UwsReply {
     // An empty cork is what makes the library send what it holds.
     this.res.cork(NOTHING);
     this.isBlocked = false;
-    while (this.held.length > 0 && !this.isBlocked) {
-      this.writeChunked(this.held.shift() ?? NO_BYTES, true);
+    while (this.unsent.length > 0 && !this.isBlocked) {
+      this.writeChunked(this.unsent.shift() ?? NO_BYTES, true);
     }
     if (this.isBlocked) return true;
-    if (this.isEndHeld) this.sendEnd();
-    else this.listener.onUnblocked();
+    if (this.isEndUnsent) this.sendEnd();
+    else this.onUnblocked();
     return true;
   }
 
   private block(): void {
     this.isBlocked = true;
-    this.listener.onBlocked();
+    this.isPaused = false;
   }
 
   private credit(bytes: number): void {
@@ -271,11 +320,19 @@ export class UwsReply {
     if (this.uncredited < WINDOW_CREDIT_BYTES) return;
     const credited = this.uncredited;
     this.uncredited = 0;
-    this.listener.onSent(credited);
+    this.listener?.onSent(credited);
+  }
+
+  private onUnblocked(): void {
+    if (this.isPauseWanted) this.pause();
+  }
+
+  private onDone(): void {
+    defined(this.listener, 'the listener').onDone();
   }
 
   private markOver(): void {
     this.isOver = true;
-    this.held = [];
+    this.unsent = [];
   }
 }

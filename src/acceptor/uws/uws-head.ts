@@ -5,33 +5,41 @@
  * stands here: one object serves all requests, one after the other.
  */
 import type { HttpRequest } from 'uWebSockets.js';
-import { PROBLEMS, type ProblemKind } from '../base/problems.js';
-import { PLAIN_CONNECTION } from '../channel/records/request-head.js';
-import type { RequestGuard } from './request-guard.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../../channel/records/request-head.js';
+import type { ClientRequest, EngineHost } from '../client-engine.js';
+import { type GuardLimits, RequestGuard } from '../request-guard.js';
 
-export class UwsHead {
+export class UwsHead implements ClientRequest {
+  receivedMs = 0;
   method = '';
   target = '';
-  /** As records/request-head.ts describes it. */
+  peer = '';
+  /** As records/request-head.ts describes it; complete when there is no problem. */
   text = '';
+  bodyBytes = 0;
+  mustClose = false;
+  problem: ProblemKind | null = null;
+  /** The library reads 1.1 and tells nobody when a client says 1.0. */
+  readonly protocol = PROTOCOL_HTTP_1_1;
+  readonly listener = 0;
+
+  private readonly guard: RequestGuard;
   private fields = '';
   private readonly onField = (name: string, value: string): void => {
     if (this.guard.field(name, value)) this.fields += `\n${name}\n${value}`;
   };
 
-  constructor(private readonly guard: RequestGuard) {}
-
-  get bodyBytes(): number {
-    return this.guard.bodyBytes;
+  constructor(limits: GuardLimits) {
+    this.guard = new RequestGuard(limits);
   }
 
-  get mustClose(): boolean {
-    return this.guard.mustClose;
-  }
-
-  /** Null: the request may enter, and `text` is complete. Else why not. */
-  read(req: HttpRequest, peer: string): ProblemKind | null {
+  // Hot path: once for every request.
+  read(req: HttpRequest, peer: string, host: Pick<EngineHost, 'clock' | 'guardLimits'>): void {
     const { guard } = this;
+    this.receivedMs = host.clock.nowMs();
+    guard.limits = host.guardLimits;
+    this.peer = peer;
     // getMethod() would lower-case the name in place.
     this.method = req.getCaseSensitiveMethod();
     const query = req.getQuery() as string | undefined;
@@ -39,9 +47,11 @@ export class UwsHead {
     this.fields = '';
     guard.begin(this.method, this.target);
     req.forEach(this.onField);
-    if (guard.hasObsText && !this.rereadObsText(req)) return PROBLEMS.badField;
+    const isWhole = !guard.hasObsText || this.rereadObsText(req);
+    this.problem = isWhole ? guard.finish() : PROBLEMS.badField;
     this.text = `${this.method}\n${this.target}\n${peer}\n${PLAIN_CONNECTION}${this.fields}`;
-    return guard.finish();
+    this.bodyBytes = guard.bodyBytes;
+    this.mustClose = guard.mustClose;
   }
 
   /**

@@ -7,7 +7,7 @@
 
 import type * as Uws from 'uWebSockets.js';
 import { createRequire } from 'node:module';
-import { StartupError } from '../base/startup-error.js';
+import { StartupError } from '../../base/startup-error.js';
 
 /** The library, with what its type file leaves out. */
 export type UwsModule = Omit<typeof Uws, 'App'> & {

@@ -15,12 +15,12 @@ import {
   problemIndex,
   requestCounter,
 } from '../observability/counters.js';
-import type { LocalReplyRecord } from './acceptor.js';
+import type { LocalReplyRecord } from './local-reply.js';
 
 /** Of a path in a note of a refusal. */
 const PATH_CHARS_MAX = 160;
 
-export class LocalReplyLedger {
+export class LocalReplyMetrics {
   constructor(
     private readonly clock: Clock,
     private readonly counters: CounterBlock,

@@ -1,0 +1,216 @@
+/**
+ * The port between the acceptor and whatever speaks HTTP with clients.
+ *
+ * Thread: acceptor. An engine owns sockets and knows a protocol's bytes; every decision about a
+ * request is the acceptor's (client-exchange.ts). One connection may carry any number of
+ * exchanges, one after the other (HTTP/1.1) or at the same time (HTTP/2): each has a ClientSocket
+ * of its own, and neither side of the port speaks of connections apart from counting them.
+ *
+ *     engine                                    acceptor
+ *     ──────                                    ────────
+ *     a connection opens   onOpened ─────────►  may it stay?
+ *     a head was read      onRequest ────────►  ClientExchange ── attach ──┐
+ *     body, trailers       ClientListener ◄────────────────────────────────┘
+ *     ClientSocket  ◄───── sendHead, sendBody, … , pause, resume, abort
+ *
+ * All calls are synchronous, in both directions. A call into the acceptor never throws, unless
+ * its documentation says so.
+ */
+import type { Clock } from '../base/clock.js';
+import type { FieldBlock } from '../base/field-block.js';
+import type { ProblemKind } from '../base/problems.js';
+import type { NewRequest } from '../channel/records/request-head.js';
+import type { ConnectionCensus } from './connection-caps.js';
+import type { GuardLimits } from './request-guard.js';
+
+/** What an engine can carry besides requests and replies with bodies. */
+export interface EngineCapabilities {
+  /** Fields behind a body. Without it the end of the body is all that the client gets of them. */
+  readonly trailers: boolean;
+  /** Heads before the head of a reply (1xx). Without it they are dropped. */
+  readonly interimHeads: boolean;
+  /** Exchanges that become tunnels. Without it a reply that opens one is cut off. */
+  readonly tunnels: boolean;
+}
+
+/** A request's head as an engine has read it. One object may serve many requests. */
+export interface ClientRequest extends NewRequest {
+  readonly method: string;
+  readonly target: string;
+  /** The client's address, as text. */
+  readonly peer: string;
+  /**
+   * What follows on the connection cannot be told from the request with certainty: nothing more
+   * may be read behind its reply.
+   */
+  readonly mustClose: boolean;
+  /** Not null: the request must not enter, for this reason. */
+  readonly problem: ProblemKind | null;
+}
+
+/** What becomes of the connection behind a reply. An HTTP/2 engine reads it for its stream. */
+export type ReplyClosing =
+  | 'none'
+  /** The client is told that the connection closes, and closes it. */
+  | 'announced'
+  /** The same, and nothing more is read from it, as what follows the request is not trusted. */
+  | 'deaf'
+  /** The client is told, and the engine closes the connection as soon as it has the reply. */
+  | 'closed';
+
+/** The head of a reply. The object and its views are valid inside the call only. */
+export interface ReplyHead {
+  readonly status: number;
+  /** FLAG_END, FLAG_BODILESS and FLAG_TUNNEL of records/record-kind.ts. */
+  readonly flags: number;
+  /** Bytes of the body in all; -1: not known. What HEAD would have, with FLAG_BODILESS. */
+  readonly bodyBytes: number;
+  /** Bytes of the request id, with which `text` begins. */
+  readonly idBytes: number;
+  /**
+   * The value of X-Request-Id and the field block behind it, in latin-1: an HTTP/1.1 head takes
+   * both as they stand. Date and the framing fields are the engine's to write.
+   */
+  readonly text: Uint8Array;
+  /** The first part of the body; all of it with FLAG_END. */
+  readonly inlineBody: Uint8Array;
+}
+
+/**
+ * The client's end of one exchange. Owned by the engine, used by its ClientExchange alone.
+ *
+ * Order of a reply: sendInterim*, sendHead, then sendBody* until one says `isLast`, or sendEnd, or
+ * sendTrailers. After that, after abort(), and after onDone() or onAborted() of its listener
+ * nothing of the socket is called any more; but a tunnel may still be paused, resumed and aborted
+ * until its way up has ended as well.
+ *
+ * Each method may call onSent() back before it returns, and those that complete a reply onDone():
+ * the caller has brought its own state in order before. None throws for anything that the client
+ * does: whatever the engine finds out about a client it says with onAborted().
+ */
+export interface ClientSocket {
+  /**
+   * Who hears of this exchange from now on. Called once, inside onRequest(), before any other
+   * method; the engine calls the listener from the next call on.
+   */
+  attach(listener: ClientListener): void;
+
+  /**
+   * No more of the request body is wanted for now. Bytes that were read already may still come.
+   * The reply goes on meanwhile. Calls do not nest, and a second one changes nothing.
+   */
+  pause(): void;
+
+  /** The request body is wanted again. Without a pause before it changes nothing. */
+  resume(): void;
+
+  /**
+   * Keeps the exchange alive in an engine that gives up connections by timers of its own: called
+   * every LOOK_MS while the exchange is in flight. Which timers there are, and whether the client
+   * deserves it, is the engine's affair; slow bodies are the listener's.
+   */
+  refresh(): void;
+
+  /** A 1xx head before the head of the reply. Only with the capability `interimHeads`. */
+  sendInterim(status: number, fields: FieldBlock): void;
+
+  /** The head, and the part of the body that came with it: with FLAG_END the reply is complete. */
+  sendHead(head: ReplyHead, closing: ReplyClosing): void;
+
+  /**
+   * A piece of the body, or of a tunnel. The bytes are valid inside the call only; what the client
+   * does not take at once is copied and kept as `unsent`. The caller sends at most WINDOW_BYTES
+   * more than onSent() has given back: this bounds `unsent`.
+   */
+  sendBody(chunk: Uint8Array, isLast: boolean): void;
+
+  /** The body, or the tunnel's way down, has ended; its length was not known before. */
+  sendEnd(): void;
+
+  /** The same with fields behind the body. Only with the capability `trailers`. */
+  sendTrailers(fields: FieldBlock): void;
+
+  /** Ends the exchange so that the client can see that the reply is not complete. */
+  abort(): void;
+}
+
+/** What an engine tells of one exchange. The client-exchange implements it. */
+export interface ClientListener {
+  /**
+   * A part of the request body, or of a tunnel, of any size. The bytes are valid inside the call
+   * only. `isLast`: nothing follows; the part may then be empty.
+   */
+  onData(bytes: Uint8Array, isLast: boolean): void;
+
+  /** The request body has ended with these fields behind it. */
+  onTrailers(fields: FieldBlock): void;
+
+  /** The client took this many more bytes of the body; told every WINDOW_CREDIT_BYTES at least. */
+  onSent(bytes: number): void;
+
+  /**
+   * The engine has all of the reply. Called once, and nothing after it; but of a tunnel it ends the
+   * way down only, and the way up goes on until its own end.
+   */
+  onDone(): void;
+
+  /** The client is gone, or has broken its protocol. Called once, and nothing after it. */
+  onAborted(): void;
+}
+
+/** What an engine is given, and whom it tells. The acceptor implements it. */
+export interface EngineHost {
+  /** Where an engine has its time from, if it needs any. */
+  readonly clock: Clock;
+
+  /** Sizes of heads and bodies; they may change between two requests. */
+  readonly guardLimits: GuardLimits;
+
+  /** A connection was opened from this address. False: it is to be closed at once. */
+  onOpened(address: string): boolean;
+
+  /** A connection was closed, one that was refused included. */
+  onClosed(): void;
+
+  /**
+   * A head was read. The acceptor attaches a listener to the socket before it returns. It may have
+   * sent a whole reply by then, unless the request has a problem or a body: replies to those come
+   * in a later turn, so that an engine is never asked to close inside its parser.
+   */
+  onRequest(request: ClientRequest, socket: ClientSocket): void;
+
+  /** A mistake of ours in the engine. */
+  onError(error: unknown): void;
+}
+
+/** Where to listen. */
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Other processes may listen on the same port. */
+  readonly reusePort: boolean;
+}
+
+export interface ClientEngine {
+  readonly capabilities: EngineCapabilities;
+
+  /**
+   * Binds the port and resolves with it. Called once.
+   *
+   * @throws StartupError when the address cannot be had.
+   */
+  listen(address: ListenAddress): Promise<number>;
+
+  /** Who is connected, as the kernel says it. null: this system does not say it. */
+  createCensus(): Promise<ConnectionCensus | null>;
+
+  /** No new connections; those that are open go on. */
+  stopListening(): void;
+
+  /** Closes every connection at once; onAborted() is called for each exchange before it returns. */
+  close(): void;
+}
+
+/** Makes an engine for an acceptor. */
+export type CreateEngine = (host: EngineHost) => ClientEngine;

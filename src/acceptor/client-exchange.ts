@@ -1,0 +1,440 @@
+/**
+ * One request of a client: its body towards the lane, its reply to the client, and every decision
+ * about both that the acceptor makes.
+ *
+ * Thread: acceptor. Owns the policy: the window of the upload and what overflows it, the limit of
+ * the body, slow bodies, a second run when the worker died, what becomes of the connection, and
+ * the answers that the gateway gives in a worker's place. How bytes get to and from the client is
+ * the engine's affair (client-engine.ts).
+ *
+ * Invariants: the exchange leaves the in-flight table exactly once. What the window does not take
+ * of the upload is kept as `overflow`: what the engine reads before a pause takes effect, and
+ * never more than limits.bodyBytes.
+ */
+import { BufferPool } from '../base/buffer-pool.js';
+import type { Clock } from '../base/clock.js';
+import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
+import { isIdempotentMethod } from '../base/http-method.js';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
+import type { RequestIdSource } from '../base/request-id.js';
+import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
+import { FLAG_TUNNEL } from '../channel/records/record-kind.js';
+import type { HttpProtocol, NewRequest } from '../channel/records/request-head.js';
+import type {
+  ClientListener,
+  ClientRequest,
+  ClientSocket,
+  EngineCapabilities,
+  ReplyClosing,
+  ReplyHead,
+} from './client-engine.js';
+import type { Downstream } from './in-flight-table.js';
+import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
+import { type LocalReplyRecord, localReplyHead } from './local-reply.js';
+import { refusalDetail } from './refusal-detail.js';
+
+/** Time between two looks at an exchange. */
+export const LOOK_MS = 3000;
+
+/** Consecutive looks at a body that is too slow after which its request is refused. */
+const SLOW_LOOKS_MAX = 10;
+
+/** Heads up to this size are kept while their requests are in flight, to be sent once more. */
+const KEPT_HEAD_CHARS_MAX = 8192;
+
+/** The largest read of an engine: what of it the window does not take goes into one buffer. */
+const READ_BYTES_MAX = 512 * 1024;
+/** The acceptor keeps 4 MiB of such buffers at most. */
+const KEPT_MAX = 8;
+const overflowPool = new BufferPool(READ_BYTES_MAX, KEPT_MAX);
+
+/** Most exchanges have no overflow: they share this list, which stays empty. */
+const NO_OVERFLOW: Buffer[] = [];
+
+/** What an exchange needs of its acceptor. */
+export interface ExchangeContext {
+  readonly clock: Clock;
+  readonly dispatcher: LaneDispatcher;
+  readonly requestIds: RequestIdSource;
+  readonly capabilities: EngineCapabilities;
+  /** The longest body of a request that begins now. */
+  readonly bodyBytesMax: number;
+  /** Connections close behind their replies. */
+  readonly isDraining: boolean;
+  /** The gateway itself has closed every connection. */
+  readonly isClosed: boolean;
+  /** A reply was made without a worker. */
+  onLocalReply(record: LocalReplyRecord): void;
+  /** A mistake of ours; the exchange is cut off. */
+  onError(error: unknown): void;
+}
+
+export class ClientExchange implements Downstream, ClientListener {
+  private readonly method: string;
+  private readonly target: string;
+  private readonly peer: string;
+  private readonly receivedMs: number;
+  private readonly bodyBytes: number;
+  private readonly protocol: HttpProtocol;
+  private readonly listener: number;
+  private readonly mustClose: boolean;
+  /** The head as the lane has it; empty: not kept, and the request cannot run again. */
+  private readonly text: string;
+  /** As the configuration had it when the request began. */
+  private readonly bodyBytesMax: number;
+
+  /** Place in the in-flight table; -1: none, before the request was sent and after it has ended. */
+  private index = -1;
+  private isReplyStarted = false;
+  /** The socket must not be used any more. */
+  private isOver = false;
+  private isTunnel = false;
+  /** The engine has all of the reply, or of what goes down a tunnel. */
+  private isReplyDone = false;
+  /** The worker knows that nothing more comes up the tunnel. */
+  private isUploadSent = false;
+  private hasRunAgain = false;
+
+  private window = WINDOW_BYTES;
+  private received = 0;
+  private isRequestComplete: boolean;
+  private overflow: Buffer[] = NO_OVERFLOW;
+  /** The last piece of the overflow is the last one of all. */
+  private isEndInOverflow = false;
+  /** Trailers that wait behind the overflow. */
+  private trailers: FieldBlock = NO_FIELDS;
+  private isPaused = false;
+
+  private receivedBefore = 0;
+  private slowLooks = 0;
+
+  /** `request` is not kept: it serves the engine's next request. */
+  constructor(
+    private readonly context: ExchangeContext,
+    private readonly socket: ClientSocket,
+    request: ClientRequest,
+  ) {
+    this.method = request.method;
+    this.target = request.target;
+    this.peer = request.peer;
+    this.receivedMs = request.receivedMs;
+    this.bodyBytes = request.bodyBytes;
+    this.protocol = request.protocol;
+    this.listener = request.listener;
+    this.mustClose = request.mustClose || request.problem !== null;
+    this.text = request.text.length <= KEPT_HEAD_CHARS_MAX ? request.text : '';
+    this.bodyBytesMax = context.bodyBytesMax;
+    this.isRequestComplete = request.bodyBytes === 0;
+  }
+
+  /** Sends the request to a worker, or refuses it. */
+  begin(request: ClientRequest): void {
+    try {
+      if (request.problem !== null) this.refuse(request.problem);
+      else {
+        this.index = this.context.dispatcher.trySend(request, this);
+        if (this.index === -1) this.shed();
+      }
+    } catch (error) {
+      this.breakOff(error);
+    }
+  }
+
+  /**
+   * Refusals are answered in a later turn: an engine that is asked to close its connection inside
+   * its parser would read on in bytes that nobody has vouched for.
+   */
+  private refuse(problem: ProblemKind): void {
+    this.context.clock.afterTurn(() => this.answer(problem, refusalDetail(problem)));
+  }
+
+  private shed(): void {
+    const { dispatcher, clock } = this.context;
+    const kind = dispatcher.servedLanes === 0 ? PROBLEMS.notReady : PROBLEMS.overloaded;
+    const detail = 'The gateway takes no more requests now; try again shortly.';
+    if (this.bodyBytes === 0) this.answer(kind, detail);
+    else clock.afterTurn(() => this.answer(kind, detail));
+  }
+
+  // What the engine tells.
+
+  // Hot path for uploads: each piece is copied once, straight into the ring.
+  onData(bytes: Uint8Array, isLast: boolean): void {
+    try {
+      this.takeData(bytes, isLast);
+    } catch (error) {
+      this.breakOff(error);
+    }
+  }
+
+  private takeData(bytes: Uint8Array, isLast: boolean): void {
+    if (this.isOver || this.index === -1) return;
+    this.received += bytes.length;
+    if (this.received > this.bodyBytesMax && !this.isTunnel) {
+      this.replaceByProblem(PROBLEMS.bodyTooLarge, 'The request body is over limits.bodyBytes.');
+      return;
+    }
+    if (isLast) this.isRequestComplete = true;
+    const isDirect = this.overflow.length === 0;
+    const sent = isDirect ? this.sendPieces(bytes, isLast) : 0;
+    if (sent < bytes.length || (!isDirect && isLast)) {
+      this.keepOverflow(bytes.subarray(sent), isLast);
+    }
+  }
+
+  onTrailers(fields: FieldBlock): void {
+    try {
+      if (this.isOver || this.index === -1) return;
+      this.isRequestComplete = true;
+      this.trailers = fields;
+      if (this.overflow.length === 0) this.sendTrailers();
+    } catch (error) {
+      this.breakOff(error);
+    }
+  }
+
+  onSent(bytes: number): void {
+    try {
+      if (this.index !== -1) this.context.dispatcher.sendWindow(this.index, bytes);
+    } catch (error) {
+      this.breakOff(error);
+    }
+  }
+
+  onDone(): void {
+    this.isReplyDone = true;
+    // The client may still send bytes up a tunnel whose way down has ended.
+    if (!this.isTunnel || this.isUploadSent) this.end('replied');
+  }
+
+  onAborted(): void {
+    this.end(this.context.isClosed ? 'cut' : 'aborted');
+  }
+
+  // The request body on its way to the worker.
+
+  /** Sends what the window allows; returns how many bytes went. The end goes with the last. */
+  private sendPieces(bytes: Uint8Array, isLast: boolean): number {
+    let at = 0;
+    while (at < bytes.length && this.window > 0) {
+      const size = Math.min(bytes.length - at, BODY_RECORD_BYTES_MAX, this.window);
+      const isEnd = isLast && at + size === bytes.length;
+      this.sendPiece(bytes.subarray(at, at + size), isEnd);
+      this.window -= size;
+      at += size;
+    }
+    if (bytes.length === 0 && isLast) this.sendUploadEnd();
+    return at;
+  }
+
+  private sendPiece(piece: Uint8Array, isEnd: boolean): void {
+    const { dispatcher } = this.context;
+    if (this.isTunnel) {
+      dispatcher.sendTunnelBytes(this.index, piece);
+      if (isEnd) this.endTunnelUp();
+    } else {
+      dispatcher.sendBody(this.index, piece, isEnd);
+    }
+  }
+
+  private sendUploadEnd(): void {
+    if (this.isTunnel) this.endTunnelUp();
+    else this.context.dispatcher.sendEnd(this.index);
+  }
+
+  private endTunnelUp(): void {
+    this.isUploadSent = true;
+    this.context.dispatcher.sendTunnelEnd(this.index);
+    if (this.isReplyDone) this.end('replied');
+  }
+
+  private sendTrailers(): void {
+    this.context.dispatcher.sendTrailers(this.index, this.trailers);
+    this.trailers = NO_FIELDS;
+  }
+
+  private keepOverflow(rest: Uint8Array, isLast: boolean): void {
+    if (this.overflow.length === 0) this.overflow = [];
+    this.overflow.push(overflowPool.copyOf(rest));
+    this.isEndInOverflow = isLast;
+    // Behind the last piece there is nothing to stop, and an engine that does not read would not
+    // notice that the client leaves.
+    if (isLast) return;
+    this.isPaused = true;
+    this.socket.pause();
+  }
+
+  onWindow(bytes: number): void {
+    this.window += bytes;
+    while (this.overflow.length > 0 && this.window > 0) {
+      const chunk = this.overflow[0] ?? Buffer.alloc(0);
+      const isLast = this.isEndInOverflow && this.overflow.length === 1;
+      const sent = this.sendPieces(chunk, isLast);
+      if (sent < chunk.length) {
+        this.overflow[0] = chunk.subarray(sent);
+        return;
+      }
+      this.overflow.shift();
+      overflowPool.release(chunk);
+    }
+    if (this.overflow.length > 0) return;
+    if (this.trailers !== NO_FIELDS) this.sendTrailers();
+    this.resume();
+  }
+
+  private resume(): void {
+    if (!this.isPaused || this.isOver) return;
+    this.isPaused = false;
+    this.socket.resume();
+  }
+
+  /**
+   * Called every LOOK_MS. `bytesMin`: what a body must have brought since the last look. A client
+   * is not to blame for what the gateway itself holds back.
+   */
+  onLook(bytesMin: number): void {
+    if (this.isOver) return;
+    this.socket.refresh();
+    const came = this.received - this.receivedBefore;
+    this.receivedBefore = this.received;
+    const isClientsTurn = !this.isRequestComplete && !this.isTunnel && this.overflow.length === 0;
+    this.slowLooks = isClientsTurn && came < bytesMin ? this.slowLooks + 1 : 0;
+    if (this.slowLooks < SLOW_LOOKS_MAX) return;
+    this.replaceByProblem(PROBLEMS.requestTimeout, 'The request body came too slowly.');
+  }
+
+  // What the worker says.
+
+  onResponseInterim(status: number, fields: FieldBlock): void {
+    if (this.isOver || this.isReplyStarted || !this.context.capabilities.interimHeads) return;
+    this.socket.sendInterim(status, fields);
+  }
+
+  onResponseHead(head: ReplyHead): void {
+    if (this.isOver) return;
+    this.isTunnel = (head.flags & FLAG_TUNNEL) !== 0;
+    if (this.isTunnel && !this.context.capabilities.tunnels) {
+      this.cutOff('aborted');
+      return;
+    }
+    this.isReplyStarted = true;
+    // An engine that is paused when the reply ends might stay so for the next request.
+    this.resume();
+    this.socket.sendHead(head, this.isTunnel ? 'none' : this.closing());
+  }
+
+  private closing(): ReplyClosing {
+    if (this.mustClose) return 'deaf';
+    const mustClose = !this.isRequestComplete || this.context.isDraining;
+    return mustClose ? 'announced' : 'none';
+  }
+
+  onResponseBody(chunk: Uint8Array, isLast: boolean): void {
+    if (!this.isOver) this.socket.sendBody(chunk, isLast);
+  }
+
+  onResponseEnd(): void {
+    if (!this.isOver) this.socket.sendEnd();
+  }
+
+  onResponseTrailers(fields: FieldBlock): void {
+    if (this.isOver) return;
+    if (this.context.capabilities.trailers) this.socket.sendTrailers(fields);
+    else this.socket.sendEnd();
+  }
+
+  onResponseAbort(): void {
+    this.cutOff('replied');
+  }
+
+  onTunnelBytes(bytes: Uint8Array): void {
+    if (!this.isOver) this.socket.sendBody(bytes, false);
+  }
+
+  onTunnelEnd(): void {
+    if (!this.isOver) this.socket.sendEnd();
+  }
+
+  takeRerun(): NewRequest | null {
+    const { text, receivedMs, bodyBytes, protocol, listener } = this;
+    const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(this.method);
+    if (!isSafe || this.hasRunAgain || this.isReplyStarted) return null;
+    this.hasRunAgain = true;
+    return { receivedMs, bodyBytes, protocol, listener, text };
+  }
+
+  onLaneLost(): void {
+    this.replaceByProblem(PROBLEMS.workerLost, 'The worker ended; try again.');
+  }
+
+  onUnserved(): void {
+    const detail = 'No worker could take the request in time; try again.';
+    this.replaceByProblem(PROBLEMS.notReady, detail);
+  }
+
+  // How an exchange ends without its worker.
+
+  /** The gateway answers in the worker's place; the worker hears that the request is over. */
+  private replaceByProblem(kind: ProblemKind, detail: string): void {
+    if (this.isReplyStarted) {
+      this.cutOff('aborted');
+      return;
+    }
+    this.leave('answered');
+    this.resume();
+    this.answer(kind, detail);
+  }
+
+  /** Sends a problem document. The exchange is in no lane any more, or never was. */
+  private answer(kind: ProblemKind, detail: string): void {
+    if (this.isOver) return;
+    const { context, method, target, peer } = this;
+    this.isReplyStarted = true;
+    try {
+      const requestId = context.requestIds.next();
+      const durationMs = context.clock.nowMs() - this.receivedMs;
+      const record = { requestId, method, target, peer, kind, durationMs };
+      const mustClose = this.mustClose || this.bodyBytes !== 0 || context.isDraining;
+      this.socket.sendHead(localReplyHead(record, detail), mustClose ? 'closed' : 'none');
+      context.onLocalReply(record);
+    } catch (error) {
+      this.breakOff(error);
+    }
+  }
+
+  /** The client sees that its reply is not complete. */
+  private cutOff(end: ExchangeEnd): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    try {
+      this.socket.abort();
+    } finally {
+      this.leave(end);
+    }
+  }
+
+  /** The engine has said that it is over. */
+  private end(end: ExchangeEnd): void {
+    this.isOver = true;
+    try {
+      this.leave(end);
+    } catch (error) {
+      this.context.onError(error);
+    }
+  }
+
+  /** A mistake of ours: the exchange ends, and its place is given back. */
+  private breakOff(error: unknown): void {
+    this.context.onError(error);
+    this.cutOff('aborted');
+  }
+
+  private leave(end: ExchangeEnd): void {
+    for (const chunk of this.overflow) overflowPool.release(chunk);
+    this.overflow = NO_OVERFLOW;
+    if (this.index === -1) return;
+    const { index } = this;
+    this.index = -1;
+    this.context.dispatcher.finish(index, end);
+  }
+}

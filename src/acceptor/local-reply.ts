@@ -1,0 +1,37 @@
+/**
+ * Builds the replies that the acceptor makes without a worker.
+ *
+ * Thread: acceptor.
+ */
+import { joinFields } from '../base/field-block.js';
+import { buildProblemReply, RETRY_SOON, responseTimeField } from '../base/problem-reply.js';
+import type { ProblemKind } from '../base/problems.js';
+import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
+import type { ReplyHead } from './client-engine.js';
+
+/** What the acceptor tells of a reply that it made. */
+export interface LocalReplyRecord {
+  readonly requestId: string;
+  readonly method: string;
+  readonly target: string;
+  readonly peer: string;
+  readonly kind: ProblemKind;
+  readonly durationMs: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** A problem document. `detail` says to the client what was wrong and what to do. */
+export function localReplyHead(record: LocalReplyRecord, detail: string): ReplyHead {
+  const { requestId, kind } = record;
+  const time = responseTimeField(record.durationMs);
+  const extra = kind.status === 503 ? joinFields(time, RETRY_SOON) : time;
+  const { fields, body } = buildProblemReply(kind, requestId, detail, extra);
+  const text = Buffer.from(requestId + fields, 'latin1');
+  const head = { status: kind.status, idBytes: requestId.length, text };
+  if (record.method === 'HEAD') {
+    return { ...head, flags: FLAG_END | FLAG_BODILESS, bodyBytes: -1, inlineBody: NO_BYTES };
+  }
+  const inlineBody = Buffer.from(body, 'utf8');
+  return { ...head, flags: FLAG_END, bodyBytes: inlineBody.length, inlineBody };
+}
