@@ -1,12 +1,12 @@
 /**
- * Who may use the admin listener, judged by the Host field and a bearer token.
+ * Decides who may use the admin listener, by the Host field and a bearer token.
  *
- * Thread: acceptor. Owns the token's digest; raises no error, answers with the refusal.
+ * Thread: acceptor. Owns the token's digest; throws nothing, and answers with the refusal.
  *
- * A page that a browser has open may send requests to this machine. It can not read replies
- * (there is no CORS here), but a name that the page's owner lets point to 127.0.0.1 would make
- * them its own: so a Host that is a name must be one that is known. A request that changes
- * something needs a token in a field that no form and no foreign script can set.
+ * A page in a browser may send requests to this machine. It cannot read the replies (there is no
+ * CORS here), unless its owner lets a name of the page point to 127.0.0.1: then the browser takes
+ * the replies for the page's own. So a Host that is a name must be a known name. A request that
+ * changes something needs a token in a field that no form and no foreign script can set.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -15,28 +15,31 @@ import { type AdminReply, adminProblem } from './admin-handler.js';
 
 export interface OriginOfRequest {
   readonly method: string;
-  /** The field Host. */
+  /** The Host field. */
   readonly host: string;
-  /** The field Origin, or ''. */
+  /** The Origin field, or ''. */
   readonly origin: string;
 }
 
 export class AdminAccess {
   private names: ReadonlySet<string> = new Set();
-  /** null: there is no token, and what needs one is refused. */
+  /** null: there is no token, and requests that need one are refused. */
   private digest: Buffer | null = null;
 
   constructor(admin: CompiledAdmin) {
     this.adopt(admin);
   }
 
-  /** Another configuration: its token and names count from now on. */
+  /** Takes another configuration, whose token and names count from now on. */
   adopt({ host, allowedHosts, token }: CompiledAdmin): void {
     this.names = new Set(['localhost', host.toLowerCase(), ...allowedHosts]);
     this.digest = token === '' ? null : digestOf(token);
   }
 
-  /** null: the request is for this listener, not for a name that merely points here. */
+  /**
+   * null: the request is meant for this listener, and does not come by a foreign name that points
+   * here.
+   */
   refuseHost(host: string): AdminReply | null {
     const name = hostName(host);
     if (isIP(name) !== 0 || this.names.has(name)) return null;
@@ -45,8 +48,8 @@ export class AdminAccess {
   }
 
   /**
-   * null: no page of another origin is behind the request. Such a page can send a POST, even if it
-   * may not read the reply (the Fetch standard, section 3.1.2), and answering one takes time.
+   * null: no page of another origin has sent the request. Such a page can send a POST, even if it
+   * may not read the reply (the Fetch standard, section 3.1.2), and answering a POST takes time.
    */
   refuseOrigin({ method, host, origin }: OriginOfRequest): AdminReply | null {
     if (origin === '' || method !== 'POST') return null;
@@ -70,13 +73,13 @@ export class AdminAccess {
   }
 }
 
-/** Of `name:port`, `[::1]:port` or either without a port. */
+/** The host of `name:port`, of `[::1]:port`, or of either without a port. */
 function hostName(host: string): string {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::\d{1,5})?$/i.exec(host.trim());
   return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
 }
 
-// Digests have one length: comparing them says nothing of the token, not even how long it is.
+// Digests have one length, so that a comparison reveals nothing of the token, not even its length.
 function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

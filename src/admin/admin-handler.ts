@@ -1,12 +1,12 @@
 /**
  * What a page of the admin listener is: a method, a path, and a function from request to reply.
  *
- * Thread: acceptor. One file for each handler stands in handlers/; gateway.ts lists them.
+ * Thread: acceptor. Each handler has a file in handlers/; gateway.ts lists the handlers.
  */
 
-/** A request as a handler sees it: host and token were checked, the body is complete. */
+/** A request as a handler gets it: host and token were checked, and the body is complete. */
 export interface AdminRequest {
-  /** What follows `?`. */
+  /** The part of the URL after `?`. */
   readonly query: URLSearchParams;
   /** Empty for GET; at most 64 KiB. */
   readonly body: Buffer;
@@ -15,27 +15,29 @@ export interface AdminRequest {
 export interface AdminReply {
   /** 100 to 599. */
   readonly status: number;
-  /** Text and bytes are sent as they are; anything else as JSON. */
+  /** Text and bytes are sent as they are; any other value as JSON. */
   readonly body: unknown;
   /** Default: `application/json`. */
   readonly contentType?: string;
-  /** Further fields of the reply, names and values. */
+  /** Further fields of the reply, as names and values. */
   readonly fields?: readonly (readonly [string, string])[];
 }
 
 export interface AdminHandler {
-  /** GET answers HEAD as well. */
+  /** A GET handler answers HEAD as well. */
   readonly method: 'GET' | 'POST';
   /** The whole path, without a query. */
   readonly path: string;
-  /** Whether it changes something, or tells what others must not know: then who calls needs
-   * `admin.token`, and without one in the configuration nobody may. */
+  /**
+   * Whether the page changes something, or shows what only some may know. The caller then needs
+   * `admin.token`; without a token in the configuration nobody may use the page.
+   */
   readonly needsToken: boolean;
-  /** What it throws becomes a 500 and is logged. */
+  /** An error that this throws becomes a 500 and is logged. */
   answer(request: AdminRequest): AdminReply | Promise<AdminReply>;
 }
 
-/** A reply that says what was wrong and what to do, as RFC 9457 has it. */
+/** A reply that says what was wrong and what to do, in the form of RFC 9457. */
 export function adminProblem(
   status: number,
   title: string,

@@ -1,7 +1,8 @@
 /**
- * The second port, for those who run the gateway: finds the handler, checks who calls, sends.
+ * The second port, for operators: finds the handler of a request, checks the caller, sends the
+ * reply.
  *
- * Thread: acceptor. Owns its listen socket. What a handler does is its own part.
+ * Thread: acceptor. Owns its listen socket.
  */
 
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
@@ -11,7 +12,7 @@ import type { CompiledAddress } from '../config/compiled-config.js';
 import type { AdminAccess } from './admin-access.js';
 import { type AdminHandler, type AdminReply, adminProblem } from './admin-handler.js';
 
-/** The library, as far as a listener needs it. */
+/** The part of the library that a listener needs. */
 export interface AdminNative {
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
   App(): AdminApp;
@@ -30,10 +31,10 @@ interface AdminApp {
   close(): unknown;
 }
 
-/** Longest body of a request; more: 413. */
+/** Longest body of a request; a longer one gets 413. */
 export const ADMIN_BODY_BYTES_MAX = 64 * 1024;
 
-/** The head of a request, which the library lets nobody read later. */
+/** The head of a request. The library does not let anybody read it later. */
 interface AdminHead {
   readonly method: string;
   readonly path: string;
@@ -61,7 +62,7 @@ export class AdminListener {
     this.app.any('/*', (res, req) => this.onRequest(res, readHead(req)));
   }
 
-  /** Binds the port; resolves with it. */
+  /** Binds the port, and resolves with it. */
   listen(address: CompiledAddress): Promise<number> {
     const { host, port } = address;
     return new Promise((resolve, reject) => {
@@ -92,7 +93,7 @@ export class AdminListener {
     });
   }
 
-  /** The handler of the request, or why it is refused. */
+  /** The handler of the request, or the refusal. */
   private choose(head: AdminHead): AdminHandler | AdminReply {
     const refusal = this.access.refuseHost(head.host) ?? this.access.refuseOrigin(head);
     if (refusal !== null) return refusal;
@@ -150,7 +151,7 @@ function readBody(res: HttpResponse, onBody: (body: Buffer | null) => void): voi
       onBody(null);
       return;
     }
-    // Copied: the memory is the library's again after this call.
+    // A copy: after this call the memory belongs to the library again.
     pieces.push(Buffer.from(new Uint8Array(piece)));
     if (isLast) onBody(Buffer.concat(pieces));
   });

@@ -1,8 +1,8 @@
 /**
- * All that the admin pages read: counter blocks, the coordinator's tables, and what only the main
- * thread knows.
+ * Everything that the admin pages read: counter blocks, the coordinator's tables, and facts of the
+ * main thread.
  *
- * Thread: acceptor. Reads only; nobody is asked, and nobody waits.
+ * Thread: acceptor. Only reads memory: no thread is asked, and nobody waits.
  */
 import type { Clock, Moment } from '../base/clock.js';
 import { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
@@ -22,7 +22,7 @@ type Buffers = ConstructorParameters<typeof MergedFigures>[0];
 
 export interface ViewSources {
   readonly clock: Clock;
-  /** In force at the moment. */
+  /** The configuration in force. */
   readonly config: CompiledConfig;
   /** The acceptor's block first, then the workers'. */
   readonly counters: Buffers;
@@ -65,13 +65,13 @@ export class GatewayViews {
     return this.sources.clock;
   }
 
-  /** Now, on both clocks. */
+  /** The present moment on both clocks. */
   get moment(): Moment {
     const { clock } = this.sources;
     return { nowMs: clock.nowMs(), unixMs: clock.unixMs() };
   }
 
-  /** In force at the moment. */
+  /** The configuration in force. */
   get config(): CompiledConfig {
     return this.sources.config;
   }

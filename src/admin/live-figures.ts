@@ -1,8 +1,8 @@
 /**
- * What changes from moment to moment and is not in shared memory, as the main thread tells it.
+ * Changing figures that are not in shared memory, as the main thread reports them.
  *
- * Thread: acceptor. Types only: facts as the parts of the gateway have them. What the pages call
- * them is in live-rows.ts.
+ * Thread: acceptor. Types only, in the words of the code; live-rows.ts has the names that the pages
+ * show.
  */
 
 /** One lane, as the acceptor sees it. */
@@ -11,7 +11,7 @@ export interface LaneFacts {
   readonly inFlight: number;
   readonly staleRecords: number;
   readonly backlogBytes: number;
-  /** Blocks of memory that long replies are read into. */
+  /** Blocks of memory that hold long replies. */
   readonly bodyBlocks: number;
   /** Bytes on the way to the worker, and back. */
   readonly requestBytes: number;
@@ -22,33 +22,33 @@ export interface LaneFacts {
   readonly wakes: number;
 }
 
-/** A host name among the targets whose addresses are targets. */
+/** A host name in the configuration whose addresses are targets. */
 export interface TargetNameFacts {
   readonly name: string;
   /** Empty: nothing is known yet, and each connection looks it up. */
   readonly addresses: readonly string[];
-  /** Addresses that the last look-up found and that there is no room for. */
+  /** How many addresses of the last look-up found no room. */
   readonly leftOutCount: number;
-  /** Why the last look-up failed; null: it did not. */
+  /** Why the last look-up failed; null: it succeeded. */
   readonly failure: string | null;
-  /** Since the last look-up that did not fail; null: there was none so far. */
+  /** The time since the last look-up that succeeded; null: none has so far. */
   readonly ageMs: number | null;
 }
 
-/** Where the configuration comes from, and what came of changing it. */
+/** Where the configuration comes from, and the result of the last change. */
 export interface ConfigurationFacts {
-  /** Empty: a program made it. */
+  /** '': the configuration was made by a program. */
   readonly source: string;
   readonly epoch: number;
   /** Wall time. */
   readonly inForceSinceUnixMs: number;
-  /** Versions that some request is still under, oldest first, and the one in force. */
+  /** Versions with requests in flight, oldest first, then the version in force. */
   readonly epochsInUse: readonly number[];
-  /** How many versions one can go back to. */
+  /** The number of versions to which one can go back. */
   readonly earlierVersions: number;
   readonly reloads: number;
   readonly refusedReloads: number;
-  /** null: nobody has asked for one. */
+  /** null: nobody has asked for a reload. */
   readonly lastReload: {
     readonly atUnixMs: number;
     readonly trigger: string;
@@ -73,7 +73,7 @@ export interface LiveFigures {
     readonly refusedInAll: number;
     readonly refusedOfAddress: number;
   };
-  /** Requests that went on with another worker after theirs had died. */
+  /** Requests that went on with another worker after their first worker had died. */
   readonly movedRequests: number;
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;

@@ -1,7 +1,7 @@
 /**
- * The rows of /stats about what changes from moment to moment.
+ * The rows of /stats that do not come from shared memory.
  *
- * Thread: any (pure). Keys are what users read, and stay as they are.
+ * Thread: any (pure). Users' tools read the keys, so the keys never change.
  */
 import type { ConfigurationFacts, LaneFacts, TargetNameFacts } from './live-figures.js';
 

@@ -1,7 +1,7 @@
 /**
- * The figures of all threads added up, as /stats, /metrics and the dashboard show them.
+ * The sums of all threads' figures, as /stats, /metrics and the dashboard show them.
  *
- * Thread: acceptor. Reads the counter blocks; nobody is asked, and nobody waits.
+ * Thread: acceptor. Only reads the counter blocks: no thread is asked, and nobody waits.
  */
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { CounterBlock } from '../channel/counter-block.js';
@@ -18,16 +18,16 @@ import {
 
 const SERVER_ERRORS = STATUS_CLASSES.indexOf('5xx');
 
-/** Requests by status class (1xx to 5xx), and what follows from them. */
+/** Requests by status class (1xx to 5xx), and the sums of these counts. */
 export interface RequestTotals {
   readonly requests: number;
-  /** Statuses of 500 and above. */
+  /** Requests with a status of 500 or above, or with a cut reply. */
   readonly errors: number;
   readonly byStatusClass: readonly number[];
 }
 
 export interface Histogram {
-  /** A figure for each of LATENCY_BOUNDS_MS, then one for what is above. */
+  /** A figure for each of LATENCY_BOUNDS_MS, then one for amounts above them all. */
   readonly buckets: readonly number[];
   readonly count: number;
   readonly sumMs: number;
@@ -50,7 +50,7 @@ export class MergedFigures {
     return total;
   }
 
-  /** A figure of COUNTERS by name. */
+  /** The sum of a figure of COUNTERS, by name. */
   sumOf(name: keyof typeof COUNTERS): number {
     return this.sum(COUNTERS[name]);
   }
@@ -77,7 +77,7 @@ export class MergedFigures {
     return totalsOf(byStatusClass);
   }
 
-  /** Over all routes; replies that were cut count as errors whatever their status. */
+  /** The requests of all routes; cut replies count as errors whatever their status. */
   ofAll(blocks: readonly CounterBlock[] = this.blocks): RequestTotals {
     const all = STATUS_CLASSES.map(() => 0);
     for (let route = RETIRED_ROUTES; route < this.routeCount; route += 1) {
@@ -104,12 +104,12 @@ export class MergedFigures {
     return { buckets, count, sumMs };
   }
 
-  /** Replies of the gateway's own, by problem. */
+  /** Replies that the gateway made itself, by problem. */
   ofProblem(kind: ProblemKind): number {
     return this.sum(problemCounter(kind));
   }
 
-  /** The sum of those problems that the test picks. */
+  /** The sum over the problems for which `isMeant` is true. */
   ofProblems(isMeant: (kind: ProblemKind) => boolean): number {
     let total = 0;
     for (const kind of Object.values(PROBLEMS)) if (isMeant(kind)) total += this.ofProblem(kind);
@@ -117,7 +117,7 @@ export class MergedFigures {
   }
 }
 
-/** Histograms that have the same bounds, as one. */
+/** One histogram from several with the same bounds. */
 export function addHistograms(histograms: readonly Histogram[]): Histogram {
   const buckets = LATENCY_BOUNDS_MS.map(() => 0).concat(0);
   let count = 0;
@@ -131,8 +131,9 @@ export function addHistograms(histograms: readonly Histogram[]): Histogram {
 }
 
 /**
- * The time that a share (0 to 1) of a histogram's amounts stays below, estimated on a straight
- * line inside its bucket; 0 of an empty one. What is above the last bound reads as that bound.
+ * The value below which a share (0 to 1) of a histogram's amounts stays, estimated on a straight
+ * line inside its bucket; 0 for an empty histogram. Amounts above the last bound count as that
+ * bound.
  */
 export function quantileMs({ buckets, count }: Histogram, share: number): number {
   let left = share * count;
@@ -159,7 +160,10 @@ function num(list: readonly number[], at: number): number {
 
 type SharedBlock = ConstructorParameters<typeof CounterBlock>[0];
 
-/** Name in figures of the thread that has this counter block: the acceptor's is the first. */
+/**
+ * The name that figures give to the thread with this counter block; the acceptor's block is the
+ * first.
+ */
 export function threadName(block: number): string {
   return block === 0 ? 'acceptor' : `worker-${block - 1}`;
 }

@@ -1,5 +1,6 @@
 /**
- * The names of metrics and what they mean: one table, beside the list of what is counted.
+ * The names and meanings of metrics, in one table. The list of counters is in
+ * observability/counters.ts.
  *
  * Thread: any (pure). Names follow the conventions of Prometheus: `gateway_<area>_<noun>_<unit>`,
  * seconds and bytes, counters end in `_total`.
@@ -7,7 +8,7 @@
 import { type COUNTERS, METHOD_CLASSES, STATUS_CLASSES } from '../observability/counters.js';
 import type { FamilyHead } from '../observability/prometheus-text.js';
 
-/** Figures of threads that are shown as one sum. */
+/** Counters that /metrics shows as one sum over all threads. */
 export type SummedCounter = Exclude<
   keyof typeof COUNTERS,
   | 'laneRecords'
@@ -24,21 +25,21 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
   cutReplies: head('cut_replies_total', 'Replies that had begun and could not be completed.'),
   staleRetries: head(
     'upstream_stale_retries_total',
-    'Tries sent again after a kept-alive connection proved to be closed.',
+    'Tries sent again because a kept-alive connection proved to be closed.',
   ),
   upstreamConnects: head('upstream_connects_total', 'Connections opened to targets.'),
   coordinatorAsks: head('coordinator_asks_sent_total', 'Questions of workers to the coordinator.'),
   grantedAdmissions: head('granted_admissions_total', 'Admissions decided under a grant.'),
   repeatedRefusals: head(
     'repeated_refusals_total',
-    'Refusals by a verdict of the coordinator that still held.',
+    'Refusals by an earlier verdict of the coordinator, without a question.',
   ),
   askTimeouts: head('coordinator_ask_timeouts_total', 'Questions that got no answer in time.'),
-  filterErrors: head('filter_errors_total', 'Requests that ended with 500 since a filter threw.'),
+  filterErrors: head('filter_errors_total', 'Requests that ended with 500 because a filter threw.'),
   filterReplies: head('filter_replies_total', 'Requests that a filter refused or answered.'),
   droppedTells: head(
     'coordinator_dropped_tells_total',
-    'Outcomes that the coordinator was not told, since it was down for long.',
+    'Outcomes that the coordinator was not told because it was down for long.',
   ),
   openAdmissions: head(
     'open_admissions_total',
@@ -48,7 +49,7 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
 
 export const FAMILIES = {
   build: head('build_info', 'Version of the gateway and of Node.js; the value is 1.'),
-  uptime: head('uptime_seconds', 'Seconds since the gateway was made.'),
+  uptime: head('uptime_seconds', 'Seconds since the gateway was created.'),
   epoch: head('config_epoch', 'Version of the configuration, raised by each reload.'),
   requests: head(
     'requests_total',
@@ -60,58 +61,70 @@ export const FAMILIES = {
     'From the head of the request to the end of the reply.',
   ),
   inFlight: head('in_flight_requests', 'Requests started and not finished.'),
-  connections: head('connections_open', 'Client connections that stand.'),
+  connections: head('connections_open', 'Open client connections.'),
   connectionsRefused: head(
     'connections_refused_total',
-    'Connections closed at once: too many in all, or of one address.',
+    'Connections closed at once: too many in all, or from one address.',
   ),
   moved: head(
     'moved_requests_total',
-    'Requests that went on with another worker after theirs had died.',
+    'Requests that went on with another worker after their first worker had died.',
   ),
   concurrencyLimit: head(
     'upstream_concurrency_limit',
     'Limit on the requests in flight at an upstream whose concurrency is adapted.',
   ),
-  concurrencyInFlight: head('upstream_concurrency_in_flight', 'Requests that count against it.'),
-  problems: head('local_replies_total', "Replies of the gateway's own, by code and part."),
+  concurrencyInFlight: head(
+    'upstream_concurrency_in_flight',
+    'Requests that count against the adapted limit.',
+  ),
+  problems: head('local_replies_total', 'Replies that the gateway made itself, by code and part.'),
   tries: head('upstream_tries_total', 'Tries at a target, retries and hedges included.'),
-  tryFailures: head('upstream_try_failures_total', 'Tries that failed, for the breaker.'),
+  tryFailures: head('upstream_try_failures_total', 'Tries that the breaker counts as failures.'),
   connectFailures: head('upstream_connect_failures_total', 'Tries that got no connection.'),
   timeouts: head('upstream_timeouts_total', 'Tries that took too long.'),
   latency: head(
     'upstream_response_duration_seconds',
-    'From the begin of a try to the head of its reply.',
+    'From the beginning of a try to the head of its reply.',
   ),
-  retries: head('upstream_retries_total', 'Tries sent again after one that failed.'),
+  retries: head('upstream_retries_total', 'Tries after a failed one.'),
   hedges: head('upstream_hedges_total', 'Second tries beside a slow first one.'),
   budgetExhausted: head(
     'upstream_retry_budget_exhausted_total',
-    'Retries and hedges that were not made, since the budget was used up.',
+    'Retries and hedges that were not made because the budget was used up.',
   ),
   targetInFlight: head('target_in_flight_tries', 'Tries at a target that have not ended.'),
   breakerState: head('target_breaker_state', 'Breaker: 0 closed, 1 half-open, 2 open.'),
   breakerOpens: head('target_breaker_opens_total', 'Times that the breaker opened.'),
-  healthy: head('target_healthy', '0 while the health check says that the target is not.'),
+  healthy: head('target_healthy', '0 while the health check fails.'),
   ejected: head('target_ejected', '1 while the target is out for too many errors.'),
   nameAddresses: head('target_name_addresses', 'Addresses of a host name that are targets.'),
   nameFailing: head('target_name_failing', '1 while a host name cannot be looked up.'),
   limiterAdmitted: head('limiter_admitted_total', 'Admissions taken of a limit.'),
   limiterRefused: head('limiter_refused_total', 'Requests refused by a limit.'),
-  limiterShadow: head('limiter_shadow_refused_total', 'What a limit in shadow mode would refuse.'),
+  limiterShadow: head(
+    'limiter_shadow_refused_total',
+    'Requests that a limit in shadow mode would refuse.',
+  ),
   limiterKeys: head('limiter_tracked_keys', 'Keys that a limit keeps a row of.'),
-  limiterEvictions: head('limiter_evictions_total', 'Rows taken from keys that had used some.'),
+  limiterEvictions: head(
+    'limiter_evictions_total',
+    'Rows taken from keys that had used some of their limit.',
+  ),
   limiterNewKeys: head('limiter_refused_new_keys_total', 'New keys that found no row.'),
-  coordinatorEvents: head('coordinator_events_total', 'What the coordinator did, by kind.'),
+  coordinatorEvents: head('coordinator_events_total', 'Actions of the coordinator, by kind.'),
   coordinatorKeys: head('coordinator_tracked_keys', 'Rows of all limits in use.'),
-  coordinatorBeat: head('coordinator_beat_age_seconds', 'Seconds since its last sign of life.'),
+  coordinatorBeat: head(
+    'coordinator_beat_age_seconds',
+    "Seconds since the coordinator's last heartbeat.",
+  ),
   coordinatorDeaths: head('coordinator_deaths_total', 'Coordinators that died.'),
   workerDeaths: head('worker_deaths_total', 'Workers that died, by lane.'),
   laneServed: head('lane_served', '1 while a worker serves the lane.'),
   laneInFlight: head('lane_in_flight_requests', 'Requests that a lane has not answered.'),
   laneBytes: head('lane_ring_used_bytes', 'Depth of a ring: bytes written and not read.'),
   laneBacklog: head('lane_backlog_bytes', 'Bytes that wait for room in the ring to the worker.'),
-  laneBlocks: head('lane_body_blocks', 'Blocks of memory that long replies are read into.'),
+  laneBlocks: head('lane_body_blocks', 'Blocks of memory that hold long replies.'),
   laneRecords: head('lane_records_total', 'Records read from a ring.'),
   laneWakes: head('lane_wakes_total', 'Times that the reading end was woken.'),
   laneStale: head('lane_stale_records_total', 'Records that came for an ended exchange.'),
@@ -124,7 +137,7 @@ export const FAMILIES = {
   logDropped: head('log_dropped_lines_total', 'Log lines that were lost.'),
 } as const;
 
-/** Names that every exporter has alike. */
+/** Names that are the same in every exporter. */
 export const PROCESS_FAMILIES = {
   resident: { name: 'process_resident_memory_bytes', help: 'Resident memory of the process.' },
   cpu: { name: 'process_cpu_seconds_total', help: 'User and system time of the process.' },

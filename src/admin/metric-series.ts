@@ -1,5 +1,5 @@
 /**
- * Series of metrics: who has one, and histograms as series.
+ * Series of metrics: which things have series of their own, and histograms as series.
  *
  * Thread: any (pure).
  */
@@ -12,20 +12,22 @@ import {
 } from '../observability/prometheus-text.js';
 import type { Histogram } from './merged-figures.js';
 
-/** Routes, targets and limits beyond this many share one series, `_others`. */
+/**
+ * When there are more routes, targets or limits than this, the rest share one series, `_others`.
+ */
 export const SERIES_OWNERS_MAX = 1000;
 const OTHERS_LABEL = '_others';
-/** The four bounds below these are for percentiles only. */
+/** The first four bounds are for percentiles only. */
 const EXPORTED_FROM = 4;
 const EXPORTED_BOUNDS = LATENCY_BOUNDS_MS.slice(EXPORTED_FROM).map((ms) => ms / 1000);
 
-/** Things that are counted alike, under one name. */
+/** Things that share one name and so one series. */
 export interface SeriesOwner<T> {
   readonly label: string;
   readonly members: readonly T[];
 }
 
-/** One owner for each, as far as there is room; the rest have one together. */
+/** One owner for each item, as far as there is room; the rest share one owner. */
 export function ownersOf<T>(
   all: readonly T[],
   labelOf: (one: T) => string,
@@ -36,7 +38,7 @@ export function ownersOf<T>(
   return rest.length === 0 ? owners : [...owners, { label: OTHERS_LABEL, members: rest }];
 }
 
-/** A histogram in milliseconds as the text wants it. */
+/** A histogram in milliseconds in the form of the text format. */
 export function histogramSamples(labels: Labels, histogram: Histogram): HistogramSamples {
   let below = 0;
   const cumulative: number[] = [];
@@ -47,7 +49,7 @@ export function histogramSamples(labels: Labels, histogram: Histogram): Histogra
   return { labels, cumulative, count: histogram.count, sum: histogram.sumMs / 1000 };
 }
 
-/** A family of histograms, without those that are empty. */
+/** A family of histograms without the empty ones. */
 export function histogramFamily(head: FamilyHead, histograms: readonly HistogramSamples[]): string {
   const used = histograms.filter(({ count }) => count > 0);
   return histogramText(head, EXPORTED_BOUNDS, used);

@@ -1,7 +1,7 @@
 /**
  * Metrics of the process, its threads and lanes.
  *
- * Thread: acceptor. Parts of metrics.ts.
+ * Thread: acceptor. A part of metrics.ts.
  */
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
@@ -10,7 +10,7 @@ import { threadName } from './merged-figures.js';
 import { FAMILIES, PROCESS_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples } from './metric-series.js';
 
-/** Levels and figures of their own among what the coordinator counts. */
+/** The coordinator's counters that are levels, or have a family of their own. */
 const NOT_EVENTS: ReadonlySet<string> = new Set(['trackedKeys']);
 
 export function* processPieces(views: GatewayViews): Generator<string> {

@@ -1,7 +1,7 @@
 /**
  * Metrics of upstreams, targets and limits.
  *
- * Thread: acceptor. Parts of metrics.ts.
+ * Thread: acceptor. A part of metrics.ts.
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
@@ -32,7 +32,7 @@ import { addHistograms } from './merged-figures.js';
 import { FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
 
-/** One figure of a family, from one member of an owner. */
+/** One figure of a family, read from one member of an owner. */
 type Reading<T> = readonly [FamilyHead, FamilyType, (one: T) => number];
 
 export function* targetPieces(views: GatewayViews): Generator<string> {
@@ -123,7 +123,7 @@ export function* limiterPieces(views: GatewayViews): Generator<string> {
   }
 }
 
-/** Limits of one route that have one name are one to whoever looks. */
+/** Limits of one route that share a name share a series. */
 interface NamedLimit {
   readonly limit: string;
   readonly route: string;
@@ -144,7 +144,7 @@ function namedLimits({ limiters, routes }: CompiledConfig): NamedLimit[] {
   return [...named.values()];
 }
 
-/** A level of several owners together is their sum, as a count is. */
+/** For several items with one owner the series shows their sum, for levels as for counts. */
 function* readingPieces<T>(
   [head, type, read]: Reading<T>,
   owners: readonly SeriesOwner<T>[],
@@ -155,7 +155,7 @@ function* readingPieces<T>(
     let total = 0;
     for (const one of owner.members) total += read(one);
     samples.push([labelsOf(owner), total]);
-    // Nothing to send yet: a place to stop in a long list.
+    // An empty piece: a place to pause in a long list.
     if (at % 64 === 63) yield '';
   }
   yield familyText(head, type, samples);

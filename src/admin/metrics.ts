@@ -1,8 +1,8 @@
 /**
  * Every figure as Prometheus text, in pieces that each take little time.
  *
- * Thread: acceptor. Cardinality is bounded by the configuration, and by SERIES_OWNERS_MAX where
- * that allows more. Series of routes and targets that were never used are left out.
+ * Thread: acceptor. The configuration bounds the number of series, and SERIES_OWNERS_MAX does for
+ * large configurations. Routes and targets that were never used have no series.
  */
 import { PROBLEMS } from '../base/problems.js';
 import {
@@ -24,9 +24,9 @@ import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from '.
 import { processPieces, threadPieces } from './metrics-of-process.js';
 import { limiterPieces, namePieces, targetPieces } from './metrics-of-upstreams.js';
 
-/** The label of requests that no route took. No route can have such a name. */
+/** The label of requests that matched no route. No route can have such a name. */
 const UNROUTED_LABEL = '_none';
-/** The label of routes that a reload has taken away. */
+/** The label of routes that a reload has removed. */
 const RETIRED_LABEL = '_retired';
 
 export class MetricsReader {
@@ -56,7 +56,7 @@ export class MetricsReader {
     const samples: (readonly [Labels, number])[] = [];
     for (const owner of owners) {
       samples.push(...this.requestSamples(owner));
-      // Nothing to send yet: a place to stop in a long list.
+      // An empty piece: a place to pause in a long list.
       yield '';
     }
     yield familyText(FAMILIES.requests, 'counter', samples);
@@ -89,7 +89,9 @@ export class MetricsReader {
     return samples;
   }
 
-  /** All of them from the start, so that the first one is seen as a change. */
+  /**
+   * Every problem has its series from the start, so that its first occurrence shows as a change.
+   */
   private problems(): string {
     const samples = Object.values(PROBLEMS).map((kind): readonly [Labels, number] => {
       const labels: Labels = [

@@ -17,14 +17,14 @@ export interface Refusal {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
-  /** Empty: none. */
+  /** Empty: no route. */
   readonly route: string;
   readonly clientIp: string;
   readonly consumer: string;
   readonly requestId: string;
 }
 
-/** A refusal, and what the limits of its route counted the request by, a line each. */
+/** A refusal, and the keys by which the limits of its route counted the request, one a line. */
 export interface NotedRefusal {
   readonly shown: Refusal;
   readonly keyLines: readonly string[];

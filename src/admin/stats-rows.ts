@@ -1,5 +1,5 @@
 /**
- * Parts of the document that /stats shows, in its spelling.
+ * Rows of the document that /stats shows.
  *
  * Thread: acceptor.
  */
@@ -22,7 +22,7 @@ import {
   type RequestTotals,
 } from './merged-figures.js';
 
-/** Shown elsewhere, by thread or by lane. */
+/** Shown elsewhere in the document, by thread or by lane. */
 const BY_THREAD: ReadonlySet<string> = new Set([
   'laneRecords',
   'laneWakes',
@@ -66,7 +66,7 @@ export function processFigures(
   };
 }
 
-/** Replies of the gateway's own, by code: those that were given. */
+/** Replies that the gateway made itself, by code, without codes that never occurred. */
 export function problemRows(figures: MergedFigures): Record<string, number> {
   const rows = Object.values(PROBLEMS).map((kind) => [kind.code, figures.ofProblem(kind)] as const);
   return Object.fromEntries(rows.filter(([, count]) => count > 0));
@@ -80,7 +80,10 @@ export function latencyRow(histogram: Histogram): object {
     p50_ms: rounded(quantileMs(histogram, 0.5)),
     p90_ms: rounded(quantileMs(histogram, 0.9)),
     p99_ms: rounded(quantileMs(histogram, 0.99)),
-    /** Counts up to each bound in milliseconds, not added up. */
+    /**
+     * The counts of each bucket by its upper bound in milliseconds. A count does not include
+     * smaller buckets.
+     */
     buckets: Object.fromEntries(
       buckets
         .map((inBucket, at) => [String(LATENCY_BOUNDS_MS[at] ?? 'more'), inBucket] as const)
@@ -89,7 +92,7 @@ export function latencyRow(histogram: Histogram): object {
   };
 }
 
-/** The whole process, as the system sees it. */
+/** The whole process, by the operating system's figures. */
 export function processRow(): object {
   const { rss, external, arrayBuffers } = process.memoryUsage();
   const { user, system } = process.cpuUsage();

@@ -1,7 +1,7 @@
 /**
  * GET /stats: every figure, as JSON.
  *
- * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks nobody.
+ * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks no thread.
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
@@ -33,7 +33,10 @@ import {
 } from './stats-rows.js';
 import { standingOf } from './target-standing.js';
 
-/** From best to worst: of targets with one address in several upstreams the worst is shown. */
+/**
+ * From best to worst. When several upstreams have a target with the same address, the worst state
+ * is shown.
+ */
 const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', 'OPEN'];
 
 export class StatsReader {

@@ -1,7 +1,8 @@
 /**
- * How a target stands, in words: its state, why, since when, and until when if that is known.
+ * The standing of a target in words: its state, the reason, since when, and until when if that is
+ * known.
  *
- * Thread: acceptor. Reads the coordinator's rows; of several reasons the gravest is told.
+ * Thread: acceptor. Reads the coordinator's rows; of several reasons the most serious is shown.
  */
 import type { Moment } from '../base/clock.js';
 import {
@@ -14,12 +15,12 @@ import {
 import type { CompiledTarget, CompiledUpstream } from '../config/compiled-config.js';
 
 export interface TargetStanding {
-  /** `warming_up`: it takes requests, fewer than its part. */
+  /** `warming_up`: the target takes requests, but fewer than its normal share. */
   readonly state: 'available' | 'warming_up' | 'unhealthy' | 'ejected' | 'half_open' | 'open';
   readonly why: string;
-  /** ISO 8601; null: as long as the gateway runs. */
+  /** ISO 8601; null: since the gateway started. */
   readonly since: string | null;
-  /** ISO 8601; null: that depends on what probes and requests find. */
+  /** ISO 8601; null: unknown, because it depends on probes and requests. */
   readonly until: string | null;
 }
 
@@ -33,7 +34,7 @@ export function standingOf(
   return { state, why, since: isoTime(sinceMs, moment), until: isoTime(untilMs, moment) };
 }
 
-/** The same with times on the monotonic clock; 0: there is none. */
+/** The same with times on the monotonic clock; 0: no such time. */
 interface Judgement {
   readonly state: TargetStanding['state'];
   readonly why: string;

@@ -1,28 +1,28 @@
 /**
- * One record for each request: who asked for what, and what came of it.
+ * One record for each request: who asked for what, and the result.
  *
- * Thread: any (both ends). Written by whoever finished the request. A record is one write at
- * most, whatever the client sends, so that the lines of several threads do not mix.
+ * Thread: any (both ends). The thread that finished a request writes its record. A record is at
+ * most one write, whatever the client sends, so that the lines of several threads do not mix.
  */
 import type { Random } from '../base/clock.js';
 import { quoteJson } from '../base/json-text.js';
 import { PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
-/** Longer ones are cut, so that nearly every line stays within one write. */
+/** Longer targets are cut, so that nearly every line stays within one write. */
 const TARGET_CHARS_MAX = 1024;
-/** Of a line that is too long all the same, since its characters take several bytes each. */
+/** The cut for a line that is still too long, because its characters take several bytes each. */
 const SHORT_TARGET_CHARS_MAX = 128;
-/** The gateway knows no method that is longer; a client may send one that it does not know. */
+/** No method that the gateway knows is longer, but a client may send another. */
 const METHOD_CHARS_MAX = 16;
-/** The same of what credentials say; escaped, a character may take six bytes. */
+/** Longest consumer name from credentials; with escapes a character may take six bytes. */
 const CONSUMER_CHARS_MAX = 128;
 const HEADER_CHARS_MAX = 128;
 /** All header fields of a record, escaped, with their names. */
 const HEADERS_BYTES_MAX = 1200;
-/** Of a character. */
+/** Most bytes of one character. */
 const UTF8_BYTES_MAX = 3;
-/** Never shown, whoever lists them. */
+/** Never shown, even if the configuration lists them. */
 const SECRET_HEADERS: readonly string[] = [
   'authorization',
   'cookie',
@@ -41,7 +41,7 @@ export type RequestEnd =
   /** The reply had begun and could not be completed. */
   | 'cut';
 
-/** The client's fields, by lower-case name; '' for one that is not there. */
+/** The client's fields, by lower-case name; '' for a field that the request does not have. */
 export interface FieldSource {
   value(name: string): string;
 }
@@ -49,48 +49,54 @@ export interface FieldSource {
 export interface AccessRecord {
   readonly requestId: string;
   readonly clientIp: string;
-  /** Empty: not known. */
+  /** Empty: unknown. */
   readonly consumer: string;
   readonly method: string;
   readonly target: string;
-  /** Empty: none matched. */
+  /** Empty: no route matched. */
   readonly route: string;
-  /** host:port; empty: none was asked. */
+  /** host:port; empty: no target was asked. */
   readonly upstreamTarget: string;
-  /** Tries at targets, the first included; 0: none was asked. */
+  /** Tries at targets, the first included; 0: no target was asked. */
   readonly tries: number;
   /** 499: the client left before a reply began. */
   readonly status: number;
   readonly bytes: number;
   readonly durationMs: number;
-  /** From the begin of the try that answered to the head of its reply; -1: no head came. */
+  /** From the beginning of the successful try to the head of its reply; -1: no head came. */
   readonly upstreamMs: number;
-  /** Code of the gateway's own problem, or empty. */
+  /** The code of the problem when the gateway itself answered, or empty. */
   readonly code: string;
   readonly end: RequestEnd;
   /** null: the head could not be read. */
   readonly fields: FieldSource | null;
-  /** The trace that the request belongs to; empty: it is in none that is exported. */
+  /** The trace that the request belongs to; empty: no trace is exported. */
   readonly traceId: string;
 }
 
-/** Which requests write a record, and what it shows. */
+/** Which requests get a record, and what the record shows. */
 export interface AccessLogOptions {
-  /** Of the requests that no filter names, so many percent write a record: 0 to 100. */
+  /**
+   * The percentage (0 to 100) of the remaining requests, which no filter selects, that get a
+   * record.
+   */
   readonly samplePercent: number;
-  /** First and last of each range of statuses that always write one. */
+  /** First and last of each range of statuses whose requests always get a record. */
   readonly statuses: readonly (readonly [number, number])[];
-  /** Requests that took longer always write one; -1: no such filter. */
+  /** Requests that took longer always get a record; -1: no such filter. */
   readonly slowerThanMs: number;
-  /** Fields of the request to show, lower case. */
+  /** Request fields to show, lower case. */
   readonly headers: readonly string[];
-  /** Those of which only that they were there is shown, lower case, beside the usual ones. */
+  /**
+   * Fields of which the record shows only that they were present, lower case, beside the usual
+   * ones.
+   */
   readonly secretHeaders: readonly string[];
   /** Query parameters whose values are hidden, lower case. */
   readonly redactQuery: readonly string[];
 }
 
-/** null: nobody wants records. */
+/** null: no records are wanted. */
 export function createAccessLog(
   { records }: Pick<ThreadLogger, 'records'>,
   { accessLog }: { readonly accessLog: AccessLogOptions | null },
@@ -115,7 +121,10 @@ export class AccessLog {
     this.thread = quoteJson(output.thread);
   }
 
-  /** Whether a request that ended so writes a record. Hot path: once for every request. */
+  /**
+   * Whether a request with this result gets a record. Hot path (bench/gateway/plain-get): once for
+   * every request.
+   */
   wants(status: number, durationMs: number): boolean {
     const { samplePercent, statuses, slowerThanMs } = this.options;
     if (samplePercent === 100) return true;
@@ -124,7 +133,7 @@ export class AccessLog {
     return samplePercent > 0 && this.random() * 100 < samplePercent;
   }
 
-  /** Hot path where records are on; bench/micro/observability/access-log watches it. */
+  /** Writes a record. Hot path, watched by bench/micro/observability/access-log. */
   write(record: AccessRecord): void {
     const { fields } = record;
     const shown =
@@ -145,7 +154,7 @@ export class AccessLog {
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
     const { traceId } = record;
-    // Put together here: half of what an object costs that is made for one stringify.
+    // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
       `,"requestId":${quoteJson(record.requestId)}` +
@@ -175,7 +184,7 @@ export class AccessLog {
         ? REDACTED_TEXT
         : // Referer and its like hold URLs.
           cut(redactQuery(value, this.hidden), HEADER_CHARS_MAX);
-      // Escaped, or written as UTF-8, a character of a field takes two bytes at most.
+      // A character of a field takes at most two bytes, with its escape or in UTF-8.
       left -= 2 * text.length + name.length + 6;
       if (left < 0) break;
       shown[name] = text;

@@ -1,7 +1,7 @@
 /**
- * THE list of what is counted, and where each figure lies in a thread's counter block.
+ * The only list of counters, and the place of each figure in a thread's counter block.
  *
- * Thread: any (both ends). A block has one writer; whoever shows figures adds the blocks up.
+ * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
  *     process (64) │ problems (64) │ loop delay (24) │ routes (40 each) │ targets (32 each) │
  *     upstreams (8 each)
@@ -11,24 +11,24 @@
  *     row of a target   +0 requests … (TARGET_COUNTERS)      +8 time to the head, a histogram
  *     histogram (20)    18 buckets by upper bound, one above all, the sum in milliseconds
  *
- * Before the rows of routes there is one of routes that are no more, and one of requests that no
- * route took; before those of upstreams one of upstreams that are no more. What can be added up
- * from other figures is not counted by itself: requests, errors and statuses come from the rows of
- * routes, refusals from the problems.
+ * Before the rows of routes stand a row of routes that no longer exist and a row of requests that
+ * matched no route; before the rows of upstreams stands a row of upstreams that no longer exist. A
+ * figure that is a sum of others has no counter: requests, errors and statuses come from the rows
+ * of routes, refusals from the problems.
  */
 
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 
-/** Figures of a thread, and what each one means. */
+/** Figures of a thread. */
 export const COUNTERS = {
   /** Records read from the thread's end of the lane. */
   laneRecords: 0,
   /** Times that the thread woke the other end of the lane. */
   laneWakes: 1,
-  /** Of cut replies, those whose status was below 500: they count as errors too. */
+  /** Cut replies with a status below 500: these count as errors too. */
   cutGoodReplies: 2,
-  /** Milliseconds that the event loop worked. */
+  /** Milliseconds for which the event loop was busy. */
   loopActiveMs: 3,
   /** Bytes of the thread's JavaScript heap in use: a level. */
   heapUsedBytes: 4,
@@ -44,19 +44,23 @@ export const COUNTERS = {
   staleRetries: 15,
   upstreamConnects: 16,
   coordinatorAsks: 17,
-  /** Admissions decided under a grant, without an ask. */
+  /** Admissions under a grant, without an ask. */
   grantedAdmissions: 18,
   /** Asks that got no answer in time. */
   askTimeouts: 19,
-  /** Admitted without limits since the coordinator was lost and the route says `open`. */
+  /**
+   * Requests admitted without limits because the coordinator was lost and the route says `open`.
+   */
   openAdmissions: 23,
-  /** Requests that ended with 500 since a filter threw. */
+  /** Requests that ended with 500 because a filter threw. */
   filterErrors: 24,
   /** Requests that a filter refused or answered. */
   filterReplies: 25,
-  /** Outcomes that the coordinator was not told, since it was down for long; none with a ticket. */
+  /**
+   * Outcomes that the coordinator was not told because it was down for long; none with a ticket.
+   */
   droppedTells: 26,
-  /** Refusals by a verdict of the coordinator that still held, without an ask. */
+  /** Refusals by an earlier verdict of the coordinator, without an ask. */
   repeatedRefusals: 27,
 } as const;
 
@@ -68,36 +72,36 @@ const ROUTE_FIGURES = 40;
 const TARGET_FIGURES = 32;
 const UPSTREAM_FIGURES = 8;
 
-/** Index of the row of requests that no route took. */
+/** Index of the row of requests that matched no route. */
 export const NO_ROUTE = -1;
-/** Index of the row of routes that are no more. */
+/** Index of the row of routes that no longer exist. */
 export const RETIRED_ROUTES = -2;
-/** The same of upstreams. */
+/** Index of the row of upstreams that no longer exist. */
 export const RETIRED_UPSTREAMS = -1;
 
 /** Figures of one route, beside its requests by class and their duration. */
 export const ROUTE_COUNTERS = { rateLimited: 16, unauthorized: 17 } as const;
 const ROUTE_DURATION = 20;
-/** Figures of one target: each try counts. */
+/** Figures of one target; each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
 const TARGET_LATENCY = 8;
 /** Figures of one upstream. */
 export const UPSTREAM_COUNTERS = {
-  /** Tries sent again, to another target where there is one, after one that failed. */
+  /** Tries after a failed one, at another target where there is one. */
   retries: 0,
-  /** Retries and hedges that were not made, since the budget was used up. */
+  /** Retries and hedges that were not made because the budget was used up. */
   retryBudgetExhausted: 1,
   /** Second tries beside a slow first one. */
   hedges: 2,
 } as const;
 
-/** Methods by what they may do to a target (RFC 9110 section 9.2). */
+/** Methods by the effect that they may have on a target (RFC 9110 section 9.2). */
 export const METHOD_CLASSES = ['safe', 'idempotent', 'other'] as const;
 export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 /**
  * Upper bounds of the buckets of every histogram, in milliseconds. The first four are finer than
- * what is exported, so that percentiles of a fast gateway mean something.
+ * the exported ones, so that percentiles of a fast gateway mean something.
  */
 export const LATENCY_BOUNDS_MS: readonly number[] = [
   0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000,
@@ -105,7 +109,9 @@ export const LATENCY_BOUNDS_MS: readonly number[] = [
 /** Place of the sum in a histogram. */
 export const HISTOGRAM_SUM = LATENCY_BOUNDS_MS.length + 1;
 
-/** Rows of each kind: they decide how large a block is and where its rows lie. */
+/**
+ * The number of rows of each kind, which decides the size of a block and the places of its rows.
+ */
 export interface CounterShape {
   readonly routes: number;
   readonly targets: number;
@@ -122,7 +128,7 @@ export function problemCounter(kind: ProblemKind): number {
   return COUNTERS_PROCESS_MAX + problemIndex(kind);
 }
 
-/** The problem's place in the list. */
+/** The index of the problem in PROBLEMS. */
 export function problemIndex(kind: ProblemKind): number {
   return PROBLEM_INDEXES.get(kind) ?? 0;
 }
@@ -138,7 +144,7 @@ export function requestCounter(routeIndex: number, method: string, status: numbe
   return requestClassCounter(routeIndex, methodClassOf(method), statusClass);
 }
 
-/** The same by the indexes of the classes. */
+/** Place of the requests of a route, by the indexes of the classes. */
 export function requestClassCounter(
   routeIndex: number,
   methodClass: number,
@@ -162,7 +168,10 @@ export function targetCounter(shape: CounterShape, targetIndex: number, figure: 
   return targetsAt(shape) + targetIndex * TARGET_FIGURES + figure;
 }
 
-/** Rows that nobody has any more: what was counted moves, so that sums never fall. */
+/**
+ * Clears rows without an owner. Their counts move to the row of removed ones, so that sums never
+ * fall.
+ */
 export function retireCounterRows(
   block: CounterBlock,
   shape: CounterShape,
@@ -177,7 +186,7 @@ export function retireCounterRows(
   for (const row of freed.targets) block.clear(targetCounter(shape, row, 0), TARGET_FIGURES);
 }
 
-/** Place of the histogram of the times from a try's begin to the head of its reply. */
+/** Place of the histogram of times from the beginning of a try to the head of its reply. */
 export function targetLatencyHistogram(shape: CounterShape, targetIndex: number): number {
   return targetsAt(shape) + targetIndex * TARGET_FIGURES + TARGET_LATENCY;
 }

@@ -1,58 +1,62 @@
 /**
- * Writes lines to a file, a pipe or a terminal in the background, and counts those that it lost.
+ * Writes lines to a file, a pipe or a terminal in the background, and counts lines that are lost.
  *
- * Thread: any (both ends). Owns what waits, in pieces of whole lines; one piece is with the system
- * at a time. No library does that for several threads with one destination: those that gather
- * lines cut them anywhere, keep what nobody takes, and count pieces. Node makes a pipe of standard
- * output non-blocking once there are threads: a full one holds no thread of its pool up.
+ * Thread: any (both ends). Owns the waiting lines, in pieces of whole lines; the operating system
+ * has at most one piece at a time. No library does this for several threads with one destination:
+ * libraries that gather lines cut them anywhere, keep lines without limit when nobody reads, and
+ * count pieces. Node makes a pipe of standard output non-blocking once there are threads, so a full
+ * pipe holds up no thread of its pool.
  *
- * Invariant: each line was written, waits within a bound, or is counted as dropped; none waits any
- * more once the output has ended.
+ * Invariant: each line was written, waits within a bound, or is counted as dropped; no line waits
+ * after the output has ended.
  */
 import { write, writeSync } from 'node:fs';
 
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const GATHER_MS_MAX = 100;
-/** Until the next try, when a pipe that does not wait is full. */
+/** The wait before the next attempt when a non-blocking pipe is full. */
 const PIPE_RETRY_MS = 10;
-/** The same of a full disk and its like. */
+/** The wait after another error that may pass, such as a full disk. */
 const RETRY_MS = 200;
-/** How long the end waits for a reader that is slow. */
+/** How long the end waits for a slow reader. */
 const LAST_WRITES_MS_MAX = 2000;
 
 interface Piece {
   readonly bytes: Buffer;
   readonly lines: number;
-  /** So many bytes were written. */
+  /** Bytes of the piece that were written. */
   at: number;
 }
 
 export class LineOutput {
-  /** Given up for good. */
+  /** Lines that were lost. */
   droppedLines = 0;
   private readonly waiting: Piece[] = [];
   private waitingBytes = 0;
-  /** The first piece is with the system. */
+  /** The operating system has the first piece. */
   private isWriting = false;
-  /** It still is, although the end has come. */
+  /** The piece that the operating system still had when the output ended. */
   private last: Piece | null = null;
   private retryTimer: NodeJS.Timeout | null = null;
-  /** Nobody reads any more, or the end has come; that must not end the gateway. */
+  /** Nobody reads any more, or the output has ended. The gateway goes on without the lines. */
   private isClosed = false;
   private onDrained: (() => void) | null = null;
   private gatherTimer: NodeJS.Timeout | null = null;
-  /** Where lines are gathered. */
+  /** Gathers lines into a piece. */
   private buffer: Buffer | null = null;
   private bytes = 0;
   private lines = 0;
 
-  /** `writeBytes`: of whole lines that make up one write. */
+  /** `writeBytes`: the most bytes of whole lines in one write. */
   constructor(
     private readonly fd: number,
     private readonly writeBytes: number,
   ) {}
 
-  /** One line, with its line feed. Hot path where access records are on. */
+  /**
+   * Writes one line, with its line feed. Hot path, watched by bench/gateway/full-pipeline when records
+   * are on.
+   */
   write(line: string): void {
     if (this.isClosed) {
       this.droppedLines += 1;
@@ -80,7 +84,7 @@ export class LineOutput {
     if (buffer === null || lines === 0) return;
     this.bytes = 0;
     this.lines = 0;
-    // Many small pieces may wait: each holds on to its own bytes only, not to a whole buffer.
+    // Many small pieces may wait: each holds its own bytes only, and not a whole buffer.
     const isSmall = bytes * 2 < this.writeBytes;
     if (!isSmall) this.buffer = null;
     this.queue(isSmall ? copyOf(buffer, bytes) : buffer.subarray(0, bytes), lines);
@@ -124,7 +128,10 @@ export class LineOutput {
     }
   };
 
-  /** What was with the system when the end came: is all of it out? */
+  /**
+   * Settles the piece that the operating system had when the output ended: either all of it was
+   * written, or its lines count as dropped.
+   */
   private settleLast(bytes: number): void {
     const { last } = this;
     this.last = null;
@@ -136,7 +143,7 @@ export class LineOutput {
     this.writeNext();
   };
 
-  /** So much of the first piece was written. */
+  /** Notes that more bytes of the first piece were written. */
   private take(bytes: number): void {
     const [piece] = this.waiting;
     if (piece === undefined) return;
@@ -146,7 +153,10 @@ export class LineOutput {
     this.waitingBytes -= piece.bytes.length;
   }
 
-  /** Resolves when everything is written, or was waited for in vain. Nothing is taken after it. */
+  /**
+   * Resolves when everything is written, or the wait is over. Lines that come later count as
+   * dropped.
+   */
   async end(): Promise<void> {
     this.handOver();
     await new Promise<void>((resolve) => {
@@ -162,13 +172,13 @@ export class LineOutput {
   }
 
   /**
-   * The thread ends now, as with an exception that nobody caught: what led to it is in the last
-   * lines. A piece that is with the system may be lost with the thread, so it is written again.
+   * For a thread that ends now, as by an uncaught exception, whose reason is in the last lines. A
+   * piece that the operating system has may be lost with the thread, so the piece is written again.
    */
   endNow(nowMs: () => number): void {
     if (this.isClosed) return;
     const endsByMs = nowMs() + LAST_WRITES_MS_MAX;
-    // Nothing more goes out in the background.
+    // Stops writes in the background.
     this.isWriting = true;
     this.handOver();
     this.isWriting = false;
@@ -178,7 +188,7 @@ export class LineOutput {
     this.close();
   }
 
-  /** False: nobody takes it, now or later. */
+  /** False: nobody takes the lines, now or later. */
   private tryWriteNow(): boolean {
     const [piece] = this.waiting;
     if (piece === undefined) return false;
@@ -191,7 +201,7 @@ export class LineOutput {
     }
   }
 
-  /** Nobody takes what waits, nor what comes. */
+  /** Drops the waiting lines and all that come later. */
   private close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -208,7 +218,9 @@ export class LineOutput {
   }
 }
 
-/** Not from the shared pool, which a piece that waits for long would hold on to. */
+/**
+ * A copy outside the shared pool, because a piece that waits for long would keep the pool's memory.
+ */
 function copyOf(buffer: Buffer, bytes: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes);
   buffer.copy(copy, 0, 0, bytes);

@@ -2,10 +2,9 @@
  * Logs: JSON lines on standard output, one logger a thread, through pino.
  *
  * Thread: any (both ends). Lines of several threads do not mix: a thread writes whole lines in
- * pieces that the kernel takes in one go. (It does not where a line is longer than a pipe takes,
- * such as a long stack trace, nor where the disk fills up in the middle of a piece.) A reader that
- * does not keep up costs lines, not requests: what waits is bounded, and what was dropped is
- * counted.
+ * pieces that the kernel takes in one go. (The kernel does not when a line is longer than a pipe
+ * takes, such as a long stack trace, or when the disk fills up in the middle of a piece.) A slow
+ * reader costs lines, not requests: the waiting lines are bounded, and lost lines are counted.
  */
 import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
@@ -14,9 +13,9 @@ import type { Clock } from '../base/clock.js';
 import { LineOutput } from './line-output.js';
 import { readableLine } from './readable-log.js';
 
-/** POSIX lets writes of up to 4096 bytes (PIPE_BUF) to a pipe not mix. */
+/** POSIX keeps writes of up to 4096 bytes (PIPE_BUF) to a pipe whole. */
 export const PIPE_WRITE_BYTES = 4096;
-/** To a file none mix, and each costs what several records do. */
+/** Writes to a file do not mix at any size, and a write costs as much as several records. */
 const FILE_WRITE_BYTES = 32 * 1024;
 const STANDARD_OUTPUT = 1;
 
@@ -25,23 +24,23 @@ const REDACTED = ['secret', '*.secret', 'authorization', '*.authorization', 'tok
 
 export interface ThreadLogger {
   readonly logger: Logger;
-  /** For access records, which are the same lines. */
+  /** The output for access records, which are lines of the same form. */
   readonly records: RecordOutput;
   /** Lines that were lost. */
   dropped(): number;
-  /** Writes what waits, at the end of a thread: nothing is taken after it. */
+  /** Writes the waiting lines at the end of a thread; later lines are lost. */
   end(): Promise<void>;
 }
 
-/** Where lines go: JSON objects with `level`, `time`, `thread` and `msg`, and a line feed. */
+/** Takes lines: JSON objects with `level`, `time`, `thread` and `msg`, and a line feed. */
 export interface RecordOutput {
   readonly thread: string;
-  /** The time that a line written now has: ISO 8601. */
+  /** The time for a line that is written now: ISO 8601. */
   time(): string;
   write(line: string): void;
 }
 
-/** `auto`: text for a person where standard output is a terminal, else JSON. */
+/** `auto`: text for people when standard output is a terminal, else JSON. */
 export type LogFormat = 'auto' | 'json' | 'text';
 
 /** `thread`: the name in each line, e.g. `acceptor` or `worker-1`. */
@@ -80,7 +79,7 @@ function writeBytes(): number {
   return kind.isFIFO() || kind.isSocket() ? PIPE_WRITE_BYTES : FILE_WRITE_BYTES;
 }
 
-/** The time as lines have it. Many lines share one millisecond, and so one text. */
+/** The time for lines. Lines of the same millisecond share one text. */
 function lineTime({ unixMs }: Pick<Clock, 'unixMs'>): () => string {
   let lastMs = Number.NaN;
   let lastText = '';

@@ -1,9 +1,9 @@
 /**
  * Sends spans by OTLP over HTTP, with the OpenTelemetry SDK.
  *
- * Thread: worker. Owns the spans that wait: bounded, and what finds no room is dropped. Loaded only
- * where tracing is configured. Which requests are sampled, and which ids their spans have, was
- * decided before: targets have heard of them already.
+ * Thread: worker. Owns the waiting spans: their number is bounded, and a span that finds no room is
+ * dropped. Loaded only where tracing is configured. Sampling and the ids of spans were decided
+ * before: targets have received them already.
  */
 import type { Context, Tracer } from '@opentelemetry/api';
 import {
@@ -25,7 +25,7 @@ const SAMPLED = 1;
 const SEND_EVERY_MS = 1000;
 const WAITING_SPANS_MAX = 4096;
 const SEND_MS_MAX = 5000;
-/** Complaints about a receiver that is not there come again and again. */
+/** A missing receiver causes the same warning again and again: one in this time is logged. */
 const COMPLAINTS_APART_MS = 10_000;
 
 const KINDS = { server: SpanKind.SERVER, internal: SpanKind.INTERNAL, client: SpanKind.CLIENT };
@@ -39,7 +39,7 @@ export interface OtlpOptions {
 export class OtlpExporter implements SpanExporter {
   private readonly provider: TracerProvider;
   private readonly tracer: Tracer;
-  /** The ids of the span that is made next. */
+  /** The ids of the next span. */
   private readonly next = { traceId: '', spanId: '' };
 
   constructor(
@@ -101,7 +101,7 @@ function below(traceId: string, spanId: string, isRemote: boolean): Context {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: SAMPLED, isRemote });
 }
 
-/** The SDK tells of failures in one place for the whole thread. */
+/** The SDK reports failures in one place for the whole thread. */
 function listenToComplaints(logger: Logger, clock: Clock): void {
   let lastMs = Number.NEGATIVE_INFINITY;
   const complain = (message: string): void => {

@@ -7,7 +7,9 @@ export type FamilyType = 'counter' | 'gauge';
 
 /** What all samples of one name have in common. */
 export interface FamilyHead {
-  /** Ends in `_total` for a counter; seconds and bytes, never parts of them. */
+  /**
+   * Ends in `_total` for a counter. Units are seconds and bytes, never multiples or parts of them.
+   */
   readonly name: string;
   readonly help: string;
 }
@@ -15,7 +17,7 @@ export interface FamilyHead {
 /** Names and values of labels. */
 export type Labels = readonly (readonly [string, string])[];
 
-/** The field of a reply that has such text. */
+/** The Content-Type of a reply with such text. */
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** One family; empty without samples. */
@@ -32,7 +34,7 @@ export function familyText(
 /** The cumulative buckets of one histogram, as the format wants them. */
 export interface HistogramSamples {
   readonly labels: Labels;
-  /** Amounts of up to the bound, for each bound. */
+  /** For each bound the number of amounts up to it. */
   readonly cumulative: readonly number[];
   readonly count: number;
   readonly sum: number;

@@ -1,8 +1,8 @@
 /**
  * Turns log lines into text for a person at a terminal.
  *
- * Thread: any (pure). A request is one line: status, method, target, where it went, how long it
- * took. Control characters never reach the terminal: what a client sends could steer it.
+ * Thread: any (pure). A request is one line: status, method, target, upstream target, duration.
+ * Control characters never reach the terminal, which text from clients could steer otherwise.
  */
 
 const LEVEL_COLOURS: Readonly<Record<string, number>> = {
@@ -13,12 +13,12 @@ const LEVEL_COLOURS: Readonly<Record<string, number>> = {
   error: 31,
   fatal: 31,
 };
-/** Known to every reader, or shown in the line's own place. */
+/** Members that every reader knows, or that the line shows in another place. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['level', 'time', 'thread', 'msg', 'err']);
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** The line for a person, with its line feed; a line that is no JSON stays as it is. */
+/** The line for a person, with its line feed. A line that is not JSON stays as it is. */
 export function readableLine(json: string): string {
   let line: Line;
   try {

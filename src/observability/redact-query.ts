@@ -1,11 +1,11 @@
 /**
  * Hides the values of query parameters that may be secrets.
  *
- * Thread: any (pure). Names are compared decoded and without regard to case, since the target may
- * read them so; `;` counts as a separator beside `&`, as some targets have it.
+ * Thread: any (pure). Names are decoded and compared without regard to case, since the target may
+ * read them so; `;` separates parameters as `&` does, as some targets read it.
  */
 
-/** What stands where a value was. */
+/** Replaces a value. */
 export const REDACTED_TEXT = '[redacted]';
 
 const AMPERSAND = 38;
@@ -13,8 +13,8 @@ const SEMICOLON = 59;
 const EQUALS = 61;
 
 /**
- * The target with the values of these parameters (lower-case names) hidden. Hot path where
- * records are on: a target without such a parameter is returned as it is.
+ * The target with the values of these parameters (lower-case names) hidden. A target without such a
+ * parameter is returned as it is. Hot path, watched by bench/micro/observability/access-log.
  */
 export function redactQuery(target: string, names: ReadonlySet<string>): string {
   const mark = target.indexOf('?');
@@ -24,13 +24,13 @@ export function redactQuery(target: string, names: ReadonlySet<string>): string 
   let start = mark + 1;
   let equals = -1;
   for (let at = start; at <= target.length; at += 1) {
-    // At the end: not a number, and no separator either.
+    // NaN at the end, which is no separator either.
     const code = target.charCodeAt(at);
     if (code === EQUALS && equals === -1) equals = at;
     if (at < target.length && code !== AMPERSAND && code !== SEMICOLON) continue;
     if (equals !== -1 && names.has(listName(decodedName(target.slice(start, equals))))) {
       shown += target.slice(shownTo, equals + 1) + REDACTED_TEXT;
-      // Where `;` is no separator, what follows it is a part of the value.
+      // For targets to which `;` is no separator, the text behind it is part of the value.
       if (code === SEMICOLON) at = valueEnd(target, at);
       shownTo = at;
     }
@@ -45,7 +45,7 @@ function valueEnd(target: string, from: number): number {
   return end === -1 ? target.length : end;
 }
 
-/** Of `token[0]`, as some targets write lists, `token`. */
+/** Turns `token[0]`, as some targets write lists, into `token`. */
 function listName(name: string): string {
   const mark = name.indexOf('[');
   return mark > 0 ? name.slice(0, mark) : name;
@@ -56,7 +56,7 @@ function decodedName(name: string): string {
   try {
     return decodeURIComponent(name).toLowerCase();
   } catch {
-    // Broken escapes: no target can make a name of it that is on the list.
+    // The escapes are broken: no target can read a listed name from them.
     return name.toLowerCase();
   }
 }

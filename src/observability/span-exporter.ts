@@ -1,7 +1,7 @@
 /**
- * Where finished traces go, without a word about how.
+ * Takes finished traces and sends them somewhere.
  *
- * Thread: any (pure). Types only: what implements them is loaded when it is configured.
+ * Thread: any (pure). Types only: the implementation is loaded when tracing is configured.
  */
 
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
@@ -22,7 +22,7 @@ export interface FinishedSpan {
 export interface FinishedTrace {
   /** 32 hex digits. */
   readonly traceId: string;
-  /** Of who sent the request; empty: the trace began here. */
+  /** The sender's span; empty: the trace began in the gateway. */
   readonly parentSpanId: string;
   readonly request: FinishedSpan;
   readonly children: readonly FinishedSpan[];
@@ -30,6 +30,6 @@ export interface FinishedTrace {
 
 export interface SpanExporter {
   export(trace: FinishedTrace): void;
-  /** Sends what waits; resolves when it is sent, or given up. */
+  /** Sends the waiting spans; resolves when they are sent or given up. */
   shutdown(): Promise<void>;
 }

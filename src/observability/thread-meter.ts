@@ -1,8 +1,8 @@
 /**
- * What a thread measures of itself: how late its event loop is, how busy, how large its heap.
+ * A thread's figures about itself: how late its event loop is, how busy, how large its heap.
  *
- * Thread: any (both ends). Owns a timer that holds nothing open. A timer that is due at a known
- * time and runs later tells how long everything else in this thread had to wait.
+ * Thread: any (both ends). Owns a timer that does not keep the process alive. How late the timer
+ * runs is how long everything else in this thread had to wait.
  */
 import { performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
@@ -10,9 +10,12 @@ import type { Clock, Timer } from '../base/clock.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import { COUNTERS, LATENCY_BOUNDS_MS, loopDelayHistogram } from './counters.js';
 
-/** Seldom enough that an idle thread sleeps; the supervisor looks for a worker's a little later. */
+/**
+ * Long enough to let an idle thread sleep. The supervisor checks a worker's beat at a longer
+ * interval.
+ */
 const TICK_MS = 200;
-/** Looking at the heap takes some microseconds, and is not needed that often. */
+/** Reading the heap's size takes some microseconds, and is needed less often. */
 const TICKS_PER_LOOK = 5;
 
 export class ThreadMeter {
@@ -23,8 +26,8 @@ export class ThreadMeter {
   private utilization = performance.eventLoopUtilization();
 
   /**
-   * `droppedLines`: log lines of this thread that found no room so far. `beat`: hears of each tick,
-   * since the loop still turns.
+   * `droppedLines`: log lines that this thread has lost so far. `beat`: called in each tick, since
+   * a tick shows that the loop turns.
    */
   constructor(
     private readonly clock: Clock,
@@ -57,7 +60,7 @@ export class ThreadMeter {
     counters.add(COUNTERS.loopActiveMs, utilization.active - this.utilization.active);
     this.utilization = utilization;
     counters.put(COUNTERS.heapUsedBytes, getHeapStatistics().used_heap_size);
-    // Not put: a thread before this one may have lost some.
+    // Added and not set: an earlier thread with this block may have lost lines too.
     const dropped = this.droppedLines();
     counters.add(COUNTERS.droppedLogLines, dropped - this.toldDropped);
     this.toldDropped = dropped;

@@ -18,18 +18,18 @@ const NO_TRACE = '0'.repeat(32);
 const NO_SPAN = '0'.repeat(16);
 const SAMPLED = 1;
 
-/** null: it is not valid, and nothing may be made of it. */
+/** null: the field is not valid and must be ignored. */
 export function parseTraceparent(text: string): TraceParent | null {
   const match = TRACEPARENT.exec(text);
   if (match === null) return null;
   const [, version = '', traceId = '', spanId = '', flags = '', more] = match;
   if (version === 'ff' || traceId === NO_TRACE || spanId === NO_SPAN) return null;
-  // Later versions may say more behind the flags; this one does not.
+  // Later versions may have more parts behind the flags; version 00 does not.
   if (version === '00' && more !== undefined) return null;
   return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & SAMPLED) !== 0 };
 }
 
-/** Of a span that is sampled. */
+/** The field for a sampled span. */
 export function formatTraceparent(traceId: string, spanId: string): string {
   return `00-${traceId}-${spanId}-01`;
 }

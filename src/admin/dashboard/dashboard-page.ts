@@ -1,7 +1,8 @@
 /**
  * The dashboard's page.
  *
- * Thread: any (pure). Its script fills it in; without one it says where the figures are.
+ * Thread: any (pure). A script fills the page with figures. Without JavaScript the page says where
+ * the figures are.
  */
 export const DASHBOARD_PAGE = `<!doctype html>
 <html lang="en">

@@ -1,7 +1,7 @@
 /**
  * The dashboard's style: light and dark, down to the width of a phone.
  *
- * Thread: any (pure). Colours are named once for each of the two; contrast is 4.5 and more.
+ * Thread: any (pure). Each of the two schemes names its colours once; contrast is at least 4.5.
  */
 export const DASHBOARD_STYLE = `
 :root {

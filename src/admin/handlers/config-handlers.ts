@@ -1,18 +1,18 @@
 /**
- * GET /config: the configuration in force, secrets masked. POST /reload and POST /rollback: another
- * one, or why not (409).
+ * GET /config: the configuration in force, secrets masked. POST /reload and POST /rollback: bring
+ * another configuration into force, or say why not (409).
  *
  * Thread: acceptor. Decides nothing: the supervisor's reloader does.
  */
 import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
 
-/** What came of a change, as far as it is told. */
+/** The result of a change, as far as the reply shows it. */
 export type ChangeOutcome =
   | { readonly outcome: 'applied'; readonly epoch: number; readonly changes: readonly string[] }
   | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
 
 export interface ConfigControl {
-  /** As it was written, secrets masked. */
+  /** The configuration as it was written, secrets masked. */
   shown(): { readonly epoch: number; readonly config: unknown };
   reload(): Promise<ChangeOutcome>;
   rollback(): Promise<ChangeOutcome>;

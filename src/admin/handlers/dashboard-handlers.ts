@@ -1,8 +1,8 @@
 /**
- * GET /dashboard: one page about the gateway, with the script and the style that it needs.
+ * GET /dashboard: one page about the gateway, with its script and its style.
  *
- * Thread: acceptor. Everything comes from here: the page loads nothing from elsewhere, and its
- * policy says so to the browser. It only reads. The script is what dashboard/client/ compiles to.
+ * Thread: acceptor. The page loads nothing from elsewhere, and its content security policy says so
+ * to the browser. The page only reads. The script is compiled from dashboard/client/.
  */
 import { readFile } from 'node:fs/promises';
 import type { AdminHandler, AdminReply } from '../admin-handler.js';
@@ -14,7 +14,7 @@ const POLICY = [
   "script-src 'self'",
   "style-src 'self'",
   "connect-src 'self'",
-  // The page's icon is an empty one, so that browsers ask for none.
+  // The page names an empty icon, so that browsers ask for none.
   'img-src data:',
   "base-uri 'none'",
   "form-action 'none'",
@@ -27,7 +27,7 @@ const FIELDS: NonNullable<AdminReply['fields']> = [
   ['X-Frame-Options', 'DENY'],
 ];
 
-/** By name under /dashboard/. */
+/** The files, by name under /dashboard/. */
 const SCRIPTS: Readonly<Record<string, URL>> = {
   'main.js': new URL('../dashboard/client/main.js', import.meta.url),
   'chart.js': new URL('../dashboard/client/chart.js', import.meta.url),

@@ -1,11 +1,11 @@
 /**
- * POST /explain: what would become of a request now, with the state that the gateway is in.
+ * POST /explain: what would happen to a request now, in the present state of the gateway.
  *
- * Thread: acceptor. Needs no token: it changes nothing, and sends nothing to anybody.
+ * Thread: acceptor. The page needs no token: it changes nothing, and sends nothing to anybody.
  */
 import { type AdminHandler, adminProblem } from '../admin-handler.js';
 
-/** The explanation of a request as it came, or what is wrong with the request. */
+/** Explains a request from the body's JSON; resolves with a text when the request is not valid. */
 export type Explain = (request: unknown) => Promise<object | string>;
 
 export function explainHandler(explain: Explain): AdminHandler {

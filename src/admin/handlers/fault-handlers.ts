@@ -1,8 +1,8 @@
 /**
  * POST /chaos/worker/N/crash, /hang, /oom and /chaos/coordinator/crash, /hang: makes a thread fail
- * on purpose, so that one can see what becomes of the requests.
+ * on purpose, to show what happens to the requests.
  *
- * Thread: acceptor. These pages exist only where GATEWAY_CHAOS=1 stands in the environment.
+ * Thread: acceptor. These pages exist only when the environment has GATEWAY_CHAOS=1.
  */
 import type { CoordinatorFault } from '../../channel/coordinator/coordinator-messages.js';
 import type { WorkerFault } from '../../channel/lane.js';
@@ -11,7 +11,7 @@ import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handl
 const WORKER_FAULTS: readonly WorkerFault[] = ['crash', 'hang', 'oom'];
 const COORDINATOR_FAULTS: readonly CoordinatorFault[] = ['crash', 'hang'];
 
-/** Who makes the threads fail. */
+/** Makes the threads fail. */
 export interface FaultInjector {
   readonly workers: number;
   /** False: the lane has no worker now. */
@@ -41,7 +41,7 @@ export function faultHandlers(injector: FaultInjector): AdminHandler[] {
 const NO_WORKER = 'the lane has no worker now; try again when /stats says that it is served';
 
 function faultHandler(path: string, answer: () => AdminReply): AdminHandler {
-  // The variable is the permission: without it nobody comes here.
+  // The environment variable is the permission: without it these pages do not exist.
   return { method: 'POST', path, needsToken: false, answer };
 }
 

@@ -1,5 +1,5 @@
 /**
- * GET /healthz: the process lives. GET /readyz: it takes requests, or why it does not.
+ * GET /healthz: the process lives. GET /readyz: the gateway takes requests, or the reason why not.
  *
  * Thread: acceptor.
  */
@@ -14,7 +14,7 @@ export function healthzHandler(): AdminHandler {
   };
 }
 
-/** `stateOf`: `ready`, or anything else for 503. */
+/** `stateOf` returns `ready`; any other text makes the reply a 503. */
 export function readyzHandler(stateOf: () => string): AdminHandler {
   return {
     method: 'GET',

@@ -1,15 +1,15 @@
 /**
  * GET /metrics: every figure, as Prometheus text.
  *
- * Thread: acceptor. A large configuration has many figures: the text is made in short pieces,
- * with the traffic's turns in between.
+ * Thread: acceptor. A large configuration has many figures, so the text is made in short pieces,
+ * with turns of the event loop for client traffic in between.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PROMETHEUS_CONTENT_TYPE } from '../../observability/prometheus-text.js';
 import type { AdminHandler } from '../admin-handler.js';
 import type { MetricsReader } from '../metrics.js';
 
-/** After this long the thread sees to its clients before the text goes on. */
+/** After this time the thread serves its clients before it goes on with the text. */
 const WORK_MS_MAX = 1;
 
 export function metricsHandler(metrics: MetricsReader, nowMs: () => number): AdminHandler {

@@ -1,7 +1,7 @@
 /**
- * GET /recent: the last refusals, and the keys of limits that have used the most.
+ * GET /recent: the last refusals, and the keys that have used most of their limits.
  *
- * Thread: acceptor. Refusals are a sample: each thread notes one in ten milliseconds at most.
+ * Thread: acceptor. Refusals are a sample: each thread notes at most one in ten milliseconds.
  */
 import type { AdminHandler } from '../admin-handler.js';
 

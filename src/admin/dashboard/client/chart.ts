@@ -9,7 +9,7 @@ export interface Line {
   readonly name: string;
   /** Ending of the classes `s-…` and `b-…`. */
   readonly colour: 'good' | 'warn' | 'bad' | 'one' | 'two';
-  /** NaN: there is nothing at that moment. */
+  /** NaN: there is no value at that moment. */
   readonly values: readonly number[];
 }
 
@@ -25,7 +25,10 @@ const WIDTH_MIN = 200;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 8, 10, 20];
 const GRID_LINES = 2;
 
-/** Draws into the element, in place of what it shows. `times`: milliseconds, of each value. */
+/**
+ * Draws into the element, and replaces its content. `times` has the time of each value, in
+ * milliseconds.
+ */
 export function drawChart(
   element: HTMLElement,
   lines: readonly Line[],
@@ -41,7 +44,7 @@ export function drawChart(
   }
   const all = lines.flatMap(({ values }) => values).filter((value) => Number.isFinite(value));
   const top = niceTop(Math.max(0, ...all));
-  // Drawn in the pixels of the page: text that is scaled with the picture could not be read.
+  // The chart is drawn in pixels of the page: scaled text would be hard to read.
   const width = Math.max(WIDTH_MIN, element.clientWidth);
   const svg = node('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img' });
   svg.setAttribute('aria-label', `${text.label}: ${lines.map(({ name }) => name).join(', ')}`);

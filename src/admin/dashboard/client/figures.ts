@@ -1,5 +1,5 @@
 /**
- * The figures of the gateway, and what they were a while ago: rates are differences.
+ * The figures of the gateway and their recent history: rates are differences of figures.
  *
  * Thread: browser. Owns the history, a bounded number of points.
  */
@@ -114,7 +114,7 @@ export interface Recent {
 /** One moment of the charts. */
 export interface Point {
   readonly atMs: number;
-  /** A second, by status class: 2xx, 3xx, 4xx, 5xx. */
+  /** Requests per second by status class: 2xx, 3xx, 4xx, 5xx. */
   readonly rates: readonly [number, number, number, number];
   readonly localRate: number;
   readonly p50: number;
@@ -123,18 +123,18 @@ export interface Point {
   readonly cpuShare: number;
 }
 
-/** Five minutes at one point in two seconds. */
+/** Five minutes with a point every two seconds. */
 const POINTS_MAX = 150;
 const CLASSES = ['status_2xx', 'status_3xx', 'status_4xx', 'status_5xx'] as const;
 
 export class History {
   readonly points: Point[] = [];
-  /** What routes, targets and threads had the last time, to tell their rates. */
+  /** The previous figures, which rates are computed from. */
   before: Stats | null = null;
   seconds = 0;
   private lastMs = 0;
 
-  /** Takes in what was read at this time. */
+  /** Adds the figures that were read at this time. */
   add(stats: Stats, atMs: number): void {
     const { before } = this;
     // A gateway that was started again counts from zero.
@@ -160,14 +160,16 @@ export class History {
     };
   }
 
-  /** A second; 0 while there is nothing to compare with. */
+  /** The rate per second; 0 without a previous value. */
   rate(before: number | undefined, now: number | undefined): number {
     if (before === undefined || now === undefined || this.seconds <= 0) return 0;
     return Math.max(0, (now - before) / this.seconds);
   }
 }
 
-/** Percentiles of what was added to a histogram; NaN where nothing was. */
+/**
+ * Percentiles of the amounts that were added to a histogram between two readings; NaN without any.
+ */
 export function latencyBetween(
   before: Latency,
   now: Latency,

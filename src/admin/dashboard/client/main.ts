@@ -158,7 +158,7 @@ function drawRoutes(stats: Stats): void {
   );
 }
 
-/** Of the last two seconds when there was anything, else of all time. */
+/** The latency of the last two seconds if there were requests, else of all time. */
 function latencyOf(before: Stats['latency'], now: Stats['latency']) {
   const { p50, p99 } = latencyBetween(before, now);
   if (Number.isFinite(p50)) return { p50_ms: p50, p99_ms: p99 };
@@ -338,7 +338,7 @@ async function run(): Promise<void> {
     } catch (error) {
       setState(`no answer: ${error instanceof Error ? error.message : error}`, 'bad');
     }
-    // A page that nobody looks at asks for nothing.
+    // A page that is not visible asks for nothing.
     do await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     while (document.hidden);
   }

@@ -1,7 +1,7 @@
 /**
- * Tables, row by row.
+ * Draws tables, row by row.
  *
- * Thread: browser. Cells are set as text, never as markup: part of it comes from clients.
+ * Thread: browser. Cells are set as text, never as markup: part of the text comes from clients.
  */
 
 export type Tone = 'good' | 'warn' | 'bad' | 'dim' | '';
@@ -21,7 +21,7 @@ export interface Column {
 /** Rows beyond this many are counted, not shown. */
 const ROWS_MAX = 100;
 
-/** Puts a table into the element, in place of what it shows. */
+/** Draws a table into the element, and replaces its content. */
 export function drawTable(
   element: HTMLElement,
   columns: readonly Column[],

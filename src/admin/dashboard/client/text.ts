@@ -43,7 +43,7 @@ export function duration(seconds: number): string {
   return m > 0 ? `${m} m ${s} s` : `${s} s`;
 }
 
-/** The time of day of an ISO 8601 time, here. */
+/** The time of day of an ISO 8601 time, in the browser's time zone. */
 export function timeOfDay(iso: string | null): string {
   return iso === null ? '' : new Date(iso).toLocaleTimeString();
 }
