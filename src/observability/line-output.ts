@@ -20,6 +20,8 @@ const PIPE_RETRY_MS = 10;
 const RETRY_MS = 200;
 /** How long the end waits for a slow reader. */
 const LAST_WRITES_MS_MAX = 2000;
+/** How long the end then waits for the result of the write that the operating system has. */
+const LAST_RESULT_MS_MAX = 1000;
 
 interface Piece {
   readonly bytes: Buffer;
@@ -37,6 +39,7 @@ export class LineOutput {
   private isWriting = false;
   /** The piece that the operating system still had when the output ended. */
   private last: Piece | null = null;
+  private onLastSettled: (() => void) | null = null;
   private retryTimer: NodeJS.Timeout | null = null;
   /** Nobody reads any more, or the output has ended. The gateway goes on without the lines. */
   private isClosed = false;
@@ -54,8 +57,8 @@ export class LineOutput {
   ) {}
 
   /**
-   * Writes one line, with its line feed. Hot path, watched by bench/gateway/full-pipeline when records
-   * are on.
+   * Writes one line, with its line feed. Hot path when records are on, watched by
+   * bench/gateway/full-pipeline.
    */
   write(line: string): void {
     if (this.isClosed) {
@@ -136,6 +139,7 @@ export class LineOutput {
     const { last } = this;
     this.last = null;
     if (last !== null && last.at + bytes < last.bytes.length) this.droppedLines += last.lines;
+    this.onLastSettled?.();
   }
 
   private readonly onRetryTime = (): void => {
@@ -154,8 +158,8 @@ export class LineOutput {
   }
 
   /**
-   * Resolves when everything is written, or the wait is over. Lines that come later count as
-   * dropped.
+   * Resolves when everything is written, or the wait is over. `droppedLines` is final then, but for
+   * lines that come later.
    */
   async end(): Promise<void> {
     this.handOver();
@@ -169,6 +173,21 @@ export class LineOutput {
       else this.writeNext();
     });
     this.close();
+    if (this.last !== null) await this.lastResult();
+  }
+
+  /**
+   * The last write may still be waiting for a thread of Node's pool, or for a terminal that shows
+   * nothing at the moment. Without a result in time its lines count as dropped.
+   */
+  private lastResult(): Promise<void> {
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => this.settleLast(0), LAST_RESULT_MS_MAX);
+      this.onLastSettled = () => {
+        clearTimeout(deadline);
+        resolve();
+      };
+    });
   }
 
   /**

@@ -4,6 +4,7 @@ import {
   closeSync,
   constants,
   mkdtempSync,
+  open as openFile,
   openSync,
   readFileSync,
   readSync,
@@ -15,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LineOutput } from '../../../src/observability/line-output.js';
 import { eventually } from '../../support/eventually.js';
 
-const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 let folder = '';
 let fds: number[] = [];
@@ -53,6 +54,33 @@ function aPipe(): { readonly reader: number; readonly writer: number } {
   expect(spawnSync('mkfifo', [path]).status).toBe(0);
   const reader = open(path, O_RDONLY | O_NONBLOCK);
   return { reader, writer: open(path, O_WRONLY | O_NONBLOCK) };
+}
+
+/**
+ * Holds up Node's thread pool, on which writes in the background run. The threads wait in the
+ * kernel for a writer of a pipe, until `release` is called.
+ */
+function holdThreadPool(): { release(): Promise<void> } {
+  const path = join(folder, 'nobody-writes');
+  expect(spawnSync('mkfifo', [path]).status).toBe(0);
+  const threads = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
+  const opened = Array.from(
+    { length: threads },
+    () =>
+      new Promise<void>((resolve, reject) => {
+        openFile(path, O_RDONLY, (error, fd) => {
+          if (error !== null) return reject(error);
+          fds.push(fd);
+          resolve();
+        });
+      }),
+  );
+  return {
+    async release() {
+      open(path, O_RDWR);
+      await Promise.all(opened);
+    },
+  };
 }
 
 /** What the pipe holds now. */
@@ -135,6 +163,37 @@ describe('lines', () => {
     expect(output.droppedLines).toBe(2000 - taken);
     output.write(aLine(0));
     expect(output.droppedLines).toBe(2001 - taken);
+  });
+
+  it('are all counted when the result of the last write comes after the end has waited', async () => {
+    const { reader, writer } = aPipe();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const pool = holdThreadPool();
+    const output = new LineOutput(writer, 4096);
+    for (const at of upTo(100)) output.write(aLine(at));
+    let hasEnded = false;
+    const ended = output.end().then(() => {
+      hasEnded = true;
+    });
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(hasEnded).toBe(false);
+    await pool.release();
+    await ended;
+    expect(output.droppedLines).toBe(100 - numbersOf(readAll(reader)).length);
+    expect(output.droppedLines).toBe(60);
+  });
+
+  it('are all counted when the result of the last write does not come at all', async () => {
+    const { writer } = aPipe();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const pool = holdThreadPool();
+    const output = new LineOutput(writer, 4096);
+    for (const at of upTo(100)) output.write(aLine(at));
+    const ended = output.end();
+    await vi.advanceTimersByTimeAsync(3000);
+    await ended;
+    expect(output.droppedLines).toBe(100);
+    await pool.release();
   });
 
   it('are all counted when the reader is gone', async () => {
