@@ -1,5 +1,5 @@
 /**
- * How a route answers a request that nothing has refused, in words.
+ * How a route answers a request that no step has refused, in words.
  *
  * Thread: any (pure). A new kind of answer has its lines here.
  */
@@ -11,9 +11,9 @@ import { type Refusal, refusalOf } from './findings.js';
 
 /** What the answerer of a route does. */
 export interface AnswerShown {
-  /** The last of them answers, where `reply` is not null. */
+  /** The last step answers, where `reply` is not null. */
   readonly steps: readonly { readonly step: string; readonly detail: string }[];
-  /** Of the gateway itself; null: a target replies. */
+  /** The reply of the gateway itself; null: a target replies. */
   readonly reply: Refusal | null;
 }
 

@@ -1,14 +1,15 @@
 /**
- * Every route that could take a request, and why each but one does not.
+ * Every route that could take a request, and for each but the chosen one the reason why it does
+ * not.
  *
- * Thread: any (pure). Which one takes it is decided by routing/route-table.ts.
+ * Thread: any (pure). routing/route-table.ts decides which route takes the request.
  */
 import type { CompiledRoute } from '../config/compiled-config.js';
 import { routePatterns } from '../worker/worker-route.js';
 import type { Candidate } from './explanation.js';
 import { matchPath, type PathMatch, whyLessExact } from './path-match.js';
 
-/** Routes that do not take the path are shown up to this many, the nearest first. */
+/** Most routes to show that do not take the path, the nearest first. */
 const NEAR_MAX = 5;
 
 export interface CandidateList {
@@ -46,7 +47,10 @@ export function listCandidates(
   return { shown, othersCount: routes.length - shown.length };
 }
 
-/** By its own path or the one without a version; a guarded one takes a slash more. */
+/**
+ * By the route's own path, or the one without a version; a guarded route also takes a slash at the
+ * end.
+ */
 function matchRoute(route: CompiledRoute, path: string): PathMatch {
   const matches = routePatterns(route).map((pattern): PathMatch => {
     const exact = matchPath(pattern.path, path);
@@ -73,7 +77,7 @@ function whyLost(route: CompiledRoute, chosen: CompiledRoute | undefined, method
   if (!isTaken) return `takes ${route.methods.join(', ')}, not ${method}`;
   const { version } = route;
   if (version !== undefined && version !== chosen?.version) return `is version ${version}`;
-  // A route that keeps somebody out has its path in all methods.
+  // A route that keeps somebody out owns its path in all methods.
   if (chosen === undefined) return 'another route has this path, for all methods';
   return `less exact: ${whyLessExact(chosen.path, route.path)}`;
 }

@@ -1,8 +1,8 @@
 /**
- * A coordinator of one's own, which decides as the real one would and changes nothing.
+ * A private coordinator, which decides as the real one would and changes nothing outside.
  *
- * Thread: acceptor. Owns copies of the tables and of the rows of the keys in question; the code
- * that decides is the coordinator's, so that an explanation can not differ from what happens.
+ * Thread: acceptor. Owns copies of the tables, and of the rows of the request's keys; the code that
+ * decides is the coordinator's own, so that an explanation cannot differ from what happens.
  */
 import { defined } from '../base/assert.js';
 import { type CoordinatorMemory, copyTables } from '../channel/coordinator/coordinator-memory.js';
@@ -28,7 +28,7 @@ import { BucketTable, NO_ROW } from '../coordinator/state/bucket-table.js';
 import { InFlightTickets } from '../coordinator/state/in-flight-tickets.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 
-/** Enough for the keys of a few asks, and no more: a table of the real size would be large. */
+/** Enough for the keys of a few asks: a table of the real size would be large. */
 const TRACKED_KEYS = 1024;
 const ASK_WORDS = 32;
 const KEYS_OF_REQUEST_MAX = 4;
@@ -44,7 +44,7 @@ export interface LimitKey {
 export interface LimitStanding {
   readonly hasRoom: boolean;
   readonly remaining: number;
-  /** Until all of it is there again. */
+  /** Until the whole limit is available again. */
   readonly resetMs: number;
   /** 0: there is room. */
   readonly retryAfterMs: number;
@@ -62,8 +62,8 @@ export class CoordinatorCopy {
   private readonly words = new Int32Array(ASK_WORDS);
 
   /**
-   * `live`: the memory of the coordinator that runs, of which the rows of `keys` are copied; null:
-   * nobody has asked for anything yet.
+   * `live`: the memory of the running coordinator, from which the rows of `keys` are copied; null:
+   * explain as if no request had come yet.
    */
   constructor(config: CompiledConfig, live: CoordinatorMemory | null, keys: readonly LimitKey[]) {
     const limits = { ...config.limits, trackedClients: TRACKED_KEYS };
@@ -85,7 +85,7 @@ export class CoordinatorCopy {
     this.loads = new TargetLoadView(this.memory.loads, config.capacity.targets, status);
   }
 
-  /** What the key has left now. Uses up nothing. */
+  /** What is left for the key now. Uses up nothing. */
   standingOf({ limiter, high, low }: LimitKey, nowMs: number): LimitStanding {
     if (limiter.algorithm === 'inFlight') return this.placesOf(limiter, high, low);
     const table = tableOf(limiter, this.tables);
@@ -105,13 +105,13 @@ export class CoordinatorCopy {
     return { hasRoom: remaining > 0, remaining, resetMs: 0, retryAfterMs: 0 };
   }
 
-  /** A whole request that went before, and went well. */
+  /** Makes an earlier request that ended well. */
   askAndEnd(fields: AskFields, nowMs: number): void {
     const reply = this.ask(fields, nowMs);
     if (reply.inFlightTicket !== 0) this.coordinator.onInFlightEnd(reply.inFlightTicket);
   }
 
-  /** Asks as a worker does. Uses up what the real one would, of the copy. */
+  /** Asks as a worker does. Uses up, in the copy, what the real coordinator would use up. */
   ask(fields: AskFields, nowMs: number): ReplyFields {
     const view = new AskView();
     writeAsk(this.words, 0, 1, fields);
@@ -135,7 +135,7 @@ function tableOf(limiter: CompiledLimiter, tables: Tables): BucketTable {
   return defined(tables.get(rowWordsOf(limiter)), 'the table of a limiter');
 }
 
-/** The key's row as it is now; a key without one has used up nothing. */
+/** Copies the key's row as it is now; a key without a row has used up nothing. */
 function copyRow({ limiter, high, low }: LimitKey, from: Tables, to: Tables): void {
   if (limiter.algorithm === 'inFlight') return;
   const [source, target] = [tableOf(limiter, from), tableOf(limiter, to)];
@@ -143,7 +143,7 @@ function copyRow({ limiter, high, low }: LimitKey, from: Tables, to: Tables): vo
   const row = source.find();
   if (row === NO_ROW) return;
   target.setKey(limiter.keySpace, high, low);
-  // The copy is empty: there is a free row, and none has to be measured.
+  // The copy is empty, so it has a free row, and no row needs to be measured.
   const place = target.locate({ measureUsedShare: () => 0, retryAfterMs: 0 }, 0);
   const [base, at] = [source.baseOf(row), target.baseOf(place)];
   target.install(place, () => {

@@ -1,5 +1,5 @@
 /**
- * What the coordinator would say of a request: limits, breakers, the target.
+ * What the coordinator would answer to a request: limits, breakers, the target.
  *
  * Thread: acceptor. Asks a copy of the coordinator, which decides alike and changes nothing.
  */
@@ -24,7 +24,7 @@ import type { LimitShown, TargetShown } from './explanation.js';
 import { type Decided, refuse } from './findings.js';
 import { limitKeyText } from './route-steps.js';
 
-/** Of a route that answers by itself. */
+/** For a route that answers by itself. */
 export const NOTHING_DECIDED: Decided = { limits: [], targets: [], picked: '', refusal: null };
 
 export function decide(
@@ -91,7 +91,7 @@ function limitShown(
   };
 }
 
-/** Before the ask: it may make a breaker half-open. */
+/** To be called before the ask, which may make a breaker half-open. */
 function targetsBefore(
   upstream: CompiledUpstream,
   copy: CoordinatorCopy,

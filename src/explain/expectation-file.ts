@@ -1,7 +1,7 @@
 /**
  * Reads a table of expectations, which is kept beside a configuration.
  *
- * Thread: acceptor. Every mistake is told at once, with its place in the file.
+ * Thread: acceptor. All mistakes are reported at once, each with its place in the file.
  *
  *     tests:
  *       - request: GET /api/users/7
@@ -22,7 +22,7 @@ import { type ExplainedRequest, REPEAT_MAX } from './explanation.js';
 
 /** One row of the table. */
 export interface Expectation {
-  /** What it is called in the report. */
+  /** The name in the report. */
   readonly name: string;
   /** Line in the file, from 1. */
   readonly line: number;
@@ -75,7 +75,7 @@ const EXPECT: Readonly<Record<keyof Expected, Check>> = {
   limits: aList,
 };
 
-/** Throws ConfigError with everything that is wrong. */
+/** Throws ConfigError with all mistakes. */
 export function loadExpectations(file: string, environment: Environment): Expectation[] {
   let text: string;
   try {
@@ -136,7 +136,7 @@ class Reader {
       repeat: Number(value['repeat'] ?? 1),
     };
     const line = this.source.places.get(pointer)?.line ?? 0;
-    // Every field of it was checked just now, which the compiler cannot see.
+    // Every field was checked just now, which the compiler cannot see.
     const expect = value['expect'] as Expected;
     return [{ name: String(value['name'] ?? text), line, request, expect }];
   }

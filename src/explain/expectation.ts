@@ -1,22 +1,22 @@
 /**
- * What a test expects of a request, and whether an explanation is that.
+ * What a test expects of a request, and whether an explanation agrees.
  *
  * Thread: any (pure).
  */
 import type { Explanation } from './explanation.js';
 
-/** Every field that is there must be so. */
+/** Every field that is present must agree. */
 export interface Expected {
-  /** Name of the route; empty: none takes the request. */
+  /** Name of the route; empty: no route takes the request. */
   readonly route?: string;
   readonly upstream?: string;
   /** Path and query as the target gets them. */
   readonly path?: string;
   /** host:port. */
   readonly target?: string;
-  /** Of the gateway's own reply, or the route's; 0: the request is forwarded. */
+  /** Status of the reply when the gateway itself answers; 0: the request is forwarded. */
   readonly status?: number;
-  /** The code of the gateway's own reply; empty: the request is forwarded. */
+  /** Code of the problem when the gateway itself answers; empty: the request is forwarded. */
   readonly code?: string;
   readonly consumer?: string;
   /** Names of authenticators, in order. */
@@ -25,7 +25,7 @@ export interface Expected {
   readonly limits?: readonly string[];
 }
 
-/** One line for each field that is otherwise. */
+/** One line for each field that differs. */
 export function differencesFrom(expected: Expected, explanation: Explanation): string[] {
   const found = foundIn(explanation);
   const differences: string[] = [];

@@ -1,5 +1,5 @@
 /**
- * What requests are explained against.
+ * The configuration and state against which requests are explained.
  *
  * Thread: acceptor. Types only.
  */
@@ -8,13 +8,13 @@ import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memor
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
 
-/** What the explanation is of. */
+/** The context of one explanation. */
 export interface ExplainContext {
   readonly config: CompiledConfig;
   readonly epoch: WorkerEpoch;
-  /** Of the coordinator that runs; null: as if nobody had asked for anything. */
+  /** The memory of the running coordinator; null: explain as if no request had come yet. */
   readonly memory: CoordinatorMemory | null;
-  /** The key that workers hash limiter keys with. */
+  /** The key by which workers hash limiter keys. */
   readonly hashKey: readonly [number, number];
   /** When the request comes. */
   readonly moment: Moment;

@@ -1,8 +1,8 @@
 /**
  * Takes a request through the gateway's own decisions, without sending anything.
  *
- * Thread: acceptor. Guard, paths, routes, filters, credentials, keys, limits and targets are judged
- * by the code that judges them in earnest; what it would change is a copy.
+ * Thread: acceptor. The code that handles real requests judges guard, paths, routes, filters,
+ * credentials, keys, limits and targets; it changes only a copy.
  */
 import { parseTemplate } from '../base/template-text.js';
 import type { EditStep } from '../filters/filter.js';
@@ -60,7 +60,7 @@ export async function explainRequest(
   };
 }
 
-/** The phases of the pipeline, in its order; all of them, whatever an earlier one says. */
+/** Runs all phases in the order of the pipeline, even after one that refuses. */
 async function judge(
   request: ExplainedRequest,
   context: ExplainContext,
@@ -87,12 +87,18 @@ function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | n
   return null;
 }
 
-/** What ends the request in the gateway: the first refusal, or else an answer of its own. */
+/**
+ * The reply that ends the request in the gateway: the first refusal, or else an answer of the
+ * route.
+ */
 function firstReplyOf({ entry, identity, decided, edit, answer }: Findings): Refusal | null {
   return entry ?? identity.refusal ?? decided.refusal ?? edit ?? answer.reply;
 }
 
-/** Who may ask the gateway that runs has not read its configuration: a value may be a secret. */
+/**
+ * A caller of the running gateway may not know its configuration, so set values are hidden: one may
+ * be a secret.
+ */
 function hideSetValues(exchange: Exchange, route: WorkerRoute): void {
   const { set = [], add = [] } = route.config.filters.transformation?.query ?? {};
   const written = [...set, ...add].filter(([, text]) => !isSourceOnly(text));
@@ -100,7 +106,7 @@ function hideSetValues(exchange: Exchange, route: WorkerRoute): void {
   exchange.rewrittenTarget = redactQuery(exchange.rewrittenTarget, names);
 }
 
-/** Values of the request and nothing beside them: who asks has sent them. */
+/** Whether the template only repeats values of the request, which the caller has sent. */
 function isSourceOnly(text: string): boolean {
   const parsed = parseTemplate(text);
   return parsed.isValid && parsed.parts.every((part) => typeof part === 'object');

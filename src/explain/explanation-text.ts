@@ -1,7 +1,7 @@
 /**
  * An explanation as text for a terminal.
  *
- * Thread: any (pure). Control characters are shown as what they are: part of it comes from others.
+ * Thread: any (pure). Control characters are shown as escapes: part of the text comes from others.
  */
 import type { Explanation, LimitShown, Outcome, TargetShown } from './explanation.js';
 
@@ -86,7 +86,7 @@ function targetRow(target: TargetShown): string[] {
   ];
 }
 
-/** A heading, then rows whose columns stand below one another. */
+/** A heading, then rows in aligned columns. */
 function section(heading: string, rows: readonly (readonly string[])[]): string[] {
   if (rows.length === 0) return [];
   const widths: number[] = [];

@@ -1,5 +1,6 @@
 /**
- * What an explanation says: plain data, as `--json` prints it and the admin listener sends it.
+ * The contents of an explanation: plain data, as `--json` prints it and the admin listener sends
+ * it.
  *
  * Thread: any (pure).
  */
@@ -9,37 +10,39 @@ export interface ExplainedRequest {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
-  /** Names in lower case, with their values; Host among them. */
+  /** Names in lower case, with their values; Host is one of them. */
   readonly fields: readonly (readonly [string, string])[];
-  /** The address of the peer, before X-Forwarded-For is looked at. */
+  /** The address of the peer, before X-Forwarded-For is read. */
   readonly from: string;
-  /** Taken for granted instead of looking at credentials; null: they are looked at. */
+  /** Assumed caller, whose credentials are not checked; null: credentials are checked. */
   readonly consumer: string | null;
-  /** Which of so many requests like this, one after another, is meant: 1 to REPEAT_MAX. */
+  /** Which of several equal requests, one after another, is explained: 1 to REPEAT_MAX. */
   readonly repeat: number;
 }
 
 export const REPEAT_MAX = 10_000;
 
 export interface Explanation {
-  /** True: with the state of a gateway that runs. False: as if nobody had asked for anything. */
+  /** True: in the state of a running gateway. False: as if no request had come yet. */
   readonly isLive: boolean;
   readonly configEpoch: number;
   readonly request: {
     readonly method: string;
-    /** As routes see it. */
+    /** The normalised path. */
     readonly path: string;
     readonly clientIp: string;
-    /** Empty: not known. */
+    /** Empty: unknown. */
     readonly consumer: string;
   };
-  /** Empty: none takes the request. */
+  /** Empty: no route takes the request. */
   readonly route: string;
   readonly upstream: string;
-  /** Authenticators of the route by name, in the order in which they are asked. */
+  /** Authenticators of the route by name, in the order in which they are tried. */
   readonly authenticate: readonly string[];
   readonly candidates: readonly Candidate[];
-  /** Routes that are not shown, since their paths have nothing in common with this one. */
+  /**
+   * Number of routes that are not shown, because their paths have nothing in common with this one.
+   */
   readonly othersCount: number;
   readonly steps: readonly Step[];
   readonly limits: readonly LimitShown[];
@@ -53,11 +56,11 @@ export interface Candidate {
   /** Empty: every method. */
   readonly methods: readonly string[];
   readonly isChosen: boolean;
-  /** Why it lost, or how it won. */
+  /** Why the route lost, or how it won. */
   readonly why: string;
 }
 
-/** One step in the order in which they are taken. */
+/** One step, in the order of the pipeline. */
 export interface Step {
   readonly step: string;
   /**
@@ -70,11 +73,11 @@ export interface Step {
 
 export interface LimitShown {
   readonly limit: string;
-  /** What it counts by, with the values of this request. */
+  /** The limiter key, with the values of this request. */
   readonly key: string;
   readonly algorithm: string;
   readonly quota: number;
-  /** 0: requests in flight, which have no window. */
+  /** 0: a limit on requests in flight, which has no window. */
   readonly windowSeconds: number;
   readonly mode: string;
   readonly hasRoom: boolean;
@@ -86,11 +89,11 @@ export interface TargetShown {
   readonly target: string;
   readonly state: string;
   readonly why: string;
-  /** ISO 8601; null: that is not known. */
+  /** ISO 8601; null: unknown. */
   readonly until: string | null;
   readonly circuitBreaker: string;
   readonly inFlight: number;
-  /** It would be picked now. */
+  /** The target would be chosen now. */
   readonly isPicked: boolean;
 }
 
@@ -102,7 +105,7 @@ export type Outcome =
       readonly upstreamTarget: string;
     }
   | {
-      /** By the route itself, or by a filter: no target is asked. */
+      /** The route itself or a filter answers: no target is asked. */
       readonly kind: 'answered';
       readonly status: number;
       readonly detail: string;

@@ -1,5 +1,5 @@
 /**
- * What the parts of an explanation find out, for one another.
+ * Results that the parts of an explanation share.
  *
  * Thread: any (pure).
  */
@@ -10,7 +10,7 @@ import type { LimitShown, TargetShown } from './explanation.js';
 
 /** Why a request does not go on. */
 export interface Refusal {
-  /** null: it is no refusal, but an answer. */
+  /** null: the reply is an answer and not a refusal. */
   readonly problem: ProblemKind | null;
   readonly status: number;
   readonly detail: string;
@@ -18,29 +18,29 @@ export interface Refusal {
 
 /** Who calls. */
 export interface Identity {
-  /** Empty: not known. */
+  /** Empty: unknown. */
   readonly consumer: string;
   readonly detail: string;
   /** null: the request goes on. */
   readonly refusal: Refusal | null;
 }
 
-/** What the coordinator would say. */
+/** The answer of the coordinator. */
 export interface Decided {
   readonly limits: readonly LimitShown[];
   readonly targets: readonly TargetShown[];
-  /** host:port; empty: none. */
+  /** host:port; empty: no target. */
   readonly picked: string;
   readonly refusal: Refusal | null;
 }
 
-/** Of a request whose route is known. */
+/** The results for a request whose route is known. */
 export interface Findings {
-  /** Of filters before the caller is known. */
+  /** From filters that run before the caller is known. */
   readonly entry: Refusal | null;
   readonly identity: Identity;
   readonly decided: Decided;
-  /** Of filters once the request is admitted. */
+  /** From filters that run once the request is admitted. */
   readonly edit: Refusal | null;
   readonly answer: AnswerShown;
 }
@@ -49,7 +49,7 @@ export function refuse(problem: ProblemKind, detail: string): Refusal {
   return { problem, status: problem.status, detail };
 }
 
-/** What a filter, or the search for a route, gives as a reply. */
+/** A refusal from the local reply of a filter or of the search for a route. */
 export function refusalOf({ problem, status, detail }: LocalReply): Refusal {
   return { problem, status, detail: detail === '' ? 'The route answers by itself.' : detail };
 }

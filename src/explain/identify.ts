@@ -1,7 +1,8 @@
 /**
- * Who the caller of an explained request is, as far as that can be told without asking anybody.
+ * Finds out who the caller of an explained request is, as far as that is possible without asking
+ * another service.
  *
- * Thread: acceptor. The worker's own phase judges the credentials, and what the caller may do.
+ * Thread: acceptor. The worker's own phase judges the credentials, and the caller's permissions.
  */
 
 import type { Exchange } from '../worker/exchange/exchange.js';

@@ -1,7 +1,8 @@
 /**
- * Explains requests to a gateway that runs, by its configuration and its tables as they are.
+ * Explains requests to the running gateway, by its configuration and the present state of its
+ * tables.
  *
- * Thread: acceptor. Owns the compiled routes of the configuration that it was asked under last.
+ * Thread: acceptor. Owns the compiled routes of the configuration of the last explanation.
  */
 import type { NotedRefusal } from '../admin/recent-refusals.js';
 import type { Clock } from '../base/clock.js';
@@ -21,9 +22,9 @@ import { OFFLINE_AUTHENTICATORS } from './offline-authenticators.js';
 import { readExplainedRequest } from './read-request.js';
 import { findTopKeys, nameKeys, type ScannedTable } from './top-keys.js';
 
-/** The gateway that runs. */
+/** The running gateway. */
 export interface LiveGateway {
-  /** In force at the moment. */
+  /** The configuration in force. */
   readonly config: CompiledConfig;
   readonly memory: CoordinatorMemory;
   readonly hashKey: readonly [number, number];
@@ -47,7 +48,7 @@ export class LiveExplainer {
     ];
   }
 
-  /** The last refusals, and the keys of limits that have used the most. */
+  /** The last refusals, and the keys that have used most of their limits. */
   async recent(noted: readonly NotedRefusal[]): Promise<object> {
     const { config, hashKey, clock } = this.gateway;
     const used = await findTopKeys(this.tables, config.limiters, clock.nowMs);
@@ -58,7 +59,7 @@ export class LiveExplainer {
     };
   }
 
-  /** The explanation, or what is wrong with the request. */
+  /** Resolves with the explanation, or with what is wrong with the request. */
   async explain(value: unknown): Promise<object | string> {
     const request = readExplainedRequest(value);
     if (typeof request === 'string') return request;

@@ -16,7 +16,7 @@ import { type Refusal, refusalOf, refuse } from './findings.js';
 
 export interface Located {
   readonly exchange: Exchange;
-  /** As routes see it; empty: it can not be routed. */
+  /** The normalised path; empty: the path is refused. */
   readonly path: string;
   readonly refusal: Refusal | null;
 }

@@ -1,6 +1,6 @@
 /**
- * Authenticators for explanations: nobody is asked anything. Those that would have to fetch keys,
- * or ask a service, say so instead.
+ * Authenticators for explanations, which ask no service. An authenticator that would have to fetch
+ * keys, or to ask a service, says so in its result.
  *
  * Thread: acceptor.
  */
@@ -22,7 +22,7 @@ const NO_FEED: KeySetFeed = {
   isRevoked: () => false,
 };
 
-/** Nothing of these stays open, so that there is nothing to give back. */
+/** These authenticators keep nothing open, so there is nothing to close. */
 export const OFFLINE_AUTHENTICATORS: AuthenticatorSource = {
   acquire: (configs) =>
     Promise.all(

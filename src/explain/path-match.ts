@@ -1,20 +1,20 @@
 /**
- * Why a route's path takes a path or does not, and which of two that do is the more exact.
+ * Explains why a route's path matches or does not, and which of two matching paths is more exact.
  *
- * Thread: any (pure). Only says why: what is taken is decided by routing/route-table.ts, and a test
- * holds the two against each other.
+ * Thread: any (pure). routing/route-table.ts decides; this file only gives reasons, and a test
+ * checks that both agree.
  */
 import { linearPatterns } from '../filters/validation/linear-pattern.js';
 import { type PatternSegment, parsePathPattern } from '../routing/path-pattern.js';
 import { compileSegment } from '../routing/segment-matcher.js';
 
-/** A path is taken, or this is where it parts from the pattern. */
+/** The path matches, or the place where it differs from the pattern. */
 export type PathMatch =
   | { readonly isMatch: true }
   | {
       readonly isMatch: false;
       readonly why: string;
-      /** Segments that agree; the more, the nearer. */
+      /** Number of segments that agree; the more, the nearer. */
       readonly agreed: number;
     };
 
@@ -27,7 +27,7 @@ export function matchPath(pattern: string, path: string): PathMatch {
   const wanted = segmentsOf(pattern);
   const given = segmentsOf(path);
   for (const [at, segment] of segments.entries()) {
-    // Also without anything in its place: a prefix takes its bare path.
+    // A star also matches nothing: a prefix takes its bare path.
     if (segment.kind === 'wildcard') return MATCH;
     const [want = '', have] = [wanted[at], given[at]];
     if (have === undefined) return differs(at, `goes on with "/${wanted.slice(at).join('/')}"`);
@@ -47,7 +47,7 @@ function takesSegment(segment: PatternSegment, text: string): boolean {
   return compileSegment(segment.parts, linearPatterns)(text, 0, text.length, () => {});
 }
 
-/** Where and why the second pattern loses to the first; both take the path. */
+/** Where and why the second pattern loses to the first; both match the path. */
 export function whyLessExact(winner: string, loser: string): string {
   const [won, lost] = [segmentsOf(winner), segmentsOf(loser)];
   for (let at = 0; at < Math.max(won.length, lost.length); at += 1) {

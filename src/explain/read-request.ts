@@ -1,14 +1,14 @@
 /**
- * Reads the request that the admin listener is asked to explain.
+ * Reads a request that the admin listener should explain.
  *
- * Thread: acceptor. What it gets is a stranger's: everything is checked.
+ * Thread: acceptor. The input comes from a stranger, so everything is checked.
  */
 import { isIP } from 'node:net';
 import { type ExplainedRequest, REPEAT_MAX } from './explanation.js';
 
 const FIELDS_MAX = 100;
 
-/** The request, or what is wrong with it. */
+/** Returns the request, or what is wrong with it. */
 export function readExplainedRequest(value: unknown): ExplainedRequest | string {
   if (typeof value !== 'object' || value === null) return 'send a JSON object';
   const { method, target, fields, from, consumer, repeat = 1 } = value as Record<string, unknown>;

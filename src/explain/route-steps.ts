@@ -1,5 +1,5 @@
 /**
- * The steps that a route takes with a request, in order, in words.
+ * The steps that a request takes on its route, in order, in words.
  *
  * Thread: any (pure). A new step of the pipeline has its line here.
  */
@@ -34,7 +34,9 @@ export function routeSteps(route: WorkerRoute, findings: Findings): Step[] {
   });
 }
 
-/** The last step of an answer of the gateway's own gives it, be it a refusal or not. */
+/**
+ * When the gateway itself answers, the last step gives the answer, whether it is a refusal or not.
+ */
 function answerDrafts({ answer: { steps, reply } }: Findings): Draft[] {
   return steps.map((step, at) => {
     const isReply = reply !== null && at === steps.length - 1;
@@ -43,7 +45,7 @@ function answerDrafts({ answer: { steps, reply } }: Findings): Draft[] {
   });
 }
 
-/** In the order in which worker/request/route-filters.ts places them. */
+/** In the order in which worker/request/route-filters.ts runs them. */
 const ENTRY_FILTERS = ['ipFilter', 'cors', 'deprecation', 'guards'] as const;
 const EDIT_FILTERS = ['validation', 'transformation'] as const;
 
@@ -58,7 +60,7 @@ function filterDraft(
   return { step, detail, refuses: refusal !== null };
 }
 
-/** One admission decides upon all of them. */
+/** One admission decides about all of them. */
 function admissionDrafts({ upstream }: WorkerRoute, { decided }: Findings): Draft[] {
   const part = decided.refusal?.problem?.part ?? '';
   const draft = (step: string, detail: string): Draft => ({
@@ -96,7 +98,7 @@ function balancingText({ name, loadBalancing }: CompiledUpstream, { picked }: De
   return `${loadBalancing.policy} in upstream ${name}: ${to}`;
 }
 
-/** What a limit counts by, with the values of this request. */
+/** The limiter key, with the values of this request. */
 export function limitKeyText({ keys }: CompiledLimiter, exchange: Exchange): string {
   return keys.map((key) => keyText(key, exchange)).join(', ');
 }

@@ -1,9 +1,9 @@
 /**
- * The keys of limits that have used the most of them.
+ * The keys that have used most of their limits.
  *
- * Thread: acceptor. Each row is copied and judged by the limiter's own arithmetic, a few at a time
- * so that nobody waits. Rows hold hashes; a key has a name when one of its requests was refused of
- * late.
+ * Thread: acceptor. Each row is copied and judged by the limiter's own arithmetic, a few rows at a
+ * time, so that no client waits. Rows hold hashes; the name of a key is known only if one of its
+ * requests was refused recently.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HalfSipHash } from '../base/half-sip-hash.js';
@@ -15,17 +15,19 @@ import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import { keyFromLine } from '../worker/admission/limiter-keys.js';
 
 const SHOWN_MAX = 20;
-/** More keys than this are not looked at: it would take a second and more. */
+/** Most rows that are read: more would take a second or longer. */
 const ROWS_MAX = 65_536;
-/** After so many rows it is looked whether the thread's clients should have their turn. */
+/**
+ * After this number of rows the function checks whether the thread's clients should have a turn.
+ */
 const ROWS_PER_LOOK = 128;
 const WORK_MS_MAX = 1;
-/** Of the value of a header field in a key: it may be a secret. */
+/** Characters of a header value in a key that are shown: the value may be a secret. */
 const HEADER_CHARS_SHOWN = 3;
 
 export interface TopKey {
   readonly limit: string;
-  /** Its name where that is known, else a part of its hash. */
+  /** The name of the key where it is known, else a part of its hash. */
   readonly key: string;
   /** 0 to 1; 1: the next request is refused. */
   readonly usedShare: number;
@@ -38,7 +40,7 @@ export interface UsedKey {
   readonly usedShare: number;
 }
 
-/** A table that is read, and one of the same kind with room for one row. */
+/** A table to read, and a table of the same kind with room for one row. */
 export interface ScannedTable {
   readonly source: BucketTable;
   readonly scratch: BucketTable;
@@ -69,7 +71,7 @@ export async function findTopKeys(
   return largest(top);
 }
 
-/** Says of one row after the other how much its key has used. */
+/** Says for one row after the other how much its key has used. */
 class RowGauge {
   /** By key space. */
   private readonly rules = new Map<number, readonly [CompiledLimiter, Limiter]>();
@@ -87,7 +89,7 @@ class RowGauge {
     }
   }
 
-  /** null: nothing, or of a limit that is no more. */
+  /** null: the row is free, or belongs to a limit that no longer exists. */
   measure(row: number, nowMs: number): UsedKey | null {
     const { source, scratch } = this.table;
     const from = source.baseOf(row);
@@ -107,7 +109,7 @@ function largest(keys: readonly UsedKey[]): UsedKey[] {
   return keys.toSorted((one, other) => other.usedShare - one.usedShare).slice(0, SHOWN_MAX);
 }
 
-/** `lines`: keys as they were noted with refusals. */
+/** `lines`: keys in the form in which they were noted with refusals. */
 export function nameKeys(
   keys: readonly UsedKey[],
   lines: readonly string[],
@@ -126,7 +128,7 @@ export function nameKeys(
   }));
 }
 
-/** Parts of a key, each after the letter of its kind: see worker/admission/limiter-keys.ts. */
+/** The parts of a key, each after the letter of its kind: see worker/admission/limiter-keys.ts. */
 function shownKey(line: string): string {
   return keyFromLine(line)
     .split('\n')

@@ -1,9 +1,9 @@
 /**
- * Keys in a field of their own, of which only hashes are known here.
+ * API keys in a field of their own. The gateway knows only hashes of the keys.
  *
- * Thread: worker. The search takes a keyed hash that no caller can foresee, and the comparison the
- * same time whatever is in it: how long an answer takes says nothing about the keys. The field
- * never reaches the upstream unless that is asked for.
+ * Thread: worker. The lookup uses a keyed hash that no caller can predict, and the comparison takes
+ * the same time for any content: the duration of an answer says nothing about the keys. The field
+ * does not reach the upstream unless the configuration asks for that.
  */
 import { hash, randomInt, timingSafeEqual } from 'node:crypto';
 import { defined } from '../../base/assert.js';
@@ -26,7 +26,7 @@ interface KnownKey {
   readonly result: AuthenticationResult;
 }
 
-/** Compared with when there is no such key. */
+/** The comparison runs against this entry when no such key exists. */
 const NO_KEY: KnownKey = { digest: Buffer.alloc(32), result: UNKNOWN };
 
 export class ApiKeyAuthenticator implements Authenticator {

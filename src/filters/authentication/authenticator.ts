@@ -1,37 +1,41 @@
 /**
- * What an authenticator is: it looks at one request and says who calls.
+ * The contract of an authenticator, which reads one request and finds out who calls.
  *
- * Thread: worker. test/contract/authenticator.contract.ts holds every one of them to this.
+ * Thread: worker. test/contract/authenticator.contract.ts checks that every kind keeps this
+ * contract.
  */
 
-/** What a caller is known by. Shared by all requests with the same credentials: never changed. */
+/**
+ * What is known about a caller. All requests with the same credentials share it, so it never
+ * changes.
+ */
 export interface Identity {
   readonly consumer: string;
   readonly claims: Claims;
   /** What the caller may do. */
   readonly scopes: ReadonlySet<string>;
-  /** Names and values of fields for the upstream, in turn. */
+  /** Fields for the upstream: names and values in turn. */
   readonly fields: readonly string[];
 }
 
 /** What was verified about the caller, by claim name. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** What became of the credentials of one request. */
+/** The result for the credentials of one request. */
 export type AuthenticationResult =
   | { readonly verdict: 'accepted'; readonly identity: Identity }
   /** There were no credentials of this kind. */
   | { readonly verdict: 'absent' }
-  /** They are no good. The reason goes to the caller: it tells nothing about keys. */
+  /** The credentials are not valid. The caller gets the reason, which says nothing about keys. */
   | { readonly verdict: 'refused'; readonly reason: string }
   /** The caller is known and may not do this. */
   | { readonly verdict: 'denied'; readonly reason: string }
-  /** Nobody can tell now: whom to ask does not answer. */
+  /** Unknown for now: the service that must be asked does not answer. */
   | { readonly verdict: 'unavailable'; readonly reason: string };
 
 export const ABSENT: AuthenticationResult = { verdict: 'absent' };
 
-/** What an authenticator sees of a request. */
+/** The part of a request that an authenticator sees. */
 export interface AuthenticationRequest {
   readonly method: string;
   /** As the client sent it, with the query. */
@@ -51,26 +55,33 @@ export interface RequestFieldsView {
 
 export interface Authenticator {
   readonly name: string;
-  /** For WWW-Authenticate (RFC 9110 11.6.1), without parameters that say what was wrong. */
+  /** For WWW-Authenticate (RFC 9110 11.6.1), without parameters about an error. */
   readonly challenge: string;
-  /** Its credentials are a bearer token: errors have a name in the challenge (RFC 6750 3.1). */
+  /**
+   * The credentials are a bearer token, whose errors have a name in the challenge (RFC 6750 3.1).
+   */
   readonly isBearer: boolean;
-  /** Lower-case fields that the client may not set itself: they would pass for ours. */
+  /**
+   * Lower-case fields that the client may not set itself: the upstream would believe that the
+   * gateway has set them.
+   */
   readonly ownedFields: readonly string[];
-  /** Credentials in Authorization end here once they are accepted. */
+  /** Whether accepted credentials in Authorization are removed from the request. */
   readonly stripsAuthorization: boolean;
-  /** It judges Authorization: where another one of the route accepts instead, nobody has judged
-   * what stands there, and the upstream must not take it for good. */
+  /**
+   * Whether this authenticator reads Authorization. When another one of the route accepts the
+   * request, nobody has judged that field, and the upstream must not trust it.
+   */
   readonly readsAuthorization: boolean;
   /**
-   * Looks at the credentials: at once when it can, else later. Never rejects or throws because of
-   * what a client, or a service that is asked, has sent.
+   * Checks the credentials: at once when possible, else later. Never rejects or throws because of
+   * input from a client or from a service.
    */
   authenticate(
     request: AuthenticationRequest,
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult>;
-  /** Ends connections; the authenticator is not used any more. */
+  /** Closes connections; the authenticator is not used any more. */
   close?(): Promise<void>;
 }
 
@@ -87,7 +98,7 @@ export function bearerToken(authorization: string): string {
   return schemeValue(authorization, 'bearer ');
 }
 
-/** What follows the scheme (lower case, with its blank), or ''. */
+/** The text after the scheme (lower case, with its blank), or ''. */
 export function schemeValue(authorization: string, scheme: string): string {
   if (authorization.length <= scheme.length) return '';
   if (authorization.slice(0, scheme.length).toLowerCase() !== scheme) return '';

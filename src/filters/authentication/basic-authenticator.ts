@@ -1,10 +1,10 @@
 /**
- * User names and passwords (RFC 7617), against scrypt hashes.
+ * User names and passwords (RFC 7617), checked against scrypt hashes.
  *
- * Thread: worker. Checking one takes a core for tens of milliseconds on purpose. So what was
- * checked is remembered for a while under a keyed hash, few are checked at a time, and those beyond
- * a short queue are turned away: a stranger who guesses cannot take all the time there is. Unknown
- * users take as long as known ones.
+ * Thread: worker. One check takes a core for tens of milliseconds on purpose. So results are
+ * remembered for some time under a keyed hash, only a few checks run at a time, and when a short
+ * queue is full further ones are refused: a stranger who guesses passwords cannot use up all CPU
+ * time. A check of an unknown user takes as long as one of a known user.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { assert, defined } from '../../base/assert.js';
@@ -27,7 +27,7 @@ import { WorkQueue } from './work-queue.js';
 
 const REMEMBERED_MAX = 1024;
 const REMEMBERED_SECONDS = 300;
-/** A wrong password that is sent again and again is worked out once in this time. */
+/** A wrong password that is sent again and again is checked once in this time. */
 const REFUSED_SECONDS = 10;
 const CHECKS_AT_ONCE = 2;
 const CHECKS_WAITING_MAX = 32;
@@ -51,7 +51,7 @@ export class BasicAuthenticator implements Authenticator {
   private readonly users = new Map<string, User>();
   private readonly secret = randomBytes(32);
   private readonly accepted = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
-  /** Apart from those accepted, so that guessing does not push them out. */
+  /** Separate from accepted passwords, so that guesses do not push these out. */
   private readonly wrong = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
   private readonly checks = new WorkQueue(CHECKS_AT_ONCE, CHECKS_WAITING_MAX);
 

@@ -1,6 +1,6 @@
 /**
- * Judges claims: whether a token is good at this time and place (RFC 7519 4.1), and whether its
- * bearer may use a route.
+ * Judges claims: whether a token is valid now and here (RFC 7519 4.1), and whether its bearer may
+ * use a route.
  *
  * Thread: any (pure). Time is an argument.
  */
@@ -11,7 +11,7 @@ import type { ClaimChecks, CompiledAuthorization } from './options.js';
 const EXPIRED = 'the token has expired';
 const UNFIT = 'a claim of the token does not fit';
 
-/** Why the claims are refused, or '' when they are good. */
+/** Why the claims are refused, or '' when they are accepted. */
 export function claimsProblem(claims: Claims, checks: ClaimChecks, unixSeconds: number): string {
   const skewSeconds = checks.clockSkewMs / 1000;
   for (const name of checks.requiredClaims) {
@@ -40,7 +40,7 @@ function isAudience(audience: unknown, wanted: string): boolean {
   return Array.isArray(audience) ? audience.includes(wanted) : audience === wanted;
 }
 
-/** Why the caller may not use the route, or '' when it may. */
+/** Why the caller may not use the route, or '' when the caller may. */
 export function authorizationProblem(
   { scopes, claims }: Identity,
   rule: CompiledAuthorization,

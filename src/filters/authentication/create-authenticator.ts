@@ -1,7 +1,8 @@
 /**
- * Makes authenticators out of what the configuration says.
+ * Makes authenticators from the compiled configuration.
  *
- * Thread: worker. A kind that no route can use is not even loaded: libraries take time to start.
+ * Thread: worker. The code of a kind is loaded only when a route can use it, since libraries take
+ * time to load.
  */
 import { assertNever } from '../../base/assert.js';
 import type { Authenticator } from './authenticator.js';

@@ -1,8 +1,8 @@
 /**
- * Remembers values by key, each until its time, and never more than so many.
+ * Remembers values by key, each until its time, and at most a fixed number of them.
  *
- * Thread: worker. When it is full the value that came first goes: one that is still in use comes
- * back as the last.
+ * Thread: worker. A full memory drops the oldest value; a value that is still in use is soon added
+ * again.
  */
 
 interface Entry<Value> {
@@ -19,7 +19,7 @@ export class ExpiringMemory<Value> {
     return this.entries.size;
   }
 
-  // Hot path: every request with credentials; bench/micro/filters/authentication watches it.
+  // Hot path, watched by bench/micro/filters/authentication: every request with credentials.
   get(key: string, now: number): Value | undefined {
     const entry = this.entries.get(key);
     if (entry === undefined) return undefined;
@@ -28,7 +28,7 @@ export class ExpiringMemory<Value> {
     return undefined;
   }
 
-  /** `expiresAt` counts as `now` does. */
+  /** `expiresAt` is on the same clock as `now`. */
   set(key: string, value: Value, expiresAt: number): void {
     if (this.capacity === 0) return;
     this.entries.delete(key);

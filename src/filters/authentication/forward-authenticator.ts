@@ -1,8 +1,8 @@
 /**
- * Asks a service about each request: what it says decides, and no answer in time means no.
+ * Asks a service about each request. The service's answer decides, and no answer in time means no.
  *
- * Thread: worker. Nothing is remembered: the service sees method, target and fields of every
- * request, and may decide upon any of them.
+ * Thread: worker. Answers are not remembered: the service sees method, target and fields of every
+ * request, and may decide by any of them.
  */
 import { normalizePath } from '../../routing/normalize-path.js';
 import {
@@ -56,7 +56,7 @@ export class ForwardAuthenticator implements Authenticator {
       ...['x-request-id', request.requestId],
     ];
     for (const name of this.config.requestHeaders) {
-      // Of several, the service might go by one and the upstream by another.
+      // With several values the service might use one and the upstream another.
       const [value = '', second] = request.fields.values(name);
       if (second !== undefined) return refused(`there are several fields ${name}`);
       if (value !== '') headers.push(name, value);
@@ -96,7 +96,10 @@ export class ForwardAuthenticator implements Authenticator {
   }
 }
 
-/** In the spelling that routes and upstream go by: the service decides about what will happen. */
+/**
+ * The target in the spelling that routes and upstream use, so that the service decides about what
+ * will happen.
+ */
 function routedTarget(target: string): string {
   const mark = target.indexOf('?');
   if (mark === -1) return normalizePath(target, 'allow');

@@ -1,14 +1,14 @@
 /**
- * Asks one service over HTTP and waits for its whole answer, within a time and a size.
+ * Asks one service over HTTP and waits for its whole answer, with a limit on time and size.
  *
- * Thread: worker. Owns its kept-alive connections, so many at most: calls beyond that wait for one
+ * Thread: worker. Owns a bounded number of kept-alive connections: further calls wait for one
  * within their own time. Redirects are not followed.
  */
 import { Client, type Dispatcher } from 'undici';
 import { WorkQueue } from './work-queue.js';
 
 const CONNECTIONS_MAX = 64;
-/** Calls that wait; more of them have no chance to be in time. */
+/** Most calls that wait; any more could not be in time. */
 const WAITING_MAX = 1024;
 const ANSWER_BYTES_MAX = 64 * 1024;
 
@@ -41,7 +41,7 @@ export class HttpCaller {
     this.path = pathname + search;
   }
 
-  /** The answer, or undefined when there is none that can be used. */
+  /** Resolves with the answer, or with undefined when there is no usable one. */
   async call(call: HttpCall): Promise<HttpAnswer | undefined> {
     const signal = AbortSignal.timeout(this.timeoutMs);
     return (await this.queue.run(() => this.callWithin(call, signal))) ?? undefined;
@@ -51,7 +51,7 @@ export class HttpCaller {
     if (signal.aborted) return undefined;
     const isKept = this.free.length > 0;
     const first = await this.attempt(call, signal);
-    // A kept connection may have been closed under us: that says nothing about the service.
+    // The service may have closed a kept-alive connection, which says nothing about its state.
     if (first !== 'broken' || !isKept || signal.aborted)
       return first === 'broken' ? undefined : first;
     const second = await this.attempt(call, signal);
@@ -78,7 +78,7 @@ export class HttpCaller {
       this.free.push(client);
       return { status: answer.statusCode, headers: answer.headers, body: bytes };
     } catch {
-      // Refused, reset, too late, no HTTP: the caller says what follows when there is no answer.
+      // Refused, reset, too late, or not HTTP: the caller decides what follows without an answer.
       this.giveUp(client);
       return 'broken';
     }

@@ -1,18 +1,18 @@
 /**
- * Makes an identity out of verified claims, once for each set of credentials.
+ * Makes an identity from verified claims, once for each set of credentials.
  *
  * Thread: any (pure).
  */
 import type { Claims, Identity } from './authenticator.js';
 
-/** A field longer than this does not come from a claim that anybody meant for a field. */
+/** A longer claim was never meant for a field. */
 const FIELD_CHARS_MAX = 4096;
 
 export interface IdentityRule {
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[];
 }
 
-/** Undefined: a claim is too long for the field that it belongs in. */
+/** Returns undefined when a claim is too long for its field. */
 export function makeIdentity(
   consumer: string,
   claims: Claims,
@@ -25,11 +25,14 @@ export function makeIdentity(
     if (value.length > FIELD_CHARS_MAX) return undefined;
     fields.push(header, value);
   }
-  // Shared by all requests with these credentials: nothing that one does is to show in another.
+  // All requests with these credentials share the result, so no request may change it.
   return { consumer, claims: Object.freeze(claims), scopes: scopesOf(claims), fields };
 }
 
-/** The claim of this name, or what the name's parts lead to; undefined: there is none. */
+/**
+ * The claim of this name, or the value to which the parts of the name lead; undefined: there is
+ * none.
+ */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let value: unknown = claims;
@@ -42,12 +45,12 @@ export function claimAt(claims: Claims, name: string): unknown {
   return value;
 }
 
-/** The name of a consumer as a claim says it; '' when it says none. */
+/** The name of a consumer from a claim; '' when the claim has none. */
 export function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
-/** The `scope` of RFC 8693 and RFC 7662, words in a string; or `scp`, as others write it. */
+/** The `scope` of RFC 8693 and RFC 7662, a string of words; or `scp`, as other issuers write it. */
 function scopesOf(claims: Claims): ReadonlySet<string> {
   const scopes = new Set<string>();
   for (const value of [claims['scope'], claims['scp']]) {
@@ -57,7 +60,7 @@ function scopesOf(claims: Claims): ReadonlySet<string> {
   return scopes;
 }
 
-/** A claim as the value of a field, or undefined when there is nothing to say. */
+/** A claim as the value of a field; undefined: the field is left out. */
 function fieldValue(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (Array.isArray(value)) {
@@ -68,8 +71,8 @@ function fieldValue(value: unknown): string | undefined {
 }
 
 /**
- * No character gets out of the field, and none is ambiguous: what is not printable ASCII, blanks
- * at the ends and `%` itself are percent-encoded.
+ * Percent-encodes everything but printable ASCII, blanks at the ends, and `%` itself: no character
+ * can end the field, and no value has two meanings.
  */
 function encodeText(text: string): string {
   if (/^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/.test(text)) return text;
@@ -84,7 +87,10 @@ function encodeText(text: string): string {
   return encoded;
 }
 
-/** The same of what a service says for a field: what it has encoded itself stays so. */
+/**
+ * Encodes a value that a service sent for a field in the same way, but keeps the service's own
+ * percent encoding.
+ */
 export function encodeControls(text: string): string {
   return text.replaceAll(/[^ -~]/gu, percentEncode);
 }

@@ -1,8 +1,8 @@
 /**
- * Asks the server that made a bearer token whether it is good (RFC 7662).
+ * Asks the server that issued a bearer token whether the token is valid (RFC 7662).
  *
- * Thread: worker. Owns the answers that it remembers: bounded, for a short time, at most until the
- * token's `exp`. One question is asked for a token however many requests come with it at once.
+ * Thread: worker. Owns a bounded number of remembered answers, each for a short time and at most
+ * until the token's `exp`. Requests that bring the same token at the same time share one question.
  */
 import { hash } from 'node:crypto';
 import {
@@ -23,7 +23,7 @@ import { parseStrictObject } from './strict-json.js';
 
 const TOKEN_CHARS_MAX = 4096;
 const REMEMBERED_MAX = 4096;
-/** A token that is not active may become so no sooner than this. */
+/** An answer of "not active" is remembered for at most this time. */
 const INACTIVE_SECONDS_MAX = 10;
 
 const INACTIVE = refused('the token is not active');
@@ -40,7 +40,7 @@ export class IntrospectionAuthenticator implements Authenticator {
   private readonly caller: HttpCaller;
   private readonly clientCredentials: string;
   private readonly accepted = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
-  /** Apart from those accepted, so that made-up tokens do not push them out. */
+  /** Separate from accepted tokens, so that invented tokens do not push these out. */
   private readonly inactive = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
   private readonly asked = new Map<string, Promise<AuthenticationResult>>();
 
@@ -124,7 +124,7 @@ export class IntrospectionAuthenticator implements Authenticator {
   }
 }
 
-/** As form data, before the two are joined (RFC 6749 2.3.1). */
+/** Encodes id and secret as form data before they are joined (RFC 6749 2.3.1). */
 function formEncode(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1);
 }

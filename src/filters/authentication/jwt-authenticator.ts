@@ -1,8 +1,8 @@
 /**
  * Verifies signed bearer tokens (RFC 7519, RFC 6750, RFC 8725).
  *
- * Thread: worker. Owns the verified tokens that it remembers: bounded, each until its `exp`, under
- * a hash of the whole token. They are forgotten when a key goes.
+ * Thread: worker. Owns a bounded number of remembered tokens that were verified, each until its
+ * `exp`, under a hash of the whole token. When a key is removed, all are forgotten.
  */
 import { hash } from 'node:crypto';
 import type { Jwk } from '../../base/json-web-key.js';
@@ -43,7 +43,7 @@ export class JwtAuthenticator implements Authenticator {
   readonly readsAuthorization = true;
 
   private readonly remembered = new ExpiringMemory<AcceptedToken>(REMEMBERED_MAX);
-  /** null: no key set has come in yet. */
+  /** null: no key set has arrived yet. */
   private ring: KeyRing | null = null;
   private keys: readonly Jwk[] = [];
   private importing: Promise<void> = Promise.resolve();
@@ -58,7 +58,7 @@ export class JwtAuthenticator implements Authenticator {
     this.stripsAuthorization = !config.forwardCredentials;
   }
 
-  /** Imports the keys of the configuration; those of a key set come in later. */
+  /** Imports the keys of the configuration; those of a key set arrive later. */
   static async create(
     config: CompiledJwtAuthenticator,
     feed: KeySetFeed,
@@ -113,12 +113,13 @@ export class JwtAuthenticator implements Authenticator {
     if (ring === null) return unavailable('the keys that verify tokens could not be fetched yet');
     if (problem !== '') return refused(problem);
     const result = this.judge(parts, unixSeconds);
-    // Keys may have gone while the signature was checked: then the next request checks it again.
+    // A key may have been removed during the check of the signature: then the next request checks
+    // it again.
     if (result.verdict === 'accepted' && ring === this.ring) this.remember(digest, result);
     return result;
   }
 
-  /** Waits for another attempt to fetch keys, if it is time for one. */
+  /** Waits for another attempt to fetch keys. False: it is too early for one. */
   private async hasAskedForKeys(): Promise<boolean> {
     const { keySource } = this.config;
     if (keySource === null) return false;
@@ -152,11 +153,11 @@ export class JwtAuthenticator implements Authenticator {
     return this.config.keySource?.kind === 'tokenService' && this.feed.isRevoked(claims);
   }
 
-  /** One set after the other: an older one never replaces a newer one. */
+  /** Sets are imported one after the other, so that an older one never replaces a newer one. */
   private useKeys(keys: readonly Jwk[]): Promise<void> {
     this.importing = this.importing.then(async () => {
       const ring = await KeyRing.create(keys, this.config.algorithms);
-      // What a key has signed that is there no more is not to be believed any more.
+      // Signatures of a key that was removed must not be believed any more.
       if (this.keys.some((key) => !holds(keys, key))) this.remembered.clear();
       this.ring = ring;
       this.keys = keys;

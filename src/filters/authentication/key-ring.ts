@@ -1,22 +1,22 @@
 /**
- * Keys that signatures are verified with, each for the algorithms of its own kind only.
+ * Keys that verify signatures, each for the algorithms of its own kind only.
  *
  * Thread: worker. A token names an algorithm and perhaps a key; it never brings a key of its own
- * (RFC 8725 3.1, 3.5): `jwk`, `jku`, `x5u` and `x5c` of its header are not looked at. What a key
- * says of itself (`alg`, `use`, `key_ops`) is kept to (RFC 7517 section 4).
+ * (RFC 8725 3.1, 3.5): `jwk`, `jku`, `x5u` and `x5c` of its header are ignored. A key's own
+ * statements (`alg`, `use`, `key_ops`) are obeyed (RFC 7517 section 4).
  */
 import type { CryptoKey } from 'jose';
 import { importJWK } from 'jose/key/import';
 import { algorithmsOf, type Jwk } from '../../base/json-web-key.js';
 
-/** Keys that are tried for a token that names none. */
+/** Most keys that are tried for a token that names none. */
 const CANDIDATES_MAX = 8;
 
-/** A JWK as jose takes it. */
+/** The type of a JWK that jose takes. */
 type ImportableJwk = Parameters<typeof importJWK>[0];
 
 interface RingKey {
-  /** Undefined: the key has no name, and is meant for every token. */
+  /** Undefined: the key has no name, and is tried for every token. */
   readonly kid: string | undefined;
   readonly algorithm: string;
   readonly key: CryptoKey | Uint8Array;
@@ -25,7 +25,10 @@ interface RingKey {
 export class KeyRing {
   private constructor(private readonly keys: readonly RingKey[]) {}
 
-  /** Takes each key for those of `algorithms` that fit it. A key that is no good is left out. */
+  /**
+   * Imports each key for those of `algorithms` that fit it. A key that cannot be imported is left
+   * out.
+   */
   static async create(jwks: readonly Jwk[], algorithms: readonly string[]): Promise<KeyRing> {
     const keys: RingKey[] = [];
     for (const jwk of jwks) {
@@ -44,7 +47,7 @@ export class KeyRing {
     return this.keys.length;
   }
 
-  /** Keys that may have made a signature; none: the key is not known, or not for this algorithm. */
+  /** Keys that may have made a signature; none: the key is unknown, or not for this algorithm. */
   find(algorithm: string, kid: string | undefined): (CryptoKey | Uint8Array)[] {
     const found: (CryptoKey | Uint8Array)[] = [];
     for (const one of this.keys) {
@@ -55,7 +58,7 @@ export class KeyRing {
   }
 }
 
-/** Only the public part: what a key set says beyond that is of no use here. */
+/** Only the public part of a key is imported. */
 async function importKey(jwk: Jwk, algorithm: string): Promise<CryptoKey | Uint8Array | undefined> {
   const { kty, crv, n, e, x, y, k } = jwk;
   const part = kty === 'oct' ? { kty, k } : { kty, crv, n, e, x, y };
@@ -63,7 +66,8 @@ async function importKey(jwk: Jwk, algorithm: string): Promise<CryptoKey | Uint8
   try {
     return await importJWK(known as ImportableJwk, algorithm);
   } catch {
-    // A point that is not on its curve, a modulus that is no number: nobody can use this key.
+    // The key is broken (a point that is not on its curve, a modulus that is not a number): nobody
+    // can use it.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Authenticators as the threads use them: every default filled in, every key at hand.
+ * Authenticators as the threads use them, with defaults filled in and keys loaded.
  *
  * Thread: any (pure). Types only; plain data, so that it can be cloned to threads. Made by
  * config/compile/compile-authenticators.ts.
@@ -21,7 +21,7 @@ export interface ClaimChecks {
   /** Empty: not checked. */
   readonly audience: string;
   readonly clockSkewMs: number;
-  /** Names of claims; `exp` is among them for tokens that are verified here. */
+  /** Names of claims; for tokens that are verified here `exp` is one of them. */
   readonly requiredClaims: readonly string[];
 }
 
@@ -30,18 +30,18 @@ export interface CompiledJwtAuthenticator extends Common, ClaimChecks {
   readonly algorithms: readonly string[];
   /** Empty: there is no shared secret. */
   readonly secret: string;
-  /** Public keys that the configuration holds itself. */
+  /** Public keys in the configuration itself. */
   readonly keys: readonly Jwk[];
-  /** null: keys are in the configuration. */
+  /** null: the keys are in the configuration. */
   readonly keySource: CompiledKeySource | null;
   readonly consumerClaim: string;
 }
 
-/** Keys that are fetched by the main thread; equal ids are the same keys. */
+/** Keys that the main thread fetches; equal ids mean the same keys. */
 export interface CompiledKeySource {
   readonly id: string;
   readonly kind: 'jwks' | 'discovery' | 'tokenService';
-  /** Of the key set, or the issuer whose discovery document is to be read. */
+  /** The URL of the key set, or of the issuer whose discovery document is to be read. */
   readonly url: string;
   readonly cacheMs: number;
   readonly cooldownMs: number;
@@ -83,10 +83,10 @@ export interface CompiledForwardAuthenticator extends Common {
   readonly type: 'forwardAuth';
   readonly url: string;
   readonly timeoutMs: number;
-  /** Lower case, as are the others. */
+  /** Lower case, like the others. */
   readonly requestHeaders: readonly string[];
   readonly responseHeaders: readonly string[];
-  /** Empty: none. */
+  /** Empty: no such field. */
   readonly consumerHeader: string;
 }
 
@@ -97,10 +97,10 @@ export type CompiledAuthenticator =
   | CompiledIntrospectionAuthenticator
   | CompiledForwardAuthenticator;
 
-/** What a caller must be allowed to do on one route. */
+/** The permissions that a caller needs on one route. */
 export interface CompiledAuthorization {
   readonly scopes: readonly string[];
-  /** Each claim must be, or contain, one of the values. */
+  /** Each of these claims must be, or contain, one of its values. */
   readonly claims: readonly {
     readonly claim: string;
     readonly values: readonly (string | number | boolean)[];

@@ -10,10 +10,10 @@ import { formatPasswordHash, type PasswordHash } from '../../base/password-hash.
 const PARAMETERS = { costLog2: 15, blockSize: 8, parallelization: 1 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
-/** Longer ones are refused unread: nobody types them, and each byte costs. */
+/** Longer passwords are refused unread: nobody types them, and each byte costs time. */
 export const PASSWORD_BYTES_MAX = 1024;
 
-/** Stands for an unknown user: checking it takes the usual time. */
+/** Used for an unknown user: the check takes the usual time. */
 export const NO_PASSWORD: PasswordHash = {
   ...PARAMETERS,
   salt: randomBytes(SALT_BYTES),
@@ -27,7 +27,7 @@ export async function hashPassword(password: string): Promise<string> {
   return formatPasswordHash({ ...PARAMETERS, salt, hash });
 }
 
-/** Whether this is the password, in a time that does not depend on the answer. */
+/** Whether this is the password. The time of the check does not depend on the answer. */
 export async function isPassword(password: string, known: PasswordHash): Promise<boolean> {
   return timingSafeEqual(await derive(password, known), known.hash);
 }
@@ -39,7 +39,7 @@ function derive(password: string, known: PasswordHash): Promise<Buffer> {
     N: cost,
     r: blockSize,
     p: parallelization,
-    // What scrypt needs, and a little more: Node's own bound is just below it.
+    // Slightly more than scrypt needs: Node's default is just below the need.
     maxmem: 256 * cost * blockSize,
   };
   return new Promise((resolve, reject) => {

@@ -1,15 +1,15 @@
 /**
  * Verifies a token in the compact form of JWS (RFC 7515) with the keys of a ring.
  *
- * Thread: worker. jose does the cryptography; what it is lenient about is refused before: spellings
- * of base64url that are not canonical, members that stand twice, extensions that change the
- * meaning.
+ * Thread: worker. jose does the cryptography. What jose accepts too easily is refused before:
+ * spellings of base64url that are not canonical, members that occur twice, extensions that change
+ * the meaning.
  */
 import { compactVerify } from 'jose/jws/compact/verify';
 import type { KeyRing } from './key-ring.js';
 import { decodeCanonical, parseStrictObject, type StrictObject } from './strict-json.js';
 
-/** What a token says before its signature is looked at. Nothing here is to be believed. */
+/** The contents of a token before its signature is checked. Nothing here may be believed. */
 export interface TokenParts {
   readonly token: string;
   readonly algorithm: string;
@@ -17,7 +17,7 @@ export interface TokenParts {
   readonly payload: Buffer;
 }
 
-/** Takes a token apart, or undefined when it is malformed. */
+/** Takes a token apart; undefined: it is malformed. */
 export function readToken(token: string): TokenParts | undefined {
   const parts = token.split('.');
   if (parts.length !== 3) return undefined;
@@ -30,12 +30,14 @@ export function readToken(token: string): TokenParts | undefined {
   return { token, algorithm: alg, kid, payload };
 }
 
-/** No extension is understood (RFC 7515 4.1.11); a payload is always encoded (RFC 7797 7). */
+/**
+ * The gateway knows no extensions (RFC 7515 4.1.11), and a payload is always encoded (RFC 7797 7).
+ */
 function isPlainHeader(header: StrictObject): boolean {
   return header['crit'] === undefined && header['b64'] === undefined && header['zip'] === undefined;
 }
 
-/** Why the signature is not to be believed, or '' when one of the keys has made it. */
+/** Why the signature must not be believed, or '' when one of the keys has made it. */
 export async function signatureProblem(parts: TokenParts, ring: KeyRing): Promise<string> {
   const keys = ring.find(parts.algorithm, parts.kid);
   if (keys.length === 0) return KEY_UNKNOWN;

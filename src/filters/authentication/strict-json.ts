@@ -1,9 +1,9 @@
 /**
- * Reads parts of tokens that have one reading only.
+ * Reads parts of tokens, and refuses any that could be read in two ways.
  *
  * Thread: any (pure). RFC 7515 section 4 and RFC 7519 section 4 let a reader take the last of two
- * members with one name; who takes the first would see another token. Base64url has several
- * spellings of the same bytes, of which one is canonical (RFC 4648 3.5). All else is refused.
+ * members with one name; a reader that takes the first would see another token. Base64url has
+ * several spellings of the same bytes, of which one is canonical (RFC 4648 3.5). Both are refused.
  */
 
 /** An object without repeated members, or undefined. */
@@ -29,7 +29,7 @@ export function parseStrictObject(bytes: Uint8Array): StrictObject | undefined {
   }
 }
 
-/** `text` is valid JSON. Nesting beyond reason counts as repeated: nobody means it. */
+/** `text` is valid JSON. Extremely deep nesting counts as a repeated name: no real token has it. */
 function hasRepeatedName(text: string): boolean {
   const open: (Set<string> | null)[] = [];
   let at = 0;
@@ -62,7 +62,7 @@ function isColonNext(text: string, from: number): boolean {
   return text[at] === ':';
 }
 
-/** Where the string that begins at `start` has ended. */
+/** The position behind the string that begins at `start`. */
 function stringEnd(text: string, start: number): number {
   let at = start + 1;
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;

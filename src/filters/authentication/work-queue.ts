@@ -1,5 +1,5 @@
 /**
- * Runs a few pieces of work at a time, lets some wait, and takes no more.
+ * Runs a few pieces of work at a time, lets a few more wait, and refuses the rest.
  *
  * Thread: worker.
  */
@@ -12,7 +12,7 @@ export class WorkQueue {
     private readonly waitingMax: number,
   ) {}
 
-  /** The outcome of the work, or null when there is no room for it. */
+  /** The result of the work; null: there is no room for it. */
   run<T>(work: () => Promise<T>): Promise<T> | null {
     if (this.running < this.atOnceMax) return this.start(work);
     if (this.waiting.length >= this.waitingMax) return null;
