@@ -5,28 +5,13 @@
  */
 import { PROBLEMS } from '../base/problems.js';
 import type { RefusalRingReader } from '../channel/refusal-ring.js';
+import type { RefusalRow } from './recent-rows.js';
 
 const SHOWN_MAX = 100;
 
-export interface Refusal {
-  /** ISO 8601. */
-  readonly time: string;
-  readonly status: number;
-  readonly code: string;
-  readonly part: string;
-  readonly method: string;
-  /** Without the query. */
-  readonly path: string;
-  /** Empty: no route. */
-  readonly route: string;
-  readonly clientIp: string;
-  readonly consumer: string;
-  readonly requestId: string;
-}
-
 /** A refusal, and the keys by which the limits of its route counted the request, one a line. */
 export interface NotedRefusal {
-  readonly shown: Refusal;
+  readonly shown: RefusalRow;
   readonly keyLines: readonly string[];
 }
 

@@ -5,6 +5,7 @@
  * Thread: acceptor. Owns the compiled routes of the configuration of the last explanation.
  */
 import type { NotedRefusal } from '../admin/recent-refusals.js';
+import type { Recent } from '../admin/recent-rows.js';
 import type { Clock } from '../base/clock.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
@@ -49,7 +50,7 @@ export class LiveExplainer {
   }
 
   /** The last refusals, and the keys that have used most of their limits. */
-  async recent(noted: readonly NotedRefusal[]): Promise<object> {
+  async recent(noted: readonly NotedRefusal[]): Promise<Recent> {
     const { config, hashKey, clock } = this.gateway;
     const used = await findTopKeys(this.tables, config.limiters, clock.nowMs);
     const lines = noted.flatMap(({ keyLines }) => keyLines);

@@ -8,9 +8,9 @@ import {
   ABSENT,
   type AuthenticationResult,
   type Authenticator,
-  bearerToken,
   unavailable,
 } from '../filters/authentication/authenticator.js';
+import { bearerToken } from '../filters/authentication/bearer-token.js';
 import { createAuthenticator } from '../filters/authentication/create-authenticator.js';
 import type { KeySetFeed } from '../filters/authentication/key-set-feed.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';

@@ -5,7 +5,9 @@
  * time, so that no client waits. Rows hold hashes; the name of a key is known only if one of its
  * requests was refused recently.
  */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { TopKeyRow } from '../admin/recent-rows.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import { createLimiter, type Limiter, needsRow, rowWordsOf } from '../coordinator/limiters.js';
@@ -24,14 +26,6 @@ const ROWS_PER_LOOK = 128;
 const WORK_MS_MAX = 1;
 /** Characters of a header value in a key that are shown: the value may be a secret. */
 const HEADER_CHARS_SHOWN = 3;
-
-export interface TopKey {
-  readonly limit: string;
-  /** The name of the key where it is known, else a part of its hash. */
-  readonly key: string;
-  /** 0 to 1; 1: the next request is refused. */
-  readonly usedShare: number;
-}
 
 export interface UsedKey {
   readonly limiter: CompiledLimiter;
@@ -114,7 +108,7 @@ export function nameKeys(
   keys: readonly UsedKey[],
   lines: readonly string[],
   hashKey: readonly [number, number],
-): TopKey[] {
+): TopKeyRow[] {
   const hash = new HalfSipHash(...hashKey);
   const names = new Map<string, string>();
   for (const line of new Set(lines)) {

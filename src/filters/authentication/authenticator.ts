@@ -93,11 +93,6 @@ export function unavailable(reason: string): AuthenticationResult {
   return { verdict: 'unavailable', reason };
 }
 
-/** The token of `Bearer TOKEN` (the scheme in any case), or '' when there is none. */
-export function bearerToken(authorization: string): string {
-  return schemeValue(authorization, 'bearer ');
-}
-
 /** The text after the scheme (lower case, with its blank), or ''. */
 export function schemeValue(authorization: string, scheme: string): string {
   if (authorization.length <= scheme.length) return '';

@@ -4,16 +4,14 @@
  * Thread: worker. Owns a bounded number of remembered answers, each for a short time and at most
  * until the token's `exp`. Requests that bring the same token at the same time share one question.
  */
-import { hash } from 'node:crypto';
 import {
-  ABSENT,
   type AuthenticationRequest,
   type AuthenticationResult,
   type Authenticator,
-  bearerToken,
   refused,
   unavailable,
 } from './authenticator.js';
+import { bearerToken, tokenDigest, unreadableToken } from './bearer-token.js';
 import { claimsProblem } from './claim-checks.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { HttpCaller } from './http-caller.js';
@@ -21,7 +19,6 @@ import { claimAt, makeIdentity, textOf } from './identity.js';
 import type { CompiledIntrospectionAuthenticator } from './options.js';
 import { parseStrictObject } from './strict-json.js';
 
-const TOKEN_CHARS_MAX = 4096;
 const REMEMBERED_MAX = 4096;
 /** An answer of "not active" is remembered for at most this time. */
 const INACTIVE_SECONDS_MAX = 10;
@@ -58,9 +55,9 @@ export class IntrospectionAuthenticator implements Authenticator {
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
     const token = bearerToken(request.fields.authorization);
-    if (token === '') return ABSENT;
-    if (token.length > TOKEN_CHARS_MAX) return refused('the token is too long');
-    const digest = hash('sha256', token, 'binary');
+    const unread = unreadableToken(token);
+    if (unread !== null) return unread;
+    const digest = tokenDigest(token);
     const known = this.accepted.get(digest, unixSeconds) ?? this.inactive.get(digest, unixSeconds);
     if (known !== undefined) return known;
     let asked = this.asked.get(digest);

@@ -4,18 +4,16 @@
  * Thread: worker. Owns a bounded number of remembered tokens that were verified, each until its
  * `exp`, under a hash of the whole token. When a key is removed, all are forgotten.
  */
-import { hash } from 'node:crypto';
 import type { Jwk } from '../../base/json-web-key.js';
 import {
-  ABSENT,
   type AuthenticationRequest,
   type AuthenticationResult,
   type Authenticator,
-  bearerToken,
   type Claims,
   refused,
   unavailable,
 } from './authenticator.js';
+import { bearerToken, tokenDigest, unreadableToken } from './bearer-token.js';
 import { claimsProblem } from './claim-checks.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
@@ -31,7 +29,6 @@ import {
 } from './signed-token.js';
 import { parseStrictObject } from './strict-json.js';
 
-const TOKEN_CHARS_MAX = 4096;
 const REMEMBERED_MAX = 4096;
 
 export class JwtAuthenticator implements Authenticator {
@@ -85,9 +82,9 @@ export class JwtAuthenticator implements Authenticator {
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
     const token = bearerToken(request.fields.authorization);
-    if (token === '') return ABSENT;
-    if (token.length > TOKEN_CHARS_MAX) return refused('the token is too long');
-    const digest = hash('sha256', token, 'binary');
+    const unread = unreadableToken(token);
+    if (unread !== null) return unread;
+    const digest = tokenDigest(token);
     const known = this.remembered.get(digest, unixSeconds);
     if (known === undefined) return this.verify(token, digest, unixSeconds);
     if (this.isRevoked(known.identity.claims)) return refused(REVOKED);

@@ -88,29 +88,6 @@ export interface Stats {
   readonly coordinator: Readonly<Record<string, number>>;
 }
 
-export interface RefusalRow {
-  readonly time: string;
-  readonly status: number;
-  readonly code: string;
-  readonly part: string;
-  readonly method: string;
-  readonly path: string;
-  readonly route: string;
-  readonly clientIp: string;
-  readonly consumer: string;
-}
-
-export interface TopKeyRow {
-  readonly limit: string;
-  readonly key: string;
-  readonly usedShare: number;
-}
-
-export interface Recent {
-  readonly refusals: readonly RefusalRow[];
-  readonly top_keys: readonly TopKeyRow[];
-}
-
 /** One moment of the charts. */
 export interface Point {
   readonly atMs: number;

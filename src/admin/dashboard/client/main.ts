@@ -3,8 +3,10 @@
  *
  * Thread: browser. Reads /stats and /recent of the listener that it came from, and changes nothing.
  */
+
+import type { Recent } from '../../recent-rows.js';
 import { drawChart } from './chart.js';
-import { History, latencyBetween, type Recent, type Stats } from './figures.js';
+import { History, latencyBetween, type Stats } from './figures.js';
 import { drawTable, type Tone } from './tables.js';
 import { bytes, duration, milliseconds, percent, short, timeOfDay } from './text.js';
 
