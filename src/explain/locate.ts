@@ -7,6 +7,7 @@ import { refusalDetail } from '../acceptor/refusal-detail.js';
 import { RequestGuard } from '../acceptor/request-guard.js';
 import type { ProblemKind } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
+import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import { Exchange } from '../worker/exchange/exchange.js';
@@ -25,9 +26,23 @@ export function locate(
   request: ExplainedRequest,
   { config, epoch }: { readonly config: CompiledConfig; readonly epoch: WorkerEpoch },
 ): Located {
-  const parts = [request.method, request.target, request.from, 'http', ...request.fields.flat()];
-  const record = { index: 0, generation: 1, receivedMs: 0, bodyBytes: 0, isComplete: true, parts };
-  const head = epoch.matcher.readHead(parts, new RequestIdSource('explain'));
+  const parts = [
+    request.method,
+    request.target,
+    request.from,
+    PLAIN_CONNECTION,
+    ...request.fields.flat(),
+  ];
+  const record = {
+    index: 0,
+    generation: 1,
+    receivedMs: 0,
+    bodyBytes: 0,
+    isComplete: true,
+    protocol: PROTOCOL_HTTP_1_1,
+    parts,
+  };
+  const head = epoch.matcher.readHead(record, new RequestIdSource('explain'));
   const exchange = new Exchange(record, head, epoch, () => {});
   const guarded = judgeHead(request, config);
   if (guarded !== null) {

@@ -83,7 +83,7 @@ export class RequestPipeline {
 
   onRequest(record: RequestRecord): Exchange {
     const epoch = this.parts.epochs.current;
-    const head = epoch.matcher.readHead(record.parts, this.parts.requestIds);
+    const head = epoch.matcher.readHead(record, this.parts.requestIds);
     const exchange = new Exchange(record, head, epoch, this.onDeadline);
     this.exchanges.add(exchange);
     epoch.exchanges++;

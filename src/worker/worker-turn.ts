@@ -25,6 +25,7 @@ import {
 import {
   requestBodyBytes,
   requestHeadParts,
+  requestProtocol,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
 import { COUNTERS } from '../observability/counters.js';
@@ -137,6 +138,7 @@ export class WorkerTurn implements RecordHandler {
         receivedMs: requestReceivedMs(consumer),
         bodyBytes: requestBodyBytes(consumer),
         isComplete: (flags & FLAG_END) !== 0,
+        protocol: requestProtocol(consumer),
         parts: requestHeadParts(consumer),
       });
       this.headsRead += 1;

@@ -1,4 +1,5 @@
 /** An exchange as the pipeline makes it, with defaults for what the test is not about. */
+import { type HttpProtocol, PROTOCOL_HTTP_1_1 } from '../../src/channel/records/request-head.js';
 import { Exchange, type ExchangeEpoch } from '../../src/worker/exchange/exchange.js';
 import { RequestFields } from '../../src/worker/exchange/request-fields.js';
 import { RequestHead } from '../../src/worker/exchange/request-head.js';
@@ -17,6 +18,8 @@ export interface ExchangeWish {
   readonly fields?: readonly string[];
   readonly bodyBytes?: number;
   readonly isComplete?: boolean;
+  /** Default: HTTP/1.1. */
+  readonly protocol?: HttpProtocol;
   readonly route?: WorkerRoute | null;
   readonly epoch?: ExchangeEpoch | null;
   readonly onDeadline?: (exchange: Exchange, nowMs: number) => void;
@@ -27,12 +30,14 @@ export function makeExchange(wish: ExchangeWish = {}): Exchange {
   const { method = 'GET', target = '/', peer = '192.0.2.7', scheme = 'http', fields = [] } = wish;
   const parts = [method, target, peer, scheme, ...fields];
   const { clientIp = peer } = wish;
-  const head = new RequestHead(parts, new RequestFields(parts), 'id-1', clientIp);
+  const { protocol = PROTOCOL_HTTP_1_1 } = wish;
+  const headRecord = { protocol, parts };
+  const head = new RequestHead(headRecord, new RequestFields(parts), 'id-1', clientIp);
   const mark = target.indexOf('?');
   if (mark === -1) head.onPath(target, '');
   else head.onPath(target.slice(0, mark), target.slice(mark));
   const { index = 0, generation = 1, bodyBytes = 0, isComplete = true } = wish;
-  const record = { index, generation, receivedMs: 0, bodyBytes, isComplete, parts };
+  const record = { index, generation, receivedMs: 0, bodyBytes, isComplete, ...headRecord };
   const exchange = new Exchange(record, head, wish.epoch ?? null, wish.onDeadline ?? (() => {}));
   exchange.route = wish.route ?? null;
   return exchange;

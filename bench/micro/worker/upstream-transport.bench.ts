@@ -14,6 +14,7 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../src/base/clock.js';
 import { BODY_BLOCKS_BYTES, BodyBlocks } from '../../../src/channel/body-blocks.js';
+import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
 import type { CompiledTarget, CompiledUpstream } from '../../../src/config/compiled-config.js';
 import { Exchange } from '../../../src/worker/exchange/exchange.js';
 import type { ReplyFieldBlock } from '../../../src/worker/exchange/reply-state.js';
@@ -180,9 +181,17 @@ const AUTHORITY = 'origin.example:8080';
 
 function makeExchange(): Exchange {
   const parts = ['GET', '/products/4711', '192.0.2.7', 'https', ...FIELDS];
-  const record = { index: 0, generation: 0, receivedMs: 0, bodyBytes: 0, isComplete: true, parts };
+  const record = {
+    index: 0,
+    generation: 0,
+    receivedMs: 0,
+    bodyBytes: 0,
+    isComplete: true,
+    protocol: PROTOCOL_HTTP_1_1,
+    parts,
+  };
   const requestId = '0123456789abcdef-0000001';
-  const head = new RequestHead(parts, new RequestFields(parts), requestId, '192.0.2.7');
+  const head = new RequestHead(record, new RequestFields(parts), requestId, '192.0.2.7');
   head.onPath('/products/4711', '');
   return new Exchange(record, head, null, () => undefined);
 }

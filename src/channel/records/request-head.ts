@@ -30,9 +30,9 @@ const PROTOCOL_MASK = 0xff;
 const LISTENER_SHIFT = 8;
 
 /** The version of HTTP that a request came in. */
-export const PROTOCOL_HTTP_1_0 = 10;
-export const PROTOCOL_HTTP_1_1 = 11;
-export const PROTOCOL_HTTP_2 = 20;
+export const PROTOCOL_HTTP_1_0 = 10 as const;
+export const PROTOCOL_HTTP_1_1 = 11 as const;
+export const PROTOCOL_HTTP_2 = 20 as const;
 export type HttpProtocol =
   | typeof PROTOCOL_HTTP_1_0
   | typeof PROTOCOL_HTTP_1_1

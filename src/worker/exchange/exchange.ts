@@ -17,7 +17,7 @@ import { AdmissionState } from './admission-state.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { ReplyState } from './reply-state.js';
 import type { RequestFields } from './request-fields.js';
-import type { RequestHead } from './request-head.js';
+import type { RequestHead, RequestHeadRecord } from './request-head.js';
 import type { RequestTrace } from './request-trace.js';
 import { TriesState } from './tries-state.js';
 import { Upload } from './upload.js';
@@ -33,15 +33,13 @@ export const PHASE_REPLY = 6;
 const NOTHING: readonly string[] = [];
 
 /** A request as the lane brought it. */
-export interface RequestRecord {
+export interface RequestRecord extends RequestHeadRecord {
   readonly index: number;
   readonly generation: number;
   readonly receivedMs: number;
   /** -1: not known. */
   readonly bodyBytes: number;
   readonly isComplete: boolean;
-  /** method, target, peer, connection, then names and values in turn. */
-  readonly parts: string[];
 }
 
 /** Who calls. Shared by all requests with the same credentials: never changed. */
@@ -88,7 +86,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   /** What filters add to the fields that the target gets: names and values in turn. */
   addedFields: readonly string[] = NOTHING;
 
-  /** `head` is what `record.parts` say; `epoch` is null in tests only. */
+  /** `head` is what `record` says of it; `epoch` is null in tests only. */
   constructor(
     record: RequestRecord,
     readonly head: Readonly<RequestHead>,

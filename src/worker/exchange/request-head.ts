@@ -10,11 +10,19 @@ import {
   HEAD_METHOD,
   HEAD_PEER,
   HEAD_TARGET,
+  type HttpProtocol,
 } from '../../channel/records/request-head.js';
 import type { PathParams } from '../../routing/route-table.js';
 import type { RequestFields } from './request-fields.js';
 
 const NO_PARAMS: PathParams = Object.freeze({});
+
+/** What the lane says of a head. */
+export interface RequestHeadRecord {
+  readonly protocol: HttpProtocol;
+  /** Method, target, peer, connection, then names and values of fields in turn. */
+  readonly parts: readonly string[];
+}
 
 export class RequestHead {
   readonly method: string;
@@ -23,6 +31,8 @@ export class RequestHead {
   /** Address of the other end of the connection; '' when it is not known. */
   readonly peer: string;
   readonly scheme: string;
+  /** The version of HTTP that the request came in. */
+  readonly protocol: HttpProtocol;
   /** Normalised, without the query; '' until the target has been read. */
   path = '';
   /** With its question mark, or ''. */
@@ -30,9 +40,8 @@ export class RequestHead {
   /** What the route's path took out of the request's, decoded. */
   params: PathParams = NO_PARAMS;
 
-  /** `parts`: method, target, peer, connection, then names and values of fields in turn. */
   constructor(
-    parts: readonly string[],
+    { parts, protocol }: RequestHeadRecord,
     readonly fields: RequestFields,
     readonly requestId: string,
     /** Behind trusted proxies; '' when it is not known. */
@@ -41,6 +50,7 @@ export class RequestHead {
     this.method = parts[HEAD_METHOD] ?? '';
     this.target = parts[HEAD_TARGET] ?? '';
     this.peer = parts[HEAD_PEER] ?? '';
+    this.protocol = protocol;
     this.scheme = connectionFacts(parts[HEAD_CONNECTION] ?? '').scheme;
   }
 

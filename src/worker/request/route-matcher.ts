@@ -17,7 +17,7 @@ import { normalizePath } from '../../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../routing/route-table.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { RequestFields } from '../exchange/request-fields.js';
-import { RequestHead } from '../exchange/request-head.js';
+import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
 import type { WorkerRoute } from '../worker-route.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
@@ -47,14 +47,14 @@ export class RouteMatcher {
   }
 
   // Hot path: once for every request.
-  /** `parts`: method, target, peer, connection, then names and values of fields in turn. */
-  readHead(parts: readonly string[], requestIds: RequestIdSource): RequestHead {
+  readHead(record: RequestHeadRecord, requestIds: RequestIdSource): RequestHead {
+    const { parts } = record;
     const peer = parts[HEAD_PEER] ?? '';
     const fields = new RequestFields(parts, this.forwardsOverrides);
     const isKept = this.keepsEveryId || this.keepsIdOf(peer);
     const requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
     const clientIp = this.parts.trustedProxies.clientOf(peer, fields.forwardedFor);
-    return new RequestHead(parts, fields, requestId, clientIp);
+    return new RequestHead(record, fields, requestId, clientIp);
   }
 
   private keepsIdOf(peer: string): boolean {

@@ -7,6 +7,12 @@
  */
 import { isIP } from 'node:net';
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
+import {
+  type HttpProtocol,
+  PROTOCOL_HTTP_1_0,
+  PROTOCOL_HTTP_1_1,
+  PROTOCOL_HTTP_2,
+} from '../../channel/records/request-head.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { joinList, type RequestFields } from '../exchange/request-fields.js';
 import type { RequestHead } from '../exchange/request-head.js';
@@ -14,6 +20,17 @@ import type { RequestHead } from '../exchange/request-head.js';
 const NOTHING: ReadonlySet<string> = new Set();
 const HOST = /^[A-Za-z0-9._~:[\]%-]+$/;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
+
+const VIA: Readonly<Record<HttpProtocol, string>> = {
+  [PROTOCOL_HTTP_1_0]: `1.0 ${GATEWAY_PSEUDONYM}`,
+  [PROTOCOL_HTTP_1_1]: `1.1 ${GATEWAY_PSEUDONYM}`,
+  [PROTOCOL_HTTP_2]: `2 ${GATEWAY_PSEUDONYM}`,
+};
+
+/** This gateway's element of Via: the protocol is the one in which the request came. */
+export function viaOf(protocol: HttpProtocol): string {
+  return VIA[protocol];
+}
 
 /** Names and values in turn, as undici takes them. */
 export function buildForwardedFields(
@@ -37,7 +54,7 @@ export function buildForwardedFields(
   add('x-forwarded-proto', (isPeerTrusted && fields.forwardedProto) || scheme);
   add('x-forwarded-host', (isPeerTrusted && fields.forwardedHost) || fields.host);
   add('forwarded', forwardedList(exchange.head, isPeerTrusted));
-  add('via', joinList(fields.via, `1.1 ${GATEWAY_PSEUDONYM}`));
+  add('via', joinList(fields.via, viaOf(exchange.head.protocol)));
   if (isPeerTrusted) {
     for (let at = 0; at < fields.claimed.length; at += 2) {
       add(fields.claimed[at] ?? '', fields.claimed[at + 1] ?? '');

@@ -7,14 +7,11 @@
  *
  * Invariant: latin-1 only, so that a character is a byte.
  */
-import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import { joinList } from '../exchange/request-fields.js';
 import type { RequestHead } from '../exchange/request-head.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
-import { buildForwardedFields, forwardedList } from './forwarded-fields.js';
+import { buildForwardedFields, forwardedList, viaOf } from './forwarded-fields.js';
 import type { UpstreamRequest } from './upstream-transport.js';
-
-const VIA = `1.1 ${GATEWAY_PSEUDONYM}`;
 
 /** Methods whose requests say so when they have no body (RFC 9110 section 8.6). */
 const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
@@ -76,6 +73,6 @@ function originLines(from: Readonly<RequestHead>, isPeerTrusted: boolean): strin
     `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
     `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
     `forwarded: ${forwardedList(from, isPeerTrusted)}\r\n` +
-    `via: ${joinList(fields.via, VIA)}\r\n${claimed}`;
+    `via: ${joinList(fields.via, viaOf(from.protocol))}\r\n${claimed}`;
   return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
 }

@@ -1,5 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import {
+  PROTOCOL_HTTP_1_0,
+  PROTOCOL_HTTP_1_1,
+  PROTOCOL_HTTP_2,
+} from '../../../../src/channel/records/request-head.js';
 import { StreamedBody } from '../../../../src/worker/exchange/streamed-body.js';
 import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
 import { buildForwardedHead } from '../../../../src/worker/upstream/forwarded-head.js';
@@ -38,6 +43,19 @@ const request = fc.record({
 });
 
 describe('the head of a forwarded request', () => {
+  it.each([
+    [PROTOCOL_HTTP_1_0, '1.0 sluice'],
+    [PROTOCOL_HTTP_1_1, '1.1 sluice'],
+    [PROTOCOL_HTTP_2, '2 sluice'],
+  ] as const)('says in Via that the request came in protocol %d', (protocol, via) => {
+    const exchange = makeExchange({ protocol, fields: ['host', 'a', 'via', '1.1 other'] });
+    const target = { exchange, path: '/', authority: AUTHORITY, isPeerTrusted: false };
+    const lines = buildForwardedHead({ ...target, body: null }).split('\r\n');
+    expect(lines).toContain(`via: 1.1 other, ${via}`);
+    const list = buildForwardedFields(exchange, false, AUTHORITY);
+    expect(list[list.indexOf('via') + 1]).toBe(`1.1 other, ${via}`);
+  });
+
   it('begins with the request line and the fields that undici writes by itself', () => {
     const [line, ...fields] = headOf('GET', null).split('\r\n');
     expect(line).toBe('GET /a?b HTTP/1.1');
