@@ -15,10 +15,8 @@ import {
   problemIndex,
   requestCounter,
 } from '../observability/counters.js';
+import { noteOf, pathOfTarget } from '../observability/refused-request.js';
 import type { LocalReplyRecord } from './local-reply.js';
-
-/** Of a path in a note of a refusal. */
-const PATH_CHARS_MAX = 160;
 
 export class LocalReplyMetrics {
   constructor(
@@ -65,9 +63,16 @@ export class LocalReplyMetrics {
   private note({ requestId, method, target, peer, kind }: LocalReplyRecord): void {
     const nowMs = this.clock.nowMs();
     if (!this.refusals.isDue(nowMs)) return;
-    // What was refused here may be malformed: nothing but printable text is kept.
-    const path = (target.split('?', 1)[0] ?? '').replace(/[^ -~]/g, '?').slice(0, PATH_CHARS_MAX);
-    const fields = [method.replace(/[^!-~]/g, '?'), path, '', peer, '', requestId];
+    const fields = noteOf({
+      // What was refused here may be malformed: nothing but printable text is kept.
+      method: method.replace(/[^!-~]/g, '?'),
+      path: pathOfTarget(target).replace(/[^ -~]/g, '?'),
+      route: '',
+      clientIp: peer,
+      consumer: '',
+      requestId,
+      keyLines: [],
+    });
     this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: this.clock.unixMs(), fields });
   }
 }

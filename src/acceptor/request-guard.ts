@@ -8,13 +8,12 @@
  * One guard is used again and again: begin(), field() for each field, then finish().
  */
 import { isIPv6 } from 'node:net';
+import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 
 /** The parser has 98 slots; a head with more stalls in it, so ours must be lower. */
 const FIELDS_MAX = 90;
 const TARGET_CHARS_MAX = 8192;
-/** Of a request line without its method and target: two spaces, the version, CRLF. */
-const REQUEST_LINE_BYTES = 12;
 
 const METHODS: ReadonlySet<string> = new Set([
   'GET',
@@ -99,7 +98,7 @@ export class RequestGuard {
    */
   field(name: string, value: string): boolean {
     this.fieldCount++;
-    this.headBytes += name.length + value.length + 4;
+    this.headBytes += name.length + value.length + FIELD_LINE_BYTES;
     this.checkChars(name, value);
     switch (name.length) {
       case 2:

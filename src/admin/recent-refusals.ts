@@ -5,6 +5,7 @@
  */
 import { PROBLEMS } from '../base/problems.js';
 import type { RefusalRingReader } from '../channel/refusal-ring.js';
+import { refusedOf } from '../observability/refused-request.js';
 import type { RefusalRow } from './recent-rows.js';
 
 const SHOWN_MAX = 100;
@@ -23,10 +24,8 @@ export function readRefusals(rings: readonly RefusalRingReader[]): NotedRefusal[
     const kind = kinds[about];
     if (kind === undefined) return [];
     const { status, code, part } = kind;
-    const [method = '', path = '', route = '', clientIp = '', consumer = '', requestId = ''] =
-      fields;
+    const { keyLines, ...refused } = refusedOf(fields);
     const time = new Date(unixMs).toISOString();
-    const shown = { time, status, code, part, method, path, route, clientIp, consumer, requestId };
-    return [{ shown, keyLines: fields.slice(6) }];
+    return [{ shown: { time, status, code, part, ...refused }, keyLines }];
   });
 }

@@ -3,6 +3,7 @@
  *
  * Thread: worker. Only writer of this worker's counter block.
  */
+
 import type { Clock } from '../base/clock.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import {
@@ -31,15 +32,13 @@ import {
   UPSTREAM_COUNTERS,
   upstreamCounter,
 } from '../observability/counters.js';
+import { noteOf, pathOfTarget } from '../observability/refused-request.js';
 import { keyOnOneLine, limiterKey } from './admission/limiter-keys.js';
 import type { Exchange } from './exchange/exchange.js';
 import type { ReplyState } from './exchange/reply-state.js';
 import type { TryInFlight } from './exchange/try-in-flight.js';
 import type { RequestTracing } from './request-tracing.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
-
-/** Of a path in a note of a refusal. */
-const PATH_CHARS_MAX = 160;
 
 /** Where they are written, and their time. */
 export interface MetricsOutputs {
@@ -195,17 +194,18 @@ export class ExchangeMetrics {
   private noteRefusal(exchange: Exchange, problem: ProblemKind, nowMs: number): void {
     const { consumer, route } = exchange;
     const { method, path, target, clientIp, requestId } = exchange.head;
-    // Without the query: it may hold what nobody is to see.
-    const shown = path === '' ? (target.split('?', 1)[0] ?? '') : path;
     const { limiters = [] } = route ?? {};
-    const keys = limiters.map((limiter) => keyOnOneLine(limiterKey(exchange, limiter)));
-    const name = route?.config.name ?? '';
-    const fields = [method, shown.slice(0, PATH_CHARS_MAX), name, clientIp, consumer, requestId];
-    this.outputs.refusals.note(nowMs, {
-      about: problemIndex(problem),
-      unixMs: this.outputs.clock.unixMs(),
-      fields: [...fields, ...keys],
+    const fields = noteOf({
+      method,
+      path: path === '' ? pathOfTarget(target) : path,
+      route: route?.config.name ?? '',
+      clientIp,
+      consumer,
+      requestId,
+      keyLines: limiters.map((limiter) => keyOnOneLine(limiterKey(exchange, limiter))),
     });
+    const { refusals, clock } = this.outputs;
+    refusals.note(nowMs, { about: problemIndex(problem), unixMs: clock.unixMs(), fields });
   }
 
   private addTarget(targetIndex: number, figure: number): void {

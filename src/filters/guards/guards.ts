@@ -3,15 +3,11 @@
  *
  * Thread: worker.
  */
+import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../../base/head-size.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestStep } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
 import type { CompiledGuards } from './options.js';
-
-/** Of a request line beside its method and target: two spaces, the version, CRLF. */
-const REQUEST_LINE_BYTES = 12;
-/** Of a field beside its name and value. */
-const FIELD_BYTES = 4;
 
 export function guardStep({ headerBytes, headerCount, bodyBytes }: CompiledGuards): RequestStep {
   const headTooLarge = refusal(
@@ -22,7 +18,7 @@ export function guardStep({ headerBytes, headerCount, bodyBytes }: CompiledGuard
   return (request) => {
     const fields = request.fields.all();
     let bytes = request.method.length + request.path.length + request.query.length;
-    bytes += REQUEST_LINE_BYTES + (fields.length / 2) * FIELD_BYTES;
+    bytes += REQUEST_LINE_BYTES + (fields.length / 2) * FIELD_LINE_BYTES;
     for (const text of fields) bytes += text.length;
     if (bytes > headerBytes || fields.length / 2 > headerCount) return headTooLarge;
     return request.bodyBytes > bodyBytes ? tooLarge : null;
