@@ -3,7 +3,11 @@
  * the test plays clients and workers.
  */
 import { Acceptor } from '../../src/acceptor/acceptor.js';
-import type { EngineCapabilities } from '../../src/acceptor/client-engine.js';
+import type {
+  CreateEngine,
+  EngineCapabilities,
+  EngineHost,
+} from '../../src/acceptor/client-engine.js';
 import { LaneDispatcher } from '../../src/acceptor/lane-dispatcher.js';
 import type { LocalReplyRecord } from '../../src/acceptor/local-reply.js';
 import { type FieldBlock, NO_FIELDS } from '../../src/base/field-block.js';
@@ -128,6 +132,8 @@ function abortReason(flags: number): string {
 }
 
 export interface AcceptorWish {
+  /** Default: a fake one. */
+  readonly createEngine?: CreateEngine;
   readonly capabilities?: EngineCapabilities;
   /** Default: 1. */
   readonly lanes?: number;
@@ -167,10 +173,7 @@ export class AcceptorRig {
     const rule = { inFlightMax: inFlight, depthMax: laneDepth, waitMsMax: queueMs };
     this.dispatcher = new LaneDispatcher(lanes, rule, onError, this.clock);
     this.acceptor = new Acceptor({
-      createEngine: (host) => {
-        this.made = new FakeEngine(host, capabilities);
-        return this.made;
-      },
+      createEngine: wish.createEngine ?? ((host) => this.makeEngine(host, capabilities)),
       clock: this.clock,
       config: { limits, listen: { host: '127.0.0.1', port: 8080, reusePort: false } },
       dispatcher: this.dispatcher,
@@ -186,6 +189,12 @@ export class AcceptorRig {
     for (let lane = 0; lane < lanes; lane++) this.serve(lane);
   }
 
+  private makeEngine(host: EngineHost, capabilities: EngineCapabilities): FakeEngine {
+    this.made = new FakeEngine(host, capabilities);
+    return this.made;
+  }
+
+  /** The fake one. */
   get engine(): FakeEngine {
     if (this.made === null) throw new Error('the acceptor has made no engine');
     return this.made;
