@@ -46,7 +46,6 @@ export async function explainRequest(
     return { ...head, request: shown, ...nothing, outcome };
   }
   const findings = await judge(request, context, exchange, route);
-  if (head.isLive) hideSetValues(exchange, route);
   const steps = routeSteps(route, findings);
   const { limits, targets, picked } = findings.decided;
   const stopped = firstReplyOf(findings);
@@ -76,6 +75,8 @@ async function judge(
       ? NOTHING_DECIDED
       : decide(exchange, route, route.upstream, { context, repeat: request.repeat });
   const edit = route.answer.isEdited ? firstReply(editSteps, exchange) : null;
+  // Before anything is said of where the request goes.
+  if (context.memory !== null) hideSetValues(exchange, route);
   return { entry, identity, decided, edit, answer: showAnswer(route, exchange) };
 }
 
