@@ -3,12 +3,10 @@
  * built in each thread, takes 9 KiB and more a route, and a path with an empty parameter needs a
  * second table. The property test holds the table in force against this one.
  */
+
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import {
-  effectiveMethods,
-  ROUTED_METHODS,
-  type RoutePattern,
-} from '../../src/routing/route-pattern.js';
+import { HTTP_METHODS } from '../../src/base/http-method.js';
+import { effectiveMethods, type RoutePattern } from '../../src/routing/route-pattern.js';
 import {
   METHOD_NOT_ALLOWED,
   type PathParams,
@@ -67,7 +65,7 @@ export class FindMyWayTable {
 
   /** The methods that some route takes for this path. */
   allowedMethods(path: string): string[] {
-    return ROUTED_METHODS.filter((method) => {
+    return HTTP_METHODS.filter((method) => {
       const found = this.lookUp(method, path);
       return found !== null && (found.store as Entry).index >= 0;
     });
@@ -103,7 +101,7 @@ export class FindMyWayTable {
       paths.push(pattern.path.slice(0, -2));
     } else if (!/[/*]$/.test(pattern.path)) paths.push(`${pattern.path}/`);
     for (const path of paths) {
-      for (const method of ROUTED_METHODS) {
+      for (const method of HTTP_METHODS) {
         if (this.entries.has(keyOf(method, path))) continue;
         this.place(method, path, { index: METHOD_NOT_ALLOWED, versions: null });
       }

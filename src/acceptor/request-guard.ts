@@ -9,21 +9,14 @@
  */
 import { isIPv6 } from 'node:net';
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
+import { HTTP_METHODS } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 
 /** The parser has 98 slots; a head with more stalls in it, so ours must be lower. */
 const FIELDS_MAX = 90;
 const TARGET_CHARS_MAX = 8192;
 
-const METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'OPTIONS',
-]);
+const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS);
 const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 const CHAR_FORBIDDEN = 0;

@@ -1,11 +1,16 @@
 /**
- * Which methods may be sent twice.
+ * The HTTP methods that the gateway knows.
  *
  * Thread: any (pure).
  */
 
+/** All methods that are forwarded; a route without a list of methods takes each of them. */
+export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+export type HttpMethod = (typeof HTTP_METHODS)[number];
+
 /** The idempotent methods of RFC 9110 9.2.2, without those that the gateway does not forward. */
-const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
+const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set<HttpMethod>([
   'GET',
   'HEAD',
   'PUT',

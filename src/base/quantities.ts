@@ -4,6 +4,7 @@
  * Thread: any (pure). Only whole numbers are allowed: `1500ms` says the same as `1.5s` without
  * rounding.
  */
+import { defined } from './assert.js';
 
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
@@ -35,6 +36,16 @@ export function parseSizeBytes(size: string | number): number | undefined {
   const [, count, unit = ''] = SIZE.exec(size) ?? [];
   if (count === undefined) return undefined;
   return Number(count) * (BYTES_BY_UNIT[unit] ?? Number.NaN);
+}
+
+/** Milliseconds of a text that was checked. Throws AssertionError for any other. */
+export function durationMs(text: string): number {
+  return defined(parseDurationMs(text), 'a checked duration');
+}
+
+/** Bytes of a size that was checked. Throws AssertionError for any other. */
+export function sizeBytes(size: string | number): number {
+  return defined(parseSizeBytes(size), 'a checked size');
 }
 
 /** The shortest spelling of a duration: 60000 is `1m`, 1500 is `1500ms`. */

@@ -1,10 +1,11 @@
 /**
- * The pages of docs/ that are made from tables of the code.
+ * The files that are made from tables of the code: pages of docs/, and the documented types.
  *
  * Thread: any (pure), in a process of its own. To add a page, add its entry to the list: the
  * script `npm run docs` writes it, and a test fails while the file differs.
  */
 import { codesPage } from './codes-page.js';
+import { configTypes } from './config-types.js';
 
 export interface GeneratedPage {
   /** From the root of the project. */
@@ -15,4 +16,5 @@ export interface GeneratedPage {
 
 export const GENERATED_PAGES: readonly GeneratedPage[] = [
   { path: 'docs/codes.md', text: codesPage },
+  { path: 'src/config/gateway-config.ts', text: configTypes },
 ];

@@ -10,7 +10,7 @@ import {
   schemaCompiler,
   schemaDigest,
   sharedSchema,
-} from '../config/schema/schema-validator.js';
+} from '../config/schema/config-validator.js';
 
 const ajv = schemaCompiler(true);
 const code = standalone.default(ajv, ajv.compile(sharedSchema()));

@@ -3,7 +3,7 @@
  *
  * Thread: acceptor.
  */
-import { CONFIG_SCHEMA } from '../config/schema/schema.js';
+import { CONFIG_SCHEMA } from '../config/schema/config-schema.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 
 /** Prints only the schema, so that users can redirect it to a file. */

@@ -8,14 +8,10 @@ import type {
   CompiledAuthenticator,
   CompiledAuthorization,
 } from '../filters/authentication/options.js';
-import type { CompiledCors } from '../filters/cors/options.js';
+import type { CompiledFilters } from '../filters/catalog.js';
 import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
-import type { CompiledGuards } from '../filters/guards/options.js';
-import type { CompiledIpFilter } from '../filters/ip-filter/options.js';
-import type { CompiledSecurityHeaders } from '../filters/security-headers/options.js';
-import type { CompiledTransformation } from '../filters/transformation/options.js';
-import type { CompiledValidation } from '../filters/validation/options.js';
-import type { CompiledDeprecation, CompiledVersioning } from '../filters/versioning/options.js';
+import type { CompiledRewrite } from '../filters/transformation/options.js';
+import type { CompiledVersioning } from '../filters/versioning/options.js';
 
 /**
  * One version of the whole configuration.
@@ -41,8 +37,8 @@ export interface CompiledConfig {
   };
   /** Whose X-Request-Id is kept. */
   readonly acceptsRequestIdOf: 'anyone' | 'trustedProxies' | 'nobody';
-  /** Of every request, found or not; null: none. */
-  readonly ipFilter: CompiledIpFilter | null;
+  /** Those that hold for every request, whether a route takes it or not. */
+  readonly filters: CompiledFilters;
   /** null: no route has a version. */
   readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;
@@ -352,13 +348,7 @@ export interface CompiledRoute {
   readonly limiterIndexes: readonly number[];
   /** What becomes of requests while the coordinator does not answer. */
   readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
-  readonly rewrite: {
-    /** Empty: nothing is stripped. */
-    readonly stripPrefix: string;
-    /** Lower-case names. */
-    readonly setHeaders: readonly (readonly [string, string])[];
-    readonly removeHeaders: readonly string[];
-  };
+  readonly rewrite: CompiledRewrite;
   /** What is not configured is not there. */
   readonly filters: CompiledFilters;
 }
@@ -371,14 +361,3 @@ export type CompiledAnswer =
 
 /** What the token service does for a route. */
 export type CompiledTokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';
-
-/** The filters of one route. */
-export interface CompiledFilters {
-  readonly ipFilter?: CompiledIpFilter;
-  readonly cors?: CompiledCors;
-  readonly securityHeaders?: CompiledSecurityHeaders;
-  readonly guards?: CompiledGuards;
-  readonly deprecation?: CompiledDeprecation;
-  readonly validation?: CompiledValidation;
-  readonly transformation?: CompiledTransformation;
-}

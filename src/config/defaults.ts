@@ -107,13 +107,6 @@ export const DEFAULTS = {
   onCoordinatorLost: 'wait',
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
   requestId: { accept: 'anyone' },
-  cors: { maxAge: '5m' },
-  validation: { dialect: '2020-12', maxBodyBytes: '256KiB', maxDepth: 32, maxMembers: 10_000 },
-  versioning: { header: 'X-API-Version' },
-  guards: { headerCount: 90, grace: '5s' },
-  rewriteBody: { maxBytes: '256KiB' },
-  respond: { status: 200, contentType: 'text/plain; charset=utf-8' },
-  redirect: { status: 308, keepQuery: true },
 } as const;
 
 /** One core stays free for the acceptor, which every request passes. */

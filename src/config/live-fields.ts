@@ -22,7 +22,7 @@ function fixedLeaves(config: CompiledConfig): [string, string][] {
     trustedProxies: _trustedProxies,
     hardening: _hardening,
     acceptsRequestIdOf: _acceptsRequestIdOf,
-    ipFilter: _ipFilter,
+    filters: _filters,
     versioning: _versioning,
     logging: { level: _level, accessLog: _accessLog, ...logging },
     tracing: _tracing,

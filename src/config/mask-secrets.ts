@@ -4,9 +4,10 @@
  * Thread: any (pure). What is secret says the schema (`writeOnly`), so that a new field cannot be
  * forgotten here.
  */
+
+import type { SchemaNode } from '../schema/schema-node.js';
 import type { GatewayConfig } from './gateway-config.js';
-import { CONFIG_SCHEMA } from './schema/schema.js';
-import type { SchemaNode } from './schema/schema-node.js';
+import { CONFIG_SCHEMA } from './schema/config-schema.js';
 
 /** Stands for a value that is not shown. */
 export const MASK = '***';

@@ -11,10 +11,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { childPointer } from '../base/json-text.js';
+import { childPointer, displayPath } from '../base/json-pointer.js';
 import { suggestName } from '../config/check/nearest-name.js';
 import { ConfigError, type ConfigIssue } from '../config/source/config-error.js';
-import { displayPath } from '../config/source/config-pointer.js';
 import type { Environment } from '../config/source/variables.js';
 import { readYaml, type YamlSource } from '../config/source/yaml-source.js';
 import type { Expected } from './expectation.js';

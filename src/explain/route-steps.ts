@@ -4,12 +4,7 @@
  * Thread: any (pure). A new step of the pipeline has its line here.
  */
 import { networkOf } from '../base/ip-address.js';
-import type {
-  CompiledFilters,
-  CompiledLimiter,
-  CompiledUpstream,
-  LimiterKey,
-} from '../config/compiled-config.js';
+import type { CompiledLimiter, CompiledUpstream, LimiterKey } from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import type { WorkerRoute } from '../worker/worker-route.js';
 import type { Step } from './explanation.js';
@@ -20,10 +15,10 @@ type Draft = Omit<Step, 'result'> & { readonly refuses: boolean; readonly answer
 export function routeSteps(route: WorkerRoute, findings: Findings): Step[] {
   const { entry, identity, edit } = findings;
   const drafts: Draft[] = [
-    filterDraft('enter', ENTRY_FILTERS, route, entry),
+    filterDraft('enter', route.filters.entryNames, entry),
     { step: 'authenticate', detail: identity.detail, refuses: identity.refusal !== null },
     ...admissionDrafts(route, findings),
-    ...(route.answer.isEdited ? [filterDraft('edit', EDIT_FILTERS, route, edit)] : []),
+    ...(route.answer.isEdited ? [filterDraft('edit', route.filters.editNames, edit)] : []),
     ...answerDrafts(findings),
   ];
   const first = drafts.findIndex(({ refuses }) => refuses);
@@ -45,18 +40,8 @@ function answerDrafts({ answer: { steps, reply } }: Findings): Draft[] {
   });
 }
 
-/** In the order in which worker/request/route-filters.ts runs them. */
-const ENTRY_FILTERS = ['ipFilter', 'cors', 'deprecation', 'guards'] as const;
-const EDIT_FILTERS = ['validation', 'transformation'] as const;
-
-function filterDraft(
-  step: string,
-  names: readonly (keyof CompiledFilters)[],
-  { config }: WorkerRoute,
-  refusal: Refusal | null,
-): Draft {
-  const used = names.filter((name) => config.filters[name] !== undefined);
-  const detail = refusal?.detail ?? (used.length === 0 ? 'no filter' : used.join(', '));
+function filterDraft(step: string, names: readonly string[], refusal: Refusal | null): Draft {
+  const detail = refusal?.detail ?? (names.length === 0 ? 'no filter' : names.join(', '));
   return { step, detail, refuses: refusal !== null };
 }
 

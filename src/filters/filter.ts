@@ -6,6 +6,7 @@
  * nothing. A step that throws ends its request with 500; nothing goes through unchecked.
  */
 import type { CollectedBody } from './collected-body.js';
+import type { JsonLimits } from './json-scan.js';
 import type { LocalReply } from './local-reply.js';
 import type { ReplyHead } from './reply-head.js';
 
@@ -62,3 +63,54 @@ export type BodyStep = (body: CollectedBody, request: RequestView) => StepResult
 
 /** Changes the head of a reply, one of the gateway's own included. */
 export type ReplyStep = (head: ReplyHead, request: RequestView) => void;
+
+/** A body that is looked at or changed as a whole. */
+export interface RequestBodySteps {
+  /** Largest body. */
+  readonly maxBytes: number;
+  /** null: whatever the other filters of the route say, or bounds that no client reaches. */
+  readonly limits: JsonLimits | null;
+  readonly step: BodyStep;
+  /** Whether the body of this request is to be collected. */
+  isNeeded(request: RequestView): boolean;
+}
+
+/** A JSON reply that is collected and changed. */
+export interface ReplyBodyEdit {
+  /** Largest body. */
+  readonly maxBytes: number;
+  /** Changes the document and returns it. */
+  readonly edit: (document: unknown, request: RequestView) => unknown;
+}
+
+/** How large and how slow bodies may be while they come. */
+export interface UploadBounds {
+  readonly bodyBytes: number;
+  /** 0: not bounded. */
+  readonly bodyTimeoutMs: number;
+  /** 0: not bounded. */
+  readonly minBytesPerSecond: number;
+  readonly graceMs: number;
+}
+
+/** What a filter may do, by the place in the pipeline where it does that. */
+interface StepOfPlace {
+  /** Before the caller is known. */
+  readonly enter: RequestStep;
+  /** Once the request is admitted. */
+  readonly edit: EditStep;
+  readonly requestBody: RequestBodySteps;
+  /** Names of fields of the request that do not go on as they came; lower case. */
+  readonly droppedFields: readonly string[];
+  readonly upload: UploadBounds;
+  /** Of every reply of the route, one of the gateway's own included. */
+  readonly replyHead: ReplyStep;
+  readonly replyBody: ReplyBodyEdit;
+}
+
+export type Place = keyof StepOfPlace;
+
+/** The steps that options of a filter were compiled into; null: nothing to be done there. */
+export type FilterSteps<P extends Place = Place> = {
+  readonly [K in P]: StepOfPlace[K] | null;
+};

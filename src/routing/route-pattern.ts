@@ -3,9 +3,7 @@
  *
  * Thread: any (pure). Plain data: it crosses threads.
  */
-
-/** The methods that a route without a list of methods takes. */
-export const ROUTED_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+import { HTTP_METHODS } from '../base/http-method.js';
 
 /** One thing that a field, a query parameter or a cookie must be. */
 export interface MatchCondition {
@@ -49,6 +47,6 @@ export interface RoutedRequest {
 
 /** Methods that a route takes: GET brings HEAD. */
 export function effectiveMethods(methods: readonly string[]): readonly string[] {
-  if (methods.length === 0) return ROUTED_METHODS;
+  if (methods.length === 0) return HTTP_METHODS;
   return methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods;
 }

@@ -8,6 +8,7 @@
  * expression for the whole path, and what a star takes. A way that ends nowhere is given up for the
  * next. Routes of one host and path are told apart by method, priority and conditions.
  */
+import { HTTP_METHODS } from '../base/http-method.js';
 import { hostName } from './host-name.js';
 import {
   type ConditionCheck,
@@ -17,7 +18,7 @@ import {
   wholeText,
 } from './match-conditions.js';
 import type { SegmentPart } from './path-pattern.js';
-import { type MatchCondition, ROUTED_METHODS, type RoutedRequest } from './route-pattern.js';
+import type { MatchCondition, RoutedRequest } from './route-pattern.js';
 import {
   EDGE_CHILD,
   EDGE_HASH,
@@ -145,7 +146,7 @@ export class RouteTable {
   /** The methods that some route takes for this path. */
   allowedMethods(path: string, request: RoutedRequest = ANY_REQUEST): string[] {
     this.begin(path, request);
-    return ROUTED_METHODS.filter((method) => this.findFor(methodPlace(method)) >= 0);
+    return HTTP_METHODS.filter((method) => this.findFor(methodPlace(method)) >= 0);
   }
 
   /** Of the last find(), which found a route. */

@@ -6,7 +6,9 @@
  * takes `/exact/` beside `/exact` as well, since most services answer to both, and shuts its path
  * for the methods that it does not take: no wider route gets what it was to keep out.
  */
+
 import { assert, defined } from '../base/assert.js';
+import { HTTP_METHODS } from '../base/http-method.js';
 import { literalPrefix } from './literal-prefix.js';
 import {
   type PatternSegment,
@@ -15,7 +17,7 @@ import {
   partsShape,
   type SegmentPart,
 } from './path-pattern.js';
-import { effectiveMethods, ROUTED_METHODS, type RoutePattern } from './route-pattern.js';
+import { effectiveMethods, type RoutePattern } from './route-pattern.js';
 import { METHOD_NOT_ALLOWED, METHOD_PLACES, methodPlace } from './route-table-layout.js';
 
 /** How a route has come to a path; an earlier one goes before a later one. */
@@ -98,7 +100,7 @@ export class RouteTrie {
       pattern,
       claim,
       index: isShut ? METHOD_NOT_ALLOWED : pattern.index,
-      methods: isShut ? ROUTED_METHODS : effectiveMethods(pattern.methods),
+      methods: isShut ? HTTP_METHODS : effectiveMethods(pattern.methods),
     };
     const { hosts = [] } = pattern;
     for (const host of hosts.length === 0 ? [''] : hosts) {

@@ -5,14 +5,13 @@
  * of the configuration it gets from there.
  */
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { ipFilterStep } from '../filters/ip-filter/ip-filter.js';
 import { linearPatterns } from '../filters/validation/linear-pattern.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
 import { writeRouteTable } from '../routing/route-table-writer.js';
 import type { ExchangeEpoch } from './exchange/exchange.js';
 import type { IdentityClient } from './identity/identity-client.js';
-import { loadFilters } from './request/route-filters.js';
+import { compileGlobalSteps, type LoadedFilters, loadFilters } from './request/route-filters.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { TrustedProxies } from './request/trusted-proxies.js';
 import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
@@ -34,7 +33,8 @@ export class WorkerEpoch implements ExchangeEpoch {
         loadFilters(config),
         loadUndici(config.targets),
       ]);
-      return new WorkerEpoch(config, compileWorkerRoutes(config, authenticators, filters), undici);
+      const routes = compileWorkerRoutes(config, authenticators, filters);
+      return new WorkerEpoch(config, { routes, filters }, undici);
     } catch (error) {
       await identity.release(config.authenticators);
       throw error;
@@ -43,10 +43,10 @@ export class WorkerEpoch implements ExchangeEpoch {
 
   private constructor(
     readonly config: CompiledConfig,
-    routes: readonly WorkerRoute[],
+    { routes, filters }: { routes: readonly WorkerRoute[]; filters: LoadedFilters },
     readonly undici: UndiciTransport | null,
   ) {
-    const { hardening, acceptsRequestIdOf, versioning, ipFilter } = config;
+    const { hardening, acceptsRequestIdOf, versioning } = config;
     this.trustedProxies = new TrustedProxies(config.trustedProxies);
     const rows: WorkerRoute[] = [];
     for (const route of routes) rows[route.config.index] = route;
@@ -57,7 +57,7 @@ export class WorkerEpoch implements ExchangeEpoch {
       hardening,
       acceptsRequestIdOf,
       chooseVersion: versioning === null ? null : versionChooser(versioning),
-      globalStep: ipFilter === null ? null : ipFilterStep([ipFilter]),
+      globalSteps: compileGlobalSteps(config.filters, filters),
     });
   }
 }

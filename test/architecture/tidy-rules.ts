@@ -38,6 +38,7 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   base: [PURE, BOTH_ENDS],
   channel: [PURE, BOTH_ENDS],
   policy: [PURE],
+  schema: [PURE],
   routing: [PURE],
   config: [PURE, BOTH_ENDS, 'supervisor', 'acceptor', 'loader'],
   filters: ['worker', PURE],

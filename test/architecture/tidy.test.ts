@@ -40,6 +40,12 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'rewrittenTarget',
     reason: 'hides what a configuration writes: an explained exchange goes to no target',
   },
+  {
+    path: 'config/gateway-config.ts',
+    rule: 'file length',
+    about: 'lines',
+    reason: 'generated: the documented types of the whole configuration',
+  },
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));

@@ -6,11 +6,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import { field, joinFields } from '../../src/base/field-block.js';
-import type { CompiledFilters } from '../../src/config/compiled-config.js';
+import type { CompiledFilters } from '../../src/filters/catalog.js';
 import { CollectedBody } from '../../src/filters/collected-body.js';
 import type { EditableRequest, StepResult } from '../../src/filters/filter.js';
 import { ReplyHead } from '../../src/filters/reply-head.js';
-import type { LoadedFilters, RouteFilters } from '../../src/worker/request/route-filters.js';
+import type { RouteFilters } from '../../src/worker/request/route-filters.js';
 import { aRequest, type RequestWish } from '../support/filter-request.js';
 
 export interface FilterCase {
@@ -19,10 +19,9 @@ export interface FilterCase {
   readonly accepted: RequestWish;
   /** Absent: it refuses nobody. */
   readonly refused?: RequestWish;
-  readonly loaded?: LoadedFilters;
 }
 
-type Compile = (filters: CompiledFilters, loaded?: LoadedFilters) => RouteFilters;
+type Compile = (filters: CompiledFilters) => RouteFilters;
 
 /** Leads a request through all steps, in the pipeline's order. */
 export function runFilter(filters: RouteFilters, request: EditableRequest, body = ''): StepResult {
@@ -47,13 +46,13 @@ export function describeFilter(one: FilterCase, compile: Compile): void {
 
   describe(`the filter ${one.name}`, () => {
     it('lets through what it is to let through, again and again', () => {
-      const filters = compile(one.filters, one.loaded);
+      const filters = compile(one.filters);
       for (let time = 0; time < 3; time++) expect(run(filters, one.accepted)).toBeNull();
     });
 
     if (one.refused !== undefined) {
       it('refuses with a problem that says what is wrong', () => {
-        const reply = run(compile(one.filters, one.loaded), one.refused ?? {});
+        const reply = run(compile(one.filters), one.refused ?? {});
         expect(reply?.problem?.code).toMatch(/^GW_[A-Z_]+$/);
         expect(reply?.status).toBe(reply?.problem?.status);
         expect(reply?.detail).toMatch(/^[A-Z].+\.$/);
@@ -63,8 +62,8 @@ export function describeFilter(one: FilterCase, compile: Compile): void {
 
     if (one.refused !== undefined) {
       it('lets no request have a say in what comes of others', () => {
-        const filters = compile(one.filters, one.loaded);
-        const other = compile(one.filters, one.loaded);
+        const filters = compile(one.filters);
+        const other = compile(one.filters);
         const first = run(other, one.refused ?? {});
         expect(run(filters, one.accepted)).toBeNull();
         expect(run(filters, one.refused ?? {})).toEqual(first);
@@ -74,12 +73,12 @@ export function describeFilter(one: FilterCase, compile: Compile): void {
 
     it('changes nothing of its options: they are shared by all requests', () => {
       const frozen = deepFreeze(structuredClone(one.filters));
-      const filters = compile(frozen, one.loaded);
+      const filters = compile(frozen);
       expect(run(filters, one.accepted)).toBeNull();
     });
 
     it('leaves the framing and identity of replies alone, and writes whole fields', () => {
-      const filters = compile(one.filters, one.loaded);
+      const filters = compile(one.filters);
       for (const isLocal of [true, false]) {
         const cookies = joinFields(field('Set-Cookie', 'a=1'), field('Set-Cookie', 'b=2'));
         const head = new ReplyHead(200, joinFields(field('X-Kept', 'a, b'), cookies), isLocal);

@@ -106,7 +106,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     trustedProxies: [],
     hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
     acceptsRequestIdOf: 'anyone',
-    ipFilter: null,
+    filters: {},
     versioning: null,
     limits: {
       headerBytes: 16_384,

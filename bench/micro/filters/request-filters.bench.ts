@@ -11,15 +11,14 @@ import type { RouteConfig } from '../../../src/config/gateway-config.js';
 import { CollectedBody } from '../../../src/filters/collected-body.js';
 import type { EditableRequest } from '../../../src/filters/filter.js';
 import { ReplyHead } from '../../../src/filters/reply-head.js';
-import { createValidation } from '../../../src/filters/validation/validation.js';
 import { RequestFields } from '../../../src/worker/exchange/request-fields.js';
 import {
   compileRouteFilters,
+  loadFilters,
   type RouteFilters,
 } from '../../../src/worker/request/route-filters.js';
 import { type Bench, type BenchCase, fold } from '../../support/bench-harness.js';
 
-const LOADED = { createValidation, varyField: '' };
 const BODY = Buffer.from(
   JSON.stringify({
     name: 'Ada Lovelace',
@@ -79,27 +78,32 @@ const ROUTES: Readonly<Record<string, Partial<RouteConfig>>> = {
 export const bench: Bench = {
   question: 'what does each filter cost a request that it lets through?',
 
-  run(context) {
+  async run(context) {
     const operations = context.parameter('requests', 16, 512);
     const cases: BenchCase[] = [
-      { name: 'no filter', role: 'subject', operations, run: passAll(filtersOf({}), operations) },
+      {
+        name: 'no filter',
+        role: 'subject',
+        operations,
+        run: passAll(await filtersOf({}), operations),
+      },
     ];
     for (const [name, route] of Object.entries(ROUTES)) {
-      const run = passAll(filtersOf(route), operations);
+      const run = passAll(await filtersOf(route), operations);
       cases.push({ name, role: 'alternative', operations, run });
     }
     return context.measure(cases);
   },
 };
 
-function filtersOf(route: Partial<RouteConfig>): RouteFilters {
+async function filtersOf(route: Partial<RouteConfig>): Promise<RouteFilters> {
   const config = compileConfig({
     upstreams: { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } },
     routes: [{ name: 'r', match: { path: '/users/:id' }, upstream: 'api', ...route }],
   });
   const [compiled] = config.routes;
   if (compiled === undefined) throw new Error('no route');
-  return compileRouteFilters(compiled, LOADED);
+  return compileRouteFilters(compiled, await loadFilters(config));
 }
 
 /** Requests of a few clients, made once: reading their heads is not what is measured. */

@@ -3,21 +3,22 @@
  *
  * Thread: any (pure). Runs on the sound part of a configuration. No message repeats a secret.
  */
+
+import { pointerOf } from '../../base/json-pointer.js';
 import { algorithmsOf } from '../../base/json-web-key.js';
 import { parsePasswordHash } from '../../base/password-hash.js';
+import { GATEWAY_FIELDS } from '../../base/reserved-fields.js';
 import { urlProblem } from '../../base/safe-url.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
+import { readKeyFile, readPublicKeys } from '../compile/key-material.js';
 import type {
   ApiKeyAuthenticatorConfig,
   AuthenticatorConfig,
   BasicAuthenticatorConfig,
   ForwardAuthenticatorConfig,
   JwtAuthenticatorConfig,
-} from '../authenticator-config.js';
-import { readKeyFile, readPublicKeys } from '../compile/key-material.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
-import { GATEWAY_FIELDS } from './reserved-fields.js';
+} from '../gateway-config.js';
 
 /** Least bytes of a secret, which is the size of the hash (RFC 7518 3.2). */
 const SECRET_BYTES_MIN: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };

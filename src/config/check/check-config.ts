@@ -4,10 +4,10 @@
  * Thread: any (pure).
  */
 
+import type { CheckContext, Finding } from '../../schema/finding.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { checkMeaning } from './check-meaning.js';
 import { checkShape } from './check-shape.js';
-import type { CheckContext, Finding } from './finding.js';
 
 /** A configuration, or what is wrong with it. */
 export type CheckResult =

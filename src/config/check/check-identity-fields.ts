@@ -3,12 +3,12 @@
  *
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
+
+import { pointerOf } from '../../base/json-pointer.js';
 import { parseTemplate } from '../../base/template-text.js';
-import type { AuthenticatorConfig } from '../authenticator-config.js';
-import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
+import type { AuthenticatorConfig, GatewayConfig, RouteConfig } from '../gateway-config.js';
 
 /** A field that a route writes into requests. */
 interface WrittenField {

@@ -5,21 +5,21 @@
  * shape check has reported already.
  */
 
+import { pointerOf } from '../../base/json-pointer.js';
 import { parseDurationMs } from '../../base/quantities.js';
+import { addressRangeProblem } from '../../filters/address-range.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import { DEFAULTS } from '../defaults.js';
 import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import { normalizeAddressRange } from './address-range.js';
 import { checkAuthenticator } from './check-authenticators.js';
-import { checkCors, checkIpFilter } from './check-filters.js';
+import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
 import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
-import type { SoundPart } from './check-shape.js';
 import { checkTargetPolicies } from './check-targets.js';
 import { checkTokenService } from './check-token-service.js';
 import { checkVersions } from './check-versions.js';
-import type { Findings } from './finding.js';
 import { parseTargetUrl } from './target-url.js';
 
 /** Checks the meaning of a whole configuration. */
@@ -31,8 +31,7 @@ export function checkMeaning(
   checkAddresses(config, findings);
   checkTrustedProxies(config.trustedProxies ?? [], findings);
   checkObservability(config, findings);
-  checkIpFilter(config.ipFilter ?? {}, '/ipFilter', findings);
-  checkCors(config.cors ?? {}, '/cors', findings);
+  checkGatewayFilters(config, findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
     if (authenticator !== undefined) checkAuthenticator(name, authenticator, findings);
   }
@@ -61,10 +60,10 @@ function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): v
 
 function checkTrustedProxies(proxies: SoundPart<readonly string[]>, findings: Findings): void {
   for (const [index, proxy] of proxies.entries()) {
-    if (proxy === undefined || normalizeAddressRange(proxy) !== undefined) continue;
+    if (proxy === undefined) continue;
     const pointer = pointerOf('trustedProxies', index);
-    const quoted = findings.quote(pointer, proxy);
-    findings.addValue(pointer, `must be an IP address or a CIDR range, not ${quoted}`);
+    const problem = addressRangeProblem(proxy, findings.quote(pointer, proxy));
+    if (problem !== undefined) findings.addValue(pointer, problem);
   }
 }
 

@@ -4,10 +4,10 @@
  * Thread: any (pure). A part of check-meaning.ts; skips what the shape check has reported.
  */
 
+import { pointerOf } from '../../base/json-pointer.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import type { GatewayConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
 
 export function checkObservability(
   { logging = {}, tracing = {} }: SoundPart<GatewayConfig>,

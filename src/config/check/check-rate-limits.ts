@@ -4,12 +4,12 @@
  * Thread: any (pure). A part of check-routes.ts; runs on the sound part of a configuration.
  */
 
+import { pointerOf } from '../../base/json-pointer.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import { defaultName } from '../compile/compile-rate-limits.js';
 import { DEFAULTS } from '../defaults.js';
 import type { RateLimitConfig, RouteConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
 
 /** What one ask can carry. */
 const LIMITS_MAX = 4;

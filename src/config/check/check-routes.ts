@@ -4,7 +4,8 @@
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
 
-import { expressionProblem } from '../../filters/validation/options.js';
+import { displayPath, pointerOf } from '../../base/json-pointer.js';
+import { expressionProblem } from '../../filters/validation/linear-pattern.js';
 import { wholeText } from '../../routing/match-conditions.js';
 import {
   type PatternSegment,
@@ -12,13 +13,12 @@ import {
   parsePathPattern,
   patternShape,
 } from '../../routing/path-pattern.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import type { RouteConfig } from '../gateway-config.js';
 import { readOpenapiGroup } from '../openapi/openapi-group.js';
-import { displayPath, pointerOf } from '../source/config-pointer.js';
 import { checkFilters } from './check-filters.js';
 import { checkRateLimits } from './check-rate-limits.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
 import { suggestName } from './nearest-name.js';
 
 /** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */

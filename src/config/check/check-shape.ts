@@ -5,21 +5,14 @@
  * in it, so that the user sees every mistake at once.
  */
 import type { ErrorObject } from 'ajv/dist/2020.js';
-import { childPointer } from '../../base/json-text.js';
+import { childPointer, pointerKeys } from '../../base/json-pointer.js';
+import { type CheckContext, Findings } from '../../schema/finding.js';
+import type { SchemaNode } from '../../schema/schema-node.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import type { GatewayConfig } from '../gateway-config.js';
-import type { SchemaNode } from '../schema/schema-node.js';
-import { configValidator } from '../schema/schema-validator.js';
-import { pointerKeys } from '../source/config-pointer.js';
-import { type CheckContext, Findings } from './finding.js';
+import { configValidator } from '../schema/config-validator.js';
 import { nearestName, suggestName } from './nearest-name.js';
 import { describeActual, describeExpected } from './shape-message.js';
-
-/** T as far as it is right: any part may be missing, what is there has its type. */
-export type SoundPart<T> = T extends readonly (infer Item)[]
-  ? readonly (SoundPart<Item> | undefined)[]
-  : T extends object
-    ? { readonly [K in keyof T]?: SoundPart<T[K]> | undefined }
-    : T;
 
 /** The outcome of the shape check. */
 export interface ShapeResult {

@@ -4,13 +4,13 @@
  * Thread: any (pure). A part of check-meaning.ts; skips what the shape check has reported.
  */
 
+import { pointerOf } from '../../base/json-pointer.js';
 import { parseDurationMs } from '../../base/quantities.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import { nameOfTarget } from '../compile/target-addresses.js';
 import { DEFAULTS } from '../defaults.js';
 import type { UpstreamConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
 import { parseTargetUrl } from './target-url.js';
 
 const { upstream: defaults } = DEFAULTS;

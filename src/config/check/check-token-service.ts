@@ -4,12 +4,11 @@
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
 
+import { pointerOf } from '../../base/json-pointer.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import { DEFAULTS } from '../defaults.js';
-import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { TokenServiceConfig } from '../token-service-config.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
+import type { GatewayConfig, RouteConfig, TokenServiceConfig } from '../gateway-config.js';
 
 /** Which method each endpoint takes. */
 const METHOD_OF_ENDPOINT = { issue: 'POST', refresh: 'POST', revoke: 'POST', keys: 'GET' } as const;

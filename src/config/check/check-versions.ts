@@ -4,11 +4,11 @@
  * Thread: any (pure). Runs on the sound part of a configuration.
  */
 
+import { pointerOf } from '../../base/json-pointer.js';
 import { parsePathPattern, patternShape } from '../../routing/path-pattern.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
 import type { GatewayConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { SoundPart } from './check-shape.js';
-import type { Findings } from './finding.js';
 
 /** Checks all routes against `versioning` and against each other. */
 export function checkVersions(config: SoundPart<GatewayConfig>, findings: Findings): void {

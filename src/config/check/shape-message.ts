@@ -4,7 +4,7 @@
  * Thread: any (pure). One sentence a value, whichever of its keywords failed first.
  */
 import { formatDuration, parseDurationMs } from '../../base/quantities.js';
-import { MEANING_BY_PATTERN, type SchemaNode } from '../schema/schema-node.js';
+import type { SchemaNode } from '../../schema/schema-node.js';
 
 /** `an integer from 1 to 64`, `one of "jwt"`, `a duration from 100ms to 24h (…)`. */
 export function describeExpected(node: SchemaNode): string {
@@ -63,7 +63,7 @@ function describeCount(
 }
 
 function describeString(node: SchemaNode): string {
-  const meaning = node.pattern === undefined ? undefined : MEANING_BY_PATTERN[node.pattern];
+  const { 'x-meaning': meaning } = node;
   if (meaning !== undefined) return meaning;
   if (node.maxLength === undefined) return 'a string';
   return `a string of ${node.minLength ?? 0} to ${node.maxLength} characters`;

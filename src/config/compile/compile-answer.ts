@@ -5,9 +5,9 @@
  * only file of config/ that tells the kinds of answers apart: a new kind has its lines here.
  */
 import { assertNever, defined } from '../../base/assert.js';
+import { compileRedirect, compileRespond } from '../../filters/fixed-reply/options.js';
 import type { CompiledAnswer, CompiledConfig } from '../compiled-config.js';
 import type { RouteConfig } from '../gateway-config.js';
-import { compileRedirect, compileRespond } from './compile-filters.js';
 
 /** Keys of a route that say who answers it: a route has exactly one of them. */
 export const ANSWER_KEYS = ['upstream', 'respond', 'redirect', 'tokenService'] as const;

@@ -6,7 +6,7 @@
  */
 import { assertNever, defined } from '../../base/assert.js';
 import type { Jwk } from '../../base/json-web-key.js';
-import { parseDurationMs } from '../../base/quantities.js';
+import { durationMs } from '../../base/quantities.js';
 import type {
   CompiledApiKeyAuthenticator,
   CompiledAuthenticator,
@@ -16,6 +16,8 @@ import type {
   CompiledJwtAuthenticator,
   CompiledKeySource,
 } from '../../filters/authentication/options.js';
+import type { CompiledTokenService } from '../compiled-config.js';
+import { DEFAULTS } from '../defaults.js';
 import type {
   ApiKeyAuthenticatorConfig,
   AuthenticatorConfig,
@@ -23,10 +25,8 @@ import type {
   ForwardAuthenticatorConfig,
   IntrospectionAuthenticatorConfig,
   JwtAuthenticatorConfig,
-} from '../authenticator-config.js';
-import type { CompiledTokenService } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
-import type { TokenServiceConfig } from '../token-service-config.js';
+  TokenServiceConfig,
+} from '../gateway-config.js';
 import { readKeyFile, readPublicKeys } from './key-material.js';
 
 const { authenticator: defaults } = DEFAULTS;
@@ -189,8 +189,4 @@ function keyFile(path: string): string {
 
 function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, '');
-}
-
-function durationMs(text: string): number {
-  return defined(parseDurationMs(text), 'a checked duration');
 }

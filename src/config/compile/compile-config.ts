@@ -6,8 +6,10 @@
  */
 import { availableParallelism } from 'node:os';
 import { defined } from '../../base/assert.js';
-import { parseDurationMs, parseSizeBytes } from '../../base/quantities.js';
-import { normalizeAddressRange } from '../check/address-range.js';
+import { displayPath } from '../../base/json-pointer.js';
+import { durationMs, sizeBytes } from '../../base/quantities.js';
+import { normalizeAddressRange } from '../../filters/address-range.js';
+import { compileVersioning } from '../../filters/versioning/options.js';
 import { checkConfig } from '../check/check-config.js';
 import { parseTargetUrl, type TargetUrl } from '../check/target-url.js';
 import type {
@@ -21,10 +23,10 @@ import type {
 } from '../compiled-config.js';
 import { DEFAULTS, defaultWorkerCount } from '../defaults.js';
 import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
+import { TARGETS_MAX } from '../schema/upstream-nodes.js';
 import { ConfigError } from '../source/config-error.js';
-import { displayPath } from '../source/config-pointer.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
-import { compileIpFilter, compileVersioning } from './compile-filters.js';
+import { compileGatewayFilters } from './compile-filters.js';
 import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
@@ -40,7 +42,6 @@ import {
   expandTarget,
   NO_ADDRESSES,
   nameOfTarget,
-  TARGETS_MAX,
   type TargetAddresses,
 } from './target-addresses.js';
 
@@ -87,8 +88,8 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     ),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
-    ipFilter: config.ipFilter === undefined ? null : compileIpFilter(config.ipFilter),
-    versioning: compileVersioning(config),
+    filters: compileGatewayFilters(config),
+    versioning: config.versioning === undefined ? null : compileVersioning(config.versioning),
     limits: compileLimits(config.limits ?? {}),
     ...compileObservability(config),
     reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
@@ -250,14 +251,6 @@ function compilePolicies(
 function targetUrl(url: string): TargetUrl {
   const parsed = parseTargetUrl(url);
   return defined(parsed.isValid ? parsed.target : undefined, 'a checked URL');
-}
-
-function durationMs(text: string): number {
-  return defined(parseDurationMs(text), 'a checked duration');
-}
-
-function sizeBytes(size: string | number): number {
-  return defined(parseSizeBytes(size), 'a checked size');
 }
 
 /** V8 takes its limit in whole MiB. */

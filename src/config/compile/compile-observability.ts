@@ -3,12 +3,10 @@
  *
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
-import { defined } from '../../base/assert.js';
-import { parseDurationMs } from '../../base/quantities.js';
+import { durationMs } from '../../base/quantities.js';
 import type { CompiledAccessLog, CompiledConfig, CompiledTracing } from '../compiled-config.js';
 import { DEFAULTS } from '../defaults.js';
-import type { GatewayConfig } from '../gateway-config.js';
-import type { AccessLogConfig, TracingConfig } from '../observability-config.js';
+import type { AccessLogConfig, GatewayConfig, TracingConfig } from '../gateway-config.js';
 import { statusRange } from './compile-targets.js';
 
 /** The parts of a compiled configuration that say what operators get to see. */
@@ -59,8 +57,4 @@ function compileTracing(config: TracingConfig, redactQuery: readonly string[]): 
     headers: Object.entries(config.headers ?? {}),
     redactQuery,
   };
-}
-
-function durationMs(text: string): number {
-  return defined(parseDurationMs(text), 'a checked duration');
 }

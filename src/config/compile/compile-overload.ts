@@ -3,12 +3,10 @@
  *
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
-import { defined } from '../../base/assert.js';
-import { parseDurationMs } from '../../base/quantities.js';
+import { durationMs } from '../../base/quantities.js';
 import type { CompiledAdaptiveConcurrency } from '../compiled-config.js';
 import { DEFAULTS } from '../defaults.js';
-import type { RouteConfig } from '../gateway-config.js';
-import type { AdaptiveConcurrencyConfig, RoutePriority } from '../overload-config.js';
+import type { AdaptiveConcurrencyConfig, RouteConfig, RoutePriority } from '../gateway-config.js';
 
 /** Thousandths of a limit that requests of a priority may use. */
 const SHARES: Readonly<Record<RoutePriority, number>> = { low: 700, default: 900, high: 1000 };
@@ -22,8 +20,8 @@ export function compileAdaptiveConcurrency(
   const { updateInterval, minRttInterval, ...rest } = { ...defaults, ...config };
   return {
     ...rest,
-    updateIntervalMs: defined(parseDurationMs(updateInterval), 'a checked duration'),
-    minRttIntervalMs: defined(parseDurationMs(minRttInterval), 'a checked duration'),
+    updateIntervalMs: durationMs(updateInterval),
+    minRttIntervalMs: durationMs(minRttInterval),
   };
 }
 

@@ -3,8 +3,7 @@
  *
  * Thread: acceptor. A part of compile-routes.ts; runs on a configuration that was checked.
  */
-import { defined } from '../../base/assert.js';
-import { parseDurationMs } from '../../base/quantities.js';
+import { durationMs } from '../../base/quantities.js';
 import type { CompiledLimiter, LimiterKey } from '../compiled-config.js';
 import { DEFAULTS } from '../defaults.js';
 import type { LimiterKeyName, RateLimitConfig, RouteConfig } from '../gateway-config.js';
@@ -49,7 +48,7 @@ function compileRateLimit(
       name,
       algorithm: config.algorithm ?? DEFAULTS.rateLimit.algorithm,
       limit,
-      windowMs: defined(parseDurationMs(window ?? ''), 'a checked duration'),
+      windowMs: durationMs(window ?? ''),
       burst: config.burst ?? limit,
       cost: config.cost ?? DEFAULTS.rateLimit.cost,
       keys,

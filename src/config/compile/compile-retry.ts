@@ -3,8 +3,7 @@
  *
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
-import { defined } from '../../base/assert.js';
-import { parseDurationMs } from '../../base/quantities.js';
+import { durationMs } from '../../base/quantities.js';
 import type { CompiledRetry } from '../compiled-config.js';
 import { DEFAULTS } from '../defaults.js';
 import type { HedgeConfig, RetryCondition, RetryConfig } from '../gateway-config.js';
@@ -39,8 +38,4 @@ export function compileRetry(config: RetryConfig | undefined, targetCount: numbe
 /** -1: no hedging. */
 export function compileHedge(config: HedgeConfig | undefined): number {
   return config === undefined ? -1 : durationMs(config.after);
-}
-
-function durationMs(text: string): number {
-  return defined(parseDurationMs(text), 'a checked duration');
 }

@@ -4,8 +4,9 @@
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../../base/assert.js';
-import { parseDurationMs } from '../../base/quantities.js';
+import { durationMs } from '../../base/quantities.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
+import { compileRewrite } from '../../filters/transformation/options.js';
 import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from '../compiled-config.js';
 import { DEFAULTS } from '../defaults.js';
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
@@ -13,7 +14,7 @@ import { readOpenapiGroup } from '../openapi/openapi-group.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
 import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
-import { compileFilters, compileRewrite } from './compile-filters.js';
+import { compileFilters } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 
@@ -41,10 +42,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     limiters.push(...ofRoute);
     const shared = {
       answer: compileAnswer(config, upstreamIndexes),
-      timeoutMs:
-        config.timeout === undefined
-          ? 0
-          : defined(parseDurationMs(config.timeout), 'a checked duration'),
+      timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),
       shareMax: defined(shares[position], 'the share of a route'),
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
@@ -55,8 +53,10 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       rewrite: compileRewrite(config.rewrite ?? {}),
     };
     for (const { operation, path, ...place } of placesOf(config)) {
-      const filters = compileFilters(config, gateway, operation);
       const versioned = versionedPath(path, config.match.version, gateway);
+      const { version = '' } = versioned;
+      const { methods } = place;
+      const filters = compileFilters(config, gateway, { methods, version, operation });
       routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
     }
   }

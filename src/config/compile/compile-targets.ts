@@ -4,7 +4,7 @@
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../../base/assert.js';
-import { parseDurationMs } from '../../base/quantities.js';
+import { durationMs } from '../../base/quantities.js';
 import type {
   CompiledBalancing,
   CompiledBreaker,
@@ -17,9 +17,10 @@ import type {
   CircuitBreakerConfig,
   FailureKind,
   FailureRateConfig,
+  HealthCheckConfig,
   LoadBalancingConfig,
+  OutlierDetectionConfig,
 } from '../gateway-config.js';
-import type { HealthCheckConfig, OutlierDetectionConfig } from '../health-config.js';
 
 const { upstream: defaults } = DEFAULTS;
 
@@ -121,8 +122,4 @@ export function compileOutlierDetection(config: OutlierDetectionConfig): Compile
     maxEjectionMs,
     maxEjectionPercent: config.maxEjectionPercent ?? fallback.maxEjectionPercent,
   };
-}
-
-function durationMs(text: string): number {
-  return defined(parseDurationMs(text), 'a checked duration');
 }

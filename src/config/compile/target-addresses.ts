@@ -11,9 +11,6 @@ export type TargetAddresses = ReadonlyMap<string, readonly string[]>;
 
 export const NO_ADDRESSES: TargetAddresses = new Map();
 
-/** Targets of one upstream, at most. */
-export const TARGETS_MAX = 256;
-
 /** Addresses of one name, at most: more would crowd out the targets of others. */
 export const ADDRESSES_MAX = 64;
 

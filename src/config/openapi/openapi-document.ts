@@ -3,8 +3,9 @@
  *
  * Thread: acceptor.
  */
-import { isKnownFormat } from '../../filters/validation/options.js';
-import { pointerKeys } from '../source/config-pointer.js';
+
+import { pointerKeys } from '../../base/json-pointer.js';
+import { isKnownFormat } from '../../filters/validation/schema-engine.js';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

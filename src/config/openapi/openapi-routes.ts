@@ -5,9 +5,10 @@
  * problem, with the place in the document; nothing is skipped in silence.
  */
 
-import { childPointer } from '../../base/json-text.js';
+import { HTTP_METHODS } from '../../base/http-method.js';
+import { childPointer } from '../../base/json-pointer.js';
 import type { CompiledValidation } from '../../filters/validation/options.js';
-import { schemaProblem } from '../../filters/validation/options.js';
+import { schemaProblem } from '../../filters/validation/schema-engine.js';
 import { parsePathPattern } from '../../routing/path-pattern.js';
 import { readBody } from './openapi-body.js';
 import {
@@ -35,7 +36,7 @@ export interface OpenapiResult {
   readonly problems: readonly string[];
 }
 
-const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'] as const;
+const METHODS = HTTP_METHODS.map((method) => method.toLowerCase());
 const OTHER_METHODS = ['trace', 'query'];
 const OPERATIONS_MAX = 2000;
 

@@ -4,7 +4,7 @@
  * Thread: any (pure). They are put into the data before it is checked, so that the schema is the
  * only judge of what is right.
  */
-import { pointerKeys } from './config-pointer.js';
+import { pointerKeys } from '../../base/json-pointer.js';
 import type { Environment } from './variables.js';
 
 interface Override {

@@ -6,12 +6,12 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { displayPath } from '../../base/json-pointer.js';
+import type { CheckContext, Finding } from '../../schema/finding.js';
 import { checkConfig } from '../check/check-config.js';
 import { retypeVariables } from '../check/check-shape.js';
-import type { CheckContext, Finding } from '../check/finding.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { ConfigError, type ConfigIssue } from './config-error.js';
-import { displayPath } from './config-pointer.js';
 import { resolveFiles } from './document-file.js';
 import { applyEnvironment } from './environment-overrides.js';
 import type { Environment } from './variables.js';

@@ -19,9 +19,8 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { childPointer } from '../../base/json-text.js';
+import { childPointer, displayPath } from '../../base/json-pointer.js';
 import type { ConfigIssue } from './config-error.js';
-import { displayPath } from './config-pointer.js';
 import { type Environment, substituteVariables } from './variables.js';
 
 /** Deeper than any configuration; the YAML composer recurses, and the stack is finite. */

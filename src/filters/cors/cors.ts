@@ -7,19 +7,18 @@
  */
 import { field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
-import type { FieldView, ReplyStep, RequestStep } from '../filter.js';
+import type { FilterSteps, ReplyStep, RequestStep } from '../filter.js';
 import { plainReply, refusal } from '../local-reply.js';
 import type { CompiledCors } from './options.js';
+import { requestedMethod } from './preflight.js';
 
 const VARY_PREFLIGHT = field(
   'Vary',
   'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
 );
 
-/** The method of the request that a preflight asks about; '': the request is no preflight. */
-export function requestedMethod(method: string, fields: FieldView): string {
-  if (method !== 'OPTIONS' || fields.value('origin') === '') return '';
-  return fields.value('access-control-request-method');
+export function corsSteps(options: CompiledCors): FilterSteps<'enter' | 'replyHead'> {
+  return { enter: preflightStep(options), replyHead: corsReplyStep(options) };
 }
 
 /** Answers every preflight; nothing of it reaches the target. */

@@ -3,26 +3,64 @@
  *
  * Thread: any (pure).
  */
-import type { Duration } from '../../base/quantities.js';
+import { HTTP_METHODS } from '../../base/http-method.js';
+import { durationMs } from '../../base/quantities.js';
+import {
+  booleanNode,
+  durationNode,
+  lengthNode,
+  listNode,
+  objectNode,
+  stringNode,
+  type TypeOf,
+  textNode,
+} from '../../schema/schema-node.js';
+import type { SoundPart } from '../../schema/sound-part.js';
+import { HEADER_NAME_TEXT } from '../../schema/text-shapes.js';
+import { type CheckPlace, filterOptions } from '../filter-options.js';
 
-/** Which pages of other origins may call from a browser. Nobody, unless listed. */
-export interface CorsConfig {
-  /**
-   * Origins such as `https://app.example`, with `https://*.example` for every host below it; `*`
-   * alone for all, which excludes `credentials`. At least one.
-   */
-  readonly origins: readonly string[];
-  /** Methods that may be used. Default: those of the route. */
-  readonly methods?: readonly string[];
-  /** Header fields that may be sent beside the harmless ones. Default: none. */
-  readonly headers?: readonly string[];
-  /** Fields of replies that the page may read beside the harmless ones. Default: none. */
-  readonly exposeHeaders?: readonly string[];
-  /** Whether cookies and credentials may be sent along. Default: false. */
-  readonly credentials?: boolean;
-  /** How long a browser may remember the answer to a preflight, 0s to 24h. Default: 5m. */
-  readonly maxAge?: Duration;
-}
+const DEFAULTS = { credentials: false, maxAge: '5m' } as const;
+
+const CORS_NODE = objectNode(
+  'CorsConfig',
+  'Which pages of other origins may call from a browser. The gateway answers preflights itself. ' +
+    'No page may, unless its origin is listed.',
+  {
+    origins: listNode(
+      'Origins such as `https://app.example`, with `https://*.example` for every host below it. ' +
+        '`*` alone stands for all origins, and excludes `credentials`.',
+      lengthNode(1, 300),
+      { minItems: 1, maxItems: 1000, uniqueItems: true },
+    ),
+    methods: listNode(
+      'Methods that may be used.',
+      stringNode('', { 'x-typescript': 'HttpMethod', enum: HTTP_METHODS }),
+      { 'x-absent': 'those of the route', minItems: 1, uniqueItems: true },
+    ),
+    headers: listNode(
+      'Header fields that may be sent, beside those that need no permission.',
+      textNode(HEADER_NAME_TEXT),
+      { maxItems: 100, uniqueItems: true },
+    ),
+    exposeHeaders: listNode(
+      'Fields of replies that the page may read, beside those that need no permission.',
+      textNode(HEADER_NAME_TEXT),
+      { maxItems: 100, uniqueItems: true },
+    ),
+    credentials: booleanNode(
+      'Whether cookies and credentials may be sent along.',
+      DEFAULTS.credentials,
+    ),
+    maxAge: durationNode(
+      'How long a browser may remember the answer to a preflight.',
+      ['0s', '24h'],
+      { default: DEFAULTS.maxAge },
+    ),
+  },
+  'origins',
+);
+
+type CorsConfig = TypeOf<typeof CORS_NODE>;
 
 export interface CompiledCors {
   readonly origins: readonly string[];
@@ -35,11 +73,53 @@ export interface CompiledCors {
   readonly maxAgeSeconds: number;
 }
 
+export const CORS = filterOptions({
+  name: 'cors',
+  route: { cors: CORS_NODE },
+  gateway: { cors: CORS_NODE },
+  places: ['enter', 'replyHead'],
+  check: ({ cors = {} }, place) => checkCors(cors, place),
+  compile: ({ cors }, { methods }) => {
+    if (cors === undefined) return null;
+    return compileCors(cors, methods.length === 0 ? HTTP_METHODS : methods);
+  },
+});
+
+function compileCors(config: CorsConfig, routeMethods: readonly string[]): CompiledCors {
+  return {
+    origins: [...config.origins],
+    methods: [...(config.methods ?? routeMethods)],
+    headers: (config.headers ?? []).map((name) => name.toLowerCase()),
+    exposeHeaders: [...(config.exposeHeaders ?? [])],
+    credentials: config.credentials ?? DEFAULTS.credentials,
+    maxAgeSeconds: Math.floor(durationMs(config.maxAge ?? DEFAULTS.maxAge) / 1000),
+  };
+}
+
+/** Checks origins, and that not everybody may send credentials along. */
+function checkCors(
+  { origins = [], credentials }: SoundPart<CorsConfig>,
+  { pointer, findings }: CheckPlace,
+): void {
+  for (const [index, origin] of origins.entries()) {
+    if (origin === undefined) continue;
+    const at = `${pointer}/cors/origins/${index}`;
+    const problem = originProblem(origin);
+    if (problem !== undefined) findings.addValue(at, `${findings.quote(at, origin)} ${problem}`);
+    if (origin === '*' && origins.length > 1) {
+      findings.addValue(at, '"*" stands for all origins: it must stand alone');
+    }
+    if ((origin === '*' || origin === 'null') && credentials === true) {
+      findings.addValue(at, `"${origin}" with credentials would let any page act for its visitor`);
+    }
+  }
+}
+
 const ORIGIN = /^https?:\/\/(\*\.)?[a-z0-9.-]+(:\d{1,5})?$|^https?:\/\/\[[0-9a-f:.]+\](:\d{1,5})?$/;
 const DEFAULT_PORT = /^http:.*:80$|^https:.*:443$/;
 
 /** What is wrong with one entry of `origins`, if anything is. */
-export function originProblem(origin: string): string | undefined {
+function originProblem(origin: string): string | undefined {
   if (origin === '*' || origin === 'null') return undefined;
   if (!ORIGIN.test(origin)) {
     return (

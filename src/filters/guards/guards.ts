@@ -5,11 +5,16 @@
  */
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../../base/head-size.js';
 import { PROBLEMS } from '../../base/problems.js';
-import type { RequestStep } from '../filter.js';
-import { type LocalReply, refusal } from '../local-reply.js';
+import type { FilterSteps, RequestStep } from '../filter.js';
+import { refusal } from '../local-reply.js';
 import type { CompiledGuards } from './options.js';
+import { bodyTooLarge } from './upload-rule.js';
 
-export function guardStep({ headerBytes, headerCount, bodyBytes }: CompiledGuards): RequestStep {
+export function guardsSteps(options: CompiledGuards): FilterSteps<'enter' | 'upload'> {
+  return { enter: guardStep(options), upload: options };
+}
+
+function guardStep({ headerBytes, headerCount, bodyBytes }: CompiledGuards): RequestStep {
   const headTooLarge = refusal(
     PROBLEMS.headTooLarge,
     `This route takes heads of up to ${headerBytes} bytes and ${headerCount} fields.`,
@@ -23,10 +28,4 @@ export function guardStep({ headerBytes, headerCount, bodyBytes }: CompiledGuard
     if (bytes > headerBytes || fields.length / 2 > headerCount) return headTooLarge;
     return request.bodyBytes > bodyBytes ? tooLarge : null;
   };
-}
-
-/** What a body gets that turns out too large on the way. */
-export function bodyTooLarge(bodyBytes: number): LocalReply {
-  const detail = `This route takes bodies of up to ${bodyBytes} bytes.`;
-  return refusal(PROBLEMS.bodyTooLarge, detail);
 }

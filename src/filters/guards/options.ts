@@ -3,40 +3,85 @@
  *
  * Thread: any (pure).
  */
-import type { ByteSize, Duration } from '../../base/quantities.js';
+import { durationMs, sizeBytes } from '../../base/quantities.js';
+import {
+  durationNode,
+  integerNode,
+  objectNode,
+  sizeNode,
+  type TypeOf,
+} from '../../schema/schema-node.js';
+import type { UploadBounds } from '../filter.js';
+import { type CompileContext, filterOptions } from '../filter-options.js';
 
-/** Bounds of one route, within those of `limits`. */
-export interface GuardsConfig {
-  /** Size of the head, 256 to 32KiB. Larger: 431. Default: `limits.headerBytes`. */
-  readonly headerBytes?: ByteSize;
-  /** Header fields, 1 to 90. More: 431. Default: 90. */
-  readonly headerCount?: number;
-  /** Size of the body, 0 to 1024MiB and at most `limits.bodyBytes`. Larger: 413. */
-  readonly bodyBytes?: ByteSize;
-  /**
-   * How long the body may take as a whole, 100ms to 1h; time in which the target holds it up does
-   * not count. Longer: 408. Default: not bounded, as long as it moves.
-   */
-  readonly bodyTimeout?: Duration;
-  /** Slowest body. Default: none. */
-  readonly minBodyRate?: MinBodyRateConfig;
-}
+const DEFAULTS = { headerCount: 90, grace: '5s' } as const;
 
-/** A body must bring at least so much, on the average from the end of `grace` on. Else: 408. */
-export interface MinBodyRateConfig {
-  /** 1 to 1073741824. */
-  readonly bytesPerSecond: number;
-  /** How long a body may be slower at first, 100ms to 10m. Default: 5s. */
-  readonly grace?: Duration;
-}
+const GUARDS_NODE = objectNode(
+  'GuardsConfig',
+  'How large and how slow the requests of a route may be, within the bounds of `limits`.',
+  {
+    headerBytes: sizeNode('Largest head. A larger one is refused with 431.', ['256', '32KiB'], {
+      'x-absent': '`limits.headerBytes`',
+    }),
+    headerCount: integerNode(
+      'Largest number of header fields. More are refused with 431.',
+      [1, 90],
+      { default: DEFAULTS.headerCount },
+    ),
+    bodyBytes: sizeNode(
+      'Largest body, at most `limits.bodyBytes`. A larger one is refused with 413.',
+      ['0', '1024MiB'],
+      { 'x-absent': '`limits.bodyBytes`' },
+    ),
+    bodyTimeout: durationNode(
+      'How long the body may take as a whole. Time in which the target holds it up does not ' +
+        'count. A body that takes longer is refused with 408.',
+      ['100ms', '1h'],
+      { 'x-absent': 'no such limit' },
+    ),
+    minBodyRate: objectNode(
+      'MinBodyRateConfig',
+      'Slowest body, on the average from the end of `grace` on. A slower one is refused with 408.',
+      {
+        bytesPerSecond: integerNode('Least bytes a second.', [1, 1_073_741_824]),
+        grace: durationNode('How long a body may be slower at first.', ['100ms', '10m'], {
+          default: DEFAULTS.grace,
+        }),
+      },
+      'bytesPerSecond',
+    ),
+  },
+);
 
-export interface CompiledGuards {
+type GuardsConfig = TypeOf<typeof GUARDS_NODE>;
+
+export interface CompiledGuards extends UploadBounds {
   readonly headerBytes: number;
   readonly headerCount: number;
-  readonly bodyBytes: number;
-  /** 0: not bounded. */
-  readonly bodyTimeoutMs: number;
-  /** 0: not bounded. */
-  readonly minBytesPerSecond: number;
-  readonly graceMs: number;
+}
+
+export const GUARDS = filterOptions({
+  name: 'guards',
+  route: { guards: GUARDS_NODE },
+  gateway: {},
+  places: ['enter', 'upload'],
+  compile: ({ guards }, context) => (guards === undefined ? null : compileGuards(guards, context)),
+});
+
+function compileGuards(
+  { headerBytes, headerCount, bodyBytes, bodyTimeout, minBodyRate }: GuardsConfig,
+  gateway: CompileContext,
+): CompiledGuards {
+  return {
+    headerBytes: smaller(headerBytes, gateway.headerBytes),
+    headerCount: headerCount ?? DEFAULTS.headerCount,
+    bodyBytes: smaller(bodyBytes, gateway.bodyBytes),
+    bodyTimeoutMs: bodyTimeout === undefined ? 0 : durationMs(bodyTimeout),
+    minBytesPerSecond: minBodyRate?.bytesPerSecond ?? 0,
+    graceMs: durationMs(minBodyRate?.grace ?? DEFAULTS.grace),
+  };
+}
+
+function smaller(own: string | number | undefined, ofGateway: number): number {
+  return own === undefined ? ofGateway : Math.min(sizeBytes(own), ofGateway);
 }

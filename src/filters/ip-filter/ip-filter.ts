@@ -7,24 +7,23 @@
 import { isIP } from 'node:net';
 import { PROBLEMS } from '../../base/problems.js';
 import { AddressList } from '../address-list.js';
-import type { RequestStep, StepResult } from '../filter.js';
+import type { FilterSteps, RequestStep, StepResult } from '../filter.js';
 import { refusal } from '../local-reply.js';
 import type { CompiledIpFilter } from './options.js';
 
 const REMEMBERED_MAX = 4096;
 
-/** One step for the filters that apply, each of which must let the client in. */
-export function ipFilterStep(filters: readonly CompiledIpFilter[]): RequestStep {
-  const rules = filters.map(({ allow, deny }) => ({
-    allow: allow.length === 0 ? null : new AddressList(allow),
-    deny: new AddressList(deny),
-  }));
+export function ipFilterSteps(options: CompiledIpFilter): FilterSteps<'enter'> {
+  return { enter: ipFilterStep(options) };
+}
+
+function ipFilterStep(options: CompiledIpFilter): RequestStep {
+  const allow = options.allow.length === 0 ? null : new AddressList(options.allow);
+  const deny = new AddressList(options.deny);
   const remembered = new Map<string, StepResult>();
   const verdictOn = (address: string): StepResult => {
     if (isIP(address) === 0) return DENIED;
-    const isLetIn = rules.every(
-      ({ allow, deny }) => !deny.includes(address) && (allow === null || allow.includes(address)),
-    );
+    const isLetIn = !deny.includes(address) && (allow === null || allow.includes(address));
     return isLetIn ? null : DENIED;
   };
   return ({ clientIp }) => {

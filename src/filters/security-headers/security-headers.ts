@@ -3,10 +3,14 @@
  *
  * Thread: worker.
  */
-import type { ReplyStep } from '../filter.js';
+import type { FilterSteps, ReplyStep } from '../filter.js';
 import type { CompiledSecurityHeaders } from './options.js';
 
-export function securityHeadersStep(options: CompiledSecurityHeaders): ReplyStep {
+export function securityHeadersSteps(options: CompiledSecurityHeaders): FilterSteps<'replyHead'> {
+  return { replyHead: securityHeadersStep(options) };
+}
+
+function securityHeadersStep(options: CompiledSecurityHeaders): ReplyStep {
   const { fields, localFields, override, hideServer } = options;
   const named = fields.map(([name, value]) => ({ name, lower: name.toLowerCase(), value }));
   return (head) => {

@@ -1,65 +1,24 @@
 /**
  * Options of what changes in requests on their way to the upstream, and in replies on their way
- * back. Where it says "values of the request", `${claims.sub}`, `${params.id}`, `${headers.NAME}`,
- * `${query.NAME}`, `${clientIp}` and `${request.NAME}` stand for what the request has there.
+ * back.
  *
- * Thread: any (pure).
+ * Thread: any (pure). The keys are described in rewrite-keys.ts and checked in check-rewrite.ts.
  */
-import type { ByteSize } from '../../base/quantities.js';
-
-/** What changes in the request on its way to the upstream. */
-export interface RewriteConfig {
-  /** Start of the path to cut off; whole segments of the route's path. Default: nothing. */
-  readonly stripPrefix?: string;
-  /** Put before the path, after `stripPrefix`. Default: nothing. */
-  readonly addPrefix?: string;
-  /**
-   * The whole path in place of the client's, with values of the request: `/v2/items/${params.id}`,
-   * `/files/${params.*}` for what a `*` took. Excludes the two above. Default: the client's path.
-   */
-  readonly path?: string;
-  /** Query parameters to change. Values of the request may stand in values. */
-  readonly query?: RewriteFieldsConfig;
-  /** Header fields to change. Values of the request may stand in values. */
-  readonly headers?: RewriteFieldsConfig;
-  /** Members of a JSON body to change. A body of another type is refused with 415. */
-  readonly body?: RewriteBodyConfig;
-}
-
-/** What changes in the target's reply. Replies of the gateway's own stay as they are. */
-export interface RewriteReplyConfig {
-  /** Header fields to change. Values of the request may stand in values. */
-  readonly headers?: RewriteFieldsConfig;
-  /**
-   * Members of a JSON body to change. A body that is larger than `maxBytes`, encoded, partial or
-   * broken is not let through unchanged: 502.
-   */
-  readonly body?: RewriteBodyConfig;
-}
-
-/** Named fields to change. First `rename`, then `remove`, `set`, `add`. */
-export interface RewriteFieldsConfig {
-  /** Fields to set, whatever was there. One with a missing value is left out. Default: none. */
-  readonly set?: Readonly<Record<string, string>>;
-  /** Fields to add to those that are there. Default: none. */
-  readonly add?: Readonly<Record<string, string>>;
-  /** Names of fields to remove. Default: none. */
-  readonly remove?: readonly string[];
-  /** Old names and new ones. Default: none. */
-  readonly rename?: Readonly<Record<string, string>>;
-}
-
-/** Members of a JSON document to change, by JSON Pointer (RFC 6901). Numbers keep every digit. */
-export interface RewriteBodyConfig {
-  /** Values of any type; parents that are missing are made. Values of the request in strings. */
-  readonly set?: Readonly<Record<string, unknown>>;
-  /** Members to remove. */
-  readonly remove?: readonly string[];
-  /** Members to move, where they exist. */
-  readonly rename?: Readonly<Record<string, string>>;
-  /** Largest body that is changed, 1KiB to 1MiB. Default: 256KiB. */
-  readonly maxBytes?: ByteSize;
-}
+import { defined } from '../../base/assert.js';
+import { sizeBytes } from '../../base/quantities.js';
+import { isPlainText } from '../../base/template-text.js';
+import { filterOptions } from '../filter-options.js';
+import { parsePointer } from './body-pointer.js';
+import { checkRewrite, checkRewriteReply } from './check-rewrite.js';
+import {
+  BODY_BYTES_BY_DEFAULT,
+  REWRITE_NODE,
+  REWRITE_REPLY_NODE,
+  type RewriteBodyConfig,
+  type RewriteConfig,
+  type RewriteFieldsConfig,
+  type RewriteReplyConfig,
+} from './rewrite-keys.js';
 
 export interface CompiledFieldEdits {
   /** Names (of header fields in lower case) and templates. */
@@ -88,23 +47,98 @@ export interface CompiledTransformation {
   readonly replyBody: CompiledBodyEdits | null;
 }
 
-/** Names by which a program could reach what belongs to all objects. */
-const NAMES_OF_ALL_OBJECTS: ReadonlySet<string> = new Set([
-  '__proto__',
-  'constructor',
-  'prototype',
-]);
+/** What the forwarder does while it writes the head, at no cost for each request. */
+export interface CompiledRewrite {
+  /** Empty: nothing is stripped. */
+  readonly stripPrefix: string;
+  /** Lower-case names. */
+  readonly setHeaders: readonly (readonly [string, string])[];
+  readonly removeHeaders: readonly string[];
+}
 
-/** The keys of a pointer, or what is wrong with it. */
-export function parsePointer(pointer: string): readonly string[] | string {
-  if (!/^(?:\/(?:[^~/]|~[01])*)+$/.test(pointer)) {
-    return 'must be a JSON Pointer to a member (written /name, /list/0/name)';
-  }
-  const keys = pointer
-    .slice(1)
-    .split('/')
-    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
-  if (keys.length > 32) return 'must not be deeper than 32 levels';
-  const foreign = keys.find((key) => NAMES_OF_ALL_OBJECTS.has(key));
-  return foreign === undefined ? keys : `must not name ${foreign}`;
+export const TRANSFORMATION = filterOptions({
+  name: 'transformation',
+  route: { rewrite: REWRITE_NODE, rewriteReply: REWRITE_REPLY_NODE },
+  gateway: {},
+  places: ['edit', 'requestBody', 'droppedFields', 'replyHead', 'replyBody'],
+  check: ({ rewrite = {}, rewriteReply = {} }, place) => {
+    checkRewrite(rewrite, place);
+    checkRewriteReply(rewriteReply, place);
+  },
+  compile: ({ rewrite = {}, rewriteReply = {} }) => compileTransformation(rewrite, rewriteReply),
+});
+
+/** Fields that are only removed or set to fixed texts, and what is cut off the path. */
+export function compileRewrite({ stripPrefix = '', headers = {} }: RewriteConfig): CompiledRewrite {
+  const { fixed } = splitHeaders(headers);
+  return {
+    stripPrefix,
+    setHeaders: Object.entries(fixed.set ?? {}).map(([name, text]) => [name.toLowerCase(), text]),
+    removeHeaders: (fixed.remove ?? []).map((name) => name.toLowerCase()),
+  };
+}
+
+/** What can be written without looking at the request, and what cannot. */
+function splitHeaders(headers: RewriteFieldsConfig): {
+  fixed: RewriteFieldsConfig;
+  made: RewriteFieldsConfig;
+} {
+  const { set = {}, remove = [], ...made } = headers;
+  const entries = Object.entries(set);
+  return {
+    fixed: { set: Object.fromEntries(entries.filter(([, text]) => isPlainText(text))), remove },
+    made: { ...made, set: Object.fromEntries(entries.filter(([, text]) => !isPlainText(text))) },
+  };
+}
+
+function compileTransformation(
+  rewrite: RewriteConfig,
+  reply: RewriteReplyConfig,
+): CompiledTransformation | null {
+  const { made } = splitHeaders(rewrite.headers ?? {});
+  const compiled = {
+    stripPrefix: rewrite.stripPrefix ?? '',
+    addPrefix: rewrite.addPrefix ?? '',
+    path: rewrite.path ?? '',
+    query: compileFieldEdits(rewrite.query ?? {}, (name) => name),
+    headers: compileFieldEdits(made, (name) => name.toLowerCase()),
+    body: rewrite.body ? compileBodyEdits(rewrite.body) : null,
+    replyHeaders: compileFieldEdits(reply.headers ?? {}, (name) => name.toLowerCase()),
+    replyBody: reply.body ? compileBodyEdits(reply.body) : null,
+  };
+  const { stripPrefix: _, ...changes } = compiled;
+  return Object.values(changes).some((change) => change !== null && change !== '')
+    ? compiled
+    : null;
+}
+
+function compileFieldEdits(
+  { set = {}, add = {}, remove = [], rename = {} }: RewriteFieldsConfig,
+  toName: (name: string) => string,
+): CompiledFieldEdits | null {
+  const edits = {
+    set: Object.entries(set).map(([name, text]) => [toName(name), text] as const),
+    add: Object.entries(add).map(([name, text]) => [toName(name), text] as const),
+    remove: remove.map(toName),
+    rename: Object.entries(rename).map(([from, to]) => [toName(from), toName(to)] as const),
+  };
+  return Object.values(edits).some((list) => list.length > 0) ? edits : null;
+}
+
+function compileBodyEdits(config: RewriteBodyConfig): CompiledBodyEdits {
+  const { set = {}, remove = [], rename = {} } = config;
+  return {
+    set: Object.entries(set).map(([pointer, value]) => ({ keys: pointerKeysOf(pointer), value })),
+    remove: remove.map(pointerKeysOf),
+    rename: Object.entries(rename).map(([from, to]) => ({
+      from: pointerKeysOf(from),
+      to: pointerKeysOf(to),
+    })),
+    maxBytes: sizeBytes(config.maxBytes ?? BODY_BYTES_BY_DEFAULT),
+  };
+}
+
+function pointerKeysOf(pointer: string): readonly string[] {
+  const keys = parsePointer(pointer);
+  return defined(typeof keys === 'string' ? undefined : keys, 'a checked pointer');
 }

@@ -6,14 +6,52 @@
  */
 import { PROBLEMS } from '../../base/problems.js';
 import { stripPathPrefix } from '../../routing/strip-prefix.js';
-import type { EditableRequest, EditStep, ReplyStep, RequestView } from '../filter.js';
+import type {
+  EditableRequest,
+  EditStep,
+  FilterSteps,
+  ReplyStep,
+  RequestBodySteps,
+  RequestView,
+} from '../filter.js';
 import { refusal } from '../local-reply.js';
 import { compileTemplate, type Template } from '../template.js';
-import type { CompiledFieldEdits, CompiledTransformation } from './options.js';
+import { compileBodyEdits, requestBodyStep } from './body-edits.js';
+import type { CompiledBodyEdits, CompiledFieldEdits, CompiledTransformation } from './options.js';
 import { compileQueryEdits } from './query-edits.js';
 
+/** What says how a body is encoded, or what it adds up to: no longer true once it is changed. */
+const DIGEST_FIELDS = ['content-md5', 'digest', 'content-digest', 'repr-digest'];
+/** By these a target would send a part of a document, or a coded one. */
+const PARTIAL_FIELDS = ['accept-encoding', 'range', 'if-range'];
+
+export function transformationSteps(
+  options: CompiledTransformation,
+): FilterSteps<'edit' | 'requestBody' | 'droppedFields' | 'replyHead' | 'replyBody'> {
+  const { headers, body, replyHeaders, replyBody } = options;
+  return {
+    edit: editStep(options),
+    requestBody: body === null ? null : requestBodySteps(body),
+    droppedFields: [
+      ...(headers === null ? [] : droppedNames(headers)),
+      ...(body === null ? [] : DIGEST_FIELDS),
+      ...(replyBody === null ? [] : PARTIAL_FIELDS),
+    ],
+    replyHead: replyHeaders === null ? null : replyFieldsStep(replyHeaders),
+    replyBody:
+      replyBody === null
+        ? null
+        : { maxBytes: replyBody.maxBytes, edit: compileBodyEdits(replyBody) },
+  };
+}
+
+function requestBodySteps(edits: CompiledBodyEdits): RequestBodySteps {
+  const step = requestBodyStep(edits);
+  return { maxBytes: edits.maxBytes, limits: null, step, isNeeded: () => true };
+}
+
 /** Null: nothing is to be done for each request. */
-export function editStep(options: CompiledTransformation): EditStep | null {
+function editStep(options: CompiledTransformation): EditStep | null {
   const target = targetMaker(options);
   const fields = options.headers === null ? null : fieldMaker(options.headers);
   if (target === null && fields === null) return null;
@@ -33,7 +71,7 @@ const PATH_FAILED = refusal(
 );
 
 /** Names of fields that do not go on as they came. */
-export function droppedNames(edits: CompiledFieldEdits): string[] {
+function droppedNames(edits: CompiledFieldEdits): string[] {
   return [...edits.remove, ...edits.set.map(([name]) => name), ...edits.rename.flat()];
 }
 
@@ -82,7 +120,7 @@ function compileFields(fields: readonly (readonly [string, string])[]): Compiled
 }
 
 /** Changes the fields of the target's replies. */
-export function replyFieldsStep(edits: CompiledFieldEdits): ReplyStep {
+function replyFieldsStep(edits: CompiledFieldEdits): ReplyStep {
   const set = compileFields(edits.set);
   const add = compileFields(edits.add);
   const removed = new Set(edits.remove);

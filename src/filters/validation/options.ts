@@ -1,46 +1,106 @@
 /**
  * Options of validation.
  *
- * Thread: any (pure). JSON Schema draft-07 and 2020-12, checked by ajv.
+ * Thread: any (pure). JSON Schema draft-07 and 2020-12, checked by ajv, which is loaded when the
+ * first schema is checked.
  */
-import type { ByteSize } from '../../base/quantities.js';
+import { defined } from '../../base/assert.js';
+import { sizeBytes } from '../../base/quantities.js';
+import {
+  integerNode,
+  JSON_VALUE,
+  listNode,
+  objectNode,
+  type SchemaNode,
+  sizeNode,
+  stringNode,
+  type TypeOf,
+  textNode,
+} from '../../schema/schema-node.js';
+import type { SoundPart } from '../../schema/sound-part.js';
+import { textShape } from '../../schema/text-shapes.js';
+import {
+  type CheckPlace,
+  type CompileContext,
+  filterOptions,
+  type ReadDocument,
+} from '../filter-options.js';
+import { type SchemaDialect, schemaProblem } from './schema-engine.js';
 
-export { expressionProblem } from './linear-pattern.js';
-export type { SchemaDialect } from './schema-engine.js';
-export { isKnownFormat, schemaProblem } from './schema-engine.js';
+const DEFAULTS = {
+  dialect: '2020-12',
+  maxBodyBytes: '256KiB',
+  maxDepth: 32,
+  maxMembers: 10_000,
+} as const;
 
-import type { SchemaDialect } from './schema-engine.js';
+const JSON_TYPES = ['application/json', 'application/*+json'];
 
-/** A JSON Schema, true or false, or the name of a file (JSON or YAML) that holds one. */
-export type SchemaConfig = Readonly<Record<string, unknown>> | boolean | string;
+/** Keys whose values are schemas, or names of files with one. */
+const SCHEMA_KEYS = ['body', 'query', 'params', 'headers'] as const;
 
-/** What requests must look like. What does not is refused with 400 and a list of violations. */
-export interface ValidationConfig {
-  /** Of all schemas here: `2020-12` or `draft-07`. Default: 2020-12. */
-  readonly dialect?: SchemaDialect;
-  /** Of the body, which must be there. Default: not looked at. */
-  readonly body?: SchemaConfig;
-  /**
-   * Media types that a body may have; others are refused with 415. Default with `body`:
-   * `application/json` and `application/*+json`; else: any.
-   */
-  readonly contentTypes?: readonly string[];
-  /**
-   * Of the query: an object of its parameters. Texts are taken for numbers and booleans where the
-   * schema wants them; a parameter that comes twice is a list. Default: not looked at.
-   */
-  readonly query?: SchemaConfig;
-  /** Of the path's parameters, as `query`. Default: not looked at. */
-  readonly params?: SchemaConfig;
-  /** Of the header fields, names in lower case, as `query`. Default: not looked at. */
-  readonly headers?: SchemaConfig;
-  /** Largest body, 1KiB to 16MiB and at most `limits.bodyBytes`. Larger: 413. Default: 256KiB. */
-  readonly maxBodyBytes?: ByteSize;
-  /** Objects and lists of the body inside one another, 1 to 256. Default: 32. */
-  readonly maxDepth?: number;
-  /** Members and items of the body in all, 1 to 1000000. Default: 10000. */
-  readonly maxMembers?: number;
+const MEDIA_RANGE_TEXT = textShape(
+  '^[a-zA-Z0-9.+*-]{1,100}/[a-zA-Z0-9.+*-]{1,100}$',
+  'a media type without parameters (written application/json, image/*)',
+);
+
+type SchemaConfig = Readonly<Record<string, unknown>> | boolean | string;
+
+function schemaNode(description: string): SchemaNode<SchemaConfig> {
+  return {
+    'x-typescript': 'SchemaConfig = Readonly<Record<string, unknown>> | boolean | string',
+    'x-absent': 'not looked at',
+    type: ['object', 'boolean', 'string'],
+    description:
+      `${description} A JSON Schema, true or false, or the name of a file (JSON or YAML) that ` +
+      'holds one.',
+    minLength: 1,
+    maxLength: 1024,
+    additionalProperties: JSON_VALUE,
+  };
 }
+
+const VALIDATION_NODE = objectNode(
+  'ValidationConfig',
+  'What requests must look like. Others are refused with 400 and a list of violations.',
+  {
+    dialect: stringNode('Draft of JSON Schema of all schemas here.', {
+      'x-typescript': 'SchemaDialect',
+      default: DEFAULTS.dialect,
+      enum: ['2020-12', 'draft-07'],
+    }),
+    body: schemaNode('Of the body, which must be there.'),
+    contentTypes: listNode(
+      'Media types that a body may have; `*` stands for a part. Others are refused with 415.',
+      textNode(MEDIA_RANGE_TEXT),
+      {
+        'x-absent': 'with `body` `application/json` and `application/*+json`, else any',
+        minItems: 1,
+        maxItems: 32,
+        uniqueItems: true,
+      },
+    ),
+    query: schemaNode(
+      'Of the query, as an object of its parameters. Texts are taken for numbers and booleans ' +
+        'where the schema wants them; a parameter that comes twice is a list.',
+    ),
+    params: schemaNode("Of the path's parameters, as for `query`."),
+    headers: schemaNode('Of the header fields, names in lower case, as for `query`.'),
+    maxBodyBytes: sizeNode(
+      'Largest body, at most `limits.bodyBytes`. A larger one is refused with 413.',
+      ['1KiB', '16MiB'],
+      { default: DEFAULTS.maxBodyBytes },
+    ),
+    maxDepth: integerNode('Objects and lists of the body inside one another.', [1, 256], {
+      default: DEFAULTS.maxDepth,
+    }),
+    maxMembers: integerNode('Members and items of the body in all.', [1, 1_000_000], {
+      default: DEFAULTS.maxMembers,
+    }),
+  },
+);
+
+type ValidationConfig = TypeOf<typeof VALIDATION_NODE>;
 
 /** A body of one media type. */
 export interface CompiledContent {
@@ -62,4 +122,99 @@ export interface CompiledValidation {
   readonly maxBodyBytes: number;
   readonly maxDepth: number;
   readonly maxMembers: number;
+}
+
+type BodyBounds = Pick<CompiledValidation, 'maxBodyBytes' | 'maxDepth' | 'maxMembers'>;
+
+export const VALIDATION = filterOptions({
+  name: 'validation',
+  route: { validation: VALIDATION_NODE },
+  gateway: {},
+  places: ['edit', 'requestBody'],
+  check: ({ validation = {} }, place) => checkValidation(validation, place),
+  compile: ({ validation }, context) =>
+    validation === undefined ? null : compileValidation(validation, context),
+});
+
+/** Checks that every schema can be read and compiled. */
+function checkValidation(
+  config: SoundPart<ValidationConfig>,
+  { pointer, findings, readDocument }: CheckPlace,
+): void {
+  for (const key of SCHEMA_KEYS) {
+    const at = `${pointer}/validation/${key}`;
+    let schema: unknown = config[key];
+    if (schema === undefined || findings.hasUnder(at)) continue;
+    if (typeof schema === 'string') {
+      const document = readDocument(schema);
+      if (!document.isValid) {
+        findings.addValue(at, document.problem);
+        continue;
+      }
+      schema = document.value;
+    }
+    const problem = schemaProblem(schema, config.dialect ?? DEFAULTS.dialect);
+    if (problem !== undefined) findings.addValue(at, `is no schema that can be used: ${problem}`);
+  }
+}
+
+/** Fills in defaults and reads files. */
+function compileValidation(config: ValidationConfig, context: CompileContext): CompiledValidation {
+  const { body, query, params, headers } = config;
+  const schemaOf = (schema: SchemaConfig): unknown => readSchema(schema, context.readDocument);
+  return {
+    dialect: config.dialect ?? DEFAULTS.dialect,
+    contents: compileContents(config, body === undefined ? null : schemaOf(body)),
+    isBodyRequired: body !== undefined,
+    ...(query !== undefined && { query: schemaOf(query) }),
+    ...(params !== undefined && { params: schemaOf(params) }),
+    ...(headers !== undefined && { headers: lowerCaseMembers(schemaOf(headers)) }),
+    ...compileBodyBounds(config, context),
+  };
+}
+
+/** Bounds of bodies, whoever says what they look like. */
+export function compileBodyBounds(
+  config: ValidationConfig,
+  { bodyBytes }: Pick<CompileContext, 'bodyBytes'>,
+): BodyBounds {
+  return {
+    maxBodyBytes: Math.min(sizeBytes(config.maxBodyBytes ?? DEFAULTS.maxBodyBytes), bodyBytes),
+    maxDepth: config.maxDepth ?? DEFAULTS.maxDepth,
+    maxMembers: config.maxMembers ?? DEFAULTS.maxMembers,
+  };
+}
+
+function compileContents(
+  { body, contentTypes }: ValidationConfig,
+  schema: unknown,
+): CompiledContent[] | null {
+  if (body === undefined && contentTypes === undefined) return null;
+  return (contentTypes ?? JSON_TYPES).map((mediaType) => {
+    return { mediaType: mediaType.toLowerCase(), schema };
+  });
+}
+
+/** Names of fields are in lower case by the time that a schema sees them. */
+function lowerCaseMembers(schema: unknown): unknown {
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const { properties, required, ...rest } = schema as Record<string, unknown>;
+  return {
+    ...rest,
+    ...(typeof properties === 'object' &&
+      properties !== null && {
+        properties: Object.fromEntries(
+          Object.entries(properties).map(([name, value]) => [name.toLowerCase(), value]),
+        ),
+      }),
+    ...(Array.isArray(required) && {
+      required: required.map((name) => String(name).toLowerCase()),
+    }),
+  };
+}
+
+function readSchema(config: SchemaConfig, readDocument: ReadDocument): unknown {
+  if (typeof config !== 'string') return config;
+  const document = readDocument(config);
+  return defined(document.isValid ? document.value : undefined, 'a checked file');
 }

@@ -13,7 +13,7 @@ import {
   type ParsedJson,
   parseContentType,
 } from '../collected-body.js';
-import type { BodyStep, EditStep, RequestView } from '../filter.js';
+import type { BodyStep, EditStep, FilterSteps, RequestView } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
 import type { CompiledContent, CompiledValidation } from './options.js';
 import { type ParameterReader, readFields, readParams, readQuery } from './parameters.js';
@@ -31,6 +31,14 @@ export interface ValidationSteps {
 }
 
 /** The steps of one route. */
+export function validationSteps(options: CompiledValidation): FilterSteps<'edit' | 'requestBody'> {
+  const { head, body, needsBody } = createValidation(options);
+  if (body === null) return { edit: head, requestBody: null };
+  const { maxBodyBytes: maxBytes, maxDepth, maxMembers } = options;
+  const limits = { maxDepth, maxMembers };
+  return { edit: head, requestBody: { maxBytes, limits, step: body, isNeeded: needsBody } };
+}
+
 export function createValidation(options: CompiledValidation): ValidationSteps {
   const headCheck = compileHead(options);
   const contents = options.contents?.map((content) => new Content(content, options)) ?? null;

@@ -4,7 +4,7 @@
  * Thread: any (pure). Names, pointers and rules; never a value, which may be a secret.
  */
 import type { ErrorObject } from 'ajv';
-import { childPointer } from '../../base/json-text.js';
+import { childPointer } from '../../base/json-pointer.js';
 
 /** More than these say nothing new. */
 export const VIOLATIONS_MAX = 100;

@@ -4,9 +4,17 @@
  * Thread: worker. RFC 9745 (Deprecation), RFC 8594 (Sunset).
  */
 import { PROBLEMS } from '../../base/problems.js';
-import type { ReplyStep, RequestStep } from '../filter.js';
+import type { FilterSteps, ReplyStep, RequestStep } from '../filter.js';
 import { refusal } from '../local-reply.js';
-import type { CompiledDeprecation } from './options.js';
+import type { CompiledDeprecation, CompiledVersion } from './options.js';
+
+export function deprecationSteps(options: CompiledDeprecation): FilterSteps<'enter' | 'replyHead'> {
+  return { enter: sunsetStep(options), replyHead: deprecationStep(options) };
+}
+
+export function versionSteps({ varyField }: CompiledVersion): FilterSteps<'replyHead'> {
+  return { replyHead: varyStep(varyField) };
+}
 
 /** Refuses every request from the sunset on; null: there is none. */
 export function sunsetStep(
@@ -35,6 +43,6 @@ export function deprecationStep(options: CompiledDeprecation): ReplyStep {
 }
 
 /** Tells caches by which field of the request the reply was chosen. */
-export function varyStep(field: string): ReplyStep {
+function varyStep(field: string): ReplyStep {
   return (head) => head.addToken('Vary', field);
 }

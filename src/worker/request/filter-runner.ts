@@ -6,7 +6,7 @@
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CollectedBody } from '../../filters/collected-body.js';
 import type { EditStep, StepResult } from '../../filters/filter.js';
-import { bodyTooLarge } from '../../filters/guards/guards.js';
+import { bodyTooLarge } from '../../filters/guards/upload-rule.js';
 import { refusal } from '../../filters/local-reply.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
 import type { ExchangeMetrics } from '../exchange-metrics.js';
@@ -54,18 +54,18 @@ export class FilterRunner {
 
   /** Begins to watch a body that is on its way, where the route bounds how slow it may be. */
   watchUpload(exchange: Exchange): void {
-    const { guards, watchesUploads } = routeOf(exchange).filters;
-    if (!watchesUploads || guards === null || exchange.upload.isComplete) return;
-    exchange.upload.watchBy(new UploadMonitor(this.uploads, exchange, guards));
+    const { uploadBounds, watchesUploads } = routeOf(exchange).filters;
+    if (!watchesUploads || uploadBounds === null || exchange.upload.isComplete) return;
+    exchange.upload.watchBy(new UploadMonitor(this.uploads, exchange, uploadBounds));
   }
 
   /** What becomes of a body that has grown too large for its route. */
   judgeUpload(exchange: Exchange, isLast: boolean): Refusal | null {
-    const guards = exchange.route?.filters.guards ?? null;
-    if (guards === null) return null;
+    const bounds = exchange.route?.filters.uploadBounds ?? null;
+    if (bounds === null) return null;
     if (isLast) exchange.upload.endWatch();
-    if (exchange.upload.received <= guards.bodyBytes) return null;
-    return { kind: PROBLEMS.bodyTooLarge, detail: bodyTooLarge(guards.bodyBytes).detail };
+    if (exchange.upload.received <= bounds.bodyBytes) return null;
+    return { kind: PROBLEMS.bodyTooLarge, detail: bodyTooLarge(bounds.bodyBytes).detail };
   }
 
   private watch(step: () => StepResult): StepResult {

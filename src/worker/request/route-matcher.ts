@@ -9,7 +9,7 @@ import { PROBLEMS } from '../../base/problems.js';
 import type { RequestIdSource } from '../../base/request-id.js';
 import { HEAD_PEER } from '../../channel/records/request-head.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
-import { requestedMethod } from '../../filters/cors/cors.js';
+import { requestedMethod } from '../../filters/cors/preflight.js';
 import type { RequestStep, StepResult } from '../../filters/filter.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { VersionChooser } from '../../filters/versioning/version-choice.js';
@@ -30,8 +30,8 @@ export interface RouteMatcherParts {
   readonly acceptsRequestIdOf: CompiledConfig['acceptsRequestIdOf'];
   /** null: no route has a version. */
   readonly chooseVersion: VersionChooser | null;
-  /** Of every request, whether a route takes it or not; null: none. */
-  readonly globalStep: RequestStep | null;
+  /** Of every request, whether a route takes it or not. */
+  readonly globalSteps: readonly RequestStep[];
 }
 
 export class RouteMatcher {
@@ -64,9 +64,11 @@ export class RouteMatcher {
 
   /** Null: the exchange has its route. */
   match(exchange: Exchange): StepResult {
-    const { globalStep, table } = this.parts;
-    const denied = globalStep === null ? null : globalStep(exchange);
-    if (denied !== null) return denied;
+    const { globalSteps, table } = this.parts;
+    for (const step of globalSteps) {
+      const denied = step(exchange);
+      if (denied !== null) return denied;
+    }
     const { head } = exchange;
     const { target } = head;
     const mark = target.indexOf('?');

@@ -4,7 +4,7 @@
  * Thread: worker. Owns nothing between two looks but the exchange's own watch.
  */
 import { WINDOW_BYTES } from '../../channel/lane.js';
-import type { CompiledGuards } from '../../filters/guards/options.js';
+import type { UploadBounds } from '../../filters/filter.js';
 import { UploadRule } from '../../filters/guards/upload-rule.js';
 import { DeadlineEntry, type DeadlineWheel } from '../exchange/deadline-wheel.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -27,9 +27,9 @@ export class UploadMonitor implements UploadBound {
   constructor(
     private readonly deps: UploadMonitorDeps,
     private readonly exchange: Exchange,
-    guards: CompiledGuards,
+    bounds: UploadBounds,
   ) {
-    this.rule = new UploadRule(guards, deps.nowMs());
+    this.rule = new UploadRule(bounds, deps.nowMs());
     this.entry = new DeadlineEntry((nowMs) => this.look(nowMs));
     this.look(deps.nowMs());
   }

@@ -4,7 +4,7 @@ import { CollectedBody } from '../../../src/filters/collected-body.js';
 import { UploadRule } from '../../../src/filters/guards/upload-rule.js';
 import { scanJson } from '../../../src/filters/json-scan.js';
 import { compileBodyEdits } from '../../../src/filters/transformation/body-edits.js';
-import { parsePointer } from '../../../src/filters/transformation/options.js';
+import { parsePointer } from '../../../src/filters/transformation/body-pointer.js';
 import { compileQueryEdits } from '../../../src/filters/transformation/query-edits.js';
 import { readQuery } from '../../../src/filters/validation/parameters.js';
 import { aRequest } from '../../support/filter-request.js';

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { field } from '../../../src/base/field-block.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
-import type { CompiledFilters } from '../../../src/config/compiled-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
+import type { CompiledFilters } from '../../../src/filters/catalog.js';
 import { ReplyHead } from '../../../src/filters/reply-head.js';
-import { createValidation } from '../../../src/filters/validation/validation.js';
 import { deprecationStep, sunsetStep } from '../../../src/filters/versioning/deprecation.js';
-import { compileRouteFilters } from '../../../src/worker/request/route-filters.js';
+import { compileRouteFilters, loadFilters } from '../../../src/worker/request/route-filters.js';
 import { describeFilter, type FilterCase } from '../../contract/filter.contract.js';
 import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aRequest } from '../../support/filter-request.js';
@@ -20,7 +19,6 @@ function filtersOf(route: Partial<RouteConfig>): CompiledFilters {
 }
 
 const json = [['content-type', 'application/json']] as const;
-const loaded = { createValidation, varyField: '' };
 
 const CASES: readonly FilterCase[] = [
   {
@@ -63,14 +61,12 @@ const CASES: readonly FilterCase[] = [
     filters: filtersOf({ validation: { body: { type: 'object', required: ['a'] } } }),
     accepted: { method: 'POST', body: '{"a":1}', headers: json },
     refused: { method: 'POST', body: '{"b":1}', headers: json },
-    loaded,
   },
   {
     name: 'validation of the head',
     filters: filtersOf({ validation: { query: { type: 'object', required: ['a'] } } }),
     accepted: { query: '?a=1' },
     refused: { query: '?b' },
-    loaded,
   },
   {
     name: 'rewrite',
@@ -92,19 +88,23 @@ const CASES: readonly FilterCase[] = [
   },
 ];
 
+const loaded = await loadFilters({ routes: CASES, filters: {} });
+
 for (const one of CASES) {
-  describeFilter(one, (filters, some) => compileRouteFilters(aCompiledRoute({ filters }), some));
+  describeFilter(one, (filters) => compileRouteFilters(aCompiledRoute({ filters }), loaded));
 }
 
 it('a route without filters has no steps at all', () => {
   const filters = compileRouteFilters(aCompiledRoute());
   expect(filters).toEqual({
     entrySteps: [],
+    entryNames: [],
     editSteps: [],
+    editNames: [],
     requestBody: null,
     replySteps: [],
     replyBody: null,
-    guards: null,
+    uploadBounds: null,
     watchesUploads: false,
     droppedFields: [],
   });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FindMyWayTable } from '../../../bench/alternatives/find-my-way-table.js';
-import { ROUTED_METHODS, type RoutePattern } from '../../../src/routing/route-pattern.js';
+import { HTTP_METHODS } from '../../../src/base/http-method.js';
+import type { RoutePattern } from '../../../src/routing/route-pattern.js';
 import { routeTableOf } from '../../support/route-table.js';
 
 const text = fc.constantFrom('a', 'b', 'ab', 'users', 'a$b', "it's", 'x=1');
@@ -21,7 +22,7 @@ const path = fc
 
 const route = fc.record({
   path,
-  methods: fc.uniqueArray(fc.constantFrom(...ROUTED_METHODS), { maxLength: 3 }),
+  methods: fc.uniqueArray(fc.constantFrom(...HTTP_METHODS), { maxLength: 3 }),
   isGuarded: fc.boolean(),
   version: fc.constantFrom('', '', '', '1', '2'),
 });
@@ -64,7 +65,7 @@ describe('a route table', () => {
     fc.assert(
       fc.property(
         fc.array(route, { minLength: 1, maxLength: 12 }),
-        fc.array(fc.tuple(fc.constantFrom(...ROUTED_METHODS), requestPath), { maxLength: 12 }),
+        fc.array(fc.tuple(fc.constantFrom(...HTTP_METHODS), requestPath), { maxLength: 12 }),
         (routes, requests) => {
           const patterns = withUniformVersions(routes);
           const [table, oracle] = [routeTableOf(patterns), new FindMyWayTable(patterns)];

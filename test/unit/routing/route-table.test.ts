@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { HTTP_METHODS } from '../../../src/base/http-method.js';
 import { normalizePath } from '../../../src/routing/normalize-path.js';
-import { ROUTED_METHODS } from '../../../src/routing/route-pattern.js';
 import {
   METHOD_NOT_ALLOWED,
   ROUTE_NOT_FOUND,
@@ -74,7 +74,7 @@ describe('a route', () => {
 
   it('without methods takes all of them; GET brings HEAD', () => {
     const table = tableOf('/all', 'GET /get', 'POST,PUT /write');
-    for (const method of ROUTED_METHODS) expect(table.find(method, '/all')).toBe(0);
+    for (const method of HTTP_METHODS) expect(table.find(method, '/all')).toBe(0);
     expect(table.find('HEAD', '/get')).toBe(1);
     expect(table.find('POST', '/get')).toBe(METHOD_NOT_ALLOWED);
     expect(table.find('GET', '/write')).toBe(METHOD_NOT_ALLOWED);

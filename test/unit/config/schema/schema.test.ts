@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { parseDurationMs, parseSizeBytes } from '../../../../src/base/quantities.js';
 import { compileConfig } from '../../../../src/config/compile/compile-config.js';
 import { DEFAULTS } from '../../../../src/config/defaults.js';
-import { CONFIG_SCHEMA } from '../../../../src/config/schema/schema.js';
-import { MEANING_BY_PATTERN, type SchemaNode } from '../../../../src/config/schema/schema-node.js';
+import { CONFIG_SCHEMA } from '../../../../src/config/schema/config-schema.js';
+import type { SchemaNode } from '../../../../src/schema/schema-node.js';
 
 /** Every node of the schema with its path. */
 function allNodes(node: SchemaNode, path = '$'): [string, SchemaNode][] {
@@ -56,7 +56,7 @@ describe('CONFIG_SCHEMA', () => {
   it('has words for every pattern, or a range', () => {
     for (const [path, node] of nodes) {
       if (node.pattern === undefined) continue;
-      const words = MEANING_BY_PATTERN[node.pattern] ?? node['x-duration'] ?? node['x-size'];
+      const words = node['x-meaning'] ?? node['x-duration'] ?? node['x-size'];
       expect(words, path).toBeDefined();
     }
   });

@@ -1,20 +1,22 @@
 /**
  * Checks what a route changes in requests and replies.
  *
- * Thread: any (pure). Runs on the sound part of a configuration.
+ * Thread: any (pure). A part of options.ts.
  */
-import {
-  parsePointer,
-  type RewriteBodyConfig,
-  type RewriteConfig,
-  type RewriteFieldsConfig,
-} from '../../filters/transformation/options.js';
-import type { RouteConfig } from '../gateway-config.js';
-import { pointerOf } from '../source/config-pointer.js';
-import type { SoundPart } from './check-shape.js';
-import { checkTemplate, type TemplateContext } from './check-template.js';
-import type { Findings } from './finding.js';
-import { RESERVED_FIELDS } from './reserved-fields.js';
+import { pointerOf } from '../../base/json-pointer.js';
+import { RESERVED_FIELDS } from '../../base/reserved-fields.js';
+import { stripPrefixProblem } from '../../routing/path-pattern.js';
+import type { Findings } from '../../schema/finding.js';
+import type { SoundPart } from '../../schema/sound-part.js';
+import { checkTemplate, type TemplateContext } from '../check-template.js';
+import type { CheckPlace } from '../filter-options.js';
+import { parsePointer } from './body-pointer.js';
+import type {
+  RewriteBodyConfig,
+  RewriteConfig,
+  RewriteFieldsConfig,
+  RewriteReplyConfig,
+} from './rewrite-keys.js';
 
 /** In replies the gateway writes these as well. */
 const RESERVED_IN_REPLIES: ReadonlySet<string> = new Set([
@@ -24,21 +26,31 @@ const RESERVED_IN_REPLIES: ReadonlySet<string> = new Set([
   'x-response-time',
 ]);
 
-/** Checks `rewrite` and `rewriteReply` of the route at `pointer`. */
-export function checkRewrite(
-  { rewrite = {}, rewriteReply = {} }: SoundPart<RouteConfig>,
-  pointer: string,
-  context: TemplateContext,
+/** Checks `rewrite` of the route at `place`. */
+export function checkRewrite(rewrite: SoundPart<RewriteConfig>, place: CheckPlace): void {
+  const at = `${place.pointer}/rewrite`;
+  checkStripPrefix(rewrite.stripPrefix, `${at}/stripPrefix`, place);
+  checkPaths(rewrite, at, place);
+  checkHeaders(rewrite.headers ?? {}, `${at}/headers`, { ...place, reserved: RESERVED_FIELDS });
+  checkFields(rewrite.query ?? {}, `${at}/query`, place);
+  checkBody(rewrite.body ?? {}, `${at}/body`, place);
+}
+
+/** Checks `rewriteReply` of the route at `place`. */
+export function checkRewriteReply(reply: SoundPart<RewriteReplyConfig>, place: CheckPlace): void {
+  const at = `${place.pointer}/rewriteReply`;
+  checkHeaders(reply.headers ?? {}, `${at}/headers`, { ...place, reserved: RESERVED_IN_REPLIES });
+  checkBody(reply.body ?? {}, `${at}/body`, place);
+}
+
+function checkStripPrefix(
+  prefix: string | undefined,
+  at: string,
+  { segments, findings }: CheckPlace,
 ): void {
-  const at = `${pointer}/rewrite`;
-  checkPaths(rewrite, at, context);
-  checkHeaders(rewrite.headers ?? {}, `${at}/headers`, { ...context, reserved: RESERVED_FIELDS });
-  checkFields(rewrite.query ?? {}, `${at}/query`, context);
-  checkBody(rewrite.body ?? {}, `${at}/body`, context);
-  const reply = `${pointer}/rewriteReply`;
-  const inReplies = { ...context, reserved: RESERVED_IN_REPLIES };
-  checkHeaders(rewriteReply.headers ?? {}, `${reply}/headers`, inReplies);
-  checkBody(rewriteReply.body ?? {}, `${reply}/body`, context);
+  if (prefix === undefined || segments === undefined) return;
+  const problem = stripPrefixProblem(prefix, segments);
+  if (problem !== undefined) findings.addValue(at, `${findings.quote(at, prefix)} ${problem}`);
 }
 
 /** As a template names it. */

@@ -3,11 +3,11 @@
  *
  * Thread: any (pure).
  */
-import { parseTemplate } from '../../base/template-text.js';
-import type { Findings } from './finding.js';
+import { parseTemplate } from '../base/template-text.js';
+import type { Findings } from '../schema/finding.js';
 
 export interface TemplateContext {
-  /** Parameters that the route's path has; undefined: it has a mistake. */
+  /** Parameters that the path of the route has; undefined: it has a mistake, or too many paths. */
   readonly names: readonly string[] | undefined;
   readonly findings: Findings;
 }

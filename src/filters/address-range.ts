@@ -16,3 +16,9 @@ export function normalizeAddressRange(text: string): string | undefined {
   if (!/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > lengthMax) return undefined;
   return `${address}/${length}`;
 }
+
+/** What is wrong with a range, `quoted` being how it may be shown; undefined: it is one. */
+export function addressRangeProblem(range: string, quoted: string): string | undefined {
+  if (normalizeAddressRange(range) !== undefined) return undefined;
+  return `must be an IP address or a CIDR range, not ${quoted}`;
+}

@@ -10,11 +10,11 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Ajv2020 as Ajv, Code, ValidateFunction } from 'ajv/dist/2020.js';
 import { parseDurationMs, parseSizeBytes } from '../../base/quantities.js';
-import type { GatewayConfig } from '../gateway-config.js';
-import { CONFIG_SCHEMA } from './schema.js';
-import type { QuantityRange, SchemaNode } from './schema-node.js';
+import type { QuantityRange, SchemaNode, TypeOf } from '../../schema/schema-node.js';
+import { CONFIG_SCHEMA } from './config-schema.js';
 
-export type ConfigValidator = ValidateFunction<GatewayConfig>;
+/** Says of data whether its shape is that of a configuration. */
+export type ConfigValidator = ValidateFunction<TypeOf<typeof CONFIG_SCHEMA>>;
 
 /** What the build writes: the compiled checker, and of which schema it is. */
 export interface PrecompiledSchema {
@@ -37,7 +37,9 @@ let validator: ConfigValidator | undefined;
 
 /** Made at the first call. */
 export function configValidator(): ConfigValidator {
-  validator ??= readPrecompiled() ?? schemaCompiler(false).compile<GatewayConfig>(sharedSchema());
+  validator ??=
+    readPrecompiled() ??
+    schemaCompiler(false).compile<TypeOf<typeof CONFIG_SCHEMA>>(sharedSchema());
   return validator;
 }
 
@@ -68,7 +70,7 @@ export function sharedSchema(): object {
   const $defs: Record<string, unknown> = {};
   const partOf = (schema: SchemaNode): unknown => {
     const whole = withParts(schema, partOf);
-    if (JSON.stringify(schema).length < PART_CHARS_MIN) return whole;
+    if (JSON.stringify(withoutProse(schema)).length < PART_CHARS_MIN) return whole;
     const name = String(Object.keys($defs).length);
     $defs[name] = whole;
     return { $ref: `#/$defs/${name}` };
@@ -80,13 +82,26 @@ function withParts(schema: SchemaNode, partOf: (schema: SchemaNode) => unknown):
   const { properties, items, additionalProperties, oneOf } = schema;
   const parts = Object.entries(properties ?? {}).map(([key, part]) => [key, partOf(part)]);
   return {
-    ...schema,
+    ...withoutProse(schema),
     ...(properties && { properties: Object.fromEntries(parts) }),
     ...(items && { items: partOf(items) }),
     ...(additionalProperties && { additionalProperties: partOf(additionalProperties) }),
     // `discriminator` wants to see the branches themselves.
     ...(oneOf && { oneOf: oneOf.map((branch) => withParts(branch, partOf)) }),
   };
+}
+
+/** Without what is for readers: the compiled checker holds a copy of each node. */
+function withoutProse(schema: SchemaNode): object {
+  const {
+    title: _title,
+    description: _description,
+    default: _default,
+    'x-absent': _absent,
+    'x-typescript': _typescript,
+    ...rest
+  } = schema;
+  return rest;
 }
 
 /** `isForSource`: what it compiles is to be written down. */
@@ -101,6 +116,8 @@ export function schemaCompiler(isForSource: boolean): Ajv {
     inlineRefs: false,
     code: { source: isForSource, optimize: isForSource },
   });
+  // For messages and for readers: they say nothing about what is valid.
+  ajv.addVocabulary(['x-meaning', 'x-absent', 'x-typescript']);
   const addRange = (keyword: string, type: ('string' | 'number')[], own: OwnFunction): void => {
     ajv.addKeyword({
       keyword,

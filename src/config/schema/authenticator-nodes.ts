@@ -1,0 +1,338 @@
+/**
+ * The schema of authenticators, one kind each, and of what a route asks of its callers.
+ *
+ * Thread: any (pure). A part of config-schema.ts.
+ */
+import {
+  booleanNode,
+  durationNode,
+  lengthNode,
+  listNode,
+  mapNode,
+  objectNode,
+  oneOrListNode,
+  type SchemaNode,
+  stringNode,
+  textNode,
+  unionNode,
+} from '../../schema/schema-node.js';
+import { HEADER_NAME_TEXT, textShape } from '../../schema/text-shapes.js';
+import { DEFAULTS } from '../defaults.js';
+
+const { authenticator: defaults } = DEFAULTS;
+
+export const CLAIM_NAME_TEXT = textShape(
+  '^[!-~]{1,256}$',
+  'the name of a claim: 1 to 256 printable ASCII characters',
+);
+const SCOPE_TEXT = textShape(
+  '^[!#-[\\]-~]{1,100}$',
+  'a scope: 1 to 100 printable ASCII characters without blank, quote and backslash',
+);
+const SHA256_TEXT = textShape('^[0-9A-Fa-f]{64}$', 'a SHA-256 hash in hexadecimal, 64 digits');
+
+const URL_LENGTH = { minLength: 1, maxLength: 2048 };
+export const NAME_LENGTH = { minLength: 1, maxLength: 1024 };
+
+/** Names of signature algorithms (RFC 7518 3.1, RFC 8037). */
+const ALGORITHMS = [
+  ...(['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512'] as const),
+  ...(['PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const),
+];
+
+function typeNode<const T extends string>(type: T): SchemaNode<T> {
+  return stringNode('Kind of authenticator.', { enum: [type] });
+}
+
+/** What every kind has. */
+function commonNodes(forwardsCredentials: boolean) {
+  return {
+    claimHeaders: mapNode(
+      'Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim ' +
+        'inside another is named with dots: `realm_access.roles`. Printable ASCII except `%` ' +
+        'stands as it is, all else is percent-encoded; lists are joined by commas. Fields of ' +
+        'these names that the client sends are removed.',
+      textNode(CLAIM_NAME_TEXT),
+      { propertyNames: textNode(HEADER_NAME_TEXT), maxProperties: 32 },
+    ),
+    forwardCredentials: booleanNode(
+      'Whether the upstream gets the credentials too.',
+      forwardsCredentials,
+    ),
+  };
+}
+
+const AUDIENCE_NODE = stringNode('What `aud` must be or contain.', {
+  'x-absent': '`aud` is not checked',
+  ...NAME_LENGTH,
+});
+const CONSUMER_CLAIM_NODE = stringNode('The claim that names the consumer.', {
+  ...CLAIM_NAME_TEXT,
+  default: defaults.consumerClaim,
+});
+const ALLOW_HTTP_NODE = booleanNode(
+  'Allows `http://` beyond this machine. Others on the way could then forge what is fetched.',
+  false,
+);
+const SCOPES_NODE = listNode(
+  'What the holder may do, for `authorize.scopes` of routes.',
+  textNode(SCOPE_TEXT),
+  { maxItems: 32, uniqueItems: true },
+);
+
+const JWT_NODE = objectNode(
+  'JwtAuthenticatorConfig',
+  'Bearer tokens that are signed (JWT, RFC 7519). Exactly one of `secret`, `secretFile`, ' +
+    '`publicKey`, `publicKeyFile`, `jwksUri`, `discovery` and `tokenService` says where keys ' +
+    'come from.',
+  {
+    type: typeNode('jwt'),
+    algorithms: listNode(
+      'Signature algorithms that are accepted. A token with any other is refused. A key is used ' +
+        'only with algorithms of its own kind.',
+      stringNode('', { 'x-typescript': 'SignatureAlgorithm', enum: ALGORITHMS }),
+      { minItems: 1, uniqueItems: true },
+    ),
+    secret: stringNode(
+      'The shared secret; its UTF-8 bytes are the key. At least 32 bytes for HS256, 48 for HS384 ' +
+        'and 64 for HS512 (RFC 7518 3.2). Best given as a variable: `${JWT_SECRET}`.',
+      { minLength: 1, maxLength: 4096, writeOnly: true },
+    ),
+    secretFile: stringNode(
+      'A file that holds the secret. One line end behind it does not count. A relative path ' +
+        'begins where the configuration file is.',
+      NAME_LENGTH,
+    ),
+    publicKey: stringNode(
+      'A public key or certificate in PEM, or a JWK or JWK set in JSON. RSA needs 2048 bits or ' +
+        'more.',
+      { minLength: 1, maxLength: 65_536 },
+    ),
+    publicKeyFile: stringNode(
+      'A file that holds such a key. A relative path begins where the configuration file is.',
+      NAME_LENGTH,
+    ),
+    jwksUri: stringNode(
+      'Where the issuer publishes its keys (RFC 7517). They are fetched once for all workers, ' +
+        'again before `jwksCache` is over, and when a token names a key that is not known. When ' +
+        'that fails, the last keys stay in use.',
+      URL_LENGTH,
+    ),
+    discovery: booleanNode(
+      'Asks `issuer` where its keys are (OpenID Connect Discovery 1.0).',
+      false,
+    ),
+    tokenService: booleanNode("Takes the keys of this gateway's own token service.", false),
+    jwksCache: durationNode(
+      'How long fetched keys are kept before they are fetched again.',
+      ['10s', '24h'],
+      { default: defaults.jwksCache },
+    ),
+    jwksCooldown: durationNode(
+      'Least time between two fetches because of unknown keys.',
+      ['1s', '1h'],
+      { default: defaults.jwksCooldown },
+    ),
+    allowHttp: ALLOW_HTTP_NODE,
+    issuer: stringNode('What `iss` must be. `discovery` needs it.', {
+      'x-absent': '`iss` is not checked',
+      ...NAME_LENGTH,
+    }),
+    audience: AUDIENCE_NODE,
+    clockSkew: durationNode(
+      'How far the clocks may disagree when `exp` and `nbf` are judged.',
+      ['0s', '10m'],
+      { default: defaults.clockSkew },
+    ),
+    requiredClaims: listNode(
+      'Claims that must be there, besides `exp`.',
+      textNode(CLAIM_NAME_TEXT),
+      {
+        maxItems: 32,
+        uniqueItems: true,
+      },
+    ),
+    consumerClaim: CONSUMER_CLAIM_NODE,
+    ...commonNodes(true),
+  },
+  'type',
+  'algorithms',
+);
+
+const API_KEY_NODE = objectNode(
+  'ApiKeyAuthenticatorConfig',
+  'Keys that callers send in a field of their own.',
+  {
+    type: typeNode('apiKey'),
+    header: stringNode('Name of the field.', {
+      ...HEADER_NAME_TEXT,
+      default: defaults.apiKeyHeader,
+    }),
+    keys: listNode(
+      'The keys.',
+      objectNode(
+        'ApiKeyConfig',
+        'One key, of which the configuration knows only a hash.',
+        {
+          id: stringNode('Who it belongs to: the consumer.', { minLength: 1, maxLength: 256 }),
+          sha256: stringNode(
+            'SHA-256 of the key in hexadecimal: `printf %s "$KEY" | sha256sum`. The key must be ' +
+              'random, of 128 bits or more (`openssl rand -hex 32`): a hash this fast protects ' +
+              'nothing that can be guessed.',
+            { ...SHA256_TEXT, writeOnly: true },
+          ),
+          scopes: SCOPES_NODE,
+        },
+        'id',
+        'sha256',
+      ),
+      { minItems: 1, maxItems: 10_000 },
+    ),
+    ...commonNodes(false),
+  },
+  'type',
+  'keys',
+);
+
+const BASIC_NODE = objectNode(
+  'BasicAuthenticatorConfig',
+  'User name and password in each request (RFC 7617). Use it over TLS only.',
+  {
+    type: typeNode('basic'),
+    users: listNode(
+      'The users.',
+      objectNode(
+        'BasicUserConfig',
+        'One user.',
+        {
+          id: stringNode('The user name, which is the consumer. Without a colon.', {
+            minLength: 1,
+            maxLength: 256,
+          }),
+          passwordHash: stringNode(
+            'What `sluice hash-password` prints: `$scrypt$ln=…,r=…,p=…$…$…`.',
+            { minLength: 1, maxLength: 256, writeOnly: true },
+          ),
+          scopes: SCOPES_NODE,
+        },
+        'id',
+        'passwordHash',
+      ),
+      { minItems: 1, maxItems: 10_000 },
+    ),
+    ...commonNodes(false),
+  },
+  'type',
+  'users',
+);
+
+const INTROSPECTION_NODE = objectNode(
+  'IntrospectionAuthenticatorConfig',
+  'Bearer tokens that the server which made them is asked about (RFC 7662).',
+  {
+    type: typeNode('introspection'),
+    url: stringNode('Where to ask.', URL_LENGTH),
+    clientId: stringNode('The name under which the gateway asks.', NAME_LENGTH),
+    clientSecret: stringNode('The password to that name.', { ...NAME_LENGTH, writeOnly: true }),
+    issuer: stringNode('What `iss` must be, if the server says one.', {
+      'x-absent': '`iss` is not checked',
+      ...NAME_LENGTH,
+    }),
+    audience: AUDIENCE_NODE,
+    timeout: durationNode(
+      'How long an answer may take. After that the request is refused with 503.',
+      ['10ms', '30s'],
+      { default: defaults.introspectionTimeout },
+    ),
+    cache: durationNode(
+      'How long an answer is remembered, at most until `exp`. A token that was taken back may ' +
+        'still be accepted for that long.',
+      ['0s', '1h'],
+      { default: defaults.introspectionCache },
+    ),
+    allowHttp: ALLOW_HTTP_NODE,
+    consumerClaim: CONSUMER_CLAIM_NODE,
+    ...commonNodes(true),
+  },
+  'type',
+  'url',
+  'clientId',
+  'clientSecret',
+);
+
+const FORWARD_NODE = objectNode(
+  'ForwardAuthenticatorConfig',
+  'Asks a service about each request. 2xx lets the request through, 401 and 3xx mean 401, any ' +
+    'other 4xx means 403. Without an answer in time, or with any other one, the request is ' +
+    'refused with 503.',
+  {
+    type: typeNode('forwardAuth'),
+    url: stringNode(
+      'Where to ask, with GET. X-Forwarded-Method, -Proto, -Host, -Uri (path and query, the path ' +
+        'in the spelling that is routed) and -For describe the request.',
+      URL_LENGTH,
+    ),
+    timeout: durationNode(
+      'How long an answer may take. After that the request is refused with 503.',
+      ['10ms', '30s'],
+      { default: defaults.forwardTimeout },
+    ),
+    requestHeaders: listNode(
+      'Fields of the request that the service gets.',
+      textNode(HEADER_NAME_TEXT),
+      { default: defaults.forwardRequestHeaders, maxItems: 32, uniqueItems: true },
+    ),
+    responseHeaders: listNode(
+      'Fields of its answer that the upstream gets. Fields of these names that the client sends ' +
+        'are removed.',
+      textNode(HEADER_NAME_TEXT),
+      { maxItems: 32, uniqueItems: true },
+    ),
+    consumerHeader: stringNode('The field of its answer that names the consumer.', {
+      'x-absent': 'none, and all callers are one consumer',
+      ...HEADER_NAME_TEXT,
+    }),
+    allowHttp: ALLOW_HTTP_NODE,
+    ...commonNodes(true),
+  },
+  'type',
+  'url',
+);
+
+/** One entry of `authenticators`. */
+export const AUTHENTICATOR_NODE = unionNode(
+  'AuthenticatorConfig',
+  'A way to find out who calls.',
+  'type',
+  [JWT_NODE, API_KEY_NODE, BASIC_NODE, INTROSPECTION_NODE, FORWARD_NODE],
+);
+
+const CLAIM_VALUE: SchemaNode<string | number | boolean> = {
+  'x-typescript': 'ClaimValue = string | number | boolean',
+  type: ['string', 'integer', 'boolean'],
+  maxLength: 1024,
+  minimum: -1e9,
+  maximum: 1e9,
+};
+
+/** `authorize` of a route. */
+export const AUTHORIZE_NODE = objectNode(
+  'AuthorizeConfig',
+  'What the caller must be allowed to do; others get 403. Needs `authenticate`.',
+  {
+    scopes: listNode(
+      'Scopes that the caller must all have (`scope` or `scp` of a token).',
+      textNode(SCOPE_TEXT),
+      { minItems: 1, maxItems: 32, uniqueItems: true },
+    ),
+    claims: mapNode(
+      'Claims and what each must be, or must contain if it is a list. Of several values any one ' +
+        'is enough. A claim inside another is named with dots.',
+      oneOrListNode('', CLAIM_VALUE, { minItems: 1, maxItems: 64 }),
+      { propertyNames: textNode(CLAIM_NAME_TEXT), minProperties: 1, maxProperties: 32 },
+    ),
+  },
+);
+
+/** An id of a name that is used elsewhere in the configuration. */
+export const USED_NAME = lengthNode(1, 64);

@@ -1,0 +1,198 @@
+/**
+ * The schema of what the gateway as a whole is given: addresses, limits, reloads, its end.
+ *
+ * Thread: any (pure). A part of config-schema.ts.
+ */
+import {
+  booleanNode,
+  durationNode,
+  integerNode,
+  lengthNode,
+  listNode,
+  objectNode,
+  sizeNode,
+  stringNode,
+  textNode,
+} from '../../schema/schema-node.js';
+import { HOST_TEXT, textShape } from '../../schema/text-shapes.js';
+import { DEFAULTS, WORKER_COUNT_MAX } from '../defaults.js';
+
+const BEARER_TOKEN_TEXT = textShape('^[!-~]+$', 'printable ASCII without blanks');
+
+const PORT_RANGE = [0, 65_535] as const;
+
+export const LISTEN_NODE = objectNode('ListenConfig', 'The address that clients connect to.', {
+  host: stringNode(
+    'Host name or IP address to bind. `0.0.0.0` or `::` binds every network interface.',
+    { default: DEFAULTS.listen.host, ...HOST_TEXT },
+  ),
+  port: integerNode('TCP port. 0 lets the system choose a free one.', PORT_RANGE, {
+    default: DEFAULTS.listen.port,
+  }),
+  reusePort: booleanNode(
+    'Whether several gateways of one user may listen on the same port (SO_REUSEPORT). The ' +
+      'kernel spreads new connections over them. Each has limits, breakers and an admin port of ' +
+      'its own. Without it, a second gateway on the same port does not start.',
+    DEFAULTS.listen.reusePort,
+  ),
+});
+
+export const ADMIN_NODE = objectNode(
+  'AdminConfig',
+  'The admin listener: its address, and who may use it. Keep it away from clients.',
+  {
+    host: stringNode(
+      'Host name or IP address to bind. The default is reachable from this machine only.',
+      { default: DEFAULTS.admin.host, ...HOST_TEXT },
+    ),
+    port: integerNode('TCP port. 0 lets the system choose a free one.', PORT_RANGE, {
+      default: DEFAULTS.admin.port,
+    }),
+    token: stringNode(
+      'What `Authorization: Bearer` must carry in requests that change something. Best given as ' +
+        'a variable: `${ADMIN_TOKEN}`.',
+      {
+        'x-absent': 'none, and requests that change something are refused',
+        minLength: 16,
+        maxLength: 1024,
+        ...BEARER_TOKEN_TEXT,
+        writeOnly: true,
+      },
+    ),
+    allowedHosts: listNode(
+      'Further names under which the listener may be called, without ports. IP addresses, ' +
+        '`localhost` and `host` are always allowed. All others are refused, since a web page ' +
+        'could use any name that points to this machine (DNS rebinding).',
+      textNode(HOST_TEXT),
+      { default: [], maxItems: 64, uniqueItems: true },
+    ),
+  },
+);
+
+export const WORKERS_NODE = integerNode('Number of worker threads.', [1, WORKER_COUNT_MAX], {
+  'x-absent': 'the number of cores less one, at least 1',
+});
+
+export const TRUSTED_PROXIES_NODE = listNode(
+  'Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`. ' +
+    'X-Forwarded-For is believed only from these, and is read from right to left.',
+  lengthNode(2, 64),
+  { default: [], maxItems: 1024, uniqueItems: true },
+);
+
+const { limits } = DEFAULTS;
+
+export const LIMITS_NODE = objectNode(
+  'LimitsConfig',
+  'Bounds that keep memory flat under any load.',
+  {
+    headerBytes: sizeNode(
+      'Largest head of a request. A larger one is refused with 431.',
+      ['1KiB', '32KiB'],
+      { default: limits.headerBytes },
+    ),
+    bodyBytes: sizeNode(
+      'Largest body of a request. A larger one is refused with 413.',
+      ['0', '1024MiB'],
+      { default: limits.bodyBytes },
+    ),
+    trackedClients: integerNode(
+      'Clients whose rate limits are remembered at once.',
+      [1024, 16_777_216],
+      { default: limits.trackedClients },
+    ),
+    inFlight: integerNode(
+      'Requests that have started and not finished. Further ones are refused with 503.',
+      [1, 1_000_000],
+      { default: limits.inFlight },
+    ),
+    connections: integerNode(
+      'Client connections in all; fewer where the system allows fewer open files. Further ones ' +
+        'are closed at once.',
+      [1, 1_000_000],
+      { default: limits.connections },
+    ),
+    connectionsPerAddress: integerNode(
+      'Client connections of one address (of one /64 for IPv6), on Linux only. Further ones are ' +
+        'closed at once. The bound does not hold for `trustedProxies`, and where this key is ' +
+        'absent it does not hold for loopback addresses.',
+      [1, 1_000_000],
+      { default: limits.connectionsPerAddress },
+    ),
+    bodyRate: sizeNode(
+      'Least bytes a second of a request body on its way. A client that stays below for half a ' +
+        'minute gets 408. 0 means no bound.',
+      ['0', '1MiB'],
+      { default: limits.bodyRate },
+    ),
+    laneDepth: integerNode(
+      'Requests that one worker has not read yet. Further ones are refused with 503.',
+      [1, 100_000],
+      { default: limits.laneDepth },
+    ),
+    queueTime: durationNode(
+      'How long requests may wait for their worker. After that they are refused with 503.',
+      ['10ms', '1m'],
+      { default: limits.queueTime },
+    ),
+    workerHeap: sizeNode(
+      'Heap of each worker. A worker that needs more ends and is replaced; its requests go on ' +
+        'with other workers. Bodies on their way lie outside the heap.',
+      ['32MiB', '65536MiB'],
+      { 'x-absent': "V8's own limit" },
+    ),
+  },
+);
+
+export const HARDENING_NODE = objectNode(
+  'HardeningConfig',
+  'What is done about spellings that a target could read in another way than the gateway.',
+  {
+    pathParameters: stringNode(
+      '`refuse`: 400 for a path with `;` or `%3B` in it. Some targets cut such a part off, so ' +
+        'that `/admin;x` would be `/admin` to them. `allow`: it is a part of the name.',
+      { default: DEFAULTS.hardening.pathParameters, enum: ['refuse', 'allow'] },
+    ),
+    overrideHeaders: stringNode(
+      'What becomes of X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override, ' +
+        'X-Original-URL, X-Rewrite-URL and X-Override-URL. By these some targets take another ' +
+        'method or path than the one that the gateway has judged.',
+      { default: DEFAULTS.hardening.overrideHeaders, enum: ['remove', 'forward'] },
+    ),
+  },
+);
+
+export const REQUEST_ID_NODE = objectNode(
+  'RequestIdConfig',
+  'Where the id of a request comes from, which logs, replies and targets get.',
+  {
+    accept: stringNode(
+      'Whose X-Request-Id is kept, if it is well formed: that of `anyone`, of `trustedProxies`, ' +
+        'or of `nobody`. Every other request gets an id that the gateway makes.',
+      { default: DEFAULTS.requestId.accept, enum: ['anyone', 'trustedProxies', 'nobody'] },
+    ),
+  },
+);
+
+export const RELOAD_NODE = objectNode(
+  'ReloadConfig',
+  'When the configuration is read again. SIGHUP and `POST /reload` always do that.',
+  {
+    watch: booleanNode(
+      'Whether a change of the file is applied without being asked for, within two seconds.',
+      DEFAULTS.reload.watch,
+    ),
+  },
+);
+
+export const SHUTDOWN_NODE = objectNode('ShutdownConfig', 'How the gateway stops.', {
+  delay: durationNode(
+    'How long requests are still taken after /readyz says 503. It gives load balancers time to ' +
+      'notice.',
+    ['0s', '10m'],
+    { default: DEFAULTS.shutdown.delay },
+  ),
+  grace: durationNode('Longest wait for requests in flight before they are cut.', ['0s', '1h'], {
+    default: DEFAULTS.shutdown.grace,
+  }),
+});

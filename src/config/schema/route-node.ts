@@ -1,0 +1,152 @@
+/**
+ * The schema of one route, but for its filters, which bring their own.
+ *
+ * Thread: any (pure). A part of config-schema.ts.
+ */
+import { HTTP_METHODS } from '../../base/http-method.js';
+import {
+  durationNode,
+  integerNode,
+  listNode,
+  objectNode,
+  oneOrListNode,
+  refined,
+  stringNode,
+  textNode,
+} from '../../schema/schema-node.js';
+import {
+  PATH_LENGTH_MAX,
+  ROUTE_NAME_TEXT,
+  TOKEN_PATTERN,
+  typedShape,
+  VERSION_TEXT,
+} from '../../schema/text-shapes.js';
+import { DEFAULTS } from '../defaults.js';
+import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
+import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
+
+const LIMIT_RANGE = [1, 1_000_000] as const;
+
+const MATCH_NODE = objectNode(
+  'MatchConfig',
+  'Which requests a route takes.',
+  {
+    path: stringNode(
+      '`/exact`, `/with/:param`, `/files/:name.pdf`, `/orders/:id([0-9]+)` or `/prefix/*`.',
+      {
+        minLength: 1,
+        maxLength: PATH_LENGTH_MAX,
+      },
+    ),
+    methods: listNode(
+      'HTTP methods, upper case.',
+      stringNode('', { 'x-typescript': 'HttpMethod', enum: HTTP_METHODS }),
+      { 'x-absent': 'every method', minItems: 1, uniqueItems: true },
+    ),
+    version: stringNode(
+      'Version of the API that a request must ask for; see `versioning`.',
+      VERSION_TEXT,
+    ),
+  },
+  'path',
+);
+
+const LIMITER_KEY_TEXT = typedShape<'clientIp' | 'consumer' | 'route' | `header:${string}`>(
+  `^(clientIp|consumer|route|header:${TOKEN_PATTERN})$`,
+  'one of "clientIp", "consumer", "route", "header:NAME"',
+  "LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${string}`",
+);
+
+const RATE_LIMIT_NODE = objectNode(
+  'RateLimitConfig',
+  'How often a client may call a route: `limit` with `window`, or `maxInFlight`, or all three.',
+  {
+    name: stringNode(
+      'Name in RateLimit-Policy and /stats. Where there is a `limit` as well, `-inFlight` is ' +
+        'added to it for `maxInFlight`.',
+      {
+        'x-absent': 'the name of the route, from the second limit on with a number',
+        ...ROUTE_NAME_TEXT,
+      },
+    ),
+    limit: integerNode('Requests a window.', LIMIT_RANGE),
+    window: durationNode('Length of the window.', ['100ms', '24h']),
+    algorithm: stringNode(
+      '`slidingWindow`: never more than `limit` in any window. `tokenBucket`: `limit` a window ' +
+        'on the average, with bursts. `fixedWindow`: `limit` in a window that begins with its ' +
+        'first request, and so up to twice that around its end.',
+      {
+        default: DEFAULTS.rateLimit.algorithm,
+        enum: ['slidingWindow', 'tokenBucket', 'fixedWindow'],
+      },
+    ),
+    burst: integerNode('Requests that may come at once; for `tokenBucket` only.', LIMIT_RANGE, {
+      'x-absent': 'the same as `limit`',
+    }),
+    key: oneOrListNode(
+      'Who shares one limit: `clientIp` (IPv6 by /64), `consumer` (the authenticated caller; ' +
+        'needs `authenticate`), `route` (everybody together), `header:NAME`, or a list of ' +
+        'these, which counts each combination by itself.',
+      textNode(LIMITER_KEY_TEXT),
+      { default: DEFAULTS.rateLimit.key, minItems: 1, maxItems: 4, uniqueItems: true },
+    ),
+    cost: integerNode(
+      'What one request takes of the limit, at most `limit` or `burst`.',
+      LIMIT_RANGE,
+      { default: DEFAULTS.rateLimit.cost },
+    ),
+    maxInFlight: integerNode('Requests of one key that may be in flight at once.', LIMIT_RANGE, {
+      'x-absent': 'no such limit',
+    }),
+    mode: stringNode(
+      '`enforce` refuses what is over the limit. `shadow` only counts what it would have ' +
+        'refused. `off` does nothing.',
+      { default: DEFAULTS.rateLimit.mode, enum: ['enforce', 'shadow', 'off'] },
+    ),
+  },
+);
+
+/** What a route has besides its filters. */
+export const ROUTE_PROPERTIES = {
+  name: stringNode('Name in logs, counters and RateLimit-Policy. Unique.', ROUTE_NAME_TEXT),
+  match: MATCH_NODE,
+  openapi: stringNode(
+    'Name of a file with an OpenAPI 3.0 or 3.1 document (JSON or YAML; relative to this one). ' +
+      'The route becomes one route for each operation below `match.path`, which ends in `/*`, ' +
+      'with the validation that the document asks for. All else here holds for each of them.',
+    { minLength: 1, maxLength: 1024 },
+  ),
+  upstream: refined(USED_NAME, {
+    description: 'Name of an upstream. In its place: `respond`, `redirect` or `tokenService`.',
+  }),
+  timeout: durationNode(
+    'From the request being sent until the head of the reply, over all tries and the waits ' +
+      'between them.',
+    ['1ms', '1h'],
+    { 'x-absent': 'no such limit' },
+  ),
+  priority: stringNode(
+    'Which routes are shed first. When routes differ in it, requests of `low` may use 70 % of ' +
+      'every limit on concurrency, those of `default` 90 %, and those of `high` all.',
+    { 'x-typescript': 'RoutePriority', default: 'default', enum: ['low', 'default', 'high'] },
+  ),
+  authenticate: listNode('Names of authenticators; one that accepts is enough.', USED_NAME, {
+    'x-absent': 'the route is public',
+    minItems: 1,
+    maxItems: 16,
+    uniqueItems: true,
+  }),
+  tokenService: TOKEN_ENDPOINT_NODE,
+  authorize: AUTHORIZE_NODE,
+  rateLimit: oneOrListNode(
+    'How often a client may call: one limit, or a list of limits, all of which must have room.',
+    RATE_LIMIT_NODE,
+    { minItems: 1, maxItems: 4 },
+  ),
+  onCoordinatorLost: stringNode(
+    'What happens while the thread that decides upon limits and targets is being restarted: ' +
+      '`wait` waits up to 100 ms and then answers 503, `open` lets requests through without a ' +
+      'limit, `closed` answers 503 at once. A route without limits goes on after the wait.',
+    { default: DEFAULTS.onCoordinatorLost, enum: ['wait', 'open', 'closed'] },
+  ),
+};

@@ -1,0 +1,68 @@
+/**
+ * The schema of the token service, and of what a route does for it.
+ *
+ * Thread: any (pure). A part of config-schema.ts.
+ */
+import {
+  durationNode,
+  integerNode,
+  listNode,
+  objectNode,
+  stringNode,
+  textNode,
+} from '../../schema/schema-node.js';
+import { DEFAULTS } from '../defaults.js';
+import { CLAIM_NAME_TEXT, NAME_LENGTH } from './authenticator-nodes.js';
+
+const { tokenService: defaults } = DEFAULTS;
+
+/** `tokenService` of the whole gateway. */
+export const TOKEN_SERVICE_NODE = objectNode(
+  'TokenServiceConfig',
+  'Makes tokens for callers that an authenticator has let in, and takes them back. Routes with ' +
+    '`tokenService` say where; an authenticator with `tokenService: true` accepts the tokens. ' +
+    'Keys and sessions are kept in memory: a restart ends all of them.',
+  {
+    issuer: stringNode('`iss` of the tokens.', NAME_LENGTH),
+    audience: stringNode('`aud` of the tokens.', NAME_LENGTH),
+    algorithm: stringNode('How tokens are signed.', {
+      default: defaults.algorithm,
+      enum: ['ES256', 'ES384', 'EdDSA', 'RS256', 'PS256'],
+    }),
+    rotateKeys: durationNode(
+      'How long one key signs. It verifies until its last token ends.',
+      ['1m', '500h'],
+      { default: defaults.rotateKeys },
+    ),
+    accessTokenLifetime: durationNode('How long an access token is valid.', ['10s', '24h'], {
+      default: defaults.accessTokenLifetime,
+    }),
+    refreshTokenLifetime: durationNode(
+      'How long a session can be refreshed, from its beginning.',
+      ['1m', '8760h'],
+      { default: defaults.refreshTokenLifetime },
+    ),
+    claims: listNode(
+      'Claims of the caller that its tokens carry too, besides `sub` and `scope`.',
+      textNode(CLAIM_NAME_TEXT),
+      { maxItems: 32, uniqueItems: true },
+    ),
+    maxSessions: integerNode(
+      'Sessions at once, about 500 bytes each. Further ones are refused with 503.',
+      [16, 1_000_000],
+      { default: defaults.maxSessions },
+    ),
+  },
+  'issuer',
+  'audience',
+);
+
+/** `tokenService` of a route. */
+export const TOKEN_ENDPOINT_NODE = stringNode(
+  'What the token service does here, in place of an upstream. `issue` (POST, needs ' +
+    '`authenticate`): an access and a refresh token for the caller. `refresh` (POST): new ones ' +
+    'for a refresh token, which is valid once; if it comes again its session ends. `revoke` ' +
+    '(POST, RFC 7009): ends the session of a token. `keys` (GET): the key set that verifies ' +
+    'access tokens (RFC 7517).',
+  { 'x-typescript': 'TokenEndpoint', enum: ['issue', 'refresh', 'revoke', 'keys'] },
+);

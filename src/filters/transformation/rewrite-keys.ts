@@ -1,0 +1,116 @@
+/**
+ * The keys by which requests and replies are changed. Where it says "values of the request",
+ * `${claims.sub}`, `${params.id}`, `${headers.NAME}`, `${query.NAME}`, `${clientIp}` and
+ * `${request.NAME}` stand for what the request has there.
+ *
+ * Thread: any (pure). A part of options.ts.
+ */
+import {
+  JSON_VALUE,
+  lengthNode,
+  listNode,
+  mapNode,
+  objectNode,
+  refined,
+  type SchemaNode,
+  sizeNode,
+  stringNode,
+  type TypeOf,
+  textNode,
+} from '../../schema/schema-node.js';
+import { HEADER_NAME_TEXT, HEADER_VALUE_TEXT, PATH_LENGTH_MAX } from '../../schema/text-shapes.js';
+
+export const BODY_BYTES_BY_DEFAULT = '256KiB';
+const CHANGES_MAX = 64;
+
+/** A text with values of the request, which may hold a secret that the target wants. */
+const TEMPLATE = refined(textNode(HEADER_VALUE_TEXT), { maxLength: 4096, writeOnly: true });
+
+function fieldsNode(description: string, name: SchemaNode<string>) {
+  const names = { propertyNames: name, maxProperties: CHANGES_MAX };
+  return objectNode('RewriteFieldsConfig', description, {
+    set: mapNode(
+      'Names and values to set, whatever was there. One whose value is missing is left out.',
+      TEMPLATE,
+      names,
+    ),
+    add: mapNode('Names and values to add to those that are there.', TEMPLATE, names),
+    remove: listNode('Names to remove.', name, { maxItems: CHANGES_MAX, uniqueItems: true }),
+    rename: mapNode('Old names and new ones.', name, names),
+  });
+}
+
+const ORDER = 'First `rename` is done, then `remove`, `set` and `add`.';
+const HEADERS_NODE = fieldsNode(
+  `Header fields to change. Values of the request may stand in values. ${ORDER}`,
+  textNode(HEADER_NAME_TEXT),
+);
+const QUERY_NODE = fieldsNode(
+  `Query parameters to change. Values of the request may stand in values. ${ORDER}`,
+  lengthNode(1, 256),
+);
+
+const POINTER = lengthNode(2, 1024);
+const POINTERS = { propertyNames: POINTER, maxProperties: CHANGES_MAX };
+
+function bodyNode(description: string) {
+  return objectNode('RewriteBodyConfig', description, {
+    set: mapNode(
+      'Members to set, to values of any type; parents that are missing are made. Values of the ' +
+        'request may stand in strings.',
+      refined(JSON_VALUE, { writeOnly: true }),
+      POINTERS,
+    ),
+    remove: listNode('Members to remove.', POINTER, { maxItems: CHANGES_MAX, uniqueItems: true }),
+    rename: mapNode('Members to move, where they exist.', POINTER, POINTERS),
+    maxBytes: sizeNode('Largest body that is changed.', ['1KiB', '1MiB'], {
+      default: BODY_BYTES_BY_DEFAULT,
+    }),
+  });
+}
+
+const MEMBERS =
+  'Members of a JSON body to change, by JSON Pointer (RFC 6901). Numbers keep every digit.';
+
+const PATH_LENGTH = { minLength: 1, maxLength: PATH_LENGTH_MAX };
+
+export const REWRITE_NODE = objectNode(
+  'RewriteConfig',
+  'What changes in the request on its way to the upstream.',
+  {
+    stripPrefix: stringNode(
+      'Start of the path to cut off: whole segments of `match.path`.',
+      PATH_LENGTH,
+    ),
+    addPrefix: stringNode('Put before the path, after `stripPrefix`.', {
+      minLength: 2,
+      maxLength: PATH_LENGTH_MAX,
+    }),
+    path: stringNode(
+      "The whole path in place of the client's, with values of the request: " +
+        '`/v2/items/${params.id}`, or `/files/${params.*}` for what a `*` took. Excludes ' +
+        '`stripPrefix` and `addPrefix`.',
+      { 'x-absent': "the client's path", ...PATH_LENGTH },
+    ),
+    query: QUERY_NODE,
+    headers: HEADERS_NODE,
+    body: bodyNode(`${MEMBERS} A body of another type is refused with 415.`),
+  },
+);
+
+export const REWRITE_REPLY_NODE = objectNode(
+  'RewriteReplyConfig',
+  'What changes in the reply of the target. Replies of the gateway itself stay as they are.',
+  {
+    headers: HEADERS_NODE,
+    body: bodyNode(
+      `${MEMBERS} A body that is larger than \`maxBytes\`, encoded, partial or broken is not let ` +
+        'through unchanged: the client gets 502.',
+    ),
+  },
+);
+
+export type RewriteConfig = TypeOf<typeof REWRITE_NODE>;
+export type RewriteReplyConfig = TypeOf<typeof REWRITE_REPLY_NODE>;
+export type RewriteFieldsConfig = NonNullable<RewriteConfig['headers']>;
+export type RewriteBodyConfig = NonNullable<RewriteConfig['body']>;
