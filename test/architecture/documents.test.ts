@@ -8,7 +8,7 @@ import { dirname, join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GENERATED_PAGES } from '../../src/build/generated-pages.js';
 import { unnamedFences, withSamples } from '../../src/build/sample-fences.js';
-import { projectRoot } from './source-scan.js';
+import { listFiles, projectRoot } from './source-scan.js';
 
 const README_BYTES_MAX = 10 * 1024;
 
@@ -44,6 +44,13 @@ interface Link {
   readonly anchor: string;
 }
 
+/** Names of all files of code, without their folders. */
+const CODE_FILES = new Set(
+  ['src', 'test', 'bench']
+    .flatMap((folder) => listFiles(join(ROOT, folder), '.ts'))
+    .map((path) => posix.basename(path)),
+);
+
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 describe('generated pages', () => {
@@ -74,6 +81,14 @@ describe('the documents', () => {
     expect(text).toBe(withSamples(text, read));
     // A sample that names no file is run by no test.
     expect(unnamedFences(text)).not.toContain('yaml');
+  });
+
+  it.each(DOCUMENTS)('name files and scripts that exist: %s', (document) => {
+    const text = read(document);
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const run = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = '']) => name);
+    expect(run.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
+    expect(filesNamedIn(text).filter((path) => !isFileOfOurs(path, document))).toEqual([]);
   });
 
   it('are plain English', () => {
@@ -108,6 +123,21 @@ describe('the top of the project', () => {
     expect([...names].filter((name) => !TOP_LEVEL.includes(name))).toEqual([]);
   });
 });
+
+/** Files and folders of the code that stand between backticks. */
+function filesNamedIn(text: string): string[] {
+  const inline = text.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/`([\w./-]+)`/g);
+  return [...inline]
+    .map(([, name = '']) => name)
+    .filter((name) => /^[a-z][\w./-]*(?:\.ts|\/)$/.test(name) && name !== 'kebab-case.ts');
+}
+
+/** A path from the root, from a folder of code or from the document; a bare name, anywhere. */
+function isFileOfOurs(path: string, document: string): boolean {
+  const bases = ['', dirname(document), 'src', 'test', 'bench'];
+  if (bases.some((base) => existsSync(join(ROOT, base, path)))) return true;
+  return !path.includes('/') && CODE_FILES.has(path);
+}
 
 /** Whether `files` of package.json names it, or a folder that it is in. */
 function isPacked(path: string): boolean {

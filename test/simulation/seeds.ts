@@ -18,10 +18,28 @@ export function playSeeds(count: number, play: (seed: number) => void): void {
     try {
       play(seed);
     } catch (error) {
-      const again = `npm run test:sim -- --seed ${seed}`;
-      throw new Error(`history ${seed} (${again}): ${(error as Error).message}`, { cause: error });
+      throw withSeed(seed, error);
     }
   }
+}
+
+/** The same for histories that wait for something; one after the other. */
+export async function playSeedsInTurn(
+  count: number,
+  play: (seed: number) => Promise<unknown>,
+): Promise<void> {
+  for (const seed of seedsOf(count)) {
+    try {
+      await play(seed);
+    } catch (error) {
+      throw withSeed(seed, error);
+    }
+  }
+}
+
+function withSeed(seed: number, error: unknown): Error {
+  const again = `npm run test:sim -- --seed ${seed}`;
+  return new Error(`history ${seed} (${again}): ${(error as Error).message}`, { cause: error });
 }
 
 /** Random numbers that follow from a seed (mulberry32). */
