@@ -8,9 +8,14 @@ const REAL = {
   globalSetup: new URL('support/fresh-build.ts', import.meta.url).pathname,
 };
 
+const { TEST_REPORT } = process.env;
+
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
+    // `.ci/run` reads from this file which tests were skipped.
+    reporters: TEST_REPORT === undefined ? ['default'] : ['default', 'json'],
+    ...(TEST_REPORT !== undefined && { outputFile: { json: TEST_REPORT } }),
     // Most of the time is spent waiting for something real: more files than cores at once.
     maxWorkers: 3,
     projects: [

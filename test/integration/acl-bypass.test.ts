@@ -2,57 +2,19 @@
  * A protected route is reached under no other spelling of its path, method or fields: spellings
  * that others have collected (shared/data), each sent as it is, and what of it came to the target.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { JWT_SECRET } from '../support/configs.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { rawExchange } from '../support/raw-exchange.js';
+import { describeWithData, sharedLines } from '../support/shared-data.js';
 
-const DATA = new URL('../../../shared/data/acl-bypass/', import.meta.url);
-const isPresent = existsSync(DATA);
-if (!isPresent) console.warn('SKIPPED: spellings of other projects: shared/data is not there');
-const read = (file: string) =>
-  readFileSync(new URL(file, DATA), 'latin1').split('\n').filter(Boolean);
+const read = (file: string) => sharedLines(`acl-bypass/${file}`, 'latin1');
 
 const AT_ONCE = 16;
 
 let upstream: FakeUpstream;
 let gateway: GatewayProcess;
-
-beforeAll(async () => {
-  upstream = await FakeUpstream.start();
-  gateway = await GatewayProcess.start({
-    authenticators: { users: { type: 'jwt', algorithms: ['HS256'], secret: JWT_SECRET } },
-    upstreams: { api: { targets: [{ url: upstream.url }] } },
-    logging: { accessLog: false },
-    routes: [
-      { name: 'public', match: { path: '/*' }, upstream: 'api' },
-      {
-        name: 'admin',
-        match: { path: '/admin', methods: ['GET'] },
-        upstream: 'api',
-        authenticate: ['users'],
-      },
-      { name: 'tree', match: { path: '/tree/*' }, upstream: 'api', authenticate: ['users'] },
-      {
-        name: 'office',
-        match: { path: '/office' },
-        upstream: 'api',
-        ipFilter: { allow: ['10.0.0.1'] },
-      },
-    ],
-  });
-});
-
-afterAll(async () => {
-  await gateway.stop();
-  await upstream.close();
-});
-
-beforeEach(() => {
-  upstream.received.length = 0;
-});
 
 async function sendAll(requests: readonly string[]): Promise<void> {
   const waiting = [...requests];
@@ -80,7 +42,41 @@ function segmentsOf(url: string): string[] {
   return seen;
 }
 
-describe.skipIf(!isPresent)('a protected route', () => {
+describeWithData(['acl-bypass'], 'a protected route', () => {
+  beforeAll(async () => {
+    upstream = await FakeUpstream.start();
+    gateway = await GatewayProcess.start({
+      authenticators: { users: { type: 'jwt', algorithms: ['HS256'], secret: JWT_SECRET } },
+      upstreams: { api: { targets: [{ url: upstream.url }] } },
+      logging: { accessLog: false },
+      routes: [
+        { name: 'public', match: { path: '/*' }, upstream: 'api' },
+        {
+          name: 'admin',
+          match: { path: '/admin', methods: ['GET'] },
+          upstream: 'api',
+          authenticate: ['users'],
+        },
+        { name: 'tree', match: { path: '/tree/*' }, upstream: 'api', authenticate: ['users'] },
+        {
+          name: 'office',
+          match: { path: '/office' },
+          upstream: 'api',
+          ipFilter: { allow: ['10.0.0.1'] },
+        },
+      ],
+    });
+  });
+
+  afterAll(async () => {
+    await gateway.stop();
+    await upstream.close();
+  });
+
+  beforeEach(() => {
+    upstream.received.length = 0;
+  });
+
   it('is reached by no other spelling of its path', async () => {
     const names = ['admin', 'tree', 'office'];
     const paths = names.flatMap((name) => [

@@ -1,6 +1,5 @@
 /** The short form of `npm run test:chaos`, without its times: those are for a quiet machine. */
 import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { builtFile } from '../support/built-file.js';
 
@@ -16,9 +15,24 @@ const FAULTS = [
   'origin frozen',
 ];
 
+interface Ended {
+  /** 0: every fault ended as it should. */
+  readonly exit: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function runChaos(): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [builtFile('test/chaos/run.js')], (error, stdout, stderr) => {
+      resolve({ exit: error === null ? 0 : (error.code ?? String(error.signal)), stdout, stderr });
+    });
+  });
+}
+
 it('every fault ends as it should, and leaves nothing behind', { timeout: 180_000 }, async () => {
-  const run = promisify(execFile)(process.execPath, [builtFile('test/chaos/run.js')]);
-  const { stdout } = await run.catch((error: { stdout: string }) => error);
+  const { exit, stdout, stderr } = await runChaos();
   expect(stdout).not.toContain('WRONG');
+  expect(exit, `${stdout}\n${stderr}`).toBe(0);
   for (const fault of FAULTS) expect(stdout).toContain(fault);
 });

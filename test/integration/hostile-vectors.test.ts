@@ -1,24 +1,18 @@
 /**
  * Parser vectors that others have collected, sent through a real gateway: what arrives at the
  * origin must be what a strict parser reads, in the gateway's own framing, or nothing at all.
- *
- * The vectors lie beside the repository and are not part of it; without them the suite says so.
  */
-import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { rawExchange } from '../support/raw-exchange.js';
 import { RawOrigin, type RawRequest } from '../support/raw-origin.js';
+import { describeWithData, readShared } from '../support/shared-data.js';
 
-const FOLDER = new URL('../../../shared/data/', import.meta.url);
 const FILES = ['llhttp-vectors.json', 'smuggler-default.json', 'hrs-permutations.json'];
-const isPresent = FILES.every((file) => existsSync(new URL(file, FOLDER)));
-const TITLE = 'vectors of other projects';
-if (!isPresent) console.warn(`SKIPPED: ${TITLE}: the folder shared/data is not beside this clone`);
 
 const BATCH_SIZE = 150;
 /** The native parser is silent for 10 to 12 s about what it cannot read: no need to wait for it. */
@@ -62,7 +56,7 @@ interface SentVector extends Vector {
 }
 
 function readJson<T>(file: string): T {
-  return JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as T;
+  return JSON.parse(readShared(file)) as T;
 }
 
 interface LlhttpFile {
@@ -229,7 +223,7 @@ async function suspicionOf(vector: SentVector, arrived: readonly RawRequest[]): 
   return '';
 }
 
-describe.skipIf(!isPresent)(isPresent ? TITLE : `${TITLE} (skipped: shared/data is absent)`, () => {
+describeWithData(FILES, 'vectors of other projects', () => {
   let origin: RawOrigin;
   let gateway: GatewayProcess;
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { assembleRoot, imageSettings, runInRoot } from '../support/image-root.js';
+import { describeUnless } from '../support/not-run.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const NPM_ENV = { ...process.env, npm_config_update_notifier: 'false', NODE_ENV: '' };
@@ -83,9 +84,9 @@ function startRecord(printed: string): StartRecord | undefined {
 
 /** Mounting a root needs root; a stranger's machine may not give it. */
 const MAY_MOUNT = process.platform === 'linux' && process.getuid?.() === 0;
-if (!MAY_MOUNT) console.warn('NOT RUN: the image, which needs root to mount its file system');
+const LACKS_ROOT = MAY_MOUNT ? '' : 'only root may mount the root file system of the image';
 
-describe.runIf(MAY_MOUNT)('the image', () => {
+describeUnless(LACKS_ROOT, 'the image', () => {
   it('runs as user 1000 on a read-only root, is healthy, small, and stops in order', async () => {
     const root = freshFolder('root');
     assembleRoot(root, CONFIG);

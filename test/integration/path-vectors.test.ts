@@ -1,27 +1,18 @@
 /**
  * Spellings of a path that others have collected to get around access rules: whatever reaches the
  * target without credentials, the target must not read as the protected path.
- *
- * The vectors lie beside the repository and are not part of it; without them the suite says so.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { JWT_SECRET } from '../support/configs.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { rawExchange } from '../support/raw-exchange.js';
 import { RawOrigin } from '../support/raw-origin.js';
-
-const FOLDER = new URL('../../../shared/data/acl-bypass/', import.meta.url);
-const isPresent = existsSync(new URL('endpaths.txt', FOLDER));
-const TITLE = 'path vectors of another project';
-if (!isPresent) console.warn(`SKIPPED: ${TITLE}: the folder shared/data is not beside this clone`);
+import { describeWithData, sharedLines } from '../support/shared-data.js';
 
 const BATCH_SIZE = 50;
 
 function lines(file: string): string[] {
-  return readFileSync(new URL(file, FOLDER), 'latin1')
-    .split('\n')
-    .filter((line) => line !== '');
+  return sharedLines(`acl-bypass/${file}`, 'latin1');
 }
 
 function targets(): string[] {
@@ -50,7 +41,7 @@ function readAsTarget(target: string): string {
   return `/${segments.join('/')}`;
 }
 
-describe.skipIf(!isPresent)(isPresent ? TITLE : `${TITLE} (skipped: shared/data is absent)`, () => {
+describeWithData(['acl-bypass'], 'path vectors of another project', () => {
   let origin: RawOrigin;
   let gateway: GatewayProcess;
 

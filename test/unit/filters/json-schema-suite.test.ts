@@ -2,16 +2,13 @@
  * The JSON Schema Test Suite (shared/data): every required case of both drafts gets the verdict
  * that it asks for, except those listed here, which docs/routing-and-filters.md names as well.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import {
   createSchemaEngine,
   type SchemaDialect,
 } from '../../../src/filters/validation/schema-engine.js';
-
-const SUITE = new URL('../../../../shared/data/json-schema/', import.meta.url);
-const isPresent = existsSync(SUITE);
-if (!isPresent) console.warn('SKIPPED: the JSON Schema Test Suite: shared/data is not there');
+import { describeWithData, readShared, sharedPath } from '../../support/shared-data.js';
 
 interface Group {
   readonly description: string;
@@ -49,11 +46,11 @@ const DRAFTS = [
 
 /** The documents that schemas of the suite refer to by URL. */
 function remotesOf(id: string, own: string): [string, object][] {
-  const folder = new URL('remotes/', SUITE);
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  const folder = 'json-schema/remotes';
+  return readdirSync(sharedPath(folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.json') && (!/^v?draft/.test(name) || name.startsWith(own)))
     .map((name): [string, object] => {
-      return [name, JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as object];
+      return [name, JSON.parse(readShared(`${folder}/${name}`)) as object];
     })
     .filter(([, schema]) => {
       const draft: unknown = Reflect.get(schema, '$schema');
@@ -86,21 +83,24 @@ function judgeOf(
   }
 }
 
-it.skipIf(!isPresent).each(DRAFTS)('$dialect: required cases', ({ dialect, folder, id }) => {
-  const remotes = remotesOf(id, folder);
-  const wrong: Record<string, number> = {};
-  let count = 0;
-  for (const file of readdirSync(new URL(`${folder}/`, SUITE)).filter((n) => n.endsWith('.json'))) {
-    const groups = JSON.parse(readFileSync(new URL(`${folder}/${file}`, SUITE), 'utf8')) as Group[];
-    for (const group of groups) {
-      const judge = judgeOf(group, dialect, remotes);
-      for (const test of group.tests) {
-        count++;
-        if (judge(test.data) === test.valid) continue;
-        wrong[file] = (wrong[file] ?? 0) + 1;
+describeWithData(['json-schema'], 'the JSON Schema Test Suite', () => {
+  it.each(DRAFTS)('$dialect: required cases', ({ dialect, folder, id }) => {
+    const remotes = remotesOf(id, folder);
+    const wrong: Record<string, number> = {};
+    let count = 0;
+    const files = readdirSync(sharedPath(`json-schema/${folder}`));
+    for (const file of files.filter((name) => name.endsWith('.json'))) {
+      const groups = JSON.parse(readShared(`json-schema/${folder}/${file}`)) as Group[];
+      for (const group of groups) {
+        const judge = judgeOf(group, dialect, remotes);
+        for (const test of group.tests) {
+          count++;
+          if (judge(test.data) === test.valid) continue;
+          wrong[file] = (wrong[file] ?? 0) + 1;
+        }
       }
     }
-  }
-  expect(count).toBeGreaterThan(900);
-  expect(wrong).toEqual(WRONG[dialect]);
+    expect(count).toBeGreaterThan(900);
+    expect(wrong).toEqual(WRONG[dialect]);
+  });
 });

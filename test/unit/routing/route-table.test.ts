@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HTTP_METHODS } from '../../../src/base/http-method.js';
@@ -9,6 +8,7 @@ import {
   type RouteTable,
 } from '../../../src/routing/route-table.js';
 import { routeTableOf } from '../../support/route-table.js';
+import { describeWithData, sharedLines } from '../../support/shared-data.js';
 
 /** Routes from `path` or `METHOD,METHOD path`, by their place in the list. */
 function tableOf(...routes: string[]): RouteTable {
@@ -269,13 +269,8 @@ describe('a protected path', () => {
   });
 });
 
-const SPELLINGS = new URL('../../../../shared/data/acl-bypass/', import.meta.url);
-const arePresent = existsSync(SPELLINGS);
-if (!arePresent) console.warn('SKIPPED: spellings of other projects: shared/data is not there');
-
-describe.skipIf(!arePresent)('spellings that others have collected (shared/data)', () => {
-  const read = (file: string) =>
-    readFileSync(new URL(file, SPELLINGS), 'utf8').split('\n').filter(Boolean);
+describeWithData(['acl-bypass'], 'spellings that others have collected (shared/data)', () => {
+  const read = (file: string) => sharedLines(`acl-bypass/${file}`);
 
   it('of a protected path reach it, are refused, or are another path as they stand', () => {
     const spellings = [

@@ -15,7 +15,7 @@ import {
   readToken,
   signatureProblem,
 } from '../../../../src/filters/authentication/signed-token.js';
-import { hasSharedData, sharedJsonFiles } from '../../../support/shared-data.js';
+import { describeWithData, sharedJsonFiles } from '../../../support/shared-data.js';
 
 const EVERY_ALGORITHM = [
   ...['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
@@ -54,12 +54,9 @@ async function problemOf(token: unknown, keys: readonly Jwk[]): Promise<string> 
   return signatureProblem(parts, await KeyRing.create(keys, EVERY_ALGORITHM));
 }
 
-const wycheproof = sharedJsonFiles('wycheproof').filter(({ path }) => path.includes('signature'));
-
-describe.skipIf(!hasSharedData('wycheproof'))('Wycheproof vectors of JWS', () => {
-  const groups = wycheproof.flatMap(
-    ({ json }) => (json as { testGroups: VectorGroup[] }).testGroups,
-  );
+describeWithData(['wycheproof'], 'Wycheproof vectors of JWS', () => {
+  const files = sharedJsonFiles('wycheproof').filter(({ path }) => path.includes('signature'));
+  const groups = files.flatMap(({ json }) => (json as { testGroups: VectorGroup[] }).testGroups);
   const vectors = groups.flatMap((group) => group.tests.map((test) => ({ group, test })));
 
   it('are all there', () => {
@@ -120,12 +117,6 @@ interface CookbookSignature {
   readonly sig: string;
 }
 
-const examples = [
-  ...sharedJsonFiles('cookbook/jws'),
-  ...sharedJsonFiles('cookbook/rfc7797'),
-  ...sharedJsonFiles('cookbook/curve25519').filter(({ path }) => path === 'jws.json'),
-].map(({ path, json }) => ({ path, example: json as CookbookExample }));
-
 /** Each signature with its key, as a token in the compact form, which is all that HTTP carries. */
 function compactTokens({ input, signing }: CookbookExample) {
   const keys = [input.key].flat();
@@ -137,7 +128,12 @@ function compactTokens({ input, signing }: CookbookExample) {
   }));
 }
 
-describe.skipIf(!hasSharedData('cookbook'))('RFC examples', () => {
+describeWithData(['cookbook'], 'RFC examples', () => {
+  const examples = [
+    ...sharedJsonFiles('cookbook/jws'),
+    ...sharedJsonFiles('cookbook/rfc7797'),
+    ...sharedJsonFiles('cookbook/curve25519').filter(({ path }) => path === 'jws.json'),
+  ].map(({ path, json }) => ({ path, example: json as CookbookExample }));
   const tokens = examples.flatMap(({ path, example }) =>
     compactTokens(example).map((one) => ({ path, ...one })),
   );

@@ -1,7 +1,6 @@
 /**
  * What is read out of the bytes of a connection: by example, by fuzzing, and against llhttp.
  */
-import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildReplyFields } from '../../../../src/worker/upstream/reply-fields.js';
@@ -14,6 +13,7 @@ import {
 } from '../../../support/hostile-replies.js';
 import { LlhttpReference } from '../../../support/llhttp-reference.js';
 import { cutAt, oneByOne, type ReplyOutcome, readReply } from '../../../support/reply-outcome.js';
+import { describeWithData, readShared } from '../../../support/shared-data.js';
 
 const reference = new LlhttpReference();
 
@@ -328,14 +328,8 @@ interface Vector {
   readonly accept: boolean;
 }
 
-const VECTORS = new URL('../../../../../shared/data/llhttp-vectors.json', import.meta.url);
-const isPresent = existsSync(VECTORS);
-if (!isPresent) console.warn('SKIPPED: vectors of llhttp: shared/data is not beside this clone');
-
-describe.skipIf(!isPresent)('vectors of llhttp', () => {
-  const vectors = isPresent
-    ? (JSON.parse(readFileSync(VECTORS, 'utf8')) as { vectors: Vector[] }).vectors
-    : [];
+describeWithData(['llhttp-vectors.json'], 'vectors of llhttp', () => {
+  const { vectors } = JSON.parse(readShared('llhttp-vectors.json')) as { vectors: Vector[] };
   const replies = vectors.filter(({ type }) => type === 'response');
 
   it('are there', () => {
