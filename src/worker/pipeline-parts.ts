@@ -10,7 +10,7 @@ import type { CoordinatorClient } from './admission/coordinator-client.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
 import type { DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { ExchangeMetrics } from './exchange-metrics.js';
-import type { ReplyWriter } from './reply/reply-writer.js';
+import type { ReplyPath } from './reply/reply-path.js';
 import type { FilterRunner } from './request/filter-runner.js';
 import type { RetryLoop } from './tries/retry-loop.js';
 import type { Forwarder } from './upstream/forwarder.js';
@@ -27,7 +27,7 @@ export interface PipelineParts {
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
-  readonly replies: ReplyWriter;
+  readonly replies: ReplyPath;
   readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
   nowMs(): number;

@@ -19,7 +19,7 @@ import {
 import { FLAG_ANSWERED, FLAG_CUT } from '../channel/records/record-kind.js';
 import type { CompiledTokenEndpoint } from '../config/compiled-config.js';
 import type { EditStep } from '../filters/filter.js';
-import type { LocalReply } from '../filters/local-reply.js';
+import { type LocalReply, refusal } from '../filters/local-reply.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
@@ -53,6 +53,8 @@ import { isConnectFailure } from './upstream/upstream-error.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
+/** How long a stage may keep a reply of the gateway's own. */
+const LOCAL_REPLY_WAIT_MS = 60_000;
 
 type PhaseResult = 'next' | 'wait' | 'over';
 
@@ -162,9 +164,20 @@ export class RequestPipeline {
     const { fields } = reply;
     const whole =
       limitFields === NO_FIELDS ? reply : { ...reply, fields: joinFields(limitFields, fields) };
-    this.parts.replies.sendLocal(exchange, whole);
-    this.finish(exchange);
+    this.answer(exchange, whole);
     return 'over';
+  }
+
+  /** Whatever else was under way for the exchange, the client gets this reply and no other. */
+  private answer(exchange: Exchange, reply: LocalReply): void {
+    exchange.phase = PHASE_REPLY;
+    this.parts.replies.sendLocal(exchange, reply);
+    if (exchange.isFinished) return;
+    // A stage keeps it.
+    exchange.upload.endWatch();
+    this.parts.coordinator.abandon(exchange);
+    this.parts.tries.release(exchange);
+    this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + LOCAL_REPLY_WAIT_MS);
   }
 
   private authenticate(exchange: Exchange): PhaseResult {
@@ -177,6 +190,8 @@ export class RequestPipeline {
 
   /** An authenticator that had to wait knows who calls, or that nobody does. */
   private onAuthenticated(exchange: Exchange, outcome: AuthenticationOutcome): void {
+    // It has taken too long, and the client gets another answer.
+    if (exchange.phase !== PHASE_AUTHENTICATE) return;
     this.parts.wheel.clear(exchange.deadline);
     if (outcome === 'next') {
       exchange.phase++;
@@ -271,7 +286,7 @@ export class RequestPipeline {
     if (!(reply instanceof Promise)) return this.give(exchange, reply);
     this.parts.wheel.clear(exchange.deadline);
     const onReply = (final: LocalReply): void => {
-      if (!exchange.isFinished) this.give(exchange, final);
+      if (!exchange.isFinished && !exchange.reply.isLocal) this.give(exchange, final);
     };
     reply.then(onReply).catch((error: unknown) => this.breakOff(exchange, error));
     return 'wait';
@@ -289,7 +304,7 @@ export class RequestPipeline {
   onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
     exchange.upload.take(bytes, isLast, this.parts.nowMs());
     const refused = this.parts.filters.judgeUpload(exchange, isLast);
-    if (refused !== null) {
+    if (refused !== null && !exchange.reply.isLocal) {
       this.refuse(exchange, refused.kind, refused.detail);
     } else if (exchange.phase === PHASE_FORWARD) {
       if (isLast || routeOf(exchange).readsBody) this.advance(exchange);
@@ -304,24 +319,34 @@ export class RequestPipeline {
     this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body comes too slowly.');
   }
 
-  /** The reply is complete as far as the target is concerned, and on its way. */
-  onReplyComplete(exchange: Exchange): void {
+  /** All of the reply is on its way to the client. */
+  onDelivered(exchange: Exchange): void {
+    this.finish(exchange);
+  }
+
+  /** The reply does not come to its end, and its target is not to blame. */
+  onReplyStuck(exchange: Exchange): void {
+    if (exchange.reply.isStarted) this.cut(exchange, null);
+    else this.refuse(exchange, PROBLEMS.internal, 'The reply was not ready in time.');
+  }
+
+  /** The client is to see that its reply is not complete. */
+  private cut(exchange: Exchange, problem: ProblemKind | null): void {
+    this.parts.replies.cut(exchange, problem);
+    this.parts.ledger.countCut(exchange);
     this.finish(exchange);
   }
 
   /** The last try has failed, and there is no reply to give, or only a part of one. */
   onTriesFailed(exchange: Exchange, problem: ProblemKind): void {
     if (exchange.reply.isStarted) {
-      this.parts.replies.cut(exchange, null);
-      this.parts.ledger.countCut(exchange);
-      this.finish(exchange);
+      this.cut(exchange, null);
       return;
     }
     const detail = isConnectFailure(problem)
       ? 'The target cannot be reached.'
       : 'The target did not answer as it should.';
-    this.parts.replies.sendProblem(exchange, problem, detail, exchange.admission.limitFields);
-    this.finish(exchange);
+    this.refuse(exchange, problem, detail);
   }
 
   private deadlinePassed(exchange: Exchange, nowMs: number): void {
@@ -336,7 +361,8 @@ export class RequestPipeline {
     } else if (exchange.phase === PHASE_FORWARD) {
       this.refuse(exchange, PROBLEMS.requestTimeout, 'The request body did not come in time.');
     } else if (exchange.phase === PHASE_REPLY) {
-      this.guard(exchange, () => this.parts.tries.onDeadline(exchange, nowMs));
+      if (exchange.reply.isLocal) this.parts.replies.onStuck(exchange);
+      else this.guard(exchange, () => this.parts.tries.onDeadline(exchange, nowMs));
     }
   }
 
@@ -379,12 +405,12 @@ export class RequestPipeline {
     detail: string,
     extraFields = NO_FIELDS,
   ): PhaseResult {
-    if (exchange.reply.isStarted) this.parts.replies.cut(exchange, problem);
-    else {
+    if (exchange.reply.isStarted) {
+      this.cut(exchange, problem);
+    } else {
       const fields = joinFields(exchange.admission.limitFields, extraFields);
-      this.parts.replies.sendProblem(exchange, problem, detail, fields);
+      this.answer(exchange, refusal(problem, detail, { fields }));
     }
-    this.finish(exchange);
     return 'over';
   }
 
@@ -396,6 +422,7 @@ export class RequestPipeline {
     exchange.upload.endWatch();
     this.parts.coordinator.abandon(exchange);
     this.parts.tries.release(exchange);
+    this.parts.replies.release(exchange);
     this.parts.coordinator.endInFlight(exchange);
     const { route } = exchange;
     if (route !== null && route.upstream !== null) {

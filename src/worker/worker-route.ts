@@ -21,6 +21,8 @@ import { stripPathPrefix } from '../routing/strip-prefix.js';
 import { policyField } from './admission/rate-limit-fields.js';
 import { type AnswerPlan, planAnswer } from './answer/answer-plan.js';
 import { type Challenges, challengesOf } from './identity/challenges.js';
+import type { StageSource } from './reply/reply-stage.js';
+import { stagesOf } from './reply/route-stages.js';
 import {
   compileRouteFilters,
   type LoadedFilters,
@@ -47,6 +49,8 @@ export interface WorkerRoute {
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
   readonly filters: RouteFilters;
+  /** What its replies pass, in order. */
+  readonly replyStages: readonly StageSource[];
   /** The gateway itself reads the body before it goes anywhere, and bounds it as it comes. */
   readonly readsBody: boolean;
 }
@@ -75,6 +79,7 @@ export function compileWorkerRoutes(
       answer,
       upstream,
       filters,
+      replyStages: stagesOf(filters),
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators: ofRoute,
       challenges: challengesOf(ofRoute),

@@ -27,8 +27,8 @@ import { ExchangeMetrics } from './exchange-metrics.js';
 import { IdentityClient } from './identity/identity-client.js';
 import { KnownEpochs } from './known-epochs.js';
 import type { LaneTask } from './lane-task.js';
-import { ReplyFilters } from './reply/reply-filters.js';
-import { ReplyWriter } from './reply/reply-writer.js';
+import { LaneWriter } from './reply/lane-writer.js';
+import { ReplyPath } from './reply/reply-path.js';
 import { FilterRunner } from './request/filter-runner.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { RequestTracing } from './request-tracing.js';
@@ -63,7 +63,8 @@ export class WorkerRuntime {
   private readonly coordinator: CoordinatorClient;
   private readonly pipeline: RequestPipeline;
   private readonly forwarder: Forwarder;
-  private readonly replies: ReplyWriter;
+  private readonly writer: LaneWriter;
+  private readonly replies: ReplyPath;
   private readonly epochs: KnownEpochs;
   private readonly ledger: ExchangeMetrics;
   private readonly planner: RetryPlanner;
@@ -113,7 +114,8 @@ export class WorkerRuntime {
       identity.release(gone.authenticators).catch(onError);
     });
     this.lane = new LaneEnd(task.memory, 'worker', task.port);
-    this.replies = new ReplyWriter(this.lane, nowMs, touch, onError);
+    this.writer = new LaneWriter(this.lane, nowMs, touch);
+    this.replies = this.createReplyPath(onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const end = new CoordinatorWorkerEnd(task.coordinator);
     const preference = new TargetPreference(config, hash);
@@ -122,12 +124,10 @@ export class WorkerRuntime {
     this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
       blocks: this.lane.blocks,
-      ledger,
-      replies: this.replies,
-      replyFilters: this.createReplyFilters(),
-      preference,
       connect: host.connect,
       nowMs,
+      onConnected: () => ledger.countConnect(),
+      giveWindow: (exchange, bytes) => this.writer.giveWindow(exchange, bytes),
     });
     this.planner = new RetryPlanner(config, ledger, random);
     this.pipeline = new RequestPipeline({
@@ -199,7 +199,7 @@ export class WorkerRuntime {
       clock: this.host.clock,
       lane: this.lane,
       pipeline: this.pipeline,
-      forwarder: this.forwarder,
+      writer: this.writer,
       replies: this.replies,
       coordinator: this.coordinator,
       wheel: this.wheel,
@@ -214,11 +214,15 @@ export class WorkerRuntime {
     });
   }
 
-  private createReplyFilters(): ReplyFilters {
-    return new ReplyFilters({
-      replies: this.replies,
+  private createReplyPath(onError: (error: unknown) => void): ReplyPath {
+    return new ReplyPath({
+      writer: this.writer,
+      nowMs: this.host.clock.nowMs,
+      onDelivered: (exchange) => this.pipeline.onDelivered(exchange),
       refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
       onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
+      onStuck: (exchange) => this.pipeline.onReplyStuck(exchange),
+      onError,
     });
   }
 
@@ -227,13 +231,14 @@ export class WorkerRuntime {
     return new RetryLoop({
       planner: this.planner,
       forwarder: this.forwarder,
+      replies: this.replies,
+      preference: this.preference,
       coordinator: this.coordinator,
       ledger: this.ledger,
       wheel: this.wheel,
       nowMs,
       unixMs,
       touch,
-      onReplyComplete: (exchange) => this.pipeline.onReplyComplete(exchange),
       onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
       onError,
     });

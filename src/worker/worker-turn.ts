@@ -32,9 +32,9 @@ import { COUNTERS } from '../observability/counters.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
 import { DEADLINE_TICK_MS, type DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { Exchange } from './exchange/exchange.js';
-import type { ReplyWriter } from './reply/reply-writer.js';
+import type { LaneWriter } from './reply/lane-writer.js';
+import type { ReplyPath } from './reply/reply-path.js';
 import type { RequestPipeline } from './request-pipeline.js';
-import type { Forwarder } from './upstream/forwarder.js';
 
 /**
  * Requests of one turn after which asks are published and replies read: in a burst the coordinator
@@ -55,8 +55,8 @@ export interface TurnParts {
     RequestPipeline,
     'inFlight' | 'find' | 'onRequest' | 'onRequestBody' | 'onRequestAbort'
   >;
-  readonly forwarder: Pick<Forwarder, 'onWindow' | 'onLaneRoom'>;
-  readonly replies: Pick<ReplyWriter, 'isBehind' | 'flushHeads'>;
+  readonly writer: Pick<LaneWriter, 'isBehind' | 'flushHeads'>;
+  readonly replies: Pick<ReplyPath, 'onWindow' | 'onLaneRoom'>;
   readonly coordinator: Pick<CoordinatorClient, 'drain' | 'flush' | 'droppedTells' | 'holdsGrants'>;
   readonly wheel: Pick<DeadlineWheel, 'advance' | 'size'>;
   readonly epochs: {
@@ -97,11 +97,11 @@ export class WorkerTurn implements RecordHandler {
   /** One turn. To be called when somebody rang. */
   run(): void {
     if (this.isStopped) return;
-    const { lane, counters, replies, forwarder, pipeline } = this.parts;
+    const { lane, counters, writer, replies, pipeline } = this.parts;
     lane.consumer.unpark();
     const work = this.readAll();
     if (lane.publish()) counters.add(COUNTERS.laneWakes);
-    if (!replies.isBehind) forwarder.onLaneRoom();
+    if (!writer.isBehind) replies.onLaneRoom();
     const isBehind = this.flushCoordinator();
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = !isBehind && shouldSleep(this.emptyTurns, pipeline.inFlight);
@@ -155,7 +155,7 @@ export class WorkerTurn implements RecordHandler {
     kind: Exclude<RequestRecordKind, typeof REQUEST_HEAD>,
     flags: number,
   ): void {
-    const { pipeline, forwarder, lane } = this.parts;
+    const { pipeline, replies, lane } = this.parts;
     const { consumer } = lane;
     switch (kind) {
       case REQUEST_BODY: {
@@ -173,7 +173,7 @@ export class WorkerTurn implements RecordHandler {
         pipeline.onRequestAbort(exchange, flags);
         break;
       case WINDOW:
-        forwarder.onWindow(exchange, consumer.int(0));
+        replies.onWindow(exchange, consumer.int(0));
         break;
       case TUNNEL_UP:
       case TUNNEL_END:
@@ -191,7 +191,7 @@ export class WorkerTurn implements RecordHandler {
       const records = this.drainLane();
       if (records > 0) this.parts.counters.add(COUNTERS.laneRecords, records);
       const replies = this.parts.coordinator.drain();
-      this.parts.replies.flushHeads();
+      this.parts.writer.flushHeads();
       return records + replies;
     } finally {
       this.isReading = false;

@@ -52,12 +52,11 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   reply: {
     file: `${ROOM}/reply-state.ts`,
     className: 'ReplyState',
-    callers: ['worker/reply/', 'worker/upstream/forwarder.ts'],
+    callers: ['worker/reply/'],
     others: {
       onAnsweredElsewhere: ['worker/request-pipeline.ts'],
       onShutdown: ['worker/request-pipeline.ts'],
       onClientLeft: ['worker/request-pipeline.ts'],
-      takeHeadBack: ['worker/tries/'],
     },
   },
 };

@@ -2,12 +2,12 @@
  * The reply of an exchange: what its head says, and how far it has got.
  *
  * Thread: worker. Written by reply/. A head is pending while it waits for the first part of its
- * body: it may still be taken back. Once the reply has begun, the client has a status.
+ * body: it may still be taken back, and so may a reply that is in a stage. Once the reply has
+ * begun, the client has a status.
  */
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { ProblemKind } from '../../base/problems.js';
 import { WINDOW_BYTES } from '../../channel/lane.js';
-import type { RequestView } from '../../filters/filter.js';
 
 /** The head of a reply as the record takes it. */
 export interface ReplyFieldBlock {
@@ -16,13 +16,20 @@ export interface ReplyFieldBlock {
   bodyBytes: number;
 }
 
-/** A body that is held back until all of it is here, since filters change it. */
-export interface BodyCollector {
-  readonly byteCount: number;
-  /** Takes a piece, which is copied. False: the body is too long. */
-  take(chunk: Buffer): boolean;
-  /** The changed body, or null when it is no JSON. */
-  finish(request: RequestView): Buffer | null;
+/** The chain of stages that a reply is in: see worker/reply/staged-reply.ts. */
+export interface StagedFlow {
+  /** The target waits until a stage lets it go on. */
+  readonly isTargetPaused: boolean;
+  data(bytes: Buffer, isLast: boolean): boolean;
+  trailers(fields: FieldBlock): void;
+  end(): void;
+  abort(): void;
+  /** The lane takes data again. */
+  resume(): void;
+  /** Nobody wants the reply any more. */
+  cancel(): void;
+  /** All of it is on the lane. */
+  close(): void;
 }
 
 /** Status in the access record of a client that left before a reply began. */
@@ -41,15 +48,19 @@ export class ReplyState {
   /** Content-Length; -1: not known. */
   bodyBytes = -1;
   isBodiless = false;
+  /** The gateway itself makes the reply. */
+  isLocal = false;
   isHeadPending = false;
   isStarted = false;
-  /** null: the body goes on as it comes. */
-  collector: BodyCollector | null = null;
+  /** null: the reply goes onto the lane as it comes. */
+  staged: StagedFlow | null = null;
+  /** A stage has failed: whatever the client gets in place of the reply passes none. */
+  isUnstaged = false;
   /** Bytes of the body that went onto the lane. */
   bytesSent = 0;
   /** Bytes of the body that the client's side has room for. */
   window = WINDOW_BYTES;
-  /** Its target waits until there is room. */
+  /** The lane wants no more of it until there is room. */
   isPaused = false;
   /** When the head of the target was there; 0: not yet. */
   headMs = 0;
@@ -64,7 +75,12 @@ export class ReplyState {
 
   /** The head goes to the client, even if it has not been written yet. */
   get isHandedOn(): boolean {
-    return this.isStarted || this.isHeadPending;
+    return this.isStarted || this.isHeadPending || this.staged !== null;
+  }
+
+  /** The target has more, and is kept waiting. */
+  get isTargetPaused(): boolean {
+    return this.staged === null ? this.isPaused : this.staged.isTargetPaused;
   }
 
   /** The head of a target is there. */
@@ -77,23 +93,26 @@ export class ReplyState {
     this.movedMs = nowMs;
   }
 
-  /** A reply of the gateway's own goes out whole. */
-  onLocal(status: number, problem: ProblemKind | null): void {
+  /** A reply of the gateway's own is to go out. */
+  onLocal(status: number, problem: ProblemKind | null, isBodiless: boolean): void {
     this.status = status;
     this.problem = problem;
+    this.isBodiless = isBodiless;
+    this.isLocal = true;
   }
 
-  collectBy(collector: BodyCollector | null): void {
-    this.collector = collector;
+  /** The reply goes through stages; null: through none any more. */
+  enter(staged: StagedFlow | null): void {
+    this.staged = staged;
   }
 
-  /** Filters have changed the fields. */
-  edit(fields: FieldBlock): void {
+  giveUpStages(): void {
+    this.isUnstaged = true;
+  }
+
+  /** The head says this in the end. `bodyBytes` -1: the length is not known before the end. */
+  edit(fields: FieldBlock, bodyBytes: number): void {
     this.fields = fields;
-  }
-
-  /** Its length is this; -1: not known before its end. */
-  resize(bodyBytes: number): void {
     this.bodyBytes = bodyBytes;
   }
 

@@ -28,8 +28,12 @@ export class TriesState {
   hasResent = false;
   /** Row of the target whose reply goes to the client; -1: none does. */
   answeringTarget = -1;
+  /** The status of that reply, as the target gave it. */
+  answerStatus = 0;
   /** From the begin of the try that answered to the head of its reply; -1: no head came. */
   upstreamMs = -1;
+  /** Nothing more is done for the exchange. */
+  isReleased = false;
   routeDeadlineMs = NEVER_MS;
   askDeadlineMs = NEVER_MS;
   /** End of the back-off. */
@@ -117,14 +121,22 @@ export class TriesState {
   }
 
   /** This try answers the client; the caller has ended the other one. */
-  onAnswered(attempt: TryInFlight): void {
+  onAnswered(attempt: TryInFlight, status: number): void {
     this.current = attempt;
     this.hedge = null;
+    this.answerStatus = status;
     this.answeringTarget = attempt.targetIndex;
   }
 
   keep(reply: KeptReply | null): void {
     this.keptReply = reply;
+  }
+
+  /** False: that was so before. */
+  tryRelease(): boolean {
+    if (this.isReleased) return false;
+    this.isReleased = true;
+    return true;
   }
 
   /** No try is in flight any more. */

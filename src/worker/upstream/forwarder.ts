@@ -1,37 +1,30 @@
 /**
- * Hands requests to targets, and replies to the reply writer.
+ * Hands requests to targets.
  *
  * Thread: worker. Owns this worker's connections to all targets. Which try is made, and which one
- * answers the client, is decided in retry-loop.ts.
+ * answers the client, is decided in tries/; what a target says goes to the listener of its try.
  */
-
 import { defined } from '../../base/assert.js';
-import { joinFields, NO_FIELDS } from '../../base/field-block.js';
 import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
-import type { TargetPreference } from '../admission/target-preference.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { ReplyFieldBlock } from '../exchange/reply-state.js';
-import type { ExchangeMetrics } from '../exchange-metrics.js';
-import type { ReplyFilters } from '../reply/reply-filters.js';
-import type { ReplyWriter } from '../reply/reply-writer.js';
 import { rewritePath } from '../worker-route.js';
 import { ReadMemory } from './read-memory.js';
 import { TargetConnections } from './target-connections.js';
 import type { ConnectTarget, UndiciTransport } from './upstream-connections.js';
-import { READ_BYTES_MAX, type UpstreamRequest } from './upstream-transport.js';
+import type { UpstreamRequest } from './upstream-transport.js';
 import { type TryListener, UpstreamTry } from './upstream-try.js';
 
 export interface ForwarderParts {
   /** Where long replies are read into. */
   readonly blocks: BodyBlocks;
   readonly connect: ConnectTarget;
-  readonly replies: ReplyWriter;
-  readonly replyFilters: ReplyFilters;
-  readonly preference: TargetPreference;
-  readonly ledger: ExchangeMetrics;
   nowMs(): number;
+  /** A socket to a target was opened. */
+  onConnected(): void;
+  /** That many bytes of the request body were used up: the client may send as many more. */
+  giveWindow(exchange: Exchange, bytes: number): void;
 }
 
 /** A configuration, and what it takes to reach its targets. */
@@ -43,14 +36,12 @@ export interface ReachableTargets {
 
 export class Forwarder {
   private readonly connections: TargetConnections;
-  /** Their targets wait until the lane has room. */
-  private readonly behind: Exchange[] = [];
 
   constructor(private readonly parts: ForwarderParts) {
     const connectionParts = {
       memory: new ReadMemory(parts.blocks),
       nowMs: parts.nowMs,
-      onConnected: () => parts.ledger.countConnect(),
+      onConnected: parts.onConnected,
     };
     this.connections = new TargetConnections(connectionParts, parts.connect);
   }
@@ -68,7 +59,7 @@ export class Forwarder {
   /** More than a window's worth may be collected: the client must be let go on. */
   creditCollected(exchange: Exchange): void {
     const { uncredited } = exchange.upload;
-    if (uncredited > 0) this.parts.replies.giveWindow(exchange, uncredited);
+    if (uncredited > 0) this.parts.giveWindow(exchange, uncredited);
   }
 
   /** A try with this admission, which is then its own to give back. */
@@ -100,57 +91,7 @@ export class Forwarder {
     const { upload } = exchange;
     if (upload.bodyBytes === 0) return null;
     if (upload.isCollected) return upload.collected();
-    return upload.streamed((bytes) => this.parts.replies.giveWindow(exchange, bytes));
-  }
-
-  /** True: the reply is complete with its head. */
-  deliverHead(exchange: Exchange, status: number, block: ReplyFieldBlock): boolean {
-    const { reply, head } = exchange;
-    reply.onHead(status, block, head.method === 'HEAD', this.parts.nowMs());
-    const cookieField = this.parts.preference.cookieField(exchange);
-    if (cookieField !== NO_FIELDS) reply.edit(joinFields(block.fields, cookieField));
-    const filters = exchange.route?.filters;
-    if (filters === undefined || filters.replySteps.length === 0) {
-      if (filters?.replyBody == null) return this.parts.replies.onHead(exchange);
-    }
-    return this.parts.replyFilters.onHead(exchange);
-  }
-
-  /** True: the reply is complete. Else `reply.isPaused` says whether the target is to wait. */
-  deliverBody(exchange: Exchange, chunk: Buffer): boolean {
-    const { reply } = exchange;
-    if (reply.collector !== null) return this.parts.replyFilters.onBody(exchange, chunk);
-    if (this.parts.replies.onBody(exchange, chunk)) return true;
-    reply.onMoved(this.parts.nowMs());
-    if (reply.window < READ_BYTES_MAX) {
-      reply.pause();
-    } else if (this.parts.replies.isBehind) {
-      reply.pause();
-      this.behind.push(exchange);
-    }
-    return false;
-  }
-
-  /** The lane has room again: what waited for that goes on, if the client's window lets it. */
-  onLaneRoom(): void {
-    if (this.behind.length === 0) return;
-    for (const exchange of this.behind.splice(0)) this.onWindow(exchange, 0);
-  }
-
-  /** The target has said all. */
-  deliverEnd(exchange: Exchange): void {
-    if (exchange.reply.collector !== null) this.parts.replyFilters.onEnd(exchange);
-    else this.parts.replies.onEnd(exchange);
-  }
-
-  /** The client has taken more of the reply. */
-  onWindow(exchange: Exchange, bytes: number): void {
-    const { reply } = exchange;
-    reply.giveWindow(bytes);
-    reply.onMoved(this.parts.nowMs());
-    if (!reply.isPaused || reply.window < READ_BYTES_MAX) return;
-    reply.resume();
-    exchange.tries.current?.resume();
+    return upload.streamed((bytes) => this.parts.giveWindow(exchange, bytes));
   }
 
   async close(): Promise<void> {

@@ -198,8 +198,8 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
     this.handler?.onReplyHead(head.status, head, this.resumeNow);
   }
 
-  onReplyData(bytes: Buffer): boolean {
-    return this.handler === null || this.handler.onData(bytes);
+  onReplyData(bytes: Buffer, isLast: boolean): boolean {
+    return this.handler === null || this.handler.onReplyData(bytes, isLast);
   }
 
   onReplyEnd(isReusable: boolean): void {

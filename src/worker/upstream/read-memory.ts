@@ -5,14 +5,13 @@
  * are valid until the next read only. One whose reply comes in long pieces gets a block of the
  * lane's in its place: what it reads there is not copied again.
  */
-import type { BodyBlocks } from '../../channel/body-blocks.js';
-import { READ_BYTES_MAX } from './upstream-transport.js';
+import { BODY_BLOCK_BYTES, type BodyBlocks } from '../../channel/body-blocks.js';
 
 /** So much in one read, and more to come: the next read goes into a block. */
 const LONG_READ_BYTES = 16 * 1024;
 
 export class ReadMemory {
-  private readonly common = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+  private readonly common = Buffer.allocUnsafeSlow(BODY_BLOCK_BYTES);
 
   constructor(private readonly blocks: BodyBlocks) {}
 

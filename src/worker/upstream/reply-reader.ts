@@ -41,8 +41,8 @@ export interface ReplyListener {
   onReplyBegun(): void;
   /** Valid inside the call only. */
   onReplyHead(head: ReplyHead): void;
-  /** False: nothing more until resume(). */
-  onReplyData(bytes: Buffer): boolean;
+  /** `isLast`: the body ends here. It may end without. False: nothing more until resume(). */
+  onReplyData(bytes: Buffer, isLast: boolean): boolean;
   /** False: the connection may not be used again. */
   onReplyEnd(isReusable: boolean): void;
   onReplyBroken(problem: string): void;
@@ -120,7 +120,7 @@ export class ReplyReader {
       case CHUNKED:
         return this.takeChunked(bytes, at, end);
       case UNTIL_CLOSE:
-        this.deliver(bytes, at, end);
+        this.deliver(bytes, at, end, false);
         return end;
       case STOPPED:
         return end;
@@ -199,7 +199,7 @@ export class ReplyReader {
   private takeLength(bytes: Buffer, at: number, end: number): number {
     const stop = Math.min(end, at + this.bodyLeft);
     this.bodyLeft -= stop - at;
-    this.deliver(bytes, at, stop);
+    this.deliver(bytes, at, stop, this.bodyLeft === 0);
     if (this.bodyLeft === 0 && this.state === LENGTH) {
       this.isPaused = false;
       this.complete(stop, end);
@@ -211,7 +211,7 @@ export class ReplyReader {
     const { decoder } = this;
     switch (decoder.step(bytes, at, end)) {
       case CHUNK_DATA:
-        this.deliver(bytes, decoder.dataStart, decoder.dataEnd);
+        this.deliver(bytes, decoder.dataStart, decoder.dataEnd, false);
         break;
       case CHUNK_END:
         this.complete(decoder.at, end);
@@ -223,8 +223,8 @@ export class ReplyReader {
     return decoder.at;
   }
 
-  private deliver(bytes: Buffer, start: number, end: number): void {
-    if (this.listener.onReplyData(bytes.subarray(start, end))) return;
+  private deliver(bytes: Buffer, start: number, end: number, isLast: boolean): void {
+    if (this.listener.onReplyData(bytes.subarray(start, end), isLast)) return;
     if (this.state !== STOPPED) this.isPaused = true;
   }
 

@@ -6,16 +6,9 @@
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
-import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import type { StreamedBody } from '../exchange/streamed-body.js';
-
-/**
- * The most that is read from a target at once. A reply whose window is below this waits, so that
- * what is held for a slow client stays within the window.
- */
-export const READ_BYTES_MAX = BODY_BLOCK_BYTES;
 
 /** One request as it goes to a target. */
 export interface UpstreamRequest {
@@ -34,9 +27,11 @@ export interface TransportHandler {
   onConnect(abort: (reason?: Error) => void): void;
   onResponseStarted(): void;
   onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void;
-  /** The same in undici's form: interim heads too, names and values in turn. */
+  /** `isLast`: the body ends with it. False: stop until resume(). */
+  onReplyData(chunk: Buffer, isLast: boolean): boolean;
+  /** A head in undici's form: interim ones too, names and values in turn. */
   onHeaders(status: number, rawFields: Buffer[], resume: () => void): boolean;
-  /** False: stop until resume(). */
+  /** A piece of the body in undici's form. */
   onData(chunk: Buffer): boolean;
   onComplete(): void;
   onError(error: Error): void;

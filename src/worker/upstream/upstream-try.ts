@@ -22,8 +22,8 @@ import type {
 /** Hears of a try. Heads and buffers are valid inside the call only. */
 export interface TryListener {
   onHead(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): void;
-  /** False: stop until resume(). */
-  onBody(attempt: UpstreamTry, chunk: Buffer): boolean;
+  /** `isLast`: onComplete follows at once. False: stop until resume(). */
+  onBody(attempt: UpstreamTry, chunk: Buffer, isLast: boolean): boolean;
   onComplete(attempt: UpstreamTry): void;
   onFailure(attempt: UpstreamTry, error: unknown): void;
 }
@@ -49,6 +49,8 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
   private connection: UpstreamConnection | null = null;
   private request: UpstreamRequest | null = null;
   private isDetached = false;
+  /** Of a body that undici brings; below 0: its length is not known. */
+  private bytesLeft = -1;
   private isReleased = false;
   private abortNow: ((reason: Error) => void) | null = null;
   private resumeNow: (() => void) | null = null;
@@ -120,7 +122,9 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
   onHeaders(status: number, rawFields: Buffer[], resume: () => void): boolean {
     // Interim replies end here: the listener cannot send them.
     if (status < 200) return true;
-    this.onReplyHead(status, buildReplyFields(rawFields), resume);
+    const block = buildReplyFields(rawFields);
+    this.bytesLeft = block.bodyBytes;
+    this.onReplyHead(status, block, resume);
     return true;
   }
 
@@ -131,7 +135,13 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
   }
 
   onData(chunk: Buffer): boolean {
-    return this.isDetached || this.listener.onBody(this, chunk);
+    // undici says only afterwards that the body has ended.
+    this.bytesLeft -= chunk.length;
+    return this.onReplyData(chunk, this.bytesLeft === 0);
+  }
+
+  onReplyData(chunk: Buffer, isLast: boolean): boolean {
+    return this.isDetached || this.listener.onBody(this, chunk, isLast);
   }
 
   onComplete(): void {

@@ -61,7 +61,7 @@ class Rig {
     hasEarlier: false,
     release: (nowMs: number): void => void this.said.push(`release at ${nowMs}`),
   };
-  readonly replies = { isBehind: false, flushHeads: () => {} };
+  readonly writer = { isBehind: false, flushHeads: () => {} };
   readonly exchanges = new Map<number, Exchange>();
   /** What a request makes of its head, once it was noted. */
   onRequest: (exchange: Exchange) => void = () => {};
@@ -77,11 +77,11 @@ class Rig {
       clock: this.clock,
       lane: this.worker,
       pipeline: this.pipeline(),
-      forwarder: {
+      replies: {
         onWindow: (_, bytes) => void this.said.push(`window ${bytes}`),
         onLaneRoom: () => void this.said.push('room'),
       },
-      replies: this.replies,
+      writer: this.writer,
       coordinator: this.coordinator,
       wheel: this.wheel,
       epochs: this.epochs,
@@ -227,10 +227,10 @@ describe('the turn of a worker', () => {
   });
 
   it('lets targets go on only while no reply waits outside of the lane', () => {
-    rig.replies.isBehind = true;
+    rig.writer.isBehind = true;
     rig.turn.run();
     expect(rig.said).toEqual([]);
-    rig.replies.isBehind = false;
+    rig.writer.isBehind = false;
     rig.turn.run();
     expect(rig.said).toEqual(['room']);
   });

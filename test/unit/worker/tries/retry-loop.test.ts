@@ -4,27 +4,38 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { defined } from '../../../../src/base/assert.js';
+import { HalfSipHash } from '../../../../src/base/half-sip-hash.js';
 import { PROBLEMS, type ProblemKind } from '../../../../src/base/problems.js';
+import type { CoordinatorWorkerEnd } from '../../../../src/channel/coordinator/coordinator-channel.js';
 import {
   type ReplyView,
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
 } from '../../../../src/channel/coordinator/coordinator-records.js';
-import type { CompiledConfig, CompiledRoute } from '../../../../src/config/compiled-config.js';
-import {
-  ASK_PENDING,
-  ASK_REFUSED,
-  type CoordinatorClient,
-} from '../../../../src/worker/admission/coordinator-client.js';
+import { allocateLane, LaneEnd } from '../../../../src/channel/lane.js';
+import { RESPONSE_HEAD } from '../../../../src/channel/records/record-kind.js';
+import type {
+  CompiledConfig,
+  CompiledRoute,
+  CompiledUpstream,
+} from '../../../../src/config/compiled-config.js';
+import { CoordinatorClient } from '../../../../src/worker/admission/coordinator-client.js';
+import { TargetGrants } from '../../../../src/worker/admission/target-grants.js';
+import { TargetPreference } from '../../../../src/worker/admission/target-preference.js';
+import { NO_ASK } from '../../../../src/worker/exchange/admission-state.js';
 import { DeadlineWheel } from '../../../../src/worker/exchange/deadline-wheel.js';
-import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
-import type { ReplyFieldBlock } from '../../../../src/worker/exchange/reply-state.js';
+import { type Exchange, routeOf } from '../../../../src/worker/exchange/exchange.js';
 import type { ExchangeMetrics } from '../../../../src/worker/exchange-metrics.js';
+import { LaneWriter } from '../../../../src/worker/reply/lane-writer.js';
+import { ReplyPath } from '../../../../src/worker/reply/reply-path.js';
 import { RetryLoop } from '../../../../src/worker/tries/retry-loop.js';
 import { RetryPlanner } from '../../../../src/worker/tries/retry-planner.js';
-import type { Forwarder } from '../../../../src/worker/upstream/forwarder.js';
-import type { UpstreamConnections } from '../../../../src/worker/upstream/upstream-transport.js';
-import { UpstreamTry } from '../../../../src/worker/upstream/upstream-try.js';
+import { Forwarder } from '../../../../src/worker/upstream/forwarder.js';
+import type {
+  TransportHandler,
+  UpstreamRequest,
+} from '../../../../src/worker/upstream/upstream-transport.js';
 import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
 import { makeExchange } from '../../../support/make-exchange.js';
@@ -41,9 +52,9 @@ function aConfig(hedgeAfterMs: number): CompiledConfig {
   return { ...config, upstreams: [{ ...upstream, retry, hedgeAfterMs }] };
 }
 
-/** What undici has told a try so far: it keeps to an order. */
+/** One request at a target: a transport keeps to an order in what it says of it. */
 interface Air {
-  readonly attempt: UpstreamTry;
+  readonly handler: TransportHandler;
   isConnected: boolean;
   hasHead: boolean;
   isOver: boolean;
@@ -55,128 +66,185 @@ interface Options {
   readonly routeTimeoutMs: number;
 }
 
+/** The tries with everything around them but the ends: coordinator, targets and client are played. */
 class Rig {
   nowMs = 1000;
   readonly wheel = new DeadlineWheel(this.nowMs);
   readonly air: Air[] = [];
-  readonly settled = new Map<object, number>();
-  admitted = 1;
-  givenBack = 0;
-  heads = 0;
+  /** Tickets that the coordinator has given out, and those that have come back. */
+  admitted = 0;
+  readonly settled: number[] = [];
   problem: ProblemKind | null = null;
   isRoomToAsk = true;
   readonly exchange: Exchange;
   readonly loop: RetryLoop;
-  private asks = 0;
+  readonly replies: ReplyPath;
+  readonly client: LaneEnd;
+  readonly writer: LaneWriter;
+  /** Heads that the client got. */
+  heads = 0;
+  private readonly worker: LaneEnd;
+  private readonly coordinator: CoordinatorClient;
+  private readonly upstream: CompiledUpstream;
+  private asked = NO_ASK;
 
   constructor(options: Options) {
     const config = aConfig(options.hedgeAfterMs);
+    this.upstream = defined(config.upstreams[0], 'the upstream');
     const ledger = new Proxy({}, { get: () => () => {} }) as ExchangeMetrics;
-    this.exchange = makeExchange({
-      method: options.method,
-      route: {
-        config: { timeoutMs: options.routeTimeoutMs } as CompiledRoute,
-        upstream: config.upstreams[0],
-      } as WorkerRoute,
-      onDeadline: (_, nowMs) => this.loop.onDeadline(this.exchange, nowMs),
+    const nowMs = () => this.nowMs;
+    this.coordinator = this.coordinatorClient(config);
+    const memory = allocateLane(1 << 14);
+    this.client = new LaneEnd(memory, 'acceptor', { postMessage: () => {} });
+    this.worker = new LaneEnd(memory, 'worker', { postMessage: () => {} });
+    this.writer = new LaneWriter(this.worker, nowMs, () => {});
+    this.replies = new ReplyPath({
+      writer: this.writer,
+      nowMs,
+      onDelivered: () => this.finish(),
+      refuse: () => expect.unreachable('no stage refuses'),
+      onBroken: (_, error) => expect.unreachable(String(error)),
+      onStuck: () => this.fail(PROBLEMS.responseTimeout),
+      onError: () => {},
     });
     this.loop = new RetryLoop({
       planner: new RetryPlanner(config, ledger, () => 0.5),
-      forwarder: this.forwarder(),
-      coordinator: this.coordinator(),
+      forwarder: this.forwarder(config),
+      replies: this.replies,
+      preference: new TargetPreference(config, new HalfSipHash(1, 2)),
+      coordinator: this.coordinator,
       ledger,
       wheel: this.wheel,
-      nowMs: () => this.nowMs,
+      nowMs,
       unixMs: () => 0,
       touch: () => {},
-      onReplyComplete: () => this.finish(),
-      onFailed: (_, problem) => {
-        this.problem = problem;
-        this.finish();
-      },
+      onFailed: (_, problem) => this.fail(problem),
       onError: () => {},
     });
-    this.exchange.admission.onAdmitted(0, 0);
-    this.loop.begin(this.exchange);
+    this.exchange = makeExchange({
+      method: options.method,
+      route: this.route(options.routeTimeoutMs),
+      epoch: { matcher: { match: () => null }, trustedProxies: NOBODY, exchanges: 1 },
+      onDeadline: (_, atMs) => this.loop.onDeadline(this.exchange, atMs),
+    });
+    this.coordinator.askAdmission(this.exchange, routeOf(this.exchange), this.nowMs);
+    this.verdict(VERDICT_ADMITTED, 0);
   }
 
+  private route(timeoutMs: number): WorkerRoute {
+    const config = { index: 0, timeoutMs, rewrite: { stripPrefix: '' } };
+    const route: Partial<WorkerRoute> = {
+      config: config as CompiledRoute,
+      upstream: this.upstream,
+      replyStages: [],
+      limiters: [],
+      droppedFields: new Set(),
+      setFields: [],
+    };
+    return route as WorkerRoute;
+  }
+
+  /** The client of the coordinator is the real one: its end of the channel is played. */
+  private coordinatorClient(config: CompiledConfig): CoordinatorClient {
+    const isFree = () => true;
+    const end: Partial<CoordinatorWorkerEnd> = {
+      isCoordinatorLost: () => false,
+      ask: ({ askId }) => {
+        if (!this.isRoomToAsk) return false;
+        expect(this.asked, 'one ask at a time').toBe(NO_ASK);
+        this.asked = askId;
+        return true;
+      },
+      abandonAsk: () => {
+        this.asked = NO_ASK;
+      },
+      beginGranted: () => {},
+      tellOutcome: (_, ticket) => {
+        this.settled.push(ticket);
+      },
+    };
+    Object.assign(end, { targets: { isFree }, standings: { serialOf: () => 0 } });
+    const hash = new HalfSipHash(1, 2);
+    return new CoordinatorClient(
+      end as CoordinatorWorkerEnd,
+      new TargetGrants([[0, 1, 2]], { isFree }, { serialOf: () => 0 }),
+      hash,
+      new TargetPreference(config, hash),
+      () => this.nowMs,
+      (exchange, reply) => {
+        if (exchange.tries.sent === 0) this.loop.begin(exchange);
+        else this.loop.onVerdict(exchange, reply);
+      },
+    );
+  }
+
+  private forwarder(config: CompiledConfig): Forwarder {
+    const connection = () => ({
+      served: 0,
+      isBusy: true,
+      send: (_: UpstreamRequest, handler: TransportHandler) => {
+        this.air.push({ handler, isConnected: false, hasHead: false, isOver: false });
+      },
+    });
+    const none = { idleCount: 0, release: () => {}, close: async () => {} };
+    const connections = { ...none, acquire: connection, acquireFresh: connection };
+    const forwarder = new Forwarder({
+      blocks: this.worker.blocks,
+      connect: () => connections,
+      nowMs: () => this.nowMs,
+      onConnected: () => {},
+      giveWindow: () => {},
+    });
+    forwarder.adopt({ config, undici: null });
+    return forwarder;
+  }
+
+  private fail(problem: ProblemKind): void {
+    this.problem = problem;
+    this.finish();
+  }
+
+  /** What the pipeline does at the end of each exchange. */
   finish(): void {
-    if (this.exchange.isFinished) return;
-    this.exchange.isFinished = true;
-    this.wheel.clear(this.exchange.deadline);
-    this.coordinatorStub.abandon();
-    this.loop.release(this.exchange);
-    this.coordinatorStub.giveBack();
-  }
-
-  private readonly coordinatorStub = {
-    askAgain: (): number => {
-      if (!this.isRoomToAsk) return ASK_REFUSED;
-      expect(this.exchange.admission.isAsking, 'one ask at a time').toBe(false);
-      this.asks += 1;
-      this.exchange.admission.onAsked(this.asks);
-      return ASK_PENDING;
-    },
-    abandon: (): void => {
-      this.exchange.admission.onAskOver();
-    },
-    settleTry: (attempt: object): void => {
-      this.settled.set(attempt, (this.settled.get(attempt) ?? 0) + 1);
-    },
-    giveBack: (): void => {
-      if (!this.exchange.admission.isAdmitted) return;
-      this.exchange.admission.handOver();
-      this.givenBack += 1;
-    },
-  };
-
-  private coordinator(): CoordinatorClient {
-    return this.coordinatorStub as unknown as CoordinatorClient;
-  }
-
-  private forwarder(): Forwarder {
-    const connections = { release: () => {} } as unknown as UpstreamConnections;
-    const { exchange, air } = this;
-    const flush = (): boolean => {
-      exchange.reply.begin(0);
-      return false;
-    };
-    const stub = {
-      prepare: (_: Exchange, admission: { targetIndex: number; ticket: number }, loop: RetryLoop) =>
-        new UpstreamTry(exchange, loop, connections, admission),
-      launch: (attempt: UpstreamTry) => {
-        air.push({ attempt, isConnected: false, hasHead: false, isOver: false });
-      },
-      deliverHead: (_: Exchange, status: number, block: ReplyFieldBlock) => {
-        expect(exchange.reply.isStarted, 'a client gets one head').toBe(false);
-        this.heads += 1;
-        exchange.reply.onHead(status, block, false, this.nowMs);
-        exchange.reply.holdHead();
-        return false;
-      },
-      deliverBody: flush,
-      deliverEnd: flush,
-    };
-    return stub as unknown as Forwarder;
+    const { exchange } = this;
+    if (exchange.isFinished) return;
+    exchange.isFinished = true;
+    this.wheel.clear(exchange.deadline);
+    this.coordinator.abandon(exchange);
+    this.loop.release(exchange);
+    this.replies.release(exchange);
+    this.coordinator.giveBack(exchange, this.upstream.index);
   }
 
   verdict(verdict: number, targetIndex: number): void {
-    const { exchange } = this;
-    const { admission } = exchange;
-    if (!admission.isAsking) return;
-    admission.onAskOver();
-    if (verdict === VERDICT_ADMITTED) {
-      this.admitted += 1;
-      admission.onAdmitted(targetIndex, 0);
-    }
-    this.loop.onVerdict(exchange, { verdict } as ReplyView);
+    const { asked } = this;
+    if (asked === NO_ASK) return;
+    this.asked = NO_ASK;
+    if (verdict === VERDICT_ADMITTED) this.admitted += 1;
+    const reply = { ...NO_GRANTS, askId: asked, verdict, targetIndex, ticket: this.admitted };
+    expect(this.coordinator.onReply(reply as ReplyView)).toBe(true);
+  }
+
+  /** The turn ends: heads that wait go out. */
+  endTurn(): void {
+    this.writer.flushHeads();
+    this.worker.publish();
+    this.client.drain({
+      onRecord: (kind) => {
+        if (kind === RESPONSE_HEAD) this.heads += 1;
+      },
+    });
   }
 
   advance(ms: number): void {
+    this.endTurn();
     this.nowMs += ms;
     this.wheel.advance(this.nowMs);
   }
 }
+
+const NOBODY = { includes: () => false };
+const NO_GRANTS = { askFlags: 0, limiterIndex: -1, inFlightTicket: 0, refusedUntil: 0 };
 
 type Step =
   | { readonly what: 'connect' | 'data' | 'end'; readonly which: number }
@@ -188,7 +256,6 @@ type Step =
   | { readonly what: 'flush' | 'leave' };
 
 function take(rig: Rig, step: Step): void {
-  const { exchange } = rig;
   switch (step.what) {
     case 'advance':
       rig.advance(step.ms);
@@ -200,7 +267,7 @@ function take(rig: Rig, step: Step): void {
       rig.isRoomToAsk = step.isThere;
       return;
     case 'flush':
-      if (exchange.reply.isHeadPending && !exchange.isFinished) exchange.reply.begin(0);
+      rig.endTurn();
       return;
     case 'leave':
       rig.finish();
@@ -210,29 +277,31 @@ function take(rig: Rig, step: Step): void {
   }
 }
 
-/** undici says something of a try, as far as it would say it now. */
+/** A transport says something of a try, as far as it would say it now. */
 function tell(air: Air | undefined, step: Extract<Step, { which: number }>): void {
   if (air === undefined || air.isOver) return;
-  const { attempt } = air;
+  const { handler } = air;
   if (step.what === 'error') {
     air.isOver = true;
-    attempt.onError(Object.assign(new Error('from the test'), { code: step.code }));
+    handler.onError(Object.assign(new Error('from the test'), { code: step.code }));
   } else if (step.what === 'connect' && !air.isConnected) {
     air.isConnected = true;
     try {
-      attempt.onConnect(() => {});
+      handler.onConnect(() => {
+        air.isOver = true;
+      });
     } catch {
       // Not wanted any more.
       air.isOver = true;
     }
   } else if (step.what === 'head' && air.isConnected && !air.hasHead) {
     air.hasHead = true;
-    attempt.onHeaders(step.status, [], () => {});
+    handler.onHeaders(step.status, [], () => {});
   } else if (step.what === 'data' && air.hasHead) {
-    attempt.onData(Buffer.from('x'));
+    handler.onData(Buffer.from('x'));
   } else if (step.what === 'end' && air.hasHead) {
     air.isOver = true;
-    attempt.onComplete();
+    handler.onComplete();
   }
 }
 
@@ -262,8 +331,8 @@ const anyOptions = fc.record({
 });
 
 function expectAllSettled(rig: Rig): void {
-  expect([...rig.settled.values()].every((count) => count === 1)).toBe(true);
-  expect(rig.settled.size + rig.givenBack).toBe(rig.admitted);
+  const given = Array.from({ length: rig.admitted }, (_, at) => at + 1);
+  expect(rig.settled.toSorted((a, b) => a - b)).toEqual(given);
   expect(rig.wheel.size).toBe(0);
   expect(rig.exchange.admission.isAsking).toBe(false);
 }
@@ -284,7 +353,8 @@ describe('the tries of an exchange', () => {
           expect(rig.exchange.isFinished).toBe(true);
           expectAllSettled(rig);
           expect(rig.exchange.tries.sent).toBeLessThanOrEqual(1 + ATTEMPTS + 1);
-          if (options.method === 'POST') expect(rig.heads).toBeLessThanOrEqual(1);
+          rig.endTurn();
+          expect(rig.heads, 'a client gets one head').toBeLessThanOrEqual(1);
         },
       ),
       { numRuns: 3000 },
@@ -311,9 +381,11 @@ describe('the tries of an exchange', () => {
     const rig = new Rig(PLAIN);
     take(rig, { what: 'connect', which: 0 });
     take(rig, { what: 'head', which: 0, status: 503 });
+    rig.endTurn();
     expect(rig.heads).toBe(0);
     rig.advance(400);
     rig.verdict(VERDICT_CIRCUIT_OPEN, -1);
+    rig.endTurn();
     expect(rig.heads).toBe(1);
     expect(rig.exchange.reply.status).toBe(503);
     take(rig, { what: 'end', which: 0 });
@@ -337,7 +409,7 @@ describe('the tries of an exchange', () => {
     expect(rig.exchange.tries.hedge).not.toBeNull();
     take(rig, { what: 'connect', which: 1 });
     take(rig, { what: 'head', which: 1, status: 200 });
-    expect(rig.settled.size).toBe(1);
+    expect(rig.settled).toEqual([1]);
     expect(rig.exchange.targetIndex).toBe(1);
     take(rig, { what: 'end', which: 1 });
     expectAllSettled(rig);
@@ -348,6 +420,6 @@ describe('the tries of an exchange', () => {
     rig.advance(150);
     rig.verdict(VERDICT_ADMITTED, 0);
     expect(rig.exchange.tries.sent).toBe(1);
-    expect(rig.givenBack).toBe(1);
+    expect(rig.settled).toEqual([2]);
   });
 });

@@ -1,35 +1,33 @@
 /**
- * Writes replies onto the lane.
+ * Writes replies onto the lane: where every reply ends up, whoever made it.
  *
- * Thread: worker. Owns the heads that wait for the first part of their body: a reply whose body
- * came along with its head goes out as one record.
+ * Thread: worker. Owns the heads that wait for the first part of their body, for one turn at most:
+ * a reply whose body came along with its head goes out as one record. Where a body ends it is told;
+ * it does not count.
  */
-
-import { type FieldBlock, joinFields } from '../../base/field-block.js';
-import { buildProblemReply, responseTimeField } from '../../base/problem-reply.js';
-import type { ProblemKind } from '../../base/problems.js';
+import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { responseTimeField } from '../../base/problem-reply.js';
 import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { ByteRingProducer } from '../../channel/byte-ring.js';
 import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
 import { kindWithFlags } from '../../channel/record-header.js';
+import { writeTrailers } from '../../channel/records/field-records.js';
 import {
   FLAG_BODILESS,
   FLAG_END,
   RESPONSE_ABORT,
   RESPONSE_BODY,
   RESPONSE_END,
+  RESPONSE_TRAILERS,
   writeBare,
   writeBody,
   writeBodyPosition,
   writeWindow,
 } from '../../channel/records/record-kind.js';
 import { writeResponseHead, writeTextReply } from '../../channel/records/response-head.js';
-import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
-import { filterReplyFields } from './reply-filters.js';
 
-export class ReplyWriter {
-  /** Exchanges whose head waits for the first part of its body, for this turn at most. */
+export class LaneWriter {
   private pendingHeads: Exchange[] = [];
   private readonly ring: ByteRingProducer;
   private readonly blocks: BodyBlocks;
@@ -38,7 +36,6 @@ export class ReplyWriter {
     { producer, blocks }: LaneEnd,
     private readonly nowMs: () => number,
     private readonly touch: () => void,
-    private readonly onError: (error: unknown) => void,
   ) {
     this.ring = producer;
     this.blocks = blocks;
@@ -49,67 +46,38 @@ export class ReplyWriter {
     return this.ring.backlogBytes > 0;
   }
 
-  /** A problem document. */
-  sendProblem(exchange: Exchange, kind: ProblemKind, detail: string, fields: FieldBlock): void {
-    this.sendLocal(exchange, refusal(kind, detail, { fields }));
-  }
-
-  /** A reply of the gateway's own. */
-  sendLocal(exchange: Exchange, reply: LocalReply): void {
-    const { requestId, method } = exchange.head;
-    const { problem, detail, status, members } = reply;
-    const fields = this.filterLocal(exchange, status, reply.fields);
-    const made =
-      problem === null
-        ? { fields, body: reply.body }
-        : buildProblemReply(problem, requestId, detail, fields, members);
-    const bodyBytes = Buffer.byteLength(made.body, 'utf8');
-    const isBodiless = method === 'HEAD' || status === 204 || status === 304;
-    exchange.reply.onLocal(status, problem);
-    exchange.reply.begin(isBodiless ? 0 : bodyBytes);
+  /** A reply of the gateway's own, whole. */
+  writeLocal(exchange: Exchange, fields: FieldBlock, body: string): void {
+    const { reply } = exchange;
+    const { status, isBodiless } = reply;
+    const bodyBytes = Buffer.byteLength(body, 'utf8');
+    reply.begin(isBodiless ? 0 : bodyBytes);
     const head = {
       index: exchange.index,
       generation: exchange.generation,
       flags: FLAG_END | (isBodiless ? FLAG_BODILESS : 0),
       status,
       bodyBytes: status === 204 ? -1 : bodyBytes,
-      requestId,
-      block: joinFields(made.fields, this.timeField(exchange)),
+      requestId: exchange.head.requestId,
+      block: joinFields(fields, this.timeField(exchange)),
     };
     // A byte for each character is ASCII.
     if (isBodiless) writeTextReply(this.ring, head, '');
-    else if (bodyBytes === made.body.length) writeTextReply(this.ring, head, made.body);
-    else writeResponseHead(this.ring, head, Buffer.from(made.body, 'utf8'));
+    else if (bodyBytes === body.length) writeTextReply(this.ring, head, body);
+    else writeResponseHead(this.ring, head, Buffer.from(body, 'utf8'));
     this.touch();
   }
 
-  /** A reply of our own holds nothing that a filter would have to take out. */
-  private filterLocal(exchange: Exchange, status: number, fields: FieldBlock): FieldBlock {
-    try {
-      return filterReplyFields(exchange, status, fields, true);
-    } catch (error) {
-      this.onError(error);
-      return fields;
-    }
-  }
-
-  /** The target's head is there. True: the reply is complete with it. */
-  onHead(exchange: Exchange): boolean {
-    const { reply } = exchange;
-    if (reply.isBodiless || reply.bodyBytes === 0) {
-      this.writeHead(exchange, FLAG_END, null);
-      return true;
-    }
-    reply.holdHead();
+  /** The head of the reply is what the exchange says. It waits for what follows in this turn. */
+  head(exchange: Exchange): void {
+    exchange.reply.holdHead();
     this.pendingHeads.push(exchange);
     this.touch();
-    return false;
   }
 
-  /** A part of the body. True: the reply is complete with it. Any size, but within the window. */
-  onBody(exchange: Exchange, chunk: Buffer): boolean {
+  /** A part of the body, of any size. `isLast`: the reply is complete with it. */
+  data(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     const { reply } = exchange;
-    const isLast = reply.bytesSent + chunk.length === reply.bodyBytes;
     if (!reply.isHeadPending && this.blocks.tryShare(chunk)) {
       const flags = isLast ? FLAG_END : 0;
       writeBodyPosition(this.ring, flags, exchange.index, exchange.generation, chunk);
@@ -119,7 +87,6 @@ export class ReplyWriter {
     }
     reply.takeWindow(chunk.length);
     this.touch();
-    return isLast;
   }
 
   private writeCopy(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
@@ -142,11 +109,12 @@ export class ReplyWriter {
     exchange.reply.onSent(piece.length);
   }
 
-  /** The target has said all; what it said may have had no length. */
-  onEnd(exchange: Exchange): void {
+  /** The body is complete. */
+  end(exchange: Exchange): void {
     const { reply } = exchange;
     if (reply.isHeadPending) {
-      reply.resize(0);
+      // There was no body, and its length is known now. What HEAD asks for keeps its own.
+      if (!reply.isBodiless) reply.edit(reply.fields, 0);
       this.writeHead(exchange, FLAG_END, null);
     } else {
       writeBare(this.ring, RESPONSE_END, exchange.index, exchange.generation);
@@ -154,17 +122,20 @@ export class ReplyWriter {
     this.touch();
   }
 
-  /**
-   * The reply cannot be completed: the client must see that. `problem` is why the gateway ends it;
-   * null: its target has.
-   */
-  cut(exchange: Exchange, problem: ProblemKind | null): void {
-    exchange.reply.onCut(problem);
+  /** The body is complete, and these fields follow it. */
+  trailers(exchange: Exchange, fields: FieldBlock): void {
+    if (exchange.reply.isHeadPending) this.writeHead(exchange, 0, null);
+    writeTrailers(this.ring, RESPONSE_TRAILERS, exchange, fields);
+    this.touch();
+  }
+
+  /** The reply has begun and cannot be completed: the client must see that. */
+  cut(exchange: Exchange): void {
     writeBare(this.ring, RESPONSE_ABORT, exchange.index, exchange.generation);
     this.touch();
   }
 
-  /** So many bytes of the request body have been used up. */
+  /** That many bytes of the request body have been used up. */
   giveWindow(exchange: Exchange, bytes: number): void {
     exchange.upload.onCredit(bytes);
     writeWindow(this.ring, exchange.index, exchange.generation, bytes);
@@ -183,7 +154,9 @@ export class ReplyWriter {
 
   private writeHead(exchange: Exchange, flags: number, body: Buffer | null): void {
     const { reply } = exchange;
+    const { limitFields } = exchange.admission;
     reply.begin(body === null ? 0 : body.length);
+    const fields = joinFields(reply.fields, this.timeField(exchange));
     writeResponseHead(
       this.ring,
       {
@@ -193,10 +166,8 @@ export class ReplyWriter {
         status: reply.status,
         bodyBytes: reply.bodyBytes,
         requestId: exchange.head.requestId,
-        block: joinFields(
-          joinFields(reply.fields, this.timeField(exchange)),
-          exchange.admission.limitFields,
-        ),
+        // Whoever made a reply of the gateway's own has put them in.
+        block: joinFields(fields, reply.isLocal ? NO_FIELDS : limitFields),
       },
       body,
     );

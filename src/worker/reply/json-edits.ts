@@ -1,0 +1,142 @@
+/**
+ * Changes the JSON bodies of a target's replies.
+ *
+ * Thread: worker. The body is collected, and its head waits meanwhile. What cannot be changed does
+ * not go out unchanged: it may hold what was to be taken out.
+ */
+import type { FieldBlock } from '../../base/field-block.js';
+import { PROBLEMS } from '../../base/problems.js';
+import {
+  CollectedBody,
+  isCoded,
+  isJsonType,
+  parseContentType,
+} from '../../filters/collected-body.js';
+import type { RequestView } from '../../filters/filter.js';
+import { ReplyHead } from '../../filters/reply-head.js';
+import { editBody } from '../../filters/transformation/body-edits.js';
+import type { ReplyBodyPlan } from '../request/route-filters.js';
+import { ReplyStage, type StageHead, type StageSource } from './reply-stage.js';
+
+export class JsonEdits implements StageSource {
+  constructor(private readonly plan: ReplyBodyPlan) {}
+
+  open(request: RequestView, head: StageHead): ReplyStage | null {
+    if (head.isLocal) return null;
+    switch (judge(head, this.plan)) {
+      case 'refuse':
+        return new UnchangeableReply();
+      case 'pass':
+        return new PassedReply();
+      case 'collect':
+        return new CollectedReply(this.plan, request);
+    }
+  }
+}
+
+/** What is to be done with the body of a reply. */
+type Verdict = 'pass' | 'collect' | 'refuse';
+
+/** Decides by the head as the target wrote it. */
+function judge(reply: StageHead, plan: ReplyBodyPlan): Verdict {
+  if (reply.isBodiless || reply.bodyBytes === 0) return 'pass';
+  const head = new ReplyHead(reply.status, reply.fields, false);
+  const types = head.value('content-type').split(',').map(parseContentType);
+  if (!types.some(({ mediaType }) => isJsonType(mediaType))) return 'pass';
+  // Of several types the client may go by any one.
+  const isForeign = types.length > 1 || !['', 'utf-8'].includes(types[0]?.charset ?? '');
+  const isTooLong = reply.bodyBytes > plan.maxBytes;
+  const isPart = reply.status === 206;
+  return isCoded(head.values('content-encoding')) || isForeign || isTooLong || isPart
+    ? 'refuse'
+    : 'collect';
+}
+
+class UnchangeableReply extends ReplyStage {
+  override head(): void {
+    this.refuse(PROBLEMS.replyUnchangeable, 'The reply is too long, or coded.');
+  }
+}
+
+/** A reply without a JSON body, on a route that changes such bodies. */
+class PassedReply extends ReplyStage {
+  override head(head: StageHead): void {
+    head.fields = withoutValidators(head.fields);
+    // The length that a GET would have is not known before its body has been changed.
+    if (head.isBodiless) head.bodyBytes = -1;
+    this.next.head(head);
+  }
+}
+
+class CollectedReply extends ReplyStage {
+  private readonly chunks: Buffer[] = [];
+  private bytes = 0;
+  private waiting: StageHead | null = null;
+
+  constructor(
+    private readonly plan: ReplyBodyPlan,
+    private readonly request: RequestView,
+  ) {
+    super();
+  }
+
+  override head(head: StageHead): void {
+    this.waiting = head;
+  }
+
+  override data(bytes: Buffer, isLast: boolean): boolean {
+    this.bytes += bytes.length;
+    if (this.bytes > this.plan.maxBytes) {
+      this.refuse(PROBLEMS.replyUnchangeable, 'The reply is too long.');
+      return true;
+    }
+    // Copied: the bytes are valid inside the call only.
+    this.chunks.push(Buffer.from(bytes));
+    if (isLast) this.deliver(null);
+    return true;
+  }
+
+  override trailers(fields: FieldBlock): void {
+    this.deliver(fields);
+  }
+
+  override end(): void {
+    this.deliver(null);
+  }
+
+  /** `trailers`: null when there are none. */
+  private deliver(trailers: FieldBlock | null): void {
+    const body = new CollectedBody(Buffer.concat(this.chunks), this.plan.limits);
+    const { waiting } = this;
+    if (waiting === null || !editBody(body, this.plan.edit, this.request)) {
+      this.refuse(PROBLEMS.replyUnchangeable, 'The reply is no JSON.');
+      return;
+    }
+    const bytes = body.bytes();
+    waiting.fields = withoutValidators(waiting.fields);
+    waiting.bodyBytes = bytes.length;
+    this.next.head(waiting);
+    this.next.data(bytes, trailers === null);
+    if (trailers !== null) this.next.trailers(trailers);
+  }
+
+  override cancel(): void {
+    this.chunks.length = 0;
+  }
+}
+
+/** What no longer fits a body that was changed. */
+function withoutValidators(fields: FieldBlock): FieldBlock {
+  const head = new ReplyHead(0, fields, false);
+  head.removeWhere((name) => VALIDATORS.has(name));
+  return head.toBlock();
+}
+
+const VALIDATORS: ReadonlySet<string> = new Set([
+  'etag',
+  'content-md5',
+  'digest',
+  'content-digest',
+  'repr-digest',
+  'accept-ranges',
+]);

@@ -1,0 +1,305 @@
+/**
+ * The way of every reply from its target, or from the gateway itself, to the client.
+ *
+ *     target ──► stages of the route, if any ──► lane        and back: window, room on the lane
+ *
+ * Thread: worker. Owns the replies whose targets wait for room on the lane. Two ends are told
+ * apart: that the target is done is the business of tries/; that all of the reply is on the lane is
+ * told here, once, by onDelivered.
+ */
+import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { buildProblemReply } from '../../base/problem-reply.js';
+import type { ProblemKind } from '../../base/problems.js';
+import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
+import type { LocalReply } from '../../filters/local-reply.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { ReplyFieldBlock } from '../exchange/reply-state.js';
+import type { LaneWriter } from './lane-writer.js';
+import type { ReplySink, ReplyStage, StageHead, StageSource } from './reply-stage.js';
+import { StagedReply } from './staged-reply.js';
+
+const NO_STAGES: readonly StageSource[] = [];
+
+/** One more piece from a target may be as long: with less window than that the target waits. */
+const WINDOW_BYTES_MIN = BODY_BLOCK_BYTES;
+
+export interface ReplyPathParts {
+  readonly writer: LaneWriter;
+  nowMs(): number;
+  /** All of the reply is on the lane. */
+  onDelivered(exchange: Exchange): void;
+  /** A stage cannot let the reply out: the client gets this instead, or is cut off. */
+  refuse(exchange: Exchange, problem: ProblemKind, detail: string): void;
+  /** A stage threw: the reply cannot go out. */
+  onBroken(exchange: Exchange, error: unknown): void;
+  /** The reply does not come to its end: the client gets a problem, or is cut off. */
+  onStuck(exchange: Exchange): void;
+  /** A mistake that costs no reply. */
+  onError(error: unknown): void;
+}
+
+export class ReplyPath {
+  /** Their targets wait until the lane has room. */
+  private readonly behind: Exchange[] = [];
+
+  constructor(private readonly parts: ReplyPathParts) {}
+
+  // Hot path: once for every reply of a target.
+  /** The head of the target that answers. `ownFields` are what the gateway adds to it. */
+  head(exchange: Exchange, status: number, block: ReplyFieldBlock, ownFields: FieldBlock): void {
+    const { reply, route, head } = exchange;
+    reply.onHead(status, block, head.method === 'HEAD', this.parts.nowMs());
+    if (ownFields !== NO_FIELDS) reply.edit(joinFields(block.fields, ownFields), reply.bodyBytes);
+    const sources = route === null ? NO_STAGES : route.replyStages;
+    if (sources.length === 0) this.parts.writer.head(exchange);
+    else this.openTargetReply(exchange, sources);
+  }
+
+  private openTargetReply(exchange: Exchange, sources: readonly StageSource[]): void {
+    const { status, fields, bodyBytes, isBodiless } = exchange.reply;
+    const head: StageHead = { status, fields, bodyBytes, isBodiless, isLocal: false };
+    try {
+      const stages = sources
+        .map((source) => source.open(exchange, head))
+        .filter((stage) => stage !== null);
+      this.begin(exchange, head, stages);
+    } catch (error) {
+      this.break(exchange, error);
+    }
+  }
+
+  /** The stages are known: the head goes into the first, or onto the lane. */
+  private begin(exchange: Exchange, head: StageHead, stages: readonly ReplyStage[]): void {
+    const [first, ...others] = stages;
+    if (first === undefined) {
+      exchange.reply.edit(head.fields, head.bodyBytes);
+      this.parts.writer.head(exchange);
+      return;
+    }
+    const staged = new StagedReply([first, ...others], this.laneOf(exchange), {
+      resumeTarget: () => exchange.tries.current?.resume(),
+      refuse: (problem, detail) => {
+        exchange.reply.giveUpStages();
+        this.parts.refuse(exchange, problem, detail);
+      },
+      onBroken: (error) => this.break(exchange, error),
+      onError: (error) => this.parts.onError(error),
+    });
+    exchange.reply.enter(staged);
+    staged.head(head);
+  }
+
+  private break(exchange: Exchange, error: unknown): void {
+    exchange.reply.giveUpStages();
+    this.parts.onBroken(exchange, error);
+  }
+
+  // Hot path: every piece of every reply.
+  /** The bytes are valid inside the call only. False: no more until the target is resumed. */
+  data(exchange: Exchange, bytes: Buffer, isLast: boolean): boolean {
+    const { staged } = exchange.reply;
+    if (staged === null) return this.write(exchange, bytes, isLast);
+    exchange.reply.onMoved(this.parts.nowMs());
+    return staged.data(bytes, isLast);
+  }
+
+  private write(exchange: Exchange, bytes: Buffer, isLast: boolean): boolean {
+    const { reply } = exchange;
+    const { writer } = this.parts;
+    writer.data(exchange, bytes, isLast);
+    if (isLast) {
+      this.onDelivered(exchange);
+      return true;
+    }
+    reply.onMoved(this.parts.nowMs());
+    if (reply.window < WINDOW_BYTES_MIN) {
+      reply.pause();
+    } else if (writer.isBehind) {
+      reply.pause();
+      this.behind.push(exchange);
+    }
+    return !reply.isPaused;
+  }
+
+  /** The body is complete, and these fields follow it. */
+  trailers(exchange: Exchange, fields: FieldBlock): void {
+    const { staged } = exchange.reply;
+    if (staged === null) this.writeTrailers(exchange, fields);
+    else staged.trailers(fields);
+  }
+
+  private writeTrailers(exchange: Exchange, fields: FieldBlock): void {
+    this.parts.writer.trailers(exchange, fields);
+    this.onDelivered(exchange);
+  }
+
+  /** The body is complete. */
+  end(exchange: Exchange): void {
+    const { staged } = exchange.reply;
+    if (staged === null) this.writeEnd(exchange);
+    else staged.end();
+  }
+
+  private writeEnd(exchange: Exchange): void {
+    this.parts.writer.end(exchange);
+    this.onDelivered(exchange);
+  }
+
+  private onDelivered(exchange: Exchange): void {
+    const { reply } = exchange;
+    if (reply.staged !== null) {
+      reply.staged.close();
+      reply.enter(null);
+    }
+    this.parts.onDelivered(exchange);
+  }
+
+  /** What a target has begun goes nowhere: nothing of it has reached the client. */
+  takeBack({ reply }: Exchange): void {
+    reply.staged?.cancel();
+    reply.enter(null);
+    reply.takeHeadBack();
+  }
+
+  /**
+   * The reply has begun and cannot be completed: the client is cut off. `problem` is why the
+   * gateway ends it; null: its target has.
+   */
+  cut(exchange: Exchange, problem: ProblemKind | null): void {
+    const { reply } = exchange;
+    reply.staged?.abort();
+    reply.enter(null);
+    reply.onCut(problem);
+    this.parts.writer.cut(exchange);
+  }
+
+  /** A reply of the gateway's own, in place of whatever a target has begun. */
+  sendLocal(exchange: Exchange, local: LocalReply): void {
+    this.takeBack(exchange);
+    const { reply, route, head } = exchange;
+    const { status, problem } = local;
+    const isBodiless = head.method === 'HEAD' || status === 204 || status === 304;
+    reply.onLocal(status, problem, isBodiless);
+    const sources = route === null ? NO_STAGES : route.replyStages;
+    if (sources.length === 0) {
+      this.writeLocal(exchange, local, local.fields);
+      return;
+    }
+    const opened = { status, fields: local.fields, bodyBytes: -1, isBodiless, isLocal: true };
+    const stages = sources
+      .map((source) => this.tryOpen(exchange, source, opened))
+      .filter((stage) => stage !== null);
+    if (stages.length === 0 || reply.isUnstaged) this.writeLocal(exchange, local, opened.fields);
+    else this.stageLocal(exchange, local, opened, stages);
+  }
+
+  /** A reply of our own holds nothing that a stage would have to take out: it goes without. */
+  private tryOpen(exchange: Exchange, source: StageSource, head: StageHead): ReplyStage | null {
+    const { fields } = head;
+    try {
+      return source.open(exchange, head);
+    } catch (error) {
+      head.fields = fields;
+      this.parts.onError(error);
+      return null;
+    }
+  }
+
+  private writeLocal(exchange: Exchange, local: LocalReply, fields: FieldBlock): void {
+    const made = contentOf(exchange, local, fields);
+    this.parts.writer.writeLocal(exchange, made.fields, made.body);
+    this.onDelivered(exchange);
+  }
+
+  private stageLocal(
+    exchange: Exchange,
+    local: LocalReply,
+    opened: StageHead,
+    stages: readonly ReplyStage[],
+  ): void {
+    const made = contentOf(exchange, local, opened.fields);
+    const body = Buffer.from(made.body, 'utf8');
+    const bodyBytes = opened.status === 204 ? -1 : body.length;
+    this.begin(exchange, { ...opened, fields: made.fields, bodyBytes }, stages);
+    const { staged } = exchange.reply;
+    if (opened.isBodiless || body.length === 0) staged?.end();
+    else staged?.data(body, true);
+  }
+
+  /** Where the stages of a reply end: a reply keeps to the length that its head announces. */
+  private laneOf(exchange: Exchange): ReplySink {
+    const { reply } = exchange;
+    return {
+      head: ({ fields, bodyBytes }) => {
+        reply.edit(fields, bodyBytes);
+        this.parts.writer.head(exchange);
+      },
+      data: (bytes, isLast) => {
+        checkLength(exchange, bytes.length, isLast);
+        return this.write(exchange, bytes, isLast);
+      },
+      trailers: (fields) => {
+        checkLength(exchange, 0, true);
+        this.writeTrailers(exchange, fields);
+      },
+      end: () => {
+        checkLength(exchange, 0, true);
+        this.writeEnd(exchange);
+      },
+      abort: () => {},
+    };
+  }
+
+  /** The client has taken more of the reply. */
+  onWindow(exchange: Exchange, bytes: number): void {
+    exchange.reply.giveWindow(bytes);
+    this.goOn(exchange);
+  }
+
+  /** The lane has room again: what waited for that goes on, if the client's window lets it. */
+  onLaneRoom(): void {
+    if (this.behind.length === 0) return;
+    for (const exchange of this.behind.splice(0)) this.goOn(exchange);
+  }
+
+  private goOn(exchange: Exchange): void {
+    const { reply } = exchange;
+    reply.onMoved(this.parts.nowMs());
+    if (!reply.isPaused || reply.window < WINDOW_BYTES_MIN) return;
+    reply.resume();
+    if (reply.staged === null) exchange.tries.current?.resume();
+    else reply.staged.resume();
+  }
+
+  /** Nobody has moved the reply for too long, and it is not its target that keeps it. */
+  onStuck(exchange: Exchange): void {
+    exchange.reply.giveUpStages();
+    this.parts.onStuck(exchange);
+  }
+
+  /** The exchange is over. */
+  release({ reply }: Exchange): void {
+    reply.staged?.cancel();
+    reply.enter(null);
+  }
+}
+
+/** The body of a reply of the gateway's own, and the fields with those that describe it. */
+function contentOf(
+  exchange: Exchange,
+  { problem, detail, body, members }: LocalReply,
+  fields: FieldBlock,
+): { readonly fields: FieldBlock; readonly body: string } {
+  if (problem === null) return { fields, body };
+  return buildProblemReply(problem, exchange.head.requestId, detail, fields, members);
+}
+
+/** Throws when a stage says one thing in the head and does another. */
+function checkLength({ reply }: Exchange, bytes: number, isLast: boolean): void {
+  const { bodyBytes, bytesSent, isBodiless } = reply;
+  if (bodyBytes === -1 || isBodiless) return;
+  const sent = bytesSent + bytes;
+  if (sent > bodyBytes || (isLast && sent !== bodyBytes)) {
+    throw new Error(`a reply of ${bodyBytes} bytes has ${sent}`);
+  }
+}

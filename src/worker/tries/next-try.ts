@@ -1,0 +1,169 @@
+/**
+ * What comes next: sends the first try of an exchange, and plans, asks for and sends the others.
+ *
+ *     begin ──► in flight ──hedge.after──► ask ──► another beside it
+ *     plan ──► back-off ──► ask (no limit, tried targets named) ──► in flight
+ *
+ * Thread: worker. Owns nothing: the state is the exchange's. What becomes of a try that is in
+ * flight is the listener's business, retry-loop.ts. Every wait is on the deadline wheel.
+ */
+import { type ReplyView, VERDICT_ADMITTED } from '../../channel/coordinator/coordinator-records.js';
+import type { TryEnd } from '../../policy/retry/retry-rule.js';
+import { ASK_OPEN, ASK_PENDING, type CoordinatorClient } from '../admission/coordinator-client.js';
+import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
+import { type Exchange, upstreamOf } from '../exchange/exchange.js';
+import { NEVER_MS } from '../exchange/tries-state.js';
+import type { ExchangeMetrics } from '../exchange-metrics.js';
+import type { Forwarder } from '../upstream/forwarder.js';
+import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
+import { NextTarget } from './next-target.js';
+import type { RetryPlanner } from './retry-planner.js';
+import type { TrySettler } from './try-settler.js';
+
+export interface NextTryParts {
+  readonly planner: RetryPlanner;
+  readonly forwarder: Pick<Forwarder, 'prepare' | 'launch'>;
+  readonly coordinator: CoordinatorClient;
+  readonly ledger: ExchangeMetrics;
+  readonly wheel: DeadlineWheel;
+  nowMs(): number;
+  touch(): void;
+}
+
+/** Who the tries are made for. */
+export interface NextTryOwner {
+  readonly settler: TrySettler;
+  readonly listener: TryListener;
+  /** No try is in flight, and none will be made. */
+  onNone(exchange: Exchange): void;
+}
+
+export class NextTry {
+  private readonly nextTarget: NextTarget;
+
+  constructor(
+    private readonly parts: NextTryParts,
+    private readonly owner: NextTryOwner,
+  ) {
+    this.nextTarget = new NextTarget(parts);
+  }
+
+  /** The first try: the exchange is admitted, and its request can be sent. */
+  begin(exchange: Exchange): void {
+    this.parts.planner.onRequest(exchange, upstreamOf(exchange), this.parts.nowMs());
+    this.startRouteClock(exchange);
+    this.launch(exchange);
+  }
+
+  /** The last of the request body is here: the route's time begins. */
+  onRequestComplete(exchange: Exchange): void {
+    this.startRouteClock(exchange);
+    this.arm(exchange);
+  }
+
+  private startRouteClock(exchange: Exchange): void {
+    const timeoutMs = exchange.route?.config.timeoutMs ?? 0;
+    if (timeoutMs === 0 || !exchange.upload.isComplete) return;
+    exchange.tries.endBy(this.parts.nowMs() + timeoutMs);
+  }
+
+  /** Sends a try with the last admission of the exchange. */
+  private launch(exchange: Exchange): void {
+    const { admission, tries } = exchange;
+    const attempt = this.parts.forwarder.prepare(exchange, admission, this.owner.listener);
+    const nowMs = this.parts.nowMs();
+    admission.handOver();
+    tries.onSent(attempt);
+    attempt.begin(nowMs, nowMs + upstreamOf(exchange).timeouts.perTryMs);
+    this.arm(exchange);
+    this.parts.forwarder.launch(attempt, false);
+  }
+
+  /** The try's connection was closed while it was idle: another try takes its place. */
+  resendFresh(stale: UpstreamTry): void {
+    const { exchange } = stale;
+    this.parts.ledger.countStaleRetry();
+    const fresh = this.parts.forwarder.prepare(exchange, stale, this.owner.listener);
+    // What the stale one was admitted with is the fresh one's now.
+    stale.trySettle();
+    fresh.begin(stale.beganMs, stale.headDeadlineMs);
+    exchange.tries.onResent(stale, fresh);
+    this.parts.forwarder.launch(fresh, true);
+  }
+
+  /**
+   * Whether there will be another try after this end. `askedMs` is how long the target wants to be
+   * left alone; 0: it does not say. The caller then lets it come with {@link waitOrResume}.
+   */
+  tryPlan(exchange: Exchange, end: TryEnd, askedMs: number): boolean {
+    const times = { nowMs: this.parts.nowMs(), askedMs };
+    return this.parts.planner.tryPlan(exchange, upstreamOf(exchange), end, times);
+  }
+
+  /** The planned try is made, at once or when its time has come. */
+  waitOrResume(exchange: Exchange): void {
+    if (exchange.tries.resumeAtMs <= this.parts.nowMs()) this.resume(exchange);
+    else this.arm(exchange);
+  }
+
+  /** The back-off is over. */
+  private resume(exchange: Exchange): void {
+    exchange.tries.endBackOff();
+    if (!this.goOn(exchange, this.nextTarget.ask(exchange))) this.owner.onNone(exchange);
+  }
+
+  /** The next try is under way, or its verdict is. False: there is no target. */
+  private goOn(exchange: Exchange, asked: number): boolean {
+    if (asked === ASK_OPEN) this.launchNext(exchange);
+    else if (asked === ASK_PENDING) this.arm(exchange);
+    return asked === ASK_OPEN || asked === ASK_PENDING;
+  }
+
+  /** The coordinator has answered an ask for another try. */
+  onVerdict(exchange: Exchange, reply: ReplyView): void {
+    const { tries, admission } = exchange;
+    tries.endWait();
+    const isAdmitted = reply.verdict === VERDICT_ADMITTED;
+    // With no other left the coordinator names one that was tried: good for a retry only.
+    if (isAdmitted && tries.current?.targetIndex !== admission.targetIndex) {
+      this.launchNext(exchange);
+      return;
+    }
+    this.parts.coordinator.giveBack(exchange, upstreamOf(exchange).index);
+    if (tries.current === null) this.owner.onNone(exchange);
+    else this.arm(exchange);
+  }
+
+  private launchNext(exchange: Exchange): void {
+    const { tries } = exchange;
+    if (tries.current === null) {
+      this.parts.ledger.countRetry(upstreamOf(exchange).index);
+      // A reply that is still coming would keep its connection for as long as the next try takes.
+      if (tries.keptReply?.isComplete === false) this.owner.settler.dropKept(exchange);
+    } else {
+      this.parts.ledger.countHedge(upstreamOf(exchange).index);
+    }
+    this.launch(exchange);
+  }
+
+  /** A deadline has passed: goes on with what its time has come for. */
+  onDeadline(exchange: Exchange, nowMs: number): void {
+    const { tries } = exchange;
+    if (tries.askDeadlineMs <= nowMs) this.onAskDeadline(exchange);
+    else if (tries.resumeAtMs <= nowMs) this.resume(exchange);
+    if (tries.hedgeAtMs > nowMs) return;
+    if (!this.parts.planner.tryHedge(exchange, upstreamOf(exchange), nowMs)) return;
+    this.goOn(exchange, this.nextTarget.ask(exchange));
+  }
+
+  private onAskDeadline(exchange: Exchange): void {
+    if (this.goOn(exchange, this.nextTarget.goOnWithoutVerdict(exchange))) return;
+    if (exchange.tries.current === null) this.owner.onNone(exchange);
+  }
+
+  /** Sets the deadline of the exchange to the next time that something is to be done. */
+  arm(exchange: Exchange): void {
+    const atMs = exchange.tries.nextTimeMs;
+    if (atMs !== NEVER_MS) this.parts.wheel.set(exchange.deadline, atMs);
+  }
+}
