@@ -58,8 +58,8 @@ export class Rig {
     return LoadProcess.start({ port, rate, connections, path, deadlineMs: 1000 });
   }
 
-  async stats(): Promise<Stats> {
-    return (await this.gateway.stats()) as unknown as Stats;
+  stats(): Promise<Stats> {
+    return this.gateway.stats<Stats>();
   }
 
   async inject(path: string): Promise<void> {

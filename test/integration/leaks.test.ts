@@ -144,7 +144,7 @@ interface Figures {
 
 /** Everything that is taken now. */
 async function taken(): Promise<Record<string, number>> {
-  const stats = (await gateway.stats()) as unknown as Figures;
+  const stats = await gateway.stats<Figures>();
   const sum = (counts: readonly number[]): number => counts.reduce((all, one) => all + one, 0);
   return {
     inFlight: stats.in_flight,

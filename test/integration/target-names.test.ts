@@ -92,8 +92,8 @@ async function start(api: object = {}): Promise<void> {
   });
 }
 
-async function stats(): Promise<NamedStats> {
-  return (await gateway.stats()) as unknown as NamedStats;
+function stats(): Promise<NamedStats> {
+  return gateway.stats<NamedStats>();
 }
 
 /** The targets of the named upstream; the other one's is the last. */
@@ -288,7 +288,7 @@ describe('names, as the system looks them up', () => {
       { admin: { port: 0 }, workers: 1, upstreams, routes },
       { NODE_EXTRA_CA_CERTS: caFile },
     );
-    const named = async () => (await other.stats()) as unknown as NamedStats;
+    const named = async () => await other.stats<NamedStats>();
     try {
       await eventually('both have been looked up', async () => {
         const { target_names: names } = await named();

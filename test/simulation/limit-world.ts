@@ -29,6 +29,7 @@ import type { CompiledConfig, CompiledLimiter } from '../../src/config/compiled-
 import { Coordinator } from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
 import { KeyGrants } from '../../src/worker/admission/key-grants.js';
+import { aCompiledRoute } from '../support/compiled-route.js';
 import { aCoordinatorConfig, anAsk } from '../support/coordinator-rig.js';
 import { NaiveLimits } from './naive-limits.js';
 import type { SimRandom } from './seeds.js';
@@ -100,11 +101,11 @@ export class LimitWorld {
   ) {
     const { limiters, workers } = wish;
     const config = aCoordinatorConfig({ limiters, workers, trackedClients: 64 });
-    const routes = wish.routes.map((limiterIndexes) => ({ limiterIndexes }));
+    const routes = wish.routes.map((limiterIndexes) => aCompiledRoute({ limiterIndexes }));
     this.config = {
       ...config,
       limits: { ...config.limits, inFlight: REQUESTS_MAX },
-      routes: routes as unknown as CompiledConfig['routes'],
+      routes,
     };
     this.memory = allocateCoordinatorMemory(this.config);
     this.control = new CoordinatorControl(this.memory);

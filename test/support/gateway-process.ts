@@ -134,9 +134,10 @@ export class GatewayProcess {
     return this.records().filter((record) => record.msg === message);
   }
 
-  async stats(): Promise<Record<string, unknown>> {
+  /** `Shape`: the part of the document that the test reads. */
+  async stats<Shape = Record<string, unknown>>(): Promise<Shape> {
     const reply = await fetch(`${this.adminUrl}/stats`);
-    return (await reply.json()) as Record<string, unknown>;
+    return (await reply.json()) as Shape;
   }
 
   /** Puts another configuration into the file, as an editor does: whole, under the same name. */

@@ -42,9 +42,10 @@ export class InProcessGateway {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  async stats(): Promise<Stats> {
+  /** `Shape`: the part of the document that the test reads. */
+  async stats<Shape = Stats>(): Promise<Shape> {
     const reply = await fetch(`http://127.0.0.1:${this.gateway.adminAddress.port}/stats`);
-    return (await reply.json()) as Stats;
+    return (await reply.json()) as Shape;
   }
 
   async nothingInFlight(): Promise<void> {

@@ -16,6 +16,7 @@ import {
   writeBodyPosition,
 } from '../../../src/channel/records/record-kind.js';
 import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
+import { aDownstream } from '../../support/downstream.js';
 
 const PLAIN = { protocol: PROTOCOL_HTTP_1_1, listener: 0 } as const;
 
@@ -42,7 +43,7 @@ class Rig {
     );
     const memory = allocateLane(1 << 16);
     this.worker = new LaneEnd(memory, 'worker', { postMessage: () => this.rings++ });
-    this.dispatcher.attach(0, memory, { postMessage: () => this.wakes++ } as never);
+    this.dispatcher.attach(0, memory, { postMessage: () => this.wakes++ });
   }
 
   /** A request, and what its client does when it is answered. */
@@ -156,7 +157,7 @@ describe('requests that come together', () => {
 
 describe('a request alone', () => {
   const REQUEST = { ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
-  const NOBODY = { onResponseHead() {}, takeRerun: () => null } as unknown as Downstream;
+  const NOBODY = aDownstream();
 
   it('that moves to another lane, asleep, takes its body along', async () => {
     const dispatcher = new LaneDispatcher(2, RULE, () => {}, CLOCK);
@@ -164,7 +165,7 @@ describe('a request alone', () => {
     const other = new LaneEnd(memories[1], 'worker', { postMessage() {} });
     const seen: number[] = [];
     for (const [lane, memory] of memories.entries()) {
-      dispatcher.attach(lane, memory, { postMessage() {} } as never);
+      dispatcher.attach(lane, memory, { postMessage() {} });
     }
     await turns();
     other.consumer.park();
@@ -184,7 +185,7 @@ describe('a request alone', () => {
     const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
     let met = -1;
     const port = { postMessage: () => setImmediate(() => (met = worker.status.pressure)) };
-    dispatcher.attach(0, memory, port as never);
+    dispatcher.attach(0, memory, port);
     await turns();
     const sent = Array.from({ length: 10 }, () => dispatcher.trySend(REQUEST, NOBODY));
     await turns();
@@ -210,10 +211,10 @@ describe('a piece of a reply that lies in a block', () => {
     const dispatcher = new LaneDispatcher(1, RULE, (error) => errors.push(error), CLOCK);
     const memory = allocateLane(1 << 16);
     const worker = new LaneEnd(memory, 'worker', { postMessage() {} });
-    dispatcher.attach(0, memory, { postMessage() {} } as never);
-    const client = { onResponseBody: take, takeRerun: () => null, onLaneLost() {} };
+    dispatcher.attach(0, memory, { postMessage() {} });
+    const client = aDownstream({ onResponseBody: take });
     const request = { ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
-    const index = dispatcher.trySend(request, client as unknown as Downstream);
+    const index = dispatcher.trySend(request, client);
     const generation = dispatcher.table.generationOf(index);
     const block = worker.blocks.borrow() as Buffer;
     const piece = block.fill('b').subarray(4096, 20_000);

@@ -64,7 +64,7 @@ class Rig {
     const port = { postMessage: () => {} };
     this.memories[lane] = memory;
     this.workers[lane] = new LaneEnd(memory, 'worker', port);
-    this.dispatcher.attach(lane, memory, port as never);
+    this.dispatcher.attach(lane, memory, port);
   }
 
   send(client: Downstream, text = GET, bodyBytes = 0): number {

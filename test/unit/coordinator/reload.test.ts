@@ -13,6 +13,7 @@ import {
 import { TARGET_CLOSED, TARGET_OPEN } from '../../../src/channel/coordinator/target-states.js';
 import type { CompiledConfig, CompiledLimiter } from '../../../src/config/compiled-config.js';
 import { clearRows } from '../../../src/coordinator/coordinator-setup.js';
+import { aCompiledRoute } from '../../support/compiled-route.js';
 import {
   aCoordinatorConfig,
   aLimiter,
@@ -95,7 +96,7 @@ describe('coordinator: another configuration', () => {
   it('keeps places of requests in flight, and counts them when the first such limit comes', () => {
     const places = aLimiter({ algorithm: 'inFlight', limit: 2, windowMs: 0, keySpace: 1 }, 1);
     const rig = new CoordinatorRig(withLimiters());
-    const route = { limiterIndexes: [1] } as unknown as CompiledConfig['routes'][0];
+    const route = aCompiledRoute({ limiterIndexes: [1] });
     const config = { ...withLimiters(places), routes: [route] };
     rig.reload(config);
     const first = rig.ask(0, { limiterIndex: 1 });

@@ -1,14 +1,15 @@
-import type { Logger } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
+import type { Duration } from '../../../src/base/quantities.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { NameWatcher } from '../../../src/supervisor/name-watcher.js';
+import { recordingLogger } from '../../support/recording-logger.js';
 
 const SECOND = 1000;
 
 type Answer = readonly string[] | Error | Promise<readonly string[]>;
 
-function configOf(upstreams: Record<string, { names: string[]; interval: string }>) {
+function configOf(upstreams: Record<string, { names: string[]; interval: Duration }>) {
   return compileConfig({
     upstreams: {
       plain: { targets: [{ url: 'http://plain.test:80' }] },
@@ -18,7 +19,7 @@ function configOf(upstreams: Record<string, { names: string[]; interval: string 
           { targets: names.map((host) => ({ url: `http://${host}:80` })), resolve: { interval } },
         ]),
       ),
-    } as never,
+    },
     routes: [{ name: 'all', match: { path: '/*' }, upstream: 'plain' }],
   });
 }
@@ -41,7 +42,6 @@ describe('the watch over names', () => {
     logged = [];
     applied = [];
     refusal = '';
-    const log = (_: object, message: string) => logged.push(message);
     const options = {
       clock: { ...systemClock, nowMs: Date.now },
       lookup: async (name: string) => {
@@ -50,7 +50,7 @@ describe('the watch over names', () => {
         if (answer instanceof Error) throw answer;
         return answer;
       },
-      logger: { info: log, warn: log, error: log } as unknown as Logger,
+      logger: recordingLogger(({ msg }) => logged.push(msg)),
       apply: async () => {
         applied.push(known());
         return refusal;

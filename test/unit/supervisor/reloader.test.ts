@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CompiledConfig } from '../../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
@@ -6,6 +5,7 @@ import { loadObject } from '../../../src/config/source/load-file.js';
 import { EpochTable } from '../../../src/supervisor/epoch-table.js';
 import { Reloader } from '../../../src/supervisor/reloader.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { recordingLogger } from '../../support/recording-logger.js';
 
 const WRITTEN: GatewayConfig = {
   upstreams: { api: { targets: [{ url: 'http://a.test:80' }], resolve: {} } },
@@ -28,7 +28,7 @@ describe('addresses of names', () => {
       first,
       source: undefined,
       clock: new FakeClock(),
-      logger: { info() {}, error() {} } as unknown as Logger,
+      logger: recordingLogger(),
       addresses: () => new Map(addresses),
       swap: async (compiled) => {
         const next = epochTable.place(compiled);

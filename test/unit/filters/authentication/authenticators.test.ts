@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
+import type { Jwk } from '../../../../src/base/json-web-key.js';
 import { ApiKeyAuthenticator } from '../../../../src/filters/authentication/api-key-authenticator.js';
 import { BasicAuthenticator } from '../../../../src/filters/authentication/basic-authenticator.js';
 import { ForwardAuthenticator } from '../../../../src/filters/authentication/forward-authenticator.js';
@@ -322,7 +323,7 @@ describe('a jwt authenticator', () => {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'one' };
     const other = { ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }) };
-    let feed: (keys: readonly object[]) => void = () => {};
+    let feed: (keys: readonly Jwk[]) => void = () => {};
     const source = {
       id: 'x',
       kind: 'jwks',
@@ -336,7 +337,7 @@ describe('a jwt authenticator', () => {
       {
         ...NO_FEED,
         subscribe: (_id, listener) => {
-          feed = (keys) => listener(keys as never);
+          feed = listener;
           return () => {};
         },
       },
