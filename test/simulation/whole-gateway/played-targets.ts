@@ -7,16 +7,16 @@
  */
 
 import { field } from '../../../src/base/field-block.js';
+import { BODY_BLOCK_BYTES } from '../../../src/channel/body-blocks.js';
 import type { Exchange } from '../../../src/worker/exchange/exchange.js';
 import { StreamedBody } from '../../../src/worker/exchange/streamed-body.js';
 import type { ReadMemory } from '../../../src/worker/upstream/read-memory.js';
 import type { ConnectTarget } from '../../../src/worker/upstream/upstream-connections.js';
-import {
-  READ_BYTES_MAX,
-  type TransportHandler,
-  type UpstreamConnection,
-  type UpstreamConnections,
-  type UpstreamRequest,
+import type {
+  TransportHandler,
+  UpstreamConnection,
+  UpstreamConnections,
+  UpstreamRequest,
 } from '../../../src/worker/upstream/upstream-transport.js';
 import type { FakeTime } from '../../support/fake-clock.js';
 import type { SimRandom } from '../seeds.js';
@@ -86,7 +86,7 @@ const MISHAPS: readonly Fate[] = [
   'silence',
   'silenceInBody',
 ];
-const PIECE_SIZES = [1, 700, 5000, 20_000, 120_000, READ_BYTES_MAX];
+const PIECE_SIZES = [1, 700, 5000, 20_000, 120_000, BODY_BLOCK_BYTES];
 
 function coded(code: string): Error {
   return Object.assign(new Error(`played: ${code}`), { code });
@@ -266,13 +266,17 @@ class PlayedConnection implements UpstreamConnection, Actor {
     handler.onResponseStarted();
     const isRefusal = this.fate === 'status503';
     const bodyBytes = isRefusal ? 0 : this.told.replyBytes;
-    const hasLength = isRefusal || this.told.request % 3 !== 0;
+    const hasLength = isRefusal || this.hasLength;
     const block = { fields: field('X-Target', 'played'), bodyBytes: hasLength ? bodyBytes : -1 };
     this.isHeadSent = true;
     handler.onReplyHead(isRefusal ? 503 : 200, block, () => {
       this.isPaused = false;
     });
     if (isRefusal) this.end(handler);
+  }
+
+  private get hasLength(): boolean {
+    return this.told.request % 3 !== 0;
   }
 
   private sendMore(handler: TransportHandler): void {
@@ -288,10 +292,14 @@ class PlayedConnection implements UpstreamConnection, Actor {
     patternOf(this.told.request, this.sent, size).copy(piece);
     this.bytesRead = size;
     this.sent += size;
-    if (!handler.onData(piece)) this.isPaused = true;
+    // A length that was announced says which piece is the last; then nobody can pause any more.
+    const isReset = this.fate === 'resetInBody';
+    const isLast = this.hasLength && this.sent === this.told.replyBytes && !isReset;
+    if (!handler.onReplyData(piece, isLast)) this.isPaused = true;
     if (this.handler !== handler) return;
-    if (this.fate === 'resetInBody') this.fail(coded('ECONNRESET'));
-    else if (this.sent === this.told.replyBytes && !this.isPaused) this.end(handler);
+    const isAll = this.sent === this.told.replyBytes && !this.isPaused;
+    if (isReset) this.fail(coded('ECONNRESET'));
+    else if (isLast || isAll) this.end(handler);
   }
 
   private end(handler: TransportHandler): void {
