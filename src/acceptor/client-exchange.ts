@@ -171,7 +171,10 @@ export class ClientExchange implements Downstream, ClientListener {
     if (this.isOver || this.index === -1) return;
     this.received += bytes.length;
     if (this.received > this.bodyBytesMax && !this.isTunnel) {
-      this.replaceByProblem(PROBLEMS.bodyTooLarge, 'The request body is over limits.bodyBytes.');
+      this.replaceByProblem(
+        PROBLEMS.bodyTooLarge,
+        'The request body is larger than limits.bodyBytes.',
+      );
       return;
     }
     if (isLast) this.isRequestComplete = true;

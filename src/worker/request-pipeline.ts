@@ -213,7 +213,11 @@ export class RequestPipeline {
   private breakOff(exchange: Exchange, error: unknown): void {
     this.parts.onError(error);
     if (!exchange.isFinished) {
-      this.refuse(exchange, PROBLEMS.internal, 'The gateway made a mistake.');
+      this.refuse(
+        exchange,
+        PROBLEMS.internal,
+        'The request failed because of an error in the gateway.',
+      );
     }
   }
 

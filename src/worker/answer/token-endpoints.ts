@@ -130,7 +130,7 @@ function replyOf(reply: TokenReply): LocalReply {
         fields: field('Retry-After', '60'),
       });
     default:
-      return refusal(PROBLEMS.internal, 'The gateway made a mistake.');
+      return refusal(PROBLEMS.internal, 'The request failed because of an error in the gateway.');
   }
 }
 
