@@ -300,7 +300,7 @@ export class ClientExchange implements Downstream, ClientListener {
     this.socket.refresh();
     const came = this.received - this.receivedBefore;
     this.receivedBefore = this.received;
-    const isClientsTurn = !this.isRequestComplete && !this.isTunnel && this.overflow.length === 0;
+    const isClientsTurn = !this.isRequestComplete && this.overflow.length === 0;
     this.slowLooks = isClientsTurn && came < bytesMin ? this.slowLooks + 1 : 0;
     if (this.slowLooks < SLOW_LOOKS_MAX) return;
     this.replaceByProblem(PROBLEMS.requestTimeout, 'The request body came too slowly.');
