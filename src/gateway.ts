@@ -1,5 +1,5 @@
 /**
- * Puts the gateway together: threads first, then the listeners; in the other order at the end.
+ * Puts the parts together: threads first, then the listeners; the other way round at the end.
  *
  * Thread: supervisor (on the main thread). The only file that knows all parts.
  */
@@ -60,18 +60,15 @@ export const VERSION = readVersion();
 type GatewayState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 
 export interface GatewayOptions {
-  /** Called when threads die too often. Default: the gateway logs it and stops. */
+  /** Threads die too often. Default: the gateway logs it and stops. */
   onGivingUp?(reason: string): void;
-  /**
-   * The source from which the configuration is read again. Default: none, see {@link
-   * Gateway.apply}.
-   */
+  /** Where the configuration is read again from. Default: nowhere, see {@link Gateway.apply}. */
   readonly source?: ConfigSource;
-  /** Looks up names of targets. Default: as the system does it. */
+  /** How names of targets are looked up. Default: as the system does it. */
   readonly lookup?: NameLookup;
   /**
-   * Whether the admin listener has pages that make threads fail, for tests. Default: whether the
-   * environment has `GATEWAY_CHAOS=1`.
+   * Whether the admin listener has pages that make threads fail, for tests. Default: whether
+   * `GATEWAY_CHAOS=1` stands in the environment.
    */
   readonly isChaosAllowed?: boolean;
 }
@@ -96,7 +93,11 @@ export class Gateway {
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
 
-  /** `lanes`: threads that have begun to load their code. Default: threads that begin now. */
+  /**
+   * `lanes`: threads that have begun to load their code. Default: they begin now.
+   *
+   * @throws NativeBinaryError when uWebSockets.js does not load here.
+   */
   constructor(
     first: LoadedConfig,
     private readonly options: GatewayOptions = {},
@@ -187,6 +188,7 @@ export class Gateway {
         ...this.address,
         admin: this.adminAddress,
         workers: this.config.workers,
+        ...containerOf(this.config),
         routes: this.config.routes.length,
         upstreams: this.config.upstreams.length,
         pid: process.pid,
@@ -194,9 +196,7 @@ export class Gateway {
       'gateway started',
     );
     if (!this.isChaosAllowed) return;
-    this.log.logger.warn(
-      'GATEWAY_CHAOS is set: every client of the admin listener can end threads',
-    );
+    this.log.logger.warn('GATEWAY_CHAOS: whoever reaches the admin listener can end its threads');
   }
 
   /**
@@ -276,7 +276,7 @@ export class Gateway {
     const { connectionsPerAddress } = this.config.limits;
     this.log.logger.warn(
       { address: network, connectionsPerAddress },
-      'a client address reached its limit of connections; a proxy belongs in trustedProxies',
+      'an address has all the connections that it may have; list it in trustedProxies if it is one',
     );
   }
 
@@ -391,6 +391,12 @@ export class Gateway {
       targetNames: this.names.status(),
     };
   }
+}
+
+/** For the log: what a container lets the process use; nothing outside of one. */
+function containerOf({ machine: { cores, cpuQuota, memoryQuotaBytes } }: CompiledConfig) {
+  if (cpuQuota === null && memoryQuotaBytes === null) return {};
+  return { container: { cores, cpuQuota, memoryBytes: memoryQuotaBytes } };
 }
 
 function outcomeOf(result: ReloadResult): ChangeOutcome {

@@ -12,6 +12,7 @@ import type { CompiledFilters } from '../filters/catalog.js';
 import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
+import type { MachineLimits } from './machine-limits.js';
 
 /**
  * One version of the whole configuration.
@@ -28,6 +29,8 @@ export interface CompiledConfig {
   /** `reusePort`: others may listen there too. */
   readonly listen: CompiledAddress & { readonly reusePort: boolean };
   readonly admin: CompiledAdmin;
+  /** What the process may use, as it was when the configuration was first read. */
+  readonly machine: MachineLimits;
   readonly workers: number;
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
@@ -97,8 +100,12 @@ export interface CompiledLimits {
   readonly laneDepth: number;
   /** How long the oldest of them may wait. */
   readonly queueMs: number;
-  /** 0: what V8 takes for right. A multiple of a MiB. */
+  /** Old objects of a worker; 0: V8's own limit. A multiple of a MiB. */
   readonly workerHeapBytes: number;
+  /** New objects of a worker, in MiB. */
+  readonly youngGenerationMb: number;
+  /** Each of the two rings of a lane, a power of two. */
+  readonly laneRingBytes: number;
 }
 
 export interface CompiledLogging {

@@ -108,8 +108,3 @@ export const DEFAULTS = {
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
   requestId: { accept: 'anyone' },
 } as const;
-
-/** One core stays free for the acceptor, which every request passes. */
-export function defaultWorkerCount(coreCount: number): number {
-  return Math.min(WORKER_COUNT_MAX, Math.max(1, coreCount - 1));
-}

@@ -12,7 +12,11 @@ export interface GatewayConfig {
   readonly listen?: ListenConfig;
   /** The admin listener: its address, and who may use it. */
   readonly admin?: AdminConfig;
-  /** Number of worker threads. 1 to 64. Default: the number of cores less one, at least 1. */
+  /**
+   * Number of worker threads. 1 to 64. Default: the cores that the process may use, also by the
+   * quota of its container, less one, at least 1; fewer where the memory limit of the container has
+   * no room for them.
+   */
   readonly workers?: number;
   /**
    * Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`.

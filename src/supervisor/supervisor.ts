@@ -118,8 +118,7 @@ export class Supervisor {
     // Without a spare thread a lane waits for its next thread to start, which is no reason to end
     // anything.
     this.options.threads.lanes.warmSpare().catch((error: unknown) => {
-      if (!this.isStopping)
-        this.options.logger.warn({ err: error }, 'no spare worker thread could be started');
+      if (!this.isStopping) this.options.logger.warn({ err: error }, 'no spare worker');
     });
   }
 

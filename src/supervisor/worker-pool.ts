@@ -15,12 +15,6 @@ import type { LaneThreads } from './threads.js';
 /** Longest wait, on closing, for tasks that were told to stop. */
 const CLOSE_MS_MAX = 2000;
 
-/**
- * Twice V8's default: the young generation is collected half as often, and the objects of a request
- * are dead by the next collection. The memory is used only under load.
- */
-const YOUNG_GENERATION_MB_MAX = 96;
-
 const ENTRY = new URL('../worker/worker-task.js', import.meta.url);
 
 /** Makes the pool; its threads start at once and load their code. */
@@ -72,7 +66,7 @@ function createPiscina({ workers, limits }: CompiledConfig): Piscina {
     workerHistogram: false,
     closeTimeout: CLOSE_MS_MAX,
     resourceLimits: {
-      maxYoungGenerationSizeMb: YOUNG_GENERATION_MB_MAX,
+      maxYoungGenerationSizeMb: limits.youngGenerationMb,
       // A full heap ends its own thread and no other.
       ...(limits.workerHeapBytes === 0
         ? {}

@@ -12,6 +12,7 @@ import { compileConfig } from '../../src/config/compile/compile-config.js';
 import type { CompiledConfig } from '../../src/config/compiled-config.js';
 import { ConfigError } from '../../src/config/source/config-error.js';
 import { loadConfigText } from '../../src/config/source/load-config.js';
+import { machineOf } from '../support/machine.js';
 import { differencesFrom } from './differences.js';
 
 const FOLDER = new URL('./config/', import.meta.url);
@@ -107,7 +108,7 @@ function compileText(text: string): object {
     file: 'sluice.yaml',
     environment: readEnvironment(text),
   });
-  const compiled: CompiledConfig = compileConfig(config, { coreCount: 8 });
+  const compiled: CompiledConfig = compileConfig(config, { machine: machineOf(8) });
   const authenticators = compiled.authenticators.map((one) => {
     if (one.type !== 'jwt') return one;
     const { secret, ...shown } = one;

@@ -152,6 +152,8 @@ const LIMITS: CompiledLimits = {
   connectionsPerAddress: 100,
   trackedClients: 1000,
   workerHeapBytes: 0,
+  youngGenerationMb: 96,
+  laneRingBytes: 1 << 22,
   countsLoopback: true,
 };
 

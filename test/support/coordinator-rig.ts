@@ -4,6 +4,7 @@
  * `aCoordinatorConfig` fills in what a test is not about; `CoordinatorRig` can end its
  * coordinator and start another one on the same memory, as the supervisor does.
  */
+
 import {
   CoordinatorWorkerEnd,
   type ReplyHandler,
@@ -37,6 +38,7 @@ import type {
   BreakerTransition,
   HealthTransition,
 } from '../../src/coordinator/state/target-events.js';
+import { machineOf } from './machine.js';
 
 export interface CoordinatorConfigWish {
   readonly workers?: number;
@@ -102,6 +104,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     capacity: CAPACITY,
     listen: { host: '127.0.0.1', port: 0, reusePort: false },
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
+    machine: machineOf(2),
     workers: wish.workers ?? 1,
     trustedProxies: [],
     hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
@@ -120,6 +123,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       laneDepth: 2048,
       queueMs: 1000,
       workerHeapBytes: 0,
+      youngGenerationMb: 96,
+      laneRingBytes: 1 << 22,
     },
     logging: { level: 'info', format: 'json', accessLog: null },
     tracing: null,

@@ -4,7 +4,6 @@
  * Thread: acceptor. Fills in defaults, turns names into indexes and units into numbers. The
  * result is frozen to the bottom: every thread gets a copy, and none may change it.
  */
-import { availableParallelism } from 'node:os';
 import { defined } from '../../base/assert.js';
 import { displayPath } from '../../base/json-pointer.js';
 import { durationMs, sizeBytes } from '../../base/quantities.js';
@@ -21,8 +20,9 @@ import type {
   CompiledUpstream,
   RowCapacity,
 } from '../compiled-config.js';
-import { DEFAULTS, defaultWorkerCount } from '../defaults.js';
+import { DEFAULTS } from '../defaults.js';
 import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
+import { type MachineLimits, readMachineLimits } from '../machine-limits.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
 import { ConfigError } from '../source/config-error.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
@@ -37,6 +37,7 @@ import {
   compileHealthCheck,
   compileOutlierDetection,
 } from './compile-targets.js';
+import { type ConfiguredSizes, type Sizing, sizingFor } from './sizing.js';
 import {
   ADDRESSES_MAX,
   expandTarget,
@@ -51,8 +52,8 @@ const MEBIBYTE = 2 ** 20;
 export interface CompileOptions {
   /** Version of the configuration; raised by each reload. */
   readonly epoch?: number;
-  /** Cores of the machine, from which the default number of workers follows. */
-  readonly coreCount?: number;
+  /** What the process may use, from which sizes follow that are not configured. */
+  readonly machine?: MachineLimits;
 }
 
 /** Checks and compiles. Throws {@link ConfigError} with everything that is wrong. */
@@ -64,7 +65,8 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     });
     throw new ConfigError('', issues);
   }
-  const { epoch = 1, coreCount = availableParallelism() } = options;
+  const { epoch = 1, machine = readMachineLimits() } = options;
+  const sizing = sizingFor(machine, configuredSizes(config));
   const authenticators = compileAuthenticators(config.authenticators ?? {});
   const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES);
   const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
@@ -82,7 +84,8 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
       token: config.admin?.token ?? '',
       allowedHosts: (config.admin?.allowedHosts ?? []).map((host) => host.toLowerCase()),
     },
-    workers: config.workers ?? defaultWorkerCount(coreCount),
+    machine,
+    workers: sizing.workers,
     trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
       defined(normalizeAddressRange(proxy), 'a checked range'),
     ),
@@ -90,7 +93,7 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
     filters: compileGatewayFilters(config),
     versioning: config.versioning === undefined ? null : compileVersioning(config.versioning),
-    limits: compileLimits(config.limits ?? {}),
+    limits: compileLimits(config.limits ?? {}, sizing),
     ...compileObservability(config),
     reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
     shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
@@ -146,11 +149,22 @@ function compileAddress(
   return { host: address.host ?? defaults.host, port: address.port ?? defaults.port };
 }
 
-function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLimits {
+function configuredSizes({ workers, limits }: GatewayConfig): ConfiguredSizes {
+  return {
+    ...(workers !== undefined && { workers }),
+    ...(limits?.trackedClients !== undefined && { trackedClients: limits.trackedClients }),
+    ...(limits?.workerHeap !== undefined && { workerHeapBytes: wholeMebibytes(limits.workerHeap) }),
+  };
+}
+
+function compileLimits(
+  limits: NonNullable<GatewayConfig['limits']>,
+  sizing: Sizing,
+): CompiledLimits {
   return {
     headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
-    trackedClients: limits.trackedClients ?? DEFAULTS.limits.trackedClients,
+    trackedClients: sizing.trackedClients,
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
     connections: limits.connections ?? DEFAULTS.limits.connections,
     connectionsPerAddress: limits.connectionsPerAddress ?? DEFAULTS.limits.connectionsPerAddress,
@@ -158,7 +172,9 @@ function compileLimits(limits: NonNullable<GatewayConfig['limits']>): CompiledLi
     bodyRate: sizeBytes(limits.bodyRate ?? DEFAULTS.limits.bodyRate),
     laneDepth: limits.laneDepth ?? DEFAULTS.limits.laneDepth,
     queueMs: durationMs(limits.queueTime ?? DEFAULTS.limits.queueTime),
-    workerHeapBytes: wholeMebibytes(limits.workerHeap),
+    workerHeapBytes: sizing.workerHeapBytes,
+    youngGenerationMb: sizing.youngGenerationMb,
+    laneRingBytes: sizing.laneRingBytes,
   };
 }
 

@@ -70,7 +70,9 @@ export const ADMIN_NODE = objectNode(
 );
 
 export const WORKERS_NODE = integerNode('Number of worker threads.', [1, WORKER_COUNT_MAX], {
-  'x-absent': 'the number of cores less one, at least 1',
+  'x-absent':
+    'the cores that the process may use, also by the quota of its container, less one, at ' +
+    'least 1; fewer where the memory limit of the container has no room for them',
 });
 
 export const TRUSTED_PROXIES_NODE = listNode(

@@ -6,8 +6,8 @@
 import { once } from 'node:events';
 import { type Stats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { readMachineLimits } from '../machine-limits.js';
 import { ConfigError } from './config-error.js';
 import { type LoadedConfig, type LoadOrder, type LoadReport, loadFile } from './load-file.js';
 import type { Environment } from './variables.js';
@@ -30,7 +30,7 @@ export interface ConfigSource {
 /** A file, and the environment that stands above it. */
 export function fileSource(file: string, environment: Environment): ConfigSource {
   // Once: what follows from it must not change while the gateway runs.
-  const coreCount = availableParallelism();
+  const machine = readMachineLimits();
   let loadedStamp = '';
   return {
     name: file,
@@ -40,11 +40,11 @@ export function fileSource(file: string, environment: Environment): ConfigSource
     load() {
       // Before it is read: a change while it is being read is another one.
       loadedStamp = stampNow(file);
-      return loadFile({ file, environment, coreCount });
+      return loadFile({ file, environment, machine });
     },
     loadAside() {
       loadedStamp = stampNow(file);
-      return loadInThread({ file, environment: { ...environment }, coreCount });
+      return loadInThread({ file, environment: { ...environment }, machine });
     },
     async stamp() {
       try {

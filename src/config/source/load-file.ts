@@ -6,6 +6,7 @@
 import { compileConfig } from '../compile/compile-config.js';
 import type { CompiledConfig } from '../compiled-config.js';
 import type { GatewayConfig } from '../gateway-config.js';
+import type { MachineLimits } from '../machine-limits.js';
 import type { ConfigIssue } from './config-error.js';
 import { loadConfigFile } from './load-config.js';
 import type { Environment } from './variables.js';
@@ -20,7 +21,7 @@ export interface LoadedConfig {
 export interface LoadOrder {
   readonly file: string;
   readonly environment: Environment;
-  readonly coreCount: number;
+  readonly machine: MachineLimits;
 }
 
 /** What came of it; the one message that the thread posts. */
@@ -34,7 +35,7 @@ export function loadObject(written: GatewayConfig): LoadedConfig {
 }
 
 /** Reads, checks and compiles a file. Throws ConfigError. */
-export function loadFile({ file, environment, coreCount }: LoadOrder): LoadedConfig {
+export function loadFile({ file, environment, machine }: LoadOrder): LoadedConfig {
   const written = loadConfigFile(file, environment);
-  return { written, compiled: compileConfig(written, { coreCount }) };
+  return { written, compiled: compileConfig(written, { machine }) };
 }

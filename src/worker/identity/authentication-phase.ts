@@ -17,8 +17,8 @@ import type {
 import { authorizationProblem } from '../../filters/authentication/claim-checks.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
-import { challengeField } from '../route/challenges.js';
-import type { WorkerRoute } from '../route/worker-route.js';
+import type { WorkerRoute } from '../worker-route.js';
+import { challengeField } from './challenges.js';
 
 /** Longest wait for whoever is asked about a caller; each of them has its own, shorter one. */
 export const AUTHENTICATION_WAIT_MS = 60_000;

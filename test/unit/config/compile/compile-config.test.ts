@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { compileConfig } from '../../../../src/config/compile/compile-config.js';
-import { defaultWorkerCount } from '../../../../src/config/defaults.js';
 import { defineConfig, type GatewayConfig } from '../../../../src/config/gateway-config.js';
 import { ConfigError } from '../../../../src/config/source/config-error.js';
 
@@ -87,20 +86,6 @@ describe('compileConfig', () => {
     const config: Record<string, unknown> = { ...CONFIG };
     config['listen'] = config;
     expect(issuesOf(config).length).toBeGreaterThan(0);
-  });
-});
-
-describe('defaultWorkerCount', () => {
-  it.each([
-    [0, 1],
-    [1, 1],
-    [2, 1],
-    [3, 2],
-    [65, 64],
-    [66, 64],
-    [256, 64],
-  ])('leaves one of %d cores to the acceptor: %d', (coreCount, count) => {
-    expect(defaultWorkerCount(coreCount)).toBe(count);
   });
 });
 

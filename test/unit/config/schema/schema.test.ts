@@ -5,6 +5,7 @@ import { compileConfig } from '../../../../src/config/compile/compile-config.js'
 import { DEFAULTS } from '../../../../src/config/defaults.js';
 import { CONFIG_SCHEMA } from '../../../../src/config/schema/config-schema.js';
 import type { SchemaNode } from '../../../../src/schema/schema-node.js';
+import { machineOf } from '../../../support/machine.js';
 
 /** Every node of the schema with its path. */
 function allNodes(node: SchemaNode, path = '$'): [string, SchemaNode][] {
@@ -110,7 +111,7 @@ describe('DEFAULTS', () => {
         upstreams: { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } },
         routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
       },
-      { coreCount: 4 },
+      { machine: machineOf(4) },
     );
     expect(config).toMatchObject({
       epoch: 1,

@@ -1,0 +1,66 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sizingFor } from '../../../../src/config/compile/sizing.js';
+
+const MIB = 2 ** 20;
+
+function container(cores: number, memoryMib: number | null) {
+  const memoryQuotaBytes = memoryMib === null ? null : memoryMib * MIB;
+  return {
+    cores,
+    cpuQuota: cores,
+    memoryQuotaBytes,
+    memoryBytes: memoryQuotaBytes ?? 2 ** 36,
+  };
+}
+
+describe('sizes that the configuration does not name', () => {
+  it('are full without a memory limit: a worker for each core but one', () => {
+    expect(sizingFor(container(8, null))).toEqual({
+      workers: 7,
+      trackedClients: 262_144,
+      laneRingBytes: 4 * MIB,
+      youngGenerationMb: 96,
+      workerHeapBytes: 0,
+    });
+  });
+
+  it.each([
+    [1, 1],
+    [2, 1],
+    [3, 2],
+    [65, 64],
+    [66, 64],
+    [256, 64],
+  ])('leave one of %d cores to the acceptor: %d workers', (cores, workers) => {
+    expect(sizingFor(container(cores, null)).workers).toBe(workers);
+  });
+
+  it('leave room for each worker in a small container', () => {
+    expect(sizingFor(container(32, 512)).workers).toBe(6);
+    expect(sizingFor(container(32, 128)).workers).toBe(1);
+    expect(sizingFor(container(2, 8192)).workers).toBe(1);
+  });
+
+  it('are what the configuration says where it says something', () => {
+    const sizes = { workers: 9, trackedClients: 5000, workerHeapBytes: 64 * MIB };
+    expect(sizingFor(container(2, 256), sizes)).toMatchObject(sizes);
+    expect(sizingFor(container(2, null), sizes)).toMatchObject(sizes);
+  });
+
+  it('fit into the container with what the process takes besides', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 128 }),
+        fc.integer({ min: 192, max: 65_536 }),
+        (cores, mib) => {
+          const { workers, youngGenerationMb, laneRingBytes, trackedClients, workerHeapBytes } =
+            sizingFor(container(cores, mib));
+          const worker = youngGenerationMb * MIB + 2 * laneRingBytes + workerHeapBytes;
+          expect(workers * worker + trackedClients * 128).toBeLessThanOrEqual(mib * MIB);
+          expect(Math.log2(laneRingBytes) % 1).toBe(0);
+        },
+      ),
+    );
+  });
+});
