@@ -94,9 +94,9 @@ export class Gateway {
   private stopping: Promise<boolean> | null = null;
 
   /**
-   * `lanes`: threads that have begun to load their code. Default: they begin now.
+   * `lanes`: threads that have begun to load their code. Default: threads that begin now.
    *
-   * @throws NativeBinaryError when uWebSockets.js does not load here.
+   * @throws NativeBinaryError when uWebSockets.js does not load on this machine.
    */
   constructor(
     first: LoadedConfig,
@@ -153,12 +153,12 @@ export class Gateway {
     this.admin = new AdminListener(uws, this.adminHandlers(), this.adminAccess, onError);
   }
 
-  /** In force at the moment. */
+  /** The configuration in force. */
   get config(): CompiledConfig {
     return this.supervisor.config;
   }
 
-  /** Where clients connect. Known once started. */
+  /** The address to which clients connect. Known once the gateway has started. */
   get address(): { readonly host: string; readonly port: number } {
     return { host: this.config.listen.host, port: this.port };
   }
@@ -167,7 +167,7 @@ export class Gateway {
     return { host: this.config.admin.host, port: this.adminPort };
   }
 
-  /** Resolves when requests are taken. Rejects when an address is in use or a thread fails. */
+  /** Resolves when requests are accepted. Rejects when an address is in use or a thread fails. */
   async start(): Promise<void> {
     if (this.state !== 'new') throw new Error('a gateway starts once');
     this.state = 'starting';
@@ -200,9 +200,9 @@ export class Gateway {
   }
 
   /**
-   * Reads the configuration's source again and brings it into force, while requests go on: those in
-   * flight finish under the configuration that they began under. Never rejects: what is wrong is in
-   * the result, and has changed nothing.
+   * Reads the configuration's source again and brings the configuration into force. Requests in
+   * flight go on under the configuration that they began under. Never rejects: a configuration with
+   * mistakes changes nothing, and the result names the mistakes.
    */
   reload(trigger: ReloadTrigger = 'program'): Promise<ReloadResult> {
     return this.reloader.reload(trigger);
@@ -219,9 +219,9 @@ export class Gateway {
   }
 
   /**
-   * Says on /readyz that it is not ready, goes on for `shutdown.delay`, takes no more connections,
-   * lets requests in flight finish for up to `shutdown.grace`, ends. Replies close their
-   * connections all the while. Resolves with true when no request was cut off.
+   * Makes /readyz report that the gateway is not ready, goes on for `shutdown.delay`, then takes no
+   * more connections, lets requests in flight finish for up to `shutdown.grace`, and ends. All this
+   * time replies close their connections. Resolves with true when no request was cut off.
    */
   stop(): Promise<boolean> {
     this.stopping ??= this.drainAndEnd();
@@ -322,7 +322,7 @@ export class Gateway {
     ];
   }
 
-  /** Loaded when somebody asks: it brings much of the workers' code to this thread. */
+  /** Loaded at the first use: it brings much of the workers' code to this thread. */
   private async explainer(): Promise<LiveExplainer> {
     const { LiveExplainer } = await import('./explain/live-explainer.js');
     const { supervisor } = this;
@@ -362,7 +362,7 @@ export class Gateway {
     return new ConfigWatcher(source, () => this.config.reload.watch && void this.reload('file'));
   }
 
-  /** What the main thread does by the configuration. */
+  /** Applies the parts of the configuration that the main thread itself uses. */
   private adopt(config: CompiledConfig): void {
     this.log.logger.level = config.logging.level;
     this.localReplies.adopt(createAccessLog(this.log, config.logging, systemRandom));

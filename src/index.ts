@@ -26,10 +26,11 @@ export type { ReloadResult } from './supervisor/reloader.js';
 export type { NameLookup } from './supervisor/watched-name.js';
 
 /**
- * Checks the configuration and makes a gateway of it; `start()` opens it, `stop()` drains it.
+ * Checks the configuration and makes a gateway from it; `start()` opens the gateway, `stop()`
+ * drains it.
  *
- * @throws ConfigError with everything that is wrong.
- * @throws NativeBinaryError when uWebSockets.js does not load on this system.
+ * @throws ConfigError with all mistakes. @throws NativeBinaryError when uWebSockets.js does not
+ * load on this system.
  */
 export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): Gateway {
   return new Gateway(loadObject(config), options);

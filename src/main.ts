@@ -12,8 +12,8 @@ import { runCommandLine } from './cli/command-line.js';
 import { processIo } from './cli/process-io.js';
 import { createRunCommand } from './cli/run.js';
 
-// Every thread here is busy with requests: collecting young garbage on helper threads makes no
-// thread wait less, and costs more time in all.
+// Every thread here is busy with requests, so collecting young garbage on helper threads shortens
+// no pause and costs more CPU time in all.
 setFlagsFromString('--no-parallel-scavenge');
 
 const run = createRunCommand(async (first, options) => {
@@ -31,5 +31,5 @@ if (failure !== '') {
   process.exitCode = EXIT_FAILURE;
   process.stderr.write(`sluice: standard output cannot be written: ${failure}\n`);
 }
-// What still holds the process open (a log that nobody reads, say) has had its time.
+// Anything that still keeps the process alive (such as a log that nobody reads) has had its time.
 process.exit();
