@@ -1,14 +1,17 @@
 /**
- * Names of hosts as routes are found by them.
+ * Names of hosts, in the form by which routes are found.
  *
- * Thread: any (pure). DNS does not tell upper from lower case and takes a dot at the end.
+ * Thread: any (pure). DNS ignores case, and allows a dot at the end.
  */
 
 /** Longest name that DNS has. */
 const HOST_CHARS_MAX = 253;
 const LETTERS = /[A-Z]/;
 
-/** Without port and final dot, in lower case; empty: no name. An address in brackets keeps them. */
+/**
+ * The host without port and final dot, in lower case; empty: not a valid name. An address in
+ * brackets keeps its brackets.
+ */
 export function hostName(authority: string): string {
   let end = authority.length;
   if (authority.startsWith('[')) end = authority.indexOf(']') + 1;

@@ -1,6 +1,6 @@
 /**
- * The segments that an expression for a whole path begins with and that are plain text: it is
- * looked at below them only.
+ * The plain segments with which an expression for a whole path begins. The table tries the
+ * expression only below these segments.
  *
  * Thread: any (pure).
  */

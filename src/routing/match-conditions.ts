@@ -1,13 +1,13 @@
 /**
- * Whether a request fits the conditions of a route.
+ * Whether a request meets the conditions of a route.
  *
- * Thread: any (pure). A field, parameter or cookie that comes more than once fits when one of its
- * values does.
+ * Thread: any (pure). A field, parameter or cookie that occurs more than once meets a condition
+ * when one of its values does.
  */
 import { assertNever } from '../base/assert.js';
 import type { MatchCondition, RoutedRequest } from './route-pattern.js';
 
-/** Matches in time that grows with the text and no faster. */
+/** Matches in time that is linear in the length of the text. */
 export interface LinearMatcher {
   test(text: string): boolean;
 }
@@ -56,7 +56,7 @@ export function wholeText(expression: string): string {
   return expression.includes('|') ? `^(?:${expression})$` : `^${expression}$`;
 }
 
-/** Whether no request can fit both lists. What cannot be told counts as false. */
+/** Whether no request can meet both lists. False when this cannot be decided. */
 export function areDisjoint(
   one: readonly MatchCondition[],
   other: readonly MatchCondition[],
@@ -65,8 +65,8 @@ export function areDisjoint(
 }
 
 /**
- * A name may come more than once with different values, so that two exact values exclude each
- * other only where that is a mistake of the client: they are taken to.
+ * A name may occur more than once with different values, so two exact values exclude each other
+ * only in requests without that mistake. Such requests are assumed.
  */
 function excludes(one: MatchCondition, other: MatchCondition): boolean {
   if (one.source !== other.source || one.name !== other.name) return false;

@@ -3,11 +3,11 @@
  * `/orders/:id([0-9]+)`, `/prefix/*`.
  *
  * Thread: any (pure). A pattern is read segment by segment, so that two readers of one URL cannot
- * understand it differently. The expression of a parameter is text here: whoever matches compiles
+ * understand it differently. The expression of a parameter is only text here; the matcher compiles
  * it for linear time.
  */
 
-/** A parameter inside a segment; `expression` is empty when any text will do. */
+/** A parameter inside a segment; `expression` is empty when any text matches. */
 export interface SegmentParam {
   readonly name: string;
   readonly expression: string;
@@ -29,9 +29,9 @@ export type PathPattern =
   | { readonly isValid: true; readonly segments: readonly PatternSegment[] }
   | { readonly isValid: false; readonly problem: string };
 
-/** Characters that stand for themselves. */
+/** Characters without a special meaning. */
 const LITERAL_CHAR = /[A-Za-z0-9._~!$&'+,;=@-]/;
-/** Characters with a meaning, which a backslash takes away. */
+/** Characters with a special meaning, which a backslash removes. */
 const ESCAPED_CHAR = /[:*()]/;
 const PARAM_NAME = /:([A-Za-z_][A-Za-z0-9_]*)/y;
 
@@ -56,7 +56,7 @@ export function parsePathPattern(path: string): PathPattern {
   return { isValid: true, segments };
 }
 
-/** Names of the parameters, in the order of the path; what a star takes is not among them. */
+/** Names of the parameters, in the order of the path, without the star. */
 export function paramNames(segment: PatternSegment): string[] {
   if (segment.kind === 'param') return [segment.name];
   if (segment.kind !== 'partial') return [];
@@ -74,12 +74,12 @@ export function paramExpressions(segments: readonly PatternSegment[]): string[] 
   );
 }
 
-/** Same text for patterns that match the same paths: the names of parameters do not matter. */
+/** Equal for patterns that match the same paths: the names of parameters do not matter. */
 export function patternShape(segments: readonly PatternSegment[]): string {
   return segments.map((segment) => `/${segmentShape(segment)}`).join('');
 }
 
-/** What is wrong with a prefix that a route with this pattern is to cut off, if anything is. */
+/** Why a route with this pattern cannot strip the prefix; undefined: it can. */
 export function stripPrefixProblem(
   prefix: string,
   segments: readonly PatternSegment[],
@@ -160,7 +160,7 @@ function parseParam(text: string, at: number): { part: SegmentParam; end: number
   return { part: { name, expression }, end: close + 1 };
 }
 
-/** Of the group that opens at `open`; -1: there is none. */
+/** The position of the parenthesis that closes the group at `open`; -1: there is none. */
 function closingParenthesis(text: string, open: number): number {
   let depth = 0;
   let isInClass = false;
@@ -200,7 +200,7 @@ function segmentShape(segment: PatternSegment): string {
   return segment.kind === 'literal' ? escaped(segment.text) : partsShape(segment.parts);
 }
 
-/** Same text for segments that take the same texts. */
+/** Equal for segments that match the same texts. */
 export function partsShape(parts: readonly SegmentPart[]): string {
   return parts
     .map((part) => {

@@ -1,14 +1,14 @@
 /**
- * What a route asks of a request, as the route table takes it.
+ * What a route demands of a request, as the route table takes it.
  *
- * Thread: any (pure). Plain data: it crosses threads.
+ * Thread: any (pure). Plain data, so that it can be cloned to threads.
  */
 import { HTTP_METHODS } from '../base/http-method.js';
 
-/** One thing that a field, a query parameter or a cookie must be. */
+/** A condition on a header field, a query parameter or a cookie. */
 export interface MatchCondition {
   readonly source: 'header' | 'query' | 'cookie';
-  /** Of a header field in lower case; the others as they are written. */
+  /** A header field in lower case; other names as they are written. */
   readonly name: string;
   /** `pattern` is a regular expression for the whole value. */
   readonly test: 'present' | 'absent' | 'exact' | 'prefix' | 'pattern';
@@ -17,9 +17,9 @@ export interface MatchCondition {
 }
 
 export interface RoutePattern {
-  /** What a lookup gives back: never negative. */
+  /** The result of a lookup: never negative. */
   readonly index: number;
-  /** As routing/path-pattern.ts reads it; empty: there is `expression`. */
+  /** A pattern of routing/path-pattern.ts; empty: `expression` is used. */
   readonly path: string;
   /** A regular expression for the whole path, in place of `path`. */
   readonly expression?: string;
@@ -27,17 +27,20 @@ export interface RoutePattern {
   readonly methods: readonly string[];
   /** The version that a request must ask for; absent or empty: any. */
   readonly version?: string;
-  /** It keeps somebody out, so that its path belongs to it in all methods, and with a slash. */
+  /**
+   * True: the route keeps somebody out. Its path belongs to it in all methods, with and without a
+   * slash at the end.
+   */
   readonly isGuarded?: boolean;
   /** Names in lower case and ASCII, or `*.` and a name; absent or empty: every host. */
   readonly hosts?: readonly string[];
-  /** All of them are to hold; absent: none. */
+  /** All conditions must hold; absent: no conditions. */
   readonly conditions?: readonly MatchCondition[];
-  /** Of routes with one host and path the higher one comes first. Absent: 0. */
+  /** Among routes with the same host and path the highest priority comes first. Absent: 0. */
   readonly priority?: number;
 }
 
-/** The part of a request that conditions look at. */
+/** The part of a request that conditions read. */
 export interface RoutedRequest {
   /** As the client wrote it. */
   readonly host: string;
@@ -45,7 +48,7 @@ export interface RoutedRequest {
   valuesOf(source: MatchCondition['source'], name: string): readonly string[];
 }
 
-/** Methods that a route takes: GET brings HEAD. */
+/** The methods that a route takes: GET includes HEAD. */
 export function effectiveMethods(methods: readonly string[]): readonly string[] {
   if (methods.length === 0) return HTTP_METHODS;
   return methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods;

@@ -25,7 +25,7 @@ export const HEADER_HOSTS = 2;
 export const HEADER_HOST_MASK = 3;
 /** Node of the routes for every host. */
 export const HEADER_ROOT = 4;
-/** 1: some host begins with a star. */
+/** 1: some host name begins with a star. */
 export const HEADER_HAS_STAR_HOSTS = 5;
 /** Directory of lists of names: count, then refs. */
 export const HEADER_NAMES = 6;
@@ -64,17 +64,17 @@ export const PAIR_WORDS = 2;
 const HASH_PRIME = 0x01000193;
 const HASH_SPREAD = 0x9e3779b1;
 
-/** What the hash of a segment below this node begins with. */
+/** The initial hash of a segment below this node. */
 export function hashSeed(node: number): number {
   return Math.imul(node + 1, HASH_SPREAD);
 }
 
-/** Takes one character in. */
+/** Adds one character to the hash. */
 export function hashStep(hash: number, code: number): number {
   return Math.imul(hash ^ code, HASH_PRIME);
 }
 
-/** The low bits of the result say where to look first. */
+/** The slot at which the search begins is in the low bits of the result. */
 export function hashEnd(hash: number): number {
   return hash ^ (hash >>> 15);
 }
@@ -87,7 +87,7 @@ export function hashText(seed: number, text: string): number {
 
 /** No route takes the path. */
 export const ROUTE_NOT_FOUND = -1;
-/** The index of an entry that shuts a path: no route takes this method there. */
+/** The index of an entry that closes a path: no route takes this method there. */
 export const METHOD_NOT_ALLOWED = -2;
 
 /** Place of a method that no route takes. */

@@ -1,7 +1,7 @@
 /**
- * Writes a route table: see route-table-layout.ts for how it lies in memory.
+ * Writes a route table: route-table-layout.ts describes its memory.
  *
- * Thread: any (pure). Runs once for a configuration, in the thread that loads it.
+ * Thread: any (pure). Runs once for a configuration, in the thread that loads the configuration.
  */
 import { assert, defined } from '../base/assert.js';
 import type { RoutePattern } from './route-pattern.js';
@@ -36,20 +36,20 @@ import {
   type TrieNode,
 } from './route-trie.js';
 
-/** A table as it lies in memory. */
+/** The memory of a table. */
 export interface RouteTableMemory {
   readonly words: Int32Array;
   readonly text: Uint8Array;
 }
 
-/** Makes the table of these routes, whose paths and hosts were checked. */
+/** Makes the table of these routes, whose paths and hosts were checked before. */
 export function writeRouteTable(patterns: readonly RoutePattern[]): RouteTableMemory {
   return new Writer().write(new RouteTrie(patterns));
 }
 
 class Writer {
   private readonly words: number[] = new Array<number>(HEADER_WORDS).fill(0);
-  /** The first byte belongs to nobody, so that no text begins at 0. */
+  /** The first byte is unused, so that no text begins at 0. */
   private readonly text: number[] = [0];
   private readonly placeOfText = new Map<string, number>();
   private readonly refs = new Map<string, number>();
@@ -115,7 +115,7 @@ class Writer {
     return this.append(leaf.map((entries) => this.listOf(inOrder(entries))));
   }
 
-  /** Most methods of a leaf have one list. */
+  /** Most methods of a leaf share one list. */
   private listOf(entries: readonly TrieEntry[]): number {
     if (entries.length === 0) return 0;
     const places = entries.map((entry) => this.entryOf(entry));
@@ -142,7 +142,7 @@ class Writer {
     });
   }
 
-  /** Labels and hosts are ASCII: a byte a character. */
+  /** Labels and hosts are ASCII, so one character is one byte. */
   private placeText(label: string): number {
     return place(this.placeOfText, label, () => {
       const at = this.text.length;

@@ -1,12 +1,13 @@
 /**
- * Which route takes a request.
+ * Finds the route of a request.
  *
- * Thread: any (pure). The table itself is written once, by route-table-writer.ts, and only read
- * here; threads share it. What a lookup found beside the index stands in fields until the next.
+ * Thread: any (pure). route-table-writer.ts writes the table once, and this class only reads it;
+ * threads share it. What a lookup found beside the index stays in fields until the next lookup.
  *
- * A path is taken segment by segment: fixed text, then a part of a segment, a parameter, an
- * expression for the whole path, and what a star takes. A way that ends nowhere is given up for the
- * next. Routes of one host and path are told apart by method, priority and conditions.
+ * A path is matched segment by segment, and at each place the alternatives are tried in this order:
+ * fixed text, a part of a segment, a parameter, an expression for the whole path, a star. An
+ * alternative that leads nowhere is dropped for the next. Routes of one host and path are
+ * distinguished by method, priority and conditions.
  */
 import { HTTP_METHODS } from '../base/http-method.js';
 import { hostName } from './host-name.js';
@@ -65,25 +66,25 @@ import { compileSegment, type SegmentMatcher } from './segment-matcher.js';
 
 export { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from './route-table-layout.js';
 
-/** Path parameters by name; what a star took is under `*`. Encoded characters are decoded. */
+/** Path parameters by name; `*` holds what a star matched. Encoded characters are decoded. */
 export type PathParams = Readonly<Record<string, string | undefined>>;
 
 const NO_PARAMS: PathParams = Object.freeze({});
 const SLASH = 47;
-/** Without a prototype: a parameter may have any name. */
+/** An object without a prototype, since a parameter may have any name. */
 class Params {
   [name: string]: string;
 }
 Object.setPrototypeOf(Params.prototype, null);
 Reflect.deleteProperty(Params.prototype, 'constructor');
 
-/** No pattern is long enough for more. */
+/** No pattern has more parameters. */
 const CAPTURES_MAX = 1024;
 
-/** Of tests, and of routes without hosts and conditions. */
+/** For tests, and for routes without hosts and conditions. */
 export const ANY_REQUEST: RoutedRequest = { host: '', valuesOf: () => [] };
 
-/** In place of a method's place: whether the path is taken at all. */
+/** Stands for a method's place: asks whether the path is taken at all. */
 const ANY_METHOD = METHOD_PLACES;
 const EVERY_METHOD = (1 << METHOD_PLACES) - 1;
 
@@ -94,30 +95,30 @@ export class RouteTable {
   private readonly edges: number;
   private readonly edgeMask: number;
   private readonly hasHosts: boolean;
-  /** Begins and ends of parameters of the lookup, in turn. */
+  /** Beginning and end of each parameter of the lookup, in turn. */
   private readonly captures = new Int32Array(CAPTURES_MAX * 2);
   private captureCount = 0;
   private readonly onCapture = (from: number, to: number): void => this.capture(from, to);
   private path = '';
   private hasEscapes = false;
   private place = 0;
-  /** Methods, a bit each, that no leaf of this lookup has decided upon. */
+  /** Methods, a bit each, about which no leaf of this lookup has decided. */
   private undecided = 0;
   private request: RoutedRequest = ANY_REQUEST;
-  /** Of the last find(). */
+  /** The entry of the last find(). */
   private entry = 0;
-  /** Roots of the last host, the most exact one first. */
+  /** Roots of the last host, the most exact root first. */
   private roots: readonly number[];
   private rootsHost = '';
 
-  // What is compiled of the table's texts when it is first used, by their refs.
+  // Texts of the table that were compiled at their first use, by their refs.
   private readonly names: (readonly string[] | undefined)[] = [];
   private readonly conditions = new Map<number, ConditionCheck>();
   private readonly versionMaps = new Map<number, ReadonlyMap<string, number>>();
   private readonly segments = new Map<number, SegmentMatcher>();
   private readonly expressions = new Map<number, LinearMatcher>();
 
-  /** `compile` is called for expressions only, when they are first looked at. */
+  /** `compile` is called for expressions only, at their first use. */
   constructor(
     { words, text }: RouteTableMemory,
     private readonly compile: MatcherFactory,
@@ -132,8 +133,8 @@ export class RouteTable {
   }
 
   /**
-   * The index of the route, ROUTE_NOT_FOUND or METHOD_NOT_ALLOWED. `path` is normalised.
-   * Hot path: once for every request; see bench/micro/routing/.
+   * The index of the route, ROUTE_NOT_FOUND or METHOD_NOT_ALLOWED. `path` is normalised. Hot path,
+   * watched by bench/micro/routing/route-table: once for every request.
    */
   find(method: string, path: string, request: RoutedRequest = ANY_REQUEST): number {
     this.begin(path, request);
@@ -149,7 +150,7 @@ export class RouteTable {
     return HTTP_METHODS.filter((method) => this.findFor(methodPlace(method)) >= 0);
   }
 
-  /** Of the last find(), which found a route. */
+  /** Result of the last find(), which found a route. */
   get params(): PathParams {
     if (this.captureCount === 0) return NO_PARAMS;
     const names = this.namesOf(this.word(this.entry + ENTRY_NAMES));
@@ -160,7 +161,9 @@ export class RouteTable {
     return params;
   }
 
-  /** Of the last find(): the routes of the path by version; null: it has no versions. */
+  /**
+   * Result of the last find(): the routes of the path by version; null: the path has no versions.
+   */
   get versions(): ReadonlyMap<string, number> | null {
     const ref = this.word(this.entry + ENTRY_VERSIONS);
     if (ref === 0) return null;
@@ -190,7 +193,7 @@ export class RouteTable {
     return ROUTE_NOT_FOUND;
   }
 
-  /** Goes on below a node with the segment that begins at `from`. */
+  /** Continues below a node with the segment that begins at `from`. */
   private walk(node: number, from: number): number {
     const { path } = this;
     const length = path.length;
@@ -232,7 +235,7 @@ export class RouteTable {
     return found;
   }
 
-  /** The segment that ends at `to` has led to this node. */
+  /** Continues behind the segment that ends at `to` and has led to this node. */
   private enter(node: number, to: number): number {
     if (to < this.path.length) return this.walk(node, to + 1);
     const leaf = this.word(node + NODE_LEAF);
@@ -291,7 +294,7 @@ export class RouteTable {
     return this.place === ANY_METHOD ? this.takeAny(leaf) : this.takeFor(leaf, this.place);
   }
 
-  /** Whether some method is taken here that no leaf before has decided upon. */
+  /** Whether this leaf takes some method about which no leaf before has decided. */
   private takeAny(leaf: number): number {
     for (let place = 0; place < METHOD_PLACES; place += 1) {
       if ((this.undecided & (1 << place)) === 0) continue;
@@ -327,7 +330,7 @@ export class RouteTable {
     return this.hasEscapes ? (decoded(raw) ?? raw) : raw;
   }
 
-  /** A parameter is text; a star takes what is no UTF-8 as it came. */
+  /** A parameter is decoded to text; a star takes bytes that are not UTF-8 as they are. */
   private isDecodable(from: number, to: number): boolean {
     return !this.hasEscapes || decoded(this.path.slice(from, to)) !== null;
   }
@@ -338,7 +341,10 @@ export class RouteTable {
     this.roots = this.rootsOf(hostName(authority));
   }
 
-  /** The name itself, then stars from the longest, then what is for every host. */
+  /**
+   * The roots for a host: the name itself, then stars from the longest, then the root for every
+   * host.
+   */
   private rootsOf(name: string): number[] {
     const roots = name === '' ? [] : [this.rootOf(name)];
     if (this.word(HEADER_HAS_STAR_HOSTS) === 1) {
@@ -401,7 +407,7 @@ export class RouteTable {
 
   private json(ref: number): unknown {
     const at = this.word(ref);
-    // A copy: a decoder does not read memory that threads share.
+    // A copy, since a decoder does not read memory that threads share.
     return JSON.parse(new TextDecoder().decode(this.text.slice(at, at + this.word(ref + 1))));
   }
 
@@ -411,8 +417,8 @@ export class RouteTable {
 }
 
 /**
- * Delimiters that a pattern may hold as they are. Targets read `%24` as `$`, so that a rule about
- * `/a$b` must hold for both; what goes on is the path as it came.
+ * Decodes the delimiters that a pattern may hold as they are. Targets read `%24` as `$`, so a rule
+ * about `/a$b` must hold for both spellings; the target still gets the path as the client sent it.
  */
 function decodeDelimiters(path: string): string {
   return path.replace(/%(?:21|24|26|27|28|29|2A|2B|2C|3A|3B|3D|40)/g, (hex) =>
@@ -420,7 +426,7 @@ function decodeDelimiters(path: string): string {
   );
 }
 
-/** null: it is no UTF-8. */
+/** null: the bytes are not UTF-8. */
 function decoded(text: string): string | null {
   if (!text.includes('%')) return text;
   try {

@@ -1,10 +1,10 @@
 /**
  * The routes as a tree of segments, from which the route table is written.
  *
- * Thread: any (pure). Lives as long as a table is being made.
- * `/prefix/*` also takes `/prefix` itself, unless another route names that path. A guarded route
- * takes `/exact/` beside `/exact` as well, since most services answer to both, and shuts its path
- * for the methods that it does not take: no wider route gets what it was to keep out.
+ * Thread: any (pure). The tree exists only while a table is made. `/prefix/*` also takes `/prefix`
+ * itself, unless another route names that path. A guarded route takes `/exact/` beside `/exact` as
+ * well, since most services answer to both, and closes its path for the methods that it does not
+ * take: otherwise a wider route could let in what the guarded route keeps out.
  */
 
 import { assert, defined } from '../base/assert.js';
@@ -20,14 +20,14 @@ import {
 import { effectiveMethods, type RoutePattern } from './route-pattern.js';
 import { METHOD_NOT_ALLOWED, METHOD_PLACES, methodPlace } from './route-table-layout.js';
 
-/** How a route has come to a path; an earlier one goes before a later one. */
+/** How a route came to a path; a smaller number wins. */
 const OWN_PATH = 0;
 const BARE_PREFIX = 1;
 const WITH_SLASH = 2;
 const SHUT = 3;
 type Claim = typeof OWN_PATH | typeof BARE_PREFIX | typeof WITH_SLASH | typeof SHUT;
 
-/** What a request gets at a leaf. */
+/** What a leaf holds for a request. */
 export interface TrieEntry {
   readonly index: number;
   /** JSON of the conditions; empty: none. */
@@ -35,13 +35,13 @@ export interface TrieEntry {
   readonly conditionCount: number;
   readonly priority: number;
   readonly claim: Claim;
-  /** Of the path, in its order. */
+  /** Names of the parameters, in the order of the path. */
   readonly names: readonly string[];
   /** Versions and indexes; null: the path has none. */
   readonly versions: [version: string, index: number][] | null;
 }
 
-/** By place of the method: the entries, the first that fits takes the request. */
+/** By the method's place: the entries, of which the first that fits takes the request. */
 export type TrieLeaf = readonly TrieEntry[][];
 
 export interface PartialChild {
@@ -51,16 +51,16 @@ export interface PartialChild {
 
 export interface TrieNode {
   readonly literals: Map<string, TrieNode>;
-  /** By their shape. */
+  /** By shape. */
   readonly partials: Map<string, PartialChild>;
   param: TrieNode | null;
-  /** By their text, in the order of the file. */
+  /** By text, in the order of the file. */
   readonly expressions: Map<string, TrieLeaf>;
   star: TrieLeaf | null;
   leaf: TrieLeaf | null;
 }
 
-/** A pattern as it is put into the tree. */
+/** A pattern that is being added to the tree. */
 interface Placed {
   readonly pattern: RoutePattern;
   readonly claim: Claim;
@@ -86,7 +86,9 @@ export class RouteTrie {
     for (const pattern of guarded) this.shut(pattern);
   }
 
-  /** Methods that a guarded route does not take are nobody's on its path. */
+  /**
+   * On the path of a guarded route no other route gets the methods that the guarded route refuses.
+   */
   private shut(pattern: RoutePattern): void {
     const path = pathOf(pattern);
     for (const one of [path, barePrefix(path), withSlash(path)]) {
@@ -189,7 +191,7 @@ function childOf(node: TrieNode, segment: Exclude<PatternSegment, { kind: 'wildc
   return partial.node;
 }
 
-/** The first one named keeps a path, unless condition, priority or version tell them apart. */
+/** The first route keeps a path, unless conditions, priority or version distinguish the routes. */
 function addEntry(leaf: TrieLeaf, placed: Placed, names: readonly string[]): void {
   const { pattern, claim, index } = placed;
   const { version = '', conditions = [], priority = 0 } = pattern;
@@ -217,7 +219,7 @@ function hasVersion({ versions }: TrieEntry, version: string): boolean {
   return versions?.some(([one]) => one === version) ?? false;
 }
 
-/** In the order in which they are tried: see docs/routing-and-filters.md. */
+/** The entries in the order in which they are tried: see docs/routing-and-filters.md. */
 export function inOrder(entries: readonly TrieEntry[]): TrieEntry[] {
   return entries.toSorted(
     (one, other) =>
@@ -227,7 +229,10 @@ export function inOrder(entries: readonly TrieEntry[]): TrieEntry[] {
   );
 }
 
-/** More fixed text comes first, then an expression, then more text at the start. */
+/**
+ * Parts with more fixed text come first, then parts with an expression, then parts with more text
+ * at the start.
+ */
 export function partialsInOrder(children: Iterable<PartialChild>): PartialChild[] {
   return [...children].toSorted(
     (one, other) =>

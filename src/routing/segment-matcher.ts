@@ -1,17 +1,17 @@
 /**
- * Whether a segment of a path is one with fixed text beside its parameters, `:name.pdf`, or one
- * whose parameter has an expression, `:id([0-9]+)`.
+ * Matches a segment with fixed text beside its parameters, such as `:name.pdf`, or one with an
+ * expression, such as `:id([0-9]+)`.
  *
- * Thread: any (pure). No parameter is empty. One of several ends where the fixed text behind it
- * begins for the first time, which finds a way whenever there is one.
+ * Thread: any (pure). No parameter is empty. A parameter ends where the fixed text behind it first
+ * occurs, which finds a match whenever there is one.
  */
 import { type MatcherFactory, wholeText } from './match-conditions.js';
 import type { SegmentPart } from './path-pattern.js';
 
-/** Tells which characters are a parameter's. */
+/** Reports which characters belong to a parameter. */
 export type OnCapture = (from: number, to: number) => void;
 
-/** Whether the characters from `from` to `to` of a path fit. */
+/** Whether the characters from `from` to `to` of a path match. */
 export type SegmentMatcher = (
   path: string,
   from: number,

@@ -1,19 +1,19 @@
 /**
- * The epochs that this worker still knows: the one in force, those before it that requests are in
- * hand under, and those that are ready to follow.
+ * The epochs that this worker still knows: the one in force, earlier ones with requests in flight,
+ * and prepared ones.
  *
- * Thread: worker. An earlier epoch is let go some time after its last exchange has finished: by
- * then whatever the coordinator granted under it is void, and what was told has been sent.
+ * Thread: worker. An earlier epoch is dropped some time after its last exchange has finished: by
+ * then all grants of the coordinator under it are void, and all tells were sent.
  */
 import { GRANT_VALID_MS } from '../channel/coordinator/coordinator-records.js';
 import type { WorkerEpoch } from './worker-epoch.js';
 
-/** One that this worker is behind with, and one that all are asked to take. */
+/** One that this worker is behind with, and one that all workers are asked to take. */
 const PREPARED_MAX = 2;
 
 interface Earlier {
   readonly epoch: WorkerEpoch;
-  /** When it was first seen without exchanges; NaN: it has some. */
+  /** Since when the epoch has no exchanges; NaN: it has some. */
   idleSinceMs: number;
 }
 
@@ -21,7 +21,7 @@ export class KnownEpochs {
   private prepared: WorkerEpoch[] = [];
   private earlier: Earlier[] = [];
 
-  /** `onGone`: an epoch will not be used any more, or never was. */
+  /** `onGone`: the epoch will not be used any more, or never was. */
   constructor(
     private inForce: WorkerEpoch,
     private readonly onGone: (epoch: WorkerEpoch) => void = () => {},
@@ -35,7 +35,7 @@ export class KnownEpochs {
     return this.earlier.length > 0;
   }
 
-  /** Keeps it until it is committed, or until others have come after it. */
+  /** Keeps the epoch until it is committed, or until PREPARED_MAX others have come after it. */
   prepare(epoch: WorkerEpoch): void {
     const all = [...this.prepared, epoch];
     this.prepared = all.slice(-PREPARED_MAX);
@@ -54,7 +54,7 @@ export class KnownEpochs {
     return next;
   }
 
-  /** Takes out the epochs that nothing is left of; their numbers. */
+  /** Removes epochs of which nothing is left, and returns their numbers. */
   release(nowMs: number): number[] {
     const released: number[] = [];
     this.earlier = this.earlier.filter((one) => {
@@ -66,7 +66,7 @@ export class KnownEpochs {
     return released;
   }
 
-  /** Rows of all targets that an exchange may ask for. */
+  /** The rows of all targets that an exchange may ask for. */
   targetIndexes(): Set<number> {
     const epochs = [this.inForce, ...this.earlier.map((one) => one.epoch)];
     return new Set(epochs.flatMap(({ config }) => config.targets.map((target) => target.index)));

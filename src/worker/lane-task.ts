@@ -1,7 +1,7 @@
 /**
- * What the supervisor gives a worker thread, and the messages besides the rings.
+ * What the supervisor gives a worker thread, and the messages beside the rings.
  *
- * Thread: any (both ends). All of it survives a structured clone; the ports are transferred.
+ * Thread: any (both ends). Everything survives a structured clone; the ports are transferred.
  */
 import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
@@ -17,10 +17,10 @@ export interface LaneTask {
   /** Doorbell of the lane, both ways; carries LaneOrder and LaneReport too. */
   readonly port: Port<LaneOrder, LaneReport>;
   readonly coordinator: CoordinatorLaneMemory;
-  /** The coordinator wakes the worker through it. */
+  /** The coordinator wakes the worker through this port. */
   readonly wakePort: Port;
   readonly counters: SharedArrayBuffer;
-  /** What is known about keys when the worker starts. */
+  /** What a new worker must know about keys. */
   readonly notices: readonly IdentityNotice[];
   /** 64 random bits for hashing limiter keys; the same for every worker. */
   readonly hashKey: readonly [number, number];
@@ -35,9 +35,9 @@ export type LaneOrder =
   | { readonly type: 'stop' }
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
   | { readonly type: 'fault'; readonly fault: WorkerFault }
-  /** Compile this configuration aside and say `prepared` or `unprepared`; nothing else changes. */
+  /** Compile this configuration without using it, and answer `prepared` or `unprepared`. */
   | { readonly type: 'prepare'; readonly config: CompiledConfig }
-  /** What was prepared comes into force: say `committed`. */
+  /** The prepared configuration comes into force; answer `committed`. */
   | { readonly type: 'commit'; readonly epoch: number }
   /** The coordinator was started again and wakes the worker through this port. */
   | { readonly type: 'wakePort'; readonly port: Port };
@@ -48,12 +48,12 @@ export type LaneReport =
   | { readonly type: 'identity'; readonly request: IdentityRequest }
   | {
       readonly type: 'ready';
-      /** The operating system's id of the thread: its CPU time can be looked up under it. */
+      /** The operating system's id of the thread, by which its CPU time can be looked up. */
       readonly osThreadId: number;
       /** Node's id of the thread. */
       readonly threadId: number;
     }
   | { readonly type: 'prepared' | 'committed'; readonly epoch: number }
   | { readonly type: 'unprepared'; readonly epoch: number; readonly reason: string }
-  /** No request is in hand under this epoch any more, and nothing that it granted is left. */
+  /** No request runs under this epoch any more, and no grant of it is left. */
   | { readonly type: 'released'; readonly epoch: number };

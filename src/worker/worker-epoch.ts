@@ -1,8 +1,8 @@
 /**
- * One configuration as a worker uses it, and the requests that are in hand under it.
+ * One configuration as a worker uses it, and the number of exchanges under it.
  *
- * Thread: worker. An exchange belongs to the epoch that it began under, to its end: what it needs
- * of the configuration it gets from there.
+ * Thread: worker. An exchange belongs to the epoch that it began under, to its end, and reads the
+ * configuration from there.
  */
 import type { CompiledConfig } from '../config/compiled-config.js';
 import { linearPatterns } from '../filters/validation/linear-pattern.js';
@@ -17,7 +17,7 @@ import { TrustedProxies } from './request/trusted-proxies.js';
 import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-route.js';
 
-/** Where an epoch has its authenticators from, and gives them back to. */
+/** Where an epoch gets its authenticators, and gives them back. */
 export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 
 export class WorkerEpoch implements ExchangeEpoch {
@@ -25,7 +25,7 @@ export class WorkerEpoch implements ExchangeEpoch {
   readonly trustedProxies: TrustedProxies;
   exchanges = 0;
 
-  /** Compiles everything aside. Rejects when a part of it cannot be made. */
+  /** Compiles everything without using it. Rejects when a part cannot be made. */
   static async create(config: CompiledConfig, identity: AuthenticatorSource): Promise<WorkerEpoch> {
     const authenticators = await identity.acquire(config.authenticators);
     try {

@@ -1,9 +1,9 @@
 /**
- * The phase that finds out who calls: the route's authenticators in order, the first that accepts
- * decides; then what the route asks of the caller.
+ * The phase that identifies the caller: the route's authenticators in order, of which the first
+ * that accepts decides; then the route's own demands on the caller.
  *
- * Thread: worker. At once when the credentials are remembered, which is the usual case; else the
- * exchange waits. Says what is to be done and leaves it to the pipeline to do it.
+ * Thread: worker. Remembered credentials, the usual case, are decided at once; else the exchange
+ * waits. The phase decides, and the pipeline acts.
  */
 import { defined } from '../../base/assert.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
@@ -20,12 +20,16 @@ import type { Exchange } from '../exchange/exchange.js';
 import type { WorkerRoute } from '../worker-route.js';
 import { challengeField } from './challenges.js';
 
-/** Longest wait for whoever is asked about a caller; each of them has its own, shorter one. */
+/**
+ * Longest wait for the services that authenticators ask; each service has its own, shorter limit.
+ */
 export const AUTHENTICATION_WAIT_MS = 60_000;
 
 export type AuthenticationOutcome = 'next' | LocalReply;
 
-/** What was said so far by those that did not accept; the last word counts. */
+/**
+ * The results so far of authenticators that did not accept. A later result replaces an earlier one.
+ */
 interface Rejections {
   readonly refused: string;
   readonly unavailable: string;
@@ -35,8 +39,8 @@ const NONE: Rejections = { refused: '', unavailable: '' };
 
 export class AuthenticationPhase {
   /**
-   * `onDecided` hears the outcome of exchanges for which run() said `wait`, `onError` that a
-   * mistake of ours is in the way.
+   * `onDecided` gets the outcome of exchanges for which run() returned `wait`; `onError` gets a
+   * mistake in our own code.
    */
   constructor(
     private readonly unixMs: () => number,
@@ -44,7 +48,8 @@ export class AuthenticationPhase {
     private readonly onError: (exchange: Exchange, error: unknown) => void,
   ) {}
 
-  // Hot path: every request of a route with authenticators.
+  // Hot path, watched by bench/micro/filters/authentication: every request of a route with
+  // authenticators.
   run(exchange: Exchange): AuthenticationOutcome | 'wait' {
     const route = defined(exchange.route, 'the route of an exchange');
     if (route.authenticators.length === 0) return 'next';
@@ -97,7 +102,7 @@ export class AuthenticationPhase {
   }
 }
 
-/** null: this authenticator leaves it to the others. */
+/** null: this authenticator does not decide, and the next one is asked. */
 function decide(
   exchange: Exchange,
   route: WorkerRoute,
@@ -121,13 +126,16 @@ function accept(
   if (rule === null) return 'next';
   const problem = authorizationProblem(identity, rule);
   if (problem === '') return 'next';
-  // RFC 6750 3.1: the challenge says what would have been enough.
+  // RFC 6750 3.1: the challenge names the scopes that would have been enough.
   const scope = rule.scopes.length === 0 ? '' : `, scope="${rule.scopes.join(' ')}"`;
   const challenge = `${authenticator.challenge}, error="insufficient_scope"${scope}`;
   return forbidden(problem, authenticator.isBearer ? challengeField(challenge) : NO_FIELDS);
 }
 
-/** Whether Authorization goes on. What a route takes for credentials goes on only when accepted. */
+/**
+ * Whether the target gets Authorization. Credentials that the route checks go on only when they
+ * were accepted.
+ */
 function mayForward(accepting: Authenticator, { authenticators }: WorkerRoute): boolean {
   if (accepting.stripsAuthorization) return false;
   return accepting.readsAuthorization || !authenticators.some((one) => one.readsAuthorization);

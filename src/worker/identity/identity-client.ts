@@ -1,8 +1,9 @@
 /**
- * A worker's end of all that tells who calls: authenticators, keys, and the token service.
+ * A worker's end of everything that identifies callers: authenticators, keys, and the token
+ * service.
  *
- * Thread: worker. Code is loaded only where the configuration needs it. An authenticator that two
- * configurations have alike is one: what it remembers outlives a reload.
+ * Thread: worker. Code is loaded only where the configuration needs it. Two configurations share an
+ * authenticator that both have, so the results that it remembers outlive a reload.
  */
 import type { Clock } from '../../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../../channel/identity-messages.js';
@@ -14,7 +15,7 @@ import { ReceivedKeySets } from './received-key-sets.js';
 
 interface SharedAuthenticator {
   readonly made: Promise<Authenticator>;
-  /** Configurations that have it. */
+  /** The number of configurations that use it. */
   uses: number;
 }
 
@@ -48,7 +49,9 @@ export class IdentityClient {
     return client;
   }
 
-  /** The authenticators of one configuration, by index; to be given back with it. */
+  /**
+   * The authenticators of one configuration, by index. The caller gives them back with release().
+   */
   async acquire(configs: readonly CompiledAuthenticator[]): Promise<readonly Authenticator[]> {
     if (configs.length === 0) return [];
     const { createAuthenticator } = await import(
@@ -70,7 +73,9 @@ export class IdentityClient {
     );
   }
 
-  /** The configuration is used no more. Authenticators that nobody has any more are closed. */
+  /**
+   * The configuration is not used any more. Closes authenticators that no other configuration has.
+   */
   async release(configs: readonly CompiledAuthenticator[]): Promise<void> {
     const unused: Promise<Authenticator>[] = [];
     for (const config of configs) {
@@ -101,7 +106,7 @@ export class IdentityClient {
   }
 }
 
-/** All that an authenticator is made of; its place in the list is no part of it. */
+/** Everything that defines an authenticator, without its place in the list. */
 function keyOf(config: CompiledAuthenticator): string {
   return JSON.stringify({ ...config, index: 0 });
 }

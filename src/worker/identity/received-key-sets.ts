@@ -1,8 +1,8 @@
 /**
- * Key sets that the main thread has fetched, the wish for newer ones, and revocations.
+ * Key sets that the main thread has fetched, requests for newer ones, and revocations.
  *
- * Thread: worker. Owns this worker's copies. One wish for a source is on its way at a time; however
- * many requests wait for it, the main thread hears of one.
+ * Thread: worker. Owns this worker's copies. At most one request for a source is on its way;
+ * however many exchanges wait for a newer set, the main thread gets one request.
  */
 import type { Jwk } from '../../base/json-web-key.js';
 import type { IdentityRequest, KeySetNotice, Revocation } from '../../channel/identity-messages.js';
@@ -22,12 +22,15 @@ interface SourceState {
   wish: Wish | null;
 }
 
-/** The token service's keys are published whoever verifies with them. */
+/** The token service's keys are published, whether or not an authenticator uses them. */
 const OWN_KEYS = 'tokenService';
 
 export class ReceivedKeySets implements KeySetFeed {
   private readonly sources = new Map<string, SourceState>();
-  /** Ends by session, in order; the main thread bounds their number. */
+  /**
+   * Until when each session's revocation lasts, in order of time; the main thread bounds their
+   * number.
+   */
   private readonly revoked = new Map<string, number>();
 
   constructor(
@@ -35,7 +38,7 @@ export class ReceivedKeySets implements KeySetFeed {
     private readonly nowMs: () => number,
   ) {}
 
-  /** The main thread has a set, or has tried in vain to get one. */
+  /** The main thread has a set, or a fetch has failed. */
   onNotice({ source, version, keys, nextFetchMs }: KeySetNotice): void {
     const state = this.stateOf(source);
     state.nextFetchMs = nextFetchMs;
@@ -54,7 +57,7 @@ export class ReceivedKeySets implements KeySetFeed {
     if (state.version > 0) listener(state.keys);
     return () => {
       state.listeners.delete(listener);
-      // What nobody uses any more would be old when somebody does again.
+      // A set that nobody uses would be too old by the time that somebody uses it again.
       if (state.listeners.size === 0 && sourceId !== OWN_KEYS) this.sources.delete(sourceId);
     };
   }
@@ -72,7 +75,7 @@ export class ReceivedKeySets implements KeySetFeed {
     return granted;
   }
 
-  /** What is known of a source; empty: nothing yet. */
+  /** The known keys of a source; empty: none yet. */
   keysOf(sourceId: string): readonly Jwk[] {
     return this.stateOf(sourceId).keys;
   }
@@ -80,7 +83,7 @@ export class ReceivedKeySets implements KeySetFeed {
   /** Sessions of the token service have ended. */
   onRevoked(sessions: readonly Revocation[], nowSeconds: number): void {
     for (const { sessionId, until } of sessions) this.revoked.set(sessionId, until);
-    // They came in order of time: what is over stands first.
+    // The sessions came in order of time, so those that are over stand first.
     for (const [sessionId, until] of this.revoked) {
       if (until > nowSeconds) break;
       this.revoked.delete(sessionId);

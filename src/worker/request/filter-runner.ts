@@ -1,7 +1,7 @@
 /**
- * Runs the steps that filters were compiled into, and counts what becomes of it.
+ * Runs the compiled steps of filters, and counts their results.
  *
- * Thread: worker. A step that throws is counted and thrown on: the pipeline ends the request.
+ * Thread: worker. An error of a step is counted and thrown on: the pipeline ends the request.
  */
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CollectedBody } from '../../filters/collected-body.js';
@@ -14,7 +14,7 @@ import type { Forwarder } from '../upstream/forwarder.js';
 import type { RequestBodyPlan } from './route-filters.js';
 import { UploadMonitor, type UploadMonitorDeps } from './upload-monitor.js';
 
-/** Why a body that has begun is not taken any further. */
+/** Why the rest of a body is refused. */
 export interface Refusal {
   readonly kind: ProblemKind;
   readonly detail: string;
@@ -27,7 +27,7 @@ export class FilterRunner {
     private readonly uploads: UploadMonitorDeps,
   ) {}
 
-  /** The reply of the first step that has one; null: the request goes on. */
+  /** The reply of the first step that gives one; null: the request goes on. */
   run(exchange: Exchange, steps: readonly EditStep[]): StepResult {
     return this.watch(() => {
       for (const step of steps) {
@@ -38,7 +38,7 @@ export class FilterRunner {
     });
   }
 
-  /** Collects the body for its steps, where the route has some, and hands it to them, once. */
+  /** Collects the body where the route has steps for bodies, and runs these steps, once. */
   runBody(exchange: Exchange): StepResult | 'wait' {
     const plan = routeOf(exchange).filters.requestBody;
     const { upload } = exchange;
@@ -52,14 +52,14 @@ export class FilterRunner {
     return this.watch(() => filterBody(exchange, plan));
   }
 
-  /** Begins to watch a body that is on its way, where the route bounds how slow it may be. */
+  /** Begins to watch the body, where the route bounds how slow it may be. */
   watchUpload(exchange: Exchange): void {
     const { uploadBounds, watchesUploads } = routeOf(exchange).filters;
     if (!watchesUploads || uploadBounds === null || exchange.upload.isComplete) return;
     exchange.upload.watchBy(new UploadMonitor(this.uploads, exchange, uploadBounds));
   }
 
-  /** What becomes of a body that has grown too large for its route. */
+  /** The refusal of a body that has grown too large for its route; null: it has not. */
   judgeUpload(exchange: Exchange, isLast: boolean): Refusal | null {
     const bounds = exchange.route?.filters.uploadBounds ?? null;
     if (bounds === null) return null;

@@ -1,7 +1,7 @@
 /**
- * Reads the head of a request and finds the route that takes it.
+ * Reads the head of a request and finds its route.
  *
- * Thread: worker. What is routed is what the target gets: one spelling of the path for both.
+ * Thread: worker. The path that is routed is the path that the target gets: one spelling for both.
  */
 import { defined } from '../../base/assert.js';
 import { field } from '../../base/field-block.js';
@@ -30,14 +30,14 @@ export interface RouteMatcherParts {
   readonly acceptsRequestIdOf: CompiledConfig['acceptsRequestIdOf'];
   /** null: no route has a version. */
   readonly chooseVersion: VersionChooser | null;
-  /** Of every request, whether a route takes it or not. */
+  /** Steps that run for every request, whether or not a route takes it. */
   readonly globalSteps: readonly RequestStep[];
 }
 
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
-  /** Some route answers preflights. */
+  /** Whether some route answers preflights. */
   private readonly hasCors: boolean;
 
   constructor(private readonly parts: RouteMatcherParts) {
@@ -46,7 +46,7 @@ export class RouteMatcher {
     this.hasCors = parts.routes.some((route) => route?.config.filters.cors !== undefined);
   }
 
-  // Hot path: once for every request.
+  // Hot path (bench/gateway/plain-get): once for every request.
   readHead(record: RequestHeadRecord, requestIds: RequestIdSource): RequestHead {
     const { parts } = record;
     const peer = parts[HEAD_PEER] ?? '';
@@ -62,7 +62,7 @@ export class RouteMatcher {
     return acceptsRequestIdOf === 'trustedProxies' && trustedProxies.includes(peer);
   }
 
-  /** Null: the exchange has its route. */
+  /** null: the exchange has its route. */
   match(exchange: Exchange): StepResult {
     const { globalSteps, table } = this.parts;
     for (const step of globalSteps) {
@@ -93,7 +93,10 @@ export class RouteMatcher {
     return defined(this.parts.chooseVersion, 'versioning')(exchange, versions);
   }
 
-  /** A preflight goes to the route of the request that it asks for, if that one answers it. */
+  /**
+   * A preflight goes to the route of the request that it announces, if that route answers
+   * preflights.
+   */
   private find(exchange: Exchange, path: string): number {
     const { table, routes } = this.parts;
     const { method, fields } = exchange.head;

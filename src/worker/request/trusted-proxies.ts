@@ -1,13 +1,13 @@
 /**
- * Who the client is, when proxies of ours stand between.
+ * Finds the client's address when the client comes through trusted proxies.
  *
  * Thread: worker. X-Forwarded-For is read from the right, and only what a trusted proxy has added
- * is believed: what stands further left is the client's own claim.
+ * is believed: anything further left is the client's own claim.
  */
 import { isIP } from 'node:net';
 import { AddressList } from '../../filters/address-list.js';
 
-/** Which peers are proxies of ours. */
+/** Knows which peers are trusted proxies. */
 export class TrustedProxies {
   private readonly ranges: AddressList;
   private readonly isEmpty: boolean;
@@ -23,7 +23,7 @@ export class TrustedProxies {
     return this.ranges.includes(address);
   }
 
-  /** The client: the first address from the right that is not a proxy of ours. */
+  /** The client: the first address from the right that is not a trusted proxy. */
   clientOf(peer: string, forwardedFor: string): string {
     if (forwardedFor === '' || !this.includes(peer)) return peer;
     const hops = forwardedFor.split(',').map((hop) => hop.trim());
@@ -38,7 +38,10 @@ export class TrustedProxies {
   }
 }
 
-/** The address without a port; IPv4 in IPv6 (::ffff:a.b.c.d) is IPv4, as it is for a peer. */
+/**
+ * The address without a port. An IPv4 address in IPv6 form (::ffff:a.b.c.d) becomes IPv4, as for a
+ * peer.
+ */
 function addressOf(hop: string): string {
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1];
   if (bracketed === undefined && hop.indexOf(':') === hop.lastIndexOf(':')) {

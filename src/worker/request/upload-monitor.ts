@@ -1,7 +1,7 @@
 /**
- * Watches bodies that are on their way, on routes that bound how slow they may be.
+ * Watches request bodies on routes that bound how slow a body may be.
  *
- * Thread: worker. Owns nothing between two looks but the exchange's own watch.
+ * Thread: worker. Owns one entry of the deadline wheel for each watched exchange.
  */
 import { WINDOW_BYTES } from '../../channel/lane.js';
 import type { UploadBounds } from '../../filters/filter.js';
@@ -10,7 +10,7 @@ import { DeadlineEntry, type DeadlineWheel } from '../exchange/deadline-wheel.js
 import type { Exchange } from '../exchange/exchange.js';
 import type { UploadBound } from '../exchange/upload.js';
 
-/** How often it is looked whether a client is held up. */
+/** Time between two checks of a body. */
 const LOOK_MS = 500;
 
 export interface UploadMonitorDeps {
