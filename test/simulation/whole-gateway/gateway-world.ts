@@ -7,7 +7,9 @@ import type { Logger } from 'pino';
 import { Acceptor } from '../../../src/acceptor/acceptor.js';
 import { dispatchRule } from '../../../src/acceptor/dispatch-rule.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { PROBLEMS } from '../../../src/base/problems.js';
 import { RequestIdSource } from '../../../src/base/request-id.js';
+import { ConcurrencyView } from '../../../src/channel/coordinator/concurrency-memory.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
 import { LimitCountsView } from '../../../src/channel/coordinator/limit-counts.js';
 import { TargetLoadView } from '../../../src/channel/coordinator/target-loads.js';
@@ -105,7 +107,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       clock,
       config,
       dispatcher: this.dispatcher,
-      requestIds: new RequestIdSource('acceptor-'),
+      requestIds: new RequestIdSource('acceptor'),
       connections: { connectionsMax: 1e6, perAddressMax: 1e6 } as never,
       onLocalReply: () => {},
       onAddressFull: () => {},
@@ -360,6 +362,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     }
     const { memory } = this.supervisor.coordinator;
     const { capacity, limiters, targets } = this.supervisor.config;
+    const { upstreams } = this.supervisor.config;
     const counts = new LimitCountsView(memory.limitCounts);
     for (const { algorithm, index, name } of limiters) {
       if (algorithm === 'inFlight') expectZero(counts.read(index).trackedKeys, `keys of ${name}`);
@@ -367,10 +370,19 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     const states = new TargetStateView(memory.targets);
     const status = new CoordinatorStatus(memory.status);
     const loads = new TargetLoadView(memory.loads, capacity.targets, status);
+    const concurrency = new ConcurrencyView(memory.concurrency, capacity.upstreams, status);
+    for (const { index, name } of upstreams) {
+      expectZero(concurrency.inFlightOf(index), `requests in flight at ${name}`);
+    }
     for (const { index, hostPort } of targets) {
       expectZero(states.probesOf(index), `probes of ${hostPort}`);
       expectZero(loads.inFlightOf(index), `requests in flight at ${hostPort}`);
     }
+    // Whatever these words count: a try that was settled twice has made one of them negative.
+    expectZero(
+      new Int32Array(memory.loads).filter((word) => word < 0).length,
+      'tries that were settled twice',
+    );
     expectZero(this.dispatcher.table.inFlight, 'requests in flight');
     for (const [lane, figures] of this.dispatcher.figures().entries()) {
       const { inFlight, bodyBlocks, backlogBytes, requestBytes, replyBytes } = figures;
@@ -379,6 +391,18 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
         expectZero(value, `${name} of lane ${lane}`);
     }
     this.checkWorkers();
+  }
+
+  /** Nothing went wrong: nobody is told of a failure, and nobody waits for a deadline. */
+  checkUntroubled(): void {
+    for (const { socket, plan } of this.clients) {
+      const status = socket.head?.status ?? 0;
+      const isShed = status === 503 && socket.body.includes(PROBLEMS.overloaded.code);
+      const isFine = [200, 404, 429].includes(status) || isShed;
+      if (!socket.isGone && (socket.isCutOff || !isFine)) {
+        throw new Error(`request ${plan.request} ended with ${status}: ${socket.body}`);
+      }
+    }
   }
 
   private checkWorkers(): void {

@@ -31,7 +31,7 @@ function aVersion(workers: number, extra: boolean): GatewayConfig {
       single: {
         targets: [{ url: 'http://10.0.1.1:80' }],
         timeouts: TIMEOUTS,
-        adaptiveConcurrency: { maxConcurrency: 20 },
+        adaptiveConcurrency: { minConcurrency: 10, maxConcurrency: 20 },
       },
     },
     routes: [
@@ -83,6 +83,7 @@ function aRequest(world: GatewayWorld, random: SimRandom): RequestPlan {
     uploadBytes: method === 'GET' ? 0 : random.pick(SIZES),
     hasLength: random.chance(0.6),
     isSlow: random.chance(0.3),
+    paceMs: random.pick([10, 10, 400]),
     leavesAfterMs: random.chance(0.12) ? 300 * random.next() : Number.POSITIVE_INFINITY,
   };
 }
@@ -124,6 +125,7 @@ export async function play(seed: number, mishaps: Mishaps): Promise<GatewayWorld
   }
   await world.settle();
   world.check();
+  if (mishaps.failures + mishaps.faults === 0) world.checkUntroubled();
   totals.requests += world.clients.length;
   totals.steps += world.steps;
   totals.reloads += world.reloads;

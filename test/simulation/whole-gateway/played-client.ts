@@ -5,7 +5,7 @@
 import { FakeSocket } from '../../support/fake-client.js';
 import type { FakeTime } from '../../support/fake-clock.js';
 import type { SimRandom } from '../seeds.js';
-import { checkPattern, patternOf } from './played-targets.js';
+import { checkPattern, patternOf, replyBytesOf } from './played-targets.js';
 import type { Actor } from './played-thread.js';
 
 /** A request that a client makes. */
@@ -19,6 +19,8 @@ export interface RequestPlan {
   /** It says beforehand how long its body is. */
   readonly hasLength: boolean;
   readonly isSlow: boolean;
+  /** Longest wait between two things that it does. */
+  readonly paceMs: number;
   /** It leaves after this time; infinity: it stays. */
   readonly leavesAfterMs: number;
 }
@@ -30,6 +32,8 @@ export class PlayedClient implements Actor {
   readonly beganMs: number;
   private sent = 0;
   private isUploadSent: boolean;
+  /** Pieces that were sent while the upload was paused. */
+  private sentPaused = 0;
   private leavesMs: number;
   private dueMs: number;
 
@@ -62,8 +66,10 @@ export class PlayedClient implements Actor {
     return this.leavesMs <= this.time.ms;
   }
 
+  /** An engine has read a piece more when it is told to pause. */
   private get maySend(): boolean {
-    return !this.isUploadSent && !this.socket.isPaused;
+    if (this.isUploadSent) return false;
+    return !this.socket.isPaused || this.sentPaused < this.socket.pauses;
   }
 
   /** Patience and slowness have an end: the history is to end as well. */
@@ -74,7 +80,7 @@ export class PlayedClient implements Actor {
   }
 
   step(): void {
-    this.dueMs = this.time.ms + this.random.pick([0, 0, 1, 10 * this.random.next()]);
+    this.dueMs = this.time.ms + this.random.pick([0, 0, 1, this.plan.paceMs * this.random.next()]);
     if (this.isLeaving) this.socket.leave();
     else if (this.maySend && this.random.chance(0.7)) this.send();
     else if (this.socket.unsentBytes > 0) this.socket.take(this.random.pick(PIECES));
@@ -82,6 +88,7 @@ export class PlayedClient implements Actor {
 
   private send(): void {
     const { request, uploadBytes } = this.plan;
+    if (this.socket.isPaused) this.sentPaused = this.socket.pauses;
     const size = Math.min(this.random.pick(PIECES), uploadBytes - this.sent);
     const piece = patternOf(request, this.sent, size);
     this.sent += piece.length;
@@ -103,9 +110,11 @@ export class PlayedClient implements Actor {
     if (socket.isGone || socket.isCutOff) return;
     const { head, body } = socket;
     if (head === null) throw new Error(`request ${plan.request} ended without a head`);
-    if (head.status !== 200 || head.fields['x-target'] === undefined) return;
-    if (body.length !== plan.replyBytes) {
-      throw new Error(`request ${plan.request} got ${body.length} of ${plan.replyBytes} bytes`);
+    // What the gateway answers by itself is not a body of a target.
+    if (head.fields['x-target'] === undefined) return;
+    const bytes = replyBytesOf(plan.replyBytes, head.status);
+    if (body.length !== bytes) {
+      throw new Error(`request ${plan.request} got ${body.length} of ${bytes} bytes`);
     }
     checkPattern(Buffer.from(body, 'latin1'), plan.request, 0, 'reply');
   }

@@ -55,6 +55,11 @@ export function readTold(path: string): Told {
   };
 }
 
+/** Bytes of the body of a reply, by what the request has asked for. A refusal has a short one. */
+export function replyBytesOf(askedBytes: number, status: number): number {
+  return status === 200 ? askedBytes : Math.min(askedBytes, 5000);
+}
+
 /** One request at one target. */
 export interface TargetVisit {
   readonly told: Told;
@@ -108,6 +113,8 @@ class PlayedConnection implements UpstreamConnection, Actor {
   private visit: TargetVisit | null = null;
   private isHeadSent = false;
   private isPaused = false;
+  /** Bytes of the reply in all, and those that were sent. */
+  private total = 0;
   private sent = 0;
   private uploaded = 0;
   private isUploadComplete = true;
@@ -199,7 +206,10 @@ class PlayedConnection implements UpstreamConnection, Actor {
   private write(handler: TransportHandler): void {
     const { request } = this;
     if (request === null) return;
-    if (this.served > 0 && (this.world.isDown(this.origin) || this.world.random.chance(0.02))) {
+    if (
+      this.served > 0 &&
+      (this.world.isDown(this.origin) || this.world.random.chance(this.world.failures / 8))
+    ) {
       // Closed while it was idle: the request was sent into nothing.
       this.tryConnect(handler);
       this.fail(coded('UND_ERR_SOCKET'));
@@ -265,14 +275,14 @@ class PlayedConnection implements UpstreamConnection, Actor {
     }
     handler.onResponseStarted();
     const isRefusal = this.fate === 'status503';
-    const bodyBytes = isRefusal ? 0 : this.told.replyBytes;
-    const hasLength = isRefusal || this.hasLength;
-    const block = { fields: field('X-Target', 'played'), bodyBytes: hasLength ? bodyBytes : -1 };
+    this.total = replyBytesOf(this.told.replyBytes, isRefusal ? 503 : 200);
+    const bodyBytes = this.hasLength ? this.total : -1;
+    const block = { fields: field('X-Target', 'played'), bodyBytes };
     this.isHeadSent = true;
     handler.onReplyHead(isRefusal ? 503 : 200, block, () => {
       this.isPaused = false;
     });
-    if (isRefusal) this.end(handler);
+    if (block.bodyBytes === 0) this.end(handler);
   }
 
   private get hasLength(): boolean {
@@ -280,7 +290,7 @@ class PlayedConnection implements UpstreamConnection, Actor {
   }
 
   private sendMore(handler: TransportHandler): void {
-    const left = this.told.replyBytes - this.sent;
+    const left = this.total - this.sent;
     if (left === 0) {
       this.end(handler);
       return;
@@ -294,10 +304,10 @@ class PlayedConnection implements UpstreamConnection, Actor {
     this.sent += size;
     // A length that was announced says which piece is the last; then nobody can pause any more.
     const isReset = this.fate === 'resetInBody';
-    const isLast = this.hasLength && this.sent === this.told.replyBytes && !isReset;
+    const isLast = this.hasLength && this.sent === this.total && !isReset;
     if (!handler.onReplyData(piece, isLast)) this.isPaused = true;
     if (this.handler !== handler) return;
-    const isAll = this.sent === this.told.replyBytes && !this.isPaused;
+    const isAll = this.sent === this.total && !this.isPaused;
     if (isReset) this.fail(coded('ECONNRESET'));
     else if (isLast || isAll) this.end(handler);
   }

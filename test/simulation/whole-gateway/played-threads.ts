@@ -230,7 +230,7 @@ export class PlayedThreads implements Threads {
         log: world.log(worker.name),
         clock: worker.clock,
         random: () => world.random.next(),
-        requestIdPrefix: `thread${worker.threadId}-`,
+        requestIdPrefix: `thread${worker.threadId}`,
         connect: world.connectFrom(worker),
         osThreadId: 0,
         threadId: worker.threadId,

@@ -1,0 +1,294 @@
+/** One lane, with workers that the test plays, under a clock that the test moves. */
+import type { Logger } from 'pino';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { CoordinatorControl } from '../../../src/channel/coordinator/coordinator-control.js';
+import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
+import { allocateCounters } from '../../../src/channel/counter-block.js';
+import { laneStatusOf } from '../../../src/channel/lane.js';
+import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
+import { counterCount } from '../../../src/observability/counters.js';
+import { LaneSupervisor } from '../../../src/supervisor/lane-supervisor.js';
+import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
+
+const FIRST = aCoordinatorConfig();
+const SECOND: CompiledConfig = { ...FIRST, epoch: 2 };
+
+let clock: FakeClock;
+let threads: FakeThreads;
+let lane: LaneSupervisor;
+let status: CoordinatorStatus;
+/** What the dispatcher was told. */
+let told: string[];
+let logged: string[];
+let mailed: number;
+let servedAgain: number;
+let mayRestart: boolean;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  threads = new FakeThreads();
+  told = [];
+  logged = [];
+  mailed = 0;
+  servedAgain = 0;
+  mayRestart = true;
+  const memory = allocateCoordinatorMemory(FIRST);
+  status = new CoordinatorStatus(memory.status);
+  const note = (what: string) => (): void => void told.push(what);
+  const dispatcher = {
+    attach: note('attach'),
+    detach: note('detach'),
+    suspend: note('suspend'),
+    abandon: note('abandon'),
+    onDoorbell: note('doorbell'),
+  };
+  const log = (_: object, message: string): void => void logged.push(message);
+  lane = new LaneSupervisor({
+    lane: 0,
+    config: FIRST,
+    clock,
+    threads,
+    dispatcher: dispatcher as unknown as LaneDispatcher,
+    memory,
+    control: new CoordinatorControl(memory),
+    counters: allocateCounters(counterCount(FIRST.capacity)),
+    hashKey: [1, 2],
+    logger: { info: log, warn: log, error: log } as unknown as Logger,
+    identityNotices: () => [],
+    onIdentityRequest: () => {},
+    postToCoordinator: () => {
+      mailed += 1;
+    },
+    mayRestart: () => mayRestart,
+    onServedAgain: () => {
+      servedAgain += 1;
+    },
+  });
+});
+
+async function serve(): Promise<void> {
+  const started = lane.start();
+  threads.worker().ready();
+  await started;
+}
+
+/** Time passes, and the worker's loop turns or does not. */
+function pass(ms: number, beats: boolean): void {
+  const beat = laneStatusOf(threads.worker().task.memory);
+  for (let passed = 0; passed < ms; passed += 250) {
+    if (beats) beat.beat();
+    clock.advance(250);
+  }
+}
+
+describe('a lane', () => {
+  it('is served when its worker says so, and not before', async () => {
+    const fate = fateOf(lane.start());
+    await settled();
+    expect([fate.state, told]).toEqual(['waits', []]);
+    threads.worker().ready();
+    await settled();
+    expect([fate.state, told]).toEqual(['resolved', ['attach']]);
+    expect([...lane.heldEpochs]).toEqual([1]);
+    expect(mailed).toBe(1);
+  });
+
+  it('has its acceptor rung by its worker', async () => {
+    await serve();
+    threads.worker().report(0);
+    expect(told).toEqual(['attach', 'doorbell']);
+  });
+
+  it('does not start with a worker that dies first, and does not try again by itself', async () => {
+    const fate = fateOf(lane.start());
+    threads.worker().die(new Error('no memory'));
+    await settled();
+    expect(fate.state).toBe('rejected: no memory');
+    expect(threads.workers).toHaveLength(1);
+  });
+
+  it('stops with its worker, and gets no other', async () => {
+    await serve();
+    const fate = fateOf(lane.stop());
+    await settled();
+    expect([fate.state, threads.worker().told]).toEqual(['waits', ['stop']]);
+    threads.worker().end();
+    await settled();
+    expect([fate.state, threads.workers.length, lane.deaths]).toEqual(['resolved', 1, 0]);
+  });
+});
+
+describe('a worker that dies', () => {
+  it('is replaced by one with memory of its own, whose generation is the next', async () => {
+    await serve();
+    const before = threads.worker().task.memory;
+    const generation = status.generationOf(0);
+    threads.worker().die();
+    await settled();
+    expect(told).toEqual(['attach', 'detach']);
+    expect(lane.threadId).toBe(-1);
+    expect(status.generationOf(0)).toBe(generation + 1);
+    expect(threads.workers).toHaveLength(2);
+    expect(threads.worker().task.memory.buffer).not.toBe(before.buffer);
+    expect(servedAgain).toBe(0);
+    threads.worker().ready();
+    await settled();
+    expect([told.at(-1), servedAgain, lane.deaths]).toEqual(['attach', 1, 1]);
+  });
+
+  it('is not replaced when threads die too often', async () => {
+    await serve();
+    mayRestart = false;
+    threads.worker().die();
+    await settled();
+    expect(threads.workers).toHaveLength(1);
+    expect(lane.heldEpochs.size).toBe(0);
+  });
+
+  it('is replaced once more when the next one does not start', async () => {
+    await serve();
+    for (let count = 0; count < 3; count += 1) {
+      threads.worker().die();
+      await settled();
+    }
+    expect(threads.workers).toHaveLength(4);
+    threads.worker().ready();
+    await settled();
+    expect(servedAgain).toBe(1);
+  });
+
+  it('ends its watch: a clock that goes on finds no hang', async () => {
+    await serve();
+    threads.worker().die();
+    await settled();
+    clock.advance(60_000);
+    expect(threads.terminated).toEqual([]);
+    expect(clock.timerCount).toBe(0);
+  });
+});
+
+describe('a worker that hangs', () => {
+  it('gets no more requests and is ended within two seconds; it is given up one later', async () => {
+    await serve();
+    pass(10_000, true);
+    expect(threads.terminated).toEqual([]);
+    pass(2000, false);
+    expect(told).toEqual(['attach', 'suspend']);
+    expect(threads.terminated).toEqual([threads.worker().threadId]);
+    pass(1000, false);
+    expect(told).toEqual(['attach', 'suspend', 'abandon']);
+    expect(logged).toContain('worker does not end, its requests are given up');
+  });
+
+  it('is not given up once it has ended', async () => {
+    await serve();
+    pass(2000, false);
+    threads.worker().die();
+    await settled();
+    threads.worker().ready();
+    await settled();
+    pass(5000, true);
+    expect(told).toEqual(['attach', 'suspend', 'detach', 'attach']);
+  });
+
+  it('does not, when it was this thread that came late', async () => {
+    await serve();
+    pass(1000, true);
+    for (let count = 0; count < 20; count += 1) {
+      clock.time.ms += 3000;
+      clock.fireNext();
+    }
+    expect(threads.terminated).toEqual([]);
+  });
+});
+
+describe('a configuration', () => {
+  it('is prepared when the worker says so, and then committed', async () => {
+    await serve();
+    const prepared = fateOf(lane.prepare(SECOND));
+    await settled();
+    expect([prepared.state, threads.worker().told]).toEqual(['waits', ['prepare']]);
+    threads.worker().report({ type: 'prepared', epoch: 2 });
+    await settled();
+    expect(prepared.state).toBe('resolved');
+    const committed = fateOf(lane.commit(SECOND));
+    expect(threads.worker().told).toEqual(['prepare', 'commit']);
+    threads.worker().report({ type: 'committed', epoch: 2 });
+    await settled();
+    expect([committed.state, [...lane.heldEpochs]]).toEqual(['resolved', [1, 2]]);
+    threads.worker().report({ type: 'released', epoch: 1 });
+    expect([...lane.heldEpochs]).toEqual([2]);
+  });
+
+  it('is refused with the reason of the worker that cannot take it', async () => {
+    await serve();
+    const fate = fateOf(lane.prepare(SECOND));
+    threads.worker().report({ type: 'unprepared', epoch: 2, reason: 'no such key' });
+    await settled();
+    expect(fate.state).toBe('rejected: no such key');
+    expect(threads.terminated).toEqual([]);
+  });
+
+  it('is waited for ten seconds', async () => {
+    await serve();
+    const fate = fateOf(lane.prepare(SECOND));
+    pass(9750, true);
+    await settled();
+    expect(fate.state).toBe('waits');
+    pass(250, true);
+    await settled();
+    expect(fate.state).toBe('rejected: the worker of lane 0 did not answer within 10 s');
+  });
+
+  it('is no reason to wait for a worker that dies, or is not there', async () => {
+    await serve();
+    const fate = fateOf(lane.prepare(SECOND));
+    threads.worker().die();
+    await settled();
+    expect(fate.state).toBe('resolved');
+    await lane.prepare(SECOND);
+    await lane.commit(SECOND);
+    expect(threads.worker().told).toEqual([]);
+  });
+
+  it('that came into force while a worker started is prepared and committed after that', async () => {
+    await serve();
+    threads.worker().die();
+    await settled();
+    await lane.commit(SECOND);
+    threads.worker().ready();
+    expect(threads.worker().told).toEqual(['prepare']);
+    threads.worker().report({ type: 'prepared', epoch: 2 });
+    expect(threads.worker().told).toEqual(['prepare', 'commit']);
+    expect(lane.heldEpochs).toContain(2);
+  });
+
+  it('that a worker cannot take behind the others ends that worker', async () => {
+    await serve();
+    threads.worker().die();
+    await settled();
+    await lane.commit(SECOND);
+    threads.worker().ready();
+    threads.worker().report({ type: 'unprepared', epoch: 2, reason: 'gone' });
+    await settled();
+    expect(threads.terminated).toEqual([threads.worker().threadId]);
+  });
+});
+
+describe('another coordinator', () => {
+  it('gets a new way to wake the worker, and the worker the other end', async () => {
+    await serve();
+    lane.onCoordinatorRestarted();
+    expect(threads.worker().told).toEqual(['wakePort']);
+    expect(mailed).toBe(2);
+  });
+
+  it('gets none for a lane without a worker', () => {
+    lane.onCoordinatorRestarted();
+    expect(mailed).toBe(0);
+  });
+});

@@ -1,0 +1,212 @@
+/** The supervisor of all threads, which the test plays, under a clock that the test moves. */
+import type { Logger } from 'pino';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
+import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import { Supervisor } from '../../../src/supervisor/supervisor.js';
+import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
+
+const WORKERS = 2;
+const FIRST = aCoordinatorConfig({ workers: WORKERS });
+
+let clock: FakeClock;
+let threads: FakeThreads;
+let supervisor: Supervisor;
+let givenUp: string[];
+
+beforeEach(() => {
+  clock = new FakeClock();
+  threads = new FakeThreads();
+  givenUp = [];
+  const log = (): void => {};
+  const rule = { inFlightMax: 10, depthMax: 10, waitMsMax: 1000 };
+  supervisor = new Supervisor({
+    config: FIRST,
+    dispatcher: new LaneDispatcher(WORKERS, rule, () => {}, clock),
+    clock,
+    random: () => 0.5,
+    threads,
+    logger: { info: log, warn: log, error: log } as unknown as Logger,
+    onGivingUp: (reason) => givenUp.push(reason),
+  });
+});
+
+async function start(): Promise<void> {
+  const started = supervisor.start();
+  await settled();
+  new CoordinatorStatus(supervisor.coordinator.memory.status).beat(clock.nowMs());
+  threads.coordinator.started();
+  for (const worker of threads.workers) worker.ready();
+  await started;
+}
+
+/** All workers say what they were asked for. */
+async function prepared(epoch: number): Promise<void> {
+  await settled();
+  for (let lane = 0; lane < WORKERS; lane += 1) {
+    threads.worker(lane).report({ type: 'prepared', epoch });
+  }
+  await settled();
+}
+
+const told = (): string[][] => [0, 1].map((lane) => threads.worker(lane).told);
+const next = (): CompiledConfig => ({ ...FIRST, epoch: 0 });
+
+describe('the start', () => {
+  it('is over when the coordinator decides and every lane is served; a spare stands by', async () => {
+    const fate = fateOf(supervisor.start());
+    await settled();
+    expect(threads.workers.map(({ task }) => task.lane)).toEqual([0, 1]);
+    expect(supervisor.readiness).toBe('no worker');
+    threads.worker(0).ready();
+    threads.worker(1).ready();
+    await settled();
+    expect([fate.state, supervisor.readiness]).toEqual(['waits', 'no coordinator']);
+    new CoordinatorStatus(supervisor.coordinator.memory.status).beat(clock.nowMs());
+    threads.coordinator.started();
+    await settled();
+    expect([fate.state, supervisor.readiness]).toEqual(['resolved', 'ready']);
+    expect(threads.spares).toBe(1);
+  });
+
+  it('fails with a worker that cannot start', async () => {
+    const fate = fateOf(supervisor.start());
+    await settled();
+    threads.coordinator.started();
+    threads.worker(1).die(new Error('no memory'));
+    await settled();
+    expect(fate.state).toBe('rejected: no memory');
+  });
+});
+
+describe('a swap', () => {
+  it('has workers prepare, then the coordinator go on, then workers begin', async () => {
+    await start();
+    const fate = fateOf(supervisor.swap(next()));
+    await settled();
+    expect(told()).toEqual([['prepare'], ['prepare']]);
+    threads.worker(0).report({ type: 'prepared', epoch: 2 });
+    await settled();
+    expect(threads.coordinator.mail.some(({ type }) => type === 'config')).toBe(false);
+    threads.worker(1).report({ type: 'prepared', epoch: 2 });
+    await settled();
+    expect(threads.coordinator.mail.at(-1)?.type).toBe('config');
+    expect(told()).toEqual([['prepare'], ['prepare']]);
+    threads.coordinator.say({ type: 'configured', epoch: 2 });
+    await settled();
+    expect(told()).toEqual([
+      ['prepare', 'commit'],
+      ['prepare', 'commit'],
+    ]);
+    expect([fate.state, supervisor.config.epoch]).toEqual(['waits', 2]);
+    for (const lane of [0, 1]) threads.worker(lane).report({ type: 'committed', epoch: 2 });
+    await settled();
+    expect([fate.state, supervisor.epochs]).toEqual(['resolved', [1, 2]]);
+    for (const lane of [0, 1]) threads.worker(lane).report({ type: 'released', epoch: 1 });
+    expect(supervisor.epochs).toEqual([2]);
+  });
+
+  it('changes nothing when a worker cannot take the configuration', async () => {
+    await start();
+    const fate = fateOf(supervisor.swap(next()));
+    await settled();
+    threads.worker(0).report({ type: 'prepared', epoch: 2 });
+    threads.worker(1).report({ type: 'unprepared', epoch: 2, reason: 'no such key' });
+    await settled();
+    expect(fate.state).toBe('rejected: no such key');
+    expect(supervisor.config.epoch).toBe(1);
+    expect(threads.coordinator.mail.some(({ type }) => type === 'config')).toBe(false);
+  });
+
+  it('goes on with the next coordinator when one dies in the middle, and no further', async () => {
+    await start();
+    const fate = fateOf(supervisor.swap(next()));
+    await prepared(2);
+    threads.coordinator.end();
+    await settled();
+    threads.coordinator.started();
+    await settled();
+    expect(threads.coordinator.mail.at(-1)?.type).toBe('config');
+    threads.coordinator.end();
+    await settled();
+    expect(fate.state).toBe('rejected: the coordinator died while it took the configuration');
+    expect(supervisor.config.epoch).toBe(1);
+  });
+
+  it('that the coordinator has taken comes into force without a worker that died', async () => {
+    await start();
+    const fate = fateOf(supervisor.swap(next()));
+    await prepared(2);
+    threads.worker(1).die();
+    await settled();
+    threads.coordinator.say({ type: 'configured', epoch: 2 });
+    await settled();
+    threads.worker(0).report({ type: 'committed', epoch: 2 });
+    await settled();
+    expect(fate.state).toBe('resolved');
+    threads.worker(1).ready();
+    expect(threads.worker(1).told).toEqual(['prepare']);
+  });
+});
+
+describe('threads that die', () => {
+  it('are started again ten times in a minute, and the eleventh ends the gateway', async () => {
+    await start();
+    for (let count = 0; count < 10; count += 1) {
+      clock.time.ms += 1000;
+      threads.worker(count % WORKERS).die();
+      await settled();
+      threads.worker(count % WORKERS).ready();
+      await settled();
+    }
+    expect(givenUp).toEqual([]);
+    threads.coordinator.end();
+    await settled();
+    expect(givenUp).toHaveLength(1);
+    expect(threads.coordinators).toHaveLength(1);
+  });
+
+  it('are started again for ever when it happens seldom', async () => {
+    await start();
+    for (let count = 0; count < 30; count += 1) {
+      clock.time.ms += 6001;
+      threads.worker(0).die();
+      await settled();
+      threads.worker(0).ready();
+      await settled();
+    }
+    expect(givenUp).toEqual([]);
+    expect(supervisor.laneAt(0).deaths).toBe(30);
+    expect(threads.spares).toBe(31);
+  });
+
+  it('leave every worker with a new way to be woken, when the coordinator was it', async () => {
+    await start();
+    threads.coordinator.end();
+    await settled();
+    expect(told()).toEqual([['wakePort'], ['wakePort']]);
+    expect(threads.coordinator.mail.map(({ type }) => type)).toEqual(['wakePort', 'wakePort']);
+  });
+});
+
+describe('the end', () => {
+  it('comes when every worker has stopped, then the coordinator', async () => {
+    await start();
+    const fate = fateOf(supervisor.stop());
+    await settled();
+    expect(told()).toEqual([['stop'], ['stop']]);
+    for (const lane of [0, 1]) threads.worker(lane).end();
+    await settled();
+    expect([threads.isClosed, fate.state]).toEqual([true, 'waits']);
+    threads.coordinator.end();
+    await settled();
+    expect([fate.state, threads.workers.length, threads.coordinators.length]).toEqual([
+      'resolved',
+      WORKERS,
+      1,
+    ]);
+  });
+});
