@@ -1,5 +1,5 @@
 /**
- * Puts the parts together: threads first, then the listeners; the other way round at the end.
+ * Puts the gateway together: threads first, then the listeners; in the other order at the end.
  *
  * Thread: supervisor (on the main thread). The only file that knows all parts.
  */
@@ -60,15 +60,18 @@ export const VERSION = readVersion();
 type GatewayState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 
 export interface GatewayOptions {
-  /** Threads die too often. Default: the gateway logs it and stops. */
+  /** Called when threads die too often. Default: the gateway logs it and stops. */
   onGivingUp?(reason: string): void;
-  /** Where the configuration is read again from. Default: nowhere, see {@link Gateway.apply}. */
+  /**
+   * The source from which the configuration is read again. Default: none, see {@link
+   * Gateway.apply}.
+   */
   readonly source?: ConfigSource;
-  /** How names of targets are looked up. Default: as the system does it. */
+  /** Looks up names of targets. Default: as the system does it. */
   readonly lookup?: NameLookup;
   /**
-   * Whether the admin listener has pages that make threads fail, for tests. Default: whether
-   * `GATEWAY_CHAOS=1` stands in the environment.
+   * Whether the admin listener has pages that make threads fail, for tests. Default: whether the
+   * environment has `GATEWAY_CHAOS=1`.
    */
   readonly isChaosAllowed?: boolean;
 }
@@ -196,7 +199,9 @@ export class Gateway {
       'gateway started',
     );
     if (!this.isChaosAllowed) return;
-    this.log.logger.warn('GATEWAY_CHAOS: whoever reaches the admin listener can end its threads');
+    this.log.logger.warn(
+      'GATEWAY_CHAOS is set: every client of the admin listener can end threads',
+    );
   }
 
   /**
@@ -276,7 +281,7 @@ export class Gateway {
     const { connectionsPerAddress } = this.config.limits;
     this.log.logger.warn(
       { address: network, connectionsPerAddress },
-      'an address has all the connections that it may have; list it in trustedProxies if it is one',
+      'a client address reached its limit of connections; a proxy belongs in trustedProxies',
     );
   }
 

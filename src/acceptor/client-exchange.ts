@@ -171,7 +171,10 @@ export class ClientExchange implements Downstream, ClientListener {
     if (this.isOver || this.index === -1) return;
     this.received += bytes.length;
     if (this.received > this.bodyBytesMax && !this.isTunnel) {
-      this.replaceByProblem(PROBLEMS.bodyTooLarge, 'The request body is over limits.bodyBytes.');
+      this.replaceByProblem(
+        PROBLEMS.bodyTooLarge,
+        'The request body is larger than limits.bodyBytes.',
+      );
       return;
     }
     if (isLast) this.isRequestComplete = true;
@@ -297,7 +300,7 @@ export class ClientExchange implements Downstream, ClientListener {
     this.socket.refresh();
     const came = this.received - this.receivedBefore;
     this.receivedBefore = this.received;
-    const isClientsTurn = !this.isRequestComplete && !this.isTunnel && this.overflow.length === 0;
+    const isClientsTurn = !this.isRequestComplete && this.overflow.length === 0;
     this.slowLooks = isClientsTurn && came < bytesMin ? this.slowLooks + 1 : 0;
     if (this.slowLooks < SLOW_LOOKS_MAX) return;
     this.replaceByProblem(PROBLEMS.requestTimeout, 'The request body came too slowly.');

@@ -241,7 +241,7 @@ export const PROBLEMS = {
     proxyError: 'connection_terminated',
     when: 'The target closed the connection before its reply was complete.',
   }),
-  upstreamProtocol: problem('GW_UPSTREAM_PROTOCOL', 502, 'Upstream spoke nonsense', {
+  upstreamProtocol: problem('GW_UPSTREAM_PROTOCOL', 502, 'Invalid upstream reply', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'http_protocol_error',

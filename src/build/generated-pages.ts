@@ -5,6 +5,7 @@
  * script `npm run docs` writes it, and a test fails while the file differs.
  */
 import { codesPage } from './codes-page.js';
+import { configPage } from './config-page.js';
 import { configTypes } from './config-types.js';
 
 export interface GeneratedPage {
@@ -16,5 +17,6 @@ export interface GeneratedPage {
 
 export const GENERATED_PAGES: readonly GeneratedPage[] = [
   { path: 'docs/codes.md', text: codesPage },
+  { path: 'docs/configuration.md', text: configPage },
   { path: 'src/config/gateway-config.ts', text: configTypes },
 ];

@@ -4,7 +4,24 @@
  * Thread: any (pure). Sockets, threads and tables are made once; a field that is not named here is
  * taken to be of that kind, so that a new one is refused rather than ignored.
  */
+import { GATEWAY_FILTER_NODES } from '../filters/catalog.js';
 import type { CompiledConfig } from './compiled-config.js';
+
+/** Keys that a reload can change, each with all that is below it. */
+const LIVE_KEYS: readonly string[] = [
+  ...['admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
+  ...Object.keys(GATEWAY_FILTER_NODES),
+  ...['limits.headerBytes', 'limits.bodyBytes'],
+  ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing'],
+  ...['reload', 'shutdown', 'authenticators', 'upstreams', 'routes'],
+];
+
+/** Whether a reload can change the key at `path`, such as `limits.headerBytes`, and all below. */
+export function isLive(path: string): boolean {
+  return LIVE_KEYS.some(
+    (key) => path === key || path.startsWith(`${key}.`) || path.startsWith(`${key}[`),
+  );
+}
 
 /** Why the second cannot follow the first without a restart, a field each; empty: it can. */
 export function restartReasons(before: CompiledConfig, after: CompiledConfig): string[] {

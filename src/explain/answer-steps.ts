@@ -6,7 +6,7 @@
 import { assertNever } from '../base/assert.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
-import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
+import { rewritePath, type WorkerRoute } from '../worker/route/worker-route.js';
 import { type Refusal, refusalOf } from './findings.js';
 
 /** What the answerer of a route does. */

@@ -5,7 +5,7 @@
  * Thread: any (pure). routing/route-table.ts decides which route takes the request.
  */
 import type { CompiledRoute } from '../config/compiled-config.js';
-import { routePatterns } from '../worker/worker-route.js';
+import { routePatterns } from '../worker/route/worker-route.js';
 import type { Candidate } from './explanation.js';
 import { matchPath, type PathMatch, whyLessExact } from './path-match.js';
 

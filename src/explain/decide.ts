@@ -17,7 +17,7 @@ import { limiterKey } from '../worker/admission/limiter-keys.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
-import type { WorkerRoute } from '../worker/worker-route.js';
+import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { CoordinatorCopy, type LimitKey } from './coordinator-copy.js';
 import type { ExplainContext } from './explain-context.js';
 import type { LimitShown, TargetShown } from './explanation.js';

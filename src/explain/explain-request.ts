@@ -8,7 +8,7 @@ import { parseTemplate } from '../base/template-text.js';
 import type { EditStep } from '../filters/filter.js';
 import { redactQuery } from '../observability/redact-query.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
-import { rewritePath, type WorkerRoute } from '../worker/worker-route.js';
+import { rewritePath, type WorkerRoute } from '../worker/route/worker-route.js';
 import { showAnswer } from './answer-steps.js';
 import { listCandidates } from './candidates.js';
 import { decide, NOTHING_DECIDED } from './decide.js';

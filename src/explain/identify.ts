@@ -10,7 +10,7 @@ import {
   type AuthenticationOutcome,
   AuthenticationPhase,
 } from '../worker/identity/authentication-phase.js';
-import type { WorkerRoute } from '../worker/worker-route.js';
+import type { WorkerRoute } from '../worker/route/worker-route.js';
 import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest } from './explanation.js';
 import { type Identity, refusalOf } from './findings.js';

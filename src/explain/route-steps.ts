@@ -6,7 +6,7 @@
 import { networkOf } from '../base/ip-address.js';
 import type { CompiledLimiter, CompiledUpstream, LimiterKey } from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
-import type { WorkerRoute } from '../worker/worker-route.js';
+import type { WorkerRoute } from '../worker/route/worker-route.js';
 import type { Step } from './explanation.js';
 import type { Decided, Findings, Refusal } from './findings.js';
 

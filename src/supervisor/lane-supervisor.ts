@@ -156,7 +156,7 @@ export class LaneSupervisor {
     const { threadId } = this;
     clock.after(END_MS_MAX, () => {
       if (this.threadId !== threadId) return;
-      logger.error({ lane }, 'worker does not end, its requests are given up');
+      logger.error({ lane }, 'worker thread does not end; its requests are given up');
       dispatcher.abandon(lane);
     });
   }
@@ -227,7 +227,9 @@ export class LaneSupervisor {
   private replaceOutdated(reason: string): void {
     const { lane, logger } = this.options;
     logger.error({ lane, reason }, 'worker could not take the configuration');
-    this.kill().catch((error: unknown) => logger.error({ err: error, lane }, 'worker not ended'));
+    this.kill().catch((error: unknown) =>
+      logger.error({ err: error, lane }, 'worker thread could not be ended'),
+    );
   }
 
   /**

@@ -118,7 +118,8 @@ export class Supervisor {
     // Without a spare thread a lane waits for its next thread to start, which is no reason to end
     // anything.
     this.options.threads.lanes.warmSpare().catch((error: unknown) => {
-      if (!this.isStopping) this.options.logger.warn({ err: error }, 'no spare worker');
+      if (!this.isStopping)
+        this.options.logger.warn({ err: error }, 'no spare worker thread could be started');
     });
   }
 

@@ -131,13 +131,13 @@ export class WatchedName {
     const leftOut = found.length - this.addresses.length;
     if (leftOut > 0 && this.leftOut === 0) {
       const counted = { name, found: found.length, used: this.addresses.length };
-      logger.warn(counted, 'target name has more addresses than are used');
+      logger.warn(counted, 'target name has more addresses than can be used');
     }
     this.leftOut = leftOut;
     const appeared = this.addresses.filter((address) => !before.includes(address));
     const gone = before.filter((address) => !this.addresses.includes(address));
     const isChanged = appeared.length > 0 || gone.length > 0;
-    if (isChanged) logger.info({ name, appeared, gone }, 'target name has other addresses');
+    if (isChanged) logger.info({ name, appeared, gone }, 'target name has new addresses');
     return isChanged;
   }
 

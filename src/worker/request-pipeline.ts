@@ -28,7 +28,6 @@ import {
   ASK_PENDING,
   ASK_WAIT_MS,
 } from './admission/coordinator-client.js';
-import { retryAfterField } from './admission/rate-limit-fields.js';
 import { detailOfVerdict, problemOfVerdict } from './admission/verdict-problem.js';
 import {
   Exchange,
@@ -42,13 +41,14 @@ import {
   type RequestRecord,
   routeOf,
 } from './exchange/exchange.js';
-import { ExchangeTable } from './exchange-table.js';
+import { ExchangeTable } from './exchange/exchange-table.js';
 import {
   AUTHENTICATION_WAIT_MS,
   type AuthenticationOutcome,
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
+import { retryAfterField } from './route/rate-limit-fields.js';
 import { isConnectFailure } from './upstream/upstream-error.js';
 
 /** How long a body that is collected before it is sent may take. */
@@ -213,7 +213,11 @@ export class RequestPipeline {
   private breakOff(exchange: Exchange, error: unknown): void {
     this.parts.onError(error);
     if (!exchange.isFinished) {
-      this.refuse(exchange, PROBLEMS.internal, 'The gateway made a mistake.');
+      this.refuse(
+        exchange,
+        PROBLEMS.internal,
+        'The request failed because of an error in the gateway.',
+      );
     }
   }
 

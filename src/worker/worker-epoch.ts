@@ -11,11 +11,11 @@ import { RouteTable } from '../routing/route-table.js';
 import { writeRouteTable } from '../routing/route-table-writer.js';
 import type { ExchangeEpoch } from './exchange/exchange.js';
 import type { IdentityClient } from './identity/identity-client.js';
-import { compileGlobalSteps, type LoadedFilters, loadFilters } from './request/route-filters.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { TrustedProxies } from './request/trusted-proxies.js';
+import { compileGlobalSteps, type LoadedFilters, loadFilters } from './route/route-filters.js';
+import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './route/worker-route.js';
 import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
-import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './worker-route.js';
 
 /** Where an epoch gets its authenticators, and gives them back. */
 export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;

@@ -23,7 +23,6 @@ import { CoordinatorClient } from './admission/coordinator-client.js';
 import { TargetGrants } from './admission/target-grants.js';
 import { TargetPreference } from './admission/target-preference.js';
 import { DeadlineWheel } from './exchange/deadline-wheel.js';
-import { ExchangeMetrics } from './exchange-metrics.js';
 import { IdentityClient } from './identity/identity-client.js';
 import { KnownEpochs } from './known-epochs.js';
 import type { LaneTask } from './lane-task.js';
@@ -31,7 +30,8 @@ import { LaneWriter } from './reply/lane-writer.js';
 import { ReplyPath } from './reply/reply-path.js';
 import { FilterRunner } from './request/filter-runner.js';
 import { RequestPipeline } from './request-pipeline.js';
-import { RequestTracing } from './request-tracing.js';
+import { ExchangeMetrics } from './telemetry/exchange-metrics.js';
+import { RequestTracing } from './telemetry/request-tracing.js';
 import { RetryLoop } from './tries/retry-loop.js';
 import { RetryPlanner } from './tries/retry-planner.js';
 import { Forwarder } from './upstream/forwarder.js';
@@ -86,7 +86,9 @@ export class WorkerRuntime {
   ): Promise<WorkerRuntime> {
     const tracing = new RequestTracing(host);
     await tracing.prepare(task.config);
-    const identity = await IdentityClient.create(task, host.clock);
+    const identity = await IdentityClient.create(task, host.clock, (request) =>
+      task.port.postMessage({ type: 'identity', request }),
+    );
     const first = await WorkerEpoch.create(task.config, identity);
     return new WorkerRuntime(task, host, { identity, first, tracing, onReleased });
   }

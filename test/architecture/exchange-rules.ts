@@ -67,7 +67,7 @@ export const OWN_FIELDS: Readonly<Record<string, string>> = {
   isFinished: 'worker/request-pipeline.ts',
   route: 'worker/request/route-matcher.ts',
   identity: `${ROOM}/exchange.ts`,
-  trace: 'worker/request-tracing.ts',
+  trace: 'worker/telemetry/request-tracing.ts',
   rewrittenTarget: 'filters/transformation/transformation.ts',
   addedFields: 'filters/transformation/transformation.ts',
 };

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { NO_FIELDS } from '../../src/base/field-block.js';
 import type { GatewayConfig } from '../../src/config/gateway-config.js';
 import type { Exchange } from '../../src/worker/exchange/exchange.js';
-import { ExchangeTable } from '../../src/worker/exchange-table.js';
+import { ExchangeTable } from '../../src/worker/exchange/exchange-table.js';
 import { makeExchange } from '../support/make-exchange.js';
 import { WorkerRig } from '../support/worker-rig.js';
 import { GROUPS } from './exchange-rules.js';

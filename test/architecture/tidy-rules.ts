@@ -138,6 +138,13 @@ const BANNED_SHAPES: readonly BannedShape[] = [
     instead: 'the logger',
     isAllowedIn: (path) => path === 'main.ts' || path.startsWith('cli/'),
   },
+  {
+    rule: 'field encoding',
+    pattern: /['"`]\\r\\n[A-Za-z$]|\bas\s+FieldBlock\b/,
+    instead: 'the functions of base/field-block.ts',
+    isAllowedIn: (path) => path === 'base/field-block.ts',
+    isInText: true,
+  },
 ];
 
 export function checkBannedShapes(file: SourceFile): Finding[] {

@@ -10,7 +10,7 @@ import type { CompiledFilters } from '../../src/filters/catalog.js';
 import { CollectedBody } from '../../src/filters/collected-body.js';
 import type { EditableRequest, StepResult } from '../../src/filters/filter.js';
 import { ReplyHead } from '../../src/filters/reply-head.js';
-import type { RouteFilters } from '../../src/worker/request/route-filters.js';
+import type { RouteFilters } from '../../src/worker/route/route-filters.js';
 import { aRequest, type RequestWish } from '../support/filter-request.js';
 
 export interface FilterCase {

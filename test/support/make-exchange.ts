@@ -3,7 +3,7 @@ import { type HttpProtocol, PROTOCOL_HTTP_1_1 } from '../../src/channel/records/
 import { Exchange, type ExchangeEpoch } from '../../src/worker/exchange/exchange.js';
 import { RequestFields } from '../../src/worker/exchange/request-fields.js';
 import { RequestHead } from '../../src/worker/exchange/request-head.js';
-import type { WorkerRoute } from '../../src/worker/worker-route.js';
+import type { WorkerRoute } from '../../src/worker/route/worker-route.js';
 
 export interface ExchangeWish {
   readonly index?: number;

@@ -16,7 +16,7 @@ import {
   compileRouteFilters,
   loadFilters,
   type RouteFilters,
-} from '../../../src/worker/request/route-filters.js';
+} from '../../../src/worker/route/route-filters.js';
 import { type Bench, type BenchCase, fold } from '../../support/bench-harness.js';
 
 const BODY = Buffer.from(

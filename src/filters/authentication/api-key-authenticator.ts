@@ -59,7 +59,7 @@ export class ApiKeyAuthenticator implements Authenticator {
 
   authenticate({ fields }: AuthenticationRequest): AuthenticationResult {
     const [key = '', second] = fields.values(this.header);
-    if (second !== undefined) return refused('there are several API keys');
+    if (second !== undefined) return refused('the request has several API keys');
     if (key === '') return ABSENT;
     if (key.length > KEY_CHARS_MAX) return refused('the API key is too long');
     const text = hash('sha256', key, 'binary');

@@ -58,7 +58,7 @@ export class ForwardAuthenticator implements Authenticator {
     for (const name of this.config.requestHeaders) {
       // With several values the service might use one and the upstream another.
       const [value = '', second] = request.fields.values(name);
-      if (second !== undefined) return refused(`there are several fields ${name}`);
+      if (second !== undefined) return refused(`the request has several fields ${name}`);
       if (value !== '') headers.push(name, value);
     }
     return this.ask(headers);

@@ -24,7 +24,7 @@ const REMEMBERED_MAX = 4096;
 const INACTIVE_SECONDS_MAX = 10;
 
 const INACTIVE = refused('the token is not active');
-const NO_ANSWER = unavailable('the server that knows tokens does not answer');
+const NO_ANSWER = unavailable('the server that checks tokens does not answer');
 
 export class IntrospectionAuthenticator implements Authenticator {
   readonly name: string;

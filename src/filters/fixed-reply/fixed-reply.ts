@@ -22,7 +22,11 @@ export function fixedReplyStep(options: CompiledFixedReply): RequestStep {
     let fields = options.body === '' ? NO_FIELDS : field('Content-Type', options.contentType);
     if (location !== null) {
       const to = location(request);
-      if (to === null) return refusal(PROBLEMS.rewriteFailed, 'The new address cannot be made.');
+      if (to === null)
+        return refusal(
+          PROBLEMS.rewriteFailed,
+          'The URL of the redirect cannot be built from this request.',
+        );
       const whole = options.keepQuery ? withQuery(to, request) : to;
       fields = joinFields(fields, field('Location', whole));
     }

@@ -23,7 +23,7 @@ export function sunsetStep(
 ): RequestStep | null {
   if (sunsetMs < 0) return null;
   const day = new Date(sunsetMs).toISOString().slice(0, 10);
-  const gone = refusal(PROBLEMS.versionGone, `This is no longer served, since ${day}.`);
+  const gone = refusal(PROBLEMS.versionGone, `This version was withdrawn on ${day}.`);
   return () => (unixMs() >= sunsetMs ? gone : null);
 }
 

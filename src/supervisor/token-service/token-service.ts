@@ -60,7 +60,7 @@ export class TokenService {
       config,
       options.clock.nowMs,
       () => this.onKeysChanged(),
-      (error) => logger.error({ err: error }, 'no new signing key'),
+      (error) => logger.error({ err: error }, 'no new signing key could be made'),
     );
   }
 

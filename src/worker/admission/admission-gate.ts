@@ -12,7 +12,7 @@ import { CoordinatorStatus } from '../../channel/coordinator/coordinator-status.
 import { type LaneStatus, PRESSURE_FULL } from '../../channel/lane-status.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange/exchange.js';
-import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
+import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 
 export class AdmissionGate {
   private readonly status: CoordinatorStatus;

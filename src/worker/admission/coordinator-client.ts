@@ -27,15 +27,15 @@ import {
 } from '../../channel/coordinator/coordinator-records.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
-import { PendingAsks } from '../exchange-table.js';
-import { bitOfTarget } from '../tries/tried-targets.js';
-import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
+import { PendingAsks } from '../exchange/exchange-table.js';
+import { rateLimitField } from '../route/rate-limit-fields.js';
+import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
 import { limiterKey } from './limiter-keys.js';
-import { rateLimitField } from './rate-limit-fields.js';
 import { RefusedKeys } from './refused-keys.js';
 import { NO_TARGET, type TargetGrants } from './target-grants.js';
 import type { TargetPreference } from './target-preference.js';
+import { bitOfTarget } from './tried-targets.js';
 
 export const ASK_ADMITTED = 0;
 export const ASK_PENDING = 1;

@@ -7,6 +7,7 @@
 
 import { assertNever } from '../../base/assert.js';
 import { field, joinFields } from '../../base/field-block.js';
+import type { Jwk } from '../../base/json-web-key.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type {
   IdentityRequest,
@@ -18,7 +19,6 @@ import type { CompiledTokenEndpoint, CompiledTokenService } from '../../config/c
 import { claimAt } from '../../filters/authentication/identity.js';
 import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { ReceivedKeySets } from '../identity/received-key-sets.js';
 
 /** A token and the names around it. */
 const TOKEN_REQUEST_BYTES_MAX = 16 * 1024;
@@ -27,13 +27,18 @@ const JSON_FIELD = field('Content-Type', 'application/json');
 const NO_STORE = joinFields(field('Cache-Control', 'no-store'), field('Pragma', 'no-cache'));
 const KEYS_SECONDS = 300;
 
+/** The keys that tokens are verified with, by source. */
+export interface PublishedKeys {
+  keysOf(sourceId: string): readonly Jwk[];
+}
+
 export class TokenEndpoints {
   private readonly waiting = new Map<number, (reply: TokenReply) => void>();
   private lastAskId = 0;
 
   constructor(
     private readonly config: CompiledTokenService,
-    private readonly keySets: ReceivedKeySets,
+    private readonly keySets: PublishedKeys,
     private readonly post: (request: IdentityRequest) => void,
   ) {}
 
@@ -125,7 +130,7 @@ function replyOf(reply: TokenReply): LocalReply {
         fields: field('Retry-After', '60'),
       });
     default:
-      return refusal(PROBLEMS.internal, 'The gateway made a mistake.');
+      return refusal(PROBLEMS.internal, 'The request failed because of an error in the gateway.');
   }
 }
 

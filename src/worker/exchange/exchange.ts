@@ -12,7 +12,7 @@ import type { CompiledUpstream } from '../../config/compiled-config.js';
 import type { AuthenticationRequest, Claims } from '../../filters/authentication/authenticator.js';
 import type { EditableRequest, StepResult } from '../../filters/filter.js';
 import type { PathParams } from '../../routing/route-table.js';
-import { upstreamOfRoute, type WorkerRoute } from '../worker-route.js';
+import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { AdmissionState } from './admission-state.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { ReplyState } from './reply-state.js';
@@ -79,7 +79,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   /** Assigned by request/route-matcher.ts: null until then. */
   route: WorkerRoute | null = null;
   identity: Caller = ANYBODY;
-  /** Assigned by request-tracing.ts; null: its spans are not exported. */
+  /** Assigned by telemetry/request-tracing.ts; null: its spans are not exported. */
   trace: RequestTrace | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */
   rewrittenTarget = '';

@@ -13,7 +13,7 @@ import type {
   SpanAttributes,
 } from '../../observability/span-exporter.js';
 import { formatTraceparent, type TraceParent } from '../../observability/trace-context.js';
-import type { WorkerRoute } from '../worker-route.js';
+import type { WorkerRoute } from '../route/worker-route.js';
 import type { ReplyState } from './reply-state.js';
 import type { RequestFields } from './request-fields.js';
 import type { RequestHead } from './request-head.js';

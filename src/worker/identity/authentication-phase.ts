@@ -17,8 +17,8 @@ import type {
 import { authorizationProblem } from '../../filters/authentication/claim-checks.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { WorkerRoute } from '../worker-route.js';
-import { challengeField } from './challenges.js';
+import { challengeField } from '../route/challenges.js';
+import type { WorkerRoute } from '../route/worker-route.js';
 
 /**
  * Longest wait for the services that authenticators ask; each service has its own, shorter limit.

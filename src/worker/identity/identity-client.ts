@@ -7,16 +7,23 @@
  */
 import type { Clock } from '../../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../../channel/identity-messages.js';
+import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { TokenEndpoints } from '../answer/token-endpoints.js';
-import type { LaneReport, LaneTask } from '../lane-task.js';
 import { ReceivedKeySets } from './received-key-sets.js';
 
 interface SharedAuthenticator {
   readonly made: Promise<Authenticator>;
   /** The number of configurations that use it. */
   uses: number;
+}
+
+/** What a worker is given that has to do with who calls. */
+export interface IdentityTask {
+  readonly config: Pick<CompiledConfig, 'tokenService'>;
+  /** What is known about keys when the worker starts. */
+  readonly notices: readonly IdentityNotice[];
 }
 
 export class IdentityClient {
@@ -30,10 +37,12 @@ export class IdentityClient {
     readonly tokens: TokenEndpoints | null,
   ) {}
 
-  static async create({ config, port, notices }: LaneTask, clock: Clock): Promise<IdentityClient> {
-    const post = (request: IdentityRequest): void => {
-      port.postMessage({ type: 'identity', request } satisfies LaneReport);
-    };
+  /** `post` brings a request to the main thread. */
+  static async create(
+    { config, notices }: IdentityTask,
+    clock: Clock,
+    post: (request: IdentityRequest) => void,
+  ): Promise<IdentityClient> {
     const keySets = new ReceivedKeySets(post, clock.nowMs);
     const { tokenService } = config;
     const tokens =

@@ -12,10 +12,10 @@ import { buildProblemReply } from '../../base/problem-reply.js';
 import type { ProblemKind } from '../../base/problems.js';
 import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import type { LocalReply } from '../../filters/local-reply.js';
+import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import type { LaneWriter } from './lane-writer.js';
-import type { ReplySink, ReplyStage, StageHead, StageSource } from './reply-stage.js';
 import { StagedReply } from './staged-reply.js';
 
 const NO_STAGES: readonly StageSource[] = [];

@@ -6,8 +6,8 @@
  */
 import type { FieldBlock } from '../../base/field-block.js';
 import type { ProblemKind } from '../../base/problems.js';
+import type { ReplySink, ReplyStage, StageHead } from '../../filters/reply-stage.js';
 import type { StagedFlow } from '../exchange/reply-state.js';
-import type { ReplySink, ReplyStage, StageHead } from './reply-stage.js';
 
 /** What the chain tells of itself. */
 export interface StagedReplyOwner {

@@ -9,9 +9,9 @@ import type { EditStep, StepResult } from '../../filters/filter.js';
 import { bodyTooLarge } from '../../filters/guards/upload-rule.js';
 import { refusal } from '../../filters/local-reply.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
-import type { ExchangeMetrics } from '../exchange-metrics.js';
+import type { RequestBodyPlan } from '../route/route-filters.js';
+import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 import type { Forwarder } from '../upstream/forwarder.js';
-import type { RequestBodyPlan } from './route-filters.js';
 import { UploadMonitor, type UploadMonitorDeps } from './upload-monitor.js';
 
 /** Why the rest of a body is refused. */

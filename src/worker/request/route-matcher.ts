@@ -18,7 +18,7 @@ import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../rout
 import type { Exchange } from '../exchange/exchange.js';
 import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
-import type { WorkerRoute } from '../worker-route.js';
+import type { WorkerRoute } from '../route/worker-route.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
 export interface RouteMatcherParts {

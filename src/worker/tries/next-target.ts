@@ -8,10 +8,10 @@
 import { defined } from '../../base/assert.js';
 import type { CoordinatorClient } from '../admission/coordinator-client.js';
 import { ASK_CLOSED, ASK_OPEN, ASK_PENDING, ASK_WAIT_MS } from '../admission/coordinator-client.js';
+import { bitOfTarget } from '../admission/tried-targets.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { ExchangeMetrics } from '../exchange-metrics.js';
-import { upstreamOfRoute } from '../worker-route.js';
-import { bitOfTarget } from './tried-targets.js';
+import { upstreamOfRoute } from '../route/worker-route.js';
+import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 
 export interface NextTargetParts {
   readonly coordinator: CoordinatorClient;

@@ -13,7 +13,7 @@ import { ASK_OPEN, ASK_PENDING, type CoordinatorClient } from '../admission/coor
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
-import type { ExchangeMetrics } from '../exchange-metrics.js';
+import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 import type { Forwarder } from '../upstream/forwarder.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import { NextTarget } from './next-target.js';

@@ -26,6 +26,7 @@ import {
   type TryEndKind,
 } from '../../policy/retry/retry-rule.js';
 import type { TargetPreference } from '../admission/target-preference.js';
+import { bitOfTarget } from '../admission/tried-targets.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { KeptReply } from '../exchange/kept-reply.js';
 import type { ReplyFieldBlock } from '../exchange/reply-state.js';
@@ -38,7 +39,6 @@ import { NextTry, type NextTryParts } from './next-try.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
 import { retryAfterMs } from './retry-after.js';
 import { isStaleConnection } from './retry-planner.js';
-import { bitOfTarget } from './tried-targets.js';
 import { TrySettler } from './try-settler.js';
 
 /** How a try has failed. */

@@ -10,7 +10,7 @@ import { backOffMs, retryWaitMs, WAIT_TOO_LONG } from '../../policy/retry/back-o
 import { RetryBudget } from '../../policy/retry/retry-budget.js';
 import { isRetriable, isSafeToRepeat, type TryEnd } from '../../policy/retry/retry-rule.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { ExchangeMetrics } from '../exchange-metrics.js';
+import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 import { isConnectionLoss } from '../upstream/upstream-error.js';
 import type { UpstreamTry } from '../upstream/upstream-try.js';
 

@@ -6,7 +6,7 @@
 import type { CoordinatorClient } from '../admission/coordinator-client.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
-import type { ExchangeMetrics } from '../exchange-metrics.js';
+import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 
 export interface TrySettlerParts {
   readonly coordinator: CoordinatorClient;

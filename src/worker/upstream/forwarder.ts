@@ -9,7 +9,7 @@ import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
-import { rewritePath } from '../worker-route.js';
+import { rewritePath } from '../route/worker-route.js';
 import { ReadMemory } from './read-memory.js';
 import { TargetConnections } from './target-connections.js';
 import type { ConnectTarget, UndiciTransport } from './upstream-connections.js';

@@ -195,6 +195,31 @@ describe('a request body', () => {
     expect(worker.readTexts()).toEqual(['body: las', 'body end: t']);
   });
 
+  it('waits whole while the window ends between two of its pieces', () => {
+    const { rig, socket, id, worker } = anUpload();
+    socket.send(Buffer.alloc(WINDOW_BYTES));
+    socket.send('bb');
+    socket.send('cc');
+    rig.turn();
+    worker.read();
+    worker.giveWindow(id, 2);
+    rig.turn();
+    expect(worker.readTexts()).toEqual(['body: bb']);
+    expect(socket.isPaused).toBe(true);
+  });
+
+  it('that ends with an empty piece ends behind what waits, and not before', () => {
+    const { rig, socket, id, worker } = anUpload();
+    socket.send(Buffer.alloc(WINDOW_BYTES));
+    socket.send('bb');
+    socket.send('', true);
+    rig.turn();
+    expect(worker.read().some(({ what }) => what.endsWith('end'))).toBe(false);
+    worker.giveWindow(id, 10);
+    rig.turn();
+    expect(worker.readTexts()).toEqual(['body: bb', 'end']);
+  });
+
   it('over the limit is refused, and the worker hears that it was answered', () => {
     const { rig, socket, worker } = anUpload({ limits: { bodyBytes: 10 } });
     socket.send('0123456789');
@@ -246,6 +271,9 @@ describe('a request body', () => {
     socket.listener.onTrailers(field('X-Sum', '1'));
     rig.turn();
     expect(worker.readTexts()).toEqual(['body: abc', 'trailers: {"x-sum":"1"}']);
+    worker.reply(id);
+    rig.turn();
+    expect(socket.head?.closing).toBe('none');
     const late = rig.engine.request({ method: 'POST', bodyBytes: -1 });
     late.send(Buffer.alloc(WINDOW_BYTES + 2, 98));
     late.listener.onTrailers(field('X-Sum', '2'));
@@ -278,7 +306,7 @@ describe('a slow body', () => {
     looks(rig, 1);
     expect(socket.head).toMatchObject({ status: 408, closing: 'closed' });
     expect(worker.readTexts().at(-1)).toBe('abort: answered');
-    looks(rig, 2 * SLOW_LOOKS);
+    looks(rig, 2 * SLOW_LOOKS, () => socket.send('late'));
     expect(rig.localReplies).toHaveLength(1);
     expect(rig.errors).toEqual([]);
   });
@@ -354,6 +382,43 @@ describe('a request whose worker died', () => {
     rig.dispatcher.detach(0);
     expect([socket.isCutOff, socket.body, rig.inFlight]).toEqual([true, 'begun', 0]);
     expect(rig.localReplies).toEqual([]);
+  });
+
+  it('is read on from where it was paused, so that its connection ends in order', () => {
+    const { rig, socket } = anUpload();
+    socket.send(Buffer.alloc(WINDOW_BYTES + 1));
+    expect(socket.isPaused).toBe(true);
+    rig.turn();
+    rig.worker.read();
+    rig.dispatcher.detach(0);
+    expect([socket.isPaused, socket.head?.closing]).toEqual([false, 'closed']);
+  });
+
+  it('gives the memory of what waited back once', () => {
+    const { rig, socket } = anUpload({ lanes: 1 });
+    socket.send(Buffer.alloc(WINDOW_BYTES));
+    socket.send(Buffer.alloc(400_000));
+    rig.turn();
+    rig.worker.read();
+    rig.dispatcher.detach(0);
+    expect(socket.isComplete).toBe(true);
+    const worker = rig.serve(0);
+    const uploads = ['b', 'c'].map((letter) => {
+      const upload = rig.engine.request({ method: 'POST', bodyBytes: -1 });
+      upload.send(Buffer.alloc(WINDOW_BYTES));
+      upload.send(Buffer.alloc(400_000, letter));
+      return upload;
+    });
+    rig.turn();
+    const ids = worker.read().filter(({ what }) => what === 'head');
+    expect(ids).toHaveLength(uploads.length);
+    for (const id of ids) worker.giveWindow(id, 400_000);
+    rig.turn();
+    const bodies = ids.map(() => '');
+    for (const { what, text, index } of worker.read()) {
+      if (what === 'body') bodies[ids.findIndex((id) => id.index === index)] += text;
+    }
+    expect(bodies.map((body) => [...new Set(body)].join())).toEqual(['b', 'c']);
   });
 
   it('is refused when no other comes in time', () => {
@@ -455,6 +520,14 @@ describe('a refusal', () => {
     ]);
   });
 
+  it('has no window: nobody is told what the client takes of it', () => {
+    const rig = new AcceptorRig({ limits: { inFlight: 1 } });
+    rig.engine.request();
+    rig.engine.request().listener.onSent(100_000);
+    rig.turn();
+    expect(rig.errors).toEqual([]);
+  });
+
   it('of a client that has left meanwhile is neither sent nor recorded', () => {
     const rig = new AcceptorRig();
     const socket = rig.engine.request({ problem: PROBLEMS.badHost });
@@ -528,9 +601,10 @@ describe('what an engine may not be able to carry', () => {
     for (const capabilities of [EVERYTHING, { ...EVERYTHING, interimHeads: false }]) {
       const { rig, socket, id, worker } = aRequest({}, { capabilities });
       writeInterimHead(worker.end.producer, id, 103, field('Link', '</a>'));
-      worker.reply(id);
+      worker.head(id, { body: 'begun' });
       // Too late: it is dropped.
       writeInterimHead(worker.end.producer, id, 103, field('Link', '</b>'));
+      worker.body(id, '', true);
       rig.turn();
       const { interimHeads } = capabilities;
       expect(socket.interims).toEqual(

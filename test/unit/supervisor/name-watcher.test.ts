@@ -163,7 +163,7 @@ describe('the watch over names', () => {
     await at(3 * SECOND);
     expect(watcher.addresses.get('a.test')).toHaveLength(64);
     expect(watcher.status()).toMatchObject([{ leftOutCount: 9936 }]);
-    const told = 'target name has more addresses than are used';
+    const told = 'target name has more addresses than can be used';
     expect(logged.filter((one) => one === told)).toHaveLength(1);
     expect(applied).toHaveLength(1);
   });

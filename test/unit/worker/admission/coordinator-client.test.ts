@@ -19,7 +19,7 @@ import {
 } from '../../../../src/worker/admission/coordinator-client.js';
 import { TargetGrants } from '../../../../src/worker/admission/target-grants.js';
 import { TargetPreference } from '../../../../src/worker/admission/target-preference.js';
-import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/worker-route.js';
+import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
 import { CoordinatorRig } from '../../../support/coordinator-rig.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 

@@ -7,7 +7,7 @@ import {
   TargetPreference,
 } from '../../../../src/worker/admission/target-preference.js';
 import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
-import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/worker-route.js';
+import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 
 function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {

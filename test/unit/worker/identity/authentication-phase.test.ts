@@ -7,8 +7,8 @@ import {
   type AuthenticationOutcome,
   AuthenticationPhase,
 } from '../../../../src/worker/identity/authentication-phase.js';
-import { challengesOf } from '../../../../src/worker/identity/challenges.js';
-import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
+import { challengesOf } from '../../../../src/worker/route/challenges.js';
+import type { WorkerRoute } from '../../../../src/worker/route/worker-route.js';
 import { aCompiledRoute } from '../../../support/compiled-route.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 

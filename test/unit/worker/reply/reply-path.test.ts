@@ -10,12 +10,12 @@ import {
   ReplyStage,
   type StageHead,
   type StageSource,
-} from '../../../../src/worker/reply/reply-stage.js';
+} from '../../../../src/filters/reply-stage.js';
 import { WorkerRig } from '../../../support/worker-rig.js';
 
 /** What the routes of a worker get that begins while they stand here. */
 const stages = vi.hoisted((): StageSource[] => []);
-vi.mock('../../../../src/worker/reply/route-stages.js', () => ({ stagesOf: () => [...stages] }));
+vi.mock('../../../../src/worker/route/route-stages.js', () => ({ stagesOf: () => [...stages] }));
 
 const CONFIG: GatewayConfig = {
   upstreams: {

@@ -26,9 +26,10 @@ import { TargetPreference } from '../../../../src/worker/admission/target-prefer
 import { NO_ASK } from '../../../../src/worker/exchange/admission-state.js';
 import { DeadlineWheel } from '../../../../src/worker/exchange/deadline-wheel.js';
 import { type Exchange, routeOf } from '../../../../src/worker/exchange/exchange.js';
-import type { ExchangeMetrics } from '../../../../src/worker/exchange-metrics.js';
 import { LaneWriter } from '../../../../src/worker/reply/lane-writer.js';
 import { ReplyPath } from '../../../../src/worker/reply/reply-path.js';
+import type { WorkerRoute } from '../../../../src/worker/route/worker-route.js';
+import type { ExchangeMetrics } from '../../../../src/worker/telemetry/exchange-metrics.js';
 import { RetryLoop } from '../../../../src/worker/tries/retry-loop.js';
 import { RetryPlanner } from '../../../../src/worker/tries/retry-planner.js';
 import { Forwarder } from '../../../../src/worker/upstream/forwarder.js';
@@ -36,7 +37,6 @@ import type {
   TransportHandler,
   UpstreamRequest,
 } from '../../../../src/worker/upstream/upstream-transport.js';
-import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 

@@ -6,10 +6,10 @@ import {
   PROTOCOL_HTTP_2,
 } from '../../../../src/channel/records/request-head.js';
 import { StreamedBody } from '../../../../src/worker/exchange/streamed-body.js';
+import type { WorkerRoute } from '../../../../src/worker/route/worker-route.js';
 import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
 import { buildForwardedHead } from '../../../../src/worker/upstream/forwarded-head.js';
 import type { UpstreamRequest } from '../../../../src/worker/upstream/upstream-transport.js';
-import type { WorkerRoute } from '../../../../src/worker/worker-route.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 import { anExchange } from '../../../support/transport-rig.js';
 

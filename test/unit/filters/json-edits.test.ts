@@ -1,11 +1,10 @@
 /** JSON bodies of replies that filters change, piece by piece. */
 import { describe, expect, it } from 'vitest';
-import { field, joinFields, NO_FIELDS } from '../../../../src/base/field-block.js';
-import { PROBLEMS } from '../../../../src/base/problems.js';
-import { JsonEdits } from '../../../../src/worker/reply/json-edits.js';
-import type { StageHead } from '../../../../src/worker/reply/reply-stage.js';
-import type { ReplyBodyPlan } from '../../../../src/worker/request/route-filters.js';
-import { makeExchange } from '../../../support/make-exchange.js';
+import { field, joinFields, NO_FIELDS } from '../../../src/base/field-block.js';
+import { PROBLEMS } from '../../../src/base/problems.js';
+import type { StageHead } from '../../../src/filters/reply-stage.js';
+import { JsonEdits, type ReplyBodyPlan } from '../../../src/filters/transformation/json-edits.js';
+import { makeExchange } from '../../support/make-exchange.js';
 
 const PLAN: ReplyBodyPlan = {
   maxBytes: 100,

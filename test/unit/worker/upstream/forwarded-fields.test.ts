@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Exchange } from '../../../src/worker/exchange/exchange.js';
-import { buildForwardedFields } from '../../../src/worker/upstream/forwarded-fields.js';
-import { compileWorkerRoutes } from '../../../src/worker/worker-route.js';
-import { aCompiledRoute } from '../../support/compiled-route.js';
-import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
-import { makeExchange } from '../../support/make-exchange.js';
+import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
+import { compileWorkerRoutes } from '../../../../src/worker/route/worker-route.js';
+import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
+import { aCompiledRoute } from '../../../support/compiled-route.js';
+import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
+import { makeExchange } from '../../../support/make-exchange.js';
 
 const AUTHORITY = 'target:81';
 

@@ -3,10 +3,11 @@
  *
  * Thread: worker. What changes bodies comes first: it judges the head as the target wrote it.
  */
-import type { RouteFilters } from '../request/route-filters.js';
-import { HeadSteps } from './head-steps.js';
-import { JsonEdits } from './json-edits.js';
-import type { StageSource } from './reply-stage.js';
+
+import { HeadSteps } from '../../filters/head-steps.js';
+import type { StageSource } from '../../filters/reply-stage.js';
+import { JsonEdits } from '../../filters/transformation/json-edits.js';
+import type { RouteFilters } from './route-filters.js';
 
 export function stagesOf({ replySteps, replyBody }: RouteFilters): readonly StageSource[] {
   const stages: StageSource[] = [];

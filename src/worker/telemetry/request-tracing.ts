@@ -6,13 +6,13 @@
  * of the others a share. One that is not costs a look at its fields, and nothing where no tracing
  * is configured.
  */
-import type { Clock, Random } from '../base/clock.js';
-import type { CompiledConfig, CompiledTracing } from '../config/compiled-config.js';
-import type { ThreadLogger } from '../observability/logger.js';
-import type { FinishedTrace, SpanExporter } from '../observability/span-exporter.js';
-import { parseTraceparent } from '../observability/trace-context.js';
-import type { Exchange } from './exchange/exchange.js';
-import { RequestTrace } from './exchange/request-trace.js';
+import type { Clock, Random } from '../../base/clock.js';
+import type { CompiledConfig, CompiledTracing } from '../../config/compiled-config.js';
+import type { ThreadLogger } from '../../observability/logger.js';
+import type { FinishedTrace, SpanExporter } from '../../observability/span-exporter.js';
+import { parseTraceparent } from '../../observability/trace-context.js';
+import type { Exchange } from '../exchange/exchange.js';
+import { RequestTrace } from '../exchange/request-trace.js';
 
 interface Ready {
   readonly config: CompiledTracing;
@@ -38,7 +38,7 @@ export class RequestTracing {
     await this.drop(this.prepared);
     this.prepared = null;
     if (tracing === null || isSame(tracing, this.current?.config)) return;
-    const { OtlpExporter } = await import('../observability/otlp-exporter.js');
+    const { OtlpExporter } = await import('../../observability/otlp-exporter.js');
     const exporter = new OtlpExporter(tracing, this.host.log.logger, this.host.clock);
     this.prepared = { config: tracing, exporter, hidden: new Set(tracing.redactQuery) };
   }

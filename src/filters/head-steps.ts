@@ -4,8 +4,8 @@
  *
  * Thread: worker.
  */
-import type { ReplyStep, RequestView } from '../../filters/filter.js';
-import { ReplyHead } from '../../filters/reply-head.js';
+import type { ReplyStep, RequestView } from './filter.js';
+import { ReplyHead } from './reply-head.js';
 import type { StageHead, StageSource } from './reply-stage.js';
 
 export class HeadSteps implements StageSource {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { CompiledRoute } from '../../../src/config/compiled-config.js';
+import type { CompiledRoute } from '../../../../src/config/compiled-config.js';
 import {
   compileWorkerRoutes,
   rewritePath,
   type WorkerRoute,
-} from '../../../src/worker/worker-route.js';
-import { aCompiledRoute } from '../../support/compiled-route.js';
-import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+} from '../../../../src/worker/route/worker-route.js';
+import { aCompiledRoute } from '../../../support/compiled-route.js';
+import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
 
 function compile(...wishes: Partial<CompiledRoute>[]): WorkerRoute[] {
   const config = aCoordinatorConfig({ limiters: [{}, {}], targetCounts: [1, 1] });

@@ -11,7 +11,6 @@ import type {
   BodyStep,
   EditStep,
   FilterSteps,
-  ReplyBodyEdit,
   ReplyStep,
   RequestBodySteps,
   RequestStep,
@@ -20,6 +19,7 @@ import type {
 } from '../../filters/filter.js';
 import { hasUploadRule } from '../../filters/guards/upload-rule.js';
 import type { JsonLimits } from '../../filters/json-scan.js';
+import type { ReplyBodyPlan } from '../../filters/transformation/json-edits.js';
 
 /** For bodies that no filter of the route bounds. */
 const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxMembers: 100_000 };
@@ -31,11 +31,6 @@ export interface RequestBodyPlan {
   readonly steps: readonly BodyStep[];
   /** Whether the body of this request is to be collected. */
   isNeeded(request: RequestView): boolean;
-}
-
-/** A JSON reply that is collected and changed. */
-export interface ReplyBodyPlan extends ReplyBodyEdit {
-  readonly limits: JsonLimits;
 }
 
 export interface RouteFilters {

@@ -6,17 +6,17 @@
  */
 import type { FieldBlock } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
-import {
-  CollectedBody,
-  isCoded,
-  isJsonType,
-  parseContentType,
-} from '../../filters/collected-body.js';
-import type { RequestView } from '../../filters/filter.js';
-import { ReplyHead } from '../../filters/reply-head.js';
-import { editBody } from '../../filters/transformation/body-edits.js';
-import type { ReplyBodyPlan } from '../request/route-filters.js';
-import { ReplyStage, type StageHead, type StageSource } from './reply-stage.js';
+import { CollectedBody, isCoded, isJsonType, parseContentType } from '../collected-body.js';
+import type { ReplyBodyEdit, RequestView } from '../filter.js';
+import type { JsonLimits } from '../json-scan.js';
+import { ReplyHead } from '../reply-head.js';
+import { ReplyStage, type StageHead, type StageSource } from '../reply-stage.js';
+import { editBody } from './body-edits.js';
+
+/** What is done with the bodies of a route, and within which bounds. */
+export interface ReplyBodyPlan extends ReplyBodyEdit {
+  readonly limits: JsonLimits;
+}
 
 export class JsonEdits implements StageSource {
   constructor(private readonly plan: ReplyBodyPlan) {}

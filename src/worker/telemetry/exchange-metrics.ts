@@ -4,17 +4,17 @@
  * Thread: worker. Only writer of this worker's counter block.
  */
 
-import type { Clock } from '../base/clock.js';
-import { PROBLEMS, type ProblemKind } from '../base/problems.js';
+import type { Clock } from '../../base/clock.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   OUTCOME_FAILURE,
   OUTCOME_MASK,
   VERDICT_RATE_LIMITED,
-} from '../channel/coordinator/coordinator-records.js';
-import type { CounterBlock } from '../channel/counter-block.js';
-import type { RefusalRingWriter } from '../channel/refusal-ring.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
-import type { AccessLog, RequestEnd } from '../observability/access-log.js';
+} from '../../channel/coordinator/coordinator-records.js';
+import type { CounterBlock } from '../../channel/counter-block.js';
+import type { RefusalRingWriter } from '../../channel/refusal-ring.js';
+import type { CompiledConfig } from '../../config/compiled-config.js';
+import type { AccessLog, RequestEnd } from '../../observability/access-log.js';
 import {
   COUNTERS,
   type CounterShape,
@@ -31,14 +31,14 @@ import {
   targetLatencyHistogram,
   UPSTREAM_COUNTERS,
   upstreamCounter,
-} from '../observability/counters.js';
-import { noteOf, pathOfTarget } from '../observability/refused-request.js';
-import { keyOnOneLine, limiterKey } from './admission/limiter-keys.js';
-import type { Exchange } from './exchange/exchange.js';
-import type { ReplyState } from './exchange/reply-state.js';
-import type { TryInFlight } from './exchange/try-in-flight.js';
+} from '../../observability/counters.js';
+import { noteOf, pathOfTarget } from '../../observability/refused-request.js';
+import { keyOnOneLine, limiterKey } from '../admission/limiter-keys.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { ReplyState } from '../exchange/reply-state.js';
+import type { TryInFlight } from '../exchange/try-in-flight.js';
+import { isConnectFailure } from '../upstream/upstream-error.js';
 import type { RequestTracing } from './request-tracing.js';
-import { isConnectFailure } from './upstream/upstream-error.js';
 
 /** Where they are written, and their time. */
 export interface MetricsOutputs {

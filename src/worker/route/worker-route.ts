@@ -5,29 +5,25 @@
  * Thread: worker.
  */
 
-import { defined } from '../base/assert.js';
-import type { FieldBlock } from '../base/field-block.js';
-import { byRow } from '../base/rows.js';
-import { KEY_GRANT_LIMIT_MIN } from '../channel/coordinator/coordinator-records.js';
+import { defined } from '../../base/assert.js';
+import type { FieldBlock } from '../../base/field-block.js';
+import { byRow } from '../../base/rows.js';
+import { KEY_GRANT_LIMIT_MIN } from '../../channel/coordinator/coordinator-records.js';
 import type {
   CompiledConfig,
   CompiledLimiter,
   CompiledRoute,
   CompiledUpstream,
-} from '../config/compiled-config.js';
-import type { Authenticator } from '../filters/authentication/authenticator.js';
-import type { RoutePattern } from '../routing/route-pattern.js';
-import { stripPathPrefix } from '../routing/strip-prefix.js';
-import { policyField } from './admission/rate-limit-fields.js';
-import { type AnswerPlan, planAnswer } from './answer/answer-plan.js';
-import { type Challenges, challengesOf } from './identity/challenges.js';
-import type { StageSource } from './reply/reply-stage.js';
-import { stagesOf } from './reply/route-stages.js';
-import {
-  compileRouteFilters,
-  type LoadedFilters,
-  type RouteFilters,
-} from './request/route-filters.js';
+} from '../../config/compiled-config.js';
+import type { Authenticator } from '../../filters/authentication/authenticator.js';
+import type { StageSource } from '../../filters/reply-stage.js';
+import type { RoutePattern } from '../../routing/route-pattern.js';
+import { stripPathPrefix } from '../../routing/strip-prefix.js';
+import { type AnswerPlan, planAnswer } from './answer-plan.js';
+import { type Challenges, challengesOf } from './challenges.js';
+import { policyField } from './rate-limit-fields.js';
+import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
+import { stagesOf } from './route-stages.js';
 
 export interface WorkerRoute {
   readonly config: CompiledRoute;

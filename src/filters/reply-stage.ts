@@ -9,10 +9,10 @@
  * gateway's own pass it too. A route without stages has none of this: its replies are written as
  * they come.
  */
-import { defined } from '../../base/assert.js';
-import type { FieldBlock } from '../../base/field-block.js';
-import type { ProblemKind } from '../../base/problems.js';
-import type { RequestView } from '../../filters/filter.js';
+import { defined } from '../base/assert.js';
+import type { FieldBlock } from '../base/field-block.js';
+import type { ProblemKind } from '../base/problems.js';
+import type { RequestView } from './filter.js';
 
 /** The head of a reply on its way. One object for all stages: each may change it for the next. */
 export interface StageHead {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { policyField, rateLimitField } from '../../../../src/worker/admission/rate-limit-fields.js';
+import { policyField, rateLimitField } from '../../../../src/worker/route/rate-limit-fields.js';
 import { aLimiter } from '../../../support/coordinator-rig.js';
 
 const LIMITS = [

@@ -6,7 +6,7 @@
  * refers to the next one and to what was in it: once one of them is old, none of all those
  * exchanges is collected with the young garbage any more, which made that many times dearer.
  */
-import type { Exchange } from './exchange/exchange.js';
+import type { Exchange } from './exchange.js';
 
 /** Exchanges by index. The acceptor gives out small numbers, again and again. */
 export class ExchangeTable {

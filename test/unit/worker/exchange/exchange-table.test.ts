@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Exchange } from '../../../src/worker/exchange/exchange.js';
-import { ExchangeTable, PendingAsks } from '../../../src/worker/exchange-table.js';
-import { makeExchange } from '../../support/make-exchange.js';
+import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
+import { ExchangeTable, PendingAsks } from '../../../../src/worker/exchange/exchange-table.js';
+import { makeExchange } from '../../../support/make-exchange.js';
 
 function anExchange(index: number, generation = 1): Exchange {
   return makeExchange({ index, generation });

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { isLive, restartReasons } from '../../../src/config/live-fields.js';
+import { CONFIG_SCHEMA } from '../../../src/config/schema/config-schema.js';
+import { loadObject } from '../../../src/config/source/load-file.js';
+import type { SchemaNode } from '../../../src/schema/schema-node.js';
+
+const SMALLEST = {
+  upstreams: { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } },
+  routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
+};
+
+/** A value that is not the default; undefined: this test knows of none. */
+function anotherValue(node: SchemaNode): unknown {
+  const quantity = node['x-duration'] ?? node['x-size'];
+  if (quantity !== undefined) return quantity.max === node.default ? quantity.min : quantity.max;
+  if (node.enum !== undefined) return node.enum.find((value) => value !== node.default);
+  if (node.type === 'boolean') return node.default !== true;
+  if (node.type === 'integer') return node.maximum === node.default ? node.minimum : node.maximum;
+  return undefined;
+}
+
+/** Keys of the objects that every configuration has, by path. */
+function keysWithValues(): [string, unknown][] {
+  const found: [string, unknown][] = [];
+  for (const [key, node] of Object.entries(CONFIG_SCHEMA.properties ?? {})) {
+    const own = anotherValue(node);
+    if (own !== undefined) found.push([key, own]);
+    if (node.required !== undefined) continue;
+    for (const [child, leaf] of Object.entries(node.properties ?? {})) {
+      const value = anotherValue(leaf);
+      if (value !== undefined) found.push([`${key}.${child}`, value]);
+    }
+  }
+  return found;
+}
+
+function withValue(path: string, value: unknown): object {
+  const [key = '', child] = path.split('.');
+  return { ...SMALLEST, [key]: child === undefined ? value : { [child]: value } };
+}
+
+describe('keys that a reload can change', () => {
+  const before = loadObject(SMALLEST).compiled;
+
+  it('are told from others by what the reference says of them', () => {
+    const keys = keysWithValues();
+    expect(keys.length).toBeGreaterThan(20);
+    for (const [path, value] of keys) {
+      const after = loadObject(withValue(path, value) as typeof SMALLEST).compiled;
+      expect(restartReasons(before, after).length === 0, path).toBe(isLive(path));
+    }
+  });
+
+  it('bring along what is below them', () => {
+    expect(isLive('routes[].cors.origins')).toBe(true);
+    expect(isLive('upstreams.NAME.targets')).toBe(true);
+    expect(isLive('limits')).toBe(false);
+    expect(isLive('limits.headerBytes')).toBe(true);
+    expect(isLive('routesOfOthers')).toBe(false);
+  });
+});
