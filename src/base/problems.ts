@@ -160,6 +160,16 @@ export const PROBLEMS = {
       when: 'The service that must be asked about the caller does not answer.',
     },
   ),
+  tokenServiceUnavailable: problem(
+    'GW_TOKEN_SERVICE_UNAVAILABLE',
+    503,
+    'Token service unavailable',
+    {
+      ...INTERNAL,
+      part: 'authentication',
+      when: 'The token service of the gateway does not answer in time.',
+    },
+  ),
   addressDenied: problem('GW_ADDRESS_DENIED', 403, 'Address not allowed', {
     ...DENIED,
     part: 'ipFilter',

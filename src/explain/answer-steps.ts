@@ -3,43 +3,32 @@
  *
  * Thread: any (pure). A new kind of answer has its lines here.
  */
-import { assertNever } from '../base/assert.js';
+import { assertNever, defined } from '../base/assert.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { rewritePath, type WorkerRoute } from '../worker/route/worker-route.js';
-import { type Refusal, refusalOf } from './findings.js';
+import { refusalOf, type StepFound } from './findings.js';
 
-/** What the answerer of a route does. */
-export interface AnswerShown {
-  /** The last step answers, where `reply` is not null. */
-  readonly steps: readonly { readonly step: string; readonly detail: string }[];
-  /** The reply of the gateway itself; null: a target replies. */
-  readonly reply: Refusal | null;
-}
-
-export function showAnswer(route: WorkerRoute, exchange: Exchange): AnswerShown {
+/** What the answerer of a route does; a step with a reply is the gateway's own answer. */
+export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly StepFound[] {
   const { answer, config } = route;
   switch (answer.kind) {
-    case 'upstream':
-      return {
-        steps: [
-          { step: 'rewrite', detail: rewriteText(route, exchange) },
-          { step: 'forward', detail: forwardText(answer.upstream, config.timeoutMs) },
-        ],
-        reply: null,
-      };
+    case 'upstream': {
+      const sent = forwardText(answer.upstream, config.timeoutMs);
+      return [
+        { step: 'rewrite', detail: rewriteText(route, exchange), reply: null },
+        { step: 'forward', detail: sent, reply: null },
+      ];
+    }
     case 'fixed': {
-      const reply = answer.step(exchange);
-      if (reply === null) return { steps: [], reply: null };
+      const reply = defined(answer.steps[0](exchange), 'a fixed reply');
       const step = reply.status >= 300 && reply.status < 400 ? 'redirect' : 'respond';
-      return { steps: [{ step, detail: `status ${reply.status}` }], reply: refusalOf(reply) };
+      return [{ step, detail: `status ${reply.status}`, reply: refusalOf(reply) }];
     }
     case 'tokens': {
       const detail = `The token service answers: ${answer.endpoint}.`;
-      return {
-        steps: [{ step: 'tokenService', detail: answer.endpoint }],
-        reply: { problem: null, status: 200, detail },
-      };
+      const reply = { problem: null, status: 200, detail };
+      return [{ step: 'tokenService', detail: answer.endpoint, reply }];
     }
     default:
       return assertNever(answer);

@@ -4,15 +4,18 @@
  * Thread: acceptor. Asks a copy of the coordinator, which decides alike and changes nothing.
  */
 import { standingOf } from '../admin/target-standing.js';
-import { defined } from '../base/assert.js';
+import { assert, defined } from '../base/assert.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
+import { networkOf } from '../base/ip-address.js';
 import { byRow } from '../base/rows.js';
 import {
   addLimit,
   createAskFields,
+  NO_UPSTREAM,
   VERDICT_ADMITTED,
+  VERDICT_NONE,
 } from '../channel/coordinator/coordinator-records.js';
-import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { CompiledLimiter, CompiledUpstream, LimiterKey } from '../config/compiled-config.js';
 import { limiterKey } from '../worker/admission/limiter-keys.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
@@ -20,20 +23,21 @@ import type { Exchange } from '../worker/exchange/exchange.js';
 import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { CoordinatorCopy, type LimitKey } from './coordinator-copy.js';
 import type { ExplainContext } from './explain-context.js';
-import type { LimitShown, TargetShown } from './explanation.js';
+import type { ExplainedRequest, LimitShown, TargetShown } from './explanation.js';
 import { type Decided, refuse } from './findings.js';
-import { limitKeyText } from './route-steps.js';
 
-/** For a route that answers by itself. */
-export const NOTHING_DECIDED: Decided = { limits: [], targets: [], picked: '', refusal: null };
+/** A request like the one that is explained, as it is decided upon. */
+export interface DecisionWish {
+  readonly request: Pick<ExplainedRequest, 'repeat'>;
+  readonly context: ExplainContext;
+  readonly exchange: Exchange;
+  readonly route: WorkerRoute;
+}
 
-export function decide(
-  exchange: Exchange,
-  route: WorkerRoute,
-  upstream: CompiledUpstream,
-  { context, repeat }: { readonly context: ExplainContext; readonly repeat: number },
-): Decided {
+/** Without an upstream the limits alone decide. */
+export function decide({ request, context, exchange, route }: DecisionWish): Decided {
   const { config, moment } = context;
+  const { upstream } = route;
   const { nowMs } = moment;
   const hash = new HalfSipHash(...context.hashKey);
   const keys = route.limiters.map((limiter): LimitKey => {
@@ -41,27 +45,27 @@ export function decide(
     return { limiter, high: hash.high, low: hash.low };
   });
   const copy = new CoordinatorCopy(config, context.memory, keys);
-  new TargetPreference(config, hash).look(exchange, upstream);
+  if (upstream !== null) new TargetPreference(config, hash).look(exchange, upstream);
   const fields = createAskFields();
   fields.askId = 1;
   fields.routeIndex = route.config.index;
-  fields.upstreamIndex = upstream.index;
+  fields.upstreamIndex = upstream === null ? NO_UPSTREAM : upstream.index;
   fields.balanceHash = exchange.admission.balanceHash;
   fields.preferredTarget = exchange.admission.preferredTarget;
   for (const { limiter, high, low } of keys) addLimit(fields, limiter.index, high, low);
-  for (let earlier = 1; earlier < repeat; earlier += 1) copy.askAndEnd(fields, nowMs);
+  for (let earlier = 1; earlier < request.repeat; earlier += 1) copy.askAndEnd(fields, nowMs);
   const limits = keys.map((key) => limitShown(key, exchange, copy, nowMs));
-  const standings = targetsBefore(upstream, copy, context);
-  const reply = copy.ask(fields, nowMs);
-  const isAdmitted = reply.verdict === VERDICT_ADMITTED;
-  const pickedIndex = isAdmitted ? reply.targetIndex : -1;
+  const standings = upstream === null ? [] : targetsBefore(upstream, copy, context);
+  const { verdict, targetIndex } = copy.ask(fields, nowMs);
+  assert(verdict !== VERDICT_NONE, 'an ask has a verdict');
   const targets = standings.map(({ index, shown }) => ({
     ...shown,
-    isPicked: index === pickedIndex,
+    isPicked: index === targetIndex,
   }));
-  const refusal = isAdmitted
-    ? null
-    : refuse(problemOfVerdict(reply.verdict), detailOfVerdict(reply.verdict));
+  const refusal =
+    verdict === VERDICT_ADMITTED
+      ? null
+      : refuse(problemOfVerdict(verdict), detailOfVerdict(verdict));
   return {
     limits,
     targets,
@@ -112,4 +116,22 @@ function targetsBefore(
     };
     return { index, shown };
   });
+}
+
+/** The limiter key, with the values of this request. */
+function limitKeyText({ keys }: CompiledLimiter, exchange: Exchange): string {
+  return keys.map((key) => keyText(key, exchange)).join(', ');
+}
+
+function keyText(key: LimiterKey, exchange: Exchange): string {
+  switch (key.kind) {
+    case 'consumer':
+      return `consumer=${exchange.consumer}`;
+    case 'header':
+      return `header:${key.header}=${exchange.fields.value(key.header)}`;
+    case 'clientIp':
+      return `clientIp=${networkOf(exchange.clientIp)}`;
+    default:
+      return 'route';
+  }
 }

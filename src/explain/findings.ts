@@ -5,10 +5,9 @@
  */
 import type { ProblemKind } from '../base/problems.js';
 import type { LocalReply } from '../filters/local-reply.js';
-import type { AnswerShown } from './answer-steps.js';
 import type { LimitShown, TargetShown } from './explanation.js';
 
-/** Why a request does not go on. */
+/** A reply of the gateway's own: why a request does not go on, or what the route answers. */
 export interface Refusal {
   /** null: the reply is an answer and not a refusal. */
   readonly problem: ProblemKind | null;
@@ -34,15 +33,12 @@ export interface Decided {
   readonly refusal: Refusal | null;
 }
 
-/** The results for a request whose route is known. */
-export interface Findings {
-  /** From filters that run before the caller is known. */
-  readonly entry: Refusal | null;
-  readonly identity: Identity;
-  readonly decided: Decided;
-  /** From filters that run once the request is admitted. */
-  readonly edit: Refusal | null;
-  readonly answer: AnswerShown;
+/** What one step of the pipeline would do. */
+export interface StepFound {
+  readonly step: string;
+  readonly detail: string;
+  /** It ends the request with this; null: the request goes on. */
+  readonly reply: Refusal | null;
 }
 
 export function refuse(problem: ProblemKind, detail: string): Refusal {

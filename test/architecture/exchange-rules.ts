@@ -42,8 +42,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     callers: ['worker/request/'],
     others: {
       take: ['worker/request-pipeline.ts'],
-      endWatch: ['worker/request-pipeline.ts'],
-      release: ['worker/tries/'],
+      release: ['worker/request-pipeline.ts'],
       collected: ['worker/upstream/', 'worker/answer/'],
       streamed: ['worker/upstream/'],
       onCredit: ['worker/reply/'],

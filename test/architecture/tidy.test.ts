@@ -35,7 +35,7 @@ const EXCEPTIONS: readonly RuleException[] = [
     reason: 'types only: what the supervisor and the worker say to each other',
   },
   {
-    path: 'explain/explain-request.ts',
+    path: 'explain/phase-steps.ts',
     rule: 'exchange field',
     about: 'rewrittenTarget',
     reason: 'hides what a configuration writes: an explained exchange goes to no target',

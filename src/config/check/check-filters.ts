@@ -61,7 +61,7 @@ function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: F
     );
   }
   if (given[0] === 'upstream' || given.length !== 1) return;
-  for (const key of ['rateLimit', 'rewrite', 'rewriteReply', 'timeout'] as const) {
+  for (const key of ['rewrite', 'rewriteReply', 'timeout'] as const) {
     if (route[key] !== undefined) findings.addKey(`${at}/${key}`, 'needs an upstream');
   }
 }

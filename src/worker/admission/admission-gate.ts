@@ -29,9 +29,11 @@ export class AdmissionGate {
 
   /** False: the request is to be shed. Else {@link leave} ends what begins here. */
   tryEnter(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
+    // Whoever is answered here is a load for nobody else, and costs no more than being refused.
+    if (route.upstream === null) return true;
     const { shareMax } = route.config;
     if (shareMax < PRESSURE_FULL && this.lane.pressure > shareMax) return false;
-    const { adaptiveConcurrency, index } = upstreamOfRoute(route);
+    const { adaptiveConcurrency, index } = route.upstream;
     if (adaptiveConcurrency === null) return true;
     const writer = this.writerOf(index);
     // Without a limit the coordinator has not looked at this upstream yet.

@@ -19,6 +19,7 @@ import {
   createAskFields,
   LIMIT_WORDS,
   NO_PREFERENCE,
+  NO_TARGET,
   NO_UPSTREAM,
   OUTCOME_CANCELLED,
   type ReplyView,
@@ -26,18 +27,20 @@ import {
   VERDICT_RATE_LIMITED,
 } from '../../channel/coordinator/coordinator-records.js';
 import type { Admission } from '../exchange/admission-state.js';
-import type { Exchange } from '../exchange/exchange.js';
+import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { PendingAsks } from '../exchange/exchange-table.js';
 import { rateLimitField } from '../route/rate-limit-fields.js';
 import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
 import { limiterKey } from './limiter-keys.js';
 import { RefusedKeys } from './refused-keys.js';
-import { NO_TARGET, type TargetGrants } from './target-grants.js';
+import type { TargetGrants } from './target-grants.js';
 import type { TargetPreference } from './target-preference.js';
 import { bitOfTarget } from './tried-targets.js';
 
+/** Decided without an ask: the request goes on, with a target where it needs one. */
 export const ASK_ADMITTED = 0;
+/** The verdict comes later. */
 export const ASK_PENDING = 1;
 /** There is no room for asks: the caller sheds. */
 export const ASK_REFUSED = 2;
@@ -47,6 +50,15 @@ export const ASK_CLOSED = 3;
 export const ASK_OPEN = 4;
 /** The limit was used up a moment ago, and still is. */
 export const ASK_LIMITED = 5;
+
+/** What comes of asking for an admission. */
+export type AskResult =
+  | typeof ASK_ADMITTED
+  | typeof ASK_PENDING
+  | typeof ASK_REFUSED
+  | typeof ASK_CLOSED
+  | typeof ASK_OPEN
+  | typeof ASK_LIMITED;
 
 /** How long a request waits for a coordinator that does not answer. */
 export const ASK_WAIT_MS = 100;
@@ -81,12 +93,13 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /**
-   * Asks for one try of the exchange. ASK_ADMITTED: decided under a grant, the exchange has its
-   * target. ASK_LIMITED: refused by a verdict that still holds, see {@link retryAfterMs}.
+   * Asks whether the limits of the exchange have room, and for its first target if it needs one: in
+   * one message. ASK_ADMITTED: decided under a grant. ASK_LIMITED: refused by a verdict that still
+   * holds, see {@link retryAfterMs}.
    */
-  askAdmission(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
+  askAdmission(exchange: Exchange, route: WorkerRoute, nowMs: number): AskResult {
     if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, 0);
-    this.preference.look(exchange, upstreamOfRoute(route));
+    if (route.upstream !== null) this.preference.look(exchange, route.upstream);
     if (route.limiters.length === 0) return this.askUnlimited(exchange, route, nowMs);
     this.fillAsk(route);
     this.addLimits(exchange, route);
@@ -110,7 +123,7 @@ export class CoordinatorClient implements ReplyHandler {
     return this.refusedKeys.retryAfterMs;
   }
 
-  private refuseAgain(exchange: Exchange, route: WorkerRoute): number {
+  private refuseAgain(exchange: Exchange, route: WorkerRoute): AskResult {
     const limiter = defined(route.limiters[0], 'the limit of a route');
     const { remaining, resetMs } = this.refusedKeys;
     const field = rateLimitField(limiter, remaining, resetMs);
@@ -119,7 +132,7 @@ export class CoordinatorClient implements ReplyHandler {
     return ASK_LIMITED;
   }
 
-  private askUnlimited(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
+  private askUnlimited(exchange: Exchange, route: WorkerRoute, nowMs: number): AskResult {
     if (this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
     this.fillAsk(route);
     this.fields.flags = this.grants.askFlags(upstreamOfRoute(route).index, nowMs);
@@ -130,7 +143,12 @@ export class CoordinatorClient implements ReplyHandler {
    * Lets a request through without a limit, at a target that was not tried if there is one. No
    * target is free: ASK_CLOSED.
    */
-  admitOpen(exchange: Exchange, route: WorkerRoute, triedMask = 0): number {
+  admitOpen(
+    exchange: Exchange,
+    route: WorkerRoute,
+    triedMask = 0,
+  ): typeof ASK_OPEN | typeof ASK_CLOSED {
+    if (route.upstream === null) return ASK_OPEN;
     let targetIndex = this.openTarget(route, triedMask);
     // Beside a try that is in the air another one at the same target is of no use.
     const mayRepeat = triedMask !== 0 && exchange.tries.current === null;
@@ -159,13 +177,13 @@ export class CoordinatorClient implements ReplyHandler {
     return config.onCoordinatorLost !== 'wait' && this.end.isCoordinatorLost(nowMs);
   }
 
-  private admitLost(exchange: Exchange, route: WorkerRoute, triedMask: number): number {
+  private admitLost(exchange: Exchange, route: WorkerRoute, triedMask: number): AskResult {
     if (route.config.onCoordinatorLost === 'closed') return ASK_CLOSED;
     return this.admitOpen(exchange, route, triedMask);
   }
 
   /** Under a grant for its keys and one for its target a request waits for nobody. */
-  private askWithKeyGrant(exchange: Exchange, route: WorkerRoute, nowMs: number): number {
+  private askWithKeyGrant(exchange: Exchange, route: WorkerRoute, nowMs: number): AskResult {
     const grant = this.keyGrants.entryOf(this.fields, nowMs);
     const isGranted = grant.isValid(nowMs);
     if (isGranted && this.tryTarget(exchange, route, nowMs)) {
@@ -177,8 +195,8 @@ export class CoordinatorClient implements ReplyHandler {
     if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
     const wish = grant.wish(nowMs);
     // Turns in advance are of use only where admissions are at hand as well.
-    if (isGranted || wish > 0) {
-      this.fields.flags = this.grants.askFlags(upstreamOfRoute(route).index, nowMs);
+    if (route.upstream !== null && (isGranted || wish > 0)) {
+      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
     }
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
     const asked = this.sendAsk(exchange);
@@ -197,10 +215,12 @@ export class CoordinatorClient implements ReplyHandler {
     }
   }
 
+  /** Whether the exchange has all that it needs of targets. */
   private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
+    if (route.upstream === null) return true;
     // A grant knows nothing of what this request wants.
     if (exchange.admission.preferredTarget !== NO_PREFERENCE) return false;
-    const targetIndex = this.grants.tryTake(upstreamOfRoute(route).index, nowMs);
+    const targetIndex = this.grants.tryTake(route.upstream.index, nowMs);
     if (targetIndex === NO_TARGET) return false;
     this.beginGranted(exchange, targetIndex);
     this.askAhead(route, nowMs);
@@ -216,7 +236,7 @@ export class CoordinatorClient implements ReplyHandler {
    * Asks for another try of an exchange, at a target that was not tried. It was counted against
    * its limits already, and a grant does not know what was tried.
    */
-  askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number, nowMs: number): number {
+  askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number, nowMs: number): AskResult {
     if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, triedMask);
     this.fillAsk(route);
     this.fields.triedMask = triedMask;
@@ -244,7 +264,7 @@ export class CoordinatorClient implements ReplyHandler {
     return true;
   }
 
-  private sendAsk(exchange: Exchange): number {
+  private sendAsk(exchange: Exchange): AskResult {
     const { admission } = exchange;
     this.fields.balanceHash = admission.balanceHash;
     this.fields.preferredTarget = admission.preferredTarget;
@@ -258,7 +278,7 @@ export class CoordinatorClient implements ReplyHandler {
     const { fields } = this;
     fields.askId = this.waiting.nextId();
     fields.routeIndex = route.config.index;
-    fields.upstreamIndex = upstreamOfRoute(route).index;
+    fields.upstreamIndex = route.upstream === null ? NO_UPSTREAM : route.upstream.index;
     fields.triedMask = 0;
     fields.flags = 0;
     fields.limitCount = 0;
@@ -286,10 +306,11 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /** Gives back the exchange's last admission, if no try was made with it. */
-  giveBack({ admission }: Exchange, upstreamIndex: number): void {
+  giveBack(exchange: Exchange): void {
+    const { admission } = exchange;
     if (!admission.isAdmitted) return;
     admission.handOver();
-    this.settleTry(admission, upstreamIndex, OUTCOME_CANCELLED);
+    this.settleTry(admission, upstreamOf(exchange).index, OUTCOME_CANCELLED);
   }
 
   /** Gives back the exchange's place under limits on requests in flight, once. */
@@ -309,7 +330,9 @@ export class CoordinatorClient implements ReplyHandler {
     const { admission } = exchange;
     admission.onAskOver();
     if (reply.verdict === VERDICT_ADMITTED) {
-      admission.onAdmitted(reply.targetIndex, reply.ticket);
+      if (reply.targetIndex !== NO_TARGET) {
+        admission.onAdmitted(reply.targetIndex, reply.ticket);
+      }
       if (reply.inFlightTicket !== 0) admission.onPlace(reply.inFlightTicket);
     }
     noteLimits(exchange, reply);

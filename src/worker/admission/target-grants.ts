@@ -16,6 +16,7 @@ import {
   ASK_WANTS_GRANT,
   GRANT_COUNT_MAX,
   GRANT_VALID_MS,
+  NO_TARGET,
 } from '../../channel/coordinator/coordinator-records.js';
 
 /** Says whether a target is closed and healthy, as the coordinator last wrote it. */
@@ -42,8 +43,6 @@ export interface UpstreamTargets {
   readonly index: number;
   readonly targetIndexes: readonly number[];
 }
-
-export const NO_TARGET = -1;
 
 export class TargetGrants {
   private readonly grants: Grant[];

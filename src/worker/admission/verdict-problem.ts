@@ -3,14 +3,16 @@
  *
  * Thread: worker. The codes and titles are in base/problems.ts.
  */
+import { assertNever } from '../../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
+  type RefusingVerdict,
   VERDICT_CIRCUIT_OPEN,
   VERDICT_NO_HEALTHY_TARGET,
   VERDICT_RATE_LIMITED,
 } from '../../channel/coordinator/coordinator-records.js';
 
-export function problemOfVerdict(verdict: number): ProblemKind {
+export function problemOfVerdict(verdict: RefusingVerdict): ProblemKind {
   switch (verdict) {
     case VERDICT_RATE_LIMITED:
       return PROBLEMS.rateLimited;
@@ -19,18 +21,20 @@ export function problemOfVerdict(verdict: number): ProblemKind {
     case VERDICT_NO_HEALTHY_TARGET:
       return PROBLEMS.noHealthyTarget;
     default:
-      return PROBLEMS.internal;
+      return assertNever(verdict);
   }
 }
 
 /** One sentence for the client. */
-export function detailOfVerdict(verdict: number): string {
+export function detailOfVerdict(verdict: RefusingVerdict): string {
   switch (verdict) {
     case VERDICT_RATE_LIMITED:
       return 'The limit of this route is used up; Retry-After says when to come back.';
     case VERDICT_CIRCUIT_OPEN:
       return 'The targets of this route have failed too often and are given a rest.';
-    default:
+    case VERDICT_NO_HEALTHY_TARGET:
       return 'No target of this route can take requests now.';
+    default:
+      return assertNever(verdict);
   }
 }

@@ -15,20 +15,13 @@ import type { PathParams } from '../../routing/route-table.js';
 import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { AdmissionState } from './admission-state.js';
 import { DeadlineEntry } from './deadline-wheel.js';
+import { PHASE_ROUTE, type Phase } from './phase.js';
 import { ReplyState } from './reply-state.js';
 import type { RequestFields } from './request-fields.js';
 import type { RequestHead, RequestHeadRecord } from './request-head.js';
 import type { RequestTrace } from './request-trace.js';
 import { TriesState } from './tries-state.js';
 import { Upload } from './upload.js';
-
-export const PHASE_ROUTE = 0;
-export const PHASE_ENTER = 1;
-export const PHASE_AUTHENTICATE = 2;
-export const PHASE_ADMIT = 3;
-export const PHASE_EDIT = 4;
-export const PHASE_FORWARD = 5;
-export const PHASE_REPLY = 6;
 
 const NOTHING: readonly string[] = [];
 
@@ -74,7 +67,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   readonly upload: Readonly<Upload>;
   readonly reply: Readonly<ReplyState> = new ReplyState();
 
-  phase = PHASE_ROUTE;
+  phase: Phase = PHASE_ROUTE;
   isFinished = false;
   /** Assigned by request/route-matcher.ts: null until then. */
   route: WorkerRoute | null = null;

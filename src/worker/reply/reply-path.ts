@@ -178,14 +178,15 @@ export class ReplyPath {
     this.takeBack(exchange);
     const { reply, route, head } = exchange;
     const { status, problem } = local;
+    const fields = joinFields(exchange.admission.limitFields, local.fields);
     const isBodiless = head.method === 'HEAD' || status === 204 || status === 304;
     reply.onLocal(status, problem, isBodiless);
     const sources = route === null ? NO_STAGES : route.replyStages;
     if (sources.length === 0) {
-      this.writeLocal(exchange, local, local.fields);
+      this.writeLocal(exchange, local, fields);
       return;
     }
-    const opened = { status, fields: local.fields, bodyBytes: -1, isBodiless, isLocal: true };
+    const opened = { status, fields, bodyBytes: -1, isBodiless, isLocal: true };
     const stages = sources
       .map((source) => this.tryOpen(exchange, source, opened))
       .filter((stage) => stage !== null);

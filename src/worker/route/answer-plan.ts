@@ -21,7 +21,7 @@ interface PlanBase {
 
 export type AnswerPlan =
   | (PlanBase & { readonly kind: 'upstream'; readonly upstream: CompiledUpstream })
-  | (PlanBase & { readonly kind: 'fixed'; readonly step: RequestStep })
+  | (PlanBase & { readonly kind: 'fixed'; readonly steps: readonly [RequestStep] })
   | (PlanBase & { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint });
 
 /** `upstreams`: by row. */
@@ -35,8 +35,8 @@ export function planAnswer(
       return { kind: 'upstream', isEdited: true, readsBody: false, upstream };
     }
     case 'fixed': {
-      const step = fixedReplyStep(answer.reply);
-      return { kind: 'fixed', isEdited: false, readsBody: false, step };
+      const steps = [fixedReplyStep(answer.reply)] as const;
+      return { kind: 'fixed', isEdited: false, readsBody: false, steps };
     }
     case 'tokens':
       return { kind: 'tokens', isEdited: true, readsBody: true, endpoint: answer.endpoint };

@@ -32,6 +32,8 @@ export interface WorkerRoute {
   readonly upstream: CompiledUpstream | null;
   readonly authenticators: readonly Authenticator[];
   readonly challenges: Challenges;
+  /** There are limits, or the answer needs a target: neither costs a question else. */
+  readonly needsAdmission: boolean;
   /** Every one of them is to have room. */
   readonly limiters: readonly CompiledLimiter[];
   /** The RateLimit-Policy field of replies; no field without a limit. */
@@ -64,8 +66,8 @@ export function compileWorkerRoutes(
     const limiters = route.limiterIndexes.map((index) =>
       defined(limitersByRow[index], 'the limiter of a route'),
     );
-    const filters = compileRouteFilters(route, loaded);
     const answer = planAnswer(route.answer, upstreams);
+    const filters = filtersOf(route, answer, loaded);
     const upstream = answer.kind === 'upstream' ? answer.upstream : null;
     const ofRoute = route.authenticators.map((index) =>
       defined(authenticators[index], 'the authenticator of a route'),
@@ -79,6 +81,7 @@ export function compileWorkerRoutes(
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators: ofRoute,
       challenges: challengesOf(ofRoute),
+      needsAdmission: upstream !== null || limiters.length > 0,
       limiters,
       policyField: policyField(limiters),
       mayHoldKeyGrants: mayHoldKeyGrants(limiters),
@@ -92,6 +95,16 @@ export function compileWorkerRoutes(
       setFields: route.rewrite.setHeaders.flat(),
     };
   });
+}
+
+/** A request that is answered as it came has no filters that would judge or change it. */
+function filtersOf(
+  route: CompiledRoute,
+  { isEdited }: AnswerPlan,
+  loaded?: LoadedFilters,
+): RouteFilters {
+  const filters = compileRouteFilters(route, loaded);
+  return isEdited ? filters : { ...filters, editSteps: [], requestBody: null };
 }
 
 /**

@@ -7,7 +7,13 @@
  */
 import { defined } from '../../base/assert.js';
 import type { CoordinatorClient } from '../admission/coordinator-client.js';
-import { ASK_CLOSED, ASK_OPEN, ASK_PENDING, ASK_WAIT_MS } from '../admission/coordinator-client.js';
+import {
+  ASK_CLOSED,
+  ASK_OPEN,
+  ASK_PENDING,
+  ASK_WAIT_MS,
+  type AskResult,
+} from '../admission/coordinator-client.js';
 import { bitOfTarget } from '../admission/tried-targets.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { upstreamOfRoute } from '../route/worker-route.js';
@@ -27,7 +33,7 @@ export class NextTarget {
    * ASK_PENDING: the verdict comes. ASK_OPEN: the exchange has its target, without the coordinator.
    * Anything else: there is none.
    */
-  ask(exchange: Exchange): number {
+  ask(exchange: Exchange): AskResult {
     const { coordinator, ledger } = this.parts;
     const route = defined(exchange.route, 'the route of a try');
     const nowMs = this.parts.nowMs();
@@ -41,7 +47,7 @@ export class NextTarget {
   }
 
   /** The coordinator has not answered in time: ASK_OPEN, or ASK_CLOSED. */
-  goOnWithoutVerdict(exchange: Exchange): number {
+  goOnWithoutVerdict(exchange: Exchange): AskResult {
     const { coordinator, ledger } = this.parts;
     exchange.tries.endWait();
     coordinator.abandon(exchange);

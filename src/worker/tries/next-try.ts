@@ -7,9 +7,19 @@
  * Thread: worker. Owns nothing: the state is the exchange's. What becomes of a try that is in
  * flight is the listener's business, retry-loop.ts. Every wait is on the deadline wheel.
  */
+import { assertNever } from '../../base/assert.js';
 import { type ReplyView, VERDICT_ADMITTED } from '../../channel/coordinator/coordinator-records.js';
 import type { TryEnd } from '../../policy/retry/retry-rule.js';
-import { ASK_OPEN, ASK_PENDING, type CoordinatorClient } from '../admission/coordinator-client.js';
+import {
+  ASK_ADMITTED,
+  ASK_CLOSED,
+  ASK_LIMITED,
+  ASK_OPEN,
+  ASK_PENDING,
+  ASK_REFUSED,
+  type AskResult,
+  type CoordinatorClient,
+} from '../admission/coordinator-client.js';
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
@@ -113,10 +123,22 @@ export class NextTry {
   }
 
   /** The next try is under way, or its verdict is. False: there is no target. */
-  private goOn(exchange: Exchange, asked: number): boolean {
-    if (asked === ASK_OPEN) this.launchNext(exchange);
-    else if (asked === ASK_PENDING) this.arm(exchange);
-    return asked === ASK_OPEN || asked === ASK_PENDING;
+  private goOn(exchange: Exchange, asked: AskResult): boolean {
+    switch (asked) {
+      case ASK_ADMITTED:
+      case ASK_OPEN:
+        this.launchNext(exchange);
+        return true;
+      case ASK_PENDING:
+        this.arm(exchange);
+        return true;
+      case ASK_REFUSED:
+      case ASK_CLOSED:
+      case ASK_LIMITED:
+        return false;
+      default:
+        return assertNever(asked);
+    }
   }
 
   /** The coordinator has answered an ask for another try. */
@@ -129,7 +151,7 @@ export class NextTry {
       this.launchNext(exchange);
       return;
     }
-    this.parts.coordinator.giveBack(exchange, upstreamOf(exchange).index);
+    this.parts.coordinator.giveBack(exchange);
     if (tries.current === null) this.owner.onNone(exchange);
     else this.arm(exchange);
   }

@@ -310,6 +310,5 @@ export class RetryLoop implements TryListener {
     if (exchange.tries.sent > 0) this.parts.planner.onRequestDone(upstreamOf(exchange));
     this.settler.endAll(exchange, OUTCOME_CANCELLED);
     this.settler.dropKept(exchange);
-    exchange.upload.release();
   }
 }

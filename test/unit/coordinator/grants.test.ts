@@ -5,6 +5,7 @@ import {
   ASK_WANTS_GRANT,
   GRANT_COUNT_MAX,
   GRANT_VALID_MS,
+  NO_TARGET,
   OUTCOME_5XX,
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
@@ -15,11 +16,7 @@ import {
   GRANT_WARM_UP_ASKS,
   GrantSizes,
 } from '../../../src/coordinator/grant-sizes.js';
-import {
-  type GrantReply,
-  NO_TARGET,
-  TargetGrants,
-} from '../../../src/worker/admission/target-grants.js';
+import { type GrantReply, TargetGrants } from '../../../src/worker/admission/target-grants.js';
 import {
   aCoordinatorConfig,
   type CoordinatorConfigWish,

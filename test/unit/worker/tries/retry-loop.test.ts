@@ -213,7 +213,7 @@ class Rig {
     this.coordinator.abandon(exchange);
     this.loop.release(exchange);
     this.replies.release(exchange);
-    this.coordinator.giveBack(exchange, this.upstream.index);
+    this.coordinator.giveBack(exchange);
   }
 
   verdict(verdict: number, targetIndex: number): void {

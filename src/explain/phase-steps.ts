@@ -1,0 +1,159 @@
+/**
+ * The steps that a route takes with a request, in words: phase by phase, in the pipeline's order.
+ *
+ * Thread: acceptor. Judges by the worker's own phases. A new phase has its lines here, and a new
+ * kind of answer in answer-steps.ts.
+ */
+import { assertNever } from '../base/assert.js';
+import { parseTemplate } from '../base/template-text.js';
+import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { EditStep } from '../filters/filter.js';
+import { redactQuery } from '../observability/redact-query.js';
+import type { Exchange } from '../worker/exchange/exchange.js';
+import {
+  PHASE_ANSWER,
+  PHASE_EDIT,
+  PHASE_ENTER,
+  PHASE_IDENTIFY,
+  PHASE_LIMIT,
+  PHASE_REPLY,
+  PHASE_ROUTE,
+  PHASES,
+  type Phase,
+} from '../worker/exchange/phase.js';
+import type { WorkerRoute } from '../worker/route/worker-route.js';
+import { answerSteps } from './answer-steps.js';
+import { decide } from './decide.js';
+import type { ExplainContext } from './explain-context.js';
+import type { ExplainedRequest } from './explanation.js';
+import { type Decided, type Refusal, refusalOf, type StepFound } from './findings.js';
+import { identify } from './identify.js';
+
+/** What is asked, of an exchange whose route is known. */
+export interface Inquiry {
+  readonly request: ExplainedRequest;
+  readonly context: ExplainContext;
+  readonly exchange: Exchange;
+  readonly route: WorkerRoute;
+}
+
+/** What the phases would do. */
+export interface PhasesFound {
+  readonly steps: readonly StepFound[];
+  readonly decided: Decided;
+}
+
+/** Runs all phases in the order of the pipeline, even after one that refuses. */
+export async function judgePhases(inquiry: Inquiry): Promise<PhasesFound> {
+  const steps: StepFound[] = [];
+  let decided: Decided = { limits: [], targets: [], picked: '', refusal: null };
+  for (const phase of PHASES) {
+    if (phase === PHASE_LIMIT) decided = decide(inquiry);
+    steps.push(...(await stepsOf(phase, inquiry, decided)));
+  }
+  return { steps, decided };
+}
+
+async function stepsOf(
+  phase: Phase,
+  inquiry: Inquiry,
+  decided: Decided,
+): Promise<readonly StepFound[]> {
+  const { route, exchange } = inquiry;
+  const { entrySteps, entryNames, editSteps, editNames } = route.filters;
+  switch (phase) {
+    case PHASE_ENTER:
+      return [filterStep('enter', entryNames, firstReply(entrySteps, exchange))];
+    case PHASE_IDENTIFY:
+      return [await identityStep(inquiry)];
+    case PHASE_LIMIT:
+      return admissionSteps(route, decided);
+    case PHASE_EDIT: {
+      if (!route.answer.isEdited) return [];
+      const reply = firstReply(editSteps, exchange);
+      if (inquiry.context.memory !== null) hideSetValues(exchange, route);
+      return [filterStep('edit', editNames, reply)];
+    }
+    case PHASE_ANSWER:
+      return answerSteps(route, exchange);
+    case PHASE_ROUTE:
+    case PHASE_REPLY:
+      // The route was found before, and nothing is sent.
+      return [];
+    default:
+      return assertNever(phase);
+  }
+}
+
+/** `names`: of the filters that have steps in this phase. */
+function filterStep(step: string, names: readonly string[], reply: Refusal | null): StepFound {
+  const detail = reply?.detail ?? (names.length === 0 ? 'no filter' : names.join(', '));
+  return { step, detail, reply };
+}
+
+function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | null {
+  for (const step of steps) {
+    const reply = step(exchange);
+    if (reply !== null) return refusalOf(reply);
+  }
+  return null;
+}
+
+async function identityStep({ request, context, exchange, route }: Inquiry): Promise<StepFound> {
+  const { consumer, detail, refusal } = await identify(request, route, exchange, context);
+  exchange.identify({ ...exchange.identity, consumer });
+  return { step: 'authenticate', detail, reply: refusal };
+}
+
+/** One admission decides about all of them. */
+function admissionSteps({ upstream }: WorkerRoute, decided: Decided): StepFound[] {
+  const { refusal } = decided;
+  const found = (step: string, detail: string): StepFound => {
+    return { step, detail, reply: refusal?.problem?.part === step ? refusal : null };
+  };
+  const limits = found('rateLimit', limitsText(decided));
+  if (upstream === null) return [limits];
+  return [
+    limits,
+    found('circuitBreaker', breakerText(upstream, decided)),
+    found('loadBalancing', balancingText(upstream, decided)),
+  ];
+}
+
+function limitsText({ limits }: Decided): string {
+  if (limits.length === 0) return 'no limit';
+  return limits
+    .map(({ limit, hasRoom, remaining, quota, mode }) => {
+      const left = hasRoom ? `${remaining} of ${quota} left` : 'used up';
+      return `${limit}: ${left}${mode === 'shadow' ? ' (shadow)' : ''}`;
+    })
+    .join('; ');
+}
+
+function breakerText({ circuitBreaker }: CompiledUpstream, { targets }: Decided): string {
+  const notClosed = targets.filter(({ circuitBreaker: state }) => state !== 'CLOSED').length;
+  const opens = `opens after ${circuitBreaker.failureThreshold} failures in a row`;
+  return `${targets.length - notClosed} of ${targets.length} closed; ${opens}`;
+}
+
+function balancingText({ name, loadBalancing }: CompiledUpstream, { picked }: Decided): string {
+  const to = picked === '' ? 'no target' : picked;
+  return `${loadBalancing.policy} in upstream ${name}: ${to}`;
+}
+
+/**
+ * A caller of the running gateway may not know its configuration, so set values are hidden: one may
+ * be a secret.
+ */
+function hideSetValues(exchange: Exchange, route: WorkerRoute): void {
+  const { set = [], add = [] } = route.config.filters.transformation?.query ?? {};
+  const written = [...set, ...add].filter(([, text]) => !isSourceOnly(text));
+  const names = new Set(written.map(([name]) => name.toLowerCase()));
+  exchange.rewrittenTarget = redactQuery(exchange.rewrittenTarget, names);
+}
+
+/** Whether the template only repeats values of the request, which the caller has sent. */
+function isSourceOnly(text: string): boolean {
+  const parsed = parseTemplate(text);
+  return parsed.isValid && parsed.parts.every((part) => typeof part === 'object');
+}
