@@ -99,7 +99,7 @@ export class Acceptor implements EngineHost, ExchangeContext {
     this.looks.cancel();
     this.isClosed = true;
     this.engine.close();
-    // Workers hear of it before they are told to stop.
+    // Workers must see this before they are told to stop.
     this.dispatcher.onDoorbell();
   }
 

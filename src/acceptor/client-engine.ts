@@ -90,8 +90,8 @@ export interface ReplyHead {
  */
 export interface ClientSocket {
   /**
-   * Who hears of this exchange from now on. Called once, inside onRequest(), before any other
-   * method; the engine calls the listener from the next call on.
+   * Sets the listener of this exchange. Called once, inside onRequest(), before any other method;
+   * the engine calls the listener from the next call on.
    */
   attach(listener: ClientListener): void;
 
@@ -134,7 +134,7 @@ export interface ClientSocket {
   abort(): void;
 }
 
-/** What an engine tells of one exchange. The client-exchange implements it. */
+/** The events of one exchange that an engine reports. The client-exchange implements this. */
 export interface ClientListener {
   /**
    * A part of the request body, or of a tunnel, of any size. The bytes are valid inside the call

@@ -377,7 +377,7 @@ export class ClientExchange implements Downstream, ClientListener {
 
   // How an exchange ends without its worker.
 
-  /** The gateway answers in the worker's place; the worker hears that the request is over. */
+  /** The gateway answers in place of the worker, and tells the worker that the request is over. */
   private replaceByProblem(kind: ProblemKind, detail: string): void {
     if (this.isReplyStarted) {
       this.cutOff('aborted');

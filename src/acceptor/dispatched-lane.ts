@@ -109,7 +109,10 @@ export class DispatchedLane implements RecordHandler {
     }
   }
 
-  /** Whoever takes it or not, the block is given back; with its lane it goes as a whole. */
+  /**
+   * The block is given back whether or not a client takes the piece; when the lane ends, all its
+   * memory goes.
+   */
   private onBlock(downstream: Downstream | null, isLast: boolean): void {
     if (this.end === null) {
       this.staleRecords++;

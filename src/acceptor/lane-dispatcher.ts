@@ -80,7 +80,7 @@ export class LaneDispatcher {
     this.cycle();
   };
 
-  /** `onError` hears of mistakes in our own handling of a record; the lanes go on. */
+  /** `onError` gets errors of our own code in the handling of a record; the lanes go on. */
   constructor(
     laneCount: number,
     private readonly rule: DispatchRule,
@@ -108,7 +108,10 @@ export class LaneDispatcher {
     this.laneAt(lane).isSuspended = true;
   }
 
-  /** The lane's worker has ended for good: its requests go elsewhere, or hear of it. */
+  /**
+   * The lane's worker has ended for good: its requests go to another worker, or are answered with a
+   * problem.
+   */
   detach(lane: number): void {
     const dispatched = this.laneAt(lane);
     const { end } = dispatched;
@@ -254,7 +257,7 @@ export class LaneDispatcher {
     this.schedule();
   }
 
-  /** The exchange is over for the client; the worker must hear of it when it has not finished. */
+  /** The exchange is over for the client; the worker is told when it has not finished. */
   finish(index: number, end: ExchangeEnd): void {
     try {
       if (end !== 'replied') this.sendBare(kindWithFlags(REQUEST_ABORT, ABORT_FLAGS[end]), index);

@@ -9,7 +9,7 @@ import type { ProblemKind } from '../base/problems.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
 import type { ReplyHead } from './client-engine.js';
 
-/** What the acceptor tells of a reply that it made. */
+/** What the acceptor reports about a reply that it made. */
 export interface LocalReplyRecord {
   readonly requestId: string;
   readonly method: string;

@@ -1,5 +1,5 @@
 /**
- * What is different between two configurations, in the words of whoever wrote them.
+ * The differences between two configurations, in the words of the file.
  *
  * Thread: any (pure). Routes go by their names, whatever their order; secrets are compared and not
  * shown.

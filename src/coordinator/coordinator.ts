@@ -6,8 +6,8 @@
  *
  * An ask has two questions, one about limits and one about a target, or only the first. Both are
  * decided in one go: check the limits, choose a target, then take both. So a request that finds no
- * target uses up no limit, and a request over its limit takes no probe. An ask that needs to hear
- * something from outside of the coordinator waits before anything is checked: see deferred-asks.ts.
+ * target uses up no limit, and a request over its limit takes no probe. An ask that needs an answer
+ * from outside the coordinator waits before anything is checked: see deferred-asks.ts.
  */
 import type { CoordinatorEnd, CoordinatorHandler } from '../channel/coordinator/coordinator-end.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';

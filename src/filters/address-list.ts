@@ -18,7 +18,7 @@ export class AddressList {
     }
   }
 
-  /** `address`: one for certain. */
+  /** `address` must be a valid address. */
   includes(address: string): boolean {
     return this.list.check(address, familyOf(address));
   }

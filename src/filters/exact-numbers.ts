@@ -18,7 +18,7 @@ const NINE = 57;
 export interface MarkedJson {
   /** The document with texts in place of such numbers. */
   readonly text: string;
-  /** Puts the numbers back, wherever they are by now. */
+  /** Puts the numbers back, at whatever place they are by now. */
   restore(text: string): string;
 }
 

@@ -76,7 +76,7 @@ export interface FilterOptions<
   compile(part: ValuesOf<R & G>, context: CompileContext): C | null;
 }
 
-/** Any filter, for whoever does the same with each of them. */
+/** Any filter, for code that treats all filters alike. */
 export interface AnyFilterOptions {
   readonly name: string;
   readonly route: Nodes;

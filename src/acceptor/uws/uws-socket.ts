@@ -73,7 +73,7 @@ export class UwsSocket implements ClientSocket {
     this.listener?.onAborted();
   }
 
-  /** A mistake of ours: the client is cut off, and the acceptor hears that it is gone. */
+  /** After a mistake in our code: cuts the client off, and tells the acceptor that it is gone. */
   breakOff(): void {
     if (this.isOver) return;
     this.res.close();

@@ -98,7 +98,7 @@ export class CoordinatorStatus {
     return Atomics.add(this.words, this.generationWord(lane), 1) + 1;
   }
 
-  /** Coordinator: so many asks of the lane are answered later. */
+  /** Coordinator: `count` asks of the lane will be answered later. */
   setDeferred(lane: number, count: number): void {
     Atomics.store(this.words, this.generationWord(lane) + DEFERRED_OFFSET, count);
   }

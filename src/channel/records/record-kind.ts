@@ -90,7 +90,7 @@ export function writeBare(
   ring.claim(kind, index, generation, 0);
 }
 
-/** Writes a WINDOW record: the sender may send so many more bytes. */
+/** Writes a WINDOW record: the sender may send `bytes` more. */
 export function writeWindow(
   ring: ByteRingProducer,
   index: number,

@@ -122,7 +122,7 @@ interface OpenapiContext {
   readonly findings: Findings;
 }
 
-/** Mistakes of a document that a group of routes comes from, up to so many. */
+/** Most mistakes that are reported for the document of a group of routes. */
 const DOCUMENT_PROBLEMS_MAX = 20;
 const SAID_BY_DOCUMENT = ['dialect', 'body', 'contentTypes', 'query', 'params', 'headers'] as const;
 

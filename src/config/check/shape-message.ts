@@ -69,7 +69,7 @@ function describeString(node: SchemaNode): string {
   return `a string of ${node.minLength ?? 0} to ${node.maxLength} characters`;
 }
 
-/** What is there instead, without saying a value that must not be seen. */
+/** The actual value in words, without a value that must not be seen. */
 export function describeActual(value: unknown, quoted: string | undefined): string {
   if (value === null) return 'empty';
   if (Array.isArray(value)) return 'a list';

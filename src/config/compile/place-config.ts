@@ -106,8 +106,8 @@ export function placeConfig(
 }
 
 /**
- * The newest of several versions, with what the others have beside it: for whoever must answer for
- * all of them. A row that two of them have is as the newer one says.
+ * The newest of several versions, together with the rows that only earlier ones have: for threads
+ * that must answer for all of them. For a row that two versions have, the newer version counts.
  */
 export function uniteConfigs(
   newest: CompiledConfig,

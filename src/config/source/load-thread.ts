@@ -1,6 +1,6 @@
 /**
- * Reads, checks and compiles a configuration aside, in a thread that lives as long as that takes:
- * whoever serves requests goes on serving them meanwhile.
+ * Reads, checks and compiles a configuration aside, in a thread of its own that ends with the work.
+ * The threads that serve requests go on meanwhile.
  *
  * Thread: loader. Started by the supervisor for a reload.
  */

@@ -30,7 +30,10 @@ const ALIAS_COUNT_MAX = 100;
 /** Values that one file may hold, repeated ones counted each time. */
 const VALUE_COUNT_MAX = 100_000;
 
-/** One mistake in the syntax often makes many follow: one a line is told, up to so many. */
+/**
+ * One mistake in the syntax often causes many others: one for each line is reported, up to this
+ * number.
+ */
 const SYNTAX_ISSUES_MAX = 20;
 
 /** Our own words where the library's would quote the text or speak of its options. */

@@ -105,7 +105,7 @@ export function isPlain(pattern: string): boolean {
   return behind === undefined || lengthOf(behind) <= AGAIN_MAX;
 }
 
-/** At most so many characters are matched by parts of fixed length. */
+/** Most characters that the parts of fixed length can match. */
 function lengthOf(bare: string): number {
   const counts = Array.from(bare.matchAll(/\{(\d+)\}/g), ([, count]) => Number(count));
   return counts.reduce((sum, count) => sum + count, bare.length);

@@ -173,7 +173,7 @@ function compileValidation(config: ValidationConfig, context: CompileContext): C
   };
 }
 
-/** Bounds of bodies, whoever says what they look like. */
+/** Bounds of bodies, whatever describes their shape. */
 export function compileBodyBounds(
   config: ValidationConfig,
   { bodyBytes }: Pick<CompileContext, 'bodyBytes'>,

@@ -49,7 +49,7 @@ export interface GrantKey {
 export class KeyGrant {
   readonly limits = new Int32Array(ASK_LIMITS_MAX * LIMIT_WORDS);
   limitCount = 0;
-  /** Admissions at hand. */
+  /** Admissions that are left. */
   left = 0;
   /** Low bits of the last whole millisecond at which they may be used. */
   until = 0;

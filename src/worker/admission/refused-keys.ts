@@ -1,12 +1,12 @@
 /**
  * Keys that the coordinator has just refused, and until when it would refuse them again.
  *
- * Thread: worker. Owns a bounded number of entries. Whoever floods a limit that is used up is
- * answered here: neither the coordinator nor its channel hears of it. The answer is the same, but
- * that admissions which come back of other workers' grants are seen some milliseconds late.
+ * Thread: worker. Owns a bounded number of entries. Requests that flood a used-up limit are
+ * answered here, and cost neither the coordinator nor its channel anything. The answer is the same,
+ * but that admissions which come back of other workers' grants are seen some milliseconds late.
  *
- * The coordinator says until when a refusal holds, for some milliseconds at most. A key that
- * shares its entry with another one is forgotten sooner, never later.
+ * The coordinator says until when a refusal holds, for some milliseconds at most. A key that shares
+ * its entry with another one is forgotten sooner, never later.
  */
 
 /** What a reply says of a refusal and of the limit behind it. */

@@ -3,12 +3,12 @@
  *
  * Thread: worker. Owns the grants of each upstream: turns that nobody else will be given.
  *
- * While a grant lasts the worker goes on with the upstream's turns alone, without asking. It
- * passes over a target that is not free any more: one that recovers is tried only with a ticket.
- * When half of a grant is used the next one is asked for, so that nobody has to wait for it; one of
- * the largest is asked for while a whole one is still at hand, since requests come in bursts.
- * Turns that are not used in time are void, and so are all of them once a target of the upstream
- * may be used again that they were given without.
+ * While a grant lasts the worker goes on with the upstream's turns alone, without asking. It passes
+ * over a target that is not free any more: one that recovers is tried only with a ticket. When half
+ * of a grant is used the next one is asked for, so that nobody has to wait for it; a grant of the
+ * largest size is asked for while a whole one is still unused, since requests come in bursts. Turns
+ * that are not used in time are void. All turns are void once a target of the upstream may be used
+ * again that they were given without.
  */
 import { defined } from '../../base/assert.js';
 import {
@@ -104,7 +104,7 @@ export class TargetGrants {
   }
 }
 
-/** The turns at hand, and those that came before these were used up. */
+/** The current turns, and the next ones if they came before the current ones were used up. */
 class Grant {
   /** When the ask that is to bring the next grant was sent; long ago: there is none. */
   wantedMs = Number.NEGATIVE_INFINITY;

@@ -1,5 +1,5 @@
 /**
- * What the client hears of a verdict that refuses its request.
+ * The problem that a client gets for a verdict that refuses its request.
  *
  * Thread: worker. The codes and titles are in base/problems.ts.
  */

@@ -1,10 +1,11 @@
 /**
- * The exchanges that a worker has in hand, by the acceptor's index and by the ask they wait for.
+ * The exchanges of a worker, by the acceptor's index and by the ask that they wait for.
  *
  * Thread: worker. Both are plain arrays on purpose. A Map that is added to and deleted from for
  * every request makes itself anew each few dozen requests, and each table that it leaves behind
  * refers to the next one and to what was in it: once one of them is old, none of all those
- * exchanges is collected with the young garbage any more, which made that many times dearer.
+ * exchanges is collected with the young garbage any more, which made young collections many times
+ * slower.
  */
 import type { Exchange } from './exchange.js';
 

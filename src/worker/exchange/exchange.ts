@@ -1,11 +1,11 @@
 /**
  * One request in a worker, from head to finish.
  *
- * Thread: worker. One object with a group of fields for each part of the worker that writes some:
- * a group's fields are assigned in its own file, by methods that say what has happened; whoever
- * else holds an exchange reads. Its own fields are the pipeline's, but for those that say so.
- * Fixed shape: every field is set in the constructor and none is added later, so that all
- * exchanges share one hidden class, and their groups as well.
+ * Thread: worker. One object with a group of fields for each part of the worker that writes some: a
+ * group's fields are assigned in its own file, by methods that say what has happened; all other
+ * code only reads. Its own fields are the pipeline's, but for those that say so. Fixed shape: every
+ * field is set in the constructor and none is added later, so that all exchanges share one hidden
+ * class, and their groups as well.
  */
 import { defined } from '../../base/assert.js';
 import type { CompiledUpstream } from '../../config/compiled-config.js';

@@ -142,7 +142,7 @@ export class ReplyState {
     this.window -= bytes;
   }
 
-  /** The client has taken so much. */
+  /** The client has taken these bytes. */
   giveWindow(bytes: number): void {
     this.window += bytes;
   }

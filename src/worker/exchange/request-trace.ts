@@ -2,7 +2,7 @@
  * The trace of one request that is sampled, from head to finish.
  *
  * Thread: worker. Owned by its exchange. Spans are made of what is known at the end; their ids are
- * chosen when a target is to hear of them.
+ * chosen earlier, when a target is told about them.
  */
 import { randomBytes } from 'node:crypto';
 import { OUTCOME_FAILURE, OUTCOME_MASK } from '../../channel/coordinator/coordinator-records.js';

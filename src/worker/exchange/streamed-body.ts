@@ -27,7 +27,7 @@ export class StreamedBody {
   private uncredited = 0;
 
   /**
-   * `bytes` is the length, -1 when it is not known. `giveWindow` hears of every
+   * `bytes` is the length, -1 when it is not known. `giveWindow` is called for every
    * WINDOW_CREDIT_BYTES that were taken while more may come.
    */
   constructor(
@@ -57,7 +57,7 @@ export class StreamedBody {
     if (this.isComplete) sink.onBodyEnd();
   }
 
-  /** So many bytes have left for the target. */
+  /** These bytes have been sent to the target. */
   onTaken(bytes: number): void {
     this.uncredited += bytes;
     if (this.uncredited < WINDOW_CREDIT_BYTES || this.isComplete || this.isDropped) return;

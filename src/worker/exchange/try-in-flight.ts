@@ -23,7 +23,7 @@ export interface TryInFlight extends Admission {
   extend(headDeadlineMs: number): void;
   /** False: it was settled before. Else the caller tells the coordinator of the outcome. */
   trySettle(): boolean;
-  /** Ends the try; its listener hears nothing more of it. */
+  /** Ends the try; its listener gets no further call. */
   abort(): void;
   /** Forgets the exchange but lets the rest of the reply come in, so that the socket is kept. */
   detach(): void;

@@ -1,5 +1,6 @@
 /**
- * Writes replies onto the lane: where every reply ends up, whoever made it.
+ * Writes replies onto the lane. Every reply ends here, those of targets and those of the gateway
+ * itself.
  *
  * Thread: worker. Owns the heads that wait for the first part of their body, for one turn at most:
  * a reply whose body came along with its head goes out as one record. Where a body ends it is told;
@@ -166,7 +167,7 @@ export class LaneWriter {
         status: reply.status,
         bodyBytes: reply.bodyBytes,
         requestId: exchange.head.requestId,
-        // Whoever made a reply of the gateway's own has put them in.
+        // Replies of the gateway itself have these fields already.
         block: joinFields(fields, reply.isLocal ? NO_FIELDS : limitFields),
       },
       body,

@@ -9,7 +9,7 @@ import type { ProblemKind } from '../../base/problems.js';
 import type { ReplySink, ReplyStage, StageHead } from '../../filters/reply-stage.js';
 import type { StagedFlow } from '../exchange/reply-state.js';
 
-/** What the chain tells of itself. */
+/** The events that the chain reports. */
 export interface StagedReplyOwner {
   /** The target may go on. */
   resumeTarget(): void;
@@ -129,7 +129,7 @@ export class StagedReply implements StagedFlow, ReplySink {
     this.owner.onBroken(error);
   }
 
-  /** The lane as the last stage sees it: it hears nothing once the reply is over. */
+  /** The lane as the last stage sees it: it gets nothing once the reply is over. */
   private asLane(): ReplySink {
     const { lane } = this;
     return {

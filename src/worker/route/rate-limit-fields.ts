@@ -3,7 +3,7 @@
  *
  * Thread: worker. Fields of draft-ietf-httpapi-ratelimit-headers, and Retry-After of RFC 9110
  * 10.2.3. Seconds are rounded up: never earlier than the truth. A limit in shadow mode is not
- * spoken of.
+ * mentioned.
  */
 import { type FieldBlock, field, NO_FIELDS } from '../../base/field-block.js';
 import type { CompiledLimiter } from '../../config/compiled-config.js';

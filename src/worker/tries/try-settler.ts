@@ -1,7 +1,8 @@
 /**
  * Ends tries, and tells the coordinator what came of them.
  *
- * Thread: worker. Owns nothing. Invariant: each try is settled once, whoever ends it.
+ * Thread: worker. Owns nothing.
+ * Invariant: each try is settled once, however it ends.
  */
 import type { CoordinatorClient } from '../admission/coordinator-client.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';

@@ -67,8 +67,8 @@ export function buildForwardedFields(
 }
 
 /**
- * The Forwarded field. A trusted proxy that writes X-Forwarded-* only is spoken for: else the two
- * would say different things of one request.
+ * The Forwarded field. It also covers a trusted proxy that writes X-Forwarded-* only: otherwise the
+ * two would contradict each other.
  */
 export function forwardedList(
   { fields, peer, scheme }: Readonly<RequestHead>,

@@ -231,7 +231,10 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
     if (!this.reader.finish()) this.fail(socketError('other side closed'));
   }
 
-  /** Ends the connection; who waited for a reply hears why, who was not sent yet goes elsewhere. */
+  /**
+   * Ends the connection: an exchange that waited for a reply gets the error, and one that was not
+   * sent yet goes to another connection.
+   */
   private fail(error: Error): void {
     if (this.state === CLOSED) return;
     const wasConnecting = this.state === CONNECTING;

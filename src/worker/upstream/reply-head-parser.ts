@@ -101,7 +101,7 @@ let keepAlive = '';
 // Hot path: once for every reply; bench/micro/worker/upstream-transport watches it.
 /**
  * Reads `text` up to `end`, just behind the CRLF of its last line. Returns '' when the head is
- * good, else what is wrong with it; `head` holds nothing of use then.
+ * good, else what is wrong with it; `head` is not valid then.
  */
 export function parseReplyHead(text: string, end: number, head: ReplyHead): string {
   const isOld = !text.startsWith('HTTP/1.1 ');

@@ -8,8 +8,8 @@
  *                         └── interim replies, bodiless replies ──┘
  *
  * Invariants: a reply has ended only when its framing says so. However the bytes are cut into
- * pieces, the listener hears the same. After a broken reply, or one with bytes behind it, nothing
- * is read any more: whatever comes could be taken for somebody else's reply.
+ * pieces, the listener gets the same calls. After a broken reply, or one with bytes behind it,
+ * nothing is read any more: further bytes could be mistaken for the reply to another request.
  */
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, ChunkedDecoder } from './chunked-decoder.js';
 import {
@@ -24,7 +24,7 @@ import {
 /** Interim replies before the final one: a target that works for long may send one now and then. */
 export const INTERIM_REPLIES_MAX = 100;
 
-/** Nearly every head ends within so many bytes. */
+/** Nearly every head is shorter than this. */
 const HEAD_PEEK_BYTES = 2048;
 const HEAD_END = '\r\n\r\n';
 const NO_BYTES = Buffer.alloc(0);

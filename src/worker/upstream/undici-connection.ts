@@ -97,7 +97,7 @@ function readableOf(body: StreamedBody): Readable {
     unread = 0;
     body.onTaken(bytes);
   };
-  // Its end comes through the try; an error that nobody hears would end the thread.
+  // Its end comes through the try; an error without a listener would end the thread.
   stream.on('error', () => {});
   return stream;
 }

@@ -1,10 +1,11 @@
 /**
- * One try of one exchange at one target: what either transport tells, as the retry loop hears it.
+ * One try of one exchange at one target: turns the events of either transport into those of the
+ * retry loop.
  *
  * Thread: worker. Owns its connection until the try has ended. undici's legacy handler is used
  * since it gives the raw header buffers without a detour; a move to another one stays in this file.
  *
- * Invariant: after the end (complete, error or abort) the listener hears nothing more.
+ * Invariant: after the end (complete, error or abort) the listener gets no further call.
  */
 
 import type { Admission } from '../exchange/admission-state.js';
