@@ -242,7 +242,10 @@ export class RequestPipeline {
     }
   }
 
-  /** The client is gone, or the acceptor had its end: nothing here is of use any more. */
+  /**
+   * The client is gone, or the acceptor had its end: the worker drops everything about the
+   * exchange.
+   */
   onRequestAbort(exchange: Exchange, flags: number): void {
     const { reply } = exchange;
     if ((flags & FLAG_ANSWERED) !== 0) {

@@ -191,10 +191,10 @@ export class CoordinatorClient implements ReplyHandler {
       exchange.admission.onLimits(grantedFields(route, grant, nowMs));
       return ASK_ADMITTED;
     }
-    // Only then: what is at hand is used up before anybody is refused.
+    // This comes after the grant: granted admissions are used up before anybody is refused.
     if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
     const wish = grant.wish(nowMs);
-    // Turns in advance are of use only where admissions are at hand as well.
+    // Turns in advance are useful only together with admissions in advance.
     if (route.upstream !== null && (isGranted || wish > 0)) {
       this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
     }
@@ -243,7 +243,9 @@ export class CoordinatorClient implements ReplyHandler {
     return this.sendAsk(exchange);
   }
 
-  /** Sends for the next turns when half of those at hand are used, so that nobody has to wait. */
+  /**
+   * Asks for the next turns when half of the granted ones are used, so that no request has to wait.
+   */
   private askAhead(route: WorkerRoute, nowMs: number): void {
     const { index } = upstreamOfRoute(route);
     const flags = this.grants.aheadFlags(index, nowMs);
@@ -362,7 +364,7 @@ export class CoordinatorClient implements ReplyHandler {
     return this.end.drainReplies(this);
   }
 
-  /** Whether some admissions are at hand that may have to go back. */
+  /** Whether the worker holds admissions that may have to go back. */
   get holdsGrants(): boolean {
     return this.keyGrants.openCount > 0;
   }
