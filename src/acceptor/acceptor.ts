@@ -134,7 +134,7 @@ export class Acceptor implements EngineHost, ExchangeContext {
     this.caps?.onClosed();
   }
 
-  // Hot path: every request passes here.
+  // Hot path (bench/gateway/plain-get): every request passes here.
   onRequest(request: ClientRequest, socket: ClientSocket): void {
     const exchange = new ClientExchange(this, socket, request);
     socket.attach(exchange);

@@ -158,7 +158,8 @@ export class ClientExchange implements Downstream, ClientListener {
 
   // What the engine tells.
 
-  // Hot path for uploads: each piece is copied once, straight into the ring.
+  // Hot path for uploads (bench/gateway/stream-up): each piece is copied once, straight into the
+  // ring.
   onData(bytes: Uint8Array, isLast: boolean): void {
     try {
       this.takeData(bytes, isLast);

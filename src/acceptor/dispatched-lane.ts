@@ -57,7 +57,7 @@ export class DispatchedLane implements RecordHandler {
 
   constructor(private readonly table: InFlightTable<Downstream>) {}
 
-  // Hot path: every record of every reply.
+  // Hot path (bench/gateway/plain-get): every record of every reply.
   onRecord(kind: number, flags: number, index: number, generation: number): void {
     const downstream = this.table.find(index, generation);
     const recordKind = kind as ReplyRecordKind;

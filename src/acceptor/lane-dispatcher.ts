@@ -353,7 +353,8 @@ export class LaneDispatcher {
     return lane === NO_LANE ? null : (this.laneAt(lane).end?.producer ?? null);
   }
 
-  // Hot path: a handful of lanes; a scan beats any structure.
+  // Hot path (bench/gateway/plain-get): there are only a few lanes, so a scan is faster than any
+  // structure.
   private leastBusyLane(): number {
     let best = NO_LANE;
     let bestInFlight = Number.POSITIVE_INFINITY;

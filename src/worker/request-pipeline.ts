@@ -106,7 +106,7 @@ export class RequestPipeline {
     }
   }
 
-  // Hot path: every phase of every request.
+  // Hot path (bench/gateway/full-pipeline): every phase of every request.
   private runPhase(exchange: Exchange): PhaseResult {
     switch (exchange.phase) {
       case PHASE_ROUTE:

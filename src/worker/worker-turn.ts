@@ -126,7 +126,7 @@ export class WorkerTurn implements RecordHandler {
     this.ticker = clock.every(DEADLINE_TICK_MS, this.onTime);
   }
 
-  // Hot path: every record of every request.
+  // Hot path (bench/gateway/plain-get): every record of every request.
   onRecord(kind: number, flags: number, index: number, generation: number): void {
     const { pipeline, lane } = this.parts;
     const { consumer } = lane;

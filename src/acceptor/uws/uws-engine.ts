@@ -87,7 +87,7 @@ class UwsEngine implements ClientEngine {
     else if (!this.host.onOpened(addressOf(res))) res.close();
   }
 
-  // Hot path: every request passes here.
+  // Hot path (bench/gateway/plain-get): every request passes here.
   private onRequest(res: HttpResponse, req: HttpRequest): void {
     const { head, host } = this;
     const socket = new UwsSocket(res);

@@ -34,7 +34,7 @@ export class UwsHead implements ClientRequest {
     this.guard = new RequestGuard(limits);
   }
 
-  // Hot path: once for every request.
+  // Hot path (bench/gateway/plain-get): once for every request.
   read(req: HttpRequest, peer: string, host: Pick<EngineHost, 'clock' | 'guardLimits'>): void {
     const { guard } = this;
     this.receivedMs = host.clock.nowMs();

@@ -118,7 +118,7 @@ export class UwsSocket implements ClientSocket {
     assert(false, 'uWebSockets.js writes no trailers');
   }
 
-  // Hot path: once for every reply.
+  // Hot path (bench/gateway/plain-get): once for every reply.
   sendHead(head: ReplyHead, closing: ReplyClosing): void {
     this.closing = closing;
     this.res.cork(() => this.writeHead(head));

@@ -57,7 +57,8 @@ export interface AdmissionParts {
 export class AdmissionPhase {
   constructor(private readonly parts: AdmissionParts) {}
 
-  // Hot path: every request, but for those of routes with neither limits nor a target.
+  // Hot path (bench/gateway/full-pipeline): every request, except on routes with neither limits nor
+  // a target.
   run(exchange: Exchange): AdmissionOutcome | 'wait' {
     const route = routeOf(exchange);
     if (!route.needsAdmission) return 'next';

@@ -52,7 +52,10 @@ export class RefusedKeys {
     times[time + 3] = reply.retryAfterMs;
   }
 
-  /** Whether the coordinator would refuse the key. Hot path under a flood. */
+  /**
+   * Whether the coordinator would refuse the key. Hot path in a flood
+   * (bench/gateway/refused-by-limit).
+   */
   find(key: RefusedKey, nowMs: number): boolean {
     const { words, times } = this;
     const entry = entryOf(key);

@@ -65,7 +65,10 @@ export class TargetGrants {
     }
   }
 
-  /** Hot path: every request that needs no ask. The next granted target, or {@link NO_TARGET}. */
+  /**
+   * The next granted target, or {@link NO_TARGET}. Hot path, watched by
+   * bench/micro/worker/key-grants: every request that needs no ask.
+   */
   tryTake(upstreamIndex: number, nowMs: number): number {
     const grant = this.grantOf(upstreamIndex);
     if (grant.left > 0) grant.keepOnly(this.standings.serialOf(upstreamIndex));

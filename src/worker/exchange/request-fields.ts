@@ -60,7 +60,7 @@ export class RequestFields {
   /** Names and values of other claims about where the request came from. */
   claimed: readonly string[] = NOTHING;
 
-  // Hot path: once for every request.
+  // Hot path (bench/gateway/plain-get): once for every request.
   /** `forwardsOverrides`: X-HTTP-Method-Override and its like go on. */
   constructor(
     private readonly parts: readonly string[],

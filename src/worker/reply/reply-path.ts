@@ -44,7 +44,7 @@ export class ReplyPath {
 
   constructor(private readonly parts: ReplyPathParts) {}
 
-  // Hot path: once for every reply of a target.
+  // Hot path (bench/gateway/plain-get): once for every reply of a target.
   /** The head of the target that answers. `ownFields` are what the gateway adds to it. */
   head(exchange: Exchange, status: number, block: ReplyFieldBlock, ownFields: FieldBlock): void {
     const { reply, route, head } = exchange;
@@ -94,7 +94,7 @@ export class ReplyPath {
     this.parts.onBroken(exchange, error);
   }
 
-  // Hot path: every piece of every reply.
+  // Hot path (bench/gateway/stream-down): every piece of every reply.
   /** The bytes are valid inside the call only. False: no more until the target is resumed. */
   data(exchange: Exchange, bytes: Buffer, isLast: boolean): boolean {
     const { staged } = exchange.reply;

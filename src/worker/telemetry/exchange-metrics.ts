@@ -64,7 +64,7 @@ export class ExchangeMetrics {
     this.tracing = outputs.tracing;
   }
 
-  /** The head of a request was read. Hot path. */
+  /** The head of a request was read. Hot path (bench/gateway/plain-get). */
   begin(exchange: Exchange): void {
     if (this.tracing.begin(exchange)) this.counters.add(COUNTERS.sampledRequests);
   }
@@ -128,7 +128,10 @@ export class ExchangeMetrics {
     this.addUpstream(upstreamIndex, UPSTREAM_COUNTERS.retryBudgetExhausted);
   }
 
-  /** The head of a try's reply is there, that long after the try began. Hot path. */
+  /**
+   * The head of a try's reply has come, this long after the try began. Hot path
+   * (bench/gateway/plain-get).
+   */
   countHead(targetIndex: number, upstreamMs: number): void {
     const histogram = targetLatencyHistogram(this.shape, targetIndex);
     this.counters.observe(histogram, LATENCY_BOUNDS_MS, upstreamMs);
@@ -164,7 +167,10 @@ export class ExchangeMetrics {
     if (reply.status < 500) this.counters.add(COUNTERS.cutGoodReplies);
   }
 
-  /** The exchange has ended: every figure and the record, once. Hot path. */
+  /**
+   * The exchange has ended: counts its figures and writes its record, once. Hot path
+   * (bench/gateway/plain-get).
+   */
   close(exchange: Exchange, nowMs: number): void {
     const { reply, route, head } = exchange;
     if (reply.isAnsweredElsewhere) return;

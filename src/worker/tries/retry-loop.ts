@@ -88,7 +88,7 @@ export class RetryLoop implements TryListener {
     this.next.onVerdict(exchange, reply);
   }
 
-  // Hot path: these three once or more for every reply.
+  // Hot path (bench/gateway/stream-down): each of these three at least once for every reply.
 
   onHead(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): void {
     const { exchange } = attempt;

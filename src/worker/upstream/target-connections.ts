@@ -44,7 +44,7 @@ export class TargetConnections {
     }
   }
 
-  // Hot path: once for every try.
+  // Hot path (bench/gateway/plain-get): once for every try.
   of(targetIndex: number): UpstreamConnections {
     return defined(this.kept[targetIndex], 'connections to the target').connections;
   }
