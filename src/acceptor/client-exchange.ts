@@ -136,7 +136,7 @@ export class ClientExchange implements Downstream, ClientListener {
         if (this.index === -1) this.shed();
       }
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
@@ -164,7 +164,7 @@ export class ClientExchange implements Downstream, ClientListener {
     try {
       this.takeData(bytes, isLast);
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
@@ -193,7 +193,7 @@ export class ClientExchange implements Downstream, ClientListener {
       this.trailers = fields;
       if (this.overflow.length === 0) this.sendTrailers();
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
@@ -201,7 +201,7 @@ export class ClientExchange implements Downstream, ClientListener {
     try {
       if (this.index !== -1) this.context.dispatcher.sendWindow(this.index, bytes);
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
@@ -402,7 +402,7 @@ export class ClientExchange implements Downstream, ClientListener {
       this.socket.sendHead(localReplyHead(record, detail), mustClose ? 'closed' : 'none');
       context.onLocalReply(record);
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
@@ -428,7 +428,7 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   /** A mistake of ours: the exchange ends, and its place is given back. */
-  private breakOff(error: unknown): void {
+  onBroken(error: unknown): void {
     this.context.onError(error);
     this.cutOff('aborted');
   }

@@ -61,16 +61,24 @@ export class DispatchedLane implements RecordHandler {
   onRecord(kind: number, flags: number, index: number, generation: number): void {
     const downstream = this.table.find(index, generation);
     const recordKind = kind as ReplyRecordKind;
-    if (recordKind === RESPONSE_BLOCK) {
-      this.onBlock(downstream, (flags & FLAG_END) !== 0);
-      return;
+    try {
+      if (recordKind === RESPONSE_BLOCK) this.onBlock(downstream, (flags & FLAG_END) !== 0);
+      else if (downstream === null) this.staleRecords++;
+      else this.onReplyRecord(downstream, recordKind, flags);
+    } catch (error) {
+      // The records behind this one belong to other exchanges, which go on.
+      if (downstream === null) throw error;
+      downstream.onBroken(error);
     }
-    if (downstream === null) {
-      this.staleRecords++;
-      return;
-    }
+  }
+
+  private onReplyRecord(
+    downstream: Downstream,
+    kind: Exclude<ReplyRecordKind, typeof RESPONSE_BLOCK>,
+    flags: number,
+  ): void {
     const ring = defined(this.end, 'the lane').consumer;
-    switch (recordKind) {
+    switch (kind) {
       case RESPONSE_HEAD:
         this.head.status = responseStatus(ring);
         this.head.flags = flags;
@@ -105,7 +113,7 @@ export class DispatchedLane implements RecordHandler {
         downstream.onTunnelEnd();
         break;
       default:
-        assertNever(recordKind);
+        assertNever(kind);
     }
   }
 

@@ -37,6 +37,8 @@ export interface Downstream {
   onLaneLost(): void;
   /** No worker has taken the request in time. */
   onUnserved(): void;
+  /** A record could not be handled, by a mistake of ours: the exchange ends. */
+  onBroken(error: unknown): void;
   /** Called every LOOK_MS. `bytesMin`: what a body must have brought since the last look. */
   onLook(bytesMin: number): void;
 }

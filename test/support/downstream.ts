@@ -15,6 +15,9 @@ export function aDownstream(wish: Partial<Downstream> = {}): Downstream {
     takeRerun: () => null,
     onLaneLost() {},
     onUnserved() {},
+    onBroken(error) {
+      throw error;
+    },
     onLook() {},
     ...wish,
   };

@@ -18,7 +18,7 @@ import {
   writeBody,
 } from '../../../src/channel/records/record-kind.js';
 import { AcceptorRig, type AcceptorWish, type RecordSeen } from '../../support/acceptor-rig.js';
-import { EVERYTHING, type RequestWish } from '../../support/fake-client.js';
+import { EVERYTHING, FakeSocket, type RequestWish } from '../../support/fake-client.js';
 
 /** As often as a body may be too slow without being refused. */
 const SLOW_LOOKS = 10;
@@ -735,6 +735,24 @@ describe('a mistake of ours', () => {
     const socket = rig.engine.request();
     expect([rig.errors, socket.isCutOff, rig.inFlight]).toEqual([[mistake], true, 0]);
     expect(rig.dispatcher.figures()[0]?.inFlight).toBe(0);
+  });
+
+  it('while a reply is sent ends its exchange, and not those behind it', () => {
+    const mistake = new Error('no head');
+    const broken = new FakeSocket();
+    broken.sendHead = () => {
+      throw mistake;
+    };
+    const rig = new AcceptorRig();
+    rig.engine.request({}, broken);
+    const other = rig.engine.request();
+    rig.turn();
+    const ids = rig.worker.read();
+    for (const id of ids) rig.worker.reply(id);
+    rig.turn();
+    expect([rig.errors, broken.isCutOff, other.isComplete]).toEqual([[mistake], true, true]);
+    expect(rig.inFlight).toBe(0);
+    expect(rig.worker.readTexts()).toEqual(['abort: left']);
   });
 
   it('while a body is read ends the exchange, and its worker hears of it', () => {

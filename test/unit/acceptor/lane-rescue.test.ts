@@ -37,6 +37,9 @@ class Client implements Downstream {
     this.heard.push('lost');
   }
   onLook(): void {}
+  onBroken(error: unknown): void {
+    throw error;
+  }
   onUnserved(): void {
     this.heard.push('unserved');
   }
