@@ -1152,7 +1152,12 @@ export interface RewriteConfig {
   readonly query?: RewriteFieldsConfig;
   /** Header fields to change. */
   readonly headers?: RewriteFieldsConfig;
-  /** Members of a JSON body to change, by JSON Pointer (RFC 6901). */
+  /**
+   * Members of a JSON body to change, by JSON Pointer (RFC 6901), in which `*` stands for every
+   * item of a list and every member of an object: `/password` is a member of one object,
+   * `/*\/password` one of every object of a list, `/items/*\/password` one of every object of a
+   * list inside.
+   */
   readonly body?: RewriteBodyConfig;
 }
 
@@ -1193,7 +1198,12 @@ export interface RewriteBodyConfig {
 export interface RewriteReplyConfig {
   /** Header fields to change. */
   readonly headers?: RewriteFieldsConfig;
-  /** Members of a JSON body to change, by JSON Pointer (RFC 6901). */
+  /**
+   * Members of a JSON body to change, by JSON Pointer (RFC 6901), in which `*` stands for every
+   * item of a list and every member of an object: `/password` is a member of one object,
+   * `/*\/password` one of every object of a list, `/items/*\/password` one of every object of a
+   * list inside.
+   */
   readonly body?: RewriteBodyConfig;
 }
 

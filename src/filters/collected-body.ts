@@ -7,6 +7,11 @@ import { isUtf8 } from 'node:buffer';
 import { markNumbers } from './exact-numbers.js';
 import { type JsonLimits, type JsonProblem, scanJson } from './json-scan.js';
 
+/** The byte order mark in UTF-8. */
+const MARK = Buffer.from('\ufeff', 'utf8');
+/** Of JSON: tab, line feed, carriage return, blank. */
+const WHITE_SPACE: ReadonlySet<number> = new Set([9, 10, 13, 32]);
+
 /** Why a body cannot be judged. */
 export interface ParseProblem {
   readonly rule: JsonProblem['rule'] | 'json' | 'encoding';
@@ -30,6 +35,12 @@ export class CollectedBody {
     return this.original.length === 0;
   }
 
+  /** Whether there is nothing in it but white space and a byte order mark. */
+  get isBlank(): boolean {
+    const start = this.original.subarray(0, MARK.length).equals(MARK) ? MARK.length : 0;
+    return this.original.subarray(start).every((byte) => WHITE_SPACE.has(byte));
+  }
+
   /** As text, or null when it is not UTF-8. */
   text(): string | null {
     return isUtf8(this.original) ? this.original.toString('utf8') : null;
@@ -45,7 +56,7 @@ export class CollectedBody {
   editJson(change: (document: unknown) => unknown): boolean {
     const parsed = this.json();
     if (!parsed.isValid) return false;
-    const marked = markNumbers(this.original.toString('utf8'));
+    const marked = markNumbers(withoutMark(this.original.toString('utf8')));
     const document: unknown = marked === null ? parsed.value : JSON.parse(marked.text);
     const written = JSON.stringify(change(document));
     this.original = Buffer.from(marked === null ? written : marked.restore(written), 'utf8');
@@ -59,8 +70,9 @@ export class CollectedBody {
   }
 
   private parse(): ParsedJson {
-    const text = this.text();
-    if (text === null) return notJson('the body is not UTF-8');
+    const whole = this.text();
+    if (whole === null) return notJson('the body is not UTF-8');
+    const text = withoutMark(whole);
     const problem = scanJson(text, this.limits);
     if (problem !== null) return { isValid: false, problem };
     try {
@@ -69,6 +81,11 @@ export class CollectedBody {
       return notJson('the body is not JSON');
     }
   }
+}
+
+/** RFC 8259 section 8.1: a byte order mark before JSON may be passed over. */
+function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
 function notJson(detail: string): ParsedJson {

@@ -9,6 +9,7 @@ import { type CollectedBody, isCoded, isJsonType, parseContentType } from '../co
 import type { BodyStep, RequestView } from '../filter.js';
 import { refusal } from '../local-reply.js';
 import { compileJsonTemplate } from '../template.js';
+import { EVERY } from './body-pointer.js';
 import type { CompiledBodyEdits } from './options.js';
 
 /** Changes a document and returns it. */
@@ -18,6 +19,7 @@ export type BodyEditor = (document: unknown, request: RequestView) => unknown;
 export function requestBodyStep(edits: CompiledBodyEdits): BodyStep {
   const edit = compileBodyEdits(edits);
   return (body, request) => {
+    if (body.isEmpty) return null;
     const [type = '', second] = request.fields.values('content-type');
     const { mediaType, charset } = parseContentType(type);
     // Of two types the target could go by the other one.
@@ -39,20 +41,25 @@ export function editBody(body: CollectedBody, edit: BodyEditor, request: Request
 
 /** Compiles the changes: first renames, then removals, then what is set. */
 export function compileBodyEdits(edits: CompiledBodyEdits): BodyEditor {
+  const renames = edits.rename.map(compileRename);
   const set = edits.set.map(({ keys, value }) => ({ keys, make: compileValue(value) }));
   return (document, request) => {
-    for (const { from, to } of edits.rename) {
-      const value = take(document, from);
-      if (value !== undefined) put(document, to, value);
-    }
-    for (const keys of edits.remove) take(document, keys);
-    for (const { keys, make } of set) {
-      const value = make(request);
-      // A value that is missing must not leave the client's own in its place.
-      if (value === undefined) take(document, keys);
-      else put(document, keys, value);
-    }
+    for (const rename of renames) rename(document);
+    for (const keys of edits.remove) remove(document, keys);
+    for (const { keys, make } of set) put(document, keys, () => make(request));
     return document;
+  };
+}
+
+/** Both pointers are the same as far as their last star (checkRenames says so). */
+function compileRename({ from, to }: CompiledBodyEdits['rename'][number]) {
+  const shared = from.lastIndexOf(EVERY) + 1;
+  const [parents, oldKeys, newKeys] = [from.slice(0, shared), from.slice(shared), to.slice(shared)];
+  return (document: unknown): void => {
+    forEachAt(document, parents, 0, (parent) => {
+      const value = take(parent, oldKeys);
+      if (value !== undefined) put(parent, newKeys, () => value);
+    });
   };
 }
 
@@ -69,7 +76,36 @@ function compileValue(value: unknown): (request: RequestView) => unknown {
   return (request) => Object.fromEntries(members.map(([name, item]) => [name, item(request)]));
 }
 
-/** Takes a member away and returns it; undefined: it is not there. */
+/** Calls `visit` with every value to which the keys from `at` on lead. */
+function forEachAt(
+  value: unknown,
+  keys: readonly string[],
+  at: number,
+  visit: (value: unknown) => void,
+): void {
+  const key = keys[at];
+  if (key === undefined) visit(value);
+  else if (key !== EVERY) {
+    const member = memberOf(value, key);
+    if (member !== undefined) forEachAt(member, keys, at + 1, visit);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const member of Object.values(value)) forEachAt(member, keys, at + 1, visit);
+  }
+}
+
+/** Removes the members to which the keys lead. */
+function remove(document: unknown, keys: readonly string[]): void {
+  const last = keys.at(-1) ?? '';
+  forEachAt(document, keys.slice(0, -1), 0, (parent) => {
+    if (last !== EVERY) take(parent, [last]);
+    else if (Array.isArray(parent)) parent.length = 0;
+    else if (typeof parent === 'object' && parent !== null) {
+      for (const name of Object.keys(parent)) Reflect.deleteProperty(parent, name);
+    }
+  });
+}
+
+/** Takes the one member away to which keys without a star lead; undefined: it is not there. */
 function take(document: unknown, keys: readonly string[]): unknown {
   const last = keys.at(-1) ?? '';
   const parent = keys.slice(0, -1).reduce<unknown>((value, key) => memberOf(value, key), document);
@@ -80,8 +116,35 @@ function take(document: unknown, keys: readonly string[]): unknown {
   return value;
 }
 
-/** Puts a value where the keys lead, if lists and values on the way let it. */
-function put(document: unknown, keys: readonly string[], value: unknown): void {
+/**
+ * Puts a value where the keys lead, if lists and values on the way let it. The value is made for
+ * each place, so that no two places share one. A value that is missing (undefined) must not leave
+ * the client's own in its place.
+ */
+function put(document: unknown, keys: readonly string[], make: () => unknown): void {
+  const star = keys.indexOf(EVERY);
+  if (star !== -1 && star < keys.length - 1) {
+    const rest = keys.slice(star + 1);
+    forEachAt(document, keys.slice(0, star + 1), 0, (member) => put(member, rest, make));
+    return;
+  }
+  const value = make();
+  if (value === undefined) {
+    remove(document, keys);
+    return;
+  }
+  if (star === -1) {
+    putOne(document, keys, value);
+    return;
+  }
+  forEachAt(document, keys.slice(0, -1), 0, (parent) => {
+    if (typeof parent !== 'object' || parent === null) return;
+    for (const name of Object.keys(parent)) setMember(parent, name, make());
+  });
+}
+
+/** The same for keys without a star. */
+function putOne(document: unknown, keys: readonly string[], value: unknown): void {
   let parent = document;
   for (const key of keys.slice(0, -1)) {
     let child = memberOf(parent, key);

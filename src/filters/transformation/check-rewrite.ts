@@ -10,7 +10,7 @@ import type { Findings } from '../../schema/finding.js';
 import type { SoundPart } from '../../schema/sound-part.js';
 import { checkTemplate, type TemplateContext } from '../check-template.js';
 import type { CheckPlace } from '../filter-options.js';
-import { parsePointer } from './body-pointer.js';
+import { EVERY, isWithin, parsePointer } from './body-pointer.js';
 import type {
   RewriteBodyConfig,
   RewriteConfig,
@@ -153,20 +153,82 @@ function checkBody(
     checkPointer(key, at, findings);
     checkValue(value, at, context);
   }
-  for (const [index, key] of remove.entries()) {
-    checkPointer(key, `${pointer}/remove/${index}`, findings);
-  }
+  const gone: Gone[] = [];
   for (const [from, to] of Object.entries(rename)) {
     const at = `${pointer}${pointerOf('rename', from)}`;
-    checkPointer(from, at, findings);
-    checkPointer(to, at, findings);
+    const oldKeys = checkSource(from, at, gone, findings);
+    const newKeys = checkPointer(to, at, findings);
+    if (oldKeys === undefined || newKeys === undefined) continue;
+    checkStars(oldKeys, newKeys, at, findings);
+    // What is moved to a place is there to be moved on or removed.
+    for (const { keys } of [...gone]) {
+      if (isWithin(newKeys, keys) || isWithin(keys, newKeys)) drop(gone, keys);
+    }
+    gone.push({ keys: oldKeys, text: from, how: 'is moved' });
+  }
+  for (const [index, key] of remove.entries()) {
+    const keys = checkSource(key, `${pointer}/remove/${index}`, gone, findings);
+    if (keys !== undefined) gone.push({ keys, text: key ?? '', how: 'is removed' });
   }
 }
 
-function checkPointer(pointer: string | undefined, at: string, findings: Findings): void {
-  if (pointer === undefined) return;
+/** A place where nothing is left for later changes. */
+interface Gone {
+  readonly keys: readonly string[];
+  readonly text: string;
+  readonly how: string;
+}
+
+function drop(gone: Gone[], keys: readonly string[]): void {
+  const at = gone.findIndex((one) => one.keys === keys);
+  if (at !== -1) gone.splice(at, 1);
+}
+
+/** A pointer to something that has to be there: tells those that can never lead to anything. */
+function checkSource(
+  pointer: string | undefined,
+  at: string,
+  gone: readonly Gone[],
+  findings: Findings,
+): readonly string[] | undefined {
+  const keys = checkPointer(pointer, at, findings);
+  if (pointer === undefined || keys === undefined) return undefined;
+  const shown = JSON.stringify(pointer);
+  const outer = gone.find((one) => isWithin(keys, one.keys));
+  if (keys.includes('-')) {
+    findings.addKey(at, `${shown} can never match: "-" is the place after the last item`);
+  } else if (outer !== undefined) {
+    findings.addKey(at, `${shown} can never match: ${outer.text} ${outer.how} before`);
+  }
+  return keys;
+}
+
+/** A member is moved within the item that it stands in. */
+function checkStars(
+  from: readonly string[],
+  to: readonly string[],
+  at: string,
+  findings: Findings,
+): void {
+  const shared = Math.max(from.lastIndexOf(EVERY), to.lastIndexOf(EVERY)) + 1;
+  const isSame = from.slice(0, shared).join('/') === to.slice(0, shared).join('/');
+  if (isSame && from.length > shared && to.length > shared) return;
+  findings.addKey(
+    at,
+    'both pointers must be the same as far as their last "*", and go on after it',
+  );
+}
+
+function checkPointer(
+  pointer: string | undefined,
+  at: string,
+  findings: Findings,
+): readonly string[] | undefined {
+  if (pointer === undefined) return undefined;
   const keys = parsePointer(pointer);
-  if (typeof keys === 'string') findings.addKey(at, `${JSON.stringify(pointer)} ${keys}`);
+  if (typeof keys !== 'string') return keys;
+  findings.addKey(at, `${JSON.stringify(pointer)} ${keys}`);
+  return undefined;
 }
 
 /** Strings at any depth may hold values of the request. */

@@ -108,7 +108,9 @@ class CollectedReply extends ReplyStage {
   private deliver(trailers: FieldBlock | null): void {
     const body = new CollectedBody(Buffer.concat(this.chunks), this.plan.limits);
     const { waiting } = this;
-    if (waiting === null || !editBody(body, this.plan.edit, this.request)) {
+    // Frameworks say application/json before they know that they have nothing to send.
+    const isReady = body.isBlank || editBody(body, this.plan.edit, this.request);
+    if (waiting === null || !isReady) {
       this.refuse(PROBLEMS.replyUnchangeable, 'The reply is no JSON.');
       return;
     }
@@ -116,7 +118,8 @@ class CollectedReply extends ReplyStage {
     waiting.fields = withoutValidators(waiting.fields);
     waiting.bodyBytes = bytes.length;
     this.next.head(waiting);
-    this.next.data(bytes, trailers === null);
+    if (bytes.length > 0) this.next.data(bytes, trailers === null);
+    else if (trailers === null) this.next.end();
     if (trailers !== null) this.next.trailers(trailers);
   }
 

@@ -70,7 +70,10 @@ function bodyNode(description: string) {
 }
 
 const MEMBERS =
-  'Members of a JSON body to change, by JSON Pointer (RFC 6901). Numbers keep every digit.';
+  'Members of a JSON body to change, by JSON Pointer (RFC 6901), in which `*` stands for every ' +
+  'item of a list and every member of an object: `/password` is a member of one object, ' +
+  '`/*/password` one of every object of a list, `/items/*/password` one of every object of a ' +
+  'list inside. Numbers keep every digit.';
 
 const PATH_LENGTH = { minLength: 1, maxLength: PATH_LENGTH_MAX };
 
@@ -105,7 +108,7 @@ export const REWRITE_REPLY_NODE = objectNode(
     headers: HEADERS_NODE,
     body: bodyNode(
       `${MEMBERS} A body that is larger than \`maxBytes\`, encoded, partial or broken is not let ` +
-        'through unchanged: the client gets 502.',
+        'through unchanged: the client gets 502. An empty body stays empty.',
     ),
   },
 );

@@ -83,6 +83,21 @@ describe('edits of a body', () => {
     ['text', { set: { '/a': 1 }, remove: ['/b'] }, 'text'],
     [null, { set: { '/a': 1 } }, null],
     [{ mine: 'made up' }, { set: { '/mine': '${claims.b}' } }, {}],
+    [[{ a: 1, b: 2 }, { b: 3 }, 4, null], { remove: ['/*/a'] }, [{ b: 2 }, { b: 3 }, 4, null]],
+    [{ x: { a: 1, b: 2 }, y: { a: 3 }, a: 5 }, { remove: ['/*/a'] }, { x: { b: 2 }, y: {}, a: 5 }],
+    [
+      { items: [{ a: 1 }, { b: 2 }], a: 3 },
+      { remove: ['/items/*/a'] },
+      { items: [{}, { b: 2 }], a: 3 },
+    ],
+    [{ l: [[{ a: 1 }], [{ a: 2 }]] }, { remove: ['/l/*/*/a'] }, { l: [[{}], [{}]] }],
+    [{ l: [1, 2], m: { a: 1 } }, { remove: ['/l/*', '/m/*'] }, { l: [], m: {} }],
+    [{ a: 1 }, { remove: ['/*/*/a', '/b/*/c'] }, { a: 1 }],
+    [[{ a: 1 }, { b: 2 }], { rename: { '/*/a': '/*/c/d' } }, [{ c: { d: 1 } }, { b: 2 }]],
+    [[{ a: 1 }, {}, 7], { set: { '/*/b': ['${claims.a}'] } }, [{ a: 1, b: [1] }, { b: [1] }, 7]],
+    [{ l: [1, 2] }, { set: { '/l/*': 'x', '/m/*': 'x' } }, { l: ['x', 'x'] }],
+    [[{ a: 1 }, { a: 2 }], { set: { '/*/a': '${claims.b}' } }, [{}, {}]],
+    [[{}, {}], { set: { '/*/a': {}, '/0/a/b': 1 } }, [{ a: { b: 1 } }, { a: {} }]],
   ])('%j with %j becomes %j', (document, edits, expected) => {
     expect(edit(document, edits)).toEqual(expected);
   });
@@ -104,6 +119,47 @@ describe('edits of a body', () => {
     ]) {
       expect(parsePointer(pointer)).toBeTypeOf('string');
     }
+  });
+});
+
+describe('what a pointer cannot be', () => {
+  it.each(['/items[*]/a', '/items[]/a', '/items[0]', '/**/a', '/$/a', '/*a', '/a*/b'])(
+    '%s, which is the notation of another language',
+    (pointer) => {
+      expect(parsePointer(pointer)).toContain('items are written /0 and /*');
+    },
+  );
+
+  it.each(['/a-b', '/$ref', '/a.b', '/[', '/*', '/*/*', '/a$'])('%s can be one', (pointer) => {
+    expect(parsePointer(pointer)).toBeInstanceOf(Array);
+  });
+});
+
+describe('a body before it is edited', () => {
+  const bounds = { maxDepth: 8, maxMembers: 1000 };
+
+  it('may begin with a byte order mark, which does not go on', () => {
+    const body = new CollectedBody(Buffer.from('\ufeff{"a":1,"n":12345678901234567890}'), bounds);
+    expect(body.json()).toMatchObject({ isValid: true });
+    expect(body.editJson((all) => all)).toBe(true);
+    expect(body.bytes().toString()).toBe('{"a":1,"n":12345678901234567890}');
+  });
+
+  it('has one mark at most', () => {
+    const body = new CollectedBody(Buffer.from('\ufeff\ufeff{}'), bounds);
+    expect(body.json().isValid).toBe(false);
+  });
+
+  it.each([
+    ['', true],
+    [' \t\r\n', true],
+    ['\ufeff', true],
+    ['\ufeff ', true],
+    [' \ufeff', false],
+    ['0', false],
+    ['\u00a0', false],
+  ])('%j is blank: %s', (text, isBlank) => {
+    expect(new CollectedBody(Buffer.from(text), bounds).isBlank).toBe(isBlank);
   });
 });
 

@@ -58,6 +58,27 @@ describe('a JSON reply of a target', () => {
     expect(said).toEqual([`head 2${JSON_TYPE}`, '{}']);
   });
 
+  it('that is empty stays so: there is nothing to change', () => {
+    const ended = pass();
+    ended.stage?.end();
+    expect(ended.said).toEqual([`head 0${JSON_TYPE}`, 'end']);
+    const cut = pass();
+    cut.stage?.data(Buffer.alloc(0), true);
+    expect(cut.said).toEqual([`head 0${JSON_TYPE}`, 'end']);
+    const trailed = pass();
+    trailed.stage?.trailers(field('X-Sum', '0'));
+    expect(trailed.said).toEqual([`head 0${JSON_TYPE}`, `trailers${field('X-Sum', '0')}`]);
+    const blank = pass();
+    blank.stage?.data(Buffer.from('\r\n'), true);
+    expect(blank.said).toEqual([`head 2${JSON_TYPE}`, '\r\n']);
+  });
+
+  it('may begin with a byte order mark', () => {
+    const { stage, said } = pass();
+    stage?.data(Buffer.from('\ufeff[1]'), true);
+    expect(said).toEqual([`head 3${JSON_TYPE}`, '[1]']);
+  });
+
   const REFUSED = [PROBLEMS.replyUnchangeable.code];
 
   it('is refused when it is no JSON, and when it is too long', () => {
