@@ -31,15 +31,13 @@ import { StatsReader } from './admin/stats.js';
 import { systemClock, systemRandom } from './base/clock.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
-import { PRESSURE_FULL } from './channel/lane-status.js';
 import { RefusalRingWriter } from './channel/refusal-ring.js';
 import { readVersion } from './config/compile/version.js';
-import type { CompiledConfig } from './config/compiled-config.js';
 import { formatChange } from './config/diff-config.js';
 import type { GatewayConfig } from './config/gateway-config.js';
-import { maskSecrets } from './config/mask-secrets.js';
+import type { ServedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
-import { type LoadedConfig, loadObject } from './config/source/load-file.js';
+import type { LoadedConfig } from './config/source/load-file.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
 import { createAccessLog } from './observability/access-log.js';
 import { counterCount } from './observability/counters.js';
@@ -47,6 +45,8 @@ import { openFilesMax, osThreadId } from './observability/kernel-facts.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { ThreadMeter } from './observability/thread-meter.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
+import { type KeptVersion, keepVersion, shownOf } from './supervisor/loading/kept-version.js';
+import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
@@ -106,7 +106,8 @@ export class Gateway {
     private readonly options: GatewayOptions = {},
     lanes?: LaneThreads,
   ) {
-    const config = first.compiled;
+    const kept = keepVersion(first);
+    const { settings: config } = kept.compiled;
     const uws = loadNativeBinary();
     const clock = systemClock;
     this.log = createThreadLogger('acceptor', config.logging, clock);
@@ -116,7 +117,7 @@ export class Gateway {
     this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError, clock);
     this.tellPressureBy(config);
     this.supervisor = new Supervisor({
-      config,
+      first: kept.compiled,
       dispatcher: this.dispatcher,
       clock,
       random: systemRandom,
@@ -144,7 +145,7 @@ export class Gateway {
       onLocalReply: (record) => this.localReplies.close(record),
       onError,
     });
-    this.reloader = this.createReloader(first);
+    this.reloader = this.createReloader(kept);
     this.watcher = this.createWatcher();
     this.names = new NameWatcher({
       lookup: options.lookup ?? systemLookup,
@@ -157,7 +158,7 @@ export class Gateway {
   }
 
   /** The configuration in force. */
-  get config(): CompiledConfig {
+  get config(): ServedConfig {
     return this.supervisor.config;
   }
 
@@ -215,7 +216,7 @@ export class Gateway {
 
   /** Brings this configuration into force, like {@link reload}. */
   apply(config: GatewayConfig): Promise<ReloadResult> {
-    return this.reloader.applyFrom(() => loadObject(config));
+    return this.reloader.applyObject(config);
   }
 
   /** Brings the configuration before this one into force again. */
@@ -263,8 +264,8 @@ export class Gateway {
     await this.log.end();
   }
 
-  private tellPressureBy({ routes }: CompiledConfig): void {
-    this.dispatcher.isPressureTold = routes.some(({ shareMax }) => shareMax < PRESSURE_FULL);
+  private tellPressureBy({ facts }: SharedSettings): void {
+    this.dispatcher.isPressureTold = facts.hasPriorities;
   }
 
   private connectionRule(): ConnectionRule {
@@ -314,10 +315,7 @@ export class Gateway {
       recentHandler(async () => (await this.explainer()).recent(views.refusals())),
       ...dashboardHandlers(),
       ...configHandlers({
-        shown: () => ({
-          epoch: this.config.epoch,
-          config: maskSecrets(this.reloader.current.written),
-        }),
+        shown: () => ({ epoch: this.config.epoch, config: shownOf(this.reloader.current) }),
         reload: async () => outcomeOf(await this.reload('admin')),
         rollback: async () => outcomeOf(await this.rollback()),
       }),
@@ -346,14 +344,16 @@ export class Gateway {
     return this.options.isChaosAllowed ?? process.env['GATEWAY_CHAOS'] === '1';
   }
 
-  private createReloader(first: LoadedConfig): Reloader {
+  private createReloader(first: KeptVersion): Reloader {
     const { supervisor } = this;
     return new Reloader({
       first,
       source: this.options.source,
       logger: this.log.logger,
       clock: systemClock,
-      swap: (compiled) => supervisor.swap(compiled),
+      prepare: loadAside,
+      beginVersion: () => supervisor.beginVersion(),
+      swap: (shared) => supervisor.swap(shared),
       addresses: () => this.names.addresses,
       onApplied: (config) => this.adopt(config),
       closedReason: () => (this.state === 'running' ? '' : `the gateway is ${this.state}`),
@@ -368,7 +368,7 @@ export class Gateway {
   }
 
   /** Applies the parts of the configuration that the main thread itself uses. */
-  private adopt(config: CompiledConfig): void {
+  private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
     this.localReplies.adopt(createAccessLog(this.log, config.logging, systemRandom));
     this.acceptor.adopt(config, connectionRule(config, openFilesMax()));
@@ -399,7 +399,7 @@ export class Gateway {
 }
 
 /** For the log: what a container lets the process use; nothing outside of one. */
-function containerOf({ machine: { cores, cpuQuota, memoryQuotaBytes } }: CompiledConfig) {
+function containerOf({ machine: { cores, cpuQuota, memoryQuotaBytes } }: SharedSettings) {
   if (cpuQuota === null && memoryQuotaBytes === null) return {};
   return { container: { cores, cpuQuota, memoryBytes: memoryQuotaBytes } };
 }

@@ -6,7 +6,7 @@
  */
 import type { Clock, Timer } from '../base/clock.js';
 import type { RequestIdSource } from '../base/request-id.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import type {
   ClientEngine,
   ClientRequest,
@@ -23,13 +23,13 @@ import type { GuardLimits } from './request-guard.js';
 
 /** What the acceptor goes by, and a reload may change. */
 export interface AcceptorConfig {
-  readonly limits: Pick<CompiledConfig['limits'], 'headerBytes' | 'bodyBytes' | 'bodyRate'>;
+  readonly limits: Pick<GatewaySettings['limits'], 'headerBytes' | 'bodyBytes' | 'bodyRate'>;
 }
 
 export interface AcceptorOptions {
   readonly createEngine: CreateEngine;
   readonly clock: Clock;
-  readonly config: AcceptorConfig & Pick<CompiledConfig, 'listen'>;
+  readonly config: AcceptorConfig & Pick<GatewaySettings, 'listen'>;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly connections: ConnectionRule;

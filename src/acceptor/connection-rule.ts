@@ -5,14 +5,14 @@
  */
 import { BlockList } from 'node:net';
 import { familyOf } from '../base/ip-address.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ConnectionRule } from './connection-caps.js';
 
 /** Open files that neither clients nor targets need. */
 const FILES_RESERVED = 100;
 
 /** `filesMax`: open files that the process may have. */
-export function connectionRule(config: CompiledConfig, filesMax: number): ConnectionRule {
+export function connectionRule(config: GatewaySettings, filesMax: number): ConnectionRule {
   const { limits, trustedProxies } = config;
   const exempt = new BlockList();
   for (const range of trustedProxies) addRange(exempt, range);

@@ -3,14 +3,14 @@
  *
  * Thread: acceptor.
  */
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import type { QueueRule } from './lane-queue.js';
 
 export interface DispatchRule extends QueueRule {
   readonly inFlightMax: number;
 }
 
-export function dispatchRule({ limits }: CompiledConfig): DispatchRule {
+export function dispatchRule({ limits }: GatewaySettings): DispatchRule {
   return {
     inFlightMax: limits.inFlight,
     depthMax: limits.laneDepth,

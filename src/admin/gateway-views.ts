@@ -12,7 +12,7 @@ import { TargetLoadView } from '../channel/coordinator/target-loads.js';
 import { TargetStateView } from '../channel/coordinator/target-states.js';
 import { refusalRingOffset } from '../channel/counter-block.js';
 import { RefusalRingReader } from '../channel/refusal-ring.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
 import type { ConfigurationFacts, LiveFigures } from './live-figures.js';
 import { MergedFigures } from './merged-figures.js';
@@ -23,7 +23,7 @@ type Buffers = ConstructorParameters<typeof MergedFigures>[0];
 export interface ViewSources {
   readonly clock: Clock;
   /** The configuration in force. */
-  readonly config: CompiledConfig;
+  readonly config: ServedConfig;
   /** The acceptor's block first, then the workers'. */
   readonly counters: Buffers;
   readonly targets: Buffers[number];
@@ -72,7 +72,7 @@ export class GatewayViews {
   }
 
   /** The configuration in force. */
-  get config(): CompiledConfig {
+  get config(): ServedConfig {
     return this.sources.config;
   }
 

@@ -4,7 +4,6 @@
  * Thread: acceptor. A part of metrics.ts.
  */
 import { defined } from '../base/assert.js';
-import { byRow } from '../base/rows.js';
 import type { LimitCountValues } from '../channel/coordinator/limit-counts.js';
 import {
   HEALTH_EJECTED,
@@ -12,7 +11,8 @@ import {
   TARGET_CLOSED,
   TARGET_HALF_OPEN,
 } from '../channel/coordinator/target-states.js';
-import type { CompiledConfig, CompiledTarget } from '../config/compiled-config.js';
+import type { CompiledTarget } from '../config/compiled-config.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
 import {
   TARGET_COUNTERS,
   targetCounter,
@@ -130,12 +130,11 @@ interface NamedLimit {
   readonly indexes: readonly number[];
 }
 
-function namedLimits({ limiters, routes }: CompiledConfig): NamedLimit[] {
+function namedLimits({ limiters, routes }: ServedConfig): NamedLimit[] {
   const named = new Map<string, NamedLimit>();
-  const byIndex = byRow(limiters);
   for (const route of routes) {
     for (const index of route.limiterIndexes) {
-      const { name } = defined(byIndex[index], 'the limiter of a route');
+      const { name } = defined(limiters.find(index), 'the limiter of a route');
       const key = `${route.name} ${name}`;
       const indexes = [...(named.get(key)?.indexes ?? []), index];
       named.set(key, { limit: name, route: route.name, indexes });

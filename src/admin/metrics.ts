@@ -48,7 +48,7 @@ export class MetricsReader {
     const { figures, config } = this.views;
     const unrouted = { label: UNROUTED_LABEL, members: [NO_ROUTE] };
     const retired = { label: RETIRED_LABEL, members: [RETIRED_ROUTES] };
-    const routes = ownersOf(config.routes, ({ name }) => name).map(({ label, members }) => ({
+    const routes = ownersOf([...config.routes], ({ name }) => name).map(({ label, members }) => ({
       label,
       members: members.map(({ index }) => index),
     }));

@@ -5,7 +5,7 @@
  */
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import {
   COUNTERS,
   type CounterShape,
@@ -114,7 +114,7 @@ export function snakeCase(name: string): string {
 }
 
 /** One row for each upstream whose concurrency is adapted. */
-export function concurrencyRows(config: CompiledConfig, view: ConcurrencyView): object[] {
+export function concurrencyRows(config: GatewaySettings, view: ConcurrencyView): object[] {
   const adapted = config.upstreams.filter(({ adaptiveConcurrency }) => adaptiveConcurrency);
   return adapted.map(({ name, index }) => ({
     upstream: name,

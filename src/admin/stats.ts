@@ -82,7 +82,7 @@ export class StatsReader {
 
   private allDurations(): Histogram {
     const { routes } = this.views.config;
-    const all = [NO_ROUTE, ...routes.map(({ index }) => index)];
+    const all = [NO_ROUTE, ...Array.from(routes, ({ index }) => index)];
     return addHistograms(all.map((index) => this.views.figures.durationsOf(index)));
   }
 
@@ -99,7 +99,9 @@ export class StatsReader {
 
   private routes(): Record<string, object> {
     const { routes } = this.views.config;
-    return Object.fromEntries(routes.map(({ name, index }) => [name, this.routeRow(index)]));
+    return Object.fromEntries(
+      Array.from(routes, ({ name, index }) => [name, this.routeRow(index)]),
+    );
   }
 
   private routeRow(index: number): object {
@@ -128,7 +130,7 @@ export class StatsReader {
     for (const route of config.routes) {
       for (const index of route.limiterIndexes) routeOf.set(index, route.name);
     }
-    return config.limiters.map(({ index, name, algorithm, limit, windowMs, mode }) => {
+    return Array.from(config.limiters, ({ index, name, algorithm, limit, windowMs, mode }) => {
       const figures = Object.entries(this.views.limitCounts.read(index));
       return {
         limit: name,

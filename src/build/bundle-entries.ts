@@ -16,7 +16,7 @@ const ENTRIES = [
   'main',
   'worker/worker-task',
   'coordinator/coordinator-thread',
-  'config/source/load-thread',
+  'supervisor/loading/load-thread',
 ];
 
 const COMPILED = join(dirname(fileURLToPath(import.meta.url)), '..');

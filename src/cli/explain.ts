@@ -6,6 +6,8 @@
  */
 import { isIP } from 'node:net';
 import { StartupError } from '../base/startup-error.js';
+import { shareConfig } from '../config/shared/share-config.js';
+import { openConfig } from '../config/shared/shared-config.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
 import { formatExplanation } from '../explain/explanation-text.js';
@@ -46,7 +48,7 @@ async function explainOffline(
   args: CommandArguments,
   io: CommandIo,
 ): Promise<Explanation> {
-  const config = loadForCommand(args, io);
+  const config = openConfig(shareConfig(loadForCommand(args, io)));
   return explainRequest(request, {
     config,
     epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS),

@@ -4,6 +4,9 @@
  * Thread: acceptor. Each test begins with the state of a gateway that has just started. No socket
  * is opened, and no time passes.
  */
+
+import { shareConfig } from '../config/shared/share-config.js';
+import { openConfig } from '../config/shared/shared-config.js';
 import { differencesFrom } from '../explain/expectation.js';
 import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
 import { explainRequest } from '../explain/explain-request.js';
@@ -25,7 +28,7 @@ const NOW_MS = 3_600_000;
 /** Prints each test that fails, then how many passed. Returns 1 when a test failed. */
 export function testCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
-    const config = loadForCommand(args, io);
+    const config = openConfig(shareConfig(loadForCommand(args, io)));
     const file = args.tests ?? testsBeside(requireConfigFile(args));
     const expectations = loadExpectations(file, io.env);
     const beganMs = io.clock.nowMs();

@@ -65,6 +65,9 @@ export interface CompiledConfig {
   readonly routes: readonly CompiledRoute[];
 }
 
+/** Everything but what there may be thousands of. */
+export type GatewaySettings = Omit<CompiledConfig, 'routes' | 'limiters'>;
+
 /** How many rows there are of each kind. */
 export interface RowCapacity {
   readonly routes: number;

@@ -5,7 +5,14 @@
  * taken to be of that kind, so that a new one is refused rather than ignored.
  */
 import { GATEWAY_FILTER_NODES } from '../filters/catalog.js';
-import type { CompiledConfig } from './compiled-config.js';
+import type { GatewaySettings } from './compiled-config.js';
+
+/** A configuration as it was compiled, or as threads have it. */
+interface RestartConfig extends GatewaySettings {
+  readonly limiters?: unknown;
+  readonly routes?: unknown;
+  readonly facts?: unknown;
+}
 
 /** Keys that a reload can change, each with all that is below it. */
 const LIVE_KEYS: readonly string[] = [
@@ -24,7 +31,7 @@ export function isLive(path: string): boolean {
 }
 
 /** Why the second cannot follow the first without a restart, a field each; empty: it can. */
-export function restartReasons(before: CompiledConfig, after: CompiledConfig): string[] {
+export function restartReasons(before: RestartConfig, after: RestartConfig): string[] {
   const [old, now] = [new Map(fixedLeaves(before)), new Map(fixedLeaves(after))];
   const paths = new Set([...old.keys(), ...now.keys()]);
   return [...paths]
@@ -32,7 +39,7 @@ export function restartReasons(before: CompiledConfig, after: CompiledConfig): s
     .map((path) => `${path}: ${old.get(path)} -> ${now.get(path)} takes a restart`);
 }
 
-function fixedLeaves(config: CompiledConfig): [string, string][] {
+function fixedLeaves(config: RestartConfig): [string, string][] {
   const {
     epoch: _epoch,
     capacity: _capacity,
@@ -50,6 +57,7 @@ function fixedLeaves(config: CompiledConfig): [string, string][] {
     targets: _targets,
     limiters: _limiters,
     routes: _routes,
+    facts: _facts,
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
     limits: { headerBytes: _headerBytes, bodyBytes: _bodyBytes, ...limits },
     ...rest

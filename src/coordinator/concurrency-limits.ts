@@ -17,7 +17,8 @@ import {
 } from '../channel/coordinator/concurrency-memory.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
-import type { CompiledAdaptiveConcurrency, CompiledConfig } from '../config/compiled-config.js';
+import type { CompiledAdaptiveConcurrency } from '../config/compiled-config.js';
+import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
 import {
   type GradientPhase,
@@ -32,7 +33,7 @@ export class ConcurrencyLimits {
   private nextMs = 0;
 
   constructor(
-    private readonly config: CompiledConfig,
+    private readonly config: UnitedConfig,
     memory: CoordinatorMemory,
     status: CoordinatorStatus,
     private readonly random: Random,
@@ -42,7 +43,7 @@ export class ConcurrencyLimits {
   }
 
   /** Takes another configuration: an upstream that is still adapted keeps its limit. */
-  adopt(config: CompiledConfig): void {
+  adopt(config: UnitedConfig): void {
     const rules = new Map<number, CompiledAdaptiveConcurrency>();
     for (const { index, adaptiveConcurrency } of config.upstreams) {
       if (adaptiveConcurrency !== null) rules.set(index, adaptiveConcurrency);

@@ -10,7 +10,8 @@ import type {
   CoordinatorMail,
   CoordinatorMessage,
 } from '../channel/coordinator/coordinator-messages.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
+import { type UnitedConfig, uniteConfigs } from '../config/shared/unite-configs.js';
 import { AgentRunner } from './agent-runner.js';
 import { Coordinator, type CoordinatorHost } from './coordinator.js';
 import type { CoordinatorThreadData } from './coordinator-setup.js';
@@ -24,7 +25,7 @@ export interface AgentHost {
   readonly osThreadId: number;
   post(message: CoordinatorMessage): void;
   /** The next letter from the main thread; undefined: there is none. */
-  nextMail(): CoordinatorMail<CompiledConfig> | undefined;
+  nextMail(): CoordinatorMail<SharedConfig> | undefined;
 }
 
 /** Builds the coordinator on the given memory and says that it has started. */
@@ -34,15 +35,16 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
   const coordinatorHost: CoordinatorHost = {
     onBreakerTransition: (change) => host.post({ type: 'breaker', ...change }),
     onHealthTransition: (change) => host.post({ type: 'health', ...change }),
-    onMail: () => readMail(host, end, onConfig),
+    onMail: () => readMail(host, end, onConfigs),
     onStop: () => runner.stop(),
   };
-  const coordinator = new Coordinator(data.config, memory, coordinatorHost, host.seed);
+  const coordinator = new Coordinator(unitedOf(data.configs), memory, coordinatorHost, host.seed);
   const runner = new AgentRunner(end, coordinator, host.nowMs);
   // The asks and tells in the rings were made under the old configuration, so they are handled
   // first.
-  const onConfig = (config: CompiledConfig): void =>
+  const onConfigs = (configs: readonly SharedConfig[]): void =>
     runner.runAfterRings(() => {
+      const config = unitedOf(configs);
       coordinator.adopt(config);
       host.post({ type: 'configured', epoch: config.epoch });
     });
@@ -57,14 +59,19 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
 function readMail(
   host: AgentHost,
   end: CoordinatorEnd,
-  onConfig: (config: CompiledConfig) => void,
+  onConfigs: (configs: readonly SharedConfig[]) => void,
 ): void {
   for (let mail = host.nextMail(); mail !== undefined; mail = host.nextMail()) {
     if (mail.type === 'wakePort') end.setWakePort(mail.lane, mail.port);
     else if (mail.type === 'fault') fail(mail.fault);
-    else if (mail.type === 'config') onConfig(mail.config);
+    else if (mail.type === 'configs') onConfigs(mail.configs);
     else assertNever(mail);
   }
+}
+
+/** `configs`: the last one is in force. */
+function unitedOf(configs: readonly SharedConfig[]): UnitedConfig {
+  return uniteConfigs(configs.map(openConfig));
 }
 
 function fail(fault: CoordinatorFault): never {

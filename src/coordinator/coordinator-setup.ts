@@ -13,6 +13,7 @@ import { clearLimitCounts } from '../channel/coordinator/limit-counts.js';
 import { clearTargetLoads } from '../channel/coordinator/target-loads.js';
 import { clearTargetState } from '../channel/coordinator/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
 import {
   bucketRowCount,
   bucketTableBytes,
@@ -27,7 +28,8 @@ import { clearCursor, cursorBytes } from './state/turn-table.js';
 
 /** The workerData of the coordinator's thread. */
 export interface CoordinatorThreadData {
-  readonly config: CompiledConfig;
+  /** Versions to answer for, oldest first; the last is in force. */
+  readonly configs: readonly SharedConfig[];
   readonly memory: CoordinatorMemory;
   /**
    * By lane; in the transfer list. Null: the port comes by mail, and until then nobody is woken.
@@ -40,7 +42,9 @@ export interface CoordinatorThreadData {
  * There is room for every kind of limit, whether or not the first configuration has one: pages that
  * nobody touches cost nothing.
  */
-export function allocateCoordinatorMemory(config: CompiledConfig): CoordinatorMemory {
+export function allocateCoordinatorMemory(
+  config: Pick<CompiledConfig, 'capacity' | 'limits' | 'workers'>,
+): CoordinatorMemory {
   const { capacity, limits, workers } = config;
   const rows = bucketRowCount(limits.trackedClients);
   return allocateMemory({

@@ -22,7 +22,7 @@ import {
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
 import type { ReturnView } from '../channel/coordinator/key-grant-returns.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { ConcurrencyLimits } from './concurrency-limits.js';
@@ -81,7 +81,7 @@ export class Coordinator implements CoordinatorHandler {
    * seed.
    */
   constructor(
-    config: CompiledConfig,
+    config: UnitedConfig,
     memory: CoordinatorMemory,
     private readonly host: CoordinatorHost,
     seed = 1,
@@ -100,7 +100,7 @@ export class Coordinator implements CoordinatorHandler {
   }
 
   /** Takes another configuration: a limiter or target that keeps its row keeps its state. */
-  adopt(config: CompiledConfig): void {
+  adopt(config: UnitedConfig): void {
     this.limits.adopt(config);
     this.targets.adopt(config);
     this.concurrency.adopt(config);

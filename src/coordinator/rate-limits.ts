@@ -8,13 +8,14 @@
  * admitted. A limit in shadow mode takes like any other and refuses nobody.
  */
 import { assert, defined } from '../base/assert.js';
-import { byRow } from '../base/rows.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { AskView, ReplyFields } from '../channel/coordinator/coordinator-records.js';
 import { type CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
 import type { ReturnView } from '../channel/coordinator/key-grant-returns.js';
 import { LimitCounts, limitCounter } from '../channel/coordinator/limit-counts.js';
-import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
+import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { LimiterLookup } from '../config/shared/shared-config.js';
+import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';
 import { LimitCase } from './limit-case.js';
@@ -45,12 +46,21 @@ const NO_PLACES = new ArrayBuffer(0);
  */
 const IN_FLIGHT_RETRY_MS = 1000;
 
+/** What limits follow from. */
+export type LimitsConfig = Pick<UnitedConfig, 'limiters' | 'facts' | 'capacity'>;
+
+/** One limit, as decisions are made by it. */
+interface LimiterRule {
+  readonly config: CompiledLimiter;
+  /** null: it has no rows. */
+  readonly limiter: Limiter | null;
+  readonly grants: KeyGrantRule;
+}
+
 export class RateLimits implements RowGauge {
-  private configs: readonly (CompiledLimiter | undefined)[] = [];
-  private limiters: readonly (Limiter | null)[] = [];
-  private grantRules: readonly (KeyGrantRule | undefined)[] = [];
-  /** Limiter indexes by the key space of their rows. */
-  private indexOfSpace: ReadonlyMap<number, number> = new Map();
+  private configs: LimiterLookup;
+  /** By limiter index. Made when a limit is asked for: a configuration may have thousands. */
+  private rules: (LimiterRule | undefined)[] = [];
   private readonly tables: readonly BucketTable[];
   private tickets = new InFlightTickets(NO_PLACES, 1);
   /** The most limits on requests in flight that one request has: `tickets` is made for them. */
@@ -70,7 +80,7 @@ export class RateLimits implements RowGauge {
   private hasPlaces = false;
 
   constructor(
-    config: Pick<CompiledConfig, 'limiters' | 'routes' | 'workers'>,
+    config: LimitsConfig & Pick<UnitedConfig, 'workers'>,
     private readonly memory: CoordinatorMemory,
     private readonly status: CoordinatorStatus,
   ) {
@@ -82,6 +92,7 @@ export class RateLimits implements RowGauge {
     this.workers = config.workers;
     this.counts = new LimitCounts(defined(memory.limitCounts[0], "counts of one's own"));
     this.serials = new ReturnSerials(memory.returns);
+    this.configs = config.limiters;
     this.adopt(config);
     this.repair();
     // If the previous coordinator ended in the middle of an admission, its counter may have missed
@@ -91,25 +102,19 @@ export class RateLimits implements RowGauge {
   }
 
   /** Takes other limits, or other rules for them. Rows keep their content. */
-  adopt(config: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
-    this.configs = byRow(config.limiters);
-    this.limiters = this.configs.map((one) =>
-      one && needsRow(one) ? createLimiter(one, this.tableOf(one)) : null,
-    );
-    this.grantRules = this.configs.map((one) => one && keyGrantRule(one));
-    this.indexOfSpace = new Map(config.limiters.map((one) => [one.keySpace, one.index]));
+  adopt(config: LimitsConfig): void {
+    this.configs = config.limiters;
+    this.rules = new Array<LimiterRule | undefined>(config.capacity.limiters).fill(undefined);
     for (const table of this.tables) table.measureAnew();
     this.usePlaces(config);
   }
 
-  private usePlaces({ limiters, routes }: Pick<CompiledConfig, 'limiters' | 'routes'>): void {
-    const counting = limiters.filter((one) => one.algorithm === 'inFlight');
-    const isPlace = (index: number) => this.configs[index]?.algorithm === 'inFlight';
-    const placesOf = routes.map((route) => route.limiterIndexes.filter(isPlace).length);
-    const placesMax = counting.length === 0 ? 0 : Math.max(1, ...placesOf);
+  private usePlaces({ facts }: LimitsConfig): void {
+    const { placeLimiters } = facts;
+    const placesMax = placeLimiters.length === 0 ? 0 : Math.max(1, facts.placesMax);
     if (placesMax <= this.placesMax) return;
     this.placesMax = placesMax;
-    for (const { index } of counting) this.counts.put(index, KEYS_OF_LIMIT, 0);
+    for (const index of placeLimiters) this.counts.put(index, KEYS_OF_LIMIT, 0);
     this.tickets = new InFlightTickets(this.memory.inFlight, placesMax, (index, keys) =>
       this.counts.count(index, KEYS_OF_LIMIT, keys),
     );
@@ -171,7 +176,7 @@ export class RateLimits implements RowGauge {
   giveBack(lane: number, rest: ReturnView, nowMs: number): void {
     if (!this.serials.note(lane, rest.generation, rest.serial)) return;
     const { limiterIndex, unused } = rest;
-    const limiter = this.limiters[limiterIndex] ?? null;
+    const limiter = this.ruleOf(limiterIndex)?.limiter ?? null;
     if (limiter === null || unused <= 0) return;
     const { table } = limiter;
     table.setKey(this.spaceOf(limiterIndex), rest.keyHashHigh, rest.keyHashLow);
@@ -211,7 +216,7 @@ export class RateLimits implements RowGauge {
       one.limiterIndex = ask.limiterIndexAt(position);
       one.high = ask.keyHashHighAt(position);
       one.low = ask.keyHashLowAt(position);
-      one.limiter = this.limiters[one.limiterIndex] ?? null;
+      one.limiter = this.ruleOf(one.limiterIndex)?.limiter ?? null;
     }
   }
 
@@ -319,7 +324,7 @@ export class RateLimits implements RowGauge {
     let untilMs = Number.POSITIVE_INFINITY;
     for (let position = 0; position < this.caseCount; position += 1) {
       const { limiter, limiterIndex, row } = this.caseAt(position);
-      const validMs = this.grantRules[limiterIndex]?.validMs ?? 0;
+      const validMs = this.ruleOf(limiterIndex)?.grants.validMs ?? 0;
       if (limiter === null || validMs === 0) return Number.NEGATIVE_INFINITY;
       untilMs = Math.min(untilMs, Math.floor(nowMs) + validMs);
       untilMs = limiter.grantUntilMs(limiter.table.baseOf(row), nowMs, untilMs);
@@ -331,7 +336,7 @@ export class RateLimits implements RowGauge {
     let count = wish;
     for (let position = 0; position < this.caseCount; position += 1) {
       const { limiter, limiterIndex, row, decision } = this.caseAt(position);
-      const rule = this.grantRules[limiterIndex];
+      const rule = this.ruleOf(limiterIndex)?.grants;
       if (limiter === null || rule === undefined) return 0;
       const left = decision.admissionsLeft;
       count = keyGrantCount(rule, count, { left, workers: this.workers });
@@ -367,8 +372,8 @@ export class RateLimits implements RowGauge {
       this.status.count(TRACKED_KEYS, 1);
       return;
     }
-    const victim = this.indexOfSpace.get(table.keySpaceOf(row));
-    if (victim !== undefined) {
+    const victim = this.configs.rowOfSpace(table.keySpaceOf(row));
+    if (victim !== -1) {
       this.counts.count(victim, KEYS_OF_LIMIT, -1);
       if (victimShare > 0) this.counts.count(victim, EVICTIONS, 1);
     }
@@ -391,8 +396,25 @@ export class RateLimits implements RowGauge {
   }
 
   private limiterOfSpace(keySpace: number): Limiter | null {
-    const index = this.indexOfSpace.get(keySpace);
-    return index === undefined ? null : (this.limiters[index] ?? null);
+    const index = this.configs.rowOfSpace(keySpace);
+    return index === -1 ? null : (this.ruleOf(index)?.limiter ?? null);
+  }
+
+  /** undefined: a limit of no version that is in use. */
+  private ruleOf(limiterIndex: number): LimiterRule | undefined {
+    return this.rules[limiterIndex] ?? this.makeRule(limiterIndex);
+  }
+
+  private makeRule(limiterIndex: number): LimiterRule | undefined {
+    const config = this.configs.find(limiterIndex);
+    if (config === undefined) return undefined;
+    const rule = {
+      config,
+      limiter: needsRow(config) ? createLimiter(config, this.tableOf(config)) : null,
+      grants: keyGrantRule(config),
+    };
+    this.rules[limiterIndex] = rule;
+    return rule;
   }
 
   private spaceOf(limiterIndex: number): number {
@@ -404,7 +426,7 @@ export class RateLimits implements RowGauge {
   }
 
   private configOf(limiterIndex: number): CompiledLimiter {
-    return defined(this.configs[limiterIndex], 'the limiter of the ask');
+    return defined(this.ruleOf(limiterIndex), 'the limiter of the ask').config;
   }
 }
 

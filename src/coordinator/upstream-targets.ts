@@ -19,7 +19,7 @@ import {
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
 import { UpstreamStandings } from '../channel/coordinator/upstream-standings.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
 import { AnsweredTries } from './answered-tries.js';
@@ -57,7 +57,7 @@ export class UpstreamTargets {
 
   /** On used memory the state goes on. Random choices are determined by the seed. */
   constructor(
-    config: CompiledConfig,
+    config: UnitedConfig,
     private readonly memory: CoordinatorMemory,
     private readonly listener: TargetListener,
     seed: number,
@@ -74,7 +74,7 @@ export class UpstreamTargets {
   }
 
   /** Takes other targets, or other rules for them. Rows keep their content. */
-  adopt(config: CompiledConfig): void {
+  adopt(config: UnitedConfig): void {
     for (const { index } of config.targets) {
       if (!this.breakers.has(index)) this.loads.beginTarget(index);
     }
@@ -84,7 +84,7 @@ export class UpstreamTargets {
     this.selectors = selectors;
   }
 
-  private tablesFor(config: CompiledConfig): TargetTables {
+  private tablesFor(config: UnitedConfig): TargetTables {
     const { memory, listener, loads, random } = this;
     const breakers = new TargetTable(config, memory, loads, listener);
     const health = new HealthTable(config, memory, listener);

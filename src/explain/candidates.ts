@@ -4,8 +4,10 @@
  *
  * Thread: any (pure). routing/route-table.ts decides which route takes the request.
  */
+
+import type { PartList } from '../base/rows.js';
 import type { CompiledRoute } from '../config/compiled-config.js';
-import { routePatterns } from '../worker/route/worker-route.js';
+import { routePatterns } from '../config/shared/route-patterns.js';
 import type { Candidate } from './explanation.js';
 import { matchPath, type PathMatch, whyLessExact } from './path-match.js';
 
@@ -24,14 +26,14 @@ interface NearMiss {
 
 /** `chosen`: the route that takes the request, or undefined. */
 export function listCandidates(
-  routes: readonly CompiledRoute[],
+  routes: PartList<CompiledRoute>,
   chosen: CompiledRoute | undefined,
   { method, path }: { readonly method: string; readonly path: string },
 ): CandidateList {
   const taking: Candidate[] = [];
   const missing: NearMiss[] = [];
   for (const route of routes) {
-    if (route === chosen) continue;
+    if (route.index === chosen?.index) continue;
     const match = matchRoute(route, path);
     if (match.isMatch) taking.push(candidate(route, whyLost(route, chosen, method)));
     else missing.push({ candidate: candidate(route, match.why), agreed: match.agreed });
@@ -52,7 +54,7 @@ export function listCandidates(
  * end.
  */
 function matchRoute(route: CompiledRoute, path: string): PathMatch {
-  const matches = routePatterns(route).map((pattern): PathMatch => {
+  const matches = routePatterns(route, route.index).map((pattern): PathMatch => {
     const exact = matchPath(pattern.path, path);
     if (exact.isMatch || pattern.isGuarded !== true || /[/*]$/.test(pattern.path)) return exact;
     return matchPath(`${pattern.path}/`, path).isMatch ? { isMatch: true } : exact;

@@ -15,7 +15,8 @@ import {
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import { TargetLoadView } from '../channel/coordinator/target-loads.js';
 import { TargetStateView } from '../channel/coordinator/target-states.js';
-import type { CompiledConfig, CompiledLimiter } from '../config/compiled-config.js';
+import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { Coordinator } from '../coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import { createLimiter, rowWordsOf } from '../coordinator/limiters.js';
@@ -65,7 +66,7 @@ export class CoordinatorCopy {
    * `live`: the memory of the running coordinator, from which the rows of `keys` are copied; null:
    * explain as if no request had come yet.
    */
-  constructor(config: CompiledConfig, live: CoordinatorMemory | null, keys: readonly LimitKey[]) {
+  constructor(config: UnitedConfig, live: CoordinatorMemory | null, keys: readonly LimitKey[]) {
     const limits = { ...config.limits, trackedClients: TRACKED_KEYS };
     this.memory = allocateCoordinatorMemory({ ...config, limits });
     this.tables = tablesOf(this.memory);

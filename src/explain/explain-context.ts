@@ -5,12 +5,12 @@
  */
 import type { Moment } from '../base/clock.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
 
 /** The context of one explanation. */
 export interface ExplainContext {
-  readonly config: CompiledConfig;
+  readonly config: ServedConfig;
   readonly epoch: WorkerEpoch;
   /** The memory of the running coordinator; null: explain as if no request had come yet. */
   readonly memory: CoordinatorMemory | null;

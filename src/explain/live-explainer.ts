@@ -8,7 +8,7 @@ import type { NotedRefusal } from '../admin/recent-refusals.js';
 import type { Recent } from '../admin/recent-rows.js';
 import type { Clock } from '../base/clock.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
 import {
   bucketRowCount,
   bucketTableBytes,
@@ -26,7 +26,7 @@ import { findTopKeys, nameKeys, type ScannedTable } from './top-keys.js';
 /** The running gateway. */
 export interface LiveGateway {
   /** The configuration in force. */
-  readonly config: CompiledConfig;
+  readonly config: ServedConfig;
   readonly memory: CoordinatorMemory;
   readonly hashKey: readonly [number, number];
   readonly clock: Clock;
@@ -52,7 +52,7 @@ export class LiveExplainer {
   /** The last refusals, and the keys that have used most of their limits. */
   async recent(noted: readonly NotedRefusal[]): Promise<Recent> {
     const { config, hashKey, clock } = this.gateway;
-    const used = await findTopKeys(this.tables, config.limiters, clock.nowMs);
+    const used = await findTopKeys(this.tables, [...config.limiters], clock.nowMs);
     const lines = noted.flatMap(({ keyLines }) => keyLines);
     return {
       refusals: noted.map(({ shown }) => shown),

@@ -8,7 +8,7 @@ import { RequestGuard } from '../acceptor/request-guard.js';
 import type { ProblemKind } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
 import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import { Exchange } from '../worker/exchange/exchange.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
@@ -24,7 +24,7 @@ export interface Located {
 
 export function locate(
   request: ExplainedRequest,
-  { config, epoch }: { readonly config: CompiledConfig; readonly epoch: WorkerEpoch },
+  { config, epoch }: { readonly config: ServedConfig; readonly epoch: WorkerEpoch },
 ): Located {
   const parts = [
     request.method,
@@ -54,7 +54,7 @@ export function locate(
   return { exchange, path, refusal: reply === null ? null : refusalOf(reply) };
 }
 
-function judgeHead(request: ExplainedRequest, config: CompiledConfig): ProblemKind | null {
+function judgeHead(request: ExplainedRequest, config: ServedConfig): ProblemKind | null {
   const guard = new RequestGuard(config.limits);
   guard.begin(request.method, request.target);
   for (const [name, value] of request.fields) guard.field(name, value);

@@ -5,6 +5,7 @@
  * successor goes on from the same state.
  */
 import type { Logger } from 'pino';
+import { defined } from '../base/assert.js';
 import type { Clock, Timer } from '../base/clock.js';
 import { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
@@ -15,7 +16,7 @@ import type {
 } from '../channel/coordinator/coordinator-messages.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import type { Port } from '../channel/port.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { AwaitedAnswer } from './awaited-answer.js';
@@ -28,7 +29,7 @@ const HEARTBEAT: HeartbeatRule = { intervalMs: 80, silentLooksMax: 4 };
 const STATE_NAMES = ['closed', 'open', 'half-open'];
 
 export interface CoordinatorSupervisorOptions {
-  readonly config: CompiledConfig;
+  readonly first: SharedConfig;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly threads: Threads;
@@ -52,7 +53,8 @@ export class CoordinatorSupervisor {
   osThreadId = 0;
 
   private readonly status: CoordinatorStatus;
-  private config: CompiledConfig;
+  /** Versions that the coordinator answers for, oldest first. */
+  private configs: readonly SharedConfig[];
   private readonly answer: AwaitedAnswer;
   private started: Promise<void> = Promise.resolve();
   private thread: CoordinatorThread | null = null;
@@ -61,9 +63,9 @@ export class CoordinatorSupervisor {
   private exited: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: CoordinatorSupervisorOptions) {
-    this.config = options.config;
+    this.configs = [options.first];
     this.answer = new AwaitedAnswer('the coordinator', options.clock);
-    this.memory = allocateCoordinatorMemory(options.config);
+    this.memory = allocateCoordinatorMemory(options.first.settings);
     this.control = new CoordinatorControl(this.memory);
     this.status = new CoordinatorStatus(this.memory.status);
   }
@@ -80,28 +82,30 @@ export class CoordinatorSupervisor {
   }
 
   /**
-   * Makes the coordinator use this configuration; resolves when it does. Rejects when it cannot, or
+   * Makes the coordinator use these versions, of which the last one is in force; resolves when it
+   * does. Rejects when it cannot, or
    * dies: the coordinator, or its successor, then goes on as before.
    */
-  async adopt(config: CompiledConfig): Promise<void> {
+  async adopt(configs: readonly SharedConfig[]): Promise<void> {
     await this.started.catch((error: unknown) => {
       throw new CoordinatorDiedError(error);
     });
-    const taken = this.answer.wait(`configured ${config.epoch}`);
-    this.thread?.postMessage({ type: 'config', config } satisfies CoordinatorMail);
+    const { epoch } = defined(configs.at(-1), 'the version in force').settings;
+    const taken = this.answer.wait(`configured ${epoch}`);
+    this.thread?.postMessage({ type: 'configs', configs } satisfies CoordinatorMail);
     this.control.tellMail();
     await taken;
-    this.config = config;
+    this.configs = configs;
   }
 
   private startThread(): Promise<void> {
-    const { config, memory } = this;
+    const { configs, memory } = this;
     return new Promise((resolve, reject) => {
       let onExited: () => void = () => {};
       this.exited = new Promise((settle) => {
         onExited = settle;
       });
-      const data = { config, memory, wakePorts: [] };
+      const data = { configs, memory, wakePorts: [] };
       const thread = this.options.threads.startCoordinator(data, {
         onMessage: (message) => {
           if (message.type === 'started') {
@@ -177,11 +181,13 @@ export class CoordinatorSupervisor {
   }
 
   private namesOf(targetIndex: number): { target?: string; upstream?: string } {
-    const { targets, upstreams } = this.config;
-    const target = targets.find(({ index }) => index === targetIndex);
-    const upstream = upstreams.find(({ index }) => index === target?.upstreamIndex);
-    if (target === undefined || upstream === undefined) return {};
-    return { target: target.hostPort, upstream: upstream.name };
+    for (const { settings } of this.configs.toReversed()) {
+      const target = settings.targets.find(({ index }) => index === targetIndex);
+      const upstream = settings.upstreams.find(({ index }) => index === target?.upstreamIndex);
+      if (target === undefined || upstream === undefined) continue;
+      return { target: target.hostPort, upstream: upstream.name };
+    }
+    return {};
   }
 
   private onExit(error: unknown): void {

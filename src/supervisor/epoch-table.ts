@@ -13,29 +13,35 @@
  * after every worker has. The main thread clears a free row before another owner gets it.
  */
 import { defined } from '../base/assert.js';
-import {
-  placeConfig,
-  ROW_KINDS,
-  type RowKind,
-  type RowsByName,
-  rowsOf,
-  uniteConfigs,
-} from '../config/compile/place-config.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
+import { ROW_KINDS, type RowKind } from '../config/shared/place-config.js';
+import {
+  openConfig,
+  type ServedConfig,
+  type SharedConfig,
+} from '../config/shared/shared-config.js';
 
 interface Member {
-  readonly config: CompiledConfig;
-  readonly rows: RowsByName;
+  readonly shared: SharedConfig;
+  readonly config: ServedConfig;
 }
 
-/** What the coordinator answers for next. */
+/** Which versions the coordinator is to answer for next. */
 export interface EpochPlan {
-  readonly united: CompiledConfig;
   readonly members: readonly Member[];
 }
 
 /** Rows by kind. */
 export type RowLists = Readonly<Record<RowKind, readonly number[]>>;
+
+/** What a version is given when it is made. */
+export interface NextVersion {
+  readonly epoch: number;
+  readonly capacity: CompiledConfig['capacity'];
+  readonly nextKeySpace: number;
+  /** Versions whose rows are in use, oldest first; the last is in force. */
+  readonly versions: readonly SharedConfig[];
+}
 
 export class EpochTable {
   /** The newest is the last. */
@@ -43,14 +49,23 @@ export class EpochTable {
   private lastEpoch: number;
   private nextKeySpace: number;
 
-  constructor(first: CompiledConfig) {
-    this.members = [{ config: first, rows: rowsOf(first) }];
-    this.lastEpoch = first.epoch;
-    this.nextKeySpace = keySpacesAfter(0, first);
+  constructor(first: SharedConfig) {
+    this.members = [memberOf(first)];
+    this.lastEpoch = first.settings.epoch;
+    this.nextKeySpace = first.settings.facts.nextKeySpace;
   }
 
-  get current(): CompiledConfig {
-    return defined(this.members.at(-1), 'the version in force').config;
+  get current(): ServedConfig {
+    return this.newest.config;
+  }
+
+  /** The version in force, as threads get it. */
+  get currentShared(): SharedConfig {
+    return this.newest.shared;
+  }
+
+  private get newest(): Member {
+    return defined(this.members.at(-1), 'the version in force');
   }
 
   /** Versions that the coordinator answers for, oldest first. */
@@ -58,69 +73,63 @@ export class EpochTable {
     return this.members.map(({ config }) => config.epoch);
   }
 
-  /** The next version with rows of its own. Throws NoRowsLeftError. */
-  place(config: CompiledConfig): CompiledConfig {
-    const epoch = this.lastEpoch + 1;
-    const placed = placeConfig(config, this.rowsInUse(), {
-      epoch,
+  /**
+   * The number and the rows of the next version. No two versions get one number, whether or not
+   * they come into force.
+   */
+  beginVersion(): NextVersion {
+    this.lastEpoch += 1;
+    return {
+      epoch: this.lastEpoch,
       capacity: this.current.capacity,
       nextKeySpace: this.nextKeySpace,
-    });
-    // The number is used up even when the version never comes into force: no two versions share
-    // one.
-    this.lastEpoch = epoch;
-    this.nextKeySpace = keySpacesAfter(this.nextKeySpace, placed);
-    return placed;
+      versions: this.members.map(({ shared }) => shared),
+    };
   }
 
-  /** The versions with `next`, and without earlier versions that nobody holds. */
-  plan(next: CompiledConfig, isHeld: (epoch: number) => boolean): EpochPlan {
+  /** What there is when `next` comes; earlier versions that nobody holds are left out. */
+  plan(next: SharedConfig, isHeld: (epoch: number) => boolean): EpochPlan {
+    this.nextKeySpace = Math.max(this.nextKeySpace, next.settings.facts.nextKeySpace);
     const { current } = this;
     const kept = this.members.filter(({ config }) => config === current || isHeld(config.epoch));
-    const united = uniteConfigs(
-      next,
-      kept.map(({ config }) => config),
-    );
-    return { united, members: [...kept, { config: next, rows: rowsOf(next) }] };
+    return { members: [...kept, memberOf(next)] };
   }
 
-  /**
-   * The coordinator answers for the plan from now on. Returns the rows that no version has any
-   * more.
-   */
+  /** The coordinator answers for the plan from now on; the rows that nobody has any more. */
   take(plan: EpochPlan): RowLists {
-    const before = this.rowsInUse();
+    const before = this.members;
     this.members = plan.members;
-    const after = this.rowsInUse();
     const freed = (kind: RowKind): number[] => {
-      const used = new Set(after[kind].values());
-      return [...new Set(before[kind].values())].filter((row) => !used.has(row));
+      const capacity = this.current.capacity[kind];
+      const after = marks(this.members, kind, capacity);
+      const used = marks(before, kind, capacity);
+      const rows: number[] = [];
+      used.forEach((isUsed, row) => {
+        if (isUsed === 1 && after[row] === 0) rows.push(row);
+      });
+      return rows;
     };
+    const [routes, upstreams, targets, limiters] = ROW_KINDS.map(freed);
     return {
-      routes: freed('routes'),
-      upstreams: freed('upstreams'),
-      targets: freed('targets'),
-      limiters: freed('limiters'),
+      routes: routes ?? [],
+      upstreams: upstreams ?? [],
+      targets: targets ?? [],
+      limiters: limiters ?? [],
     };
-  }
-
-  private rowsInUse(): RowsByName {
-    const rows = {
-      routes: new Map<string, number>(),
-      upstreams: new Map<string, number>(),
-      targets: new Map<string, number>(),
-      limiters: new Map<string, number>(),
-      keySpaces: new Map<string, number>(),
-    };
-    for (const member of this.members) {
-      for (const kind of [...ROW_KINDS, 'keySpaces'] as const) {
-        for (const [name, row] of member.rows[kind]) rows[kind].set(name, row);
-      }
-    }
-    return rows;
   }
 }
 
-function keySpacesAfter(next: number, config: CompiledConfig): number {
-  return config.limiters.reduce((most, { keySpace }) => Math.max(most, keySpace + 1), next);
+function memberOf(shared: SharedConfig): Member {
+  return { shared, config: openConfig(shared) };
+}
+
+/** 1 for each row that one of the members has. */
+function marks(members: readonly Member[], kind: RowKind, capacity: number): Uint8Array {
+  const used = new Uint8Array(capacity);
+  for (const { shared, config } of members) {
+    if (kind === 'routes' || kind === 'limiters') {
+      for (const row of shared.rows[kind]) used[row] = 1;
+    } else for (const { index } of config[kind]) used[index] = 1;
+  }
+  return used;
 }

@@ -11,9 +11,9 @@
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
 import type {
-  CompiledConfig,
   CompiledHealthCheck,
   CompiledTarget,
+  GatewaySettings,
 } from '../config/compiled-config.js';
 import { type Probe, startProbe } from './health-probe.js';
 
@@ -36,7 +36,7 @@ export class HealthProber {
   /**
    * Sends the probes that this configuration asks for. Checks that stay the same go on undisturbed.
    */
-  adopt(config: CompiledConfig): void {
+  adopt(config: GatewaySettings): void {
     const before = this.checks;
     this.checks = new Map();
     const upstreams = byRow(config.upstreams);

@@ -7,13 +7,13 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
 import type { KeySets } from './key-sets/key-sets.js';
 import type { TokenService } from './token-service/token-service.js';
 
 export interface IdentityServicesOptions {
-  readonly config: CompiledConfig;
+  readonly config: GatewaySettings;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Sends a notice to every worker, and returns the number of workers. */

@@ -13,7 +13,7 @@ import type { CoordinatorMail } from '../channel/coordinator/coordinator-message
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import { allocateLane, type LaneMemory, laneStatusOf, type WorkerFault } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../worker/lane-task.js';
 import { AwaitedAnswer } from './awaited-answer.js';
@@ -34,7 +34,7 @@ const END_MS_MAX = 1000;
 
 export interface LaneSupervisorOptions {
   readonly lane: number;
-  readonly config: CompiledConfig;
+  readonly config: SharedConfig;
   readonly clock: Clock;
   readonly threads: Threads;
   readonly dispatcher: LaneDispatcher;
@@ -64,7 +64,7 @@ export class LaneSupervisor {
   /** Node's id of the thread that serves the lane; -1: none does. */
   threadId = -1;
 
-  private config: CompiledConfig;
+  private config: SharedConfig;
   private preparedEpoch = 0;
   private readonly answer: AwaitedAnswer;
   private port: Port<LaneReport, LaneOrder> | null = null;
@@ -81,7 +81,7 @@ export class LaneSupervisor {
   start(): Promise<void> {
     const { lane, threads, dispatcher, memory, counters, hashKey } = this.options;
     const { config } = this;
-    const laneMemory = allocateLane(config.limits.laneRingBytes);
+    const laneMemory = allocateLane(config.settings.limits.laneRingBytes);
     const { port1: port, port2: workerPort } = threads.newChannel<LaneOrder, LaneReport>();
     const wakePort = this.connectToCoordinator();
     const task: LaneTask = {
@@ -96,7 +96,7 @@ export class LaneSupervisor {
       notices: this.options.identityNotices(),
     };
     this.port = port;
-    this.heldEpochs.add(config.epoch);
+    this.heldEpochs.add(config.settings.epoch);
     return new Promise((resolve, reject) => {
       port.on('message', (report: LaneReport) => {
         if (report === DOORBELL) {
@@ -174,24 +174,25 @@ export class LaneSupervisor {
    * when it cannot. A missing or dying worker is not an error: its successor begins with the
    * configuration that is then in force.
    */
-  async prepare(config: CompiledConfig): Promise<void> {
+  async prepare(config: SharedConfig): Promise<void> {
     if (this.threadId === -1) return;
     this.send({ type: 'prepare', config });
-    await this.answer.wait(`prepared ${config.epoch}`);
+    await this.answer.wait(`prepared ${config.settings.epoch}`);
   }
 
   /**
    * The configuration that every worker has prepared comes into force. Resolves when the worker
    * uses it.
    */
-  async commit(config: CompiledConfig): Promise<void> {
+  async commit(config: SharedConfig): Promise<void> {
     this.config = config;
     if (this.threadId === -1) return;
-    this.heldEpochs.add(config.epoch);
-    if (this.preparedEpoch === config.epoch) this.send({ type: 'commit', epoch: config.epoch });
+    this.heldEpochs.add(config.settings.epoch);
+    if (this.preparedEpoch === config.settings.epoch)
+      this.send({ type: 'commit', epoch: config.settings.epoch });
     // This worker is not the one that had prepared the configuration: it begins with it now.
     else this.send({ type: 'prepare', config });
-    await this.answer.wait(`committed ${config.epoch}`);
+    await this.answer.wait(`committed ${config.settings.epoch}`);
   }
 
   private send(order: LaneOrder): void {
@@ -205,7 +206,7 @@ export class LaneSupervisor {
     switch (report.type) {
       case 'prepared':
         this.preparedEpoch = epoch;
-        if (this.answer.give(`prepared ${epoch}`) || epoch !== this.config.epoch) break;
+        if (this.answer.give(`prepared ${epoch}`) || epoch !== this.config.settings.epoch) break;
         this.heldEpochs.add(epoch);
         this.send({ type: 'commit', epoch });
         break;

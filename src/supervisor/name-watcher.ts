@@ -8,7 +8,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import type { TargetAddresses } from '../config/compile/target-addresses.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import { type NameLookup, type NameRule, type NameStatus, WatchedName } from './watched-name.js';
 
 export interface NameWatcherOptions {
@@ -33,7 +33,7 @@ export class NameWatcher {
   constructor(private readonly options: NameWatcherOptions) {}
 
   /** Watches the names of this configuration from now on, and looks new names up at once. */
-  adopt(config: CompiledConfig): void {
+  adopt(config: GatewaySettings): void {
     if (this.isStopped) return;
     const rules = rulesOf(config);
     for (const [name, watched] of this.watched) {
@@ -98,7 +98,7 @@ export class NameWatcher {
 }
 
 /** A name of several upstreams is looked up at the shortest of their intervals. */
-function rulesOf(config: CompiledConfig): Map<string, NameRule> {
+function rulesOf(config: GatewaySettings): Map<string, NameRule> {
   const rules = new Map<string, NameRule>();
   for (const { resolve } of config.upstreams) {
     if (resolve === null) continue;

@@ -6,18 +6,17 @@
  * Changes come one after the other; a reload that is asked for while another one waits is the same
  * reload. A configuration that is refused, for whatever reason, changes nothing.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
-import { withAddresses } from '../config/compile/compile-config.js';
-import { hasSameTargets } from '../config/compile/place-config.js';
 import { NO_ADDRESSES, type TargetAddresses } from '../config/compile/target-addresses.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
-import { type ConfigChange, diffConfigs, formatChange } from '../config/diff-config.js';
-import { restartReasons } from '../config/live-fields.js';
-import { ConfigError } from '../config/source/config-error.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
+import { type ConfigChange, formatChange } from '../config/diff-config.js';
+import type { GatewayConfig } from '../config/gateway-config.js';
+import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import type { ConfigSource } from '../config/source/config-source.js';
-import type { LoadedConfig } from '../config/source/load-file.js';
+import type { NextVersion } from './epoch-table.js';
+import type { KeptVersion } from './loading/kept-version.js';
+import type { VersionOrder, VersionReport, VersionSource } from './loading/prepare-version.js';
 
 /** The number of versions to which one can go back. */
 const HISTORY_MAX = 10;
@@ -32,7 +31,9 @@ export type ReloadResult =
   | {
       readonly outcome: 'applied';
       readonly epoch: number;
+      /** One by one up to a thousand. */
       readonly changes: readonly ConfigChange[];
+      readonly changeCount: number;
     }
   | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
 
@@ -59,31 +60,35 @@ export interface ReloadStatus {
 }
 
 export interface ReloaderOptions {
-  readonly first: LoadedConfig;
+  readonly first: KeptVersion;
   /** Absent: the configuration came from a program, and there is no source to read again. */
   readonly source: ConfigSource | undefined;
   readonly logger: Logger;
   readonly clock: Pick<Clock, 'unixMs'>;
+  /** Makes the next version beside this thread. Rejects when that could not be tried. */
+  prepare(order: VersionOrder): Promise<VersionReport>;
+  /** The number and the rows for the next version. */
+  beginVersion(): NextVersion;
   /**
    * Brings the configuration into force in all threads. Rejects with the reason, and then nothing
    * has changed.
    */
-  swap(compiled: CompiledConfig): Promise<CompiledConfig>;
+  swap(shared: SharedConfig): Promise<ServedConfig>;
   /** The last known addresses of all names of targets. */
   addresses(): TargetAddresses;
   /** The configuration is in force now. */
-  onApplied(config: CompiledConfig): void;
+  onApplied(config: ServedConfig): void;
   /** Not empty: changes are refused now, for this reason. */
   closedReason(): string;
   epochsInUse(): readonly number[];
 }
 
 export class Reloader {
-  private written: LoadedConfig;
-  private inForce: CompiledConfig;
+  private written: KeptVersion;
+  private inForce: Pick<GatewaySettings, 'epoch' | 'upstreams'>;
   private inForceSinceUnixMs: number;
   /** The newest is the last. */
-  private history: LoadedConfig[] = [];
+  private history: KeptVersion[] = [];
   /**
    * The addresses in force. Newer ones may be known and have been refused, which must not make a
    * reload fail.
@@ -97,12 +102,12 @@ export class Reloader {
 
   constructor(private readonly options: ReloaderOptions) {
     this.written = options.first;
-    this.inForce = options.first.compiled;
+    this.inForce = options.first.compiled.settings;
     this.inForceSinceUnixMs = options.clock.unixMs();
   }
 
   /** The configuration in force, as it was written. */
-  get current(): LoadedConfig {
+  get current(): KeptVersion {
     return this.written;
   }
 
@@ -111,17 +116,15 @@ export class Reloader {
     this.waiting ??= this.queue(trigger, () => {
       this.waiting = null;
       const { source } = this.options;
-      if (source !== undefined) {
-        return source.loadAside().then((loaded) => this.apply(loaded, true));
-      }
+      if (source !== undefined) return this.apply({ kind: 'file', file: source.order() }, true);
       return refuse('the configuration was made by a program: there is no file to read again');
     });
     return this.waiting;
   }
 
   /** Applies a configuration that a program made. Never rejects. */
-  applyFrom(make: () => LoadedConfig): Promise<ReloadResult> {
-    return this.queue('program', () => this.apply(make(), true));
+  applyObject(written: GatewayConfig): Promise<ReloadResult> {
+    return this.queue('program', () => this.apply({ kind: 'object', written }, true));
   }
 
   /**
@@ -139,7 +142,7 @@ export class Reloader {
     return this.queue('rollback', async () => {
       const earlier = this.history.at(-1);
       if (earlier === undefined) return refuse('there is no earlier configuration to go back to');
-      const result = await this.apply(earlier, false);
+      const result = await this.apply({ kind: 'kept', version: earlier }, false);
       if (result.outcome === 'applied') this.history.pop();
       return result;
     });
@@ -175,28 +178,36 @@ export class Reloader {
     try {
       result = await change();
     } catch (error) {
-      result = { outcome: 'refused', reasons: reasonsOf(error) };
+      result = { outcome: 'refused', reasons: [reasonOf(error)] };
     }
     this.record(trigger, result);
     return result;
   }
 
-  private async apply(loaded: LoadedConfig, isKept: boolean): Promise<ReloadResult> {
+  private async apply(source: VersionSource, isKept: boolean): Promise<ReloadResult> {
     const closed = this.options.closedReason();
     if (closed !== '') return refuse(closed);
-    const reasons = restartReasons(this.inForce, loaded.compiled);
-    if (reasons.length > 0) return { outcome: 'refused', reasons };
-    const changes = diffConfigs(this.written.written, loaded.written);
-    const next = withAddresses(loaded.written, loaded.compiled, this.addresses);
-    this.inForce = await this.options.swap(next);
-    this.addresses = ofNamesIn(this.inForce, this.addresses);
-    if (isKept && (changes.length > 0 || !hasSameEffect(this.written, loaded))) {
+    const report = await this.prepare(source, this.addresses);
+    if (report.outcome === 'refused') return report;
+    const { kept, placed, changes, changeCount } = report;
+    // The gateway may have begun to stop while the version was made.
+    const closedNow = this.options.closedReason();
+    if (closedNow !== '') return refuse(closedNow);
+    const inForce = await this.options.swap(placed);
+    this.inForce = inForce;
+    this.addresses = ofNamesIn(inForce, this.addresses);
+    if (isKept && (changeCount > 0 || !report.hasSameEffect)) {
       this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     }
-    this.written = loaded;
+    this.written = kept;
     this.inForceSinceUnixMs = this.options.clock.unixMs();
-    this.options.onApplied(this.inForce);
-    return { outcome: 'applied', epoch: this.inForce.epoch, changes };
+    this.options.onApplied(inForce);
+    return { outcome: 'applied', epoch: inForce.epoch, changes, changeCount };
+  }
+
+  private prepare(source: VersionSource, addresses: TargetAddresses): Promise<VersionReport> {
+    const next = this.options.beginVersion();
+    return this.options.prepare({ source, before: this.written, addresses, next });
   }
 
   private async swapAddresses(): Promise<string> {
@@ -204,15 +215,17 @@ export class Reloader {
     if (closed !== '') return closed;
     try {
       const addresses = this.options.addresses();
-      const next = withAddresses(this.written.written, this.written.compiled, addresses);
-      if (!hasSameTargets(next, this.inForce)) {
-        this.inForce = await this.options.swap(next);
-        this.options.onApplied(this.inForce);
+      const report = await this.prepare({ kind: 'kept', version: this.written }, addresses);
+      if (report.outcome === 'refused') return report.reasons.join('; ');
+      if (!report.hasSameTargets) {
+        const inForce = await this.options.swap(report.placed);
+        this.inForce = inForce;
+        this.options.onApplied(inForce);
       }
       this.addresses = addresses;
       return '';
     } catch (error) {
-      return reasonsOf(error).join('; ');
+      return reasonOf(error);
     }
   }
 
@@ -225,9 +238,9 @@ export class Reloader {
     this.last = { atUnixMs, trigger, outcome: result.outcome, reasons };
     const { logger } = this.options;
     if (isApplied) {
-      const { epoch, changes } = result;
+      const { epoch, changes, changeCount } = result;
       const told = changes.slice(0, CHANGES_TOLD_MAX).map(formatChange);
-      const counted = { trigger, epoch, changeCount: changes.length, changes: told };
+      const counted = { trigger, epoch, changeCount, changes: told };
       logger.info(counted, 'configuration applied');
     } else {
       logger.error({ trigger, reasons }, 'configuration refused, the old one stays in force');
@@ -238,23 +251,15 @@ export class Reloader {
 /**
  * Drops names that are no longer looked up: they may point elsewhere by the time they come back.
  */
-function ofNamesIn({ upstreams }: CompiledConfig, addresses: TargetAddresses): TargetAddresses {
+function ofNamesIn({ upstreams }: ServedConfig, addresses: TargetAddresses): TargetAddresses {
   const names = new Set(upstreams.flatMap(({ resolve }) => resolve?.names ?? []));
   return new Map([...addresses].filter(([name]) => names.has(name)));
-}
-
-/** Compares two configurations with the same text: files that they name may have changed. */
-function hasSameEffect(one: LoadedConfig, other: LoadedConfig): boolean {
-  return isDeepStrictEqual(one.compiled, other.compiled);
 }
 
 function refuse(reason: string): ReloadResult {
   return { outcome: 'refused', reasons: [reason] };
 }
 
-function reasonsOf(error: unknown): string[] {
-  if (error instanceof ConfigError) {
-    return error.message.split('\n');
-  }
-  return [error instanceof Error ? error.message : String(error)];
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -12,11 +12,11 @@ import type { Clock, Random } from '../base/clock.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { WorkerFault } from '../channel/lane.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, retireCounterRows } from '../observability/counters.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
-import { EpochTable, type RowLists } from './epoch-table.js';
+import { EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
 import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
 import { LaneSupervisor } from './lane-supervisor.js';
@@ -24,7 +24,7 @@ import { RestartIntensity } from './restart-intensity.js';
 import type { Threads } from './threads.js';
 
 export interface SupervisorOptions {
-  readonly config: CompiledConfig;
+  readonly first: SharedConfig;
   readonly dispatcher: LaneDispatcher;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,11 +51,12 @@ export class Supervisor {
   private isStopping = false;
 
   constructor(private readonly options: SupervisorOptions) {
-    const { config, clock, random, threads, dispatcher, logger } = options;
-    this.epochTable = new EpochTable(config);
+    const { first, clock, random, threads, dispatcher, logger } = options;
+    this.epochTable = new EpochTable(first);
+    const config = this.epochTable.current;
     const mayRestart = (): boolean => this.mayRestart();
     this.coordinator = new CoordinatorSupervisor({
-      config,
+      first,
       logger,
       clock,
       threads,
@@ -83,7 +84,7 @@ export class Supervisor {
       (counters, lane) =>
         new LaneSupervisor({
           lane,
-          config,
+          config: first,
           clock,
           threads,
           dispatcher,
@@ -124,7 +125,7 @@ export class Supervisor {
   }
 
   /** The configuration in force. */
-  get config(): CompiledConfig {
+  get config(): ServedConfig {
     return this.epochTable.current;
   }
 
@@ -144,38 +145,38 @@ export class Supervisor {
    * Until the second step is done no decision has changed. After the second step nothing can fail:
    * a thread that dies begins again with what is in force.
    */
-  async swap(compiled: CompiledConfig): Promise<CompiledConfig> {
-    const next = this.epochTable.place(compiled);
+  async swap(shared: SharedConfig): Promise<ServedConfig> {
+    const next = shared.settings;
     // Keys for the next configuration are fetched now; those of the old one stay until the swap is
     // done.
     await this.identity.adopt([...this.config.authenticators, ...next.authenticators]);
     try {
-      await Promise.all(this.lanes.map((lane) => lane.prepare(next)));
+      await Promise.all(this.lanes.map((lane) => lane.prepare(shared)));
     } catch (error) {
       await this.identity.adopt(this.config.authenticators);
       throw error;
     }
-    const plan = this.epochTable.plan(next, (epoch) => this.isHeld(epoch));
-    await this.useInCoordinator(plan.united);
-    this.clearRows(this.epochTable.take(plan));
+    const plan = this.epochTable.plan(shared, (epoch) => this.isHeld(epoch));
+    await this.useInCoordinator(plan.members.map((member) => member.shared));
+    await this.clearRows(this.epochTable.take(plan));
     this.prober.adopt(next);
-    await Promise.all(this.lanes.map((lane) => this.commit(lane, next)));
+    await Promise.all(this.lanes.map((lane) => this.commit(lane, shared)));
     await this.identity.adopt(next.authenticators);
-    return next;
+    return this.config;
   }
 
-  private async useInCoordinator(config: CompiledConfig): Promise<void> {
+  private async useInCoordinator(versions: readonly SharedConfig[]): Promise<void> {
     try {
-      await this.coordinator.adopt(config);
+      await this.coordinator.adopt(versions);
     } catch (error) {
       // The coordinator may have died for another reason, so one more try follows; an error of the
       // second try is reported.
       if (!(error instanceof CoordinatorDiedError)) throw error;
-      await this.coordinator.adopt(config);
+      await this.coordinator.adopt(versions);
     }
   }
 
-  private async commit(lane: LaneSupervisor, config: CompiledConfig): Promise<void> {
+  private async commit(lane: LaneSupervisor, config: SharedConfig): Promise<void> {
     try {
       await lane.commit(config);
     } catch (error) {
@@ -183,11 +184,20 @@ export class Supervisor {
     }
   }
 
-  private clearRows(freed: RowLists): void {
-    clearRows(this.coordinator.memory, freed);
-    for (const counters of this.counters) {
-      retireCounterRows(new CounterBlock(counters), this.config.capacity, freed);
+  /** In pieces: a version may have thousands of rows that the next one does not have. */
+  private async clearRows(freed: RowLists): Promise<void> {
+    for (const piece of piecesOf(freed)) {
+      clearRows(this.coordinator.memory, piece);
+      for (const counters of this.counters) {
+        retireCounterRows(new CounterBlock(counters), this.config.capacity, piece);
+      }
+      await new Promise<void>((resolve) => this.options.clock.afterTurn(resolve));
     }
+  }
+
+  /** What the next version gets. */
+  beginVersion(): NextVersion {
+    return this.epochTable.beginVersion();
   }
 
   private isHeld(epoch: number): boolean {
@@ -231,5 +241,22 @@ export class Supervisor {
     if (this.intensity.mayRestart(this.options.clock.nowMs())) return true;
     this.options.onGivingUp('threads die too often (more than 10 times in a minute)');
     return false;
+  }
+}
+
+/** Rows that are made ready in one turn of the main thread. */
+const ROWS_PER_TURN = 64;
+
+function* piecesOf(freed: RowLists): Generator<RowLists> {
+  const count = Math.max(...Object.values(freed).map((rows) => rows.length));
+  for (let from = 0; from < count; from += ROWS_PER_TURN) {
+    const part = (rows: readonly number[]) => rows.slice(from, from + ROWS_PER_TURN);
+    const { routes, upstreams, targets, limiters } = freed;
+    yield {
+      routes: part(routes),
+      upstreams: part(upstreams),
+      targets: part(targets),
+      limiters: part(limiters),
+    };
   }
 }

@@ -8,7 +8,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { defined } from '../base/assert.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import type { LaneTask } from '../worker/lane-task.js';
 import type { LaneThreads } from './threads.js';
 
@@ -18,7 +18,7 @@ const CLOSE_MS_MAX = 2000;
 const ENTRY = new URL('../worker/worker-task.js', import.meta.url);
 
 /** Makes the pool; its threads start at once and load their code. */
-export function createWorkerPool(config: CompiledConfig): WorkerPool {
+export function createWorkerPool(config: GatewaySettings): WorkerPool {
   return new WorkerPool(createPiscina(config));
 }
 
@@ -50,7 +50,7 @@ export class WorkerPool implements LaneThreads {
   }
 }
 
-function createPiscina({ workers, limits }: CompiledConfig): Piscina {
+function createPiscina({ workers, limits }: GatewaySettings): Piscina {
   return new Piscina({
     filename: ENTRY.href,
     name: 'serveLane',

@@ -7,12 +7,12 @@ import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-m
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { LaneMemory, WorkerFault } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
 
 /** The one task of a worker thread: serve this lane until it is told to stop. */
 export interface LaneTask {
   readonly lane: number;
-  readonly config: CompiledConfig;
+  readonly config: SharedConfig;
   readonly memory: LaneMemory;
   /** Doorbell of the lane, both ways; carries LaneOrder and LaneReport too. */
   readonly port: Port<LaneOrder, LaneReport>;
@@ -36,7 +36,7 @@ export type LaneOrder =
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
   | { readonly type: 'fault'; readonly fault: WorkerFault }
   /** Compile this configuration without using it, and answer `prepared` or `unprepared`. */
-  | { readonly type: 'prepare'; readonly config: CompiledConfig }
+  | { readonly type: 'prepare'; readonly config: SharedConfig }
   /** The prepared configuration comes into force; answer `committed`. */
   | { readonly type: 'commit'; readonly epoch: number }
   /** The coordinator was started again and wakes the worker through this port. */

@@ -3,7 +3,7 @@
  *
  * Thread: worker. A mistake that nobody caught ends the thread, and the supervisor starts another.
  */
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
 import { fail } from './fault.js';
 import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
 import { type WorkerHost, WorkerRuntime } from './worker-runtime.js';
@@ -58,10 +58,10 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
 
 async function prepare(
   runtime: WorkerRuntime,
-  config: CompiledConfig,
+  config: SharedConfig,
   report: (message: LaneReport) => void,
 ): Promise<void> {
-  const { epoch } = config;
+  const { epoch } = config.settings;
   try {
     await runtime.prepare(config);
     report({ type: 'prepared', epoch });

@@ -4,17 +4,16 @@
  * Thread: worker. An exchange belongs to the epoch that it began under, to its end, and reads the
  * configuration from there.
  */
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
 import { linearPatterns } from '../filters/validation/linear-pattern.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
-import { writeRouteTable } from '../routing/route-table-writer.js';
 import type { ExchangeEpoch } from './exchange/exchange.js';
 import type { IdentityClient } from './identity/identity-client.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { TrustedProxies } from './request/trusted-proxies.js';
 import { compileGlobalSteps, type LoadedFilters, loadFilters } from './route/route-filters.js';
-import { compileWorkerRoutes, routePatterns, type WorkerRoute } from './route/worker-route.js';
+import { WorkerRoutes } from './route/worker-route.js';
 import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 
 /** Where an epoch gets its authenticators, and gives them back. */
@@ -25,15 +24,15 @@ export class WorkerEpoch implements ExchangeEpoch {
   readonly trustedProxies: TrustedProxies;
   exchanges = 0;
 
-  /** Compiles everything without using it. Rejects when a part cannot be made. */
-  static async create(config: CompiledConfig, identity: AuthenticatorSource): Promise<WorkerEpoch> {
+  /** Makes what all routes share; each route is made when it is first used. */
+  static async create(config: ServedConfig, identity: AuthenticatorSource): Promise<WorkerEpoch> {
     const authenticators = await identity.acquire(config.authenticators);
     try {
       const [filters, undici] = await Promise.all([
         loadFilters(config),
         loadUndici(config.targets),
       ]);
-      const routes = compileWorkerRoutes(config, authenticators, filters);
+      const routes = new WorkerRoutes({ config, authenticators, filters });
       return new WorkerEpoch(config, { routes, filters }, undici);
     } catch (error) {
       await identity.release(config.authenticators);
@@ -42,17 +41,16 @@ export class WorkerEpoch implements ExchangeEpoch {
   }
 
   private constructor(
-    readonly config: CompiledConfig,
-    { routes, filters }: { routes: readonly WorkerRoute[]; filters: LoadedFilters },
+    readonly config: ServedConfig,
+    { routes, filters }: { routes: WorkerRoutes; filters: LoadedFilters },
     readonly undici: UndiciTransport | null,
   ) {
     const { hardening, acceptsRequestIdOf, versioning } = config;
     this.trustedProxies = new TrustedProxies(config.trustedProxies);
-    const rows: WorkerRoute[] = [];
-    for (const route of routes) rows[route.config.index] = route;
     this.matcher = new RouteMatcher({
-      table: new RouteTable(writeRouteTable(config.routes.flatMap(routePatterns)), linearPatterns),
-      routes: rows,
+      table: new RouteTable(config.table, linearPatterns),
+      routes,
+      hasCors: config.facts.filters.includes('cors'),
       trustedProxies: this.trustedProxies,
       hardening,
       acceptsRequestIdOf,

@@ -13,7 +13,7 @@ import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd } from '../channel/lane.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
 import { createAccessLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
@@ -85,11 +85,12 @@ export class WorkerRuntime {
     onReleased: (epoch: number) => void,
   ): Promise<WorkerRuntime> {
     const tracing = new RequestTracing(host);
-    await tracing.prepare(task.config);
-    const identity = await IdentityClient.create(task, host.clock, (request) =>
+    const config = openConfig(task.config);
+    await tracing.prepare(config);
+    const identity = await IdentityClient.create({ ...task, config }, host.clock, (request) =>
       task.port.postMessage({ type: 'identity', request }),
     );
-    const first = await WorkerEpoch.create(task.config, identity);
+    const first = await WorkerEpoch.create(config, identity);
     return new WorkerRuntime(task, host, { identity, first, tracing, onReleased });
   }
 
@@ -99,7 +100,7 @@ export class WorkerRuntime {
     private readonly parts: RuntimeParts,
   ) {
     const { identity, first, tracing } = parts;
-    const { config } = task;
+    const { config } = first;
     const { log, clock, random } = host;
     const { nowMs } = clock;
     this.wheel = new DeadlineWheel(nowMs(), () => this.turn.startTicking());
@@ -158,7 +159,8 @@ export class WorkerRuntime {
   }
 
   /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
-  async prepare(config: CompiledConfig): Promise<void> {
+  async prepare(shared: SharedConfig): Promise<void> {
+    const config = openConfig(shared);
     await this.parts.tracing.prepare(config);
     this.epochs.prepare(await WorkerEpoch.create(config, this.parts.identity));
   }

@@ -15,7 +15,7 @@ import { connectionsTo } from './upstream/upstream-connections.js';
 /** Serves the lane of the task; resolves when it was told to stop. */
 export function serveLane(task: LaneTask): Promise<void> {
   return serveLaneOn(task, {
-    log: createThreadLogger(`worker-${task.lane}`, task.config.logging, systemClock),
+    log: createThreadLogger(`worker-${task.lane}`, task.config.settings.logging, systemClock),
     clock: systemClock,
     random: systemRandom,
     requestIdPrefix: randomBytes(6).toString('hex'),

@@ -51,7 +51,7 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   cli: ['supervisor', 'acceptor', PURE],
   'main.ts': ['supervisor', 'acceptor'],
   'gateway.ts': ['supervisor', 'acceptor'],
-  supervisor: ['supervisor', 'acceptor', PURE],
+  supervisor: ['supervisor', 'acceptor', 'loader', PURE],
   'index.ts': THREADS,
 };
 

@@ -31,6 +31,7 @@ import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-set
 import { KeyGrants } from '../../src/worker/admission/key-grants.js';
 import { aCompiledRoute } from '../support/compiled-route.js';
 import { aCoordinatorConfig, anAsk } from '../support/coordinator-rig.js';
+import { servedOf } from '../support/served-config.js';
 import { NaiveLimits } from './naive-limits.js';
 import type { SimRandom } from './seeds.js';
 import { ThreadKilled, WriteFuse } from './write-fuse.js';
@@ -101,7 +102,9 @@ export class LimitWorld {
   ) {
     const { limiters, workers } = wish;
     const config = aCoordinatorConfig({ limiters, workers, trackedClients: 64 });
-    const routes = wish.routes.map((limiterIndexes) => aCompiledRoute({ limiterIndexes }));
+    const routes = wish.routes.map((limiterIndexes, index) =>
+      aCompiledRoute({ index, path: `/${index}`, limiterIndexes }),
+    );
     this.config = {
       ...config,
       limits: { ...config.limits, inFlight: REQUESTS_MAX },
@@ -286,7 +289,7 @@ export class LimitWorld {
       onMail: nothing,
       onStop: nothing,
     };
-    const coordinator = this.build(() => new Coordinator(this.config, this.memory, host));
+    const coordinator = this.build(() => new Coordinator(servedOf(this.config), this.memory, host));
     return {
       onAsk: (lane, ask, reply, nowMs) => {
         this.decidedMs.set(`${lane} ${ask.generation} ${ask.askId}`, nowMs);

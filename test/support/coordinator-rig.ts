@@ -39,6 +39,7 @@ import type {
   HealthTransition,
 } from '../../src/coordinator/state/target-events.js';
 import { machineOf } from './machine.js';
+import { servedOf } from './served-config.js';
 
 export interface CoordinatorConfigWish {
   readonly workers?: number;
@@ -284,7 +285,7 @@ export class CoordinatorRig {
   /** The coordinator goes on under another configuration; one that is started again as well. */
   reload(config: CompiledConfig): void {
     this.config = config;
-    this.coordinator.adopt(config);
+    this.coordinator.adopt(servedOf(config));
   }
 
   step(nowMs: number): number {
@@ -331,7 +332,7 @@ export class CoordinatorRig {
       canReplyLate: (lane, ask) => this.end.canReplyLate(lane, ask),
       replyLate: (lane, ask, reply) => this.end.replyLate(lane, ask, reply),
     };
-    return new Coordinator(this.config, this.memory, {
+    return new Coordinator(servedOf(this.config), this.memory, {
       ...(outside !== null && { deferral: { outside, replies } }),
       onBreakerTransition: (change) => this.transitions.push(change),
       onHealthTransition: (change) => this.healthChanges.push(change),

@@ -36,6 +36,7 @@ import {
 import { compileConfig } from '../../src/config/compile/compile-config.js';
 import type { CompiledConfig } from '../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../src/config/gateway-config.js';
+import { shareConfig } from '../../src/config/shared/share-config.js';
 import { counterCount } from '../../src/observability/counters.js';
 import type { ThreadLogger } from '../../src/observability/logger.js';
 import type { ConnectTarget } from '../../src/worker/upstream/upstream-connections.js';
@@ -181,7 +182,7 @@ export class WorkerRig {
     const port = { postMessage: () => {}, on: () => {}, close: () => {} };
     this.worker = await WorkerRuntime.create(
       {
-        ...{ lane: 0, config: this.config, memory: this.memory, notices: [] },
+        ...{ lane: 0, config: shareConfig(this.config), memory: this.memory, notices: [] },
         ...{ port: port as never, wakePort: port as never, hashKey: [1, 2] },
         coordinator: laneMemoryOf(this.coordinator.memory, 0),
         counters: allocateCounters(counterCount(this.config.capacity)),

@@ -13,6 +13,8 @@ import { laneMemoryOf } from '../../../src/channel/coordinator/coordinator-memor
 import { addLimit, createAskFields } from '../../../src/channel/coordinator/coordinator-records.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RateLimitConfig } from '../../../src/config/gateway-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
+import { openConfig } from '../../../src/config/shared/shared-config.js';
 import { Coordinator } from '../../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
@@ -72,7 +74,7 @@ function decideByCoordinator(keys: Int32Array, batch: number, rateLimit: RateLim
   });
   const memory = allocateCoordinatorMemory(config);
   const nothing = () => undefined;
-  const coordinator = new Coordinator(config, memory, {
+  const coordinator = new Coordinator(openConfig(shareConfig(config)), memory, {
     onBreakerTransition: nothing,
     onHealthTransition: nothing,
     onMail: nothing,

@@ -16,6 +16,8 @@ import {
 } from '../../../src/channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
+import { openConfig } from '../../../src/config/shared/shared-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { RateLimits } from '../../../src/coordinator/rate-limits.js';
 import { type Bench, type CaseFigures, fold, summarise } from '../../support/bench-harness.js';
@@ -88,7 +90,11 @@ class LimitDesk {
       ],
     });
     const memory = allocateCoordinatorMemory(config);
-    this.limits = new RateLimits(config, memory, new CoordinatorStatus(memory.status));
+    this.limits = new RateLimits(
+      openConfig(shareConfig(config)),
+      memory,
+      new CoordinatorStatus(memory.status),
+    );
     this.ask.bind(this.words, 0);
   }
 

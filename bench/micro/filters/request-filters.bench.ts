@@ -8,6 +8,8 @@
 import { field, joinFields } from '../../../src/base/field-block.js';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
+import { openConfig } from '../../../src/config/shared/shared-config.js';
 import { CollectedBody } from '../../../src/filters/collected-body.js';
 import type { EditableRequest } from '../../../src/filters/filter.js';
 import { ReplyHead } from '../../../src/filters/reply-head.js';
@@ -101,9 +103,10 @@ async function filtersOf(route: Partial<RouteConfig>): Promise<RouteFilters> {
     upstreams: { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } },
     routes: [{ name: 'r', match: { path: '/users/:id' }, upstream: 'api', ...route }],
   });
+  const servedConfig = openConfig(shareConfig(config));
   const [compiled] = config.routes;
   if (compiled === undefined) throw new Error('no route');
-  return compileRouteFilters(compiled, await loadFilters(config));
+  return compileRouteFilters(compiled, await loadFilters(servedConfig));
 }
 
 /** Requests of a few clients, made once: reading their heads is not what is measured. */

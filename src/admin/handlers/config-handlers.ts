@@ -12,8 +12,8 @@ export type ChangeOutcome =
   | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
 
 export interface ConfigControl {
-  /** The configuration as it was written, secrets masked. */
-  shown(): { readonly epoch: number; readonly config: unknown };
+  /** The configuration as it was written, secrets masked, in JSON. */
+  shown(): { readonly epoch: number; readonly config: string };
   reload(): Promise<ChangeOutcome>;
   rollback(): Promise<ChangeOutcome>;
 }
@@ -30,7 +30,11 @@ export function configHandlers(control: ConfigControl): AdminHandler[] {
       method: 'GET',
       path: '/config',
       needsToken: false,
-      answer: () => ({ status: 200, body: control.shown() }),
+      answer: () => {
+        const { epoch, config } = control.shown();
+        // The text was made when the configuration was loaded: it may be megabytes.
+        return { status: 200, body: `{\n"epoch": ${epoch},\n"config": ${config}\n}\n` };
+      },
     },
     change('/reload', () => control.reload()),
     change('/rollback', () => control.rollback()),

@@ -41,8 +41,8 @@ export type CoordinatorMessage =
 export type CoordinatorMail<Config = unknown> =
   | { readonly type: 'wakePort'; readonly lane: number; readonly port: Port }
   | { readonly type: 'fault'; readonly fault: CoordinatorFault }
-  /** Use this configuration from now on; `configured` is the answer. */
-  | { readonly type: 'config'; readonly config: Config };
+  /** Use these versions from now on, of which the last one is in force; `configured` answers. */
+  | { readonly type: 'configs'; readonly configs: readonly Config[] };
 
 /**
  * A way to make the coordinator fail on purpose, for tests: an uncaught exception, an endless loop.

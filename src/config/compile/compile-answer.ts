@@ -24,22 +24,6 @@ export function compileAnswer(
   return { kind: 'upstream', upstreamIndex };
 }
 
-/** The same answer where upstreams have other rows. */
-export function placeAnswer(
-  answer: CompiledAnswer,
-  rowOf: (upstreamIndex: number) => number,
-): CompiledAnswer {
-  switch (answer.kind) {
-    case 'upstream':
-      return { ...answer, upstreamIndex: rowOf(answer.upstreamIndex) };
-    case 'fixed':
-    case 'tokens':
-      return answer;
-    default:
-      return assertNever(answer);
-  }
-}
-
 /** The answer in a few words: the name of the upstream, `respond 200`, `tokenService keys`. */
 export function answerText(answer: CompiledAnswer, { upstreams }: CompiledConfig): string {
   switch (answer.kind) {

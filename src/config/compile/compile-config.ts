@@ -108,15 +108,15 @@ export function compileConfig(config: GatewayConfig, options: CompileOptions = {
 
 /**
  * The same configuration with a target for each of these addresses, in upstreams that ask for it.
- * `written`: what `compiled` was made of.
+ * `upstreams`: as they were written, from which the configuration was made.
  */
-export function withAddresses(
-  written: GatewayConfig,
-  compiled: CompiledConfig,
+export function withAddresses<T extends Pick<CompiledConfig, 'upstreams' | 'targets'>>(
+  upstreams: GatewayConfig['upstreams'],
+  compiled: T,
   addresses: TargetAddresses,
-): CompiledConfig {
+): T {
   if (addresses.size === 0 || namesIn(compiled.upstreams) === 0) return compiled;
-  return deepFreeze({ ...compiled, ...compileUpstreams(written.upstreams, addresses) });
+  return { ...compiled, ...deepFreeze(compileUpstreams(upstreams, addresses)) };
 }
 
 /** Memory that nobody touches costs nothing: there is room for versions beside one another. */

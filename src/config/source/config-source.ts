@@ -3,24 +3,19 @@
  *
  * Thread: supervisor. Owns nothing but what it last saw of the file.
  */
-import { once } from 'node:events';
 import { type Stats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { Worker } from 'node:worker_threads';
 import { readMachineLimits } from '../machine-limits.js';
-import { ConfigError } from './config-error.js';
-import { type LoadedConfig, type LoadOrder, type LoadReport, loadFile } from './load-file.js';
+import { type LoadedConfig, type LoadOrder, loadFile } from './load-file.js';
 import type { Environment } from './variables.js';
-
-const LOAD_THREAD = new URL('./load-thread.js', import.meta.url);
 
 export interface ConfigSource {
   /** What it is called in logs and figures. */
   readonly name: string;
   /** Reads it. Throws ConfigError with everything that is wrong. */
   load(): LoadedConfig;
-  /** The same in a thread of its own: this one goes on meanwhile. Rejects as load() throws. */
-  loadAside(): Promise<LoadedConfig>;
+  /** What another thread is to read. */
+  order(): LoadOrder;
   /** Whether there is something else than what was loaded last; never rejects. */
   stamp(): Promise<string>;
   /** The stamp of what was loaded last, whether or not it was right. */
@@ -42,9 +37,9 @@ export function fileSource(file: string, environment: Environment): ConfigSource
       loadedStamp = stampNow(file);
       return loadFile({ file, environment, machine });
     },
-    loadAside() {
+    order() {
       loadedStamp = stampNow(file);
-      return loadInThread({ file, environment: { ...environment }, machine });
+      return { file, environment: { ...environment }, machine };
     },
     async stamp() {
       try {
@@ -54,14 +49,6 @@ export function fileSource(file: string, environment: Environment): ConfigSource
       }
     },
   };
-}
-
-async function loadInThread(workerData: LoadOrder): Promise<LoadedConfig> {
-  const thread = new Worker(LOAD_THREAD, { workerData });
-  // An exception in the thread, which is a mistake of ours, rejects this.
-  const [report] = (await once(thread, 'message')) as [LoadReport];
-  if ('loaded' in report) return report.loaded;
-  throw new ConfigError(report.file, report.issues);
 }
 
 function stampNow(file: string): string {

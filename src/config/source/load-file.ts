@@ -7,7 +7,6 @@ import { compileConfig } from '../compile/compile-config.js';
 import type { CompiledConfig } from '../compiled-config.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { MachineLimits } from '../machine-limits.js';
-import type { ConfigIssue } from './config-error.js';
 import { loadConfigFile } from './load-config.js';
 import type { Environment } from './variables.js';
 
@@ -17,17 +16,12 @@ export interface LoadedConfig {
   readonly compiled: CompiledConfig;
 }
 
-/** What to load, and for how many cores; the workerData of the thread. */
+/** What to load, and for how many cores. */
 export interface LoadOrder {
   readonly file: string;
   readonly environment: Environment;
   readonly machine: MachineLimits;
 }
-
-/** What came of it; the one message that the thread posts. */
-export type LoadReport =
-  | { readonly loaded: LoadedConfig }
-  | { readonly file: string; readonly issues: readonly ConfigIssue[] };
 
 /** Checks and compiles what was written in TypeScript. Throws ConfigError. */
 export function loadObject(written: GatewayConfig): LoadedConfig {

@@ -10,7 +10,7 @@ import { ConcurrencyWriter } from '../../channel/coordinator/concurrency-memory.
 import type { CoordinatorLaneMemory } from '../../channel/coordinator/coordinator-memory.js';
 import { CoordinatorStatus } from '../../channel/coordinator/coordinator-status.js';
 import { type LaneStatus, PRESSURE_FULL } from '../../channel/lane-status.js';
-import type { CompiledConfig } from '../../config/compiled-config.js';
+import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 
@@ -20,7 +20,7 @@ export class AdmissionGate {
   private readonly writers: ConcurrencyWriter[] = [];
 
   constructor(
-    private readonly capacity: CompiledConfig['capacity'],
+    private readonly capacity: GatewaySettings['capacity'],
     private readonly memory: CoordinatorLaneMemory,
     private readonly lane: LaneStatus,
   ) {

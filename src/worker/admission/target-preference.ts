@@ -12,9 +12,9 @@ import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import { byRow } from '../../base/rows.js';
 import { NO_PREFERENCE } from '../../channel/coordinator/coordinator-records.js';
 import type {
-  CompiledConfig,
   CompiledTarget,
   CompiledUpstream,
+  GatewaySettings,
   HashSource,
 } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -35,14 +35,14 @@ export class TargetPreference {
   private readonly sticky: (StickyTargets | null)[] = [];
 
   constructor(
-    config: CompiledConfig,
+    config: GatewaySettings,
     private readonly hash: HalfSipHash,
   ) {
     this.adopt(config);
   }
 
   /** What this configuration says of its upstreams holds from now on. */
-  adopt(config: CompiledConfig): void {
+  adopt(config: GatewaySettings): void {
     const targets = byRow(config.targets);
     for (const upstream of config.upstreams) {
       this.sticky[upstream.index] = this.stickyTargets(upstream, targets);

@@ -8,7 +8,7 @@ import { field } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestIdSource } from '../../base/request-id.js';
 import { HEAD_PEER } from '../../channel/records/request-head.js';
-import type { CompiledConfig } from '../../config/compiled-config.js';
+import type { GatewaySettings } from '../../config/compiled-config.js';
 import { requestedMethod } from '../../filters/cors/preflight.js';
 import type { RequestStep, StepResult } from '../../filters/filter.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
@@ -18,16 +18,17 @@ import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../rout
 import type { Exchange } from '../exchange/exchange.js';
 import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
-import type { WorkerRoute } from '../route/worker-route.js';
+import type { WorkerRoutes } from '../route/worker-route.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
 export interface RouteMatcherParts {
   readonly table: RouteTable;
-  /** By row. */
-  readonly routes: readonly (WorkerRoute | undefined)[];
+  readonly routes: WorkerRoutes;
+  /** Some route answers preflights. */
+  readonly hasCors: boolean;
   readonly trustedProxies: TrustedProxies;
-  readonly hardening: CompiledConfig['hardening'];
-  readonly acceptsRequestIdOf: CompiledConfig['acceptsRequestIdOf'];
+  readonly hardening: GatewaySettings['hardening'];
+  readonly acceptsRequestIdOf: GatewaySettings['acceptsRequestIdOf'];
   /** null: no route has a version. */
   readonly chooseVersion: VersionChooser | null;
   /** Steps that run for every request, whether or not a route takes it. */
@@ -37,13 +38,10 @@ export interface RouteMatcherParts {
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
-  /** Whether some route answers preflights. */
-  private readonly hasCors: boolean;
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
     this.keepsEveryId = parts.acceptsRequestIdOf === 'anyone';
-    this.hasCors = parts.routes.some((route) => route?.config.filters.cors !== undefined);
   }
 
   // Hot path (bench/gateway/plain-get): once for every request.
@@ -82,7 +80,7 @@ export class RouteMatcher {
     head.onMatch(table.params);
     const index = table.versions === null ? found : this.choose(exchange, table.versions);
     if (typeof index !== 'number') return index;
-    const route = defined(this.parts.routes[index], 'the route that matched');
+    const route = this.parts.routes.at(index);
     exchange.route = route;
     const { versionPrefix } = route.config;
     if (versionPrefix !== undefined) head.dropPrefix(versionPrefix);
@@ -98,12 +96,12 @@ export class RouteMatcher {
    * preflights.
    */
   private find(exchange: Exchange, path: string): number {
-    const { table, routes } = this.parts;
+    const { table, routes, hasCors } = this.parts;
     const { method, fields } = exchange.head;
-    if (this.hasCors && method === 'OPTIONS') {
+    if (hasCors && method === 'OPTIONS') {
       const requested = requestedMethod(method, fields);
       const found = requested === '' ? ROUTE_NOT_FOUND : table.find(requested, path);
-      if (routes[found]?.config.filters.cors !== undefined) return found;
+      if (found >= 0 && routes.at(found).config.filters.cors !== undefined) return found;
     }
     return table.find(method, path);
   }

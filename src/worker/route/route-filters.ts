@@ -5,7 +5,8 @@
  * the opposite order. A list that stays empty is all that a filter costs a route without it.
  */
 import { defined } from '../../base/assert.js';
-import type { CompiledConfig, CompiledRoute } from '../../config/compiled-config.js';
+import type { CompiledRoute, GatewaySettings } from '../../config/compiled-config.js';
+import type { RouteFacts } from '../../config/shared/shared-config.js';
 import { type CompiledFilters, FILTERS, type StepMaker } from '../../filters/catalog.js';
 import type {
   BodyStep,
@@ -61,14 +62,13 @@ const NONE_LOADED: LoadedFilters = new Map();
 
 /** Loads what some route, or the whole gateway, has need of. */
 export async function loadFilters({
-  routes,
+  facts,
   filters,
 }: {
-  readonly routes: readonly Pick<CompiledRoute, 'filters'>[];
-  readonly filters: CompiledConfig['filters'];
+  readonly facts: Pick<RouteFacts, 'filters'>;
+  readonly filters: GatewaySettings['filters'];
 }): Promise<LoadedFilters> {
-  const used = new Set<string>(Object.keys(filters));
-  for (const route of routes) for (const name of Object.keys(route.filters)) used.add(name);
+  const used = new Set<string>([...Object.keys(filters), ...facts.filters]);
   const needed = FILTERS.filter(({ options }) => used.has(options.name));
   const makers = needed.map(async ({ options, load }) => [options.name, await load()] as const);
   return new Map(await Promise.all(makers));

@@ -1,6 +1,6 @@
 /**
- * Routes and upstreams as a worker uses them: compiled once per configuration epoch, so that a
- * route without a feature pays nothing for it.
+ * Routes as a worker uses them: made once per configuration epoch, so that a route without a
+ * feature pays nothing for it.
  *
  * Thread: worker.
  */
@@ -10,14 +10,13 @@ import type { FieldBlock } from '../../base/field-block.js';
 import { byRow } from '../../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../../channel/coordinator/coordinator-records.js';
 import type {
-  CompiledConfig,
   CompiledLimiter,
   CompiledRoute,
   CompiledUpstream,
 } from '../../config/compiled-config.js';
+import type { ServedConfig } from '../../config/shared/shared-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { StageSource } from '../../filters/reply-stage.js';
-import type { RoutePattern } from '../../routing/route-pattern.js';
 import { stripPathPrefix } from '../../routing/strip-prefix.js';
 import { type AnswerPlan, planAnswer } from './answer-plan.js';
 import { type Challenges, challengesOf } from './challenges.js';
@@ -53,24 +52,48 @@ export interface WorkerRoute {
   readonly readsBody: boolean;
 }
 
-/** All routes, in the order of the configuration. */
-export function compileWorkerRoutes(
-  config: CompiledConfig,
-  authenticators: readonly Authenticator[],
-  loaded?: LoadedFilters,
-): WorkerRoute[] {
-  const ownedFields = ownedFieldsByUpstream(config, authenticators);
-  const limitersByRow = byRow(config.limiters);
-  const upstreams = byRow(config.upstreams);
-  return config.routes.map((route) => {
-    const limiters = route.limiterIndexes.map((index) =>
-      defined(limitersByRow[index], 'the limiter of a route'),
+/** What the routes of a configuration are made with. */
+export interface RouteParts {
+  readonly config: ServedConfig;
+  /** In the order of the configuration. */
+  readonly authenticators: readonly Authenticator[];
+  readonly filters: LoadedFilters;
+}
+
+/**
+ * The routes of a configuration, by their places in it. A route is made when the first request
+ * comes to it: what a reload costs does not grow with the routes, and what nobody uses takes no
+ * memory.
+ */
+export class WorkerRoutes {
+  private readonly made = new Map<number, WorkerRoute>();
+  private readonly upstreams: readonly (CompiledUpstream | undefined)[];
+  private readonly ownedFields: ReadonlyMap<number, readonly string[]>;
+
+  constructor(private readonly parts: RouteParts) {
+    const { config, authenticators } = parts;
+    this.upstreams = byRow(config.upstreams);
+    this.ownedFields = ownedFieldsByUpstream(config, authenticators);
+  }
+
+  /** The route at this place, which the configuration has. */
+  at(place: number): WorkerRoute {
+    const known = this.made.get(place);
+    if (known !== undefined) return known;
+    const route = this.make(defined(this.parts.config.routes.at(place), 'the route that matched'));
+    this.made.set(place, route);
+    return route;
+  }
+
+  private make(route: CompiledRoute): WorkerRoute {
+    const limiters = route.limiterIndexes.map((row) =>
+      defined(this.parts.config.limiters.find(row), 'the limiter of a route'),
     );
-    const answer = planAnswer(route.answer, upstreams);
-    const filters = filtersOf(route, answer, loaded);
+    const answer = planAnswer(route.answer, this.upstreams);
+    const filters = filtersOf(route, answer, this.parts.filters);
     const upstream = answer.kind === 'upstream' ? answer.upstream : null;
-    const ofRoute = route.authenticators.map((index) =>
-      defined(authenticators[index], 'the authenticator of a route'),
+    const authenticators = route.authenticators.map((index) =>
+      defined(this.parts.authenticators[index], 'the authenticator of a route'),
     );
     return {
       config: route,
@@ -79,8 +102,8 @@ export function compileWorkerRoutes(
       filters,
       replyStages: stagesOf(filters),
       readsBody: filters.requestBody !== null || answer.readsBody,
-      authenticators: ofRoute,
-      challenges: challengesOf(ofRoute),
+      authenticators,
+      challenges: challengesOf(authenticators),
       needsAdmission: upstream !== null || limiters.length > 0,
       limiters,
       policyField: policyField(limiters),
@@ -89,12 +112,12 @@ export function compileWorkerRoutes(
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
-        ...(upstream === null ? [] : (ownedFields.get(upstream.index) ?? [])),
+        ...(upstream === null ? [] : (this.ownedFields.get(upstream.index) ?? [])),
         ...filters.droppedFields,
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
-  });
+  }
 }
 
 /** A request that is answered as it came has no filters that would judge or change it. */
@@ -112,25 +135,15 @@ function filtersOf(
  * even a public one.
  */
 function ownedFieldsByUpstream(
-  config: CompiledConfig,
+  { facts }: ServedConfig,
   authenticators: readonly Authenticator[],
 ): ReadonlyMap<number, readonly string[]> {
-  const byUpstream = new Map<number, string[]>();
-  for (const { answer, authenticators: indexes } of config.routes) {
-    if (answer.kind !== 'upstream') continue;
-    const owned = indexes.flatMap((index) => authenticators[index]?.ownedFields ?? []);
-    const before = byUpstream.get(answer.upstreamIndex) ?? [];
-    byUpstream.set(answer.upstreamIndex, [...before, ...owned]);
-  }
-  return byUpstream;
-}
-
-/** How the route table knows a route: by its path, and by the one without the default version. */
-export function routePatterns(route: CompiledRoute): RoutePattern[] {
-  const { index, path, aliasPath, methods, authenticators, filters, version = '' } = route;
-  const isGuarded = authenticators.length > 0 || filters.ipFilter !== undefined;
-  const pattern = { index, path, methods, isGuarded, version };
-  return aliasPath === undefined ? [pattern] : [pattern, { ...pattern, path: aliasPath }];
+  return new Map(
+    facts.authenticatorsByUpstream.map(([row, indexes]) => [
+      row,
+      indexes.flatMap((index) => authenticators[index]?.ownedFields ?? []),
+    ]),
+  );
 }
 
 /** One small limit among them, or one on requests in flight, has to be asked for each time. */

@@ -13,7 +13,7 @@ import {
 } from '../../channel/coordinator/coordinator-records.js';
 import type { CounterBlock } from '../../channel/counter-block.js';
 import type { RefusalRingWriter } from '../../channel/refusal-ring.js';
-import type { CompiledConfig } from '../../config/compiled-config.js';
+import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { AccessLog, RequestEnd } from '../../observability/access-log.js';
 import {
   COUNTERS,
@@ -70,7 +70,7 @@ export class ExchangeMetrics {
   }
 
   /** Targets are called as this configuration has them, and records go there from now on. */
-  adopt(config: CompiledConfig, accessLog: AccessLog | null): void {
+  adopt(config: GatewaySettings, accessLog: AccessLog | null): void {
     this.accessLog = accessLog;
     for (const { index, hostPort } of config.targets) this.hostPorts[index] = hostPort;
   }

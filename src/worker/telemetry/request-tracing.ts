@@ -7,7 +7,7 @@
  * is configured.
  */
 import type { Clock, Random } from '../../base/clock.js';
-import type { CompiledConfig, CompiledTracing } from '../../config/compiled-config.js';
+import type { CompiledTracing, GatewaySettings } from '../../config/compiled-config.js';
 import type { ThreadLogger } from '../../observability/logger.js';
 import type { FinishedTrace, SpanExporter } from '../../observability/span-exporter.js';
 import { parseTraceparent } from '../../observability/trace-context.js';
@@ -34,7 +34,7 @@ export class RequestTracing {
   constructor(private readonly host: TracingHost) {}
 
   /** Loads what a configuration needs; what it says is in force once it is adopted. */
-  async prepare({ tracing }: CompiledConfig): Promise<void> {
+  async prepare({ tracing }: GatewaySettings): Promise<void> {
     await this.drop(this.prepared);
     this.prepared = null;
     if (tracing === null || isSame(tracing, this.current?.config)) return;
@@ -43,7 +43,7 @@ export class RequestTracing {
     this.prepared = { config: tracing, exporter, hidden: new Set(tracing.redactQuery) };
   }
 
-  adopt({ tracing }: CompiledConfig): void {
+  adopt({ tracing }: GatewaySettings): void {
     if (isSame(tracing, this.current?.config)) return;
     const before = this.current;
     this.current = tracing === null ? null : this.prepared;

@@ -5,7 +5,7 @@
  */
 import { defined } from '../../base/assert.js';
 import { isIdempotentMethod } from '../../base/http-method.js';
-import type { CompiledConfig, CompiledUpstream } from '../../config/compiled-config.js';
+import type { CompiledUpstream, GatewaySettings } from '../../config/compiled-config.js';
 import { backOffMs, retryWaitMs, WAIT_TOO_LONG } from '../../policy/retry/back-off.js';
 import { RetryBudget } from '../../policy/retry/retry-budget.js';
 import { isRetriable, isSafeToRepeat, type TryEnd } from '../../policy/retry/retry-rule.js';
@@ -24,7 +24,7 @@ export class RetryPlanner {
 
   /** `random` gives numbers in [0, 1). */
   constructor(
-    config: CompiledConfig,
+    config: GatewaySettings,
     private readonly ledger: ExchangeMetrics,
     private readonly random: () => number,
   ) {
@@ -32,7 +32,7 @@ export class RetryPlanner {
   }
 
   /** Budgets of this configuration's upstreams; what was counted for them stays. */
-  adopt(config: CompiledConfig): void {
+  adopt(config: GatewaySettings): void {
     for (const { index, name, retry } of config.upstreams) {
       const before = this.budgets[index];
       if (before?.name === name) before.budget.adopt(retry);

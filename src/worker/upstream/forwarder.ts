@@ -6,7 +6,7 @@
  */
 import { defined } from '../../base/assert.js';
 import type { BodyBlocks } from '../../channel/body-blocks.js';
-import type { CompiledConfig } from '../../config/compiled-config.js';
+import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { rewritePath } from '../route/worker-route.js';
@@ -29,7 +29,7 @@ export interface ForwarderParts {
 
 /** A configuration, and what it takes to reach its targets. */
 export interface ReachableTargets {
-  readonly config: CompiledConfig;
+  readonly config: GatewaySettings;
   /** Null when no target needs it. */
   readonly undici: UndiciTransport | null;
 }

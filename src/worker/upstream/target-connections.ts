@@ -8,9 +8,9 @@
 import { defined } from '../../base/assert.js';
 import { byRow } from '../../base/rows.js';
 import type {
-  CompiledConfig,
   CompiledTarget,
   CompiledUpstream,
+  GatewaySettings,
 } from '../../config/compiled-config.js';
 import type { ConnectionParts, ConnectTarget, UndiciTransport } from './upstream-connections.js';
 import type { UpstreamConnections } from './upstream-transport.js';
@@ -30,7 +30,7 @@ export class TargetConnections {
   ) {}
 
   /** Connections to the targets of this configuration; others stay. */
-  adopt(config: CompiledConfig, undici: UndiciTransport | null): void {
+  adopt(config: GatewaySettings, undici: UndiciTransport | null): void {
     const upstreams = byRow(config.upstreams);
     for (const target of config.targets) {
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');

@@ -17,6 +17,8 @@ import { TargetStateView } from '../../../src/channel/coordinator/target-states.
 import { WINDOW_BYTES } from '../../../src/channel/lane.js';
 import type { CompiledConfig, CompiledLimiter } from '../../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
+import { placeConfig, rowsInUse } from '../../../src/config/shared/place-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { loadObject } from '../../../src/config/source/load-file.js';
 import type { ThreadLogger } from '../../../src/observability/logger.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
@@ -90,7 +92,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError, clock);
     this.threads = new PlayedThreads(this);
     this.supervisor = new Supervisor({
-      config,
+      first: shareConfig(config),
       dispatcher: this.dispatcher,
       clock,
       random: () => random.next(),
@@ -252,7 +254,9 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     this.version = (this.version + 1) % this.versions.length;
     const next = this.versions[this.version];
     if (next === undefined) return;
-    this.supervisor.swap(next).then(
+    const version = this.supervisor.beginVersion();
+    const placed = placeConfig(shareConfig(next), rowsInUse(version.versions), version);
+    this.supervisor.swap(placed).then(
       (config) => {
         this.isReloading = false;
         this.reloads += 1;

@@ -7,7 +7,7 @@ import type {
   CoordinatorMessage,
 } from '../../../src/channel/coordinator/coordinator-messages.js';
 import type { Channel } from '../../../src/channel/port.js';
-import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
 import type { AgentRunner } from '../../../src/coordinator/agent-runner.js';
 import { PARK_MS_MAX } from '../../../src/coordinator/agent-runner.js';
 import { createAgent } from '../../../src/coordinator/coordinator-agent.js';
@@ -93,7 +93,7 @@ export class PlayedCoordinator extends PlayedThread implements CoordinatorThread
           seed: random.below(2 ** 31),
           osThreadId: 0,
           post: (message) => this.post(message),
-          nextMail: () => this.mail.shift() as CoordinatorMail<CompiledConfig> | undefined,
+          nextMail: () => this.mail.shift() as CoordinatorMail<SharedConfig> | undefined,
         });
       // Watching every write takes its time: only where one may be the last.
       this.runner = isFused ? this.fuse.watch(make) : make();

@@ -88,7 +88,10 @@ const CASES: readonly FilterCase[] = [
   },
 ];
 
-const loaded = await loadFilters({ routes: CASES, filters: {} });
+const loaded = await loadFilters({
+  facts: { filters: CASES.flatMap(({ filters }) => Object.keys(filters)) },
+  filters: {},
+});
 
 for (const one of CASES) {
   describeFilter(one, (filters) => compileRouteFilters(aCompiledRoute({ filters }), loaded));

@@ -3,14 +3,14 @@ import type { Logger } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CoordinatorEnd } from '../../../src/channel/coordinator/coordinator-end.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
-import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { CoordinatorSupervisor } from '../../../src/supervisor/coordinator-supervisor.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
 
-const FIRST = aCoordinatorConfig();
-const SECOND: CompiledConfig = { ...FIRST, epoch: 2 };
+const FIRST = shareConfig(aCoordinatorConfig());
+const SECOND = { ...FIRST, settings: { ...FIRST.settings, epoch: 2 } };
 
 let clock: FakeClock;
 let threads: FakeThreads;
@@ -32,7 +32,7 @@ beforeEach(() => {
       logged.push([level, message, Object(fields)]);
     };
   supervisor = new CoordinatorSupervisor({
-    config: FIRST,
+    first: FIRST,
     logger: { info: log('info'), warn: log('warn'), error: log('error') } as unknown as Logger,
     clock,
     threads,
@@ -156,33 +156,33 @@ describe('the coordinator', () => {
 describe('a configuration', () => {
   it('is mailed to the coordinator, which answers when it goes on under it', async () => {
     await run();
-    const fate = fateOf(supervisor.adopt(SECOND));
+    const fate = fateOf(supervisor.adopt([FIRST, SECOND]));
     await settled();
-    expect(threads.coordinator.mail).toEqual([{ type: 'config', config: SECOND }]);
+    expect(threads.coordinator.mail).toEqual([{ type: 'configs', configs: [FIRST, SECOND] }]);
     expect([fate.state, controlTells()]).toEqual(['waits', ['mail']]);
     threads.coordinator.say({ type: 'configured', epoch: 2 });
     await settled();
     expect(fate.state).toBe('resolved');
     threads.coordinator.end();
     await settled();
-    expect(threads.coordinator.data.config).toBe(SECOND);
+    expect(threads.coordinator.data.configs).toEqual([FIRST, SECOND]);
   });
 
   it('is not in force when the coordinator dies before it answers', async () => {
     await run();
-    const fate = fateOf(supervisor.adopt(SECOND));
+    const fate = fateOf(supervisor.adopt([FIRST, SECOND]));
     await settled();
     threads.coordinator.end();
     await settled();
     expect(fate.state).toBe('rejected: the coordinator died while it took the configuration');
-    expect(threads.coordinator.data.config).toBe(FIRST);
+    expect(threads.coordinator.data.configs).toEqual([FIRST]);
   });
 
   it('waits for a coordinator that starts', async () => {
     await run();
     threads.coordinator.end();
     await settled();
-    const fate = fateOf(supervisor.adopt(SECOND));
+    const fate = fateOf(supervisor.adopt([FIRST, SECOND]));
     await settled();
     expect(threads.coordinator.mail).toEqual([]);
     threads.coordinator.started();
@@ -195,7 +195,7 @@ describe('a configuration', () => {
 
   it('is waited for ten seconds', async () => {
     await run();
-    const fate = fateOf(supervisor.adopt(SECOND));
+    const fate = fateOf(supervisor.adopt([FIRST, SECOND]));
     await settled();
     pass(10_080, true);
     await settled();

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import { placeConfig, rowsInUse } from '../../../src/config/shared/place-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
+import { openConfig, type SharedConfig } from '../../../src/config/shared/shared-config.js';
+import { uniteConfigs } from '../../../src/config/shared/unite-configs.js';
 import { EpochTable } from '../../../src/supervisor/epoch-table.js';
 
 /** One upstream with a target at each port, one route with a limit. */
@@ -15,17 +19,27 @@ function compile(limit: number, ...ports: number[]): CompiledConfig {
 
 /** What a swap does to the table. */
 function swap(epochTable: EpochTable, next: CompiledConfig, held: readonly number[]) {
-  const placed = epochTable.place(next);
-  const plan = epochTable.plan(placed, (epoch) => held.includes(epoch));
-  return { placed, united: plan.united, freed: epochTable.take(plan) };
+  const shared = place(epochTable, next);
+  const plan = epochTable.plan(shared, (epoch) => held.includes(epoch));
+  const united = uniteConfigs(plan.members.map(({ config }) => config));
+  return { placed: openConfig(shared), united, freed: epochTable.take(plan) };
 }
 
-const portsOf = (config: CompiledConfig): string[] =>
+function place(epochTable: EpochTable, next: CompiledConfig): SharedConfig {
+  const version = epochTable.beginVersion();
+  return placeConfig(shareConfig(next), rowsInUse(version.versions), version);
+}
+
+function aTable(first: CompiledConfig): EpochTable {
+  return new EpochTable(shareConfig(first));
+}
+
+const portsOf = (config: Pick<CompiledConfig, 'targets'>): string[] =>
   config.targets.map(({ hostPort }) => hostPort.replace('127.0.0.1:', ''));
 
 describe('the table of epochs', () => {
   it('keeps what the coordinator answers for: the new, the one before, and those held', () => {
-    const epochTable = new EpochTable(compile(1, 1));
+    const epochTable = aTable(compile(1, 1));
     const { united } = swap(epochTable, compile(1, 2), [1]);
     expect(portsOf(united)).toEqual(['1', '2']);
     expect(portsOf(swap(epochTable, compile(1, 3), [1, 2]).united)).toEqual(['1', '2', '3']);
@@ -35,7 +49,7 @@ describe('the table of epochs', () => {
   });
 
   it('frees a row only when no version has it, and gives it out only then', () => {
-    const epochTable = new EpochTable(compile(1, 1, 2));
+    const epochTable = aTable(compile(1, 1, 2));
     const second = swap(epochTable, compile(2, 1, 3), [1]);
     expect(second.freed).toMatchObject({ targets: [], limiters: [] });
     expect(second.placed.targets.map(({ index }) => index)).toEqual([0, 2]);
@@ -49,21 +63,21 @@ describe('the table of epochs', () => {
   });
 
   it('gives back the rows of a version that is still held, and a new key space to nobody twice', () => {
-    const epochTable = new EpochTable(compile(1, 1));
-    const [first] = epochTable.current.limiters;
+    const epochTable = aTable(compile(1, 1));
+    const first = epochTable.current.limiters.at(0);
     const { placed: other } = swap(epochTable, compile(2, 1), [1]);
     const { placed: again } = swap(epochTable, compile(1, 1), [1, 2]);
-    expect(again.limiters[0]).toEqual(first);
+    expect(again.limiters.at(0)).toEqual(first);
     swap(epochTable, compile(3, 1), []);
     swap(epochTable, compile(4, 1), []);
     const { placed: late } = swap(epochTable, compile(1, 1), []);
-    const spaces = [first, other.limiters[0], late.limiters[0]].map((one) => one?.keySpace);
+    const spaces = [first, other.limiters.at(0), late.limiters.at(0)].map((one) => one?.keySpace);
     expect(new Set(spaces).size).toBe(3);
   });
 
   it('changes nothing for a version that never comes into force', () => {
-    const epochTable = new EpochTable(compile(1, 1));
-    const refused = epochTable.place(compile(2, 7));
+    const epochTable = aTable(compile(1, 1));
+    const refused = place(epochTable, compile(2, 7));
     epochTable.plan(refused, () => true);
     expect(epochTable.epochs).toEqual([1]);
     const { placed } = swap(epochTable, compile(3, 8), []);

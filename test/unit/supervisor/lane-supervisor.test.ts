@@ -6,7 +6,7 @@ import { CoordinatorControl } from '../../../src/channel/coordinator/coordinator
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
 import { allocateCounters } from '../../../src/channel/counter-block.js';
 import { laneStatusOf } from '../../../src/channel/lane.js';
-import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { counterCount } from '../../../src/observability/counters.js';
 import { LaneSupervisor } from '../../../src/supervisor/lane-supervisor.js';
@@ -14,8 +14,8 @@ import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
 
-const FIRST = aCoordinatorConfig();
-const SECOND: CompiledConfig = { ...FIRST, epoch: 2 };
+const FIRST = shareConfig(aCoordinatorConfig());
+const SECOND = { ...FIRST, settings: { ...FIRST.settings, epoch: 2 } };
 
 let clock: FakeClock;
 let threads: FakeThreads;
@@ -36,7 +36,7 @@ beforeEach(() => {
   mailed = 0;
   servedAgain = 0;
   mayRestart = true;
-  const memory = allocateCoordinatorMemory(FIRST);
+  const memory = allocateCoordinatorMemory(FIRST.settings);
   status = new CoordinatorStatus(memory.status);
   const note = (what: string) => (): void => void told.push(what);
   const dispatcher = {
@@ -55,7 +55,7 @@ beforeEach(() => {
     dispatcher: dispatcher as unknown as LaneDispatcher,
     memory,
     control: new CoordinatorControl(memory),
-    counters: allocateCounters(counterCount(FIRST.capacity)),
+    counters: allocateCounters(counterCount(FIRST.settings.capacity)),
     hashKey: [1, 2],
     logger: { info: log, warn: log, error: log } as unknown as Logger,
     identityNotices: () => [],
@@ -181,7 +181,7 @@ describe('a worker that hangs', () => {
     expect(threads.terminated).toEqual([threads.worker().threadId]);
     pass(1000, false);
     expect(told).toEqual(['attach', 'suspend', 'abandon']);
-    expect(logged).toContain('worker does not end, its requests are given up');
+    expect(logged).toContain('worker thread does not end; its requests are given up');
   });
 
   it('is not given up once it has ended', async () => {

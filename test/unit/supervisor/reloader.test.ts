@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { CompiledConfig } from '../../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
+import type { ServedConfig } from '../../../src/config/shared/shared-config.js';
 import { loadObject } from '../../../src/config/source/load-file.js';
 import { EpochTable } from '../../../src/supervisor/epoch-table.js';
+import { keepVersion, writtenOf } from '../../../src/supervisor/loading/kept-version.js';
+import { prepareVersion } from '../../../src/supervisor/loading/prepare-version.js';
 import { Reloader } from '../../../src/supervisor/reloader.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { recordingLogger } from '../../support/recording-logger.js';
@@ -15,11 +17,11 @@ const WRITTEN: GatewayConfig = {
 describe('addresses of names', () => {
   let addresses: Map<string, string[]>;
   let closed: string;
-  let swaps: CompiledConfig[];
+  let swaps: ServedConfig[];
   let reloader: Reloader;
 
   beforeEach(() => {
-    const first = loadObject(WRITTEN);
+    const first = keepVersion(loadObject(WRITTEN));
     const epochTable = new EpochTable(first.compiled);
     addresses = new Map();
     closed = '';
@@ -30,12 +32,13 @@ describe('addresses of names', () => {
       clock: new FakeClock(),
       logger: recordingLogger(),
       addresses: () => new Map(addresses),
-      swap: async (compiled) => {
-        const next = epochTable.place(compiled);
+      prepare: async (order) => prepareVersion(order),
+      beginVersion: () => epochTable.beginVersion(),
+      swap: async (shared) => {
         // Somebody holds each version: a stream that does not end.
-        epochTable.take(epochTable.plan(next, () => true));
-        swaps.push(next);
-        return next;
+        epochTable.take(epochTable.plan(shared, () => true));
+        swaps.push(epochTable.current);
+        return epochTable.current;
       },
       onApplied: () => {},
       closedReason: () => closed,
@@ -64,13 +67,13 @@ describe('addresses of names', () => {
     await reloader.useAddresses();
     const [route] = WRITTEN.routes;
     const next = { ...WRITTEN, routes: [{ ...route, timeout: '3s' }] } as GatewayConfig;
-    expect(await reloader.applyFrom(() => loadObject(next))).toMatchObject({
+    expect(await reloader.applyObject(next)).toMatchObject({
       outcome: 'applied',
       changes: [{}],
     });
     expect(hosts()).toEqual(['10.0.0.1:80']);
     const broken = { ...next, routes: [] } as GatewayConfig;
-    expect(await reloader.applyFrom(() => loadObject(broken))).toMatchObject({
+    expect(await reloader.applyObject(broken)).toMatchObject({
       outcome: 'refused',
     });
     expect(await reloader.rollback()).toMatchObject({ outcome: 'applied' });
@@ -81,14 +84,14 @@ describe('addresses of names', () => {
   it('and reloads that change nothing are no versions to go back to', async () => {
     const [route] = WRITTEN.routes;
     const next = { ...WRITTEN, routes: [{ ...route, timeout: '3s' }] } as GatewayConfig;
-    await reloader.applyFrom(() => loadObject(next));
+    await reloader.applyObject(next);
     for (let count = 0; count < 12; count += 1) {
-      const again = await reloader.applyFrom(() => loadObject(structuredClone(next)));
+      const again = await reloader.applyObject(structuredClone(next));
       expect(again).toMatchObject({ outcome: 'applied', changes: [] });
     }
     expect(reloader.status()).toMatchObject({ reloads: 13, earlierVersions: 1 });
     expect(await reloader.rollback()).toMatchObject({ outcome: 'applied', changes: [{}] });
-    expect(reloader.current.written).toEqual(WRITTEN);
+    expect(writtenOf(reloader.current)).toEqual(WRITTEN);
     expect(await reloader.rollback()).toMatchObject({ outcome: 'refused' });
   });
 
@@ -96,7 +99,7 @@ describe('addresses of names', () => {
     addresses.set('a.test', ['10.0.0.1']);
     await reloader.useAddresses();
     const other = { ...WRITTEN, upstreams: { api: { targets: [{ url: 'http://b.test:80' }] } } };
-    await reloader.applyFrom(() => loadObject(other as GatewayConfig));
+    await reloader.applyObject(other as GatewayConfig);
     expect(hosts()).toEqual(['b.test:80']);
     await reloader.rollback();
     expect(hosts()).toEqual(['a.test:80']);
@@ -116,7 +119,7 @@ describe('addresses of names', () => {
     expect(swaps.length).toBeGreaterThan(10);
     // What is in force is still good, also for who reloads.
     const before = hosts();
-    expect(await reloader.applyFrom(() => loadObject(WRITTEN))).toMatchObject({
+    expect(await reloader.applyObject(WRITTEN)).toMatchObject({
       outcome: 'applied',
     });
     expect(hosts()).toEqual(before);

@@ -3,7 +3,9 @@ import type { Logger } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
-import type { CompiledConfig } from '../../../src/config/compiled-config.js';
+import { placeConfig, rowsInUse } from '../../../src/config/shared/place-config.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
+import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 import { FakeClock } from '../../support/fake-clock.js';
@@ -24,7 +26,7 @@ beforeEach(() => {
   const log = (): void => {};
   const rule = { inFlightMax: 10, depthMax: 10, waitMsMax: 1000 };
   supervisor = new Supervisor({
-    config: FIRST,
+    first: shareConfig(FIRST),
     dispatcher: new LaneDispatcher(WORKERS, rule, () => {}, clock),
     clock,
     random: () => 0.5,
@@ -53,7 +55,10 @@ async function prepared(epoch: number): Promise<void> {
 }
 
 const told = (): string[][] => [0, 1].map((lane) => threads.worker(lane).told);
-const next = (): CompiledConfig => ({ ...FIRST, epoch: 0 });
+const next = (): SharedConfig => {
+  const version = supervisor.beginVersion();
+  return placeConfig(shareConfig(FIRST), rowsInUse(version.versions), version);
+};
 
 describe('the start', () => {
   it('is over when the coordinator decides and every lane is served; a spare stands by', async () => {
@@ -90,10 +95,10 @@ describe('a swap', () => {
     expect(told()).toEqual([['prepare'], ['prepare']]);
     threads.worker(0).report({ type: 'prepared', epoch: 2 });
     await settled();
-    expect(threads.coordinator.mail.some(({ type }) => type === 'config')).toBe(false);
+    expect(threads.coordinator.mail.some(({ type }) => type === 'configs')).toBe(false);
     threads.worker(1).report({ type: 'prepared', epoch: 2 });
     await settled();
-    expect(threads.coordinator.mail.at(-1)?.type).toBe('config');
+    expect(threads.coordinator.mail.at(-1)?.type).toBe('configs');
     expect(told()).toEqual([['prepare'], ['prepare']]);
     threads.coordinator.say({ type: 'configured', epoch: 2 });
     await settled();
@@ -118,7 +123,7 @@ describe('a swap', () => {
     await settled();
     expect(fate.state).toBe('rejected: no such key');
     expect(supervisor.config.epoch).toBe(1);
-    expect(threads.coordinator.mail.some(({ type }) => type === 'config')).toBe(false);
+    expect(threads.coordinator.mail.some(({ type }) => type === 'configs')).toBe(false);
   });
 
   it('goes on with the next coordinator when one dies in the middle, and no further', async () => {
@@ -129,7 +134,7 @@ describe('a swap', () => {
     await settled();
     threads.coordinator.started();
     await settled();
-    expect(threads.coordinator.mail.at(-1)?.type).toBe('config');
+    expect(threads.coordinator.mail.at(-1)?.type).toBe('configs');
     threads.coordinator.end();
     await settled();
     expect(fate.state).toBe('rejected: the coordinator died while it took the configuration');

@@ -3,12 +3,14 @@ import { GRANT_VALID_MS } from '../../../src/channel/coordinator/coordinator-rec
 import { KnownEpochs } from '../../../src/worker/known-epochs.js';
 import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { servedOf } from '../../support/served-config.js';
 
 function anEpoch(epoch: number, targetIndex = epoch): Promise<WorkerEpoch> {
   const { targets, ...config } = aCoordinatorConfig({ targetCounts: [1] });
   const moved = targets.map((target) => ({ ...target, index: targetIndex }));
   const nobody = { acquire: async () => [], release: async () => {} };
-  return WorkerEpoch.create({ ...config, targets: moved, upstreams: [], epoch }, nobody);
+  const next = servedOf({ ...config, targets: moved, upstreams: [], epoch });
+  return WorkerEpoch.create(next, nobody);
 }
 
 describe('the epochs of a worker', () => {

@@ -2,17 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { parseTargetUrl, type TargetUrl } from '../../../../src/config/check/target-url.js';
 import { compileConfig, withAddresses } from '../../../../src/config/compile/compile-config.js';
 import {
-  hasSameTargets,
-  placeConfig,
-  rowsOf,
-} from '../../../../src/config/compile/place-config.js';
-import {
   chooseAddresses,
   expandTarget,
   nameOfTarget,
   usableAddresses,
 } from '../../../../src/config/compile/target-addresses.js';
 import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
+import { hasSameTargets } from '../../../../src/config/shared/place-config.js';
+import { placed as placedConfig, rowsOfCompiled } from '../../../support/served-config.js';
 
 function target(url: string): TargetUrl {
   const parsed = parseTargetUrl(url);
@@ -102,7 +99,7 @@ describe('an upstream with resolve', () => {
     ],
   });
   const compile = (api: object, found: ReadonlyMap<string, readonly string[]> = addresses) =>
-    withAddresses(config(api), compileConfig(config(api)), found);
+    withAddresses(config(api).upstreams, compileConfig(config(api)), found);
   const hosts = ({ targets }: { targets: readonly { hostPort: string }[] }): string[] =>
     targets.map(({ hostPort }) => hostPort);
 
@@ -155,7 +152,11 @@ describe('an upstream with resolve', () => {
     const before = compile({ resolve: {} });
     const next = compile({ resolve: {} }, new Map([['b.test', ['10.0.0.3', '10.0.0.9']]]));
     const { capacity } = before;
-    const placed = placeConfig(next, rowsOf(before), { epoch: 2, capacity, nextKeySpace: 9 });
+    const placed = placedConfig(next, rowsOfCompiled(before), {
+      epoch: 2,
+      capacity,
+      nextKeySpace: 9,
+    });
     const row = (of: typeof before, hostPort: string) =>
       of.targets.find((one) => one.hostPort === hostPort)?.index;
     expect(row(placed, '10.0.0.3:80')).toBe(row(before, '10.0.0.3:80'));
@@ -174,7 +175,7 @@ describe('an upstream with resolve', () => {
       );
     const before = at('a.test');
     const { capacity } = before;
-    const next = placeConfig(at('b.test'), rowsOf(before), {
+    const next = placedConfig(at('b.test'), rowsOfCompiled(before), {
       epoch: 2,
       capacity,
       nextKeySpace: 9,

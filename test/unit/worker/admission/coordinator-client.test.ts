@@ -19,9 +19,10 @@ import {
 } from '../../../../src/worker/admission/coordinator-client.js';
 import { TargetGrants } from '../../../../src/worker/admission/target-grants.js';
 import { TargetPreference } from '../../../../src/worker/admission/target-preference.js';
-import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
+import { upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
 import { CoordinatorRig } from '../../../support/coordinator-rig.js';
 import { makeExchange } from '../../../support/make-exchange.js';
+import { workerRoutesOf } from '../../../support/served-config.js';
 
 const LIMIT: RateLimitConfig = { limit: 5, window: '1h' };
 
@@ -46,7 +47,7 @@ class Desk {
     };
     const compiled = compileConfig(config);
     this.rig = new CoordinatorRig(compiled);
-    const [route] = compileWorkerRoutes(compiled, []);
+    const [route] = workerRoutesOf(compiled);
     if (route === undefined) throw new Error('no route');
     this.route = route;
     const hash = new HalfSipHash(1, 2);

@@ -7,8 +7,9 @@ import {
   TargetPreference,
 } from '../../../../src/worker/admission/target-preference.js';
 import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
-import { compileWorkerRoutes, upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
+import { upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
 import { makeExchange } from '../../../support/make-exchange.js';
+import { workerRoutesOf } from '../../../support/served-config.js';
 
 function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
   const targets = [{ url: 'http://10.0.0.1:80' }, { url: 'http://10.0.0.2:80' }];
@@ -17,7 +18,7 @@ function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
     routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
   };
   const config = compileConfig(source);
-  const [route] = compileWorkerRoutes(config, []);
+  const [route] = workerRoutesOf(config);
   if (route === undefined) throw new Error('no route');
   const preference = new TargetPreference(config, new HalfSipHash(key, 9));
   return {

@@ -1,17 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { CompiledRoute } from '../../../../src/config/compiled-config.js';
-import {
-  compileWorkerRoutes,
-  rewritePath,
-  type WorkerRoute,
-} from '../../../../src/worker/route/worker-route.js';
+import { rewritePath, type WorkerRoute } from '../../../../src/worker/route/worker-route.js';
 import { aCompiledRoute } from '../../../support/compiled-route.js';
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
+import { workerRoutesOf } from '../../../support/served-config.js';
 
 function compile(...wishes: Partial<CompiledRoute>[]): WorkerRoute[] {
   const config = aCoordinatorConfig({ limiters: [{}, {}], targetCounts: [1, 1] });
   const routes = wishes.map((wish, index) => aCompiledRoute({ ...wish, index }));
-  return compileWorkerRoutes({ ...config, routes }, []);
+  return workerRoutesOf({ ...config, routes });
 }
 
 describe('a compiled route', () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
-import { compileWorkerRoutes } from '../../../../src/worker/route/worker-route.js';
 import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
 import { aCompiledRoute } from '../../../support/compiled-route.js';
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
 import { makeExchange } from '../../../support/make-exchange.js';
+import { workerRoutesOf } from '../../../support/served-config.js';
 
 const AUTHORITY = 'target:81';
 
@@ -25,7 +25,7 @@ function anExchange(
       removeHeaders: rewrite.remove ?? [],
     },
   });
-  const [compiled = null] = compileWorkerRoutes({ ...config, routes: [route] }, []);
+  const [compiled = null] = workerRoutesOf({ ...config, routes: [route] });
   const all = ['host', 'front:80', ...fields.flat()];
   return makeExchange({ peer, fields: all, route: compiled });
 }

@@ -1,16 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileConfig } from '../../../../src/config/compile/compile-config.js';
-import {
-  NoRowsLeftError,
-  placeConfig,
-  ROW_KINDS,
-  type RowsByName,
-  rowsOf,
-  uniteConfigs,
-} from '../../../../src/config/compile/place-config.js';
 import type { CompiledConfig } from '../../../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
+import {
+  NoRowsLeftError,
+  ROW_KINDS,
+  type RowsByName,
+} from '../../../../src/config/shared/place-config.js';
+import { placed, rowsOfCompiled } from '../../../support/served-config.js';
 
 interface Wish {
   /** Ports of the targets of each upstream, by its name. */
@@ -42,7 +40,7 @@ function compile({ upstreams, routes }: Wish): CompiledConfig {
 
 function place(next: CompiledConfig, before: CompiledConfig): CompiledConfig {
   const { epoch, capacity } = before;
-  return placeConfig(next, rowsOf(before), { epoch: epoch + 1, capacity, nextKeySpace: 100 });
+  return placed(next, rowsOfCompiled(before), { epoch: epoch + 1, capacity, nextKeySpace: 100 });
 }
 
 const targetRow = (config: CompiledConfig, port: number): number | undefined =>
@@ -114,7 +112,8 @@ describe('the rows of a configuration that follows another', () => {
   it('say so when there are not enough of them', () => {
     const capacity = { ...FIRST.capacity, targets: 3 };
     const next = compile({ upstreams: { c: [7, 8] }, routes: { r: [] } });
-    const place3 = () => placeConfig(next, rowsOf(FIRST), { epoch: 2, capacity, nextKeySpace: 9 });
+    const place3 = () =>
+      placed(next, rowsOfCompiled(FIRST), { epoch: 2, capacity, nextKeySpace: 9 });
     expect(place3).toThrow(NoRowsLeftError);
     expect(place3).toThrow(/more targets .*\(3\)/);
   });
@@ -132,9 +131,8 @@ describe('the rows of a configuration that follows another', () => {
         const before = compile(one);
         const plain = compile(other);
         const next = place(plain, before);
-        const union = uniteConfigs(next, [before]);
         for (const kind of ROW_KINDS) {
-          const rows = union[kind].map(({ index }) => index);
+          const rows = [...new Set([...next[kind], ...before[kind]].map(({ index }) => index))];
           expect(new Set(rows).size).toBe(rows.length);
           expect(new Set([...namesIn(before, kind), ...namesIn(next, kind)]).size).toBe(
             rows.length,
@@ -148,7 +146,7 @@ describe('the rows of a configuration that follows another', () => {
 });
 
 function namesIn(config: CompiledConfig, kind: keyof RowsByName): string[] {
-  return [...rowsOf(config)[kind].keys()];
+  return [...rowsOfCompiled(config)[kind].keys()];
 }
 
 /** What a configuration says, with every index followed. */

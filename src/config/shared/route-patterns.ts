@@ -1,0 +1,15 @@
+/**
+ * How the route table knows a route.
+ *
+ * Thread: any (pure).
+ */
+import type { RoutePattern } from '../../routing/route-pattern.js';
+import type { CompiledRoute } from '../compiled-config.js';
+
+/** By its path, and by the one without the default version; `index` is the place in the list. */
+export function routePatterns(route: CompiledRoute, index: number): RoutePattern[] {
+  const { path, aliasPath, methods, authenticators, filters, version = '' } = route;
+  const isGuarded = authenticators.length > 0 || filters.ipFilter !== undefined;
+  const pattern = { index, path, methods, isGuarded, version };
+  return aliasPath === undefined ? [pattern] : [pattern, { ...pattern, path: aliasPath }];
+}

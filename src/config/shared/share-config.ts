@@ -1,0 +1,95 @@
+/**
+ * Writes a configuration into memory that all threads share.
+ *
+ * Thread: supervisor or loader. Runs where the configuration is loaded, since its time grows with
+ * the routes.
+ */
+import {
+  shareCopyOfBytes,
+  shareCopyOfWords,
+  shareTexts,
+  shareWords,
+} from '../../channel/shared-texts.js';
+import { type RouteTableMemory, writeRouteTable } from '../../routing/route-table-writer.js';
+import type { CompiledConfig, CompiledLimiter, CompiledRoute } from '../compiled-config.js';
+import { routePatterns } from './route-patterns.js';
+import type { RouteFacts, SharedConfig } from './shared-config.js';
+
+/** All of a limit on concurrency, in thousandths. */
+const SHARE_FULL = 1000;
+
+/** The configuration as threads read it; every part has the row that it was compiled with. */
+export function shareConfig(config: CompiledConfig): SharedConfig {
+  const { routes, limiters, ...settings } = config;
+  const names = [routes.map(({ name }) => name), namesOfLimiters(limiters, routes)];
+  return {
+    settings: { ...settings, facts: factsOf(config) },
+    routes: shareTexts(routes.map((route) => JSON.stringify(route))),
+    limiters: shareTexts(limiters.map((limiter) => JSON.stringify(limiter))),
+    names: shareTexts(names.map((list) => JSON.stringify(list))),
+    rows: {
+      routes: rowsOf(routes),
+      limiters: rowsOf(limiters),
+      keySpaces: shareCopyOfWords(limiters.map(({ keySpace }) => keySpace)),
+      upstreams: rowsOf(config.upstreams),
+    },
+    table: shareTable(writeRouteTable(routes.flatMap(routePatterns))),
+  };
+}
+
+/** As compiled: a part's row is its place. */
+function rowsOf(parts: readonly { readonly index: number }[]): Int32Array {
+  const rows = shareWords(parts.length);
+  for (const [place, { index }] of parts.entries()) rows[place] = index;
+  return rows;
+}
+
+function shareTable({ words, text }: RouteTableMemory): RouteTableMemory {
+  return { words: shareCopyOfWords(words), text: shareCopyOfBytes(text) };
+}
+
+function factsOf({ routes, limiters }: CompiledConfig): RouteFacts {
+  const filters = new Set<string>();
+  const byUpstream = new Map<number, Set<number>>();
+  const placeLimiters = new Set(
+    limiters.filter(({ algorithm }) => algorithm === 'inFlight').map(({ index }) => index),
+  );
+  let placesMax = 0;
+  for (const route of routes) {
+    for (const name of Object.keys(route.filters)) filters.add(name);
+    const places = route.limiterIndexes.filter((index) => placeLimiters.has(index)).length;
+    placesMax = Math.max(placesMax, places);
+    if (route.answer.kind !== 'upstream') continue;
+    const { upstreamIndex } = route.answer;
+    const authenticators = byUpstream.get(upstreamIndex) ?? new Set<number>();
+    for (const index of route.authenticators) authenticators.add(index);
+    byUpstream.set(upstreamIndex, authenticators);
+  }
+  return {
+    filters: [...filters],
+    hasPriorities: routes.some(({ shareMax }) => shareMax < SHARE_FULL),
+    placesMax,
+    placeLimiters: [...placeLimiters],
+    authenticatorsByUpstream: [...byUpstream].map(([row, indexes]) => [row, [...indexes]]),
+    nextKeySpace: limiters.reduce((most, { keySpace }) => Math.max(most, keySpace + 1), 0),
+  };
+}
+
+/** Two limits of one route may be the same in everything: the second is another one. */
+function namesOfLimiters(
+  limiters: readonly CompiledLimiter[],
+  routes: readonly CompiledRoute[],
+): string[] {
+  const routeOf = new Map<number, string>();
+  for (const route of routes) {
+    for (const index of route.limiterIndexes) routeOf.set(index, route.group ?? route.name);
+  }
+  const seen = new Map<string, number>();
+  return limiters.map((limiter) => {
+    const { index, keySpace: _keySpace, mode: _mode, ...counting } = limiter;
+    const name = JSON.stringify([routeOf.get(index) ?? '', counting]);
+    const times = seen.get(name) ?? 0;
+    seen.set(name, times + 1);
+    return times === 0 ? name : `${name} ${times}`;
+  });
+}

@@ -1,0 +1,97 @@
+/**
+ * Makes the next version of the configuration, down to what threads get: reads, checks, compiles,
+ * says what is different, gives every part its row.
+ *
+ * Thread: loader. Everything whose time grows with the configuration is done here, beside the
+ * threads that serve.
+ */
+
+import { defined } from '../../base/assert.js';
+import { withAddresses } from '../../config/compile/compile-config.js';
+import type { TargetAddresses } from '../../config/compile/target-addresses.js';
+import { type ConfigChange, diffConfigs } from '../../config/diff-config.js';
+import type { GatewayConfig } from '../../config/gateway-config.js';
+import { restartReasons } from '../../config/live-fields.js';
+import { hasSameTargets, placeConfig, rowsInUse } from '../../config/shared/place-config.js';
+import type { SharedConfig } from '../../config/shared/shared-config.js';
+import { ConfigError } from '../../config/source/config-error.js';
+import { type LoadOrder, loadFile, loadObject } from '../../config/source/load-file.js';
+import type { NextVersion } from '../epoch-table.js';
+import { hasSameEffect, type KeptVersion, keepVersion, writtenOf } from './kept-version.js';
+
+/** Changes that are told one by one; of more only the number is. */
+const CHANGES_MAX = 1000;
+
+/** What the next version is made of. */
+export type VersionSource =
+  | { readonly kind: 'file'; readonly file: LoadOrder }
+  | { readonly kind: 'object'; readonly written: GatewayConfig }
+  | { readonly kind: 'kept'; readonly version: KeptVersion };
+
+export interface VersionOrder {
+  readonly source: VersionSource;
+  /** In force, as it was written. */
+  readonly before: KeptVersion;
+  /** What names of targets are known to point to. */
+  readonly addresses: TargetAddresses;
+  readonly next: NextVersion;
+}
+
+/** What came of an order. */
+export type VersionReport =
+  | {
+      readonly outcome: 'ready';
+      readonly kept: KeptVersion;
+      /** With its rows, ready for threads. */
+      readonly placed: SharedConfig;
+      /** The first thousand. */
+      readonly changes: readonly ConfigChange[];
+      readonly changeCount: number;
+      /** The version in force does the same. */
+      readonly hasSameEffect: boolean;
+      /** The version in force has the same targets. */
+      readonly hasSameTargets: boolean;
+    }
+  | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
+
+/** Throws only what is a mistake of our own. */
+export function prepareVersion(order: VersionOrder): VersionReport {
+  try {
+    return prepare(order);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const reasons = error instanceof ConfigError ? error.message.split('\n') : [error.message];
+    return { outcome: 'refused', reasons };
+  }
+}
+
+function prepare({ source, before, addresses, next }: VersionOrder): VersionReport {
+  const inForce = defined(next.versions.at(-1), 'the version in force').settings;
+  const kept = keptOf(source);
+  const reasons = restartReasons(inForce, kept.compiled.settings);
+  if (reasons.length > 0) return { outcome: 'refused', reasons };
+  const written = writtenOf(kept);
+  const changes = diffConfigs(writtenOf(before), written);
+  const settings = withAddresses(written.upstreams, kept.compiled.settings, addresses);
+  const placed = placeConfig({ ...kept.compiled, settings }, rowsInUse(next.versions), next);
+  return {
+    outcome: 'ready',
+    kept,
+    placed,
+    changes: changes.slice(0, CHANGES_MAX),
+    changeCount: changes.length,
+    hasSameEffect: hasSameEffect(before, kept),
+    hasSameTargets: hasSameTargets(settings, inForce),
+  };
+}
+
+function keptOf(source: VersionSource): KeptVersion {
+  switch (source.kind) {
+    case 'file':
+      return keepVersion(loadFile(source.file));
+    case 'object':
+      return keepVersion(loadObject(source.written));
+    default:
+      return source.version;
+  }
+}
