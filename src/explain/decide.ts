@@ -16,7 +16,7 @@ import {
   VERDICT_NONE,
 } from '../channel/coordinator/coordinator-records.js';
 import type { CompiledLimiter, CompiledUpstream, LimiterKey } from '../config/compiled-config.js';
-import { limiterKey } from '../worker/admission/limiter-keys.js';
+import { limiterKey } from '../worker/exchange/limiter-keys.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import type { Exchange } from '../worker/exchange/exchange.js';

@@ -14,7 +14,7 @@ import { createLimiter, type Limiter, needsRow, rowWordsOf } from '../coordinato
 import { ROW_HIGH_WORD, ROW_LOW_WORD } from '../coordinator/state/bucket-layout.js';
 import { type BucketTable, NO_ROW } from '../coordinator/state/bucket-table.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
-import { keyFromLine } from '../worker/admission/limiter-keys.js';
+import { keyFromLine } from '../worker/exchange/limiter-keys.js';
 
 const SHOWN_MAX = 20;
 /** Most rows that are read: more would take a second or longer. */

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { findFileCircles, findRoomCircles } from './circle-rules.js';
 import {
   checkClock,
   checkFolder,
@@ -72,9 +73,53 @@ describe('src/', () => {
     });
   }
 
+  it('has no circle of files, and none of rooms in the worker', () => {
+    expect(formatFindings(findFileCircles(sources))).toBe('');
+    expect(formatFindings(findRoomCircles(sources, 'worker'))).toBe('');
+  });
+
   it('needs every exception that is listed', () => {
     const { unused } = applyExceptions(sources.flatMap(checkAll), EXCEPTIONS);
     expect(unused).toEqual([]);
+  });
+});
+
+describe('circles', () => {
+  const parse = (files: Readonly<Record<string, string>>) =>
+    Object.entries(files).map(([path, text]) => parseSource(path, text));
+
+  it('are found through any number of files, and by types', () => {
+    const files = parse({
+      'base/a.ts': "import type { B } from './b.js';",
+      'base/b.ts': "import { c } from './c.js';",
+      'base/c.ts': "const a = import('./a.js');",
+      'base/d.ts': "import { a } from './a.js';",
+    });
+    const [circle, ...others] = findFileCircles(files);
+    expect(others).toEqual([]);
+    expect(circle?.detail).toBe('base/a.ts → base/b.ts → base/c.ts');
+  });
+
+  it('are none where a thread is started by its URL', () => {
+    const files = parse({
+      'base/a.ts': "new URL('./b.js', import.meta.url);",
+      'base/b.ts': "import { a } from './a.js';",
+    });
+    expect(findFileCircles(files)).toEqual([]);
+  });
+
+  it('of rooms are found where no file is in one', () => {
+    const files = parse({
+      'worker/a/one.ts': "import { b } from '../b/two.js';",
+      'worker/a/three.ts': '',
+      'worker/b/two.ts': '',
+      'worker/b/four.ts': "import { c } from '../a/three.js';",
+    });
+    expect(findFileCircles(files)).toEqual([]);
+    expect(findRoomCircles(files, 'worker').map(({ detail }) => detail)).toEqual([
+      'worker/a → worker/b',
+    ]);
+    expect(findRoomCircles(files.slice(0, 3), 'worker')).toEqual([]);
   });
 });
 

@@ -33,7 +33,7 @@ import {
   upstreamCounter,
 } from '../../observability/counters.js';
 import { noteOf, pathOfTarget } from '../../observability/refused-request.js';
-import { keyOnOneLine, limiterKey } from '../admission/limiter-keys.js';
+import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { ReplyState } from '../exchange/reply-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';

@@ -7,7 +7,7 @@
  */
 import { networkOf } from '../../base/ip-address.js';
 import type { CompiledLimiter, LimiterKey } from '../../config/compiled-config.js';
-import type { Exchange } from '../exchange/exchange.js';
+import type { Exchange } from './exchange.js';
 
 const SEPARATOR = '\n';
 /** As little a part of a field as the other. */
