@@ -16,10 +16,10 @@ import {
   VERDICT_NONE,
 } from '../channel/coordinator/coordinator-records.js';
 import type { CompiledLimiter, CompiledUpstream, LimiterKey } from '../config/compiled-config.js';
-import { limiterKey } from '../worker/exchange/limiter-keys.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
+import { limiterKey } from '../worker/exchange/limiter-keys.js';
 import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { CoordinatorCopy, type LimitKey } from './coordinator-copy.js';
 import type { ExplainContext } from './explain-context.js';

@@ -29,10 +29,10 @@ import {
 import type { Admission } from '../exchange/admission-state.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { PendingAsks } from '../exchange/exchange-table.js';
+import { limiterKey } from '../exchange/limiter-keys.js';
 import { rateLimitField } from '../route/rate-limit-fields.js';
 import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
-import { limiterKey } from '../exchange/limiter-keys.js';
 import { RefusedKeys } from './refused-keys.js';
 import type { TargetGrants } from './target-grants.js';
 import type { TargetPreference } from './target-preference.js';

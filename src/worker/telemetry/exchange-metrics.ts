@@ -33,8 +33,8 @@ import {
   upstreamCounter,
 } from '../../observability/counters.js';
 import { noteOf, pathOfTarget } from '../../observability/refused-request.js';
-import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
 import type { Exchange } from '../exchange/exchange.js';
+import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
 import type { ReplyState } from '../exchange/reply-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { isConnectFailure } from '../upstream/upstream-error.js';

@@ -16,6 +16,12 @@ export const CHUNK_DATA = 1;
 export const CHUNK_END = 2;
 /** The body cannot be trusted any more. */
 export const CHUNK_BAD = 3;
+/** What a step has come to. */
+export type ChunkEvent =
+  | typeof CHUNK_MORE
+  | typeof CHUNK_DATA
+  | typeof CHUNK_END
+  | typeof CHUNK_BAD;
 
 /** Digits of a size; a larger chunk could not be counted exactly. */
 const SIZE_DIGITS_MAX = 13;
@@ -40,6 +46,23 @@ const DATA_LF = 12;
 const TRAILER = 13;
 const END = 14;
 const BAD = 15;
+type ChunkState =
+  | typeof SIZE_START
+  | typeof SIZE
+  | typeof EXTENSION_START
+  | typeof EXTENSION_NAME
+  | typeof EXTENSION_VALUE_START
+  | typeof EXTENSION_VALUE
+  | typeof EXTENSION_QUOTED
+  | typeof EXTENSION_ESCAPED
+  | typeof EXTENSION_QUOTED_END
+  | typeof SIZE_LF
+  | typeof DATA
+  | typeof DATA_CR
+  | typeof DATA_LF
+  | typeof TRAILER
+  | typeof END
+  | typeof BAD;
 
 const LF = 10;
 const CR = 13;
@@ -54,7 +77,7 @@ export class ChunkedDecoder {
   dataStart = 0;
   dataEnd = 0;
 
-  private state = SIZE_START;
+  private state: ChunkState = SIZE_START;
   private size = 0;
   private sizeDigits = 0;
   private extensionBytes = 0;
@@ -73,7 +96,7 @@ export class ChunkedDecoder {
 
   // Hot path: every byte that is not data; bench/micro/worker/upstream-transport watches it.
   /** Reads `bytes` from `start` until there is something to tell, at most to `end`. */
-  step(bytes: Buffer, start: number, end: number): number {
+  step(bytes: Buffer, start: number, end: number): ChunkEvent {
     this.at = start;
     while (this.at < end) {
       if (this.state === DATA) return this.takeData(end);
@@ -86,7 +109,7 @@ export class ChunkedDecoder {
     return CHUNK_MORE;
   }
 
-  private takeData(end: number): number {
+  private takeData(end: number): ChunkEvent {
     const bytes = Math.min(this.size, end - this.at);
     this.dataStart = this.at;
     this.dataEnd = this.at + bytes;
@@ -97,7 +120,7 @@ export class ChunkedDecoder {
   }
 
   /** In the line that begins a chunk. */
-  private afterSizeByte(byte: number): number {
+  private afterSizeByte(byte: number): ChunkState {
     if (this.state <= SIZE) {
       const digit = hexDigit(byte);
       if (digit !== -1) return this.addDigit(digit);
@@ -110,19 +133,19 @@ export class ChunkedDecoder {
     return this.afterValueByte(byte);
   }
 
-  private addDigit(digit: number): number {
+  private addDigit(digit: number): ChunkState {
     if (++this.sizeDigits > SIZE_DIGITS_MAX) return BAD;
     this.size = this.size * 16 + digit;
     return SIZE;
   }
 
-  private afterNameByte(byte: number): number {
+  private afterNameByte(byte: number): ChunkState {
     if (isTokenByte(byte)) return EXTENSION_NAME;
     if (this.state === EXTENSION_START) return BAD;
     return byte === EQUALS ? EXTENSION_VALUE_START : afterExtension(byte);
   }
 
-  private afterValueByte(byte: number): number {
+  private afterValueByte(byte: number): ChunkState {
     switch (this.state) {
       case EXTENSION_VALUE_START:
         if (byte === QUOTE) return EXTENSION_QUOTED;
@@ -140,7 +163,7 @@ export class ChunkedDecoder {
     }
   }
 
-  private afterLineByte(byte: number): number {
+  private afterLineByte(byte: number): ChunkState {
     switch (this.state) {
       case SIZE_LF:
         if (byte !== LF) return BAD;
@@ -174,7 +197,7 @@ export class ChunkedDecoder {
 }
 
 /** Behind a whole extension: another one, or the end of the line. */
-function afterExtension(byte: number): number {
+function afterExtension(byte: number): ChunkState {
   if (byte === SEMICOLON) return EXTENSION_START;
   return byte === CR ? SIZE_LF : BAD;
 }

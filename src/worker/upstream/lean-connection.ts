@@ -33,6 +33,7 @@ const CONNECTING = 0;
 const IDLE = 1;
 const IN_USE = 2;
 const CLOSED = 3;
+type ConnectionState = typeof CONNECTING | typeof IDLE | typeof IN_USE | typeof CLOSED;
 
 export interface TargetAddress {
   readonly host: string;
@@ -65,7 +66,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   expiresMs = Number.POSITIVE_INFINITY;
   connectedMs = 0;
 
-  private state = CONNECTING;
+  private state: ConnectionState = CONNECTING;
   private readonly socket: Socket;
   private readonly reader = new ReplyReader(this);
   private buffer: Buffer;

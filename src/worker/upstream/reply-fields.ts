@@ -4,6 +4,7 @@
  * Thread: worker. RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
  * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
+import { assertNever } from '../../base/assert.js';
 import {
   type FieldBlock,
   field,
@@ -27,7 +28,8 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
     if (rawName === undefined || rawValue === undefined) continue;
     const name = rawName.toString('latin1');
     const value = rawValue.toString('latin1');
-    switch (classOf(name, 0, name.length)) {
+    const fieldClass = classOf(name, 0, name.length);
+    switch (fieldClass) {
       case FIELD_KEPT:
         block.fields = joinFields(block.fields, field(name, value));
         break;
@@ -37,7 +39,13 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
       case FIELD_CONNECTION:
         connection += `,${value}`;
         break;
+      case FIELD_DROPPED:
+      case FIELD_KEEP_ALIVE:
+      case FIELD_PROXY_CONNECTION:
+      case FIELD_CODING:
+        break;
       default:
+        assertNever(fieldClass);
     }
   }
   if (namesFields(connection)) block.fields = withoutNamed(block.fields, connection);
@@ -53,10 +61,20 @@ export const FIELD_KEEP_ALIVE = 4;
 export const FIELD_PROXY_CONNECTION = 5;
 export const FIELD_CODING = 6;
 
+/** What is done with a field of a reply. */
+export type FieldClass =
+  | typeof FIELD_KEPT
+  | typeof FIELD_DROPPED
+  | typeof FIELD_LENGTH
+  | typeof FIELD_CONNECTION
+  | typeof FIELD_KEEP_ALIVE
+  | typeof FIELD_PROXY_CONNECTION
+  | typeof FIELD_CODING;
+
 // Hot path, watched by bench/micro/worker/upstream-transport: every field of every reply. Only a
 // name of one of these lengths is looked at further.
 /** What becomes of the field whose name, a token, stands in `text` from `start` to `end`. */
-export function classOf(text: string, start: number, end: number): number {
+export function classOf(text: string, start: number, end: number): FieldClass {
   switch (end - start) {
     case 2:
       return isName(text, start, 'te') ? FIELD_DROPPED : FIELD_KEPT;

@@ -8,6 +8,7 @@
  * Invariant: what goes into the field block has no CR or LF in a name or value.
  */
 
+import { assertNever } from '../../base/assert.js';
 import {
   type FieldBlock,
   field,
@@ -25,6 +26,7 @@ import {
   FIELD_KEPT,
   FIELD_LENGTH,
   FIELD_PROXY_CONNECTION,
+  type FieldClass,
   namesFields,
   withoutNamed,
 } from './reply-fields.js';
@@ -38,6 +40,7 @@ export const HEAD_FIELDS_MAX = 256;
 export const FRAMING_LENGTH = 0;
 export const FRAMING_CHUNKED = 1;
 export const FRAMING_UNTIL_CLOSE = 2;
+export type Framing = typeof FRAMING_LENGTH | typeof FRAMING_CHUNKED | typeof FRAMING_UNTIL_CLOSE;
 
 /** What a head says. One object serves many replies. */
 export class ReplyHead implements ReplyFieldBlock {
@@ -46,7 +49,7 @@ export class ReplyHead implements ReplyFieldBlock {
   fields: FieldBlock = NO_FIELDS;
   /** Content-Length; -1: none. */
   bodyBytes = -1;
-  framing = FRAMING_UNTIL_CLOSE;
+  framing: Framing = FRAMING_UNTIL_CLOSE;
   /** The target means to keep the connection. */
   isPersistent = true;
   /** From Keep-Alive: timeout=n; -1: not said. */
@@ -161,7 +164,10 @@ function takeLines(head: ReplyHead, text: string, start: number, end: number): v
   head.fields = joinFields(head.fields, fieldsOfLines(text, start, end));
 }
 
-function takeField(kind: number, value: string, head: ReplyHead): boolean {
+/** Fields that say something of the connection or of the body's end. */
+type FramingField = Exclude<FieldClass, typeof FIELD_KEPT | typeof FIELD_DROPPED>;
+
+function takeField(kind: FramingField, value: string, head: ReplyHead): boolean {
   switch (kind) {
     case FIELD_LENGTH:
       head.bodyBytes = readLength(value);
@@ -179,7 +185,7 @@ function takeField(kind: number, value: string, head: ReplyHead): boolean {
       keepAlive += `,${value}`;
       return true;
     default:
-      return true;
+      return assertNever(kind);
   }
 }
 

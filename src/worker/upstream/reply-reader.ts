@@ -11,11 +11,13 @@
  * pieces, the listener gets the same calls. After a broken reply, or one with bytes behind it,
  * nothing is read any more: further bytes could be mistaken for the reply to another request.
  */
-import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, ChunkedDecoder } from './chunked-decoder.js';
+import { assertNever } from '../../base/assert.js';
+import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkedDecoder } from './chunked-decoder.js';
 import {
   checkPartialHead,
   FRAMING_CHUNKED,
   FRAMING_LENGTH,
+  FRAMING_UNTIL_CLOSE,
   HEAD_BYTES_MAX,
   parseReplyHead,
   ReplyHead,
@@ -35,6 +37,13 @@ const LENGTH = 2;
 const CHUNKED = 3;
 const UNTIL_CLOSE = 4;
 const STOPPED = 5;
+type ReaderState =
+  | typeof NOTHING
+  | typeof HEAD
+  | typeof LENGTH
+  | typeof CHUNKED
+  | typeof UNTIL_CLOSE
+  | typeof STOPPED;
 
 /** Hears of the reply. */
 export interface ReplyListener {
@@ -52,7 +61,7 @@ export class ReplyReader {
   readonly head = new ReplyHead();
   isPaused = false;
 
-  private state = NOTHING;
+  private state: ReaderState = NOTHING;
   private isHeadMethod = false;
   private hasBegun = false;
   private interimCount = 0;
@@ -124,8 +133,10 @@ export class ReplyReader {
         return end;
       case STOPPED:
         return end;
-      default:
+      case NOTHING:
         return this.refuse('bytes that nobody asked for', end);
+      default:
+        return assertNever(this.state);
     }
   }
 
@@ -188,11 +199,19 @@ export class ReplyReader {
   private beginBody(): void {
     const { framing, bodyBytes } = this.head;
     this.bodyLeft = bodyBytes;
-    if (framing === FRAMING_CHUNKED) {
-      this.decoder.reset();
-      this.state = CHUNKED;
-    } else {
-      this.state = framing === FRAMING_LENGTH ? LENGTH : UNTIL_CLOSE;
+    switch (framing) {
+      case FRAMING_CHUNKED:
+        this.decoder.reset();
+        this.state = CHUNKED;
+        break;
+      case FRAMING_LENGTH:
+        this.state = LENGTH;
+        break;
+      case FRAMING_UNTIL_CLOSE:
+        this.state = UNTIL_CLOSE;
+        break;
+      default:
+        assertNever(framing);
     }
   }
 
@@ -209,7 +228,8 @@ export class ReplyReader {
 
   private takeChunked(bytes: Buffer, at: number, end: number): number {
     const { decoder } = this;
-    switch (decoder.step(bytes, at, end)) {
+    const event = decoder.step(bytes, at, end);
+    switch (event) {
       case CHUNK_DATA:
         this.deliver(bytes, decoder.dataStart, decoder.dataEnd, false);
         break;
@@ -218,7 +238,10 @@ export class ReplyReader {
         break;
       case CHUNK_BAD:
         return this.refuse('bad chunk', end);
+      case CHUNK_MORE:
+        break;
       default:
+        assertNever(event);
     }
     return decoder.at;
   }

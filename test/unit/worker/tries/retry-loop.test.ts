@@ -79,11 +79,11 @@ class Rig {
   readonly exchange: Exchange;
   readonly loop: RetryLoop;
   readonly replies: ReplyPath;
-  readonly client: LaneEnd;
+  private readonly client = CLIENT;
   readonly writer: LaneWriter;
   /** Heads that the client got. */
   heads = 0;
-  private readonly worker: LaneEnd;
+  private readonly worker = WORKER;
   private readonly coordinator: CoordinatorClient;
   private readonly upstream: CompiledUpstream;
   private asked = NO_ASK;
@@ -94,9 +94,9 @@ class Rig {
     const ledger = new Proxy({}, { get: () => () => {} }) as ExchangeMetrics;
     const nowMs = () => this.nowMs;
     this.coordinator = this.coordinatorClient(config);
-    const memory = allocateLane(1 << 14);
-    this.client = new LaneEnd(memory, 'acceptor', { postMessage: () => {} });
-    this.worker = new LaneEnd(memory, 'worker', { postMessage: () => {} });
+    // What the rig before has left there is no business of this one.
+    this.worker.publish();
+    this.client.drain({ onRecord: () => {} });
     this.writer = new LaneWriter(this.worker, nowMs, () => {});
     this.replies = new ReplyPath({
       writer: this.writer,
@@ -242,6 +242,11 @@ class Rig {
     this.wheel.advance(this.nowMs);
   }
 }
+
+/** One lane for all rigs: each would take eight megabytes of shared memory. */
+const LANE = allocateLane(1 << 14);
+const CLIENT = new LaneEnd(LANE, 'acceptor', { postMessage: () => {} });
+const WORKER = new LaneEnd(LANE, 'worker', { postMessage: () => {} });
 
 const NOBODY = { includes: () => false };
 const NO_GRANTS = { askFlags: 0, limiterIndex: -1, inFlightTicket: 0, refusedUntil: 0 };
