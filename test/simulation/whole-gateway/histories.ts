@@ -120,6 +120,7 @@ export async function play(seed: number, mishaps: Mishaps): Promise<GatewayWorld
       totals.faults += 1;
       disturb(world, random);
     }
+    if (random.chance(mishaps.faults / 2)) world.reload();
     world.time.ms += random.pick([0, 0, 0.4, 2, 15 * random.next()]);
     await world.run(1 + random.below(30));
   }

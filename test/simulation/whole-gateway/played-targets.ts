@@ -109,6 +109,8 @@ class PlayedConnection implements UpstreamConnection, Actor {
   private handler: TransportHandler | null = null;
   private told: Told = { request: 0, replyBytes: 0, uploadBytes: 0 };
   private fate: Fate = 'reply';
+  /** It may answer before it has read all of the request. */
+  private isHasty = false;
   /** Not null: the request was written. */
   private visit: TargetVisit | null = null;
   private isHeadSent = false;
@@ -151,6 +153,7 @@ class PlayedConnection implements UpstreamConnection, Actor {
     this.body = null;
     this.bytesRead = 0;
     const { random, failures } = this.world;
+    this.isHasty = random.chance(0.1);
     this.fate = random.chance(failures) ? random.pick(MISHAPS) : 'reply';
     this.delay();
   }
@@ -265,7 +268,7 @@ class PlayedConnection implements UpstreamConnection, Actor {
 
   private sendHead(handler: TransportHandler): void {
     // Most targets read all of a request before they answer it.
-    if (!this.isUploadComplete && !this.world.random.chance(0.1)) return;
+    if (!this.isUploadComplete && !this.isHasty) return;
     if (this.isUploadComplete && this.uploaded !== this.told.uploadBytes) {
       throw new Error(`request ${this.told.request}: ${this.uploaded} bytes came to the target`);
     }
