@@ -1,51 +1,26 @@
 /**
  * Puts the gateway together: threads first, then the listeners; in the other order at the end.
  *
- * Thread: supervisor (on the main thread). The only file that knows all parts.
+ * Thread: supervisor (on the main thread). The entry of a gateway: clock, chance and threads are
+ * made here and handed down.
  */
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Acceptor } from './acceptor/acceptor.js';
-import type { ConnectionRule } from './acceptor/connection-caps.js';
-import { connectionRule } from './acceptor/connection-rule.js';
-import { dispatchRule } from './acceptor/dispatch-rule.js';
-import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
-import { LocalReplyMetrics } from './acceptor/local-reply-metrics.js';
 import { loadNativeBinary } from './acceptor/uws/native-binary.js';
 import { uwsEngine } from './acceptor/uws/uws-engine.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
-import { GatewayViews } from './admin/gateway-views.js';
-import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
-import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
-import { explainHandler } from './admin/handlers/explain-handler.js';
-import { faultHandlers } from './admin/handlers/fault-handlers.js';
-import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
-import { metricsHandler } from './admin/handlers/metrics-handler.js';
-import { recentHandler } from './admin/handlers/recent-handler.js';
-import { statsHandler } from './admin/handlers/stats-handler.js';
-import type { LiveFigures } from './admin/live-figures.js';
-import { MetricsReader } from './admin/metrics.js';
-import { StatsReader } from './admin/stats.js';
 import { systemClock, systemRandom } from './base/clock.js';
-import { RequestIdSource } from './base/request-id.js';
-import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
-import { RefusalRingWriter } from './channel/refusal-ring.js';
 import { readVersion } from './config/compile/version.js';
-import { formatChange } from './config/diff-config.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import type { ServedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
 import type { LoadedConfig } from './config/source/load-file.js';
-import type { LiveExplainer } from './explain/live-explainer.js';
-import { createAccessLog } from './observability/access-log.js';
-import { counterCount } from './observability/counters.js';
-import { openFilesMax, osThreadId } from './observability/kernel-facts.js';
+import { GatewayAdmin } from './gateway-admin.js';
+import { GatewayFront } from './gateway-front.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
-import { ThreadMeter } from './observability/thread-meter.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
-import { type KeptVersion, keepVersion, shownOf } from './supervisor/loading/kept-version.js';
+import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
 import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
@@ -78,20 +53,14 @@ export interface GatewayOptions {
 
 export class Gateway {
   readonly supervisor: Supervisor;
-  private readonly dispatcher: LaneDispatcher;
-  private readonly acceptor: Acceptor;
+  private readonly front: GatewayFront;
   private readonly adminAccess: AdminAccess;
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
   private readonly reloader: Reloader;
   private readonly watcher: ConfigWatcher | null;
   private readonly names: NameWatcher;
-  private readonly localReplies: LocalReplyMetrics;
-  private readonly counters: SharedArrayBuffer;
-  private readonly meter: ThreadMeter;
-  private readonly startedMs = systemClock.nowMs();
   private state: GatewayState = 'new';
-  private liveExplainer: LiveExplainer | null = null;
   private port = 0;
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
@@ -113,37 +82,17 @@ export class Gateway {
     this.log = createThreadLogger('acceptor', config.logging, clock);
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
-    this.counters = allocateCounters(counterCount(config.capacity));
-    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError, clock);
-    this.tellPressureBy(config);
+    const createEngine = uwsEngine(uws);
+    const random = systemRandom;
+    this.front = new GatewayFront({ config, clock, random, log: this.log, createEngine });
     this.supervisor = new Supervisor({
       first: kept.compiled,
-      dispatcher: this.dispatcher,
+      dispatcher: this.front.dispatcher,
       clock,
-      random: systemRandom,
+      random,
       threads: systemThreads(lanes ?? createWorkerPool(config)),
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
-    });
-    const counters = new CounterBlock(this.counters);
-    this.meter = new ThreadMeter(clock, counters, this.log.dropped);
-    const offset = refusalRingOffset(counterCount(config.capacity));
-    this.localReplies = new LocalReplyMetrics(
-      clock,
-      counters,
-      new RefusalRingWriter(this.counters, offset),
-      createAccessLog(this.log, config.logging, systemRandom),
-    );
-    this.acceptor = new Acceptor({
-      createEngine: uwsEngine(uws),
-      clock,
-      config,
-      dispatcher: this.dispatcher,
-      requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
-      connections: this.connectionRule(),
-      onAddressFull: (network) => this.warnOfAddress(network),
-      onLocalReply: (record) => this.localReplies.close(record),
-      onError,
     });
     this.reloader = this.createReloader(kept);
     this.watcher = this.createWatcher();
@@ -154,7 +103,7 @@ export class Gateway {
       apply: () => this.reloader.useAddresses(),
     });
     this.adminAccess = new AdminAccess(config.admin);
-    this.admin = new AdminListener(uws, this.adminHandlers(), this.adminAccess, onError);
+    this.admin = new AdminListener(uws, this.adminPages(), this.adminAccess, onError);
   }
 
   /** The configuration in force. */
@@ -178,7 +127,7 @@ export class Gateway {
     try {
       await this.supervisor.start();
       this.adminPort = await this.admin.listen(this.config.admin);
-      this.port = await this.acceptor.listen();
+      this.port = await this.front.acceptor.listen();
     } catch (error) {
       await this.end();
       throw error;
@@ -237,16 +186,19 @@ export class Gateway {
   private async drainAndEnd(): Promise<boolean> {
     this.state = 'draining';
     const { logger } = this.log;
-    logger.info({ inFlight: this.dispatcher.table.inFlight }, 'gateway stopping');
+    logger.info({ inFlight: this.front.dispatcher.table.inFlight }, 'gateway stopping');
     this.watcher?.stop();
     this.names.stop();
-    this.acceptor.beginDrain();
+    this.front.acceptor.beginDrain();
     const { delayMs, graceMs } = this.config.shutdown;
     if (delayMs > 0) await sleep(delayMs);
-    this.acceptor.stopListening();
-    const isIdle = await this.dispatcher.table.whenEmpty(graceMs);
+    this.front.acceptor.stopListening();
+    const isIdle = await this.front.dispatcher.table.whenEmpty(graceMs);
     if (!isIdle) {
-      logger.warn({ inFlight: this.dispatcher.table.inFlight }, 'requests cut off at the deadline');
+      logger.warn(
+        { inFlight: this.front.dispatcher.table.inFlight },
+        'requests cut off at the deadline',
+      );
     }
     await this.end();
     return isIdle;
@@ -255,35 +207,12 @@ export class Gateway {
   private async end(): Promise<void> {
     this.watcher?.stop();
     this.names.stop();
-    this.acceptor.close();
+    this.front.close();
     this.admin.close();
-    this.meter.stop();
     await this.supervisor.stop();
     this.state = 'stopped';
     this.log.logger.info('gateway stopped');
     await this.log.end();
-  }
-
-  private tellPressureBy({ facts }: SharedSettings): void {
-    this.dispatcher.isPressureTold = facts.hasPriorities;
-  }
-
-  private connectionRule(): ConnectionRule {
-    const rule = connectionRule(this.config, openFilesMax());
-    const { connectionsMax } = rule;
-    if (connectionsMax < this.config.limits.connections) {
-      const message = 'fewer connections than limits.connections: raise ulimit -n';
-      this.log.logger.warn({ connectionsMax }, message);
-    }
-    return rule;
-  }
-
-  private warnOfAddress(network: string): void {
-    const { connectionsPerAddress } = this.config.limits;
-    this.log.logger.warn(
-      { address: network, connectionsPerAddress },
-      'a client address reached its limit of connections; a proxy belongs in trustedProxies',
-    );
   }
 
   private giveUp(reason: string): void {
@@ -292,52 +221,12 @@ export class Gateway {
     else void this.stop();
   }
 
-  private adminHandlers(): AdminHandler[] {
-    const { supervisor } = this;
-    const views = new GatewayViews({
-      clock: systemClock,
-      get config() {
-        return supervisor.config;
-      },
-      counters: [this.counters, ...this.supervisor.counters],
-      targets: this.supervisor.coordinator.memory.targets,
-      loads: this.supervisor.coordinator.memory.loads,
-      coordinatorStatus: this.supervisor.coordinator.memory.status,
-      limitCounts: this.supervisor.coordinator.memory.limitCounts,
-      concurrency: this.supervisor.coordinator.memory.concurrency,
-      live: () => this.liveFigures(),
-      configuration: () => this.reloader.status(),
-    });
-    return [
-      statsHandler(new StatsReader(views)),
-      metricsHandler(new MetricsReader(views), systemClock.nowMs),
-      explainHandler(async (request) => (await this.explainer()).explain(request)),
-      recentHandler(async () => (await this.explainer()).recent(views.refusals())),
-      ...dashboardHandlers(),
-      ...configHandlers({
-        shown: () => ({ epoch: this.config.epoch, config: shownOf(this.reloader.current) }),
-        reload: async () => outcomeOf(await this.reload('admin')),
-        rollback: async () => outcomeOf(await this.rollback()),
-      }),
-      healthzHandler(),
-      readyzHandler(() => (this.state === 'running' ? this.supervisor.readiness : this.state)),
-      ...(this.isChaosAllowed ? faultHandlers(this.supervisor) : []),
-    ];
-  }
-
-  /** Loaded at the first use: it brings much of the workers' code to this thread. */
-  private async explainer(): Promise<LiveExplainer> {
-    const { LiveExplainer } = await import('./explain/live-explainer.js');
-    const { supervisor } = this;
-    this.liveExplainer ??= new LiveExplainer({
-      get config() {
-        return supervisor.config;
-      },
-      memory: supervisor.coordinator.memory,
-      hashKey: supervisor.hashKey,
-      clock: systemClock,
-    });
-    return this.liveExplainer;
+  private adminPages(): AdminHandler[] {
+    const { supervisor, front, reloader, names, isChaosAllowed } = this;
+    const parts = { supervisor, front, reloader, names, isChaosAllowed };
+    const readiness = (): string => (this.state === 'running' ? supervisor.readiness : this.state);
+    const pages = new GatewayAdmin({ version: VERSION, clock: systemClock, ...parts, readiness });
+    return pages.handlers();
   }
 
   private get isChaosAllowed(): boolean {
@@ -370,31 +259,9 @@ export class Gateway {
   /** Applies the parts of the configuration that the main thread itself uses. */
   private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
-    this.localReplies.adopt(createAccessLog(this.log, config.logging, systemRandom));
-    this.acceptor.adopt(config, connectionRule(config, openFilesMax()));
-    this.tellPressureBy(config);
+    this.front.adopt(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
-  }
-
-  private liveFigures(): LiveFigures {
-    const { lanes, coordinator } = this.supervisor;
-    return {
-      version: VERSION,
-      startedMs: this.startedMs,
-      inFlight: this.dispatcher.table.inFlight,
-      threads: {
-        acceptor: osThreadId(),
-        workers: lanes.map((lane) => lane.osThreadId),
-        coordinator: coordinator.osThreadId,
-      },
-      lanes: this.dispatcher.figures(),
-      connections: this.acceptor.connectionFigures,
-      movedRequests: this.dispatcher.movedRequests,
-      workerDeaths: lanes.map((lane) => lane.deaths),
-      coordinatorDeaths: coordinator.deaths,
-      targetNames: this.names.status(),
-    };
   }
 }
 
@@ -402,9 +269,4 @@ export class Gateway {
 function containerOf({ machine: { cores, cpuQuota, memoryQuotaBytes } }: SharedSettings) {
   if (cpuQuota === null && memoryQuotaBytes === null) return {};
   return { container: { cores, cpuQuota, memoryBytes: memoryQuotaBytes } };
-}
-
-function outcomeOf(result: ReloadResult): ChangeOutcome {
-  if (result.outcome === 'refused') return result;
-  return { ...result, changes: result.changes.map(formatChange) };
 }

@@ -51,6 +51,8 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   cli: ['supervisor', 'acceptor', PURE],
   'main.ts': ['supervisor', 'acceptor'],
   'gateway.ts': ['supervisor', 'acceptor'],
+  'gateway-admin.ts': ['acceptor'],
+  'gateway-front.ts': ['acceptor'],
   supervisor: ['supervisor', 'acceptor', 'loader', PURE],
   'index.ts': THREADS,
 };

@@ -1,0 +1,129 @@
+/**
+ * The pages of a gateway's admin listener, and where they have their facts from.
+ *
+ * Thread: acceptor. Owns the explainer, once somebody has asked for one.
+ */
+import type { AdminHandler } from './admin/admin-handler.js';
+import { GatewayViews } from './admin/gateway-views.js';
+import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
+import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
+import { explainHandler } from './admin/handlers/explain-handler.js';
+import { faultHandlers } from './admin/handlers/fault-handlers.js';
+import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
+import { metricsHandler } from './admin/handlers/metrics-handler.js';
+import { recentHandler } from './admin/handlers/recent-handler.js';
+import { statsHandler } from './admin/handlers/stats-handler.js';
+import type { LiveFigures } from './admin/live-figures.js';
+import { MetricsReader } from './admin/metrics.js';
+import { StatsReader } from './admin/stats.js';
+import type { Clock } from './base/clock.js';
+import { formatChange } from './config/diff-config.js';
+import type { LiveExplainer } from './explain/live-explainer.js';
+import type { GatewayFront } from './gateway-front.js';
+import { osThreadId } from './observability/kernel-facts.js';
+import { shownOf } from './supervisor/loading/kept-version.js';
+import type { NameWatcher } from './supervisor/name-watcher.js';
+import type { Reloader, ReloadResult } from './supervisor/reloader.js';
+import type { Supervisor } from './supervisor/supervisor.js';
+
+/** The gateway that the pages are about. */
+export interface ShownGateway {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly front: GatewayFront;
+  readonly supervisor: Supervisor;
+  readonly reloader: Reloader;
+  readonly names: NameWatcher;
+  /** Whether there are pages that make threads fail. */
+  readonly isChaosAllowed: boolean;
+  /** What /readyz says. */
+  readiness(): string;
+}
+
+export class GatewayAdmin {
+  private readonly startedMs: number;
+  private readonly views: GatewayViews;
+  private explainer: LiveExplainer | null = null;
+
+  constructor(private readonly gateway: ShownGateway) {
+    const { clock, front, supervisor, reloader } = gateway;
+    this.startedMs = clock.nowMs();
+    const { memory } = supervisor.coordinator;
+    this.views = new GatewayViews({
+      clock,
+      get config() {
+        return supervisor.config;
+      },
+      counters: [front.counters, ...supervisor.counters],
+      targets: memory.targets,
+      loads: memory.loads,
+      coordinatorStatus: memory.status,
+      limitCounts: memory.limitCounts,
+      concurrency: memory.concurrency,
+      live: () => this.liveFigures(),
+      configuration: () => reloader.status(),
+    });
+  }
+
+  /** All pages. */
+  handlers(): AdminHandler[] {
+    const { views, gateway } = this;
+    const { clock, supervisor, reloader } = gateway;
+    return [
+      statsHandler(new StatsReader(views)),
+      metricsHandler(new MetricsReader(views), clock.nowMs),
+      explainHandler(async (request) => (await this.loadExplainer()).explain(request)),
+      recentHandler(async () => (await this.loadExplainer()).recent(views.refusals())),
+      ...dashboardHandlers(),
+      ...configHandlers({
+        shown: () => ({ epoch: supervisor.config.epoch, config: shownOf(reloader.current) }),
+        reload: async () => outcomeOf(await reloader.reload('admin')),
+        rollback: async () => outcomeOf(await reloader.rollback()),
+      }),
+      healthzHandler(),
+      readyzHandler(() => gateway.readiness()),
+      ...(gateway.isChaosAllowed ? faultHandlers(supervisor) : []),
+    ];
+  }
+
+  /** Loaded at the first use: it brings much of the workers' code to this thread. */
+  private async loadExplainer(): Promise<LiveExplainer> {
+    const { LiveExplainer } = await import('./explain/live-explainer.js');
+    const { supervisor, clock } = this.gateway;
+    this.explainer ??= new LiveExplainer({
+      get config() {
+        return supervisor.config;
+      },
+      memory: supervisor.coordinator.memory,
+      hashKey: supervisor.hashKey,
+      clock,
+    });
+    return this.explainer;
+  }
+
+  private liveFigures(): LiveFigures {
+    const { version, front, supervisor, names } = this.gateway;
+    const { lanes, coordinator } = supervisor;
+    return {
+      version,
+      startedMs: this.startedMs,
+      inFlight: front.dispatcher.table.inFlight,
+      threads: {
+        acceptor: osThreadId(),
+        workers: lanes.map((lane) => lane.osThreadId),
+        coordinator: coordinator.osThreadId,
+      },
+      lanes: front.dispatcher.figures(),
+      connections: front.acceptor.connectionFigures,
+      movedRequests: front.dispatcher.movedRequests,
+      workerDeaths: lanes.map((lane) => lane.deaths),
+      coordinatorDeaths: coordinator.deaths,
+      targetNames: names.status(),
+    };
+  }
+}
+
+function outcomeOf(result: ReloadResult): ChangeOutcome {
+  if (result.outcome === 'refused') return result;
+  return { ...result, changes: result.changes.map(formatChange) };
+}
