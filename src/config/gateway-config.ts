@@ -1107,9 +1107,10 @@ export interface ValidationConfig {
    */
   readonly contentTypes?: readonly string[];
   /**
-   * Of the query, as an object of its parameters. Texts are taken for numbers and booleans where
-   * the schema wants them; a parameter that comes twice is a list. A JSON Schema, true or false, or
-   * the name of a file (JSON or YAML) that holds one. Default: not looked at.
+   * Of the query, as an object of its parameters. Texts are taken for numbers (as JSON writes them)
+   * and booleans where the schema wants them; a parameter that comes twice is a list. A JSON
+   * Schema, true or false, or the name of a file (JSON or YAML) that holds one. Default: not looked
+   * at.
    */
   readonly query?: SchemaConfig;
   /**

@@ -81,8 +81,8 @@ const VALIDATION_NODE = objectNode(
       },
     ),
     query: schemaNode(
-      'Of the query, as an object of its parameters. Texts are taken for numbers and booleans ' +
-        'where the schema wants them; a parameter that comes twice is a list.',
+      'Of the query, as an object of its parameters. Texts are taken for numbers (as JSON writes ' +
+        'them) and booleans where the schema wants them; a parameter that comes twice is a list.',
     ),
     params: schemaNode("Of the path's parameters, as for `query`."),
     headers: schemaNode('Of the header fields, names in lower case, as for `query`.'),
