@@ -1,28 +1,28 @@
 /**
- * How many connections may stand, in all and from one address.
+ * Bounds how many connections are open, in all and from one address.
  *
- * Thread: acceptor. Owns the counts. The library says when a connection opens and from where, but
- * of one that closes it does not say which it was. So an address is counted upwards only, and the
- * kernel is asked for the truth when that comes near the cap, never more often than costs a tenth
- * of the time. IPv6 addresses count by /64, like everywhere else.
+ * Thread: acceptor. Owns the counts. An engine says when a connection opens and from which address;
+ * when a connection closes, uWebSockets.js does not say which one. So the count of an address only
+ * grows, and once it is near the cap the kernel is asked for the true number. Asking takes a tenth
+ * of the time at most. IPv6 addresses are counted by /64, as everywhere in the gateway.
  */
 import { networkOf } from '../base/ip-address.js';
 
-/** Connections by address (as text), as they stand now. */
+/** How many connections are open now from each address (as text). */
 export type ConnectionCensus = () => Promise<ReadonlyMap<string, number>>;
 
 export interface ConnectionRule {
-  /** In all. */
+  /** Of all addresses together. */
   readonly connectionsMax: number;
   /** Of one address. */
   readonly perAddressMax: number;
-  /** Addresses that many clients come through. */
+  /** Whether the address is not capped: many clients share it. */
   isExempt(address: string): boolean;
 }
 
 export interface ConnectionCapsParts {
   readonly rule: ConnectionRule;
-  /** null: not to be had here, and addresses are not capped. */
+  /** null: this system does not say who is connected, and addresses are not capped. */
   readonly census: ConnectionCensus | null;
   nowMs(): number;
   /** Once for each time that an address runs into its cap. */
@@ -38,9 +38,9 @@ export interface ConnectionFigures {
   readonly refusedOfAddress: number;
 }
 
-/** Part of the cap from which on the truth is looked for. */
+/** The part of the cap from which on the kernel is asked. */
 const CENSUS_FROM = 0.75;
-/** The census may take a tenth of the time. */
+/** After a census the next one waits nine times as long as it took. */
 const PAUSE_FACTOR = 9;
 const PAUSE_MS_MIN = 100;
 
@@ -51,7 +51,7 @@ export class ConnectionCaps implements ConnectionFigures {
   refusedOfAddress = 0;
 
   private counts = new Map<string, number>();
-  /** Opened since the census under way began. */
+  /** Connections that have opened since the running census began; null: none runs. */
   private opened: Map<string, number> | null = null;
   private nextCensusMs = 0;
   private readonly full = new Set<string>();
@@ -66,7 +66,7 @@ export class ConnectionCaps implements ConnectionFigures {
     this.rule = rule;
   }
 
-  /** A connection was opened; false: it is to be closed at once. Either way onClosed follows. */
+  /** A connection was opened. False: it must be closed at once; onClosed() follows even then. */
   onOpened(address: string): boolean {
     this.open++;
     const { rule } = this;
@@ -86,7 +86,7 @@ export class ConnectionCaps implements ConnectionFigures {
   private countAddress(network: string, census: ConnectionCensus): boolean {
     const { perAddressMax } = this.rule;
     const count = (this.counts.get(network) ?? 0) + 1;
-    // What is counted too much, after many have come and gone, must not gather for ever.
+    // Addresses whose connections have closed stay in the map until a census removes them.
     const isCrowded = this.counts.size > this.rule.connectionsMax;
     if (count > perAddressMax * CENSUS_FROM || isCrowded) this.tryCensus(census);
     if (count > perAddressMax) {

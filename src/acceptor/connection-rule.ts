@@ -1,5 +1,5 @@
 /**
- * What the configuration says of connections, and what the process can hold.
+ * How many connections are allowed, by the configuration and by what the process can hold.
  *
  * Thread: acceptor.
  */
@@ -8,10 +8,10 @@ import { familyOf } from '../base/ip-address.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ConnectionRule } from './connection-caps.js';
 
-/** Open files that neither clients nor targets need. */
+/** Open files that are kept for other things than clients and targets. */
 const FILES_RESERVED = 100;
 
-/** `filesMax`: open files that the process may have. */
+/** `filesMax`: how many open files the process may have. */
 export function connectionRule(config: GatewaySettings, filesMax: number): ConnectionRule {
   const { limits, trustedProxies } = config;
   const exempt = new BlockList();

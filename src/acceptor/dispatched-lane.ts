@@ -1,5 +1,5 @@
 /**
- * One lane as the dispatcher sees it: its end, its queue, and what comes out of it.
+ * One lane as the dispatcher sees it: its end, its queue, and the records that come out of it.
  *
  * Thread: acceptor.
  */
@@ -43,7 +43,7 @@ export class DispatchedLane implements RecordHandler {
   staleRecords = 0;
   /** Records read. */
   records = 0;
-  /** Times that its worker was woken. */
+  /** How many times its worker was woken. */
   wakes = 0;
 
   private readonly head: Writable<ReplyHead> = {

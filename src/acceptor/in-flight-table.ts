@@ -9,7 +9,7 @@ import type { FieldBlock } from '../base/field-block.js';
 import type { NewRequest } from '../channel/records/request-head.js';
 import type { ReplyHead } from './client-engine.js';
 
-/** The client's side of one exchange, as the lane sees it. No listener's types appear here. */
+/** The client's side of one exchange, as the lane sees it. No engine's types appear here. */
 export interface Downstream {
   /** The reply's head, and with it the first part of the body or all of it. */
   onResponseHead(head: ReplyHead): void;
@@ -29,8 +29,8 @@ export interface Downstream {
   /** The worker has taken this many bytes of the request body. */
   onWindow(bytes: number): void;
   /**
-   * The worker is gone. The request, if it may run again: nothing of a reply has begun, and doing
-   * it twice is the same as doing it once. Given once.
+   * The worker is gone. Returns the request if it may run again: no reply has begun, and doing the
+   * request twice is the same as doing it once. A request is returned once.
    */
   takeRerun(): NewRequest | null;
   /** The worker that served this exchange is gone, and it does not run again. */
@@ -68,7 +68,7 @@ export class InFlightTable<D extends Downstream> {
     return this.count >= this.countMax;
   }
 
-  /** Takes a place; returns its index. The caller has looked at isFull. */
+  /** Takes a place; returns its index. The caller has checked isFull. */
   add(downstream: D, lane: number): number {
     assert(this.count < this.countMax, 'the in-flight table has a free place');
     this.count++;
@@ -93,7 +93,7 @@ export class InFlightTable<D extends Downstream> {
     this.entryAt(index).lane = lane;
   }
 
-  /** Who waits for this record, or null when the exchange has ended. */
+  /** The exchange that this record belongs to, or null when it has ended. */
   find(index: number, generation: number): D | null {
     const entry = this.entries[index];
     return entry !== undefined && entry.generation === generation ? entry.downstream : null;

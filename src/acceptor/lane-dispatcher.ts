@@ -1,11 +1,12 @@
 /**
- * Sends requests down the lanes and brings the replies back to who waits for them.
+ * Sends requests down the lanes, and brings their replies back to the exchanges.
  *
  * Thread: acceptor. Owns the acceptor's end of every lane and the in-flight table. Knows nothing
- * of the listener: whatever implements Downstream can send and be answered.
+ * of engines: whatever implements Downstream can send a request and get a reply.
  *
- * A cycle reads all replies and publishes all requests of one event loop turn at once. While work
- * came in, the next turn looks again; after a few empty turns the lanes park and the workers ring.
+ * A cycle reads all replies and publishes all requests of one event loop turn at once. When records
+ * came in, the next turn looks again; after a few empty turns the lanes park, and from then on a
+ * worker wakes the acceptor when it has written something.
  */
 import { defined } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
@@ -40,12 +41,12 @@ import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-resc
 const NO_ROOM = -2;
 
 /**
- * How an exchange ends: replied to by its worker, left by the client, answered instead, or cut off
- * since the gateway ends.
+ * How an exchange ends: its worker has replied, the client has left or was cut off, the acceptor
+ * has answered in the worker's place, or the gateway ends.
  */
 export type ExchangeEnd = 'replied' | 'aborted' | 'answered' | 'cut';
 
-/** What the worker is told of an end that its own reply did not bring. */
+/** What the worker is told when the exchange ends in another way than by its reply. */
 const ABORT_FLAGS = { aborted: 0, answered: FLAG_ANSWERED, cut: FLAG_CUT } as const;
 
 /** What a lane counts, for /stats. */
@@ -56,12 +57,12 @@ export interface LaneFigures {
   readonly backlogBytes: number;
   /** Blocks that long replies are read into, or wait in to be sent. */
   readonly bodyBlocks: number;
-  /** Bytes on the way to the worker, and back. */
+  /** Bytes on their way to the worker, and back. */
   readonly requestBytes: number;
   readonly replyBytes: number;
   /** Records read from the worker. */
   readonly records: number;
-  /** Times that the worker was woken. */
+  /** How many times the worker was woken. */
   readonly wakes: number;
 }
 
@@ -121,7 +122,7 @@ export class LaneDispatcher {
     this.rescue.onLaneLost(lane, end.producer);
   }
 
-  /** The worker rang. */
+  /** A worker has woken the acceptor. */
   onDoorbell(): void {
     this.cycle();
   }
@@ -179,7 +180,7 @@ export class LaneDispatcher {
     return isSent ? index : -1;
   }
 
-  /** While no lane is served a request without a body may wait for one; -1: not this one. */
+  /** While no lane is served, a request without a body may wait for one. -1: it may not. */
   private tryWait(request: NewRequest, downstream: Downstream): number {
     if (request.bodyBytes !== 0) return -1;
     const index = this.table.add(downstream, NO_LANE);
@@ -204,7 +205,7 @@ export class LaneDispatcher {
     return true;
   }
 
-  /** Sends a request once more that has its place in the table, with what came of its body. */
+  /** Sends a request again that has its place in the table, with the part of its body that came. */
   private resend({ index, generation, request, rest }: LaneRequest): Sending {
     const lane = this.leastBusyLane();
     if (lane === NO_LANE) return 'noLane';
@@ -269,8 +270,8 @@ export class LaneDispatcher {
   }
 
   /**
-   * Asleep, a worker that sleeps as well is woken at once, and rings when it has replied: nothing
-   * is left to do in this turn.
+   * When both ends sleep, the worker is woken at once, and wakes the acceptor when it has replied:
+   * nothing is left to do in this turn.
    */
   private onWritten(lane: DispatchedLane): void {
     const isQuiet = this.table.inFlight <= QUIET_EXCHANGES_MAX;
@@ -283,7 +284,7 @@ export class LaneDispatcher {
     else this.schedule();
   }
 
-  /** Looks at the lanes in this turn's end, and publishes what was written. */
+  /** At the end of this turn, looks at the lanes and publishes what was written. */
   private schedule(): void {
     if (this.isScheduled || this.isReading) return;
     this.isScheduled = true;
@@ -292,12 +293,12 @@ export class LaneDispatcher {
 
   private cycle(): void {
     if (this.isParked) this.unpark();
-    // What is written meanwhile is published below: no other turn is needed for it.
+    // Records that are written meanwhile are published below: they need no other turn.
     this.isReading = true;
     let records = 0;
     for (const lane of this.lanes) records += this.drain(lane);
     this.isReading = false;
-    // Who is woken by this reads the pressure first.
+    // A worker that is woken by this reads the pressure first.
     this.lookAtQueues();
     for (const lane of this.lanes) if (lane.end?.publish() === true) lane.wakes += 1;
     this.emptyTurns = records > 0 ? 0 : this.emptyTurns + 1;
@@ -327,7 +328,7 @@ export class LaneDispatcher {
     }
   }
 
-  /** False when records came in meanwhile. */
+  /** False: records came in meanwhile. */
   private park(): boolean {
     this.isParked = true;
     for (const lane of this.lanes) {

@@ -1,17 +1,18 @@
 /**
- * How long the queue of one lane is: requests that its worker has not read, and for how long the
- * oldest of them has waited.
+ * How long the queue of one lane is: how many requests its worker has not read, and for how long
+ * the oldest of them has waited.
  *
- * Thread: acceptor. Owns a mark: a request whose reading is waited for. Its age is that of the
- * oldest or less. How far the worker is, is looked at once in a turn: that memory is the worker's,
- * and to look at it for each request would slow both down.
+ * Thread: acceptor. Owns a mark: one request that the worker has not read yet. The oldest unread
+ * request has waited at least as long as the marked one. The acceptor looks once in a turn at how
+ * far the worker has read: the worker writes that memory, and a look for each request would slow
+ * both threads down.
  */
 import type { LaneStatus } from '../channel/lane-status.js';
 
 export interface QueueRule {
-  /** Requests that may be unread. */
+  /** How many requests may be unread. */
   readonly depthMax: number;
-  /** How long they may be unread. */
+  /** How long a request may be unread, in milliseconds. */
   readonly waitMsMax: number;
 }
 
@@ -34,7 +35,7 @@ export class LaneQueue {
     this.sent = (this.sent + 1) | 0;
   }
 
-  /** Once in a turn: looks at how far the worker is. */
+  /** Called once in a turn: looks at how far the worker has read. */
   look(nowMs: number): void {
     this.read = this.status.headsRead;
     if (((this.read - this.marked) | 0) >= 0) {

@@ -1,11 +1,12 @@
 /**
- * Requests whose worker died: which of them run again, and where they wait while no lane is served.
+ * Decides which requests of a dead worker run again, and keeps them while no lane is served.
  *
  * Thread: acceptor. Owns the waiting requests; they keep their places in the in-flight table.
  *
- * A request runs again when its worker had not touched it; or, once, when doing it twice is the
- * same as doing it once, which its exchange knows. Never the one that the worker was at when it
- * ended: it may be what ended it, and would go on through all lanes.
+ * A request runs again when its worker had not touched it. It also runs again, once, when doing it
+ * twice is the same as doing it once, which its exchange knows. The request that the worker was
+ * working on when it ended never runs again: this request may have ended the worker, and would end
+ * the workers of all lanes one after the other.
  */
 import type { Clock, Timer } from '../base/clock.js';
 import type { ByteRingProducer, SalvagedRecord } from '../channel/byte-ring.js';
@@ -19,13 +20,13 @@ import {
 import { decodeRequestHead, type NewRequest } from '../channel/records/request-head.js';
 import type { Downstream, InFlightTable } from './in-flight-table.js';
 
-/** A lane that lost its worker is served again well before. */
+/** A lane that lost its worker is normally served again long before this time. */
 const WAIT_MS_MAX = 5000;
 
 /** The lane of a request that waits for one. */
 export const NO_LANE = -1;
 
-/** A request with what has come of its body. */
+/** A request, with the part of its body that has come. */
 export interface LaneRequest {
   readonly index: number;
   readonly generation: number;
@@ -44,7 +45,7 @@ interface WaitingRequest extends LaneRequest {
 }
 
 export class LaneRescue {
-  /** Requests that went to another worker. */
+  /** How many requests went to another worker. */
   movedCount = 0;
   private waiting: WaitingRequest[] = [];
   private timer: Timer | null = null;
@@ -91,7 +92,7 @@ export class LaneRescue {
     return true;
   }
 
-  /** A lane is served: what waits goes there. */
+  /** A lane is served again: the waiting requests go there. */
   onLaneServed(): void {
     const { waiting } = this;
     if (waiting.length === 0) return;
@@ -131,7 +132,7 @@ function refuse({ isUntouched }: LaneRequest, downstream: Downstream): void {
   else downstream.onLaneLost();
 }
 
-/** Every request of which the consumer had begun no record, by its index. */
+/** The requests of which the worker has read no record, by index. */
 function untouchedRequests(ring: ByteRingProducer): Map<number, LaneRequest> {
   const found = new Map<number, LaneRequest>();
   ring.salvage((record) => {

@@ -23,11 +23,11 @@ export class LocalReplyMetrics {
     private readonly clock: Clock,
     private readonly counters: CounterBlock,
     private readonly refusals: RefusalRingWriter,
-    /** null: nobody wants records. */
+    /** null: access records are off. */
     private accessLog: AccessLog | null,
   ) {}
 
-  /** Records go there from now on. */
+  /** Access records go to this log from now on. */
   adopt(accessLog: AccessLog | null): void {
     this.accessLog = accessLog;
   }

@@ -1,6 +1,6 @@
 /**
- * What a client is told of a request that the guard does not let in: what was wrong, for its
- * developer to mend. No value of the request is repeated.
+ * What a client is told about a request that the guard has refused: what was wrong, so that its
+ * developer can correct it. No value of the request is repeated.
  *
  * Thread: acceptor.
  */

@@ -1,18 +1,18 @@
 /**
- * Decides what may enter: method, target, Host, framing, counts and sizes.
+ * Decides which requests may enter: method, target, Host, framing, counts and sizes.
  *
- * Thread: acceptor. The native parser below is lenient, so nothing it says is taken on trust
+ * Thread: acceptor. The parser of an engine may be lenient, so the guard checks everything itself
  * (RFC 9112 sections 3, 5, 6 and 11.2). Every refusal closes the connection, and nothing of a
  * refused request goes further.
  *
- * One guard is used again and again: begin(), field() for each field, then finish().
+ * One guard serves one request after the other: begin(), field() for each field, then finish().
  */
 import { isIPv6 } from 'node:net';
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
 import { HTTP_METHODS } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 
-/** The parser has 98 slots; a head with more stalls in it, so ours must be lower. */
+/** The parser of uWebSockets.js has 98 slots and stalls on more fields: the limit is lower. */
 const FIELDS_MAX = 90;
 const TARGET_CHARS_MAX = 8192;
 
@@ -116,7 +116,7 @@ export class RequestGuard {
     }
   }
 
-  /** Fields had more bytes than characters. */
+  /** Adds bytes of fields that had more bytes than characters. */
   countBytes(moreBytes: number): void {
     this.headBytes += moreBytes;
   }
@@ -133,7 +133,7 @@ export class RequestGuard {
       if (this.lengthCount > 0) return PROBLEMS.badFraming;
       this.isChunked = true;
       this.bodyBytes = -1;
-      // What follows the last chunk is beyond our sight: never read on after it.
+      // The guard cannot see what follows the last chunk: nothing may be read behind it.
       this.mustClose = true;
     } else if (this.lengthCount === 0 && METHODS_WITH_BODY.has(this.method)) {
       // The parser hides what stands behind an empty field name, a length among it: the body of
@@ -235,7 +235,7 @@ function isRegName(name: string): boolean {
   return name !== '' && !name.includes('[') && !name.includes(']');
 }
 
-/** A zone has no meaning to anybody but the client. */
+/** Without a zone, which only the client itself can make sense of. */
 function isAddress(bracketed: string): boolean {
   return !bracketed.includes('%') && isIPv6(bracketed.slice(1, -1));
 }

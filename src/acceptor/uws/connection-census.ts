@@ -1,5 +1,5 @@
 /**
- * Asks the kernel which connections to a port stand.
+ * Asks the kernel which connections to a port are open.
  *
  * Thread: acceptor. Linux only: reads /proc/net/tcp and tcp6, which have one line of fixed columns
  * for each connection of the machine (or of its container).
@@ -32,7 +32,7 @@ async function readConnections(port: number): Promise<Map<string, number>> {
   const byHex = new Map<string, number>();
   for (const file of FILES) {
     for (const line of (await readFile(file, 'latin1')).split('\n')) {
-      // Most lines are others': a search for the port comes before the columns are looked at.
+      // Most lines are about other ports: a plain search skips them before the columns are read.
       if (!line.includes(`:${portText} `)) continue;
       const [, localPort, remote = '', state] = LINE.exec(line) ?? [];
       if (localPort !== portText || state !== ESTABLISHED) continue;

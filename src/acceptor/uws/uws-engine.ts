@@ -22,8 +22,8 @@ import { UwsHead } from './uws-head.js';
 import { UwsSocket } from './uws-socket.js';
 
 /**
- * The library writes one head for a request and nothing behind a chunked body, and lets nobody
- * have the bytes of a connection.
+ * The library writes one head for a request and nothing behind a chunked body, and it does not hand
+ * out the bytes of a connection.
  */
 const CAPABILITIES: EngineCapabilities = { trailers: false, interimHeads: false, tunnels: false };
 

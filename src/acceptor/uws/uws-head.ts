@@ -1,8 +1,8 @@
 /**
  * Reads the head of a uWebSockets.js request, once, into the text of a REQUEST_HEAD record.
  *
- * Thread: acceptor. The library's request object is valid inside its callback only; so is what
- * stands here: one object serves all requests, one after the other.
+ * Thread: acceptor. The library's request object is valid inside its callback only, and so is this
+ * one: a single object serves all requests, one after the other.
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
@@ -20,7 +20,7 @@ export class UwsHead implements ClientRequest {
   bodyBytes = 0;
   mustClose = false;
   problem: ProblemKind | null = null;
-  /** The library reads 1.1 and tells nobody when a client says 1.0. */
+  /** The library does not say when a client speaks HTTP/1.0. */
   readonly protocol = PROTOCOL_HTTP_1_1;
   readonly listener = 0;
 

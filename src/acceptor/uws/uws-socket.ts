@@ -23,9 +23,9 @@ import { FLAG_BODILESS, FLAG_END } from '../../channel/records/record-kind.js';
 import type { ClientListener, ClientSocket, ReplyClosing, ReplyHead } from '../client-engine.js';
 import { statusLine } from '../status-line.js';
 
-/** What surely fits the 16 KiB cork buffer. */
+/** Fits the cork buffer of 16 KiB. */
 const CORKED_BYTES = 15_000;
-/** What a socket always takes: a shorter reply cannot get stuck before its last byte. */
+/** A socket always takes this much: a shorter reply cannot get stuck before its last byte. */
 const TAIL_TOTAL_BYTES_MIN = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const NOTHING = (): void => {};
@@ -99,8 +99,8 @@ export class UwsSocket implements ClientSocket {
 
   /**
    * The library ends connections on which nothing happens for some 10 seconds, and uploads below
-   * 16 KB a second. Neither a client that takes its time with a reply nor one that sends slowly is
-   * its affair; a connection of which nothing comes at all is.
+   * 16 KB a second. A client that reads a reply slowly is given time here, and so is an upload of
+   * which something came; an upload of which nothing comes is left to the timer of the library.
    */
   refresh(): void {
     const mustLive = this.isBlocked || this.hasReceived;
@@ -202,9 +202,10 @@ export class UwsSocket implements ClientSocket {
   }
 
   /**
-   * The library counts a small piece as sent that it only keeps for a full socket. Were that the
-   * last one, the reply would be over for it, and a client that takes no more for ten seconds would
-   * be cut off. The last byte for itself is refused instead, and waits here.
+   * The library counts a small piece as sent when it only keeps the piece for a full socket. If
+   * that were the last piece, the library would take the reply for complete and cut the client off
+   * once nothing moves for ten seconds. So the last byte is handed over by itself: a full socket
+   * refuses it, and it waits here.
    */
   private isTail(chunk: Uint8Array): boolean {
     const isLast = this.offset + chunk.length === this.total;
@@ -298,7 +299,7 @@ export class UwsSocket implements ClientSocket {
   }
 
   private onChunkedWritable(): boolean {
-    // An empty cork is what makes the library send what it holds.
+    // An empty cork makes the library send what it has kept.
     this.res.cork(NOTHING);
     this.isBlocked = false;
     while (this.unsent.length > 0 && !this.isBlocked) {
