@@ -39,7 +39,7 @@ routes:
     rateLimit: { limit: 2, window: 1s, algorithm: tokenBucket, burst: 9, key: "header:X-Key" }
 `;
 
-/** Two routes that the gateway answers itself, and one with an upstream. */
+/** Routes that the gateway answers itself, and one with an upstream. */
 export const ANSWERING = `
 tokenService: { issuer: sluice, audience: api }
 upstreams:
@@ -50,4 +50,5 @@ routes:
     match: { path: /.well-known/jwks.json, methods: [GET] }
     tokenService: keys
   - { name: hello, match: { path: /hello }, respond: { body: hello } }
+  - { name: few, match: { path: /few }, respond: {}, rateLimit: { limit: 2, window: 1h } }
 `;

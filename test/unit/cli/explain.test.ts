@@ -162,6 +162,28 @@ routes:
     expect(io.out()).toMatch(/respond +ANSWERS +status 200/);
   });
 
+  it('counts a limit of a route that answers itself, whatever its upstreams do', async () => {
+    const config = writeFile(ANSWERING, 'answering.yaml');
+    const of = async (repeat: string) => {
+      const io = capturedIo();
+      const words = ['explain', 'GET', '/few', '--repeat', repeat, '-c', config, '--json'];
+      expect(await runCommandLine(words, io, async () => 0), io.err()).toBe(0);
+      return JSON.parse(io.out()) as Explanation;
+    };
+    const second = await of('2');
+    expect(second.limits).toMatchObject([{ limit: 'few', quota: 2, remaining: 1, hasRoom: true }]);
+    expect(second.outcome).toMatchObject({ kind: 'answered', status: 200 });
+    const third = await of('3');
+    expect(third.outcome).toMatchObject({ kind: 'refused', status: 429, part: 'rateLimit' });
+    expect(third.steps.map(({ step, result }) => [step, result])).toEqual([
+      ['enter', 'passes'],
+      ['authenticate', 'passes'],
+      ['rateLimit', 'refuses'],
+      ['respond', 'notReached'],
+    ]);
+    expect(third.targets).toEqual([]);
+  });
+
   it('is readable, and shows no control characters of the request', async () => {
     const { out } = await call('explain', 'GET', '/api/public', '--consumer', 'a\u001b[31mb');
     expect(out).toContain('goes to 127.0.0.1:8001 as /api/public');

@@ -52,13 +52,14 @@ tests:
   - { request: GET /.well-known/jwks.json, expect: { upstream: products } }
   - { request: GET /.well-known/jwks.json, expect: { upstream: "", target: "", status: 200 } }
   - { request: GET /hello, expect: { upstream: "", status: 200, code: "" } }
+  - { request: GET /few, repeat: 3, expect: { status: 429, code: GW_RATE_LIMITED, limits: [few] } }
 `,
       'answering.tests.yaml',
     );
     const io = capturedIo();
     expect(await runCommandLine(['test', '-c', config], io, async () => 0), io.err()).toBe(1);
     expect(io.out()).toContain('upstream: expected products, found none');
-    expect(io.out()).toContain('2 of 3 as expected');
+    expect(io.out()).toContain('3 of 4 as expected');
   });
 
   it('tells every mistake in the table with its place', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  NO_TARGET,
+  NO_UPSTREAM,
   OUTCOME_CANCELLED,
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
@@ -93,6 +95,61 @@ describe('coordinator: limits', () => {
     expect(rig.ask(1000, LIMITED).verdict).toBe(VERDICT_RATE_LIMITED);
     expect(rig.targets.stateOf(0)).toBe(TARGET_OPEN);
     expect(rig.ask(1000).ticket).toBeGreaterThan(0);
+  });
+});
+
+describe('coordinator: asks about limits only', () => {
+  const LIMITS_ONLY = { limiterIndex: 0, upstreamIndex: NO_UPSTREAM };
+
+  it('need no target, and touch none', () => {
+    const rig = new CoordinatorRig(aCoordinatorConfig({ workers: 2, limiters: [{ limit: 2 }] }));
+    openBreaker(rig, 0, 0);
+    openBreaker(rig, 0, 1);
+    const loads = Buffer.from(rig.memory.loads).toString('hex');
+    const replies = [0, 1, 1].map((lane) => rig.ask(1, LIMITS_ONLY, lane));
+    expect(replies).toMatchObject([
+      { verdict: VERDICT_ADMITTED, targetIndex: NO_TARGET, ticket: 0, remaining: 1 },
+      { verdict: VERDICT_ADMITTED, targetIndex: NO_TARGET, ticket: 0, remaining: 0 },
+      { verdict: VERDICT_RATE_LIMITED, targetIndex: NO_TARGET },
+    ]);
+    expect(Buffer.from(rig.memory.loads).toString('hex')).toBe(loads);
+  });
+
+  it('share a limit with those that want a target', () => {
+    const rig = aRigWithOneTarget();
+    const wishes = [LIMITED, LIMITS_ONLY, LIMITED, LIMITS_ONLY];
+    const verdicts = wishes.map((wish) => rig.ask(0, wish).verdict);
+    expect(verdicts.at(-1)).toBe(VERDICT_RATE_LIMITED);
+    expect(verdicts.slice(0, 3)).toEqual(Array(3).fill(VERDICT_ADMITTED));
+  });
+
+  it.each([LIMITED, LIMITS_ONLY])('give the place back that nobody waits for: %j', (wish) => {
+    const limiters = [{ algorithm: 'inFlight' as const, limit: 1 }];
+    const rig = new CoordinatorRig(aCoordinatorConfig({ targetCounts: [1], limiters }));
+    const worker = rig.worker(0);
+    worker.ask(anAsk({ askId: 77, ...wish }));
+    worker.flush();
+    rig.step(0);
+    worker.abandonAsk({ askId: 77, upstreamIndex: NO_UPSTREAM });
+    const keeper = new ReplyKeeper();
+    keeper.isKnown = () => false;
+    worker.drainReplies(keeper);
+    rig.step(0);
+    expect(rig.ask(1, wish).verdict).toBe(VERDICT_ADMITTED);
+    expect(rig.ask(1, wish).verdict).toBe(VERDICT_RATE_LIMITED);
+  });
+
+  it('are seen again after a restart like any other', () => {
+    const limiters = [{ algorithm: 'inFlight' as const, limit: 1 }];
+    const rig = new CoordinatorRig(aCoordinatorConfig({ limiters }));
+    const worker = rig.worker(0);
+    worker.ask(anAsk({ askId: 78, ...LIMITS_ONLY }));
+    worker.flush();
+    rig.restartCoordinator();
+    rig.step(0);
+    const keeper = new ReplyKeeper();
+    worker.drainReplies(keeper);
+    expect(keeper.replies).toMatchObject([{ askId: 78, verdict: VERDICT_ADMITTED }]);
   });
 });
 
