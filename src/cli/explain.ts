@@ -51,7 +51,7 @@ async function explainOffline(
   const config = openConfig(shareConfig(loadForCommand(args, io)));
   return explainRequest(request, {
     config,
-    epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS),
+    epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, io.clock.unixMs),
     memory: null,
     hashKey: [1, 2],
     moment: { nowMs: io.clock.nowMs(), unixMs: io.clock.unixMs() },

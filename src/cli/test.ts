@@ -32,7 +32,7 @@ export function testCommand(args: CommandArguments, io: CommandIo): Promise<Exit
     const file = args.tests ?? testsBeside(requireConfigFile(args));
     const expectations = loadExpectations(file, io.env);
     const beganMs = io.clock.nowMs();
-    const epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS);
+    const epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, io.clock.unixMs);
     let failed = 0;
     for (const expectation of expectations) {
       const explanation = await explainRequest(expectation.request, {

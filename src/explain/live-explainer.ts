@@ -66,7 +66,7 @@ export class LiveExplainer {
     if (typeof request === 'string') return request;
     const { config, memory, hashKey, clock } = this.gateway;
     if (this.epoch?.config !== config)
-      this.epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS);
+      this.epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, clock.unixMs);
     const { epoch } = this;
     return explainRequest(request, {
       config,

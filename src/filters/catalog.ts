@@ -16,8 +16,10 @@ import { TRANSFORMATION } from './transformation/options.js';
 import { VALIDATION } from './validation/options.js';
 import { DEPRECATION, VERSIONING } from './versioning/options.js';
 
-/** Compiles options of one route into steps. */
-export type StepMaker = { make(options: object): Partial<FilterSteps> }['make'];
+/** Compiles options of one route into steps. `unixMs` tells the wall time, at any later moment. */
+export type StepMaker = {
+  make(options: object, unixMs: () => number): Partial<FilterSteps>;
+}['make'];
 
 export interface Filter<O extends AnyFilterOptions = AnyFilterOptions> {
   readonly options: O;
@@ -26,7 +28,7 @@ export interface Filter<O extends AnyFilterOptions = AnyFilterOptions> {
 }
 
 type StepMakerOf<O extends AnyFilterOptions> = {
-  make(options: CompiledOf<O>): FilterSteps<O['places'][number]>;
+  make(options: CompiledOf<O>, unixMs: () => number): FilterSteps<O['places'][number]>;
 }['make'];
 
 /** Steps have to be at the places that the options name, and nowhere else. */

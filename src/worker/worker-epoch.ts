@@ -25,11 +25,15 @@ export class WorkerEpoch implements ExchangeEpoch {
   exchanges = 0;
 
   /** Makes what all routes share; each route is made when it is first used. */
-  static async create(config: ServedConfig, identity: AuthenticatorSource): Promise<WorkerEpoch> {
+  static async create(
+    config: ServedConfig,
+    identity: AuthenticatorSource,
+    unixMs: () => number,
+  ): Promise<WorkerEpoch> {
     const authenticators = await identity.acquire(config.authenticators);
     try {
       const [filters, undici] = await Promise.all([
-        loadFilters(config),
+        loadFilters(config, unixMs),
         loadUndici(config.targets),
       ]);
       const routes = new WorkerRoutes({ config, authenticators, filters });

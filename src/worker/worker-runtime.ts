@@ -90,7 +90,7 @@ export class WorkerRuntime {
     const identity = await IdentityClient.create({ ...task, config }, host.clock, (request) =>
       task.port.postMessage({ type: 'identity', request }),
     );
-    const first = await WorkerEpoch.create(config, identity);
+    const first = await WorkerEpoch.create(config, identity, host.clock.unixMs);
     return new WorkerRuntime(task, host, { identity, first, tracing, onReleased });
   }
 
@@ -162,7 +162,8 @@ export class WorkerRuntime {
   async prepare(shared: SharedConfig): Promise<void> {
     const config = openConfig(shared);
     await this.parts.tracing.prepare(config);
-    this.epochs.prepare(await WorkerEpoch.create(config, this.parts.identity));
+    const { unixMs } = this.host.clock;
+    this.epochs.prepare(await WorkerEpoch.create(config, this.parts.identity, unixMs));
   }
 
   /** Requests that begin from now on do so under the prepared epoch. False: there is none. */

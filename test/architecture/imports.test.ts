@@ -40,12 +40,6 @@ const EXCEPTIONS: readonly RuleException[] = [
     reason: 'the one place that sets timers of the machine for others',
   },
   {
-    path: 'filters/versioning/deprecation.ts',
-    rule: 'clock',
-    about: 'Date.now',
-    reason: 'filters get no clock yet',
-  },
-  {
     path: 'worker/lane-task.ts',
     rule: 'shared memory',
     about: 'SharedArrayBuffer',

@@ -106,7 +106,7 @@ async function filtersOf(route: Partial<RouteConfig>): Promise<RouteFilters> {
   const servedConfig = openConfig(shareConfig(config));
   const [compiled] = config.routes;
   if (compiled === undefined) throw new Error('no route');
-  return compileRouteFilters(compiled, await loadFilters(servedConfig));
+  return compileRouteFilters(compiled, await loadFilters(servedConfig, Date.now));
 }
 
 /** Requests of a few clients, made once: reading their heads is not what is measured. */

@@ -8,8 +8,11 @@ import type { FilterSteps, ReplyStep, RequestStep } from '../filter.js';
 import { refusal } from '../local-reply.js';
 import type { CompiledDeprecation, CompiledVersion } from './options.js';
 
-export function deprecationSteps(options: CompiledDeprecation): FilterSteps<'enter' | 'replyHead'> {
-  return { enter: sunsetStep(options), replyHead: deprecationStep(options) };
+export function deprecationSteps(
+  options: CompiledDeprecation,
+  unixMs: () => number,
+): FilterSteps<'enter' | 'replyHead'> {
+  return { enter: sunsetStep(options, unixMs), replyHead: deprecationStep(options) };
 }
 
 export function versionSteps({ varyField }: CompiledVersion): FilterSteps<'replyHead'> {
@@ -19,7 +22,7 @@ export function versionSteps({ varyField }: CompiledVersion): FilterSteps<'reply
 /** Refuses every request from the sunset on; null: there is none. */
 export function sunsetStep(
   { sunsetMs }: CompiledDeprecation,
-  unixMs: () => number = Date.now,
+  unixMs: () => number,
 ): RequestStep | null {
   if (sunsetMs < 0) return null;
   const day = new Date(sunsetMs).toISOString().slice(0, 10);

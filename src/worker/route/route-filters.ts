@@ -7,7 +7,7 @@
 import { defined } from '../../base/assert.js';
 import type { CompiledRoute, GatewaySettings } from '../../config/compiled-config.js';
 import type { RouteFacts } from '../../config/shared/shared-config.js';
-import { type CompiledFilters, FILTERS, type StepMaker } from '../../filters/catalog.js';
+import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
 import type {
   BodyStep,
   EditStep,
@@ -56,21 +56,27 @@ export interface RouteFilters {
 }
 
 /** What makes the steps of the filters that a configuration uses, by name. */
-export type LoadedFilters = ReadonlyMap<string, StepMaker>;
+export type LoadedFilters = ReadonlyMap<string, (options: object) => Partial<FilterSteps>>;
 
 const NONE_LOADED: LoadedFilters = new Map();
 
-/** Loads what some route, or the whole gateway, has need of. */
-export async function loadFilters({
-  facts,
-  filters,
-}: {
+/** What says which filters a configuration uses. */
+export interface FilterUse {
   readonly facts: Pick<RouteFacts, 'filters'>;
   readonly filters: GatewaySettings['filters'];
-}): Promise<LoadedFilters> {
+}
+
+/** Loads what some route, or the whole gateway, has need of. `unixMs`: the wall time of steps. */
+export async function loadFilters(
+  { facts, filters }: FilterUse,
+  unixMs: () => number,
+): Promise<LoadedFilters> {
   const used = new Set<string>([...Object.keys(filters), ...facts.filters]);
   const needed = FILTERS.filter(({ options }) => used.has(options.name));
-  const makers = needed.map(async ({ options, load }) => [options.name, await load()] as const);
+  const makers = needed.map(async ({ options, load }) => {
+    const make = await load();
+    return [options.name, (compiled: object) => make(compiled, unixMs)] as const;
+  });
   return new Map(await Promise.all(makers));
 }
 

@@ -10,7 +10,7 @@ function anEpoch(epoch: number, targetIndex = epoch): Promise<WorkerEpoch> {
   const moved = targets.map((target) => ({ ...target, index: targetIndex }));
   const nobody = { acquire: async () => [], release: async () => {} };
   const next = servedOf({ ...config, targets: moved, upstreams: [], epoch });
-  return WorkerEpoch.create(next, nobody);
+  return WorkerEpoch.create(next, nobody, () => 0);
 }
 
 describe('the epochs of a worker', () => {
