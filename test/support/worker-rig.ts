@@ -229,9 +229,10 @@ export class WorkerRig {
     return attempt;
   }
 
-  /** Exchanges in flight. */
-  get deadlines(): number {
-    return this.clock.timerCount;
+  /** Exchanges that have begun and not finished. */
+  get inFlight(): number {
+    const pipeline: unknown = Reflect.get(this.worker ?? {}, 'pipeline');
+    return Number(Reflect.get(pipeline as object, 'inFlight'));
   }
 
   request(wish: RigRequest = {}): RigClient {

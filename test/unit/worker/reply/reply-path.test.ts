@@ -27,6 +27,12 @@ const CONFIG: GatewayConfig = {
   },
   routes: [
     { name: 'api', match: { path: '/api/*' }, upstream: 'api' },
+    {
+      name: 'limited',
+      match: { path: '/limited' },
+      upstream: 'api',
+      rateLimit: { limit: 1, window: '1h' },
+    },
     { name: 'hello', match: { path: '/hello' }, respond: { status: 200, body: 'hello' } },
   ],
 };
@@ -57,6 +63,7 @@ describe('a reply without stages', () => {
     expect(client).toMatchObject({ status: 200, bodyBytes: 5, body: 'hello', isEnded: true });
     expect(client.records).toBe(1);
     expect(client.fields).toContain('X-A: 1');
+    expect(rig.inFlight).toBe(0);
   });
 
   it('goes out piece by piece, and ends when its target says so', async () => {
@@ -71,6 +78,7 @@ describe('a reply without stages', () => {
     target.end();
     rig.settle();
     expect(client).toMatchObject({ body: 'ab', isEnded: true });
+    expect(rig.inFlight).toBe(0);
   });
 
   it('keeps the length that HEAD asks for', async () => {
@@ -89,6 +97,9 @@ describe('a reply without stages', () => {
       expect(sent).toBeLessThanOrEqual(WINDOW_BYTES);
       target.data('x'.repeat(65_536));
     }
+    rig.settle();
+    expect(target.isPaused).toBe(true);
+    client.read(1);
     rig.settle();
     expect(target.isPaused).toBe(true);
     client.read(WINDOW_BYTES / 2);
@@ -146,15 +157,19 @@ class Delay extends ReplyStage {
 }
 
 describe('a stage that delays', () => {
-  let go: () => void = () => {};
+  let waiting: (() => void)[] = [];
   const wait = () =>
     new Promise<void>((resolve) => {
-      go = resolve;
+      waiting.push(resolve);
     });
+  beforeEach(() => {
+    waiting = [];
+  });
+
   /** Lets the oldest step go on. */
   const step = async (rig: WorkerRig): Promise<void> => {
     await Promise.resolve();
-    go();
+    waiting.shift()?.();
     for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
     rig.settle();
   };
@@ -215,8 +230,12 @@ describe('a stage that delays', () => {
     const second = rig.lastTry;
     expect(second.port).not.toBe(target.port);
     second.head(201, 2, NO_FIELDS);
+    // The head of the first try comes out of its stage late.
+    await step(rig);
+    expect(client.isWaiting).toBe(true);
     await step(rig);
     second.data('ok', true);
+    await step(rig);
     await step(rig);
     expect(client).toMatchObject({ status: 201, body: 'ok', isEnded: true });
   });
@@ -265,6 +284,15 @@ describe('a stage that changes the length', () => {
     expect(client).toMatchObject({ bodyBytes: 6, body: 'aabbcc', isEnded: true, records: 1 });
     const other = rig.request({ path: '/hello' });
     expect(other).toMatchObject({ bodyBytes: 10, body: 'hheelllloo', isEnded: true });
+  });
+
+  it('leaves the fields of a refusal as they are', async () => {
+    const rig = await aWorker(() => new Double());
+    rig.request({ path: '/limited' });
+    const refused = rig.request({ path: '/limited' });
+    expect(refused).toMatchObject({ status: 429, isEnded: true });
+    expect(refused.fields.match(/\r\nRateLimit:/g)).toHaveLength(1);
+    expect(refused.bodyBytes).toBe(refused.body.length);
   });
 
   it('stands before another one, and each does its part', async () => {

@@ -3,7 +3,7 @@
  * clock that the test moves.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { defined } from '../../../../src/base/assert.js';
 import { HalfSipHash } from '../../../../src/base/half-sip-hash.js';
 import { PROBLEMS, type ProblemKind } from '../../../../src/base/problems.js';
@@ -396,6 +396,38 @@ describe('the tries of an exchange', () => {
     take(rig, { what: 'end', which: 0 });
     expect(rig.exchange.isFinished).toBe(true);
     expectAllSettled(rig);
+  });
+
+  it('let go of a reply that still comes when another try is made in its place', () => {
+    const rig = new Rig(PLAIN);
+    take(rig, { what: 'connect', which: 0 });
+    take(rig, { what: 'head', which: 0, status: 503 });
+    rig.advance(400);
+    expect(rig.air[0]?.isOver).toBe(false);
+    rig.verdict(VERDICT_ADMITTED, 1);
+    expect(rig.air[0]?.isOver).toBe(true);
+    expect(rig.exchange.tries.keptReply).toBeNull();
+  });
+
+  it('are planned anew when a head is lost that had ended the wait for a hedge', () => {
+    const rig = new Rig({ ...PLAIN, hedgeAfterMs: 60 });
+    take(rig, { what: 'connect', which: 0 });
+    rig.advance(150);
+    expect(rig.exchange.admission.isAsking).toBe(true);
+    take(rig, { what: 'head', which: 0, status: 200 });
+    expect(rig.exchange.admission.isAsking).toBe(false);
+    take(rig, { what: 'error', which: 0, code: 'UND_ERR_SOCKET' });
+    expect(rig.exchange.tries.retries).toBe(1);
+    expect(rig.exchange.reply.isHandedOn).toBe(false);
+  });
+
+  it('are let go once, however often nobody wants them any more', () => {
+    const done = vi.spyOn(RetryPlanner.prototype, 'onRequestDone');
+    const rig = new Rig(PLAIN);
+    rig.finish();
+    rig.loop.release(rig.exchange);
+    expect(done).toHaveBeenCalledTimes(1);
+    done.mockRestore();
   });
 
   it('end with the deadline of the route while they wait for their turn', () => {
