@@ -127,10 +127,11 @@ class Rig {
   static async create(): Promise<Rig> {
     const config = compileConfig(CONFIG);
     const rig = new Rig(config);
-    const epoch = await WorkerEpoch.create(config, {
+    const authenticators = {
       acquire: async () => [rig.authenticator],
       release: async () => {},
-    });
+    };
+    const epoch = await WorkerEpoch.create(config, authenticators, () => 0);
     for (let lane = 0; lane < 2; lane += 1) rig.addWorker(lane, epoch);
     return rig;
   }
