@@ -45,6 +45,7 @@ import type { Forwarder } from '../../../src/worker/upstream/forwarder.js';
 import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
 import { CoordinatorRig } from '../../support/coordinator-rig.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { servedOf } from '../../support/served-config.js';
 
 const BODY_WAIT_MS = 60_000;
 
@@ -131,7 +132,7 @@ class Rig {
       acquire: async () => [rig.authenticator],
       release: async () => {},
     };
-    const epoch = await WorkerEpoch.create(config, authenticators, () => 0);
+    const epoch = await WorkerEpoch.create(servedOf(config), authenticators, () => 0);
     for (let lane = 0; lane < 2; lane += 1) rig.addWorker(lane, epoch);
     return rig;
   }
