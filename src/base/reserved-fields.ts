@@ -18,7 +18,15 @@ export const RESERVED_FIELDS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/** The same, and those by which the gateway says where a request came from. */
+/** In replies the gateway writes these as well. */
+export const RESERVED_IN_REPLIES: ReadonlySet<string> = new Set([
+  ...RESERVED_FIELDS,
+  'date',
+  'x-request-id',
+  'x-response-time',
+]);
+
+/** The reserved fields, and those by which the gateway says where a request came from. */
 export const GATEWAY_FIELDS: ReadonlySet<string> = new Set([
   ...RESERVED_FIELDS,
   'authorization',

@@ -40,7 +40,7 @@ export const DEFAULTS = {
     introspectionTimeout: '1s',
     introspectionCache: '30s',
     forwardTimeout: '200ms',
-    forwardRequestHeaders: ['authorization', 'cookie'],
+    forwardRequestHeaders: ['authorization', 'cookie', 'accept', 'x-requested-with'],
   },
   tokenService: {
     algorithm: 'ES256',

@@ -538,7 +538,9 @@ export interface ForwardAuthenticatorConfig {
    */
   readonly timeout?: Duration;
   /**
-   * Fields of the request that the service gets. At most 32 items. Default: authorization, cookie.
+   * Fields of the request that the service gets. Services tell browsers, which want a login page,
+   * from programs by `accept` and `x-requested-with`. At most 32 items. Default: authorization,
+   * cookie, accept, x-requested-with.
    */
   readonly requestHeaders?: readonly string[];
   /**
@@ -546,6 +548,13 @@ export interface ForwardAuthenticatorConfig {
    * removed. At most 32 items. Default: none.
    */
   readonly responseHeaders?: readonly string[];
+  /**
+   * Fields of its answer that the client gets, whatever the status: `set-cookie` where the service
+   * renews its session. When the status is 3xx or 4xx, the client also gets that status,
+   * `location`, `set-cookie`, `www-authenticate`, `retry-after`, fields that protect a page, and a
+   * body of up to 64 KiB. At most 32 items. Default: none.
+   */
+  readonly clientHeaders?: readonly string[];
   /**
    * The field of its answer that names the consumer. Default: none, and all callers are one
    * consumer.

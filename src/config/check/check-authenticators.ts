@@ -7,7 +7,7 @@
 import { pointerOf } from '../../base/json-pointer.js';
 import { algorithmsOf } from '../../base/json-web-key.js';
 import { parsePasswordHash } from '../../base/password-hash.js';
-import { GATEWAY_FIELDS } from '../../base/reserved-fields.js';
+import { GATEWAY_FIELDS, RESERVED_IN_REPLIES } from '../../base/reserved-fields.js';
 import { urlProblem } from '../../base/safe-url.js';
 import type { Findings } from '../../schema/finding.js';
 import type { SoundPart } from '../../schema/sound-part.js';
@@ -222,6 +222,11 @@ function checkForward(config: Sound<ForwardAuthenticatorConfig>, check: Authenti
     const lower = name?.toLowerCase() ?? '';
     if (!GATEWAY_FIELDS.has(lower)) continue;
     check.value(`the gateway itself is in charge of the field ${lower}`, 'responseHeaders', index);
+  }
+  for (const [index, name] of (config.clientHeaders ?? []).entries()) {
+    const lower = name?.toLowerCase() ?? '';
+    if (!RESERVED_IN_REPLIES.has(lower)) continue;
+    check.value(`the gateway itself is in charge of the field ${lower}`, 'clientHeaders', index);
   }
 }
 

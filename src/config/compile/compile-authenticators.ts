@@ -142,13 +142,15 @@ function compileIntrospection(
 }
 
 function compileForward(config: ForwardAuthenticatorConfig): Own<CompiledForwardAuthenticator> {
-  const { requestHeaders = defaults.forwardRequestHeaders, responseHeaders = [] } = config;
+  const { requestHeaders = defaults.forwardRequestHeaders } = config;
+  const { responseHeaders = [], clientHeaders = [] } = config;
   return {
     type: 'forwardAuth',
     url: config.url,
     timeoutMs: durationMs(config.timeout ?? defaults.forwardTimeout),
     requestHeaders: requestHeaders.map((name) => name.toLowerCase()),
     responseHeaders: responseHeaders.map((name) => name.toLowerCase()),
+    clientHeaders: clientHeaders.map((name) => name.toLowerCase()),
     consumerHeader: (config.consumerHeader ?? '').toLowerCase(),
   };
 }

@@ -278,13 +278,22 @@ const FORWARD_NODE = objectNode(
       { default: defaults.forwardTimeout },
     ),
     requestHeaders: listNode(
-      'Fields of the request that the service gets.',
+      'Fields of the request that the service gets. Services tell browsers, which want a login ' +
+        'page, from programs by `accept` and `x-requested-with`.',
       textNode(HEADER_NAME_TEXT),
       { default: defaults.forwardRequestHeaders, maxItems: 32, uniqueItems: true },
     ),
     responseHeaders: listNode(
       'Fields of its answer that the upstream gets. Fields of these names that the client sends ' +
         'are removed.',
+      textNode(HEADER_NAME_TEXT),
+      { maxItems: 32, uniqueItems: true },
+    ),
+    clientHeaders: listNode(
+      'Fields of its answer that the client gets, whatever the status: `set-cookie` where the ' +
+        'service renews its session. When the status is 3xx or 4xx, the client also gets that ' +
+        'status, `location`, `set-cookie`, `www-authenticate`, `retry-after`, fields that ' +
+        'protect a page, and a body of up to 64 KiB.',
       textNode(HEADER_NAME_TEXT),
       { maxItems: 32, uniqueItems: true },
     ),

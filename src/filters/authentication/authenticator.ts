@@ -4,6 +4,8 @@
  * Thread: worker. test/contract/authenticator.contract.ts checks that every kind keeps this
  * contract.
  */
+import type { FieldBlock } from '../../base/field-block.js';
+import type { LocalReply } from '../local-reply.js';
 
 /**
  * What is known about a caller. All requests with the same credentials share it, so it never
@@ -16,6 +18,8 @@ export interface Identity {
   readonly scopes: ReadonlySet<string>;
   /** Fields for the upstream: names and values in turn. */
   readonly fields: readonly string[];
+  /** Fields for the client, in whatever reply it gets. Absent: none. */
+  readonly replyFields?: FieldBlock;
 }
 
 /** What was verified about the caller, by claim name. */
@@ -30,6 +34,12 @@ export type AuthenticationResult =
   | { readonly verdict: 'refused'; readonly reason: string }
   /** The caller is known and may not do this. */
   | { readonly verdict: 'denied'; readonly reason: string }
+  /**
+   * The service that was asked has an answer for the client: a way to its login page, a challenge
+   * of its own. `isFinal`: the caller is known and may not do this, so that no other authenticator
+   * is asked.
+   */
+  | { readonly verdict: 'answered'; readonly reply: LocalReply; readonly isFinal: boolean }
   /** Unknown for now: the service that must be asked does not answer. */
   | { readonly verdict: 'unavailable'; readonly reason: string };
 

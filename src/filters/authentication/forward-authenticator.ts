@@ -2,8 +2,10 @@
  * Asks a service about each request. The service's answer decides, and no answer in time means no.
  *
  * Thread: worker. Answers are not remembered: the service sees method, target and fields of every
- * request, and may decide by any of them.
+ * request, and may decide by any of them. What it says when it does not let a request in goes to
+ * the client (service-answer.ts), so that a browser finds its login page.
  */
+import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { normalizePath } from '../../routing/normalize-path.js';
 import {
   type AuthenticationRequest,
@@ -13,16 +15,15 @@ import {
   unavailable,
 } from './authenticator.js';
 import { type HttpAnswer, HttpCaller } from './http-caller.js';
-import { encodeControls, makeIdentity } from './identity.js';
+import { makeIdentity } from './identity.js';
 import type { CompiledForwardAuthenticator } from './options.js';
+import { answerForClient, valuesOf } from './service-answer.js';
 
 const FIELD_CHARS_MAX = 4096;
 
-const REFUSED = refused('the authentication service does not let the caller in');
-const DENIED: AuthenticationResult = {
-  verdict: 'denied',
-  reason: 'The authentication service does not allow it.',
-};
+/** Fields whose values are one list, wherever they stand (RFC 9110 section 5.3). */
+const LIST_FIELDS: ReadonlySet<string> = new Set(['accept', 'accept-language']);
+
 const NO_ANSWER = unavailable('the authentication service does not answer');
 
 export class ForwardAuthenticator implements Authenticator {
@@ -57,8 +58,11 @@ export class ForwardAuthenticator implements Authenticator {
     ];
     for (const name of this.config.requestHeaders) {
       // With several values the service might use one and the upstream another.
-      const [value = '', second] = request.fields.values(name);
-      if (second !== undefined) return refused(`the request has several fields ${name}`);
+      const values = request.fields.values(name);
+      if (values.length > 1 && !LIST_FIELDS.has(name)) {
+        return refused(`the request has several fields ${name}`);
+      }
+      const value = values.join(', ');
       if (value !== '') headers.push(name, value);
     }
     return this.ask(headers);
@@ -73,26 +77,38 @@ export class ForwardAuthenticator implements Authenticator {
     if (answer === undefined) return NO_ANSWER;
     const { status } = answer;
     if (status >= 200 && status < 300) return this.accept(answer);
-    if (status === 401 || (status >= 300 && status < 400)) return REFUSED;
-    return status >= 400 && status < 500 ? DENIED : NO_ANSWER;
+    // A page that a browser has stored is no answer about who calls.
+    if (status === 304 || status >= 500) return NO_ANSWER;
+    const isFinal = status >= 400 && status !== 401;
+    const reply = answerForClient(answer, this.config.clientHeaders);
+    return { verdict: 'answered', reply, isFinal };
   }
 
   private accept({ headers }: HttpAnswer): AuthenticationResult {
     const fields: string[] = [];
     for (const name of this.config.responseHeaders) {
-      const value = fieldText(headers[name]);
+      const value = valuesOf(headers, name).join(', ');
       if (value.length > FIELD_CHARS_MAX) return NO_ANSWER;
       if (value !== '') fields.push(name, value);
     }
     const { consumerHeader } = this.config;
-    const consumer = consumerHeader === '' ? '' : fieldText(headers[consumerHeader]);
+    const consumer = consumerHeader === '' ? '' : valuesOf(headers, consumerHeader).join(', ');
     const claims = consumer === '' ? {} : { sub: consumer };
     const identity = makeIdentity(consumer, claims, this.config);
     if (identity === undefined) return NO_ANSWER;
+    const replyFields = this.fieldsForClient(headers);
     return {
       verdict: 'accepted',
-      identity: { ...identity, fields: [...identity.fields, ...fields] },
+      identity: { ...identity, fields: [...identity.fields, ...fields], replyFields },
     };
+  }
+
+  private fieldsForClient(headers: HttpAnswer['headers']): FieldBlock {
+    let block = NO_FIELDS;
+    for (const name of this.config.clientHeaders) {
+      for (const value of valuesOf(headers, name)) block = joinFields(block, field(name, value));
+    }
+    return block;
   }
 }
 
@@ -104,8 +120,4 @@ function routedTarget(target: string): string {
   const mark = target.indexOf('?');
   if (mark === -1) return normalizePath(target, 'allow');
   return normalizePath(target.slice(0, mark), 'allow') + target.slice(mark);
-}
-
-function fieldText(value: string | string[] | undefined): string {
-  return encodeControls(Array.isArray(value) ? value.join(', ') : (value ?? ''));
 }

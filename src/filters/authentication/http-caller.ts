@@ -22,7 +22,8 @@ export interface HttpCall {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
-  readonly body: Buffer;
+  /** null: it is larger than an answer may be. */
+  readonly body: Buffer | null;
 }
 
 export class HttpCaller {
@@ -71,11 +72,9 @@ export class HttpCaller {
       const { method, headers, body = null } = call;
       const answer = await client.request({ path: this.path, method, headers, body, signal });
       const bytes = await readBody(answer.body);
-      if (bytes === undefined) {
-        this.giveUp(client);
-        return 'broken';
-      }
-      this.free.push(client);
+      // The rest of a body that is too large would keep the connection busy.
+      if (bytes === null) this.giveUp(client);
+      else this.free.push(client);
       return { status: answer.statusCode, headers: answer.headers, body: bytes };
     } catch {
       // Refused, reset, too late, or not HTTP: the caller decides what follows without an answer.
@@ -101,12 +100,12 @@ export class HttpCaller {
   }
 }
 
-async function readBody(body: Dispatcher.ResponseData['body']): Promise<Buffer | undefined> {
+async function readBody(body: Dispatcher.ResponseData['body']): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > ANSWER_BYTES_MAX) return undefined;
+    if (bytes > ANSWER_BYTES_MAX) return null;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

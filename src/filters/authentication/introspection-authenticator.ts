@@ -87,7 +87,7 @@ export class IntrospectionAuthenticator implements Authenticator {
       body: `token=${encodeURIComponent(token)}&token_type_hint=access_token`,
     });
     if (answer?.status !== 200) return NO_ANSWER;
-    const claims = parseStrictObject(answer.body);
+    const claims = answer.body === null ? undefined : parseStrictObject(answer.body);
     if (claims === undefined) return NO_ANSWER;
     const result = this.judge(claims, unixSeconds);
     this.remember(digest, result, unixSeconds);

@@ -86,6 +86,8 @@ export interface CompiledForwardAuthenticator extends Common {
   /** Lower case, like the others. */
   readonly requestHeaders: readonly string[];
   readonly responseHeaders: readonly string[];
+  /** Of every answer, to the client. */
+  readonly clientHeaders: readonly string[];
   /** Empty: no such field. */
   readonly consumerHeader: string;
 }

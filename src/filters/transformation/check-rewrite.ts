@@ -4,7 +4,7 @@
  * Thread: any (pure). A part of options.ts.
  */
 import { pointerOf } from '../../base/json-pointer.js';
-import { RESERVED_FIELDS } from '../../base/reserved-fields.js';
+import { RESERVED_FIELDS, RESERVED_IN_REPLIES } from '../../base/reserved-fields.js';
 import { stripPrefixProblem } from '../../routing/path-pattern.js';
 import type { Findings } from '../../schema/finding.js';
 import type { SoundPart } from '../../schema/sound-part.js';
@@ -17,14 +17,6 @@ import type {
   RewriteFieldsConfig,
   RewriteReplyConfig,
 } from './rewrite-keys.js';
-
-/** In replies the gateway writes these as well. */
-const RESERVED_IN_REPLIES: ReadonlySet<string> = new Set([
-  ...RESERVED_FIELDS,
-  'date',
-  'x-request-id',
-  'x-response-time',
-]);
 
 /** Checks `rewrite` of the route at `place`. */
 export function checkRewrite(rewrite: SoundPart<RewriteConfig>, place: CheckPlace): void {

@@ -8,6 +8,7 @@
  * class, and their groups as well.
  */
 import { defined } from '../../base/assert.js';
+import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import type { CompiledUpstream } from '../../config/compiled-config.js';
 import type { AuthenticationRequest, Claims } from '../../filters/authentication/authenticator.js';
 import type { EditableRequest, StepResult } from '../../filters/filter.js';
@@ -43,6 +44,8 @@ export interface Caller {
   readonly claims: Claims | null;
   /** Names and values of fields for the target that say who calls, in turn. */
   readonly fields: readonly string[];
+  /** Fields for the client, in whatever reply it gets. Absent: none. */
+  readonly replyFields?: FieldBlock;
 }
 
 /** Nobody asked who calls. */
@@ -146,6 +149,11 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
 
   get claims(): Claims | null {
     return this.identity.claims;
+  }
+
+  /** Fields of its own that the gateway puts into whatever reply the client gets. */
+  get replyFields(): FieldBlock {
+    return joinFields(this.admission.limitFields, this.identity.replyFields ?? NO_FIELDS);
   }
 
   /** Row of the target whose reply goes to the client, or else of the one last admitted to; -1. */

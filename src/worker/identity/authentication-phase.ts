@@ -6,7 +6,7 @@
  * waits. The phase decides, and the pipeline acts.
  */
 import { defined } from '../../base/assert.js';
-import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { type FieldBlock, firstValueOf, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { RETRY_SOON } from '../../base/problem-reply.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type {
@@ -17,7 +17,7 @@ import type {
 import { authorizationProblem } from '../../filters/authentication/claim-checks.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
-import { challengeField } from '../route/challenges.js';
+import { challengeField, challengesOf } from '../route/challenges.js';
 import type { WorkerRoute } from '../route/worker-route.js';
 
 /**
@@ -33,9 +33,11 @@ export type AuthenticationOutcome = 'next' | LocalReply;
 interface Rejections {
   readonly refused: string;
   readonly unavailable: string;
+  /** What a service has for the client; null: nothing. */
+  readonly answer: LocalReply | null;
 }
 
-const NONE: Rejections = { refused: '', unavailable: '' };
+const NONE: Rejections = { refused: '', unavailable: '', answer: null };
 
 export class AuthenticationPhase {
   /**
@@ -75,10 +77,10 @@ export class AuthenticationPhase {
       }
       const decided = decide(exchange, route, authenticator, result);
       if (decided !== null) return decided;
-      rejections = withResult(rejections, result);
+      rejections = withResult(rejections, result, route, authenticator);
     }
     if (rejections.unavailable !== '') return notDecided(rejections.unavailable);
-    return unauthorized(route, rejections.refused);
+    return rejections.answer ?? unauthorized(route, rejections.refused);
   }
 
   private await(
@@ -95,7 +97,12 @@ export class AuthenticationPhase {
       const authenticator = defined(route.authenticators[asked.at], 'an authenticator');
       const outcome =
         decide(exchange, route, authenticator, result) ??
-        this.tryFrom(exchange, route, asked.at + 1, withResult(asked.rejections, result));
+        this.tryFrom(
+          exchange,
+          route,
+          asked.at + 1,
+          withResult(asked.rejections, result, route, authenticator),
+        );
       if (outcome !== 'wait') this.onDecided(exchange, outcome);
     };
     asked.result.then(goOn).catch((error: unknown) => this.onError(exchange, error));
@@ -111,6 +118,7 @@ function decide(
 ): AuthenticationOutcome | null {
   if (result.verdict === 'accepted') return accept(exchange, route, authenticator, result.identity);
   if (result.verdict === 'denied') return forbidden(result.reason, NO_FIELDS);
+  if (result.verdict === 'answered' && result.isFinal) return result.reply;
   return null;
 }
 
@@ -141,10 +149,32 @@ function mayForward(accepting: Authenticator, { authenticators }: WorkerRoute): 
   return accepting.readsAuthorization || !authenticators.some((one) => one.readsAuthorization);
 }
 
-function withResult(rejections: Rejections, result: AuthenticationResult): Rejections {
+function withResult(
+  rejections: Rejections,
+  result: AuthenticationResult,
+  route: WorkerRoute,
+  authenticator: Authenticator,
+): Rejections {
   if (result.verdict === 'refused') return { ...rejections, refused: result.reason };
   if (result.verdict === 'unavailable') return { ...rejections, unavailable: result.reason };
+  if (result.verdict === 'answered') {
+    return { ...rejections, answer: withChallenges(result.reply, route, authenticator) };
+  }
   return rejections;
+}
+
+/** A 401 of a service names the other ways into the route too; without its own one all of them. */
+function withChallenges(
+  reply: LocalReply,
+  { authenticators, challenges }: WorkerRoute,
+  by: Authenticator,
+): LocalReply {
+  if (reply.status !== 401) return reply;
+  const hasOwn = firstValueOf(reply.fields, 'www-authenticate') !== '';
+  const others = hasOwn
+    ? challengesOf(authenticators.filter((one) => one !== by)).plain
+    : challenges.plain;
+  return { ...reply, fields: joinFields(reply.fields, others) };
 }
 
 function unauthorized(route: WorkerRoute, reason: string): LocalReply {

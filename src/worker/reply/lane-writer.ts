@@ -155,7 +155,6 @@ export class LaneWriter {
 
   private writeHead(exchange: Exchange, flags: number, body: Buffer | null): void {
     const { reply } = exchange;
-    const { limitFields } = exchange.admission;
     reply.begin(body === null ? 0 : body.length);
     const fields = joinFields(reply.fields, this.timeField(exchange));
     writeResponseHead(
@@ -168,7 +167,7 @@ export class LaneWriter {
         bodyBytes: reply.bodyBytes,
         requestId: exchange.head.requestId,
         // Replies of the gateway itself have these fields already.
-        block: joinFields(fields, reply.isLocal ? NO_FIELDS : limitFields),
+        block: joinFields(fields, reply.isLocal ? NO_FIELDS : exchange.replyFields),
       },
       body,
     );

@@ -178,7 +178,7 @@ export class ReplyPath {
     this.takeBack(exchange);
     const { reply, route, head } = exchange;
     const { status, problem } = local;
-    const fields = joinFields(exchange.admission.limitFields, local.fields);
+    const fields = joinFields(exchange.replyFields, local.fields);
     const isBodiless = head.method === 'HEAD' || status === 204 || status === 304;
     reply.onLocal(status, problem, isBodiless);
     const sources = route === null ? NO_STAGES : route.replyStages;

@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { entriesOf, NO_FIELDS } from '../../../../src/base/field-block.js';
 import type { Jwk } from '../../../../src/base/json-web-key.js';
 import { ApiKeyAuthenticator } from '../../../../src/filters/authentication/api-key-authenticator.js';
 import { BasicAuthenticator } from '../../../../src/filters/authentication/basic-authenticator.js';
@@ -209,6 +210,7 @@ describeAuthenticator({
 describeAuthenticator({
   name: 'forwardAuth',
   isAskedAlways: true,
+  answersItself: true,
   isNeverRemembered: true,
   async create() {
     const server = await FakeUpstream.start((request, response) => {
@@ -225,6 +227,7 @@ describeAuthenticator({
         timeoutMs: 5000,
         requestHeaders: ['authorization', 'cookie'],
         responseHeaders: [],
+        clientHeaders: [],
         consumerHeader: 'x-consumer',
       }),
       good: bearer('good'),
@@ -442,6 +445,7 @@ describe('a forward authenticator', () => {
     timeoutMs,
     requestHeaders: [],
     responseHeaders: ['x-name'],
+    clientHeaders: ['set-cookie', 'x-session'],
     consumerHeader: '',
   });
 
@@ -467,6 +471,137 @@ describe('a forward authenticator', () => {
     const result = await authenticator.authenticate(aRequest());
     const fields = result.verdict === 'accepted' ? result.identity.fields : [];
     expect(fields.at(-1)).toMatch(/^a[%0-9A-F]+x-admin: 1 100%$/);
+    await authenticator.close();
+    await server.close();
+  });
+
+  /** The result when the service answers so. */
+  async function resultOf(
+    status: number,
+    headers: Readonly<Record<string, string | string[]>> = {},
+    body = '',
+  ) {
+    const server = await FakeUpstream.start((_, response) => {
+      response.writeHead(status, headers).end(body);
+    });
+    const authenticator = new ForwardAuthenticator(config(server.url, 5000));
+    const result = await authenticator.authenticate(aRequest());
+    await authenticator.close();
+    await server.close();
+    return result;
+  }
+
+  it('hands on where a browser is to go, and what it is to remember', async () => {
+    const result = await resultOf(
+      302,
+      {
+        location: 'https://login.example/?rd=%2Fapp',
+        'set-cookie': ['csrf=1; Path=/', 'old=; Max-Age=0'],
+        'content-type': 'text/html',
+        'x-session': 's',
+        'x-internal': 'no',
+        connection: 'x-more',
+        'x-more': 'no',
+      },
+      '<a href="https://login.example">',
+    );
+    expect(result).toEqual({
+      verdict: 'answered',
+      isFinal: false,
+      reply: expect.objectContaining({
+        status: 302,
+        problem: null,
+        body: '<a href="https://login.example">',
+      }),
+    });
+    const fields = result.verdict === 'answered' ? [...entriesOf(result.reply.fields)] : [];
+    expect(fields).toEqual([
+      ['Location', 'https://login.example/?rd=%2Fapp'],
+      ['Set-Cookie', 'csrf=1; Path=/'],
+      ['Set-Cookie', 'old=; Max-Age=0'],
+      ['Content-Type', 'text/html'],
+      ['x-session', 's'],
+      ['Cache-Control', 'no-store'],
+    ]);
+  });
+
+  it.each([
+    [301, false],
+    [307, false],
+    [400, true],
+    [401, false],
+    [403, true],
+    [404, true],
+    [429, true],
+  ])('hands on a %i, and whether others may still accept: final is %s', async (status, isFinal) => {
+    const result = await resultOf(status, { 'retry-after': '7' }, 'why');
+    expect(result).toMatchObject({ verdict: 'answered', isFinal, reply: { status, body: 'why' } });
+    const text = result.verdict === 'answered' ? result.reply.fields : '';
+    expect(text).toContain('Retry-After: 7');
+  });
+
+  it.each([304, 500, 502, 503])('takes a %i for no answer', async (status) => {
+    expect(await resultOf(status)).toMatchObject({ verdict: 'unavailable' });
+  });
+
+  it.each([
+    ['is too large', 'x'.repeat(64 * 1024 + 1), {}],
+    ['is encoded', 'x', { 'content-encoding': 'gzip' }],
+  ])('hands on no body that %s, but all else', async (_, body, headers) => {
+    const type = { 'content-type': 'text/plain', 'www-authenticate': 'Negotiate' };
+    const result = await resultOf(401, { ...type, ...headers }, body);
+    expect(result).toMatchObject({ verdict: 'answered', reply: { status: 401, body: '' } });
+    const fields = result.verdict === 'answered' ? result.reply.fields : '';
+    expect(fields).toContain('WWW-Authenticate: Negotiate');
+    expect(fields).not.toContain('Content-Type');
+  });
+
+  it('hands on a body of just the size that is allowed', async () => {
+    const body = 'x'.repeat(64 * 1024);
+    expect(await resultOf(403, {}, body)).toMatchObject({ reply: { body } });
+  });
+
+  it('gives client and target what is named of a good answer, and nothing else', async () => {
+    const result = await resultOf(200, {
+      'set-cookie': ['a=1', 'b=2'],
+      'x-name': 'ada',
+      'x-other': 'x',
+      location: '/elsewhere',
+    });
+    expect(result).toMatchObject({ verdict: 'accepted', identity: { fields: ['x-name', 'ada'] } });
+    const fields = result.verdict === 'accepted' ? result.identity.replyFields : undefined;
+    expect([...entriesOf(fields ?? NO_FIELDS)]).toEqual([
+      ['set-cookie', 'a=1'],
+      ['set-cookie', 'b=2'],
+    ]);
+  });
+
+  it('lets no line of the service begin a field of its own', async () => {
+    const location = Buffer.from('/\u010d\u010aset-cookie: a=1').toString('latin1');
+    const result = await resultOf(302, { location });
+    const fields = result.verdict === 'answered' ? [...entriesOf(result.reply.fields)] : [];
+    expect(fields.map(([name]) => name)).toEqual(['Location', 'Cache-Control']);
+  });
+
+  it('sends lists whole, and refuses other fields that come several times', async () => {
+    const server = await FakeUpstream.start();
+    const wish = { ...config(server.url, 5000), requestHeaders: ['accept', 'x-key'] };
+    const authenticator = new ForwardAuthenticator(wish);
+    const accept = [
+      ['accept', 'text/html'],
+      ['accept', '*/*'],
+    ] as const;
+    expect(await authenticator.authenticate(aRequest({ fields: accept }))).toMatchObject({
+      verdict: 'accepted',
+    });
+    expect(server.received[0]?.headers['accept']).toBe('text/html, */*');
+    const keys = [
+      ['x-key', 'a'],
+      ['x-key', 'b'],
+    ] as const;
+    expect(authenticator.authenticate(aRequest({ fields: keys }))).toMatchObject({
+      verdict: 'refused',
+    });
     await authenticator.close();
     await server.close();
   });

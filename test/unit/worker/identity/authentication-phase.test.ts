@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { entriesOf, field, NO_FIELDS } from '../../../../src/base/field-block.js';
 import type {
   AuthenticationResult,
   Authenticator,
 } from '../../../../src/filters/authentication/authenticator.js';
+import { plainReply } from '../../../../src/filters/local-reply.js';
 import {
   type AuthenticationOutcome,
   AuthenticationPhase,
@@ -132,6 +134,42 @@ describe('the authentication phase', () => {
   ])('of %j makes %i', (results, status, detail) => {
     const { run } = aRun(results.map((result) => anAuthenticator(() => result)));
     expect(run()).toMatchObject({ status, detail });
+  });
+
+  const answered = (status: number, fields = NO_FIELDS, isFinal = false): AuthenticationResult => {
+    return { verdict: 'answered', isFinal, reply: plainReply(status, fields, 'service') };
+  };
+
+  it.each([
+    [[answered(302), ABSENT], 302],
+    [[REFUSED, answered(302)], 302],
+    [[answered(302), REFUSED], 302],
+    [[answered(302), UNAVAILABLE], 503],
+    [[answered(302), DENIED], 403],
+    [[answered(429, NO_FIELDS, true), ACCEPTED], 429],
+  ])('hands on what a service says unless another one decides: %j makes %i', (results, status) => {
+    const { run } = aRun(results.map((result) => anAuthenticator(() => result)));
+    expect(run()).toMatchObject({ status });
+  });
+
+  it('lets another authenticator accept whom a service sends to its login', () => {
+    const results = [answered(302), ACCEPTED];
+    expect(aRun(results.map((result) => anAuthenticator(() => result))).run()).toBe('next');
+  });
+
+  it.each([
+    ['Negotiate', ['Negotiate', 'ApiKey']],
+    ['', ['Bearer realm="sluice"', 'ApiKey']],
+  ])('names all ways in when a service says 401 with the challenge %j', (own, expected) => {
+    const fields = own === '' ? NO_FIELDS : field('WWW-Authenticate', own);
+    const { run } = aRun([
+      anAuthenticator(() => answered(401, fields)),
+      anAuthenticator(() => ABSENT, { challenge: 'ApiKey', isBearer: false }),
+    ]);
+    const outcome = run();
+    if (typeof outcome === 'string') throw new Error(outcome);
+    expect(outcome.body).toBe('service');
+    expect([...entriesOf(outcome.fields)].map(([, value]) => value)).toEqual(expected);
   });
 
   it('takes whoever accepts, also when another could not be asked', () => {
