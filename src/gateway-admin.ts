@@ -17,7 +17,7 @@ import type { LiveFigures } from './admin/live-figures.js';
 import { MetricsReader } from './admin/metrics.js';
 import { StatsReader } from './admin/stats.js';
 import type { Clock } from './base/clock.js';
-import { formatChange } from './config/diff-config.js';
+import { formatChange } from './config/changes/diff-config.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
 import type { GatewayFront } from './gateway-front.js';
 import { osThreadId } from './observability/kernel-facts.js';

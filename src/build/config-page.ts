@@ -3,7 +3,7 @@
  *
  * Thread: any (pure), in a process of its own.
  */
-import { isLive } from '../config/live-fields.js';
+import { isLive } from '../config/changes/live-fields.js';
 import { CONFIG_SCHEMA } from '../config/schema/config-schema.js';
 import type { SchemaNode } from '../schema/schema-node.js';
 import {

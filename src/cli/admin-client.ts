@@ -4,8 +4,9 @@
  * Thread: acceptor. The address and the token come from the options, from the environment, or from
  * the configuration file, in this order.
  */
+
+import { ConfigError } from '../config/check/config-error.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
-import { ConfigError } from '../config/source/config-error.js';
 import { loadForCommand } from './command-config.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 

@@ -5,7 +5,7 @@
  * only commands.
  */
 
-import { readVersion } from '../config/compile/version.js';
+import { readVersion } from '../supervisor/package-version.js';
 import { type Command, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { parseCommandLine } from './parse-arguments.js';
 import { reportErrors } from './report-error.js';

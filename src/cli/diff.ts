@@ -4,9 +4,10 @@
  *
  * Thread: acceptor.
  */
+
+import { diffConfigs, formatChange } from '../config/changes/diff-config.js';
+import { restartReasons } from '../config/changes/live-fields.js';
 import { compileConfig } from '../config/compile/compile-config.js';
-import { diffConfigs, formatChange } from '../config/diff-config.js';
-import { restartReasons } from '../config/live-fields.js';
 import { loadConfigFile } from '../config/source/load-config.js';
 import {
   type CommandArguments,

@@ -4,7 +4,7 @@
  * Thread: acceptor.
  */
 import { StartupError } from '../base/startup-error.js';
-import { ConfigError } from '../config/source/config-error.js';
+import { ConfigError } from '../config/check/config-error.js';
 import {
   type CommandIo,
   EXIT_FAILURE,

@@ -12,8 +12,8 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { childPointer, displayPath } from '../base/json-pointer.js';
+import { ConfigError, type ConfigIssue } from '../config/check/config-error.js';
 import { suggestName } from '../config/check/nearest-name.js';
-import { ConfigError, type ConfigIssue } from '../config/source/config-error.js';
 import type { Environment } from '../config/source/variables.js';
 import { readYaml, type YamlSource } from '../config/source/yaml-source.js';
 import type { Expected } from './expectation.js';

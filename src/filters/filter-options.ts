@@ -6,8 +6,8 @@
  * but what is handed to it here.
  */
 import type { PatternSegment } from '../routing/path-pattern.js';
+import type { SoundPart } from '../schema/finding.js';
 import type { SchemaNode, TypeOf } from '../schema/schema-node.js';
-import type { SoundPart } from '../schema/sound-part.js';
 import type { TemplateContext } from './check-template.js';
 import type { Place } from './filter.js';
 

@@ -1,8 +1,17 @@
 /**
- * One thing that is wrong with a configuration, before it is known where in a file that is.
+ * What is wrong with a configuration, before it is known where in a file that is, and the part of
+ * it that is right.
  *
- * Thread: any (pure). Checks make findings; the loader adds lines and columns.
+ * Thread: any (pure). Checks make findings; the loader adds lines and columns. A check that runs on
+ * the sound part need not wait until all else is right, so that a user sees every mistake at once.
  */
+
+/** T as far as it is right: any part may be missing, and what is there has its type. */
+export type SoundPart<T> = T extends readonly (infer Item)[]
+  ? readonly (SoundPart<Item> | undefined)[]
+  : T extends object
+    ? { readonly [K in keyof T]?: SoundPart<T[K]> | undefined }
+    : T;
 
 /** Something wrong at one place of the configuration. */
 export interface Finding {
@@ -23,24 +32,21 @@ export interface CheckContext {
 
 /** Collects findings. */
 export class Findings {
-  readonly #list: Finding[] = [];
-  readonly #context: CheckContext;
+  private readonly found: Finding[] = [];
   /** Pointers at or below which something was found. */
-  readonly #touched = new Set<string>();
+  private readonly touched = new Set<string>();
 
-  constructor(context: CheckContext) {
-    this.#context = context;
-  }
+  constructor(private readonly context: CheckContext) {}
 
   get list(): readonly Finding[] {
-    return this.#list;
+    return this.found;
   }
 
   add(finding: Finding): void {
-    this.#list.push(finding);
+    this.found.push(finding);
     let pointer = finding.place;
-    while (pointer !== '' && !this.#touched.has(pointer)) {
-      this.#touched.add(pointer);
+    while (pointer !== '' && !this.touched.has(pointer)) {
+      this.touched.add(pointer);
       pointer = pointer.slice(0, pointer.lastIndexOf('/'));
     }
   }
@@ -57,12 +63,12 @@ export class Findings {
 
   /** Whether something at or below `pointer` is wrong, so that its absence proves nothing. */
   hasUnder(pointer: string): boolean {
-    return this.#touched.has(pointer);
+    return this.touched.has(pointer);
   }
 
   /** The value for a message. What came out of a variable may be a secret and stays unsaid. */
   quote(pointer: string, value: string | number | boolean): string {
-    const variable = this.#context.variableAt(pointer);
+    const variable = this.context.variableAt(pointer);
     if (variable !== undefined) return `the value of ${variable}`;
     return typeof value === 'string' ? JSON.stringify(value) : String(value);
   }

@@ -8,10 +8,10 @@
  */
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
-import { NO_ADDRESSES, type TargetAddresses } from '../config/compile/target-addresses.js';
+import { type ConfigChange, formatChange } from '../config/changes/diff-config.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
-import { type ConfigChange, formatChange } from '../config/diff-config.js';
 import type { GatewayConfig } from '../config/gateway-config.js';
+import { NO_ADDRESSES, type TargetAddresses } from '../config/references/target-addresses.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import type { ConfigSource } from '../config/source/config-source.js';
 import type { NextVersion } from './epoch-table.js';

@@ -7,7 +7,7 @@ import { ADDRCONFIG } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import type { Logger } from 'pino';
 import type { Clock, Timer } from '../base/clock.js';
-import { chooseAddresses, usableAddresses } from '../config/compile/target-addresses.js';
+import { chooseAddresses, usableAddresses } from '../config/references/target-addresses.js';
 
 /**
  * After a failed look-up the next one comes after this time, or after the interval if that is

@@ -50,7 +50,7 @@ export const THREAD_FOLDERS = ['acceptor', 'worker', 'coordinator', 'admin'];
 const PURE_PARTS_OF_FILTERS = [
   'filters/catalog.ts',
   'filters/filter-options.ts',
-  'filters/address-range.ts',
+  'filters/address-list.ts',
   'filters/validation/schema-engine.ts',
   'filters/validation/linear-pattern.ts',
 ];

@@ -8,10 +8,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { compileConfig } from '../../src/config/compile/compile-config.js';
+import { ConfigError } from '../../src/config/check/config-error.js';
 import type { CompiledConfig } from '../../src/config/compiled-config.js';
-import { ConfigError } from '../../src/config/source/config-error.js';
 import { loadConfigText } from '../../src/config/source/load-config.js';
+import { compileConfig } from '../support/compile-config.js';
 import { machineOf } from '../support/machine.js';
 import { differencesFrom } from './differences.js';
 

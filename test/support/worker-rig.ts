@@ -33,7 +33,6 @@ import {
   responseStatus,
   responseText,
 } from '../../src/channel/records/response-head.js';
-import { compileConfig } from '../../src/config/compile/compile-config.js';
 import type { CompiledConfig } from '../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../src/config/gateway-config.js';
 import { shareConfig } from '../../src/config/shared/share-config.js';
@@ -47,6 +46,7 @@ import type {
   UpstreamRequest,
 } from '../../src/worker/upstream/upstream-transport.js';
 import { WorkerRuntime } from '../../src/worker/worker-runtime.js';
+import { compileConfig } from './compile-config.js';
 import { CoordinatorRig } from './coordinator-rig.js';
 import { FakeClock } from './fake-clock.js';
 

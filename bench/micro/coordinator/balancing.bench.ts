@@ -10,7 +10,6 @@
 import { byRow } from '../../../src/base/rows.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
 import { CHECK_CONNECT_FAILED } from '../../../src/channel/coordinator/target-states.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { BalancingPolicy } from '../../../src/config/gateway-config.js';
 import { AnsweredTries } from '../../../src/coordinator/answered-tries.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
@@ -19,6 +18,7 @@ import { TargetTable } from '../../../src/coordinator/state/target-table.js';
 import { TurnTable } from '../../../src/coordinator/state/turn-table.js';
 import { TargetSelector } from '../../../src/coordinator/target-selector.js';
 import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
+import { compileConfig } from '../../../test/support/compile-config.js';
 import { type Bench, type BenchCase, fold } from '../../support/bench-harness.js';
 
 const POLICIES: readonly BalancingPolicy[] = [

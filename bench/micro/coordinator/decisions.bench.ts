@@ -11,13 +11,13 @@ import { CoordinatorWorkerEnd } from '../../../src/channel/coordinator/coordinat
 import { CoordinatorEnd } from '../../../src/channel/coordinator/coordinator-end.js';
 import { laneMemoryOf } from '../../../src/channel/coordinator/coordinator-memory.js';
 import { addLimit, createAskFields } from '../../../src/channel/coordinator/coordinator-records.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RateLimitConfig } from '../../../src/config/gateway-config.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { openConfig } from '../../../src/config/shared/shared-config.js';
 import { Coordinator } from '../../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
+import { compileConfig } from '../../../test/support/compile-config.js';
 import { type Bench, fold } from '../../support/bench-harness.js';
 
 const LIMIT = 10;

@@ -15,11 +15,11 @@ import {
   writeAsk,
 } from '../../../src/channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { openConfig } from '../../../src/config/shared/shared-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { RateLimits } from '../../../src/coordinator/rate-limits.js';
+import { compileConfig } from '../../../test/support/compile-config.js';
 import { type Bench, type CaseFigures, fold, summarise } from '../../support/bench-harness.js';
 
 interface Fill {

@@ -6,7 +6,6 @@
  * run the same requests through one filter each, heads and bodies, as the pipeline does.
  */
 import { field, joinFields } from '../../../src/base/field-block.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { openConfig } from '../../../src/config/shared/shared-config.js';
@@ -19,6 +18,7 @@ import {
   loadFilters,
   type RouteFilters,
 } from '../../../src/worker/route/route-filters.js';
+import { compileConfig } from '../../../test/support/compile-config.js';
 import { type Bench, type BenchCase, fold } from '../../support/bench-harness.js';
 
 const BODY = Buffer.from(

@@ -9,9 +9,7 @@ import { algorithmsOf } from '../../base/json-web-key.js';
 import { parsePasswordHash } from '../../base/password-hash.js';
 import { GATEWAY_FIELDS, RESERVED_IN_REPLIES } from '../../base/reserved-fields.js';
 import { urlProblem } from '../../base/safe-url.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
-import { readKeyFile, readPublicKeys } from '../compile/key-material.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type {
   ApiKeyAuthenticatorConfig,
   AuthenticatorConfig,
@@ -19,6 +17,7 @@ import type {
   ForwardAuthenticatorConfig,
   JwtAuthenticatorConfig,
 } from '../gateway-config.js';
+import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 
 /** Least bytes of a secret, which is the size of the hash (RFC 7518 3.2). */
 const SECRET_BYTES_MIN: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };

@@ -8,11 +8,12 @@ import type { CheckPlace } from '../../filters/filter-options.js';
 import { keysOf } from '../../filters/filter-options.js';
 import { checkFixedReply } from '../../filters/fixed-reply/options.js';
 import { type PatternSegment, paramNames } from '../../routing/path-pattern.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
-import { ANSWER_KEYS } from '../compile/compile-answer.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
-import { readDocument } from '../source/document-file.js';
+import { readDocument } from '../references/document-file.js';
+
+/** Keys of a route that say who answers it: a route has exactly one of them. */
+const ANSWER_KEYS = ['upstream', 'respond', 'redirect', 'tokenService'] as const;
 
 /** Checks the filters of the whole gateway. */
 export function checkGatewayFilters(config: SoundPart<GatewayConfig>, findings: Findings): void {

@@ -6,8 +6,7 @@
 
 import { pointerOf } from '../../base/json-pointer.js';
 import { parseTemplate } from '../../base/template-text.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { AuthenticatorConfig, GatewayConfig, RouteConfig } from '../gateway-config.js';
 
 /** A field that a route writes into requests. */

@@ -7,11 +7,11 @@
 
 import { pointerOf } from '../../base/json-pointer.js';
 import { parseDurationMs } from '../../base/quantities.js';
-import { addressRangeProblem } from '../../filters/address-range.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
-import { DEFAULTS } from '../defaults.js';
+import { addressRangeProblem } from '../../filters/address-list.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
+import { parseTargetUrl } from '../references/target-url.js';
+import { DEFAULTS } from '../schema/defaults.js';
 import { checkAuthenticator } from './check-authenticators.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
@@ -20,7 +20,6 @@ import { checkRoutes, type KnownNames } from './check-routes.js';
 import { checkTargetPolicies } from './check-targets.js';
 import { checkTokenService } from './check-token-service.js';
 import { checkVersions } from './check-versions.js';
-import { parseTargetUrl } from './target-url.js';
 
 /** Checks the meaning of a whole configuration. */
 export function checkMeaning(

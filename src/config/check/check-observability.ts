@@ -5,8 +5,7 @@
  */
 
 import { pointerOf } from '../../base/json-pointer.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig } from '../gateway-config.js';
 
 export function checkObservability(

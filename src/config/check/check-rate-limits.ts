@@ -5,16 +5,19 @@
  */
 
 import { pointerOf } from '../../base/json-pointer.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
-import { defaultName } from '../compile/compile-rate-limits.js';
-import { DEFAULTS } from '../defaults.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { RateLimitConfig, RouteConfig } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 /** What one ask can carry. */
 const LIMITS_MAX = 4;
 
 type SoundLimit = SoundPart<RateLimitConfig>;
+
+/** What a limit is called that has no name. */
+export function defaultName(routeName: string, position: number): string {
+  return position === 0 ? routeName : `${routeName}-${position + 1}`;
+}
 
 /** Checks each limit by itself, then how many there are and what they are called. */
 export function checkRateLimits(

@@ -13,10 +13,9 @@ import {
   parsePathPattern,
   patternShape,
 } from '../../routing/path-pattern.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { RouteConfig } from '../gateway-config.js';
-import { readOpenapiGroup } from '../openapi/openapi-group.js';
+import { readOpenapiGroup } from '../openapi/openapi-routes.js';
 import { checkFilters } from './check-filters.js';
 import { checkRateLimits } from './check-rate-limits.js';
 import { suggestName } from './nearest-name.js';
@@ -148,64 +147,64 @@ function checkOpenapi(
 
 /** Finds pairs of routes that would take the same request. */
 class OverlapCheck {
-  readonly #routes: SoundPart<readonly RouteConfig[]>;
-  readonly #findings: Findings;
+  private readonly routes: SoundPart<readonly RouteConfig[]>;
+  private readonly findings: Findings;
   /** Shape of the path → method → index of the route that took it first. */
-  readonly #takenByShape = new Map<string, Map<string, number>>();
+  private readonly takenByShape = new Map<string, Map<string, number>>();
 
   constructor(routes: SoundPart<readonly RouteConfig[]>, findings: Findings) {
-    this.#routes = routes;
-    this.#findings = findings;
+    this.routes = routes;
+    this.findings = findings;
   }
 
   /** `methods`: those of the route, unless they are given. */
   add(
     index: number,
     segments: readonly PatternSegment[],
-    methods: readonly string[] = this.#methodsOf(index),
+    methods: readonly string[] = this.methodsOf(index),
   ): void {
-    const version = this.#routes[index]?.match?.version;
+    const version = this.routes[index]?.match?.version;
     const shape = patternShape(segments) + (version === undefined ? '' : ` ${version}`);
-    const taken = this.#takenByShape.get(shape) ?? new Map<string, number>();
-    this.#takenByShape.set(shape, taken);
+    const taken = this.takenByShape.get(shape) ?? new Map<string, number>();
+    this.takenByShape.set(shape, taken);
     const commonByOther = new Map<number, string[]>();
     for (const method of methods) {
-      const common = this.#takenBefore(method, taken);
+      const common = this.takenBefore(method, taken);
       if (common.length === 0) taken.set(method, index);
       for (const [shared, other] of common) {
         commonByOther.set(other, [...(commonByOther.get(other) ?? []), shared]);
       }
     }
-    for (const [other, methods] of commonByOther) this.#report(index, other, methods);
+    for (const [other, methods] of commonByOther) this.report(index, other, methods);
   }
 
-  #methodsOf(index: number): string[] {
+  private methodsOf(index: number): string[] {
     // Methods with a mistake in them say nothing about what the route is to take.
-    if (this.#findings.hasUnder(pointerOf('routes', index, 'match', 'methods'))) return [];
-    const methods = this.#routes[index]?.match?.methods;
+    if (this.findings.hasUnder(pointerOf('routes', index, 'match', 'methods'))) return [];
+    const methods = this.routes[index]?.match?.methods;
     if (methods === undefined) return [EVERY_METHOD];
     return methods.filter((method) => method !== undefined);
   }
 
   /** Methods that `method` shares with routes before, and whose they are. */
-  #takenBefore(method: string, taken: ReadonlyMap<string, number>): [string, number][] {
+  private takenBefore(method: string, taken: ReadonlyMap<string, number>): [string, number][] {
     if (method === EVERY_METHOD) return [...taken];
     const others = [taken.get(method), taken.get(EVERY_METHOD)];
     return others.filter((other) => other !== undefined).map((other) => [method, other]);
   }
 
-  #report(index: number, other: number, methods: readonly string[]): void {
-    const [mine, theirs] = [this.#label(index), this.#label(other)];
+  private report(index: number, other: number, methods: readonly string[]): void {
+    const [mine, theirs] = [this.label(index), this.label(other)];
     const which = methods.includes(EVERY_METHOD) ? 'every method' : methods.join(', ');
     const message = `the routes ${theirs} and ${mine} both take ${which} on this path`;
-    this.#findings.addValue(pointerOf('routes', index, 'match', 'path'), message);
+    this.findings.addValue(pointerOf('routes', index, 'match', 'path'), message);
   }
 
-  #label(index: number): string {
+  private label(index: number): string {
     const pointer = pointerOf('routes', index);
-    const name = this.#routes[index]?.name;
+    const name = this.routes[index]?.name;
     const path = displayPath(pointer);
     if (name === undefined) return path;
-    return `${this.#findings.quote(`${pointer}/name`, name)} (${path})`;
+    return `${this.findings.quote(`${pointer}/name`, name)} (${path})`;
   }
 }

@@ -6,9 +6,8 @@
  */
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { childPointer, pointerKeys } from '../../base/json-pointer.js';
-import { type CheckContext, Findings } from '../../schema/finding.js';
+import { type CheckContext, Findings, type SoundPart } from '../../schema/finding.js';
 import type { SchemaNode } from '../../schema/schema-node.js';
-import type { SoundPart } from '../../schema/sound-part.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { configValidator } from '../schema/config-validator.js';
 import { nearestName, suggestName } from './nearest-name.js';

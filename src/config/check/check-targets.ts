@@ -6,12 +6,11 @@
 
 import { pointerOf } from '../../base/json-pointer.js';
 import { parseDurationMs } from '../../base/quantities.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
-import { nameOfTarget } from '../compile/target-addresses.js';
-import { DEFAULTS } from '../defaults.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { UpstreamConfig } from '../gateway-config.js';
-import { parseTargetUrl } from './target-url.js';
+import { nameOfTarget } from '../references/target-addresses.js';
+import { parseTargetUrl } from '../references/target-url.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 const { upstream: defaults } = DEFAULTS;
 

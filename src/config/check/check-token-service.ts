@@ -5,10 +5,9 @@
  */
 
 import { pointerOf } from '../../base/json-pointer.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
-import { DEFAULTS } from '../defaults.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig, RouteConfig, TokenServiceConfig } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 /** Which method each endpoint takes. */
 const METHOD_OF_ENDPOINT = { issue: 'POST', refresh: 'POST', revoke: 'POST', keys: 'GET' } as const;

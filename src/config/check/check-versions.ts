@@ -6,8 +6,7 @@
 
 import { pointerOf } from '../../base/json-pointer.js';
 import { parsePathPattern, patternShape } from '../../routing/path-pattern.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig } from '../gateway-config.js';
 
 /** Checks all routes against `versioning` and against each other. */

@@ -34,9 +34,9 @@ export function suggestName(name: string, candidates: readonly string[], noun: s
 export function editDistance(left: string, right: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= left.length; row++) {
+  for (let row = 1; row <= left.length; row += 1) {
     const current = [row];
-    for (let column = 1; column <= right.length; column++) {
+    for (let column = 1; column <= right.length; column += 1) {
       const isSame = left[row - 1] === right[column - 1];
       let cost = at(previous, column - 1) + (isSame ? 0 : 1);
       cost = Math.min(cost, at(previous, column) + 1, at(current, column - 1) + 1);

@@ -9,9 +9,6 @@ import { compileRedirect, compileRespond } from '../../filters/fixed-reply/optio
 import type { CompiledAnswer, CompiledConfig } from '../compiled-config.js';
 import type { RouteConfig } from '../gateway-config.js';
 
-/** Keys of a route that say who answers it: a route has exactly one of them. */
-export const ANSWER_KEYS = ['upstream', 'respond', 'redirect', 'tokenService'] as const;
-
 /** `upstreamIndexes`: by name. */
 export function compileAnswer(
   { upstream, respond, redirect, tokenService }: RouteConfig,

@@ -17,7 +17,6 @@ import type {
   CompiledKeySource,
 } from '../../filters/authentication/options.js';
 import type { CompiledTokenService } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type {
   ApiKeyAuthenticatorConfig,
   AuthenticatorConfig,
@@ -27,7 +26,8 @@ import type {
   JwtAuthenticatorConfig,
   TokenServiceConfig,
 } from '../gateway-config.js';
-import { readKeyFile, readPublicKeys } from './key-material.js';
+import { readKeyFile, readPublicKeys } from '../references/key-material.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 const { authenticator: defaults } = DEFAULTS;
 

@@ -5,12 +5,10 @@
  * result is frozen to the bottom: every thread gets a copy, and none may change it.
  */
 import { defined } from '../../base/assert.js';
-import { displayPath } from '../../base/json-pointer.js';
 import { durationMs, sizeBytes } from '../../base/quantities.js';
-import { normalizeAddressRange } from '../../filters/address-range.js';
+import { normalizeAddressRange } from '../../filters/address-list.js';
 import { compileVersioning } from '../../filters/versioning/options.js';
-import { checkConfig } from '../check/check-config.js';
-import { parseTargetUrl, type TargetUrl } from '../check/target-url.js';
+import type { CheckedConfig } from '../check/check-config.js';
 import type {
   CompiledAddress,
   CompiledConfig,
@@ -20,11 +18,18 @@ import type {
   CompiledUpstream,
   RowCapacity,
 } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
 import { type MachineLimits, readMachineLimits } from '../machine-limits.js';
+import {
+  ADDRESSES_MAX,
+  expandTarget,
+  NO_ADDRESSES,
+  nameOfTarget,
+  type TargetAddresses,
+} from '../references/target-addresses.js';
+import { parseTargetUrl, type TargetUrl } from '../references/target-url.js';
+import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
-import { ConfigError } from '../source/config-error.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
 import { compileGatewayFilters } from './compile-filters.js';
 import { compileObservability } from './compile-observability.js';
@@ -38,13 +43,6 @@ import {
   compileOutlierDetection,
 } from './compile-targets.js';
 import { type ConfiguredSizes, type Sizing, sizingFor } from './sizing.js';
-import {
-  ADDRESSES_MAX,
-  expandTarget,
-  NO_ADDRESSES,
-  nameOfTarget,
-  type TargetAddresses,
-} from './target-addresses.js';
 
 const MEBIBYTE = 2 ** 20;
 
@@ -56,15 +54,8 @@ export interface CompileOptions {
   readonly machine?: MachineLimits;
 }
 
-/** Checks and compiles. Throws {@link ConfigError} with everything that is wrong. */
-export function compileConfig(config: GatewayConfig, options: CompileOptions = {}): CompiledConfig {
-  const result = checkConfig(config);
-  if (!result.isValid) {
-    const issues = result.findings.map(({ pointer, message }) => {
-      return { path: displayPath(pointer), line: 0, column: 0, message };
-    });
-    throw new ConfigError('', issues);
-  }
+/** Compiles a whole configuration. */
+export function compileConfig(config: CheckedConfig, options: CompileOptions = {}): CompiledConfig {
   const { epoch = 1, machine = readMachineLimits() } = options;
   const sizing = sizingFor(machine, configuredSizes(config));
   const authenticators = compileAuthenticators(config.authenticators ?? {});

@@ -9,10 +9,10 @@ import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
 import { type CompileContext, keysOf } from '../../filters/filter-options.js';
 import { compileBodyBounds } from '../../filters/validation/options.js';
 import type { CompiledConfig } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
-import { readDocument } from '../source/document-file.js';
+import { readDocument } from '../references/document-file.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 /** What a filter may ask of the route that it is compiled for. */
 interface FilterPlace {

@@ -5,8 +5,8 @@
  */
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledAccessLog, CompiledConfig, CompiledTracing } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type { AccessLogConfig, GatewayConfig, TracingConfig } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 import { statusRange } from './compile-targets.js';
 
 /** The parts of a compiled configuration that say what operators get to see. */

@@ -5,8 +5,8 @@
  */
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledAdaptiveConcurrency } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type { AdaptiveConcurrencyConfig, RouteConfig, RoutePriority } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 /** Thousandths of a limit that requests of a priority may use. */
 const SHARES: Readonly<Record<RoutePriority, number>> = { low: 700, default: 900, high: 1000 };

@@ -4,9 +4,10 @@
  * Thread: acceptor. A part of compile-routes.ts; runs on a configuration that was checked.
  */
 import { durationMs } from '../../base/quantities.js';
+import { defaultName } from '../check/check-rate-limits.js';
 import type { CompiledLimiter, LimiterKey } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type { LimiterKeyName, RateLimitConfig, RouteConfig } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 const HEADER_KEY_PREFIX = 'header:';
 
@@ -27,11 +28,6 @@ export function compileRateLimits(route: RouteConfig, firstIndex: number): Compi
 export function rateLimitList<T extends object>(rateLimit: T | readonly T[] | undefined): T[] {
   if (rateLimit === undefined) return [];
   return Array.isArray(rateLimit) ? [...rateLimit] : [rateLimit as T];
-}
-
-/** What a limit is called that has no name. */
-export function defaultName(routeName: string, position: number): string {
-  return position === 0 ? routeName : `${routeName}-${position + 1}`;
 }
 
 function compileRateLimit(

@@ -5,8 +5,8 @@
  */
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledRetry } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type { HedgeConfig, RetryCondition, RetryConfig } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
 

@@ -12,7 +12,6 @@ import type {
   CompiledOutlierDetection,
   HashSource,
 } from '../compiled-config.js';
-import { DEFAULTS } from '../defaults.js';
 import type {
   CircuitBreakerConfig,
   FailureKind,
@@ -21,6 +20,7 @@ import type {
   LoadBalancingConfig,
   OutlierDetectionConfig,
 } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 
 const { upstream: defaults } = DEFAULTS;
 

@@ -6,8 +6,9 @@
  * that nobody touches costs nothing on a machine that swaps or reclaims. In a container the limit
  * is a wall: what is above it ends the process.
  */
-import { DEFAULTS, WORKER_COUNT_MAX } from '../defaults.js';
+
 import type { MachineLimits } from '../machine-limits.js';
+import { DEFAULTS, WORKER_COUNT_MAX } from '../schema/defaults.js';
 
 /** What is sized. Sizes in bytes unless the name says otherwise. */
 export interface Sizing {

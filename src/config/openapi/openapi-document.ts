@@ -69,7 +69,7 @@ export class OpenapiDocument {
   /** Follows `$ref`; undefined: it leads nowhere, which is told. */
   resolve(value: unknown, at: string, problems: string[]): JsonObject | undefined {
     let target = value;
-    for (let hop = 0; hop < HOPS_MAX; hop++) {
+    for (let hop = 0; hop < HOPS_MAX; hop += 1) {
       if (!isObject(target)) break;
       const { $ref } = target;
       if (typeof $ref !== 'string') return target;

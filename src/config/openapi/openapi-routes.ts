@@ -10,6 +10,7 @@ import { childPointer } from '../../base/json-pointer.js';
 import type { CompiledValidation } from '../../filters/validation/options.js';
 import { schemaProblem } from '../../filters/validation/schema-engine.js';
 import { parsePathPattern } from '../../routing/path-pattern.js';
+import { readDocument } from '../references/document-file.js';
 import { readBody } from './openapi-body.js';
 import {
   isObject,
@@ -39,6 +40,26 @@ export interface OpenapiResult {
 const METHODS = HTTP_METHODS.map((method) => method.toLowerCase());
 const OTHER_METHODS = ['trace', 'query'];
 const OPERATIONS_MAX = 2000;
+
+const PATH_END = '/*';
+
+/** The operations of the document in `file` below `path`, a route's, which `methods` may narrow. */
+export function readOpenapiGroup(
+  file: string,
+  path: string,
+  methods: readonly string[] | undefined,
+): OpenapiResult {
+  if (!path.endsWith(PATH_END)) {
+    return { operations: [], problems: ['needs a match.path that ends in "/*"'] };
+  }
+  const document = readDocument(file);
+  if (!document.isValid) return { operations: [], problems: [document.problem] };
+  const { operations, problems } = readOpenapi(document.value, path.slice(0, -PATH_END.length));
+  return {
+    operations: operations.filter(({ method }) => methods?.includes(method) ?? true),
+    problems: problems.map((problem) => `${file}: ${problem}`),
+  };
+}
 
 /** Reads a parsed document. `prefix`: put before each path; empty or without a slash at its end. */
 export function readOpenapi(value: unknown, prefix: string): OpenapiResult {
@@ -122,7 +143,7 @@ function uniqueName(wanted: string, taken: Set<string>): string {
   const plain =
     wanted.replace(/[^A-Za-z0-9._]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, '') || 'root';
   let name = plain.slice(0, 40);
-  for (let count = 2; taken.has(name); count++) name = `${plain.slice(0, 36)}-${count}`;
+  for (let count = 2; taken.has(name); count += 1) name = `${plain.slice(0, 36)}-${count}`;
   taken.add(name);
   return name;
 }

@@ -17,7 +17,7 @@ import {
   unionNode,
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, textShape } from '../../schema/text-shapes.js';
-import { DEFAULTS } from '../defaults.js';
+import { DEFAULTS } from './defaults.js';
 
 const { authenticator: defaults } = DEFAULTS;
 

@@ -12,7 +12,7 @@ import {
   stringNode,
 } from '../../schema/schema-node.js';
 import { STATUS_RANGE_TEXT, textShape } from '../../schema/text-shapes.js';
-import { DEFAULTS } from '../defaults.js';
+import { DEFAULTS } from './defaults.js';
 
 const CHECK_PATH_TEXT = textShape('^/[!-~]{0,1023}$', 'a path that begins with /');
 const CHECK_HOST_TEXT = textShape('^[!-~]{1,255}$', 'a host name, with or without a port');

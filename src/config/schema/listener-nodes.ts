@@ -15,7 +15,7 @@ import {
   textNode,
 } from '../../schema/schema-node.js';
 import { HOST_TEXT, textShape } from '../../schema/text-shapes.js';
-import { DEFAULTS, WORKER_COUNT_MAX } from '../defaults.js';
+import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 
 const BEARER_TOKEN_TEXT = textShape('^[!-~]+$', 'printable ASCII without blanks');
 

@@ -22,7 +22,7 @@ import {
   STATUS_RANGE_TEXT,
   textShape,
 } from '../../schema/text-shapes.js';
-import { DEFAULTS } from '../defaults.js';
+import { DEFAULTS } from './defaults.js';
 
 const QUERY_NAME_TEXT = textShape("^[!-%'-:<>-~]{1,128}$", 'the name of a query parameter');
 

@@ -21,8 +21,8 @@ import {
   typedShape,
   VERSION_TEXT,
 } from '../../schema/text-shapes.js';
-import { DEFAULTS } from '../defaults.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
+import { DEFAULTS } from './defaults.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
 
 const LIMIT_RANGE = [1, 1_000_000] as const;

@@ -11,8 +11,8 @@ import {
   stringNode,
   textNode,
 } from '../../schema/schema-node.js';
-import { DEFAULTS } from '../defaults.js';
 import { CLAIM_NAME_TEXT, NAME_LENGTH } from './authenticator-nodes.js';
+import { DEFAULTS } from './defaults.js';
 
 const { tokenService: defaults } = DEFAULTS;
 

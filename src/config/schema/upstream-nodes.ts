@@ -13,7 +13,7 @@ import {
   stringNode,
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
-import { DEFAULTS } from '../defaults.js';
+import { DEFAULTS } from './defaults.js';
 import { HEALTH_CHECK_NODE, OUTLIER_DETECTION_NODE, RESOLVE_NODE } from './health-nodes.js';
 
 const { upstream: defaults } = DEFAULTS;

@@ -8,11 +8,10 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { displayPath } from '../../base/json-pointer.js';
 import type { CheckContext, Finding } from '../../schema/finding.js';
-import { checkConfig } from '../check/check-config.js';
+import { type CheckedConfig, checkConfig } from '../check/check-config.js';
 import { retypeVariables } from '../check/check-shape.js';
-import type { GatewayConfig } from '../gateway-config.js';
-import { ConfigError, type ConfigIssue } from './config-error.js';
-import { resolveFiles } from './document-file.js';
+import { ConfigError, type ConfigIssue } from '../check/config-error.js';
+import { resolveFiles } from '../references/document-file.js';
 import { applyEnvironment } from './environment-overrides.js';
 import type { Environment } from './variables.js';
 import { readYaml, type ValuePlace, type YamlSource } from './yaml-source.js';
@@ -21,7 +20,7 @@ import { readYaml, type ValuePlace, type YamlSource } from './yaml-source.js';
 const FILE_BYTES_MAX = 1024 * 1024;
 
 /** Reads and checks a file. Throws {@link ConfigError} with everything that is wrong. */
-export function loadConfigFile(file: string, environment: Environment): GatewayConfig {
+export function loadConfigFile(file: string, environment: Environment): CheckedConfig {
   return loadConfigText(readConfigFile(file), { file, environment });
 }
 
@@ -33,7 +32,7 @@ export interface TextOptions {
 }
 
 /** Checks the text of a configuration. Throws {@link ConfigError}. */
-export function loadConfigText(text: string, { file, environment }: TextOptions): GatewayConfig {
+export function loadConfigText(text: string, { file, environment }: TextOptions): CheckedConfig {
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) throw tooLarge(file);
   const source = readYaml(text, environment);
   if (source.value === undefined) throw new ConfigError(file, inFileOrder(source.issues));

@@ -3,6 +3,7 @@
  *
  * Thread: supervisor or loader. Owns nothing.
  */
+import { checkedConfig } from '../check/check-config.js';
 import { compileConfig } from '../compile/compile-config.js';
 import type { CompiledConfig } from '../compiled-config.js';
 import type { GatewayConfig } from '../gateway-config.js';
@@ -25,7 +26,7 @@ export interface LoadOrder {
 
 /** Checks and compiles what was written in TypeScript. Throws ConfigError. */
 export function loadObject(written: GatewayConfig): LoadedConfig {
-  return { written, compiled: compileConfig(written) };
+  return { written, compiled: compileConfig(checkedConfig(written)) };
 }
 
 /** Reads, checks and compiles a file. Throws ConfigError. */

@@ -20,7 +20,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { childPointer, displayPath } from '../../base/json-pointer.js';
-import type { ConfigIssue } from './config-error.js';
+import type { ConfigIssue } from '../check/config-error.js';
 import { type Environment, substituteVariables } from './variables.js';
 
 /** Deeper than any configuration; the YAML composer recurses, and the stack is finite. */
@@ -176,73 +176,73 @@ class BoundPassed extends Error {
 
 /** Walks one document and builds the plain data. */
 class DocumentReader {
-  readonly #document: Document.Parsed;
-  readonly #lines: LineCounter;
-  readonly #environment: Environment;
-  readonly #places = new Map<string, ValuePlace>();
-  readonly #issues: ConfigIssue[] = [];
-  readonly #broken = new Set<string>();
-  readonly #anchors = new Map<string, Node>();
+  private readonly document: Document.Parsed;
+  private readonly lines: LineCounter;
+  private readonly environment: Environment;
+  private readonly places = new Map<string, ValuePlace>();
+  private readonly issues: ConfigIssue[] = [];
+  private readonly broken = new Set<string>();
+  private readonly anchors = new Map<string, Node>();
   /** Nodes on the way from the root to the current one: an alias to one of them never ends. */
-  readonly #open = new Set<Node>();
-  #aliasCount = 0;
-  #valueCount = 0;
+  private readonly open = new Set<Node>();
+  private aliasCount = 0;
+  private valueCount = 0;
 
   constructor(document: Document.Parsed, context: ReaderContext) {
-    this.#document = document;
-    this.#lines = context.lines;
-    this.#environment = context.environment;
+    this.document = document;
+    this.lines = context.lines;
+    this.environment = context.environment;
   }
 
   read(): YamlSource {
-    const root = this.#document.contents;
+    const root = this.document.contents;
     if (root === null) return failedSource([issueAt(1, 1, 'the file is empty')]);
     try {
-      const value = this.#readNode(root, '', root);
-      return { value, places: this.#places, issues: this.#issues, broken: this.#broken };
+      const value = this.readNode(root, '', root);
+      return { value, places: this.places, issues: this.issues, broken: this.broken };
     } catch (error) {
       if (!(error instanceof BoundPassed)) throw error;
-      const { line, column } = this.#placeOf(error.node);
+      const { line, column } = this.placeOf(error.node);
       return failedSource([issueAt(line, column, error.message)]);
     }
   }
 
-  #readNode(node: Node, pointer: string, key: Node): unknown {
-    this.#valueCount += 1;
-    if (this.#valueCount > VALUE_COUNT_MAX) {
+  private readNode(node: Node, pointer: string, key: Node): unknown {
+    this.valueCount += 1;
+    if (this.valueCount > VALUE_COUNT_MAX) {
       throw new BoundPassed(node, `the file holds more than ${VALUE_COUNT_MAX} values`);
     }
-    if (isAlias(node)) return this.#readNode(this.#resolveAlias(node, node.source), pointer, key);
-    if ('anchor' in node && node.anchor !== undefined) this.#anchors.set(node.anchor, node);
-    this.#remember(pointer, node, key);
-    if (isScalar(node)) return this.#readScalar(node.value, pointer);
-    this.#open.add(node);
-    const value = isMap(node) ? this.#readMap(node, pointer) : this.#readList(node, pointer);
-    this.#open.delete(node);
+    if (isAlias(node)) return this.readNode(this.resolveAlias(node, node.source), pointer, key);
+    if ('anchor' in node && node.anchor !== undefined) this.anchors.set(node.anchor, node);
+    this.remember(pointer, node, key);
+    if (isScalar(node)) return this.readScalar(node.value, pointer);
+    this.open.add(node);
+    const value = isMap(node) ? this.readMap(node, pointer) : this.readList(node, pointer);
+    this.open.delete(node);
     return value;
   }
 
-  #resolveAlias(alias: Node, name: string): Node {
-    this.#aliasCount += 1;
-    if (this.#aliasCount > ALIAS_COUNT_MAX) {
+  private resolveAlias(alias: Node, name: string): Node {
+    this.aliasCount += 1;
+    if (this.aliasCount > ALIAS_COUNT_MAX) {
       throw new BoundPassed(alias, `the file uses more than ${ALIAS_COUNT_MAX} aliases`);
     }
-    const target = this.#anchors.get(name);
+    const target = this.anchors.get(name);
     if (target === undefined) throw new BoundPassed(alias, 'the alias has no anchor before it');
-    if (this.#open.has(target)) throw new BoundPassed(alias, 'the alias contains itself');
+    if (this.open.has(target)) throw new BoundPassed(alias, 'the alias contains itself');
     return target;
   }
 
-  #readMap(map: YAMLMap, pointer: string): unknown {
+  private readMap(map: YAMLMap, pointer: string): unknown {
     const value: Record<string, unknown> = {};
     for (const pair of map.items) {
       const key = pair.key as Node;
       const name = isScalar(key) ? String(key.value ?? '') : '';
       const child = childPointer(pointer, name);
-      if (Object.hasOwn(value, name)) this.#reportDuplicate(key, name, pointer);
+      if (Object.hasOwn(value, name)) this.reportDuplicate(key, name, pointer);
       const node = pair.value as Node | null;
-      if (node === null) this.#remember(child, key, key);
-      const content = node === null ? null : this.#readNode(node, child, key);
+      if (node === null) this.remember(child, key, key);
+      const content = node === null ? null : this.readNode(node, child, key);
       // Defined, not assigned: a key named __proto__ is data like any other.
       const writable = { value: content, enumerable: true, writable: true, configurable: true };
       Object.defineProperty(value, name, writable);
@@ -250,45 +250,45 @@ class DocumentReader {
     return value;
   }
 
-  #readList(node: Node, pointer: string): unknown {
+  private readList(node: Node, pointer: string): unknown {
     const items = isSeq(node) ? (node as YAMLSeq<Node | null>).items : [];
     return items.map((item, index) => {
-      return item === null ? null : this.#readNode(item, childPointer(pointer, index), item);
+      return item === null ? null : this.readNode(item, childPointer(pointer, index), item);
     });
   }
 
-  #readScalar(scalar: unknown, pointer: string): unknown {
+  private readScalar(scalar: unknown, pointer: string): unknown {
     if (typeof scalar !== 'string' || !scalar.includes('${')) return scalar;
-    const { text, variable, isWhole, problems } = substituteVariables(scalar, this.#environment);
-    const place = this.#places.get(pointer);
+    const { text, variable, isWhole, problems } = substituteVariables(scalar, this.environment);
+    const place = this.places.get(pointer);
     if (place === undefined) return text;
-    this.#places.set(pointer, { ...place, variable, isWholeVariable: isWhole });
+    this.places.set(pointer, { ...place, variable, isWholeVariable: isWhole });
     const { line, column } = place;
     for (const message of problems) {
-      this.#issues.push({ path: displayPath(pointer), line, column, message });
+      this.issues.push({ path: displayPath(pointer), line, column, message });
     }
-    if (problems.length > 0) this.#broken.add(pointer);
+    if (problems.length > 0) this.broken.add(pointer);
     return text;
   }
 
-  #reportDuplicate(key: Node, name: string, pointer: string): void {
-    const { line, column } = this.#placeOf(key);
-    const first = this.#places.get(childPointer(pointer, name));
+  private reportDuplicate(key: Node, name: string, pointer: string): void {
+    const { line, column } = this.placeOf(key);
+    const first = this.places.get(childPointer(pointer, name));
     const message = `duplicate key ${JSON.stringify(name)}, first in line ${first?.keyLine ?? 0}`;
-    this.#issues.push({ path: displayPath(pointer), line, column, message });
+    this.issues.push({ path: displayPath(pointer), line, column, message });
   }
 
-  #remember(pointer: string, node: Node, key: Node): void {
+  private remember(pointer: string, node: Node, key: Node): void {
     // A repeated key is reported where it repeats; places stay with the first.
-    if (this.#places.has(pointer)) return;
-    const { line, column } = this.#placeOf(node);
-    const { line: keyLine, column: keyColumn } = this.#placeOf(key);
+    if (this.places.has(pointer)) return;
+    const { line, column } = this.placeOf(node);
+    const { line: keyLine, column: keyColumn } = this.placeOf(key);
     const place = { line, column, keyLine, keyColumn };
-    this.#places.set(pointer, { ...place, variable: undefined, isWholeVariable: false });
+    this.places.set(pointer, { ...place, variable: undefined, isWholeVariable: false });
   }
 
-  #placeOf(node: Node): { line: number; column: number } {
-    const { line, col } = this.#lines.linePos(node.range?.[0] ?? 0);
+  private placeOf(node: Node): { line: number; column: number } {
+    const { line, col } = this.lines.linePos(node.range?.[0] ?? 0);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   }
 }

@@ -5,6 +5,7 @@
  */
 import { HTTP_METHODS } from '../../base/http-method.js';
 import { durationMs } from '../../base/quantities.js';
+import type { SoundPart } from '../../schema/finding.js';
 import {
   booleanNode,
   durationNode,
@@ -15,7 +16,6 @@ import {
   type TypeOf,
   textNode,
 } from '../../schema/schema-node.js';
-import type { SoundPart } from '../../schema/sound-part.js';
 import { HEADER_NAME_TEXT } from '../../schema/text-shapes.js';
 import { type CheckPlace, filterOptions } from '../filter-options.js';
 

@@ -4,6 +4,7 @@
  * Thread: any (pure).
  */
 import { pointerOf } from '../../base/json-pointer.js';
+import type { SoundPart } from '../../schema/finding.js';
 import {
   booleanNode,
   integerNode,
@@ -14,7 +15,6 @@ import {
   type TypeOf,
   textNode,
 } from '../../schema/schema-node.js';
-import type { SoundPart } from '../../schema/sound-part.js';
 import { HEADER_NAME_TEXT, HEADER_VALUE_TEXT, textShape } from '../../schema/text-shapes.js';
 import { checkTemplate, type TemplateContext } from '../check-template.js';
 

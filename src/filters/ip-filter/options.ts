@@ -4,9 +4,9 @@
  * Thread: any (pure).
  */
 import { defined } from '../../base/assert.js';
+import type { SoundPart } from '../../schema/finding.js';
 import { lengthNode, listNode, objectNode, type TypeOf } from '../../schema/schema-node.js';
-import type { SoundPart } from '../../schema/sound-part.js';
-import { addressRangeProblem, normalizeAddressRange } from '../address-range.js';
+import { addressRangeProblem, normalizeAddressRange } from '../address-list.js';
 import { type CheckPlace, filterOptions } from '../filter-options.js';
 
 const RANGES = { minItems: 1, maxItems: 10_000, uniqueItems: true };

@@ -6,8 +6,7 @@
 import { pointerOf } from '../../base/json-pointer.js';
 import { RESERVED_FIELDS, RESERVED_IN_REPLIES } from '../../base/reserved-fields.js';
 import { stripPrefixProblem } from '../../routing/path-pattern.js';
-import type { Findings } from '../../schema/finding.js';
-import type { SoundPart } from '../../schema/sound-part.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
 import { checkTemplate, type TemplateContext } from '../check-template.js';
 import type { CheckPlace } from '../filter-options.js';
 import { EVERY, isWithin, parsePointer } from './body-pointer.js';

@@ -6,6 +6,7 @@
  */
 import { defined } from '../../base/assert.js';
 import { sizeBytes } from '../../base/quantities.js';
+import type { SoundPart } from '../../schema/finding.js';
 import {
   integerNode,
   JSON_VALUE,
@@ -17,7 +18,6 @@ import {
   type TypeOf,
   textNode,
 } from '../../schema/schema-node.js';
-import type { SoundPart } from '../../schema/sound-part.js';
 import { textShape } from '../../schema/text-shapes.js';
 import {
   type CheckPlace,

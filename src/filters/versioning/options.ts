@@ -4,8 +4,8 @@
  * Thread: any (pure).
  */
 import { defined } from '../../base/assert.js';
+import type { SoundPart } from '../../schema/finding.js';
 import { objectNode, stringNode, type TypeOf } from '../../schema/schema-node.js';
-import type { SoundPart } from '../../schema/sound-part.js';
 import { HEADER_NAME_TEXT, LINK_TEXT, textShape, VERSION_TEXT } from '../../schema/text-shapes.js';
 import { type CheckPlace, filterOptions } from '../filter-options.js';
 

@@ -5,8 +5,8 @@
  * Thread: supervisor or loader.
  */
 import { readText, type SharedTexts, shareTexts } from '../../channel/shared-texts.js';
+import { maskSecrets } from '../../config/changes/mask-secrets.js';
 import type { GatewayConfig } from '../../config/gateway-config.js';
-import { maskSecrets } from '../../config/mask-secrets.js';
 import { shareConfig } from '../../config/shared/share-config.js';
 import type { SharedConfig } from '../../config/shared/shared-config.js';
 import type { LoadedConfig } from '../../config/source/load-file.js';

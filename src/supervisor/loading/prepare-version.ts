@@ -7,14 +7,14 @@
  */
 
 import { defined } from '../../base/assert.js';
+import { type ConfigChange, diffConfigs } from '../../config/changes/diff-config.js';
+import { restartReasons } from '../../config/changes/live-fields.js';
+import { ConfigError } from '../../config/check/config-error.js';
 import { withAddresses } from '../../config/compile/compile-config.js';
-import type { TargetAddresses } from '../../config/compile/target-addresses.js';
-import { type ConfigChange, diffConfigs } from '../../config/diff-config.js';
 import type { GatewayConfig } from '../../config/gateway-config.js';
-import { restartReasons } from '../../config/live-fields.js';
+import type { TargetAddresses } from '../../config/references/target-addresses.js';
 import { hasSameTargets, placeConfig, rowsInUse } from '../../config/shared/place-config.js';
 import type { SharedConfig } from '../../config/shared/shared-config.js';
-import { ConfigError } from '../../config/source/config-error.js';
 import { type LoadOrder, loadFile, loadObject } from '../../config/source/load-file.js';
 import type { NextVersion } from '../epoch-table.js';
 import { hasSameEffect, type KeptVersion, keepVersion, writtenOf } from './kept-version.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { type RunCommand, runCommandLine } from '../../../src/cli/command-line.js';
-import { ConfigError } from '../../../src/config/source/config-error.js';
+import { ConfigError } from '../../../src/config/check/config-error.js';
 import { capturedIo } from './captured-io.js';
 import { configFolder, SAMPLE } from './config-folder.js';
 

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DEMO_CONFIG_TEXT, demoEnvironment } from '../../../src/cli/demo-config.js';
 import { type DemoUpstreams, startDemoUpstreams } from '../../../src/cli/demo-upstreams.js';
 import { formatRoutes } from '../../../src/cli/routes.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { loadConfigText } from '../../../src/config/source/load-config.js';
+import { compileConfig } from '../../support/compile-config.js';
 
 const SECRET = '0123456789abcdef0123456789abcdef';
 const URLS = ['http://127.0.0.1:1', 'http://127.0.0.1:2', 'http://127.0.0.1:3'] as const;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../../src/cli/command-line.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { loadConfigFile } from '../../../src/config/source/load-config.js';
+import { compileConfig } from '../../support/compile-config.js';
 import {
   EXAMPLE_NAMES,
   EXAMPLE_VARIABLES,

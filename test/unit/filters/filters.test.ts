@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { field } from '../../../src/base/field-block.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
 import type { CompiledFilters } from '../../../src/filters/catalog.js';
 import { ReplyHead } from '../../../src/filters/reply-head.js';
 import { deprecationStep, sunsetStep } from '../../../src/filters/versioning/deprecation.js';
 import { compileRouteFilters, loadFilters } from '../../../src/worker/route/route-filters.js';
 import { describeFilter, type FilterCase } from '../../contract/filter.contract.js';
+import { compileConfig } from '../../support/compile-config.js';
 import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aRequest } from '../../support/filter-request.js';
 

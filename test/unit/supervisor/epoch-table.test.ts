@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { CompiledConfig } from '../../../src/config/compiled-config.js';
 import { placeConfig, rowsInUse } from '../../../src/config/shared/place-config.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { openConfig, type SharedConfig } from '../../../src/config/shared/shared-config.js';
 import { uniteConfigs } from '../../../src/config/shared/unite-configs.js';
 import { EpochTable } from '../../../src/supervisor/epoch-table.js';
+import { compileConfig } from '../../support/compile-config.js';
 
 /** One upstream with a target at each port, one route with a limit. */
 function compile(limit: number, ...ports: number[]): CompiledConfig {

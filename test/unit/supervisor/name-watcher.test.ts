@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import type { Duration } from '../../../src/base/quantities.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import { NameWatcher } from '../../../src/supervisor/name-watcher.js';
+import { compileConfig } from '../../support/compile-config.js';
 import { recordingLogger } from '../../support/recording-logger.js';
 
 const SECOND = 1000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../../src/config/compile/compile-config.js';
+import { ConfigError } from '../../../../src/config/check/config-error.js';
 import { defineConfig, type GatewayConfig } from '../../../../src/config/gateway-config.js';
-import { ConfigError } from '../../../../src/config/source/config-error.js';
+import { compileConfig } from '../../../support/compile-config.js';
 
 const CONFIG = defineConfig({
   authenticators: {

@@ -1,10 +1,10 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parseDurationMs, parseSizeBytes } from '../../../../src/base/quantities.js';
-import { compileConfig } from '../../../../src/config/compile/compile-config.js';
-import { DEFAULTS } from '../../../../src/config/defaults.js';
 import { CONFIG_SCHEMA } from '../../../../src/config/schema/config-schema.js';
+import { DEFAULTS } from '../../../../src/config/schema/defaults.js';
 import type { SchemaNode } from '../../../../src/schema/schema-node.js';
+import { compileConfig } from '../../../support/compile-config.js';
 import { machineOf } from '../../../support/machine.js';
 
 /** Every node of the schema with its path. */

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../../src/config/compile/compile-config.js';
 import type { CompiledConfig } from '../../../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
 import {
@@ -8,6 +7,7 @@ import {
   ROW_KINDS,
   type RowsByName,
 } from '../../../../src/config/shared/place-config.js';
+import { compileConfig } from '../../../support/compile-config.js';
 import { placed, rowsOfCompiled } from '../../../support/served-config.js';
 
 interface Wish {

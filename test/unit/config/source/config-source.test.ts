@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../../../src/config/source/config-error.js';
+import { ConfigError } from '../../../../src/config/check/config-error.js';
 import { fileSource } from '../../../../src/config/source/config-source.js';
 
 const textOf = (path: string): string =>

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../../src/config/compile/compile-config.js';
-import { ConfigError } from '../../../../src/config/source/config-error.js';
+import { ConfigError } from '../../../../src/config/check/config-error.js';
 import { loadConfigFile, loadConfigText } from '../../../../src/config/source/load-config.js';
+import { compileConfig } from '../../../support/compile-config.js';
 
 const VALID = `upstreams: { api: { targets: [{ url: "http://127.0.0.1:8001" }] } }
 routes: [{ name: all, match: { path: /* }, upstream: api }]

@@ -7,7 +7,6 @@ import {
   LimitCountsView,
   type LimitCountValues,
 } from '../../../../src/channel/coordinator/limit-counts.js';
-import { compileConfig } from '../../../../src/config/compile/compile-config.js';
 import type { GatewayConfig, RateLimitConfig } from '../../../../src/config/gateway-config.js';
 import {
   ASK_ADMITTED,
@@ -20,6 +19,7 @@ import {
 import { TargetGrants } from '../../../../src/worker/admission/target-grants.js';
 import { TargetPreference } from '../../../../src/worker/admission/target-preference.js';
 import { upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
+import { compileConfig } from '../../../support/compile-config.js';
 import { CoordinatorRig } from '../../../support/coordinator-rig.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 import { workerRoutesOf } from '../../../support/served-config.js';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { HalfSipHash } from '../../../../src/base/half-sip-hash.js';
-import { compileConfig } from '../../../../src/config/compile/compile-config.js';
 import type { GatewayConfig, LoadBalancingConfig } from '../../../../src/config/gateway-config.js';
 import {
   cookieValue,
@@ -8,6 +7,7 @@ import {
 } from '../../../../src/worker/admission/target-preference.js';
 import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
 import { upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
+import { compileConfig } from '../../../support/compile-config.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 import { workerRoutesOf } from '../../../support/served-config.js';
 

@@ -5,10 +5,10 @@ import {
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
 } from '../../../../src/channel/coordinator/coordinator-records.js';
-import { compileConfig } from '../../../../src/config/compile/compile-config.js';
 import type { FailureKind, GatewayConfig } from '../../../../src/config/gateway-config.js';
 import { END_NOT_SENT, END_RESET, END_TIMEOUT } from '../../../../src/policy/retry/retry-rule.js';
 import { outcomeOfEnd, outcomeOfStatus } from '../../../../src/worker/tries/outcome-class.js';
+import { compileConfig } from '../../../support/compile-config.js';
 
 function anUpstream(failureOn?: readonly FailureKind[]) {
   const circuitBreaker = failureOn === undefined ? {} : { failureOn };

@@ -4,7 +4,7 @@
  * Thread: any (pure). Routes go by their names, whatever their order; secrets are compared and not
  * shown.
  */
-import type { GatewayConfig } from './gateway-config.js';
+import type { GatewayConfig } from '../gateway-config.js';
 import { MASK, maskSecrets } from './mask-secrets.js';
 
 export interface ConfigChange {

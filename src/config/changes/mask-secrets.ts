@@ -5,9 +5,9 @@
  * forgotten here.
  */
 
-import type { SchemaNode } from '../schema/schema-node.js';
-import type { GatewayConfig } from './gateway-config.js';
-import { CONFIG_SCHEMA } from './schema/config-schema.js';
+import type { SchemaNode } from '../../schema/schema-node.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import { CONFIG_SCHEMA } from '../schema/config-schema.js';
 
 /** Stands for a value that is not shown. */
 export const MASK = '***';

@@ -4,7 +4,7 @@
  * Thread: any (pure). Who looks them up is supervisor/name-watcher.ts.
  */
 import { isIP } from 'node:net';
-import type { TargetUrl } from '../check/target-url.js';
+import type { TargetUrl } from './target-url.js';
 
 /** By name; a name that is not there is used as it is. */
 export type TargetAddresses = ReadonlyMap<string, readonly string[]>;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseTargetUrl } from '../../../../src/config/check/target-url.js';
-import { normalizeAddressRange } from '../../../../src/filters/address-range.js';
+import { parseTargetUrl } from '../../../../src/config/references/target-url.js';
+import { normalizeAddressRange } from '../../../../src/filters/address-list.js';
 
 describe('parseTargetUrl', () => {
   it.each([

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
-import { diffConfigs, formatChange } from '../../../src/config/diff-config.js';
-import type { GatewayConfig } from '../../../src/config/gateway-config.js';
-import { restartReasons } from '../../../src/config/live-fields.js';
-import { maskSecrets } from '../../../src/config/mask-secrets.js';
+import { diffConfigs, formatChange } from '../../../../src/config/changes/diff-config.js';
+import { restartReasons } from '../../../../src/config/changes/live-fields.js';
+import { maskSecrets } from '../../../../src/config/changes/mask-secrets.js';
+import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
+import { compileConfig } from '../../../support/compile-config.js';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 

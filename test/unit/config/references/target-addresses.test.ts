@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { parseTargetUrl, type TargetUrl } from '../../../../src/config/check/target-url.js';
-import { compileConfig, withAddresses } from '../../../../src/config/compile/compile-config.js';
+import { withAddresses } from '../../../../src/config/compile/compile-config.js';
+import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
 import {
   chooseAddresses,
   expandTarget,
   nameOfTarget,
   usableAddresses,
-} from '../../../../src/config/compile/target-addresses.js';
-import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
+} from '../../../../src/config/references/target-addresses.js';
+import { parseTargetUrl, type TargetUrl } from '../../../../src/config/references/target-url.js';
 import { hasSameTargets } from '../../../../src/config/shared/place-config.js';
+import { compileConfig } from '../../../support/compile-config.js';
 import { placed as placedConfig, rowsOfCompiled } from '../../../support/served-config.js';
 
 function target(url: string): TargetUrl {

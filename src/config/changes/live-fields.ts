@@ -4,8 +4,8 @@
  * Thread: any (pure). Sockets, threads and tables are made once; a field that is not named here is
  * taken to be of that kind, so that a new one is refused rather than ignored.
  */
-import { GATEWAY_FILTER_NODES } from '../filters/catalog.js';
-import type { GatewaySettings } from './compiled-config.js';
+import { GATEWAY_FILTER_NODES } from '../../filters/catalog.js';
+import type { GatewaySettings } from '../compiled-config.js';
 
 /** A configuration as it was compiled, or as threads have it. */
 interface RestartConfig extends GatewaySettings {

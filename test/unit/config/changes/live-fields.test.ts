@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { isLive, restartReasons } from '../../../src/config/live-fields.js';
-import { CONFIG_SCHEMA } from '../../../src/config/schema/config-schema.js';
-import { loadObject } from '../../../src/config/source/load-file.js';
-import type { SchemaNode } from '../../../src/schema/schema-node.js';
+import { isLive, restartReasons } from '../../../../src/config/changes/live-fields.js';
+import { CONFIG_SCHEMA } from '../../../../src/config/schema/config-schema.js';
+import { loadObject } from '../../../../src/config/source/load-file.js';
+import type { SchemaNode } from '../../../../src/schema/schema-node.js';
 
 const SMALLEST = {
   upstreams: { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } },
