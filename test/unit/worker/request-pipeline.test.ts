@@ -16,7 +16,6 @@ import type { IdentityRequest } from '../../../src/channel/identity-messages.js'
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
 import { FLAG_ANSWERED } from '../../../src/channel/records/record-kind.js';
 import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
-import { compileConfig } from '../../../src/config/compile/compile-config.js';
 import type { GatewayConfig, RouteConfig } from '../../../src/config/gateway-config.js';
 import type {
   AuthenticationResult,
@@ -43,6 +42,7 @@ import type { ExchangeMetrics } from '../../../src/worker/telemetry/exchange-met
 import type { RetryLoop } from '../../../src/worker/tries/retry-loop.js';
 import type { Forwarder } from '../../../src/worker/upstream/forwarder.js';
 import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
+import { compileConfig } from '../../support/compile-config.js';
 import { CoordinatorRig } from '../../support/coordinator-rig.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { servedOf } from '../../support/served-config.js';
