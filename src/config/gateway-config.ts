@@ -1013,7 +1013,9 @@ export interface RateLimitConfig {
   /**
    * Who shares one limit: `clientIp` (IPv6 by /64), `consumer` (the authenticated caller; needs
    * `authenticate`), `route` (everybody together), `header:NAME`, or a list of these, which counts
-   * each combination by itself. 1 to 4 items. Default: clientIp.
+   * each combination by itself. On a route with `authenticate` a limit without `consumer` is
+   * decided before anybody finds out who calls: it counts refused credentials too. 1 to 4 items.
+   * Default: clientIp.
    */
   readonly key?: LimiterKeyName | readonly LimiterKeyName[];
   /** What one request takes of the limit, at most `limit` or `burst`. 1 to 1000000. Default: 1. */

@@ -10,6 +10,7 @@ import {
   type AskFields,
   AskView,
   ReplyFields,
+  VERDICT_ADMITTED,
   writeAsk,
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
@@ -106,10 +107,11 @@ export class CoordinatorCopy {
     return { hasRoom: remaining > 0, remaining, resetMs: 0, retryAfterMs: 0 };
   }
 
-  /** Makes an earlier request that ended well. */
-  askAndEnd(fields: AskFields, nowMs: number): void {
+  /** Makes an earlier request that ended well; false: it was refused. */
+  askAndEnd(fields: AskFields, nowMs: number): boolean {
     const reply = this.ask(fields, nowMs);
     if (reply.inFlightTicket !== 0) this.coordinator.onInFlightEnd(reply.inFlightTicket);
+    return reply.verdict === VERDICT_ADMITTED;
   }
 
   /** Asks as a worker does. Uses up, in the copy, what the real coordinator would use up. */

@@ -20,27 +20,30 @@ import { TargetPreference } from '../worker/admission/target-preference.js';
 import { detailOfVerdict, problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { limiterKey } from '../worker/exchange/limiter-keys.js';
-import type { WorkerRoute } from '../worker/route/worker-route.js';
+import type { AdmissionPlan, WorkerRoute } from '../worker/route/worker-route.js';
 import { CoordinatorCopy, type LimitKey } from './coordinator-copy.js';
 import type { ExplainContext } from './explain-context.js';
-import type { ExplainedRequest, LimitShown, TargetShown } from './explanation.js';
+import type { LimitShown, TargetShown } from './explanation.js';
 import { type Decided, refuse } from './findings.js';
 
 /** A request like the one that is explained, as it is decided upon. */
 export interface DecisionWish {
-  readonly request: Pick<ExplainedRequest, 'repeat'>;
+  /** How many equal requests were decided upon before this one. */
+  readonly earlier: number;
   readonly context: ExplainContext;
   readonly exchange: Exchange;
   readonly route: WorkerRoute;
+  /** One of the two of the route. */
+  readonly plan: AdmissionPlan;
 }
 
 /** Without an upstream the limits alone decide. */
-export function decide({ request, context, exchange, route }: DecisionWish): Decided {
+export function decide({ earlier, context, exchange, route, plan }: DecisionWish): Decided {
   const { config, moment } = context;
-  const { upstream } = route;
+  const { upstream } = plan;
   const { nowMs } = moment;
   const hash = new HalfSipHash(...context.hashKey);
-  const keys = route.limiters.map((limiter): LimitKey => {
+  const keys = plan.limiters.map((limiter): LimitKey => {
     hash.hash(limiterKey(exchange, limiter));
     return { limiter, high: hash.high, low: hash.low };
   });
@@ -53,7 +56,10 @@ export function decide({ request, context, exchange, route }: DecisionWish): Dec
   fields.balanceHash = exchange.admission.balanceHash;
   fields.preferredTarget = exchange.admission.preferredTarget;
   for (const { limiter, high, low } of keys) addLimit(fields, limiter.index, high, low);
-  for (let earlier = 1; earlier < request.repeat; earlier += 1) copy.askAndEnd(fields, nowMs);
+  let admittedBefore = 0;
+  for (let nth = 0; nth < earlier; nth += 1) {
+    if (copy.askAndEnd(fields, nowMs)) admittedBefore += 1;
+  }
   const limits = keys.map((key) => limitShown(key, exchange, copy, nowMs));
   const standings = upstream === null ? [] : targetsBefore(upstream, copy, context);
   const { verdict, targetIndex } = copy.ask(fields, nowMs);
@@ -67,6 +73,7 @@ export function decide({ request, context, exchange, route }: DecisionWish): Dec
       ? null
       : refuse(problemOfVerdict(verdict), detailOfVerdict(verdict));
   return {
+    admittedBefore,
     limits,
     targets,
     picked: targets.find(({ isPicked }) => isPicked)?.target ?? '',

@@ -24,8 +24,10 @@ export interface Identity {
   readonly refusal: Refusal | null;
 }
 
-/** The answer of the coordinator. */
+/** The answer of the coordinator to one ask, or to both of a route together. */
 export interface Decided {
+  /** How many of the equal requests before this one were admitted. */
+  readonly admittedBefore: number;
   readonly limits: readonly LimitShown[];
   readonly targets: readonly TargetShown[];
   /** host:port; empty: no target. */

@@ -14,6 +14,7 @@ import {
   PHASE_ANSWER,
   PHASE_EDIT,
   PHASE_ENTER,
+  PHASE_FIRST_LIMIT,
   PHASE_IDENTIFY,
   PHASE_LIMIT,
   PHASE_REPLY,
@@ -25,7 +26,7 @@ import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { answerSteps } from './answer-steps.js';
 import { decide } from './decide.js';
 import type { ExplainContext } from './explain-context.js';
-import type { ExplainedRequest } from './explanation.js';
+import type { ExplainedRequest, LimitShown } from './explanation.js';
 import { type Decided, type Refusal, refusalOf, type StepFound } from './findings.js';
 import { identify } from './identify.js';
 
@@ -45,13 +46,28 @@ export interface PhasesFound {
 
 /** Runs all phases in the order of the pipeline, even after one that refuses. */
 export async function judgePhases(inquiry: Inquiry): Promise<PhasesFound> {
+  const { route, request } = inquiry;
   const steps: StepFound[] = [];
-  let decided: Decided = { limits: [], targets: [], picked: '', refusal: null };
+  // Equal requests are refused alike, so those before this one came as far as it does.
+  let earlier = request.repeat - 1;
+  const first = decide({ ...inquiry, earlier, plan: route.firstAdmission });
+  earlier = first.admittedBefore;
+  let decided = first;
   for (const phase of PHASES) {
-    if (phase === PHASE_LIMIT) decided = decide(inquiry);
-    steps.push(...(await stepsOf(phase, inquiry, decided)));
+    if (phase === PHASE_LIMIT) {
+      decided = decide({ ...inquiry, earlier, plan: route.admission });
+    }
+    const found = await stepsOf(phase, inquiry, decided);
+    if (phase !== PHASE_FIRST_LIMIT && found.some(({ reply }) => reply !== null)) earlier = 0;
+    steps.push(...found);
   }
-  return { steps, decided };
+  return { steps, decided: { ...decided, limits: inOrderOf(route, [first, decided]) } };
+}
+
+/** In the order of the configuration, however they were asked for. */
+function inOrderOf({ limiters }: WorkerRoute, decided: readonly Decided[]): LimitShown[] {
+  const shown = decided.flatMap(({ limits }) => limits);
+  return limiters.flatMap(({ name }) => shown.filter(({ limit }) => limit === name));
 }
 
 async function stepsOf(
@@ -64,6 +80,8 @@ async function stepsOf(
   switch (phase) {
     case PHASE_ENTER:
       return [filterStep('enter', entryNames, firstReply(entrySteps, exchange))];
+    case PHASE_FIRST_LIMIT:
+      return route.firstAdmission.isNeeded ? [limitStep(decided)] : [];
     case PHASE_IDENTIFY:
       return [await identityStep(inquiry)];
     case PHASE_LIMIT:
@@ -106,18 +124,25 @@ async function identityStep({ request, context, exchange, route }: Inquiry): Pro
 }
 
 /** One admission decides about all of them. */
-function admissionSteps({ upstream }: WorkerRoute, decided: Decided): StepFound[] {
-  const { refusal } = decided;
-  const found = (step: string, detail: string): StepFound => {
-    return { step, detail, reply: refusal?.problem?.part === step ? refusal : null };
-  };
-  const limits = found('rateLimit', limitsText(decided));
-  if (upstream === null) return [limits];
+function admissionSteps(route: WorkerRoute, decided: Decided): StepFound[] {
+  const { limiters, upstream } = route.admission;
+  // The first limits may have been all that there are, and have their own step.
+  const hasOwnStep = limiters.length > 0 || !route.firstAdmission.isNeeded;
+  const limits = hasOwnStep ? [limitStep(decided)] : [];
+  if (upstream === null) return limits;
   return [
-    limits,
-    found('circuitBreaker', breakerText(upstream, decided)),
-    found('loadBalancing', balancingText(upstream, decided)),
+    ...limits,
+    admissionStep('circuitBreaker', breakerText(upstream, decided), decided),
+    admissionStep('loadBalancing', balancingText(upstream, decided), decided),
   ];
+}
+
+function limitStep(decided: Decided): StepFound {
+  return admissionStep('rateLimit', limitsText(decided), decided);
+}
+
+function admissionStep(step: string, detail: string, { refusal }: Decided): StepFound {
+  return { step, detail, reply: refusal?.problem?.part === step ? refusal : null };
 }
 
 function limitsText({ limits }: Decided): string {

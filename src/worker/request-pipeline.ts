@@ -23,6 +23,7 @@ import {
   PHASE_ANSWER,
   PHASE_EDIT,
   PHASE_ENTER,
+  PHASE_FIRST_LIMIT,
   PHASE_IDENTIFY,
   PHASE_LIMIT,
   PHASE_REPLY,
@@ -113,6 +114,8 @@ export class RequestPipeline {
         return this.matchRoute(exchange);
       case PHASE_ENTER:
         return this.enter(exchange);
+      case PHASE_FIRST_LIMIT:
+        return this.admission.runFirst(exchange);
       case PHASE_IDENTIFY:
         return this.identify(exchange);
       case PHASE_LIMIT:
@@ -222,6 +225,7 @@ export class RequestPipeline {
         this.refuse(exchange, PROBLEMS.authenticationUnavailable, detail, RETRY_SOON);
         return;
       }
+      case PHASE_FIRST_LIMIT:
       case PHASE_LIMIT:
         this.resume(exchange, this.admission.onDeadline(exchange));
         return;

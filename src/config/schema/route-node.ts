@@ -86,7 +86,9 @@ const RATE_LIMIT_NODE = objectNode(
     key: oneOrListNode(
       'Who shares one limit: `clientIp` (IPv6 by /64), `consumer` (the authenticated caller; ' +
         'needs `authenticate`), `route` (everybody together), `header:NAME`, or a list of ' +
-        'these, which counts each combination by itself.',
+        'these, which counts each combination by itself. On a route with `authenticate` a limit ' +
+        'without `consumer` is decided before anybody finds out who calls: it counts refused ' +
+        'credentials too.',
       textNode(LIMITER_KEY_TEXT),
       { default: DEFAULTS.rateLimit.key, minItems: 1, maxItems: 4, uniqueItems: true },
     ),

@@ -21,6 +21,7 @@ import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
 import { retryAfterField } from '../route/rate-limit-fields.js';
+import type { AdmissionPlan } from '../route/worker-route.js';
 import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 import type { AdmissionGate } from './admission-gate.js';
 import {
@@ -57,15 +58,27 @@ export interface AdmissionParts {
 export class AdmissionPhase {
   constructor(private readonly parts: AdmissionParts) {}
 
+  /** Limits that count a request whoever sends it, before that is found out. */
+  runFirst(exchange: Exchange): AdmissionOutcome | 'wait' {
+    const { firstAdmission } = routeOf(exchange);
+    return firstAdmission.isNeeded
+      ? this.ask(exchange, firstAdmission, this.parts.nowMs())
+      : 'next';
+  }
+
   // Hot path (bench/gateway/full-pipeline): every request, except on routes with neither limits nor
   // a target.
   run(exchange: Exchange): AdmissionOutcome | 'wait' {
     const route = routeOf(exchange);
-    if (!route.needsAdmission) return 'next';
-    const { gate, coordinator, ledger } = this.parts;
+    if (!route.admission.isNeeded) return 'next';
     const nowMs = this.parts.nowMs();
-    if (!gate.tryEnter(exchange, route, nowMs)) return OVERLOADED;
-    const asked = coordinator.askAdmission(exchange, route, nowMs);
+    if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return OVERLOADED;
+    return this.ask(exchange, route.admission, nowMs);
+  }
+
+  private ask(exchange: Exchange, plan: AdmissionPlan, nowMs: number): AdmissionOutcome | 'wait' {
+    const { coordinator, ledger } = this.parts;
+    const asked = coordinator.askAdmission(exchange, plan, nowMs);
     switch (asked) {
       case ASK_ADMITTED:
         ledger.countGranted(exchange, nowMs);
@@ -112,11 +125,12 @@ export class AdmissionPhase {
    */
   onDeadline(exchange: Exchange): AdmissionOutcome {
     const { coordinator, ledger } = this.parts;
-    const route = routeOf(exchange);
+    const { config, firstAdmission, admission } = routeOf(exchange);
+    const plan = exchange.admission.asksFirst ? firstAdmission : admission;
     coordinator.abandon(exchange);
     ledger.countAskTimeout();
-    const mayGoOn = route.config.onCoordinatorLost === 'open' || route.limiters.length === 0;
-    if (!mayGoOn || coordinator.admitOpen(exchange, route) !== ASK_OPEN) return COORDINATOR_LOST;
+    const mayGoOn = config.onCoordinatorLost === 'open' || plan.limiters.length === 0;
+    if (!mayGoOn || coordinator.admitOpen(exchange, plan) !== ASK_OPEN) return COORDINATOR_LOST;
     ledger.countOpen();
     return 'next';
   }

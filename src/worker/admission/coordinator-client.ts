@@ -6,7 +6,7 @@
  */
 
 import { defined } from '../../base/assert.js';
-import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { joinFields } from '../../base/field-block.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import type {
   CoordinatorWorkerEnd,
@@ -26,12 +26,13 @@ import {
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../../channel/coordinator/coordinator-records.js';
+import type { CompiledLimiter, CompiledUpstream } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
-import { type Exchange, upstreamOf } from '../exchange/exchange.js';
+import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import { PendingAsks } from '../exchange/exchange-table.js';
 import { limiterKey } from '../exchange/limiter-keys.js';
 import { rateLimitField } from '../route/rate-limit-fields.js';
-import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
+import { type AdmissionPlan, upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
 import { RefusedKeys } from './refused-keys.js';
 import type { TargetGrants } from './target-grants.js';
@@ -93,23 +94,24 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /**
-   * Asks whether the limits of the exchange have room, and for its first target if it needs one: in
-   * one message. ASK_ADMITTED: decided under a grant. ASK_LIMITED: refused by a verdict that still
-   * holds, see {@link retryAfterMs}.
+   * Asks whether the limits of the plan, one of the two of the exchange's route, have room; and for
+   * the first target if it wants one: in one message. ASK_ADMITTED: decided under a grant.
+   * ASK_LIMITED: refused by a verdict that still holds, see {@link retryAfterMs}.
    */
-  askAdmission(exchange: Exchange, route: WorkerRoute, nowMs: number): AskResult {
-    if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, 0);
-    if (route.upstream !== null) this.preference.look(exchange, route.upstream);
-    if (route.limiters.length === 0) return this.askUnlimited(exchange, route, nowMs);
-    this.fillAsk(route);
-    this.addLimits(exchange, route);
-    if (route.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, route, nowMs);
-    if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
-    return this.sendAsk(exchange);
+  askAdmission(exchange: Exchange, plan: AdmissionPlan, nowMs: number): AskResult {
+    const route = routeOf(exchange);
+    if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, plan, 0);
+    if (plan.upstream !== null) this.preference.look(exchange, plan.upstream);
+    if (plan.limiters.length === 0) return this.askUnlimited(exchange, plan, nowMs);
+    this.fillAsk(route, plan.upstream);
+    this.addLimits(exchange, plan);
+    if (plan.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, plan, nowMs);
+    if (this.isRefused(plan, nowMs)) return this.refuseAgain(exchange, plan);
+    return this.sendAsk(exchange, plan.isFirst);
   }
 
   /** Whether the coordinator has just refused what the fields ask for, and would again. */
-  private isRefused({ mayHoldRefusals }: WorkerRoute, nowMs: number): boolean {
+  private isRefused({ mayHoldRefusals }: AdmissionPlan, nowMs: number): boolean {
     return mayHoldRefusals && this.refusedKeys.find(this.fields.limits, nowMs);
   }
 
@@ -123,20 +125,20 @@ export class CoordinatorClient implements ReplyHandler {
     return this.refusedKeys.retryAfterMs;
   }
 
-  private refuseAgain(exchange: Exchange, route: WorkerRoute): AskResult {
-    const limiter = defined(route.limiters[0], 'the limit of a route');
+  private refuseAgain(exchange: Exchange, plan: AdmissionPlan): AskResult {
+    const limiter = defined(plan.limiters[0], 'the limit of a route');
     const { remaining, resetMs } = this.refusedKeys;
-    const field = rateLimitField(limiter, remaining, resetMs);
-    exchange.admission.onLimits(joinFields(route.policyField, field));
+    noteLimit(exchange, limiter, remaining, resetMs);
     this.end.countRefusal(limiter.index);
     return ASK_LIMITED;
   }
 
-  private askUnlimited(exchange: Exchange, route: WorkerRoute, nowMs: number): AskResult {
-    if (this.tryTarget(exchange, route, nowMs)) return ASK_ADMITTED;
-    this.fillAsk(route);
-    this.fields.flags = this.grants.askFlags(upstreamOfRoute(route).index, nowMs);
-    return this.sendAsk(exchange);
+  private askUnlimited(exchange: Exchange, plan: AdmissionPlan, nowMs: number): AskResult {
+    if (this.tryTarget(exchange, plan, nowMs)) return ASK_ADMITTED;
+    const upstream = defined(plan.upstream, 'what a plan without limits wants');
+    this.fillAsk(routeOf(exchange), upstream);
+    this.fields.flags = this.grants.askFlags(upstream.index, nowMs);
+    return this.sendAsk(exchange, plan.isFirst);
   }
 
   /**
@@ -145,21 +147,20 @@ export class CoordinatorClient implements ReplyHandler {
    */
   admitOpen(
     exchange: Exchange,
-    route: WorkerRoute,
+    { upstream }: Pick<AdmissionPlan, 'upstream'>,
     triedMask = 0,
   ): typeof ASK_OPEN | typeof ASK_CLOSED {
-    if (route.upstream === null) return ASK_OPEN;
-    let targetIndex = this.openTarget(route, triedMask);
+    if (upstream === null) return ASK_OPEN;
+    let targetIndex = this.openTarget(upstream, triedMask);
     // Beside a try that is in the air another one at the same target is of no use.
     const mayRepeat = triedMask !== 0 && exchange.tries.current === null;
-    if (targetIndex === NO_TARGET && mayRepeat) targetIndex = this.openTarget(route, 0);
+    if (targetIndex === NO_TARGET && mayRepeat) targetIndex = this.openTarget(upstream, 0);
     if (targetIndex === NO_TARGET) return ASK_CLOSED;
     this.beginGranted(exchange, targetIndex);
     return ASK_OPEN;
   }
 
-  private openTarget(route: WorkerRoute, triedMask: number): number {
-    const upstream = upstreamOfRoute(route);
+  private openTarget(upstream: CompiledUpstream, triedMask: number): number {
     const { targetIndexes } = upstream;
     for (let step = 1; step <= targetIndexes.length; step += 1) {
       const turn = (this.openTurn + step) & 0x7fffffff;
@@ -177,29 +178,33 @@ export class CoordinatorClient implements ReplyHandler {
     return config.onCoordinatorLost !== 'wait' && this.end.isCoordinatorLost(nowMs);
   }
 
-  private admitLost(exchange: Exchange, route: WorkerRoute, triedMask: number): AskResult {
-    if (route.config.onCoordinatorLost === 'closed') return ASK_CLOSED;
-    return this.admitOpen(exchange, route, triedMask);
+  private admitLost(
+    exchange: Exchange,
+    plan: Pick<AdmissionPlan, 'upstream'>,
+    triedMask: number,
+  ): AskResult {
+    if (routeOf(exchange).config.onCoordinatorLost === 'closed') return ASK_CLOSED;
+    return this.admitOpen(exchange, plan, triedMask);
   }
 
   /** Under a grant for its keys and one for its target a request waits for nobody. */
-  private askWithKeyGrant(exchange: Exchange, route: WorkerRoute, nowMs: number): AskResult {
+  private askWithKeyGrant(exchange: Exchange, plan: AdmissionPlan, nowMs: number): AskResult {
     const grant = this.keyGrants.entryOf(this.fields, nowMs);
     const isGranted = grant.isValid(nowMs);
-    if (isGranted && this.tryTarget(exchange, route, nowMs)) {
+    if (isGranted && this.tryTarget(exchange, plan, nowMs)) {
       grant.take();
-      exchange.admission.onLimits(grantedFields(route, grant, nowMs));
+      noteGranted(exchange, grant, nowMs);
       return ASK_ADMITTED;
     }
     // This comes after the grant: granted admissions are used up before anybody is refused.
-    if (this.isRefused(route, nowMs)) return this.refuseAgain(exchange, route);
+    if (this.isRefused(plan, nowMs)) return this.refuseAgain(exchange, plan);
     const wish = grant.wish(nowMs);
     // Turns in advance are useful only together with admissions in advance.
-    if (route.upstream !== null && (isGranted || wish > 0)) {
-      this.fields.flags = this.grants.askFlags(route.upstream.index, nowMs);
+    if (plan.upstream !== null && (isGranted || wish > 0)) {
+      this.fields.flags = this.grants.askFlags(plan.upstream.index, nowMs);
     }
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
-    const asked = this.sendAsk(exchange);
+    const asked = this.sendAsk(exchange, plan.isFirst);
     if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.admission.askId);
     return asked;
   }
@@ -216,14 +221,14 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /** Whether the exchange has all that it needs of targets. */
-  private tryTarget(exchange: Exchange, route: WorkerRoute, nowMs: number): boolean {
-    if (route.upstream === null) return true;
+  private tryTarget(exchange: Exchange, { upstream }: AdmissionPlan, nowMs: number): boolean {
+    if (upstream === null) return true;
     // A grant knows nothing of what this request wants.
     if (exchange.admission.preferredTarget !== NO_PREFERENCE) return false;
-    const targetIndex = this.grants.tryTake(route.upstream.index, nowMs);
+    const targetIndex = this.grants.tryTake(upstream.index, nowMs);
     if (targetIndex === NO_TARGET) return false;
     this.beginGranted(exchange, targetIndex);
-    this.askAhead(route, nowMs);
+    this.askAhead(routeOf(exchange), nowMs);
     return true;
   }
 
@@ -238,23 +243,24 @@ export class CoordinatorClient implements ReplyHandler {
    */
   askAgain(exchange: Exchange, route: WorkerRoute, triedMask: number, nowMs: number): AskResult {
     if (this.mustDoWithout(route, nowMs)) return this.admitLost(exchange, route, triedMask);
-    this.fillAsk(route);
+    this.fillAsk(route, route.upstream);
     this.fields.triedMask = triedMask;
-    return this.sendAsk(exchange);
+    return this.sendAsk(exchange, false);
   }
 
   /**
    * Asks for the next turns when half of the granted ones are used, so that no request has to wait.
    */
   private askAhead(route: WorkerRoute, nowMs: number): void {
-    const { index } = upstreamOfRoute(route);
+    const upstream = upstreamOfRoute(route);
+    const { index } = upstream;
     const flags = this.grants.aheadFlags(index, nowMs);
     if (flags === 0) return;
     // The last one got no answer in time: it is given up, like an ask that waits in vain.
     const askId = this.ahead.get(index);
     if (askId !== undefined) this.end.abandonAsk({ askId, upstreamIndex: index });
     this.ahead.delete(index);
-    this.fillAsk(route);
+    this.fillAsk(route, upstream);
     this.fields.flags = flags;
     if (this.end.ask(this.fields)) this.ahead.set(index, this.fields.askId);
   }
@@ -266,27 +272,27 @@ export class CoordinatorClient implements ReplyHandler {
     return true;
   }
 
-  private sendAsk(exchange: Exchange): AskResult {
+  private sendAsk(exchange: Exchange, isFirst: boolean): AskResult {
     const { admission } = exchange;
     this.fields.balanceHash = admission.balanceHash;
     this.fields.preferredTarget = admission.preferredTarget;
     if (!this.end.ask(this.fields)) return ASK_REFUSED;
-    admission.onAsked(this.fields.askId);
+    admission.onAsked(this.fields.askId, isFirst);
     this.waiting.add(exchange);
     return ASK_PENDING;
   }
 
-  private fillAsk(route: WorkerRoute): void {
+  private fillAsk(route: WorkerRoute, upstream: CompiledUpstream | null): void {
     const { fields } = this;
     fields.askId = this.waiting.nextId();
     fields.routeIndex = route.config.index;
-    fields.upstreamIndex = route.upstream === null ? NO_UPSTREAM : route.upstream.index;
+    fields.upstreamIndex = upstream === null ? NO_UPSTREAM : upstream.index;
     fields.triedMask = 0;
     fields.flags = 0;
     fields.limitCount = 0;
   }
 
-  private addLimits(exchange: Exchange, { limiters }: WorkerRoute): void {
+  private addLimits(exchange: Exchange, { limiters }: AdmissionPlan): void {
     for (const limiter of limiters) {
       this.hash.hash(limiterKey(exchange, limiter));
       addLimit(this.fields, limiter.index, this.hash.high, this.hash.low);
@@ -294,12 +300,14 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /** Gives up waiting: a reply that comes later is given back. */
-  abandon({ admission, route }: Exchange): void {
+  abandon(exchange: Exchange): void {
+    const { admission } = exchange;
     if (!admission.isAsking) return;
     const { askId } = admission;
+    const { upstream } = askedPlanOf(exchange);
     this.waiting.take(askId);
     admission.onAskOver();
-    this.end.abandonAsk({ askId, upstreamIndex: route?.upstream?.index ?? NO_UPSTREAM });
+    this.end.abandonAsk({ askId, upstreamIndex: upstream?.index ?? NO_UPSTREAM });
   }
 
   /** Says what came of a try, once for each. */
@@ -315,11 +323,12 @@ export class CoordinatorClient implements ReplyHandler {
     this.settleTry(admission, upstreamOf(exchange).index, OUTCOME_CANCELLED);
   }
 
-  /** Gives back the exchange's place under limits on requests in flight, once. */
+  /** Gives back the exchange's places under limits on requests in flight, once. */
   endInFlight({ admission }: Exchange): void {
-    if (admission.inFlightTicket === 0) return;
-    this.end.tellInFlightEnd(admission.inFlightTicket);
-    admission.onPlace(0);
+    const { inFlightTicket, firstInFlightTicket } = admission;
+    if (inFlightTicket !== 0) this.end.tellInFlightEnd(inFlightTicket);
+    if (firstInFlightTicket !== 0) this.end.tellInFlightEnd(firstInFlightTicket);
+    admission.onPlacesLeft();
   }
 
   onReply(reply: ReplyView): boolean {
@@ -344,11 +353,11 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   private noteRefusal(exchange: Exchange, reply: ReplyView): void {
-    const { route } = exchange;
     if (reply.verdict !== VERDICT_RATE_LIMITED || reply.refusedUntil === 0) return;
-    if (route?.mayHoldRefusals !== true) return;
+    const plan = askedPlanOf(exchange);
+    if (!plan.mayHoldRefusals) return;
     this.fields.limitCount = 0;
-    this.addLimits(exchange, route);
+    this.addLimits(exchange, plan);
     this.refusedKeys.note(this.fields.limits, reply, this.nowMs());
   }
 
@@ -381,20 +390,38 @@ export class CoordinatorClient implements ReplyHandler {
   }
 }
 
-/** What the reply to the client says of the limit that the coordinator has named, if it has. */
-function noteLimits({ admission, route }: Exchange, reply: ReplyView): void {
-  if (route === null) return;
-  const limiter = route.limiters.find(({ index }) => index === reply.limiterIndex);
-  if (limiter === undefined) return;
-  const field = rateLimitField(limiter, reply.remaining, reply.resetMs);
-  admission.onLimits(joinFields(route.policyField, field));
+/** What the last ask of the exchange was for. */
+function askedPlanOf(exchange: Exchange): AdmissionPlan {
+  const { firstAdmission, admission } = routeOf(exchange);
+  return exchange.admission.asksFirst ? firstAdmission : admission;
 }
 
-/** What the reply under a grant says: the tightest limit as it was when the grant came. */
-function grantedFields(route: WorkerRoute, grant: KeyGrant, nowMs: number): FieldBlock {
-  const limiter = route.limiters.find(({ index }) => index === grant.tightestIndex);
-  if (limiter === undefined) return NO_FIELDS;
+/** Notes for the reply to the client what the coordinator has said of a limit, if of any. */
+function noteLimits(exchange: Exchange, { limiterIndex, remaining, resetMs }: ReplyView): void {
+  const limiter = limiterOf(exchange, limiterIndex);
+  if (limiter !== undefined) noteLimit(exchange, limiter, remaining, resetMs);
+}
+
+/** The same under a grant: the tightest limit as it was when the grant came. */
+function noteGranted(exchange: Exchange, grant: KeyGrant, nowMs: number): void {
+  const limiter = limiterOf(exchange, grant.tightestIndex);
+  if (limiter === undefined) return;
   const remaining = grant.remaining + grant.left * limiter.cost;
   const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
-  return joinFields(route.policyField, rateLimitField(limiter, remaining, resetMs));
+  noteLimit(exchange, limiter, remaining, resetMs);
+}
+
+function limiterOf(exchange: Exchange, row: number): CompiledLimiter | undefined {
+  return routeOf(exchange).limiters.find(({ index }) => index === row);
+}
+
+function noteLimit(
+  exchange: Exchange,
+  limiter: CompiledLimiter,
+  remaining: number,
+  resetMs: number,
+): void {
+  const field = rateLimitField(limiter, remaining, resetMs);
+  const left = Math.floor(remaining / limiter.cost);
+  exchange.admission.onLimits(joinFields(routeOf(exchange).policyField, field), left);
 }

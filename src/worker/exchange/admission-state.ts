@@ -19,12 +19,18 @@ export interface Admission {
 export class AdmissionState implements Admission {
   /** Limit fields of the reply; none without a limit. */
   limitFields: FieldBlock = NO_FIELDS;
+  /** How many more requests the limit of `limitFields` would admit; infinite: there is none. */
+  limitLeft = Number.POSITIVE_INFINITY;
   /** What a consistent hash goes by. */
   balanceHash = 0;
   /** Position of the target that the client brought a cookie of, or {@link NO_PREFERENCE}. */
   preferredTarget = NO_PREFERENCE;
   /** Place under limits on requests in flight; 0: none. */
   inFlightTicket = 0;
+  /** The same, of those that were decided before it was known who calls. */
+  firstInFlightTicket = 0;
+  /** The last ask was for the limits that need not know who calls. */
+  asksFirst = false;
   /** The ask that waits for its reply, or {@link NO_ASK}. */
   askId = NO_ASK;
   /** Row of the target of the last admission; -1: there was none. */
@@ -40,8 +46,10 @@ export class AdmissionState implements Admission {
     return this.askId !== NO_ASK;
   }
 
-  onAsked(askId: number): void {
+  /** `isFirst`: before it is known who calls. */
+  onAsked(askId: number, isFirst: boolean): void {
     this.askId = askId;
+    this.asksFirst = isFirst;
   }
 
   /** The ask has its reply, or nobody waits for that any more. */
@@ -60,8 +68,14 @@ export class AdmissionState implements Admission {
     this.isAdmitted = false;
   }
 
-  onLimits(limitFields: FieldBlock): void {
+  /**
+   * Of two asks the reply tells the limit that is nearer to its end; of two that are equally near,
+   * the later one, which may have refused.
+   */
+  onLimits(limitFields: FieldBlock, left: number): void {
+    if (left > this.limitLeft) return;
     this.limitFields = limitFields;
+    this.limitLeft = left;
   }
 
   onBalanceHash(hash: number): void {
@@ -72,9 +86,16 @@ export class AdmissionState implements Admission {
     this.preferredTarget = position;
   }
 
-  /** The exchange has a place under limits on requests in flight; 0: it has given that back. */
+  /** The last ask has brought a place under limits on requests in flight. */
   onPlace(ticket: number): void {
-    this.inFlightTicket = ticket;
+    if (this.asksFirst) this.firstInFlightTicket = ticket;
+    else this.inFlightTicket = ticket;
+  }
+
+  /** The exchange has given all of its places back. */
+  onPlacesLeft(): void {
+    this.inFlightTicket = 0;
+    this.firstInFlightTicket = 0;
   }
 
   /** From `nowMs` on it counts as in flight at its upstream; 0: no more. */

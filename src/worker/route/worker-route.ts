@@ -24,6 +24,22 @@ import { policyField } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 import { stagesOf } from './route-stages.js';
 
+/** What the coordinator decides upon in one ask. */
+export interface AdmissionPlan {
+  /** Every one of them is to have room. */
+  readonly limiters: readonly CompiledLimiter[];
+  /** null: no target is wanted. */
+  readonly upstream: CompiledUpstream | null;
+  /** It comes before it is known who calls. */
+  readonly isFirst: boolean;
+  /** There is something to ask for. */
+  readonly isNeeded: boolean;
+  /** Whether admissions may be had in advance: there are limits, and each is large. */
+  readonly mayHoldKeyGrants: boolean;
+  /** Whether a refusal may hold for some time: there is one limit, and time alone ends it. */
+  readonly mayHoldRefusals: boolean;
+}
+
 export interface WorkerRoute {
   readonly config: CompiledRoute;
   readonly answer: AnswerPlan;
@@ -31,16 +47,14 @@ export interface WorkerRoute {
   readonly upstream: CompiledUpstream | null;
   readonly authenticators: readonly Authenticator[];
   readonly challenges: Challenges;
-  /** There are limits, or the answer needs a target: neither costs a question else. */
-  readonly needsAdmission: boolean;
-  /** Every one of them is to have room. */
+  /** All limits, of both plans. */
   readonly limiters: readonly CompiledLimiter[];
+  /** Limits that need not know who calls. Nothing on a route that never knows: one ask will do. */
+  readonly firstAdmission: AdmissionPlan;
+  /** All other limits, and the target. */
+  readonly admission: AdmissionPlan;
   /** The RateLimit-Policy field of replies; no field without a limit. */
   readonly policyField: FieldBlock;
-  /** Whether admissions may be had in advance: there are limits, and each is large. */
-  readonly mayHoldKeyGrants: boolean;
-  /** Whether a refusal may hold for some time: there is one limit, and time alone ends it. */
-  readonly mayHoldRefusals: boolean;
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
@@ -104,11 +118,9 @@ export class WorkerRoutes {
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators,
       challenges: challengesOf(authenticators),
-      needsAdmission: upstream !== null || limiters.length > 0,
       limiters,
+      ...admissionsOf(limiters, upstream, authenticators.length > 0),
       policyField: policyField(limiters),
-      mayHoldKeyGrants: mayHoldKeyGrants(limiters),
-      mayHoldRefusals: mayHoldRefusals(limiters),
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),
@@ -144,6 +156,43 @@ function ownedFieldsByUpstream(
       indexes.flatMap((index) => authenticators[index]?.ownedFields ?? []),
     ]),
   );
+}
+
+/**
+ * A request that is refused because nobody knows its caller has used up the limits that need no
+ * caller: so guesses end. Where callers are never looked for, all is decided in one ask.
+ */
+function admissionsOf(
+  limiters: readonly CompiledLimiter[],
+  upstream: CompiledUpstream | null,
+  identifies: boolean,
+): Pick<WorkerRoute, 'firstAdmission' | 'admission'> {
+  const first = limiters.filter((limiter) => identifies && !needsCaller(limiter));
+  const others = limiters.filter((limiter) => !first.includes(limiter));
+  return {
+    firstAdmission: planOf(first, null, true),
+    admission: planOf(others, upstream, false),
+  };
+}
+
+/** Whether requests are counted by something that is known of identified callers only. */
+function needsCaller({ keys }: CompiledLimiter): boolean {
+  return keys.some(({ kind }) => kind === 'consumer');
+}
+
+function planOf(
+  limiters: readonly CompiledLimiter[],
+  upstream: CompiledUpstream | null,
+  isFirst: boolean,
+): AdmissionPlan {
+  return {
+    limiters,
+    upstream,
+    isFirst,
+    isNeeded: upstream !== null || limiters.length > 0,
+    mayHoldKeyGrants: mayHoldKeyGrants(limiters),
+    mayHoldRefusals: mayHoldRefusals(limiters),
+  };
 }
 
 /** One small limit among them, or one on requests in flight, has to be asked for each time. */

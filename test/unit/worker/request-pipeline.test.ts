@@ -64,6 +64,25 @@ const ROUTES: Readonly<Record<string, Omit<RouteConfig, 'name' | 'match'>>> = {
   keys: { tokenService: 'keys' },
   fewKeys: { tokenService: 'keys', rateLimit: { limit: 1, window: '1h' } },
   guarded: { upstream: 'api', authenticate: ['people'] },
+  counted: {
+    upstream: 'api',
+    authenticate: ['people'],
+    rateLimit: [
+      { limit: 3, window: '1h', key: 'clientIp' },
+      { limit: 2, window: '1h', key: 'consumer', name: 'own' },
+    ],
+  },
+  held: {
+    respond: { body: 'held' },
+    authenticate: ['people'],
+    rateLimit: [{ maxInFlight: 1 }, { maxInFlight: 1, key: 'consumer', name: 'own' }],
+  },
+  many: {
+    respond: { body: 'many' },
+    authenticate: ['people'],
+    rateLimit: { limit: 3, window: '1h' },
+    onCoordinatorLost: 'open',
+  },
   allowed: { upstream: 'api', ipFilter: { allow: ['10.0.0.0/8'] } },
 };
 
@@ -382,6 +401,128 @@ describe('a route with an upstream', () => {
     expect(rig.replied).toEqual([[403, 'GW_ADDRESS_DENIED']]);
     expect(rig.counted).toEqual(['countFilterReply']);
     rig.expectAllClosed(1);
+  });
+});
+
+/** A caller that the authenticator accepts. */
+function known(consumer: string): AuthenticationResult {
+  return { verdict: 'accepted', identity: { consumer, scopes: new Set(), claims: {}, fields: [] } };
+}
+
+/** How often each name was counted. */
+function timesOf(names: readonly string[], name: string): number {
+  return names.filter((one) => one === name).length;
+}
+
+describe('a route with authenticators and limits', () => {
+  it('counts guesses by address, and asks no authenticator when the limit is used up', async () => {
+    const rig = await Rig.create();
+    let asked = 0;
+    rig.authenticate = () => {
+      asked += 1;
+      return { verdict: 'refused', reason: 'wrong' };
+    };
+    for (let guess = 0; guess < 5; guess += 1) {
+      rig.request('counted', { lane: guess % 2 });
+      rig.settle();
+    }
+    const statuses = rig.given.map(({ reply }) => reply.status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    expect(asked).toBe(3);
+    expect(rig.given[2]?.exchange.admission.limitFields).toMatch(/RateLimit: "counted";r=0/);
+    rig.expectAllClosed(5);
+  });
+
+  it('refuses the right credentials too once guesses have used the limit up', async () => {
+    const rig = await Rig.create();
+    rig.authenticate = () => ({ verdict: 'refused', reason: 'wrong' });
+    for (let guess = 0; guess < 3; guess += 1) {
+      rig.request('counted');
+      rig.settle();
+    }
+    rig.authenticate = () => known('ada');
+    rig.request('counted');
+    rig.settle();
+    expect(rig.replied.at(-1)).toEqual([429, 'GW_RATE_LIMITED']);
+  });
+
+  it('counts a request once by each limit, and tells the one that is nearer to its end', async () => {
+    const rig = await Rig.create();
+    rig.authenticate = () => known('ada');
+    const first = rig.request('counted');
+    rig.settle();
+    rig.settle();
+    expect(rig.began).toEqual([first]);
+    expect(first.admission.limitFields).toMatch(/RateLimit: "own";r=1/);
+    expect(timesOf(rig.counted, 'countAsk')).toBe(2);
+    rig.request('counted');
+    rig.settle();
+    rig.settle();
+    expect(rig.began).toHaveLength(2);
+    // The third one of this consumer is refused by the limit of consumers, and uses up the address.
+    rig.request('counted');
+    rig.settle();
+    rig.settle();
+    expect(rig.replied).toEqual([[429, 'GW_RATE_LIMITED']]);
+    rig.authenticate = () => known('grace');
+    rig.request('counted');
+    rig.settle();
+    expect(rig.replied).toHaveLength(2);
+    expect(rig.given[1]?.exchange.admission.limitFields).toMatch(/RateLimit: "counted";r=0/);
+  });
+
+  it('asks once where all limits need no caller, and nobody when it answers by itself', async () => {
+    const rig = await Rig.create();
+    rig.authenticate = () => known('ada');
+    rig.request('many');
+    rig.settle();
+    expect(rig.replied).toEqual([[200, '']]);
+    expect(timesOf(rig.counted, 'countAsk')).toBe(1);
+    rig.expectAllClosed(1);
+  });
+
+  it('gives back the places under both kinds of limits, and that of a refused caller', async () => {
+    const rig = await Rig.create();
+    for (const result of [known('ada'), { verdict: 'absent' } as const, known('ada')]) {
+      rig.authenticate = () => result;
+      rig.request('held');
+      rig.settle();
+      rig.settle();
+      rig.settle();
+    }
+    expect(rig.given.map(({ reply }) => reply.status)).toEqual([200, 401, 200]);
+    rig.expectAllClosed(3);
+  });
+
+  it('holds its place by address while the caller is being found out', async () => {
+    const rig = await Rig.create();
+    let answer: (result: AuthenticationResult) => void = () => {};
+    rig.authenticate = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    rig.request('held');
+    rig.settle();
+    rig.request('held');
+    rig.settle();
+    expect(rig.replied).toEqual([[429, 'GW_RATE_LIMITED']]);
+    answer(known('ada'));
+    await Promise.resolve();
+    await Promise.resolve();
+    rig.settle();
+    expect(rig.replied.at(-1)).toEqual([200, '']);
+  });
+
+  it('goes on to the authenticators without the coordinator where its route says so', async () => {
+    const rig = await Rig.create();
+    rig.authenticate = () => ({ verdict: 'absent' });
+    rig.request('many');
+    rig.advance(ASK_WAIT_MS + 100);
+    expect(rig.replied).toEqual([[401, 'GW_UNAUTHORIZED']]);
+    rig.request('counted');
+    rig.advance(ASK_WAIT_MS + 100);
+    expect(rig.replied.at(-1)).toEqual([503, 'GW_COORDINATOR_UNAVAILABLE']);
+    rig.expectAllClosed(2);
   });
 });
 

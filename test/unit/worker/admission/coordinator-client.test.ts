@@ -65,7 +65,7 @@ class Desk {
 
   ask(): [asked: number, targetIndex: number, fields: string] {
     const exchange = makeExchange({ route: this.route });
-    const asked = this.client.askAdmission(exchange, this.route, this.nowMs);
+    const asked = this.client.askAdmission(exchange, this.route.admission, this.nowMs);
     return [asked, exchange.targetIndex, exchange.admission.limitFields];
   }
 

@@ -11,7 +11,7 @@ function anExchange(index: number, generation = 1): Exchange {
 /** As whoever asks does. */
 function ask(asks: PendingAsks, exchange: Exchange): number {
   const askId = asks.nextId();
-  exchange.admission.onAsked(askId);
+  exchange.admission.onAsked(askId, false);
   return askId;
 }
 

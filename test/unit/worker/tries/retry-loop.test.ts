@@ -127,7 +127,7 @@ class Rig {
       epoch: { matcher: { match: () => null }, trustedProxies: NOBODY, exchanges: 1 },
       onDeadline: (_, atMs) => this.loop.onDeadline(this.exchange, atMs),
     });
-    this.coordinator.askAdmission(this.exchange, routeOf(this.exchange), this.nowMs);
+    this.coordinator.askAdmission(this.exchange, routeOf(this.exchange).admission, this.nowMs);
     this.verdict(VERDICT_ADMITTED, 0);
   }
 
@@ -138,6 +138,14 @@ class Rig {
       upstream: this.upstream,
       replyStages: [],
       limiters: [],
+      admission: {
+        limiters: [],
+        upstream: this.upstream,
+        isFirst: false,
+        isNeeded: true,
+        mayHoldKeyGrants: false,
+        mayHoldRefusals: false,
+      },
       droppedFields: new Set(),
       setFields: [],
     };
