@@ -117,7 +117,8 @@ function typeInWords(node: SchemaNode, headings: Headings): string {
   }
   if (properties !== undefined) {
     const link = linkTo(node, headings);
-    return Array.isArray(type) ? `true, false or ${link}` : link;
+    if (!Array.isArray(type)) return link;
+    return `${type.includes('string') ? 'text' : 'true, false'} or ${link}`;
   }
   if (oneOf !== undefined) return `one of ${oneOf.map((one) => linkTo(one, headings)).join(', ')}`;
   if (node['x-duration'] !== undefined) return 'duration';

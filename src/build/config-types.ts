@@ -124,7 +124,8 @@ function typeText(node: SchemaNode, aliases: Map<string, string>): string {
       const one = typeText(items, aliases);
       return `${one} | readonly ${inBrackets(one)}[]`;
     }
-    if (properties !== undefined) return `boolean | ${node['x-typescript']}`;
+    const other = type.includes('string') ? 'string' : 'boolean';
+    if (properties !== undefined) return `${other} | ${node['x-typescript']}`;
   }
   if (properties !== undefined) return node['x-typescript'] ?? '';
   if (oneOf !== undefined) {

@@ -11,7 +11,7 @@ import { openConfig } from '../config/shared/shared-config.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
 import { formatExplanation } from '../explain/explanation-text.js';
-import { OFFLINE_AUTHENTICATORS } from '../explain/offline-authenticators.js';
+import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { loadForCommand } from './command-config.js';
 import {

@@ -7,11 +7,16 @@ import { defined } from '../base/assert.js';
 import { formatDuration } from '../base/quantities.js';
 import { answerText } from '../config/compile/compile-answer.js';
 import type { CompiledConfig, CompiledLimiter, CompiledRoute } from '../config/compiled-config.js';
+import { routePatterns } from '../config/shared/route-patterns.js';
+import { comparePrecedence, conditionText } from '../routing/precedence.js';
+import type { RoutePattern } from '../routing/route-pattern.js';
 import { loadForCommand } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
-const HEADINGS = ['METHODS', 'PATH', 'NAME', 'UPSTREAM', 'AUTH', 'LIMIT'];
+const HEADINGS = ['METHODS', 'PATH', 'IF', 'NAME', 'UPSTREAM', 'AUTH', 'LIMIT'];
+/** Place of the column that is left out where no route has a condition. */
+const IF_COLUMN = 2;
 const COLUMN_GAP = '  ';
 
 /** Prints one line a route. */
@@ -22,10 +27,13 @@ export function routesCommand(args: CommandArguments, io: CommandIo): Promise<Ex
   });
 }
 
-/** The table of all routes, in the order of the file. */
+/** The table of all routes, in the order in which they are tried. */
 export function formatRoutes(config: CompiledConfig): string {
-  const rows = [HEADINGS, ...config.routes.map((route) => routeCells(route, config))];
-  const widths = HEADINGS.map((_, column) =>
+  const ordered = config.routes.toSorted((one, other) =>
+    comparePrecedence(patternOf(one), patternOf(other)),
+  );
+  const rows = withoutEmptyColumn([HEADINGS, ...ordered.map((route) => routeCells(route, config))]);
+  const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((cells) => cells[column]?.length ?? 0)),
   );
   const lines = rows.map((cells) => {
@@ -41,7 +49,8 @@ function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {
   );
   return [
     route.methods.length === 0 ? '*' : route.methods.join(','),
-    route.path,
+    `${hostsText(route)}${route.path}`,
+    conditionsText(route),
     route.name,
     answerText(route.answer, config),
     authenticators.length === 0 ? 'public' : authenticators.join(','),
@@ -51,6 +60,27 @@ function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {
           .map((index) => formatLimit(defined(config.limiters[index], 'limiter of a route')))
           .join('; '),
   ];
+}
+
+function withoutEmptyColumn(rows: readonly string[][]): readonly string[][] {
+  const isUsed = rows.slice(1).some((cells) => cells[IF_COLUMN] !== '-');
+  return isUsed ? rows : rows.map((cells) => cells.toSpliced(IF_COLUMN, 1));
+}
+
+function patternOf(route: CompiledRoute): RoutePattern {
+  return defined(routePatterns(route, route.index)[0], 'the pattern of a route');
+}
+
+function hostsText({ hosts = [] }: CompiledRoute): string {
+  const [first = '', ...others] = hosts;
+  return others.length === 0 ? first : `{${hosts.join(',')}}`;
+}
+
+function conditionsText({ conditions = [], priority = 0, version }: CompiledRoute): string {
+  const texts = conditions.map(conditionText);
+  if (version !== undefined) texts.push(`version ${version}`);
+  if (priority !== 0) texts.push(`priority ${priority}`);
+  return texts.length === 0 ? '-' : texts.join(', ');
 }
 
 function formatLimit({ limit, windowMs, algorithm, ...limiter }: CompiledLimiter): string {

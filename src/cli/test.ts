@@ -10,7 +10,7 @@ import { openConfig } from '../config/shared/shared-config.js';
 import { differencesFrom } from '../explain/expectation.js';
 import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
 import { explainRequest } from '../explain/explain-request.js';
-import { OFFLINE_AUTHENTICATORS } from '../explain/offline-authenticators.js';
+import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';
 import {

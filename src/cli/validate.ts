@@ -4,14 +4,17 @@
  * Thread: acceptor.
  */
 import type { CompiledConfig } from '../config/compiled-config.js';
+import { shareConfig } from '../config/shared/share-config.js';
+import { proveConfig } from '../supervisor/loading/prove-config.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
 /** Prints `FILE: ok (3 routes, 2 upstreams)`, or on stderr one line for each mistake. */
 export function validateCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
-  return reportErrors(io, () => {
+  return reportErrors(io, async () => {
     const config = loadForCommand(args, io);
+    await proveConfig(shareConfig(config), io.clock.unixMs);
     io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);
     return EXIT_OK;
   });

@@ -12,6 +12,7 @@ import type { CompiledFilters } from '../filters/catalog.js';
 import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
+import type { MatchCondition } from '../routing/route-pattern.js';
 import type { MachineLimits } from './machine-limits.js';
 
 /**
@@ -330,7 +331,17 @@ export interface CompiledLimiter {
   readonly mode: 'enforce' | 'shadow' | 'off';
 }
 
-export interface CompiledRoute {
+/** What a route asks of a request beside its path and methods; what is not configured is absent. */
+export interface CompiledMatch {
+  /** ASCII, lower case, without a dot at the end; or `*.` and such a name. */
+  readonly hosts?: readonly string[];
+  /** In the order of their names. */
+  readonly conditions?: readonly MatchCondition[];
+  /** Not 0. */
+  readonly priority?: number;
+}
+
+export interface CompiledRoute extends CompiledMatch {
   readonly index: number;
   readonly name: string;
   /** Name of the route in the configuration that this one is a part of; absent: its own. */

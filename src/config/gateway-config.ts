@@ -964,14 +964,45 @@ export interface RouteConfig {
 /** Which requests a route takes. */
 export interface MatchConfig {
   /**
-   * `/exact`, `/with/:param`, `/files/:name.pdf`, `/orders/:id([0-9]+)` or `/prefix/*`. 1 to 1024
-   * characters.
+   * `/exact`, `/with/:param`, `/files/:name.pdf`, `/orders/:id([0-9]+)`, `/prefix/*`, or `~` and a
+   * regular expression for the whole path. 1 to 1024 characters.
    */
   readonly path: string;
   /** HTTP methods, upper case. At least 1 items. Default: every method. */
   readonly methods?: readonly HttpMethod[];
+  /**
+   * Names of hosts without ports, or `*.` and a name for all names below it. 1 to 256 items.
+   * Default: every host.
+   */
+  readonly hosts?: readonly string[];
+  /** Fields of the request, by name. 1 to 16 keys. Default: none. */
+  readonly headers?: Readonly<Record<string, string | MatchConditionConfig>>;
+  /** Parameters of the query, by name. 1 to 16 keys. Default: none. */
+  readonly query?: Readonly<Record<string, string | MatchConditionConfig>>;
+  /** Cookies, by name. 1 to 16 keys. Default: none. */
+  readonly cookies?: Readonly<Record<string, string | MatchConditionConfig>>;
+  /**
+   * Of routes with one host and one path, the one with the higher number is tried first. -1000 to
+   * 1000. Default: 0.
+   */
+  readonly priority?: number;
   /** Version of the API that a request must ask for; see `versioning`. Default: none. */
   readonly version?: string;
+}
+
+/** The value, or a condition that says more. */
+export interface MatchConditionConfig {
+  /** The value is this text. At most 1024 characters. Default: none. */
+  readonly exact?: string;
+  /** The value begins with this text. 1 to 1024 characters. Default: none. */
+  readonly prefix?: string;
+  /**
+   * The whole value fits this regular expression, which is matched in linear time. 1 to 1024
+   * characters. Default: none.
+   */
+  readonly pattern?: string;
+  /** `true`: there is a value, whatever it is. `false`: there is none. Default: true. */
+  readonly present?: boolean;
 }
 
 /** What the caller must be allowed to do; others get 403. Needs `authenticate`. */

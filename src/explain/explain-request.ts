@@ -5,6 +5,7 @@
  * credentials, keys, limits and targets; it changes only a copy.
  */
 import type { Exchange } from '../worker/exchange/exchange.js';
+import { RoutedView } from '../worker/request/routed-view.js';
 import { rewritePath, type WorkerRoute } from '../worker/route/worker-route.js';
 import { listCandidates } from './candidates.js';
 import type { ExplainContext } from './explain-context.js';
@@ -23,7 +24,11 @@ export async function explainRequest(
   const found =
     path === ''
       ? { shown: [], othersCount: 0 }
-      : listCandidates(context.config.routes, chosen, { method, path });
+      : listCandidates(context.config.routes, chosen, {
+          method,
+          path,
+          routed: new RoutedView().of(exchange.head),
+        });
   const head = {
     isLive: context.memory !== null,
     configEpoch: context.config.epoch,

@@ -17,9 +17,9 @@ import {
   WIDE_ROW_WORDS,
 } from '../coordinator/state/bucket-layout.js';
 import { BucketTable } from '../coordinator/state/bucket-table.js';
+import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { explainRequest } from './explain-request.js';
-import { OFFLINE_AUTHENTICATORS } from './offline-authenticators.js';
 import { readExplainedRequest } from './read-request.js';
 import { findTopKeys, nameKeys, type ScannedTable } from './top-keys.js';
 

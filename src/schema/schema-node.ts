@@ -165,6 +165,15 @@ export function switchNode<T>(
   return { ...more, type: ['boolean', 'object'], description, ...details };
 }
 
+/** A text, or an object that says more. */
+export function textOrNode<T>(
+  description: string,
+  more: SchemaNode<T>,
+  details: LeafDetails = {},
+): SchemaNode<string | T> {
+  return { ...more, type: ['string', 'object'], description, ...details };
+}
+
 export function stringNode<const T extends string = string>(
   description: string,
   details: StringDetails<T> = {},

@@ -46,9 +46,10 @@ export class WorkerEpoch implements ExchangeEpoch {
 
   private constructor(
     readonly config: ServedConfig,
-    { routes, filters }: { routes: WorkerRoutes; filters: LoadedFilters },
+    private readonly parts: { readonly routes: WorkerRoutes; readonly filters: LoadedFilters },
     readonly undici: UndiciTransport | null,
   ) {
+    const { routes, filters } = parts;
     const { hardening, acceptsRequestIdOf, versioning } = config;
     this.trustedProxies = new TrustedProxies(config.trustedProxies);
     this.matcher = new RouteMatcher({
@@ -61,5 +62,10 @@ export class WorkerEpoch implements ExchangeEpoch {
       chooseVersion: versioning === null ? null : versionChooser(versioning),
       globalSteps: compileGlobalSteps(config.filters, filters),
     });
+  }
+
+  /** Makes every route, as requests would one by one. Throws where one of them cannot be made. */
+  makeAllRoutes(): void {
+    for (let place = 0; place < this.config.routes.length; place += 1) this.parts.routes.at(place);
   }
 }

@@ -191,6 +191,7 @@ const CLOCK_READERS = [
   'main.ts',
   'gateway.ts',
   ...THREAD_ENTRIES,
+  'supervisor/loading/load-thread.ts',
   'admin/dashboard/client/main.ts',
 ];
 

@@ -5,9 +5,10 @@
  */
 
 import { pointerOf } from '../../base/json-pointer.js';
-import { parsePathPattern, patternShape } from '../../routing/path-pattern.js';
+import { type PatternSegment, parsePathPattern, patternShape } from '../../routing/path-pattern.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
-import type { GatewayConfig } from '../gateway-config.js';
+import type { GatewayConfig, MatchConfig } from '../gateway-config.js';
+import { compileMatch, pathExpression } from '../references/route-match.js';
 
 /** Checks all routes against `versioning` and against each other. */
 export function checkVersions(config: SoundPart<GatewayConfig>, findings: Findings): void {
@@ -24,9 +25,12 @@ export function checkVersions(config: SoundPart<GatewayConfig>, findings: Findin
       if (versioning === undefined)
         findings.addKey(at, 'needs versioning, which is not configured');
     }
+    if (version !== undefined && versioning?.by === 'path' && pathExpression(path) !== undefined) {
+      findings.addKey(at, 'a path that is an expression has its version in the expression');
+    }
     const pattern = parsePathPattern(path);
     if (!pattern.isValid) continue;
-    const shape = patternShape(pattern.segments);
+    const shape = placeOf(route?.match ?? {}, pattern.segments);
     const isVersioned = version !== undefined;
     const first = firstByShape.get(shape);
     if (first === undefined) {
@@ -39,6 +43,11 @@ export function checkVersions(config: SoundPart<GatewayConfig>, findings: Findin
     }
   }
   checkDefault(versioning?.default, versions, findings);
+}
+
+/** Same text for routes that can only be told apart by their versions. */
+function placeOf(match: SoundPart<MatchConfig>, segments: readonly PatternSegment[]): string {
+  return JSON.stringify([patternShape(segments), compileMatch(match)]);
 }
 
 const MIXED = 'another route takes this path with a version: give each of them one, or none';

@@ -11,6 +11,7 @@ import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from '../compil
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
 import { readOpenapiGroup } from '../openapi/openapi-routes.js';
+import { compileMatch } from '../references/route-match.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
@@ -41,6 +42,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
     const shared = {
+      ...compileMatch(config.match),
       answer: compileAnswer(config, upstreamIndexes),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),
       shareMax: defined(shares[position], 'the share of a route'),

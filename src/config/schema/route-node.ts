@@ -3,7 +3,6 @@
  *
  * Thread: any (pure). A part of config-schema.ts.
  */
-import { HTTP_METHODS } from '../../base/http-method.js';
 import {
   durationNode,
   integerNode,
@@ -14,42 +13,13 @@ import {
   stringNode,
   textNode,
 } from '../../schema/schema-node.js';
-import {
-  PATH_LENGTH_MAX,
-  ROUTE_NAME_TEXT,
-  TOKEN_PATTERN,
-  typedShape,
-  VERSION_TEXT,
-} from '../../schema/text-shapes.js';
+import { ROUTE_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
 import { DEFAULTS } from './defaults.js';
+import { MATCH_NODE } from './match-node.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
 
 const LIMIT_RANGE = [1, 1_000_000] as const;
-
-const MATCH_NODE = objectNode(
-  'MatchConfig',
-  'Which requests a route takes.',
-  {
-    path: stringNode(
-      '`/exact`, `/with/:param`, `/files/:name.pdf`, `/orders/:id([0-9]+)` or `/prefix/*`.',
-      {
-        minLength: 1,
-        maxLength: PATH_LENGTH_MAX,
-      },
-    ),
-    methods: listNode(
-      'HTTP methods, upper case.',
-      stringNode('', { 'x-typescript': 'HttpMethod', enum: HTTP_METHODS }),
-      { 'x-absent': 'every method', minItems: 1, uniqueItems: true },
-    ),
-    version: stringNode(
-      'Version of the API that a request must ask for; see `versioning`.',
-      VERSION_TEXT,
-    ),
-  },
-  'path',
-);
 
 const LIMITER_KEY_TEXT = typedShape<'clientIp' | 'consumer' | 'route' | `header:${string}`>(
   `^(clientIp|consumer|route|header:${TOKEN_PATTERN})$`,

@@ -5,6 +5,7 @@
  * Thread: loader. Started by the supervisor for a reload.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../base/clock.js';
 import { prepareVersion, type VersionOrder } from './prepare-version.js';
 
-parentPort?.postMessage(prepareVersion(workerData as VersionOrder));
+parentPort?.postMessage(await prepareVersion(workerData as VersionOrder, systemClock.unixMs));

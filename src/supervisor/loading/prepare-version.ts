@@ -18,6 +18,7 @@ import type { SharedConfig } from '../../config/shared/shared-config.js';
 import { type LoadOrder, loadFile, loadObject } from '../../config/source/load-file.js';
 import type { NextVersion } from '../epoch-table.js';
 import { hasSameEffect, type KeptVersion, keepVersion, writtenOf } from './kept-version.js';
+import { proveConfig } from './prove-config.js';
 
 /** Changes that are told one by one; of more only the number is. */
 const CHANGES_MAX = 1000;
@@ -55,9 +56,12 @@ export type VersionReport =
   | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
 
 /** Throws only what is a mistake of our own. */
-export function prepareVersion(order: VersionOrder): VersionReport {
+export async function prepareVersion(
+  order: VersionOrder,
+  unixMs: () => number,
+): Promise<VersionReport> {
   try {
-    return prepare(order);
+    return await prepare(order, unixMs);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const reasons = error instanceof ConfigError ? error.message.split('\n') : [error.message];
@@ -65,7 +69,10 @@ export function prepareVersion(order: VersionOrder): VersionReport {
   }
 }
 
-function prepare({ source, before, addresses, next }: VersionOrder): VersionReport {
+async function prepare(
+  { source, before, addresses, next }: VersionOrder,
+  unixMs: () => number,
+): Promise<VersionReport> {
   const inForce = defined(next.versions.at(-1), 'the version in force').settings;
   const kept = keptOf(source);
   const reasons = restartReasons(inForce, kept.compiled.settings);
@@ -74,6 +81,7 @@ function prepare({ source, before, addresses, next }: VersionOrder): VersionRepo
   const changes = diffConfigs(writtenOf(before), written);
   const settings = withAddresses(written.upstreams, kept.compiled.settings, addresses);
   const placed = placeConfig({ ...kept.compiled, settings }, rowsInUse(next.versions), next);
+  await proveConfig(placed, unixMs);
   return {
     outcome: 'ready',
     kept,

@@ -19,6 +19,7 @@ import type { Exchange } from '../exchange/exchange.js';
 import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
 import type { WorkerRoutes } from '../route/worker-route.js';
+import { RoutedView } from './routed-view.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
 export interface RouteMatcherParts {
@@ -38,6 +39,7 @@ export interface RouteMatcherParts {
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
+  private readonly view = new RoutedView();
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
@@ -76,7 +78,7 @@ export class RouteMatcher {
     head.onPath(path, mark === -1 ? '' : target.slice(mark));
     const found = this.find(exchange, path);
     if (found === ROUTE_NOT_FOUND) return NO_ROUTE;
-    if (found === METHOD_NOT_ALLOWED) return this.refuseMethod(path);
+    if (found === METHOD_NOT_ALLOWED) return this.refuseMethod(path, exchange);
     head.onMatch(table.params);
     const index = table.versions === null ? found : this.choose(exchange, table.versions);
     if (typeof index !== 'number') return index;
@@ -98,16 +100,17 @@ export class RouteMatcher {
   private find(exchange: Exchange, path: string): number {
     const { table, routes, hasCors } = this.parts;
     const { method, fields } = exchange.head;
+    const routed = this.view.of(exchange.head);
     if (hasCors && method === 'OPTIONS') {
       const requested = requestedMethod(method, fields);
-      const found = requested === '' ? ROUTE_NOT_FOUND : table.find(requested, path);
+      const found = requested === '' ? ROUTE_NOT_FOUND : table.find(requested, path, routed);
       if (found >= 0 && routes.at(found).config.filters.cors !== undefined) return found;
     }
-    return table.find(method, path);
+    return table.find(method, path, routed);
   }
 
-  private refuseMethod(path: string): StepResult {
-    const allowed = this.parts.table.allowedMethods(path).join(', ');
+  private refuseMethod(path: string, { head }: Exchange): StepResult {
+    const allowed = this.parts.table.allowedMethods(path, this.view.of(head)).join(', ');
     const fields = field('Allow', allowed);
     return refusal(PROBLEMS.methodNotAllowed, `This path takes ${allowed}.`, { fields });
   }

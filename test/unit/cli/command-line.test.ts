@@ -151,10 +151,35 @@ describe('routes', () => {
     expect(out).toBe(
       [
         'METHODS   PATH               NAME      UPSTREAM  AUTH         LIMIT',
-        'GET       /api/public        public    api       public       -',
-        'GET,POST  /api/users/*       users     api       users,staff  5 per 1m by consumer',
         '*         /api/products/:id  products  products  public       ' +
           '2 per 1s by header:x-key, burst 9',
+        'GET       /api/public        public    api       public       -',
+        'GET,POST  /api/users/*       users     api       users,staff  5 per 1m by consumer',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
+describe('routes with conditions', () => {
+  it('are shown in the order in which they are tried, with what they ask for', async () => {
+    const file = writeFile(`
+upstreams: { a: { targets: [{ url: "http://127.0.0.1:1" }] } }
+routes:
+  - { name: all, match: { path: /* }, upstream: a }
+  - { name: canary, match: { path: /*, cookies: { canary: "1" }, priority: 5 }, upstream: a }
+  - { name: host, match: { path: /*, hosts: [B.example, a.example] }, upstream: a }
+  - { name: pdf, match: { path: "/files/:name.pdf" }, upstream: a }
+`);
+    const { code, out } = await call(['routes', '-c', file]);
+    expect(code).toBe(0);
+    expect(out).toBe(
+      [
+        'METHODS  PATH                     IF                                NAME    UPSTREAM  AUTH    LIMIT',
+        '*        {a.example,b.example}/*  -                                 host    a         public  -',
+        '*        /files/:name.pdf         -                                 pdf     a         public  -',
+        '*        /*                       cookie canary is "1", priority 5  canary  a         public  -',
+        '*        /*                       -                                 all     a         public  -',
         '',
       ].join('\n'),
     );

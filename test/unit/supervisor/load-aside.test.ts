@@ -63,7 +63,7 @@ it('is what it is when it is made at once', async () => {
     ),
   );
   const aside = await load(order);
-  expect(aside).toEqual(prepareVersion(order));
+  expect(aside).toEqual(await prepareVersion(order, Date.now));
   if (aside.outcome !== 'ready') throw new Error('the version is refused');
   const served = openConfig(aside.placed);
   expect(served.targets[0]?.hostPort).toBe('127.0.0.1:81');

@@ -32,7 +32,7 @@ describe('addresses of names', () => {
       clock: new FakeClock(),
       logger: recordingLogger(),
       addresses: () => new Map(addresses),
-      prepare: async (order) => prepareVersion(order),
+      prepare: (order) => prepareVersion(order, () => 0),
       beginVersion: () => epochTable.beginVersion(),
       swap: async (shared) => {
         // Somebody holds each version: a stream that does not end.

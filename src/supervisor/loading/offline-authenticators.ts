@@ -9,12 +9,12 @@ import {
   type AuthenticationResult,
   type Authenticator,
   unavailable,
-} from '../filters/authentication/authenticator.js';
-import { bearerToken } from '../filters/authentication/bearer-token.js';
-import { createAuthenticator } from '../filters/authentication/create-authenticator.js';
-import type { KeySetFeed } from '../filters/authentication/key-set-feed.js';
-import type { CompiledAuthenticator } from '../filters/authentication/options.js';
-import type { AuthenticatorSource } from '../worker/worker-epoch.js';
+} from '../../filters/authentication/authenticator.js';
+import { bearerToken } from '../../filters/authentication/bearer-token.js';
+import { createAuthenticator } from '../../filters/authentication/create-authenticator.js';
+import type { KeySetFeed } from '../../filters/authentication/key-set-feed.js';
+import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
+import type { AuthenticatorSource } from '../../worker/worker-epoch.js';
 
 const NO_FEED: KeySetFeed = {
   subscribe: () => () => {},

@@ -1,0 +1,164 @@
+/**
+ * Checks what routes ask of requests, and that no two routes take the same request.
+ *
+ * Thread: any (pure). A part of check-routes.ts.
+ */
+import { displayPath, pointerOf } from '../../base/json-pointer.js';
+import { expressionProblem } from '../../filters/validation/linear-pattern.js';
+import { areDisjoint, wholeText } from '../../routing/match-conditions.js';
+import {
+  type PatternSegment,
+  paramExpressions,
+  parsePathPattern,
+} from '../../routing/path-pattern.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
+import type { CompiledMatch } from '../compiled-config.js';
+import type { MatchConditionConfig, RouteConfig } from '../gateway-config.js';
+import { asciiHost, compileMatch, pathExpression } from '../references/route-match.js';
+
+/** Stands for every method where a route names none. */
+const EVERY_METHOD = '*';
+
+const CONDITION_KEYS = ['exact', 'prefix', 'pattern', 'present'] as const;
+
+/** The segments of the path, if it has sound ones. */
+export function checkMatch(
+  route: SoundPart<RouteConfig>,
+  index: number,
+  findings: Findings,
+): readonly PatternSegment[] | undefined {
+  const { match = {} } = route;
+  for (const [position, host] of (match.hosts ?? []).entries()) {
+    if (host === undefined || asciiHost(host) !== undefined) continue;
+    const at = pointerOf('routes', index, 'match', 'hosts', position);
+    const problem = 'is no name of a host: write it without port and path, "*." only at its start';
+    findings.addValue(at, `${findings.quote(at, host)} ${problem}`);
+  }
+  for (const key of ['headers', 'query', 'cookies'] as const) {
+    for (const [name, condition] of Object.entries(match[key] ?? {})) {
+      if (condition === undefined || typeof condition === 'string') continue;
+      const at = pointerOf('routes', index, 'match', key, name);
+      if (!findings.hasUnder(at)) checkCondition(condition, at, findings);
+    }
+  }
+  return checkPath(match.path, pointerOf('routes', index, 'match', 'path'), findings);
+}
+
+function checkCondition(
+  condition: SoundPart<MatchConditionConfig>,
+  at: string,
+  findings: Findings,
+): void {
+  const given = CONDITION_KEYS.filter((key) => condition[key] !== undefined);
+  if (given.length !== 1) findings.addValue(at, `needs one of ${CONDITION_KEYS.join(', ')}`);
+  const { pattern } = condition;
+  if (pattern === undefined) return;
+  const problem = expressionProblem(wholeText(pattern));
+  if (problem !== undefined) findings.addValue(`${at}/pattern`, problem);
+}
+
+function checkPath(
+  path: string | undefined,
+  pointer: string,
+  findings: Findings,
+): readonly PatternSegment[] | undefined {
+  if (path === undefined) return undefined;
+  const expression = pathExpression(path);
+  if (expression !== undefined) {
+    const problem =
+      expression === '' ? 'has no expression behind "~"' : expressionProblem(wholeText(expression));
+    if (problem !== undefined) findings.addValue(pointer, problem);
+    return undefined;
+  }
+  const pattern = parsePathPattern(path);
+  if (!pattern.isValid) {
+    findings.addValue(pointer, `${findings.quote(pointer, path)} ${pattern.problem}`);
+    return undefined;
+  }
+  for (const inPath of paramExpressions(pattern.segments)) {
+    const problem = expressionProblem(wholeText(inPath));
+    if (problem !== undefined) findings.addValue(pointer, problem);
+  }
+  return pattern.segments;
+}
+
+/** Finds pairs of routes that would take the same request. */
+export class OverlapCheck {
+  private readonly routes: SoundPart<readonly RouteConfig[]>;
+  private readonly findings: Findings;
+  /** Host, path, version and rank → method → routes that took it before. */
+  private readonly takenByPlace = new Map<string, Map<string, number[]>>();
+  private readonly matches = new Map<number, CompiledMatch>();
+
+  constructor(routes: SoundPart<readonly RouteConfig[]>, findings: Findings) {
+    this.routes = routes;
+    this.findings = findings;
+  }
+
+  /** `shape`: of the path. `methods`: those of the route, unless they are given. */
+  add(index: number, shape: string, methods: readonly string[] = this.methodsOf(index)): void {
+    const { version = '' } = this.routes[index]?.match ?? {};
+    const { hosts = [''], conditions = [], priority = 0 } = this.matchOf(index);
+    const methodsByOther = new Map<number, Set<string>>();
+    for (const host of hosts) {
+      const place = JSON.stringify([host, shape, version, priority, conditions.length]);
+      const taken = this.takenByPlace.get(place) ?? new Map<string, number[]>();
+      this.takenByPlace.set(place, taken);
+      for (const method of methods) {
+        const rivals = this.rivals(index, method, taken);
+        for (const [shared, other] of rivals) {
+          methodsByOther.set(other, (methodsByOther.get(other) ?? new Set()).add(shared));
+        }
+        if (rivals.length === 0) taken.set(method, [...(taken.get(method) ?? []), index]);
+      }
+    }
+    for (const [other, shared] of methodsByOther) this.report(index, other, [...shared]);
+  }
+
+  private matchOf(index: number): CompiledMatch {
+    const known = this.matches.get(index) ?? compileMatch(this.routes[index]?.match ?? {});
+    this.matches.set(index, known);
+    return known;
+  }
+
+  private methodsOf(index: number): string[] {
+    // Methods with a mistake in them say nothing about what the route is to take.
+    if (this.findings.hasUnder(pointerOf('routes', index, 'match', 'methods'))) return [];
+    const methods = this.routes[index]?.match?.methods;
+    if (methods === undefined) return [EVERY_METHOD];
+    return methods.filter((method) => method !== undefined);
+  }
+
+  /** Methods that `method` shares with routes before, and whose they are. */
+  private rivals(
+    index: number,
+    method: string,
+    taken: ReadonlyMap<string, readonly number[]>,
+  ): [method: string, other: number][] {
+    const { conditions = [] } = this.matchOf(index);
+    const shared = method === EVERY_METHOD ? [...taken.keys()] : [method, EVERY_METHOD];
+    return shared.flatMap((one) =>
+      (taken.get(one) ?? [])
+        .filter((other) => other !== index || conditions.length === 0)
+        .filter((other) => !areDisjoint(conditions, this.matchOf(other).conditions ?? []))
+        .map((other): [string, number] => [method === EVERY_METHOD ? one : method, other]),
+    );
+  }
+
+  private report(index: number, other: number, methods: readonly string[]): void {
+    const [mine, theirs] = [this.label(index), this.label(other)];
+    const which = methods.includes(EVERY_METHOD) ? 'every method' : methods.join(', ');
+    const isConditional = (this.matchOf(index).conditions ?? []).length > 0;
+    const hint = isConditional ? ': give one of them a higher priority' : '';
+    const message = `the routes ${theirs} and ${mine} both take ${which} on this path${hint}`;
+    this.findings.addValue(pointerOf('routes', index, 'match', 'path'), message);
+  }
+
+  private label(index: number): string {
+    const pointer = pointerOf('routes', index);
+    const name = this.routes[index]?.name;
+    const path = displayPath(pointer);
+    if (name === undefined) return path;
+    return `${this.findings.quote(`${pointer}/name`, name)} (${path})`;
+  }
+}

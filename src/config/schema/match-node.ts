@@ -1,0 +1,84 @@
+/**
+ * The schema of what a route asks of a request.
+ *
+ * Thread: any (pure). A part of route-node.ts.
+ */
+import { HTTP_METHODS } from '../../base/http-method.js';
+import {
+  booleanNode,
+  integerNode,
+  lengthNode,
+  listNode,
+  mapNode,
+  objectNode,
+  stringNode,
+  textNode,
+  textOrNode,
+} from '../../schema/schema-node.js';
+import { HEADER_NAME_TEXT, PATH_LENGTH_MAX, VERSION_TEXT } from '../../schema/text-shapes.js';
+
+const VALUE_CHARS_MAX = 1024;
+const CONDITIONS_MAX = 16;
+
+const CONDITION_NODE = textOrNode(
+  'The value, or a condition that says more.',
+  objectNode('MatchConditionConfig', 'What a value must be: exactly one of these keys.', {
+    exact: stringNode('The value is this text.', { maxLength: VALUE_CHARS_MAX }),
+    prefix: stringNode('The value begins with this text.', {
+      minLength: 1,
+      maxLength: VALUE_CHARS_MAX,
+    }),
+    pattern: stringNode(
+      'The whole value fits this regular expression, which is matched in linear time.',
+      { minLength: 1, maxLength: VALUE_CHARS_MAX },
+    ),
+    present: booleanNode('`true`: there is a value, whatever it is. `false`: there is none.', true),
+  }),
+  { maxLength: VALUE_CHARS_MAX },
+);
+
+const RANGE = { minProperties: 1, maxProperties: CONDITIONS_MAX } as const;
+
+export const MATCH_NODE = objectNode(
+  'MatchConfig',
+  'Which requests a route takes.',
+  {
+    path: stringNode(
+      '`/exact`, `/with/:param`, `/files/:name.pdf`, `/orders/:id([0-9]+)`, `/prefix/*`, or `~` ' +
+        'and a regular expression for the whole path.',
+      { minLength: 1, maxLength: PATH_LENGTH_MAX },
+    ),
+    methods: listNode(
+      'HTTP methods, upper case.',
+      stringNode('', { 'x-typescript': 'HttpMethod', enum: HTTP_METHODS }),
+      { 'x-absent': 'every method', minItems: 1, uniqueItems: true },
+    ),
+    hosts: listNode(
+      'Names of hosts without ports, or `*.` and a name for all names below it.',
+      lengthNode(1, 253),
+      { 'x-absent': 'every host', minItems: 1, maxItems: 256, uniqueItems: true },
+    ),
+    headers: mapNode('Fields of the request, by name.', CONDITION_NODE, {
+      propertyNames: textNode(HEADER_NAME_TEXT),
+      ...RANGE,
+    }),
+    query: mapNode('Parameters of the query, by name.', CONDITION_NODE, {
+      propertyNames: lengthNode(1, VALUE_CHARS_MAX),
+      ...RANGE,
+    }),
+    cookies: mapNode('Cookies, by name.', CONDITION_NODE, {
+      propertyNames: textNode(HEADER_NAME_TEXT),
+      ...RANGE,
+    }),
+    priority: integerNode(
+      'Of routes with one host and one path, the one with the higher number is tried first.',
+      [-1000, 1000],
+      { default: 0 },
+    ),
+    version: stringNode(
+      'Version of the API that a request must ask for; see `versioning`.',
+      VERSION_TEXT,
+    ),
+  },
+  'path',
+);
