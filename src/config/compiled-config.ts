@@ -93,6 +93,8 @@ export interface CompiledLimits {
   readonly headerBytes: number;
   readonly bodyBytes: number;
   readonly trackedClients: number;
+  /** Empty: another one at each start. */
+  readonly keySecret: string;
   readonly inFlight: number;
   readonly connections: number;
   readonly connectionsPerAddress: number;

@@ -222,6 +222,12 @@ export interface LimitsConfig {
   /** Clients whose rate limits are remembered at once. 1024 to 16777216. Default: 262144. */
   readonly trackedClients?: number;
   /**
+   * Key of the hash by which limits know their keys. Gateways with the same secret have the same
+   * hash for the same client. Best given as a variable: `${LIMITS_KEY_SECRET}`. 32 to 1024
+   * characters. Default: another one at each start.
+   */
+  readonly keySecret?: string;
+  /**
    * Requests that have started and not finished. Further ones are refused with 503. 1 to 1000000.
    * Default: 10000.
    */

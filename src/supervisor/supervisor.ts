@@ -4,7 +4,6 @@
  * Thread: supervisor (on the main thread). Owns the coordinator's supervisor, the worker pool, a
  * supervisor for each lane, and the health checks.
  */
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
 import { defined } from '../base/assert.js';
@@ -20,6 +19,7 @@ import { EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
 import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
 import { LaneSupervisor } from './lane-supervisor.js';
+import { hashKeyOf } from './limiter-hash-key.js';
 import { RestartIntensity } from './restart-intensity.js';
 import type { Threads } from './threads.js';
 
@@ -43,7 +43,7 @@ export class Supervisor {
 
   private readonly epochTable: EpochTable;
   /** The key by which workers hash limiter keys. */
-  readonly hashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
+  readonly hashKey: readonly [number, number];
 
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
@@ -54,6 +54,7 @@ export class Supervisor {
     const { first, clock, random, threads, dispatcher, logger } = options;
     this.epochTable = new EpochTable(first);
     const config = this.epochTable.current;
+    this.hashKey = hashKeyOf(config.limits.keySecret);
     const mayRestart = (): boolean => this.mayRestart();
     this.coordinator = new CoordinatorSupervisor({
       first,

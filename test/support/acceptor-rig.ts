@@ -151,6 +151,7 @@ const LIMITS: CompiledLimits = {
   connections: 1000,
   connectionsPerAddress: 100,
   trackedClients: 1000,
+  keySecret: '',
   workerHeapBytes: 0,
   youngGenerationMb: 96,
   laneRingBytes: 1 << 22,

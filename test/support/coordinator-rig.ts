@@ -116,6 +116,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       headerBytes: 16_384,
       bodyBytes: 1 << 20,
       trackedClients: wish.trackedClients ?? 1024,
+      keySecret: '',
       inFlight: 10_000,
       connections: 8192,
       connectionsPerAddress: 1024,

@@ -34,9 +34,14 @@ export function isLive(path: string): boolean {
 export function restartReasons(before: RestartConfig, after: RestartConfig): string[] {
   const [old, now] = [new Map(fixedLeaves(before)), new Map(fixedLeaves(after))];
   const paths = new Set([...old.keys(), ...now.keys()]);
-  return [...paths]
+  const reasons = [...paths]
     .filter((path) => old.get(path) !== now.get(path))
     .map((path) => `${path}: ${old.get(path)} -> ${now.get(path)} takes a restart`);
+  // A secret is compared and not shown.
+  if (before.limits.keySecret !== after.limits.keySecret) {
+    reasons.push('limits.keySecret takes a restart');
+  }
+  return reasons;
 }
 
 function fixedLeaves(config: RestartConfig): [string, string][] {
@@ -59,7 +64,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     routes: _routes,
     facts: _facts,
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
-    limits: { headerBytes: _headerBytes, bodyBytes: _bodyBytes, ...limits },
+    limits: { headerBytes: _headerBytes, bodyBytes: _bodyBytes, keySecret: _secret, ...limits },
     ...rest
   } = config;
   return leavesOf('', { ...rest, admin, limits, logging });

@@ -156,6 +156,7 @@ function compileLimits(
     headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     trackedClients: sizing.trackedClients,
+    keySecret: limits.keySecret ?? '',
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
     connections: limits.connections ?? DEFAULTS.limits.connections,
     connectionsPerAddress: limits.connectionsPerAddress ?? DEFAULTS.limits.connectionsPerAddress,

@@ -103,6 +103,16 @@ export const LIMITS_NODE = objectNode(
       [1024, 16_777_216],
       { default: limits.trackedClients },
     ),
+    keySecret: stringNode(
+      'Key of the hash by which limits know their keys. Gateways with the same secret have the ' +
+        'same hash for the same client. Best given as a variable: `${LIMITS_KEY_SECRET}`.',
+      {
+        minLength: 32,
+        maxLength: 1024,
+        writeOnly: true,
+        'x-absent': 'another one at each start',
+      },
+    ),
     inFlight: integerNode(
       'Requests that have started and not finished. Further ones are refused with 503.',
       [1, 1_000_000],

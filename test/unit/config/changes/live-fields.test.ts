@@ -51,6 +51,13 @@ describe('keys that a reload can change', () => {
     }
   });
 
+  it('are not the secret of limiter keys, which is not shown', () => {
+    const secret = 'a secret that is long enough: yes';
+    const after = loadObject({ ...SMALLEST, limits: { keySecret: secret } }).compiled;
+    expect(restartReasons(before, after)).toEqual(['limits.keySecret takes a restart']);
+    expect(restartReasons(after, after)).toEqual([]);
+  });
+
   it('bring along what is below them', () => {
     expect(isLive('routes[].cors.origins')).toBe(true);
     expect(isLive('upstreams.NAME.targets')).toBe(true);

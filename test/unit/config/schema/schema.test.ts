@@ -80,6 +80,7 @@ describe('CONFIG_SCHEMA', () => {
     const secret = nodes.filter(([, node]) => node.writeOnly).map(([path]) => path);
     expect(secret).toEqual([
       '$.admin.token',
+      '$.limits.keySecret',
       '$.tracing.headers.NAME',
       '$.authenticators.NAME<jwt>.secret',
       '$.authenticators.NAME<apiKey>.keys[].sha256',
