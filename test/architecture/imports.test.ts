@@ -45,6 +45,18 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'SharedArrayBuffer',
     reason: 'names the memory that a worker is started with; looks into none of it',
   },
+  {
+    path: 'acceptor/uws/native-binary.ts',
+    rule: 'word',
+    about: 'existsSync',
+    reason: 'looks for the library once, before anything listens',
+  },
+  {
+    path: 'acceptor/uws/native-binary.ts',
+    rule: 'word',
+    about: 'readdirSync',
+    reason: 'looks for the library once, before anything listens',
+  },
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));

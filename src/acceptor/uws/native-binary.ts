@@ -6,7 +6,9 @@
  */
 
 import type * as Uws from 'uWebSockets.js';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, resolve } from 'node:path';
 import { StartupError } from '../../base/startup-error.js';
 
 /** The library, with what its type file leaves out. */
@@ -41,26 +43,84 @@ export class NativeBinaryError extends StartupError {
 /** Largest head that may come in several reads; the guard's own limit is at or below it. */
 const PARSER_HEAD_BYTES = 32 * 1024;
 
+const PACKAGE = 'uWebSockets.js';
+
 /** The key under which the library stops naming itself in every reply. */
 const SILENT = 'silent';
 
-/** @throws NativeBinaryError */
-export function loadNativeBinary(): UwsModule {
+/** What the gateway calls; a module without one of these is not the library. */
+const FUNCTIONS = ['App', 'us_listen_socket_close', 'us_socket_local_port'] as const;
+
+/**
+ * Loads the library. `path`: a file, relative to the working folder, or the name of a package;
+ * empty: the package that is installed with the gateway.
+ *
+ * @throws NativeBinaryError when there is no binary for this system, or when the module is another.
+ */
+export function loadNativeBinary(path: string = process.env['GATEWAY_UWS_PATH'] ?? ''): UwsModule {
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(PARSER_HEAD_BYTES);
-  const path = process.env['GATEWAY_UWS_PATH'] || 'uWebSockets.js';
-  try {
-    const uws = createRequire(import.meta.url)(path) as UwsModule & {
-      _cfg?: (key: string) => void;
-    };
-    uws._cfg?.(SILENT);
-    return uws;
-  } catch (error) {
+  const uws = requireNative(path);
+  const missing = FUNCTIONS.filter((name) => typeof uws?.[name] !== 'function');
+  if (missing.length > 0) {
+    const named = path === '' ? PACKAGE : `GATEWAY_UWS_PATH=${path}`;
     throw new NativeBinaryError(
-      `cannot load the uWebSockets.js binary for Node ${process.versions.node} on ` +
-        `${process.platform}-${process.arch} (${reasonOf(error)}); use Node 20 on glibc >= 2.27, ` +
-        `Node 22 or 24 on glibc >= 2.38, or point GATEWAY_UWS_PATH at a release that fits`,
+      `${named} is not uWebSockets.js: it has no ${missing.join(', ')}; name the folder of a ` +
+        'release of uWebSockets.js, or its file uws.js',
     );
   }
+  uws._cfg?.(SILENT);
+  return uws;
+}
+
+function requireNative(path: string): UwsModule & { _cfg?: (key: string) => void } {
+  const load = createRequire(import.meta.url);
+  try {
+    const isFile = path !== '' && existsSync(resolve(path));
+    return load(isFile ? resolve(path) : path || PACKAGE);
+  } catch (error) {
+    const { platform, arch, versions } = process;
+    throw new NativeBinaryError(
+      `cannot load the uWebSockets.js binary for Node ${versions.node} on ${platform}-${arch} ` +
+        `(${reasonOf(error)}); ${path === '' ? systemsOf(load) : `GATEWAY_UWS_PATH is ${path}`}; ` +
+        'Node 20 needs glibc >= 2.27, Node 22 and 24 need glibc >= 2.38 (Debian 13, Ubuntu ' +
+        '24.04); GATEWAY_UWS_PATH can point at another release',
+    );
+  }
+}
+
+/** Versions of Node by the number that binaries carry. */
+const NODE_BY_ABI: ReadonlyMap<string, number> = new Map([
+  ['93', 16],
+  ['108', 18],
+  ['115', 20],
+  ['127', 22],
+  ['137', 24],
+  ['141', 25],
+]);
+
+function systemsOf(load: NodeJS.Require): string {
+  try {
+    return describeBinaries(readdirSync(dirname(load.resolve(PACKAGE))));
+  } catch {
+    return `the package ${PACKAGE} is not installed`;
+  }
+}
+
+/** Which systems the files of the package are for, in words. */
+export function describeBinaries(files: readonly string[]): string {
+  const systems = new Map<string, number[]>();
+  for (const file of files) {
+    const [, system, abi = ''] = /^uws_([a-z0-9]+_[a-z0-9]+)_(\d+)\.node$/.exec(file) ?? [];
+    const version = NODE_BY_ABI.get(abi);
+    if (system === undefined || version === undefined) continue;
+    systems.set(system, [...(systems.get(system) ?? []), version]);
+  }
+  if (systems.size === 0) return `the package ${PACKAGE} has no binaries`;
+  const listed = [...systems].map(([system, versions]) => {
+    const sorted = versions.sort((a, b) => a - b).join(', ');
+    return `${system.replace('_', '-')} (Node ${sorted})`;
+  });
+  return `there are binaries for ${listed.join('; ')}`;
 }
 
 /** The last line: the library puts general advice before it, Node a list of files behind it. */
