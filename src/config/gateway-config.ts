@@ -215,7 +215,10 @@ export interface VersioningConfig {
 
 /** Bounds that keep memory flat under any load. */
 export interface LimitsConfig {
-  /** Largest head of a request. A larger one is refused with 431. 1KiB to 32KiB. Default: 16KiB. */
+  /**
+   * Largest head of a request, and so of a token in it. A larger one is refused with 431. 1KiB to
+   * 64KiB. Default: 16KiB.
+   */
   readonly headerBytes?: ByteSize;
   /** Largest body of a request. A larger one is refused with 413. 0 to 1024MiB. Default: 1MiB. */
   readonly bodyBytes?: ByteSize;
@@ -1113,7 +1116,7 @@ export interface DeprecationConfig {
 /** How large and how slow the requests of a route may be, within the bounds of `limits`. */
 export interface GuardsConfig {
   /**
-   * Largest head. A larger one is refused with 431. 256 to 32KiB. Default: `limits.headerBytes`.
+   * Largest head. A larger one is refused with 431. 256 to 64KiB. Default: `limits.headerBytes`.
    */
   readonly headerBytes?: ByteSize;
   /** Largest number of header fields. More are refused with 431. 1 to 90. Default: 90. */

@@ -41,7 +41,7 @@ export class NativeBinaryError extends StartupError {
 }
 
 /** Largest head that may come in several reads; the guard's own limit is at or below it. */
-const PARSER_HEAD_BYTES = 32 * 1024;
+const PARSER_HEAD_BYTES = 64 * 1024;
 
 const PACKAGE = 'uWebSockets.js';
 

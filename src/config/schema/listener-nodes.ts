@@ -89,8 +89,8 @@ export const LIMITS_NODE = objectNode(
   'Bounds that keep memory flat under any load.',
   {
     headerBytes: sizeNode(
-      'Largest head of a request. A larger one is refused with 431.',
-      ['1KiB', '32KiB'],
+      'Largest head of a request, and so of a token in it. A larger one is refused with 431.',
+      ['1KiB', '64KiB'],
       { default: limits.headerBytes },
     ),
     bodyBytes: sizeNode(

@@ -93,11 +93,11 @@ export class BasicAuthenticator implements Authenticator {
     const started = this.checks.run(async () => {
       const isRight = await isPassword(password, user?.hash ?? NO_PASSWORD);
       if (!isRight || user === undefined) {
-        this.wrong.set(digest, WRONG, unixSeconds + REFUSED_SECONDS);
+        this.wrong.set(digest, WRONG, { expiresAt: unixSeconds + REFUSED_SECONDS });
         return WRONG;
       }
       const result: AuthenticationResult = { verdict: 'accepted', identity: user.identity };
-      this.accepted.set(digest, result, unixSeconds + REMEMBERED_SECONDS);
+      this.accepted.set(digest, result, { expiresAt: unixSeconds + REMEMBERED_SECONDS });
       return result;
     });
     return started ?? TOO_MANY;

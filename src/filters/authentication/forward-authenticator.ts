@@ -19,7 +19,7 @@ import { makeIdentity } from './identity.js';
 import type { CompiledForwardAuthenticator } from './options.js';
 import { answerForClient, valuesOf } from './service-answer.js';
 
-const FIELD_CHARS_MAX = 4096;
+const FIELD_CHARS_MAX = 64 * 1024;
 
 /** Fields whose values are one list, wherever they stand (RFC 9110 section 5.3). */
 const LIST_FIELDS: ReadonlySet<string> = new Set(['accept', 'accept-language']);

@@ -5,13 +5,14 @@
  * until the token's `exp`. Requests that bring the same token at the same time share one question.
  */
 import {
+  ABSENT,
   type AuthenticationRequest,
   type AuthenticationResult,
   type Authenticator,
   refused,
   unavailable,
 } from './authenticator.js';
-import { bearerToken, tokenDigest, unreadableToken } from './bearer-token.js';
+import { bearerToken, tokenDigest } from './bearer-token.js';
 import { claimsProblem } from './claim-checks.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { HttpCaller } from './http-caller.js';
@@ -20,6 +21,8 @@ import type { CompiledIntrospectionAuthenticator } from './options.js';
 import { parseStrictObject } from './strict-json.js';
 
 const REMEMBERED_MAX = 4096;
+/** Characters of all answers that are remembered. */
+const REMEMBERED_CHARS_MAX = 16 * 1024 * 1024;
 /** An answer of "not active" is remembered for at most this time. */
 const INACTIVE_SECONDS_MAX = 10;
 
@@ -36,7 +39,10 @@ export class IntrospectionAuthenticator implements Authenticator {
 
   private readonly caller: HttpCaller;
   private readonly clientCredentials: string;
-  private readonly accepted = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
+  private readonly accepted = new ExpiringMemory<AuthenticationResult>(
+    REMEMBERED_MAX,
+    REMEMBERED_CHARS_MAX,
+  );
   /** Separate from accepted tokens, so that invented tokens do not push these out. */
   private readonly inactive = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
   private readonly asked = new Map<string, Promise<AuthenticationResult>>();
@@ -55,8 +61,7 @@ export class IntrospectionAuthenticator implements Authenticator {
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
     const token = bearerToken(request.fields.authorization);
-    const unread = unreadableToken(token);
-    if (unread !== null) return unread;
+    if (token === '') return ABSENT;
     const digest = tokenDigest(token);
     const known = this.accepted.get(digest, unixSeconds) ?? this.inactive.get(digest, unixSeconds);
     if (known !== undefined) return known;
@@ -90,19 +95,24 @@ export class IntrospectionAuthenticator implements Authenticator {
     const claims = answer.body === null ? undefined : parseStrictObject(answer.body);
     if (claims === undefined) return NO_ANSWER;
     const result = this.judge(claims, unixSeconds);
-    this.remember(digest, result, unixSeconds);
+    this.remember(digest, result, { unixSeconds, weight: answer.body?.length ?? 0 });
     return result;
   }
 
-  private remember(digest: string, result: AuthenticationResult, unixSeconds: number): void {
+  private remember(
+    digest: string,
+    result: AuthenticationResult,
+    { unixSeconds, weight }: { readonly unixSeconds: number; readonly weight: number },
+  ): void {
     const cacheSeconds = this.config.cacheMs / 1000;
     if (result.verdict === 'accepted') {
       const { exp } = result.identity.claims;
       const end = typeof exp === 'number' ? exp : Number.POSITIVE_INFINITY;
-      this.accepted.set(digest, result, Math.min(end, unixSeconds + cacheSeconds));
+      const expiresAt = Math.min(end, unixSeconds + cacheSeconds);
+      this.accepted.set(digest, result, { expiresAt, weight });
     } else {
       const seconds = Math.min(cacheSeconds, INACTIVE_SECONDS_MAX);
-      this.inactive.set(digest, result, unixSeconds + seconds);
+      this.inactive.set(digest, result, { expiresAt: unixSeconds + seconds });
     }
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Jwk } from '../../base/json-web-key.js';
 import {
+  ABSENT,
   type AuthenticationRequest,
   type AuthenticationResult,
   type Authenticator,
@@ -13,7 +14,7 @@ import {
   refused,
   unavailable,
 } from './authenticator.js';
-import { bearerToken, tokenDigest, unreadableToken } from './bearer-token.js';
+import { bearerToken, tokenDigest } from './bearer-token.js';
 import { claimsProblem } from './claim-checks.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
@@ -30,6 +31,8 @@ import {
 import { parseStrictObject } from './strict-json.js';
 
 const REMEMBERED_MAX = 4096;
+/** Characters of all tokens that are remembered: what is kept of one is about as large. */
+const REMEMBERED_CHARS_MAX = 16 * 1024 * 1024;
 
 export class JwtAuthenticator implements Authenticator {
   readonly name: string;
@@ -39,7 +42,10 @@ export class JwtAuthenticator implements Authenticator {
   readonly stripsAuthorization: boolean;
   readonly readsAuthorization = true;
 
-  private readonly remembered = new ExpiringMemory<AcceptedToken>(REMEMBERED_MAX);
+  private readonly remembered = new ExpiringMemory<AcceptedToken>(
+    REMEMBERED_MAX,
+    REMEMBERED_CHARS_MAX,
+  );
   /** null: no key set has arrived yet. */
   private ring: KeyRing | null = null;
   private keys: readonly Jwk[] = [];
@@ -82,8 +88,7 @@ export class JwtAuthenticator implements Authenticator {
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
     const token = bearerToken(request.fields.authorization);
-    const unread = unreadableToken(token);
-    if (unread !== null) return unread;
+    if (token === '') return ABSENT;
     const digest = tokenDigest(token);
     const known = this.remembered.get(digest, unixSeconds);
     if (known === undefined) return this.verify(token, digest, unixSeconds);
@@ -112,7 +117,9 @@ export class JwtAuthenticator implements Authenticator {
     const result = this.judge(parts, unixSeconds);
     // A key may have been removed during the check of the signature: then the next request checks
     // it again.
-    if (result.verdict === 'accepted' && ring === this.ring) this.remember(digest, result);
+    if (result.verdict === 'accepted' && ring === this.ring) {
+      this.remember(digest, result, token.length);
+    }
     return result;
   }
 
@@ -140,10 +147,11 @@ export class JwtAuthenticator implements Authenticator {
       : { verdict: 'accepted', identity };
   }
 
-  private remember(digest: string, accepted: AcceptedToken): void {
+  private remember(digest: string, accepted: AcceptedToken, chars: number): void {
     const { exp } = accepted.identity.claims;
     if (typeof exp !== 'number') return;
-    this.remembered.set(digest, accepted, exp + this.config.clockSkewMs / 1000);
+    const expiresAt = exp + this.config.clockSkewMs / 1000;
+    this.remembered.set(digest, accepted, { expiresAt, weight: chars });
   }
 
   private isRevoked(claims: Claims): boolean {

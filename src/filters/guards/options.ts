@@ -20,7 +20,7 @@ const GUARDS_NODE = objectNode(
   'GuardsConfig',
   'How large and how slow the requests of a route may be, within the bounds of `limits`.',
   {
-    headerBytes: sizeNode('Largest head. A larger one is refused with 431.', ['256', '32KiB'], {
+    headerBytes: sizeNode('Largest head. A larger one is refused with 431.', ['256', '64KiB'], {
       'x-absent': '`limits.headerBytes`',
     }),
     headerCount: integerNode(

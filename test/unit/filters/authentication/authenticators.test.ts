@@ -288,6 +288,17 @@ describe('a jwt authenticator', () => {
     }
   });
 
+  it.each([10, 4097, 60_000])('judges a token with a claim of %i characters', async (length) => {
+    const groups = 'g'.repeat(length);
+    const wish = { claimHeaders: [['x-groups', 'groups']] as const };
+    const result = await verdictOf({ groups }, wish);
+    expect(result).toMatchObject({
+      verdict: 'accepted',
+      identity: { fields: ['x-groups', groups] },
+    });
+    expect((await verdictOf({ groups, iss: 'other' }, wish)).verdict).toBe('refused');
+  });
+
   it('wants the claims that it is told to want', async () => {
     const wish = { requiredClaims: ['exp', 'email'] };
     expect((await verdictOf({}, wish)).verdict).toBe('refused');
