@@ -9,7 +9,7 @@
  */
 import { isIPv6 } from 'node:net';
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
-import { HTTP_METHODS } from '../base/http-method.js';
+import { HTTP_METHODS, METHODS_WITH_CONTENT } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 
 /** The parser of uWebSockets.js has 98 slots and stalls on more fields: the limit is lower. */
@@ -17,7 +17,6 @@ const FIELDS_MAX = 90;
 const TARGET_CHARS_MAX = 8192;
 
 const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS);
-const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 const CHAR_FORBIDDEN = 0;
 const CHAR_EVERYWHERE = 1;
@@ -135,7 +134,7 @@ export class RequestGuard {
       this.bodyBytes = -1;
       // The guard cannot see what follows the last chunk: nothing may be read behind it.
       this.mustClose = true;
-    } else if (this.lengthCount === 0 && METHODS_WITH_BODY.has(this.method)) {
+    } else if (this.lengthCount === 0 && METHODS_WITH_CONTENT.has(this.method)) {
       // The parser hides what stands behind an empty field name, a length among it: the body of
       // such a request would be read as the next request.
       this.mustClose = true;

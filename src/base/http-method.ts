@@ -18,6 +18,15 @@ const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set<HttpMethod>([
   'OPTIONS',
 ]);
 
+/**
+ * The methods whose requests say so when they have no body, by `Content-Length: 0` (RFC 9110 8.6).
+ */
+export const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set<HttpMethod>([
+  'POST',
+  'PUT',
+  'PATCH',
+]);
+
 /** Whether sending the request twice has the same effect as sending it once. */
 export function isIdempotentMethod(method: string): boolean {
   return IDEMPOTENT_METHODS.has(method);

@@ -17,6 +17,7 @@
  *     express count │ (source JSON ref │ leaf)…         in the order of the file
  *     ref     offset into the directory of JSON texts: text offset │ text bytes
  */
+import { HTTP_METHODS } from '../base/http-method.js';
 
 export const HEADER_WORDS = 12;
 export const HEADER_EDGES = 0;
@@ -90,29 +91,14 @@ export const ROUTE_NOT_FOUND = -1;
 /** The index of an entry that closes a path: no route takes this method there. */
 export const METHOD_NOT_ALLOWED = -2;
 
-/** Place of a method that no route takes. */
+/** The place of a method that no route takes. */
 export const NO_METHOD = -1;
+
+const METHODS: readonly string[] = HTTP_METHODS;
 
 /** The methods' places in a leaf. */
 export function methodPlace(method: string): number {
-  switch (method) {
-    case 'GET':
-      return 0;
-    case 'HEAD':
-      return 1;
-    case 'POST':
-      return 2;
-    case 'PUT':
-      return 3;
-    case 'PATCH':
-      return 4;
-    case 'DELETE':
-      return 5;
-    case 'OPTIONS':
-      return 6;
-    default:
-      return NO_METHOD;
-  }
+  return METHODS.indexOf(method);
 }
 
-export const METHOD_PLACES = 7;
+export const METHOD_PLACES = METHODS.length;

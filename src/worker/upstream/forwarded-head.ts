@@ -7,14 +7,12 @@
  *
  * Invariant: latin-1 only, so that a character is a byte.
  */
+import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
 import { joinList } from '../exchange/request-fields.js';
 import type { RequestHead } from '../exchange/request-head.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
 import { buildForwardedFields, forwardedList, viaOf } from './forwarded-fields.js';
 import type { UpstreamRequest } from './upstream-transport.js';
-
-/** Methods whose requests say so when they have no body (RFC 9110 section 8.6). */
-const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 // Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
 /** The head with the empty line that ends it. */
