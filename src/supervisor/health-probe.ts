@@ -57,7 +57,7 @@ class ProbeEnding implements Probe {
     this.timer.unref();
   }
 
-  use(connection: Destroyable): void {
+  destroyAtEnd(connection: Destroyable): void {
     this.connection = connection;
   }
 
@@ -84,7 +84,7 @@ function probeTcp(target: CompiledTarget, ending: ProbeEnding): void {
   const socket = connect({ host: withoutBrackets(hostname), port: Number(port) || fallback });
   socket.on('connect', () => ending.end(CHECK_PASSED));
   socket.on('error', () => ending.end(CHECK_CONNECT_FAILED));
-  ending.use(socket);
+  ending.destroyAtEnd(socket);
 }
 
 function probeHttp(target: CompiledTarget, rule: CompiledHealthCheck, ending: ProbeEnding): void {
@@ -112,7 +112,7 @@ function probeHttp(target: CompiledTarget, rule: CompiledHealthCheck, ending: Pr
   // The listener stays after the probe has ended: an error without a listener would end the
   // process.
   request.on('error', () => ending.end(isConnected ? CHECK_BROKE_OFF : CHECK_CONNECT_FAILED));
-  ending.use(request);
+  ending.destroyAtEnd(request);
   request.end();
 }
 

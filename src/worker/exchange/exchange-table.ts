@@ -12,11 +12,11 @@ import type { Exchange } from './exchange.js';
 /** Exchanges by index. The acceptor gives out small numbers, again and again. */
 export class ExchangeTable {
   private readonly entries: (Exchange | null)[] = [];
-  private held = 0;
+  private total = 0;
 
   /** How many there are. */
   get count(): number {
-    return this.held;
+    return this.total;
   }
 
   /** Takes a place in which nothing is. */
@@ -24,7 +24,7 @@ export class ExchangeTable {
     // Filled up one by one: an array with large holes is a hash table.
     while (this.entries.length <= exchange.index) this.entries.push(null);
     this.entries[exchange.index] = exchange;
-    this.held += 1;
+    this.total += 1;
   }
 
   /** Undefined: it has finished, and its place may be another's. */
@@ -36,7 +36,7 @@ export class ExchangeTable {
   remove(exchange: Exchange): void {
     if (this.entries[exchange.index] !== exchange) return;
     this.entries[exchange.index] = null;
-    this.held -= 1;
+    this.total -= 1;
   }
 }
 

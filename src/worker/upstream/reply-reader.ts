@@ -70,14 +70,14 @@ export class ReplyReader {
   private headText = '';
   private bodyLeft = 0;
   /** Bytes that came along with those after which the listener wanted a pause. */
-  private held: Buffer = NO_BYTES;
+  private unread: Buffer = NO_BYTES;
 
   constructor(private readonly listener: ReplyListener) {}
 
   /** A body has begun, and only bytes that are still to be read can end it. */
   get awaitsBody(): boolean {
     const isInBody = this.state === LENGTH || this.state === CHUNKED || this.state === UNTIL_CLOSE;
-    return isInBody && this.held.length === 0;
+    return isInBody && this.unread.length === 0;
   }
 
   /** A request was sent: its reply comes next. */
@@ -92,20 +92,20 @@ export class ReplyReader {
   take(bytes: Buffer, start: number, end: number): void {
     let at = start;
     while (at < end && !this.isPaused) at = this.takePart(bytes, at, end);
-    if (at < end) this.held = Buffer.from(bytes.subarray(at, end));
+    if (at < end) this.unread = Buffer.from(bytes.subarray(at, end));
   }
 
   /** Goes on after a pause. */
   resume(): void {
-    const { held } = this;
+    const { unread } = this;
     this.isPaused = false;
-    this.held = NO_BYTES;
-    if (held.length > 0) this.take(held, 0, held.length);
+    this.unread = NO_BYTES;
+    if (unread.length > 0) this.take(unread, 0, unread.length);
   }
 
   /** No byte will follow. True: that was the end of a reply, and the listener has heard of it. */
   finish(): boolean {
-    if (this.state !== UNTIL_CLOSE || this.held.length > 0) return false;
+    if (this.state !== UNTIL_CLOSE || this.unread.length > 0) return false;
     this.state = STOPPED;
     this.listener.onReplyEnd(false);
     return true;
@@ -115,7 +115,7 @@ export class ReplyReader {
   stop(): void {
     this.state = STOPPED;
     this.isPaused = false;
-    this.held = NO_BYTES;
+    this.unread = NO_BYTES;
     this.headText = '';
   }
 
