@@ -5,8 +5,8 @@
  *                                        ▲                │
  *                                        └── replies ◄────┘
  *
- * Requests are due on a grid of 4,000 moments a second, so many at each that the rate comes out
- * even. Which moment a request belongs to is fixed before the run. One that is due while every
+ * Requests are due on a grid of 4,000 moments a second, in equal numbers as far as the rate lets
+ * them. Which moment a request belongs to is fixed before the run. One that is due while every
  * connection is busy waits for a connection, and its latency goes on counting: nothing is left
  * out because the other side was slow. How late this process itself came to each is counted as
  * well, since it has its own moments of sleep. The first WARMUP seconds are not counted.

@@ -44,12 +44,14 @@ interface Link {
   readonly anchor: string;
 }
 
-/** Names of all files of code, without their folders. */
-const CODE_FILES = new Set(
-  ['src', 'test', 'bench']
-    .flatMap((folder) => listFiles(join(ROOT, folder), '.ts'))
-    .map((path) => posix.basename(path)),
+/** All files of code, from the root. */
+const CODE_FILES = ['src', 'test', 'bench'].flatMap((folder) =>
+  listFiles(join(ROOT, folder), '.ts').map((path) => posix.join(folder, path)),
 );
+/** Their names, without their folders. */
+const CODE_NAMES = new Set(CODE_FILES.map((path) => posix.basename(path)));
+/** Names the idioms that it looks for. */
+const OWN_PATH = 'test/architecture/documents.test.ts';
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
@@ -91,9 +93,11 @@ describe('the documents', () => {
     expect(filesNamedIn(text).filter((path) => !isFileOfOurs(path, document))).toEqual([]);
   });
 
-  it('are plain English', () => {
-    const found = DOCUMENTS.flatMap((path) =>
-      [...prose(read(path)).matchAll(PRIVATE_IDIOM)].map(([words]) => `${path}: ${words}`),
+  it('and the code are plain English', () => {
+    const documents = DOCUMENTS.map((path) => [path, prose(read(path))] as const);
+    const code = CODE_FILES.filter((path) => path !== OWN_PATH).map((path) => [path, read(path)]);
+    const found = [...documents, ...code].flatMap(([path = '', text = '']) =>
+      [...text.matchAll(PRIVATE_IDIOM)].map(([words]) => `${path}: ${words}`),
     );
     expect(found).toEqual([]);
   });
@@ -136,7 +140,7 @@ function filesNamedIn(text: string): string[] {
 function isFileOfOurs(path: string, document: string): boolean {
   const bases = ['', dirname(document), 'src', 'test', 'bench'];
   if (bases.some((base) => existsSync(join(ROOT, base, path)))) return true;
-  return !path.includes('/') && CODE_FILES.has(path);
+  return !path.includes('/') && CODE_NAMES.has(path);
 }
 
 /** Whether `files` of package.json names it, or a folder that it is in. */

@@ -50,7 +50,7 @@ it('counts against several limits, reports all policies and the tightest, and re
   expect(limits['watched']).toMatchObject({ admitted: 1, refused: 0, shadow_refused: 6 });
 });
 
-it('lets so many requests of a key be in flight and no more; each end makes room', async () => {
+it('lets as many requests of a key be in flight as it says, and no more; each end makes room', async () => {
   const one = await start({ maxInFlight: 2 }, { workers: 2 });
   const waiting: (() => void)[] = [];
   if (upstream === undefined) throw new Error('no upstream');

@@ -55,7 +55,7 @@ async function statusSoon(path: string): Promise<number> {
   }
 }
 
-/** Sends requests that the upstream holds, until so many are there. */
+/** Sends requests that the upstream holds, until this number of them is there. */
 async function fill(count: number, path: string): Promise<Promise<number>[]> {
   const before = upstream.headCount;
   const replies = Array.from({ length: count }, () => statusOf(path));

@@ -7,7 +7,7 @@
  * that were sent before its end and answered after its beginning. The first number must not exceed
  * the limit, whatever the window. The second, of the window that ends with a refusal, must not be
  * less than 98 percent of it: that is what a gateway can promise, however fast it is asked. Whether
- * every window holds so many depends on the clients as well: the long form prints it.
+ * every window holds that part depends on the clients as well: the long form prints it.
  *
  * On a crowded machine some requests may wait for their decision in vain, and get 503: these may
  * have been counted, at any time up to a second after.

@@ -42,7 +42,7 @@ async function moreReplies(load: Load, count: number): Promise<void> {
 }
 
 describe('a worker that dies', () => {
-  it.each([1, 2])('under load costs only what it had in hand (%i workers)', async (workers) => {
+  it.each([1, 2])('under load costs only what it was working on (%i workers)', async (workers) => {
     await start(workers);
     const connections = 16;
     const load = new Load(gateway.url, connections);

@@ -197,7 +197,7 @@ export class LimitWorld {
     });
   }
 
-  /** A worker dies with everything that it had in hand; another takes its lane. */
+  /** A worker dies with everything that it was working on; another takes its lane. */
   killWorker(lane: number): void {
     this.passing = this.passing.filter((one) => one.lane !== lane);
     this.control.replaceWorker(lane);

@@ -1,4 +1,4 @@
-/** A machine of so many cores, without the limits of a container. */
+/** A machine with this number of cores, without the limits of a container. */
 import type { MachineLimits } from '../../src/config/machine-limits.js';
 
 export function machineOf(cores: number): MachineLimits {

@@ -68,7 +68,7 @@ function serve(port: number): void {
     }
     if (checksBefore === -1) checksBefore = checks;
     const reply: OriginReply = { pid: process.pid, checksBefore };
-    // As long as a small piece of work takes, so that some are in hand at any moment.
+    // As long as a small piece of work takes, so that some requests are in flight at any moment.
     setTimeout(() => response.end(JSON.stringify(reply)), 3);
   });
   server.listen(port, '127.0.0.1', () => {

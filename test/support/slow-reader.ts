@@ -34,7 +34,7 @@ export class SlowReader {
     });
   }
 
-  /** Asks for `path` and stops reading once so many bytes of the body are here. */
+  /** Asks for `path` and stops reading once this number of bytes of the body is here. */
   static get(port: number, path: string, stopAtBytes: number): SlowReader {
     const socket = connect({ port, host: '127.0.0.1' });
     socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);

@@ -22,7 +22,7 @@ const LIMIT = 1000;
 const WINDOW_MS = 1000;
 const BURST = 5;
 const SEED = 1;
-/** One request in so many is the first of its millisecond. */
+/** The share of requests that are the first of their millisecond. */
 const NEXT_MS_SHARE = 0.01;
 
 interface Arrivals {

@@ -22,8 +22,8 @@ export const CONTROL_STOP = 3;
 export const CONTROL_PROBE = 4;
 
 /**
- * While so many slots wait, results of health checks are dropped: the next check brings a new
- * result.
+ * While this number of slots waits, results of health checks are dropped: the next check brings a
+ * new result.
  */
 const PROBES_WAITING_MAX = 1024;
 

@@ -99,7 +99,7 @@ function readAll(fd: number): string {
   }
 }
 
-/** Lines with their number, of so many characters. */
+/** Lines with their number, of this length in characters. */
 function aLine(number: number, chars = 100): string {
   return `${`${number} `.padEnd(chars - 1, 'x')}\n`;
 }

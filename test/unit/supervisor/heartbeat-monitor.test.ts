@@ -12,7 +12,7 @@ class Rig {
     waitedMs: () => this.waitedMs,
   });
 
-  /** Verdicts of so many looks, each a time apart. */
+  /** Verdicts of a number of looks, each a time apart. */
   looks(count: number, apartMs = RULE.intervalMs): boolean[] {
     return Array.from({ length: count }, () => {
       this.nowMs += apartMs;

@@ -608,7 +608,7 @@ describe('a route of the token service', () => {
     rig.expectAllClosed(1);
   });
 
-  it('lets no more than so many wait, and has room again when one has given up', async () => {
+  it('lets no more than a fixed number wait, and has room again when one has given up', async () => {
     const rig = await Rig.create();
     const first = rig.request('refresh', { body: BODY });
     for (let count = 1; count < TOKEN_ASKS_MAX; count += 1) rig.request('refresh', { body: BODY });

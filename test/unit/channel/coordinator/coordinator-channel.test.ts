@@ -162,7 +162,7 @@ describe('coordinator channel', () => {
     expect(stub.outcomes.at(-1)).toBe(OUTCOME_SUCCESS);
   });
 
-  it('takes so many pending asks and no more; an abandoned one makes room', () => {
+  it('takes as many pending asks as fit and no more; an abandoned one makes room', () => {
     const { worker } = aRig();
     for (let count = 1; count < ASKS_PENDING_MAX; count += 1) worker.ask(anAsk());
     expect(worker.ask(anAsk())).toBe(true);

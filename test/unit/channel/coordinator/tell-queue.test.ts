@@ -30,7 +30,7 @@ describe('tell queue', () => {
     );
   });
 
-  it('keeps so many plain tells and no more, but every tell with a ticket', () => {
+  it('keeps as many plain tells as fit and no more, but every tell with a ticket', () => {
     const queue = new TellQueue();
     for (let count = 1; count < PLAIN_TELLS_MAX; count += 1) queue.push(aTell(1, 0));
     expect(queue).toMatchObject({ length: PLAIN_TELLS_MAX - 1, dropped: 0 });

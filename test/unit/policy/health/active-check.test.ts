@@ -20,11 +20,11 @@ describe('active check', () => {
     expect(take(aRow(), '+')).toBe('.');
   });
 
-  it('needs so many failures in a row, and no fewer', () => {
+  it('needs as many failures in a row as the rule says, and no fewer', () => {
     expect(take(aRow({ isProbed: true }), '--+--+---')).toBe('........!');
   });
 
-  it('needs so many passes in a row, and no fewer', () => {
+  it('needs as many passes in a row as the rule says, and no fewer', () => {
     expect(take(aRow({ isProbed: true, isUnhealthy: true }), '+-+-++')).toBe('.....!');
   });
 

@@ -37,7 +37,7 @@ function ejectAndReturn(row: OutlierRow, nowMs: number): number {
 }
 
 describe('outlier', () => {
-  it('is due after so many bad answers in a row, and stays so until it is ejected', () => {
+  it('is due after as many bad answers in a row as the rule says, and stays so until it is ejected', () => {
     const row = aRow();
     const answers = [true, true, false, true, true, true, true];
     const due = answers.map((isBad) => takeAnswer(row, RULE, isBad));

@@ -120,7 +120,7 @@ class Bucket {
     fillTokenBucket(this.state, this.rule, 0);
   }
 
-  /** Takes so many, or as many as there are; how many. */
+  /** Takes this number, or as many as there are; returns how many it took. */
   take(nowMs: number, count = Number.POSITIVE_INFINITY): number {
     const { state, rule, decision } = this;
     let taken = 0;

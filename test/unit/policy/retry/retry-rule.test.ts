@@ -36,7 +36,7 @@ describe('what may be sent again', () => {
     }
   });
 
-  it('is else what is idempotent and has its body at hand', () => {
+  it('is else what is idempotent and has its whole body', () => {
     for (const request of everyRequest().filter((one) => !one.isReplyStarted)) {
       const isSafe = request.isIdempotent && request.isBodyKept;
       for (const end of [END_RESET, END_TIMEOUT, END_STATUS] as const) {

@@ -227,7 +227,7 @@ describe('a key that is refused again and again', () => {
   });
 
   it.each(['slidingWindow', 'fixedWindow', 'tokenBucket'] as const)(
-    'is refused after the admissions at hand are used up, and not before (%s)',
+    'is refused after the granted admissions are used up, and not before (%s)',
     (algorithm) => {
       const desk = new Desk('wait', { limit: 200, window: '1h', algorithm }, [1]);
       for (let count = 0; count < 6; count += 1) {
