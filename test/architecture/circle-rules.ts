@@ -1,5 +1,5 @@
 /**
- * Circles of imports, types counted: between files anywhere, and between the rooms of the worker.
+ * Circles of imports, types counted: between files anywhere, and between the rooms of a folder.
  * Threads are reached by URL, which starts them and imports nothing.
  */
 import { type Finding, type SourceFile, topFolder } from './source-scan.js';
