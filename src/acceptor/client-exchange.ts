@@ -28,6 +28,7 @@ import type {
   ReplyClosing,
   ReplyHead,
 } from './client-engine.js';
+import { briefHead } from './head-facts.js';
 import type { Downstream } from './in-flight-table.js';
 import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
 import { type LocalReplyRecord, localReplyHead } from './local-reply.js';
@@ -63,6 +64,8 @@ export interface ExchangeContext {
   readonly isDraining: boolean;
   /** The gateway itself has closed every connection. */
   readonly isClosed: boolean;
+  /** Fields of a reply that is made without a worker, by the head of its request. */
+  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock;
   /** A reply was made without a worker. */
   onLocalReply(record: LocalReplyRecord): void;
   /** A mistake of ours; the exchange is cut off. */
@@ -80,6 +83,8 @@ export class ClientExchange implements Downstream, ClientListener {
   private readonly mustClose: boolean;
   /** The head as the lane has it; empty: not kept, and the request cannot run again. */
   private readonly text: string;
+  /** What a refusal goes by: the same, or a part of a head that is not kept. */
+  private readonly refusalText: string;
   /** As the configuration had it when the request began. */
   private readonly bodyBytesMax: number;
 
@@ -122,7 +127,9 @@ export class ClientExchange implements Downstream, ClientListener {
     this.protocol = request.protocol;
     this.listener = request.listener;
     this.mustClose = request.mustClose || request.problem !== null;
-    this.text = request.text.length <= KEPT_HEAD_CHARS_MAX ? request.text : '';
+    const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
+    this.text = isKept ? request.text : '';
+    this.refusalText = isKept ? request.text : briefHead(request.text);
     this.bodyBytesMax = context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
   }
@@ -399,7 +406,8 @@ export class ClientExchange implements Downstream, ClientListener {
       const durationMs = context.clock.nowMs() - this.receivedMs;
       const record = { requestId, method, target, peer, kind, durationMs };
       const mustClose = this.mustClose || this.bodyBytes !== 0 || context.isDraining;
-      this.socket.sendHead(localReplyHead(record, detail), mustClose ? 'closed' : 'none');
+      const fields = context.fieldsOfRefusal(method, target, this.refusalText);
+      this.socket.sendHead(localReplyHead(record, detail, fields), mustClose ? 'closed' : 'none');
       context.onLocalReply(record);
     } catch (error) {
       this.onBroken(error);
