@@ -55,7 +55,10 @@ export interface GatewayConfig {
   readonly tokenService?: TokenServiceConfig;
   /** The services behind the gateway, by a name that routes refer to. 1 to 1024 keys. */
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
-  /** Which requests go where. The order has no meaning. 1 to 10000 items. */
+  /**
+   * Which requests go where. The order has no meaning, but for two expressions at one place. 1 to
+   * 10000 items.
+   */
   readonly routes: readonly RouteConfig[];
 }
 

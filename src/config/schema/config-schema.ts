@@ -75,10 +75,14 @@ const ROOT_NODE = objectNode(
       UPSTREAM_NODE,
       { propertyNames: NAMES, minProperties: 1, maxProperties: 1024 },
     ),
-    routes: listNode('Which requests go where. The order has no meaning.', ROUTE_NODE, {
-      minItems: 1,
-      maxItems: 10_000,
-    }),
+    routes: listNode(
+      'Which requests go where. The order has no meaning, but for two expressions at one place.',
+      ROUTE_NODE,
+      {
+        minItems: 1,
+        maxItems: 10_000,
+      },
+    ),
   },
   'upstreams',
   'routes',
