@@ -5,7 +5,6 @@
  * begin now: sizes, and whether the gateway drains.
  */
 import type { Clock, Timer } from '../base/clock.js';
-import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type {
@@ -16,15 +15,18 @@ import type {
   EngineCapabilities,
   EngineHost,
 } from './client-engine.js';
-import { ClientExchange, type ExchangeContext, LOOK_MS } from './client-exchange.js';
+import { ClientExchange, LOOK_MS } from './client-exchange.js';
 import { ConnectionCaps, type ConnectionFigures, type ConnectionRule } from './connection-caps.js';
+import type { ExchangeContext } from './exchange-context.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord } from './local-reply.js';
-import type { GuardLimits } from './request-guard.js';
 
 /** What the acceptor goes by, and a reload may change. */
 export interface AcceptorConfig {
-  readonly limits: Pick<GatewaySettings['limits'], 'headerBytes' | 'bodyBytes' | 'bodyRate'>;
+  readonly limits: Pick<
+    GatewaySettings['limits'],
+    'headerBytes' | 'bodyBytes' | 'lingerBytes' | 'bodyRate'
+  >;
 }
 
 export interface AcceptorOptions {
@@ -34,8 +36,6 @@ export interface AcceptorOptions {
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly connections: ConnectionRule;
-  /** Fields for the reply to a request that never reaches a worker, by its head. */
-  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock;
   onLocalReply(record: LocalReplyRecord): void;
   /** An address has as many connections as it may. */
   onAddressFull(network: string): void;
@@ -48,7 +48,7 @@ export class Acceptor implements EngineHost, ExchangeContext {
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly capabilities: EngineCapabilities;
-  guardLimits: GuardLimits;
+  guardLimits: AcceptorConfig['limits'];
   isDraining = false;
   isClosed = false;
 
@@ -119,8 +119,8 @@ export class Acceptor implements EngineHost, ExchangeContext {
     return this.guardLimits.bodyBytes;
   }
 
-  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
-    return this.options.fieldsOfRefusal(method, target, text);
+  get lingerBytesMax(): number {
+    return this.guardLimits.lingerBytes;
   }
 
   onLocalReply(record: LocalReplyRecord): void {

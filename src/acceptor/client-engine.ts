@@ -56,7 +56,14 @@ export type ReplyClosing =
   /** The same, and nothing more is read from it, as what follows the request is not trusted. */
   | 'deaf'
   /** The client is told, and the engine closes the connection as soon as it has the reply. */
-  | 'closed';
+  | 'closed'
+  /**
+   * The client is told, while it still sends its body. Behind onDone() the engine goes on to read:
+   * it hands the bytes to onData() until abort() closes the connection, or the client does and the
+   * engine calls onAborted(). An engine may instead throw the rest of a body away by itself where
+   * it knows the body's length: abort() has no effect then.
+   */
+  | 'lingering';
 
 /** The head of a reply. The object and its views are valid inside the call only. */
 export interface ReplyHead {
@@ -82,7 +89,7 @@ export interface ReplyHead {
  * Order of a reply: sendInterim*, sendHead, then sendBody* until one says `isLast`, or sendEnd, or
  * sendTrailers. After that, after abort(), and after onDone() or onAborted() of its listener
  * nothing of the socket is called any more; but a tunnel may still be paused, resumed and aborted
- * until its way up has ended as well.
+ * until its way up has ended as well, and an exchange that lingers until it is aborted.
  *
  * Each method may call onSent() back before it returns, and those that complete a reply onDone():
  * the caller has brought its own state in order before. None throws for anything that the client
@@ -130,7 +137,10 @@ export interface ClientSocket {
   /** The same with fields behind the body. Only with the capability `trailers`. */
   sendTrailers(fields: FieldBlock): void;
 
-  /** Ends the exchange so that the client can see that the reply is not complete. */
+  /**
+   * Ends the exchange so that the client can see that the reply is not complete. An exchange that
+   * lingers has sent all of its reply: the connection closes.
+   */
   abort(): void;
 }
 
@@ -150,7 +160,8 @@ export interface ClientListener {
 
   /**
    * The engine has all of the reply. Called once, and nothing after it; but of a tunnel it ends the
-   * way down only, and the way up goes on until its own end.
+   * way down only, and the way up goes on until its own end; so it does behind a reply that was
+   * sent as `lingering`.
    */
   onDone(): void;
 

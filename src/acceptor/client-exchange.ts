@@ -7,31 +7,32 @@
  * the answers that the gateway gives in a worker's place. How bytes get to and from the client is
  * the engine's affair (client-engine.ts).
  *
+ * A reply that comes before the end of its upload closes the connection, and what the client still
+ * sends is read before that (lingering.ts): the exchange has left the table by then.
+ *
  * Invariants: the exchange leaves the in-flight table exactly once. What the window does not take
  * of the upload is kept as `overflow`: what the engine reads before a pause takes effect, and
  * never more than limits.bodyBytes.
  */
 import { BufferPool } from '../base/buffer-pool.js';
-import type { Clock } from '../base/clock.js';
 import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
 import { isIdempotentMethod } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
-import type { RequestIdSource } from '../base/request-id.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
-import { FLAG_TUNNEL } from '../channel/records/record-kind.js';
+import { FLAG_END, FLAG_TUNNEL } from '../channel/records/record-kind.js';
 import type { HttpProtocol, NewRequest } from '../channel/records/request-head.js';
 import type {
   ClientListener,
   ClientRequest,
   ClientSocket,
-  EngineCapabilities,
   ReplyClosing,
   ReplyHead,
 } from './client-engine.js';
-import { briefHead } from './head-facts.js';
+import type { ExchangeContext } from './exchange-context.js';
 import type { Downstream } from './in-flight-table.js';
-import type { ExchangeEnd, LaneDispatcher } from './lane-dispatcher.js';
-import { type LocalReplyRecord, localReplyHead } from './local-reply.js';
+import type { ExchangeEnd } from './lane-dispatcher.js';
+import { Lingering } from './lingering.js';
+import { localReplyHead } from './local-reply.js';
 import { refusalDetail } from './refusal-detail.js';
 
 /** Time between two looks at an exchange. */
@@ -49,28 +50,10 @@ const READ_BYTES_MAX = 512 * 1024;
 const KEPT_MAX = 8;
 const overflowPool = new BufferPool(READ_BYTES_MAX, KEPT_MAX);
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Most exchanges have no overflow: they share this list, which stays empty. */
 const NO_OVERFLOW: Buffer[] = [];
-
-/** What an exchange needs of its acceptor. */
-export interface ExchangeContext {
-  readonly clock: Clock;
-  readonly dispatcher: LaneDispatcher;
-  readonly requestIds: RequestIdSource;
-  readonly capabilities: EngineCapabilities;
-  /** The longest body of a request that begins now. */
-  readonly bodyBytesMax: number;
-  /** Connections close behind their replies. */
-  readonly isDraining: boolean;
-  /** The gateway itself has closed every connection. */
-  readonly isClosed: boolean;
-  /** Fields of a reply that is made without a worker, by the head of its request. */
-  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock;
-  /** A reply was made without a worker. */
-  onLocalReply(record: LocalReplyRecord): void;
-  /** A mistake of ours; the exchange is cut off. */
-  onError(error: unknown): void;
-}
 
 export class ClientExchange implements Downstream, ClientListener {
   private readonly method: string;
@@ -83,8 +66,6 @@ export class ClientExchange implements Downstream, ClientListener {
   private readonly mustClose: boolean;
   /** The head as the lane has it; empty: not kept, and the request cannot run again. */
   private readonly text: string;
-  /** What a refusal goes by: the same, or a part of a head that is not kept. */
-  private readonly refusalText: string;
   /** As the configuration had it when the request began. */
   private readonly bodyBytesMax: number;
 
@@ -109,6 +90,11 @@ export class ClientExchange implements Downstream, ClientListener {
   /** Trailers that wait behind the overflow. */
   private trailers: FieldBlock = NO_FIELDS;
   private isPaused = false;
+  /** The connection closes behind the reply, once what the client still sends has been read. */
+  private mustLinger = false;
+  /** All of the reply came with its head. */
+  private isReplyWhole = false;
+  private lingering: Lingering | null = null;
 
   private receivedBefore = 0;
   private slowLooks = 0;
@@ -127,9 +113,7 @@ export class ClientExchange implements Downstream, ClientListener {
     this.protocol = request.protocol;
     this.listener = request.listener;
     this.mustClose = request.mustClose || request.problem !== null;
-    const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
-    this.text = isKept ? request.text : '';
-    this.refusalText = isKept ? request.text : briefHead(request.text);
+    this.text = request.text.length <= KEPT_HEAD_CHARS_MAX ? request.text : '';
     this.bodyBytesMax = context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
   }
@@ -176,7 +160,11 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   private takeData(bytes: Uint8Array, isLast: boolean): void {
-    if (this.isOver || this.index === -1) return;
+    if (this.index === -1) {
+      this.skip(bytes, isLast);
+      return;
+    }
+    if (this.isOver) return;
     this.received += bytes.length;
     if (this.received > this.bodyBytesMax && !this.isTunnel) {
       this.replaceByProblem(
@@ -193,8 +181,28 @@ export class ClientExchange implements Downstream, ClientListener {
     }
   }
 
+  /** What comes of an upload that no worker wants: before its refusal, or behind its reply. */
+  private skip(bytes: Uint8Array, isLast: boolean): void {
+    if (isLast) this.isRequestComplete = true;
+    this.lingering?.onBytes(bytes.length);
+    if (isLast) this.onSkippedAll();
+  }
+
+  /**
+   * Nothing of the upload is left unread: the connection can be closed without a reset. Where the
+   * reply was long the client may still be reading, and the closing is left to the client.
+   */
+  private onSkippedAll(): void {
+    const { lingering } = this;
+    if (lingering === null || !this.isReplyWhole) return;
+    this.context.clock.afterTurn(() => {
+      if (this.lingering === lingering) lingering.end();
+    });
+  }
+
   onTrailers(fields: FieldBlock): void {
     try {
+      if (this.index === -1) this.skip(NO_BYTES, true);
       if (this.isOver || this.index === -1) return;
       this.isRequestComplete = true;
       this.trailers = fields;
@@ -214,11 +222,23 @@ export class ClientExchange implements Downstream, ClientListener {
 
   onDone(): void {
     this.isReplyDone = true;
+    if (this.mustLinger && !this.isRequestComplete) this.beginLingering();
     // The client may still send bytes up a tunnel whose way down has ended.
     if (!this.isTunnel || this.isUploadSent) this.end('replied');
   }
 
+  private beginLingering(): void {
+    const { clock, lingerBytesMax } = this.context;
+    this.resume();
+    this.lingering = new Lingering(clock, lingerBytesMax, () => {
+      this.lingering = null;
+      this.socket.abort();
+    });
+  }
+
   onAborted(): void {
+    this.lingering?.stop();
+    this.lingering = null;
     this.end(this.context.isClosed ? 'cut' : 'aborted');
   }
 
@@ -331,13 +351,19 @@ export class ClientExchange implements Downstream, ClientListener {
     this.isReplyStarted = true;
     // An engine that is paused when the reply ends might stay so for the next request.
     this.resume();
-    this.socket.sendHead(head, this.isTunnel ? 'none' : this.closing());
+    this.sendHead(head, this.isTunnel ? 'none' : this.closing());
+  }
+
+  private sendHead(head: ReplyHead, closing: ReplyClosing): void {
+    this.mustLinger = closing === 'lingering';
+    this.isReplyWhole = (head.flags & FLAG_END) !== 0;
+    this.socket.sendHead(head, closing);
   }
 
   private closing(): ReplyClosing {
+    if (!this.isRequestComplete) return 'lingering';
     if (this.mustClose) return 'deaf';
-    const mustClose = !this.isRequestComplete || this.context.isDraining;
-    return mustClose ? 'announced' : 'none';
+    return this.context.isDraining ? 'announced' : 'none';
   }
 
   onResponseBody(chunk: Uint8Array, isLast: boolean): void {
@@ -405,13 +431,17 @@ export class ClientExchange implements Downstream, ClientListener {
       const requestId = context.requestIds.next();
       const durationMs = context.clock.nowMs() - this.receivedMs;
       const record = { requestId, method, target, peer, kind, durationMs };
-      const mustClose = this.mustClose || this.bodyBytes !== 0 || context.isDraining;
-      const fields = context.fieldsOfRefusal(method, target, this.refusalText);
-      this.socket.sendHead(localReplyHead(record, detail, fields), mustClose ? 'closed' : 'none');
+      this.sendHead(localReplyHead(record, detail), this.localClosing());
       context.onLocalReply(record);
     } catch (error) {
       this.onBroken(error);
     }
+  }
+
+  private localClosing(): ReplyClosing {
+    if (!this.isRequestComplete) return 'lingering';
+    const mustClose = this.mustClose || this.bodyBytes !== 0 || this.context.isDraining;
+    return mustClose ? 'closed' : 'none';
   }
 
   /** The client sees that its reply is not complete. */

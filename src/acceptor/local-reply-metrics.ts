@@ -54,7 +54,6 @@ export class LocalReplyMetrics {
       durationMs,
       upstreamMs: -1,
       code: kind.code,
-      cause: '',
       end: 'complete',
       fields: null,
       traceId: '',
@@ -72,7 +71,6 @@ export class LocalReplyMetrics {
       clientIp: peer,
       consumer: '',
       requestId,
-      cause: '',
       keyLines: [],
     });
     this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: this.clock.unixMs(), fields });

@@ -9,7 +9,6 @@ import type {
   CompiledAuthorization,
 } from '../filters/authentication/options.js';
 import type { CompiledFilters } from '../filters/catalog.js';
-import type { CompiledCors } from '../filters/cors/options.js';
 import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
@@ -44,8 +43,6 @@ export interface CompiledConfig {
   readonly acceptsRequestIdOf: 'anyone' | 'trustedProxies' | 'nobody';
   /** Those that hold for every request, whether a route takes it or not. */
   readonly filters: CompiledFilters;
-  /** What requests that no route takes go by; null: no page may read their refusals. */
-  readonly cors: CompiledCors | null;
   /** null: no route has a version. */
   readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;
@@ -105,6 +102,8 @@ export interface CompiledLimits {
   readonly countsLoopback: boolean;
   /** Least bytes a second of a request body; 0: no bound. */
   readonly bodyRate: number;
+  /** Bytes of an upload that are read behind its reply. */
+  readonly lingerBytes: number;
   /** Requests that a worker has not read yet. */
   readonly laneDepth: number;
   /** How long the oldest of them may wait. */

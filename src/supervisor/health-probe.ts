@@ -14,7 +14,6 @@ import {
   CHECK_PASSED,
   CHECK_TIMED_OUT,
   CHECK_UNEXPECTED_STATUS,
-  type CheckResult,
 } from '../channel/coordinator/target-states.js';
 import type { CompiledHealthCheck, CompiledTarget } from '../config/compiled-config.js';
 
@@ -37,7 +36,7 @@ interface Destroyable {
 export function startProbe(
   target: CompiledTarget,
   rule: CompiledHealthCheck,
-  onEnded: (result: CheckResult) => void,
+  onEnded: (result: number) => void,
 ): Probe {
   const ending = new ProbeEnding(rule.timeoutMs, onEnded);
   if (rule.type === 'tcp') probeTcp(target, ending);
@@ -52,7 +51,7 @@ class ProbeEnding implements Probe {
 
   constructor(
     timeoutMs: number,
-    private readonly onEnded: (result: CheckResult) => void,
+    private readonly onEnded: (result: number) => void,
   ) {
     this.timer = setTimeout(() => this.end(CHECK_TIMED_OUT), timeoutMs);
     this.timer.unref();
@@ -62,7 +61,7 @@ class ProbeEnding implements Probe {
     this.connection = connection;
   }
 
-  end(result: CheckResult): void {
+  end(result: number): void {
     if (this.close()) this.onEnded(result);
   }
 

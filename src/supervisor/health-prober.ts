@@ -10,7 +10,6 @@
 
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
-import type { CheckResult } from '../channel/coordinator/target-states.js';
 import type {
   CompiledHealthCheck,
   CompiledTarget,
@@ -23,7 +22,7 @@ const FIRST_SPREAD_MS = 500;
 
 export interface HealthProberOptions {
   /** CHECK_PASSED, or why it failed. */
-  onResult(targetIndex: number, result: CheckResult): void;
+  onResult(targetIndex: number, result: number): void;
   /** From 0 (included) to 1 (excluded). */
   random(): number;
 }
@@ -92,7 +91,7 @@ class TargetCheck {
     this.probe = startProbe(this.target, this.rule, (result) => this.onEnded(result));
   }
 
-  private onEnded(result: CheckResult): void {
+  private onEnded(result: number): void {
     this.probe = null;
     if (this.isStopped) return;
     this.options.onResult(this.target.index, result);

@@ -139,13 +139,13 @@ export interface AcceptorWish {
   readonly lanes?: number;
   readonly limits?: Partial<CompiledLimits>;
   onLocalReply?(record: LocalReplyRecord): void;
-  fieldsOfRefusal?(method: string, target: string, text: string): FieldBlock;
 }
 
 const LIMITS: CompiledLimits = {
   headerBytes: 16_384,
   bodyBytes: 10_000_000,
   bodyRate: 240,
+  lingerBytes: 1000,
   inFlight: 100,
   laneDepth: 100,
   queueMs: 1000,
@@ -183,8 +183,6 @@ export class AcceptorRig {
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource('abc'),
       connections: { connectionsMax: 3, perAddressMax: 2, isExempt: () => false },
-      fieldsOfRefusal: (method, target, text) =>
-        wish.fieldsOfRefusal?.(method, target, text) ?? NO_FIELDS,
       onLocalReply: (record) => {
         this.localReplies.push(record);
         wish.onLocalReply?.(record);

@@ -111,7 +111,6 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
     acceptsRequestIdOf: 'anyone',
     filters: {},
-    cors: null,
     versioning: null,
     limits: {
       headerBytes: 16_384,
@@ -123,6 +122,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       connectionsPerAddress: 1024,
       countsLoopback: false,
       bodyRate: 240,
+      lingerBytes: 0,
       laneDepth: 2048,
       queueMs: 1000,
       workerHeapBytes: 0,

@@ -65,6 +65,7 @@ export class FakeSocket implements ClientSocket {
   private unsent: Buffer[] = [];
   private hasEnded = false;
   private isTunnel = false;
+  private mayLinger = false;
   private uncredited = 0;
 
   attach(listener: ClientListener): void {
@@ -133,6 +134,7 @@ export class FakeSocket implements ClientSocket {
     this.assert(this.head === null, 'a reply has one head');
     const { status, flags, bodyBytes, idBytes, text, inlineBody } = head;
     this.isTunnel = (flags & FLAG_TUNNEL) !== 0;
+    this.mayLinger = closing === 'lingering';
     this.head = {
       status,
       requestId: Buffer.from(text.subarray(0, idBytes)).toString('latin1'),
@@ -203,7 +205,8 @@ export class FakeSocket implements ClientSocket {
 
   private assertInUse(method: string): void {
     this.assert(this.found !== null, `${method} comes after attach`);
-    this.assert(!this.isOver || this.isTunnel, `${method} comes before the exchange is over`);
+    const mayFollow = this.isTunnel || (this.mayLinger && !this.isCutOff && !this.isGone);
+    this.assert(!this.isOver || mayFollow, `${method} comes before the exchange is over`);
   }
 
   private assert(isKept: boolean, rule: string): void {

@@ -6,7 +6,6 @@ import {
   BREAKER_CLOSED,
   type BreakerRow,
   type BreakerRule,
-  CAUSE_NONE,
   canPassBreaker,
   isTicketCurrent,
   OUTCOME_FAILURE,
@@ -97,7 +96,7 @@ function callThroughRows(
 
 class PlainRow implements BreakerRow {
   state: BreakerRow['state'] = BREAKER_CLOSED;
-  cause: BreakerRow['cause'] = CAUSE_NONE;
+  cause = 0;
   failures = 0;
   generation = 0;
   probes = 0;

@@ -90,12 +90,13 @@ class UwsEngine implements ClientEngine {
   // Hot path (bench/gateway/plain-get): every request passes here.
   private onRequest(res: HttpResponse, req: HttpRequest): void {
     const { head, host } = this;
-    const socket = new UwsSocket(res);
+    const socket = new UwsSocket(res, host.clock);
     // Attached first of all: without it a later mistake would end the whole process.
     res.onAborted(() => socket.onAborted());
     try {
       head.read(req, addressOf(res), host);
-      if (head.bodyBytes !== 0 && head.problem === null) {
+      if (head.bodyBytes !== 0) {
+        socket.isUploadMeasured = head.bodyBytes > 0;
         res.onData((data, isLast) => socket.onData(new Uint8Array(data), isLast));
       }
       host.onRequest(head, socket);

@@ -10,18 +10,23 @@
  * Chunked pieces stay below the cork buffer and each has its own cork: larger ones can be lost
  * under back-pressure in older cores.
  *
+ * A fourth shape is a reply that comes before the end of its upload (whole-reply.ts): the library
+ * does not know that it is complete, and reads on until the connection is closed here.
+ *
  * A pause of the library stops both directions. So while the reply waits for the client nothing is
  * paused, or the two sides would wait for each other; the pause is made up for once the client has
  * taken all.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { assert, defined } from '../../base/assert.js';
+import type { Clock } from '../../base/clock.js';
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import { REQUEST_ID_FIELD } from '../../base/request-id.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../../channel/records/record-kind.js';
 import type { ClientListener, ClientSocket, ReplyClosing, ReplyHead } from '../client-engine.js';
 import { statusLine } from '../status-line.js';
+import { lastLineOf, wholeReply } from './whole-reply.js';
 
 /** Fits the cork buffer of 16 KiB. */
 const CORKED_BYTES = 15_000;
@@ -53,7 +58,21 @@ export class UwsSocket implements ClientSocket {
   private isEndUnsent = false;
   private uncredited = 0;
 
-  constructor(private readonly res: HttpResponse) {}
+  /**
+   * The library knows how long the request's body is: of a reply of known length it throws the rest
+   * of that body away by itself.
+   */
+  isUploadMeasured = false;
+  private isUploadComplete = false;
+  /** The client has all of the reply; what comes of the upload goes to the listener. */
+  private isLingering = false;
+  /** The line that ends a chunked reply which lingers: a trailer, as it has to have a name. */
+  private lastLine = '';
+
+  constructor(
+    private readonly res: HttpResponse,
+    private readonly clock: Pick<Clock, 'unixMs'>,
+  ) {}
 
   attach(listener: ClientListener): void {
     this.listener = listener;
@@ -62,13 +81,15 @@ export class UwsSocket implements ClientSocket {
   // What the library tells.
 
   onData(bytes: Uint8Array, isLast: boolean): void {
-    if (this.isOver) return;
+    if (this.isOver && !this.isLingering) return;
     this.hasReceived = true;
+    if (isLast) this.isUploadComplete = true;
     this.listener?.onData(bytes, isLast);
   }
 
   onAborted(): void {
-    if (this.isOver) return;
+    if (this.isOver && !this.isLingering) return;
+    this.isLingering = false;
     this.markOver();
     this.listener?.onAborted();
   }
@@ -92,7 +113,7 @@ export class UwsSocket implements ClientSocket {
 
   resume(): void {
     this.isPauseWanted = false;
-    if (!this.isPaused || this.isOver) return;
+    if (!this.isPaused || (this.isOver && !this.isLingering)) return;
     this.isPaused = false;
     this.res.resume();
   }
@@ -121,6 +142,7 @@ export class UwsSocket implements ClientSocket {
   // Hot path (bench/gateway/plain-get): once for every reply.
   sendHead(head: ReplyHead, closing: ReplyClosing): void {
     this.closing = closing;
+    if (closing === 'lingering') this.lastLine = lastLineOf(head);
     this.res.cork(() => this.writeHead(head));
     if (!this.isChunked) return;
     this.sendBody(head.inlineBody.subarray(this.offset), (head.flags & FLAG_END) !== 0);
@@ -132,6 +154,7 @@ export class UwsSocket implements ClientSocket {
     const isEnd = (flags & FLAG_END) !== 0;
     const isCorkable = text.length + inlineBody.length <= CORKED_BYTES;
     res.writeStatus(statusLine(head.status));
+    if (this.closing === 'lingering' && this.writeWhole(head, isCorkable)) return;
     // The block continues the line of the id as an HTTP/1.1 head does: one call for all of it.
     res.writeHeader(REQUEST_ID_FIELD, text);
     if ((flags & FLAG_BODILESS) !== 0) {
@@ -140,7 +163,7 @@ export class UwsSocket implements ClientSocket {
       this.markOver();
       res.end(inlineBody, this.closing !== 'none');
       this.onDone();
-    } else if (head.bodyBytes > 0) {
+    } else if (head.bodyBytes > 0 && this.canKeepLength(isEnd)) {
       this.total = head.bodyBytes;
       this.announceClosing();
       this.watchWritable();
@@ -151,6 +174,27 @@ export class UwsSocket implements ClientSocket {
       this.watchWritable();
       if (inlineBody.length > 0 && isCorkable) this.writePiece(inlineBody);
     }
+  }
+
+  /** A reply that lingers and is whole. False: it goes out in pieces. */
+  private writeWhole(head: ReplyHead, isCorkable: boolean): boolean {
+    const isBodiless = (head.flags & FLAG_BODILESS) !== 0;
+    if (!isBodiless && ((head.flags & FLAG_END) === 0 || !isCorkable)) return false;
+    this.res.writeHeader(REQUEST_ID_FIELD, wholeReply(head, this.clock.unixMs()));
+    this.linger();
+    return true;
+  }
+
+  /** Behind a known length the library is left to itself, which lingering must allow. */
+  private canKeepLength(isEnd: boolean): boolean {
+    return this.closing !== 'lingering' || (this.isUploadMeasured && !isEnd);
+  }
+
+  /** The client has the whole reply, and the library does not know. */
+  private linger(): void {
+    this.markOver();
+    this.isLingering = true;
+    this.onDone();
   }
 
   private endBodiless(contentLength: number): void {
@@ -177,9 +221,15 @@ export class UwsSocket implements ClientSocket {
     if (this.closing !== 'none') this.res.writeHeader('Connection', 'close');
   }
 
-  /** Just before the end: a write that fails makes the library read again. */
+  /**
+   * Just before the end: a write that fails makes the library read again. Nobody could tell the
+   * library later that it is to read on.
+   */
   private stopReading(): void {
-    if (this.closing === 'deaf' || this.closing === 'closed') this.res.pause();
+    const { closing } = this;
+    const isMistrusted = closing === 'lingering' && !this.isUploadMeasured;
+    if (isMistrusted || closing === 'deaf' || closing === 'closed') this.res.pause();
+    else if (closing === 'lingering') this.resume();
   }
 
   private watchWritable(): void {
@@ -218,6 +268,12 @@ export class UwsSocket implements ClientSocket {
       this.isEndUnsent = true;
       return;
     }
+    if (this.closing === 'lingering' && !this.isUploadComplete) {
+      const { lastLine } = this;
+      this.res.cork(() => this.res.writeHeader(`\r\n0\r\n${REQUEST_ID_FIELD}`, lastLine));
+      this.linger();
+      return;
+    }
     this.markOver();
     this.res.cork(() => {
       this.stopReading();
@@ -227,7 +283,8 @@ export class UwsSocket implements ClientSocket {
   }
 
   abort(): void {
-    if (this.isOver) return;
+    if (this.isOver && !this.isLingering) return;
+    this.isLingering = false;
     this.markOver();
     this.res.close();
   }
@@ -280,6 +337,7 @@ export class UwsSocket implements ClientSocket {
 
   /** The socket takes bytes again. `offset`: body bytes of a known length taken so far. */
   onWritable(offset: number): boolean {
+    if (this.isLingering) this.res.cork(NOTHING);
     if (this.isOver) return true;
     if (this.isChunked) return this.onChunkedWritable();
     this.isBlocked = false;

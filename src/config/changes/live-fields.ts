@@ -18,7 +18,7 @@ interface RestartConfig extends GatewaySettings {
 const LIVE_KEYS: readonly string[] = [
   ...['admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
   ...Object.keys(GATEWAY_FILTER_NODES),
-  ...['limits.headerBytes', 'limits.bodyBytes'],
+  ...['limits.headerBytes', 'limits.bodyBytes', 'limits.lingerBytes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing'],
   ...['reload', 'shutdown', 'authenticators', 'upstreams', 'routes'],
 ];
@@ -64,7 +64,13 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     routes: _routes,
     facts: _facts,
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
-    limits: { headerBytes: _headerBytes, bodyBytes: _bodyBytes, keySecret: _secret, ...limits },
+    limits: {
+      headerBytes: _headerBytes,
+      bodyBytes: _bodyBytes,
+      lingerBytes: _lingerBytes,
+      keySecret: _secret,
+      ...limits
+    },
     ...rest
   } = config;
   return leavesOf('', { ...rest, admin, limits, logging });

@@ -19,6 +19,7 @@ export const DEFAULTS = {
     connections: 8192,
     connectionsPerAddress: 1024,
     bodyRate: 240,
+    lingerBytes: '256MiB',
     laneDepth: 2048,
     queueTime: '1s',
   },

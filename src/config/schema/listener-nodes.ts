@@ -137,6 +137,12 @@ export const LIMITS_NODE = objectNode(
       ['0', '1MiB'],
       { default: limits.bodyRate },
     ),
+    lingerBytes: sizeNode(
+      'What is still read of an upload that was answered before its end, and thrown away, so ' +
+        'that the client sees the reply. After 30 s at most the connection is closed.',
+      ['0', '16384MiB'],
+      { default: limits.lingerBytes },
+    ),
     laneDepth: integerNode(
       'Requests that one worker has not read yet. Further ones are refused with 503.',
       [1, 100_000],

@@ -122,7 +122,7 @@ export class IntrospectionAuthenticator implements Authenticator {
   ): AuthenticationResult {
     if (claims['active'] !== true) return INACTIVE;
     const problem = claimsProblem(claims, this.config, unixSeconds);
-    if (problem !== null) return refused(problem.reason, problem.cause);
+    if (problem !== '') return refused(problem);
     const consumer = textOf(claimAt(claims, this.config.consumerClaim));
     const identity = makeIdentity(consumer, claims, this.config);
     return identity === undefined

@@ -208,7 +208,6 @@ export class ExchangeMetrics {
       clientIp,
       consumer,
       requestId,
-      cause: exchange.reply.cause,
       keyLines: limiters.map((limiter) => keyOnOneLine(limiterKey(exchange, limiter))),
     });
     const { refusals, clock } = this.outputs;
@@ -239,7 +238,6 @@ export class ExchangeMetrics {
       durationMs,
       upstreamMs: tries.upstreamMs,
       code: reply.problem?.code ?? '',
-      cause: reply.cause,
       end: endOf(reply),
       fields: head.fields,
       traceId: exchange.trace?.traceId ?? '',

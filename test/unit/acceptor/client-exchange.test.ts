@@ -1,6 +1,7 @@
 /** Every decision about a request that the acceptor makes, with clients and workers played. */
 import { describe, expect, it } from 'vitest';
 import { LOOK_MS } from '../../../src/acceptor/client-exchange.js';
+import { LINGER_IDLE_MS, LINGER_MS } from '../../../src/acceptor/lingering.js';
 import { field, joinFields } from '../../../src/base/field-block.js';
 import { PROBLEMS } from '../../../src/base/problems.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../../../src/channel/lane.js';
@@ -225,7 +226,7 @@ describe('a request body', () => {
     socket.send('0123456789');
     expect(socket.head).toBeNull();
     socket.send('x');
-    expect(socket.head).toMatchObject({ status: 413, closing: 'closed' });
+    expect(socket.head).toMatchObject({ status: 413, closing: 'lingering' });
     expect(JSON.parse(socket.body)).toMatchObject({ code: PROBLEMS.bodyTooLarge.code });
     rig.turn();
     expect(worker.readTexts()).toEqual(['body: 0123456789', 'abort: answered']);
@@ -245,7 +246,7 @@ describe('a request body', () => {
 
   it('goes by the limit that held when its request began', () => {
     const { rig, socket } = anUpload({ limits: { bodyBytes: 10 } });
-    const { limits } = { limits: { headerBytes: 1, bodyBytes: 5, bodyRate: 0 } };
+    const { limits } = { limits: { headerBytes: 1, bodyBytes: 5, bodyRate: 0, lingerBytes: 0 } };
     rig.acceptor.adopt({ limits }, { connectionsMax: 9, perAddressMax: 9, isExempt: () => true });
     socket.send('0123456789');
     expect(socket.head).toBeNull();
@@ -304,7 +305,7 @@ describe('a slow body', () => {
     looks(rig, SLOW_LOOKS - 1, () => socket.send(enough.subarray(1)));
     expect(socket.head).toBeNull();
     looks(rig, 1);
-    expect(socket.head).toMatchObject({ status: 408, closing: 'closed' });
+    expect(socket.head).toMatchObject({ status: 408, closing: 'lingering' });
     expect(worker.readTexts().at(-1)).toBe('abort: answered');
     looks(rig, 2 * SLOW_LOOKS, () => socket.send('late'));
     expect(rig.localReplies).toHaveLength(1);
@@ -391,7 +392,7 @@ describe('a request whose worker died', () => {
     rig.turn();
     rig.worker.read();
     rig.dispatcher.detach(0);
-    expect([socket.isPaused, socket.head?.closing]).toEqual([false, 'closed']);
+    expect([socket.isPaused, socket.head?.closing]).toEqual([false, 'lingering']);
   });
 
   it('gives the memory of what waited back once', () => {
@@ -452,11 +453,11 @@ describe('what becomes of the connection', () => {
     expect(socket.head?.closing).toBe('none');
   });
 
-  it('is announced to close, where the body was not complete when the reply began', () => {
+  it('lingers, where the body was not complete when the reply began', () => {
     const { rig, socket, id, worker } = anUpload();
     worker.head(id, whole);
     rig.turn();
-    expect(socket.head?.closing).toBe('announced');
+    expect(socket.head?.closing).toBe('lingering');
   });
 
   it('is announced to close while the gateway drains, and new requests are still taken', () => {
@@ -492,6 +493,113 @@ describe('what becomes of the connection', () => {
   });
 });
 
+describe('behind a reply that came before the end of its upload', () => {
+  const whole = { flags: FLAG_END, bodyBytes: 2, body: 'ok' };
+
+  function anEarlyReply(wish: RequestWish = {}) {
+    const made = anUpload({ limits: { lingerBytes: 100 } }, wish);
+    made.worker.head(made.id, whole);
+    made.rig.turn();
+    expect([made.socket.isComplete, made.socket.isCutOff]).toEqual([true, false]);
+    // The worker is done with it: what comes now is nobody's.
+    expect(made.rig.inFlight).toBe(0);
+    made.worker.read();
+    return made;
+  }
+
+  it('the client may send on, and is closed in a later turn once the upload has ended', () => {
+    const { rig, socket, worker } = anEarlyReply();
+    socket.send('x'.repeat(99));
+    socket.send('', true);
+    expect(socket.isCutOff).toBe(false);
+    rig.turn();
+    expect(socket.isCutOff).toBe(true);
+    expect([worker.read(), rig.errors]).toEqual([[], []]);
+  });
+
+  it('the client is closed at the byte over the bound', () => {
+    const { rig, socket } = anEarlyReply();
+    socket.send('x'.repeat(100));
+    expect(socket.isCutOff).toBe(false);
+    socket.send('x');
+    expect(socket.isCutOff).toBe(true);
+    expect(rig.errors).toEqual([]);
+  });
+
+  it('a client that sends nothing is closed', () => {
+    const { rig, socket } = anEarlyReply();
+    socket.send('x');
+    rig.clock.advance(LINGER_IDLE_MS);
+    expect(socket.isCutOff).toBe(false);
+    rig.clock.advance(LINGER_IDLE_MS);
+    expect(socket.isCutOff).toBe(true);
+  });
+
+  it('a client that sends a little for ever is closed at the end of the time', () => {
+    const { rig, socket } = anEarlyReply();
+    for (let ms = LINGER_IDLE_MS; ms < LINGER_MS; ms += LINGER_IDLE_MS) {
+      socket.send('x');
+      rig.clock.advance(LINGER_IDLE_MS);
+    }
+    expect(socket.isCutOff).toBe(false);
+    socket.send('x');
+    rig.clock.advance(LINGER_IDLE_MS);
+    expect(socket.isCutOff).toBe(true);
+  });
+
+  it('a client that leaves leaves no timer', () => {
+    const { rig, socket } = anEarlyReply();
+    socket.leave();
+    rig.clock.advance(2 * LINGER_MS);
+    expect([socket.isCutOff, rig.errors]).toEqual([false, []]);
+  });
+
+  it('a paused engine reads again', () => {
+    const { rig, socket, id, worker } = anUpload({ limits: { lingerBytes: 100 } });
+    worker.head(id, { body: 'ok' });
+    rig.turn();
+    socket.send(Buffer.alloc(WINDOW_BYTES + 1));
+    expect(socket.isPaused).toBe(true);
+    writeBare(worker.end.producer, RESPONSE_END, id.index, id.generation);
+    rig.turn();
+    expect([socket.isComplete, socket.isPaused]).toEqual([true, false]);
+    // The reply may still be on its way: the closing is the client's, or that of the clock.
+    socket.send('', true);
+    rig.turn();
+    expect(socket.isCutOff).toBe(false);
+    rig.clock.advance(2 * LINGER_IDLE_MS);
+    expect(socket.isCutOff).toBe(true);
+  });
+
+  it('nothing lingers when the upload ended while the reply was on its way', () => {
+    const { rig, socket, id, worker } = anUpload();
+    worker.head(id, { body: 'ok' });
+    rig.turn();
+    socket.send('all', true);
+    writeBare(worker.end.producer, RESPONSE_END, id.index, id.generation);
+    rig.turn();
+    rig.clock.advance(2 * LINGER_MS);
+    expect([socket.isComplete, socket.isCutOff]).toEqual([true, false]);
+  });
+
+  it('a refusal reads on as well, and closes at once where all had come before it', () => {
+    const rig = new AcceptorRig();
+    const wish = { method: 'POST', problem: PROBLEMS.bodyTooLarge, bodyBytes: 5 };
+    const early = rig.engine.request(wish);
+    early.send('abc');
+    rig.turn();
+    expect([early.head?.closing, early.isCutOff]).toEqual(['lingering', false]);
+    early.send('de', true);
+    rig.turn();
+    expect(early.isCutOff).toBe(true);
+    const late = rig.engine.request(wish);
+    late.send('abcde', true);
+    rig.turn();
+    expect(late.head?.closing).toBe('closed');
+    expect(rig.errors).toEqual([]);
+  });
+});
+
 describe('a refusal', () => {
   it('is answered in a later turn, recorded, and closes the connection', () => {
     const rig = new AcceptorRig();
@@ -502,7 +610,7 @@ describe('a refusal', () => {
     rig.turn();
     expect(socket.head).toMatchObject({
       status: 400,
-      closing: 'closed',
+      closing: 'lingering',
       requestId: 'abc-00000001',
       fields: { 'content-type': 'application/problem+json', 'x-response-time': '0.012s' },
     });
@@ -517,32 +625,6 @@ describe('a refusal', () => {
         kind: PROBLEMS.badFraming,
         durationMs: 12,
       },
-    ]);
-  });
-
-  it('has the fields that its head asks for, also when the head is too long to be kept', () => {
-    const heads: string[] = [];
-    const rig = new AcceptorRig({
-      fieldsOfRefusal: (method, target, text) => {
-        heads.push(`${method} ${target} ${text.split('\n').slice(4).join()}`);
-        return field('X-For-Pages', '1');
-      },
-    });
-    const refuse = (pad: number): void => {
-      const fields = [
-        ['x-pad', 'x'.repeat(pad)],
-        ['origin', 'https://a.example'],
-        ['x-other', '1'],
-      ] as const;
-      const socket = rig.engine.request({ target: '/a', problem: PROBLEMS.headTooLarge, fields });
-      rig.turn();
-      expect(socket.head?.fields).toMatchObject({ 'x-for-pages': '1' });
-    };
-    refuse(1);
-    refuse(9000);
-    expect(heads).toEqual([
-      'GET /a x-pad,x,origin,https://a.example,x-other,1',
-      'GET /a origin,https://a.example',
     ]);
   });
 
@@ -579,7 +661,7 @@ describe('a refusal', () => {
     const upload = rig.engine.request({ method: 'POST', bodyBytes: 9 });
     expect(upload.head).toBeNull();
     rig.turn();
-    expect(upload.head).toMatchObject({ status: 503, closing: 'closed' });
+    expect(upload.head).toMatchObject({ status: 503, closing: 'lingering' });
     expect(rig.inFlight).toBe(1);
   });
 

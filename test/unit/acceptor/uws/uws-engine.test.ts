@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ReplyClosing } from '../../../../src/acceptor/client-engine.js';
 import { uwsEngine } from '../../../../src/acceptor/uws/uws-engine.js';
 import { UwsSocket } from '../../../../src/acceptor/uws/uws-socket.js';
+import { systemClock } from '../../../../src/base/clock.js';
 import { StartupError } from '../../../../src/base/startup-error.js';
 import { WINDOW_BYTES } from '../../../../src/channel/lane.js';
 import {
@@ -62,7 +63,7 @@ describe('the engine', () => {
       interimHeads: false,
       tunnels: false,
     });
-    const socket = new UwsSocket(new FakeUwsResponse().asLibrary);
+    const socket = new UwsSocket(new FakeUwsResponse().asLibrary, systemClock);
     expect(() => socket.sendTrailers()).toThrow('no trailers');
     expect(() => socket.sendInterim()).toThrow('one head');
   });
@@ -169,7 +170,7 @@ describe('a reply', () => {
     ['deaf', ['Connection: close'], ['pause', 'tryEnd 4']],
   ])('of known length, behind which the connection is %s', (closing, fields, calls) => {
     const res = new FakeUwsResponse();
-    const socket = new UwsSocket(res.asLibrary);
+    const socket = new UwsSocket(res.asLibrary, systemClock);
     socket.attach(LISTENER);
     const text = Buffer.from('id');
     const head = { status: 200, flags: 0, bodyBytes: 4, idBytes: 2, text, inlineBody: NO_BYTES };
@@ -177,6 +178,33 @@ describe('a reply', () => {
     socket.sendBody(Buffer.from('body'), true);
     expect(res.fields.slice(1)).toEqual(fields);
     expect(res.calls).toEqual(calls);
+  });
+
+  it('before the end of its upload is written as header lines, and the library reads on', () => {
+    const { rig, res, worker, id } = aRead('POST', [HOST, ['content-length', '9']]);
+    worker.reply(id, 'no');
+    rig.turn();
+    expect(res.fields).toHaveLength(1);
+    expect(res.fields[0]).toMatch(
+      /^X-Request-Id: req-1\r\nDate: .* GMT\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n$/,
+    );
+    expect([res.calls, rig.inFlight]).toEqual([[], 0]);
+    res.sendData('rest', true);
+    rig.turn();
+    expect(res.calls).toEqual(['close']);
+  });
+
+  it('in pieces before the end of its upload ends with a trailer', () => {
+    const { rig, res, worker, id } = aRead('POST', [HOST, ['content-length', '9']]);
+    worker.head(id, { body: 'a' });
+    writeBare(worker.end.producer, RESPONSE_END, id.index, id.generation);
+    rig.turn();
+    expect(res.fields).toEqual([
+      'X-Request-Id: req-1',
+      'Connection: close',
+      '\r\n0\r\nX-Request-Id: req-1\r\n',
+    ]);
+    expect([res.calls, rig.inFlight]).toEqual([['write 1'], 0]);
   });
 
   it('that is cut off closes the connection, and the exchange ends once', () => {
@@ -245,7 +273,7 @@ describe('the idle timer of the library', () => {
 
   function aSocket() {
     const res = new FakeUwsResponse();
-    const socket = new UwsSocket(res.asLibrary);
+    const socket = new UwsSocket(res.asLibrary, systemClock);
     socket.attach(LISTENER);
     return { res, socket };
   }

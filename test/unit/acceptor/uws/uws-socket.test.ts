@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UwsSocket } from '../../../../src/acceptor/uws/uws-socket.js';
+import { systemClock } from '../../../../src/base/clock.js';
 
 const CORK_BYTES = 16 * 1024;
 const LARGEST = randomBytes(70_000 + 12 * 65_536);
@@ -87,7 +88,7 @@ function aReply(total: number) {
   const response = new FakeResponse();
   const figures = { done: 0, credited: 0 };
   const library: unknown = response;
-  const reply = new UwsSocket(library as HttpResponse);
+  const reply = new UwsSocket(library as HttpResponse, systemClock);
   reply.attach({
     onData: () => {},
     onTrailers: () => {},

@@ -1,0 +1,30 @@
+/**
+ * What the exchanges of an acceptor share: what they ask it, and what they tell it.
+ *
+ * Thread: acceptor. The acceptor implements it.
+ */
+import type { Clock } from '../base/clock.js';
+import type { RequestIdSource } from '../base/request-id.js';
+import type { EngineCapabilities } from './client-engine.js';
+import type { LaneDispatcher } from './lane-dispatcher.js';
+import type { LocalReplyRecord } from './local-reply.js';
+
+/** What an exchange needs of its acceptor. */
+export interface ExchangeContext {
+  readonly clock: Clock;
+  readonly dispatcher: LaneDispatcher;
+  readonly requestIds: RequestIdSource;
+  readonly capabilities: EngineCapabilities;
+  /** The longest body of a request that begins now. */
+  readonly bodyBytesMax: number;
+  /** Bytes that are read on behind a reply that came before the end of its upload. */
+  readonly lingerBytesMax: number;
+  /** Connections close behind their replies. */
+  readonly isDraining: boolean;
+  /** The gateway itself has closed every connection. */
+  readonly isClosed: boolean;
+  /** A reply was made without a worker. */
+  onLocalReply(record: LocalReplyRecord): void;
+  /** A mistake of ours; the exchange is cut off. */
+  onError(error: unknown): void;
+}
