@@ -5,6 +5,7 @@
  * record that comes late for an ended exchange finds nobody.
  */
 import { assert, defined } from '../base/assert.js';
+import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { NewRequest } from '../channel/records/request-head.js';
 import type { ReplyHead } from './client-engine.js';
@@ -55,7 +56,10 @@ export class InFlightTable<D extends Downstream> {
   private count = 0;
   private onEmpty: (() => void) | null = null;
 
-  constructor(private readonly countMax: number) {
+  constructor(
+    private readonly countMax: number,
+    private readonly clock: Pick<Clock, 'after'>,
+  ) {
     assert(countMax >= 1, 'at least one request may be in flight');
   }
 
@@ -115,11 +119,11 @@ export class InFlightTable<D extends Downstream> {
     if (this.count === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const end = (isEmpty: boolean): void => {
-        clearTimeout(timer);
+        timer.cancel();
         this.onEmpty = null;
         resolve(isEmpty);
       };
-      const timer = setTimeout(() => end(false), timeoutMs);
+      const timer = this.clock.after(timeoutMs, () => end(false));
       this.onEmpty = () => end(true);
     });
   }

@@ -89,7 +89,7 @@ export class LaneDispatcher {
     private readonly clock: Clock,
   ) {
     const { inFlightMax } = rule;
-    this.table = new InFlightTable(inFlightMax);
+    this.table = new InFlightTable(inFlightMax, clock);
     this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), clock);
     for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
   }
