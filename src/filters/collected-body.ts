@@ -29,6 +29,11 @@ export class CollectedBody {
   constructor(
     private original: Buffer,
     private readonly limits: JsonLimits,
+    /**
+     * Whether a byte order mark is a mistake, as in requests: what is judged is what the target
+     * gets, and not every target passes over the mark. In replies it is none.
+     */
+    private readonly refusesMark = false,
   ) {}
 
   get isEmpty(): boolean {
@@ -72,7 +77,7 @@ export class CollectedBody {
   private parse(): ParsedJson {
     const whole = this.text();
     if (whole === null) return notJson('the body is not UTF-8');
-    const text = withoutMark(whole);
+    const text = this.refusesMark ? whole : withoutMark(whole);
     const problem = scanJson(text, this.limits);
     if (problem !== null) return { isValid: false, problem };
     try {

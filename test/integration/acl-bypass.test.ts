@@ -33,7 +33,10 @@ const get = (path: string, fields = '') =>
 function segmentsOf(url: string): string[] {
   const [path = ''] = url.split('?');
   const seen: string[] = [];
-  const decoded = decodeURIComponent(path).replaceAll('\\', '/');
+  // A target that decodes bytes of any kind: not every path is UTF-8.
+  const decoded = path
+    .replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .replaceAll('\\', '/');
   for (const segment of decoded.split('/')) {
     const [name = ''] = segment.split(';');
     if (name === '..') seen.pop();

@@ -86,7 +86,7 @@ describe('connections of one address', () => {
     await eventually('the address is served again', () => serves('127.0.0.2'));
     const warnings = gateway
       .records()
-      .filter(({ msg }) => msg.includes('all the connections that it may have'));
+      .filter(({ msg }) => msg.includes('reached its limit of connections'));
     expect(warnings).toMatchObject([{ address: '127.0.0.2', connectionsPerAddress: 10 }]);
   });
 

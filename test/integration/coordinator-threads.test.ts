@@ -13,6 +13,7 @@ import type {
   CoordinatorMessage,
 } from '../../src/channel/coordinator/coordinator-messages.js';
 import { CoordinatorStatus } from '../../src/channel/coordinator/coordinator-status.js';
+import { shareConfig } from '../../src/config/shared/share-config.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
 import type { AskerData, AskerMessage } from '../support/coordinator-asker.js';
 import { aCoordinatorConfig } from '../support/coordinator-rig.js';
@@ -46,7 +47,7 @@ class ThreadRig {
     const channels = this.memory.lanes.map(() => new MessageChannel());
     const wakePorts = channels.map((channel) => channel.port1);
     const coordinator = new Worker(COORDINATOR, {
-      workerData: { config: this.config, memory: this.memory, wakePorts },
+      workerData: { configs: [shareConfig(this.config)], memory: this.memory, wakePorts },
       transferList: wakePorts,
     });
     this.threads.push(coordinator);

@@ -81,7 +81,7 @@ export class FilterRunner {
 }
 
 function filterBody(exchange: Exchange, plan: RequestBodyPlan): StepResult {
-  const body = new CollectedBody(exchange.upload.collected(), plan.limits);
+  const body = new CollectedBody(exchange.upload.collected(), plan.limits, true);
   for (const step of plan.steps) {
     const reply = step(body, exchange);
     if (reply !== null) return reply;

@@ -21,9 +21,9 @@ describe('the demo configuration', () => {
     expect(formatRoutes(load())).toBe(
       [
         'METHODS  PATH           NAME      UPSTREAM  AUTH    LIMIT',
+        'GET      /api/products  products  products  public  -',
         'GET      /api/public    public    api       public  -',
         'GET      /api/users/*   users     api       users   5 per 10s by consumer',
-        'GET      /api/products  products  products  public  -',
         '',
       ].join('\n'),
     );
