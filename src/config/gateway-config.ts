@@ -724,7 +724,9 @@ export interface CircuitBreakerConfig {
   readonly failureRate?: FailureRateConfig;
   /**
    * What counts as a failure. `5xx` stands for the statuses 500 to 599; any status from 400 to 599
-   * may be named. At most 32 items. Default: connectFailure, timeout, reset, 5xx.
+   * may be named. At most 32 items. Default: `[connectFailure, timeout, reset, "5xx"]`; without
+   * `"5xx"` where an upstream has one target and no `resolve`, since a route with a mistake would
+   * shut out all others.
    */
   readonly failureOn?: readonly FailureKind[];
   /** How long an open circuit lets nothing through. 100ms to 1h. Default: 60s. */

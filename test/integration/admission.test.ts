@@ -91,7 +91,12 @@ describe('a limit of 100 in 10 seconds, hammered over four workers', () => {
 });
 
 describe('a circuit breaker', () => {
-  const circuitBreaker = { failureThreshold: 5, openFor: '1s', halfOpenRequests: 1 };
+  const circuitBreaker = {
+    failureThreshold: 5,
+    failureOn: ['timeout', '5xx'],
+    openFor: '1s',
+    halfOpenRequests: 1,
+  };
 
   async function trip(): Promise<void> {
     target(0).script = failing;
@@ -117,6 +122,17 @@ describe('a circuit breaker', () => {
     }
     expect(target(0).headCount).toBe(5);
     expect((await gateway.stats()).counters['circuit_open']).toBe(20);
+  });
+
+  it("opens at the fifth failure in a row of connections, for an upstream's only target", async () => {
+    await start(1, 2, { upstream: { circuitBreaker: { openFor: '60s' } } });
+    target(0).script = failing;
+    for (let failure = 0; failure < 20; failure++) expect((await get()).status).toBe(500);
+    expect(await breaker(0)).toBe('CLOSED');
+    target(0).script = ({ socket }) => socket.destroy();
+    for (let failure = 0; failure < 5; failure++) expect((await get()).status).toBe(502);
+    await eventually('the breaker is open', async () => (await breaker(0)) === 'OPEN');
+    expect((await get()).status).toBe(503);
   });
 
   it('tries one request after its rest: a failure opens it again, a success closes it', async () => {

@@ -65,6 +65,7 @@ beforeAll(async () => {
   };
   // Wide open: the breakage itself is to get through.
   const adaptiveConcurrency = { minConcurrency: 1000, maxConcurrency: 1000 };
+  const failureOn = ['connectFailure', 'timeout', 'reset', '5xx'];
   const upstream = (more: Record<string, unknown>) => ({
     targets: [{ url: origin.url }],
     timeouts: { connect: '500ms', response: '700ms', idle: '700ms' },
@@ -75,7 +76,7 @@ beforeAll(async () => {
     logging: { accessLog: false },
     upstreams: {
       firm: upstream({ circuitBreaker: { failureThreshold: 1000 }, adaptiveConcurrency }),
-      weak: upstream({ circuitBreaker: { failureThreshold: 1, openFor: '100ms' } }),
+      weak: upstream({ circuitBreaker: { failureThreshold: 1, failureOn, openFor: '100ms' } }),
     },
     routes: ['firm', 'weak'].map((name) => ({
       name,

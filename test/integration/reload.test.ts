@@ -144,7 +144,7 @@ describe('a reload', () => {
   });
 
   it('keeps an open breaker open while its target stays, whatever else changes', async () => {
-    const circuitBreaker = { failureThreshold: 2, openFor: '10m' };
+    const circuitBreaker = { failureThreshold: 2, failureOn: ['5xx'], openFor: '10m' };
     const broken = { targets: [{ url: upstream.url }], circuitBreaker };
     const route = { name: 'all', match: { path: '/*' }, upstream: 'broken' };
     await apply({ upstreams: { broken }, routes: [route] });

@@ -137,7 +137,7 @@ describe('a coordinator that dies', () => {
   });
 
   it('does not forget an open breaker', async () => {
-    const circuitBreaker = { failureThreshold: 3, openFor: '60s', halfOpenRequests: 1 };
+    const circuitBreaker = { failureThreshold: 3, failureOn: ['5xx'], openFor: '60s' };
     await start(1, { upstream: { circuitBreaker } });
     upstream.script = (_request, response) => {
       response.writeHead(500).end();

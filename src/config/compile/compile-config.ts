@@ -239,7 +239,10 @@ function compilePolicies(
   const response = timeouts.response ?? defaults.timeouts.response;
   return {
     loadBalancing: compileBalancing(config.loadBalancing ?? {}),
-    circuitBreaker: compileBreaker(config.circuitBreaker ?? {}),
+    circuitBreaker: compileBreaker(
+      config.circuitBreaker ?? {},
+      config.targets.length === 1 && config.resolve === undefined,
+    ),
     healthCheck: config.healthCheck === undefined ? null : compileHealthCheck(config.healthCheck),
     outlierDetection:
       config.outlierDetection === undefined

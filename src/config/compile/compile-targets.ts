@@ -53,10 +53,15 @@ function compileHashSource(source: NonNullable<LoadBalancingConfig['hashOn']>): 
     : { kind: 'cookie', name };
 }
 
-export function compileBreaker(config: CircuitBreakerConfig): CompiledBreaker {
+/**
+ * `isOnly`: no other target could answer in place of this one. A 5xx then says less than it costs:
+ * one route with a mistake would shut out all others.
+ */
+export function compileBreaker(config: CircuitBreakerConfig, isOnly: boolean): CompiledBreaker {
   const { circuitBreaker: fallback } = defaults;
   const openForMs = durationMs(config.openFor ?? fallback.openFor);
-  const failureOn: readonly FailureKind[] = config.failureOn ?? fallback.failureOn;
+  const failureOn: readonly FailureKind[] =
+    config.failureOn ?? (isOnly ? fallback.failureOnOfOnlyTarget : fallback.failureOn);
   const statuses = failureOn.filter((kind) => typeof kind === 'number');
   const { openForMax } = config;
   return {

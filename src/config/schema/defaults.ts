@@ -62,6 +62,7 @@ export const DEFAULTS = {
     circuitBreaker: {
       failureThreshold: 5,
       failureOn: ['connectFailure', 'timeout', 'reset', '5xx'],
+      failureOnOfOnlyTarget: ['connectFailure', 'timeout', 'reset'],
       openFor: '60s',
       halfOpenRequests: 1,
       rampUp: '0s',

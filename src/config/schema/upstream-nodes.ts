@@ -148,7 +148,13 @@ const CIRCUIT_BREAKER_NODE = objectNode(
       'What counts as a failure. `5xx` stands for the statuses 500 to 599; any status from 400 ' +
         'to 599 may be named.',
       integerOrTextNode(ERROR_RANGE, FAILURE_KIND_TEXT),
-      { default: defaults.circuitBreaker.failureOn, maxItems: 32, uniqueItems: true },
+      {
+        'x-absent':
+          '`[connectFailure, timeout, reset, "5xx"]`; without `"5xx"` where an upstream has one ' +
+          'target and no `resolve`, since a route with a mistake would shut out all others',
+        maxItems: 32,
+        uniqueItems: true,
+      },
     ),
     openFor: durationNode('How long an open circuit lets nothing through.', ['100ms', '1h'], {
       default: defaults.circuitBreaker.openFor,
