@@ -54,6 +54,7 @@ export class LocalReplyMetrics {
       durationMs,
       upstreamMs: -1,
       code: kind.code,
+      cause: '',
       end: 'complete',
       fields: null,
       traceId: '',
@@ -71,6 +72,7 @@ export class LocalReplyMetrics {
       clientIp: peer,
       consumer: '',
       requestId,
+      cause: '',
       keyLines: [],
     });
     this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: this.clock.unixMs(), fields });

@@ -27,6 +27,8 @@ export interface RefusalRow {
   readonly clientIp: string;
   readonly consumer: string;
   readonly requestId: string;
+  /** What was behind the refusal and was not told to the client; empty: nothing. */
+  readonly cause: string;
 }
 
 export interface TopKeyRow {

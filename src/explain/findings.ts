@@ -48,6 +48,8 @@ export function refuse(problem: ProblemKind, detail: string): Refusal {
 }
 
 /** A refusal from the local reply of a filter or of the search for a route. */
-export function refusalOf({ problem, status, detail }: LocalReply): Refusal {
-  return { problem, status, detail: detail === '' ? 'The route answers by itself.' : detail };
+export function refusalOf({ problem, status, detail, cause }: LocalReply): Refusal {
+  const said = detail === '' ? 'The route answers by itself.' : detail;
+  // Whoever asks for an explanation is the operator, not the client.
+  return { problem, status, detail: cause === '' ? said : `${said} (${cause})` };
 }

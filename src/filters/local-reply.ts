@@ -16,21 +16,24 @@ export interface LocalReply {
   /** Fields of the reply, besides those of every reply of its kind. */
   readonly fields: FieldBlock;
   readonly body: string;
+  /** For the access record and the admin listener, never for the client; '': nothing to add. */
+  readonly cause: string;
 }
 
 /** What a refusal says besides its kind. */
 export interface RefusalParts {
   readonly fields?: FieldBlock;
   readonly members?: Readonly<Record<string, unknown>>;
+  readonly cause?: string;
 }
 
 /** A refusal as a problem document. `detail` says what was wrong and what to do. */
 export function refusal(kind: ProblemKind, detail: string, parts: RefusalParts = {}): LocalReply {
-  const { fields = NO_FIELDS, members = null } = parts;
-  return { status: kind.status, problem: kind, detail, members, fields, body: '' };
+  const { fields = NO_FIELDS, members = null, cause = '' } = parts;
+  return { status: kind.status, problem: kind, detail, members, fields, body: '', cause };
 }
 
 /** Any other reply. */
 export function plainReply(status: number, fields: FieldBlock, body = ''): LocalReply {
-  return { status, problem: null, detail: '', members: null, fields, body };
+  return { status, problem: null, detail: '', members: null, fields, body, cause: '' };
 }

@@ -18,6 +18,8 @@ const METHOD_CHARS_MAX = 16;
 /** Longest consumer name from credentials; with escapes a character may take six bytes. */
 const CONSUMER_CHARS_MAX = 128;
 const HEADER_CHARS_MAX = 128;
+/** A cause may repeat values of the client. */
+const CAUSE_CHARS_MAX = 256;
 /** All header fields of a record, escaped, with their names. */
 const HEADERS_BYTES_MAX = 1200;
 /** Most bytes of one character. */
@@ -67,6 +69,8 @@ export interface AccessRecord {
   readonly upstreamMs: number;
   /** The code of the problem when the gateway itself answered, or empty. */
   readonly code: string;
+  /** What was behind that reply and is not told to the client, or empty. */
+  readonly cause: string;
   readonly end: RequestEnd;
   /** null: the head could not be read. */
   readonly fields: FieldSource | null;
@@ -153,7 +157,7 @@ export class AccessLog {
     target: string,
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
-    const { traceId } = record;
+    const { traceId, cause } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -168,6 +172,7 @@ export class AccessLog {
       `,"durationMs":${inMicroseconds(record.durationMs)}` +
       `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
       `,"code":"${record.code}","end":"${record.end}"` +
+      (cause === '' ? '' : `,"cause":${quoteJson(cut(cause, CAUSE_CHARS_MAX))}`) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
       (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
       ',"msg":"request"}\n'

@@ -4,8 +4,9 @@
  * Thread: any (pure). The acceptor and the workers write, the admin listener reads.
  */
 
-/** Characters of a path that are remembered. */
+/** Characters of a path that are remembered, and of a cause. */
 const PATH_CHARS_MAX = 160;
+const CAUSE_CHARS_MAX = 160;
 
 export interface RefusedRequest {
   readonly method: string;
@@ -17,6 +18,8 @@ export interface RefusedRequest {
   /** '' when nobody knew who calls. */
   readonly consumer: string;
   readonly requestId: string;
+  /** What was behind the refusal and was not told to the client; '': nothing. */
+  readonly cause: string;
   /** The keys by which the limits of the route counted the request, each with its limiter. */
   readonly keyLines: readonly string[];
 }
@@ -28,14 +31,15 @@ export function pathOfTarget(target: string): string {
 
 /** The fields of a note. */
 export function noteOf(refused: RefusedRequest): string[] {
-  const { method, path, route, clientIp, consumer, requestId, keyLines } = refused;
+  const { method, path, route, clientIp, consumer, requestId, cause, keyLines } = refused;
   const shown = path.slice(0, PATH_CHARS_MAX);
-  return [method, shown, route, clientIp, consumer, requestId, ...keyLines];
+  const why = cause.slice(0, CAUSE_CHARS_MAX);
+  return [method, shown, route, clientIp, consumer, requestId, why, ...keyLines];
 }
 
 /** Reads the fields of a note; what was cut off at its end is ''. */
 export function refusedOf(fields: readonly string[]): RefusedRequest {
   const [method = '', path = '', route = '', clientIp = '', consumer = ''] = fields;
-  const [, , , , , requestId = '', ...keyLines] = fields;
-  return { method, path, route, clientIp, consumer, requestId, keyLines };
+  const [, , , , , requestId = '', cause = '', ...keyLines] = fields;
+  return { method, path, route, clientIp, consumer, requestId, cause, keyLines };
 }

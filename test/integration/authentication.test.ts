@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { aConfig, JWT_SECRET } from '../support/configs.js';
+import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess, MAIN_FILE } from '../support/gateway-process.js';
 import { rawExchange } from '../support/raw-exchange.js';
@@ -246,6 +247,20 @@ describe('a token is refused', () => {
       expect([path, reply.status]).toEqual([path, 401]);
     }
     expect(upstream.headCount).toBe(0);
+  });
+});
+
+describe('why a token was refused', () => {
+  it('is told by the access record, and by neither the reply nor its fields', async () => {
+    const reply = await get('/users/1', `Bearer ${sign({ ...goodClaims(), aud: 'elsewhere' })}`);
+    const text = `${await reply.text()} ${JSON.stringify([...reply.headers])}`;
+    expect(reply.status).toBe(401);
+    expect(text).not.toMatch(/elsewhere|\baud\b/);
+    await eventually('the record says why', () =>
+      gateway
+        .records()
+        .some(({ cause }) => String(cause).endsWith(': aud is "elsewhere", expected "api"')),
+    );
   });
 });
 

@@ -77,6 +77,7 @@ function recordOf(at: number, target: string): AccessRecord {
     durationMs: 1 + at / 7,
     upstreamMs: 0.5 + at / 9,
     code: '',
+    cause: '',
     end: 'complete',
     fields: SOURCE,
     traceId: '',

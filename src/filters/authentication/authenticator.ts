@@ -30,8 +30,12 @@ export type AuthenticationResult =
   | { readonly verdict: 'accepted'; readonly identity: Identity }
   /** There were no credentials of this kind. */
   | { readonly verdict: 'absent' }
-  /** The credentials are not valid. The caller gets the reason, which says nothing about keys. */
-  | { readonly verdict: 'refused'; readonly reason: string }
+  /**
+   * The credentials are not valid. The caller gets the reason, which says nothing about keys; the
+   * operator gets the cause, which may name claims and what was expected. Absent: the reason says
+   * all.
+   */
+  | { readonly verdict: 'refused'; readonly reason: string; readonly cause?: string }
   /** The caller is known and may not do this. */
   | { readonly verdict: 'denied'; readonly reason: string }
   /**
@@ -95,8 +99,8 @@ export interface Authenticator {
   close?(): Promise<void>;
 }
 
-export function refused(reason: string): AuthenticationResult {
-  return { verdict: 'refused', reason };
+export function refused(reason: string, cause = ''): AuthenticationResult {
+  return cause === '' ? { verdict: 'refused', reason } : { verdict: 'refused', reason, cause };
 }
 
 export function unavailable(reason: string): AuthenticationResult {

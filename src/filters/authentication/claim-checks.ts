@@ -8,52 +8,106 @@ import type { Claims, Identity } from './authenticator.js';
 import { claimAt } from './identity.js';
 import type { ClaimChecks, CompiledAuthorization } from './options.js';
 
-const EXPIRED = 'the token has expired';
 const UNFIT = 'a claim of the token does not fit';
 
-/** Why the claims are refused, or '' when they are accepted. */
-export function claimsProblem(claims: Claims, checks: ClaimChecks, unixSeconds: number): string {
-  const skewSeconds = checks.clockSkewMs / 1000;
+/** Characters of a value that a cause repeats. */
+const VALUE_CHARS_MAX = 80;
+
+/** What is wrong with a token. */
+export interface TokenProblem {
+  /** For the caller: names no claim. */
+  readonly reason: string;
+  /** For the operator: the claim, its value, and what was expected. */
+  readonly cause: string;
+}
+
+/** Why the claims are refused, or null when they are accepted. */
+export function claimsProblem(
+  claims: Claims,
+  checks: ClaimChecks,
+  unixSeconds: number,
+): TokenProblem | null {
   for (const name of checks.requiredClaims) {
     const value = claims[name];
     if (!Object.hasOwn(claims, name) || value === null || value === '') {
-      return 'a claim of the token is missing';
+      return { reason: 'a claim of the token is missing', cause: `${name} is missing` };
     }
   }
   for (const name of ['exp', 'nbf', 'iat']) {
-    if (claims[name] !== undefined && !Number.isFinite(claims[name])) return UNFIT;
+    if (claims[name] !== undefined && !Number.isFinite(claims[name])) {
+      return unfit(claims, name, 'a number');
+    }
   }
   for (const name of ['sub', 'iss', 'jti']) {
-    if (claims[name] !== undefined && typeof claims[name] !== 'string') return UNFIT;
+    if (claims[name] !== undefined && typeof claims[name] !== 'string') {
+      return unfit(claims, name, 'a text');
+    }
   }
-  const { exp, nbf } = claims;
-  if (typeof exp === 'number' && unixSeconds >= exp + skewSeconds) return EXPIRED;
+  const problem = timeProblem(claims, checks.clockSkewMs / 1000, unixSeconds);
+  if (problem !== null) return problem;
+  if (checks.issuer !== '' && claims['iss'] !== checks.issuer) {
+    return unfit(claims, 'iss', quoted(checks.issuer));
+  }
+  if (checks.audience !== '' && !isAudience(claims['aud'], checks.audience)) {
+    return unfit(claims, 'aud', quoted(checks.audience));
+  }
+  return null;
+}
+
+function timeProblem(
+  { exp, nbf }: Claims,
+  skewSeconds: number,
+  unixSeconds: number,
+): TokenProblem | null {
+  if (typeof exp === 'number' && unixSeconds >= exp + skewSeconds) {
+    const cause = `exp is ${timeText(exp)}, now is ${timeText(unixSeconds)}`;
+    return { reason: 'the token has expired', cause };
+  }
   if (typeof nbf === 'number' && unixSeconds < nbf - skewSeconds) {
-    return 'the token is not valid yet';
+    const cause = `nbf is ${timeText(nbf)}, now is ${timeText(unixSeconds)}`;
+    return { reason: 'the token is not valid yet', cause };
   }
-  if (checks.issuer !== '' && claims['iss'] !== checks.issuer) return UNFIT;
-  if (checks.audience !== '' && !isAudience(claims['aud'], checks.audience)) return UNFIT;
-  return '';
+  return null;
+}
+
+function unfit(claims: Claims, name: string, expected: string): TokenProblem {
+  return { reason: UNFIT, cause: `${name} is ${quoted(claims[name])}, expected ${expected}` };
+}
+
+/** A value from a token as JSON, which no control character leaves, and not longer than useful. */
+export function quoted(value: unknown): string {
+  const text = value === undefined ? 'missing' : JSON.stringify(value);
+  return text.length > VALUE_CHARS_MAX ? `${text.slice(0, VALUE_CHARS_MAX)}…` : text;
+}
+
+function timeText(unixSeconds: number): string {
+  const time = new Date(unixSeconds * 1000);
+  // A token may name a moment that no calendar has.
+  return Number.isNaN(time.getTime()) ? String(unixSeconds) : time.toISOString();
 }
 
 function isAudience(audience: unknown, wanted: string): boolean {
   return Array.isArray(audience) ? audience.includes(wanted) : audience === wanted;
 }
 
-/** Why the caller may not use the route, or '' when the caller may. */
+/** Why the caller may not use the route, or null when the caller may. */
 export function authorizationProblem(
   { scopes, claims }: Identity,
   rule: CompiledAuthorization,
-): string {
+): TokenProblem | null {
   for (const scope of rule.scopes) {
-    if (!scopes.has(scope)) return `The scope ${scope} is needed.`;
+    if (scopes.has(scope)) continue;
+    const cause = `the scopes are ${quoted([...scopes].join(' '))}, expected ${quoted(scope)}`;
+    return { reason: `The scope ${scope} is needed.`, cause };
   }
   for (const { claim, values } of rule.claims) {
     const value = claimAt(claims, claim);
     const isFit = Array.isArray(value)
       ? value.some((item) => values.includes(item))
       : values.includes(value as string);
-    if (!isFit) return `The claim ${claim} does not allow it.`;
+    if (isFit) continue;
+    const cause = `${claim} is ${quoted(value)}, expected one of ${quoted(values)}`;
+    return { reason: `The claim ${claim} does not allow it.`, cause };
   }
-  return '';
+  return null;
 }

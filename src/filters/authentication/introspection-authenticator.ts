@@ -122,7 +122,7 @@ export class IntrospectionAuthenticator implements Authenticator {
   ): AuthenticationResult {
     if (claims['active'] !== true) return INACTIVE;
     const problem = claimsProblem(claims, this.config, unixSeconds);
-    if (problem !== '') return refused(problem);
+    if (problem !== null) return refused(problem.reason, problem.cause);
     const consumer = textOf(claimAt(claims, this.config.consumerClaim));
     const identity = makeIdentity(consumer, claims, this.config);
     return identity === undefined

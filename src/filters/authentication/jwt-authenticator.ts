@@ -15,7 +15,7 @@ import {
   unavailable,
 } from './authenticator.js';
 import { bearerToken, tokenDigest } from './bearer-token.js';
-import { claimsProblem } from './claim-checks.js';
+import { claimsProblem, quoted } from './claim-checks.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
 import { KeyRing } from './key-ring.js';
@@ -104,7 +104,9 @@ export class JwtAuthenticator implements Authenticator {
     const parts = readToken(token);
     if (parts === undefined) return refused(MALFORMED);
     if (!this.config.algorithms.includes(parts.algorithm)) {
-      return refused('the algorithm of the token is not allowed');
+      const { algorithms } = this.config;
+      const cause = `alg is ${quoted(parts.algorithm)}, expected one of ${algorithms.join(', ')}`;
+      return refused('the algorithm of the token is not allowed', cause);
     }
     let { ring } = this;
     let problem = await problemWith(parts, ring);
@@ -113,7 +115,9 @@ export class JwtAuthenticator implements Authenticator {
       problem = await problemWith(parts, ring);
     }
     if (ring === null) return unavailable('the keys that verify tokens could not be fetched yet');
-    if (problem !== '') return refused(problem);
+    if (problem !== '') {
+      return refused(problem, problem === MALFORMED ? '' : keyCause(parts, ring));
+    }
     const result = this.judge(parts, unixSeconds);
     // A key may have been removed during the check of the signature: then the next request checks
     // it again.
@@ -138,7 +142,7 @@ export class JwtAuthenticator implements Authenticator {
     const claims = parseStrictObject(payload);
     if (claims === undefined) return refused(MALFORMED);
     const problem = claimsProblem(claims, this.config, unixSeconds);
-    if (problem !== '') return refused(problem);
+    if (problem !== null) return refused(problem.reason, problem.cause);
     if (this.isRevoked(claims)) return refused(REVOKED);
     const consumer = textOf(claimAt(claims, this.config.consumerClaim));
     const identity = makeIdentity(consumer, claims, this.config);
@@ -177,6 +181,13 @@ const REVOKED = 'the token was taken back';
 
 async function problemWith(parts: TokenParts, ring: KeyRing | null): Promise<string> {
   return ring === null ? KEY_UNKNOWN : signatureProblem(parts, ring);
+}
+
+/** Which key the token names, and how many there were to try. */
+function keyCause({ algorithm, kid }: TokenParts, ring: KeyRing): string {
+  const named = kid === undefined ? 'no kid' : `kid ${quoted(kid)}`;
+  const count = ring.find(algorithm, kid).length;
+  return `the token has ${named}; keys for it and ${algorithm}: ${count}, none has signed it`;
 }
 
 function holds(keys: readonly Jwk[], key: Jwk): boolean {

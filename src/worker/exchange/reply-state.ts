@@ -8,6 +8,7 @@
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { ProblemKind } from '../../base/problems.js';
 import { WINDOW_BYTES } from '../../channel/lane.js';
+import type { LocalReply } from '../../filters/local-reply.js';
 
 /** The head of a reply as the record takes it. */
 export interface ReplyFieldBlock {
@@ -15,6 +16,9 @@ export interface ReplyFieldBlock {
   /** Content-Length; -1: none. */
   bodyBytes: number;
 }
+
+/** What is kept of a reply of the gateway's own. */
+export type LocalHead = Pick<LocalReply, 'status' | 'problem' | 'cause'>;
 
 /** The chain of stages that a reply is in: see worker/reply/staged-reply.ts. */
 export interface StagedFlow {
@@ -43,6 +47,8 @@ export class ReplyState {
   status = 0;
   /** null: it is no refusal of the gateway's. */
   problem: ProblemKind | null = null;
+  /** What the operator is told of a refusal besides, and the client is not; '': nothing. */
+  cause = '';
   /** Of the target, as filters have left them. */
   fields: FieldBlock = NO_FIELDS;
   /** Content-Length; -1: not known. */
@@ -94,9 +100,10 @@ export class ReplyState {
   }
 
   /** A reply of the gateway's own is to go out. */
-  onLocal(status: number, problem: ProblemKind | null, isBodiless: boolean): void {
+  onLocal({ status, problem, cause }: LocalHead, isBodiless: boolean): void {
     this.status = status;
     this.problem = problem;
+    this.cause = cause;
     this.isBodiless = isBodiless;
     this.isLocal = true;
   }

@@ -35,9 +35,11 @@ interface Rejections {
   readonly unavailable: string;
   /** What a service has for the client; null: nothing. */
   readonly answer: LocalReply | null;
+  /** For the operator: each authenticator with what it did not like. */
+  readonly cause: string;
 }
 
-const NONE: Rejections = { refused: '', unavailable: '', answer: null };
+const NONE: Rejections = { refused: '', unavailable: '', answer: null, cause: '' };
 
 export class AuthenticationPhase {
   /**
@@ -56,7 +58,7 @@ export class AuthenticationPhase {
     const route = defined(exchange.route, 'the route of an exchange');
     if (route.authenticators.length === 0) return 'next';
     if (exchange.fields.authorizationCount > 1) {
-      return unauthorized(route, 'there are several of them');
+      return unauthorized(route, 'there are several of them', '');
     }
     return this.tryFrom(exchange, route, 0, NONE);
   }
@@ -79,8 +81,9 @@ export class AuthenticationPhase {
       if (decided !== null) return decided;
       rejections = withResult(rejections, result, route, authenticator);
     }
-    if (rejections.unavailable !== '') return notDecided(rejections.unavailable);
-    return rejections.answer ?? unauthorized(route, rejections.refused);
+    if (rejections.unavailable !== '') return notDecided(rejections);
+    const { answer, refused, cause } = rejections;
+    return answer === null ? unauthorized(route, refused, cause) : { ...answer, cause };
   }
 
   private await(
@@ -117,7 +120,7 @@ function decide(
   result: AuthenticationResult,
 ): AuthenticationOutcome | null {
   if (result.verdict === 'accepted') return accept(exchange, route, authenticator, result.identity);
-  if (result.verdict === 'denied') return forbidden(result.reason, NO_FIELDS);
+  if (result.verdict === 'denied') return forbidden(result.reason, NO_FIELDS, '');
   if (result.verdict === 'answered' && result.isFinal) return result.reply;
   return null;
 }
@@ -133,11 +136,12 @@ function accept(
   const rule = route.config.authorization;
   if (rule === null) return 'next';
   const problem = authorizationProblem(identity, rule);
-  if (problem === '') return 'next';
+  if (problem === null) return 'next';
   // RFC 6750 3.1: the challenge names the scopes that would have been enough.
   const scope = rule.scopes.length === 0 ? '' : `, scope="${rule.scopes.join(' ')}"`;
   const challenge = `${authenticator.challenge}, error="insufficient_scope"${scope}`;
-  return forbidden(problem, authenticator.isBearer ? challengeField(challenge) : NO_FIELDS);
+  const fields = authenticator.isBearer ? challengeField(challenge) : NO_FIELDS;
+  return forbidden(problem.reason, fields, `${authenticator.name}: ${problem.cause}`);
 }
 
 /**
@@ -155,12 +159,22 @@ function withResult(
   route: WorkerRoute,
   authenticator: Authenticator,
 ): Rejections {
-  if (result.verdict === 'refused') return { ...rejections, refused: result.reason };
-  if (result.verdict === 'unavailable') return { ...rejections, unavailable: result.reason };
+  if (result.verdict === 'refused') {
+    const cause = withCause(rejections, authenticator, result.cause ?? result.reason);
+    return { ...rejections, refused: result.reason, cause };
+  }
+  if (result.verdict === 'unavailable') {
+    const cause = withCause(rejections, authenticator, result.reason);
+    return { ...rejections, unavailable: result.reason, cause };
+  }
   if (result.verdict === 'answered') {
     return { ...rejections, answer: withChallenges(result.reply, route, authenticator) };
   }
   return rejections;
+}
+
+function withCause({ cause }: Rejections, { name }: Authenticator, more: string): string {
+  return cause === '' ? `${name}: ${more}` : `${cause}; ${name}: ${more}`;
 }
 
 /** A 401 of a service names the other ways into the route too; without its own one all of them. */
@@ -177,18 +191,18 @@ function withChallenges(
   return { ...reply, fields: joinFields(reply.fields, others) };
 }
 
-function unauthorized(route: WorkerRoute, reason: string): LocalReply {
+function unauthorized(route: WorkerRoute, reason: string, cause: string): LocalReply {
   const detail =
     reason === '' ? 'This route needs credentials.' : `The credentials are refused: ${reason}.`;
   const { plain, invalid } = route.challenges;
-  return refusal(PROBLEMS.unauthorized, detail, { fields: reason === '' ? plain : invalid });
+  return refusal(PROBLEMS.unauthorized, detail, { fields: reason === '' ? plain : invalid, cause });
 }
 
-function forbidden(detail: string, fields: FieldBlock): LocalReply {
-  return refusal(PROBLEMS.forbidden, detail, { fields });
+function forbidden(detail: string, fields: FieldBlock, cause: string): LocalReply {
+  return refusal(PROBLEMS.forbidden, detail, { fields, cause });
 }
 
-function notDecided(reason: string): LocalReply {
+function notDecided({ unavailable: reason, cause }: Rejections): LocalReply {
   const detail = `Nobody can tell now who calls: ${reason}.`;
-  return refusal(PROBLEMS.authenticationUnavailable, detail, { fields: RETRY_SOON });
+  return refusal(PROBLEMS.authenticationUnavailable, detail, { fields: RETRY_SOON, cause });
 }

@@ -177,10 +177,10 @@ export class ReplyPath {
   sendLocal(exchange: Exchange, local: LocalReply): void {
     this.takeBack(exchange);
     const { reply, route, head } = exchange;
-    const { status, problem } = local;
+    const { status } = local;
     const fields = joinFields(exchange.replyFields, local.fields);
     const isBodiless = head.method === 'HEAD' || status === 204 || status === 304;
-    reply.onLocal(status, problem, isBodiless);
+    reply.onLocal(local, isBodiless);
     const sources = route === null ? NO_STAGES : route.replyStages;
     if (sources.length === 0) {
       this.writeLocal(exchange, local, fields);

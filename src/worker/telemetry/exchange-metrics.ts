@@ -208,6 +208,7 @@ export class ExchangeMetrics {
       clientIp,
       consumer,
       requestId,
+      cause: exchange.reply.cause,
       keyLines: limiters.map((limiter) => keyOnOneLine(limiterKey(exchange, limiter))),
     });
     const { refusals, clock } = this.outputs;
@@ -238,6 +239,7 @@ export class ExchangeMetrics {
       durationMs,
       upstreamMs: tries.upstreamMs,
       code: reply.problem?.code ?? '',
+      cause: reply.cause,
       end: endOf(reply),
       fields: head.fields,
       traceId: exchange.trace?.traceId ?? '',

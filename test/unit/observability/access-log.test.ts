@@ -31,6 +31,7 @@ const RECORD: AccessRecord = {
   durationMs: 1.23456,
   upstreamMs: 0.98765,
   code: 'GW_UPSTREAM_CONNECT_FAILED',
+  cause: '',
   tries: 3,
   end: 'complete',
   fields: null,
@@ -44,6 +45,21 @@ function fieldsOf(fields: Readonly<Record<string, string>>): AccessRecord['field
 interface Line extends AccessRecord {
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** What a record says of this cause, and whether it says anything. */
+function causeOf(cause: string): unknown {
+  return (JSON.parse(textOf({ cause })) as { readonly cause?: string }).cause;
+}
+
+describe('the cause of a refusal', () => {
+  it('is shown where there is one, on one line and not at any length', () => {
+    expect(textOf({ cause: '' })).not.toContain('cause');
+    expect(causeOf('sso: aud is "x",\nexpected "api"')).toBe('sso: aud is "x",\nexpected "api"');
+    expect(textOf({ cause: 'a\nb' }).trimEnd()).not.toContain('\n');
+    expect(causeOf('x'.repeat(256))).toHaveLength(256);
+    expect(causeOf('x'.repeat(257))).toHaveLength(256);
+  });
+});
 
 function textOf(wish: Partial<AccessRecord>, options: Partial<AccessLogOptions> = {}): string {
   let text = '';
@@ -79,6 +95,7 @@ describe('access record', () => {
             method: first,
             target: second,
             consumer: third,
+            cause: third,
             traceId: 'f'.repeat(32),
             fields: { value: () => value },
           },

@@ -8,6 +8,7 @@ const REFUSED = {
   clientIp: '192.0.2.1',
   consumer: 'ada',
   requestId: 'id-1',
+  cause: 'sso: aud is "x", expected "api"',
   keyLines: ['all: ada', 'burst: ada'],
 };
 
@@ -25,6 +26,8 @@ describe('what is remembered of a refused request', () => {
   it('has a bounded path, and nothing of a query', () => {
     const [, path = ''] = noteOf({ ...REFUSED, path: `/${'x'.repeat(200)}` });
     expect(path).toHaveLength(160);
+    const { cause } = refusedOf(noteOf({ ...REFUSED, cause: 'x'.repeat(200) }));
+    expect(cause).toHaveLength(160);
     expect(pathOfTarget('/a?b=secret?c')).toBe('/a');
     expect(pathOfTarget('/a')).toBe('/a');
   });

@@ -250,7 +250,7 @@ class Rig {
     return {
       sendLocal: (exchange: Exchange, reply: LocalReply) => {
         this.given.push({ exchange, reply });
-        exchange.reply.onLocal(reply.status, reply.problem, false);
+        exchange.reply.onLocal(reply, false);
         if (!this.keepsReplies) this.pipeline(lane).onDelivered(exchange);
       },
       cut: (_: Exchange, problem: ProblemKind | null) => this.cut.push(problem),

@@ -319,12 +319,12 @@ function drawRefusals({ refusals }: Recent): void {
     ],
     refusals
       .slice(0, 30)
-      .map(({ time, status, code, part, method, path, route, clientIp, consumer }) => [
+      .map(({ time, status, code, part, method, path, route, clientIp, consumer, cause }) => [
         timeOfDay(time),
         { text: String(status), tone: status >= 500 ? 'bad' : 'warn' },
         code,
         part,
-        `${method} ${path}`,
+        cause === '' ? `${method} ${path}` : `${method} ${path}: ${cause}`,
         route,
         consumer === '' ? clientIp : `${consumer}, ${clientIp}`,
       ]),

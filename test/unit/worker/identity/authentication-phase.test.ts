@@ -65,6 +65,24 @@ const later = (result: AuthenticationResult) => () => Promise.resolve(result);
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('the authentication phase', () => {
+  it('tells the operator what each authenticator did not like, and the client nothing of it', async () => {
+    const told: AuthenticationResult = { verdict: 'refused', reason: 'it is wrong', cause: 'aud' };
+    const { run, decided } = aRun([
+      anAuthenticator(() => told, { name: 'one' }),
+      anAuthenticator(later(UNAVAILABLE), { name: 'two' }),
+      anAuthenticator(() => ABSENT, { name: 'three' }),
+    ]);
+    expect(run()).toBe('wait');
+    await settled();
+    expect(decided).toMatchObject([{ cause: 'one: aud; two: nobody answers', body: '' }]);
+    const [reply] = decided;
+    expect(reply === 'next' ? '' : reply?.detail).not.toContain('aud');
+    expect(aRun([anAuthenticator(() => REFUSED)]).run()).toMatchObject({
+      cause: 'test: it is wrong',
+    });
+    expect(aRun([anAuthenticator(() => ABSENT)]).run()).toMatchObject({ cause: '' });
+  });
+
   it('lets an authenticator that breaks let nobody in', async () => {
     const thrown = aRun([
       anAuthenticator(() => {
