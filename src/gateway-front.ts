@@ -13,15 +13,17 @@ import { dispatchRule } from './acceptor/dispatch-rule.js';
 import { LaneDispatcher } from './acceptor/lane-dispatcher.js';
 import { LocalReplyMetrics } from './acceptor/local-reply-metrics.js';
 import type { Clock, Random } from './base/clock.js';
+import type { FieldBlock } from './base/field-block.js';
 import { RequestIdSource } from './base/request-id.js';
 import { allocateCounters, CounterBlock, refusalRingOffset } from './channel/counter-block.js';
 import { RefusalRingWriter } from './channel/refusal-ring.js';
-import type { SharedSettings } from './config/shared/shared-config.js';
+import type { ServedConfig, SharedSettings } from './config/shared/shared-config.js';
 import { createAccessLog } from './observability/access-log.js';
 import { counterCount } from './observability/counters.js';
 import { openFilesMax } from './observability/kernel-facts.js';
 import type { ThreadLogger } from './observability/logger.js';
 import { ThreadMeter } from './observability/thread-meter.js';
+import { RefusalFields } from './refusal-fields.js';
 
 export interface FrontOptions {
   readonly config: SharedSettings;
@@ -29,6 +31,8 @@ export interface FrontOptions {
   readonly random: Random;
   readonly log: ThreadLogger;
   readonly createEngine: CreateEngine;
+  /** What is in force now; called for requests, not before. */
+  servedConfig(): ServedConfig;
 }
 
 export class GatewayFront {
@@ -40,6 +44,7 @@ export class GatewayFront {
   private config: SharedSettings;
   private readonly localReplies: LocalReplyMetrics;
   private readonly meter: ThreadMeter;
+  private refusals: RefusalFields | null = null;
 
   constructor(private readonly options: FrontOptions) {
     const { config, clock, random, log, createEngine } = options;
@@ -65,6 +70,7 @@ export class GatewayFront {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       connections: this.connectionRule(),
       onAddressFull: (network) => this.warnOfAddress(network),
+      fieldsOfRefusal: (method, target, text) => this.fieldsOfRefusal(method, target, text),
       onLocalReply: (record) => this.localReplies.close(record),
       onError,
     });
@@ -83,6 +89,12 @@ export class GatewayFront {
   close(): void {
     this.acceptor.close();
     this.meter.stop();
+  }
+
+  private fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
+    const config = this.options.servedConfig();
+    if (this.refusals?.config !== config) this.refusals = new RefusalFields(config);
+    return this.refusals.fieldsFor(method, target, text);
   }
 
   private tellPressure(): void {

@@ -84,7 +84,10 @@ export class Gateway {
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     const createEngine = uwsEngine(uws);
     const random = systemRandom;
-    this.front = new GatewayFront({ config, clock, random, log: this.log, createEngine });
+    this.front = new GatewayFront({
+      ...{ config, clock, random, log: this.log, createEngine },
+      servedConfig: () => this.supervisor.config,
+    });
     this.supervisor = new Supervisor({
       first: kept.compiled,
       dispatcher: this.front.dispatcher,

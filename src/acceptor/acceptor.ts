@@ -5,6 +5,7 @@
  * begin now: sizes, and whether the gateway drains.
  */
 import type { Clock, Timer } from '../base/clock.js';
+import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type {
@@ -36,6 +37,8 @@ export interface AcceptorOptions {
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly connections: ConnectionRule;
+  /** Fields for the reply to a request that never reaches a worker, by its head. */
+  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock;
   onLocalReply(record: LocalReplyRecord): void;
   /** An address has as many connections as it may. */
   onAddressFull(network: string): void;
@@ -121,6 +124,10 @@ export class Acceptor implements EngineHost, ExchangeContext {
 
   get lingerBytesMax(): number {
     return this.guardLimits.lingerBytes;
+  }
+
+  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
+    return this.options.fieldsOfRefusal(method, target, text);
   }
 
   onLocalReply(record: LocalReplyRecord): void {

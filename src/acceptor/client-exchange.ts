@@ -29,6 +29,7 @@ import type {
   ReplyHead,
 } from './client-engine.js';
 import type { ExchangeContext } from './exchange-context.js';
+import { briefHead } from './head-facts.js';
 import type { Downstream } from './in-flight-table.js';
 import type { ExchangeEnd } from './lane-dispatcher.js';
 import { Lingering } from './lingering.js';
@@ -66,6 +67,8 @@ export class ClientExchange implements Downstream, ClientListener {
   private readonly mustClose: boolean;
   /** The head as the lane has it; empty: not kept, and the request cannot run again. */
   private readonly text: string;
+  /** What a refusal goes by: the same, or a part of a head that is not kept. */
+  private readonly refusalText: string;
   /** As the configuration had it when the request began. */
   private readonly bodyBytesMax: number;
 
@@ -113,7 +116,9 @@ export class ClientExchange implements Downstream, ClientListener {
     this.protocol = request.protocol;
     this.listener = request.listener;
     this.mustClose = request.mustClose || request.problem !== null;
-    this.text = request.text.length <= KEPT_HEAD_CHARS_MAX ? request.text : '';
+    const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
+    this.text = isKept ? request.text : '';
+    this.refusalText = isKept ? request.text : briefHead(request.text);
     this.bodyBytesMax = context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
   }
@@ -431,7 +436,8 @@ export class ClientExchange implements Downstream, ClientListener {
       const requestId = context.requestIds.next();
       const durationMs = context.clock.nowMs() - this.receivedMs;
       const record = { requestId, method, target, peer, kind, durationMs };
-      this.sendHead(localReplyHead(record, detail), this.localClosing());
+      const fields = context.fieldsOfRefusal(method, target, this.refusalText);
+      this.sendHead(localReplyHead(record, detail, fields), this.localClosing());
       context.onLocalReply(record);
     } catch (error) {
       this.onBroken(error);

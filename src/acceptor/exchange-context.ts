@@ -4,6 +4,7 @@
  * Thread: acceptor. The acceptor implements it.
  */
 import type { Clock } from '../base/clock.js';
+import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import type { EngineCapabilities } from './client-engine.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
@@ -23,6 +24,8 @@ export interface ExchangeContext {
   readonly isDraining: boolean;
   /** The gateway itself has closed every connection. */
   readonly isClosed: boolean;
+  /** Fields of a reply that is made without a worker, by the head of its request. */
+  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock;
   /** A reply was made without a worker. */
   onLocalReply(record: LocalReplyRecord): void;
   /** A mistake of ours; the exchange is cut off. */

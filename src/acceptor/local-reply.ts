@@ -3,7 +3,7 @@
  *
  * Thread: acceptor.
  */
-import { joinFields } from '../base/field-block.js';
+import { type FieldBlock, joinFields } from '../base/field-block.js';
 import { buildProblemReply, RETRY_SOON, responseTimeField } from '../base/problem-reply.js';
 import type { ProblemKind } from '../base/problems.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
@@ -21,10 +21,17 @@ export interface LocalReplyRecord {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** A problem document. `detail` says to the client what was wrong and what to do. */
-export function localReplyHead(record: LocalReplyRecord, detail: string): ReplyHead {
+/**
+ * A problem document. `detail` says to the client what was wrong and what to do; `more` are fields
+ * besides those that every such reply has.
+ */
+export function localReplyHead(
+  record: LocalReplyRecord,
+  detail: string,
+  more: FieldBlock,
+): ReplyHead {
   const { requestId, kind } = record;
-  const time = responseTimeField(record.durationMs);
+  const time = joinFields(responseTimeField(record.durationMs), more);
   const extra = kind.status === 503 ? joinFields(time, RETRY_SOON) : time;
   const { fields, body } = buildProblemReply(kind, requestId, detail, extra);
   const text = Buffer.from(requestId + fields, 'latin1');

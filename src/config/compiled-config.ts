@@ -9,6 +9,7 @@ import type {
   CompiledAuthorization,
 } from '../filters/authentication/options.js';
 import type { CompiledFilters } from '../filters/catalog.js';
+import type { CompiledCors } from '../filters/cors/options.js';
 import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
@@ -43,6 +44,8 @@ export interface CompiledConfig {
   readonly acceptsRequestIdOf: 'anyone' | 'trustedProxies' | 'nobody';
   /** Those that hold for every request, whether a route takes it or not. */
   readonly filters: CompiledFilters;
+  /** What requests that no route takes go by; null: no page may read their refusals. */
+  readonly cors: CompiledCors | null;
   /** null: no route has a version. */
   readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;

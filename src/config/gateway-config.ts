@@ -150,20 +150,23 @@ export interface IpFilterConfig {
  */
 export interface CorsConfig {
   /**
-   * Origins such as `https://app.example`, with `https://*.example` for every host below it. `*`
-   * alone stands for all origins, and excludes `credentials`. 1 to 1000 items.
+   * Origins such as `https://app.example`, with `https://*.example` for every host below it. Apps
+   * have origins of their own schemes: `capacitor://localhost`, `chrome-extension://ID`. `null` is
+   * what sandboxed pages and local files send; `*` alone stands for all origins. Neither goes
+   * together with `credentials`. 1 to 1000 items.
    */
   readonly origins: readonly string[];
   /** Methods that may be used. At least 1 items. Default: those of the route. */
   readonly methods?: readonly HttpMethod[];
   /**
-   * Header fields that may be sent, beside those that need no permission. At most 100 items.
-   * Default: none.
+   * Header fields that may be sent, beside those that need no permission. `*` stands for every
+   * field; for `authorization` only with `credentials`, and without them it is named as well:
+   * `["*", authorization]`. At most 100 items. Default: none.
    */
   readonly headers?: readonly string[];
   /**
-   * Fields of replies that the page may read, beside those that need no permission. At most 100
-   * items. Default: none.
+   * Fields of replies that the page may read, beside those that need no permission. `*` stands for
+   * all fields of the reply. At most 100 items. Default: none.
    */
   readonly exposeHeaders?: readonly string[];
   /** Whether cookies and credentials may be sent along. Default: false. */

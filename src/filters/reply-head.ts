@@ -35,6 +35,13 @@ export class ReplyHead {
     return values;
   }
 
+  /** Names of all fields in lower case, each once. */
+  names(): string[] {
+    return [
+      ...new Set(this.list.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())),
+    ];
+  }
+
   /** `name` in lower case. */
   remove(name: string): void {
     this.removeWhere((other) => other === name);

@@ -56,6 +56,7 @@ export class WorkerEpoch implements ExchangeEpoch {
       table: new RouteTable(config.table, linearPatterns),
       routes,
       hasCors: config.facts.filters.includes('cors'),
+      cors: config.cors,
       trustedProxies: this.trustedProxies,
       hardening,
       acceptsRequestIdOf,

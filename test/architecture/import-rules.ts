@@ -165,6 +165,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   'gateway.ts': MAIN_THREAD_ROOT,
   'gateway-admin.ts': MAIN_THREAD_ROOT,
   'gateway-front.ts': MAIN_THREAD_ROOT,
+  'refusal-fields.ts': MAIN_THREAD_ROOT,
   supervisor: MAIN_THREAD_ROOT,
   'index.ts': MAIN_THREAD_ROOT,
 };

@@ -139,6 +139,7 @@ export interface AcceptorWish {
   readonly lanes?: number;
   readonly limits?: Partial<CompiledLimits>;
   onLocalReply?(record: LocalReplyRecord): void;
+  fieldsOfRefusal?(method: string, target: string, text: string): FieldBlock;
 }
 
 const LIMITS: CompiledLimits = {
@@ -183,6 +184,8 @@ export class AcceptorRig {
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource('abc'),
       connections: { connectionsMax: 3, perAddressMax: 2, isExempt: () => false },
+      fieldsOfRefusal: (method, target, text) =>
+        wish.fieldsOfRefusal?.(method, target, text) ?? NO_FIELDS,
       onLocalReply: (record) => {
         this.localReplies.push(record);
         wish.onLocalReply?.(record);

@@ -111,6 +111,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
     acceptsRequestIdOf: 'anyone',
     filters: {},
+    cors: null,
     versioning: null,
     limits: {
       headerBytes: 16_384,

@@ -31,7 +31,7 @@ import { parseTargetUrl, type TargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
-import { compileGatewayFilters } from './compile-filters.js';
+import { compileGatewayFilters, compileSharedCors } from './compile-filters.js';
 import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
@@ -83,6 +83,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     hardening: { ...DEFAULTS.hardening, ...config.hardening },
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
     filters: compileGatewayFilters(config),
+    cors: compileSharedCors(config),
     versioning: config.versioning === undefined ? null : compileVersioning(config.versioning),
     limits: compileLimits(config.limits ?? {}, sizing),
     ...compileObservability(config),

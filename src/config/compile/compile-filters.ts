@@ -6,6 +6,7 @@
  */
 import { sizeBytes } from '../../base/quantities.js';
 import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
+import { CORS } from '../../filters/cors/options.js';
 import { type CompileContext, keysOf } from '../../filters/filter-options.js';
 import { compileBodyBounds } from '../../filters/validation/options.js';
 import type { CompiledConfig } from '../compiled-config.js';
@@ -60,6 +61,12 @@ export function compileGatewayFilters(gateway: GatewayConfig): CompiledConfig['f
     if (made !== null) compiled[options.name] = made;
   }
   return compiled as CompiledConfig['filters'];
+}
+
+/** CORS of the whole gateway, which refusals go by where no route has a say. */
+export function compileSharedCors(gateway: GatewayConfig): CompiledConfig['cors'] {
+  const context = contextOf(gateway, { methods: [], version: '' });
+  return CORS.compile(keysOf(CORS.gateway, gateway), context);
 }
 
 function contextOf(

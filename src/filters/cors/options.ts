@@ -28,7 +28,9 @@ const CORS_NODE = objectNode(
   {
     origins: listNode(
       'Origins such as `https://app.example`, with `https://*.example` for every host below it. ' +
-        '`*` alone stands for all origins, and excludes `credentials`.',
+        'Apps have origins of their own schemes: `capacitor://localhost`, ' +
+        '`chrome-extension://ID`. `null` is what sandboxed pages and local files send; `*` alone ' +
+        'stands for all origins. Neither goes together with `credentials`.',
       lengthNode(1, 300),
       { minItems: 1, maxItems: 1000, uniqueItems: true },
     ),
@@ -38,12 +40,15 @@ const CORS_NODE = objectNode(
       { 'x-absent': 'those of the route', minItems: 1, uniqueItems: true },
     ),
     headers: listNode(
-      'Header fields that may be sent, beside those that need no permission.',
+      'Header fields that may be sent, beside those that need no permission. `*` stands for ' +
+        'every field; for `authorization` only with `credentials`, and without them it is named ' +
+        'as well: `["*", authorization]`.',
       textNode(HEADER_NAME_TEXT),
       { maxItems: 100, uniqueItems: true },
     ),
     exposeHeaders: listNode(
-      'Fields of replies that the page may read, beside those that need no permission.',
+      'Fields of replies that the page may read, beside those that need no permission. `*` ' +
+        'stands for all fields of the reply.',
       textNode(HEADER_NAME_TEXT),
       { maxItems: 100, uniqueItems: true },
     ),
@@ -61,6 +66,9 @@ const CORS_NODE = objectNode(
 );
 
 type CorsConfig = TypeOf<typeof CORS_NODE>;
+
+/** Stands for all names in lists of fields. */
+export const EVERY_FIELD = '*';
 
 export interface CompiledCors {
   readonly origins: readonly string[];
@@ -116,15 +124,17 @@ function checkCors(
 }
 
 const ORIGIN = /^https?:\/\/(\*\.)?[a-z0-9.-]+(:\d{1,5})?$|^https?:\/\/\[[0-9a-f:.]+\](:\d{1,5})?$/;
+/** Of an app or an extension: the host of a scheme that is not of the web keeps its case. */
+const APP_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._~-]*(:\d{1,5})?$/;
 const DEFAULT_PORT = /^http:.*:80$|^https:.*:443$/;
 
 /** What is wrong with one entry of `origins`, if anything is. */
 function originProblem(origin: string): string | undefined {
   if (origin === '*' || origin === 'null') return undefined;
-  if (!ORIGIN.test(origin)) {
+  if (!ORIGIN.test(origin) && !APP_ORIGIN.test(origin)) {
     return (
-      'must be an origin as browsers write it (https://app.example: lower case, no path), ' +
-      '"*" or "null"'
+      'must be an origin as browsers write it (https://app.example, capacitor://localhost: lower ' +
+      'case, no path), "*" or "null"'
     );
   }
   return DEFAULT_PORT.test(origin)

@@ -4,12 +4,14 @@
  * Thread: worker. The path that is routed is the path that the target gets: one spelling for both.
  */
 import { defined } from '../../base/assert.js';
-import { field } from '../../base/field-block.js';
+import { field, joinFields } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestIdSource } from '../../base/request-id.js';
 import { HEAD_PEER } from '../../channel/records/request-head.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
-import { requestedMethod } from '../../filters/cors/preflight.js';
+import type { CompiledCors } from '../../filters/cors/options.js';
+import { preflightStep, requestedMethod } from '../../filters/cors/preflight.js';
+import { type CorsOfRefusals, corsOfRefusals } from '../../filters/cors/refusals.js';
 import type { RequestStep, StepResult } from '../../filters/filter.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { VersionChooser } from '../../filters/versioning/version-choice.js';
@@ -27,6 +29,8 @@ export interface RouteMatcherParts {
   readonly routes: WorkerRoutes;
   /** Some route answers preflights. */
   readonly hasCors: boolean;
+  /** What refusals of requests that no route takes go by; null: no page may read them. */
+  readonly cors: CompiledCors | null;
   readonly trustedProxies: TrustedProxies;
   readonly hardening: GatewaySettings['hardening'];
   readonly acceptsRequestIdOf: GatewaySettings['acceptsRequestIdOf'];
@@ -64,24 +68,24 @@ export class RouteMatcher {
 
   /** null: the exchange has its route. */
   match(exchange: Exchange): StepResult {
-    const { globalSteps, table } = this.parts;
+    const { globalSteps, table, cors } = this.parts;
     for (const step of globalSteps) {
       const denied = step(exchange);
-      if (denied !== null) return denied;
+      if (denied !== null) return readable(denied, exchange, cors);
     }
     const { head } = exchange;
     const { target } = head;
     const mark = target.indexOf('?');
     const raw = mark === -1 ? target : target.slice(0, mark);
     const path = normalizePath(raw, this.parts.hardening.pathParameters);
-    if (path === '') return AMBIGUOUS_PATH;
+    if (path === '') return readable(AMBIGUOUS_PATH, exchange, cors);
     head.onPath(path, mark === -1 ? '' : target.slice(mark));
     const found = this.find(exchange, path);
-    if (found === ROUTE_NOT_FOUND) return NO_ROUTE;
-    if (found === METHOD_NOT_ALLOWED) return this.refuseMethod(path, exchange);
+    if (found === ROUTE_NOT_FOUND) return refuse(NO_ROUTE, exchange, cors);
+    if (found === METHOD_NOT_ALLOWED) return this.refuseMethod(exchange, path);
     head.onMatch(table.params);
     const index = table.versions === null ? found : this.choose(exchange, table.versions);
-    if (typeof index !== 'number') return index;
+    if (typeof index !== 'number') return readable(index, exchange, this.corsAt(found));
     const route = this.parts.routes.at(index);
     exchange.route = route;
     const { versionPrefix } = route.config;
@@ -109,11 +113,55 @@ export class RouteMatcher {
     return table.find(method, path, routed);
   }
 
-  private refuseMethod(path: string, { head }: Exchange): StepResult {
-    const allowed = this.parts.table.allowedMethods(path, this.view.of(head)).join(', ');
-    const fields = field('Allow', allowed);
-    return refusal(PROBLEMS.methodNotAllowed, `This path takes ${allowed}.`, { fields });
+  private refuseMethod(exchange: Exchange, path: string): LocalReply {
+    const { table } = this.parts;
+    const routed = this.view.of(exchange.head);
+    const methods = table.allowedMethods(path, routed);
+    const fields = field('Allow', methods.join(', '));
+    const detail = `This path takes ${methods.join(', ')}.`;
+    const reply = refusal(PROBLEMS.methodNotAllowed, detail, { fields });
+    return readable(reply, exchange, this.corsAt(table.find(methods[0] ?? '', path, routed)));
   }
+
+  /** What the route at this place says to pages. */
+  private corsAt(place: number): CompiledCors | null {
+    const { routes, hasCors, cors } = this.parts;
+    if (!hasCors || place < 0) return cors;
+    return routes.at(place).config.filters.cors ?? null;
+  }
+}
+
+interface CorsSteps {
+  readonly preflight: RequestStep;
+  readonly told: CorsOfRefusals;
+}
+
+/** Made once for each configuration of CORS: a list of origins may be long. */
+const knownSteps = new WeakMap<CompiledCors, CorsSteps>();
+
+function stepsOf(cors: CompiledCors): CorsSteps {
+  let steps = knownSteps.get(cors);
+  if (steps === undefined) {
+    steps = { preflight: preflightStep(cors), told: corsOfRefusals(cors) };
+    knownSteps.set(cors, steps);
+  }
+  return steps;
+}
+
+/**
+ * Refuses a request that no route takes. A preflight gets its answer all the same where pages may
+ * read refusals: without it a browser does not send the request that is to be refused.
+ */
+function refuse(reply: LocalReply, exchange: Exchange, cors: CompiledCors | null): LocalReply {
+  const preflight = cors === null ? null : stepsOf(cors).preflight(exchange);
+  return readable(preflight ?? reply, exchange, cors);
+}
+
+/** The same refusal, so that the page that asked can read it where `cors` lets it. */
+function readable(reply: LocalReply, { fields }: Exchange, cors: CompiledCors | null): LocalReply {
+  if (cors === null) return reply;
+  const told = stepsOf(cors).told(fields.value('origin'));
+  return { ...reply, fields: joinFields(reply.fields, told) };
 }
 
 const AMBIGUOUS_PATH = refusal(

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { Acceptor } from '../../../src/acceptor/acceptor.js';
 import { dispatchRule } from '../../../src/acceptor/dispatch-rule.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import { NO_FIELDS } from '../../../src/base/field-block.js';
 import { PROBLEMS } from '../../../src/base/problems.js';
 import { RequestIdSource } from '../../../src/base/request-id.js';
 import { ConcurrencyView } from '../../../src/channel/coordinator/concurrency-memory.js';
@@ -111,6 +112,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource('acceptor'),
       connections: { connectionsMax: 1e6, perAddressMax: 1e6 } as never,
+      fieldsOfRefusal: () => NO_FIELDS,
       onLocalReply: () => {},
       onAddressFull: () => {},
       onError,

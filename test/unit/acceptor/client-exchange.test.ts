@@ -628,6 +628,32 @@ describe('a refusal', () => {
     ]);
   });
 
+  it('has the fields that its head asks for, also when the head is too long to be kept', () => {
+    const heads: string[] = [];
+    const rig = new AcceptorRig({
+      fieldsOfRefusal: (method, target, text) => {
+        heads.push(`${method} ${target} ${text.split('\n').slice(4).join()}`);
+        return field('X-For-Pages', '1');
+      },
+    });
+    const refuse = (pad: number): void => {
+      const fields = [
+        ['x-pad', 'x'.repeat(pad)],
+        ['origin', 'https://a.example'],
+        ['x-other', '1'],
+      ] as const;
+      const socket = rig.engine.request({ target: '/a', problem: PROBLEMS.headTooLarge, fields });
+      rig.turn();
+      expect(socket.head?.fields).toMatchObject({ 'x-for-pages': '1' });
+    };
+    refuse(1);
+    refuse(9000);
+    expect(heads).toEqual([
+      'GET /a x-pad,x,origin,https://a.example,x-other,1',
+      'GET /a origin,https://a.example',
+    ]);
+  });
+
   it('has no window: nobody is told what the client takes of it', () => {
     const rig = new AcceptorRig({ limits: { inFlight: 1 } });
     rig.engine.request();
