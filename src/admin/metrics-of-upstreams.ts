@@ -3,13 +3,15 @@
  *
  * Thread: acceptor. A part of metrics.ts.
  */
-import { defined } from '../base/assert.js';
+import { assertNever, defined } from '../base/assert.js';
 import type { LimitCountValues } from '../channel/coordinator/limit-counts.js';
 import {
   HEALTH_EJECTED,
   HEALTH_UNHEALTHY,
   TARGET_CLOSED,
   TARGET_HALF_OPEN,
+  TARGET_OPEN,
+  type TargetState,
 } from '../channel/coordinator/target-states.js';
 import type { CompiledTarget } from '../config/compiled-config.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
@@ -168,7 +170,15 @@ function upstreamName({ config }: GatewayViews, [only]: readonly CompiledTarget[
   ).name;
 }
 
-function breakerFigure(state: number): number {
-  if (state === TARGET_CLOSED) return 0;
-  return state === TARGET_HALF_OPEN ? 1 : 2;
+function breakerFigure(state: TargetState): number {
+  switch (state) {
+    case TARGET_CLOSED:
+      return 0;
+    case TARGET_HALF_OPEN:
+      return 1;
+    case TARGET_OPEN:
+      return 2;
+    default:
+      return assertNever(state);
+  }
 }

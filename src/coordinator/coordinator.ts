@@ -22,6 +22,7 @@ import {
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
 import type { ReturnView } from '../channel/coordinator/key-grant-returns.js';
+import type { CheckResult } from '../channel/coordinator/target-states.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
@@ -220,7 +221,7 @@ export class Coordinator implements CoordinatorHandler {
     this.targets.onWorkerLost(lane, generation, nowMs);
   }
 
-  onProbe(targetIndex: number, result: number, nowMs: number): void {
+  onProbe(targetIndex: number, result: CheckResult, nowMs: number): void {
     this.targets.onProbe(targetIndex, result, nowMs);
   }
 

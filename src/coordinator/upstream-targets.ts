@@ -18,6 +18,7 @@ import {
   VERDICT_NO_HEALTHY_TARGET,
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
+import type { CheckResult } from '../channel/coordinator/target-states.js';
 import { UpstreamStandings } from '../channel/coordinator/upstream-standings.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
@@ -152,7 +153,7 @@ export class UpstreamTargets {
    * Takes the result of a health check. A target that is back need not wait until its breaker's
    * time is over.
    */
-  onProbe(targetIndex: number, result: number, nowMs: number): void {
+  onProbe(targetIndex: number, result: CheckResult, nowMs: number): void {
     if (!this.breakers.has(targetIndex) || !this.health.onProbe(targetIndex, result, nowMs)) return;
     this.breakers.onTargetBack(targetIndex, nowMs);
   }

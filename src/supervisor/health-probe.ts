@@ -14,6 +14,7 @@ import {
   CHECK_PASSED,
   CHECK_TIMED_OUT,
   CHECK_UNEXPECTED_STATUS,
+  type CheckResult,
 } from '../channel/coordinator/target-states.js';
 import type { CompiledHealthCheck, CompiledTarget } from '../config/compiled-config.js';
 
@@ -36,7 +37,7 @@ interface Destroyable {
 export function startProbe(
   target: CompiledTarget,
   rule: CompiledHealthCheck,
-  onEnded: (result: number) => void,
+  onEnded: (result: CheckResult) => void,
 ): Probe {
   const ending = new ProbeEnding(rule.timeoutMs, onEnded);
   if (rule.type === 'tcp') probeTcp(target, ending);
@@ -51,7 +52,7 @@ class ProbeEnding implements Probe {
 
   constructor(
     timeoutMs: number,
-    private readonly onEnded: (result: number) => void,
+    private readonly onEnded: (result: CheckResult) => void,
   ) {
     this.timer = setTimeout(() => this.end(CHECK_TIMED_OUT), timeoutMs);
     this.timer.unref();
@@ -61,7 +62,7 @@ class ProbeEnding implements Probe {
     this.connection = connection;
   }
 
-  end(result: number): void {
+  end(result: CheckResult): void {
     if (this.close()) this.onEnded(result);
   }
 

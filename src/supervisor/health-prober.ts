@@ -10,6 +10,7 @@
 
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
+import type { CheckResult } from '../channel/coordinator/target-states.js';
 import type {
   CompiledHealthCheck,
   CompiledTarget,
@@ -22,7 +23,7 @@ const FIRST_SPREAD_MS = 500;
 
 export interface HealthProberOptions {
   /** CHECK_PASSED, or why it failed. */
-  onResult(targetIndex: number, result: number): void;
+  onResult(targetIndex: number, result: CheckResult): void;
   /** From 0 (included) to 1 (excluded). */
   random(): number;
 }
@@ -91,7 +92,7 @@ class TargetCheck {
     this.probe = startProbe(this.target, this.rule, (result) => this.onEnded(result));
   }
 
-  private onEnded(result: number): void {
+  private onEnded(result: CheckResult): void {
     this.probe = null;
     if (this.isStopped) return;
     this.options.onResult(this.target.index, result);

@@ -6,6 +6,7 @@ import {
   BREAKER_CLOSED,
   type BreakerRow,
   type BreakerRule,
+  CAUSE_NONE,
   canPassBreaker,
   isTicketCurrent,
   OUTCOME_FAILURE,
@@ -96,7 +97,7 @@ function callThroughRows(
 
 class PlainRow implements BreakerRow {
   state: BreakerRow['state'] = BREAKER_CLOSED;
-  cause = 0;
+  cause: BreakerRow['cause'] = CAUSE_NONE;
   failures = 0;
   generation = 0;
   probes = 0;

@@ -15,11 +15,17 @@
 import type { CoordinatorMemory } from './coordinator-memory.js';
 import { CoordinatorStatus } from './coordinator-status.js';
 import { NO_SLOT, SlotRingProducer } from './slot-ring.js';
+import type { CheckResult } from './target-states.js';
 
 export const CONTROL_WORKER_LOST = 1;
 export const CONTROL_MAIL = 2;
 export const CONTROL_STOP = 3;
 export const CONTROL_PROBE = 4;
+export type ControlKind =
+  | typeof CONTROL_WORKER_LOST
+  | typeof CONTROL_MAIL
+  | typeof CONTROL_STOP
+  | typeof CONTROL_PROBE;
 
 /**
  * While this number of slots waits, results of health checks are dropped: the next check brings a
@@ -28,7 +34,7 @@ export const CONTROL_PROBE = 4;
 const PROBES_WAITING_MAX = 1024;
 
 interface ControlTell {
-  readonly kind: number;
+  readonly kind: ControlKind;
   readonly first: number;
   readonly second: number;
 }
@@ -62,7 +68,7 @@ export class CoordinatorControl {
   }
 
   /** A health check of this target passed, or failed for this reason (target-states.ts). */
-  tellProbe(targetIndex: number, result: number): void {
+  tellProbe(targetIndex: number, result: CheckResult): void {
     if (this.waiting.length >= PROBES_WAITING_MAX) return;
     this.tell({ kind: CONTROL_PROBE, first: targetIndex, second: result });
   }

@@ -10,12 +10,13 @@
  * probe already: onSeenAgain gives both back first. Replies to asks from earlier are written before
  * a batch, never within one: so the replies of a batch are the last replies in their ring.
  */
-import { assert, defined } from '../../base/assert.js';
+import { assert, assertNever, defined } from '../../base/assert.js';
 import {
   CONTROL_MAIL,
   CONTROL_PROBE,
   CONTROL_STOP,
   CONTROL_WORKER_LOST,
+  type ControlKind,
 } from './coordinator-control.js';
 import type { CoordinatorMemory } from './coordinator-memory.js';
 import type { WakePort } from './coordinator-messages.js';
@@ -32,6 +33,7 @@ import {
 import { CoordinatorStatus, counterIndex } from './coordinator-status.js';
 import { ReturnView, SLOT_RETURN } from './key-grant-returns.js';
 import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
+import type { CheckResult } from './target-states.js';
 
 /** Slots of one lane that are handled before the next lane has its turn. */
 export const LANE_BATCH_MAX = 256;
@@ -61,7 +63,7 @@ export interface CoordinatorHandler {
   /** The worker of this lane and generation has ended. */
   onWorkerLost(lane: number, generation: number, nowMs: number): void;
   /** A health check of this target ended with this result. */
-  onProbe(targetIndex: number, result: number, nowMs: number): void;
+  onProbe(targetIndex: number, result: CheckResult, nowMs: number): void;
   onMail(): void;
   onStop(): void;
 }
@@ -145,18 +147,24 @@ export class CoordinatorEnd {
   }
 
   private handleControl(base: number, handler: CoordinatorHandler): void {
-    const kind = this.control.words[base] as number;
-    if (kind === CONTROL_MAIL) handler.onMail();
-    else if (kind === CONTROL_STOP) handler.onStop();
-    else {
-      const first = this.control.words[base + 1] as number;
-      const second = this.control.words[base + 2] as number;
-      assert(
-        kind === CONTROL_WORKER_LOST || kind === CONTROL_PROBE,
-        'the kind of a control slot is known',
-      );
-      if (kind === CONTROL_PROBE) handler.onProbe(first, second, this.nowMs);
-      else handler.onWorkerLost(first, second, this.nowMs);
+    const kind = this.control.words[base] as ControlKind;
+    const first = this.control.words[base + 1] as number;
+    const second = this.control.words[base + 2] as number;
+    switch (kind) {
+      case CONTROL_MAIL:
+        handler.onMail();
+        return;
+      case CONTROL_STOP:
+        handler.onStop();
+        return;
+      case CONTROL_WORKER_LOST:
+        handler.onWorkerLost(first, second, this.nowMs);
+        return;
+      case CONTROL_PROBE:
+        handler.onProbe(first, second as CheckResult, this.nowMs);
+        return;
+      default:
+        assertNever(kind);
     }
   }
 

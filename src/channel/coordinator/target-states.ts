@@ -29,6 +29,7 @@ import { assert } from '../../base/assert.js';
 export const TARGET_CLOSED = 0;
 export const TARGET_OPEN = 1;
 export const TARGET_HALF_OPEN = 2;
+export type TargetState = typeof TARGET_CLOSED | typeof TARGET_OPEN | typeof TARGET_HALF_OPEN;
 
 export const HEALTH_UNHEALTHY = 1;
 export const HEALTH_EJECTED = 2;
@@ -39,6 +40,12 @@ export const CHECK_CONNECT_FAILED = 1;
 export const CHECK_TIMED_OUT = 2;
 export const CHECK_UNEXPECTED_STATUS = 3;
 export const CHECK_BROKE_OFF = 4;
+export type CheckResult =
+  | typeof CHECK_PASSED
+  | typeof CHECK_CONNECT_FAILED
+  | typeof CHECK_TIMED_OUT
+  | typeof CHECK_UNEXPECTED_STATUS
+  | typeof CHECK_BROKE_OFF;
 
 const ROW_SHIFT = 6;
 const ROW_FLOAT_SHIFT = 5;
@@ -68,7 +75,11 @@ const ROLLING_SERIAL_FLOAT = 15;
 const SUCCESSES_WORD = 32;
 const ROLLING_FAILURES_WORD = 42;
 
-const STATE_NAMES = ['CLOSED', 'OPEN', 'HALF_OPEN'] as const;
+const STATE_NAMES = {
+  [TARGET_CLOSED]: 'CLOSED',
+  [TARGET_OPEN]: 'OPEN',
+  [TARGET_HALF_OPEN]: 'HALF_OPEN',
+} as const satisfies Readonly<Record<TargetState, string>>;
 /**
  * Names of the breaker's causes, by number. The first is for a breaker that has never left
  * `closed`.
@@ -81,17 +92,19 @@ const BREAKER_CAUSE_NAMES = [
   'probeSucceeded',
   'probeFailed',
 ] as const;
-const CHECK_FAILURE_NAMES = [
-  'passed',
-  'connectFailed',
-  'timedOut',
-  'unexpectedStatus',
-  'brokeOff',
-] as const;
+const CHECK_RESULT_NAMES = {
+  [CHECK_PASSED]: 'passed',
+  [CHECK_CONNECT_FAILED]: 'connectFailed',
+  [CHECK_TIMED_OUT]: 'timedOut',
+  [CHECK_UNEXPECTED_STATUS]: 'unexpectedStatus',
+  [CHECK_BROKE_OFF]: 'brokeOff',
+} as const satisfies Readonly<Record<CheckResult, string>>;
 
-export type TargetStateName = (typeof STATE_NAMES)[number];
+export type TargetStateName = (typeof STATE_NAMES)[TargetState];
+/** The breaker's causes (policy/circuit-breaker/circuit-breaker.ts), as a row has them. */
+export type BreakerCauseNumber = 0 | 1 | 2 | 3 | 4 | 5;
 export type BreakerCauseName = (typeof BREAKER_CAUSE_NAMES)[number];
-export type CheckResultName = (typeof CHECK_FAILURE_NAMES)[number];
+export type CheckResultName = (typeof CHECK_RESULT_NAMES)[CheckResult];
 
 export function allocateTargetStates(targetCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, targetCount) * ROW_BYTES);
@@ -104,13 +117,13 @@ export function clearTargetState(buffer: SharedArrayBuffer, targetIndex: number)
 }
 
 /** Why a breaker is in its state, in words. */
-export function breakerCauseName(cause: number): BreakerCauseName {
-  return BREAKER_CAUSE_NAMES[cause] ?? 'none';
+export function breakerCauseName(cause: BreakerCauseNumber): BreakerCauseName {
+  return BREAKER_CAUSE_NAMES[cause];
 }
 
 /** The result of a health check, in words. */
-export function checkResultName(result: number): CheckResultName {
-  return CHECK_FAILURE_NAMES[result] ?? 'brokeOff';
+export function checkResultName(result: CheckResult): CheckResultName {
+  return CHECK_RESULT_NAMES[result];
 }
 
 /** The part of the rows that any thread may read. */
@@ -134,8 +147,8 @@ export class TargetStateView {
     return this.stateOf(targetIndex) === TARGET_CLOSED && this.healthOf(targetIndex) === 0;
   }
 
-  stateOf(targetIndex: number): number {
-    return Atomics.load(this.words, targetIndex << ROW_SHIFT);
+  stateOf(targetIndex: number): TargetState {
+    return Atomics.load(this.words, targetIndex << ROW_SHIFT) as TargetState;
   }
 
   /** Bits: {@link HEALTH_UNHEALTHY}, {@link HEALTH_EJECTED}. */
@@ -145,7 +158,7 @@ export class TargetStateView {
 
   /** The state under the name that /stats shows. */
   stateNameOf(targetIndex: number): TargetStateName {
-    return STATE_NAMES[this.stateOf(targetIndex)] ?? 'OPEN';
+    return STATE_NAMES[this.stateOf(targetIndex)];
   }
 
   failuresOf(targetIndex: number): number {
@@ -163,11 +176,11 @@ export class TargetStateView {
 
   /** Why the breaker is in its state. */
   causeNameOf(targetIndex: number): BreakerCauseName {
-    return breakerCauseName(this.word(targetIndex, CAUSE_WORD));
+    return breakerCauseName(this.word(targetIndex, CAUSE_WORD) as BreakerCauseNumber);
   }
 
   checkFailureOf(targetIndex: number): CheckResultName {
-    return checkResultName(this.word(targetIndex, CHECK_FAILURE_WORD));
+    return checkResultName(this.word(targetIndex, CHECK_FAILURE_WORD) as CheckResult);
   }
 
   /** Times ejected, less the intervals in which the target has been well since. */
@@ -223,10 +236,10 @@ export class TargetStateRow extends TargetStateView {
     return this;
   }
 
-  get state(): 0 | 1 | 2 {
-    return this.get(STATE_WORD) as 0 | 1 | 2;
+  get state(): TargetState {
+    return this.get(STATE_WORD) as TargetState;
   }
-  set state(value: 0 | 1 | 2) {
+  set state(value: TargetState) {
     if (value === TARGET_OPEN) this.put(OPENS_WORD, this.get(OPENS_WORD) + 1);
     Atomics.store(this.words, this.base, value);
   }
@@ -254,10 +267,10 @@ export class TargetStateRow extends TargetStateView {
   set serial(value: number) {
     this.put(SERIAL_WORD, value);
   }
-  get cause(): number {
-    return this.get(CAUSE_WORD);
+  get cause(): BreakerCauseNumber {
+    return this.get(CAUSE_WORD) as BreakerCauseNumber;
   }
-  set cause(value: number) {
+  set cause(value: BreakerCauseNumber) {
     this.put(CAUSE_WORD, value);
   }
   get isUnhealthy(): boolean {
@@ -302,7 +315,7 @@ export class TargetStateRow extends TargetStateView {
   set successesSeen(value: number) {
     this.put(SUCCESSES_SEEN_WORD, value);
   }
-  set checkFailure(value: number) {
+  set checkFailure(value: CheckResult) {
     this.put(CHECK_FAILURE_WORD, value);
   }
   get sinceMs(): number {

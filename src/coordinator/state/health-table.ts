@@ -9,6 +9,7 @@ import { byRow } from '../../base/rows.js';
 import type { CoordinatorMemory } from '../../channel/coordinator/coordinator-memory.js';
 import {
   CHECK_PASSED,
+  type CheckResult,
   checkResultName,
   TargetStateRow,
 } from '../../channel/coordinator/target-states.js';
@@ -86,7 +87,7 @@ export class HealthTable {
    * Takes the result of a health check: CHECK_PASSED, or why it failed. True: the target is back. A
    * check passed after failed ones, whether or not these were enough to make the target unhealthy.
    */
-  onProbe(targetIndex: number, result: number, nowMs: number): boolean {
+  onProbe(targetIndex: number, result: CheckResult, nowMs: number): boolean {
     const { healthCheck } = this.upstream(targetIndex);
     if (healthCheck === null) return false;
     const row = this.row.bind(targetIndex);

@@ -53,6 +53,13 @@ export const CAUSE_FAILURE_RATE = 2;
 export const CAUSE_OPEN_PERIOD_OVER = 3;
 export const CAUSE_PROBE_SUCCEEDED = 4;
 export const CAUSE_PROBE_FAILED = 5;
+export type BreakerCause =
+  | typeof CAUSE_NONE
+  | typeof CAUSE_CONSECUTIVE_FAILURES
+  | typeof CAUSE_FAILURE_RATE
+  | typeof CAUSE_OPEN_PERIOD_OVER
+  | typeof CAUSE_PROBE_SUCCEEDED
+  | typeof CAUSE_PROBE_FAILED;
 
 /**
  * While all probes are in flight nobody knows when one ends: a refused client may ask again after
@@ -67,7 +74,7 @@ const SERIAL_BITS = 16;
 export interface BreakerRow extends RollingRow {
   state: BreakerState;
   /** Why the breaker is in its state. */
-  cause: number;
+  cause: BreakerCause;
   /** Failures in a row while closed. */
   failures: number;
   /** 1 to 32767 once the breaker was half-open; part of every ticket. */
@@ -202,7 +209,7 @@ function areProbesOverdue(row: BreakerRow, nowMs: number): boolean {
   return nowMs - row.sinceMs >= row.openForMs;
 }
 
-function open(row: BreakerRow, rule: BreakerRule, cause: number, nowMs: number): void {
+function open(row: BreakerRow, rule: BreakerRule, cause: BreakerCause, nowMs: number): void {
   const hasRecovered = row.state === BREAKER_CLOSED && nowMs - row.sinceMs >= rule.rampUpMs;
   const isFirst = hasRecovered || row.openForMs === 0;
   const longestMs = Math.max(rule.openForMs, rule.openForMaxMs);
@@ -210,7 +217,12 @@ function open(row: BreakerRow, rule: BreakerRule, cause: number, nowMs: number):
   enterState(row, BREAKER_OPEN, cause, nowMs);
 }
 
-function enterState(row: BreakerRow, state: BreakerState, cause: number, nowMs: number): void {
+function enterState(
+  row: BreakerRow,
+  state: BreakerState,
+  cause: BreakerCause,
+  nowMs: number,
+): void {
   row.failures = 0;
   row.probes = 0;
   row.sinceMs = nowMs;

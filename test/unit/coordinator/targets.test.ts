@@ -13,6 +13,7 @@ import { TargetLoadView } from '../../../src/channel/coordinator/target-loads.js
 import {
   CHECK_CONNECT_FAILED,
   CHECK_PASSED,
+  type CheckResult,
   TARGET_CLOSED,
   TARGET_OPEN,
 } from '../../../src/channel/coordinator/target-states.js';
@@ -59,7 +60,7 @@ function aRig(wish: CoordinatorConfigWish): CoordinatorRig {
   return new CoordinatorRig(aCoordinatorConfig(wish));
 }
 
-function probe(rig: CoordinatorRig, nowMs: number, target: number, result: number): void {
+function probe(rig: CoordinatorRig, nowMs: number, target: number, result: CheckResult): void {
   rig.control.tellProbe(target, result);
   rig.step(nowMs);
 }
