@@ -3,6 +3,7 @@
  *
  * Thread: acceptor. The acceptor implements it.
  */
+
 import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
