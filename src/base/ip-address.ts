@@ -81,3 +81,16 @@ function parseGroups(text: string): number[] {
 export function familyOf(address: string): 'ipv4' | 'ipv6' {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }
+
+/**
+ * The address of a node of X-Forwarded-For or Forwarded, without its port. An IPv4 address in IPv6
+ * form (::ffff:a.b.c.d) becomes IPv4, as for a peer.
+ */
+export function addressOf(node: string): string {
+  const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(node)?.[1];
+  if (bracketed === undefined && node.indexOf(':') === node.lastIndexOf(':')) {
+    return node.split(':')[0] ?? '';
+  }
+  const address = bracketed ?? node;
+  return /^::ffff:([\d.]+)$/i.exec(address)?.[1] ?? address;
+}

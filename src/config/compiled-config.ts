@@ -34,8 +34,10 @@ export interface CompiledConfig {
   /** What the process may use, as it was when the configuration was first read. */
   readonly machine: MachineLimits;
   readonly workers: number;
-  /** CIDR ranges whose X-Forwarded-For is believed. */
+  /** CIDR ranges of proxies whose word about the client is believed. */
   readonly trustedProxies: readonly string[];
+  /** The field in which they tell it, lower case; '': X-Forwarded-For, or else Forwarded. */
+  readonly clientAddressField: string;
   readonly hardening: {
     readonly pathParameters: 'refuse' | 'allow';
     readonly overrideHeaders: 'remove' | 'forward';

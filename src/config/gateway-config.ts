@@ -20,10 +20,17 @@ export interface GatewayConfig {
   readonly workers?: number;
   /**
    * Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`.
-   * X-Forwarded-For is believed only from these, and is read from right to left. At most 1024
-   * items. Default: none.
+   * What a request says about its client is believed only from these; X-Forwarded-For and Forwarded
+   * are read from right to left. At most 1024 items. Default: none.
    */
   readonly trustedProxies?: readonly string[];
+  /**
+   * The field in which `trustedProxies` tell the address of the client, such as `X-Forwarded-For`,
+   * `Forwarded`, `X-Real-IP` or `CF-Connecting-IP`. Name the one that your proxy writes: a field
+   * that it only passes on was written by the client. Default: X-Forwarded-For, or Forwarded where
+   * a request has none.
+   */
+  readonly clientAddressField?: string;
   /** What is done about spellings that a target could read in another way than the gateway. */
   readonly hardening?: HardeningConfig;
   /** Where the id of a request comes from, which logs, replies and targets get. */

@@ -58,6 +58,7 @@ export class WorkerEpoch implements ExchangeEpoch {
       hasCors: config.facts.filters.includes('cors'),
       cors: config.cors,
       trustedProxies: this.trustedProxies,
+      clientAddressField: config.clientAddressField,
       hardening,
       acceptsRequestIdOf,
       chooseVersion: versioning === null ? null : versionChooser(versioning),

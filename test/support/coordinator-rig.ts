@@ -108,6 +108,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     machine: machineOf(2),
     workers: wish.workers ?? 1,
     trustedProxies: [],
+    clientAddressField: '',
     hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
     acceptsRequestIdOf: 'anyone',
     filters: {},

@@ -17,6 +17,7 @@ interface RestartConfig extends GatewaySettings {
 /** Keys that a reload can change, each with all that is below it. */
 const LIVE_KEYS: readonly string[] = [
   ...['admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
+  'clientAddressField',
   ...Object.keys(GATEWAY_FILTER_NODES),
   ...['limits.headerBytes', 'limits.bodyBytes', 'limits.lingerBytes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing'],
@@ -49,6 +50,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     epoch: _epoch,
     capacity: _capacity,
     trustedProxies: _trustedProxies,
+    clientAddressField: _clientAddressField,
     hardening: _hardening,
     acceptsRequestIdOf: _acceptsRequestIdOf,
     filters: _filters,

@@ -24,6 +24,7 @@ function mask(value: unknown, nodes: readonly SchemaNode[]): unknown {
     const items = nodes.flatMap((node) => alternativesOf(node.items));
     return value.map((item) => mask(item, items));
   }
+  if (typeof value === 'string') return maskUrl(value);
   if (typeof value !== 'object' || value === null) return value;
   const shown = Object.entries(value).map(([key, part]) => {
     return [
@@ -35,6 +36,23 @@ function mask(value: unknown, nodes: readonly SchemaNode[]): unknown {
     ];
   });
   return Object.fromEntries(shown);
+}
+
+/** Names of query parameters that hold secrets, or their ends: `api_key`, `accessToken`. */
+const SECRET_NAME =
+  /(?:key|token|secret|password|passwd|pwd|signature|sig|credential|credentials|auth|code)$/i;
+
+/** A URL with its user, its password and the secrets of its query masked; other text as it is. */
+export function maskUrl(text: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
+  if (scheme === undefined) return text;
+  const [, authority = '', rest = ''] = /^([^/?#]*)(.*)$/s.exec(text.slice(scheme.length)) ?? [];
+  const host = authority.slice(authority.lastIndexOf('@') + 1);
+  const user = host === authority ? '' : `${MASK}@`;
+  const shown = rest.replace(/([?&;#])([^=&;#]*)=([^&;#]*)/g, (pair, mark, name) =>
+    SECRET_NAME.test(name) ? `${mark}${name}=${MASK}` : pair,
+  );
+  return `${scheme}${user}${host}${shown}`;
 }
 
 function nodesAt(node: SchemaNode, key: string): SchemaNode[] {

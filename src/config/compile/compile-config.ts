@@ -80,6 +80,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
       defined(normalizeAddressRange(proxy), 'a checked range'),
     ),
+    clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
     filters: compileGatewayFilters(config),

@@ -19,6 +19,7 @@ import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
 import {
   ADMIN_NODE,
+  CLIENT_ADDRESS_FIELD_NODE,
   HARDENING_NODE,
   LIMITS_NODE,
   LISTEN_NODE,
@@ -56,6 +57,7 @@ const ROOT_NODE = objectNode(
     admin: ADMIN_NODE,
     workers: WORKERS_NODE,
     trustedProxies: TRUSTED_PROXIES_NODE,
+    clientAddressField: CLIENT_ADDRESS_FIELD_NODE,
     hardening: HARDENING_NODE,
     requestId: REQUEST_ID_NODE,
     ...GATEWAY_FILTER_NODES,

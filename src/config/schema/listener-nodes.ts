@@ -14,7 +14,7 @@ import {
   stringNode,
   textNode,
 } from '../../schema/schema-node.js';
-import { HOST_TEXT, textShape } from '../../schema/text-shapes.js';
+import { HEADER_NAME_TEXT, HOST_TEXT, textShape } from '../../schema/text-shapes.js';
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 
 const BEARER_TOKEN_TEXT = textShape('^[!-~]+$', 'printable ASCII without blanks');
@@ -77,9 +77,17 @@ export const WORKERS_NODE = integerNode('Number of worker threads.', [1, WORKER_
 
 export const TRUSTED_PROXIES_NODE = listNode(
   'Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`. ' +
-    'X-Forwarded-For is believed only from these, and is read from right to left.',
+    'What a request says about its client is believed only from these; X-Forwarded-For and ' +
+    'Forwarded are read from right to left.',
   lengthNode(2, 64),
   { default: [], maxItems: 1024, uniqueItems: true },
+);
+
+export const CLIENT_ADDRESS_FIELD_NODE = stringNode(
+  'The field in which `trustedProxies` tell the address of the client, such as ' +
+    '`X-Forwarded-For`, `Forwarded`, `X-Real-IP` or `CF-Connecting-IP`. Name the one that your ' +
+    'proxy writes: a field that it only passes on was written by the client.',
+  { 'x-absent': 'X-Forwarded-For, or Forwarded where a request has none', ...HEADER_NAME_TEXT },
 );
 
 const { limits } = DEFAULTS;

@@ -21,6 +21,7 @@ import type { Exchange } from '../exchange/exchange.js';
 import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
 import type { WorkerRoutes } from '../route/worker-route.js';
+import { ClientAddress } from './client-address.js';
 import { RoutedView } from './routed-view.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
@@ -32,6 +33,7 @@ export interface RouteMatcherParts {
   /** What refusals of requests that no route takes go by; null: no page may read them. */
   readonly cors: CompiledCors | null;
   readonly trustedProxies: TrustedProxies;
+  readonly clientAddressField: GatewaySettings['clientAddressField'];
   readonly hardening: GatewaySettings['hardening'];
   readonly acceptsRequestIdOf: GatewaySettings['acceptsRequestIdOf'];
   /** null: no route has a version. */
@@ -43,10 +45,12 @@ export interface RouteMatcherParts {
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
+  private readonly clientAddress: ClientAddress;
   private readonly view = new RoutedView();
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
+    this.clientAddress = new ClientAddress(parts.trustedProxies, parts.clientAddressField);
     this.keepsEveryId = parts.acceptsRequestIdOf === 'anyone';
   }
 
@@ -57,7 +61,7 @@ export class RouteMatcher {
     const fields = new RequestFields(parts, this.forwardsOverrides);
     const isKept = this.keepsEveryId || this.keepsIdOf(peer);
     const requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
-    const clientIp = this.parts.trustedProxies.clientOf(peer, fields.forwardedFor);
+    const clientIp = this.clientAddress.of(peer, fields);
     return new RequestHead(record, fields, requestId, clientIp);
   }
 

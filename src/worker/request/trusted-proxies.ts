@@ -1,10 +1,11 @@
 /**
- * Finds the client's address when the client comes through trusted proxies.
+ * Knows the trusted proxies, and which client is behind several of them.
  *
- * Thread: worker. X-Forwarded-For is read from the right, and only what a trusted proxy has added
- * is believed: anything further left is the client's own claim.
+ * Thread: worker. What they tell is read from the right, and only what a trusted proxy has added is
+ * believed: anything further left is the client's own claim.
  */
 import { isIP } from 'node:net';
+import { addressOf } from '../../base/ip-address.js';
 import { AddressList } from '../../filters/address-list.js';
 
 /** Knows which peers are trusted proxies. */
@@ -23,30 +24,19 @@ export class TrustedProxies {
     return this.ranges.includes(address);
   }
 
-  /** The client: the first address from the right that is not a trusted proxy. */
-  clientOf(peer: string, forwardedFor: string): string {
-    if (forwardedFor === '' || !this.includes(peer)) return peer;
-    const hops = forwardedFor.split(',').map((hop) => hop.trim());
+  /**
+   * The client behind a peer, by the nodes that a field tells from the client on: the first one
+   * from the right that is not a trusted proxy.
+   */
+  clientOf(peer: string, nodes: readonly string[]): string {
     let client = peer;
-    for (let at = hops.length - 1; at >= 0; at--) {
-      const hop = addressOf(hops[at] ?? '');
-      if (isIP(hop) === 0) return client;
-      client = hop;
-      if (!this.includes(hop)) return client;
+    if (!this.includes(peer)) return client;
+    for (let at = nodes.length - 1; at >= 0; at--) {
+      const node = addressOf(nodes[at] ?? '');
+      if (isIP(node) === 0) return client;
+      client = node;
+      if (!this.includes(node)) return client;
     }
     return client;
   }
-}
-
-/**
- * The address without a port. An IPv4 address in IPv6 form (::ffff:a.b.c.d) becomes IPv4, as for a
- * peer.
- */
-function addressOf(hop: string): string {
-  const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1];
-  if (bracketed === undefined && hop.indexOf(':') === hop.lastIndexOf(':')) {
-    return hop.split(':')[0] ?? '';
-  }
-  const address = bracketed ?? hop;
-  return /^::ffff:([\d.]+)$/i.exec(address)?.[1] ?? address;
 }

@@ -6,6 +6,7 @@
  * addresses is believed only when it comes from a trusted proxy.
  */
 import { isIP } from 'node:net';
+import { addressOf } from '../../base/ip-address.js';
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import {
   type HttpProtocol,
@@ -86,6 +87,7 @@ function translated({ forwardedFor, forwardedHost, forwardedProto }: RequestFiel
     .split(',')
     .map((address) => address.trim())
     .filter((address) => address !== '')
+    .map((node) => addressOf(node))
     .map((address) => (isIP(address) === 0 ? 'unknown' : forwardedNode(address)));
   // Host and scheme are those of the client's own request.
   const host = HOST.test(forwardedHost) ? `;host="${forwardedHost}"` : '';

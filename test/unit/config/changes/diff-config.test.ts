@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { diffConfigs, formatChange } from '../../../../src/config/changes/diff-config.js';
 import { restartReasons } from '../../../../src/config/changes/live-fields.js';
-import { maskSecrets } from '../../../../src/config/changes/mask-secrets.js';
+import { maskSecrets, maskUrl } from '../../../../src/config/changes/mask-secrets.js';
 import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
 import { compileConfig } from '../../../support/compile-config.js';
 
@@ -137,5 +137,34 @@ describe('what takes a restart', () => {
     expect(restartReasons(before, after)).toEqual([
       'novelty.depth: undefined -> 2 takes a restart',
     ]);
+  });
+});
+
+describe('a URL in a configuration that is shown', () => {
+  it.each([
+    ['http://me:pw@a.test:80/x?y=1', 'http://***@a.test:80/x?y=1'],
+    ['https://pw@a.test', 'https://***@a.test'],
+    ['https://a.test/x@y', 'https://a.test/x@y'],
+    ['https://a@b@c.test/', 'https://***@c.test/'],
+    [
+      'https://a.test/k?p=b2c&api_key=s3&accessToken=s4',
+      'https://a.test/k?p=b2c&api_key=***&accessToken=***',
+    ],
+    ['https://a.test/?SIG=s#token=s', 'https://a.test/?SIG=***#token=***'],
+    ['https://a.test/?keyboard=de', 'https://a.test/?keyboard=de'],
+    ['/path?token=x', '/path?token=x'],
+    ['no url', 'no url'],
+  ])('%s is shown as %s', (url, shown) => {
+    expect(maskUrl(url)).toBe(shown);
+  });
+
+  it('is masked wherever it stands', () => {
+    const shown = maskSecrets({
+      ...BEFORE,
+      upstreams: { api: { targets: [{ url: 'http://me:hunter2@127.0.0.1:1' as never }] } },
+      tracing: { endpoint: 'https://otel.test/v1?api-key=hunter2' as never },
+    });
+    expect(JSON.stringify(shown)).not.toContain('hunter2');
+    expect(JSON.stringify(shown)).toContain('otel.test');
   });
 });

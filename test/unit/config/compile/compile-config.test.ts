@@ -69,7 +69,8 @@ describe('compileConfig', () => {
     expect(issuesOf(config).toSorted(byText)).toEqual(
       [
         'upstreams: must be a mapping of 1 to 1024 keys',
-        'unknown key "extra"; known: listen, admin, workers, trustedProxies, hardening, ' +
+        'unknown key "extra"; known: listen, admin, workers, trustedProxies, ' +
+          'clientAddressField, hardening, ' +
           'requestId, ipFilter, cors, securityHeaders, versioning, limits, logging, tracing, ' +
           'reload, shutdown, authenticators, tokenService, upstreams, routes',
         'workers: must be an integer from 1 to 64, not 65',
