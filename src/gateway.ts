@@ -29,6 +29,9 @@ import { type LaneThreads, systemThreads } from './supervisor/threads.js';
 import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
 import { createWorkerPool } from './supervisor/worker-pool.js';
 
+/** What a line of the log says of one document; `sluice validate` says more. */
+const DOCUMENT_NOTES_LOGGED = 10;
+
 /** The version of this package. */
 export const VERSION = readVersion();
 
@@ -97,6 +100,7 @@ export class Gateway {
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
+    this.tellOfDocuments(config);
     this.reloader = this.createReloader(kept);
     this.watcher = this.createWatcher();
     this.names = new NameWatcher({
@@ -259,9 +263,20 @@ export class Gateway {
     return new ConfigWatcher(source, () => this.config.reload.watch && void this.reload('file'));
   }
 
+  /** Operators are to know what of a request nobody looks at. */
+  private tellOfDocuments({ documents }: SharedSettings): void {
+    for (const { route, unsupported, unsupportedCount } of documents) {
+      if (unsupportedCount === 0) continue;
+      const first = unsupported.slice(0, DOCUMENT_NOTES_LOGGED);
+      const message = 'parts of an OpenAPI document are not judged';
+      this.log.logger.warn({ route, unsupportedCount, unsupported: first }, message);
+    }
+  }
+
   /** Applies the parts of the configuration that the main thread itself uses. */
   private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
+    this.tellOfDocuments(config);
     this.front.adopt(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);

@@ -40,7 +40,17 @@ export function formatRoutes(config: CompiledConfig): string {
     const padded = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0));
     return `${padded.join(COLUMN_GAP).trimEnd()}\n`;
   });
-  return lines.join('');
+  return lines.join('') + scopeLines(config);
+}
+
+/** What is judged of the operations of documents, and what is not. */
+function scopeLines({ routes }: CompiledConfig): string {
+  const lines = routes.flatMap(({ name, scope }) => {
+    if (scope === undefined) return [];
+    const judged = scope.judged.length === 0 ? 'nothing' : scope.judged.join(', ');
+    return [`${name} judges ${judged}`, ...scope.unjudged.map((text) => `${name}: ${text}`)];
+  });
+  return lines.length === 0 ? '' : `\n${lines.join('\n')}\n`;
 }
 
 function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {

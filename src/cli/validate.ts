@@ -3,21 +3,35 @@
  *
  * Thread: acceptor.
  */
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
+/** Lines that are shown of what one document has that is not judged. */
+const SHOWN_MAX = 50;
+
 /** Prints `FILE: ok (3 routes, 2 upstreams)`, or on stderr one line for each mistake. */
 export function validateCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
     const config = loadForCommand(args, io);
     await proveConfig(shareConfig(config), io.clock.unixMs);
+    for (const document of config.documents) io.stderr.write(warningsOf(document));
     io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);
     return EXIT_OK;
   });
+}
+
+/** What of an OpenAPI document is not judged, a line each. */
+function warningsOf({ route, unsupported, unsupportedCount }: CompiledDocument): string {
+  const shown = unsupported.slice(0, SHOWN_MAX);
+  const lines = shown.map((text) => `warning: route ${route}: ${text}\n`);
+  const more = unsupportedCount - shown.length;
+  if (more > 0)
+    lines.push(`warning: route ${route}: and ${count(more, 'more place')} like these\n`);
+  return lines.join('');
 }
 
 function summarize({ routes, upstreams }: CompiledConfig): string {

@@ -48,6 +48,8 @@ export interface CompiledConfig {
   readonly filters: CompiledFilters;
   /** What requests that no route takes go by; null: no page may read their refusals. */
   readonly cors: CompiledCors | null;
+  /** What of OpenAPI documents is not judged, or has no route. */
+  readonly documents: readonly CompiledDocument[];
   /** null: no route has a version. */
   readonly versioning: CompiledVersioning | null;
   readonly limits: CompiledLimits;
@@ -340,6 +342,23 @@ export interface CompiledLimiter {
   readonly mode: 'enforce' | 'shadow' | 'off';
 }
 
+/** What of the requests of an operation is judged, and what is not. */
+export interface OpenapiScope {
+  /** For people: `query limit`, `body application/json`. */
+  readonly judged: readonly string[];
+  /** Sentences that say what is not, and why. */
+  readonly unjudged: readonly string[];
+}
+
+/** The document of a route. */
+export interface CompiledDocument {
+  /** Name of the route in the configuration. */
+  readonly route: string;
+  /** The first of what is not supported: a sentence each. */
+  readonly unsupported: readonly string[];
+  readonly unsupportedCount: number;
+}
+
 /** What a route asks of a request beside its path and methods; what is not configured is absent. */
 export interface CompiledMatch {
   /** ASCII, lower case, without a dot at the end; or `*.` and such a name. */
@@ -355,6 +374,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly name: string;
   /** Name of the route in the configuration that this one is a part of; absent: its own. */
   readonly group?: string;
+  /** What validation looks at, where the route comes from a document. */
+  readonly scope?: OpenapiScope;
   /** As routing/path-pattern.ts reads it. */
   readonly path: string;
   /** Upper case; empty: every method. */

@@ -919,12 +919,12 @@ export interface RouteConfig {
   /** Which requests a route takes. */
   readonly match: MatchConfig;
   /**
-   * Name of a file with an OpenAPI 3.0 or 3.1 document (JSON or YAML; relative to this one). The
-   * route becomes one route for each operation below `match.path`, which ends in `/*`, with the
-   * validation that the document asks for. All else here holds for each of them. 1 to 1024
-   * characters. Default: none.
+   * An OpenAPI 3.0, 3.1 or 3.2 document: the name of its file (JSON or YAML; relative to this one),
+   * or an object that says more. The route becomes one route for each operation below `match.path`,
+   * which ends in `/*`, with the validation that the document asks for. All else here holds for
+   * each of them. `sluice validate` says what of an operation is not judged.
    */
-  readonly openapi?: string;
+  readonly openapi?: string | OpenapiConfig;
   /**
    * Name of an upstream. In its place: `respond`, `redirect` or `tokenService`. 1 to 64 characters.
    * Default: none.
@@ -1033,6 +1033,22 @@ export interface MatchConditionConfig {
   readonly pattern?: string;
   /** `true`: there is a value, whatever it is. `false`: there is none. Default: true. */
   readonly present?: boolean;
+}
+
+/**
+ * An OpenAPI 3.0, 3.1 or 3.2 document: the name of its file (JSON or YAML; relative to this one),
+ * or an object that says more. The route becomes one route for each operation below `match.path`,
+ * which ends in `/*`, with the validation that the document asks for. All else here holds for each
+ * of them. `sluice validate` says what of an operation is not judged.
+ */
+export interface OpenapiConfig {
+  /** Name of its file. 1 to 1024 characters. */
+  readonly file: string;
+  /**
+   * `warn` serves the rest and tells what is not judged, or has no route; `refuse` makes that a
+   * mistake in the configuration. Default: warn.
+   */
+  readonly onUnsupported?: 'warn' | 'refuse';
 }
 
 /** What the caller must be allowed to do; others get 403. Needs `authenticate`. */

@@ -90,7 +90,7 @@ async function stepsOf(
       if (!route.answer.isEdited) return [];
       const reply = firstReply(editSteps, exchange);
       if (inquiry.context.memory !== null) hideSetValues(exchange, route);
-      return [filterStep('edit', editNames, reply)];
+      return [withScope(filterStep('edit', editNames, reply), route)];
     }
     case PHASE_ANSWER:
       return answerSteps(route, exchange);
@@ -107,6 +107,14 @@ async function stepsOf(
 function filterStep(step: string, names: readonly string[], reply: Refusal | null): StepFound {
   const detail = reply?.detail ?? (names.length === 0 ? 'no filter' : names.join(', '));
   return { step, detail, reply };
+}
+
+/** What validation looks at, and what it does not, where a document says it. */
+function withScope(found: StepFound, { config: { scope } }: WorkerRoute): StepFound {
+  if (scope === undefined || found.reply !== null) return found;
+  const judged = scope.judged.length === 0 ? 'nothing' : scope.judged.join(', ');
+  const unjudged = scope.unjudged.map((text) => `; not judged: ${text}`).join('');
+  return { ...found, detail: `${found.detail}; the document judges ${judged}${unjudged}` };
 }
 
 function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | null {

@@ -174,6 +174,15 @@ export function textOrNode<T>(
   return { ...more, type: ['string', 'object'], description, ...details };
 }
 
+/** A text, or an object that says more. */
+export function textOrObjectNode<T>(
+  description: string,
+  more: SchemaNode<T>,
+  details: Details<string> = {},
+): SchemaNode<string | T> {
+  return { ...more, type: ['string', 'object'], description, ...details };
+}
+
 export function stringNode<const T extends string = string>(
   description: string,
   details: StringDetails<T> = {},

@@ -113,6 +113,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     acceptsRequestIdOf: 'anyone',
     filters: {},
     cors: null,
+    documents: [],
     versioning: null,
     limits: {
       headerBytes: 16_384,

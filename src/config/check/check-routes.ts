@@ -8,7 +8,7 @@ import { pointerOf } from '../../base/json-pointer.js';
 import { parsePathPattern, patternShape } from '../../routing/path-pattern.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { RouteConfig } from '../gateway-config.js';
-import { readOpenapiGroup } from '../openapi/openapi-routes.js';
+import { openapiFile, readOpenapiGroup, refusesUnsupported } from '../openapi/openapi-routes.js';
 import { pathExpression } from '../references/route-match.js';
 import { checkFilters } from './check-filters.js';
 import { checkMatch, OverlapCheck } from './check-match.js';
@@ -112,7 +112,12 @@ function checkOpenapi(
   }
   if (match?.path === undefined) return;
   const methods = match.methods?.filter((method) => method !== undefined);
-  const { operations, problems } = readOpenapiGroup(openapi, match.path, methods);
+  const { operations, mistakes, unsupported } = readOpenapiGroup(
+    openapiFile(openapi),
+    match.path,
+    methods,
+  );
+  const problems = refusesUnsupported(openapi) ? [...mistakes, ...unsupported] : mistakes;
   for (const problem of problems.slice(0, DOCUMENT_PROBLEMS_MAX)) findings.addValue(at, problem);
   for (const { path, method } of operations) {
     const pattern = parsePathPattern(path);

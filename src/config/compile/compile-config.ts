@@ -60,7 +60,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   const sizing = sizingFor(machine, configuredSizes(config));
   const authenticators = compileAuthenticators(config.authenticators ?? {});
   const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES);
-  const { routes, limiters } = compileRoutes(config, { authenticators, upstreams });
+  const { routes, limiters, documents } = compileRoutes(config, { authenticators, upstreams });
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
   return deepFreeze({
@@ -85,6 +85,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
     filters: compileGatewayFilters(config),
     cors: compileSharedCors(config),
+    documents,
     versioning: config.versioning === undefined ? null : compileVersioning(config.versioning),
     limits: compileLimits(config.limits ?? {}, sizing),
     ...compileObservability(config),

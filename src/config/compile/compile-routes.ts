@@ -7,10 +7,15 @@ import { defined } from '../../base/assert.js';
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import { compileRewrite } from '../../filters/transformation/options.js';
-import type { CompiledLimiter, CompiledRoute, CompiledUpstream } from '../compiled-config.js';
+import type {
+  CompiledDocument,
+  CompiledLimiter,
+  CompiledRoute,
+  CompiledUpstream,
+} from '../compiled-config.js';
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
-import { readOpenapiGroup } from '../openapi/openapi-routes.js';
+import { openapiFile, readOpenapiGroup } from '../openapi/openapi-routes.js';
 import { compileMatch } from '../references/route-match.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileAnswer } from './compile-answer.js';
@@ -29,7 +34,11 @@ export interface RouteReferences {
 export interface CompiledRoutes {
   readonly routes: readonly CompiledRoute[];
   readonly limiters: readonly CompiledLimiter[];
+  readonly documents: readonly CompiledDocument[];
 }
+
+/** What is kept of what is said about one document. */
+const UNSUPPORTED_MAX = 200;
 
 /** Compiles all routes, in the order of the file. */
 export function compileRoutes(gateway: GatewayConfig, references: RouteReferences): CompiledRoutes {
@@ -38,6 +47,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
   const limiters: CompiledLimiter[] = [];
   const shares = compileShares(gateway.routes);
   const routes: CompiledRoute[] = [];
+  const documents: CompiledDocument[] = [];
   for (const [position, config] of gateway.routes.entries()) {
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
@@ -54,7 +64,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       rewrite: compileRewrite(config.rewrite ?? {}),
     };
-    for (const { operation, path, ...place } of placesOf(config)) {
+    for (const { operation, path, ...place } of placesOf(config, documents)) {
       const versioned = versionedPath(path, config.match.version, gateway);
       const { version = '' } = versioned;
       const { methods } = place;
@@ -62,22 +72,30 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
     }
   }
-  return { routes, limiters };
+  return { routes, limiters, documents };
 }
 
-interface RoutePlace extends Pick<CompiledRoute, 'name' | 'group' | 'path' | 'methods'> {
+interface RoutePlace extends Pick<CompiledRoute, 'name' | 'group' | 'path' | 'methods' | 'scope'> {
   readonly operation?: OpenapiOperation;
 }
 
 /** One for a route, and one for each operation of a document; they share the route's limits. */
-function placesOf({ name, match, openapi }: RouteConfig): RoutePlace[] {
+function placesOf(
+  { name, match, openapi }: RouteConfig,
+  documents: CompiledDocument[],
+): RoutePlace[] {
   const { path, methods = [] } = match;
   if (openapi === undefined) return [{ name, path, methods: [...methods] }];
-  return readOpenapiGroup(openapi, path, match.methods).operations.map((operation) => ({
+  const found = readOpenapiGroup(openapiFile(openapi), path, match.methods);
+  const unsupportedCount = found.unsupported.length;
+  const unsupported = found.unsupported.slice(0, UNSUPPORTED_MAX);
+  documents.push({ route: name, unsupported, unsupportedCount });
+  return found.operations.map((operation) => ({
     name: `${name}.${operation.name}`,
     group: name,
     path: operation.path,
     methods: [operation.method],
+    scope: operation.scope,
     operation,
   }));
 }

@@ -1,45 +1,34 @@
 /**
- * An OpenAPI document: its version, its references, and its schemas as JSON Schema has them.
+ * The files of an OpenAPI document: its version, and what its references lead to.
  *
- * Thread: acceptor.
+ * Thread: acceptor. A reference may lead into other files, relative to the file that it stands in.
+ * Nothing is fetched over a network.
  */
-
+import { dirname, resolve } from 'node:path';
 import { pointerKeys } from '../../base/json-pointer.js';
-import { isKnownFormat } from '../../filters/validation/schema-engine.js';
+import type { ReadDocument } from '../../filters/filter-options.js';
+import type { SchemaDialect } from '../../filters/validation/schema-engine.js';
+import type { OpenapiNotes } from './openapi-notes.js';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** References to references. */
 const HOPS_MAX = 16;
-const SCHEMAS = '#/components/schemas/';
+const FILES_MAX = 2000;
 
-/** Members of a schema that OpenAPI adds, and that say nothing about validity. */
-const ANNOTATIONS: ReadonlySet<string> = new Set([
-  'discriminator',
-  'example',
-  'externalDocs',
-  'xml',
-]);
-/** Members whose members are names, not keywords. */
-const NAMED_MEMBERS: ReadonlySet<string> = new Set([
-  'properties',
-  'patternProperties',
-  '$defs',
-  'definitions',
-  'dependentSchemas',
-]);
-/** Members that hold data, whatever it looks like. */
-const DATA_MEMBERS: ReadonlySet<string> = new Set(['const', 'default', 'enum', 'examples']);
+/** A part of a document, and the file that its own references are relative to. */
+export interface Located<T = unknown> {
+  readonly value: T;
+  readonly file: string;
+}
+
+/** Where a reference leads: the file, and the keys from its root on. */
+export interface Target extends Located {
+  readonly keys: readonly string[];
+}
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Where in which document. */
-export interface OpenapiPlace {
-  readonly at: string;
-  readonly document: OpenapiDocument;
-  readonly problems: string[];
 }
 
 /** Names of parameters in routes are letters, digits and `_`. */
@@ -48,141 +37,95 @@ export function paramName(name: string): string {
 }
 
 export class OpenapiDocument {
+  private readonly files = new Map<string, unknown>();
+
   private constructor(
     private readonly root: JsonObject,
-    readonly dialect: 'draft-07' | '2020-12',
-  ) {}
+    /** Absolute, or empty for a document without a file. */
+    private readonly file: string,
+    private readonly read: ReadDocument,
+    readonly dialect: SchemaDialect,
+  ) {
+    this.files.set(file, root);
+  }
 
   /** A document, or what is wrong with it. */
-  static open(value: unknown): OpenapiDocument | string {
+  static open(value: unknown, file: string, read: ReadDocument): OpenapiDocument | string {
     if (!isObject(value)) return 'it is no OpenAPI document';
     const version = String(value['openapi'] ?? '');
-    if (!/^3\.[01]\.\d+/.test(version)) return 'it is not of OpenAPI 3.0 or 3.1';
-    return new OpenapiDocument(value, version.startsWith('3.0') ? 'draft-07' : '2020-12');
+    if (!/^3\.[012](?:\.|$)/.test(version)) return 'it is not of OpenAPI 3.0, 3.1 or 3.2';
+    const dialect = version.startsWith('3.0') ? 'draft-07' : '2020-12';
+    return new OpenapiDocument(value, file, read, dialect);
   }
 
-  get paths(): JsonObject {
+  get paths(): Located<JsonObject> {
     const { paths } = this.root;
-    return isObject(paths) ? paths : {};
+    return { value: isObject(paths) ? paths : {}, file: this.file };
   }
 
-  /** Follows `$ref`; undefined: it leads nowhere, which is told. */
-  resolve(value: unknown, at: string, problems: string[]): JsonObject | undefined {
-    let target = value;
-    for (let hop = 0; hop < HOPS_MAX; hop += 1) {
-      if (!isObject(target)) break;
-      const { $ref } = target;
-      if (typeof $ref !== 'string') return target;
-      target = this.lookUp($ref);
+  /** Follows `$ref`; undefined: it leads to no object, which is told. */
+  resolve(from: Located, at: string, notes: OpenapiNotes): Located<JsonObject> | undefined {
+    let { value, file } = from;
+    for (let hop = 0; hop < HOPS_MAX; hop++) {
+      if (!isObject(value)) break;
+      const { $ref } = value;
+      if (typeof $ref !== 'string') return { value, file };
+      const target = this.follow($ref, file);
+      if (typeof target === 'string') {
+        tell(notes, at, target, $ref);
+        return undefined;
+      }
+      ({ value, file } = target);
     }
-    problems.push(`${at}: a reference leads out of the document, or nowhere`);
+    notes.mistake(at, 'a reference leads nowhere');
     return undefined;
   }
 
-  private lookUp(reference: string): unknown {
-    if (!reference.startsWith('#/')) return undefined;
-    return pointerKeys(decodeURIComponent(reference.slice(1))).reduce<unknown>((value, key) => {
-      return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-        ? Reflect.get(value, key)
-        : undefined;
-    }, this.root);
+  /** Where a reference in this file leads, or why it leads nowhere. */
+  follow(reference: string, from: string): Target | string {
+    if (/^[a-z][a-z0-9+.-]*:/i.test(reference)) return REMOTE;
+    const [path = '', fragment = ''] = reference.split('#', 2);
+    if (fragment !== '' && !fragment.startsWith('/')) return 'an anchor';
+    const file = path === '' ? from : this.fileOf(path, from);
+    const root = file === undefined ? undefined : this.load(file);
+    if (file === undefined || root === undefined) return `leads to a file that cannot be read`;
+    const keys = pointerKeys(decode(fragment));
+    const value = keys.reduce<unknown>((parent, key) => memberOf(parent, key), root);
+    return value === undefined ? `leads nowhere` : { value, file, keys };
   }
 
-  /** A schema by itself, with those that it refers to; references elsewhere are told. */
-  schema(value: unknown, at: string, problems: string[]): unknown {
-    const needed = new Set<string>();
-    const converted = this.convert(value, { at, problems, needed });
-    const definitions: Record<string, unknown> = {};
-    // The set grows while it is walked, by what the definitions refer to.
-    for (const name of needed) {
-      const target = this.lookUp(`${SCHEMAS}${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-      if (target === undefined) problems.push(`${at}: there is no schema ${name}`);
-      else definitions[name] = this.convert(target, { at, problems, needed });
+  private fileOf(path: string, from: string): string | undefined {
+    return from === '' ? undefined : resolve(dirname(from), decode(path));
+  }
+
+  private load(file: string): unknown {
+    if (!this.files.has(file) && this.files.size < FILES_MAX) {
+      const document = this.read(file);
+      this.files.set(file, document.isValid ? document.value : undefined);
     }
-    if (needed.size === 0) return converted;
-    return isObject(converted) ? { ...converted, $defs: definitions } : converted;
-  }
-
-  private convert(value: unknown, context: ConvertContext): unknown {
-    if (Array.isArray(value)) return value.map((item) => this.convert(item, context));
-    if (!isObject(value)) return value;
-    const members: [string, unknown][] = [];
-    for (const [key, member] of Object.entries(value)) {
-      if (ANNOTATIONS.has(key) || key.startsWith('x-')) continue;
-      // A format is an open list, and one that nobody here knows says nothing.
-      if (key === 'format' && !isKnownFormat(member)) continue;
-      if (key === '$ref') members.push([key, this.convertReference(member, context)]);
-      else if (DATA_MEMBERS.has(key)) members.push([key, member]);
-      else if (NAMED_MEMBERS.has(key) && isObject(member)) {
-        const named = Object.entries(member).map(([name, one]): [string, unknown] => {
-          return [name, this.convert(one, context)];
-        });
-        members.push([key, Object.fromEntries(named)]);
-      } else if (key === 'required' && Array.isArray(member)) {
-        members.push([key, member.filter((name) => !isReadOnly(value['properties'], name))]);
-      } else members.push([key, this.convert(member, context)]);
-    }
-    const schema = Object.fromEntries(members);
-    return this.dialect === 'draft-07' ? fromVersion30(schema) : schema;
-  }
-
-  private convertReference(reference: unknown, { at, problems, needed }: ConvertContext): string {
-    const text = String(reference);
-    if (!text.startsWith(SCHEMAS)) {
-      problems.push(`${at}: ${text} is no reference to ${SCHEMAS}NAME`);
-      return text;
-    }
-    const [name = '', ...rest] = text.slice(SCHEMAS.length).split('/');
-    needed.add(pointerKeys(`/${decodeURIComponent(name)}`)[0] ?? '');
-    return ['#/$defs', name, ...rest].join('/');
+    return this.files.get(file);
   }
 }
 
-interface ConvertContext {
-  readonly at: string;
-  readonly problems: string[];
-  readonly needed: Set<string>;
+const REMOTE = 'a reference to a URL';
+
+/** A reference that Sluice does not follow is unsupported; one that leads nowhere is a mistake. */
+export function tell(notes: OpenapiNotes, at: string, reason: string, reference: string): void {
+  const shown = JSON.stringify(reference.slice(0, 200));
+  if (reason.startsWith('leads')) notes.mistake(at, `the reference ${shown} ${reason}`);
+  else notes.unsupported(at, `${shown} is ${reason}, which is not followed`);
 }
 
-/** What only the service sets is not asked of a request. */
-function isReadOnly(properties: unknown, name: unknown): boolean {
-  if (!isObject(properties) || typeof name !== 'string' || !Object.hasOwn(properties, name)) {
-    return false;
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
-  const property = properties[name];
-  return isObject(property) && property['readOnly'] === true;
 }
 
-/** OpenAPI 3.0 has its own words for three things of draft-07. */
-function fromVersion30(schema: Record<string, unknown>): unknown {
-  const { nullable, exclusiveMinimum, exclusiveMaximum, ...rest } = schema;
-  const result: Record<string, unknown> = { ...rest };
-  bound(result, 'minimum', 'exclusiveMinimum', exclusiveMinimum);
-  bound(result, 'maximum', 'exclusiveMaximum', exclusiveMaximum);
-  // Said of requests only, and of no one else.
-  delete result['readOnly'];
-  delete result['writeOnly'];
-  if (nullable !== true) return result;
-  if (typeof result['type'] === 'string') {
-    const { enum: choices } = result;
-    const withNull = Array.isArray(choices) && !choices.includes(null);
-    return {
-      ...result,
-      type: [result['type'], 'null'],
-      ...(withNull && { enum: [...choices, null] }),
-    };
-  }
-  return { anyOf: [result, { type: 'null' }] };
-}
-
-function bound(
-  schema: Record<string, unknown>,
-  inclusive: string,
-  exclusive: string,
-  value: unknown,
-): void {
-  if (value === true) {
-    schema[exclusive] = schema[inclusive];
-    delete schema[inclusive];
-  } else if (typeof value === 'number') schema[exclusive] = value;
+function memberOf(parent: unknown, key: string): unknown {
+  return typeof parent === 'object' && parent !== null && Object.hasOwn(parent, key)
+    ? Reflect.get(parent, key)
+    : undefined;
 }

@@ -1,25 +1,23 @@
 /**
- * Routes and their validation out of an OpenAPI 3.0 or 3.1 document: one for each operation.
+ * Routes and their validation out of an OpenAPI 3.0, 3.1 or 3.2 document: one for each operation.
  *
- * Thread: acceptor. What the document says and a gateway cannot hold requests to is told as a
- * problem, with the place in the document; nothing is skipped in silence.
+ * Thread: acceptor. What the document says and a gateway cannot hold requests to is told, with the
+ * place in the document and for each operation; nothing is skipped in silence.
  */
 
 import { HTTP_METHODS } from '../../base/http-method.js';
 import { childPointer } from '../../base/json-pointer.js';
+import type { ReadDocument } from '../../filters/filter-options.js';
 import type { CompiledValidation } from '../../filters/validation/options.js';
-import { schemaProblem } from '../../filters/validation/schema-engine.js';
-import { parsePathPattern } from '../../routing/path-pattern.js';
+import { type PatternSegment, parsePathPattern, patternShape } from '../../routing/path-pattern.js';
+import type { OpenapiScope } from '../compiled-config.js';
 import { readDocument } from '../references/document-file.js';
 import { readBody } from './openapi-body.js';
-import {
-  isObject,
-  type JsonObject,
-  OpenapiDocument,
-  type OpenapiPlace,
-  paramName,
-} from './openapi-document.js';
+import { type JsonObject, type Located, OpenapiDocument, paramName } from './openapi-document.js';
+import { type OpenapiNote, OpenapiNotes } from './openapi-notes.js';
 import { readParameters } from './openapi-parameters.js';
+import type { OpenapiPlace } from './openapi-place.js';
+import { OpenapiSchemas } from './openapi-schema.js';
 
 /** One operation of a document. */
 export interface OpenapiOperation {
@@ -29,17 +27,36 @@ export interface OpenapiOperation {
   /** As a route has it, with the prefix. */
   readonly path: string;
   readonly validation: Omit<CompiledValidation, 'maxBodyBytes' | 'maxDepth' | 'maxMembers'>;
+  readonly scope: OpenapiScope;
 }
 
-/** All operations, and everything that is wrong. */
+/** All operations, and what is said about the document. */
 export interface OpenapiResult {
   readonly operations: readonly OpenapiOperation[];
-  readonly problems: readonly string[];
+  /** The document cannot be used. */
+  readonly mistakes: readonly string[];
+  /** What is not judged, or has no route. */
+  readonly unsupported: readonly string[];
+}
+
+/** `openapi` of a route: the name of a file, or more. */
+export type OpenapiOption =
+  | string
+  | { readonly file?: string | undefined; readonly onUnsupported?: 'warn' | 'refuse' | undefined };
+
+/** The name of the file, or ''. */
+export function openapiFile(option: OpenapiOption): string {
+  return typeof option === 'string' ? option : (option.file ?? '');
+}
+
+/** Whether what is unsupported makes the document unusable. */
+export function refusesUnsupported(option: OpenapiOption): boolean {
+  return typeof option !== 'string' && option.onUnsupported === 'refuse';
 }
 
 const METHODS = HTTP_METHODS.map((method) => method.toLowerCase());
-const OTHER_METHODS = ['trace', 'query'];
-const OPERATIONS_MAX = 2000;
+const OTHER_METHODS = ['trace', 'query', 'additionalOperations'];
+const OPERATIONS_MAX = 5000;
 
 const PATH_END = '/*';
 
@@ -49,94 +66,162 @@ export function readOpenapiGroup(
   path: string,
   methods: readonly string[] | undefined,
 ): OpenapiResult {
-  if (!path.endsWith(PATH_END)) {
-    return { operations: [], problems: ['needs a match.path that ends in "/*"'] };
-  }
+  if (!path.endsWith(PATH_END)) return unusable('needs a match.path that ends in "/*"');
   const document = readDocument(file);
-  if (!document.isValid) return { operations: [], problems: [document.problem] };
-  const { operations, problems } = readOpenapi(document.value, path.slice(0, -PATH_END.length));
+  if (!document.isValid) return unusable(document.problem);
+  const prefix = path.slice(0, -PATH_END.length);
+  const found = readOpenapi(document.value, { prefix, file, read: readDocument });
   return {
-    operations: operations.filter(({ method }) => methods?.includes(method) ?? true),
-    problems: problems.map((problem) => `${file}: ${problem}`),
+    operations: found.operations.filter(({ method }) => methods?.includes(method) ?? true),
+    mistakes: found.mistakes.map((problem) => `${file}: ${problem}`),
+    unsupported: found.unsupported.map((problem) => `${file}: ${problem}`),
   };
 }
 
-/** Reads a parsed document. `prefix`: put before each path; empty or without a slash at its end. */
-export function readOpenapi(value: unknown, prefix: string): OpenapiResult {
-  const problems: string[] = [];
-  const document = OpenapiDocument.open(value);
-  if (typeof document === 'string') return { operations: [], problems: [document] };
-  const operations: OpenapiOperation[] = [];
-  const names = new Set<string>();
-  for (const [path, item] of Object.entries(document.paths)) {
+function unusable(mistake: string): OpenapiResult {
+  return { operations: [], mistakes: [mistake], unsupported: [] };
+}
+
+export interface OpenapiOptions {
+  /** Put before each path; empty or without a slash at its end. */
+  readonly prefix: string;
+  /** Absolute; empty: the document has no file, and refers to none. */
+  readonly file: string;
+  readonly read: ReadDocument;
+}
+
+/** Reads a parsed document. */
+export function readOpenapi(value: unknown, { prefix, file, read }: OpenapiOptions): OpenapiResult {
+  const document = OpenapiDocument.open(value, file, read);
+  if (typeof document === 'string') return unusable(document);
+  const reader = new OperationReader(document, prefix);
+  const { value: paths, file: root } = document.paths;
+  for (const [path, item] of Object.entries(paths)) {
+    if (path.startsWith('x-')) continue;
+    reader.readPath(path, { value: item, file: root });
+  }
+  const { operations, notes } = reader;
+  if (operations.length === 0 && notes.list.length === 0) notes.mistake('', 'it has no operation');
+  if (operations.length > OPERATIONS_MAX) {
+    notes.mistake('', `it has ${operations.length} operations, more than ${OPERATIONS_MAX}`);
+  }
+  const textsOf = (kind: OpenapiNote['kind']) =>
+    notes.list.filter((note) => note.kind === kind).map(noteText);
+  return { operations, mistakes: textsOf('mistake'), unsupported: textsOf('unsupported') };
+}
+
+function noteText({ at, text }: OpenapiNote): string {
+  return at === '' ? text : `${at}: ${text}`;
+}
+
+class OperationReader {
+  readonly operations: OpenapiOperation[] = [];
+  readonly notes = new OpenapiNotes();
+  private readonly schemas: OpenapiSchemas;
+  private readonly names = new Set<string>();
+  /** Method and shape of each path that is taken, and who took it. */
+  private readonly taken = new Map<string, string>();
+
+  constructor(
+    private readonly document: OpenapiDocument,
+    private readonly prefix: string,
+  ) {
+    this.schemas = new OpenapiSchemas(document);
+  }
+
+  readPath(path: string, from: Located): void {
     const at = childPointer('/paths', path);
-    const resolved = document.resolve(item, at, problems);
-    if (resolved === undefined) continue;
+    const item = this.document.resolve(from, at, this.notes);
+    if (item === undefined) return;
     for (const method of OTHER_METHODS) {
-      if (resolved[method] !== undefined) problems.push(`${at}/${method}: no route takes it`);
+      if (item.value[method] !== undefined) {
+        this.notes.unsupported(`${at}/${method}`, 'no route takes it');
+      }
     }
     for (const method of METHODS) {
-      const operation = resolved[method];
-      if (operation === undefined) continue;
-      if (!isObject(operation)) {
-        problems.push(`${at}/${method}: must be an operation`);
-        continue;
-      }
-      const shared = { at: `${at}/${method}`, document, problems };
-      const route = readOperation({ path, item: resolved, operation, method, prefix }, shared);
-      const name = uniqueName(route.name, names);
-      operations.push({ ...route, name });
+      const value = item.value[method];
+      if (value === undefined) continue;
+      const operation = this.document.resolve(
+        { value, file: item.file },
+        `${at}/${method}`,
+        this.notes,
+      );
+      if (operation !== undefined) this.readOperation({ path, at, item, operation, method });
     }
   }
-  if (operations.length === 0 && problems.length === 0) problems.push('it has no operation');
-  if (operations.length > OPERATIONS_MAX) {
-    problems.push(`it has ${operations.length} operations, more than ${OPERATIONS_MAX}`);
+
+  private readOperation(source: OperationSource): void {
+    const { path, item, operation, method } = source;
+    const at = `${source.at}/${method}`;
+    const pattern = this.prefix + patternOf(path);
+    const parsed = parsePathPattern(pattern);
+    const problem = parsed.isValid
+      ? this.takenProblem(method, parsed.segments, at)
+      : parsed.problem;
+    if (problem !== undefined) {
+      this.notes.unsupported(at, `it has no route: the path ${path} ${problem}`);
+      return;
+    }
+    const notes = new OpenapiNotes();
+    const place: OpenapiPlace = { at, document: this.document, schemas: this.schemas, notes };
+    const lists = [item, operation].map(({ value, file }) => ({
+      value: value['parameters'],
+      file,
+    }));
+    const parameters = readParameters(lists, place);
+    const body = readBody({ value: operation.value['requestBody'], file: operation.file }, place);
+    this.notes.addAll(notes.list);
+    const { operationId } = operation.value;
+    const name = typeof operationId === 'string' ? operationId : `${method}-${path}`;
+    this.operations.push({
+      name: uniqueName(name, this.names),
+      method: method.toUpperCase(),
+      path: pattern,
+      validation: {
+        dialect: this.document.dialect,
+        contents: body.contents,
+        isBodyRequired: body.isRequired,
+        ...parameters.schemas,
+        ...(Object.keys(parameters.styles).length > 0 && { styles: parameters.styles }),
+      },
+      scope: {
+        judged: [...parameters.judged, ...body.judged],
+        unjudged: notes.list.map(({ text }) => text),
+      },
+    });
   }
-  return { operations, problems };
+
+  /** Two paths of a document may match the same requests, which OpenAPI leaves open. */
+  private takenProblem(
+    method: string,
+    segments: readonly PatternSegment[],
+    at: string,
+  ): string | undefined {
+    const shape = `${method} ${patternShape(segments)}`;
+    const first = this.taken.get(shape);
+    if (first === undefined) this.taken.set(shape, at);
+    return first === undefined ? undefined : `is that of ${first}`;
+  }
 }
 
 interface OperationSource {
   readonly path: string;
-  readonly item: JsonObject;
-  readonly operation: JsonObject;
+  /** JSON Pointer to the path. */
+  readonly at: string;
+  readonly item: Located<JsonObject>;
+  readonly operation: Located<JsonObject>;
   readonly method: string;
-  readonly prefix: string;
 }
 
-function readOperation(source: OperationSource, place: OpenapiPlace): OpenapiOperation {
-  const { path, item, operation, method, prefix } = source;
-  const { document, problems, at } = place;
-  const pattern = prefix + patternOf(path);
-  const parsed = parsePathPattern(pattern);
-  if (!parsed.isValid) problems.push(`${at}: the path ${path} ${parsed.problem}`);
-  const parameters = readParameters([item['parameters'], operation['parameters']], place);
-  const body = readBody(operation['requestBody'], place);
-  const validation = {
-    dialect: document.dialect,
-    contents: body.contents,
-    isBodyRequired: body.isRequired,
-    ...parameters,
-  };
-  const schemas = [
-    parameters.query,
-    parameters.params,
-    parameters.headers,
-    ...(body.contents ?? []).map(({ schema }) => schema ?? undefined),
-  ];
-  for (const schema of schemas) {
-    const problem = schema === undefined ? undefined : schemaProblem(schema, document.dialect);
-    if (problem !== undefined) problems.push(`${at}: ${problem}`);
-  }
-  const { operationId } = operation;
-  const name = typeof operationId === 'string' ? operationId : `${method}-${path}`;
-  return { name, method: method.toUpperCase(), path: pattern, validation };
-}
-
-/** Names in braces are parameters; what has a meaning in a pattern has none in a document. */
+/**
+ * Names in braces are parameters; what has a meaning in a pattern has none in a document. A name
+ * with `+` or `*` behind it, at the end, takes the rest of the path.
+ */
 function patternOf(path: string): string {
-  return path.replace(/\{([^{}/]*)\}|[:*()]/g, (text, name: string | undefined) =>
-    name === undefined ? `\\${text}` : `:${paramName(name)}`,
-  );
+  return path.replace(/\{([^{}/]*)\}|[:*()]/g, (text, name: string | undefined) => {
+    if (name === undefined) return `\\${text}`;
+    return /[+*]$/.test(name) ? '*' : `:${paramName(name)}`;
+  });
 }
 
 function uniqueName(wanted: string, taken: Set<string>): string {

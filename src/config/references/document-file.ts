@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { parse } from 'yaml';
 
 /** Larger than any document that a person maintains. */
-const FILE_BYTES_MAX = 8 * 1024 * 1024;
+const FILE_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The content of a file, or why there is none. */
 export type Document =
@@ -20,7 +20,7 @@ export function readDocument(file: string): Document {
   try {
     const status = statSync(file);
     if (!status.isFile()) return broken(`${file} is no regular file`);
-    if (status.size > FILE_BYTES_MAX) return broken(`${file} is larger than 8 MiB`);
+    if (status.size > FILE_BYTES_MAX) return broken(`${file} is larger than 32 MiB`);
     const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
     // YAML takes JSON too, but needs ten times as long.
     const value: unknown = file.endsWith('.json')
@@ -57,6 +57,7 @@ export function resolveFiles(config: unknown, folder: string): void {
   if (!Array.isArray(routes)) return;
   for (const route of routes) {
     resolveMember(route, 'openapi', folder);
+    resolveMember(memberOf(route, 'openapi'), 'file', folder);
     const validation = memberOf(route, 'validation');
     for (const name of SCHEMA_MEMBERS) resolveMember(validation, name, folder);
   }

@@ -12,6 +12,7 @@ import {
   refined,
   stringNode,
   textNode,
+  textOrObjectNode,
 } from '../../schema/schema-node.js';
 import { ROUTE_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
@@ -78,16 +79,32 @@ const RATE_LIMIT_NODE = objectNode(
   },
 );
 
+const OPENAPI_NODE = textOrObjectNode(
+  'An OpenAPI 3.0, 3.1 or 3.2 document: the name of its file (JSON or YAML; relative to this ' +
+    'one), or an object that says more. The route becomes one route for each operation below ' +
+    '`match.path`, which ends in `/*`, with the validation that the document asks for. All else ' +
+    'here holds for each of them. `sluice validate` says what of an operation is not judged.',
+  objectNode(
+    'OpenapiConfig',
+    'A document, and what becomes of what Sluice cannot judge.',
+    {
+      file: stringNode('Name of its file.', { minLength: 1, maxLength: 1024 }),
+      onUnsupported: stringNode(
+        '`warn` serves the rest and tells what is not judged, or has no route; `refuse` makes ' +
+          'that a mistake in the configuration.',
+        { default: 'warn', enum: ['warn', 'refuse'] },
+      ),
+    },
+    'file',
+  ),
+  { minLength: 1, maxLength: 1024 },
+);
+
 /** What a route has besides its filters. */
 export const ROUTE_PROPERTIES = {
   name: stringNode('Name in logs, counters and RateLimit-Policy. Unique.', ROUTE_NAME_TEXT),
   match: MATCH_NODE,
-  openapi: stringNode(
-    'Name of a file with an OpenAPI 3.0 or 3.1 document (JSON or YAML; relative to this one). ' +
-      'The route becomes one route for each operation below `match.path`, which ends in `/*`, ' +
-      'with the validation that the document asks for. All else here holds for each of them.',
-    { minLength: 1, maxLength: 1024 },
-  ),
+  openapi: OPENAPI_NODE,
   upstream: refined(USED_NAME, {
     description: 'Name of an upstream. In its place: `respond`, `redirect` or `tokenService`.',
   }),

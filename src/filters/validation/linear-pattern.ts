@@ -32,12 +32,14 @@ export class LinearPattern implements Matcher {
 
   /** @throws Error the pattern is malformed, or cannot be matched in linear time. */
   constructor(private readonly pattern: string) {
+    const { bare, ignoresCase } = splitFlags(pattern);
     // The native parser is the judge of what a pattern is.
-    new RegExp(pattern, 'u');
-    const { leading, rest } = splitLeadingConditions(pattern);
+    new RegExp(bare, 'u');
+    const { leading, rest } = splitLeadingConditions(bare);
+    const match = (one: string): Matcher => matcherOf(one, ignoresCase);
     this.conditions = [
-      ...leading.map(({ body, isWanted }) => ({ matcher: matcherOf(`^(?:${body})`), isWanted })),
-      { matcher: matcherOf(rest), isWanted: true },
+      ...leading.map(({ body, isWanted }) => ({ matcher: match(`^(?:${body})`), isWanted })),
+      { matcher: match(rest), isWanted: true },
     ];
   }
 
@@ -67,14 +69,22 @@ export function expressionProblem(expression: string): string | undefined {
   }
 }
 
-function matcherOf(pattern: string): Matcher {
-  return isPlain(pattern) ? new RegExp(pattern, 'u') : compileRe2(pattern);
+/** `(?i)` at the start, as other languages have it: upper and lower case are the same. */
+function splitFlags(pattern: string): { readonly bare: string; readonly ignoresCase: boolean } {
+  const [flags = '', anchor = ''] = /^(\^?)\(\?i\)/.exec(pattern) ?? [];
+  if (flags === '') return { bare: pattern, ignoresCase: false };
+  return { bare: anchor + pattern.slice(flags.length), ignoresCase: true };
 }
 
-function compileRe2(pattern: string): RE2JS {
+function matcherOf(pattern: string, ignoresCase: boolean): Matcher {
+  if (!isPlain(pattern)) return compileRe2(pattern, ignoresCase);
+  return new RegExp(pattern, ignoresCase ? 'iu' : 'u');
+}
+
+function compileRe2(pattern: string, ignoresCase: boolean): RE2JS {
   const { RE2JS: engine } = load('re2js') as typeof import('re2js');
   try {
-    return engine.compile(toRe2(pattern));
+    return engine.compile(toRe2(pattern), ignoresCase ? engine.CASE_INSENSITIVE : 0);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const hint = error instanceof UntranslatableError ? '' : '; the syntax of RE2 holds here';

@@ -108,7 +108,35 @@ export interface CompiledContent {
   readonly mediaType: string;
   /** null: any body of that type. */
   readonly schema: unknown;
+  /** Of a form: members that are no plain texts. */
+  readonly styles?: readonly ParameterStyle[];
 }
+
+/** How a parameter is written that is no plain text. */
+export interface ParameterStyle {
+  /** As the schema of its part has it. */
+  readonly name: string;
+  /** `text`: a plain text behind the mark of its style. */
+  readonly kind: 'list' | 'object' | 'json' | 'text';
+  readonly style:
+    | 'form'
+    | 'simple'
+    | 'label'
+    | 'matrix'
+    | 'spaceDelimited'
+    | 'pipeDelimited'
+    | 'deepObject';
+  readonly isExploded: boolean;
+  /** A plain text may stand in its place. */
+  readonly isMixed: boolean;
+  /** Of an object whose members stand for themselves: their names. */
+  readonly properties: readonly string[];
+  /** Of `json`: what the value must be like. */
+  readonly schema?: unknown;
+}
+
+/** Parts of a request with parameters. */
+export type ParameterPart = 'query' | 'params' | 'headers' | 'cookies';
 
 export interface CompiledValidation {
   readonly dialect: SchemaDialect;
@@ -119,6 +147,9 @@ export interface CompiledValidation {
   readonly query?: unknown;
   readonly params?: unknown;
   readonly headers?: unknown;
+  readonly cookies?: unknown;
+  /** Parameters that are no plain texts. */
+  readonly styles?: Partial<Readonly<Record<ParameterPart, readonly ParameterStyle[]>>>;
   readonly maxBodyBytes: number;
   readonly maxDepth: number;
   readonly maxMembers: number;

@@ -143,6 +143,13 @@ export function schemaProblem(schema: unknown, dialect: SchemaDialect): string |
   return problem;
 }
 
+/** Where a schema is not one by the meta-schema of its dialect. */
+export function shapeErrorsOf(schema: unknown, dialect: SchemaDialect): readonly ErrorObject[] {
+  const engine = metaEngineOf(dialect);
+  const isSchema = typeof schema === 'boolean' || (typeof schema === 'object' && schema !== null);
+  return isSchema && engine.validateSchema(schema) === true ? [] : (engine.errors ?? []);
+}
+
 function findProblem(
   schema: object | boolean,
   text: string,

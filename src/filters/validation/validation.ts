@@ -5,6 +5,7 @@
  * answer names every violation; its media type is judged before, and nothing is read of a wrong
  * one.
  */
+import { childPointer } from '../../base/json-pointer.js';
 import { PROBLEMS } from '../../base/problems.js';
 import {
   type CollectedBody,
@@ -15,8 +16,20 @@ import {
 } from '../collected-body.js';
 import type { BodyStep, EditStep, FilterSteps, RequestView } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
-import type { CompiledContent, CompiledValidation } from './options.js';
-import { type ParameterReader, readFields, readParams, readQuery } from './parameters.js';
+import type {
+  CompiledContent,
+  CompiledValidation,
+  ParameterPart,
+  ParameterStyle,
+} from './options.js';
+import { NoJson } from './parameter-styles.js';
+import {
+  type ParameterReader,
+  readCookies,
+  readFields,
+  readParams,
+  readQuery,
+} from './parameters.js';
 import { type SchemaInput, SchemaJudge } from './schema-engine.js';
 import { VIOLATIONS_MAX, type Violation, violationsOf } from './violations.js';
 
@@ -89,21 +102,50 @@ type HeadCheck = (request: RequestView) => Violation[];
 
 function compileHead(options: CompiledValidation): HeadCheck {
   const checks: HeadCheck[] = [];
-  const add = (part: Violation['in'], schema: unknown, read: ParameterReader): void => {
+  const { styles = {}, dialect } = options;
+  const add = (part: ParameterPart, read: ParameterReader): void => {
+    const schema = options[part];
     if (schema === undefined) return;
-    const judge = new SchemaJudge(schema, options.dialect, 'text');
+    const judge = new SchemaJudge(schema, dialect, 'text');
+    const jsonJudges = judgesOfJson(styles[part] ?? [], dialect);
     checks.push((request) => {
       const values = read(request);
       if (values === null) return [{ in: part, pointer: '', ...BROKEN_ESCAPE }];
-      return [...violationsOf(part, judge.errorsOf(values))];
+      const ofJson = jsonJudges.flatMap((one) => one(part, values));
+      return [...ofJson, ...violationsOf(part, judge.errorsOf(values))];
     });
   };
-  add('params', options.params, readParams);
-  add('query', options.query, ({ query }) => readQuery(query.slice(1)));
-  add('headers', options.headers, readFields);
+  add('params', (request) => readParams(request, styles.params));
+  add('query', ({ query }) => readQuery(query.slice(1), styles.query));
+  add('headers', (request) => readFields(request, styles.headers));
+  add('cookies', (request) => readCookies(request, styles.cookies));
   return (request) => checks.flatMap((check) => check(request));
 }
 
+type JsonCheck = (part: Violation['in'], values: Record<string, unknown>) => Violation[];
+
+/** JSON inside of parameters keeps its types: no text in it stands for a number. */
+function judgesOfJson(
+  styles: readonly ParameterStyle[],
+  dialect: CompiledValidation['dialect'],
+): JsonCheck[] {
+  return styles
+    .filter(({ kind }) => kind === 'json')
+    .map(({ name, schema }) => {
+      const judge = new SchemaJudge(schema ?? true, dialect, 'json');
+      return (part, values) => {
+        if (!Object.hasOwn(values, name)) return [];
+        const value = values[name];
+        const pointer = childPointer('', name);
+        if (value instanceof NoJson) return [{ in: part, pointer, ...NO_JSON }];
+        return violationsOf(part, judge.errorsOf(value)).map((violation) => {
+          return { ...violation, pointer: pointer + violation.pointer };
+        });
+      };
+    });
+}
+
+const NO_JSON = { rule: 'json', detail: 'is not JSON' };
 const BROKEN_ESCAPE = { rule: 'encoding', detail: 'holds an escape that is no UTF-8' };
 
 /** Bodies of one media type. */
@@ -112,8 +154,13 @@ class Content {
   private readonly isForm: boolean;
   private readonly pattern: RegExp;
   private readonly judge: SchemaJudge | null;
+  private readonly styles: readonly ParameterStyle[];
 
-  constructor({ mediaType, schema }: CompiledContent, { dialect }: CompiledValidation) {
+  constructor(
+    { mediaType, schema, styles = [] }: CompiledContent,
+    { dialect }: CompiledValidation,
+  ) {
+    this.styles = styles;
     this.pattern = patternOf(mediaType);
     this.isForm = mediaType === FORM_TYPE;
     const isReadable = this.isForm || isJsonType(mediaType.replaceAll('*', 'x'));
@@ -128,14 +175,14 @@ class Content {
 
   check(body: CollectedBody): readonly Violation[] {
     if (this.judge === null) return [];
-    const parsed = this.isForm ? readForm(body) : body.json();
+    const parsed = this.isForm ? readForm(body, this.styles) : body.json();
     if (!parsed.isValid) return [{ in: 'body', pointer: '', ...parsed.problem }];
     return violationsOf('body', this.judge.errorsOf(parsed.value));
   }
 }
 
-function readForm(body: CollectedBody): ParsedJson {
-  const value = readQuery(body.text() ?? '%');
+function readForm(body: CollectedBody, styles: readonly ParameterStyle[]): ParsedJson {
+  const value = readQuery(body.text() ?? '%', styles);
   if (value !== null) return { isValid: true, value };
   return { isValid: false, problem: { rule: 'encoding', detail: BROKEN_ESCAPE.detail } };
 }

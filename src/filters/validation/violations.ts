@@ -11,7 +11,7 @@ export const VIOLATIONS_MAX = 100;
 
 export interface Violation {
   /** Part of the request. */
-  readonly in: 'body' | 'query' | 'params' | 'headers';
+  readonly in: 'body' | 'query' | 'params' | 'headers' | 'cookies';
   /** JSON Pointer into that part (RFC 6901). */
   readonly pointer: string;
   /** Keyword of the schema, or a rule of the gateway's own. */
