@@ -67,7 +67,7 @@ export function readCookies(
     const text = pair.slice(mark + 1).trim();
     add(raw, pair.slice(0, mark).trim(), text.replace(/^"(.*)"$/, '$1'));
   }
-  return readStyled(raw, styles, decodeEscapes);
+  return readStyled(raw, styles, decodeCookie);
 }
 
 function add(raw: RawValues, name: string, text: string): void {
@@ -82,6 +82,11 @@ function asItIs(text: string): string {
 
 function decodeForm(text: string): string | null {
   return decodeEscapes(text.replaceAll('+', ' '));
+}
+
+/** Cookies have no escapes of their own: one that only looks like it stays as it is. */
+function decodeCookie(text: string): string {
+  return decodeEscapes(text) ?? text;
 }
 
 function decodeEscapes(text: string): string | null {

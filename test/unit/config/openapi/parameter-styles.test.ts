@@ -140,6 +140,12 @@ describe('a plain value', () => {
     expect(wrongWith(parameter, bad)).not.toEqual([]);
   });
 
+  it('is judged beside cookies that nobody knows', () => {
+    const parameter = value({ in: 'cookie' });
+    expect(wrongWith(parameter, cookie('other=100%; p=5; flag'))).toEqual([]);
+    expect(wrongWith(parameter, cookie('other=100%; p=5%'))).toEqual(['cookies/p']);
+  });
+
   it('may be JSON, which keeps its types', () => {
     const parameter = { in: 'query', content: { 'application/json': { schema: POINT } } };
     const json = (text: string) => query(`p=${encodeURIComponent(text)}`);
