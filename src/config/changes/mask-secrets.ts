@@ -8,6 +8,7 @@
 import type { SchemaNode } from '../../schema/schema-node.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { CONFIG_SCHEMA } from '../schema/config-schema.js';
+import { alternativesOf, nodesAt } from '../schema/schema-walk.js';
 
 /** Stands for a value that is not shown. */
 export const MASK = '***';
@@ -53,18 +54,4 @@ export function maskUrl(text: string): string {
     SECRET_NAME.test(name) ? `${mark}${name}=${MASK}` : pair,
   );
   return `${scheme}${user}${host}${shown}`;
-}
-
-function nodesAt(node: SchemaNode, key: string): SchemaNode[] {
-  const { properties = {}, additionalProperties } = node;
-  const named = Object.hasOwn(properties, key) ? properties[key] : undefined;
-  if (named !== undefined) return alternativesOf(named);
-  return alternativesOf(additionalProperties === false ? undefined : additionalProperties);
-}
-
-/** The node and those that it stands for. */
-function alternativesOf(node: SchemaNode | undefined): SchemaNode[] {
-  if (node === undefined) return [];
-  const { oneOf = [] } = node;
-  return [node, ...oneOf.flatMap(alternativesOf)];
 }

@@ -13,11 +13,12 @@ import { retypeVariables } from '../check/check-shape.js';
 import { ConfigError, type ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
 import { applyEnvironment } from './environment-overrides.js';
+import { dropExtensionKeys } from './extension-keys.js';
 import type { Environment } from './variables.js';
 import { readYaml, type ValuePlace, type YamlSource } from './yaml-source.js';
 
-/** Larger than any configuration that a person maintains. */
-const FILE_BYTES_MAX = 1024 * 1024;
+/** Ten thousand routes take a few MiB; a larger file is none that is meant to be read. */
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Reads and checks a file. Throws {@link ConfigError} with everything that is wrong. */
 export function loadConfigFile(file: string, environment: Environment): CheckedConfig {
@@ -36,6 +37,7 @@ export function loadConfigText(text: string, { file, environment }: TextOptions)
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) throw tooLarge(file);
   const source = readYaml(text, environment);
   if (source.value === undefined) throw new ConfigError(file, inFileOrder(source.issues));
+  dropExtensionKeys(source.value);
   retypeVariables(source.value, (at) => source.places.get(at)?.isWholeVariable === true);
   resolveFiles(source.value, dirname(file));
   const overrides = applyEnvironment(source.value, environment);
@@ -127,5 +129,5 @@ function unreadable(file: string, reason: string): ConfigError {
 }
 
 function tooLarge(file: string): ConfigError {
-  return unreadable(file, `it is larger than ${FILE_BYTES_MAX / 1024} KiB`);
+  return unreadable(file, `it is larger than ${FILE_BYTES_MAX / 2 ** 20} MiB`);
 }

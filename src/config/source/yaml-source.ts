@@ -25,10 +25,13 @@ import { type Environment, substituteVariables } from './variables.js';
 
 /** Deeper than any configuration; the YAML composer recurses, and the stack is finite. */
 const NESTING_DEPTH_MAX = 64;
-/** Aliases that one file may use; each may repeat a whole subtree. */
-const ALIAS_COUNT_MAX = 100;
+const TOO_DEEP = `nested more than ${NESTING_DEPTH_MAX} levels deep`;
+/** Aliases that one file may use: one for each of ten thousand routes. */
+const ALIAS_COUNT_MAX = 10_000;
 /** Values that one file may hold, repeated ones counted each time. */
-const VALUE_COUNT_MAX = 100_000;
+const VALUE_COUNT_MAX = 500_000;
+/** The key whose value is a map, or a list of maps, whose keys a map takes over (YAML 1.1). */
+const MERGE_KEY = '<<';
 
 /**
  * One mistake in the syntax often causes many others: one for each line is reported, up to this
@@ -73,7 +76,7 @@ export function readYaml(text: string, environment: Environment): YamlSource {
   const lines = new LineCounter();
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   if (nestingDepth(tokens) > NESTING_DEPTH_MAX) {
-    return failedSource([issueAt(1, 1, `nested more than ${NESTING_DEPTH_MAX} levels deep`)]);
+    return failedSource([issueAt(1, 1, TOO_DEEP)]);
   }
   const documents = [...createComposer().compose(tokens, true, text.length)];
   const document = documents[0];
@@ -216,7 +219,7 @@ class DocumentReader {
     if ('anchor' in node && node.anchor !== undefined) this.anchors.set(node.anchor, node);
     this.remember(pointer, node, key);
     if (isScalar(node)) return this.readScalar(node.value, pointer);
-    this.open.add(node);
+    this.enter(node);
     const value = isMap(node) ? this.readMap(node, pointer) : this.readList(node, pointer);
     this.open.delete(node);
     return value;
@@ -235,19 +238,67 @@ class DocumentReader {
 
   private readMap(map: YAMLMap, pointer: string): unknown {
     const value: Record<string, unknown> = {};
-    for (const pair of map.items) {
-      const key = pair.key as Node;
-      const name = isScalar(key) ? String(key.value ?? '') : '';
+    this.readKeys(value, map, pointer, true);
+    return value;
+  }
+
+  /** Adds the keys of a map to `value`, but those that another map has put there before. */
+  private readKeys(
+    value: Record<string, unknown>,
+    map: YAMLMap,
+    pointer: string,
+    reportsDuplicates: boolean,
+  ): void {
+    const own = new Set<string>();
+    const merges: Node[] = [];
+    for (const { key: keyNode, value: node } of map.items as { key: Node; value: Node | null }[]) {
+      const name = isScalar(keyNode) ? String(keyNode.value ?? '') : '';
+      if (name === MERGE_KEY && isScalar(keyNode) && keyNode.type === 'PLAIN') {
+        merges.push(node ?? keyNode);
+        continue;
+      }
+      const isTaken = Object.hasOwn(value, name);
+      if (own.has(name) && reportsDuplicates) this.reportDuplicate(keyNode, name, pointer);
+      else if (isTaken) continue;
+      own.add(name);
       const child = childPointer(pointer, name);
-      if (Object.hasOwn(value, name)) this.reportDuplicate(key, name, pointer);
-      const node = pair.value as Node | null;
-      if (node === null) this.remember(child, key, key);
-      const content = node === null ? null : this.readNode(node, child, key);
+      if (node === null) this.remember(child, keyNode, keyNode);
+      const content = node === null ? null : this.readNode(node, child, keyNode);
       // Defined, not assigned: a key named __proto__ is data like any other.
       const writable = { value: content, enumerable: true, writable: true, configurable: true };
       Object.defineProperty(value, name, writable);
     }
-    return value;
+    // Behind its own keys, which win wherever they stand.
+    for (const merged of merges) this.merge(value, merged, pointer);
+  }
+
+  /**
+   * Takes over the keys of a map, or of each map of a list, that `value` does not have yet. What is
+   * wrong with one of their values is reported where that stands.
+   */
+  private merge(value: Record<string, unknown>, merged: Node, pointer: string): void {
+    this.valueCount += 1;
+    const node = isAlias(merged) ? this.resolveAlias(merged, merged.source) : merged;
+    if (isMap(node)) {
+      if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
+      this.enter(node);
+      this.readKeys(value, node, pointer, node === merged);
+      this.open.delete(node);
+    } else if (isSeq(node)) {
+      this.enter(node);
+      for (const item of node.items) this.merge(value, item as Node, pointer);
+      this.open.delete(node);
+    } else {
+      const { line, column } = this.placeOf(merged);
+      const message = '"<<" takes a map, or a list of maps';
+      this.issues.push({ path: displayPath(pointer), line, column, message });
+    }
+  }
+
+  /** Aliases may nest deeper than the text does. */
+  private enter(node: Node): void {
+    this.open.add(node);
+    if (this.open.size > NESTING_DEPTH_MAX) throw new BoundPassed(node, TOO_DEEP);
   }
 
   private readList(node: Node, pointer: string): unknown {

@@ -46,7 +46,7 @@ describe('the file of a configuration', () => {
     const spoils: readonly (readonly [RegExp, () => void])[] = [
       [/no such file/, () => rmSync(file)],
       [/not a regular file/, () => mkdirSync(file)],
-      [/larger than 1024 KiB/, () => writeFileSync(file, 'x'.repeat(2 * 1024 * 1024))],
+      [/larger than 16 MiB/, () => writeFileSync(file, 'x'.repeat(17 * 1024 * 1024))],
       [/not UTF-8/, () => writeFileSync(file, Buffer.from([0xff, 0xfe, 0, 1]))],
     ];
     for (const [reason, spoil] of spoils) {

@@ -62,17 +62,43 @@ describe('loadConfigFile', () => {
     expect(errorOf(() => loadConfigFile(file, {})).message).toContain('not UTF-8');
   });
 
-  it('reads a file of 1 MiB and refuses one byte more', () => {
+  it('reads a file of 16 MiB and refuses one byte more', () => {
     const padding = (bytes: number) => `#${'x'.repeat(bytes - VALID.length - 2)}\n${VALID}`;
-    expect(loadConfigFile(fileWith(padding(1024 * 1024)), {}).routes).toHaveLength(1);
-    const error = errorOf(() => loadConfigFile(fileWith(padding(1024 * 1024 + 1)), {}));
-    expect(error.message).toContain('larger than 1024 KiB');
+    expect(loadConfigFile(fileWith(padding(16 * 1024 * 1024)), {}).routes).toHaveLength(1);
+    const error = errorOf(() => loadConfigFile(fileWith(padding(16 * 1024 * 1024 + 1)), {}));
+    expect(error.message).toContain('larger than 16 MiB');
   });
 });
 
 describe('loadConfigText', () => {
   const load = (text: string, environment: Record<string, string> = {}) =>
     loadConfigText(text, { file: 'sluice.yaml', environment });
+
+  it('leaves out x- keys where the schema names keys, and nowhere else', () => {
+    const config = load(
+      [
+        'x-defaults: &common { securityHeaders: true, x-note: ours }',
+        'upstreams: { api: { x-owner: us, targets: [{ url: "http://127.0.0.1:1", x-zone: a }] } }',
+        'routes:',
+        '  - { <<: *common, name: all, match: { path: /*, x-why: all }, upstream: api,',
+        '      rewrite: { headers: { set: { x-env: prod } } } }',
+      ].join('\n'),
+    );
+    expect(config).toEqual({
+      upstreams: { api: { targets: [{ url: 'http://127.0.0.1:1' }] } },
+      routes: [
+        {
+          name: 'all',
+          match: { path: '/*' },
+          upstream: 'api',
+          rewrite: { headers: { set: { 'x-env': 'prod' } } },
+          securityHeaders: true,
+        },
+      ],
+    });
+    const wrong = errorOf(() => load('routes: [{ y-note: 1 }]'));
+    expect(wrong.message).toContain('unknown key "y-note"');
+  });
 
   it('puts the key, the nearest one, the path and the place into one line', () => {
     const rateLimit = 'upstream: api, rateLimit: { limit: 1, windw: 1s }';

@@ -26,10 +26,7 @@ describe('readYaml', () => {
 
   it('does not let the file choose another schema', () => {
     expect(readYaml('%YAML 1.1\n---\na: yes\n', {}).value).toEqual({ a: 'yes' });
-    expect(readYaml('a: { b: 1 }\n<<: { c: 2 }\n', {}).value).toEqual({
-      a: { b: 1 },
-      '<<': { c: 2 },
-    });
+    expect(readYaml('%YAML 1.1\n---\na: 0o17\n', {}).value).toEqual({ a: 15 });
   });
 
   it('treats __proto__ as a key like any other', () => {
@@ -53,15 +50,56 @@ describe('readYaml', () => {
     expect(readYaml('{a: '.repeat(5000), {}).issues[0]?.message).toContain('nested more');
   });
 
-  it('bounds aliases at 100', () => {
+  it('bounds aliases at 10000', () => {
     const text = (count: number) => `a: &a x\nb: [${'*a, '.repeat(count)}]\n`;
-    expect(readYaml(text(100), {}).issues).toEqual([]);
-    expect(readYaml(text(101), {}).issues[0]?.message).toBe('the file uses more than 100 aliases');
+    expect(readYaml(text(10_000), {}).issues).toEqual([]);
+    expect(readYaml(text(10_001), {}).issues[0]?.message).toBe(
+      'the file uses more than 10000 aliases',
+    );
   });
 
   it('bounds what a few aliases can multiply', () => {
-    const wide = `a: &a [${'x, '.repeat(30_000)}]\nb: [*a, *a, *a, *a]\n`;
-    expect(readYaml(wide, {}).issues[0]?.message).toBe('the file holds more than 100000 values');
+    const wide = `a: &a [${'x, '.repeat(30_000)}]\nb: [${'*a, '.repeat(20)}]\n`;
+    expect(readYaml(wide, {}).issues[0]?.message).toBe('the file holds more than 500000 values');
+  });
+
+  it('takes over keys by <<, of which its own and then the first win', () => {
+    const text = [
+      'a: &a { b: 1, c: { d: 1 }, e: [1] }',
+      'f: &f { <<: *a, b: 2, g: 2 }',
+      'one: { <<: *a, b: 9 }',
+      'two: { b: 9, <<: [*f, { b: 8, h: 8 }] }',
+      'three: { "<<": *a }',
+    ].join('\n');
+    const { value, issues, places } = readYaml(text, {});
+    expect(issues).toEqual([]);
+    expect(value).toMatchObject({
+      one: { b: 9, c: { d: 1 }, e: [1] },
+      two: { b: 9, c: { d: 1 }, e: [1], g: 2, h: 8 },
+      three: { '<<': { b: 1 } },
+    });
+    expect(places.get('/one/c/d')).toMatchObject({ line: 1 });
+    expect(places.get('/one/b')).toMatchObject({ line: 3 });
+  });
+
+  it('refuses to take over anything but maps, and a map that contains itself', () => {
+    const problems = (text: string) => readYaml(text, {}).issues.map(({ message }) => message);
+    const message = '"<<" takes a map, or a list of maps';
+    expect(problems('a: { <<: 1 }')).toEqual([message]);
+    expect(problems('a: { <<: }')).toEqual([message]);
+    expect(problems('a: { <<: [1, { b: 2 }] }')).toEqual([message]);
+    expect(problems('a: &a { b: { <<: *a } }')).toEqual(['the alias contains itself']);
+    expect(problems('a: { <<: { b: 1, b: 2 } }')).toEqual(['duplicate key "b", first in line 1']);
+  });
+
+  it('bounds how deep aliases nest, whatever the text does', () => {
+    const chain = (count: number) =>
+      Array.from(
+        { length: count },
+        (_, at) => `a${at}: &a${at} [${at === 0 ? 'x' : `*a${at - 1}`}]`,
+      );
+    expect(readYaml(chain(60).join('\n'), {}).issues).toEqual([]);
+    expect(readYaml(chain(70).join('\n'), {}).issues[0]?.message).toContain('nested more than 64');
   });
 
   it('refuses an alias that contains itself or that has no anchor', () => {
