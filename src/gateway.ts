@@ -85,7 +85,7 @@ export class Gateway {
     this.log = createThreadLogger('acceptor', config.logging, clock);
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
-    const createEngine = uwsEngine(uws);
+    const createEngine = uwsEngine(uws, config.listen.takesChunked);
     const random = systemRandom;
     this.front = new GatewayFront({
       ...{ config, clock, random, log: this.log, createEngine },

@@ -26,7 +26,7 @@ import type { LocalReplyRecord } from './local-reply.js';
 export interface AcceptorConfig {
   readonly limits: Pick<
     GatewaySettings['limits'],
-    'headerBytes' | 'bodyBytes' | 'lingerBytes' | 'bodyRate'
+    'headerBytes' | 'bodyBytes' | 'bodyOnGet' | 'lingerBytes' | 'bodyRate'
   >;
 }
 

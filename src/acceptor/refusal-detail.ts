@@ -23,7 +23,12 @@ const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
     PROBLEMS.badFraming,
     'Content-Length and Transfer-Encoding leave open where the body ends (RFC 9112 6.3).',
   ],
-  [PROBLEMS.bodyNotAllowed, 'GET and HEAD requests may have no body here.'],
+  [PROBLEMS.bodyNotAllowed, 'This request may have no body here.'],
+  [
+    PROBLEMS.lengthRequired,
+    'The gateway takes no chunked bodies; send Content-Length (RFC 9112 6.3).',
+  ],
+  [PROBLEMS.upgradeUnsupported, 'WebSocket is not supported yet; send requests without Upgrade.'],
   [PROBLEMS.unknownCoding, 'The only transfer coding that is taken is chunked.'],
   [
     PROBLEMS.headTooLarge,

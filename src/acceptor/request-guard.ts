@@ -42,6 +42,8 @@ function charTable(classOf: (code: number) => number): Uint8Array {
 export interface GuardLimits {
   readonly headerBytes: number;
   readonly bodyBytes: number;
+  /** Whether GET requests may have bodies. */
+  readonly bodyOnGet: boolean;
 }
 
 export class RequestGuard {
@@ -101,7 +103,7 @@ export class RequestGuard {
       case 6:
         return name !== 'expect';
       case 7:
-        return name !== 'upgrade' && name !== 'trailer';
+        return name === 'upgrade' ? this.onUpgrade(value) : name !== 'trailer';
       case 10:
         return name === 'connection' ? this.onConnection(value) : name !== 'keep-alive';
       case 14:
@@ -139,10 +141,13 @@ export class RequestGuard {
       // such a request would be read as the next request.
       this.mustClose = true;
     }
-    if (this.bodyBytes !== 0 && (this.method === 'GET' || this.method === 'HEAD')) {
-      return PROBLEMS.bodyNotAllowed;
-    }
+    if (this.bodyBytes !== 0 && !this.mayHaveBody()) return PROBLEMS.bodyNotAllowed;
     return this.bodyBytes > this.limits.bodyBytes ? PROBLEMS.bodyTooLarge : null;
+  }
+
+  private mayHaveBody(): boolean {
+    if (this.method === 'GET') return this.limits.bodyOnGet;
+    return this.method !== 'HEAD';
   }
 
   private refuse(kind: ProblemKind): false {
@@ -178,8 +183,19 @@ export class RequestGuard {
     return true;
   }
 
+  /** Other protocols may be ignored (RFC 9110 7.8), but no WebSocket client goes on without. */
+  private onUpgrade(value: string): false {
+    const isWebSocket = value
+      .toLowerCase()
+      .split(',')
+      .some((protocol) => protocol.trim() === 'websocket');
+    return isWebSocket ? this.refuse(PROBLEMS.upgradeUnsupported) : false;
+  }
+
   private onContentLength(value: string): boolean {
     this.lengthCount++;
+    // Until it is read, what follows the head is a body of any length.
+    this.bodyBytes = -1;
     if (value.length === 0 || value.length > 15) return this.refuse(PROBLEMS.badLength);
     let bytes = 0;
     for (let at = 0; at < value.length; at++) {
@@ -193,6 +209,7 @@ export class RequestGuard {
 
   private onTransferEncoding(value: string): boolean {
     this.codingCount++;
+    this.bodyBytes = -1;
     const coding = value.toLowerCase();
     if (coding === 'chunked') return false;
     const isMangled =

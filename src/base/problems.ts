@@ -90,7 +90,15 @@ export const PROBLEMS = {
   }),
   bodyNotAllowed: problem('GW_BODY_NOT_ALLOWED', 400, 'Malformed request', {
     ...DOWNSTREAM,
-    when: 'A GET or HEAD request has a body.',
+    when: 'A HEAD request has a body, or a GET request where limits.bodyOnGet is false.',
+  }),
+  lengthRequired: problem('GW_LENGTH_REQUIRED', 411, 'Length required', {
+    ...DOWNSTREAM,
+    when: 'A chunked request has a body, and listen.chunkedRequests does not allow it.',
+  }),
+  upgradeUnsupported: problem('GW_UPGRADE_UNSUPPORTED', 501, 'WebSocket is not supported', {
+    ...DOWNSTREAM,
+    when: 'The client asks for WebSocket, which the gateway does not support yet.',
   }),
   unknownCoding: problem('GW_TRANSFER_CODING_UNKNOWN', 501, 'Unknown transfer coding', {
     ...DOWNSTREAM,

@@ -28,8 +28,7 @@ export interface CompiledConfig {
   readonly epoch: number;
   /** Rows that tables have; chosen once, when the gateway starts. */
   readonly capacity: RowCapacity;
-  /** `reusePort`: others may listen there too. */
-  readonly listen: CompiledAddress & { readonly reusePort: boolean };
+  readonly listen: CompiledListen;
   readonly admin: CompiledAdmin;
   /** What the process may use, as it was when the configuration was first read. */
   readonly machine: MachineLimits;
@@ -89,6 +88,13 @@ export interface CompiledAddress {
   readonly port: number;
 }
 
+export interface CompiledListen extends CompiledAddress {
+  /** Others may listen there too. */
+  readonly reusePort: boolean;
+  /** Chunked requests may have bodies. */
+  readonly takesChunked: boolean;
+}
+
 export interface CompiledAdmin extends CompiledAddress {
   /** Empty: there is none, and what needs one is refused. */
   readonly token: string;
@@ -99,6 +105,7 @@ export interface CompiledAdmin extends CompiledAddress {
 export interface CompiledLimits {
   readonly headerBytes: number;
   readonly bodyBytes: number;
+  readonly bodyOnGet: boolean;
   readonly trackedClients: number;
   /** Empty: another one at each start. */
   readonly keySecret: string;

@@ -84,6 +84,12 @@ export interface ListenConfig {
    * Without it, a second gateway on the same port does not start. Default: false.
    */
   readonly reusePort?: boolean;
+  /**
+   * `refuse`: 411 for chunked requests that have a body. The native HTTP parser misreads chunk
+   * extensions, so that the target would get other bytes than the client has sent. `allow`: they
+   * are taken; choose it where no client sends chunk extensions. Default: refuse.
+   */
+  readonly chunkedRequests?: 'refuse' | 'allow';
 }
 
 /** The admin listener: its address, and who may use it. Keep it away from clients. */
@@ -235,6 +241,11 @@ export interface LimitsConfig {
   readonly headerBytes?: ByteSize;
   /** Largest body of a request. A larger one is refused with 413. 0 to 1024MiB. Default: 1MiB. */
   readonly bodyBytes?: ByteSize;
+  /**
+   * Whether GET requests may have bodies, which go to the target. Without it they are refused with
+   * 400. Default: true.
+   */
+  readonly bodyOnGet?: boolean;
   /** Clients whose rate limits are remembered at once. 1024 to 16777216. Default: 262144. */
   readonly trackedClients?: number;
   /**

@@ -145,6 +145,7 @@ export interface AcceptorWish {
 const LIMITS: CompiledLimits = {
   headerBytes: 16_384,
   bodyBytes: 10_000_000,
+  bodyOnGet: true,
   bodyRate: 240,
   lingerBytes: 1000,
   inFlight: 100,
@@ -180,7 +181,10 @@ export class AcceptorRig {
     this.acceptor = new Acceptor({
       createEngine: wish.createEngine ?? ((host) => this.makeEngine(host, capabilities)),
       clock: this.clock,
-      config: { limits, listen: { host: '127.0.0.1', port: 8080, reusePort: false } },
+      config: {
+        limits,
+        listen: { host: '127.0.0.1', port: 8080, reusePort: false, takesChunked: true },
+      },
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource('abc'),
       connections: { connectionsMax: 3, perAddressMax: 2, isExempt: () => false },

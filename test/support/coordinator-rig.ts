@@ -103,7 +103,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   return {
     epoch: 1,
     capacity: CAPACITY,
-    listen: { host: '127.0.0.1', port: 0, reusePort: false },
+    listen: { host: '127.0.0.1', port: 0, reusePort: false, takesChunked: true },
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     machine: machineOf(2),
     workers: wish.workers ?? 1,
@@ -126,6 +126,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       countsLoopback: false,
       bodyRate: 240,
       lingerBytes: 0,
+      bodyOnGet: true,
       laneDepth: 2048,
       queueMs: 1000,
       workerHeapBytes: 0,

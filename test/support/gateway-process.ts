@@ -172,5 +172,9 @@ export class GatewayProcess {
 }
 
 function configText(config: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify({ listen: { port: 0 }, admin: { port: 0 }, ...config });
+  return JSON.stringify({
+    listen: { port: 0, chunkedRequests: 'allow' },
+    admin: { port: 0 },
+    ...config,
+  });
 }

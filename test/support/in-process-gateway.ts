@@ -25,7 +25,7 @@ export class InProcessGateway {
   ): Promise<InProcessGateway> {
     const library = (await import(LIBRARY)) as typeof import('../../src/index.js');
     const quiet = {
-      listen: { port: 0 },
+      listen: { port: 0, chunkedRequests: 'allow' },
       admin: { port: 0 },
       logging: { level: 'silent', accessLog: false },
     };

@@ -7,9 +7,11 @@
  */
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import { formatAddress } from '../../base/ip-address.js';
+import { PROBLEMS } from '../../base/problems.js';
 import { StartupError } from '../../base/startup-error.js';
 import type {
   ClientEngine,
+  ClientRequest,
   CreateEngine,
   EngineCapabilities,
   EngineHost,
@@ -27,9 +29,9 @@ import { UwsSocket } from './uws-socket.js';
  */
 const CAPABILITIES: EngineCapabilities = { trailers: false, interimHeads: false, tunnels: false };
 
-/** An engine on a library that was loaded. */
-export function uwsEngine(uws: UwsModule): CreateEngine {
-  return (host) => new UwsEngine(uws, host);
+/** An engine on a library that was loaded. `takesChunked`: chunked requests may have bodies. */
+export function uwsEngine(uws: UwsModule, takesChunked: boolean): CreateEngine {
+  return (host) => new UwsEngine(uws, host, takesChunked);
 }
 
 class UwsEngine implements ClientEngine {
@@ -43,6 +45,7 @@ class UwsEngine implements ClientEngine {
   constructor(
     private readonly uws: UwsModule,
     private readonly host: EngineHost,
+    private readonly takesChunked: boolean,
   ) {
     this.head = new UwsHead(host.guardLimits);
     this.app = uws.App();
@@ -95,15 +98,56 @@ class UwsEngine implements ClientEngine {
     res.onAborted(() => socket.onAborted());
     try {
       head.read(req, addressOf(res), host);
+      if (head.bodyBytes === -1 && head.problem === null && !this.takesChunked) {
+        this.awaitEmptyBody(res, socket);
+        return;
+      }
       if (head.bodyBytes !== 0) {
         socket.isUploadMeasured = head.bodyBytes > 0;
         res.onData((data, isLast) => socket.onData(new Uint8Array(data), isLast));
       }
       host.onRequest(head, socket);
     } catch (error) {
-      host.onError(error);
-      socket.breakOff();
+      this.breakOff(socket, error);
     }
+  }
+
+  /**
+   * The library takes a chunk extension for further digits of the size. No size that was misread is
+   * 0, so a chunked request without a body is safe, and any other is refused.
+   */
+  private awaitEmptyBody(res: HttpResponse, socket: UwsSocket): void {
+    const request = this.head.copy();
+    let isBegun = false;
+    res.onData((data, isLast) => {
+      if (!isBegun) {
+        isBegun = true;
+        const isEmpty = isLast && data.byteLength === 0;
+        if (isEmpty) this.beginLater({ ...request, bodyBytes: 0 }, socket);
+        else this.begin({ ...request, problem: PROBLEMS.lengthRequired }, socket);
+      }
+      socket.onData(new Uint8Array(data), isLast);
+    });
+  }
+
+  /** Outside of the parser, in which a connection must not be closed. */
+  private beginLater(request: ClientRequest, socket: UwsSocket): void {
+    this.host.clock.afterTurn(() => {
+      if (!socket.isGone) this.begin(request, socket);
+    });
+  }
+
+  private begin(request: ClientRequest, socket: UwsSocket): void {
+    try {
+      this.host.onRequest(request, socket);
+    } catch (error) {
+      this.breakOff(socket, error);
+    }
+  }
+
+  private breakOff(socket: UwsSocket, error: unknown): void {
+    this.host.onError(error);
+    socket.breakOff();
   }
 }
 

@@ -54,6 +54,14 @@ export class UwsHead implements ClientRequest {
     this.mustClose = guard.mustClose;
   }
 
+  /** For a request that begins later than its head was read. */
+  copy(): ClientRequest {
+    const { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem } = this;
+    const { protocol, listener } = this;
+    const request = { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem };
+    return { ...request, protocol, listener };
+  }
+
   /**
    * The library decodes values as UTF-8 and loses bytes that are not; getHeader() gives them as
    * latin-1, but only of the first field of a name. Such a field that is repeated is refused.

@@ -74,6 +74,11 @@ export class UwsSocket implements ClientSocket {
     private readonly clock: Pick<Clock, 'unixMs'>,
   ) {}
 
+  /** The client has left, or was cut off. */
+  get isGone(): boolean {
+    return this.isOver;
+  }
+
   attach(listener: ClientListener): void {
     this.listener = listener;
   }

@@ -19,7 +19,7 @@ const LIVE_KEYS: readonly string[] = [
   ...['admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
   'clientAddressField',
   ...Object.keys(GATEWAY_FILTER_NODES),
-  ...['limits.headerBytes', 'limits.bodyBytes', 'limits.lingerBytes'],
+  ...['limits.headerBytes', 'limits.bodyBytes', 'limits.bodyOnGet', 'limits.lingerBytes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing'],
   ...['reload', 'shutdown', 'authenticators', 'upstreams', 'routes'],
 ];
@@ -69,6 +69,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     limits: {
       headerBytes: _headerBytes,
       bodyBytes: _bodyBytes,
+      bodyOnGet: _bodyOnGet,
       lingerBytes: _lingerBytes,
       keySecret: _secret,
       ...limits

@@ -69,6 +69,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     listen: {
       ...compileAddress(config.listen, DEFAULTS.listen),
       reusePort: config.listen?.reusePort ?? DEFAULTS.listen.reusePort,
+      takesChunked: (config.listen?.chunkedRequests ?? DEFAULTS.listen.chunkedRequests) === 'allow',
     },
     admin: {
       ...compileAddress(config.admin, DEFAULTS.admin),
@@ -158,6 +159,7 @@ function compileLimits(
   return {
     headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
+    bodyOnGet: limits.bodyOnGet ?? DEFAULTS.limits.bodyOnGet,
     trackedClients: sizing.trackedClients,
     keySecret: limits.keySecret ?? '',
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,

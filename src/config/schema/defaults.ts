@@ -9,11 +9,12 @@ export const WORKER_COUNT_MAX = 64;
 
 export const DEFAULTS = {
   // Loopback, so that a first start never opens a port to the network by accident.
-  listen: { host: '127.0.0.1', port: 8080, reusePort: false },
+  listen: { host: '127.0.0.1', port: 8080, reusePort: false, chunkedRequests: 'refuse' },
   admin: { host: '127.0.0.1', port: 9901 },
   limits: {
     headerBytes: '16KiB',
     bodyBytes: '1MiB',
+    bodyOnGet: true,
     trackedClients: 262_144,
     inFlight: 10_000,
     connections: 8192,

@@ -35,6 +35,12 @@ export const LISTEN_NODE = objectNode('ListenConfig', 'The address that clients 
       'its own. Without it, a second gateway on the same port does not start.',
     DEFAULTS.listen.reusePort,
   ),
+  chunkedRequests: stringNode(
+    '`refuse`: 411 for chunked requests that have a body. The native HTTP parser misreads chunk ' +
+      'extensions, so that the target would get other bytes than the client has sent. `allow`: ' +
+      'they are taken; choose it where no client sends chunk extensions.',
+    { default: DEFAULTS.listen.chunkedRequests, enum: ['refuse', 'allow'] },
+  ),
 });
 
 export const ADMIN_NODE = objectNode(
@@ -105,6 +111,11 @@ export const LIMITS_NODE = objectNode(
       'Largest body of a request. A larger one is refused with 413.',
       ['0', '1024MiB'],
       { default: limits.bodyBytes },
+    ),
+    bodyOnGet: booleanNode(
+      'Whether GET requests may have bodies, which go to the target. Without it they are refused ' +
+        'with 400.',
+      limits.bodyOnGet,
     ),
     trackedClients: integerNode(
       'Clients whose rate limits are remembered at once.',

@@ -246,7 +246,9 @@ describe('a request body', () => {
 
   it('goes by the limit that held when its request began', () => {
     const { rig, socket } = anUpload({ limits: { bodyBytes: 10 } });
-    const { limits } = { limits: { headerBytes: 1, bodyBytes: 5, bodyRate: 0, lingerBytes: 0 } };
+    const { limits } = {
+      limits: { headerBytes: 1, bodyBytes: 5, bodyRate: 0, lingerBytes: 0, bodyOnGet: true },
+    };
     rig.acceptor.adopt({ limits }, { connectionsMax: 9, perAddressMax: 9, isExempt: () => true });
     socket.send('0123456789');
     expect(socket.head).toBeNull();

@@ -16,7 +16,7 @@ interface Verdict {
   readonly hasObsText: boolean;
 }
 
-const LIMITS: GuardLimits = { headerBytes: 4096, bodyBytes: 1000 };
+const LIMITS: GuardLimits = { headerBytes: 4096, bodyBytes: 1000, bodyOnGet: false };
 const HOST: Field = ['host', 'example.com'];
 
 /** The guard is used again and again in the product: one for all tests here. */
@@ -110,7 +110,7 @@ describe('the target', () => {
   });
 
   it('has 8192 characters at most', () => {
-    const limits = { headerBytes: 16_384, bodyBytes: 0 };
+    const limits = { headerBytes: 16_384, bodyBytes: 0, bodyOnGet: false };
     const ofLength = (length: number) =>
       look('GET', `/${'a'.repeat(length - 1)}`, [HOST], limits).problem;
     expect(ofLength(8191)).toBeNull();
@@ -133,7 +133,7 @@ describe('the size of the head', () => {
   it('is counted as it stands on the wire', () => {
     const head = 'GET /abc HTTP/1.1\r\nhost: example.com\r\nx: 12345\r\n';
     const ofLimit = (headerBytes: number) => {
-      const limits = { headerBytes, bodyBytes: 0 };
+      const limits = { headerBytes, bodyBytes: 0, bodyOnGet: false };
       return look('GET', '/abc', [HOST, ['x', '12345']], limits).problem;
     };
     expect(ofLimit(head.length + 1)).toBeNull();
@@ -142,7 +142,7 @@ describe('the size of the head', () => {
   });
 
   it('grows by what a second look at the bytes has found', () => {
-    const guard = new RequestGuard({ headerBytes: 100, bodyBytes: 0 });
+    const guard = new RequestGuard({ headerBytes: 100, bodyBytes: 0, bodyOnGet: false });
     const read = (moreBytes: number) => {
       guard.begin('GET', '/');
       guard.field('host', 'a');
@@ -349,11 +349,42 @@ describe('the length of the body', () => {
     expect(withFields(['transfer-encoding', 'chunked'])).toBe(PROBLEMS.bodyNotAllowed);
   });
 
+  it('is taken with GET where the limits say so, and never with HEAD', () => {
+    const limits = { ...LIMITS, bodyOnGet: true };
+    for (const framing of [
+      ['content-length', '7'],
+      ['transfer-encoding', 'chunked'],
+    ] as const) {
+      expect(look('GET', '/', [HOST, framing], limits).problem).toBeNull();
+      expect(look('HEAD', '/', [HOST, framing], limits).problem).toBe(PROBLEMS.bodyNotAllowed);
+    }
+  });
+
+  it('may still follow a request that is refused before its framing was judged', () => {
+    const refused = look('PURGE', '/', [HOST, ['transfer-encoding', 'chunked']]);
+    expect(refused).toMatchObject({ problem: PROBLEMS.unknownMethod, bodyBytes: -1 });
+    expect(look('POST', '/', [HOST, ['content-length', '+5']]).bodyBytes).toBe(-1);
+  });
+
   it.each(['POST', 'PUT', 'PATCH'])('that %s does not tell costs the connection', (method) => {
     // The parser hides every field behind an empty name, a length among them.
     expect(look(method, '/', [HOST])).toMatchObject({ problem: null, mustClose: true });
     const told = look(method, '/', [HOST, ['content-length', '0']]);
     expect(told).toMatchObject({ problem: null, mustClose: false });
+  });
+});
+
+describe('another protocol', () => {
+  it.each(['websocket', 'WebSocket', 'h2c, websocket'])('is refused when it is %s', (value) => {
+    const { problem } = look('GET', '/', [HOST, ['upgrade', value]]);
+    expect(problem).toBe(PROBLEMS.upgradeUnsupported);
+  });
+
+  it.each(['h2c', 'TLS/1.0', 'websocketx', ''])('is ignored when it is %j', (value) => {
+    expect(look('GET', '/', [HOST, ['upgrade', value]])).toMatchObject({
+      problem: null,
+      passed: ['host'],
+    });
   });
 });
 

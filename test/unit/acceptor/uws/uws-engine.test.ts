@@ -18,9 +18,9 @@ import { FakeUws, FakeUwsResponse } from '../../../support/fake-uws.js';
 const HOST = ['host', 'a'] as const;
 const NO_BYTES = new Uint8Array(0);
 
-function aRig() {
+function aRig(takesChunked = true) {
   const uws = new FakeUws();
-  const rig = new AcceptorRig({ createEngine: uwsEngine(uws.asLibrary) });
+  const rig = new AcceptorRig({ createEngine: uwsEngine(uws.asLibrary, takesChunked) });
   const request = (
     method: string,
     url: string,
@@ -51,7 +51,7 @@ describe('the engine', () => {
     expect(uws.isListening).toBe(false);
     rig.acceptor.close();
     expect(uws.isClosed).toBe(true);
-    const engine = uwsEngine(uws.asLibrary)(rig.acceptor);
+    const engine = uwsEngine(uws.asLibrary, true)(rig.acceptor);
     const taken = engine.listen({ host: '127.0.0.1', port: 1, reusePort: false });
     await expect(taken).rejects.toThrow(StartupError);
   });
@@ -101,6 +101,29 @@ describe('the engine', () => {
     rig.turn();
     expect(worker.readTexts()).toEqual(['abort: left']);
     expect(rig.inFlight).toBe(0);
+  });
+
+  it('refuses chunked bodies where they are not allowed, and takes an empty one', () => {
+    const { rig, request } = aRig(false);
+    const full = request('POST', '/', CHUNKED);
+    rig.turn();
+    expect([full.status, rig.inFlight]).toEqual(['', 0]);
+    full.sendData('{}');
+    rig.turn();
+    expect(full.status).toBe('411 Length Required');
+    expect(rig.worker.read()).toEqual([]);
+    full.sendData('', true);
+    rig.turn();
+    expect(full.calls).toEqual(['close']);
+    const empty = request('GET', '/empty', CHUNKED);
+    empty.sendData('', true);
+    rig.turn();
+    expect(rig.worker.readTexts()).toEqual(['head end: GET /empty']);
+    const gone = request('GET', '/gone', CHUNKED);
+    gone.sendData('', true);
+    gone.leave();
+    rig.turn();
+    expect([rig.worker.read(), rig.inFlight, rig.errors]).toEqual([[], 1, []]);
   });
 
   it('refuses what the guard refuses, in a later turn, and closes behind it', () => {
