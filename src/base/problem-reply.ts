@@ -7,7 +7,7 @@
 
 import { type FieldBlock, field, joinFields } from './field-block.js';
 import { quoteJson } from './json-text.js';
-import type { ProblemKind } from './problems.js';
+import { PROBLEMS, type ProblemKind } from './problems.js';
 
 export interface ProblemReply {
   readonly fields: FieldBlock;
@@ -57,7 +57,9 @@ function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
     `{"type":"about:blank","title":${quoteJson(kind.title)},"status":${kind.status}` +
     `,"detail":${quoteJson(detail)},"code":"${kind.code}","part":"${kind.part}","requestId":`;
   const error = kind.proxyError === '' ? '' : `; error=${kind.proxyError}`;
-  const status = `${GATEWAY_PSEUDONYM}${error}; details="${kind.part}: ${kind.code}"`;
+  // A target can break HTTP in many ways, and only the detail tells which it was.
+  const cause = kind === PROBLEMS.upstreamProtocol ? `: ${quotable(detail)}` : '';
+  const status = `${GATEWAY_PSEUDONYM}${error}; details="${kind.part}: ${kind.code}${cause}"`;
   const fields = joinFields(
     field('Content-Type', 'application/problem+json'),
     field('Proxy-Status', status),
@@ -65,6 +67,11 @@ function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
   const parts = { detail, fields: flat(fields), document: flat(document) };
   commonParts.set(kind, parts);
   return parts;
+}
+
+/** For a string of structured fields (RFC 9651 3.3.3). */
+function quotable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, ' ').replaceAll(/["\\]/g, "'");
 }
 
 /**

@@ -53,6 +53,12 @@ const DOWNSTREAM = {
   proxyError: 'http_request_error',
 } as const;
 const DENIED = { source: 'downstream', proxyError: 'http_request_denied' } as const;
+const BAD_TLS = 'TLS to the target failed';
+const BAD_CERTIFICATE = {
+  source: 'upstream',
+  part: 'upstream',
+  proxyError: 'tls_certificate_error',
+} as const;
 const INTERNAL = { source: 'internal', proxyError: 'proxy_internal_error' } as const;
 
 /**
@@ -253,11 +259,43 @@ export const PROBLEMS = {
     proxyError: 'dns_error',
     when: 'The name of the target has no address.',
   }),
+  certificateSelfSigned: problem('GW_UPSTREAM_CERTIFICATE_SELF_SIGNED', 502, BAD_TLS, {
+    ...BAD_CERTIFICATE,
+    when: "The target's certificate, or one above it, is signed by itself and not trusted.",
+  }),
+  certificateExpired: problem('GW_UPSTREAM_CERTIFICATE_EXPIRED', 502, BAD_TLS, {
+    ...BAD_CERTIFICATE,
+    when: "The target's certificate has expired, or is not valid yet.",
+  }),
+  certificateName: problem('GW_UPSTREAM_CERTIFICATE_NAME', 502, BAD_TLS, {
+    ...BAD_CERTIFICATE,
+    when: "The target's certificate is for other names.",
+  }),
+  certificateUntrusted: problem('GW_UPSTREAM_CERTIFICATE_UNTRUSTED', 502, BAD_TLS, {
+    ...BAD_CERTIFICATE,
+    when: "The target's certificate leads to no authority that the gateway knows.",
+  }),
+  certificateRefused: problem('GW_UPSTREAM_CERTIFICATE_INVALID', 502, BAD_TLS, {
+    ...BAD_CERTIFICATE,
+    when: "The target's certificate is not valid for another reason, such as a revocation.",
+  }),
+  upstreamTls: problem('GW_UPSTREAM_TLS', 502, BAD_TLS, {
+    source: 'upstream',
+    part: 'upstream',
+    proxyError: 'tls_protocol_error',
+    when: 'The target does not speak TLS, or no version and cipher that the gateway takes.',
+  }),
   upstreamReset: problem('GW_UPSTREAM_RESET', 502, 'Upstream connection lost', {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'connection_terminated',
     when: 'The target closed the connection before its reply was complete.',
+  }),
+  upstreamHeadTooLarge: problem('GW_UPSTREAM_HEAD_TOO_LARGE', 502, 'Invalid upstream reply', {
+    source: 'upstream',
+    part: 'upstream',
+    proxyError: 'http_response_header_section_size',
+    when: "The head of the target's reply is larger than 16KiB, or has more than 256 fields.",
   }),
   upstreamProtocol: problem('GW_UPSTREAM_PROTOCOL', 502, 'Invalid upstream reply', {
     source: 'upstream',

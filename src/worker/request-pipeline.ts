@@ -36,7 +36,7 @@ import {
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
-import { isConnectFailure } from './upstream/upstream-error.js';
+import { failureDetail } from './upstream/upstream-error.js';
 
 /** How long a body that is collected before it is sent may take. */
 const SMALL_BODY_WAIT_MS = 60_000;
@@ -281,10 +281,8 @@ export class RequestPipeline {
       this.cut(exchange, null);
       return;
     }
-    const detail = isConnectFailure(problem)
-      ? 'The target cannot be reached.'
-      : 'The target did not answer as it should.';
-    this.refuse(exchange, problem, detail);
+    const cause = exchange.tries.lastMistake;
+    this.end(exchange, refusal(problem, failureDetail(problem, cause), { cause }));
   }
 
   /** A filter threw while a reply passed it. */

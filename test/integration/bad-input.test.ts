@@ -198,8 +198,8 @@ describe('framing is refused', () => {
     expect(await arrivedTargets()).toEqual([]);
   });
 
-  it.each(['GET', 'HEAD'])('of a body with %s', async (method) => {
-    const start = `${method} /bad HTTP/1.1\r\nHost: a\r\n`;
+  it('of a body with HEAD', async () => {
+    const start = 'HEAD /bad HTTP/1.1\r\nHost: a\r\n';
     await expectRefused(`${start}Content-Length: 5\r\n\r\nhello`, 400);
     await expectRefused(`${start}Transfer-Encoding: chunked\r\n\r\n${CHUNKS}`, 400);
   });

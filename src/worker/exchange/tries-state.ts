@@ -24,6 +24,8 @@ export class TriesState {
   keptReply: KeptReply | null = null;
   /** How the last try that failed has failed. */
   lastProblem: ProblemKind | null = null;
+  /** What of that reply was not HTTP; empty: that was not how. */
+  lastMistake = '';
   /** A request was sent again since its kept-alive connection had been closed. */
   hasResent = false;
   /** Row of the target whose reply goes to the client; -1: none does. */
@@ -116,8 +118,9 @@ export class TriesState {
     this.triedMask |= triedBit;
   }
 
-  onFailed(problem: ProblemKind): void {
+  onFailed(problem: ProblemKind, mistake: string): void {
     this.lastProblem = problem;
+    this.lastMistake = mistake;
   }
 
   /** This try answers the client; the caller has ended the other one. */

@@ -33,7 +33,7 @@ import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import type { ReplyPath } from '../reply/reply-path.js';
-import { upstreamProblem } from '../upstream/upstream-error.js';
+import { protocolMistake, upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import { NextTry, type NextTryParts } from './next-try.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
@@ -45,10 +45,20 @@ import { TrySettler } from './try-settler.js';
 interface TryFailure {
   readonly kind: TryEndKind;
   readonly problem: ProblemKind;
+  /** What of the reply was not HTTP; empty: that was not how. */
+  readonly mistake: string;
 }
 
-const NO_REPLY_IN_TIME: TryFailure = { kind: END_TIMEOUT, problem: PROBLEMS.responseTimeout };
-const NOT_SENT_IN_TIME: TryFailure = { kind: END_NOT_SENT, problem: PROBLEMS.connectTimeout };
+const NO_REPLY_IN_TIME: TryFailure = {
+  kind: END_TIMEOUT,
+  problem: PROBLEMS.responseTimeout,
+  mistake: '',
+};
+const NOT_SENT_IN_TIME: TryFailure = {
+  kind: END_NOT_SENT,
+  problem: PROBLEMS.connectTimeout,
+  mistake: '',
+};
 
 export interface RetryLoopParts extends NextTryParts {
   readonly replies: Pick<ReplyPath, 'head' | 'data' | 'end' | 'takeBack' | 'onStuck'>;
@@ -144,17 +154,17 @@ export class RetryLoop implements TryListener {
     const problem = upstreamProblem(error);
     if (problem === PROBLEMS.internal) this.parts.onError(error);
     const kind = attempt.isSent ? END_RESET : END_NOT_SENT;
-    this.onTryFailed(exchange, attempt, { kind, problem });
+    this.onTryFailed(exchange, attempt, { kind, problem, mistake: protocolMistake(error) });
   }
 
   private onTryFailed(exchange: Exchange, attempt: TryInFlight, failure: TryFailure): void {
-    const { kind, problem } = failure;
+    const { kind, problem, mistake } = failure;
     this.parts.ledger.countTryFailure(attempt.targetIndex, problem);
     const isOurs = problem === PROBLEMS.internal;
     // A request that we could not even hand over says nothing about the target.
     const outcome = isOurs ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
     this.settler.settle(exchange, attempt, outcome);
-    exchange.tries.onFailed(problem);
+    exchange.tries.onFailed(problem, mistake);
     this.leave(exchange, attempt);
     if (exchange.reply.isStarted) {
       this.parts.onFailed(exchange, problem);

@@ -17,7 +17,7 @@ import { StreamedBody } from '../exchange/streamed-body.js';
 import { BodyWriter } from './body-writer.js';
 import { buildForwardedHead } from './forwarded-head.js';
 import type { ReadMemory } from './read-memory.js';
-import type { ReplyHead } from './reply-head-parser.js';
+import { HEAD_TOO_LARGE, type ReplyHead, TOO_MANY_FIELDS } from './reply-head-parser.js';
 import { type ReplyListener, ReplyReader } from './reply-reader.js';
 import type {
   TransportHandler,
@@ -45,10 +45,16 @@ export interface LeanConnectionOwner {
   onConnected(connection: LeanConnection): void;
 }
 
+type LeanErrorCode =
+  | 'UND_ERR_SOCKET'
+  | 'UND_ERR_CONNECT_TIMEOUT'
+  | 'HPE_INVALID_REPLY'
+  | 'HPE_HEADER_OVERFLOW';
+
 /** Codes as undici's, so that one table serves both transports. */
 export class LeanConnectionError extends Error {
   constructor(
-    readonly code: 'UND_ERR_SOCKET' | 'UND_ERR_CONNECT_TIMEOUT' | 'HPE_INVALID_REPLY',
+    readonly code: LeanErrorCode,
     message: string,
   ) {
     super(message);
@@ -218,7 +224,9 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   }
 
   onReplyBroken(problem: string): void {
-    this.fail(new LeanConnectionError('HPE_INVALID_REPLY', `malformed reply: ${problem}`));
+    const isOverflow = problem === HEAD_TOO_LARGE || problem === TOO_MANY_FIELDS;
+    const code = isOverflow ? 'HPE_HEADER_OVERFLOW' : 'HPE_INVALID_REPLY';
+    this.fail(new LeanConnectionError(code, `malformed reply: ${problem}`));
   }
 
   private resume(): void {

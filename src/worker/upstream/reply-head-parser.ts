@@ -35,6 +35,8 @@ import {
 export const HEAD_BYTES_MAX = 16 * 1024;
 /** The most fields in one. */
 export const HEAD_FIELDS_MAX = 256;
+export const TOO_MANY_FIELDS = 'too many fields';
+export const HEAD_TOO_LARGE = 'head too large';
 
 /** How the end of a body is known, as far as the head alone tells. */
 export const FRAMING_LENGTH = 0;
@@ -138,7 +140,7 @@ function parseFields(text: string, start: number, end: number, head: ReplyHead):
     if (nameEnd === at || text.charCodeAt(nameEnd) !== COLON) return 'bad field name';
     const lineEnd = skipValue(text, nameEnd + 1, end);
     if (!isLineEnd(text, lineEnd)) return 'bad field value';
-    if (++count > HEAD_FIELDS_MAX) return 'too many fields';
+    if (++count > HEAD_FIELDS_MAX) return TOO_MANY_FIELDS;
     const kind = classOf(text, at, nameEnd);
     const isAsWritten = kind === FIELD_KEPT && isPlainLine(text, nameEnd, lineEnd);
     if (isAsWritten && runStart === -1) runStart = at;

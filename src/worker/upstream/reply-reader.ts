@@ -19,6 +19,7 @@ import {
   FRAMING_LENGTH,
   FRAMING_UNTIL_CLOSE,
   HEAD_BYTES_MAX,
+  HEAD_TOO_LARGE,
   parseReplyHead,
   ReplyHead,
 } from './reply-head-parser.js';
@@ -156,7 +157,7 @@ export class ReplyReader {
       stop = text.indexOf(HEAD_END, from);
     }
     if (stop === -1) return this.keepPartialHead(text, end);
-    if (stop + HEAD_END.length > HEAD_BYTES_MAX) return this.refuse('head too large', end);
+    if (stop + HEAD_END.length > HEAD_BYTES_MAX) return this.refuse(HEAD_TOO_LARGE, end);
     this.headText = '';
     const problem = parseReplyHead(text, stop + 2, this.head);
     if (problem !== '') return this.refuse(problem, end);
@@ -165,7 +166,7 @@ export class ReplyReader {
   }
 
   private keepPartialHead(text: string, end: number): number {
-    if (text.length >= HEAD_BYTES_MAX) return this.refuse('head too large', end);
+    if (text.length >= HEAD_BYTES_MAX) return this.refuse(HEAD_TOO_LARGE, end);
     const problem = checkPartialHead(text, this.headText.length);
     if (problem !== '') return this.refuse(problem, end);
     this.headText = text;

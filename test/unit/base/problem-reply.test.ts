@@ -8,9 +8,11 @@ describe('problem reply', () => {
     const more = field('X-More', '1');
     const { fields, body } = buildProblemReply(kind, 'id-1', 'A "quoted" detail.', more);
     const error = kind.proxyError === '' ? '' : `error=${kind.proxyError}; `;
+    // A target can break HTTP in many ways: the detail says which it was.
+    const cause = kind === PROBLEMS.upstreamProtocol ? ": A 'quoted' detail." : '';
     expect([...entriesOf(fields)]).toEqual([
       ['Content-Type', 'application/problem+json'],
-      ['Proxy-Status', `sluice; ${error}details="${kind.part}: ${kind.code}"`],
+      ['Proxy-Status', `sluice; ${error}details="${kind.part}: ${kind.code}${cause}"`],
       ['X-More', '1'],
     ]);
     expect(body.endsWith('\n')).toBe(true);

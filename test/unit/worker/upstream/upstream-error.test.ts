@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { PROBLEMS } from '../../../../src/base/problems.js';
+import {
+  failureDetail,
+  isConnectFailure,
+  protocolMistake,
+  upstreamProblem,
+} from '../../../../src/worker/upstream/upstream-error.js';
+
+function anError(code: string, message = 'x'): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+describe('what went wrong with a target', () => {
+  it.each([
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', PROBLEMS.certificateSelfSigned],
+    ['SELF_SIGNED_CERT_IN_CHAIN', PROBLEMS.certificateSelfSigned],
+    ['CERT_HAS_EXPIRED', PROBLEMS.certificateExpired],
+    ['CERT_NOT_YET_VALID', PROBLEMS.certificateExpired],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', PROBLEMS.certificateName],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', PROBLEMS.certificateUntrusted],
+    ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', PROBLEMS.certificateUntrusted],
+    ['CERT_REVOKED', PROBLEMS.certificateRefused],
+    ['CERT_SIGNATURE_FAILURE', PROBLEMS.certificateRefused],
+    ['INVALID_PURPOSE', PROBLEMS.certificateRefused],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', PROBLEMS.upstreamTls],
+    ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', PROBLEMS.upstreamTls],
+    ['EPROTO', PROBLEMS.upstreamTls],
+  ])('is told of TLS by %s, before anything was sent', (code, problem) => {
+    expect(upstreamProblem(anError(code))).toBe(problem);
+    expect(isConnectFailure(problem)).toBe(true);
+    expect(failureDetail(problem, '')).toBe(problem.when);
+  });
+
+  it.each([
+    ['UND_ERR_HEADERS_OVERFLOW', PROBLEMS.upstreamHeadTooLarge],
+    ['HPE_HEADER_OVERFLOW', PROBLEMS.upstreamHeadTooLarge],
+    ['HPE_INVALID_REPLY', PROBLEMS.upstreamProtocol],
+    ['ECONNRESET', PROBLEMS.upstreamReset],
+    ['ECONNREFUSED', PROBLEMS.connectFailed],
+    ['', PROBLEMS.upstreamReset],
+  ])('is told apart by the code %j', (code, problem) => {
+    expect(upstreamProblem(anError(code))).toBe(problem);
+  });
+
+  it('is told in the words of the parser, in a line of printable characters', () => {
+    const error = anError(
+      'HPE_INVALID_REPLY',
+      `malformed reply: bare CR\r\n\u00e9${'x'.repeat(200)}`,
+    );
+    const mistake = protocolMistake(error);
+    expect(mistake).toMatch(/^malformed reply: bare CR {3}x+$/);
+    expect(mistake).toHaveLength(120);
+    expect(failureDetail(PROBLEMS.upstreamProtocol, mistake)).toContain('bare CR');
+    expect(protocolMistake(anError('ECONNRESET', 'secret'))).toBe('');
+  });
+});
