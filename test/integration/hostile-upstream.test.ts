@@ -185,7 +185,7 @@ describe('a target that speaks nonsense is answered with 502', () => {
       });
       socket.write('HTTP/1.1 200 OK\r\n', more);
     };
-    expect(await call('/raw/x')).toBe('502 GW_UPSTREAM_PROTOCOL');
+    expect(await call('/raw/x')).toBe('502 GW_UPSTREAM_HEAD_TOO_LARGE');
     await eventually('the target is cut off', () => isCut);
   });
 });
