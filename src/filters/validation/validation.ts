@@ -155,12 +155,14 @@ class Content {
   private readonly pattern: RegExp;
   private readonly judge: SchemaJudge | null;
   private readonly styles: readonly ParameterStyle[];
+  private readonly jsonChecks: readonly JsonCheck[];
 
   constructor(
     { mediaType, schema, styles = [] }: CompiledContent,
     { dialect }: CompiledValidation,
   ) {
     this.styles = styles;
+    this.jsonChecks = judgesOfJson(styles, dialect);
     this.pattern = patternOf(mediaType);
     this.isForm = mediaType === FORM_TYPE;
     const isReadable = this.isForm || isJsonType(mediaType.replaceAll('*', 'x'));
@@ -177,7 +179,10 @@ class Content {
     if (this.judge === null) return [];
     const parsed = this.isForm ? readForm(body, this.styles) : body.json();
     if (!parsed.isValid) return [{ in: 'body', pointer: '', ...parsed.problem }];
-    return violationsOf('body', this.judge.errorsOf(parsed.value));
+    const errors = violationsOf('body', this.judge.errorsOf(parsed.value));
+    if (this.jsonChecks.length === 0) return errors;
+    const members = parsed.value as Record<string, unknown>;
+    return [...this.jsonChecks.flatMap((one) => one('body', members)), ...errors];
   }
 }
 

@@ -1,6 +1,7 @@
 /** Parameters in every style of OpenAPI, from the document to the verdict about a request. */
 import { describe, expect, it } from 'vitest';
 import { readOpenapi } from '../../../../src/config/openapi/openapi-routes.js';
+import { CollectedBody } from '../../../../src/filters/collected-body.js';
 import { createValidation } from '../../../../src/filters/validation/validation.js';
 import { aRequest, type RequestWish } from '../../../support/filter-request.js';
 
@@ -154,5 +155,60 @@ describe('a plain value', () => {
     expect(wrongWith(parameter, json('{"x":'))).toEqual(['query/p']);
     expect(wrongWith(parameter, query('q=1'))).toEqual(['query/p']);
     expect(wrongWith(parameter, query('p=%ff'))).toEqual(['query']);
+  });
+});
+
+describe('a form', () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      expand: { type: 'array', items: { type: 'string' } },
+      ids: NUMBERS,
+      point: POINT,
+      json: { type: 'object' },
+      count: { type: 'integer' },
+    },
+    additionalProperties: false,
+  };
+  const encoding = {
+    expand: { style: 'deepObject', explode: true },
+    point: { style: 'deepObject', explode: true },
+    ids: { style: 'form', explode: false },
+  };
+
+  function wrongWithForm(text: string): string[] {
+    const content = { 'application/x-www-form-urlencoded': { schema, encoding } };
+    const document = { openapi: '3.0.3', paths: { '/a': { post: { requestBody: { content } } } } };
+    const read = () => ({ isValid: false, problem: 'none' }) as const;
+    const { operations } = readOpenapi(document, { prefix: '', file: '', read });
+    const validation = operations[0]?.validation;
+    if (validation === undefined) throw new Error('it is an operation');
+    const bounds = { maxBodyBytes: 1000, maxDepth: 9, maxMembers: 99 };
+    const { body } = createValidation({ ...validation, ...bounds });
+    const headers = [['content-type', 'application/x-www-form-urlencoded']] as const;
+    const request = aRequest({ method: 'POST', headers, body: text });
+    const reply = body?.(new CollectedBody(Buffer.from(text), bounds), request);
+    const violations = (reply?.members?.['violations'] ?? []) as { pointer: string }[];
+    return violations.map(({ pointer }) => pointer);
+  }
+
+  it.each([
+    'expand[]=a&expand[]=b',
+    'expand[0]=a&expand[1]=b',
+    'ids=1,2',
+    'point[x]=1&point[y]=2&count=3',
+    'json=%7B%22a%22%3A1%7D',
+  ])('may be %s', (text) => {
+    expect(wrongWithForm(text)).toEqual([]);
+  });
+
+  it.each([
+    ['ids=1,x', '/ids/1'],
+    ['point[x]=1', '/point/y'],
+    ['count=0x3', '/count'],
+    ['json=%7B', '/json'],
+    ['other=1', '/other'],
+  ])('may not be %s', (text, pointer) => {
+    expect(wrongWithForm(text)).toContain(pointer);
   });
 });
