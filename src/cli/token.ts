@@ -58,7 +58,8 @@ export function signToken(
     .setIssuedAt(issuedAtSeconds)
     .setExpirationTime(issuedAtSeconds + expiresInSeconds);
   if (authenticator.issuer !== '') token.setIssuer(authenticator.issuer);
-  if (authenticator.audience !== '') token.setAudience(authenticator.audience);
+  const [audience] = authenticator.audiences;
+  if (audience !== undefined) token.setAudience(audience);
   return token.sign(new TextEncoder().encode(authenticator.secret));
 }
 

@@ -435,8 +435,11 @@ export interface JwtAuthenticatorConfig {
    * What `iss` must be. `discovery` needs it. 1 to 1024 characters. Default: `iss` is not checked.
    */
   readonly issuer?: string;
-  /** What `aud` must be or contain. 1 to 1024 characters. Default: `aud` is not checked. */
-  readonly audience?: string;
+  /**
+   * What `aud` must be or contain; of several audiences, one of them. 1 to 32 items. Default: `aud`
+   * is not checked.
+   */
+  readonly audience?: string | readonly string[];
   /** How far the clocks may disagree when `exp` and `nbf` are judged. 0s to 10m. Default: 30s. */
   readonly clockSkew?: Duration;
   /** Claims that must be there, besides `exp`. At most 32 items. Default: none. */
@@ -529,8 +532,11 @@ export interface IntrospectionAuthenticatorConfig {
    * checked.
    */
   readonly issuer?: string;
-  /** What `aud` must be or contain. 1 to 1024 characters. Default: `aud` is not checked. */
-  readonly audience?: string;
+  /**
+   * What `aud` must be or contain; of several audiences, one of them. 1 to 32 items. Default: `aud`
+   * is not checked.
+   */
+  readonly audience?: string | readonly string[];
   /**
    * How long an answer may take. After that the request is refused with 503. 10ms to 30s. Default:
    * 1s.

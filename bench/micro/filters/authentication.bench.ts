@@ -90,7 +90,7 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator>): CompiledJwtAuthenti
     keys: [],
     keySource: null,
     issuer: 'bench',
-    audience: 'api',
+    audiences: ['api'],
     clockSkewMs: 0,
     requiredClaims: ['exp'],
     consumerClaim: 'sub',

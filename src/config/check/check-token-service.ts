@@ -50,12 +50,16 @@ function checkRoute(route: SoundPart<RouteConfig>, at: string, findings: Finding
 /** Tokens that would all be refused are a mistake. */
 function checkSame(
   service: SoundPart<TokenServiceConfig>,
-  authenticator: { readonly issuer?: string | undefined; readonly audience?: string | undefined },
+  authenticator: {
+    readonly issuer?: string | undefined;
+    readonly audience?: string | readonly (string | undefined)[] | undefined;
+  },
   { name, findings }: { readonly name: string; readonly findings: Findings },
 ): void {
   for (const field of ['issuer', 'audience'] as const) {
     const wanted = authenticator[field];
-    if (wanted === undefined || service[field] === undefined || wanted === service[field]) continue;
+    const own = service[field];
+    if (wanted === undefined || own === undefined || [wanted].flat().includes(own)) continue;
     const at = pointerOf('authenticators', name, field);
     findings.addValue(at, `must be the ${field} of tokenService`);
   }

@@ -84,12 +84,16 @@ function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticato
     keys: compileKeys(config),
     keySource: compileKeySource(config),
     issuer: config.issuer ?? '',
-    audience: config.audience ?? '',
+    audiences: oneOrMany(config.audience),
     clockSkewMs: durationMs(config.clockSkew ?? defaults.clockSkew),
     // A token that never ends could never be taken back.
     requiredClaims: [...new Set(['exp', ...(config.requiredClaims ?? [])])],
     consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
   };
+}
+
+function oneOrMany(value: string | readonly string[] | undefined): readonly string[] {
+  return value === undefined ? [] : [value].flat();
 }
 
 /** Of a text that was checked. */
@@ -132,7 +136,7 @@ function compileIntrospection(
     clientId: config.clientId,
     clientSecret: config.clientSecret,
     issuer: config.issuer ?? '',
-    audience: config.audience ?? '',
+    audiences: oneOrMany(config.audience),
     clockSkewMs: 0,
     requiredClaims: [],
     timeoutMs: durationMs(config.timeout ?? defaults.introspectionTimeout),

@@ -62,10 +62,11 @@ function commonNodes(forwardsCredentials: boolean) {
   };
 }
 
-const AUDIENCE_NODE = stringNode('What `aud` must be or contain.', {
-  'x-absent': '`aud` is not checked',
-  ...NAME_LENGTH,
-});
+const AUDIENCE_NODE = oneOrListNode(
+  'What `aud` must be or contain; of several audiences, one of them.',
+  lengthNode(NAME_LENGTH.minLength, NAME_LENGTH.maxLength),
+  { 'x-absent': '`aud` is not checked', minItems: 1, maxItems: 32, uniqueItems: true },
+);
 const CONSUMER_CLAIM_NODE = stringNode('The claim that names the consumer.', {
   ...CLAIM_NAME_TEXT,
   default: defaults.consumerClaim,

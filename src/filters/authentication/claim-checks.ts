@@ -48,8 +48,11 @@ export function claimsProblem(
   if (checks.issuer !== '' && claims['iss'] !== checks.issuer) {
     return unfit(claims, 'iss', quoted(checks.issuer));
   }
-  if (checks.audience !== '' && !isAudience(claims['aud'], checks.audience)) {
-    return unfit(claims, 'aud', quoted(checks.audience));
+  const { audiences } = checks;
+  if (audiences.length > 0 && !isForOneOf(claims['aud'], audiences)) {
+    const [first = '', another] = audiences;
+    const expected = another === undefined ? quoted(first) : `one of ${quoted(audiences)}`;
+    return unfit(claims, 'aud', expected);
   }
   return null;
 }
@@ -86,8 +89,9 @@ function timeText(unixSeconds: number): string {
   return Number.isNaN(time.getTime()) ? String(unixSeconds) : time.toISOString();
 }
 
-function isAudience(audience: unknown, wanted: string): boolean {
-  return Array.isArray(audience) ? audience.includes(wanted) : audience === wanted;
+function isForOneOf(audience: unknown, wanted: readonly string[]): boolean {
+  if (!Array.isArray(audience)) return wanted.some((one) => one === audience);
+  return wanted.some((one) => audience.includes(one));
 }
 
 /** Why the caller may not use the route, or null when the caller may. */

@@ -18,8 +18,8 @@ interface Common {
 export interface ClaimChecks {
   /** Empty: not checked. */
   readonly issuer: string;
-  /** Empty: not checked. */
-  readonly audience: string;
+  /** The token is for one of these; empty: not checked. */
+  readonly audiences: readonly string[];
   readonly clockSkewMs: number;
   /** Names of claims; for tokens that are verified here `exp` is one of them. */
   readonly requiredClaims: readonly string[];

@@ -4,7 +4,7 @@ import {
   claimsProblem,
 } from '../../../../src/filters/authentication/claim-checks.js';
 
-const CHECKS = { issuer: 'idp', audience: 'api', clockSkewMs: 30_000, requiredClaims: ['exp'] };
+const CHECKS = { issuer: 'idp', audiences: ['api'], clockSkewMs: 30_000, requiredClaims: ['exp'] };
 const GOOD = { iss: 'idp', aud: 'api', sub: 'ada', exp: 2000 };
 const NOW = 1000;
 
@@ -29,6 +29,19 @@ describe('claims that do not fit', () => {
     const { exp: _, ...endless } = GOOD;
     expect(claimsProblem(endless, CHECKS, NOW)?.cause).toBe('exp is missing');
     expect(claimsProblem(GOOD, CHECKS, NOW)).toBeNull();
+  });
+
+  it('are told with all audiences, of which one is enough', () => {
+    const checks = { ...CHECKS, audiences: ['api', 'web'] };
+    for (const aud of ['api', 'web', ['other', 'web']]) {
+      expect(claimsProblem({ ...GOOD, aud }, checks, NOW)).toBeNull();
+    }
+    for (const aud of ['', 'ap', ['other'], [], [['api']], { api: 1 }]) {
+      expect(claimsProblem({ ...GOOD, aud }, checks, NOW)?.cause).toMatch(
+        /^aud is .*, expected one of \["api","web"\]$/,
+      );
+    }
+    expect(claimsProblem({ ...GOOD, aud: 'x' }, { ...CHECKS, audiences: [] }, NOW)).toBeNull();
   });
 
   it('repeat little of a long value, and no control character', () => {
