@@ -53,6 +53,30 @@ describe('what goes to the target', () => {
     expect(received?.headers['content-length']).toBe('5');
   });
 
+  it.each([
+    ['2', '1'],
+    ['1', '0'],
+    ['010', '9'],
+    ['x', 'x'],
+    ['-1', '-1'],
+  ])('counts Max-Forwards %s of OPTIONS down to %s', async (given, forwarded) => {
+    const headers = { 'max-forwards': given };
+    await fetch(`${gateway.url}/api/x`, { method: 'OPTIONS', headers });
+    await fetch(`${gateway.url}/api/x`, { headers });
+    const seen = upstream.received.map((request) => request.headers['max-forwards']);
+    expect(seen).toEqual([forwarded, given]);
+  });
+
+  it('is nothing of OPTIONS with Max-Forwards 0, which the gateway answers', async () => {
+    const headers = { 'max-forwards': '0' };
+    const reply = await fetch(`${gateway.url}/api/x`, { method: 'OPTIONS', headers });
+    expect([reply.status, reply.headers.get('allow')]).toEqual([
+      204,
+      'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+    ]);
+    expect(upstream.received).toEqual([]);
+  });
+
   it('says where the request came from and by which gateway', async () => {
     await fetch(`${gateway.url}/api/items`, {
       headers: { 'x-forwarded-for': '6.6.6.6', forwarded: 'for=6.6.6.6', via: '1.1 other' },

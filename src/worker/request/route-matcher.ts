@@ -13,7 +13,7 @@ import type { CompiledCors } from '../../filters/cors/options.js';
 import { preflightStep, requestedMethod } from '../../filters/cors/preflight.js';
 import { type CorsOfRefusals, corsOfRefusals } from '../../filters/cors/refusals.js';
 import type { RequestStep, StepResult } from '../../filters/filter.js';
-import { type LocalReply, refusal } from '../../filters/local-reply.js';
+import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
 import type { VersionChooser } from '../../filters/versioning/version-choice.js';
 import { normalizePath } from '../../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../routing/route-table.js';
@@ -41,6 +41,9 @@ export interface RouteMatcherParts {
   /** Steps that run for every request, whether or not a route takes it. */
   readonly globalSteps: readonly RequestStep[];
 }
+
+/** A longer number would not come back as it was; such a field goes on as it came. */
+const FORWARDS_TEXT = /^\d{1,15}$/;
 
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
@@ -94,7 +97,20 @@ export class RouteMatcher {
     exchange.route = route;
     const { versionPrefix } = route.config;
     if (versionPrefix !== undefined) head.dropPrefix(versionPrefix);
-    return null;
+    return head.method === 'OPTIONS' ? this.countForwards(exchange, path) : null;
+  }
+
+  /** Whoever gets `Max-Forwards: 0` answers in the target's place (RFC 9110 7.6.2). */
+  private countForwards({ head }: Exchange, path: string): StepResult {
+    const text = head.fields.value('max-forwards');
+    if (!FORWARDS_TEXT.test(text)) return null;
+    const left = Number(text);
+    if (left > 0) {
+      head.fields.replacePlain('max-forwards', String(left - 1));
+      return null;
+    }
+    const methods = this.parts.table.allowedMethods(path, this.view.of(head));
+    return plainReply(204, field('Allow', methods.join(', ')));
   }
 
   private choose(exchange: Exchange, versions: ReadonlyMap<string, number>): number | LocalReply {
