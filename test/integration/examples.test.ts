@@ -18,6 +18,8 @@ import { GatewayProcess } from '../support/gateway-process.js';
 
 const TARGETS_MAX = 3;
 
+const NOBODY = 'http://127.0.0.1:9/';
+
 let origins: readonly FakeUpstream[] = [];
 
 beforeAll(async () => {
@@ -75,8 +77,16 @@ function startExample(name: string): Promise<GatewayProcess> {
     });
     return [upstream, { ...options, targets }] as const;
   });
+  const authenticators = Object.entries(config.authenticators ?? {}).map(([id, options]) => {
+    // A service that is asked who calls: nobody answers there, and nothing leaves this machine.
+    return [id, options.type === 'forwardAuth' ? { ...options, url: NOBODY } : options] as const;
+  });
   return GatewayProcess.start(
-    { ...config, upstreams: Object.fromEntries(upstreams) },
+    {
+      ...config,
+      upstreams: Object.fromEntries(upstreams),
+      ...(authenticators.length > 0 && { authenticators: Object.fromEntries(authenticators) }),
+    },
     { GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: '0', GATEWAY_ADMIN_PORT: '0', GATEWAY_WORKERS: '1' },
   );
 }

@@ -20,6 +20,8 @@ export interface ConfigIssue {
   /** Column in the line, from 1; 0 when the value did not come from a file. */
   readonly column: number;
   readonly message: string;
+  /** The file, if it is not the one that the configuration was read from: one it includes. */
+  readonly file?: string;
 }
 
 /** Thrown by the loading and compiling of a configuration. Its message lists all issues. */
@@ -44,7 +46,7 @@ export function formatIssue(file: string, issue: ConfigIssue): string {
 
 function formatPlace(file: string, issue: ConfigIssue): string {
   if (file === '') return '';
-  if (issue.line > 0) return ` (${file}:${issue.line}:${issue.column})`;
+  if (issue.line > 0) return ` (${issue.file ?? file}:${issue.line}:${issue.column})`;
   // A path without a line is an environment variable: the file has nothing to do with it.
   return issue.path === '' ? ` (${file})` : '';
 }

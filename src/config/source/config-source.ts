@@ -3,9 +3,10 @@
  *
  * Thread: supervisor. Owns nothing but what it last saw of the file.
  */
-import { type Stats, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { readMachineLimits } from '../machine-limits.js';
+import { IncludedFiles, stampOf } from './included-files.js';
 import { type LoadedConfig, type LoadOrder, loadFile } from './load-file.js';
 import type { Environment } from './variables.js';
 
@@ -26,6 +27,7 @@ export interface ConfigSource {
 export function fileSource(file: string, environment: Environment): ConfigSource {
   // Once: what follows from it must not change while the gateway runs.
   const machine = readMachineLimits();
+  const included = new IncludedFiles(file);
   let loadedStamp = '';
   return {
     name: file,
@@ -34,16 +36,16 @@ export function fileSource(file: string, environment: Environment): ConfigSource
     },
     load() {
       // Before it is read: a change while it is being read is another one.
-      loadedStamp = stampNow(file);
+      loadedStamp = included.stamp(stampNow(file));
       return loadFile({ file, environment, machine });
     },
     order() {
-      loadedStamp = stampNow(file);
+      loadedStamp = included.stamp(stampNow(file));
       return { file, environment: { ...environment }, machine };
     },
     async stamp() {
       try {
-        return stampOf(await stat(file));
+        return included.stamp(stampOf(await stat(file)));
       } catch (error) {
         return stampOfError(error);
       }
@@ -57,11 +59,6 @@ function stampNow(file: string): string {
   } catch (error) {
     return stampOfError(error);
   }
-}
-
-// Everything that a write, a rename or another link behind the name changes.
-function stampOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
-  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 /** That it cannot be looked at is a state of the file as well: loading it says why. */

@@ -14,8 +14,9 @@ import { ConfigError, type ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
 import { applyEnvironment } from './environment-overrides.js';
 import { dropExtensionKeys } from './extension-keys.js';
+import { type WholeSource, withIncluded } from './included-files.js';
 import type { Environment } from './variables.js';
-import { readYaml, type ValuePlace, type YamlSource } from './yaml-source.js';
+import { readYaml, type ValuePlace } from './yaml-source.js';
 
 /** Ten thousand routes take a few MiB; a larger file is none that is meant to be read. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
@@ -35,9 +36,10 @@ export interface TextOptions {
 /** Checks the text of a configuration. Throws {@link ConfigError}. */
 export function loadConfigText(text: string, { file, environment }: TextOptions): CheckedConfig {
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) throw tooLarge(file);
-  const source = readYaml(text, environment);
-  if (source.value === undefined) throw new ConfigError(file, inFileOrder(source.issues));
-  dropExtensionKeys(source.value);
+  const main = readYaml(text, environment);
+  if (main.value === undefined) throw new ConfigError(file, inFileOrder(main.issues));
+  dropExtensionKeys(main.value);
+  const source = withIncluded(main, file, (name) => readYaml(readConfigFile(name), environment));
   retypeVariables(source.value, (at) => source.places.get(at)?.isWholeVariable === true);
   resolveFiles(source.value, dirname(file));
   const overrides = applyEnvironment(source.value, environment);
@@ -57,7 +59,7 @@ export function loadConfigText(text: string, { file, environment }: TextOptions)
 
 function toIssue(
   finding: Finding,
-  source: YamlSource,
+  source: WholeSource,
   overrides: ReadonlyMap<string, string>,
 ): ConfigIssue {
   const { message } = finding;
@@ -70,6 +72,7 @@ function toIssue(
     line: isKey ? place.keyLine : place.line,
     column: isKey ? place.keyColumn : place.column,
     message,
+    ...(place.file !== undefined && { file: place.file }),
   };
 }
 
@@ -94,7 +97,16 @@ const ROOT_PLACE: ValuePlace = {
 };
 
 function inFileOrder(issues: readonly ConfigIssue[]): ConfigIssue[] {
-  return [...issues].sort((left, right) => left.line - right.line || left.column - right.column);
+  return [...issues].sort(
+    (left, right) =>
+      compareText(left.file ?? '', right.file ?? '') ||
+      left.line - right.line ||
+      left.column - right.column,
+  );
+}
+
+function compareText(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 function readConfigFile(file: string): string {

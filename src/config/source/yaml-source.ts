@@ -57,6 +57,8 @@ export interface ValuePlace {
   readonly variable: string | undefined;
   /** The value is one variable and nothing else, so its type is still open. */
   readonly isWholeVariable: boolean;
+  /** The file, if it is not the main one. */
+  readonly file?: string;
 }
 
 /** A parsed file. */

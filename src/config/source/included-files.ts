@@ -1,0 +1,234 @@
+/**
+ * Parts of a configuration in files of their own: `include: routes/*.yaml`.
+ *
+ * Thread: acceptor or loader. A file that is included has `routes`, `upstreams` and
+ * `authenticators`, and nothing else: what there is once stands in the main file. Routes are added
+ * in the order of the files' names; a name that two files give is a mistake.
+ */
+import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { childPointer } from '../../base/json-pointer.js';
+import type { ConfigIssue } from '../check/config-error.js';
+import { resolveFiles } from '../references/document-file.js';
+import { dropExtensionKeys } from './extension-keys.js';
+import type { ValuePlace, YamlSource } from './yaml-source.js';
+
+/** The key of the main file; it is no part of the configuration itself. */
+const KEY = 'include';
+/** Files of one configuration. */
+const FILES_MAX = 1000;
+const MAPS = ['upstreams', 'authenticators'] as const;
+const ALLOWED: readonly string[] = ['routes', ...MAPS];
+
+/** A configuration with what its files include, and where each value stands. */
+export interface WholeSource {
+  readonly value: unknown;
+  readonly places: Map<string, ValuePlace>;
+  readonly issues: ConfigIssue[];
+  readonly broken: Set<string>;
+}
+
+/** Reads one file. Throws {@link ConfigError} when it cannot be read at all. */
+export type SourceReader = (file: string) => YamlSource;
+
+/** Adds what the main file includes. `file` is its name; other names are relative to it. */
+export function withIncluded(main: YamlSource, file: string, read: SourceReader): WholeSource {
+  const whole: WholeSource = {
+    value: main.value,
+    places: new Map(main.places),
+    issues: [...main.issues],
+    broken: new Set(main.broken),
+  };
+  if (!isObject(main.value) || !Object.hasOwn(main.value, KEY)) return whole;
+  const patterns = patternsIn(main.value[KEY]);
+  delete main.value[KEY];
+  const say = (message: string): void => void whole.issues.push(issueAt(main, KEY, message));
+  if (patterns === null) {
+    say('must be the name of a file, or a list of names; "*" stands for a part of a name');
+    return whole;
+  }
+  const found = filesOf(patterns, dirname(file));
+  for (const name of found.missing) say(`there is no file ${JSON.stringify(name)}`);
+  if (found.files.length > FILES_MAX) say(`names more than ${FILES_MAX} files`);
+  for (const one of found.files.slice(0, FILES_MAX)) add(whole, one, read(one));
+  return whole;
+}
+
+function add(whole: WholeSource, file: string, part: YamlSource): void {
+  whole.issues.push(...part.issues.map((issue) => ({ ...issue, file })));
+  if (!isObject(whole.value) || part.value === undefined) return;
+  if (!isObject(part.value)) {
+    whole.issues.push({ ...issueAt(part, '', 'must be a map with routes or upstreams'), file });
+    return;
+  }
+  dropExtensionKeys(part.value);
+  resolveFiles(part.value, dirname(file));
+  for (const [key, value] of Object.entries(part.value)) {
+    if (!ALLOWED.includes(key)) {
+      const message = `may stand in the main file only; included files have ${ALLOWED.join(', ')}`;
+      whole.issues.push({ ...issueAt(part, key, message), file });
+    } else if (key === 'routes') addRoutes(whole, file, part, value);
+    else addNamed(whole, file, part, { key, value });
+  }
+}
+
+function addRoutes(whole: WholeSource, file: string, part: YamlSource, value: unknown): void {
+  const root = whole.value as Record<string, unknown>;
+  root['routes'] ??= [];
+  const { routes } = root;
+  if (!Array.isArray(routes)) return;
+  if (!Array.isArray(value)) {
+    whole.issues.push({ ...issueAt(part, 'routes', 'must be a list'), file });
+    return;
+  }
+  value.forEach((route, index) => {
+    const [from, to] = [childPointer('/routes', index), childPointer('/routes', routes.length)];
+    routes.push(route);
+    movePlaces(whole, file, part, { from, to });
+  });
+}
+
+interface Named {
+  readonly key: string;
+  readonly value: unknown;
+}
+
+function addNamed(whole: WholeSource, file: string, part: YamlSource, { key, value }: Named): void {
+  const root = whole.value as Record<string, unknown>;
+  root[key] ??= {};
+  const known = root[key];
+  if (!isObject(known)) return;
+  if (!isObject(value)) {
+    whole.issues.push({ ...issueAt(part, key, 'must be a map'), file });
+    return;
+  }
+  for (const [name, content] of Object.entries(value)) {
+    const pointer = childPointer(`/${key}`, name);
+    if (Object.hasOwn(known, name)) {
+      const message = `${JSON.stringify(name)} is named in another file too`;
+      whole.issues.push({ ...issueAt(part, `${key}/${name}`, message), file });
+      continue;
+    }
+    const writable = { value: content, enumerable: true, writable: true, configurable: true };
+    Object.defineProperty(known, name, writable);
+    movePlaces(whole, file, part, { from: pointer, to: pointer });
+  }
+}
+
+/** What stood below one pointer of the part stands below another one of the whole. */
+function movePlaces(
+  whole: WholeSource,
+  file: string,
+  part: YamlSource,
+  { from, to }: { readonly from: string; readonly to: string },
+): void {
+  const isBelow = (pointer: string): boolean => pointer === from || pointer.startsWith(`${from}/`);
+  for (const [pointer, place] of part.places) {
+    if (isBelow(pointer)) whole.places.set(to + pointer.slice(from.length), { ...place, file });
+  }
+  for (const pointer of part.broken) {
+    if (isBelow(pointer)) whole.broken.add(to + pointer.slice(from.length));
+  }
+}
+
+function issueAt(source: YamlSource, path: string, message: string): ConfigIssue {
+  const place = source.places.get(path === '' ? '' : `/${path}`);
+  const { keyLine: line = 1, keyColumn: column = 1 } = place ?? {};
+  return { path: path.replace('/', '.'), line, column, message };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function patternsIn(value: unknown): readonly string[] | null {
+  const list: unknown = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(list)) return null;
+  return list.every((one) => typeof one === 'string' && one !== '') ? list : null;
+}
+
+/** Files by their patterns, in order; a name without a star that is not there is missing. */
+function filesOf(
+  patterns: readonly string[],
+  folder: string,
+): { readonly files: readonly string[]; readonly missing: readonly string[] } {
+  const files = new Set<string>();
+  const missing: string[] = [];
+  for (const pattern of patterns) {
+    const found = expand(pattern, folder);
+    for (const file of found) files.add(file);
+    if (found.length === 0 && !pattern.includes('*')) missing.push(pattern);
+  }
+  return { files: [...files], missing };
+}
+
+function expand(pattern: string, folder: string): string[] {
+  const isAbsolute = pattern.startsWith('/');
+  const parts = pattern.split('/').filter((part) => part !== '');
+  const start = isAbsolute ? '/' : resolve(folder);
+  let found = [start];
+  for (const part of parts) found = found.flatMap((parent) => step(parent, part));
+  return found.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+}
+
+function step(parent: string, part: string): string[] {
+  if (!part.includes('*')) return [resolve(parent, part)];
+  const words = part.split('*').map((word) => word.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  const expression = new RegExp(`^${words.join('[^/]*')}$`);
+  const isFolder = statSync(parent, { throwIfNoEntry: false })?.isDirectory() === true;
+  const names = isFolder ? readdirSync(parent).sort() : [];
+  // As a shell does: a star is not the dot of a hidden file.
+  return names
+    .filter((name) => expression.test(name) && (!name.startsWith('.') || part.startsWith('.')))
+    .map((name) => resolve(parent, name));
+}
+
+/** Tells when a file that is included has changed, was added or is gone. */
+export class IncludedFiles {
+  private mainStamp = '';
+  private patterns: readonly string[] = [];
+
+  constructor(private readonly file: string) {}
+
+  /** Changes with every change of the included files. `mainStamp`: that of the main file. */
+  stamp(mainStamp: string): string {
+    if (mainStamp !== this.mainStamp) {
+      this.mainStamp = mainStamp;
+      this.patterns = this.readPatterns();
+    }
+    if (this.patterns.length === 0) return mainStamp;
+    const { files } = filesOf(this.patterns, dirname(this.file));
+    return [mainStamp, ...files.map((file) => `${file} ${stampOfFile(file)}`)].join('\n');
+  }
+
+  private readPatterns(): readonly string[] {
+    try {
+      return patternsIn(includeOf(readFileSync(this.file, 'utf8'))) ?? [];
+    } catch {
+      // Loading the file says what is wrong with it.
+      return [];
+    }
+  }
+}
+
+/** Everything that a write, a rename or another link behind the name changes. */
+export function stampOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+}
+
+function stampOfFile(file: string): string {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? 'gone' : stampOf(stats);
+}
+
+/** The text is not parsed as a whole, since it may be large: only the lines of the key are. */
+function includeOf(text: string): unknown {
+  if (text.trimStart().startsWith('{')) return (parse(text) as Record<string, unknown>)[KEY];
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => /^["']?include["']?\s*:/.test(line));
+  if (first === -1) return undefined;
+  const next = lines.findIndex((line, at) => at > first && /^[^\s#-]/.test(line));
+  const own = lines.slice(first, next === -1 ? undefined : next).join('\n');
+  return (parse(own) as Record<string, unknown>)[KEY];
+}
