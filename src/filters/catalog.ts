@@ -14,11 +14,15 @@ import { IP_FILTER } from './ip-filter/options.js';
 import { SECURITY_HEADERS } from './security-headers/options.js';
 import { TRANSFORMATION } from './transformation/options.js';
 import { VALIDATION } from './validation/options.js';
+import type { SchemaJudges } from './validation/schema-code.js';
 import { DEPRECATION, VERSIONING } from './versioning/options.js';
 
-/** Compiles options of one route into steps. `unixMs` tells the wall time, at any later moment. */
+/**
+ * Compiles options of one route into steps. `unixMs` tells the wall time, at any later moment;
+ * `judges` are the schemas of the configuration.
+ */
 export type StepMaker = {
-  make(options: object, unixMs: () => number): Partial<FilterSteps>;
+  make(options: object, unixMs: () => number, judges: SchemaJudges): Partial<FilterSteps>;
 }['make'];
 
 export interface Filter<O extends AnyFilterOptions = AnyFilterOptions> {
@@ -28,7 +32,11 @@ export interface Filter<O extends AnyFilterOptions = AnyFilterOptions> {
 }
 
 type StepMakerOf<O extends AnyFilterOptions> = {
-  make(options: CompiledOf<O>, unixMs: () => number): FilterSteps<O['places'][number]>;
+  make(
+    options: CompiledOf<O>,
+    unixMs: () => number,
+    judges: SchemaJudges,
+  ): FilterSteps<O['places'][number]>;
 }['make'];
 
 /** Steps have to be at the places that the options name, and nowhere else. */

@@ -52,6 +52,7 @@ const PURE_PARTS_OF_FILTERS = [
   'filters/filter-options.ts',
   'filters/address-list.ts',
   'filters/validation/schema-engine.ts',
+  'filters/validation/schema-code.ts',
   'filters/validation/linear-pattern.ts',
 ];
 

@@ -104,7 +104,7 @@ async function filtersOf(route: Partial<RouteConfig>): Promise<RouteFilters> {
     routes: [{ name: 'r', match: { path: '/users/:id' }, upstream: 'api', ...route }],
   });
   const servedConfig = openConfig(shareConfig(config));
-  const [compiled] = config.routes;
+  const compiled = servedConfig.routes.at(0);
   if (compiled === undefined) throw new Error('no route');
   return compileRouteFilters(compiled, await loadFilters(servedConfig, Date.now));
 }

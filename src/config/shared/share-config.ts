@@ -10,7 +10,16 @@ import {
   shareTexts,
   shareWords,
 } from '../../channel/shared-texts.js';
+import { PATTERNS_IN_CODE } from '../../filters/validation/linear-pattern.js';
+import { shareValidation } from '../../filters/validation/options.js';
+import type { SchemaInput } from '../../filters/validation/schema-code.js';
+import {
+  forgetSchemas,
+  type SchemaDialect,
+  schemaCode,
+} from '../../filters/validation/schema-engine.js';
 import { type RouteTableMemory, writeRouteTable } from '../../routing/route-table-writer.js';
+import { ConfigError } from '../check/config-error.js';
 import type { CompiledConfig, CompiledLimiter, CompiledRoute } from '../compiled-config.js';
 import { routePatterns } from './route-patterns.js';
 import type { RouteFacts, SharedConfig } from './shared-config.js';
@@ -22,9 +31,13 @@ const SHARE_FULL = 1000;
 export function shareConfig(config: CompiledConfig): SharedConfig {
   const { routes, limiters, ...settings } = config;
   const names = [routes.map(({ name }) => name), namesOfLimiters(limiters, routes)];
+  const schemas = new SchemaList();
+  const routeTexts = routes.map((route) => JSON.stringify(shareRoute(route, schemas)));
+  forgetSchemas();
   return {
-    settings: { ...settings, facts: factsOf(config) },
-    routes: shareTexts(routes.map((route) => JSON.stringify(route))),
+    settings: { ...settings, facts: factsOf(config, schemas) },
+    routes: shareTexts(routeTexts),
+    schemas: shareTexts(schemas.codes),
     limiters: shareTexts(limiters.map((limiter) => JSON.stringify(limiter))),
     names: shareTexts(names.map((list) => JSON.stringify(list))),
     rows: {
@@ -35,6 +48,34 @@ export function shareConfig(config: CompiledConfig): SharedConfig {
     },
     table: shareTable(writeRouteTable(routes.flatMap(routePatterns))),
   };
+}
+
+/** The codes of schemas, each of which stands once, however many routes have it. */
+class SchemaList {
+  readonly codes: string[] = [];
+  private readonly places = new Map<string, number>();
+
+  readonly placeOf = (schema: unknown, dialect: SchemaDialect, input: SchemaInput): number => {
+    const code = schemaCode(schema, dialect, input);
+    const known = this.places.get(code);
+    if (known !== undefined) return known;
+    const place = this.codes.push(code) - 1;
+    this.places.set(code, place);
+    return place;
+  };
+}
+
+function shareRoute(route: CompiledRoute, { placeOf }: SchemaList): CompiledRoute {
+  const { validation } = route.filters;
+  if (validation === undefined) return route;
+  try {
+    const shared = shareValidation(validation, placeOf);
+    return { ...route, filters: { ...route.filters, validation: shared } };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const place = { path: `route ${route.name}`, line: 0, column: 0 };
+    throw new ConfigError('', [{ ...place, message: reason }]);
+  }
 }
 
 /** As compiled: a part's row is its place. */
@@ -48,7 +89,7 @@ function shareTable({ words, text }: RouteTableMemory): RouteTableMemory {
   return { words: shareCopyOfWords(words), text: shareCopyOfBytes(text) };
 }
 
-function factsOf({ routes, limiters }: CompiledConfig): RouteFacts {
+function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): RouteFacts {
   const filters = new Set<string>();
   const byUpstream = new Map<number, Set<number>>();
   const placeLimiters = new Set(
@@ -67,6 +108,7 @@ function factsOf({ routes, limiters }: CompiledConfig): RouteFacts {
   }
   return {
     filters: [...filters],
+    hasPatterns: codes.some((code) => code.includes(PATTERNS_IN_CODE)),
     hasPriorities: routes.some(({ shareMax }) => shareMax < SHARE_FULL),
     placesMax,
     placeLimiters: [...placeLimiters],

@@ -7,6 +7,7 @@
  *
  *     settings   plain data: upstreams, targets and everything else that is not a list of routes
  *     routes     one JSON text a route, in the order of the file; so with limiters
+ *     schemas    the code of each schema that routes name by its place
  *     names      two JSON texts: what routes and what limiters are known by from one version to
  *                the next
  *     rows       by place in the lists: which row a route or limiter has, and a limiter's key space
@@ -27,6 +28,8 @@ import type {
 export interface RouteFacts {
   /** Filters that some route has. */
   readonly filters: readonly string[];
+  /** Some schema has a pattern. */
+  readonly hasPatterns: boolean;
   /** Some route is shed before others. */
   readonly hasPriorities: boolean;
   /** Limits on requests in flight that one route has, at most. */
@@ -57,6 +60,7 @@ export interface SharedConfig {
   readonly settings: SharedSettings;
   readonly routes: SharedTexts;
   readonly limiters: SharedTexts;
+  readonly schemas: SharedTexts;
   readonly names: SharedTexts;
   readonly rows: SharedRows;
   readonly table: RouteTableMemory;
@@ -72,6 +76,8 @@ export interface LimiterLookup extends RowLookup<CompiledLimiter> {
 export interface ServedConfig extends SharedSettings {
   readonly routes: PartList<CompiledRoute> & RowLookup<CompiledRoute>;
   readonly limiters: PartList<CompiledLimiter> & LimiterLookup;
+  /** Code of schemas, see filters/validation/schema-code.ts. */
+  readonly schemas: SharedTexts;
   readonly table: RouteTableMemory;
 }
 
@@ -80,11 +86,13 @@ export function openConfig({
   settings,
   routes,
   limiters,
+  schemas,
   rows,
   table,
 }: SharedConfig): ServedConfig {
   return {
     ...settings,
+    schemas,
     table,
     routes: new TextList(routes, rows.routes, (part, place) =>
       placedRoute(part as CompiledRoute, place, rows),

@@ -10,7 +10,8 @@ import type { CompiledLimiter } from '../compiled-config.js';
 import type { LimiterLookup, ServedConfig } from './shared-config.js';
 
 /** The part of a configuration that decisions follow from. */
-export interface UnitedConfig extends Omit<ServedConfig, 'routes' | 'limiters' | 'table'> {
+export interface UnitedConfig
+  extends Omit<ServedConfig, 'routes' | 'limiters' | 'schemas' | 'table'> {
   readonly limiters: LimiterLookup;
 }
 
@@ -20,7 +21,7 @@ export interface UnitedConfig extends Omit<ServedConfig, 'routes' | 'limiters' |
  */
 export function uniteConfigs(all: readonly ServedConfig[]): UnitedConfig {
   const newest = defined(all.at(-1), 'the version in force');
-  const { routes: _routes, table: _table, ...settings } = newest;
+  const { routes: _routes, schemas: _schemas, table: _table, ...settings } = newest;
   const unite = <T extends HasRow>(listOf: (config: ServedConfig) => readonly T[]): T[] => {
     const rows = new Map<number, T>();
     for (const config of all) for (const part of listOf(config)) rows.set(part.index, part);

@@ -53,10 +53,18 @@ export class LinearPattern implements Matcher {
   }
 }
 
+/** How the code of a schema reaches `linearPatterns`: see schema-code.ts. */
+export const PATTERNS_IN_CODE = 'own.linearPatterns';
+
+/** Loads RE2, which takes longer than a request may wait for it. */
+export function preloadPatterns(): void {
+  load('re2js');
+}
+
 /** For ajv's option `code.regExp`. */
 export const linearPatterns = Object.assign(
   (pattern: string): LinearPattern => new LinearPattern(pattern),
-  { code: 'linearPatterns' },
+  { code: PATTERNS_IN_CODE },
 );
 
 /** What is wrong with an expression, if it is malformed or cannot be matched in linear time. */

@@ -19,12 +19,14 @@ import {
   textNode,
 } from '../../schema/schema-node.js';
 import { textShape } from '../../schema/text-shapes.js';
+import { isJsonType } from '../collected-body.js';
 import {
   type CheckPlace,
   type CompileContext,
   filterOptions,
   type ReadDocument,
 } from '../filter-options.js';
+import type { SchemaInput } from './schema-code.js';
 import { type SchemaDialect, schemaProblem } from './schema-engine.js';
 
 const DEFAULTS = {
@@ -155,6 +157,89 @@ export interface CompiledValidation {
   readonly maxMembers: number;
 }
 
+/** As threads have it, schemas are places in the list of their code. */
+export interface SharedValidation extends CompiledValidation {
+  readonly contents: readonly SharedContent[] | null;
+  readonly query?: number;
+  readonly params?: number;
+  readonly headers?: number;
+  readonly cookies?: number;
+  readonly styles?: Partial<Readonly<Record<ParameterPart, readonly SharedStyle[]>>>;
+}
+
+export interface SharedContent extends CompiledContent {
+  readonly schema: number | null;
+  readonly styles?: readonly SharedStyle[];
+}
+
+export interface SharedStyle extends ParameterStyle {
+  /** Of `json`, and of nothing else. */
+  readonly schema?: number;
+}
+
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+
+/** Bodies of this type are texts by name; all others that are looked into are JSON. */
+export function isFormType(mediaType: string): boolean {
+  return mediaType === FORM_TYPE;
+}
+
+/** Whether the gateway can look into bodies of this type; `*` may stand for a part of the type. */
+export function isReadableType(mediaType: string): boolean {
+  return isFormType(mediaType) || isJsonType(mediaType.replaceAll('*', 'x'));
+}
+
+type PlaceOf = (schema: unknown, dialect: SchemaDialect, input: SchemaInput) => number;
+
+/** `placeOf`: where the code of a schema stands. */
+export function shareValidation(
+  { contents, styles, query, params, headers, cookies, ...rest }: CompiledValidation,
+  placeOf: PlaceOf,
+): SharedValidation {
+  const { dialect } = rest;
+  const place = (schema: unknown): number => placeOf(schema, dialect, 'text');
+  const styled = (list: readonly ParameterStyle[]): SharedStyle[] =>
+    shareStyles(list, dialect, placeOf);
+  return {
+    ...rest,
+    contents: contents?.map((content) => shareContent(content, dialect, placeOf)) ?? null,
+    ...(styles !== undefined && {
+      styles: Object.fromEntries(
+        Object.entries(styles).map(([part, list]) => [part, styled(list)]),
+      ),
+    }),
+    ...(query !== undefined && { query: place(query) }),
+    ...(params !== undefined && { params: place(params) }),
+    ...(headers !== undefined && { headers: place(headers) }),
+    ...(cookies !== undefined && { cookies: place(cookies) }),
+  };
+}
+
+function shareContent(
+  { mediaType, schema, styles }: CompiledContent,
+  dialect: SchemaDialect,
+  placeOf: PlaceOf,
+): SharedContent {
+  const isJudged = schema !== null && isReadableType(mediaType);
+  const input = isFormType(mediaType) ? 'text' : 'json';
+  return {
+    mediaType,
+    schema: isJudged ? placeOf(schema, dialect, input) : null,
+    ...(styles !== undefined && { styles: shareStyles(styles, dialect, placeOf) }),
+  };
+}
+
+/** JSON inside of parameters keeps its types: no text in it stands for a number. */
+function shareStyles(
+  styles: readonly ParameterStyle[],
+  dialect: SchemaDialect,
+  placeOf: PlaceOf,
+): SharedStyle[] {
+  return styles.map(({ schema, ...style }) =>
+    style.kind === 'json' ? { ...style, schema: placeOf(schema ?? true, dialect, 'json') } : style,
+  );
+}
+
 type BodyBounds = Pick<CompiledValidation, 'maxBodyBytes' | 'maxDepth' | 'maxMembers'>;
 
 export const VALIDATION = filterOptions({
@@ -184,7 +269,9 @@ function checkValidation(
       }
       schema = document.value;
     }
-    const problem = schemaProblem(schema, config.dialect ?? DEFAULTS.dialect);
+    if (key === 'headers') schema = lowerCaseMembers(schema);
+    const input = key === 'body' ? 'json' : 'text';
+    const problem = schemaProblem(schema, config.dialect ?? DEFAULTS.dialect, input);
     if (problem !== undefined) findings.addValue(at, `is no schema that can be used: ${problem}`);
   }
 }

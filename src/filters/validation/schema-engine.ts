@@ -1,26 +1,24 @@
 /**
  * ajv, set up once for how schemas are read here.
  *
- * Thread: any (pure). `ownProperties` keeps a name such as `constructor` from being found where no
- * body has it. Formats are asserted. A schema is checked strictly when the configuration is loaded,
- * so that a mistyped keyword is told; after that ajv takes it as the standard says.
+ * Thread: any (pure). To compile a schema takes up to a second, so only who loads a configuration
+ * does it: threads that serve get the code that came of it (schema-code.ts). `ownProperties` keeps
+ * a name such as `constructor` from being found where no body has it. Formats are asserted. A
+ * schema is checked strictly when the configuration is loaded, so that a mistyped keyword is told;
+ * after that ajv takes it as the standard says.
  */
 import { createRequire } from 'node:module';
 import type { Ajv, ErrorObject, Options, ValidateFunction } from 'ajv';
 import { linearPatterns } from './linear-pattern.js';
+import { type SchemaInput, writeSchemaCode } from './schema-code.js';
+import { schemaFormats } from './schema-formats.js';
 import { useLinearUniqueItems } from './unique-items.js';
 
 // Loaded when there is a schema: it would take a tenth of the start of a gateway that has none.
 const load = createRequire(import.meta.url);
 
-/** What is longer is no `url` (a `uri` may have any length). */
-const URL_CHARS_MAX = 2048;
-
 /** Drafts of JSON Schema. */
 export type SchemaDialect = '2020-12' | 'draft-07';
-
-/** How values come: as JSON has them, or as texts that may stand for numbers and booleans. */
-export type SchemaInput = 'json' | 'text';
 
 export interface EngineOptions {
   readonly input?: SchemaInput;
@@ -33,6 +31,7 @@ export interface EngineOptions {
 /** A new ajv of its own: schemas of two routes cannot meet. */
 export function createSchemaEngine(dialect: SchemaDialect, options: EngineOptions = {}): Ajv {
   const { input = 'json', isStrict = false, assertsFormats = true } = options;
+  const { _, str } = load('ajv') as typeof import('ajv');
   const settings: Options = {
     allErrors: true,
     ownProperties: true,
@@ -43,37 +42,17 @@ export function createSchemaEngine(dialect: SchemaDialect, options: EngineOption
     allowUnionTypes: true,
     validateFormats: assertsFormats,
     coerceTypes: input === 'text' ? 'array' : false,
-    code: { regExp: linearPatterns, ...(input === 'text' && { process: readNumbersAsJson }) },
+    code: { regExp: linearPatterns, source: true, formats: _`own.formats` },
     logger: false,
   };
   const ajv = dialect === 'draft-07' ? newDraft07(settings) : newDraft2020(settings);
   if (assertsFormats) {
     const { default: addFormats } = load('ajv-formats') as typeof import('ajv-formats');
     addFormats.default(ajv);
-    boundUrls(ajv);
+    for (const [name, format] of Object.entries(schemaFormats())) ajv.addFormat(name, format);
   }
-  useLinearUniqueItems(ajv);
+  useLinearUniqueItems(ajv, { _, str });
   return ajv;
-}
-
-/** How ajv asks whether a text is a number: whether JavaScript reads one. */
-const NUMBER_TEST = /\b(data\d+) == \+\1\b/g;
-/** RFC 8259 section 6, and no more than a double holds. */
-const JSON_NUMBER = '/^-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?$/.test($1) && isFinite($1)';
-
-/**
- * Puts the grammar of JSON in the place of JavaScript's in the code that ajv makes: "Infinity",
- * "0x10", " 5" and "1e400" are no numbers for whoever gets the request. ajv has no option for it.
- */
-function readNumbersAsJson(code: string): string {
-  return code.replace(NUMBER_TEST, JSON_NUMBER);
-}
-
-/** The pattern of ajv-formats takes time that grows with the square of what is before an `@`. */
-function boundUrls(ajv: Ajv): void {
-  const { url } = ajv.formats;
-  if (!(url instanceof RegExp)) throw new Error('the format "url" is a regular expression');
-  ajv.addFormat('url', (text: string) => text.length <= URL_CHARS_MAX && url.test(text));
 }
 
 function newDraft07(settings: Options): Ajv {
@@ -84,27 +63,6 @@ function newDraft07(settings: Options): Ajv {
 function newDraft2020(settings: Options): Ajv {
   const { Ajv2020 } = load('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
   return new Ajv2020(settings);
-}
-
-/**
- * Judges values by a checked schema. It is compiled when the first value comes: a configuration
- * with a thousand schemas comes into force at once, and holds those in memory that are used.
- */
-export class SchemaJudge {
-  private validate: ValidateFunction | null = null;
-
-  constructor(
-    private readonly schema: unknown,
-    private readonly dialect: SchemaDialect,
-    private readonly input: SchemaInput,
-  ) {}
-
-  /** Empty: the value fits. */
-  errorsOf(value: unknown): readonly ErrorObject[] {
-    const { dialect, input, schema } = this;
-    this.validate ??= createSchemaEngine(dialect, { input }).compile(schema as object);
-    return this.validate(value) ? [] : (this.validate.errors ?? []);
-  }
 }
 
 let formats: ReadonlySet<string> | undefined;
@@ -127,20 +85,24 @@ function metaEngineOf(dialect: SchemaDialect): Ajv {
   return engine;
 }
 
-/** Routes often share a schema: what was found of the last ones, by dialect and text. */
-const knownProblems = new Map<string, string | undefined>();
-const KNOWN_PROBLEMS_MAX = 512;
+/** What came of a schema: its code, or what is wrong with it. */
+type Compiled = { readonly code: string } | { readonly problem: string };
+
+/** Routes often share a schema: what came of the last ones, by dialect, input and text. */
+const known = new Map<string, Compiled>();
+let knownChars = 0;
+const KNOWN_CHARS_MAX = 2 ** 25;
 
 /** What is wrong with a schema, if anything is. */
-export function schemaProblem(schema: unknown, dialect: SchemaDialect): string | undefined {
+export function schemaProblem(
+  schema: unknown,
+  dialect: SchemaDialect,
+  input: SchemaInput = 'json',
+): string | undefined {
   const isSchema = typeof schema === 'boolean' || (typeof schema === 'object' && schema !== null);
   if (!isSchema || Array.isArray(schema)) return 'a schema is an object, true or false';
-  const key = `${dialect} ${JSON.stringify(schema)}`;
-  if (knownProblems.has(key)) return knownProblems.get(key);
-  const problem = findProblem(schema, key, dialect);
-  if (knownProblems.size >= KNOWN_PROBLEMS_MAX) knownProblems.clear();
-  knownProblems.set(key, problem);
-  return problem;
+  const compiled = compileOnce(schema, dialect, input);
+  return 'problem' in compiled ? compiled.problem : undefined;
 }
 
 /** Where a schema is not one by the meta-schema of its dialect. */
@@ -150,19 +112,64 @@ export function shapeErrorsOf(schema: unknown, dialect: SchemaDialect): readonly
   return isSchema && engine.validateSchema(schema) === true ? [] : (engine.errors ?? []);
 }
 
-function findProblem(
+/** The code of a schema, for evaluateSchema(). Throws where the schema is none. */
+export function schemaCode(schema: unknown, dialect: SchemaDialect, input: SchemaInput): string {
+  const strict = compileOnce(schema as object | boolean, dialect, input);
+  if ('code' in strict) return strict.code;
+  // Documents of others hold keywords that do nothing: not to be told here.
+  const compiled = compileSchema(schema as object | boolean, dialect, { input });
+  if ('problem' in compiled) throw new Error(`a schema cannot be used: ${compiled.problem}`);
+  return compiled.code;
+}
+
+/** Gives back the memory of what is known, once a configuration has been compiled. */
+export function forgetSchemas(): void {
+  known.clear();
+  knownChars = 0;
+}
+
+function compileOnce(
   schema: object | boolean,
-  text: string,
   dialect: SchemaDialect,
-): string | undefined {
-  if (text.includes('"$dynamicRef"')) {
-    return '$dynamicRef is not supported: ajv does not follow it as the standard says';
+  input: SchemaInput,
+): Compiled {
+  const key = `${dialect} ${input} ${JSON.stringify(schema)}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const compiled = compileSchema(schema, dialect, { input, isStrict: true });
+  if (knownChars > KNOWN_CHARS_MAX) forgetSchemas();
+  known.set(key, compiled);
+  knownChars += key.length + ('code' in compiled ? compiled.code.length : 0);
+  return compiled;
+}
+
+function compileSchema(
+  schema: object | boolean,
+  dialect: SchemaDialect,
+  options: EngineOptions & { readonly input: SchemaInput },
+): Compiled {
+  if (JSON.stringify(schema).includes('"$dynamicRef"')) {
+    return {
+      problem: '$dynamicRef is not supported: ajv does not follow it as the standard says',
+    };
+  }
+  if (typeof schema === 'object' && Object.hasOwn(schema, '$async')) {
+    return { problem: '$async is not supported: it would be no verdict but a promise of one' };
   }
   try {
     metaEngineOf(dialect).validateSchema(schema, true);
-    createSchemaEngine(dialect, { isStrict: true }).compile(schema);
-    return undefined;
+    const engine = createSchemaEngine(dialect, options);
+    return { code: codeOf(engine, engine.compile(schema), options.input) };
   } catch (error) {
-    return error instanceof Error ? error.message.replace(/^strict mode: /, '') : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    return { problem: text.replace(/^strict mode: /, '') };
   }
+}
+
+/** The code of what `engine` has compiled. */
+export function codeOf(engine: Ajv, validate: ValidateFunction, input: SchemaInput): string {
+  const { default: standalone } = load(
+    'ajv/dist/standalone',
+  ) as typeof import('ajv/dist/standalone/index.js');
+  return writeSchemaCode(standalone(engine, validate), input);
 }

@@ -4,29 +4,39 @@
  * Thread: any (pure). ajv compares every two items that are not all strings or numbers: half a
  * second for five thousand small objects, which a stranger may send.
  */
-import type { Ajv, FuncKeywordDefinition } from 'ajv';
+import type { Ajv, CodeKeywordDefinition } from 'ajv';
 
 const KEYWORD = 'uniqueItems';
 
+/** What writes code for ajv; ajv itself is loaded where schemas are compiled only. */
+type CodeWriter = Pick<typeof import('ajv'), '_' | 'str'>;
+
 /** Puts it in the place of ajv's own. The verdict and the error are the same. */
-export function useLinearUniqueItems(ajv: Ajv): void {
+export function useLinearUniqueItems(ajv: Ajv, { _, str }: CodeWriter): void {
   ajv.removeKeyword(KEYWORD);
-  const validate: NonNullable<FuncKeywordDefinition['validate']> = (
-    isWanted: boolean,
-    items: readonly unknown[],
-  ) => {
-    const repeated = isWanted ? firstRepeated(items) : null;
-    if (repeated === null) return true;
-    const [i, j] = repeated;
-    const message = `must NOT have duplicate items (items ## ${j} and ${i} are identical)`;
-    validate.errors = [{ keyword: KEYWORD, message, params: { i, j } }];
-    return false;
+  const definition: CodeKeywordDefinition = {
+    keyword: KEYWORD,
+    type: 'array',
+    schemaType: 'boolean',
+    error: {
+      message: ({ params: { i, j } }) =>
+        str`must NOT have duplicate items (items ## ${j} and ${i} are identical)`,
+      params: ({ params: { i, j } }) => _`{i: ${i}, j: ${j}}`,
+    },
+    code: (context) => {
+      const { gen, data } = context;
+      if (context.schema !== true) return;
+      const find = { ref: firstRepeated, code: _`own.firstRepeated` };
+      const repeated = gen.const('repeated', _`${gen.scopeValue('func', find)}(${data})`);
+      context.setParams({ i: _`${repeated}[0]`, j: _`${repeated}[1]` });
+      context.fail(_`${repeated} !== null`);
+    },
   };
-  ajv.addKeyword({ keyword: KEYWORD, type: 'array', schemaType: 'boolean', validate });
+  ajv.addKeyword(definition);
 }
 
 /** Positions of two items that are equal (JSON Schema core 4.2.2), the later one first. */
-function firstRepeated(items: readonly unknown[]): [later: number, earlier: number] | null {
+export function firstRepeated(items: readonly unknown[]): [later: number, earlier: number] | null {
   const places = new Map<string, number>();
   for (const [at, item] of items.entries()) {
     const text = canonicalText(item);

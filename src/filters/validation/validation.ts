@@ -5,22 +5,23 @@
  * answer names every violation; its media type is judged before, and nothing is read of a wrong
  * one.
  */
+import { defined } from '../../base/assert.js';
 import { childPointer } from '../../base/json-pointer.js';
 import { PROBLEMS } from '../../base/problems.js';
 import {
   type CollectedBody,
   isCoded,
-  isJsonType,
   type ParsedJson,
   parseContentType,
 } from '../collected-body.js';
 import type { BodyStep, EditStep, FilterSteps, RequestView } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
-import type {
-  CompiledContent,
-  CompiledValidation,
-  ParameterPart,
-  ParameterStyle,
+import {
+  isFormType,
+  type ParameterPart,
+  type SharedContent,
+  type SharedStyle,
+  type SharedValidation,
 } from './options.js';
 import { NoJson } from './parameter-styles.js';
 import {
@@ -30,10 +31,8 @@ import {
   readParams,
   readQuery,
 } from './parameters.js';
-import { type SchemaInput, SchemaJudge } from './schema-engine.js';
+import type { SchemaJudge, SchemaJudges } from './schema-code.js';
 import { VIOLATIONS_MAX, type Violation, violationsOf } from './violations.js';
-
-const FORM_TYPE = 'application/x-www-form-urlencoded';
 
 export interface ValidationSteps {
   readonly head: EditStep;
@@ -44,17 +43,21 @@ export interface ValidationSteps {
 }
 
 /** The steps of one route. */
-export function validationSteps(options: CompiledValidation): FilterSteps<'edit' | 'requestBody'> {
-  const { head, body, needsBody } = createValidation(options);
+export function validationSteps(
+  options: SharedValidation,
+  _unixMs: () => number,
+  judges: SchemaJudges,
+): FilterSteps<'edit' | 'requestBody'> {
+  const { head, body, needsBody } = createValidation(options, judges);
   if (body === null) return { edit: head, requestBody: null };
   const { maxBodyBytes: maxBytes, maxDepth, maxMembers } = options;
   const limits = { maxDepth, maxMembers };
   return { edit: head, requestBody: { maxBytes, limits, step: body, isNeeded: needsBody } };
 }
 
-export function createValidation(options: CompiledValidation): ValidationSteps {
-  const headCheck = compileHead(options);
-  const contents = options.contents?.map((content) => new Content(content, options)) ?? null;
+export function createValidation(options: SharedValidation, judges: SchemaJudges): ValidationSteps {
+  const headCheck = compileHead(options, judges);
+  const contents = options.contents?.map((content) => new Content(content, judges)) ?? null;
   const isLookedInto = contents?.some((content) => content.isValidated) ?? false;
   const needsBody = (request: RequestView): boolean =>
     isLookedInto && (contentOf(request, contents ?? [])?.isValidated ?? false);
@@ -87,7 +90,7 @@ const NO_BODY: Violation = {
 };
 
 /** GET and HEAD cannot bring one: the schema of the body is for the other methods of the route. */
-function isBodyMissing({ method }: RequestView, { isBodyRequired }: CompiledValidation): boolean {
+function isBodyMissing({ method }: RequestView, { isBodyRequired }: SharedValidation): boolean {
   return isBodyRequired && method !== 'GET' && method !== 'HEAD';
 }
 
@@ -100,14 +103,14 @@ function reply(violations: readonly Violation[]): LocalReply | null {
 
 type HeadCheck = (request: RequestView) => Violation[];
 
-function compileHead(options: CompiledValidation): HeadCheck {
+function compileHead(options: SharedValidation, judges: SchemaJudges): HeadCheck {
   const checks: HeadCheck[] = [];
-  const { styles = {}, dialect } = options;
+  const { styles = {} } = options;
   const add = (part: ParameterPart, read: ParameterReader): void => {
-    const schema = options[part];
-    if (schema === undefined) return;
-    const judge = new SchemaJudge(schema, dialect, 'text');
-    const jsonJudges = judgesOfJson(styles[part] ?? [], dialect);
+    const place = options[part];
+    if (place === undefined) return;
+    const judge = judges.at(place);
+    const jsonJudges = judgesOfJson(styles[part] ?? [], judges);
     checks.push((request) => {
       const values = read(request);
       if (values === null) return [{ in: part, pointer: '', ...BROKEN_ESCAPE }];
@@ -125,14 +128,11 @@ function compileHead(options: CompiledValidation): HeadCheck {
 type JsonCheck = (part: Violation['in'], values: Record<string, unknown>) => Violation[];
 
 /** JSON inside of parameters keeps its types: no text in it stands for a number. */
-function judgesOfJson(
-  styles: readonly ParameterStyle[],
-  dialect: CompiledValidation['dialect'],
-): JsonCheck[] {
+function judgesOfJson(styles: readonly SharedStyle[], judges: SchemaJudges): JsonCheck[] {
   return styles
-    .filter(({ kind }) => kind === 'json')
+    .filter(({ schema }) => schema !== undefined)
     .map(({ name, schema }) => {
-      const judge = new SchemaJudge(schema ?? true, dialect, 'json');
+      const judge = judges.at(defined(schema, 'the schema of JSON'));
       return (part, values) => {
         if (!Object.hasOwn(values, name)) return [];
         const value = values[name];
@@ -154,21 +154,16 @@ class Content {
   private readonly isForm: boolean;
   private readonly pattern: RegExp;
   private readonly judge: SchemaJudge | null;
-  private readonly styles: readonly ParameterStyle[];
+  private readonly styles: readonly SharedStyle[];
   private readonly jsonChecks: readonly JsonCheck[];
 
-  constructor(
-    { mediaType, schema, styles = [] }: CompiledContent,
-    { dialect }: CompiledValidation,
-  ) {
+  constructor({ mediaType, schema, styles = [] }: SharedContent, judges: SchemaJudges) {
     this.styles = styles;
-    this.jsonChecks = judgesOfJson(styles, dialect);
+    this.jsonChecks = judgesOfJson(styles, judges);
     this.pattern = patternOf(mediaType);
-    this.isForm = mediaType === FORM_TYPE;
-    const isReadable = this.isForm || isJsonType(mediaType.replaceAll('*', 'x'));
-    this.isValidated = isReadable && schema !== null;
-    const input: SchemaInput = this.isForm ? 'text' : 'json';
-    this.judge = this.isValidated ? new SchemaJudge(schema, dialect, input) : null;
+    this.isForm = isFormType(mediaType);
+    this.isValidated = schema !== null;
+    this.judge = schema === null ? null : judges.at(schema);
   }
 
   takes(mediaType: string): boolean {
@@ -186,7 +181,7 @@ class Content {
   }
 }
 
-function readForm(body: CollectedBody, styles: readonly ParameterStyle[]): ParsedJson {
+function readForm(body: CollectedBody, styles: readonly SharedStyle[]): ParsedJson {
   const value = readQuery(body.text() ?? '%', styles);
   if (value !== null) return { isValid: true, value };
   return { isValid: false, problem: { rule: 'encoding', detail: BROKEN_ESCAPE.detail } };

@@ -39,6 +39,7 @@ export function hasSameEffect(one: KeptVersion, other: KeptVersion): boolean {
   const [a, b] = [one.compiled, other.compiled];
   return (
     hasSameBytes(a.routes.bytes, b.routes.bytes) &&
+    hasSameBytes(a.schemas.bytes, b.schemas.bytes) &&
     hasSameBytes(a.limiters.bytes, b.limiters.bytes) &&
     JSON.stringify(a.settings) === JSON.stringify(b.settings)
   );

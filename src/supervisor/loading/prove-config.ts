@@ -4,6 +4,7 @@
  * Thread: supervisor or loader. Time grows with the routes, so no thread that serves does it.
  */
 import { openConfig, type SharedConfig } from '../../config/shared/shared-config.js';
+import { schemaJudges } from '../../worker/route/route-filters.js';
 import { WorkerEpoch } from '../../worker/worker-epoch.js';
 import { OFFLINE_AUTHENTICATORS } from './offline-authenticators.js';
 
@@ -11,4 +12,5 @@ import { OFFLINE_AUTHENTICATORS } from './offline-authenticators.js';
 export async function proveConfig(shared: SharedConfig, unixMs: () => number): Promise<void> {
   const epoch = await WorkerEpoch.create(openConfig(shared), OFFLINE_AUTHENTICATORS, unixMs);
   epoch.makeAllRoutes();
+  schemaJudges(shared.schemas).evaluateAll();
 }

@@ -5,6 +5,7 @@
  * the opposite order. A list that stays empty is all that a filter costs a route without it.
  */
 import { defined } from '../../base/assert.js';
+import { readText, type SharedTexts, textCount } from '../../channel/shared-texts.js';
 import type { CompiledRoute, GatewaySettings } from '../../config/compiled-config.js';
 import type { RouteFacts } from '../../config/shared/shared-config.js';
 import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
@@ -21,6 +22,8 @@ import type {
 import { hasUploadRule } from '../../filters/guards/upload-rule.js';
 import type { JsonLimits } from '../../filters/json-scan.js';
 import type { ReplyBodyPlan } from '../../filters/transformation/json-edits.js';
+import { preloadPatterns } from '../../filters/validation/linear-pattern.js';
+import { SchemaJudges } from '../../filters/validation/schema-code.js';
 
 /** For bodies that no filter of the route bounds. */
 const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxMembers: 100_000 };
@@ -62,22 +65,30 @@ const NONE_LOADED: LoadedFilters = new Map();
 
 /** What says which filters a configuration uses. */
 export interface FilterUse {
-  readonly facts: Pick<RouteFacts, 'filters'>;
+  readonly facts: Pick<RouteFacts, 'filters' | 'hasPatterns'>;
   readonly filters: GatewaySettings['filters'];
+  readonly schemas: SharedTexts;
 }
 
 /** Loads what some route, or the whole gateway, has need of. `unixMs`: the wall time of steps. */
 export async function loadFilters(
-  { facts, filters }: FilterUse,
+  { facts, filters, schemas }: FilterUse,
   unixMs: () => number,
 ): Promise<LoadedFilters> {
   const used = new Set<string>([...Object.keys(filters), ...facts.filters]);
   const needed = FILTERS.filter(({ options }) => used.has(options.name));
+  const judges = schemaJudges(schemas);
+  if (facts.hasPatterns) preloadPatterns();
   const makers = needed.map(async ({ options, load }) => {
     const make = await load();
-    return [options.name, (compiled: object) => make(compiled, unixMs)] as const;
+    return [options.name, (compiled: object) => make(compiled, unixMs, judges)] as const;
   });
   return new Map(await Promise.all(makers));
+}
+
+/** The schemas of a configuration. */
+export function schemaJudges(schemas: SharedTexts): SchemaJudges {
+  return new SchemaJudges(textCount(schemas), (place) => readText(schemas, place));
 }
 
 interface NamedSteps {

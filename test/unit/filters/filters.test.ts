@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defined } from '../../../src/base/assert.js';
 import { field } from '../../../src/base/field-block.js';
 import type { RouteConfig } from '../../../src/config/gateway-config.js';
 import type { CompiledFilters } from '../../../src/filters/catalog.js';
@@ -9,6 +10,7 @@ import { describeFilter, type FilterCase } from '../../contract/filter.contract.
 import { compileConfig } from '../../support/compile-config.js';
 import { aCompiledRoute } from '../../support/compiled-route.js';
 import { aRequest } from '../../support/filter-request.js';
+import { servedOf } from '../../support/served-config.js';
 
 function filtersOf(route: Partial<RouteConfig>): CompiledFilters {
   const config = compileConfig({
@@ -88,11 +90,20 @@ const CASES: readonly FilterCase[] = [
   },
 ];
 
-const used = CASES.flatMap(({ filters }) => Object.keys(filters));
-const loaded = await loadFilters({ facts: { filters: used }, filters: {} }, () => 0);
+const served = servedOf({
+  ...compileConfig({
+    upstreams: { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } },
+    routes: [{ name: 'r', match: { path: '/*' }, upstream: 'api' }],
+  }),
+  routes: CASES.map(({ filters }, index) => aCompiledRoute({ filters, index })),
+});
+const loaded = await loadFilters(served, () => 0);
 
-for (const one of CASES) {
-  describeFilter(one, (filters) => compileRouteFilters(aCompiledRoute({ filters }), loaded));
+for (const [place, one] of CASES.entries()) {
+  const route = defined(served.routes.at(place), 'the route of a case');
+  describeFilter({ ...one, filters: route.filters }, (filters) =>
+    compileRouteFilters({ filters }, loaded),
+  );
 }
 
 it('a route without filters has no steps at all', () => {

@@ -4,7 +4,9 @@
  */
 import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { evaluateSchema } from '../../../src/filters/validation/schema-code.js';
 import {
+  codeOf,
   createSchemaEngine,
   type SchemaDialect,
 } from '../../../src/filters/validation/schema-engine.js';
@@ -44,6 +46,14 @@ const DRAFTS = [
   },
 ] as const;
 
+/** What ajv has compiled here, or the code of it as threads get it. */
+type Run = 'ajv' | 'code';
+
+const RUNS = DRAFTS.flatMap((draft) => [
+  { ...draft, runs: 'ajv' as const },
+  { ...draft, runs: 'code' as const },
+]);
+
 /** The documents that schemas of the suite refer to by URL. */
 function remotesOf(id: string, own: string): [string, object][] {
   const folder = 'json-schema/remotes';
@@ -64,13 +74,15 @@ function judgeOf(
   { schema }: Group,
   dialect: SchemaDialect,
   remotes: readonly [string, object][],
+  runs: Run,
 ): (data: unknown) => unknown {
   const engine = createSchemaEngine(dialect, { assertsFormats: false });
   try {
     if (JSON.stringify(schema).includes('localhost:1234')) {
       for (const [uri, remote] of remotes) engine.addSchema(remote, uri);
     }
-    const validate = engine.compile(schema);
+    const compiled = engine.compile(schema);
+    const validate = runs === 'code' ? evaluateSchema(codeOf(engine, compiled, 'json')) : compiled;
     return (data) => {
       try {
         return validate(data);
@@ -84,7 +96,7 @@ function judgeOf(
 }
 
 describeWithData(['json-schema'], 'the JSON Schema Test Suite', () => {
-  it.each(DRAFTS)('$dialect: required cases', ({ dialect, folder, id }) => {
+  it.each(RUNS)('$dialect: required cases, from $runs', ({ dialect, folder, id, runs }) => {
     const remotes = remotesOf(id, folder);
     const wrong: Record<string, number> = {};
     let count = 0;
@@ -92,7 +104,7 @@ describeWithData(['json-schema'], 'the JSON Schema Test Suite', () => {
     for (const file of files.filter((name) => name.endsWith('.json'))) {
       const groups = JSON.parse(readShared(`json-schema/${folder}/${file}`)) as Group[];
       for (const group of groups) {
-        const judge = judgeOf(group, dialect, remotes);
+        const judge = judgeOf(group, dialect, remotes, runs);
         for (const test of group.tests) {
           count++;
           if (judge(test.data) === test.valid) continue;

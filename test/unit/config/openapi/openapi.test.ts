@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readOpenapi } from '../../../../src/config/openapi/openapi-routes.js';
-import { SchemaJudge } from '../../../../src/filters/validation/schema-engine.js';
+import { SchemaJudge } from '../../../../src/filters/validation/schema-code.js';
+import { schemaCode } from '../../../../src/filters/validation/schema-engine.js';
 
 const document = (paths: object, more: object = {}) => ({ openapi: '3.1.0', paths, ...more });
 const get = (operation: object) => document({ '/a': { get: operation } });
@@ -222,7 +223,7 @@ describe('readOpenapi', () => {
     );
     expect(unsupported.join()).toContain('applies itself to itself');
     const schema = operations[0]?.validation.contents?.[0]?.schema;
-    const judge = new SchemaJudge(schema, '2020-12', 'json');
+    const judge = new SchemaJudge(() => schemaCode(schema, '2020-12', 'json'));
     expect(judge.errorsOf({ name: 'a' })).toEqual([]);
     expect(judge.errorsOf({})).not.toEqual([]);
   });
@@ -238,7 +239,8 @@ describe('readOpenapi', () => {
     const parameter = { name: 'q', in: 'query', schema: { type: 'string', pattern } };
     const { operations, problems } = read(get({ parameters: [parameter] }));
     expect(problems).toEqual([]);
-    const judge = new SchemaJudge(operations[0]?.validation.query, '2020-12', 'text');
+    const schema = operations[0]?.validation.query;
+    const judge = new SchemaJudge(() => schemaCode(schema, '2020-12', 'text'));
     expect(judge.errorsOf({ q: good })).toEqual([]);
     expect(judge.errorsOf({ q: bad })).not.toEqual([]);
   });

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { readOpenapi } from '../../../../src/config/openapi/openapi-routes.js';
 import { CollectedBody } from '../../../../src/filters/collected-body.js';
-import { createValidation } from '../../../../src/filters/validation/validation.js';
 import { aRequest, type RequestWish } from '../../../support/filter-request.js';
+import { validationOf } from '../../../support/validation.js';
 
 const NUMBERS = { type: 'array', items: { type: 'integer' }, minItems: 2 };
 const POINT = {
@@ -23,7 +23,7 @@ function wrongWith(parameter: object, wish: RequestWish): string[] {
   const bounds = { maxBodyBytes: 1000, maxDepth: 9, maxMembers: 99 };
   const validation = operations[0]?.validation;
   if (validation === undefined) throw new Error('it is an operation');
-  const reply = createValidation({ ...validation, ...bounds }).head(aRequest(wish));
+  const reply = validationOf({ ...validation, ...bounds }).head(aRequest(wish));
   const violations = (reply?.members?.['violations'] ?? []) as { in: string; pointer: string }[];
   return violations.map((one) => one.in + one.pointer);
 }
@@ -184,7 +184,7 @@ describe('a form', () => {
     const validation = operations[0]?.validation;
     if (validation === undefined) throw new Error('it is an operation');
     const bounds = { maxBodyBytes: 1000, maxDepth: 9, maxMembers: 99 };
-    const { body } = createValidation({ ...validation, ...bounds });
+    const { body } = validationOf({ ...validation, ...bounds });
     const headers = [['content-type', 'application/x-www-form-urlencoded']] as const;
     const request = aRequest({ method: 'POST', headers, body: text });
     const reply = body?.(new CollectedBody(Buffer.from(text), bounds), request);
