@@ -70,7 +70,7 @@ export class GatewayAdmin {
     const { views, gateway } = this;
     const { clock, supervisor, reloader } = gateway;
     return [
-      statsHandler(new StatsReader(views)),
+      statsHandler(new StatsReader(views), clock.nowMs),
       metricsHandler(new MetricsReader(views), clock.nowMs),
       explainHandler(async (request) => (await this.loadExplainer()).explain(request)),
       recentHandler(async () => (await this.loadExplainer()).recent(views.refusals())),

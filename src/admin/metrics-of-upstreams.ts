@@ -114,7 +114,7 @@ export function* limiterPieces(views: GatewayViews): Generator<string> {
     [FAMILIES.limiterEvictions, 'counter', 'evictions'],
     [FAMILIES.limiterNewKeys, 'counter', 'refusedNewKeys'],
   ];
-  const owners = ownersOf(namedLimits(config), ({ limit }) => limit);
+  const owners = ownersOf(yield* namedLimits(config), ({ limit }) => limit);
   for (const [head, type, count] of families) {
     const read = ({ indexes }: NamedLimit): number =>
       indexes.reduce((total, index) => total + limitCounts.read(index)[count], 0);
@@ -132,7 +132,7 @@ interface NamedLimit {
   readonly indexes: readonly number[];
 }
 
-function namedLimits({ limiters, routes }: ServedConfig): NamedLimit[] {
+function* namedLimits({ limiters, routes }: ServedConfig): Generator<string, NamedLimit[]> {
   const named = new Map<string, NamedLimit>();
   for (const route of routes) {
     for (const index of route.limiterIndexes) {
@@ -141,6 +141,7 @@ function namedLimits({ limiters, routes }: ServedConfig): NamedLimit[] {
       const indexes = [...(named.get(key)?.indexes ?? []), index];
       named.set(key, { limit: name, route: route.name, indexes });
     }
+    yield '';
   }
   return [...named.values()];
 }
@@ -152,12 +153,16 @@ function* readingPieces<T>(
   labelsOf: (owner: SeriesOwner<T>) => Labels,
 ): Generator<string> {
   const samples: (readonly [Labels, number])[] = [];
-  for (const [at, owner] of owners.entries()) {
+  let count = 0;
+  for (const owner of owners) {
     let total = 0;
-    for (const one of owner.members) total += read(one);
+    for (const one of owner.members) {
+      total += read(one);
+      count += 1;
+      // An empty piece: a place to pause in a long list.
+      if (count % 64 === 0) yield '';
+    }
     samples.push([labelsOf(owner), total]);
-    // An empty piece: a place to pause in a long list.
-    if (at % 64 === 63) yield '';
   }
   yield familyText(head, type, samples);
 }

@@ -9,7 +9,6 @@ import {
   METHOD_CLASSES,
   NO_ROUTE,
   RETIRED_ROUTES,
-  requestClassCounter,
   STATUS_CLASSES,
 } from '../observability/counters.js';
 import {
@@ -48,36 +47,53 @@ export class MetricsReader {
     const { figures, config } = this.views;
     const unrouted = { label: UNROUTED_LABEL, members: [NO_ROUTE] };
     const retired = { label: RETIRED_LABEL, members: [RETIRED_ROUTES] };
-    const routes = ownersOf([...config.routes], ({ name }) => name).map(({ label, members }) => ({
+    const names: { readonly name: string; readonly index: number }[] = [];
+    for (const { name, index } of config.routes) {
+      names.push({ name, index });
+      // An empty piece: a place to pause in a long list.
+      yield '';
+    }
+    const routes = ownersOf(names, ({ name }) => name).map(({ label, members }) => ({
       label,
       members: members.map(({ index }) => index),
     }));
     const owners = [retired, unrouted, ...routes];
     const samples: (readonly [Labels, number])[] = [];
-    for (const owner of owners) {
-      samples.push(...this.requestSamples(owner));
-      // An empty piece: a place to pause in a long list.
-      yield '';
-    }
+    for (const owner of owners) samples.push(...(yield* this.requestSamples(owner)));
     yield familyText(FAMILIES.requests, 'counter', samples);
     const durations: HistogramSamples[] = [];
     for (const { label, members } of owners) {
-      const histogram = addHistograms(members.map((index) => figures.durationsOf(index)));
+      let histogram = addHistograms([]);
+      for (const index of members) {
+        histogram = addHistograms([histogram, figures.durationsOf(index)]);
+        yield '';
+      }
       durations.push(histogramSamples([['route', label]], histogram));
-      yield '';
     }
     yield histogramFamily(FAMILIES.duration, durations);
   }
 
-  private requestSamples({ label, members }: SeriesOwner<number>): (readonly [Labels, number])[] {
+  private *requestSamples({
+    label,
+    members,
+  }: SeriesOwner<number>): Generator<string, (readonly [Labels, number])[]> {
+    const counts = new Map<number, number>();
+    for (const index of members) {
+      for (let at = 0; at < METHOD_CLASSES.length * STATUS_CLASSES.length; at += 1) {
+        const [method, status] = [
+          Math.floor(at / STATUS_CLASSES.length),
+          at % STATUS_CLASSES.length,
+        ];
+        const count = this.views.figures.requestsByClass(index, method, status);
+        if (count > 0) counts.set(at, (counts.get(at) ?? 0) + count);
+      }
+      yield '';
+    }
     const samples: (readonly [Labels, number])[] = [];
     for (const [method, methodClass] of METHOD_CLASSES.entries()) {
       for (const [status, statusClass] of STATUS_CLASSES.entries()) {
-        let count = 0;
-        for (const index of members) {
-          count += this.views.figures.sum(requestClassCounter(index, method, status));
-        }
-        if (count === 0) continue;
+        const count = counts.get(method * STATUS_CLASSES.length + status);
+        if (count === undefined) continue;
         const labels: Labels = [
           ['route', label],
           ['method_class', methodClass],

@@ -6,6 +6,8 @@
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
 import type { TargetStateName } from '../channel/coordinator/target-states.js';
+import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
 import {
   COUNTERS,
   loopDelayHistogram,
@@ -21,7 +23,13 @@ import {
 import type { GatewayViews } from './gateway-views.js';
 import type { LiveFigures } from './live-figures.js';
 import { configurationRow, laneRow, targetNameRow } from './live-rows.js';
-import { addHistograms, type Histogram, quantileMs, threadName } from './merged-figures.js';
+import {
+  addHistograms,
+  type Histogram,
+  quantileMs,
+  type RequestTotals,
+  threadName,
+} from './merged-figures.js';
 import {
   concurrencyRows,
   latencyRow,
@@ -42,10 +50,24 @@ const STATES_BY_SEVERITY: readonly TargetStateName[] = ['CLOSED', 'HALF_OPEN', '
 export class StatsReader {
   constructor(private readonly views: GatewayViews) {}
 
-  /** The document that /stats shows. */
-  read(): Record<string, unknown> {
+  /**
+   * The document that /stats shows, as JSON: piece by piece, each of which takes little time. An
+   * empty piece is a place to pause. Figures are of the moments at which each was read.
+   */
+  *pieces(): Generator<string> {
+    const { config, figures } = this.views;
     const live = this.views.live();
-    const totals = this.views.figures.ofAll();
+    const totals = yield* figures.walkAll();
+    yield openText(this.headRows(live, totals));
+    const durations = yield* this.routePieces(config);
+    const shared = { latency: latencyRow(durations), unrouted: this.routeRow(NO_ROUTE) };
+    yield `,${openText(shared).slice(1)}`;
+    yield* this.limitPieces(config);
+    const workers = yield* this.workers(live);
+    yield `,${textOf({ ...this.tailRows(live), workers }).slice(1)}\n`;
+  }
+
+  private headRows(live: LiveFigures, totals: RequestTotals): Record<string, unknown> {
     const { requests, errors } = totals;
     return {
       total_requests: requests,
@@ -66,24 +88,34 @@ export class StatsReader {
       process: processRow(),
       counters: processFigures(this.views.figures, totals, this.views.config.capacity),
       problems: problemRows(this.views.figures),
-      latency: latencyRow(this.allDurations()),
-      routes: this.routes(),
-      unrouted: this.routeRow(NO_ROUTE),
-      limits: this.limits(),
+    };
+  }
+
+  private tailRows(live: LiveFigures): Record<string, unknown> {
+    return {
       targets: this.targetRows(),
       target_names: live.targetNames.map(targetNameRow),
       adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),
       threads: live.threads,
       event_loops: this.eventLoops(),
-      workers: this.workers(live),
       coordinator: { deaths: live.coordinatorDeaths, ...this.views.coordinator.readCounts() },
     };
   }
 
-  private allDurations(): Histogram {
-    const { routes } = this.views.config;
-    const all = [NO_ROUTE, ...Array.from(routes, ({ index }) => index)];
-    return addHistograms(all.map((index) => this.views.figures.durationsOf(index)));
+  /** The member `routes`; what comes of it is how long all requests took. */
+  private *routePieces({ routes }: ServedConfig): Generator<string, Histogram> {
+    const { figures } = this.views;
+    let durations = figures.durationsOf(NO_ROUTE);
+    yield ',\n  "routes": {';
+    let comma = '';
+    for (const { name, index } of routes) {
+      const row = textOf(this.routeRow(index)).replaceAll('\n', '\n    ');
+      yield `${comma}\n    ${JSON.stringify(name)}: ${row}`;
+      comma = ',';
+      durations = addHistograms([durations, figures.durationsOf(index)]);
+    }
+    yield '\n  }';
+    return durations;
   }
 
   private circuitBreakers(): Record<string, TargetStateName> {
@@ -95,13 +127,6 @@ export class StatsReader {
       shown[target.hostPort] = isWorse ? state : before;
     }
     return shown;
-  }
-
-  private routes(): Record<string, object> {
-    const { routes } = this.views.config;
-    return Object.fromEntries(
-      Array.from(routes, ({ name, index }) => [name, this.routeRow(index)]),
-    );
   }
 
   private routeRow(index: number): object {
@@ -124,24 +149,35 @@ export class StatsReader {
     };
   }
 
-  private limits(): object[] {
-    const { config } = this.views;
+  /** The member `limits`. */
+  private *limitPieces({ routes, limiters }: ServedConfig): Generator<string> {
     const routeOf = new Map<number, string>();
-    for (const route of config.routes) {
+    for (const route of routes) {
       for (const index of route.limiterIndexes) routeOf.set(index, route.name);
+      yield '';
     }
-    return Array.from(config.limiters, ({ index, name, algorithm, limit, windowMs, mode }) => {
-      const figures = Object.entries(this.views.limitCounts.read(index));
-      return {
-        limit: name,
-        route: routeOf.get(index) ?? '',
-        algorithm,
-        quota: limit,
-        ...(windowMs === 0 ? {} : { window_seconds: windowMs / 1000 }),
-        mode,
-        ...Object.fromEntries(figures.map(([figure, value]) => [snakeCase(figure), value])),
-      };
-    });
+    yield ',\n  "limits": [';
+    let comma = '';
+    for (const limiter of limiters) {
+      const row = this.limitRow(limiter, routeOf.get(limiter.index) ?? '');
+      yield `${comma}\n    ${textOf(row).replaceAll('\n', '\n    ')}`;
+      comma = ',';
+    }
+    yield '\n  ]';
+  }
+
+  private limitRow(limiter: CompiledLimiter, route: string): object {
+    const { index, name, algorithm, limit, windowMs, mode } = limiter;
+    const figures = Object.entries(this.views.limitCounts.read(index));
+    return {
+      limit: name,
+      route,
+      algorithm,
+      quota: limit,
+      ...(windowMs === 0 ? {} : { window_seconds: windowMs / 1000 }),
+      mode,
+      ...Object.fromEntries(figures.map(([figure, value]) => [snakeCase(figure), value])),
+    };
   }
 
   private targetRows(): object[] {
@@ -189,18 +225,31 @@ export class StatsReader {
     });
   }
 
-  private workers(live: LiveFigures): object[] {
-    return live.lanes.map((lane, index) => {
+  private *workers(live: LiveFigures): Generator<string, object[]> {
+    const rows: object[] = [];
+    for (const [index, lane] of live.lanes.entries()) {
       const block = this.views.figures.blocks[index + 1];
-      const { requests, errors } = this.views.figures.ofAll(block === undefined ? [] : [block]);
-      return {
+      const blocks = block === undefined ? [] : [block];
+      const { requests, errors } = yield* this.views.figures.walkAll(blocks);
+      rows.push({
         ...laneRow(lane, index),
         deaths: live.workerDeaths[index] ?? 0,
         requests,
         errors,
         records_read: block?.read(COUNTERS.laneRecords) ?? 0,
         acceptor_wakes: block?.read(COUNTERS.laneWakes) ?? 0,
-      };
-    });
+      });
+    }
+    return rows;
   }
+}
+
+/** As all pages show JSON. */
+function textOf(value: object): string {
+  return JSON.stringify(value, null, 2);
+}
+
+/** Of an object that has more members: all but its end. */
+function openText(members: object): string {
+  return textOf(members).slice(0, -2);
 }
