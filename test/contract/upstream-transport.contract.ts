@@ -68,6 +68,7 @@ interface ReplyCase {
 }
 
 const PROTOCOL: Expected = { problem: PROBLEMS.upstreamProtocol };
+const HEAD_TOO_LARGE: Expected = { problem: PROBLEMS.upstreamHeadTooLarge };
 const RESET: Expected = { problem: PROBLEMS.upstreamReset };
 const GOOD: Expected = { status: 200, body: 'ok', isKept: true };
 const CLOSED: Expected = { status: 200, body: 'ok', isKept: false };
@@ -324,7 +325,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
 
   it('refuses a head beyond 16 KiB', async () => {
     origin.script = (socket) => socket.write(`${OK}A: ${'x'.repeat(17_000)}\r\n${LENGTH}\r\nok`);
-    expectOutcome(await rigFor(transport).exchange(), PROTOCOL);
+    expectOutcome(await rigFor(transport).exchange(), HEAD_TOO_LARGE);
   });
 
   it('refuses an upgrade that nobody asked for', async () => {

@@ -112,7 +112,7 @@ function nativeOf(pattern: string): RegExp | undefined {
 
 const ORACLE = createContext({});
 const ASK_ORACLE = new Script('matcher.test(text)');
-const ORACLE_MS_MAX = 100;
+const ORACLE_MS_MAX = 1000;
 
 /** What the native matcher says; null: it went back and forth for too long to be asked. */
 function nativeAnswer(matcher: RegExp, text: string): boolean | null {
