@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
-import { eventually } from '../support/eventually.js';
 import { MAIN_FILE } from '../support/gateway-process.js';
 
 let folder = '';
@@ -25,7 +24,7 @@ afterEach(() => {
 async function runReadLate(...words: string[]): Promise<{ text: string; code: number | null }> {
   const child = spawn(process.execPath, [MAIN_FILE, ...words]);
   const closed = once(child, 'close');
-  await eventually('something is there', () => child.stdout.readableLength > 0);
+  await once(child.stdout, 'readable');
   child.stdout.setEncoding('utf8');
   let text = '';
   for await (const part of child.stdout) text += part;
