@@ -63,13 +63,21 @@ function routeCells(route: CompiledRoute, config: CompiledConfig): string[] {
     conditionsText(route),
     route.name,
     answerText(route.answer, config),
-    authenticators.length === 0 ? 'public' : authenticators.join(','),
+    callersText(authenticators, route),
     route.limiterIndexes.length === 0
       ? '-'
       : route.limiterIndexes
           .map((index) => formatLimit(defined(config.limiters[index], 'limiter of a route')))
           .join('; '),
   ];
+}
+
+function callersText(
+  authenticators: readonly string[],
+  { allowsAnonymous }: CompiledRoute,
+): string {
+  if (authenticators.length === 0) return 'public';
+  return authenticators.join(',') + (allowsAnonymous === true ? ' or anonymous' : '');
 }
 
 function withoutEmptyColumn(rows: readonly string[][]): readonly string[][] {
@@ -97,7 +105,8 @@ function formatLimit({ limit, windowMs, algorithm, ...limiter }: CompiledLimiter
   const names = limiter.keys.map((key) =>
     key.kind === 'header' ? `header:${key.header}` : key.kind,
   );
-  const by = `by ${names.join(' and ')}`;
+  const whose = limiter.callers === undefined ? '' : ` of ${limiter.callers} callers`;
+  const by = `by ${names.join(' and ')}${whose}`;
   const mode = limiter.mode === 'shadow' ? ' (shadow)' : '';
   if (algorithm === 'inFlight') return `${limit} in flight ${by}${mode}`;
   const bucket = algorithm === 'tokenBucket' ? `, burst ${limiter.burst}` : '';

@@ -345,6 +345,8 @@ export interface CompiledLimiter {
   readonly cost: number;
   /** What makes up the key, in order; at least one part. */
   readonly keys: readonly LimiterKey[];
+  /** Whose requests it counts; absent: everybody's. */
+  readonly callers?: 'identified' | 'anonymous';
   /** `off` is in no route's limiterIndexes. */
   readonly mode: 'enforce' | 'shadow' | 'off';
 }
@@ -400,6 +402,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly shareMax: number;
   /** Indexes of authenticators, tried in order; empty: public. */
   readonly authenticators: readonly number[];
+  /** Whoever has no credentials is let in; absent: nobody is who is not known. */
+  readonly allowsAnonymous?: true;
   /** null: every caller that is known may use the route. */
   readonly authorization: CompiledAuthorization | null;
   /** Indexes into limiters, at most 4; every one is to have room. */

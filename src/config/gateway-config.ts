@@ -963,6 +963,12 @@ export interface RouteConfig {
    */
   readonly authenticate?: readonly string[];
   /**
+   * `allow` lets requests without credentials pass `authenticate`: their caller is nobody, and the
+   * upstream gets no field that says who calls. Wrong credentials are refused all the same.
+   * Default: refuse.
+   */
+  readonly anonymous?: 'refuse' | 'allow';
+  /**
    * What the token service does here, in place of an upstream. `issue` (POST, needs
    * `authenticate`): an access and a refresh token for the caller. `refresh` (POST): new ones for a
    * refresh token, which is valid once; if it comes again its session ends. `revoke` (POST, RFC
@@ -1108,10 +1114,16 @@ export interface RateLimitConfig {
    * Who shares one limit: `clientIp` (IPv6 by /64), `consumer` (the authenticated caller; needs
    * `authenticate`), `route` (everybody together), `header:NAME`, or a list of these, which counts
    * each combination by itself. On a route with `authenticate` a limit without `consumer` is
-   * decided before anybody finds out who calls: it counts refused credentials too. 1 to 4 items.
-   * Default: clientIp.
+   * decided before anybody finds out who calls: it counts refused credentials too. Anonymous
+   * callers count by address in place of `consumer`. 1 to 4 items. Default: clientIp.
    */
   readonly key?: LimiterKeyName | readonly LimiterKeyName[];
+  /**
+   * Whose requests it counts: `all`, only those of `identified` callers, or only those of
+   * `anonymous` ones, whom a route with `anonymous: allow` lets in. Who is whom is known after
+   * authentication only: refused credentials count by limits for `all`. Default: all.
+   */
+  readonly callers?: 'all' | 'identified' | 'anonymous';
   /** What one request takes of the limit, at most `limit` or `burst`. 1 to 1000000. Default: 1. */
   readonly cost?: number;
   /** Requests of one key that may be in flight at once. 1 to 1000000. Default: no such limit. */

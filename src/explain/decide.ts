@@ -33,7 +33,7 @@ export interface DecisionWish {
   readonly context: ExplainContext;
   readonly exchange: Exchange;
   readonly route: WorkerRoute;
-  /** One of the two of the route. */
+  /** One of those of the route. */
   readonly plan: AdmissionPlan;
 }
 
@@ -133,12 +133,16 @@ function limitKeyText({ keys }: CompiledLimiter, exchange: Exchange): string {
 function keyText(key: LimiterKey, exchange: Exchange): string {
   switch (key.kind) {
     case 'consumer':
-      return `consumer=${exchange.consumer}`;
+      return exchange.isAnonymous ? addressText(exchange) : `consumer=${exchange.consumer}`;
     case 'header':
       return `header:${key.header}=${exchange.fields.value(key.header)}`;
     case 'clientIp':
-      return `clientIp=${networkOf(exchange.clientIp)}`;
+      return addressText(exchange);
     default:
       return 'route';
   }
+}
+
+function addressText({ clientIp }: Exchange): string {
+  return `clientIp=${networkOf(clientIp)}`;
 }

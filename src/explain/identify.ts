@@ -26,6 +26,10 @@ export async function identify(
   }
   if (consumer !== null) return { consumer, detail: `taken to be ${consumer}`, refusal: null };
   const outcome = await authenticate(exchange, moment.unixMs);
+  if (outcome === 'next' && exchange.isAnonymous) {
+    const detail = 'no credentials: anonymous, whom the route lets in';
+    return { consumer: '', detail, refusal: null };
+  }
   if (outcome === 'next') {
     const detail = `the credentials are those of ${exchange.consumer}`;
     return { consumer: exchange.consumer, detail, refusal: null };

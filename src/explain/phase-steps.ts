@@ -9,7 +9,7 @@ import { parseTemplate } from '../base/template-text.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { EditStep } from '../filters/filter.js';
 import { redactQuery } from '../observability/redact-query.js';
-import type { Exchange } from '../worker/exchange/exchange.js';
+import { admissionOf, type Exchange } from '../worker/exchange/exchange.js';
 import {
   PHASE_ANSWER,
   PHASE_EDIT,
@@ -55,7 +55,7 @@ export async function judgePhases(inquiry: Inquiry): Promise<PhasesFound> {
   let decided = first;
   for (const phase of PHASES) {
     if (phase === PHASE_LIMIT) {
-      decided = decide({ ...inquiry, earlier, plan: route.admission });
+      decided = decide({ ...inquiry, earlier, plan: admissionOf(inquiry.exchange) });
     }
     const found = await stepsOf(phase, inquiry, decided);
     if (phase !== PHASE_FIRST_LIMIT && found.some(({ reply }) => reply !== null)) earlier = 0;
@@ -85,7 +85,7 @@ async function stepsOf(
     case PHASE_IDENTIFY:
       return [await identityStep(inquiry)];
     case PHASE_LIMIT:
-      return admissionSteps(route, decided);
+      return admissionSteps(inquiry, decided);
     case PHASE_EDIT: {
       if (!route.answer.isEdited) return [];
       const reply = firstReply(editSteps, exchange);
@@ -127,13 +127,13 @@ function firstReply(steps: readonly EditStep[], exchange: Exchange): Refusal | n
 
 async function identityStep({ request, context, exchange, route }: Inquiry): Promise<StepFound> {
   const { consumer, detail, refusal } = await identify(request, route, exchange, context);
-  exchange.identify({ ...exchange.identity, consumer });
+  if (consumer !== exchange.consumer) exchange.identify({ ...exchange.identity, consumer });
   return { step: 'authenticate', detail, reply: refusal };
 }
 
 /** One admission decides about all of them. */
-function admissionSteps(route: WorkerRoute, decided: Decided): StepFound[] {
-  const { limiters, upstream } = route.admission;
+function admissionSteps({ route, exchange }: Inquiry, decided: Decided): StepFound[] {
+  const { limiters, upstream } = admissionOf(exchange);
   // The first limits may have been all that there are, and have their own step.
   const hasOwnStep = limiters.length > 0 || !route.firstAdmission.isNeeded;
   const limits = hasOwnStep ? [limitStep(decided)] : [];

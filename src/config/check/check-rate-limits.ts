@@ -30,8 +30,11 @@ export function checkRateLimits(
   const pointer = `${routePointer}/rateLimit`;
   const isPublic =
     route.authenticate === undefined && !findings.hasUnder(`${routePointer}/authenticate`);
+  const refusesAnonymous =
+    route.anonymous !== 'allow' && !findings.hasUnder(`${routePointer}/anonymous`);
+  const context = { isPublic, refusesAnonymous, findings };
   if (!isList(rateLimit)) {
-    checkLimit(rateLimit, pointer, { isPublic, findings });
+    checkLimit(rateLimit, pointer, context);
     return;
   }
   const taken = new Map<string, number>();
@@ -39,7 +42,7 @@ export function checkRateLimits(
   for (const [position, limit] of rateLimit.entries()) {
     if (limit === undefined) continue;
     const at = `${pointer}${pointerOf(position)}`;
-    checkLimit(limit, at, { isPublic, findings });
+    checkLimit(limit, at, context);
     count += (limit.limit === undefined ? 0 : 1) + (limit.maxInFlight === undefined ? 0 : 1);
     const name = limit.name ?? defaultName(route.name ?? '', position);
     const first = taken.get(name);
@@ -54,10 +57,12 @@ export function checkRateLimits(
 
 interface LimitContext {
   readonly isPublic: boolean;
+  readonly refusesAnonymous: boolean;
   readonly findings: Findings;
 }
 
-function checkLimit(limit: SoundLimit, pointer: string, { isPublic, findings }: LimitContext) {
+function checkLimit(limit: SoundLimit, pointer: string, context: LimitContext): void {
+  const { isPublic, findings } = context;
   checkParts(limit, pointer, findings);
   const isOtherAlgorithm =
     limit.algorithm !== 'tokenBucket' && !findings.hasUnder(`${pointer}/algorithm`);
@@ -69,6 +74,22 @@ function checkLimit(limit: SoundLimit, pointer: string, { isPublic, findings }: 
   if (isPublic && keys.includes('consumer')) {
     const message = '"consumer" needs authenticate on this route: nobody is known without';
     findings.addValue(`${pointer}/key`, message);
+  }
+  checkCallers(limit, pointer, context);
+}
+
+function checkCallers({ callers, key }: SoundLimit, pointer: string, context: LimitContext): void {
+  const { isPublic, refusesAnonymous, findings } = context;
+  const at = `${pointer}/callers`;
+  if (callers === 'identified' && isPublic) {
+    findings.addValue(at, '"identified" needs authenticate on this route: nobody is known without');
+  }
+  if (callers !== 'anonymous') return;
+  if (isPublic || refusesAnonymous) {
+    findings.addValue(at, '"anonymous" needs authenticate and anonymous: allow on this route');
+  }
+  if ([key].flat().includes('consumer')) {
+    findings.addValue(`${pointer}/key`, '"consumer" tells nothing of anonymous callers');
   }
 }
 

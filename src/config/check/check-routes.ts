@@ -40,11 +40,27 @@ export function checkRoutes(
       overlaps.add(index, route.match?.path ?? '');
     }
     checkRateLimits(route, pointerOf('routes', index), findings);
-    if (route.authorize !== undefined && route.authenticate === undefined) {
-      const at = pointerOf('routes', index, 'authorize');
-      findings.addKey(at, 'needs authenticate: nobody knows who calls');
-    }
+    checkAnonymous(route, pointerOf('routes', index), findings);
     checkFilters(route, pointerOf('routes', index), { segments, findings });
+  }
+}
+
+/** What a route asks of callers needs callers that are known. */
+function checkAnonymous(
+  { authorize, authenticate, anonymous }: SoundPart<RouteConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  if (authenticate === undefined && authorize !== undefined) {
+    findings.addKey(`${pointer}/authorize`, 'needs authenticate: nobody knows who calls');
+  }
+  if (anonymous !== 'allow') return;
+  if (authenticate === undefined && !findings.hasUnder(`${pointer}/authenticate`)) {
+    findings.addValue(`${pointer}/anonymous`, 'without authenticate everybody is let in already');
+  }
+  if (authorize !== undefined) {
+    const message = 'nothing is known of anonymous callers that authorize could judge';
+    findings.addValue(`${pointer}/anonymous`, message);
   }
 }
 

@@ -36,10 +36,13 @@ export function checkTokenService(config: SoundPart<GatewayConfig>, findings: Fi
 const MISSING = 'there is no tokenService in the configuration';
 
 function checkRoute(route: SoundPart<RouteConfig>, at: string, findings: Findings): void {
-  const { tokenService: endpoint, authenticate, match } = route;
+  const { tokenService: endpoint, authenticate, anonymous, match } = route;
   if (endpoint === undefined) return;
   if (endpoint === 'issue' && authenticate === undefined && !findings.hasUnder(at)) {
     findings.addKey(`${at}/tokenService`, 'issue needs authenticate: whom the tokens are for');
+  }
+  if (endpoint === 'issue' && anonymous === 'allow') {
+    findings.addValue(`${at}/anonymous`, 'issue needs to know whom the tokens are for');
   }
   const method = METHOD_OF_ENDPOINT[endpoint];
   if (findings.hasUnder(`${at}/match`)) return;

@@ -37,6 +37,8 @@ function compileRateLimit(
   const name = config.name ?? nameByDefault;
   const mode = config.mode ?? DEFAULTS.rateLimit.mode;
   const keys = compileKeys(config.key ?? DEFAULTS.rateLimit.key);
+  const { callers = DEFAULTS.rateLimit.callers } = config;
+  const counted = callers === 'all' ? {} : { callers };
   const compiled: Omit<CompiledLimiter, 'index' | 'keySpace'>[] = [];
   const { limit, window, maxInFlight } = config;
   if (limit !== undefined) {
@@ -48,6 +50,7 @@ function compileRateLimit(
       burst: config.burst ?? limit,
       cost: config.cost ?? DEFAULTS.rateLimit.cost,
       keys,
+      ...counted,
       mode,
     });
   }
@@ -60,6 +63,7 @@ function compileRateLimit(
       burst: maxInFlight,
       cost: 1,
       keys,
+      ...counted,
       mode,
     });
   }

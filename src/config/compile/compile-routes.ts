@@ -59,6 +59,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       authenticators: (config.authenticate ?? []).map((name) =>
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),
+      ...(config.anonymous === 'allow' && { allowsAnonymous: true as const }),
       authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,

@@ -59,9 +59,15 @@ const RATE_LIMIT_NODE = objectNode(
         'needs `authenticate`), `route` (everybody together), `header:NAME`, or a list of ' +
         'these, which counts each combination by itself. On a route with `authenticate` a limit ' +
         'without `consumer` is decided before anybody finds out who calls: it counts refused ' +
-        'credentials too.',
+        'credentials too. Anonymous callers count by address in place of `consumer`.',
       textNode(LIMITER_KEY_TEXT),
       { default: DEFAULTS.rateLimit.key, minItems: 1, maxItems: 4, uniqueItems: true },
+    ),
+    callers: stringNode(
+      'Whose requests it counts: `all`, only those of `identified` callers, or only those of ' +
+        '`anonymous` ones, whom a route with `anonymous: allow` lets in. Who is whom is known ' +
+        'after authentication only: refused credentials count by limits for `all`.',
+      { default: DEFAULTS.rateLimit.callers, enum: ['all', 'identified', 'anonymous'] },
     ),
     cost: integerNode(
       'What one request takes of the limit, at most `limit` or `burst`.',
@@ -125,6 +131,11 @@ export const ROUTE_PROPERTIES = {
     maxItems: 16,
     uniqueItems: true,
   }),
+  anonymous: stringNode(
+    '`allow` lets requests without credentials pass `authenticate`: their caller is nobody, and ' +
+      'the upstream gets no field that says who calls. Wrong credentials are refused all the same.',
+    { default: DEFAULTS.anonymous, enum: ['refuse', 'allow'] },
+  ),
   tokenService: TOKEN_ENDPOINT_NODE,
   authorize: AUTHORIZE_NODE,
   rateLimit: oneOrListNode(

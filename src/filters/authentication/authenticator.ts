@@ -95,6 +95,11 @@ export interface Authenticator {
     request: AuthenticationRequest,
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult>;
+  /**
+   * Of an authenticator that asks a service about every request: whether the request has anything
+   * that could be credentials. Absent: {@link authenticate} says so itself.
+   */
+  hasCredentials?(request: AuthenticationRequest): boolean;
   /** Closes connections; the authenticator is not used any more. */
   close?(): Promise<void>;
 }

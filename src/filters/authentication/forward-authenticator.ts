@@ -14,6 +14,7 @@ import {
   refused,
   unavailable,
 } from './authenticator.js';
+import { mayBeKnown } from './forward-credentials.js';
 import { type HttpAnswer, HttpCaller } from './http-caller.js';
 import { makeIdentity } from './identity.js';
 import type { CompiledForwardAuthenticator } from './options.js';
@@ -66,6 +67,10 @@ export class ForwardAuthenticator implements Authenticator {
       if (value !== '') headers.push(name, value);
     }
     return this.ask(headers);
+  }
+
+  hasCredentials(request: AuthenticationRequest): boolean {
+    return mayBeKnown(this.config, request);
   }
 
   close(): Promise<void> {

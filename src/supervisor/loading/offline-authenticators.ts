@@ -12,6 +12,7 @@ import {
 } from '../../filters/authentication/authenticator.js';
 import { bearerToken } from '../../filters/authentication/bearer-token.js';
 import { createAuthenticator } from '../../filters/authentication/create-authenticator.js';
+import { mayBeKnown } from '../../filters/authentication/forward-credentials.js';
 import type { KeySetFeed } from '../../filters/authentication/key-set-feed.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { AuthenticatorSource } from '../../worker/worker-epoch.js';
@@ -38,19 +39,21 @@ function needsAnswer(config: CompiledAuthenticator): boolean {
   return config.type === 'introspection' || config.type === 'forwardAuth';
 }
 
-function unanswered({ name, type, claimHeaders }: CompiledAuthenticator): Authenticator {
-  const isBearer = type !== 'forwardAuth';
+function unanswered(config: CompiledAuthenticator): Authenticator {
+  const { name, claimHeaders } = config;
+  const asked = config.type === 'forwardAuth' ? config : null;
   const elsewhere = unavailable(
     `${name} would ask elsewhere; --consumer ID takes a caller as given`,
   );
   return {
     name,
     challenge: 'Bearer realm="sluice"',
-    isBearer,
+    isBearer: asked === null,
     ownedFields: claimHeaders.map(([header]) => header),
     stripsAuthorization: false,
-    readsAuthorization: false,
+    readsAuthorization: asked === null || asked.requestHeaders.includes('authorization'),
     authenticate: ({ fields }): AuthenticationResult =>
-      isBearer && bearerToken(fields.authorization) === '' ? ABSENT : elsewhere,
+      asked === null && bearerToken(fields.authorization) === '' ? ABSENT : elsewhere,
+    ...(asked !== null && { hasCredentials: (request) => mayBeKnown(asked, request) }),
   };
 }

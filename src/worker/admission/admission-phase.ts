@@ -19,7 +19,7 @@ import {
 } from '../../channel/coordinator/coordinator-records.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
-import { type Exchange, routeOf } from '../exchange/exchange.js';
+import { admissionOf, type Exchange, routeOf } from '../exchange/exchange.js';
 import { retryAfterField } from '../route/rate-limit-fields.js';
 import type { AdmissionPlan } from '../route/worker-route.js';
 import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
@@ -70,10 +70,11 @@ export class AdmissionPhase {
   // a target.
   run(exchange: Exchange): AdmissionOutcome | 'wait' {
     const route = routeOf(exchange);
-    if (!route.admission.isNeeded) return 'next';
+    const plan = admissionOf(exchange);
+    if (!plan.isNeeded) return 'next';
     const nowMs = this.parts.nowMs();
     if (!this.parts.gate.tryEnter(exchange, route, nowMs)) return OVERLOADED;
-    return this.ask(exchange, route.admission, nowMs);
+    return this.ask(exchange, plan, nowMs);
   }
 
   private ask(exchange: Exchange, plan: AdmissionPlan, nowMs: number): AdmissionOutcome | 'wait' {
@@ -125,8 +126,8 @@ export class AdmissionPhase {
    */
   onDeadline(exchange: Exchange): AdmissionOutcome {
     const { coordinator, ledger } = this.parts;
-    const { config, firstAdmission, admission } = routeOf(exchange);
-    const plan = exchange.admission.asksFirst ? firstAdmission : admission;
+    const { config, firstAdmission } = routeOf(exchange);
+    const plan = exchange.admission.asksFirst ? firstAdmission : admissionOf(exchange);
     coordinator.abandon(exchange);
     ledger.countAskTimeout();
     const mayGoOn = config.onCoordinatorLost === 'open' || plan.limiters.length === 0;

@@ -28,7 +28,7 @@ import {
 } from '../../channel/coordinator/coordinator-records.js';
 import type { CompiledLimiter, CompiledUpstream } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
-import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
+import { admissionOf, type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import { PendingAsks } from '../exchange/exchange-table.js';
 import { limiterKey } from '../exchange/limiter-keys.js';
 import { rateLimitField } from '../route/rate-limit-fields.js';
@@ -94,7 +94,7 @@ export class CoordinatorClient implements ReplyHandler {
   }
 
   /**
-   * Asks whether the limits of the plan, one of the two of the exchange's route, have room; and for
+   * Asks whether the limits of the plan, one of those of the exchange's route, have room; and for
    * the first target if it wants one: in one message. ASK_ADMITTED: decided under a grant.
    * ASK_LIMITED: refused by a verdict that still holds, see {@link retryAfterMs}.
    */
@@ -392,8 +392,8 @@ export class CoordinatorClient implements ReplyHandler {
 
 /** What the last ask of the exchange was for. */
 function askedPlanOf(exchange: Exchange): AdmissionPlan {
-  const { firstAdmission, admission } = routeOf(exchange);
-  return exchange.admission.asksFirst ? firstAdmission : admission;
+  const { asksFirst } = exchange.admission;
+  return asksFirst ? routeOf(exchange).firstAdmission : admissionOf(exchange);
 }
 
 /** Notes for the reply to the client what the coordinator has said of a limit, if of any. */

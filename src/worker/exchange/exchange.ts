@@ -13,7 +13,7 @@ import type { CompiledUpstream } from '../../config/compiled-config.js';
 import type { AuthenticationRequest, Claims } from '../../filters/authentication/authenticator.js';
 import type { EditableRequest, StepResult } from '../../filters/filter.js';
 import type { PathParams } from '../../routing/route-table.js';
-import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
+import { type AdmissionPlan, upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { AdmissionState } from './admission-state.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { PHASE_ROUTE, type Phase } from './phase.js';
@@ -50,6 +50,9 @@ export interface Caller {
 
 /** Nobody asked who calls. */
 export const ANYBODY: Caller = { consumer: '', claims: null, fields: NOTHING };
+
+/** There are no credentials, and the route lets in whoever has none. */
+export const ANONYMOUS: Caller = { consumer: '', claims: null, fields: NOTHING };
 
 /** The configuration that an exchange begins and ends under. */
 export interface ExchangeEpoch {
@@ -99,6 +102,11 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   /** It is known who calls. */
   identify(caller: Caller): void {
     this.identity = caller;
+  }
+
+  /** Somebody asked who calls, and it is nobody who is known. */
+  get isAnonymous(): boolean {
+    return this.identity === ANONYMOUS;
   }
 
   // What filters and authenticators see of a request.
@@ -166,6 +174,12 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
 /** The upstream of an exchange whose route is known. */
 export function upstreamOf(exchange: Exchange): CompiledUpstream {
   return upstreamOfRoute(routeOf(exchange));
+}
+
+/** What is asked about the exchange once it is known who calls. */
+export function admissionOf(exchange: Exchange): AdmissionPlan {
+  const { admission, anonymousAdmission } = routeOf(exchange);
+  return exchange.isAnonymous ? anonymousAdmission : admission;
 }
 
 /** The route of an exchange that has one. */

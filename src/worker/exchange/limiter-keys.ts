@@ -3,7 +3,8 @@
  *
  * Thread: worker. Client addresses count by network: see networkOf. Parts are separated by a
  * character that none of them can contain, and each begins with a letter for its kind: no two keys
- * that differ have the same text.
+ * that differ have the same text. Anonymous callers count by address where others count by name:
+ * one of them must not use up what all the others have.
  */
 import { networkOf } from '../../base/ip-address.js';
 import type { CompiledLimiter, LimiterKey } from '../../config/compiled-config.js';
@@ -33,12 +34,16 @@ export function keyFromLine(line: string): string {
 function partOf(exchange: Exchange, key: LimiterKey): string {
   switch (key.kind) {
     case 'consumer':
-      return `c${exchange.consumer}`;
+      return exchange.isAnonymous ? addressPart(exchange) : `c${exchange.consumer}`;
     case 'header':
       return `h${exchange.fields.value(key.header)}`;
     case 'clientIp':
-      return `i${networkOf(exchange.clientIp)}`;
+      return addressPart(exchange);
     default:
       return 'r';
   }
+}
+
+function addressPart({ clientIp }: Exchange): string {
+  return `i${networkOf(clientIp)}`;
 }

@@ -1,6 +1,7 @@
 /**
  * The phase that identifies the caller: the route's authenticators in order, of which the first
- * that accepts decides; then the route's own demands on the caller.
+ * that accepts decides; then the route's own demands on the caller. A route may let in whoever has
+ * no credentials at all: those that are refused never make a caller anonymous.
  *
  * Thread: worker. Remembered credentials, the usual case, are decided at once; else the exchange
  * waits. The phase decides, and the pipeline acts.
@@ -16,7 +17,7 @@ import type {
 } from '../../filters/authentication/authenticator.js';
 import { authorizationProblem } from '../../filters/authentication/claim-checks.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
-import type { Exchange } from '../exchange/exchange.js';
+import { ANONYMOUS, type Exchange } from '../exchange/exchange.js';
 import { challengeField, challengesOf } from '../route/challenges.js';
 import type { WorkerRoute } from '../route/worker-route.js';
 
@@ -72,6 +73,7 @@ export class AuthenticationPhase {
     let rejections = before;
     for (let at = first; at < route.authenticators.length; at++) {
       const authenticator = defined(route.authenticators[at], 'an authenticator');
+      if (mayPassOver(exchange, route, authenticator)) continue;
       const result = authenticator.authenticate(exchange, this.unixMs() / 1000);
       if (result instanceof Promise) {
         this.await(exchange, route, { at, result, rejections });
@@ -81,9 +83,15 @@ export class AuthenticationPhase {
       if (decided !== null) return decided;
       rejections = withResult(rejections, result, route, authenticator);
     }
+    if (rejections === NONE && mayBeAnonymous(exchange, route)) {
+      exchange.identify(ANONYMOUS);
+      return 'next';
+    }
     if (rejections.unavailable !== '') return notDecided(rejections);
     const { answer, refused, cause } = rejections;
-    return answer === null ? unauthorized(route, refused, cause) : { ...answer, cause };
+    if (answer !== null) return { ...answer, cause };
+    const isOther = refused === '' && route.config.allowsAnonymous === true;
+    return unauthorized(route, isOther ? 'they are of another kind' : refused, cause);
   }
 
   private await(
@@ -110,6 +118,24 @@ export class AuthenticationPhase {
     };
     asked.result.then(goOn).catch((error: unknown) => this.onError(exchange, error));
   }
+}
+
+/** A service that is asked about every request would refuse those that are to be let in. */
+function mayPassOver(
+  exchange: Exchange,
+  { config }: WorkerRoute,
+  authenticator: Authenticator,
+): boolean {
+  return config.allowsAnonymous === true && authenticator.hasCredentials?.(exchange) === false;
+}
+
+/**
+ * To be asked when no authenticator has found credentials of its kind. An Authorization field of
+ * another kind is not the same as none: its sender believes to be known.
+ */
+function mayBeAnonymous({ fields }: Exchange, { config, authenticators }: WorkerRoute): boolean {
+  if (config.allowsAnonymous !== true) return false;
+  return fields.authorization === '' || !authenticators.some((one) => one.readsAuthorization);
 }
 
 /** null: this authenticator does not decide, and the next one is asked. */

@@ -47,12 +47,14 @@ export interface WorkerRoute {
   readonly upstream: CompiledUpstream | null;
   readonly authenticators: readonly Authenticator[];
   readonly challenges: Challenges;
-  /** All limits, of both plans. */
+  /** All limits, of all plans. */
   readonly limiters: readonly CompiledLimiter[];
   /** Limits that need not know who calls. Nothing on a route that never knows: one ask will do. */
   readonly firstAdmission: AdmissionPlan;
-  /** All other limits, and the target. */
+  /** All other limits for callers that are known, and the target. */
   readonly admission: AdmissionPlan;
+  /** The same for anonymous callers. */
+  readonly anonymousAdmission: AdmissionPlan;
   /** The RateLimit-Policy field of replies; no field without a limit. */
   readonly policyField: FieldBlock;
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
@@ -166,18 +168,21 @@ function admissionsOf(
   limiters: readonly CompiledLimiter[],
   upstream: CompiledUpstream | null,
   identifies: boolean,
-): Pick<WorkerRoute, 'firstAdmission' | 'admission'> {
+): Pick<WorkerRoute, 'firstAdmission' | 'admission' | 'anonymousAdmission'> {
   const first = limiters.filter((limiter) => identifies && !needsCaller(limiter));
   const others = limiters.filter((limiter) => !first.includes(limiter));
+  const without = (callers: CompiledLimiter['callers']): readonly CompiledLimiter[] =>
+    others.filter((limiter) => limiter.callers !== callers);
   return {
     firstAdmission: planOf(first, null, true),
-    admission: planOf(others, upstream, false),
+    admission: planOf(without('anonymous'), upstream, false),
+    anonymousAdmission: planOf(without('identified'), upstream, false),
   };
 }
 
-/** Whether requests are counted by something that is known of identified callers only. */
-function needsCaller({ keys }: CompiledLimiter): boolean {
-  return keys.some(({ kind }) => kind === 'consumer');
+/** Whether it must be known who calls before it can be said what the limit counts. */
+function needsCaller({ keys, callers }: CompiledLimiter): boolean {
+  return callers !== undefined || keys.some(({ kind }) => kind === 'consumer');
 }
 
 function planOf(

@@ -19,6 +19,18 @@ async function explain(...argv: string[]): Promise<Explanation> {
   return JSON.parse(out) as Explanation;
 }
 
+const OPEN = `routes:
+  - name: open
+    match: { path: /open }
+    upstream: api
+    authenticate: [users]
+    anonymous: allow
+    rateLimit:
+      - { name: guests, limit: 2, window: 1s, callers: anonymous }
+      - { name: known, limit: 3, window: 1s, callers: identified }
+      - { name: each, limit: 4, window: 1s, key: consumer }
+`;
+
 describe('explain', () => {
   it('names every route that could take the request, and why each lost', async () => {
     const { candidates, othersCount, route } = await explain('DELETE', '/api/users/7');
@@ -44,6 +56,24 @@ describe('explain', () => {
       ['forward', 'notReached'],
     ]);
     expect(outcome).toMatchObject({ kind: 'refused', status: 401, code: 'GW_UNAUTHORIZED' });
+  });
+
+  it('names the limits that are for anonymous callers, and nobody as the caller', async () => {
+    const file = writeFile(SAMPLE.replace('routes:', OPEN), 'open.yaml');
+    const io = capturedIo();
+    const argv = ['explain', 'GET', '/open', '-c', file, '--json'];
+    expect(await runCommandLine(argv, io, async () => 0)).toBe(0);
+    const { request, limits, steps } = JSON.parse(io.out()) as Explanation;
+    expect(request.consumer).toBe('');
+    expect(limits).toMatchObject([
+      { limit: 'guests', key: 'clientIp=127.0.0.1' },
+      { limit: 'each', key: 'clientIp=127.0.0.1' },
+    ]);
+    expect(steps.find(({ step }) => step === 'authenticate')).toEqual({
+      step: 'authenticate',
+      result: 'passes',
+      detail: 'no credentials: anonymous, whom the route lets in',
+    });
   });
 
   it('believes a token that the configuration accepts', async () => {

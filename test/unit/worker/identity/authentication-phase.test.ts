@@ -83,6 +83,45 @@ describe('the authentication phase', () => {
     expect(aRun([anAuthenticator(() => ABSENT)]).run()).toMatchObject({ cause: '' });
   });
 
+  describe('on a route that lets anonymous callers in', () => {
+    const open = { config: aCompiledRoute({ allowsAnonymous: true }) };
+
+    it('lets in who has no credentials, and nobody whose credentials somebody has judged', async () => {
+      const none = aRun([anAuthenticator(() => ABSENT), anAuthenticator(later(ABSENT))], open);
+      expect(none.run()).toBe('wait');
+      await settled();
+      expect(none.decided).toEqual(['next']);
+      expect([none.exchange.isAnonymous, none.exchange.identity.fields]).toEqual([true, []]);
+      for (const [result, status] of [
+        [REFUSED, 401],
+        [UNAVAILABLE, 503],
+        [DENIED, 403],
+      ] as const) {
+        const judged = aRun([anAuthenticator(() => result), anAuthenticator(() => ABSENT)], open);
+        expect(judged.run()).toMatchObject({ status });
+        expect(judged.exchange.isAnonymous).toBe(false);
+      }
+      const known = aRun([anAuthenticator(() => ACCEPTED)], open);
+      expect([known.run(), known.exchange.isAnonymous]).toEqual(['next', false]);
+    });
+
+    it('takes an Authorization field that nobody can read for credentials, where one reads it', () => {
+      const reads = anAuthenticator(() => ABSENT, { readsAuthorization: true });
+      expect(aRun([reads], open).run()).toMatchObject({
+        status: 401,
+        detail: 'The credentials are refused: they are of another kind.',
+      });
+      const other = aRun([anAuthenticator(() => ABSENT)], open);
+      expect([other.run(), other.exchange.fields.authorization]).toEqual(['next', 'Bearer x']);
+    });
+
+    it('asks no service about who has nothing to be known by; any other route does', () => {
+      const asked = anAuthenticator(() => REFUSED, { hasCredentials: () => false });
+      expect(aRun([asked], open).run()).toBe('next');
+      expect(aRun([asked]).run()).toMatchObject({ status: 401 });
+    });
+  });
+
   it('lets an authenticator that breaks let nobody in', async () => {
     const thrown = aRun([
       anAuthenticator(() => {
