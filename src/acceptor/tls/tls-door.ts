@@ -1,0 +1,304 @@
+/**
+ * The door of one TLS listener: takes raw sockets, and gives back those whose handshake is done.
+ *
+ * Thread: acceptor. Owns every socket from accept() until onSecure() or onFailed() is called for
+ * it, exactly once. The ClientHello is read here, and the socket then handed to the server of the
+ * certificate that it asks for.
+ *
+ *     accept ──► hello is read ──► queue ──► handshake ──► onSecure
+ *        └────────────┴─────────────┴────────────┴───────► onFailed
+ *
+ * A handshake costs up to a millisecond of this thread. So that requests do not wait for those of
+ * strangers, at most STARTS_PER_TURN begin in one turn of the event loop and OPEN_MAX are under way
+ * at once. One deadline holds from the first byte to the last.
+ */
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Clock, Timer } from '../../base/clock.js';
+import { certificateText } from '../../channel/records/client-certificate.js';
+import { secureConnection } from '../../channel/records/request-head.js';
+import type { TlsMaterial } from '../../channel/tls-material.js';
+import { certificateFacts } from './certificate-facts.js';
+import { type ClientHello, ClientHelloReader } from './client-hello.js';
+import { ACME_PROTOCOL, type ContextHost, TlsContexts } from './tls-contexts.js';
+
+/** Handshakes that begin in one turn of the event loop. */
+export const STARTS_PER_TURN = 8;
+/** Handshakes under way at once; each keeps about 100 KiB. */
+export const OPEN_MAX = 1024;
+/** Hellos that wait for their turn. */
+export const WAITING_MAX = 4096;
+
+/** Why a connection was not let in. */
+export const TLS_FAILURES = [
+  'timeout',
+  'gone',
+  'not TLS',
+  'unknown name',
+  'client certificate',
+  'protocol',
+  'overload',
+  'challenge',
+  'closing',
+  'internal',
+] as const;
+export type TlsFailure = (typeof TLS_FAILURES)[number];
+
+export interface SecureFacts {
+  /** The part at HEAD_CONNECTION of every request of the connection. */
+  readonly connection: string;
+  /** By ALPN; empty: the client did not say. */
+  readonly protocol: string;
+  /** Lower case; empty: the client named none. */
+  readonly serverName: string;
+}
+
+export interface TlsDoorHost {
+  /** The handshake is done; nothing was read from the socket. */
+  onSecure(raw: Socket, socket: TLSSocket, facts: SecureFacts): void;
+  /** The socket is destroyed. `detail`: what OpenSSL says, for the log. */
+  onFailed(raw: Socket, failure: TlsFailure, detail: string): void;
+  /** A mistake of ours. */
+  onError(error: unknown): void;
+}
+
+export interface TlsFigures {
+  /** Hellos that are incomplete or wait for their turn. */
+  readonly waiting: number;
+  /** Handshakes under way. */
+  readonly open: number;
+}
+
+/** Fatal alerts of TLS (RFC 8446 6), as the one record that a client gets before any other. */
+const ALERT_UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
+/** For clients that speak plain HTTP here. */
+const NOT_TLS = Buffer.from(
+  'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 38\r\n' +
+    'Connection: close\r\n\r\nThis port speaks HTTPS. Use https://.\n',
+  'latin1',
+);
+const FIRST_LETTER = 65;
+const LAST_LETTER = 90;
+
+interface Guest {
+  readonly raw: Socket;
+  readonly reader: ClientHelloReader;
+  readonly deadline: Timer;
+  readonly onReadable: () => void;
+  readonly onClose: () => void;
+  state: 'hello' | 'queued' | 'open' | 'settled';
+  hello: ClientHello | null;
+}
+
+export class TlsDoor implements ContextHost {
+  private readonly contexts: TlsContexts;
+  private readonly guests = new Map<Socket, Guest>();
+  private queue: Guest[] = [];
+  private open = 0;
+  private isTurnAsked = false;
+  private isClosed = false;
+
+  constructor(
+    private readonly host: TlsDoorHost,
+    private readonly clock: Clock,
+    private material: TlsMaterial,
+  ) {
+    this.contexts = new TlsContexts(this, material);
+  }
+
+  get figures(): TlsFigures {
+    return { waiting: this.guests.size - this.open, open: this.open };
+  }
+
+  /** Handshakes that begin from now on go by this; open connections stay as they are. */
+  adopt(material: TlsMaterial): void {
+    this.material = material;
+    this.contexts.adopt(material);
+  }
+
+  /** Nothing was read from the socket, or what was read has been put back with unshift(). */
+  accept(raw: Socket): void {
+    const guest: Guest = {
+      raw,
+      reader: new ClientHelloReader(),
+      deadline: this.clock.after(this.material.server.handshakeMs, () =>
+        this.fail(guest, 'timeout'),
+      ),
+      onReadable: () => this.read(guest),
+      onClose: () => this.onClose(guest),
+      state: 'hello',
+      hello: null,
+    };
+    this.guests.set(raw, guest);
+    raw.on('error', ignoreError);
+    raw.on('close', guest.onClose);
+    raw.on('readable', guest.onReadable);
+    raw.on('end', guest.onClose);
+    if (this.isClosed) this.fail(guest, 'closing');
+    else this.read(guest);
+  }
+
+  /** Destroys everything that is not let in yet. */
+  close(): void {
+    this.isClosed = true;
+    for (const guest of [...this.guests.values()]) this.fail(guest, 'closing');
+  }
+
+  private read(guest: Guest): void {
+    if (guest.state !== 'hello') return;
+    const chunk: Buffer | null = guest.raw.read();
+    if (chunk === null) return;
+    const hello = guest.reader.read(chunk);
+    if (hello === 'more') return;
+    guest.raw.off('readable', guest.onReadable);
+    if (hello === 'wrong') this.refuseStranger(guest);
+    else if (this.queue.length >= WAITING_MAX) this.fail(guest, 'overload');
+    else {
+      guest.hello = hello;
+      guest.state = 'queued';
+      this.queue.push(guest);
+      this.askTurn();
+    }
+  }
+
+  private refuseStranger(guest: Guest): void {
+    const first = guest.reader.received[0] ?? 0;
+    if (first >= FIRST_LETTER && first <= LAST_LETTER) guest.raw.write(NOT_TLS);
+    this.fail(guest, 'not TLS');
+  }
+
+  private askTurn(): void {
+    if (this.isTurnAsked || this.queue.length === 0 || this.open >= OPEN_MAX) return;
+    this.isTurnAsked = true;
+    this.clock.afterTurn(() => {
+      this.isTurnAsked = false;
+      const room = Math.min(STARTS_PER_TURN, OPEN_MAX - this.open);
+      for (const guest of this.queue.splice(0, room))
+        if (guest.state === 'queued') this.begin(guest);
+      this.askTurn();
+    });
+  }
+
+  private begin(guest: Guest): void {
+    const { raw, hello } = guest;
+    if (hello === null) return;
+    try {
+      const server = this.contexts.serverFor(hello.serverName, hello.protocols);
+      if (server === null) {
+        raw.write(ALERT_UNRECOGNIZED_NAME);
+        this.fail(guest, 'unknown name');
+        return;
+      }
+      guest.state = 'open';
+      this.open += 1;
+      raw.off('end', guest.onClose);
+      raw.unshift(guest.reader.received);
+      server.emit('connection', raw);
+    } catch (error) {
+      this.host.onError(error);
+      this.fail(guest, 'internal');
+    }
+  }
+
+  onSecure(socket: TLSSocket): void {
+    const guest = this.guestOf(socket);
+    if (guest === null) return;
+    if (socket.alpnProtocol === ACME_PROTOCOL) {
+      socket.end();
+      this.settle(guest);
+      this.host.onFailed(guest.raw, 'challenge', '');
+      return;
+    }
+    const serverName = guest.hello?.serverName ?? '';
+    const certificate = this.certificateOf(socket);
+    if (!hasReadSame(socket, serverName)) this.refuse(guest, socket, 'protocol', 'server name');
+    else if (certificate === null) {
+      this.refuse(guest, socket, 'client certificate', reasonOf(socket));
+    } else {
+      const protocol = socket.alpnProtocol || '';
+      const connection = secureConnection(serverName, certificate);
+      this.settle(guest);
+      this.host.onSecure(guest.raw, socket, { connection, protocol, serverName });
+    }
+  }
+
+  onClientError(error: Error, socket: TLSSocket): void {
+    const guest = this.guestOf(socket);
+    if (guest === null) return;
+    const code = 'code' in error ? String(error.code) : '';
+    // Node closes such a socket without saying why.
+    if (socket.authorizationError) {
+      this.refuse(guest, socket, 'client certificate', reasonOf(socket));
+    } else this.refuse(guest, socket, failureOf(code), code === '' ? error.message : code);
+  }
+
+  /** The text of the client's certificate, empty where it has none; null: it is not to enter. */
+  private certificateOf(socket: TLSSocket): string | null {
+    if (this.material.server.clientCertificates === null) return '';
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) {
+      return this.material.server.clientCertificates.mode === 'request' ? '' : null;
+    }
+    if (!socket.authorized) return null;
+    return certificateText(certificateFacts(certificate)) || null;
+  }
+
+  private guestOf(socket: TLSSocket): Guest | null {
+    // Not documented, but the only way from a socket of a server back to the one it was given.
+    const raw: unknown = Reflect.get(socket, '_parent');
+    const guest = this.guests.get(raw as Socket);
+    if (guest !== undefined) return guest;
+    socket.destroy();
+    return null;
+  }
+
+  private refuse(guest: Guest, socket: TLSSocket, failure: TlsFailure, detail: string): void {
+    socket.destroy();
+    this.fail(guest, failure, detail);
+  }
+
+  private onClose(guest: Guest): void {
+    // OpenSSL may have a reason, which a TLS server tells behind the close of its socket.
+    if (guest.state === 'open') this.clock.afterTurn(() => this.fail(guest, 'gone'));
+    else this.fail(guest, 'gone');
+  }
+
+  private fail(guest: Guest, failure: TlsFailure, detail = ''): void {
+    if (guest.state === 'settled') return;
+    this.settle(guest);
+    // What was written, an alert for example, still goes out.
+    guest.raw.destroySoon();
+    this.host.onFailed(guest.raw, failure, detail);
+  }
+
+  private settle(guest: Guest): void {
+    const { raw, onReadable, onClose, deadline } = guest;
+    if (guest.state === 'open') this.open -= 1;
+    guest.state = 'settled';
+    deadline.cancel();
+    raw.off('readable', onReadable).off('close', onClose).off('end', onClose);
+    this.guests.delete(raw);
+    this.askTurn();
+  }
+}
+
+function ignoreError(): void {
+  // The close that follows tells.
+}
+
+/** OpenSSL has read the same name; a resumed session does not say it again. */
+function hasReadSame(socket: TLSSocket, serverName: string): boolean {
+  if (socket.isSessionReused()) return true;
+  return String(socket.servername || '').toLowerCase() === serverName;
+}
+
+function reasonOf(socket: TLSSocket): string {
+  return String(socket.authorizationError ?? 'none');
+}
+
+function failureOf(code: string): TlsFailure {
+  if (code === 'ECONNRESET') return 'gone';
+  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'timeout';
+  const isOfCertificate = code.includes('CERT') || code.includes('PEER_DID_NOT_RETURN');
+  return isOfCertificate ? 'client certificate' : 'protocol';
+}
