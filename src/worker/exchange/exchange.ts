@@ -128,7 +128,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   }
 
   get scheme(): string {
-    return this.head.scheme;
+    return this.head.clientScheme;
   }
 
   get clientIp(): string {

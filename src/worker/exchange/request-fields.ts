@@ -115,6 +115,16 @@ export class RequestFields {
     this.authorization = '';
   }
 
+  /** Whether somebody tells in which scheme the client asked. */
+  get tellsScheme(): boolean {
+    return this.forwardedProto !== '' || this.forwarded !== '';
+  }
+
+  /** A proxy that does not write the field has let the client write it. */
+  dropForwardedProto(): void {
+    this.forwardedProto = '';
+  }
+
   /** Sets a field that goes on as it is, in place of what the client sent; '' takes it away. */
   replacePlain(name: string, value: string): void {
     const kept: string[] = [];

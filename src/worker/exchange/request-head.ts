@@ -30,7 +30,10 @@ export class RequestHead {
   readonly target: string;
   /** Address of the other end of the connection; '' when it is not known. */
   readonly peer: string;
+  /** Of the connection. */
   readonly scheme: string;
+  /** In which the client asked, as far as a trusted proxy tells; else that of the connection. */
+  clientScheme: string;
   /** The version of HTTP that the request came in. */
   readonly protocol: HttpProtocol;
   /** Normalised, without the query; '' until the target has been read. */
@@ -52,6 +55,12 @@ export class RequestHead {
     this.peer = parts[HEAD_PEER] ?? '';
     this.protocol = protocol;
     this.scheme = connectionFacts(parts[HEAD_CONNECTION] ?? '').scheme;
+    this.clientScheme = this.scheme;
+  }
+
+  /** A trusted proxy tells in which scheme the client asked it. */
+  onClientScheme(scheme: string): void {
+    this.clientScheme = scheme;
   }
 
   /** The target has one reading. */

@@ -125,7 +125,7 @@ export class RequestTrace {
     const mark = shown.indexOf('?');
     const attributes = {
       'http.request.method': method,
-      'url.scheme': head.scheme,
+      'url.scheme': head.clientScheme,
       'url.path': mark === -1 ? shown : shown.slice(0, mark),
       ...(mark === -1 ? {} : { 'url.query': shown.slice(mark + 1) }),
       ...(pattern === ''

@@ -50,26 +50,31 @@ function nodesOf({ forwardedFor }: RequestFields): readonly string[] {
 
 const PAIR = /[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*)[ \t]*(;|,|$)/y;
 
-/**
- * The `for` of each element, from the client on; '' where an element has none. A field that cannot
- * be read whole tells nothing.
- */
+/** The `for` of each element of Forwarded, see {@link forwardedValues}. */
 export function forwardedNodes(forwarded: string): readonly string[] {
+  return forwardedValues(forwarded, 'for');
+}
+
+/**
+ * What each element says under a name in lower case, from the client on; '' where it says nothing.
+ * A field that cannot be read whole tells nothing.
+ */
+export function forwardedValues(forwarded: string, wanted: string): readonly string[] {
   if (forwarded === '') return NOBODY;
-  const nodes: string[] = [];
-  let node = '';
+  const values: string[] = [];
+  let found = '';
   PAIR.lastIndex = 0;
   for (let at = 0; at < forwarded.length; at = PAIR.lastIndex) {
     PAIR.lastIndex = at;
     const pair = PAIR.exec(forwarded);
     if (pair === null) return NOBODY;
     const [, name = '', value = '', end = ''] = pair;
-    if (name.toLowerCase() === 'for') node = unquoted(value);
+    if (name.toLowerCase() === wanted) found = unquoted(value);
     if (end === ';') continue;
-    nodes.push(node);
-    node = '';
+    values.push(found);
+    found = '';
   }
-  return nodes;
+  return values;
 }
 
 function unquoted(value: string): string {

@@ -21,7 +21,9 @@ import type { Exchange } from '../exchange/exchange.js';
 import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
 import type { WorkerRoutes } from '../route/worker-route.js';
+
 import { ClientAddress } from './client-address.js';
+import { ClientScheme } from './client-scheme.js';
 import { RoutedView } from './routed-view.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
@@ -49,11 +51,13 @@ export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
   private readonly clientAddress: ClientAddress;
+  private readonly clientScheme: ClientScheme;
   private readonly view = new RoutedView();
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
     this.clientAddress = new ClientAddress(parts.trustedProxies, parts.clientAddressField);
+    this.clientScheme = new ClientScheme(parts.trustedProxies, parts.clientAddressField);
     this.keepsEveryId = parts.acceptsRequestIdOf === 'anyone';
   }
 
@@ -65,7 +69,9 @@ export class RouteMatcher {
     const isKept = this.keepsEveryId || this.keepsIdOf(peer);
     const requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
     const clientIp = this.clientAddress.of(peer, fields);
-    return new RequestHead(record, fields, requestId, clientIp);
+    const head = new RequestHead(record, fields, requestId, clientIp);
+    if (fields.tellsScheme) head.onClientScheme(this.clientScheme.of(head));
+    return head;
   }
 
   private keepsIdOf(peer: string): boolean {

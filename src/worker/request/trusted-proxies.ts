@@ -29,14 +29,20 @@ export class TrustedProxies {
    * from the right that is not a trusted proxy.
    */
   clientOf(peer: string, nodes: readonly string[]): string {
-    let client = peer;
-    if (!this.includes(peer)) return client;
+    const place = this.clientPlace(peer, nodes);
+    return place === -1 ? peer : addressOf(nodes[place] ?? '');
+  }
+
+  /** Which of the nodes that is; -1: the peer itself. */
+  clientPlace(peer: string, nodes: readonly string[]): number {
+    let place = -1;
+    if (!this.includes(peer)) return place;
     for (let at = nodes.length - 1; at >= 0; at--) {
       const node = addressOf(nodes[at] ?? '');
-      if (isIP(node) === 0) return client;
-      client = node;
-      if (!this.includes(node)) return client;
+      if (isIP(node) === 0) return place;
+      place = at;
+      if (!this.includes(node)) return place;
     }
-    return client;
+    return place;
   }
 }

@@ -39,7 +39,7 @@ export function buildForwardedFields(
   isPeerTrusted: boolean,
   authority: string,
 ): string[] {
-  const { fields, peer, scheme, requestId } = exchange.head;
+  const { fields, peer, clientScheme, requestId } = exchange.head;
   const dropped = exchange.route?.droppedFields ?? NOTHING;
   const isPlain = dropped.size === 0 && fields.connection === '';
   const list = isPlain ? fields.plain : keptFields(fields, dropped);
@@ -52,7 +52,7 @@ export function buildForwardedFields(
   list.push('host', authority);
   add('x-request-id', requestId);
   add('x-forwarded-for', joinList(isPeerTrusted ? fields.forwardedFor : '', peer));
-  add('x-forwarded-proto', (isPeerTrusted && fields.forwardedProto) || scheme);
+  add('x-forwarded-proto', (isPeerTrusted && fields.forwardedProto) || clientScheme);
   add('x-forwarded-host', (isPeerTrusted && fields.forwardedHost) || fields.host);
   add('forwarded', forwardedList(exchange.head, isPeerTrusted));
   add('via', joinList(fields.via, viaOf(exchange.head.protocol)));

@@ -55,15 +55,15 @@ function fieldLines(list: readonly string[], count: number): string {
 
 /** Whose request it is and where it came from. */
 function originLines(from: Readonly<RequestHead>, isPeerTrusted: boolean): string {
-  const { fields, peer, scheme, requestId } = from;
+  const { fields, peer, clientScheme, requestId } = from;
   const { host, authorization } = fields;
   let addresses = peer;
-  let firstScheme = scheme;
+  let firstScheme = clientScheme;
   let firstHost = host;
   let claimed = '';
   if (isPeerTrusted) {
     addresses = joinList(fields.forwardedFor, peer);
-    firstScheme = fields.forwardedProto || scheme;
+    firstScheme = fields.forwardedProto || clientScheme;
     firstHost = fields.forwardedHost || host;
     claimed = fieldLines(fields.claimed, fields.claimed.length);
   }
