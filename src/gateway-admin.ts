@@ -3,6 +3,7 @@
  *
  * Thread: acceptor. Owns the explainer, once somebody has asked for one.
  */
+import type { AcceptorFront } from './acceptor/acceptor-front.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { GatewayViews } from './admin/gateway-views.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
@@ -19,7 +20,6 @@ import { StatsReader } from './admin/stats.js';
 import type { Clock } from './base/clock.js';
 import { formatChange } from './config/changes/diff-config.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
-import type { GatewayFront } from './gateway-front.js';
 import { osThreadId } from './observability/kernel-facts.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
@@ -30,7 +30,7 @@ import type { Supervisor } from './supervisor/supervisor.js';
 export interface ShownGateway {
   readonly version: string;
   readonly clock: Clock;
-  readonly front: GatewayFront;
+  readonly front: AcceptorFront;
   readonly supervisor: Supervisor;
   readonly reloader: Reloader;
   readonly names: NameWatcher;
@@ -54,7 +54,8 @@ export class GatewayAdmin {
       get config() {
         return supervisor.config;
       },
-      counters: [front.counters, ...supervisor.counters],
+      counters: [...front.counters, ...supervisor.counters],
+      threads: [...front.threadNames, ...supervisor.counters.map((_, lane) => `worker-${lane}`)],
       targets: memory.targets,
       loads: memory.loads,
       coordinatorStatus: memory.status,
@@ -107,15 +108,14 @@ export class GatewayAdmin {
     return {
       version,
       startedMs: this.startedMs,
-      inFlight: front.dispatcher.table.inFlight,
+      inFlight: front.inFlight,
       threads: {
-        acceptor: osThreadId(),
+        main: osThreadId(),
         workers: lanes.map((lane) => lane.osThreadId),
         coordinator: coordinator.osThreadId,
       },
-      lanes: front.dispatcher.figures(),
-      connections: front.acceptor.connectionFigures,
-      movedRequests: front.dispatcher.movedRequests,
+      lanes: front.laneFigures(),
+      acceptors: front.acceptorFigures(),
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
       targetNames: names.status(),

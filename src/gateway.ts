@@ -5,25 +5,29 @@
  * made here and handed down.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AcceptorFront } from './acceptor/acceptor-front.js';
+import { GatewayFront } from './acceptor/gateway-front.js';
 import { loadNativeBinary } from './acceptor/uws/native-binary.js';
 import { uwsEngine } from './acceptor/uws/uws-engine.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { systemClock, systemRandom } from './base/clock.js';
+import { allocateCounters } from './channel/counter-block.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import type { ServedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
 import type { LoadedConfig } from './config/source/load-file.js';
 import { GatewayAdmin } from './gateway-admin.js';
-import { GatewayFront } from './gateway-front.js';
+import { counterCount } from './observability/counters.js';
+import type { ReloadTrigger } from './observability/gateway-status.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
 import { readVersion } from './supervisor/package-version.js';
-import { Reloader, type ReloadResult, type ReloadTrigger } from './supervisor/reloader.js';
+import { Reloader, type ReloadResult } from './supervisor/reloader.js';
 import { Supervisor } from './supervisor/supervisor.js';
 import { type LaneThreads, systemThreads } from './supervisor/threads.js';
 import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
@@ -56,7 +60,7 @@ export interface GatewayOptions {
 
 export class Gateway {
   readonly supervisor: Supervisor;
-  private readonly front: GatewayFront;
+  private readonly front: AcceptorFront;
   private readonly adminAccess: AdminAccess;
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
@@ -89,11 +93,12 @@ export class Gateway {
     const random = systemRandom;
     this.front = new GatewayFront({
       ...{ config, clock, random, log: this.log, createEngine },
+      counters: allocateCounters(counterCount(config.capacity)),
       servedConfig: () => this.supervisor.config,
     });
     this.supervisor = new Supervisor({
       first: kept.compiled,
-      dispatcher: this.front.dispatcher,
+      front: this.front,
       clock,
       random,
       threads: systemThreads(lanes ?? createWorkerPool(config)),
@@ -134,7 +139,7 @@ export class Gateway {
     try {
       await this.supervisor.start();
       this.adminPort = await this.admin.listen(this.config.admin);
-      this.port = await this.front.acceptor.listen();
+      this.port = await this.front.listen();
     } catch (error) {
       await this.end();
       throw error;
@@ -193,19 +198,16 @@ export class Gateway {
   private async drainAndEnd(): Promise<boolean> {
     this.state = 'draining';
     const { logger } = this.log;
-    logger.info({ inFlight: this.front.dispatcher.table.inFlight }, 'gateway stopping');
+    logger.info({ inFlight: this.front.inFlight }, 'gateway stopping');
     this.watcher?.stop();
     this.names.stop();
-    this.front.acceptor.beginDrain();
+    this.front.beginDrain();
     const { delayMs, graceMs } = this.config.shutdown;
     if (delayMs > 0) await sleep(delayMs);
-    this.front.acceptor.stopListening();
-    const isIdle = await this.front.dispatcher.table.whenEmpty(graceMs);
+    this.front.stopListening();
+    const isIdle = await this.front.whenEmpty(graceMs);
     if (!isIdle) {
-      logger.warn(
-        { inFlight: this.front.dispatcher.table.inFlight },
-        'requests cut off at the deadline',
-      );
+      logger.warn({ inFlight: this.front.inFlight }, 'requests cut off at the deadline');
     }
     await this.end();
     return isIdle;
@@ -214,7 +216,7 @@ export class Gateway {
   private async end(): Promise<void> {
     this.watcher?.stop();
     this.names.stop();
-    this.front.close();
+    await this.front.close();
     this.admin.close();
     await this.supervisor.stop();
     this.state = 'stopped';
@@ -277,7 +279,6 @@ export class Gateway {
   private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
     this.tellOfDocuments(config);
-    this.front.adopt(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
   }

@@ -7,6 +7,7 @@
 import type { Clock, Timer } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
+import type { ConnectionFigures } from '../channel/acceptor/acceptor-figures.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type {
   ClientEngine,
@@ -17,7 +18,7 @@ import type {
   EngineHost,
 } from './client-engine.js';
 import { ClientExchange, LOOK_MS } from './client-exchange.js';
-import { ConnectionCaps, type ConnectionFigures, type ConnectionRule } from './connection-caps.js';
+import { ConnectionCaps, type ConnectionRule } from './connection-caps.js';
 import type { ExchangeContext } from './exchange-context.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord } from './local-reply.js';

@@ -7,6 +7,7 @@
  * of the time at most. IPv6 addresses are counted by /64, as everywhere in the gateway.
  */
 import { networkOf } from '../base/ip-address.js';
+import type { ConnectionFigures } from '../channel/acceptor/acceptor-figures.js';
 
 /** How many connections are open now from each address (as text). */
 export type ConnectionCensus = () => Promise<ReadonlyMap<string, number>>;
@@ -28,14 +29,6 @@ export interface ConnectionCapsParts {
   /** Once for each time that an address runs into its cap. */
   onAddressFull(network: string): void;
   onError(error: unknown): void;
-}
-
-/** For /stats. */
-export interface ConnectionFigures {
-  readonly open: number;
-  /** Refused since the start: there were too many in all, or of the address. */
-  readonly refusedInAll: number;
-  readonly refusedOfAddress: number;
 }
 
 /** The part of the cap from which on the kernel is asked. */

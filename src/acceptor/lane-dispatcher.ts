@@ -11,6 +11,7 @@
 import { defined } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
+import type { LaneFigures } from '../channel/acceptor/acceptor-figures.js';
 import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../channel/lane.js';
 import { PRESSURE_FULL } from '../channel/lane-status.js';
 import type { Port } from '../channel/port.js';
@@ -48,23 +49,6 @@ export type ExchangeEnd = 'replied' | 'aborted' | 'answered' | 'cut';
 
 /** What the worker is told when the exchange ends in another way than by its reply. */
 const ABORT_FLAGS = { aborted: 0, answered: FLAG_ANSWERED, cut: FLAG_CUT } as const;
-
-/** What a lane counts, for /stats. */
-export interface LaneFigures {
-  readonly isServed: boolean;
-  readonly inFlight: number;
-  readonly staleRecords: number;
-  readonly backlogBytes: number;
-  /** Blocks that long replies are read into, or wait in to be sent. */
-  readonly bodyBlocks: number;
-  /** Bytes on their way to the worker, and back. */
-  readonly requestBytes: number;
-  readonly replyBytes: number;
-  /** Records read from the worker. */
-  readonly records: number;
-  /** How many times the worker was woken. */
-  readonly wakes: number;
-}
 
 export class LaneDispatcher {
   readonly table: InFlightTable<Downstream>;

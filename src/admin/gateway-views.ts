@@ -14,7 +14,8 @@ import { refusalRingOffset } from '../channel/counter-block.js';
 import { RefusalRingReader } from '../channel/refusal-ring.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
-import type { ConfigurationFacts, LiveFigures } from './live-figures.js';
+import type { ReloadStatus } from '../observability/gateway-status.js';
+import type { LiveFigures } from './live-figures.js';
 import { MergedFigures } from './merged-figures.js';
 import { type NotedRefusal, readRefusals } from './recent-refusals.js';
 
@@ -24,15 +25,16 @@ export interface ViewSources {
   readonly clock: Clock;
   /** The configuration in force. */
   readonly config: ServedConfig;
-  /** The acceptor's block first, then the workers'. */
+  /** Of all threads, and what the threads are called. */
   readonly counters: Buffers;
+  readonly threads: readonly string[];
   readonly targets: Buffers[number];
   readonly loads: Buffers[number];
   readonly coordinatorStatus: Buffers[number];
   readonly limitCounts: Buffers;
   readonly concurrency: Buffers[number];
   live(): LiveFigures;
-  configuration(): ConfigurationFacts;
+  configuration(): ReloadStatus;
 }
 
 export class GatewayViews {
@@ -49,7 +51,7 @@ export class GatewayViews {
     const { capacity } = sources.config;
     const offset = refusalRingOffset(counterCount(capacity));
     this.rings = sources.counters.map((buffer) => new RefusalRingReader(buffer, offset));
-    this.figures = new MergedFigures(sources.counters, capacity.routes);
+    this.figures = new MergedFigures(sources.counters, capacity.routes, sources.threads);
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);
@@ -85,7 +87,7 @@ export class GatewayViews {
     return readRefusals(this.rings);
   }
 
-  configuration(): ConfigurationFacts {
+  configuration(): ReloadStatus {
     return this.sources.configuration();
   }
 }

@@ -3,9 +3,10 @@
  *
  * Thread: any (pure). Users' tools read the keys, so the keys never change.
  */
-import type { ConfigurationFacts, LaneFacts, TargetNameFacts } from './live-figures.js';
+import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
+import type { NameStatus, ReloadStatus } from '../observability/gateway-status.js';
 
-export function laneRow(facts: LaneFacts, lane: number): object {
+export function laneRow(facts: LaneFigures, lane: number): object {
   return {
     lane,
     served: facts.isServed,
@@ -20,7 +21,24 @@ export function laneRow(facts: LaneFacts, lane: number): object {
   };
 }
 
-export function targetNameRow(facts: TargetNameFacts): object {
+export function acceptorRow(figures: AcceptorFigures, acceptor: number): object {
+  const { connections } = figures;
+  return {
+    acceptor,
+    thread: figures.osThreadId,
+    deaths: figures.deaths,
+    lost_connections: figures.lostConnections,
+    in_flight: figures.inFlight,
+    connections: {
+      open: connections.open,
+      refused_in_all: connections.refusedInAll,
+      refused_of_address: connections.refusedOfAddress,
+    },
+    moved_requests: figures.movedRequests,
+  };
+}
+
+export function targetNameRow(facts: NameStatus): object {
   return {
     name: facts.name,
     addresses: facts.addresses,
@@ -31,7 +49,7 @@ export function targetNameRow(facts: TargetNameFacts): object {
 }
 
 /** Times are ISO 8601. */
-export function configurationRow(facts: ConfigurationFacts): object {
+export function configurationRow(facts: ReloadStatus): object {
   const { lastReload } = facts;
   return {
     source: facts.source,

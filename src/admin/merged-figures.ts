@@ -39,12 +39,18 @@ export interface Histogram {
 export class MergedFigures {
   readonly blocks: readonly CounterBlock[];
 
-  /** `buffers`: the acceptor's block first, then the workers'. `routeCount`: rows of routes. */
+  /** `threads`: the name of each buffer's thread. `routeCount`: rows of routes. */
   constructor(
     buffers: readonly SharedBlock[],
     private readonly routeCount: number,
+    readonly threads: readonly string[] = [],
   ) {
     this.blocks = buffers.map((buffer) => new CounterBlock(buffer));
+  }
+
+  /** The block of the worker of a lane. */
+  ofWorker(lane: number): CounterBlock | undefined {
+    return this.blocks[this.threads.indexOf(`worker-${lane}`)];
   }
 
   sum(index: number): number {
@@ -171,11 +177,3 @@ function num(list: readonly number[], at: number): number {
 }
 
 type SharedBlock = ConstructorParameters<typeof CounterBlock>[0];
-
-/**
- * The name that figures give to the thread with this counter block; the acceptor's block is the
- * first.
- */
-export function threadName(block: number): string {
-  return block === 0 ? 'acceptor' : `worker-${block - 1}`;
-}

@@ -6,7 +6,6 @@
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
-import { threadName } from './merged-figures.js';
 import { FAMILIES, PROCESS_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples } from './metric-series.js';
 
@@ -63,7 +62,7 @@ function laneText(views: GatewayViews): string {
     [towards(row.lane, 'reply'), row.replyBytes] as const,
   ]);
   const ofWorker = (lane: number, figure: number): number =>
-    views.figures.blocks[lane + 1]?.read(figure) ?? 0;
+    views.figures.ofWorker(lane)?.read(figure) ?? 0;
   const records = lanes.flatMap((row) => [
     [towards(row.lane, 'request'), ofWorker(row.lane, COUNTERS.laneRecords)] as const,
     [towards(row.lane, 'reply'), row.records] as const,
@@ -112,7 +111,7 @@ function laneText(views: GatewayViews): string {
 }
 
 export function* threadPieces({ figures }: GatewayViews): Generator<string> {
-  const labelsOf = (block: number): Labels => [['thread', threadName(block)]];
+  const labelsOf = (block: number): Labels => [['thread', figures.threads[block] ?? '']];
   const each = (figure: number, divisor = 1) =>
     figures.blocks.map((block, at) => [labelsOf(at), block.read(figure) / divisor] as const);
   const delays = figures.blocks.map((block, at) =>

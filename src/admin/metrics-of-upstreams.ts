@@ -22,6 +22,7 @@ import {
   UPSTREAM_COUNTERS,
   upstreamCounter,
 } from '../observability/counters.js';
+import type { NameStatus } from '../observability/gateway-status.js';
 import {
   type FamilyHead,
   type FamilyType,
@@ -29,7 +30,6 @@ import {
   type Labels,
 } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
-import type { TargetNameFacts } from './live-figures.js';
 import { addHistograms } from './merged-figures.js';
 import { FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
@@ -94,7 +94,7 @@ function* upstreamPieces({ config, figures }: GatewayViews): Generator<string> {
 
 export function* namePieces(views: GatewayViews): Generator<string> {
   const owners = ownersOf(views.live().targetNames, ({ name }) => name);
-  const readings: readonly Reading<TargetNameFacts>[] = [
+  const readings: readonly Reading<NameStatus>[] = [
     [FAMILIES.nameAddresses, 'gauge', ({ addresses }) => addresses.length],
     [FAMILIES.nameFailing, 'gauge', ({ failure }) => (failure === null ? 0 : 1)],
   ];

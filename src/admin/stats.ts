@@ -5,6 +5,7 @@
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
+import type { ConnectionFigures } from '../channel/acceptor/acceptor-figures.js';
 import type { TargetStateName } from '../channel/coordinator/target-states.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
@@ -21,15 +22,9 @@ import {
   targetLatencyHistogram,
 } from '../observability/counters.js';
 import type { GatewayViews } from './gateway-views.js';
-import type { LiveFigures } from './live-figures.js';
-import { configurationRow, laneRow, targetNameRow } from './live-rows.js';
-import {
-  addHistograms,
-  type Histogram,
-  quantileMs,
-  type RequestTotals,
-  threadName,
-} from './merged-figures.js';
+import { type LiveFigures, sumOfAcceptors } from './live-figures.js';
+import { acceptorRow, configurationRow, laneRow, targetNameRow } from './live-rows.js';
+import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
 import {
   concurrencyRows,
   latencyRow,
@@ -69,6 +64,8 @@ export class StatsReader {
 
   private headRows(live: LiveFigures, totals: RequestTotals): Record<string, unknown> {
     const { requests, errors } = totals;
+    const ofConnections = (figure: keyof ConnectionFigures): number =>
+      sumOfAcceptors(live, ({ connections }) => connections[figure]);
     return {
       total_requests: requests,
       total_errors: errors,
@@ -80,11 +77,11 @@ export class StatsReader {
       configuration: configurationRow(this.views.configuration()),
       in_flight: live.inFlight,
       connections: {
-        open: live.connections.open,
-        refused_in_all: live.connections.refusedInAll,
-        refused_of_address: live.connections.refusedOfAddress,
+        open: ofConnections('open'),
+        refused_in_all: ofConnections('refusedInAll'),
+        refused_of_address: ofConnections('refusedOfAddress'),
       },
-      moved_requests: live.movedRequests,
+      moved_requests: sumOfAcceptors(live, (one) => one.movedRequests),
       process: processRow(),
       counters: processFigures(this.views.figures, totals, this.views.config.capacity),
       problems: problemRows(this.views.figures),
@@ -96,7 +93,8 @@ export class StatsReader {
       targets: this.targetRows(),
       target_names: live.targetNames.map(targetNameRow),
       adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),
-      threads: live.threads,
+      threads: threadRow(live),
+      acceptors: live.acceptors.map(acceptorRow),
       event_loops: this.eventLoops(),
       coordinator: { deaths: live.coordinatorDeaths, ...this.views.coordinator.readCounts() },
     };
@@ -215,7 +213,7 @@ export class StatsReader {
     return this.views.figures.blocks.map((block, at) => {
       const delays = this.views.figures.histogram(loopDelayHistogram(), [block]);
       return {
-        thread: threadName(at),
+        thread: this.views.figures.threads[at],
         delay_p50_ms: rounded(quantileMs(delays, 0.5)),
         delay_p99_ms: rounded(quantileMs(delays, 0.99)),
         active_seconds: rounded(block.read(COUNTERS.loopActiveMs) / 1000),
@@ -228,7 +226,7 @@ export class StatsReader {
   private *workers(live: LiveFigures): Generator<string, object[]> {
     const rows: object[] = [];
     for (const [index, lane] of live.lanes.entries()) {
-      const block = this.views.figures.blocks[index + 1];
+      const block = this.views.figures.ofWorker(index);
       const blocks = block === undefined ? [] : [block];
       const { requests, errors } = yield* this.views.figures.walkAll(blocks);
       rows.push({
@@ -242,6 +240,11 @@ export class StatsReader {
     }
     return rows;
   }
+}
+
+/** `acceptor`: the thread of the first one. */
+function threadRow({ threads, acceptors }: LiveFigures): object {
+  return { acceptor: acceptors[0]?.osThreadId, ...threads };
 }
 
 /** As all pages show JSON. */

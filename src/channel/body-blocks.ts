@@ -70,12 +70,15 @@ export class BodyBlocks {
 
   /** Worker: whether it is the only holder of the block that it has borrowed. */
   isOnlyHolder(block: Buffer): boolean {
-    return this.holdersOf(this.indexOf(block.byteOffset)) === 1;
+    return this.isOfThese(block) && this.holdersOf(this.indexOf(block.byteOffset)) === 1;
   }
 
-  /** Worker: ends the loan, and reads into the block no more. */
+  /**
+   * Worker: ends the loan, and reads into the block no more. A block of a lane's earlier memory has
+   * gone with that memory.
+   */
   giveBack(block: Buffer): void {
-    this.release(block.byteOffset);
+    if (this.isOfThese(block)) this.release(block.byteOffset);
   }
 
   /**
@@ -83,7 +86,7 @@ export class BodyBlocks {
    */
   tryShare(bytes: Buffer): boolean {
     if (bytes.length < SHARED_BYTES_MIN) return false;
-    if ((bytes.buffer as unknown) !== this.memory || bytes.byteOffset < this.start) return false;
+    if (!this.isOfThese(bytes) || bytes.byteOffset < this.start) return false;
     Atomics.add(this.holders, this.indexOf(bytes.byteOffset), 1);
     return true;
   }
@@ -100,6 +103,10 @@ export class BodyBlocks {
   release(position: number): void {
     const before = Atomics.sub(this.holders, this.indexOf(position), 1);
     assert(before > 0, 'who gives a block back has held it');
+  }
+
+  private isOfThese(bytes: Buffer): boolean {
+    return (bytes.buffer as unknown) === this.memory;
   }
 
   private holdersOf(block: number): number {

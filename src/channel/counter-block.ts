@@ -8,8 +8,11 @@ import { REFUSAL_RING_BYTES } from './refusal-ring.js';
 
 const CACHE_LINE_BYTES = 128;
 
+/** Where a thread counts. */
+export type CounterMemory = SharedArrayBuffer;
+
 /** Memory for `count` figures and a ring of refusals behind them, on cache lines of its own. */
-export function allocateCounters(count: number): SharedArrayBuffer {
+export function allocateCounters(count: number): CounterMemory {
   return new SharedArrayBuffer(refusalRingOffset(count) + REFUSAL_RING_BYTES);
 }
 

@@ -83,26 +83,62 @@ export type WorkerFault = 'crash' | 'hang' | 'oom';
 /** The two ends of a lane. */
 export type LaneSide = 'acceptor' | 'worker';
 
-export class LaneEnd {
+type Doorbell = Pick<Port, 'postMessage'>;
+
+interface LaneParts {
   readonly producer: ByteRingProducer;
   readonly consumer: ByteRingConsumer;
   readonly status: LaneStatus;
   readonly blocks: BodyBlocks;
+}
+
+function partsOf(memory: LaneMemory, side: LaneSide): LaneParts {
+  const { buffer, ringBytes } = memory;
+  const requests = { buffer, offset: 0, capacity: ringBytes };
+  const replies = { buffer, offset: byteRingBytes(ringBytes), capacity: ringBytes };
+  const status = laneStatusOf(memory);
+  checkProtocolVersion(status.protocolVersion);
+  return {
+    producer: new ByteRingProducer(side === 'acceptor' ? requests : replies),
+    consumer: new ByteRingConsumer(side === 'acceptor' ? replies : requests),
+    status,
+    blocks: bodyBlocksOf(memory),
+  };
+}
+
+/** One end of a lane. Look its parts up each time: the lane may get other memory. */
+export class LaneEnd {
+  private parts: LaneParts;
 
   /** @throws Error when the lane was allocated for another version of its records. */
   constructor(
     memory: LaneMemory,
-    side: LaneSide,
-    private readonly doorbell: Pick<Port, 'postMessage'>,
+    private readonly side: LaneSide,
+    private doorbell: Doorbell,
   ) {
-    const { buffer, ringBytes } = memory;
-    const requests = { buffer, offset: 0, capacity: ringBytes };
-    const replies = { buffer, offset: byteRingBytes(ringBytes), capacity: ringBytes };
-    this.producer = new ByteRingProducer(side === 'acceptor' ? requests : replies);
-    this.consumer = new ByteRingConsumer(side === 'acceptor' ? replies : requests);
-    this.status = laneStatusOf(memory);
-    checkProtocolVersion(this.status.protocolVersion);
-    this.blocks = bodyBlocksOf(memory);
+    this.parts = partsOf(memory, side);
+  }
+
+  /** Goes on in this memory. What was written to the old memory and not read is lost. */
+  renew(memory: LaneMemory, doorbell: Doorbell): void {
+    this.parts = partsOf(memory, this.side);
+    this.doorbell = doorbell;
+  }
+
+  get producer(): ByteRingProducer {
+    return this.parts.producer;
+  }
+
+  get consumer(): ByteRingConsumer {
+    return this.parts.consumer;
+  }
+
+  get status(): LaneStatus {
+    return this.parts.status;
+  }
+
+  get blocks(): BodyBlocks {
+    return this.parts.blocks;
   }
 
   /** Makes the written records visible. True: the other end slept, and the call has woken it. */

@@ -5,7 +5,7 @@
  * that no worker reads what a dead one left half done.
  */
 import type { Logger } from 'pino';
-import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
+import type { AcceptorFront } from '../acceptor/acceptor-front.js';
 import type { Clock, Timer } from '../base/clock.js';
 import type { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator/coordinator-memory.js';
@@ -15,7 +15,7 @@ import { allocateLane, type LaneMemory, laneStatusOf, type WorkerFault } from '.
 import type { Port } from '../channel/port.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
-import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from '../worker/lane-task.js';
+import type { LaneOrder, LaneReport, LaneTask } from '../worker/lane-task.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 import type { Threads } from './threads.js';
@@ -37,7 +37,7 @@ export interface LaneSupervisorOptions {
   readonly config: SharedConfig;
   readonly clock: Clock;
   readonly threads: Threads;
-  readonly dispatcher: LaneDispatcher;
+  readonly front: AcceptorFront;
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
   readonly counters: SharedArrayBuffer;
@@ -79,16 +79,18 @@ export class LaneSupervisor {
 
   /** Starts a worker. Resolves when the worker serves the lane. */
   start(): Promise<void> {
-    const { lane, threads, dispatcher, memory, counters, hashKey } = this.options;
+    const { lane, threads, front, memory, counters, hashKey } = this.options;
     const { config } = this;
     const laneMemory = allocateLane(config.settings.limits.laneRingBytes);
     const { port1: port, port2: workerPort } = threads.newChannel<LaneOrder, LaneReport>();
+    const { port1: doorbell, port2: workerDoorbell } = threads.newChannel();
     const wakePort = this.connectToCoordinator();
     const task: LaneTask = {
       lane,
       config,
       memory: laneMemory,
       port: workerPort,
+      doorbell: workerDoorbell,
       coordinator: laneMemoryOf(memory, lane),
       wakePort,
       counters,
@@ -99,10 +101,6 @@ export class LaneSupervisor {
     this.heldEpochs.add(config.settings.epoch);
     return new Promise((resolve, reject) => {
       port.on('message', (report: LaneReport) => {
-        if (report === DOORBELL) {
-          dispatcher.onDoorbell();
-          return;
-        }
         if (report.type === 'identity') {
           this.options.onIdentityRequest(lane, report.request);
           return;
@@ -113,7 +111,7 @@ export class LaneSupervisor {
         }
         this.osThreadId = report.osThreadId;
         this.threadId = report.threadId;
-        dispatcher.attach(lane, laneMemory, port);
+        front.attachLane(lane, laneMemory, doorbell);
         this.watch(laneMemory);
         // Another version may have come into force while the thread started.
         if (this.config !== config) this.send({ type: 'prepare', config: this.config });
@@ -148,16 +146,16 @@ export class LaneSupervisor {
    * run them.
    */
   private onHang(): void {
-    const { lane, clock, dispatcher, logger } = this.options;
+    const { lane, clock, front, logger } = this.options;
     this.unwatch();
     logger.error({ lane }, 'worker hangs');
-    dispatcher.suspend(lane);
+    front.suspendLane(lane);
     void this.kill();
     const { threadId } = this;
     clock.after(END_MS_MAX, () => {
       if (this.threadId !== threadId) return;
       logger.error({ lane }, 'worker thread does not end; its requests are given up');
-      dispatcher.abandon(lane);
+      front.abandonLane(lane);
     });
   }
 
@@ -199,9 +197,7 @@ export class LaneSupervisor {
     this.port?.postMessage(order);
   }
 
-  private onReport(
-    report: Exclude<LaneReport, typeof DOORBELL | { type: 'ready' | 'identity' }>,
-  ): void {
+  private onReport(report: Exclude<LaneReport, { type: 'ready' | 'identity' }>): void {
     const { epoch } = report;
     switch (report.type) {
       case 'prepared':
@@ -245,6 +241,23 @@ export class LaneSupervisor {
   }
 
   /**
+   * The acceptor that this lane leads to is another: the worker ends what is in flight, and both
+   * get fresh memory. A worker that does not serve yet, or hangs, is not troubled: its lane is
+   * fresh, or will be its successor's.
+   */
+  renew(): void {
+    const { lane, front, threads } = this.options;
+    if (this.watcher === null) return;
+    const memory = allocateLane(this.config.settings.limits.laneRingBytes);
+    const { port1: doorbell, port2: workerDoorbell } = threads.newChannel();
+    const order: LaneOrder = { type: 'lane', memory, doorbell: workerDoorbell };
+    this.port?.postMessage(order, [workerDoorbell]);
+    front.attachLane(lane, memory, doorbell);
+    this.unwatch();
+    this.watch(memory);
+  }
+
+  /**
    * Tells the worker about keys or tokens. A worker that starts later learns the same from
    * identityNotices(). False: there is no worker now.
    */
@@ -264,7 +277,7 @@ export class LaneSupervisor {
   }
 
   private onEnded(error: unknown, reject: (error: unknown) => void): void {
-    const { lane, dispatcher, control, logger } = this.options;
+    const { lane, front, control, logger } = this.options;
     const wasServing = this.threadId !== -1;
     this.threadId = -1;
     this.unwatch();
@@ -273,7 +286,7 @@ export class LaneSupervisor {
     this.heldEpochs.clear();
     this.preparedEpoch = 0;
     this.answer.release();
-    dispatcher.detach(lane);
+    front.detachLane(lane);
     if (this.isStopping) return;
     this.deaths++;
     logger.error({ err: error, lane }, 'worker died');

@@ -9,7 +9,8 @@ import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { TargetAddresses } from '../config/references/target-addresses.js';
-import { type NameLookup, type NameRule, type NameStatus, WatchedName } from './watched-name.js';
+import type { NameStatus } from '../observability/gateway-status.js';
+import { type NameLookup, type NameRule, WatchedName } from './watched-name.js';
 
 export interface NameWatcherOptions {
   readonly lookup: NameLookup;

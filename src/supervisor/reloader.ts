@@ -14,6 +14,7 @@ import type { GatewayConfig } from '../config/gateway-config.js';
 import { NO_ADDRESSES, type TargetAddresses } from '../config/references/target-addresses.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import type { ConfigSource } from '../config/source/config-source.js';
+import type { ReloadStatus, ReloadTrigger } from '../observability/gateway-status.js';
 import type { NextVersion } from './epoch-table.js';
 import type { KeptVersion } from './loading/kept-version.js';
 import type { VersionOrder, VersionReport, VersionSource } from './loading/prepare-version.js';
@@ -24,9 +25,6 @@ const HISTORY_MAX = 10;
 /** Of a reload with more changes the log only has their number. */
 const CHANGES_TOLD_MAX = 50;
 
-/** What asked for the change. */
-export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
-
 export type ReloadResult =
   | {
       readonly outcome: 'applied';
@@ -36,28 +34,6 @@ export type ReloadResult =
       readonly changeCount: number;
     }
   | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
-
-/** Where the configuration comes from, and the result of the last change. */
-export interface ReloadStatus {
-  /** '': the configuration was made by a program. */
-  readonly source: string;
-  readonly epoch: number;
-  /** Wall time. */
-  readonly inForceSinceUnixMs: number;
-  /** Versions with requests in flight, oldest first, then the version in force. */
-  readonly epochsInUse: readonly number[];
-  /** The number of versions to which one can go back now. */
-  readonly earlierVersions: number;
-  readonly reloads: number;
-  readonly refusedReloads: number;
-  /** null: nobody has asked for a reload. */
-  readonly lastReload: {
-    readonly atUnixMs: number;
-    readonly trigger: ReloadTrigger;
-    readonly outcome: ReloadResult['outcome'];
-    readonly reasons: readonly string[];
-  } | null;
-}
 
 export interface ReloaderOptions {
   readonly first: KeptVersion;

@@ -5,7 +5,7 @@
  * supervisor for each lane, and the health checks.
  */
 import type { Logger } from 'pino';
-import type { LaneDispatcher } from '../acceptor/lane-dispatcher.js';
+import type { AcceptorFront } from '../acceptor/acceptor-front.js';
 import { defined } from '../base/assert.js';
 import type { Clock, Random } from '../base/clock.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
@@ -25,7 +25,7 @@ import type { Threads } from './threads.js';
 
 export interface SupervisorOptions {
   readonly first: SharedConfig;
-  readonly dispatcher: LaneDispatcher;
+  readonly front: AcceptorFront;
   readonly clock: Clock;
   readonly random: Random;
   /** The supervisor ends them. */
@@ -51,7 +51,7 @@ export class Supervisor {
   private isStopping = false;
 
   constructor(private readonly options: SupervisorOptions) {
-    const { first, clock, random, threads, dispatcher, logger } = options;
+    const { first, clock, random, threads, front, logger } = options;
     this.epochTable = new EpochTable(first);
     const config = this.epochTable.current;
     this.hashKey = hashKeyOf(config.limits.keySecret);
@@ -88,7 +88,7 @@ export class Supervisor {
           config: first,
           clock,
           threads,
-          dispatcher,
+          front,
           memory: this.coordinator.memory,
           control: this.coordinator.control,
           counters,
@@ -111,8 +111,16 @@ export class Supervisor {
     // Results of health checks wait in the control ring until the coordinator reads them.
     this.prober.adopt(this.epochTable.current);
     await this.identity.start();
-    await Promise.all([coordinator, ...this.lanes.map((lane) => lane.start())]);
+    const front = this.options.front.begin({
+      mayRestart: () => this.mayRestart(),
+      onLanesLost: (lanes) => this.renewLanes(lanes),
+    });
+    await Promise.all([coordinator, front, ...this.lanes.map((lane) => lane.start())]);
     this.standBy();
+  }
+
+  private renewLanes(lanes: readonly number[]): void {
+    for (const lane of lanes) this.laneAt(lane).renew();
   }
 
   private standBy(): void {
@@ -162,6 +170,7 @@ export class Supervisor {
     await this.clearRows(this.epochTable.take(plan));
     this.prober.adopt(next);
     await Promise.all(this.lanes.map((lane) => this.commit(lane, shared)));
+    await this.options.front.adopt(shared);
     await this.identity.adopt(next.authenticators);
     return this.config;
   }
@@ -207,7 +216,7 @@ export class Supervisor {
 
   /** Ready while some lane is served and the coordinator answers asks. */
   get readiness(): 'ready' | 'no worker' | 'no coordinator' {
-    if (this.options.dispatcher.servedLanes === 0) return 'no worker';
+    if (this.options.front.servedLanes === 0) return 'no worker';
     return this.coordinator.isDeciding ? 'ready' : 'no coordinator';
   }
 

@@ -8,6 +8,7 @@ import { lookup } from 'node:dns/promises';
 import type { Logger } from 'pino';
 import type { Clock, Timer } from '../base/clock.js';
 import { chooseAddresses, usableAddresses } from '../config/references/target-addresses.js';
+import type { NameStatus } from '../observability/gateway-status.js';
 
 /**
  * After a failed look-up the next one comes after this time, or after the interval if that is
@@ -21,19 +22,6 @@ export type NameLookup = (name: string) => Promise<readonly string[]>;
 export interface NameRule {
   readonly intervalMs: number;
   readonly addressesMax: number;
-}
-
-/** The known state of a name. */
-export interface NameStatus {
-  readonly name: string;
-  /** Empty: nothing is known yet, and each connection looks the name up. */
-  readonly addresses: readonly string[];
-  /** How many addresses of the last look-up found no room. */
-  readonly leftOutCount: number;
-  /** Why the last look-up failed; null: it succeeded. */
-  readonly failure: string | null;
-  /** The time since the last look-up that succeeded; null: none has so far. */
-  readonly ageMs: number | null;
 }
 
 export interface WatchedNameOptions {

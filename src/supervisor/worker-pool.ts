@@ -33,7 +33,8 @@ export class WorkerPool implements LaneThreads {
   }
 
   async serve(task: LaneTask): Promise<void> {
-    await this.piscina.run(task, { transferList: [task.port, task.wakePort] as MessagePort[] });
+    const { port, doorbell, wakePort } = task;
+    await this.piscina.run(task, { transferList: [port, doorbell, wakePort] as MessagePort[] });
   }
 
   async terminate(threadId: number): Promise<void> {

@@ -14,8 +14,10 @@ export interface LaneTask {
   readonly lane: number;
   readonly config: SharedConfig;
   readonly memory: LaneMemory;
-  /** Doorbell of the lane, both ways; carries LaneOrder and LaneReport too. */
+  /** To the supervisor. */
   readonly port: Port<LaneOrder, LaneReport>;
+  /** To the acceptor, both ways: look at the lane. */
+  readonly doorbell: Port;
   readonly coordinator: CoordinatorLaneMemory;
   /** The coordinator wakes the worker through this port. */
   readonly wakePort: Port;
@@ -26,12 +28,8 @@ export interface LaneTask {
   readonly hashKey: readonly [number, number];
 }
 
-/** Rings: look at the lane. */
-export const DOORBELL = 0;
-
-/** From the supervisor, instead of a ring of the doorbell. */
+/** From the supervisor. */
 export type LaneOrder =
-  | typeof DOORBELL
   | { readonly type: 'stop' }
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
   | { readonly type: 'fault'; readonly fault: WorkerFault }
@@ -39,12 +37,16 @@ export type LaneOrder =
   | { readonly type: 'prepare'; readonly config: SharedConfig }
   /** The prepared configuration comes into force; answer `committed`. */
   | { readonly type: 'commit'; readonly epoch: number }
+  /**
+   * The acceptor is another: what is in flight is over, as if every client had left, and the lane
+   * goes on in this memory.
+   */
+  | { readonly type: 'lane'; readonly memory: LaneMemory; readonly doorbell: Port }
   /** The coordinator was started again and wakes the worker through this port. */
   | { readonly type: 'wakePort'; readonly port: Port };
 
-/** From the worker, instead of a ring of the doorbell. */
+/** From the worker. */
 export type LaneReport =
-  | typeof DOORBELL
   | { readonly type: 'identity'; readonly request: IdentityRequest }
   | {
       readonly type: 'ready';

@@ -264,6 +264,13 @@ export class RequestPipeline {
     this.finish(exchange);
   }
 
+  /** Every client is gone. */
+  abortAll(): void {
+    this.exchanges.forEach((exchange) => {
+      this.onRequestAbort(exchange, 0);
+    });
+  }
+
   /** All of the reply is on its way to the client. */
   onDelivered(exchange: Exchange): void {
     this.finish(exchange);

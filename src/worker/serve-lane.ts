@@ -5,7 +5,7 @@
  */
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { fail } from './fault.js';
-import { DOORBELL, type LaneOrder, type LaneReport, type LaneTask } from './lane-task.js';
+import type { LaneOrder, LaneReport, LaneTask } from './lane-task.js';
 import { type WorkerHost, WorkerRuntime } from './worker-runtime.js';
 
 /** The thread of a worker, and what it is called by others. */
@@ -26,10 +26,15 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
   const wake = (): void => runtime.onDoorbell();
   const wakePorts = [task.wakePort];
   task.wakePort.on('message', wake);
+  let { doorbell } = task;
+  doorbell.on('message', wake);
   const stopped = new Promise<void>((resolve) => {
     port.on('message', (order: LaneOrder) => {
-      if (order === DOORBELL) {
-        runtime.onDoorbell();
+      if (order.type === 'lane') {
+        doorbell.close();
+        doorbell = order.doorbell;
+        doorbell.on('message', wake);
+        runtime.changeLane(order.memory, doorbell);
       } else if (order.type === 'wakePort') {
         order.port.on('message', wake);
         wakePorts.push(order.port);
@@ -53,6 +58,7 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
   await stopped;
   await runtime.stop();
   for (const wakePort of wakePorts) wakePort.close();
+  doorbell.close();
   port.close();
 }
 

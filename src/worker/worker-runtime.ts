@@ -11,7 +11,8 @@ import { RequestIdSource } from '../base/request-id.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator/coordinator-channel.js';
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
-import { LaneEnd } from '../channel/lane.js';
+import { LaneEnd, type LaneMemory } from '../channel/lane.js';
+import type { Port } from '../channel/port.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
 import { createAccessLog } from '../observability/access-log.js';
@@ -116,7 +117,7 @@ export class WorkerRuntime {
     this.epochs = new KnownEpochs(first, ({ config: gone }) => {
       identity.release(gone.authenticators).catch(onError);
     });
-    this.lane = new LaneEnd(task.memory, 'worker', task.port);
+    this.lane = new LaneEnd(task.memory, 'worker', task.doorbell);
     this.writer = new LaneWriter(this.lane, nowMs, touch);
     this.replies = this.createReplyPath(onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
@@ -126,7 +127,7 @@ export class WorkerRuntime {
     this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
-      blocks: this.lane.blocks,
+      lane: this.lane,
       connect: host.connect,
       nowMs,
       onConnected: () => ledger.countConnect(),
@@ -143,7 +144,7 @@ export class WorkerRuntime {
         onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
       }),
       coordinator: this.coordinator,
-      gate: new AdmissionGate(config.capacity, task.coordinator, this.lane.status),
+      gate: new AdmissionGate(config.capacity, task.coordinator, this.lane),
       forwarder: this.forwarder,
       tries: this.createTries(touch, onError),
       replies: this.replies,
@@ -264,6 +265,16 @@ export class WorkerRuntime {
   /** The acceptor or the coordinator rang. */
   onDoorbell(): void {
     this.turn.run();
+  }
+
+  /**
+   * The acceptor is another: nobody waits for what is in flight, and requests come through this
+   * memory from now on.
+   */
+  changeLane(memory: LaneMemory, doorbell: Pick<Port, 'postMessage'>): void {
+    this.pipeline.abortAll();
+    this.lane.renew(memory, doorbell);
+    this.turn.beginLane();
   }
 
   /** The main thread has keys, revocations, or tokens. */

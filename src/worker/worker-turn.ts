@@ -108,6 +108,12 @@ export class WorkerTurn implements RecordHandler {
     if (!mayPark || !lane.consumer.park()) this.schedule();
   }
 
+  /** The lane has fresh memory, in which nothing has been read. */
+  beginLane(): void {
+    this.headsRead = 0;
+    this.run();
+  }
+
   /** Handles what has come in, publishes what that brings, and has no turn any more. */
   stop(): void {
     // What was cut off at the deadline has its record.

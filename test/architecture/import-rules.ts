@@ -123,7 +123,15 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenWords: [],
   },
   acceptor: {
-    mayImport: ['base', 'channel', 'observability'],
+    mayImport: [
+      'base',
+      'channel',
+      'routing',
+      'filters/cors/refusals.ts',
+      'filters/validation/linear-pattern.ts',
+      'observability',
+      'config/shared',
+    ],
     mayUseConfigTypes: true,
     forbiddenPackages: ['undici'],
     forbiddenWords: [/\bAtomics\s*\.\s*wait\b/, SYNC_CALL],
@@ -165,15 +173,13 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   'main.ts': MAIN_THREAD_ROOT,
   'gateway.ts': MAIN_THREAD_ROOT,
   'gateway-admin.ts': MAIN_THREAD_ROOT,
-  'gateway-front.ts': MAIN_THREAD_ROOT,
-  'refusal-fields.ts': MAIN_THREAD_ROOT,
   supervisor: MAIN_THREAD_ROOT,
   'index.ts': MAIN_THREAD_ROOT,
 };
 
 /** Only these may speak of shared memory; those who put the parts together hold it and no more. */
 const SHARED_MEMORY_FOLDERS = ['channel'];
-const SHARED_MEMORY_HOLDERS = ['gateway-front.ts', 'gateway.ts', 'supervisor'];
+const SHARED_MEMORY_HOLDERS = ['gateway.ts', 'supervisor'];
 
 /** Reading a clock or drawing lots: whoever does that cannot be stepped by hand. */
 const CLOCK_WORDS = [
@@ -201,7 +207,6 @@ const CLOCK_READERS = [
 const COMPOSITION = [
   'supervisor',
   'explain',
-  'gateway-front.ts',
   'gateway-admin.ts',
   'gateway.ts',
   'index.ts',

@@ -52,7 +52,6 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['supervisor', 'acceptor'],
   'gateway.ts': ['supervisor', 'acceptor'],
   'gateway-admin.ts': ['acceptor'],
-  'gateway-front.ts': ['acceptor'],
   supervisor: ['supervisor', 'acceptor', 'loader', PURE],
   'index.ts': THREADS,
 };

@@ -183,7 +183,7 @@ export class WorkerRig {
     this.worker = await WorkerRuntime.create(
       {
         ...{ lane: 0, config: shareConfig(this.config), memory: this.memory, notices: [] },
-        ...{ port: port as never, wakePort: port as never, hashKey: [1, 2] },
+        ...{ port: port as never, doorbell: port, wakePort: port, hashKey: [1, 2] },
         coordinator: laneMemoryOf(this.coordinator.memory, 0),
         counters: allocateCounters(counterCount(this.config.capacity)),
       },

@@ -114,7 +114,11 @@ class TryDriver implements TransportDriver, TryListener {
     this.connections = connectionsTo(
       target as CompiledTarget,
       upstream as CompiledUpstream,
-      { memory: new ReadMemory(blocks), nowMs: systemClock.nowMs, onConnected: () => undefined },
+      {
+        memory: new ReadMemory({ blocks }),
+        nowMs: systemClock.nowMs,
+        onConnected: () => undefined,
+      },
       transport === 'undici' ? undici : null,
     );
     for (let slot = 0; slot < load.concurrency; slot++) this.idle.push(makeExchange());

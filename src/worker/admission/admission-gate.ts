@@ -9,7 +9,8 @@ import { latencyBucket } from '../../base/latency-buckets.js';
 import { ConcurrencyWriter } from '../../channel/coordinator/concurrency-memory.js';
 import type { CoordinatorLaneMemory } from '../../channel/coordinator/coordinator-memory.js';
 import { CoordinatorStatus } from '../../channel/coordinator/coordinator-status.js';
-import { type LaneStatus, PRESSURE_FULL } from '../../channel/lane-status.js';
+import type { LaneEnd } from '../../channel/lane.js';
+import { PRESSURE_FULL } from '../../channel/lane-status.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
@@ -22,7 +23,7 @@ export class AdmissionGate {
   constructor(
     private readonly capacity: GatewaySettings['capacity'],
     private readonly memory: CoordinatorLaneMemory,
-    private readonly lane: LaneStatus,
+    private readonly lane: Pick<LaneEnd, 'status'>,
   ) {
     this.status = new CoordinatorStatus(memory.status);
   }
@@ -32,7 +33,7 @@ export class AdmissionGate {
     // Whoever is answered here is a load for nobody else, and costs no more than being refused.
     if (route.upstream === null) return true;
     const { shareMax } = route.config;
-    if (shareMax < PRESSURE_FULL && this.lane.pressure > shareMax) return false;
+    if (shareMax < PRESSURE_FULL && this.lane.status.pressure > shareMax) return false;
     const { adaptiveConcurrency, index } = route.upstream;
     if (adaptiveConcurrency === null) return true;
     const writer = this.writerOf(index);

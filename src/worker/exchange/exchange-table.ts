@@ -33,6 +33,11 @@ export class ExchangeTable {
     return exchange !== null && exchange.generation === generation ? exchange : undefined;
   }
 
+  /** Calls `visit` for each; it may remove them. */
+  forEach(visit: (exchange: Exchange) => void): void {
+    for (const exchange of this.entries) if (exchange !== null) visit(exchange);
+  }
+
   remove(exchange: Exchange): void {
     if (this.entries[exchange.index] !== exchange) return;
     this.entries[exchange.index] = null;

@@ -8,7 +8,6 @@
  */
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { responseTimeField } from '../../base/problem-reply.js';
-import type { BodyBlocks } from '../../channel/body-blocks.js';
 import type { ByteRingProducer } from '../../channel/byte-ring.js';
 import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
 import { kindWithFlags } from '../../channel/record-header.js';
@@ -30,16 +29,15 @@ import type { Exchange } from '../exchange/exchange.js';
 
 export class LaneWriter {
   private pendingHeads: Exchange[] = [];
-  private readonly ring: ByteRingProducer;
-  private readonly blocks: BodyBlocks;
 
   constructor(
-    { producer, blocks }: LaneEnd,
+    private readonly lane: Pick<LaneEnd, 'producer' | 'blocks'>,
     private readonly nowMs: () => number,
     private readonly touch: () => void,
-  ) {
-    this.ring = producer;
-    this.blocks = blocks;
+  ) {}
+
+  private get ring(): ByteRingProducer {
+    return this.lane.producer;
   }
 
   /** Replies wait outside of the full lane: their targets should wait as well. */
@@ -79,7 +77,7 @@ export class LaneWriter {
   /** A part of the body, of any size. `isLast`: the reply is complete with it. */
   data(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     const { reply } = exchange;
-    if (!reply.isHeadPending && this.blocks.tryShare(chunk)) {
+    if (!reply.isHeadPending && this.lane.blocks.tryShare(chunk)) {
       const flags = isLast ? FLAG_END : 0;
       writeBodyPosition(this.ring, flags, exchange.index, exchange.generation, chunk);
       reply.onSent(chunk.length);

@@ -5,7 +5,7 @@
  * answers the client, is decided in tries/; what a target says goes to the listener of its try.
  */
 import { defined } from '../../base/assert.js';
-import type { BodyBlocks } from '../../channel/body-blocks.js';
+import type { LaneEnd } from '../../channel/lane.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -17,8 +17,8 @@ import type { UpstreamRequest } from './upstream-transport.js';
 import { type TryListener, UpstreamTry } from './upstream-try.js';
 
 export interface ForwarderParts {
-  /** Where long replies are read into. */
-  readonly blocks: BodyBlocks;
+  /** Long replies are read into its blocks. */
+  readonly lane: Pick<LaneEnd, 'blocks'>;
   readonly connect: ConnectTarget;
   nowMs(): number;
   /** A socket to a target was opened. */
@@ -39,7 +39,7 @@ export class Forwarder {
 
   constructor(private readonly parts: ForwarderParts) {
     const connectionParts = {
-      memory: new ReadMemory(parts.blocks),
+      memory: new ReadMemory(parts.lane),
       nowMs: parts.nowMs,
       onConnected: parts.onConnected,
     };

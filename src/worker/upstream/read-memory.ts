@@ -5,7 +5,8 @@
  * are valid until the next read only. One whose reply comes in long pieces gets a block of the
  * lane's in its place: what it reads there is not copied again.
  */
-import { BODY_BLOCK_BYTES, type BodyBlocks } from '../../channel/body-blocks.js';
+import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
+import type { LaneEnd } from '../../channel/lane.js';
 
 /** So much in one read, and more to come: the next read goes into a block. */
 const LONG_READ_BYTES = 16 * 1024;
@@ -13,7 +14,7 @@ const LONG_READ_BYTES = 16 * 1024;
 export class ReadMemory {
   private readonly common = Buffer.allocUnsafeSlow(BODY_BLOCK_BYTES);
 
-  constructor(private readonly blocks: BodyBlocks) {}
+  constructor(private readonly lane: Pick<LaneEnd, 'blocks'>) {}
 
   /** For a connection that has read nothing yet. */
   begin(): Buffer {
@@ -26,13 +27,13 @@ export class ReadMemory {
    */
   next(buffer: Buffer, bytes: number, goesOn: boolean): Buffer {
     const isLong = goesOn && bytes >= LONG_READ_BYTES;
-    if (isLong && buffer !== this.common && this.blocks.isOnlyHolder(buffer)) return buffer;
+    if (isLong && buffer !== this.common && this.lane.blocks.isOnlyHolder(buffer)) return buffer;
     this.end(buffer);
-    return (isLong ? this.blocks.borrow() : undefined) ?? this.common;
+    return (isLong ? this.lane.blocks.borrow() : undefined) ?? this.common;
   }
 
   /** The connection reads into the buffer no more. */
   end(buffer: Buffer): void {
-    if (buffer !== this.common) this.blocks.giveBack(buffer);
+    if (buffer !== this.common) this.lane.blocks.giveBack(buffer);
   }
 }

@@ -25,6 +25,7 @@ import type { ThreadLogger } from '../../../src/observability/logger.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
 import type { Exchange } from '../../../src/worker/exchange/exchange.js';
 import type { ConnectTarget } from '../../../src/worker/upstream/upstream-connections.js';
+import { DispatcherFront } from '../../support/dispatcher-front.js';
 import { FakeEngine, NOTHING_MORE } from '../../support/fake-client.js';
 import type { FakeTime } from '../../support/fake-clock.js';
 import type { SimRandom } from '../seeds.js';
@@ -42,6 +43,9 @@ export interface GatewayWish {
   /** Coordinators may be killed after any write to shared memory. */
   readonly isFused: boolean;
 }
+
+/** Connections are not what is played here. */
+const NO_CONNECTION_RULE = { connectionsMax: 1e6, perAddressMax: 1e6, isExempt: () => true };
 
 /** Steps after which a history that does not come to rest is taken to hang. */
 const STEPS_MAX = 60_000;
@@ -94,7 +98,9 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     this.threads = new PlayedThreads(this);
     this.supervisor = new Supervisor({
       first: shareConfig(config),
-      dispatcher: this.dispatcher,
+      front: new DispatcherFront(this.dispatcher, (settings) => {
+        this.acceptor.adopt(settings, NO_CONNECTION_RULE);
+      }),
       clock,
       random: () => random.next(),
       threads: this.threads,
@@ -111,7 +117,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       config,
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource('acceptor'),
-      connections: { connectionsMax: 1e6, perAddressMax: 1e6 } as never,
+      connections: NO_CONNECTION_RULE,
       fieldsOfRefusal: () => NO_FIELDS,
       onLocalReply: () => {},
       onAddressFull: () => {},
@@ -259,10 +265,9 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     const version = this.supervisor.beginVersion();
     const placed = placeConfig(shareConfig(next), rowsInUse(version.versions), version);
     this.supervisor.swap(placed).then(
-      (config) => {
+      () => {
         this.isReloading = false;
         this.reloads += 1;
-        this.acceptor.adopt(config, { connectionsMax: 1e6, perAddressMax: 1e6 } as never);
       },
       (error: unknown) => {
         // A thread died twice while it took the version: the one before stays in force.

@@ -189,7 +189,8 @@ export class PlayedThreads implements Threads {
     const { world } = this;
     this.threadIds += 1;
     const worker = new PlayedWorker(this.threadIds, task.lane, world.time);
-    for (const port of [task.port, task.wakePort]) (port as PlayedPort).owner = worker;
+    for (const port of [task.port, task.doorbell, task.wakePort])
+      (port as PlayedPort).owner = worker;
     this.workers.push(worker);
     world.add(worker);
     return new Promise((resolve, reject) => {

@@ -1,11 +1,12 @@
 /** One lane, with workers that the test plays, under a clock that the test moves. */
 import type { Logger } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import type { AcceptorFront } from '../../../src/acceptor/acceptor-front.js';
 import { CoordinatorControl } from '../../../src/channel/coordinator/coordinator-control.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
 import { allocateCounters } from '../../../src/channel/counter-block.js';
-import { laneStatusOf } from '../../../src/channel/lane.js';
+import { type LaneMemory, laneStatusOf } from '../../../src/channel/lane.js';
+import type { Port } from '../../../src/channel/port.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { counterCount } from '../../../src/observability/counters.js';
@@ -21,8 +22,10 @@ let clock: FakeClock;
 let threads: FakeThreads;
 let lane: LaneSupervisor;
 let status: CoordinatorStatus;
-/** What the dispatcher was told. */
+/** What the acceptor was told. */
 let told: string[];
+/** What it was given last. */
+let attached: LaneMemory | null;
 let logged: string[];
 let mailed: number;
 let servedAgain: number;
@@ -32,6 +35,7 @@ beforeEach(() => {
   clock = new FakeClock();
   threads = new FakeThreads();
   told = [];
+  attached = null;
   logged = [];
   mailed = 0;
   servedAgain = 0;
@@ -39,12 +43,15 @@ beforeEach(() => {
   const memory = allocateCoordinatorMemory(FIRST.settings);
   status = new CoordinatorStatus(memory.status);
   const note = (what: string) => (): void => void told.push(what);
-  const dispatcher = {
-    attach: note('attach'),
-    detach: note('detach'),
-    suspend: note('suspend'),
-    abandon: note('abandon'),
-    onDoorbell: note('doorbell'),
+  const front = {
+    attachLane: (_: number, memory: LaneMemory, doorbell: Port) => {
+      told.push('attach');
+      attached = memory;
+      doorbell.on('message', note('doorbell'));
+    },
+    detachLane: note('detach'),
+    suspendLane: note('suspend'),
+    abandonLane: note('abandon'),
   };
   const log = (_: object, message: string): void => void logged.push(message);
   lane = new LaneSupervisor({
@@ -52,7 +59,7 @@ beforeEach(() => {
     config: FIRST,
     clock,
     threads,
-    dispatcher: dispatcher as unknown as LaneDispatcher,
+    front: front as unknown as AcceptorFront,
     memory,
     control: new CoordinatorControl(memory),
     counters: allocateCounters(counterCount(FIRST.settings.capacity)),
@@ -99,7 +106,7 @@ describe('a lane', () => {
 
   it('has its acceptor rung by its worker', async () => {
     await serve();
-    threads.worker().report(0);
+    threads.worker().task.doorbell.postMessage(0);
     expect(told).toEqual(['attach', 'doorbell']);
   });
 
@@ -119,6 +126,40 @@ describe('a lane', () => {
     threads.worker().end();
     await settled();
     expect([fate.state, threads.workers.length, lane.deaths]).toEqual(['resolved', 1, 0]);
+  });
+});
+
+describe('a lane whose acceptor is another', () => {
+  it('gets other memory at both ends, and its worker is watched there', async () => {
+    await serve();
+    const before = threads.worker().task.memory;
+    lane.renew();
+    const [order] = threads.worker().orders;
+    if (order?.type !== 'lane') throw new Error('the worker is told');
+    expect(told).toEqual(['attach', 'attach']);
+    expect(attached).toBe(order.memory);
+    expect(order.memory).not.toBe(before);
+    order.doorbell.postMessage(0);
+    expect(told).toEqual(['attach', 'attach', 'doorbell']);
+    for (let passed = 0; passed < 5000; passed += 250) {
+      laneStatusOf(order.memory).beat();
+      clock.advance(250);
+    }
+    expect(logged).toEqual([]);
+    pass(2000, true);
+    expect(logged).toEqual(['worker hangs']);
+  });
+
+  it('is left alone while it has no worker, and while its worker hangs', async () => {
+    const started = lane.start();
+    lane.renew();
+    expect(told).toEqual([]);
+    threads.worker().ready();
+    await started;
+    pass(3000, false);
+    lane.renew();
+    expect(told).toEqual(['attach', 'suspend', 'abandon']);
+    expect(threads.worker().told).toEqual([]);
   });
 });
 

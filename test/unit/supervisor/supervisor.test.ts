@@ -8,6 +8,7 @@ import { shareConfig } from '../../../src/config/shared/share-config.js';
 import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { DispatcherFront } from '../../support/dispatcher-front.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
 
@@ -27,7 +28,7 @@ beforeEach(() => {
   const rule = { inFlightMax: 10, depthMax: 10, waitMsMax: 1000 };
   supervisor = new Supervisor({
     first: shareConfig(FIRST),
-    dispatcher: new LaneDispatcher(WORKERS, rule, () => {}, clock),
+    front: new DispatcherFront(new LaneDispatcher(WORKERS, rule, () => {}, clock)),
     clock,
     random: () => 0.5,
     threads,

@@ -202,7 +202,7 @@ class Rig {
         gate: new AdmissionGate(
           config.capacity,
           laneMemoryOf(this.coordinatorRig.memory, lane),
-          laneEnd.status,
+          laneEnd,
         ),
         coordinator,
         forwarder,

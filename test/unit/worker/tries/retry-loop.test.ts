@@ -197,7 +197,7 @@ class Rig {
     const none = { idleCount: 0, release: () => {}, close: async () => {} };
     const connections = { ...none, acquire: connection, acquireFresh: connection };
     const forwarder = new Forwarder({
-      blocks: this.worker.blocks,
+      lane: this.worker,
       connect: () => connections,
       nowMs: () => this.nowMs,
       onConnected: () => {},

@@ -1,10 +1,10 @@
 /** What the acceptor's own replies tell pages, by the route that a request would have gone to. */
 import { describe, expect, it } from 'vitest';
-import { entriesOf } from '../../src/base/field-block.js';
-import type { GatewayConfig } from '../../src/config/gateway-config.js';
-import { RefusalFields } from '../../src/refusal-fields.js';
-import { compileConfig } from '../support/compile-config.js';
-import { servedOf } from '../support/served-config.js';
+import { RefusalFields } from '../../../src/acceptor/refusal-fields.js';
+import { entriesOf } from '../../../src/base/field-block.js';
+import type { GatewayConfig } from '../../../src/config/gateway-config.js';
+import { compileConfig } from '../../support/compile-config.js';
+import { servedOf } from '../../support/served-config.js';
 
 const upstreams = { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } } as const;
 const route = (name: string, path: string, more: object = {}) => ({

@@ -6,14 +6,15 @@
  * and where no route has CORS. The fields are those of the route that the request would have gone
  * to, or of the whole gateway where there is none.
  */
-import { valuesIn } from './acceptor/head-facts.js';
-import { type FieldBlock, NO_FIELDS } from './base/field-block.js';
-import type { ServedConfig } from './config/shared/shared-config.js';
-import { type CorsOfRefusals, corsOfRefusals } from './filters/cors/refusals.js';
-import { linearPatterns } from './filters/validation/linear-pattern.js';
-import { normalizePath } from './routing/normalize-path.js';
-import type { RoutedRequest } from './routing/route-pattern.js';
-import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, RouteTable } from './routing/route-table.js';
+
+import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
+import type { ServedConfig } from '../config/shared/shared-config.js';
+import { type CorsOfRefusals, corsOfRefusals } from '../filters/cors/refusals.js';
+import { linearPatterns } from '../filters/validation/linear-pattern.js';
+import { normalizePath } from '../routing/normalize-path.js';
+import type { RoutedRequest } from '../routing/route-pattern.js';
+import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, RouteTable } from '../routing/route-table.js';
+import { valuesIn } from './head-facts.js';
 
 /** Routes whose answers are kept: a flood of refusals asks about few. */
 const KEPT_MAX = 256;

@@ -1,0 +1,72 @@
+/**
+ * What the rest of a gateway needs of its acceptor, wherever it runs: on the main thread
+ * (gateway-front.ts), or in threads of its own (supervisor/acceptor-cells.ts).
+ *
+ * Thread: acceptor. Who calls is the main thread, which does not wait, unless a promise says so.
+ */
+import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
+import type { CounterMemory } from '../channel/counter-block.js';
+import type { LaneMemory } from '../channel/lane.js';
+import type { Port } from '../channel/port.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
+
+/** Who looks after the threads that an acceptor has to do with. */
+export interface FrontOwner {
+  /** A thread of the acceptor has died. False: threads died too often, and the gateway gives up. */
+  mayRestart(): boolean;
+  /** The acceptor of these lanes is another: each needs fresh memory. */
+  onLanesLost(lanes: readonly number[]): void;
+}
+
+export interface AcceptorFront {
+  /** Counter blocks of the acceptors, which outlive their threads. */
+  readonly counters: readonly CounterMemory[];
+  /** What the figures call the thread of each block. */
+  readonly threadNames: readonly string[];
+
+  /** Resolves when lanes can be attached and listeners opened. Rejects when a thread fails. */
+  begin(owner: FrontOwner): Promise<void>;
+
+  /** A worker serves this lane now, with fresh memory. It rings through the doorbell. */
+  attachLane(lane: number, memory: LaneMemory, doorbell: Port): void;
+
+  /** The lane's worker hangs: no more requests go there. */
+  suspendLane(lane: number): void;
+
+  /** The lane's worker has ended for good: its requests run again elsewhere, or are answered. */
+  detachLane(lane: number): void;
+
+  /** The lane's worker neither works nor ends: none of its requests may run again. */
+  abandonLane(lane: number): void;
+
+  readonly servedLanes: number;
+
+  /**
+   * Takes connections from now on; resolves with the port.
+   *
+   * @throws StartupError when the address cannot be had.
+   */
+  listen(): Promise<number>;
+
+  /** Requests that begin from now on do so under this configuration. Never rejects. */
+  adopt(config: SharedConfig): Promise<void>;
+
+  /** Connections close behind their replies from now on; new ones are still taken. */
+  beginDrain(): void;
+
+  /** No new connections; those that are open finish what they have, and close behind it. */
+  stopListening(): void;
+
+  /** Resolves with true once nothing is in flight, or with false when the time is over. */
+  whenEmpty(timeoutMs: number): Promise<boolean>;
+
+  /** Closes every connection at once. Resolves when the workers can see what was cut off. */
+  close(): Promise<void>;
+
+  /** Requests in flight now. */
+  readonly inFlight: number;
+
+  laneFigures(): LaneFigures[];
+
+  acceptorFigures(): AcceptorFigures[];
+}

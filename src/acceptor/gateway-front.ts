@@ -1,0 +1,185 @@
+/**
+ * The front of a gateway in one thread: what takes requests, hands them to lanes, and counts what
+ * it answers itself.
+ *
+ * Thread: acceptor. Owns the acceptor, the dispatcher, and the writing of this thread's counters.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock, Random } from '../base/clock.js';
+import type { FieldBlock } from '../base/field-block.js';
+import { RequestIdSource } from '../base/request-id.js';
+import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
+import { CounterBlock, type CounterMemory, refusalRingOffset } from '../channel/counter-block.js';
+import type { LaneMemory } from '../channel/lane.js';
+import type { Port } from '../channel/port.js';
+import { RefusalRingWriter } from '../channel/refusal-ring.js';
+import type { ServedConfig, SharedConfig, SharedSettings } from '../config/shared/shared-config.js';
+import { createAccessLog } from '../observability/access-log.js';
+import { counterCount } from '../observability/counters.js';
+import { openFilesMax, osThreadId } from '../observability/kernel-facts.js';
+import type { ThreadLogger } from '../observability/logger.js';
+import { ThreadMeter } from '../observability/thread-meter.js';
+import { Acceptor } from './acceptor.js';
+import type { AcceptorFront } from './acceptor-front.js';
+import type { CreateEngine } from './client-engine.js';
+import type { ConnectionRule } from './connection-caps.js';
+import { connectionRule } from './connection-rule.js';
+import { dispatchRule } from './dispatch-rule.js';
+import { LaneDispatcher } from './lane-dispatcher.js';
+import { LocalReplyMetrics } from './local-reply-metrics.js';
+import { RefusalFields } from './refusal-fields.js';
+
+export interface FrontOptions {
+  readonly config: SharedSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: ThreadLogger;
+  readonly createEngine: CreateEngine;
+  /** Figures of this thread; they may go on from those of an earlier one. */
+  readonly counters: CounterMemory;
+  /** What is in force now; called for requests, not before. */
+  servedConfig(): ServedConfig;
+}
+
+export class GatewayFront implements AcceptorFront {
+  readonly counters: readonly CounterMemory[];
+  readonly threadNames = ['acceptor'];
+
+  private readonly acceptor: Acceptor;
+  private readonly dispatcher: LaneDispatcher;
+  private config: SharedSettings;
+  private readonly localReplies: LocalReplyMetrics;
+  private readonly meter: ThreadMeter;
+  private readonly osThreadId = osThreadId();
+  private refusals: RefusalFields | null = null;
+
+  constructor(private readonly options: FrontOptions) {
+    const { config, clock, random, log, createEngine } = options;
+    const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
+    this.config = config;
+    this.counters = [options.counters];
+    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError, clock);
+    this.tellPressure();
+    const counters = new CounterBlock(options.counters);
+    this.meter = new ThreadMeter(clock, counters, log.dropped);
+    const offset = refusalRingOffset(counterCount(config.capacity));
+    this.localReplies = new LocalReplyMetrics(
+      clock,
+      counters,
+      new RefusalRingWriter(options.counters, offset),
+      createAccessLog(log, config.logging, random),
+    );
+    this.acceptor = new Acceptor({
+      createEngine,
+      clock,
+      config,
+      dispatcher: this.dispatcher,
+      requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
+      connections: this.connectionRule(),
+      onAddressFull: (network) => this.warnOfAddress(network),
+      fieldsOfRefusal: (method, target, text) => this.fieldsOfRefusal(method, target, text),
+      onLocalReply: (record) => this.localReplies.close(record),
+      onError,
+    });
+  }
+
+  begin(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  attachLane(lane: number, memory: LaneMemory, doorbell: Port): void {
+    doorbell.on('message', () => this.dispatcher.onDoorbell());
+    this.dispatcher.attach(lane, memory, doorbell);
+  }
+
+  suspendLane(lane: number): void {
+    this.dispatcher.suspend(lane);
+  }
+
+  detachLane(lane: number): void {
+    this.dispatcher.detach(lane);
+  }
+
+  abandonLane(lane: number): void {
+    this.dispatcher.abandon(lane);
+  }
+
+  get servedLanes(): number {
+    return this.dispatcher.servedLanes;
+  }
+
+  listen(): Promise<number> {
+    return this.acceptor.listen();
+  }
+
+  adopt({ settings: config }: SharedConfig): Promise<void> {
+    const { log, random } = this.options;
+    this.config = config;
+    log.logger.level = config.logging.level;
+    this.localReplies.adopt(createAccessLog(log, config.logging, random));
+    this.acceptor.adopt(config, connectionRule(config, openFilesMax()));
+    this.tellPressure();
+    return Promise.resolve();
+  }
+
+  beginDrain(): void {
+    this.acceptor.beginDrain();
+  }
+
+  stopListening(): void {
+    this.acceptor.stopListening();
+  }
+
+  whenEmpty(timeoutMs: number): Promise<boolean> {
+    return this.dispatcher.table.whenEmpty(timeoutMs);
+  }
+
+  close(): Promise<void> {
+    this.acceptor.close();
+    this.meter.stop();
+    return Promise.resolve();
+  }
+
+  get inFlight(): number {
+    return this.dispatcher.table.inFlight;
+  }
+
+  laneFigures(): LaneFigures[] {
+    return this.dispatcher.figures();
+  }
+
+  acceptorFigures(): AcceptorFigures[] {
+    const { inFlight, dispatcher, acceptor, osThreadId } = this;
+    const { movedRequests } = dispatcher;
+    const connections = acceptor.connectionFigures;
+    return [{ osThreadId, inFlight, connections, movedRequests, deaths: 0, lostConnections: 0 }];
+  }
+
+  private fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
+    const config = this.options.servedConfig();
+    if (this.refusals?.config !== config) this.refusals = new RefusalFields(config);
+    return this.refusals.fieldsFor(method, target, text);
+  }
+
+  private tellPressure(): void {
+    this.dispatcher.isPressureTold = this.config.facts.hasPriorities;
+  }
+
+  private connectionRule(): ConnectionRule {
+    const rule = connectionRule(this.config, openFilesMax());
+    const { connectionsMax } = rule;
+    if (connectionsMax < this.config.limits.connections) {
+      const message = 'fewer connections than limits.connections: raise ulimit -n';
+      this.options.log.logger.warn({ connectionsMax }, message);
+    }
+    return rule;
+  }
+
+  private warnOfAddress(network: string): void {
+    const { connectionsPerAddress } = this.config.limits;
+    this.options.log.logger.warn(
+      { address: network, connectionsPerAddress },
+      'a client address reached its limit of connections; a proxy belongs in trustedProxies',
+    );
+  }
+}

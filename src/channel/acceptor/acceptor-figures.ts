@@ -1,0 +1,41 @@
+/**
+ * What acceptors count, for the pages of the admin listener.
+ *
+ * Thread: any (both ends). Types only.
+ */
+
+/** What a lane counts, as its acceptor sees it. */
+export interface LaneFigures {
+  readonly isServed: boolean;
+  readonly inFlight: number;
+  readonly staleRecords: number;
+  readonly backlogBytes: number;
+  /** Blocks that long replies are read into, or wait in to be sent. */
+  readonly bodyBlocks: number;
+  /** Bytes on their way to the worker, and back. */
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+  /** Records read from the worker. */
+  readonly records: number;
+  /** How many times the worker was woken. */
+  readonly wakes: number;
+}
+
+export interface ConnectionFigures {
+  readonly open: number;
+  /** Refused since the start: there were too many in all, or of the address. */
+  readonly refusedInAll: number;
+  readonly refusedOfAddress: number;
+}
+
+/** One acceptor. */
+export interface AcceptorFigures {
+  readonly osThreadId: number;
+  readonly inFlight: number;
+  readonly connections: ConnectionFigures;
+  /** Requests that went on with another worker after theirs had died. */
+  readonly movedRequests: number;
+  /** Threads that have died, and the connections that they took along. */
+  readonly deaths: number;
+  readonly lostConnections: number;
+}

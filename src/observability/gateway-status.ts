@@ -1,0 +1,44 @@
+/**
+ * What the main thread knows of a gateway and shows on pages: its configuration, and the names of
+ * its targets.
+ *
+ * Thread: supervisor. Types only: the supervisor makes these, the admin listener shows them.
+ */
+
+/** A host name in the configuration whose addresses are targets. */
+export interface NameStatus {
+  readonly name: string;
+  /** Empty: nothing is known yet, and each connection looks the name up. */
+  readonly addresses: readonly string[];
+  /** How many addresses of the last look-up found no room. */
+  readonly leftOutCount: number;
+  /** Why the last look-up failed; null: it succeeded. */
+  readonly failure: string | null;
+  /** The time since the last look-up that succeeded; null: none has so far. */
+  readonly ageMs: number | null;
+}
+
+/** What asked for a change of the configuration. */
+export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
+
+/** Where the configuration comes from, and the result of the last change. */
+export interface ReloadStatus {
+  /** '': the configuration was made by a program. */
+  readonly source: string;
+  readonly epoch: number;
+  /** Wall time. */
+  readonly inForceSinceUnixMs: number;
+  /** Versions with requests in flight, oldest first, then the version in force. */
+  readonly epochsInUse: readonly number[];
+  /** The number of versions to which one can go back now. */
+  readonly earlierVersions: number;
+  readonly reloads: number;
+  readonly refusedReloads: number;
+  /** null: nobody has asked for a reload. */
+  readonly lastReload: {
+    readonly atUnixMs: number;
+    readonly trigger: ReloadTrigger;
+    readonly outcome: 'applied' | 'refused';
+    readonly reasons: readonly string[];
+  } | null;
+}

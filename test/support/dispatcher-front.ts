@@ -1,0 +1,78 @@
+/** An acceptor of a test that has nothing but a dispatcher, as its supervisor sees it. */
+import type { AcceptorFront } from '../../src/acceptor/acceptor-front.js';
+import type { LaneDispatcher } from '../../src/acceptor/lane-dispatcher.js';
+import type { AcceptorFigures, LaneFigures } from '../../src/channel/acceptor/acceptor-figures.js';
+import type { LaneMemory } from '../../src/channel/lane.js';
+import type { Port } from '../../src/channel/port.js';
+import type { SharedConfig, SharedSettings } from '../../src/config/shared/shared-config.js';
+
+export class DispatcherFront implements AcceptorFront {
+  readonly counters = [];
+  readonly threadNames = [];
+
+  /** `onAdopted`: a configuration has come into force. */
+  constructor(
+    private readonly dispatcher: LaneDispatcher,
+    private readonly onAdopted: (settings: SharedSettings) => void = () => {},
+  ) {}
+
+  begin(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  attachLane(lane: number, memory: LaneMemory, doorbell: Port): void {
+    doorbell.on('message', () => this.dispatcher.onDoorbell());
+    this.dispatcher.attach(lane, memory, doorbell);
+  }
+
+  suspendLane(lane: number): void {
+    this.dispatcher.suspend(lane);
+  }
+
+  detachLane(lane: number): void {
+    this.dispatcher.detach(lane);
+  }
+
+  abandonLane(lane: number): void {
+    this.dispatcher.abandon(lane);
+  }
+
+  get servedLanes(): number {
+    return this.dispatcher.servedLanes;
+  }
+
+  adopt({ settings }: SharedConfig): Promise<void> {
+    this.onAdopted(settings);
+    return Promise.resolve();
+  }
+
+  get inFlight(): number {
+    return this.dispatcher.table.inFlight;
+  }
+
+  laneFigures(): LaneFigures[] {
+    return this.dispatcher.figures();
+  }
+
+  acceptorFigures(): AcceptorFigures[] {
+    return [];
+  }
+
+  // There are no clients.
+
+  listen(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  beginDrain(): void {}
+
+  stopListening(): void {}
+
+  whenEmpty(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
