@@ -43,6 +43,8 @@ export interface CompiledConfig {
   };
   /** Whose X-Request-Id is kept. */
   readonly acceptsRequestIdOf: 'anyone' | 'trustedProxies' | 'nobody';
+  /** Where the gateway names itself. */
+  readonly via: { readonly inRequests: boolean; readonly inReplies: boolean };
   /** Those that hold for every request, whether a route takes it or not. */
   readonly filters: CompiledFilters;
   /** What requests that no route takes go by; null: no page may read their refusals. */
@@ -188,9 +190,11 @@ export interface CompiledTarget {
   readonly origin: string;
   /** host:port, the name that /stats shows */
   readonly hostPort: string;
-  /** The Host field that the target gets when the route does not keep the client's. */
+  /** The Host field that the target gets when the client's is not kept. */
   readonly authority: string;
   readonly tls: boolean;
+  /** It gets the client's Host, unless a route says otherwise. */
+  readonly keepsHost: boolean;
   readonly weight: number;
   /** Used only while no other target is available. */
   readonly isBackup: boolean;
@@ -396,6 +400,8 @@ export interface CompiledRoute extends CompiledMatch {
   /** Its path without the version, when that is the default one. */
   readonly aliasPath?: string;
   readonly answer: CompiledAnswer;
+  /** Whether targets get the client's Host; absent: what the target says. */
+  readonly keepsHost?: boolean;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
   /** Part of every limit on concurrency that its requests may use, in thousandths. */

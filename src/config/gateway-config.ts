@@ -35,6 +35,12 @@ export interface GatewayConfig {
   readonly hardening?: HardeningConfig;
   /** Where the id of a request comes from, which logs, replies and targets get. */
   readonly requestId?: RequestIdConfig;
+  /**
+   * Where the gateway adds itself to the Via field (RFC 9110 7.6.3): `requests` to targets,
+   * `replies` to clients, or `both`. Some servers, nginx among them, do not compress replies to
+   * requests that have the field. What others wrote there goes on in any case. Default: off.
+   */
+  readonly via?: 'off' | 'requests' | 'replies' | 'both';
   /** Which client addresses may call. */
   readonly ipFilter?: IpFilterConfig;
   /** Which pages of other origins may call from a browser. */
@@ -655,6 +661,13 @@ export interface TokenServiceConfig {
 export interface UpstreamConfig {
   /** Addresses of the service, each only once. 1 to 256 items. */
   readonly targets: readonly TargetConfig[];
+  /**
+   * Whether targets get the Host field as the client sent it. Otherwise they get their own name;
+   * `Location`, `Content-Location` and the `Domain` of cookies that hold it get the name that the
+   * client used. X-Forwarded-Host always has that name. Default: yes for `http://` targets, no for
+   * `https://` targets, whose certificate is for their own name.
+   */
+  readonly preserveHost?: boolean;
   /** How a target is chosen. */
   readonly loadBalancing?: LoadBalancingConfig;
   /** When a failing target is left alone, and when it gets another chance. */
@@ -947,6 +960,12 @@ export interface RouteConfig {
    * Default: none.
    */
   readonly upstream?: string;
+  /**
+   * Whether targets get the Host field as the client sent it. Otherwise they get their own name;
+   * `Location`, `Content-Location` and the `Domain` of cookies that hold it get the name that the
+   * client used. X-Forwarded-Host always has that name. Default: what its upstream says.
+   */
+  readonly preserveHost?: boolean;
   /**
    * From the request being sent until the head of the reply, over all tries and the waits between
    * them. 1ms to 1h. Default: no such limit.

@@ -228,10 +228,11 @@ export function integerOrTextNode<T extends string>(
 
 export function booleanNode(
   description: string,
-  byDefault: boolean,
+  byDefault: boolean | undefined,
   details: LeafDetails = {},
 ): SchemaNode<boolean> {
-  return { type: 'boolean', description, default: byDefault, ...details };
+  const given = byDefault === undefined ? {} : { default: byDefault };
+  return { type: 'boolean', description, ...given, ...details };
 }
 
 export function durationNode(

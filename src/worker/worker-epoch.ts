@@ -22,6 +22,7 @@ export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
   readonly trustedProxies: TrustedProxies;
+  readonly via: ServedConfig['via'];
   exchanges = 0;
 
   /** Makes what all routes share; each route is made when it is first used. */
@@ -51,6 +52,7 @@ export class WorkerEpoch implements ExchangeEpoch {
   ) {
     const { routes, filters } = parts;
     const { hardening, acceptsRequestIdOf, versioning } = config;
+    this.via = config.via;
     this.trustedProxies = new TrustedProxies(config.trustedProxies);
     this.matcher = new RouteMatcher({
       table: new RouteTable(config.table, linearPatterns),

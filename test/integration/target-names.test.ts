@@ -71,7 +71,7 @@ function configOf(api: object = {}): Readonly<Record<string, unknown>> {
     logging: { level: 'silent', accessLog: false },
     workers: 2,
     upstreams: {
-      api: { targets, resolve: { interval: '1s' }, ...api },
+      api: { targets, preserveHost: false, resolve: { interval: '1s' }, ...api },
       plain: { targets: [{ url: `http://127.0.0.4:${port}` }] },
     },
     routes: [

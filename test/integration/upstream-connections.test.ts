@@ -11,7 +11,7 @@ import { aCoordinatorConfig } from '../support/coordinator-rig.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { makeReadMemory } from '../support/read-memory.js';
-import { anExchange, type TransportChoice } from '../support/transport-rig.js';
+import { anExchange, SENT_PLAINLY, type TransportChoice } from '../support/transport-rig.js';
 
 let origin: FakeUpstream;
 const memory = makeReadMemory();
@@ -51,7 +51,7 @@ function tryOnce(connections: UpstreamConnections): Promise<UpstreamTry> {
     const admission = { targetIndex: 0, ticket: 0 };
     const attempt = new UpstreamTry(exchange, listener, connections, admission);
     const authority = 'origin.example';
-    attempt.send({ exchange, path: '/', authority, isPeerTrusted: false, body: null }, false);
+    attempt.send({ exchange, path: '/', authority, ...SENT_PLAINLY, body: null }, false);
   });
 }
 

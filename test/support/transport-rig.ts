@@ -16,6 +16,14 @@ import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstrea
 import { makeExchange } from './make-exchange.js';
 import { makeReadMemory } from './read-memory.js';
 
+/** From a client that is believed nothing, to a target under its own name. */
+export const SENT_PLAINLY = {
+  isPeerTrusted: false,
+  target: { authority: 'origin.example', tls: false },
+  hidesHost: false,
+  addsVia: true,
+} as const;
+
 const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
 
 export type TransportChoice = 'lean' | 'undici';
@@ -115,7 +123,7 @@ export class TransportRig {
     const exchange = anExchange(method, body, fields);
     const probe = new Probe(exchange, this.connections);
     const { authority } = this;
-    probe.attempt.send({ exchange, path, authority, isPeerTrusted: false, body }, false);
+    probe.attempt.send({ exchange, path, authority, ...SENT_PLAINLY, body }, false);
     return probe;
   }
 

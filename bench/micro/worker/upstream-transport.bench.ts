@@ -143,7 +143,7 @@ class TryDriver implements TransportDriver, TryListener {
       this.inFlight++;
       const attempt = new UpstreamTry(exchange, this, this.connections, NO_ADMISSION);
       const { path } = exchange;
-      const request = { exchange, path, authority: AUTHORITY, isPeerTrusted: false, body: null };
+      const request = { exchange, path, authority: AUTHORITY, ...SENT, body: null };
       attempt.send(request, false);
     }
     if (this.inFlight === 0) this.onDone(this.checksum);
@@ -182,6 +182,12 @@ class TryDriver implements TransportDriver, TryListener {
 
 const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
 const AUTHORITY = 'origin.example:8080';
+const SENT = {
+  isPeerTrusted: false,
+  target: { authority: AUTHORITY, tls: false },
+  hidesHost: false,
+  addsVia: false,
+} as const;
 
 function makeExchange(): Exchange {
   const parts = ['GET', '/products/4711', '192.0.2.7', 'https', ...FIELDS];

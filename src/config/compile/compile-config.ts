@@ -84,6 +84,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
+    via: compileVia(config.via ?? DEFAULTS.via),
     filters: compileGatewayFilters(config),
     cors: compileSharedCors(config),
     documents,
@@ -144,6 +145,13 @@ function compileAddress(
   return { host: address.host ?? defaults.host, port: address.port ?? defaults.port };
 }
 
+function compileVia(via: NonNullable<GatewayConfig['via']>): CompiledConfig['via'] {
+  return {
+    inRequests: via === 'requests' || via === 'both',
+    inReplies: via === 'replies' || via === 'both',
+  };
+}
+
 function configuredSizes({ workers, limits }: GatewayConfig): ConfiguredSizes {
   return {
     ...(workers !== undefined && { workers }),
@@ -199,6 +207,7 @@ function compileUpstreams(
           index: targets.length,
           upstreamIndex: index,
           ...part,
+          keepsHost: config.preserveHost ?? !part.tls,
           weight: weight ?? defaults.weight,
           isBackup: backup ?? defaults.backup,
         });

@@ -54,6 +54,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const shared = {
       ...compileMatch(config.match),
       answer: compileAnswer(config, upstreamIndexes),
+      ...(config.preserveHost !== undefined && { keepsHost: config.preserveHost }),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),
       shareMax: defined(shares[position], 'the share of a route'),
       authenticators: (config.authenticate ?? []).map((name) =>

@@ -17,6 +17,7 @@ import {
 } from '../../schema/schema-node.js';
 import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
+import { VIA_NODE } from './forwarding-nodes.js';
 import {
   ADMIN_NODE,
   CLIENT_ADDRESS_FIELD_NODE,
@@ -60,6 +61,7 @@ const ROOT_NODE = objectNode(
     clientAddressField: CLIENT_ADDRESS_FIELD_NODE,
     hardening: HARDENING_NODE,
     requestId: REQUEST_ID_NODE,
+    via: VIA_NODE,
     ...GATEWAY_FILTER_NODES,
     limits: LIMITS_NODE,
     logging: LOGGING_NODE,

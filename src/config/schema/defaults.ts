@@ -117,4 +117,5 @@ export const DEFAULTS = {
   onCoordinatorLost: 'wait',
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
   requestId: { accept: 'anyone' },
+  via: 'off',
 } as const;

@@ -14,6 +14,7 @@ import {
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
+import { UPSTREAM_HOST_NODE } from './forwarding-nodes.js';
 import { HEALTH_CHECK_NODE, OUTLIER_DETECTION_NODE, RESOLVE_NODE } from './health-nodes.js';
 
 const { upstream: defaults } = DEFAULTS;
@@ -299,6 +300,7 @@ export const UPSTREAM_NODE = objectNode(
       minItems: 1,
       maxItems: TARGETS_MAX,
     }),
+    preserveHost: UPSTREAM_HOST_NODE,
     loadBalancing: LOAD_BALANCING_NODE,
     circuitBreaker: CIRCUIT_BREAKER_NODE,
     healthCheck: HEALTH_CHECK_NODE,

@@ -9,7 +9,7 @@
  */
 import { defined } from '../../base/assert.js';
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
-import type { CompiledUpstream } from '../../config/compiled-config.js';
+import type { CompiledUpstream, GatewaySettings } from '../../config/compiled-config.js';
 import type { AuthenticationRequest, Claims } from '../../filters/authentication/authenticator.js';
 import type { EditableRequest, StepResult } from '../../filters/filter.js';
 import type { PathParams } from '../../routing/route-table.js';
@@ -58,6 +58,8 @@ export const ANONYMOUS: Caller = { consumer: '', claims: null, fields: NOTHING }
 export interface ExchangeEpoch {
   readonly matcher: { match(exchange: Exchange): StepResult };
   readonly trustedProxies: { includes(address: string): boolean };
+  /** Where the gateway names itself. */
+  readonly via: GatewaySettings['via'];
   /** Exchanges that have begun and not finished. */
   exchanges: number;
 }

@@ -13,6 +13,8 @@
  * back. That a target is done settles its try; when the client has all is told by the reply path.
  * Invariant: each try is settled once, by try-settler.ts; release() leaves none behind.
  */
+import { field, joinFields } from '../../base/field-block.js';
+import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   OUTCOME_CANCELLED,
@@ -59,6 +61,9 @@ const NOT_SENT_IN_TIME: TryFailure = {
   problem: PROBLEMS.connectTimeout,
   mistake: '',
 };
+
+/** Replies of targets come in HTTP/1.1. */
+const VIA_OF_REPLIES = field('via', `1.1 ${GATEWAY_PSEUDONYM}`);
 
 export interface RetryLoopParts extends NextTryParts {
   readonly replies: Pick<ReplyPath, 'head' | 'data' | 'end' | 'takeBack' | 'onStuck'>;
@@ -211,7 +216,9 @@ export class RetryLoop implements TryListener {
 
   private giveHead(exchange: Exchange, status: number, block: ReplyFieldBlock): void {
     const cookie = this.parts.preference.cookieField(exchange);
-    this.parts.replies.head(exchange, status, block, cookie);
+    const addsVia = exchange.epoch?.via.inReplies === true;
+    const ownFields = addsVia ? joinFields(cookie, VIA_OF_REPLIES) : cookie;
+    this.parts.replies.head(exchange, status, block, ownFields);
     if (!exchange.isFinished) this.watchReply(exchange);
   }
 

@@ -14,9 +14,9 @@ import {
   PROTOCOL_HTTP_1_1,
   PROTOCOL_HTTP_2,
 } from '../../channel/records/request-head.js';
-import type { Exchange } from '../exchange/exchange.js';
 import { joinList, type RequestFields } from '../exchange/request-fields.js';
 import type { RequestHead } from '../exchange/request-head.js';
+import type { UpstreamRequest } from './upstream-transport.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 const HOST = /^[A-Za-z0-9._~:[\]%-]+$/;
@@ -33,12 +33,19 @@ export function viaOf(protocol: HttpProtocol): string {
   return VIA[protocol];
 }
 
+/** What the fields for a target depend on. */
+export type ForwardedRequest = Pick<
+  UpstreamRequest,
+  'exchange' | 'isPeerTrusted' | 'authority' | 'addsVia'
+>;
+
 /** Names and values in turn, as undici takes them. */
-export function buildForwardedFields(
-  exchange: Exchange,
-  isPeerTrusted: boolean,
-  authority: string,
-): string[] {
+export function buildForwardedFields({
+  exchange,
+  isPeerTrusted,
+  authority,
+  addsVia,
+}: ForwardedRequest): string[] {
   const { fields, peer, clientScheme, requestId } = exchange.head;
   const dropped = exchange.route?.droppedFields ?? NOTHING;
   const isPlain = dropped.size === 0 && fields.connection === '';
@@ -55,7 +62,8 @@ export function buildForwardedFields(
   add('x-forwarded-proto', (isPeerTrusted && fields.forwardedProto) || clientScheme);
   add('x-forwarded-host', (isPeerTrusted && fields.forwardedHost) || fields.host);
   add('forwarded', forwardedList(exchange.head, isPeerTrusted));
-  add('via', joinList(fields.via, viaOf(exchange.head.protocol)));
+  const via = addsVia ? joinList(fields.via, viaOf(exchange.head.protocol)) : fields.via;
+  if (via !== '') add('via', via);
   if (isPeerTrusted) {
     for (let at = 0; at < fields.claimed.length; at += 2) {
       add(fields.claimed[at] ?? '', fields.claimed[at + 1] ?? '');

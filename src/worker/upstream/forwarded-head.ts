@@ -17,20 +17,20 @@ import type { UpstreamRequest } from './upstream-transport.js';
 // Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
 /** The head with the empty line that ends it. */
 export function buildForwardedHead(request: UpstreamRequest): string {
-  const { exchange, path, authority, isPeerTrusted } = request;
+  const { exchange, path, authority, isPeerTrusted, addsVia } = request;
   const { head: from, route } = exchange;
   const { fields, method } = from;
   const isPlain = fields.connection === '' && (route === null || route.droppedFields.size === 0);
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\nconnection: keep-alive\r\n`;
   if (isPlain) {
-    head += fieldLines(fields.plain, fields.plainCount) + originLines(from, isPeerTrusted);
+    head += fieldLines(fields.plain, fields.plainCount) + originLines(from, isPeerTrusted, addsVia);
     if (route !== null && route.setFields.length > 0) {
       head += fieldLines(route.setFields, route.setFields.length);
     }
     const { addedFields } = exchange;
     if (addedFields.length > 0) head += fieldLines(addedFields, addedFields.length);
   } else {
-    const list = buildForwardedFields(exchange, isPeerTrusted, authority);
+    const list = buildForwardedFields(request);
     for (let at = 0; at < list.length; at += 2) {
       if (list[at] !== 'host') head += `${list[at]}: ${list[at + 1]}\r\n`;
     }
@@ -54,7 +54,11 @@ function fieldLines(list: readonly string[], count: number): string {
 }
 
 /** Whose request it is and where it came from. */
-function originLines(from: Readonly<RequestHead>, isPeerTrusted: boolean): string {
+function originLines(
+  from: Readonly<RequestHead>,
+  isPeerTrusted: boolean,
+  addsVia: boolean,
+): string {
   const { fields, peer, clientScheme, requestId } = from;
   const { host, authorization } = fields;
   let addresses = peer;
@@ -71,6 +75,13 @@ function originLines(from: Readonly<RequestHead>, isPeerTrusted: boolean): strin
     `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
     `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
     `forwarded: ${forwardedList(from, isPeerTrusted)}\r\n` +
-    `via: ${joinList(fields.via, viaOf(from.protocol))}\r\n${claimed}`;
+    `${viaLine(from, addsVia)}${claimed}`;
   return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
+}
+
+/** What others wrote there goes on, whether or not the gateway adds itself. */
+function viaLine({ fields, protocol }: Readonly<RequestHead>, addsVia: boolean): string {
+  const { via } = fields;
+  if (!addsVia) return via === '' ? '' : `via: ${via}\r\n`;
+  return `via: ${joinList(via, viaOf(protocol))}\r\n`;
 }

@@ -72,15 +72,20 @@ export class Forwarder {
   launch(attempt: UpstreamTry, isFresh: boolean): void {
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
-    const { trustedProxies } = defined(exchange.epoch, 'the epoch of a try');
+    const { trustedProxies, via } = defined(exchange.epoch, 'the epoch of a try');
     const { head, trace } = exchange;
+    const target = this.connections.targetOf(targetIndex);
+    const keepsHost = (route.config.keepsHost ?? target.keepsHost) && head.fields.host !== '';
     if (trace !== null) attempt.spanId = trace.beginTry(head.fields);
     attempt.send(
       {
         exchange,
         path: exchange.rewrittenTarget || rewritePath(route, head.path) + head.query,
-        authority: this.connections.authorityOf(targetIndex),
-        isPeerTrusted: trustedProxies.includes(exchange.head.peer),
+        authority: keepsHost ? head.fields.host : target.authority,
+        target,
+        hidesHost: !keepsHost,
+        isPeerTrusted: trustedProxies.includes(head.peer),
+        addsVia: via.inRequests,
         body: this.bodyOf(exchange),
       },
       isFresh,

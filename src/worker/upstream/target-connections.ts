@@ -36,7 +36,11 @@ export class TargetConnections {
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
       const wayToConnect = wayTo(target, upstream);
       const before = this.kept[target.index];
-      if (before?.wayToConnect === wayToConnect) continue;
+      if (before?.wayToConnect === wayToConnect) {
+        // What it is told may change all the same.
+        this.kept[target.index] = { ...before, target };
+        continue;
+      }
       const transport = target.tls ? defined(undici ?? undefined, 'a transport for TLS') : null;
       const connections = this.connect(target, upstream, this.parts, transport);
       this.kept[target.index] = { target, connections, wayToConnect };
@@ -49,9 +53,9 @@ export class TargetConnections {
     return defined(this.kept[targetIndex], 'connections to the target').connections;
   }
 
-  /** What the target is called in the Host field. */
-  authorityOf(targetIndex: number): string {
-    return defined(this.kept[targetIndex], 'connections to the target').target.authority;
+  /** The target, as the configuration that came last has it. */
+  targetOf(targetIndex: number): CompiledTarget {
+    return defined(this.kept[targetIndex], 'connections to the target').target;
   }
 
   /** Ends the connections to all other targets. */

@@ -54,8 +54,8 @@ export class UndiciConnection implements UpstreamConnection {
   }
 
   send(request: UpstreamRequest, handler: TransportHandler): void {
-    const { exchange, path, authority, isPeerTrusted, body } = request;
-    const headers = buildForwardedFields(exchange, isPeerTrusted, authority);
+    const { exchange, path, body } = request;
+    const headers = buildForwardedFields(request);
     const isStreamed = body instanceof StreamedBody;
     if (isStreamed && body.bytes > 0) headers.push('content-length', String(body.bytes));
     const { servername } = this.options;

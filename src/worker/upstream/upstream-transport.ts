@@ -6,9 +6,13 @@
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
+import type { CompiledTarget } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import type { StreamedBody } from '../exchange/streamed-body.js';
+
+/** What a target is called. */
+export type NamedTarget = Pick<CompiledTarget, 'authority' | 'tls'>;
 
 /** One request as it goes to a target. */
 export interface UpstreamRequest {
@@ -17,7 +21,13 @@ export interface UpstreamRequest {
   readonly path: string;
   /** Value of the Host field. */
   readonly authority: string;
+  /** The target, which decides what it is called in what it sends. */
+  readonly target: NamedTarget;
+  /** Host has the target's own name, and not the one that the client knows. */
+  readonly hidesHost: boolean;
   readonly isPeerTrusted: boolean;
+  /** The gateway names itself in Via. */
+  readonly addsVia: boolean;
   readonly body: Buffer | StreamedBody | null;
 }
 

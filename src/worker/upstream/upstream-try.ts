@@ -12,6 +12,7 @@ import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
+import { mayNameTarget, withClientNames } from './client-names.js';
 import { buildReplyFields } from './reply-fields.js';
 import type {
   TransportHandler,
@@ -132,6 +133,10 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
   onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void {
     this.hasBegun = true;
     this.resumeNow = resume;
+    const { request } = this;
+    if (request !== null && mayNameTarget(status, request)) {
+      block.fields = withClientNames(block.fields, request);
+    }
     if (!this.isDetached) this.listener.onHead(this, status, block);
   }
 

@@ -30,9 +30,11 @@ function anExchange(
   return makeExchange({ peer, fields: all, route: compiled });
 }
 
+const TO = { authority: AUTHORITY, isPeerTrusted: false, addsVia: true };
+
 /** Values by name; a name that comes twice fails, unless it was the client's. */
 function build(exchange: Exchange, isPeerTrusted = false): Map<string, string> {
-  const list = buildForwardedFields(exchange, isPeerTrusted, AUTHORITY);
+  const list = buildForwardedFields({ exchange, ...TO, isPeerTrusted });
   const fields = new Map<string, string>();
   for (let at = 0; at < list.length; at += 2) {
     const name = list[at] ?? '';
@@ -159,8 +161,8 @@ describe('the fields that a target gets', () => {
     ['with a Connection field', [['connection', 'x-hop'] as const]],
   ])('are the same for a second try: %s', (_name, more) => {
     const exchange = anExchange([['x-hop', '1'], ['x-kept', '2'], ...more]);
-    const first = [...buildForwardedFields(exchange, false, AUTHORITY)];
-    expect(buildForwardedFields(exchange, false, AUTHORITY)).toEqual(first);
+    const first = [...buildForwardedFields({ exchange, ...TO })];
+    expect(buildForwardedFields({ exchange, ...TO })).toEqual(first);
   });
 
   it('may come more than once when the client sent them so', () => {
@@ -168,7 +170,7 @@ describe('the fields that a target gets', () => {
       ['cookie', 'a=1'],
       ['cookie', 'b=2'],
     ]);
-    const list = buildForwardedFields(exchange, false, AUTHORITY);
+    const list = buildForwardedFields({ exchange, ...TO });
     expect(list.slice(0, 4)).toEqual(['cookie', 'a=1', 'cookie', 'b=2']);
   });
 });

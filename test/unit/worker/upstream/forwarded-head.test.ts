@@ -11,13 +11,14 @@ import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-
 import { buildForwardedHead } from '../../../../src/worker/upstream/forwarded-head.js';
 import type { UpstreamRequest } from '../../../../src/worker/upstream/upstream-transport.js';
 import { makeExchange } from '../../../support/make-exchange.js';
-import { anExchange } from '../../../support/transport-rig.js';
+import { anExchange, SENT_PLAINLY } from '../../../support/transport-rig.js';
 
 const AUTHORITY = 'origin.example:8080';
+const TO = { authority: AUTHORITY, ...SENT_PLAINLY };
 
 function headOf(method: string, body: UpstreamRequest['body']): string {
   const exchange = anExchange(method, null);
-  const request = { exchange, path: '/a?b', authority: AUTHORITY, isPeerTrusted: false };
+  const request = { exchange, path: '/a?b', ...TO };
   return buildForwardedHead({ ...request, body });
 }
 
@@ -39,6 +40,7 @@ const request = fc.record({
   }),
   hasRewrite: fc.boolean(),
   isPeerTrusted: fc.boolean(),
+  addsVia: fc.boolean(),
   peer: fc.constantFrom('192.0.2.7', '2001:db8::7'),
 });
 
@@ -49,10 +51,10 @@ describe('the head of a forwarded request', () => {
     [PROTOCOL_HTTP_2, '2 sluice'],
   ] as const)('says in Via that the request came in protocol %d', (protocol, via) => {
     const exchange = makeExchange({ protocol, fields: ['host', 'a', 'via', '1.1 other'] });
-    const target = { exchange, path: '/', authority: AUTHORITY, isPeerTrusted: false };
+    const target = { exchange, path: '/', ...TO };
     const lines = buildForwardedHead({ ...target, body: null }).split('\r\n');
     expect(lines).toContain(`via: 1.1 other, ${via}`);
-    const list = buildForwardedFields(exchange, false, AUTHORITY);
+    const list = buildForwardedFields({ exchange, ...TO });
     expect(list[list.indexOf('via') + 1]).toBe(`1.1 other, ${via}`);
   });
 
@@ -84,7 +86,7 @@ describe('the head of a forwarded request', () => {
 
   it('has the fields of buildForwardedFields(), in their order, each on a line', () => {
     fc.assert(
-      fc.property(request, ({ fields, dropped, set, hasRewrite, isPeerTrusted, peer }) => {
+      fc.property(request, ({ fields, dropped, set, hasRewrite, isPeerTrusted, addsVia, peer }) => {
         const make = () => {
           const route = {
             droppedFields: new Set(hasRewrite ? [...dropped, ...set.map(([name]) => name)] : []),
@@ -95,13 +97,13 @@ describe('the head of a forwarded request', () => {
             route: route as Partial<WorkerRoute> as WorkerRoute,
           });
         };
-        const list = buildForwardedFields(make(), isPeerTrusted, AUTHORITY);
+        const list = buildForwardedFields({ exchange: make(), ...TO, isPeerTrusted, addsVia });
         const lines: string[] = [];
         for (let at = 0; at < list.length; at += 2) {
           if (list[at] !== 'host') lines.push(`${list[at]}: ${list[at + 1]}`);
         }
         const head = buildForwardedHead({
-          ...{ exchange: make(), path: '/', authority: AUTHORITY, isPeerTrusted, body: null },
+          ...{ exchange: make(), path: '/', ...TO, isPeerTrusted, addsVia, body: null },
         });
         const start = ['GET / HTTP/1.1', `host: ${AUTHORITY}`, 'connection: keep-alive'];
         expect(head).toBe([...start, ...lines, '', ''].join('\r\n'));
@@ -112,9 +114,9 @@ describe('the head of a forwarded request', () => {
 
   it('is the same when it is built a second time', () => {
     const exchange = anExchange('GET', null, ['accept', '*/*']);
-    const parts = { exchange, path: '/', authority: AUTHORITY, isPeerTrusted: false, body: null };
+    const parts = { exchange, path: '/', ...TO, body: null };
     const first = buildForwardedHead(parts);
-    buildForwardedFields(exchange, false, AUTHORITY);
+    buildForwardedFields({ exchange, ...TO });
     expect(buildForwardedHead(parts)).toBe(first);
   });
 });
