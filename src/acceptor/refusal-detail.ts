@@ -12,6 +12,11 @@ const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
     PROBLEMS.unknownMethod,
     'The methods that are taken are GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.',
   ],
+  [
+    PROBLEMS.badRequestLine,
+    'The request does not begin with METHOD TARGET HTTP/1.1, one space between them (RFC 9112 3).',
+  ],
+  [PROBLEMS.badVersion, 'The versions that are taken are HTTP/1.1 and HTTP/1.0 (RFC 9112 2.3).'],
   [PROBLEMS.badTarget, 'The target is not a path with a query (RFC 3986): see its characters.'],
   [
     PROBLEMS.badHost,
@@ -22,6 +27,14 @@ const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
   [
     PROBLEMS.badFraming,
     'Content-Length and Transfer-Encoding leave open where the body ends (RFC 9112 6.3).',
+  ],
+  [
+    PROBLEMS.badChunk,
+    'The chunks or the trailer fields of the body are malformed or too long (RFC 9112 7.1).',
+  ],
+  [
+    PROBLEMS.expectationFailed,
+    'The only expectation that is met is 100-continue (RFC 9110 10.1.1).',
   ],
   [PROBLEMS.bodyNotAllowed, 'This request may have no body here.'],
   [

@@ -7,10 +7,10 @@
  *
  * One guard serves one request after the other: begin(), field() for each field, then finish().
  */
-import { isIPv6 } from 'node:net';
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
 import { HTTP_METHODS, METHODS_WITH_CONTENT } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
+import { isHost } from '../wire/http1/host-value.js';
 
 /** The parser of uWebSockets.js has 98 slots and stalls on more fields: the limit is lower. */
 const FIELDS_MAX = 90;
@@ -30,9 +30,6 @@ const TARGET_CHARS = charTable((code) => {
 });
 const TOKEN_CHARS = charTable((code) =>
   /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(code)) ? 1 : 0,
-);
-const HOST_CHARS = charTable((code) =>
-  /[A-Za-z0-9._~:[\]%-]/.test(String.fromCharCode(code)) ? 1 : 0,
 );
 
 function charTable(classOf: (code: number) => number): Uint8Array {
@@ -235,32 +232,4 @@ function isTarget(target: string): boolean {
     else if (where !== CHAR_QUERY_ONLY || !inQuery) return false;
   }
   return true;
-}
-
-/** A reg-name, an IPv4 or a bracketed IPv6 address, and a port: no userinfo, no path. */
-function isHost(value: string): boolean {
-  if (value.length === 0 || value.length > 261 || !allIn(HOST_CHARS, value)) return false;
-  const nameEnd = value.charCodeAt(0) === 91 ? value.indexOf(']') + 1 : value.indexOf(':');
-  const name = nameEnd === -1 ? value : value.slice(0, nameEnd);
-  const port = nameEnd === -1 ? '' : value.slice(nameEnd);
-  const isName = name.startsWith('[') ? isAddress(name) : isRegName(name);
-  return isName && (port === '' || (port.charCodeAt(0) === 58 && isPort(port.slice(1))));
-}
-
-function isRegName(name: string): boolean {
-  return name !== '' && !name.includes('[') && !name.includes(']');
-}
-
-/** Without a zone, which only the client itself can make sense of. */
-function isAddress(bracketed: string): boolean {
-  return !bracketed.includes('%') && isIPv6(bracketed.slice(1, -1));
-}
-
-function isPort(port: string): boolean {
-  if (port.length > 5) return false;
-  for (let at = 0; at < port.length; at++) {
-    const code = port.charCodeAt(at);
-    if (code < 48 || code > 57) return false;
-  }
-  return Number(port) <= 65535;
 }

@@ -27,6 +27,9 @@ export const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set<HttpMethod>([
   'PATCH',
 ]);
 
+/** The methods whose requests have no body (RFC 9110 9.3.2 and 9.3.8). */
+export const METHODS_WITHOUT_BODY: ReadonlySet<string> = new Set(['HEAD', 'TRACE']);
+
 /** Whether sending the request twice has the same effect as sending it once. */
 export function isIdempotentMethod(method: string): boolean {
   return IDEMPOTENT_METHODS.has(method);

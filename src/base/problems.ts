@@ -74,6 +74,14 @@ export const PROBLEMS = {
     ...DOWNSTREAM,
     when: 'The gateway does not know the method.',
   }),
+  badRequestLine: problem('GW_REQUEST_LINE_INVALID', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'The request line is not a method, a target and a version with one space between them.',
+  }),
+  badVersion: problem('GW_HTTP_VERSION', 505, 'HTTP version not supported', {
+    ...DOWNSTREAM,
+    when: 'The request is in a version of HTTP other than 1.0 and 1.1.',
+  }),
   badTarget: problem('GW_TARGET_INVALID', 400, 'Malformed request', {
     ...DOWNSTREAM,
     when: 'The request target is malformed, or two parsers could read it in different ways.',
@@ -93,6 +101,14 @@ export const PROBLEMS = {
   badFraming: problem('GW_FRAMING_AMBIGUOUS', 400, 'Malformed request', {
     ...DOWNSTREAM,
     when: 'Two lengths, a length beside Transfer-Encoding, or codings in a wrong order.',
+  }),
+  badChunk: problem('GW_CHUNK_INVALID', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'A chunk, its extension or a trailer field of a chunked body is malformed or too long.',
+  }),
+  expectationFailed: problem('GW_EXPECTATION_UNKNOWN', 417, 'Expectation failed', {
+    ...DOWNSTREAM,
+    when: 'Expect asks for something other than 100-continue.',
   }),
   bodyNotAllowed: problem('GW_BODY_NOT_ALLOWED', 400, 'Malformed request', {
     ...DOWNSTREAM,

@@ -97,6 +97,12 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenPackages: ['node:*', 'undici', 'pino'],
     forbiddenWords: NOT_DETERMINISTIC,
   },
+  wire: {
+    mayImport: ['base'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['*'],
+    forbiddenWords: [TIMERS, /\basync\b/, /\bawait\b/, /\bAtomics\b/],
+  },
   config: {
     mayImport: [
       'base',
@@ -125,6 +131,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   acceptor: {
     mayImport: [
       'base',
+      'wire',
       'channel',
       'routing',
       'filters/cors/refusals.ts',
@@ -139,6 +146,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   worker: {
     mayImport: [
       'base',
+      'wire',
       'channel',
       'policy/retry',
       'routing',

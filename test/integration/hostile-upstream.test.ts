@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { INTERIM_REPLIES_MAX } from '../../src/worker/upstream/reply-reader.js';
+import { INTERIM_REPLIES_MAX } from '../../src/wire/http1/reply-reader.js';
 import { eventually } from '../support/eventually.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { type RawReply, rawExchange } from '../support/raw-exchange.js';

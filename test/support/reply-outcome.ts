@@ -1,7 +1,7 @@
 /**
  * What ReplyReader makes of the bytes of one reply, given in pieces and then ended.
  */
-import { ReplyReader } from '../../src/worker/upstream/reply-reader.js';
+import { ReplyReader } from '../../src/wire/http1/reply-reader.js';
 
 export interface ReplyOutcome {
   /** `cut`: the connection ended too early. */

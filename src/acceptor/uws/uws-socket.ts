@@ -24,8 +24,8 @@ import { copyOfBytes } from '../../base/copy-bytes.js';
 import { REQUEST_ID_FIELD } from '../../base/request-id.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../../channel/records/record-kind.js';
+import { statusLine } from '../../wire/http1/status-line.js';
 import type { ClientListener, ClientSocket, ReplyClosing, ReplyHead } from '../client-engine.js';
-import { statusLine } from '../status-line.js';
 import { lastLineOf, wholeReply } from './whole-reply.js';
 
 /** Fits the cork buffer of 16 KiB. */

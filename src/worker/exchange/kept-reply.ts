@@ -6,7 +6,7 @@
  * no better one comes.
  */
 import type { FieldBlock } from '../../base/field-block.js';
-import type { ReplyFieldBlock } from './reply-state.js';
+import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { TryInFlight } from './try-in-flight.js';
 
 /** Beyond this the target is made to wait. */

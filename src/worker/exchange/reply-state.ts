@@ -9,13 +9,7 @@ import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { ProblemKind } from '../../base/problems.js';
 import { WINDOW_BYTES } from '../../channel/lane.js';
 import type { LocalReply } from '../../filters/local-reply.js';
-
-/** The head of a reply as the record takes it. */
-export interface ReplyFieldBlock {
-  fields: FieldBlock;
-  /** Content-Length; -1: none. */
-  bodyBytes: number;
-}
+import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 
 /** What is kept of a reply of the gateway's own. */
 export type LocalHead = Pick<LocalReply, 'status' | 'problem' | 'cause'>;

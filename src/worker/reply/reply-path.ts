@@ -13,8 +13,8 @@ import type { ProblemKind } from '../../base/problems.js';
 import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
+import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import type { LaneWriter } from './lane-writer.js';
 import { StagedReply } from './staged-reply.js';
 

@@ -27,11 +27,11 @@ import {
   END_TIMEOUT,
   type TryEndKind,
 } from '../../policy/retry/retry-rule.js';
+import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { TargetPreference } from '../admission/target-preference.js';
 import { bitOfTarget } from '../admission/tried-targets.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { KeptReply } from '../exchange/kept-reply.js';
-import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import type { ReplyPath } from '../reply/reply-path.js';

@@ -13,12 +13,16 @@
  * inside the call only: read-memory.ts says where it lies.
  */
 import { connect, type Socket } from 'node:net';
+import {
+  HEAD_TOO_LARGE,
+  type ReplyHead,
+  TOO_MANY_FIELDS,
+} from '../../wire/http1/reply-head-parser.js';
+import { type ReplyListener, ReplyReader } from '../../wire/http1/reply-reader.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
 import { BodyWriter } from './body-writer.js';
 import { buildForwardedHead } from './forwarded-head.js';
 import type { ReadMemory } from './read-memory.js';
-import { HEAD_TOO_LARGE, type ReplyHead, TOO_MANY_FIELDS } from './reply-head-parser.js';
-import { type ReplyListener, ReplyReader } from './reply-reader.js';
 import type {
   TransportHandler,
   UpstreamConnection,

@@ -7,8 +7,8 @@
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
 import type { CompiledTarget } from '../../config/compiled-config.js';
+import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import type { StreamedBody } from '../exchange/streamed-body.js';
 
 /** What a target is called. */

@@ -8,12 +8,12 @@
  * Invariant: after the end (complete, error or abort) the listener gets no further call.
  */
 
+import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
+import { buildReplyFields } from '../../wire/http1/reply-fields.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { ReplyFieldBlock } from '../exchange/reply-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { mayNameTarget, withClientNames } from './client-names.js';
-import { buildReplyFields } from './reply-fields.js';
 import type {
   TransportHandler,
   UpstreamConnection,

@@ -16,7 +16,8 @@ import {
   joinFields,
   NO_FIELDS,
 } from '../../base/field-block.js';
-import type { ReplyFieldBlock } from '../exchange/reply-state.js';
+import { COLON, CR, isBlank, isTokenByte, isValueByte, LF, SPACE, TAB } from './characters.js';
+import { readLength } from './content-length.js';
 import {
   classOf,
   FIELD_CODING,
@@ -28,6 +29,7 @@ import {
   FIELD_PROXY_CONNECTION,
   type FieldClass,
   namesFields,
+  type ReplyFieldBlock,
   withoutNamed,
 } from './reply-fields.js';
 
@@ -58,31 +60,7 @@ export class ReplyHead implements ReplyFieldBlock {
   keepAliveMs = -1;
 }
 
-const CR = 13;
-const LF = 10;
-const TAB = 9;
-const SPACE = 32;
-const COLON = 58;
 const STATUS_AT = 9;
-const LENGTH_DIGITS_MAX = 15;
-
-const IS_TOKEN = 1;
-const IS_VALUE = 2;
-
-/** What each byte may be part of: a name or method (RFC 9110 5.6.2), a value (5.5). */
-const BYTES = Uint8Array.from({ length: 256 }, (_, code) => {
-  const isToken = /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(code));
-  const isValue = code === TAB || (code >= 0x20 && code !== 0x7f);
-  return (isToken ? IS_TOKEN : 0) | (isValue ? IS_VALUE : 0);
-});
-
-export function isTokenByte(code: number): boolean {
-  return ((BYTES[code] ?? 0) & IS_TOKEN) !== 0;
-}
-
-export function isValueByte(code: number): boolean {
-  return ((BYTES[code] ?? 0) & IS_VALUE) !== 0;
-}
 
 /** The only bytes that may differ between replies in "HTTP/1.1 200". */
 function readStatus(text: string): number {
@@ -224,18 +202,6 @@ function listOf(value: string): string[] {
     .map((token) => token.trim());
 }
 
-/** 1*DIGIT, as a number; -1: not that, or more than can be counted exactly. */
-function readLength(value: string): number {
-  if (value.length === 0 || value.length > LENGTH_DIGITS_MAX) return -1;
-  let bytes = 0;
-  for (let at = 0; at < value.length; at++) {
-    const digit = value.charCodeAt(at) - 48;
-    if (!(digit >= 0 && digit <= 9)) return -1;
-    bytes = bytes * 10 + digit;
-  }
-  return bytes;
-}
-
 /** The value follows after exactly one space and has none behind it. */
 function isPlainLine(text: string, colon: number, lineEnd: number): boolean {
   if (text.charCodeAt(colon + 1) !== SPACE) return false;
@@ -256,10 +222,6 @@ function hasTabBehind(text: string, lineEnd: number): boolean {
   let at = lineEnd - 1;
   while (text.charCodeAt(at) === SPACE) at--;
   return text.charCodeAt(at) === TAB;
-}
-
-function isBlank(code: number): boolean {
-  return code === SPACE || code === TAB;
 }
 
 function isLineEnd(text: string, at: number): boolean {
@@ -293,14 +255,4 @@ export function checkPartialHead(text: string, from: number): string {
     if (code === CR && at + 1 < text.length && text.charCodeAt(at + 1) !== LF) return 'bare CR';
   }
   return '';
-}
-
-/** True when `line`, which ends with CRLF, is a field that a trailer may hold. */
-export function isTrailerLine(line: string): boolean {
-  const end = line.length - 2;
-  const nameEnd = skipToken(line, 0, end);
-  if (nameEnd === 0 || line.charCodeAt(nameEnd) !== COLON) return false;
-  if (skipValue(line, nameEnd + 1, end) !== end || !isLineEnd(line, end)) return false;
-  const kind = classOf(line, 0, nameEnd);
-  return kind !== FIELD_LENGTH && kind !== FIELD_CODING;
 }

@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildReplyFields } from '../../../../src/worker/upstream/reply-fields.js';
-import { INTERIM_REPLIES_MAX } from '../../../../src/worker/upstream/reply-reader.js';
+import { buildReplyFields } from '../../../../src/wire/http1/reply-fields.js';
+import { INTERIM_REPLIES_MAX } from '../../../../src/wire/http1/reply-reader.js';
 import {
   CHUNKED_FIELD as CHUNKED,
   HOSTILE_REPLIES,

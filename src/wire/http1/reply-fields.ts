@@ -1,7 +1,7 @@
 /**
  * The field block of a reply: the target's fields, less those of one connection, plus ours.
  *
- * Thread: worker. RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
+ * Thread: any (pure). RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
  * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
 import { assertNever } from '../../base/assert.js';
@@ -12,7 +12,13 @@ import {
   NO_FIELDS,
   withoutFields,
 } from '../../base/field-block.js';
-import type { ReplyFieldBlock } from '../exchange/reply-state.js';
+
+/** The head of a reply as the lane takes it. */
+export interface ReplyFieldBlock {
+  fields: FieldBlock;
+  /** Content-Length; -1: none. */
+  bodyBytes: number;
+}
 
 const block: ReplyFieldBlock = { fields: NO_FIELDS, bodyBytes: -1 };
 

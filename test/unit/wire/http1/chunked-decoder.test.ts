@@ -6,7 +6,7 @@ import {
   CHUNK_END,
   CHUNK_MORE,
   ChunkedDecoder,
-} from '../../../../src/worker/upstream/chunked-decoder.js';
+} from '../../../../src/wire/http1/chunked-decoder.js';
 import { cutAt } from '../../../support/reply-outcome.js';
 
 interface Decoded {

@@ -1,12 +1,14 @@
 /**
  * Takes a chunked body apart as it comes, without copying any of it (RFC 9112 section 7.1).
  *
- * Thread: any (pure). As strict as llhttp and a little stricter: CRLF only, nothing between size
- * and line end but well-formed extensions, both bounded; trailers are checked, bounded and dropped.
+ * Thread: any (pure). Stricter than llhttp: CRLF only, nothing between size and line end but
+ * well-formed extensions, both bounded; trailers are checked, bounded and kept apart.
  *
  * Invariant: however the input is cut into pieces, the data and the verdict are the same.
  */
-import { isTokenByte, isTrailerLine, isValueByte } from './reply-head-parser.js';
+import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { CR, isTokenByte, isValueByte, LF } from './characters.js';
+import { readTrailerLine } from './trailer-line.js';
 
 /** All given bytes are used up, and more must come. */
 export const CHUNK_MORE = 0;
@@ -29,6 +31,8 @@ const SIZE_DIGITS_MAX = 13;
 export const EXTENSION_BYTES_MAX = 4096;
 /** Bytes of trailer fields in one body. */
 export const TRAILER_BYTES_MAX = 8192;
+/** Trailer fields in one body. */
+export const TRAILER_FIELDS_MAX = 64;
 
 const SIZE_START = 0;
 const SIZE = 1;
@@ -64,8 +68,6 @@ type ChunkState =
   | typeof END
   | typeof BAD;
 
-const LF = 10;
-const CR = 13;
 const QUOTE = 34;
 const SEMICOLON = 59;
 const EQUALS = 61;
@@ -76,16 +78,24 @@ export class ChunkedDecoder {
   at = 0;
   dataStart = 0;
   dataEnd = 0;
+  /** Fields behind the body, once it has ended. */
+  trailers: FieldBlock = NO_FIELDS;
 
   private state: ChunkState = SIZE_START;
+  /** Names with an underscore stay; else such fields are dropped. */
+  private keepsUnderscores = true;
   private size = 0;
   private sizeDigits = 0;
   private extensionBytes = 0;
   private trailerBytes = 0;
+  private trailerCount = 0;
   private line = '';
 
   /** Begins another body. */
-  reset(): void {
+  reset(keepsUnderscores = true): void {
+    this.keepsUnderscores = keepsUnderscores;
+    this.trailers = NO_FIELDS;
+    this.trailerCount = 0;
     this.state = SIZE_START;
     this.size = 0;
     this.sizeDigits = 0;
@@ -191,8 +201,20 @@ export class ChunkedDecoder {
     this.at = stop;
     if (!isWhole) return;
     if (this.line === '\r\n') this.state = END;
-    else if (!isTrailerLine(this.line)) this.state = BAD;
+    else if (!this.takeTrailerLine()) this.state = BAD;
     this.line = '';
+  }
+
+  private takeTrailerLine(): boolean {
+    if (++this.trailerCount > TRAILER_FIELDS_MAX) return false;
+    const fields = readTrailerLine(this.line, this.keepsUnderscores);
+    if (fields !== null) this.trailers = joinFields(this.trailers, fields);
+    return fields !== null;
+  }
+
+  /** What has ended the body before its time; for the log. */
+  get reason(): string {
+    return this.trailerBytes > 0 ? 'a bad trailer field' : 'a bad chunk';
   }
 }
 

@@ -1,0 +1,242 @@
+/**
+ * What the fields of a request mean for its connection and its body, and which of them go on.
+ *
+ * Thread: any (pure). RFC 9112 3.2, 6 and 9.3, RFC 9110 7.6.1, 7.8 and 10.1.1. A mistake is kept
+ * until the head has ended: the rest of the head is well-formed, and says who is to be told.
+ *
+ * One reader serves one head after the other: begin(), take() for each field, then finish().
+ */
+import { METHODS_WITHOUT_BODY } from '../../base/http-method.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { areAllIn, TOKEN_BYTES } from './characters.js';
+import { readLength } from './content-length.js';
+import { isHost, isSameHost } from './host-value.js';
+import { HTTP_1_0, HTTP_1_1, type RequestHead } from './request-head.js';
+import type { RequestRules } from './request-rules.js';
+
+/** What Connection says of itself, and not of a field that goes on. */
+const CONNECTION_WORDS: ReadonlySet<string> = new Set([
+  '',
+  'close',
+  'keep-alive',
+  'upgrade',
+  'te',
+  'trailer',
+  'http2-settings',
+  'proxy-connection',
+]);
+
+export class RequestFieldReader {
+  count = 0;
+  /** The authority of a target in absolute form; '' else. */
+  authority = '';
+  defaultPort = '';
+
+  private hostCount = 0;
+  private host = '';
+  private lengthCount = 0;
+  private codingCount = 0;
+  private upgrade = '';
+  private mayUpgrade = false;
+  private mustClose = false;
+  private keepsAlive = false;
+
+  constructor(private readonly head: RequestHead) {}
+
+  begin(): void {
+    const { head } = this;
+    this.count = 0;
+    this.authority = '';
+    this.defaultPort = '';
+    this.hostCount = 0;
+    this.lengthCount = 0;
+    this.codingCount = 0;
+    this.upgrade = '';
+    this.mayUpgrade = false;
+    this.mustClose = false;
+    this.keepsAlive = false;
+    head.method = '';
+    head.target = '';
+    head.text = '';
+    head.bodyBytes = 0;
+    head.protocol = HTTP_1_1;
+    head.isPersistent = true;
+    head.expectsContinue = false;
+    head.upgrade = '';
+    head.droppedFields = 0;
+    head.problem = null;
+    head.reason = '';
+  }
+
+  /** The first mistake counts. */
+  refuse(kind: ProblemKind, reason: string): false {
+    const { head } = this;
+    if (head.problem === null) {
+      head.problem = kind;
+      head.reason = reason;
+    }
+    return false;
+  }
+
+  // Hot path (bench/gateway/plain-get): every field of every request. A switch over the length
+  // avoids most comparisons.
+  /**
+   * Takes the field whose name stands in `text` from `start` to `nameEnd`, in lower case, and its
+   * value behind one more byte up to `end`. True: it goes on to the worker.
+   */
+  take(text: Buffer, start: number, nameEnd: number, end: number): boolean {
+    switch (nameEnd - start) {
+      case 2:
+        return !isName(text, start, 'te');
+      case 4:
+        return isName(text, start, 'host') ? this.onHost(textOf(text, nameEnd, end)) : true;
+      case 6:
+        return isName(text, start, 'expect') ? this.onExpect(textOf(text, nameEnd, end)) : true;
+      case 7:
+        if (isName(text, start, 'upgrade')) return this.onUpgrade(textOf(text, nameEnd, end));
+        return !isName(text, start, 'trailer');
+      case 10:
+        if (isName(text, start, 'connection')) {
+          return this.onConnection(textOf(text, nameEnd, end));
+        }
+        return !isName(text, start, 'keep-alive');
+      case 14:
+        if (isName(text, start, 'content-length')) {
+          return this.onContentLength(textOf(text, nameEnd, end));
+        }
+        return !isName(text, start, 'http2-settings');
+      case 16:
+        return !isName(text, start, 'proxy-connection');
+      case 17:
+        if (!isName(text, start, 'transfer-encoding')) return true;
+        return this.onTransferEncoding(textOf(text, nameEnd, end));
+      default:
+        return true;
+    }
+  }
+
+  private onHost(value: string): boolean {
+    this.hostCount++;
+    this.host = value;
+    return isHost(value) || this.refuse(PROBLEMS.badHost, 'a Host that is no host');
+  }
+
+  private onExpect(value: string): false {
+    if (value.toLowerCase() === '100-continue') {
+      this.head.expectsContinue = true;
+      return false;
+    }
+    return this.refuse(PROBLEMS.expectationFailed, 'an expectation other than 100-continue');
+  }
+
+  private onUpgrade(value: string): false {
+    this.upgrade += this.upgrade === '' ? value.toLowerCase() : `,${value.toLowerCase()}`;
+    return false;
+  }
+
+  /** The worker needs it only where it names fields that go no further. */
+  private onConnection(value: string): boolean {
+    if (value.length === 10 && value.toLowerCase() === 'keep-alive') {
+      this.keepsAlive = true;
+      return false;
+    }
+    let namesFields = false;
+    for (const part of value.toLowerCase().split(',')) {
+      const token = part.trim();
+      if (token === 'close') this.mustClose = true;
+      else if (token === 'keep-alive') this.keepsAlive = true;
+      else if (token === 'upgrade') this.mayUpgrade = true;
+      if (!CONNECTION_WORDS.has(token)) namesFields = true;
+    }
+    return namesFields;
+  }
+
+  private onContentLength(value: string): false {
+    this.lengthCount++;
+    // Until it is read, what follows the head is a body of any length.
+    this.head.bodyBytes = -1;
+    const bytes = readLength(value);
+    if (bytes === -1) return this.refuse(PROBLEMS.badLength, 'a Content-Length that is no number');
+    this.head.bodyBytes = bytes;
+    return false;
+  }
+
+  private onTransferEncoding(value: string): false {
+    this.codingCount++;
+    this.head.bodyBytes = -1;
+    const coding = value.toLowerCase();
+    if (coding === 'chunked') return false;
+    const isMangled = coding === '' || coding.includes('chunked') || !areAllIn(TOKEN_BYTES, value);
+    return isMangled
+      ? this.refuse(PROBLEMS.badFraming, 'a Transfer-Encoding that is not chunked alone')
+      : this.refuse(PROBLEMS.unknownCoding, 'a transfer coding other than chunked');
+  }
+
+  /** A request in HTTP/1.0 without Host gets one. */
+  get needsHost(): boolean {
+    return this.hostCount === 0;
+  }
+
+  /** All fields are read: what they mean together. Mistakes are in the head. */
+  finish(rules: RequestRules): void {
+    const { head } = this;
+    const isOld = head.protocol === HTTP_1_0;
+    head.isPersistent = !this.mustClose && (!isOld || this.keepsAlive);
+    this.checkHost(isOld);
+    this.checkFraming(isOld);
+    this.checkBody(rules);
+    // RFC 9110 10.1.1 and 7.8: HTTP/1.0 knows neither.
+    if (isOld || head.bodyBytes === 0) head.expectsContinue = false;
+    if (!isOld && this.mayUpgrade) head.upgrade = this.upgrade;
+    this.checkUpgrade();
+  }
+
+  private checkHost(isOld: boolean): void {
+    const { authority, hostCount } = this;
+    if (hostCount > 1) this.refuse(PROBLEMS.badHost, 'two Host fields');
+    else if (hostCount === 0 && !isOld) this.refuse(PROBLEMS.badHost, 'no Host field');
+    if (authority === '' || hostCount !== 1) return;
+    if (!isSameHost(authority, this.host, this.defaultPort)) {
+      this.refuse(PROBLEMS.badHost, 'a Host other than that of the target');
+    }
+  }
+
+  private checkFraming(isOld: boolean): void {
+    if (this.codingCount > 1) this.refuse(PROBLEMS.badFraming, 'two Transfer-Encoding fields');
+    if (this.lengthCount > 1) this.refuse(PROBLEMS.badFraming, 'two Content-Length fields');
+    if (this.codingCount === 0) return;
+    this.head.bodyBytes = -1;
+    if (this.lengthCount > 0) {
+      this.refuse(PROBLEMS.badFraming, 'Content-Length beside Transfer-Encoding');
+    }
+    if (isOld) this.refuse(PROBLEMS.badFraming, 'Transfer-Encoding in HTTP/1.0');
+  }
+
+  private checkBody(rules: RequestRules): void {
+    const { bodyBytes, method } = this.head;
+    if (bodyBytes === 0) return;
+    const mayHaveBody = method === 'GET' ? rules.bodyOnGet : !METHODS_WITHOUT_BODY.has(method);
+    if (!mayHaveBody) this.refuse(PROBLEMS.bodyNotAllowed, 'a body behind a method without one');
+    if (bodyBytes > rules.bodyBytes) {
+      this.refuse(PROBLEMS.bodyTooLarge, 'a Content-Length above the limit');
+    }
+  }
+
+  /** Other protocols may be ignored (RFC 9110 7.8), but no WebSocket client goes on without. */
+  private checkUpgrade(): void {
+    if (this.upgrade === '') return;
+    const isWebSocket = this.upgrade.split(',').some((protocol) => protocol.trim() === 'websocket');
+    if (isWebSocket) this.refuse(PROBLEMS.upgradeUnsupported, 'an upgrade to WebSocket');
+  }
+}
+
+function textOf(text: Buffer, nameEnd: number, end: number): string {
+  return text.toString('latin1', nameEnd + 1, end);
+}
+
+function isName(text: Uint8Array, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    if (text[start + at] !== name.charCodeAt(at)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,491 @@
+/**
+ * Scans the head of a request, and writes its text on the way.
+ *
+ * Thread: any (pure). Each byte is looked at once, and written where the head's text is made: names
+ * in lower case, targets without raw characters. While a step runs that is memory that all scanners
+ * of the thread share; a head that is not complete then is kept by its scanner until the next step.
+ *
+ *     METHOD ► TARGET ► VERSION ► LINE_LF ──► NAME ► BLANK ► VALUE ► FIELD_LF ─┐
+ *                                        ▲  └─ CR ► HEAD_LF                   │
+ *                                        └─────────────────────────────────────┘
+ *
+ * Invariants: however the input is cut into pieces, text and verdict are the same. The text has no
+ * LF but its separators.
+ */
+import { assertNever } from '../../base/assert.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import {
+  COLON,
+  CR,
+  HEX_HIGH,
+  HEX_LOW,
+  isBlank,
+  LF,
+  NAME_BYTES,
+  SPACE,
+  TARGET_BYTES,
+  TARGET_FORBIDDEN,
+  TARGET_PLAIN,
+  TOKEN_BYTES,
+  VALUE_BYTES,
+} from './characters.js';
+import { RequestFieldReader } from './request-field-reader.js';
+import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
+import {
+  METHOD_BYTES_MAX,
+  REQUEST_FIELDS_MAX,
+  type RequestRules,
+  TARGET_BYTES_MAX,
+} from './request-rules.js';
+import { readOddTarget } from './request-target.js';
+
+/** All bytes of the step are used up, and more must come. */
+export const SCAN_MORE = 0;
+/** The head is there, and good. */
+export const SCAN_WHOLE = 1;
+/** The head is wrong: see its `problem`. */
+export const SCAN_REFUSED = 2;
+export type ScanEvent = typeof SCAN_MORE | typeof SCAN_WHOLE | typeof SCAN_REFUSED;
+
+const METHOD = 0;
+const TARGET = 1;
+const VERSION = 2;
+const LINE_LF = 3;
+const NAME = 4;
+const BLANK = 5;
+const VALUE = 6;
+const FIELD_LF = 7;
+const HEAD_LF = 8;
+type ScanState =
+  | typeof METHOD
+  | typeof TARGET
+  | typeof VERSION
+  | typeof LINE_LF
+  | typeof NAME
+  | typeof BLANK
+  | typeof VALUE
+  | typeof FIELD_LF
+  | typeof HEAD_LF;
+
+const SLASH = 47;
+const PERCENT = 37;
+const UNDERSCORE = 95;
+const DIGIT_0 = 48;
+const DIGIT_9 = 57;
+/** "HTTP/1.1" */
+const VERSION_BYTES = [72, 84, 84, 80, SLASH, DIGIT_0, 46, DIGIT_0] as const;
+const HEAD_END_BYTES = 2;
+
+/** What a head's text may need beyond its own bytes: raw characters, who is at the other end. */
+const SCRATCH_EXTRA_BYTES = 2 * TARGET_BYTES_MAX + 1024;
+/** Where heads are written while a step runs. */
+let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+export class RequestHeadScanner {
+  readonly head: RequestHead;
+  /** Where the next step begins. */
+  at = 0;
+
+  private state: ScanState = METHOD;
+  /** Bytes of the head that may still come. */
+  private headLeft = 0;
+  /** Of the line, or of a part of it, that is being read. */
+  private partBytes = 0;
+  private hasUnderscore = false;
+  /** End of what is written in the scratch memory. */
+  private out = 0;
+  /** Where the line that is being read began there; its name; its value. */
+  private lineStart = 0;
+  private nameEnd = 0;
+  private targetStart = 0;
+  private targetEnd = 0;
+  private versionMajor = 0;
+  private versionMinor = 0;
+  /** A head that is not complete, between two steps. */
+  private kept: Buffer | null = null;
+  private readonly fields: RequestFieldReader;
+  private readonly originBytes: Buffer;
+
+  constructor(
+    private rules: RequestRules,
+    private readonly origin: RequestOrigin,
+  ) {
+    this.head = new RequestHead(origin.peer);
+    this.fields = new RequestFieldReader(this.head);
+    this.originBytes = Buffer.from(`\n${origin.peer}\n${origin.connection}`, 'latin1');
+  }
+
+  /** Another head begins. */
+  begin(rules: RequestRules): void {
+    const bytesMax = rules.headerBytes + SCRATCH_EXTRA_BYTES + this.originBytes.length;
+    if (scratch.length < bytesMax) scratch = Buffer.allocUnsafeSlow(bytesMax);
+    this.rules = rules;
+    this.headLeft = rules.headerBytes + HEAD_END_BYTES;
+    this.partBytes = 0;
+    this.out = 0;
+    this.state = METHOD;
+    this.fields.begin();
+  }
+
+  /** Reads `bytes` from `start`, at most to `end`. */
+  step(bytes: Buffer, start: number, end: number): ScanEvent {
+    this.at = start;
+    this.restore();
+    const stop = Math.min(end, start + this.headLeft);
+    let event: ScanEvent = SCAN_MORE;
+    while (event === SCAN_MORE && this.at < stop) event = this.takePart(bytes, stop);
+    this.headLeft -= this.at - start;
+    if (event !== SCAN_MORE) return event;
+    if (stop < end) return this.refuse(PROBLEMS.headTooLarge, 'a head that is too long');
+    this.keep();
+    return SCAN_MORE;
+  }
+
+  /** Goes on with a head of which a part has come. */
+  private restore(): void {
+    if (this.kept === null) return;
+    scratch.set(this.kept);
+    this.kept = null;
+  }
+
+  private keep(): void {
+    this.kept = Buffer.from(scratch.subarray(0, this.out));
+  }
+
+  private takePart(bytes: Buffer, end: number): ScanEvent {
+    switch (this.state) {
+      case NAME:
+        return this.takeName(bytes, end);
+      case BLANK:
+        return this.takeBlank(bytes, end);
+      case VALUE:
+        return this.takeValue(bytes, end);
+      case FIELD_LF:
+        return this.takeFieldEnd(bytes);
+      case METHOD:
+        return this.takeMethod(bytes, end);
+      case TARGET:
+        return this.takeTarget(bytes, end);
+      case VERSION:
+        return this.takeVersion(bytes, end);
+      case LINE_LF:
+        return this.takeLineEnd(bytes);
+      default:
+        return this.takeHeadEnd(bytes);
+    }
+  }
+
+  private takeMethod(bytes: Buffer, end: number): ScanEvent {
+    const stop = Math.min(end, this.at + METHOD_BYTES_MAX - this.out);
+    let { at, out } = this;
+    while (at < stop && TOKEN_BYTES[bytes[at] ?? 0] === 1) scratch[out++] = bytes[at++] ?? 0;
+    this.at = at;
+    this.out = out;
+    if (at === end) return SCAN_MORE;
+    if (bytes[at] !== SPACE || out === 0) {
+      this.out = 0;
+      return this.refuse(PROBLEMS.badMethod, 'a method that is no token');
+    }
+    this.at++;
+    const method = methodOf(out);
+    this.head.method = method;
+    const { methods } = this.rules;
+    if (methods === null ? method === 'CONNECT' : !methods.has(method)) {
+      this.fields.refuse(PROBLEMS.unknownMethod, 'a method that is not taken');
+    }
+    scratch[out] = LF;
+    this.out = out + 1;
+    this.targetStart = this.out;
+    this.partBytes = 0;
+    this.state = TARGET;
+    return SCAN_MORE;
+  }
+
+  private takeTarget(bytes: Buffer, end: number): ScanEvent {
+    const start = this.at;
+    const stop = Math.min(end, start + TARGET_BYTES_MAX - this.partBytes);
+    let { at, out } = this;
+    while (at < stop) {
+      const byte = bytes[at] ?? 0;
+      const kind = TARGET_BYTES[byte];
+      if (kind === TARGET_PLAIN) {
+        scratch[out++] = byte;
+      } else if (kind === TARGET_FORBIDDEN || this.rules.rawCharacters === 'refuse') {
+        break;
+      } else {
+        scratch[out] = PERCENT;
+        scratch[out + 1] = HEX_HIGH[byte] ?? 0;
+        scratch[out + 2] = HEX_LOW[byte] ?? 0;
+        out += 3;
+      }
+      at++;
+    }
+    this.partBytes += at - start;
+    this.at = at;
+    this.out = out;
+    if (at === end) return SCAN_MORE;
+    const byte = bytes[at];
+    if (byte !== SPACE) return this.refuseTarget(byte ?? 0);
+    this.at++;
+    return this.endTarget();
+  }
+
+  private refuseTarget(byte: number): ScanEvent {
+    if (this.partBytes === TARGET_BYTES_MAX) {
+      return this.refuse(PROBLEMS.headTooLarge, 'a target that is too long');
+    }
+    if (byte === CR || byte === LF) {
+      return this.refuse(PROBLEMS.badRequestLine, 'a request line without a version');
+    }
+    return this.refuse(PROBLEMS.badTarget, 'a character that no target has');
+  }
+
+  private endTarget(): ScanEvent {
+    if (scratch[this.targetStart] !== SLASH && this.head.method !== 'CONNECT') {
+      const text = scratch.toString('latin1', this.targetStart, this.out);
+      const odd = readOddTarget(this.head.method, text);
+      if (odd === null) return this.refuse(PROBLEMS.badTarget, 'a target in no known form');
+      this.out = this.targetStart + scratch.write(odd.target, this.targetStart, 'latin1');
+      this.fields.authority = odd.authority;
+      this.fields.defaultPort = odd.defaultPort;
+    }
+    this.targetEnd = this.out;
+    const { originBytes } = this;
+    const { length } = originBytes;
+    for (let at = 0; at < length; at++) scratch[this.out++] = originBytes[at] ?? 0;
+    this.lineStart = this.out;
+    this.partBytes = 0;
+    this.state = VERSION;
+    return SCAN_MORE;
+  }
+
+  private takeVersion(bytes: Buffer, end: number): ScanEvent {
+    let { at, partBytes } = this;
+    for (; at < end && partBytes < VERSION_BYTES.length; at++, partBytes++) {
+      const byte = bytes[at] ?? 0;
+      const expected = VERSION_BYTES[partBytes];
+      const isDigit = byte >= DIGIT_0 && byte <= DIGIT_9;
+      if (expected === DIGIT_0 ? !isDigit : byte !== expected) {
+        this.at = at;
+        return this.refuse(PROBLEMS.badRequestLine, 'a request line without a version at its end');
+      }
+      if (expected !== DIGIT_0) continue;
+      if (partBytes === VERSION_BYTES.length - 1) this.versionMinor = byte - DIGIT_0;
+      else this.versionMajor = byte - DIGIT_0;
+    }
+    this.at = at;
+    this.partBytes = partBytes;
+    if (at === end) return SCAN_MORE;
+    if (bytes[at] !== CR) {
+      return this.refuse(PROBLEMS.badRequestLine, 'a request line that does not end with CRLF');
+    }
+    if (this.versionMajor !== 1 || this.versionMinor > 1) {
+      return this.refuse(PROBLEMS.badVersion, 'a version other than HTTP/1.0 and 1.1');
+    }
+    this.head.protocol = this.versionMinor === 0 ? HTTP_1_0 : HTTP_1_1;
+    this.at++;
+    this.state = LINE_LF;
+    return SCAN_MORE;
+  }
+
+  private takeLineEnd(bytes: Buffer): ScanEvent {
+    if (bytes[this.at] !== LF) {
+      return this.refuse(PROBLEMS.badRequestLine, 'a request line that does not end with CRLF');
+    }
+    this.at++;
+    this.state = NAME;
+    this.beginField();
+    return SCAN_MORE;
+  }
+
+  private beginField(): void {
+    this.lineStart = this.out;
+    scratch[this.out++] = LF;
+    this.hasUnderscore = false;
+  }
+
+  private takeName(bytes: Buffer, end: number): ScanEvent {
+    let { at, out } = this;
+    let byte = 0;
+    for (;;) {
+      if (at === end) {
+        this.at = at;
+        this.out = out;
+        return SCAN_MORE;
+      }
+      byte = bytes[at] ?? 0;
+      const lower = NAME_BYTES[byte] ?? 0;
+      if (lower !== 0) scratch[out++] = lower;
+      else if (byte === UNDERSCORE) scratch[out++] = this.onUnderscore();
+      else break;
+      at++;
+    }
+    this.at = at;
+    this.out = out;
+    if (byte === COLON && out > this.lineStart + 1) {
+      this.at++;
+      this.nameEnd = out;
+      scratch[out] = LF;
+      this.out = out + 1;
+      this.state = BLANK;
+      return SCAN_MORE;
+    }
+    if (byte === CR && out === this.lineStart + 1) {
+      this.at++;
+      this.state = HEAD_LF;
+      return SCAN_MORE;
+    }
+    return this.refuse(PROBLEMS.badField, reasonOfName(byte, out - this.lineStart - 1));
+  }
+
+  private onUnderscore(): number {
+    this.hasUnderscore = true;
+    return UNDERSCORE;
+  }
+
+  private takeBlank(bytes: Buffer, end: number): ScanEvent {
+    let { at } = this;
+    while (at < end && isBlank(bytes[at] ?? 0)) at++;
+    this.at = at;
+    if (at < end) this.state = VALUE;
+    return SCAN_MORE;
+  }
+
+  private takeValue(bytes: Buffer, end: number): ScanEvent {
+    const target = scratch;
+    let { at, out } = this;
+    while (at < end) {
+      const byte = bytes[at] ?? 0;
+      if (VALUE_BYTES[byte] !== 1) break;
+      target[out++] = byte;
+      at++;
+    }
+    this.at = at;
+    this.out = out;
+    if (at === end) return SCAN_MORE;
+    if (bytes[at] !== CR) return this.refuse(PROBLEMS.badField, reasonOfValue(bytes[at] ?? 0));
+    this.at++;
+    this.state = FIELD_LF;
+    return SCAN_MORE;
+  }
+
+  private takeFieldEnd(bytes: Buffer): ScanEvent {
+    if (bytes[this.at] !== LF) {
+      return this.refuse(PROBLEMS.badField, 'a CR without LF in a field');
+    }
+    this.at++;
+    const { fields, lineStart, nameEnd } = this;
+    let { out } = this;
+    while (out > nameEnd + 1 && isBlank(scratch[out - 1] ?? 0)) out--;
+    this.out = out;
+    if (++fields.count > REQUEST_FIELDS_MAX) {
+      return this.refuse(PROBLEMS.headTooLarge, 'too many fields');
+    }
+    const isKept = this.hasUnderscore
+      ? this.takesUnderscore()
+      : fields.take(scratch, lineStart + 1, nameEnd, out);
+    if (!isKept) this.out = lineStart;
+    this.state = NAME;
+    this.beginField();
+    return SCAN_MORE;
+  }
+
+  private takesUnderscore(): boolean {
+    switch (this.rules.underscores) {
+      case 'forward':
+        return true;
+      case 'drop':
+        this.head.droppedFields++;
+        return false;
+      case 'refuse':
+        this.fields.refuse(PROBLEMS.badField, 'an underscore in the name of a field');
+        return false;
+      default:
+        return assertNever(this.rules.underscores);
+    }
+  }
+
+  private takeHeadEnd(bytes: Buffer): ScanEvent {
+    if (bytes[this.at] !== LF) {
+      return this.refuse(PROBLEMS.badField, 'a CR without LF in place of a field');
+    }
+    this.at++;
+    const { head, fields } = this;
+    this.out = this.lineStart;
+    fields.finish(this.rules);
+    if (head.problem !== null) return this.endRefused();
+    if (fields.needsHost) this.addHost();
+    this.writeText();
+    return SCAN_WHOLE;
+  }
+
+  /** A request in HTTP/1.0 may have no Host: what stands behind the gateway always gets one. */
+  private addHost(): void {
+    const host = this.fields.authority || this.origin.fallbackHost;
+    this.out += scratch.write(`\nhost\n${host}`, this.out, 'latin1');
+  }
+
+  private writeText(): void {
+    const { head } = this;
+    const text = scratch.toString('latin1', 0, this.out);
+    head.text = text;
+    head.target = text.slice(this.targetStart, this.targetEnd);
+  }
+
+  /** Ends the head for a mistake. */
+  refuse(kind: ProblemKind, reason: string): ScanEvent {
+    const { head, fields } = this;
+    fields.refuse(kind, reason);
+    // Behind a mistake anything may follow.
+    head.bodyBytes = -1;
+    return this.endRefused();
+  }
+
+  private endRefused(): ScanEvent {
+    const { head } = this;
+    this.describeRefused();
+    head.isPersistent = false;
+    this.kept = null;
+    return SCAN_REFUSED;
+  }
+
+  /** What is known of a request that was refused before its head was read. */
+  private describeRefused(): void {
+    const { head, origin, state } = this;
+    if (state > TARGET) {
+      this.out = this.lineStart;
+      this.writeText();
+      return;
+    }
+    const isTarget = state === TARGET;
+    head.target = isTarget ? scratch.toString('latin1', this.targetStart, this.out) : '';
+    head.text = `${head.method}\n${head.target}\n${origin.peer}\n${origin.connection}`;
+  }
+}
+
+/** Known names are constants: comparing them later costs nothing. */
+function methodOf(length: number): string {
+  if (length === 3) {
+    if (scratch[0] === 71 && scratch[1] === 69 && scratch[2] === 84) return 'GET';
+    if (scratch[0] === 80 && scratch[1] === 85 && scratch[2] === 84) return 'PUT';
+  }
+  const method = scratch.toString('latin1', 0, length);
+  return KNOWN_METHODS.get(method) ?? method;
+}
+
+const KNOWN_METHODS: ReadonlyMap<string, string> = new Map(
+  ['HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'].map((method) => [method, method]),
+);
+
+function reasonOfName(byte: number, nameBytes: number): string {
+  if (isBlank(byte)) {
+    return nameBytes === 0 ? 'a folded field' : 'a space before the colon of a field';
+  }
+  if (byte === COLON) return 'a field without a name';
+  if (byte === CR || byte === LF) return 'a line that is no field';
+  return 'a character that no name of a field has';
+}
+
+function reasonOfValue(byte: number): string {
+  return byte === LF ? 'an LF without CR' : 'a control character in the value of a field';
+}
