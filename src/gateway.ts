@@ -5,6 +5,7 @@
  * made here and handed down.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineSource } from './acceptor/acceptor.js';
 import type { AcceptorFront } from './acceptor/acceptor-front.js';
 import { GatewayFront } from './acceptor/gateway-front.js';
 import { loadNativeBinary } from './acceptor/uws/native-binary.js';
@@ -13,9 +14,11 @@ import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { systemClock, systemRandom } from './base/clock.js';
+import { hostPort } from './base/listener-address.js';
+import type { ListenerFigures } from './channel/acceptor/acceptor-figures.js';
 import { allocateCounters } from './channel/counter-block.js';
 import type { GatewayConfig } from './config/gateway-config.js';
-import type { ServedConfig, SharedSettings } from './config/shared/shared-config.js';
+import type { ServedConfig, SharedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
 import type { LoadedConfig } from './config/source/load-file.js';
 import { GatewayAdmin } from './gateway-admin.js';
@@ -68,7 +71,6 @@ export class Gateway {
   private readonly watcher: ConfigWatcher | null;
   private readonly names: NameWatcher;
   private state: GatewayState = 'new';
-  private port = 0;
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
 
@@ -89,10 +91,10 @@ export class Gateway {
     this.log = createThreadLogger('acceptor', config.logging, clock);
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
-    const createEngine = uwsEngine(uws, config.listen.takesChunked);
+    const engines: EngineSource = { engineOf: () => 'uws', create: () => uwsEngine(uws) };
     const random = systemRandom;
     this.front = new GatewayFront({
-      ...{ config, clock, random, log: this.log, createEngine },
+      ...{ config, clock, random, log: this.log, engines },
       counters: allocateCounters(counterCount(config.capacity)),
       servedConfig: () => this.supervisor.config,
     });
@@ -123,9 +125,12 @@ export class Gateway {
     return this.supervisor.config;
   }
 
-  /** The address to which clients connect. Known once the gateway has started. */
+  /**
+   * The address of the first listener; of a Unix socket its path, and port 0. Known once the
+   * gateway has started.
+   */
   get address(): { readonly host: string; readonly port: number } {
-    return { host: this.config.listen.host, port: this.port };
+    return addressOf(this.front.listenerFigures()[0]);
   }
 
   get adminAddress(): { readonly host: string; readonly port: number } {
@@ -139,7 +144,7 @@ export class Gateway {
     try {
       await this.supervisor.start();
       this.adminPort = await this.admin.listen(this.config.admin);
-      this.port = await this.front.listen();
+      await this.front.startListeners(this.config.listeners);
     } catch (error) {
       await this.end();
       throw error;
@@ -151,6 +156,7 @@ export class Gateway {
       {
         version: VERSION,
         ...this.address,
+        listeners: this.front.listenerFigures().map(listenerInWords),
         admin: this.adminAddress,
         workers: this.config.workers,
         ...containerOf(this.config),
@@ -251,12 +257,24 @@ export class Gateway {
       clock: systemClock,
       prepare: loadAside,
       beginVersion: () => supervisor.beginVersion(),
-      swap: (shared) => supervisor.swap(shared),
+      swap: (shared) => this.swap(shared),
       addresses: () => this.names.addresses,
       onApplied: (config) => this.adopt(config),
       closedReason: () => (this.state === 'running' ? '' : `the gateway is ${this.state}`),
       epochsInUse: () => supervisor.epochs,
     });
+  }
+
+  /** What cannot be bound refuses the whole configuration, so that is tried first. */
+  private async swap(shared: SharedConfig): Promise<ServedConfig> {
+    const { front } = this;
+    await front.prepareListeners(shared.settings.listeners);
+    try {
+      return await this.supervisor.swap(shared);
+    } catch (error) {
+      front.discardListeners();
+      throw error;
+    }
   }
 
   private createWatcher(): ConfigWatcher | null {
@@ -288,4 +306,17 @@ export class Gateway {
 function containerOf({ machine: { cores, cpuQuota, memoryQuotaBytes } }: SharedSettings) {
   if (cpuQuota === null && memoryQuotaBytes === null) return {};
   return { container: { cores, cpuQuota, memoryBytes: memoryQuotaBytes } };
+}
+
+function addressOf(listener: ListenerFigures | undefined): {
+  readonly host: string;
+  readonly port: number;
+} {
+  if (listener === undefined) return { host: '', port: 0 };
+  return { host: listener.host, port: listener.port };
+}
+
+/** For the log. */
+function listenerInWords({ name, host, port, engine }: ListenerFigures) {
+  return { name, address: port === 0 ? host : hostPort(host, port), engine };
 }

@@ -4,10 +4,15 @@
  *
  * Thread: acceptor. Who calls is the main thread, which does not wait, unless a promise says so.
  */
-import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
+import type {
+  AcceptorFigures,
+  LaneFigures,
+  ListenerFigures,
+} from '../channel/acceptor/acceptor-figures.js';
 import type { CounterMemory } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 
 /** Who looks after the threads that an acceptor has to do with. */
@@ -42,13 +47,29 @@ export interface AcceptorFront {
   readonly servedLanes: number;
 
   /**
-   * Takes connections from now on; resolves with the port.
+   * Takes connections at these listeners from now on.
    *
-   * @throws StartupError when the address cannot be had.
+   * @throws StartupError when an address cannot be had.
    */
-  listen(): Promise<number>;
+  startListeners(listeners: readonly ListenerSettings[]): Promise<void>;
 
-  /** Requests that begin from now on do so under this configuration. Never rejects. */
+  /**
+   * Binds what these listeners need beside those that are there; adopt() brings them into force,
+   * and discardListeners() closes what was bound.
+   *
+   * @throws StartupError when an address cannot be had; then nothing has changed.
+   */
+  prepareListeners(listeners: readonly ListenerSettings[]): Promise<void>;
+
+  discardListeners(): void;
+
+  /** Those in force, in the order of the configuration. */
+  listenerFigures(): readonly ListenerFigures[];
+
+  /**
+   * Requests that begin from now on do so under this configuration, and at its listeners, which
+   * were prepared. Never rejects.
+   */
   adopt(config: SharedConfig): Promise<void>;
 
   /** Connections close behind their replies from now on; new ones are still taken. */

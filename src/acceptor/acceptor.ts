@@ -1,25 +1,25 @@
 /**
- * Where clients come in: an engine that speaks with them, and an exchange for each request.
+ * Where clients come in: engines that speak with them, listeners, and an exchange for each request.
  *
- * Thread: acceptor. Owns the engine, the counts of connections, and what holds for requests that
- * begin now: sizes, and whether the gateway drains.
+ * Thread: acceptor. Owns engines, listeners, the counts of connections, and what holds for requests
+ * that begin now: sizes, and whether the gateway drains. Listeners change in two steps:
+ *
+ *     prepare   binds what is new; what cannot be bound refuses the whole change
+ *     commit    new ones take connections, changed ones have other settings, others drain
+ *     discard   in place of commit: closes what prepare() has bound
  */
 import type { Clock, Timer } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
+import { addressText, type EngineName } from '../base/listener-address.js';
 import type { RequestIdSource } from '../base/request-id.js';
-import type { ConnectionFigures } from '../channel/acceptor/acceptor-figures.js';
+import { StartupError } from '../base/startup-error.js';
+import type { ConnectionFigures, ListenerFigures } from '../channel/acceptor/acceptor-figures.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
-import type {
-  ClientEngine,
-  ClientRequest,
-  ClientSocket,
-  CreateEngine,
-  EngineCapabilities,
-  EngineHost,
-} from './client-engine.js';
-import { ClientExchange, LOOK_MS } from './client-exchange.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
+import { AcceptorListener, type ListenerOwner } from './acceptor-listener.js';
+import type { ClientEngine, CreateEngine, EngineHost } from './client-engine.js';
+import { LOOK_MS } from './client-exchange.js';
 import { ConnectionCaps, type ConnectionRule } from './connection-caps.js';
-import type { ExchangeContext } from './exchange-context.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord } from './local-reply.js';
 
@@ -31,10 +31,17 @@ export interface AcceptorConfig {
   >;
 }
 
+/** Which engine serves a listener, and how engines are made. */
+export interface EngineSource {
+  engineOf(listener: ListenerSettings): EngineName;
+  /** @throws StartupError when there is no such engine on this machine. */
+  create(name: EngineName): CreateEngine;
+}
+
 export interface AcceptorOptions {
-  readonly createEngine: CreateEngine;
+  readonly engines: EngineSource;
   readonly clock: Clock;
-  readonly config: AcceptorConfig & Pick<GatewaySettings, 'listen'>;
+  readonly config: AcceptorConfig;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly connections: ConnectionRule;
@@ -47,47 +54,108 @@ export interface AcceptorOptions {
   onError(error: unknown): void;
 }
 
-export class Acceptor implements EngineHost, ExchangeContext {
+interface Member {
+  readonly listener: AcceptorListener;
+  readonly engine: EngineName;
+}
+
+/** What commit() brings into force: sockets by address, and the settings of each. */
+interface Plan {
+  readonly members: ReadonlyMap<string, Member>;
+  readonly settings: ReadonlyMap<string, ListenerSettings>;
+  readonly opened: readonly AcceptorListener[];
+}
+
+export class Acceptor implements EngineHost, ListenerOwner {
   readonly clock: Clock;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
-  readonly capabilities: EngineCapabilities;
   guardLimits: AcceptorConfig['limits'];
   isDraining = false;
   isClosed = false;
 
-  private readonly engine: ClientEngine;
+  private readonly engines = new Map<EngineName, ClientEngine>();
   private readonly looks: Timer;
-  private caps: ConnectionCaps | null = null;
+  private readonly caps: ConnectionCaps;
+  /** By address. */
+  private members: ReadonlyMap<string, Member> = new Map();
+  private plan: Plan | null = null;
 
   constructor(private readonly options: AcceptorOptions) {
-    this.clock = options.clock;
+    const { connections: rule, clock, onAddressFull, onError } = options;
+    this.clock = clock;
     this.dispatcher = options.dispatcher;
     this.requestIds = options.requestIds;
     this.guardLimits = options.config.limits;
-    this.engine = options.createEngine(this);
-    this.capabilities = this.engine.capabilities;
-    this.looks = options.clock.every(LOOK_MS, () => this.look());
+    this.looks = clock.every(LOOK_MS, () => this.look());
+    this.caps = new ConnectionCaps({ rule, nowMs: clock.nowMs, onAddressFull, onError });
   }
 
-  /** Binds the port; resolves with it. Rejects when the address cannot be had. */
-  async listen(): Promise<number> {
-    const { connections: rule, clock, config, onAddressFull, onError } = this.options;
-    const census = await this.engine.createCensus();
-    const { nowMs } = clock;
-    this.caps = new ConnectionCaps({ rule, census, nowMs, onAddressFull, onError });
-    return this.engine.listen(config.listen);
+  /**
+   * Binds what these listeners need and the acceptor does not have yet. Nothing is in force before
+   * commit(); rejects when an address cannot be had, and then nothing has changed.
+   */
+  async prepare(listeners: readonly ListenerSettings[]): Promise<void> {
+    const members = new Map<string, Member>();
+    const settings = new Map<string, ListenerSettings>();
+    const opened: AcceptorListener[] = [];
+    try {
+      for (const one of listeners) {
+        const key = keyOf(one);
+        const engine = this.options.engines.engineOf(one);
+        const known = this.members.get(key);
+        if (known !== undefined && known.engine !== engine) {
+          const change = `${known.engine} -> ${engine}`;
+          throw new StartupError(`the engine of ${one.name} (${change}) takes a restart`);
+        }
+        settings.set(key, one);
+        members.set(key, known ?? (await this.bind(one, engine, opened)));
+      }
+    } catch (error) {
+      for (const listener of opened) listener.stop();
+      throw error;
+    }
+    this.plan = { members, settings, opened };
+  }
+
+  /** What was prepared is in force: others than these listeners take no more connections. */
+  commit(): void {
+    const { plan } = this;
+    if (plan === null) return;
+    this.plan = null;
+    for (const [key, settings] of plan.settings) plan.members.get(key)?.listener.adopt(settings);
+    for (const [key, { listener }] of this.members) {
+      if (!plan.members.has(key)) listener.stop();
+    }
+    this.members = plan.members;
+    if (this.isDraining) this.drainListeners();
+  }
+
+  /** What was prepared does not come into force. */
+  discard(): void {
+    for (const listener of this.plan?.opened ?? []) listener.stop();
+    this.plan = null;
+  }
+
+  /** Those in force, in the order of the configuration. */
+  get listeners(): readonly ListenerFigures[] {
+    return [...this.members.values()].map(({ listener, engine }) => {
+      const { settings, port, openConnections, refusedConnections } = listener;
+      const { name, address } = settings;
+      const host = address.kind === 'tcp' ? address.host : addressText(address);
+      return { name, host, engine, port, openConnections, refusedConnections };
+    });
   }
 
   get connectionFigures(): ConnectionFigures {
-    const { open = 0, refusedInAll = 0, refusedOfAddress = 0 } = this.caps ?? {};
+    const { open, refusedInAll, refusedOfAddress } = this.caps;
     return { open, refusedInAll, refusedOfAddress };
   }
 
   /** Sizes of requests that begin from now on, and whose connections are counted. */
   adopt({ limits }: AcceptorConfig, connections: ConnectionRule): void {
     this.guardLimits = limits;
-    this.caps?.adopt(connections);
+    this.caps.adopt(connections);
   }
 
   /** Connections close behind their replies from now on; new ones are still taken. */
@@ -98,16 +166,38 @@ export class Acceptor implements EngineHost, ExchangeContext {
   /** No new connections; those that are open finish what they have, and close behind it. */
   stopListening(): void {
     this.beginDrain();
-    this.engine.stopListening();
+    this.discard();
+    this.drainListeners();
   }
 
   /** Closes every connection at once. */
   close(): void {
     this.looks.cancel();
     this.isClosed = true;
-    this.engine.close();
+    for (const engine of this.engines.values()) engine.close();
     // Workers must see this before they are told to stop.
     this.dispatcher.onDoorbell();
+  }
+
+  private drainListeners(): void {
+    for (const { listener } of this.members.values()) listener.stop();
+  }
+
+  private async bind(
+    settings: ListenerSettings,
+    name: EngineName,
+    opened: AcceptorListener[],
+  ): Promise<Member> {
+    const known = this.engines.get(name);
+    const engine = known ?? this.options.engines.create(name)(this);
+    this.engines.set(name, engine);
+    const listener = new AcceptorListener(this, settings, engine.tellsWhoCloses);
+    listener.onBound(await engine.open(listener));
+    opened.push(listener);
+    if (known === undefined && !engine.tellsWhoCloses) {
+      this.caps.useCensus(await engine.createCensus());
+    }
+    return { listener, engine: name };
   }
 
   private look(): void {
@@ -117,7 +207,7 @@ export class Acceptor implements EngineHost, ExchangeContext {
     });
   }
 
-  // What exchanges ask and tell.
+  // What listeners and their exchanges ask and tell.
 
   get bodyBytesMax(): number {
     return this.guardLimits.bodyBytes;
@@ -139,20 +229,19 @@ export class Acceptor implements EngineHost, ExchangeContext {
     this.options.onError(error);
   }
 
-  // What the engine tells.
-
-  onOpened(address: string): boolean {
-    return this.caps === null || this.caps.onOpened(address);
+  onOpened(address: string, isExact: boolean): boolean {
+    return this.caps.onOpened(address, isExact);
   }
 
-  onClosed(): void {
-    this.caps?.onClosed();
+  onClosed(address: string): void {
+    this.caps.onClosed(address);
   }
+}
 
-  // Hot path (bench/gateway/plain-get): every request passes here.
-  onRequest(request: ClientRequest, socket: ClientSocket): void {
-    const exchange = new ClientExchange(this, socket, request);
-    socket.attach(exchange);
-    exchange.begin(request);
-  }
+/** What a socket is known by: where it is bound, and how. */
+function keyOf({ name, address }: ListenerSettings): string {
+  if (address.kind !== 'tcp') return addressText(address);
+  // Each free port is another one.
+  const free = address.port === 0 ? ` ${name}` : '';
+  return `${addressText(address)}${address.reusePort ? ' shared' : ''}${free}`;
 }

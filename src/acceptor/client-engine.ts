@@ -20,10 +20,11 @@ import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';
 import type { NewRequest } from '../channel/records/request-head.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ConnectionCensus } from './connection-caps.js';
 import type { GuardLimits } from './request-guard.js';
 
-/** What an engine can carry besides requests and replies with bodies. */
+/** What a connection can carry besides requests and replies with bodies. */
 export interface EngineCapabilities {
   /** Fields behind a body. Without it the end of the body is all that the client gets of them. */
   readonly trailers: boolean;
@@ -96,6 +97,9 @@ export interface ReplyHead {
  * does: whatever the engine finds out about a client it says with onAborted().
  */
 export interface ClientSocket {
+  /** What the client's connection carries besides heads and bodies. */
+  readonly capabilities: EngineCapabilities;
+
   /**
    * Sets the listener of this exchange. Called once, inside onRequest(), before any other method;
    * the engine calls the listener from the next call on.
@@ -169,7 +173,7 @@ export interface ClientListener {
   onAborted(): void;
 }
 
-/** What an engine is given, and whom it tells. The acceptor implements it. */
+/** What all listeners of an engine share. The acceptor implements it. */
 export interface EngineHost {
   /** Where an engine has its time from, if it needs any. */
   readonly clock: Clock;
@@ -177,11 +181,32 @@ export interface EngineHost {
   /** Sizes of heads and bodies; they may change between two requests. */
   readonly guardLimits: GuardLimits;
 
-  /** A connection was opened from this address. False: it is to be closed at once. */
+  /** A mistake of ours in the engine. */
+  onError(error: unknown): void;
+}
+
+/** One bound socket, as its engine sees it: what holds there, and whom the engine tells. */
+export interface ListenerHost {
+  /** A reload may put others here between two events: read what is needed when it is needed. */
+  readonly settings: ListenerSettings;
+
+  /**
+   * The listener takes no more connections, and those that are open close behind their replies. An
+   * engine that knows which connections are idle closes them.
+   */
+  readonly isDraining: boolean;
+
+  /**
+   * A connection was opened from this address: of the socket itself, whatever a proxy says of its
+   * client. False: it is to be closed at once.
+   */
   onOpened(address: string): boolean;
 
-  /** A connection was closed, one that was refused included. */
-  onClosed(): void;
+  /**
+   * A connection was closed, one that was refused included. `address`: the one that onOpened() got;
+   * '' from an engine that cannot say it.
+   */
+  onClosed(address: string): void;
 
   /**
    * A head was read. The acceptor attaches a listener to the socket before it returns. It may have
@@ -189,35 +214,30 @@ export interface EngineHost {
    * in a later turn, so that an engine is never asked to close inside its parser.
    */
   onRequest(request: ClientRequest, socket: ClientSocket): void;
-
-  /** A mistake of ours in the engine. */
-  onError(error: unknown): void;
 }
 
-/** Where to listen. */
-export interface ListenAddress {
-  readonly host: string;
-  /** 0: any free one. */
+/** A socket that an engine has bound. */
+export interface OpenListener {
+  /** The TCP port; 0: it is a Unix socket. */
   readonly port: number;
-  /** Other processes may listen on the same port. */
-  readonly reusePort: boolean;
+
+  /** No new connections; those that are open go on. Called once, by when `isDraining` is true. */
+  stop(): void;
 }
 
 export interface ClientEngine {
-  readonly capabilities: EngineCapabilities;
+  /** Whether onClosed() is told the address. Without it the census has to say who is connected. */
+  readonly tellsWhoCloses: boolean;
 
   /**
-   * Binds the port and resolves with it. Called once.
+   * Binds one listener.
    *
    * @throws StartupError when the address cannot be had.
    */
-  listen(address: ListenAddress): Promise<number>;
+  open(host: ListenerHost): Promise<OpenListener>;
 
   /** Who is connected, as the kernel says it. null: this system does not say it. */
   createCensus(): Promise<ConnectionCensus | null>;
-
-  /** No new connections; those that are open go on. */
-  stopListening(): void;
 
   /** Closes every connection at once; onAborted() is called for each exchange before it returns. */
   close(): void;

@@ -342,14 +342,14 @@ export class ClientExchange implements Downstream, ClientListener {
   // What the worker says.
 
   onResponseInterim(status: number, fields: FieldBlock): void {
-    if (this.isOver || this.isReplyStarted || !this.context.capabilities.interimHeads) return;
+    if (this.isOver || this.isReplyStarted || !this.socket.capabilities.interimHeads) return;
     this.socket.sendInterim(status, fields);
   }
 
   onResponseHead(head: ReplyHead): void {
     if (this.isOver) return;
     this.isTunnel = (head.flags & FLAG_TUNNEL) !== 0;
-    if (this.isTunnel && !this.context.capabilities.tunnels) {
+    if (this.isTunnel && !this.socket.capabilities.tunnels) {
       this.cutOff('aborted');
       return;
     }
@@ -381,7 +381,7 @@ export class ClientExchange implements Downstream, ClientListener {
 
   onResponseTrailers(fields: FieldBlock): void {
     if (this.isOver) return;
-    if (this.context.capabilities.trailers) this.socket.sendTrailers(fields);
+    if (this.socket.capabilities.trailers) this.socket.sendTrailers(fields);
     else this.socket.sendEnd();
   }
 

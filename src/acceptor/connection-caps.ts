@@ -1,10 +1,11 @@
 /**
  * Bounds how many connections are open, in all and from one address.
  *
- * Thread: acceptor. Owns the counts. An engine says when a connection opens and from which address;
- * when a connection closes, uWebSockets.js does not say which one. So the count of an address only
- * grows, and once it is near the cap the kernel is asked for the true number. Asking takes a tenth
- * of the time at most. IPv6 addresses are counted by /64, as everywhere in the gateway.
+ * Thread: acceptor. Owns the counts. An engine says when a connection opens and from which address,
+ * and most say when which one closes: those counts are exact. When a connection of uWebSockets.js
+ * closes, nobody says which one. So such a count of an address only grows, and once it is near the
+ * cap the kernel is asked for the true number. Asking takes a tenth of the time at most. IPv6
+ * addresses are counted by /64, as everywhere in the gateway.
  */
 import { networkOf } from '../base/ip-address.js';
 import type { ConnectionFigures } from '../channel/acceptor/acceptor-figures.js';
@@ -23,15 +24,13 @@ export interface ConnectionRule {
 
 export interface ConnectionCapsParts {
   readonly rule: ConnectionRule;
-  /** null: this system does not say who is connected, and addresses are not capped. */
-  readonly census: ConnectionCensus | null;
   nowMs(): number;
   /** Once for each time that an address runs into its cap. */
   onAddressFull(network: string): void;
   onError(error: unknown): void;
 }
 
-/** The part of the cap from which on the kernel is asked. */
+/** The part of the cap from which on the kernel is asked, and below which an address is calm. */
 const CENSUS_FROM = 0.75;
 /** After a census the next one waits nine times as long as it took. */
 const PAUSE_FACTOR = 9;
@@ -43,7 +42,12 @@ export class ConnectionCaps implements ConnectionFigures {
   refusedInAll = 0;
   refusedOfAddress = 0;
 
+  /** Of engines that say which connection closes. */
+  private readonly exact = new Map<string, number>();
+  /** Of an engine that does not. */
   private counts = new Map<string, number>();
+  /** null: this system does not say who is connected, and those addresses are not capped. */
+  private census: ConnectionCensus | null = null;
   /** Connections that have opened since the running census began; null: none runs. */
   private opened: Map<string, number> | null = null;
   private nextCensusMs = 0;
@@ -59,21 +63,52 @@ export class ConnectionCaps implements ConnectionFigures {
     this.rule = rule;
   }
 
-  /** A connection was opened. False: it must be closed at once; onClosed() follows even then. */
-  onOpened(address: string): boolean {
+  /** Says who is connected by an engine that does not say which connection closes. */
+  useCensus(census: ConnectionCensus | null): void {
+    this.census = census;
+  }
+
+  /**
+   * A connection was opened. False: it must be closed at once; onClosed() follows even then.
+   * `isExact`: with the address.
+   */
+  onOpened(address: string, isExact: boolean): boolean {
     this.open++;
-    const { rule } = this;
-    const { census } = this.parts;
+    const { rule, census } = this;
+    const network = isExact || census !== null ? networkOf(address) : '';
+    if (isExact) this.exact.set(network, (this.exact.get(network) ?? 0) + 1);
     if (this.open > rule.connectionsMax) {
       this.refusedInAll++;
       return false;
     }
-    if (census === null || rule.isExempt(address)) return true;
-    return this.countAddress(networkOf(address), census);
+    if (rule.isExempt(address)) return true;
+    if (isExact) return this.admitsExact(network);
+    return census === null || this.countAddress(network, census);
   }
 
-  onClosed(): void {
+  /** '': nobody knows which connection it was. */
+  onClosed(address: string): void {
     this.open--;
+    if (address === '') return;
+    const network = networkOf(address);
+    const count = (this.exact.get(network) ?? 1) - 1;
+    if (count > 0) this.exact.set(network, count);
+    else this.exact.delete(network);
+    // A client that opens and closes at its cap is told of once.
+    const isCalm = count < this.rule.perAddressMax * CENSUS_FROM;
+    if (isCalm && this.full.size > 0) this.full.delete(network);
+  }
+
+  private admitsExact(network: string): boolean {
+    const count = (this.exact.get(network) ?? 0) + (this.counts.get(network) ?? 0);
+    return count <= this.rule.perAddressMax || this.refuseAddress(network);
+  }
+
+  private refuseAddress(network: string): false {
+    this.refusedOfAddress++;
+    if (!this.full.has(network)) this.parts.onAddressFull(network);
+    this.full.add(network);
+    return false;
   }
 
   private countAddress(network: string, census: ConnectionCensus): boolean {
@@ -82,12 +117,8 @@ export class ConnectionCaps implements ConnectionFigures {
     // Addresses whose connections have closed stay in the map until a census removes them.
     const isCrowded = this.counts.size > this.rule.connectionsMax;
     if (count > perAddressMax * CENSUS_FROM || isCrowded) this.tryCensus(census);
-    if (count > perAddressMax) {
-      this.refusedOfAddress++;
-      if (!this.full.has(network)) this.parts.onAddressFull(network);
-      this.full.add(network);
-      return false;
-    }
+    const inAll = count + (this.exact.get(network) ?? 0);
+    if (inAll > perAddressMax) return this.refuseAddress(network);
     this.counts.set(network, count);
     if (this.opened !== null) this.opened.set(network, (this.opened.get(network) ?? 0) + 1);
     return true;

@@ -1,22 +1,20 @@
 /**
- * What the exchanges of an acceptor share: what they ask it, and what they tell it.
+ * What the exchanges of a listener share: what they ask it, and what they tell it.
  *
- * Thread: acceptor. The acceptor implements it.
+ * Thread: acceptor. acceptor-listener.ts implements it.
  */
 
 import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
-import type { EngineCapabilities } from './client-engine.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord } from './local-reply.js';
 
-/** What an exchange needs of its acceptor. */
+/** What an exchange needs of the listener that its connection came to. */
 export interface ExchangeContext {
   readonly clock: Clock;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
-  readonly capabilities: EngineCapabilities;
   /** The longest body of a request that begins now. */
   readonly bodyBytesMax: number;
   /** Bytes that are read on behind a reply that came before the end of its upload. */

@@ -8,20 +8,24 @@ import { randomBytes } from 'node:crypto';
 import type { Clock, Random } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import { RequestIdSource } from '../base/request-id.js';
-import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
+import type {
+  AcceptorFigures,
+  LaneFigures,
+  ListenerFigures,
+} from '../channel/acceptor/acceptor-figures.js';
 import { CounterBlock, type CounterMemory, refusalRingOffset } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from '../config/shared/shared-config.js';
 import { createAccessLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
 import { openFilesMax, osThreadId } from '../observability/kernel-facts.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
-import { Acceptor } from './acceptor.js';
+import { Acceptor, type EngineSource } from './acceptor.js';
 import type { AcceptorFront } from './acceptor-front.js';
-import type { CreateEngine } from './client-engine.js';
 import type { ConnectionRule } from './connection-caps.js';
 import { connectionRule } from './connection-rule.js';
 import { dispatchRule } from './dispatch-rule.js';
@@ -34,7 +38,7 @@ export interface FrontOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: ThreadLogger;
-  readonly createEngine: CreateEngine;
+  readonly engines: EngineSource;
   /** Figures of this thread; they may go on from those of an earlier one. */
   readonly counters: CounterMemory;
   /** What is in force now; called for requests, not before. */
@@ -54,7 +58,7 @@ export class GatewayFront implements AcceptorFront {
   private refusals: RefusalFields | null = null;
 
   constructor(private readonly options: FrontOptions) {
-    const { config, clock, random, log, createEngine } = options;
+    const { config, clock, random, log, engines } = options;
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.config = config;
     this.counters = [options.counters];
@@ -70,7 +74,7 @@ export class GatewayFront implements AcceptorFront {
       createAccessLog(log, config.logging, random),
     );
     this.acceptor = new Acceptor({
-      createEngine,
+      engines,
       clock,
       config,
       dispatcher: this.dispatcher,
@@ -108,8 +112,21 @@ export class GatewayFront implements AcceptorFront {
     return this.dispatcher.servedLanes;
   }
 
-  listen(): Promise<number> {
-    return this.acceptor.listen();
+  async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
+    await this.acceptor.prepare(listeners);
+    this.acceptor.commit();
+  }
+
+  prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
+    return this.acceptor.prepare(listeners);
+  }
+
+  discardListeners(): void {
+    this.acceptor.discard();
+  }
+
+  listenerFigures(): readonly ListenerFigures[] {
+    return this.acceptor.listeners;
   }
 
   adopt({ settings: config }: SharedConfig): Promise<void> {
@@ -118,6 +135,7 @@ export class GatewayFront implements AcceptorFront {
     log.logger.level = config.logging.level;
     this.localReplies.adopt(createAccessLog(log, config.logging, random));
     this.acceptor.adopt(config, connectionRule(config, openFilesMax()));
+    this.acceptor.commit();
     this.tellPressure();
     return Promise.resolve();
   }

@@ -155,7 +155,7 @@ export function usageText(): string {
     ...TOKEN_OPTIONS.map(optionLine),
     '',
     'Environment variables that override the file: GATEWAY_WORKERS, GATEWAY_HOST,',
-    'GATEWAY_PORT, GATEWAY_ADMIN_HOST, GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL.',
+    'GATEWAY_PORT, GATEWAY_ENGINE, GATEWAY_ADMIN_HOST, GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL.',
     'GATEWAY_CONFIG names the file; GATEWAY_ADMIN_TOKEN is the token that reload and',
     'rollback send.',
     'Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.',

@@ -14,6 +14,7 @@ import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
+import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
 
 /**
@@ -28,7 +29,8 @@ export interface CompiledConfig {
   readonly epoch: number;
   /** Rows that tables have; chosen once, when the gateway starts. */
   readonly capacity: RowCapacity;
-  readonly listen: CompiledListen;
+  /** At least one, each with another name and another address. */
+  readonly listeners: readonly ListenerSettings[];
   readonly admin: CompiledAdmin;
   /** What the process may use, as it was when the configuration was first read. */
   readonly machine: MachineLimits;
@@ -88,13 +90,6 @@ export interface RowCapacity {
 export interface CompiledAddress {
   readonly host: string;
   readonly port: number;
-}
-
-export interface CompiledListen extends CompiledAddress {
-  /** Others may listen there too. */
-  readonly reusePort: boolean;
-  /** Chunked requests may have bodies. */
-  readonly takesChunked: boolean;
 }
 
 export interface CompiledAdmin extends CompiledAddress {

@@ -8,8 +8,11 @@ import type { ByteSize, Duration } from '../base/quantities.js';
 
 /** The whole configuration. Only `upstreams` and `routes` are required. */
 export interface GatewayConfig {
-  /** The address that clients connect to. */
-  readonly listen?: ListenConfig;
+  /**
+   * The address that clients connect to, or a list of such addresses. A reload can add, remove and
+   * change them. `GATEWAY_HOST` and `GATEWAY_PORT` stand above the first one. 1 to 64 items.
+   */
+  readonly listen?: ListenConfig | readonly ListenConfig[];
   /** The admin listener: its address, and who may use it. */
   readonly admin?: AdminConfig;
   /**
@@ -75,8 +78,13 @@ export interface GatewayConfig {
   readonly routes: readonly RouteConfig[];
 }
 
-/** The address that clients connect to. */
+/** An address that clients connect to, and how they are treated there. */
 export interface ListenConfig {
+  /**
+   * Name of the listener, for routes (`match.listener`), logs and figures. Default: its address,
+   * such as `127.0.0.1:8080`.
+   */
+  readonly name?: string;
   /**
    * Host name or IP address to bind. `0.0.0.0` or `::` binds every network interface. Default:
    * 127.0.0.1.
@@ -85,17 +93,82 @@ export interface ListenConfig {
   /** TCP port. 0 lets the system choose a free one. 0 to 65535. Default: 8080. */
   readonly port?: number;
   /**
+   * Path of a Unix domain socket, in place of `host` and `port`. Its clients count as 127.0.0.1. A
+   * file of that name that no process listens on is replaced. Default: TCP.
+   */
+  readonly unixSocket?: string;
+  /**
+   * Name of a socket that systemd has bound (`FileDescriptorName=`, or the name of the unit), in
+   * place of `host` and `port`. Default: the gateway binds its address itself.
+   */
+  readonly systemdSocket?: string;
+  /**
    * Whether several gateways of one user may listen on the same port (SO_REUSEPORT). The kernel
    * spreads new connections over them. Each has limits, breakers and an admin port of its own.
    * Without it, a second gateway on the same port does not start. Default: false.
    */
   readonly reusePort?: boolean;
   /**
-   * `refuse`: 411 for chunked requests that have a body. The native HTTP parser misreads chunk
-   * extensions, so that the target would get other bytes than the client has sent. `allow`: they
-   * are taken; choose it where no client sends chunk extensions. Default: refuse.
+   * What speaks HTTP with clients: `uws` is uWebSockets.js, `wire` the HTTP/1.1 of the gateway on
+   * Node's sockets. `auto` chooses when the gateway starts, and the log says why. Default: auto.
+   */
+  readonly engine?: 'auto' | 'uws' | 'wire';
+  /** Protocols that clients may speak. At least 1 items. Default: http1. */
+  readonly protocols?: readonly 'http1'[];
+  /**
+   * Every connection must begin with a PROXY protocol header of this version, from an address in
+   * `trustedProxies`; any other connection is closed. The header names the client. `any` takes both
+   * versions. Default: no such header is read.
+   */
+  readonly proxyProtocol?: 'v1' | 'v2' | 'any';
+  /**
+   * Addresses and CIDR ranges of proxies in front of this listener. What they say about the client
+   * is believed. At most 1024 items. Default: the `trustedProxies` of the gateway.
+   */
+  readonly trustedProxies?: readonly string[];
+  /**
+   * Whether every request is answered with 308 and its URL with https. Challenges of ACME
+   * (`/.well-known/acme-challenge/`) are not. Default: false.
+   */
+  readonly redirectToHttps?: boolean | RedirectToHttpsConfig;
+  /**
+   * How long a connection may stay open between two requests. Choose more than a proxy in front
+   * waits. The engine `uws` closes after 10 s, whatever is said here. 1s to 1h. Default: 75s.
+   */
+  readonly idleTimeout?: Duration;
+  /**
+   * How long the head of a request may take, and a header of the PROXY protocol. 100ms to 5m.
+   * Default: 10s.
+   */
+  readonly headTimeout?: Duration;
+  /**
+   * How long the body of a request may pause while the gateway reads it. 1s to 1h. Default: 60s.
+   */
+  readonly bodyIdleTimeout?: Duration;
+  /** How long a TLS handshake may take. 100ms to 5m. Default: 10s. */
+  readonly handshakeTimeout?: Duration;
+  /** Requests of one connection, after which it closes. 1 to 1000000000. Default: no bound. */
+  readonly keepAliveRequests?: number;
+  /**
+   * Connections of this listener at once. Further ones are closed at once. 1 to 1000000. Default:
+   * `limits.connections` alone.
+   */
+  readonly maxConnections?: number;
+  /**
+   * `refuse`: 411 for chunked requests that have a body, where the engine is `uws`. Its parser
+   * misreads chunk extensions, so that the target would get other bytes than the client has sent.
+   * `allow`: they are taken; choose it where no client sends chunk extensions. Default: refuse.
    */
   readonly chunkedRequests?: 'refuse' | 'allow';
+}
+
+/**
+ * Whether every request is answered with 308 and its URL with https. Challenges of ACME
+ * (`/.well-known/acme-challenge/`) are not.
+ */
+export interface RedirectToHttpsConfig {
+  /** The port of https. 1 to 65535. Default: 443. */
+  readonly port?: number;
 }
 
 /** The admin listener: its address, and who may use it. Keep it away from clients. */

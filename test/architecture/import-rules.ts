@@ -14,7 +14,7 @@ import {
 interface FolderRule {
   /** Folders, files or name ends (any `options.ts`) of ours, apart from the folder itself. */
   readonly mayImport: readonly string[];
-  /** `import type` from the two files that describe the configuration. */
+  /** `import type` from the files that describe the configuration. */
   readonly mayUseConfigTypes: boolean;
   readonly forbiddenPackages: readonly string[];
   readonly forbiddenWords: readonly RegExp[];
@@ -36,7 +36,11 @@ const NOT_DETERMINISTIC = [
 ];
 const TIMERS = /\bset(?:Timeout|Interval|Immediate)\b/;
 
-export const CONFIG_TYPE_FILES = ['config/compiled-config.ts', 'config/gateway-config.ts'];
+export const CONFIG_TYPE_FILES = [
+  'config/compiled-config.ts',
+  'config/gateway-config.ts',
+  'config/listener-settings.ts',
+];
 
 /** Where the native library is known: the engine of clients, and the admin listener of its own. */
 const NATIVE_PLACES = ['acceptor/uws', 'admin/admin-listener.ts'];

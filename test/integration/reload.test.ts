@@ -205,7 +205,8 @@ describe('a configuration that cannot be used', () => {
   it.each([
     ['{"routes": [', ['sluice.json:1:']],
     [{ routes: [{ name: 'all', match: { path: '/*' }, upstream: 'nowhere' }] }, ['nowhere']],
-    [{ listen: { port: 1 } }, ['listen.port: 0 -> 1 takes a restart']],
+    [{ listen: { host: '192.0.2.1', port: 1 } }, ['cannot listen on 192.0.2.1:1']],
+    [{ admin: { port: 1 } }, ['admin.port: 0 -> 1 takes a restart']],
     [{ workers: 3 }, ['workers: 2 -> 3 takes a restart']],
     [
       { limits: { trackedClients: 2048, inFlight: 5 } },

@@ -35,8 +35,10 @@ import {
 import { requestHeadParts } from '../../src/channel/records/request-head.js';
 import { writeResponseHead } from '../../src/channel/records/response-head.js';
 import type { CompiledLimits } from '../../src/config/compiled-config.js';
+import type { ListenerSettings } from '../../src/config/listener-settings.js';
 import { FakeEngine, fieldRecord, NOTHING_MORE } from './fake-client.js';
 import { FakeClock } from './fake-clock.js';
+import { A_LISTENER } from './listener-settings.js';
 
 /** One record as a worker finds it. */
 export interface RecordSeen extends ExchangeId {
@@ -135,6 +137,7 @@ export interface AcceptorWish {
   /** Default: a fake one. */
   readonly createEngine?: CreateEngine;
   readonly capabilities?: EngineCapabilities;
+  readonly settings?: Partial<ListenerSettings>;
   /** Default: 1. */
   readonly lanes?: number;
   readonly limits?: Partial<CompiledLimits>;
@@ -168,23 +171,25 @@ export class AcceptorRig {
   readonly errors: unknown[] = [];
   readonly dispatcher: LaneDispatcher;
   readonly acceptor: Acceptor;
+  /** Clients may connect. */
+  readonly opened: Promise<void>;
   readonly workers: PlayedWorker[] = [];
   private made: FakeEngine | null = null;
 
   constructor(wish: AcceptorWish = {}) {
     const { capabilities = NOTHING_MORE, lanes = 1 } = wish;
+    const createEngine =
+      wish.createEngine ?? ((host: EngineHost) => this.makeEngine(host, capabilities));
+    const settings = { ...A_LISTENER, ...wish.settings };
     const limits = { ...LIMITS, ...wish.limits };
     const onError = (error: unknown): void => void this.errors.push(error);
     const { inFlight, laneDepth, queueMs } = limits;
     const rule = { inFlightMax: inFlight, depthMax: laneDepth, waitMsMax: queueMs };
     this.dispatcher = new LaneDispatcher(lanes, rule, onError, this.clock);
     this.acceptor = new Acceptor({
-      createEngine: wish.createEngine ?? ((host) => this.makeEngine(host, capabilities)),
+      engines: { engineOf: () => 'wire', create: () => createEngine },
       clock: this.clock,
-      config: {
-        limits,
-        listen: { host: '127.0.0.1', port: 8080, reusePort: false, takesChunked: true },
-      },
+      config: { limits },
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource('abc'),
       connections: { connectionsMax: 3, perAddressMax: 2, isExempt: () => false },
@@ -197,6 +202,8 @@ export class AcceptorRig {
       onAddressFull: (network) => void this.fullAddresses.push(network),
       onError,
     });
+    // The engine has its listener when this returns, though nobody may connect yet.
+    this.opened = this.acceptor.prepare([settings]).then(() => this.acceptor.commit());
     for (let lane = 0; lane < lanes; lane++) this.serve(lane);
   }
 

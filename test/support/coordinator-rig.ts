@@ -38,6 +38,7 @@ import type {
   BreakerTransition,
   HealthTransition,
 } from '../../src/coordinator/state/target-events.js';
+import { A_LISTENER } from './listener-settings.js';
 import { machineOf } from './machine.js';
 import { servedOf } from './served-config.js';
 
@@ -103,7 +104,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   return {
     epoch: 1,
     capacity: CAPACITY,
-    listen: { host: '127.0.0.1', port: 0, reusePort: false, takesChunked: true },
+    listeners: [A_LISTENER],
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     machine: machineOf(2),
     workers: wish.workers ?? 1,

@@ -1,7 +1,11 @@
 /** An acceptor of a test that has nothing but a dispatcher, as its supervisor sees it. */
 import type { AcceptorFront } from '../../src/acceptor/acceptor-front.js';
 import type { LaneDispatcher } from '../../src/acceptor/lane-dispatcher.js';
-import type { AcceptorFigures, LaneFigures } from '../../src/channel/acceptor/acceptor-figures.js';
+import type {
+  AcceptorFigures,
+  LaneFigures,
+  ListenerFigures,
+} from '../../src/channel/acceptor/acceptor-figures.js';
 import type { LaneMemory } from '../../src/channel/lane.js';
 import type { Port } from '../../src/channel/port.js';
 import type { SharedConfig, SharedSettings } from '../../src/config/shared/shared-config.js';
@@ -60,8 +64,18 @@ export class DispatcherFront implements AcceptorFront {
 
   // There are no clients.
 
-  listen(): Promise<number> {
-    return Promise.resolve(0);
+  startListeners(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  prepareListeners(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  discardListeners(): void {}
+
+  listenerFigures(): ListenerFigures[] {
+    return [];
   }
 
   beginDrain(): void {}

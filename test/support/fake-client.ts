@@ -11,11 +11,14 @@ import type {
   ClientSocket,
   EngineCapabilities,
   EngineHost,
-  ListenAddress,
+  ListenerHost,
+  OpenListener,
   ReplyClosing,
   ReplyHead,
 } from '../../src/acceptor/client-engine.js';
 import { entriesOf, type FieldBlock, fieldsOfBytes } from '../../src/base/field-block.js';
+import { addressText } from '../../src/base/listener-address.js';
+import { StartupError } from '../../src/base/startup-error.js';
 import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../src/channel/lane.js';
 import { FLAG_BODILESS, FLAG_END, FLAG_TUNNEL } from '../../src/channel/records/record-kind.js';
 import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../../src/channel/records/request-head.js';
@@ -46,6 +49,7 @@ export function fieldRecord(block: FieldBlock): Record<string, string> {
 
 /** The client's end of one exchange. */
 export class FakeSocket implements ClientSocket {
+  capabilities = NOTHING_MORE;
   readonly interims: { readonly status: number; readonly fields: Record<string, string> }[] = [];
   head: HeadSeen | null = null;
   trailers: Record<string, string> | null = null;
@@ -220,25 +224,30 @@ export interface RequestWish extends Partial<Omit<ClientRequest, 'text'>> {
 }
 
 export class FakeEngine implements ClientEngine {
-  isListening = false;
+  readonly tellsWhoCloses = true;
+  /** Addresses of listeners that are open. */
+  readonly bound: string[] = [];
   readonly sockets: FakeSocket[] = [];
+  /** The first that was opened. */
+  private first: ListenerHost | null = null;
 
   constructor(
     private readonly host: EngineHost,
-    readonly capabilities: EngineCapabilities,
+    private readonly capabilities: EngineCapabilities,
   ) {}
 
-  listen({ port }: ListenAddress): Promise<number> {
-    this.isListening = true;
-    return Promise.resolve(port);
+  async open(listener: ListenerHost): Promise<OpenListener> {
+    this.first ??= listener;
+    const { address } = listener.settings;
+    const text = addressText(address);
+    const port = address.kind === 'tcp' ? address.port : 0;
+    if (port === 1) throw new StartupError(`cannot listen on ${text}`);
+    this.bound.push(text);
+    return { port, stop: () => void this.bound.splice(this.bound.indexOf(text), 1) };
   }
 
   createCensus(): Promise<null> {
     return Promise.resolve(null);
-  }
-
-  stopListening(): void {
-    this.isListening = false;
   }
 
   close(): void {
@@ -246,12 +255,17 @@ export class FakeEngine implements ClientEngine {
   }
 
   /** A client opens a connection; false: it is refused. */
-  open(address: string): boolean {
-    return this.host.onOpened(address);
+  connect(address: string, listener = this.listener): boolean {
+    return listener.onOpened(address);
   }
 
-  closeOne(): void {
-    this.host.onClosed();
+  disconnect(address: string, listener = this.listener): void {
+    listener.onClosed(address);
+  }
+
+  private get listener(): ListenerHost {
+    if (this.first === null) throw new Error('no listener was opened');
+    return this.first;
   }
 
   /** A client's request has come in. `socket`: what it is given, if not a new one. */
@@ -272,7 +286,8 @@ export class FakeEngine implements ClientEngine {
     const { method, target, peer } = request;
     const text = [method, target, peer, PLAIN_CONNECTION, ...fields.flat()].join('\n');
     this.sockets.push(socket);
-    this.host.onRequest({ ...request, text }, socket);
+    socket.capabilities = this.capabilities;
+    this.listener.onRequest({ ...request, text }, socket);
     return socket;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Asks the kernel which connections to a port are open.
+ * Asks the kernel which connections to some ports are open.
  *
  * Thread: acceptor. Linux only: reads /proc/net/tcp and tcp6, which have one line of fixed columns
  * for each connection of the machine (or of its container).
@@ -17,25 +17,26 @@ const LINE = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]+):[0-9A-F]{4} ([0-9A-F]{
 
 /** null: this system has no such files. */
 export async function createConnectionCensus(
-  portOf: () => number,
+  portsOf: () => readonly number[],
 ): Promise<ConnectionCensus | null> {
   try {
     await Promise.all(FILES.map((file) => access(file)));
   } catch {
     return null;
   }
-  return () => readConnections(portOf());
+  return () => readConnections(portsOf());
 }
 
-async function readConnections(port: number): Promise<Map<string, number>> {
-  const portText = port.toString(16).toUpperCase().padStart(4, '0');
+async function readConnections(ports: readonly number[]): Promise<Map<string, number>> {
+  const wanted = new Set(ports.map((port) => port.toString(16).toUpperCase().padStart(4, '0')));
+  // Most lines are about other ports: a plain search skips them before the columns are read.
+  const marks = [...wanted].map((port) => `:${port} `);
   const byHex = new Map<string, number>();
   for (const file of FILES) {
     for (const line of (await readFile(file, 'latin1')).split('\n')) {
-      // Most lines are about other ports: a plain search skips them before the columns are read.
-      if (!line.includes(`:${portText} `)) continue;
-      const [, localPort, remote = '', state] = LINE.exec(line) ?? [];
-      if (localPort !== portText || state !== ESTABLISHED) continue;
+      if (!marks.some((mark) => line.includes(mark))) continue;
+      const [, localPort = '', remote = '', state] = LINE.exec(line) ?? [];
+      if (!wanted.has(localPort) || state !== ESTABLISHED) continue;
       byHex.set(remote, (byHex.get(remote) ?? 0) + 1);
     }
   }

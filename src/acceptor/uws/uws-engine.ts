@@ -2,20 +2,21 @@
  * The engine of plain HTTP/1.1: uWebSockets.js.
  *
  * Thread: acceptor, and the main thread only: a worker thread that ended while it held a handle of
- * the library would take the process down. Owns the listen socket and, in its sockets, every
+ * the library would take the process down. Owns listen sockets and, in its sockets, every
  * response handle. Nothing may throw out of a handler: the native side would end the process.
  */
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import { formatAddress } from '../../base/ip-address.js';
+import { addressText, hostPort, type TcpAddress } from '../../base/listener-address.js';
 import { PROBLEMS } from '../../base/problems.js';
 import { StartupError } from '../../base/startup-error.js';
 import type {
   ClientEngine,
   ClientRequest,
   CreateEngine,
-  EngineCapabilities,
   EngineHost,
-  ListenAddress,
+  ListenerHost,
+  OpenListener,
 } from '../client-engine.js';
 import type { ConnectionCensus } from '../connection-caps.js';
 import { createConnectionCensus } from './connection-census.js';
@@ -23,37 +24,70 @@ import type { UwsApp, UwsModule } from './native-binary.js';
 import { UwsHead } from './uws-head.js';
 import { UwsSocket } from './uws-socket.js';
 
-/**
- * The library writes one head for a request and nothing behind a chunked body, and it does not hand
- * out the bytes of a connection.
- */
-const CAPABILITIES: EngineCapabilities = { trailers: false, interimHeads: false, tunnels: false };
-
-/** An engine on a library that was loaded. `takesChunked`: chunked requests may have bodies. */
-export function uwsEngine(uws: UwsModule, takesChunked: boolean): CreateEngine {
-  return (host) => new UwsEngine(uws, host, takesChunked);
+/** An engine on a library that was loaded. */
+export function uwsEngine(uws: UwsModule): CreateEngine {
+  return (host) => new UwsEngine(uws, host);
 }
 
 class UwsEngine implements ClientEngine {
-  readonly capabilities = CAPABILITIES;
+  readonly tellsWhoCloses = false;
 
-  private readonly app: UwsApp;
-  private readonly head: UwsHead;
-  private listenSocket: us_listen_socket | false = false;
-  private port = 0;
+  private listeners: UwsListener[] = [];
 
   constructor(
     private readonly uws: UwsModule,
     private readonly host: EngineHost,
-    private readonly takesChunked: boolean,
+  ) {}
+
+  async open(listener: ListenerHost): Promise<OpenListener> {
+    const { address } = listener.settings;
+    if (address.kind !== 'tcp') {
+      throw new StartupError(`the engine uws cannot listen on ${addressText(address)}`);
+    }
+    const opened = new UwsListener(this.uws, this.host, listener);
+    await opened.listen(address);
+    this.listeners = [...this.listeners.filter((one) => one.isUsed), opened];
+    return opened;
+  }
+
+  /** The library does not say which connection has closed: the kernel knows who is connected. */
+  createCensus(): Promise<ConnectionCensus | null> {
+    const ports = (): number[] =>
+      this.listeners.filter((one) => one.isUsed).map(({ port }) => port);
+    return createConnectionCensus(ports);
+  }
+
+  close(): void {
+    for (const listener of this.listeners) listener.close();
+  }
+}
+
+/** One port. The library does not say which port a request came to: each has an app of its own. */
+class UwsListener implements OpenListener {
+  port = 0;
+
+  private readonly app: UwsApp;
+  private readonly head: UwsHead;
+  private listenSocket: us_listen_socket | false = false;
+  private connections = 0;
+
+  constructor(
+    private readonly uws: UwsModule,
+    private readonly engine: EngineHost,
+    private readonly host: ListenerHost,
   ) {
-    this.head = new UwsHead(host.guardLimits);
+    this.head = new UwsHead(engine.guardLimits);
     this.app = uws.App();
     this.app.any('/*', (res, req) => this.onRequest(res, req));
     this.app.filter((res, change) => this.onChange(res, Number(change)));
   }
 
-  listen({ host, port, reusePort }: ListenAddress): Promise<number> {
+  /** Whether somebody is connected, or can be. */
+  get isUsed(): boolean {
+    return this.listenSocket !== false || this.connections > 0;
+  }
+
+  listen({ host, port, reusePort }: TcpAddress): Promise<void> {
     const { uws } = this;
     // The native default is to share: a second gateway would silently take half of the clients.
     const sharing = reusePort ? uws.LIBUS_LISTEN_DEFAULT : uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
@@ -61,44 +95,42 @@ class UwsEngine implements ClientEngine {
       this.app.listen(host, port, sharing, (socket) => {
         if (socket === false) {
           const reason = 'the address is in use or not ours';
-          reject(new StartupError(`cannot listen on ${host}:${port}: ${reason}`));
+          reject(new StartupError(`cannot listen on ${hostPort(host, port)}: ${reason}`));
           return;
         }
         this.listenSocket = socket;
         this.port = uws.us_socket_local_port(socket);
-        resolve(this.port);
+        resolve();
       });
     });
   }
 
-  /** The library does not say which connection has closed: the kernel knows who is connected. */
-  createCensus(): Promise<ConnectionCensus | null> {
-    return createConnectionCensus(() => this.port);
-  }
-
-  stopListening(): void {
+  stop(): void {
     if (this.listenSocket !== false) this.uws.us_listen_socket_close(this.listenSocket);
     this.listenSocket = false;
   }
 
   close(): void {
+    this.listenSocket = false;
     this.app.close();
   }
 
   private onChange(res: HttpResponse, change: number): void {
-    if (change < 0) this.host.onClosed();
+    this.connections += change < 0 ? -1 : 1;
+    if (change < 0) this.host.onClosed('');
     else if (!this.host.onOpened(addressOf(res))) res.close();
   }
 
   // Hot path (bench/gateway/plain-get): every request passes here.
   private onRequest(res: HttpResponse, req: HttpRequest): void {
-    const { head, host } = this;
-    const socket = new UwsSocket(res, host.clock);
+    const { head, host, engine } = this;
+    const socket = new UwsSocket(res, engine.clock);
     // Attached first of all: without it a later mistake would end the whole process.
     res.onAborted(() => socket.onAborted());
     try {
-      head.read(req, addressOf(res), host);
-      if (head.bodyBytes === -1 && head.problem === null && !this.takesChunked) {
+      head.listener = host.settings.index;
+      head.read(req, addressOf(res), engine);
+      if (head.bodyBytes === -1 && head.problem === null && !host.settings.takesChunked) {
         this.awaitEmptyBody(res, socket);
         return;
       }
@@ -132,7 +164,7 @@ class UwsEngine implements ClientEngine {
 
   /** Outside of the parser, in which a connection must not be closed. */
   private beginLater(request: ClientRequest, socket: UwsSocket): void {
-    this.host.clock.afterTurn(() => {
+    this.engine.clock.afterTurn(() => {
       if (!socket.isGone) this.begin(request, socket);
     });
   }
@@ -146,7 +178,7 @@ class UwsEngine implements ClientEngine {
   }
 
   private breakOff(socket: UwsSocket, error: unknown): void {
-    this.host.onError(error);
+    this.engine.onError(error);
     socket.breakOff();
   }
 }

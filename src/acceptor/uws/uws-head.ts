@@ -22,7 +22,7 @@ export class UwsHead implements ClientRequest {
   problem: ProblemKind | null = null;
   /** The library does not say when a client speaks HTTP/1.0. */
   readonly protocol = PROTOCOL_HTTP_1_1;
-  readonly listener = 0;
+  listener = 0;
 
   private readonly guard: RequestGuard;
   private fields = '';

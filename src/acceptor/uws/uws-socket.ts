@@ -25,7 +25,13 @@ import { REQUEST_ID_FIELD } from '../../base/request-id.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../../channel/records/record-kind.js';
 import { statusLine } from '../../wire/http1/status-line.js';
-import type { ClientListener, ClientSocket, ReplyClosing, ReplyHead } from '../client-engine.js';
+import type {
+  ClientListener,
+  ClientSocket,
+  EngineCapabilities,
+  ReplyClosing,
+  ReplyHead,
+} from '../client-engine.js';
 import { lastLineOf, wholeReply } from './whole-reply.js';
 
 /** Fits the cork buffer of 16 KiB. */
@@ -35,7 +41,14 @@ const TAIL_TOTAL_BYTES_MIN = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const NOTHING = (): void => {};
 
+/**
+ * The library writes one head for a request and nothing behind a chunked body, and it does not hand
+ * out the bytes of a connection.
+ */
+const CAPABILITIES: EngineCapabilities = { trailers: false, interimHeads: false, tunnels: false };
+
 export class UwsSocket implements ClientSocket {
+  readonly capabilities = CAPABILITIES;
   private listener: ClientListener | null = null;
   /** Complete, cut off, or the client is gone: the response handle must not be used. */
   private isOver = false;

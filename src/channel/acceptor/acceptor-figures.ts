@@ -3,6 +3,7 @@
  *
  * Thread: any (both ends). Types only.
  */
+import type { EngineName } from '../../base/listener-address.js';
 
 /** What a lane counts, as its acceptor sees it. */
 export interface LaneFigures {
@@ -38,4 +39,17 @@ export interface AcceptorFigures {
   /** Threads that have died, and the connections that they took along. */
   readonly deaths: number;
   readonly lostConnections: number;
+}
+
+/** A listener in force. */
+export interface ListenerFigures {
+  readonly name: string;
+  /** What was asked for: a host, or the address in words where it is no TCP port. */
+  readonly host: string;
+  readonly engine: EngineName;
+  /** That it has; 0: it is no TCP port. */
+  readonly port: number;
+  readonly openConnections: number;
+  /** By its own bound, since it was opened. */
+  readonly refusedConnections: number;
 }

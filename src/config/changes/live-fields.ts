@@ -16,7 +16,7 @@ interface RestartConfig extends GatewaySettings {
 
 /** Keys that a reload can change, each with all that is below it. */
 const LIVE_KEYS: readonly string[] = [
-  ...['admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
+  ...['listen', 'admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
   ...['clientAddressField', 'via'],
   ...Object.keys(GATEWAY_FILTER_NODES),
   ...['limits.headerBytes', 'limits.bodyBytes', 'limits.bodyOnGet', 'limits.lingerBytes'],
@@ -48,6 +48,7 @@ export function restartReasons(before: RestartConfig, after: RestartConfig): str
 function fixedLeaves(config: RestartConfig): [string, string][] {
   const {
     epoch: _epoch,
+    listeners: _listeners,
     capacity: _capacity,
     trustedProxies: _trustedProxies,
     clientAddressField: _clientAddressField,

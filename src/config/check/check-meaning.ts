@@ -7,7 +7,6 @@
 
 import { pointerOf } from '../../base/json-pointer.js';
 import { parseDurationMs } from '../../base/quantities.js';
-import { addressRangeProblem } from '../../filters/address-list.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
 import { parseTargetUrl } from '../references/target-url.js';
@@ -15,6 +14,7 @@ import { DEFAULTS } from '../schema/defaults.js';
 import { checkAuthenticator } from './check-authenticators.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
+import { checkListeners, checkRanges } from './check-listeners.js';
 import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import { checkTargetPolicies } from './check-targets.js';
@@ -27,8 +27,8 @@ export function checkMeaning(
   names: KnownNames,
   findings: Findings,
 ): void {
-  checkAddresses(config, findings);
-  checkTrustedProxies(config.trustedProxies ?? [], findings);
+  checkListeners(config, findings);
+  checkRanges(config.trustedProxies ?? [], pointerOf('trustedProxies'), findings);
   checkObservability(config, findings);
   checkGatewayFilters(config, findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
@@ -44,26 +44,6 @@ export function checkMeaning(
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);
   checkVersions(config, findings);
-}
-
-function checkAddresses(config: SoundPart<GatewayConfig>, findings: Findings): void {
-  if (findings.hasUnder('/listen') || findings.hasUnder('/admin')) return;
-  const port = config.listen?.port ?? DEFAULTS.listen.port;
-  const host = config.listen?.host ?? DEFAULTS.listen.host;
-  const adminPort = config.admin?.port ?? DEFAULTS.admin.port;
-  const adminHost = config.admin?.host ?? DEFAULTS.admin.host;
-  if (port === 0 || port !== adminPort || host !== adminHost) return;
-  const owner = config.admin?.port === undefined ? 'listen' : 'admin';
-  findings.addValue(pointerOf(owner, 'port'), 'listen and admin must not share one host and port');
-}
-
-function checkTrustedProxies(proxies: SoundPart<readonly string[]>, findings: Findings): void {
-  for (const [index, proxy] of proxies.entries()) {
-    if (proxy === undefined) continue;
-    const pointer = pointerOf('trustedProxies', index);
-    const problem = addressRangeProblem(proxy, findings.quote(pointer, proxy));
-    if (problem !== undefined) findings.addValue(pointer, problem);
-  }
 }
 
 function checkTargets(

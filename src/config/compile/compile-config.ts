@@ -6,7 +6,6 @@
  */
 import { defined } from '../../base/assert.js';
 import { durationMs, sizeBytes } from '../../base/quantities.js';
-import { normalizeAddressRange } from '../../filters/address-list.js';
 import { compileVersioning } from '../../filters/versioning/options.js';
 import type { CheckedConfig } from '../check/check-config.js';
 import type {
@@ -32,6 +31,7 @@ import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
 import { compileGatewayFilters, compileSharedCors } from './compile-filters.js';
+import { compileListeners, compileRanges } from './compile-listeners.js';
 import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
@@ -66,11 +66,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   return deepFreeze({
     epoch,
     capacity: rowCapacity({ routes, upstreams, targets, limiters }, namesIn(upstreams)),
-    listen: {
-      ...compileAddress(config.listen, DEFAULTS.listen),
-      reusePort: config.listen?.reusePort ?? DEFAULTS.listen.reusePort,
-      takesChunked: (config.listen?.chunkedRequests ?? DEFAULTS.listen.chunkedRequests) === 'allow',
-    },
+    listeners: compileListeners(config),
     admin: {
       ...compileAddress(config.admin, DEFAULTS.admin),
       token: config.admin?.token ?? '',
@@ -78,9 +74,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     },
     machine,
     workers: sizing.workers,
-    trustedProxies: (config.trustedProxies ?? []).map((proxy) =>
-      defined(normalizeAddressRange(proxy), 'a checked range'),
-    ),
+    trustedProxies: compileRanges(config.trustedProxies ?? []),
     clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,

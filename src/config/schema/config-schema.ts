@@ -18,12 +18,12 @@ import {
 import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
 import { VIA_NODE } from './forwarding-nodes.js';
+import { LISTEN_NODE } from './listen-nodes.js';
 import {
   ADMIN_NODE,
   CLIENT_ADDRESS_FIELD_NODE,
   HARDENING_NODE,
   LIMITS_NODE,
-  LISTEN_NODE,
   RELOAD_NODE,
   REQUEST_ID_NODE,
   SHUTDOWN_NODE,

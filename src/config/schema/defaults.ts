@@ -9,7 +9,20 @@ export const WORKER_COUNT_MAX = 64;
 
 export const DEFAULTS = {
   // Loopback, so that a first start never opens a port to the network by accident.
-  listen: { host: '127.0.0.1', port: 8080, reusePort: false, chunkedRequests: 'refuse' },
+  listen: {
+    host: '127.0.0.1',
+    port: 8080,
+    reusePort: false,
+    engine: 'auto',
+    protocols: ['http1'],
+    redirectToHttps: false,
+    redirectPort: 443,
+    idleTimeout: '75s',
+    headTimeout: '10s',
+    bodyIdleTimeout: '60s',
+    handshakeTimeout: '10s',
+    chunkedRequests: 'refuse',
+  },
   admin: { host: '127.0.0.1', port: 9901 },
   limits: {
     headerBytes: '16KiB',

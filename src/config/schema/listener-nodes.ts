@@ -1,5 +1,5 @@
 /**
- * The schema of what the gateway as a whole is given: addresses, limits, reloads, its end.
+ * The schema of what the gateway as a whole is given: the admin listener, limits, reloads, its end.
  *
  * Thread: any (pure). A part of config-schema.ts.
  */
@@ -16,32 +16,9 @@ import {
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, HOST_TEXT, textShape } from '../../schema/text-shapes.js';
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
+import { PORT_RANGE } from './listen-nodes.js';
 
 const BEARER_TOKEN_TEXT = textShape('^[!-~]+$', 'printable ASCII without blanks');
-
-const PORT_RANGE = [0, 65_535] as const;
-
-export const LISTEN_NODE = objectNode('ListenConfig', 'The address that clients connect to.', {
-  host: stringNode(
-    'Host name or IP address to bind. `0.0.0.0` or `::` binds every network interface.',
-    { default: DEFAULTS.listen.host, ...HOST_TEXT },
-  ),
-  port: integerNode('TCP port. 0 lets the system choose a free one.', PORT_RANGE, {
-    default: DEFAULTS.listen.port,
-  }),
-  reusePort: booleanNode(
-    'Whether several gateways of one user may listen on the same port (SO_REUSEPORT). The ' +
-      'kernel spreads new connections over them. Each has limits, breakers and an admin port of ' +
-      'its own. Without it, a second gateway on the same port does not start.',
-    DEFAULTS.listen.reusePort,
-  ),
-  chunkedRequests: stringNode(
-    '`refuse`: 411 for chunked requests that have a body. The native HTTP parser misreads chunk ' +
-      'extensions, so that the target would get other bytes than the client has sent. `allow`: ' +
-      'they are taken; choose it where no client sends chunk extensions.',
-    { default: DEFAULTS.listen.chunkedRequests, enum: ['refuse', 'allow'] },
-  ),
-});
 
 export const ADMIN_NODE = objectNode(
   'AdminConfig',

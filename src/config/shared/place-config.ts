@@ -8,11 +8,13 @@
  *     upstream   its name and its targets in order                     (turns)
  *     target     name of the upstream, scheme, host, port, Host field  (breaker, health, figures)
  *     limiter    route, name and everything that says how it counts    (keys and what they used)
+ *     listener   its name                                              (connections)
  */
 import { defined } from '../../base/assert.js';
 import { byRow, type HasRow } from '../../base/rows.js';
 import { shareCopyOfWords } from '../../channel/shared-texts.js';
 import type { CompiledConfig, RowCapacity } from '../compiled-config.js';
+import { LISTENER_ROWS, type ListenerSettings } from '../listener-settings.js';
 import { namesOf as namesOfTexts, type RouteFacts, type SharedConfig } from './shared-config.js';
 
 export type RowKind = keyof RowCapacity;
@@ -20,7 +22,9 @@ export type RowKind = keyof RowCapacity;
 export const ROW_KINDS: readonly RowKind[] = ['routes', 'upstreams', 'targets', 'limiters'];
 
 /** By kind: who has which row; and which key space a limiter has. */
-export type RowsByName = Readonly<Record<RowKind | 'keySpaces', ReadonlyMap<string, number>>>;
+export type RowsByName = Readonly<
+  Record<RowKind | 'keySpaces' | 'listeners', ReadonlyMap<string, number>>
+>;
 
 export interface Placing extends Pick<CompiledConfig, 'epoch' | 'capacity'> {
   readonly nextKeySpace: number;
@@ -28,7 +32,7 @@ export interface Placing extends Pick<CompiledConfig, 'epoch' | 'capacity'> {
 
 /** There are more parts, in this configuration and those still in use, than rows. */
 export class NoRowsLeftError extends Error {
-  constructor(kind: RowKind, capacity: number) {
+  constructor(kind: RowKind | 'listeners', capacity: number) {
     super(
       `more ${kind} than there is room for beside those in use (${capacity}); ` +
         'try again when older requests have ended, or restart',
@@ -46,13 +50,14 @@ export function rowsOf({ settings, names: texts, rows }: SharedConfig): RowsByNa
     targets: byName(targets, settings.targets.map(rowOf)),
     limiters: byName(names.limiters, rows.limiters),
     keySpaces: byName(names.limiters, rows.keySpaces),
+    listeners: new Map(settings.listeners.map(({ name, index }) => [name, index])),
   };
 }
 
 /** Who has which row in any of several versions, of which the last one is the newest. */
 export function rowsInUse(versions: readonly SharedConfig[]): RowsByName {
   const all = versions.map(rowsOf);
-  const unite = (kind: RowKind | 'keySpaces'): ReadonlyMap<string, number> =>
+  const unite = (kind: keyof RowsByName): ReadonlyMap<string, number> =>
     new Map(all.flatMap((rows) => [...rows[kind]]));
   return {
     routes: unite('routes'),
@@ -60,6 +65,7 @@ export function rowsInUse(versions: readonly SharedConfig[]): RowsByName {
     targets: unite('targets'),
     limiters: unite('limiters'),
     keySpaces: unite('keySpaces'),
+    listeners: unite('listeners'),
   };
 }
 
@@ -91,6 +97,7 @@ export function placeConfig(
       ...settings,
       epoch,
       capacity,
+      listeners: placeListeners(settings.listeners, inUse.listeners),
       upstreams: settings.upstreams.map((upstream) => ({
         ...upstream,
         index: rowAt(rows.upstreams, upstream.index),
@@ -110,6 +117,27 @@ export function placeConfig(
       upstreams: shareCopyOfWords(rows.upstreams),
     },
   };
+}
+
+/**
+ * Rows go round: connections of a listener that is gone may still send a request, which must not
+ * be taken for one of another listener.
+ */
+function placeListeners(
+  listeners: readonly ListenerSettings[],
+  inUse: ReadonlyMap<string, number>,
+): ListenerSettings[] {
+  const taken = new Set(inUse.values());
+  let next = Math.max(-1, ...taken);
+  return listeners.map((listener) => {
+    const kept = inUse.get(listener.name);
+    if (kept !== undefined) return { ...listener, index: kept };
+    if (taken.size >= LISTENER_ROWS) throw new NoRowsLeftError('listeners', LISTENER_ROWS);
+    do next = (next + 1) % LISTENER_ROWS;
+    while (taken.has(next));
+    taken.add(next);
+    return { ...listener, index: next };
+  });
 }
 
 function placeFacts(

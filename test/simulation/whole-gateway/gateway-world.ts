@@ -5,6 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { Acceptor } from '../../../src/acceptor/acceptor.js';
+import type { EngineHost } from '../../../src/acceptor/client-engine.js';
 import { dispatchRule } from '../../../src/acceptor/dispatch-rule.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { NO_FIELDS } from '../../../src/base/field-block.js';
@@ -28,6 +29,7 @@ import type { ConnectTarget } from '../../../src/worker/upstream/upstream-connec
 import { DispatcherFront } from '../../support/dispatcher-front.js';
 import { FakeEngine, NOTHING_MORE } from '../../support/fake-client.js';
 import type { FakeTime } from '../../support/fake-clock.js';
+import { A_LISTENER } from '../../support/listener-settings.js';
 import type { SimRandom } from '../seeds.js';
 import { AdmissionWatch } from './admission-watch.js';
 import { PlayedClient, type RequestPlan } from './played-client.js';
@@ -108,11 +110,12 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       onGivingUp: (reason) => void this.mistakes.push(new Error(reason)),
     });
     let engine: FakeEngine | null = null;
+    const create = (host: EngineHost): FakeEngine => {
+      engine = new FakeEngine(host, NOTHING_MORE);
+      return engine;
+    };
     this.acceptor = new Acceptor({
-      createEngine: (host) => {
-        engine = new FakeEngine(host, NOTHING_MORE);
-        return engine;
-      },
+      engines: { engineOf: () => 'wire', create: () => create },
       clock,
       config,
       dispatcher: this.dispatcher,
@@ -123,6 +126,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       onAddressFull: () => {},
       onError,
     });
+    this.acceptor.prepare([A_LISTENER]).catch(onError);
     if (engine === null) throw new Error('an acceptor has an engine');
     this.engine = engine;
   }

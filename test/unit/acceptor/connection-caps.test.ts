@@ -17,23 +17,23 @@ class Rig {
     };
     this.caps = new ConnectionCaps({
       rule: { connectionsMax, perAddressMax, isExempt: (address) => address === '9.9.9.9' },
-      census: census === undefined ? honest : census,
       nowMs: () => this.nowMs,
       onAddressFull: (network) => this.full.push(network),
       onError: (error) => this.errors.push(error),
     });
+    this.caps.useCensus(census === undefined ? honest : census);
   }
 
   open(address: string): boolean {
-    const isTaken = this.caps.onOpened(address);
+    const isTaken = this.caps.onOpened(address, false);
     if (isTaken) this.standing.set(address, (this.standing.get(address) ?? 0) + 1);
-    else this.caps.onClosed();
+    else this.caps.onClosed('');
     return isTaken;
   }
 
   close(address: string): void {
     this.standing.set(address, (this.standing.get(address) ?? 0) - 1);
-    this.caps.onClosed();
+    this.caps.onClosed('');
   }
 
   async settle(): Promise<void> {

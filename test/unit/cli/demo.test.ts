@@ -37,7 +37,7 @@ describe('the demo configuration', () => {
   });
 
   it('lets the environment choose ports', () => {
-    expect(load({ GATEWAY_PORT: '0' }).listen.port).toBe(0);
+    expect(load({ GATEWAY_PORT: '0' }).listeners[0]?.address).toMatchObject({ port: 0 });
   });
 });
 

@@ -15,7 +15,7 @@ describe('diff', () => {
   it('tells which routes and settings are different, and what a reload cannot do', async () => {
     const old = writeFile(SAMPLE, 'old.yaml');
     const changed = SAMPLE.replace('limit: 5', 'limit: 6').replace('cdef"', 'cdef-other"');
-    const now = writeFile(`listen: { port: 81 }\n${changed}`, 'new.yaml');
+    const now = writeFile(`listen: { port: 81 }\nadmin: { port: 82 }\n${changed}`, 'new.yaml');
     expect(await call(['diff', old, old])).toEqual({ code: 0, out: 'no difference\n', err: '' });
     expect(await call(['diff', old, now])).toEqual({
       code: 0,
@@ -23,9 +23,10 @@ describe('diff', () => {
         '~ routes.users: rateLimit.limit: 5 -> 6',
         '~ authenticators.users: secret: *** -> ***',
         '+ settings.listen',
+        '+ settings.admin',
         '',
         'a reload cannot change:',
-        '  listen.port: 8080 -> 81 takes a restart',
+        '  admin.port: 9901 -> 82 takes a restart',
         '',
       ].join('\n'),
       err: '',

@@ -1,5 +1,6 @@
 /** The engine between uWebSockets.js, which is played, and a real acceptor with real lanes. */
 import { describe, expect, it } from 'vitest';
+import { AcceptorListener } from '../../../../src/acceptor/acceptor-listener.js';
 import type { ReplyClosing } from '../../../../src/acceptor/client-engine.js';
 import { uwsEngine } from '../../../../src/acceptor/uws/uws-engine.js';
 import { UwsSocket } from '../../../../src/acceptor/uws/uws-socket.js';
@@ -14,13 +15,17 @@ import {
 } from '../../../../src/channel/records/record-kind.js';
 import { AcceptorRig } from '../../../support/acceptor-rig.js';
 import { FakeUws, FakeUwsResponse } from '../../../support/fake-uws.js';
+import { A_LISTENER, aListener } from '../../../support/listener-settings.js';
 
 const HOST = ['host', 'a'] as const;
 const NO_BYTES = new Uint8Array(0);
 
 function aRig(takesChunked = true) {
   const uws = new FakeUws();
-  const rig = new AcceptorRig({ createEngine: uwsEngine(uws.asLibrary, takesChunked) });
+  const rig = new AcceptorRig({
+    createEngine: uwsEngine(uws.asLibrary),
+    settings: { takesChunked },
+  });
   const request = (
     method: string,
     url: string,
@@ -46,31 +51,31 @@ const CHUNKED = [HOST, ['transfer-encoding', 'chunked']] as const;
 describe('the engine', () => {
   it('says where it listens, and that an address was taken', async () => {
     const { uws, rig } = aRig();
-    expect(await rig.acceptor.listen()).toBe(8080);
+    await rig.opened;
+    expect(rig.acceptor.listeners).toMatchObject([{ port: 8080 }]);
     rig.acceptor.stopListening();
     expect(uws.isListening).toBe(false);
+    const engine = uwsEngine(uws.asLibrary)(rig.acceptor);
+    const taken = new AcceptorListener(rig.acceptor, aListener('taken', 1), false);
+    await expect(engine.open(taken)).rejects.toThrow(StartupError);
+    const unix = { ...A_LISTENER, address: { kind: 'unix', path: '/run/a' } } as const;
+    const strange = new AcceptorListener(rig.acceptor, unix, false);
+    await expect(engine.open(strange)).rejects.toThrow('cannot listen on unix:/run/a');
     rig.acceptor.close();
     expect(uws.isClosed).toBe(true);
-    const engine = uwsEngine(uws.asLibrary, true)(rig.acceptor);
-    const taken = engine.listen({ host: '127.0.0.1', port: 1, reusePort: false });
-    await expect(taken).rejects.toThrow(StartupError);
   });
 
   it('can carry neither trailers nor interim heads nor tunnels, and says so', () => {
-    const { rig } = aRig();
-    expect(rig.acceptor.capabilities).toEqual({
-      trailers: false,
-      interimHeads: false,
-      tunnels: false,
-    });
     const socket = new UwsSocket(new FakeUwsResponse().asLibrary, systemClock);
+    const nothing = { trailers: false, interimHeads: false, tunnels: false };
+    expect(socket.capabilities).toEqual(nothing);
     expect(() => socket.sendTrailers()).toThrow('no trailers');
     expect(() => socket.sendInterim()).toThrow('one head');
   });
 
   it('closes a connection that is refused, and counts it out again', async () => {
     const { uws, rig } = aRig();
-    await rig.acceptor.listen();
+    await rig.opened;
     const connections = [new FakeUwsResponse(), new FakeUwsResponse()];
     for (const res of connections) uws.change(res, 1);
     // An address may have two.

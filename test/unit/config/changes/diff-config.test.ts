@@ -104,12 +104,10 @@ describe('what takes a restart', () => {
   it('is sockets, threads and sizes of tables', () => {
     expect(
       reasons({
-        listen: { port: 81 },
         admin: { host: '::1', token: 'another-token-of-the-admin' },
         limits: { trackedClients: 2048, inFlight: 7 },
       }),
     ).toEqual([
-      'listen.port: 8080 -> 81 takes a restart',
       'admin.host: 127.0.0.1 -> ::1 takes a restart',
       'limits.trackedClients: 262144 -> 2048 takes a restart',
       'limits.inFlight: 10000 -> 7 takes a restart',

@@ -36,7 +36,8 @@ function keysWithValues(): [string, unknown][] {
 
 function withValue(path: string, value: unknown): object {
   const [key = '', child] = path.split('.');
-  return { ...SMALLEST, [key]: child === undefined ? value : { [child]: value } };
+  const trustedProxies = ['127.0.0.1'];
+  return { ...SMALLEST, trustedProxies, [key]: child === undefined ? value : { [child]: value } };
 }
 
 describe('keys that a reload can change', () => {

@@ -116,7 +116,7 @@ describe('DEFAULTS', () => {
     );
     expect(config).toMatchObject({
       epoch: 1,
-      listen: { host: '127.0.0.1', port: 8080 },
+      listeners: [{ name: '127.0.0.1:8080', address: { host: '127.0.0.1', port: 8080 } }],
       admin: { host: '127.0.0.1', port: 9901 },
       workers: 3,
       trustedProxies: [],

@@ -1,0 +1,123 @@
+/**
+ * One bound socket of the acceptor: what holds for its connections, and what they tell.
+ *
+ * Thread: acceptor. Owns whether it drains and how many connections are open. A socket is known by
+ * its address: a reload that gives the address to a listener of another name or with other options
+ * changes the settings here, and touches no connection.
+ */
+import type { Clock } from '../base/clock.js';
+import type { FieldBlock } from '../base/field-block.js';
+import type { RequestIdSource } from '../base/request-id.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
+import type { ClientRequest, ClientSocket, ListenerHost, OpenListener } from './client-engine.js';
+import { ClientExchange } from './client-exchange.js';
+import type { ExchangeContext } from './exchange-context.js';
+import type { LaneDispatcher } from './lane-dispatcher.js';
+import type { LocalReplyRecord } from './local-reply.js';
+
+/** What a listener needs of its acceptor. */
+export interface ListenerOwner extends ExchangeContext {
+  /** False: there are too many connections. `isExact`: their ends are told with addresses. */
+  onOpened(address: string, isExact: boolean): boolean;
+  onClosed(address: string): void;
+}
+
+export class AcceptorListener implements ListenerHost, ExchangeContext {
+  readonly clock: Clock;
+  readonly dispatcher: LaneDispatcher;
+  readonly requestIds: RequestIdSource;
+  settings: ListenerSettings;
+  /** Connections, those that were refused and have not closed yet included. */
+  openConnections = 0;
+  refusedConnections = 0;
+
+  private bound: OpenListener | null = null;
+  /** Bound for a configuration that is not in force yet: nobody may come in. */
+  private isPending = true;
+  private isStopped = false;
+
+  constructor(
+    private readonly owner: ListenerOwner,
+    settings: ListenerSettings,
+    private readonly tellsWhoCloses: boolean,
+  ) {
+    this.clock = owner.clock;
+    this.dispatcher = owner.dispatcher;
+    this.requestIds = owner.requestIds;
+    this.settings = settings;
+  }
+
+  /** The TCP port; 0: it has none. */
+  get port(): number {
+    return this.bound?.port ?? 0;
+  }
+
+  onBound(bound: OpenListener): void {
+    this.bound = bound;
+  }
+
+  /** Connections may come in, and from now on under these settings. */
+  adopt(settings: ListenerSettings): void {
+    this.settings = settings;
+    this.isPending = false;
+  }
+
+  /** No new connections; those that are open close behind their replies. */
+  stop(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.bound?.stop();
+  }
+
+  // What exchanges ask and tell.
+
+  get isDraining(): boolean {
+    return this.isStopped || this.owner.isDraining;
+  }
+
+  get isClosed(): boolean {
+    return this.owner.isClosed;
+  }
+
+  get bodyBytesMax(): number {
+    return this.owner.bodyBytesMax;
+  }
+
+  get lingerBytesMax(): number {
+    return this.owner.lingerBytesMax;
+  }
+
+  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
+    return this.owner.fieldsOfRefusal(method, target, text);
+  }
+
+  onLocalReply(record: LocalReplyRecord): void {
+    this.owner.onLocalReply(record);
+  }
+
+  onError(error: unknown): void {
+    this.owner.onError(error);
+  }
+
+  // What the engine tells.
+
+  onOpened(address: string): boolean {
+    this.openConnections += 1;
+    const { connectionsMax } = this.settings;
+    const hasRoom = connectionsMax === 0 || this.openConnections <= connectionsMax;
+    if (!hasRoom) this.refusedConnections += 1;
+    return this.owner.onOpened(address, this.tellsWhoCloses) && hasRoom && !this.isPending;
+  }
+
+  onClosed(address: string): void {
+    this.openConnections -= 1;
+    this.owner.onClosed(address);
+  }
+
+  // Hot path (bench/gateway/plain-get): every request passes here.
+  onRequest(request: ClientRequest, socket: ClientSocket): void {
+    const exchange = new ClientExchange(this, socket, request);
+    socket.attach(exchange);
+    exchange.begin(request);
+  }
+}

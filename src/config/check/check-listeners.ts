@@ -1,0 +1,131 @@
+/**
+ * Checks listeners: names and addresses that clash, keys that exclude one another, proxies.
+ *
+ * Thread: any (pure). A part of check-meaning.ts.
+ */
+import { displayPath, pointerOf } from '../../base/json-pointer.js';
+import { addressText } from '../../base/listener-address.js';
+import { addressRangeProblem } from '../../filters/address-list.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
+import type { GatewayConfig, ListenConfig } from '../gateway-config.js';
+import { wireOnlyKeys } from '../references/engine-needs.js';
+import {
+  isList,
+  listenerAddress,
+  listenerName,
+  listenersOf,
+} from '../references/listener-reference.js';
+import { DEFAULTS } from '../schema/defaults.js';
+
+/** Keys that say where to bind, of which one kind can hold. */
+const PLACES: readonly (readonly (keyof ListenConfig)[])[] = [
+  ['systemdSocket'],
+  ['unixSocket'],
+  ['host', 'port', 'reusePort'],
+];
+
+/** Checks all listeners, and that the admin listener is somewhere else. */
+export function checkListeners(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  const { listen, trustedProxies } = config;
+  const byName = new Map<string, string>();
+  const byAddress = new Map<string, string>();
+  for (const [place, one] of listenersOf(listen).entries()) {
+    const pointer = isList(listen) ? pointerOf('listen', place) : pointerOf('listen');
+    if (one === undefined) continue;
+    checkPlace(one, pointer, findings);
+    checkEngine(one, pointer, findings);
+    checkProxies(one, trustedProxies?.length ?? 0, { pointer, findings });
+    if (findings.hasUnder(pointer)) continue;
+    checkUnique(listenerName(one), byName, {
+      ...{ pointer, findings, at: pointer },
+      problem: (other) => `has the name of ${other}: give each listener a "name" of its own`,
+    });
+    const address = listenerAddress(one);
+    const isShared = address.kind === 'tcp' && address.port === 0;
+    if (!isShared) {
+      checkUnique(addressText(address), byAddress, {
+        ...{ pointer, findings, at: one.port === undefined ? pointer : `${pointer}/port` },
+        problem: (other) => `has the same address as ${other}: choose another port`,
+      });
+    }
+    checkAdmin(config, { listen: one, pointer, findings });
+  }
+}
+
+interface Uniqueness {
+  readonly pointer: string;
+  readonly at: string;
+  readonly findings: Findings;
+  problem(other: string): string;
+}
+
+function checkUnique(key: string, taken: Map<string, string>, rule: Uniqueness): void {
+  const other = taken.get(key);
+  if (other === undefined) taken.set(key, rule.pointer);
+  else rule.findings.addValue(rule.at, rule.problem(displayPath(other)));
+}
+
+function checkPlace(listen: SoundPart<ListenConfig>, pointer: string, findings: Findings): void {
+  const kinds = PLACES.map((keys) => keys.filter((key) => listen[key] !== undefined));
+  const [first, ...others] = kinds.filter((given) => given.length > 0);
+  if (first === undefined) return;
+  for (const key of others.flat()) {
+    findings.addKey(
+      `${pointer}/${key}`,
+      `"${key}" says nothing beside "${first[0]}": leave it out`,
+    );
+  }
+}
+
+function checkEngine(listen: SoundPart<ListenConfig>, pointer: string, findings: Findings): void {
+  if (listen.engine !== 'uws') return;
+  for (const key of wireOnlyKeys(listen)) {
+    const hint = 'choose the engine "wire" or "auto"';
+    findings.addKey(`${pointer}/${key}`, `the engine "uws" has no "${key}": ${hint}`);
+  }
+}
+
+function checkProxies(
+  listen: SoundPart<ListenConfig>,
+  sharedCount: number,
+  { pointer, findings }: { readonly pointer: string; readonly findings: Findings },
+): void {
+  checkRanges(listen.trustedProxies ?? [], `${pointer}/trustedProxies`, findings);
+  if (listen.proxyProtocol === undefined) return;
+  const count = listen.trustedProxies?.length ?? sharedCount;
+  if (count > 0) return;
+  const problem = 'nobody could connect: list the proxies that send the header in "trustedProxies"';
+  findings.addKey(`${pointer}/proxyProtocol`, problem);
+}
+
+/** Checks addresses and CIDR ranges. */
+export function checkRanges(
+  ranges: SoundPart<readonly string[]>,
+  pointer: string,
+  findings: Findings,
+): void {
+  for (const [index, range] of ranges.entries()) {
+    if (range === undefined) continue;
+    const at = `${pointer}/${index}`;
+    const problem = addressRangeProblem(range, findings.quote(at, range));
+    if (problem !== undefined) findings.addValue(at, problem);
+  }
+}
+
+interface AdminClash {
+  readonly listen: SoundPart<ListenConfig>;
+  readonly pointer: string;
+  readonly findings: Findings;
+}
+
+function checkAdmin(
+  { admin }: SoundPart<GatewayConfig>,
+  { listen, pointer, findings }: AdminClash,
+): void {
+  const address = listenerAddress(listen);
+  if (address.kind !== 'tcp' || findings.hasUnder('/admin')) return;
+  const { port = DEFAULTS.admin.port, host = DEFAULTS.admin.host } = admin ?? {};
+  if (address.port === 0 || address.port !== port || address.host !== host) return;
+  const owner = admin?.port === undefined ? pointer : '/admin';
+  findings.addValue(`${owner}/port`, 'listen and admin must not share one host and port');
+}

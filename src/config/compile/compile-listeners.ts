@@ -1,0 +1,59 @@
+/**
+ * Compiles the listeners.
+ *
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { durationMs } from '../../base/quantities.js';
+import { normalizeAddressRange } from '../../filters/address-list.js';
+import type { GatewayConfig, ListenConfig } from '../gateway-config.js';
+import type { ListenerSettings } from '../listener-settings.js';
+import { listenerAddress, listenerName, listenersOf } from '../references/listener-reference.js';
+import { DEFAULTS } from '../schema/defaults.js';
+
+/** All listeners, in the order of the file; each has its place there as its row. */
+export function compileListeners(
+  config: Pick<GatewayConfig, 'listen' | 'trustedProxies'>,
+): ListenerSettings[] {
+  const shared = config.trustedProxies ?? [];
+  return listenersOf(config.listen).map((listen, index) => compileListener(listen, index, shared));
+}
+
+/** Ranges as addresses are compared with them. */
+export function compileRanges(ranges: readonly string[]): string[] {
+  return ranges.map((range) => defined(normalizeAddressRange(range), 'a checked range'));
+}
+
+function compileListener(
+  listen: ListenConfig,
+  index: number,
+  sharedProxies: readonly string[],
+): ListenerSettings {
+  const defaults = DEFAULTS.listen;
+  return {
+    index,
+    name: listenerName(listen),
+    address: listenerAddress(listen),
+    engine: listen.engine ?? defaults.engine,
+    protocols: listen.protocols ?? defaults.protocols,
+    tls: null,
+    proxyProtocol: listen.proxyProtocol ?? 'off',
+    trustedProxies: compileRanges(listen.trustedProxies ?? sharedProxies),
+    redirectToHttps: compileRedirect(listen.redirectToHttps ?? defaults.redirectToHttps),
+    idleMs: durationMs(listen.idleTimeout ?? defaults.idleTimeout),
+    headMs: durationMs(listen.headTimeout ?? defaults.headTimeout),
+    bodyIdleMs: durationMs(listen.bodyIdleTimeout ?? defaults.bodyIdleTimeout),
+    handshakeMs: durationMs(listen.handshakeTimeout ?? defaults.handshakeTimeout),
+    keepAliveRequests: listen.keepAliveRequests ?? 0,
+    connectionsMax: listen.maxConnections ?? 0,
+    takesChunked: (listen.chunkedRequests ?? defaults.chunkedRequests) === 'allow',
+  };
+}
+
+function compileRedirect(
+  redirect: NonNullable<ListenConfig['redirectToHttps']>,
+): ListenerSettings['redirectToHttps'] {
+  if (redirect === false) return null;
+  const { port = DEFAULTS.listen.redirectPort } = redirect === true ? {} : redirect;
+  return { port };
+}

@@ -1,0 +1,49 @@
+/**
+ * What a listener goes by: where it binds, who speaks with its clients, and how long it waits.
+ *
+ * Thread: any (pure). Made by compile/compile-listeners.ts; plain data, so that it can be cloned
+ * to threads.
+ */
+
+import type { EngineName, ListenerAddress } from '../base/listener-address.js';
+
+/** More listeners than this have no rows: their number is one byte in a request's record. */
+export const LISTENER_ROWS = 256;
+
+/** One listener, with every default filled in. */
+export interface ListenerSettings {
+  /**
+   * The row: 0 to LISTENER_ROWS - 1, ClientRequest.listener. A listener keeps it by its name from
+   * one version of the configuration to the next.
+   */
+  readonly index: number;
+  /** No two listeners have one name. */
+  readonly name: string;
+  readonly address: ListenerAddress;
+  /** `auto` is decided when the gateway starts. */
+  readonly engine: 'auto' | EngineName;
+  /** At least one. */
+  readonly protocols: readonly 'http1'[];
+  /** null: no TLS. */
+  readonly tls: null;
+  /** Every connection must begin with such a header, unless it is `off`. */
+  readonly proxyProtocol: 'off' | 'v1' | 'v2' | 'any';
+  /** CIDR ranges of proxies whose word about the client is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Not null: every request is sent to https, at this port. */
+  readonly redirectToHttps: { readonly port: number } | null;
+  /** Between two requests of a connection, in ms. */
+  readonly idleMs: number;
+  /** For a whole head, from its first byte on; for a PROXY header, from the first moment on. */
+  readonly headMs: number;
+  /** Between two reads of a body that is wanted. */
+  readonly bodyIdleMs: number;
+  /** For a TLS handshake. */
+  readonly handshakeMs: number;
+  /** Requests of one connection, after which it closes; 0: no bound. */
+  readonly keepAliveRequests: number;
+  /** Connections open at once; 0: `limits.connections` is the only bound. */
+  readonly connectionsMax: number;
+  /** The engine `uws` takes chunked requests that have bodies. */
+  readonly takesChunked: boolean;
+}
