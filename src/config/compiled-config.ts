@@ -153,6 +153,8 @@ export interface CompiledTracing {
   readonly endpoint: string;
   readonly samplePercent: number;
   readonly serviceName: string;
+  /** In order of preference. */
+  readonly propagation: readonly ('w3c' | 'b3' | 'b3multi' | 'jaeger')[];
   readonly headers: readonly (readonly [string, string])[];
   /** Lower case. */
   readonly redactQuery: readonly string[];

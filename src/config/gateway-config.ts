@@ -425,10 +425,17 @@ export interface TracingConfig {
   /** Where spans are posted to, such as `http://127.0.0.1:4318/v1/traces`. */
   readonly endpoint: string;
   /**
-   * Percent of the requests that begin a trace here. A request that comes with a traceparent is
-   * sampled if that says so. 0 to 100. Default: 1.
+   * Percent of the requests that begin a trace here. A request that comes with a trace is sampled
+   * if that says so. 0 to 100. Default: 1.
    */
   readonly samplePercent?: number;
+  /**
+   * Formats in which requests tell the trace that they belong to; of several the first one that is
+   * valid counts. A target is told in all of them. `w3c`: traceparent and tracestate; `b3` and
+   * `b3multi`: Zipkin, in one field or in X-B3-*; `jaeger`: uber-trace-id. At least 1 items.
+   * Default: w3c.
+   */
+  readonly propagation?: readonly TraceFormatName[];
   /** The `service.name` of the spans. 1 to 255 characters. Default: sluice. */
   readonly serviceName?: string;
   /**
@@ -1425,6 +1432,8 @@ export type AuthenticatorConfig =
   | ForwardAuthenticatorConfig;
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+
+export type TraceFormatName = 'w3c' | 'b3' | 'b3multi' | 'jaeger';
 
 export type SignatureAlgorithm =
   | 'HS256'

@@ -214,3 +214,72 @@ describe('a trace that begins here', () => {
     }
   });
 });
+
+describe('with several formats', () => {
+  let gateway: GatewayProcess;
+
+  beforeAll(async () => {
+    const propagation = ['jaeger', 'b3', 'b3multi', 'w3c'];
+    const tracing = { endpoint: receiver.endpoint, samplePercent: 0, propagation };
+    gateway = await GatewayProcess.start(configWith(tracing));
+  });
+
+  afterAll(() => gateway.kill());
+
+  async function sendWith(headers: Record<string, string>): Promise<Record<string, unknown>> {
+    await (await fetch(`${gateway.url}/things/7`, { headers })).text();
+    return lastHeaders();
+  }
+
+  it.each([
+    ['jaeger', (id: string) => ({ 'uber-trace-id': `${id}:${SPAN}:0:1` })],
+    ['b3', (id: string) => ({ b3: `${id}-${SPAN}-1`, tracestate: 'a=1' })],
+    ['b3multi', (id: string) => ({ 'x-b3-traceid': id, 'x-b3-spanid': SPAN, 'x-b3-sampled': '1' })],
+    ['w3c', (id: string) => ({ traceparent: `00-${id}-${SPAN}-01`, tracestate: 'a=1' })],
+  ])('a trace that comes in %s is gone on with in all of them', async (name, fields) => {
+    const id = newTraceId();
+    const told = await sendWith({ ...fields(id), ...(name !== 'b3' && { b3: 'nonsense' }) });
+    const [, span = ''] =
+      /^00-[0-9a-f]{32}-([0-9a-f]{16})-01$/.exec(String(told.traceparent)) ?? [];
+    await eventually('the spans are there', () => receiver.trace(id).length >= 2);
+    const [request] = receiver.trace(id);
+    expect(request?.parentSpanId).toBe(SPAN);
+    expect(told).toMatchObject({
+      traceparent: `00-${id}-${span}-01`,
+      b3: `${id}-${span}-1-${request?.spanId}`,
+      'x-b3-traceid': id,
+      'x-b3-spanid': span,
+      'x-b3-parentspanid': request?.spanId,
+      'x-b3-sampled': '1',
+      'uber-trace-id': `${id}:${span}:0:1`,
+    });
+    expect(told['tracestate']).toBe(name === 'w3c' ? 'a=1' : undefined);
+  });
+
+  it('a decision against is kept, and told in all of them', async () => {
+    const id = newTraceId();
+    const traceparent = `00-${newTraceId()}-${SPAN}-01`;
+    const told = await sendWith({ b3: `${id}-${SPAN}-0-${SPAN}`, traceparent, tracestate: 'a=1' });
+    expect(told).toMatchObject({
+      b3: `${id}-${SPAN}-0-${SPAN}`,
+      traceparent: `00-${id}-${SPAN}-00`,
+      'x-b3-sampled': '0',
+      'uber-trace-id': `${id}:${SPAN}:0:0`,
+    });
+    expect(told).not.toHaveProperty('tracestate');
+    expect(await sendWith({ b3: '0' })).toMatchObject({ b3: '0', 'x-b3-sampled': '0' });
+  });
+
+  it('debug goes on', async () => {
+    const id = newTraceId();
+    const told = await sendWith({ 'x-b3-traceid': id, 'x-b3-spanid': SPAN, 'x-b3-flags': '1' });
+    expect(told).toMatchObject({ 'x-b3-flags': '1', b3: expect.stringMatching(/-d-/) });
+    expect(told).not.toHaveProperty('x-b3-sampled');
+  });
+
+  it('nothing is told of a request that no one has decided upon', async () => {
+    const told = await sendWith({ 'uber-trace-id': 'nonsense' });
+    expect(told).toMatchObject({ 'uber-trace-id': 'nonsense' });
+    for (const name of ['traceparent', 'b3', 'x-b3-sampled']) expect(told).not.toHaveProperty(name);
+  });
+});

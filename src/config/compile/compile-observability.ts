@@ -53,6 +53,7 @@ function compileTracing(config: TracingConfig, redactQuery: readonly string[]): 
   return {
     endpoint: config.endpoint,
     samplePercent: config.samplePercent ?? DEFAULTS.tracing.samplePercent,
+    propagation: [...(config.propagation ?? DEFAULTS.tracing.propagation)],
     serviceName: config.serviceName ?? DEFAULTS.tracing.serviceName,
     headers: Object.entries(config.headers ?? {}),
     redactQuery,

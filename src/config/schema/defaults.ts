@@ -43,7 +43,7 @@ export const DEFAULTS = {
     accessLog: true,
     redactQuery: ['access_token', 'api_key', 'apikey', 'password', 'secret', 'signature', 'token'],
   },
-  tracing: { samplePercent: 1, serviceName: 'sluice' },
+  tracing: { samplePercent: 1, propagation: ['w3c'], serviceName: 'sluice' },
   reload: { watch: true },
   shutdown: { delay: '0s', grace: '10s' },
   authenticator: {

@@ -86,10 +86,21 @@ export const TRACING_NODE = objectNode(
       LINK_TEXT,
     ),
     samplePercent: numberNode(
-      'Percent of the requests that begin a trace here. A request that comes with a traceparent ' +
-        'is sampled if that says so.',
+      'Percent of the requests that begin a trace here. A request that comes with a trace is ' +
+        'sampled if that says so.',
       PERCENT,
       { default: tracing.samplePercent },
+    ),
+    propagation: listNode(
+      'Formats in which requests tell the trace that they belong to; of several the first one ' +
+        'that is valid counts. A target is told in all of them. `w3c`: traceparent and ' +
+        'tracestate; `b3` and `b3multi`: Zipkin, in one field or in X-B3-*; `jaeger`: ' +
+        'uber-trace-id.',
+      stringNode('', {
+        'x-typescript': 'TraceFormatName',
+        enum: ['w3c', 'b3', 'b3multi', 'jaeger'],
+      }),
+      { default: tracing.propagation, minItems: 1, uniqueItems: true },
     ),
     serviceName: stringNode('The `service.name` of the spans.', {
       default: tracing.serviceName,

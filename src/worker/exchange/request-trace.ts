@@ -12,7 +12,8 @@ import type {
   FinishedTrace,
   SpanAttributes,
 } from '../../observability/span-exporter.js';
-import { formatTraceparent, type TraceParent } from '../../observability/trace-context.js';
+import type { TraceFormat } from '../../observability/trace-format.js';
+import { type FoundTrace, TRACE_FORMATS } from '../../observability/trace-formats.js';
 import type { WorkerRoute } from '../route/worker-route.js';
 import type { ReplyState } from './reply-state.js';
 import type { RequestFields } from './request-fields.js';
@@ -51,10 +52,19 @@ export class RequestTrace {
   /** When the coordinator was asked; 0: it was not. */
   private askedMs = 0;
 
-  /** `parent`: null when the trace begins here. */
-  constructor(parent: TraceParent | null) {
-    this.traceId = parent?.traceId ?? randomBytes(16).toString('hex');
-    this.parentSpanId = parent?.spanId ?? '';
+  private readonly isDebug: boolean;
+  /** tracestate goes with the traceparent that the trace goes on from. */
+  private readonly keepsState: boolean;
+
+  /** `found`: null when nothing was told, and the trace begins here. */
+  constructor(
+    found: FoundTrace | null,
+    private readonly formats: readonly TraceFormat[],
+  ) {
+    this.traceId = found?.trace.traceId || randomBytes(16).toString('hex');
+    this.parentSpanId = found?.trace.spanId ?? '';
+    this.isDebug = found?.trace.isDebug ?? false;
+    this.keepsState = found?.format === TRACE_FORMATS.w3c;
   }
 
   onAsk(nowMs: number): void {
@@ -80,9 +90,12 @@ export class RequestTrace {
   /** A target is about to get the request with these fields. The id of the try's span. */
   beginTry(fields: RequestFields): string {
     const spanId = newSpanId();
-    fields.replacePlain('traceparent', formatTraceparent(this.traceId, spanId));
-    // What belonged to a traceparent that could not be read says nothing to anybody.
-    if (this.parentSpanId === '') fields.replacePlain('tracestate', '');
+    const { traceId, isDebug, spanId: parentSpanId } = this;
+    for (const format of this.formats) {
+      format.write(fields, { traceId, spanId, parentSpanId, isSampled: true, isDebug });
+      // What belonged to another traceparent says nothing to anybody.
+      if (format === TRACE_FORMATS.w3c && !this.keepsState) fields.replacePlain('tracestate', '');
+    }
     return spanId;
   }
 

@@ -2,22 +2,26 @@
  * Which requests are traced, and where their spans go.
  *
  * Thread: worker. Owns the exporter of the configuration in force, and the one of the next while
- * that is made ready. A request that comes with a valid traceparent is sampled if that says so;
- * of the others a share. One that is not costs a look at its fields, and nothing where no tracing
- * is configured.
+ * that is made ready. A request that comes with a valid trace is sampled if that says so; of the
+ * others a share. One that is not costs a look at its fields, and nothing where no tracing is
+ * configured.
  */
 import type { Clock, Random } from '../../base/clock.js';
 import type { CompiledTracing, GatewaySettings } from '../../config/compiled-config.js';
 import type { ThreadLogger } from '../../observability/logger.js';
 import type { FinishedTrace, SpanExporter } from '../../observability/span-exporter.js';
-import { parseTraceparent } from '../../observability/trace-context.js';
+import type { TraceFormat } from '../../observability/trace-format.js';
+import { type FoundTrace, findTrace, TRACE_FORMATS } from '../../observability/trace-formats.js';
 import type { Exchange } from '../exchange/exchange.js';
+import type { RequestFields } from '../exchange/request-fields.js';
 import { RequestTrace } from '../exchange/request-trace.js';
 
 interface Ready {
   readonly config: CompiledTracing;
   readonly exporter: SpanExporter;
   readonly hidden: ReadonlySet<string>;
+  /** In order of preference. */
+  readonly formats: readonly TraceFormat[];
 }
 
 /** The thread that traces are made on. `random` draws the sample. */
@@ -40,7 +44,8 @@ export class RequestTracing {
     if (tracing === null || isSame(tracing, this.current?.config)) return;
     const { OtlpExporter } = await import('../../observability/otlp-exporter.js');
     const exporter = new OtlpExporter(tracing, this.host.log.logger, this.host.clock);
-    this.prepared = { config: tracing, exporter, hidden: new Set(tracing.redactQuery) };
+    const formats = tracing.propagation.map((name) => TRACE_FORMATS[name]);
+    this.prepared = { config: tracing, exporter, hidden: new Set(tracing.redactQuery), formats };
   }
 
   adopt({ tracing }: GatewaySettings): void {
@@ -56,10 +61,12 @@ export class RequestTracing {
   /** Whether the request is traced. Hot path (bench/gateway/plain-get): once for every request. */
   begin(exchange: Exchange): boolean {
     if (this.current === null) return false;
-    const parent = parseTraceparent(exchange.head.fields.value('traceparent'));
-    const isSampled =
-      parent?.isSampled ?? this.host.random() * 100 < this.current.config.samplePercent;
-    if (isSampled) exchange.trace = new RequestTrace(parent);
+    const { config, formats } = this.current;
+    const { fields } = exchange.head;
+    const found = findTrace(fields, formats);
+    const isSampled = found?.trace.isSampled ?? this.host.random() * 100 < config.samplePercent;
+    if (isSampled) exchange.trace = new RequestTrace(found, formats);
+    else if (found !== null) translate(fields, found, formats);
     return isSampled;
   }
 
@@ -78,6 +85,22 @@ export class RequestTracing {
 
   private async drop(ready: Ready | null): Promise<void> {
     await ready?.exporter.shutdown();
+  }
+}
+
+/**
+ * A request that is not sampled goes on with the fields that it came with; whoever reads another
+ * format is told the same in that one.
+ */
+function translate(
+  fields: RequestFields,
+  { trace, format }: FoundTrace,
+  formats: readonly TraceFormat[],
+): void {
+  for (const other of formats) {
+    if (other === format) continue;
+    other.write(fields, { ...trace, parentSpanId: '', isSampled: false });
+    if (other === TRACE_FORMATS.w3c) fields.replacePlain('tracestate', '');
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatTraceparent, parseTraceparent } from '../../../src/observability/trace-context.js';
+import { parseTraceparent, W3C_FORMAT } from '../../../src/observability/trace-context.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
@@ -13,7 +13,10 @@ describe('traceparent', () => {
     [`cc-${TRACE}-${SPAN}-01-what-comes-later`, true],
     [`cc-${TRACE}-${SPAN}-01`, true],
   ])('%s is valid', (text, isSampled) => {
-    expect(parseTraceparent(text)).toEqual({ traceId: TRACE, spanId: SPAN, isSampled });
+    expect(parseTraceparent(text)).toEqual({
+      ...{ traceId: TRACE, spanId: SPAN },
+      ...{ isSampled, isDebug: false },
+    });
   });
 
   it.each([
@@ -32,8 +35,14 @@ describe('traceparent', () => {
     expect(parseTraceparent(text)).toBeNull();
   });
 
-  it('is written as it is read', () => {
-    const written = formatTraceparent(TRACE, SPAN);
-    expect(parseTraceparent(written)).toEqual({ traceId: TRACE, spanId: SPAN, isSampled: true });
+  it.each([true, false])('is written as it is read: sampled %s', (isSampled) => {
+    const written = new Map<string, string>();
+    const trace = { traceId: TRACE, spanId: SPAN, isSampled, isDebug: false };
+    W3C_FORMAT.write(
+      { replacePlain: (name, value) => void written.set(name, value) },
+      { ...trace, parentSpanId: '' },
+    );
+    expect([...written.keys()]).toEqual(['traceparent']);
+    expect(parseTraceparent(written.get('traceparent') ?? '')).toEqual(trace);
   });
 });
