@@ -16,7 +16,9 @@ import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord } from './local-reply.js';
 
 /** What a listener needs of its acceptor. */
-export interface ListenerOwner extends ExchangeContext {
+export interface ListenerOwner extends Omit<ExchangeContext, 'fieldsOfRefusal'> {
+  /** Fields of a reply that is made without a worker, by its head and the name of its listener. */
+  fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
   /** False: there are too many connections. `isExact`: their ends are told with addresses. */
   onOpened(address: string, isExact: boolean): boolean;
   onClosed(address: string): void;
@@ -88,7 +90,7 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   }
 
   fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
-    return this.owner.fieldsOfRefusal(method, target, text);
+    return this.owner.fieldsOfRefusal(method, target, text, this.settings.name);
   }
 
   onLocalReply(record: LocalReplyRecord): void {

@@ -45,8 +45,8 @@ export interface AcceptorOptions {
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly connections: ConnectionRule;
-  /** Fields for the reply to a request that never reaches a worker, by its head. */
-  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock;
+  /** Fields for the reply to a request that never reaches a worker, by its head and listener. */
+  fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
   onLocalReply(record: LocalReplyRecord): void;
   /** An address has as many connections as it may. */
   onAddressFull(network: string): void;
@@ -217,8 +217,8 @@ export class Acceptor implements EngineHost, ListenerOwner {
     return this.guardLimits.lingerBytes;
   }
 
-  fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
-    return this.options.fieldsOfRefusal(method, target, text);
+  fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock {
+    return this.options.fieldsOfRefusal(method, target, text, listener);
   }
 
   onLocalReply(record: LocalReplyRecord): void {

@@ -6,7 +6,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock, Random } from '../base/clock.js';
-import type { FieldBlock } from '../base/field-block.js';
 import { RequestIdSource } from '../base/request-id.js';
 import type {
   AcceptorFigures,
@@ -81,7 +80,8 @@ export class GatewayFront implements AcceptorFront {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       connections: this.connectionRule(),
       onAddressFull: (network) => this.warnOfAddress(network),
-      fieldsOfRefusal: (method, target, text) => this.fieldsOfRefusal(method, target, text),
+      fieldsOfRefusal: (method, target, text, listener) =>
+        this.refusalFields().fieldsFor(method, target, text, listener),
       onLocalReply: (record) => this.localReplies.close(record),
       onError,
     });
@@ -173,10 +173,10 @@ export class GatewayFront implements AcceptorFront {
     return [{ osThreadId, inFlight, connections, movedRequests, deaths: 0, lostConnections: 0 }];
   }
 
-  private fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
+  private refusalFields(): RefusalFields {
     const config = this.options.servedConfig();
     if (this.refusals?.config !== config) this.refusals = new RefusalFields(config);
-    return this.refusals.fieldsFor(method, target, text);
+    return this.refusals;
   }
 
   private tellPressure(): void {

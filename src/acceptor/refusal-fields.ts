@@ -33,18 +33,18 @@ export class RefusalFields {
   }
 
   /** `text` is the head as records/request-head.ts has it, or a part of its fields. */
-  fieldsFor(method: string, target: string, text: string): FieldBlock {
+  fieldsFor(method: string, target: string, text: string, listener: string): FieldBlock {
     if (!this.hasCors) return NO_FIELDS;
     const [origin = '', second] = valuesIn(text, 'origin');
-    const cors = second === undefined ? this.corsFor(method, target, text) : this.byDefault;
+    const request = routedRequest(target, text, listener);
+    const cors = second === undefined ? this.corsFor(method, target, request) : this.byDefault;
     return cors === null ? NO_FIELDS : cors(second === undefined ? origin : '');
   }
 
-  private corsFor(method: string, target: string, text: string): CorsOfRefusals | null {
+  private corsFor(method: string, target: string, request: RoutedRequest): CorsOfRefusals | null {
     const path = normalizePath(target.split('?', 1)[0] ?? '', this.config.hardening.pathParameters);
     if (path === '') return this.byDefault;
     this.table ??= new RouteTable(this.config.table, linearPatterns);
-    const request = routedRequest(target, text);
     let found = this.table.find(method, path, request);
     if (found === METHOD_NOT_ALLOWED) {
       const [first = ''] = this.table.allowedMethods(path, request);
@@ -65,10 +65,11 @@ export class RefusalFields {
   }
 }
 
-function routedRequest(target: string, text: string): RoutedRequest {
+function routedRequest(target: string, text: string, listener: string): RoutedRequest {
   return {
     host: valuesIn(text, 'host')[0] ?? '',
     valuesOf: (source, name) => {
+      if (source === 'listener') return [listener];
       if (source === 'header') return valuesIn(text, name);
       if (source === 'query') return queryValues(target, name);
       return cookieValues(valuesIn(text, 'cookie'), name);

@@ -52,6 +52,7 @@ export interface CommandArguments {
   /** Each `name: value`, in order. */
   readonly headers: readonly string[];
   readonly from: string | undefined;
+  readonly listener: string | undefined;
   readonly consumer: string | undefined;
   readonly repeat: string | undefined;
   readonly tests: string | undefined;

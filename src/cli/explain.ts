@@ -96,6 +96,7 @@ function readRequest(args: CommandArguments): ExplainedRequest {
     target,
     fields,
     from,
+    listener: args.listener ?? '',
     consumer: args.consumer ?? null,
     repeat,
   };

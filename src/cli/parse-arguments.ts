@@ -60,6 +60,7 @@ export function parseCommandLine(
     claims: values.get('claim') ?? [],
     headers: values.get('header') ?? [],
     from: last('from'),
+    listener: last('listener'),
     consumer: last('consumer'),
     repeat: last('repeat'),
     tests: last('tests'),

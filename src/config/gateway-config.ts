@@ -1134,6 +1134,11 @@ export interface MatchConfig {
   /** Cookies, by name. 1 to 16 keys. Default: none. */
   readonly cookies?: Readonly<Record<string, string | MatchConditionConfig>>;
   /**
+   * Name of the listener that the request came to, or a list of such names. 1 to 64 items. Default:
+   * every listener.
+   */
+  readonly listener?: string | readonly string[];
+  /**
    * Of routes with one host and one path, the one with the higher number is tried first. -1000 to
    * 1000. Default: 0.
    */

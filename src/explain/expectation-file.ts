@@ -59,6 +59,7 @@ const ROW: Readonly<Record<string, Check>> = {
   headers: fields,
   consumer: aString,
   from: anAddress,
+  listener: aString,
   repeat: aCount,
   expect: aMapping,
 };
@@ -131,6 +132,7 @@ class Reader {
       target: text.slice(mark + 1),
       fields: hasHost ? given : [['host', 'localhost'], ...given],
       from: String(value['from'] ?? '127.0.0.1'),
+      listener: String(value['listener'] ?? ''),
       consumer: value['consumer'] === undefined ? null : String(value['consumer']),
       repeat: Number(value['repeat'] ?? 1),
     };

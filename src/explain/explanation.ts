@@ -14,6 +14,8 @@ export interface ExplainedRequest {
   readonly fields: readonly (readonly [string, string])[];
   /** The address of the peer, before X-Forwarded-For is read. */
   readonly from: string;
+  /** Name of the listener; '': the first. */
+  readonly listener: string;
   /** Assumed caller, whose credentials are not checked; null: credentials are checked. */
   readonly consumer: string | null;
   /** Which of several equal requests, one after another, is explained: 1 to REPEAT_MAX. */

@@ -20,6 +20,7 @@ import { BucketTable } from '../coordinator/state/bucket-table.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { explainRequest } from './explain-request.js';
+import { listenerProblem } from './locate.js';
 import { readExplainedRequest } from './read-request.js';
 import { findTopKeys, nameKeys, type ScannedTable } from './top-keys.js';
 
@@ -65,6 +66,8 @@ export class LiveExplainer {
     const request = readExplainedRequest(value);
     if (typeof request === 'string') return request;
     const { config, memory, hashKey, clock } = this.gateway;
+    const problem = listenerProblem(request, config);
+    if (problem !== '') return problem;
     if (this.epoch?.config !== config)
       this.epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, clock.unixMs);
     const { epoch } = this;

@@ -5,8 +5,10 @@
  */
 import { refusalDetail } from '../acceptor/refusal-detail.js';
 import { RequestGuard } from '../acceptor/request-guard.js';
+import { defined } from '../base/assert.js';
 import type { ProblemKind } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
+import { StartupError } from '../base/startup-error.js';
 import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { normalizePath } from '../routing/normalize-path.js';
@@ -40,6 +42,7 @@ export function locate(
     bodyBytes: 0,
     isComplete: true,
     protocol: PROTOCOL_HTTP_1_1,
+    listener: listenerRow(request, config),
     parts,
   };
   const head = epoch.matcher.readHead(record, new RequestIdSource('explain'));
@@ -52,6 +55,25 @@ export function locate(
   const path = normalizePath(raw, config.hardening.pathParameters);
   const reply = epoch.matcher.match(exchange);
   return { exchange, path, refusal: reply === null ? null : refusalOf(reply) };
+}
+
+/** What is wrong with the listener that a request is to come to; '': nothing. */
+export function listenerProblem(
+  { listener }: ExplainedRequest,
+  { listeners }: Pick<ServedConfig, 'listeners'>,
+): string {
+  const names = listeners.map(({ name }) => name);
+  if (listener === '' || names.includes(listener)) return '';
+  return `there is no listener "${listener}": there are ${names.join(', ')}`;
+}
+
+/** @throws StartupError when there is no listener of the name. */
+function listenerRow(request: ExplainedRequest, config: ServedConfig): number {
+  const problem = listenerProblem(request, config);
+  if (problem !== '') throw new StartupError(problem);
+  const { listener } = request;
+  const found = config.listeners.find(({ name }) => listener === '' || name === listener);
+  return defined(found, 'a listener that was looked for').index;
 }
 
 function judgeHead(request: ExplainedRequest, config: ServedConfig): ProblemKind | null {

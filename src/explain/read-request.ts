@@ -11,16 +11,18 @@ const FIELDS_MAX = 100;
 /** Returns the request, or what is wrong with it. */
 export function readExplainedRequest(value: unknown): ExplainedRequest | string {
   if (typeof value !== 'object' || value === null) return 'send a JSON object';
-  const { method, target, fields, from, consumer, repeat = 1 } = value as Record<string, unknown>;
+  const asked = value as Record<string, unknown>;
+  const { method, target, fields, from, consumer, repeat = 1, listener = '' } = asked;
   if (typeof method !== 'string') return 'method must be a string';
   if (typeof target !== 'string') return 'target must be a string: path and query';
   if (typeof from !== 'string' || isIP(from) === 0) return 'from must be an IP address';
   if (consumer !== null && typeof consumer !== 'string') return 'consumer must be a string or null';
+  if (typeof listener !== 'string') return 'listener must be a string';
   if (!isCount(repeat)) return `repeat must be an integer from 1 to ${REPEAT_MAX}`;
   if (!Array.isArray(fields) || fields.length > FIELDS_MAX || !fields.every(isField)) {
     return `fields must be a list of at most ${FIELDS_MAX} [name, value] pairs`;
   }
-  return { method, target, from, consumer, repeat, fields };
+  return { method, target, from, listener, consumer, repeat, fields };
 }
 
 function isCount(value: unknown): value is number {

@@ -46,6 +46,10 @@ function compileCondition(
       const matcher = compile(wholeText(value));
       return (request) => request.valuesOf(source, name).some((one) => matcher.test(one));
     }
+    case 'oneOf': {
+      const values = new Set(value.split('\n'));
+      return (request) => request.valuesOf(source, name).some((one) => values.has(one));
+    }
     default:
       return assertNever(test);
   }
@@ -72,6 +76,10 @@ function excludes(one: MatchCondition, other: MatchCondition): boolean {
   if (one.source !== other.source || one.name !== other.name) return false;
   if (one.test === 'absent') return other.test !== 'absent';
   if (other.test === 'absent') return true;
+  if (one.test === 'oneOf' && other.test === 'oneOf') {
+    const values = other.value.split('\n');
+    return !one.value.split('\n').some((value) => values.includes(value));
+  }
   if (one.test === 'exact' && other.test === 'exact') return one.value !== other.value;
   if (one.test === 'exact' && other.test === 'prefix') return !one.value.startsWith(other.value);
   if (one.test === 'prefix' && other.test === 'exact') return !other.value.startsWith(one.value);

@@ -22,6 +22,7 @@ export function comparePrecedence(one: RoutePattern, other: RoutePattern): numbe
 
 /** `header x-beta is "1"` */
 export function conditionText({ source, name, test, value }: MatchCondition): string {
+  if (test === 'oneOf') return `${source} is ${value.replaceAll('\n', ' or ')}`;
   const what = `${source} ${name}`;
   if (test === 'present') return `${what} is there`;
   if (test === 'absent') return `${what} is not there`;

@@ -5,14 +5,14 @@
  */
 import { HTTP_METHODS } from '../base/http-method.js';
 
-/** A condition on a header field, a query parameter or a cookie. */
+/** A condition on a header field, a query parameter, a cookie, or the listener. */
 export interface MatchCondition {
-  readonly source: 'header' | 'query' | 'cookie';
-  /** A header field in lower case; other names as they are written. */
+  readonly source: 'header' | 'query' | 'cookie' | 'listener';
+  /** A header field in lower case; other names as they are written; empty for the listener. */
   readonly name: string;
   /** `pattern` is a regular expression for the whole value. */
-  readonly test: 'present' | 'absent' | 'exact' | 'prefix' | 'pattern';
-  /** Empty for `present` and `absent`. */
+  readonly test: 'present' | 'absent' | 'exact' | 'prefix' | 'pattern' | 'oneOf';
+  /** Empty for `present` and `absent`; for `oneOf` values with line feeds between them. */
   readonly value: string;
 }
 

@@ -10,8 +10,8 @@ import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
 import type { ExchangeEpoch } from './exchange/exchange.js';
 import type { IdentityClient } from './identity/identity-client.js';
+import { RequestListeners } from './request/request-listeners.js';
 import { RouteMatcher } from './request/route-matcher.js';
-import { TrustedProxies } from './request/trusted-proxies.js';
 import { compileGlobalSteps, type LoadedFilters, loadFilters } from './route/route-filters.js';
 import { WorkerRoutes } from './route/worker-route.js';
 import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
@@ -21,7 +21,6 @@ export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 
 export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
-  readonly trustedProxies: TrustedProxies;
   readonly via: ServedConfig['via'];
   exchanges = 0;
 
@@ -53,14 +52,12 @@ export class WorkerEpoch implements ExchangeEpoch {
     const { routes, filters } = parts;
     const { hardening, acceptsRequestIdOf, versioning } = config;
     this.via = config.via;
-    this.trustedProxies = new TrustedProxies(config.trustedProxies);
     this.matcher = new RouteMatcher({
       table: new RouteTable(config.table, linearPatterns),
       routes,
       hasCors: config.facts.filters.includes('cors'),
       cors: config.cors,
-      trustedProxies: this.trustedProxies,
-      clientAddressField: config.clientAddressField,
+      listeners: new RequestListeners(config),
       hardening,
       acceptsRequestIdOf,
       chooseVersion: versioning === null ? null : versionChooser(versioning),

@@ -25,6 +25,7 @@ import {
 import {
   requestBodyBytes,
   requestHeadParts,
+  requestListener,
   requestProtocol,
   requestReceivedMs,
 } from '../channel/records/request-head.js';
@@ -145,6 +146,7 @@ export class WorkerTurn implements RecordHandler {
         bodyBytes: requestBodyBytes(consumer),
         isComplete: (flags & FLAG_END) !== 0,
         protocol: requestProtocol(consumer),
+        listener: requestListener(consumer),
         parts: requestHeadParts(consumer),
       });
       this.headsRead += 1;

@@ -37,7 +37,15 @@ export function makeExchange(wish: ExchangeWish = {}): Exchange {
   if (mark === -1) head.onPath(target, '');
   else head.onPath(target.slice(0, mark), target.slice(mark));
   const { index = 0, generation = 1, bodyBytes = 0, isComplete = true } = wish;
-  const record = { index, generation, receivedMs: 0, bodyBytes, isComplete, ...headRecord };
+  const record = {
+    index,
+    generation,
+    receivedMs: 0,
+    bodyBytes,
+    isComplete,
+    ...headRecord,
+    listener: 0,
+  };
   const exchange = new Exchange(record, head, wish.epoch ?? null, wish.onDeadline ?? (() => {}));
   exchange.route = wish.route ?? null;
   return exchange;

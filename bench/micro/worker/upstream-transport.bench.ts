@@ -198,6 +198,7 @@ function makeExchange(): Exchange {
     bodyBytes: 0,
     isComplete: true,
     protocol: PROTOCOL_HTTP_1_1,
+    listener: 0,
     parts,
   };
   const requestId = '0123456789abcdef-0000001';

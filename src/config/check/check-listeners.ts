@@ -16,6 +16,7 @@ import {
   listenersOf,
 } from '../references/listener-reference.js';
 import { DEFAULTS } from '../schema/defaults.js';
+import { suggestName } from './nearest-name.js';
 
 /** Keys that say where to bind, of which one kind can hold. */
 const PLACES: readonly (readonly (keyof ListenConfig)[])[] = [
@@ -49,6 +50,25 @@ export function checkListeners(config: SoundPart<GatewayConfig>, findings: Findi
       });
     }
     checkAdmin(config, { listen: one, pointer, findings });
+  }
+}
+
+/** Checks that routes ask for listeners that there are. */
+export function checkListenersOfRoutes(
+  { listen, routes = [] }: SoundPart<GatewayConfig>,
+  findings: Findings,
+): void {
+  if (findings.hasUnder('/listen')) return;
+  const names = listenersOf(listen).flatMap((one) => (one === undefined ? [] : listenerName(one)));
+  for (const [index, route] of routes.entries()) {
+    const listener = route?.match?.listener;
+    const at = pointerOf('routes', index, 'match', 'listener');
+    for (const [place, name] of [listener ?? []].flat().entries()) {
+      if (name === undefined || names.includes(name)) continue;
+      const pointer = isList(listener) ? `${at}/${place}` : at;
+      const suggestion = suggestName(name, names, 'listener');
+      findings.addValue(pointer, `unknown listener ${findings.quote(pointer, name)}${suggestion}`);
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import { DEFAULTS } from '../schema/defaults.js';
 import { checkAuthenticator } from './check-authenticators.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
-import { checkListeners, checkRanges } from './check-listeners.js';
+import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
 import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import { checkTargetPolicies } from './check-targets.js';
@@ -41,6 +41,7 @@ export function checkMeaning(
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
+  checkListenersOfRoutes(config, findings);
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);
   checkVersions(config, findings);

@@ -50,7 +50,12 @@ export function pathExpression(path: string): string | undefined {
 }
 
 /** In one order, so that the same conditions are the same list. */
-function conditionsOf({ headers, query, cookies }: SoundPart<MatchConfig>): MatchCondition[] {
+function conditionsOf({
+  headers,
+  query,
+  cookies,
+  listener,
+}: SoundPart<MatchConfig>): MatchCondition[] {
   const of = (
     source: MatchCondition['source'],
     named: SoundPart<Readonly<Record<string, string | MatchConditionConfig>>> | undefined,
@@ -60,9 +65,17 @@ function conditionsOf({ headers, query, cookies }: SoundPart<MatchConfig>): Matc
       const key = source === 'header' ? name.toLowerCase() : name;
       return { source, name: key, ...testOf(condition) };
     });
-  return [...of('header', headers), ...of('query', query), ...of('cookie', cookies)].sort(
-    (one, other) => (textOf(one) < textOf(other) ? -1 : 1),
+  const named = [...of('header', headers), ...of('query', query), ...of('cookie', cookies)];
+  return [...named, ...listenerCondition(listener)].sort((one, other) =>
+    textOf(one) < textOf(other) ? -1 : 1,
   );
+}
+
+function listenerCondition(listener: SoundPart<MatchConfig>['listener']): MatchCondition[] {
+  const names = [listener ?? []].flat().filter((name) => name !== undefined);
+  if (names.length === 0) return [];
+  const value = [...new Set(names)].sort().join('\n');
+  return [{ source: 'listener', name: '', test: 'oneOf', value }];
 }
 
 function textOf({ source, name, test, value }: MatchCondition): string {

@@ -11,6 +11,7 @@ import {
   listNode,
   mapNode,
   objectNode,
+  oneOrListNode,
   stringNode,
   textNode,
   textOrNode,
@@ -70,6 +71,11 @@ export const MATCH_NODE = objectNode(
       propertyNames: textNode(HEADER_NAME_TEXT),
       ...RANGE,
     }),
+    listener: oneOrListNode(
+      'Name of the listener that the request came to, or a list of such names.',
+      lengthNode(1, 253),
+      { 'x-absent': 'every listener', minItems: 1, maxItems: 64, uniqueItems: true },
+    ),
     priority: integerNode(
       'Of routes with one host and one path, the one with the higher number is tried first.',
       [-1000, 1000],

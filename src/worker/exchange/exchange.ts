@@ -57,7 +57,6 @@ export const ANONYMOUS: Caller = { consumer: '', claims: null, fields: NOTHING }
 /** The configuration that an exchange begins and ends under. */
 export interface ExchangeEpoch {
   readonly matcher: { match(exchange: Exchange): StepResult };
-  readonly trustedProxies: { includes(address: string): boolean };
   /** Where the gateway names itself. */
   readonly via: GatewaySettings['via'];
   /** Exchanges that have begun and not finished. */

@@ -20,9 +20,22 @@ const NO_PARAMS: PathParams = Object.freeze({});
 /** What the lane says of a head. */
 export interface RequestHeadRecord {
   readonly protocol: HttpProtocol;
+  /** The listener's row. */
+  readonly listener: number;
   /** Method, target, peer, connection, then names and values of fields in turn. */
   readonly parts: readonly string[];
 }
+
+/** What a head knows of the listener that it came to. */
+export interface HeadListener {
+  readonly name: string;
+  readonly proxies: { readonly trustedProxies: { includes(address: string): boolean } };
+}
+
+const NOWHERE: HeadListener = {
+  name: '',
+  proxies: { trustedProxies: { includes: () => false } },
+};
 
 export class RequestHead {
   readonly method: string;
@@ -42,9 +55,10 @@ export class RequestHead {
   query = '';
   /** What the route's path took out of the request's, decoded. */
   params: PathParams = NO_PARAMS;
+  private cameTo: HeadListener = NOWHERE;
 
   constructor(
-    { parts, protocol }: RequestHeadRecord,
+    { parts, protocol }: Pick<RequestHeadRecord, 'parts' | 'protocol'>,
     readonly fields: RequestFields,
     readonly requestId: string,
     /** Behind trusted proxies; '' when it is not known. */
@@ -56,6 +70,21 @@ export class RequestHead {
     this.protocol = protocol;
     this.scheme = connectionFacts(parts[HEAD_CONNECTION] ?? '').scheme;
     this.clientScheme = this.scheme;
+  }
+
+  /** Name of the listener; '': it has gone since. */
+  get listener(): string {
+    return this.cameTo.name;
+  }
+
+  /** Whether the other end of the connection is a proxy whose word is believed there. */
+  get isPeerTrusted(): boolean {
+    return this.cameTo.proxies.trustedProxies.includes(this.peer);
+  }
+
+  /** The request came to this listener. */
+  onListener(listener: HeadListener): void {
+    this.cameTo = listener;
   }
 
   /** A trusted proxy tells in which scheme the client asked it. */

@@ -22,10 +22,8 @@ import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
 import type { WorkerRoutes } from '../route/worker-route.js';
 
-import { ClientAddress } from './client-address.js';
-import { ClientScheme } from './client-scheme.js';
+import type { RequestListener, RequestListeners } from './request-listeners.js';
 import { RoutedView } from './routed-view.js';
-import type { TrustedProxies } from './trusted-proxies.js';
 
 export interface RouteMatcherParts {
   readonly table: RouteTable;
@@ -34,8 +32,7 @@ export interface RouteMatcherParts {
   readonly hasCors: boolean;
   /** What refusals of requests that no route takes go by; null: no page may read them. */
   readonly cors: CompiledCors | null;
-  readonly trustedProxies: TrustedProxies;
-  readonly clientAddressField: GatewaySettings['clientAddressField'];
+  readonly listeners: RequestListeners;
   readonly hardening: GatewaySettings['hardening'];
   readonly acceptsRequestIdOf: GatewaySettings['acceptsRequestIdOf'];
   /** null: no route has a version. */
@@ -50,14 +47,10 @@ const FORWARDS_TEXT = /^\d{1,15}$/;
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
-  private readonly clientAddress: ClientAddress;
-  private readonly clientScheme: ClientScheme;
   private readonly view = new RoutedView();
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
-    this.clientAddress = new ClientAddress(parts.trustedProxies, parts.clientAddressField);
-    this.clientScheme = new ClientScheme(parts.trustedProxies, parts.clientAddressField);
     this.keepsEveryId = parts.acceptsRequestIdOf === 'anyone';
   }
 
@@ -66,17 +59,19 @@ export class RouteMatcher {
     const { parts } = record;
     const peer = parts[HEAD_PEER] ?? '';
     const fields = new RequestFields(parts, this.forwardsOverrides);
-    const isKept = this.keepsEveryId || this.keepsIdOf(peer);
+    const listener = this.parts.listeners.at(record.listener);
+    const isKept = this.keepsEveryId || this.keepsIdOf(peer, listener);
     const requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
-    const clientIp = this.clientAddress.of(peer, fields);
+    const clientIp = listener.proxies.clientAddress(peer, fields);
     const head = new RequestHead(record, fields, requestId, clientIp);
-    if (fields.tellsScheme) head.onClientScheme(this.clientScheme.of(head));
+    head.onListener(listener);
+    if (fields.tellsScheme) head.onClientScheme(listener.proxies.clientScheme(head));
     return head;
   }
 
-  private keepsIdOf(peer: string): boolean {
-    const { acceptsRequestIdOf, trustedProxies } = this.parts;
-    return acceptsRequestIdOf === 'trustedProxies' && trustedProxies.includes(peer);
+  private keepsIdOf(peer: string, { proxies }: RequestListener): boolean {
+    const { acceptsRequestIdOf } = this.parts;
+    return acceptsRequestIdOf === 'trustedProxies' && proxies.trustedProxies.includes(peer);
   }
 
   /** null: the exchange has its route. */

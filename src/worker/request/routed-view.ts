@@ -7,7 +7,7 @@
 import type { MatchCondition, RoutedRequest } from '../../routing/route-pattern.js';
 import type { RequestHead } from '../exchange/request-head.js';
 
-type Head = Pick<RequestHead, 'fields' | 'query'>;
+type Head = Pick<RequestHead, 'fields' | 'query' | 'listener'>;
 
 export class RoutedView implements RoutedRequest {
   private head: Head | null = null;
@@ -24,7 +24,8 @@ export class RoutedView implements RoutedRequest {
 
   valuesOf(source: MatchCondition['source'], name: string): readonly string[] {
     if (this.head === null) return [];
-    const { fields, query } = this.head;
+    const { fields, query, listener } = this.head;
+    if (source === 'listener') return [listener];
     if (source === 'header') return fields.values(name);
     if (source === 'query') return new URLSearchParams(query.slice(1)).getAll(name);
     return fields.values('cookie').flatMap((field) => cookiesOf(field, name));

@@ -72,7 +72,7 @@ export class Forwarder {
   launch(attempt: UpstreamTry, isFresh: boolean): void {
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
-    const { trustedProxies, via } = defined(exchange.epoch, 'the epoch of a try');
+    const { via } = defined(exchange.epoch, 'the epoch of a try');
     const { head, trace } = exchange;
     const target = this.connections.targetOf(targetIndex);
     const keepsHost = (route.config.keepsHost ?? target.keepsHost) && head.fields.host !== '';
@@ -84,7 +84,7 @@ export class Forwarder {
         authority: keepsHost ? head.fields.host : target.authority,
         target,
         hidesHost: !keepsHost,
-        isPeerTrusted: trustedProxies.includes(head.peer),
+        isPeerTrusted: head.isPeerTrusted,
         addsVia: via.inRequests,
         body: this.bodyOf(exchange),
       },

@@ -20,7 +20,7 @@ function refusals(config: Partial<GatewayConfig>): RefusalFields {
 function allowed(fields: RefusalFields, method: string, target: string, ...origins: string[]) {
   const lines = origins.flatMap((origin) => ['origin', origin]);
   const text = [method, target, '192.0.2.1', 'http', 'host', 'a.example', 'x', 'origin', ...lines];
-  const told = new Map(entriesOf(fields.fieldsFor(method, target, text.join('\n'))));
+  const told = new Map(entriesOf(fields.fieldsFor(method, target, text.join('\n'), 'main')));
   return told.get('Access-Control-Allow-Origin');
 }
 
@@ -56,6 +56,6 @@ describe('fields of refusals', () => {
     const own = 'https://own.example';
     expect(allowed(fields, 'PUT', '/own', own, own)).toBeUndefined();
     expect(allowed(fields, 'PUT', '/own')).toBeUndefined();
-    expect(refusals({ routes: [route('a', '/a')] }).fieldsFor('GET', '/a', '')).toBe('');
+    expect(refusals({ routes: [route('a', '/a')] }).fieldsFor('GET', '/a', '', 'main')).toBe('');
   });
 });

@@ -160,7 +160,7 @@ it('whatever passes the checks starts, and every request to it is explained', as
       epoch.makeAllRoutes();
       for (const [method, target, fields] of REQUESTS) {
         const explained = await explainRequest(
-          { method, target, from: '127.0.0.1', fields, consumer: null, repeat: 1 },
+          { method, target, from: '127.0.0.1', fields, listener: '', consumer: null, repeat: 1 },
           {
             config: served,
             epoch,

@@ -248,3 +248,22 @@ describe('the order of precedence', () => {
     );
   });
 });
+
+describe('listeners', () => {
+  const on = (value: string): MatchCondition => condition('listener', '', 'oneOf', value);
+  const table = tableOf(
+    { path: '/x', conditions: [on('a\nb')] },
+    { path: '/x', conditions: [on('c')] },
+    { path: '/x' },
+  );
+
+  it('are one condition, whichever of the names it is', () => {
+    const at = (name: string) => table.find('GET', '/x', aRequest({ 'listener:': [name] }));
+    expect(['a', 'b', 'c', 'd', 'a\nb', ''].map(at)).toEqual([0, 0, 1, 2, 2, 2]);
+  });
+
+  it('exclude one another when they share no name', () => {
+    expect(areDisjoint([on('a\nb')], [on('c')])).toBe(true);
+    expect(areDisjoint([on('a\nb')], [on('b\nc')])).toBe(false);
+  });
+});

@@ -267,6 +267,7 @@ class Rig {
     this.index += 1;
     const exchange = this.pipeline(lane).onRequest({
       protocol: PROTOCOL_HTTP_1_1,
+      listener: 0,
       index: this.index,
       generation: 1,
       receivedMs: this.clock.nowMs(),

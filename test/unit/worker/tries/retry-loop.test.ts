@@ -124,7 +124,7 @@ class Rig {
     this.exchange = makeExchange({
       method: options.method,
       route: this.route(options.routeTimeoutMs),
-      epoch: { matcher: { match: () => null }, trustedProxies: NOBODY, via: NO_VIA, exchanges: 1 },
+      epoch: { matcher: { match: () => null }, via: NO_VIA, exchanges: 1 },
       onDeadline: (_, atMs) => this.loop.onDeadline(this.exchange, atMs),
     });
     this.coordinator.askAdmission(this.exchange, routeOf(this.exchange).admission, this.nowMs);
@@ -257,7 +257,6 @@ const CLIENT = new LaneEnd(LANE, 'acceptor', { postMessage: () => {} });
 const WORKER = new LaneEnd(LANE, 'worker', { postMessage: () => {} });
 
 const NO_VIA = { inRequests: false, inReplies: false };
-const NOBODY = { includes: () => false };
 const NO_GRANTS = { askFlags: 0, limiterIndex: -1, inFlightTicket: 0, refusedUntil: 0 };
 
 type Step =
