@@ -32,6 +32,7 @@ export const GATEWAY_FIELDS: ReadonlySet<string> = new Set([
   'authorization',
   'forwarded',
   'via',
+  'x-forwarded-client-cert',
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',

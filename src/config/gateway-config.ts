@@ -533,6 +533,13 @@ export interface JwtAuthenticatorConfig {
   /** The claim that names the consumer. Default: sub. */
   readonly consumerClaim?: string;
   /**
+   * Tokens that are bound to a client certificate (`cnf.x5t#S256`, RFC 8705). `verify`: refused
+   * when the connection has another certificate, or none. `require`: tokens that are not bound are
+   * refused too. `ignore`: the binding means nothing, because a proxy in front ends TLS. Default:
+   * verify.
+   */
+  readonly certificateBinding?: 'verify' | 'require' | 'ignore';
+  /**
    * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
    * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
    * all else is percent-encoded; lists are joined by commas. Fields of these names that the client
@@ -641,6 +648,13 @@ export interface IntrospectionAuthenticatorConfig {
   /** The claim that names the consumer. Default: sub. */
   readonly consumerClaim?: string;
   /**
+   * Tokens that are bound to a client certificate (`cnf.x5t#S256`, RFC 8705). `verify`: refused
+   * when the connection has another certificate, or none. `require`: tokens that are not bound are
+   * refused too. `ignore`: the binding means nothing, because a proxy in front ends TLS. Default:
+   * verify.
+   */
+  readonly certificateBinding?: 'verify' | 'require' | 'ignore';
+  /**
    * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
    * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
    * all else is percent-encoded; lists are joined by commas. Fields of these names that the client
@@ -705,6 +719,60 @@ export interface ForwardAuthenticatorConfig {
   readonly claimHeaders?: Readonly<Record<string, string>>;
   /** Whether the upstream gets the credentials too. Default: true. */
   readonly forwardCredentials?: boolean;
+}
+
+/**
+ * Client certificates, which a listener with `tls.clientCertificates` has verified. The claims are
+ * `subject`, `issuer`, `serial`, `sha256`, `commonName`, `dns`, `uris`, `emails`, `spiffeId`, `exp`
+ * and `sub`, the consumer. `forwardCredentials` says whether the target gets
+ * X-Forwarded-Client-Cert.
+ */
+export interface CertificateAuthenticatorConfig {
+  /** Kind of authenticator. */
+  readonly type: 'clientCertificate';
+  /**
+   * The part of the certificate that names the consumer, where `clients` does not. Of several names
+   * of one kind the first one counts. A certificate without it is refused. Default: subject.
+   */
+  readonly consumerFrom?: CertificateName;
+  /**
+   * The clients that are known, the first one that fits counts. 1 to 10000 items. Default:
+   * everybody whose certificate was verified.
+   */
+  readonly clients?: readonly CertificateClientConfig[];
+  /**
+   * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
+   * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
+   * all else is percent-encoded; lists are joined by commas. Fields of these names that the client
+   * sends are removed. At most 32 keys. Default: none.
+   */
+  readonly claimHeaders?: Readonly<Record<string, string>>;
+  /** Whether the upstream gets the credentials too. Default: true. */
+  readonly forwardCredentials?: boolean;
+}
+
+/** A client, by what its certificate must have: everything that is named here. */
+export interface CertificateClientConfig {
+  /** The consumer. 1 to 256 characters. */
+  readonly id: string;
+  /** The SPIFFE ID, which is the only URI. 1 to 1024 characters. Default: none. */
+  readonly spiffeId?: string;
+  /** The common name (CN) of the subject. 1 to 1024 characters. Default: none. */
+  readonly commonName?: string;
+  /**
+   * The subject as RFC 4514 writes it: `CN=billing,O=Example`. 1 to 1024 characters. Default: none.
+   */
+  readonly subject?: string;
+  /** One of the DNS names. 1 to 1024 characters. Default: none. */
+  readonly dns?: string;
+  /** One of the URIs. 1 to 1024 characters. Default: none. */
+  readonly uri?: string;
+  /** One of the e-mail addresses. 1 to 1024 characters. Default: none. */
+  readonly email?: string;
+  /** SHA-256 of the certificate (DER) in hexadecimal. Default: none. */
+  readonly sha256?: string;
+  /** What the holder may do, for `authorize.scopes` of routes. At most 32 items. Default: none. */
+  readonly scopes?: readonly string[];
 }
 
 /**
@@ -1434,7 +1502,8 @@ export type AuthenticatorConfig =
   | ApiKeyAuthenticatorConfig
   | BasicAuthenticatorConfig
   | IntrospectionAuthenticatorConfig
-  | ForwardAuthenticatorConfig;
+  | ForwardAuthenticatorConfig
+  | CertificateAuthenticatorConfig;
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -1454,6 +1523,15 @@ export type SignatureAlgorithm =
   | 'ES384'
   | 'ES512'
   | 'EdDSA';
+
+export type CertificateName =
+  | 'spiffeId'
+  | 'commonName'
+  | 'subject'
+  | 'dns'
+  | 'uri'
+  | 'email'
+  | 'sha256';
 
 export type BalancingPolicy =
   | 'roundRobin'

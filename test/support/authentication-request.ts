@@ -7,9 +7,15 @@ export interface RequestWish {
   readonly authorization?: string;
   readonly fields?: readonly (readonly [name: string, value: string])[];
   readonly target?: string;
+  readonly certificate?: string;
 }
 
-export function aRequest({ authorization, fields = [], target = '/' }: RequestWish = {}) {
+export function aRequest({
+  authorization,
+  fields = [],
+  target = '/',
+  certificate = '',
+}: RequestWish = {}) {
   const parts = ['GET', target, '127.0.0.1', 'http', 'host', 'gateway.test'];
   if (authorization !== undefined) parts.push('authorization', authorization);
   for (const [name, value] of fields) parts.push(name, value);
@@ -19,6 +25,7 @@ export function aRequest({ authorization, fields = [], target = '/' }: RequestWi
     scheme: 'http',
     clientIp: '127.0.0.1',
     requestId: 'r1',
+    certificate,
     fields: new RequestFields(parts),
   } satisfies AuthenticationRequest;
 }

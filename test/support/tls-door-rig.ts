@@ -96,7 +96,7 @@ export class TlsDoorRig {
     });
   }
 
-  /** `introBytes`: so many bytes come before TLS, and are read by somebody else. */
+  /** `introBytes` come before TLS, and are read by somebody else. */
   static async open(material: TlsMaterial, options: RigOptions = {}): Promise<TlsDoorRig> {
     const { clock = systemClock, introBytes = 0 } = options;
     const rig = new TlsDoorRig(material, clock, introBytes);

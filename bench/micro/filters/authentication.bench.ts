@@ -75,6 +75,7 @@ function request(name: string, value: string): AnyRequest {
     scheme: 'http',
     clientIp: '127.0.0.1',
     requestId: 'r',
+    certificate: '',
     fields,
   };
 }
@@ -93,6 +94,7 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator>): CompiledJwtAuthenti
     audiences: ['api'],
     clockSkewMs: 0,
     requiredClaims: ['exp'],
+    binding: 'verify',
     consumerClaim: 'sub',
     ...wish,
   };

@@ -4,7 +4,7 @@
  * Thread: acceptor.
  */
 import type { X509Certificate } from 'node:crypto';
-import type { ClientCertificate } from '../../channel/records/client-certificate.js';
+import type { ClientCertificate } from '../../base/client-certificate.js';
 
 const KINDS = { DNS: 'dns', URI: 'uris', email: 'emails' } as const;
 

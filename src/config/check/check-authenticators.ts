@@ -14,10 +14,12 @@ import type {
   ApiKeyAuthenticatorConfig,
   AuthenticatorConfig,
   BasicAuthenticatorConfig,
+  CertificateAuthenticatorConfig,
   ForwardAuthenticatorConfig,
   JwtAuthenticatorConfig,
 } from '../gateway-config.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
+import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 
 /** Least bytes of a secret, which is the size of the hash (RFC 7518 3.2). */
 const SECRET_BYTES_MIN: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
@@ -73,6 +75,7 @@ export function checkAuthenticator(
   if (config.type === 'basic') checkUsers(config, check);
   if (config.type === 'introspection') check.url(config.url, config.allowHttp, 'url');
   if (config.type === 'forwardAuth') checkForward(config, check);
+  if (config.type === 'clientCertificate') checkClients(config, check);
 }
 
 function checkJwt(config: Sound<JwtAuthenticatorConfig>, check: AuthenticatorCheck): void {
@@ -226,6 +229,23 @@ function checkForward(config: Sound<ForwardAuthenticatorConfig>, check: Authenti
     const lower = name?.toLowerCase() ?? '';
     if (!RESERVED_IN_REPLIES.has(lower)) continue;
     check.value(`the gateway itself is in charge of the field ${lower}`, 'clientHeaders', index);
+  }
+}
+
+function checkClients(
+  config: Sound<CertificateAuthenticatorConfig>,
+  check: AuthenticatorCheck,
+): void {
+  for (const [index, client] of (config.clients ?? []).entries()) {
+    if (client === undefined || CERTIFICATE_NAMES.some((part) => client[part] !== undefined)) {
+      continue;
+    }
+    const parts = CERTIFICATE_NAMES.join(', ');
+    check.value(
+      `needs one of ${parts}: every certificate would be this client's`,
+      'clients',
+      index,
+    );
   }
 }
 

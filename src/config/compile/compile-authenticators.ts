@@ -11,6 +11,7 @@ import type {
   CompiledApiKeyAuthenticator,
   CompiledAuthenticator,
   CompiledAuthorization,
+  CompiledCertificateAuthenticator,
   CompiledForwardAuthenticator,
   CompiledIntrospectionAuthenticator,
   CompiledJwtAuthenticator,
@@ -21,12 +22,14 @@ import type {
   ApiKeyAuthenticatorConfig,
   AuthenticatorConfig,
   AuthorizeConfig,
+  CertificateAuthenticatorConfig,
   ForwardAuthenticatorConfig,
   IntrospectionAuthenticatorConfig,
   JwtAuthenticatorConfig,
   TokenServiceConfig,
 } from '../gateway-config.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
+import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
 const { authenticator: defaults } = DEFAULTS;
@@ -67,6 +70,8 @@ function compileOne(
       return { ...common, ...compileIntrospection(config) };
     case 'forwardAuth':
       return { ...common, ...compileForward(config) };
+    case 'clientCertificate':
+      return { ...common, ...compileCertificates(config) };
     default:
       return assertNever(config);
   }
@@ -88,6 +93,7 @@ function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticato
     clockSkewMs: durationMs(config.clockSkew ?? defaults.clockSkew),
     // A token that never ends could never be taken back.
     requiredClaims: [...new Set(['exp', ...(config.requiredClaims ?? [])])],
+    binding: config.certificateBinding ?? defaults.certificateBinding,
     consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
   };
 }
@@ -139,6 +145,7 @@ function compileIntrospection(
     audiences: oneOrMany(config.audience),
     clockSkewMs: 0,
     requiredClaims: [],
+    binding: config.certificateBinding ?? defaults.certificateBinding,
     timeoutMs: durationMs(config.timeout ?? defaults.introspectionTimeout),
     cacheMs: durationMs(config.cache ?? defaults.introspectionCache),
     consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
@@ -156,6 +163,26 @@ function compileForward(config: ForwardAuthenticatorConfig): Own<CompiledForward
     responseHeaders: responseHeaders.map((name) => name.toLowerCase()),
     clientHeaders: clientHeaders.map((name) => name.toLowerCase()),
     consumerHeader: (config.consumerHeader ?? '').toLowerCase(),
+  };
+}
+
+function compileCertificates({
+  consumerFrom,
+  clients,
+}: CertificateAuthenticatorConfig): Own<CompiledCertificateAuthenticator> {
+  return {
+    type: 'clientCertificate',
+    consumerFrom: consumerFrom ?? defaults.consumerFrom,
+    clients:
+      clients?.map(({ id, scopes = [], ...parts }) => ({
+        id,
+        scopes: [...scopes],
+        parts: CERTIFICATE_NAMES.flatMap((part) => {
+          const value = parts[part];
+          if (value === undefined) return [];
+          return [[part, part === 'sha256' ? value.toLowerCase() : value] as const];
+        }),
+      })) ?? null,
   };
 }
 

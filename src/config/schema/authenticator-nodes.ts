@@ -81,6 +81,13 @@ const SCOPES_NODE = listNode(
   { maxItems: 32, uniqueItems: true },
 );
 
+const BINDING_NODE = stringNode(
+  'Tokens that are bound to a client certificate (`cnf.x5t#S256`, RFC 8705). `verify`: refused ' +
+    'when the connection has another certificate, or none. `require`: tokens that are not bound ' +
+    'are refused too. `ignore`: the binding means nothing, because a proxy in front ends TLS.',
+  { default: defaults.certificateBinding, enum: ['verify', 'require', 'ignore'] },
+);
+
 const JWT_NODE = objectNode(
   'JwtAuthenticatorConfig',
   'Bearer tokens that are signed (JWT, RFC 7519). Exactly one of `secret`, `secretFile`, ' +
@@ -154,6 +161,7 @@ const JWT_NODE = objectNode(
       },
     ),
     consumerClaim: CONSUMER_CLAIM_NODE,
+    certificateBinding: BINDING_NODE,
     ...commonNodes(true),
   },
   'type',
@@ -253,6 +261,7 @@ const INTROSPECTION_NODE = objectNode(
     ),
     allowHttp: ALLOW_HTTP_NODE,
     consumerClaim: CONSUMER_CLAIM_NODE,
+    certificateBinding: BINDING_NODE,
     ...commonNodes(true),
   },
   'type',
@@ -309,12 +318,61 @@ const FORWARD_NODE = objectNode(
   'url',
 );
 
+/** Parts of a certificate by which a client is known. */
+export const CERTIFICATE_NAMES = [
+  ...(['spiffeId', 'commonName', 'subject', 'dns', 'uri', 'email', 'sha256'] as const),
+];
+
+const CERTIFICATE_NODE = objectNode(
+  'CertificateAuthenticatorConfig',
+  'Client certificates, which a listener with `tls.clientCertificates` has verified. The claims ' +
+    'are `subject`, `issuer`, `serial`, `sha256`, `commonName`, `dns`, `uris`, `emails`, ' +
+    '`spiffeId`, `exp` and `sub`, the consumer. `forwardCredentials` says whether the target ' +
+    'gets X-Forwarded-Client-Cert.',
+  {
+    type: typeNode('clientCertificate'),
+    consumerFrom: stringNode(
+      'The part of the certificate that names the consumer, where `clients` does not. Of several ' +
+        'names of one kind the first one counts. A certificate without it is refused.',
+      {
+        'x-typescript': 'CertificateName',
+        enum: CERTIFICATE_NAMES,
+        default: defaults.consumerFrom,
+      },
+    ),
+    clients: listNode(
+      'The clients that are known, the first one that fits counts.',
+      objectNode(
+        'CertificateClientConfig',
+        'A client, by what its certificate must have: everything that is named here.',
+        {
+          id: stringNode('The consumer.', { minLength: 1, maxLength: 256 }),
+          spiffeId: stringNode('The SPIFFE ID, which is the only URI.', NAME_LENGTH),
+          commonName: stringNode('The common name (CN) of the subject.', NAME_LENGTH),
+          subject: stringNode('The subject as RFC 4514 writes it: `CN=billing,O=Example`.', {
+            ...NAME_LENGTH,
+          }),
+          dns: stringNode('One of the DNS names.', NAME_LENGTH),
+          uri: stringNode('One of the URIs.', NAME_LENGTH),
+          email: stringNode('One of the e-mail addresses.', NAME_LENGTH),
+          sha256: stringNode('SHA-256 of the certificate (DER) in hexadecimal.', SHA256_TEXT),
+          scopes: SCOPES_NODE,
+        },
+        'id',
+      ),
+      { 'x-absent': 'everybody whose certificate was verified', minItems: 1, maxItems: 10_000 },
+    ),
+    ...commonNodes(true),
+  },
+  'type',
+);
+
 /** One entry of `authenticators`. */
 export const AUTHENTICATOR_NODE = unionNode(
   'AuthenticatorConfig',
   'A way to find out who calls.',
   'type',
-  [JWT_NODE, API_KEY_NODE, BASIC_NODE, INTROSPECTION_NODE, FORWARD_NODE],
+  [JWT_NODE, API_KEY_NODE, BASIC_NODE, INTROSPECTION_NODE, FORWARD_NODE, CERTIFICATE_NODE],
 );
 
 const CLAIM_VALUE: SchemaNode<string | number | boolean> = {

@@ -55,6 +55,8 @@ export const DEFAULTS = {
     introspectionTimeout: '1s',
     introspectionCache: '30s',
     forwardTimeout: '200ms',
+    consumerFrom: 'subject',
+    certificateBinding: 'verify',
     forwardRequestHeaders: ['authorization', 'cookie', 'accept', 'x-requested-with'],
   },
   tokenService: {

@@ -57,6 +57,8 @@ export interface AuthenticationRequest {
   readonly scheme: string;
   readonly clientIp: string;
   readonly requestId: string;
+  /** The client's certificate, as base/client-certificate.ts reads it; '': it has none. */
+  readonly certificate: string;
   readonly fields: RequestFieldsView;
 }
 

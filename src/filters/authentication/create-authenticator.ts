@@ -34,6 +34,10 @@ export async function createAuthenticator(
       const { ForwardAuthenticator } = await import('./forward-authenticator.js');
       return new ForwardAuthenticator(config);
     }
+    case 'clientCertificate': {
+      const { CertificateAuthenticator } = await import('./certificate-authenticator.js');
+      return new CertificateAuthenticator(config);
+    }
     default:
       return assertNever(config);
   }

@@ -19,6 +19,7 @@ import { HttpCaller } from './http-caller.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
 import type { CompiledIntrospectionAuthenticator } from './options.js';
 import { parseStrictObject } from './strict-json.js';
+import { bound } from './token-binding.js';
 
 const REMEMBERED_MAX = 4096;
 /** Characters of all answers that are remembered. */
@@ -64,13 +65,13 @@ export class IntrospectionAuthenticator implements Authenticator {
     if (token === '') return ABSENT;
     const digest = tokenDigest(token);
     const known = this.accepted.get(digest, unixSeconds) ?? this.inactive.get(digest, unixSeconds);
-    if (known !== undefined) return known;
+    if (known !== undefined) return bound(known, request, this.config.binding);
     let asked = this.asked.get(digest);
     if (asked === undefined) {
       asked = this.ask(token, digest, unixSeconds).finally(() => this.asked.delete(digest));
       this.asked.set(digest, asked);
     }
-    return asked;
+    return asked.then((result) => bound(result, request, this.config.binding));
   }
 
   close(): Promise<void> {

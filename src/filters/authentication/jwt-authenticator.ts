@@ -29,6 +29,7 @@ import {
   type TokenParts,
 } from './signed-token.js';
 import { parseStrictObject } from './strict-json.js';
+import { bound } from './token-binding.js';
 
 const REMEMBERED_MAX = 4096;
 /** Characters of all tokens that are remembered: what is kept of one is about as large. */
@@ -91,9 +92,19 @@ export class JwtAuthenticator implements Authenticator {
     if (token === '') return ABSENT;
     const digest = tokenDigest(token);
     const known = this.remembered.get(digest, unixSeconds);
-    if (known === undefined) return this.verify(token, digest, unixSeconds);
+    if (known === undefined) return this.verifyBound(token, digest, { request, unixSeconds });
     if (this.isRevoked(known.identity.claims)) return refused(REVOKED);
-    return known;
+    return bound(known, request, this.config.binding);
+  }
+
+  /** The same token may come over another connection: what is remembered knows no certificate. */
+  private async verifyBound(
+    token: string,
+    digest: string,
+    asked: { readonly request: AuthenticationRequest; readonly unixSeconds: number },
+  ): Promise<AuthenticationResult> {
+    const result = await this.verify(token, digest, asked.unixSeconds);
+    return bound(result, asked.request, this.config.binding);
   }
 
   private async verify(

@@ -35,6 +35,7 @@ export interface CompiledJwtAuthenticator extends Common, ClaimChecks {
   /** null: the keys are in the configuration. */
   readonly keySource: CompiledKeySource | null;
   readonly consumerClaim: string;
+  readonly binding: TokenBinding;
 }
 
 /** Keys that the main thread fetches; equal ids mean the same keys. */
@@ -77,6 +78,7 @@ export interface CompiledIntrospectionAuthenticator extends Common, ClaimChecks 
   readonly timeoutMs: number;
   readonly cacheMs: number;
   readonly consumerClaim: string;
+  readonly binding: TokenBinding;
 }
 
 export interface CompiledForwardAuthenticator extends Common {
@@ -92,12 +94,41 @@ export interface CompiledForwardAuthenticator extends Common {
   readonly consumerHeader: string;
 }
 
+/** The part of a certificate that names the consumer. */
+export type CertificateName =
+  | 'spiffeId'
+  | 'commonName'
+  | 'subject'
+  | 'dns'
+  | 'uri'
+  | 'email'
+  | 'sha256';
+
+export interface CompiledCertificateAuthenticator extends Common {
+  readonly type: 'clientCertificate';
+  /** Where the consumer's name is, for certificates that `clients` does not name. */
+  readonly consumerFrom: CertificateName;
+  /** null: every certificate that was verified is accepted. */
+  readonly clients: readonly CompiledCertificateClient[] | null;
+}
+
+/** A certificate is this client's if it has every part that is named here. */
+export interface CompiledCertificateClient {
+  readonly id: string;
+  readonly scopes: readonly string[];
+  readonly parts: readonly (readonly [part: CertificateName, value: string])[];
+}
+
+/** Whether tokens that are bound to a certificate (RFC 8705) are held against the client's. */
+export type TokenBinding = 'verify' | 'require' | 'ignore';
+
 export type CompiledAuthenticator =
   | CompiledJwtAuthenticator
   | CompiledApiKeyAuthenticator
   | CompiledBasicAuthenticator
   | CompiledIntrospectionAuthenticator
-  | CompiledForwardAuthenticator;
+  | CompiledForwardAuthenticator
+  | CompiledCertificateAuthenticator;
 
 /** The permissions that a caller needs on one route. */
 export interface CompiledAuthorization {

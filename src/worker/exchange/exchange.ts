@@ -140,6 +140,10 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     return this.head.requestId;
   }
 
+  get certificate(): string {
+    return this.head.certificate;
+  }
+
   get fields(): RequestFields {
     return this.head.fields;
   }

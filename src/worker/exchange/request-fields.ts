@@ -31,6 +31,7 @@ const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
   ['x-forwarded-server', FIELD_CLAIMED],
   ['x-forwarded-prefix', FIELD_CLAIMED],
   ['x-real-ip', FIELD_CLAIMED],
+  ['x-forwarded-client-cert', FIELD_CLAIMED],
   ['x-http-method-override', FIELD_OVERRIDE],
   ['x-http-method', FIELD_OVERRIDE],
   ['x-method-override', FIELD_OVERRIDE],

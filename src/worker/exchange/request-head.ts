@@ -45,6 +45,8 @@ export class RequestHead {
   readonly peer: string;
   /** Of the connection. */
   readonly scheme: string;
+  /** What the client's certificate says (base/client-certificate.ts); '': it has none. */
+  readonly certificate: string;
   /** In which the client asked, as far as a trusted proxy tells; else that of the connection. */
   clientScheme: string;
   /** The version of HTTP that the request came in. */
@@ -68,7 +70,9 @@ export class RequestHead {
     this.target = parts[HEAD_TARGET] ?? '';
     this.peer = parts[HEAD_PEER] ?? '';
     this.protocol = protocol;
-    this.scheme = connectionFacts(parts[HEAD_CONNECTION] ?? '').scheme;
+    const connection = connectionFacts(parts[HEAD_CONNECTION] ?? '');
+    this.scheme = connection.scheme;
+    this.certificate = connection.certificate;
     this.clientScheme = this.scheme;
   }
 

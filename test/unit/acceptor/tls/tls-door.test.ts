@@ -5,7 +5,7 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { alternativeNames } from '../../../../src/acceptor/tls/certificate-facts.js';
-import { readCertificate } from '../../../../src/channel/records/client-certificate.js';
+import { readCertificate } from '../../../../src/base/client-certificate.js';
 import { connectionFacts } from '../../../../src/channel/records/request-head.js';
 import type { TlsMaterial } from '../../../../src/channel/tls-material.js';
 import { helloOf } from '../../../support/client-hello.js';

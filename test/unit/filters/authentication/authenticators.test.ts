@@ -48,6 +48,7 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator> = {}): CompiledJwtAut
     clockSkewMs: 30_000,
     requiredClaims: ['exp'],
     consumerClaim: 'sub',
+    binding: 'verify',
     ...wish,
   };
 }
@@ -161,6 +162,7 @@ function introspectionConfig(
     audiences: ['api'],
     clockSkewMs: 0,
     requiredClaims: [],
+    binding: 'verify',
     timeoutMs: 5000,
     cacheMs: 30_000,
     consumerClaim: 'sub',
