@@ -55,6 +55,12 @@ export function networkOf(address: string): string {
   return `${network.join(':')}::/64`;
 }
 
+/** The one text of an address, which is known to be one and has no zone (RFC 5952). */
+export function canonicalAddress(address: string): string {
+  if (!address.includes(':')) return address;
+  return formatAddress(Uint8Array.from(parseV6(address).flatMap((group) => [group >> 8, group])));
+}
+
 function parseV6(address: string): number[] {
   const [text = ''] = address.split('%', 1);
   const [head = '', tail] = text.split('::', 2);

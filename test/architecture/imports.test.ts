@@ -46,6 +46,12 @@ const EXCEPTIONS: readonly RuleException[] = [
     reason: 'what is an IPv6 address is asked of Node; no socket is made',
   },
   {
+    path: 'wire/proxy-protocol/proxy-header-reader.ts',
+    rule: 'package',
+    about: 'node:net',
+    reason: 'what is an IPv6 address is asked of Node; no socket is made',
+  },
+  {
     path: 'worker/lane-task.ts',
     rule: 'shared memory',
     about: 'SharedArrayBuffer',

@@ -68,6 +68,7 @@ const EXCEPTIONS: readonly RuleException[] = [
     'wire/http1/request-parser.ts',
     'wire/http1/request-rules.ts',
     'wire/http1/request-target.ts',
+    'wire/proxy-protocol/proxy-header-reader.ts',
   ].map((path) => ({
     path,
     rule: 'dead file',
