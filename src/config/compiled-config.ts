@@ -43,6 +43,8 @@ export interface CompiledConfig {
     readonly pathParameters: 'refuse' | 'allow';
     readonly overrideHeaders: 'remove' | 'forward';
   };
+  /** What holds for routes that have none of their own. */
+  readonly paths: CompiledPaths;
   /** Whose X-Request-Id is kept. */
   readonly acceptsRequestIdOf: 'anyone' | 'trustedProxies' | 'nobody';
   /** Where the gateway names itself. */
@@ -369,6 +371,14 @@ export interface CompiledDocument {
   readonly unsupportedCount: number;
 }
 
+/** What becomes of paths that targets read in different ways. */
+export interface CompiledPaths {
+  /** '': kept where it does not matter for the rules of routes, else refused. */
+  readonly encodedSlash: 'refuse' | 'keep' | 'decode' | '';
+  /** Targets get one slash where there are several. */
+  readonly merge: boolean;
+}
+
 /** What a route asks of a request beside its path and methods; what is not configured is absent. */
 export interface CompiledMatch {
   /** ASCII, lower case, without a dot at the end; or `*.` and such a name. */
@@ -397,6 +407,8 @@ export interface CompiledRoute extends CompiledMatch {
   /** Its path without the version, when that is the default one. */
   readonly aliasPath?: string;
   readonly answer: CompiledAnswer;
+  /** Absent: what holds for all routes. */
+  readonly paths?: CompiledPaths;
   /** Whether targets get the client's Host; absent: what the target says. */
   readonly keepsHost?: boolean;
   /** Over all tries, until the head of the reply; 0: none. */

@@ -36,6 +36,8 @@ export interface GatewayConfig {
   readonly clientAddressField?: string;
   /** What is done about spellings that a target could read in another way than the gateway. */
   readonly hardening?: HardeningConfig;
+  /** What becomes of paths that targets read in different ways. */
+  readonly paths?: PathsConfig;
   /** Where the id of a request comes from, which logs, replies and targets get. */
   readonly requestId?: RequestIdConfig;
   /**
@@ -207,6 +209,23 @@ export interface HardeningConfig {
    * one that the gateway has judged. Default: remove.
    */
   readonly overrideHeaders?: 'remove' | 'forward';
+}
+
+/** What `paths`, `routes[].paths` may have. */
+export interface PathsConfig {
+  /**
+   * `%2F` and `%5C` in paths. `keep`: they are characters of a name, in the path that is routed and
+   * in that which the target gets. Choose it only where no target takes them for a slash: such a
+   * target would serve `/admin%2Fx` without the rules of `/admin/*`. `decode`: both are a slash,
+   * for routes and for the target. `refuse`: 400. Default: kept; but 400 where the path, with
+   * slashes in their place, would come to a route with other rules.
+   */
+  readonly encodedSlash?: 'refuse' | 'keep' | 'decode';
+  /**
+   * Whether targets get one slash where there are several. Routes are always found as if there were
+   * one. Default: false.
+   */
+  readonly merge?: boolean;
 }
 
 /** Where the id of a request comes from, which logs, replies and targets get. */
@@ -1108,6 +1127,11 @@ export interface RouteConfig {
    * Default: none.
    */
   readonly upstream?: string;
+  /**
+   * What becomes of paths that targets read in different ways. Default: what `paths` of the whole
+   * gateway says, key by key.
+   */
+  readonly paths?: PathsConfig;
   /**
    * Whether targets get the Host field as the client sent it. Otherwise they get their own name;
    * `Location`, `Content-Location` and the `Domain` of cookies that hold it get the name that the

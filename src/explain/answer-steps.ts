@@ -6,7 +6,7 @@
 import { assertNever, defined } from '../base/assert.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
-import { rewritePath, type WorkerRoute } from '../worker/route/worker-route.js';
+import { pathForTarget, type WorkerRoute } from '../worker/route/worker-route.js';
 import { refusalOf, type StepFound } from './findings.js';
 
 /** What the answerer of a route does; a step with a reply is the gateway's own answer. */
@@ -35,11 +35,11 @@ export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly St
   }
 }
 
-function rewriteText(route: WorkerRoute, { path, rewrittenTarget }: Exchange): string {
+function rewriteText(route: WorkerRoute, { head, rewrittenTarget }: Exchange): string {
   const { setHeaders, removeHeaders } = route.config.rewrite;
-  const sent = rewrittenTarget || rewritePath(route, path);
+  const sent = rewrittenTarget || pathForTarget(route, head);
   const parts = [
-    sent === path ? '' : `path becomes ${sent}`,
+    sent === head.path ? '' : `path becomes ${sent}`,
     setHeaders.length === 0 ? '' : `sets ${setHeaders.map(([name]) => name).join(', ')}`,
     removeHeaders.length === 0 ? '' : `removes ${removeHeaders.join(', ')}`,
   ].filter((part) => part !== '');

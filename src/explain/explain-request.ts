@@ -6,7 +6,7 @@
  */
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { RoutedView } from '../worker/request/routed-view.js';
-import { rewritePath, type WorkerRoute } from '../worker/route/worker-route.js';
+import { pathForTarget, type WorkerRoute } from '../worker/route/worker-route.js';
 import { listCandidates } from './candidates.js';
 import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest, Explanation, Outcome, Step } from './explanation.js';
@@ -68,7 +68,7 @@ function shownSteps(found: readonly StepFound[]): Step[] {
 }
 
 function forwardedTo(target: string, exchange: Exchange, route: WorkerRoute | null): Outcome {
-  const path = route === null ? exchange.path : rewritePath(route, exchange.path);
+  const path = route === null ? exchange.path : pathForTarget(route, exchange.head);
   const upstreamTarget = exchange.rewrittenTarget || path + exchange.query;
   return { kind: 'forwarded', target, upstreamTarget };
 }

@@ -11,7 +11,6 @@ import { RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
 import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
-import { normalizePath } from '../routing/normalize-path.js';
 import { Exchange } from '../worker/exchange/exchange.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
 import type { ExplainedRequest } from './explanation.js';
@@ -51,10 +50,8 @@ export function locate(
   if (guarded !== null) {
     return { exchange, path: '', refusal: refuse(guarded, refusalDetail(guarded)) };
   }
-  const [raw = ''] = request.target.split('?', 1);
-  const path = normalizePath(raw, config.hardening.pathParameters);
   const reply = epoch.matcher.match(exchange);
-  return { exchange, path, refusal: reply === null ? null : refusalOf(reply) };
+  return { exchange, path: head.routedPath, refusal: reply === null ? null : refusalOf(reply) };
 }
 
 /** What is wrong with the listener that a request is to come to; '': nothing. */

@@ -43,6 +43,8 @@ export interface RequestView {
 
 /** What a filter may change of a request. */
 export interface EditableRequest extends RequestView {
+  /** The path in the spelling that the target gets: with empty segments, and as it was escaped. */
+  readonly sentPath: string;
   /** Path and query that the target gets; '': those that came, less what the route strips. */
   rewrittenTarget: string;
   /** Fields that go to the target beside the others: names and values in turn. */

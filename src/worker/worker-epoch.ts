@@ -50,7 +50,7 @@ export class WorkerEpoch implements ExchangeEpoch {
     readonly undici: UndiciTransport | null,
   ) {
     const { routes, filters } = parts;
-    const { hardening, acceptsRequestIdOf, versioning } = config;
+    const { hardening, paths, acceptsRequestIdOf, versioning } = config;
     this.via = config.via;
     this.matcher = new RouteMatcher({
       table: new RouteTable(config.table, linearPatterns),
@@ -59,6 +59,7 @@ export class WorkerEpoch implements ExchangeEpoch {
       cors: config.cors,
       listeners: new RequestListeners(config),
       hardening,
+      paths,
       acceptsRequestIdOf,
       chooseVersion: versioning === null ? null : versionChooser(versioning),
       globalSteps: compileGlobalSteps(config.filters, filters),

@@ -122,7 +122,7 @@ describe('an IP filter', () => {
   });
 
   it('of the gateway keeps a client from everything, known paths or not', async () => {
-    for (const path of ['/open/x', '/nowhere', '/a%2fb']) {
+    for (const path of ['/open/x', '/nowhere', '/a;b']) {
       expect((await ask(path, from('203.0.113.66'))).status).toBe(403);
     }
     expect((await ask('/open/x', from('203.0.113.67'))).status).toBe(200);

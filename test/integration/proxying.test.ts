@@ -54,6 +54,29 @@ describe('what goes to the target', () => {
   });
 
   it.each([
+    '/api/fetch/https://img.example/a.png',
+    '/api/bucket//key',
+    '/api/signed/%7Euser?x=//y',
+    '/api/v4/projects/group%2Fproject',
+    '/api/@scope%2fpackage',
+    '/api/%5Cx',
+  ])('has the path %s as the client wrote it', async (path) => {
+    const request = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    const reply = await rawExchange(gateway.port, [request]);
+    expect(reply.status).toBe(200);
+    expect(upstream.received.map(({ url }) => url)).toEqual([path]);
+  });
+
+  it('has one slash at the start of its path, also behind a prefix', async () => {
+    for (const path of ['//api//x', '/v1//evil.example/x', '/v1///']) {
+      const request = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+      await rawExchange(gateway.port, [request]);
+    }
+    const seen = upstream.received.map(({ url }) => url);
+    expect(seen).toEqual(['/api//x', '/evil.example/x', '/']);
+  });
+
+  it.each([
     ['2', '1'],
     ['1', '0'],
     ['010', '9'],

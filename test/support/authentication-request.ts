@@ -21,7 +21,7 @@ export function aRequest({
   for (const [name, value] of fields) parts.push(name, value);
   return {
     method: 'GET',
-    target,
+    routedTarget: target,
     scheme: 'http',
     clientIp: '127.0.0.1',
     requestId: 'r1',

@@ -111,6 +111,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     trustedProxies: [],
     clientAddressField: '',
     hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+    paths: { encodedSlash: '', merge: false },
     acceptsRequestIdOf: 'anyone',
     via: { inRequests: false, inReplies: false },
     filters: {},

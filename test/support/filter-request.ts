@@ -21,6 +21,7 @@ export function aRequest(wish: RequestWish = {}): EditableRequest {
   return {
     method: wish.method ?? 'GET',
     path: wish.path ?? '/',
+    sentPath: wish.path ?? '/',
     query: wish.query ?? '',
     scheme: 'http',
     clientIp: wish.clientIp ?? '198.51.100.7',

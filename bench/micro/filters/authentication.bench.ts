@@ -71,7 +71,7 @@ function request(name: string, value: string): AnyRequest {
   const fields = new RequestFields(parts);
   return {
     method: 'GET',
-    target: '/',
+    routedTarget: '/',
     scheme: 'http',
     clientIp: '127.0.0.1',
     requestId: 'r',

@@ -118,6 +118,7 @@ function makeRequests(count: number): EditableRequest[] {
     return {
       method: 'POST',
       path: `/users/${at}`,
+      sentPath: `/users/${at}`,
       query: '?page=2&b=3&sort=name',
       scheme: 'http',
       clientIp: `198.51.100.${at % 64}`,

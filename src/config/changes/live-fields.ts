@@ -17,7 +17,7 @@ interface RestartConfig extends GatewaySettings {
 /** Keys that a reload can change, each with all that is below it. */
 const LIVE_KEYS: readonly string[] = [
   ...['listen', 'admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
-  ...['clientAddressField', 'via'],
+  ...['clientAddressField', 'paths', 'via'],
   ...Object.keys(GATEWAY_FILTER_NODES),
   ...['limits.headerBytes', 'limits.bodyBytes', 'limits.bodyOnGet', 'limits.lingerBytes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing'],
@@ -54,6 +54,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     clientAddressField: _clientAddressField,
     hardening: _hardening,
     acceptsRequestIdOf: _acceptsRequestIdOf,
+    paths: _paths,
     via: _via,
     filters: _filters,
     versioning: _versioning,

@@ -35,7 +35,7 @@ import { compileListeners, compileRanges } from './compile-listeners.js';
 import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
-import { compileRoutes } from './compile-routes.js';
+import { compilePaths, compileRoutes } from './compile-routes.js';
 import {
   compileBalancing,
   compileBreaker,
@@ -77,6 +77,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     trustedProxies: compileRanges(config.trustedProxies ?? []),
     clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },
+    paths: compilePaths(config.paths),
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
     via: compileVia(config.via ?? DEFAULTS.via),
     filters: compileGatewayFilters(config),

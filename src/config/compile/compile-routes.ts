@@ -10,10 +10,11 @@ import { compileRewrite } from '../../filters/transformation/options.js';
 import type {
   CompiledDocument,
   CompiledLimiter,
+  CompiledPaths,
   CompiledRoute,
   CompiledUpstream,
 } from '../compiled-config.js';
-import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
+import type { GatewayConfig, PathsConfig, RouteConfig } from '../gateway-config.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
 import { openapiFile, readOpenapiGroup } from '../openapi/openapi-routes.js';
 import { compileMatch } from '../references/route-match.js';
@@ -54,6 +55,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const shared = {
       ...compileMatch(config.match),
       answer: compileAnswer(config, upstreamIndexes),
+      ...(config.paths !== undefined && { paths: compilePaths(gateway.paths, config.paths) }),
       ...(config.preserveHost !== undefined && { keepsHost: config.preserveHost }),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),
       shareMax: defined(shares[position], 'the share of a route'),
@@ -100,6 +102,14 @@ function placesOf(
     scope: operation.scope,
     operation,
   }));
+}
+
+/** A key of the route's own goes before that of the whole gateway. */
+export function compilePaths(general: PathsConfig = {}, own: PathsConfig = {}): CompiledPaths {
+  return {
+    encodedSlash: own.encodedSlash ?? general.encodedSlash ?? '',
+    merge: own.merge ?? general.merge ?? DEFAULTS.paths.merge,
+  };
 }
 
 /** A version in the path is a part of it; any other is asked for beside it. */

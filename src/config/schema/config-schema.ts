@@ -17,7 +17,7 @@ import {
 } from '../../schema/schema-node.js';
 import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
-import { VIA_NODE } from './forwarding-nodes.js';
+import { PATHS_NODE, VIA_NODE } from './forwarding-nodes.js';
 import { LISTEN_NODE } from './listen-nodes.js';
 import {
   ADMIN_NODE,
@@ -60,6 +60,7 @@ const ROOT_NODE = objectNode(
     trustedProxies: TRUSTED_PROXIES_NODE,
     clientAddressField: CLIENT_ADDRESS_FIELD_NODE,
     hardening: HARDENING_NODE,
+    paths: PATHS_NODE,
     requestId: REQUEST_ID_NODE,
     via: VIA_NODE,
     ...GATEWAY_FILTER_NODES,

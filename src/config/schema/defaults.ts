@@ -131,6 +131,7 @@ export const DEFAULTS = {
   },
   onCoordinatorLost: 'wait',
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+  paths: { merge: false },
   requestId: { accept: 'anyone' },
   via: 'off',
 } as const;

@@ -17,7 +17,7 @@ import {
 import { ROUTE_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
 import { DEFAULTS } from './defaults.js';
-import { ROUTE_HOST_NODE } from './forwarding-nodes.js';
+import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
 import { MATCH_NODE } from './match-node.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
 
@@ -115,6 +115,7 @@ export const ROUTE_PROPERTIES = {
   upstream: refined(USED_NAME, {
     description: 'Name of an upstream. In its place: `respond`, `redirect` or `tokenService`.',
   }),
+  paths: ROUTE_PATHS_NODE,
   preserveHost: ROUTE_HOST_NODE,
   timeout: durationNode(
     'From the request being sent until the head of the reply, over all tries and the waits ' +

@@ -52,8 +52,8 @@ export const ABSENT: AuthenticationResult = { verdict: 'absent' };
 /** The part of a request that an authenticator sees. */
 export interface AuthenticationRequest {
   readonly method: string;
-  /** As the client sent it, with the query. */
-  readonly target: string;
+  /** The path by which it was routed, with the query. */
+  readonly routedTarget: string;
   readonly scheme: string;
   readonly clientIp: string;
   readonly requestId: string;

@@ -6,7 +6,6 @@
  * the client (service-answer.ts), so that a browser finds its login page.
  */
 import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../base/field-block.js';
-import { normalizePath } from '../../routing/normalize-path.js';
 import {
   type AuthenticationRequest,
   type AuthenticationResult,
@@ -53,7 +52,7 @@ export class ForwardAuthenticator implements Authenticator {
       ...['x-forwarded-method', request.method],
       ...['x-forwarded-proto', request.scheme],
       ...['x-forwarded-host', request.fields.host],
-      ...['x-forwarded-uri', routedTarget(request.target)],
+      ...['x-forwarded-uri', request.routedTarget],
       ...['x-forwarded-for', request.clientIp],
       ...['x-request-id', request.requestId],
     ];
@@ -115,14 +114,4 @@ export class ForwardAuthenticator implements Authenticator {
     }
     return block;
   }
-}
-
-/**
- * The target in the spelling that routes and upstream use, so that the service decides about what
- * will happen.
- */
-function routedTarget(target: string): string {
-  const mark = target.indexOf('?');
-  if (mark === -1) return normalizePath(target, 'allow');
-  return normalizePath(target.slice(0, mark), 'allow') + target.slice(mark);
 }

@@ -5,7 +5,7 @@
  * that for nothing while it writes the head.
  */
 import { PROBLEMS } from '../../base/problems.js';
-import { stripPathPrefix } from '../../routing/strip-prefix.js';
+import { stripSentPrefix } from '../../routing/strip-prefix.js';
 import type {
   EditableRequest,
   EditStep,
@@ -75,7 +75,9 @@ function droppedNames(edits: CompiledFieldEdits): string[] {
   return [...edits.remove, ...edits.set.map(([name]) => name), ...edits.rename.flat()];
 }
 
-function targetMaker(options: CompiledTransformation): Template | null {
+function targetMaker(
+  options: CompiledTransformation,
+): ((request: EditableRequest) => string | null) | null {
   const { stripPrefix, addPrefix, path, query } = options;
   if (path === '' && addPrefix === '' && query === null) return null;
   const pathTemplate = path === '' ? null : compileTemplate(path, 'path');
@@ -83,7 +85,7 @@ function targetMaker(options: CompiledTransformation): Template | null {
   return (request) => {
     const made =
       pathTemplate === null
-        ? addPrefix + stripPathPrefix(stripPrefix, request.path)
+        ? addPrefix + stripSentPrefix(stripPrefix, request.path, request.sentPath)
         : pathTemplate(request);
     if (made === null) return null;
     return made + (editQuery === null ? request.query : editQuery(request));

@@ -124,6 +124,14 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     return this.head.path;
   }
 
+  get sentPath(): string {
+    return this.head.sentPath;
+  }
+
+  get routedTarget(): string {
+    return this.head.routedPath + this.head.query;
+  }
+
   get query(): string {
     return this.head.query;
   }

@@ -12,7 +12,9 @@ import {
   HEAD_TARGET,
   type HttpProtocol,
 } from '../../channel/records/request-head.js';
+import { mergeSlashes } from '../../routing/normalize-path.js';
 import type { PathParams } from '../../routing/route-table.js';
+import { stripPathPrefix, stripSentPrefix } from '../../routing/strip-prefix.js';
 import type { RequestFields } from './request-fields.js';
 
 const NO_PARAMS: PathParams = Object.freeze({});
@@ -53,6 +55,10 @@ export class RequestHead {
   readonly protocol: HttpProtocol;
   /** Normalised, without the query; '' until the target has been read. */
   path = '';
+  /** The same with the version that a route takes in front of it. */
+  routedPath = '';
+  /** The spelling that the target gets: the same segments, and empty ones between them. */
+  sentPath = '';
   /** With its question mark, or ''. */
   query = '';
   /** What the route's path took out of the request's, decoded. */
@@ -96,10 +102,17 @@ export class RequestHead {
     this.clientScheme = scheme;
   }
 
-  /** The target has one reading. */
-  onPath(path: string, query: string): void {
+  /** The target has one reading. `sentPath`: as the client wrote it, if that can be sent. */
+  onPath(path: string, query: string, sentPath = path): void {
     this.path = path;
+    this.routedPath = path;
+    this.sentPath = sentPath;
     this.query = query;
+  }
+
+  /** The route's target wants no empty segments. */
+  mergeSlashes(): void {
+    this.sentPath = mergeSlashes(this.sentPath);
   }
 
   /** A path of the route table takes the request. */
@@ -109,8 +122,8 @@ export class RequestHead {
 
   /** The route takes a version in front of the path, which its target does not get. */
   dropPrefix(prefix: string): void {
-    const { path } = this;
-    if (path === prefix) this.path = '/';
-    else if (path.startsWith(`${prefix}/`)) this.path = path.slice(prefix.length);
+    const { path, sentPath } = this;
+    this.sentPath = stripSentPrefix(prefix, path, sentPath);
+    this.path = stripPathPrefix(prefix, path);
   }
 }

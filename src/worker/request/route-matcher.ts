@@ -15,13 +15,14 @@ import { type CorsOfRefusals, corsOfRefusals } from '../../filters/cors/refusals
 import type { RequestStep, StepResult } from '../../filters/filter.js';
 import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
 import type { VersionChooser } from '../../filters/versioning/version-choice.js';
-import { normalizePath } from '../../routing/normalize-path.js';
+import { hasEncodedSlash, normalizePath, sentSpelling } from '../../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../routing/route-table.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
 import type { WorkerRoutes } from '../route/worker-route.js';
 
+import { EncodedSlashes } from './encoded-slashes.js';
 import type { RequestListener, RequestListeners } from './request-listeners.js';
 import { RoutedView } from './routed-view.js';
 
@@ -34,6 +35,7 @@ export interface RouteMatcherParts {
   readonly cors: CompiledCors | null;
   readonly listeners: RequestListeners;
   readonly hardening: GatewaySettings['hardening'];
+  readonly paths: GatewaySettings['paths'];
   readonly acceptsRequestIdOf: GatewaySettings['acceptsRequestIdOf'];
   /** null: no route has a version. */
   readonly chooseVersion: VersionChooser | null;
@@ -47,10 +49,12 @@ const FORWARDS_TEXT = /^\d{1,15}$/;
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
+  private readonly encodedSlashes: EncodedSlashes;
   private readonly view = new RoutedView();
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
+    this.encodedSlashes = new EncodedSlashes(parts.routes, parts.paths);
     this.keepsEveryId = parts.acceptsRequestIdOf === 'anyone';
   }
 
@@ -85,9 +89,8 @@ export class RouteMatcher {
     const { target } = head;
     const mark = target.indexOf('?');
     const raw = mark === -1 ? target : target.slice(0, mark);
-    const path = normalizePath(raw, this.parts.hardening.pathParameters);
+    const path = this.readPath(exchange, raw, mark === -1 ? '' : target.slice(mark));
     if (path === '') return readable(AMBIGUOUS_PATH, exchange, cors);
-    head.onPath(path, mark === -1 ? '' : target.slice(mark));
     const found = this.find(exchange, path);
     if (found === ROUTE_NOT_FOUND) return refuse(NO_ROUTE, exchange, cors);
     if (found === METHOD_NOT_ALLOWED) return this.refuseMethod(exchange, path);
@@ -96,9 +99,26 @@ export class RouteMatcher {
     if (typeof index !== 'number') return readable(index, exchange, this.corsAt(found));
     const route = this.parts.routes.at(index);
     exchange.route = route;
-    const { versionPrefix } = route.config;
+    const { versionPrefix, paths = this.parts.paths } = route.config;
+    if (paths.merge) head.mergeSlashes();
     if (versionPrefix !== undefined) head.dropPrefix(versionPrefix);
     return head.method === 'OPTIONS' ? this.countForwards(exchange, path) : null;
+  }
+
+  /** The path by which the request is routed; '': it is refused. */
+  private readPath(exchange: Exchange, raw: string, query: string): string {
+    const { head } = exchange;
+    const normal = normalizePath(raw, this.parts.hardening.pathParameters);
+    if (!hasEncodedSlash(normal)) {
+      if (normal !== '') head.onPath(normal, query, sentSpelling(raw, normal));
+      return normal;
+    }
+    const path = this.encodedSlashes.read(normal, (one) => ({
+      place: this.find(exchange, one),
+      isVersioned: this.parts.table.versions !== null,
+    }));
+    if (path !== '') head.onPath(path, query, path === normal ? sentSpelling(raw, normal) : path);
+    return path;
   }
 
   /** Whoever gets `Max-Forwards: 0` answers in the target's place (RFC 9110 7.6.2). */
@@ -187,6 +207,7 @@ function readable(reply: LocalReply, { fields }: Exchange, cors: CompiledCors | 
 
 const AMBIGUOUS_PATH = refusal(
   PROBLEMS.badTarget,
-  'The path can be read in more than one way (encoded slash, dot segment or ";").',
+  'The path can be read in more than one way (encoded slash, dot segment or ";"); see ' +
+    '`paths` and `hardening`.',
 );
 const NO_ROUTE = refusal(PROBLEMS.routeNotFound, 'No route takes this path.');

@@ -17,7 +17,8 @@ import type {
 import type { ServedConfig } from '../../config/shared/shared-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { StageSource } from '../../filters/reply-stage.js';
-import { stripPathPrefix } from '../../routing/strip-prefix.js';
+import { stripSentPrefix } from '../../routing/strip-prefix.js';
+import type { RequestHead } from '../exchange/request-head.js';
 import { type AnswerPlan, planAnswer } from './answer-plan.js';
 import { type Challenges, challengesOf } from './challenges.js';
 import { policyField } from './rate-limit-fields.js';
@@ -218,7 +219,10 @@ export function upstreamOfRoute(route: WorkerRoute): CompiledUpstream {
   return defined(route.upstream, 'the upstream of a route');
 }
 
-/** The path that the upstream gets. */
-export function rewritePath(route: WorkerRoute, path: string): string {
-  return stripPathPrefix(route.config.rewrite.stripPrefix, path);
+/** The path that the upstream gets, if no filter has made another one. */
+export function pathForTarget(
+  { config }: Pick<WorkerRoute, 'config'>,
+  { path, sentPath }: Pick<RequestHead, 'path' | 'sentPath'>,
+): string {
+  return stripSentPrefix(config.rewrite.stripPrefix, path, sentPath);
 }

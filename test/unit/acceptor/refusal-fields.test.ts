@@ -39,7 +39,7 @@ describe('fields of refusals', () => {
     const all = 'https://all.example';
     expect(allowed(fields, 'POST', '/nowhere', all)).toBe(all);
     expect(allowed(fields, 'POST', '/b', all)).toBe(all);
-    expect(allowed(fields, 'POST', '/a%2fb', all)).toBe(all);
+    expect(allowed(fields, 'POST', '/a;b', all)).toBe(all);
     expect(allowed(fields, 'POST', 'nonsense', all)).toBe(all);
     expect(allowed(fields, 'POST', '/own', all)).toBeUndefined();
   });

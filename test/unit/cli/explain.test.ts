@@ -119,7 +119,7 @@ describe('explain', () => {
   });
 
   it.each([
-    ['GET', '/a%2fb', 'GW_TARGET_INVALID'],
+    ['GET', '/a;b', 'GW_TARGET_INVALID'],
     ['BREW', '/api/public', 'GW_METHOD_UNKNOWN'],
     ['GET', '/nowhere', 'GW_ROUTE_NOT_FOUND'],
     ['POST', '/api/public', 'GW_METHOD_NOT_ALLOWED'],

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { normalizePath } from '../../../src/routing/normalize-path.js';
+import {
+  decodeSlashes,
+  normalizePath,
+  sentSpelling,
+  slashReadings,
+} from '../../../src/routing/normalize-path.js';
 
 const REFUSED = '';
 
@@ -53,8 +58,12 @@ describe('a path', () => {
     ['/a/%2e%2e/b', '/b'],
     ['/a/.%2E/b', '/b'],
     ['/a/%2e/b', '/a/b'],
-    ['/a//../b', '/b'],
-    ['/a/b//../../c', '/c'],
+    ['/a/..//b', '/b'],
+    ['//../b', '/b'],
+    ['/a/.//./b/', '/a/b/'],
+    ['/%2f', '/%2F'],
+    ['/a%2fb%5cc', '/a%2Fb%5Cc'],
+    ['/a%2F%2fb', '/a%2F%2Fb'],
     // What stands behind a doubly encoded dot is a name, not a dot segment.
     ['/a/%252e%252e/b', '/a/%252e%252e/b'],
     ['/%2541', '/%2541'],
@@ -63,10 +72,14 @@ describe('a path', () => {
   });
 
   it.each([
-    '/%2f',
-    '/a%2Fb',
-    '/a%5cb',
-    '/a%5Cb',
+    '/a//../b',
+    '/a/b//../../c',
+    '/a%2f..',
+    '/x/a%2fb/..',
+    '/..%5ca',
+    '/a/%2e%2e%2fb',
+    '/a/x%2f.;y',
+    '/a%5C.%2Fb',
     '/%00',
     '/a%0d%0ab',
     '/%1f',
@@ -114,7 +127,7 @@ describe('normalisation', () => {
         for (const [, hex = ''] of normal.matchAll(/%(.{0,2})/g)) {
           expect(hex).toMatch(/^[0-9A-F]{2}$/);
           const char = String.fromCharCode(Number.parseInt(hex, 16));
-          expect(char).not.toMatch(/[A-Za-z0-9._~/\\-]/);
+          expect(char).not.toMatch(/[A-Za-z0-9._~-]/);
         }
       }),
       { numRuns: 3000 },
@@ -134,5 +147,69 @@ describe('normalisation', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+/** How targets read a path that decode it, with encoded slashes or without. */
+function readings(path: string): string[] {
+  const decoded = decode(path);
+  return [/(?!)/, /%2f|%5c/gi, /%2f/gi, /%5c/gi].map((encoded) =>
+    resolve(decoded.replace(encoded, '/').toUpperCase()),
+  );
+}
+
+function decode(path: string): string {
+  return path.replace(/%(?!2f|5c)([0-9a-f]{2})/gi, (_, hex) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+function resolve(path: string): string {
+  const kept: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') kept.pop();
+    else if (segment !== '' && segment !== '.') kept.push(segment);
+  }
+  return kept.join('/');
+}
+
+describe('the spelling that the target gets', () => {
+  it.each([
+    ['/a//b', '/a//b'],
+    ['/signed/%7Euser', '/signed/%7Euser'],
+    ['/fetch/https://img.example/a.png', '/fetch/https://img.example/a.png'],
+    ['/@scope%2fpackage', '/@scope%2fpackage'],
+    ['//host/a//b', '/host/a//b'],
+    ['///', '/'],
+    ['/%61//../a', ''],
+    ['/a/./b//c', '/a/b/c'],
+    ['/a/%2E%2e/%62', '/b'],
+  ])('of %s is %s', (path, sent) => {
+    const normal = normalizePath(path);
+    expect(normal === REFUSED ? '' : sentSpelling(path, normal)).toBe(sent);
+  });
+
+  it('has no reading that the routed path does not have', () => {
+    fc.assert(
+      fc.property(paths, (path) => {
+        const normal = normalizePath(path);
+        if (normal === REFUSED) return;
+        const sent = sentSpelling(path, normal);
+        expect(sent).toMatch(/^\/(?!\/)/);
+        expect(normalizePath(sent)).toBe(normal);
+        const known = [normal, ...slashReadings(normal)].flatMap(readings);
+        for (const reading of readings(sent)) expect(known).toContain(reading);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+describe('an encoded slash', () => {
+  it('is read as a slash of either kind, or of both', () => {
+    expect(slashReadings('/a%2Fb%5Cc/d')).toEqual(['/a/b/c/d', '/a/b%5Cc/d', '/a%2Fb/c/d']);
+    expect(slashReadings('/a%2F%2Fb%2F')).toEqual(['/a/b/']);
+    expect(slashReadings('/a%252Fb')).toEqual([]);
+    expect(decodeSlashes('/%2Fa%5C')).toBe('/a/');
   });
 });

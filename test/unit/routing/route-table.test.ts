@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HTTP_METHODS } from '../../../src/base/http-method.js';
-import { normalizePath } from '../../../src/routing/normalize-path.js';
+import { hasEncodedSlash, normalizePath } from '../../../src/routing/normalize-path.js';
 import {
   METHOD_NOT_ALLOWED,
   ROUTE_NOT_FOUND,
   type RouteTable,
 } from '../../../src/routing/route-table.js';
+import { EncodedSlashes, type FoundPlace } from '../../../src/worker/request/encoded-slashes.js';
+import { aCompiledRoute } from '../../support/compiled-route.js';
 import { routeTableOf } from '../../support/route-table.js';
 import { describeWithData, sharedLines } from '../../support/shared-data.js';
 
@@ -192,8 +194,18 @@ const guarded = tableOf('/*', '/admin/*');
 /** The route that a raw path leads to; null: it is refused. */
 function routeOf(path: string): number | null {
   const normal = normalizePath(path);
-  return normal === '' ? null : guarded.find('GET', normal);
+  if (normal === '') return null;
+  const read = hasEncodedSlash(normal) ? encodedSlashes.read(normal, placeOf) : normal;
+  return read === '' ? null : guarded.find('GET', read);
 }
+
+const placeOf = (path: string): FoundPlace => {
+  return { place: guarded.find('GET', path), isVersioned: false };
+};
+const encodedSlashes = new EncodedSlashes(
+  { at: (place) => ({ config: aCompiledRoute({ authenticators: place === ADMIN ? [0] : [] }) }) },
+  { encodedSlash: '', merge: false },
+);
 
 describe('a protected path', () => {
   it.each([
@@ -215,12 +227,18 @@ describe('a protected path', () => {
     '/.//admin/.',
     '/admin/%3f',
     '/admin/..x',
+    // A name with a slash in it, below the protected path in each reading.
+    '/admin/x%2fy',
   ])('is protected as %s', (path) => {
     expect(routeOf(path)).toBe(ADMIN);
   });
 
   it.each([
     '/admin%2fx',
+    '/%2fadmin',
+    '/%5cadmin',
+    '/%2Fadmin%5Cx',
+    '/admin%5Cx%2Fy',
     '/x/..%2fadmin',
     '/x%5c..%5cadmin',
     '/admin%00',

@@ -70,7 +70,7 @@ describe('compileConfig', () => {
       [
         'upstreams: must be a mapping of 1 to 1024 keys',
         'unknown key "extra"; known: listen, admin, workers, trustedProxies, ' +
-          'clientAddressField, hardening, ' +
+          'clientAddressField, hardening, paths, ' +
           'requestId, via, ipFilter, cors, securityHeaders, versioning, limits, logging, tracing, ' +
           'reload, shutdown, authenticators, tokenService, upstreams, routes',
         'workers: must be an integer from 1 to 64, not 65',

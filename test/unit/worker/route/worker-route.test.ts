@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CompiledRoute } from '../../../../src/config/compiled-config.js';
-import { rewritePath, type WorkerRoute } from '../../../../src/worker/route/worker-route.js';
+import { normalizePath } from '../../../../src/routing/normalize-path.js';
+import { pathForTarget, type WorkerRoute } from '../../../../src/worker/route/worker-route.js';
 import { aCompiledRoute } from '../../../support/compiled-route.js';
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
 import { workerRoutesOf } from '../../../support/served-config.js';
@@ -58,6 +59,21 @@ describe('the path that the upstream gets', () => {
   ])('without the prefix %j is, for %s, %s', (stripPrefix, path, result) => {
     const [route] = compile({ rewrite: { stripPrefix, setHeaders: [], removeHeaders: [] } });
     if (route === undefined) throw new Error('no route');
-    expect(rewritePath(route, path)).toBe(result);
+    expect(pathForTarget(route, { path, sentPath: path })).toBe(result);
+  });
+
+  it.each([
+    ['', '/a//b', '/a//b'],
+    ['/api', '/api/x//y', '/x//y'],
+    ['/api', '/api//x', '/x'],
+    ['/api', '/%61pi/%7Euser', '/%7Euser'],
+    ['/api', '/api//', '/'],
+    ['/api', '/apis//x', '/apis//x'],
+    ['/api/v1', '/api///v1//x//', '/x//'],
+  ])('without the prefix %j is, for %s as it came, %s', (stripPrefix, sentPath, result) => {
+    const [route] = compile({ rewrite: { stripPrefix, setHeaders: [], removeHeaders: [] } });
+    if (route === undefined) throw new Error('no route');
+    const path = normalizePath(sentPath);
+    expect(pathForTarget(route, { path, sentPath })).toBe(result);
   });
 });
