@@ -5,8 +5,8 @@
  * decoded, the hex digits of other escapes are upper case, dot segments are removed; repeated
  * slashes are one. A path that upstreams read in different ways is refused: controls, broken
  * escapes, dot segments with a parameter (`/..;x/`) or beside an encoded slash, and dot segments
- * that would remove an empty segment or one with an encoded slash. Path parameters (`/admin;x`, which some upstreams read as
- * `/admin`) are refused too, unless the configuration allows them.
+ * that would remove an empty segment or one with an encoded slash. Path parameters (`/admin;x`,
+ * which some upstreams read as `/admin`) are refused too, unless the configuration allows them.
  *
  * Invariant: a usual target reads the spelling that it gets as the normal one, but for empty
  * segments, of which no route knows, and encoded slashes (worker/request/encoded-slashes.ts).

@@ -47,8 +47,8 @@ export const PATHS_NODE = objectNode(
       },
     ),
     merge: booleanNode(
-      'Whether targets get one slash where there are several. Routes are always found as if there ' +
-        'were one.',
+      'Whether targets get one slash where there are several. Routes are always found as if ' +
+        'there were one.',
       DEFAULTS.paths.merge,
     ),
   },

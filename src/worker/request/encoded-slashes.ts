@@ -38,7 +38,7 @@ export class EncodedSlashes {
     private readonly paths: CompiledPaths,
   ) {}
 
-  /** The path by which the request is routed, '' if it must be refused. `normal` has such a slash. */
+  /** The path by which a request is routed; '': it must be refused. `normal` has such a slash. */
   read(normal: string, find: (path: string) => FoundPlace): string {
     const kept = find(normal);
     const mode = this.modeAt(kept);

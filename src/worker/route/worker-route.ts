@@ -18,7 +18,6 @@ import type { ServedConfig } from '../../config/shared/shared-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { StageSource } from '../../filters/reply-stage.js';
 import { stripSentPrefix } from '../../routing/strip-prefix.js';
-import type { RequestHead } from '../exchange/request-head.js';
 import { type AnswerPlan, planAnswer } from './answer-plan.js';
 import { type Challenges, challengesOf } from './challenges.js';
 import { policyField } from './rate-limit-fields.js';
@@ -222,7 +221,7 @@ export function upstreamOfRoute(route: WorkerRoute): CompiledUpstream {
 /** The path that the upstream gets, if no filter has made another one. */
 export function pathForTarget(
   { config }: Pick<WorkerRoute, 'config'>,
-  { path, sentPath }: Pick<RequestHead, 'path' | 'sentPath'>,
+  { path, sentPath }: { readonly path: string; readonly sentPath: string },
 ): string {
   return stripSentPrefix(config.rewrite.stripPrefix, path, sentPath);
 }
