@@ -117,7 +117,7 @@ export class Gateway {
       apply: () => this.reloader.useAddresses(),
     });
     this.adminAccess = new AdminAccess(config.admin);
-    this.admin = new AdminListener(uws, this.adminPages(), this.adminAccess, onError);
+    this.admin = new AdminListener(this.adminPages(), this.adminAccess, onError);
   }
 
   /** The configuration in force. */

@@ -2,39 +2,45 @@
  * The second port, for operators: finds the handler of a request, checks the caller, sends the
  * reply.
  *
- * Thread: acceptor. Owns its listen socket.
+ * Thread: acceptor. Owns its server, which is Node's own: this port needs no speed, and it must be
+ * there on machines that the native library does not load on. Whoever comes is bounded in time,
+ * bytes, fields and connections.
  */
-
-import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
-import { STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { hostPort } from '../base/listener-address.js';
 import { StartupError } from '../base/startup-error.js';
 import type { CompiledAddress } from '../config/compiled-config.js';
 import type { AdminAccess } from './admin-access.js';
 import { type AdminHandler, type AdminReply, adminProblem } from './admin-handler.js';
 
-/** The part of the library that a listener needs. */
-export interface AdminNative {
-  readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
-  App(): AdminApp;
-  us_listen_socket_close(socket: us_listen_socket): void;
-  us_socket_local_port(socket: us_listen_socket): number;
-}
-
-interface AdminApp {
-  any(pattern: string, handler: (res: HttpResponse, req: HttpRequest) => void): unknown;
-  listen(
-    host: string,
-    port: number,
-    options: number,
-    cb: (socket: us_listen_socket | false) => void,
-  ): unknown;
-  close(): unknown;
-}
-
 /** Longest body of a request; a longer one gets 413. */
 export const ADMIN_BODY_BYTES_MAX = 64 * 1024;
 
-/** The head of a request. The library does not let anybody read it later. */
+const CONNECTIONS_MAX = 256;
+const HEAD_BYTES_MAX = 16 * 1024;
+/** Names and values. Node itself hides fields beyond a thousand. */
+const HEAD_PARTS_MAX = 200;
+
+const OPTIONS = {
+  maxHeaderSize: HEAD_BYTES_MAX,
+  /** For a head, and for a whole request. */
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  /** How often the two are looked at. */
+  connectionsCheckingInterval: 1000,
+  keepAliveTimeout: 75_000,
+  insecureHTTPParser: false,
+  requireHostHeader: true,
+  joinDuplicateHeaders: false,
+};
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  EACCES: 'the system does not permit it',
+};
+
+/** The head of a request. */
 interface AdminHead {
   readonly method: string;
   readonly path: string;
@@ -45,11 +51,10 @@ interface AdminHead {
 }
 
 export class AdminListener {
-  private readonly app: AdminApp;
+  private readonly server: Server;
   private readonly handlers = new Map<string, Map<string, AdminHandler>>();
 
   constructor(
-    private readonly native: AdminNative,
     handlers: readonly AdminHandler[],
     private readonly access: AdminAccess,
     private readonly onError: (error: unknown) => void,
@@ -58,38 +63,50 @@ export class AdminListener {
       const ofPath = this.handlers.get(handler.path) ?? new Map<string, AdminHandler>();
       this.handlers.set(handler.path, ofPath.set(handler.method, handler));
     }
-    this.app = native.App();
-    this.app.any('/*', (res, req) => this.onRequest(res, readHead(req)));
+    this.server = createServer(OPTIONS, (req, res) => this.onRequest(req, res));
+    this.server.maxConnections = CONNECTIONS_MAX;
   }
 
-  /** Binds the port, and resolves with it. */
-  listen(address: CompiledAddress): Promise<number> {
-    const { host, port } = address;
+  /**
+   * Binds the port, and resolves with it.
+   *
+   * @throws StartupError when the address cannot be had.
+   */
+  listen({ host, port }: CompiledAddress): Promise<number> {
+    const { server } = this;
     return new Promise((resolve, reject) => {
-      this.app.listen(host, port, this.native.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
-        if (socket === false) {
-          const reason = 'the address is in use or not ours';
-          reject(new StartupError(`cannot listen on ${host}:${port} for admin: ${reason}`));
-        } else resolve(this.native.us_socket_local_port(socket));
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        const reason = LISTEN_PROBLEMS[error.code ?? ''] ?? error.message;
+        const message = `cannot listen on ${hostPort(host, port)} for admin: ${reason}`;
+        reject(new StartupError(message));
+      });
+      server.listen({ host, port, exclusive: true }, () => {
+        server.removeAllListeners('error');
+        server.on('error', this.onError);
+        const address = server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
     });
   }
 
+  /** Closes every connection at once. */
   close(): void {
-    this.app.close();
+    this.server.close();
+    this.server.closeAllConnections();
   }
 
-  private onRequest(res: HttpResponse, head: AdminHead): void {
-    const replier = new Replier(res, head.method);
-    const found = this.choose(head);
+  private onRequest(req: IncomingMessage, res: ServerResponse): void {
+    const head = readHead(req);
+    const found = refuseHead(req) ?? this.choose(head);
     if (!('answer' in found)) {
-      replier.send(found);
+      req.resume();
+      send(res, found);
       return;
     }
-    readBody(res, (body) => {
+    readBody(req, (body) => {
       if (body === null) {
-        replier.send(adminProblem(413, 'Content Too Large', 'a body may have 64 KiB here'));
-      } else this.answer(found, { query: new URLSearchParams(head.query), body }, replier);
+        send(res, adminProblem(413, 'Content Too Large', 'a body may have 64 KiB here'));
+      } else this.answer(found, { query: new URLSearchParams(head.query), body }, res);
     });
   }
 
@@ -113,78 +130,76 @@ export class AdminListener {
   private answer(
     handler: AdminHandler,
     request: Parameters<AdminHandler['answer']>[0],
-    replier: Replier,
+    res: ServerResponse,
   ): void {
     const onFailed = (error: unknown): void => {
       this.onError(error);
-      replier.send(adminProblem(500, 'Internal Server Error', 'the log says what went wrong'));
+      send(res, adminProblem(500, 'Internal Server Error', 'the log says what went wrong'));
     };
     try {
       const reply = handler.answer(request);
-      if (reply instanceof Promise) reply.then((late) => replier.send(late)).catch(onFailed);
-      else replier.send(reply);
+      if (reply instanceof Promise) reply.then((late) => send(res, late)).catch(onFailed);
+      else send(res, reply);
     } catch (error) {
       onFailed(error);
     }
   }
 }
 
-function readHead(req: HttpRequest): AdminHead {
+function readHead({ method = '', url = '', headers }: IncomingMessage): AdminHead {
+  const mark = url.indexOf('?');
+  const { host = '', origin = '', authorization = '' } = headers;
   return {
-    method: req.getCaseSensitiveMethod(),
-    path: req.getUrl(),
-    query: req.getQuery() ?? '',
-    host: req.getHeader('host'),
-    origin: req.getHeader('origin'),
-    authorization: req.getHeader('authorization'),
+    method,
+    path: mark === -1 ? url : url.slice(0, mark),
+    query: mark === -1 ? '' : url.slice(mark + 1),
+    host,
+    origin,
+    authorization,
   };
 }
 
+/** Node takes the first of several Host fields, and hides fields beyond a thousand. */
+function refuseHead({ rawHeaders }: IncomingMessage): AdminReply | null {
+  if (rawHeaders.length > HEAD_PARTS_MAX) {
+    return adminProblem(431, 'Request Header Fields Too Large', 'send fewer fields');
+  }
+  const isHost = (part: string, at: number): boolean => at % 2 === 0 && /^host$/i.test(part);
+  if (rawHeaders.filter(isHost).length < 2) return null;
+  return adminProblem(400, 'Bad Request', 'a request has one Host field');
+}
+
 /** Calls back with the whole body, or with null when it is too large. */
-function readBody(res: HttpResponse, onBody: (body: Buffer | null) => void): void {
+function readBody(req: IncomingMessage, onBody: (body: Buffer | null) => void): void {
   const pieces: Buffer[] = [];
   let bytes = 0;
-  res.onData((piece, isLast) => {
+  req.on('data', (piece: Buffer) => {
+    // The rest is read and thrown away, so that the client sees the reply.
     if (bytes > ADMIN_BODY_BYTES_MAX) return;
     bytes += piece.byteLength;
-    if (bytes > ADMIN_BODY_BYTES_MAX) {
-      onBody(null);
-      return;
-    }
-    // A copy: after this call the memory belongs to the library again.
-    pieces.push(Buffer.from(new Uint8Array(piece)));
-    if (isLast) onBody(Buffer.concat(pieces));
+    if (bytes > ADMIN_BODY_BYTES_MAX) onBody(null);
+    else pieces.push(piece);
+  });
+  req.on('end', () => {
+    if (bytes <= ADMIN_BODY_BYTES_MAX) onBody(Buffer.concat(pieces));
   });
 }
 
 /** Sends one reply, unless the client has gone by then. */
-class Replier {
-  private isAborted = false;
-
-  constructor(
-    private readonly res: HttpResponse,
-    private readonly method: string,
-  ) {
-    res.onAborted(() => {
-      this.isAborted = true;
-    });
-  }
-
-  send(reply: AdminReply): void {
-    if (this.isAborted) return;
-    this.res.cork(() => this.write(reply));
-  }
-
-  private write({ status, body, contentType = 'application/json', fields = [] }: AdminReply): void {
-    const { res } = this;
-    res.writeStatus(`${status} ${STATUS_CODES[status] ?? ''}`);
-    res.writeHeader('Content-Type', contentType);
-    res.writeHeader('Cache-Control', 'no-store');
-    res.writeHeader('X-Content-Type-Options', 'nosniff');
-    for (const [name, value] of fields) res.writeHeader(name, value);
-    if (this.method === 'HEAD') res.endWithoutBody();
-    else res.end(bodyOf(body));
-  }
+function send(
+  res: ServerResponse,
+  { status, body, contentType = 'application/json', fields = [] }: AdminReply,
+): void {
+  if (res.destroyed || res.headersSent) return;
+  const bytes = bodyOf(body);
+  res.statusCode = status;
+  res.setHeader('Content-Type', contentType);
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('X-Content-Type-Options', 'nosniff');
+  for (const [name, value] of fields) res.setHeader(name, value);
+  res.setHeader('Content-Length', Buffer.byteLength(bytes));
+  // Of the reply to HEAD Node sends the head alone.
+  res.end(bytes);
 }
 
 function bodyOf(body: unknown): string | Uint8Array {

@@ -43,7 +43,7 @@ export const CONFIG_TYPE_FILES = [
 ];
 
 /** Where the native library is known: the engine of clients, and the admin listener of its own. */
-const NATIVE_PLACES = ['acceptor/uws', 'admin/admin-listener.ts'];
+const NATIVE_PLACES = ['acceptor/uws'];
 
 /** Files that a thread starts in: they are named by URL and never imported. */
 export const THREAD_ENTRIES = ['worker/worker-task.ts', 'coordinator/coordinator-thread.ts'];

@@ -2,8 +2,8 @@
  * Who may use the admin listener.
  */
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadNativeBinary } from '../../src/acceptor/uws/native-binary.js';
 import { AdminAccess } from '../../src/admin/admin-access.js';
 import type { AdminHandler } from '../../src/admin/admin-handler.js';
 import { ADMIN_BODY_BYTES_MAX, AdminListener } from '../../src/admin/admin-listener.js';
@@ -42,9 +42,7 @@ function page(
 }
 
 const access = new AdminAccess(OPEN);
-const listener = new AdminListener(loadNativeBinary(), handlers, access, (error) =>
-  errors.push(error),
-);
+const listener = new AdminListener(handlers, access, (error) => errors.push(error));
 let port = 0;
 
 beforeAll(async () => {
@@ -227,4 +225,66 @@ describe('a handler', () => {
     }
     expect(errors.map(String)).toEqual(['Error: inner workings', 'Error: late']);
   });
+});
+
+/** What a socket answers to these bytes, until it closes. */
+function send(text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'));
+    let answer = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      answer += piece;
+    });
+    socket.on('error', reject).on('close', () => resolve(answer));
+  });
+}
+
+describe('a request that could be read in two ways', () => {
+  const CLOSE = 'Connection: close\r\n';
+  it.each([
+    ['without Host', `GET /seen HTTP/1.1\r\n${CLOSE}\r\n`, 400],
+    ['with two', `GET /seen HTTP/1.1\r\nHost: localhost\r\nhost: evil.test\r\n${CLOSE}\r\n`, 400],
+    [
+      'with two lengths',
+      'POST /seen HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      400,
+    ],
+    [
+      'with a length and chunks',
+      'POST /seen HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      400,
+    ],
+    [
+      'with a folded field',
+      `GET /seen HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n${CLOSE}\r\n`,
+      400,
+    ],
+    [
+      'with many fields',
+      `GET /seen HTTP/1.1\r\nHost: localhost\r\n${'A: b\r\n'.repeat(1990)}${CLOSE}\r\n`,
+      431,
+    ],
+    [
+      'with a large field',
+      `GET /seen HTTP/1.1\r\nHost: localhost\r\nA: ${'b'.repeat(20_000)}\r\n\r\n`,
+      431,
+    ],
+    [
+      'to another host',
+      `GET http://evil.test/seen HTTP/1.1\r\nHost: localhost\r\n${CLOSE}\r\n`,
+      404,
+    ],
+    ['for a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n', 0],
+  ])('is refused: %s', async (_what, text, status) => {
+    calls.length = 0;
+    const answer = await send(text);
+    expect(Number(answer.split(' ')[1] ?? 0)).toBe(status);
+    expect(calls).toEqual([]);
+  });
+});
+
+it('a second listener on the same port says why it cannot be', async () => {
+  const second = new AdminListener([], access, (error) => errors.push(error));
+  const wish = second.listen({ ...OPEN, port });
+  await expect(wish).rejects.toThrow(`127.0.0.1:${port} for admin: the address is in use`);
 });
