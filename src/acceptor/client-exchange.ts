@@ -241,6 +241,14 @@ export class ClientExchange implements Downstream, ClientListener {
     });
   }
 
+  onRefused(kind: ProblemKind): void {
+    try {
+      if (this.index !== -1) this.replaceByProblem(kind, refusalDetail(kind));
+    } catch (error) {
+      this.onBroken(error);
+    }
+  }
+
   onAborted(): void {
     this.lingering?.stop();
     this.lingering = null;
@@ -326,7 +334,8 @@ export class ClientExchange implements Downstream, ClientListener {
 
   /**
    * Called every LOOK_MS. `bytesMin`: what a body must have brought since the last look. A client
-   * is not to blame for what the gateway itself holds back.
+   * is not to blame for what the gateway itself holds back, and one that sends nothing at all is
+   * left to its engine where that notices it.
    */
   onLook(bytesMin: number): void {
     if (this.isOver) return;
@@ -334,7 +343,8 @@ export class ClientExchange implements Downstream, ClientListener {
     const came = this.received - this.receivedBefore;
     this.receivedBefore = this.received;
     const isClientsTurn = !this.isRequestComplete && this.overflow.length === 0;
-    this.slowLooks = isClientsTurn && came < bytesMin ? this.slowLooks + 1 : 0;
+    if (!isClientsTurn || came >= bytesMin) this.slowLooks = 0;
+    else if (came > 0 || !this.socket.capabilities.bodyTimer) this.slowLooks += 1;
     if (this.slowLooks < SLOW_LOOKS_MAX) return;
     this.replaceByProblem(PROBLEMS.requestTimeout, 'The request body came too slowly.');
   }

@@ -47,6 +47,7 @@ const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
     PROBLEMS.headTooLarge,
     'The head has too many fields, a target that is too long, or more than limits.headerBytes.',
   ],
+  [PROBLEMS.requestTimeout, 'The request did not come in time.'],
   [PROBLEMS.bodyTooLarge, 'The body is longer than limits.bodyBytes.'],
 ]);
 

@@ -4,7 +4,7 @@
  * Thread: any (pure). Each thread has its own pool. The operating system provides fresh memory of
  * this size page by page, which costs more than the copy into the memory.
  */
-import { copyBytes, copyOfBytes } from './copy-bytes.js';
+import { copyBytes } from './copy-bytes.js';
 
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
@@ -16,19 +16,22 @@ export class BufferPool {
   ) {}
 
   /**
-   * Returns a copy, to be released once. A small copy gets plain memory in place of a buffer of the
-   * pool.
+   * Returns memory to write to, to be released once. Little of it is plain memory in place of a
+   * buffer of the pool.
    */
+  take(bytes: number): Buffer {
+    if (bytes > this.bytes || bytes < this.bytes / 2) return Buffer.allocUnsafe(bytes);
+    return Buffer.from(this.free.pop() ?? new ArrayBuffer(this.bytes), 0, bytes);
+  }
+
+  /** Returns a copy, to be released once. */
   copyOf(source: Uint8Array): Buffer {
-    const { length } = source;
-    if (length > this.bytes || length < this.bytes / 2) return copyOfBytes(source);
-    const memory = this.free.pop() ?? new ArrayBuffer(this.bytes);
-    const copy = Buffer.from(memory, 0, length);
+    const copy = this.take(source.length);
     copyBytes(source, copy, 0);
     return copy;
   }
 
-  /** Takes back what copyOf() gave, or a part of it. Nobody may read the copy after this. */
+  /** Takes back what the pool gave, or a part of it. Nobody may read it after this. */
   release(copy: Buffer): void {
     const memory = copy.buffer;
     const isOurs = memory instanceof ArrayBuffer && memory.byteLength === this.bytes;

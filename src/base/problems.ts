@@ -136,7 +136,7 @@ export const PROBLEMS = {
   }),
   requestTimeout: problem('GW_REQUEST_TIMEOUT', 408, 'Request too slow', {
     ...DOWNSTREAM,
-    when: 'The request body did not arrive in time.',
+    when: 'The head or the body of the request did not arrive in time.',
   }),
   overloaded: problem('GW_OVERLOADED', 503, 'Overloaded', {
     source: 'internal',

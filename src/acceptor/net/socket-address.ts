@@ -1,0 +1,28 @@
+/**
+ * The addresses of both ends of a socket, as text.
+ *
+ * Thread: acceptor.
+ */
+import type { Socket } from 'node:net';
+
+/** A client of a Unix socket is on this machine. */
+const LOCAL = '127.0.0.1';
+const MAPPED = '::ffff:';
+
+/** An IPv4 address in IPv6 form is shown as IPv4, as everywhere in the gateway. */
+export function addressOfSocket({ remoteAddress = LOCAL }: Socket): string {
+  return plain(remoteAddress);
+}
+
+/** What stands in Host of a request to this address. */
+export function hostOfSocket({ localAddress, localPort }: Socket): string {
+  if (localAddress === undefined || localPort === undefined) return 'localhost';
+  const address = plain(localAddress);
+  return `${address.includes(':') ? `[${address}]` : address}:${localPort}`;
+}
+
+function plain(address: string): string {
+  const zone = address.indexOf('%');
+  const bare = zone === -1 ? address : address.slice(0, zone);
+  return bare.startsWith(MAPPED) && bare.includes('.') ? bare.slice(MAPPED.length) : bare;
+}

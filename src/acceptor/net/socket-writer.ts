@@ -1,0 +1,153 @@
+/**
+ * What goes out on one connection: bytes in order, and how many of them the client has not taken.
+ *
+ * Thread: acceptor. The kernel takes most writes at once. What it does not take waits in the
+ * socket, and up to BACKLOG_BYTES of that count as sent: TLS always holds something for a moment.
+ *
+ * Invariant: memory that a write was made from is used again only when nothing of it waits.
+ */
+import type { Socket } from 'node:net';
+import { BufferPool } from '../../base/buffer-pool.js';
+import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
+
+/** With more than this waiting a connection is blocked. */
+export const BACKLOG_BYTES = 64 * 1024;
+
+/** A client that takes nothing of what waits for it is given up after this time. */
+export const STALLED_MS = 60_000;
+
+/** Heads with short bodies: most replies. */
+const SMALL_BYTES_MAX = 16 * 1024;
+
+/** A head, the largest piece of a body in one record, and what frames it. */
+const PIECE_BYTES_MAX = BODY_RECORD_BYTES_MAX + 2 * SMALL_BYTES_MAX;
+const KEPT_PIECES_MAX = 8;
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** Memory in which all connections of a thread put together what they write at once. */
+export class WriteMemory {
+  readonly pieces = new BufferPool(PIECE_BYTES_MAX, KEPT_PIECES_MAX);
+  small = Buffer.allocUnsafeSlow(SMALL_BYTES_MAX);
+}
+
+/** Whose socket it is. */
+export interface WriterOwner {
+  /** The client took this many bytes of bodies. */
+  onTaken(bodyBytes: number): void;
+  /** The connection is not blocked any more. */
+  onUnblocked(): void;
+}
+
+export class SocketWriter {
+  /** Something was written since the owner has set it to false. */
+  hasWritten = false;
+
+  /** Pieces of the pool that may wait in the socket, in order. */
+  private readonly held: Buffer[] = [];
+  private heldBytes = 0;
+  /** Bytes of bodies that count as not taken. */
+  private untaken = 0;
+  private isBlockedNow = false;
+  private readonly onFlushed = (): void => this.look();
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly memory: WriteMemory,
+    private readonly owner: WriterOwner,
+  ) {}
+
+  get isBlocked(): boolean {
+    return this.isBlockedNow;
+  }
+
+  /** Nothing waits in the socket. */
+  get isEmpty(): boolean {
+    return this.socket.writableLength === 0;
+  }
+
+  /** Memory for one call of send(), which has to be the next call. */
+  reserve(bytes: number): Buffer {
+    return bytes <= SMALL_BYTES_MAX ? this.memory.small : this.memory.pieces.take(bytes);
+  }
+
+  // Hot path (bench/gateway/plain-get): once for every reply.
+  /** Writes the first `bytes` of what reserve() gave; `bodyBytes` of them belong to a body. */
+  send(memory: Buffer, bytes: number, bodyBytes: number): void {
+    const { socket } = this;
+    this.hasWritten = true;
+    if (memory !== this.memory.small) {
+      this.sendPiece(memory, bytes);
+    } else {
+      socket.write(memory.subarray(0, bytes));
+      // The socket reads on in the memory until it is empty.
+      if (socket.writableLength > 0) this.memory.small = Buffer.allocUnsafeSlow(SMALL_BYTES_MAX);
+    }
+    this.count(bodyBytes);
+  }
+
+  /** Writes bytes that nobody changes. */
+  sendConstant(bytes: Uint8Array): void {
+    this.hasWritten = true;
+    this.socket.write(bytes);
+    this.count(0);
+  }
+
+  private sendPiece(memory: Buffer, bytes: number): void {
+    const { socket } = this;
+    socket.write(memory.subarray(0, bytes), this.onFlushed);
+    if (socket.writableLength === 0) {
+      this.memory.pieces.release(memory);
+    } else {
+      // The part that is written: what waits is counted by it.
+      const piece = memory.subarray(0, bytes);
+      this.held.push(piece);
+      this.heldBytes += bytes;
+    }
+  }
+
+  private count(bodyBytes: number): void {
+    this.untaken += bodyBytes;
+    if (this.socket.writableLength > BACKLOG_BYTES) this.block();
+    else if (!this.isBlockedNow) this.give(this.untaken);
+  }
+
+  private block(): void {
+    if (this.isBlockedNow) return;
+    this.isBlockedNow = true;
+    // Emits 'timeout' when nothing moves for so long.
+    this.socket.setTimeout(STALLED_MS);
+    // Behind all that waits: small writes have no callback of their own.
+    this.socket.write(NO_BYTES, this.onFlushed);
+  }
+
+  /** Some of what waited has gone. */
+  private look(): void {
+    const waiting = this.socket.writableLength;
+    this.release(waiting);
+    if (!this.isBlockedNow || this.socket.destroyed) return;
+    if (waiting > BACKLOG_BYTES) {
+      if (this.untaken > waiting) this.give(this.untaken - waiting);
+      return;
+    }
+    this.isBlockedNow = false;
+    this.socket.setTimeout(0);
+    this.give(this.untaken);
+    this.owner.onUnblocked();
+  }
+
+  private release(waiting: number): void {
+    for (let piece = this.held[0]; piece !== undefined; piece = this.held[0]) {
+      if (this.heldBytes - piece.length < waiting) return;
+      this.held.shift();
+      this.heldBytes -= piece.length;
+      this.memory.pieces.release(piece);
+    }
+  }
+
+  private give(bytes: number): void {
+    if (bytes === 0) return;
+    this.untaken -= bytes;
+    this.owner.onTaken(bytes);
+  }
+}
