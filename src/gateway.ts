@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineSource } from './acceptor/acceptor.js';
 import type { AcceptorFront } from './acceptor/acceptor-front.js';
 import { GatewayFront } from './acceptor/gateway-front.js';
+import { wireEngine } from './acceptor/net/wire-engine.js';
 import { loadNativeBinary } from './acceptor/uws/native-binary.js';
 import { uwsEngine } from './acceptor/uws/uws-engine.js';
 import { AdminAccess } from './admin/admin-access.js';
@@ -91,7 +92,10 @@ export class Gateway {
     this.log = createThreadLogger('acceptor', config.logging, clock);
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
-    const engines: EngineSource = { engineOf: () => 'uws', create: () => uwsEngine(uws) };
+    const engines: EngineSource = {
+      engineOf: ({ engine }) => (engine === 'wire' ? 'wire' : 'uws'),
+      create: (name) => (name === 'wire' ? wireEngine() : uwsEngine(uws)),
+    };
     const random = systemRandom;
     this.front = new GatewayFront({
       ...{ config, clock, random, log: this.log, engines },

@@ -49,7 +49,7 @@ export default defineConfig({
           name: 'integration',
           include: [
             'test/integration/**/*.test.ts',
-            'test/contract/{upstream-transport,streamed-body}.contract.ts',
+            'test/contract/{upstream-transport,streamed-body,client-engine}.contract.ts',
           ],
           ...REAL,
         },

@@ -32,6 +32,8 @@ export interface EngineCapabilities {
   readonly interimHeads: boolean;
   /** Exchanges that become tunnels. Without it a reply that opens one is cut off. */
   readonly tunnels: boolean;
+  /** A time-out for bodies of which nothing comes: onRefused() tells of it. */
+  readonly bodyTimer: boolean;
 }
 
 /** A request's head as an engine has read it. One object may serve many requests. */
@@ -168,6 +170,12 @@ export interface ClientListener {
    * sent as `lingering`.
    */
   onDone(): void;
+
+  /**
+   * The rest of the request's body cannot be read, or did not come in time. What comes of it
+   * nevertheless still goes to onData(), as bytes that mean nothing.
+   */
+  onRefused(problem: ProblemKind): void;
 
   /** The client is gone, or has broken its protocol. Called once, and nothing after it. */
   onAborted(): void;

@@ -325,7 +325,7 @@ function allows(allowed: string, target: string): boolean {
 }
 
 function isOfEngine(path: string): boolean {
-  return allows('acceptor/uws', path);
+  return allows('acceptor/uws', path) || allows('acceptor/net', path);
 }
 
 function isRoot(top: string): boolean {

@@ -8,6 +8,7 @@ import type {
   EngineCapabilities,
   EngineHost,
 } from '../../src/acceptor/client-engine.js';
+import type { ConnectionRule } from '../../src/acceptor/connection-caps.js';
 import { LaneDispatcher } from '../../src/acceptor/lane-dispatcher.js';
 import type { LocalReplyRecord } from '../../src/acceptor/local-reply.js';
 import { type FieldBlock, NO_FIELDS } from '../../src/base/field-block.js';
@@ -45,6 +46,8 @@ export interface RecordSeen extends ExchangeId {
   readonly what: string;
   /** The bytes, or what else the record says. */
   readonly text: string;
+  /** All parts of a head. */
+  readonly parts?: readonly string[];
 }
 
 /** One worker, played by the test. */
@@ -69,7 +72,9 @@ export class PlayedWorker {
         const end = (flags & FLAG_END) === 0 ? '' : ' end';
         const recordKind = kind as RequestRecordKind;
         if (recordKind === REQUEST_HEAD) {
-          add(`head${end}`, requestHeadParts(consumer).slice(0, 2).join(' '));
+          const parts = requestHeadParts(consumer);
+          const text = parts.slice(0, 2).join(' ');
+          seen.push({ ...address, what: `head${end}`, text, parts });
           this.headsRead += 1;
         } else if (recordKind === REQUEST_BODY) add(`body${end}`, bytes);
         else if (recordKind === REQUEST_END) add('end');
@@ -141,6 +146,7 @@ export interface AcceptorWish {
   /** Default: 1. */
   readonly lanes?: number;
   readonly limits?: Partial<CompiledLimits>;
+  readonly connections?: ConnectionRule;
   onLocalReply?(record: LocalReplyRecord): void;
   fieldsOfRefusal?(method: string, target: string, text: string): FieldBlock;
 }
@@ -192,7 +198,11 @@ export class AcceptorRig {
       config: { limits },
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource('abc'),
-      connections: { connectionsMax: 3, perAddressMax: 2, isExempt: () => false },
+      connections: wish.connections ?? {
+        connectionsMax: 3,
+        perAddressMax: 2,
+        isExempt: () => false,
+      },
       fieldsOfRefusal: (method, target, text) =>
         wish.fieldsOfRefusal?.(method, target, text) ?? NO_FIELDS,
       onLocalReply: (record) => {

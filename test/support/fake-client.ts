@@ -24,11 +24,17 @@ import { FLAG_BODILESS, FLAG_END, FLAG_TUNNEL } from '../../src/channel/records/
 import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../../src/channel/records/request-head.js';
 
 /** An engine that can carry all there is. */
-export const EVERYTHING: EngineCapabilities = { trailers: true, interimHeads: true, tunnels: true };
+export const EVERYTHING: EngineCapabilities = {
+  trailers: true,
+  interimHeads: true,
+  tunnels: true,
+  bodyTimer: true,
+};
 export const NOTHING_MORE: EngineCapabilities = {
   trailers: false,
   interimHeads: false,
   tunnels: false,
+  bodyTimer: false,
 };
 
 export interface HeadSeen {

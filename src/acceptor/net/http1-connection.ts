@@ -2,11 +2,8 @@
  * One HTTP/1.1 connection of a client: its requests one after the other, and their replies.
  *
  * Thread: acceptor. Owns the socket and what the connection is in the middle of. One exchange at a
- * time: what a client sends ahead is kept, within bounds, until the reply before it is written.
- *
- *     HEAD ──► BODY ──► WAIT ──► HEAD … ──► CLOSING ──► GONE
- *       └──────────────► WAIT ──► TUNNEL ──────────────► GONE
- *       └──► SKIP (what follows a mistake) ──► CLOSING ─► GONE
+ * time: what a client sends ahead is kept, within bounds, until the reply before it is written. Its
+ * states are described in connection-state.ts.
  *
  * Invariants: behind a request that was refused nothing is read as a request. A connection that is
  * closed in order stops sending, reads on for a while, and closes then: a reset would take the
@@ -15,19 +12,7 @@
 import type { Socket } from 'node:net';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
-import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
-import { FLAG_BODILESS, FLAG_END, FLAG_TUNNEL } from '../../channel/records/record-kind.js';
-import {
-  BODY_UNTIL_CLOSE,
-  CHUNK_EXTRA_BYTES,
-  CONTINUE_HEAD,
-  interimHead,
-  REPLY_BODILESS,
-  REPLY_CLOSES,
-  REPLY_END_BYTES,
-  REPLY_HEAD_EXTRA_BYTES,
-  ReplyWriter,
-} from '../../wire/http1/reply-writer.js';
+import { FLAG_TUNNEL } from '../../channel/records/record-kind.js';
 import { HTTP_1_0, type RequestHead, type RequestOrigin } from '../../wire/http1/request-head.js';
 import {
   REQUEST_DATA,
@@ -40,35 +25,25 @@ import {
 import type {
   ClientListener,
   ClientSocket,
-  EngineCapabilities,
   ListenerHost,
   ReplyClosing,
   ReplyHead,
 } from '../client-engine.js';
-import { PendingBytes } from './pending-bytes.js';
-import { SocketWriter, STALLED_MS, type WriterOwner } from './socket-writer.js';
-import type { WireContext } from './wire-context.js';
-
-/** Between requests, or in the middle of a head. */
-const HEAD = 0;
-/** The head was read, and its body comes. */
-const BODY = 1;
-/** The request is complete; its reply is not. */
-const WAIT = 2;
-/** What comes cannot be read as requests: it is thrown away, and the exchange counts it. */
-const SKIP = 3;
-/** The replies are written. What comes is thrown away until the client closes its side too. */
-const CLOSING = 4;
-const TUNNEL = 5;
-const GONE = 6;
-type ConnectionState =
-  | typeof HEAD
-  | typeof BODY
-  | typeof WAIT
-  | typeof SKIP
-  | typeof CLOSING
-  | typeof TUNNEL
-  | typeof GONE;
+import {
+  BODY,
+  CLOSING,
+  type ConnectionState,
+  GONE,
+  HEAD,
+  SKIP,
+  TUNNEL,
+  WAIT,
+} from './connection-state.js';
+import { HalfClose } from './half-close.js';
+import { Http1Reply, type ReplyOwner } from './http1-reply.js';
+import { InputQueue } from './input-queue.js';
+import { STALLED_MS } from './socket-writer.js';
+import { HTTP1_CAPABILITIES, type WireContext } from './wire-context.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -77,32 +52,15 @@ export const CLOSING_MS = 2000;
 /** And reads at most so many bytes of what comes meanwhile. */
 const CLOSING_BYTES_MAX = 256 * 1024;
 
-/**
- * A client that has closed its own side may still read, or may be gone: that shows only when
- * something is sent to it. After this long without anything to send it counts as gone.
- */
-export const HALF_CLOSED_MS = 2000;
-
-const CAPABILITIES: EngineCapabilities = {
-  trailers: true,
-  interimHeads: true,
-  tunnels: true,
-  bodyTimer: true,
-};
-
-/** What frames a piece of a body, and its end. */
-const PIECE_EXTRA_BYTES = CHUNK_EXTRA_BYTES + REPLY_END_BYTES;
-
 const NO_BYTES = Buffer.alloc(0);
 
-export class Http1Connection implements ClientSocket, WriterOwner {
-  readonly capabilities = CAPABILITIES;
+export class Http1Connection implements ClientSocket, ReplyOwner {
+  readonly capabilities = HTTP1_CAPABILITIES;
 
   private state: ConnectionState = HEAD;
   private readonly parser: RequestParser;
-  private readonly reply = new ReplyWriter();
-  private readonly writer: SocketWriter;
-  private readonly pending = new PendingBytes();
+  private readonly reply: Http1Reply;
+  private readonly pending: InputQueue;
   /** Of the exchange in flight, or of one that lingers. */
   private listener: ClientListener | null = null;
   /** What happens next if nothing else does: on the context's coarse clock. */
@@ -113,20 +71,9 @@ export class Http1Connection implements ClientSocket, WriterOwner {
   private hasHeadBegun = false;
   /** Bytes are being read right now. */
   private isReading = false;
-  private isReplyBegun = false;
-  private isReplyOver = false;
-  /** All of the reply was handed over; it ends when the connection is not blocked any more. */
-  private isEndDue = false;
-  /** Nothing follows the reply. */
-  private closes = false;
-  private isPauseWanted = false;
-  private isPaused = false;
-  /** The client has closed its side. */
-  private isHalfClosed = false;
-  private halfClosedMs = NEVER;
+  private readonly halfClose = new HalfClose();
   /** Bytes of the request that are left to be thrown away; NEVER: not known. */
   private skipLeft = NEVER;
-  private uncredited = 0;
 
   constructor(
     private readonly socket: Socket,
@@ -135,7 +82,8 @@ export class Http1Connection implements ClientSocket, WriterOwner {
     origin: RequestOrigin,
   ) {
     this.parser = new RequestParser(context.rules, origin);
-    this.writer = new SocketWriter(socket, context.memory, this);
+    this.pending = new InputQueue(socket);
+    this.reply = new Http1Reply(socket, context, this);
     this.deadlineMs = context.deadlineIn(host.settings.headMs);
     socket.on('data', (bytes: Buffer) => this.onBytes(bytes));
     socket.on('end', () => this.guard(this.onClientEnd));
@@ -149,7 +97,7 @@ export class Http1Connection implements ClientSocket, WriterOwner {
     try {
       this.takeBytes(bytes);
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
@@ -158,12 +106,12 @@ export class Http1Connection implements ClientSocket, WriterOwner {
     try {
       step.call(this);
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
   /** A mistake of ours: the connection ends. */
-  private breakOff(error: unknown): void {
+  onBroken(error: unknown): void {
     this.context.onError(error);
     this.leave();
   }
@@ -176,7 +124,7 @@ export class Http1Connection implements ClientSocket, WriterOwner {
 
   /** A blocked client gets no further request in: its replies would pile up. */
   private get canRead(): boolean {
-    return this.state === BODY || (this.state === HEAD && !this.writer.isBlocked);
+    return this.state === BODY || (this.state === HEAD && !this.reply.isBlocked);
   }
 
   // Hot path (bench/gateway/plain-get): once for every read.
@@ -193,7 +141,7 @@ export class Http1Connection implements ClientSocket, WriterOwner {
     const rest = bytes.subarray(at);
     if (this.state === HEAD || this.state === WAIT) this.pending.putBack(rest);
     else this.throwAway(rest);
-    this.applyPause();
+    this.pending.applyPause();
   }
 
   /** Returns where to go on. */
@@ -235,19 +183,15 @@ export class Http1Connection implements ClientSocket, WriterOwner {
     if (isWhole) this.deadlineMs = NEVER;
     else this.awaitBody();
     this.beginExchange(head);
-    if (head.expectsContinue && this.state === BODY && !this.isReplyBegun) {
-      this.writer.sendConstant(CONTINUE_HEAD);
+    if (head.expectsContinue && this.state === BODY && !this.reply.isBegun) {
+      this.reply.sendContinue();
     }
   }
 
   private beginExchange(head: RequestHead): void {
     this.requests += 1;
     this.hasHeadBegun = false;
-    this.isReplyBegun = false;
-    this.isReplyOver = false;
-    this.isEndDue = false;
-    this.closes = false;
-    this.uncredited = 0;
+    this.reply.begin();
     head.receivedMs = this.context.clock.nowMs();
     head.listener = this.host.settings.index;
     this.host.onRequest(head, this);
@@ -269,12 +213,12 @@ export class Http1Connection implements ClientSocket, WriterOwner {
 
   private completeRequest(): void {
     this.deadlineMs = NEVER;
-    if (this.isReplyOver) this.beginClosing();
+    if (this.reply.isOver) this.beginClosing();
     else this.state = WAIT;
   }
 
   private awaitBody(): void {
-    this.deadlineMs = this.isPauseWanted
+    this.deadlineMs = this.pending.isPauseWanted
       ? NEVER
       : this.context.deadlineIn(this.host.settings.bodyIdleMs);
   }
@@ -297,9 +241,9 @@ export class Http1Connection implements ClientSocket, WriterOwner {
 
   /** What waits for its turn. */
   private keep(bytes: Buffer): void {
-    if (this.closes && this.state === WAIT) return;
+    if (this.reply.closes && this.state === WAIT) return;
     this.pending.add(bytes);
-    this.applyPause();
+    this.pending.applyPause();
   }
 
   private throwAway(bytes: Buffer): void {
@@ -327,14 +271,13 @@ export class Http1Connection implements ClientSocket, WriterOwner {
   private readPending(): void {
     if (this.isReading) return;
     while (!this.pending.isEmpty && this.canRead) this.read(this.pending.take());
-    this.applyPause();
-    if (this.isHalfClosed && this.state === HEAD && this.canRead) this.beginClosing();
+    this.pending.applyPause();
+    if (this.halfClose.hasBegun && this.state === HEAD && this.canRead) this.beginClosing();
   }
 
   /** The client has closed its side. Nobody can tell yet whether it still reads. */
   private onClientEnd(): void {
-    this.isHalfClosed = true;
-    this.halfClosedMs = this.context.nowMs;
+    this.halfClose.begin(this.context.nowMs);
     switch (this.state) {
       case HEAD:
         if (this.pending.isEmpty) this.beginClosing();
@@ -380,9 +323,9 @@ export class Http1Connection implements ClientSocket, WriterOwner {
   onTick(nowMs: number): void {
     try {
       if (nowMs >= this.deadlineMs) this.onDeadline();
-      if (this.isHalfClosed && this.state === WAIT) this.lookWhetherGone(nowMs);
+      if (this.state === WAIT && this.halfClose.isGone(nowMs, this.reply)) this.leave();
     } catch (error) {
-      this.breakOff(error);
+      this.onBroken(error);
     }
   }
 
@@ -400,12 +343,6 @@ export class Http1Connection implements ClientSocket, WriterOwner {
     }
   }
 
-  private lookWhetherGone(nowMs: number): void {
-    if (this.writer.hasWritten) this.halfClosedMs = nowMs;
-    this.writer.hasWritten = false;
-    if (nowMs - this.halfClosedMs >= HALF_CLOSED_MS && !this.writer.isBlocked) this.leave();
-  }
-
   // What the acceptor wants.
 
   attach(listener: ClientListener): void {
@@ -413,24 +350,16 @@ export class Http1Connection implements ClientSocket, WriterOwner {
   }
 
   pause(): void {
-    this.isPauseWanted = true;
+    this.pending.isPauseWanted = true;
     if (this.state === BODY) this.deadlineMs = NEVER;
-    this.applyPause();
+    this.pending.applyPause();
   }
 
   resume(): void {
-    if (!this.isPauseWanted) return;
-    this.isPauseWanted = false;
+    if (!this.pending.isPauseWanted) return;
+    this.pending.isPauseWanted = false;
     if (this.state === BODY) this.awaitBody();
-    this.applyPause();
-  }
-
-  private applyPause(): void {
-    const mustPause = this.isPauseWanted || this.pending.isFull;
-    if (mustPause === this.isPaused) return;
-    this.isPaused = mustPause;
-    if (mustPause) this.socket.pause();
-    else this.socket.resume();
+    this.pending.applyPause();
   }
 
   /** The timers of a connection are its own. */
@@ -438,29 +367,14 @@ export class Http1Connection implements ClientSocket, WriterOwner {
 
   sendInterim(status: number, fields: FieldBlock): void {
     if (this.state === GONE || this.parser.head.protocol === HTTP_1_0) return;
-    this.writer.sendConstant(Buffer.from(interimHead(status, fields), 'latin1'));
+    this.reply.sendInterim(status, fields);
   }
 
-  // Hot path (bench/gateway/plain-get): once for every reply.
   sendHead(head: ReplyHead, closing: ReplyClosing): void {
     if (this.state === GONE) return;
-    const { reply, writer, parser } = this;
-    const { inlineBody, flags, status, text } = head;
-    const isEnd = (flags & FLAG_END) !== 0;
-    const isBodiless = (flags & (FLAG_BODILESS | FLAG_TUNNEL)) !== 0;
     const closes = closing !== 'none' || this.mustEndHere();
-    const bodyBytes = isEnd && !isBodiless ? inlineBody.length : head.bodyBytes;
-    const replyFlags = (isBodiless ? REPLY_BODILESS : 0) | (closes ? REPLY_CLOSES : 0);
-    this.isReplyBegun = true;
-    reply.begin(parser.head.protocol, status, bodyBytes, replyFlags);
-    this.closes = reply.closes;
-    const room = text.length + REPLY_HEAD_EXTRA_BYTES + inlineBody.length + PIECE_EXTRA_BYTES;
-    const memory = writer.reserve(room);
-    let at = reply.writeHead(memory, 0, text, this.context.clock.unixMs());
-    if (inlineBody.length > 0 && !isBodiless) at = reply.writeBody(memory, at, inlineBody);
-    writer.send(memory, at, inlineBody.length);
-    if ((flags & FLAG_TUNNEL) !== 0) this.beginTunnel();
-    else if (isEnd) this.finishReply();
+    this.reply.sendHead(head, this.parser.head.protocol, closes);
+    if ((head.flags & FLAG_TUNNEL) !== 0) this.beginTunnel();
   }
 
   /** For reasons of the connection, whatever the exchange says. */
@@ -468,18 +382,11 @@ export class Http1Connection implements ClientSocket, WriterOwner {
     const { keepAliveRequests } = this.host.settings;
     if (!this.parser.head.isPersistent) return true;
     if (keepAliveRequests > 0 && this.requests >= keepAliveRequests) return true;
-    return this.isHalfClosed && this.pending.isEmpty;
+    return this.halfClose.hasBegun && this.pending.isEmpty;
   }
 
-  // Hot path (bench/gateway/stream-down): each piece is copied once, as its memory is not ours.
   sendBody(chunk: Uint8Array, isLast: boolean): void {
-    if (this.state === GONE) return;
-    const { reply, writer } = this;
-    const memory = writer.reserve(chunk.length + PIECE_EXTRA_BYTES);
-    let at = chunk.length > 0 ? reply.writeBody(memory, 0, chunk) : 0;
-    if (isLast) at = reply.writeEnd(memory, at, NO_FIELDS);
-    if (at > 0) writer.send(memory, at, chunk.length);
-    if (isLast) this.finishReply();
+    if (this.state !== GONE) this.reply.sendBody(chunk, isLast);
   }
 
   sendEnd(): void {
@@ -488,119 +395,95 @@ export class Http1Connection implements ClientSocket, WriterOwner {
   }
 
   sendTrailers(fields: FieldBlock): void {
-    if (this.state === GONE) return;
-    const memory = this.writer.reserve(fields.length + PIECE_EXTRA_BYTES);
-    const bytes = this.reply.writeEnd(memory, 0, fields);
-    if (bytes > 0) this.writer.send(memory, bytes, 0);
-    this.finishReply();
+    if (this.state !== GONE) this.reply.sendEnd(fields);
   }
 
   abort(): void {
     if (this.state === GONE) return;
-    const isWhole = this.isReplyOver && this.writer.isEmpty;
-    const isOpenEnded =
-      this.isReplyBegun && !this.isReplyOver && this.reply.framing === BODY_UNTIL_CLOSE;
-    if (this.isReplyOver && !isWhole) {
+    if (this.reply.isOver && !this.reply.isWritten) {
       this.listener = null;
       this.beginClosing();
       return;
     }
+    const { endsByClosing } = this.reply;
     this.endUse();
-    // The end of such a reply is the end of the connection: only a reset tells that it is not whole.
-    if (isOpenEnded) this.socket.resetAndDestroy();
+    // Such a reply ends with its connection: only a reset tells that it is not whole.
+    if (endsByClosing) this.socket.resetAndDestroy();
     else this.socket.destroy();
   }
 
-  private finishReply(): void {
-    if (this.reply.left > 0) {
-      this.context.onError(new Error('a reply ended before its announced length'));
-      this.leave();
-      return;
-    }
-    this.isEndDue = true;
-    if (!this.writer.isBlocked) this.endReply();
+  // What the reply says.
+
+  onReplySent(bytes: number): void {
+    this.listener?.onSent(bytes);
   }
 
-  /** The client has the reply, but for what waits in the socket. */
-  private endReply(): void {
+  onReplyShort(): void {
+    this.onBroken(new Error('a reply ended before the length that its head has announced'));
+  }
+
+  onReplyEnd(): void {
     const { listener } = this;
-    this.isEndDue = false;
-    this.isReplyOver = true;
     if (this.state === BODY || this.state === SKIP) {
       // The exchange reads on, and says when it has read enough.
       this.socket.end();
     } else {
       this.listener = null;
-      if (this.closes) this.beginClosing();
+      if (this.reply.closes) this.beginClosing();
       else this.beginIdle();
     }
     listener?.onDone();
     if (this.state === HEAD) this.readPending();
   }
 
+  onUnblocked(): void {
+    if (this.state === HEAD) this.readPending();
+  }
+
   private beginIdle(): void {
     this.state = HEAD;
-    this.isPauseWanted = false;
+    this.pending.isPauseWanted = false;
     this.deadlineMs = this.context.deadlineIn(this.host.settings.idleMs);
     if (this.host.isDraining) this.beginClosing();
   }
 
   private beginClosing(): void {
     this.state = CLOSING;
-    this.isPauseWanted = false;
+    this.pending.isPauseWanted = false;
     this.pending.clear();
     this.skipLeft = CLOSING_BYTES_MAX;
-    this.deadlineMs = this.context.deadlineIn(this.writer.isEmpty ? CLOSING_MS : STALLED_MS);
+    this.deadlineMs = this.context.deadlineIn(this.reply.isWritten ? CLOSING_MS : STALLED_MS);
     this.socket.end();
-    this.applyPause();
+    this.pending.applyPause();
   }
 
   private beginTunnel(): void {
     this.state = TUNNEL;
     this.deadlineMs = NEVER;
     while (!this.pending.isEmpty) this.throwAway(this.pending.take());
-    this.applyPause();
-    if (this.isHalfClosed) this.endTunnelUp();
+    this.pending.applyPause();
+    if (this.halfClose.hasBegun) this.endTunnelUp();
   }
 
   private endTunnelUp(): void {
     const { listener } = this;
-    if (this.isReplyOver) this.listener = null;
+    if (this.reply.isOver) this.listener = null;
     listener?.onData(NO_BYTES, true);
   }
 
   private endTunnelDown(): void {
     const { listener } = this;
     this.socket.end();
-    this.isReplyOver = true;
-    if (this.isHalfClosed) this.listener = null;
+    this.reply.isOver = true;
+    if (this.halfClose.hasBegun) this.listener = null;
     listener?.onDone();
-  }
-
-  // What the writer says.
-
-  onTaken(bodyBytes: number): void {
-    this.uncredited += bodyBytes;
-    if (this.uncredited < WINDOW_CREDIT_BYTES) return;
-    const credited = this.uncredited;
-    this.uncredited = 0;
-    this.listener?.onSent(credited);
-  }
-
-  onUnblocked(): void {
-    this.guard(this.goOn);
-  }
-
-  private goOn(): void {
-    if (this.isEndDue) this.endReply();
-    else if (this.state === HEAD) this.readPending();
   }
 
   // What its listener wants.
 
   /** Everything ends now; a reply that is complete may still go out. */
   shutDown(): void {
-    const isWritten = this.listener === null && this.state !== GONE && !this.writer.isEmpty;
+    const isWritten = this.listener === null && this.state !== GONE && !this.reply.isWritten;
     if (!isWritten) {
       this.leave();
       return;

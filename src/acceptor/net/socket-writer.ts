@@ -37,6 +37,8 @@ export interface WriterOwner {
   onTaken(bodyBytes: number): void;
   /** The connection is not blocked any more. */
   onUnblocked(): void;
+  /** A mistake of ours while it was told. */
+  onBroken(error: unknown): void;
 }
 
 export class SocketWriter {
@@ -49,7 +51,13 @@ export class SocketWriter {
   /** Bytes of bodies that count as not taken. */
   private untaken = 0;
   private isBlockedNow = false;
-  private readonly onFlushed = (): void => this.look();
+  private readonly onFlushed = (): void => {
+    try {
+      this.look();
+    } catch (error) {
+      this.owner.onBroken(error);
+    }
+  };
 
   constructor(
     private readonly socket: Socket,

@@ -7,12 +7,20 @@
 import type { Clock } from '../../base/clock.js';
 import { HTTP_METHODS } from '../../base/http-method.js';
 import type { RequestRules } from '../../wire/http1/request-rules.js';
-import type { EngineHost } from '../client-engine.js';
+import type { EngineCapabilities, EngineHost } from '../client-engine.js';
 import type { GuardLimits } from '../request-guard.js';
 import { WriteMemory } from './socket-writer.js';
 
 /** Time between two looks at the connections. */
 export const TICK_MS = 500;
+
+/** What a connection with HTTP/1.1 carries. */
+export const HTTP1_CAPABILITIES: EngineCapabilities = {
+  trailers: true,
+  interimHeads: true,
+  tunnels: true,
+  bodyTimer: true,
+};
 
 const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS);
 

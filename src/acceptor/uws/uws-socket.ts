@@ -45,7 +45,12 @@ const NOTHING = (): void => {};
  * The library writes one head for a request and nothing behind a chunked body, and it does not hand
  * out the bytes of a connection.
  */
-const CAPABILITIES: EngineCapabilities = { trailers: false, interimHeads: false, tunnels: false };
+const CAPABILITIES: EngineCapabilities = {
+  trailers: false,
+  interimHeads: false,
+  tunnels: false,
+  bodyTimer: false,
+};
 
 export class UwsSocket implements ClientSocket {
   readonly capabilities = CAPABILITIES;

@@ -142,6 +142,12 @@ export class RequestHeadScanner {
   }
 
   /** Goes on with a head of which a part has come. */
+  /** Refuses what has come of the head, for a reason that does not lie in its bytes. */
+  abandon(kind: ProblemKind, reason: string): void {
+    this.restore();
+    this.refuse(kind, reason);
+  }
+
   private restore(): void {
     if (this.kept === null) return;
     scratch.set(this.kept);

@@ -98,6 +98,12 @@ export class RequestParser {
     }
   }
 
+  /** Refuses a head that is not complete, for a reason that does not lie in its bytes. */
+  abandon(kind: ProblemKind, reason: string): void {
+    this.scanner.abandon(kind, reason);
+    this.refuse();
+  }
+
   /** Empty lines before a request are skipped, a few of them (RFC 9112 2.2). */
   private takeLeading(bytes: Buffer, end: number): RequestEvent {
     while (this.at < end) {

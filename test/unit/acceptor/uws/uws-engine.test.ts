@@ -67,7 +67,7 @@ describe('the engine', () => {
 
   it('can carry neither trailers nor interim heads nor tunnels, and says so', () => {
     const socket = new UwsSocket(new FakeUwsResponse().asLibrary, systemClock);
-    const nothing = { trailers: false, interimHeads: false, tunnels: false };
+    const nothing = { trailers: false, interimHeads: false, tunnels: false, bodyTimer: false };
     expect(socket.capabilities).toEqual(nothing);
     expect(() => socket.sendTrailers()).toThrow('no trailers');
     expect(() => socket.sendInterim()).toThrow('one head');
@@ -248,6 +248,7 @@ describe('a reply', () => {
 const LISTENER = {
   onData: () => {},
   onTrailers: () => {},
+  onRefused: () => {},
   onSent: () => {},
   onDone: () => {},
   onAborted: () => {},

@@ -92,6 +92,7 @@ function aReply(total: number) {
   reply.attach({
     onData: () => {},
     onTrailers: () => {},
+    onRefused: () => {},
     onDone: () => figures.done++,
     onSent: (bytes) => {
       figures.credited += bytes;

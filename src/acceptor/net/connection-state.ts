@@ -1,0 +1,30 @@
+/**
+ * What a connection with HTTP/1.1 is in the middle of.
+ *
+ * Thread: acceptor.
+ *
+ *     HEAD ──► BODY ──► WAIT ──► HEAD … ──► CLOSING ──► GONE
+ *       └──────────────► WAIT ──► TUNNEL ──────────────► GONE
+ *       └──► SKIP (what follows a mistake) ──► CLOSING ─► GONE
+ */
+
+/** Between requests, or in the middle of a head. */
+export const HEAD = 0;
+/** The head was read, and its body comes. */
+export const BODY = 1;
+/** The request is complete; its reply is not. */
+export const WAIT = 2;
+/** What comes cannot be read as requests: it is thrown away, and the exchange counts it. */
+export const SKIP = 3;
+/** The replies are written. What comes is thrown away until the client closes its side too. */
+export const CLOSING = 4;
+export const TUNNEL = 5;
+export const GONE = 6;
+export type ConnectionState =
+  | typeof HEAD
+  | typeof BODY
+  | typeof WAIT
+  | typeof SKIP
+  | typeof CLOSING
+  | typeof TUNNEL
+  | typeof GONE;
