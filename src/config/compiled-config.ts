@@ -32,6 +32,8 @@ export interface CompiledConfig {
   /** At least one, each with another name and another address. */
   readonly listeners: readonly ListenerSettings[];
   readonly admin: CompiledAdmin;
+  /** Absolute; empty: nothing outlives the gateway. */
+  readonly stateDir: string;
   /** What the process may use, as it was when the configuration was first read. */
   readonly machine: MachineLimits;
   readonly workers: number;

@@ -59,6 +59,12 @@ export interface GatewayConfig {
   readonly versioning?: VersioningConfig;
   /** Bounds that keep memory flat under any load. */
   readonly limits?: LimitsConfig;
+  /**
+   * Folder in which the gateway keeps what must outlive it: keys and certificates of ACME. It is
+   * made if it is not there, for the user of the gateway alone. A relative path begins where the
+   * configuration file is. 1 to 1024 characters. Default: none; `acme` needs one.
+   */
+  readonly stateDir?: string;
   /** What is logged, and how much. */
   readonly logging?: LoggingConfig;
   /** Where spans of requests are sent: OTLP over HTTP (OpenTelemetry). */
@@ -117,6 +123,8 @@ export interface ListenConfig {
   readonly engine?: 'auto' | 'uws' | 'wire';
   /** Protocols that clients may speak. At least 1 items. Default: http1. */
   readonly protocols?: readonly 'http1'[];
+  /** Speaks TLS with clients. */
+  readonly tls?: ListenTlsConfig;
   /**
    * Every connection must begin with a PROXY protocol header of this version, from an address in
    * `trustedProxies`; any other connection is closed. The header names the client. `any` takes both
@@ -162,6 +170,117 @@ export interface ListenConfig {
    * `allow`: they are taken; choose it where no client sends chunk extensions. Default: refuse.
    */
   readonly chunkedRequests?: 'refuse' | 'allow';
+}
+
+/** Speaks TLS with clients. Needs `certificates` or `acme`. */
+export interface ListenTlsConfig {
+  /**
+   * The certificates. The first one is for clients that name no server or an unknown one. For one
+   * name there may be one of each kind of key, ECDSA and RSA: a client gets the one it can verify.
+   * Of two that have the same name and kind the first one is taken. At most 10000 items. Default:
+   * none.
+   */
+  readonly certificates?: readonly ListenCertificateConfig[];
+  /** Oldest version of TLS. Default: TLSv1.2. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /** Newest version of TLS. Default: TLSv1.3. */
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /**
+   * Ciphers of TLS 1.2 and 1.3 in OpenSSL's form, the best first. 1 to 4096 characters. Default:
+   * AES-GCM and ChaCha20 with forward secrecy, ECDSA before RSA.
+   */
+  readonly ciphers?: string;
+  /**
+   * Refuses clients that name no server, or one that no certificate is for (alert
+   * `unrecognized_name`). Default: false.
+   */
+  readonly strictSni?: boolean;
+  /** Whether clients have certificates. */
+  readonly clientCertificates?: ClientCertificatesConfig;
+  /** Keys by which clients come back without a full handshake. */
+  readonly tickets?: TlsTicketsConfig;
+  /**
+   * A certificate that the gateway gets by itself (ACME, RFC 8555) and renews when two thirds of
+   * its life are over.
+   */
+  readonly acme?: AcmeConfig;
+}
+
+/**
+ * A certificate and its private key, in PEM files. Both are read again when they change; a pair
+ * that does not fit changes nothing.
+ */
+export interface ListenCertificateConfig {
+  /**
+   * File with the certificate, then those that lead to its root. A relative path begins where the
+   * configuration file is. 1 to 1024 characters.
+   */
+  readonly cert: string;
+  /** File with its private key, which has no passphrase. 1 to 1024 characters. */
+  readonly key: string;
+  /**
+   * Names of hosts, or `*.` and a name, for which it is used. It must hold all of them. 1 to 100
+   * items. Default: all names in the certificate.
+   */
+  readonly names?: readonly string[];
+  /**
+   * File with an OCSP response in DER, which clients that ask for it get. Keeping it fresh is the
+   * task of whoever writes the file. 1 to 1024 characters. Default: none.
+   */
+  readonly ocsp?: string;
+}
+
+/**
+ * Whether clients have certificates. One that does not verify is never let in. The authenticator
+ * `clientCertificate` makes a consumer of it.
+ */
+export interface ClientCertificatesConfig {
+  /** `require`: nobody gets in without one. `request`: it may be missing. Default: require. */
+  readonly mode?: 'request' | 'require';
+  /** File with the authorities that sign them, in PEM. 1 to 1024 characters. */
+  readonly ca: string;
+  /**
+   * File with the lists of those that were taken back (CRL), in PEM. 1 to 1024 characters. Default:
+   * none was taken back.
+   */
+  readonly crl?: string;
+}
+
+/** Keys by which clients come back without a full handshake. All threads have the same. */
+export interface TlsTicketsConfig {
+  /**
+   * File with 48 random bytes (`openssl rand 48`), for gateways that share clients. It is read
+   * again when it changes. 1 to 1024 characters. Default: the gateway makes keys of its own.
+   */
+  readonly file?: string;
+  /** How long the gateway uses keys of its own. 10m to 168h. Default: 12h. */
+  readonly rotate?: Duration;
+}
+
+/**
+ * A certificate that the gateway gets by itself (ACME, RFC 8555) and renews when two thirds of its
+ * life are over. Needs `stateDir`, and the package `acme-client`.
+ */
+export interface AcmeConfig {
+  /** Whom the authority tells of trouble. */
+  readonly email: string;
+  /** Names of hosts that the certificate is for. 1 to 100 items. */
+  readonly names: readonly string[];
+  /**
+   * URL of the authority. 1 to 2048 characters. Default:
+   * https://acme-v02.api.letsencrypt.org/directory.
+   */
+  readonly directory?: string;
+  /**
+   * File with the authority of the certificate that the directory itself has, in PEM. 1 to 1024
+   * characters. Default: the public ones that Node knows.
+   */
+  readonly directoryCa?: string;
+  /**
+   * How the names are proved. `http-01`: the authority asks at port 80, where a listener without
+   * TLS must answer. `tls-alpn-01`: at port 443, which is to be this listener. Default: http-01.
+   */
+  readonly challenge?: 'http-01' | 'tls-alpn-01';
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import type { EngineName, ListenerAddress } from '../base/listener-address.js';
+import type { TlsSettings } from './tls-settings.js';
 
 /** More listeners than this have no rows: their number is one byte in a request's record. */
 export const LISTENER_ROWS = 256;
@@ -25,7 +26,7 @@ export interface ListenerSettings {
   /** At least one. */
   readonly protocols: readonly 'http1'[];
   /** null: no TLS. */
-  readonly tls: null;
+  readonly tls: TlsSettings | null;
   /** Every connection must begin with such a header, unless it is `off`. */
   readonly proxyProtocol: 'off' | 'v1' | 'v2' | 'any';
   /** CIDR ranges of proxies whose word about the client is believed. */

@@ -106,6 +106,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     capacity: CAPACITY,
     listeners: [A_LISTENER],
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
+    stateDir: '',
     machine: machineOf(2),
     workers: wish.workers ?? 1,
     trustedProxies: [],

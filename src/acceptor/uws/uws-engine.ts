@@ -40,7 +40,8 @@ class UwsEngine implements ClientEngine {
   ) {}
 
   async open(listener: ListenerHost): Promise<OpenListener> {
-    const { address } = listener.settings;
+    const { address, tls } = listener.settings;
+    if (tls !== null) throw new StartupError('the engine uws speaks no TLS: choose "wire"');
     if (address.kind !== 'tcp') {
       throw new StartupError(`the engine uws cannot listen on ${addressText(address)}`);
     }

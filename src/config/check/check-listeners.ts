@@ -16,6 +16,7 @@ import {
   listenersOf,
 } from '../references/listener-reference.js';
 import { DEFAULTS } from '../schema/defaults.js';
+import { checkTls } from './check-tls.js';
 import { suggestName } from './nearest-name.js';
 
 /** Keys that say where to bind, of which one kind can hold. */
@@ -35,6 +36,10 @@ export function checkListeners(config: SoundPart<GatewayConfig>, findings: Findi
     if (one === undefined) continue;
     checkPlace(one, pointer, findings);
     checkEngine(one, pointer, findings);
+    const hasStateDir = config.stateDir !== undefined || findings.hasUnder('/stateDir');
+    if (one.tls !== undefined) {
+      checkTls(one.tls, { pointer: `${pointer}/tls`, findings, hasStateDir });
+    }
     checkProxies(one, trustedProxies?.length ?? 0, { pointer, findings });
     if (findings.hasUnder(pointer)) continue;
     checkUnique(listenerName(one), byName, {

@@ -72,6 +72,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
       token: config.admin?.token ?? '',
       allowedHosts: (config.admin?.allowedHosts ?? []).map((host) => host.toLowerCase()),
     },
+    stateDir: config.stateDir ?? '',
     machine,
     workers: sizing.workers,
     trustedProxies: compileRanges(config.trustedProxies ?? []),

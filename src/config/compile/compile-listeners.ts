@@ -10,6 +10,7 @@ import type { GatewayConfig, ListenConfig } from '../gateway-config.js';
 import type { ListenerSettings } from '../listener-settings.js';
 import { listenerAddress, listenerName, listenersOf } from '../references/listener-reference.js';
 import { DEFAULTS } from '../schema/defaults.js';
+import { compileTls } from './compile-tls.js';
 
 /** All listeners, in the order of the file; each has its place there as its row. */
 export function compileListeners(
@@ -36,7 +37,7 @@ function compileListener(
     address: listenerAddress(listen),
     engine: listen.engine ?? defaults.engine,
     protocols: listen.protocols ?? defaults.protocols,
-    tls: null,
+    tls: compileTls(listen.tls),
     proxyProtocol: listen.proxyProtocol ?? 'off',
     trustedProxies: compileRanges(listen.trustedProxies ?? sharedProxies),
     redirectToHttps: compileRedirect(listen.redirectToHttps ?? defaults.redirectToHttps),

@@ -53,6 +53,11 @@ export function resolveFiles(config: unknown, folder: string): void {
     resolveMember(authenticator, 'secretFile', folder);
     resolveMember(authenticator, 'publicKeyFile', folder);
   }
+  resolveMember(config, 'stateDir', folder);
+  const listen = memberOf(config, 'listen');
+  for (const one of Array.isArray(listen) ? listen : [listen]) {
+    resolveTlsFiles(memberOf(one, 'tls'), folder);
+  }
   const routes = memberOf(config, 'routes');
   if (!Array.isArray(routes)) return;
   for (const route of routes) {
@@ -61,6 +66,18 @@ export function resolveFiles(config: unknown, folder: string): void {
     const validation = memberOf(route, 'validation');
     for (const name of SCHEMA_MEMBERS) resolveMember(validation, name, folder);
   }
+}
+
+function resolveTlsFiles(tls: unknown, folder: string): void {
+  const certificates = memberOf(tls, 'certificates');
+  for (const one of Array.isArray(certificates) ? certificates : []) {
+    for (const name of ['cert', 'key', 'ocsp']) resolveMember(one, name, folder);
+  }
+  for (const name of ['ca', 'crl']) {
+    resolveMember(memberOf(tls, 'clientCertificates'), name, folder);
+  }
+  resolveMember(memberOf(tls, 'tickets'), 'file', folder);
+  resolveMember(memberOf(tls, 'acme'), 'directoryCa', folder);
 }
 
 function resolveMember(parent: unknown, name: string, folder: string): void {

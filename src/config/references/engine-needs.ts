@@ -15,6 +15,7 @@ const WIRE_ONLY = [
   'headTimeout',
   'bodyIdleTimeout',
   'keepAliveRequests',
+  'tls',
 ] as const satisfies readonly (keyof ListenConfig)[];
 
 /** Keys of the listener that need the engine `wire`, as they are written; empty: any will do. */

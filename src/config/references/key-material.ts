@@ -15,11 +15,13 @@ export type FileText = { readonly text: string } | { readonly problem: string };
 export type PublicKeys = { readonly keys: readonly Jwk[] } | { readonly problem: string };
 
 /** The text of a file that holds a key. */
-export function readKeyFile(path: string): FileText {
+export function readKeyFile(path: string, bytesMax = KEY_FILE_BYTES_MAX): FileText {
   try {
     const status = statSync(path);
     if (!status.isFile()) return { problem: 'the file cannot be read: it is not a regular file' };
-    if (status.size > KEY_FILE_BYTES_MAX) return { problem: 'the file is larger than 64 KiB' };
+    if (status.size > bytesMax) {
+      return { problem: `the file is larger than ${bytesMax / 1024} KiB` };
+    }
     return { text: readFileSync(path, 'utf8') };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';

@@ -32,6 +32,7 @@ import {
 } from './listener-nodes.js';
 import { LOGGING_NODE, TRACING_NODE } from './observability-nodes.js';
 import { ROUTE_PROPERTIES } from './route-node.js';
+import { STATE_DIR_NODE } from './tls-nodes.js';
 import { TOKEN_SERVICE_NODE } from './token-service-node.js';
 import { UPSTREAM_NODE } from './upstream-nodes.js';
 
@@ -65,6 +66,7 @@ const ROOT_NODE = objectNode(
     via: VIA_NODE,
     ...GATEWAY_FILTER_NODES,
     limits: LIMITS_NODE,
+    stateDir: STATE_DIR_NODE,
     logging: LOGGING_NODE,
     tracing: TRACING_NODE,
     reload: RELOAD_NODE,

@@ -16,6 +16,7 @@ import {
 } from '../../schema/schema-node.js';
 import { HOST_TEXT, REFERENCE_NAME_TEXT, textShape } from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
+import { TLS_NODE } from './tls-nodes.js';
 
 export const PORT_RANGE = [0, 65_535] as const;
 
@@ -78,6 +79,7 @@ const ONE_NODE = objectNode(
       minItems: 1,
       uniqueItems: true,
     }),
+    tls: TLS_NODE,
     proxyProtocol: stringNode(
       'Every connection must begin with a PROXY protocol header of this version, from an address ' +
         'in `trustedProxies`; any other connection is closed. The header names the client. `any` ' +

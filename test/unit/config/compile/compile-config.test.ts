@@ -71,7 +71,8 @@ describe('compileConfig', () => {
         'upstreams: must be a mapping of 1 to 1024 keys',
         'unknown key "extra"; known: listen, admin, workers, trustedProxies, ' +
           'clientAddressField, hardening, paths, ' +
-          'requestId, via, ipFilter, cors, securityHeaders, versioning, limits, logging, tracing, ' +
+          'requestId, via, ipFilter, cors, securityHeaders, versioning, limits, stateDir, ' +
+          'logging, tracing, ' +
           'reload, shutdown, authenticators, tokenService, upstreams, routes',
         'workers: must be an integer from 1 to 64, not 65',
         'routes[0].upstream: unknown upstream "api"; there is no upstream',
