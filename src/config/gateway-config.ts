@@ -678,6 +678,14 @@ export interface JwtAuthenticatorConfig {
    */
   readonly certificateBinding?: 'verify' | 'require' | 'ignore';
   /**
+   * Where the token may stand: `header:NAME`, `cookie:NAME` or `query:NAME`. The first place that
+   * has something counts; two values in one place are refused. The upstream gets neither such
+   * cookies and parameters nor such fields, unless `forwardCredentials` is `true`; records hide
+   * them. What stands in the query gets into the logs of others and into histories: prefer the
+   * other two. 1 to 8 items. Default: `[header:authorization]`.
+   */
+  readonly from?: readonly CredentialPlaceName[];
+  /**
    * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
    * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
    * all else is percent-encoded; lists are joined by commas. Fields of these names that the client
@@ -692,8 +700,16 @@ export interface JwtAuthenticatorConfig {
 export interface ApiKeyAuthenticatorConfig {
   /** Kind of authenticator. */
   readonly type: 'apiKey';
-  /** Name of the field. Default: apikey. */
+  /** Name of the field, where `from` does not say more. Default: apikey. */
   readonly header?: string;
+  /**
+   * Where the key may stand: `header:NAME`, `cookie:NAME` or `query:NAME`. The first place that has
+   * something counts; two values in one place are refused. The upstream gets neither such cookies
+   * and parameters nor such fields, unless `forwardCredentials` is `true`; records hide them. What
+   * stands in the query gets into the logs of others and into histories: prefer the other two. 1 to
+   * 8 items. Default: the field of `header`.
+   */
+  readonly from?: readonly CredentialPlaceName[];
   /** The keys. 1 to 10000 items. */
   readonly keys: readonly ApiKeyConfig[];
   /**
@@ -792,6 +808,14 @@ export interface IntrospectionAuthenticatorConfig {
    * verify.
    */
   readonly certificateBinding?: 'verify' | 'require' | 'ignore';
+  /**
+   * Where the token may stand: `header:NAME`, `cookie:NAME` or `query:NAME`. The first place that
+   * has something counts; two values in one place are refused. The upstream gets neither such
+   * cookies and parameters nor such fields, unless `forwardCredentials` is `true`; records hide
+   * them. What stands in the query gets into the logs of others and into histories: prefer the
+   * other two. 1 to 8 items. Default: `[header:authorization]`.
+   */
+  readonly from?: readonly CredentialPlaceName[];
   /**
    * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
    * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
@@ -1666,6 +1690,8 @@ export type SignatureAlgorithm =
   | 'ES384'
   | 'ES512'
   | 'EdDSA';
+
+export type CredentialPlaceName = `${'header' | 'cookie' | 'query'}:${string}`;
 
 export type CertificateName =
   | 'spiffeId'

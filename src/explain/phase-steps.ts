@@ -22,6 +22,7 @@ import {
   PHASES,
   type Phase,
 } from '../worker/exchange/phase.js';
+import { hideCredentials } from '../worker/request/hide-credentials.js';
 import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { answerSteps } from './answer-steps.js';
 import { decide } from './decide.js';
@@ -87,6 +88,7 @@ async function stepsOf(
     case PHASE_LIMIT:
       return admissionSteps(inquiry, decided);
     case PHASE_EDIT: {
+      if (route.hides !== null) hideCredentials(exchange, route.hides);
       if (!route.answer.isEdited) return [];
       const reply = firstReply(editSteps, exchange);
       if (inquiry.context.memory !== null) hideSetValues(exchange, route);

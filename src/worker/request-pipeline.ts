@@ -36,6 +36,7 @@ import {
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
+import { hideCredentials } from './request/hide-credentials.js';
 import { failureDetail } from './upstream/upstream-error.js';
 
 /** How long a body that is collected before it is sent may take. */
@@ -121,7 +122,7 @@ export class RequestPipeline {
       case PHASE_LIMIT:
         return this.admission.run(exchange);
       case PHASE_EDIT:
-        return this.runSteps(exchange, routeOf(exchange).filters.editSteps);
+        return this.edit(exchange);
       case PHASE_ANSWER:
         return this.answer(exchange);
       case PHASE_REPLY:
@@ -141,6 +142,12 @@ export class RequestPipeline {
     const result = this.runSteps(exchange, entrySteps);
     if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);
     return result;
+  }
+
+  private edit(exchange: Exchange): PhaseResult {
+    const { hides, filters } = routeOf(exchange);
+    if (hides !== null) hideCredentials(exchange, hides);
+    return this.runSteps(exchange, filters.editSteps);
   }
 
   private runSteps(exchange: Exchange, steps: readonly EditStep[]): PhaseResult {

@@ -80,12 +80,15 @@ function request(name: string, value: string): AnyRequest {
   };
 }
 
+const AUTHORIZATION = { kind: 'header', name: 'authorization' } as const;
 const COMMON = { index: 0, name: 'bench', claimHeaders: [], forwardCredentials: true };
 
 function jwtConfig(wish: Partial<CompiledJwtAuthenticator>): CompiledJwtAuthenticator {
   return {
     ...COMMON,
     type: 'jwt',
+    from: [AUTHORIZATION],
+    forwardPlaces: false,
     algorithms: ['HS256'],
     secret: '',
     keys: [],
@@ -130,7 +133,8 @@ function apiKeyKnown(count: number): KnownCase {
     const sha256 = createHash('sha256').update(key).digest('hex');
     return { id: `user-${at % 10}`, sha256, scopes: [] };
   });
-  const config = { ...COMMON, type: 'apiKey', header: 'apikey', keys } as const;
+  const from = [{ kind: 'header', name: 'apikey' }] as const;
+  const config = { ...COMMON, type: 'apiKey', from, forwardPlaces: false, keys } as const;
   const authenticator = new ApiKeyAuthenticator(config);
   const requests = names.map((key) => request('apikey', key));
   return { name: 'apiKey: one of many', authenticator, requests };

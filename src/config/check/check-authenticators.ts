@@ -15,9 +15,11 @@ import type {
   AuthenticatorConfig,
   BasicAuthenticatorConfig,
   CertificateAuthenticatorConfig,
+  CredentialPlaceName,
   ForwardAuthenticatorConfig,
   JwtAuthenticatorConfig,
 } from '../gateway-config.js';
+import { credentialPlace } from '../references/credential-place.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 
@@ -70,6 +72,7 @@ export function checkAuthenticator(
 ): void {
   const check = new AuthenticatorCheck(name, findings);
   checkOwnedFields(config, check);
+  if ('from' in config) checkPlaces(config, check);
   if (config.type === 'jwt') checkJwt(config, check);
   if (config.type === 'apiKey') checkApiKeys(config, check);
   if (config.type === 'basic') checkUsers(config, check);
@@ -174,8 +177,32 @@ function checkPublicKey(
   }
 }
 
+function checkPlaces(
+  {
+    type,
+    from = [],
+  }: {
+    readonly type?: string | undefined;
+    readonly from?: readonly (CredentialPlaceName | undefined)[] | undefined;
+  },
+  check: AuthenticatorCheck,
+): void {
+  for (const [index, text] of from.entries()) {
+    if (text === undefined) continue;
+    const { kind, name } = credentialPlace(text);
+    if (kind !== 'header' || (name === 'authorization' && type !== 'apiKey')) continue;
+    if (GATEWAY_FIELDS.has(name)) {
+      check.value(`the field ${name} has a meaning of its own; take another`, 'from', index);
+    }
+    if (name === 'cookie') check.value('name the cookie: cookie:NAME', 'from', index);
+  }
+}
+
 function checkApiKeys(config: Sound<ApiKeyAuthenticatorConfig>, check: AuthenticatorCheck): void {
   const header = config.header?.toLowerCase();
+  if (header !== undefined && config.from !== undefined) {
+    check.key(`from says all of it; put header:${header} there`, 'header');
+  }
   if (header !== undefined && GATEWAY_FIELDS.has(header)) {
     check.value(`the field ${header} has a meaning of its own; take another`, 'header');
   }

@@ -23,11 +23,13 @@ import type {
   AuthenticatorConfig,
   AuthorizeConfig,
   CertificateAuthenticatorConfig,
+  CredentialPlaceName,
   ForwardAuthenticatorConfig,
   IntrospectionAuthenticatorConfig,
   JwtAuthenticatorConfig,
   TokenServiceConfig,
 } from '../gateway-config.js';
+import { credentialPlace } from '../references/credential-place.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 import { DEFAULTS } from '../schema/defaults.js';
@@ -84,6 +86,7 @@ function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticato
   const fromFile = secretFile === undefined ? '' : withoutLineEnd(keyFile(secretFile));
   return {
     type: 'jwt',
+    ...compilePlaces(config, 'header:authorization'),
     algorithms: [...config.algorithms],
     secret: secret ?? fromFile,
     keys: compileKeys(config),
@@ -95,6 +98,17 @@ function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticato
     requiredClaims: [...new Set(['exp', ...(config.requiredClaims ?? [])])],
     binding: config.certificateBinding ?? defaults.certificateBinding,
     consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
+  };
+}
+
+/** Only what is accepted in Authorization may go on without anybody having said so. */
+function compilePlaces(
+  { from, forwardCredentials }: Pick<JwtAuthenticatorConfig, 'from' | 'forwardCredentials'>,
+  byDefault: CredentialPlaceName,
+): Pick<CompiledJwtAuthenticator, 'from' | 'forwardPlaces'> {
+  return {
+    from: (from ?? [byDefault]).map(credentialPlace),
+    forwardPlaces: forwardCredentials ?? false,
   };
 }
 
@@ -126,7 +140,7 @@ function compileKeySource(config: JwtAuthenticatorConfig): CompiledKeySource | n
 function compileApiKeys(config: ApiKeyAuthenticatorConfig): Own<CompiledApiKeyAuthenticator> {
   return {
     type: 'apiKey',
-    header: (config.header ?? defaults.apiKeyHeader).toLowerCase(),
+    ...compilePlaces(config, `header:${config.header ?? defaults.apiKeyHeader}`),
     keys: config.keys.map(({ id, sha256, scopes = [] }) => {
       return { id, sha256: sha256.toLowerCase(), scopes: [...scopes] };
     }),
@@ -138,6 +152,7 @@ function compileIntrospection(
 ): Own<CompiledIntrospectionAuthenticator> {
   return {
     type: 'introspection',
+    ...compilePlaces(config, 'header:authorization'),
     url: config.url,
     clientId: config.clientId,
     clientSecret: config.clientSecret,

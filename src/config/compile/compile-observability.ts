@@ -4,8 +4,15 @@
  * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { durationMs } from '../../base/quantities.js';
+import type { CredentialPlace } from '../../filters/authentication/options.js';
 import type { CompiledAccessLog, CompiledConfig, CompiledTracing } from '../compiled-config.js';
-import type { AccessLogConfig, GatewayConfig, TracingConfig } from '../gateway-config.js';
+import type {
+  AccessLogConfig,
+  AuthenticatorConfig,
+  GatewayConfig,
+  TracingConfig,
+} from '../gateway-config.js';
+import { credentialPlace } from '../references/credential-place.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { statusRange } from './compile-targets.js';
 
@@ -17,12 +24,13 @@ export function compileObservability({
 }: GatewayConfig): Pick<CompiledConfig, 'logging' | 'tracing'> {
   const { level = DEFAULTS.logging.level, format = DEFAULTS.logging.format } = logging;
   const names: readonly string[] = logging.redactQuery ?? DEFAULTS.logging.redactQuery;
-  const redactQuery = names.map((name) => name.toLowerCase());
-  const secretHeaders = Object.values(authenticators).flatMap((one) =>
-    one.type === 'apiKey'
-      ? [(one.header ?? DEFAULTS.authenticator.apiKeyHeader).toLowerCase()]
-      : [],
-  );
+  const places = Object.values(authenticators).flatMap(placesOf);
+  const namesIn = (wanted: CredentialPlace['kind']): string[] =>
+    places.filter(({ kind }) => kind === wanted).map(({ name }) => name.toLowerCase());
+  const redactQuery = [
+    ...new Set([...names.map((name) => name.toLowerCase()), ...namesIn('query')]),
+  ];
+  const secretHeaders = namesIn('header').filter((name) => name !== 'authorization');
   const accessLog = compileAccessLog(logging.accessLog ?? DEFAULTS.logging.accessLog, {
     redactQuery,
     secretHeaders,
@@ -31,6 +39,13 @@ export function compileObservability({
     logging: { level, format, accessLog },
     tracing: tracing === undefined ? null : compileTracing(tracing, redactQuery),
   };
+}
+
+/** Where a request may have secrets of this authenticator, beside Authorization and Cookie. */
+function placesOf(config: AuthenticatorConfig): CredentialPlace[] {
+  if ('from' in config && config.from !== undefined) return config.from.map(credentialPlace);
+  if (config.type !== 'apiKey') return [];
+  return [credentialPlace(`header:${config.header ?? DEFAULTS.authenticator.apiKeyHeader}`)];
 }
 
 function compileAccessLog(

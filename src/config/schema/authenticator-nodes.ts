@@ -16,7 +16,12 @@ import {
   textNode,
   unionNode,
 } from '../../schema/schema-node.js';
-import { HEADER_NAME_TEXT, textShape } from '../../schema/text-shapes.js';
+import {
+  HEADER_NAME_TEXT,
+  TOKEN_PATTERN,
+  textShape,
+  typedShape,
+} from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
 
 const { authenticator: defaults } = DEFAULTS;
@@ -61,6 +66,29 @@ function commonNodes(forwardsCredentials: boolean) {
     ),
   };
 }
+
+const PLACE_TEXT = typedShape<`${'header' | 'cookie' | 'query'}:${string}`>(
+  `^(header|cookie|query):${TOKEN_PATTERN}$`,
+  'one of "header:NAME", "cookie:NAME", "query:NAME"',
+  'CredentialPlaceName = `${"header" | "cookie" | "query"}:${string}`',
+);
+
+/** `what` is looked for there. */
+function fromNode(what: string, byDefault: string): SchemaNode<readonly PlaceName[]> {
+  return listNode(
+    `Where ${what} may stand: \`header:NAME\`, \`cookie:NAME\` or \`query:NAME\`. The first ` +
+      'place that has something counts; two values in one place are refused. The upstream gets ' +
+      'neither such cookies and parameters nor such fields, unless `forwardCredentials` is ' +
+      '`true`; records hide them. What stands in the query gets into the logs of others and ' +
+      'into histories: prefer the other two.',
+    textNode(PLACE_TEXT),
+    { 'x-absent': byDefault, minItems: 1, maxItems: 8, uniqueItems: true },
+  );
+}
+
+type PlaceName = `${'header' | 'cookie' | 'query'}:${string}`;
+
+const TOKEN_FROM_NODE = fromNode('the token', '`[header:authorization]`');
 
 const AUDIENCE_NODE = oneOrListNode(
   'What `aud` must be or contain; of several audiences, one of them.',
@@ -162,6 +190,7 @@ const JWT_NODE = objectNode(
     ),
     consumerClaim: CONSUMER_CLAIM_NODE,
     certificateBinding: BINDING_NODE,
+    from: TOKEN_FROM_NODE,
     ...commonNodes(true),
   },
   'type',
@@ -173,10 +202,11 @@ const API_KEY_NODE = objectNode(
   'Keys that callers send in a field of their own.',
   {
     type: typeNode('apiKey'),
-    header: stringNode('Name of the field.', {
+    header: stringNode('Name of the field, where `from` does not say more.', {
       ...HEADER_NAME_TEXT,
       default: defaults.apiKeyHeader,
     }),
+    from: fromNode('the key', 'the field of `header`'),
     keys: listNode(
       'The keys.',
       objectNode(
@@ -262,6 +292,7 @@ const INTROSPECTION_NODE = objectNode(
     allowHttp: ALLOW_HTTP_NODE,
     consumerClaim: CONSUMER_CLAIM_NODE,
     certificateBinding: BINDING_NODE,
+    from: TOKEN_FROM_NODE,
     ...commonNodes(true),
   },
   'type',

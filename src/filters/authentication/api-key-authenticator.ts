@@ -1,9 +1,9 @@
 /**
- * API keys in a field of their own. The gateway knows only hashes of the keys.
+ * API keys in a field of their own, a cookie or the query. The gateway knows only their hashes.
  *
  * Thread: worker. The lookup uses a keyed hash that no caller can predict, and the comparison takes
- * the same time for any content: the duration of an answer says nothing about the keys. The field
- * does not reach the upstream unless the configuration asks for that.
+ * the same time for any content: the duration of an answer says nothing about the keys. A key does
+ * not reach the upstream unless the configuration asks for that.
  */
 import { hash, randomInt, timingSafeEqual } from 'node:crypto';
 import { defined } from '../../base/assert.js';
@@ -14,9 +14,11 @@ import {
   type AuthenticationResult,
   type Authenticator,
   refused,
+  SEVERAL,
 } from './authenticator.js';
+import { Credentials } from './credentials.js';
 import { makeIdentity } from './identity.js';
-import type { CompiledApiKeyAuthenticator } from './options.js';
+import type { CompiledApiKeyAuthenticator, CredentialPlace } from './options.js';
 
 const KEY_CHARS_MAX = 1024;
 const UNKNOWN = refused('the API key is not known');
@@ -34,19 +36,21 @@ export class ApiKeyAuthenticator implements Authenticator {
   readonly challenge: string;
   readonly isBearer = false;
   readonly ownedFields: readonly string[];
+  readonly hides: readonly CredentialPlace[];
   readonly stripsAuthorization = false;
   readonly readsAuthorization = false;
 
   private readonly blinding = new HalfSipHash(randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0);
   private readonly known = new Map<number, KnownKey[]>();
-  private readonly header: string;
+  private readonly credentials: Credentials;
 
   constructor(config: CompiledApiKeyAuthenticator) {
     this.name = config.name;
-    this.header = config.header;
-    this.challenge = `ApiKey realm="sluice", header="${config.header}"`;
-    const owned = config.claimHeaders.map(([header]) => header);
-    this.ownedFields = config.forwardCredentials ? owned : [...owned, config.header];
+    this.credentials = new Credentials(config, false);
+    const { hiddenFields, hides } = this.credentials;
+    this.challenge = challengeOf(config.from);
+    this.ownedFields = [...config.claimHeaders.map(([header]) => header), ...hiddenFields];
+    this.hides = hides;
     for (const { id, sha256, scopes } of config.keys) {
       const claims = { sub: id, scope: scopes.join(' ') };
       const identity = defined(makeIdentity(id, claims, config), 'the identity of a bounded key');
@@ -57,10 +61,10 @@ export class ApiKeyAuthenticator implements Authenticator {
     }
   }
 
-  authenticate({ fields }: AuthenticationRequest): AuthenticationResult {
-    const [key = '', second] = fields.values(this.header);
-    if (second !== undefined) return refused('the request has several API keys');
+  authenticate(request: AuthenticationRequest): AuthenticationResult {
+    const key = this.credentials.read(request);
     if (key === '') return ABSENT;
+    if (key === null) return SEVERAL;
     if (key.length > KEY_CHARS_MAX) return refused('the API key is too long');
     const text = hash('sha256', key, 'binary');
     const digest = Buffer.from(text, 'binary');
@@ -76,4 +80,12 @@ export class ApiKeyAuthenticator implements Authenticator {
     this.blinding.hash(digest);
     return this.blinding.low;
   }
+}
+
+/** Parameters of a challenge have each name once (RFC 9110 11.2). */
+function challengeOf(places: readonly CredentialPlace[]): string {
+  const kinds = new Map<string, string>();
+  for (const { kind, name } of places) if (!kinds.has(kind)) kinds.set(kind, name);
+  const parameters = [...kinds].map(([kind, name]) => `, ${kind}="${name}"`);
+  return `ApiKey realm="sluice"${parameters.join('')}`;
 }

@@ -6,6 +6,7 @@
  */
 import type { FieldBlock } from '../../base/field-block.js';
 import type { LocalReply } from '../local-reply.js';
+import type { CredentialPlace } from './options.js';
 
 /**
  * What is known about a caller. All requests with the same credentials share it, so it never
@@ -98,6 +99,13 @@ export interface Authenticator {
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult>;
   /**
+   * Of one that looks in other places as well: whether it is Authorization that it goes by for this
+   * request. Absent: always, where it reads that field at all.
+   */
+  usesAuthorization?(request: AuthenticationRequest): boolean;
+  /** Cookies and parameters of the query that the upstream does not get. Absent: none. */
+  readonly hides?: readonly CredentialPlace[];
+  /**
    * Of an authenticator that asks a service about every request: whether the request has anything
    * that could be credentials. Absent: {@link authenticate} says so itself.
    */
@@ -105,6 +113,9 @@ export interface Authenticator {
   /** Closes connections; the authenticator is not used any more. */
   close?(): Promise<void>;
 }
+
+/** For credentials that stand several times in one place. */
+export const SEVERAL = refused('the request has several credentials');
 
 export function refused(reason: string, cause = ''): AuthenticationResult {
   return cause === '' ? { verdict: 'refused', reason } : { verdict: 'refused', reason, cause };

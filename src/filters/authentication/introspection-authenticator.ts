@@ -10,14 +10,16 @@ import {
   type AuthenticationResult,
   type Authenticator,
   refused,
+  SEVERAL,
   unavailable,
 } from './authenticator.js';
-import { bearerToken, tokenDigest } from './bearer-token.js';
+import { tokenDigest } from './bearer-token.js';
 import { claimsProblem } from './claim-checks.js';
+import { Credentials } from './credentials.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { HttpCaller } from './http-caller.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
-import type { CompiledIntrospectionAuthenticator } from './options.js';
+import type { CompiledIntrospectionAuthenticator, CredentialPlace } from './options.js';
 import { parseStrictObject } from './strict-json.js';
 import { bound } from './token-binding.js';
 
@@ -36,8 +38,10 @@ export class IntrospectionAuthenticator implements Authenticator {
   readonly isBearer = true;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
-  readonly readsAuthorization = true;
+  readonly readsAuthorization: boolean;
+  readonly hides: readonly CredentialPlace[];
 
+  private readonly credentials: Credentials;
   private readonly caller: HttpCaller;
   private readonly clientCredentials: string;
   private readonly accepted = new ExpiringMemory<AuthenticationResult>(
@@ -50,8 +54,12 @@ export class IntrospectionAuthenticator implements Authenticator {
 
   constructor(private readonly config: CompiledIntrospectionAuthenticator) {
     this.name = config.name;
-    this.ownedFields = config.claimHeaders.map(([header]) => header);
+    this.credentials = new Credentials(config, true);
+    const { hiddenFields, readsAuthorization, hides } = this.credentials;
+    this.ownedFields = [...config.claimHeaders.map(([header]) => header), ...hiddenFields];
     this.stripsAuthorization = !config.forwardCredentials;
+    this.readsAuthorization = readsAuthorization;
+    this.hides = hides;
     this.caller = new HttpCaller(config.url, config.timeoutMs);
     const pair = [config.clientId, config.clientSecret].map(formEncode).join(':');
     this.clientCredentials = `Basic ${Buffer.from(pair).toString('base64')}`;
@@ -61,8 +69,9 @@ export class IntrospectionAuthenticator implements Authenticator {
     request: AuthenticationRequest,
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
-    const token = bearerToken(request.fields.authorization);
+    const token = this.credentials.read(request);
     if (token === '') return ABSENT;
+    if (token === null) return SEVERAL;
     const digest = tokenDigest(token);
     const known = this.accepted.get(digest, unixSeconds) ?? this.inactive.get(digest, unixSeconds);
     if (known !== undefined) return bound(known, request, this.config.binding);
@@ -72,6 +81,10 @@ export class IntrospectionAuthenticator implements Authenticator {
       this.asked.set(digest, asked);
     }
     return asked.then((result) => bound(result, request, this.config.binding));
+  }
+
+  usesAuthorization(request: AuthenticationRequest): boolean {
+    return this.credentials.usesAuthorization(request);
   }
 
   close(): Promise<void> {

@@ -12,15 +12,17 @@ import {
   type Authenticator,
   type Claims,
   refused,
+  SEVERAL,
   unavailable,
 } from './authenticator.js';
-import { bearerToken, tokenDigest } from './bearer-token.js';
+import { tokenDigest } from './bearer-token.js';
 import { claimsProblem, quoted } from './claim-checks.js';
+import { Credentials } from './credentials.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
 import { KeyRing } from './key-ring.js';
 import type { KeySetFeed } from './key-set-feed.js';
-import type { CompiledJwtAuthenticator } from './options.js';
+import type { CompiledJwtAuthenticator, CredentialPlace } from './options.js';
 import {
   KEY_UNKNOWN,
   MALFORMED,
@@ -41,8 +43,10 @@ export class JwtAuthenticator implements Authenticator {
   readonly isBearer = true;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
-  readonly readsAuthorization = true;
+  readonly readsAuthorization: boolean;
+  readonly hides: readonly CredentialPlace[];
 
+  private readonly credentials: Credentials;
   private readonly remembered = new ExpiringMemory<AcceptedToken>(
     REMEMBERED_MAX,
     REMEMBERED_CHARS_MAX,
@@ -58,8 +62,12 @@ export class JwtAuthenticator implements Authenticator {
     private readonly feed: KeySetFeed,
   ) {
     this.name = config.name;
-    this.ownedFields = config.claimHeaders.map(([header]) => header);
+    this.credentials = new Credentials(config, true);
+    const { hiddenFields, readsAuthorization, hides } = this.credentials;
+    this.ownedFields = [...config.claimHeaders.map(([header]) => header), ...hiddenFields];
     this.stripsAuthorization = !config.forwardCredentials;
+    this.readsAuthorization = readsAuthorization;
+    this.hides = hides;
   }
 
   /** Imports the keys of the configuration; those of a key set arrive later. */
@@ -84,12 +92,17 @@ export class JwtAuthenticator implements Authenticator {
     this.unsubscribe();
   }
 
+  usesAuthorization(request: AuthenticationRequest): boolean {
+    return this.credentials.usesAuthorization(request);
+  }
+
   authenticate(
     request: AuthenticationRequest,
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
-    const token = bearerToken(request.fields.authorization);
+    const token = this.credentials.read(request);
     if (token === '') return ABSENT;
+    if (token === null) return SEVERAL;
     const digest = tokenDigest(token);
     const known = this.remembered.get(digest, unixSeconds);
     if (known === undefined) return this.verifyBound(token, digest, { request, unixSeconds });

@@ -6,6 +6,19 @@
  */
 import type { Jwk } from '../../base/json-web-key.js';
 
+export interface CredentialPlace {
+  readonly kind: 'header' | 'cookie' | 'query';
+  /** Of a field in lower case. */
+  readonly name: string;
+}
+
+/** What kinds have that look for a token or a key in places that the configuration names. */
+interface Placed {
+  /** In the order in which they are looked at. */
+  readonly from: readonly CredentialPlace[];
+  readonly forwardPlaces: boolean;
+}
+
 interface Common {
   readonly index: number;
   readonly name: string;
@@ -25,7 +38,7 @@ export interface ClaimChecks {
   readonly requiredClaims: readonly string[];
 }
 
-export interface CompiledJwtAuthenticator extends Common, ClaimChecks {
+export interface CompiledJwtAuthenticator extends Common, ClaimChecks, Placed {
   readonly type: 'jwt';
   readonly algorithms: readonly string[];
   /** Empty: there is no shared secret. */
@@ -49,10 +62,8 @@ export interface CompiledKeySource {
   readonly allowHttp: boolean;
 }
 
-export interface CompiledApiKeyAuthenticator extends Common {
+export interface CompiledApiKeyAuthenticator extends Common, Placed {
   readonly type: 'apiKey';
-  /** Lower case. */
-  readonly header: string;
   readonly keys: readonly {
     readonly id: string;
     /** Lower-case hexadecimal. */
@@ -70,7 +81,7 @@ export interface CompiledBasicAuthenticator extends Common {
   }[];
 }
 
-export interface CompiledIntrospectionAuthenticator extends Common, ClaimChecks {
+export interface CompiledIntrospectionAuthenticator extends Common, ClaimChecks, Placed {
   readonly type: 'introspection';
   readonly url: string;
   readonly clientId: string;

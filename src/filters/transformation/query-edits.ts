@@ -4,14 +4,9 @@
  * Thread: worker.
  */
 import type { RequestView } from '../filter.js';
+import { parametersOf } from '../query-parameters.js';
 import { compileTemplate } from '../template.js';
 import type { CompiledFieldEdits } from './options.js';
-
-interface Parameter {
-  /** Decoded. */
-  readonly name: string;
-  readonly text: string;
-}
 
 /** Makes the new query, with its question mark unless it is empty. */
 export function compileQueryEdits(edits: CompiledFieldEdits): (request: RequestView) => string {
@@ -36,25 +31,7 @@ export function compileQueryEdits(edits: CompiledFieldEdits): (request: RequestV
   };
 }
 
-function parametersOf(query: string): Parameter[] {
-  return query
-    .slice(1)
-    .split('&')
-    .filter((text) => text !== '')
-    .map((text) => ({ name: decode(text.split('=', 1)[0] ?? ''), text }));
-}
-
 function withName(text: string, name: string): string {
   const mark = text.indexOf('=');
   return encodeURIComponent(name) + (mark === -1 ? '' : text.slice(mark));
-}
-
-/** A broken escape stands for itself, as most readers take it. */
-function decode(text: string): string {
-  const spaced = text.replaceAll('+', ' ');
-  try {
-    return decodeURIComponent(spaced);
-  } catch {
-    return spaced;
-  }
 }

@@ -6,12 +6,11 @@
  */
 import {
   ABSENT,
-  type AuthenticationResult,
   type Authenticator,
   unavailable,
 } from '../../filters/authentication/authenticator.js';
-import { bearerToken } from '../../filters/authentication/bearer-token.js';
 import { createAuthenticator } from '../../filters/authentication/create-authenticator.js';
+import { Credentials } from '../../filters/authentication/credentials.js';
 import { mayBeKnown } from '../../filters/authentication/forward-credentials.js';
 import type { KeySetFeed } from '../../filters/authentication/key-set-feed.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
@@ -34,26 +33,43 @@ export const OFFLINE_AUTHENTICATORS: AuthenticatorSource = {
   release: async () => {},
 };
 
-function needsAnswer(config: CompiledAuthenticator): boolean {
+function needsAnswer(config: CompiledAuthenticator): config is AskingConfig {
   if (config.type === 'jwt') return config.keySource !== null;
   return config.type === 'introspection' || config.type === 'forwardAuth';
 }
 
-function unanswered(config: CompiledAuthenticator): Authenticator {
+type AskingConfig = Extract<
+  CompiledAuthenticator,
+  { readonly type: 'jwt' | 'introspection' | 'forwardAuth' }
+>;
+
+function unanswered(config: AskingConfig): Authenticator {
   const { name, claimHeaders } = config;
-  const asked = config.type === 'forwardAuth' ? config : null;
+  const common = {
+    name,
+    challenge: 'Bearer realm="sluice"',
+    ownedFields: claimHeaders.map(([header]) => header),
+    stripsAuthorization: false,
+  };
   const elsewhere = unavailable(
     `${name} would ask elsewhere; --consumer ID takes a caller as given`,
   );
+  if (config.type === 'forwardAuth') {
+    return {
+      ...common,
+      isBearer: false,
+      readsAuthorization: config.requestHeaders.includes('authorization'),
+      authenticate: () => elsewhere,
+      hasCredentials: (request) => mayBeKnown(config, request),
+    };
+  }
+  const credentials = new Credentials(config, true);
+  const { readsAuthorization, hides } = credentials;
   return {
-    name,
-    challenge: 'Bearer realm="sluice"',
-    isBearer: asked === null,
-    ownedFields: claimHeaders.map(([header]) => header),
-    stripsAuthorization: false,
-    readsAuthorization: asked === null || asked.requestHeaders.includes('authorization'),
-    authenticate: ({ fields }): AuthenticationResult =>
-      asked === null && bearerToken(fields.authorization) === '' ? ABSENT : elsewhere,
-    ...(asked !== null && { hasCredentials: (request) => mayBeKnown(asked, request) }),
+    ...common,
+    isBearer: true,
+    readsAuthorization,
+    hides,
+    authenticate: (request) => (credentials.read(request) === '' ? ABSENT : elsewhere),
   };
 }

@@ -115,6 +115,11 @@ export class RequestHead {
     this.sentPath = mergeSlashes(this.sentPath);
   }
 
+  /** What of the query is for the gateway alone is gone. */
+  onQuery(query: string): void {
+    this.query = query;
+  }
+
   /** A path of the route table takes the request. */
   onMatch(params: PathParams): void {
     this.params = params;

@@ -158,7 +158,7 @@ function accept(
   identity: Identity,
 ): AuthenticationOutcome {
   exchange.identify(identity);
-  if (!mayForward(authenticator, route)) exchange.fields.dropAuthorization();
+  if (!mayForward(authenticator, exchange, route)) exchange.fields.dropAuthorization();
   const rule = route.config.authorization;
   if (rule === null) return 'next';
   const problem = authorizationProblem(identity, rule);
@@ -174,9 +174,14 @@ function accept(
  * Whether the target gets Authorization. Credentials that the route checks go on only when they
  * were accepted.
  */
-function mayForward(accepting: Authenticator, { authenticators }: WorkerRoute): boolean {
+function mayForward(
+  accepting: Authenticator,
+  exchange: Exchange,
+  { authenticators }: WorkerRoute,
+): boolean {
   if (accepting.stripsAuthorization) return false;
-  return accepting.readsAuthorization || !authenticators.some((one) => one.readsAuthorization);
+  if (!authenticators.some((one) => one.readsAuthorization)) return true;
+  return accepting.readsAuthorization && accepting.usesAuthorization?.(exchange) !== false;
 }
 
 function withResult(

@@ -16,13 +16,17 @@ import type {
 } from '../../config/compiled-config.js';
 import type { ServedConfig } from '../../config/shared/shared-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
+import type { CredentialPlace } from '../../filters/authentication/options.js';
 import type { StageSource } from '../../filters/reply-stage.js';
 import { stripSentPrefix } from '../../routing/strip-prefix.js';
 import { type AnswerPlan, planAnswer } from './answer-plan.js';
 import { type Challenges, challengesOf } from './challenges.js';
+import { type HiddenCredentials, hiddenCredentials } from './hidden-credentials.js';
 import { policyField } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 import { stagesOf } from './route-stages.js';
+
+const NOTHING: readonly CredentialPlace[] = [];
 
 /** What the coordinator decides upon in one ask. */
 export interface AdmissionPlan {
@@ -62,6 +66,8 @@ export interface WorkerRoute {
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
   readonly filters: RouteFilters;
+  /** null: no cookies and no parts of the query are for the gateway alone. */
+  readonly hides: HiddenCredentials | null;
   /** What its replies pass, in order. */
   readonly replyStages: readonly StageSource[];
   /** The gateway itself reads the body before it goes anywhere, and bounds it as it comes. */
@@ -85,11 +91,13 @@ export class WorkerRoutes {
   private readonly made = new Map<number, WorkerRoute>();
   private readonly upstreams: readonly (CompiledUpstream | undefined)[];
   private readonly ownedFields: ReadonlyMap<number, readonly string[]>;
+  private readonly hidden: ReadonlyMap<number, readonly CredentialPlace[]>;
 
   constructor(private readonly parts: RouteParts) {
     const { config, authenticators } = parts;
     this.upstreams = byRow(config.upstreams);
-    this.ownedFields = ownedFieldsByUpstream(config, authenticators);
+    this.ownedFields = byUpstream(config, authenticators, ({ ownedFields }) => ownedFields);
+    this.hidden = byUpstream(config, authenticators, ({ hides = NOTHING }) => hides);
   }
 
   /** The route at this place, which the configuration has. */
@@ -116,6 +124,10 @@ export class WorkerRoutes {
       answer,
       upstream,
       filters,
+      hides: hiddenCredentials([
+        ...authenticators.flatMap(({ hides = NOTHING }) => hides),
+        ...(upstream === null ? NOTHING : (this.hidden.get(upstream.index) ?? NOTHING)),
+      ]),
       replyStages: stagesOf(filters),
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators,
@@ -145,17 +157,21 @@ function filtersOf(
 }
 
 /**
- * Fields that say who calls, by upstream: no route to the same upstream lets a client set them, not
- * even a public one.
+ * What the authenticators in front of an upstream keep from it: no route to it lets a client set
+ * fields that say who calls, nor brings it credentials of others, not even a public one.
  */
-function ownedFieldsByUpstream(
+function byUpstream<T>(
   { facts }: ServedConfig,
   authenticators: readonly Authenticator[],
-): ReadonlyMap<number, readonly string[]> {
+  partsOf: (authenticator: Authenticator) => readonly T[],
+): ReadonlyMap<number, readonly T[]> {
   return new Map(
     facts.authenticatorsByUpstream.map(([row, indexes]) => [
       row,
-      indexes.flatMap((index) => authenticators[index]?.ownedFields ?? []),
+      indexes.flatMap((index) => {
+        const authenticator = authenticators[index];
+        return authenticator === undefined ? [] : partsOf(authenticator);
+      }),
     ]),
   );
 }

@@ -39,6 +39,8 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator> = {}): CompiledJwtAut
   return {
     ...common('jwt'),
     type: 'jwt',
+    from: [{ kind: 'header', name: 'authorization' }],
+    forwardPlaces: false,
     algorithms: ['HS256'],
     secret: JWT_SECRET,
     keys: [],
@@ -99,7 +101,8 @@ describeAuthenticator({
       authenticator: new ApiKeyAuthenticator({
         ...common('apiKey'),
         type: 'apiKey',
-        header: 'x-api-key',
+        from: [{ kind: 'header', name: 'x-api-key' }],
+        forwardPlaces: false,
         keys: [...keys, ada],
       }),
       good: apiKey('the key of ada'),
@@ -155,6 +158,8 @@ function introspectionConfig(
   return {
     ...common('introspection'),
     type: 'introspection',
+    from: [{ kind: 'header', name: 'authorization' }],
+    forwardPlaces: false,
     url: `${url}/introspect`,
     clientId: 'gate way',
     clientSecret: CLIENT_SECRET,

@@ -150,6 +150,8 @@ describe('a token that is bound to a certificate', () => {
         ...{ type: 'jwt', index: 0, name: 'jwt', claimHeaders: [], forwardCredentials: true },
         ...{ algorithms: ['HS256'], secret: JWT_SECRET, keys: [], keySource: null, issuer: '' },
         ...{ audiences: [], clockSkewMs: 0, requiredClaims: ['exp'], consumerClaim: 'sub' },
+        from: [{ kind: 'header', name: 'authorization' }],
+        forwardPlaces: false,
         binding,
       },
       feed,

@@ -1,0 +1,20 @@
+/**
+ * Names of the credentials that the targets of a route do not get.
+ *
+ * Thread: worker. Fields are dropped with all others; see WorkerRoute.
+ */
+import type { CredentialPlace } from '../../filters/authentication/options.js';
+
+/** Names of cookies and of parameters of the query. */
+export interface HiddenCredentials {
+  readonly cookies: ReadonlySet<string>;
+  readonly parameters: ReadonlySet<string>;
+}
+
+/** null: nothing is hidden. */
+export function hiddenCredentials(places: readonly CredentialPlace[]): HiddenCredentials | null {
+  if (places.length === 0) return null;
+  const namesOf = (wanted: CredentialPlace['kind']): ReadonlySet<string> =>
+    new Set(places.filter(({ kind }) => kind === wanted).map(({ name }) => name));
+  return { cookies: namesOf('cookie'), parameters: namesOf('query') };
+}
