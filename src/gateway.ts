@@ -18,6 +18,7 @@ import { systemClock, systemRandom } from './base/clock.js';
 import { hostPort } from './base/listener-address.js';
 import type { ListenerFigures } from './channel/acceptor/acceptor-figures.js';
 import { allocateCounters } from './channel/counter-block.js';
+import { UNVERIFIED_TARGETS, upstreamsUnverified } from './config/compile/unverified-targets.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
@@ -112,6 +113,7 @@ export class Gateway {
       onGivingUp: (reason) => this.giveUp(reason),
     });
     this.tellOfDocuments(config);
+    this.tellOfUnverified(config);
     this.reloader = this.createReloader(kept);
     this.watcher = this.createWatcher();
     this.names = new NameWatcher({
@@ -297,10 +299,17 @@ export class Gateway {
     }
   }
 
+  private tellOfUnverified({ upstreams }: SharedSettings): void {
+    for (const upstream of upstreamsUnverified(upstreams)) {
+      this.log.logger.warn({ upstream }, UNVERIFIED_TARGETS);
+    }
+  }
+
   /** Applies the parts of the configuration that the main thread itself uses. */
   private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
     this.tellOfDocuments(config);
+    this.tellOfUnverified(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
   }

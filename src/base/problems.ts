@@ -295,6 +295,18 @@ export const PROBLEMS = {
     ...BAD_CERTIFICATE,
     when: "The target's certificate is not valid for another reason, such as a revocation.",
   }),
+  certificatePin: problem('GW_UPSTREAM_CERTIFICATE_PIN', 502, BAD_TLS, {
+    ...BAD_CERTIFICATE,
+    when: "The key of the target's certificate is none of `tls.pins` of the upstream.",
+  }),
+  upstreamTlsAlert: problem('GW_UPSTREAM_TLS_ALERT', 502, BAD_TLS, {
+    source: 'upstream',
+    part: 'upstream',
+    proxyError: 'tls_alert_received',
+    when:
+      'The target refused TLS with an alert: it may want another version or name, or a ' +
+      'certificate of the gateway.',
+  }),
   upstreamTls: problem('GW_UPSTREAM_TLS', 502, BAD_TLS, {
     source: 'upstream',
     part: 'upstream',

@@ -3,6 +3,7 @@
  *
  * Thread: acceptor.
  */
+import { UNVERIFIED_TARGETS, upstreamsUnverified } from '../config/compile/unverified-targets.js';
 import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
@@ -18,6 +19,9 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
   return reportErrors(io, async () => {
     const config = loadForCommand(args, io);
     await proveConfig(shareConfig(config), io.clock.unixMs);
+    for (const name of upstreamsUnverified(config.upstreams)) {
+      io.stderr.write(`warning: upstream ${name}: ${UNVERIFIED_TARGETS}\n`);
+    }
     for (const document of config.documents) io.stderr.write(warningsOf(document));
     io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);
     return EXIT_OK;

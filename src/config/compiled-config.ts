@@ -196,15 +196,36 @@ export interface CompiledTarget {
   readonly tls: boolean;
   /** It gets the client's Host, unless a route says otherwise. */
   readonly keepsHost: boolean;
+  /** What the certificate must be for: a name, or an address without brackets; also without TLS. */
+  readonly serverName: string;
+  /** Place in `tls` of its upstream; -1: without TLS. */
+  readonly tlsPlace: number;
   readonly weight: number;
   /** Used only while no other target is available. */
   readonly isBackup: boolean;
+}
+
+/** How TLS is spoken with some targets. */
+export interface CompiledTargetTls {
+  /** PEM; empty: the authorities that Node.js knows. */
+  readonly ca: string;
+  /** PEM of the gateway's own certificate; empty: it has none. */
+  readonly cert: string;
+  readonly key: string;
+  readonly verifies: boolean;
+  /** SHA-256 of public keys in base64; empty: any. */
+  readonly pins: readonly string[];
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Of all of the above: the same text, the same settings. */
+  readonly digest: string;
 }
 
 export interface CompiledUpstream {
   readonly index: number;
   readonly name: string;
   readonly targetIndexes: readonly number[];
+  /** Each kind once; see `tlsPlace` of the targets. */
+  readonly tls: readonly CompiledTargetTls[];
   /** null: each connection looks the name of its target up. */
   readonly resolve: CompiledResolve | null;
   readonly loadBalancing: CompiledBalancing;

@@ -988,6 +988,8 @@ export interface UpstreamConfig {
   readonly outlierDetection?: OutlierDetectionConfig;
   /** Looks the host names of targets up again and again. */
   readonly resolve?: ResolveConfig;
+  /** How connections to https targets are made. */
+  readonly tls?: TargetTlsConfig;
   /** Longest waits in an exchange with a target. */
   readonly timeouts?: TimeoutsConfig;
   /**
@@ -1015,6 +1017,46 @@ export interface TargetConfig {
   readonly weight?: number;
   /** Whether it is used only while no other target is available. Default: false. */
   readonly backup?: boolean;
+  /** What of the upstream's `tls` is otherwise for this target. */
+  readonly tls?: TargetTlsConfig;
+}
+
+/** What `upstreams.NAME.targets[].tls`, `upstreams.NAME.tls` may have. */
+export interface TargetTlsConfig {
+  /**
+   * File with the certificates (PEM) of the authorities that are trusted, and no others. 1 to
+   * 262144 characters. Default: the authorities that Node.js knows, and those of
+   * `NODE_EXTRA_CA_CERTS`.
+   */
+  readonly ca?: string;
+  /**
+   * File with the certificate (PEM) that the gateway shows to the target, and the intermediate ones
+   * behind it. Needs `key`. 1 to 262144 characters. Default: none.
+   */
+  readonly cert?: string;
+  /**
+   * File with the private key (PEM) of `cert`, not encrypted. 1 to 262144 characters. Default:
+   * none.
+   */
+  readonly key?: string;
+  /**
+   * The name that the certificate must be for, and that is sent as SNI. With `resolve` too it is
+   * the name that counts, not the address. Default: the host of the target's URL.
+   */
+  readonly serverName?: string;
+  /**
+   * Whether the certificate must lead to a trusted authority, be valid now, and be for
+   * `serverName`. Without that, and without `pins`, anybody on the way can read and change all
+   * requests: `validate` and the log warn of it. Default: true.
+   */
+  readonly verify?: boolean;
+  /**
+   * SHA-256 of public keys (SubjectPublicKeyInfo, in base64), one of which the target's own
+   * certificate must have, whatever else is verified. 1 to 16 items. Default: any key.
+   */
+  readonly pins?: readonly string[];
+  /** The oldest version of TLS that is spoken. Default: TLSv1.2. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
 }
 
 /** How a target is chosen. */

@@ -6,17 +6,32 @@
  * whatever happens, and within the timeout; it reads only the beginning of a body.
  */
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import {
   CHECK_BROKE_OFF,
+  CHECK_CERTIFICATE_EXPIRED,
+  CHECK_CERTIFICATE_INVALID,
+  CHECK_CERTIFICATE_NAME,
+  CHECK_CERTIFICATE_PIN,
+  CHECK_CERTIFICATE_SELF_SIGNED,
+  CHECK_CERTIFICATE_UNTRUSTED,
   CHECK_CONNECT_FAILED,
   CHECK_PASSED,
   CHECK_TIMED_OUT,
+  CHECK_TLS_ALERT,
+  CHECK_TLS_FAILED,
   CHECK_UNEXPECTED_STATUS,
   type CheckResult,
 } from '../channel/coordinator/target-states.js';
-import type { CompiledHealthCheck, CompiledTarget } from '../config/compiled-config.js';
+import type {
+  CompiledHealthCheck,
+  CompiledTarget,
+  CompiledTargetTls,
+} from '../config/compiled-config.js';
+import { TargetTls } from '../worker/upstream/target-tls.js';
+import { handshakeError, isCertificateAlert, tlsProblem } from '../worker/upstream/tls-failure.js';
 
 /** A longer body is not read to its end: the status has decided already. */
 const BODY_BYTES_MAX = 16 * 1024;
@@ -33,15 +48,22 @@ interface Destroyable {
   destroy(): unknown;
 }
 
+/** What is probed. */
+export interface ProbedTarget {
+  readonly target: CompiledTarget;
+  /** As requests to it have it; null: without TLS. */
+  readonly tls: CompiledTargetTls | null;
+}
+
 /** Sends the probe. `onEnded` gets CHECK_PASSED, or why the probe failed, once. */
 export function startProbe(
-  target: CompiledTarget,
+  probed: ProbedTarget,
   rule: CompiledHealthCheck,
   onEnded: (result: CheckResult) => void,
 ): Probe {
   const ending = new ProbeEnding(rule.timeoutMs, onEnded);
-  if (rule.type === 'tcp') probeTcp(target, ending);
-  else probeHttp(target, rule, ending);
+  if (rule.type === 'tcp') probeTcp(probed.target, ending);
+  else probeHttp(probed, rule, ending);
   return ending;
 }
 
@@ -79,43 +101,100 @@ class ProbeEnding implements Probe {
   }
 }
 
+/** Where the target listens. */
+function addressOf({ origin, tls }: CompiledTarget): { host: string; port: number } {
+  const { hostname, port } = new URL(origin);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (tls ? 443 : 80) };
+}
+
 function probeTcp(target: CompiledTarget, ending: ProbeEnding): void {
-  const { hostname, port } = new URL(target.origin);
-  const fallback = target.tls ? 443 : 80;
-  const socket = connect({ host: withoutBrackets(hostname), port: Number(port) || fallback });
+  const socket = connect(addressOf(target));
   socket.on('connect', () => ending.end(CHECK_PASSED));
   socket.on('error', () => ending.end(CHECK_CONNECT_FAILED));
   ending.destroyAtEnd(socket);
 }
 
-function probeHttp(target: CompiledTarget, rule: CompiledHealthCheck, ending: ProbeEnding): void {
-  const options: RequestOptions = {
-    method: 'GET',
-    path: rule.path,
-    agent: false,
-    headers: {
-      host: rule.host === '' ? target.authority : rule.host,
-      'user-agent': USER_AGENT,
-      connection: 'close',
-    },
-  };
-  const send = target.tls ? requestHttps : requestHttp;
-  let isConnected = false;
-  const request = send(new URL(target.origin), options, (response) => {
-    const passed = isExpected(rule, response.statusCode ?? 0);
-    readEnd(response, () => ending.end(passed ? CHECK_PASSED : CHECK_UNEXPECTED_STATUS));
-  });
-  request.on('socket', (socket) => {
-    socket.once(target.tls ? 'secureConnect' : 'connect', () => {
-      isConnected = true;
+/** The GET goes out when the connection stands: what TLS fails for is told by its socket alone. */
+function probeHttp({ target, tls }: ProbedTarget, rule: CompiledHealthCheck, ending: ProbeEnding) {
+  const connection = new ProbeConnection(target, tls);
+  const { socket } = connection;
+  // These listeners stay after the probe has ended: an error without one would end the process.
+  const onError = (error: Error): void => ending.end(connection.resultOf(error));
+  socket.on('error', onError);
+  socket.on('close', () => ending.end(connection.resultOf(new Error('closed'))));
+  ending.destroyAtEnd(socket);
+  connection.onReady(() => {
+    const options: RequestOptions = {
+      method: 'GET',
+      path: rule.path,
+      createConnection: () => socket,
+      headers: {
+        host: rule.host === '' ? target.authority : rule.host,
+        'user-agent': USER_AGENT,
+        connection: 'close',
+      },
+    };
+    const request = requestHttp(options, (response) => {
+      const passed = isExpected(rule, response.statusCode ?? 0);
+      readEnd(response, () => ending.end(passed ? CHECK_PASSED : CHECK_UNEXPECTED_STATUS));
     });
+    request.on('error', onError);
+    request.end();
   });
-  // The listener stays after the probe has ended: an error without a listener would end the
-  // process.
-  request.on('error', () => ending.end(isConnected ? CHECK_BROKE_OFF : CHECK_CONNECT_FAILED));
-  ending.destroyAtEnd(request);
-  request.end();
 }
+
+/** The socket of a probe, and how far it has come. */
+class ProbeConnection {
+  readonly socket: Socket;
+  private readonly tls: TargetTls | null;
+  private isTcpConnected = false;
+  private isConnected = false;
+
+  constructor(target: CompiledTarget, settings: CompiledTargetTls | null) {
+    const address = addressOf(target);
+    this.tls = settings === null ? null : new TargetTls(settings, target.serverName);
+    this.socket =
+      this.tls === null ? connect(address) : connectTls({ ...this.tls.options, ...address });
+    this.socket.on('connect', () => {
+      this.isTcpConnected = true;
+    });
+  }
+
+  /** Calls when requests can be sent, and the target is who it should be. */
+  onReady(send: () => void): void {
+    const { socket, tls } = this;
+    socket.on(tls === null ? 'connect' : 'secureConnect', () => {
+      const wrong = tls === null ? null : tls.onSecure(socket as TLSSocket, 0);
+      if (wrong !== null) {
+        socket.destroy(wrong);
+        return;
+      }
+      this.isConnected = true;
+      send();
+    });
+  }
+
+  /** What an error says of the target. */
+  resultOf(error: Error): CheckResult {
+    if (this.tls === null || !this.isTcpConnected) {
+      return this.isConnected ? CHECK_BROKE_OFF : CHECK_CONNECT_FAILED;
+    }
+    if (this.isConnected && !isCertificateAlert(error)) return CHECK_BROKE_OFF;
+    const { code } = handshakeError(error) as { readonly code?: unknown };
+    const problem = typeof code === 'string' ? tlsProblem(code) : null;
+    return (problem === null ? undefined : RESULTS.get(problem)) ?? CHECK_TLS_FAILED;
+  }
+}
+
+const RESULTS: ReadonlyMap<ProblemKind, CheckResult> = new Map([
+  [PROBLEMS.certificateSelfSigned, CHECK_CERTIFICATE_SELF_SIGNED],
+  [PROBLEMS.certificateExpired, CHECK_CERTIFICATE_EXPIRED],
+  [PROBLEMS.certificateName, CHECK_CERTIFICATE_NAME],
+  [PROBLEMS.certificateUntrusted, CHECK_CERTIFICATE_UNTRUSTED],
+  [PROBLEMS.certificatePin, CHECK_CERTIFICATE_PIN],
+  [PROBLEMS.certificateRefused, CHECK_CERTIFICATE_INVALID],
+  [PROBLEMS.upstreamTlsAlert, CHECK_TLS_ALERT],
+]);
 
 /** Calls back when the body has ended, was cut off, or is longer than BODY_BYTES_MAX. */
 function readEnd(response: IncomingMessage, onRead: () => void): void {
@@ -131,8 +210,4 @@ function readEnd(response: IncomingMessage, onRead: () => void): void {
 
 function isExpected(rule: CompiledHealthCheck, status: number): boolean {
   return rule.expectedStatuses.some(([first, last]) => status >= first && status <= last);
-}
-
-function withoutBrackets(hostname: string): string {
-  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
 }

@@ -11,12 +11,8 @@
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
 import type { CheckResult } from '../channel/coordinator/target-states.js';
-import type {
-  CompiledHealthCheck,
-  CompiledTarget,
-  GatewaySettings,
-} from '../config/compiled-config.js';
-import { type Probe, startProbe } from './health-probe.js';
+import type { CompiledHealthCheck, GatewaySettings } from '../config/compiled-config.js';
+import { type Probe, type ProbedTarget, startProbe } from './health-probe.js';
 
 /** The first probes of one upstream are spread over at most this time. */
 const FIRST_SPREAD_MS = 500;
@@ -42,11 +38,15 @@ export class HealthProber {
     this.checks = new Map();
     const upstreams = byRow(config.upstreams);
     for (const target of config.targets) {
-      const rule = defined(upstreams[target.upstreamIndex], 'the upstream').healthCheck;
+      const upstream = defined(upstreams[target.upstreamIndex], 'the upstream');
+      const rule = upstream.healthCheck;
       if (rule === null) continue;
-      const name = JSON.stringify([target.index, target.origin, target.authority, rule]);
+      const { index, origin, authority, serverName, tlsPlace } = target;
+      const tls = upstream.tls[tlsPlace] ?? null;
+      const digest = tls === null ? '' : tls.digest;
+      const name = JSON.stringify([index, origin, authority, serverName, digest, rule]);
       const kept = before.get(name);
-      const check = kept ?? new TargetCheck(target, rule, this.options);
+      const check = kept ?? new TargetCheck({ target, tls }, rule, this.options);
       this.checks.set(name, check);
       before.delete(name);
       if (kept === undefined) check.start();
@@ -67,7 +67,7 @@ class TargetCheck {
   private readonly send = (): void => this.sendProbe();
 
   constructor(
-    private readonly target: CompiledTarget,
+    private readonly probed: ProbedTarget,
     private readonly rule: CompiledHealthCheck,
     private readonly options: HealthProberOptions,
   ) {}
@@ -89,13 +89,13 @@ class TargetCheck {
   }
 
   private sendProbe(): void {
-    this.probe = startProbe(this.target, this.rule, (result) => this.onEnded(result));
+    this.probe = startProbe(this.probed, this.rule, (result) => this.onEnded(result));
   }
 
   private onEnded(result: CheckResult): void {
     this.probe = null;
     if (this.isStopped) return;
-    this.options.onResult(this.target.index, result);
+    this.options.onResult(this.probed.target.index, result);
     const { intervalMs, jitterPercent } = this.rule;
     const jitter = ((this.options.random() * 2 - 1) * jitterPercent) / 100;
     this.wait(intervalMs * (1 + jitter));

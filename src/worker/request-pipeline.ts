@@ -295,7 +295,7 @@ export class RequestPipeline {
       this.cut(exchange, null);
       return;
     }
-    const cause = exchange.tries.lastMistake;
+    const cause = exchange.tries.lastCause;
     this.end(exchange, refusal(problem, failureDetail(problem, cause), { cause }));
   }
 

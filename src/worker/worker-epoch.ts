@@ -14,7 +14,6 @@ import { RequestListeners } from './request/request-listeners.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { compileGlobalSteps, type LoadedFilters, loadFilters } from './route/route-filters.js';
 import { WorkerRoutes } from './route/worker-route.js';
-import { loadUndici, type UndiciTransport } from './upstream/upstream-connections.js';
 
 /** Where an epoch gets its authenticators, and gives them back. */
 export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
@@ -32,12 +31,9 @@ export class WorkerEpoch implements ExchangeEpoch {
   ): Promise<WorkerEpoch> {
     const authenticators = await identity.acquire(config.authenticators);
     try {
-      const [filters, undici] = await Promise.all([
-        loadFilters(config, unixMs),
-        loadUndici(config.targets),
-      ]);
+      const filters = await loadFilters(config, unixMs);
       const routes = new WorkerRoutes({ config, authenticators, filters });
-      return new WorkerEpoch(config, { routes, filters }, undici);
+      return new WorkerEpoch(config, { routes, filters });
     } catch (error) {
       await identity.release(config.authenticators);
       throw error;
@@ -47,7 +43,6 @@ export class WorkerEpoch implements ExchangeEpoch {
   private constructor(
     readonly config: ServedConfig,
     private readonly parts: { readonly routes: WorkerRoutes; readonly filters: LoadedFilters },
-    readonly undici: UndiciTransport | null,
   ) {
     const { routes, filters } = parts;
     const { hardening, paths, acceptsRequestIdOf, versioning } = config;

@@ -183,7 +183,7 @@ export class WorkerRuntime {
     log.logger.level = config.logging.level;
     this.parts.tracing.adopt(config);
     this.ledger.adopt(config, createAccessLog(log, config.logging, random));
-    this.forwarder.adopt(epoch);
+    this.forwarder.adopt(epoch.config);
     this.planner.adopt(config);
     this.preference.adopt(config);
     this.grants.adopt(config.upstreams);

@@ -3,15 +3,16 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROBLEMS } from '../../src/base/problems.js';
 import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../src/channel/lane.js';
 import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
 import { eventually } from '../support/eventually.js';
-import { type TransportChoice, TransportRig } from '../support/transport-rig.js';
+import { certificateFor, type TransportChoice, TransportRig } from '../support/transport-rig.js';
 
-const TRANSPORTS: readonly TransportChoice[] = ['undici', 'lean'];
+const TRANSPORTS: readonly TransportChoice[] = ['undici', 'lean', 'lean over TLS'];
 
 /** A client that sends as much as its window allows. */
 class Client {
@@ -91,11 +92,14 @@ describe.each(TRANSPORTS)('%s', (transport) => {
     arrived = [];
     sockets = [];
     answer = readAndAnswer;
-    server = createServer((request, reply) => {
+    const certificate = certificateFor(transport);
+    const listener = (request: IncomingMessage, reply: ServerResponse): void => {
       const now = answer;
       answer = readAndAnswer;
       now(request, reply);
-    });
+    };
+    server =
+      certificate === null ? createServer(listener) : createSecureServer(certificate, listener);
     server.on('connection', (socket) => sockets.push(socket));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     rig = new TransportRig(transport, (server.address() as AddressInfo).port);
@@ -124,7 +128,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       expect(request).toMatchObject({ bytes, sha256: sha256(content) });
       // undici counts what is there already when the connection stands.
       if (isLengthKnown) expect(request?.framing).toBe(String(bytes));
-      else if (transport === 'lean') expect(request?.framing).toBe('chunked');
+      else if (transport !== 'undici') expect(request?.framing).toBe('chunked');
       expect(rig.connections.idleCount).toBe(1);
       expect((await rig.exchange()).body).toBe('ok');
       expect(sockets.length).toBe(1);

@@ -18,6 +18,7 @@ import {
 } from '../support/hostile-replies.js';
 import { RawOrigin } from '../support/raw-origin.js';
 import {
+  certificateFor,
   drip,
   fillBacklog,
   type Probe,
@@ -25,7 +26,7 @@ import {
   TransportRig,
 } from '../support/transport-rig.js';
 
-const TRANSPORTS: readonly TransportChoice[] = ['undici', 'lean'];
+const TRANSPORTS: readonly TransportChoice[] = ['undici', 'lean', 'lean over TLS'];
 const PLAIN = `${OK}${LENGTH}\r\nok`;
 
 let origin: RawOrigin;
@@ -36,10 +37,6 @@ function rigFor(transport: TransportChoice): TransportRig {
   rigs.push(rig);
   return rig;
 }
-
-beforeEach(async () => {
-  origin = await RawOrigin.start();
-});
 
 afterEach(async () => {
   for (const rig of rigs) await rig.close();
@@ -288,6 +285,10 @@ async function settled(socket: Socket | undefined, { isKept }: Expected): Promis
 }
 
 describe.each(TRANSPORTS)('%s', (transport) => {
+  beforeEach(async () => {
+    origin = await RawOrigin.start(certificateFor(transport));
+  });
+
   const wanted = ({ expected, undici }: ReplyCase): Expected =>
     transport === 'undici' && undici !== undefined ? undici.expected : expected;
 
@@ -317,7 +318,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
     expect(probe.lateCalls).toBe(0);
     expect(probe.problem === null).toBe(how.isRead);
     if (!how.isRead) expect(probe.hasBegun).toBe(true);
-    if (transport === 'lean') expect(probe.problem).toBe(PROBLEMS.upstreamProtocol);
+    if (transport !== 'undici') expect(probe.problem).toBe(PROBLEMS.upstreamProtocol);
     await settled(origin.connections[0]?.socket, {});
     origin.script = (socket) => socket.write(PLAIN);
     expectOutcome(await rig.exchange(), GOOD);
@@ -333,7 +334,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       socket.write('HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
     const probe = await rigFor(transport).exchange();
     // undici: UND_ERR_SOCKET "bad upgrade". Either way the connection is gone.
-    expectOutcome(probe, transport === 'lean' ? PROTOCOL : RESET);
+    expectOutcome(probe, transport !== 'undici' ? PROTOCOL : RESET);
   });
 
   it.each([
@@ -355,7 +356,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
     origin.script = (socket) => void resetBehind(socket, `${OK}\r\nok`);
     const probe = await rigFor(transport).exchange();
     // undici ends the body well: it cannot tell on every system.
-    expectOutcome(probe, transport === 'lean' ? RESET : CLOSED);
+    expectOutcome(probe, transport !== 'undici' ? RESET : CLOSED);
   });
 
   /** Once the text has been read: a reset discards what has not. */

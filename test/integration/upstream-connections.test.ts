@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { undiciConnectionsTo } from '../../bench/alternatives/undici-transport.js';
 import { systemClock } from '../../src/base/clock.js';
 import { LeanPool } from '../../src/worker/upstream/lean-pool.js';
-import * as undici from '../../src/worker/upstream/undici-pool.js';
 import { connectionsTo } from '../../src/worker/upstream/upstream-connections.js';
 import type { UpstreamConnections } from '../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
@@ -29,13 +29,12 @@ function connect(url: string, transport: TransportChoice): UpstreamConnections {
   const [target] = config.targets;
   const [upstream] = config.upstreams;
   if (target === undefined || upstream === undefined) throw new Error('no target');
-  const module = transport === 'undici' ? undici : null;
-  return connectionsTo(
-    { ...target, origin: url },
-    upstream,
-    { memory, nowMs: systemClock.nowMs, onConnected: () => {} },
-    module,
-  );
+  const by = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
+  return by({ ...target, origin: url }, upstream, {
+    memory,
+    nowMs: systemClock.nowMs,
+    onConnected: () => {},
+  });
 }
 
 /** One GET; resolves when its try has ended, with the try. */
@@ -88,7 +87,7 @@ describe('the age of a connection', () => {
   ])('of %s ms at most makes three tries use %i of them', async (ageMsMax, connections) => {
     let connects = 0;
     const pool = new LeanPool({
-      address: { host: '127.0.0.1', port: origin.port },
+      address: { host: '127.0.0.1', port: origin.port, tls: null },
       memory,
       connectMs: 1000,
       ageMsMax,

@@ -3,6 +3,8 @@
  * by the book, and answers each as the test says.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createSecureContext, TLSSocket } from 'node:tls';
+import type { TestCertificate } from './test-certificate.js';
 
 export interface RawRequest {
   readonly method: string;
@@ -62,14 +64,20 @@ export class RawOrigin {
   private constructor(
     private readonly server: Server,
     readonly port: number,
+    certificate: TestCertificate | null,
   ) {
-    server.on('connection', (socket) => this.accept(socket));
+    const secureContext = certificate === null ? null : createSecureContext({ ...certificate });
+    server.on('connection', (socket) => {
+      if (secureContext === null) this.accept(socket);
+      else this.accept(secured(socket, new TLSSocket(socket, { isServer: true, secureContext })));
+    });
   }
 
-  static async start(): Promise<RawOrigin> {
+  /** Speaks TLS when it has a certificate. */
+  static async start(certificate: TestCertificate | null = null): Promise<RawOrigin> {
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new RawOrigin(server, (server.address() as AddressInfo).port);
+    return new RawOrigin(server, (server.address() as AddressInfo).port, certificate);
   }
 
   get url(): string {
@@ -113,6 +121,16 @@ export class RawOrigin {
       }
     });
   }
+}
+
+/** Only the socket below can reset the connection. */
+function secured(below: Socket, socket: TLSSocket): TLSSocket {
+  below.on('error', () => {});
+  socket.resetAndDestroy = () => {
+    below.resetAndDestroy();
+    return socket;
+  };
+  return socket;
 }
 
 function parseRequest(

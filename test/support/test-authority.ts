@@ -32,7 +32,8 @@ export class TestAuthority {
     writeFileSync(
       join(this.folder, 'ca.cnf'),
       '[ca]\ndefault_ca=x\n[x]\ndatabase=index.txt\ncrlnumber=number\ndefault_md=sha256\n' +
-        'default_crl_days=1\ncertificate=ca.pem\nprivate_key=ca.key\n',
+        'default_crl_days=1\ncertificate=ca.pem\nprivate_key=ca.key\n' +
+        'serial=serial\npolicy=any\ncopy_extensions=copy\nunique_subject=no\n[any]\ncommonName=optional\n',
     );
     this.cert = this.text('ca.pem');
   }
@@ -50,6 +51,21 @@ export class TestAuthority {
       ['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key'],
       ['-set_serial', String(1000 + this.made), '-days', String(days), '-out', `${name}.pem`],
       ['-extfile', 'extensions'],
+    );
+    return { key: this.text(`${name}.key`), cert: this.text(`${name}.pem`) };
+  }
+
+  /** A certificate with a time of its own: both ends as `YYYYMMDDHHMMSSZ`. */
+  signBetween(names: string, from: string, until: string): TestCertificate {
+    this.made += 1;
+    const name = `c${this.made}`;
+    this.openssl(
+      ['req', '-new', ...keyArguments('ec'), '-nodes', '-subj', '/CN=test'],
+      ['-addext', `subjectAltName=${names}`, '-keyout', `${name}.key`, '-out', `${name}.csr`],
+    );
+    this.openssl(
+      ['ca', '-batch', '-notext', '-config', 'ca.cnf', '-rand_serial', '-outdir', '.'],
+      ['-in', `${name}.csr`, '-out', `${name}.pem`, '-startdate', from, '-enddate', until],
     );
     return { key: this.text(`${name}.key`), cert: this.text(`${name}.pem`) };
   }

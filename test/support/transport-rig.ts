@@ -3,18 +3,23 @@
  */
 
 import { connect, type Socket } from 'node:net';
+import { undiciConnectionsTo } from '../../bench/alternatives/undici-transport.js';
 import { systemClock } from '../../src/base/clock.js';
 import type { ProblemKind } from '../../src/base/problems.js';
-import type { CompiledTarget, CompiledUpstream } from '../../src/config/compiled-config.js';
+import type {
+  CompiledTarget,
+  CompiledTargetTls,
+  CompiledUpstream,
+} from '../../src/config/compiled-config.js';
 import type { Exchange } from '../../src/worker/exchange/exchange.js';
 import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
-import * as undici from '../../src/worker/upstream/undici-pool.js';
 import { connectionsTo } from '../../src/worker/upstream/upstream-connections.js';
 import { isConnectionLoss, upstreamProblem } from '../../src/worker/upstream/upstream-error.js';
 import type { UpstreamConnections } from '../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
 import { makeExchange } from './make-exchange.js';
 import { makeReadMemory } from './read-memory.js';
+import { makeCertificate, type TestCertificate } from './test-certificate.js';
 
 /** From a client that is believed nothing, to a target under its own name. */
 export const SENT_PLAINLY = {
@@ -26,7 +31,15 @@ export const SENT_PLAINLY = {
 
 const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
 
-export type TransportChoice = 'lean' | 'undici';
+export type TransportChoice = 'lean' | 'lean over TLS' | 'undici';
+
+/** Made once: whoever trusts it trusts an origin that shows it. */
+const certificate = makeCertificate();
+
+/** What the origin of a rig must show; null: it speaks no TLS. */
+export function certificateFor(transport: TransportChoice): TestCertificate | null {
+  return transport === 'lean over TLS' ? certificate : null;
+}
 
 export interface SentRequest {
   readonly method?: string;
@@ -106,15 +119,24 @@ export class TransportRig {
   constructor(transport: TransportChoice, port: number, options: RigOptions = {}) {
     const { host = '127.0.0.1', connectMs = 5000 } = options;
     this.authority = `${host}:${port}`;
-    const target = { origin: `http://${this.authority}`, authority: this.authority, tls: false };
-    const upstream = { timeouts: { connectMs, responseMs: 5000, idleMs: 5000 } };
+    const tls = certificateFor(transport) !== null;
+    const target = {
+      origin: `${tls ? 'https' : 'http'}://${this.authority}`,
+      authority: this.authority,
+      tls,
+      serverName: host,
+      tlsPlace: tls ? 0 : -1,
+    };
+    const settings = { ...TRUSTING, ...options.tls };
+    const timeouts = { connectMs, responseMs: 5000, idleMs: 5000, perTryMs: 5000 };
+    const upstream: Partial<CompiledUpstream> = { timeouts, tls: [settings] };
     const memory = makeReadMemory();
-    this.connections = connectionsTo(
-      target as CompiledTarget,
-      upstream as CompiledUpstream,
-      { memory, nowMs: systemClock.nowMs, onConnected: () => this.connectCount++ },
-      transport === 'undici' ? undici : null,
-    );
+    const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
+    this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
+      memory,
+      nowMs: systemClock.nowMs,
+      onConnected: () => this.connectCount++,
+    });
   }
 
   /** Sends, and returns without waiting. */
@@ -138,7 +160,18 @@ export class TransportRig {
   }
 }
 
+const TRUSTING: CompiledTargetTls = {
+  ca: certificate.cert,
+  cert: '',
+  key: '',
+  verifies: true,
+  pins: [],
+  minVersion: 'TLSv1.2',
+  digest: '',
+};
+
 export interface RigOptions {
+  readonly tls?: Partial<CompiledTargetTls>;
   readonly host?: string;
   readonly connectMs?: number;
 }

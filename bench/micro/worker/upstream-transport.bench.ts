@@ -21,10 +21,10 @@ import { Exchange } from '../../../src/worker/exchange/exchange.js';
 import { RequestFields } from '../../../src/worker/exchange/request-fields.js';
 import { RequestHead } from '../../../src/worker/exchange/request-head.js';
 import { ReadMemory } from '../../../src/worker/upstream/read-memory.js';
-import * as undici from '../../../src/worker/upstream/undici-pool.js';
 import { connectionsTo } from '../../../src/worker/upstream/upstream-connections.js';
 import type { UpstreamConnections } from '../../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../../src/worker/upstream/upstream-try.js';
+import { undiciConnectionsTo } from '../../alternatives/undici-transport.js';
 import { ORIGIN_READY } from '../../gateway/origin.js';
 import { type Bench, fold, summarise } from '../../support/bench-harness.js';
 import { ChildProcesses, waitUntil } from '../../support/child-processes.js';
@@ -109,18 +109,15 @@ class TryDriver implements TransportDriver, TryListener {
   constructor(load: TransportLoad, transport: 'lean' | 'undici') {
     const hostPort = `127.0.0.1:${load.port}`;
     const target = { origin: `http://${hostPort}`, authority: hostPort, tls: false };
-    const upstream = { timeouts: { connectMs: 5000, responseMs: 5000, idleMs: 5000 } };
+    const timeouts = { connectMs: 5000, responseMs: 5000, idleMs: 5000, perTryMs: 5000 };
+    const upstream: Partial<CompiledUpstream> = { timeouts, tls: [] };
     const blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
-    this.connections = connectionsTo(
-      target as CompiledTarget,
-      upstream as CompiledUpstream,
-      {
-        memory: new ReadMemory({ blocks }),
-        nowMs: systemClock.nowMs,
-        onConnected: () => undefined,
-      },
-      transport === 'undici' ? undici : null,
-    );
+    const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
+    this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
+      memory: new ReadMemory({ blocks }),
+      nowMs: systemClock.nowMs,
+      onConnected: () => undefined,
+    });
     for (let slot = 0; slot < load.concurrency; slot++) this.idle.push(makeExchange());
   }
 

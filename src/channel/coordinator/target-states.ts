@@ -40,12 +40,29 @@ export const CHECK_CONNECT_FAILED = 1;
 export const CHECK_TIMED_OUT = 2;
 export const CHECK_UNEXPECTED_STATUS = 3;
 export const CHECK_BROKE_OFF = 4;
+// TLS failed, and why.
+export const CHECK_CERTIFICATE_SELF_SIGNED = 5;
+export const CHECK_CERTIFICATE_EXPIRED = 6;
+export const CHECK_CERTIFICATE_NAME = 7;
+export const CHECK_CERTIFICATE_UNTRUSTED = 8;
+export const CHECK_CERTIFICATE_PIN = 9;
+export const CHECK_CERTIFICATE_INVALID = 10;
+export const CHECK_TLS_ALERT = 11;
+export const CHECK_TLS_FAILED = 12;
 export type CheckResult =
   | typeof CHECK_PASSED
   | typeof CHECK_CONNECT_FAILED
   | typeof CHECK_TIMED_OUT
   | typeof CHECK_UNEXPECTED_STATUS
-  | typeof CHECK_BROKE_OFF;
+  | typeof CHECK_BROKE_OFF
+  | typeof CHECK_CERTIFICATE_SELF_SIGNED
+  | typeof CHECK_CERTIFICATE_EXPIRED
+  | typeof CHECK_CERTIFICATE_NAME
+  | typeof CHECK_CERTIFICATE_UNTRUSTED
+  | typeof CHECK_CERTIFICATE_PIN
+  | typeof CHECK_CERTIFICATE_INVALID
+  | typeof CHECK_TLS_ALERT
+  | typeof CHECK_TLS_FAILED;
 
 const ROW_SHIFT = 6;
 const ROW_FLOAT_SHIFT = 5;
@@ -98,6 +115,14 @@ const CHECK_RESULT_NAMES = {
   [CHECK_TIMED_OUT]: 'timedOut',
   [CHECK_UNEXPECTED_STATUS]: 'unexpectedStatus',
   [CHECK_BROKE_OFF]: 'brokeOff',
+  [CHECK_CERTIFICATE_SELF_SIGNED]: 'certificateSelfSigned',
+  [CHECK_CERTIFICATE_EXPIRED]: 'certificateExpired',
+  [CHECK_CERTIFICATE_NAME]: 'certificateName',
+  [CHECK_CERTIFICATE_UNTRUSTED]: 'certificateUntrusted',
+  [CHECK_CERTIFICATE_PIN]: 'certificatePin',
+  [CHECK_CERTIFICATE_INVALID]: 'certificateInvalid',
+  [CHECK_TLS_ALERT]: 'tlsAlert',
+  [CHECK_TLS_FAILED]: 'tlsFailed',
 } as const satisfies Readonly<Record<CheckResult, string>>;
 
 export type TargetStateName = (typeof STATE_NAMES)[TargetState];

@@ -17,6 +17,7 @@ import { checkIdentityFields } from './check-identity-fields.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
 import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
+import { checkTargetTls } from './check-target-tls.js';
 import { checkTargetPolicies } from './check-targets.js';
 import { checkTokenService } from './check-token-service.js';
 import { checkVersions } from './check-versions.js';
@@ -38,6 +39,7 @@ export function checkMeaning(
     if (upstream === undefined) continue;
     checkTargets(name, upstream, findings);
     checkTargetPolicies(name, upstream, findings);
+    checkTargetTls(name, upstream, findings);
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);

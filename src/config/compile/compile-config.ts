@@ -26,7 +26,7 @@ import {
   nameOfTarget,
   type TargetAddresses,
 } from '../references/target-addresses.js';
-import { parseTargetUrl, type TargetUrl } from '../references/target-url.js';
+import { hostOf, parseTargetUrl, type TargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
@@ -36,6 +36,7 @@ import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compilePaths, compileRoutes } from './compile-routes.js';
+import { keptTargetTls, readTargetTls, type TargetTlsSource } from './compile-target-tls.js';
 import {
   compileBalancing,
   compileBreaker,
@@ -59,7 +60,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   const { epoch = 1, machine = readMachineLimits() } = options;
   const sizing = sizingFor(machine, configuredSizes(config));
   const authenticators = compileAuthenticators(config.authenticators ?? {});
-  const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES);
+  const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES, readTargetTls);
   const { routes, limiters, documents } = compileRoutes(config, { authenticators, upstreams });
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
@@ -108,7 +109,8 @@ export function withAddresses<T extends Pick<CompiledConfig, 'upstreams' | 'targ
   addresses: TargetAddresses,
 ): T {
   if (addresses.size === 0 || namesIn(compiled.upstreams) === 0) return compiled;
-  return { ...compiled, ...deepFreeze(compileUpstreams(upstreams, addresses)) };
+  const made = compileUpstreams(upstreams, addresses, keptTargetTls(compiled));
+  return { ...compiled, ...deepFreeze(made) };
 }
 
 /** Memory that nobody touches costs nothing: there is room for versions beside one another. */
@@ -188,14 +190,19 @@ interface CompiledUpstreams {
 function compileUpstreams(
   configs: Readonly<Record<string, UpstreamConfig>>,
   addresses: TargetAddresses,
+  tlsOf: TargetTlsSource,
 ): CompiledUpstreams {
   const targets: CompiledTarget[] = [];
   const { target: defaults } = DEFAULTS.upstream;
   const upstreams = Object.entries(configs).map(([name, config], index) => {
     const resolve = compileResolve(config);
     const indexes = new Map<string, number>();
-    for (const { url, weight, backup } of config.targets) {
-      for (const part of addressesOf(targetUrl(url), resolve, addresses)) {
+    const tlsKinds = tlsOf(name, config);
+    for (const { url, weight, backup, tls } of config.targets) {
+      const written = targetUrl(url);
+      const tlsPlace = written.tls ? tlsKinds.placeOf(written, tls) : -1;
+      const serverName = tls?.serverName ?? config.tls?.serverName ?? hostOf(written);
+      for (const part of addressesOf(written, resolve, addresses)) {
         // Two names may point to one address: that is one target, of the name that stands first.
         if (indexes.has(part.origin)) continue;
         indexes.set(part.origin, targets.length);
@@ -204,6 +211,8 @@ function compileUpstreams(
           upstreamIndex: index,
           ...part,
           keepsHost: config.preserveHost ?? !part.tls,
+          serverName,
+          tlsPlace,
           weight: weight ?? defaults.weight,
           isBackup: backup ?? defaults.backup,
         });
@@ -214,6 +223,7 @@ function compileUpstreams(
       index,
       name,
       targetIndexes,
+      tls: tlsKinds.list,
       resolve,
       ...compilePolicies(config, targetIndexes.length),
     };
@@ -243,7 +253,7 @@ function compileResolve({ resolve, targets }: UpstreamConfig): CompiledResolve |
 function compilePolicies(
   config: UpstreamConfig,
   targetCount: number,
-): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes' | 'resolve'> {
+): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes' | 'tls' | 'resolve'> {
   const { timeouts = {} } = config;
   const defaults = DEFAULTS.upstream;
   const response = timeouts.response ?? defaults.timeouts.response;

@@ -6,6 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
+import { isPem } from './tls-material.js';
 
 /** Larger than any document that a person maintains. */
 const FILE_BYTES_MAX = 32 * 1024 * 1024;
@@ -58,6 +59,11 @@ export function resolveFiles(config: unknown, folder: string): void {
   for (const one of Array.isArray(listen) ? listen : [listen]) {
     resolveTlsFiles(memberOf(one, 'tls'), folder);
   }
+  for (const upstream of Object.values(memberOf(config, 'upstreams') ?? {})) {
+    resolveTargetTls(upstream, folder);
+    const targets = memberOf(upstream, 'targets');
+    if (Array.isArray(targets)) for (const target of targets) resolveTargetTls(target, folder);
+  }
   const routes = memberOf(config, 'routes');
   if (!Array.isArray(routes)) return;
   for (const route of routes) {
@@ -78,6 +84,14 @@ function resolveTlsFiles(tls: unknown, folder: string): void {
   }
   resolveMember(memberOf(tls, 'tickets'), 'file', folder);
   resolveMember(memberOf(tls, 'acme'), 'directoryCa', folder);
+}
+
+function resolveTargetTls(owner: unknown, folder: string): void {
+  const tls = memberOf(owner, 'tls');
+  for (const name of ['ca', 'cert', 'key']) {
+    const value = memberOf(tls, name);
+    if (typeof value === 'string' && !isPem(value)) resolveMember(tls, name, folder);
+  }
 }
 
 function resolveMember(parent: unknown, name: string, folder: string): void {

@@ -37,6 +37,11 @@ export function parseTargetUrl(text: string): ParsedTargetUrl {
   return { isValid: true, target: { origin, hostPort, authority: url.host, tls } };
 }
 
+/** The host that was written, IPv6 without brackets. */
+export function hostOf({ authority }: TargetUrl): string {
+  return new URL(`http://${authority}`).hostname.replace(/^\[|\]$/g, '');
+}
+
 function urlProblem(text: string): string | undefined {
   if (!/^https?:\/\//i.test(text)) return 'must begin with http:// or https://';
   if (text.includes('@')) return 'must not carry user information';

@@ -119,6 +119,7 @@ export const DEFAULTS = {
       maxEjectionPercent: 10,
     },
     resolve: { interval: '30s' },
+    tls: { verify: true, minVersion: 'TLSv1.2' },
     // Those of Envoy's adaptive concurrency filter.
     adaptiveConcurrency: {
       minConcurrency: 3,

@@ -10,12 +10,14 @@ import {
   integerOrTextNode,
   listNode,
   objectNode,
+  refined,
   stringNode,
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
 import { UPSTREAM_HOST_NODE } from './forwarding-nodes.js';
 import { HEALTH_CHECK_NODE, OUTLIER_DETECTION_NODE, RESOLVE_NODE } from './health-nodes.js';
+import { TARGET_TLS_NODE } from './target-tls-node.js';
 
 const { upstream: defaults } = DEFAULTS;
 
@@ -59,6 +61,9 @@ const TARGET_NODE = objectNode(
       'Whether it is used only while no other target is available.',
       defaults.target.backup,
     ),
+    tls: refined(TARGET_TLS_NODE, {
+      description: "What of the upstream's `tls` is otherwise for this target.",
+    }),
   },
   'url',
 );
@@ -306,6 +311,7 @@ export const UPSTREAM_NODE = objectNode(
     healthCheck: HEALTH_CHECK_NODE,
     outlierDetection: OUTLIER_DETECTION_NODE,
     resolve: RESOLVE_NODE,
+    tls: TARGET_TLS_NODE,
     timeouts: TIMEOUTS_NODE,
     adaptiveConcurrency: ADAPTIVE_CONCURRENCY_NODE,
     retry: RETRY_NODE,

@@ -4,14 +4,7 @@
  * Thread: any (pure). RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
  * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
-import { assertNever } from '../../base/assert.js';
-import {
-  type FieldBlock,
-  field,
-  joinFields,
-  NO_FIELDS,
-  withoutFields,
-} from '../../base/field-block.js';
+import { type FieldBlock, withoutFields } from '../../base/field-block.js';
 
 /** The head of a reply as the lane takes it. */
 export interface ReplyFieldBlock {
@@ -20,49 +13,11 @@ export interface ReplyFieldBlock {
   bodyBytes: number;
 }
 
-const block: ReplyFieldBlock = { fields: NO_FIELDS, bodyBytes: -1 };
-
-/** Reads undici's raw fields, names and values in turn. The result is valid until the next call. */
-export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock {
-  block.fields = NO_FIELDS;
-  block.bodyBytes = -1;
-  let connection = '';
-  // Hot path, watched by bench/micro/worker/upstream-transport: once for every reply.
-  for (let at = 0; at + 1 < rawFields.length; at += 2) {
-    const rawName = rawFields[at];
-    const rawValue = rawFields[at + 1];
-    if (rawName === undefined || rawValue === undefined) continue;
-    const name = rawName.toString('latin1');
-    const value = rawValue.toString('latin1');
-    const fieldClass = classOf(name, 0, name.length);
-    switch (fieldClass) {
-      case FIELD_KEPT:
-        block.fields = joinFields(block.fields, field(name, value));
-        break;
-      case FIELD_LENGTH:
-        block.bodyBytes = Number(value);
-        break;
-      case FIELD_CONNECTION:
-        connection += `,${value}`;
-        break;
-      case FIELD_DROPPED:
-      case FIELD_KEEP_ALIVE:
-      case FIELD_PROXY_CONNECTION:
-      case FIELD_CODING:
-        break;
-      default:
-        assertNever(fieldClass);
-    }
-  }
-  if (namesFields(connection)) block.fields = withoutNamed(block.fields, connection);
-  return block;
-}
-
 export const FIELD_KEPT = 0;
 export const FIELD_DROPPED = 1;
 export const FIELD_LENGTH = 2;
 export const FIELD_CONNECTION = 3;
-// Dropped too, but the lean connection reads them.
+// Dropped too, but the connection reads them.
 export const FIELD_KEEP_ALIVE = 4;
 export const FIELD_PROXY_CONNECTION = 5;
 export const FIELD_CODING = 6;

@@ -61,10 +61,11 @@ export interface ReplyListener {
 export class ReplyReader {
   readonly head = new ReplyHead();
   isPaused = false;
+  /** Some byte of the reply came. */
+  hasBegun = false;
 
   private state: ReaderState = NOTHING;
   private isHeadMethod = false;
-  private hasBegun = false;
   private interimCount = 0;
   private readonly decoder = new ChunkedDecoder();
   /** The head so far, when it did not come at once. */
@@ -93,7 +94,13 @@ export class ReplyReader {
   take(bytes: Buffer, start: number, end: number): void {
     let at = start;
     while (at < end && !this.isPaused) at = this.takePart(bytes, at, end);
-    if (at < end) this.unread = Buffer.from(bytes.subarray(at, end));
+    if (at < end) this.keepUnread(bytes.subarray(at, end));
+  }
+
+  /** TLS hands on what it has decrypted already, also after it was told to stop. */
+  private keepUnread(bytes: Buffer): void {
+    const { unread } = this;
+    this.unread = unread.length === 0 ? Buffer.from(bytes) : Buffer.concat([unread, bytes]);
   }
 
   /** Goes on after a pause. */

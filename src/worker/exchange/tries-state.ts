@@ -24,8 +24,8 @@ export class TriesState {
   keptReply: KeptReply | null = null;
   /** How the last try that failed has failed. */
   lastProblem: ProblemKind | null = null;
-  /** What of that reply was not HTTP; empty: that was not how. */
-  lastMistake = '';
+  /** What the operator is told of that besides; empty: nothing. */
+  lastCause = '';
   /** A request was sent again since its kept-alive connection had been closed. */
   hasResent = false;
   /** Row of the target whose reply goes to the client; -1: none does. */
@@ -118,9 +118,9 @@ export class TriesState {
     this.triedMask |= triedBit;
   }
 
-  onFailed(problem: ProblemKind, mistake: string): void {
+  onFailed(problem: ProblemKind, cause: string): void {
     this.lastProblem = problem;
-    this.lastMistake = mistake;
+    this.lastCause = cause;
   }
 
   /** This try answers the client; the caller has ended the other one. */

@@ -35,7 +35,7 @@ import { KeptReply } from '../exchange/kept-reply.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import type { ReplyPath } from '../reply/reply-path.js';
-import { protocolMistake, upstreamProblem } from '../upstream/upstream-error.js';
+import { failureCause, isHandshakeFailure, upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import { NextTry, type NextTryParts } from './next-try.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
@@ -47,19 +47,19 @@ import { TrySettler } from './try-settler.js';
 interface TryFailure {
   readonly kind: TryEndKind;
   readonly problem: ProblemKind;
-  /** What of the reply was not HTTP; empty: that was not how. */
-  readonly mistake: string;
+  /** What the operator is told besides; empty: nothing. */
+  readonly cause: string;
 }
 
 const NO_REPLY_IN_TIME: TryFailure = {
   kind: END_TIMEOUT,
   problem: PROBLEMS.responseTimeout,
-  mistake: '',
+  cause: '',
 };
 const NOT_SENT_IN_TIME: TryFailure = {
   kind: END_NOT_SENT,
   problem: PROBLEMS.connectTimeout,
-  mistake: '',
+  cause: '',
 };
 
 /** Replies of targets come in HTTP/1.1. */
@@ -158,18 +158,18 @@ export class RetryLoop implements TryListener {
     }
     const problem = upstreamProblem(error);
     if (problem === PROBLEMS.internal) this.parts.onError(error);
-    const kind = attempt.isSent ? END_RESET : END_NOT_SENT;
-    this.onTryFailed(exchange, attempt, { kind, problem, mistake: protocolMistake(error) });
+    const cause = failureCause(error);
+    this.onTryFailed(exchange, attempt, { kind: endKindOf(attempt, error), problem, cause });
   }
 
   private onTryFailed(exchange: Exchange, attempt: TryInFlight, failure: TryFailure): void {
-    const { kind, problem, mistake } = failure;
+    const { kind, problem, cause } = failure;
     this.parts.ledger.countTryFailure(attempt.targetIndex, problem);
     const isOurs = problem === PROBLEMS.internal;
     // A request that we could not even hand over says nothing about the target.
     const outcome = isOurs ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
     this.settler.settle(exchange, attempt, outcome);
-    exchange.tries.onFailed(problem, mistake);
+    exchange.tries.onFailed(problem, cause);
     this.leave(exchange, attempt);
     if (exchange.reply.isStarted) {
       this.parts.onFailed(exchange, problem);
@@ -328,4 +328,13 @@ export class RetryLoop implements TryListener {
     this.settler.endAll(exchange, OUTCOME_CANCELLED);
     this.settler.dropKept(exchange);
   }
+}
+
+/**
+ * In TLS 1.3 a target refuses a certificate only when the first request is on its way to it, and
+ * reads none of that. Of a body that streams some is gone all the same.
+ */
+function endKindOf({ isSent, exchange }: UpstreamTry, error: unknown): TryEndKind {
+  const isUnread = !isSent || (isHandshakeFailure(error) && exchange.upload.isCollected);
+  return isUnread ? END_NOT_SENT : END_RESET;
 }

@@ -16,6 +16,7 @@ const pool = new BufferPool(BODY_RECORD_BYTES_MAX, KEPT_MAX);
 export class BodyWriter implements BodySink {
   /** All of the body is with the socket. */
   isComplete = false;
+  private isStopped = false;
   private readonly isChunked: boolean;
 
   constructor(
@@ -26,11 +27,17 @@ export class BodyWriter implements BodySink {
     this.isChunked = body.bytes === -1;
   }
 
+  /** The target takes no more; who waits for window waits on, until the reply has ended. */
+  stop(): void {
+    this.isStopped = true;
+  }
+
   onPiece(bytes: Uint8Array): void {
+    if (this.isStopped) return;
     const piece = pool.copyOf(bytes);
     const onWritten = (error?: Error | null): void => {
       // After an error it is not known who still looks at it.
-      if (error) return;
+      if (error || this.isStopped) return;
       pool.release(piece);
       this.body.onTaken(piece.length);
     };
@@ -46,6 +53,7 @@ export class BodyWriter implements BodySink {
   }
 
   onBodyEnd(): void {
+    if (this.isStopped) return;
     this.isComplete = true;
     if (this.isChunked) this.socket.write('0\r\n\r\n', 'latin1');
   }

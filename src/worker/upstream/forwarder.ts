@@ -12,7 +12,7 @@ import type { Exchange } from '../exchange/exchange.js';
 import { pathForTarget } from '../route/worker-route.js';
 import { ReadMemory } from './read-memory.js';
 import { TargetConnections } from './target-connections.js';
-import type { ConnectTarget, UndiciTransport } from './upstream-connections.js';
+import type { ConnectTarget } from './upstream-connections.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 import { type TryListener, UpstreamTry } from './upstream-try.js';
 
@@ -25,13 +25,6 @@ export interface ForwarderParts {
   onConnected(): void;
   /** That many bytes of the request body were used up: the client may send as many more. */
   giveWindow(exchange: Exchange, bytes: number): void;
-}
-
-/** A configuration, and what it takes to reach its targets. */
-export interface ReachableTargets {
-  readonly config: GatewaySettings;
-  /** Null when no target needs it. */
-  readonly undici: UndiciTransport | null;
 }
 
 export class Forwarder {
@@ -47,8 +40,8 @@ export class Forwarder {
   }
 
   /** The targets of this configuration can be reached from now on. */
-  adopt({ config, undici }: ReachableTargets): void {
-    this.connections.adopt(config, undici);
+  adopt(config: GatewaySettings): void {
+    this.connections.adopt(config);
   }
 
   /** No exchange asks for any other target any more. */

@@ -1,9 +1,8 @@
 /**
- * One plain HTTP/1.1 connection to a target: a socket and what it is in the middle of.
+ * One HTTP/1.1 connection to a target, plain or with TLS: a socket and what it is in the middle of.
  *
- * Thread: worker. Stands beside undici for plain HTTP, at about half the price: no stream machinery
- * on the way in, one write on the way out, and nothing allocated for a reply but its head's text.
- * One exchange at a time, never pipelined.
+ * Thread: worker. No stream machinery on the way in, one write on the way out, and nothing
+ * allocated for a reply but its head's text. One exchange at a time, never pipelined.
  *
  *     CONNECTING ──► IDLE ──write──► IN_USE ──► IDLE     and from anywhere: CLOSED
  *
@@ -12,7 +11,7 @@
  * is CLOSED and serves nobody else. What a handler gets is valid
  * inside the call only: read-memory.ts says where it lies.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   HEAD_TOO_LARGE,
   type ReplyHead,
@@ -23,6 +22,12 @@ import { StreamedBody } from '../exchange/streamed-body.js';
 import { BodyWriter } from './body-writer.js';
 import { buildForwardedHead } from './forwarded-head.js';
 import type { ReadMemory } from './read-memory.js';
+import {
+  openTargetSocket,
+  type TargetAddress,
+  type TargetSocketListener,
+} from './target-socket.js';
+import { handshakeError, isCertificateAlert, isTlsError, tlsReason } from './tls-failure.js';
 import type {
   TransportHandler,
   UpstreamConnection,
@@ -31,7 +36,6 @@ import type {
 
 /** Small bodies go out in the same string as their head; larger ones are not copied. */
 const JOINED_BODY_BYTES_MAX = 4096;
-const TCP_KEEP_ALIVE_MS = 60_000;
 
 const CONNECTING = 0;
 const IDLE = 1;
@@ -39,13 +43,9 @@ const IN_USE = 2;
 const CLOSED = 3;
 type ConnectionState = typeof CONNECTING | typeof IDLE | typeof IN_USE | typeof CLOSED;
 
-export interface TargetAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Who keeps the connection. */
 export interface LeanConnectionOwner {
+  nowMs(): number;
   onConnected(connection: LeanConnection): void;
 }
 
@@ -65,7 +65,7 @@ export class LeanConnectionError extends Error {
   }
 }
 
-export class LeanConnection implements UpstreamConnection, ReplyListener {
+export class LeanConnection implements UpstreamConnection, ReplyListener, TargetSocketListener {
   served = 0;
   isBusy = false;
   /** Turns of the event loop until it may be written to again; its owner counts them. */
@@ -78,6 +78,8 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
 
   private state: ConnectionState = CONNECTING;
   private readonly socket: Socket;
+  private isTcpConnected = false;
+  private hasWriteFailed = false;
   private readonly reader = new ReplyReader(this);
   private buffer: Buffer;
   /** Of the last read. */
@@ -90,23 +92,12 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   private readonly resumeNow = (): void => this.resume();
 
   constructor(
-    address: TargetAddress,
+    private readonly address: TargetAddress,
     private readonly memory: ReadMemory,
     private readonly owner: LeanConnectionOwner,
   ) {
     this.buffer = memory.begin();
-    this.socket = connect({
-      ...address,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-      // Asked before the first read, and after each one.
-      onread: { buffer: () => this.nextBuffer(), callback: (bytes) => this.onBytes(bytes) },
-    });
-    this.socket.on('connect', () => this.onConnected());
-    this.socket.on('end', () => this.onEnd());
-    this.socket.on('error', (error) => this.fail(error));
-    this.socket.on('close', () => this.fail(socketError('closed')));
+    this.socket = openTargetSocket(address, this);
   }
 
   get isConnecting(): boolean {
@@ -179,7 +170,15 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
     }
   }
 
-  private onConnected(): void {
+  nowMs(): number {
+    return this.owner.nowMs();
+  }
+
+  onTcpConnected(): void {
+    this.isTcpConnected = true;
+  }
+
+  onConnected(): void {
     if (this.state !== CONNECTING) return;
     this.state = IDLE;
     this.owner.onConnected(this);
@@ -187,7 +186,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   }
 
   /** Returns false to stop reading. */
-  private onBytes(bytes: number): boolean {
+  onBytes(bytes: number): boolean {
     if (this.state === IDLE) this.fail(socketError('unexpected data on an idle connection'));
     else this.reader.take(this.buffer, 0, bytes);
     this.bytesRead = bytes;
@@ -195,7 +194,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   }
 
   /** No block is kept by a connection that is idle: it could be so for long. */
-  private nextBuffer(): Buffer {
+  nextBuffer(): Buffer {
     const goesOn = this.state === IN_USE && this.reader.awaitsBody;
     this.buffer = this.memory.next(this.buffer, this.bytesRead, goesOn);
     return this.buffer;
@@ -218,7 +217,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
     this.handler = null;
     this.upload = null;
     this.state = IDLE;
-    if (!isReusable || upload?.isComplete === false) this.close();
+    if (!isReusable || this.hasWriteFailed || upload?.isComplete === false) this.close();
     handler?.onComplete();
   }
 
@@ -240,8 +239,34 @@ export class LeanConnection implements UpstreamConnection, ReplyListener {
   }
 
   /** The target has closed its side. */
-  private onEnd(): void {
-    if (!this.reader.finish()) this.fail(socketError('other side closed'));
+  onEnd(): void {
+    if (!this.reader.finish()) this.onSocketError(socketError('other side closed'));
+  }
+
+  /** What the target sent before it stopped listening may be its reply. */
+  onWriteFailed(): void {
+    this.hasWriteFailed = true;
+    this.upload?.stop();
+  }
+
+  onSocketError(error: Error): void {
+    if (this.state === CLOSED) return;
+    this.fail(this.address.tls === null ? error : this.errorOfTls(error));
+  }
+
+  onClosed(): void {
+    this.onSocketError(socketError('closed'));
+  }
+
+  /** An error of the handshake is told apart from a connection that stood, and was lost. */
+  private errorOfTls(error: Error): Error {
+    const isFirst = this.served === 0 && !this.reader.hasBegun;
+    const isHandshake = this.state === CONNECTING && this.isTcpConnected;
+    if (isHandshake || (isFirst && isCertificateAlert(error))) {
+      this.address.tls?.forgetSession();
+      return handshakeError(error);
+    }
+    return isTlsError(error) ? socketError(`TLS failed: ${tlsReason(error)}`) : error;
   }
 
   /**

@@ -7,8 +7,9 @@
  * One slow timer, which runs only while it has something to look at, ends what has connected or
  * idled for too long.
  */
-import { LeanConnection, type LeanConnectionOwner, type TargetAddress } from './lean-connection.js';
+import { LeanConnection, type LeanConnectionOwner } from './lean-connection.js';
 import type { ReadMemory } from './read-memory.js';
+import type { TargetAddress } from './target-socket.js';
 import type { UpstreamConnections } from './upstream-transport.js';
 
 /** One turn may be half over when the rest begins. */
@@ -109,6 +110,10 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     this.restingFree.push(connection);
     this.awaitTurn(false);
     this.startSweeping();
+  }
+
+  nowMs(): number {
+    return this.options.nowMs();
   }
 
   onConnected(connection: LeanConnection): void {

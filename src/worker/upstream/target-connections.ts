@@ -12,7 +12,7 @@ import type {
   CompiledUpstream,
   GatewaySettings,
 } from '../../config/compiled-config.js';
-import type { ConnectionParts, ConnectTarget, UndiciTransport } from './upstream-connections.js';
+import type { ConnectionParts, ConnectTarget } from './upstream-connections.js';
 import type { UpstreamConnections } from './upstream-transport.js';
 
 interface Kept {
@@ -30,7 +30,7 @@ export class TargetConnections {
   ) {}
 
   /** Connections to the targets of this configuration; others stay. */
-  adopt(config: GatewaySettings, undici: UndiciTransport | null): void {
+  adopt(config: GatewaySettings): void {
     const upstreams = byRow(config.upstreams);
     for (const target of config.targets) {
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
@@ -41,8 +41,7 @@ export class TargetConnections {
         this.kept[target.index] = { ...before, target };
         continue;
       }
-      const transport = target.tls ? defined(undici ?? undefined, 'a transport for TLS') : null;
-      const connections = this.connect(target, upstream, this.parts, transport);
+      const connections = this.connect(target, upstream, this.parts);
       this.kept[target.index] = { target, connections, wayToConnect };
       if (before !== undefined) void before.connections.close();
     }
@@ -73,6 +72,8 @@ export class TargetConnections {
 }
 
 /** Everything that a connection is made by. */
-function wayTo({ origin, tls }: CompiledTarget, { timeouts }: CompiledUpstream): string {
-  return JSON.stringify([origin, tls, timeouts.connectMs]);
+function wayTo(target: CompiledTarget, { timeouts, tls }: CompiledUpstream): string {
+  const { origin, serverName, tlsPlace } = target;
+  const { digest = '' } = tls[tlsPlace] ?? {};
+  return JSON.stringify([origin, serverName, digest, timeouts.connectMs]);
 }

@@ -4,9 +4,10 @@
  * Thread: worker. undici's parser errors may come without a code, so the name is looked at too.
  */
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { TargetTlsError, tlsProblem } from './tls-failure.js';
 
-/** Longest text of a parser that is passed on. */
-const MISTAKE_CHARS_MAX = 120;
+/** Longest text of a parser or of OpenSSL that is passed on. */
+const CAUSE_CHARS_MAX = 160;
 
 interface CodedError {
   readonly code?: unknown;
@@ -17,30 +18,6 @@ interface CodedError {
 function fieldsOf(error: unknown): { code: string; name: string } {
   const { code, name } = (error ?? {}) as CodedError;
   return { code: typeof code === 'string' ? code : '', name: typeof name === 'string' ? name : '' };
-}
-
-/** What OpenSSL and Node say of a certificate that they refuse; any other is of one kind. */
-const CERTIFICATE_PROBLEMS: ReadonlyMap<string, ProblemKind> = new Map([
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', PROBLEMS.certificateSelfSigned],
-  ['SELF_SIGNED_CERT_IN_CHAIN', PROBLEMS.certificateSelfSigned],
-  ['CERT_HAS_EXPIRED', PROBLEMS.certificateExpired],
-  ['CERT_NOT_YET_VALID', PROBLEMS.certificateExpired],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', PROBLEMS.certificateName],
-  ['HOSTNAME_MISMATCH', PROBLEMS.certificateName],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', PROBLEMS.certificateUntrusted],
-  ['UNABLE_TO_GET_ISSUER_CERT', PROBLEMS.certificateUntrusted],
-  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', PROBLEMS.certificateUntrusted],
-  ['CERT_UNTRUSTED', PROBLEMS.certificateUntrusted],
-]);
-
-const OTHER_CERTIFICATE_CODES =
-  /^(?:CERT_|CRL_|UNABLE_TO_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED$|ERROR_IN_CE?RT)/;
-
-function tlsProblem(code: string): ProblemKind | null {
-  const known = CERTIFICATE_PROBLEMS.get(code);
-  if (known !== undefined) return known;
-  if (OTHER_CERTIFICATE_CODES.test(code)) return PROBLEMS.certificateRefused;
-  return code === 'EPROTO' || code.startsWith('ERR_SSL_') ? PROBLEMS.upstreamTls : null;
 }
 
 /** The problem that the client is told of. */
@@ -84,8 +61,13 @@ const CONNECT_FAILURES: ReadonlySet<ProblemKind> = new Set([
   PROBLEMS.connectTimeout,
   PROBLEMS.dnsFailed,
   PROBLEMS.upstreamTls,
+  PROBLEMS.upstreamTlsAlert,
+  PROBLEMS.certificateSelfSigned,
+  PROBLEMS.certificateExpired,
+  PROBLEMS.certificateName,
+  PROBLEMS.certificateUntrusted,
+  PROBLEMS.certificatePin,
   PROBLEMS.certificateRefused,
-  ...CERTIFICATE_PROBLEMS.values(),
 ]);
 
 /** No connection came about: nothing was sent. */
@@ -93,19 +75,34 @@ export function isConnectFailure(problem: ProblemKind): boolean {
   return CONNECT_FAILURES.has(problem);
 }
 
-/** What the client is told of it. `mistake`: as protocolMistake() says it. */
-export function failureDetail(problem: ProblemKind, mistake: string): string {
-  if (mistake !== '') return `The target did not answer as it should: ${mistake}.`;
+/** What the client is told of it. `cause`: as failureCause() says it. */
+export function failureDetail(problem: ProblemKind, cause: string): string {
+  if (problem === PROBLEMS.upstreamProtocol && cause !== '') {
+    return `The target did not answer as it should: ${cause}.`;
+  }
   if (problem.proxyError.startsWith('tls_')) return problem.when;
   return isConnectFailure(problem)
     ? 'The target cannot be reached.'
     : 'The target did not answer as it should.';
 }
 
-/** What of a target's reply was not HTTP, in the words of the parser; empty: it was not that. */
-export function protocolMistake(error: unknown): string {
+/**
+ * What the operator is told besides the problem: what of a reply was not HTTP, in the words of the
+ * parser, or why TLS failed; empty: the problem says it all.
+ */
+export function failureCause(error: unknown): string {
+  if (error instanceof TargetTlsError) return inOneLine(error.reason);
   if (upstreamProblem(error) !== PROBLEMS.upstreamProtocol || !(error instanceof Error)) return '';
-  return error.message.replaceAll(/[^\x20-\x7e]/g, ' ').slice(0, MISTAKE_CHARS_MAX);
+  return inOneLine(error.message);
+}
+
+/** No connection came about, though the transport may have had one for a moment. */
+export function isHandshakeFailure(error: unknown): boolean {
+  return error instanceof TargetTlsError;
+}
+
+function inOneLine(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, ' ').slice(0, CAUSE_CHARS_MAX);
 }
 
 /** The connection went away under the request, as a kept-alive one does that was idle too long. */

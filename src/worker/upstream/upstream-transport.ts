@@ -1,8 +1,8 @@
 /**
- * What the two ways to a target have in common: undici's Client and the lean connection.
+ * What a way to a target is, whatever it is made of.
  *
- * Thread: worker. A transport takes one request at a time and tells its handler what comes of it,
- * in the order of undici's own handler: onConnect when the request is about to be written,
+ * Thread: worker. A connection takes one request at a time and tells its handler what comes of it,
+ * in this order: onConnect when the request is about to be written,
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
@@ -39,10 +39,6 @@ export interface TransportHandler {
   onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void;
   /** `isLast`: the body ends with it. False: stop until resume(). */
   onReplyData(chunk: Buffer, isLast: boolean): boolean;
-  /** A head in undici's form: interim ones too, names and values in turn. */
-  onHeaders(status: number, rawFields: Buffer[], resume: () => void): boolean;
-  /** A piece of the body in undici's form. */
-  onData(chunk: Buffer): boolean;
   onComplete(): void;
   onError(error: Error): void;
   /** The connection went away while the request still waited for it: nothing was written. */

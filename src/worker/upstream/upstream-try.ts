@@ -1,15 +1,13 @@
 /**
- * One try of one exchange at one target: turns the events of either transport into those of the
+ * One try of one exchange at one target: turns the events of its connection into those of the
  * retry loop.
  *
- * Thread: worker. Owns its connection until the try has ended. undici's legacy handler is used
- * since it gives the raw header buffers without a detour; a move to another one stays in this file.
+ * Thread: worker. Owns its connection until the try has ended.
  *
  * Invariant: after the end (complete, error or abort) the listener gets no further call.
  */
 
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
-import { buildReplyFields } from '../../wire/http1/reply-fields.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
@@ -51,8 +49,6 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
   private connection: UpstreamConnection | null = null;
   private request: UpstreamRequest | null = null;
   private isDetached = false;
-  /** Of a body that undici brings; below 0: its length is not known. */
-  private bytesLeft = -1;
   private isReleased = false;
   private abortNow: ((reason: Error) => void) | null = null;
   private resumeNow: (() => void) | null = null;
@@ -121,15 +117,6 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
     this.hasBegun = true;
   }
 
-  onHeaders(status: number, rawFields: Buffer[], resume: () => void): boolean {
-    // Interim replies end here: the listener cannot send them.
-    if (status < 200) return true;
-    const block = buildReplyFields(rawFields);
-    this.bytesLeft = block.bodyBytes;
-    this.onReplyHead(status, block, resume);
-    return true;
-  }
-
   onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void {
     this.hasBegun = true;
     this.resumeNow = resume;
@@ -138,12 +125,6 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
       block.fields = withClientNames(block.fields, request);
     }
     if (!this.isDetached) this.listener.onHead(this, status, block);
-  }
-
-  onData(chunk: Buffer): boolean {
-    // undici says only afterwards that the body has ended.
-    this.bytesLeft -= chunk.length;
-    return this.onReplyData(chunk, this.bytesLeft === 0);
   }
 
   onReplyData(chunk: Buffer, isLast: boolean): boolean {

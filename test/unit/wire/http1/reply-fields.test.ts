@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildReplyFields } from '../../../../src/wire/http1/reply-fields.js';
+import { buildReplyFields } from '../../../../bench/alternatives/undici-transport.js';
 
 function build(...fields: (readonly [name: string, value: string])[]) {
   const raw = fields.flat().map((text) => Buffer.from(text, 'latin1'));

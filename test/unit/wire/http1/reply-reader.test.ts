@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildReplyFields } from '../../../../src/wire/http1/reply-fields.js';
+import { buildReplyFields } from '../../../../bench/alternatives/undici-transport.js';
 import { INTERIM_REPLIES_MAX } from '../../../../src/wire/http1/reply-reader.js';
 import {
   CHUNKED_FIELD as CHUNKED,

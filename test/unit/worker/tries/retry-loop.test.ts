@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { defined } from '../../../../src/base/assert.js';
+import { NO_FIELDS } from '../../../../src/base/field-block.js';
 import { HalfSipHash } from '../../../../src/base/half-sip-hash.js';
 import { PROBLEMS, type ProblemKind } from '../../../../src/base/problems.js';
 import type { CoordinatorWorkerEnd } from '../../../../src/channel/coordinator/coordinator-channel.js';
@@ -203,7 +204,7 @@ class Rig {
       onConnected: () => {},
       giveWindow: () => {},
     });
-    forwarder.adopt({ config, undici: null });
+    forwarder.adopt(config);
     return forwarder;
   }
 
@@ -309,9 +310,9 @@ function tell(air: Air | undefined, step: Extract<Step, { which: number }>): voi
     }
   } else if (step.what === 'head' && air.isConnected && !air.hasHead) {
     air.hasHead = true;
-    handler.onHeaders(step.status, [], () => {});
+    handler.onReplyHead(step.status, { fields: NO_FIELDS, bodyBytes: -1 }, () => {});
   } else if (step.what === 'data' && air.hasHead) {
-    handler.onData(Buffer.from('x'));
+    handler.onReplyData(Buffer.from('x'), false);
   } else if (step.what === 'end' && air.hasHead) {
     air.isOver = true;
     handler.onComplete();

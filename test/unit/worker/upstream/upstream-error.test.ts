@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { PROBLEMS } from '../../../../src/base/problems.js';
 import {
+  failureCause,
   failureDetail,
   isConnectFailure,
-  protocolMistake,
   upstreamProblem,
 } from '../../../../src/worker/upstream/upstream-error.js';
 
@@ -24,7 +24,8 @@ describe('what went wrong with a target', () => {
     ['CERT_SIGNATURE_FAILURE', PROBLEMS.certificateRefused],
     ['INVALID_PURPOSE', PROBLEMS.certificateRefused],
     ['ERR_SSL_WRONG_VERSION_NUMBER', PROBLEMS.upstreamTls],
-    ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', PROBLEMS.upstreamTls],
+    ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', PROBLEMS.upstreamTlsAlert],
+    ['ERR_TLS_PIN', PROBLEMS.certificatePin],
     ['EPROTO', PROBLEMS.upstreamTls],
   ])('is told of TLS by %s, before anything was sent', (code, problem) => {
     expect(upstreamProblem(anError(code))).toBe(problem);
@@ -48,10 +49,10 @@ describe('what went wrong with a target', () => {
       'HPE_INVALID_REPLY',
       `malformed reply: bare CR\r\n\u00e9${'x'.repeat(200)}`,
     );
-    const mistake = protocolMistake(error);
-    expect(mistake).toMatch(/^malformed reply: bare CR {3}x+$/);
-    expect(mistake).toHaveLength(120);
-    expect(failureDetail(PROBLEMS.upstreamProtocol, mistake)).toContain('bare CR');
-    expect(protocolMistake(anError('ECONNRESET', 'secret'))).toBe('');
+    const cause = failureCause(error);
+    expect(cause).toMatch(/^malformed reply: bare CR {3}x+$/);
+    expect(cause).toHaveLength(160);
+    expect(failureDetail(PROBLEMS.upstreamProtocol, cause)).toContain('bare CR');
+    expect(failureCause(anError('ECONNRESET', 'secret'))).toBe('');
   });
 });
