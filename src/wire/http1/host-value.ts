@@ -7,6 +7,7 @@ import { isIPv6 } from 'node:net';
 import { areAllIn } from './characters.js';
 
 const HOST_CHARS_MAX = 261;
+const PLAIN_NAME_CHARS_MAX = 255;
 const COLON = 58;
 const BRACKET = 91;
 
@@ -22,6 +23,30 @@ export function isHost(value: string): boolean {
   const port = value.slice(nameEnd);
   const isName = name.startsWith('[') ? isAddress(name) : isRegName(name);
   return isName && (port === '' || (port.charCodeAt(0) === COLON && isPort(port.slice(1))));
+}
+
+/** 1: a letter, a digit, a dot or a hyphen. */
+const PLAIN_BYTES = Uint8Array.from({ length: 256 }, (_, code) =>
+  /[A-Za-z0-9.-]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+/** A longer number is looked at more closely. */
+const PLAIN_PORT_DIGITS_MAX = 4;
+
+// Hot path (bench/gateway/plain-get): nearly every Host is one of these, and needs no string.
+/** Whether the bytes are a name or an IPv4 address, with a short port or none: surely a host. */
+export function isPlainHost(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && PLAIN_BYTES[bytes[at] ?? 0] === 1) at++;
+  if (at === start || at - start > PLAIN_NAME_CHARS_MAX) return false;
+  if (at === end) return true;
+  if (bytes[at] !== COLON || end - at - 1 > PLAIN_PORT_DIGITS_MAX) return false;
+  at++;
+  while (at < end && isDigit(bytes[at] ?? 0)) at++;
+  return at === end;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
 }
 
 /** Where the name ends. */
@@ -43,8 +68,7 @@ function isAddress(bracketed: string): boolean {
 function isPort(port: string): boolean {
   if (port.length > 5) return false;
   for (let at = 0; at < port.length; at++) {
-    const code = port.charCodeAt(at);
-    if (code < 48 || code > 57) return false;
+    if (!isDigit(port.charCodeAt(at))) return false;
   }
   return Number(port) <= 65535;
 }

@@ -10,7 +10,7 @@ import { METHODS_WITHOUT_BODY } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { areAllIn, TOKEN_BYTES } from './characters.js';
 import { readLength } from './content-length.js';
-import { isHost, isSameHost } from './host-value.js';
+import { isHost, isPlainHost, isSameHost } from './host-value.js';
 import { HTTP_1_0, HTTP_1_1, type RequestHead } from './request-head.js';
 import type { RequestRules } from './request-rules.js';
 
@@ -89,7 +89,7 @@ export class RequestFieldReader {
       case 2:
         return !isName(text, start, 'te');
       case 4:
-        return isName(text, start, 'host') ? this.onHost(textOf(text, nameEnd, end)) : true;
+        return isName(text, start, 'host') ? this.onHost(text, nameEnd + 1, end) : true;
       case 6:
         return isName(text, start, 'expect') ? this.onExpect(textOf(text, nameEnd, end)) : true;
       case 7:
@@ -97,6 +97,10 @@ export class RequestFieldReader {
         return !isName(text, start, 'trailer');
       case 10:
         if (isName(text, start, 'connection')) {
+          if (end - nameEnd === 11 && isName(text, nameEnd + 1, 'keep-alive')) {
+            this.keepsAlive = true;
+            return false;
+          }
           return this.onConnection(textOf(text, nameEnd, end));
         }
         return !isName(text, start, 'keep-alive');
@@ -115,10 +119,11 @@ export class RequestFieldReader {
     }
   }
 
-  private onHost(value: string): boolean {
+  private onHost(text: Buffer, start: number, end: number): boolean {
     this.hostCount++;
-    this.host = value;
-    return isHost(value) || this.refuse(PROBLEMS.badHost, 'a Host that is no host');
+    if (this.authority === '' && isPlainHost(text, start, end)) return true;
+    this.host = text.toString('latin1', start, end);
+    return isHost(this.host) || this.refuse(PROBLEMS.badHost, 'a Host that is no host');
   }
 
   private onExpect(value: string): false {
@@ -136,10 +141,6 @@ export class RequestFieldReader {
 
   /** The worker needs it only where it names fields that go no further. */
   private onConnection(value: string): boolean {
-    if (value.length === 10 && value.toLowerCase() === 'keep-alive') {
-      this.keepsAlive = true;
-      return false;
-    }
     let namesFields = false;
     for (const part of value.toLowerCase().split(',')) {
       const token = part.trim();

@@ -167,7 +167,7 @@ export class RequestHeadScanner {
       case VALUE:
         return this.takeValue(bytes, end);
       case FIELD_LF:
-        return this.takeFieldEnd(bytes);
+        return this.takeFieldEnd(bytes, end);
       case METHOD:
         return this.takeMethod(bytes, end);
       case TARGET:
@@ -175,7 +175,7 @@ export class RequestHeadScanner {
       case VERSION:
         return this.takeVersion(bytes, end);
       case LINE_LF:
-        return this.takeLineEnd(bytes);
+        return this.takeLineEnd(bytes, end);
       default:
         return this.takeHeadEnd(bytes);
     }
@@ -210,18 +210,20 @@ export class RequestHeadScanner {
   private takeTarget(bytes: Buffer, end: number): ScanEvent {
     const start = this.at;
     const stop = Math.min(end, start + TARGET_BYTES_MAX - this.partBytes);
+    const target = scratch;
+    const kinds = TARGET_BYTES;
     let { at, out } = this;
     while (at < stop) {
       const byte = bytes[at] ?? 0;
-      const kind = TARGET_BYTES[byte];
+      const kind = kinds[byte];
       if (kind === TARGET_PLAIN) {
-        scratch[out++] = byte;
+        target[out++] = byte;
       } else if (kind === TARGET_FORBIDDEN || this.rules.rawCharacters === 'refuse') {
         break;
       } else {
-        scratch[out] = PERCENT;
-        scratch[out + 1] = HEX_HIGH[byte] ?? 0;
-        scratch[out + 2] = HEX_LOW[byte] ?? 0;
+        target[out] = PERCENT;
+        target[out + 1] = HEX_HIGH[byte] ?? 0;
+        target[out + 2] = HEX_LOW[byte] ?? 0;
         out += 3;
       }
       at++;
@@ -294,13 +296,14 @@ export class RequestHeadScanner {
     return SCAN_MORE;
   }
 
-  private takeLineEnd(bytes: Buffer): ScanEvent {
+  private takeLineEnd(bytes: Buffer, end: number): ScanEvent {
     if (bytes[this.at] !== LF) {
       return this.refuse(PROBLEMS.badRequestLine, 'a request line that does not end with CRLF');
     }
     this.at++;
     this.state = NAME;
     this.beginField();
+    this.takeWholeFields(bytes, end);
     return SCAN_MORE;
   }
 
@@ -310,7 +313,52 @@ export class RequestHeadScanner {
     this.hasUnderscore = false;
   }
 
+  // Hot path (bench/gateway/plain-get): nearly every field of every request.
+  /**
+   * Takes the fields whose lines are there as a whole and have nothing special, up to the first one
+   * that is not so: that one is left as it is for the states, which take it byte by byte.
+   */
+  private takeWholeFields(bytes: Buffer, end: number): void {
+    // As locals: the compiler keeps them in registers.
+    const target = scratch;
+    const names = NAME_BYTES;
+    const values = VALUE_BYTES;
+    const { fields } = this;
+    let { at, out } = this;
+    for (;;) {
+      const lineStart = this.lineStart;
+      while (at < end) {
+        const lower = names[bytes[at] ?? 0] ?? 0;
+        if (lower === 0) break;
+        target[out++] = lower;
+        at++;
+      }
+      if (at >= end || bytes[at] !== COLON || out === lineStart + 1) return;
+      const nameEnd = out;
+      target[out++] = LF;
+      at++;
+      while (at < end && isBlank(bytes[at] ?? 0)) at++;
+      while (at < end) {
+        const byte = bytes[at] ?? 0;
+        if (values[byte] !== 1) break;
+        target[out++] = byte;
+        at++;
+      }
+      if (at + 1 >= end || bytes[at] !== CR || bytes[at + 1] !== LF) return;
+      at += 2;
+      while (out > nameEnd + 1 && isBlank(target[out - 1] ?? 0)) out--;
+      if (fields.count === REQUEST_FIELDS_MAX) return;
+      fields.count++;
+      if (!fields.take(target, lineStart + 1, nameEnd, out)) out = lineStart;
+      this.at = at;
+      this.lineStart = out;
+      target[out++] = LF;
+      this.out = out;
+    }
+  }
+
   private takeName(bytes: Buffer, end: number): ScanEvent {
+    const target = scratch;
     let { at, out } = this;
     let byte = 0;
     for (;;) {
@@ -321,8 +369,8 @@ export class RequestHeadScanner {
       }
       byte = bytes[at] ?? 0;
       const lower = NAME_BYTES[byte] ?? 0;
-      if (lower !== 0) scratch[out++] = lower;
-      else if (byte === UNDERSCORE) scratch[out++] = this.onUnderscore();
+      if (lower !== 0) target[out++] = lower;
+      else if (byte === UNDERSCORE) target[out++] = this.onUnderscore();
       else break;
       at++;
     }
@@ -375,7 +423,7 @@ export class RequestHeadScanner {
     return SCAN_MORE;
   }
 
-  private takeFieldEnd(bytes: Buffer): ScanEvent {
+  private takeFieldEnd(bytes: Buffer, end: number): ScanEvent {
     if (bytes[this.at] !== LF) {
       return this.refuse(PROBLEMS.badField, 'a CR without LF in a field');
     }
@@ -393,6 +441,7 @@ export class RequestHeadScanner {
     if (!isKept) this.out = lineStart;
     this.state = NAME;
     this.beginField();
+    this.takeWholeFields(bytes, end);
     return SCAN_MORE;
   }
 
