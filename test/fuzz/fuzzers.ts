@@ -20,6 +20,7 @@ import {
   writeResponseHead,
 } from '../../src/channel/records/response-head.js';
 import { below, mutate, type Random } from './mutations.js';
+import { fuzzRequests } from './request-fuzzer.js';
 
 const HEADS = [
   'GET / HTTP/1.1\r\nHost: a\r\n',
@@ -159,4 +160,4 @@ function viewsReachTooFar(isSpoilt: boolean): boolean {
   }
 }
 
-export const FUZZERS = { fuzzGuard, fuzzRequestRecord, fuzzReplyRecord } as const;
+export const FUZZERS = { fuzzGuard, fuzzRequestRecord, fuzzReplyRecord, fuzzRequests } as const;

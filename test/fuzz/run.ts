@@ -6,12 +6,15 @@ import { seeded } from './mutations.js';
 const { values } = parseArgs({
   options: {
     cases: { type: 'string', default: '5000000' },
+    /** Only those with this in their name. */
+    only: { type: 'string', default: '' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 });
 
 let isWell = true;
 for (const [name, fuzz] of Object.entries(FUZZERS)) {
+  if (!name.includes(values.only)) continue;
   const random = seeded(Number(values.seed));
   const beganMs = performance.now();
   let wrong = '';

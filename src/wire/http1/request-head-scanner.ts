@@ -249,6 +249,7 @@ export class RequestHeadScanner {
   }
 
   private endTarget(): ScanEvent {
+    if (this.out === this.targetStart) return this.refuse(PROBLEMS.badTarget, 'no target');
     if (scratch[this.targetStart] !== SLASH && this.head.method !== 'CONNECT') {
       const text = scratch.toString('latin1', this.targetStart, this.out);
       const odd = readOddTarget(this.head.method, text);

@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { BufferPool } from '../../base/buffer-pool.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
+import { CHUNK_END, chunkStart, LAST_CHUNK } from '../../wire/http1/request-writer.js';
 import type { BodySink, StreamedBody } from '../exchange/streamed-body.js';
 
 /** 4 MiB at most stay with the thread. */
@@ -46,16 +47,16 @@ export class BodyWriter implements BodySink {
       return;
     }
     this.socket.cork();
-    this.socket.write(`${piece.length.toString(16)}\r\n`, 'latin1');
+    this.socket.write(chunkStart(piece.length), 'latin1');
     this.socket.write(piece);
-    this.socket.write('\r\n', 'latin1', onWritten);
+    this.socket.write(CHUNK_END, 'latin1', onWritten);
     this.socket.uncork();
   }
 
   onBodyEnd(): void {
     if (this.isStopped) return;
     this.isComplete = true;
-    if (this.isChunked) this.socket.write('0\r\n\r\n', 'latin1');
+    if (this.isChunked) this.socket.write(LAST_CHUNK, 'latin1');
   }
 
   onBodyDropped(): void {

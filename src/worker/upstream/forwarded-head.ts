@@ -7,7 +7,7 @@
  *
  * Invariant: latin-1 only, so that a character is a byte.
  */
-import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
+import { fieldLines, requestEnd, requestStart } from '../../wire/http1/request-writer.js';
 import { joinList } from '../exchange/request-fields.js';
 import type { RequestHead } from '../exchange/request-head.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
@@ -21,7 +21,7 @@ export function buildForwardedHead(request: UpstreamRequest): string {
   const { head: from, route } = exchange;
   const { fields, method } = from;
   const isPlain = fields.connection === '' && (route === null || route.droppedFields.size === 0);
-  let head = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\nconnection: keep-alive\r\n`;
+  let head = requestStart(method, path, authority);
   if (isPlain) {
     head += fieldLines(fields.plain, fields.plainCount) + originLines(from, isPeerTrusted, addsVia);
     if (route !== null && route.setFields.length > 0) {
@@ -35,22 +35,13 @@ export function buildForwardedHead(request: UpstreamRequest): string {
       if (list[at] !== 'host') head += `${list[at]}: ${list[at + 1]}\r\n`;
     }
   }
-  return head + framingLines(request);
+  return head + requestEnd(method, bodyBytesOf(request));
 }
 
-/** How the end of the body is known, and the end of the head. */
-function framingLines({ body, exchange }: UpstreamRequest): string {
-  if (body === null) {
-    return METHODS_WITH_CONTENT.has(exchange.head.method) ? 'content-length: 0\r\n\r\n' : '\r\n';
-  }
-  const bytes = body instanceof StreamedBody ? body.bytes : body.length;
-  return bytes === -1 ? 'transfer-encoding: chunked\r\n\r\n' : `content-length: ${bytes}\r\n\r\n`;
-}
-
-function fieldLines(list: readonly string[], count: number): string {
-  let lines = '';
-  for (let at = 0; at + 1 < count; at += 2) lines += `${list[at]}: ${list[at + 1]}\r\n`;
-  return lines;
+/** 0: none; -1: not known. */
+function bodyBytesOf({ body }: UpstreamRequest): number {
+  if (body === null) return 0;
+  return body instanceof StreamedBody ? body.bytes : body.length;
 }
 
 /** Whose request it is and where it came from. */
