@@ -8,7 +8,12 @@ export const TAB = 9;
 export const LF = 10;
 export const CR = 13;
 export const SPACE = 32;
+export const PERCENT = 37;
+export const SLASH = 47;
+export const DIGIT_0 = 48;
+export const DIGIT_9 = 57;
 export const COLON = 58;
+export const UNDERSCORE = 95;
 
 function byteTable(entryOf: (char: string, code: number) => number): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, code) => entryOf(String.fromCharCode(code), code));

@@ -13,7 +13,7 @@ import { assert } from '../../base/assert.js';
 import { copyBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, field } from '../../base/field-block.js';
 import { REQUEST_ID_FIELD } from '../../base/request-id.js';
-import { CR, LF } from './characters.js';
+import { CR, DIGIT_0, LF } from './characters.js';
 import { dateLine } from './date-line.js';
 import { HTTP_1_0, HTTP_1_1, type Http1Version } from './request-head.js';
 import { statusLine } from './status-line.js';
@@ -52,7 +52,6 @@ const CHUNKED = latin1(field('Transfer-Encoding', 'chunked'));
 const CLOSE = latin1(field('Connection', 'close'));
 const KEEP_ALIVE = latin1(field('Connection', 'keep-alive'));
 const UPGRADE = latin1(field('Connection', 'Upgrade'));
-const DIGIT_0 = 48;
 const LETTER_A = 87;
 
 /** A client that waits for it may send its body. */

@@ -6,6 +6,7 @@
  *
  * One reader serves one head after the other: begin(), take() for each field, then finish().
  */
+import { assertNever } from '../../base/assert.js';
 import { METHODS_WITHOUT_BODY } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { areAllIn, TOKEN_BYTES } from './characters.js';
@@ -116,6 +117,21 @@ export class RequestFieldReader {
         return this.onTransferEncoding(textOf(text, nameEnd, end));
       default:
         return true;
+    }
+  }
+
+  /** The same for a field whose name has an underscore: none of those above has. */
+  takesUnderscore({ underscores }: RequestRules): boolean {
+    switch (underscores) {
+      case 'forward':
+        return true;
+      case 'drop':
+        this.head.droppedFields++;
+        return false;
+      case 'refuse':
+        return this.refuse(PROBLEMS.badField, 'an underscore in the name of a field');
+      default:
+        return assertNever(underscores);
     }
   }
 

@@ -12,25 +12,31 @@
  * Invariants: however the input is cut into pieces, text and verdict are the same. The text has no
  * LF but its separators.
  */
-import { assertNever } from '../../base/assert.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   COLON,
   CR,
+  DIGIT_0,
+  DIGIT_9,
   HEX_HIGH,
   HEX_LOW,
   isBlank,
   LF,
   NAME_BYTES,
+  PERCENT,
+  SLASH,
   SPACE,
   TARGET_BYTES,
   TARGET_FORBIDDEN,
   TARGET_PLAIN,
   TOKEN_BYTES,
+  UNDERSCORE,
   VALUE_BYTES,
 } from './characters.js';
+import { reasonOfName, reasonOfValue } from './field-mistakes.js';
 import { RequestFieldReader } from './request-field-reader.js';
 import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
+import { methodOf } from './request-method.js';
 import {
   METHOD_BYTES_MAX,
   REQUEST_FIELDS_MAX,
@@ -67,11 +73,6 @@ type ScanState =
   | typeof FIELD_LF
   | typeof HEAD_LF;
 
-const SLASH = 47;
-const PERCENT = 37;
-const UNDERSCORE = 95;
-const DIGIT_0 = 48;
-const DIGIT_9 = 57;
 /** "HTTP/1.1" */
 const VERSION_BYTES = [72, 84, 84, 80, SLASH, DIGIT_0, 46, DIGIT_0] as const;
 const HEAD_END_BYTES = 2;
@@ -99,8 +100,8 @@ export class RequestHeadScanner {
   private nameEnd = 0;
   private targetStart = 0;
   private targetEnd = 0;
-  private versionMajor = 0;
-  private versionMinor = 0;
+  /** Its digits: 11 is HTTP/1.1. */
+  private version = 0;
   /** A head that is not complete, between two steps. */
   private kept: Buffer | null = null;
   private readonly fields: RequestFieldReader;
@@ -141,16 +142,15 @@ export class RequestHeadScanner {
     return SCAN_MORE;
   }
 
-  /** Goes on with a head of which a part has come. */
   /** Refuses what has come of the head, for a reason that does not lie in its bytes. */
   abandon(kind: ProblemKind, reason: string): void {
     this.restore();
     this.refuse(kind, reason);
   }
 
+  /** What has come of a head before. */
   private restore(): void {
-    if (this.kept === null) return;
-    scratch.set(this.kept);
+    if (this.kept !== null) scratch.set(this.kept);
     this.kept = null;
   }
 
@@ -193,7 +193,7 @@ export class RequestHeadScanner {
       return this.refuse(PROBLEMS.badMethod, 'a method that is no token');
     }
     this.at++;
-    const method = methodOf(out);
+    const method = methodOf(scratch, out);
     this.head.method = method;
     const { methods } = this.rules;
     if (methods === null ? method === 'CONNECT' : !methods.has(method)) {
@@ -264,6 +264,7 @@ export class RequestHeadScanner {
     for (let at = 0; at < length; at++) scratch[this.out++] = originBytes[at] ?? 0;
     this.lineStart = this.out;
     this.partBytes = 0;
+    this.version = 0;
     this.state = VERSION;
     return SCAN_MORE;
   }
@@ -278,9 +279,7 @@ export class RequestHeadScanner {
         this.at = at;
         return this.refuse(PROBLEMS.badRequestLine, 'a request line without a version at its end');
       }
-      if (expected !== DIGIT_0) continue;
-      if (partBytes === VERSION_BYTES.length - 1) this.versionMinor = byte - DIGIT_0;
-      else this.versionMajor = byte - DIGIT_0;
+      if (expected === DIGIT_0) this.version = 10 * this.version + byte - DIGIT_0;
     }
     this.at = at;
     this.partBytes = partBytes;
@@ -288,10 +287,11 @@ export class RequestHeadScanner {
     if (bytes[at] !== CR) {
       return this.refuse(PROBLEMS.badRequestLine, 'a request line that does not end with CRLF');
     }
-    if (this.versionMajor !== 1 || this.versionMinor > 1) {
+    const { version } = this;
+    if (version !== HTTP_1_0 && version !== HTTP_1_1) {
       return this.refuse(PROBLEMS.badVersion, 'a version other than HTTP/1.0 and 1.1');
     }
-    this.head.protocol = this.versionMinor === 0 ? HTTP_1_0 : HTTP_1_1;
+    this.head.protocol = version;
     this.at++;
     this.state = LINE_LF;
     return SCAN_MORE;
@@ -370,9 +370,9 @@ export class RequestHeadScanner {
       }
       byte = bytes[at] ?? 0;
       const lower = NAME_BYTES[byte] ?? 0;
-      if (lower !== 0) target[out++] = lower;
-      else if (byte === UNDERSCORE) target[out++] = this.onUnderscore();
-      else break;
+      if (lower === 0 && byte !== UNDERSCORE) break;
+      if (lower === 0) this.hasUnderscore = true;
+      target[out++] = lower === 0 ? byte : lower;
       at++;
     }
     this.at = at;
@@ -391,11 +391,6 @@ export class RequestHeadScanner {
       return SCAN_MORE;
     }
     return this.refuse(PROBLEMS.badField, reasonOfName(byte, out - this.lineStart - 1));
-  }
-
-  private onUnderscore(): number {
-    this.hasUnderscore = true;
-    return UNDERSCORE;
   }
 
   private takeBlank(bytes: Buffer, end: number): ScanEvent {
@@ -437,28 +432,13 @@ export class RequestHeadScanner {
       return this.refuse(PROBLEMS.headTooLarge, 'too many fields');
     }
     const isKept = this.hasUnderscore
-      ? this.takesUnderscore()
+      ? fields.takesUnderscore(this.rules)
       : fields.take(scratch, lineStart + 1, nameEnd, out);
     if (!isKept) this.out = lineStart;
     this.state = NAME;
     this.beginField();
     this.takeWholeFields(bytes, end);
     return SCAN_MORE;
-  }
-
-  private takesUnderscore(): boolean {
-    switch (this.rules.underscores) {
-      case 'forward':
-        return true;
-      case 'drop':
-        this.head.droppedFields++;
-        return false;
-      case 'refuse':
-        this.fields.refuse(PROBLEMS.badField, 'an underscore in the name of a field');
-        return false;
-      default:
-        return assertNever(this.rules.underscores);
-    }
   }
 
   private takeHeadEnd(bytes: Buffer): ScanEvent {
@@ -513,35 +493,7 @@ export class RequestHeadScanner {
       this.writeText();
       return;
     }
-    const isTarget = state === TARGET;
-    head.target = isTarget ? scratch.toString('latin1', this.targetStart, this.out) : '';
+    head.target = state === TARGET ? scratch.toString('latin1', this.targetStart, this.out) : '';
     head.text = `${head.method}\n${head.target}\n${origin.peer}\n${origin.connection}`;
   }
-}
-
-/** Known names are constants: comparing them later costs nothing. */
-function methodOf(length: number): string {
-  if (length === 3) {
-    if (scratch[0] === 71 && scratch[1] === 69 && scratch[2] === 84) return 'GET';
-    if (scratch[0] === 80 && scratch[1] === 85 && scratch[2] === 84) return 'PUT';
-  }
-  const method = scratch.toString('latin1', 0, length);
-  return KNOWN_METHODS.get(method) ?? method;
-}
-
-const KNOWN_METHODS: ReadonlyMap<string, string> = new Map(
-  ['HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'].map((method) => [method, method]),
-);
-
-function reasonOfName(byte: number, nameBytes: number): string {
-  if (isBlank(byte)) {
-    return nameBytes === 0 ? 'a folded field' : 'a space before the colon of a field';
-  }
-  if (byte === COLON) return 'a field without a name';
-  if (byte === CR || byte === LF) return 'a line that is no field';
-  return 'a character that no name of a field has';
-}
-
-function reasonOfValue(byte: number): string {
-  return byte === LF ? 'an LF without CR' : 'a control character in the value of a field';
 }
