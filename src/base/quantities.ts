@@ -6,16 +6,22 @@
  */
 import { defined } from './assert.js';
 
-/** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`. */
-export type Duration = `${number}${'ms' | 's' | 'm' | 'h'}`;
+/** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`, `30d`. */
+export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 /** `16KiB`, `1MiB`, or a whole number of bytes. */
 export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
 
-const DURATION = /^(0|[1-9]\d{0,8})(ms|s|m|h)$/;
+const DURATION = /^(0|[1-9]\d{0,8})(ms|s|m|h|d)$/;
 const SIZE = /^(0|[1-9]\d{0,11})(KiB|MiB)?$/;
 
-const MS_BY_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const MS_BY_UNIT: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 const BYTES_BY_UNIT: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 * 1024 };
 
 /** The pattern of a duration, for the schema. */
@@ -48,11 +54,12 @@ export function sizeBytes(size: string | number): number {
   return defined(parseSizeBytes(size), 'a checked size');
 }
 
-/** The shortest spelling of a duration: 60000 is `1m`, 1500 is `1500ms`. */
+/** The shortest spelling of a duration: 60000 is `1m`, 1500 is `1500ms`; one day is `24h`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs === 0) return '0s';
-  for (const unit of ['h', 'm', 's']) {
+  for (const unit of ['d', 'h', 'm', 's']) {
     const unitMs = MS_BY_UNIT[unit] ?? 1;
+    if (unit === 'd' && durationMs === unitMs) continue;
     if (durationMs % unitMs === 0) return `${durationMs / unitMs}${unit}`;
   }
   return `${durationMs}ms`;

@@ -1478,7 +1478,7 @@ export interface RateLimitConfig {
   readonly name?: string;
   /** Requests a window. 1 to 1000000. Default: none. */
   readonly limit?: number;
-  /** Length of the window. 100ms to 24h. Default: none. */
+  /** Length of the window. 100ms to 400d. Default: none. */
   readonly window?: Duration;
   /**
    * `slidingWindow`: never more than `limit` in any window. `tokenBucket`: `limit` a window on the

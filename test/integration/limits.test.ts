@@ -181,3 +181,15 @@ it('holds routes that the gateway answers itself to their limits, though no targ
   }
   expect((await limitsOf(one))['fixed']).toMatchObject({ admitted: 100, refused: 300 });
 });
+
+it('tells the times of a quota of months', async () => {
+  const one = await start({ limit: 1, window: '400d' });
+  const first = await fetch(`${one.url}/`);
+  expect(first.headers.get('ratelimit-policy')).toBe('"all";q=1;w=34560000');
+  const refused = await fetch(`${one.url}/`);
+  expect(refused.status).toBe(429);
+  const seconds = Number(refused.headers.get('retry-after'));
+  expect(seconds).toBeGreaterThan(34_560_000 - 60);
+  expect(seconds).toBeLessThanOrEqual(34_560_001);
+  expect(refused.headers.get('ratelimit')).toMatch(/^"all";r=0;t=345\d{5}$/);
+});

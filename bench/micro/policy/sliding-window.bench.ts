@@ -53,7 +53,7 @@ class CircularLog implements SlidingLog {
   head = 0;
   length = 0;
   total = 0;
-  newestMs = 0;
+  newestTick = 0;
   private readonly stamps = new Int32Array(LOG_ENTRIES);
   private readonly counts = new Int32Array(LOG_ENTRIES);
 
@@ -79,7 +79,7 @@ class CircularLog implements SlidingLog {
     this.counts[at] = 1;
     this.length += 1;
     this.total += 1;
-    this.newestMs = stampMs;
+    this.newestTick = stampMs;
   }
 
   mergeSmallest(): void {}
@@ -93,7 +93,7 @@ class CircularLog implements SlidingLog {
     this.stamps[at] = stampMs | 0;
     this.counts[at] = (this.counts[at] as number) + 1;
     this.total += 1;
-    this.newestMs = stampMs;
+    this.newestTick = stampMs;
   }
 }
 

@@ -269,10 +269,10 @@ export class ReplyView extends SlotView {
     return this.at(6);
   }
   get resetMs(): number {
-    return this.at(7);
+    return longTime(this.at(7));
   }
   get retryAfterMs(): number {
-    return this.at(8);
+    return longTime(this.at(8));
   }
   get grantCount(): number {
     return this.at(9);
@@ -422,8 +422,8 @@ export function writeReply(
   words[base + 4] = reply.ticket;
   words[base + 5] = reply.limiterIndex;
   words[base + 6] = Math.min(reply.remaining, INT32_MAX);
-  words[base + 7] = Math.min(reply.resetMs, INT32_MAX);
-  words[base + 8] = Math.min(reply.retryAfterMs, INT32_MAX);
+  words[base + 7] = timeWord(reply.resetMs);
+  words[base + 8] = timeWord(reply.retryAfterMs);
   words[base + 9] = reply.grantCount;
   words[base + 10] = reply.standing;
   words[base + 11] = ask.upstreamIndex;
@@ -436,6 +436,15 @@ export function writeReply(
   for (let turn = 0; turn < reply.grantCount; turn += 4) {
     words[base + GRANT_WORD + (turn >> 2)] = packPositions(reply.grantPositions, turn);
   }
+}
+
+/** Milliseconds; from 24 days on whole seconds, as a negative number. */
+function timeWord(ms: number): number {
+  return ms <= INT32_MAX ? ms : -Math.min(Math.ceil(ms / 1000), INT32_MAX);
+}
+
+function longTime(word: number): number {
+  return word >= 0 ? word : -word * 1000;
 }
 
 function packPositions(positions: Uint8Array, first: number): number {

@@ -11,7 +11,7 @@ export function describeExpected(node: SchemaNode): string {
   const duration = node['x-duration'];
   if (duration !== undefined) {
     const [min, max] = [duration.min, duration.max].map(shortDuration);
-    return `a duration from ${min} to ${max} (written 250ms, 5s, 1m, 1h)`;
+    return `a duration from ${min} to ${max} (written 250ms, 5s, 1m, 1h, 30d)`;
   }
   const size = node['x-size'];
   if (size !== undefined) {

@@ -42,7 +42,7 @@ const RATE_LIMIT_NODE = objectNode(
       },
     ),
     limit: integerNode('Requests a window.', LIMIT_RANGE),
-    window: durationNode('Length of the window.', ['100ms', '24h']),
+    window: durationNode('Length of the window.', ['100ms', '400d']),
     algorithm: stringNode(
       '`slidingWindow`: never more than `limit` in any window. `tokenBucket`: `limit` a window ' +
         'on the average, with bursts. `fixedWindow`: `limit` in a window that begins with its ' +

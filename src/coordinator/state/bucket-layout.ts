@@ -11,7 +11,7 @@
  *     0, 1     key hash, high and low
  *     2        key space of the limiter
  *     3        index of the oldest entry << 16 | entries in use
- *     4, 5     float64: newest stamp (log), or time of the level (bucket)
+ *     4, 5     float64: newest stamp in ticks (log), or time of the level (bucket)
  *     6 …      log:    one stamp an entry
  *              groups: stamp, admissions
  *              bucket: level, float64; times and peaks that give-backs go by, four float64

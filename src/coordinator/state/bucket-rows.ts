@@ -61,10 +61,10 @@ abstract class LogRow extends RowCursor implements SlidingLog {
   abstract readonly total: number;
   abstract stampAt(index: number): number;
   abstract dropOldest(): void;
-  abstract append(stampMs: number): void;
-  abstract mergeIntoNewest(stampMs: number): void;
+  abstract append(tick: number): void;
+  abstract mergeIntoNewest(tick: number): void;
   abstract mergeSmallest(): void;
-  abstract takeOut(stampMs: number, count: number): number;
+  abstract takeOut(tick: number, count: number): number;
   abstract clear(): void;
 
   get head(): number {
@@ -75,7 +75,7 @@ abstract class LogRow extends RowCursor implements SlidingLog {
     return this.get(ROW_ENTRIES_WORD) & LENGTH_MASK;
   }
 
-  get newestMs(): number {
+  get newestTick(): number {
     return this.getFloat(ROW_TIME_WORD);
   }
 
@@ -89,8 +89,8 @@ abstract class LogRow extends RowCursor implements SlidingLog {
   }
 
   /** The first entry that is no older than the stamp, as its offset from the oldest entry. */
-  protected offsetOf(stampMs: number): number {
-    const stamp = stampMs | 0;
+  protected offsetOf(tick: number): number {
+    const stamp = tick | 0;
     const { head, length } = this;
     for (let offset = 0; offset < length; offset += 1) {
       if (((this.stampAt(this.indexOf(head, offset)) - stamp) | 0) >= 0) return offset;
@@ -121,11 +121,11 @@ export class StampLogRow extends LogRow {
     this.shorten();
   }
 
-  append(stampMs: number): void {
+  append(tick: number): void {
     const { head, length } = this;
     assert(length < this.capacity, 'an exact log is as long as its limit');
-    this.put(ROW_LOG_WORD + this.indexOf(head, length), stampMs | 0);
-    this.putFloat(ROW_TIME_WORD, stampMs);
+    this.put(ROW_LOG_WORD + this.indexOf(head, length), tick | 0);
+    this.putFloat(ROW_TIME_WORD, tick);
     this.setEntries(head, length + 1);
   }
 
@@ -137,11 +137,11 @@ export class StampLogRow extends LogRow {
     assert(false, 'an exact log is as long as its limit');
   }
 
-  takeOut(stampMs: number, count: number): number {
-    const first = this.offsetOf(stampMs);
+  takeOut(tick: number, count: number): number {
+    const first = this.offsetOf(tick);
     const { head, length } = this;
     let end = first;
-    while (end < length && end - first < count && this.isStampAt(end, stampMs)) end += 1;
+    while (end < length && end - first < count && this.isStampAt(end, tick)) end += 1;
     // Newer entries move up one by one: in between, one of them counts twice and none is missing.
     for (let from = end; from < length; from += 1) {
       const stamp = this.stampAt(this.indexOf(head, from));
@@ -151,8 +151,8 @@ export class StampLogRow extends LogRow {
     return end - first;
   }
 
-  private isStampAt(offset: number, stampMs: number): boolean {
-    return this.stampAt(this.indexOf(this.head, offset)) === (stampMs | 0);
+  private isStampAt(offset: number, tick: number): boolean {
+    return this.stampAt(this.indexOf(this.head, offset)) === (tick | 0);
   }
 }
 
@@ -177,27 +177,27 @@ export class GroupLogRow extends LogRow {
     this.put(ROW_TOTAL_WORD, this.total - admissions);
   }
 
-  append(stampMs: number): void {
+  append(tick: number): void {
     const { head, length } = this;
     assert(length < this.capacity, 'a full log takes no entry');
     const word = ROW_LOG_WORD + 2 * this.indexOf(head, length);
-    this.put(word, stampMs | 0);
+    this.put(word, tick | 0);
     this.put(word + 1, 1);
-    this.putFloat(ROW_TIME_WORD, stampMs);
+    this.putFloat(ROW_TIME_WORD, tick);
     this.put(ROW_TOTAL_WORD, this.total + 1);
     this.setEntries(head, length + 1);
   }
 
-  mergeIntoNewest(stampMs: number): void {
+  mergeIntoNewest(tick: number): void {
     const word = ROW_LOG_WORD + 2 * this.indexOf(this.head, this.length - 1);
-    this.put(word, stampMs | 0);
-    this.putFloat(ROW_TIME_WORD, stampMs);
+    this.put(word, tick | 0);
+    this.putFloat(ROW_TIME_WORD, tick);
     this.put(ROW_TOTAL_WORD, this.total + 1);
     this.put(word + 1, this.get(word + 1) + 1);
   }
 
-  takeOut(stampMs: number, count: number): number {
-    const offset = this.offsetOf(stampMs);
+  takeOut(tick: number, count: number): number {
+    const offset = this.offsetOf(tick);
     if (offset === this.length) return 0;
     const word = ROW_LOG_WORD + 2 * this.indexOf(this.head, offset) + 1;
     const taken = Math.min(count, this.get(word));

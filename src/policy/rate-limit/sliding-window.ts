@@ -19,15 +19,18 @@
  * Every admission has the same cost, so a limit of `limit` at a cost of `cost` each is one of
  * floor(limit / cost) admissions.
  *
- * Stamps are 32-bit and may wrap: differences are taken as `(a - b) | 0`, which is right while live
- * stamps lie within 2^31 ms; `newestMs` clears a log that rested longer than that.
+ * Stamps are 32-bit ticks and may wrap: differences are taken as `(a - b) | 0`, which is right
+ * while live stamps lie within 2^31 ticks; `newestTick` clears a log that rested longer than that.
+ * A tick is a millisecond; of a window above twelve days it is the power of two that lets the
+ * window have 2^30 ticks at most: 64 ms for 400 days. All that is said above of milliseconds then
+ * holds for ticks.
  * Invariant: at most `limit` admissions lie in any window, whatever the calls before.
  */
 import { assert } from '../../base/assert.js';
 import type { RateDecision } from './rate-decision.js';
 
-/** Half of what wrap-safe stamps can tell apart: twelve days. */
-export const SLIDING_WINDOW_MS_MAX = 2 ** 30;
+/** Half of what wrap-safe stamps can tell apart. */
+const WINDOW_TICKS_MAX = 2 ** 30;
 
 /** The admissions in the window, oldest first, in a circle of `capacity` entries. */
 export interface SlidingLog {
@@ -39,15 +42,15 @@ export interface SlidingLog {
   /** Admissions in all entries. */
   readonly total: number;
   /** The newest stamp before it was cut to 32 bits. */
-  readonly newestMs: number;
+  readonly newestTick: number;
   stampAt(index: number): number;
   clear(): void;
   /** Removes the oldest entry and the admissions in it. */
   dropOldest(): void;
   /** Adds an entry with one admission. Never called on a full log. */
-  append(stampMs: number): void;
+  append(tick: number): void;
   /** Adds one admission to the newest entry, which has this stamp. */
-  mergeIntoNewest(stampMs: number): void;
+  mergeIntoNewest(tick: number): void;
   /**
    * Makes room in a full log: merges one entry into the next, where the neighbours of the entry are
    * no further apart than is usual in the log, and where both together have the fewest admissions.
@@ -55,13 +58,14 @@ export interface SlidingLog {
    */
   mergeSmallest(): void;
   /** Removes up to `count` admissions with this stamp, and returns how many it found. */
-  takeOut(stampMs: number, count: number): number;
+  takeOut(tick: number, count: number): number;
 }
 
 export interface SlidingWindowRule {
   /** In admissions. */
   readonly limit: number;
-  readonly windowMs: number;
+  readonly windowTicks: number;
+  readonly tickMs: number;
   readonly cost: number;
   /**
    * What is left of the configured limit when all admissions are used: less than one admission
@@ -81,10 +85,18 @@ export function slidingWindowRule(
   const limit = admissionsOf(configured.limit, cost);
   assert(limit >= 1, 'a limit admits somebody');
   assert(capacity >= 3, 'a log has entries to merge');
-  assert(windowMs > 0 && windowMs <= SLIDING_WINDOW_MS_MAX, 'the window fits 32-bit stamps');
-  const wholeWindowMs = Math.ceil(windowMs);
+  assert(windowMs > 0 && Number.isFinite(windowMs), 'the window has a length');
+  const tickMs = tickOf(windowMs);
+  const windowTicks = Math.ceil(windowMs / tickMs);
   const rest = Math.floor(configured.limit) - limit * cost;
-  return { limit, windowMs: wholeWindowMs, cost, rest, isGrouped: limit > capacity };
+  return { limit, windowTicks, tickMs, cost, rest, isGrouped: limit > capacity };
+}
+
+/** Whole powers of two, so that no quotient of a time is rounded. */
+function tickOf(windowMs: number): number {
+  let tickMs = 1;
+  while (windowMs / tickMs > WINDOW_TICKS_MAX) tickMs *= 2;
+  return tickMs;
 }
 
 /** The number of admissions that a limit allows. */
@@ -140,20 +152,22 @@ export function giveBackSlidingWindow(
   count: number,
   [nowMs, untilMs]: readonly [number, number],
 ): number {
-  if (log.length === 0 || nowMs - untilMs >= rule.windowMs) return 0;
-  return log.takeOut(untilMs, count);
+  const untilTick = Math.ceil(untilMs / rule.tickMs);
+  if (log.length === 0 || nowMs / rule.tickMs - untilTick >= rule.windowTicks) return 0;
+  return log.takeOut(untilTick, count);
 }
 
 function take(log: SlidingLog, rule: SlidingWindowRule, atMs: number): void {
   assert(log.total < rule.limit, 'only an admission that was peeked is committed');
   // The log is in order: a clock that went back must not write a stamp older than the newest.
-  const stampMs = log.length === 0 ? Math.ceil(atMs) : Math.max(Math.ceil(atMs), log.newestMs);
-  if (rule.isGrouped && log.length > 0 && stampMs === log.newestMs) {
-    log.mergeIntoNewest(stampMs);
+  const atTick = Math.ceil(atMs / rule.tickMs);
+  const tick = log.length === 0 ? atTick : Math.max(atTick, log.newestTick);
+  if (rule.isGrouped && log.length > 0 && tick === log.newestTick) {
+    log.mergeIntoNewest(tick);
     return;
   }
   if (rule.isGrouped && log.length === log.capacity) log.mergeSmallest();
-  log.append(stampMs);
+  log.append(tick);
 }
 
 function describeRest(log: SlidingLog, rule: SlidingWindowRule, decision: RateDecision): void {
@@ -168,19 +182,20 @@ function describeRest(log: SlidingLog, rule: SlidingWindowRule, decision: RateDe
  */
 function dropExpired(log: SlidingLog, rule: SlidingWindowRule, nowMs: number): void {
   if (log.length === 0) return;
-  const floorMs = Math.floor(nowMs);
-  if (floorMs - log.newestMs >= rule.windowMs) {
+  const nowTick = Math.floor(nowMs / rule.tickMs);
+  if (nowTick - log.newestTick >= rule.windowTicks) {
     log.clear();
     return;
   }
-  const now32 = floorMs | 0;
-  while (log.length > 0 && ((now32 - log.stampAt(log.head)) | 0) >= rule.windowMs) {
+  const now32 = nowTick | 0;
+  while (log.length > 0 && ((now32 - log.stampAt(log.head)) | 0) >= rule.windowTicks) {
     log.dropOldest();
   }
 }
 
 function untilOldestLeavesMs(log: SlidingLog, rule: SlidingWindowRule, nowMs: number): number {
-  const floorMs = Math.floor(nowMs);
-  const ageMs = ((floorMs | 0) - log.stampAt(log.head)) | 0;
-  return Math.max(0, Math.ceil(rule.windowMs - ageMs - (nowMs - floorMs)));
+  const { tickMs, windowTicks } = rule;
+  const nowTick = Math.floor(nowMs / tickMs);
+  const ageTicks = ((nowTick | 0) - log.stampAt(log.head)) | 0;
+  return Math.max(0, Math.ceil((windowTicks - ageTicks) * tickMs - (nowMs - nowTick * tickMs)));
 }

@@ -58,8 +58,9 @@ export function tokenBucketRule(config: TokenBucketConfig): TokenBucketRule {
   const { limit, windowMs, burst, cost } = config;
   assert(limit >= 1 && burst >= 1, 'a bucket refills, and holds a token');
   const wholeLimit = Math.floor(limit);
-  const wholeWindowMs = Math.ceil(windowMs);
-  assert(wholeWindowMs >= 1 && wholeWindowMs <= UNITS_MAX, 'the window is countable');
+  const exactWindowMs = Math.ceil(windowMs);
+  assert(exactWindowMs >= 1 && exactWindowMs <= UNITS_MAX, 'the window is countable');
+  const wholeWindowMs = countableWindow(exactWindowMs, wholeLimit, burst);
   const divisor = greatestCommonDivisor(wholeLimit, wholeWindowMs);
   const unitsPerToken = wholeWindowMs / divisor;
   const tokensMax = Math.min(Math.floor(burst), Math.floor(UNITS_MAX / unitsPerToken));
@@ -69,6 +70,16 @@ export function tokenBucketRule(config: TokenBucketConfig): TokenBucketRule {
     unitsPerMs: wholeLimit / divisor,
     unitsMax: tokensMax * unitsPerToken,
   };
+}
+
+/**
+ * A large burst over a long window may be more units than can be counted. Then the window becomes
+ * longer by less than a millisecond for each token of the limit, so that a token takes whole
+ * milliseconds to refill.
+ */
+function countableWindow(windowMs: number, limit: number, burst: number): number {
+  const unitsPerToken = windowMs / greatestCommonDivisor(limit, windowMs);
+  return burst * unitsPerToken <= UNITS_MAX ? windowMs : Math.ceil(windowMs / limit) * limit;
 }
 
 /** Fills a bucket that nobody has used yet. */

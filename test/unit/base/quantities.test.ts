@@ -8,6 +8,7 @@ describe('durations', () => {
     ['5s', 5000],
     ['1m', 60_000],
     ['1h', 3_600_000],
+    ['400d', 34_560_000_000],
     ['999999999ms', 999_999_999],
   ])('reads %s', (text, durationMs) => {
     expect(parseDurationMs(text)).toBe(durationMs);
@@ -24,7 +25,8 @@ describe('durations', () => {
     ' 5s',
     '5 s',
     '5S',
-    '1d',
+    '1w',
+    '1D',
     '5s\n',
     '1000000000ms',
     '٣s',
@@ -40,6 +42,9 @@ describe('durations', () => {
     [90_000, '90s'],
     [60_000, '1m'],
     [86_400_000, '24h'],
+    [90_000_000, '25h'],
+    [172_800_000, '2d'],
+    [34_560_000_000, '400d'],
   ])('writes %d ms as %s, and reads it back', (durationMs, text) => {
     expect(formatDuration(durationMs)).toBe(text);
     expect(parseDurationMs(text)).toBe(durationMs);

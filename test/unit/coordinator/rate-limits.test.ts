@@ -230,3 +230,47 @@ describe('memory', () => {
     expect(counts.evictions).toBeGreaterThan(1900);
   });
 });
+
+describe('a quota of months', () => {
+  const DAY_MS = 86_400_000;
+  const SECONDS = 1000;
+
+  for (const algorithm of ['slidingWindow', 'tokenBucket', 'fixedWindow'] as const) {
+    it(`lasts over days, other keys and a coordinator that ends (${algorithm})`, () => {
+      const quota = { limit: 3, burst: 3, windowMs: 400 * DAY_MS, algorithm };
+      const { rig } = aRig([quota, { limit: 1, windowMs: 1000 }]);
+      const ask = (day: number) => rig.ask(day * DAY_MS, { limiterIndex: 0 });
+      expect([0, 1, 2].map((day) => ask(day).verdict)).toEqual(new Array(3).fill(VERDICT_ADMITTED));
+      rig.restartCoordinator();
+      for (let key = 0; key < 5000; key += 1) {
+        rig.ask(3 * DAY_MS + 2000 * key, { limiterIndex: 1, keyHashHigh: key, keyHashLow: key });
+      }
+      const recoversAt = algorithm === 'tokenBucket' ? 400 / 3 : 400;
+      for (const day of [30, 60, 100, 133]) {
+        const { verdict, retryAfterMs, resetMs } = ask(day);
+        expect([verdict, resetMs]).toEqual([VERDICT_RATE_LIMITED, retryAfterMs]);
+        const leftMs = (recoversAt - day) * DAY_MS;
+        expect(retryAfterMs).toBeGreaterThanOrEqual(Math.floor(leftMs));
+        expect(retryAfterMs).toBeLessThanOrEqual(leftMs + SECONDS);
+      }
+      expect(ask(recoversAt - 0.001).verdict).toBe(VERDICT_RATE_LIMITED);
+      expect(ask(recoversAt + 0.001).verdict).toBe(VERDICT_ADMITTED);
+    });
+  }
+
+  it('is exact where it is large, and granted in advance', () => {
+    const limit = 1000;
+    const { rig, counts } = aRig([{ limit, windowMs: 30 * DAY_MS }]);
+    let admitted = 0;
+    for (let day = 0; day < 29; day += 1) {
+      for (let time = 0; time < 100; time += 1) {
+        const reply = rig.ask(day * DAY_MS + time * 1000, { limiterIndex: 0 });
+        if (reply.verdict === VERDICT_ADMITTED) admitted += 1;
+      }
+    }
+    expect(admitted).toBe(limit);
+    expect(counts.read(0)).toMatchObject({ admitted: limit, refused: 2900 - limit });
+    // Groups that lie close together share one entry, which leaves with its latest admission.
+    expect(rig.ask(31 * DAY_MS, { limiterIndex: 0 }).verdict).toBe(VERDICT_ADMITTED);
+  });
+});

@@ -3,7 +3,7 @@ import type { SlidingLog } from '../../../../src/policy/rate-limit/sliding-windo
 
 export class ArrayLog implements SlidingLog {
   head = 0;
-  newestMs = 0;
+  newestTick = 0;
   /** The most entries that were ever in use. */
   longest = 0;
   private groups: { stamp: number; count: number }[] = [];
@@ -32,19 +32,19 @@ export class ArrayLog implements SlidingLog {
     this.groups.shift();
   }
 
-  append(stampMs: number): void {
+  append(tick: number): void {
     if (this.length === this.capacity) throw new Error('the log is full');
-    this.groups.push({ stamp: stampMs | 0, count: 1 });
-    this.newestMs = stampMs;
+    this.groups.push({ stamp: tick | 0, count: 1 });
+    this.newestTick = tick;
     this.longest = Math.max(this.longest, this.length);
   }
 
-  mergeIntoNewest(stampMs: number): void {
+  mergeIntoNewest(tick: number): void {
     const newest = this.groups.at(-1);
     if (newest === undefined) throw new Error('nothing to merge into');
-    newest.stamp = stampMs | 0;
+    newest.stamp = tick | 0;
     newest.count += 1;
-    this.newestMs = stampMs;
+    this.newestTick = tick;
   }
 
   mergeSmallest(): void {
@@ -63,8 +63,8 @@ export class ArrayLog implements SlidingLog {
     if (into !== undefined) into.count += gone?.count ?? 0;
   }
 
-  takeOut(stampMs: number, count: number): number {
-    const at = this.groups.findIndex((group) => ((group.stamp - (stampMs | 0)) | 0) >= 0);
+  takeOut(tick: number, count: number): number {
+    const at = this.groups.findIndex((group) => ((group.stamp - (tick | 0)) | 0) >= 0);
     const group = this.groups[at];
     if (group === undefined) return 0;
     const taken = Math.min(count, group.count);

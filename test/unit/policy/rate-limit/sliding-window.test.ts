@@ -158,4 +158,72 @@ describe('sliding window', () => {
       expect(log.total).toBeGreaterThanOrEqual(97);
     }
   });
+
+  describe('over many days', () => {
+    const DAY_MS = 86_400_000;
+    const windows = fc.constantFrom(12 * DAY_MS, 13 * DAY_MS, 30 * DAY_MS, 400 * DAY_MS);
+    /** Bursts, hours, and pauses of up to two windows. */
+    const gapsOf = (windowMs: number) =>
+      fc.array(
+        fc.oneof(
+          { weight: 3, arbitrary: fc.double({ min: 0, max: 300, noNaN: true }) },
+          { weight: 3, arbitrary: fc.double({ min: 0, max: windowMs / 8, noNaN: true }) },
+          { weight: 1, arbitrary: fc.double({ min: 0, max: 2 * windowMs, noNaN: true }) },
+        ),
+        { minLength: 1, maxLength: 200 },
+      );
+    const cases = windows.chain((windowMs) =>
+      fc.record({
+        windowMs: fc.constant(windowMs),
+        gaps: gapsOf(windowMs),
+        startMs: starts,
+        limit: fc.integer({ min: 1, max: 20 }),
+      }),
+    );
+
+    it('is the naive list of all times, but for two ticks towards refusing', () => {
+      fc.assert(
+        fc.property(cases, ({ windowMs, gaps, startMs, limit }) => {
+          const log = new ArrayLog(20);
+          const rule = slidingWindowRule({ limit, windowMs, cost: 1 }, 20);
+          expect(rule.tickMs).toBeLessThanOrEqual(64);
+          const admissions: number[] = [];
+          let nowMs = startMs;
+          for (const gap of gaps) {
+            nowMs += gap;
+            const isAdmitted = tryAdmit(log, rule, nowMs);
+            const late = windowMs + 2 * rule.tickMs;
+            if (isAdmitted) expect(countInWindow(admissions, nowMs, windowMs)).toBeLessThan(limit);
+            else expect(countInWindow(admissions, nowMs, late)).toBeGreaterThanOrEqual(limit);
+            if (isAdmitted) admissions.push(nowMs);
+          }
+        }),
+      );
+    });
+
+    it('tells a time that is true', () => {
+      fc.assert(
+        fc.property(cases, ({ windowMs, gaps, startMs, limit }) => {
+          const log = new ArrayLog(8);
+          const rule = slidingWindowRule({ limit, windowMs, cost: 1 }, 8);
+          let nowMs = startMs;
+          for (const gap of gaps) {
+            nowMs += gap;
+            if (tryAdmit(log, rule, nowMs)) continue;
+            const laterMs = nowMs + decision.retryAfterMs;
+            expect(peekSlidingWindow(log, rule, laterMs - 1.001, decision)).toBe(false);
+            expect(peekSlidingWindow(log, rule, laterMs, decision)).toBe(true);
+          }
+        }),
+      );
+    });
+
+    it('counts in milliseconds where that is enough', () => {
+      const tickOf = (windowMs: number) =>
+        slidingWindowRule({ limit: 1, windowMs, cost: 1 }, 10).tickMs;
+      expect([DAY_MS, 2 ** 30, 2 ** 30 + 1, 30 * DAY_MS, 400 * DAY_MS].map(tickOf)).toEqual([
+        1, 1, 2, 4, 64,
+      ]);
+    });
+  });
 });

@@ -157,4 +157,20 @@ describe('token bucket', () => {
       }),
     );
   });
+
+  it('holds a large burst over months, and refills it no faster than it should', () => {
+    const windowMs = 400 * 86_400_000;
+    // A prime: nothing can be shortened.
+    const limit = 999_983;
+    const rule = tokenBucketRule({ limit, windowMs, burst: limit, cost: 1 });
+    const state = aBucket(rule, 0);
+    for (let count = 0; count < limit; count += 1) {
+      peekTokenBucket(state, rule, 0, decision);
+      commitTokenBucket(state, rule, 0, decision);
+    }
+    expect(tryTake(state, rule, 0)).toBe(false);
+    peekTokenBucket(state, rule, windowMs / 2, decision);
+    expect(decision.remaining).toBeLessThanOrEqual(limit / 2);
+    expect(decision.remaining).toBeGreaterThan(limit / 2 - 20);
+  });
 });
