@@ -21,6 +21,7 @@ import type { Clock } from './base/clock.js';
 import { formatChange } from './config/changes/diff-config.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
 import { osThreadId } from './observability/kernel-facts.js';
+import type { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
 import type { Reloader, ReloadResult } from './supervisor/reloader.js';
@@ -34,6 +35,7 @@ export interface ShownGateway {
   readonly supervisor: Supervisor;
   readonly reloader: Reloader;
   readonly names: NameWatcher;
+  readonly certificates: ListenerCertificates;
   /** Whether there are pages that make threads fail. */
   readonly isChaosAllowed: boolean;
   /** What /readyz says. */
@@ -103,7 +105,7 @@ export class GatewayAdmin {
   }
 
   private liveFigures(): LiveFigures {
-    const { version, front, supervisor, names } = this.gateway;
+    const { version, front, supervisor, names, certificates } = this.gateway;
     const { lanes, coordinator } = supervisor;
     return {
       version,
@@ -119,6 +121,8 @@ export class GatewayAdmin {
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
       targetNames: names.status(),
+      listeners: front.listenerFigures(),
+      certificates: certificates.status(),
     };
   }
 }

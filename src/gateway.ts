@@ -27,6 +27,7 @@ import { GatewayAdmin } from './gateway-admin.js';
 import { counterCount } from './observability/counters.js';
 import type { ReloadTrigger } from './observability/gateway-status.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
+import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
@@ -72,6 +73,7 @@ export class Gateway {
   private readonly reloader: Reloader;
   private readonly watcher: ConfigWatcher | null;
   private readonly names: NameWatcher;
+  private readonly certificates: ListenerCertificates;
   private state: GatewayState = 'new';
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
@@ -112,6 +114,10 @@ export class Gateway {
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
+    this.certificates = new ListenerCertificates({
+      ...{ clock, random, logger },
+      tell: (notice) => this.front.tell(notice),
+    });
     this.tellOfDocuments(config);
     this.tellOfUnverified(config);
     this.reloader = this.createReloader(kept);
@@ -149,6 +155,7 @@ export class Gateway {
     this.state = 'starting';
     try {
       await this.supervisor.start();
+      await this.certificates.adopt(this.config);
       this.adminPort = await this.admin.listen(this.config.admin);
       await this.front.startListeners(this.config.listeners);
     } catch (error) {
@@ -228,6 +235,7 @@ export class Gateway {
   private async end(): Promise<void> {
     this.watcher?.stop();
     this.names.stop();
+    this.certificates.stop();
     await this.front.close();
     this.admin.close();
     await this.supervisor.stop();
@@ -243,8 +251,8 @@ export class Gateway {
   }
 
   private adminPages(): AdminHandler[] {
-    const { supervisor, front, reloader, names, isChaosAllowed } = this;
-    const parts = { supervisor, front, reloader, names, isChaosAllowed };
+    const { supervisor, front, reloader, names, certificates, isChaosAllowed } = this;
+    const parts = { supervisor, front, reloader, names, certificates, isChaosAllowed };
     const readiness = (): string => (this.state === 'running' ? supervisor.readiness : this.state);
     const pages = new GatewayAdmin({ version: VERSION, clock: systemClock, ...parts, readiness });
     return pages.handlers();
@@ -273,12 +281,14 @@ export class Gateway {
 
   /** What cannot be bound refuses the whole configuration, so that is tried first. */
   private async swap(shared: SharedConfig): Promise<ServedConfig> {
-    const { front } = this;
-    await front.prepareListeners(shared.settings.listeners);
+    const { front, certificates, config } = this;
+    await certificates.adopt(shared.settings);
     try {
+      await front.prepareListeners(shared.settings.listeners);
       return await this.supervisor.swap(shared);
     } catch (error) {
       front.discardListeners();
+      await certificates.adopt(config);
       throw error;
     }
   }

@@ -9,6 +9,7 @@ import type {
   LaneFigures,
   ListenerFigures,
 } from '../channel/acceptor/acceptor-figures.js';
+import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
 import type { CounterMemory } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
@@ -71,6 +72,9 @@ export interface AcceptorFront {
    * were prepared. Never rejects.
    */
   adopt(config: SharedConfig): Promise<void>;
+
+  /** Every acceptor learns this, also one that starts later, before it opens a listener. */
+  tell(notice: AcceptorNotice): void;
 
   /** Connections close behind their replies from now on; new ones are still taken. */
   beginDrain(): void;

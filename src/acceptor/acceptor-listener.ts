@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
+import { answerChallenge, isChallenge } from './acme-challenge.js';
 import type { ClientRequest, ClientSocket, ListenerHost, OpenListener } from './client-engine.js';
 import { ClientExchange } from './client-exchange.js';
 import type { ExchangeContext } from './exchange-context.js';
@@ -22,6 +23,8 @@ export interface ListenerOwner extends Omit<ExchangeContext, 'fieldsOfRefusal'> 
   /** False: there are too many connections. `isExact`: their ends are told with addresses. */
   onOpened(address: string, isExact: boolean): boolean;
   onClosed(address: string): void;
+  /** For an ACME server, by token; usually there are none. */
+  readonly challengeAnswers: ReadonlyMap<string, string>;
 }
 
 export class AcceptorListener implements ListenerHost, ExchangeContext {
@@ -32,6 +35,8 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   /** Connections, those that were refused and have not closed yet included. */
   openConnections = 0;
   refusedConnections = 0;
+  /** TLS handshakes by outcome. */
+  readonly handshakes = new Map<string, number>();
 
   private bound: OpenListener | null = null;
   /** Bound for a configuration that is not in force yet: nobody may come in. */
@@ -116,8 +121,17 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     this.owner.onClosed(address);
   }
 
+  onHandshake(outcome: string): void {
+    this.handshakes.set(outcome, (this.handshakes.get(outcome) ?? 0) + 1);
+  }
+
   // Hot path (bench/gateway/plain-get): every request passes here.
   onRequest(request: ClientRequest, socket: ClientSocket): void {
+    const { challengeAnswers: answers } = this.owner;
+    if (answers.size > 0 && this.settings.tls === null && isChallenge(request, answers)) {
+      answerChallenge(request, socket, answers, this.requestIds.next());
+      return;
+    }
     const exchange = new ClientExchange(this, socket, request);
     socket.attach(exchange);
     exchange.begin(request);

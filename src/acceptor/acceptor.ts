@@ -14,6 +14,8 @@ import { addressText, type EngineName } from '../base/listener-address.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
 import type { ConnectionFigures, ListenerFigures } from '../channel/acceptor/acceptor-figures.js';
+import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
+import type { TlsMaterial } from '../channel/tls-material.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import { AcceptorListener, type ListenerOwner } from './acceptor-listener.js';
@@ -80,6 +82,9 @@ export class Acceptor implements EngineHost, ListenerOwner {
   /** By address. */
   private members: ReadonlyMap<string, Member> = new Map();
   private plan: Plan | null = null;
+  private readonly materials = new Map<number, TlsMaterial>();
+  /** For an ACME server, by token. */
+  challengeAnswers: ReadonlyMap<string, string> = new Map();
 
   constructor(private readonly options: AcceptorOptions) {
     const { connections: rule, clock, onAddressFull, onError } = options;
@@ -141,9 +146,10 @@ export class Acceptor implements EngineHost, ListenerOwner {
   get listeners(): readonly ListenerFigures[] {
     return [...this.members.values()].map(({ listener, engine }) => {
       const { settings, port, openConnections, refusedConnections } = listener;
+      const handshakes = [...listener.handshakes];
       const { name, address } = settings;
       const host = address.kind === 'tcp' ? address.host : addressText(address);
-      return { name, host, engine, port, openConnections, refusedConnections };
+      return { name, host, engine, port, openConnections, refusedConnections, handshakes };
     });
   }
 
@@ -205,6 +211,16 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.dispatcher.table.forEach((downstream) => {
       downstream.onLook(bytesMin);
     });
+  }
+
+  /** Something that the main thread has for listeners. */
+  onNotice(notice: AcceptorNotice): void {
+    if (notice.kind === 'tls') this.materials.set(notice.listener, notice.material);
+    else this.challengeAnswers = notice.answers;
+  }
+
+  tlsMaterial(listener: number): TlsMaterial | null {
+    return this.materials.get(listener) ?? null;
   }
 
   // What listeners and their exchanges ask and tell.

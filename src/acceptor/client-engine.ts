@@ -20,6 +20,7 @@ import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';
 import type { NewRequest } from '../channel/records/request-head.js';
+import type { TlsMaterial } from '../channel/tls-material.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ConnectionCensus } from './connection-caps.js';
 import type { GuardLimits } from './request-guard.js';
@@ -189,6 +190,12 @@ export interface EngineHost {
   /** Sizes of heads and bodies; they may change between two requests. */
   readonly guardLimits: GuardLimits;
 
+  /**
+   * Certificates and rules of a listener with TLS, by its row; null: it has none yet. There may be
+   * others at any time: ask for each connection.
+   */
+  tlsMaterial(listener: number): TlsMaterial | null;
+
   /** A mistake of ours in the engine. */
   onError(error: unknown): void;
 }
@@ -215,6 +222,9 @@ export interface ListenerHost {
    * '' from an engine that cannot say it.
    */
   onClosed(address: string): void;
+
+  /** A TLS handshake has ended: `done`, or why it failed. */
+  onHandshake(outcome: string): void;
 
   /**
    * A head was read. The acceptor attaches a listener to the socket before it returns. It may have

@@ -12,6 +12,7 @@ import type {
   LaneFigures,
   ListenerFigures,
 } from '../channel/acceptor/acceptor-figures.js';
+import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
 import { CounterBlock, type CounterMemory, refusalRingOffset } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
@@ -138,6 +139,10 @@ export class GatewayFront implements AcceptorFront {
     this.acceptor.commit();
     this.tellPressure();
     return Promise.resolve();
+  }
+
+  tell(notice: AcceptorNotice): void {
+    this.acceptor.onNotice(notice);
   }
 
   beginDrain(): void {

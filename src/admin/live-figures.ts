@@ -4,8 +4,12 @@
  * Thread: supervisor. Types only, in the words of the code; live-rows.ts has the names that the
  * pages show.
  */
-import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
-import type { NameStatus } from '../observability/gateway-status.js';
+import type {
+  AcceptorFigures,
+  LaneFigures,
+  ListenerFigures,
+} from '../channel/acceptor/acceptor-figures.js';
+import type { CertificatesStatus, NameStatus } from '../observability/gateway-status.js';
 
 export interface LiveFigures {
   readonly version: string;
@@ -23,6 +27,8 @@ export interface LiveFigures {
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
   readonly targetNames: readonly NameStatus[];
+  readonly listeners: readonly ListenerFigures[];
+  readonly certificates: CertificatesStatus;
 }
 
 /** A figure of all acceptors together. */

@@ -100,6 +100,16 @@ export const FAMILIES = {
   ejected: head('target_ejected', '1 while the target is out for too many errors.'),
   nameAddresses: head('target_name_addresses', 'Addresses of a host name that are targets.'),
   nameFailing: head('target_name_failing', '1 while a host name cannot be looked up.'),
+  tlsHandshakes: head('tls_handshakes_total', 'TLS handshakes of a listener, by outcome.'),
+  certificateExpiry: head(
+    'certificate_expiry_timestamp_seconds',
+    'When the certificate of a name expires, in seconds since 1970.',
+  ),
+  certificateRefused: head(
+    'certificate_refused_total',
+    'Changes of files of TLS that were refused: the old ones stay in use.',
+  ),
+  acmeOrders: head('acme_orders_total', 'Orders of certificates by ACME, by outcome.'),
   limiterAdmitted: head('limiter_admitted_total', 'Admissions taken of a limit.'),
   limiterRefused: head('limiter_refused_total', 'Requests refused by a limit.'),
   limiterShadow: head(

@@ -21,6 +21,7 @@ import { addHistograms } from './merged-figures.js';
 import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
 import { processPieces, threadPieces } from './metrics-of-process.js';
+import { tlsPieces } from './metrics-of-tls.js';
 import { limiterPieces, namePieces, targetPieces } from './metrics-of-upstreams.js';
 
 /** The label of requests that matched no route. No route can have such a name. */
@@ -39,6 +40,7 @@ export class MetricsReader {
     yield this.sums();
     yield* targetPieces(this.views);
     yield* namePieces(this.views);
+    yield* tlsPieces(this.views);
     yield* limiterPieces(this.views);
     yield* threadPieces(this.views);
   }

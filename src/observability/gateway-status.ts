@@ -18,6 +18,26 @@ export interface NameStatus {
   readonly ageMs: number | null;
 }
 
+/** One name of a certificate that a listener shows its clients. */
+export interface CertificateFigure {
+  readonly listener: string;
+  /** The file, or `acme`. */
+  readonly source: string;
+  /** Empty: the certificate is for clients that name no server. */
+  readonly name: string;
+  readonly expiresAtUnixMs: number;
+}
+
+/** The certificates of all listeners. */
+export interface CertificatesStatus {
+  readonly certificates: readonly CertificateFigure[];
+  /** Changes of files that were refused, and why the last one was. */
+  readonly refused: number;
+  readonly lastRefusal: string;
+  /** Certificates that were issued by ACME, and orders that failed. */
+  readonly acme: { readonly ordered: number; readonly failed: number };
+}
+
 /** What asked for a change of the configuration. */
 export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
 

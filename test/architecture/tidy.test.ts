@@ -46,19 +46,6 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'lines',
     reason: 'generated: the documented types of the whole configuration',
   },
-  ...[
-    'acceptor/tls/certificate-facts.ts',
-    'acceptor/tls/client-hello.ts',
-    'acceptor/tls/tls-contexts.ts',
-    'acceptor/tls/tls-door.ts',
-    'channel/records/client-certificate.ts',
-    'channel/tls-material.ts',
-  ].map((path) => ({
-    path,
-    rule: 'dead file',
-    about: 'no entry',
-    reason: 'an engine that speaks TLS has to come yet',
-  })),
   {
     path: 'wire/proxy-protocol/proxy-header-reader.ts',
     rule: 'dead file',

@@ -78,6 +78,8 @@ export class DispatcherFront implements AcceptorFront {
     return [];
   }
 
+  tell(): void {}
+
   beginDrain(): void {}
 
   stopListening(): void {}

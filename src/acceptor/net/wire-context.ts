@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../../base/clock.js';
 import { HTTP_METHODS } from '../../base/http-method.js';
+import type { TlsMaterial } from '../../channel/tls-material.js';
 import type { RequestRules } from '../../wire/http1/request-rules.js';
 import type { EngineCapabilities, EngineHost } from '../client-engine.js';
 import type { GuardLimits } from '../request-guard.js';
@@ -51,6 +52,10 @@ export class WireContext {
   /** A deadline: no less than `ms` from now, and no more than two ticks later. */
   deadlineIn(ms: number): number {
     return this.nowMs + ms + TICK_MS;
+  }
+
+  tlsMaterial(listener: number): TlsMaterial | null {
+    return this.host.tlsMaterial(listener);
   }
 
   onError(error: unknown): void {

@@ -8,15 +8,19 @@ import { addressText, type ListenerAddress } from '../../base/listener-address.j
 import { StartupError } from '../../base/startup-error.js';
 import { PLAIN_CONNECTION } from '../../channel/records/request-head.js';
 import type { ListenerHost, OpenListener } from '../client-engine.js';
+import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '../tls/tls-door.js';
 import { Http1Connection } from './http1-connection.js';
 import { addressOfSocket, hostOfSocket } from './socket-address.js';
 import type { WireContext } from './wire-context.js';
 
-export class WireListener implements OpenListener {
+export class WireListener implements OpenListener, TlsDoorHost {
   port = 0;
 
   private readonly connections = new Map<Socket, Http1Connection | null>();
   private readonly server: Server;
+  /** Whose sockets these are, while they shake hands. */
+  private readonly peers = new Map<Socket, string>();
+  private door: TlsDoor | null = null;
   private isStopped = false;
 
   constructor(
@@ -67,6 +71,7 @@ export class WireListener implements OpenListener {
   /** Ends everything at once. */
   close(): void {
     this.server.close();
+    this.door?.close();
     for (const [socket, connection] of this.connections) {
       if (connection === null) socket.destroy();
       else connection.shutDown();
@@ -94,12 +99,57 @@ export class WireListener implements OpenListener {
       socket.destroy();
       return;
     }
-    const origin = {
-      peer: address,
-      connection: PLAIN_CONNECTION,
-      fallbackHost: hostOfSocket(socket),
-    };
-    this.connections.set(socket, new Http1Connection(socket, this.host, this.context, origin));
+    this.begin(socket, address);
+  }
+
+  /** Nothing was read from the socket that is not the client's own. `peer`: whose it is. */
+  private begin(socket: Socket, peer: string): void {
+    const { settings } = this.host;
+    if (settings.tls === null) this.serve(socket, socket, peer, PLAIN_CONNECTION);
+    else this.secure(socket, peer, settings.index);
+  }
+
+  /** `raw`: the socket that was accepted. */
+  private serve(raw: Socket, socket: Socket, peer: string, connection: string): void {
+    const origin = { peer, connection, fallbackHost: hostOfSocket(raw) };
+    this.connections.set(raw, new Http1Connection(socket, this.host, this.context, origin));
+  }
+
+  private secure(raw: Socket, peer: string, listener: number): void {
+    const material = this.context.tlsMaterial(listener);
+    if (material === null) {
+      this.host.onHandshake('no certificate');
+      raw.destroy();
+      return;
+    }
+    this.door ??= new TlsDoor(this, this.context.clock, material);
+    this.door.adopt(material);
+    this.peers.set(raw, peer);
+    this.door.accept(raw);
+  }
+
+  // What the door tells.
+
+  onSecure(raw: Socket, socket: Socket, { connection }: SecureFacts): void {
+    const peer = this.peers.get(raw) ?? '';
+    this.peers.delete(raw);
+    this.host.onHandshake('done');
+    socket.on('error', () => {});
+    try {
+      this.serve(raw, socket, peer, connection);
+    } catch (error) {
+      this.context.onError(error);
+      socket.destroy();
+    }
+  }
+
+  onFailed(raw: Socket, failure: TlsFailure): void {
+    this.peers.delete(raw);
+    this.host.onHandshake(failure);
+  }
+
+  onError(error: unknown): void {
+    this.context.onError(error);
   }
 }
 

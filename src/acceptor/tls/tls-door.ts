@@ -112,6 +112,7 @@ export class TlsDoor implements ContextHost {
 
   /** Handshakes that begin from now on go by this; open connections stay as they are. */
   adopt(material: TlsMaterial): void {
+    if (material === this.material) return;
     this.material = material;
     this.contexts.adopt(material);
   }

@@ -52,4 +52,6 @@ export interface ListenerFigures {
   readonly openConnections: number;
   /** By its own bound, since it was opened. */
   readonly refusedConnections: number;
+  /** TLS handshakes by outcome: `done`, or why they failed. */
+  readonly handshakes: readonly (readonly [outcome: string, count: number])[];
 }

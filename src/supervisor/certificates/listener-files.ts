@@ -1,0 +1,175 @@
+/**
+ * Reads the files of one listener's TLS, and keeps what could be read last.
+ *
+ * Thread: supervisor (on the main thread). Owns the pairs. Invariant: what is kept was sound when
+ * it was read: a file with a mistake changes nothing.
+ */
+import { readFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { shareCopyOfBytes } from '../../channel/shared-texts.js';
+import { sharePem, TICKET_KEY_BYTES } from '../../channel/tls-material.js';
+import {
+  authoritiesProblem,
+  readServerPair,
+  revocationsProblem,
+} from '../../config/references/server-certificate.js';
+import type { CertificateFiles, TlsSettings } from '../../config/tls-settings.js';
+import type { SharedServerPair } from './unite-pairs.js';
+
+/** A pair takes a third of a millisecond to read. */
+const PAIRS_PER_TURN = 8;
+
+export interface LoadedPair extends SharedServerPair {
+  /** For people: the file of the certificate. */
+  readonly source: string;
+  readonly startsAtUnixMs: number;
+  readonly expiresAtUnixMs: number;
+}
+
+/** What was wrong with a file, for the log. */
+export interface FileMistake {
+  readonly file: string;
+  readonly problem: string;
+}
+
+export class ListenerFiles {
+  /** By what was configured, in its order. */
+  private pairs = new Map<string, LoadedPair>();
+  private authorities = '';
+  private revocations = '';
+  private ownTicketKeys: Buffer | null = null;
+  private settings: TlsSettings | null = null;
+
+  /** `onNote`: a certificate works and is odd. */
+  constructor(
+    private readonly onMistake: (mistake: FileMistake) => void,
+    private readonly onNote: (mistake: FileMistake) => void,
+  ) {}
+
+  get loadedPairs(): readonly LoadedPair[] {
+    return [...this.pairs.values()];
+  }
+
+  get clientCa(): string {
+    return this.authorities;
+  }
+
+  get clientCrl(): string {
+    return this.revocations;
+  }
+
+  /** Whether all is there that clients' certificates are judged by. */
+  get isComplete(): boolean {
+    const client = this.settings?.clientCertificates ?? null;
+    if (client === null) return true;
+    return this.authorities !== '' && (client.crl === '' || this.revocations !== '');
+  }
+
+  /** Keys of a file; null: there is none. */
+  get ticketKeys(): Buffer | null {
+    return this.ownTicketKeys;
+  }
+
+  /** Every file of these settings. */
+  static filesOf({ certificates, clientCertificates, tickets }: TlsSettings): string[] {
+    const files = certificates.flatMap(({ cert, key, ocsp }) => [cert, key, ocsp]);
+    files.push(clientCertificates?.ca ?? '', clientCertificates?.crl ?? '', tickets.file);
+    return files.filter((file) => file !== '');
+  }
+
+  /** Reads what is new in the settings, and the files that have changed. */
+  async load(settings: TlsSettings, changed: ReadonlySet<string>): Promise<void> {
+    const isNew = (file: string, before: string | undefined): boolean =>
+      file !== '' && (changed.has(file) || file !== before);
+    const old = this.settings;
+    await this.loadPairs(settings.certificates, changed);
+    const { clientCertificates: client } = settings;
+    const { ca = '', crl = '' } = client ?? {};
+    if (isNew(ca, old?.clientCertificates?.ca)) {
+      this.authorities = await this.text(ca, authoritiesProblem, this.authorities);
+    }
+    if (crl === '') this.revocations = '';
+    else if (isNew(crl, old?.clientCertificates?.crl)) {
+      this.revocations = await this.text(crl, revocationsProblem, this.revocations);
+    }
+    const { file } = settings.tickets;
+    if (file === '') this.ownTicketKeys = null;
+    else if (isNew(file, old?.tickets.file)) await this.loadTicketKeys(file);
+    this.settings = settings;
+  }
+
+  private async loadPairs(
+    wanted: readonly CertificateFiles[],
+    changed: ReadonlySet<string>,
+  ): Promise<void> {
+    const loaded = new Map<string, LoadedPair>();
+    let read = 0;
+    for (const files of wanted) {
+      const id = JSON.stringify(files);
+      const known = this.pairs.get(id);
+      const isChanged = [files.cert, files.key, files.ocsp].some((file) => changed.has(file));
+      const pair = known === undefined || isChanged ? await this.readPair(files) : known;
+      const kept = pair ?? known;
+      if (kept !== undefined) loaded.set(id, kept);
+      if (pair === known) continue;
+      read += 1;
+      if (read % PAIRS_PER_TURN === 0) await nextTurn();
+    }
+    this.pairs = loaded;
+  }
+
+  private async readPair(files: CertificateFiles): Promise<LoadedPair | undefined> {
+    const cert = await this.bytes(files.cert);
+    const key = await this.bytes(files.key);
+    const staple = files.ocsp === '' ? null : await this.bytes(files.ocsp);
+    if (cert === undefined || key === undefined) return undefined;
+    const texts = { cert: cert.toString('latin1'), key: key.toString('latin1') };
+    const reading = readServerPair({ ...texts, names: files.names });
+    if ('problem' in reading) {
+      const file = reading.part === 'key' ? files.key : files.cert;
+      this.onMistake({ file, problem: reading.problem });
+      return undefined;
+    }
+    const { id, chain, key: keyText, kind, names, notes } = reading.pair;
+    for (const problem of notes) this.onNote({ file: files.cert, problem });
+    return {
+      ...{ id, kind, names, source: files.cert },
+      chain: sharePem(chain),
+      key: sharePem(keyText),
+      startsAtUnixMs: reading.pair.startsAtUnixMs,
+      expiresAtUnixMs: reading.pair.expiresAtUnixMs,
+      staple: staple === null || staple === undefined ? null : shareCopyOfBytes(staple),
+    };
+  }
+
+  private async loadTicketKeys(file: string): Promise<void> {
+    const keys = await this.bytes(file);
+    if (keys === undefined) return;
+    if (keys.length === TICKET_KEY_BYTES) this.ownTicketKeys = keys;
+    else this.onMistake({ file, problem: `has ${keys.length} bytes and not ${TICKET_KEY_BYTES}` });
+  }
+
+  /** The text of a file, or the one before when there is something wrong with it. */
+  private async text(
+    file: string,
+    problemOf: (text: string) => string | undefined,
+    before: string,
+  ): Promise<string> {
+    const text = (await this.bytes(file))?.toString('latin1');
+    if (text === undefined) return before;
+    const problem = problemOf(text);
+    if (problem === undefined) return text;
+    this.onMistake({ file, problem });
+    return before;
+  }
+
+  private async bytes(file: string): Promise<Buffer | undefined> {
+    try {
+      return await readFile(file);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+      this.onMistake({ file, problem: `cannot be read: ${code}` });
+      return undefined;
+    }
+  }
+}
