@@ -10,9 +10,13 @@ import { eventually } from '../support/eventually.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { rawExchange } from '../support/raw-exchange.js';
 import { RawOrigin, type RawRequest } from '../support/raw-origin.js';
-import { describeWithData, readShared } from '../support/shared-data.js';
-
-const FILES = ['llhttp-vectors.json', 'smuggler-default.json', 'hrs-permutations.json'];
+import {
+  isHostileHead,
+  requestVectors,
+  VECTOR_FILES,
+  type Vector,
+} from '../support/request-vectors.js';
+import { describeWithData } from '../support/shared-data.js';
 
 const BATCH_SIZE = 150;
 /** The native parser is silent for 10 to 12 s about what it cannot read: no need to wait for it. */
@@ -42,119 +46,10 @@ const READ_LENIENTLY: ReadonlyMap<string, Meaning> = new Map([
   ),
 ]);
 
-interface Vector {
-  readonly name: string;
-  readonly bytes: string;
-  /** True: the source of the vector says that it must be refused as a whole. */
-  readonly isRefused?: boolean;
-}
-
 interface SentVector extends Vector {
   readonly host: string;
   readonly status: number;
   readonly isClosed: boolean;
-}
-
-function readJson<T>(file: string): T {
-  return JSON.parse(readShared(file)) as T;
-}
-
-interface LlhttpFile {
-  readonly vectors: readonly {
-    readonly file: string;
-    readonly title: string;
-    readonly type: string;
-    readonly b64: string;
-    readonly accept: boolean;
-  }[];
-}
-
-/** What only a switched-off check would accept must be refused like what is refused always. */
-function llhttpVectors(): Vector[] {
-  const { vectors } = readJson<LlhttpFile>('llhttp-vectors.json');
-  return vectors
-    .filter(({ type }) => type.startsWith('request'))
-    .map(({ file, title, type, b64, accept }) => ({
-      name: `llhttp ${file}: ${title}${type === 'request' ? '' : ` (${type})`}`,
-      bytes: withHost(Buffer.from(b64, 'base64').toString('latin1')),
-      isRefused: type === 'request' && !accept,
-    }));
-}
-
-/** Puts `__HOST__` where the vector names a host, or in a field of its own after the first line. */
-function withHost(bytes: string): string {
-  if (/^host:[^\r\n]*/im.test(bytes)) {
-    return bytes.replace(/^(host:)[^\r\n]*/im, '$1 __HOST__');
-  }
-  return bytes.replace('\r\n', '\r\nHost: __HOST__\r\n');
-}
-
-const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: __HOST__\r\n\r\n';
-/** Content-Length and body: each is read to another end by the length and by the chunks. */
-const ATTACKS: Readonly<Record<string, readonly [length: number, body: string]>> = {
-  'TE.CL': [6, '0\r\n\r\nX'],
-  'CL.TE': [4, '1\r\nZ\r\n0\r\n\r\n'],
-  'CL.TE broken': [4, '1\r\nZ\r\nQ'],
-  'CL.TE request': [5 + SMUGGLED.length, `0\r\n\r\n${SMUGGLED}`],
-};
-
-function smugglerVectors(): Vector[] {
-  const { mutations } = readJson<{ mutations: { name: string; header_latin1: string }[] }>(
-    'smuggler-default.json',
-  );
-  return mutations.flatMap(({ name, header_latin1: template }) =>
-    Object.entries(ATTACKS).map(([attack, [length, body]]) => ({
-      name: `smuggler ${name} ${attack}`,
-      bytes: `${template
-        .replace('__METHOD__', 'POST')
-        .replace('__ENDPOINT__', '/')
-        .replace('__RANDOM__', '1')
-        .replace('__REPLACE_CL__', String(length))}\r\n${body}`,
-    })),
-  );
-}
-
-function permutationVectors(): Vector[] {
-  const file = readJson<Record<string, Record<string, string>>>('hrs-permutations.json');
-  const start = 'POST /hrs HTTP/1.1\r\nHost: __HOST__\r\n';
-  const attacks = Object.entries(ATTACKS);
-  const decode = (hex: string): string => Buffer.from(hex, 'hex').toString('latin1');
-  const codings = Object.entries(file['transfer_encoding'] ?? {}).flatMap(([name, hex]) => [
-    ...attacks.map(([attack, [length, body]]) => ({
-      name: `hrs ${name} ${attack}`,
-      bytes: `${start}Content-Length: ${length}\r\n${decode(hex)}\r\n\r\n${body}`,
-    })),
-    { name: `hrs ${name} alone`, bytes: `${start}${decode(hex)}\r\n\r\n0\r\n\r\n` },
-    {
-      name: `hrs ${name} alone, request`,
-      bytes: `${start}${decode(hex)}\r\n\r\n0\r\n\r\n${SMUGGLED}`,
-    },
-  ]);
-  const lengths = Object.entries(file['content_length'] ?? {}).flatMap(([name, hex]) => [
-    ...attacks.map(([attack, [length, body]]) => ({
-      name: `hrs ${name} ${attack}`,
-      bytes:
-        `${start}${decode(hex).replace('%CL%', String(length))}\r\n` +
-        `Transfer-Encoding: chunked\r\n\r\n${body}`,
-    })),
-    {
-      name: `hrs ${name} alone`,
-      bytes: `${start}${decode(hex).replace('%CL%', '5')}\r\n\r\nhello`,
-    },
-  ]);
-  return [...codings, ...lengths];
-}
-
-/** NUL, bare CR or LF, two framing fields, or a Transfer-Encoding that is not plainly chunked. */
-function isHostileHead(bytes: string): boolean {
-  const headEnd = bytes.indexOf('\r\n\r\n');
-  const head = headEnd === -1 ? bytes : bytes.slice(0, headEnd);
-  if (/\0|\r(?!\n)|(?<!\r)\n/.test(head)) return true;
-  const framing = head.match(/^(?:content-length|transfer-encoding)[^\r\n]*/gim) ?? [];
-  if (framing.length > 1) return true;
-  return framing.some(
-    (field) => /^transfer-encoding/i.test(field) && !/^[^:]{17}:[ \t]*chunked[ \t]*$/i.test(field),
-  );
 }
 
 /** What node:http with its strict parser reads: the measure for what is let through. */
@@ -223,7 +118,7 @@ async function suspicionOf(vector: SentVector, arrived: readonly RawRequest[]): 
   return '';
 }
 
-describeWithData(FILES, 'vectors of other projects', () => {
+describeWithData(VECTOR_FILES, 'vectors of other projects', () => {
   let origin: RawOrigin;
   let gateway: GatewayProcess;
 
@@ -243,7 +138,7 @@ describeWithData(FILES, 'vectors of other projects', () => {
   });
 
   it('reach the origin as they were meant, or not at all', async () => {
-    const vectors = [...llhttpVectors(), ...smugglerVectors(), ...permutationVectors()];
+    const vectors = requestVectors();
     const sent: SentVector[] = [];
     for (let at = 0; at < vectors.length; at += BATCH_SIZE) {
       const batch = vectors.slice(at, at + BATCH_SIZE);
