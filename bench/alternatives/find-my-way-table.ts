@@ -5,8 +5,8 @@
  */
 
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import { HTTP_METHODS } from '../../src/base/http-method.js';
-import { effectiveMethods, type RoutePattern } from '../../src/routing/route-pattern.js';
+import { HTTP_METHODS, takesMethod } from '../../src/base/http-method.js';
+import type { RoutePattern } from '../../src/routing/route-pattern.js';
 import {
   METHOD_NOT_ALLOWED,
   type PathParams,
@@ -82,7 +82,7 @@ export class FindMyWayTable {
 
   private add(pattern: RoutePattern, path: string): void {
     const { index, version = '' } = pattern;
-    for (const method of effectiveMethods(pattern.methods)) {
+    for (const method of HTTP_METHODS.filter((one) => takesMethod(pattern.methods, one))) {
       const entry = this.entries.get(keyOf(method, path));
       if (entry === undefined) {
         const versions = version === '' ? null : new Map([[version, index]]);

@@ -7,11 +7,8 @@
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 
 const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
-  [PROBLEMS.badMethod, 'The method is not a token (RFC 9110 9.1).'],
-  [
-    PROBLEMS.unknownMethod,
-    'The methods that are taken are GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.',
-  ],
+  [PROBLEMS.badMethod, 'The method is not a token of up to 32 characters (RFC 9110 9.1).'],
+  [PROBLEMS.unknownMethod, 'CONNECT is not taken: this gateway opens no tunnels.'],
   [
     PROBLEMS.badRequestLine,
     'The request does not begin with METHOD TARGET HTTP/1.1, one space between them (RFC 9112 3).',

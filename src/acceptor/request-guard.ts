@@ -8,7 +8,7 @@
  * One guard serves one request after the other: begin(), field() for each field, then finish().
  */
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
-import { HTTP_METHODS, METHODS_WITH_CONTENT } from '../base/http-method.js';
+import { CONNECT_METHOD, METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { isHost } from '../wire/http1/host-value.js';
 
@@ -16,7 +16,8 @@ import { isHost } from '../wire/http1/host-value.js';
 const FIELDS_MAX = 90;
 const TARGET_CHARS_MAX = 8192;
 
-const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS);
+/** Requests with these and without a length surely have no body. */
+const BODILESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
 
 const CHAR_FORBIDDEN = 0;
 const CHAR_EVERYWHERE = 1;
@@ -76,7 +77,8 @@ export class RequestGuard {
     this.hostCount = 0;
     this.lengthCount = 0;
     this.codingCount = 0;
-    if (!METHODS.has(method)) this.refuseMethod(method);
+    if (!isMethod(method)) this.refuse(PROBLEMS.badMethod);
+    else if (method === CONNECT_METHOD) this.refuse(PROBLEMS.unknownMethod);
     else if (target.length > TARGET_CHARS_MAX) this.refuse(PROBLEMS.headTooLarge);
     else if (!isTarget(target)) this.refuse(PROBLEMS.badTarget);
   }
@@ -133,7 +135,7 @@ export class RequestGuard {
       this.bodyBytes = -1;
       // The guard cannot see what follows the last chunk: nothing may be read behind it.
       this.mustClose = true;
-    } else if (this.lengthCount === 0 && METHODS_WITH_CONTENT.has(this.method)) {
+    } else if (this.lengthCount === 0 && !BODILESS_METHODS.has(this.method)) {
       // The parser hides what stands behind an empty field name, a length among it: the body of
       // such a request would be read as the next request.
       this.mustClose = true;
@@ -144,17 +146,12 @@ export class RequestGuard {
 
   private mayHaveBody(): boolean {
     if (this.method === 'GET') return this.limits.bodyOnGet;
-    return this.method !== 'HEAD';
+    return !METHODS_WITHOUT_BODY.has(this.method);
   }
 
   private refuse(kind: ProblemKind): false {
     this.problem ??= kind;
     return false;
-  }
-
-  private refuseMethod(method: string): void {
-    const isToken = method.length > 0 && allIn(TOKEN_CHARS, method);
-    this.refuse(isToken ? PROBLEMS.unknownMethod : PROBLEMS.badMethod);
   }
 
   private checkChars(name: string, value: string): void {
@@ -213,6 +210,10 @@ export class RequestGuard {
       coding.length === 0 || coding.includes('chunked') || !allIn(TOKEN_CHARS, value);
     return this.refuse(isMangled ? PROBLEMS.badFraming : PROBLEMS.unknownCoding);
   }
+}
+
+function isMethod(method: string): boolean {
+  return method.length > 0 && method.length <= METHOD_CHARS_MAX && allIn(TOKEN_CHARS, method);
 }
 
 function allIn(table: Uint8Array, text: string): boolean {

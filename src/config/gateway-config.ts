@@ -386,8 +386,8 @@ export interface CorsConfig {
    * together with `credentials`. 1 to 1000 items.
    */
   readonly origins: readonly string[];
-  /** Methods that may be used. At least 1 items. Default: those of the route. */
-  readonly methods?: readonly HttpMethod[];
+  /** Methods that may be used. 1 to 64 items. Default: those of the route. */
+  readonly methods?: readonly string[];
   /**
    * Header fields that may be sent, beside those that need no permission. `*` stands for every
    * field; for `authorization` only with `credentials`, and without them it is named as well:
@@ -1397,8 +1397,12 @@ export interface MatchConfig {
    * regular expression for the whole path. 1 to 1024 characters.
    */
   readonly path: string;
-  /** HTTP methods, upper case. At least 1 items. Default: every method. */
-  readonly methods?: readonly HttpMethod[];
+  /**
+   * HTTP methods, upper case: the usual ones, and any other by its name (`PROPFIND`). `*` stands
+   * for all but TRACE and CONNECT. 1 to 64 items. Default: GET, HEAD, POST, PUT, PATCH, DELETE,
+   * OPTIONS and QUERY.
+   */
+  readonly methods?: readonly string[];
   /**
    * Names of hosts without ports, or `*.` and a name for all names below it. 1 to 256 items.
    * Default: every host.
@@ -1713,8 +1717,6 @@ export type AuthenticatorConfig =
   | IntrospectionAuthenticatorConfig
   | ForwardAuthenticatorConfig
   | CertificateAuthenticatorConfig;
-
-export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 export type TraceFormatName = 'w3c' | 'b3' | 'b3multi' | 'jaeger';
 

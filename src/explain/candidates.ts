@@ -5,6 +5,7 @@
  * Thread: any (pure). routing/route-table.ts decides which route takes the request.
  */
 
+import { HTTP_METHODS, takesMethod } from '../base/http-method.js';
 import type { PartList } from '../base/rows.js';
 import type { CompiledRoute } from '../config/compiled-config.js';
 import { routePatterns } from '../config/shared/route-patterns.js';
@@ -96,11 +97,10 @@ function whyLost(
   chosen: CompiledRoute | undefined,
   { method, routed }: CandidateRequest,
 ): string {
-  const isTaken =
-    route.methods.length === 0 ||
-    route.methods.includes(method) ||
-    (method === 'HEAD' && route.methods.includes('GET'));
-  if (!isTaken) return `takes ${route.methods.join(', ')}, not ${method}`;
+  if (!takesMethod(route.methods, method)) {
+    const taken = route.methods.length === 0 ? HTTP_METHODS : route.methods;
+    return `takes ${taken.join(', ')}, not ${method}`;
+  }
   const { version, hosts = [], conditions = [] } = route;
   const host = hostName(routed.host);
   if (hosts.length > 0 && !hosts.some((one) => takesHost(one, host))) {

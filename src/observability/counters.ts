@@ -17,6 +17,7 @@
  * of routes, refusals from the problems.
  */
 
+import { isIdempotentMethod, isSafeMethod } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 
@@ -213,17 +214,8 @@ function upstreamsAt(shape: CounterShape): number {
 }
 
 function methodClassOf(method: string): number {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-    case 'OPTIONS':
-      return 0;
-    case 'PUT':
-    case 'DELETE':
-      return 1;
-    default:
-      return 2;
-  }
+  if (isSafeMethod(method)) return 0;
+  return isIdempotentMethod(method) ? 1 : 2;
 }
 
 const PROBLEM_INDEXES: ReadonlyMap<ProblemKind, number> = new Map(

@@ -3,8 +3,6 @@
  *
  * Thread: any (pure). Plain data, so that it can be cloned to threads.
  */
-import { HTTP_METHODS } from '../base/http-method.js';
-
 /** A condition on a header field, a query parameter, a cookie, or the listener. */
 export interface MatchCondition {
   readonly source: 'header' | 'query' | 'cookie' | 'listener';
@@ -23,7 +21,7 @@ export interface RoutePattern {
   readonly path: string;
   /** A regular expression for the whole path, in place of `path`. */
   readonly expression?: string;
-  /** Upper case; empty: every method. HEAD goes where GET goes. */
+  /** Upper case, as `takesMethod()` reads them; empty: HTTP_METHODS. */
   readonly methods: readonly string[];
   /** The version that a request must ask for; absent or empty: any. */
   readonly version?: string;
@@ -46,10 +44,4 @@ export interface RoutedRequest {
   readonly host: string;
   /** Every value that the request has under this name. */
   valuesOf(source: MatchCondition['source'], name: string): readonly string[];
-}
-
-/** The methods that a route takes: GET includes HEAD. */
-export function effectiveMethods(methods: readonly string[]): readonly string[] {
-  if (methods.length === 0) return HTTP_METHODS;
-  return methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods;
 }

@@ -10,15 +10,13 @@
  *     node    param child │ partial list │ expression list │ star leaf │ own leaf │ has edges
  *     edge    node │ hash │ label offset │ label bytes │ child
  *     host    hash │ name offset │ name bytes │ root node
- *     leaf    one entry list for each method, 0: none
+ *     leaf    one entry list for each place of method-places.ts, 0: none
  *     list    count │ entries
  *     entry   index │ conditions (JSON ref) │ versions (JSON ref) │ names (list number)
  *     partial count │ (parts JSON ref │ child)…         the more exact first
  *     express count │ (source JSON ref │ leaf)…         in the order of the file
  *     ref     offset into the directory of JSON texts: text offset │ text bytes
  */
-import { HTTP_METHODS } from '../base/http-method.js';
-
 export const HEADER_WORDS = 12;
 export const HEADER_EDGES = 0;
 export const HEADER_EDGE_MASK = 1;
@@ -31,6 +29,8 @@ export const HEADER_HAS_STAR_HOSTS = 5;
 /** Directory of lists of names: count, then refs. */
 export const HEADER_NAMES = 6;
 export const HEADER_HAS_HOSTS = 7;
+/** JSON ref: methods that have places besides those of every table. */
+export const HEADER_METHODS = 8;
 
 export const NODE_WORDS = 6;
 export const NODE_PARAM = 0;
@@ -90,15 +90,3 @@ export function hashText(seed: number, text: string): number {
 export const ROUTE_NOT_FOUND = -1;
 /** The index of an entry that closes a path: no route takes this method there. */
 export const METHOD_NOT_ALLOWED = -2;
-
-/** The place of a method that no route takes. */
-export const NO_METHOD = -1;
-
-const METHODS: readonly string[] = HTTP_METHODS;
-
-/** The methods' places in a leaf. */
-export function methodPlace(method: string): number {
-  return METHODS.indexOf(method);
-}
-
-export const METHOD_PLACES = METHODS.length;

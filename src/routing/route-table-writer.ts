@@ -13,6 +13,7 @@ import {
   HEADER_HAS_STAR_HOSTS,
   HEADER_HOST_MASK,
   HEADER_HOSTS,
+  HEADER_METHODS,
   HEADER_NAMES,
   HEADER_ROOT,
   HEADER_WORDS,
@@ -58,7 +59,8 @@ class Writer {
   private readonly nameLists = new Map<string, number>();
   private readonly edges: { node: number; label: string; child: number }[] = [];
 
-  write({ roots }: RouteTrie): RouteTableMemory {
+  write({ roots, methods }: RouteTrie): RouteTableMemory {
+    this.words[HEADER_METHODS] = this.refOf(JSON.stringify(methods.others));
     const hosts: { name: string; root: number }[] = [];
     for (const [name, node] of roots) {
       const root = this.writeNode(node);

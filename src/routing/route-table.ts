@@ -9,7 +9,6 @@
  * alternative that leads nowhere is dropped for the next. Routes of one host and path are
  * distinguished by method, priority and conditions.
  */
-import { HTTP_METHODS } from '../base/http-method.js';
 import { hostName } from './host-name.js';
 import {
   type ConditionCheck,
@@ -18,6 +17,7 @@ import {
   type MatcherFactory,
   wholeText,
 } from './match-conditions.js';
+import { MethodPlaces, NO_METHOD } from './method-places.js';
 import type { SegmentPart } from './path-pattern.js';
 import type { MatchCondition, RoutedRequest } from './route-pattern.js';
 import {
@@ -37,6 +37,7 @@ import {
   HEADER_HAS_STAR_HOSTS,
   HEADER_HOST_MASK,
   HEADER_HOSTS,
+  HEADER_METHODS,
   HEADER_NAMES,
   HEADER_ROOT,
   HOST_HASH,
@@ -49,9 +50,6 @@ import {
   hashStep,
   hashText,
   METHOD_NOT_ALLOWED,
-  METHOD_PLACES,
-  methodPlace,
-  NO_METHOD,
   NODE_EXPRESSIONS,
   NODE_HAS_EDGES,
   NODE_LEAF,
@@ -85,8 +83,7 @@ const CAPTURES_MAX = 1024;
 export const ANY_REQUEST: RoutedRequest = { host: '', valuesOf: () => [] };
 
 /** Stands for a method's place: asks whether the path is taken at all. */
-const ANY_METHOD = METHOD_PLACES;
-const EVERY_METHOD = (1 << METHOD_PLACES) - 1;
+const ANY_METHOD = -2;
 
 export class RouteTable {
   private readonly words: Int32Array;
@@ -102,8 +99,9 @@ export class RouteTable {
   private path = '';
   private hasEscapes = false;
   private place = 0;
-  /** Methods, a bit each, about which no leaf of this lookup has decided. */
-  private undecided = 0;
+  private readonly methods: MethodPlaces;
+  /** 1 at the places of methods about which no leaf of this lookup has decided. */
+  private readonly undecided: Uint8Array;
   private request: RoutedRequest = ANY_REQUEST;
   /** The entry of the last find(). */
   private entry = 0;
@@ -130,6 +128,8 @@ export class RouteTable {
     this.edgeMask = this.word(HEADER_EDGE_MASK);
     this.hasHosts = this.word(HEADER_HAS_HOSTS) === 1;
     this.roots = [this.root];
+    this.methods = new MethodPlaces(this.json(this.word(HEADER_METHODS)) as string[]);
+    this.undecided = new Uint8Array(this.methods.count);
   }
 
   /**
@@ -138,16 +138,16 @@ export class RouteTable {
    */
   find(method: string, path: string, request: RoutedRequest = ANY_REQUEST): number {
     this.begin(path, request);
-    const found = this.findFor(methodPlace(method));
+    const found = this.findFor(this.methods.placeOf(method));
     if (found !== ROUTE_NOT_FOUND) return found;
-    this.undecided = EVERY_METHOD;
+    this.undecided.fill(1);
     return this.findFor(ANY_METHOD) === ROUTE_NOT_FOUND ? ROUTE_NOT_FOUND : METHOD_NOT_ALLOWED;
   }
 
   /** The methods that some route takes for this path. */
   allowedMethods(path: string, request: RoutedRequest = ANY_REQUEST): string[] {
     this.begin(path, request);
-    return HTTP_METHODS.filter((method) => this.findFor(methodPlace(method)) >= 0);
+    return this.methods.names.filter((_, place) => this.findFor(place) >= 0);
   }
 
   /** Result of the last find(), which found a route. */
@@ -296,11 +296,12 @@ export class RouteTable {
 
   /** Whether this leaf takes some method about which no leaf before has decided. */
   private takeAny(leaf: number): number {
-    for (let place = 0; place < METHOD_PLACES; place += 1) {
-      if ((this.undecided & (1 << place)) === 0) continue;
+    const { undecided } = this;
+    for (let place = 0; place < undecided.length; place += 1) {
+      if (undecided[place] === 0) continue;
       const found = this.takeFor(leaf, place);
       if (found >= 0) return found;
-      if (found === METHOD_NOT_ALLOWED) this.undecided &= ~(1 << place);
+      if (found === METHOD_NOT_ALLOWED) undecided[place] = 0;
     }
     return ROUTE_NOT_FOUND;
   }

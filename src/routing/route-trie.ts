@@ -8,8 +8,8 @@
  */
 
 import { assert, defined } from '../base/assert.js';
-import { HTTP_METHODS } from '../base/http-method.js';
 import { literalPrefix } from './literal-prefix.js';
+import { MethodPlaces } from './method-places.js';
 import {
   type PatternSegment,
   paramNames,
@@ -17,8 +17,8 @@ import {
   partsShape,
   type SegmentPart,
 } from './path-pattern.js';
-import { effectiveMethods, type RoutePattern } from './route-pattern.js';
-import { METHOD_NOT_ALLOWED, METHOD_PLACES, methodPlace } from './route-table-layout.js';
+import type { RoutePattern } from './route-pattern.js';
+import { METHOD_NOT_ALLOWED } from './route-table-layout.js';
 
 /** How a route came to a path; a smaller number wins. */
 const OWN_PATH = 0;
@@ -65,14 +65,17 @@ interface Placed {
   readonly pattern: RoutePattern;
   readonly claim: Claim;
   readonly index: number;
-  readonly methods: readonly string[];
+  /** Of its methods. */
+  readonly places: readonly number[];
 }
 
 export class RouteTrie {
+  readonly methods: MethodPlaces;
   /** By host; '' is for every host. */
   readonly roots = new Map<string, TrieNode>([['', newNode()]]);
 
   constructor(patterns: readonly RoutePattern[]) {
+    this.methods = MethodPlaces.of(patterns.map(({ methods }) => methods));
     for (const pattern of patterns) this.place(pattern, pathOf(pattern), OWN_PATH);
     for (const pattern of patterns) {
       const bare = barePrefix(pathOf(pattern));
@@ -102,14 +105,14 @@ export class RouteTrie {
       pattern,
       claim,
       index: isShut ? METHOD_NOT_ALLOWED : pattern.index,
-      methods: isShut ? HTTP_METHODS : effectiveMethods(pattern.methods),
+      places: isShut ? this.methods.all : this.methods.placesOf(pattern.methods),
     };
     const { hosts = [] } = pattern;
     for (const host of hosts.length === 0 ? [''] : hosts) {
       const root = this.roots.get(host) ?? newNode();
       this.roots.set(host, root);
       const names = typeof path === 'string' ? [] : namesOf(path);
-      addEntry(leafAt(root, path), placed, names);
+      addEntry(leafAt(root, path, this.methods.count), placed, names);
     }
   }
 }
@@ -151,27 +154,27 @@ function newNode(): TrieNode {
   };
 }
 
-function newLeaf(): TrieLeaf {
-  return Array.from({ length: METHOD_PLACES }, () => []);
+function newLeaf(places: number): TrieLeaf {
+  return Array.from({ length: places }, () => []);
 }
 
-function leafAt(root: TrieNode, path: RoutePath): TrieLeaf {
+function leafAt(root: TrieNode, path: RoutePath, places: number): TrieLeaf {
   if (typeof path === 'string') {
     let node = root;
     for (const text of literalPrefix(path)) node = childOf(node, { kind: 'literal', text });
-    const leaf = node.expressions.get(path) ?? newLeaf();
+    const leaf = node.expressions.get(path) ?? newLeaf(places);
     node.expressions.set(path, leaf);
     return leaf;
   }
   let node = root;
   for (const segment of path) {
     if (segment.kind === 'wildcard') {
-      node.star ??= newLeaf();
+      node.star ??= newLeaf(places);
       return node.star;
     }
     node = childOf(node, segment);
   }
-  node.leaf ??= newLeaf();
+  node.leaf ??= newLeaf(places);
   return node.leaf;
 }
 
@@ -196,8 +199,8 @@ function addEntry(leaf: TrieLeaf, placed: Placed, names: readonly string[]): voi
   const { pattern, claim, index } = placed;
   const { version = '', conditions = [], priority = 0 } = pattern;
   const text = conditions.length === 0 ? '' : JSON.stringify(conditions);
-  for (const method of placed.methods) {
-    const entries = defined(leaf[methodPlace(method)], 'the entries of a method');
+  for (const place of placed.places) {
+    const entries = defined(leaf[place], 'the entries of a method');
     const same = entries.find((one) => one.conditions === text && one.priority === priority);
     if (same === undefined) {
       entries.push({

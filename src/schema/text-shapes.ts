@@ -25,6 +25,18 @@ export function typedShape<T extends string>(
 /** The characters of a token (RFC 9110 5.6.2), as names of fields and cookies are made of. */
 export const TOKEN_PATTERN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}";
 
+/** A method that can be forwarded. */
+export const METHOD_TEXT = textShape(
+  "^(?!(CONNECT|[*])$)[!#$%&'*+.^_`|~0-9A-Z-]{1,32}$",
+  'an HTTP method in upper case, but not CONNECT',
+);
+
+/** The same, or `*` for every method. */
+export const METHOD_OR_ALL_TEXT = textShape(
+  "^(?!CONNECT$)[!#$%&'*+.^_`|~0-9A-Z-]{1,32}$",
+  'an HTTP method in upper case, but not CONNECT, or "*"',
+);
+
 /** A name that other parts of the configuration refer to, and that counters carry. */
 export const REFERENCE_NAME_TEXT = textShape(
   '^[A-Za-z][A-Za-z0-9_-]{0,63}$',

@@ -61,7 +61,7 @@ function whyNot(head: Head, passed: readonly string[], bodyBytes: number): strin
   const named = (name: string): string[] =>
     head.fields.filter(([one]) => one === name).map(([, value]) => value);
   const [lengths, codings] = [named('content-length'), named('transfer-encoding')];
-  if (!/^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(head.method)) return 'method';
+  if (!/^(?!CONNECT$)[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/.test(head.method)) return 'method';
   if (!/^\/[!-~]*$/.test(head.target) || /[#<>"\\]/.test(head.target)) return 'target';
   if (named('host').length !== 1) return 'host count';
   if (!/^[\w.~:[\]%-]+$/.test(named('host')[0] ?? '')) return 'host';
@@ -70,7 +70,7 @@ function whyNot(head: Head, passed: readonly string[], bodyBytes: number): strin
   if (codings.some((value) => value.toLowerCase() !== 'chunked')) return 'coding';
   const meant = codings.length > 0 ? -1 : Number(lengths[0] ?? 0);
   if (bodyBytes !== meant || bodyBytes > LIMITS.bodyBytes) return 'body size';
-  if (bodyBytes !== 0 && /^(?:GET|HEAD)$/.test(head.method)) return 'body of a GET';
+  if (bodyBytes !== 0 && /^(?:GET|HEAD|TRACE)$/.test(head.method)) return 'body of a GET';
   for (const [name, value] of head.fields) {
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) return 'field name';
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for

@@ -95,7 +95,7 @@ describe('what goes to the target', () => {
     const reply = await fetch(`${gateway.url}/api/x`, { method: 'OPTIONS', headers });
     expect([reply.status, reply.headers.get('allow')]).toEqual([
       204,
-      'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+      'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY',
     ]);
     expect(upstream.received).toEqual([]);
   });

@@ -3,6 +3,7 @@
  *
  * Thread: any (pure). A part of check-routes.ts.
  */
+import { EVERY_METHOD, takesMethod } from '../../base/http-method.js';
 import { displayPath, pointerOf } from '../../base/json-pointer.js';
 import { expressionProblem } from '../../filters/validation/linear-pattern.js';
 import { areDisjoint, wholeText } from '../../routing/match-conditions.js';
@@ -16,8 +17,10 @@ import type { CompiledMatch } from '../compiled-config.js';
 import type { MatchConditionConfig, RouteConfig } from '../gateway-config.js';
 import { asciiHost, compileMatch, pathExpression } from '../references/route-match.js';
 
-/** Stands for every method where a route names none. */
-const EVERY_METHOD = '*';
+/** Stands for the methods of a route that names none. */
+const USUAL_METHODS = 'usual';
+/** Methods that routes name beside those, in all. */
+const OTHER_METHODS_MAX = 100;
 
 const CONDITION_KEYS = ['exact', 'prefix', 'pattern', 'present'] as const;
 
@@ -89,6 +92,7 @@ export class OverlapCheck {
   /** Host, path, version and rank → method → routes that took it before. */
   private readonly takenByPlace = new Map<string, Map<string, number[]>>();
   private readonly matches = new Map<number, CompiledMatch>();
+  private readonly others = new Set<string>();
 
   constructor(routes: SoundPart<readonly RouteConfig[]>, findings: Findings) {
     this.routes = routes;
@@ -100,6 +104,7 @@ export class OverlapCheck {
     const { version = '' } = this.routes[index]?.match ?? {};
     const { hosts = [''], conditions = [], priority = 0 } = this.matchOf(index);
     const methodsByOther = new Map<number, Set<string>>();
+    this.countOthers(index, methods);
     for (const host of hosts) {
       const place = JSON.stringify([host, shape, version, priority, conditions.length]);
       const taken = this.takenByPlace.get(place) ?? new Map<string, number[]>();
@@ -125,8 +130,23 @@ export class OverlapCheck {
     // Methods with a mistake in them say nothing about what the route is to take.
     if (this.findings.hasUnder(pointerOf('routes', index, 'match', 'methods'))) return [];
     const methods = this.routes[index]?.match?.methods;
-    if (methods === undefined) return [EVERY_METHOD];
-    return methods.filter((method) => method !== undefined);
+    if (methods === undefined) return [USUAL_METHODS];
+    const named = methods.filter((method) => method !== undefined);
+    if (!named.includes(EVERY_METHOD)) return named;
+    const besides = named.filter((method) => !takesMethod([EVERY_METHOD], method));
+    return [USUAL_METHODS, EVERY_METHOD, ...besides.filter((method) => method !== EVERY_METHOD)];
+  }
+
+  private countOthers(index: number, methods: readonly string[]): void {
+    const before = this.others.size;
+    for (const method of methods) {
+      const isName = method !== EVERY_METHOD && method !== USUAL_METHODS;
+      if (isName && !takesMethod([], method)) this.others.add(method);
+    }
+    if (before > OTHER_METHODS_MAX || this.others.size <= OTHER_METHODS_MAX) return;
+    const at = pointerOf('routes', index, 'match', 'methods');
+    const problem = `routes name more than ${OTHER_METHODS_MAX} methods beside the usual ones`;
+    this.findings.addValue(at, `${problem}: take "*" for some`);
   }
 
   /** Methods that `method` shares with routes before, and whose they are. */
@@ -136,18 +156,19 @@ export class OverlapCheck {
     taken: ReadonlyMap<string, readonly number[]>,
   ): [method: string, other: number][] {
     const { conditions = [] } = this.matchOf(index);
-    const shared = method === EVERY_METHOD ? [...taken.keys()] : [method, EVERY_METHOD];
+    const shared = [...taken.keys()].filter((one) => overlap(method, one));
     return shared.flatMap((one) =>
       (taken.get(one) ?? [])
         .filter((other) => other !== index || conditions.length === 0)
         .filter((other) => !areDisjoint(conditions, this.matchOf(other).conditions ?? []))
-        .map((other): [string, number] => [method === EVERY_METHOD ? one : method, other]),
+        .map((other): [string, number] => [narrower(method, one), other]),
     );
   }
 
   private report(index: number, other: number, methods: readonly string[]): void {
     const [mine, theirs] = [this.label(index), this.label(other)];
-    const which = methods.includes(EVERY_METHOD) ? 'every method' : methods.join(', ');
+    const isEach = methods.some((method) => method === USUAL_METHODS || method === EVERY_METHOD);
+    const which = isEach ? 'every method' : methods.join(', ');
     const isConditional = (this.matchOf(index).conditions ?? []).length > 0;
     const hint = isConditional ? ': give one of them a higher priority' : '';
     const message = `the routes ${theirs} and ${mine} both take ${which} on this path${hint}`;
@@ -161,4 +182,21 @@ export class OverlapCheck {
     if (name === undefined) return path;
     return `${this.findings.quote(`${pointer}/name`, name)} (${path})`;
   }
+}
+
+/** Whether both stand for one method at least. */
+function overlap(one: string, other: string): boolean {
+  if (one === other) return true;
+  return covers(one, other) || covers(other, one);
+}
+
+function covers(wide: string, method: string): boolean {
+  if (method === USUAL_METHODS || method === EVERY_METHOD) return false;
+  if (wide === USUAL_METHODS) return takesMethod([], method);
+  return wide === EVERY_METHOD && takesMethod([wide], method);
+}
+
+/** Of two that overlap, the one that says more. */
+function narrower(one: string, other: string): string {
+  return covers(one, other) ? other : one;
 }

@@ -5,11 +5,12 @@
  * place in the document and for each operation; nothing is skipped in silence.
  */
 
-import { HTTP_METHODS } from '../../base/http-method.js';
+import { HTTP_METHODS, isInEveryMethod } from '../../base/http-method.js';
 import { childPointer } from '../../base/json-pointer.js';
 import type { ReadDocument } from '../../filters/filter-options.js';
 import type { CompiledValidation } from '../../filters/validation/options.js';
 import { type PatternSegment, parsePathPattern, patternShape } from '../../routing/path-pattern.js';
+import { METHOD_TEXT } from '../../schema/text-shapes.js';
 import type { OpenapiScope } from '../compiled-config.js';
 import { readDocument } from '../references/document-file.js';
 import { readBody } from './openapi-body.js';
@@ -55,7 +56,11 @@ export function refusesUnsupported(option: OpenapiOption): boolean {
 }
 
 const METHODS = HTTP_METHODS.map((method) => method.toLowerCase());
-const OTHER_METHODS = ['trace', 'query', 'additionalOperations'];
+/** Operations with other methods, by their names (OpenAPI 3.2). */
+const OTHER_OPERATIONS = 'additionalOperations';
+/** What a route must be told to take, and no document may tell. */
+const UNTAKEN_METHOD = 'trace';
+const METHOD = new RegExp(METHOD_TEXT.pattern);
 const OPERATIONS_MAX = 5000;
 
 const PATH_END = '/*';
@@ -133,26 +138,35 @@ class OperationReader {
     const at = childPointer('/paths', path);
     const item = this.document.resolve(from, at, this.notes);
     if (item === undefined) return;
-    for (const method of OTHER_METHODS) {
-      if (item.value[method] !== undefined) {
-        this.notes.unsupported(`${at}/${method}`, 'no route takes it');
-      }
+    if (item.value[UNTAKEN_METHOD] !== undefined) {
+      this.notes.unsupported(`${at}/${UNTAKEN_METHOD}`, 'no route takes it');
     }
     for (const method of METHODS) {
-      const value = item.value[method];
-      if (value === undefined) continue;
-      const operation = this.document.resolve(
-        { value, file: item.file },
-        `${at}/${method}`,
-        this.notes,
-      );
-      if (operation !== undefined) this.readOperation({ path, at, item, operation, method });
+      this.readMethod({ path, at: `${at}/${method}`, item, method }, item.value[method]);
+    }
+    this.readOthers({ path, at: `${at}/${OTHER_OPERATIONS}`, item });
+  }
+
+  private readOthers({ path, at, item }: Omit<OperationPlace, 'method'>): void {
+    const value = item.value[OTHER_OPERATIONS];
+    if (value === undefined) return;
+    const others = this.document.resolve({ value, file: item.file }, at, this.notes);
+    for (const [method, operation] of Object.entries(others?.value ?? {})) {
+      const place = { path, at: childPointer(at, method), item, method };
+      if (METHOD.test(method) && isInEveryMethod(method)) this.readMethod(place, operation);
+      else this.notes.unsupported(place.at, 'no route takes it');
     }
   }
 
+  private readMethod(place: OperationPlace, value: unknown): void {
+    if (value === undefined) return;
+    const { at, item } = place;
+    const operation = this.document.resolve({ value, file: item.file }, at, this.notes);
+    if (operation !== undefined) this.readOperation({ ...place, operation });
+  }
+
   private readOperation(source: OperationSource): void {
-    const { path, item, operation, method } = source;
-    const at = `${source.at}/${method}`;
+    const { path, at, item, operation, method } = source;
     const pattern = this.prefix + patternOf(path);
     const parsed = parsePathPattern(pattern);
     const problem = parsed.isValid
@@ -197,20 +211,23 @@ class OperationReader {
     segments: readonly PatternSegment[],
     at: string,
   ): string | undefined {
-    const shape = `${method} ${patternShape(segments)}`;
+    const shape = `${method.toUpperCase()} ${patternShape(segments)}`;
     const first = this.taken.get(shape);
     if (first === undefined) this.taken.set(shape, at);
     return first === undefined ? undefined : `is that of ${first}`;
   }
 }
 
-interface OperationSource {
+interface OperationPlace {
   readonly path: string;
-  /** JSON Pointer to the path. */
+  /** JSON Pointer to the operation. */
   readonly at: string;
   readonly item: Located<JsonObject>;
-  readonly operation: Located<JsonObject>;
   readonly method: string;
+}
+
+interface OperationSource extends OperationPlace {
+  readonly operation: Located<JsonObject>;
 }
 
 /**

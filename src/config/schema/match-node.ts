@@ -16,7 +16,12 @@ import {
   textNode,
   textOrNode,
 } from '../../schema/schema-node.js';
-import { HEADER_NAME_TEXT, PATH_LENGTH_MAX, VERSION_TEXT } from '../../schema/text-shapes.js';
+import {
+  HEADER_NAME_TEXT,
+  METHOD_OR_ALL_TEXT,
+  PATH_LENGTH_MAX,
+  VERSION_TEXT,
+} from '../../schema/text-shapes.js';
 
 const VALUE_CHARS_MAX = 1024;
 const CONDITIONS_MAX = 16;
@@ -38,6 +43,8 @@ const CONDITION_NODE = textOrNode(
   { maxLength: VALUE_CHARS_MAX },
 );
 
+const METHODS_BY_DEFAULT = `${HTTP_METHODS.slice(0, -1).join(', ')} and ${HTTP_METHODS.at(-1)}`;
+
 const RANGE = { minProperties: 1, maxProperties: CONDITIONS_MAX } as const;
 
 export const MATCH_NODE = objectNode(
@@ -50,9 +57,10 @@ export const MATCH_NODE = objectNode(
       { minLength: 1, maxLength: PATH_LENGTH_MAX },
     ),
     methods: listNode(
-      'HTTP methods, upper case.',
-      stringNode('', { 'x-typescript': 'HttpMethod', enum: HTTP_METHODS }),
-      { 'x-absent': 'every method', minItems: 1, uniqueItems: true },
+      'HTTP methods, upper case: the usual ones, and any other by its name (`PROPFIND`). `*` ' +
+        'stands for all but TRACE and CONNECT.',
+      textNode(METHOD_OR_ALL_TEXT),
+      { 'x-absent': METHODS_BY_DEFAULT, minItems: 1, maxItems: 64, uniqueItems: true },
     ),
     hosts: listNode(
       'Names of hosts without ports, or `*.` and a name for all names below it.',

@@ -3,7 +3,7 @@
  *
  * Thread: any (pure).
  */
-import { HTTP_METHODS } from '../../base/http-method.js';
+import { EVERY_METHOD, HTTP_METHODS } from '../../base/http-method.js';
 import { durationMs } from '../../base/quantities.js';
 import type { SoundPart } from '../../schema/finding.js';
 import {
@@ -12,11 +12,10 @@ import {
   lengthNode,
   listNode,
   objectNode,
-  stringNode,
   type TypeOf,
   textNode,
 } from '../../schema/schema-node.js';
-import { HEADER_NAME_TEXT } from '../../schema/text-shapes.js';
+import { HEADER_NAME_TEXT, METHOD_TEXT } from '../../schema/text-shapes.js';
 import { type CheckPlace, filterOptions } from '../filter-options.js';
 
 const DEFAULTS = { credentials: false, maxAge: '5m' } as const;
@@ -34,11 +33,12 @@ const CORS_NODE = objectNode(
       lengthNode(1, 300),
       { minItems: 1, maxItems: 1000, uniqueItems: true },
     ),
-    methods: listNode(
-      'Methods that may be used.',
-      stringNode('', { 'x-typescript': 'HttpMethod', enum: HTTP_METHODS }),
-      { 'x-absent': 'those of the route', minItems: 1, uniqueItems: true },
-    ),
+    methods: listNode('Methods that may be used.', textNode(METHOD_TEXT), {
+      'x-absent': 'those of the route',
+      minItems: 1,
+      maxItems: 64,
+      uniqueItems: true,
+    }),
     headers: listNode(
       'Header fields that may be sent, beside those that need no permission. `*` stands for ' +
         'every field; for `authorization` only with `credentials`, and without them it is named ' +
@@ -89,9 +89,16 @@ export const CORS = filterOptions({
   check: ({ cors = {} }, place) => checkCors(cors, place),
   compile: ({ cors }, { methods }) => {
     if (cors === undefined) return null;
-    return compileCors(cors, methods.length === 0 ? HTTP_METHODS : methods);
+    return compileCors(cors, namedMethods(methods));
   },
 });
+
+/** A star says nothing to a page that sends credentials: methods are named. */
+function namedMethods(methods: readonly string[]): readonly string[] {
+  const named = methods.filter((method) => method !== EVERY_METHOD);
+  const isEach = methods.length === 0 || named.length < methods.length;
+  return isEach ? [...new Set([...HTTP_METHODS, ...named])] : named;
+}
 
 function compileCors(config: CorsConfig, routeMethods: readonly string[]): CompiledCors {
   return {

@@ -4,7 +4,9 @@
  * Thread: worker. Owned by its exchange. Spans are made of what is known at the end; their ids are
  * chosen earlier, when a target is told about them.
  */
+
 import { randomBytes } from 'node:crypto';
+import { isRegisteredMethod } from '../../base/http-method.js';
 import { OUTCOME_FAILURE, OUTCOME_MASK } from '../../channel/coordinator/coordinator-records.js';
 import { redactQuery } from '../../observability/redact-query.js';
 import type {
@@ -111,14 +113,14 @@ export class RequestTrace {
     const isError = (outcome & OUTCOME_MASK) === OUTCOME_FAILURE;
     const colon = hostPort.lastIndexOf(':');
     const attributes = {
-      'http.request.method': method,
+      ...methodAttributes(method),
       'server.address': hostPort.slice(0, colon),
       'server.port': Number(hostPort.slice(colon + 1)),
       'http.request.resend_count': Math.max(0, sent - 1),
       ...(isError ? { 'error.type': lastProblem?.code ?? 'upstream' } : {}),
     };
     this.add({
-      name: method,
+      name: methodName(method),
       kind: 'client',
       spanId,
       beganMs,
@@ -137,7 +139,7 @@ export class RequestTrace {
     const shown = redactQuery(head.target, hidden);
     const mark = shown.indexOf('?');
     const attributes = {
-      'http.request.method': method,
+      ...methodAttributes(method),
       'url.scheme': head.clientScheme,
       'url.path': mark === -1 ? shown : shown.slice(0, mark),
       ...(mark === -1 ? {} : { 'url.query': shown.slice(mark + 1) }),
@@ -150,7 +152,7 @@ export class RequestTrace {
       ...(problem === null ? {} : { 'error.type': problem.code, 'sluice.part': problem.part }),
     };
     const request = {
-      name: pattern === '' ? method : `${method} ${pattern}`,
+      name: pattern === '' ? methodName(method) : `${methodName(method)} ${pattern}`,
       kind: 'server' as const,
       spanId: this.spanId,
       beganMs: receivedMs,
@@ -170,4 +172,15 @@ export class RequestTrace {
 
 function newSpanId(): string {
   return randomBytes(8).toString('hex');
+}
+
+/** Whoever makes methods up does not make figures of them: see OpenTelemetry's `_OTHER`. */
+function methodAttributes(method: string): Readonly<Record<string, string>> {
+  if (isRegisteredMethod(method)) return { 'http.request.method': method };
+  return { 'http.request.method': '_OTHER', 'http.request.method_original': method };
+}
+
+/** The method in the name of a span. */
+function methodName(method: string): string {
+  return isRegisteredMethod(method) ? method : 'HTTP';
 }

@@ -25,6 +25,7 @@ import type { WorkerRoutes } from '../route/worker-route.js';
 import { EncodedSlashes } from './encoded-slashes.js';
 import type { RequestListener, RequestListeners } from './request-listeners.js';
 import { RoutedView } from './routed-view.js';
+import { traceReply } from './trace-reply.js';
 
 export interface RouteMatcherParts {
   readonly table: RouteTable;
@@ -102,7 +103,9 @@ export class RouteMatcher {
     const { versionPrefix, paths = this.parts.paths } = route.config;
     if (paths.merge) head.mergeSlashes();
     if (versionPrefix !== undefined) head.dropPrefix(versionPrefix);
-    return head.method === 'OPTIONS' ? this.countForwards(exchange, path) : null;
+    const { method } = head;
+    if (method !== 'OPTIONS' && method !== 'TRACE') return null;
+    return this.countForwards(exchange, path);
   }
 
   /** The path by which the request is routed; '': it is refused. */
@@ -130,6 +133,7 @@ export class RouteMatcher {
       head.fields.replacePlain('max-forwards', String(left - 1));
       return null;
     }
+    if (head.method === 'TRACE') return traceReply(head);
     const methods = this.parts.table.allowedMethods(path, this.view.of(head));
     return plainReply(204, field('Allow', methods.join(', ')));
   }

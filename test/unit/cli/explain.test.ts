@@ -120,7 +120,8 @@ describe('explain', () => {
 
   it.each([
     ['GET', '/a;b', 'GW_TARGET_INVALID'],
-    ['BREW', '/api/public', 'GW_METHOD_UNKNOWN'],
+    ['BREW', '/api/public', 'GW_METHOD_NOT_ALLOWED'],
+    ['CONNECT', '/api/public', 'GW_METHOD_UNKNOWN'],
     ['GET', '/nowhere', 'GW_ROUTE_NOT_FOUND'],
     ['POST', '/api/public', 'GW_METHOD_NOT_ALLOWED'],
   ])('%s %s is %s', async (method, url, code) => {

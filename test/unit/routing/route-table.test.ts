@@ -187,6 +187,53 @@ describe('a route', () => {
   });
 });
 
+describe('methods beyond the usual ones', () => {
+  const table = tableOf('/all', '* /star', 'PROPFIND,GET /dav/*', '*,TRACE /traced', 'LOCK /all');
+
+  it('go to routes that name them, or take all', () => {
+    expect(table.find('PROPFIND', '/dav/x')).toBe(2);
+    expect(table.find('HEAD', '/dav/x')).toBe(2);
+    expect(table.find('PROPFIND', '/star')).toBe(1);
+    expect(table.find('BREW', '/star')).toBe(1);
+    expect(table.find('GET', '/star')).toBe(1);
+    expect(table.find('LOCK', '/all')).toBe(4);
+    expect(table.find('QUERY', '/all')).toBe(0);
+    expect(table.find('TRACE', '/traced')).toBe(3);
+  });
+
+  it.each([
+    ['PROPFIND', '/all'],
+    ['BREW', '/all'],
+    ['LOCK', '/dav/x'],
+    ['TRACE', '/star'],
+    ['CONNECT', '/star'],
+    ['CONNECT', '/traced'],
+    ['get', '/star'],
+    ['Propfind', '/dav/x'],
+  ])('%s is not allowed on %s', (method, path) => {
+    expect(table.find(method, path)).toBe(METHOD_NOT_ALLOWED);
+    expect(table.find(method, '/nowhere')).toBe(ROUTE_NOT_FOUND);
+  });
+
+  it('are in Allow where they have names', () => {
+    expect(table.allowedMethods('/dav/x')).toEqual(['GET', 'HEAD', 'PROPFIND']);
+    expect(table.allowedMethods('/all')).toEqual([...HTTP_METHODS, 'LOCK']);
+    expect(table.allowedMethods('/star')).toEqual([...HTTP_METHODS, 'PROPFIND', 'LOCK']);
+  });
+
+  it('do not pass a guarded route on their way to a wider one', () => {
+    const guardedTable = routeTableOf([
+      { index: 0, path: '/*', methods: ['*'] },
+      { index: 1, path: '/admin', methods: ['GET'], isGuarded: true },
+    ]);
+    for (const method of ['BREW', 'PROPFIND', 'POST']) {
+      expect(guardedTable.find(method, '/admin')).toBe(METHOD_NOT_ALLOWED);
+      expect(guardedTable.find(method, '/admin/')).toBe(METHOD_NOT_ALLOWED);
+      expect(guardedTable.find(method, '/other')).toBe(0);
+    }
+  });
+});
+
 const PUBLIC = 0;
 const ADMIN = 1;
 const guarded = tableOf('/*', '/admin/*');

@@ -137,7 +137,11 @@ describe('readOpenapi', () => {
       /bodies of multipart\/form-data are not looked into/,
     ],
     ['a method of no route', document({ '/a': { trace: {} } }), /no route takes it/],
-    ['a method of 3.2', document({ '/a': { query: {} } }), /no route takes it/],
+    [
+      'a method that is none',
+      document({ '/a': { additionalOperations: { connect: {}, CONNECT: {} } } }),
+      /additionalOperations\/connect: no route takes it\n.*CONNECT: no route takes it/,
+    ],
     ['an operation that is none', document({ '/a': { get: 1 } }), /leads nowhere/],
     [
       'two paths that match the same',
@@ -154,6 +158,16 @@ describe('readOpenapi', () => {
 
   it.each(['2.0', '3.3.0', '4.0.0', '3.10.0'])('does not take version %s', (openapi) => {
     expect(read({ openapi, paths: { '/a': { get: {} } } }).mistakes).toHaveLength(1);
+  });
+
+  it('takes the operations of other methods (3.2)', () => {
+    const others = { COPY: { operationId: 'copy' }, LOCK: {} };
+    const found = read(document({ '/a': { query: {}, additionalOperations: others } }));
+    expect(found.operations.map(({ method, name }) => [method, name])).toEqual([
+      ['QUERY', 'query-a'],
+      ['COPY', 'copy'],
+      ['LOCK', 'LOCK-a'],
+    ]);
   });
 
   it('takes the rest of a path where a parameter says so', () => {
