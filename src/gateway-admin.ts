@@ -9,7 +9,7 @@ import { GatewayViews } from './admin/gateway-views.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
 import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
 import { explainHandler } from './admin/handlers/explain-handler.js';
-import { faultHandlers } from './admin/handlers/fault-handlers.js';
+import { type FaultInjector, faultHandlers } from './admin/handlers/fault-handlers.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
@@ -21,6 +21,7 @@ import type { Clock } from './base/clock.js';
 import { formatChange } from './config/changes/diff-config.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
 import { osThreadId } from './observability/kernel-facts.js';
+import type { AcceptorCells } from './supervisor/acceptor-cells.js';
 import type { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
@@ -32,6 +33,8 @@ export interface ShownGateway {
   readonly version: string;
   readonly clock: Clock;
   readonly front: AcceptorFront;
+  /** null: the acceptor has no thread of its own. */
+  readonly cells: AcceptorCells | null;
   readonly supervisor: Supervisor;
   readonly reloader: Reloader;
   readonly names: NameWatcher;
@@ -71,10 +74,11 @@ export class GatewayAdmin {
   /** All pages. */
   handlers(): AdminHandler[] {
     const { views, gateway } = this;
-    const { clock, supervisor, reloader } = gateway;
+    const { clock, front, supervisor, reloader } = gateway;
+    const refresh = (): Promise<void> => front.refresh();
     return [
-      statsHandler(new StatsReader(views), clock.nowMs),
-      metricsHandler(new MetricsReader(views), clock.nowMs),
+      statsHandler(new StatsReader(views), clock.nowMs, refresh),
+      metricsHandler(new MetricsReader(views), clock.nowMs, refresh),
       explainHandler(async (request) => (await this.loadExplainer()).explain(request)),
       recentHandler(async () => (await this.loadExplainer()).recent(views.refusals())),
       ...dashboardHandlers(),
@@ -85,8 +89,19 @@ export class GatewayAdmin {
       }),
       healthzHandler(),
       readyzHandler(() => gateway.readiness()),
-      ...(gateway.isChaosAllowed ? faultHandlers(supervisor) : []),
+      ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),
     ];
+  }
+
+  private faultInjector(): FaultInjector {
+    const { supervisor, cells } = this.gateway;
+    return {
+      workers: supervisor.workers,
+      injectWorkerFault: (lane, fault) => supervisor.injectWorkerFault(lane, fault),
+      acceptors: cells?.threadCount ?? 0,
+      injectAcceptorFault: (acceptor, fault) => cells?.injectFault(acceptor, fault) ?? false,
+      injectCoordinatorFault: (fault) => supervisor.injectCoordinatorFault(fault),
+    };
   }
 
   /** Loaded at the first use: it brings much of the workers' code to this thread. */

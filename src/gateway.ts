@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineSource } from './acceptor/acceptor.js';
 import type { AcceptorFront } from './acceptor/acceptor-front.js';
+import type { CreateEngine } from './acceptor/client-engine.js';
 import { GatewayFront } from './acceptor/gateway-front.js';
 import { wireEngine } from './acceptor/net/wire-engine.js';
 import { loadNativeBinary } from './acceptor/uws/native-binary.js';
@@ -15,11 +16,12 @@ import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { systemClock, systemRandom } from './base/clock.js';
-import { hostPort } from './base/listener-address.js';
+import { type EngineName, hostPort } from './base/listener-address.js';
 import type { ListenerFigures } from './channel/acceptor/acceptor-figures.js';
 import { allocateCounters } from './channel/counter-block.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from './config/compile/unverified-targets.js';
 import type { GatewayConfig } from './config/gateway-config.js';
+import type { ListenerSettings } from './config/listener-settings.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
 import type { LoadedConfig } from './config/source/load-file.js';
@@ -27,6 +29,8 @@ import { GatewayAdmin } from './gateway-admin.js';
 import { counterCount } from './observability/counters.js';
 import type { ReloadTrigger } from './observability/gateway-status.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
+import { AcceptorCells } from './supervisor/acceptor-cells.js';
+import { checkAcceptors, mayRunInThreads } from './supervisor/acceptor-place.js';
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
@@ -67,6 +71,8 @@ export interface GatewayOptions {
 export class Gateway {
   readonly supervisor: Supervisor;
   private readonly front: AcceptorFront;
+  /** null: the acceptor is on this thread. */
+  private readonly cells: AcceptorCells | null;
   private readonly adminAccess: AdminAccess;
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
@@ -90,27 +96,32 @@ export class Gateway {
   ) {
     const kept = keepVersion(first);
     const { settings: config } = kept.compiled;
-    const uws = loadNativeBinary();
     const clock = systemClock;
-    this.log = createThreadLogger('acceptor', config.logging, clock);
+    const engines = enginesFor(config.listeners);
+    const isThreaded = mayRunInThreads(config.listeners, engines.engineOf);
+    checkAcceptors(config, isThreaded);
+    this.log = createThreadLogger(isThreaded ? 'main' : 'acceptor', config.logging, clock);
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
-    const engines: EngineSource = {
-      engineOf: ({ engine }) => (engine === 'wire' ? 'wire' : 'uws'),
-      create: (name) => (name === 'wire' ? wireEngine() : uwsEngine(uws)),
-    };
     const random = systemRandom;
-    this.front = new GatewayFront({
-      ...{ config, clock, random, log: this.log, engines },
-      counters: allocateCounters(counterCount(config.capacity)),
-      servedConfig: () => this.supervisor.config,
-    });
+    const threads = systemThreads(lanes ?? createWorkerPool(config));
+    this.cells = isThreaded
+      ? new AcceptorCells({ first: kept.compiled, clock, threads, logger })
+      : null;
+    this.front =
+      this.cells ??
+      new GatewayFront({
+        ...{ config, clock, random, log: this.log, engines },
+        laneCount: config.workers,
+        counters: allocateCounters(counterCount(config.capacity)),
+        servedConfig: () => this.supervisor.config,
+      });
     this.supervisor = new Supervisor({
       first: kept.compiled,
       front: this.front,
       clock,
       random,
-      threads: systemThreads(lanes ?? createWorkerPool(config)),
+      threads,
       logger,
       onGivingUp: (reason) => this.giveUp(reason),
     });
@@ -251,8 +262,8 @@ export class Gateway {
   }
 
   private adminPages(): AdminHandler[] {
-    const { supervisor, front, reloader, names, certificates, isChaosAllowed } = this;
-    const parts = { supervisor, front, reloader, names, certificates, isChaosAllowed };
+    const { supervisor, front, cells, reloader, names, certificates, isChaosAllowed } = this;
+    const parts = { supervisor, front, cells, reloader, names, certificates, isChaosAllowed };
     const readiness = (): string => (this.state === 'running' ? supervisor.readiness : this.state);
     const pages = new GatewayAdmin({ version: VERSION, clock: systemClock, ...parts, readiness });
     return pages.handlers();
@@ -323,6 +334,16 @@ export class Gateway {
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
   }
+}
+
+/** @throws NativeBinaryError when a listener needs uWebSockets.js and it does not load. */
+function enginesFor(listeners: readonly ListenerSettings[]): EngineSource {
+  const engineOf = ({ engine }: ListenerSettings): EngineName =>
+    engine === 'wire' ? 'wire' : 'uws';
+  if (listeners.some((one) => engineOf(one) === 'uws')) loadNativeBinary();
+  const create = (name: EngineName): CreateEngine =>
+    name === 'wire' ? wireEngine() : uwsEngine(loadNativeBinary());
+  return { engineOf, create };
 }
 
 /** For the log: what a container lets the process use; nothing outside of one. */

@@ -88,6 +88,9 @@ export interface AcceptorFront {
   /** Closes every connection at once. Resolves when the workers can see what was cut off. */
   close(): Promise<void>;
 
+  /** Makes the figures below those of this moment. Never rejects. */
+  refresh(): Promise<void>;
+
   /** Requests in flight now. */
   readonly inFlight: number;
 

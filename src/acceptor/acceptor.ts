@@ -14,6 +14,7 @@ import { addressText, type EngineName } from '../base/listener-address.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
 import type { ConnectionFigures, ListenerFigures } from '../channel/acceptor/acceptor-figures.js';
+import type { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
 import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
 import type { TlsMaterial } from '../channel/tls-material.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
@@ -47,6 +48,8 @@ export interface AcceptorOptions {
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly connections: ConnectionRule;
+  /** Where several acceptors count their connections; absent: there is one. */
+  readonly loads?: AcceptorLoads | undefined;
   /** Fields for the reply to a request that never reaches a worker, by its head and listener. */
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
   onLocalReply(record: LocalReplyRecord): void;
@@ -93,7 +96,8 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.requestIds = options.requestIds;
     this.guardLimits = options.config.limits;
     this.looks = clock.every(LOOK_MS, () => this.look());
-    this.caps = new ConnectionCaps({ rule, nowMs: clock.nowMs, onAddressFull, onError });
+    const { loads } = options;
+    this.caps = new ConnectionCaps({ rule, loads, nowMs: clock.nowMs, onAddressFull, onError });
   }
 
   /**

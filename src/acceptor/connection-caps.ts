@@ -9,6 +9,7 @@
  */
 import { networkOf } from '../base/ip-address.js';
 import type { ConnectionFigures } from '../channel/acceptor/acceptor-figures.js';
+import type { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
 
 /** How many connections are open now from each address (as text). */
 export type ConnectionCensus = () => Promise<ReadonlyMap<string, number>>;
@@ -24,6 +25,8 @@ export interface ConnectionRule {
 
 export interface ConnectionCapsParts {
   readonly rule: ConnectionRule;
+  /** Where several acceptors count theirs; absent: there is one. */
+  readonly loads?: AcceptorLoads | undefined;
   nowMs(): number;
   /** Once for each time that an address runs into its cap. */
   onAddressFull(network: string): void;
@@ -77,7 +80,9 @@ export class ConnectionCaps implements ConnectionFigures {
     const { rule, census } = this;
     const network = isExact || census !== null ? networkOf(address) : '';
     if (isExact) this.exact.set(network, (this.exact.get(network) ?? 0) + 1);
-    if (this.open > rule.connectionsMax) {
+    const { open } = this;
+    const all = this.parts.loads?.setOpen(open) ?? open;
+    if (all > rule.connectionsMax) {
       this.refusedInAll++;
       return false;
     }
@@ -89,6 +94,7 @@ export class ConnectionCaps implements ConnectionFigures {
   /** '': nobody knows which connection it was. */
   onClosed(address: string): void {
     this.open--;
+    this.parts.loads?.setOpen(this.open);
     if (address === '') return;
     const network = networkOf(address);
     const count = (this.exact.get(network) ?? 1) - 1;

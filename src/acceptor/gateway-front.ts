@@ -26,6 +26,7 @@ import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
 import { Acceptor, type EngineSource } from './acceptor.js';
 import type { AcceptorFront } from './acceptor-front.js';
+import type { Cell } from './cell.js';
 import type { ConnectionRule } from './connection-caps.js';
 import { connectionRule } from './connection-rule.js';
 import { dispatchRule } from './dispatch-rule.js';
@@ -39,6 +40,10 @@ export interface FrontOptions {
   readonly random: Random;
   readonly log: ThreadLogger;
   readonly engines: EngineSource;
+  /** Absent: this is the only acceptor, on the main thread. */
+  readonly cell?: Cell;
+  /** How many lanes may be attached. */
+  readonly laneCount: number;
   /** Figures of this thread; they may go on from those of an earlier one. */
   readonly counters: CounterMemory;
   /** What is in force now; called for requests, not before. */
@@ -58,14 +63,15 @@ export class GatewayFront implements AcceptorFront {
   private refusals: RefusalFields | null = null;
 
   constructor(private readonly options: FrontOptions) {
-    const { config, clock, random, log, engines } = options;
+    const { config, clock, random, log, engines, cell, laneCount } = options;
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.config = config;
     this.counters = [options.counters];
-    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError, clock);
+    const rule = { ...dispatchRule(config), ...(cell === undefined ? {} : { cell }) };
+    this.dispatcher = new LaneDispatcher(laneCount, rule, onError, clock);
     this.tellPressure();
     const counters = new CounterBlock(options.counters);
-    this.meter = new ThreadMeter(clock, counters, log.dropped);
+    this.meter = new ThreadMeter(clock, counters, log.dropped, () => cell?.loads.beat());
     const offset = refusalRingOffset(counterCount(config.capacity));
     this.localReplies = new LocalReplyMetrics(
       clock,
@@ -80,6 +86,7 @@ export class GatewayFront implements AcceptorFront {
       dispatcher: this.dispatcher,
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       connections: this.connectionRule(),
+      loads: cell?.loads,
       onAddressFull: (network) => this.warnOfAddress(network),
       fieldsOfRefusal: (method, target, text, listener) =>
         this.refusalFields().fieldsFor(method, target, text, listener),
@@ -135,7 +142,7 @@ export class GatewayFront implements AcceptorFront {
     this.config = config;
     log.logger.level = config.logging.level;
     this.localReplies.adopt(createAccessLog(log, config.logging, random));
-    this.acceptor.adopt(config, connectionRule(config, openFilesMax()));
+    this.acceptor.adopt(config, this.ruleOf(config));
     this.acceptor.commit();
     this.tellPressure();
     return Promise.resolve();
@@ -171,11 +178,20 @@ export class GatewayFront implements AcceptorFront {
     return this.dispatcher.figures();
   }
 
+  refresh(): Promise<void> {
+    return Promise.resolve();
+  }
+
   acceptorFigures(): AcceptorFigures[] {
+    return [this.ownFigures()];
+  }
+
+  /** Of this acceptor, which knows of no other. */
+  ownFigures(): AcceptorFigures {
     const { inFlight, dispatcher, acceptor, osThreadId } = this;
     const { movedRequests } = dispatcher;
     const connections = acceptor.connectionFigures;
-    return [{ osThreadId, inFlight, connections, movedRequests, deaths: 0, lostConnections: 0 }];
+    return { osThreadId, inFlight, connections, movedRequests, deaths: 0, lostConnections: 0 };
   }
 
   private refusalFields(): RefusalFields {
@@ -189,13 +205,17 @@ export class GatewayFront implements AcceptorFront {
   }
 
   private connectionRule(): ConnectionRule {
-    const rule = connectionRule(this.config, openFilesMax());
+    const rule = this.ruleOf(this.config);
     const { connectionsMax } = rule;
     if (connectionsMax < this.config.limits.connections) {
       const message = 'fewer connections than limits.connections: raise ulimit -n';
       this.options.log.logger.warn({ connectionsMax }, message);
     }
     return rule;
+  }
+
+  private ruleOf(config: SharedSettings): ConnectionRule {
+    return connectionRule(config, openFilesMax(), this.options.cell?.acceptorCount);
   }
 
   private warnOfAddress(network: string): void {

@@ -8,6 +8,7 @@ import { assert, defined } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { NewRequest } from '../channel/records/request-head.js';
+import { type Cell, firstGeneration } from './cell.js';
 import type { ReplyHead } from './client-engine.js';
 
 /** The client's side of one exchange, as the lane sees it. No engine's types appear here. */
@@ -56,9 +57,11 @@ export class InFlightTable<D extends Downstream> {
   private count = 0;
   private onEmpty: (() => void) | null = null;
 
+  /** `cell`: there may be other acceptors, with which this one shares `countMax`. */
   constructor(
     private readonly countMax: number,
     private readonly clock: Pick<Clock, 'after'>,
+    private readonly cell?: Cell,
   ) {
     assert(countMax >= 1, 'at least one request may be in flight');
   }
@@ -68,16 +71,18 @@ export class InFlightTable<D extends Downstream> {
     return this.count;
   }
 
+  /** Acceptors that take the last place at the same moment exceed the bound by one each. */
   get isFull(): boolean {
-    return this.count >= this.countMax;
+    const { count, cell } = this;
+    return (cell === undefined ? count : cell.loads.allInFlight) >= this.countMax;
   }
 
   /** Takes a place; returns its index. The caller has checked isFull. */
   add(downstream: D, lane: number): number {
     assert(this.count < this.countMax, 'the in-flight table has a free place');
     this.count++;
-    const index =
-      this.free.pop() ?? this.entries.push({ generation: 0, lane: 0, downstream: null }) - 1;
+    this.cell?.loads.setInFlight(this.count);
+    const index = this.free.pop() ?? this.entries.push(this.newEntry()) - 1;
     const entry = this.entryAt(index);
     entry.downstream = downstream;
     entry.lane = lane;
@@ -111,6 +116,7 @@ export class InFlightTable<D extends Downstream> {
     entry.generation = (entry.generation + 1) | 0;
     this.free.push(index);
     this.count--;
+    this.cell?.loads.setInFlight(this.count);
     if (this.count === 0 && this.onEmpty !== null) this.onEmpty();
   }
 
@@ -140,6 +146,10 @@ export class InFlightTable<D extends Downstream> {
     for (const entry of this.entries) {
       if (entry.downstream !== null) visit(entry.downstream);
     }
+  }
+
+  private newEntry(): Entry<D> {
+    return { generation: firstGeneration(this.cell), lane: 0, downstream: null };
   }
 
   private entryAt(index: number): Entry<D> {

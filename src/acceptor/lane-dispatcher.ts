@@ -72,8 +72,8 @@ export class LaneDispatcher {
     private readonly onError: (error: unknown) => void,
     private readonly clock: Clock,
   ) {
-    const { inFlightMax } = rule;
-    this.table = new InFlightTable(inFlightMax, clock);
+    const { inFlightMax, cell } = rule;
+    this.table = new InFlightTable(inFlightMax, clock, cell);
     this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), clock);
     for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
   }

@@ -130,6 +130,11 @@ export const FAMILIES = {
   ),
   coordinatorDeaths: head('coordinator_deaths_total', 'Coordinators that died.'),
   workerDeaths: head('worker_deaths_total', 'Workers that died, by lane.'),
+  acceptorDeaths: head('acceptor_deaths_total', 'Acceptors that died.'),
+  connectionsLost: head(
+    'connections_lost_total',
+    'Client connections that ended with the thread of their acceptor.',
+  ),
   laneServed: head('lane_served', '1 while a worker serves the lane.'),
   laneInFlight: head('lane_in_flight_requests', 'Requests that a lane has not answered.'),
   laneBytes: head('lane_ring_used_bytes', 'Depth of a ring: bytes written and not read.'),

@@ -3,6 +3,7 @@
  *
  * Thread: acceptor. A part of metrics.ts.
  */
+import type { AcceptorFigures } from '../channel/acceptor/acceptor-figures.js';
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
@@ -31,6 +32,7 @@ export function* processPieces(views: GatewayViews): Generator<string> {
     familyText(PROCESS_FAMILIES.start, 'gauge', [[[], startSeconds]]),
   ].join('');
   yield coordinatorText(views);
+  yield acceptorText(views);
   yield laneText(views);
 }
 
@@ -46,6 +48,27 @@ function coordinatorText(views: GatewayViews): string {
     familyText(FAMILIES.coordinatorKeys, 'gauge', [[[], counts.trackedKeys]]),
     familyText(FAMILIES.coordinatorBeat, 'gauge', [[[], beatAgeMs / 1000]]),
     familyText(FAMILIES.coordinatorDeaths, 'counter', [[[], views.live().coordinatorDeaths]]),
+  ].join('');
+}
+
+function acceptorText(views: GatewayViews): string {
+  const { acceptors } = views.live();
+  const each = (read: (one: AcceptorFigures) => number) =>
+    acceptors.map((one, acceptor): readonly [Labels, number] => [
+      [['acceptor', String(acceptor)]],
+      read(one),
+    ]);
+  return [
+    familyText(
+      FAMILIES.acceptorDeaths,
+      'counter',
+      each(({ deaths }) => deaths),
+    ),
+    familyText(
+      FAMILIES.connectionsLost,
+      'counter',
+      each(({ lostConnections }) => lostConnections),
+    ),
   ].join('');
 }
 

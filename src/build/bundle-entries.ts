@@ -15,6 +15,7 @@ import { type Plugin, rolldown } from 'rolldown';
 const ENTRIES = [
   'main',
   'worker/worker-task',
+  'acceptor/acceptor-thread',
   'coordinator/coordinator-thread',
   'supervisor/loading/load-thread',
 ];

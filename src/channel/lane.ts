@@ -77,9 +77,6 @@ function bodyBlocksOf({ buffer, ringBytes }: LaneMemory): BodyBlocks {
   return new BodyBlocks(buffer, 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES);
 }
 
-/** Ways to make a worker fail on purpose: an uncaught exception, an endless loop, a full heap. */
-export type WorkerFault = 'crash' | 'hang' | 'oom';
-
 /** The two ends of a lane. */
 export type LaneSide = 'acceptor' | 'worker';
 

@@ -37,6 +37,8 @@ export interface CompiledConfig {
   /** What the process may use, as it was when the configuration was first read. */
   readonly machine: MachineLimits;
   readonly workers: number;
+  /** Threads that take connections; there must be as many workers. */
+  readonly acceptors: number;
   /** CIDR ranges of proxies whose word about the client is believed. */
   readonly trustedProxies: readonly string[];
   /** The field in which they tell it, lower case; '': X-Forwarded-For, or else Forwarded. */

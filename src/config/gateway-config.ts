@@ -22,6 +22,13 @@ export interface GatewayConfig {
    */
   readonly workers?: number;
   /**
+   * Threads that take connections, each with a group of workers of its own. More than 1 needs
+   * Node.js 22.12 or later, and no listener that uWebSockets.js serves. When such a thread dies its
+   * connections are lost; those of the other ones go on. Of `limits.connectionsPerAddress` and of
+   * `maxConnections` of a listener each has an equal share. 1 to 64. Default: 1.
+   */
+  readonly acceptors?: number;
+  /**
    * Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`.
    * What a request says about its client is believed only from these; X-Forwarded-For and Forwarded
    * are read from right to left. At most 1024 items. Default: none.

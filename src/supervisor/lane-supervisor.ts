@@ -11,8 +11,9 @@ import type { CoordinatorControl } from '../channel/coordinator/coordinator-cont
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator/coordinator-memory.js';
 import type { CoordinatorMail } from '../channel/coordinator/coordinator-messages.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
-import { allocateLane, type LaneMemory, laneStatusOf, type WorkerFault } from '../channel/lane.js';
+import { allocateLane, type LaneMemory, laneStatusOf } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
+import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
 import type { LaneOrder, LaneReport, LaneTask } from '../worker/lane-task.js';
@@ -160,7 +161,7 @@ export class LaneSupervisor {
   }
 
   /** Makes the worker fail, for tests. False: the lane has no worker now. */
-  injectFault(fault: WorkerFault): boolean {
+  injectFault(fault: ThreadFault): boolean {
     if (this.port === null || this.threadId === -1) return false;
     const order: LaneOrder = { type: 'fault', fault };
     this.port.postMessage(order);

@@ -10,7 +10,7 @@ import { defined } from '../base/assert.js';
 import type { Clock, Random } from '../base/clock.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
-import type { WorkerFault } from '../channel/lane.js';
+import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, retireCounterRows } from '../observability/counters.js';
@@ -228,7 +228,7 @@ export class Supervisor {
     return this.lanes.length;
   }
 
-  injectWorkerFault(lane: number, fault: WorkerFault): boolean {
+  injectWorkerFault(lane: number, fault: ThreadFault): boolean {
     return this.laneAt(lane).injectFault(fault);
   }
 

@@ -5,6 +5,7 @@
  * that watches over threads with simulated ones.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { AcceptorOrder, AcceptorReport, AcceptorTask } from '../acceptor/acceptor-task.js';
 import type {
   CoordinatorMail,
   CoordinatorMessage,
@@ -27,6 +28,20 @@ export interface LaneThreads {
   close(): Promise<void>;
 }
 
+/** The thread of an acceptor. */
+export interface AcceptorThread {
+  postMessage(order: AcceptorOrder, transfer?: readonly object[]): void;
+  /** Ends the thread at once. Resolves when it has ended. */
+  terminate(): Promise<unknown>;
+}
+
+/** Gets the events of an acceptor's thread. */
+export interface AcceptorListener {
+  onReport(report: AcceptorReport): void;
+  /** Called once, after everything else. The error says why, when that is known. */
+  onEnded(error: unknown): void;
+}
+
 /** The thread of the coordinator. */
 export interface CoordinatorThread {
   /** The thread reads the message when the control ring announces mail. */
@@ -45,14 +60,16 @@ export interface CoordinatorListener {
 export interface Threads {
   readonly lanes: LaneThreads;
   startCoordinator(data: CoordinatorThreadData, listener: CoordinatorListener): CoordinatorThread;
+  startAcceptor(task: AcceptorTask, listener: AcceptorListener): AcceptorThread;
   newChannel<Down, Up>(): Channel<Down, Up>;
 }
 
+const ACCEPTOR_ENTRY = new URL('../acceptor/acceptor-thread.js', import.meta.url);
 const COORDINATOR_ENTRY = new URL('../coordinator/coordinator-thread.js', import.meta.url);
 
 /** Real threads. */
 export function systemThreads(lanes: LaneThreads): Threads {
-  return { lanes, startCoordinator, newChannel: () => new MessageChannel() };
+  return { lanes, startCoordinator, startAcceptor, newChannel: () => new MessageChannel() };
 }
 
 function startCoordinator(
@@ -67,4 +84,24 @@ function startCoordinator(
   });
   thread.on('exit', () => listener.onEnded(failure));
   return thread;
+}
+
+function startAcceptor(workerData: AcceptorTask, listener: AcceptorListener): AcceptorThread {
+  const { youngGenerationMb, workerHeapBytes } = workerData.config.settings.limits;
+  const thread = new Worker(ACCEPTOR_ENTRY, {
+    workerData,
+    name: workerData.name,
+    resourceLimits: {
+      maxYoungGenerationSizeMb: youngGenerationMb,
+      // A full heap ends its own thread and no other.
+      ...(workerHeapBytes === 0 ? {} : { maxOldGenerationSizeMb: workerHeapBytes / 2 ** 20 }),
+    },
+  });
+  let failure: unknown = new Error('the thread ended');
+  thread.on('message', (report: AcceptorReport) => listener.onReport(report));
+  thread.on('error', (error) => {
+    failure = error;
+  });
+  thread.on('exit', () => listener.onEnded(failure));
+  return thread as AcceptorThread;
 }

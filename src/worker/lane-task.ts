@@ -5,8 +5,9 @@
  */
 import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
-import type { LaneMemory, WorkerFault } from '../channel/lane.js';
+import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
+import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 
 /** The one task of a worker thread: serve this lane until it is told to stop. */
@@ -32,7 +33,7 @@ export interface LaneTask {
 export type LaneOrder =
   | { readonly type: 'stop' }
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
-  | { readonly type: 'fault'; readonly fault: WorkerFault }
+  | { readonly type: 'fault'; readonly fault: ThreadFault }
   /** Compile this configuration without using it, and answer `prepared` or `unprepared`. */
   | { readonly type: 'prepare'; readonly config: SharedConfig }
   /** The prepared configuration comes into force; answer `committed`. */

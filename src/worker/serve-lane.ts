@@ -3,8 +3,9 @@
  *
  * Thread: worker. A mistake that nobody caught ends the thread, and the supervisor starts another.
  */
+
+import { fail } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
-import { fail } from './fault.js';
 import type { LaneOrder, LaneReport, LaneTask } from './lane-task.js';
 import { type WorkerHost, WorkerRuntime } from './worker-runtime.js';
 

@@ -46,7 +46,11 @@ export const CONFIG_TYPE_FILES = [
 const NATIVE_PLACES = ['acceptor/uws'];
 
 /** Files that a thread starts in: they are named by URL and never imported. */
-export const THREAD_ENTRIES = ['worker/worker-task.ts', 'coordinator/coordinator-thread.ts'];
+export const THREAD_ENTRIES = [
+  'worker/worker-task.ts',
+  'coordinator/coordinator-thread.ts',
+  'acceptor/acceptor-thread.ts',
+];
 
 export const THREAD_FOLDERS = ['acceptor', 'worker', 'coordinator', 'admin'];
 
@@ -255,7 +259,8 @@ function checkOwnImport(file: SourceFile, edge: ImportEdge): Finding[] {
   if (from === 'filters' && to === 'filters' && !mayShare(file.path, edge.target)) {
     return say('sibling filters', 'a filter never imports another');
   }
-  if (from === 'acceptor' && isOfEngine(edge.target) && !isOfEngine(file.path)) {
+  const mayKnowEngines = isOfEngine(file.path) || THREAD_ENTRIES.includes(file.path);
+  if (from === 'acceptor' && isOfEngine(edge.target) && !mayKnowEngines) {
     return say('engine', 'the acceptor is given its engine, and knows client-engine.ts alone');
   }
   if (from === to) return [];

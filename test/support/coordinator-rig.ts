@@ -108,6 +108,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
     stateDir: '',
     machine: machineOf(2),
+    acceptors: 1,
     workers: wish.workers ?? 1,
     trustedProxies: [],
     clientAddressField: '',

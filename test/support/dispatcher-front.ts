@@ -64,6 +64,10 @@ export class DispatcherFront implements AcceptorFront {
 
   // There are no clients.
 
+  refresh(): Promise<void> {
+    return Promise.resolve();
+  }
+
   startListeners(): Promise<void> {
     return Promise.resolve();
   }

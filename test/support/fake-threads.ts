@@ -2,6 +2,7 @@
  * Threads that a test plays: what their supervisors start, tell and end is noted, and the test says
  * when a thread is ready, what it reports and how it ends. Messages arrive at once.
  */
+import type { AcceptorOrder, AcceptorTask, AskName } from '../../src/acceptor/acceptor-task.js';
 import type {
   CoordinatorMail,
   CoordinatorMessage,
@@ -9,6 +10,8 @@ import type {
 import type { Channel, Port } from '../../src/channel/port.js';
 import type { CoordinatorThreadData } from '../../src/coordinator/coordinator-setup.js';
 import type {
+  AcceptorListener,
+  AcceptorThread,
   CoordinatorListener,
   CoordinatorThread,
   LaneThreads,
@@ -114,10 +117,63 @@ export class FakeCoordinator implements CoordinatorThread {
   }
 }
 
+/** An acceptor in a thread, as far as its supervisor can tell. */
+export class FakeAcceptor implements AcceptorThread {
+  readonly orders: AcceptorOrder[] = [];
+  isTerminated = false;
+
+  constructor(
+    readonly task: AcceptorTask,
+    private readonly listener: AcceptorListener,
+  ) {}
+
+  postMessage(order: AcceptorOrder): void {
+    this.orders.push(order);
+  }
+
+  /** Its end comes when the test says so. */
+  terminate(): Promise<void> {
+    this.isTerminated = true;
+    return Promise.resolve();
+  }
+
+  /** What it was told, in order; of asks their names. */
+  get told(): string[] {
+    return this.orders.map((order) => (order.type === 'ask' ? order.name : order.type));
+  }
+
+  started(): void {
+    this.listener.onReport({ type: 'started', osThreadId: 0 });
+  }
+
+  /** Answers the last ask of this name. */
+  answer(name: AskName, answer: unknown): void {
+    this.listener.onReport({ type: 'answer', number: this.numberOf(name), answer });
+  }
+
+  refuse(name: AskName, reason: string, isStartupError = false): void {
+    this.listener.onReport({
+      ...{ type: 'refusal', number: this.numberOf(name) },
+      ...{ reason, isStartupError },
+    });
+  }
+
+  end(error: unknown = new Error('the thread ended')): void {
+    this.listener.onEnded(error);
+  }
+
+  private numberOf(name: AskName): number {
+    const asked = this.orders.findLast((order) => order.type === 'ask' && order.name === name);
+    if (asked?.type !== 'ask') throw new Error(`nobody has asked for ${name}`);
+    return asked.number;
+  }
+}
+
 export class FakeThreads implements Threads {
   /** All that were started, the newest last. */
   readonly workers: FakeWorker[] = [];
   readonly coordinators: FakeCoordinator[] = [];
+  readonly acceptors: FakeAcceptor[] = [];
   /** Node's ids of the threads that were ended. */
   readonly terminated: number[] = [];
   spares = 0;
@@ -158,10 +214,23 @@ export class FakeThreads implements Threads {
     return thread;
   }
 
+  startAcceptor(task: AcceptorTask, listener: AcceptorListener): AcceptorThread {
+    const thread = new FakeAcceptor(task, listener);
+    this.acceptors.push(thread);
+    return thread;
+  }
+
   /** The worker that was started last, or the last one of a lane. */
   worker(lane?: number): FakeWorker {
     const found = this.workers.findLast(({ task }) => lane === undefined || task.lane === lane);
     if (found === undefined) throw new Error('no worker was started');
+    return found;
+  }
+
+  /** The last one of its place. */
+  acceptor(place = 0): FakeAcceptor {
+    const found = this.acceptors.findLast(({ task }) => task.acceptor === place);
+    if (found === undefined) throw new Error('no acceptor was started');
     return found;
   }
 

@@ -1,44 +1,63 @@
 /**
- * POST /chaos/worker/N/crash, /hang, /oom and /chaos/coordinator/crash, /hang: makes a thread fail
- * on purpose, to show what happens to the requests.
+ * POST /chaos/worker/N/FAULT, /chaos/acceptor/N/FAULT and /chaos/coordinator/crash, /hang: makes a
+ * thread fail on purpose, to show what happens to the requests. An acceptor can fail only where it
+ * has a thread of its own.
  *
  * Thread: acceptor. These pages exist only when the environment has GATEWAY_CHAOS=1.
  */
 import type { CoordinatorFault } from '../../channel/coordinator/coordinator-messages.js';
-import type { WorkerFault } from '../../channel/lane.js';
+import type { ThreadFault } from '../../channel/thread-fault.js';
 import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
 
-const WORKER_FAULTS: readonly WorkerFault[] = ['crash', 'hang', 'oom'];
+const THREAD_FAULTS: readonly ThreadFault[] = ['crash', 'hang', 'oom', 'exit'];
 const COORDINATOR_FAULTS: readonly CoordinatorFault[] = ['crash', 'hang'];
 
 /** Makes the threads fail. */
 export interface FaultInjector {
   readonly workers: number;
   /** False: the lane has no worker now. */
-  injectWorkerFault(lane: number, fault: WorkerFault): boolean;
+  injectWorkerFault(lane: number, fault: ThreadFault): boolean;
+  /** Acceptors in threads of their own. */
+  readonly acceptors: number;
+  /** False: the acceptor has no thread now. */
+  injectAcceptorFault(acceptor: number, fault: ThreadFault): boolean;
   injectCoordinatorFault(fault: CoordinatorFault): void;
 }
 
 export function faultHandlers(injector: FaultInjector): AdminHandler[] {
-  const lanes = Array.from({ length: injector.workers }, (_, lane) => lane);
-  const ofWorkers = lanes.flatMap((lane) =>
-    WORKER_FAULTS.map((fault) =>
-      faultHandler(`/chaos/worker/${lane}/${fault}`, () => {
-        const isDone = injector.injectWorkerFault(lane, fault);
-        return isDone ? done(`worker ${lane}`, fault) : adminProblem(409, 'Conflict', NO_WORKER);
-      }),
-    ),
-  );
+  const ofThreads = (
+    kind: string,
+    count: number,
+    inject: (index: number, fault: ThreadFault) => boolean,
+  ): AdminHandler[] =>
+    Array.from({ length: count }, (_, index) => index).flatMap((index) =>
+      THREAD_FAULTS.map((fault) =>
+        faultHandler(`/chaos/${kind}/${index}/${fault}`, () => {
+          const isDone = inject(index, fault);
+          return isDone
+            ? done(`${kind} ${index}`, fault)
+            : adminProblem(409, 'Conflict', `there is no ${kind} ${index} now: ${TRY_LATER}`);
+        }),
+      ),
+    );
   const ofCoordinator = COORDINATOR_FAULTS.map((fault) =>
     faultHandler(`/chaos/coordinator/${fault}`, () => {
       injector.injectCoordinatorFault(fault);
       return done('coordinator', fault);
     }),
   );
-  return [...ofWorkers, ...ofCoordinator];
+  return [
+    ...ofThreads('worker', injector.workers, (lane, fault) =>
+      injector.injectWorkerFault(lane, fault),
+    ),
+    ...ofThreads('acceptor', injector.acceptors, (acceptor, fault) =>
+      injector.injectAcceptorFault(acceptor, fault),
+    ),
+    ...ofCoordinator,
+  ];
 }
 
-const NO_WORKER = 'the lane has no worker now; try again when /stats says that it is served';
+const TRY_LATER = 'try again when /stats says that it is served';
 
 function faultHandler(path: string, answer: () => AdminReply): AdminHandler {
   // The environment variable is the permission: without it these pages do not exist.

@@ -8,15 +8,23 @@ import type { AdminHandler } from '../admin-handler.js';
 import type { MetricsReader } from '../metrics.js';
 import { gatherPieces } from './gather-pieces.js';
 
-export function metricsHandler(metrics: MetricsReader, nowMs: () => number): AdminHandler {
+/** `refresh`: makes figures that are not in shared memory those of this moment. */
+export function metricsHandler(
+  metrics: MetricsReader,
+  nowMs: () => number,
+  refresh: () => Promise<void>,
+): AdminHandler {
   return {
     method: 'GET',
     path: '/metrics',
     needsToken: false,
-    answer: async () => ({
-      status: 200,
-      body: await gatherPieces(metrics.pieces(), nowMs),
-      contentType: PROMETHEUS_CONTENT_TYPE,
-    }),
+    answer: async () => {
+      await refresh();
+      return {
+        status: 200,
+        body: await gatherPieces(metrics.pieces(), nowMs),
+        contentType: PROMETHEUS_CONTENT_TYPE,
+      };
+    },
   };
 }

@@ -7,11 +7,19 @@ import type { AdminHandler } from '../admin-handler.js';
 import type { StatsReader } from '../stats.js';
 import { gatherPieces } from './gather-pieces.js';
 
-export function statsHandler(stats: StatsReader, nowMs: () => number): AdminHandler {
+/** `refresh`: makes figures that are not in shared memory those of this moment. */
+export function statsHandler(
+  stats: StatsReader,
+  nowMs: () => number,
+  refresh: () => Promise<void>,
+): AdminHandler {
   return {
     method: 'GET',
     path: '/stats',
     needsToken: false,
-    answer: async () => ({ status: 200, body: await gatherPieces(stats.pieces(), nowMs) }),
+    answer: async () => {
+      await refresh();
+      return { status: 200, body: await gatherPieces(stats.pieces(), nowMs) };
+    },
   };
 }

@@ -29,6 +29,7 @@ export function checkMeaning(
   findings: Findings,
 ): void {
   checkListeners(config, findings);
+  checkAcceptors(config, findings);
   checkRanges(config.trustedProxies ?? [], pointerOf('trustedProxies'), findings);
   checkObservability(config, findings);
   checkGatewayFilters(config, findings);
@@ -47,6 +48,15 @@ export function checkMeaning(
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);
   checkVersions(config, findings);
+}
+
+function checkAcceptors(
+  { acceptors = DEFAULTS.acceptors, workers }: SoundPart<GatewayConfig>,
+  findings: Findings,
+): void {
+  if (workers === undefined || acceptors <= workers) return;
+  const problem = `each acceptor has a worker of its own: at most ${workers}, as many as workers`;
+  findings.addValue(pointerOf('acceptors'), problem);
 }
 
 function checkTargets(

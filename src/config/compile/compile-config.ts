@@ -76,6 +76,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     stateDir: config.stateDir ?? '',
     machine,
     workers: sizing.workers,
+    acceptors: config.acceptors ?? DEFAULTS.acceptors,
     trustedProxies: compileRanges(config.trustedProxies ?? []),
     clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },

@@ -20,6 +20,7 @@ import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
 import { PATHS_NODE, VIA_NODE } from './forwarding-nodes.js';
 import { LISTEN_NODE } from './listen-nodes.js';
 import {
+  ACCEPTORS_NODE,
   ADMIN_NODE,
   CLIENT_ADDRESS_FIELD_NODE,
   HARDENING_NODE,
@@ -58,6 +59,7 @@ const ROOT_NODE = objectNode(
     listen: LISTEN_NODE,
     admin: ADMIN_NODE,
     workers: WORKERS_NODE,
+    acceptors: ACCEPTORS_NODE,
     trustedProxies: TRUSTED_PROXIES_NODE,
     clientAddressField: CLIENT_ADDRESS_FIELD_NODE,
     hardening: HARDENING_NODE,

@@ -42,6 +42,7 @@ export const DEFAULTS = {
     },
   },
   admin: { host: '127.0.0.1', port: 9901 },
+  acceptors: 1,
   limits: {
     headerBytes: '16KiB',
     bodyBytes: '1MiB',

@@ -58,6 +58,15 @@ export const WORKERS_NODE = integerNode('Number of worker threads.', [1, WORKER_
     'least 1; fewer where the memory limit of the container has no room for them',
 });
 
+export const ACCEPTORS_NODE = integerNode(
+  'Threads that take connections, each with a group of workers of its own. More than 1 needs ' +
+    'Node.js 22.12 or later, and no listener that uWebSockets.js serves. When such a thread dies ' +
+    'its connections are lost; those of the other ones go on. Of `limits.connectionsPerAddress` ' +
+    'and of `maxConnections` of a listener each has an equal share.',
+  [1, WORKER_COUNT_MAX],
+  { default: DEFAULTS.acceptors },
+);
+
 export const TRUSTED_PROXIES_NODE = listNode(
   'Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`. ' +
     'What a request says about its client is believed only from these; X-Forwarded-For and ' +

@@ -18,6 +18,7 @@ const ENGINE = '/listen/engine';
 
 const OVERRIDES: readonly Override[] = [
   { variable: 'GATEWAY_WORKERS', pointer: '/workers', isNumber: true },
+  { variable: 'GATEWAY_ACCEPTORS', pointer: '/acceptors', isNumber: true },
   { variable: 'GATEWAY_HOST', pointer: '/listen/host', isNumber: false },
   { variable: 'GATEWAY_PORT', pointer: '/listen/port', isNumber: true },
   { variable: 'GATEWAY_ENGINE', pointer: ENGINE, isNumber: false },

@@ -185,6 +185,11 @@ export class PlayedThreads implements Threads {
     return thread;
   }
 
+  /** Here the acceptor is on the main thread. */
+  startAcceptor(): never {
+    throw new Error('no acceptor has a thread of its own');
+  }
+
   private serve(task: LaneTask): Promise<void> {
     const { world } = this;
     this.threadIds += 1;

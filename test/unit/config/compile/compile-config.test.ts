@@ -69,7 +69,7 @@ describe('compileConfig', () => {
     expect(issuesOf(config).toSorted(byText)).toEqual(
       [
         'upstreams: must be a mapping of 1 to 1024 keys',
-        'unknown key "extra"; known: listen, admin, workers, trustedProxies, ' +
+        'unknown key "extra"; known: listen, admin, workers, acceptors, trustedProxies, ' +
           'clientAddressField, hardening, paths, ' +
           'requestId, via, ipFilter, cors, securityHeaders, versioning, limits, stateDir, ' +
           'logging, tracing, ' +

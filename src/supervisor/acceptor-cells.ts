@@ -1,0 +1,240 @@
+/**
+ * The acceptors of a gateway in threads of their own, as one: each has its own group of lanes.
+ *
+ * Thread: supervisor. Owns the supervisors of the threads. An acceptor and its group are a cell: of
+ * A acceptors, lane k is number floor(k / A) of acceptor k mod A. No request crosses from one cell
+ * to another; the kernel spreads connections over the acceptors.
+ */
+import type { Logger } from 'pino';
+import type { AcceptorFront, FrontOwner } from '../acceptor/acceptor-front.js';
+import { defined } from '../base/assert.js';
+import type { Clock } from '../base/clock.js';
+import type {
+  AcceptorFigures,
+  LaneFigures,
+  ListenerFigures,
+} from '../channel/acceptor/acceptor-figures.js';
+import { allocateLoads } from '../channel/acceptor/acceptor-loads.js';
+import { type AcceptorNotice, NewestNotices } from '../channel/acceptor/acceptor-notice.js';
+import { allocateCounters, type CounterMemory } from '../channel/counter-block.js';
+import type { LaneMemory } from '../channel/lane.js';
+import type { Port } from '../channel/port.js';
+import type { ThreadFault } from '../channel/thread-fault.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
+import { counterCount } from '../observability/counters.js';
+import { AcceptorSupervisor } from './acceptor-supervisor.js';
+import type { Threads } from './threads.js';
+
+export interface AcceptorCellsOptions {
+  readonly first: SharedConfig;
+  readonly clock: Clock;
+  readonly threads: Threads;
+  readonly logger: Logger;
+}
+
+export class AcceptorCells implements AcceptorFront {
+  readonly counters: readonly CounterMemory[];
+  readonly threadNames: readonly string[];
+
+  private readonly cells: readonly AcceptorSupervisor[];
+  private readonly laneCount: number;
+  private readonly notices = new NewestNotices();
+  /** Lanes with a worker that takes requests. */
+  private readonly served = new Set<number>();
+  private owner: FrontOwner | null = null;
+
+  constructor({ first, clock, threads, logger }: AcceptorCellsOptions) {
+    const { workers, acceptors, capacity } = first.settings;
+    this.laneCount = workers;
+    const loads = allocateLoads(acceptors);
+    const places = Array.from({ length: acceptors }, (_, acceptor) => acceptor);
+    this.counters = places.map(() => allocateCounters(counterCount(capacity)));
+    this.threadNames = places.map((acceptor) =>
+      acceptors === 1 ? 'acceptor' : `acceptor-${acceptor}`,
+    );
+    this.cells = places.map((acceptor) => {
+      const lanes = this.lanesOf(acceptor, acceptors);
+      const counters = defined(this.counters[acceptor], 'the counters of an acceptor');
+      const name = defined(this.threadNames[acceptor], 'the name of an acceptor');
+      const { length: laneCount } = lanes;
+      return new AcceptorSupervisor({
+        task: { name, laneCount, counters, loads, acceptor, acceptorCount: acceptors },
+        config: first,
+        ...{ clock, threads, logger },
+        notices: () => this.notices.all(),
+        mayRestart: () => this.owner?.mayRestart() === true,
+        onRestarted: () => this.owner?.onLanesLost(lanes),
+      });
+    });
+  }
+
+  private lanesOf(acceptor: number, acceptors: number): number[] {
+    const lanes: number[] = [];
+    for (let lane = acceptor; lane < this.laneCount; lane += acceptors) lanes.push(lane);
+    return lanes;
+  }
+
+  async begin(owner: FrontOwner): Promise<void> {
+    this.owner = owner;
+    await Promise.all(this.cells.map((cell) => cell.start()));
+  }
+
+  attachLane(lane: number, memory: LaneMemory, doorbell: Port): void {
+    this.served.add(lane);
+    const order = { type: 'attach', lane: this.placeOf(lane), memory, doorbell } as const;
+    this.cellOf(lane).send(order, [doorbell]);
+  }
+
+  suspendLane(lane: number): void {
+    this.tellOfLane('suspend', lane);
+  }
+
+  detachLane(lane: number): void {
+    this.tellOfLane('detach', lane);
+  }
+
+  abandonLane(lane: number): void {
+    this.tellOfLane('abandon', lane);
+  }
+
+  private tellOfLane(type: 'suspend' | 'detach' | 'abandon', lane: number): void {
+    this.served.delete(lane);
+    this.cellOf(lane).send({ type, lane: this.placeOf(lane) });
+  }
+
+  private cellOf(lane: number): AcceptorSupervisor {
+    return defined(this.cells[lane % this.cells.length], 'the acceptor of a lane');
+  }
+
+  /** Where a lane is among those of its acceptor. */
+  private placeOf(lane: number): number {
+    return Math.floor(lane / this.cells.length);
+  }
+
+  get servedLanes(): number {
+    let count = 0;
+    for (const lane of this.served) if (this.cellOf(lane).isRunning) count += 1;
+    return count;
+  }
+
+  tell(notice: AcceptorNotice): void {
+    this.notices.add(notice);
+    for (const cell of this.cells) cell.send({ type: 'notice', notice });
+  }
+
+  async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
+    await this.inTurn((cell, part) => cell.startListeners(part), listeners);
+  }
+
+  async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
+    try {
+      await this.inTurn((cell, part) => cell.prepareListeners(part), listeners);
+    } catch (error) {
+      this.discardListeners();
+      throw error;
+    }
+  }
+
+  /** The first acceptor first: the others have the ports that it has got. */
+  private async inTurn(
+    step: (cell: AcceptorSupervisor, listeners: readonly ListenerSettings[]) => Promise<void>,
+    listeners: readonly ListenerSettings[],
+  ): Promise<void> {
+    const [first, ...others] = this.cells;
+    if (first === undefined) return;
+    await step(first, this.partOf(first, listeners));
+    for (const cell of others) {
+      cell.usePorts(first.portsInUse);
+      await step(cell, this.partOf(cell, listeners));
+    }
+  }
+
+  /** A path leads to one socket, which is the first acceptor's. */
+  private partOf(
+    cell: AcceptorSupervisor,
+    listeners: readonly ListenerSettings[],
+  ): readonly ListenerSettings[] {
+    const { length } = this.cells;
+    if (length === 1) return listeners;
+    const shared = listeners.map((one) => asShared(one, length));
+    return cell === this.cells[0] ? shared : shared.filter(({ address }) => address.kind === 'tcp');
+  }
+
+  discardListeners(): void {
+    for (const cell of this.cells) cell.discardListeners();
+  }
+
+  listenerFigures(): readonly ListenerFigures[] {
+    const [first, ...others] = this.cells.map((cell) => cell.listenerFigures);
+    return (first ?? []).map((one) => {
+      const same = others.flatMap((list) => list.filter(({ name }) => name === one.name));
+      const sum = (figure: (listener: ListenerFigures) => number): number =>
+        same.reduce((total, other) => total + figure(other), figure(one));
+      return {
+        ...one,
+        openConnections: sum(({ openConnections }) => openConnections),
+        refusedConnections: sum(({ refusedConnections }) => refusedConnections),
+      };
+    });
+  }
+
+  async adopt(config: SharedConfig): Promise<void> {
+    const { listeners } = config.settings;
+    await Promise.all(this.cells.map((cell) => cell.adopt(config, this.partOf(cell, listeners))));
+  }
+
+  beginDrain(): void {
+    for (const cell of this.cells) cell.beginDrain();
+  }
+
+  stopListening(): void {
+    for (const cell of this.cells) cell.stopListening();
+  }
+
+  async whenEmpty(timeoutMs: number): Promise<boolean> {
+    const empty = await Promise.all(this.cells.map((cell) => cell.whenEmpty(timeoutMs)));
+    return empty.every((isEmpty) => isEmpty);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.cells.map((cell) => cell.close()));
+  }
+
+  /** Makes an acceptor fail, for tests. False: it has no thread now. */
+  injectFault(acceptor: number, fault: ThreadFault): boolean {
+    return this.cells[acceptor]?.injectFault(fault) ?? false;
+  }
+
+  get threadCount(): number {
+    return this.cells.length;
+  }
+
+  async refresh(): Promise<void> {
+    await Promise.all(this.cells.map((cell) => cell.refresh()));
+  }
+
+  get inFlight(): number {
+    return this.cells.reduce((total, cell) => total + cell.inFlight, 0);
+  }
+
+  laneFigures(): LaneFigures[] {
+    const byCell = this.cells.map((cell) => cell.laneFigures);
+    return Array.from({ length: this.laneCount }, (_, lane) => {
+      const figures = byCell[lane % this.cells.length]?.[this.placeOf(lane)];
+      return defined(figures, 'the figures of a lane');
+    });
+  }
+
+  acceptorFigures(): AcceptorFigures[] {
+    return this.cells.map(({ figures }) => figures);
+  }
+}
+
+/** Several sockets may have its port, and each takes its share of the connections. */
+function asShared(listener: ListenerSettings, acceptors: number): ListenerSettings {
+  const { address } = listener;
+  if (address.kind !== 'tcp') return listener;
+  const connectionsMax = Math.ceil(listener.connectionsMax / acceptors);
+  return { ...listener, connectionsMax, address: { ...address, reusePort: true } };
+}
