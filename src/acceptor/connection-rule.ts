@@ -21,8 +21,7 @@ export function connectionRule(
   acceptors = 1,
 ): ConnectionRule {
   const { limits, trustedProxies } = config;
-  const exempt = new BlockList();
-  for (const range of trustedProxies) addRange(exempt, range);
+  const exempt = addressList(trustedProxies);
   if (!limits.countsLoopback) {
     addRange(exempt, '127.0.0.0/8');
     addRange(exempt, '::1');
@@ -35,6 +34,13 @@ export function connectionRule(
     perAddressMax: Math.ceil(limits.connectionsPerAddress / acceptors),
     isExempt: (address) => exempt.check(address, familyOf(address)),
   };
+}
+
+/** `ranges`: addresses, or networks in CIDR form. */
+export function addressList(ranges: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) addRange(list, range);
+  return list;
 }
 
 function addRange(list: BlockList, range: string): void {

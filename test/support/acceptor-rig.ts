@@ -35,6 +35,7 @@ import {
 } from '../../src/channel/records/record-kind.js';
 import { requestHeadParts } from '../../src/channel/records/request-head.js';
 import { writeResponseHead } from '../../src/channel/records/response-head.js';
+import type { TlsMaterial } from '../../src/channel/tls-material.js';
 import type { CompiledLimits } from '../../src/config/compiled-config.js';
 import type { ListenerSettings } from '../../src/config/listener-settings.js';
 import { FakeEngine, fieldRecord, NOTHING_MORE } from './fake-client.js';
@@ -147,6 +148,8 @@ export interface AcceptorWish {
   readonly lanes?: number;
   readonly limits?: Partial<CompiledLimits>;
   readonly connections?: ConnectionRule;
+  /** What the listener shows in TLS. */
+  readonly material?: TlsMaterial | null;
   onLocalReply?(record: LocalReplyRecord): void;
   fieldsOfRefusal?(method: string, target: string, text: string): FieldBlock;
 }
@@ -212,9 +215,15 @@ export class AcceptorRig {
       onAddressFull: (network) => void this.fullAddresses.push(network),
       onError,
     });
+    if (wish.material) this.show(wish.material);
     // The engine has its listener when this returns, though nobody may connect yet.
     this.opened = this.acceptor.prepare([settings]).then(() => this.acceptor.commit());
     for (let lane = 0; lane < lanes; lane++) this.serve(lane);
+  }
+
+  /** Handshakes that begin from now on show this. */
+  show(material: TlsMaterial): void {
+    this.acceptor.onNotice({ kind: 'tls', listener: 0, material });
   }
 
   private makeEngine(host: EngineHost, capabilities: EngineCapabilities): FakeEngine {

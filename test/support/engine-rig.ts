@@ -2,7 +2,8 @@
  * A real engine on a real port, an acceptor behind it with real lanes, and a worker that the test
  * plays: bytes of a client in, records out, and back. The clock stands still until the test moves it.
  */
-import { connect, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import type { CreateEngine } from '../../src/acceptor/client-engine.js';
 import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../src/base/field-block.js';
 import {
@@ -28,6 +29,7 @@ import {
   type RecordSeen,
 } from './acceptor-rig.js';
 import { eventually } from './eventually.js';
+import type { TestCertificate } from './test-certificate.js';
 
 const TURN_MS = 1;
 
@@ -143,14 +145,19 @@ export class EngineRig {
   /** How long a test waits for something of this engine. */
   waitMs: number | undefined;
 
+  /** What clients show of themselves in TLS. */
+  clientCertificate: TestCertificate | null = null;
+
   private readonly open = new Map<string, PlayedExchange>();
   private readonly turns: NodeJS.Timeout;
   private readonly clients: RawClient[] = [];
+  private readonly hasTls: boolean;
 
   private constructor(createEngine: CreateEngine, wish: AcceptorWish) {
     const connections = { connectionsMax: 5000, perAddressMax: 5000, isExempt: () => false };
     const address = { kind: 'tcp', host: '127.0.0.1', port: 0, reusePort: false } as const;
     const settings = { address, ...wish.settings };
+    this.hasTls = (settings.tls ?? null) !== null;
     this.rig = new AcceptorRig({ createEngine, connections, ...wish, settings });
     this.turns = setInterval(() => this.turn(), TURN_MS);
   }
@@ -179,8 +186,18 @@ export class EngineRig {
   }
 
   /** A client that has connected. */
-  async connect(): Promise<RawClient> {
-    const client = await RawClient.connect(this.port, () => this.waitMs);
+  connectPlain(): Promise<RawClient> {
+    return this.connectTo({ port: this.port, host: '127.0.0.1' }, null);
+  }
+
+  /** `path`: of a Unix socket; `intro`: what is sent before TLS. */
+  connect(path = '', intro = ''): Promise<RawClient> {
+    const place = path === '' ? { port: this.port, host: '127.0.0.1' } : { path };
+    return this.connectTo(place, this.hasTls ? { ...this.clientCertificate, intro } : null);
+  }
+
+  private async connectTo(place: NetConnectOpts, tls: TlsWish | null): Promise<RawClient> {
+    const client = await RawClient.connect(place, tls, () => this.waitMs);
     this.clients.push(client);
     return client;
   }
@@ -214,6 +231,11 @@ export class EngineRig {
   }
 }
 
+interface TlsWish extends Partial<TestCertificate> {
+  /** Sent before TLS begins. */
+  readonly intro: string;
+}
+
 /** A client without a library. What comes is latin-1. */
 export class RawClient {
   received = '';
@@ -242,11 +264,19 @@ export class RawClient {
     });
   }
 
-  static connect(port: number, waitMs: () => number | undefined): Promise<RawClient> {
+  static connect(
+    place: NetConnectOpts,
+    tls: TlsWish | null,
+    waitMs: () => number | undefined,
+  ): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+      const raw = connect({ ...place, noDelay: true, allowHalfOpen: true });
+      const trust = { servername: 'localhost', rejectUnauthorized: false, allowHalfOpen: true };
+      if (tls !== null && tls.intro !== '') raw.write(tls.intro);
+      const socket = tls === null ? raw : connectTls({ socket: raw, ...trust, ...tls });
       socket.once('error', reject);
-      socket.once('connect', () => resolve(new RawClient(socket, waitMs)));
+      const event = tls === null ? 'connect' : 'secureConnect';
+      socket.once(event, () => resolve(new RawClient(socket, waitMs)));
     });
   }
 
@@ -288,6 +318,13 @@ export class RawClient {
   async ended(): Promise<void> {
     const isOver = (): boolean => this.isEnded || this.isClosed;
     await eventually('the other side has closed', isOver, this.waitMs());
+  }
+
+  /** The names in the certificate of the server. */
+  get serverNames(): string {
+    return this.socket instanceof TLSSocket
+      ? (this.socket.getPeerCertificate().subjectaltname ?? '')
+      : '';
   }
 
   /** Statuses of all heads that came. */

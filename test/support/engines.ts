@@ -5,8 +5,13 @@ import type { CreateEngine } from '../../src/acceptor/client-engine.js';
 import { wireEngine } from '../../src/acceptor/net/wire-engine.js';
 import { loadNativeBinary } from '../../src/acceptor/uws/native-binary.js';
 import { uwsEngine } from '../../src/acceptor/uws/uws-engine.js';
+import type { TlsMaterial } from '../../src/channel/tls-material.js';
+import type { ListenerSettings } from '../../src/config/listener-settings.js';
+import type { TlsSettings } from '../../src/config/tls-settings.js';
+import { makeCertificate } from './test-certificate.js';
+import { certificateOf, materialOf } from './tls-door-rig.js';
 
-export type EngineUnderTest = 'wire' | 'uws';
+export type EngineUnderTest = 'wire' | 'wire with TLS' | 'uws';
 
 /**
  * What `uws` cannot do: the only list of it. Each entry has tests that hold on `wire` and fail on
@@ -39,7 +44,34 @@ export const UWS_GAPS = {
 
 export type UwsGap = keyof typeof UWS_GAPS;
 
-export const ENGINES: readonly (readonly [EngineUnderTest, () => CreateEngine])[] = [
-  ['wire', () => wireEngine()],
-  ['uws', () => uwsEngine(loadNativeBinary())],
+/** Settings with which a listener speaks TLS; what it shows comes from its materials. */
+export const A_TLS_LISTENER: TlsSettings = {
+  certificates: [],
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers: '',
+  strictSni: false,
+  clientCertificates: null,
+  tickets: { file: '', rotateMs: 3_600_000 },
+  acme: null,
+};
+
+/** How an engine is made, and what its listener goes by. */
+export interface EngineMaker {
+  create(): CreateEngine;
+  readonly settings: Partial<ListenerSettings>;
+  material(): TlsMaterial | null;
+}
+
+function aMaterial(): TlsMaterial {
+  return materialOf([certificateOf(['localhost'], [makeCertificate()])]);
+}
+
+const PLAIN = { settings: {}, material: () => null };
+const SECURE = { settings: { tls: A_TLS_LISTENER }, material: aMaterial };
+
+export const ENGINES: readonly (readonly [EngineUnderTest, EngineMaker])[] = [
+  ['wire', { create: wireEngine, ...PLAIN }],
+  ['wire with TLS', { create: wireEngine, ...SECURE }],
+  ['uws', { create: () => uwsEngine(loadNativeBinary()), ...PLAIN }],
 ];

@@ -44,6 +44,7 @@ import { Http1Reply, type ReplyOwner } from './http1-reply.js';
 import { InputQueue } from './input-queue.js';
 import { STALLED_MS } from './socket-writer.js';
 import { HTTP1_CAPABILITIES, type WireContext } from './wire-context.js';
+import type { SocketPair, WireGuest } from './wire-guest.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -54,9 +55,11 @@ const CLOSING_BYTES_MAX = 256 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 
-export class Http1Connection implements ClientSocket, ReplyOwner {
+export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
   readonly capabilities = HTTP1_CAPABILITIES;
 
+  private readonly raw: Socket;
+  private readonly socket: Socket;
   private state: ConnectionState = HEAD;
   private readonly parser: RequestParser;
   private readonly reply: Http1Reply;
@@ -76,19 +79,22 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
   private skipLeft = NEVER;
 
   constructor(
-    private readonly socket: Socket,
+    sockets: SocketPair,
     private readonly host: ListenerHost,
     private readonly context: WireContext,
     origin: RequestOrigin,
   ) {
+    const { raw, socket } = sockets;
+    this.raw = raw;
+    this.socket = socket;
     this.parser = new RequestParser(context.rules, origin);
     this.pending = new InputQueue(socket);
     this.reply = new Http1Reply(socket, context, this);
     this.deadlineMs = context.deadlineIn(host.settings.headMs);
-    socket.on('data', (bytes: Buffer) => this.onBytes(bytes));
+    const onGone = (): void => this.guard(this.leave);
+    socket.on('error', onGone).on('timeout', onGone).on('close', onGone);
     socket.on('end', () => this.guard(this.onClientEnd));
-    socket.on('timeout', () => this.guard(this.leave));
-    socket.on('close', () => this.guard(this.leave));
+    socket.on('data', (bytes: Buffer) => this.onBytes(bytes)).resume();
   }
 
   // What the socket brings.
@@ -101,7 +107,6 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
     }
   }
 
-  /** Calls a method of this object. */
   private guard(step: () => void): void {
     try {
       step.call(this);
@@ -144,7 +149,6 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
     this.pending.applyPause();
   }
 
-  /** Returns where to go on. */
   private step(bytes: Buffer, at: number, end: number): number {
     const { parser } = this;
     if (parser.isComplete && this.state === HEAD) parser.rules = this.context.rules;
@@ -267,7 +271,6 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
     if (this.skipLeft < 0) this.leave();
   }
 
-  /** Goes on with what came ahead. */
   private readPending(): void {
     if (this.isReading) return;
     while (!this.pending.isEmpty && this.canRead) this.read(this.pending.take());
@@ -319,7 +322,6 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
 
   // What time brings.
 
-  /** Called every TICK_MS. */
   onTick(nowMs: number): void {
     try {
       if (nowMs >= this.deadlineMs) this.onDeadline();
@@ -408,7 +410,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
     const { endsByClosing } = this.reply;
     this.endUse();
     // Such a reply ends with its connection: only a reset tells that it is not whole.
-    if (endsByClosing) this.socket.resetAndDestroy();
+    if (endsByClosing) this.raw.resetAndDestroy();
     else this.socket.destroy();
   }
 
@@ -481,7 +483,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
 
   // What its listener wants.
 
-  /** Everything ends now; a reply that is complete may still go out. */
+  /** A reply that is complete may still go out. */
   shutDown(): void {
     const isWritten = this.listener === null && this.state !== GONE && !this.reply.isWritten;
     if (!isWritten) {
@@ -492,7 +494,6 @@ export class Http1Connection implements ClientSocket, ReplyOwner {
     this.socket.destroySoon();
   }
 
-  /** The listener takes no more connections: one that is idle closes. */
   onDrain(): void {
     if (this.state === HEAD && this.parser.isIdle) this.guard(this.beginClosing);
   }

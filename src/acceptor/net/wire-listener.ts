@@ -1,26 +1,40 @@
 /**
- * One bound socket: takes connections in, and counts them.
+ * One bound socket: takes connections in, counts them, and sees them through what comes before the
+ * first request.
  *
- * Thread: acceptor. Owns the server and its connections.
+ *     socket ──► header of the PROXY protocol ──► TLS ──► Http1Connection
+ *
+ * Thread: acceptor. Owns the server and its connections. Every socket is counted from the moment it
+ * comes until it is closed, whatever stage it is in.
  */
-import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { addressText, type ListenerAddress } from '../../base/listener-address.js';
-import { StartupError } from '../../base/startup-error.js';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { PLAIN_CONNECTION } from '../../channel/records/request-head.js';
+import type { TlsMaterial } from '../../channel/tls-material.js';
 import type { ListenerHost, OpenListener } from '../client-engine.js';
 import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '../tls/tls-door.js';
+import { bindServer } from './bind-server.js';
 import { Http1Connection } from './http1-connection.js';
+import { ProxyPreamble } from './proxy-preamble.js';
 import { addressOfSocket, hostOfSocket } from './socket-address.js';
+import { TrustedPeers } from './trusted-peers.js';
 import type { WireContext } from './wire-context.js';
+import type { WireGuest } from './wire-guest.js';
+
+/** A connection that has not come to its first request belongs to the door of TLS. */
+const AT_DOOR = null;
 
 export class WireListener implements OpenListener, TlsDoorHost {
+  /** 0: it is no TCP port. */
   port = 0;
 
-  private readonly connections = new Map<Socket, Http1Connection | null>();
   private readonly server: Server;
-  /** Whose sockets these are, while they shake hands. */
-  private readonly peers = new Map<Socket, string>();
+  private readonly guests = new Map<Socket, WireGuest | typeof AT_DOOR>();
+  /** The addresses of clients, where the header of a proxy has said them. */
+  private readonly sources = new WeakMap<Socket, string>();
+  private readonly trusted = new TrustedPeers();
   private door: TlsDoor | null = null;
+  private doorMaterial: TlsMaterial | null = null;
   private isStopped = false;
 
   constructor(
@@ -33,118 +47,122 @@ export class WireListener implements OpenListener, TlsDoorHost {
   }
 
   /** @throws StartupError when the address cannot be had. */
-  bind(): Promise<void> {
-    const { server } = this;
-    const { address } = this.host.settings;
-    return new Promise((resolve, reject) => {
-      const onError = (error: NodeJS.ErrnoException): void => {
-        const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message;
-        reject(new StartupError(`cannot listen on ${addressText(address)}: ${why}`));
-      };
-      server.once('error', onError);
-      server.listen(bindOptions(address), () => {
-        server.off('error', onError);
-        // A connection that could not be taken in, for lack of open files say.
-        server.on('error', (error) => this.context.onError(error));
-        const bound = server.address();
-        this.port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-        resolve();
-      });
-    });
+  async bind(): Promise<void> {
+    this.port = await bindServer(this.server, this.host.settings.address);
+    // A connection that could not be taken in, for lack of open files say.
+    this.server.on('error', (error) => this.context.onError(error));
   }
 
   /** Stopped, and its last connection is gone. */
   get isOver(): boolean {
-    return this.isStopped && this.connections.size === 0;
+    return this.isStopped && this.guests.size === 0;
   }
 
   stop(): void {
     this.isStopped = true;
     this.server.close();
-    for (const connection of this.connections.values()) connection?.onDrain();
+    this.door?.close();
+    for (const guest of this.guests.values()) guest?.onDrain();
   }
 
   onTick(nowMs: number): void {
-    for (const connection of this.connections.values()) connection?.onTick(nowMs);
+    for (const guest of this.guests.values()) guest?.onTick(nowMs);
   }
 
   /** Ends everything at once. */
   close(): void {
     this.server.close();
     this.door?.close();
-    for (const [socket, connection] of this.connections) {
-      if (connection === null) socket.destroy();
-      else connection.shutDown();
-    }
+    for (const guest of this.guests.values()) guest?.shutDown();
   }
 
   private onSocket(socket: Socket): void {
     try {
       this.takeIn(socket);
     } catch (error) {
-      this.context.onError(error);
-      socket.destroy();
+      this.giveUp(socket, error);
     }
+  }
+
+  /** A mistake of ours with one connection. */
+  private giveUp(socket: Socket, error: unknown): void {
+    this.context.onError(error);
+    socket.destroy();
   }
 
   private takeIn(socket: Socket): void {
     const address = addressOfSocket(socket);
-    this.connections.set(socket, null);
-    socket.on('error', () => {});
+    this.guests.set(socket, AT_DOOR);
+    socket.on('error', ignoreError);
     socket.on('close', () => {
-      this.connections.delete(socket);
+      this.guests.delete(socket);
       this.host.onClosed(address);
     });
-    if (!this.host.onOpened(address)) {
-      socket.destroy();
-      return;
-    }
-    this.begin(socket, address);
-  }
-
-  /** Nothing was read from the socket that is not the client's own. `peer`: whose it is. */
-  private begin(socket: Socket, peer: string): void {
     const { settings } = this.host;
-    if (settings.tls === null) this.serve(socket, socket, peer, PLAIN_CONNECTION);
-    else this.secure(socket, peer, settings.index);
+    if (!this.host.onOpened(address)) socket.destroy();
+    else if (settings.proxyProtocol === 'off') this.goOn(socket);
+    else if (this.trusted.has(address, settings)) this.awaitHeader(socket, settings.proxyProtocol);
+    else socket.destroy();
   }
 
-  /** `raw`: the socket that was accepted. */
-  private serve(raw: Socket, socket: Socket, peer: string, connection: string): void {
-    const origin = { peer, connection, fallbackHost: hostOfSocket(raw) };
-    this.connections.set(raw, new Http1Connection(socket, this.host, this.context, origin));
+  private awaitHeader(socket: Socket, versions: 'v1' | 'v2' | 'any'): void {
+    const deadlineMs = this.context.deadlineIn(this.host.settings.headMs);
+    const onHeader = (source: string): void => {
+      try {
+        if (source !== '') this.sources.set(socket, source);
+        this.goOn(socket);
+      } catch (error) {
+        this.giveUp(socket, error);
+      }
+    };
+    this.guests.set(socket, new ProxyPreamble(socket, versions, deadlineMs, onHeader));
   }
 
-  private secure(raw: Socket, peer: string, listener: number): void {
-    const material = this.context.tlsMaterial(listener);
-    if (material === null) {
-      this.host.onHandshake('no certificate');
-      raw.destroy();
+  private goOn(socket: Socket): void {
+    if (this.host.settings.tls === null) {
+      this.begin(socket, socket, PLAIN_CONNECTION);
       return;
     }
-    this.door ??= new TlsDoor(this, this.context.clock, material);
-    this.door.adopt(material);
-    this.peers.set(raw, peer);
-    this.door.accept(raw);
+    this.guests.set(socket, AT_DOOR);
+    const door = this.currentDoor();
+    if (door !== null) {
+      door.accept(socket);
+      return;
+    }
+    this.host.onHandshake('no certificate');
+    socket.destroy();
   }
 
-  // What the door tells.
+  /** The door with what came last for this listener; null: nothing has come yet. */
+  private currentDoor(): TlsDoor | null {
+    const material = this.context.tlsMaterial(this.host.settings.index);
+    if (material === null || material === this.doorMaterial) return this.door;
+    this.doorMaterial = material;
+    if (this.door === null) this.door = new TlsDoor(this, this.context.clock, material);
+    else this.door.adopt(material);
+    return this.door;
+  }
 
-  onSecure(raw: Socket, socket: Socket, { connection }: SecureFacts): void {
-    const peer = this.peers.get(raw) ?? '';
-    this.peers.delete(raw);
+  /** `raw`: the socket that was taken in; `socket`: what is spoken on, the same without TLS. */
+  private begin(raw: Socket, socket: Socket, connection: string): void {
+    const peer = this.sources.get(raw) ?? addressOfSocket(raw);
+    const origin = { peer, connection, fallbackHost: hostOfSocket(raw) };
+    this.guests.set(raw, new Http1Connection({ raw, socket }, this.host, this.context, origin));
+  }
+
+  // What the door says.
+
+  /** By `facts.protocol` other protocols than HTTP/1.1 would branch off here. */
+  onSecure(raw: Socket, socket: TLSSocket, facts: SecureFacts): void {
     this.host.onHandshake('done');
-    socket.on('error', () => {});
     try {
-      this.serve(raw, socket, peer, connection);
+      this.begin(raw, socket, facts.connection);
     } catch (error) {
-      this.context.onError(error);
-      socket.destroy();
+      this.giveUp(raw, error);
     }
   }
 
-  onFailed(raw: Socket, failure: TlsFailure): void {
-    this.peers.delete(raw);
+  onFailed(_raw: Socket, failure: TlsFailure): void {
     this.host.onHandshake(failure);
   }
 
@@ -153,19 +171,6 @@ export class WireListener implements OpenListener, TlsDoorHost {
   }
 }
 
-function bindOptions(address: ListenerAddress): ListenOptions {
-  switch (address.kind) {
-    case 'tcp': {
-      const { host, port, reusePort } = address;
-      // Node knows it from 22.12 on; before that the address belongs to one process.
-      const shared: ListenOptions & { readonly reusePort: boolean } = { host, port, reusePort };
-      return shared;
-    }
-    case 'unix':
-      return { path: address.path };
-    case 'inherited':
-      throw new StartupError(`no socket of systemd is called ${address.name}`);
-    default:
-      return address satisfies never;
-  }
+function ignoreError(): void {
+  // The close that follows tells.
 }

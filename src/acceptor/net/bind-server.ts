@@ -1,0 +1,82 @@
+/**
+ * Binds a server to the address of a listener.
+ *
+ * Thread: acceptor.
+ */
+import { unlink } from 'node:fs/promises';
+import { connect, type ListenOptions, type Server } from 'node:net';
+import { addressText, type ListenerAddress } from '../../base/listener-address.js';
+import { StartupError } from '../../base/startup-error.js';
+
+/**
+ * Resolves with the port, or with 0 where there is none.
+ *
+ * @throws StartupError when the address cannot be had.
+ */
+export async function bindServer(server: Server, address: ListenerAddress): Promise<number> {
+  try {
+    await tryBind(server, address);
+  } catch (error) {
+    const isTaken = isNodeError(error) && error.code === 'EADDRINUSE';
+    if (!isTaken || address.kind !== 'unix' || !(await isAbandoned(address.path))) {
+      throw refusal(address, error);
+    }
+    // Left behind by a process that did not end in order.
+    await unlink(address.path);
+    await tryBind(server, address).catch((again: unknown) => {
+      throw refusal(address, again);
+    });
+  }
+  const bound = server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : 0;
+}
+
+function tryBind(server: Server, address: ListenerAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(optionsOf(address), () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function optionsOf(address: ListenerAddress): ListenOptions {
+  switch (address.kind) {
+    case 'tcp': {
+      const { host, port, reusePort } = address;
+      // Node knows it from 22.12 on; before that the address belongs to one process.
+      const shared: ListenOptions & { readonly reusePort: boolean } = { host, port, reusePort };
+      return shared;
+    }
+    case 'unix':
+      return { path: address.path };
+    case 'inherited':
+      throw new StartupError(`no socket of systemd is called ${address.name}`);
+    default:
+      return address satisfies never;
+  }
+}
+
+/** Nobody listens behind the file. */
+function isAbandoned(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+  });
+}
+
+function refusal(address: ListenerAddress, error: unknown): Error {
+  if (error instanceof StartupError) return error;
+  const isTaken = isNodeError(error) && error.code === 'EADDRINUSE';
+  const why = isTaken ? 'the address is in use' : String(error instanceof Error && error.message);
+  return new StartupError(`cannot listen on ${addressText(address)}: ${why}`);
+}
+
+function isNodeError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error;
+}

@@ -1,0 +1,23 @@
+/**
+ * What a listener of the engine knows of each of its connections.
+ *
+ * Thread: acceptor.
+ */
+import type { Socket } from 'node:net';
+
+/** What a connection is spoken on. */
+export interface SocketPair {
+  /** What was taken in. */
+  readonly raw: Socket;
+  /** The same, or TLS on it. */
+  readonly socket: Socket;
+}
+
+export interface WireGuest {
+  /** Called every TICK_MS with the time of the tick. */
+  onTick(nowMs: number): void;
+  /** The listener takes no more connections: one on which nothing is under way closes. */
+  onDrain(): void;
+  /** Everything ends now. */
+  shutDown(): void;
+}
