@@ -251,7 +251,7 @@ class RawHandler {
   }
 
   onComplete(): void {
-    this.handler.onComplete();
+    this.handler.onComplete(NO_FIELDS);
   }
 
   onError(error: Error): void {

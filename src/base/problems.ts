@@ -323,7 +323,7 @@ export const PROBLEMS = {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'http_response_header_section_size',
-    when: "The head of the target's reply is larger than 16KiB, or has more than 256 fields.",
+    when: "The head of the target's reply is larger than replyHeadBytes, or has too many fields.",
   }),
   upstreamProtocol: problem('GW_UPSTREAM_PROTOCOL', 502, 'Invalid upstream reply', {
     source: 'upstream',

@@ -228,6 +228,8 @@ export interface CompiledUpstream {
   readonly targetIndexes: readonly number[];
   /** Each kind once; see `tlsPlace` of the targets. */
   readonly tls: readonly CompiledTargetTls[];
+  /** Largest head of a reply. */
+  readonly replyHeadBytes: number;
   /** null: each connection looks the name of its target up. */
   readonly resolve: CompiledResolve | null;
   readonly loadBalancing: CompiledBalancing;

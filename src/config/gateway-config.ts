@@ -997,6 +997,11 @@ export interface UpstreamConfig {
   readonly resolve?: ResolveConfig;
   /** How connections to https targets are made. */
   readonly tls?: TargetTlsConfig;
+  /**
+   * Largest head of a reply, which may have a field for each 64 bytes of that, and 256 in any case.
+   * A larger one is answered with 502. 1KiB to 256KiB. Default: 16KiB.
+   */
+  readonly replyHeadBytes?: ByteSize;
   /** Longest waits in an exchange with a target. */
   readonly timeouts?: TimeoutsConfig;
   /**

@@ -7,7 +7,7 @@
  * what is left, counts, and writes the access record. exchange/phase.ts has the phases in order.
  */
 import { assertNever, defined } from '../base/assert.js';
-import { NO_FIELDS } from '../base/field-block.js';
+import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
 import { RETRY_SOON } from '../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ReplyView } from '../channel/coordinator/coordinator-records.js';
@@ -37,6 +37,7 @@ import {
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { hideCredentials } from './request/hide-credentials.js';
+import { trailersForTarget } from './upstream/forwarded-trailers.js';
 import { failureDetail } from './upstream/upstream-error.js';
 
 /** How long a body that is collected before it is sent may take. */
@@ -46,6 +47,8 @@ const LOCAL_REPLY_WAIT_MS = 60_000;
 
 /** What a phase comes to; a reply ends the exchange. */
 type PhaseResult = 'next' | 'wait' | LocalReply;
+
+const NO_BYTES = new Uint8Array(0);
 
 export class RequestPipeline {
   private readonly exchanges = new ExchangeTable();
@@ -215,6 +218,12 @@ export class RequestPipeline {
     } else if (isLast && exchange.phase === PHASE_REPLY) {
       this.answererOf(exchange).onRequestComplete(exchange);
     }
+  }
+
+  /** The body is complete, and these fields follow it. */
+  onRequestTrailers(exchange: Exchange, fields: FieldBlock): void {
+    exchange.upload.onTrailers(trailersForTarget(exchange, fields));
+    this.onRequestBody(exchange, NO_BYTES, true);
   }
 
   /** The body is slower than its route allows. */

@@ -10,6 +10,7 @@ import type { Clock, Timer } from '../base/clock.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import { type LaneEnd, shouldSleep } from '../channel/lane.js';
+import { trailerFields } from '../channel/records/field-records.js';
 import {
   FLAG_END,
   REQUEST_ABORT,
@@ -54,7 +55,7 @@ export interface TurnParts {
   readonly lane: LaneEnd;
   readonly pipeline: Pick<
     RequestPipeline,
-    'inFlight' | 'find' | 'onRequest' | 'onRequestBody' | 'onRequestAbort'
+    'inFlight' | 'find' | 'onRequest' | 'onRequestBody' | 'onRequestTrailers' | 'onRequestAbort'
   >;
   readonly writer: Pick<LaneWriter, 'isBehind' | 'flushHeads'>;
   readonly replies: Pick<ReplyPath, 'onWindow' | 'onLaneRoom'>;
@@ -172,9 +173,10 @@ export class WorkerTurn implements RecordHandler {
         pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
         break;
       }
-      case REQUEST_END:
       case REQUEST_TRAILERS:
-        // No connection to a target carries trailers: only the end of the body goes on.
+        pipeline.onRequestTrailers(exchange, trailerFields(consumer));
+        break;
+      case REQUEST_END:
         pipeline.onRequestBody(exchange, NO_BYTES, true);
         break;
       case REQUEST_ABORT:

@@ -42,6 +42,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     callers: ['worker/request/'],
     others: {
       take: ['worker/request-pipeline.ts'],
+      onTrailers: ['worker/request-pipeline.ts'],
       release: ['worker/request-pipeline.ts'],
       collected: ['worker/upstream/', 'worker/answer/'],
       streamed: ['worker/upstream/'],

@@ -4,8 +4,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import {
+  type AddressInfo,
+  createServer as createNetServer,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../src/base/field-block.js';
 import { PROBLEMS } from '../../src/base/problems.js';
 import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../src/channel/lane.js';
 import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
@@ -18,6 +25,7 @@ const TRANSPORTS: readonly TransportChoice[] = ['undici', 'lean', 'lean over TLS
 class Client {
   readonly body: StreamedBody;
   window = WINDOW_BYTES;
+  trailers: FieldBlock = NO_FIELDS;
   private at = 0;
 
   constructor(
@@ -44,8 +52,38 @@ class Client {
       this.window -= size;
       this.body.push(lent);
       lent.fill(0);
-      if (this.isDone) this.body.end();
+      if (this.isDone) this.body.end(this.trailers);
     }
+  }
+}
+
+/** Reads the beginning of a request, answers 413, and closes at once. */
+class EarlyOrigin {
+  private constructor(
+    private readonly server: NetServer,
+    readonly port: number,
+  ) {}
+
+  static async start(transport: TransportChoice): Promise<EarlyOrigin> {
+    const certificate = certificateFor(transport);
+    const answerEarly = (socket: Socket): void => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.pause();
+        const head = 'HTTP/1.1 413 X\r\nContent-Length: 8\r\n\r\n';
+        socket.write(`${head}too much`, () => socket.destroy());
+      });
+    };
+    const server =
+      certificate === null
+        ? createNetServer(answerEarly)
+        : createTlsServer({ ...certificate }, answerEarly);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new EarlyOrigin(server, (server.address() as AddressInfo).port);
+  }
+
+  async close(): Promise<void> {
+    await new Promise((resolve) => this.server.close(resolve));
   }
 }
 
@@ -134,6 +172,24 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       expect(sockets.length).toBe(1);
     });
 
+    it.skipIf(transport === 'undici' || isLengthKnown)('ends with its trailers', async () => {
+      let trailers: NodeJS.Dict<string> = {};
+      answer = (request, reply) => {
+        request.resume();
+        request.on('end', () => {
+          trailers = request.trailers;
+          reply.end('ok');
+        });
+      };
+      const client = new Client(randomBytes(10_000), 4096, false);
+      client.trailers = joinFields(field('X-Check', 'a b'), field('X-Other', '1'));
+      client.send();
+      const probe = await rig.exchange({ method: 'POST', body: client.body });
+      expect([probe.status, trailers]).toEqual([200, { 'x-check': 'a b', 'x-other': '1' }]);
+      expect((await rig.exchange()).body).toBe('ok');
+      expect(sockets.length).toBe(1);
+    });
+
     it('goes only as fast as the target reads', async () => {
       const content = randomBytes(20_000_000);
       const client = new Client(content, 65_536, isLengthKnown);
@@ -171,6 +227,29 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       expect(sockets.length).toBe(2);
       expect(probe.lateCalls).toBe(0);
     });
+
+    // A real server that says what is wrong with an upload and closes with bytes of it unread: the
+    // system resets the connection behind the reply.
+    it.skipIf(transport === 'undici')(
+      'whose target answers early and resets the connection gets that reply',
+      async () => {
+        for (let round = 0; round < 30; round++) {
+          const early = await EarlyOrigin.start(transport);
+          const other = new TransportRig(transport, early.port);
+          const client = new Client(randomBytes(4_000_000), 65_536, isLengthKnown);
+          const probe = other.send({ method: 'POST', body: client.body });
+          client.send();
+          await probe.over;
+          expect([round, probe.problem, probe.status, probe.body]).toEqual([
+            ...[round, null, 413, 'too much'],
+          ]);
+          client.body.drop();
+          await eventually('nothing is kept', () => other.connections.idleCount === 0);
+          await other.close();
+          await early.close();
+        }
+      },
+    );
 
     it('that its client gives up is cut off at the target', async () => {
       const client = new Client(randomBytes(1_000_000), 65_536, isLengthKnown);

@@ -9,6 +9,7 @@ import { createServer as createPlainServer, type RequestListener } from 'node:ht
 import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import {
   type AddressInfo,
+  connect as connectTcp,
   createServer as createTcpServer,
   type Server,
   type Socket,
@@ -428,6 +429,63 @@ describe('what is right', () => {
     await start({ targets: targetsAt(port), tls: { ca: authority.cert } });
     for (let round = 0; round < 6; round++) expect((await ask()).text).toBe('ok');
     expect(resumed).toBeGreaterThanOrEqual(4);
+  });
+});
+
+/** nginx as it is installed, with TLS and the files of this test. */
+async function nginx(certificate: TestCertificate): Promise<number> {
+  const port = await listen(createTcpServer());
+  await new Promise((resolve) => servers.pop()?.close(resolve));
+  const base = mkdtempSync(join(folder, 'nginx-'));
+  file('n.pem', certificate.cert);
+  file('n.key', certificate.key);
+  const text = `
+    daemon off; master_process off; error_log stderr; pid ${base}/pid;
+    events {}
+    http {
+      access_log off; client_body_temp_path ${base}/a; proxy_temp_path ${base}/b;
+      fastcgi_temp_path ${base}/c; uwsgi_temp_path ${base}/d; scgi_temp_path ${base}/e;
+      server {
+        listen 127.0.0.1:${port} ssl; server_name localhost;
+        ssl_certificate ${folder}/n.pem; ssl_certificate_key ${folder}/n.key;
+        ssl_client_certificate ${file('n-ca.pem', authority.cert)}; ssl_verify_client optional;
+        client_max_body_size 1k;
+        location / { return 200 "$ssl_client_verify $ssl_protocol $ssl_session_reused"; }
+        location /large { root ${base}; }
+      }
+    }`;
+  writeFileSync(join(base, 'large'), Buffer.alloc(3_000_000, 'x'));
+  const child = spawn('nginx', ['-c', file('nginx.conf', text), '-p', base], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  children.push(child);
+  await eventually('nginx listens', async () => {
+    const socket = connectTcp(port, '127.0.0.1');
+    const isThere = await new Promise<boolean>((resolve) => {
+      socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    });
+    socket.destroy();
+    return isThere;
+  });
+  return port;
+}
+
+describe('nginx as a target', () => {
+  it('is reached by TLS: own certificate, resumed sessions, long replies, early refusals', async () => {
+    const port = await nginx(good);
+    await start({
+      targets: targetsAt(port),
+      tls: { ca: authority.cert, cert: client.cert, key: client.key },
+    });
+    expect((await ask()).text).toMatch(/^SUCCESS TLSv1\.[23] \.$/);
+    const large = await ask('/large');
+    expect([large.status, large.text.length]).toEqual([200, 3_000_000]);
+    // More than nginx takes: it answers at once, and closes behind that.
+    for (let round = 0; round < 10; round++) {
+      const body = Buffer.alloc(900_000);
+      expect((await ask('/large', { method: 'POST', body })).status).toBe(413);
+    }
+    expect((await ask()).text).toMatch(/^SUCCESS TLSv1\.[23] r$/);
   });
 });
 

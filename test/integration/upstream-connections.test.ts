@@ -42,6 +42,7 @@ function tryOnce(connections: UpstreamConnections): Promise<UpstreamTry> {
   return new Promise((resolve) => {
     const listener: TryListener = {
       onHead: () => {},
+      onInterim: () => {},
       onBody: () => true,
       onComplete: resolve,
       onFailure: resolve,
@@ -87,7 +88,7 @@ describe('the age of a connection', () => {
   ])('of %s ms at most makes three tries use %i of them', async (ageMsMax, connections) => {
     let connects = 0;
     const pool = new LeanPool({
-      address: { host: '127.0.0.1', port: origin.port, tls: null },
+      address: { host: '127.0.0.1', port: origin.port, tls: null, replyHeadBytes: 16_384 },
       memory,
       connectMs: 1000,
       ageMsMax,

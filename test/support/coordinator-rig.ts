@@ -161,6 +161,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
         backOff: { baseMs: 25, maxMs: 250 },
       },
       tls: [],
+      replyHeadBytes: 16_384,
       resolve: null,
       adaptiveConcurrency: null,
       hedgeAfterMs: -1,

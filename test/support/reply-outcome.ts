@@ -32,6 +32,7 @@ export function readReply(pieces: readonly Buffer[], options: ReadOptions = {}):
   };
   const reader = new ReplyReader({
     onReplyBegun: () => {},
+    onReplyInterim: () => {},
     onReplyHead: ({ status, fields }) => Object.assign(outcome, { status, fields }),
     onReplyData: (bytes) => {
       body.push(Buffer.from(bytes));

@@ -52,6 +52,8 @@ export interface SentRequest {
 export class Probe implements TryListener {
   status = 0;
   replyFields = '';
+  trailers = '';
+  readonly interims: string[] = [];
   readonly pieces: Buffer[] = [];
   /** What the listener says to every piece. */
   wantsMore = true;
@@ -93,7 +95,12 @@ export class Probe implements TryListener {
     return this.wantsMore;
   }
 
-  onComplete(): void {
+  onInterim(_attempt: UpstreamTry, status: number, fields: string): void {
+    this.interims.push(`${status}${fields}`);
+  }
+
+  onComplete(_attempt: UpstreamTry, trailers: string): void {
+    this.trailers = trailers;
     this.finish();
   }
 
@@ -129,7 +136,11 @@ export class TransportRig {
     };
     const settings = { ...TRUSTING, ...options.tls };
     const timeouts = { connectMs, responseMs: 5000, idleMs: 5000, perTryMs: 5000 };
-    const upstream: Partial<CompiledUpstream> = { timeouts, tls: [settings] };
+    const upstream: Partial<CompiledUpstream> = {
+      timeouts,
+      tls: [settings],
+      replyHeadBytes: options.replyHeadBytes ?? 16_384,
+    };
     const memory = makeReadMemory();
     const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
     this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
@@ -171,6 +182,7 @@ const TRUSTING: CompiledTargetTls = {
 };
 
 export interface RigOptions {
+  readonly replyHeadBytes?: number;
   readonly tls?: Partial<CompiledTargetTls>;
   readonly host?: string;
   readonly connectMs?: number;

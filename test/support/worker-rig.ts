@@ -5,7 +5,7 @@
  * `settle()` lets everybody work until nobody has anything left to do at this time.
  */
 import pino from 'pino';
-import type { FieldBlock } from '../../src/base/field-block.js';
+import { type FieldBlock, NO_FIELDS } from '../../src/base/field-block.js';
 import { laneMemoryOf } from '../../src/channel/coordinator/coordinator-memory.js';
 import { allocateCounters, CounterBlock } from '../../src/channel/counter-block.js';
 import { allocateLane, LaneEnd } from '../../src/channel/lane.js';
@@ -132,7 +132,7 @@ export class RigTry {
   end(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.handler.onComplete();
+    this.handler.onComplete(NO_FIELDS);
   }
 
   fail(error: Error): void {

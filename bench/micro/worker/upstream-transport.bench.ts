@@ -150,6 +150,8 @@ class TryDriver implements TransportDriver, TryListener {
     exchange.reply.onHead(status, block, false, 0);
   }
 
+  onInterim(): void {}
+
   onBody({ exchange }: UpstreamTry, chunk: Buffer): boolean {
     exchange.reply.onSent(chunk.length);
     return true;

@@ -151,8 +151,11 @@ function compileVia(via: NonNullable<GatewayConfig['via']>): CompiledConfig['via
   };
 }
 
-function configuredSizes({ workers, limits }: GatewayConfig): ConfiguredSizes {
+function configuredSizes({ workers, limits, upstreams }: GatewayConfig): ConfiguredSizes {
+  const { replyHeadBytes } = DEFAULTS.upstream;
+  const heads = Object.values(upstreams).map((one) => one.replyHeadBytes ?? replyHeadBytes);
   return {
+    replyHeadBytes: Math.max(...heads.map(sizeBytes)),
     ...(workers !== undefined && { workers }),
     ...(limits?.trackedClients !== undefined && { trackedClients: limits.trackedClients }),
     ...(limits?.workerHeap !== undefined && { workerHeapBytes: wholeMebibytes(limits.workerHeap) }),
@@ -275,6 +278,7 @@ function compilePolicies(
       idleMs: durationMs(timeouts.idle ?? defaults.timeouts.idle),
       perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
+    replyHeadBytes: sizeBytes(config.replyHeadBytes ?? defaults.replyHeadBytes),
     adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
     retry: compileRetry(config.retry, targetCount),
     hedgeAfterMs: compileHedge(config.hedge),

@@ -27,7 +27,10 @@ export interface Sizing {
 /** What the configuration says; absent: it follows from the machine. */
 export type ConfiguredSizes = Partial<
   Pick<Sizing, 'workers' | 'trackedClients' | 'workerHeapBytes'>
->;
+> & {
+  /** The largest head of a reply that any upstream may give. */
+  readonly replyHeadBytes?: number;
+};
 
 const MIB = 2 ** 20;
 
@@ -45,13 +48,21 @@ const FULL: Omit<Sizing, 'workers'> = {
   workerHeapBytes: 0,
 };
 
+/**
+ * A record is at most a quarter of its ring: a head, 128 KiB of body, and what filters add.
+ */
+const RECORD_BYTES_MAX = 160 * 1024;
+
 /** Bytes of a limiter key in all tables, at the most. */
 const TRACKED_CLIENT_BYTES = 128;
 /** The part of the memory that limiter keys may take. */
 const TRACKED_SHARE = 1 / 16;
 
 /** The sizes for a machine. */
-export function sizingFor(machine: MachineLimits, configured: ConfiguredSizes = {}): Sizing {
+export function sizingFor(
+  machine: MachineLimits,
+  { replyHeadBytes = 0, ...configured }: ConfiguredSizes = {},
+): Sizing {
   // One core stays free for the acceptor, which every request passes.
   const byCores = Math.min(WORKER_COUNT_MAX, Math.max(1, machine.cores - 1));
   const { memoryQuotaBytes } = machine;
@@ -66,14 +77,18 @@ export function sizingFor(machine: MachineLimits, configured: ConfiguredSizes = 
       FULL.trackedClients,
       powerOfTwoBelow((memoryQuotaBytes * TRACKED_SHARE) / TRACKED_CLIENT_BYTES),
     ),
-    laneRingBytes: clamp(powerOfTwoBelow(perWorker / 64), MIB / 4, FULL.laneRingBytes),
+    laneRingBytes: clamp(
+      powerOfTwoBelow(perWorker / 64),
+      2 * powerOfTwoBelow(4 * (replyHeadBytes + RECORD_BYTES_MAX)),
+      FULL.laneRingBytes,
+    ),
     youngGenerationMb: clamp(Math.floor(perWorker / MIB / 6), 8, FULL.youngGenerationMb),
     workerHeapBytes: clamp(Math.floor(perWorker / MIB / 2), 32, 4096) * MIB,
     ...defined(configured),
   };
 }
 
-function defined(sizes: ConfiguredSizes): ConfiguredSizes {
+function defined(sizes: ConfiguredSizes): Partial<Sizing> {
   return Object.fromEntries(Object.entries(sizes).filter(([, size]) => size !== undefined));
 }
 

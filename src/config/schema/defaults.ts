@@ -121,6 +121,7 @@ export const DEFAULTS = {
     },
     resolve: { interval: '30s' },
     tls: { verify: true, minVersion: 'TLSv1.2' },
+    replyHeadBytes: '16KiB',
     // Those of Envoy's adaptive concurrency filter.
     adaptiveConcurrency: {
       minConcurrency: 3,

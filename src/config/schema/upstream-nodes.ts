@@ -11,6 +11,7 @@ import {
   listNode,
   objectNode,
   refined,
+  sizeNode,
   stringNode,
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
@@ -312,6 +313,12 @@ export const UPSTREAM_NODE = objectNode(
     outlierDetection: OUTLIER_DETECTION_NODE,
     resolve: RESOLVE_NODE,
     tls: TARGET_TLS_NODE,
+    replyHeadBytes: sizeNode(
+      'Largest head of a reply, which may have a field for each 64 bytes of that, and 256 in any ' +
+        'case. A larger one is answered with 502.',
+      ['1KiB', '256KiB'],
+      { default: defaults.replyHeadBytes },
+    ),
     timeouts: TIMEOUTS_NODE,
     adaptiveConcurrency: ADAPTIVE_CONCURRENCY_NODE,
     retry: RETRY_NODE,

@@ -4,7 +4,7 @@
  * Thread: worker. The body is collected, and its head waits meanwhile. What cannot be changed does
  * not go out unchanged: it may hold what was to be taken out.
  */
-import type { FieldBlock } from '../../base/field-block.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import { CollectedBody, isCoded, isJsonType, parseContentType } from '../collected-body.js';
 import type { ReplyBodyEdit, RequestView } from '../filter.js';
@@ -97,7 +97,8 @@ class CollectedReply extends ReplyStage {
   }
 
   override trailers(fields: FieldBlock): void {
-    this.deliver(fields);
+    const left = withoutValidators(fields);
+    this.deliver(left === NO_FIELDS ? null : left);
   }
 
   override end(): void {

@@ -33,10 +33,17 @@ import {
   withoutNamed,
 } from './reply-fields.js';
 
-/** The largest head, with its empty line. */
+/** The largest head, with its empty line, unless the reader is told otherwise. */
 export const HEAD_BYTES_MAX = 16 * 1024;
-/** The most fields in one. */
-export const HEAD_FIELDS_MAX = 256;
+/** The most fields in a head of that size, and in any smaller one. */
+const HEAD_FIELDS_MIN = 256;
+const BYTES_PER_FIELD = 64;
+
+/** The most fields that a head may have whose bytes are bounded by this. */
+export function fieldsMaxOf(headBytesMax: number): number {
+  return Math.max(HEAD_FIELDS_MIN, Math.floor(headBytesMax / BYTES_PER_FIELD));
+}
+
 export const TOO_MANY_FIELDS = 'too many fields';
 export const HEAD_TOO_LARGE = 'head too large';
 
@@ -58,6 +65,9 @@ export class ReplyHead implements ReplyFieldBlock {
   isPersistent = true;
   /** From Keep-Alive: timeout=n; -1: not said. */
   keepAliveMs = -1;
+
+  /** `fieldsMax`: more of them make a head malformed. */
+  constructor(readonly fieldsMax = fieldsMaxOf(HEAD_BYTES_MAX)) {}
 }
 
 const STATUS_AT = 9;
@@ -118,7 +128,7 @@ function parseFields(text: string, start: number, end: number, head: ReplyHead):
     if (nameEnd === at || text.charCodeAt(nameEnd) !== COLON) return 'bad field name';
     const lineEnd = skipValue(text, nameEnd + 1, end);
     if (!isLineEnd(text, lineEnd)) return 'bad field value';
-    if (++count > HEAD_FIELDS_MAX) return TOO_MANY_FIELDS;
+    if (++count > head.fieldsMax) return TOO_MANY_FIELDS;
     const kind = classOf(text, at, nameEnd);
     const isAsWritten = kind === FIELD_KEPT && isPlainLine(text, nameEnd, lineEnd);
     if (isAsWritten && runStart === -1) runStart = at;
@@ -242,11 +252,12 @@ function skipValue(text: string, start: number, end: number): number {
 
 /**
  * Looks at a head that is not complete, from `from` on: '' when it may still become a good one.
- * Finds what would otherwise be waited upon for nothing.
+ * Finds what would otherwise be waited upon for nothing. `isBegin`: the text is not only the end
+ * of what is there of the head.
  */
-export function checkPartialHead(text: string, from: number): string {
+export function checkPartialHead(text: string, from: number, isBegin: boolean): string {
   const version = 'HTTP/1.';
-  if (!version.startsWith(text.slice(0, version.length))) return 'bad version';
+  if (isBegin && !version.startsWith(text.slice(0, version.length))) return 'bad version';
   for (let at = Math.max(0, from - 1); at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === LF ? text.charCodeAt(at - 1) !== CR : code !== CR && !isValueByte(code)) {

@@ -12,12 +12,14 @@
  * nothing is read any more: further bytes could be mistaken for the reply to another request.
  */
 import { assertNever } from '../../base/assert.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkedDecoder } from './chunked-decoder.js';
 import {
   checkPartialHead,
   FRAMING_CHUNKED,
   FRAMING_LENGTH,
   FRAMING_UNTIL_CLOSE,
+  fieldsMaxOf,
   HEAD_BYTES_MAX,
   HEAD_TOO_LARGE,
   parseReplyHead,
@@ -53,13 +55,15 @@ export interface ReplyListener {
   onReplyHead(head: ReplyHead): void;
   /** `isLast`: the body ends here. It may end without. False: nothing more until resume(). */
   onReplyData(bytes: Buffer, isLast: boolean): boolean;
-  /** False: the connection may not be used again. */
-  onReplyEnd(isReusable: boolean): void;
+  /** A head before that of the reply, such as Early Hints. Valid inside the call only. */
+  onReplyInterim(head: ReplyHead): void;
+  /** `trailers`: fields behind the body. False: the connection may not be used again. */
+  onReplyEnd(isReusable: boolean, trailers: FieldBlock): void;
   onReplyBroken(problem: string): void;
 }
 
 export class ReplyReader {
-  readonly head = new ReplyHead();
+  readonly head: ReplyHead;
   isPaused = false;
   /** Some byte of the reply came. */
   hasBegun = false;
@@ -70,11 +74,19 @@ export class ReplyReader {
   private readonly decoder = new ChunkedDecoder();
   /** The head so far, when it did not come at once. */
   private headText = '';
+  /** The last characters of it. */
+  private headTail = '';
   private bodyLeft = 0;
   /** Bytes that came along with those after which the listener wanted a pause. */
   private unread: Buffer = NO_BYTES;
 
-  constructor(private readonly listener: ReplyListener) {}
+  /** `headBytesMax`: of a head, with its empty line. */
+  constructor(
+    private readonly listener: ReplyListener,
+    private readonly headBytesMax = HEAD_BYTES_MAX,
+  ) {
+    this.head = new ReplyHead(fieldsMaxOf(headBytesMax));
+  }
 
   /** A body has begun, and only bytes that are still to be read can end it. */
   get awaitsBody(): boolean {
@@ -115,7 +127,7 @@ export class ReplyReader {
   finish(): boolean {
     if (this.state !== UNTIL_CLOSE || this.unread.length > 0) return false;
     this.state = STOPPED;
-    this.listener.onReplyEnd(false);
+    this.listener.onReplyEnd(false, NO_FIELDS);
     return true;
   }
 
@@ -125,6 +137,7 @@ export class ReplyReader {
     this.isPaused = false;
     this.unread = NO_BYTES;
     this.headText = '';
+    this.headTail = '';
   }
 
   /** Returns where to go on. */
@@ -154,29 +167,40 @@ export class ReplyReader {
       this.hasBegun = true;
       this.listener.onReplyBegun();
     }
-    const before = this.headText;
-    const from = Math.max(0, before.length - HEAD_END.length + 1);
+    const { headText, headBytesMax } = this;
+    // Only so much of what came before can be part of the end; a long head is not searched anew.
+    const tail = this.headTail;
     const peek = Math.min(end, at + HEAD_PEEK_BYTES);
-    let text = before + bytes.toString('latin1', at, peek);
-    let stop = text.indexOf(HEAD_END, from);
+    let piece = tail + bytes.toString('latin1', at, peek);
+    let stop = piece.indexOf(HEAD_END);
     if (stop === -1 && peek < end) {
-      text = before + bytes.toString('latin1', at, Math.min(end, at + HEAD_BYTES_MAX));
-      stop = text.indexOf(HEAD_END, from);
+      piece = tail + bytes.toString('latin1', at, Math.min(end, at + headBytesMax));
+      stop = piece.indexOf(HEAD_END);
     }
-    if (stop === -1) return this.keepPartialHead(text, end);
-    if (stop + HEAD_END.length > HEAD_BYTES_MAX) return this.refuse(HEAD_TOO_LARGE, end);
+    if (stop === -1) return this.keepPartialHead(piece, end);
+    const headBytes = headText.length - tail.length + stop + HEAD_END.length;
+    if (headBytes > headBytesMax) return this.refuse(HEAD_TOO_LARGE, end);
+    const text = headText === '' ? piece : headText + piece.slice(tail.length);
     this.headText = '';
-    const problem = parseReplyHead(text, stop + 2, this.head);
+    this.headTail = '';
+    const problem = parseReplyHead(text, headBytes - 2, this.head);
     if (problem !== '') return this.refuse(problem, end);
-    const next = at + stop + HEAD_END.length - before.length;
+    const next = at + stop + HEAD_END.length - tail.length;
     return this.head.status < 200 ? this.passInterim(next, end) : this.beginReply(next, end);
   }
 
-  private keepPartialHead(text: string, end: number): number {
-    if (text.length >= HEAD_BYTES_MAX) return this.refuse(HEAD_TOO_LARGE, end);
-    const problem = checkPartialHead(text, this.headText.length);
+  /** `piece`: the tail of what was kept, and what came. */
+  private keepPartialHead(piece: string, end: number): number {
+    const { headText, headTail } = this;
+    const text = headText + piece.slice(headTail.length);
+    if (text.length >= this.headBytesMax) return this.refuse(HEAD_TOO_LARGE, end);
+    const isBegin = text.length <= HEAD_PEEK_BYTES;
+    const problem = isBegin
+      ? checkPartialHead(text, headText.length, true)
+      : checkPartialHead(piece, headTail.length, headText === '');
     if (problem !== '') return this.refuse(problem, end);
     this.headText = text;
+    this.headTail = piece.slice(1 - HEAD_END.length);
     return end;
   }
 
@@ -187,6 +211,7 @@ export class ReplyReader {
     if (this.interimCount > INTERIM_REPLIES_MAX) {
       return this.refuse('too many interim replies', end);
     }
+    this.listener.onReplyInterim(this.head);
     return next;
   }
 
@@ -242,7 +267,7 @@ export class ReplyReader {
         this.deliver(bytes, decoder.dataStart, decoder.dataEnd, false);
         break;
       case CHUNK_END:
-        this.complete(decoder.at, end);
+        this.complete(decoder.at, end, decoder.trailers);
         break;
       case CHUNK_BAD:
         return this.refuse('bad chunk', end);
@@ -260,10 +285,10 @@ export class ReplyReader {
   }
 
   /** The reply has ended at `at`; bytes behind it make the connection worthless. */
-  private complete(at: number, end: number): void {
+  private complete(at: number, end: number, trailers: FieldBlock = NO_FIELDS): void {
     const isReusable = at === end && this.head.isPersistent;
     this.state = isReusable ? NOTHING : STOPPED;
-    this.listener.onReplyEnd(isReusable);
+    this.listener.onReplyEnd(isReusable, trailers);
   }
 
   private refuse(problem: string, end: number): number {

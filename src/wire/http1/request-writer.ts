@@ -4,12 +4,11 @@
  * Thread: any (pure). Nothing is escaped: method, target and fields have passed the parser of
  * requests, or the schema of the configuration.
  */
+import type { FieldBlock } from '../../base/field-block.js';
 import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
 
 /** The end of each piece of a chunked body. */
 export const CHUNK_END = '\r\n';
-/** The end of a chunked body without trailers. */
-export const LAST_CHUNK = '0\r\n\r\n';
 
 // Hot path: once for every request to a target; bench/micro/worker/upstream-transport watches it.
 /** The request line, Host and Connection. */
@@ -37,4 +36,9 @@ export function requestEnd(method: string, bodyBytes: number): string {
 /** What stands before a piece of a chunked body; a piece is never empty. */
 export function chunkStart(bytes: number): string {
   return `${bytes.toString(16)}\r\n`;
+}
+
+/** The end of a chunked body, with its trailers: a field block begins each line with its CRLF. */
+export function lastChunk(trailers: FieldBlock): string {
+  return `0${trailers}\r\n\r\n`;
 }

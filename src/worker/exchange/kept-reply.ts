@@ -5,7 +5,7 @@
  * here; the rest of a longer one waits at the target. The reply goes to the client unchanged when
  * no better one comes.
  */
-import type { FieldBlock } from '../../base/field-block.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { TryInFlight } from './try-in-flight.js';
 
@@ -16,6 +16,7 @@ export class KeptReply implements ReplyFieldBlock {
   readonly fields: FieldBlock;
   readonly bodyBytes: number;
   readonly chunks: Buffer[] = [];
+  trailers: FieldBlock = NO_FIELDS;
   /** All of it is here. */
   isComplete = false;
   /** The rest of it will never come. */
@@ -39,7 +40,8 @@ export class KeptReply implements ReplyFieldBlock {
     return this.keptBytes < KEPT_BYTES_MAX;
   }
 
-  onComplete(): void {
+  onComplete(trailers: FieldBlock): void {
+    this.trailers = trailers;
     this.isComplete = true;
   }
 

@@ -42,6 +42,11 @@ const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
 
 const NOTHING: readonly string[] = [];
 
+/** Whether a field says something to the gateway itself, or is written by it. */
+export function isSpecialField(lowerName: string): boolean {
+  return SPECIAL_FIELDS.has(lowerName);
+}
+
 /** What one pass over a request's fields found. */
 export class RequestFields {
   /** Names and values that go on as they are. */

@@ -8,13 +8,15 @@
  * Invariant: at most a window of bytes is here and with the socket together.
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 
 /** What takes the body: a connection that stands. */
 export interface BodySink {
   /** The bytes are valid inside the call only. */
   onPiece(bytes: Uint8Array): void;
-  onBodyEnd(): void;
+  /** `trailers`: fields behind the body, for a transport that can send them. */
+  onBodyEnd(trailers: FieldBlock): void;
   /** Nobody wants the rest any more, and it will not come. */
   onBodyDropped(): void;
 }
@@ -25,6 +27,7 @@ export class StreamedBody {
   private isComplete = false;
   private isDropped = false;
   private uncredited = 0;
+  private trailers: FieldBlock = NO_FIELDS;
 
   /**
    * `bytes` is the length, -1 when it is not known. `giveWindow` is called for every
@@ -43,9 +46,10 @@ export class StreamedBody {
   }
 
   /** All of it is here. */
-  end(): void {
+  end(trailers: FieldBlock): void {
     this.isComplete = true;
-    this.sink?.onBodyEnd();
+    this.trailers = trailers;
+    this.sink?.onBodyEnd(trailers);
   }
 
   /** A connection takes it, from the beginning. */
@@ -54,7 +58,7 @@ export class StreamedBody {
     this.waiting = [];
     this.sink = sink;
     for (const piece of waiting) sink.onPiece(piece);
-    if (this.isComplete) sink.onBodyEnd();
+    if (this.isComplete) sink.onBodyEnd(this.trailers);
   }
 
   /** These bytes have been sent to the target. */

@@ -6,6 +6,7 @@
  * is whole, however long it is.
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { StreamedBody } from './streamed-body.js';
 
 /** Bodies up to this size can be sent again. */
@@ -30,6 +31,7 @@ export class Upload {
   movedMs = 0;
   /** Filters have had the whole body, which stays here. */
   isFiltered = false;
+  private trailers: FieldBlock = NO_FIELDS;
   /** null: there are none. */
   private chunks: Buffer[] | null = null;
   private stream: StreamedBody | null = null;
@@ -61,6 +63,11 @@ export class Upload {
     return this.received - this.credited;
   }
 
+  /** These fields follow the body, whose end is to be told next. */
+  onTrailers(trailers: FieldBlock): void {
+    this.trailers = trailers;
+  }
+
   /** More of the body. The bytes are valid inside the call only. */
   take(bytes: Uint8Array, isLast: boolean, nowMs: number): void {
     if (isLast) this.isComplete = true;
@@ -72,7 +79,7 @@ export class Upload {
     }
     this.movedMs = nowMs;
     stream.push(bytes);
-    if (isLast) stream.end();
+    if (isLast) stream.end(this.trailers);
   }
 
   private keep(chunk: Buffer): void {
@@ -120,7 +127,7 @@ export class Upload {
     const stream = new StreamedBody(this.bodyBytes, giveWindow);
     for (const chunk of this.chunks ?? []) stream.push(chunk);
     this.chunks = null;
-    if (this.isComplete) stream.end();
+    if (this.isComplete) stream.end(this.trailers);
     this.stream = stream;
     return stream;
   }

@@ -11,7 +11,7 @@ import { responseTimeField } from '../../base/problem-reply.js';
 import type { ByteRingProducer } from '../../channel/byte-ring.js';
 import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
 import { kindWithFlags } from '../../channel/record-header.js';
-import { writeTrailers } from '../../channel/records/field-records.js';
+import { writeInterimHead, writeTrailers } from '../../channel/records/field-records.js';
 import {
   FLAG_BODILESS,
   FLAG_END,
@@ -64,6 +64,12 @@ export class LaneWriter {
     if (isBodiless) writeTextReply(this.ring, head, '');
     else if (bodyBytes === body.length) writeTextReply(this.ring, head, body);
     else writeResponseHead(this.ring, head, Buffer.from(body, 'utf8'));
+    this.touch();
+  }
+
+  /** A head before that of the reply. */
+  interim(exchange: Exchange, status: number, fields: FieldBlock): void {
+    writeInterimHead(this.ring, exchange, status, fields);
     this.touch();
   }
 

@@ -16,6 +16,7 @@ import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filter
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { LaneWriter } from './lane-writer.js';
+import { fieldsLetThrough } from './late-fields.js';
 import { StagedReply } from './staged-reply.js';
 
 const NO_STAGES: readonly StageSource[] = [];
@@ -121,10 +122,29 @@ export class ReplyPath {
     return !reply.isPaused;
   }
 
+  /** A head before that of the reply. It passes no stages: it has no body. */
+  interim(exchange: Exchange, status: number, fields: FieldBlock): void {
+    if (exchange.reply.isHandedOn) return;
+    const left = this.letThrough(exchange, status, fields);
+    if (left !== NO_FIELDS) this.parts.writer.interim(exchange, status, left);
+  }
+
+  /** A filter that throws lets nothing through; its reply is whole without. */
+  private letThrough(exchange: Exchange, status: number, fields: FieldBlock): FieldBlock {
+    try {
+      return fieldsLetThrough(exchange, status, fields);
+    } catch (error) {
+      this.parts.onError(error);
+      return NO_FIELDS;
+    }
+  }
+
   /** The body is complete, and these fields follow it. */
-  trailers(exchange: Exchange, fields: FieldBlock): void {
-    const { staged } = exchange.reply;
-    if (staged === null) this.writeTrailers(exchange, fields);
+  trailers(exchange: Exchange, all: FieldBlock): void {
+    const { staged, status } = exchange.reply;
+    const fields = this.letThrough(exchange, status, all);
+    if (fields === NO_FIELDS) this.end(exchange);
+    else if (staged === null) this.writeTrailers(exchange, fields);
     else staged.trailers(fields);
   }
 

@@ -13,7 +13,7 @@
  * back. That a target is done settles its try; when the client has all is told by the reply path.
  * Invariant: each try is settled once, by try-settler.ts; release() leaves none behind.
  */
-import { field, joinFields } from '../../base/field-block.js';
+import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
@@ -51,6 +51,9 @@ interface TryFailure {
   readonly cause: string;
 }
 
+/** RFC 8297. */
+const EARLY_HINTS = 103;
+
 const NO_REPLY_IN_TIME: TryFailure = {
   kind: END_TIMEOUT,
   problem: PROBLEMS.responseTimeout,
@@ -66,7 +69,10 @@ const NOT_SENT_IN_TIME: TryFailure = {
 const VIA_OF_REPLIES = field('via', `1.1 ${GATEWAY_PSEUDONYM}`);
 
 export interface RetryLoopParts extends NextTryParts {
-  readonly replies: Pick<ReplyPath, 'head' | 'data' | 'end' | 'takeBack' | 'onStuck'>;
+  readonly replies: Pick<
+    ReplyPath,
+    'interim' | 'head' | 'data' | 'trailers' | 'end' | 'takeBack' | 'onStuck'
+  >;
   readonly preference: Pick<TargetPreference, 'cookieField'>;
   unixMs(): number;
   /** No try is left, and there is no reply. One that had begun is to be cut. */
@@ -124,15 +130,28 @@ export class RetryLoop implements TryListener {
     return this.parts.replies.data(exchange, chunk, isLast);
   }
 
-  onComplete(attempt: UpstreamTry): void {
+  onComplete(attempt: UpstreamTry, trailers: FieldBlock): void {
     const { exchange } = attempt;
     const { keptReply } = exchange.tries;
     if (keptReply?.attempt === attempt) {
-      keptReply.onComplete();
+      keptReply.onComplete(trailers);
       return;
     }
     this.onTargetDone(exchange);
-    this.parts.replies.end(exchange);
+    this.endReply(exchange, trailers);
+  }
+
+  private endReply(exchange: Exchange, trailers: FieldBlock): void {
+    const { replies } = this.parts;
+    if (trailers === NO_FIELDS) replies.end(exchange);
+    else replies.trailers(exchange, trailers);
+  }
+
+  /** Early Hints help only where the reply is likely to come from the same target. */
+  onInterim({ exchange }: UpstreamTry, status: number, fields: FieldBlock): void {
+    const { tries } = exchange;
+    if (status !== EARLY_HINTS || tries.hedge !== null || tries.keptReply !== null) return;
+    this.parts.replies.interim(exchange, status, fields);
   }
 
   /** The target has said all that its reply has; the transport may still have its end to read. */
@@ -237,18 +256,20 @@ export class RetryLoop implements TryListener {
     this.giveKeptBody(exchange, kept);
   }
 
-  private giveKeptBody(exchange: Exchange, { chunks, isComplete, attempt }: KeptReply): void {
+  private giveKeptBody(exchange: Exchange, kept: KeptReply): void {
+    const { chunks, isComplete, trailers, attempt } = kept;
     const { replies } = this.parts;
+    const endsInData = isComplete && trailers === NO_FIELDS;
     let goesOn = true;
     for (const [at, chunk] of chunks.entries()) {
       if (exchange.isFinished) return;
-      goesOn = replies.data(exchange, chunk, isComplete && at === chunks.length - 1);
+      goesOn = replies.data(exchange, chunk, endsInData && at === chunks.length - 1);
     }
     if (exchange.isFinished) return;
     if (!isComplete) {
       if (goesOn) attempt.resume();
-    } else if (chunks.length === 0) {
-      replies.end(exchange);
+    } else {
+      this.endReply(exchange, trailers);
     }
   }
 

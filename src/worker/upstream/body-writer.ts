@@ -6,8 +6,9 @@
  */
 import type { Socket } from 'node:net';
 import { BufferPool } from '../../base/buffer-pool.js';
+import type { FieldBlock } from '../../base/field-block.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
-import { CHUNK_END, chunkStart, LAST_CHUNK } from '../../wire/http1/request-writer.js';
+import { CHUNK_END, chunkStart, lastChunk } from '../../wire/http1/request-writer.js';
 import type { BodySink, StreamedBody } from '../exchange/streamed-body.js';
 
 /** 4 MiB at most stay with the thread. */
@@ -53,10 +54,10 @@ export class BodyWriter implements BodySink {
     this.socket.uncork();
   }
 
-  onBodyEnd(): void {
+  onBodyEnd(trailers: FieldBlock): void {
     if (this.isStopped) return;
     this.isComplete = true;
-    if (this.isChunked) this.socket.write(LAST_CHUNK, 'latin1');
+    if (this.isChunked) this.socket.write(lastChunk(trailers), 'latin1');
   }
 
   onBodyDropped(): void {

@@ -12,6 +12,7 @@
  * inside the call only: read-memory.ts says where it lies.
  */
 import type { Socket } from 'node:net';
+import type { FieldBlock } from '../../base/field-block.js';
 import {
   HEAD_TOO_LARGE,
   type ReplyHead,
@@ -80,7 +81,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
   private readonly socket: Socket;
   private isTcpConnected = false;
   private hasWriteFailed = false;
-  private readonly reader = new ReplyReader(this);
+  private readonly reader: ReplyReader;
   private buffer: Buffer;
   /** Of the last read. */
   private bytesRead = 0;
@@ -96,6 +97,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
     private readonly memory: ReadMemory,
     private readonly owner: LeanConnectionOwner,
   ) {
+    this.reader = new ReplyReader(this, address.replyHeadBytes);
     this.buffer = memory.begin();
     this.socket = openTargetSocket(address, this);
   }
@@ -208,17 +210,21 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
     this.handler?.onReplyHead(head.status, head, this.resumeNow);
   }
 
+  onReplyInterim(head: ReplyHead): void {
+    this.handler?.onReplyInterim(head.status, head.fields);
+  }
+
   onReplyData(bytes: Buffer, isLast: boolean): boolean {
     return this.handler === null || this.handler.onReplyData(bytes, isLast);
   }
 
-  onReplyEnd(isReusable: boolean): void {
+  onReplyEnd(isReusable: boolean, trailers: FieldBlock): void {
     const { handler, upload } = this;
     this.handler = null;
     this.upload = null;
     this.state = IDLE;
     if (!isReusable || this.hasWriteFailed || upload?.isComplete === false) this.close();
-    handler?.onComplete();
+    handler?.onComplete(trailers);
   }
 
   /** The exchange has ended before its request has: where the next one begins cannot be told. */

@@ -72,8 +72,9 @@ export class TargetConnections {
 }
 
 /** Everything that a connection is made by. */
-function wayTo(target: CompiledTarget, { timeouts, tls }: CompiledUpstream): string {
+function wayTo(target: CompiledTarget, upstream: CompiledUpstream): string {
+  const { timeouts, tls, replyHeadBytes } = upstream;
   const { origin, serverName, tlsPlace } = target;
   const { digest = '' } = tls[tlsPlace] ?? {};
-  return JSON.stringify([origin, serverName, digest, timeouts.connectMs]);
+  return JSON.stringify([origin, serverName, digest, timeouts.connectMs, replyHeadBytes]);
 }

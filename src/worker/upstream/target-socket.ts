@@ -13,6 +13,8 @@ const TCP_KEEP_ALIVE_MS = 60_000;
 
 /** Where a target listens, and how it is spoken with. */
 export interface TargetAddress {
+  /** Largest head of a reply. */
+  readonly replyHeadBytes: number;
   readonly host: string;
   readonly port: number;
   /** null: without TLS. */

@@ -32,11 +32,12 @@ export function connectionsTo(
 ): UpstreamConnections {
   const { hostname, port } = new URL(target.origin);
   const host = hostname.replace(/^\[|\]$/g, '');
+  const { replyHeadBytes } = upstream;
   const { connectMs } = upstream.timeouts;
   const settings = upstream.tls[target.tlsPlace];
   const tls = settings === undefined ? null : new TargetTls(settings, target.serverName);
   const usual = target.tls ? 443 : 80;
-  const address = { host, port: port === '' ? usual : Number(port), tls };
+  const address = { host, port: port === '' ? usual : Number(port), tls, replyHeadBytes };
   const ageMsMax = isIP(host) === 0 ? NAMED_AGE_MS_MAX : Number.POSITIVE_INFINITY;
   return new LeanPool({ address, memory, connectMs, ageMsMax, nowMs, onConnected });
 }

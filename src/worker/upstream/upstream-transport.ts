@@ -6,6 +6,8 @@
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
+
+import type { FieldBlock } from '../../base/field-block.js';
 import type { CompiledTarget } from '../../config/compiled-config.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -36,10 +38,13 @@ export interface TransportHandler {
   /** May throw: then the request is not written, and the connection stays as it is. */
   onConnect(abort: (reason?: Error) => void): void;
   onResponseStarted(): void;
+  /** Any number of times before the head. */
+  onReplyInterim(status: number, fields: FieldBlock): void;
   onReplyHead(status: number, block: ReplyFieldBlock, resume: () => void): void;
   /** `isLast`: the body ends with it. False: stop until resume(). */
   onReplyData(chunk: Buffer, isLast: boolean): boolean;
-  onComplete(): void;
+  /** `trailers`: what of them goes on. */
+  onComplete(trailers: FieldBlock): void;
   onError(error: Error): void;
   /** The connection went away while the request still waited for it: nothing was written. */
   onUnsent(): void;

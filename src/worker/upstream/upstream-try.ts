@@ -7,6 +7,7 @@
  * Invariant: after the end (complete, error or abort) the listener gets no further call.
  */
 
+import type { FieldBlock } from '../../base/field-block.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Admission } from '../exchange/admission-state.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -24,7 +25,9 @@ export interface TryListener {
   onHead(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): void;
   /** `isLast`: onComplete follows at once. False: stop until resume(). */
   onBody(attempt: UpstreamTry, chunk: Buffer, isLast: boolean): boolean;
-  onComplete(attempt: UpstreamTry): void;
+  /** A head before the one of the reply. */
+  onInterim(attempt: UpstreamTry, status: number, fields: FieldBlock): void;
+  onComplete(attempt: UpstreamTry, trailers: FieldBlock): void;
   onFailure(attempt: UpstreamTry, error: unknown): void;
 }
 
@@ -131,11 +134,15 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
     return this.isDetached || this.listener.onBody(this, chunk, isLast);
   }
 
-  onComplete(): void {
+  onReplyInterim(status: number, fields: FieldBlock): void {
+    if (!this.isDetached) this.listener.onInterim(this, status, fields);
+  }
+
+  onComplete(trailers: FieldBlock): void {
     this.release();
     if (this.isDetached) return;
     this.isDetached = true;
-    this.listener.onComplete(this);
+    this.listener.onComplete(this, trailers);
   }
 
   onError(error: Error): void {

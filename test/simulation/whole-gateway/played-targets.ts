@@ -6,7 +6,7 @@
  * checks each byte.
  */
 
-import { field } from '../../../src/base/field-block.js';
+import { field, NO_FIELDS } from '../../../src/base/field-block.js';
 import { BODY_BLOCK_BYTES } from '../../../src/channel/body-blocks.js';
 import type { Exchange } from '../../../src/worker/exchange/exchange.js';
 import { StreamedBody } from '../../../src/worker/exchange/streamed-body.js';
@@ -322,7 +322,7 @@ class PlayedConnection implements UpstreamConnection, Actor {
     this.memory.end(this.buffer);
     this.buffer = this.memory.begin();
     if (!this.isUploadComplete) this.close();
-    handler.onComplete();
+    handler.onComplete(NO_FIELDS);
   }
 
   /** Ends the connection; who waited for a reply hears why. */

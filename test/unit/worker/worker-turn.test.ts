@@ -1,14 +1,17 @@
 /** The turn of a worker on a real lane, with a pipeline that is played, under a clock that is moved. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { type FieldBlock, field } from '../../../src/base/field-block.js';
 import { allocateCounters, CounterBlock } from '../../../src/channel/counter-block.js';
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
 import { kindWithFlags } from '../../../src/channel/record-header.js';
+import { writeTrailers } from '../../../src/channel/records/field-records.js';
 import {
   FLAG_CUT,
   FLAG_END,
   REQUEST_ABORT,
   REQUEST_BODY,
   REQUEST_END,
+  REQUEST_TRAILERS,
   RESPONSE_END,
   writeBare,
   writeBody,
@@ -109,6 +112,8 @@ class Rig {
       },
       onRequestBody: (exchange: Exchange, bytes: Uint8Array, isLast: boolean) =>
         void said.push(`body ${exchange.index} ${Buffer.from(bytes)}${isLast ? '' : ' …'}`),
+      onRequestTrailers: (exchange: Exchange, fields: FieldBlock) =>
+        void said.push(`trailers of ${exchange.index}: ${fields.trim()}`),
       onRequestAbort: (exchange: Exchange, flags: number) => {
         exchanges.delete(exchange.index);
         said.push(`abort ${exchange.index} ${flags}`);
@@ -168,6 +173,15 @@ describe('the turn of a worker', () => {
     expect(rig.worker.status.headsRead).toBe(2);
     expect(rig.counters.read(COUNTERS.laneRecords)).toBe(9);
     expect(rig.errors).toEqual([]);
+  });
+
+  it('tells of the trailers that end a body', () => {
+    const ring = rig.acceptor.producer;
+    rig.request(0, false);
+    const id = { index: 0, generation: 1 };
+    writeTrailers(ring, REQUEST_TRAILERS, id, field('X-Check', '1'));
+    rig.publish();
+    expect(rig.said).toContain('trailers of 0: X-Check: 1');
   });
 
   it('publishes what it has written at its end, and wakes the acceptor once', () => {

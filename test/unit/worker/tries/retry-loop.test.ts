@@ -315,7 +315,7 @@ function tell(air: Air | undefined, step: Extract<Step, { which: number }>): voi
     handler.onReplyData(Buffer.from('x'), false);
   } else if (step.what === 'end' && air.hasHead) {
     air.isOver = true;
-    handler.onComplete();
+    handler.onComplete(NO_FIELDS);
   }
 }
 
