@@ -191,7 +191,11 @@ export class GatewayFront implements AcceptorFront {
     const { inFlight, dispatcher, acceptor, osThreadId } = this;
     const { movedRequests } = dispatcher;
     const connections = acceptor.connectionFigures;
-    return { osThreadId, inFlight, connections, movedRequests, deaths: 0, lostConnections: 0 };
+    const isServing = acceptor.listeners.length > 0;
+    return {
+      ...{ isServing, osThreadId, inFlight, connections, movedRequests },
+      ...{ deaths: 0, lostConnections: 0 },
+    };
   }
 
   private refusalFields(): RefusalFields {

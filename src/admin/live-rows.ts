@@ -25,6 +25,7 @@ export function acceptorRow(figures: AcceptorFigures, acceptor: number): object 
   const { connections } = figures;
   return {
     acceptor,
+    serving: figures.isServing,
     thread: figures.osThreadId,
     deaths: figures.deaths,
     lost_connections: figures.lostConnections,

@@ -24,6 +24,7 @@ import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
 import { AcceptorSupervisor } from './acceptor-supervisor.js';
+import { checkIsFree } from './free-address.js';
 import type { Threads } from './threads.js';
 
 export interface AcceptorCellsOptions {
@@ -143,11 +144,20 @@ export class AcceptorCells implements AcceptorFront {
   ): Promise<void> {
     const [first, ...others] = this.cells;
     if (first === undefined) return;
+    if (others.length > 0) await this.checkAreFree(listeners);
     await step(first, this.partOf(first, listeners));
     for (const cell of others) {
       cell.usePorts(first.portsInUse);
       await step(cell, this.partOf(cell, listeners));
     }
+  }
+
+  /** Those that are there already are ours. */
+  private async checkAreFree(listeners: readonly ListenerSettings[]): Promise<void> {
+    const isOurs = ({ address }: ListenerSettings): boolean =>
+      address.kind === 'tcp' &&
+      this.listenerFigures().some((one) => one.host === address.host && one.port === address.port);
+    for (const one of listeners) if (!isOurs(one)) await checkIsFree(one);
   }
 
   /** A path leads to one socket, which is the first acceptor's. */
@@ -175,6 +185,7 @@ export class AcceptorCells implements AcceptorFront {
         ...one,
         openConnections: sum(({ openConnections }) => openConnections),
         refusedConnections: sum(({ refusedConnections }) => refusedConnections),
+        handshakes: sumByOutcome([one, ...same]),
       };
     });
   }
@@ -229,6 +240,14 @@ export class AcceptorCells implements AcceptorFront {
   acceptorFigures(): AcceptorFigures[] {
     return this.cells.map(({ figures }) => figures);
   }
+}
+
+function sumByOutcome(listeners: readonly ListenerFigures[]): ListenerFigures['handshakes'] {
+  const counts = new Map<string, number>();
+  for (const [outcome, count] of listeners.flatMap(({ handshakes }) => handshakes)) {
+    counts.set(outcome, (counts.get(outcome) ?? 0) + count);
+  }
+  return [...counts];
 }
 
 /** Several sockets may have its port, and each takes its share of the connections. */

@@ -390,6 +390,7 @@ export class AcceptorSupervisor {
     const { osThreadId, deaths, lostConnections } = this;
     return {
       ...{ osThreadId, deaths, lostConnections },
+      isServing: now.isServing,
       inFlight: this.loads.inFlight,
       connections: {
         open: this.loads.open,
@@ -423,6 +424,7 @@ export class AcceptorSupervisor {
 }
 
 const NO_FIGURES: AcceptorFigures = {
+  isServing: false,
   osThreadId: 0,
   inFlight: 0,
   connections: { open: 0, refusedInAll: 0, refusedOfAddress: 0 },

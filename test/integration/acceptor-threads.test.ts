@@ -23,6 +23,7 @@ interface Figures {
   readonly in_flight: number;
   readonly total_requests: number;
   readonly acceptors: readonly {
+    readonly serving: boolean;
     readonly deaths: number;
     readonly lost_connections: number;
     readonly in_flight: number;
@@ -64,7 +65,9 @@ const stats = (): Promise<Figures> => gateway.stats<Figures>();
 async function runsAgain(deaths: number): Promise<void> {
   await eventually(`the acceptor runs after ${deaths} deaths`, async () => {
     const { acceptors, workers } = await stats();
-    return acceptors[0]?.deaths === deaths && workers.every(({ served }) => served);
+    const [acceptor] = acceptors;
+    const isBack = acceptor?.deaths === deaths && acceptor.serving;
+    return isBack && workers.every(({ served }) => served);
   });
 }
 
@@ -102,6 +105,7 @@ describe('an acceptor that fails', () => {
       expect(workers.map(({ deaths }) => deaths)).toEqual([0, 0]);
       expect(acceptors[0]?.lost_connections).toBeGreaterThanOrEqual(16);
       expect(acceptors[0]?.lost_connections).toBeLessThanOrEqual(32);
+      await eventually('the log tells', () => gateway.find('acceptor died').length === 2);
       const died = gateway.find('acceptor died');
       expect(died.map(({ acceptor, level }) => [acceptor, level])).toEqual([
         [0, 'error'],
@@ -129,6 +133,7 @@ describe('an acceptor that fails', () => {
     upstream.script = quick;
     const again = await Promise.all([1, 2, 3, 4].map(() => fetch(gateway.url)));
     expect(again.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    await eventually('the log tells', () => gateway.find('acceptor died').length === 1);
     const [died] = gateway.find('acceptor died');
     expect(died).toMatchObject({ lostRequests: 4 });
   });

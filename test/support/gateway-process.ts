@@ -73,8 +73,9 @@ export class GatewayProcess {
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
     logFile?: string,
+    node?: string,
   ): Promise<GatewayProcess> {
-    const gateway = GatewayProcess.spawn(config, env, logFile);
+    const gateway = GatewayProcess.spawn(config, env, logFile, node);
     try {
       await eventually('the gateway listens', () => {
         if (gateway.exitCode !== null)
@@ -91,17 +92,21 @@ export class GatewayProcess {
     return gateway;
   }
 
-  /** Starts the process without waiting for anything. `logFile`: in place of a pipe. */
+  /**
+   * Starts the process without waiting for anything. `logFile`: in place of a pipe; `node`: in
+   * place of the Node.js that runs the test.
+   */
   static spawn(
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
     logFile?: string,
+    node = process.execPath,
   ): GatewayProcess {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
     const file = join(folder, 'sluice.json');
     writeFileSync(file, configText(config));
     const output = logFile === undefined ? 'pipe' : openSync(logFile, 'w');
-    const child = spawn(process.execPath, [MAIN_FILE, 'run', '-c', file], {
+    const child = spawn(node, [MAIN_FILE, 'run', '-c', file], {
       env: { ...process.env, ...env },
       stdio: ['ignore', output, 'pipe'],
     });

@@ -159,7 +159,7 @@ export class WorkerRig {
   readonly errors: unknown[] = [];
   readonly counters: CounterBlock;
   private readonly acceptor: LaneEnd;
-  private readonly clients: RigClient[] = [];
+  private clients: RigClient[] = [];
   private worker: WorkerRuntime | null = null;
 
   private constructor(
@@ -248,6 +248,15 @@ export class WorkerRig {
     });
     this.settle();
     return client;
+  }
+
+  /** The acceptor is another: it begins with the same numbers, on a lane with fresh memory. */
+  changeLane(): void {
+    const memory = allocateLane(1 << 20);
+    this.clients = [];
+    this.acceptor.renew(memory, { postMessage: () => {} });
+    this.worker?.changeLane(memory, { postMessage: () => {} });
+    this.settle();
   }
 
   /** Everybody works until nobody has anything left to do at this time. */

@@ -31,6 +31,8 @@ export interface ConnectionFigures {
 
 /** One acceptor. */
 export interface AcceptorFigures {
+  /** It takes connections. */
+  readonly isServing: boolean;
   readonly osThreadId: number;
   readonly inFlight: number;
   readonly connections: ConnectionFigures;

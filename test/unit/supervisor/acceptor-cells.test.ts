@@ -1,0 +1,277 @@
+/** Acceptors in threads that the test plays, under a clock that the test moves. */
+import type { Logger } from 'pino';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { AcceptorReading } from '../../../src/acceptor/acceptor-task.js';
+import { AcceptorLoads } from '../../../src/channel/acceptor/acceptor-loads.js';
+import { allocateLane } from '../../../src/channel/lane.js';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
+import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
+import { AcceptorCells } from '../../../src/supervisor/acceptor-cells.js';
+import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { type FakeAcceptor, FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
+
+let clock: FakeClock;
+let threads: FakeThreads;
+let cells: AcceptorCells;
+let first: SharedConfig;
+let logged: string[];
+let lost: (readonly number[])[];
+let mayRestart: boolean;
+
+function make(acceptors: number, workers: number): void {
+  const config = aCoordinatorConfig({ workers });
+  const address = { kind: 'tcp', host: '127.0.0.1', port: 0, reusePort: false } as const;
+  const listeners = config.listeners.map((one) => ({ ...one, address }));
+  first = shareConfig({ ...config, acceptors, listeners });
+  const log = (_: object, message: string): void => void logged.push(message);
+  const logger = { info: log, warn: log, error: log } as unknown as Logger;
+  cells = new AcceptorCells({ first, clock, threads, logger });
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  threads = new FakeThreads();
+  logged = [];
+  lost = [];
+  mayRestart = true;
+  make(1, 2);
+});
+
+const owner = {
+  mayRestart: () => mayRestart,
+  onLanesLost: (lanes: readonly number[]) => void lost.push(lanes),
+};
+
+function reading(port: number, refused = 0): AcceptorReading {
+  return {
+    acceptor: {
+      ...{ isServing: true, osThreadId: 1, inFlight: 0, movedRequests: refused },
+      connections: { open: 0, refusedInAll: refused, refusedOfAddress: 0 },
+      ...{ deaths: 0, lostConnections: 0 },
+    },
+    lanes: [],
+    listeners: first.settings.listeners.map(({ name }) => ({
+      ...{ name, host: 'any', engine: 'wire', port, openConnections: 0, refusedConnections: 0 },
+      handshakes: [['done', port]] as const,
+    })),
+  };
+}
+
+async function begin(): Promise<void> {
+  const begun = cells.begin(owner);
+  for (const thread of threads.acceptors) thread.started();
+  await begun;
+}
+
+async function listen(port = 4711): Promise<void> {
+  const listening = cells.startListeners(first.settings.listeners);
+  for (const place of threads.acceptors.keys()) {
+    await settled();
+    threads.acceptor(place).answer('startListeners', reading(port));
+  }
+  await listening;
+}
+
+const loadsOf = (thread: FakeAcceptor): AcceptorLoads =>
+  new AcceptorLoads(thread.task.loads, thread.task.acceptor);
+
+function attach(lane: number): void {
+  cells.attachLane(lane, allocateLane(1 << 12), threads.newChannel().port1);
+}
+
+describe('an acceptor in a thread', () => {
+  it('begins when its thread says so, and not with one that dies first', async () => {
+    const fate = fateOf(cells.begin(owner));
+    await settled();
+    expect(fate.state).toBe('waits');
+    threads.acceptor().end(new Error('no memory'));
+    await settled();
+    expect([fate.state, threads.acceptors.length]).toEqual(['rejected: no memory', 1]);
+  });
+
+  it('says why it cannot listen, as a sentence for the operator', async () => {
+    await begin();
+    const fate = fateOf(cells.startListeners(first.settings.listeners));
+    threads.acceptor().refuse('startListeners', 'the address is in use', true);
+    await settled();
+    expect(fate.state).toBe('rejected: the address is in use');
+  });
+
+  it('serves its lanes while its thread runs', async () => {
+    await begin();
+    attach(0);
+    attach(1);
+    cells.suspendLane(1);
+    cells.detachLane(1);
+    expect(cells.servedLanes).toBe(1);
+    expect(threads.acceptor().told).toEqual(['attach', 'attach', 'suspend', 'detach']);
+  });
+
+  it('is ended when it beats no more', async () => {
+    await begin();
+    for (let passed = 0; passed < 5000; passed += 250) {
+      loadsOf(threads.acceptor()).beat();
+      clock.advance(250);
+    }
+    expect(threads.acceptor().isTerminated).toBe(false);
+    for (let passed = 0; passed < 2000; passed += 250) clock.advance(250);
+    expect(threads.acceptor().isTerminated).toBe(true);
+    expect(logged).toEqual(['acceptor hangs']);
+  });
+});
+
+describe('an acceptor whose thread dies', () => {
+  it('gets another one with the same port, after its lanes and what it must know', async () => {
+    await begin();
+    await listen();
+    const notice = { kind: 'acme', answers: new Map() } as const;
+    cells.tell(notice);
+    loadsOf(threads.acceptor()).setOpen(3);
+    threads.acceptor().end();
+    await settled();
+    expect(lost).toEqual([[0, 1]]);
+    const next = threads.acceptor();
+    expect(next.task).toMatchObject({ incarnation: 1, notices: [notice] });
+    const [ask] = next.orders;
+    if (ask?.type !== 'ask') throw new Error('it is asked to listen');
+    expect(ask).toMatchObject({ name: 'startListeners' });
+    expect(ask.content).toMatchObject([{ address: { port: 4711 } }]);
+    const [figures] = cells.acceptorFigures();
+    expect(figures).toMatchObject({ deaths: 1, lostConnections: 3, connections: { open: 0 } });
+  });
+
+  it('goes on counting where the thread before has stopped', async () => {
+    await begin();
+    await listen();
+    const refreshed = cells.refresh();
+    threads.acceptor().answer('figures', reading(4711, 5));
+    await refreshed;
+    threads.acceptor().end();
+    threads.acceptor().started();
+    const again = cells.refresh();
+    threads.acceptor().answer('figures', reading(4711, 2));
+    await again;
+    const [figures] = cells.acceptorFigures();
+    expect(figures).toMatchObject({ connections: { refusedInAll: 7 }, movedRequests: 7 });
+  });
+
+  it('tries again where the address is not free yet, and not for ever', async () => {
+    await begin();
+    await listen();
+    threads.acceptor().end();
+    const next = threads.acceptor();
+    next.started();
+    next.refuse('startListeners', 'in use', true);
+    await settled();
+    clock.advance(50);
+    await settled();
+    expect(next.told).toEqual(['startListeners', 'startListeners']);
+    for (let tries = 0; tries < 200 && !next.isTerminated; tries += 1) {
+      next.refuse('startListeners', 'in use', true);
+      loadsOf(next).beat();
+      await settled();
+      clock.advance(50);
+      await settled();
+    }
+    expect(next.isTerminated).toBe(true);
+    expect(logged).toContain('acceptor cannot listen again');
+  });
+
+  it('gets no other when threads die too often, or when it is to stop', async () => {
+    await begin();
+    mayRestart = false;
+    threads.acceptor().end();
+    expect(threads.acceptors).toHaveLength(1);
+    expect(cells.servedLanes).toBe(0);
+  });
+
+  it('has cut off what was in flight where it was about to stop', async () => {
+    await begin();
+    cells.stopListening();
+    const empty = cells.whenEmpty(1000);
+    threads.acceptor().end();
+    expect(await empty).toBe(false);
+    expect(threads.acceptors).toHaveLength(1);
+  });
+});
+
+describe('a configuration that comes into force', () => {
+  it('is prepared, and then adopted', async () => {
+    await begin();
+    await listen();
+    const prepared = cells.prepareListeners(first.settings.listeners);
+    threads.acceptor().answer('prepareListeners', reading(4711));
+    await prepared;
+    const adopted = cells.adopt(first);
+    await settled();
+    threads.acceptor().answer('adopt', reading(4711));
+    await adopted;
+    expect(threads.acceptor().told).toEqual(['startListeners', 'prepareListeners', 'adopt']);
+  });
+
+  it('replaces an acceptor that cannot take it, and never fails', async () => {
+    await begin();
+    await listen();
+    const adopted = fateOf(cells.adopt(first));
+    await settled();
+    threads.acceptor().refuse('prepareListeners', 'no');
+    await settled();
+    expect([adopted.state, threads.acceptor().isTerminated]).toEqual(['resolved', true]);
+    expect(logged).toEqual(['acceptor could not take the configuration']);
+  });
+
+  it('is no matter for an acceptor that dies of it: the next one begins with it', async () => {
+    await begin();
+    await listen();
+    const next = { ...first, settings: { ...first.settings, epoch: 2 } };
+    const adopted = fateOf(cells.adopt(next));
+    threads.acceptor().end();
+    await settled();
+    expect(adopted.state).toBe('resolved');
+    expect(threads.acceptor().task.config.settings.epoch).toBe(2);
+  });
+});
+
+describe('two acceptors', () => {
+  beforeEach(() => make(2, 5));
+
+  it('have every second lane each, by their own numbers', async () => {
+    await begin();
+    for (const lane of [0, 1, 2, 3, 4]) attach(lane);
+    const lanesOf = (place: number) =>
+      threads.acceptor(place).orders.map((order) => order.type === 'attach' && order.lane);
+    expect([lanesOf(0), lanesOf(1)]).toEqual([
+      [0, 1, 2],
+      [0, 1],
+    ]);
+    expect(threads.acceptors.map(({ task }) => task.laneCount)).toEqual([3, 2]);
+    threads.acceptor(1).end();
+    expect(lost).toEqual([[1, 3]]);
+  });
+
+  it('have the port of the first, and go by what both have open', async () => {
+    await begin();
+    await listen();
+    const [order] = threads.acceptor(1).orders;
+    if (order?.type !== 'ask') throw new Error('it is asked to listen');
+    expect(order.content).toMatchObject([{ address: { port: 4711, reusePort: true } }]);
+    const [one, other] = threads.acceptors.map(loadsOf);
+    expect(one?.setOpen(3)).toBe(3);
+    expect(other?.setOpen(4)).toBe(7);
+    one?.setInFlight(2);
+    other?.setInFlight(1);
+    expect(one?.allInFlight).toBe(3);
+    threads.acceptor(0).end();
+    expect(other?.setOpen(4)).toBe(4);
+    expect(cells.inFlight).toBe(1);
+  });
+
+  it('show a listener once, with what all have counted of it', async () => {
+    await begin();
+    await listen(5);
+    const [listener, ...others] = cells.listenerFigures();
+    expect(others).toEqual([]);
+    expect(listener).toMatchObject({ port: 5, handshakes: [['done', 10]] });
+  });
+});
