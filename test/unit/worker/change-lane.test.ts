@@ -3,22 +3,34 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_FIELDS } from '../../../src/base/field-block.js';
 import { LimitCountsView } from '../../../src/channel/coordinator/limit-counts.js';
 import { TargetLoadView } from '../../../src/channel/coordinator/target-loads.js';
+import { compileConfig } from '../../support/compile-config.js';
 import { aConfig } from '../../support/configs.js';
 import { WorkerRig } from '../../support/worker-rig.js';
+
+const CONFIG = aConfig(['http://127.0.0.1:1'], {
+  route: { rateLimit: { maxInFlight: 3, key: 'route' } },
+  top: { workers: 1 },
+}) as never;
+const { capacity, targets, limiters } = compileConfig(CONFIG);
+const [TARGET = -1] = targets.map(({ index }) => index);
+const [LIMITER = -1] = limiters.map(({ index }) => index);
 
 let rig: WorkerRig;
 
 beforeEach(async () => {
-  const route = { rateLimit: { maxInFlight: 3, key: 'route' } };
-  rig = await WorkerRig.create(aConfig(['http://127.0.0.1:1'], { route }) as never);
+  rig = await WorkerRig.create(CONFIG);
 });
 
 afterEach(() => rig.close());
 
 const trackedKeys = (): number =>
-  new LimitCountsView(rig.coordinator.memory.limitCounts).read(0).trackedKeys;
+  new LimitCountsView(rig.coordinator.memory.limitCounts).read(LIMITER).trackedKeys;
 const atTarget = (): number =>
-  new TargetLoadView(rig.coordinator.memory.loads, 1, rig.coordinator.status).inFlightOf(0);
+  new TargetLoadView(
+    rig.coordinator.memory.loads,
+    capacity.targets,
+    rig.coordinator.status,
+  ).inFlightOf(TARGET);
 
 describe('a worker that gets another lane', () => {
   it('ends everything as if every client had left, and gives back what was taken', () => {
