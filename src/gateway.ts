@@ -5,23 +5,17 @@
  * made here and handed down.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EngineSource } from './acceptor/acceptor.js';
 import type { AcceptorFront } from './acceptor/acceptor-front.js';
-import type { CreateEngine } from './acceptor/client-engine.js';
 import { GatewayFront } from './acceptor/gateway-front.js';
-import { wireEngine } from './acceptor/net/wire-engine.js';
-import { loadNativeBinary } from './acceptor/uws/native-binary.js';
-import { uwsEngine } from './acceptor/uws/uws-engine.js';
 import { AdminAccess } from './admin/admin-access.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { systemClock, systemRandom } from './base/clock.js';
-import { type EngineName, hostPort } from './base/listener-address.js';
+import { hostPort } from './base/listener-address.js';
 import type { ListenerFigures } from './channel/acceptor/acceptor-figures.js';
 import { allocateCounters } from './channel/counter-block.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from './config/compile/unverified-targets.js';
 import type { GatewayConfig } from './config/gateway-config.js';
-import type { ListenerSettings } from './config/listener-settings.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
 import type { LoadedConfig } from './config/source/load-file.js';
@@ -33,6 +27,7 @@ import { AcceptorCells } from './supervisor/acceptor-cells.js';
 import { checkAcceptors, mayRunInThreads } from './supervisor/acceptor-place.js';
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
+import { type EngineChoice, uncheckedChoice } from './supervisor/engine-choice.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
@@ -68,11 +63,19 @@ export interface GatewayOptions {
   readonly isChaosAllowed?: boolean;
 }
 
+export interface GatewayParts {
+  /** Threads that have begun to load their code. Default: threads that begin now. */
+  readonly lanes?: LaneThreads;
+  /** Default: `wire`, unless a listener names another engine. */
+  readonly engines?: EngineChoice;
+}
+
 export class Gateway {
   readonly supervisor: Supervisor;
   private readonly front: AcceptorFront;
   /** null: the acceptor is on this thread. */
   private readonly cells: AcceptorCells | null;
+  private readonly engines: EngineChoice;
   private readonly adminAccess: AdminAccess;
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
@@ -85,24 +88,23 @@ export class Gateway {
   private stopping: Promise<boolean> | null = null;
 
   /**
-   * `lanes`: threads that have begun to load their code. Default: threads that begin now.
-   *
-   * @throws NativeBinaryError when uWebSockets.js does not load on this machine.
+   * `parts`: what whoever makes the gateway has begun before.
    */
   constructor(
     first: LoadedConfig,
     private readonly options: GatewayOptions = {},
-    lanes?: LaneThreads,
+    parts: GatewayParts = {},
   ) {
     const kept = keepVersion(first);
     const { settings: config } = kept.compiled;
     const clock = systemClock;
-    const engines = enginesFor(config.listeners);
-    const isThreaded = mayRunInThreads(config.listeners, engines.engineOf);
+    const { lanes, engines = uncheckedChoice() } = parts;
+    const isThreaded = mayRunInThreads(config.listeners, (one) => engines.engineOf(one));
     checkAcceptors(config, isThreaded);
     this.log = createThreadLogger(isThreaded ? 'main' : 'acceptor', config.logging, clock);
     const { logger } = this.log;
     const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
+    this.engines = engines;
     const random = systemRandom;
     const threads = systemThreads(lanes ?? createWorkerPool(config));
     this.cells = isThreaded
@@ -174,6 +176,7 @@ export class Gateway {
       throw error;
     }
     this.state = 'running';
+    this.tellOfEngines();
     this.watcher?.start();
     this.names.adopt(this.config);
     this.log.logger.info(
@@ -255,6 +258,16 @@ export class Gateway {
     await this.log.end();
   }
 
+  /** Which engine speaks with clients, and why. */
+  private tellOfEngines(): void {
+    const { reason, flaws } = this.engines;
+    const { logger } = this.log;
+    const engines = new Set(this.front.listenerFigures().map(({ engine }) => engine));
+    logger.info({ engine: [...engines].sort().join(' and '), reason }, 'engine chosen');
+    if (flaws.length === 0) return;
+    logger.warn({ flaws }, 'the parser of the engine uws gets requests wrong, which wire does not');
+  }
+
   private giveUp(reason: string): void {
     this.log.logger.fatal({ reason }, 'gateway gives up');
     if (this.options.onGivingUp) this.options.onGivingUp(reason);
@@ -334,16 +347,6 @@ export class Gateway {
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
   }
-}
-
-/** @throws NativeBinaryError when a listener needs uWebSockets.js and it does not load. */
-function enginesFor(listeners: readonly ListenerSettings[]): EngineSource {
-  const engineOf = ({ engine }: ListenerSettings): EngineName =>
-    engine === 'wire' ? 'wire' : 'uws';
-  if (listeners.some((one) => engineOf(one) === 'uws')) loadNativeBinary();
-  const create = (name: EngineName): CreateEngine =>
-    name === 'wire' ? wireEngine() : uwsEngine(loadNativeBinary());
-  return { engineOf, create };
 }
 
 /** For the log: what a container lets the process use; nothing outside of one. */

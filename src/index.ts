@@ -29,8 +29,10 @@ export type { NameLookup } from './supervisor/watched-name.js';
  * Checks the configuration and makes a gateway from it; `start()` opens the gateway, `stop()`
  * drains it.
  *
- * @throws ConfigError with all mistakes. @throws NativeBinaryError when uWebSockets.js does not
- * load on this system.
+ * A listener's engine is `wire` unless the configuration names `uws`; `start()` rejects with a
+ * NativeBinaryError when that does not load on this system.
+ *
+ * @throws ConfigError with all mistakes.
  */
 export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): Gateway {
   return new Gateway(loadObject(config), options);

@@ -20,8 +20,17 @@ const run = createRunCommand(async (first, options) => {
   const { createWorkerPool } = await import('./supervisor/worker-pool.js');
   // The workers load their code while this thread loads the rest of its own.
   const pool = createWorkerPool(first.compiled);
-  const { Gateway } = await import('./gateway.js');
-  return new Gateway(first, options, pool);
+  const [{ Gateway }, { chooseEngines }, { nodeSharesPorts }, { loadNativeBinary }] =
+    await Promise.all([
+      import('./gateway.js'),
+      import('./supervisor/engine-choice.js'),
+      import('./supervisor/acceptor-place.js'),
+      import('./acceptor/uws/native-binary.js'),
+    ]);
+  const { listeners } = first.compiled;
+  const parts = { clock: systemClock, sharesPorts: nodeSharesPorts(), load: loadNativeBinary };
+  const engines = await chooseEngines(listeners, parts);
+  return new Gateway(first, options, { lanes: pool, engines });
 }, process);
 
 const io = processIo(process, systemClock);

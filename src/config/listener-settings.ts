@@ -23,6 +23,8 @@ export interface ListenerSettings {
   readonly address: ListenerAddress;
   /** `auto` is decided when the gateway starts. */
   readonly engine: 'auto' | EngineName;
+  /** Keys that are configured here and that only the engine `wire` can do. */
+  readonly wireOnly: readonly string[];
   /** At least one. */
   readonly protocols: readonly 'http1'[];
   /** null: no TLS. */

@@ -9,7 +9,7 @@ import { StartupError } from '../base/startup-error.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 
-/** The first version of Node.js with which several threads can share a port. */
+/** The first version of Node.js whose sockets can share a port. */
 const REUSE_PORT_SINCE = [22, 12] as const;
 
 /**
@@ -21,6 +21,13 @@ export function mayRunInThreads(
   engineOf: (listener: ListenerSettings) => EngineName,
 ): boolean {
   return listeners.every((one) => engineOf(one) === 'wire' && one.address.kind !== 'inherited');
+}
+
+/** Whether this Node.js knows the option `reusePort` of sockets. */
+export function nodeSharesPorts(nodeVersion: string = process.versions.node): boolean {
+  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
+  const [sinceMajor, sinceMinor] = REUSE_PORT_SINCE;
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
 }
 
 /** @throws StartupError when this number of acceptors cannot be had here. */
@@ -43,9 +50,7 @@ export function checkAcceptors(
         'others have one acceptor',
     );
   }
-  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
-  const [sinceMajor, sinceMinor] = REUSE_PORT_SINCE;
-  if (major > sinceMajor || (major === sinceMajor && minor >= sinceMinor)) return;
+  if (nodeSharesPorts(nodeVersion)) return;
   throw new StartupError(
     `acceptors: ${acceptors} needs Node.js ${REUSE_PORT_SINCE.join('.')} or later, where threads ` +
       `can share a port; this is ${nodeVersion}`,

@@ -196,8 +196,18 @@ describe('a start that fails', () => {
     for (let count = 0; count < 20; count++) expect(await statusOnce()).toBe(200);
   });
 
-  it('ends with 1 and one sentence when the native binary cannot be loaded', async () => {
-    const config = aConfig(['http://127.0.0.1:1']);
+  it('needs no native binary', async () => {
+    const upstream = await anUpstream();
+    const config = aConfig([upstream.url]);
+    const gateway = await aGateway(config, { GATEWAY_UWS_PATH: '/nowhere/uws.js' });
+    expect(await statusOf(gateway.port)).toBe(200);
+    expect(gateway.find('engine chosen')).toMatchObject([
+      { engine: 'wire', reason: expect.stringContaining('/nowhere/uws.js') },
+    ]);
+  });
+
+  it('ends with 1 and one sentence when the native binary is asked for and not there', async () => {
+    const config = aConfig(['http://127.0.0.1:1'], { top: { listen: { port: 0, engine: 'uws' } } });
     const gateway = await failedStart(config, { GATEWAY_UWS_PATH: '/nowhere/uws.js' });
     expect(gateway.exitCode).toBe(1);
     expect(gateway.stderr).toMatch(/^sluice: cannot load [^\n]*\/nowhere\/uws\.js[^\n]*\n$/);

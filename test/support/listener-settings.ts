@@ -6,6 +6,7 @@ export const A_LISTENER: ListenerSettings = {
   name: 'main',
   address: { kind: 'tcp', host: '127.0.0.1', port: 8080, reusePort: false },
   engine: 'auto',
+  wireOnly: [],
   protocols: ['http1'],
   tls: null,
   proxyProtocol: 'off',

@@ -8,6 +8,7 @@ import { durationMs } from '../../base/quantities.js';
 import { normalizeAddressRange } from '../../filters/address-list.js';
 import type { GatewayConfig, ListenConfig } from '../gateway-config.js';
 import type { ListenerSettings } from '../listener-settings.js';
+import { wireOnlyKeys } from '../references/engine-needs.js';
 import { listenerAddress, listenerName, listenersOf } from '../references/listener-reference.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileTls } from './compile-tls.js';
@@ -36,6 +37,7 @@ function compileListener(
     name: listenerName(listen),
     address: listenerAddress(listen),
     engine: listen.engine ?? defaults.engine,
+    wireOnly: wireOnlyKeys(listen),
     protocols: listen.protocols ?? defaults.protocols,
     tls: compileTls(listen.tls),
     proxyProtocol: listen.proxyProtocol ?? 'off',

@@ -1,0 +1,118 @@
+/**
+ * Decides which engine speaks with the clients of each listener.
+ *
+ * Thread: supervisor (on the main thread): the native library is never loaded anywhere else, and
+ * here only when a listener asks for it or could use it. The rule for `auto`:
+ *
+ *     a listener needs what uws cannot do   wire, for all of them: one acceptor, one engine
+ *     a listener shares its port            uws, where this Node cannot do that by itself
+ *     no binary loads on this machine       wire
+ *     its parser gets requests wrong        OTHERWISE   (uws/parser-check.ts)
+ *     else                                  uws
+ */
+
+import type { EngineSource } from '../acceptor/acceptor.js';
+import type { CreateEngine } from '../acceptor/client-engine.js';
+import { wireEngine } from '../acceptor/net/wire-engine.js';
+import {
+  loadNativeBinary,
+  NativeBinaryError,
+  type UwsModule,
+} from '../acceptor/uws/native-binary.js';
+import { checkParser } from '../acceptor/uws/parser-check.js';
+import { uwsEngine } from '../acceptor/uws/uws-engine.js';
+import type { Clock } from '../base/clock.js';
+import type { EngineName } from '../base/listener-address.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
+
+export interface EngineChoiceParts {
+  readonly clock: Clock;
+  /** Whether Node's own sockets can share a port with other processes. */
+  readonly sharesPorts: boolean;
+  /** @throws NativeBinaryError when no binary loads. */
+  load(): UwsModule;
+}
+
+/**
+ * What `auto` is where the parser is not sound, and where nobody has looked. `wire` takes its place
+ * once everything holds on it that holds on `uws`.
+ */
+export const OTHERWISE: EngineName = 'uws';
+
+/** The engines of a gateway, and why they are these. */
+export class EngineChoice implements EngineSource {
+  constructor(
+    /** That of listeners which leave the choice. */
+    private readonly auto: EngineName,
+    /** Half a sentence for the log. */
+    readonly reason: string,
+    /** What a library that was asked for by name gets wrong; empty: nothing, or nobody asked. */
+    readonly flaws: readonly string[] = [],
+    private readonly load: () => UwsModule = loadNativeBinary,
+  ) {}
+
+  engineOf({ engine, wireOnly }: Pick<ListenerSettings, 'engine' | 'wireOnly'>): EngineName {
+    if (engine !== 'auto') return engine;
+    return wireOnly.length > 0 ? 'wire' : this.auto;
+  }
+
+  /** @throws NativeBinaryError when no binary loads on this machine. */
+  create(name: EngineName): CreateEngine {
+    return name === 'wire' ? wireEngine() : uwsEngine(this.load());
+  }
+}
+
+/** Of a gateway that is made without looking at the library. */
+export function uncheckedChoice(): EngineChoice {
+  return new EngineChoice(OTHERWISE, 'nobody has looked at the parser of uWebSockets.js');
+}
+
+/**
+ * Looks at listeners and library.
+ *
+ * @throws NativeBinaryError when a listener asks for a library that does not load.
+ */
+export async function chooseEngines(
+  listeners: readonly ListenerSettings[],
+  { clock, sharesPorts, load }: EngineChoiceParts,
+): Promise<EngineChoice> {
+  const isAsked = listeners.some(({ engine }) => engine === 'uws');
+  const isOpen = listeners.some(({ engine }) => engine === 'auto');
+  const need = needOf(listeners);
+  if (!isAsked && !isOpen) return new EngineChoice('wire', 'the configuration says so');
+  if (!isAsked && need !== '') return new EngineChoice('wire', need);
+  const sharing = sharesPorts ? undefined : listeners.find(isShared);
+  let uws: UwsModule;
+  try {
+    uws = load();
+  } catch (error) {
+    if (isAsked || !(error instanceof NativeBinaryError)) throw error;
+    return new EngineChoice('wire', error.message);
+  }
+  const flaws = await checkParser(uws, clock, isAsked);
+  const sound = flaws.length === 0 ? 'uws' : OTHERWISE;
+  const auto = need === '' ? sound : 'wire';
+  if (!isAsked && sharing !== undefined) {
+    const why = `the listener ${sharing.name} shares its port, which this Node cannot do by itself`;
+    return new EngineChoice('uws', why, flaws, () => uws);
+  }
+  if (isAsked) return new EngineChoice(auto, 'the configuration says so', flaws, () => uws);
+  const reason =
+    flaws.length === 0
+      ? 'uWebSockets.js loads, and its parser is sound'
+      : `the parser of uWebSockets.js is not sound: ${flaws.join('; ')}`;
+  return new EngineChoice(auto, reason, auto === 'uws' ? flaws : [], () => uws);
+}
+
+function isShared({ address }: ListenerSettings): boolean {
+  return address.kind === 'tcp' && address.reusePort;
+}
+
+/** Why uws is out of the question, whatever it can do; '': it is not. */
+function needOf(listeners: readonly ListenerSettings[]): string {
+  for (const { name, engine, wireOnly } of listeners) {
+    if (engine === 'wire') return `the listener ${name} asks for it`;
+    if (wireOnly.length > 0) return `the listener ${name} needs it for ${wireOnly.join(', ')}`;
+  }
+  return '';
+}

@@ -1,0 +1,42 @@
+/** The check of the native parser at the start, against real libraries. */
+import { describe, expect, it } from 'vitest';
+import { loadNativeBinary } from '../../src/acceptor/uws/native-binary.js';
+import { checkParser } from '../../src/acceptor/uws/parser-check.js';
+import { systemClock } from '../../src/base/clock.js';
+import { chooseEngines, OTHERWISE } from '../../src/supervisor/engine-choice.js';
+import { aListener } from '../support/listener-settings.js';
+import { type Flaws, patientClock, soundUws } from '../support/sound-uws.js';
+
+const check = (flaws: Flaws, clock = patientClock) => checkParser(soundUws(flaws), clock, true);
+
+describe('the check of a parser', () => {
+  it('finds the flaws of the library that comes with the gateway', async () => {
+    const flaws = await checkParser(loadNativeBinary(), systemClock, true);
+    expect(flaws).toEqual(expect.arrayContaining([expect.stringContaining('HTTP/1.0')]));
+    expect(flaws.length).toBe(new Set(flaws).size);
+  });
+
+  it('finds nothing where there is nothing', async () => {
+    expect(await check({})).toEqual([]);
+  });
+
+  it('finds uploads that are read on while they are paused', async () => {
+    expect(await check({ ignoresPause: true })).toEqual([expect.stringContaining('paused')]);
+  });
+
+  it('takes silence for a flaw', async () => {
+    const flaws = await check({ isSilent: true }, systemClock);
+    expect(flaws.length).toBe(4);
+  });
+});
+
+it('a listener that leaves the choice gets the other engine where the library is not sound', async () => {
+  const parts = { clock: systemClock, sharesPorts: true, load: loadNativeBinary };
+  const open = aListener('open', 80);
+  const choice = await chooseEngines([open], parts);
+  expect(choice.engineOf(open)).toBe(OTHERWISE);
+  expect(choice.reason).toContain('not sound');
+  const asked = await chooseEngines([{ ...open, engine: 'uws' }], parts);
+  expect(asked.engineOf({ ...open, engine: 'uws' })).toBe('uws');
+  expect(asked.flaws.length).toBeGreaterThan(0);
+});

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { NativeBinaryError } from '../../../src/acceptor/uws/native-binary.js';
+import type { ListenerSettings } from '../../../src/config/listener-settings.js';
+import { nodeSharesPorts } from '../../../src/supervisor/acceptor-place.js';
+import {
+  chooseEngines,
+  OTHERWISE,
+  uncheckedChoice,
+} from '../../../src/supervisor/engine-choice.js';
+import { aListener } from '../../support/listener-settings.js';
+import { patientClock, soundUws } from '../../support/sound-uws.js';
+
+const OPEN = aListener('open', 80);
+const WIRE = aListener('own', 81, { engine: 'wire' });
+const UWS = aListener('native', 82, { engine: 'uws' });
+const NEEDY = aListener('needy', 83, { wireOnly: ['unixSocket', 'proxyProtocol'] });
+
+/** A library, or none, and how many times it was loaded. */
+function choose(listeners: readonly ListenerSettings[], isThere = true, sharesPorts = true) {
+  let loads = 0;
+  const load = () => {
+    loads += 1;
+    if (!isThere) throw new NativeBinaryError('no binary for this machine');
+    return soundUws();
+  };
+  const choice = chooseEngines(listeners, { clock: patientClock, sharesPorts, load });
+  return choice.then((made) => ({
+    engines: listeners.map((one) => made.engineOf(one)),
+    reason: made.reason,
+    flaws: made.flaws,
+    loads,
+  }));
+}
+
+describe('the engine of a listener that leaves the choice', () => {
+  it('is uws where that loads and is sound', async () => {
+    const made = await choose([OPEN]);
+    expect(made).toMatchObject({ engines: ['uws'], loads: 1, flaws: [] });
+    expect(made.reason).toContain('its parser is sound');
+  });
+
+  it('is wire where no binary loads, and the reason is that of the loader', async () => {
+    const made = await choose([OPEN], false);
+    expect(made).toMatchObject({ engines: ['wire'], reason: 'no binary for this machine' });
+  });
+
+  it('is wire beside a listener that needs wire, and nothing native is loaded', async () => {
+    expect(await choose([OPEN, NEEDY])).toEqual({
+      engines: ['wire', 'wire'],
+      reason: 'the listener needy needs it for unixSocket, proxyProtocol',
+      flaws: [],
+      loads: 0,
+    });
+    expect(await choose([OPEN, WIRE])).toMatchObject({ engines: ['wire', 'wire'], loads: 0 });
+  });
+
+  it('is uws where the port is shared and Node cannot do that', async () => {
+    const address = { kind: 'tcp', host: '127.0.0.1', port: 80, reusePort: true } as const;
+    const shared = aListener('shared', 80, { address });
+    const made = await choose([shared], true, false);
+    expect(made.engines).toEqual(['uws']);
+    expect(made.reason).toContain('the listener shared shares its port');
+    expect(['20.20.2', '22.11.9', '22.12.0', '23.0.0', '24.1.0'].map(nodeSharesPorts)).toEqual([
+      false,
+      false,
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  it('is what nobody has looked at in a gateway that a program makes', () => {
+    const choice = uncheckedChoice();
+    expect([OPEN, WIRE, UWS, NEEDY].map((one) => choice.engineOf(one))).toEqual([
+      OTHERWISE,
+      'wire',
+      'uws',
+      'wire',
+    ]);
+  });
+});
+
+describe('an engine that is asked for', () => {
+  it('is taken, and nothing native is loaded for wire', async () => {
+    expect(await choose([WIRE])).toMatchObject({ engines: ['wire'], loads: 0 });
+    expect(await choose([UWS])).toMatchObject({ engines: ['uws'], loads: 1 });
+  });
+
+  it('ends the start where it does not load', async () => {
+    await expect(choose([UWS], false)).rejects.toThrow(NativeBinaryError);
+  });
+
+  it('decides for itself alone', async () => {
+    expect(await choose([UWS, OPEN])).toMatchObject({ engines: ['uws', 'uws'] });
+    expect(await choose([UWS, OPEN, NEEDY])).toMatchObject({ engines: ['uws', 'wire', 'wire'] });
+  });
+});
