@@ -80,6 +80,8 @@ export class AcceptorSupervisor {
   private lastAsk = 0;
   /** Of the thread that runs, when it was last asked. */
   private reading: AcceptorReading | null = null;
+  /** What the thread before it listened at. */
+  private closedListeners: AcceptorReading['listeners'] = [];
   /** Of all threads before it: what only grows. */
   private before: Pick<AcceptorReading, 'acceptor' | 'lanes'> | null = null;
   /** In force; empty before the start. */
@@ -371,8 +373,9 @@ export class AcceptorSupervisor {
     return this.loads.inFlight;
   }
 
+  /** While a thread starts, those of the one before, without its connections. */
   get listenerFigures(): AcceptorReading['listeners'] {
-    return this.reading?.listeners ?? [];
+    return this.reading?.listeners ?? this.closedListeners;
   }
 
   /** Asks for the figures of this moment; a thread that does not answer is shown as it was. */
@@ -419,6 +422,7 @@ export class AcceptorSupervisor {
   /** What only grows goes on from here when the next thread begins at 0. */
   private keepCounts(): void {
     this.before = { acceptor: this.figures, lanes: this.laneFigures };
+    this.closedListeners = this.listenerFigures.map((one) => ({ ...one, openConnections: 0 }));
     this.reading = null;
   }
 }
