@@ -134,6 +134,35 @@ describe('the certificate', () => {
     expect(await visit(rig, 'b.test')).toMatchObject({ outcome: 'hello', cn: 'b.test' });
   });
 
+  it('carries a staple for clients that ask for one', async () => {
+    const staple = Buffer.from('not read by the gateway');
+    const pair = ec('a.test');
+    const rig = await open(materialOf([certificateOf(['a.test'], [pair], staple)]));
+    const socket = connect({
+      ...{ port: rig.port, servername: 'a.test', rejectUnauthorized: false, requestOCSP: true },
+    });
+    const [response] = await once(socket, 'OCSPResponse');
+    expect(response).toEqual(staple);
+    socket.destroy();
+  });
+
+  it('proves a name to an ACME server, and to nobody else', async () => {
+    const challenge = certificateOf(['a.test'], [ec('proof.test')]);
+    const rig = await open(materialOf([A], {}, { challenges: [challenge] }));
+    const socket = connect({
+      ...{ port: rig.port, servername: 'a.test', rejectUnauthorized: false },
+      ALPNProtocols: ['acme-tls/1'],
+    });
+    await once(socket, 'secureConnect');
+    expect(socket.alpnProtocol).toBe('acme-tls/1');
+    expect(socket.getPeerX509Certificate()?.subject).toBe('CN=proof.test');
+    await once(socket.resume(), 'close');
+    expect(rig.events).toEqual([{ kind: 'failed', failure: 'challenge', detail: '' }]);
+    expect(await visit(rig, 'a.test')).toMatchObject({ outcome: 'hello', cn: 'a.test' });
+    const { outcome } = await visit(rig, 'b.test', { ALPNProtocols: ['acme-tls/1'] });
+    expect(outcome).toBe('ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
+  });
+
   it('is another one after adopt(), and open connections go on', async () => {
     const rig = await open(materialOf([A]));
     const early = connect({ port: rig.port, servername: 'a.test', rejectUnauthorized: false });
