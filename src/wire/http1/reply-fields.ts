@@ -5,6 +5,7 @@
  * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
 import { type FieldBlock, withoutFields } from '../../base/field-block.js';
+import { tokensOf } from './token-list.js';
 
 /** The head of a reply as the lane takes it. */
 export interface ReplyFieldBlock {
@@ -73,19 +74,11 @@ function isName(text: string, start: number, name: string): boolean {
 /** True when Connection lists more than what stands for the connection itself. */
 export function namesFields(connection: string): boolean {
   if (connection === '') return false;
-  return connection
-    .toLowerCase()
-    .split(',')
-    .some((token) => !['', 'close', 'keep-alive'].includes(token.trim()));
+  return tokensOf(connection).some((token) => !['', 'close', 'keep-alive'].includes(token));
 }
 
 /** The fields less those that Connection lists. */
 export function withoutNamed(fields: FieldBlock, connection: string): FieldBlock {
-  const named = new Set(
-    connection
-      .toLowerCase()
-      .split(',')
-      .map((token) => token.trim()),
-  );
+  const named = new Set(tokensOf(connection));
   return withoutFields(fields, named);
 }

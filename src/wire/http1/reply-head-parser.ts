@@ -32,6 +32,7 @@ import {
   type ReplyFieldBlock,
   withoutNamed,
 } from './reply-fields.js';
+import { tokensOf, trimmed } from './token-list.js';
 
 /** The largest head, with its empty line, unless the reader is told otherwise. */
 export const HEAD_BYTES_MAX = 16 * 1024;
@@ -135,7 +136,7 @@ function parseFields(text: string, start: number, end: number, head: ReplyHead):
     if (!isAsWritten) {
       if (runStart !== -1) takeLines(head, text, runStart, at - 2);
       runStart = -1;
-      const value = trimValue(text, nameEnd + 1, lineEnd);
+      const value = trimmed(text, nameEnd + 1, lineEnd);
       if (kind === FIELD_LENGTH && hasTabBehind(text, lineEnd)) return 'bad framing';
       if (kind === FIELD_KEPT) {
         head.fields = joinFields(head.fields, field(text.slice(at, nameEnd), value));
@@ -191,11 +192,11 @@ function settle(head: ReplyHead, isOld: boolean): string {
   head.isPersistent = !isOld;
   head.keepAliveMs = -1;
   if (connection !== '') {
-    const tokens = listOf(connection);
+    const tokens = tokensOf(connection);
     head.isPersistent = !tokens.includes('close') && (!isOld || tokens.includes('keep-alive'));
     if (namesFields(connection)) head.fields = withoutNamed(head.fields, connection);
   }
-  if (proxyConnection !== '' && listOf(proxyConnection).includes('close')) {
+  if (proxyConnection !== '' && tokensOf(proxyConnection).includes('close')) {
     head.isPersistent = false;
   }
   if (keepAlive !== '') {
@@ -205,26 +206,11 @@ function settle(head: ReplyHead, isOld: boolean): string {
   return '';
 }
 
-function listOf(value: string): string[] {
-  return value
-    .toLowerCase()
-    .split(',')
-    .map((token) => token.trim());
-}
-
 /** The value follows after exactly one space and has none behind it. */
 function isPlainLine(text: string, colon: number, lineEnd: number): boolean {
   if (text.charCodeAt(colon + 1) !== SPACE) return false;
   if (lineEnd === colon + 2) return true;
   return !isBlank(text.charCodeAt(colon + 2)) && !isBlank(text.charCodeAt(lineEnd - 1));
-}
-
-function trimValue(text: string, start: number, end: number): string {
-  let from = start;
-  let to = end;
-  while (from < to && isBlank(text.charCodeAt(from))) from++;
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-  return text.slice(from, to);
 }
 
 /** llhttp takes spaces behind the digits of a length, and no tab. */

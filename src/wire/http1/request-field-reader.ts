@@ -14,6 +14,7 @@ import { readLength } from './content-length.js';
 import { isHost, isPlainHost, isSameHost } from './host-value.js';
 import { HTTP_1_0, HTTP_1_1, type RequestHead } from './request-head.js';
 import type { RequestRules } from './request-rules.js';
+import { tokensOf } from './token-list.js';
 
 /** What Connection says of itself, and not of a field that goes on. */
 const CONNECTION_WORDS: ReadonlySet<string> = new Set([
@@ -158,8 +159,7 @@ export class RequestFieldReader {
   /** The worker needs it only where it names fields that go no further. */
   private onConnection(value: string): boolean {
     let namesFields = false;
-    for (const part of value.toLowerCase().split(',')) {
-      const token = part.trim();
+    for (const token of tokensOf(value)) {
       if (token === 'close') this.mustClose = true;
       else if (token === 'keep-alive') this.keepsAlive = true;
       else if (token === 'upgrade') this.mayUpgrade = true;
@@ -242,8 +242,9 @@ export class RequestFieldReader {
   /** Other protocols may be ignored (RFC 9110 7.8), but no WebSocket client goes on without. */
   private checkUpgrade(): void {
     if (this.upgrade === '') return;
-    const isWebSocket = this.upgrade.split(',').some((protocol) => protocol.trim() === 'websocket');
-    if (isWebSocket) this.refuse(PROBLEMS.upgradeUnsupported, 'an upgrade to WebSocket');
+    if (tokensOf(this.upgrade).includes('websocket')) {
+      this.refuse(PROBLEMS.upgradeUnsupported, 'an upgrade to WebSocket');
+    }
   }
 }
 

@@ -5,7 +5,8 @@
  * trailer: one of framing makes the message malformed, others are dropped.
  */
 import { type FieldBlock, field, NO_FIELDS } from '../../base/field-block.js';
-import { areAllIn, COLON, CR, isBlank, LF, TOKEN_BYTES, VALUE_BYTES } from './characters.js';
+import { areAllIn, COLON, CR, LF, TOKEN_BYTES, VALUE_BYTES } from './characters.js';
+import { trimmed } from './token-list.js';
 
 const FRAMING: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
 
@@ -55,9 +56,5 @@ export function readTrailerLine(line: string, keepsUnderscores: boolean): FieldB
   if (FRAMING.has(lowerName)) return null;
   if (NOT_IN_TRAILERS.has(lowerName)) return NO_FIELDS;
   if (!keepsUnderscores && name.includes('_')) return NO_FIELDS;
-  let from = colon + 1;
-  let to = end;
-  while (from < to && isBlank(line.charCodeAt(from))) from++;
-  while (to > from && isBlank(line.charCodeAt(to - 1))) to--;
-  return field(name, line.slice(from, to));
+  return field(name, trimmed(line, colon + 1, end));
 }

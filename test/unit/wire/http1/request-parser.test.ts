@@ -111,6 +111,10 @@ describe('a connection', () => {
     ['1.0', 'Connection: keep-alive\r\n', true],
     ['1.0', 'Connection: Keep-Alive, x\r\n', true],
     ['1.0', 'Connection: keep-alive, close\r\n', false],
+    // No blank: a token of another name.
+    ['1.0', 'Connection: \xa0keep-alive\r\n', false],
+    ['1.1', 'Connection: \xa0close\r\n', true],
+    ['1.0', 'Connection: x,\tkeep-alive\t\r\n', true],
   ])('of HTTP/%s with %j persists: %s', (version, fields, isPersistent) => {
     expect(one(`${line(version)}${fields}\r\n`)?.isPersistent).toBe(isPersistent);
   });
