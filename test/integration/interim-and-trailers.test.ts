@@ -15,7 +15,6 @@ let gateway: GatewayProcess;
 
 beforeAll(async () => {
   origin = createServer((_request, response) => {
-    response.writeProcessing();
     response.writeEarlyHints({ link: LINK });
     response.writeHead(200, { trailer: 'X-Sum' });
     response.write('hello');
@@ -39,8 +38,7 @@ afterAll(async () => {
 it('reach a client of HTTP/1.1', async () => {
   const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
   const { text } = await rawExchange(gateway.port, [request]);
-  const [processing, hints, head = '', body] = text.split('\r\n\r\n', 4);
-  expect(processing).toBe('HTTP/1.1 102 Processing');
+  const [hints, head = '', body] = text.split('\r\n\r\n', 3);
   expect(hints).toBe(`HTTP/1.1 103 Early Hints\r\nLink: ${LINK}`);
   expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   expect(head).toContain('Transfer-Encoding: chunked');
