@@ -8,6 +8,19 @@ const REAL = {
   globalSetup: new URL('support/fresh-build.ts', import.meta.url).pathname,
 };
 
+const HTTP_SUITES = [
+  'bad-input',
+  'connections',
+  'early-replies',
+  'hostile-vectors',
+  'path-vectors',
+  'proxying',
+  'raw-sockets',
+  'streaming',
+  'streaming-large-bodies',
+  'streaming-slowly',
+];
+
 const { TEST_REPORT } = process.env;
 
 export default defineConfig({
@@ -51,6 +64,16 @@ export default defineConfig({
             'test/integration/**/*.test.ts',
             'test/contract/{upstream-transport,streamed-body,client-engine}.contract.ts',
           ],
+          ...REAL,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'wire',
+          // What of the integration suite is about HTTP, once more over the other engine.
+          include: HTTP_SUITES.map((name) => `test/integration/${name}.test.ts`),
+          env: { GATEWAY_ENGINE: 'wire' },
           ...REAL,
         },
       },

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
+import { byEngine } from '../support/engine-under-test.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess, type LogRecord, MAIN_FILE } from '../support/gateway-process.js';
@@ -177,24 +178,28 @@ describe('a start that fails', () => {
     expect(gateway.stderr).toContain(`:${upstream.port}`);
   });
 
-  it('shares a port only with one that wants to, and each can end without the other', async () => {
-    const upstream = await anUpstream();
-    const port = await aFreePort();
-    const shared = aConfig([upstream.url], { top: { listen: { port, reusePort: true } } });
-    const gateways = [await aGateway(shared), await aGateway(shared)] as const;
-    const alone = await failedStart(aConfig([upstream.url], { top: { listen: { port } } }));
-    expect(alone.stderr).toContain('in use');
-    // A connection each: which of the two gets it is the kernel's choice.
-    const statusOnce = (): Promise<number> => statusOf(port);
-    for (let count = 0; count < 60; count++) expect(await statusOnce()).toBe(200);
-    const counts = await Promise.all(
-      gateways.map(async (one) => (await one.stats())['total_requests']),
-    );
-    expect(Math.min(...counts.map(Number))).toBeGreaterThan(0);
-    expect(counts.map(Number).reduce((all, one) => all + one)).toBe(60);
-    await gateways[0].stop();
-    for (let count = 0; count < 20; count++) expect(await statusOnce()).toBe(200);
-  });
+  // Node shares ports from 22.12 on.
+  it.each(byEngine({ wire: [], uws: ['uws'] }))(
+    'shares a port only with one that wants to (%s)',
+    async () => {
+      const upstream = await anUpstream();
+      const port = await aFreePort();
+      const shared = aConfig([upstream.url], { top: { listen: { port, reusePort: true } } });
+      const gateways = [await aGateway(shared), await aGateway(shared)] as const;
+      const alone = await failedStart(aConfig([upstream.url], { top: { listen: { port } } }));
+      expect(alone.stderr).toContain('in use');
+      // A connection each: which of the two gets it is the kernel's choice.
+      const statusOnce = (): Promise<number> => statusOf(port);
+      for (let count = 0; count < 60; count++) expect(await statusOnce()).toBe(200);
+      const counts = await Promise.all(
+        gateways.map(async (one) => (await one.stats())['total_requests']),
+      );
+      expect(Math.min(...counts.map(Number))).toBeGreaterThan(0);
+      expect(counts.map(Number).reduce((all, one) => all + one)).toBe(60);
+      await gateways[0].stop();
+      for (let count = 0; count < 20; count++) expect(await statusOnce()).toBe(200);
+    },
+  );
 
   it('needs no native binary', async () => {
     const upstream = await anUpstream();

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BODY_BLOCK_COUNT } from '../../src/channel/body-blocks.js';
 import { readBulk, writeBulk } from '../support/bulk-body.js';
 import { aConfig } from '../support/configs.js';
+import { byEngine } from '../support/engine-under-test.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
@@ -272,12 +273,15 @@ describe('a target that dies in the middle of its reply', () => {
 describe('a chunked upload', () => {
   const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 
-  it('gets a reply that closes the connection', async () => {
-    const reply = await rawExchange(gateway.port, [`${head}5\r\nhello\r\n0\r\n\r\n`]);
+  it('gets a reply, and the engine that cannot see where it ends closes behind it', async () => {
+    const closes = byEngine({ wire: false, uws: true });
+    const reply = await rawExchange(gateway.port, [`${head}5\r\nhello\r\n0\r\n\r\n`], {
+      until: closes ? /^$/ : /"bodyBytes":5/,
+    });
     expect(reply.status).toBe(200);
-    expect(reply.text).toMatch(/connection: close/i);
+    expect(/connection: close/i.test(reply.text)).toBe(closes);
     expect(reply.text).toContain('"bodyBytes":5');
-    expect(reply.isClosed).toBe(true);
+    expect(reply.isClosed).toBe(closes);
   });
 
   it('over the limit is answered with 413, and the target sees it broken off', async () => {
@@ -324,10 +328,11 @@ describe('a reply that is the last on its connection', () => {
   const CASES = [
     { name: 'as the client asked', method: 'GET', rest: 'Connection: close\r\n\r\n' },
     { name: 'as the client asked in a list', method: 'GET', rest: 'Connection: x, close\r\n\r\n' },
-    { name: 'behind a chunked upload', method: 'POST', rest: CHUNKED },
   ];
+  const behindUpload = { name: 'behind a chunked upload', method: 'POST', rest: CHUNKED };
+  const cases = byEngine({ wire: CASES, uws: [...CASES, behindUpload] });
 
-  it.each(CASES)('says so in its head, and its body is whole ($name)', async ({ method, rest }) => {
+  it.each(cases)('says so in its head, and its body is whole ($name)', async ({ method, rest }) => {
     const half = 'x'.repeat(100_000);
     for (const length of [{ 'content-length': 2 * half.length }, {}]) {
       upstream.script = (request, response) => {
@@ -348,7 +353,7 @@ describe('a reply that is the last on its connection', () => {
     }
   });
 
-  it('behind a chunked upload is followed by nothing, whatever the client sends on', async () => {
+  it('behind a chunked upload is followed by others where its end was seen', async () => {
     upstream.script = (request, response) => {
       request.resume();
       response.write('x', () => setImmediate(() => response.end('y')));
@@ -360,8 +365,9 @@ describe('a reply that is the last on its connection', () => {
       pauseMs: 300,
       waitMsMax: 1200,
     });
-    expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
-    expect(upstream.headCount).toBe(1);
+    const answered = byEngine({ wire: 3, uws: 1 });
+    expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(answered);
+    expect(upstream.headCount).toBe(answered);
   });
 });
 

@@ -172,9 +172,13 @@ function readChunked(text: string, start: number): { text: string; end: number }
     if (lineEnd === -1) return null;
     const size = Number.parseInt(text.slice(at, lineEnd), 16);
     const dataAt = lineEnd + 2;
+    if (size === 0) {
+      // The line of the last chunk ends with CRLF, and so does each field behind it.
+      const end = text.indexOf('\r\n\r\n', lineEnd);
+      return end === -1 ? null : { text: body, end: end + 4 };
+    }
     if (!Number.isFinite(size) || text.length < dataAt + size + 2) return null;
     body += text.slice(dataAt, dataAt + size);
     at = dataAt + size + 2;
-    if (size === 0) return { text: body, end: at };
   }
 }
