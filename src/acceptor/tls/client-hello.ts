@@ -9,7 +9,7 @@
 
 /** A hello with a post-quantum key share and a session ticket has 2 to 4 KiB. */
 export const HELLO_BYTES_MAX = 16 * 1024;
-const RECORDS_MAX = 16;
+const RECORDS_MAX = 64;
 
 const RECORD_HEAD_BYTES = 5;
 const HANDSHAKE_HEAD_BYTES = 4;
@@ -60,6 +60,7 @@ export class ClientHelloReader {
   private assemble(all: Buffer): HelloReading {
     const parts: Buffer[] = [];
     let have = 0;
+    let end = 0;
     let at = 0;
     for (let record = 0; record < RECORDS_MAX; record += 1) {
       if (all.length < at + RECORD_HEAD_BYTES) return this.need(at + RECORD_HEAD_BYTES);
@@ -71,12 +72,10 @@ export class ClientHelloReader {
       parts.push(all.subarray(at, at + length));
       have += length;
       at += length;
-      const message = parts.length === 1 ? parts[0] : Buffer.concat(parts);
-      if (message === undefined || have < HANDSHAKE_HEAD_BYTES) continue;
-      if (message[0] !== CLIENT_HELLO) return 'wrong';
-      const end = HANDSHAKE_HEAD_BYTES + message.readUIntBE(1, 3);
+      if (end === 0 && have >= HANDSHAKE_HEAD_BYTES) end = messageEnd(Buffer.concat(parts));
       if (end > HELLO_BYTES_MAX) return 'wrong';
-      if (have >= end) return readMessage(message.subarray(HANDSHAKE_HEAD_BYTES, end));
+      if (end === 0 || have < end) continue;
+      return readMessage(Buffer.concat(parts).subarray(HANDSHAKE_HEAD_BYTES, end));
     }
     return 'wrong';
   }
@@ -85,6 +84,12 @@ export class ClientHelloReader {
     this.bytesNeeded = bytes;
     return 'more';
   }
+}
+
+/** Where the first message ends; infinity: it is no ClientHello. */
+function messageEnd(message: Buffer): number {
+  if (message[0] !== CLIENT_HELLO) return Number.POSITIVE_INFINITY;
+  return HANDSHAKE_HEAD_BYTES + message.readUIntBE(1, 3);
 }
 
 function readMessage(body: Buffer): HelloReading {

@@ -54,7 +54,14 @@ export interface AcmeLibrary {
       key: Buffer,
     ): Promise<[key: Buffer, certificate: string | Buffer]>;
   };
-  readonly axios: { readonly defaults: { timeout?: number; httpsAgent?: Agent } };
+  readonly axios: {
+    readonly defaults: {
+      timeout?: number;
+      httpsAgent?: Agent;
+      /** In seconds. */
+      readonly acmeSettings?: { retryDefaultDelay: number; retryMaxAttempts: number };
+    };
+  };
 }
 
 /**
@@ -75,6 +82,8 @@ export async function loadAcmeLibrary(ca: string): Promise<AcmeLibrary> {
   }
   const { defaults } = library.axios;
   defaults.timeout = REQUEST_MS;
+  // What lasts longer is for the pauses between orders.
+  Object.assign(defaults.acmeSettings ?? {}, { retryDefaultDelay: 1, retryMaxAttempts: 3 });
   if (ca === '') delete defaults.httpsAgent;
   else defaults.httpsAgent = new Agent({ ca });
   return library;
