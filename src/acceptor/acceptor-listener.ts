@@ -6,6 +6,7 @@
  * changes the settings here, and touches no connection.
  */
 import type { Clock } from '../base/clock.js';
+import type { ErrorPage } from '../base/error-pages.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
@@ -14,12 +15,14 @@ import type { ClientRequest, ClientSocket, ListenerHost, OpenListener } from './
 import { ClientExchange } from './client-exchange.js';
 import type { ExchangeContext } from './exchange-context.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
-import type { LocalReplyRecord } from './local-reply.js';
+import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
 
 /** What a listener needs of its acceptor. */
-export interface ListenerOwner extends Omit<ExchangeContext, 'fieldsOfRefusal'> {
+export interface ListenerOwner extends Omit<ExchangeContext, 'fieldsOfRefusal' | 'pageOfRefusal'> {
   /** Fields of a reply that is made without a worker, by its head and the name of its listener. */
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
+  /** The page of such a reply; null: it is a problem document. */
+  pageOfRefusal(refused: RefusedRequest, text: string, listener: string): ErrorPage | null;
   /** False: there are too many connections. `isExact`: their ends are told with addresses. */
   onOpened(address: string, isExact: boolean): boolean;
   onClosed(address: string): void;
@@ -96,6 +99,10 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
 
   fieldsOfRefusal(method: string, target: string, text: string): FieldBlock {
     return this.owner.fieldsOfRefusal(method, target, text, this.settings.name);
+  }
+
+  pageOfRefusal(record: LocalReplyRecord, detail: string, text: string): ErrorPage | null {
+    return this.owner.pageOfRefusal({ record, detail }, text, this.settings.name);
   }
 
   onLocalReply(record: LocalReplyRecord): void {

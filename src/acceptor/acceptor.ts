@@ -9,6 +9,7 @@
  *     discard   in place of commit: closes what prepare() has bound
  */
 import type { Clock, Timer } from '../base/clock.js';
+import type { ErrorPage } from '../base/error-pages.js';
 import type { FieldBlock } from '../base/field-block.js';
 import { addressText, type EngineName } from '../base/listener-address.js';
 import type { RequestIdSource } from '../base/request-id.js';
@@ -24,7 +25,7 @@ import type { ClientEngine, CreateEngine, EngineHost } from './client-engine.js'
 import { LOOK_MS } from './client-exchange.js';
 import { ConnectionCaps, type ConnectionRule } from './connection-caps.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
-import type { LocalReplyRecord } from './local-reply.js';
+import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
 
 /** What the acceptor goes by, and a reload may change. */
 export interface AcceptorConfig {
@@ -52,6 +53,8 @@ export interface AcceptorOptions {
   readonly loads?: AcceptorLoads | undefined;
   /** Fields for the reply to a request that never reaches a worker, by its head and listener. */
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
+  /** Its page, in the same way; null: it is a problem document. */
+  pageOfRefusal(refused: RefusedRequest, text: string, listener: string): ErrorPage | null;
   onLocalReply(record: LocalReplyRecord): void;
   /** An address has as many connections as it may. */
   onAddressFull(network: string): void;
@@ -239,6 +242,10 @@ export class Acceptor implements EngineHost, ListenerOwner {
 
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock {
     return this.options.fieldsOfRefusal(method, target, text, listener);
+  }
+
+  pageOfRefusal(refused: RefusedRequest, text: string, listener: string): ErrorPage | null {
+    return this.options.pageOfRefusal(refused, text, listener);
   }
 
   onLocalReply(record: LocalReplyRecord): void {

@@ -447,7 +447,8 @@ export class ClientExchange implements Downstream, ClientListener {
       const durationMs = context.clock.nowMs() - this.receivedMs;
       const record = { requestId, method, target, peer, kind, durationMs };
       const fields = context.fieldsOfRefusal(method, target, this.refusalText);
-      this.sendHead(localReplyHead(record, detail, fields), this.localClosing());
+      const page = context.pageOfRefusal(record, detail, this.refusalText);
+      this.sendHead(localReplyHead(record, detail, { fields, page }), this.localClosing());
       context.onLocalReply(record);
     } catch (error) {
       this.onBroken(error);

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '../base/clock.js';
+import type { ErrorPage } from '../base/error-pages.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
@@ -25,6 +26,8 @@ export interface ExchangeContext {
   readonly isClosed: boolean;
   /** Fields of a reply that is made without a worker, by the head of its request. */
   fieldsOfRefusal(method: string, target: string, text: string): FieldBlock;
+  /** Its page; null: it is a problem document. */
+  pageOfRefusal(record: LocalReplyRecord, detail: string, text: string): ErrorPage | null;
   /** A reply was made without a worker. */
   onLocalReply(record: LocalReplyRecord): void;
   /** A mistake of ours; the exchange is cut off. */

@@ -90,6 +90,8 @@ export class GatewayFront implements AcceptorFront {
       onAddressFull: (network) => this.warnOfAddress(network),
       fieldsOfRefusal: (method, target, text, listener) =>
         this.refusalFields().fieldsFor(method, target, text, listener),
+      pageOfRefusal: (refused, text, listener) =>
+        this.refusalFields().pageFor(refused, text, listener),
       onLocalReply: (record) => this.localReplies.close(record),
       onError,
     });

@@ -7,7 +7,7 @@
 import { HEAD_FIELDS } from '../channel/records/request-head.js';
 
 /** Fields by which a refusal is made readable for a page: all that is kept of a long head. */
-const KEPT_FIELDS: ReadonlySet<string> = new Set(['host', 'origin']);
+const KEPT_FIELDS: ReadonlySet<string> = new Set(['accept', 'host', 'origin']);
 
 /** All values of a field. `name`: in lower case; `text`: as records/request-head.ts has it. */
 export function valuesIn(text: string, name: string): string[] {

@@ -3,8 +3,14 @@
  *
  * Thread: acceptor.
  */
+import type { ErrorPage } from '../base/error-pages.js';
 import { type FieldBlock, joinFields } from '../base/field-block.js';
-import { buildProblemReply, RETRY_SOON, responseTimeField } from '../base/problem-reply.js';
+import {
+  buildProblemReply,
+  RETRY_SOON,
+  responseTimeField,
+  withErrorPage,
+} from '../base/problem-reply.js';
 import type { ProblemKind } from '../base/problems.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
 import type { ReplyHead } from './client-engine.js';
@@ -19,21 +25,35 @@ export interface LocalReplyRecord {
   readonly durationMs: number;
 }
 
+/** What a refusal has of its route, or of the whole gateway. */
+export interface RefusalShape {
+  readonly fields: FieldBlock;
+  /** null: the problem document. */
+  readonly page: ErrorPage | null;
+}
+
+/** A request that is refused, and what its client is told. */
+export interface RefusedRequest {
+  readonly record: LocalReplyRecord;
+  readonly detail: string;
+}
+
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * A problem document. `detail` says to the client what was wrong and what to do; `more` are fields
- * besides those that every such reply has.
+ * A problem document, or a page. `detail` says to the client what was wrong and what to do; `more`
+ * are fields besides those that every such reply has.
  */
 export function localReplyHead(
   record: LocalReplyRecord,
   detail: string,
-  more: FieldBlock,
+  { fields: more, page }: RefusalShape,
 ): ReplyHead {
   const { requestId, kind } = record;
   const time = joinFields(responseTimeField(record.durationMs), more);
   const extra = kind.status === 503 ? joinFields(time, RETRY_SOON) : time;
-  const { fields, body } = buildProblemReply(kind, requestId, detail, extra);
+  const problem = buildProblemReply(kind, requestId, detail, extra);
+  const { fields, body } = withErrorPage(problem, page);
   const text = Buffer.from(requestId + fields, 'latin1');
   const head = { status: kind.status, idBytes: requestId.length, text };
   if (record.method === 'HEAD') {

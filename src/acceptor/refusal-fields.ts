@@ -1,12 +1,13 @@
 /**
  * What the acceptor's own replies tell pages: without these fields a page sees a network error
- * where there was a 413 or a 503.
+ * where there was a 413 or a 503. And the bodies that the configuration has for them.
  *
- * Thread: acceptor. One for each configuration. Nothing is done here for requests without Origin,
- * and where no route has CORS. The fields are those of the route that the request would have gone
- * to, or of the whole gateway where there is none.
+ * Thread: acceptor. One for each configuration. Nothing is done here where no route has CORS and
+ * nothing has bodies. What is told is that of the route that the request would have gone to, or of
+ * the whole gateway where there is none.
  */
 
+import { type ErrorPage, ErrorPages } from '../base/error-pages.js';
 import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { type CorsOfRefusals, corsOfRefusals } from '../filters/cors/refusals.js';
@@ -15,6 +16,9 @@ import { normalizePath } from '../routing/normalize-path.js';
 import type { RoutedRequest } from '../routing/route-pattern.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, RouteTable } from '../routing/route-table.js';
 import { valuesIn } from './head-facts.js';
+import type { RefusedRequest } from './local-reply.js';
+
+const NO_PLACE = -1;
 
 /** Routes whose answers are kept: a flood of refusals asks about few. */
 const KEPT_MAX = 256;
@@ -24,11 +28,15 @@ export class RefusalFields {
   private readonly byDefault: CorsOfRefusals | null;
   /** By place in the list of routes; null: the route has none. */
   private readonly byRoute = new Map<number, CorsOfRefusals | null>();
+  /** null: every refusal is a problem document. */
+  private readonly pages: ErrorPages | null;
   /** Made for the first page that is refused. */
   private table: RouteTable | null = null;
 
   constructor(readonly config: ServedConfig) {
     this.hasCors = config.facts.filters.includes('cors');
+    const { texts, rules } = config.errors;
+    this.pages = texts.length === 0 ? null : new ErrorPages(texts, rules);
     this.byDefault = config.cors === null ? null : corsOfRefusals(config.cors);
   }
 
@@ -41,16 +49,32 @@ export class RefusalFields {
     return cors === null ? NO_FIELDS : cors(second === undefined ? origin : '');
   }
 
+  /** The page that the configuration has for such a reply; null: the problem document. */
+  pageFor({ record, detail }: RefusedRequest, text: string, listener: string): ErrorPage | null {
+    if (this.pages === null) return null;
+    const { method, target, kind, requestId } = record;
+    const place = this.placeOf(method, target, routedRequest(target, text, listener));
+    const ofRoute = place === NO_PLACE ? undefined : this.config.routes.at(place)?.errors;
+    const accept = valuesIn(text, 'accept').join(',');
+    return this.pages.pageFor({ kind, detail, requestId, accept }, ofRoute);
+  }
+
   private corsFor(method: string, target: string, request: RoutedRequest): CorsOfRefusals | null {
+    const place = this.placeOf(method, target, request);
+    return place === NO_PLACE ? this.byDefault : this.corsAt(place);
+  }
+
+  /** Of the route in the list; NO_PLACE: no route would take the request. */
+  private placeOf(method: string, target: string, request: RoutedRequest): number {
     const path = normalizePath(target.split('?', 1)[0] ?? '', this.config.hardening.pathParameters);
-    if (path === '') return this.byDefault;
+    if (path === '') return NO_PLACE;
     this.table ??= new RouteTable(this.config.table, linearPatterns);
     let found = this.table.find(method, path, request);
     if (found === METHOD_NOT_ALLOWED) {
       const [first = ''] = this.table.allowedMethods(path, request);
       found = this.table.find(first, path, request);
     }
-    return found === ROUTE_NOT_FOUND ? this.byDefault : this.corsAt(found);
+    return found === ROUTE_NOT_FOUND ? NO_PLACE : found;
   }
 
   private corsAt(place: number): CorsOfRefusals | null {

@@ -56,6 +56,12 @@ export function* entriesOf(block: FieldBlock): Generator<readonly [name: string,
   }
 }
 
+/** The block without its first field, which it has. */
+export function withoutFirst(block: FieldBlock): FieldBlock {
+  const next = block.indexOf('\r\n', 2);
+  return next === -1 ? NO_FIELDS : (block.slice(next) as FieldBlock);
+}
+
 /** The value of the first field of this name, or ''. `lowerName` is in lower case. */
 export function firstValueOf(block: FieldBlock, lowerName: string): string {
   for (const [name, value] of entriesOf(block)) {

@@ -5,7 +5,9 @@
  * Thread: any (pure). Used by the acceptor (what never reaches a worker) and by the workers.
  */
 
-import { type FieldBlock, field, joinFields } from './field-block.js';
+import { assert } from './assert.js';
+import type { ErrorPage } from './error-pages.js';
+import { type FieldBlock, field, firstValueOf, joinFields, withoutFirst } from './field-block.js';
 import { quoteJson } from './json-text.js';
 import { PROBLEMS, type ProblemKind } from './problems.js';
 
@@ -13,6 +15,10 @@ export interface ProblemReply {
   readonly fields: FieldBlock;
   readonly body: string;
 }
+
+/** A page may hold what a browser would take for something else. */
+const NOSNIFF = field('X-Content-Type-Options', 'nosniff');
+const PROBLEM_TYPE = field('Content-Type', 'application/problem+json');
 
 /** Tells the client to retry in one second: the problem is over as soon as a thread is back. */
 export const RETRY_SOON = field('Retry-After', '1');
@@ -39,6 +45,17 @@ export function buildProblemReply(
   return { fields: joinFields(fields, extraFields), body };
 }
 
+/** The same reply with a page in place of the document. A page without a body keeps that. */
+export function withErrorPage(made: ProblemReply, page: ErrorPage | null): ProblemReply {
+  if (page === null) return made;
+  const { fields, body } = made;
+  if (page.body === null) return { fields: joinFields(fields, page.fields), body };
+  const isSafe = firstValueOf(fields, 'x-content-type-options') !== '';
+  const own = isSafe ? page.fields : joinFields(page.fields, NOSNIFF);
+  assert(fields.startsWith(PROBLEM_TYPE), 'a problem document tells its type first');
+  return { fields: joinFields(own, withoutFirst(fields)), body: page.body };
+}
+
 /** What all replies of one kind and detail have in common. */
 interface CommonParts {
   readonly detail: string;
@@ -60,10 +77,7 @@ function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
   // A target can break HTTP in many ways, and only the detail tells which it was.
   const cause = kind === PROBLEMS.upstreamProtocol ? `: ${quotable(detail)}` : '';
   const status = `${GATEWAY_PSEUDONYM}${error}; details="${kind.part}: ${kind.code}${cause}"`;
-  const fields = joinFields(
-    field('Content-Type', 'application/problem+json'),
-    field('Proxy-Status', status),
-  );
+  const fields = joinFields(PROBLEM_TYPE, field('Proxy-Status', status));
   const parts = { detail, fields: flat(fields), document: flat(document) };
   commonParts.set(kind, parts);
   return parts;

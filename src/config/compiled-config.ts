@@ -4,6 +4,7 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
+import type { ErrorRule } from '../base/error-pages.js';
 import type {
   CompiledAuthenticator,
   CompiledAuthorization,
@@ -57,6 +58,8 @@ export interface CompiledConfig {
   readonly filters: CompiledFilters;
   /** What requests that no route takes go by; null: no page may read their refusals. */
   readonly cors: CompiledCors | null;
+  /** Bodies of refusals in place of problem documents. */
+  readonly errors: CompiledErrors;
   /** What of OpenAPI documents is not judged, or has no route. */
   readonly documents: readonly CompiledDocument[];
   /** null: no route has a version. */
@@ -416,6 +419,13 @@ export interface CompiledMatch {
   readonly priority?: number;
 }
 
+export interface CompiledErrors {
+  /** Those of all rules, of routes too. */
+  readonly texts: readonly string[];
+  /** For routes without a rule of their own for the status, and where there is no route. */
+  readonly rules: readonly ErrorRule[];
+}
+
 export interface CompiledRoute extends CompiledMatch {
   readonly index: number;
   readonly name: string;
@@ -446,6 +456,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly authenticators: readonly number[];
   /** Whoever has no credentials is let in; absent: nobody is who is not known. */
   readonly allowsAnonymous?: true;
+  /** Of the route itself; absent: none. */
+  readonly errors?: readonly ErrorRule[];
   /** null: every caller that is known may use the route. */
   readonly authorization: CompiledAuthorization | null;
   /** Indexes into limiters, at most 4; every one is to have room. */

@@ -64,6 +64,15 @@ export interface GatewayConfig {
   readonly securityHeaders?: boolean | SecurityHeadersConfig;
   /** How requests say which version of the API they mean, for routes with `match.version`. */
   readonly versioning?: VersioningConfig;
+  /**
+   * Bodies of replies by which the gateway refuses, by status: `404`, `4xx`, `5xx`, or `default`;
+   * the most exact one counts, and that of a route before that of the gateway. Accept of the client
+   * chooses the type; without a wish, and where there is none, it is JSON (a problem document
+   * unless `json` is given). `{{status}}`, `{{code}}`, `{{title}}`, `{{detail}}` and
+   * `{{requestId}}` are replaced, escaped for the type. Replies of targets stay as they are. 1 to
+   * 32 keys. Default: none.
+   */
+  readonly errors?: Readonly<Record<string, ErrorBodiesConfig>>;
   /** Bounds that keep memory flat under any load. */
   readonly limits?: LimitsConfig;
   /**
@@ -454,6 +463,28 @@ export interface VersioningConfig {
    * Version of a request that names none. Default: none, and such requests are refused with 400.
    */
   readonly default?: string;
+}
+
+/** Bodies of some statuses, by type. */
+export interface ErrorBodiesConfig {
+  /** The body as HTML: a text, or a file. */
+  readonly html?: string | ErrorFileConfig;
+  /** The body as JSON: a text, or a file. */
+  readonly json?: string | ErrorFileConfig;
+  /** The body as plain text: a text, or a file. */
+  readonly text?: string | ErrorFileConfig;
+}
+
+/**
+ * What `errors.NAME.html`, `errors.NAME.json`, `errors.NAME.text`, `routes[].errors.NAME.html`,
+ * `routes[].errors.NAME.json`, `routes[].errors.NAME.text` may have.
+ */
+export interface ErrorFileConfig {
+  /**
+   * Its name; UTF-8, at most 64 KiB. A relative path begins where the configuration file is. 1 to
+   * 1024 characters.
+   */
+  readonly file: string;
 }
 
 /** Bounds that keep memory flat under any load. */
@@ -1371,6 +1402,15 @@ export interface RouteConfig {
    * 4 items.
    */
   readonly rateLimit?: RateLimitConfig | readonly RateLimitConfig[];
+  /**
+   * Bodies of replies by which the gateway refuses, by status: `404`, `4xx`, `5xx`, or `default`;
+   * the most exact one counts, and that of a route before that of the gateway. Accept of the client
+   * chooses the type; without a wish, and where there is none, it is JSON (a problem document
+   * unless `json` is given). `{{status}}`, `{{code}}`, `{{title}}`, `{{detail}}` and
+   * `{{requestId}}` are replaced, escaped for the type. Replies of targets stay as they are. 1 to
+   * 32 keys. Default: none.
+   */
+  readonly errors?: Readonly<Record<string, ErrorBodiesConfig>>;
   /**
    * What happens while the thread that decides upon limits and targets is being restarted: `wait`
    * waits up to 100 ms and then answers 503, `open` lets requests through without a limit, `closed`

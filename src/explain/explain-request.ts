@@ -4,6 +4,8 @@
  * Thread: acceptor. The code that handles real requests judges guard, paths, routes, filters,
  * credentials, keys, limits and targets; it changes only a copy.
  */
+import { firstValueOf } from '../base/field-block.js';
+import type { ProblemKind } from '../base/problems.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { RoutedView } from '../worker/request/routed-view.js';
 import { pathForTarget, type WorkerRoute } from '../worker/route/worker-route.js';
@@ -41,7 +43,8 @@ export async function explainRequest(
   const shown = { method, path, clientIp, consumer: '' };
   if (route === null || refusal !== null) {
     const nothing = { steps: [], limits: [], targets: [] };
-    const outcome = refusal === null ? forwardedTo('', exchange, route) : outcomeOf(refusal);
+    const outcome =
+      refusal === null ? forwardedTo('', exchange, route) : outcomeOf(refusal, exchange);
     return { ...head, request: shown, ...nothing, outcome };
   }
   const { steps, decided } = await judgePhases({ request, context, exchange, route });
@@ -53,7 +56,7 @@ export async function explainRequest(
     steps: shownSteps(steps),
     limits,
     targets,
-    outcome: reply === null ? forwardedTo(picked, exchange, route) : outcomeOf(reply),
+    outcome: reply === null ? forwardedTo(picked, exchange, route) : outcomeOf(reply, exchange),
   };
 }
 
@@ -73,8 +76,17 @@ function forwardedTo(target: string, exchange: Exchange, route: WorkerRoute | nu
   return { kind: 'forwarded', target, upstreamTarget };
 }
 
-function outcomeOf({ problem, status, detail }: Refusal): Outcome {
+function outcomeOf({ problem, status, detail }: Refusal, exchange: Exchange): Outcome {
   if (problem === null) return { kind: 'answered', status, detail };
   const { code, part } = problem;
-  return { kind: 'refused', status, code, part, detail };
+  const bodyType = bodyTypeOf(problem, exchange);
+  return { kind: 'refused', status, code, part, detail, ...(bodyType !== '' && { bodyType }) };
+}
+
+/** '': a problem document. */
+function bodyTypeOf(kind: ProblemKind, { head, route, epoch }: Exchange): string {
+  const accept = head.fields.values('accept').join(',');
+  const refused = { kind, detail: '', requestId: '', accept };
+  const page = epoch?.errorPages?.pageFor(refused, route?.config.errors) ?? null;
+  return page === null ? '' : firstValueOf(page.fields, 'content-type');
 }

@@ -55,8 +55,9 @@ function outcomeText(outcome: Outcome): string {
     return `goes to ${outcome.target} as ${outcome.upstreamTarget}`;
   }
   if (outcome.kind === 'answered') return `is answered with ${outcome.status}: ${outcome.detail}`;
-  const { status, code, part, detail } = outcome;
-  return `is answered with ${status} ${code} (${part}): ${detail}`;
+  const { status, code, part, detail, bodyType } = outcome;
+  const as = bodyType === undefined ? '' : `, as ${bodyType}`;
+  return `is answered with ${status} ${code} (${part})${as}: ${detail}`;
 }
 
 function limitRow(limit: LimitShown): string[] {

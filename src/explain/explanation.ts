@@ -118,4 +118,6 @@ export type Outcome =
       readonly code: string;
       readonly part: string;
       readonly detail: string;
+      /** Content-Type of the body that `errors` has for it; absent: a problem document. */
+      readonly bodyType?: string;
     };

@@ -4,6 +4,7 @@
  * Thread: worker. An exchange belongs to the epoch that it began under, to its end, and reads the
  * configuration from there.
  */
+import { ErrorPages } from '../base/error-pages.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { linearPatterns } from '../filters/validation/linear-pattern.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
@@ -21,6 +22,7 @@ export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
   readonly via: ServedConfig['via'];
+  readonly errorPages: ErrorPages | null;
   exchanges = 0;
 
   /** Makes what all routes share; each route is made when it is first used. */
@@ -46,6 +48,8 @@ export class WorkerEpoch implements ExchangeEpoch {
   ) {
     const { routes, filters } = parts;
     const { hardening, paths, acceptsRequestIdOf, versioning } = config;
+    const { texts, rules } = config.errors;
+    this.errorPages = texts.length === 0 ? null : new ErrorPages(texts, rules);
     this.via = config.via;
     this.matcher = new RouteMatcher({
       table: new RouteTable(config.table, linearPatterns),

@@ -208,6 +208,7 @@ export class AcceptorRig {
       },
       fieldsOfRefusal: (method, target, text) =>
         wish.fieldsOfRefusal?.(method, target, text) ?? NO_FIELDS,
+      pageOfRefusal: () => null,
       onLocalReply: (record) => {
         this.localReplies.push(record);
         wish.onLocalReply?.(record);

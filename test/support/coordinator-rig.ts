@@ -118,6 +118,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     via: { inRequests: false, inReplies: false },
     filters: {},
     cors: null,
+    errors: { texts: [], rules: [] },
     documents: [],
     versioning: null,
     limits: {

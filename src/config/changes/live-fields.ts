@@ -20,7 +20,7 @@ const LIVE_KEYS: readonly string[] = [
   ...['clientAddressField', 'paths', 'via'],
   ...Object.keys(GATEWAY_FILTER_NODES),
   ...['limits.headerBytes', 'limits.bodyBytes', 'limits.bodyOnGet', 'limits.lingerBytes'],
-  ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing'],
+  ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing', 'errors'],
   ...['reload', 'shutdown', 'authenticators', 'upstreams', 'routes'],
 ];
 
@@ -57,6 +57,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     paths: _paths,
     via: _via,
     filters: _filters,
+    errors: _errors,
     versioning: _versioning,
     logging: { level: _level, accessLog: _accessLog, ...logging },
     tracing: _tracing,

@@ -10,6 +10,7 @@ import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { RouteConfig } from '../gateway-config.js';
 import { openapiFile, readOpenapiGroup, refusesUnsupported } from '../openapi/openapi-routes.js';
 import { pathExpression } from '../references/route-match.js';
+import { checkErrors } from './check-errors.js';
 import { checkFilters } from './check-filters.js';
 import { checkMatch, OverlapCheck } from './check-match.js';
 import { checkRateLimits } from './check-rate-limits.js';
@@ -41,6 +42,7 @@ export function checkRoutes(
     }
     checkRateLimits(route, pointerOf('routes', index), findings);
     checkAnonymous(route, pointerOf('routes', index), findings);
+    checkErrors(route.errors, pointerOf('routes', index, 'errors'), findings);
     checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
 }

@@ -30,6 +30,7 @@ import { hostOf, parseTargetUrl, type TargetUrl } from '../references/target-url
 import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
+import { ErrorTexts } from './compile-errors.js';
 import { compileGatewayFilters, compileSharedCors } from './compile-filters.js';
 import { compileListeners, compileRanges } from './compile-listeners.js';
 import { compileObservability } from './compile-observability.js';
@@ -61,7 +62,10 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   const sizing = sizingFor(machine, configuredSizes(config));
   const authenticators = compileAuthenticators(config.authenticators ?? {});
   const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES, readTargetTls);
-  const { routes, limiters, documents } = compileRoutes(config, { authenticators, upstreams });
+  const errorTexts = new ErrorTexts();
+  const errorRules = errorTexts.rulesOf(config.errors);
+  const references = { authenticators, upstreams, errorTexts };
+  const { routes, limiters, documents } = compileRoutes(config, references);
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
   return deepFreeze({
@@ -85,6 +89,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     via: compileVia(config.via ?? DEFAULTS.via),
     filters: compileGatewayFilters(config),
     cors: compileSharedCors(config),
+    errors: { texts: errorTexts.texts, rules: errorRules },
     documents,
     versioning: config.versioning === undefined ? null : compileVersioning(config.versioning),
     limits: compileLimits(config.limits ?? {}, sizing),

@@ -21,6 +21,7 @@ import { compileMatch } from '../references/route-match.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
+import type { ErrorTexts } from './compile-errors.js';
 import { compileFilters } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
@@ -29,6 +30,7 @@ import { compileRateLimits } from './compile-rate-limits.js';
 export interface RouteReferences {
   readonly authenticators: readonly CompiledAuthenticator[];
   readonly upstreams: readonly CompiledUpstream[];
+  readonly errorTexts: ErrorTexts;
 }
 
 /** Routes and their limiters, which refer to each other by index. */
@@ -43,6 +45,7 @@ const UNSUPPORTED_MAX = 200;
 
 /** Compiles all routes, in the order of the file. */
 export function compileRoutes(gateway: GatewayConfig, references: RouteReferences): CompiledRoutes {
+  const { errorTexts } = references;
   const authenticatorIndexes = indexesByName(references.authenticators);
   const upstreamIndexes = indexesByName(references.upstreams);
   const limiters: CompiledLimiter[] = [];
@@ -63,6 +66,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
         defined(authenticatorIndexes.get(name), 'a checked authenticator'),
       ),
       ...(config.anonymous === 'allow' && { allowsAnonymous: true as const }),
+      ...(config.errors !== undefined && { errors: errorTexts.rulesOf(config.errors) }),
       authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,

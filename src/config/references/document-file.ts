@@ -55,6 +55,7 @@ export function resolveFiles(config: unknown, folder: string): void {
     resolveMember(authenticator, 'publicKeyFile', folder);
   }
   resolveMember(config, 'stateDir', folder);
+  resolveErrorFiles(config, folder);
   const listen = memberOf(config, 'listen');
   for (const one of Array.isArray(listen) ? listen : [listen]) {
     resolveTlsFiles(memberOf(one, 'tls'), folder);
@@ -71,6 +72,15 @@ export function resolveFiles(config: unknown, folder: string): void {
     resolveMember(memberOf(route, 'openapi'), 'file', folder);
     const validation = memberOf(route, 'validation');
     for (const name of SCHEMA_MEMBERS) resolveMember(validation, name, folder);
+    resolveErrorFiles(route, folder);
+  }
+}
+
+function resolveErrorFiles(owner: unknown, folder: string): void {
+  for (const bodies of Object.values(memberOf(owner, 'errors') ?? {})) {
+    for (const type of ['html', 'json', 'text']) {
+      resolveMember(memberOf(bodies, type), 'file', folder);
+    }
   }
 }
 

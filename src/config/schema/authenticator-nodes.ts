@@ -70,7 +70,7 @@ function commonNodes(forwardsCredentials: boolean) {
 const PLACE_TEXT = typedShape<`${'header' | 'cookie' | 'query'}:${string}`>(
   `^(header|cookie|query):${TOKEN_PATTERN}$`,
   'one of "header:NAME", "cookie:NAME", "query:NAME"',
-  'CredentialPlaceName = `${"header" | "cookie" | "query"}:${string}`',
+  "CredentialPlaceName = `${'header' | 'cookie' | 'query'}:${string}`",
 );
 
 /** `what` is looked for there. */

@@ -17,6 +17,7 @@ import {
 } from '../../schema/schema-node.js';
 import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
+import { ERRORS_NODE } from './error-nodes.js';
 import { PATHS_NODE, VIA_NODE } from './forwarding-nodes.js';
 import { LISTEN_NODE } from './listen-nodes.js';
 import {
@@ -67,6 +68,7 @@ const ROOT_NODE = objectNode(
     requestId: REQUEST_ID_NODE,
     via: VIA_NODE,
     ...GATEWAY_FILTER_NODES,
+    errors: ERRORS_NODE,
     limits: LIMITS_NODE,
     stateDir: STATE_DIR_NODE,
     logging: LOGGING_NODE,

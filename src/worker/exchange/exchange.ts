@@ -8,6 +8,7 @@
  * class, and their groups as well.
  */
 import { defined } from '../../base/assert.js';
+import type { ErrorPages } from '../../base/error-pages.js';
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import type { CompiledUpstream, GatewaySettings } from '../../config/compiled-config.js';
 import type { AuthenticationRequest, Claims } from '../../filters/authentication/authenticator.js';
@@ -56,6 +57,8 @@ export const ANONYMOUS: Caller = { consumer: '', claims: null, fields: NOTHING }
 
 /** The configuration that an exchange begins and ends under. */
 export interface ExchangeEpoch {
+  /** null: every refusal is a problem document. */
+  readonly errorPages: ErrorPages | null;
   readonly matcher: { match(exchange: Exchange): StepResult };
   /** Where the gateway names itself. */
   readonly via: GatewaySettings['via'];

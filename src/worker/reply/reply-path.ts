@@ -8,7 +8,7 @@
  * told here, once, by onDelivered.
  */
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
-import { buildProblemReply } from '../../base/problem-reply.js';
+import { buildProblemReply, withErrorPage } from '../../base/problem-reply.js';
 import type { ProblemKind } from '../../base/problems.js';
 import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import type { LocalReply } from '../../filters/local-reply.js';
@@ -312,7 +312,14 @@ function contentOf(
   fields: FieldBlock,
 ): { readonly fields: FieldBlock; readonly body: string } {
   if (problem === null) return { fields, body };
-  return buildProblemReply(problem, exchange.head.requestId, detail, fields, members);
+  const { route, head, epoch } = exchange;
+  const { requestId } = head;
+  const made = buildProblemReply(problem, requestId, detail, fields, members);
+  const pages = epoch?.errorPages ?? null;
+  if (pages === null) return made;
+  const accept = head.fields.values('accept').join(',');
+  const refused = { kind: problem, detail, requestId, accept };
+  return withErrorPage(made, pages.pageFor(refused, route?.config.errors));
 }
 
 /** Throws when a stage says one thing in the head and does another. */

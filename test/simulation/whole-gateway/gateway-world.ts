@@ -122,6 +122,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       requestIds: new RequestIdSource('acceptor'),
       connections: NO_CONNECTION_RULE,
       fieldsOfRefusal: () => NO_FIELDS,
+      pageOfRefusal: () => null,
       onLocalReply: () => {},
       onAddressFull: () => {},
       onError,

@@ -57,6 +57,7 @@ function anAcceptor(engineOf: (name: string) => EngineName = () => 'wire') {
     requestIds: new RequestIdSource('a'),
     connections: { connectionsMax: 100, perAddressMax: 100, isExempt: () => false },
     fieldsOfRefusal: () => NO_FIELDS,
+    pageOfRefusal: () => null,
     onLocalReply: fail,
     onAddressFull: fail,
     onError: fail,

@@ -58,6 +58,21 @@ describe('explain', () => {
     expect(outcome).toMatchObject({ kind: 'refused', status: 401, code: 'GW_UNAUTHORIZED' });
   });
 
+  it('says of a refusal what its body is, where that is configured', async () => {
+    const file = writeFile(`errors: { 404: { html: "<p>{{detail}}" } }\n${SAMPLE}`, 'pages.yaml');
+    const outcomeWith = async (...more: string[]) => {
+      const io = capturedIo();
+      const argv = ['explain', 'GET', '/nowhere', '-c', file, ...more];
+      expect(await runCommandLine(argv, io, async () => 0)).toBe(0);
+      return io.out();
+    };
+    const html = await outcomeWith('-H', 'Accept: text/html');
+    expect(html).toContain('404 GW_ROUTE_NOT_FOUND (routing), as text/html; charset=utf-8: ');
+    expect(await outcomeWith()).toContain('404 GW_ROUTE_NOT_FOUND (routing): ');
+    const asJson = JSON.parse(await outcomeWith('-H', 'Accept: text/html', '--json'));
+    expect(asJson.outcome.bodyType).toBe('text/html; charset=utf-8');
+  });
+
   it('names the limits that are for anonymous callers, and nobody as the caller', async () => {
     const file = writeFile(SAMPLE.replace('routes:', OPEN), 'open.yaml');
     const io = capturedIo();

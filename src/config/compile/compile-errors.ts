@@ -1,0 +1,35 @@
+/**
+ * Compiles bodies of refusals. Equal texts stand once, however many routes have them.
+ *
+ * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { defined } from '../../base/assert.js';
+import { ERROR_BODY_TYPES, type ErrorBodyType, type ErrorRule } from '../../base/error-pages.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import { readErrorBody } from '../references/error-body.js';
+
+export class ErrorTexts {
+  readonly texts: string[] = [];
+  private readonly places = new Map<string, number>();
+
+  rulesOf(errors: GatewayConfig['errors'] = {}): ErrorRule[] {
+    return Object.entries(errors).map(([status, given]) => {
+      const bodies: Partial<Record<ErrorBodyType, number>> = {};
+      for (const type of ERROR_BODY_TYPES) {
+        const body = given[type];
+        if (body === undefined) continue;
+        const read = readErrorBody(body);
+        bodies[type] = this.placeOf(defined('text' in read ? read.text : undefined, 'a body'));
+      }
+      return { status, bodies };
+    });
+  }
+
+  private placeOf(text: string): number {
+    const known = this.places.get(text);
+    if (known !== undefined) return known;
+    const place = this.texts.push(text) - 1;
+    this.places.set(text, place);
+    return place;
+  }
+}
