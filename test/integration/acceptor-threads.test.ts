@@ -3,7 +3,7 @@
  * run it. Forbidden: a failure that takes more along than the connections of that thread, a count
  * that does not come back to zero, a limit that lets more in, a worker that is started again.
  */
-import { request as httpRequest } from 'node:http';
+import { type ClientRequest, request as httpRequest } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
@@ -138,6 +138,49 @@ describe('an acceptor that fails', () => {
     expect(died).toMatchObject({ lostRequests: 4 });
   });
 
+  it('in the middle of long replies and uploads leaves no memory held, and no reply mixed up', async () => {
+    await start({ top: { limits: { bodyBytes: '64MiB' } } });
+    const bytes = 16 * 2 ** 20;
+    upstream.script = (request, response) => {
+      request.resume();
+      const letter = request.url?.at(-1) ?? '';
+      if (request.method === 'GET') response.end(Buffer.alloc(bytes, letter));
+      else request.on('end', () => response.end('taken'));
+    };
+    for (let deaths = 1; deaths <= 3; deaths++) {
+      const begun = upstream.headCount;
+      // Nobody reads the replies, so that they lie in blocks and rings when the acceptor dies.
+      const replies = ['a', 'b', 'c', 'd'].map((letter) => openedOnly(`${gateway.url}/${letter}`));
+      const uploads = [1, 2, 3].map(() => endlessUpload(gateway.url));
+      await eventually('all are under way', () => upstream.headCount >= begun + 7);
+      expect(await inject('acceptor/0/crash')).toBe(202);
+      await Promise.all(uploads);
+      for (const reply of replies) reply.destroy();
+      await runsAgain(deaths);
+      await nothingIsLeft();
+    }
+    await eventually('no block is held', async () => {
+      const { workers } = await gateway.stats<{
+        readonly workers: readonly {
+          readonly body_blocks: number;
+          readonly backlog_bytes: number;
+        }[];
+      }>();
+      return workers.every((one) => one.body_blocks === 0 && one.backlog_bytes === 0);
+    });
+    const letters = ['a', 'b', 'c', 'd'];
+    const bodies = await Promise.all(
+      letters.map(async (letter) => {
+        const reply = await fetch(`${gateway.url}/${letter}`);
+        return Buffer.from(await reply.arrayBuffer());
+      }),
+    );
+    for (const [at, body] of bodies.entries()) {
+      expect(body.equals(Buffer.alloc(bytes, letters[at]))).toBe(true);
+    }
+    expect(gateway.find('internal error')).toEqual([]);
+  });
+
   it('lets exactly as many in as the limit, over all its deaths', async () => {
     const limit = 1000;
     await start({ route: { rateLimit: { limit, window: '1h', key: 'route' } } });
@@ -257,6 +300,20 @@ describe('a gateway whose acceptor has a thread', () => {
     expect(gateway.find('requests cut off at the deadline')).toEqual([]);
   });
 
+  it('ends when its acceptor dies while it is to stop, and says what was cut off', async () => {
+    await start({ top: { shutdown: { grace: '60s' } } });
+    upstream.script = () => {};
+    const reply = fetch(gateway.url).catch(() => 'lost');
+    await eventually('the target has it', () => upstream.headCount === 1);
+    const stopped = gateway.stop();
+    await eventually('it stops', () => gateway.find('gateway stopping').length === 1);
+    expect(await inject('acceptor/0/hang')).toBe(202);
+    await stopped;
+    expect(await reply).toBe('lost');
+    expect(gateway.find('requests cut off at the deadline')).toHaveLength(1);
+    expect(gateway.find('gateway stopped')).toHaveLength(1);
+  });
+
   it('ends with 1 and one line for a port in use', async () => {
     upstream = await FakeUpstream.start(quick);
     const taken = createServer();
@@ -290,6 +347,37 @@ describe('a gateway whose acceptor has a thread', () => {
     expect((await stats()).total_requests).toBe(1);
   });
 });
+
+/** A request whose reply is never read. */
+function openedOnly(url: string): ClientRequest {
+  const sent = httpRequest(url, (reply) => {
+    reply.on('error', () => {});
+    reply.pause();
+  });
+  sent.on('error', () => {});
+  sent.end();
+  return sent;
+}
+
+/** An upload that goes on until its connection ends. */
+function endlessUpload(url: string): Promise<void> {
+  return new Promise((resolve) => {
+    const sent = httpRequest(url, { method: 'POST', headers: { 'content-length': 32 * 2 ** 20 } });
+    const piece = Buffer.alloc(64 * 1024, 'u');
+    const more = (): void => {
+      while (!sent.destroyed && sent.write(piece));
+    };
+    let left = 200;
+    sent.on('drain', () => {
+      left -= 1;
+      if (left > 0) more();
+    });
+    sent.on('response', (reply) => reply.resume());
+    sent.on('error', () => resolve());
+    sent.on('close', () => resolve());
+    more();
+  });
+}
 
 async function freePort(): Promise<number> {
   const server = createServer();
