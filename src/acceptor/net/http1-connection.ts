@@ -50,7 +50,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 /** A connection that the gateway has closed waits this long for its client to close it too. */
 export const CLOSING_MS = 2000;
-/** And reads at most so many bytes of what comes meanwhile. */
+/** And reads at most this much of what comes meanwhile. */
 const CLOSING_BYTES_MAX = 256 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);

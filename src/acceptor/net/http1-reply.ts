@@ -34,7 +34,7 @@ const PIECE_EXTRA_BYTES = CHUNK_EXTRA_BYTES + REPLY_END_BYTES;
 
 /** Whose replies they are. */
 export interface ReplyOwner {
-  /** The client took so many bytes of the body. */
+  /** The client took this many bytes of the body. */
   onReplySent(bytes: number): void;
   /** The client has all of the reply. */
   onReplyEnd(): void;
