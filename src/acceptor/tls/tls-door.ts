@@ -23,7 +23,7 @@ import { type ClientHello, ClientHelloReader } from './client-hello.js';
 import { ACME_PROTOCOL, type ContextHost, TlsContexts } from './tls-contexts.js';
 
 /** Handshakes that begin in one turn of the event loop. */
-export const STARTS_PER_TURN = 8;
+export const STARTS_PER_TURN = 2;
 /** Handshakes under way at once; each keeps about 100 KiB. */
 export const OPEN_MAX = 1024;
 /** Hellos that wait for their turn. */
