@@ -3,7 +3,7 @@
  */
 import type { CreateEngine } from '../../src/acceptor/client-engine.js';
 import { wireEngine } from '../../src/acceptor/net/wire-engine.js';
-import { loadNativeBinary } from '../../src/acceptor/uws/native-binary.js';
+import { loadNativeBinary, NativeBinaryError } from '../../src/acceptor/uws/native-binary.js';
 import { uwsEngine } from '../../src/acceptor/uws/uws-engine.js';
 import type { TlsMaterial } from '../../src/channel/tls-material.js';
 import type { ListenerSettings } from '../../src/config/listener-settings.js';
@@ -58,6 +58,8 @@ export const A_TLS_LISTENER: TlsSettings = {
 
 /** How an engine is made, and what its listener goes by. */
 export interface EngineMaker {
+  /** Not empty: why the engine cannot run on this machine. */
+  readonly missing: string;
   create(): CreateEngine;
   readonly settings: Partial<ListenerSettings>;
   material(): TlsMaterial | null;
@@ -67,11 +69,23 @@ function aMaterial(): TlsMaterial {
   return materialOf([certificateOf(['localhost'], [makeCertificate()])]);
 }
 
-const PLAIN = { settings: {}, material: () => null };
-const SECURE = { settings: { tls: A_TLS_LISTENER }, material: aMaterial };
+const PLAIN = { missing: '', settings: {}, material: () => null };
+const SECURE = { missing: '', settings: { tls: A_TLS_LISTENER }, material: aMaterial };
+
+/** Node 20 has a binary everywhere; those of later versions need a newer C library. */
+function missingBinary(): string {
+  if (process.versions.node.startsWith('20.')) return '';
+  try {
+    loadNativeBinary();
+    return '';
+  } catch (error) {
+    if (!(error instanceof NativeBinaryError)) throw error;
+    return `a binary of uWebSockets.js that loads under Node ${process.versions.node}`;
+  }
+}
 
 export const ENGINES: readonly (readonly [EngineUnderTest, EngineMaker])[] = [
   ['wire', { create: wireEngine, ...PLAIN }],
   ['wire with TLS', { create: wireEngine, ...SECURE }],
-  ['uws', { create: () => uwsEngine(loadNativeBinary()), ...PLAIN }],
+  ['uws', { create: () => uwsEngine(loadNativeBinary()), ...PLAIN, missing: missingBinary() }],
 ];
