@@ -18,7 +18,8 @@ import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
 
 /** What a listener needs of its acceptor. */
-export interface ListenerOwner extends Omit<ExchangeContext, 'fieldsOfRefusal' | 'pageOfRefusal'> {
+export interface ListenerOwner
+  extends Omit<ExchangeContext, 'fieldsOfRefusal' | 'pageOfRefusal' | 'redirectPort'> {
   /** Fields of a reply that is made without a worker, by its head and the name of its listener. */
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
   /** The page of such a reply; null: it is a problem document. */
@@ -83,6 +84,10 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
 
   get isDraining(): boolean {
     return this.isStopped || this.owner.isDraining;
+  }
+
+  get redirectPort(): number {
+    return this.settings.redirectToHttps?.port ?? 0;
   }
 
   get isClosed(): boolean {

@@ -15,7 +15,7 @@
  * never more than limits.bodyBytes.
  */
 import { BufferPool } from '../base/buffer-pool.js';
-import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
+import { type FieldBlock, joinFields, NO_FIELDS } from '../base/field-block.js';
 import { isIdempotentMethod } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
@@ -30,6 +30,7 @@ import type {
 } from './client-engine.js';
 import type { ExchangeContext } from './exchange-context.js';
 import { briefHead } from './head-facts.js';
+import { redirection } from './https-redirect.js';
 import type { Downstream } from './in-flight-table.js';
 import type { ExchangeEnd } from './lane-dispatcher.js';
 import { Lingering } from './lingering.js';
@@ -126,7 +127,9 @@ export class ClientExchange implements Downstream, ClientListener {
   /** Sends the request to a worker, or refuses it. */
   begin(request: ClientRequest): void {
     try {
+      const elsewhere = redirection(request, this.context.redirectPort);
       if (request.problem !== null) this.refuse(request.problem);
+      else if (elsewhere !== null) this.refuse(elsewhere.problem, elsewhere.fields);
       else {
         this.index = this.context.dispatcher.trySend(request, this);
         if (this.index === -1) this.shed();
@@ -136,12 +139,9 @@ export class ClientExchange implements Downstream, ClientListener {
     }
   }
 
-  /**
-   * Refusals are answered in a later turn: an engine that is asked to close its connection inside
-   * its parser would read on in bytes that nobody has vouched for.
-   */
-  private refuse(problem: ProblemKind): void {
-    this.context.clock.afterTurn(() => this.answer(problem, refusalDetail(problem)));
+  /** In a later turn: an engine that closes inside its parser would read on in unjudged bytes. */
+  private refuse(problem: ProblemKind, more: FieldBlock = NO_FIELDS): void {
+    this.context.clock.afterTurn(() => this.answer(problem, refusalDetail(problem), more));
   }
 
   private shed(): void {
@@ -438,7 +438,7 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   /** Sends a problem document. The exchange is in no lane any more, or never was. */
-  private answer(kind: ProblemKind, detail: string): void {
+  private answer(kind: ProblemKind, detail: string, more: FieldBlock = NO_FIELDS): void {
     if (this.isOver) return;
     const { context, method, target, peer } = this;
     this.isReplyStarted = true;
@@ -446,9 +446,10 @@ export class ClientExchange implements Downstream, ClientListener {
       const requestId = context.requestIds.next();
       const durationMs = context.clock.nowMs() - this.receivedMs;
       const record = { requestId, method, target, peer, kind, durationMs };
-      const fields = context.fieldsOfRefusal(method, target, this.refusalText);
+      const told = context.fieldsOfRefusal(method, target, this.refusalText);
       const page = context.pageOfRefusal(record, detail, this.refusalText);
-      this.sendHead(localReplyHead(record, detail, { fields, page }), this.localClosing());
+      const reply = localReplyHead(record, detail, { fields: joinFields(told, more), page });
+      this.sendHead(reply, this.localClosing());
       context.onLocalReply(record);
     } catch (error) {
       this.onBroken(error);

@@ -20,6 +20,8 @@ export interface ExchangeContext {
   readonly bodyBytesMax: number;
   /** Bytes that are read on behind a reply that came before the end of its upload. */
   readonly lingerBytesMax: number;
+  /** Where every request is to ask again by https; 0: nowhere. */
+  readonly redirectPort: number;
   /** Connections close behind their replies. */
   readonly isDraining: boolean;
   /** The gateway itself has closed every connection. */

@@ -90,6 +90,10 @@ export const PROBLEMS = {
     ...DOWNSTREAM,
     when: 'The Host field is missing or malformed, or the request has several.',
   }),
+  httpsRequired: problem('GW_HTTPS_REQUIRED', 308, 'Permanent Redirect', {
+    ...DOWNSTREAM,
+    when: 'The listener sends every request to https (`listen.redirectToHttps`).',
+  }),
   badField: problem('GW_FIELD_INVALID', 400, 'Malformed request', {
     ...DOWNSTREAM,
     when: 'A header field contains characters that no field may have.',

@@ -7,6 +7,7 @@ import { unlink } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { addressText, type ListenerAddress } from '../../base/listener-address.js';
 import { StartupError } from '../../base/startup-error.js';
+import { inheritedFd } from './inherited-socket.js';
 
 /**
  * Resolves with the port, or with 0 where there is none.
@@ -51,8 +52,10 @@ function optionsOf(address: ListenerAddress): ListenOptions {
     }
     case 'unix':
       return { path: address.path };
-    case 'inherited':
-      throw new StartupError(`no socket of systemd is called ${address.name}`);
+    case 'inherited': {
+      const bound: ListenOptions & { readonly fd: number } = { fd: inheritedFd(address.name) };
+      return bound;
+    }
     default:
       return address satisfies never;
   }
