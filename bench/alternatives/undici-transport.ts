@@ -14,6 +14,7 @@ import {
   classOf,
   FIELD_CODING,
   FIELD_CONNECTION,
+  FIELD_DATE,
   FIELD_DROPPED,
   FIELD_KEEP_ALIVE,
   FIELD_KEPT,
@@ -182,7 +183,7 @@ class UndiciPool implements UpstreamConnections {
   }
 }
 
-const block: ReplyFieldBlock = { fields: NO_FIELDS, bodyBytes: -1 };
+const block: ReplyFieldBlock = { fields: NO_FIELDS, bodyBytes: -1, date: '' };
 
 /** Reads undici's raw fields, names and values in turn. The result is valid until the next call. */
 export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock {
@@ -207,6 +208,7 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
       case FIELD_CONNECTION:
         connection += `,${value}`;
         break;
+      case FIELD_DATE:
       case FIELD_DROPPED:
       case FIELD_KEEP_ALIVE:
       case FIELD_PROXY_CONNECTION:

@@ -101,3 +101,33 @@ describe('Via', () => {
     expect(reply.match(/^via: .*(?=\r$)/gim)).toEqual(replied);
   });
 });
+
+describe('Date', () => {
+  const past = 'Sun, 06 Nov 1994 08:49:37 GMT';
+  const send = async (date: string, engine: string): Promise<string[]> => {
+    origin.script = (socket) =>
+      socket.write(`HTTP/1.1 200 OK\r\n${date}X-A: 1\r\nContent-Length: 2\r\n\r\nok`);
+    const other = await GatewayProcess.start(configOf({}), { GATEWAY_ENGINE: engine });
+    try {
+      const request = 'GET /plain/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+      const { text } = await rawExchange(other.port, [request]);
+      expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)+\r\nok$/);
+      expect(text).toContain('X-A: 1\r\n');
+      return text.match(/^date: .*(?=\r$)/gim) ?? [];
+    } finally {
+      await other.stop();
+    }
+  };
+
+  it('of a target is kept, and one is written where there is none', async () => {
+    expect(await send(`Date: ${past}\r\n`, 'wire')).toEqual([`date: ${past}`]);
+    const [own, second] = await send('', 'wire');
+    expect([own?.startsWith('Date: '), second]).toEqual([true, undefined]);
+    expect(await send('Date: yesterday\r\n', 'wire')).toHaveLength(1);
+  });
+
+  it('is there once on uws, which always writes its own', async () => {
+    const found = await send(`Date: ${past}\r\n`, 'uws');
+    expect([found.length, found[0]?.includes('1994')]).toEqual([1, false]);
+  });
+});

@@ -116,7 +116,7 @@ export class RigTry {
   /** `length`: Content-Length; -1: none. */
   head(status: number, length: number, fields: FieldBlock): void {
     this.handler.onResponseStarted();
-    this.handler.onReplyHead(status, { fields, bodyBytes: length }, () => {
+    this.handler.onReplyHead(status, { fields, bodyBytes: length, date: '' }, () => {
       this.isPaused = false;
     });
   }

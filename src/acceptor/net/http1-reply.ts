@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END, FLAG_TUNNEL } from '../../channel/records/record-kind.js';
+import { endsInDate } from '../../channel/records/response-head.js';
 import {
   BODY_UNTIL_CLOSE,
   CHUNK_EXTRA_BYTES,
@@ -20,6 +21,7 @@ import {
   interimHead,
   REPLY_BODILESS,
   REPLY_CLOSES,
+  REPLY_DATED,
   REPLY_END_BYTES,
   REPLY_HEAD_EXTRA_BYTES,
   ReplyWriter,
@@ -115,7 +117,10 @@ export class Http1Reply implements WriterOwner {
     const isEnd = (flags & FLAG_END) !== 0;
     const isBodiless = (flags & (FLAG_BODILESS | FLAG_TUNNEL)) !== 0;
     const bodyBytes = isEnd && !isBodiless ? inlineBody.length : head.bodyBytes;
-    const formatFlags = (isBodiless ? REPLY_BODILESS : 0) | (closes ? REPLY_CLOSES : 0);
+    const formatFlags =
+      (isBodiless ? REPLY_BODILESS : 0) |
+      (closes ? REPLY_CLOSES : 0) |
+      (endsInDate(text) ? REPLY_DATED : 0);
     this.isBegun = true;
     format.begin(version, status, bodyBytes, formatFlags);
     this.closes = format.closes;

@@ -24,6 +24,7 @@ import { copyOfBytes } from '../../base/copy-bytes.js';
 import { REQUEST_ID_FIELD } from '../../base/request-id.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import { FLAG_BODILESS, FLAG_END } from '../../channel/records/record-kind.js';
+import { withoutDate } from '../../channel/records/response-head.js';
 import { statusLine } from '../../wire/http1/status-line.js';
 import type {
   ClientListener,
@@ -179,7 +180,8 @@ export class UwsSocket implements ClientSocket {
     res.writeStatus(statusLine(head.status));
     if (this.closing === 'lingering' && this.writeWhole(head, isCorkable)) return;
     // The block continues the line of the id as an HTTP/1.1 head does: one call for all of it.
-    res.writeHeader(REQUEST_ID_FIELD, text);
+    // The library writes Date itself.
+    res.writeHeader(REQUEST_ID_FIELD, withoutDate(text));
     if ((flags & FLAG_BODILESS) !== 0) {
       this.endBodiless(head.bodyBytes);
     } else if (isEnd && isCorkable) {

@@ -6,8 +6,9 @@
  * lines instead, and the library takes it for one whose head goes on. The library writes CRLF
  * behind each line: behind the last chunk this is the end of the body.
  */
-import { field, joinFields } from '../../base/field-block.js';
+import { field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { FLAG_BODILESS } from '../../channel/records/record-kind.js';
+import { endsInDate } from '../../channel/records/response-head.js';
 import type { ReplyHead } from '../client-engine.js';
 
 const CLOSE = field('Connection', 'close');
@@ -15,7 +16,8 @@ const CLOSE = field('Connection', 'close');
 /** The value of X-Request-Id and all that follows it; `unixMs` is the time of the reply. */
 export function wholeReply(head: ReplyHead, unixMs: number): Uint8Array {
   const { flags, inlineBody, text, status, bodyBytes } = head;
-  const fields = joinFields(field('Date', new Date(unixMs).toUTCString()), CLOSE);
+  const date = endsInDate(text) ? NO_FIELDS : field('Date', new Date(unixMs).toUTCString());
+  const fields = joinFields(date, CLOSE);
   if ((flags & FLAG_BODILESS) !== 0) {
     const hasLength = bodyBytes >= 0 && status !== 204;
     const length = hasLength ? field('Content-Length', String(bodyBytes)) : '';

@@ -10,13 +10,14 @@
  *     …    latin1   field block, see base/field-block.ts
  *     …    bytes    the body, or its first part
  *
- * The id is the value of X-Request-Id, which every reply carries and the block does not hold. With
+ * A Date that the target wrote is the last field of the block: see endsInDate(). The id is the
+ * value of X-Request-Id, which every reply carries and the block does not hold. With
  * FLAG_END the body is complete in this record. With FLAG_BODILESS the body bytes are what
  * Content-Length announces (HEAD).
  */
 import { assert } from '../../base/assert.js';
 import { copyBytes } from '../../base/copy-bytes.js';
-import type { FieldBlock } from '../../base/field-block.js';
+import { type FieldBlock, field } from '../../base/field-block.js';
 import type { ByteRingConsumer, ByteRingProducer } from '../byte-ring.js';
 import { kindWithFlags } from '../record-header.js';
 import { RESPONSE_HEAD } from './record-kind.js';
@@ -104,4 +105,24 @@ export function responseText(ring: ByteRingConsumer): Uint8Array {
 export function responseInlineBody(ring: ByteRingConsumer): Uint8Array {
   const start = ring.payload + TEXT_OFFSET + textBytes(ring);
   return ring.sharedBytes.subarray(start, ring.payload + ring.payloadBytes);
+}
+
+/** Where Date begins that stands at the end of a block: CRLF, its name, colon, blank, its value. */
+const DATE_BYTES = 37;
+const DATE_START = Buffer.from(field('date', ''), 'latin1');
+
+// Hot path (bench/gateway/plain-get): once for every reply.
+/** Whether {@link responseText} ends in the target's Date. CRLF is where fields begin, only. */
+export function endsInDate(text: Uint8Array): boolean {
+  const start = text.length - DATE_BYTES;
+  if (start < 0) return false;
+  for (let at = 0; at < DATE_START.length; at += 1) {
+    if (text[start + at] !== DATE_START[at]) return false;
+  }
+  return true;
+}
+
+/** The text without the target's Date, for an engine that writes one in any case. */
+export function withoutDate(text: Uint8Array): Uint8Array {
+  return endsInDate(text) ? text.subarray(0, text.length - DATE_BYTES) : text;
 }

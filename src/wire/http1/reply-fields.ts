@@ -1,7 +1,8 @@
 /**
  * The field block of a reply: the target's fields, less those of one connection, plus ours.
  *
- * Thread: any (pure). RFC 9110 7.6.1. The listener writes Date and the framing fields itself. Bytes
+ * Thread: any (pure). RFC 9110 7.6.1. The listener writes the framing fields itself, and Date where
+ * the target wrote none (RFC 9110 6.6.1). Bytes
  * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
  */
 import { type FieldBlock, withoutFields } from '../../base/field-block.js';
@@ -12,6 +13,8 @@ export interface ReplyFieldBlock {
   fields: FieldBlock;
   /** Content-Length; -1: none. */
   bodyBytes: number;
+  /** The value of Date, in the form of RFC 9110 5.6.7 that has always the same length; '': none. */
+  date: string;
 }
 
 export const FIELD_KEPT = 0;
@@ -22,6 +25,7 @@ export const FIELD_CONNECTION = 3;
 export const FIELD_KEEP_ALIVE = 4;
 export const FIELD_PROXY_CONNECTION = 5;
 export const FIELD_CODING = 6;
+export const FIELD_DATE = 7;
 
 /** What is done with a field of a reply. */
 export type FieldClass =
@@ -31,7 +35,8 @@ export type FieldClass =
   | typeof FIELD_CONNECTION
   | typeof FIELD_KEEP_ALIVE
   | typeof FIELD_PROXY_CONNECTION
-  | typeof FIELD_CODING;
+  | typeof FIELD_CODING
+  | typeof FIELD_DATE;
 
 // Hot path, watched by bench/micro/worker/upstream-transport: every field of every reply. Only a
 // name of one of these lengths is looked at further.
@@ -41,7 +46,7 @@ export function classOf(text: string, start: number, end: number): FieldClass {
     case 2:
       return isName(text, start, 'te') ? FIELD_DROPPED : FIELD_KEPT;
     case 4:
-      return isName(text, start, 'date') ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'date') ? FIELD_DATE : FIELD_KEPT;
     case 7:
       if (isName(text, start, 'trailer')) return FIELD_DROPPED;
       return isName(text, start, 'upgrade') ? FIELD_DROPPED : FIELD_KEPT;

@@ -22,6 +22,7 @@ import {
   classOf,
   FIELD_CODING,
   FIELD_CONNECTION,
+  FIELD_DATE,
   FIELD_DROPPED,
   FIELD_KEEP_ALIVE,
   FIELD_KEPT,
@@ -33,6 +34,9 @@ import {
   withoutNamed,
 } from './reply-fields.js';
 import { tokensOf, trimmed } from './token-list.js';
+
+const DATE_CHARS = 29;
+const COMMA = 44;
 
 /** The largest head, with its empty line, unless the reader is told otherwise. */
 export const HEAD_BYTES_MAX = 16 * 1024;
@@ -61,6 +65,7 @@ export class ReplyHead implements ReplyFieldBlock {
   fields: FieldBlock = NO_FIELDS;
   /** Content-Length; -1: none. */
   bodyBytes = -1;
+  date = '';
   framing: Framing = FRAMING_UNTIL_CLOSE;
   /** The target means to keep the connection. */
   isPersistent = true;
@@ -109,6 +114,7 @@ export function parseReplyHead(text: string, end: number, head: ReplyHead): stri
   head.status = status;
   head.fields = NO_FIELDS;
   head.bodyBytes = -1;
+  head.date = '';
   lengthCount = 0;
   codingCount = 0;
   isChunked = false;
@@ -166,6 +172,9 @@ function takeField(kind: FramingField, value: string, head: ReplyHead): boolean 
     case FIELD_CODING:
       isChunked = value.length === 7 && value.toLowerCase() === 'chunked';
       return ++codingCount === 1 && isChunked;
+    case FIELD_DATE:
+      if (head.date === '' && isDate(value)) head.date = value;
+      return true;
     case FIELD_CONNECTION:
       connection += `,${value}`;
       return true;
@@ -252,4 +261,9 @@ export function checkPartialHead(text: string, from: number, isBegin: boolean): 
     if (code === CR && at + 1 < text.length && text.charCodeAt(at + 1) !== LF) return 'bare CR';
   }
   return '';
+}
+
+/** The one form that is written today: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 5.6.7). */
+function isDate(value: string): boolean {
+  return value.length === DATE_CHARS && value.charCodeAt(3) === COMMA && value.endsWith(' GMT');
 }

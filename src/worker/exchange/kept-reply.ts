@@ -15,6 +15,7 @@ const KEPT_BYTES_MAX = 64 * 1024;
 export class KeptReply implements ReplyFieldBlock {
   readonly fields: FieldBlock;
   readonly bodyBytes: number;
+  readonly date: string;
   readonly chunks: Buffer[] = [];
   trailers: FieldBlock = NO_FIELDS;
   /** All of it is here. */
@@ -26,10 +27,11 @@ export class KeptReply implements ReplyFieldBlock {
   constructor(
     readonly attempt: TryInFlight,
     readonly status: number,
-    { fields, bodyBytes }: ReplyFieldBlock,
+    { fields, bodyBytes, date }: ReplyFieldBlock,
   ) {
     this.fields = fields;
     this.bodyBytes = bodyBytes;
+    this.date = date;
   }
 
   /** False: the target is to wait. */

@@ -47,6 +47,8 @@ export class ReplyState {
   fields: FieldBlock = NO_FIELDS;
   /** Content-Length; -1: not known. */
   bodyBytes = -1;
+  /** When the target made it, as it wrote Date; '': it wrote none. */
+  date = '';
   isBodiless = false;
   /** The gateway itself makes the reply. */
   isLocal = false;
@@ -87,6 +89,7 @@ export class ReplyState {
   onHead(status: number, block: ReplyFieldBlock, isHeadMethod: boolean, nowMs: number): void {
     this.status = status;
     this.fields = block.fields;
+    this.date = block.date;
     this.isBodiless = status === 204 || status === 304 || isHeadMethod;
     this.bodyBytes = status === 204 ? -1 : block.bodyBytes;
     this.headMs = nowMs;

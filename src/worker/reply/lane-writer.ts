@@ -6,7 +6,7 @@
  * a reply whose body came along with its head goes out as one record. Where a body ends it is told;
  * it does not count.
  */
-import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { responseTimeField } from '../../base/problem-reply.js';
 import type { ByteRingProducer } from '../../channel/byte-ring.js';
 import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
@@ -171,7 +171,7 @@ export class LaneWriter {
         bodyBytes: reply.bodyBytes,
         requestId: exchange.head.requestId,
         // Replies of the gateway itself have these fields already.
-        block: joinFields(fields, reply.isLocal ? NO_FIELDS : exchange.replyFields),
+        block: joinFields(fields, reply.isLocal ? NO_FIELDS : ownFields(exchange)),
       },
       body,
     );
@@ -181,4 +181,9 @@ export class LaneWriter {
   private timeField(exchange: Exchange): FieldBlock {
     return responseTimeField(this.nowMs() - exchange.receivedMs);
   }
+}
+
+/** What the gateway adds to a reply of a target, and the target's Date as the last field. */
+function ownFields({ replyFields, reply }: Exchange): FieldBlock {
+  return reply.date === '' ? replyFields : joinFields(replyFields, field('date', reply.date));
 }

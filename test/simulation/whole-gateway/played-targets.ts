@@ -280,7 +280,7 @@ class PlayedConnection implements UpstreamConnection, Actor {
     const isRefusal = this.fate === 'status503';
     this.total = replyBytesOf(this.told.replyBytes, isRefusal ? 503 : 200);
     const bodyBytes = this.hasLength ? this.total : -1;
-    const block = { fields: field('X-Target', 'played'), bodyBytes };
+    const block = { fields: field('X-Target', 'played'), bodyBytes, date: '' };
     this.isHeadSent = true;
     handler.onReplyHead(isRefusal ? 503 : 200, block, () => {
       this.isPaused = false;

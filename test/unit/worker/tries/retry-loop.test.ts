@@ -310,7 +310,7 @@ function tell(air: Air | undefined, step: Extract<Step, { which: number }>): voi
     }
   } else if (step.what === 'head' && air.isConnected && !air.hasHead) {
     air.hasHead = true;
-    handler.onReplyHead(step.status, { fields: NO_FIELDS, bodyBytes: -1 }, () => {});
+    handler.onReplyHead(step.status, { fields: NO_FIELDS, bodyBytes: -1, date: '' }, () => {});
   } else if (step.what === 'data' && air.hasHead) {
     handler.onReplyData(Buffer.from('x'), false);
   } else if (step.what === 'end' && air.hasHead) {
