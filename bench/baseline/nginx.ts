@@ -9,41 +9,68 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIMITED_PREFIX, OPEN_PREFIX } from '../gateway/bench-requests.js';
 import { type Contender, HOST } from '../gateway/contender.js';
+import { TLS_SCENARIOS } from '../gateway/tls-scenarios.js';
+import {
+  type Certificate,
+  makeCertificate,
+  missingCertificateTool,
+} from '../support/certificate.js';
 import { findFreePort, findProgram, readVersion } from '../support/environment.js';
 
-export const nginx: Contender = {
-  name: 'nginx',
-  abilities: ['limit'],
+export const nginx = createNginx({ name: 'nginx', isTls: false });
 
-  missing() {
-    return findProgram('nginx') === '' ? 'nginx is not installed' : '';
-  },
+/** The same with TLS, as its documentation shows it, and with tickets, which Sluice has as well. */
+export const nginxTls = createNginx({ name: 'nginx-tls', isTls: true });
 
-  version() {
-    return readVersion(findProgram('nginx'), '-v');
-  },
+function createNginx({ name, isTls }: { name: string; isTls: boolean }): Contender {
+  return {
+    name,
+    abilities: ['limit'],
+    ...(isTls ? { scenarios: TLS_SCENARIOS } : {}),
 
-  async plan({ folder, originPorts }) {
-    const port = await findFreePort();
-    const configPath = join(folder, 'nginx.conf');
-    writeFileSync(configPath, renderConfig(folder, port, originPorts[0]));
-    return {
-      port,
-      command: [
-        findProgram('nginx'),
-        '-p',
-        folder,
-        '-e',
-        join(folder, 'error.log'),
-        '-c',
-        configPath,
-      ],
-      nameThreads: async () => () => 'worker',
-    };
-  },
-};
+    missing() {
+      if (findProgram('nginx') === '') return 'nginx is not installed';
+      return isTls ? missingCertificateTool() : '';
+    },
 
-function renderConfig(folder: string, port: number, originPort: number): string {
+    version() {
+      return readVersion(findProgram('nginx'), '-v');
+    },
+
+    async plan({ folder, originPorts }) {
+      const port = await findFreePort();
+      const program = findProgram('nginx');
+      const configPath = join(folder, 'nginx.conf');
+      const tls = isTls ? makeCertificate(folder) : undefined;
+      writeFileSync(configPath, renderConfig({ folder, port, tls }, originPorts[0]));
+      return {
+        port,
+        isTls,
+        command: [program, '-p', folder, '-e', join(folder, 'error.log'), '-c', configPath],
+        nameThreads: async () => () => 'worker',
+      };
+    },
+  };
+}
+
+interface ListenFields {
+  readonly folder: string;
+  readonly port: number;
+  readonly tls: Certificate | undefined;
+}
+
+/** Sluice prefers the same cipher by default, and has tickets and no cache of sessions. */
+function renderTls({ certPath, keyPath }: Certificate): string {
+  return `ssl_certificate ${certPath};
+    ssl_certificate_key ${keyPath};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;
+    ssl_prefer_server_ciphers on;
+    ssl_session_cache off;
+    ssl_session_tickets on;`;
+}
+
+function renderConfig({ folder, port, tls }: ListenFields, originPort: number): string {
   // Started by root it would give its worker to another user, who may not enter the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   return `daemon off;
@@ -72,7 +99,8 @@ http {
     keepalive_timeout 120s;
   }
   server {
-    listen ${HOST}:${port} backlog=1024;
+    listen ${HOST}:${port} backlog=1024${tls === undefined ? '' : ' ssl'};
+    ${tls === undefined ? '' : renderTls(tls)}
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_set_header Host $host;

@@ -122,15 +122,15 @@ export async function measureLoad(
   running: RunningContender,
   what: { readonly request: BenchRequest; readonly connections?: number },
 ): Promise<RoundFigures> {
-  const { port, child } = running;
+  const { port, isTls, child } = running;
   const { request } = what;
   const isRefusalExpected = request.status >= 400;
   // The limit's one request, before those that it refuses.
-  if (isRefusalExpected) await probe({ port, path: request.path });
-  await assertRightAnswer(request, port);
+  if (isRefusalExpected) await probe({ port, isTls, path: request.path });
+  await assertRightAnswer(request, running);
   const before = readTreeCpu(child.pid);
   const load = await context.load.run({
-    url: `http://${HOST}:${port}${request.path}`,
+    url: `${isTls ? 'https' : 'http'}://${HOST}:${port}${request.path}`,
     method: request.method,
     headers: request.headers,
     body: request.body,

@@ -1,7 +1,8 @@
 /**
  * What every gateway under test offers to the bench, whatever it is inside.
  */
-import { request } from 'node:http';
+import { request as plainRequest } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { type ChildProcesses, type RunningChild, waitUntil } from '../support/child-processes.js';
 import type { ThreadCpu } from '../support/process-cpu.js';
 import { type BenchRequest, OPEN_PREFIX } from './bench-requests.js';
@@ -23,6 +24,8 @@ export interface ContenderSetup {
 /** How one process of a contender is started. */
 export interface LaunchPlan {
   readonly port: number;
+  /** It speaks TLS on that port, with a certificate that nobody has signed. */
+  readonly isTls?: boolean;
   /** Empty: there is nothing to start, the origin itself is meant. */
   readonly command: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -52,6 +55,7 @@ export interface Contender {
 export interface RunningContender {
   readonly child: RunningChild;
   readonly port: number;
+  readonly isTls: boolean;
   readonly nameThread: NameThread;
   readonly metrics?: LaunchPlan['metrics'];
 }
@@ -69,13 +73,14 @@ export async function launch(
   origin: RunningChild,
 ): Promise<RunningContender> {
   if (plan.command.length === 0) {
-    return { child: origin, port: plan.port, nameThread: await plan.nameThreads() };
+    const { port, nameThreads } = plan;
+    return { child: origin, port, isTls: false, nameThread: await nameThreads() };
   }
   const child = startPlan(name, plan, children);
-  await waitHealthy(child, plan.port);
-  const { port, metrics } = plan;
+  const { port, isTls = false, metrics } = plan;
+  await waitHealthy(child, { port, isTls });
   const nameThread = await plan.nameThreads();
-  return { child, port, nameThread, ...(metrics === undefined ? {} : { metrics }) };
+  return { child, port, isTls, nameThread, ...(metrics === undefined ? {} : { metrics }) };
 }
 
 export function startPlan(name: string, plan: LaunchPlan, children: ChildProcesses): RunningChild {
@@ -86,8 +91,13 @@ export function startPlan(name: string, plan: LaunchPlan, children: ChildProcess
   });
 }
 
-export interface Probe {
+/** Where a contender listens, and how one speaks with it. */
+export interface Door {
   readonly port: number;
+  readonly isTls?: boolean;
+}
+
+export interface Probe extends Door {
   readonly path: string;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -101,8 +111,9 @@ export interface ProbeReply {
 
 /** One request on a connection of its own; rejects after two seconds. */
 export function probe(what: Probe): Promise<ProbeReply> {
+  const send = what.isTls === true ? secureRequest : plainRequest;
   return new Promise((resolve, reject) => {
-    const sent = request(
+    const sent = send(
       {
         host: HOST,
         port: what.port,
@@ -110,6 +121,7 @@ export function probe(what: Probe): Promise<ProbeReply> {
         method: what.method ?? 'GET',
         headers: { ...what.headers },
         agent: false,
+        rejectUnauthorized: false,
         timeout: PROBE_TIMEOUT_MS,
       },
       (reply) => {
@@ -129,11 +141,11 @@ export function probe(what: Probe): Promise<ProbeReply> {
 }
 
 /** A gateway that answers wrongly may be fast: nothing is measured before one right answer. */
-export async function assertRightAnswer(what: BenchRequest, port: number): Promise<void> {
+export async function assertRightAnswer(what: BenchRequest, { port, isTls }: Door): Promise<void> {
   const { method, path, body, status, replyBytes } = what;
   const length = body === '' ? {} : { 'Content-Length': String(body.length) };
   const headers = { ...what.headers, ...length };
-  const reply = await probe({ port, method, path, headers, body });
+  const reply = await probe({ port, isTls: isTls === true, method, path, headers, body });
   const isLengthRight = replyBytes < 0 || reply.body.length === replyBytes;
   if (reply.status !== status || !isLengthRight) {
     const said = `${reply.status} and ${reply.body.length} bytes: ${reply.body.slice(0, 200)}`;
@@ -142,11 +154,11 @@ export async function assertRightAnswer(what: BenchRequest, port: number): Promi
 }
 
 /** Waits until a GET is answered with 200; tells what came instead when it is not. */
-async function waitHealthy(child: RunningChild, port: number): Promise<void> {
+async function waitHealthy(child: RunningChild, door: Door): Promise<void> {
   let last = 'nothing';
   const isHealthy = async () => {
     try {
-      const { status } = await probe({ port, path: HEALTH_PATH });
+      const { status } = await probe({ ...door, path: HEALTH_PATH });
       last = String(status);
       return status === 200;
     } catch (error) {

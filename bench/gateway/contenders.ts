@@ -7,16 +7,30 @@ import { direct } from '../baseline/direct.js';
 import { fastifyHttpProxy } from '../baseline/fastify-http-proxy.js';
 import { haproxy } from '../baseline/haproxy.js';
 import { httpProxyMiddleware } from '../baseline/http-proxy-middleware.js';
-import { nginx } from '../baseline/nginx.js';
+import { nginx, nginxTls } from '../baseline/nginx.js';
 import type { Contender } from './contender.js';
 import { createSluice } from './sluice.js';
+import { TLS_SCENARIOS } from './tls-scenarios.js';
+
+/** Where the engines of Sluice are set beside each other. */
+const ENGINE_SCENARIOS = ['plain-get', 'reply-64k', 'connections-1000', 'stream-down', 'stream-up'];
 
 export const CONTENDERS: readonly Contender[] = [
   direct,
   createSluice({ name: 'sluice', workers: 1 }),
   createSluice({ name: 'sluice-2', workers: 2 }),
+  createSluice({ name: 'sluice-uws', workers: 1, engine: 'uws', scenarios: ENGINE_SCENARIOS }),
+  createSluice({ name: 'sluice-wire', workers: 1, engine: 'wire', scenarios: ENGINE_SCENARIOS }),
+  createSluice({
+    name: 'sluice-tls',
+    workers: 1,
+    engine: 'wire',
+    isTls: true,
+    scenarios: TLS_SCENARIOS,
+  }),
   bareNode,
   nginx,
+  nginxTls,
   haproxy,
   caddy,
   fastifyHttpProxy,

@@ -1,5 +1,5 @@
 /**
- * Holds idle connections: `node idle-client.js PORT COUNT PATH`.
+ * Holds idle connections: `node idle-client.js PORT COUNT PATH [tls]`.
  *
  * Opens them a few at a time and sends a request on each. Those that wait for the last ones to
  * stand send another now and then, since a gateway may close a connection that says nothing for
@@ -7,6 +7,7 @@
  * Goes on until it is ended.
  */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 
 /** What it prints before the number of connections that failed. */
@@ -16,7 +17,14 @@ const HOST = '127.0.0.1';
 const OPENING_MAX = 200;
 const REFRESH_MS = 4000;
 
-async function hold(port: number, count: number, path: string): Promise<void> {
+interface IdleOptions {
+  readonly port: number;
+  readonly count: number;
+  readonly path: string;
+  readonly isTls: boolean;
+}
+
+async function hold({ port, count, path, isTls }: IdleOptions): Promise<void> {
   const sockets: Socket[] = [];
   const refresh = setInterval(() => {
     for (const socket of sockets) ask(socket, port, path);
@@ -26,7 +34,7 @@ async function hold(port: number, count: number, path: string): Promise<void> {
   const openOneAfterAnother = async () => {
     while (started < count) {
       started += 1;
-      const socket = await openOne(port, path);
+      const socket = await openOne(port, path, isTls);
       if (socket === undefined) failed += 1;
       else sockets.push(socket);
     }
@@ -36,11 +44,12 @@ async function hold(port: number, count: number, path: string): Promise<void> {
   process.stdout.write(`\n${IDLE_READY}${failed}\n`);
 }
 
-function openOne(port: number, path: string): Promise<Socket | undefined> {
+function openOne(port: number, path: string, isTls: boolean): Promise<Socket | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(port, HOST);
+    const options = { port, host: HOST, rejectUnauthorized: false };
+    const socket = isTls ? connectTls(options) : connect(options);
     let isAnswered = false;
-    socket.once('connect', () => ask(socket, port, path));
+    socket.once(isTls ? 'secureConnect' : 'connect', () => ask(socket, port, path));
     // The reply is small and comes in one piece; a second one would only be ignored.
     socket.on('data', (chunk: Buffer) => {
       isAnswered = true;
@@ -59,6 +68,6 @@ function ask(socket: Socket, port: number, path: string): void {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [port, count, path = '/'] = process.argv.slice(2);
-  await hold(Number(port), Number(count), path);
+  const [port, count, path = '/', mode] = process.argv.slice(2);
+  await hold({ port: Number(port), count: Number(count), path, isTls: mode === 'tls' });
 }

@@ -15,6 +15,10 @@ import { scraped } from './scenarios/scraped.js';
 import { startTime } from './scenarios/start-time.js';
 import { streamDown } from './scenarios/stream-down.js';
 import { streamUp } from './scenarios/stream-up.js';
+import { tlsGet } from './scenarios/tls-get.js';
+import { tlsHandshakeFull } from './scenarios/tls-handshake-full.js';
+import { tlsHandshakeResumed } from './scenarios/tls-handshake-resumed.js';
+import { tlsStreamDown } from './scenarios/tls-stream-down.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   plainGet,
@@ -28,6 +32,10 @@ export const SCENARIOS: readonly Scenario[] = [
   openLoop,
   streamDown,
   streamUp,
+  tlsGet,
+  tlsHandshakeFull,
+  tlsHandshakeResumed,
+  tlsStreamDown,
   residentSet,
   startTime,
 ];

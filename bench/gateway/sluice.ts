@@ -3,6 +3,11 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import {
+  type Certificate,
+  makeCertificate,
+  missingCertificateTool,
+} from '../support/certificate.js';
 import { findFreePort, projectRoot } from '../support/environment.js';
 import {
   GUARDED_PREFIX,
@@ -24,43 +29,63 @@ import {
 export interface SluiceOptions {
   readonly name: string;
   readonly workers: number;
+  /** GATEWAY_ENGINE; absent: what Sluice chooses by itself. */
+  readonly engine?: EngineName;
+  /** Its listener speaks TLS. */
+  readonly isTls?: boolean;
+  /** The only scenarios that it takes part in; absent: all. */
+  readonly scenarios?: readonly string[];
   /** The folder that holds `dist/src/main.js`; absent: this one. */
   readonly root?: string;
   readonly version?: string;
 }
 
+export const ENGINE_NAMES = ['uws', 'wire'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
 /** The part of GET /stats that names the threads, by the ids the kernel gives them. */
 interface ThreadIds {
+  /** One, or those of acceptor threads. */
   readonly acceptor: number;
   readonly workers: readonly number[];
   readonly coordinator: number;
 }
 
 export function createSluice(options: SluiceOptions): Contender {
-  const { name, workers } = options;
+  const { name, workers, engine, isTls = false, scenarios } = options;
   const entry = join(options.root ?? projectRoot(), 'dist', 'src', 'main.js');
   return {
     name,
     abilities: ['full-pipeline', 'limit'],
+    ...(scenarios === undefined ? {} : { scenarios }),
 
     missing() {
-      return existsSync(entry) ? '' : 'dist/src/main.js is missing: npm run build makes it';
+      if (!existsSync(entry)) return 'dist/src/main.js is missing: npm run build makes it';
+      return isTls ? missingCertificateTool() : '';
     },
 
     version() {
       const threads = `${workers} worker${workers === 1 ? '' : 's'}`;
-      return `${options.version ?? 'this tree'} on Node ${process.version}, ${threads}`;
+      return `${options.version ?? 'this tree'} on Node ${process.version}, ${threads}${
+        engine === undefined ? '' : `, engine ${engine}`
+      }`;
     },
 
     async plan(setup: ContenderSetup): Promise<LaunchPlan> {
       const port = await findFreePort();
       const adminPort = await findFreePort();
       const configPath = join(setup.folder, 'sluice.yaml');
-      writeFileSync(configPath, renderConfig(port, adminPort, setup));
+      const tls = isTls ? tlsNode(makeCertificate(setup.folder)) : '';
+      writeFileSync(configPath, renderConfig({ port, adminPort, tls }, setup));
       return {
         port,
+        isTls,
         command: [process.execPath, entry, 'run', '-c', configPath],
-        environment: { GATEWAY_WORKERS: String(workers), NODE_ENV: 'production' },
+        environment: {
+          GATEWAY_WORKERS: String(workers),
+          NODE_ENV: 'production',
+          ...(engine === undefined ? {} : { GATEWAY_ENGINE: engine }),
+        },
         // The access log is written as in production, but nobody's disk is measured with it.
         ...(setup.variant === 'full' ? { outputPath: '/dev/null' } : {}),
         metrics: { port: adminPort, path: '/metrics' },
@@ -93,10 +118,22 @@ async function readThreadIds(adminPort: number): Promise<ThreadIds | undefined> 
   }
 }
 
+interface ListenFields {
+  readonly port: number;
+  readonly adminPort: number;
+  /** More fields of `listen`; empty: no TLS. */
+  readonly tls: string;
+}
+
+function tlsNode({ certPath, keyPath }: Certificate): string {
+  return `, tls: { certificates: [{ cert: ${certPath}, key: ${keyPath} }] }`;
+}
+
 /** Open routes have no feature on; the guarded one has all that the full scenario is about. */
-function renderConfig(port: number, adminPort: number, setup: ContenderSetup): string {
+function renderConfig(listen: ListenFields, setup: ContenderSetup): string {
+  const { port, adminPort, tls } = listen;
   const [target, second] = setup.originPorts.map((one) => `http://${HOST}:${one}`);
-  return `listen: { host: ${HOST}, port: ${port} }
+  return `listen: { host: ${HOST}, port: ${port}${tls} }
 admin: { host: ${HOST}, port: ${adminPort} }
 logging: { level: warn, accessLog: ${setup.variant === 'full'} }
 limits: { bodyBytes: 1024MiB, inFlight: 4096, connections: 12000, connectionsPerAddress: 12000 }

@@ -1,10 +1,11 @@
 /**
- * Moves one large body and counts it: `node stream-client.js down|up PORT BYTES`.
+ * Moves one large body and counts it: `node stream-client.js down|up|tls-down PORT BYTES`.
  *
  * On bare sockets, with one buffer that is used over and over, so that it costs as little as it
- * can. Prints how many bytes arrived at the far end, and in how many seconds.
+ * can; TLS makes a buffer for each read. Prints how many bytes arrived at the far end, and in how many seconds.
  */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { OPEN_PREFIX } from './bench-requests.js';
 
@@ -22,12 +23,12 @@ const BUFFER_BYTES = 256 * 1024;
 const HEAD_BYTES_MAX = 16_384;
 const HEAD_END = '\r\n\r\n';
 
-function download(port: number, bytes: number): Promise<StreamResult> {
+function download(port: number, bytes: number, open: OpenSocket): Promise<StreamResult> {
   const head = `GET ${OPEN_PREFIX}/stream/${bytes} HTTP/1.1\r\nHost: ${HOST}:${port}\r\n\r\n`;
   const startedMs = performance.now();
   return new Promise((resolve, reject) => {
     const reply = new ReplyCounter();
-    const socket = openSocket(port, (chunk) => {
+    const socket = open(port, (chunk) => {
       reply.take(chunk);
       if (reply.isComplete) {
         socket.destroy();
@@ -70,6 +71,12 @@ function upload(port: number, bytes: number): Promise<StreamResult> {
     socket.write(head);
     pump();
   });
+}
+
+type OpenSocket = (port: number, onBytes: (chunk: Uint8Array) => void) => Socket;
+
+function openTlsSocket(port: number, onBytes: (chunk: Uint8Array) => void): Socket {
+  return connectTls({ port, host: HOST, rejectUnauthorized: false }).on('data', onBytes);
 }
 
 function openSocket(port: number, onBytes: (chunk: Uint8Array) => void): Socket {
@@ -120,7 +127,10 @@ class ReplyCounter {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [direction, port, bytes] = process.argv.slice(2);
-  const move = direction === 'up' ? upload : download;
-  const result = await move(Number(port), Number(bytes));
+  const open = direction === 'tls-down' ? openTlsSocket : openSocket;
+  const result =
+    direction === 'up'
+      ? await upload(Number(port), Number(bytes))
+      : await download(Number(port), Number(bytes), open);
   process.stdout.write(`\n${STREAM_RESULT}${JSON.stringify(result)}\n`);
 }

@@ -6,6 +6,7 @@ import { readTreeCpu, subtractCpu } from '../support/process-cpu.js';
 import { readTreeMemory, resetPeaks } from '../support/process-memory.js';
 import { measure, type RoundContext, type RoundFigures, type Scenario } from './scenario.js';
 import { STREAM_RESULT, type StreamResult } from './stream-client.js';
+import { speaksTls } from './tls-scenarios.js';
 
 const CLIENT = fileURLToPath(new URL('./stream-client.js', import.meta.url));
 const BYTES = { smoke: 4 * 2 ** 20, warmup: 64 * 2 ** 20, full: 2 ** 30 };
@@ -42,10 +43,19 @@ const MEASURES = [
   }),
 ];
 
-export function streamScenario(direction: 'down' | 'up'): Scenario {
+type Direction = 'down' | 'up' | 'tls-down';
+
+const NAMES = { down: 'stream-down', up: 'stream-up', 'tls-down': 'tls-stream-down' } as const;
+const TITLES = {
+  down: 'GET, 1 GiB back, one at a time',
+  up: 'POST of 1 GiB, one at a time',
+  'tls-down': 'GET over TLS, 1 GiB back, one at a time',
+} as const;
+
+export function streamScenario(direction: Direction): Scenario {
   return {
-    name: `stream-${direction}`,
-    title: direction === 'down' ? 'GET, 1 GiB back, one at a time' : 'POST of 1 GiB, one at a time',
+    name: NAMES[direction],
+    title: TITLES[direction],
     notes: [
       'A run counts only when exactly as many bytes arrived as were sent.',
       'Client, gateway and origin share the cores: throughput is what is left for all three.',
@@ -53,12 +63,12 @@ export function streamScenario(direction: 'down' | 'up'): Scenario {
     measures: MEASURES,
     roundsMin: 1,
     hasWarmup: true,
-    takes: () => true,
+    takes: (contender) => speaksTls(contender) === (direction === 'tls-down'),
     run: (context) => runRound(direction, context),
   };
 }
 
-async function runRound(direction: string, context: RoundContext): Promise<RoundFigures> {
+async function runRound(direction: Direction, context: RoundContext): Promise<RoundFigures> {
   const { child, port } = await context.running('plain');
   const bytes = BYTES[context.isSmoke ? 'smoke' : context.isWarmup ? 'warmup' : 'full'];
   const before = readTreeCpu(child.pid);

@@ -9,7 +9,7 @@ interface Target {
   readonly scenario: string;
   readonly measure: string;
   readonly what: string;
-  readonly contender: 'sluice' | 'sluice-2';
+  readonly contender: 'sluice' | 'sluice-2' | 'sluice-wire' | 'sluice-tls';
   /** Whom the figure is divided by; absent: the figure itself. */
   readonly against?: string;
   readonly bound: 'at most' | 'at least';
@@ -29,6 +29,9 @@ const STREAM = { ...PLAIN, measure: 'mbPerSecond', against: 'nginx', bound: 'at 
 const OWN = { ...PLAIN, measure: 'cpuVsPlain' } as const;
 const MEMORY = { bound: 'at most', unit: 'MiB', scenario: 'resident-set' } as const;
 
+const TLS = { contender: 'sluice-tls', against: 'nginx-tls', unit: '×' } as const;
+const HANDSHAKES = { ...TLS, measure: 'perCore', bound: 'at least', limit: 0.6 } as const;
+
 const TARGETS: readonly Target[] = [
   { ...GET, against: 'nginx', limit: 1.5 },
   { ...GET, against: 'fastify', limit: 0.45 },
@@ -45,6 +48,31 @@ const TARGETS: readonly Target[] = [
   },
   { ...STREAM, scenario: 'stream-down', what: '1 GiB down, throughput', limit: 0.7 },
   { ...STREAM, scenario: 'stream-up', what: '1 GiB up, throughput', limit: 0.7 },
+  {
+    ...GET,
+    contender: 'sluice-wire',
+    what: 'plain GET by the engine wire, CPU',
+    against: 'sluice-uws',
+    limit: 1.05,
+  },
+  {
+    ...TLS,
+    scenario: 'tls-get',
+    measure: 'cpuUs',
+    what: 'GET over TLS, CPU',
+    bound: 'at most',
+    limit: 1.8,
+  },
+  { ...HANDSHAKES, scenario: 'tls-handshake-full', what: 'full handshakes per core' },
+  { ...HANDSHAKES, scenario: 'tls-handshake-resumed', what: 'resumed handshakes per core' },
+  {
+    ...TLS,
+    scenario: 'tls-stream-down',
+    measure: 'mbPerSecond',
+    what: '1 GiB down over TLS, throughput',
+    bound: 'at least',
+    limit: 0.7,
+  },
   {
     ...MEMORY,
     contender: 'sluice-2',

@@ -71,6 +71,7 @@ async function runRound(context: RoundContext): Promise<RoundFigures> {
       String(plan.port),
       String(wanted),
       HEALTH_PATH,
+      plan.isTls === true ? 'tls' : 'plain',
     ]);
     const isOpen = async () => client.output.includes(IDLE_READY);
     try {
