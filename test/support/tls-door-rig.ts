@@ -88,7 +88,8 @@ export class TlsDoorRig {
       onError: (error: unknown) => void this.errors.push(error),
     };
     this.door = new TlsDoor(host, clock, material);
-    this.server = createServer((raw) => {
+    // Half-open, as listeners have it.
+    this.server = createServer({ allowHalfOpen: true }, (raw) => {
       this.raws.add(raw);
       raw.once('close', () => this.raws.delete(raw));
       if (introBytes === 0) this.door.accept(raw);

@@ -193,6 +193,8 @@ export class TlsDoor implements ContextHost {
       guest.state = 'open';
       this.open += 1;
       raw.off('end', guest.onClose);
+      // The TLS socket takes this over: who leaves in the middle of a handshake is gone.
+      raw.allowHalfOpen = false;
       raw.unshift(guest.reader.received);
       server.emit('connection', raw);
     } catch (error) {
@@ -217,6 +219,9 @@ export class TlsDoor implements ContextHost {
       this.refuse(guest, socket, 'client certificate', reasonOf(socket));
     } else {
       const protocol = socket.alpnProtocol || '';
+      // From now on a client that has closed its side may wait for a reply.
+      socket.allowHalfOpen = true;
+      guest.raw.allowHalfOpen = true;
       const connection = secureConnection(serverName, certificate);
       this.settle(guest);
       this.host.onSecure(guest.raw, socket, { connection, protocol, serverName });

@@ -395,6 +395,20 @@ describe('the door', () => {
     expect(rig.door.figures).toEqual({ waiting: 0, open: 0 });
   });
 
+  it.each(['end', 'resetAndDestroy'] as const)(
+    'lets go at once of a client that leaves in the middle of the handshake by %s()',
+    async (leave) => {
+      const rig = await open(materialOf(CERTIFICATES));
+      const socket = await raw(rig);
+      socket.write(await helloOf({ servername: 'a.test' }));
+      await eventually('the handshake began', () => rig.door.figures.open === 1);
+      socket[leave]();
+      await eventually('it is over', () => rig.door.figures.open === 0, 5000);
+      expect(rig.events).toMatchObject([{ kind: 'failed', failure: 'gone' }]);
+      await eventually('its socket is closed', () => rig.raws.size === 0);
+    },
+  );
+
   it('tells of each connection once, whatever becomes of it', async () => {
     const rig = await open(materialOf(CERTIFICATES));
     for (let cut = 0; cut < 40; cut += 1) {
