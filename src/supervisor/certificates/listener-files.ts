@@ -4,6 +4,7 @@
  * Thread: supervisor (on the main thread). Owns the pairs. Invariant: what is kept was sound when
  * it was read: a file with a mistake changes nothing.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { shareCopyOfBytes } from '../../channel/shared-texts.js';
@@ -35,6 +36,8 @@ export interface FileMistake {
 export class ListenerFiles {
   /** By what was configured, in its order. */
   private pairs = new Map<string, LoadedPair>();
+  /** Digests of files that were refused last, by what was configured. */
+  private readonly refused = new Map<string, string>();
   private authorities = '';
   private revocations = '';
   private ownTicketKeys: Buffer | null = null;
@@ -103,12 +106,14 @@ export class ListenerFiles {
     changed: ReadonlySet<string>,
   ): Promise<void> {
     const loaded = new Map<string, LoadedPair>();
+    // A reload tells of what is still refused once more.
+    if (changed.size === 0) this.refused.clear();
     let read = 0;
     for (const files of wanted) {
       const id = JSON.stringify(files);
       const known = this.pairs.get(id);
       const isChanged = [files.cert, files.key, files.ocsp].some((file) => changed.has(file));
-      const pair = known === undefined || isChanged ? await this.readPair(files) : known;
+      const pair = known === undefined || isChanged ? await this.readPair(id, files) : known;
       const kept = pair ?? known;
       if (kept !== undefined) loaded.set(id, kept);
       if (pair === known) continue;
@@ -118,7 +123,7 @@ export class ListenerFiles {
     this.pairs = loaded;
   }
 
-  private async readPair(files: CertificateFiles): Promise<LoadedPair | undefined> {
+  private async readPair(id: string, files: CertificateFiles): Promise<LoadedPair | undefined> {
     const cert = await this.bytes(files.cert);
     const key = await this.bytes(files.key);
     const staple = files.ocsp === '' ? null : await this.bytes(files.ocsp);
@@ -127,13 +132,17 @@ export class ListenerFiles {
     const reading = readServerPair({ ...texts, names: files.names });
     if ('problem' in reading) {
       const file = reading.part === 'key' ? files.key : files.cert;
-      this.onMistake({ file, problem: reading.problem });
+      // Of two files each comes to rest on its own: the same pair may be read twice.
+      const digest = createHash('sha256').update(cert).update(key).digest('hex');
+      if (this.refused.get(id) !== digest) this.onMistake({ file, problem: reading.problem });
+      this.refused.set(id, digest);
       return undefined;
     }
-    const { id, chain, key: keyText, kind, names, notes } = reading.pair;
+    this.refused.delete(id);
+    const { chain, key: keyText, kind, names, notes } = reading.pair;
     for (const problem of notes) this.onNote({ file: files.cert, problem });
     return {
-      ...{ id, kind, names, source: files.cert },
+      ...{ id: reading.pair.id, kind, names, source: files.cert },
       chain: sharePem(chain),
       key: sharePem(keyText),
       startsAtUnixMs: reading.pair.startsAtUnixMs,

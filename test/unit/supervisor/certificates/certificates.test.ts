@@ -132,12 +132,15 @@ describe('certificates of listeners', () => {
 
   /** Two looks: what has changed must be at rest. */
   async function look(): Promise<void> {
-    for (let at = 0; at < 2; at += 1) {
-      const before = clock.timerCount;
-      clock.advance(1001);
-      // A look that is over has set the timer of the next one.
-      while (clock.timerCount < before) await new Promise((done) => setImmediate(done));
-    }
+    await lookOnce();
+    await lookOnce();
+  }
+
+  async function lookOnce(): Promise<void> {
+    const before = clock.timerCount;
+    clock.advance(1001);
+    // A look that is over has set the timer of the next one.
+    while (clock.timerCount < before) await new Promise((done) => setImmediate(done));
   }
 
   const last = (): TlsMaterial | undefined => told.at(-1)?.[1];
@@ -182,6 +185,26 @@ describe('certificates of listeners', () => {
     file('a.key', b.key);
     await look();
     expect(nameLists()).toEqual([['b.test']]);
+  });
+
+  it('that do not fit are told once, though each file comes to rest on its own', async () => {
+    const one = files(file('a.pem', a.cert), file('a.key', a.key));
+    const config = [listener({ certificates: [one] })];
+    await certificates.adopt(config);
+    file('a.pem', b.cert);
+    await lookOnce();
+    file('a.key', aRsa.key);
+    await look();
+    await look();
+    expect(certificates.status().refused).toBe(1);
+    file('a.key', a.key);
+    file('a.pem', a.cert);
+    await look();
+    file('a.key', aRsa.key);
+    file('a.pem', b.cert);
+    await look();
+    expect(certificates.status().refused).toBe(2);
+    expect(nameLists()).toEqual([['a.test']]);
   });
 
   it('let nobody in while the authorities of clients cannot be read', async () => {
