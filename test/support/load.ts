@@ -2,12 +2,15 @@
  * Clients that send one request after the other, each on its own connection, until told to stop.
  */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+import { request as requestSecure, type Agent as SecureAgent } from 'node:https';
 
 export interface LoadReply {
   /** 0: the connection was cut before the reply was complete. */
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** Why it was cut; empty: it was not. */
+  readonly cause: string;
   /** When it was sent, and when the whole reply was there, on the clock of `performance.now`. */
   readonly sentMs: number;
   readonly repliedMs: number;
@@ -22,15 +25,18 @@ export class Load {
   /** Connections that were opened; as many as there are clients unless one was closed. */
   connections = 0;
   private isStopping = false;
-  private readonly agent: Agent;
   private readonly clients: Promise<void>[] = [];
 
   constructor(
     private readonly url: string,
     connections: number,
     private readonly onReply: (reply: LoadReply) => void = () => {},
+    /** How connections are opened and kept. */
+    private readonly agent: Agent | SecureAgent = new Agent({
+      keepAlive: true,
+      maxSockets: connections,
+    }),
   ) {
-    this.agent = new Agent({ keepAlive: true, maxSockets: connections });
     for (let client = 0; client < connections; client++) this.clients.push(this.run());
   }
 
@@ -58,10 +64,11 @@ export class Load {
   private send(): Promise<LoadReply> {
     const sentMs = performance.now();
     return new Promise((resolve) => {
-      const end = (status: number, headers: IncomingHttpHeaders, body: string): void =>
-        resolve({ status, headers, body, sentMs, repliedMs: performance.now() });
-      const cut = (): void => end(0, {}, '');
-      const sent = request(this.url, { agent: this.agent }, (reply) => {
+      const end = (status: number, headers: IncomingHttpHeaders, body: string, cause = ''): void =>
+        resolve({ status, headers, body, cause, sentMs, repliedMs: performance.now() });
+      const cut = (error: Error): void => end(0, {}, '', String(error));
+      const open = this.url.startsWith('https:') ? requestSecure : request;
+      const sent = open(this.url, { agent: this.agent }, (reply) => {
         let body = '';
         reply.setEncoding('utf8');
         reply.on('data', (chunk: string) => {
