@@ -6,8 +6,10 @@
  * Threads share ports from Node.js 22.12 on: SLUICE_NODE_REUSE_PORT names such a Node where the one
  * that runs the tests is older.
  */
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectSecurely, type TLSSocket } from 'node:tls';
 import { afterEach, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
@@ -15,6 +17,9 @@ import { FakeUpstream, type Script } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
 import { describeUnless } from '../support/not-run.js';
+import { PairFiles } from '../support/pair-files.js';
+import { TestAuthority } from '../support/test-authority.js';
+import { askSecurely } from '../support/tls-client.js';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const canShare = major > 22 || (major === 22 && minor >= 12);
@@ -111,6 +116,15 @@ class KeptConnection {
   }
 }
 
+async function openSecurely(options: ConnectionOptions): Promise<TLSSocket> {
+  const socket = connectSecurely({ port: gateway.port, host: '127.0.0.1', ...options });
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  // Reading, or its end would never be seen.
+  socket.on('data', () => {});
+  return socket;
+}
+
 async function keptConnections(count: number): Promise<KeptConnection[]> {
   const kept = Array.from({ length: count }, () => new KeptConnection());
   const statuses = await Promise.all(kept.map((one) => one.get()));
@@ -144,6 +158,35 @@ describeUnless(MISSING, 'two acceptors', () => {
       for (const one of kept) one.close();
     },
   );
+
+  it('with TLS lose the connections of one, and resume sessions of each other', async () => {
+    const authority = new TestAuthority();
+    const files = new PairFiles('link', authority.sign({ names: 'DNS:a.test' }));
+    const { cert, key } = files;
+    await start({ listen: { port: 0, engine: 'wire', tls: { certificates: [{ cert, key }] } } });
+    const client = { ca: authority.cert, servername: 'a.test' };
+    const kept = await Promise.all(Array.from({ length: 24 }, () => openSecurely(client)));
+    const before = (await stats()).acceptors.map(({ connections }) => connections.open);
+    expect(before.map((open) => open > 0)).toEqual([true, true]);
+    const { session } = await askSecurely(gateway.port, client);
+    expect(await inject('acceptor/1/crash')).toBe(202);
+    await isBack(1);
+    await eventually('its connections are closed', () => {
+      return kept.filter(({ destroyed }) => destroyed).length === before[1];
+    });
+    for (const socket of kept.filter(({ destroyed }) => !destroyed)) {
+      socket.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1.1 200/);
+      socket.destroy();
+    }
+    // By chance each goes to one of both: all of sixteen to the same one is one in 32,768.
+    for (let times = 0; times < 16; times++) {
+      const resumed = await askSecurely(gateway.port, { ...client, session: session as Buffer });
+      expect(resumed).toMatchObject({ status: 200, isResumed: true });
+    }
+    authority.remove();
+    files.remove();
+  });
 
   it('spread load over both groups of workers, and go on while one is away', async () => {
     await start();
