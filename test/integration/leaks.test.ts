@@ -5,11 +5,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { PairFiles } from '../support/pair-files.js';
 import { RawOrigin, type RawRequest } from '../support/raw-origin.js';
+import { TestAuthority } from '../support/test-authority.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LARGE = 600_000;
@@ -57,7 +60,27 @@ let origin: RawOrigin;
 let gateway: GatewayProcess;
 let isHealed = false;
 
-beforeAll(async () => {
+/** How clients are spoken with. `default`: by what GATEWAY_ENGINE says. */
+const DOORS = ['default', 'wire', 'wire+TLS'];
+
+const authority = new TestAuthority();
+const files = new PairFiles('link', authority.sign({ names: 'DNS:a.test' }));
+let isSecure = false;
+
+afterAll(() => {
+  authority.remove();
+  files.remove();
+});
+
+function listenOf(door: string): Record<string, unknown> {
+  if (door === 'default') return { port: 0, chunkedRequests: 'allow' };
+  const { cert, key } = files;
+  const tls = { certificates: [{ cert, key }] };
+  return { port: 0, engine: 'wire', ...(door === 'wire+TLS' && { tls }) };
+}
+
+async function start(door: string): Promise<void> {
+  isSecure = door === 'wire+TLS';
   origin = await RawOrigin.start();
   origin.script = (socket: Socket, { target }: RawRequest) => {
     const way = WAYS[isHealed ? 'good' : (target.split('/').at(-1) ?? '')];
@@ -73,6 +96,7 @@ beforeAll(async () => {
   });
   gateway = await GatewayProcess.start({
     workers: 2,
+    listen: listenOf(door),
     logging: { accessLog: false },
     upstreams: {
       firm: upstream({ circuitBreaker: { failureThreshold: 1000 }, adaptiveConcurrency }),
@@ -85,21 +109,25 @@ beforeAll(async () => {
       rateLimit: { maxInFlight: 10_000, key: 'route' },
     })),
   });
-});
+}
 
-afterAll(async () => {
+async function stop(): Promise<void> {
   await gateway.stop();
   expect(gateway.exitCode).toBe(0);
   expect(gateway.find('internal error')).toEqual([]);
   expect(gateway.stderr).toBe('');
   await origin.close();
-});
+}
 
 /** One request, which its client leaves after a while if it wants to. */
 function send(path: string, body: Buffer | null, leaveAfterMs: number): Promise<number> {
   return new Promise((resolve) => {
     const method = body === null ? 'GET' : 'POST';
-    const sent = httpRequest(`${gateway.url}${path}`, { method, agent: false }, (reply) => {
+    const { port } = gateway;
+    const where = { host: '127.0.0.1', port, path, method, agent: false as const };
+    const open = isSecure ? httpsRequest : httpRequest;
+    const identity = { ca: authority.cert, servername: 'a.test' };
+    const sent = open({ ...where, ...identity }, (reply) => {
       reply.resume();
       reply.on('error', () => resolve(0));
       reply.on('close', () => resolve(reply.statusCode ?? 0));
@@ -160,7 +188,10 @@ async function taken(): Promise<Record<string, number>> {
   };
 }
 
-describe('after targets have broken in every way', () => {
+describe.each(DOORS)('after targets have broken in every way, clients by %s', (door) => {
+  beforeAll(() => start(door));
+  afterAll(stop);
+
   it.each(['firm', 'weak'])('nothing is left behind (%s)', async (upstream) => {
     isHealed = false;
     // The first storm opens the weak one's breaker; the second finds it open or half open.
