@@ -13,6 +13,7 @@ const HTTP_SUITES = [
   'connections',
   'early-replies',
   'hostile-vectors',
+  'methods',
   'path-vectors',
   'proxying',
   'raw-sockets',

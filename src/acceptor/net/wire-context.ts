@@ -5,7 +5,6 @@
  * is compared at each of them, so that no request costs a timer.
  */
 import type { Clock } from '../../base/clock.js';
-import { HTTP_METHODS } from '../../base/http-method.js';
 import type { TlsMaterial } from '../../channel/tls-material.js';
 import type { RequestRules } from '../../wire/http1/request-rules.js';
 import type { EngineCapabilities, EngineHost } from '../client-engine.js';
@@ -22,8 +21,6 @@ export const HTTP1_CAPABILITIES: EngineCapabilities = {
   tunnels: true,
   bodyTimer: true,
 };
-
-const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS);
 
 export class WireContext {
   readonly clock: Clock;
@@ -70,6 +67,7 @@ function rulesOf({ headerBytes, bodyBytes, bodyOnGet }: GuardLimits): RequestRul
     bodyOnGet,
     underscores: 'drop',
     rawCharacters: 'encode',
-    methods: METHODS,
+    // Routes say which they take.
+    methods: null,
   };
 }
