@@ -9,7 +9,8 @@ import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ClientRequest } from './client-engine.js';
 import { valuesIn } from './head-facts.js';
 
-const CHALLENGES = '/.well-known/acme-challenge/';
+/** Nothing else: what only begins like one may come to another path once its dots are resolved. */
+const CHALLENGE = /^\/\.well-known\/acme-challenge\/[A-Za-z0-9_-]+$/;
 const HTTPS_PORT = 443;
 const PORT_OF_HOST = /:\d*$/;
 
@@ -23,7 +24,7 @@ const NO_HOST: Redirection = { problem: PROBLEMS.badHost, fields: NO_FIELDS };
 
 /** null: the request goes its usual way. `port`: of https; 0: nobody is sent there. */
 export function redirection(request: ClientRequest, port: number): Redirection | null {
-  if (port === 0 || request.target.startsWith(CHALLENGES)) return null;
+  if (port === 0 || CHALLENGE.test(request.target)) return null;
   const location = httpsUrl(request, port);
   if (location === '') return NO_HOST;
   return { problem: PROBLEMS.httpsRequired, fields: field('Location', location) };

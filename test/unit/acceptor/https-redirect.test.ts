@@ -46,4 +46,13 @@ describe('a listener that redirects to https', () => {
     const { socket, isTaken } = ask({ target, fields: host('a.test') });
     expect([socket.head, isTaken]).toEqual([null, true]);
   });
+
+  it.each(['../../admin', '%2e%2e/%2e%2e/admin', 'abc/../../../admin', 'a?b', 'a%2F..', ''])(
+    'sends what only looks like a challenge to https as well: %s',
+    (rest) => {
+      const target = `/.well-known/acme-challenge/${rest}`;
+      const { socket, isTaken } = ask({ target, fields: host('a.test') });
+      expect([socket.head?.status, isTaken]).toEqual([308, false]);
+    },
+  );
 });
