@@ -1,9 +1,10 @@
 /** What comes before the first request of a connection: the PROXY protocol, TLS, other sockets. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { wireEngine } from '../../src/acceptor/net/wire-engine.js';
 import { StartupError } from '../../src/base/startup-error.js';
 import type { AcceptorWish } from '../support/acceptor-rig.js';
@@ -161,7 +162,8 @@ describe('TLS', () => {
 
 describe('a Unix socket', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-unix-'));
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  afterEach(() => rmSync(path, { force: true }));
   const path = join(folder, 'gateway.sock');
   const settings = { address: { kind: 'unix', path } } as const;
 
@@ -176,6 +178,23 @@ describe('a Unix socket', () => {
     await client.until('ok');
     rig.rig.acceptor.close();
     await eventually('its file is gone', () => !existsSync(path));
+  });
+
+  it('takes the place of one that a dead process has left behind', async () => {
+    const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', script]);
+    expect(existsSync(path)).toBe(true);
+    const rig = await start({ settings });
+    const client = await rig.connect(path);
+    client.send(GET);
+    (await rig.exchange()).reply();
+    await client.until('ok');
+  });
+
+  it('never takes the place of a file that is no socket', async () => {
+    writeFileSync(path, 'precious');
+    await expect(start({ settings })).rejects.toThrow(StartupError);
+    expect(readFileSync(path, 'utf8')).toBe('precious');
   });
 });
 

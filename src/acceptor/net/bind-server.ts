@@ -3,7 +3,7 @@
  *
  * Thread: acceptor.
  */
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { addressText, type ListenerAddress } from '../../base/listener-address.js';
 import { StartupError } from '../../base/startup-error.js';
@@ -61,8 +61,14 @@ function optionsOf(address: ListenerAddress): ListenOptions {
   }
 }
 
-/** Nobody listens behind the file. */
-function isAbandoned(path: string): Promise<boolean> {
+/** It is a socket, and nobody listens behind it. A file of another kind is never taken away. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const file = await lstat(path).catch(() => null);
+  return file?.isSocket() === true && (await refusesAll(path));
+}
+
+/** A file that is no socket refuses connections, too. */
+function refusesAll(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect({ path });
     probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
