@@ -26,6 +26,19 @@ import {
   LINE_COLUMNS_MAX,
 } from './tidy-rules.js';
 
+/** The codec of HTTP/2, which is built before the engine that needs it. */
+const UNUSED_YET = [
+  'wire/hpack/dynamic-table.ts',
+  'wire/hpack/field-class.ts',
+  'wire/hpack/hpack-decoder.ts',
+  'wire/hpack/hpack-encoder.ts',
+  'wire/hpack/huffman-code.ts',
+  'wire/hpack/huffman-decoder.ts',
+  'wire/hpack/huffman-encoder.ts',
+  'wire/hpack/index-policy.ts',
+  'wire/hpack/static-table.ts',
+];
+
 /** A ratchet: entries may go, and come only with a reason. Unused ones fail. */
 const EXCEPTIONS: readonly RuleException[] = [
   {
@@ -46,6 +59,12 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'lines',
     reason: 'generated: the documented types of the whole configuration',
   },
+  ...UNUSED_YET.map((path) => ({
+    path,
+    rule: 'dead file',
+    about: '',
+    reason: 'until the engine speaks HTTP/2',
+  })),
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));
