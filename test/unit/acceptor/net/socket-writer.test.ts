@@ -1,0 +1,84 @@
+/**
+ * What connections write at once: memory is shared by all of them, and must not be written over
+ * while a client is slow to take what stands in it.
+ */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { SocketWriter, WriteMemory } from '../../../../src/acceptor/net/socket-writer.js';
+
+const OWNER = {
+  onTaken: () => {},
+  onUnblocked: () => {},
+  onBroken: (error: unknown) => {
+    throw error;
+  },
+};
+
+/** More than the kernel holds of one connection, and several slabs. */
+const BYTES = 24 * 1024 * 1024;
+
+const open: { destroy(): void }[] = [];
+
+afterEach(() => {
+  for (const one of open.splice(0)) one.destroy();
+});
+
+async function connectPair(): Promise<[server: Socket, client: Socket]> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
+  const [accepted] = (await once(server, 'connection')) as [Socket];
+  server.close();
+  open.push(accepted, client);
+  return [accepted, client];
+}
+
+/** The text of the write at this place: of another length each time, from 1 to 2,000 bytes. */
+function piece(at: number): Buffer {
+  const text = `${at} `;
+  return Buffer.from(text.repeat(1 + ((at * 7919) % 400)).slice(0, 2000));
+}
+
+function write(writer: SocketWriter, bytes: Buffer): void {
+  const memory = writer.reserve(bytes.length);
+  bytes.copy(memory);
+  writer.send(memory, bytes.length, 0);
+}
+
+describe('small writes', () => {
+  it('reach a client that reads late as they were, whatever else is written', async () => {
+    const [slow, slowClient] = await connectPair();
+    const [quick, quickClient] = await connectPair();
+    quickClient.resume();
+    const memory = new WriteMemory();
+    const toSlow = new SocketWriter(slow, memory, OWNER);
+    const toQuick = new SocketWriter(quick, memory, OWNER);
+    const expected: Buffer[] = [];
+    let total = 0;
+    for (let at = 0; total < BYTES; at += 1) {
+      const bytes = piece(at);
+      expected.push(bytes);
+      total += bytes.length;
+      write(toSlow, bytes);
+      write(toQuick, Buffer.alloc(200, 'q'));
+    }
+    expect(toSlow.isEmpty).toBe(false);
+    const received: Buffer[] = [];
+    slowClient.on('data', (chunk: Buffer) => received.push(chunk));
+    slow.end();
+    slowClient.resume();
+    await once(slowClient, 'end');
+    expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
+  });
+
+  it('of many that wait take no memory that one alone would not need', () => {
+    const memory = new WriteMemory();
+    const first = memory.reserveSmall(300);
+    memory.keepSmall(300);
+    const second = memory.reserveSmall(300);
+    expect(second.buffer).toBe(first.buffer);
+    expect(second.byteOffset).toBeGreaterThanOrEqual(first.byteOffset + 300);
+    expect(second.byteOffset - first.byteOffset).toBeLessThan(400);
+  });
+});
