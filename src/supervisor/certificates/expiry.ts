@@ -7,8 +7,16 @@
 import type { Logger } from 'pino';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Days before the end at which the log warns. */
-const STEPS_DAYS = [30, 7, 1, 0] as const;
+/**
+ * What is left when the log warns: this long, or this part of the life where that is shorter. A
+ * certificate that is renewed when a third of its life is left (ACME) is renewed before the first.
+ */
+const STEPS = [
+  { ms: 30 * DAY_MS, part: 1 / 4 },
+  { ms: 7 * DAY_MS, part: 1 / 10 },
+  { ms: DAY_MS, part: 1 / 20 },
+  { ms: 0, part: 0 },
+] as const;
 
 export interface ExpiringCertificate {
   readonly id: string;
@@ -20,7 +28,7 @@ export interface ExpiringCertificate {
 }
 
 export class ExpiryWarnings {
-  /** The last step that was said, by listener and certificate. */
+  /** How many steps were said, by listener and certificate. */
   private said = new Map<string, number>();
 
   constructor(private readonly logger: Logger) {}
@@ -29,10 +37,9 @@ export class ExpiryWarnings {
     const said = new Map<string, number>();
     for (const certificate of certificates) {
       const key = `${certificate.listener} ${certificate.id}`;
-      const before = this.said.get(key) ?? Number.POSITIVE_INFINITY;
-      const step = stepAt(certificate, unixMs);
-      if (step < before) this.say(certificate, unixMs);
-      if (step !== Number.POSITIVE_INFINITY) said.set(key, step);
+      const steps = stepsReached(certificate, unixMs);
+      if (steps > (this.said.get(key) ?? 0)) this.say(certificate, unixMs);
+      if (steps > 0) said.set(key, steps);
     }
     this.said = said;
   }
@@ -50,9 +57,11 @@ export class ExpiryWarnings {
   }
 }
 
-/** The smallest step that was reached; infinity: none. Not valid yet counts as the last but one. */
-function stepAt({ startsAtUnixMs, expiresAtUnixMs }: ExpiringCertificate, unixMs: number): number {
+/** One that is not valid yet is told of once. */
+function stepsReached(certificate: ExpiringCertificate, unixMs: number): number {
+  const { startsAtUnixMs, expiresAtUnixMs } = certificate;
   if (unixMs < startsAtUnixMs) return 1;
-  const reached = STEPS_DAYS.filter((days) => expiresAtUnixMs - unixMs <= days * DAY_MS);
-  return Math.min(Number.POSITIVE_INFINITY, ...reached);
+  const leftMs = expiresAtUnixMs - unixMs;
+  const lifeMs = expiresAtUnixMs - startsAtUnixMs;
+  return STEPS.filter(({ ms, part }) => leftMs <= Math.min(ms, lifeMs * part)).length;
 }

@@ -71,17 +71,31 @@ describe('warnings of an end', () => {
     ...{ startsAtUnixMs: 0, expiresAtUnixMs: 100 * DAY },
   };
 
-  it('come once at 30, 7 and 1 days, and when it is over', () => {
+  it.each([
+    [365, [30, 7, 1]],
+    [90, [22, 7, 1]],
+    [30, [7, 3, 1]],
+    [6, [1, 0, 0]],
+  ])('come by its life of %i days, and when it is over', (days, left) => {
     const lines: LoggedLine[] = [];
     const warnings = new ExpiryWarnings(recordingLogger((line) => lines.push(line)));
-    for (let hour = 0; hour < 24 * 102; hour += 1) warnings.look([one], hour * 60 * 60 * 1000);
+    const certificate = { ...one, expiresAtUnixMs: days * DAY };
+    for (let hour = 0; hour < 24 * (days + 2); hour += 1) {
+      warnings.look([certificate], hour * 60 * 60 * 1000);
+    }
     const said = lines.map(({ daysLeft, msg }) => [daysLeft, msg]);
     expect(said).toEqual([
-      [30, 'a certificate expires soon'],
-      [7, 'a certificate expires soon'],
-      [1, 'a certificate expires soon'],
+      ...left.map((daysLeft) => [daysLeft, 'a certificate expires soon']),
       [0, 'a certificate has expired'],
     ]);
+  });
+
+  it('do not come for one that ACME renews in time', () => {
+    const lines: LoggedLine[] = [];
+    const warnings = new ExpiryWarnings(recordingLogger((line) => lines.push(line)));
+    // The latest moment of a renewal: two thirds and a twentieth.
+    warnings.look([one], (2 / 3 + 1 / 20) * 100 * DAY);
+    expect(lines).toEqual([]);
   });
 });
 
