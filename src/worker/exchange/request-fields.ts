@@ -16,6 +16,7 @@ const FIELD_VIA = 8;
 const FIELD_AUTHORIZATION = 9;
 const FIELD_CLAIMED = 10;
 const FIELD_OVERRIDE = 11;
+const FIELD_DROPPED = 12;
 
 const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
   ['connection', FIELD_CONNECTION],
@@ -32,6 +33,21 @@ const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
   ['x-forwarded-prefix', FIELD_CLAIMED],
   ['x-real-ip', FIELD_CLAIMED],
   ['x-forwarded-client-cert', FIELD_CLAIMED],
+  ['x-forwarded', FIELD_CLAIMED],
+  ['x-forwarded-by', FIELD_CLAIMED],
+  ['x-forwarded-scheme', FIELD_CLAIMED],
+  ['x-forwarded-ssl', FIELD_CLAIMED],
+  ['x-forwarded-user', FIELD_CLAIMED],
+  ['x-forwarded-email', FIELD_CLAIMED],
+  ['x-forwarded-groups', FIELD_CLAIMED],
+  ['x-forwarded-preferred-username', FIELD_CLAIMED],
+  ['x-client-ip', FIELD_CLAIMED],
+  ['x-cluster-client-ip', FIELD_CLAIMED],
+  ['true-client-ip', FIELD_CLAIMED],
+  ['cf-connecting-ip', FIELD_CLAIMED],
+  ['front-end-https', FIELD_CLAIMED],
+  // Behind CGI it is HTTP_PROXY, by which programs send their own requests (CVE-2016-5385).
+  ['proxy', FIELD_DROPPED],
   ['x-http-method-override', FIELD_OVERRIDE],
   ['x-http-method', FIELD_OVERRIDE],
   ['x-method-override', FIELD_OVERRIDE],
@@ -79,7 +95,7 @@ export class RequestFields {
       if (special === undefined) this.plain.push(name, value);
       else if (special < FIELD_CLAIMED) this.take(special, value);
       else if (special === FIELD_CLAIMED) this.claimed = [...this.claimed, name, value];
-      else if (forwardsOverrides) this.plain.push(name, value);
+      else if (special === FIELD_OVERRIDE && forwardsOverrides) this.plain.push(name, value);
     }
     this.plainCount = this.plain.length;
   }

@@ -31,6 +31,25 @@ describe('request fields', () => {
     });
   });
 
+  it.each([
+    'x-real-ip',
+    'x-client-ip',
+    'true-client-ip',
+    'cf-connecting-ip',
+    'x-forwarded-ssl',
+    'x-forwarded-scheme',
+    'x-forwarded-user',
+    'x-forwarded-client-cert',
+    'front-end-https',
+  ])('keeps apart what only a proxy may tell: %s', (name) => {
+    expect(read([name, 'x'])).toMatchObject({ plain: [], claimed: [name, 'x'] });
+  });
+
+  it('has no field that CGI takes for a proxy of its own, whoever sends it', () => {
+    const parts = ['GET', '/', '127.0.0.1', 'http', 'proxy', 'http://evil.example'];
+    expect(new RequestFields(parts, true)).toMatchObject({ plain: [], claimed: [] });
+  });
+
   it('joins the fields that are lists', () => {
     const fields = read(
       ['connection', 'a'],
