@@ -65,6 +65,7 @@ export function materialOf(
 export interface RigOptions {
   readonly clock?: Clock | undefined;
   readonly introBytes?: number;
+  readonly openMax?: number | undefined;
 }
 
 export class TlsDoorRig {
@@ -74,7 +75,7 @@ export class TlsDoorRig {
   readonly raws = new Set<Socket>();
   private readonly server: Server;
 
-  private constructor(material: TlsMaterial, clock: Clock, introBytes: number) {
+  private constructor(material: TlsMaterial, clock: Clock, introBytes: number, openMax?: number) {
     const host = {
       onSecure: (_raw: Socket, socket: TLSSocket, facts: SecureFacts) => {
         socket.on('error', () => {});
@@ -87,7 +88,7 @@ export class TlsDoorRig {
       },
       onError: (error: unknown) => void this.errors.push(error),
     };
-    this.door = new TlsDoor(host, clock, material);
+    this.door = new TlsDoor(host, clock, material, openMax);
     // Half-open, as listeners have it.
     this.server = createServer({ allowHalfOpen: true }, (raw) => {
       this.raws.add(raw);
@@ -99,8 +100,8 @@ export class TlsDoorRig {
 
   /** `introBytes` come before TLS, and are read by somebody else. */
   static async open(material: TlsMaterial, options: RigOptions = {}): Promise<TlsDoorRig> {
-    const { clock = systemClock, introBytes = 0 } = options;
-    const rig = new TlsDoorRig(material, clock, introBytes);
+    const { clock = systemClock, introBytes = 0, openMax } = options;
+    const rig = new TlsDoorRig(material, clock, introBytes, openMax);
     rig.server.listen(0, '127.0.0.1');
     await once(rig.server, 'listening');
     return rig;

@@ -10,7 +10,8 @@
  *
  * A handshake costs up to a millisecond of this thread. So that requests do not wait for those of
  * strangers, at most STARTS_PER_TURN begin in one turn of the event loop and OPEN_MAX are under way
- * at once. One deadline holds from the first byte to the last.
+ * at once. One deadline holds from the first byte to the last; and clients that only begin keep
+ * nobody out, as the oldest handshake makes room where others wait.
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -26,6 +27,8 @@ import { ACME_PROTOCOL, type ContextHost, TlsContexts } from './tls-contexts.js'
 export const STARTS_PER_TURN = 2;
 /** Handshakes under way at once; each keeps about 100 KiB. */
 export const OPEN_MAX = 1024;
+/** With so many open, the oldest makes room for another one after this time. */
+export const YIELD_MS = 1000;
 /** Hellos that wait for their turn. */
 export const WAITING_MAX = 4096;
 
@@ -88,13 +91,17 @@ interface Guest {
   readonly onClose: () => void;
   state: 'hello' | 'queued' | 'open' | 'settled';
   hello: ClientHello | null;
+  /** When the handshake began. */
+  openedMs: number;
 }
 
 export class TlsDoor implements ContextHost {
   private readonly contexts: TlsContexts;
   private readonly guests = new Map<Socket, Guest>();
   private queue: Guest[] = [];
-  private open = 0;
+  /** The oldest handshake is the first. */
+  private readonly open = new Set<Guest>();
+  private yielding: Timer | null = null;
   private isTurnAsked = false;
   private isClosed = false;
 
@@ -102,12 +109,13 @@ export class TlsDoor implements ContextHost {
     private readonly host: TlsDoorHost,
     private readonly clock: Clock,
     private material: TlsMaterial,
+    private readonly openMax = OPEN_MAX,
   ) {
     this.contexts = new TlsContexts(this, material);
   }
 
   get figures(): TlsFigures {
-    return { waiting: this.guests.size - this.open, open: this.open };
+    return { waiting: this.guests.size - this.open.size, open: this.open.size };
   }
 
   /** Handshakes that begin from now on go by this; open connections stay as they are. */
@@ -129,6 +137,7 @@ export class TlsDoor implements ContextHost {
       onClose: () => this.onClose(guest),
       state: 'hello',
       hello: null,
+      openedMs: 0,
     };
     this.guests.set(raw, guest);
     raw.on('error', ignoreError);
@@ -142,6 +151,7 @@ export class TlsDoor implements ContextHost {
   /** Destroys everything that is not let in yet. */
   close(): void {
     this.isClosed = true;
+    this.yielding?.cancel();
     for (const guest of [...this.guests.values()]) this.fail(guest, 'closing');
   }
 
@@ -169,13 +179,34 @@ export class TlsDoor implements ContextHost {
   }
 
   private askTurn(): void {
-    if (this.isTurnAsked || this.queue.length === 0 || this.open >= OPEN_MAX) return;
+    if (this.isTurnAsked || this.queue.length === 0) return;
+    if (this.open.size >= this.openMax) {
+      this.makeRoom();
+      return;
+    }
     this.isTurnAsked = true;
     this.clock.afterTurn(() => {
       this.isTurnAsked = false;
-      const room = Math.min(STARTS_PER_TURN, OPEN_MAX - this.open);
+      const room = Math.min(STARTS_PER_TURN, this.openMax - this.open.size);
       for (const guest of this.queue.splice(0, room))
         if (guest.state === 'queued') this.begin(guest);
+      this.askTurn();
+    });
+  }
+
+  /** Ends the oldest handshake, or waits until it may be ended. */
+  private makeRoom(): void {
+    while (this.queue[0]?.state === 'settled') this.queue.shift();
+    const [oldest] = this.open;
+    if (this.queue.length === 0 || oldest === undefined || this.isClosed) return;
+    const restMs = oldest.openedMs + YIELD_MS - this.clock.nowMs();
+    if (restMs <= 0) {
+      // Whose end asks for a turn again.
+      this.fail(oldest, 'overload');
+      return;
+    }
+    this.yielding ??= this.clock.after(restMs, () => {
+      this.yielding = null;
       this.askTurn();
     });
   }
@@ -191,7 +222,8 @@ export class TlsDoor implements ContextHost {
         return;
       }
       guest.state = 'open';
-      this.open += 1;
+      guest.openedMs = this.clock.nowMs();
+      this.open.add(guest);
       raw.off('end', guest.onClose);
       // The TLS socket takes this over: who leaves in the middle of a handshake is gone.
       raw.allowHalfOpen = false;
@@ -279,7 +311,7 @@ export class TlsDoor implements ContextHost {
 
   private settle(guest: Guest): void {
     const { raw, onReadable, onClose, deadline } = guest;
-    if (guest.state === 'open') this.open -= 1;
+    this.open.delete(guest);
     guest.state = 'settled';
     deadline.cancel();
     raw.off('readable', onReadable).off('close', onClose).off('end', onClose);

@@ -423,6 +423,21 @@ describe('the door', () => {
     expect(rig.errors).toEqual([]);
   });
 
+  it('is not kept shut by clients that only begin', async () => {
+    const rig = await TlsDoorRig.open(materialOf(CERTIFICATES), { openMax: 2 });
+    rigs.push(rig);
+    const hello = await helloOf({ servername: 'a.test' });
+    for (let count = 1; count <= 3; count += 1) (await raw(rig)).write(hello);
+    await eventually('two are under way, and one waits', () => {
+      const { open: underWay, waiting } = rig.door.figures;
+      return underWay === 2 && waiting === 1;
+    });
+    expect(await visit(rig, 'a.test')).toMatchObject({ outcome: 'hello' });
+    const failures = rig.events.filter(({ kind }) => kind === 'failed');
+    expect(failures.length).toBeGreaterThanOrEqual(2);
+    expect(failures[0]).toMatchObject({ failure: 'overload' });
+  });
+
   it('lets in hundreds that come at once', async () => {
     const rig = await open(materialOf(CERTIFICATES));
     const visits = await Promise.all(
