@@ -16,6 +16,7 @@ import { ClientExchange } from './client-exchange.js';
 import type { ExchangeContext } from './exchange-context.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
+import { TrustedPeers } from './trusted-peers.js';
 
 /** What a listener needs of its acceptor. */
 export interface ListenerOwner
@@ -24,8 +25,11 @@ export interface ListenerOwner
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
   /** The page of such a reply; null: it is a problem document. */
   pageOfRefusal(refused: RefusedRequest, text: string, listener: string): ErrorPage | null;
-  /** False: there are too many connections. `isExact`: their ends are told with addresses. */
-  onOpened(address: string, isExact: boolean): boolean;
+  /**
+   * False: there are too many connections. `isExact`: their ends are told with addresses.
+   * `isProxy`: many clients share the address.
+   */
+  onOpened(address: string, isExact: boolean, isProxy: boolean): boolean;
   onClosed(address: string): void;
   /** For an ACME server, by token; usually there are none. */
   readonly challengeAnswers: ReadonlyMap<string, string>;
@@ -42,6 +46,7 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   /** TLS handshakes by outcome. */
   readonly handshakes = new Map<string, number>();
 
+  private readonly proxies = new TrustedPeers();
   private bound: OpenListener | null = null;
   /** Bound for a configuration that is not in force yet: nobody may come in. */
   private isPending = true;
@@ -125,7 +130,9 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     const { connectionsMax } = this.settings;
     const hasRoom = connectionsMax === 0 || this.openConnections <= connectionsMax;
     if (!hasRoom) this.refusedConnections += 1;
-    return this.owner.onOpened(address, this.tellsWhoCloses) && hasRoom && !this.isPending;
+    const isProxy = this.proxies.has(address, this.settings);
+    const isTaken = this.owner.onOpened(address, this.tellsWhoCloses, isProxy);
+    return isTaken && hasRoom && !this.isPending;
   }
 
   onClosed(address: string): void {

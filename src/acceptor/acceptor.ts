@@ -256,8 +256,8 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.options.onError(error);
   }
 
-  onOpened(address: string, isExact: boolean): boolean {
-    return this.caps.onOpened(address, isExact);
+  onOpened(address: string, isExact: boolean, isProxy: boolean): boolean {
+    return this.caps.onOpened(address, isExact, isProxy);
   }
 
   onClosed(address: string): void {

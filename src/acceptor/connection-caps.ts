@@ -73,9 +73,9 @@ export class ConnectionCaps implements ConnectionFigures {
 
   /**
    * A connection was opened. False: it must be closed at once; onClosed() follows even then.
-   * `isExact`: with the address.
+   * `isExact`: with the address. `isProxy`: by the listener it is that of many clients.
    */
-  onOpened(address: string, isExact: boolean): boolean {
+  onOpened(address: string, isExact: boolean, isProxy = false): boolean {
     this.open++;
     const { rule, census } = this;
     const network = isExact || census !== null ? networkOf(address) : '';
@@ -86,7 +86,7 @@ export class ConnectionCaps implements ConnectionFigures {
       this.refusedInAll++;
       return false;
     }
-    if (rule.isExempt(address)) return true;
+    if (isProxy || rule.isExempt(address)) return true;
     if (isExact) return this.admitsExact(network);
     return census === null || this.countAddress(network, census);
   }

@@ -4,9 +4,9 @@
  * Thread: acceptor.
  */
 import type { BlockList } from 'node:net';
-import { familyOf } from '../../base/ip-address.js';
-import type { ListenerSettings } from '../../config/listener-settings.js';
-import { addressList } from '../connection-rule.js';
+import { familyOf } from '../base/ip-address.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
+import { addressList } from './connection-rule.js';
 
 export class TrustedPeers {
   private ranges: readonly string[] = [];

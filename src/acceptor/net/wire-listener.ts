@@ -13,11 +13,11 @@ import { PLAIN_CONNECTION } from '../../channel/records/request-head.js';
 import type { TlsMaterial } from '../../channel/tls-material.js';
 import type { ListenerHost, OpenListener } from '../client-engine.js';
 import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '../tls/tls-door.js';
+import { TrustedPeers } from '../trusted-peers.js';
 import { bindServer } from './bind-server.js';
 import { Http1Connection } from './http1-connection.js';
 import { ProxyPreamble } from './proxy-preamble.js';
 import { addressOfSocket, hostOfSocket } from './socket-address.js';
-import { TrustedPeers } from './trusted-peers.js';
 import type { WireContext } from './wire-context.js';
 import type { WireGuest } from './wire-guest.js';
 
