@@ -16,6 +16,7 @@ import { ClientExchange } from './client-exchange.js';
 import type { ExchangeContext } from './exchange-context.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
+import type { StrangerEvents } from './stranger-notes.js';
 import { TrustedPeers } from './trusted-peers.js';
 
 /** What a listener needs of its acceptor. */
@@ -31,6 +32,7 @@ export interface ListenerOwner
    */
   onOpened(address: string, isExact: boolean, isProxy: boolean): boolean;
   onClosed(address: string): void;
+  readonly strangers: StrangerEvents;
   /** For an ACME server, by token; usually there are none. */
   readonly challengeAnswers: ReadonlyMap<string, string>;
 }
@@ -43,6 +45,8 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   /** Connections, those that were refused and have not closed yet included. */
   openConnections = 0;
   refusedConnections = 0;
+  /** Connections that were closed before their first request, by reason. */
+  readonly turnedAway = new Map<string, number>();
   /** TLS handshakes by outcome. */
   readonly handshakes = new Map<string, number>();
 
@@ -129,7 +133,10 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     this.openConnections += 1;
     const { connectionsMax } = this.settings;
     const hasRoom = connectionsMax === 0 || this.openConnections <= connectionsMax;
-    if (!hasRoom) this.refusedConnections += 1;
+    if (!hasRoom) {
+      this.refusedConnections += 1;
+      this.onTurnedAway('more than maxConnections');
+    }
     const isProxy = this.proxies.has(address, this.settings);
     const isTaken = this.owner.onOpened(address, this.tellsWhoCloses, isProxy);
     return isTaken && hasRoom && !this.isPending;
@@ -140,8 +147,14 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     this.owner.onClosed(address);
   }
 
+  onTurnedAway(reason: string): void {
+    this.turnedAway.set(reason, (this.turnedAway.get(reason) ?? 0) + 1);
+    this.owner.strangers.onTurnedAway(this.settings.name, reason);
+  }
+
   onHandshake(outcome: string): void {
     this.handshakes.set(outcome, (this.handshakes.get(outcome) ?? 0) + 1);
+    if (outcome !== 'done') this.owner.strangers.onHandshakeFailed(this.settings.name, outcome);
   }
 
   // Hot path (bench/gateway/plain-get): every request passes here.
@@ -150,6 +163,9 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     if (answers.size > 0 && this.settings.tls === null && isChallenge(request, answers)) {
       answerChallenge(request, socket, answers, this.requestIds.next());
       return;
+    }
+    if (request.droppedFields > 0) {
+      this.owner.strangers.onDroppedFields(this.settings.name, request);
     }
     const exchange = new ClientExchange(this, socket, request);
     socket.attach(exchange);

@@ -26,12 +26,13 @@ import { LOOK_MS } from './client-exchange.js';
 import { ConnectionCaps, type ConnectionRule } from './connection-caps.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
+import type { StrangerEvents } from './stranger-notes.js';
 
 /** What the acceptor goes by, and a reload may change. */
 export interface AcceptorConfig {
   readonly limits: Pick<
     GatewaySettings['limits'],
-    'headerBytes' | 'bodyBytes' | 'bodyOnGet' | 'lingerBytes' | 'bodyRate'
+    'headerBytes' | 'headerFields' | 'bodyBytes' | 'bodyOnGet' | 'lingerBytes' | 'bodyRate'
   >;
 }
 
@@ -58,6 +59,7 @@ export interface AcceptorOptions {
   onLocalReply(record: LocalReplyRecord): void;
   /** An address has as many connections as it may. */
   onAddressFull(network: string): void;
+  readonly strangers: StrangerEvents;
   /** A mistake of ours while handling one request; that request is cut off. */
   onError(error: unknown): void;
 }
@@ -78,6 +80,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   readonly clock: Clock;
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
+  readonly strangers: StrangerEvents;
   guardLimits: AcceptorConfig['limits'];
   isDraining = false;
   isClosed = false;
@@ -97,6 +100,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.clock = clock;
     this.dispatcher = options.dispatcher;
     this.requestIds = options.requestIds;
+    this.strangers = options.strangers;
     this.guardLimits = options.config.limits;
     this.looks = clock.every(LOOK_MS, () => this.look());
     const { loads } = options;
@@ -154,9 +158,19 @@ export class Acceptor implements EngineHost, ListenerOwner {
     return [...this.members.values()].map(({ listener, engine }) => {
       const { settings, port, openConnections, refusedConnections } = listener;
       const handshakes = [...listener.handshakes];
+      const turnedAway = [...listener.turnedAway];
       const { name, address } = settings;
       const host = address.kind === 'tcp' ? address.host : addressText(address);
-      return { name, host, engine, port, openConnections, refusedConnections, handshakes };
+      return {
+        name,
+        host,
+        engine,
+        port,
+        openConnections,
+        refusedConnections,
+        turnedAway,
+        handshakes,
+      };
     });
   }
 

@@ -50,6 +50,12 @@ export interface ClientRequest extends NewRequest {
   readonly mustClose: boolean;
   /** Not null: the request must not enter, for this reason. */
   readonly problem: ProblemKind | null;
+  /** Which mistake that was, for the log, in words without any value of the request; '': unsaid. */
+  readonly reason: string;
+  /** Fields that were dropped for an underscore in their names. */
+  readonly droppedFields: number;
+  /** The name of the last one, cut; '' where there was none. */
+  readonly droppedName: string;
 }
 
 /** What becomes of the connection behind a reply. An HTTP/2 engine reads it for its stream. */
@@ -174,9 +180,9 @@ export interface ClientListener {
 
   /**
    * The rest of the request's body cannot be read, or did not come in time. What comes of it
-   * nevertheless still goes to onData(), as bytes that mean nothing.
+   * nevertheless still goes to onData(), as bytes that mean nothing. `reason`: for the log.
    */
-  onRefused(problem: ProblemKind): void;
+  onRefused(problem: ProblemKind, reason: string): void;
 
   /** The client is gone, or has broken its protocol. Called once, and nothing after it. */
   onAborted(): void;
@@ -222,6 +228,12 @@ export interface ListenerHost {
    * '' from an engine that cannot say it.
    */
   onClosed(address: string): void;
+
+  /**
+   * A connection was closed before its first request, for this reason; it is one of a few. Nobody
+   * could have been answered.
+   */
+  onTurnedAway(reason: string): void;
 
   /** A TLS handshake has ended: `done`, or why it failed. */
   onHandshake(outcome: string): void;

@@ -128,8 +128,8 @@ export class ClientExchange implements Downstream, ClientListener {
   begin(request: ClientRequest): void {
     try {
       const elsewhere = redirection(request, this.context.redirectPort);
-      if (request.problem !== null) this.refuse(request.problem);
-      else if (elsewhere !== null) this.refuse(elsewhere.problem, elsewhere.fields);
+      if (request.problem !== null) this.refuse(request.problem, request.reason);
+      else if (elsewhere !== null) this.refuse(elsewhere.problem, '', elsewhere.fields);
       else {
         this.index = this.context.dispatcher.trySend(request, this);
         if (this.index === -1) this.shed();
@@ -140,8 +140,8 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   /** In a later turn: an engine that closes inside its parser would read on in unjudged bytes. */
-  private refuse(problem: ProblemKind, more: FieldBlock = NO_FIELDS): void {
-    this.context.clock.afterTurn(() => this.answer(problem, refusalDetail(problem), more));
+  private refuse(problem: ProblemKind, cause: string, more: FieldBlock = NO_FIELDS): void {
+    this.context.clock.afterTurn(() => this.answer(problem, refusalDetail(problem), cause, more));
   }
 
   private shed(): void {
@@ -241,9 +241,9 @@ export class ClientExchange implements Downstream, ClientListener {
     });
   }
 
-  onRefused(kind: ProblemKind): void {
+  onRefused(kind: ProblemKind, reason: string): void {
     try {
-      if (this.index !== -1) this.replaceByProblem(kind, refusalDetail(kind));
+      if (this.index !== -1) this.replaceByProblem(kind, refusalDetail(kind), reason);
     } catch (error) {
       this.onBroken(error);
     }
@@ -427,25 +427,25 @@ export class ClientExchange implements Downstream, ClientListener {
   // How an exchange ends without its worker.
 
   /** The gateway answers in place of the worker, and tells the worker that the request is over. */
-  private replaceByProblem(kind: ProblemKind, detail: string): void {
+  private replaceByProblem(kind: ProblemKind, detail: string, cause = ''): void {
     if (this.isReplyStarted) {
       this.cutOff('aborted');
       return;
     }
     this.leave('answered');
     this.resume();
-    this.answer(kind, detail);
+    this.answer(kind, detail, cause);
   }
 
   /** Sends a problem document. The exchange is in no lane any more, or never was. */
-  private answer(kind: ProblemKind, detail: string, more: FieldBlock = NO_FIELDS): void {
+  private answer(kind: ProblemKind, detail: string, cause = '', more = NO_FIELDS): void {
     if (this.isOver) return;
     const { context, method, target, peer } = this;
     this.isReplyStarted = true;
     try {
       const requestId = context.requestIds.next();
       const durationMs = context.clock.nowMs() - this.receivedMs;
-      const record = { requestId, method, target, peer, kind, durationMs };
+      const record = { requestId, method, target, peer, kind, cause, durationMs };
       const told = context.fieldsOfRefusal(method, target, this.refusalText);
       const page = context.pageOfRefusal(record, detail, this.refusalText);
       const reply = localReplyHead(record, detail, { fields: joinFields(told, more), page });

@@ -33,6 +33,7 @@ import { dispatchRule } from './dispatch-rule.js';
 import { LaneDispatcher } from './lane-dispatcher.js';
 import { LocalReplyMetrics } from './local-reply-metrics.js';
 import { RefusalFields } from './refusal-fields.js';
+import { StrangerNotes } from './stranger-notes.js';
 
 export interface FrontOptions {
   readonly config: SharedSettings;
@@ -87,6 +88,7 @@ export class GatewayFront implements AcceptorFront {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       connections: this.connectionRule(),
       loads: cell?.loads,
+      strangers: new StrangerNotes(clock, counters, log),
       onAddressFull: (network) => this.warnOfAddress(network),
       fieldsOfRefusal: (method, target, text, listener) =>
         this.refusalFields().fieldsFor(method, target, text, listener),

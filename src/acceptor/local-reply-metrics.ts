@@ -34,7 +34,7 @@ export class LocalReplyMetrics {
 
   close(record: LocalReplyRecord): void {
     const { counters, accessLog } = this;
-    const { requestId, method, target, peer, kind, durationMs } = record;
+    const { requestId, method, target, peer, kind, cause, durationMs } = record;
     counters.add(requestCounter(NO_ROUTE, method, kind.status));
     counters.observe(durationHistogram(NO_ROUTE), LATENCY_BOUNDS_MS, durationMs);
     counters.add(problemCounter(kind));
@@ -54,14 +54,14 @@ export class LocalReplyMetrics {
       durationMs,
       upstreamMs: -1,
       code: kind.code,
-      cause: '',
+      cause,
       end: 'complete',
       fields: null,
       traceId: '',
     });
   }
 
-  private note({ requestId, method, target, peer, kind }: LocalReplyRecord): void {
+  private note({ requestId, method, target, peer, kind, cause }: LocalReplyRecord): void {
     const nowMs = this.clock.nowMs();
     if (!this.refusals.isDue(nowMs)) return;
     const fields = noteOf({
@@ -72,7 +72,7 @@ export class LocalReplyMetrics {
       clientIp: peer,
       consumer: '',
       requestId,
-      cause: '',
+      cause,
       keyLines: [],
     });
     this.refusals.note(nowMs, { about: problemIndex(kind), unixMs: this.clock.unixMs(), fields });

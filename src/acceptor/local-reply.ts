@@ -22,6 +22,8 @@ export interface LocalReplyRecord {
   readonly target: string;
   readonly peer: string;
   readonly kind: ProblemKind;
+  /** What is not told to the client, for the log; '': nothing. */
+  readonly cause: string;
   readonly durationMs: number;
 }
 

@@ -10,10 +10,10 @@
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
 import { CONNECT_METHOD, METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
 import { isHost } from '../wire/http1/host-value.js';
+import { tokensOf } from '../wire/http1/token-list.js';
 
-/** The parser of uWebSockets.js has 98 slots and stalls on more fields: the limit is lower. */
-const FIELDS_MAX = 90;
 const TARGET_CHARS_MAX = 8192;
 
 /** Requests with these and without a length surely have no body. */
@@ -39,6 +39,8 @@ function charTable(classOf: (code: number) => number): Uint8Array {
 
 export interface GuardLimits {
   readonly headerBytes: number;
+  /** Fields of a head. */
+  readonly headerFields: number;
   readonly bodyBytes: number;
   /** Whether GET requests may have bodies. */
   readonly bodyOnGet: boolean;
@@ -52,6 +54,9 @@ export class RequestGuard {
   isChunked = false;
   /** Set when a value holds bytes above 0x7e, which the parser has decoded lossily. */
   hasObsText = false;
+  /** Fields that were dropped for an underscore, and the name of the last one. */
+  droppedFields = 0;
+  droppedName = '';
 
   private problem: ProblemKind | null = null;
   private method = '';
@@ -61,8 +66,11 @@ export class RequestGuard {
   private lengthCount = 0;
   private codingCount = 0;
 
-  /** `limits` may be replaced between two requests. */
-  constructor(public limits: GuardLimits) {}
+  /** Both may be replaced between two requests. */
+  constructor(
+    public limits: GuardLimits,
+    public underscores: ListenerSettings['underscores'],
+  ) {}
 
   /** Starts with the request line. */
   begin(method: string, target: string): void {
@@ -70,6 +78,8 @@ export class RequestGuard {
     this.mustClose = false;
     this.isChunked = false;
     this.hasObsText = false;
+    this.droppedFields = 0;
+    this.droppedName = '';
     this.problem = null;
     this.method = method;
     this.fieldCount = 0;
@@ -94,6 +104,7 @@ export class RequestGuard {
     this.fieldCount++;
     this.headBytes += name.length + value.length + FIELD_LINE_BYTES;
     this.checkChars(name, value);
+    if (name.includes('_')) return this.onUnderscore(name);
     switch (name.length) {
       case 2:
         return name !== 'te';
@@ -124,7 +135,8 @@ export class RequestGuard {
   /** Null: the request may enter. Else why not. */
   finish(): ProblemKind | null {
     if (this.problem !== null) return this.problem;
-    if (this.fieldCount > FIELDS_MAX || this.headBytes > this.limits.headerBytes) {
+    const { headerFields, headerBytes } = this.limits;
+    if (this.fieldCount > headerFields || this.headBytes > headerBytes) {
       return PROBLEMS.headTooLarge;
     }
     if (this.hostCount !== 1) return PROBLEMS.badHost;
@@ -164,6 +176,15 @@ export class RequestGuard {
     }
   }
 
+  /** Behind CGI and WSGI an underscore is a hyphen; see listen.underscores. */
+  private onUnderscore(name: string): boolean {
+    if (this.underscores === 'forward') return true;
+    if (this.underscores === 'refuse') return this.refuse(PROBLEMS.badField);
+    this.droppedFields++;
+    this.droppedName = name;
+    return false;
+  }
+
   private onHost(value: string): boolean {
     this.hostCount++;
     return isHost(value) || this.refuse(PROBLEMS.badHost);
@@ -171,19 +192,13 @@ export class RequestGuard {
 
   private onConnection(value: string): boolean {
     if (value.length === 10 && value.toLowerCase() === 'keep-alive') return false;
-    for (const token of value.toLowerCase().split(',')) {
-      if (token.trim() === 'close') this.mustClose = true;
-    }
+    if (tokensOf(value).includes('close')) this.mustClose = true;
     return true;
   }
 
   /** Other protocols may be ignored (RFC 9110 7.8), but no WebSocket client goes on without. */
   private onUpgrade(value: string): false {
-    const isWebSocket = value
-      .toLowerCase()
-      .split(',')
-      .some((protocol) => protocol.trim() === 'websocket');
-    return isWebSocket ? this.refuse(PROBLEMS.upgradeUnsupported) : false;
+    return tokensOf(value).includes('websocket') ? this.refuse(PROBLEMS.upgradeUnsupported) : false;
   }
 
   private onContentLength(value: string): boolean {

@@ -35,6 +35,10 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
     'Refusals by an earlier verdict of the coordinator, without a question.',
   ),
   askTimeouts: head('coordinator_ask_timeouts_total', 'Questions that got no answer in time.'),
+  droppedFields: head(
+    'request_fields_dropped_total',
+    'Fields of requests that were dropped for an underscore in their names.',
+  ),
   filterErrors: head('filter_errors_total', 'Requests that ended with 500 because a filter threw.'),
   filterReplies: head('filter_replies_total', 'Requests that a filter refused or answered.'),
   droppedTells: head(
@@ -100,6 +104,10 @@ export const FAMILIES = {
   ejected: head('target_ejected', '1 while the target is out for too many errors.'),
   nameAddresses: head('target_name_addresses', 'Addresses of a host name that are targets.'),
   nameFailing: head('target_name_failing', '1 while a host name cannot be looked up.'),
+  turnedAway: head(
+    'connections_turned_away_total',
+    'Connections of a listener that were closed before their first request, by reason.',
+  ),
   tlsHandshakes: head('tls_handshakes_total', 'TLS handshakes of a listener, by outcome.'),
   certificateExpiry: head(
     'certificate_expiry_timestamp_seconds',

@@ -33,6 +33,7 @@ export function* processPieces(views: GatewayViews): Generator<string> {
   ].join('');
   yield coordinatorText(views);
   yield acceptorText(views);
+  yield turnedAwayText(views);
   yield laneText(views);
 }
 
@@ -70,6 +71,19 @@ function acceptorText(views: GatewayViews): string {
       each(({ lostConnections }) => lostConnections),
     ),
   ].join('');
+}
+
+function turnedAwayText(views: GatewayViews): string {
+  const counts = views.live().listeners.flatMap(({ name, turnedAway }) =>
+    turnedAway.map(([reason, count]): readonly [Labels, number] => [
+      [
+        ['listener', name],
+        ['reason', reason],
+      ],
+      count,
+    ]),
+  );
+  return counts.length === 0 ? '' : familyText(FAMILIES.turnedAway, 'counter', counts);
 }
 
 function laneText(views: GatewayViews): string {

@@ -110,6 +110,7 @@ export interface CompiledAdmin extends CompiledAddress {
 
 export interface CompiledLimits {
   readonly headerBytes: number;
+  readonly headerFields: number;
   readonly bodyBytes: number;
   readonly bodyOnGet: boolean;
   readonly trackedClients: number;

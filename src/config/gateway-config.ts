@@ -173,6 +173,20 @@ export interface ListenConfig {
   readonly bodyIdleTimeout?: Duration;
   /** How long a TLS handshake may take. 100ms to 5m. Default: 10s. */
   readonly handshakeTimeout?: Duration;
+  /**
+   * What becomes of request fields with `_` in their names. To CGI and WSGI `X_User` is the same as
+   * `X-User`: with `forward` a client could write fields that only the gateway may. `drop` removes
+   * the field, and a metric and the log tell; `refuse` means 400. Default: drop.
+   */
+  readonly underscores?: 'forward' | 'drop' | 'refuse';
+  /**
+   * What becomes of characters of a path or query that no URI has, and that some clients send as
+   * they are: `" < > \ ^ { | }`, backticks and bytes beyond ASCII. `encode` writes them with
+   * percent signs before anything looks at them; `refuse` means 400. The engine `uws` has no
+   * choice: it refuses them in paths, and takes most of them in queries as they are. Default:
+   * encode.
+   */
+  readonly rawCharacters?: 'encode' | 'refuse';
   /** Requests of one connection, after which it closes. 1 to 1000000000. Default: no bound. */
   readonly keepAliveRequests?: number;
   /**
@@ -494,6 +508,11 @@ export interface LimitsConfig {
    * 64KiB. Default: 16KiB.
    */
   readonly headerBytes?: ByteSize;
+  /**
+   * Fields of a head. More are refused with 431. More than 90 need the engine `wire`. 10 to 1000.
+   * Default: 90.
+   */
+  readonly headerFields?: number;
   /** Largest body of a request. A larger one is refused with 413. 0 to 1024MiB. Default: 1MiB. */
   readonly bodyBytes?: ByteSize;
   /**
@@ -1622,7 +1641,10 @@ export interface GuardsConfig {
    * Largest head. A larger one is refused with 431. 256 to 64KiB. Default: `limits.headerBytes`.
    */
   readonly headerBytes?: ByteSize;
-  /** Largest number of header fields. More are refused with 431. 1 to 90. Default: 90. */
+  /**
+   * Largest number of header fields. More are refused with 431. 1 to 1000. Default:
+   * `limits.headerFields`.
+   */
   readonly headerCount?: number;
   /**
    * Largest body, at most `limits.bodyBytes`. A larger one is refused with 413. 0 to 1024MiB.

@@ -43,6 +43,10 @@ export interface ListenerSettings {
   readonly bodyIdleMs: number;
   /** For a TLS handshake. */
   readonly handshakeMs: number;
+  /** What becomes of request fields with `_` in their names. */
+  readonly underscores: 'forward' | 'drop' | 'refuse';
+  /** What becomes of characters of a target that no URI has. */
+  readonly rawCharacters: 'encode' | 'refuse';
   /** Requests of one connection, after which it closes; 0: no bound. */
   readonly keepAliveRequests: number;
   /** Connections open at once; 0: `limits.connections` is the only bound. */

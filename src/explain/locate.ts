@@ -74,7 +74,7 @@ function listenerRow(request: ExplainedRequest, config: ServedConfig): number {
 }
 
 function judgeHead(request: ExplainedRequest, config: ServedConfig): ProblemKind | null {
-  const guard = new RequestGuard(config.limits);
+  const guard = new RequestGuard(config.limits, 'forward');
   guard.begin(request.method, request.target);
   for (const [name, value] of request.fields) guard.field(name, value);
   return guard.finish();

@@ -33,6 +33,8 @@ export interface CheckPlace extends TemplateContext {
 export interface CompileContext {
   /** `limits.headerBytes` of the gateway. */
   readonly headerBytes: number;
+  /** `limits.headerFields` of the gateway. */
+  readonly headerFields: number;
   /** `limits.bodyBytes` of the gateway. */
   readonly bodyBytes: number;
   /** Upper case; empty: every method. */

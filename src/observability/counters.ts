@@ -63,6 +63,8 @@ export const COUNTERS = {
   droppedTells: 26,
   /** Refusals by an earlier verdict of the coordinator, without an ask. */
   repeatedRefusals: 27,
+  /** Fields of requests that were dropped for an underscore in their names. */
+  droppedFields: 28,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;

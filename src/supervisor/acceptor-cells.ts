@@ -185,7 +185,8 @@ export class AcceptorCells implements AcceptorFront {
         ...one,
         openConnections: sum(({ openConnections }) => openConnections),
         refusedConnections: sum(({ refusedConnections }) => refusedConnections),
-        handshakes: sumByOutcome([one, ...same]),
+        turnedAway: sumByKind([one, ...same].flatMap(({ turnedAway }) => turnedAway)),
+        handshakes: sumByKind([one, ...same].flatMap(({ handshakes }) => handshakes)),
       };
     });
   }
@@ -242,12 +243,12 @@ export class AcceptorCells implements AcceptorFront {
   }
 }
 
-function sumByOutcome(listeners: readonly ListenerFigures[]): ListenerFigures['handshakes'] {
-  const counts = new Map<string, number>();
-  for (const [outcome, count] of listeners.flatMap(({ handshakes }) => handshakes)) {
-    counts.set(outcome, (counts.get(outcome) ?? 0) + count);
-  }
-  return [...counts];
+type CountByKind = readonly (readonly [kind: string, count: number])[];
+
+function sumByKind(counts: CountByKind): CountByKind {
+  const sums = new Map<string, number>();
+  for (const [kind, count] of counts) sums.set(kind, (sums.get(kind) ?? 0) + count);
+  return [...sums];
 }
 
 /** Several sockets may have its port, and each takes its share of the connections. */

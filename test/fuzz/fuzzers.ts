@@ -29,8 +29,8 @@ const HEADS = [
   'DELETE /%20 HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nUpgrade: h2c\r\nExpect: 100-continue\r\n',
   'GET /q HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nCookie: a=b; c=d\r\nX-Forwarded-For: 1.2.3.4\r\n',
 ];
-const LIMITS = { headerBytes: 4096, bodyBytes: 1000, bodyOnGet: false };
-const guard = new RequestGuard(LIMITS);
+const LIMITS = { headerBytes: 4096, headerFields: 90, bodyBytes: 1000, bodyOnGet: false };
+const guard = new RequestGuard(LIMITS, 'drop');
 
 interface Head {
   readonly method: string;

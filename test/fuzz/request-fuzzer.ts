@@ -5,6 +5,7 @@
  * meant; and what our parser takes, llhttp takes too and reads the same. Where the two differ and
  * the RFC is on our side, the difference has a name in READ_BY_US_ALONE.
  */
+import { HTTP_METHODS } from '../../src/base/http-method.js';
 import type { RequestRules } from '../../src/wire/http1/request-rules.js';
 import { forwarded } from '../support/forwarded-requests.js';
 import {
@@ -47,6 +48,9 @@ const CONNECTIONS = [
   `DELETE /d HTTP/1.1\r\nHost: a\r\nCookie: a=b; c="d"\r\nX-Long: ${'v'.repeat(300)}\r\n\r\n${POST}`,
 ];
 
+/** Of others llhttp has a list of its own. */
+const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS);
+
 const RULE_SETS: readonly RequestRules[] = [
   RULES,
   { ...RULES, underscores: 'forward', rawCharacters: 'refuse', bodyOnGet: false },
@@ -73,7 +77,7 @@ export function judgeRequests(
   const cut = readRequests(cutAt(bytes, places), rules);
   if (JSON.stringify(whole) !== JSON.stringify(cut)) return `cut at ${places.join()} it differs`;
   const complete = whole.requests.filter(({ isComplete }) => isComplete);
-  if (complete.length === 0) return '';
+  if (complete.length === 0 || complete.some(({ method }) => !METHODS.has(method))) return '';
   return wrongBehindUs(complete) || wrongBesideUs(bytes, whole, complete);
 }
 

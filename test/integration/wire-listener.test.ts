@@ -61,12 +61,22 @@ describe('a header of the PROXY protocol', () => {
     ['none', GET],
     ['a wrong one', 'PROXY TCP4 192.0.2.7 198.51.100.1 56324\r\n'],
     ['one of another version', V2],
-  ])('has to be there: %s', async (_what, text) => {
+  ])('has to be there, or it is told: %s', async (_what, text) => {
     const rig = await start({ settings: { ...settings, proxyProtocol: 'v1' } });
     const client = await rig.connect();
     client.send(text);
     await client.ended();
     expect([client.received, rig.exchanges]).toEqual(['', []]);
+    expect(rig.rig.strangers.told).toEqual(['away: a wrong PROXY header']);
+  });
+
+  it('is cut short by its client, and it is told', async () => {
+    const rig = await start({ settings });
+    const client = await rig.connect();
+    client.send(V1.slice(0, 10));
+    client.end();
+    await client.ended();
+    expect(rig.rig.strangers.told).toEqual(['away: no whole PROXY header']);
   });
 
   it('is believed of nobody else', async () => {
@@ -76,6 +86,7 @@ describe('a header of the PROXY protocol', () => {
     await client.ended();
     expect([client.received, rig.exchanges]).toEqual(['', []]);
     await eventually('it is counted out', () => rig.openConnections === 0);
+    expect(rig.rig.strangers.told).toEqual(['away: a PROXY header of nobody in trustedProxies']);
   });
 
   it('has to come in time', async () => {
@@ -87,6 +98,8 @@ describe('a header of the PROXY protocol', () => {
       return client.isEnded;
     });
     await eventually('it is counted out', () => rig.openConnections === 0);
+    expect(rig.rig.strangers.told).toEqual(['away: no PROXY header in time']);
+    expect(rig.rig.acceptor.listeners[0]?.turnedAway).toEqual([['no PROXY header in time', 1]]);
   });
 
   it('comes from a proxy, whose address many clients share: it is not capped', async () => {

@@ -41,6 +41,7 @@ import type { ListenerSettings } from '../../src/config/listener-settings.js';
 import { FakeEngine, fieldRecord, NOTHING_MORE } from './fake-client.js';
 import { FakeClock } from './fake-clock.js';
 import { A_LISTENER } from './listener-settings.js';
+import { RecordedStrangers } from './stranger-events.js';
 
 /** One record as a worker finds it. */
 export interface RecordSeen extends ExchangeId {
@@ -156,6 +157,7 @@ export interface AcceptorWish {
 
 const LIMITS: CompiledLimits = {
   headerBytes: 16_384,
+  headerFields: 90,
   bodyBytes: 10_000_000,
   bodyOnGet: true,
   bodyRate: 240,
@@ -183,6 +185,7 @@ export class AcceptorRig {
   /** Clients may connect. */
   readonly opened: Promise<void>;
   readonly workers: PlayedWorker[] = [];
+  readonly strangers = new RecordedStrangers();
   private made: FakeEngine | null = null;
 
   constructor(wish: AcceptorWish = {}) {
@@ -214,6 +217,7 @@ export class AcceptorRig {
         wish.onLocalReply?.(record);
       },
       onAddressFull: (network) => void this.fullAddresses.push(network),
+      strangers: this.strangers,
       onError,
     });
     if (wish.material) this.show(wish.material);

@@ -123,6 +123,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     versioning: null,
     limits: {
       headerBytes: 16_384,
+      headerFields: 90,
       bodyBytes: 1 << 20,
       trackedClients: wish.trackedClients ?? 1024,
       keySecret: '',

@@ -287,6 +287,9 @@ export class FakeEngine implements ClientEngine {
       listener: 0,
       mustClose: false,
       problem: null,
+      reason: '',
+      droppedFields: 0,
+      droppedName: '',
       ...rest,
     } as const;
     const { method, target, peer } = request;

@@ -7,6 +7,8 @@ export const A_LISTENER: ListenerSettings = {
   address: { kind: 'tcp', host: '127.0.0.1', port: 8080, reusePort: false },
   engine: 'auto',
   wireOnly: [],
+  underscores: 'drop',
+  rawCharacters: 'encode',
   protocols: ['http1'],
   tls: null,
   proxyProtocol: 'off',

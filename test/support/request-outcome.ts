@@ -19,11 +19,11 @@ export const ORIGIN: RequestOrigin = {
 
 export const RULES: RequestRules = {
   headerBytes: 4096,
+  headerFields: 90,
   bodyBytes: 1000,
   bodyOnGet: true,
   underscores: 'drop',
   rawCharacters: 'encode',
-  methods: new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']),
 };
 
 export interface ParsedRequest {

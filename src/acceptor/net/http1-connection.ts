@@ -14,14 +14,7 @@ import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { FLAG_TUNNEL } from '../../channel/records/record-kind.js';
 import { HTTP_1_0, type RequestHead, type RequestOrigin } from '../../wire/http1/request-head.js';
-import {
-  REQUEST_DATA,
-  REQUEST_END,
-  REQUEST_HEAD,
-  REQUEST_MORE,
-  REQUEST_REFUSED,
-  RequestParser,
-} from '../../wire/http1/request-parser.js';
+import { RequestParser } from '../../wire/http1/request-parser.js';
 import type {
   ClientListener,
   ClientSocket,
@@ -42,6 +35,7 @@ import {
 import { HalfClose } from './half-close.js';
 import { Http1Reply, type ReplyOwner } from './http1-reply.js';
 import { InputQueue } from './input-queue.js';
+import { RequestInput, type RequestSink } from './request-input.js';
 import { STALLED_MS } from './socket-writer.js';
 import { HTTP1_CAPABILITIES, type WireContext } from './wire-context.js';
 import type { SocketPair, WireGuest } from './wire-guest.js';
@@ -53,9 +47,11 @@ export const CLOSING_MS = 2000;
 /** And reads at most this much of what comes meanwhile. */
 const CLOSING_BYTES_MAX = 256 * 1024;
 
+const SLOW_HEAD = 'a head that came too slowly';
+
 const NO_BYTES = Buffer.alloc(0);
 
-export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
+export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, WireGuest {
   readonly capabilities = HTTP1_CAPABILITIES;
 
   private readonly raw: Socket;
@@ -64,6 +60,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
   private readonly parser: RequestParser;
   private readonly reply: Http1Reply;
   private readonly pending: InputQueue;
+  private readonly input: RequestInput;
   /** Of the exchange in flight, or of one that lingers. */
   private listener: ClientListener | null = null;
   /** What happens next if nothing else does: on the context's coarse clock. */
@@ -87,7 +84,8 @@ export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
     const { raw, socket } = sockets;
     this.raw = raw;
     this.socket = socket;
-    this.parser = new RequestParser(context.rules, origin);
+    this.parser = new RequestParser(context.rulesFor(host.settings), origin);
+    this.input = new RequestInput(this.parser, this);
     this.pending = new InputQueue(socket);
     this.reply = new Http1Reply(socket, context, this);
     this.deadlineMs = context.deadlineIn(host.settings.headMs);
@@ -128,68 +126,51 @@ export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
   }
 
   /** A blocked client gets no further request in: its replies would pile up. */
-  private get canRead(): boolean {
+  get canRead(): boolean {
     return this.state === BODY || (this.state === HEAD && !this.reply.isBlocked);
   }
 
   // Hot path (bench/gateway/plain-get): once for every read.
   private read(bytes: Buffer): void {
-    const end = bytes.length;
     let at = 0;
+    if (this.parser.isComplete) this.parser.rules = this.context.rulesFor(this.host.settings);
     this.isReading = true;
     try {
-      while (at < end && this.canRead) at = this.step(bytes, at, end);
+      at = this.input.read(bytes);
     } finally {
       this.isReading = false;
     }
-    if (at === end) return;
+    if (at === bytes.length) return;
     const rest = bytes.subarray(at);
     if (this.state === HEAD || this.state === WAIT) this.pending.putBack(rest);
     else this.throwAway(rest);
     this.pending.applyPause();
   }
 
-  private step(bytes: Buffer, at: number, end: number): number {
-    const { parser } = this;
-    if (parser.isComplete && this.state === HEAD) parser.rules = this.context.rules;
-    const event = parser.step(bytes, at, end);
-    switch (event) {
-      case REQUEST_MORE:
-        this.onMore();
-        break;
-      case REQUEST_HEAD:
-        this.onHead(parser.head);
-        break;
-      case REQUEST_DATA:
-        this.onBody(bytes);
-        break;
-      case REQUEST_END:
-        this.onBodyEnd();
-        break;
-      case REQUEST_REFUSED:
-        this.onRefused(parser.problem ?? PROBLEMS.badFraming);
-        break;
-      default:
-        event satisfies never;
-    }
-    return parser.at;
-  }
+  // What the input says (request-input.ts).
 
-  private onMore(): void {
+  onMore(): void {
     if (this.state !== HEAD || this.hasHeadBegun || this.parser.isIdle) return;
     this.hasHeadBegun = true;
     this.deadlineMs = this.context.deadlineIn(this.host.settings.headMs);
   }
 
-  private onHead(head: RequestHead): void {
+  onHead(head: RequestHead): void {
     const isWhole = this.parser.isComplete;
     this.state = isWhole ? WAIT : BODY;
     if (isWhole) this.deadlineMs = NEVER;
     else this.awaitBody();
     this.beginExchange(head);
-    if (head.expectsContinue && this.state === BODY && !this.reply.isBegun) {
-      this.reply.sendContinue();
-    }
+    if (head.expectsContinue && this.state === BODY) this.continueLater();
+  }
+
+  /** A request that is refused at once is answered by the next turn, and hears no 100. */
+  private continueLater(): void {
+    const { requests } = this;
+    this.context.clock.afterTurn(() => {
+      const isWanted = this.requests === requests && this.state === BODY && !this.reply.isBegun;
+      if (isWanted) this.guard(() => this.reply.sendContinue());
+    });
   }
 
   private beginExchange(head: RequestHead): void {
@@ -201,18 +182,15 @@ export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
     this.host.onRequest(head, this);
   }
 
-  private onBody(bytes: Buffer): void {
-    const { dataStart, dataEnd, isComplete } = this.parser;
-    if (isComplete) this.completeRequest();
+  onBody(piece: Buffer, isLast: boolean): void {
+    if (isLast) this.completeRequest();
     else this.awaitBody();
-    this.listener?.onData(bytes.subarray(dataStart, dataEnd), isComplete);
+    this.listener?.onData(piece, isLast);
   }
 
-  private onBodyEnd(): void {
-    const { trailers } = this.parser;
+  onTrailers(fields: FieldBlock): void {
     this.completeRequest();
-    if (trailers === NO_FIELDS) this.listener?.onData(NO_BYTES, true);
-    else this.listener?.onTrailers(trailers);
+    this.listener?.onTrailers(fields);
   }
 
   private completeRequest(): void {
@@ -228,14 +206,14 @@ export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
   }
 
   /** The rest of what the client sends cannot be told into requests, or is not waited for. */
-  private onRefused(problem: ProblemKind): void {
+  onRefused(problem: ProblemKind, reason: string): void {
     const isInHead = this.state === HEAD;
     const { head } = this.parser;
     this.state = SKIP;
     this.deadlineMs = NEVER;
     this.skipLeft = NEVER;
     if (!isInHead) {
-      this.listener?.onRefused(problem);
+      this.listener?.onRefused(problem, reason);
       return;
     }
     if (head.bodyBytes >= 0) this.skipLeft = head.bodyBytes;
@@ -334,12 +312,12 @@ export class Http1Connection implements ClientSocket, ReplyOwner, WireGuest {
   private onDeadline(): void {
     this.deadlineMs = NEVER;
     if (this.state === HEAD && this.hasHeadBegun) {
-      this.parser.abandon(PROBLEMS.requestTimeout, 'a head that came too slowly');
-      this.onRefused(PROBLEMS.requestTimeout);
+      this.parser.abandon(PROBLEMS.requestTimeout, SLOW_HEAD);
+      this.onRefused(PROBLEMS.requestTimeout, SLOW_HEAD);
     } else if (this.state === HEAD) {
       this.beginClosing();
     } else if (this.state === BODY) {
-      this.onRefused(PROBLEMS.requestTimeout);
+      this.onRefused(PROBLEMS.requestTimeout, 'a body of which nothing came for too long');
     } else if (this.state === CLOSING) {
       this.leave();
     }

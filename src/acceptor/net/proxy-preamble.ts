@@ -12,16 +12,23 @@ import {
 } from '../../wire/proxy-protocol/proxy-header-reader.js';
 import type { WireGuest } from './wire-guest.js';
 
+/** Who waits for the header. */
+export interface PreambleOwner {
+  /** `source`: the address of the client; '': the header does not name one. */
+  onHeader(socket: Socket, source: string): void;
+  /** The connection is closed for want of a good header. */
+  onTurnedAway(reason: string): void;
+}
+
 export class ProxyPreamble implements WireGuest {
   private readonly reader: ProxyHeaderReader;
   private readonly onReadable = (): void => this.read();
 
-  /** `onHeader` gets the address of the client; '': the header does not name one. */
   constructor(
     private readonly socket: Socket,
     versions: ProxyVersions,
     private readonly deadlineMs: number,
-    private readonly onHeader: (source: string) => void,
+    private readonly owner: PreambleOwner,
   ) {
     this.reader = new ProxyHeaderReader(versions);
     socket.on('readable', this.onReadable);
@@ -32,20 +39,26 @@ export class ProxyPreamble implements WireGuest {
     const { socket, reader } = this;
     const piece: Buffer | null = socket.read();
     if (piece === null) {
-      if (socket.readableEnded) socket.destroy();
+      if (socket.readableEnded) this.turnAway('no whole PROXY header');
       return;
     }
     const result = reader.read(piece);
-    if (result === 'wrong') socket.destroy();
+    if (result === 'wrong') this.turnAway('a wrong PROXY header');
     if (result !== 'done') return;
     socket.off('readable', this.onReadable).off('end', this.onReadable);
     const rest = piece.subarray(reader.consumed);
     if (rest.length > 0) socket.unshift(rest);
-    this.onHeader(reader.source);
+    this.owner.onHeader(this.socket, reader.source);
   }
 
   onTick(nowMs: number): void {
-    if (nowMs >= this.deadlineMs) this.socket.destroy();
+    if (nowMs >= this.deadlineMs) this.turnAway('no PROXY header in time');
+  }
+
+  private turnAway(reason: string): void {
+    if (this.socket.destroyed) return;
+    this.owner.onTurnedAway(reason);
+    this.socket.destroy();
   }
 
   onDrain(): void {

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../../base/clock.js';
 import type { TlsMaterial } from '../../channel/tls-material.js';
+import type { ListenerSettings } from '../../config/listener-settings.js';
 import type { RequestRules } from '../../wire/http1/request-rules.js';
 import type { EngineCapabilities, EngineHost } from '../client-engine.js';
 import type { GuardLimits } from '../request-guard.js';
@@ -22,28 +23,37 @@ export const HTTP1_CAPABILITIES: EngineCapabilities = {
   bodyTimer: true,
 };
 
+interface ListenerRules {
+  readonly settings: ListenerSettings;
+  readonly limits: GuardLimits;
+  readonly rules: RequestRules;
+}
+
 export class WireContext {
   readonly clock: Clock;
   readonly memory = new WriteMemory();
   /** As of the last tick. */
   nowMs: number;
 
-  private limits: GuardLimits | null = null;
-  private requestRules: RequestRules | null = null;
+  /** What requests may be at each listener, by its row. */
+  private readonly rules: ListenerRules[] = [];
 
   constructor(private readonly host: EngineHost) {
     this.clock = host.clock;
     this.nowMs = host.clock.nowMs();
   }
 
-  /** What requests may be that begin now. */
-  get rules(): RequestRules {
-    const { guardLimits } = this.host;
-    if (this.requestRules === null || this.limits !== guardLimits) {
-      this.limits = guardLimits;
-      this.requestRules = rulesOf(guardLimits);
+  // Hot path (bench/gateway/plain-get): once for every request.
+  /** What requests may be that begin now at a listener with these settings. */
+  rulesFor(settings: ListenerSettings): RequestRules {
+    const limits = this.host.guardLimits;
+    const known = this.rules[settings.index];
+    if (known !== undefined && known.settings === settings && known.limits === limits) {
+      return known.rules;
     }
-    return this.requestRules;
+    const rules = rulesOf(limits, settings);
+    this.rules[settings.index] = { settings, limits, rules };
+    return rules;
   }
 
   /** A deadline: no less than `ms` from now, and no more than two ticks later. */
@@ -60,14 +70,9 @@ export class WireContext {
   }
 }
 
-function rulesOf({ headerBytes, bodyBytes, bodyOnGet }: GuardLimits): RequestRules {
-  return {
-    headerBytes,
-    bodyBytes,
-    bodyOnGet,
-    underscores: 'drop',
-    rawCharacters: 'encode',
-    // Routes say which they take.
-    methods: null,
-  };
+function rulesOf(
+  { headerBytes, headerFields, bodyBytes, bodyOnGet }: GuardLimits,
+  { underscores, rawCharacters }: ListenerSettings,
+): RequestRules {
+  return { headerBytes, headerFields, bodyBytes, bodyOnGet, underscores, rawCharacters };
 }

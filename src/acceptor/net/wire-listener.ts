@@ -16,7 +16,7 @@ import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '..
 import { TrustedPeers } from '../trusted-peers.js';
 import { bindServer } from './bind-server.js';
 import { Http1Connection } from './http1-connection.js';
-import { ProxyPreamble } from './proxy-preamble.js';
+import { type PreambleOwner, ProxyPreamble } from './proxy-preamble.js';
 import { addressOfSocket, hostOfSocket } from './socket-address.js';
 import type { WireContext } from './wire-context.js';
 import type { WireGuest } from './wire-guest.js';
@@ -24,7 +24,7 @@ import type { WireGuest } from './wire-guest.js';
 /** A connection that has not come to its first request belongs to the door of TLS. */
 const AT_DOOR = null;
 
-export class WireListener implements OpenListener, TlsDoorHost {
+export class WireListener implements OpenListener, PreambleOwner, TlsDoorHost {
   /** 0: it is no TCP port. */
   port = 0;
 
@@ -102,20 +102,30 @@ export class WireListener implements OpenListener, TlsDoorHost {
     if (!this.host.onOpened(address)) socket.destroy();
     else if (settings.proxyProtocol === 'off') this.goOn(socket);
     else if (this.trusted.has(address, settings)) this.awaitHeader(socket, settings.proxyProtocol);
-    else socket.destroy();
+    else {
+      this.onTurnedAway('a PROXY header of nobody in trustedProxies');
+      socket.destroy();
+    }
   }
 
   private awaitHeader(socket: Socket, versions: 'v1' | 'v2' | 'any'): void {
     const deadlineMs = this.context.deadlineIn(this.host.settings.headMs);
-    const onHeader = (source: string): void => {
-      try {
-        if (source !== '') this.sources.set(socket, source);
-        this.goOn(socket);
-      } catch (error) {
-        this.giveUp(socket, error);
-      }
-    };
-    this.guests.set(socket, new ProxyPreamble(socket, versions, deadlineMs, onHeader));
+    this.guests.set(socket, new ProxyPreamble(socket, versions, deadlineMs, this));
+  }
+
+  // What the header of a proxy says.
+
+  onHeader(socket: Socket, source: string): void {
+    try {
+      if (source !== '') this.sources.set(socket, source);
+      this.goOn(socket);
+    } catch (error) {
+      this.giveUp(socket, error);
+    }
+  }
+
+  onTurnedAway(reason: string): void {
+    this.host.onTurnedAway(reason);
   }
 
   private goOn(socket: Socket): void {

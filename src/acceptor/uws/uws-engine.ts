@@ -77,7 +77,7 @@ class UwsListener implements OpenListener {
     private readonly engine: EngineHost,
     private readonly host: ListenerHost,
   ) {
-    this.head = new UwsHead(engine.guardLimits);
+    this.head = new UwsHead(engine.guardLimits, host.settings);
     this.app = uws.App();
     this.app.any('/*', (res, req) => this.onRequest(res, req));
     this.app.filter((res, change) => this.onChange(res, Number(change)));
@@ -129,8 +129,7 @@ class UwsListener implements OpenListener {
     // Attached first of all: without it a later mistake would end the whole process.
     res.onAborted(() => socket.onAborted());
     try {
-      head.listener = host.settings.index;
-      head.read(req, addressOf(res), engine);
+      head.read(req, addressOf(res), engine, host.settings);
       if (head.bodyBytes === -1 && head.problem === null && !host.settings.takesChunked) {
         this.awaitEmptyBody(res, socket);
         return;

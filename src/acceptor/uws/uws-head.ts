@@ -7,8 +7,11 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../../channel/records/request-head.js';
+import type { ListenerSettings } from '../../config/listener-settings.js';
 import type { ClientRequest, EngineHost } from '../client-engine.js';
 import { type GuardLimits, RequestGuard } from '../request-guard.js';
+
+type HeadHost = Pick<EngineHost, 'clock' | 'guardLimits'>;
 
 export class UwsHead implements ClientRequest {
   receivedMs = 0;
@@ -20,6 +23,10 @@ export class UwsHead implements ClientRequest {
   bodyBytes = 0;
   mustClose = false;
   problem: ProblemKind | null = null;
+  /** The guard says no more than the problem. */
+  readonly reason = '';
+  droppedFields = 0;
+  droppedName = '';
   /** The library does not say when a client speaks HTTP/1.0. */
   readonly protocol = PROTOCOL_HTTP_1_1;
   listener = 0;
@@ -30,15 +37,17 @@ export class UwsHead implements ClientRequest {
     if (this.guard.field(name, value)) this.fields += `\n${name}\n${value}`;
   };
 
-  constructor(limits: GuardLimits) {
-    this.guard = new RequestGuard(limits);
+  constructor(limits: GuardLimits, { underscores }: ListenerSettings) {
+    this.guard = new RequestGuard(limits, underscores);
   }
 
   // Hot path (bench/gateway/plain-get): once for every request.
-  read(req: HttpRequest, peer: string, host: Pick<EngineHost, 'clock' | 'guardLimits'>): void {
+  read(req: HttpRequest, peer: string, host: HeadHost, settings: ListenerSettings): void {
     const { guard } = this;
     this.receivedMs = host.clock.nowMs();
+    this.listener = settings.index;
     guard.limits = host.guardLimits;
+    guard.underscores = settings.underscores;
     this.peer = peer;
     // getMethod() would lower-case the name in place.
     this.method = req.getCaseSensitiveMethod();
@@ -52,14 +61,16 @@ export class UwsHead implements ClientRequest {
     this.text = `${this.method}\n${this.target}\n${peer}\n${PLAIN_CONNECTION}${this.fields}`;
     this.bodyBytes = guard.bodyBytes;
     this.mustClose = guard.mustClose;
+    this.droppedFields = guard.droppedFields;
+    this.droppedName = guard.droppedName;
   }
 
   /** For a request that begins later than its head was read. */
   copy(): ClientRequest {
     const { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem } = this;
-    const { protocol, listener } = this;
+    const { protocol, listener, reason, droppedFields, droppedName } = this;
     const request = { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem };
-    return { ...request, protocol, listener };
+    return { ...request, protocol, listener, reason, droppedFields, droppedName };
   }
 
   /**

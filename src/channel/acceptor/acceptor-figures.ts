@@ -54,6 +54,8 @@ export interface ListenerFigures {
   readonly openConnections: number;
   /** By its own bound, since it was opened. */
   readonly refusedConnections: number;
+  /** Connections that were closed before their first request, by reason; those included. */
+  readonly turnedAway: readonly (readonly [reason: string, count: number])[];
   /** TLS handshakes by outcome: `done`, or why they failed. */
   readonly handshakes: readonly (readonly [outcome: string, count: number])[];
 }

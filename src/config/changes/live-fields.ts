@@ -19,7 +19,8 @@ const LIVE_KEYS: readonly string[] = [
   ...['listen', 'admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
   ...['clientAddressField', 'paths', 'via'],
   ...Object.keys(GATEWAY_FILTER_NODES),
-  ...['limits.headerBytes', 'limits.bodyBytes', 'limits.bodyOnGet', 'limits.lingerBytes'],
+  ...['limits.headerBytes', 'limits.headerFields', 'limits.bodyBytes', 'limits.bodyOnGet'],
+  'limits.lingerBytes',
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing', 'errors'],
   ...['reload', 'shutdown', 'authenticators', 'upstreams', 'routes'],
 ];
@@ -72,6 +73,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
     limits: {
       headerBytes: _headerBytes,
+      headerFields: _headerFields,
       bodyBytes: _bodyBytes,
       bodyOnGet: _bodyOnGet,
       lingerBytes: _lingerBytes,

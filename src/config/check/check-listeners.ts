@@ -7,8 +7,8 @@ import { displayPath, pointerOf } from '../../base/json-pointer.js';
 import { addressText } from '../../base/listener-address.js';
 import { addressRangeProblem } from '../../filters/address-list.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
-import type { GatewayConfig, ListenConfig } from '../gateway-config.js';
-import { wireOnlyKeys } from '../references/engine-needs.js';
+import type { GatewayConfig, LimitsConfig, ListenConfig } from '../gateway-config.js';
+import { wireOnlyKeys, wireOnlyLimits } from '../references/engine-needs.js';
 import {
   isList,
   listenerAddress,
@@ -35,7 +35,7 @@ export function checkListeners(config: SoundPart<GatewayConfig>, findings: Findi
     const pointer = isList(listen) ? pointerOf('listen', place) : pointerOf('listen');
     if (one === undefined) continue;
     checkPlace(one, pointer, findings);
-    checkEngine(one, pointer, findings);
+    checkEngine(one, config.limits ?? {}, { pointer, findings });
     const hasStateDir = config.stateDir !== undefined || findings.hasUnder('/stateDir');
     if (one.tls !== undefined) {
       checkTls(one.tls, { pointer: `${pointer}/tls`, findings, hasStateDir });
@@ -102,8 +102,16 @@ function checkPlace(listen: SoundPart<ListenConfig>, pointer: string, findings: 
   }
 }
 
-function checkEngine(listen: SoundPart<ListenConfig>, pointer: string, findings: Findings): void {
+function checkEngine(
+  listen: SoundPart<ListenConfig>,
+  limits: SoundPart<LimitsConfig>,
+  { pointer, findings }: { readonly pointer: string; readonly findings: Findings },
+): void {
   if (listen.engine !== 'uws') return;
+  for (const path of wireOnlyLimits(limits)) {
+    const problem = `the engine "uws" cannot do what "${path}" says: choose "wire" or "auto"`;
+    findings.addValue(`${pointer}/engine`, problem);
+  }
   for (const key of wireOnlyKeys(listen)) {
     const hint = 'choose the engine "wire" or "auto"';
     findings.addKey(`${pointer}/${key}`, `the engine "uws" has no "${key}": ${hint}`);

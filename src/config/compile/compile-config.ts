@@ -173,6 +173,7 @@ function compileLimits(
 ): CompiledLimits {
   return {
     headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
+    headerFields: limits.headerFields ?? DEFAULTS.limits.headerFields,
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     bodyOnGet: limits.bodyOnGet ?? DEFAULTS.limits.bodyOnGet,
     trackedClients: sizing.trackedClients,

@@ -76,6 +76,7 @@ function contextOf(
   return {
     ...place,
     headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
+    headerFields: limits.headerFields ?? DEFAULTS.limits.headerFields,
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     readDocument,
   };

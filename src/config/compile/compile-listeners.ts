@@ -8,16 +8,19 @@ import { durationMs } from '../../base/quantities.js';
 import { normalizeAddressRange } from '../../filters/address-list.js';
 import type { GatewayConfig, ListenConfig } from '../gateway-config.js';
 import type { ListenerSettings } from '../listener-settings.js';
-import { wireOnlyKeys } from '../references/engine-needs.js';
+import { wireOnlyKeys, wireOnlyLimits } from '../references/engine-needs.js';
 import { listenerAddress, listenerName, listenersOf } from '../references/listener-reference.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileTls } from './compile-tls.js';
 
 /** All listeners, in the order of the file; each has its place there as its row. */
 export function compileListeners(
-  config: Pick<GatewayConfig, 'listen' | 'trustedProxies'>,
+  config: Pick<GatewayConfig, 'listen' | 'trustedProxies' | 'limits'>,
 ): ListenerSettings[] {
-  const shared = config.trustedProxies ?? [];
+  const shared: SharedKeys = {
+    trustedProxies: config.trustedProxies ?? [],
+    wireOnly: wireOnlyLimits(config.limits ?? {}),
+  };
   return listenersOf(config.listen).map((listen, index) => compileListener(listen, index, shared));
 }
 
@@ -26,10 +29,16 @@ export function compileRanges(ranges: readonly string[]): string[] {
   return ranges.map((range) => defined(normalizeAddressRange(range), 'a checked range'));
 }
 
+/** What all listeners have of the gateway. */
+interface SharedKeys {
+  readonly trustedProxies: readonly string[];
+  readonly wireOnly: readonly string[];
+}
+
 function compileListener(
   listen: ListenConfig,
   index: number,
-  sharedProxies: readonly string[],
+  shared: SharedKeys,
 ): ListenerSettings {
   const defaults = DEFAULTS.listen;
   return {
@@ -37,16 +46,18 @@ function compileListener(
     name: listenerName(listen),
     address: listenerAddress(listen),
     engine: listen.engine ?? defaults.engine,
-    wireOnly: wireOnlyKeys(listen),
+    wireOnly: [...wireOnlyKeys(listen), ...shared.wireOnly],
     protocols: listen.protocols ?? defaults.protocols,
     tls: compileTls(listen.tls),
     proxyProtocol: listen.proxyProtocol ?? 'off',
-    trustedProxies: compileRanges(listen.trustedProxies ?? sharedProxies),
+    trustedProxies: compileRanges(listen.trustedProxies ?? shared.trustedProxies),
     redirectToHttps: compileRedirect(listen.redirectToHttps ?? defaults.redirectToHttps),
     idleMs: durationMs(listen.idleTimeout ?? defaults.idleTimeout),
     headMs: durationMs(listen.headTimeout ?? defaults.headTimeout),
     bodyIdleMs: durationMs(listen.bodyIdleTimeout ?? defaults.bodyIdleTimeout),
     handshakeMs: durationMs(listen.handshakeTimeout ?? defaults.handshakeTimeout),
+    underscores: listen.underscores ?? defaults.underscores,
+    rawCharacters: listen.rawCharacters ?? defaults.rawCharacters,
     keepAliveRequests: listen.keepAliveRequests ?? 0,
     connectionsMax: listen.maxConnections ?? 0,
     takesChunked: (listen.chunkedRequests ?? defaults.chunkedRequests) === 'allow',

@@ -5,7 +5,7 @@
  * Thread: any (pure). uWebSockets.js binds TCP ports only and has timers of its own.
  */
 import type { SoundPart } from '../../schema/finding.js';
-import type { ListenConfig } from '../gateway-config.js';
+import type { LimitsConfig, ListenConfig } from '../gateway-config.js';
 
 const WIRE_ONLY = [
   'unixSocket',
@@ -15,10 +15,19 @@ const WIRE_ONLY = [
   'headTimeout',
   'bodyIdleTimeout',
   'keepAliveRequests',
+  'rawCharacters',
   'tls',
 ] as const satisfies readonly (keyof ListenConfig)[];
+
+/** Its parser has 98 slots for fields, and stalls on more. */
+const UWS_FIELDS_MAX = 90;
 
 /** Keys of the listener that need the engine `wire`, as they are written; empty: any will do. */
 export function wireOnlyKeys(listen: SoundPart<ListenConfig>): readonly string[] {
   return WIRE_ONLY.filter((key) => listen[key] !== undefined);
+}
+
+/** The same of `limits`, which hold for every listener: their whole paths. */
+export function wireOnlyLimits({ headerFields = 0 }: SoundPart<LimitsConfig>): readonly string[] {
+  return headerFields > UWS_FIELDS_MAX ? ['limits.headerFields'] : [];
 }

@@ -21,6 +21,8 @@ export const DEFAULTS = {
     headTimeout: '10s',
     bodyIdleTimeout: '60s',
     handshakeTimeout: '10s',
+    underscores: 'drop',
+    rawCharacters: 'encode',
     chunkedRequests: 'refuse',
     tls: {
       minVersion: 'TLSv1.2',
@@ -45,6 +47,7 @@ export const DEFAULTS = {
   acceptors: 1,
   limits: {
     headerBytes: '16KiB',
+    headerFields: 90,
     bodyBytes: '1MiB',
     bodyOnGet: true,
     trackedClients: 262_144,

@@ -117,6 +117,19 @@ const ONE_NODE = objectNode(
     handshakeTimeout: durationNode('How long a TLS handshake may take.', ['100ms', '5m'], {
       default: listen.handshakeTimeout,
     }),
+    underscores: stringNode(
+      'What becomes of request fields with `_` in their names. To CGI and WSGI `X_User` is the ' +
+        'same as `X-User`: with `forward` a client could write fields that only the gateway may. ' +
+        '`drop` removes the field, and a metric and the log tell; `refuse` means 400.',
+      { default: listen.underscores, enum: ['forward', 'drop', 'refuse'] },
+    ),
+    rawCharacters: stringNode(
+      'What becomes of characters of a path or query that no URI has, and that some clients send ' +
+        'as they are: `" < > \\ ^ { | }`, backticks and bytes beyond ASCII. `encode` writes them ' +
+        'with percent signs before anything looks at them; `refuse` means 400. The engine `uws` ' +
+        'has no choice: it refuses them in paths, and takes most of them in queries as they are.',
+      { default: listen.rawCharacters, enum: ['encode', 'refuse'] },
+    ),
     keepAliveRequests: integerNode(
       'Requests of one connection, after which it closes.',
       [1, 1_000_000_000],

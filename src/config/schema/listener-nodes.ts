@@ -93,6 +93,11 @@ export const LIMITS_NODE = objectNode(
       ['1KiB', '64KiB'],
       { default: limits.headerBytes },
     ),
+    headerFields: integerNode(
+      'Fields of a head. More are refused with 431. More than 90 need the engine `wire`.',
+      [10, 1000],
+      { default: limits.headerFields },
+    ),
     bodyBytes: sizeNode(
       'Largest body of a request. A larger one is refused with 413.',
       ['0', '1024MiB'],

@@ -14,7 +14,7 @@ import {
 import type { UploadBounds } from '../filter.js';
 import { type CompileContext, filterOptions } from '../filter-options.js';
 
-const DEFAULTS = { headerCount: 90, grace: '5s' } as const;
+const DEFAULTS = { grace: '5s' } as const;
 
 const GUARDS_NODE = objectNode(
   'GuardsConfig',
@@ -25,8 +25,8 @@ const GUARDS_NODE = objectNode(
     }),
     headerCount: integerNode(
       'Largest number of header fields. More are refused with 431.',
-      [1, 90],
-      { default: DEFAULTS.headerCount },
+      [1, 1000],
+      { 'x-absent': '`limits.headerFields`' },
     ),
     bodyBytes: sizeNode(
       'Largest body, at most `limits.bodyBytes`. A larger one is refused with 413.',
@@ -74,7 +74,7 @@ function compileGuards(
 ): CompiledGuards {
   return {
     headerBytes: smaller(headerBytes, gateway.headerBytes),
-    headerCount: headerCount ?? DEFAULTS.headerCount,
+    headerCount: Math.min(headerCount ?? gateway.headerFields, gateway.headerFields),
     bodyBytes: smaller(bodyBytes, gateway.bodyBytes),
     bodyTimeoutMs: bodyTimeout === undefined ? 0 : durationMs(bodyTimeout),
     minBytesPerSecond: minBodyRate?.bytesPerSecond ?? 0,

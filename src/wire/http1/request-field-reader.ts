@@ -16,6 +16,9 @@ import { HTTP_1_0, HTTP_1_1, type RequestHead } from './request-head.js';
 import type { RequestRules } from './request-rules.js';
 import { tokensOf } from './token-list.js';
 
+/** Of the name of a field that was dropped, for the log. */
+const NAME_CHARS_MAX = 64;
+
 /** What Connection says of itself, and not of a field that goes on. */
 const CONNECTION_WORDS: ReadonlySet<string> = new Set([
   '',
@@ -66,6 +69,7 @@ export class RequestFieldReader {
     head.expectsContinue = false;
     head.upgrade = '';
     head.droppedFields = 0;
+    head.droppedName = '';
     head.problem = null;
     head.reason = '';
   }
@@ -122,12 +126,18 @@ export class RequestFieldReader {
   }
 
   /** The same for a field whose name has an underscore: none of those above has. */
-  takesUnderscore({ underscores }: RequestRules): boolean {
+  takesUnderscore(
+    { underscores }: RequestRules,
+    text: Buffer,
+    start: number,
+    end: number,
+  ): boolean {
     switch (underscores) {
       case 'forward':
         return true;
       case 'drop':
         this.head.droppedFields++;
+        this.head.droppedName = shortName(text, start, end);
         return false;
       case 'refuse':
         return this.refuse(PROBLEMS.badField, 'an underscore in the name of a field');
@@ -246,6 +256,10 @@ export class RequestFieldReader {
       this.refuse(PROBLEMS.upgradeUnsupported, 'an upgrade to WebSocket');
     }
   }
+}
+
+function shortName(text: Buffer, start: number, end: number): string {
+  return text.toString('latin1', start, Math.min(end, start + NAME_CHARS_MAX));
 }
 
 function textOf(text: Buffer, nameEnd: number, end: number): string {

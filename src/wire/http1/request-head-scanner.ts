@@ -12,6 +12,7 @@
  * Invariants: however the input is cut into pieces, text and verdict are the same. The text has no
  * LF but its separators.
  */
+import { CONNECT_METHOD } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   COLON,
@@ -37,12 +38,7 @@ import { reasonOfName, reasonOfValue } from './field-mistakes.js';
 import { RequestFieldReader } from './request-field-reader.js';
 import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
 import { methodOf } from './request-method.js';
-import {
-  METHOD_BYTES_MAX,
-  REQUEST_FIELDS_MAX,
-  type RequestRules,
-  TARGET_BYTES_MAX,
-} from './request-rules.js';
+import { METHOD_BYTES_MAX, type RequestRules, TARGET_BYTES_MAX } from './request-rules.js';
 import { readOddTarget } from './request-target.js';
 
 /** All bytes of the step are used up, and more must come. */
@@ -76,6 +72,8 @@ type ScanState =
 /** "HTTP/1.1" */
 const VERSION_BYTES = [72, 84, 84, 80, SLASH, DIGIT_0, 46, DIGIT_0] as const;
 const HEAD_END_BYTES = 2;
+/** A client that speaks HTTP/2 begins with `PRI * HTTP/2.0` (RFC 9113 3.4). */
+const HTTP_2_METHOD = 'PRI';
 
 /** What a head's text may need beyond its own bytes: raw characters, who is at the other end. */
 const SCRATCH_EXTRA_BYTES = 2 * TARGET_BYTES_MAX + 1024;
@@ -195,10 +193,7 @@ export class RequestHeadScanner {
     this.at++;
     const method = methodOf(scratch, out);
     this.head.method = method;
-    const { methods } = this.rules;
-    if (methods === null ? method === 'CONNECT' : !methods.has(method)) {
-      this.fields.refuse(PROBLEMS.unknownMethod, 'a method that is not taken');
-    }
+    if (method === CONNECT_METHOD) this.fields.refuse(PROBLEMS.unknownMethod, 'CONNECT');
     scratch[out] = LF;
     this.out = out + 1;
     this.targetStart = this.out;
@@ -250,10 +245,10 @@ export class RequestHeadScanner {
 
   private endTarget(): ScanEvent {
     if (this.out === this.targetStart) return this.refuse(PROBLEMS.badTarget, 'no target');
-    if (scratch[this.targetStart] !== SLASH && this.head.method !== 'CONNECT') {
+    if (scratch[this.targetStart] !== SLASH && this.head.method !== CONNECT_METHOD) {
       const text = scratch.toString('latin1', this.targetStart, this.out);
       const odd = readOddTarget(this.head.method, text);
-      if (odd === null) return this.refuse(PROBLEMS.badTarget, 'a target in no known form');
+      if (odd === null) return this.refuseOddTarget();
       this.out = this.targetStart + scratch.write(odd.target, this.targetStart, 'latin1');
       this.fields.authority = odd.authority;
       this.fields.defaultPort = odd.defaultPort;
@@ -267,6 +262,12 @@ export class RequestHeadScanner {
     this.version = 0;
     this.state = VERSION;
     return SCAN_MORE;
+  }
+
+  private refuseOddTarget(): ScanEvent {
+    return this.head.method === HTTP_2_METHOD
+      ? this.refuse(PROBLEMS.badVersion, 'the first line of HTTP/2')
+      : this.refuse(PROBLEMS.badTarget, 'a target in no known form');
   }
 
   private takeVersion(bytes: Buffer, end: number): ScanEvent {
@@ -324,7 +325,7 @@ export class RequestHeadScanner {
     const target = scratch;
     const names = NAME_BYTES;
     const values = VALUE_BYTES;
-    const { fields } = this;
+    const { fields, rules } = this;
     let { at, out } = this;
     for (;;) {
       const lineStart = this.lineStart;
@@ -348,7 +349,7 @@ export class RequestHeadScanner {
       if (at + 1 >= end || bytes[at] !== CR || bytes[at + 1] !== LF) return;
       at += 2;
       while (out > nameEnd + 1 && isBlank(target[out - 1] ?? 0)) out--;
-      if (fields.count === REQUEST_FIELDS_MAX) return;
+      if (fields.count === rules.headerFields) return;
       fields.count++;
       if (!fields.take(target, lineStart + 1, nameEnd, out)) out = lineStart;
       this.at = at;
@@ -428,11 +429,11 @@ export class RequestHeadScanner {
     let { out } = this;
     while (out > nameEnd + 1 && isBlank(scratch[out - 1] ?? 0)) out--;
     this.out = out;
-    if (++fields.count > REQUEST_FIELDS_MAX) {
+    if (++fields.count > this.rules.headerFields) {
       return this.refuse(PROBLEMS.headTooLarge, 'too many fields');
     }
     const isKept = this.hasUnderscore
-      ? fields.takesUnderscore(this.rules)
+      ? fields.takesUnderscore(this.rules, scratch, lineStart + 1, nameEnd)
       : fields.take(scratch, lineStart + 1, nameEnd, out);
     if (!isKept) this.out = lineStart;
     this.state = NAME;

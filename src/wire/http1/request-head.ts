@@ -41,6 +41,8 @@ export class RequestHead {
   upgrade = '';
   /** Fields that were dropped for an underscore in their name. */
   droppedFields = 0;
+  /** The name of the last one, cut; '': none was. */
+  droppedName = '';
   /** Not null: the request must not enter, for this reason. */
   problem: ProblemKind | null = null;
   /** Which mistake it was, for the log. */

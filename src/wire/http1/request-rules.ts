@@ -7,6 +7,8 @@
 export interface RequestRules {
   /** Bytes of a head, without the empty line that ends it. */
   readonly headerBytes: number;
+  /** Fields of a head. */
+  readonly headerFields: number;
   /** The largest Content-Length. */
   readonly bodyBytes: number;
   /** Whether GET requests may have bodies. */
@@ -18,15 +20,10 @@ export interface RequestRules {
   readonly underscores: 'forward' | 'drop' | 'refuse';
   /** What is done with characters of a target that no URI has: `"<>\^{|}`, backtick, non-ASCII. */
   readonly rawCharacters: 'encode' | 'refuse';
-  /** The methods that are taken; null: every token but CONNECT. */
-  readonly methods: ReadonlySet<string> | null;
 }
 
 /** A target with more bytes is refused. */
 export const TARGET_BYTES_MAX = 8192;
-
-/** A head with more fields is refused. */
-export const REQUEST_FIELDS_MAX = 90;
 
 /** A method with more bytes is refused. */
 export const METHOD_BYTES_MAX = 32;

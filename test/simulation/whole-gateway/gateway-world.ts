@@ -30,6 +30,7 @@ import { DispatcherFront } from '../../support/dispatcher-front.js';
 import { FakeEngine, NOTHING_MORE } from '../../support/fake-client.js';
 import type { FakeTime } from '../../support/fake-clock.js';
 import { A_LISTENER } from '../../support/listener-settings.js';
+import { RecordedStrangers } from '../../support/stranger-events.js';
 import type { SimRandom } from '../seeds.js';
 import { AdmissionWatch } from './admission-watch.js';
 import { PlayedClient, type RequestPlan } from './played-client.js';
@@ -125,6 +126,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       pageOfRefusal: () => null,
       onLocalReply: () => {},
       onAddressFull: () => {},
+      strangers: new RecordedStrangers(),
       onError,
     });
     this.acceptor.prepare([A_LISTENER]).catch(onError);

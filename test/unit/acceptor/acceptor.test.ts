@@ -10,6 +10,7 @@ import { StartupError } from '../../../src/base/startup-error.js';
 import { FakeEngine, NOTHING_MORE } from '../../support/fake-client.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { aListener } from '../../support/listener-settings.js';
+import { RecordedStrangers } from '../../support/stranger-events.js';
 
 /** An engine that keeps its listeners, by name. */
 class ListeningEngine extends FakeEngine {
@@ -47,6 +48,7 @@ function anAcceptor(engineOf: (name: string) => EngineName = () => 'wire') {
     config: {
       limits: {
         headerBytes: 1000,
+        headerFields: 90,
         bodyBytes: 1000,
         bodyOnGet: true,
         lingerBytes: 0,
@@ -60,6 +62,7 @@ function anAcceptor(engineOf: (name: string) => EngineName = () => 'wire') {
     pageOfRefusal: () => null,
     onLocalReply: fail,
     onAddressFull: fail,
+    strangers: new RecordedStrangers(),
     onError: fail,
   });
   acceptors.push(acceptor);

@@ -247,7 +247,14 @@ describe('a request body', () => {
   it('goes by the limit that held when its request began', () => {
     const { rig, socket } = anUpload({ limits: { bodyBytes: 10 } });
     const { limits } = {
-      limits: { headerBytes: 1, bodyBytes: 5, bodyRate: 0, lingerBytes: 0, bodyOnGet: true },
+      limits: {
+        headerBytes: 1,
+        headerFields: 90,
+        bodyBytes: 5,
+        bodyRate: 0,
+        lingerBytes: 0,
+        bodyOnGet: true,
+      },
     };
     rig.acceptor.adopt({ limits }, { connectionsMax: 9, perAddressMax: 9, isExempt: () => true });
     socket.send('0123456789');
@@ -604,7 +611,8 @@ describe('behind a reply that came before the end of its upload', () => {
 describe('a refusal', () => {
   it('is answered in a later turn, recorded, and closes the connection', () => {
     const rig = new AcceptorRig();
-    const wish = { method: 'POST', target: '/a', problem: PROBLEMS.badFraming, bodyBytes: 5 };
+    const refused = { problem: PROBLEMS.badFraming, reason: 'two lengths' };
+    const wish = { method: 'POST', target: '/a', bodyBytes: 5, ...refused };
     const socket = rig.engine.request(wish);
     expect(socket.head).toBeNull();
     rig.clock.time.ms += 12;
@@ -624,6 +632,7 @@ describe('a refusal', () => {
         target: '/a',
         peer: '192.0.2.1',
         kind: PROBLEMS.badFraming,
+        cause: 'two lengths',
         durationMs: 12,
       },
     ]);

@@ -16,7 +16,12 @@ interface Verdict {
   readonly hasObsText: boolean;
 }
 
-const LIMITS: GuardLimits = { headerBytes: 4096, bodyBytes: 1000, bodyOnGet: false };
+const LIMITS: GuardLimits = {
+  headerBytes: 4096,
+  headerFields: 90,
+  bodyBytes: 1000,
+  bodyOnGet: false,
+};
 const HOST: Field = ['host', 'example.com'];
 
 /** The guard is used again and again in the product: one for all tests here. */
@@ -28,7 +33,7 @@ function look(
   fields: readonly Field[],
   limits: GuardLimits = LIMITS,
 ): Verdict {
-  const guard = guards.get(limits) ?? new RequestGuard(limits);
+  const guard = guards.get(limits) ?? new RequestGuard(limits, 'drop');
   guards.set(limits, guard);
   guard.begin(method, target);
   const passed = fields.filter(([name, value]) => guard.field(name, value)).map(([name]) => name);
@@ -111,12 +116,48 @@ describe('the target', () => {
   });
 
   it('has 8192 characters at most', () => {
-    const limits = { headerBytes: 16_384, bodyBytes: 0, bodyOnGet: false };
+    const limits = { headerBytes: 16_384, headerFields: 90, bodyBytes: 0, bodyOnGet: false };
     const ofLength = (length: number) =>
       look('GET', `/${'a'.repeat(length - 1)}`, [HOST], limits).problem;
     expect(ofLength(8191)).toBeNull();
     expect(ofLength(8192)).toBeNull();
     expect(ofLength(8193)).toBe(PROBLEMS.headTooLarge);
+  });
+});
+
+describe('a field with an underscore in its name', () => {
+  const read = (underscores: 'forward' | 'drop' | 'refuse') => {
+    const guard = new RequestGuard(LIMITS, underscores);
+    guard.begin('GET', '/');
+    guard.field('host', 'a');
+    const goesOn = [guard.field('x_user', 'root'), guard.field('x-user', 'ann')];
+    return [...goesOn, guard.droppedFields, guard.droppedName, guard.finish()];
+  };
+
+  it('goes on, is dropped, or ends the request, as the listener says', () => {
+    expect(read('forward')).toEqual([true, true, 0, '', null]);
+    expect(read('drop')).toEqual([false, true, 1, 'x_user', null]);
+    expect(read('refuse')).toEqual([false, true, 0, '', PROBLEMS.badField]);
+  });
+});
+
+describe('a token of Connection or Upgrade', () => {
+  it('has blanks around it, and no other bytes', () => {
+    const closes = (value: string) => {
+      const guard = new RequestGuard(LIMITS, 'drop');
+      guard.begin('GET', '/');
+      guard.field('host', 'a');
+      guard.field('connection', value);
+      return guard.mustClose;
+    };
+    expect([' close', 'x,\tclose '].map(closes)).toEqual([true, true]);
+    expect(['\u00a0close', 'close\u00a0', '\ufeffclose'].map(closes)).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    const { problem } = look('GET', '/', [HOST, ['upgrade', '\u00a0websocket']]);
+    expect(problem).toBeNull();
   });
 });
 
@@ -134,7 +175,7 @@ describe('the size of the head', () => {
   it('is counted as it stands on the wire', () => {
     const head = 'GET /abc HTTP/1.1\r\nhost: example.com\r\nx: 12345\r\n';
     const ofLimit = (headerBytes: number) => {
-      const limits = { headerBytes, bodyBytes: 0, bodyOnGet: false };
+      const limits = { headerBytes, headerFields: 90, bodyBytes: 0, bodyOnGet: false };
       return look('GET', '/abc', [HOST, ['x', '12345']], limits).problem;
     };
     expect(ofLimit(head.length + 1)).toBeNull();
@@ -143,7 +184,10 @@ describe('the size of the head', () => {
   });
 
   it('grows by what a second look at the bytes has found', () => {
-    const guard = new RequestGuard({ headerBytes: 100, bodyBytes: 0, bodyOnGet: false });
+    const guard = new RequestGuard(
+      { headerBytes: 100, headerFields: 90, bodyBytes: 0, bodyOnGet: false },
+      'drop',
+    );
     const read = (moreBytes: number) => {
       guard.begin('GET', '/');
       guard.field('host', 'a');

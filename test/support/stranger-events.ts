@@ -1,0 +1,21 @@
+/** What an acceptor says of strangers, in order: `away`, `tls` or `dropped`, and the rest. */
+import type { StrangerEvents } from '../../src/acceptor/stranger-notes.js';
+
+export class RecordedStrangers implements StrangerEvents {
+  readonly told: string[] = [];
+
+  onTurnedAway(_listener: string, reason: string): void {
+    this.told.push(`away: ${reason}`);
+  }
+
+  onHandshakeFailed(_listener: string, reason: string): void {
+    this.told.push(`tls: ${reason}`);
+  }
+
+  onDroppedFields(
+    _listener: string,
+    { droppedFields, droppedName }: { droppedFields: number; droppedName: string },
+  ): void {
+    this.told.push(`dropped: ${droppedFields} ${droppedName}`);
+  }
+}
