@@ -125,7 +125,7 @@ function movePlaces(
 ): void {
   const isBelow = (pointer: string): boolean => pointer === from || pointer.startsWith(`${from}/`);
   for (const [pointer, place] of part.places) {
-    if (isBelow(pointer)) whole.places.set(to + pointer.slice(from.length), { ...place, file });
+    if (isBelow(pointer)) whole.places.set(to + pointer.slice(from.length), place.inFile(file));
   }
   for (const pointer of part.broken) {
     if (isBelow(pointer)) whole.broken.add(to + pointer.slice(from.length));

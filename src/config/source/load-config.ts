@@ -77,7 +77,7 @@ function toIssue(
 }
 
 /** The place of the value, or of what it would stand in when it is not in the file. */
-function nearestPlace(pointer: string, places: ReadonlyMap<string, ValuePlace>): ValuePlace {
+function nearestPlace(pointer: string, places: ReadonlyMap<string, ValuePlace>): IssuePlace {
   let at = pointer;
   for (;;) {
     const place = places.get(at);
@@ -87,13 +87,14 @@ function nearestPlace(pointer: string, places: ReadonlyMap<string, ValuePlace>):
   }
 }
 
-const ROOT_PLACE: ValuePlace = {
+type IssuePlace = Pick<ValuePlace, 'line' | 'column' | 'keyLine' | 'keyColumn' | 'file'>;
+
+const ROOT_PLACE: IssuePlace = {
   line: 1,
   column: 1,
   keyLine: 1,
   keyColumn: 1,
-  variable: undefined,
-  isWholeVariable: false,
+  file: undefined,
 };
 
 function inFileOrder(issues: readonly ConfigIssue[]): ConfigIssue[] {

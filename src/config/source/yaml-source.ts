@@ -58,7 +58,54 @@ export interface ValuePlace {
   /** The value is one variable and nothing else, so its type is still open. */
   readonly isWholeVariable: boolean;
   /** The file, if it is not the main one. */
-  readonly file?: string;
+  readonly file: string | undefined;
+  /** The same place, in a file that the main one includes. */
+  inFile(file: string): ValuePlace;
+}
+
+/**
+ * Keeps offsets, and finds lines when it is asked: a file has hundreds of thousands of values, and
+ * few of them are ever told of.
+ */
+class NodePlace implements ValuePlace {
+  variable: string | undefined = undefined;
+  isWholeVariable = false;
+  file: string | undefined = undefined;
+
+  constructor(
+    private readonly lines: LineCounter,
+    private readonly offset: number,
+    private readonly keyOffset: number,
+  ) {}
+
+  get line(): number {
+    return this.find(this.offset).line;
+  }
+
+  get column(): number {
+    return this.find(this.offset).column;
+  }
+
+  get keyLine(): number {
+    return this.find(this.keyOffset).line;
+  }
+
+  get keyColumn(): number {
+    return this.find(this.keyOffset).column;
+  }
+
+  inFile(file: string): NodePlace {
+    const place = new NodePlace(this.lines, this.offset, this.keyOffset);
+    place.variable = this.variable;
+    place.isWholeVariable = this.isWholeVariable;
+    place.file = file;
+    return place;
+  }
+
+  private find(offset: number): { line: number; column: number } {
+    const { line, col } = this.lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
 }
 
 /** A parsed file. */
@@ -184,7 +231,7 @@ class DocumentReader {
   private readonly document: Document.Parsed;
   private readonly lines: LineCounter;
   private readonly environment: Environment;
-  private readonly places = new Map<string, ValuePlace>();
+  private readonly places = new Map<string, NodePlace>();
   private readonly issues: ConfigIssue[] = [];
   private readonly broken = new Set<string>();
   private readonly anchors = new Map<string, Node>();
@@ -315,7 +362,8 @@ class DocumentReader {
     const { text, variable, isWhole, problems } = substituteVariables(scalar, this.environment);
     const place = this.places.get(pointer);
     if (place === undefined) return text;
-    this.places.set(pointer, { ...place, variable, isWholeVariable: isWhole });
+    place.variable = variable;
+    place.isWholeVariable = isWhole;
     const { line, column } = place;
     for (const message of problems) {
       this.issues.push({ path: displayPath(pointer), line, column, message });
@@ -334,14 +382,14 @@ class DocumentReader {
   private remember(pointer: string, node: Node, key: Node): void {
     // A repeated key is reported where it repeats; places stay with the first.
     if (this.places.has(pointer)) return;
-    const { line, column } = this.placeOf(node);
-    const { line: keyLine, column: keyColumn } = this.placeOf(key);
-    const place = { line, column, keyLine, keyColumn };
-    this.places.set(pointer, { ...place, variable: undefined, isWholeVariable: false });
+    this.places.set(pointer, new NodePlace(this.lines, startOf(node), startOf(key)));
   }
 
-  private placeOf(node: Node): { line: number; column: number } {
-    const { line, col } = this.lines.linePos(node.range?.[0] ?? 0);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  private placeOf(node: Node): ValuePlace {
+    return new NodePlace(this.lines, startOf(node), startOf(node));
   }
+}
+
+function startOf(node: Node): number {
+  return node.range?.[0] ?? 0;
 }
