@@ -131,7 +131,11 @@ export interface ClientSocket {
    */
   refresh(): void;
 
-  /** A 1xx head before the head of the reply. Only with the capability `interimHeads`. */
+  /**
+   * A 1xx head before the head of the reply. Only with the capability `interimHeads`. 100 says that
+   * the body is wanted: the engine sends it, once, to a client that has asked for that and has sent
+   * nothing of its body yet.
+   */
   sendInterim(status: number, fields: FieldBlock): void;
 
   /** The head, and the part of the body that came with it: with FLAG_END the reply is complete. */

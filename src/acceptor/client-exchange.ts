@@ -412,7 +412,7 @@ export class ClientExchange implements Downstream, ClientListener {
     const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(this.method);
     if (!isSafe || this.hasRunAgain || this.isReplyStarted) return null;
     this.hasRunAgain = true;
-    return { receivedMs, bodyBytes, protocol, listener, text };
+    return { receivedMs, bodyBytes, protocol, listener, expectsContinue: false, text };
   }
 
   onLaneLost(): void {

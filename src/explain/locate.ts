@@ -40,6 +40,7 @@ export function locate(
     receivedMs: 0,
     bodyBytes: 0,
     isComplete: true,
+    expectsContinue: false,
     protocol: PROTOCOL_HTTP_1_1,
     listener: listenerRow(request, config),
     parts,

@@ -175,6 +175,7 @@ export class RequestPipeline {
   private answer(exchange: Exchange): PhaseResult {
     const result = this.answererOf(exchange).answer(exchange);
     if (result === 'begun') return 'next';
+    if (result === 'wait') this.parts.forwarder.wantCollected(exchange);
     // More of the body gives no more time.
     if (result === 'wait' && !this.parts.wheel.isSet(exchange.deadline)) {
       this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + SMALL_BODY_WAIT_MS);

@@ -132,6 +132,7 @@ export class WorkerRuntime {
       nowMs,
       onConnected: () => ledger.countConnect(),
       giveWindow: (exchange, bytes) => this.writer.giveWindow(exchange, bytes),
+      wantBody: (exchange) => this.writer.wantBody(exchange),
     });
     this.planner = new RetryPlanner(config, ledger, random);
     this.pipeline = new RequestPipeline({

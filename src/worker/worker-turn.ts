@@ -25,6 +25,7 @@ import {
 } from '../channel/records/record-kind.js';
 import {
   requestBodyBytes,
+  requestExpectsContinue,
   requestHeadParts,
   requestListener,
   requestProtocol,
@@ -148,6 +149,7 @@ export class WorkerTurn implements RecordHandler {
         isComplete: (flags & FLAG_END) !== 0,
         protocol: requestProtocol(consumer),
         listener: requestListener(consumer),
+        expectsContinue: requestExpectsContinue(consumer),
         parts: requestHeadParts(consumer),
       });
       this.headsRead += 1;

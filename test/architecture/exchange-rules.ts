@@ -47,6 +47,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       collected: ['worker/upstream/', 'worker/answer/'],
       streamed: ['worker/upstream/'],
       onCredit: ['worker/reply/'],
+      onContinue: ['worker/reply/'],
     },
   },
   reply: {

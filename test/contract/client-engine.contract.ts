@@ -281,7 +281,9 @@ function holdToContract(name: EngineUnderTest, engine: EngineMaker): void {
 
     it('is answered when the body is wanted', async () => {
       const [client, exchange] = await asked(expecting(5));
+      exchange.wantBody();
       await client.until('HTTP/1.1 100 Continue\r\n\r\n');
+      exchange.wantBody();
       client.send('hello');
       await eventually('the body is there', () => exchange.isComplete);
       exchange.reply();
@@ -290,11 +292,46 @@ function holdToContract(name: EngineUnderTest, engine: EngineMaker): void {
     });
 
     gap('expectCase', 'is read in any letters', async () => {
-      const [client] = await asked(expecting(5, '100-Continue'));
+      const [client, exchange] = await asked(expecting(5, '100-Continue'));
+      exchange.wantBody();
       await client.until('HTTP/1.1 100 Continue\r\n\r\n');
     });
 
-    gap('expectTooLong', 'of a body that is too long gets the refusal and no 100', async () => {
+    gap('expectRefused', 'of a body that nobody wants gets the refusal and no 100', async () => {
+      const [client, exchange] = await asked(expecting(5));
+      exchange.reply('who are you?', 401);
+      await client.until(/connection: close\r\n[\s\S]*who are you\?$/i);
+      await client.ended();
+      client.send(`hello${GET}`);
+      client.end();
+      await client.closed();
+      expect([client.statuses, exchange.body, client.isReset]).toEqual([[401], '', false]);
+    });
+
+    gap('expectRefused', 'is not answered to who does not wait', async () => {
+      const [client, exchange] = await asked(`${expecting(5)}hello`);
+      await eventually('the body is there', () => exchange.isComplete);
+      exchange.wantBody();
+      exchange.reply();
+      await client.until('ok');
+      expect(client.statuses).toEqual([200]);
+    });
+
+    unseen('gives the body its time from 100 on', async () => {
+      const [client, exchange, rig] = await asked(expecting(5), {
+        settings: { bodyIdleMs: 5000, headMs: 60_000, idleMs: 60_000 },
+      });
+      rig.advance(30_000);
+      exchange.wantBody();
+      await client.until('HTTP/1.1 100 Continue\r\n\r\n');
+      rig.advance(4000);
+      expect(client.statuses).toEqual([100]);
+      rig.advance(3000);
+      await client.until('GW_REQUEST_TIMEOUT');
+      expect(client.statuses).toEqual([100, 408]);
+    });
+
+    gap('expectRefused', 'of a body that is too long gets the refusal and no 100', async () => {
       const [client, rig] = await aClient({ limits: { bodyBytes: 100 } });
       client.send(expecting(101));
       await client.until('GW_BODY_TOO_LARGE');

@@ -26,6 +26,8 @@ class Client {
   readonly body: StreamedBody;
   window = WINDOW_BYTES;
   trailers: FieldBlock = NO_FIELDS;
+  /** A target takes the body. */
+  onWanted: () => void = () => {};
   private at = 0;
 
   constructor(
@@ -33,9 +35,12 @@ class Client {
     private readonly pieceBytes: number,
     isLengthKnown: boolean,
   ) {
-    this.body = new StreamedBody(isLengthKnown ? content.length : -1, (bytes) => {
-      this.window += bytes;
-      this.send();
+    this.body = new StreamedBody(isLengthKnown ? content.length : -1, {
+      onWanted: () => this.onWanted(),
+      giveWindow: (bytes) => {
+        this.window += bytes;
+        this.send();
+      },
     });
   }
 
@@ -170,6 +175,21 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       expect(rig.connections.idleCount).toBe(1);
       expect((await rig.exchange()).body).toBe('ok');
       expect(sockets.length).toBe(1);
+    });
+
+    it('is asked for when a target takes it, and not before', async () => {
+      const content = randomBytes(100_000);
+      const client = new Client(content, 65_536, isLengthKnown);
+      let wanted = 0;
+      client.onWanted = () => {
+        wanted += 1;
+        client.send();
+      };
+      const probe = rig.send({ method: 'POST', body: client.body });
+      expect(wanted).toBe(0);
+      await probe.over;
+      expect([probe.status, wanted]).toEqual([200, 1]);
+      expect(arrived).toMatchObject([{ bytes: content.length, sha256: sha256(content) }]);
     });
 
     it.skipIf(transport === 'undici' || isLengthKnown)('ends with its trailers', async () => {

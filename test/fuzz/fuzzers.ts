@@ -105,6 +105,7 @@ export function fuzzRequestRecord(random: Random): string {
     bodyBytes: 0,
     protocol: PROTOCOL_HTTP_1_1,
     listener: 0,
+    expectsContinue: false,
     text,
   };
   if (!tryWriteRequestHead(producer, 7, 3, head)) return 'too much waits';

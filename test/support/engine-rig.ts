@@ -114,6 +114,11 @@ export class PlayedExchange {
     writeInterimHead(this.ring, this.id, status, joinFields(field(name, value), NO_FIELDS));
   }
 
+  /** The client that waits for 100 may send its body. */
+  wantBody(): void {
+    writeInterimHead(this.ring, this.id, 100, NO_FIELDS);
+  }
+
   sendDown(bytes: string): void {
     const { index, generation } = this.id;
     writeBody(this.ring, TUNNEL_DOWN, index, generation, Buffer.from(bytes));

@@ -29,7 +29,7 @@ export const UWS_GAPS = {
   requestTrailers: 'fields behind the body of a request',
   replyTrailers: 'fields behind the body of a reply',
   interimHeads: 'heads before that of the reply',
-  expectTooLong: 'a refusal in place of 100 where Content-Length is over the limit',
+  expectRefused: 'a refusal in place of 100, which the library sends at once',
   closeTold: 'Connection: close in the reply to a request that has it',
   expectCase: 'Expect in other letters than lower case',
   headAtOnce: 'the head of a reply of unknown length before its first byte',

@@ -285,6 +285,7 @@ export class FakeEngine implements ClientEngine {
       bodyBytes: 0,
       protocol: PROTOCOL_HTTP_1_1,
       listener: 0,
+      expectsContinue: false,
       mustClose: false,
       problem: null,
       reason: '',

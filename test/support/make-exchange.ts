@@ -43,6 +43,7 @@ export function makeExchange(wish: ExchangeWish = {}): Exchange {
     receivedMs: 0,
     bodyBytes,
     isComplete,
+    expectsContinue: false,
     ...headRecord,
     listener: 0,
   };

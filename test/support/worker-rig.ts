@@ -149,6 +149,8 @@ export interface RigRequest {
   readonly fields?: readonly string[];
   /** -1: not known. */
   readonly bodyBytes?: number;
+  /** The client waits for 100 before it sends the body. */
+  readonly expectsContinue?: boolean;
 }
 
 export class WorkerRig {
@@ -237,6 +239,7 @@ export class WorkerRig {
 
   request(wish: RigRequest = {}): RigClient {
     const { method = 'GET', path = '/', fields = [], bodyBytes = 0 } = wish;
+    const { expectsContinue = false } = wish;
     const client = new RigClient(this.clients.length, this.acceptor);
     this.clients.push(client);
     tryWriteRequestHead(this.acceptor.producer, client.index, 1, {
@@ -244,6 +247,7 @@ export class WorkerRig {
       bodyBytes,
       protocol: PROTOCOL_HTTP_1_1,
       listener: 0,
+      expectsContinue,
       text: [method, path, '192.0.2.7', 'http', 'host', 'gateway.test', ...fields].join('\n'),
     });
     this.settle();

@@ -196,6 +196,7 @@ function makeExchange(): Exchange {
     receivedMs: 0,
     bodyBytes: 0,
     isComplete: true,
+    expectsContinue: false,
     protocol: PROTOCOL_HTTP_1_1,
     listener: 0,
     parts,

@@ -28,3 +28,11 @@ export type ConnectionState =
   | typeof CLOSING
   | typeof TUNNEL
   | typeof GONE;
+
+/** A deadline that does not come. */
+export const NEVER = Number.POSITIVE_INFINITY;
+
+/** A connection that the gateway has closed waits this long for its client to close it too. */
+export const CLOSING_MS = 2000;
+/** And reads at most this much of what comes meanwhile. */
+export const CLOSING_BYTES_MAX = 256 * 1024;

@@ -12,6 +12,7 @@
 import type { Socket } from 'node:net';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { CONTINUE } from '../../channel/records/field-records.js';
 import { FLAG_TUNNEL } from '../../channel/records/record-kind.js';
 import { HTTP_1_0, type RequestHead, type RequestOrigin } from '../../wire/http1/request-head.js';
 import { RequestParser } from '../../wire/http1/request-parser.js';
@@ -25,9 +26,12 @@ import type {
 import {
   BODY,
   CLOSING,
+  CLOSING_BYTES_MAX,
+  CLOSING_MS,
   type ConnectionState,
   GONE,
   HEAD,
+  NEVER,
   SKIP,
   TUNNEL,
   WAIT,
@@ -39,13 +43,6 @@ import { RequestInput, type RequestSink } from './request-input.js';
 import { STALLED_MS } from './socket-writer.js';
 import { HTTP1_CAPABILITIES, type WireContext } from './wire-context.js';
 import type { SocketPair, WireGuest } from './wire-guest.js';
-
-const NEVER = Number.POSITIVE_INFINITY;
-
-/** A connection that the gateway has closed waits this long for its client to close it too. */
-export const CLOSING_MS = 2000;
-/** And reads at most this much of what comes meanwhile. */
-const CLOSING_BYTES_MAX = 256 * 1024;
 
 const SLOW_HEAD = 'a head that came too slowly';
 
@@ -158,19 +155,10 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
   onHead(head: RequestHead): void {
     const isWhole = this.parser.isComplete;
     this.state = isWhole ? WAIT : BODY;
-    if (isWhole) this.deadlineMs = NEVER;
+    // Who waits for 100 is not late with its body.
+    if (isWhole || head.expectsContinue) this.deadlineMs = NEVER;
     else this.awaitBody();
     this.beginExchange(head);
-    if (head.expectsContinue && this.state === BODY) this.continueLater();
-  }
-
-  /** A request that is refused at once is answered by the next turn, and hears no 100. */
-  private continueLater(): void {
-    const { requests } = this;
-    this.context.clock.afterTurn(() => {
-      const isWanted = this.requests === requests && this.state === BODY && !this.reply.isBegun;
-      if (isWanted) this.guard(() => this.reply.sendContinue());
-    });
   }
 
   private beginExchange(head: RequestHead): void {
@@ -200,6 +188,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
   }
 
   private awaitBody(): void {
+    this.parser.head.expectsContinue = false;
     this.deadlineMs = this.pending.isPauseWanted
       ? NEVER
       : this.context.deadlineIn(this.host.settings.bodyIdleMs);
@@ -347,6 +336,10 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
 
   sendInterim(status: number, fields: FieldBlock): void {
     if (this.state === GONE || this.parser.head.protocol === HTTP_1_0) return;
+    if (status === CONTINUE) {
+      if (this.state !== BODY || !this.parser.head.expectsContinue) return;
+      this.awaitBody();
+    }
     this.reply.sendInterim(status, fields);
   }
 

@@ -17,7 +17,6 @@ import { endsInDate } from '../../channel/records/response-head.js';
 import {
   BODY_UNTIL_CLOSE,
   CHUNK_EXTRA_BYTES,
-  CONTINUE_HEAD,
   interimHead,
   REPLY_BODILESS,
   REPLY_CLOSES,
@@ -99,10 +98,6 @@ export class Http1Reply implements WriterOwner {
     const { hasWritten } = this.writer;
     this.writer.hasWritten = false;
     return hasWritten;
-  }
-
-  sendContinue(): void {
-    this.writer.sendConstant(CONTINUE_HEAD);
   }
 
   sendInterim(status: number, fields: FieldBlock): void {

@@ -30,6 +30,8 @@ export class UwsHead implements ClientRequest {
   /** The library does not say when a client speaks HTTP/1.0. */
   readonly protocol = PROTOCOL_HTTP_1_1;
   listener = 0;
+  /** The library has sent 100 by itself. */
+  readonly expectsContinue = false;
 
   private readonly guard: RequestGuard;
   private fields = '';
@@ -68,9 +70,9 @@ export class UwsHead implements ClientRequest {
   /** For a request that begins later than its head was read. */
   copy(): ClientRequest {
     const { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem } = this;
-    const { protocol, listener, reason, droppedFields, droppedName } = this;
+    const { protocol, listener, expectsContinue, reason, droppedFields, droppedName } = this;
     const request = { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem };
-    return { ...request, protocol, listener, reason, droppedFields, droppedName };
+    return { ...request, protocol, listener, expectsContinue, reason, droppedFields, droppedName };
   }
 
   /**

@@ -42,6 +42,9 @@ export function trailerFields({
   return fieldsOfBytes(sharedBytes.subarray(payload, payload + payloadBytes));
 }
 
+/** The interim status that lets a client send its body which waits for that. */
+export const CONTINUE = 100;
+
 /** Writes a 1xx head. Its reply's own head follows later, or another one like it. */
 export function writeInterimHead(
   ring: ByteRingProducer,

@@ -5,7 +5,7 @@
  *
  *     +0   double   when the head was read, monotonic ms
  *     +8   double   body bytes; 0: none follow; -1: not known
- *     +16  int      protocol | listener << 8
+ *     +16  int      protocol | listener << 8 | 1 << 16 if the client waits for 100
  *     +20  latin1   method LF target LF peer address LF connection (LF name LF value)*
  *
  *     connection: "http", or "https" TAB server name TAB certificate
@@ -28,6 +28,8 @@ const ORIGIN_OFFSET = 16;
 const TEXT_OFFSET = 20;
 const PROTOCOL_MASK = 0xff;
 const LISTENER_SHIFT = 8;
+const LISTENER_MASK = 0xff;
+const EXPECTS_BIT = 1 << 16;
 
 /** The version of HTTP that a request came in. */
 export const PROTOCOL_HTTP_1_0 = 10 as const;
@@ -77,6 +79,8 @@ export interface NewRequest {
   readonly protocol: HttpProtocol;
   /** 0 to 255: place of the listener in the configuration. */
   readonly listener: number;
+  /** The client waits for 100 (Continue) before it sends the body (RFC 9110 10.1.1). */
+  readonly expectsContinue: boolean;
   /** The text of the record: the fixed parts, then names and values, joined by LF. */
   readonly text: string;
 }
@@ -101,9 +105,13 @@ export function tryWriteRequestHead(
   const at = ring.payload;
   ring.floats[(at + RECEIVED_OFFSET) >> 3] = request.receivedMs;
   ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = bodyBytes;
-  ring.ints[(at + ORIGIN_OFFSET) >> 2] = request.protocol | (request.listener << LISTENER_SHIFT);
+  ring.ints[(at + ORIGIN_OFFSET) >> 2] = originOf(request);
   ring.bytes.write(text, at + TEXT_OFFSET, text.length, 'latin1');
   return true;
+}
+
+function originOf({ protocol, listener, expectsContinue }: NewRequest): number {
+  return protocol | (listener << LISTENER_SHIFT) | (expectsContinue ? EXPECTS_BIT : 0);
 }
 
 /** Reads the payload of a record that no worker will read any more. */
@@ -113,7 +121,8 @@ export function decodeRequestHead(payload: Buffer): NewRequest {
     receivedMs: payload.readDoubleLE(RECEIVED_OFFSET),
     bodyBytes: payload.readDoubleLE(BODY_BYTES_OFFSET),
     protocol: (origin & PROTOCOL_MASK) as HttpProtocol,
-    listener: origin >>> LISTENER_SHIFT,
+    listener: (origin >>> LISTENER_SHIFT) & LISTENER_MASK,
+    expectsContinue: (origin & EXPECTS_BIT) !== 0,
     text: payload.toString('latin1', TEXT_OFFSET),
   };
 }
@@ -131,7 +140,11 @@ export function requestProtocol(ring: ByteRingConsumer): HttpProtocol {
 }
 
 export function requestListener(ring: ByteRingConsumer): number {
-  return ring.int(ORIGIN_OFFSET) >>> LISTENER_SHIFT;
+  return (ring.int(ORIGIN_OFFSET) >>> LISTENER_SHIFT) & LISTENER_MASK;
+}
+
+export function requestExpectsContinue(ring: ByteRingConsumer): boolean {
+  return (ring.int(ORIGIN_OFFSET) & EXPECTS_BIT) !== 0;
 }
 
 /** The head's parts: the fixed ones by their places, then names and values in turn. */

@@ -54,9 +54,6 @@ const KEEP_ALIVE = latin1(field('Connection', 'keep-alive'));
 const UPGRADE = latin1(field('Connection', 'Upgrade'));
 const LETTER_A = 87;
 
-/** A client that waits for it may send its body. */
-export const CONTINUE_HEAD: Uint8Array = latin1('HTTP/1.1 100 Continue\r\n\r\n');
-
 /** By the status: the first line, and the name of the field with which the text begins. */
 const starts = new Map<number, Uint8Array>();
 

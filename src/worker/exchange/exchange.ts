@@ -35,6 +35,8 @@ export interface RequestRecord extends RequestHeadRecord {
   /** -1: not known. */
   readonly bodyBytes: number;
   readonly isComplete: boolean;
+  /** The client waits for 100 before it sends the body. */
+  readonly expectsContinue: boolean;
 }
 
 /** Who calls. Shared by all requests with the same credentials: never changed. */
@@ -99,7 +101,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     this.index = record.index;
     this.generation = record.generation;
     this.receivedMs = record.receivedMs;
-    this.upload = new Upload(record.bodyBytes, record.isComplete);
+    this.upload = new Upload(record);
     this.deadline = new DeadlineEntry((nowMs) => onDeadline(this, nowMs));
   }
 

@@ -21,6 +21,14 @@ export interface BodySink {
   onBodyDropped(): void;
 }
 
+/** Where the body comes from. */
+export interface BodySource {
+  /** The body is wanted from now on. */
+  onWanted(): void;
+  /** Called for every WINDOW_CREDIT_BYTES that were taken while more may come. */
+  giveWindow(bytes: number): void;
+}
+
 export class StreamedBody {
   private waiting: Buffer[] = [];
   private sink: BodySink | null = null;
@@ -29,13 +37,10 @@ export class StreamedBody {
   private uncredited = 0;
   private trailers: FieldBlock = NO_FIELDS;
 
-  /**
-   * `bytes` is the length, -1 when it is not known. `giveWindow` is called for every
-   * WINDOW_CREDIT_BYTES that were taken while more may come.
-   */
+  /** `bytes` is the length, -1 when it is not known. */
   constructor(
     readonly bytes: number,
-    private readonly giveWindow: (bytes: number) => void,
+    private readonly source: BodySource,
   ) {}
 
   /** The bytes are valid inside the call only. */
@@ -59,6 +64,7 @@ export class StreamedBody {
     this.sink = sink;
     for (const piece of waiting) sink.onPiece(piece);
     if (this.isComplete) sink.onBodyEnd(this.trailers);
+    else this.source.onWanted();
   }
 
   /** These bytes have been sent to the target. */
@@ -67,7 +73,7 @@ export class StreamedBody {
     if (this.uncredited < WINDOW_CREDIT_BYTES || this.isComplete || this.isDropped) return;
     const credit = this.uncredited;
     this.uncredited = 0;
-    this.giveWindow(credit);
+    this.source.giveWindow(credit);
   }
 
   /** The exchange is over. */

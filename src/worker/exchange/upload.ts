@@ -7,7 +7,7 @@
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
-import { StreamedBody } from './streamed-body.js';
+import { type BodySource, StreamedBody } from './streamed-body.js';
 
 /** Bodies up to this size can be sent again. */
 const REPLAYABLE_BYTES_MAX = 64 * 1024;
@@ -18,11 +18,20 @@ export interface UploadBound {
   stop(): void;
 }
 
+/** What the lane says of a body. */
+export interface NewUpload {
+  readonly bodyBytes: number;
+  readonly isComplete: boolean;
+  readonly expectsContinue: boolean;
+}
+
 export class Upload {
   /** Length of the body, -1: not known; once filters have had it, that of what they made. */
   bodyBytes: number;
   /** The last of it is here. */
   isComplete: boolean;
+  /** The client waits to be told that its body is wanted, and was not told yet. */
+  expectsContinue: boolean;
   /** Bytes that came. */
   received = 0;
   /** Window given back for them. */
@@ -37,9 +46,10 @@ export class Upload {
   private stream: StreamedBody | null = null;
   private bound: UploadBound | null = null;
 
-  constructor(bodyBytes: number, isComplete: boolean) {
+  constructor({ bodyBytes, isComplete, expectsContinue }: NewUpload) {
     this.bodyBytes = bodyBytes;
     this.isComplete = isComplete;
+    this.expectsContinue = expectsContinue;
   }
 
   /** The whole body is here before it is sent, and stays here. */
@@ -87,6 +97,11 @@ export class Upload {
     else this.chunks.push(chunk);
   }
 
+  /** The client is told that it may send the body. */
+  onContinue(): void {
+    this.expectsContinue = false;
+  }
+
   onCredit(bytes: number): void {
     this.credited += bytes;
   }
@@ -120,11 +135,11 @@ export class Upload {
 
   /**
    * The body as a stream, one for all tries: as long as no connection stood, all of it is still
-   * here. `giveWindow` is told of what the target has taken.
+   * here.
    */
-  streamed(giveWindow: (bytes: number) => void): StreamedBody {
+  streamed(source: BodySource): StreamedBody {
     if (this.stream !== null) return this.stream;
-    const stream = new StreamedBody(this.bodyBytes, giveWindow);
+    const stream = new StreamedBody(this.bodyBytes, source);
     for (const chunk of this.chunks ?? []) stream.push(chunk);
     this.chunks = null;
     if (this.isComplete) stream.end(this.trailers);

@@ -11,7 +11,7 @@ import { responseTimeField } from '../../base/problem-reply.js';
 import type { ByteRingProducer } from '../../channel/byte-ring.js';
 import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
 import { kindWithFlags } from '../../channel/record-header.js';
-import { writeInterimHead, writeTrailers } from '../../channel/records/field-records.js';
+import { CONTINUE, writeInterimHead, writeTrailers } from '../../channel/records/field-records.js';
 import {
   FLAG_BODILESS,
   FLAG_END,
@@ -71,6 +71,13 @@ export class LaneWriter {
   interim(exchange: Exchange, status: number, fields: FieldBlock): void {
     writeInterimHead(this.ring, exchange, status, fields);
     this.touch();
+  }
+
+  /** The body of the request is wanted: tells a client that waits for that, once. */
+  wantBody(exchange: Exchange): void {
+    if (!exchange.upload.expectsContinue) return;
+    exchange.upload.onContinue();
+    this.interim(exchange, CONTINUE, NO_FIELDS);
   }
 
   /** The head of the reply is what the exchange says. It waits for what follows in this turn. */

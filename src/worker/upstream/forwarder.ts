@@ -25,6 +25,8 @@ export interface ForwarderParts {
   onConnected(): void;
   /** That many bytes of the request body were used up: the client may send as many more. */
   giveWindow(exchange: Exchange, bytes: number): void;
+  /** A client that waits for that may send the request body. */
+  wantBody(exchange: Exchange): void;
 }
 
 export class Forwarder {
@@ -53,6 +55,11 @@ export class Forwarder {
   creditCollected(exchange: Exchange): void {
     const { uncredited } = exchange.upload;
     if (uncredited > 0) this.parts.giveWindow(exchange, uncredited);
+  }
+
+  /** The body is collected before anything is sent: a client that waits for that may send it. */
+  wantCollected(exchange: Exchange): void {
+    this.parts.wantBody(exchange);
   }
 
   /** A try with this admission, which is then its own to give back. */
@@ -89,7 +96,10 @@ export class Forwarder {
     const { upload } = exchange;
     if (upload.bodyBytes === 0) return null;
     if (upload.isCollected) return upload.collected();
-    return upload.streamed((bytes) => this.parts.giveWindow(exchange, bytes));
+    return upload.streamed({
+      onWanted: () => this.parts.wantBody(exchange),
+      giveWindow: (bytes) => this.parts.giveWindow(exchange, bytes),
+    });
   }
 
   async close(): Promise<void> {

@@ -131,6 +131,8 @@ class Rig {
   readonly cut: (ProblemKind | null)[] = [];
   readonly closed: Exchange[] = [];
   readonly began: Exchange[] = [];
+  /** Those whose body was asked for, to be collected. */
+  readonly wanted: Exchange[] = [];
   readonly released: Exchange[] = [];
   readonly counted: string[] = [];
   readonly errors: unknown[] = [];
@@ -186,7 +188,10 @@ class Rig {
       this.pipeline(lane).onVerdict(exchange, reply);
     const preference = new TargetPreference(config, hash);
     const coordinator = new CoordinatorClient(end, grants, hash, preference, nowMs, onVerdict);
-    const forwarder = { creditCollected: () => {} } as unknown as Forwarder;
+    const forwarder = {
+      creditCollected: () => {},
+      wantCollected: (exchange: Exchange) => this.wanted.push(exchange),
+    } as unknown as Forwarder;
     const laneEnd = new LaneEnd(allocateLane(1 << 16), 'worker', { postMessage: () => {} });
     this.clients.push(coordinator);
     this.pipelines.push(
@@ -273,6 +278,7 @@ class Rig {
       receivedMs: this.clock.nowMs(),
       bodyBytes,
       isComplete: isComplete && body === '',
+      expectsContinue: false,
       parts: [method, `/${name}`, '192.0.2.7', 'http', 'content-type', 'application/json'],
     });
     if (body !== '') this.pipeline(lane).onRequestBody(exchange, Buffer.from(body), isComplete);
@@ -323,9 +329,10 @@ describe('a route with an upstream', () => {
 
   it('waits for a body that is collected, up to its time', async () => {
     const rig = await Rig.create();
-    rig.request('plain', { body: 'ab', bodyBytes: 4, isComplete: false });
+    const waiting = rig.request('plain', { body: 'ab', bodyBytes: 4, isComplete: false });
+    expect(rig.wanted).toEqual([]);
     rig.settle();
-    expect(rig.began).toEqual([]);
+    expect([rig.began, rig.wanted]).toEqual([[], [waiting]]);
     rig.advance(BODY_WAIT_MS + 100);
     expect(rig.replied).toEqual([[408, 'GW_REQUEST_TIMEOUT']]);
     rig.expectAllClosed(1);

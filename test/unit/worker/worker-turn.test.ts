@@ -128,6 +128,7 @@ class Rig {
       bodyBytes: isComplete ? 0 : -1,
       protocol: PROTOCOL_HTTP_1_1,
       listener: 0,
+      expectsContinue: false,
       text: 'GET\n/a\n::1\nhttp',
     });
   }

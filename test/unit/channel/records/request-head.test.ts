@@ -21,6 +21,7 @@ import {
   PROTOCOL_HTTP_1_1,
   PROTOCOL_HTTP_2,
   requestBodyBytes,
+  requestExpectsContinue,
   requestHeadParts,
   requestListener,
   requestProtocol,
@@ -31,7 +32,13 @@ import {
 import { aRingAt } from '../../../support/ring-model.js';
 
 const CAPACITY = 64 * 1024;
-const EMPTY = { receivedMs: 0, bodyBytes: 0, protocol: PROTOCOL_HTTP_1_1, listener: 0 } as const;
+const EMPTY = {
+  receivedMs: 0,
+  bodyBytes: 0,
+  protocol: PROTOCOL_HTTP_1_1,
+  listener: 0,
+  expectsContinue: false,
+} as const;
 
 interface Decoded extends NewRequest {
   readonly kind: number;
@@ -60,6 +67,7 @@ function roundTrip(index: number, generation: number, request: NewRequest): Deco
         bodyBytes: requestBodyBytes(consumer),
         protocol: requestProtocol(consumer),
         listener: requestListener(consumer),
+        expectsContinue: requestExpectsContinue(consumer),
         text: parts.join('\n'),
         parts,
       });
@@ -78,6 +86,7 @@ const request = fc.record({
   bodyBytes: fc.constantFrom(-1, 0, 1, 2 ** 31, Number.MAX_SAFE_INTEGER),
   protocol: fc.constantFrom(PROTOCOL_HTTP_1_0, PROTOCOL_HTTP_1_1, PROTOCOL_HTTP_2),
   listener: fc.nat({ max: 255 }),
+  expectsContinue: fc.boolean(),
   text: fc
     .array(latin1, { minLength: HEAD_FIELDS, maxLength: 20 })
     .map((parts) => parts.join('\n')),

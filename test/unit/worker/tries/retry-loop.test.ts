@@ -203,6 +203,7 @@ class Rig {
       nowMs: () => this.nowMs,
       onConnected: () => {},
       giveWindow: () => {},
+      wantBody: () => {},
     });
     forwarder.adopt(config);
     return forwarder;
