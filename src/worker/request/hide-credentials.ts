@@ -1,10 +1,12 @@
 /**
- * Takes credentials out of the Cookie field and the query before a target gets them.
+ * Takes credentials out of the Cookie field and the query before a target gets them, and out of
+ * the query in Referer: a page that was asked for with a token names its own URL there.
  *
  * Thread: worker. Whatever stands beside them goes on byte for byte.
  */
 import { parametersOf } from '../../filters/query-parameters.js';
 import type { Exchange } from '../exchange/exchange.js';
+import type { RequestFields } from '../exchange/request-fields.js';
 import type { HiddenCredentials } from '../route/hidden-credentials.js';
 
 export function hideCredentials(
@@ -18,9 +20,18 @@ export function hideCredentials(
       head.fields.replacePlain('cookie', kept.filter((field) => field !== '').join('; '));
     }
   }
-  if (parameters.size > 0 && head.query !== '') {
-    head.onQuery(withoutParameters(head.query, parameters));
+  if (parameters.size > 0) {
+    if (head.query !== '') head.onQuery(withoutParameters(head.query, parameters));
+    hideInReferer(head.fields, parameters);
   }
+}
+
+function hideInReferer(fields: RequestFields, names: ReadonlySet<string>): void {
+  const referer = fields.value('referer');
+  const mark = referer.indexOf('?');
+  if (mark === -1) return;
+  const kept = referer.slice(0, mark) + withoutParameters(referer.slice(mark), names);
+  if (kept !== referer) fields.replacePlain('referer', kept);
 }
 
 function withoutCookies(field: string, names: ReadonlySet<string>): string {

@@ -34,6 +34,17 @@ describe('credentials that targets do not get', () => {
   });
 
   it.each([
+    ['https://a.test/b?token=x&c=1', 'https://a.test/b?c=1'],
+    ['https://a.test/b?%74oken=x', 'https://a.test/b'],
+    ['https://a.test/b?c=%2f&&d', 'https://a.test/b?c=%2f&&d'],
+    ['https://a.test/token=x', 'https://a.test/token=x'],
+  ])('are taken out of the page that %s is', (referer, left) => {
+    const exchange = makeExchange({ target: '/', fields: ['accept', '*/*', 'referer', referer] });
+    if (HIDDEN !== null) hideCredentials(exchange, HIDDEN);
+    expect(exchange.fields.plain).toEqual(['accept', '*/*', 'referer', left]);
+  });
+
+  it.each([
     [['session=x'], []],
     [['a=1; session=x; b=2'], ['a=1; b=2']],
     [['session=x; a=1'], ['a=1']],
