@@ -27,7 +27,7 @@ import { ACME_PROTOCOL, type ContextHost, TlsContexts } from './tls-contexts.js'
 export const STARTS_PER_TURN = 2;
 /** Handshakes under way at once; each keeps about 100 KiB. */
 export const OPEN_MAX = 1024;
-/** With so many open, the oldest makes room for another one after this time. */
+/** With all of them open, the oldest makes room for another one after this time. */
 export const YIELD_MS = 1000;
 /** Hellos that wait for their turn. */
 export const WAITING_MAX = 4096;

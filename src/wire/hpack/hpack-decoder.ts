@@ -59,7 +59,7 @@ export class DecodedField {
   end = 0;
   fieldClass: FieldClass = FIELD_MALFORMED;
 
-  /** Makes room for so many bytes from `at` on. */
+  /** Makes room for that number of bytes from `at` on. */
   reserve(at: number, bytes: number): void {
     if (at + bytes <= this.text.length) return;
     const larger = Buffer.allocUnsafe(2 * (at + bytes));
