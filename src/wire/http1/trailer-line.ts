@@ -54,7 +54,11 @@ export function readTrailerLine(line: string, keepsUnderscores: boolean): FieldB
   }
   const lowerName = name.toLowerCase();
   if (FRAMING.has(lowerName)) return null;
-  if (NOT_IN_TRAILERS.has(lowerName)) return NO_FIELDS;
-  if (!keepsUnderscores && name.includes('_')) return NO_FIELDS;
+  if (!mayTrail(lowerName, keepsUnderscores)) return NO_FIELDS;
   return field(name, trimmed(line, colon + 1, end));
+}
+
+/** Whether a field of this name, which is in lower case, may go on behind a body. */
+export function mayTrail(lowerName: string, keepsUnderscores: boolean): boolean {
+  return !NOT_IN_TRAILERS.has(lowerName) && (keepsUnderscores || !lowerName.includes('_'));
 }
