@@ -1,8 +1,10 @@
 /**
  * A client at a fixed rate, whatever the gateway does: what is due is sent, and its latency counts
- * from then on. Keep-alive connections; one more is opened when none is idle, up to a bound.
+ * from then on. Connections are kept, unless the plan says otherwise; one more is opened when none
+ * is idle, up to a bound.
  */
 import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 
 export interface LoadPlan {
   readonly port: number;
@@ -13,6 +15,10 @@ export interface LoadPlan {
   readonly path: string;
   /** A reply later than this after it was due is of no use to anybody. */
   readonly deadlineMs: number;
+  /** The authority of the server's certificate in PEM; absent: without TLS. */
+  readonly ca?: string;
+  /** Each request on a connection of its own. */
+  readonly isFresh?: boolean;
 }
 
 /** What has come of the requests since the start, or since the last time. */
@@ -63,7 +69,8 @@ export class LoadClient {
   readonly request: string;
 
   constructor(readonly plan: LoadPlan) {
-    this.request = `GET ${plan.path} HTTP/1.1\r\nHost: load\r\n\r\n`;
+    const close = plan.isFresh === true ? 'Connection: close\r\n' : '';
+    this.request = `GET ${plan.path} HTTP/1.1\r\nHost: load\r\n${close}\r\n`;
     this.timer = setInterval(() => this.onTick(), TICK_MS);
   }
 
@@ -163,7 +170,10 @@ class ClientConnection {
   private text = '';
 
   constructor(private readonly client: LoadClient) {
-    this.socket = connect({ port: client.plan.port, host: '127.0.0.1', noDelay: true });
+    const { port, ca } = client.plan;
+    const where = { port, host: '127.0.0.1', noDelay: true };
+    this.socket =
+      ca === undefined ? connect(where) : connectSecurely({ ...where, ca, servername: 'load' });
     this.socket.setEncoding('latin1');
     this.socket.on('data', (text: string) => this.onText(text));
     this.socket.on('error', () => {});

@@ -3,6 +3,7 @@
  *
  *     /work          takes 20 ms, and 8 at a time: a capacity of 400 a second, the rest queues
  *     /quick         answers at once
+ *     /large         answers at once with a mebibyte
  *     any other      no answer at all
  *
  * The second half of this file is what the process runs, from the build.
@@ -14,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 
 export const WORK_MS = 20;
 export const WORK_AT_ONCE = 8;
+const LARGE = Buffer.alloc(2 ** 20, 'x');
 /** Requests of /work a second. */
 export const WORK_CAPACITY = (WORK_AT_ONCE * 1000) / WORK_MS;
 
@@ -81,6 +83,7 @@ function serve(port: number): void {
     request.on('error', () => {});
     if (request.url === '/work') queue.add(response);
     else if (request.url === '/quick') response.end('ok');
+    else if (request.url === '/large') response.end(LARGE);
   });
   server.listen(port, '127.0.0.1', () => {
     process.send?.((server.address() as AddressInfo).port);

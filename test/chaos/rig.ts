@@ -22,7 +22,8 @@ export class Rig {
     public origin: OriginServer,
   ) {}
 
-  static async start(): Promise<Rig> {
+  /** `top`: fields of the configuration besides, or in place of its own. */
+  static async start(top: Readonly<Record<string, unknown>> = {}): Promise<Rig> {
     const origin = await OriginServer.start();
     const target = {
       targets: [{ url: origin.url }],
@@ -47,6 +48,7 @@ export class Rig {
           { name: 'work', match: { path: '/work' }, upstream: 'adapted' },
           { name: 'rest', match: { path: '/*' }, upstream: 'hanging' },
         ],
+        ...top,
       },
       { GATEWAY_CHAOS: '1' },
     );

@@ -12,6 +12,7 @@ import { runHostile } from './hostile.js';
 import { runOverload } from './overload.js';
 import { formatTable, type Row } from './report.js';
 import { Rig } from './rig.js';
+import { SLOW_FAULTS } from './slow.js';
 import { runSoak } from './soak.js';
 import { runThreadFault, THREAD_FAULTS } from './thread-faults.js';
 
@@ -23,6 +24,10 @@ const { values } = parseArgs({
   },
 });
 const { long, strict, only } = values;
+
+const slowForm = long
+  ? { count: 5000, measureS: 6, settleS: 4, isStrict: strict }
+  : { count: 300, measureS: 1, settleS: 1, isStrict: strict };
 
 const FAULTS: readonly (readonly [name: string, run: (rig: Rig) => Promise<Row>])[] = [
   ...THREAD_FAULTS.map(
@@ -36,15 +41,23 @@ const FAULTS: readonly (readonly [name: string, run: (rig: Rig) => Promise<Row>]
 ];
 
 const rows: Row[] = [];
+
+function show(row: Row): void {
+  rows.push(row);
+  console.log(formatTable([row]).split('\n').at(-1));
+}
+
 for (const [name, run] of FAULTS) {
   if (!name.includes(only)) continue;
   const rig = await Rig.start();
   try {
-    rows.push(await run(rig));
+    show(await run(rig));
   } finally {
     await rig.stop();
   }
-  console.log(formatTable(rows.slice(-1)).split('\n').at(-1));
+}
+for (const { name, run } of SLOW_FAULTS) {
+  if (`slow ${name}`.includes(only)) show(await run(slowForm));
 }
 console.log(`\n${formatTable(rows)}`);
 process.exit(rows.some(({ wrongs }) => wrongs.length > 0) ? 1 : 0);

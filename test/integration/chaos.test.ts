@@ -13,6 +13,13 @@ const FAULTS = [
   'hostile clients',
   'origin killed',
   'origin frozen',
+  'idle',
+  'slow heads',
+  'slow bodies',
+  'not reading',
+  'no hello',
+  'half a handshake',
+  'idle with TLS',
 ];
 
 interface Ended {
@@ -30,7 +37,7 @@ function runChaos(): Promise<Ended> {
   });
 }
 
-it('every fault ends as it should, and leaves nothing behind', { timeout: 180_000 }, async () => {
+it('every fault ends as it should, and leaves nothing behind', { timeout: 300_000 }, async () => {
   const { exit, stdout, stderr } = await runChaos();
   expect(stdout).not.toContain('WRONG');
   expect(exit, `${stdout}\n${stderr}`).toBe(0);
