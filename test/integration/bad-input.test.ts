@@ -160,7 +160,7 @@ describe('a version is refused', () => {
     ['GET /bad HTTP/0.9\r\nHost: a\r\n\r\n', 505],
     ['GET /bad\r\n\r\n', byEngine({ wire: 400, uws: 505 })],
     ['GET /bad HTTQ/1.1\r\nHost: a\r\n\r\n', byEngine({ wire: 400, uws: 505 })],
-    ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', byEngine({ wire: 501, uws: 505 })],
+    ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
     [
       '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n',
       byEngine({ wire: 400, uws: 505 }),
