@@ -40,8 +40,12 @@ const UNUSED_YET = [
   'wire/http2/frame-budget.ts',
   'wire/http2/frame-kinds.ts',
   'wire/http2/frame-reader.ts',
+  'wire/http2/frame-writer.ts',
+  'wire/http2/peer-settings.ts',
+  'wire/http2/reply-block.ts',
   'wire/http2/request-fields.ts',
   'wire/http2/request-path.ts',
+  'wire/http2/server-options.ts',
   'wire/http2/trailer-fields.ts',
 ];
 
