@@ -23,9 +23,21 @@ export function createWorkerPool(config: GatewaySettings): WorkerPool {
 }
 
 export class WorkerPool implements LaneThreads {
+  /** Tasks that no thread may ever take: see onThreadLost. */
+  private readonly serving = new Set<(error: unknown) => void>();
+
   constructor(private readonly piscina: Piscina) {
     // Without a listener the death of a thread without a task would end the process.
-    piscina.on('error', () => {});
+    piscina.on('error', (error) => this.onThreadLost(error));
+  }
+
+  /**
+   * The pool starts no thread in place of one that has died before it was ready, and a task that
+   * waits in its queue waits for ever.
+   */
+  private onThreadLost(error: unknown): void {
+    if (this.piscina.threads.length > 0) return;
+    for (const giveUp of this.serving) giveUp(error);
   }
 
   onIdleError(listener: (error: unknown) => void): void {
@@ -34,7 +46,24 @@ export class WorkerPool implements LaneThreads {
 
   async serve(task: LaneTask): Promise<void> {
     const { port, doorbell, wakePort } = task;
-    await this.piscina.run(task, { transferList: [port, doorbell, wakePort] as MessagePort[] });
+    const transferList = [port, doorbell, wakePort] as MessagePort[];
+    const controller = new AbortController();
+    let giveUp: (error: unknown) => void = () => {};
+    const lost = new Promise<never>((_, reject) => {
+      giveUp = (error) => {
+        reject(error);
+        controller.abort();
+      };
+    });
+    this.serving.add(giveUp);
+    try {
+      await Promise.race([
+        this.piscina.run(task, { transferList, signal: controller.signal }),
+        lost,
+      ]);
+    } finally {
+      this.serving.delete(giveUp);
+    }
   }
 
   async terminate(threadId: number): Promise<void> {
