@@ -24,10 +24,10 @@ import { counterCount } from './observability/counters.js';
 import type { ReloadTrigger } from './observability/gateway-status.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { AcceptorCells } from './supervisor/acceptor-cells.js';
-import { checkAcceptors, mayRunInThreads } from './supervisor/acceptor-place.js';
+import { checkAcceptors, mayRunInThreads, nodeSharesPorts } from './supervisor/acceptor-place.js';
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
-import { type EngineChoice, uncheckedChoice } from './supervisor/engine-choice.js';
+import { chooseEngines, type EngineChoice } from './supervisor/engine-choice.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
@@ -66,8 +66,26 @@ export interface GatewayOptions {
 export interface GatewayParts {
   /** Threads that have begun to load their code. Default: threads that begin now. */
   readonly lanes?: LaneThreads;
-  /** Default: `wire`, unless a listener names another engine. */
-  readonly engines?: EngineChoice;
+}
+
+/**
+ * Makes a gateway, with engines that this machine and the configuration allow.
+ *
+ * @throws StartupError when it cannot run on this machine; the threads have ended then.
+ */
+export async function makeGateway(
+  first: LoadedConfig,
+  options: GatewayOptions,
+  { lanes = createWorkerPool(first.compiled) }: GatewayParts = {},
+): Promise<Gateway> {
+  try {
+    const parts = { clock: systemClock, sharesPorts: nodeSharesPorts() };
+    const engines = await chooseEngines(first.compiled.listeners, parts);
+    return new Gateway(first, options, { lanes, engines });
+  } catch (error) {
+    await lanes.close();
+    throw error;
+  }
 }
 
 export class Gateway {
@@ -87,26 +105,21 @@ export class Gateway {
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
 
-  /**
-   * `parts`: what whoever makes the gateway has begun before.
-   */
   constructor(
     first: LoadedConfig,
-    private readonly options: GatewayOptions = {},
-    parts: GatewayParts = {},
+    private readonly options: GatewayOptions,
+    { lanes, engines }: Required<GatewayParts> & { readonly engines: EngineChoice },
   ) {
     const kept = keepVersion(first);
     const { settings: config } = kept.compiled;
     const clock = systemClock;
-    const { lanes, engines = uncheckedChoice() } = parts;
     const isThreaded = mayRunInThreads(config.listeners, (one) => engines.engineOf(one));
     checkAcceptors(config, isThreaded);
     this.log = createThreadLogger(isThreaded ? 'main' : 'acceptor', config.logging, clock);
     const { logger } = this.log;
-    const onError = (error: unknown): void => logger.error({ err: error }, 'internal error');
     this.engines = engines;
     const random = systemRandom;
-    const threads = systemThreads(lanes ?? createWorkerPool(config));
+    const threads = systemThreads(lanes);
     this.cells = isThreaded
       ? new AcceptorCells({ first: kept.compiled, clock, threads, logger })
       : null;
@@ -142,7 +155,9 @@ export class Gateway {
       apply: () => this.reloader.useAddresses(),
     });
     this.adminAccess = new AdminAccess(config.admin);
-    this.admin = new AdminListener(this.adminPages(), this.adminAccess, onError);
+    this.admin = new AdminListener(this.adminPages(), this.adminAccess, (error) =>
+      this.onError(error),
+    );
   }
 
   /** The configuration in force. */
@@ -260,12 +275,22 @@ export class Gateway {
 
   /** Which engine speaks with clients, and why. */
   private tellOfEngines(): void {
-    const { reason, flaws } = this.engines;
+    const { reason } = this.engines;
     const { logger } = this.log;
     const engines = new Set(this.front.listenerFigures().map(({ engine }) => engine));
     logger.info({ engine: [...engines].sort().join(' and '), reason }, 'engine chosen');
-    if (flaws.length === 0) return;
-    logger.warn({ flaws }, 'the parser of the engine uws gets requests wrong, which wire does not');
+    if (engines.has('uws')) this.tellOfFlaws().catch((error: unknown) => this.onError(error));
+  }
+
+  private async tellOfFlaws(): Promise<void> {
+    const flaws = await this.engines.flaws(systemClock);
+    if (flaws.length === 0 || this.state === 'stopped') return;
+    const message = 'the parser of the engine uws gets requests wrong, which wire does not';
+    this.log.logger.warn({ flaws }, message);
+  }
+
+  private onError(error: unknown): void {
+    this.log.logger.error({ err: error }, 'internal error');
   }
 
   private giveUp(reason: string): void {

@@ -10,7 +10,8 @@
 
 import type { GatewayConfig } from './config/gateway-config.js';
 import { loadObject } from './config/source/load-file.js';
-import { Gateway, type GatewayOptions } from './gateway.js';
+import type { GatewayOptions } from './gateway.js';
+import { ProgramGateway } from './program-gateway.js';
 
 export { NativeBinaryError } from './acceptor/uws/native-binary.js';
 export { PROBLEMS, type ProblemKind } from './base/problems.js';
@@ -21,19 +22,17 @@ export { defineConfig, type GatewayConfig } from './config/gateway-config.js';
 export { type ConfigSource, fileSource } from './config/source/config-source.js';
 export { loadConfigFile } from './config/source/load-config.js';
 export type { LoadedConfig } from './config/source/load-file.js';
-export { Gateway, type GatewayOptions, VERSION } from './gateway.js';
+export { type GatewayOptions, VERSION } from './gateway.js';
+export { ProgramGateway as Gateway } from './program-gateway.js';
 export type { ReloadResult } from './supervisor/reloader.js';
 export type { NameLookup } from './supervisor/watched-name.js';
 
 /**
  * Checks the configuration and makes a gateway from it; `start()` opens the gateway, `stop()`
- * drains it.
- *
- * A listener's engine is `wire` unless the configuration names `uws`; `start()` rejects with a
- * NativeBinaryError when that does not load on this system.
+ * drains it. Engines are chosen as the program `sluice` chooses them.
  *
  * @throws ConfigError with all mistakes.
  */
-export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): Gateway {
-  return new Gateway(loadObject(config), options);
+export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): ProgramGateway {
+  return new ProgramGateway(loadObject(config), options);
 }

@@ -20,17 +20,8 @@ const run = createRunCommand(async (first, options) => {
   const { createWorkerPool } = await import('./supervisor/worker-pool.js');
   // The workers load their code while this thread loads the rest of its own.
   const pool = createWorkerPool(first.compiled);
-  const [{ Gateway }, { chooseEngines }, { nodeSharesPorts }, { loadNativeBinary }] =
-    await Promise.all([
-      import('./gateway.js'),
-      import('./supervisor/engine-choice.js'),
-      import('./supervisor/acceptor-place.js'),
-      import('./acceptor/uws/native-binary.js'),
-    ]);
-  const { listeners } = first.compiled;
-  const parts = { clock: systemClock, sharesPorts: nodeSharesPorts(), load: loadNativeBinary };
-  const engines = await chooseEngines(listeners, parts);
-  return new Gateway(first, options, { lanes: pool, engines });
+  const { makeGateway } = await import('./gateway.js');
+  return makeGateway(first, options, { lanes: pool });
 }, process);
 
 const io = processIo(process, systemClock);

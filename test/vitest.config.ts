@@ -8,18 +8,23 @@ const REAL = {
   globalSetup: new URL('support/fresh-build.ts', import.meta.url).pathname,
 };
 
-const HTTP_SUITES = [
+/** What is about HTTP, and about the life of an acceptor on the main thread. */
+const ENGINE_SUITES = [
   'bad-input',
   'connections',
   'early-replies',
   'hostile-vectors',
   'methods',
+  'overload',
   'path-vectors',
+  'process',
   'proxying',
   'raw-sockets',
+  'reload-under-load',
   'streaming',
   'streaming-large-bodies',
   'streaming-slowly',
+  'threads',
 ];
 
 const { TEST_REPORT } = process.env;
@@ -71,10 +76,10 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'wire',
-          // What of the integration suite is about HTTP, once more over the other engine.
-          include: HTTP_SUITES.map((name) => `test/integration/${name}.test.ts`),
-          env: { GATEWAY_ENGINE: 'wire' },
+          name: 'uws',
+          // What of the integration suite differs by engine, once more over the other one.
+          include: ENGINE_SUITES.map((name) => `test/integration/${name}.test.ts`),
+          env: { GATEWAY_ENGINE: 'uws' },
           ...REAL,
         },
       },

@@ -7,7 +7,7 @@
  *     a listener needs what uws cannot do   wire, for all of them: one acceptor, one engine
  *     a listener shares its port            uws, where this Node cannot do that by itself
  *     no binary loads on this machine       wire
- *     its parser gets requests wrong        OTHERWISE   (uws/parser-check.ts)
+ *     its parser gets requests wrong        wire   (uws/parser-check.ts)
  *     else                                  uws
  */
 
@@ -29,15 +29,9 @@ export interface EngineChoiceParts {
   readonly clock: Clock;
   /** Whether Node's own sockets can share a port with other processes. */
   readonly sharesPorts: boolean;
-  /** @throws NativeBinaryError when no binary loads. */
-  load(): UwsModule;
+  /** Default: as {@link loadNativeBinary} does it. @throws NativeBinaryError when none loads. */
+  load?(): UwsModule;
 }
-
-/**
- * What `auto` is where the parser is not sound, and where nobody has looked. `wire` takes its place
- * once everything holds on it that holds on `uws`.
- */
-export const OTHERWISE: EngineName = 'uws';
 
 /** The engines of a gateway, and why they are these. */
 export class EngineChoice implements EngineSource {
@@ -46,9 +40,8 @@ export class EngineChoice implements EngineSource {
     private readonly auto: EngineName,
     /** Half a sentence for the log. */
     readonly reason: string,
-    /** What a library that was asked for by name gets wrong; empty: nothing, or nobody asked. */
-    readonly flaws: readonly string[] = [],
-    private readonly load: () => UwsModule = loadNativeBinary,
+    /** The library, where it was loaded. */
+    private readonly uws: UwsModule | null = null,
   ) {}
 
   engineOf({ engine, wireOnly }: Pick<ListenerSettings, 'engine' | 'wireOnly'>): EngineName {
@@ -58,13 +51,13 @@ export class EngineChoice implements EngineSource {
 
   /** @throws NativeBinaryError when no binary loads on this machine. */
   create(name: EngineName): CreateEngine {
-    return name === 'wire' ? wireEngine() : uwsEngine(this.load());
+    return name === 'wire' ? wireEngine() : uwsEngine(this.uws ?? loadNativeBinary());
   }
-}
 
-/** Of a gateway that is made without looking at the library. */
-export function uncheckedChoice(): EngineChoice {
-  return new EngineChoice(OTHERWISE, 'nobody has looked at the parser of uWebSockets.js');
+  /** All that the library gets wrong, where it was loaded; takes its time. */
+  async flaws(clock: Clock): Promise<readonly string[]> {
+    return this.uws === null ? [] : await checkParser(this.uws, clock, true);
+  }
 }
 
 /**
@@ -74,14 +67,13 @@ export function uncheckedChoice(): EngineChoice {
  */
 export async function chooseEngines(
   listeners: readonly ListenerSettings[],
-  { clock, sharesPorts, load }: EngineChoiceParts,
+  { clock, sharesPorts, load = loadNativeBinary }: EngineChoiceParts,
 ): Promise<EngineChoice> {
   const isAsked = listeners.some(({ engine }) => engine === 'uws');
   const isOpen = listeners.some(({ engine }) => engine === 'auto');
   const need = needOf(listeners);
   if (!isAsked && !isOpen) return new EngineChoice('wire', 'the configuration says so');
   if (!isAsked && need !== '') return new EngineChoice('wire', need);
-  const sharing = sharesPorts ? undefined : listeners.find(isShared);
   let uws: UwsModule;
   try {
     uws = load();
@@ -89,19 +81,18 @@ export async function chooseEngines(
     if (isAsked || !(error instanceof NativeBinaryError)) throw error;
     return new EngineChoice('wire', error.message);
   }
-  const flaws = await checkParser(uws, clock, isAsked);
-  const sound = flaws.length === 0 ? 'uws' : OTHERWISE;
-  const auto = need === '' ? sound : 'wire';
+  const sharing = sharesPorts ? undefined : listeners.find(isShared);
   if (!isAsked && sharing !== undefined) {
     const why = `the listener ${sharing.name} shares its port, which this Node cannot do by itself`;
-    return new EngineChoice('uws', why, flaws, () => uws);
+    return new EngineChoice('uws', why, uws);
   }
-  if (isAsked) return new EngineChoice(auto, 'the configuration says so', flaws, () => uws);
-  const reason =
-    flaws.length === 0
-      ? 'uWebSockets.js loads, and its parser is sound'
-      : `the parser of uWebSockets.js is not sound: ${flaws.join('; ')}`;
-  return new EngineChoice(auto, reason, auto === 'uws' ? flaws : [], () => uws);
+  const [flaw] = isOpen && need === '' ? await checkParser(uws, clock, false) : [need];
+  const auto = flaw === undefined ? 'uws' : 'wire';
+  if (isAsked) return new EngineChoice(auto, 'the configuration says so', uws);
+  if (flaw === undefined) {
+    return new EngineChoice('uws', 'uWebSockets.js loads, and its parser is sound', uws);
+  }
+  return new EngineChoice('wire', `the parser of uWebSockets.js is not sound: ${flaw}`);
 }
 
 function isShared({ address }: ListenerSettings): boolean {

@@ -51,6 +51,7 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   cli: ['supervisor', 'acceptor', PURE],
   'main.ts': ['supervisor', 'acceptor'],
   'gateway.ts': ['supervisor', 'acceptor'],
+  'program-gateway.ts': ['supervisor'],
   'gateway-admin.ts': ['acceptor'],
   supervisor: ['supervisor', 'acceptor', 'loader', PURE],
   'index.ts': THREADS,

@@ -2,10 +2,19 @@
 import { describe, expect, it } from 'vitest';
 import { loadNativeBinary } from '../../src/acceptor/uws/native-binary.js';
 import { checkParser } from '../../src/acceptor/uws/parser-check.js';
-import { systemClock } from '../../src/base/clock.js';
-import { chooseEngines, OTHERWISE } from '../../src/supervisor/engine-choice.js';
+import { type Clock, systemClock } from '../../src/base/clock.js';
+import { chooseEngines } from '../../src/supervisor/engine-choice.js';
 import { aListener } from '../support/listener-settings.js';
 import { type Flaws, patientClock, soundUws } from '../support/sound-uws.js';
+
+/** On which no wait ever ends but those between two pieces of a request. */
+function stoppedClock(): Clock {
+  const never = { cancel: () => {} };
+  return {
+    ...systemClock,
+    after: (ms, step) => (ms < 100 ? systemClock.after(ms, step) : never),
+  };
+}
 
 const check = (flaws: Flaws, clock = patientClock) => checkParser(soundUws(flaws), clock, true);
 
@@ -24,19 +33,24 @@ describe('the check of a parser', () => {
     expect(await check({ ignoresPause: true })).toEqual([expect.stringContaining('paused')]);
   });
 
+  it('does not wait for the silent once somebody has had a wrong answer', async () => {
+    const flaws = await checkParser(soundUws({ refusesOldVersions: true }), stoppedClock(), false);
+    expect(flaws).toEqual(['HTTP/1.0 is refused']);
+  });
+
   it('takes silence for a flaw', async () => {
     const flaws = await check({ isSilent: true }, systemClock);
     expect(flaws.length).toBe(4);
   });
 });
 
-it('a listener that leaves the choice gets the other engine where the library is not sound', async () => {
+it('a listener that leaves the choice gets wire where the library is not sound', async () => {
   const parts = { clock: systemClock, sharesPorts: true, load: loadNativeBinary };
   const open = aListener('open', 80);
   const choice = await chooseEngines([open], parts);
-  expect(choice.engineOf(open)).toBe(OTHERWISE);
+  expect(choice.engineOf(open)).toBe('wire');
   expect(choice.reason).toContain('not sound');
   const asked = await chooseEngines([{ ...open, engine: 'uws' }], parts);
   expect(asked.engineOf({ ...open, engine: 'uws' })).toBe('uws');
-  expect(asked.flaws.length).toBeGreaterThan(0);
+  expect((await asked.flaws(systemClock)).length).toBeGreaterThan(0);
 });

@@ -204,7 +204,9 @@ describe('a start that fails', () => {
   it('needs no native binary', async () => {
     const upstream = await anUpstream();
     const config = aConfig([upstream.url]);
-    const gateway = await aGateway(config, { GATEWAY_UWS_PATH: '/nowhere/uws.js' });
+    const gateway = await aGateway(config, {
+      ...{ GATEWAY_ENGINE: 'auto', GATEWAY_UWS_PATH: '/nowhere/uws.js' },
+    });
     expect(await statusOf(gateway.port)).toBe(200);
     expect(gateway.find('engine chosen')).toMatchObject([
       { engine: 'wire', reason: expect.stringContaining('/nowhere/uws.js') },

@@ -2,6 +2,7 @@
  * A gateway in the test's own process, from the build: for tests that reach for its threads.
  */
 import type { Gateway, GatewayConfig, GatewayOptions } from '../../src/index.js';
+import { ENGINE } from './engine-under-test.js';
 import { eventually } from './eventually.js';
 
 const LIBRARY = new URL('../../dist/src/index.js', import.meta.url).href;
@@ -25,7 +26,7 @@ export class InProcessGateway {
   ): Promise<InProcessGateway> {
     const library = (await import(LIBRARY)) as typeof import('../../src/index.js');
     const quiet = {
-      listen: { port: 0, chunkedRequests: 'allow' },
+      listen: { port: 0, engine: ENGINE, chunkedRequests: 'allow' },
       admin: { port: 0 },
       logging: { level: 'silent', accessLog: false },
     };

@@ -18,16 +18,23 @@ export const patientClock: Clock = {
 export interface Flaws {
   /** Reads on while it is paused. */
   readonly ignoresPause?: boolean;
+  /** Answers HTTP/1.0 with 505. To all the others it answers nothing. */
+  readonly refusesOldVersions?: boolean;
   /** Never answers. */
   readonly isSilent?: boolean;
 }
 
 type Handler = (res: unknown) => void;
 
-export function soundUws({ ignoresPause = false, isSilent = false }: Flaws = {}): UwsModule {
+export function soundUws(flaws: Flaws = {}): UwsModule {
+  const { ignoresPause = false, refusesOldVersions = false, isSilent = false } = flaws;
   const App = () => {
     const handlers = new Map<string, Handler>();
     const server = createServer((req, res) => {
+      if (refusesOldVersions) {
+        if (req.httpVersion === '1.0') res.writeHead(505).end();
+        return;
+      }
       if (!isSilent) handlers.get(req.method ?? '')?.(responseOf(req, res, ignoresPause));
     });
     return {

@@ -2,13 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { NativeBinaryError } from '../../../src/acceptor/uws/native-binary.js';
 import type { ListenerSettings } from '../../../src/config/listener-settings.js';
 import { nodeSharesPorts } from '../../../src/supervisor/acceptor-place.js';
-import {
-  chooseEngines,
-  OTHERWISE,
-  uncheckedChoice,
-} from '../../../src/supervisor/engine-choice.js';
+import { chooseEngines } from '../../../src/supervisor/engine-choice.js';
 import { aListener } from '../../support/listener-settings.js';
-import { patientClock, soundUws } from '../../support/sound-uws.js';
+import { type Flaws, patientClock, soundUws } from '../../support/sound-uws.js';
 
 const OPEN = aListener('open', 80);
 const WIRE = aListener('own', 81, { engine: 'wire' });
@@ -16,18 +12,22 @@ const UWS = aListener('native', 82, { engine: 'uws' });
 const NEEDY = aListener('needy', 83, { wireOnly: ['unixSocket', 'proxyProtocol'] });
 
 /** A library, or none, and how many times it was loaded. */
-function choose(listeners: readonly ListenerSettings[], isThere = true, sharesPorts = true) {
+function choose(
+  listeners: readonly ListenerSettings[],
+  isThere = true,
+  sharesPorts = true,
+  flaws: Flaws = {},
+) {
   let loads = 0;
   const load = () => {
     loads += 1;
     if (!isThere) throw new NativeBinaryError('no binary for this machine');
-    return soundUws();
+    return soundUws(flaws);
   };
   const choice = chooseEngines(listeners, { clock: patientClock, sharesPorts, load });
   return choice.then((made) => ({
     engines: listeners.map((one) => made.engineOf(one)),
     reason: made.reason,
-    flaws: made.flaws,
     loads,
   }));
 }
@@ -35,7 +35,7 @@ function choose(listeners: readonly ListenerSettings[], isThere = true, sharesPo
 describe('the engine of a listener that leaves the choice', () => {
   it('is uws where that loads and is sound', async () => {
     const made = await choose([OPEN]);
-    expect(made).toMatchObject({ engines: ['uws'], loads: 1, flaws: [] });
+    expect(made).toMatchObject({ engines: ['uws'], loads: 1 });
     expect(made.reason).toContain('its parser is sound');
   });
 
@@ -48,7 +48,6 @@ describe('the engine of a listener that leaves the choice', () => {
     expect(await choose([OPEN, NEEDY])).toEqual({
       engines: ['wire', 'wire'],
       reason: 'the listener needy needs it for unixSocket, proxyProtocol',
-      flaws: [],
       loads: 0,
     });
     expect(await choose([OPEN, WIRE])).toMatchObject({ engines: ['wire', 'wire'], loads: 0 });
@@ -69,14 +68,12 @@ describe('the engine of a listener that leaves the choice', () => {
     ]);
   });
 
-  it('is what nobody has looked at in a gateway that a program makes', () => {
-    const choice = uncheckedChoice();
-    expect([OPEN, WIRE, UWS, NEEDY].map((one) => choice.engineOf(one))).toEqual([
-      OTHERWISE,
-      'wire',
-      'uws',
-      'wire',
-    ]);
+  it('is wire where the parser is not sound, and the reason is what it gets wrong', async () => {
+    const made = await choose([OPEN], true, true, { refusesOldVersions: true });
+    expect(made.engines).toEqual(['wire']);
+    expect(made.reason).toContain('not sound: HTTP/1.0 is refused');
+    const beside = await choose([UWS, OPEN], true, true, { refusesOldVersions: true });
+    expect(beside.engines).toEqual(['uws', 'wire']);
   });
 });
 
