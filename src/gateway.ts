@@ -33,7 +33,9 @@ import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
 import { readVersion } from './supervisor/package-version.js';
 import { Reloader, type ReloadResult } from './supervisor/reloader.js';
+import { ServiceNotices } from './supervisor/service-notices.js';
 import { Supervisor } from './supervisor/supervisor.js';
+import { systemdNotify } from './supervisor/systemd-notify.js';
 import { type LaneThreads, systemThreads } from './supervisor/threads.js';
 import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
 import { createWorkerPool } from './supervisor/worker-pool.js';
@@ -66,6 +68,11 @@ export interface GatewayOptions {
 export interface GatewayParts {
   /** Threads that have begun to load their code. Default: threads that begin now. */
   readonly lanes?: LaneThreads;
+  /**
+   * Whether the gateway is all of its process, and so tells systemd how that stands. Default:
+   * false.
+   */
+  readonly isService?: boolean;
 }
 
 /**
@@ -76,12 +83,12 @@ export interface GatewayParts {
 export async function makeGateway(
   first: LoadedConfig,
   options: GatewayOptions,
-  { lanes = createWorkerPool(first.compiled) }: GatewayParts = {},
+  { lanes = createWorkerPool(first.compiled), isService = false }: GatewayParts = {},
 ): Promise<Gateway> {
   try {
     const parts = { clock: systemClock, sharesPorts: nodeSharesPorts() };
     const engines = await chooseEngines(first.compiled.listeners, parts);
-    return new Gateway(first, options, { lanes, engines });
+    return new Gateway(first, options, { lanes, engines, isService });
   } catch (error) {
     await lanes.close();
     throw error;
@@ -101,6 +108,7 @@ export class Gateway {
   private readonly watcher: ConfigWatcher | null;
   private readonly names: NameWatcher;
   private readonly certificates: ListenerCertificates;
+  private readonly service: ServiceNotices;
   private state: GatewayState = 'new';
   private adminPort = 0;
   private stopping: Promise<boolean> | null = null;
@@ -108,7 +116,7 @@ export class Gateway {
   constructor(
     first: LoadedConfig,
     private readonly options: GatewayOptions,
-    { lanes, engines }: Required<GatewayParts> & { readonly engines: EngineChoice },
+    { lanes, engines, isService }: Required<GatewayParts> & { readonly engines: EngineChoice },
   ) {
     const kept = keepVersion(first);
     const { settings: config } = kept.compiled;
@@ -143,6 +151,11 @@ export class Gateway {
     this.certificates = new ListenerCertificates({
       ...{ clock, random, logger },
       tell: (notice) => this.front.tell(notice),
+    });
+    this.service = new ServiceNotices({
+      ...{ clock, logger, pid: process.pid, send: systemdNotify },
+      environment: isService ? process.env : {},
+      isAlive: () => this.supervisor.readiness === 'ready',
     });
     this.tellOfDocuments(config);
     this.tellOfUnverified(config);
@@ -191,6 +204,7 @@ export class Gateway {
       throw error;
     }
     this.state = 'running';
+    this.service.started();
     this.tellOfEngines();
     this.watcher?.start();
     this.names.adopt(this.config);
@@ -245,6 +259,7 @@ export class Gateway {
 
   private async drainAndEnd(): Promise<boolean> {
     this.state = 'draining';
+    this.service.stopping();
     const { logger } = this.log;
     logger.info({ inFlight: this.front.inFlight }, 'gateway stopping');
     this.watcher?.stop();
@@ -268,6 +283,7 @@ export class Gateway {
     await this.front.close();
     this.admin.close();
     await this.supervisor.stop();
+    await this.service.written();
     this.state = 'stopped';
     this.log.logger.info('gateway stopped');
     await this.log.end();
@@ -322,6 +338,8 @@ export class Gateway {
       beginVersion: () => supervisor.beginVersion(),
       swap: (shared) => this.swap(shared),
       addresses: () => this.names.addresses,
+      onBegun: () => this.service.reloading(),
+      onEnded: () => this.service.reloaded(),
       onApplied: (config) => this.adopt(config),
       closedReason: () => (this.state === 'running' ? '' : `the gateway is ${this.state}`),
       epochsInUse: () => supervisor.epochs,

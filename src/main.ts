@@ -21,7 +21,7 @@ const run = createRunCommand(async (first, options) => {
   // The workers load their code while this thread loads the rest of its own.
   const pool = createWorkerPool(first.compiled);
   const { makeGateway } = await import('./gateway.js');
-  return makeGateway(first, options, { lanes: pool });
+  return makeGateway(first, options, { lanes: pool, isService: true });
 }, process);
 
 const io = processIo(process, systemClock);

@@ -52,6 +52,10 @@ export interface ReloaderOptions {
   swap(shared: SharedConfig): Promise<ServedConfig>;
   /** The last known addresses of all names of targets. */
   addresses(): TargetAddresses;
+  /** Somebody has asked for another configuration. */
+  onBegun(): void;
+  /** That is done, or refused. */
+  onEnded(): void;
   /** The configuration is in force now. */
   onApplied(config: ServedConfig): void;
   /** Not empty: changes are refused now, for this reason. */
@@ -151,12 +155,14 @@ export class Reloader {
     change: () => ReloadResult | Promise<ReloadResult>,
   ): Promise<ReloadResult> {
     let result: ReloadResult;
+    this.options.onBegun();
     try {
       result = await change();
     } catch (error) {
       result = { outcome: 'refused', reasons: [reasonOf(error)] };
     }
     this.record(trigger, result);
+    this.options.onEnded();
     return result;
   }
 

@@ -42,6 +42,8 @@ describe('addresses of names', () => {
       },
       onApplied: () => {},
       closedReason: () => closed,
+      onBegun: () => {},
+      onEnded: () => {},
       epochsInUse: () => epochTable.epochs,
     });
   });
