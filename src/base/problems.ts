@@ -158,6 +158,12 @@ export const PROBLEMS = {
     part: 'worker',
     when: 'The worker ended while it had the request, and the request could not run again.',
   }),
+  looping: problem('GW_LOOP', 508, 'Loop detected', {
+    source: 'downstream',
+    part: 'routing',
+    proxyError: 'proxy_loop_detected',
+    when: 'The request has come back from a target more often than limits.passes allows.',
+  }),
   routeNotFound: problem('GW_ROUTE_NOT_FOUND', 404, 'Route not found', {
     source: 'downstream',
     part: 'routing',

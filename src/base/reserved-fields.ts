@@ -30,6 +30,7 @@ export const RESERVED_IN_REPLIES: ReadonlySet<string> = new Set([
 export const GATEWAY_FIELDS: ReadonlySet<string> = new Set([
   ...RESERVED_FIELDS,
   'authorization',
+  'cdn-loop',
   'forwarded',
   'via',
   'x-forwarded-client-cert',

@@ -113,6 +113,8 @@ export interface CompiledLimits {
   readonly headerFields: number;
   readonly bodyBytes: number;
   readonly bodyOnGet: boolean;
+  /** How often a request may come through the gateway; 0: any number of times. */
+  readonly passes: number;
   readonly trackedClients: number;
   /** Empty: another one at each start. */
   readonly keySecret: string;

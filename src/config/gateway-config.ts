@@ -520,6 +520,13 @@ export interface LimitsConfig {
    * 400. Default: true.
    */
   readonly bodyOnGet?: boolean;
+  /**
+   * How often one request may come through this gateway, or through gateways with the same
+   * `keySecret`, before it is refused with 508: a target that leads back here makes a loop.
+   * Requests go on with an id of the gateway in CDN-Loop (RFC 8586), by which they are known again.
+   * 0: any number of times, and the field is left alone. 0 to 100. Default: 2.
+   */
+  readonly passes?: number;
   /** Clients whose rate limits are remembered at once. 1024 to 16777216. Default: 262144. */
   readonly trackedClients?: number;
   /**

@@ -11,6 +11,7 @@ import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
 import type { ExchangeEpoch } from './exchange/exchange.js';
 import type { IdentityClient } from './identity/identity-client.js';
+import { LoopGuard } from './request/loop-guard.js';
 import { RequestListeners } from './request/request-listeners.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { compileGlobalSteps, type LoadedFilters, loadFilters } from './route/route-filters.js';
@@ -19,23 +20,34 @@ import { WorkerRoutes } from './route/worker-route.js';
 /** Where an epoch gets its authenticators, and gives them back. */
 export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 
+interface EpochParts {
+  readonly routes: WorkerRoutes;
+  readonly filters: LoadedFilters;
+  /** '': requests are not counted. */
+  readonly loopId: string;
+}
+
 export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
   readonly via: ServedConfig['via'];
   readonly errorPages: ErrorPages | null;
   exchanges = 0;
 
-  /** Makes what all routes share; each route is made when it is first used. */
+  /**
+   * Makes what all routes share; each route is made when it is first used. `loopId`: by which
+   * requests that come back are known.
+   */
   static async create(
     config: ServedConfig,
     identity: AuthenticatorSource,
     unixMs: () => number,
+    loopId = '',
   ): Promise<WorkerEpoch> {
     const authenticators = await identity.acquire(config.authenticators);
     try {
       const filters = await loadFilters(config, unixMs);
       const routes = new WorkerRoutes({ config, authenticators, filters });
-      return new WorkerEpoch(config, { routes, filters });
+      return new WorkerEpoch(config, { routes, filters, loopId });
     } catch (error) {
       await identity.release(config.authenticators);
       throw error;
@@ -44,9 +56,9 @@ export class WorkerEpoch implements ExchangeEpoch {
 
   private constructor(
     readonly config: ServedConfig,
-    private readonly parts: { readonly routes: WorkerRoutes; readonly filters: LoadedFilters },
+    private readonly parts: EpochParts,
   ) {
-    const { routes, filters } = parts;
+    const { routes, filters, loopId } = parts;
     const { hardening, paths, acceptsRequestIdOf, versioning } = config;
     const { texts, rules } = config.errors;
     this.errorPages = texts.length === 0 ? null : new ErrorPages(texts, rules);
@@ -57,6 +69,7 @@ export class WorkerEpoch implements ExchangeEpoch {
       hasCors: config.facts.filters.includes('cors'),
       cors: config.cors,
       listeners: new RequestListeners(config),
+      loops: new LoopGuard(loopId, loopId === '' ? 0 : config.limits.passes),
       hardening,
       paths,
       acceptsRequestIdOf,

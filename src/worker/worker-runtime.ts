@@ -30,6 +30,7 @@ import type { LaneTask } from './lane-task.js';
 import { LaneWriter } from './reply/lane-writer.js';
 import { ReplyPath } from './reply/reply-path.js';
 import { FilterRunner } from './request/filter-runner.js';
+import { loopIdOf } from './request/loop-guard.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { ExchangeMetrics } from './telemetry/exchange-metrics.js';
 import { RequestTracing } from './telemetry/request-tracing.js';
@@ -55,6 +56,7 @@ interface RuntimeParts {
   readonly tracing: RequestTracing;
   readonly identity: IdentityClient;
   readonly first: WorkerEpoch;
+  readonly loopId: string;
   /** Nothing is left of an earlier epoch. */
   readonly onReleased: (epoch: number) => void;
 }
@@ -91,8 +93,9 @@ export class WorkerRuntime {
     const identity = await IdentityClient.create({ ...task, config }, host.clock, (request) =>
       task.port.postMessage({ type: 'identity', request }),
     );
-    const first = await WorkerEpoch.create(config, identity, host.clock.unixMs);
-    return new WorkerRuntime(task, host, { identity, first, tracing, onReleased });
+    const loopId = loopIdOf(new HalfSipHash(...task.hashKey));
+    const first = await WorkerEpoch.create(config, identity, host.clock.unixMs, loopId);
+    return new WorkerRuntime(task, host, { identity, first, tracing, loopId, onReleased });
   }
 
   private constructor(
@@ -165,7 +168,8 @@ export class WorkerRuntime {
     const config = openConfig(shared);
     await this.parts.tracing.prepare(config);
     const { unixMs } = this.host.clock;
-    this.epochs.prepare(await WorkerEpoch.create(config, this.parts.identity, unixMs));
+    const { identity, loopId } = this.parts;
+    this.epochs.prepare(await WorkerEpoch.create(config, identity, unixMs, loopId));
   }
 
   /** Requests that begin from now on do so under the prepared epoch. False: there is none. */

@@ -160,6 +160,7 @@ const LIMITS: CompiledLimits = {
   headerFields: 90,
   bodyBytes: 10_000_000,
   bodyOnGet: true,
+  passes: 2,
   bodyRate: 240,
   lingerBytes: 1000,
   inFlight: 100,

@@ -134,6 +134,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       bodyRate: 240,
       lingerBytes: 0,
       bodyOnGet: true,
+      passes: 2,
       laneDepth: 2048,
       queueMs: 1000,
       workerHeapBytes: 0,

@@ -20,7 +20,7 @@ const LIVE_KEYS: readonly string[] = [
   ...['clientAddressField', 'paths', 'via'],
   ...Object.keys(GATEWAY_FILTER_NODES),
   ...['limits.headerBytes', 'limits.headerFields', 'limits.bodyBytes', 'limits.bodyOnGet'],
-  'limits.lingerBytes',
+  ...['limits.lingerBytes', 'limits.passes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing', 'errors'],
   ...['reload', 'shutdown', 'authenticators', 'upstreams', 'routes'],
 ];
@@ -76,6 +76,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
       headerFields: _headerFields,
       bodyBytes: _bodyBytes,
       bodyOnGet: _bodyOnGet,
+      passes: _passes,
       lingerBytes: _lingerBytes,
       keySecret: _secret,
       ...limits

@@ -176,6 +176,7 @@ function compileLimits(
     headerFields: limits.headerFields ?? DEFAULTS.limits.headerFields,
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
     bodyOnGet: limits.bodyOnGet ?? DEFAULTS.limits.bodyOnGet,
+    passes: limits.passes ?? DEFAULTS.limits.passes,
     trackedClients: sizing.trackedClients,
     keySecret: limits.keySecret ?? '',
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,

@@ -50,6 +50,7 @@ export const DEFAULTS = {
     headerFields: 90,
     bodyBytes: '1MiB',
     bodyOnGet: true,
+    passes: 2,
     trackedClients: 262_144,
     inFlight: 10_000,
     connections: 8192,

@@ -108,6 +108,14 @@ export const LIMITS_NODE = objectNode(
         'with 400.',
       limits.bodyOnGet,
     ),
+    passes: integerNode(
+      'How often one request may come through this gateway, or through gateways with the same ' +
+        '`keySecret`, before it is refused with 508: a target that leads back here makes a ' +
+        'loop. Requests go on with an id of the gateway in CDN-Loop (RFC 8586), by which they ' +
+        'are known again. 0: any number of times, and the field is left alone.',
+      [0, 100],
+      { default: limits.passes },
+    ),
     trackedClients: integerNode(
       'Clients whose rate limits are remembered at once.',
       [1024, 16_777_216],

@@ -36,6 +36,7 @@ const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
   'set-cookie',
   'forwarded',
   'via',
+  'cdn-loop',
   'x-request-id',
   'x-forwarded-for',
   'x-forwarded-proto',

@@ -13,10 +13,11 @@ const FIELD_FORWARDED_PROTO = 5;
 const FIELD_FORWARDED_HOST = 6;
 const FIELD_FORWARDED = 7;
 const FIELD_VIA = 8;
-const FIELD_AUTHORIZATION = 9;
-const FIELD_CLAIMED = 10;
-const FIELD_OVERRIDE = 11;
-const FIELD_DROPPED = 12;
+const FIELD_LOOP = 9;
+const FIELD_AUTHORIZATION = 10;
+const FIELD_CLAIMED = 11;
+const FIELD_OVERRIDE = 12;
+const FIELD_DROPPED = 13;
 
 const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
   ['connection', FIELD_CONNECTION],
@@ -27,6 +28,7 @@ const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
   ['x-forwarded-host', FIELD_FORWARDED_HOST],
   ['forwarded', FIELD_FORWARDED],
   ['via', FIELD_VIA],
+  ['cdn-loop', FIELD_LOOP],
   ['authorization', FIELD_AUTHORIZATION],
   ['x-forwarded-port', FIELD_CLAIMED],
   ['x-forwarded-server', FIELD_CLAIMED],
@@ -79,6 +81,8 @@ export class RequestFields {
   forwardedHost = '';
   forwarded = '';
   via = '';
+  /** CDN-Loop: as it came, and then as it goes on. */
+  loop = '';
   /** Names and values of other claims about where the request came from. */
   claimed: readonly string[] = NOTHING;
 
@@ -125,6 +129,9 @@ export class RequestFields {
         break;
       case FIELD_VIA:
         this.via = joinList(this.via, value);
+        break;
+      case FIELD_LOOP:
+        this.loop = joinList(this.loop, value);
         break;
       default:
         this.authorization = value;

@@ -23,6 +23,7 @@ import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js
 import type { WorkerRoutes } from '../route/worker-route.js';
 
 import { EncodedSlashes } from './encoded-slashes.js';
+import type { LoopGuard } from './loop-guard.js';
 import type { RequestListener, RequestListeners } from './request-listeners.js';
 import { RoutedView } from './routed-view.js';
 import { traceReply } from './trace-reply.js';
@@ -35,6 +36,7 @@ export interface RouteMatcherParts {
   /** What refusals of requests that no route takes go by; null: no page may read them. */
   readonly cors: CompiledCors | null;
   readonly listeners: RequestListeners;
+  readonly loops: LoopGuard;
   readonly hardening: GatewaySettings['hardening'];
   readonly paths: GatewaySettings['paths'];
   readonly acceptsRequestIdOf: GatewaySettings['acceptsRequestIdOf'];
@@ -81,7 +83,9 @@ export class RouteMatcher {
 
   /** null: the exchange has its route. */
   match(exchange: Exchange): StepResult {
-    const { globalSteps, table, cors } = this.parts;
+    const { globalSteps, table, cors, loops } = this.parts;
+    const looping = loops.enter(exchange.head.fields);
+    if (looping !== null) return readable(looping, exchange, cors);
     for (const step of globalSteps) {
       const denied = step(exchange);
       if (denied !== null) return readable(denied, exchange, cors);

@@ -64,6 +64,7 @@ export function buildForwardedFields({
   add('forwarded', forwardedList(exchange.head, isPeerTrusted));
   const via = addsVia ? joinList(fields.via, viaOf(exchange.head.protocol)) : fields.via;
   if (via !== '') add('via', via);
+  if (fields.loop !== '') add('cdn-loop', fields.loop);
   if (isPeerTrusted) {
     for (let at = 0; at < fields.claimed.length; at += 2) {
       add(fields.claimed[at] ?? '', fields.claimed[at + 1] ?? '');

@@ -66,7 +66,7 @@ function originLines(
     `x-request-id: ${requestId}\r\nx-forwarded-for: ${addresses}\r\n` +
     `x-forwarded-proto: ${firstScheme}\r\nx-forwarded-host: ${firstHost}\r\n` +
     `forwarded: ${forwardedList(from, isPeerTrusted)}\r\n` +
-    `${viaLine(from, addsVia)}${claimed}`;
+    `${viaLine(from, addsVia)}${loopLine(from)}${claimed}`;
   return authorization === '' ? lines : `authorization: ${authorization}\r\n${lines}`;
 }
 
@@ -75,4 +75,8 @@ function viaLine({ fields, protocol }: Readonly<RequestHead>, addsVia: boolean):
   const { via } = fields;
   if (!addsVia) return via === '' ? '' : `via: ${via}\r\n`;
   return `via: ${joinList(via, viaOf(protocol))}\r\n`;
+}
+
+function loopLine({ fields: { loop } }: Readonly<RequestHead>): string {
+  return loop === '' ? '' : `cdn-loop: ${loop}\r\n`;
 }

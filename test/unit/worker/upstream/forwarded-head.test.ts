@@ -23,8 +23,8 @@ function headOf(method: string, body: UpstreamRequest['body']): string {
 }
 
 const NAMES = [
-  ...['accept', 'cookie', 'x-a', 'x-b', 'via', 'authorization', 'connection', 'x-request-id'],
-  ...['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'],
+  ...['accept', 'cookie', 'x-a', 'x-b', 'via', 'cdn-loop', 'authorization', 'connection'],
+  ...['x-request-id', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'],
 ];
 const value = fc.oneof(
   fc.constantFrom('', 'x-a', 'authorization, x-b', 'keep-alive', 'close, x-forwarded-for', 'é'),
