@@ -12,14 +12,20 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-/** Runs a program. Whatever it says is a result; only one that is not installed is an error. */
+/**
+ * Runs a program. Whatever it says is a result; only one that is not installed is an error. `env`:
+ * beside what this process has.
+ */
 export function runProgram(
   command: string,
   args: readonly string[],
-  input: string | Buffer = '',
+  { input = '', env = {} }: { input?: string | Buffer; env?: Record<string, string> } = {},
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
-    const options = { timeout: 50_000, maxBuffer: 16 * 1024 * 1024 };
+    const options = {
+      ...{ timeout: 50_000, maxBuffer: 16 * 1024 * 1024 },
+      env: { ...process.env, ...env },
+    };
     const child = execFile(command, args, options, (error, stdout, stderr) => {
       if (error !== null && error.code === 'ENOENT') {
         reject(new Error(`${command} is not here: .ci/run says which package has it`));

@@ -3,6 +3,7 @@
  * them back. Needs `openssl`.
  */
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +79,30 @@ export class TestAuthority {
     }
     this.openssl(['ca', '-config', 'ca.cnf', '-gencrl', '-out', 'crl.pem']);
     return this.text('crl.pem');
+  }
+
+  /** An OCSP response, in DER, that says that a certificate signed here is good. */
+  staple({ cert }: TestCertificate): Buffer {
+    const { serialNumber } = new X509Certificate(cert);
+    const until = '20991231235959Z';
+    const entry = ['V', until, '', serialNumber.padStart(4, '0'), 'unknown', '/CN=test'];
+    writeFileSync(join(this.folder, 'stapled.txt'), `${entry.join('\t')}\n`);
+    writeFileSync(join(this.folder, 'stapled.pem'), cert);
+    this.openssl([
+      'ocsp',
+      '-issuer',
+      'ca.pem',
+      '-cert',
+      'stapled.pem',
+      '-reqout',
+      'ask.der',
+      '-no_nonce',
+    ]);
+    this.openssl(
+      ['ocsp', '-index', 'stapled.txt', '-CA', 'ca.pem', '-rsigner', 'ca.pem', '-rkey', 'ca.key'],
+      ['-reqin', 'ask.der', '-respout', 'answer.der', '-ndays', '1'],
+    );
+    return readFileSync(join(this.folder, 'answer.der'));
   }
 
   remove(): void {

@@ -5,34 +5,41 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ClientRig, sha256 } from '../../support/client-rig.js';
-import { runProgram } from '../../support/programs.js';
+import { ClientRig, DOORS, sha256 } from '../../support/client-rig.js';
+import { type ProgramResult, runProgram } from '../../support/programs.js';
 
 const BODY_BYTES = 200_000;
 const BODY = Buffer.alloc(BODY_BYTES, 'b');
 
-let rig: ClientRig;
-let folder: string;
+describe.each(DOORS)('languages, %s', (door) => {
+  let rig: ClientRig;
+  let folder: string;
 
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-clients-'));
-  rig = await ClientRig.start();
-});
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'sluice-clients-'));
+    rig = await ClientRig.start(door);
+  });
 
-afterAll(async () => {
-  await rig.stop();
-  rmSync(folder, { recursive: true });
-});
+  afterAll(async () => {
+    await rig.stop();
+    rmSync(folder, { recursive: true });
+  });
 
-beforeEach(() => rig.reset());
+  beforeEach(() => rig.reset());
 
-const seen = () => rig.upstream.received.map(({ method, url }) => `${method} ${url}`);
+  /** Runs a program that trusts the gateway. */
+  function run(command: string, args: readonly string[]): Promise<ProgramResult> {
+    return runProgram(command, args, { env: rig.files.trust });
+  }
 
-describe("Python's http.client", () => {
-  it('keeps a connection, sends bodies in two writes and in chunks', async () => {
-    const script = `
+  const seen = () => rig.upstream.received.map(({ method, url }) => `${method} ${url}`);
+
+  describe("Python's http.client", () => {
+    it('keeps a connection, sends bodies in two writes and in chunks', async () => {
+      const script = `
 import http.client, sys
-c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))
+C = http.client.HTTPSConnection if sys.argv[2] == 'tls' else http.client.HTTPConnection
+c = C('127.0.0.1', int(sys.argv[1]))
 def chunks():
     for _ in range(20): yield b'b' * ${BODY_BYTES / 20}
 for method, path, body, headers in [
@@ -45,26 +52,26 @@ for method, path, body, headers in [
     r = c.getresponse()
     print(r.status, r.version, len(r.read()) > 0, c.sock is not None)
 `;
-    const ran = await runProgram('python3', ['-c', script, String(rig.gateway.port)]);
-    expect(ran).toEqual({ code: 0, stdout: '200 11 True True\n'.repeat(4), stderr: '' });
-    expect(seen()).toEqual(['GET /one', 'POST /two', 'PUT /three', 'GET /four']);
-    const bodies = rig.upstream.received.map(({ body }) => body.length);
-    expect(bodies).toEqual([0, BODY_BYTES, BODY_BYTES, 1]);
+      const ran = await run('python3', ['-c', script, String(rig.port), door]);
+      expect(ran).toEqual({ code: 0, stdout: '200 11 True True\n'.repeat(4), stderr: '' });
+      expect(seen()).toEqual(['GET /one', 'POST /two', 'PUT /three', 'GET /four']);
+      const bodies = rig.upstream.received.map(({ body }) => body.length);
+      expect(bodies).toEqual([0, BODY_BYTES, BODY_BYTES, 1]);
+    });
   });
-});
 
-/** A Python that has this library: Debian puts its libraries into its own. */
-async function pythonWith(library: string): Promise<string> {
-  for (const python of ['python3', '/usr/bin/python3']) {
-    const { code } = await runProgram(python, ['-c', `import ${library}`]);
-    if (code === 0) return python;
+  /** A Python that has this library: Debian puts its libraries into its own. */
+  async function pythonWith(library: string): Promise<string> {
+    for (const python of ['python3', '/usr/bin/python3']) {
+      const { code } = await runProgram(python, ['-c', `import ${library}`]);
+      if (code === 0) return python;
+    }
+    throw new Error(`no Python has ${library}: install the package python3-${library}`);
   }
-  throw new Error(`no Python has ${library}: install the package python3-${library}`);
-}
 
-describe("Python's requests", () => {
-  it('uses sessions, sends JSON, files and streams', async () => {
-    const script = `
+  describe("Python's requests", () => {
+    it('uses sessions, sends JSON, files and streams', async () => {
+      const script = `
 import requests, sys, io
 url = sys.argv[1]
 s = requests.Session()
@@ -74,44 +81,62 @@ print(s.post(url + '/file', files={'f': io.BytesIO(b'b' * ${BODY_BYTES})}).json(
 print(s.put(url + '/stream', data=(b'b' * ${BODY_BYTES / 20} for _ in range(20))).json()['sha256'])
 print(sum(len(c) for c in s.get(url + '/b', stream=True).iter_content(7)) > 0)
 `;
-    const ran = await runProgram(await pythonWith('requests'), ['-c', script, rig.url]);
-    const expected = ['GET /a?q=a+b', '13', 'True', sha256(BODY), 'True', ''].join('\n');
-    expect(ran).toEqual({ code: 0, stdout: expected, stderr: '' });
-  });
-});
-
-describe("Node's fetch", () => {
-  it('sends streams and many requests at once', async () => {
-    const stream = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        for (let at = 0; at < 20; at++) controller.enqueue(BODY.subarray(0, BODY_BYTES / 20));
-        controller.close();
-      },
+      const ran = await run(await pythonWith('requests'), ['-c', script, rig.url]);
+      const expected = ['GET /a?q=a+b', '13', 'True', sha256(BODY), 'True', ''].join('\n');
+      expect(ran).toEqual({ code: 0, stdout: expected, stderr: '' });
     });
-    const init = { method: 'POST', body: stream, duplex: 'half' } as RequestInit;
-    const streamed = await fetch(`${rig.url}/stream`, init);
-    expect(await streamed.json()).toMatchObject({ sha256: sha256(BODY) });
-    const replies = await Promise.all(
-      Array.from({ length: 50 }, (_, at) => fetch(`${rig.url}/${at}`)),
-    );
-    const lines = await Promise.all(replies.map(async (reply) => (await reply.json()).line));
-    expect(lines).toEqual(Array.from({ length: 50 }, (_, at) => `GET /${at}`));
   });
-});
 
-describe("Java's HttpClient", () => {
-  it('offers HTTP/2, sends bodies in chunks and of known length', async () => {
-    const file = join(folder, 'Client.java');
-    writeFileSync(
-      file,
-      `
+  describe("Node's fetch", () => {
+    it('sends streams and many requests at once', async () => {
+      // A process of its own: whom it trusts is read at its start.
+      const script = `
+const [url] = process.argv.slice(1);
+const stream = new ReadableStream({
+  start(controller) {
+    for (let at = 0; at < 20; at++) {
+      controller.enqueue(new Uint8Array(${BODY_BYTES / 20}).fill(98));
+    }
+    controller.close();
+  },
+});
+const streamed = await fetch(url + '/stream', { method: 'POST', body: stream, duplex: 'half' });
+console.log((await streamed.json()).sha256);
+const many = Array.from({ length: 50 }, (_, at) => fetch(url + '/' + at));
+for (const reply of await Promise.all(many)) console.log((await reply.json()).line);
+`;
+      const ran = await run(process.execPath, ['--input-type=module', '-e', script, rig.url]);
+      const lines = Array.from({ length: 50 }, (_, at) => `GET /${at}`);
+      const expected = [sha256(BODY), ...lines, ''].join('\n');
+      expect(ran).toEqual({ code: 0, stdout: expected, stderr: '' });
+    });
+  });
+
+  describe("Java's HttpClient", () => {
+    it('offers HTTP/2, sends bodies in chunks and of known length', async () => {
+      const file = join(folder, 'Client.java');
+      writeFileSync(
+        file,
+        `
 import java.io.ByteArrayInputStream;
+import java.io.FileInputStream;
 import java.net.URI;
 import java.net.http.*;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
+import javax.net.ssl.*;
 
 public class Client {
   public static void main(String[] args) throws Exception {
-    HttpClient client = HttpClient.newHttpClient();
+    KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
+    trusted.load(null);
+    trusted.setCertificateEntry("ca", CertificateFactory.getInstance("X.509")
+      .generateCertificate(new FileInputStream(args[1])));
+    TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+    trust.init(trusted);
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(null, trust.getTrustManagers(), null);
+    HttpClient client = HttpClient.newBuilder().sslContext(context).build();
     byte[] body = "b".repeat(${BODY_BYTES}).getBytes();
     HttpRequest.BodyPublisher[] bodies = {
       HttpRequest.BodyPublishers.noBody(),
@@ -127,13 +152,14 @@ public class Client {
   }
 }
 `,
-    );
-    const ran = await runProgram('java', [file, rig.url]);
-    expect(ran).toEqual({ code: 0, stdout: '200 HTTP_1_1\n'.repeat(3), stderr: '' });
-    expect(rig.upstream.received.map(({ body }) => body.length)).toEqual([
-      0,
-      BODY_BYTES,
-      BODY_BYTES,
-    ]);
+      );
+      const ran = await run('java', [file, rig.url, rig.files.ca]);
+      expect(ran).toEqual({ code: 0, stdout: '200 HTTP_1_1\n'.repeat(3), stderr: '' });
+      expect(rig.upstream.received.map(({ body }) => body.length)).toEqual([
+        0,
+        BODY_BYTES,
+        BODY_BYTES,
+      ]);
+    });
   });
 });
