@@ -41,6 +41,8 @@ export interface ListenerSettings {
   readonly headMs: number;
   /** Between two reads of a body that is wanted. */
   readonly bodyIdleMs: number;
+  /** For a client that has closed its side, while nothing is sent to it. */
+  readonly halfCloseMs: number;
   /** For a TLS handshake. */
   readonly handshakeMs: number;
   /** What becomes of request fields with `_` in their names. */

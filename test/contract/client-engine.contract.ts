@@ -543,15 +543,95 @@ function holdToContract(name: EngineUnderTest, engine: EngineMaker): void {
       await eventually('the connection is gone', () => rig.openConnections === 0);
     });
 
-    gap('halfClosed', 'that have closed their side and get nothing count as gone', async () => {
+    gap('halfClosed', 'that have closed their side may wait for a slow target', async () => {
       const [client, exchange, rig] = await asked(GET);
       client.end();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await eventually('it is asked whether it is there', () => {
+        rig.advance(500);
+        return client.statuses.length === 1;
+      });
+      for (let look = 0; look < 60; look++) {
+        rig.advance(500);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      exchange.reply('late');
+      await client.ended();
+      expect([client.statuses, exchange.aborted]).toEqual([[100, 200], '']);
+      expect(client.received).toMatch(/late$/);
+    });
+
+    gap('halfClosed', 'that speak HTTP/1.0 are not asked whether they are there', async () => {
+      const [client, exchange, rig] = await asked('GET /x HTTP/1.0\r\n\r\n');
+      client.end();
+      for (let look = 0; look < 40; look++) {
+        rig.advance(500);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      exchange.reply('late');
+      await client.ended();
+      expect([client.statuses, exchange.aborted]).toEqual([[200], '']);
+    });
+
+    gap('halfClosed', 'that have closed their side are waited for up to a time', async () => {
+      const [client, exchange, rig] = await asked(GET, { settings: { halfCloseMs: 10_000 } });
+      client.end();
+      await eventually('it is asked whether it is there', () => {
+        rig.advance(500);
+        return client.statuses.length === 1;
+      });
+      rig.advance(5000);
       expect(exchange.aborted).toBe('');
+      rig.advance(5000);
+      await eventually('the worker is told', () => exchange.aborted === 'left');
+    });
+
+    gap('halfClosed', 'that have closed their side can count as gone at once', async () => {
+      const [client, exchange, rig] = await asked(GET, { settings: { halfCloseMs: 0 } });
+      client.end();
       await eventually('the worker is told', () => {
         rig.advance(500);
         return exchange.aborted === 'left';
       });
+      expect(client.received).toBe('');
+    });
+
+    unseen('that take nothing of their reply are given up, whatever they send', async () => {
+      const [client, exchange, rig] = await asked(GET);
+      client.pause();
+      exchange.head({ bodyBytes: 64 * MIB });
+      exchange.onWindow = (bytes) => exchange.send(Buffer.alloc(bytes));
+      exchange.send(Buffer.alloc(WINDOW_BYTES));
+      await eventually('it is given up', () => {
+        client.send('x');
+        rig.advance(500);
+        return exchange.aborted === 'left';
+      });
+    });
+
+    unseen('that take some of their reply now and then are not given up', async () => {
+      const [client, exchange, rig] = await asked(GET);
+      let sent = WINDOW_BYTES;
+      client.pause();
+      exchange.head({ bodyBytes: 64 * MIB });
+      exchange.onWindow = (bytes) => {
+        sent += bytes;
+        exchange.send(Buffer.alloc(bytes));
+      };
+      exchange.send(Buffer.alloc(WINDOW_BYTES));
+      for (let round = 0; round < 5; round++) {
+        let before = -1;
+        await eventually('nothing is taken any more', async () => {
+          const stood = sent === before;
+          before = sent;
+          if (!stood) await new Promise((resolve) => setTimeout(resolve, 100));
+          return stood;
+        });
+        rig.advance(40_000);
+        client.resume();
+        await eventually('more is taken', () => sent > before);
+        client.pause();
+      }
+      expect(exchange.aborted).toBe('');
     });
 
     gap('exactCounts', 'are counted by their addresses', async () => {

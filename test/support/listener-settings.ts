@@ -17,6 +17,7 @@ export const A_LISTENER: ListenerSettings = {
   idleMs: 75_000,
   headMs: 10_000,
   bodyIdleMs: 60_000,
+  halfCloseMs: 60_000,
   handshakeMs: 10_000,
   keepAliveRequests: 0,
   connectionsMax: 0,

@@ -23,6 +23,7 @@ import type {
   ReplyClosing,
   ReplyHead,
 } from '../client-engine.js';
+import { ClientWatch, STALLED_MS } from './client-watch.js';
 import {
   BODY,
   CLOSING,
@@ -36,11 +37,9 @@ import {
   TUNNEL,
   WAIT,
 } from './connection-state.js';
-import { HalfClose } from './half-close.js';
 import { Http1Reply, type ReplyOwner } from './http1-reply.js';
 import { InputQueue } from './input-queue.js';
 import { RequestInput, type RequestSink } from './request-input.js';
-import { STALLED_MS } from './socket-writer.js';
 import { HTTP1_CAPABILITIES, type WireContext } from './wire-context.js';
 import type { SocketPair, WireGuest } from './wire-guest.js';
 
@@ -68,7 +67,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
   private hasHeadBegun = false;
   /** Bytes are being read right now. */
   private isReading = false;
-  private readonly halfClose = new HalfClose();
+  private readonly watch: ClientWatch;
   /** Bytes of the request that are left to be thrown away; NEVER: not known. */
   private skipLeft = NEVER;
 
@@ -85,9 +84,10 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     this.input = new RequestInput(this.parser, this);
     this.pending = new InputQueue(socket);
     this.reply = new Http1Reply(socket, context, this);
+    this.watch = new ClientWatch(raw, this.reply);
     this.deadlineMs = context.deadlineIn(host.settings.headMs);
     const onGone = (): void => this.guard(this.leave);
-    socket.on('error', onGone).on('timeout', onGone).on('close', onGone);
+    socket.on('error', onGone).on('close', onGone);
     socket.on('end', () => this.guard(this.onClientEnd));
     socket.on('data', (bytes: Buffer) => this.onBytes(bytes)).resume();
   }
@@ -242,12 +242,12 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     if (this.isReading) return;
     while (!this.pending.isEmpty && this.canRead) this.read(this.pending.take());
     this.pending.applyPause();
-    if (this.halfClose.hasBegun && this.state === HEAD && this.canRead) this.beginClosing();
+    if (this.watch.hasEnded && this.state === HEAD && this.canRead) this.beginClosing();
   }
 
   /** The client has closed its side. Nobody can tell yet whether it still reads. */
   private onClientEnd(): void {
-    this.halfClose.begin(this.context.nowMs);
+    this.watch.end(this.context.nowMs);
     switch (this.state) {
       case HEAD:
         if (this.pending.isEmpty) this.beginClosing();
@@ -292,10 +292,17 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
   onTick(nowMs: number): void {
     try {
       if (nowMs >= this.deadlineMs) this.onDeadline();
-      if (this.state === WAIT && this.halfClose.isGone(nowMs, this.reply)) this.leave();
+      if (this.watch.isStalled(nowMs)) this.leave();
+      else if (this.state === WAIT) this.lookForClient(nowMs);
     } catch (error) {
       this.onBroken(error);
     }
+  }
+
+  private lookForClient(nowMs: number): void {
+    const takesInterim = this.parser.head.protocol !== HTTP_1_0;
+    const { halfCloseMs } = this.host.settings;
+    if (this.watch.isGone(nowMs, halfCloseMs, takesInterim)) this.leave();
   }
 
   private onDeadline(): void {
@@ -355,7 +362,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     const { keepAliveRequests } = this.host.settings;
     if (!this.parser.head.isPersistent) return true;
     if (keepAliveRequests > 0 && this.requests >= keepAliveRequests) return true;
-    return this.halfClose.hasBegun && this.pending.isEmpty;
+    return this.watch.hasEnded && this.pending.isEmpty;
   }
 
   sendBody(chunk: Uint8Array, isLast: boolean): void {
@@ -435,7 +442,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     this.deadlineMs = NEVER;
     while (!this.pending.isEmpty) this.throwAway(this.pending.take());
     this.pending.applyPause();
-    if (this.halfClose.hasBegun) this.endTunnelUp();
+    if (this.watch.hasEnded) this.endTunnelUp();
   }
 
   private endTunnelUp(): void {
@@ -448,7 +455,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     const { listener } = this;
     this.socket.end();
     this.reply.isOver = true;
-    if (this.halfClose.hasBegun) this.listener = null;
+    if (this.watch.hasEnded) this.listener = null;
     listener?.onDone();
   }
 

@@ -74,6 +74,11 @@ export class Http1Reply implements WriterOwner {
     return this.writer.isBlocked;
   }
 
+  /** How often something of what waited was taken. */
+  get flushes(): number {
+    return this.writer.flushes;
+  }
+
   /** Nothing waits in the socket. */
   get isWritten(): boolean {
     return this.writer.isEmpty;

@@ -13,9 +13,6 @@ import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 /** With more than this waiting a connection is blocked. */
 export const BACKLOG_BYTES = 64 * 1024;
 
-/** A client that takes nothing of what waits for it is given up after this time. */
-export const STALLED_MS = 60_000;
-
 /** Heads with short bodies: most replies. */
 const SMALL_BYTES_MAX = 16 * 1024;
 
@@ -64,6 +61,8 @@ export interface WriterOwner {
 export class SocketWriter {
   /** Something was written since the owner has set it to false. */
   hasWritten = false;
+  /** How often something of what waited was taken. */
+  flushes = 0;
 
   /** Pieces of the pool that may wait in the socket, in order. */
   private readonly held: Buffer[] = [];
@@ -145,8 +144,6 @@ export class SocketWriter {
   private block(): void {
     if (this.isBlockedNow) return;
     this.isBlockedNow = true;
-    // Emits 'timeout' when nothing moves for so long.
-    this.socket.setTimeout(STALLED_MS);
     // Behind all that waits: small writes have no callback of their own.
     this.socket.write(NO_BYTES, this.onFlushed);
   }
@@ -154,6 +151,7 @@ export class SocketWriter {
   /** Some of what waited has gone. */
   private look(): void {
     const waiting = this.socket.writableLength;
+    this.flushes += 1;
     this.release(waiting);
     if (!this.isBlockedNow || this.socket.destroyed) return;
     if (waiting > BACKLOG_BYTES) {
@@ -161,7 +159,6 @@ export class SocketWriter {
       return;
     }
     this.isBlockedNow = false;
-    this.socket.setTimeout(0);
     this.give(this.untaken);
     this.owner.onUnblocked();
   }

@@ -55,6 +55,7 @@ function compileListener(
     idleMs: durationMs(listen.idleTimeout ?? defaults.idleTimeout),
     headMs: durationMs(listen.headTimeout ?? defaults.headTimeout),
     bodyIdleMs: durationMs(listen.bodyIdleTimeout ?? defaults.bodyIdleTimeout),
+    halfCloseMs: durationMs(listen.halfCloseTimeout ?? defaults.halfCloseTimeout),
     handshakeMs: durationMs(listen.handshakeTimeout ?? defaults.handshakeTimeout),
     underscores: listen.underscores ?? defaults.underscores,
     rawCharacters: listen.rawCharacters ?? defaults.rawCharacters,

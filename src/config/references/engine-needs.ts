@@ -14,6 +14,7 @@ const WIRE_ONLY = [
   'idleTimeout',
   'headTimeout',
   'bodyIdleTimeout',
+  'halfCloseTimeout',
   'keepAliveRequests',
   'rawCharacters',
   'tls',

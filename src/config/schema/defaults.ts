@@ -20,6 +20,7 @@ export const DEFAULTS = {
     idleTimeout: '75s',
     headTimeout: '10s',
     bodyIdleTimeout: '60s',
+    halfCloseTimeout: '60s',
     handshakeTimeout: '10s',
     underscores: 'drop',
     rawCharacters: 'encode',

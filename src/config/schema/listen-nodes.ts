@@ -114,6 +114,13 @@ const ONE_NODE = objectNode(
       ['1s', '1h'],
       { default: listen.bodyIdleTimeout },
     ),
+    halfCloseTimeout: durationNode(
+      'How long a client that has closed its own side, and sends nothing more, may wait while ' +
+        'nothing is sent to it. One that is gone looks the same: a probe finds it out in 3 s in ' +
+        'HTTP/1.1. `0s` takes such a client as gone at once.',
+      ['0s', '1h'],
+      { default: listen.halfCloseTimeout },
+    ),
     handshakeTimeout: durationNode('How long a TLS handshake may take.', ['100ms', '5m'], {
       default: listen.handshakeTimeout,
     }),
