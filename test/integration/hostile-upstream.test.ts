@@ -5,6 +5,7 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { INTERIM_REPLIES_MAX } from '../../src/wire/http1/reply-reader.js';
+import { byEngine } from '../support/engine-under-test.js';
 import { eventually } from '../support/eventually.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { type RawReply, rawExchange } from '../support/raw-exchange.js';
@@ -191,7 +192,7 @@ describe('a target that speaks nonsense is answered with 502', () => {
 });
 
 describe('a reply that is strange, but can be read', () => {
-  it('comes after interim replies, which go no further', async () => {
+  it('comes after interim replies, of which wire sends early hints on', async () => {
     const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'.repeat(INTERIM_REPLIES_MAX - 1);
     answer(`HTTP/1.1 100 Continue\r\n\r\n${hints}${OK}`);
     const reply = await rawExchange(
@@ -199,9 +200,8 @@ describe('a reply that is strange, but can be read', () => {
       ['GET /raw/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
       { waitMsMax: 8000 },
     );
-    expect(reply.text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-    expect(reply.text).not.toContain('Early Hints');
-    expect(reply.text).not.toContain('Link');
+    const interim = reply.text.slice(0, reply.text.indexOf('HTTP/1.1 200 OK\r\n'));
+    expect(interim).toBe(byEngine({ wire: hints, uws: '' }));
   });
 
   it('that early hints never end is answered with 502', async () => {
