@@ -145,7 +145,7 @@ export abstract class ReplySide {
     this.forget(stream, CLOSED_BY_US);
   }
 
-  /** So many bytes of its body were used: as many may come. */
+  /** `bytes` of its body were used: the peer may send as many more. */
   credit(stream: ServerStream, bytes: number): void {
     if (stream.isOver) return;
     stream.uncredited -= bytes;
