@@ -13,13 +13,6 @@ const FAULTS = [
   'hostile clients',
   'origin killed',
   'origin frozen',
-  'idle',
-  'slow heads',
-  'slow bodies',
-  'not reading',
-  'no hello',
-  'half a handshake',
-  'idle with TLS',
 ];
 
 interface Ended {
