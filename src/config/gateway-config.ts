@@ -174,7 +174,7 @@ export interface ListenConfig {
   /**
    * How long a client that has closed its own side, and sends nothing more, may wait while nothing
    * is sent to it. One that is gone looks the same: a probe finds it out in 3 s in HTTP/1.1. `0s`
-   * takes such a client as gone at once. 0s to 1h. Default: 60s.
+   * takes such a client as gone at once. 0s to 1h. Default: 10s.
    */
   readonly halfCloseTimeout?: Duration;
   /** How long a TLS handshake may take. 100ms to 5m. Default: 10s. */

@@ -20,7 +20,7 @@ export const DEFAULTS = {
     idleTimeout: '75s',
     headTimeout: '10s',
     bodyIdleTimeout: '60s',
-    halfCloseTimeout: '60s',
+    halfCloseTimeout: '10s',
     handshakeTimeout: '10s',
     underscores: 'drop',
     rawCharacters: 'encode',
