@@ -1,14 +1,11 @@
 /**
  * llhttp as undici has it, strict, to compare with: which requests it reads out of bytes.
  *
- * Reaches into undici's package, where the parser lies as WebAssembly. It reads all requests of
- * one connection, up to an upgrade or the first mistake.
+ * It reads all requests of one connection, up to an upgrade or the first mistake.
  */
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { Llhttp, LLHTTP_OK as OK } from './llhttp.js';
 
 const REQUEST = 1;
-const OK = 0;
 const PAUSED_UPGRADE = 22;
 
 export interface ReferenceRequest {
@@ -28,37 +25,15 @@ export interface ReferenceRequests {
   readonly reason: string;
 }
 
-interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer };
-  malloc(bytes: number): number;
-  free(pointer: number): void;
-  llhttp_alloc(type: number): number;
-  llhttp_free(parser: number): void;
-  llhttp_execute(parser: number, at: number, bytes: number): number;
-  llhttp_get_error_reason(parser: number): number;
-  llhttp_get_method(parser: number): number;
-  llhttp_method_name(method: number): number;
-}
-
-interface Wasm {
-  readonly Module: new (bytes: Buffer) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: Exports };
-}
-
 export class LlhttpRequests {
-  private readonly exports: Exports;
+  private readonly llhttp: Llhttp;
   private readonly methods = new Map<number, string>();
   private requests: ReferenceRequest[] = [];
   /** Names and values of the section that is being read. */
   private pieces: string[] = [];
-  private parser = 0;
 
   constructor() {
-    const require = createRequire(import.meta.url);
-    const folder = dirname(require.resolve('undici'));
-    const bytes = require(join(folder, 'lib/llhttp/llhttp-wasm.js')) as Buffer;
-    const { Module, Instance } = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
-    const env = {
+    this.llhttp = new Llhttp({
       wasm_on_status: () => OK,
       wasm_on_message_begin: () => this.onBegin(),
       wasm_on_url: (_: number, at: number, length: number) => {
@@ -69,7 +44,7 @@ export class LlhttpRequests {
         this.onPiece(this.copy(at, length).toLowerCase(), 0),
       wasm_on_header_value: (_: number, at: number, length: number) =>
         this.onPiece(this.copy(at, length), 1),
-      wasm_on_headers_complete: () => this.onHead(),
+      wasm_on_headers_complete: (parser: number) => this.onHead(parser),
       wasm_on_body: (_: number, at: number, length: number) => {
         this.last.body += this.copy(at, length);
         return OK;
@@ -79,23 +54,15 @@ export class LlhttpRequests {
         this.last.isComplete = true;
         return OK;
       },
-    };
-    this.exports = new Instance(new Module(bytes), { env }).exports;
+    });
   }
 
   /** Reads the bytes of one connection. */
   read(bytes: Buffer): ReferenceRequests {
-    const { exports } = this;
     this.requests = [];
-    const parser = exports.llhttp_alloc(REQUEST);
-    this.parser = parser;
-    const at = exports.malloc(bytes.length + 1);
-    new Uint8Array(exports.memory.buffer).set(bytes, at);
-    const result = exports.llhttp_execute(parser, at, bytes.length);
-    const reasonAt = exports.llhttp_get_error_reason(parser);
-    const reason = reasonAt === 0 ? '' : this.textAt(reasonAt);
-    exports.free(at);
-    exports.llhttp_free(parser);
+    const [result, reason] = this.llhttp.parse(REQUEST, bytes, (parser, executed) => {
+      return [executed, this.llhttp.reasonOf(parser)] as const;
+    });
     const isRejected = result !== OK && result !== PAUSED_UPGRADE;
     return { requests: this.requests, isRejected, reason };
   }
@@ -113,10 +80,11 @@ export class LlhttpRequests {
     return OK;
   }
 
-  private onHead(): number {
-    const method = this.exports.llhttp_get_method(this.parser);
+  private onHead(parser: number): number {
+    const { exports } = this.llhttp;
+    const method = exports.llhttp_get_method(parser);
     const known = this.methods.get(method);
-    const name = known ?? this.textAt(this.exports.llhttp_method_name(method));
+    const name = known ?? this.llhttp.textAt(exports.llhttp_method_name(method));
     if (known === undefined) this.methods.set(method, name);
     this.last.method = name;
     this.last.fields = this.pieces;
@@ -133,11 +101,6 @@ export class LlhttpRequests {
   }
 
   private copy(at: number, length: number): string {
-    return Buffer.from(this.exports.memory.buffer, at, length).toString('latin1');
-  }
-
-  private textAt(at: number): string {
-    const bytes = Buffer.from(this.exports.memory.buffer, at, 200);
-    return bytes.toString('latin1', 0, bytes.indexOf(0));
+    return this.llhttp.bytesAt(at, length).toString('latin1');
   }
 }
