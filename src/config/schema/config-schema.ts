@@ -19,7 +19,6 @@ import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
 import { ERRORS_NODE } from './error-nodes.js';
 import { PATHS_NODE, VIA_NODE } from './forwarding-nodes.js';
-import { LISTEN_NODE } from './listen-nodes.js';
 import {
   ACCEPTORS_NODE,
   ADMIN_NODE,
@@ -31,7 +30,8 @@ import {
   SHUTDOWN_NODE,
   TRUSTED_PROXIES_NODE,
   WORKERS_NODE,
-} from './listener-nodes.js';
+} from './gateway-nodes.js';
+import { LISTEN_NODE } from './listen-nodes.js';
 import { LOGGING_NODE, TRACING_NODE } from './observability-nodes.js';
 import { ROUTE_PROPERTIES } from './route-node.js';
 import { STATE_DIR_NODE } from './tls-nodes.js';
