@@ -11,10 +11,10 @@ import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
 import { CONNECT_METHOD, METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
+import { areAllIn, TOKEN_BYTES } from '../wire/http1/characters.js';
 import { isHost } from '../wire/http1/host-value.js';
+import { type RequestRules, TARGET_BYTES_MAX } from '../wire/http1/request-rules.js';
 import { tokensOf } from '../wire/http1/token-list.js';
-
-const TARGET_CHARS_MAX = 8192;
 
 /** Requests with these and without a length surely have no body. */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
@@ -24,27 +24,16 @@ const CHAR_EVERYWHERE = 1;
 const CHAR_QUERY_ONLY = 2;
 
 /** Which characters a target may hold (RFC 3986; browsers leave five more raw in a query). */
-const TARGET_CHARS = charTable((code) => {
+const TARGET_CHARS = Uint8Array.from({ length: 128 }, (_, code) => {
   const char = String.fromCharCode(code);
   if (code < 0x21 || code > 0x7e || '#<>"\\'.includes(char)) return CHAR_FORBIDDEN;
   return '^`{|}'.includes(char) ? CHAR_QUERY_ONLY : CHAR_EVERYWHERE;
 });
-const TOKEN_CHARS = charTable((code) =>
-  /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(code)) ? 1 : 0,
-);
 
-function charTable(classOf: (code: number) => number): Uint8Array {
-  return Uint8Array.from({ length: 128 }, (_, code) => classOf(code));
-}
-
-export interface GuardLimits {
-  readonly headerBytes: number;
-  /** Fields of a head. */
-  readonly headerFields: number;
-  readonly bodyBytes: number;
-  /** Whether GET requests may have bodies. */
-  readonly bodyOnGet: boolean;
-}
+export type GuardLimits = Pick<
+  RequestRules,
+  'headerBytes' | 'headerFields' | 'bodyBytes' | 'bodyOnGet'
+>;
 
 export class RequestGuard {
   /** -1: chunked, not known. */
@@ -89,7 +78,7 @@ export class RequestGuard {
     this.codingCount = 0;
     if (!isMethod(method)) this.refuse(PROBLEMS.badMethod);
     else if (method === CONNECT_METHOD) this.refuse(PROBLEMS.unknownMethod);
-    else if (target.length > TARGET_CHARS_MAX) this.refuse(PROBLEMS.headTooLarge);
+    else if (target.length > TARGET_BYTES_MAX) this.refuse(PROBLEMS.headTooLarge);
     else if (!isTarget(target)) this.refuse(PROBLEMS.badTarget);
   }
 
@@ -167,7 +156,7 @@ export class RequestGuard {
   }
 
   private checkChars(name: string, value: string): void {
-    if (name.length === 0 || !allIn(TOKEN_CHARS, name)) this.refuse(PROBLEMS.badField);
+    if (name.length === 0 || !areAllIn(TOKEN_BYTES, name)) this.refuse(PROBLEMS.badField);
     for (let at = 0; at < value.length; at++) {
       const code = value.charCodeAt(at);
       if (code >= 0x20 && code < 0x7f) continue;
@@ -222,20 +211,13 @@ export class RequestGuard {
     const coding = value.toLowerCase();
     if (coding === 'chunked') return false;
     const isMangled =
-      coding.length === 0 || coding.includes('chunked') || !allIn(TOKEN_CHARS, value);
+      coding.length === 0 || coding.includes('chunked') || !areAllIn(TOKEN_BYTES, value);
     return this.refuse(isMangled ? PROBLEMS.badFraming : PROBLEMS.unknownCoding);
   }
 }
 
 function isMethod(method: string): boolean {
-  return method.length > 0 && method.length <= METHOD_CHARS_MAX && allIn(TOKEN_CHARS, method);
-}
-
-function allIn(table: Uint8Array, text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    if (table[text.charCodeAt(at)] !== 1) return false;
-  }
-  return true;
+  return method.length > 0 && method.length <= METHOD_CHARS_MAX && areAllIn(TOKEN_BYTES, method);
 }
 
 function isTarget(target: string): boolean {

@@ -12,7 +12,7 @@
  * Invariants: however the input is cut into pieces, text and verdict are the same. The text has no
  * LF but its separators.
  */
-import { CONNECT_METHOD } from '../../base/http-method.js';
+import { CONNECT_METHOD, METHOD_CHARS_MAX } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   COLON,
@@ -38,7 +38,7 @@ import { reasonOfName, reasonOfValue } from './field-mistakes.js';
 import { RequestFieldReader } from './request-field-reader.js';
 import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
 import { methodOf } from './request-method.js';
-import { METHOD_BYTES_MAX, type RequestRules, TARGET_BYTES_MAX } from './request-rules.js';
+import { type RequestRules, TARGET_BYTES_MAX } from './request-rules.js';
 import { readOddTarget } from './request-target.js';
 
 /** All bytes of the step are used up, and more must come. */
@@ -180,7 +180,7 @@ export class RequestHeadScanner {
   }
 
   private takeMethod(bytes: Buffer, end: number): ScanEvent {
-    const stop = Math.min(end, this.at + METHOD_BYTES_MAX - this.out);
+    const stop = Math.min(end, this.at + METHOD_CHARS_MAX - this.out);
     let { at, out } = this;
     while (at < stop && TOKEN_BYTES[bytes[at] ?? 0] === 1) scratch[out++] = bytes[at++] ?? 0;
     this.at = at;

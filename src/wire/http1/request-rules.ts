@@ -25,8 +25,5 @@ export interface RequestRules {
 /** A target with more bytes is refused. */
 export const TARGET_BYTES_MAX = 8192;
 
-/** A method with more bytes is refused. */
-export const METHOD_BYTES_MAX = 32;
-
 /** Empty lines before a request (RFC 9112 2.2); a client that sends more is refused. */
 export const EMPTY_LINES_MAX = 4;

@@ -7,7 +7,7 @@
  * One sink serves one header block after the other: begin(), the block, then finish().
  */
 import { assertNever } from '../../base/assert.js';
-import { METHODS_WITHOUT_BODY } from '../../base/http-method.js';
+import { METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   FIELD_COOKIE,
@@ -31,7 +31,7 @@ import { areAllIn, TOKEN_BYTES } from '../http1/characters.js';
 import { readLength } from '../http1/content-length.js';
 import { isHost, isSameHost } from '../http1/host-value.js';
 import type { RequestOrigin } from '../http1/request-head.js';
-import { METHOD_BYTES_MAX, type RequestRules, TARGET_BYTES_MAX } from '../http1/request-rules.js';
+import { type RequestRules, TARGET_BYTES_MAX } from '../http1/request-rules.js';
 import { encodeTarget } from './request-path.js';
 
 /** A request in HTTP/2 without its body. */
@@ -301,7 +301,7 @@ export class RequestFields implements FieldSink {
 
   private checkRules(endsStream: boolean): void {
     const { rules, method } = this;
-    if (method.length > METHOD_BYTES_MAX) this.refuse(PROBLEMS.unknownMethod, 'a method too long');
+    if (method.length > METHOD_CHARS_MAX) this.refuse(PROBLEMS.unknownMethod, 'a method too long');
     if (endsStream || this.length <= 0) return;
     const mayHaveBody = method === 'GET' ? rules.bodyOnGet : !METHODS_WITHOUT_BODY.has(method);
     if (!mayHaveBody) this.refuse(PROBLEMS.bodyNotAllowed, 'a body behind a method without one');
