@@ -59,7 +59,8 @@ export class PlayedClient implements Actor {
   }
 
   get nextDueMs(): number {
-    return this.maySend || this.socket.unsentBytes > 0 ? this.dueMs : this.leavesMs;
+    const isBusy = this.maySend || this.socket.unsentBytes > 0;
+    return isBusy ? this.dueMs : Math.max(this.dueMs, this.leavesMs);
   }
 
   private get isLeaving(): boolean {
