@@ -210,15 +210,17 @@ describe('a coordinator that fails', () => {
 describe('threads that fail again and again', () => {
   it('end the process with 1, and the last line says why', async () => {
     await start();
-    for (let deaths = 1; deaths <= 10; deaths++) {
-      // A worker that serves its lane may not take orders yet.
-      await eventually('the worker takes the order', async () => {
+    // A worker that serves its lane may not take orders yet.
+    const crash = (): Promise<void> =>
+      eventually('the worker takes the order', async () => {
         return (await inject('worker/1/crash')) === 202;
       });
+    for (let deaths = 1; deaths <= 10; deaths++) {
+      await crash();
       await isServedAgain(1, deaths);
     }
     expect((await fetch(gateway.url)).status).toBe(200);
-    await inject('worker/1/crash');
+    await crash();
     await gateway.exited;
     expect(gateway.exitCode).toBe(1);
     expect(gateway.records().at(-1)).toMatchObject({

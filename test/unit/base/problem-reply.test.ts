@@ -27,12 +27,13 @@ describe('problem reply', () => {
     });
   });
 
-  it('has a code of its own for every problem, and a status that is an error', () => {
+  it('has a code of its own for every problem, and a status that is an error or leads to https', () => {
     const kinds = Object.values(PROBLEMS);
     expect(new Set(kinds.map(({ code }) => code)).size).toBe(kinds.length);
     for (const { code, status, title } of kinds) {
       expect(code).toMatch(/^GW_[A-Z_]+$/);
-      expect(status).toBeGreaterThanOrEqual(400);
+      if (code === PROBLEMS.httpsRequired.code) expect(status).toBe(308);
+      else expect(status).toBeGreaterThanOrEqual(400);
       expect(status).toBeLessThan(600);
       expect(title).not.toBe('');
     }

@@ -67,7 +67,7 @@ describe('token', () => {
     [['--sub', ''], 'token needs --sub ID'],
     [
       ['--sub', 'a', '--expires', 'soon'],
-      '--expires must be a duration from 1s to 8760h, not "soon"',
+      '--expires must be a duration from 1s to 365d, not "soon"',
     ],
     [['--sub', 'a', '--expires', '999ms'], '--expires must be a duration'],
     [['--sub', 'a', '--expires', '8761h'], '--expires must be a duration'],
