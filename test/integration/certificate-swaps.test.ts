@@ -19,7 +19,7 @@ import { TestAuthority } from '../support/test-authority.js';
 import type { TestCertificate } from '../support/test-certificate.js';
 import { askSecurely } from '../support/tls-client.js';
 
-const SWAPS = IS_LONG ? 100 : 10;
+const SWAPS = IS_LONG ? 100 : 5;
 /** Before each of these a pair comes that does not fit. */
 const BAD_EVERY = 3;
 const NAMES = ['renamed.test', 'linked.test'] as const;

@@ -11,6 +11,9 @@ import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { rawExchange } from '../support/raw-exchange.js';
 
+/** As long as it is watched whether a connection stays open. */
+const SHORTLY = { waitMsMax: 500 };
+
 let upstream: FakeUpstream;
 let gateway: GatewayProcess;
 
@@ -22,7 +25,9 @@ beforeAll(async () => {
     else if (request.url === '/beginning') response.write('a');
     // Any other: no answer at all.
   });
-  const top = { workers: 2, logging: { accessLog: false } };
+  // uWebSockets.js ends such a request at once.
+  const listen = { port: 0, ...byEngine({ wire: { halfCloseTimeout: '1s' }, uws: {} }) };
+  const top = { workers: 2, listen, logging: { accessLog: false } };
   gateway = await GatewayProcess.start(aConfig([upstream.url], { top }));
 });
 
@@ -80,14 +85,18 @@ describe('one connection', () => {
   });
 
   it('with a second request before the first reply keeps that, or is closed', async () => {
-    const reply = await rawExchange(gateway.port, [get('/hang') + get('/hang')]);
+    const reply = await rawExchange(gateway.port, [get('/hang') + get('/hang')], SHORTLY);
     expect(reply).toMatchObject({ text: '', isClosed: byEngine({ wire: false, uws: true }) });
     await isWell();
     expect(upstream.headCount).toBeLessThanOrEqual(2);
   });
 
   it('with rubbish behind a request waits for the reply before it, or is closed', async () => {
-    const reply = await rawExchange(gateway.port, [`${get('/hang')}\x00\x01 rubbish\r\n\r\n`]);
+    const reply = await rawExchange(
+      gateway.port,
+      [`${get('/hang')}\x00\x01 rubbish\r\n\r\n`],
+      SHORTLY,
+    );
     // The reply before it comes first.
     expect(reply.isClosed).toBe(byEngine({ wire: false, uws: true }));
     await isWell();

@@ -2,8 +2,8 @@
  * Other people's programs, run to their end, or beside a test.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { connect } from 'node:net';
 import { eventually } from './eventually.js';
+import { isListening } from './is-listening.js';
 
 export interface ProgramResult {
   /** null: it was ended. */
@@ -74,15 +74,4 @@ export class ServingProgram {
     this.child.kill('SIGTERM');
     await closed;
   }
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }

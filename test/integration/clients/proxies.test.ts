@@ -38,7 +38,7 @@ async function startNginx(): Promise<Front> {
   writeFileSync(
     file,
     `daemon off; pid ${join(folder, 'nginx.pid')}; error_log ${join(folder, 'nginx.log')};
-     events { worker_connections 64; }
+     events { worker_connections 512; }
      http { access_log off; ${paths} server { listen 127.0.0.1:${port};
        location / { proxy_pass ${rig.url}; ${rig.door === 'tls' ? nginxTls() : ''} } } }`,
   );
