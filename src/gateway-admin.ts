@@ -1,7 +1,7 @@
 /**
  * The pages of a gateway's admin listener, and where they have their facts from.
  *
- * Thread: acceptor. Owns the explainer, once somebody has asked for one.
+ * Thread: supervisor (on the main thread). Owns the explainer, once somebody has asked for one.
  */
 import type { AcceptorFront } from './acceptor/acceptor-front.js';
 import type { AdminHandler } from './admin/admin-handler.js';
@@ -23,6 +23,7 @@ import type { LiveExplainer } from './explain/live-explainer.js';
 import { osThreadId } from './observability/kernel-facts.js';
 import type { AcceptorCells } from './supervisor/acceptor-cells.js';
 import type { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
+import type { EngineChoice } from './supervisor/engine-choice.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
 import type { Reloader, ReloadResult } from './supervisor/reloader.js';
@@ -36,6 +37,7 @@ export interface ShownGateway {
   /** null: the acceptor has no thread of its own. */
   readonly cells: AcceptorCells | null;
   readonly supervisor: Supervisor;
+  readonly engines: EngineChoice;
   readonly reloader: Reloader;
   readonly names: NameWatcher;
   readonly certificates: ListenerCertificates;
@@ -107,11 +109,12 @@ export class GatewayAdmin {
   /** Loaded at the first use: it brings much of the workers' code to this thread. */
   private async loadExplainer(): Promise<LiveExplainer> {
     const { LiveExplainer } = await import('./explain/live-explainer.js');
-    const { supervisor, clock } = this.gateway;
+    const { supervisor, engines, clock } = this.gateway;
     this.explainer ??= new LiveExplainer({
       get config() {
         return supervisor.config;
       },
+      engineOf: (listener) => engines.engineOf(listener),
       memory: supervisor.coordinator.memory,
       hashKey: supervisor.hashKey,
       clock,

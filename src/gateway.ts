@@ -316,10 +316,15 @@ export class Gateway {
   }
 
   private adminPages(): AdminHandler[] {
-    const { supervisor, front, cells, reloader, names, certificates, isChaosAllowed } = this;
-    const parts = { supervisor, front, cells, reloader, names, certificates, isChaosAllowed };
+    const { supervisor, engines, front, cells, reloader, names, certificates } = this;
+    const { isChaosAllowed } = this;
+    const parts = { supervisor, engines, front, cells, reloader, names, certificates };
     const readiness = (): string => (this.state === 'running' ? supervisor.readiness : this.state);
-    const pages = new GatewayAdmin({ version: VERSION, clock: systemClock, ...parts, readiness });
+    const pages = new GatewayAdmin({
+      ...{ version: VERSION, clock: systemClock, isChaosAllowed },
+      ...parts,
+      readiness,
+    });
     return pages.handlers();
   }
 

@@ -1,7 +1,7 @@
 /**
  * Sluice as a library.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  *
  *     import { createGateway, defineConfig } from 'sluice';
  *     const gateway = createGateway(defineConfig({ upstreams: {…}, routes: […] }));

@@ -2,7 +2,7 @@
 /**
  * Process entry: arguments, signals, exit codes.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 
 import { setFlagsFromString } from 'node:v8';

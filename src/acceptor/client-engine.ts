@@ -23,7 +23,7 @@ import type { NewRequest } from '../channel/records/request-head.js';
 import type { TlsMaterial } from '../channel/tls-material.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ConnectionCensus } from './connection-caps.js';
-import type { GuardLimits } from './request-guard.js';
+import type { GuardLimits } from './listener-rules.js';
 
 /** What a connection can carry besides requests and replies with bodies. */
 export interface EngineCapabilities {

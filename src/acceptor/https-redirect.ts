@@ -20,10 +20,12 @@ export interface Redirection {
   readonly fields: FieldBlock;
 }
 
+type RedirectedHead = Pick<ClientRequest, 'target' | 'text'>;
+
 const NO_HOST: Redirection = { problem: PROBLEMS.badHost, fields: NO_FIELDS };
 
 /** null: the request goes its usual way. `port`: of https; 0: nobody is sent there. */
-export function redirection(request: ClientRequest, port: number): Redirection | null {
+export function redirection(request: RedirectedHead, port: number): Redirection | null {
   if (port === 0 || CHALLENGE.test(request.target)) return null;
   const location = httpsUrl(request, port);
   if (location === '') return NO_HOST;
@@ -31,7 +33,7 @@ export function redirection(request: ClientRequest, port: number): Redirection |
 }
 
 /** The same URL with https; '': the request does not say which host it means. */
-function httpsUrl({ target, text }: ClientRequest, port: number): string {
+function httpsUrl({ target, text }: RedirectedHead, port: number): string {
   const [host = ''] = valuesIn(text, 'host');
   const name = host.replace(PORT_OF_HOST, '');
   if (name === '') return '';

@@ -1,7 +1,8 @@
 /**
  * Decides who may use the admin listener, by the Host field and a bearer token.
  *
- * Thread: acceptor. Owns the token's digest; throws nothing, and answers with the refusal.
+ * Thread: supervisor (on the main thread). Owns the token's digest; throws nothing, and answers
+ * with the refusal.
  *
  * A page in a browser may send requests to this machine. It cannot read the replies (there is no
  * CORS here), unless its owner lets a name of the page point to 127.0.0.1: then the browser takes

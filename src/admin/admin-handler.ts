@@ -1,7 +1,8 @@
 /**
  * What a page of the admin listener is: a method, a path, and a function from request to reply.
  *
- * Thread: acceptor. Each handler has a file in handlers/; gateway.ts lists the handlers.
+ * Thread: supervisor (on the main thread). Each handler has a file in handlers/; gateway.ts lists
+ * the handlers.
  */
 
 /** A request as a handler gets it: host and token were checked, and the body is complete. */

@@ -2,9 +2,9 @@
  * The second port, for operators: finds the handler of a request, checks the caller, sends the
  * reply.
  *
- * Thread: acceptor. Owns its server, which is Node's own: this port needs no speed, and it must be
- * there on machines that the native library does not load on. Whoever comes is bounded in time,
- * bytes, fields and connections.
+ * Thread: supervisor (on the main thread). Owns its server, which is Node's own: this port needs no
+ * speed, and it must be there on machines that the native library does not load on. Whoever comes
+ * is bounded in time, bytes, fields and connections.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { hostPort } from '../base/listener-address.js';

@@ -2,7 +2,7 @@
  * Everything that the admin pages read: counter blocks, the coordinator's tables, and facts of the
  * main thread.
  *
- * Thread: acceptor. Only reads memory: no thread is asked, and nobody waits.
+ * Thread: supervisor (on the main thread). Only reads memory: no thread is asked, and nobody waits.
  */
 import type { Clock, Moment } from '../base/clock.js';
 import { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';

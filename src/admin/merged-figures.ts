@@ -1,7 +1,8 @@
 /**
  * The sums of all threads' figures, as /stats, /metrics and the dashboard show them.
  *
- * Thread: acceptor. Only reads the counter blocks: no thread is asked, and nobody waits.
+ * Thread: supervisor (on the main thread). Only reads the counter blocks: no thread is asked, and
+ * nobody waits.
  */
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { CounterBlock } from '../channel/counter-block.js';

@@ -1,7 +1,7 @@
 /**
  * Metrics of the process, its threads and lanes.
  *
- * Thread: acceptor. A part of metrics.ts.
+ * Thread: supervisor (on the main thread). A part of metrics.ts.
  */
 import type { AcceptorFigures } from '../channel/acceptor/acceptor-figures.js';
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';

@@ -1,7 +1,7 @@
 /**
  * Metrics of upstreams, targets and limits.
  *
- * Thread: acceptor. A part of metrics.ts.
+ * Thread: supervisor (on the main thread). A part of metrics.ts.
  */
 import { assertNever, defined } from '../base/assert.js';
 import type { LimitCountValues } from '../channel/coordinator/limit-counts.js';

@@ -1,8 +1,9 @@
 /**
  * Every figure as Prometheus text, in pieces that each take little time.
  *
- * Thread: acceptor. The configuration bounds the number of series, and SERIES_OWNERS_MAX does for
- * large configurations. Routes and targets that were never used have no series.
+ * Thread: supervisor (on the main thread). The configuration bounds the number of series, and
+ * SERIES_OWNERS_MAX does for large configurations. Routes and targets that were never used have no
+ * series.
  */
 import { PROBLEMS } from '../base/problems.js';
 import {

@@ -1,7 +1,8 @@
 /**
  * The last refusals of all threads, newest first.
  *
- * Thread: acceptor. Reads the rings; a note that is being written is left out.
+ * Thread: supervisor (on the main thread). Reads the rings; a note that is being written is left
+ * out.
  */
 import { PROBLEMS } from '../base/problems.js';
 import type { RefusalRingReader } from '../channel/refusal-ring.js';

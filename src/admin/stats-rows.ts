@@ -1,7 +1,7 @@
 /**
  * Rows of the document that /stats shows.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';

@@ -1,7 +1,8 @@
 /**
  * GET /stats: every figure, as JSON.
  *
- * Thread: acceptor. Reads counter blocks and the coordinator's tables; asks no thread.
+ * Thread: supervisor (on the main thread). Reads counter blocks and the coordinator's tables; asks
+ * no thread.
  */
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';

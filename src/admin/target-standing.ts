@@ -2,7 +2,8 @@
  * The standing of a target in words: its state, the reason, since when, and until when if that is
  * known.
  *
- * Thread: acceptor. Reads the coordinator's rows; of several reasons the most serious is shown.
+ * Thread: supervisor (on the main thread). Reads the coordinator's rows; of several reasons the
+ * most serious is shown.
  */
 import type { Moment } from '../base/clock.js';
 import {

@@ -1,8 +1,8 @@
 /**
  * Asks a running gateway through its admin listener.
  *
- * Thread: acceptor. The address and the token come from the options, from the environment, or from
- * the configuration file, in this order.
+ * Thread: supervisor (on the main thread). The address and the token come from the options, from
+ * the environment, or from the configuration file, in this order.
  */
 
 import { ConfigError } from '../config/check/config-error.js';

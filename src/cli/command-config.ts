@@ -1,7 +1,7 @@
 /**
  * The compiled configuration that a command works on.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { compileConfig } from '../config/compile/compile-config.js';
 import type { CompiledConfig } from '../config/compiled-config.js';

@@ -1,7 +1,8 @@
 /**
  * What a command gets from the process, and what it gives back.
  *
- * Thread: acceptor. A command sees nothing else of the process, so that tests need no process.
+ * Thread: supervisor (on the main thread). A command sees nothing else of the process, so that
+ * tests need no process.
  */
 import type { Clock } from '../base/clock.js';
 

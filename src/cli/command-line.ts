@@ -1,8 +1,8 @@
 /**
  * The command line: finds the command that the user asked for and runs it.
  *
- * Thread: acceptor. The function that starts the gateway is an argument, so that this folder knows
- * only commands.
+ * Thread: supervisor (on the main thread). The function that starts the gateway is an argument, so
+ * that this folder knows only commands.
  */
 
 import { readVersion } from '../supervisor/package-version.js';

@@ -1,8 +1,8 @@
 /**
  * The sample configuration that the demo runs, and that a new user can start from.
  *
- * Thread: acceptor. Addresses and the secret are variables: the demo servers take free ports, and a
- * secret in a published file would not be secret.
+ * Thread: supervisor (on the main thread). Addresses and the secret are variables: the demo servers
+ * take free ports, and a secret in a published file would not be secret.
  */
 import type { Environment } from '../config/source/variables.js';
 import type { DemoUpstreams } from './demo-upstreams.js';

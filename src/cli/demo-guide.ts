@@ -1,7 +1,7 @@
 /**
  * What `npm start` prints: commands to try, with a real token in them.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { defined } from '../base/assert.js';
 import type { CompiledConfig } from '../config/compiled-config.js';

@@ -1,8 +1,9 @@
 /**
  * Three small servers that the demo sends requests to.
  *
- * Thread: acceptor. Owns its listening sockets until close(). The servers listen on loopback only,
- * on ports that the system chooses, so that the demo never finds a port in use.
+ * Thread: supervisor (on the main thread). Owns its listening sockets until close(). The servers
+ * listen on loopback only, on ports that the system chooses, so that the demo never finds a port in
+ * use.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { assert } from '../base/assert.js';

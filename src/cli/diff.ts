@@ -2,7 +2,7 @@
  * `sluice diff OLD NEW`: shows which routes, upstreams and settings are different, and whether a
  * reload can change the first file to the second.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 
 import { diffConfigs, formatChange } from '../config/changes/diff-config.js';

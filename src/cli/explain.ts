@@ -1,13 +1,15 @@
 /**
  * `sluice explain METHOD URL`: says what would happen to a request, and why.
  *
- * Thread: acceptor. With a file, the state is that of a gateway that has just started. With
- * --admin, a running gateway explains, with its present state. Nothing is sent to any target.
+ * Thread: supervisor (on the main thread). With a file, the state is that of a gateway that has
+ * just started. With --admin, a running gateway explains, with its present state. Nothing is sent
+ * to any target.
  */
 import { isIP } from 'node:net';
 import { StartupError } from '../base/startup-error.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { openConfig } from '../config/shared/shared-config.js';
+import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
 import { formatExplanation } from '../explain/explanation-text.js';
@@ -52,6 +54,7 @@ async function explainOffline(
   return explainRequest(request, {
     config,
     epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, io.clock.unixMs),
+    engineOf: expectedEngine,
     memory: null,
     hashKey: [1, 2],
     moment: { nowMs: io.clock.nowMs(), unixMs: io.clock.unixMs() },

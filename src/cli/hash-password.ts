@@ -1,8 +1,8 @@
 /**
  * `sluice hash-password`: reads a password from standard input and prints its hash.
  *
- * Thread: acceptor. The password is never an argument: arguments appear in the list of processes
- * and in the history of the shell. A typed password is not shown.
+ * Thread: supervisor (on the main thread). The password is never an argument: arguments appear in
+ * the list of processes and in the history of the shell. A typed password is not shown.
  */
 import { hashPassword, PASSWORD_BYTES_MAX } from '../filters/authentication/password-hash.js';
 import {

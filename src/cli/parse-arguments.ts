@@ -1,8 +1,8 @@
 /**
  * Parses the arguments of the process.
  *
- * Thread: acceptor. node:util splits them. This file decides what is allowed, so that a message
- * about a mistyped name can suggest the right name.
+ * Thread: supervisor (on the main thread). node:util splits them. This file decides what is
+ * allowed, so that a message about a mistyped name can suggest the right name.
  */
 import { parseArgs } from 'node:util';
 import { suggestName } from '../config/check/nearest-name.js';

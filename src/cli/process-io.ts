@@ -1,8 +1,9 @@
 /**
  * The process as commands see it.
  *
- * Thread: acceptor. A stream is opened when a command writes to it, and not before: Node changes
- * how a pipe behaves once there is a stream for it, and the log uses the same pipe.
+ * Thread: supervisor (on the main thread). A stream is opened when a command writes to it, and not
+ * before: Node changes how a pipe behaves once there is a stream for it, and the log uses the same
+ * pipe.
  */
 import type { CommandIo, TextOutput } from './command-io.js';
 

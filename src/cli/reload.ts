@@ -1,8 +1,8 @@
 /**
  * `sluice reload` and `sluice rollback`: give a running gateway another configuration.
  *
- * Thread: acceptor. Exit codes: 0 the configuration is in force, 2 it was refused, 1 no gateway
- * answered.
+ * Thread: supervisor (on the main thread). Exit codes: 0 the configuration is in force, 2 it was
+ * refused, 1 no gateway answered.
  */
 import {
   type AdminAnswer,

@@ -1,7 +1,7 @@
 /**
  * Tells the user why a command failed, and chooses the exit code of the process.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { StartupError } from '../base/startup-error.js';
 import { ConfigError } from '../config/check/config-error.js';

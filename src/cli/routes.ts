@@ -1,7 +1,7 @@
 /**
  * `sluice routes`: shows which requests go where, in one table.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { defined } from '../base/assert.js';
 import { formatDuration } from '../base/quantities.js';

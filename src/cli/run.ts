@@ -1,8 +1,8 @@
 /**
  * `sluice run`: runs the gateway until a signal ends it; without a file, runs the demo.
  *
- * Thread: acceptor. The first SIGTERM or SIGINT drains, the second signal ends the process at once.
- * SIGHUP reads the configuration again.
+ * Thread: supervisor (on the main thread). The first SIGTERM or SIGINT drains, the second signal
+ * ends the process at once. SIGHUP reads the configuration again.
  */
 import { randomBytes } from 'node:crypto';
 import { type ConfigSource, fileSource } from '../config/source/config-source.js';

@@ -1,7 +1,7 @@
 /**
  * `sluice schema`: prints the JSON Schema of the configuration, for editors.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { CONFIG_SCHEMA } from '../config/schema/config-schema.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';

@@ -1,14 +1,15 @@
 /**
  * `sluice test`: checks a configuration against the table of expectations beside it.
  *
- * Thread: acceptor. Each test begins with the state of a gateway that has just started. No socket
- * is opened, and no time passes.
+ * Thread: supervisor (on the main thread). Each test begins with the state of a gateway that has
+ * just started. No socket is opened, and no time passes.
  */
 
 import { shareConfig } from '../config/shared/share-config.js';
 import { openConfig } from '../config/shared/shared-config.js';
 import { differencesFrom } from '../explain/expectation.js';
 import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
+import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
@@ -38,6 +39,7 @@ export function testCommand(args: CommandArguments, io: CommandIo): Promise<Exit
       const explanation = await explainRequest(expectation.request, {
         config,
         epoch,
+        engineOf: expectedEngine,
         memory: null,
         hashKey: [1, 2],
         moment: { nowMs: NOW_MS, unixMs: io.clock.unixMs() },

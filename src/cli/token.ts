@@ -1,7 +1,7 @@
 /**
  * `sluice token`: makes a token that the gateway accepts, so that users can try protected routes.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { SignJWT } from 'jose/jwt/sign';
 import { formatDuration, parseDurationMs } from '../base/quantities.js';

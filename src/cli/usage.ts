@@ -1,7 +1,7 @@
 /**
  * The commands and options that exist, and the help that shows them.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 
 /** How an option is written. */

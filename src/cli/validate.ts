@@ -1,7 +1,7 @@
 /**
  * `sluice validate`: says that a configuration is right, or lists everything that is wrong.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from '../config/compile/unverified-targets.js';
 import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';

@@ -1,8 +1,9 @@
 /**
  * A private coordinator, which decides as the real one would and changes nothing outside.
  *
- * Thread: acceptor. Owns copies of the tables, and of the rows of the request's keys; the code that
- * decides is the coordinator's own, so that an explanation cannot differ from what happens.
+ * Thread: supervisor (on the main thread). Owns copies of the tables, and of the rows of the
+ * request's keys; the code that decides is the coordinator's own, so that an explanation cannot
+ * differ from what happens.
  */
 import { defined } from '../base/assert.js';
 import { type CoordinatorMemory, copyTables } from '../channel/coordinator/coordinator-memory.js';

@@ -1,7 +1,8 @@
 /**
  * What the coordinator would answer to a request: limits, breakers, the target.
  *
- * Thread: acceptor. Asks a copy of the coordinator, which decides alike and changes nothing.
+ * Thread: supervisor (on the main thread). Asks a copy of the coordinator, which decides alike and
+ * changes nothing.
  */
 import { standingOf } from '../admin/target-standing.js';
 import { assert, defined } from '../base/assert.js';

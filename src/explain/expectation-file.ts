@@ -1,7 +1,8 @@
 /**
  * Reads a table of expectations, which is kept beside a configuration.
  *
- * Thread: acceptor. All mistakes are reported at once, each with its place in the file.
+ * Thread: supervisor (on the main thread). All mistakes are reported at once, each with its place
+ * in the file.
  *
  *     tests:
  *       - request: GET /api/users/7

@@ -1,10 +1,12 @@
 /**
  * The configuration and state against which requests are explained.
  *
- * Thread: acceptor. Types only.
+ * Thread: supervisor (on the main thread). Types only.
  */
 import type { Moment } from '../base/clock.js';
+import type { EngineName } from '../base/listener-address.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
 
@@ -12,6 +14,8 @@ import type { WorkerEpoch } from '../worker/worker-epoch.js';
 export interface ExplainContext {
   readonly config: ServedConfig;
   readonly epoch: WorkerEpoch;
+  /** Who reads the requests of a listener. */
+  readonly engineOf: (listener: ListenerSettings) => EngineName;
   /** The memory of the running coordinator; null: explain as if no request had come yet. */
   readonly memory: CoordinatorMemory | null;
   /** The key by which workers hash limiter keys. */

@@ -1,8 +1,8 @@
 /**
  * Takes a request through the gateway's own decisions, without sending anything.
  *
- * Thread: acceptor. The code that handles real requests judges guard, paths, routes, filters,
- * credentials, keys, limits and targets; it changes only a copy.
+ * Thread: supervisor (on the main thread). The code that handles real requests judges guard, paths,
+ * routes, filters, credentials, keys, limits and targets; it changes only a copy.
  */
 import { firstValueOf } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';

@@ -2,7 +2,8 @@
  * Finds out who the caller of an explained request is, as far as that is possible without asking
  * another service.
  *
- * Thread: acceptor. The worker's own phase judges the credentials, and the caller's permissions.
+ * Thread: supervisor (on the main thread). The worker's own phase judges the credentials, and the
+ * caller's permissions.
  */
 
 import type { Exchange } from '../worker/exchange/exchange.js';

@@ -2,7 +2,8 @@
  * Explains requests to the running gateway, by its configuration and the present state of its
  * tables.
  *
- * Thread: acceptor. Owns the compiled routes of the configuration of the last explanation.
+ * Thread: supervisor (on the main thread). Owns the compiled routes of the configuration of the
+ * last explanation.
  */
 import type { NotedRefusal } from '../admin/recent-refusals.js';
 import type { Recent } from '../admin/recent-rows.js';
@@ -19,6 +20,7 @@ import {
 import { BucketTable } from '../coordinator/state/bucket-table.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
+import type { ExplainContext } from './explain-context.js';
 import { explainRequest } from './explain-request.js';
 import { listenerProblem } from './locate.js';
 import { readExplainedRequest } from './read-request.js';
@@ -28,6 +30,8 @@ import { findTopKeys, nameKeys, type ScannedTable } from './top-keys.js';
 export interface LiveGateway {
   /** The configuration in force. */
   readonly config: ServedConfig;
+  /** Who reads the requests of a listener. */
+  readonly engineOf: ExplainContext['engineOf'];
   readonly memory: CoordinatorMemory;
   readonly hashKey: readonly [number, number];
   readonly clock: Clock;
@@ -65,7 +69,7 @@ export class LiveExplainer {
   async explain(value: unknown): Promise<object | string> {
     const request = readExplainedRequest(value);
     if (typeof request === 'string') return request;
-    const { config, memory, hashKey, clock } = this.gateway;
+    const { config, engineOf, memory, hashKey, clock } = this.gateway;
     const problem = listenerProblem(request, config);
     if (problem !== '') return problem;
     if (this.epoch?.config !== config)
@@ -74,6 +78,7 @@ export class LiveExplainer {
     return explainRequest(request, {
       config,
       epoch,
+      engineOf,
       memory,
       hashKey,
       moment: { nowMs: clock.nowMs(), unixMs: clock.unixMs() },

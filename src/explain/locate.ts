@@ -1,20 +1,21 @@
 /**
  * Reads an explained request as the gateway reads one, and finds its route.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
+import { redirection } from '../acceptor/https-redirect.js';
 import { refusalDetail } from '../acceptor/refusal-detail.js';
-import { RequestGuard } from '../acceptor/request-guard.js';
 import { defined } from '../base/assert.js';
-import type { ProblemKind } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
 import { StartupError } from '../base/startup-error.js';
-import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
+import { PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
+import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { Exchange } from '../worker/exchange/exchange.js';
-import type { WorkerEpoch } from '../worker/worker-epoch.js';
+import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest } from './explanation.js';
 import { type Refusal, refusalOf, refuse } from './findings.js';
+import { judgeHead } from './judge-head.js';
 
 export interface Located {
   readonly exchange: Exchange;
@@ -25,15 +26,12 @@ export interface Located {
 
 export function locate(
   request: ExplainedRequest,
-  { config, epoch }: { readonly config: ServedConfig; readonly epoch: WorkerEpoch },
+  { config, epoch, engineOf }: Pick<ExplainContext, 'config' | 'epoch' | 'engineOf'>,
 ): Located {
-  const parts = [
-    request.method,
-    request.target,
-    request.from,
-    PLAIN_CONNECTION,
-    ...request.fields.flat(),
-  ];
+  const listener = listenerOf(request, config);
+  const { limits } = config;
+  const { text, problem } = judgeHead(request, { limits, listener, engine: engineOf(listener) });
+  const parts = text.split('\n');
   const record = {
     index: 0,
     generation: 1,
@@ -42,14 +40,15 @@ export function locate(
     isComplete: true,
     expectsContinue: false,
     protocol: PROTOCOL_HTTP_1_1,
-    listener: listenerRow(request, config),
+    listener: listener.index,
     parts,
   };
   const head = epoch.matcher.readHead(record, new RequestIdSource('explain'));
   const exchange = new Exchange(record, head, epoch, () => {});
-  const guarded = judgeHead(request, config);
-  if (guarded !== null) {
-    return { exchange, path: '', refusal: refuse(guarded, refusalDetail(guarded)) };
+  const { target } = head;
+  const kind = problem ?? redirection({ target, text }, portOfHttps(listener))?.problem ?? null;
+  if (kind !== null) {
+    return { exchange, path: '', refusal: refuse(kind, refusalDetail(kind)) };
   }
   const reply = epoch.matcher.match(exchange);
   return { exchange, path: head.routedPath, refusal: reply === null ? null : refusalOf(reply) };
@@ -66,17 +65,15 @@ export function listenerProblem(
 }
 
 /** @throws StartupError when there is no listener of the name. */
-function listenerRow(request: ExplainedRequest, config: ServedConfig): number {
+function listenerOf(request: ExplainedRequest, config: ServedConfig): ListenerSettings {
   const problem = listenerProblem(request, config);
   if (problem !== '') throw new StartupError(problem);
   const { listener } = request;
   const found = config.listeners.find(({ name }) => listener === '' || name === listener);
-  return defined(found, 'a listener that was looked for').index;
+  return defined(found, 'a listener that was looked for');
 }
 
-function judgeHead(request: ExplainedRequest, config: ServedConfig): ProblemKind | null {
-  const guard = new RequestGuard(config.limits, 'forward');
-  guard.begin(request.method, request.target);
-  for (const [name, value] of request.fields) guard.field(name, value);
-  return guard.finish();
+/** 0: requests of the listener are sent nowhere. */
+function portOfHttps({ redirectToHttps }: ListenerSettings): number {
+  return redirectToHttps?.port ?? 0;
 }

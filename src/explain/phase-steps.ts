@@ -1,8 +1,8 @@
 /**
  * The steps that a route takes with a request, in words: phase by phase, in the pipeline's order.
  *
- * Thread: acceptor. Judges by the worker's own phases. A new phase has its lines here, and a new
- * kind of answer in answer-steps.ts.
+ * Thread: supervisor (on the main thread). Judges by the worker's own phases. A new phase has its
+ * lines here, and a new kind of answer in answer-steps.ts.
  */
 import { assertNever } from '../base/assert.js';
 import { parseTemplate } from '../base/template-text.js';

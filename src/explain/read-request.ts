@@ -1,7 +1,8 @@
 /**
  * Reads a request that the admin listener should explain.
  *
- * Thread: acceptor. The input comes from a stranger, so everything is checked.
+ * Thread: supervisor (on the main thread). The input comes from a stranger, so everything is
+ * checked.
  */
 import { isIP } from 'node:net';
 import { type ExplainedRequest, REPEAT_MAX } from './explanation.js';

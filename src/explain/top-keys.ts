@@ -1,9 +1,9 @@
 /**
  * The keys that have used most of their limits.
  *
- * Thread: acceptor. Each row is copied and judged by the limiter's own arithmetic, a few rows at a
- * time, so that no client waits. Rows hold hashes; the name of a key is known only if one of its
- * requests was refused recently.
+ * Thread: supervisor (on the main thread). Each row is copied and judged by the limiter's own
+ * arithmetic, a few rows at a time, so that no client waits. Rows hold hashes; the name of a key is
+ * known only if one of its requests was refused recently.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';

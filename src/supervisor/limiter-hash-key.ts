@@ -1,7 +1,7 @@
 /**
  * The key of the hash by which limits know their keys.
  *
- * Thread: acceptor. Made once; every worker gets the same.
+ * Thread: supervisor (on the main thread). Made once; every worker gets the same.
  */
 import { createHash, randomBytes } from 'node:crypto';
 

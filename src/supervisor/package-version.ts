@@ -1,7 +1,7 @@
 /**
  * The version of this package.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { existsSync, readFileSync } from 'node:fs';
 

@@ -2,7 +2,7 @@
  * Mutated inputs for what reads bytes of strangers, or bytes of another thread: each is judged by
  * rules that were not written by looking at the code. A fuzzer returns what broke a rule, or ''.
  */
-import { RequestGuard } from '../../src/acceptor/request-guard.js';
+import { RequestGuard } from '../../src/acceptor/uws/request-guard.js';
 import { AssertionError } from '../../src/base/assert.js';
 import { type FieldBlock, field, joinFields } from '../../src/base/field-block.js';
 import { ByteRingConsumer, ByteRingProducer, byteRingBytes } from '../../src/channel/byte-ring.js';

@@ -5,7 +5,7 @@
  * cut in the middle. The alternative is what the guard does with the strings that a native parser
  * hands over: the cost of that parser, and of its strings, is not in it.
  */
-import { RequestGuard } from '../../../src/acceptor/request-guard.js';
+import { RequestGuard } from '../../../src/acceptor/uws/request-guard.js';
 import { RequestParser } from '../../../src/wire/http1/request-parser.js';
 import type { RequestRules } from '../../../src/wire/http1/request-rules.js';
 import { type Bench, fold } from '../../support/bench-harness.js';

@@ -9,7 +9,7 @@ import type { TlsMaterial } from '../../channel/tls-material.js';
 import type { ListenerSettings } from '../../config/listener-settings.js';
 import type { RequestRules } from '../../wire/http1/request-rules.js';
 import type { EngineCapabilities, EngineHost } from '../client-engine.js';
-import type { GuardLimits } from '../request-guard.js';
+import { type GuardLimits, rulesOfListener } from '../listener-rules.js';
 import { WriteMemory } from './socket-writer.js';
 
 /** Time between two looks at the connections. */
@@ -51,7 +51,7 @@ export class WireContext {
     if (known !== undefined && known.settings === settings && known.limits === limits) {
       return known.rules;
     }
-    const rules = rulesOf(limits, settings);
+    const rules = rulesOfListener(limits, settings);
     this.rules[settings.index] = { settings, limits, rules };
     return rules;
   }
@@ -68,11 +68,4 @@ export class WireContext {
   onError(error: unknown): void {
     this.host.onError(error);
   }
-}
-
-function rulesOf(
-  { headerBytes, headerFields, bodyBytes, bodyOnGet }: GuardLimits,
-  { underscores, rawCharacters }: ListenerSettings,
-): RequestRules {
-  return { headerBytes, headerFields, bodyBytes, bodyOnGet, underscores, rawCharacters };
 }

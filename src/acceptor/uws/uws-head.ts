@@ -9,7 +9,8 @@ import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { PLAIN_CONNECTION, PROTOCOL_HTTP_1_1 } from '../../channel/records/request-head.js';
 import type { ListenerSettings } from '../../config/listener-settings.js';
 import type { ClientRequest, EngineHost } from '../client-engine.js';
-import { type GuardLimits, RequestGuard } from '../request-guard.js';
+import type { GuardLimits } from '../listener-rules.js';
+import { RequestGuard } from './request-guard.js';
 
 type HeadHost = Pick<EngineHost, 'clock' | 'guardLimits'>;
 

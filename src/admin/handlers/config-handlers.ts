@@ -2,7 +2,7 @@
  * GET /config: the configuration in force, secrets masked. POST /reload and POST /rollback: bring
  * another configuration into force, or say why not (409).
  *
- * Thread: acceptor. Decides nothing: the supervisor's reloader does.
+ * Thread: supervisor (on the main thread). Decides nothing: the supervisor's reloader does.
  */
 import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
 

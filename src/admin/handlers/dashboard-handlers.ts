@@ -1,8 +1,9 @@
 /**
  * GET /dashboard: one page about the gateway, with its script and its style.
  *
- * Thread: acceptor. The page loads nothing from elsewhere, and its content security policy says so
- * to the browser. The page only reads. The script is compiled from dashboard/client/.
+ * Thread: supervisor (on the main thread). The page loads nothing from elsewhere, and its content
+ * security policy says so to the browser. The page only reads. The script is compiled from
+ * dashboard/client/.
  */
 import { readFile } from 'node:fs/promises';
 import type { AdminHandler, AdminReply } from '../admin-handler.js';

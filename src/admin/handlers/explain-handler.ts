@@ -1,7 +1,8 @@
 /**
  * POST /explain: what would happen to a request now, in the present state of the gateway.
  *
- * Thread: acceptor. The page needs no token: it changes nothing, and sends nothing to anybody.
+ * Thread: supervisor (on the main thread). The page needs no token: it changes nothing, and sends
+ * nothing to anybody.
  */
 import { type AdminHandler, adminProblem } from '../admin-handler.js';
 

@@ -3,7 +3,8 @@
  * thread fail on purpose, to show what happens to the requests. An acceptor can fail only where it
  * has a thread of its own.
  *
- * Thread: acceptor. These pages exist only when the environment has GATEWAY_CHAOS=1.
+ * Thread: supervisor (on the main thread). These pages exist only when the environment has
+ * GATEWAY_CHAOS=1.
  */
 import type { CoordinatorFault } from '../../channel/coordinator/coordinator-messages.js';
 import type { ThreadFault } from '../../channel/thread-fault.js';

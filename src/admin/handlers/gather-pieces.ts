@@ -2,7 +2,7 @@
  * Long texts of admin pages, made in short pieces with turns of the event loop for client traffic
  * in between.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 

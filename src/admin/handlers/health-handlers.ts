@@ -1,7 +1,7 @@
 /**
  * GET /healthz: the process lives. GET /readyz: the gateway takes requests, or the reason why not.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import type { AdminHandler } from '../admin-handler.js';
 

@@ -1,7 +1,7 @@
 /**
  * GET /metrics: every figure, as Prometheus text.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import { PROMETHEUS_CONTENT_TYPE } from '../../observability/prometheus-text.js';
 import type { AdminHandler } from '../admin-handler.js';

@@ -1,7 +1,8 @@
 /**
  * GET /recent: the last refusals, and the keys that have used most of their limits.
  *
- * Thread: acceptor. Refusals are a sample: each thread notes at most one in ten milliseconds.
+ * Thread: supervisor (on the main thread). Refusals are a sample: each thread notes at most one in
+ * ten milliseconds.
  */
 import type { AdminHandler } from '../admin-handler.js';
 

@@ -1,7 +1,7 @@
 /**
  * GET /stats: every figure, as JSON.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import type { AdminHandler } from '../admin-handler.js';
 import type { StatsReader } from '../stats.js';

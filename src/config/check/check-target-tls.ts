@@ -1,8 +1,8 @@
 /**
  * Checks TLS towards targets: that it is for somebody, and that its files hold what they should.
  *
- * Thread: acceptor or loader. A part of check-meaning.ts; skips what the shape check has reported.
- * Each file is read once for each mention.
+ * Thread: loader. A part of check-meaning.ts; skips what the shape check has reported. Each file is
+ * read once for each mention.
  */
 import { pointerOf } from '../../base/json-pointer.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';

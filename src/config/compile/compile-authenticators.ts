@@ -1,8 +1,8 @@
 /**
  * Compiles authenticators and what routes ask of their callers.
  *
- * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked. Reads
- * the files that hold keys.
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked. Reads the
+ * files that hold keys.
  */
 import { assertNever, defined } from '../../base/assert.js';
 import type { Jwk } from '../../base/json-web-key.js';

@@ -1,8 +1,8 @@
 /**
  * Turns the configuration that a user wrote into the one that the threads use.
  *
- * Thread: acceptor. Fills in defaults, turns names into indexes and units into numbers. The
- * result is frozen to the bottom: every thread gets a copy, and none may change it.
+ * Thread: loader. Fills in defaults, turns names into indexes and units into numbers. The result is
+ * frozen to the bottom: every thread gets a copy, and none may change it.
  */
 import { defined } from '../../base/assert.js';
 import { durationMs, sizeBytes } from '../../base/quantities.js';

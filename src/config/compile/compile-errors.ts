@@ -1,7 +1,7 @@
 /**
  * Compiles bodies of refusals. Equal texts stand once, however many routes have them.
  *
- * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../../base/assert.js';
 import { ERROR_BODY_TYPES, type ErrorBodyType, type ErrorRule } from '../../base/error-pages.js';

@@ -2,7 +2,7 @@
  * Compiles the filters of one route, and those of the whole gateway. What is not configured is not
  * there.
  *
- * Thread: acceptor. A part of compile-routes.ts; runs on a configuration that was checked.
+ * Thread: loader. A part of compile-routes.ts; runs on a configuration that was checked.
  */
 import { sizeBytes } from '../../base/quantities.js';
 import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';

@@ -1,7 +1,7 @@
 /**
  * Compiles logs and traces.
  *
- * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { durationMs } from '../../base/quantities.js';
 import type { CredentialPlace } from '../../filters/authentication/options.js';

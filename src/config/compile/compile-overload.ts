@@ -1,7 +1,7 @@
 /**
  * Compiles what concerns overload: adapted concurrency, priorities of routes.
  *
- * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledAdaptiveConcurrency } from '../compiled-config.js';

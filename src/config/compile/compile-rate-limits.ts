@@ -1,7 +1,7 @@
 /**
  * Compiles the limits of one route.
  *
- * Thread: acceptor. A part of compile-routes.ts; runs on a configuration that was checked.
+ * Thread: loader. A part of compile-routes.ts; runs on a configuration that was checked.
  */
 import { durationMs } from '../../base/quantities.js';
 import { defaultName } from '../check/check-rate-limits.js';

@@ -1,7 +1,7 @@
 /**
  * Compiles retries and hedging.
  *
- * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledRetry } from '../compiled-config.js';

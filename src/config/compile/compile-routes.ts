@@ -1,7 +1,7 @@
 /**
  * Compiles routes and the limiters they use.
  *
- * Thread: acceptor. A part of compile-config.ts; runs on a configuration that was checked.
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../../base/assert.js';
 import { durationMs } from '../../base/quantities.js';

@@ -1,8 +1,8 @@
 /**
  * Compiles TLS towards targets: reads what was checked, and makes each kind once.
  *
- * Thread: acceptor or loader. A part of compile-config.ts. Invariant: certificate and key of a kind
- * belong together, even where files were replaced after the check.
+ * Thread: loader. A part of compile-config.ts. Invariant: certificate and key of a kind belong
+ * together, even where files were replaced after the check.
  */
 import { createHash } from 'node:crypto';
 import { defined } from '../../base/assert.js';

@@ -1,7 +1,7 @@
 /**
  * The request body of an operation.
  *
- * Thread: acceptor.
+ * Thread: loader.
  */
 import type { CompiledContent, ParameterStyle } from '../../filters/validation/options.js';
 import { isObject, type JsonObject, type Located } from './openapi-document.js';

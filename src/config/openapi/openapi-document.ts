@@ -1,7 +1,7 @@
 /**
  * The files of an OpenAPI document: its version, and what its references lead to.
  *
- * Thread: acceptor. A reference may lead into other files, relative to the file that it stands in.
+ * Thread: loader. A reference may lead into other files, relative to the file that it stands in.
  * Nothing is fetched over a network.
  */
 import { dirname, resolve } from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * What is said about an OpenAPI document while it is read.
  *
- * Thread: acceptor. A mistake makes the document unusable. What is unsupported is not judged, and
- * the rest of the document is: `onUnsupported` says whether that is enough.
+ * Thread: loader. A mistake makes the document unusable. What is unsupported is not judged, and the
+ * rest of the document is: `onUnsupported` says whether that is enough.
  */
 
 export interface OpenapiNote {

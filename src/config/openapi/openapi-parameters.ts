@@ -2,7 +2,7 @@
  * The parameters of an operation, as one schema for each part of the request, and how those are
  * written that are no plain texts.
  *
- * Thread: acceptor. A parameter of an operation replaces the one of its path.
+ * Thread: loader. A parameter of an operation replaces the one of its path.
  */
 import type { ParameterPart, ParameterStyle } from '../../filters/validation/options.js';
 import { isObject, type JsonObject, type Located, paramName } from './openapi-document.js';

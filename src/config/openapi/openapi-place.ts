@@ -1,7 +1,7 @@
 /**
  * Where in which document something is read.
  *
- * Thread: acceptor.
+ * Thread: loader.
  */
 import type { OpenapiDocument } from './openapi-document.js';
 import type { OpenapiNotes } from './openapi-notes.js';

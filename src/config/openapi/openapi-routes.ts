@@ -1,7 +1,7 @@
 /**
  * Routes and their validation out of an OpenAPI 3.0, 3.1 or 3.2 document: one for each operation.
  *
- * Thread: acceptor. What the document says and a gateway cannot hold requests to is told, with the
+ * Thread: loader. What the document says and a gateway cannot hold requests to is told, with the
  * place in the document and for each operation; nothing is skipped in silence.
  */
 

@@ -1,7 +1,7 @@
 /**
  * Schemas of an OpenAPI document as JSON Schema has them.
  *
- * Thread: acceptor. Each schema that is referred to is converted once and shared by all operations
+ * Thread: loader. Each schema that is referred to is converted once and shared by all operations
  * that need it. A keyword that cannot be used is left out, so that the rest still judges, and that
  * is told.
  */

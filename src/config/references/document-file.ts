@@ -1,7 +1,7 @@
 /**
  * Files that a configuration names: schemas and OpenAPI documents, in JSON or YAML.
  *
- * Thread: acceptor. Read when the configuration is, and again with each reload.
+ * Thread: loader. Read when the configuration is, and again with each reload.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';

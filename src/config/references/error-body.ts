@@ -1,7 +1,7 @@
 /**
  * Reads the body of a refusal: a text of the configuration, or a file.
  *
- * Thread: acceptor. Read when the configuration is, and again with each reload.
+ * Thread: loader. Read when the configuration is, and again with each reload.
  */
 import { type FileText, readKeyFile } from './key-material.js';
 

@@ -1,7 +1,7 @@
 /**
  * Reads public keys as users have them: PEM, certificates, JWK, JWK sets, in a text or in a file.
  *
- * Thread: acceptor. Says what is wrong with a key without repeating it.
+ * Thread: loader. Says what is wrong with a key without repeating it.
  */
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';

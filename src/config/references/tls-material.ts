@@ -1,7 +1,7 @@
 /**
  * Certificates and private keys as users have them: PEM, in a file or in the configuration itself.
  *
- * Thread: acceptor or loader. Says what is wrong with a text without repeating it.
+ * Thread: loader. Says what is wrong with a text without repeating it.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';

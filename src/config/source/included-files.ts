@@ -1,9 +1,9 @@
 /**
  * Parts of a configuration in files of their own: `include: routes/*.yaml`.
  *
- * Thread: acceptor or loader. A file that is included has `routes`, `upstreams` and
- * `authenticators`, and nothing else: what there is once stands in the main file. Routes are added
- * in the order of the files' names; a name that two files give is a mistake.
+ * Thread: loader. A file that is included has `routes`, `upstreams` and `authenticators`, and
+ * nothing else: what there is once stands in the main file. Routes are added in the order of the
+ * files' names; a name that two files give is a mistake.
  */
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';

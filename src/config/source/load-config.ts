@@ -1,8 +1,8 @@
 /**
  * Reads a configuration file: text, variables, environment, checks, and places for every mistake.
  *
- * Thread: acceptor. Runs once at start and again for each reload; synchronous, since nothing can
- * go on without it.
+ * Thread: loader. Runs once at start and again for each reload; synchronous, since nothing can go
+ * on without it.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -2,7 +2,7 @@
  * Authenticators for explanations, which ask no service. An authenticator that would have to fetch
  * keys, or to ask a service, says so in its result.
  *
- * Thread: acceptor.
+ * Thread: supervisor (on the main thread).
  */
 import {
   ABSENT,

@@ -4,7 +4,7 @@ import { refusalDetail } from '../../../src/acceptor/refusal-detail.js';
 import { PROBLEMS } from '../../../src/base/problems.js';
 
 it('every refusal of the guard says what was wrong', () => {
-  const files = ['request-guard.ts', 'uws/uws-head.ts'].map((name) =>
+  const files = ['uws/request-guard.ts', 'uws/uws-head.ts'].map((name) =>
     readFileSync(new URL(`../../../src/acceptor/${name}`, import.meta.url), 'utf8'),
   );
   const names = new Set(files.join('').match(/PROBLEMS\.\w+/g));

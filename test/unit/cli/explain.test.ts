@@ -73,6 +73,22 @@ describe('explain', () => {
     expect(asJson.outcome.bodyType).toBe('text/html; charset=utf-8');
   });
 
+  it('reads the head as the engine of its listener does', async () => {
+    const listen =
+      'listen: [{ name: web, port: 1 }, { name: strict, port: 2, rawCharacters: refuse }, ' +
+      '{ name: plain, port: 3, redirectToHttps: true }]\n';
+    const file = writeFile(`${listen}${ANSWERING}`, 'listeners.yaml');
+    const outcomeAt = async (listener: string) => {
+      const io = capturedIo();
+      const argv = ['explain', 'GET', '/products/a|b', '-c', file, '--json'];
+      expect(await runCommandLine([...argv, '--listener', listener], io, async () => 0)).toBe(0);
+      return (JSON.parse(io.out()) as Explanation).outcome;
+    };
+    expect(await outcomeAt('web')).toMatchObject({ upstreamTarget: '/products/a%7Cb' });
+    expect(await outcomeAt('strict')).toMatchObject({ status: 400, code: 'GW_TARGET_INVALID' });
+    expect(await outcomeAt('plain')).toMatchObject({ status: 308 });
+  });
+
   it('names the limits that are for anonymous callers, and nobody as the caller', async () => {
     const file = writeFile(SAMPLE.replace('routes:', OPEN), 'open.yaml');
     const io = capturedIo();

@@ -1,20 +1,21 @@
 /**
  * Decides which requests may enter: method, target, Host, framing, counts and sizes.
  *
- * Thread: acceptor. The parser of an engine may be lenient, so the guard checks everything itself
- * (RFC 9112 sections 3, 5, 6 and 11.2). Every refusal closes the connection, and nothing of a
- * refused request goes further.
+ * Thread: acceptor. The parser of the native library is lenient, so the guard checks everything
+ * itself (RFC 9112 sections 3, 5, 6 and 11.2). Every refusal closes the connection, and nothing of
+ * a refused request goes further.
  *
  * One guard serves one request after the other: begin(), field() for each field, then finish().
  */
-import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../base/head-size.js';
-import { CONNECT_METHOD, METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../base/http-method.js';
-import { PROBLEMS, type ProblemKind } from '../base/problems.js';
-import type { ListenerSettings } from '../config/listener-settings.js';
-import { areAllIn, TOKEN_BYTES } from '../wire/http1/characters.js';
-import { isHost } from '../wire/http1/host-value.js';
-import { type RequestRules, TARGET_BYTES_MAX } from '../wire/http1/request-rules.js';
-import { tokensOf } from '../wire/http1/token-list.js';
+import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../../base/head-size.js';
+import { CONNECT_METHOD, METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../../base/http-method.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import type { ListenerSettings } from '../../config/listener-settings.js';
+import { areAllIn, TOKEN_BYTES } from '../../wire/http1/characters.js';
+import { isHost } from '../../wire/http1/host-value.js';
+import { TARGET_BYTES_MAX } from '../../wire/http1/request-rules.js';
+import { tokensOf } from '../../wire/http1/token-list.js';
+import type { GuardLimits } from '../listener-rules.js';
 
 /** Requests with these and without a length surely have no body. */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
@@ -29,11 +30,6 @@ const TARGET_CHARS = Uint8Array.from({ length: 128 }, (_, code) => {
   if (code < 0x21 || code > 0x7e || '#<>"\\'.includes(char)) return CHAR_FORBIDDEN;
   return '^`{|}'.includes(char) ? CHAR_QUERY_ONLY : CHAR_EVERYWHERE;
 });
-
-export type GuardLimits = Pick<
-  RequestRules,
-  'headerBytes' | 'headerFields' | 'bodyBytes' | 'bodyOnGet'
->;
 
 export class RequestGuard {
   /** -1: chunked, not known. */

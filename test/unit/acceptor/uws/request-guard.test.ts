@@ -1,8 +1,9 @@
 import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type GuardLimits, RequestGuard } from '../../../src/acceptor/request-guard.js';
-import { PROBLEMS, type ProblemKind } from '../../../src/base/problems.js';
+import type { GuardLimits } from '../../../../src/acceptor/listener-rules.js';
+import { RequestGuard } from '../../../../src/acceptor/uws/request-guard.js';
+import { PROBLEMS, type ProblemKind } from '../../../../src/base/problems.js';
 
 type Field = readonly [name: string, value: string];
 
