@@ -66,6 +66,7 @@ export class ClientExchange implements Downstream, ClientListener {
   private readonly protocol: HttpProtocol;
   private readonly listener: number;
   private readonly mustClose: boolean;
+  private readonly wantsTunnel: boolean;
   /** The head as the lane has it; empty: not kept, and the request cannot run again. */
   private readonly text: string;
   /** What a refusal goes by: the same, or a part of a head that is not kept. */
@@ -116,6 +117,7 @@ export class ClientExchange implements Downstream, ClientListener {
     this.bodyBytes = request.bodyBytes;
     this.protocol = request.protocol;
     this.listener = request.listener;
+    this.wantsTunnel = request.wantsTunnel;
     this.mustClose = request.mustClose || request.problem !== null;
     const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
     this.text = isKept ? request.text : '';
@@ -412,7 +414,16 @@ export class ClientExchange implements Downstream, ClientListener {
     const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(this.method);
     if (!isSafe || this.hasRunAgain || this.isReplyStarted) return null;
     this.hasRunAgain = true;
-    return { receivedMs, bodyBytes, protocol, listener, expectsContinue: false, text };
+    const { wantsTunnel } = this;
+    return {
+      receivedMs,
+      bodyBytes,
+      protocol,
+      listener,
+      expectsContinue: false,
+      wantsTunnel,
+      text,
+    };
   }
 
   onLaneLost(): void {

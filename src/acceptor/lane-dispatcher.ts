@@ -169,9 +169,10 @@ export class LaneDispatcher {
     if (request.bodyBytes !== 0) return -1;
     const index = this.table.add(downstream, NO_LANE);
     const generation = this.table.generationOf(index);
-    const { receivedMs, bodyBytes, protocol, listener, expectsContinue, text } = request;
+    const { receivedMs, bodyBytes, protocol, listener, expectsContinue, wantsTunnel } = request;
     // A copy: the engine's object serves its next request.
-    const kept = { receivedMs, bodyBytes, protocol, listener, expectsContinue, text };
+    const origin = { protocol, listener, expectsContinue, wantsTunnel };
+    const kept = { receivedMs, bodyBytes, ...origin, text: request.text };
     const waiting = { index, generation, request: kept, rest: [], isUntouched: true };
     if (this.rescue.tryWait(waiting)) return index;
     this.table.remove(index);

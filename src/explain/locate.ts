@@ -39,6 +39,7 @@ export function locate(
     bodyBytes: 0,
     isComplete: true,
     expectsContinue: false,
+    wantsTunnel: false,
     protocol: PROTOCOL_HTTP_1_1,
     listener: listener.index,
     parts,

@@ -30,6 +30,7 @@ import {
   requestListener,
   requestProtocol,
   requestReceivedMs,
+  requestWantsTunnel,
 } from '../channel/records/request-head.js';
 import { COUNTERS } from '../observability/counters.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
@@ -150,6 +151,7 @@ export class WorkerTurn implements RecordHandler {
         protocol: requestProtocol(consumer),
         listener: requestListener(consumer),
         expectsContinue: requestExpectsContinue(consumer),
+        wantsTunnel: requestWantsTunnel(consumer),
         parts: requestHeadParts(consumer),
       });
       this.headsRead += 1;

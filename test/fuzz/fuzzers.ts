@@ -106,6 +106,7 @@ export function fuzzRequestRecord(random: Random): string {
     protocol: PROTOCOL_HTTP_1_1,
     listener: 0,
     expectsContinue: false,
+    wantsTunnel: false,
     text,
   };
   if (!tryWriteRequestHead(producer, 7, 3, head)) return 'too much waits';

@@ -286,6 +286,7 @@ export class FakeEngine implements ClientEngine {
       protocol: PROTOCOL_HTTP_1_1,
       listener: 0,
       expectsContinue: false,
+      wantsTunnel: false,
       mustClose: false,
       problem: null,
       reason: '',

@@ -44,6 +44,7 @@ export function makeExchange(wish: ExchangeWish = {}): Exchange {
     bodyBytes,
     isComplete,
     expectsContinue: false,
+    wantsTunnel: false,
     ...headRecord,
     listener: 0,
   };

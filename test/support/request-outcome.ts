@@ -35,6 +35,7 @@ export interface ParsedRequest {
   bodyBytes: number;
   isPersistent: boolean;
   expectsContinue: boolean;
+  wantsTunnel: boolean;
   upgrade: string;
   droppedFields: number;
   body: string;
@@ -125,7 +126,8 @@ function takeRefusal(parser: RequestParser, outcome: RequestOutcome): void {
 function requestOf({ head, isComplete }: RequestParser): ParsedRequest {
   const [method = '', target = '', , , ...fields] = head.text.split('\n');
   if (method !== head.method || target !== head.target) throw new Error('head and text differ');
-  const { protocol, bodyBytes, isPersistent, expectsContinue, upgrade, droppedFields } = head;
+  const { protocol, bodyBytes, isPersistent, expectsContinue, wantsTunnel } = head;
+  const { upgrade, droppedFields } = head;
   return {
     method,
     target,
@@ -134,6 +136,7 @@ function requestOf({ head, isComplete }: RequestParser): ParsedRequest {
     bodyBytes,
     isPersistent,
     expectsContinue,
+    wantsTunnel,
     upgrade,
     droppedFields,
     body: '',

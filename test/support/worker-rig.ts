@@ -151,6 +151,8 @@ export interface RigRequest {
   readonly bodyBytes?: number;
   /** The client waits for 100 before it sends the body. */
   readonly expectsContinue?: boolean;
+  /** It asks for a WebSocket. */
+  readonly wantsTunnel?: boolean;
 }
 
 export class WorkerRig {
@@ -239,7 +241,7 @@ export class WorkerRig {
 
   request(wish: RigRequest = {}): RigClient {
     const { method = 'GET', path = '/', fields = [], bodyBytes = 0 } = wish;
-    const { expectsContinue = false } = wish;
+    const { expectsContinue = false, wantsTunnel = false } = wish;
     const client = new RigClient(this.clients.length, this.acceptor);
     this.clients.push(client);
     tryWriteRequestHead(this.acceptor.producer, client.index, 1, {
@@ -248,6 +250,7 @@ export class WorkerRig {
       protocol: PROTOCOL_HTTP_1_1,
       listener: 0,
       expectsContinue,
+      wantsTunnel,
       text: [method, path, '192.0.2.7', 'http', 'host', 'gateway.test', ...fields].join('\n'),
     });
     this.settle();

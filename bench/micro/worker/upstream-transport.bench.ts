@@ -197,6 +197,7 @@ function makeExchange(): Exchange {
     bodyBytes: 0,
     isComplete: true,
     expectsContinue: false,
+    wantsTunnel: false,
     protocol: PROTOCOL_HTTP_1_1,
     listener: 0,
     parts,

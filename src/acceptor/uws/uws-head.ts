@@ -33,6 +33,8 @@ export class UwsHead implements ClientRequest {
   listener = 0;
   /** The library has sent 100 by itself. */
   readonly expectsContinue = false;
+  /** The library gives no access to the bytes behind an upgrade: the guard refuses it. */
+  readonly wantsTunnel = false;
 
   private readonly guard: RequestGuard;
   private fields = '';
@@ -71,9 +73,11 @@ export class UwsHead implements ClientRequest {
   /** For a request that begins later than its head was read. */
   copy(): ClientRequest {
     const { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem } = this;
-    const { protocol, listener, expectsContinue, reason, droppedFields, droppedName } = this;
+    const { protocol, listener, expectsContinue, wantsTunnel, reason } = this;
+    const { droppedFields, droppedName } = this;
     const request = { receivedMs, method, target, peer, text, bodyBytes, mustClose, problem };
-    return { ...request, protocol, listener, expectsContinue, reason, droppedFields, droppedName };
+    const origin = { protocol, listener, expectsContinue, wantsTunnel };
+    return { ...request, ...origin, reason, droppedFields, droppedName };
   }
 
   /**

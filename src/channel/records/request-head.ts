@@ -6,6 +6,7 @@
  *     +0   double   when the head was read, monotonic ms
  *     +8   double   body bytes; 0: none follow; -1: not known
  *     +16  int      protocol | listener << 8 | 1 << 16 if the client waits for 100
+ *                   | 1 << 17 if it asks for a tunnel
  *     +20  latin1   method LF target LF peer address LF connection (LF name LF value)*
  *
  *     connection: "http", or "https" TAB server name TAB certificate
@@ -30,6 +31,7 @@ const PROTOCOL_MASK = 0xff;
 const LISTENER_SHIFT = 8;
 const LISTENER_MASK = 0xff;
 const EXPECTS_BIT = 1 << 16;
+const TUNNEL_BIT = 1 << 17;
 
 /** The version of HTTP that a request came in. */
 export const PROTOCOL_HTTP_1_0 = 10 as const;
@@ -81,6 +83,12 @@ export interface NewRequest {
   readonly listener: number;
   /** The client waits for 100 (Continue) before it sends the body (RFC 9110 10.1.1). */
   readonly expectsContinue: boolean;
+  /**
+   * The client asks for a WebSocket: by Upgrade (RFC 6455 4.1), or by an extended CONNECT (RFC 8441
+   * 4), which comes as the GET that it stands for. It has no body, and the head of its reply may
+   * open a tunnel (FLAG_TUNNEL). Any other reply is an ordinary one.
+   */
+  readonly wantsTunnel: boolean;
   /** The text of the record: the fixed parts, then names and values, joined by LF. */
   readonly text: string;
 }
@@ -110,8 +118,10 @@ export function tryWriteRequestHead(
   return true;
 }
 
-function originOf({ protocol, listener, expectsContinue }: NewRequest): number {
-  return protocol | (listener << LISTENER_SHIFT) | (expectsContinue ? EXPECTS_BIT : 0);
+function originOf(request: NewRequest): number {
+  const { protocol, listener, expectsContinue, wantsTunnel } = request;
+  const flags = (expectsContinue ? EXPECTS_BIT : 0) | (wantsTunnel ? TUNNEL_BIT : 0);
+  return protocol | (listener << LISTENER_SHIFT) | flags;
 }
 
 /** Reads the payload of a record that no worker will read any more. */
@@ -123,6 +133,7 @@ export function decodeRequestHead(payload: Buffer): NewRequest {
     protocol: (origin & PROTOCOL_MASK) as HttpProtocol,
     listener: (origin >>> LISTENER_SHIFT) & LISTENER_MASK,
     expectsContinue: (origin & EXPECTS_BIT) !== 0,
+    wantsTunnel: (origin & TUNNEL_BIT) !== 0,
     text: payload.toString('latin1', TEXT_OFFSET),
   };
 }
@@ -145,6 +156,10 @@ export function requestListener(ring: ByteRingConsumer): number {
 
 export function requestExpectsContinue(ring: ByteRingConsumer): boolean {
   return (ring.int(ORIGIN_OFFSET) & EXPECTS_BIT) !== 0;
+}
+
+export function requestWantsTunnel(ring: ByteRingConsumer): boolean {
+  return (ring.int(ORIGIN_OFFSET) & TUNNEL_BIT) !== 0;
 }
 
 /** The head's parts: the fixed ones by their places, then names and values in turn. */

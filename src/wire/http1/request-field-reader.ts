@@ -68,6 +68,7 @@ export class RequestFieldReader {
     head.isPersistent = true;
     head.expectsContinue = false;
     head.upgrade = '';
+    head.wantsTunnel = false;
     head.droppedFields = 0;
     head.droppedName = '';
     head.problem = null;

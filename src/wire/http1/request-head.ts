@@ -39,6 +39,8 @@ export class RequestHead {
   expectsContinue = false;
   /** Protocols of Upgrade, in lower case, where Connection names it as well; '' when none. */
   upgrade = '';
+  /** The client asks for a WebSocket, in the only form that RFC 6455 4.1 knows. */
+  wantsTunnel = false;
   /** Fields that were dropped for an underscore in their name. */
   droppedFields = 0;
   /** The name of the last one, cut; '': none was. */

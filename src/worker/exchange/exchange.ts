@@ -37,6 +37,8 @@ export interface RequestRecord extends RequestHeadRecord {
   readonly isComplete: boolean;
   /** The client waits for 100 before it sends the body. */
   readonly expectsContinue: boolean;
+  /** The client asks for a WebSocket. */
+  readonly wantsTunnel: boolean;
 }
 
 /** Who calls. Shared by all requests with the same credentials: never changed. */
@@ -73,6 +75,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   readonly generation: number;
   readonly receivedMs: number;
   readonly deadline: DeadlineEntry;
+  /** The client asks for a WebSocket: the head of its reply may open a tunnel. */
+  readonly wantsTunnel: boolean;
 
   readonly admission: Readonly<AdmissionState> = new AdmissionState();
   readonly tries: Readonly<TriesState> = new TriesState();
@@ -101,6 +105,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     this.index = record.index;
     this.generation = record.generation;
     this.receivedMs = record.receivedMs;
+    this.wantsTunnel = record.wantsTunnel;
     this.upload = new Upload(record);
     this.deadline = new DeadlineEntry((nowMs) => onDeadline(this, nowMs));
   }

@@ -18,7 +18,12 @@ import {
 import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
 import { aDownstream } from '../../support/downstream.js';
 
-const PLAIN = { protocol: PROTOCOL_HTTP_1_1, listener: 0, expectsContinue: false } as const;
+const PLAIN = {
+  protocol: PROTOCOL_HTTP_1_1,
+  listener: 0,
+  expectsContinue: false,
+  wantsTunnel: false,
+} as const;
 
 /** Turns are real, time stands still. */
 const CLOCK = { ...systemClock, nowMs: () => 0 };

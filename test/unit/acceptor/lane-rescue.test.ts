@@ -10,7 +10,12 @@ import {
   requestHeadParts,
 } from '../../../src/channel/records/request-head.js';
 
-const PLAIN = { protocol: PROTOCOL_HTTP_1_1, listener: 0, expectsContinue: false } as const;
+const PLAIN = {
+  protocol: PROTOCOL_HTTP_1_1,
+  listener: 0,
+  expectsContinue: false,
+  wantsTunnel: false,
+} as const;
 
 const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
 const GET = 'GET\n/a\n::1\nhttp';

@@ -279,6 +279,7 @@ class Rig {
       bodyBytes,
       isComplete: isComplete && body === '',
       expectsContinue: false,
+      wantsTunnel: false,
       parts: [method, `/${name}`, '192.0.2.7', 'http', 'content-type', 'application/json'],
     });
     if (body !== '') this.pipeline(lane).onRequestBody(exchange, Buffer.from(body), isComplete);

@@ -129,6 +129,7 @@ class Rig {
       protocol: PROTOCOL_HTTP_1_1,
       listener: 0,
       expectsContinue: false,
+      wantsTunnel: false,
       text: 'GET\n/a\n::1\nhttp',
     });
   }

@@ -26,6 +26,7 @@ import {
   requestListener,
   requestProtocol,
   requestReceivedMs,
+  requestWantsTunnel,
   secureConnection,
   tryWriteRequestHead,
 } from '../../../../src/channel/records/request-head.js';
@@ -38,6 +39,7 @@ const EMPTY = {
   protocol: PROTOCOL_HTTP_1_1,
   listener: 0,
   expectsContinue: false,
+  wantsTunnel: false,
 } as const;
 
 interface Decoded extends NewRequest {
@@ -68,6 +70,7 @@ function roundTrip(index: number, generation: number, request: NewRequest): Deco
         protocol: requestProtocol(consumer),
         listener: requestListener(consumer),
         expectsContinue: requestExpectsContinue(consumer),
+        wantsTunnel: requestWantsTunnel(consumer),
         text: parts.join('\n'),
         parts,
       });
@@ -87,6 +90,7 @@ const request = fc.record({
   protocol: fc.constantFrom(PROTOCOL_HTTP_1_0, PROTOCOL_HTTP_1_1, PROTOCOL_HTTP_2),
   listener: fc.nat({ max: 255 }),
   expectsContinue: fc.boolean(),
+  wantsTunnel: fc.boolean(),
   text: fc
     .array(latin1, { minLength: HEAD_FIELDS, maxLength: 20 })
     .map((parts) => parts.join('\n')),
