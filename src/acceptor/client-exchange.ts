@@ -14,7 +14,6 @@
  * of the upload is kept as `overflow`: what the engine reads before a pause takes effect, and
  * never more than limits.bodyBytes.
  */
-import { BufferPool } from '../base/buffer-pool.js';
 import { type FieldBlock, joinFields, NO_FIELDS } from '../base/field-block.js';
 import { isIdempotentMethod } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
@@ -36,6 +35,7 @@ import type { ExchangeEnd } from './lane-dispatcher.js';
 import { Lingering } from './lingering.js';
 import { localReplyHead } from './local-reply.js';
 import { refusalDetail } from './refusal-detail.js';
+import { UploadOverflow } from './upload-overflow.js';
 
 /** Time between two looks at an exchange. */
 export const LOOK_MS = 3000;
@@ -46,16 +46,7 @@ const SLOW_LOOKS_MAX = 10;
 /** Heads up to this size are kept while their requests are in flight, to be sent once more. */
 const KEPT_HEAD_CHARS_MAX = 8192;
 
-/** The largest read of an engine: what of it the window does not take goes into one buffer. */
-const READ_BYTES_MAX = 512 * 1024;
-/** The acceptor keeps 4 MiB of such buffers at most. */
-const KEPT_MAX = 8;
-const overflowPool = new BufferPool(READ_BYTES_MAX, KEPT_MAX);
-
 const NO_BYTES = new Uint8Array(0);
-
-/** Most exchanges have no overflow: they share this list, which stays empty. */
-const NO_OVERFLOW: Buffer[] = [];
 
 export class ClientExchange implements Downstream, ClientListener {
   private readonly method: string;
@@ -89,9 +80,8 @@ export class ClientExchange implements Downstream, ClientListener {
   private window = WINDOW_BYTES;
   private received = 0;
   private isRequestComplete: boolean;
-  private overflow: Buffer[] = NO_OVERFLOW;
-  /** The last piece of the overflow is the last one of all. */
-  private isEndInOverflow = false;
+  /** null: there never was any. */
+  private overflow: UploadOverflow | null = null;
   /** Trailers that wait behind the overflow. */
   private trailers: FieldBlock = NO_FIELDS;
   private isPaused = false;
@@ -181,7 +171,7 @@ export class ClientExchange implements Downstream, ClientListener {
       return;
     }
     if (isLast) this.isRequestComplete = true;
-    const isDirect = this.overflow.length === 0;
+    const isDirect = !this.hasOverflow;
     const sent = isDirect ? this.sendPieces(bytes, isLast) : 0;
     if (sent < bytes.length || (!isDirect && isLast)) {
       this.keepOverflow(bytes.subarray(sent), isLast);
@@ -213,7 +203,7 @@ export class ClientExchange implements Downstream, ClientListener {
       if (this.isOver || this.index === -1) return;
       this.isRequestComplete = true;
       this.trailers = fields;
-      if (this.overflow.length === 0) this.sendTrailers();
+      if (!this.hasOverflow) this.sendTrailers();
     } catch (error) {
       this.onBroken(error);
     }
@@ -299,10 +289,13 @@ export class ClientExchange implements Downstream, ClientListener {
     this.trailers = NO_FIELDS;
   }
 
+  private get hasOverflow(): boolean {
+    return this.overflow !== null && !this.overflow.isEmpty;
+  }
+
   private keepOverflow(rest: Uint8Array, isLast: boolean): void {
-    if (this.overflow.length === 0) this.overflow = [];
-    this.overflow.push(overflowPool.copyOf(rest));
-    this.isEndInOverflow = isLast;
+    this.overflow ??= new UploadOverflow();
+    this.overflow.add(rest, isLast);
     // Behind the last piece there is nothing to stop, and an engine that does not read would not
     // notice that the client leaves.
     if (isLast) return;
@@ -312,18 +305,10 @@ export class ClientExchange implements Downstream, ClientListener {
 
   onWindow(bytes: number): void {
     this.window += bytes;
-    while (this.overflow.length > 0 && this.window > 0) {
-      const chunk = this.overflow[0] ?? Buffer.alloc(0);
-      const isLast = this.isEndInOverflow && this.overflow.length === 1;
-      const sent = this.sendPieces(chunk, isLast);
-      if (sent < chunk.length) {
-        this.overflow[0] = chunk.subarray(sent);
-        return;
-      }
-      this.overflow.shift();
-      overflowPool.release(chunk);
+    while (this.window > 0 && this.overflow !== null && !this.overflow.isEmpty) {
+      if (!this.overflow.trySendFirst((piece, isLast) => this.sendPieces(piece, isLast))) return;
     }
-    if (this.overflow.length > 0) return;
+    if (this.hasOverflow) return;
     if (this.trailers !== NO_FIELDS) this.sendTrailers();
     this.resume();
   }
@@ -344,7 +329,7 @@ export class ClientExchange implements Downstream, ClientListener {
     this.socket.refresh();
     const came = this.received - this.receivedBefore;
     this.receivedBefore = this.received;
-    const isClientsTurn = !this.isRequestComplete && this.overflow.length === 0;
+    const isClientsTurn = !this.isRequestComplete && !this.hasOverflow;
     if (!isClientsTurn || came >= bytesMin) this.slowLooks = 0;
     else if (came > 0 || !this.socket.capabilities.bodyTimer) this.slowLooks += 1;
     if (this.slowLooks < SLOW_LOOKS_MAX) return;
@@ -410,20 +395,12 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   takeRerun(): NewRequest | null {
-    const { text, receivedMs, bodyBytes, protocol, listener } = this;
+    const { text, receivedMs, bodyBytes, protocol, listener, wantsTunnel } = this;
     const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(this.method);
     if (!isSafe || this.hasRunAgain || this.isReplyStarted) return null;
     this.hasRunAgain = true;
-    const { wantsTunnel } = this;
-    return {
-      receivedMs,
-      bodyBytes,
-      protocol,
-      listener,
-      expectsContinue: false,
-      wantsTunnel,
-      text,
-    };
+    const origin = { protocol, listener, expectsContinue: false, wantsTunnel };
+    return { receivedMs, bodyBytes, ...origin, text };
   }
 
   onLaneLost(): void {
@@ -501,8 +478,7 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   private leave(end: ExchangeEnd): void {
-    for (const chunk of this.overflow) overflowPool.release(chunk);
-    this.overflow = NO_OVERFLOW;
+    this.overflow?.drop();
     if (this.index === -1) return;
     const { index } = this;
     this.index = -1;
