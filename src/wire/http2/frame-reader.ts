@@ -114,9 +114,11 @@ export class FrameReader {
   dataStart = 0;
   dataEnd = 0;
 
+  /** Of the frame that was read last. */
+  type = 0;
+
   private state: ReaderState = HEAD;
   private length = 0;
-  private type = 0;
   private flags = 0;
   private left = 0;
   /** What has come of a head or a payload that is not complete, from 0 to `keptBytes`. */
@@ -131,11 +133,12 @@ export class FrameReader {
   private blockIsBad = false;
 
   /** `blockBytesMax`: a header block with more bytes ends the connection. */
-  constructor(private readonly blockBytesMax: number) {}
+  constructor(public blockBytesMax: number) {}
 
-  /** A header block has begun and not ended. */
-  get isInBlock(): boolean {
-    return this.blockStream !== 0;
+  /** A header block, or a frame other than DATA, has begun and not ended. */
+  get isInHead(): boolean {
+    if (this.blockStream !== 0 || this.state === PAYLOAD) return true;
+    return this.state === HEAD && this.keptBytes > 0;
   }
 
   // Hot path (bench/gateway/plain-get): every frame.

@@ -11,6 +11,7 @@ import { assert } from '../../base/assert.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { HpackEncoder } from '../hpack/hpack-encoder.js';
 import { CLOSED_BY_US, CLOSED_ENDED, type ClosedKind, ClosedStreams } from './closed-streams.js';
+import { FrameBudget } from './frame-budget.js';
 import { FRAME_BYTES_MAX, NO_ERROR, NUMBER_MAX } from './frame-kinds.js';
 import { FrameWriter } from './frame-writer.js';
 import { PeerSettings } from './peer-settings.js';
@@ -34,6 +35,7 @@ export abstract class ReplySide {
   protected readonly closed = new ClosedStreams();
   /** Streams whose sendData() took less than it was given, the one that waits longest first. */
   protected readonly blocked = new Set<ServerStream>();
+  protected readonly budget: FrameBudget;
   protected sendWindow = WINDOW_BYTES_DEFAULT;
   protected receiveWindow: number;
   /** The last stream of the client, and the last one that is taken. */
@@ -48,6 +50,28 @@ export abstract class ReplySide {
     protected nowMs: number,
   ) {
     this.receiveWindow = options.windowBytes;
+    this.budget = new FrameBudget(nowMs);
+  }
+
+  /** What is to be written, in one buffer; null: nothing. Not while the socket holds much. */
+  takeOutput(): Buffer | null {
+    this.budget.onTaken();
+    return this.writer.take();
+  }
+
+  /** How much of it there is. */
+  get outputBytes(): number {
+    return this.writer.bytes;
+  }
+
+  /** RFC 9113 6.9.2: the windows of all streams change with the setting. False: one too far. */
+  protected moveWindows(bytes: number): boolean {
+    for (const stream of this.streams.values()) {
+      stream.sendWindow += bytes;
+      if (stream.sendWindow > NUMBER_MAX) return false;
+    }
+    if (bytes > 0) this.wakeAll();
+    return true;
   }
 
   protected wakeAll(): void {
@@ -94,6 +118,7 @@ export abstract class ReplySide {
     assert(!stream.hasHead && status >= 200, 'a reply has one head');
     if (stream.isOver) return;
     stream.hasHead = true;
+    this.budget.earn();
     this.writer.headers(stream.id, encodeReply(this.encoder, status, fields), ends);
     if (ends) this.endLocal(stream);
   }
@@ -112,6 +137,7 @@ export abstract class ReplySide {
     const isAll = taken === bytes.length;
     for (let at = 0; at < taken; at += FRAME_BYTES_MAX) {
       const end = Math.min(taken, at + FRAME_BYTES_MAX);
+      this.budget.earn();
       this.writer.data(stream.id, bytes.subarray(at, end), ends && isAll && end === taken);
     }
     if (isAll && ends) {

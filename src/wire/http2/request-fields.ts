@@ -38,6 +38,8 @@ import { encodeTarget } from './request-path.js';
 export interface Http2RequestHead {
   readonly method: string;
   readonly target: string;
+  /** :authority, or Host. */
+  readonly host: string;
   /** METHOD LF TARGET LF PEER LF CONNECTION (LF name LF value)*, as the lanes take it. */
   readonly text: string;
   /** 0: no body follows; -1: not known before its end. */
@@ -49,10 +51,15 @@ export interface Http2RequestHead {
   readonly takesTrailers: boolean;
   /** Fields that were dropped for an underscore in their name. */
   readonly droppedFields: number;
+  /** The name of the last one, cut; '': none was. */
+  readonly droppedName: string;
   /** Not null: the request must not enter, for this reason. */
   readonly problem: ProblemKind | null;
   readonly reason: string;
 }
+
+/** Of a dropped field, in the log. */
+const NAME_CHARS_MAX = 64;
 
 const PORT_OF_HTTP = '80';
 const PORT_OF_HTTPS = '443';
@@ -77,12 +84,13 @@ export class RequestFields implements FieldSink {
   private expectsContinue = false;
   private takesTrailers = false;
   private droppedFields = 0;
+  private droppedName = '';
   private problem: ProblemKind | null = null;
   private reason = '';
 
   /** `mayConnect`: extended CONNECT was offered to this client. */
   constructor(
-    private readonly rules: RequestRules,
+    public rules: RequestRules,
     private readonly origin: RequestOrigin,
     private readonly mayConnect: boolean,
   ) {}
@@ -104,6 +112,7 @@ export class RequestFields implements FieldSink {
     this.expectsContinue = false;
     this.takesTrailers = false;
     this.droppedFields = 0;
+    this.droppedName = '';
     this.problem = null;
     this.reason = '';
   }
@@ -119,7 +128,7 @@ export class RequestFields implements FieldSink {
       case FIELD_COOKIE:
         return this.onCookie(field.value);
       case FIELD_UNDERSCORE:
-        return this.onUnderscore();
+        return this.onUnderscore(field.name);
       case FIELD_TE:
         this.takesTrailers = true;
         return field.value === 'trailers' ? false : this.fail('a TE other than trailers');
@@ -173,13 +182,14 @@ export class RequestFields implements FieldSink {
     return false;
   }
 
-  private onUnderscore(): boolean {
+  private onUnderscore(name: string): boolean {
     const { underscores } = this.rules;
     switch (underscores) {
       case 'forward':
         return true;
       case 'drop':
         this.droppedFields++;
+        this.droppedName = name.slice(0, NAME_CHARS_MAX);
         return false;
       case 'refuse':
         return this.refuse(PROBLEMS.badField, 'an underscore in the name of a field');
@@ -233,12 +243,14 @@ export class RequestFields implements FieldSink {
     return {
       method,
       target,
+      host,
       text: `${start}\nhost\n${host}${fields}${cookie}`,
       bodyBytes: endsStream ? 0 : this.length,
       expectsContinue: this.expectsContinue && !endsStream && this.length !== 0,
       protocol: this.protocol,
       takesTrailers: this.takesTrailers,
       droppedFields: this.droppedFields,
+      droppedName: this.droppedName,
       problem: this.problem,
       reason: this.reason,
     };

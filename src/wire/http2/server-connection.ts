@@ -17,10 +17,9 @@ import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { type HeadLimits, HpackDecoder } from '../hpack/hpack-decoder.js';
 import type { RequestOrigin } from '../http1/request-head.js';
 import type { RequestRules } from '../http1/request-rules.js';
+import { ClientPreface } from './client-preface.js';
 import { CLOSED_BY_US, CLOSED_ENDED, CLOSED_UNKNOWN } from './closed-streams.js';
-import { FrameBudget } from './frame-budget.js';
 import {
-  CLIENT_PREFACE,
   COMPRESSION_ERROR,
   ENHANCE_YOUR_CALM,
   FLOW_CONTROL_ERROR,
@@ -30,6 +29,9 @@ import {
   PROTOCOL_ERROR,
   REFUSED_STREAM,
   STREAM_CLOSED,
+  TYPE_CONTINUATION,
+  TYPE_HEADERS,
+  TYPE_PRIORITY,
 } from './frame-kinds.js';
 import {
   type FrameEvent,
@@ -57,14 +59,18 @@ import { offeredSettings, type ServerOptions, WINDOW_BYTES_DEFAULT } from './ser
 import { ServerStream } from './server-stream.js';
 import { TrailerFields } from './trailer-fields.js';
 
-/** Frames that lead nowhere, between two takings of the output: a client that reads nothing. */
-const ANSWERS_MAX = 2000;
 /** A WINDOW_UPDATE of less leads nowhere. */
 const WINDOW_BYTES_MIN = 1024;
 const TABLE_BYTES = 4096;
+
+/** What a frame that only counts is called, by its type. */
+const NAMES_OF_IDLE_FRAMES: Readonly<Record<number, string>> = {
+  [TYPE_HEADERS]: 'header blocks in parts',
+  [TYPE_CONTINUATION]: 'header blocks in parts',
+  [TYPE_PRIORITY]: 'priorities',
+};
+
 export class ServerConnection extends ReplySide {
-  /** Frames that lead nowhere, resets and refused streams; for counters. */
-  idleFrames = 0;
   /** The client has acknowledged our SETTINGS. */
   isAcknowledged = false;
 
@@ -72,11 +78,8 @@ export class ServerConnection extends ReplySide {
   private readonly decoder = new HpackDecoder(TABLE_BYTES);
   private readonly fields: RequestFields;
   private readonly trailers: TrailerFields;
-  private readonly limits: HeadLimits;
-  private readonly budget: FrameBudget;
-  /** Frames that lead nowhere since the output was taken. */
-  private answers = 0;
-  private prefaceBytes = 0;
+  private limits: HeadLimits;
+  private readonly preface = new ClientPreface();
   private hasSettings = false;
   /** Where the DATA frame that is being read goes; null: nowhere. */
   private dataStream: ServerStream | null = null;
@@ -89,44 +92,50 @@ export class ServerConnection extends ReplySide {
     super(options, handler, nowMs);
     assert(options.streamWindowBytes >= WINDOW_BYTES_DEFAULT, 'a window of the default or more');
     assert(options.windowBytes >= options.streamWindowBytes, 'a window for a stream at least');
-    this.limits = { bytesMax: rules.headerBytes, fieldsMax: rules.headerFields };
-    // A block is never much larger than the fields in it, in the form that counts.
-    this.reader = new FrameReader(2 * rules.headerBytes + FRAME_BYTES_MAX);
+    this.limits = limitsOf(rules);
+    this.reader = new FrameReader(blockBytesOf(rules));
     this.fields = new RequestFields(rules, origin, options.mayConnect);
     this.trailers = new TrailerFields(rules.underscores === 'forward');
-    this.budget = new FrameBudget(nowMs);
     this.writer.settings(offeredSettings(options, rules));
     const more = options.windowBytes - WINDOW_BYTES_DEFAULT;
     if (more > 0) this.writer.window(0, more);
   }
 
-  /** What is to be written, in one buffer; null: nothing. Not while the socket holds much. */
-  takeOutput(): Buffer | null {
-    this.answers = 0;
-    return this.writer.take();
+  /** Requests that begin from now on go by these rules. */
+  adopt(rules: RequestRules): void {
+    if (rules === this.fields.rules) return;
+    this.limits = limitsOf(rules);
+    this.reader.blockBytesMax = blockBytesOf(rules);
+    this.fields.rules = rules;
+    this.trailers.keepsUnderscores = rules.underscores === 'forward';
+  }
+
+  /** Frames that lead nowhere, resets and refused streams; for counters. */
+  get idleFrames(): number {
+    return this.budget.spent;
+  }
+
+  /** The client has sent its preface and its first SETTINGS. */
+  get isBegun(): boolean {
+    return this.hasSettings;
+  }
+
+  /** The client is in the middle of a frame without data, or of a header block. */
+  get isInHead(): boolean {
+    return this.reader.isInHead;
   }
 
   // Hot path (bench/gateway/plain-get): every read of a client's socket.
   receive(bytes: Buffer, nowMs: number): void {
     this.nowMs = nowMs;
-    let at = this.takePreface(bytes);
+    let at = this.preface.isComplete ? 0 : this.preface.take(bytes);
+    if (at === -1) this.fail(PROTOCOL_ERROR, 'no preface of HTTP/2');
     while (!this.isClosed) {
       const event = this.reader.step(bytes, at, bytes.length);
       at = this.reader.at;
       if (event === READ_MORE) return;
       this.onFrame(event, bytes);
     }
-  }
-
-  private takePreface(bytes: Buffer): number {
-    let at = 0;
-    while (this.prefaceBytes < CLIENT_PREFACE.length && at < bytes.length) {
-      if (bytes[at++] !== CLIENT_PREFACE[this.prefaceBytes++]) {
-        this.fail(PROTOCOL_ERROR, 'no preface of HTTP/2');
-        break;
-      }
-    }
-    return at;
   }
 
   private onFrame(event: Exclude<FrameEvent, typeof READ_MORE>, bytes: Buffer): void {
@@ -154,15 +163,15 @@ export class ServerConnection extends ReplySide {
         return;
       case READ_SETTINGS_ACK:
         this.isAcknowledged = true;
-        this.spend();
+        this.spend('acknowledgements');
         return;
       case READ_PING:
-        this.spend();
+        this.spend('pings');
         if (!this.isClosed) this.writer.ping(reader.payload, true);
         return;
       case READ_PING_ACK:
         if (reader.payload.equals(DRAIN_PING)) this.endDrain();
-        this.spend();
+        this.spend('acknowledgements');
         return;
       case READ_GOAWAY:
         this.onGoAway();
@@ -174,7 +183,7 @@ export class ServerConnection extends ReplySide {
         this.onWindowUpdate();
         return;
       case READ_IDLE_FRAME:
-        this.spend();
+        this.spend(NAMES_OF_IDLE_FRAMES[reader.type] ?? 'unknown frames');
         return;
       case READ_BAD_STREAM:
         this.onBadStream();
@@ -185,14 +194,10 @@ export class ServerConnection extends ReplySide {
     }
   }
 
-  /** One more frame that leads nowhere. */
-  private spend(): void {
-    this.idleFrames++;
-    if (!this.budget.trySpend(this.nowMs)) {
-      this.fail(ENHANCE_YOUR_CALM, 'too many frames that lead nowhere');
-    } else if (++this.answers > ANSWERS_MAX) {
-      this.fail(ENHANCE_YOUR_CALM, 'frames to answer, and nothing is read');
-    }
+  /** One more frame that leads nowhere. `what`: how a flood of them is called. */
+  private spend(what: string): void {
+    if (this.budget.trySpend(this.nowMs)) return;
+    this.fail(ENHANCE_YOUR_CALM, `a flood of ${what}`);
   }
 
   private onDataHead(): void {
@@ -204,7 +209,7 @@ export class ServerConnection extends ReplySide {
       this.fail(FLOW_CONTROL_ERROR, 'more than the window allows');
       return;
     }
-    if (dataBytes === 0 && !endsStream) this.spend();
+    if (dataBytes === 0 && !endsStream) this.spend('empty frames');
     if (this.isClosed) return;
     const stream = this.streams.get(id);
     this.creditConnection(stream === undefined ? bytes : padBytes);
@@ -248,7 +253,7 @@ export class ServerConnection extends ReplySide {
       this.fail(STREAM_CLOSED, 'a frame on a closed stream');
       return;
     }
-    this.spend();
+    this.spend('frames on closed streams');
   }
 
   private onDataEnd(): void {
@@ -329,21 +334,21 @@ export class ServerConnection extends ReplySide {
     this.lastStream = id;
     if (id > this.lastAllowed) {
       this.closed.add(id, CLOSED_BY_US);
-      this.spend();
+      this.spend('refused streams');
       return;
     }
     if (this.reader.isSelfDependent) {
-      this.refuse(id, PROTOCOL_ERROR);
+      this.refuse(id, PROTOCOL_ERROR, 'a stream that depends on itself');
       return;
     }
     if (this.streams.size >= this.options.streamsMax) {
-      this.refuse(id, REFUSED_STREAM);
+      this.refuse(id, REFUSED_STREAM, 'more streams than were offered');
       return;
     }
     const { decoder } = this;
     const head = this.fields.finish(decoder.text, decoder.isOversize, endsStream);
     if (head === null) {
-      this.refuse(id, PROTOCOL_ERROR);
+      this.refuse(id, PROTOCOL_ERROR, this.fields.mistake);
       return;
     }
     const { streamWindowBytes } = this.options;
@@ -355,18 +360,19 @@ export class ServerConnection extends ReplySide {
   }
 
   /** Resets a stream that nobody has heard of. */
-  private refuse(id: number, code: number): void {
-    this.spend();
+  private refuse(id: number, code: number, reason: string): void {
+    this.spend('refused streams');
     if (this.isClosed) return;
     this.closed.add(id, CLOSED_BY_US);
     this.writer.reset(id, code);
+    this.handler.onMistake(reason);
   }
 
   private onSettings(): void {
     const { payload } = this.reader;
     const { peer } = this;
     const before = peer.initialWindow;
-    if (this.hasSettings) this.spend();
+    if (this.hasSettings) this.spend('settings');
     this.hasSettings = true;
     const code = peer.take(payload);
     if (code !== NO_ERROR) {
@@ -376,19 +382,9 @@ export class ServerConnection extends ReplySide {
     if (this.isClosed) return;
     this.encoder.resize(peer.tableBytes);
     this.writer.settingsAck();
-    if (peer.initialWindow !== before) this.moveWindows(peer.initialWindow - before);
-  }
-
-  /** RFC 9113 6.9.2: the windows of all streams change with the setting. */
-  private moveWindows(bytes: number): void {
-    for (const stream of this.streams.values()) {
-      stream.sendWindow += bytes;
-      if (stream.sendWindow > NUMBER_MAX) {
-        this.fail(FLOW_CONTROL_ERROR, 'a setting that makes a window too large');
-        return;
-      }
+    if (peer.initialWindow !== before && !this.moveWindows(peer.initialWindow - before)) {
+      this.fail(FLOW_CONTROL_ERROR, 'a setting that makes a window too large');
     }
-    if (bytes > 0) this.wakeAll();
   }
 
   private onGoAway(): void {
@@ -399,7 +395,7 @@ export class ServerConnection extends ReplySide {
     }
     // The client opens no stream any more; what is open goes on.
     this.lastAllowed = Math.min(this.lastAllowed, this.lastStream);
-    this.spend();
+    this.spend('farewells');
   }
 
   private onReset(): void {
@@ -409,7 +405,7 @@ export class ServerConnection extends ReplySide {
       this.fail(PROTOCOL_ERROR, 'RST_STREAM on a stream that is idle');
       return;
     }
-    this.spend();
+    this.spend('resets');
     if (stream === undefined || this.isClosed) return;
     this.forget(stream, CLOSED_ENDED);
     this.handler.onReset(stream, code, 'the client has reset it');
@@ -417,7 +413,7 @@ export class ServerConnection extends ReplySide {
 
   private onWindowUpdate(): void {
     const { stream: id, value } = this.reader;
-    if (value < WINDOW_BYTES_MIN) this.spend();
+    if (value < WINDOW_BYTES_MIN) this.spend('small windows');
     if (this.isClosed) return;
     if (id === 0) {
       this.sendWindow += value;
@@ -447,7 +443,7 @@ export class ServerConnection extends ReplySide {
       this.fail(PROTOCOL_ERROR, `${what} on a stream that is idle`);
       return;
     }
-    this.spend();
+    this.spend('frames on closed streams');
   }
 
   private onBadStream(): void {
@@ -457,7 +453,7 @@ export class ServerConnection extends ReplySide {
       this.breakStream(stream, code, reason);
       return;
     }
-    this.spend();
+    this.spend('malformed frames');
     // RFC 9113 5.1: a reset of an idle stream would itself be a mistake.
     if (id > this.lastStream) {
       this.fail(code, reason);
@@ -468,15 +464,16 @@ export class ServerConnection extends ReplySide {
 
   /** Resets a stream for a mistake of the client. */
   private breakStream(stream: ServerStream, code: number, reason: string): void {
-    this.spend();
+    this.spend('streams that are broken');
     if (this.isClosed) return;
     this.writer.reset(stream.id, code);
     this.forget(stream, CLOSED_BY_US);
     this.handler.onReset(stream, code, reason);
+    this.handler.onMistake(reason);
   }
 
-  /** Ends the connection for a mistake. */
-  private fail(code: number, reason: string): void {
+  /** Ends the connection for a mistake of the client, or because of its owner. */
+  fail(code: number, reason: string): void {
     if (this.isClosed) return;
     this.writer.goAway(Math.min(this.lastStream, this.lastAllowed), code);
     this.close(code, reason);
@@ -490,4 +487,13 @@ export class ServerConnection extends ReplySide {
     }
     this.handler.onClose(code, reason);
   }
+}
+
+function limitsOf({ headerBytes, headerFields }: RequestRules): HeadLimits {
+  return { bytesMax: headerBytes, fieldsMax: headerFields };
+}
+
+/** A block is never much larger than the fields in it, in the form that counts. */
+function blockBytesOf({ headerBytes }: RequestRules): number {
+  return 2 * headerBytes + FRAME_BYTES_MAX;
 }

@@ -16,6 +16,8 @@ export interface ServerHandler {
   onEnd(stream: ServerStream, trailers: FieldBlock): void;
   /** The stream is gone: by the client, or for a mistake of it. Nothing may be sent any more. */
   onReset(stream: ServerStream, code: number, reason: string): void;
+  /** A stream was reset for a mistake of the client, or refused: in words for counters. */
+  onMistake(reason: string): void;
   /** sendData() took less than it was given, and would take more now. */
   onWindow(stream: ServerStream): void;
   /** The connection is over: `code` was sent in a GOAWAY, or came in one. Output remains. */

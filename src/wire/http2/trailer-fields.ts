@@ -24,7 +24,7 @@ export class TrailerFields implements FieldSink {
   mistake = '';
   fields: FieldBlock = NO_FIELDS;
 
-  constructor(private readonly keepsUnderscores: boolean) {}
+  constructor(public keepsUnderscores: boolean) {}
 
   begin(): void {
     this.mistake = '';

@@ -45,12 +45,14 @@ describe('a request', () => {
     expect(head).toEqual({
       method: 'GET',
       target: '/a?b',
+      host: 'a.example',
       text: 'GET\n/a?b\n192.0.2.7\nhttp\nhost\na.example\nx-a\nb\nx-e\n\ncookie\nc=d; f=g',
       bodyBytes: 0,
       expectsContinue: false,
       protocol: '',
       takesTrailers: false,
       droppedFields: 0,
+      droppedName: '',
       problem: null,
       reason: '',
     });
@@ -208,7 +210,16 @@ describe('the budget of frames that lead nowhere', () => {
     expect(budget.trySpend(5000)).toBe(false);
     expect(budget.trySpend(5010)).toBe(true);
     expect(budget.trySpend(5010)).toBe(false);
+    budget.onTaken();
     for (let frame = 0; frame < FRAMES_BURST; frame++) expect(budget.trySpend(1e9)).toBe(true);
     expect(budget.trySpend(1e9)).toBe(false);
+  });
+
+  it('gets some back for what is sent', () => {
+    const budget = new FrameBudget(0);
+    for (let frame = 0; frame < FRAMES_BURST; frame++) budget.trySpend(0);
+    budget.earn();
+    expect(budget.trySpend(0)).toBe(true);
+    expect(budget.trySpend(0)).toBe(true);
   });
 });

@@ -18,6 +18,7 @@ const OPTIONS = {
 
 class Rig {
   readonly events: string[] = [];
+  readonly mistakes: string[] = [];
   readonly streams = new Map<number, ServerStream>();
   readonly encoder = new HpackEncoder(4096);
   readonly connection = new ServerConnection(
@@ -30,8 +31,12 @@ class Rig {
       onData: (stream, bytes) => this.events.push(`data ${stream.id} ${bytes.length}`),
       onEnd: (stream, trailers) => this.events.push(`end ${stream.id}${trailers}`),
       onReset: (stream, code) => this.events.push(`reset ${stream.id} ${code}`),
+      onMistake: (reason) => this.mistakes.push(reason),
       onWindow: (stream) => this.events.push(`window ${stream.id}`),
-      onClose: (code) => this.events.push(`close ${code}`),
+      onClose: (code, reason) => {
+        this.events.push(`close ${code}`);
+        this.mistakes.push(reason);
+      },
     },
     { rules: RULES, origin: { peer: 'p', connection: 'http', fallbackHost: '' }, nowMs: 0 },
   );
@@ -232,6 +237,7 @@ describe('a flood', () => {
       expect(rig.connection.streams.size).toBeLessThanOrEqual(OPTIONS.streamsMax);
     }
     expect(rig.events.at(-1)).toBe('close 11');
+    expect(rig.mistakes.at(-1)).toMatch(/^a flood of /);
     expect(rig.connection.idleFrames).toBe(1001);
   });
 
