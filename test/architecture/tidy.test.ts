@@ -37,6 +37,7 @@ const UNUSED_YET = [
   'wire/hpack/huffman-encoder.ts',
   'wire/hpack/index-policy.ts',
   'wire/hpack/static-table.ts',
+  'wire/http2/client-preface.ts',
   'wire/http2/closed-streams.ts',
   'wire/http2/frame-budget.ts',
   'wire/http2/frame-kinds.ts',
