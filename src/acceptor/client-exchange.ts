@@ -436,8 +436,8 @@ export class ClientExchange implements Downstream, ClientListener {
       const record = { requestId, method, target, peer, kind, cause, durationMs };
       const told = context.fieldsOfRefusal(method, target, this.refusalText);
       const page = context.pageOfRefusal(record, detail, this.refusalText);
-      const reply = localReplyHead(record, detail, { fields: joinFields(told, more), page });
-      this.sendHead(reply, this.localClosing());
+      const shape = { fields: joinFields(told, more), page, head: this.refusalText };
+      this.sendHead(localReplyHead(record, detail, shape), this.localClosing());
       context.onLocalReply(record);
     } catch (error) {
       this.onBroken(error);

@@ -5,9 +5,13 @@
  * any character.
  */
 import { HEAD_FIELDS } from '../channel/records/request-head.js';
+import { grpcDialectOf } from '../wire/grpc/content-type.js';
 
-/** Fields by which a refusal is made readable for a page: all that is kept of a long head. */
-const KEPT_FIELDS: ReadonlySet<string> = new Set(['accept', 'host', 'origin']);
+/** What may stand in the head of a reply: the guard may have refused the request for this field. */
+const FIELD_TEXT = /^[\x20-\x7e]*$/;
+
+/** Fields by which a refusal is made readable for its client: all that is kept of a long head. */
+const KEPT_FIELDS: ReadonlySet<string> = new Set(['accept', 'content-type', 'host', 'origin']);
 
 /** All values of a field. `name`: in lower case; `text`: as records/request-head.ts has it. */
 export function valuesIn(text: string, name: string): string[] {
@@ -17,6 +21,13 @@ export function valuesIn(text: string, name: string): string[] {
     if (parts[at] === name) values.push(parts[at + 1] ?? '');
   }
   return values;
+}
+
+/** The Content-Type of a request of gRPC; '': it is none. */
+export function grpcTypeIn(method: string, text: string): string {
+  if (method !== 'POST') return '';
+  const [type = ''] = valuesIn(text, 'content-type');
+  return grpcDialectOf(type) === 0 || !FIELD_TEXT.test(type) ? '' : type;
 }
 
 /** The head without most of its fields. */

@@ -17,6 +17,7 @@ import type { PathParams } from '../../routing/route-table.js';
 import { type AdmissionPlan, upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { AdmissionState } from './admission-state.js';
 import { DeadlineEntry } from './deadline-wheel.js';
+import { type GrpcCall, grpcCallOf } from './grpc-call.js';
 import { PHASE_ROUTE, type Phase } from './phase.js';
 import { ReplyState } from './reply-state.js';
 import type { RequestFields } from './request-fields.js';
@@ -81,6 +82,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   readonly admission: Readonly<AdmissionState> = new AdmissionState();
   readonly tries: Readonly<TriesState> = new TriesState();
   readonly upload: Readonly<Upload>;
+  /** null: the client does not speak gRPC. */
+  readonly grpc: Readonly<GrpcCall> | null;
   readonly reply: Readonly<ReplyState> = new ReplyState();
 
   phase: Phase = PHASE_ROUTE;
@@ -107,6 +110,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     this.receivedMs = record.receivedMs;
     this.wantsTunnel = record.wantsTunnel;
     this.upload = new Upload(record);
+    this.grpc = grpcCallOf(head.method, head.fields, record.receivedMs);
     this.deadline = new DeadlineEntry((nowMs) => onDeadline(this, nowMs));
   }
 

@@ -15,6 +15,7 @@ import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Exchange } from '../exchange/exchange.js';
+import { grpcRefusalOf } from './grpc-refusal.js';
 import type { LaneWriter } from './lane-writer.js';
 import { fieldsLetThrough } from './late-fields.js';
 import { StagedReply } from './staged-reply.js';
@@ -194,11 +195,14 @@ export class ReplyPath {
   }
 
   /** A reply of the gateway's own, in place of whatever a target has begun. */
-  sendLocal(exchange: Exchange, local: LocalReply): void {
+  sendLocal(exchange: Exchange, asked: LocalReply): void {
     this.takeBack(exchange);
     const { reply, route, head } = exchange;
+    const asHttp = joinFields(exchange.replyFields, asked.fields);
+    const refused = refusalOfCall(exchange, asked, asHttp);
+    const local = refused ?? asked;
+    const fields = refused === null ? asHttp : refused.fields;
     const { status } = local;
-    const fields = joinFields(exchange.replyFields, local.fields);
     const isBodiless = head.method === 'HEAD' || status === 204 || status === 304;
     reply.onLocal(local, isBodiless);
     const sources = route === null ? NO_STAGES : route.replyStages;
@@ -305,14 +309,28 @@ export class ReplyPath {
   }
 }
 
+/** The refusal as a client of gRPC gets it; null: the reply is none, or the client speaks HTTP. */
+function refusalOfCall(
+  { grpc, head }: Exchange,
+  local: LocalReply,
+  fields: FieldBlock,
+): LocalReply | null {
+  if (grpc === null) return null;
+  const refused = grpcRefusalOf(grpc, local, { requestId: head.requestId, fields });
+  if (refused === null) return null;
+  grpc.onStatus(refused.grpcStatus);
+  return refused.local;
+}
+
 /** The body of a reply of the gateway's own, and the fields with those that describe it. */
 function contentOf(
   exchange: Exchange,
   { problem, detail, body, members }: LocalReply,
   fields: FieldBlock,
 ): { readonly fields: FieldBlock; readonly body: string } {
-  if (problem === null) return { fields, body };
-  const { route, head, epoch } = exchange;
+  const { route, head, epoch, grpc } = exchange;
+  // A refusal of a call has all that it says in its fields.
+  if (problem === null || grpc !== null) return { fields, body };
   const { requestId } = head;
   const made = buildProblemReply(problem, requestId, detail, fields, members);
   const pages = epoch?.errorPages ?? null;

@@ -664,6 +664,39 @@ describe('a refusal', () => {
     ]);
   });
 
+  it.each([1, 9000])('of gRPC is a reply without a message (a field of %i characters)', (pad) => {
+    const rig = new AcceptorRig();
+    const fields = [
+      ['x-pad', 'x'.repeat(pad)],
+      ['content-type', 'application/grpc+proto'],
+    ] as const;
+    const wish = { method: 'POST', target: '/a.B/C', fields, bodyBytes: 0 };
+    const socket = rig.engine.request({ ...wish, problem: PROBLEMS.headTooLarge });
+    rig.turn();
+    expect(socket.head).toMatchObject({ status: 200, bodyBytes: 0 });
+    expect(socket.head?.fields).toMatchObject({
+      'content-type': 'application/grpc+proto',
+      'grpc-status': '8',
+      'grpc-message': expect.stringContaining('limits.headerBytes'),
+      'proxy-status': expect.stringContaining('GW_HEAD_TOO_LARGE'),
+    });
+    expect(socket.body).toBe('');
+    expect(rig.localReplies).toMatchObject([{ kind: PROBLEMS.headTooLarge }]);
+  });
+
+  it('says to a client of gRPC when to come again where the gateway is full', () => {
+    const rig = new AcceptorRig({ limits: { inFlight: 1 } });
+    rig.engine.request();
+    const fields = [['content-type', 'application/grpc']] as const;
+    const socket = rig.engine.request({ method: 'POST', fields });
+    rig.turn();
+    expect(socket.head?.fields).toMatchObject({
+      'grpc-status': '14',
+      'grpc-retry-pushback-ms': '1000',
+    });
+    expect(socket.head?.fields).not.toHaveProperty('retry-after');
+  });
+
   it('has no window: nobody is told what the client takes of it', () => {
     const rig = new AcceptorRig({ limits: { inFlight: 1 } });
     rig.engine.request();
