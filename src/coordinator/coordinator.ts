@@ -6,14 +6,15 @@
  *
  * An ask has two questions, one about limits and one about a target, or only the first. Both are
  * decided in one go: check the limits, choose a target, then take both. So a request that finds no
- * target uses up no limit, and a request over its limit takes no probe. An ask that needs an answer
- * from outside the coordinator waits before anything is checked: see deferred-asks.ts.
+ * target uses up no limit, and a request over its limit takes no probe. A request whose caller is
+ * not known yet asks about limits only, and gets a turn of a target for later if it can. An ask
+ * that needs an answer from outside the coordinator waits before anything is checked: see
+ * deferred-asks.ts.
  */
 import type { CoordinatorEnd, CoordinatorHandler } from '../channel/coordinator/coordinator-end.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import {
   ASK_GRANT_ONLY,
-  ASK_WANTS_GRANT,
   AskView,
   ReplyFields,
   type TellView,
@@ -132,6 +133,7 @@ export class Coordinator implements CoordinatorHandler {
       this.limits.commit(this.hold(lane, ask), ask, reply, nowMs);
       reply.verdict = VERDICT_ADMITTED;
       this.status.count(ADMITTED, 1);
+      if (ask.wantsTurnForLater) this.targets.grant(lane, ask, reply, nowMs);
       return;
     }
     const position = this.targets.choose(ask, nowMs);
@@ -141,7 +143,7 @@ export class Coordinator implements CoordinatorHandler {
     }
     if (isLimited) this.limits.commit(this.hold(lane, ask), ask, reply, nowMs);
     this.targets.admit(lane, ask, position, reply, nowMs);
-    if ((ask.flags & ASK_WANTS_GRANT) !== 0) this.targets.grant(lane, ask, reply, nowMs);
+    if (ask.wantsGrant) this.targets.grant(lane, ask, reply, nowMs);
   }
 
   /** True: the verdict comes later. Without room to wait the ask is decided upon at once. */

@@ -128,11 +128,15 @@ export class UpstreamTargets {
     this.status.count(isOpen ? CIRCUIT_OPEN : NO_HEALTHY_TARGET, 1);
   }
 
-  /** Gives turns in advance, when the asks come fast enough and the policy allows it. */
+  /**
+   * Gives turns in advance, when the asks come fast enough and the policy allows it; one at least
+   * to a request that will want a target.
+   */
   grant(lane: number, ask: AskView, reply: ReplyFields, nowMs: number): void {
     const { upstreamIndex } = ask;
     const selector = this.selectorOf(ask);
-    const wanted = this.grants.onAsk(lane, upstreamIndex, selector.count, nowMs);
+    const size = ask.wantsGrant ? this.grants.onAsk(lane, upstreamIndex, selector.count, nowMs) : 0;
+    const wanted = ask.wantsTurnForLater ? Math.max(1, size) : size;
     if (wanted === 0) return;
     reply.standing = this.standings.serialOf(upstreamIndex);
     reply.grantCount = selector.selectAhead(reply.grantPositions, wanted, nowMs);

@@ -8,16 +8,28 @@ import {
 } from '../../src/config/shared/place-config.js';
 import { shareConfig } from '../../src/config/shared/share-config.js';
 import { openConfig, type ServedConfig } from '../../src/config/shared/shared-config.js';
+import { ABSENT, type Authenticator } from '../../src/filters/authentication/authenticator.js';
 import { type WorkerRoute, WorkerRoutes } from '../../src/worker/route/worker-route.js';
+
+const SEES_NOBODY: Authenticator = {
+  name: 'nobody',
+  challenge: 'Nobody',
+  isBearer: false,
+  ownedFields: [],
+  stripsAuthorization: false,
+  readsAuthorization: false,
+  authenticate: () => ABSENT,
+};
 
 export function servedOf(config: CompiledConfig): ServedConfig {
   return openConfig(shareConfig(config));
 }
 
-/** All routes of a configuration without authenticators and filters. */
+/** All routes of a configuration without filters, whose authenticators see no credentials. */
 export function workerRoutesOf(config: CompiledConfig): WorkerRoute[] {
   const filters = new Map();
-  const routes = new WorkerRoutes({ config: servedOf(config), authenticators: [], filters });
+  const authenticators = config.authenticators.map(() => SEES_NOBODY);
+  const routes = new WorkerRoutes({ config: servedOf(config), authenticators, filters });
   return config.routes.map((_, place) => routes.at(place));
 }
 

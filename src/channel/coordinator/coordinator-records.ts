@@ -26,7 +26,7 @@
  *
  * A slot has 32 words; those that are not named are free. There are two more kinds of slots from a
  * worker: one is in key-grant-returns.ts, and SLOT_ABANDON has the words 1, 2 and 4 of an ask that
- * nobody waits for any more.
+ * nobody waits for any more, and no flags.
  */
 
 export const SLOT_ASK = 1;
@@ -70,6 +70,11 @@ export const KEY_GRANT_LIMIT_MIN = 200;
 export const ASK_WANTS_GRANT = 1;
 /** The ask wants turns in advance and nothing else: nothing is admitted. */
 export const ASK_GRANT_ONLY = 2;
+/**
+ * The ask is about limits, and names the upstream that its request will want a target of: an
+ * admission brings one turn at least, where the policy gives turns in advance. No target is chosen.
+ */
+export const ASK_TURN_FOR_LATER = 4;
 /** From this bit on: the number of admissions of each limit that the worker wants in advance. */
 export const ASK_KEY_GRANT_SHIFT = 8;
 export const ASK_KEY_GRANT_MAX = 255;
@@ -197,7 +202,13 @@ export class AskView extends SlotView {
   }
   /** False: it is about limits only. */
   get wantsTarget(): boolean {
-    return this.upstreamIndex !== NO_UPSTREAM;
+    return this.upstreamIndex !== NO_UPSTREAM && !this.wantsTurnForLater;
+  }
+  get wantsTurnForLater(): boolean {
+    return (this.flags & ASK_TURN_FOR_LATER) !== 0;
+  }
+  get wantsGrant(): boolean {
+    return (this.flags & ASK_WANTS_GRANT) !== 0;
   }
   /** Admissions that the worker wants in advance; 0: none. */
   get keyGrantWish(): number {
@@ -383,6 +394,8 @@ export function writeAbandon(
   words[base + 1] = generation;
   words[base + 2] = ask.askId;
   words[base + 4] = ask.upstreamIndex;
+  // The slot may have been that of an ask with flags.
+  words[base + 6] = 0;
 }
 
 /** The outcome of one try. The worker keeps a queue of these while the ring is full. */

@@ -107,7 +107,17 @@ export class CoordinatorClient implements ReplyHandler {
     this.addLimits(exchange, plan);
     if (plan.mayHoldKeyGrants) return this.askWithKeyGrant(exchange, plan, nowMs);
     if (this.isRefused(plan, nowMs)) return this.refuseAgain(exchange, plan);
+    this.wishForLater(plan, nowMs);
     return this.sendAsk(exchange, plan.isFirst);
+  }
+
+  /** The message about limits is to bring the turn of a target that is wanted afterwards. */
+  private wishForLater({ laterUpstream }: AdmissionPlan, nowMs: number): void {
+    if (laterUpstream === null) return;
+    const flags = this.grants.laterFlags(laterUpstream.index, nowMs);
+    if (flags === 0) return;
+    this.fields.flags |= flags;
+    this.fields.upstreamIndex = laterUpstream.index;
   }
 
   /** Whether the coordinator has just refused what the fields ask for, and would again. */
@@ -203,6 +213,7 @@ export class CoordinatorClient implements ReplyHandler {
     if (plan.upstream !== null && (isGranted || wish > 0)) {
       this.fields.flags = this.grants.askFlags(plan.upstream.index, nowMs);
     }
+    this.wishForLater(plan, nowMs);
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
     const asked = this.sendAsk(exchange, plan.isFirst);
     if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.admission.askId);

@@ -9,15 +9,23 @@
  * largest size is asked for while a whole one is still unused, since requests come in bursts. Turns
  * that are not used in time are void. All turns are void once a target of the upstream may be used
  * again that they were given without.
+ *
+ * A request whose caller is not known yet asks about limits first: that ask brings a turn as well,
+ * so that most such requests need no second one. Turns of requests that are refused afterwards go
+ * to the next ones.
  */
 import { defined } from '../../base/assert.js';
 import {
   ASK_GRANT_ONLY,
+  ASK_TURN_FOR_LATER,
   ASK_WANTS_GRANT,
   GRANT_COUNT_MAX,
   GRANT_VALID_MS,
   NO_TARGET,
 } from '../../channel/coordinator/coordinator-records.js';
+
+/** With as many turns left, requests whose caller is not known yet bring no more. */
+const SPARE_TURNS = 8;
 
 /** Says whether a target is closed and healthy, as the coordinator last wrote it. */
 export interface FreeTargets {
@@ -86,6 +94,15 @@ export class TargetGrants {
     return ASK_WANTS_GRANT;
   }
 
+  /** The flags of an ask about limits, of a request that will want a target of this upstream. */
+  laterFlags(upstreamIndex: number, nowMs: number): number {
+    const grant = this.grantOf(upstreamIndex);
+    grant.keepOnly(this.standings.serialOf(upstreamIndex));
+    grant.dropOld(nowMs);
+    if (grant.left >= SPARE_TURNS) return 0;
+    return ASK_TURN_FOR_LATER | this.askFlags(upstreamIndex, nowMs);
+  }
+
   /** The flags of an ask that is to bring the next grant and nothing else; 0: it is not due. */
   aheadFlags(upstreamIndex: number, nowMs: number): number {
     const grant = this.grantOf(upstreamIndex);
@@ -96,10 +113,11 @@ export class TargetGrants {
 
   /** Takes every reply; those that are not about a grant change nothing. */
   onReply(reply: GrantReply, nowMs: number): void {
-    if ((reply.askFlags & ASK_WANTS_GRANT) === 0) return;
+    const { askFlags } = reply;
+    if ((askFlags & (ASK_WANTS_GRANT | ASK_TURN_FOR_LATER)) === 0) return;
     const grant = this.grantOf(reply.upstreamIndex);
-    grant.wantedMs = Number.NEGATIVE_INFINITY;
-    grant.add(reply, nowMs + GRANT_VALID_MS);
+    if ((askFlags & ASK_WANTS_GRANT) !== 0) grant.onGrant(reply.grantCount);
+    if (reply.grantCount > 0) grant.add(reply, nowMs + GRANT_VALID_MS);
   }
 
   private grantOf(upstreamIndex: number): Grant {
@@ -151,11 +169,29 @@ class Grant {
     return this.current.take(this.targets, free, nowMs);
   }
 
+  dropOld(nowMs: number): void {
+    this.current.dropOld(nowMs);
+    this.next.dropOld(nowMs);
+  }
+
+  /** The ask that was to bring a grant has its reply. */
+  onGrant(size: number): void {
+    this.wantedMs = Number.NEGATIVE_INFINITY;
+    this.size = size;
+  }
+
   add(reply: GrantReply, validUntilMs: number): void {
-    this.size = reply.grantCount;
-    if (reply.grantCount === 0) return;
-    const turns = this.current.left === 0 ? this.current : this.next;
-    turns.fill(reply, validUntilMs);
+    if (this.current.left === 0) {
+      // Whatever is next came earlier.
+      const empty = this.current;
+      this.current = this.next;
+      this.next = empty;
+    }
+    const { current, next } = this;
+    if (current.left === 0) current.fill(reply, validUntilMs);
+    else if (next.left === 0) next.fill(reply, validUntilMs);
+    else if (next.canAppend(reply)) next.append(reply);
+    else next.fill(reply, validUntilMs);
   }
 }
 
@@ -176,8 +212,26 @@ class Turns {
     }
   }
 
-  take(targets: readonly number[], free: FreeTargets, nowMs: number): number {
+  /** A single turn goes to the end of those that are left, if they are as good as it. */
+  canAppend({ standing, grantCount }: GrantReply): boolean {
+    return standing === this.standing && this.count + grantCount <= GRANT_COUNT_MAX;
+  }
+
+  /** What is added is void as soon as what it was added to. */
+  append(reply: GrantReply): void {
+    for (let turn = 0; turn < reply.grantCount; turn += 1) {
+      this.positions[this.count + turn] = reply.grantPositionAt(turn);
+    }
+    this.count += reply.grantCount;
+    this.left += reply.grantCount;
+  }
+
+  dropOld(nowMs: number): void {
     if (nowMs > this.validUntilMs) this.left = 0;
+  }
+
+  take(targets: readonly number[], free: FreeTargets, nowMs: number): number {
+    this.dropOld(nowMs);
     while (this.left > 0) {
       const position = this.positions[this.count - this.left] as number;
       this.left -= 1;

@@ -34,6 +34,8 @@ export interface AdmissionPlan {
   readonly limiters: readonly CompiledLimiter[];
   /** null: no target is wanted. */
   readonly upstream: CompiledUpstream | null;
+  /** What another plan of the same request wants a target of and nothing else, or null. */
+  readonly laterUpstream: CompiledUpstream | null;
   /** It comes before it is known who calls. */
   readonly isFirst: boolean;
   /** There is something to ask for. */
@@ -189,9 +191,13 @@ function admissionsOf(
   const others = limiters.filter((limiter) => !first.includes(limiter));
   const without = (callers: CompiledLimiter['callers']): readonly CompiledLimiter[] =>
     others.filter((limiter) => limiter.callers !== callers);
+  const admission = planOf(without('anonymous'), upstream, false);
+  // What has to ask for other limits asks for its target in the same message.
+  const usesTurns = admission.limiters.length === 0 || admission.mayHoldKeyGrants;
+  const laterUpstream = usesTurns ? upstream : null;
   return {
-    firstAdmission: planOf(first, null, true),
-    admission: planOf(without('anonymous'), upstream, false),
+    firstAdmission: { ...planOf(first, null, true), laterUpstream },
+    admission,
     anonymousAdmission: planOf(without('identified'), upstream, false),
   };
 }
@@ -209,6 +215,7 @@ function planOf(
   return {
     limiters,
     upstream,
+    laterUpstream: null,
     isFirst,
     isNeeded: upstream !== null || limiters.length > 0,
     mayHoldKeyGrants: mayHoldKeyGrants(limiters),

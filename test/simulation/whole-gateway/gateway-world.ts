@@ -416,7 +416,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     for (const { socket, plan } of this.clients) {
       const status = socket.head?.status ?? 0;
       const isShed = status === 503 && socket.body.includes(PROBLEMS.overloaded.code);
-      const isFine = [200, 404, 429].includes(status) || isShed;
+      const isFine = [200, 401, 404, 429].includes(status) || isShed;
       if (!socket.isGone && (socket.isCutOff || !isFine)) {
         throw new Error(`request ${plan.request} ended with ${status}: ${socket.body}`);
       }

@@ -25,6 +25,7 @@ function aVersion(workers: number, extra: boolean): GatewayConfig {
     workers,
     limits: { trackedClients: 1024, inFlight: 60, bodyBytes: '4MiB' },
     logging: { accessLog: true },
+    authenticators: { keys: { type: 'apiKey', keys: [{ id: 'a', sha256: 'ab'.repeat(32) }] } },
     upstreams: {
       several: { targets, circuitBreaker, retry, timeouts: TIMEOUTS },
       hedged: { targets, circuitBreaker, retry, timeouts: TIMEOUTS, hedge: { after: '40ms' } },
@@ -49,6 +50,21 @@ function aVersion(workers: number, extra: boolean): GatewayConfig {
         ],
         onCoordinatorLost: 'closed',
       },
+      {
+        name: 'guests',
+        match: { path: '/guests' },
+        upstream: 'several',
+        authenticate: ['keys'],
+        anonymous: 'allow',
+        rateLimit: { ...few, limit: 9 },
+      },
+      {
+        name: 'guarded',
+        match: { path: '/guarded' },
+        upstream: 'several',
+        authenticate: ['keys'],
+        rateLimit: few,
+      },
       { name: 'single', match: { path: '/single' }, upstream: 'single' },
       { name: 'fixed', match: { path: '/fixed' }, respond: { status: 200, body: 'fixed' } },
       ...(extra ? [{ name: 'more', match: { path: '/more' }, upstream: 'single' }] : []),
@@ -59,6 +75,7 @@ function aVersion(workers: number, extra: boolean): GatewayConfig {
 const PATHS = [
   ...['/plain', '/plain', '/hedged', '/few', '/few', '/many', '/many', '/many'],
   ...['/in-flight', '/in-flight', '/single', '/single', '/fixed', '/more', '/nowhere'],
+  ...['/guests', '/guests', '/guests', '/guarded'],
 ];
 const SIZES = [0, 1, 131, 5000, 70_000, 300_000, 900_000];
 

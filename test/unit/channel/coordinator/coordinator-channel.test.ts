@@ -5,9 +5,13 @@ import {
   REQUEST_SLOTS,
 } from '../../../../src/channel/coordinator/coordinator-memory.js';
 import {
+  ASK_TURN_FOR_LATER,
+  AskView,
   OUTCOME_FAILURE,
   OUTCOME_SUCCESS,
   VERDICT_ADMITTED,
+  writeAbandon,
+  writeAsk,
 } from '../../../../src/channel/coordinator/coordinator-records.js';
 import {
   aCoordinatorConfig,
@@ -260,5 +264,17 @@ describe('coordinator channel', () => {
     }
     expect(stub.asks).toHaveLength(rounds - 1);
     expect(rig.status.readCounts().unansweredAsks).toBe(1);
+  });
+});
+
+describe('an ask that is given up', () => {
+  it('is about a target, whatever its slot was used for before', () => {
+    const words = new Int32Array(32);
+    writeAsk(words, 0, 1, anAsk({ askId: 6, flags: ASK_TURN_FOR_LATER }));
+    const view = new AskView();
+    view.bind(words, 0);
+    expect(view.wantsTarget).toBe(false);
+    writeAbandon(words, 0, 1, { askId: 7, upstreamIndex: 0 });
+    expect(view.wantsTarget).toBe(true);
   });
 });

@@ -1,13 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HalfSipHash } from '../../../../src/base/half-sip-hash.js';
-import { OUTCOME_FAILURE } from '../../../../src/channel/coordinator/coordinator-records.js';
+import {
+  OUTCOME_FAILURE,
+  OUTCOME_SUCCESS,
+} from '../../../../src/channel/coordinator/coordinator-records.js';
 import { COORDINATOR_LOST_MS } from '../../../../src/channel/coordinator/coordinator-status.js';
 import {
   LimitCountsView,
   type LimitCountValues,
 } from '../../../../src/channel/coordinator/limit-counts.js';
-import type { GatewayConfig, RateLimitConfig } from '../../../../src/config/gateway-config.js';
+import type {
+  GatewayConfig,
+  RateLimitConfig,
+  UpstreamConfig,
+} from '../../../../src/config/gateway-config.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
@@ -18,6 +25,7 @@ import {
 } from '../../../../src/worker/admission/coordinator-client.js';
 import { TargetGrants } from '../../../../src/worker/admission/target-grants.js';
 import { TargetPreference } from '../../../../src/worker/admission/target-preference.js';
+import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
 import { upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
 import { compileConfig } from '../../../support/compile-config.js';
 import { CoordinatorRig } from '../../../support/coordinator-rig.js';
@@ -25,6 +33,15 @@ import { makeExchange } from '../../../support/make-exchange.js';
 import { workerRoutesOf } from '../../../support/served-config.js';
 
 const LIMIT: RateLimitConfig = { limit: 5, window: '1h' };
+
+interface DeskWish {
+  readonly ports?: readonly number[];
+  readonly upstream?: Partial<UpstreamConfig>;
+  /** The route asks who calls. */
+  readonly isGuarded?: boolean;
+}
+
+const GUARD = { type: 'apiKey', keys: [{ id: 'a', sha256: 'ab'.repeat(32) }] } as const;
 
 /** A worker of one route over three targets, and the coordinator that it asks. */
 class Desk {
@@ -36,14 +53,24 @@ class Desk {
   constructor(
     onCoordinatorLost: 'wait' | 'open' | 'closed',
     rateLimit = LIMIT,
-    ports: readonly number[] = [1, 2, 3],
+    { ports = [1, 2, 3], upstream = {}, isGuarded = false }: DeskWish = {},
   ) {
     const targets = ports.map((port) => ({ url: `http://127.0.0.1:${port}` as const }));
     const match = { path: '/*' };
     const config: GatewayConfig = {
       workers: 1,
-      upstreams: { api: { targets, circuitBreaker: { failureThreshold: 1 } } },
-      routes: [{ name: 'all', match, upstream: 'api', onCoordinatorLost, rateLimit }],
+      authenticators: { keys: GUARD },
+      upstreams: { api: { targets, circuitBreaker: { failureThreshold: 1 }, ...upstream } },
+      routes: [
+        {
+          name: 'all',
+          match,
+          upstream: 'api',
+          onCoordinatorLost,
+          rateLimit,
+          ...(isGuarded && { authenticate: ['keys'] }),
+        },
+      ],
     };
     const compiled = compileConfig(config);
     this.rig = new CoordinatorRig(compiled);
@@ -67,6 +94,29 @@ class Desk {
     const exchange = makeExchange({ route: this.route });
     const asked = this.client.askAdmission(exchange, this.route.admission, this.nowMs);
     return [asked, exchange.targetIndex, exchange.admission.limitFields];
+  }
+
+  /** What a request asks before it is known who calls. */
+  begin(): Exchange {
+    const exchange = makeExchange({ route: this.route });
+    const asked = this.client.askAdmission(exchange, this.route.firstAdmission, this.nowMs);
+    expect(asked).toBe(ASK_PENDING);
+    return exchange;
+  }
+
+  /** It is known now. Returns the target. */
+  goOn(exchange: Exchange): number {
+    const { admission } = this.route;
+    const asked = this.client.askAdmission(exchange, admission, this.nowMs);
+    if (asked === ASK_PENDING) this.answer();
+    else expect(asked).toBe(ASK_ADMITTED);
+    this.client.settleTry(exchange.admission, 0, OUTCOME_SUCCESS);
+    exchange.admission.handOver();
+    return exchange.targetIndex;
+  }
+
+  get asks(): number {
+    return this.rig.status.readCounts().asks;
   }
 
   openBreaker(targetIndex: number): void {
@@ -229,7 +279,7 @@ describe('a key that is refused again and again', () => {
   it.each(['slidingWindow', 'fixedWindow', 'tokenBucket'] as const)(
     'is refused after the granted admissions are used up, and not before (%s)',
     (algorithm) => {
-      const desk = new Desk('wait', { limit: 200, window: '1h', algorithm }, [1]);
+      const desk = new Desk('wait', { limit: 200, window: '1h', algorithm }, { ports: [1] });
       for (let count = 0; count < 6; count += 1) {
         desk.ask();
         desk.answer();
@@ -247,4 +297,111 @@ describe('a key that is refused again and again', () => {
       expect(asked.at(-1)).toBe(ASK_LIMITED);
     },
   );
+});
+
+describe('a request whose caller is to be known, under a limit that counts whoever calls', () => {
+  const LARGE = { limit: 150, window: '1h', key: 'clientIp' } as const;
+
+  it.each(['roundRobin', 'weightedRoundRobin', 'random'] as const)(
+    'asks once, and takes strict turns (%s)',
+    (policy) => {
+      const upstream = { loadBalancing: { policy } };
+      const desk = new Desk('wait', LARGE, { upstream, isGuarded: true });
+      const chosen: number[] = [];
+      for (let count = 0; count < 90; count += 1) {
+        const exchange = desk.begin();
+        desk.answer();
+        chosen.push(desk.goOn(exchange));
+        // Slow enough that nobody is given many turns in advance.
+        desk.nowMs += 100;
+      }
+      expect(desk.asks).toBe(90);
+      expect(desk.counts()).toMatchObject({ admitted: 90 });
+      expect(new Set(chosen)).toEqual(new Set([0, 1, 2]));
+      if (policy === 'random') return;
+      expect(chosen).toEqual(chosen.map((_, nth) => ((chosen[0] ?? 0) + nth) % 3));
+    },
+  );
+
+  it('asks once with its only target, whatever the policy', () => {
+    const upstream = { loadBalancing: { policy: 'leastRequest' } } as const;
+    const desk = new Desk('wait', LARGE, { ports: [1], upstream, isGuarded: true });
+    for (let count = 0; count < 30; count += 1) {
+      const exchange = desk.begin();
+      desk.answer();
+      expect(desk.goOn(exchange)).toBe(0);
+      desk.nowMs += 100;
+    }
+    // Now and then turns are asked for in advance.
+    expect(desk.asks).toBeLessThanOrEqual(30 + 6);
+  });
+
+  it('asks again where a target is chosen by what is in flight', () => {
+    const upstream = { loadBalancing: { policy: 'leastRequest' } } as const;
+    const desk = new Desk('wait', LARGE, { upstream, isGuarded: true });
+    for (let count = 0; count < 10; count += 1) {
+      const exchange = desk.begin();
+      desk.answer();
+      expect(desk.goOn(exchange)).toBeGreaterThanOrEqual(0);
+    }
+    expect(desk.asks).toBe(20);
+  });
+
+  it('leaves its turn to the next one when it is refused', () => {
+    const desk = new Desk('wait', LARGE, { isGuarded: true });
+    const chosen: number[] = [];
+    for (let count = 0; count < 12; count += 1) {
+      // Its key is wrong.
+      desk.begin();
+      desk.answer();
+      const exchange = desk.begin();
+      desk.answer();
+      chosen.push(desk.goOn(exchange));
+      desk.nowMs += 30;
+    }
+    expect(chosen).toEqual(chosen.map((_, nth) => ((chosen[0] ?? 0) + nth) % 3));
+    expect(desk.asks).toBe(24);
+  });
+
+  it('has a turn for each of a burst', () => {
+    const desk = new Desk('wait', LARGE, { isGuarded: true });
+    const burst = Array.from({ length: 6 }, () => desk.begin());
+    desk.answer();
+    const chosen = burst.map((exchange) => desk.goOn(exchange));
+    expect(desk.asks).toBe(6);
+    expect([...chosen].sort()).toEqual([0, 0, 1, 1, 2, 2]);
+  });
+
+  it('takes no turn of a target whose breaker has opened since', () => {
+    const desk = new Desk('wait', LARGE, { ports: [1, 2], isGuarded: true });
+    const exchange = desk.begin();
+    desk.answer();
+    desk.openBreaker(0);
+    expect(desk.goOn(exchange)).toBe(1);
+    const another = desk.begin();
+    desk.answer();
+    expect(desk.goOn(another)).toBe(1);
+  });
+
+  it('uses up no turn where it is over the limit', () => {
+    const desk = new Desk('wait', { limit: 1, window: '1h', key: 'clientIp' }, { isGuarded: true });
+    const first = desk.begin();
+    desk.answer();
+    const before = desk.goOn(first);
+    desk.begin();
+    desk.answer();
+    const next = desk.rig.ask(desk.nowMs);
+    expect(next.targetIndex).toBe((before + 1) % 3);
+  });
+
+  it('gives up an ask without taking a probe for one', () => {
+    const desk = new Desk('wait', LARGE, { ports: [1], isGuarded: true });
+    desk.openBreaker(0);
+    desk.nowMs += 60_001;
+    const exchange = desk.begin();
+    desk.client.abandon(exchange);
+    desk.answer();
+    const { ticket } = desk.rig.ask(desk.nowMs);
+    expect(ticket).not.toBe(0);
+  });
 });

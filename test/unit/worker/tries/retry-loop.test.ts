@@ -142,6 +142,7 @@ class Rig {
       admission: {
         limiters: [],
         upstream: this.upstream,
+        laterUpstream: null,
         isFirst: false,
         isNeeded: true,
         mayHoldKeyGrants: false,
