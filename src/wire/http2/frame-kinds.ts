@@ -48,6 +48,9 @@ export const COMPRESSION_ERROR = 9;
 export const CONNECT_ERROR = 10;
 export const ENHANCE_YOUR_CALM = 11;
 
+/** Every window before it is changed (RFC 9113 6.9.2). */
+export const WINDOW_BYTES_DEFAULT = 65_535;
+
 /** The largest window, and the largest stream. */
 export const NUMBER_MAX = 0x7fff_ffff;
 

@@ -135,6 +135,11 @@ export class FrameReader {
   /** `blockBytesMax`: a header block with more bytes ends the connection. */
   constructor(public blockBytesMax: number) {}
 
+  /** Of READ_DATA: no more of its frame follows, nor padding. */
+  get endsFrame(): boolean {
+    return this.left === 0 && this.padBytes <= 1;
+  }
+
   /** A header block, or a frame other than DATA, has begun and not ended. */
   get isInHead(): boolean {
     if (this.blockStream !== 0 || this.state === PAYLOAD) return true;

@@ -14,8 +14,8 @@ import {
   SETTING_HEADER_TABLE_SIZE,
   SETTING_INITIAL_WINDOW_SIZE,
   SETTING_MAX_FRAME_SIZE,
+  WINDOW_BYTES_DEFAULT,
 } from './frame-kinds.js';
-import { WINDOW_BYTES_DEFAULT } from './server-options.js';
 
 const SETTING_BYTES = 6;
 const FRAME_BYTES_LIMIT = 0xff_ffff;

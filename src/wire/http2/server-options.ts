@@ -12,17 +12,11 @@ import {
   SETTING_MAX_CONCURRENT_STREAMS,
   SETTING_MAX_HEADER_LIST_SIZE,
 } from './frame-kinds.js';
+import type { WindowOptions } from './sending-side.js';
 
-/** Every window before it is changed (RFC 9113 6.9.2). */
-export const WINDOW_BYTES_DEFAULT = 65_535;
-
-export interface ServerOptions {
+export interface ServerOptions extends WindowOptions {
   /** Streams that may be open at once. */
   readonly streamsMax: number;
-  /** Bytes of a body that may come before they are credited; WINDOW_BYTES_DEFAULT or more. */
-  readonly streamWindowBytes: number;
-  /** The same for all streams together; as much as for one or more. */
-  readonly windowBytes: number;
   /** Extended CONNECT is offered (RFC 8441). */
   readonly mayConnect: boolean;
 }

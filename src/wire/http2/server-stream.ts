@@ -1,35 +1,11 @@
 /**
  * One stream of a client's connection: a request and its reply.
  *
- * Thread: any (pure). RFC 9113 5.1 and 5.2. Only the connection writes to it, but for `owner`.
- *
- * Invariants: sendWindow and receiveWindow never exceed 2^31-1; what was received and not credited
- * is counted until the stream ends.
+ * Thread: any (pure). RFC 9113 8.1.
  */
+import { Http2Stream } from './http2-stream.js';
 
-export class ServerStream {
-  /** What whoever answers keeps with it. */
-  owner: unknown = null;
-  /** The client has ended its side, or the stream was reset. */
-  isRemoteClosed = false;
-  /** We have ended ours. */
-  isLocalClosed = false;
-  /** Nothing happens on it any more. */
-  isOver = false;
+export class ServerStream extends Http2Stream {
+  /** The head of the reply was sent. */
   hasHead = false;
-  /** Bytes of its request's body that must still come; -1: not known. */
-  lengthLeft = -1;
-  /** Bytes that came and were not credited yet. */
-  uncredited = 0;
-  /** Bytes that were credited and not told yet. */
-  untold = 0;
-  /** Since when it waits for the client to open a window; -1: it does not. */
-  blockedSinceMs = -1;
-
-  constructor(
-    readonly id: number,
-    /** May be negative (RFC 9113 6.9.2). */
-    public sendWindow: number,
-    public receiveWindow: number,
-  ) {}
 }
