@@ -100,7 +100,7 @@ async function start(door: string): Promise<void> {
     logging: { accessLog: false },
     upstreams: {
       firm: upstream({ circuitBreaker: { failureThreshold: 1000 }, adaptiveConcurrency }),
-      weak: upstream({ circuitBreaker: { failureThreshold: 1, failureOn, openFor: '1s' } }),
+      weak: upstream({ circuitBreaker: { failureThreshold: 1, failureOn, openFor: '4s' } }),
     },
     routes: ['firm', 'weak'].map((name) => ({
       name,
