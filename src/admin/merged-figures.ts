@@ -13,7 +13,9 @@ import {
   METHOD_CLASSES,
   problemCounter,
   RETIRED_ROUTES,
+  ROUTE_COUNTERS,
   requestClassCounter,
+  routeCounter,
   STATUS_CLASSES,
 } from '../observability/counters.js';
 
@@ -121,6 +123,13 @@ export class MergedFigures {
     let sumMs = 0;
     for (const block of blocks) sumMs += block.read(index + LATENCY_BOUNDS_MS.length + 1);
     return { buckets, count, sumMs };
+  }
+
+  /** Event streams of a route. */
+  eventStreamsOf(routeIndex: number): { readonly open: number; readonly opened: number } {
+    const opened = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsOpened));
+    const ended = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsEnded));
+    return { open: opened - ended, opened };
   }
 
   /** Replies that the gateway made itself, by problem. */

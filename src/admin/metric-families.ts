@@ -64,6 +64,8 @@ export const FAMILIES = {
     'request_duration_seconds',
     'From the head of the request to the end of the reply.',
   ),
+  eventStreamsOpen: head('event_streams_open', 'Event streams that are open, by route.'),
+  eventStreams: head('event_streams_total', 'Replies that were event streams, by route.'),
   inFlight: head('in_flight_requests', 'Requests started and not finished.'),
   connections: head('connections_open', 'Open client connections.'),
   connectionsRefused: head(

@@ -74,6 +74,27 @@ export class MetricsReader {
       durations.push(histogramSamples([['route', label]], histogram));
     }
     yield histogramFamily(FAMILIES.duration, durations);
+    yield* this.eventStreamPieces(owners);
+  }
+
+  /** Of routes that have had some. */
+  private *eventStreamPieces(owners: readonly SeriesOwner<number>[]): Generator<string> {
+    const open: (readonly [Labels, number])[] = [];
+    const all: (readonly [Labels, number])[] = [];
+    for (const { label, members } of owners) {
+      const streams = { open: 0, opened: 0 };
+      for (const index of members) {
+        const ofRoute = this.views.figures.eventStreamsOf(index);
+        streams.open += ofRoute.open;
+        streams.opened += ofRoute.opened;
+        yield '';
+      }
+      if (streams.opened === 0) continue;
+      open.push([[['route', label]], streams.open]);
+      all.push([[['route', label]], streams.opened]);
+    }
+    yield familyText(FAMILIES.eventStreamsOpen, 'gauge', open);
+    yield familyText(FAMILIES.eventStreams, 'counter', all);
   }
 
   private *requestSamples({

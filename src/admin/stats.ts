@@ -142,6 +142,7 @@ export class StatsReader {
       errors,
       rate_limited: figures.sum(routeCounter(index, ROUTE_COUNTERS.rateLimited)),
       unauthorized: figures.sum(routeCounter(index, ROUTE_COUNTERS.unauthorized)),
+      event_streams: figures.eventStreamsOf(index),
       methods: Object.fromEntries(methods),
       statuses: Object.fromEntries(STATUS_CLASSES.map((name, at) => [name, byStatusClass[at]])),
       latency: latencyRow(figures.durationsOf(index)),

@@ -467,9 +467,21 @@ export interface CompiledRoute extends CompiledMatch {
   readonly limiterIndexes: readonly number[];
   /** What becomes of requests while the coordinator does not answer. */
   readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
+  /** Absent: event streams are as every stream. */
+  readonly eventStreams?: CompiledEventStreams;
   readonly rewrite: CompiledRewrite;
   /** What is not configured is not there. */
   readonly filters: CompiledFilters;
+}
+
+/** What holds for replies that are event streams. */
+export interface CompiledEventStreams {
+  /** Longest silence of a target; 0: that of its upstream. */
+  readonly idleMs: number;
+  /** Silence after which the client gets a comment; 0: never. */
+  readonly heartbeatMs: number;
+  /** They go on when the credentials that opened them have ended. */
+  readonly outlivesToken: boolean;
 }
 
 /** Who answers the requests of a route: a target of an upstream, or the gateway itself. */

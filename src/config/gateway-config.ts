@@ -1434,6 +1434,8 @@ export interface RouteConfig {
    * 4 items.
    */
   readonly rateLimit?: RateLimitConfig | readonly RateLimitConfig[];
+  /** Replies of type `text/event-stream` without a length. */
+  readonly sse?: EventStreamsConfig;
   /**
    * Bodies of replies by which the gateway refuses, by status: `404`, `4xx`, `5xx`, or `default`;
    * the most exact one counts, and that of a route before that of the gateway. Accept of the client
@@ -1602,6 +1604,29 @@ export interface RateLimitConfig {
    * `off` does nothing. Default: enforce.
    */
   readonly mode?: 'enforce' | 'shadow' | 'off';
+}
+
+/**
+ * Replies of type `text/event-stream` without a length. Each event goes on at once, whatever is
+ * said here.
+ */
+export interface EventStreamsConfig {
+  /**
+   * Longest silence of a target. The stream ends behind it, and the target is not blamed. 1s to 7d.
+   * Default: `timeouts.idle` of the upstream.
+   */
+  readonly idle?: Duration;
+  /**
+   * Silence after which the client gets a comment (`:`), between two events only. It keeps proxies
+   * from closing the connection, and finds out clients that are gone. 1s to 1h. Default: no
+   * comments.
+   */
+  readonly heartbeat?: Duration;
+  /**
+   * Whether a stream ends when the token that opened it does (`exp`, with `clockSkew`). Default:
+   * true.
+   */
+  readonly closeAtTokenExpiry?: boolean;
 }
 
 /** A reply that the gateway gives itself, in place of an upstream. */

@@ -83,7 +83,13 @@ export const RETIRED_ROUTES = -2;
 export const RETIRED_UPSTREAMS = -1;
 
 /** Figures of one route, beside its requests by class and their duration. */
-export const ROUTE_COUNTERS = { rateLimited: 16, unauthorized: 17 } as const;
+export const ROUTE_COUNTERS = {
+  rateLimited: 16,
+  unauthorized: 17,
+  /** Replies that were event streams; those of them that are open are the difference. */
+  eventStreamsOpened: 18,
+  eventStreamsEnded: 19,
+} as const;
 const ROUTE_DURATION = 20;
 /** Figures of one target; each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
@@ -159,6 +165,15 @@ export function requestClassCounter(
 /** Place of a figure of ROUTE_COUNTERS. */
 export function routeCounter(routeIndex: number, figure: number): number {
   return rowOfRoute(routeIndex) + figure;
+}
+
+/** A thread begins, and has no event stream open: those of the one before it have ended. */
+export function endEventStreams(block: CounterBlock, shape: CounterShape): void {
+  const { eventStreamsOpened, eventStreamsEnded } = ROUTE_COUNTERS;
+  for (let row = RETIRED_ROUTES; row < shape.routes; row++) {
+    const opened = block.read(routeCounter(row, eventStreamsOpened));
+    block.put(routeCounter(row, eventStreamsEnded), opened);
+  }
 }
 
 /** Place of the histogram of a route's durations, from head to the end of the reply. */

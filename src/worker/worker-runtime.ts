@@ -228,6 +228,7 @@ export class WorkerRuntime {
   private createReplyPath(onError: (error: unknown) => void): ReplyPath {
     return new ReplyPath({
       writer: this.writer,
+      streams: { wheel: this.wheel, ledger: this.ledger, unixMs: this.host.clock.unixMs },
       nowMs: this.host.clock.nowMs,
       onDelivered: (exchange) => this.pipeline.onDelivered(exchange),
       refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),

@@ -7,7 +7,11 @@
 import pino from 'pino';
 import { type FieldBlock, NO_FIELDS } from '../../src/base/field-block.js';
 import { laneMemoryOf } from '../../src/channel/coordinator/coordinator-memory.js';
-import { allocateCounters, CounterBlock } from '../../src/channel/counter-block.js';
+import {
+  allocateCounters,
+  CounterBlock,
+  type CounterMemory,
+} from '../../src/channel/counter-block.js';
 import { allocateLane, LaneEnd } from '../../src/channel/lane.js';
 import { kindWithFlags } from '../../src/channel/record-header.js';
 import { trailerFields } from '../../src/channel/records/field-records.js';
@@ -161,7 +165,9 @@ export class WorkerRig {
   readonly tries: RigTry[] = [];
   /** What the worker has logged as mistakes. */
   readonly errors: unknown[] = [];
+  /** The worker's figures. */
   readonly counters: CounterBlock;
+  private readonly counterMemory: CounterMemory;
   private readonly acceptor: LaneEnd;
   private clients: RigClient[] = [];
   private worker: WorkerRuntime | null = null;
@@ -172,7 +178,8 @@ export class WorkerRig {
   ) {
     this.coordinator = new CoordinatorRig(config);
     this.acceptor = new LaneEnd(memory, 'acceptor', { postMessage: () => {} });
-    this.counters = new CounterBlock(allocateCounters(counterCount(config.capacity)));
+    this.counterMemory = allocateCounters(counterCount(config.capacity));
+    this.counters = new CounterBlock(this.counterMemory);
     this.coordinator.status.beat(this.clock.nowMs());
   }
 
@@ -189,7 +196,7 @@ export class WorkerRig {
         ...{ lane: 0, config: shareConfig(this.config), memory: this.memory, notices: [] },
         ...{ port: port as never, doorbell: port, wakePort: port, hashKey: [1, 2] },
         coordinator: laneMemoryOf(this.coordinator.memory, 0),
-        counters: allocateCounters(counterCount(this.config.capacity)),
+        counters: this.counterMemory,
       },
       {
         log: this.logger(),

@@ -42,6 +42,7 @@ export function checkRoutes(
     }
     checkRateLimits(route, pointerOf('routes', index), findings);
     checkAnonymous(route, pointerOf('routes', index), findings);
+    checkEventStreams(route, pointerOf('routes', index), findings);
     checkErrors(route.errors, pointerOf('routes', index, 'errors'), findings);
     checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
@@ -64,6 +65,17 @@ function checkAnonymous(
     const message = 'nothing is known of anonymous callers that authorize could judge';
     findings.addValue(`${pointer}/anonymous`, message);
   }
+}
+
+/** The gateway itself answers with no event streams. */
+function checkEventStreams(
+  { sse, upstream }: SoundPart<RouteConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  if (sse === undefined || upstream !== undefined) return;
+  if (findings.hasUnder(`${pointer}/upstream`)) return;
+  findings.addKey(`${pointer}/sse`, 'needs upstream: event streams come from targets');
 }
 
 interface NameContext {

@@ -9,12 +9,18 @@ import type { CompiledAuthenticator } from '../../filters/authentication/options
 import { compileRewrite } from '../../filters/transformation/options.js';
 import type {
   CompiledDocument,
+  CompiledEventStreams,
   CompiledLimiter,
   CompiledPaths,
   CompiledRoute,
   CompiledUpstream,
 } from '../compiled-config.js';
-import type { GatewayConfig, PathsConfig, RouteConfig } from '../gateway-config.js';
+import type {
+  EventStreamsConfig,
+  GatewayConfig,
+  PathsConfig,
+  RouteConfig,
+} from '../gateway-config.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
 import { openapiFile, readOpenapiGroup } from '../openapi/openapi-routes.js';
 import { compileMatch } from '../references/route-match.js';
@@ -70,6 +76,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
+      ...(config.sse !== undefined && { eventStreams: compileEventStreams(config.sse) }),
       rewrite: compileRewrite(config.rewrite ?? {}),
     };
     for (const { operation, path, ...place } of placesOf(config, documents)) {
@@ -113,6 +120,18 @@ export function compilePaths(general: PathsConfig = {}, own: PathsConfig = {}): 
   return {
     encodedSlash: own.encodedSlash ?? general.encodedSlash ?? '',
     merge: own.merge ?? general.merge ?? DEFAULTS.paths.merge,
+  };
+}
+
+function compileEventStreams({
+  idle,
+  heartbeat,
+  closeAtTokenExpiry = DEFAULTS.sse.closeAtTokenExpiry,
+}: EventStreamsConfig): CompiledEventStreams {
+  return {
+    idleMs: idle === undefined ? 0 : durationMs(idle),
+    heartbeatMs: heartbeat === undefined ? 0 : durationMs(heartbeat),
+    outlivesToken: !closeAtTokenExpiry,
   };
 }
 

@@ -69,6 +69,7 @@ export const DEFAULTS = {
   },
   tracing: { samplePercent: 1, propagation: ['w3c'], serviceName: 'sluice' },
   reload: { watch: true },
+  sse: { closeAtTokenExpiry: true },
   shutdown: { delay: '0s', grace: '10s' },
   authenticator: {
     clockSkew: '30s',

@@ -4,6 +4,7 @@
  * Thread: any (pure). A part of config-schema.ts.
  */
 import {
+  booleanNode,
   durationNode,
   integerNode,
   listNode,
@@ -108,6 +109,29 @@ const OPENAPI_NODE = textOrObjectNode(
   { minLength: 1, maxLength: 1024 },
 );
 
+const EVENT_STREAMS_NODE = objectNode(
+  'EventStreamsConfig',
+  'Replies of type `text/event-stream` without a length. Each event goes on at once, whatever is ' +
+    'said here.',
+  {
+    idle: durationNode(
+      'Longest silence of a target. The stream ends behind it, and the target is not blamed.',
+      ['1s', '7d'],
+      { 'x-absent': '`timeouts.idle` of the upstream' },
+    ),
+    heartbeat: durationNode(
+      'Silence after which the client gets a comment (`:`), between two events only. It keeps ' +
+        'proxies from closing the connection, and finds out clients that are gone.',
+      ['1s', '1h'],
+      { 'x-absent': 'no comments' },
+    ),
+    closeAtTokenExpiry: booleanNode(
+      'Whether a stream ends when the token that opened it does (`exp`, with `clockSkew`).',
+      DEFAULTS.sse.closeAtTokenExpiry,
+    ),
+  },
+);
+
 /** What a route has besides its filters. */
 export const ROUTE_PROPERTIES = {
   name: stringNode('Name in logs, counters and RateLimit-Policy. Unique.', ROUTE_NAME_TEXT),
@@ -147,6 +171,7 @@ export const ROUTE_PROPERTIES = {
     RATE_LIMIT_NODE,
     { minItems: 1, maxItems: 4 },
   ),
+  sse: EVENT_STREAMS_NODE,
   errors: ERRORS_NODE,
   onCoordinatorLost: stringNode(
     'What happens while the thread that decides upon limits and targets is being restarted: ' +

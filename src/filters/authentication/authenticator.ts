@@ -21,6 +21,8 @@ export interface Identity {
   readonly fields: readonly string[];
   /** Fields for the client, in whatever reply it gets. Absent: none. */
   readonly replyFields?: FieldBlock;
+  /** When the credentials end, in ms since 1970. Absent: they do not end by themselves. */
+  readonly endsAtUnixMs?: number;
 }
 
 /** What was verified about the caller, by claim name. */

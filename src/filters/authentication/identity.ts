@@ -10,6 +10,8 @@ const FIELD_CHARS_MAX = 64 * 1024;
 
 export interface IdentityRule {
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[];
+  /** For how long `exp` is stretched. Absent: it is not. */
+  readonly clockSkewMs?: number;
 }
 
 /** Returns undefined when a claim is too long for its field. */
@@ -26,7 +28,10 @@ export function makeIdentity(
     fields.push(header, value);
   }
   // All requests with these credentials share the result, so no request may change it.
-  return { consumer, claims: Object.freeze(claims), scopes: scopesOf(claims), fields };
+  const identity = { consumer, claims: Object.freeze(claims), scopes: scopesOf(claims), fields };
+  const { exp } = claims;
+  if (typeof exp !== 'number') return identity;
+  return { ...identity, endsAtUnixMs: exp * 1000 + (rule.clockSkewMs ?? 0) };
 }
 
 /**

@@ -30,6 +30,19 @@ export interface StagedFlow {
   close(): void;
 }
 
+/** What is known of a reply that is an event stream: see worker/reply/event-stream.ts. */
+export interface EventFlow {
+  /** When the target has sent something last. */
+  readonly movedMs: number;
+  readonly rule: { readonly idleMs: number };
+  /** The next bytes of the target: what is to be sent of them now. */
+  take(bytes: Buffer, nowMs: number): Buffer;
+  /** No more bytes come: what is still to be sent of those that have come. */
+  rest(): Buffer;
+  /** The reply is over, or goes nowhere. */
+  close(): void;
+}
+
 /** Status in the access record of a client that left before a reply began. */
 const STATUS_CLIENT_LEFT = 499;
 
@@ -56,6 +69,8 @@ export class ReplyState {
   isStarted = false;
   /** null: the reply goes onto the lane as it comes. */
   staged: StagedFlow | null = null;
+  /** null: the reply is no event stream. */
+  events: EventFlow | null = null;
   /** A stage has failed: whatever the client gets in place of the reply passes none. */
   isUnstaged = false;
   /** Bytes of the body that went onto the lane. */
@@ -108,6 +123,16 @@ export class ReplyState {
   /** The reply goes through stages; null: through none any more. */
   enter(staged: StagedFlow | null): void {
     this.staged = staged;
+  }
+
+  /** The reply is an event stream; null: it is none any more. */
+  stream(events: EventFlow | null): void {
+    this.events = events;
+  }
+
+  /** The gateway ends the reply as a whole one, for this reason. */
+  onEndedByGateway(cause: string): void {
+    this.cause = cause;
   }
 
   giveUpStages(): void {

@@ -15,10 +15,14 @@ import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Exchange } from '../exchange/exchange.js';
+import type { EventFlow } from '../exchange/reply-state.js';
+import { type EventStreamParts, EventStreams } from './event-streams.js';
 import { grpcRefusalOf } from './grpc-refusal.js';
 import type { LaneWriter } from './lane-writer.js';
 import { fieldsLetThrough } from './late-fields.js';
 import { StagedReply } from './staged-reply.js';
+
+const SILENT = 'the target of the event stream was silent for too long';
 
 const NO_STAGES: readonly StageSource[] = [];
 
@@ -27,6 +31,7 @@ const WINDOW_BYTES_MIN = BODY_BLOCK_BYTES;
 
 export interface ReplyPathParts {
   readonly writer: LaneWriter;
+  readonly streams: Pick<EventStreamParts, 'wheel' | 'ledger' | 'unixMs'>;
   nowMs(): number;
   /** All of the reply is on the lane. */
   onDelivered(exchange: Exchange): void;
@@ -43,18 +48,55 @@ export interface ReplyPathParts {
 export class ReplyPath {
   /** Their targets wait until the lane has room. */
   private readonly behind: Exchange[] = [];
+  private readonly streams: EventStreams;
 
-  constructor(private readonly parts: ReplyPathParts) {}
+  constructor(private readonly parts: ReplyPathParts) {
+    const { streams, nowMs } = parts;
+    this.streams = new EventStreams(
+      { ...streams, nowMs },
+      {
+        takesMore: ({ reply }) => !reply.isPaused && reply.window >= WINDOW_BYTES_MIN,
+        send: (exchange, bytes) => parts.writer.data(exchange, bytes, false),
+        endByGateway: (exchange, cause) => this.endStream(exchange, cause),
+      },
+    );
+  }
 
   // Hot path (bench/gateway/plain-get): once for every reply of a target.
   /** The head of the target that answers. `ownFields` are what the gateway adds to it. */
   head(exchange: Exchange, status: number, block: ReplyFieldBlock, ownFields: FieldBlock): void {
     const { reply, route, head } = exchange;
     reply.onHead(status, block, head.method === 'HEAD', this.parts.nowMs());
+    if (reply.bodyBytes === -1 && status === 200 && !reply.isBodiless) this.openStream(exchange);
     if (ownFields !== NO_FIELDS) reply.edit(joinFields(block.fields, ownFields), reply.bodyBytes);
     const sources = route === null ? NO_STAGES : route.replyStages;
     if (sources.length === 0) this.parts.writer.head(exchange);
     else this.openTargetReply(exchange, sources);
+  }
+
+  private openStream(exchange: Exchange): void {
+    exchange.reply.stream(this.streams.open(exchange));
+  }
+
+  private closeStream({ reply }: Exchange): void {
+    const { events } = reply;
+    if (events === null) return;
+    reply.stream(null);
+    events.close();
+  }
+
+  /** The target is silent for longer than an event stream may be. */
+  endSilent(exchange: Exchange): void {
+    this.endStream(exchange, SILENT);
+  }
+
+  /** An event stream is over because the gateway says so: it ends as a whole reply. */
+  private endStream(exchange: Exchange, cause: string): void {
+    const { reply } = exchange;
+    reply.onEndedByGateway(cause);
+    reply.staged?.abort();
+    reply.enter(null);
+    this.writeEnd(exchange);
   }
 
   private openTargetReply(exchange: Exchange, sources: readonly StageSource[]): void {
@@ -108,7 +150,8 @@ export class ReplyPath {
   private write(exchange: Exchange, bytes: Buffer, isLast: boolean): boolean {
     const { reply } = exchange;
     const { writer } = this.parts;
-    writer.data(exchange, bytes, isLast);
+    if (reply.events === null) writer.data(exchange, bytes, isLast);
+    else this.writeEvents(exchange, reply.events, bytes, isLast);
     if (isLast) {
       this.onDelivered(exchange);
       return true;
@@ -121,6 +164,13 @@ export class ReplyPath {
       this.behind.push(exchange);
     }
     return !reply.isPaused;
+  }
+
+  private writeEvents(exchange: Exchange, events: EventFlow, bytes: Buffer, isLast: boolean): void {
+    const { writer } = this.parts;
+    const taken = events.take(bytes, this.parts.nowMs());
+    const sent = isLast ? Buffer.concat([taken, events.rest()]) : taken;
+    if (sent.length > 0 || isLast) writer.data(exchange, sent, isLast);
   }
 
   /** A head before that of the reply. It passes no stages: it has no body. */
@@ -150,6 +200,7 @@ export class ReplyPath {
   }
 
   private writeTrailers(exchange: Exchange, fields: FieldBlock): void {
+    this.writeRest(exchange);
     this.parts.writer.trailers(exchange, fields);
     this.onDelivered(exchange);
   }
@@ -161,7 +212,15 @@ export class ReplyPath {
     else staged.end();
   }
 
+  /** What an event stream has held back. */
+  private writeRest(exchange: Exchange): void {
+    const { events } = exchange.reply;
+    const rest = events === null ? null : events.rest();
+    if (rest !== null && rest.length > 0) this.parts.writer.data(exchange, rest, false);
+  }
+
   private writeEnd(exchange: Exchange): void {
+    this.writeRest(exchange);
     this.parts.writer.end(exchange);
     this.onDelivered(exchange);
   }
@@ -176,7 +235,9 @@ export class ReplyPath {
   }
 
   /** What a target has begun goes nowhere: nothing of it has reached the client. */
-  takeBack({ reply }: Exchange): void {
+  takeBack(exchange: Exchange): void {
+    const { reply } = exchange;
+    this.closeStream(exchange);
     reply.staged?.cancel();
     reply.enter(null);
     reply.takeHeadBack();
@@ -303,7 +364,9 @@ export class ReplyPath {
   }
 
   /** The exchange is over. */
-  release({ reply }: Exchange): void {
+  release(exchange: Exchange): void {
+    const { reply } = exchange;
+    this.closeStream(exchange);
     reply.staged?.cancel();
     reply.enter(null);
   }

@@ -19,6 +19,7 @@ import {
   COUNTERS,
   type CounterShape,
   durationHistogram,
+  endEventStreams,
   LATENCY_BOUNDS_MS,
   NO_ROUTE,
   problemCounter,
@@ -62,6 +63,7 @@ export class ExchangeMetrics {
   ) {
     this.counters = outputs.counters;
     this.tracing = outputs.tracing;
+    endEventStreams(this.counters, shape);
   }
 
   /** The head of a request was read. Hot path (bench/gateway/plain-get). */
@@ -155,6 +157,15 @@ export class ExchangeMetrics {
   countTryFailure(targetIndex: number, problem: ProblemKind): void {
     if (isConnectFailure(problem)) this.addTarget(targetIndex, TARGET_COUNTERS.connectFailures);
     if (problem.status === 504) this.addTarget(targetIndex, TARGET_COUNTERS.timeouts);
+  }
+
+  /** A reply is an event stream. */
+  countEventStream(routeIndex: number): void {
+    this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsOpened));
+  }
+
+  countEventStreamEnd(routeIndex: number): void {
+    this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsEnded));
   }
 
   countClientLeft(): void {

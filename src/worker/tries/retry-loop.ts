@@ -71,7 +71,7 @@ const VIA_OF_REPLIES = field('via', `1.1 ${GATEWAY_PSEUDONYM}`);
 export interface RetryLoopParts extends NextTryParts {
   readonly replies: Pick<
     ReplyPath,
-    'interim' | 'head' | 'data' | 'trailers' | 'end' | 'takeBack' | 'onStuck'
+    'interim' | 'head' | 'data' | 'trailers' | 'end' | 'endSilent' | 'takeBack' | 'onStuck'
   >;
   readonly preference: Pick<TargetPreference, 'cookieField'>;
   unixMs(): number;
@@ -314,8 +314,12 @@ export class RetryLoop implements TryListener {
 
   /** Until when the reply must move again. */
   private idleUntilMs(exchange: Exchange): number {
-    const movedMs = Math.max(exchange.reply.movedMs, exchange.upload.movedMs);
-    return movedMs + upstreamOf(exchange).timeouts.idleMs;
+    const { reply, upload } = exchange;
+    const { events } = reply;
+    // Heartbeats that a client takes are no sign of its target.
+    if (events !== null && !reply.isTargetPaused) return events.movedMs + events.rule.idleMs;
+    const movedMs = Math.max(reply.movedMs, upload.movedMs);
+    return movedMs + (events === null ? upstreamOf(exchange).timeouts.idleMs : events.rule.idleMs);
   }
 
   /** A deadline that is set already and comes sooner looks at the reply as well. */
@@ -336,6 +340,11 @@ export class RetryLoop implements TryListener {
     if (current === null || exchange.reply.isTargetPaused) {
       // It is not the target that keeps the client waiting.
       this.parts.replies.onStuck(exchange);
+      return;
+    }
+    if (exchange.reply.events !== null) {
+      // That nothing has happened is no mistake of the target.
+      this.parts.replies.endSilent(exchange);
       return;
     }
     current.abort();

@@ -101,6 +101,7 @@ class Rig {
     this.writer = new LaneWriter(this.worker, nowMs, () => {});
     this.replies = new ReplyPath({
       writer: this.writer,
+      streams: { wheel: this.wheel, ledger, unixMs: () => 0 },
       nowMs,
       onDelivered: () => this.finish(),
       refuse: () => expect.unreachable('no stage refuses'),
