@@ -57,6 +57,7 @@ export class LocalReplyMetrics {
       cause,
       end: 'complete',
       fields: null,
+      call: null,
       traceId: '',
     });
   }

@@ -134,6 +134,10 @@ export const PROBLEMS = {
     ...DOWNSTREAM,
     when: 'The request head is larger than limits.headerBytes or guards of the route allow.',
   }),
+  grpcMessageTooLarge: problem('GW_GRPC_MESSAGE_TOO_LARGE', 413, 'Message too large', {
+    ...DOWNSTREAM,
+    when: 'A message of a gRPC call is longer than `grpc` of the route allows.',
+  }),
   bodyTooLarge: problem('GW_BODY_TOO_LARGE', 413, 'Request body too large', {
     ...DOWNSTREAM,
     when: 'The request body is larger than limits.bodyBytes or guards of the route allow.',

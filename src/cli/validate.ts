@@ -3,6 +3,7 @@
  *
  * Thread: supervisor (on the main thread).
  */
+import { callsWithoutHttp2, NO_HTTP2 } from '../config/compile/calls-without-http2.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from '../config/compile/unverified-targets.js';
 import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';
 import { shareConfig } from '../config/shared/share-config.js';
@@ -21,6 +22,9 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
     await proveConfig(shareConfig(config), io.clock.unixMs);
     for (const name of upstreamsUnverified(config.upstreams)) {
       io.stderr.write(`warning: upstream ${name}: ${UNVERIFIED_TARGETS}\n`);
+    }
+    for (const name of callsWithoutHttp2(config)) {
+      io.stderr.write(`warning: route ${name}: ${NO_HTTP2}\n`);
     }
     for (const document of config.documents) io.stderr.write(warningsOf(document));
     io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);

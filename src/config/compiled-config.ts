@@ -350,6 +350,8 @@ export interface CompiledRetry {
     readonly timeout: boolean;
     /** Ascending. */
     readonly statuses: readonly number[];
+    /** Codes of gRPC, ascending. */
+    readonly grpcStatuses: readonly number[];
   };
   readonly budgetPercent: number;
   readonly minConcurrency: number;

@@ -1339,6 +1339,12 @@ export interface RetryConfig {
    */
   readonly on?: readonly RetryCondition[];
   /**
+   * Statuses of gRPC that are retried, by their names. A call is sent again when its target ended
+   * it with one of them before any message, and its request has at most 64 KiB: name only what says
+   * that nothing was done, such as `UNAVAILABLE`. At most 16 items. Default: none.
+   */
+  readonly grpcStatus?: readonly GrpcErrorName[];
+  /**
    * Retries and hedges that there may be, in percent of the requests of the last ten seconds. 0 to
    * 100. Default: 20.
    */
@@ -1466,6 +1472,8 @@ export interface RouteConfig {
   readonly securityHeaders?: boolean | SecurityHeadersConfig;
   /** When a route is no longer what clients should use. */
   readonly deprecation?: DeprecationConfig;
+  /** Bounds on the messages of gRPC and gRPC-Web calls, each message by itself. */
+  readonly grpc?: GrpcConfig;
   /** How large and how slow the requests of a route may be, within the bounds of `limits`. */
   readonly guards?: GuardsConfig;
   /** What requests must look like. */
@@ -1480,9 +1488,14 @@ export interface RouteConfig {
 export interface MatchConfig {
   /**
    * `/exact`, `/with/:param`, `/files/:name.pdf`, `/orders/:id([0-9]+)`, `/prefix/*`, or `~` and a
-   * regular expression for the whole path. 1 to 1024 characters.
+   * regular expression for the whole path. Needed where there is no `grpc`. 1 to 1024 characters.
+   * Default: none.
    */
-  readonly path: string;
+  readonly path?: string;
+  /**
+   * Calls of gRPC: POST requests to `/SERVICE/METHOD` with the content type of gRPC or gRPC-Web.
+   */
+  readonly grpc?: GrpcMatchConfig;
   /**
    * HTTP methods, upper case: the usual ones, and any other by its name (`PROPFIND`). `*` stands
    * for all but TRACE and CONNECT. 1 to 64 items. Default: GET, HEAD, POST, PUT, PATCH, DELETE,
@@ -1512,6 +1525,18 @@ export interface MatchConfig {
   readonly priority?: number;
   /** Version of the API that a request must ask for; see `versioning`. Default: none. */
   readonly version?: string;
+}
+
+/**
+ * Calls of gRPC: POST requests to `/SERVICE/METHOD` with the content type of gRPC or gRPC-Web.
+ * Anything else there is refused with 415. Without keys: every call. In place of `path` and
+ * `methods`.
+ */
+export interface GrpcMatchConfig {
+  /** Full name of the service, with its package. Default: every service. */
+  readonly service?: string;
+  /** Name of one method of the service. Default: every method. */
+  readonly method?: string;
 }
 
 /** The value, or a condition that says more. */
@@ -1671,6 +1696,23 @@ export interface DeprecationConfig {
   readonly sunset?: string;
   /** A page about it, as a `Link`. Default: none. */
   readonly link?: string;
+}
+
+/**
+ * Bounds on the messages of gRPC and gRPC-Web calls, each message by itself. `limits.bodyBytes`
+ * bounds all messages of one request together.
+ */
+export interface GrpcConfig {
+  /**
+   * Largest message of a client. A call with a larger one ends with RESOURCE_EXHAUSTED. 1 to
+   * 1024MiB. Default: no such limit.
+   */
+  readonly maxRequestMessageBytes?: ByteSize;
+  /**
+   * Largest message of a target. A call with a larger one ends with RESOURCE_EXHAUSTED. 1 to
+   * 1024MiB. Default: no such limit.
+   */
+  readonly maxReplyMessageBytes?: ByteSize;
 }
 
 /** How large and how slow the requests of a route may be, within the bounds of `limits`. */
@@ -1870,6 +1912,24 @@ export type HashSourceName = 'clientIp' | 'path' | `header:${string}` | `cookie:
 export type FailureKind = 'connectFailure' | 'timeout' | 'reset' | '5xx' | number;
 
 export type RetryCondition = 'connectFailure' | 'reset' | 'timeout' | 'gatewayError' | number;
+
+export type GrpcErrorName =
+  | 'CANCELLED'
+  | 'UNKNOWN'
+  | 'INVALID_ARGUMENT'
+  | 'DEADLINE_EXCEEDED'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'PERMISSION_DENIED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'FAILED_PRECONDITION'
+  | 'ABORTED'
+  | 'OUT_OF_RANGE'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'DATA_LOSS'
+  | 'UNAUTHENTICATED';
 
 export type RoutePriority = 'low' | 'default' | 'high';
 

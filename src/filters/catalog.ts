@@ -9,6 +9,7 @@
 import { CORS } from './cors/options.js';
 import type { FilterSteps } from './filter.js';
 import type { AnyFilterOptions, CompiledOf } from './filter-options.js';
+import { GRPC } from './grpc/options.js';
 import { GUARDS } from './guards/options.js';
 import { IP_FILTER } from './ip-filter/options.js';
 import { SECURITY_HEADERS } from './security-headers/options.js';
@@ -55,6 +56,7 @@ const CATALOG = [
   }),
   filter(VERSIONING, async () => (await import('./versioning/deprecation.js')).versionSteps),
   filter(DEPRECATION, async () => (await import('./versioning/deprecation.js')).deprecationSteps),
+  filter(GRPC, async () => (await import('./grpc/grpc.js')).grpcSteps),
   filter(GUARDS, async () => (await import('./guards/guards.js')).guardsSteps),
   filter(VALIDATION, async () => (await import('./validation/validation.js')).validationSteps),
   filter(TRANSFORMATION, async () => {

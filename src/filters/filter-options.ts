@@ -39,6 +39,8 @@ export interface CompileContext {
   readonly bodyBytes: number;
   /** Upper case; empty: every method. */
   readonly methods: readonly string[];
+  /** The route takes calls of gRPC (`match.grpc`). */
+  readonly isGrpc: boolean;
   /** The version that requests must ask for, where it does not stand in the path; else ''. */
   readonly version: string;
   readonly readDocument: ReadDocument;

@@ -18,6 +18,8 @@ const METHOD_CHARS_MAX = 16;
 /** Longest consumer name from credentials; with escapes a character may take six bytes. */
 const CONSUMER_CHARS_MAX = 128;
 const HEADER_CHARS_MAX = 128;
+/** Names of services and methods come from the client. */
+const CALL_CHARS_MAX = 128;
 /** A cause may repeat values of the client. */
 const CAUSE_CHARS_MAX = 256;
 /** All header fields of a record, escaped, with their names. */
@@ -48,6 +50,15 @@ export interface FieldSource {
   value(name: string): string;
 }
 
+/** A call of gRPC. */
+export interface CallRecord {
+  /** With its package. */
+  readonly service: string;
+  readonly method: string;
+  /** The code that the client got, or would have. */
+  readonly status: number;
+}
+
 export interface AccessRecord {
   readonly requestId: string;
   readonly clientIp: string;
@@ -74,6 +85,8 @@ export interface AccessRecord {
   readonly end: RequestEnd;
   /** null: the head could not be read. */
   readonly fields: FieldSource | null;
+  /** null: the request is no call of gRPC. */
+  readonly call: CallRecord | null;
   /** The trace that the request belongs to; empty: no trace is exported. */
   readonly traceId: string;
 }
@@ -157,7 +170,7 @@ export class AccessLog {
     target: string,
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
-    const { traceId, cause } = record;
+    const { traceId, cause, call } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -173,6 +186,7 @@ export class AccessLog {
       `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
       `,"code":"${record.code}","end":"${record.end}"` +
       (cause === '' ? '' : `,"cause":${quoteJson(cut(cause, CAUSE_CHARS_MAX))}`) +
+      (call === null ? '' : textOfCall(call)) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
       (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
       ',"msg":"request"}\n'
@@ -196,6 +210,13 @@ export class AccessLog {
     }
     return shown;
   }
+}
+
+function textOfCall({ service, method, status }: CallRecord): string {
+  return (
+    `,"grpcService":${quoteJson(cut(service, CALL_CHARS_MAX))}` +
+    `,"grpcMethod":${quoteJson(cut(method, CALL_CHARS_MAX))},"grpcStatus":${status}`
+  );
 }
 
 function cut(text: string, charsMax: number): string {

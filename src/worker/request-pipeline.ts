@@ -36,6 +36,7 @@ import {
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
+import { enterCall } from './request/grpc-entry.js';
 import { hideCredentials } from './request/hide-credentials.js';
 import { trailersForTarget } from './upstream/forwarded-trailers.js';
 import { failureDetail } from './upstream/upstream-error.js';
@@ -141,6 +142,9 @@ export class RequestPipeline {
   }
 
   private enter(exchange: Exchange): PhaseResult {
+    const { grpc } = exchange;
+    const refused = grpc === null ? null : enterCall(exchange, grpc);
+    if (refused !== null) return refused;
     const { entrySteps, watchesUploads } = routeOf(exchange).filters;
     const result = this.runSteps(exchange, entrySteps);
     if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);
@@ -210,6 +214,11 @@ export class RequestPipeline {
 
   /** More of the request body came in. The bytes are valid inside the call only. */
   onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
+    if (exchange.grpc?.scanRequest(bytes) === false) {
+      const detail = 'A message of the call is longer than grpc.maxRequestMessageBytes.';
+      this.refuse(exchange, PROBLEMS.grpcMessageTooLarge, detail);
+      return;
+    }
     exchange.upload.take(bytes, isLast, this.parts.nowMs());
     const refused = this.parts.filters.judgeUpload(exchange, isLast);
     if (refused !== null && !exchange.reply.isLocal) {
@@ -302,11 +311,16 @@ export class RequestPipeline {
   /** The last try has failed, and there is no reply to give, or only a part of one. */
   onTriesFailed(exchange: Exchange, problem: ProblemKind): void {
     if (exchange.reply.isStarted) {
-      this.cut(exchange, null);
+      this.cut(exchange, exchange.grpc === null ? null : problem);
       return;
     }
     const cause = exchange.tries.lastCause;
     this.end(exchange, refusal(problem, failureDetail(problem, cause), { cause }));
+  }
+
+  /** The client gets this in place of what a target has said. */
+  onTriesReply(exchange: Exchange, reply: LocalReply): void {
+    this.end(exchange, reply);
   }
 
   /** A filter threw while a reply passed it. */

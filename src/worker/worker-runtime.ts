@@ -252,6 +252,7 @@ export class WorkerRuntime {
       unixMs,
       touch,
       onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
+      onReply: (exchange, reply) => this.pipeline.onTriesReply(exchange, reply),
       onError,
     });
   }

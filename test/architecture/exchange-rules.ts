@@ -50,6 +50,12 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       onContinue: ['worker/reply/'],
     },
   },
+  grpc: {
+    file: `${ROOM}/grpc-call.ts`,
+    className: 'GrpcCall',
+    callers: ['worker/request/', 'worker/reply/', 'worker/tries/'],
+    others: { scanRequest: ['worker/request-pipeline.ts'] },
+  },
   reply: {
     file: `${ROOM}/reply-state.ts`,
     className: 'ReplyState',

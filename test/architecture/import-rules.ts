@@ -125,7 +125,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenWords: [],
   },
   filters: {
-    mayImport: ['base', 'schema', 'routing', 'observability'],
+    mayImport: ['base', 'schema', 'routing', 'observability', 'wire/grpc'],
     mayUseConfigTypes: false,
     forbiddenPackages: ['uWebSockets.js'],
     forbiddenWords: [],

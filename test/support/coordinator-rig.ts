@@ -60,7 +60,13 @@ export interface CoordinatorConfigWish {
 export const BREAKER: CompiledUpstream['circuitBreaker'] = {
   failureThreshold: 3,
   failureRate: null,
-  failureOn: { connectFailure: true, timeout: true, reset: true, status5xx: true, statuses: [] },
+  failureOn: {
+    connectFailure: true,
+    timeout: true,
+    reset: true,
+    status5xx: true,
+    statuses: [],
+  },
   openForMs: 1000,
   openForMaxMs: 1000,
   halfOpenRequests: 1,
@@ -158,7 +164,13 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       timeouts: { connectMs: 1000, responseMs: 1000, idleMs: 1000, perTryMs: 1000 },
       retry: {
         attempts: 0,
-        conditions: { connectFailure: false, reset: false, timeout: false, statuses: [] },
+        conditions: {
+          connectFailure: false,
+          reset: false,
+          timeout: false,
+          statuses: [],
+          grpcStatuses: [],
+        },
         budgetPercent: 20,
         minConcurrency: 3,
         backOff: { baseMs: 25, maxMs: 250 },

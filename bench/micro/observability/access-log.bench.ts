@@ -80,6 +80,7 @@ function recordOf(at: number, target: string): AccessRecord {
     cause: '',
     end: 'complete',
     fields: SOURCE,
+    call: null,
     traceId: '',
   };
 }

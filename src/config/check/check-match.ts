@@ -14,8 +14,14 @@ import {
 } from '../../routing/path-pattern.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { CompiledMatch } from '../compiled-config.js';
-import type { MatchConditionConfig, RouteConfig } from '../gateway-config.js';
-import { asciiHost, compileMatch, pathExpression } from '../references/route-match.js';
+import type { MatchConditionConfig, MatchConfig, RouteConfig } from '../gateway-config.js';
+import {
+  asciiHost,
+  compileMatch,
+  methodsOfMatch,
+  pathExpression,
+  pathOfMatch,
+} from '../references/route-match.js';
 
 /** Stands for the methods of a route that names none. */
 const USUAL_METHODS = 'usual';
@@ -30,7 +36,11 @@ export function checkMatch(
   index: number,
   findings: Findings,
 ): readonly PatternSegment[] | undefined {
-  const { match = {} } = route;
+  const { match = {}, openapi } = route;
+  if (openapi !== undefined && match.grpc !== undefined) {
+    const message = 'a document describes requests to paths, and match.grpc takes calls';
+    findings.addKey(pointerOf('routes', index, 'openapi'), message);
+  }
   for (const [position, host] of (match.hosts ?? []).entries()) {
     if (host === undefined || asciiHost(host) !== undefined) continue;
     const at = pointerOf('routes', index, 'match', 'hosts', position);
@@ -44,7 +54,26 @@ export function checkMatch(
       if (!findings.hasUnder(at)) checkCondition(condition, at, findings);
     }
   }
-  return checkPath(match.path, pointerOf('routes', index, 'match', 'path'), findings);
+  const at = pointerOf('routes', index, 'match');
+  if (route.match !== undefined) checkGrpc(match, at, findings);
+  return checkPath(pathOfMatch(match), `${at}/path`, findings);
+}
+
+/** A route takes calls of gRPC, or requests to a path. */
+function checkGrpc(match: SoundPart<MatchConfig>, at: string, findings: Findings): void {
+  const { grpc, path } = match;
+  if (grpc === undefined) {
+    if (path !== undefined || findings.hasUnder(at)) return;
+    const message = 'missing key "path", or "grpc" for calls of gRPC';
+    findings.add({ pointer: at, place: at, part: 'key', message });
+    return;
+  }
+  for (const key of ['path', 'methods', 'version'] as const) {
+    if (match[key] !== undefined) findings.addKey(`${at}/${key}`, 'match.grpc says this already');
+  }
+  if (grpc.method !== undefined && grpc.service === undefined && !findings.hasUnder(`${at}/grpc`)) {
+    findings.addKey(`${at}/grpc/method`, 'needs the service that has the method');
+  }
 }
 
 function checkCondition(
@@ -129,10 +158,9 @@ export class OverlapCheck {
   private methodsOf(index: number): string[] {
     // Methods with a mistake in them say nothing about what the route is to take.
     if (this.findings.hasUnder(pointerOf('routes', index, 'match', 'methods'))) return [];
-    const methods = this.routes[index]?.match?.methods;
-    if (methods === undefined) return [USUAL_METHODS];
-    const named = methods.filter((method) => method !== undefined);
-    if (!named.includes(EVERY_METHOD)) return named;
+    const named = methodsOfMatch(this.routes[index]?.match ?? {});
+    if (named === undefined) return [USUAL_METHODS];
+    if (!named.includes(EVERY_METHOD)) return [...named];
     const besides = named.filter((method) => !takesMethod([EVERY_METHOD], method));
     return [USUAL_METHODS, EVERY_METHOD, ...besides.filter((method) => method !== EVERY_METHOD)];
   }

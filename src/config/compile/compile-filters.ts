@@ -25,13 +25,15 @@ interface FilterPlace {
   readonly operation: OpenapiOperation | undefined;
 }
 
+const NOWHERE = { methods: [], version: '', isGrpc: false } as const;
+
 /** The filters of a route: its own, and those of the whole gateway where it has none. */
 export function compileFilters(
   route: RouteConfig,
   gateway: GatewayConfig,
   { operation, ...place }: FilterPlace,
 ): CompiledFilters {
-  const context = contextOf(gateway, place);
+  const context = contextOf(gateway, { ...place, isGrpc: route.match.grpc !== undefined });
   const compiled: Record<string, object> = {};
   for (const { options } of FILTERS) {
     const shared = options.gatewayMeans === 'default' ? keysOf(options.gateway, gateway) : {};
@@ -53,7 +55,7 @@ export function compileFilters(
 
 /** The filters that hold for every request, whether a route takes it or not. */
 export function compileGatewayFilters(gateway: GatewayConfig): CompiledConfig['filters'] {
-  const context = contextOf(gateway, { methods: [], version: '' });
+  const context = contextOf(gateway, NOWHERE);
   const compiled: Record<string, object> = {};
   for (const { options } of FILTERS) {
     if (options.gatewayMeans !== 'always') continue;
@@ -65,13 +67,13 @@ export function compileGatewayFilters(gateway: GatewayConfig): CompiledConfig['f
 
 /** CORS of the whole gateway, which refusals go by where no route has a say. */
 export function compileSharedCors(gateway: GatewayConfig): CompiledConfig['cors'] {
-  const context = contextOf(gateway, { methods: [], version: '' });
+  const context = contextOf(gateway, NOWHERE);
   return CORS.compile(keysOf(CORS.gateway, gateway), context);
 }
 
 function contextOf(
   { limits = {} }: GatewayConfig,
-  place: Pick<CompileContext, 'methods' | 'version'>,
+  place: Pick<CompileContext, 'methods' | 'version' | 'isGrpc'>,
 ): CompileContext {
   return {
     ...place,

@@ -3,6 +3,7 @@
  *
  * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
  */
+import { GRPC_STATUS_NAMES } from '../../base/grpc-status.js';
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledRetry } from '../compiled-config.js';
 import type { HedgeConfig, RetryCondition, RetryConfig } from '../gateway-config.js';
@@ -25,6 +26,9 @@ export function compileRetry(config: RetryConfig | undefined, targetCount: numbe
       reset: on.includes('reset'),
       timeout: on.includes('timeout'),
       statuses: [...statuses].sort((one, other) => one - other),
+      grpcStatuses: (config?.grpcStatus ?? [])
+        .map((name) => GRPC_STATUS_NAMES.indexOf(name))
+        .sort((one, other) => one - other),
     },
     budgetPercent: config?.budgetPercent ?? defaults.budgetPercent,
     minConcurrency: config?.minConcurrency ?? defaults.minConcurrency,

@@ -23,7 +23,7 @@ import type {
 } from '../gateway-config.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
 import { openapiFile, readOpenapiGroup } from '../openapi/openapi-routes.js';
-import { compileMatch } from '../references/route-match.js';
+import { compileMatch, methodsOfMatch, pathOfMatch } from '../references/route-match.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
@@ -99,8 +99,8 @@ function placesOf(
   { name, match, openapi }: RouteConfig,
   documents: CompiledDocument[],
 ): RoutePlace[] {
-  const { path, methods = [] } = match;
-  if (openapi === undefined) return [{ name, path, methods: [...methods] }];
+  const path = defined(pathOfMatch(match), 'the path of a checked route');
+  if (openapi === undefined) return [{ name, path, methods: [...(methodsOfMatch(match) ?? [])] }];
   const found = readOpenapiGroup(openapiFile(openapi), path, match.methods);
   const unsupportedCount = found.unsupported.length;
   const unsupported = found.unsupported.slice(0, UNSUPPORTED_MAX);

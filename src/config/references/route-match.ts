@@ -27,6 +27,24 @@ export function compileMatch(match: SoundPart<MatchConfig>): CompiledMatch {
   };
 }
 
+/** Stands in the path of a route for a service or method that it does not name. */
+const ANY_SERVICE = ':grpcService';
+const ANY_METHOD = ':grpcMethod';
+
+type Place = Pick<SoundPart<MatchConfig>, 'path' | 'grpc' | 'methods'>;
+
+/** The path of the route: its own, or that of calls; undefined: it has neither. */
+export function pathOfMatch({ path, grpc }: Place): string | undefined {
+  if (path !== undefined || grpc === undefined) return path;
+  return `/${grpc.service ?? ANY_SERVICE}/${grpc.method ?? ANY_METHOD}`;
+}
+
+/** The methods that the route names; undefined: none. */
+export function methodsOfMatch({ grpc, methods }: Place): readonly string[] | undefined {
+  if (grpc !== undefined) return ['POST'];
+  return methods?.filter((method) => method !== undefined);
+}
+
 /** Names before stars: what is tried first comes first. */
 function byExactness(one: string, other: string): number {
   const [isStar, isOtherStar] = [one.startsWith('*'), other.startsWith('*')];

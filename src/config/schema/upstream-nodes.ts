@@ -3,6 +3,7 @@
  *
  * Thread: any (pure). A part of config-schema.ts; probes and look-ups stand in health-nodes.ts.
  */
+import { GRPC_STATUS_NAMES } from '../../base/grpc-status.js';
 import {
   booleanNode,
   durationNode,
@@ -21,6 +22,8 @@ import { HEALTH_CHECK_NODE, OUTLIER_DETECTION_NODE, RESOLVE_NODE } from './healt
 import { TARGET_TLS_NODE } from './target-tls-node.js';
 
 const { upstream: defaults } = DEFAULTS;
+
+const [, ...GRPC_ERROR_NAMES] = GRPC_STATUS_NAMES;
 
 const ALL_TEXT = typedShape<'all'>('^all$', 'an integer from 2 to 10, or "all"', "'all'");
 
@@ -269,6 +272,13 @@ const RETRY_NODE = objectNode(
         '502, 503 and 504; any status from 400 to 599 may be named.',
       integerOrTextNode(ERROR_RANGE, RETRY_CONDITION_TEXT),
       { default: retry.on, maxItems: 32, uniqueItems: true },
+    ),
+    grpcStatus: listNode(
+      'Statuses of gRPC that are retried, by their names. A call is sent again when its target ' +
+        'ended it with one of them before any message, and its request has at most 64 KiB: name ' +
+        'only what says that nothing was done, such as `UNAVAILABLE`.',
+      stringNode('', { 'x-typescript': 'GrpcErrorName', enum: GRPC_ERROR_NAMES }),
+      { 'x-absent': 'none', maxItems: 16, uniqueItems: true },
     ),
     budgetPercent: integerNode(
       'Retries and hedges that there may be, in percent of the requests of the last ten seconds.',

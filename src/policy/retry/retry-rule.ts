@@ -14,13 +14,16 @@ export const END_RESET = 2;
 export const END_TIMEOUT = 3;
 /** A reply came whose status counts as a failure. */
 export const END_STATUS = 4;
+/** A call of gRPC ended without a message, with a status that counts as a failure. */
+export const END_GRPC_STATUS = 5;
 export type TryEndKind =
   | typeof END_NOT_SENT
   | typeof END_RESET
   | typeof END_TIMEOUT
-  | typeof END_STATUS;
+  | typeof END_STATUS
+  | typeof END_GRPC_STATUS;
 
-/** How a try has ended. `status` is 0 unless `kind` is END_STATUS. */
+/** How a try has ended. `status` is 0 unless `kind` is END_STATUS or END_GRPC_STATUS. */
 export interface TryEnd {
   readonly kind: TryEndKind;
   readonly status: number;
@@ -32,6 +35,8 @@ export interface RetryConditions {
   readonly timeout: boolean;
   /** Ascending. */
   readonly statuses: readonly number[];
+  /** Codes of gRPC, ascending. */
+  readonly grpcStatuses: readonly number[];
 }
 
 /** The properties of the request that the decision depends on. */
@@ -47,6 +52,8 @@ export interface RequestReplay {
 export function isSafeToRepeat(end: TryEndKind, request: RequestReplay): boolean {
   if (request.isReplyStarted) return false;
   if (end === END_NOT_SENT) return true;
+  // Who names a code says that methods which end with it may be called again.
+  if (end === END_GRPC_STATUS) return request.isBodyKept;
   return request.isIdempotent && request.isBodyKept;
 }
 
@@ -59,6 +66,8 @@ export function isRetriable(end: TryEnd, conditions: RetryConditions): boolean {
       return conditions.reset;
     case END_TIMEOUT:
       return conditions.timeout;
+    case END_GRPC_STATUS:
+      return conditions.grpcStatuses.includes(end.status);
     default:
       return conditions.statuses.includes(end.status);
   }

@@ -29,6 +29,11 @@ export function grpcStatusFields(status: number, message: string): FieldBlock {
     : joinFields(code, field('grpc-message', encodeGrpcMessage(message)));
 }
 
+/** Content-Type of the reply to a request of this type. */
+export function grpcTypeField(contentType: string): FieldBlock {
+  return field('content-type', contentType);
+}
+
 /** What a refusal is made of, as a client of HTTP would get it. */
 export interface HttpRefusal {
   readonly status: number;
@@ -44,7 +49,7 @@ export function trailersOnlyFields(contentType: string, refusal: HttpRefusal): F
   const { status, fields, message } = refusal;
   const seconds = firstValueOf(fields, 'retry-after');
   const own = joinFields(
-    field('content-type', contentType),
+    grpcTypeField(contentType),
     grpcStatusFields(grpcStatusOfRefusal(status), message),
   );
   const others = withoutFields(fields, OF_BODY);

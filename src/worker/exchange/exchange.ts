@@ -112,7 +112,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     this.receivedMs = record.receivedMs;
     this.wantsTunnel = record.wantsTunnel;
     this.upload = new Upload(record);
-    this.grpc = grpcCallOf(head.method, head.fields, record.receivedMs);
+    this.grpc = grpcCallOf(head);
     this.deadline = new DeadlineEntry((nowMs) => onDeadline(this, nowMs));
   }
 

@@ -5,15 +5,27 @@
  * client of gRPC is to understand its refusals. Written by what reads the route, the messages and
  * the reply.
  */
-import { GRPC_OK } from '../../base/grpc-status.js';
-import { type GrpcDialect, grpcDialectOf } from '../../wire/grpc/content-type.js';
+import { type HttpProtocol, PROTOCOL_HTTP_2 } from '../../channel/records/request-head.js';
+import {
+  DIALECT_GRPC,
+  DIALECT_WEB_TEXT,
+  type GrpcDialect,
+  grpcDialectOf,
+} from '../../wire/grpc/content-type.js';
 import { formatGrpcTimeout, parseGrpcTimeout } from '../../wire/grpc/grpc-timeout.js';
-import type { RequestFields } from './request-fields.js';
+import { MessageScanner } from '../../wire/grpc/message-scanner.js';
+import type { RequestHead } from './request-head.js';
 
 /** No status is known. */
 export const NO_GRPC_STATUS = -1;
 
 const NEVER_MS = Number.POSITIVE_INFINITY;
+
+/** Largest messages of a call. */
+export interface MessageBounds {
+  readonly maxRequestMessageBytes: number;
+  readonly maxReplyMessageBytes: number;
+}
 
 export class GrpcCall {
   /** `package.Service`; '': the path is not that of a method. */
@@ -21,21 +33,49 @@ export class GrpcCall {
   method = '';
   /** What the client gets, or NO_GRPC_STATUS. */
   status = NO_GRPC_STATUS;
-  /** When the client stops waiting; NEVER_MS: it did not say. */
+  /** When the client stops waiting, or the route lets it; NEVER_MS: it did not say. */
   deadlineMs = NEVER_MS;
-  /** The client's `grpc-timeout` is malformed. */
-  readonly hasBadTimeout: boolean;
+  /** The deadline is that of the route, and not an earlier one of the client. */
+  isRoutesDeadline = false;
+  /** The target gets a client of gRPC-Web as one of gRPC. */
+  isTranslated = false;
+  /** null: messages are not bounded, and nobody looks at them. */
+  private bounds: MessageBounds | null = null;
+  private readonly sent = new MessageScanner();
+  private readonly received = new MessageScanner();
 
   constructor(
     readonly dialect: GrpcDialect,
     /** Of the request, as it came. */
     readonly contentType: string,
-    timeout: string,
-    receivedMs: number,
-  ) {
-    const timeoutMs = timeout === '' ? NEVER_MS : parseGrpcTimeout(timeout);
-    this.hasBadTimeout = Number.isNaN(timeoutMs);
-    if (!this.hasBadTimeout) this.deadlineMs = receivedMs + timeoutMs;
+    private readonly protocol: HttpProtocol,
+  ) {}
+
+  /** What the target says is gRPC; else it is for the client of gRPC-Web alone. */
+  get isTargets(): boolean {
+    return this.dialect === DIALECT_GRPC || this.isTranslated;
+  }
+
+  /** A status can follow what the client has of its reply. */
+  get hasTrailers(): boolean {
+    return this.dialect === DIALECT_GRPC ? this.protocol === PROTOCOL_HTTP_2 : this.isTranslated;
+  }
+
+  /** The route translates between its client and its target. */
+  translate(): void {
+    this.isTranslated = true;
+  }
+
+  /** The client waits until then. */
+  onDeadline(deadlineMs: number): void {
+    this.deadlineMs = deadlineMs;
+  }
+
+  /** The route lets nobody wait any longer. */
+  endBy(deadlineMs: number): void {
+    if (deadlineMs > this.deadlineMs) return;
+    this.deadlineMs = deadlineMs;
+    this.isRoutesDeadline = true;
   }
 
   /** The request's path, which may name a method. */
@@ -46,18 +86,28 @@ export class GrpcCall {
     this.method = path.slice(end + 1);
   }
 
+  boundMessages(bounds: MessageBounds): void {
+    this.bounds = bounds;
+  }
+
+  /** More of the request. False: a message of it is too long. */
+  scanRequest(bytes: Uint8Array): boolean {
+    // A body in base64 is judged as a whole.
+    if (this.bounds === null || this.dialect === DIALECT_WEB_TEXT) return true;
+    return this.sent.scan(bytes, this.bounds.maxRequestMessageBytes);
+  }
+
+  /** More of the reply. False: a message of it is too long. */
+  scanReply(bytes: Uint8Array): boolean {
+    if (this.bounds === null || (this.dialect === DIALECT_WEB_TEXT && !this.isTranslated)) {
+      return true;
+    }
+    return this.received.scan(bytes, this.bounds.maxReplyMessageBytes);
+  }
+
   /** The reply ends with this. */
   onStatus(status: number): void {
     this.status = status;
-  }
-
-  /** Nobody waits longer than the route lets it. */
-  endBy(deadlineMs: number): void {
-    this.deadlineMs = Math.min(this.deadlineMs, deadlineMs);
-  }
-
-  get isOk(): boolean {
-    return this.status === GRPC_OK;
   }
 
   /** The value of grpc-timeout for a target that gets the request now; '': none. */
@@ -66,15 +116,20 @@ export class GrpcCall {
   }
 }
 
+type CallHead = Pick<RequestHead, 'method' | 'fields' | 'protocol'>;
+
 /** null: the request is none of gRPC. */
-export function grpcCallOf(
-  method: string,
-  fields: RequestFields,
-  receivedMs: number,
-): GrpcCall | null {
+export function grpcCallOf({ method, fields, protocol }: CallHead): GrpcCall | null {
   if (method !== 'POST') return null;
   const contentType = fields.value('content-type');
   const dialect = grpcDialectOf(contentType);
   if (dialect === 0) return null;
-  return new GrpcCall(dialect, contentType, fields.value('grpc-timeout'), receivedMs);
+  return new GrpcCall(dialect, contentType, protocol);
+}
+
+/** How long the client waits in milliseconds; NaN: it says that in a wrong way. */
+export function clientTimeoutMs({ fields }: Pick<RequestHead, 'fields'>): number {
+  const [text = '', second] = fields.values('grpc-timeout');
+  if (text === '') return NEVER_MS;
+  return second === undefined ? parseGrpcTimeout(text) : Number.NaN;
 }

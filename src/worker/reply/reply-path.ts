@@ -8,11 +8,13 @@
  * told here, once, by onDelivered.
  */
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
+import { grpcStatusOfRefusal } from '../../base/grpc-status.js';
 import { buildProblemReply, withErrorPage } from '../../base/problem-reply.js';
-import type { ProblemKind } from '../../base/problems.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
+import { grpcStatusFields } from '../../wire/grpc/trailers-only.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { EventFlow } from '../exchange/reply-state.js';
@@ -142,6 +144,11 @@ export class ReplyPath {
   /** The bytes are valid inside the call only. False: no more until the target is resumed. */
   data(exchange: Exchange, bytes: Buffer, isLast: boolean): boolean {
     const { staged } = exchange.reply;
+    if (exchange.grpc?.scanReply(bytes) === false) {
+      const detail = 'A message of the call is longer than grpc.maxReplyMessageBytes.';
+      this.parts.refuse(exchange, PROBLEMS.grpcMessageTooLarge, detail);
+      return true;
+    }
     if (staged === null) return this.write(exchange, bytes, isLast);
     exchange.reply.onMoved(this.parts.nowMs());
     return staged.data(bytes, isLast);
@@ -249,10 +256,24 @@ export class ReplyPath {
    */
   cut(exchange: Exchange, problem: ProblemKind | null): void {
     const { reply } = exchange;
+    if (problem !== null && this.endCall(exchange, problem)) return;
     reply.staged?.abort();
     reply.enter(null);
     reply.onCut(problem);
     this.parts.writer.cut(exchange);
+  }
+
+  /** A client of gRPC is told why its call ends, where that can follow what it has. */
+  private endCall(exchange: Exchange, problem: ProblemKind): boolean {
+    const { reply, grpc } = exchange;
+    if (grpc === null || !grpc.hasTrailers || reply.isUnstaged) return false;
+    const code = grpcStatusOfRefusal(problem.status);
+    const fields = grpcStatusFields(code, problem.title);
+    grpc.onStatus(code);
+    reply.onCut(problem);
+    if (reply.staged === null) this.parts.writer.trailers(exchange, fields);
+    else reply.staged.trailers(fields);
+    return true;
   }
 
   /** A reply of the gateway's own, in place of whatever a target has begun. */

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '../../base/clock.js';
+import { GRPC_CANCELLED, GRPC_UNKNOWN, httpStatusOfGrpc } from '../../base/grpc-status.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   OUTCOME_FAILURE,
@@ -14,7 +15,7 @@ import {
 import type { CounterBlock } from '../../channel/counter-block.js';
 import type { RefusalRingWriter } from '../../channel/refusal-ring.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
-import type { AccessLog, RequestEnd } from '../../observability/access-log.js';
+import type { AccessLog, CallRecord, RequestEnd } from '../../observability/access-log.js';
 import {
   COUNTERS,
   type CounterShape,
@@ -35,6 +36,7 @@ import {
 } from '../../observability/counters.js';
 import { noteOf, pathOfTarget } from '../../observability/refused-request.js';
 import type { Exchange } from '../exchange/exchange.js';
+import { NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
 import type { ReplyState } from '../exchange/reply-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
@@ -186,7 +188,8 @@ export class ExchangeMetrics {
     const { reply, route, head } = exchange;
     if (reply.isAnsweredElsewhere) return;
     const { counters, accessLog } = this;
-    const { status, problem } = reply;
+    const { problem } = reply;
+    const status = judgedStatus(exchange);
     const routeIndex = route === null ? NO_ROUTE : route.config.index;
     const durationMs = nowMs - exchange.receivedMs;
     counters.add(requestCounter(routeIndex, head.method, status));
@@ -253,9 +256,29 @@ export class ExchangeMetrics {
       cause: reply.cause,
       end: endOf(reply),
       fields: head.fields,
+      call: callRecordOf(exchange),
       traceId: exchange.trace?.traceId ?? '',
     });
   }
+}
+
+/** A call is as good as the status of HTTP that stands for its own. */
+function judgedStatus({ grpc, reply }: Exchange): number {
+  return grpc === null || grpc.status === NO_GRPC_STATUS
+    ? reply.status
+    : httpStatusOfGrpc(grpc.status);
+}
+
+function callRecordOf({ grpc, reply }: Exchange): CallRecord | null {
+  if (grpc === null) return null;
+  const { service, method } = grpc;
+  const known = grpc.status !== NO_GRPC_STATUS;
+  return { service, method, status: known ? grpc.status : codeOfEnd(reply) };
+}
+
+/** What a client makes of a reply without a status. */
+function codeOfEnd({ isAborted }: Readonly<ReplyState>): number {
+  return isAborted ? GRPC_CANCELLED : GRPC_UNKNOWN;
 }
 
 function endOf({ isCut, isAborted }: Readonly<ReplyState>): RequestEnd {

@@ -72,9 +72,12 @@ export class NextTry {
   }
 
   private startRouteClock(exchange: Exchange): void {
-    const timeoutMs = exchange.route?.config.timeoutMs ?? 0;
-    if (timeoutMs === 0 || !exchange.upload.isComplete) return;
-    exchange.tries.endBy(this.parts.nowMs() + timeoutMs);
+    const { route, upload, grpc } = exchange;
+    const timeoutMs = route?.config.timeoutMs ?? 0;
+    const isRunning = timeoutMs > 0 && upload.isComplete;
+    const routeEndMs = isRunning ? this.parts.nowMs() + timeoutMs : NEVER_MS;
+    const endMs = grpc === null ? routeEndMs : Math.min(routeEndMs, grpc.deadlineMs);
+    if (endMs !== NEVER_MS) exchange.tries.endBy(endMs);
   }
 
   /** Sends a try with the last admission of the exchange. */

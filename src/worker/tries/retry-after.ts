@@ -1,7 +1,7 @@
 /**
- * Reads the Retry-After field of a target's reply.
+ * Reads how long a target wants to be left alone: Retry-After, and what gRPC has in its place.
  *
- * Thread: worker. RFC 9110 10.2.3: whole seconds, or a date.
+ * Thread: worker. RFC 9110 10.2.3: whole seconds, or a date. gRPC, proposal A6: milliseconds.
  */
 import { type FieldBlock, firstValueOf } from '../../base/field-block.js';
 
@@ -19,4 +19,14 @@ function parseRetryAfterMs(value: string, unixMs: number): number {
   // Only the forms of HTTP begin with the name of a day; Date.parse takes much else.
   const atMs = /^[A-Z][a-z]{2}/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(atMs) ? 0 : Math.max(0, atMs - unixMs);
+}
+
+/** The target of a call wants it not to be sent again. */
+export const DO_NOT_RETRY = -1;
+
+/** The same of a call, by grpc-retry-pushback-ms; 0: the target does not say. */
+export function pushbackMs(fields: FieldBlock): number {
+  const text = firstValueOf(fields, 'grpc-retry-pushback-ms');
+  if (text === '') return 0;
+  return /^\d{1,9}$/.test(text) ? Number(text) : DO_NOT_RETRY;
 }

@@ -20,26 +20,38 @@ import {
   OUTCOME_CANCELLED,
   type ReplyView,
 } from '../../channel/coordinator/coordinator-records.js';
+import type { LocalReply } from '../../filters/local-reply.js';
 import {
+  END_GRPC_STATUS,
   END_NOT_SENT,
   END_RESET,
   END_STATUS,
   END_TIMEOUT,
+  type TryEnd,
   type TryEndKind,
 } from '../../policy/retry/retry-rule.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { TargetPreference } from '../admission/target-preference.js';
 import { bitOfTarget } from '../admission/tried-targets.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
+import { type GrpcCall, NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { KeptReply } from '../exchange/kept-reply.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import type { ReplyPath } from '../reply/reply-path.js';
 import { failureCause, isHandshakeFailure, upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
+import {
+  codeIn,
+  foreignReply,
+  isCallReply,
+  outcomeOfCode,
+  outcomeOfForeign,
+  trailersOfCall,
+} from './call-outcome.js';
 import { NextTry, type NextTryParts } from './next-try.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
-import { retryAfterMs } from './retry-after.js';
+import { DO_NOT_RETRY, pushbackMs, retryAfterMs } from './retry-after.js';
 import { isStaleConnection } from './retry-planner.js';
 import { TrySettler } from './try-settler.js';
 
@@ -49,6 +61,13 @@ interface TryFailure {
   readonly problem: ProblemKind;
   /** What the operator is told besides; empty: nothing. */
   readonly cause: string;
+}
+
+/** A reply that may be retried. */
+interface RetriedEnd {
+  readonly end: TryEnd;
+  readonly askedMs: number;
+  readonly outcome: number;
 }
 
 /** RFC 8297. */
@@ -77,6 +96,8 @@ export interface RetryLoopParts extends NextTryParts {
   unixMs(): number;
   /** No try is left, and there is no reply. One that had begun is to be cut. */
   onFailed(exchange: Exchange, problem: ProblemKind): void;
+  /** The client gets this in place of what its target has said. */
+  onReply(exchange: Exchange, reply: LocalReply): void;
   onError(error: unknown): void;
 }
 
@@ -118,6 +139,7 @@ export class RetryLoop implements TryListener {
     this.parts.ledger.countHead(attempt.targetIndex, upstreamMs);
     const { statuses } = upstreamOf(exchange).retry.conditions;
     if (statuses.includes(status) && this.tryKeep(attempt, status, block)) return;
+    if (exchange.grpc !== null && this.tryKeepCode(attempt, status, block)) return;
     this.win(exchange, attempt, status);
     this.giveHead(exchange, status, block);
   }
@@ -126,6 +148,8 @@ export class RetryLoop implements TryListener {
     const { exchange } = attempt;
     const { keptReply } = exchange.tries;
     if (keptReply?.attempt === attempt) return keptReply.onBody(chunk);
+    // Without trailers behind it the reply of a call is not complete.
+    if (exchange.grpc?.isTargets === true) return this.parts.replies.data(exchange, chunk, false);
     if (isLast) this.onTargetDone(exchange);
     return this.parts.replies.data(exchange, chunk, isLast);
   }
@@ -137,8 +161,9 @@ export class RetryLoop implements TryListener {
       keptReply.onComplete(trailers);
       return;
     }
+    const last = lastFieldsOf(exchange, trailers);
     this.onTargetDone(exchange);
-    this.endReply(exchange, trailers);
+    this.endReply(exchange, last);
   }
 
   private endReply(exchange: Exchange, trailers: FieldBlock): void {
@@ -157,11 +182,11 @@ export class RetryLoop implements TryListener {
   /** The target has said all that its reply has; the transport may still have its end to read. */
   private onTargetDone(exchange: Exchange): void {
     const { tries } = exchange;
-    const { current, answerStatus } = tries;
+    const { current } = tries;
     if (current === null) return;
     tries.clear();
     current.detach();
-    this.settler.settle(exchange, current, outcomeOfStatus(answerStatus, upstreamOf(exchange)));
+    this.settler.settle(exchange, current, outcomeOfReply(exchange));
   }
 
   onFailure(attempt: UpstreamTry, error: unknown): void {
@@ -203,16 +228,40 @@ export class RetryLoop implements TryListener {
 
   /** A status that is retried. False: it goes to the client, there will be no other try. */
   private tryKeep(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): boolean {
-    const { exchange } = attempt;
-    const { tries } = exchange;
     const askedMs = retryAfterMs(block.fields, this.parts.unixMs());
+    const { exchange } = attempt;
+    const outcome = outcomeOfStatus(status, upstreamOf(exchange));
+    const kept = new KeptReply(attempt, status, block);
+    const end = { kind: END_STATUS, status } as const;
+    return this.keepIfPlanned(exchange, kept, { end, askedMs, outcome });
+  }
+
+  /** A call that a target ended without a message, with a code that is retried. False: as above. */
+  private tryKeepCode(attempt: UpstreamTry, status: number, block: ReplyFieldBlock): boolean {
+    const { exchange } = attempt;
+    const upstream = upstreamOf(exchange);
+    const { grpcStatuses } = upstream.retry.conditions;
+    if (grpcStatuses.length === 0 || exchange.grpc?.isTargets !== true) return false;
+    const code = codeIn(block.fields);
+    if (!grpcStatuses.includes(code) || !isCallReply(status, block.fields)) return false;
+    const askedMs = pushbackMs(block.fields);
+    if (askedMs === DO_NOT_RETRY) return false;
+    const end = { kind: END_GRPC_STATUS, status: code } as const;
+    const outcome = outcomeOfCode(code, upstream);
+    const kept = new KeptReply(attempt, status, block);
+    return this.keepIfPlanned(exchange, kept, { end, askedMs, outcome });
+  }
+
+  private keepIfPlanned(exchange: Exchange, kept: KeptReply, ended: RetriedEnd): boolean {
+    const { end, askedMs, outcome } = ended;
+    const { attempt } = kept;
+    const { tries } = exchange;
     this.leave(exchange, attempt);
-    const isKept =
-      tries.isUnderWay || this.next.tryPlan(exchange, { kind: END_STATUS, status }, askedMs);
+    const isKept = tries.isUnderWay || this.next.tryPlan(exchange, end, askedMs);
     if (!isKept) return false;
     this.settler.dropKept(exchange);
-    tries.keep(new KeptReply(attempt, status, block));
-    this.settler.settle(exchange, attempt, outcomeOfStatus(status, upstreamOf(exchange)));
+    tries.keep(kept);
+    this.settler.settle(exchange, attempt, outcome);
     if (tries.resumeAtMs !== NEVER_MS) this.next.waitOrResume(exchange);
     return true;
   }
@@ -234,11 +283,28 @@ export class RetryLoop implements TryListener {
   }
 
   private giveHead(exchange: Exchange, status: number, block: ReplyFieldBlock): void {
+    const { grpc } = exchange;
+    if (grpc?.isTargets === true) {
+      if (!isCallReply(status, block.fields)) {
+        this.giveForeign(exchange, grpc, status);
+        return;
+      }
+      const code = codeIn(block.fields);
+      if (code !== NO_GRPC_STATUS) grpc.onStatus(code);
+    }
     const cookie = this.parts.preference.cookieField(exchange);
     const addsVia = exchange.epoch?.via.inReplies === true;
     const ownFields = addsVia ? joinFields(cookie, VIA_OF_REPLIES) : cookie;
     this.parts.replies.head(exchange, status, block, ownFields);
     if (!exchange.isFinished) this.watchReply(exchange);
+  }
+
+  /** The target has not answered in gRPC: its client gets what that means, and nothing of it. */
+  private giveForeign(exchange: Exchange, grpc: Readonly<GrpcCall>, status: number): void {
+    const { current } = exchange.tries;
+    const outcome = outcomeOfForeign(status, upstreamOf(exchange));
+    if (current !== null) this.settler.end(exchange, current, outcome);
+    this.parts.onReply(exchange, foreignReply(grpc, status));
   }
 
   /** No other try will be made: what the last one came to goes to the client. */
@@ -259,7 +325,8 @@ export class RetryLoop implements TryListener {
   private giveKeptBody(exchange: Exchange, kept: KeptReply): void {
     const { chunks, isComplete, trailers, attempt } = kept;
     const { replies } = this.parts;
-    const endsInData = isComplete && trailers === NO_FIELDS;
+    const last = lastFieldsOf(exchange, trailers);
+    const endsInData = isComplete && last === NO_FIELDS;
     let goesOn = true;
     for (const [at, chunk] of chunks.entries()) {
       if (exchange.isFinished) return;
@@ -268,13 +335,17 @@ export class RetryLoop implements TryListener {
     if (exchange.isFinished) return;
     if (!isComplete) {
       if (goesOn) attempt.resume();
-    } else {
-      this.endReply(exchange, trailers);
+    } else if (!endsInData || chunks.length === 0) {
+      this.endReply(exchange, last);
     }
   }
 
   onDeadline(exchange: Exchange, nowMs: number): void {
-    const { tries, reply } = exchange;
+    const { tries, reply, grpc } = exchange;
+    if (grpc !== null && grpc.deadlineMs <= nowMs) {
+      this.onCallDeadline(exchange, grpc);
+      return;
+    }
     if (reply.isHandedOn) {
       this.onReplyDeadline(exchange, nowMs);
       return;
@@ -304,6 +375,12 @@ export class RetryLoop implements TryListener {
     this.onTryFailed(exchange, attempt, attempt.isSent ? NO_REPLY_IN_TIME : NOT_SENT_IN_TIME);
   }
 
+  /** How long a client of gRPC wants to wait says nothing about the target. */
+  private onCallDeadline(exchange: Exchange, { isRoutesDeadline }: Readonly<GrpcCall>): void {
+    if (!isRoutesDeadline) this.settler.endAll(exchange, OUTCOME_CANCELLED);
+    this.onRouteDeadline(exchange);
+  }
+
   private onRouteDeadline(exchange: Exchange): void {
     const problem = PROBLEMS.routeTimeout;
     const { current } = exchange.tries;
@@ -314,12 +391,13 @@ export class RetryLoop implements TryListener {
 
   /** Until when the reply must move again. */
   private idleUntilMs(exchange: Exchange): number {
-    const { reply, upload } = exchange;
+    const { reply, upload, grpc } = exchange;
     const { events } = reply;
     // Heartbeats that a client takes are no sign of its target.
     if (events !== null && !reply.isTargetPaused) return events.movedMs + events.rule.idleMs;
-    const movedMs = Math.max(reply.movedMs, upload.movedMs);
-    return movedMs + (events === null ? upstreamOf(exchange).timeouts.idleMs : events.rule.idleMs);
+    const { idleMs } = events === null ? upstreamOf(exchange).timeouts : events.rule;
+    const untilMs = Math.max(reply.movedMs, upload.movedMs) + idleMs;
+    return grpc === null ? untilMs : Math.min(untilMs, grpc.deadlineMs);
   }
 
   /** A deadline that is set already and comes sooner looks at the reply as well. */
@@ -358,6 +436,18 @@ export class RetryLoop implements TryListener {
     this.settler.endAll(exchange, OUTCOME_CANCELLED);
     this.settler.dropKept(exchange);
   }
+}
+
+/** What follows the reply; a call gets a status in any case. */
+function lastFieldsOf({ grpc }: Exchange, trailers: FieldBlock): FieldBlock {
+  return grpc?.isTargets === true ? trailersOfCall(grpc, trailers) : trailers;
+}
+
+function outcomeOfReply(exchange: Exchange): number {
+  const { grpc, tries } = exchange;
+  const upstream = upstreamOf(exchange);
+  if (grpc?.isTargets === true) return outcomeOfCode(grpc.status, upstream);
+  return outcomeOfStatus(tries.answerStatus, upstream);
 }
 
 /**

@@ -76,6 +76,8 @@ export class Forwarder {
     const { head, trace } = exchange;
     const target = this.connections.targetOf(targetIndex);
     const keepsHost = (route.config.keepsHost ?? target.keepsHost) && head.fields.host !== '';
+    const timeoutLeft = exchange.grpc?.timeoutLeft(this.parts.nowMs()) ?? '';
+    if (timeoutLeft !== '') head.fields.replacePlain('grpc-timeout', timeoutLeft);
     if (trace !== null) attempt.spanId = trace.beginTry(head.fields);
     attempt.send(
       {

@@ -35,6 +35,7 @@ const RECORD: AccessRecord = {
   tries: 3,
   end: 'complete',
   fields: null,
+  call: null,
   traceId: '',
 };
 
@@ -166,6 +167,13 @@ describe('access record', () => {
       durationMs: 1.235,
       upstreamMs: 0.988,
       end: 'complete',
+    });
+    expect(lineOf({})).not.toHaveProperty('grpcStatus');
+    const call = { service: 'a.B', method: 'C'.repeat(200), status: 14 };
+    expect(lineOf({ call })).toMatchObject({
+      grpcService: 'a.B',
+      grpcMethod: 'C'.repeat(128),
+      grpcStatus: 14,
     });
     expect(lineOf({})).not.toHaveProperty('traceId');
     expect(lineOf({ traceId: 'abc' })).toMatchObject({ traceId: 'abc' });

@@ -21,7 +21,13 @@ function everyRequest(): RequestReplay[] {
   );
 }
 
-const NONE: RetryConditions = { connectFailure: false, reset: false, timeout: false, statuses: [] };
+const NONE: RetryConditions = {
+  connectFailure: false,
+  reset: false,
+  timeout: false,
+  statuses: [],
+  grpcStatuses: [],
+};
 
 describe('what may be sent again', () => {
   it('is nothing whose reply the client has begun to get', () => {

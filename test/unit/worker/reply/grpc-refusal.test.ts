@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { defined } from '../../../../src/base/assert.js';
 import { entriesOf, field, NO_FIELDS } from '../../../../src/base/field-block.js';
 import { PROBLEMS } from '../../../../src/base/problems.js';
+import {
+  type HttpProtocol,
+  PROTOCOL_HTTP_1_1,
+  PROTOCOL_HTTP_2,
+} from '../../../../src/channel/records/request-head.js';
 import { plainReply, refusal } from '../../../../src/filters/local-reply.js';
+import { clientTimeoutMs, NO_GRPC_STATUS } from '../../../../src/worker/exchange/grpc-call.js';
 import { grpcRefusalOf } from '../../../../src/worker/reply/grpc-refusal.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 
@@ -64,20 +71,62 @@ describe('an exchange', () => {
     expect(of('POST', 'content-type', 'application/grpc+proto')).toMatchObject({
       contentType: 'application/grpc+proto',
       deadlineMs: Number.POSITIVE_INFINITY,
-      hasBadTimeout: false,
+      status: NO_GRPC_STATUS,
     });
     expect(of('GET', 'content-type', 'application/grpc')).toBeNull();
     expect(of('POST', 'content-type', 'application/json')).toBeNull();
     expect(of('POST')).toBeNull();
   });
 
-  it('has the deadline of its client, less the time that has passed when it goes on', () => {
-    const call = of('POST', 'content-type', 'application/grpc', 'grpc-timeout', '2S');
-    expect(call?.deadlineMs).toBe(2000);
-    expect(call?.timeoutLeft(500)).toBe('1500000u');
-    expect(of('POST', 'content-type', 'application/grpc', 'grpc-timeout', 'soon')).toMatchObject({
-      hasBadTimeout: true,
-      deadlineMs: Number.POSITIVE_INFINITY,
-    });
+  const call = (fields: readonly string[], protocol?: HttpProtocol) =>
+    defined(
+      makeExchange({ method: 'POST', fields, ...(protocol && { protocol }) }).grpc,
+      'the call',
+    );
+
+  it('can be told its end where fields can follow its reply', () => {
+    const grpc = ['content-type', 'application/grpc'];
+    expect(call(grpc, PROTOCOL_HTTP_2).hasTrailers).toBe(true);
+    expect(call(grpc, PROTOCOL_HTTP_1_1).hasTrailers).toBe(false);
+    const web = call(['content-type', 'application/grpc-web'], PROTOCOL_HTTP_2);
+    expect([web.hasTrailers, web.isTargets]).toEqual([false, false]);
+    web.translate();
+    expect([web.hasTrailers, web.isTargets]).toEqual([true, true]);
+  });
+
+  it('has the earlier deadline of its client and its route, and tells what is left of it', () => {
+    const one = call(['content-type', 'application/grpc']);
+    expect(one.timeoutLeft(0)).toBe('');
+    one.onDeadline(2000);
+    one.endBy(3000);
+    expect([one.deadlineMs, one.isRoutesDeadline]).toEqual([2000, false]);
+    expect(one.timeoutLeft(500)).toBe('1500000u');
+    one.endBy(1000);
+    expect([one.deadlineMs, one.isRoutesDeadline]).toEqual([1000, true]);
+  });
+
+  it('has the method that its path ends with', () => {
+    const one = call(['content-type', 'application/grpc']);
+    one.onPath('/a.b.C/D');
+    expect([one.service, one.method]).toEqual(['a.b.C', 'D']);
+    one.onPath('/v1/x/a.E/F');
+    expect([one.service, one.method]).toEqual(['a.E', 'F']);
+  });
+
+  it('looks at messages only where they are bounded', () => {
+    const one = call(['content-type', 'application/grpc']);
+    const prefix = Buffer.from([0, 0, 0, 0, 5]);
+    expect([one.scanRequest(prefix), one.scanReply(prefix)]).toEqual([true, true]);
+    one.boundMessages({ maxRequestMessageBytes: 4, maxReplyMessageBytes: 5 });
+    expect([one.scanRequest(prefix), one.scanReply(prefix)]).toEqual([false, true]);
+  });
+
+  it.each([
+    [[], Number.POSITIVE_INFINITY],
+    [['grpc-timeout', '2S'], 2000],
+    [['grpc-timeout', 'soon'], Number.NaN],
+    [['grpc-timeout', '2S', 'grpc-timeout', '3S'], Number.NaN],
+  ])('whose client says %j waits %d ms', (fields, ms) => {
+    expect(clientTimeoutMs(makeExchange({ fields }).head)).toBe(ms);
   });
 });

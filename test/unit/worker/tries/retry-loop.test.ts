@@ -48,7 +48,13 @@ function aConfig(hedgeAfterMs: number): CompiledConfig {
   const config = aCoordinatorConfig({ targetCounts: [TARGET_COUNT] });
   const [upstream] = config.upstreams;
   if (upstream === undefined) throw new Error('no upstream');
-  const conditions = { connectFailure: true, reset: true, timeout: true, statuses: [503] };
+  const conditions = {
+    connectFailure: true,
+    reset: true,
+    timeout: true,
+    statuses: [503],
+    grpcStatuses: [],
+  };
   const retry = { ...upstream.retry, attempts: ATTEMPTS, conditions, minConcurrency: 100 };
   return { ...config, upstreams: [{ ...upstream, retry, hedgeAfterMs }] };
 }
@@ -121,6 +127,7 @@ class Rig {
       unixMs: () => 0,
       touch: () => {},
       onFailed: (_, problem) => this.fail(problem),
+      onReply: () => expect.unreachable('no call of gRPC'),
       onError: () => {},
     });
     this.exchange = makeExchange({
