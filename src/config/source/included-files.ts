@@ -12,7 +12,7 @@ import { childPointer } from '../../base/json-pointer.js';
 import type { ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
 import { dropExtensionKeys } from './extension-keys.js';
-import type { ValuePlace, YamlSource } from './yaml-source.js';
+import type { ValuePlace, ValuePlaces, ValueVariable, YamlSource } from './yaml-source.js';
 
 /** The key of the main file; it is no part of the configuration itself. */
 const KEY = 'include';
@@ -24,9 +24,71 @@ const ALLOWED: readonly string[] = ['routes', ...MAPS];
 /** A configuration with what its files include, and where each value stands. */
 export interface WholeSource {
   readonly value: unknown;
-  readonly places: Map<string, ValuePlace>;
+  readonly origins: ValueOrigins;
   readonly issues: ConfigIssue[];
-  readonly broken: Set<string>;
+}
+
+/** A route, upstream or authenticator that stands in another file than the main one. */
+interface MovedValue {
+  readonly source: YamlSource;
+  readonly file: string;
+  /** Its pointer in that file. */
+  readonly from: string;
+}
+
+/** Tells what is known of a value of the whole configuration where it was written. */
+export class ValueOrigins implements ValuePlaces {
+  /** By the pointer in the whole: `/routes/7`, `/upstreams/a`. */
+  private readonly moved = new Map<string, MovedValue>();
+  private hasAny: boolean;
+
+  constructor(private readonly main: YamlSource) {
+    this.hasAny = main.variables.size > 0;
+  }
+
+  /** Whether any value came out of a variable. */
+  get hasVariables(): boolean {
+    return this.hasAny;
+  }
+
+  move(to: string, value: MovedValue): void {
+    this.moved.set(to, value);
+    if (value.source.variables.size > 0) this.hasAny = true;
+  }
+
+  get(pointer: string): ValuePlace | undefined {
+    const moved = this.movedAt(pointer);
+    if (moved === undefined) return this.main.places.get(pointer);
+    return moved.source.places.get(inPart(pointer, moved))?.inFile(moved.file);
+  }
+
+  variableAt(pointer: string): ValueVariable | undefined {
+    const moved = this.movedAt(pointer);
+    if (moved === undefined) return this.main.variables.get(pointer);
+    return moved.source.variables.get(inPart(pointer, moved));
+  }
+
+  /** Something was already said of this value. */
+  isBroken(pointer: string): boolean {
+    const moved = this.movedAt(pointer);
+    if (moved === undefined) return this.main.broken.has(pointer);
+    return moved.source.broken.has(inPart(pointer, moved));
+  }
+
+  private movedAt(pointer: string): MovedValue | undefined {
+    return this.moved.size === 0 ? undefined : this.moved.get(topOf(pointer));
+  }
+}
+
+/** `/routes/7` of `/routes/7/match/path`. */
+function topOf(pointer: string): string {
+  const second = pointer.indexOf('/', 1);
+  const third = second === -1 ? -1 : pointer.indexOf('/', second + 1);
+  return third === -1 ? pointer : pointer.slice(0, third);
+}
+
+function inPart(pointer: string, { from }: MovedValue): string {
+  return from + pointer.slice(topOf(pointer).length);
 }
 
 /** Reads one file. Throws {@link ConfigError} when it cannot be read at all. */
@@ -36,9 +98,8 @@ export type SourceReader = (file: string) => YamlSource;
 export function withIncluded(main: YamlSource, file: string, read: SourceReader): WholeSource {
   const whole: WholeSource = {
     value: main.value,
-    places: new Map(main.places),
+    origins: new ValueOrigins(main),
     issues: [...main.issues],
-    broken: new Set(main.broken),
   };
   if (!isObject(main.value) || !Object.hasOwn(main.value, KEY)) return whole;
   const patterns = patternsIn(main.value[KEY]);
@@ -85,7 +146,7 @@ function addRoutes(whole: WholeSource, file: string, part: YamlSource, value: un
   value.forEach((route, index) => {
     const [from, to] = [childPointer('/routes', index), childPointer('/routes', routes.length)];
     routes.push(route);
-    movePlaces(whole, file, part, { from, to });
+    whole.origins.move(to, { source: part, file, from });
   });
 }
 
@@ -112,23 +173,7 @@ function addNamed(whole: WholeSource, file: string, part: YamlSource, { key, val
     }
     const writable = { value: content, enumerable: true, writable: true, configurable: true };
     Object.defineProperty(known, name, writable);
-    movePlaces(whole, file, part, { from: pointer, to: pointer });
-  }
-}
-
-/** What stood below one pointer of the part stands below another one of the whole. */
-function movePlaces(
-  whole: WholeSource,
-  file: string,
-  part: YamlSource,
-  { from, to }: { readonly from: string; readonly to: string },
-): void {
-  const isBelow = (pointer: string): boolean => pointer === from || pointer.startsWith(`${from}/`);
-  for (const [pointer, place] of part.places) {
-    if (isBelow(pointer)) whole.places.set(to + pointer.slice(from.length), place.inFile(file));
-  }
-  for (const pointer of part.broken) {
-    if (isBelow(pointer)) whole.broken.add(to + pointer.slice(from.length));
+    whole.origins.move(pointer, { source: part, file, from: pointer });
   }
 }
 

@@ -16,7 +16,7 @@ import { applyEnvironment } from './environment-overrides.js';
 import { dropExtensionKeys } from './extension-keys.js';
 import { type WholeSource, withIncluded } from './included-files.js';
 import type { Environment } from './variables.js';
-import { readYaml, type ValuePlace } from './yaml-source.js';
+import { readYaml, type ValuePlace, type ValuePlaces } from './yaml-source.js';
 
 /** Ten thousand routes take a few MiB; a larger file is none that is meant to be read. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
@@ -40,19 +40,22 @@ export function loadConfigText(text: string, { file, environment }: TextOptions)
   if (main.value === undefined) throw new ConfigError(file, inFileOrder(main.issues));
   dropExtensionKeys(main.value);
   const source = withIncluded(main, file, (name) => readYaml(readConfigFile(name), environment));
-  retypeVariables(source.value, (at) => source.places.get(at)?.isWholeVariable === true);
+  const { origins } = source;
+  if (origins.hasVariables) {
+    retypeVariables(source.value, (at) => origins.variableAt(at)?.isWhole === true);
+  }
   resolveFiles(source.value, dirname(file));
   const overrides = applyEnvironment(source.value, environment);
   const context: CheckContext = {
     // Overrides are ports and names: to say their values helps, and gives nothing away.
     variableAt: (pointer) =>
-      overrides.has(pointer) ? undefined : source.places.get(pointer)?.variable,
+      overrides.has(pointer) ? undefined : origins.variableAt(pointer)?.name,
   };
   const result = checkConfig(source.value, context);
   if (result.isValid && source.issues.length === 0) return result.config;
   const findings = result.isValid ? [] : result.findings;
   const issues = findings
-    .filter((finding) => !source.broken.has(finding.place) || overrides.has(finding.place))
+    .filter((finding) => !origins.isBroken(finding.place) || overrides.has(finding.place))
     .map((finding) => toIssue(finding, source, overrides));
   throw new ConfigError(file, inFileOrder([...source.issues, ...issues]));
 }
@@ -65,7 +68,7 @@ function toIssue(
   const { message } = finding;
   const variable = overrides.get(finding.place);
   if (variable !== undefined) return { path: variable, line: 0, column: 0, message };
-  const place = nearestPlace(finding.place, source.places);
+  const place = nearestPlace(finding.place, source.origins);
   const isKey = finding.part === 'key';
   return {
     path: displayPath(finding.pointer),
@@ -77,7 +80,7 @@ function toIssue(
 }
 
 /** The place of the value, or of what it would stand in when it is not in the file. */
-function nearestPlace(pointer: string, places: ReadonlyMap<string, ValuePlace>): IssuePlace {
+function nearestPlace(pointer: string, places: ValuePlaces): IssuePlace {
   let at = pointer;
   for (;;) {
     const place = places.get(at);

@@ -3,6 +3,9 @@
  *
  * Thread: any (pure). Input is hostile until shown otherwise: nesting, aliases and the number of
  * values are bounded before they cost anything, and no message quotes the text.
+ *
+ * The usual forms of YAML are read by plain-yaml.ts, in a fraction of the time; the full reader here
+ * has the rest, every mistake, and the places: those are found when somebody asks for one.
  */
 import {
   Composer,
@@ -19,8 +22,9 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { childPointer, displayPath } from '../../base/json-pointer.js';
+import { childPointer, displayPath, pointerOf } from '../../base/json-pointer.js';
 import type { ConfigIssue } from '../check/config-error.js';
+import { NOT_PLAIN, readPlainYaml } from './plain-yaml.js';
 import { type Environment, substituteVariables } from './variables.js';
 
 /** Deeper than any configuration; the YAML composer recurses, and the stack is finite. */
@@ -53,14 +57,22 @@ export interface ValuePlace {
   /** Place of its key; for list items and the root, the place of the value. */
   readonly keyLine: number;
   readonly keyColumn: number;
-  /** Name of a variable that the value came out of. */
-  readonly variable: string | undefined;
-  /** The value is one variable and nothing else, so its type is still open. */
-  readonly isWholeVariable: boolean;
   /** The file, if it is not the main one. */
   readonly file: string | undefined;
   /** The same place, in a file that the main one includes. */
   inFile(file: string): ValuePlace;
+}
+
+/** The variable that a value came out of. */
+export interface ValueVariable {
+  readonly name: string;
+  /** The value is that variable and nothing else, so its type is still open. */
+  readonly isWhole: boolean;
+}
+
+export interface ValuePlaces {
+  /** By JSON Pointer. */
+  get(pointer: string): ValuePlace | undefined;
 }
 
 /**
@@ -68,8 +80,6 @@ export interface ValuePlace {
  * few of them are ever told of.
  */
 class NodePlace implements ValuePlace {
-  variable: string | undefined = undefined;
-  isWholeVariable = false;
   file: string | undefined = undefined;
 
   constructor(
@@ -96,8 +106,6 @@ class NodePlace implements ValuePlace {
 
   inFile(file: string): NodePlace {
     const place = new NodePlace(this.lines, this.offset, this.keyOffset);
-    place.variable = this.variable;
-    place.isWholeVariable = this.isWholeVariable;
     place.file = file;
     return place;
   }
@@ -112,8 +120,9 @@ class NodePlace implements ValuePlace {
 export interface YamlSource {
   /** Plain data; undefined when the text is no YAML. */
   readonly value: unknown;
+  readonly places: ValuePlaces;
   /** By JSON Pointer. */
-  readonly places: ReadonlyMap<string, ValuePlace>;
+  readonly variables: ReadonlyMap<string, ValueVariable>;
   /** Syntax errors, duplicate keys, missing variables. */
   readonly issues: readonly ConfigIssue[];
   /** Pointers of values that have an issue here: what else is wrong with them is noise. */
@@ -122,6 +131,65 @@ export interface YamlSource {
 
 /** Parses the text of a configuration file. */
 export function readYaml(text: string, environment: Environment): YamlSource {
+  const bounds = { depthMax: NESTING_DEPTH_MAX, valuesMax: VALUE_COUNT_MAX };
+  const plain = readPlainYaml(text, bounds);
+  if (plain === NOT_PLAIN) return readWhole(text, environment);
+  const filler = new VariableFiller(environment);
+  const value = text.includes('${') ? filler.fill(plain) : plain;
+  if (filler.hasProblems) return readWhole(text, environment);
+  const { variables } = filler;
+  const places = placesWhenAsked(() => readWhole(text, environment).places);
+  return { value, places, variables, issues: [], broken: new Set() };
+}
+
+function placesWhenAsked(find: () => ValuePlaces): ValuePlaces {
+  let known: ValuePlaces | null = null;
+  return {
+    get(pointer) {
+      known ??= find();
+      return known.get(pointer);
+    },
+  };
+}
+
+/** Puts variables into the strings of plain data, in place. */
+class VariableFiller {
+  readonly variables = new Map<string, ValueVariable>();
+  hasProblems = false;
+  private readonly path: (string | number)[] = [];
+
+  constructor(private readonly environment: Environment) {}
+
+  fill(value: unknown): unknown {
+    if (typeof value === 'string') return value.includes('${') ? this.substitute(value) : value;
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) {
+      for (const [index, item] of value.entries()) value[index] = this.fillAt(index, item);
+    } else {
+      const map = value as Record<string, unknown>;
+      for (const key of Object.keys(map)) map[key] = this.fillAt(key, map[key]);
+    }
+    return value;
+  }
+
+  private fillAt(key: string | number, value: unknown): unknown {
+    this.path.push(key);
+    const filled = this.fill(value);
+    this.path.pop();
+    return filled;
+  }
+
+  private substitute(scalar: string): string {
+    const { text, variable, isWhole, problems } = substituteVariables(scalar, this.environment);
+    if (problems.length > 0) this.hasProblems = true;
+    const pointer = pointerOf(...this.path);
+    if (variable !== undefined) this.variables.set(pointer, { name: variable, isWhole });
+    return text;
+  }
+}
+
+/** Reads all of YAML, and where everything stands. */
+function readWhole(text: string, environment: Environment): YamlSource {
   const lines = new LineCounter();
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   if (nestingDepth(tokens) > NESTING_DEPTH_MAX) {
@@ -158,7 +226,13 @@ function createComposer(): Composer {
 }
 
 function failedSource(issues: readonly ConfigIssue[]): YamlSource {
-  return { value: undefined, places: new Map(), issues, broken: new Set() };
+  return {
+    value: undefined,
+    places: new Map<string, ValuePlace>(),
+    variables: new Map(),
+    issues,
+    broken: new Set(),
+  };
 }
 
 function issueAt(line: number, column: number, message: string): ConfigIssue {
@@ -232,6 +306,7 @@ class DocumentReader {
   private readonly lines: LineCounter;
   private readonly environment: Environment;
   private readonly places = new Map<string, NodePlace>();
+  private readonly variables = new Map<string, ValueVariable>();
   private readonly issues: ConfigIssue[] = [];
   private readonly broken = new Set<string>();
   private readonly anchors = new Map<string, Node>();
@@ -251,7 +326,8 @@ class DocumentReader {
     if (root === null) return failedSource([issueAt(1, 1, 'the file is empty')]);
     try {
       const value = this.readNode(root, '', root);
-      return { value, places: this.places, issues: this.issues, broken: this.broken };
+      const { places, variables, issues, broken } = this;
+      return { value, places, variables, issues, broken };
     } catch (error) {
       if (!(error instanceof BoundPassed)) throw error;
       const { line, column } = this.placeOf(error.node);
@@ -362,8 +438,7 @@ class DocumentReader {
     const { text, variable, isWhole, problems } = substituteVariables(scalar, this.environment);
     const place = this.places.get(pointer);
     if (place === undefined) return text;
-    place.variable = variable;
-    place.isWholeVariable = isWhole;
+    if (variable !== undefined) this.variables.set(pointer, { name: variable, isWhole });
     const { line, column } = place;
     for (const message of problems) {
       this.issues.push({ path: displayPath(pointer), line, column, message });

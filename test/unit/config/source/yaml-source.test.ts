@@ -13,10 +13,12 @@ describe('readYaml', () => {
   });
 
   it('remembers which values came out of variables', () => {
-    const { places } = readYaml('a: ${A}\nb: x${A}\nc: plain\n', { A: '1' });
-    expect(places.get('/a')).toMatchObject({ variable: 'A', isWholeVariable: true });
-    expect(places.get('/b')).toMatchObject({ variable: 'A', isWholeVariable: false });
-    expect(places.get('/c')).toMatchObject({ variable: undefined, isWholeVariable: false });
+    for (const start of ['', '---\n']) {
+      const { variables } = readYaml(`${start}a: \${A}\nb: x\${A}\nc: plain\n`, { A: '1' });
+      expect(variables.get('/a')).toEqual({ name: 'A', isWhole: true });
+      expect(variables.get('/b')).toEqual({ name: 'A', isWhole: false });
+      expect(variables.get('/c')).toBeUndefined();
+    }
   });
 
   it('keeps the types of the core schema only', () => {
