@@ -110,6 +110,10 @@ export function filterOptions<
 
 /** The keys of `nodes` that `from` has. */
 export function keysOf(nodes: Nodes, from: object): Record<string, unknown> {
-  const entries = Object.keys(nodes).map((key) => [key, Reflect.get(from, key)] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const found: Record<string, unknown> = {};
+  for (const key of Object.keys(nodes)) {
+    const value: unknown = Reflect.get(from, key);
+    if (value !== undefined) found[key] = value;
+  }
+  return found;
 }

@@ -78,8 +78,12 @@ export class WorkerEpoch implements ExchangeEpoch {
     });
   }
 
-  /** Makes every route, as requests would one by one. Throws where one of them cannot be made. */
-  makeAllRoutes(): void {
-    for (let place = 0; place < this.config.routes.length; place += 1) this.parts.routes.at(place);
+  /**
+   * Makes every route, as requests would one by one, and keeps none. Throws where one of them
+   * cannot be made.
+   */
+  proveAllRoutes(): void {
+    const { length } = this.config.routes;
+    for (let place = 0; place < length; place += 1) this.parts.routes.prove(place);
   }
 }

@@ -71,15 +71,27 @@ export function compileSharedCors(gateway: GatewayConfig): CompiledConfig['cors'
   return CORS.compile(keysOf(CORS.gateway, gateway), context);
 }
 
+type Bounds = Pick<CompileContext, 'headerBytes' | 'headerFields' | 'bodyBytes'>;
+
+/** Of the configurations that are being compiled: they are the same for every route. */
+const boundsByGateway = new WeakMap<GatewayConfig, Bounds>();
+
 function contextOf(
-  { limits = {} }: GatewayConfig,
+  gateway: GatewayConfig,
   place: Pick<CompileContext, 'methods' | 'version' | 'isGrpc'>,
 ): CompileContext {
+  let bounds = boundsByGateway.get(gateway);
+  if (bounds === undefined) {
+    bounds = boundsOf(gateway);
+    boundsByGateway.set(gateway, bounds);
+  }
+  return { ...place, ...bounds, readDocument };
+}
+
+function boundsOf({ limits = {} }: GatewayConfig): Bounds {
   return {
-    ...place,
     headerBytes: sizeBytes(limits.headerBytes ?? DEFAULTS.limits.headerBytes),
     headerFields: limits.headerFields ?? DEFAULTS.limits.headerFields,
     bodyBytes: sizeBytes(limits.bodyBytes ?? DEFAULTS.limits.bodyBytes),
-    readDocument,
   };
 }

@@ -4,8 +4,8 @@
  * Thread: any (pure). Input is hostile until shown otherwise: nesting, aliases and the number of
  * values are bounded before they cost anything, and no message quotes the text.
  *
- * The usual forms of YAML are read by plain-yaml.ts, in a fraction of the time; the full reader here
- * has the rest, every mistake, and the places: those are found when somebody asks for one.
+ * The usual forms of YAML are read by plain-yaml.ts, in a fraction of the time; the full reader
+ * here has the rest, every mistake, and the places: those are found when somebody asks for one.
  */
 import {
   Composer,

@@ -11,6 +11,6 @@ import { OFFLINE_AUTHENTICATORS } from './offline-authenticators.js';
 /** Rejects with the first thing that cannot be made, which the checks should have found. */
 export async function proveConfig(shared: SharedConfig, unixMs: () => number): Promise<void> {
   const epoch = await WorkerEpoch.create(openConfig(shared), OFFLINE_AUTHENTICATORS, unixMs);
-  epoch.makeAllRoutes();
+  epoch.proveAllRoutes();
   schemaJudges(shared.schemas).evaluateAll();
 }

@@ -106,12 +106,18 @@ export class WorkerRoutes {
   at(place: number): WorkerRoute {
     const known = this.made.get(place);
     if (known !== undefined) return known;
-    const route = this.make(defined(this.parts.config.routes.at(place), 'the route that matched'));
+    const route = this.make(place);
     this.made.set(place, route);
     return route;
   }
 
-  private make(route: CompiledRoute): WorkerRoute {
+  /** Throws where the route at this place cannot be made. */
+  prove(place: number): void {
+    this.make(place);
+  }
+
+  private make(place: number): WorkerRoute {
+    const route = defined(this.parts.config.routes.at(place), 'the route at a place');
     const limiters = route.limiterIndexes.map((row) =>
       defined(this.parts.config.limiters.find(row), 'the limiter of a route'),
     );

@@ -158,7 +158,7 @@ it('whatever passes the checks starts, and every request to it is explained', as
       passed += 1;
       const served = openConfig(shareConfig(loaded.compiled));
       const epoch = await WorkerEpoch.create(served, OFFLINE_AUTHENTICATORS, () => 1000);
-      epoch.makeAllRoutes();
+      epoch.proveAllRoutes();
       for (const [method, target, fields] of REQUESTS) {
         const explained = await explainRequest(
           { method, target, from: '127.0.0.1', fields, listener: '', consumer: null, repeat: 1 },
