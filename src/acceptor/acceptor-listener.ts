@@ -50,6 +50,9 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   /** TLS handshakes by outcome. */
   readonly handshakes = new Map<string, number>();
 
+  /** What clients have done wrong in HTTP/2, by reason. */
+  readonly mistakes = new Map<string, number>();
+
   private readonly proxies = new TrustedPeers();
   private bound: OpenListener | null = null;
   /** Bound for a configuration that is not in force yet: nobody may come in. */
@@ -150,6 +153,11 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   onTurnedAway(reason: string): void {
     this.turnedAway.set(reason, (this.turnedAway.get(reason) ?? 0) + 1);
     this.owner.strangers.onTurnedAway(this.settings.name, reason);
+  }
+
+  onMistake(reason: string): void {
+    this.mistakes.set(reason, (this.mistakes.get(reason) ?? 0) + 1);
+    this.owner.strangers.onMistake(this.settings.name, reason);
   }
 
   onHandshake(outcome: string): void {

@@ -159,6 +159,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
       const { settings, port, openConnections, refusedConnections } = listener;
       const handshakes = [...listener.handshakes];
       const turnedAway = [...listener.turnedAway];
+      const mistakes = [...listener.mistakes];
       const { name, address } = settings;
       const host = address.kind === 'tcp' ? address.host : addressText(address);
       return {
@@ -169,6 +170,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
         openConnections,
         refusedConnections,
         turnedAway,
+        mistakes,
         handshakes,
       };
     });

@@ -35,6 +35,8 @@ export interface EngineCapabilities {
   readonly tunnels: boolean;
   /** A time-out for bodies of which nothing comes: onRefused() tells of it. */
   readonly bodyTimer: boolean;
+  /** A reply that ends before its upload closes the connection: see `lingering`. */
+  readonly lingers: boolean;
 }
 
 /** A request's head as an engine has read it. One object may serve many requests. */
@@ -71,7 +73,8 @@ export type ReplyClosing =
    * The client is told, while it still sends its body. Behind onDone() the engine goes on to read:
    * it hands the bytes to onData() until abort() closes the connection, or the client does and the
    * engine calls onAborted(). An engine may instead throw the rest of a body away by itself where
-   * it knows the body's length: abort() has no effect then.
+   * it knows the body's length: abort() has no effect then. Without the capability `lingers` the
+   * exchange is over behind onDone(), and the connection goes on.
    */
   | 'lingering';
 
@@ -238,6 +241,9 @@ export interface ListenerHost {
    * could have been answered.
    */
   onTurnedAway(reason: string): void;
+
+  /** A client has broken HTTP/2, or its limits, in this way; it is one of a few. */
+  onMistake(reason: string): void;
 
   /** A TLS handshake has ended: `done`, or why it failed. */
   onHandshake(outcome: string): void;

@@ -219,7 +219,8 @@ export class ClientExchange implements Downstream, ClientListener {
 
   onDone(): void {
     this.isReplyDone = true;
-    if (this.mustLinger && !this.isRequestComplete) this.beginLingering();
+    const mayLinger = this.mustLinger && this.socket.capabilities.lingers;
+    if (mayLinger && !this.isRequestComplete) this.beginLingering();
     // The client may still send bytes up a tunnel whose way down has ended.
     if (!this.isTunnel || this.isUploadSent) this.end('replied');
   }

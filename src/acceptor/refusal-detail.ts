@@ -19,6 +19,7 @@ const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
     PROBLEMS.badHost,
     'There must be one Host field, with a host and a port or none (RFC 9112 3.2).',
   ],
+  [PROBLEMS.misdirected, 'This host has a certificate of its own: open a connection for it.'],
   [PROBLEMS.httpsRequired, 'Ask for this by https.'],
   [PROBLEMS.badField, 'A field has a character that its name or value may not have (RFC 9110 5).'],
   [PROBLEMS.badLength, 'Content-Length is not one decimal number (RFC 9110 8.6).'],

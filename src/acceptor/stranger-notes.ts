@@ -18,6 +18,8 @@ export interface StrangerEvents {
   /** A connection was closed before its first request. */
   onTurnedAway(listener: string, reason: string): void;
   onHandshakeFailed(listener: string, reason: string): void;
+  /** A client has broken HTTP/2, or its limits. */
+  onMistake(listener: string, reason: string): void;
   /** Fields of a request were dropped for an underscore in their names. */
   onDroppedFields(listener: string, request: DroppedFields): void;
 }
@@ -40,6 +42,11 @@ export class StrangerNotes implements StrangerEvents {
 
   onHandshakeFailed(listener: string, reason: string): void {
     this.tell(`tls ${listener} ${reason}`, { listener, reason }, 'a TLS handshake failed');
+  }
+
+  onMistake(listener: string, reason: string): void {
+    const message = 'a client of HTTP/2 was refused a stream, or its connection was ended';
+    this.tell(`http2 ${listener} ${reason}`, { listener, reason }, message);
   }
 
   onDroppedFields(listener: string, { droppedFields, droppedName: field }: DroppedFields): void {

@@ -110,6 +110,11 @@ export const FAMILIES = {
     'connections_turned_away_total',
     'Connections of a listener that were closed before their first request, by reason.',
   ),
+  http2Mistakes: head(
+    'http2_mistakes_total',
+    'Streams of HTTP/2 that were refused, and connections that were ended, for a mistake of the ' +
+      'client or a flood, by reason.',
+  ),
   tlsHandshakes: head('tls_handshakes_total', 'TLS handshakes of a listener, by outcome.'),
   certificateExpiry: head(
     'certificate_expiry_timestamp_seconds',

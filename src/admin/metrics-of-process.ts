@@ -34,6 +34,7 @@ export function* processPieces(views: GatewayViews): Generator<string> {
   yield coordinatorText(views);
   yield acceptorText(views);
   yield turnedAwayText(views);
+  yield mistakesText(views);
   yield laneText(views);
 }
 
@@ -84,6 +85,19 @@ function turnedAwayText(views: GatewayViews): string {
     ]),
   );
   return counts.length === 0 ? '' : familyText(FAMILIES.turnedAway, 'counter', counts);
+}
+
+function mistakesText(views: GatewayViews): string {
+  const counts = views.live().listeners.flatMap(({ name, mistakes }) =>
+    mistakes.map(([reason, count]): readonly [Labels, number] => [
+      [
+        ['listener', name],
+        ['reason', reason],
+      ],
+      count,
+    ]),
+  );
+  return counts.length === 0 ? '' : familyText(FAMILIES.http2Mistakes, 'counter', counts);
 }
 
 function laneText(views: GatewayViews): string {

@@ -90,6 +90,10 @@ export const PROBLEMS = {
     ...DOWNSTREAM,
     when: 'The Host field is missing or malformed, or the request has several.',
   }),
+  misdirected: problem('GW_HOST_MISDIRECTED', 421, 'Misdirected request', {
+    ...DOWNSTREAM,
+    when: 'The host has another certificate than the HTTP/2 connection that the request came on.',
+  }),
   httpsRequired: problem('GW_HTTPS_REQUIRED', 308, 'Permanent Redirect', {
     ...DOWNSTREAM,
     when: 'The listener sends every request to https (`listen.redirectToHttps`).',

@@ -137,8 +137,13 @@ export interface ListenConfig {
    * Node's sockets. `auto` chooses when the gateway starts, and the log says why. Default: auto.
    */
   readonly engine?: 'auto' | 'uws' | 'wire';
-  /** Protocols that clients may speak. At least 1 items. Default: http1. */
-  readonly protocols?: readonly 'http1'[];
+  /**
+   * Protocols that clients may speak: `http1` is HTTP/1.1 and HTTP/1.0, `h2` HTTP/2 on TLS, which
+   * the client chooses in the handshake (ALPN), and `h2c` HTTP/2 without TLS for clients that begin
+   * with it (prior knowledge). `Upgrade: h2c` is ignored. At least 1 items. Default: `[http1, h2]`
+   * with TLS, `[http1]` without.
+   */
+  readonly protocols?: readonly ('http1' | 'h2' | 'h2c')[];
   /** Speaks TLS with clients. */
   readonly tls?: ListenTlsConfig;
   /**

@@ -11,6 +11,9 @@ import type { TlsSettings } from './tls-settings.js';
 /** More listeners than this have no rows: their number is one byte in a request's record. */
 export const LISTENER_ROWS = 256;
 
+/** `h2`: HTTP/2 on TLS, by ALPN; `h2c`: without TLS, by prior knowledge (RFC 9113 3.3). */
+export type ListenerProtocol = 'http1' | 'h2' | 'h2c';
+
 /** One listener, with every default filled in. */
 export interface ListenerSettings {
   /**
@@ -26,7 +29,7 @@ export interface ListenerSettings {
   /** Keys that are configured here and that only the engine `wire` can do. */
   readonly wireOnly: readonly string[];
   /** At least one. */
-  readonly protocols: readonly 'http1'[];
+  readonly protocols: readonly ListenerProtocol[];
   /** null: no TLS. */
   readonly tls: TlsSettings | null;
   /** Every connection must begin with such a header, unless it is `off`. */

@@ -186,6 +186,7 @@ export class AcceptorCells implements AcceptorFront {
         openConnections: sum(({ openConnections }) => openConnections),
         refusedConnections: sum(({ refusedConnections }) => refusedConnections),
         turnedAway: sumByKind([one, ...same].flatMap(({ turnedAway }) => turnedAway)),
+        mistakes: sumByKind([one, ...same].flatMap(({ mistakes }) => mistakes)),
         handshakes: sumByKind([one, ...same].flatMap(({ handshakes }) => handshakes)),
       };
     });

@@ -26,39 +26,6 @@ import {
   LINE_COLUMNS_MAX,
 } from './tidy-rules.js';
 
-/** The codec of HTTP/2, which is built before the engine that needs it. */
-const UNUSED_YET = [
-  'wire/hpack/dynamic-table.ts',
-  'wire/hpack/field-class.ts',
-  'wire/hpack/hpack-decoder.ts',
-  'wire/hpack/hpack-encoder.ts',
-  'wire/hpack/huffman-code.ts',
-  'wire/hpack/huffman-decoder.ts',
-  'wire/hpack/huffman-encoder.ts',
-  'wire/hpack/index-policy.ts',
-  'wire/hpack/static-table.ts',
-  'wire/http2/client-preface.ts',
-  'wire/http2/closed-streams.ts',
-  'wire/http2/frame-budget.ts',
-  'wire/http2/frame-kinds.ts',
-  'wire/http2/frame-reader.ts',
-  'wire/http2/frame-writer.ts',
-  'wire/http2/http2-stream.ts',
-  'wire/http2/peer-settings.ts',
-  'wire/http2/reply-block.ts',
-  'wire/http2/reply-side.ts',
-  'wire/http2/request-fields.ts',
-  'wire/http2/request-path.ts',
-  'wire/http2/sending-side.ts',
-  'wire/http2/server-connection.ts',
-  'wire/http2/server-handler.ts',
-  'wire/http2/server-options.ts',
-  'wire/http2/server-stream.ts',
-  'wire/http2/stream-connection.ts',
-  'wire/http2/stream-handler.ts',
-  'wire/http2/trailer-fields.ts',
-];
-
 /** A ratchet: entries may go, and come only with a reason. Unused ones fail. */
 const EXCEPTIONS: readonly RuleException[] = [
   {
@@ -79,12 +46,6 @@ const EXCEPTIONS: readonly RuleException[] = [
     about: 'lines',
     reason: 'generated: the documented types of the whole configuration',
   },
-  ...UNUSED_YET.map((path) => ({
-    path,
-    rule: 'dead file',
-    about: '',
-    reason: 'until the engine speaks HTTP/2',
-  })),
 ];
 
 const sources = readSources(join(projectRoot(), 'src'));

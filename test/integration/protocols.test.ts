@@ -44,6 +44,7 @@ const tls = { certificates: [{ cert: join(folder, 'cert.pem'), key: join(folder,
 const KINDS: readonly Kind[] = [
   { name: 'TCP', listen: {} },
   { name: 'TCP, TLS', listen: { tls }, isSecure: true },
+  { name: 'TCP, `h2c`', listen: { protocols: ['http1', 'h2c'] } },
   { name: 'TCP, PROXY protocol 1', listen: { ...behind, proxyProtocol: 'v1' }, intro: V1 },
   { name: 'TCP, PROXY protocol 2', listen: { ...behind, proxyProtocol: 'v2' }, intro: V2 },
   { name: 'Unix socket', listen: { unixSocket } },
@@ -55,11 +56,17 @@ const PROTOCOLS = {
   'HTTP/1.1': `GET / HTTP/1.1\r\n${HOST}\r\n`,
   'HTTP/1.1, chunked upload': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n`,
   'HTTP/1.0': 'GET / HTTP/1.0\r\n\r\n',
-  'HTTP/2, without TLS': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+  // SETTINGS, and GET / of localhost by the static table (RFC 7541 A).
+  'HTTP/2':
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0' +
+    '\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x84\x41\x09localhost',
   WebSocket:
     'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
     `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${'A'.repeat(22)}==\r\n\r\n`,
 } as const;
+
+/** HEADERS of the first stream, with the entry of the static table for 200. */
+const REPLY_OF_HTTP2 = '\x01\x04\0\0\0\x01\x88';
 
 type Engine = (typeof ENGINES)[number];
 type Row = Readonly<Record<keyof typeof PROTOCOLS, string>>;
@@ -70,9 +77,8 @@ it('are what the page says', { timeout: 120_000 }, async () => {
     const rows: Partial<Record<Engine, Row>> = {};
     for (const engine of ENGINES) rows[engine] = await tried(kind, engine);
     for (const protocol of Object.keys(PROTOCOLS) as (keyof typeof PROTOCOLS)[]) {
-      const isFor = !(kind.isSecure === true && protocol.startsWith('HTTP/2'));
       const cells = ENGINES.map((engine) => rows[engine]?.[protocol] ?? '');
-      if (isFor) lines.push(`| ${kind.name} | ${protocol} | ${cells.join(' | ')} |`);
+      lines.push(`| ${kind.name} | ${protocol} | ${cells.join(' | ')} |`);
     }
   }
   const page = readFileSync(PAGE, 'utf8');
@@ -109,7 +115,7 @@ async function tried(kind: Kind, engine: Engine): Promise<Row> {
     const port = isInherited(kind) ? (server.address() as AddressInfo).port : own;
     const row: Record<string, string> = {};
     for (const [protocol, bytes] of Object.entries(PROTOCOLS)) {
-      row[protocol] = await answerTo(kind, port, bytes);
+      row[protocol] = await answerTo(kind, port, Buffer.from(bytes, 'latin1'));
     }
     return everywhere((protocol) => row[protocol] ?? '');
   } finally {
@@ -121,7 +127,7 @@ async function tried(kind: Kind, engine: Engine): Promise<Row> {
 
 /** There is no such listener with this engine; nothing else may be wrong. */
 function refusal(errors: string): Row {
-  expect(errors).toMatch(/^listen\.\w+: the engine "\w+" has no [^\n]*\n$/);
+  expect(errors).toMatch(/^listen\.\w+(?:\[\d+\])?: the engine "\w+" has no [^\n]*\n$/);
   return everywhere(() => 'no such listener');
 }
 
@@ -152,30 +158,32 @@ function start({ listen, name }: Kind, engine: Engine, server: Server): ChildPro
 }
 
 /** `yes`, or what the client gets in place of its reply. */
-async function answerTo(kind: Kind, port: number, bytes: string): Promise<string> {
+async function answerTo(kind: Kind, port: number, bytes: Buffer): Promise<string> {
   let text = await exchange(kind, port, bytes);
   // This process has the socket as well, and closes what it takes of its connections.
   for (let more = 0; more < 50 && text === '' && isInherited(kind); more += 1) {
     text = await exchange(kind, port, bytes);
   }
+  if (text.includes(REPLY_OF_HTTP2)) return 'yes';
   const status = /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? '';
   if (status === '200') return 'yes';
   return status === '' ? 'no: closed' : `no: ${status}`;
 }
 
-function exchange({ listen, intro, isSecure }: Kind, port: number, bytes: string): Promise<string> {
+function exchange({ listen, intro, isSecure }: Kind, port: number, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     const raw = 'unixSocket' in listen ? connect(unixSocket) : connect(port, '127.0.0.1');
-    const secure = { socket: raw, servername: 'localhost', ca: cert };
+    const ALPNProtocols = bytes.toString('latin1', 0, 3) === 'PRI' ? ['h2'] : ['http/1.1'];
+    const secure = { socket: raw, servername: 'localhost', ca: cert, ALPNProtocols };
     const socket: Socket = isSecure === true ? connectTls(secure) : raw;
     for (const one of new Set([raw, socket])) one.on('error', () => {});
     socket.on('data', (piece: Buffer) => {
       text += piece.toString('latin1');
       // An engine may keep the connection.
-      if (/^HTTP\/1\.1 \d{3}/.test(text)) socket.destroy();
+      if (/^HTTP\/1\.1 \d{3}/.test(text) || text.includes(REPLY_OF_HTTP2)) socket.destroy();
     });
     socket.on('close', () => resolve(text));
-    socket.write(Buffer.concat([intro ?? Buffer.alloc(0), Buffer.from(bytes)]));
+    socket.write(Buffer.concat([intro ?? Buffer.alloc(0), bytes]));
   });
 }

@@ -29,12 +29,14 @@ export const EVERYTHING: EngineCapabilities = {
   interimHeads: true,
   tunnels: true,
   bodyTimer: true,
+  lingers: true,
 };
 export const NOTHING_MORE: EngineCapabilities = {
   trailers: false,
   interimHeads: false,
   tunnels: false,
   bodyTimer: false,
+  lingers: true,
 };
 
 export interface HeadSeen {

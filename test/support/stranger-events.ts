@@ -1,4 +1,4 @@
-/** What an acceptor says of strangers, in order: `away`, `tls` or `dropped`, and the rest. */
+/** What an acceptor says of strangers, in order: `away`, `tls`, `mistake` or `dropped`, and the rest. */
 import type { StrangerEvents } from '../../src/acceptor/stranger-notes.js';
 
 export class RecordedStrangers implements StrangerEvents {
@@ -6,6 +6,10 @@ export class RecordedStrangers implements StrangerEvents {
 
   onTurnedAway(_listener: string, reason: string): void {
     this.told.push(`away: ${reason}`);
+  }
+
+  onMistake(_listener: string, reason: string): void {
+    this.told.push(`mistake: ${reason}`);
   }
 
   onHandshakeFailed(_listener: string, reason: string): void {

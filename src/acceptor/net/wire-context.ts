@@ -21,7 +21,16 @@ export const HTTP1_CAPABILITIES: EngineCapabilities = {
   interimHeads: true,
   tunnels: true,
   bodyTimer: true,
+  lingers: true,
 };
+
+/** What a stream of HTTP/2 carries. */
+export const HTTP2_CAPABILITIES: EngineCapabilities = { ...HTTP1_CAPABILITIES, lingers: false };
+
+/** Who writes once a turn. */
+export interface TurnWriter {
+  flush(): void;
+}
 
 interface ListenerRules {
   readonly settings: ListenerSettings;
@@ -35,6 +44,8 @@ export class WireContext {
   /** As of the last tick. */
   nowMs: number;
 
+  /** Who has something to write at the end of the turn. */
+  private writers: TurnWriter[] = [];
   /** What requests may be at each listener, by its row. */
   private readonly rules: ListenerRules[] = [];
 
@@ -60,6 +71,18 @@ export class WireContext {
   deadlineIn(ms: number): number {
     return this.nowMs + ms + TICK_MS;
   }
+
+  // Hot path (bench/gateway/plain-get): once a turn for a connection that has replies.
+  /** Calls flush() at the end of the turn. */
+  flushLater(writer: TurnWriter): void {
+    if (this.writers.push(writer) === 1) this.clock.afterTurn(this.flushAll);
+  }
+
+  private readonly flushAll = (): void => {
+    const { writers } = this;
+    this.writers = [];
+    for (const writer of writers) writer.flush();
+  };
 
   tlsMaterial(listener: number): TlsMaterial | null {
     return this.host.tlsMaterial(listener);

@@ -2,7 +2,7 @@
  * One bound socket: takes connections in, counts them, and sees them through what comes before the
  * first request.
  *
- *     socket ──► header of the PROXY protocol ──► TLS ──► Http1Connection
+ *     socket ──► header of the PROXY protocol ──► TLS ──► Http1Connection, Http2Connection
  *
  * Thread: acceptor. Owns the server and its connections. Every socket is counted from the moment it
  * comes until it is closed, whatever stage it is in.
@@ -16,6 +16,8 @@ import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '..
 import { TrustedPeers } from '../trusted-peers.js';
 import { bindServer } from './bind-server.js';
 import { Http1Connection } from './http1-connection.js';
+import { type HostRule, Http2Connection } from './http2-connection.js';
+import { type PrefaceOwner, PrefaceWatch } from './preface-watch.js';
 import { type PreambleOwner, ProxyPreamble } from './proxy-preamble.js';
 import { addressOfSocket, hostOfSocket } from './socket-address.js';
 import type { WireContext } from './wire-context.js';
@@ -24,7 +26,9 @@ import type { WireGuest } from './wire-guest.js';
 /** A connection that has not come to its first request belongs to the door of TLS. */
 const AT_DOOR = null;
 
-export class WireListener implements OpenListener, PreambleOwner, TlsDoorHost {
+const PORT_OF_HOST = /:\d*$/;
+
+export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, TlsDoorHost {
   /** 0: it is no TCP port. */
   port = 0;
 
@@ -130,7 +134,7 @@ export class WireListener implements OpenListener, PreambleOwner, TlsDoorHost {
 
   private goOn(socket: Socket): void {
     if (this.host.settings.tls === null) {
-      this.begin(socket, socket, PLAIN_CONNECTION);
+      this.beginPlain(socket);
       return;
     }
     this.guests.set(socket, AT_DOOR);
@@ -153,23 +157,67 @@ export class WireListener implements OpenListener, PreambleOwner, TlsDoorHost {
     return this.door;
   }
 
+  private beginPlain(socket: Socket): void {
+    const { protocols, headMs } = this.host.settings;
+    if (!protocols.includes('h2c')) this.onVersion(socket, false);
+    else if (!protocols.includes('http1')) this.onVersion(socket, true);
+    else {
+      // The guest may go on at once, and must not come behind its successor.
+      this.guests.set(socket, AT_DOOR);
+      const watch = new PrefaceWatch(socket, this.context.deadlineIn(headMs), this);
+      if (this.guests.get(socket) === AT_DOOR) this.guests.set(socket, watch);
+    }
+  }
+
+  // What the first bytes without TLS say.
+
+  onVersion(socket: Socket, isHttp2: boolean): void {
+    try {
+      const facts = { connection: PLAIN_CONNECTION, isHttp2, servesHost: servesAll };
+      this.begin(socket, socket, facts);
+    } catch (error) {
+      this.giveUp(socket, error);
+    }
+  }
+
   /** `raw`: the socket that was taken in; `socket`: what is spoken on, the same without TLS. */
-  private begin(raw: Socket, socket: Socket, connection: string): void {
+  private begin(raw: Socket, socket: Socket, facts: Begin): void {
+    const { connection, isHttp2, servesHost } = facts;
+    const { host, context } = this;
     const peer = this.sources.get(raw) ?? addressOfSocket(raw);
     const origin = { peer, connection, fallbackHost: hostOfSocket(raw) };
-    this.guests.set(raw, new Http1Connection({ raw, socket }, this.host, this.context, origin));
+    const guest = isHttp2
+      ? new Http2Connection({ raw, socket }, host, context, { origin, servesHost })
+      : new Http1Connection({ raw, socket }, host, context, origin);
+    this.guests.set(raw, guest);
   }
 
   // What the door says.
 
-  /** By `facts.protocol` other protocols than HTTP/1.1 would branch off here. */
   onSecure(raw: Socket, socket: TLSSocket, facts: SecureFacts): void {
     this.host.onHandshake('done');
+    const { protocol, connection, serverName } = facts;
+    const isHttp2 = protocol === 'h2';
+    if (!isHttp2 && !this.host.settings.protocols.includes('http1')) {
+      this.onTurnedAway('no ALPN of HTTP/2, and nothing else is spoken');
+      socket.destroy();
+      return;
+    }
     try {
-      this.begin(raw, socket, facts.connection);
+      const servesHost = this.hostRule(serverName);
+      this.begin(raw, socket, { connection, isHttp2, servesHost });
     } catch (error) {
       this.giveUp(raw, error);
     }
+  }
+
+  /** Who has named no server knows an address only, as in HTTP/1.1. */
+  private hostRule(serverName: string): HostRule {
+    if (serverName === '') return servesAll;
+    return (host) => {
+      const name = host.replace(PORT_OF_HOST, '').toLowerCase();
+      return name === serverName || this.door?.isSameCertificate(serverName, name) !== false;
+    };
   }
 
   onFailed(_raw: Socket, failure: TlsFailure): void {
@@ -179,6 +227,17 @@ export class WireListener implements OpenListener, PreambleOwner, TlsDoorHost {
   onError(error: unknown): void {
     this.context.onError(error);
   }
+}
+
+/** How a connection goes on behind what comes before its first request. */
+interface Begin {
+  readonly connection: string;
+  readonly isHttp2: boolean;
+  readonly servesHost: HostRule;
+}
+
+function servesAll(): boolean {
+  return true;
 }
 
 function ignoreError(): void {

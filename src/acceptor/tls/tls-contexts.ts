@@ -99,6 +99,11 @@ export class TlsContexts {
     return server;
   }
 
+  /** A connection that was opened for the first name has the certificate of the other as well. */
+  isSameCertificate(serverName: string, otherName: string): boolean {
+    return this.choose(serverName)?.certificate === this.choose(otherName)?.certificate;
+  }
+
   private choose(serverName: string): Choice | null {
     const exact = this.names.get(serverName);
     if (exact !== undefined) return { certificate: exact, pattern: serverName, serverName };

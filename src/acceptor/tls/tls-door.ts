@@ -148,6 +148,11 @@ export class TlsDoor implements ContextHost {
     else this.read(guest);
   }
 
+  /** See TlsContexts: both names in lower case. */
+  isSameCertificate(serverName: string, otherName: string): boolean {
+    return this.contexts.isSameCertificate(serverName, otherName);
+  }
+
   /** Destroys everything that is not let in yet. */
   close(): void {
     this.isClosed = true;

@@ -51,6 +51,7 @@ const CAPABILITIES: EngineCapabilities = {
   interimHeads: false,
   tunnels: false,
   bodyTimer: false,
+  lingers: true,
 };
 
 export class UwsSocket implements ClientSocket {

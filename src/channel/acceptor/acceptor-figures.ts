@@ -56,6 +56,8 @@ export interface ListenerFigures {
   readonly refusedConnections: number;
   /** Connections that were closed before their first request, by reason; those included. */
   readonly turnedAway: readonly (readonly [reason: string, count: number])[];
+  /** What clients have done wrong in HTTP/2, floods included, by reason. */
+  readonly mistakes: readonly (readonly [reason: string, count: number])[];
   /** TLS handshakes by outcome: `done`, or why they failed. */
   readonly handshakes: readonly (readonly [outcome: string, count: number])[];
 }

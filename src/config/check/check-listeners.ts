@@ -40,6 +40,7 @@ export function checkListeners(config: SoundPart<GatewayConfig>, findings: Findi
     if (one.tls !== undefined) {
       checkTls(one.tls, { pointer: `${pointer}/tls`, findings, hasStateDir });
     }
+    checkProtocols(one, pointer, findings);
     checkProxies(one, trustedProxies?.length ?? 0, { pointer, findings });
     if (findings.hasUnder(pointer)) continue;
     checkUnique(listenerName(one), byName, {
@@ -116,6 +117,19 @@ function checkEngine(
     const hint = 'choose the engine "wire" or "auto"';
     findings.addKey(`${pointer}/${key}`, `the engine "uws" has no "${key}": ${hint}`);
   }
+}
+
+function checkProtocols(
+  { protocols = [], tls }: SoundPart<ListenConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  const [wrong, needs, right] =
+    tls === undefined ? (['h2', 'needs', 'h2c'] as const) : (['h2c', 'is without', 'h2'] as const);
+  const place = protocols.indexOf(wrong);
+  if (place === -1) return;
+  const problem = `"${wrong}" ${needs} TLS: the listener may speak "${right}"`;
+  findings.addValue(`${pointer}/protocols/${place}`, problem);
 }
 
 function checkProxies(

@@ -47,7 +47,7 @@ function compileListener(
     address: listenerAddress(listen),
     engine: listen.engine ?? defaults.engine,
     wireOnly: [...wireOnlyKeys(listen), ...shared.wireOnly],
-    protocols: listen.protocols ?? defaults.protocols,
+    protocols: listen.protocols ?? (listen.tls ? defaults.protocolsWithTls : defaults.protocols),
     tls: compileTls(listen.tls),
     proxyProtocol: listen.proxyProtocol ?? 'off',
     trustedProxies: compileRanges(listen.trustedProxies ?? shared.trustedProxies),

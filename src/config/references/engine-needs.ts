@@ -25,7 +25,9 @@ const UWS_FIELDS_MAX = 90;
 
 /** Keys of the listener that need the engine `wire`, as they are written; empty: any will do. */
 export function wireOnlyKeys(listen: SoundPart<ListenConfig>): readonly string[] {
-  return WIRE_ONLY.filter((key) => listen[key] !== undefined);
+  const keys = WIRE_ONLY.filter((key) => listen[key] !== undefined);
+  const hasHttp2 = listen.protocols?.some((one) => one !== undefined && one !== 'http1') === true;
+  return hasHttp2 ? ['protocols', ...keys] : keys;
 }
 
 /** The same of `limits`, which hold for every listener: their whole paths. */

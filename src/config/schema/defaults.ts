@@ -15,6 +15,7 @@ export const DEFAULTS = {
     reusePort: false,
     engine: 'auto',
     protocols: ['http1'],
+    protocolsWithTls: ['http1', 'h2'],
     redirectToHttps: false,
     redirectPort: 443,
     idleTimeout: '75s',

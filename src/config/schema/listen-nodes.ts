@@ -74,11 +74,17 @@ const ONE_NODE = objectNode(
         "gateway on Node's sockets. `auto` chooses when the gateway starts, and the log says why.",
       { default: listen.engine, enum: ['auto', 'uws', 'wire'] },
     ),
-    protocols: listNode('Protocols that clients may speak.', stringNode('', { enum: ['http1'] }), {
-      default: listen.protocols,
-      minItems: 1,
-      uniqueItems: true,
-    }),
+    protocols: listNode(
+      'Protocols that clients may speak: `http1` is HTTP/1.1 and HTTP/1.0, `h2` HTTP/2 on TLS, ' +
+        'which the client chooses in the handshake (ALPN), and `h2c` HTTP/2 without TLS for ' +
+        'clients that begin with it (prior knowledge). `Upgrade: h2c` is ignored.',
+      stringNode('', { enum: ['http1', 'h2', 'h2c'] }),
+      {
+        'x-absent': '`[http1, h2]` with TLS, `[http1]` without',
+        minItems: 1,
+        uniqueItems: true,
+      },
+    ),
     tls: TLS_NODE,
     proxyProtocol: stringNode(
       'Every connection must begin with a PROXY protocol header of this version, from an address ' +

@@ -212,8 +212,14 @@ export class Certificates {
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** Protocols by preference; HTTP/1.0 is what some old clients name. */
-const PROTOCOLS = ['http/1.1', 'http/1.0'];
+/** HTTP/1.0 is what some old clients name. */
+const HTTP1 = ['http/1.1', 'http/1.0'];
+
+/** What is offered by ALPN, by preference. */
+function alpnOf({ protocols }: SecureListener): string[] {
+  const http2 = protocols.includes('h2') ? ['h2'] : [];
+  return protocols.includes('http1') ? [...http2, ...HTTP1] : http2;
+}
 
 function serverSettings(settings: SecureListener, files: ListenerFiles): TlsServerSettings {
   const { tls, handshakeMs } = settings;
@@ -221,7 +227,7 @@ function serverSettings(settings: SecureListener, files: ListenerFiles): TlsServ
   const { clientCa: ca, clientCrl: crl } = files;
   const server = {
     ...{ minVersion: tls.minVersion, maxVersion: tls.maxVersion, ciphers: tls.ciphers },
-    ...{ protocols: PROTOCOLS, handshakeMs },
+    ...{ protocols: alpnOf(settings), handshakeMs },
     clientCertificates: mode === undefined ? null : { mode, ca, crl },
   };
   const id = createHash('sha256').update(JSON.stringify(server)).digest('hex');

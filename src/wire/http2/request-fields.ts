@@ -45,8 +45,11 @@ export interface Http2RequestHead {
   /** 0: no body follows; -1: not known before its end. */
   readonly bodyBytes: number;
   readonly expectsContinue: boolean;
-  /** The protocol of an extended CONNECT (RFC 8441), as it was sent; '' else. */
-  readonly protocol: string;
+  /**
+   * The client asks for a WebSocket (RFC 8441): `method` and `text` say GET, as the upgrade of
+   * HTTP/1.1 does, and what follows the head is no body.
+   */
+  readonly wantsTunnel: boolean;
   /** The client takes trailers with the reply. */
   readonly takesTrailers: boolean;
   /** Fields that were dropped for an underscore in their name. */
@@ -61,6 +64,7 @@ export interface Http2RequestHead {
 /** Of a dropped field, in the log. */
 const NAME_CHARS_MAX = 64;
 
+const WEBSOCKET = 'websocket';
 const PORT_OF_HTTP = '80';
 const PORT_OF_HTTPS = '443';
 
@@ -235,7 +239,9 @@ export class RequestFields implements FieldSink {
     if (isOversize) this.refuse(PROBLEMS.headTooLarge, 'a head too large');
     else this.check(endsStream);
     if (this.mistake !== '') return null;
-    const { rules, origin, method } = this;
+    const { rules, origin } = this;
+    const wantsTunnel = this.has(PSEUDO_PROTOCOL);
+    const method = wantsTunnel ? 'GET' : this.method;
     const target = this.path === '' ? '' : this.readTarget(rules);
     const host = this.authority === '' ? this.host : this.authority;
     const cookie = this.hasCookie ? `\ncookie\n${this.cookie}` : '';
@@ -245,9 +251,9 @@ export class RequestFields implements FieldSink {
       target,
       host,
       text: `${start}\nhost\n${host}${fields}${cookie}`,
-      bodyBytes: endsStream ? 0 : this.length,
+      bodyBytes: endsStream || wantsTunnel ? 0 : this.length,
       expectsContinue: this.expectsContinue && !endsStream && this.length !== 0,
-      protocol: this.protocol,
+      wantsTunnel,
       takesTrailers: this.takesTrailers,
       droppedFields: this.droppedFields,
       droppedName: this.droppedName,
@@ -267,6 +273,9 @@ export class RequestFields implements FieldSink {
       this.checkConnect();
     } else {
       this.checkTarget();
+      if (isExtended && this.protocol.toLowerCase() !== WEBSOCKET) {
+        this.refuse(PROBLEMS.unknownMethod, 'a :protocol other than websocket');
+      }
     }
     this.checkHost();
     if (endsStream && this.length > 0) this.fail('a Content-Length and no body');

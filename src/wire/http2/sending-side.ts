@@ -129,7 +129,8 @@ export abstract class SendingSide<S extends Http2Stream> {
     const isAll = taken === bytes.length;
     for (let at = 0; at < taken; at += FRAME_BYTES_MAX) {
       const end = Math.min(taken, at + FRAME_BYTES_MAX);
-      this.budget.earn();
+      // Not for a frame that a tiny window has cut: whoever opens such windows earns nothing.
+      if (isAll || end - at === FRAME_BYTES_MAX) this.budget.earn();
       this.writer.data(stream.id, bytes.subarray(at, end), ends && isAll && end === taken);
     }
     if (isAll && ends) {

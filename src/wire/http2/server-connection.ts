@@ -24,6 +24,7 @@ import { ServerStream } from './server-stream.js';
 
 /** What the PING between the two GOAWAYs carries. */
 const DRAIN_PING: Buffer = Buffer.from('draining', 'latin1');
+const PROBE_PING: Buffer = Buffer.from('probing.', 'latin1');
 
 export class ServerConnection extends ReplySide {
   private readonly fields: RequestFields;
@@ -119,7 +120,7 @@ export class ServerConnection extends ReplySide {
     const { streamWindowBytes } = this.options;
     const stream = new ServerStream(id, this.peer.initialWindow, streamWindowBytes);
     stream.isRemoteClosed = endsStream;
-    stream.lengthLeft = endsStream ? -1 : head.bodyBytes;
+    stream.lengthLeft = endsStream || head.wantsTunnel ? -1 : head.bodyBytes;
     this.streams.set(id, stream);
     this.handler.onHead(stream, head);
   }
@@ -170,6 +171,11 @@ export class ServerConnection extends ReplySide {
     this.writer.goAway(NUMBER_MAX, NO_ERROR);
     this.writer.ping(DRAIN_PING, false);
     this.isDraining = true;
+  }
+
+  /** Something that every client answers. */
+  ping(): void {
+    if (!this.isClosed) this.writer.ping(PROBE_PING, false);
   }
 
   /** The second step, for a client that does not answer. */

@@ -49,7 +49,7 @@ describe('a request', () => {
       text: 'GET\n/a?b\n192.0.2.7\nhttp\nhost\na.example\nx-a\nb\nx-e\n\ncookie\nc=d; f=g',
       bodyBytes: 0,
       expectsContinue: false,
-      protocol: '',
+      wantsTunnel: false,
       takesTrailers: false,
       droppedFields: 0,
       droppedName: '',
@@ -82,7 +82,12 @@ describe('a request', () => {
   it('may be an extended CONNECT where that was offered', () => {
     const pairs: Pair[] = [[':method', 'CONNECT'], [':protocol', 'websocket'], ...GET.slice(1)];
     const wish = { endsStream: false, mayConnect: true };
-    expect(read(pairs, wish)).toMatchObject({ protocol: 'websocket', problem: null });
+    expect(read(pairs, wish)).toMatchObject({
+      ...{ wantsTunnel: true, method: 'GET', bodyBytes: 0, problem: null },
+      text: expect.stringMatching(/^GET\n/),
+    });
+    const other = pairs.map(([name, value]): Pair => [name, value.replace('websocket', 'x')]);
+    expect(read(other, wish)).toMatchObject({ problem: PROBLEMS.unknownMethod });
     expect(read(pairs, { endsStream: false })).toContain('not offered');
     expect(read([...GET, [':protocol', 'websocket']], wish)).toContain('not offered');
   });

@@ -1,0 +1,574 @@
+/** HTTP/2 towards clients, over real sockets: streams, windows, time, the end of a connection. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { wireEngine } from '../../../../src/acceptor/net/wire-engine.js';
+import { field } from '../../../../src/base/field-block.js';
+import { WINDOW_BYTES } from '../../../../src/channel/lane.js';
+import { FLAG_BODILESS, FLAG_END } from '../../../../src/channel/records/record-kind.js';
+import type { AcceptorWish } from '../../../support/acceptor-rig.js';
+import { EngineRig } from '../../../support/engine-rig.js';
+import { A_TLS_LISTENER } from '../../../support/engines.js';
+import { eventually } from '../../../support/eventually.js';
+import { encodeBlock } from '../../../support/hpack-blocks.js';
+import { type ClientWish, Http2Client } from '../../../support/http2-client.js';
+import { frame, number32 } from '../../../support/http2-frames.js';
+import { makeCertificate } from '../../../support/test-certificate.js';
+import { certificateOf, materialOf } from '../../../support/tls-door-rig.js';
+
+const H2C = { protocols: ['http1', 'h2c'] } as const;
+const WINDOW = 65_535;
+
+let open: EngineRig | null = null;
+const clients: Http2Client[] = [];
+
+async function start(wish: AcceptorWish = {}): Promise<EngineRig> {
+  open = await EngineRig.start(wireEngine(), { ...wish, settings: { ...H2C, ...wish.settings } });
+  return open;
+}
+
+async function connect(rig: EngineRig, wish: ClientWish = {}): Promise<Http2Client> {
+  const client = await Http2Client.connect(rig.port, wish);
+  clients.push(client);
+  return client;
+}
+
+async function aClient(
+  wish: AcceptorWish = {},
+  own: ClientWish = {},
+): Promise<[Http2Client, EngineRig]> {
+  const rig = await start(wish);
+  return [await connect(rig, own), rig];
+}
+
+afterEach(() => {
+  for (const client of clients.splice(0)) client.destroy();
+  const errors = open?.rig.errors ?? [];
+  open?.stop();
+  open = null;
+  expect(errors).toEqual([]);
+});
+
+describe('a stream', () => {
+  it('brings a request, and takes its reply', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true, [['x-one', '1']]));
+    const exchange = await rig.exchange();
+    expect([exchange.line, exchange.peer, exchange.connection]).toEqual([
+      'GET /1',
+      '127.0.0.1',
+      'http',
+    ]);
+    expect([exchange.values('host'), exchange.values('x-one')]).toEqual([['a.example'], ['1']]);
+    exchange.reply('hello', 201, field('X-Two', '2'));
+    await client.ended(1);
+    const head = await client.until(/^headers 1 /);
+    expect(head).toMatch(
+      /^headers 1 :status=201 x-request-id=req-1 x-two=2 date=\S.* content-length=5$/,
+    );
+    expect(client.bodies.get(1)).toBe('hello');
+  });
+
+  it('does not wait for another one', async () => {
+    const [client, rig] = await aClient();
+    for (const id of [1, 3, 5]) client.send(client.head(id, true));
+    await rig.exchange(2);
+    for (const at of [2, 0, 1]) rig.exchanges[at]?.reply(`r${at}`);
+    await Promise.all([1, 3, 5].map((id) => client.ended(id)));
+    expect([1, 3, 5].map((id) => client.bodies.get(id))).toEqual(['r0', 'r1', 'r2']);
+  });
+
+  it('leaves with the other replies of its turn in one write', async () => {
+    const [client, rig] = await aClient();
+    client.send(...Array.from({ length: 16 }, (_, at) => client.head(2 * at + 1, true)));
+    await rig.exchange(15);
+    await client.until('settings ack');
+    const before = client.reads;
+    for (const exchange of rig.exchanges) exchange.reply('x');
+    await client.ended(31);
+    expect(client.reads - before).toBe(1);
+  });
+
+  it('brings a body in pieces, and fields behind it', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, false, [], 'POST'), client.data(1, 'hello'));
+    client.send(frame(0, 8, 1, '\x03xyz\0\0\0'), client.fields(1, true, [['x-sum', '7']]));
+    const exchange = await rig.exchange();
+    await eventually('the body is there', () => exchange.isComplete);
+    expect([exchange.body, exchange.trailers]).toEqual(['helloxyz', '{"x-sum":"7"}']);
+    exchange.reply();
+    await client.ended(1);
+  });
+
+  it('may say that it has no body before it ends', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, false, [['content-length', '0']], 'POST'), client.data(1, '', true));
+    const exchange = await rig.exchange();
+    expect(exchange.isComplete).toBe(true);
+    exchange.reply();
+    await client.ended(1);
+    client.send(client.head(3, false, [['content-length', '0']], 'POST'));
+    (await rig.exchange(1)).reply();
+    await eventually('its end is not waited for', () => {
+      rig.advance(500);
+      return client.lines.includes('reset 3 0');
+    });
+    expect(client.lines).not.toContain('reset 1 0');
+  });
+
+  it('carries heads before the reply, pieces of any size, and trailers', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true));
+    const exchange = await rig.exchange();
+    exchange.interim(103, 'Link', '</a>');
+    exchange.head({ fields: field('Connection', 'close') });
+    exchange.send('one');
+    exchange.send('two');
+    exchange.sendTrailers('X-Sum', '6');
+    await client.ended(1);
+    expect(client.lines.filter((line) => /^(headers|data) 1/.test(line))).toEqual([
+      'headers 1 :status=103 link=</a>',
+      expect.stringMatching(/^headers 1 :status=200 x-request-id=req-1 date=\S[^=]*$/),
+      'data 1 one',
+      'data 1 two',
+      'headers 1 x-sum=6 END',
+    ]);
+  });
+
+  it('ends with a head that has no body', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true, [], 'HEAD'), client.head(3, true), client.head(5, true));
+    await rig.exchange(2);
+    rig.exchanges[0]?.head({ flags: FLAG_END | FLAG_BODILESS, bodyBytes: 12 });
+    rig.exchanges[1]?.head({ flags: FLAG_END, status: 204, bodyBytes: 0 });
+    rig.exchanges[2]?.head({ flags: FLAG_END, status: 200, bodyBytes: 0 });
+    await Promise.all([1, 3, 5].map((id) => client.ended(id)));
+    expect(await client.until(/^headers 1/)).toMatch(/content-length=12 END$/);
+    expect(await client.until(/^headers 3/)).not.toMatch(/content-length/);
+    expect(await client.until(/^headers 5/)).toMatch(/content-length=0 END$/);
+  });
+
+  it('asks for a body that waits for 100', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, false, [['expect', '100-continue']], 'POST'));
+    const exchange = await rig.exchange();
+    exchange.wantBody();
+    await client.until('headers 1 :status=100');
+    client.send(client.data(1, 'body', true));
+    await eventually('the body is there', () => exchange.isComplete);
+    exchange.reply();
+    await client.ended(1);
+  });
+
+  it('is reset when its reply is cut off, and tells when the client resets it', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true), client.head(3, true));
+    await rig.exchange(1);
+    rig.exchanges[0]?.head({});
+    rig.exchanges[0]?.cut();
+    await client.until('reset 1 2');
+    client.send(frame(3, 0, 3, number32(8)));
+    await eventually('the worker knows', () => rig.exchanges[1]?.aborted === 'left');
+    rig.serve = (exchange) => exchange.reply('still');
+    expect(await client.get(5)).toBe('still');
+  });
+
+  it('ends behind a reply that came before the end of the upload; the connection does not', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, false, [], 'POST'), client.data(1, 'begin'));
+    (await rig.exchange()).reply('early', 403);
+    await client.ended(1);
+    expect(client.lines).not.toContain('reset 1 0');
+    client.send(client.data(1, 'more'));
+    await eventually('the upload is stopped', () => {
+      rig.advance(500);
+      return client.lines.includes('reset 1 0');
+    });
+    client.send(client.data(1, 'still more'));
+    rig.serve = (exchange) => exchange.reply('next');
+    expect(await client.get(3)).toBe('next');
+    // Another one that ends in time is not reset.
+    rig.serve = (exchange) => exchange.reply('early');
+    client.send(client.head(5, false, [], 'POST'));
+    await client.ended(5);
+    client.send(client.data(5, 'end', true));
+    await client.get(7);
+    rig.advance(3000);
+    await client.get(9);
+    expect(client.lines).not.toContain('reset 5 0');
+  });
+
+  it('goes on with its upload while the reply runs', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, false, [], 'POST'));
+    const exchange = await rig.exchange();
+    exchange.head({});
+    for (const piece of ['a', 'b', 'c']) {
+      client.send(client.data(1, piece));
+      await eventually('the piece is there', () => exchange.body.endsWith(piece));
+      exchange.send(exchange.body);
+      await eventually('it comes back', () => client.bodies.get(1)?.endsWith(piece) === true);
+    }
+    client.send(client.data(1, '', true));
+    await eventually('the body is there', () => exchange.isComplete);
+    exchange.end();
+    await client.ended(1);
+    expect(client.bodies.get(1)).toBe('aababc');
+  });
+
+  it('is refused with a problem document where the head is well-formed', async () => {
+    const records: string[] = [];
+    const [client, rig] = await aClient({
+      onLocalReply: ({ kind, cause, method }) => records.push(`${kind.code} ${method} ${cause}`),
+    });
+    client.send(client.head(1, true, [['expect', 'x']]), client.head(3, true));
+    await client.ended(1);
+    expect(await client.until(/^headers 1/)).toMatch(/:status=417 .*application\/problem\+json/);
+    expect(records).toEqual(['GW_EXPECTATION_UNKNOWN GET an expectation other than 100-continue']);
+    (await rig.exchange()).reply();
+    await client.ended(3);
+  });
+
+  it('that is malformed is reset, counted, and no other one is touched', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true), client.head(3, true, [['Upper', 'x']]));
+    await client.until('reset 3 1');
+    (await rig.exchange()).reply();
+    await client.ended(1);
+    const reason = 'a field whose name or value HTTP/2 does not allow';
+    expect(rig.rig.acceptor.listeners[0]?.mistakes).toEqual([[reason, 1]]);
+    expect(rig.rig.strangers.told).toEqual([`mistake: ${reason}`]);
+  });
+});
+
+describe('windows', () => {
+  it('hold a reply back, and the worker is not told that it was taken', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true));
+    const exchange = await rig.exchange();
+    let credited = 0;
+    exchange.onWindow = (bytes) => {
+      credited += bytes;
+    };
+    exchange.head({});
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    for (let sent = 0; sent < WINDOW_BYTES; sent += piece.length) exchange.send(piece);
+    exchange.end();
+    await eventually('the window is used up', () => client.bodies.get(1)?.length === WINDOW);
+    expect(credited).toBe(0);
+    for (let got = WINDOW; got < WINDOW_BYTES; got = client.bodies.get(1)?.length ?? 0) {
+      client.send(frame(8, 0, 0, number32(40_000)), frame(8, 0, 1, number32(40_000)));
+      await eventually('more comes', () => (client.bodies.get(1)?.length ?? 0) > got);
+    }
+    await client.ended(1);
+    expect(client.bodies.get(1)).toHaveLength(WINDOW_BYTES);
+    expect(credited).toBeGreaterThanOrEqual(WINDOW_BYTES / 2);
+  });
+
+  it('of the connection are shared by turns', async () => {
+    const [client, rig] = await aClient({}, { settings: [[4, 1 << 20]] });
+    client.send(client.head(1, true), client.head(3, true));
+    await rig.exchange(1);
+    for (const exchange of rig.exchanges) {
+      exchange.head({});
+      for (let at = 0; at < 3; at++) exchange.send(Buffer.alloc(100_000, 'x'));
+      exchange.end();
+    }
+    for (let turn = 0; turn < 8; turn++) {
+      client.send(frame(8, 0, 0, number32(70_000)));
+      await client.until(/^settings ack/);
+      await eventually('the window is used', () => {
+        const got = [1, 3].map((id) => client.bodies.get(id)?.length ?? 0);
+        return (got[0] ?? 0) + (got[1] ?? 0) >= Math.min(600_000, 65_535 + 70_000 * (turn + 1));
+      });
+    }
+    await Promise.all([client.ended(1), client.ended(3)]);
+  });
+
+  it('keep an upload back that nobody takes, within bounds', async () => {
+    const [client, rig] = await aClient({ limits: { bodyBytes: 1 << 30 } });
+    client.send(client.head(1, false, [], 'POST'));
+    const exchange = await rig.exchange();
+    const piece = Buffer.alloc(16_384, 'x');
+    let room = 256 * 1024;
+    let connectionRoom = WINDOW;
+    let sent = 0;
+    const taken = (stream: number): number =>
+      client.lines
+        .filter((line) => line.startsWith(`window ${stream} `))
+        .reduce((sum, line) => sum + Number(line.split(' ')[2]), 0);
+    const send = (): void => {
+      room = 256 * 1024 + taken(1);
+      connectionRoom = WINDOW + taken(0);
+      while (sent + piece.length <= Math.min(room, connectionRoom)) {
+        client.send(client.data(1, piece));
+        sent += piece.length;
+      }
+    };
+    let before = -1;
+    await eventually('no more is let in', async () => {
+      const stood = sent === before && exchange.body.length >= WINDOW_BYTES;
+      before = sent;
+      send();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return stood;
+    });
+    // The window of the lane, and of the stream.
+    expect(sent).toBeLessThanOrEqual(WINDOW_BYTES + 2 * 256 * 1024);
+    // Another stream is not kept back by it.
+    client.send(client.head(3, false, [], 'POST'), client.data(3, 'small', true));
+    const other = await rig.exchange(1);
+    await eventually('its body is there', () => other.isComplete);
+    exchange.giveWindow(WINDOW_BYTES);
+    const stood = sent;
+    await eventually('more is let in', () => {
+      send();
+      return sent > stood;
+    });
+  });
+
+  it('that stay closed end their stream after a minute', async () => {
+    const [client, rig] = await aClient({}, { settings: [[4, 0]] });
+    client.send(client.head(1, true));
+    (await rig.exchange()).reply('waits');
+    await client.until(/^headers 1/);
+    await eventually('it is given up', () => {
+      rig.advance(10_000);
+      return client.lines.includes('reset 1 8');
+    });
+  });
+
+  it('of the socket bound what a client costs that reads nothing', async () => {
+    const [client, rig] = await aClient({}, { settings: [[4, 1 << 30]] });
+    client.send(frame(8, 0, 0, number32(1 << 30)));
+    await client.until('settings ack');
+    rig.serve = (exchange) => exchange.reply('y'.repeat(100_000));
+    client.socket.pause();
+    // More than the buffers of the two sockets take.
+    for (let id = 1; id < 2 * 300; id += 2) client.send(client.head(id, true));
+    let before = -1;
+    await eventually('nothing is under way any more', async () => {
+      const stood = rig.exchanges.length === before;
+      before = rig.exchanges.length;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return stood && before > 0;
+    });
+    client.socket.resume();
+    await eventually(
+      'each is answered, or refused',
+      () => client.lines.filter((line) => / END$|^reset \d+ 7$/.test(line)).length === 300,
+    );
+  });
+});
+
+describe('a connection', () => {
+  it('without TLS is told from HTTP/1.1 by its first bytes', async () => {
+    const rig = await start();
+    rig.serve = (exchange) => exchange.reply(exchange.line);
+    const old = await rig.connect();
+    for (const part of ['P', 'OST / HTTP/1.1\r\nHost: a\r\n', 'Content-Length: 0\r\n\r\n']) {
+      old.send(part);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await old.until('POST /');
+    const client = await connect(rig, { isSilent: true });
+    for (const part of ['P', 'RI', ' * HTTP/2.0\r\n', '\r\nSM\r\n\r\n']) {
+      client.send(part);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    client.send(frame(4, 0, 0));
+    expect(await client.get(1)).toBe('GET /1');
+  });
+
+  it('where only HTTP/1.1 is spoken is refused', async () => {
+    const rig = await start({ settings: { protocols: ['http1'] } });
+    const client = await rig.connect();
+    client.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    await client.until(/^HTTP\/1\.1 505 /);
+  });
+
+  it('where only HTTP/2 is spoken ends with whatever else comes', async () => {
+    const [client] = await aClient({ settings: { protocols: ['h2c'] } }, { isSilent: true });
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.until('goaway 0 1');
+    await client.closed();
+  });
+
+  it('may begin with a header of the PROXY protocol', async () => {
+    const proxies = { proxyProtocol: 'any', trustedProxies: ['127.0.0.0/8'] } as const;
+    const intro = 'PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n';
+    const [client, rig] = await aClient({ settings: proxies }, { intro });
+    rig.serve = (exchange) => exchange.reply(exchange.peer);
+    expect(await client.get(1)).toBe('192.0.2.7');
+  });
+
+  it('that is idle ends in order', async () => {
+    const [client, rig] = await aClient({ settings: { idleMs: 5000 } });
+    rig.serve = (exchange) => exchange.reply();
+    await client.get(1);
+    rig.advance(4000);
+    await client.get(3);
+    rig.advance(4000);
+    await client.get(5);
+    rig.advance(6000);
+    await client.until('goaway 2147483647 0');
+    await client.until('goaway 5 0');
+    await client.closed();
+  });
+
+  it('that sends no preface, or half a head, is not waited for', async () => {
+    const [client, rig] = await aClient({ settings: { headMs: 2000 } }, { isSilent: true });
+    client.send('PRI * HTTP/2.0\r\n');
+    const half = await connect(rig);
+    await half.until('settings ack');
+    half.send(half.head(1, true).subarray(0, -1));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    rig.advance(3000);
+    await client.closed();
+    await half.until('goaway 0 1');
+    await half.closed();
+    expect(rig.rig.strangers.told.sort()).toEqual([
+      'mistake: a head that came too slowly',
+      'mistake: no preface of HTTP/2 in time',
+    ]);
+  });
+
+  it('outlives a body that does not come', async () => {
+    const [client, rig] = await aClient({ settings: { bodyIdleMs: 2000 } });
+    client.send(client.head(1, false, [], 'POST'), client.data(1, 'a'));
+    const exchange = await rig.exchange();
+    await eventually('it has begun', () => exchange.body === 'a');
+    rig.advance(3000);
+    await client.until(/^headers 1 :status=408/);
+    rig.advance(2000);
+    await client.until('reset 1 0');
+    rig.serve = (next) => next.reply('next');
+    expect(await client.get(3)).toBe('next');
+  });
+
+  it('that drains is told in two steps, and finishes its streams', async () => {
+    const [client, rig] = await aClient({}, { isPolite: false });
+    client.send(client.head(1, true));
+    const first = await rig.exchange();
+    rig.rig.acceptor.stopListening();
+    await client.until('goaway 2147483647 0');
+    await client.until('ping draining');
+    // What was on its way is still served.
+    client.send(client.head(3, true));
+    const second = await rig.exchange(1);
+    client.send(frame(6, 1, 0, 'draining'));
+    await client.until('goaway 3 0');
+    client.send(client.head(5, true));
+    second.reply('second');
+    await client.ended(3);
+    expect(client.isClosed).toBe(false);
+    first.reply('first');
+    await client.ended(1);
+    await client.closed();
+    expect(rig.exchanges).toHaveLength(2);
+  });
+
+  it('that drains does not wait for a client that answers no PING', async () => {
+    const [client, rig] = await aClient({}, { isPolite: false });
+    await client.until('settings ack');
+    rig.rig.acceptor.stopListening();
+    await client.until('goaway 2147483647 0');
+    rig.advance(2000);
+    await client.until('goaway 0 0');
+    await client.closed();
+  });
+
+  it('ends behind a number of requests', async () => {
+    const [client, rig] = await aClient({ settings: { keepAliveRequests: 2 } });
+    rig.serve = (exchange) => exchange.reply();
+    await client.get(1);
+    expect(client.lines.join()).not.toContain('goaway');
+    await client.get(3);
+    await client.until('goaway 3 0');
+    await client.closed();
+  });
+
+  it('whose client leaves gives up what is under way', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true), client.head(3, false, [], 'POST'));
+    await rig.exchange(1);
+    client.destroy();
+    // A client that has only closed its side looks the same until it is asked.
+    await eventually('both are given up', () => {
+      rig.advance(500);
+      return rig.exchanges.every(({ aborted }) => aborted === 'left');
+    });
+    await eventually('it is counted out', () => rig.openConnections === 0);
+  });
+
+  it('whose client closes its side gets the reply to what it has asked', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true), client.head(3, false, [], 'POST'));
+    await rig.exchange(1);
+    client.socket.end();
+    await eventually('half a request is given up', () => rig.exchanges[1]?.aborted === 'left');
+    rig.exchanges[0]?.reply('late');
+    await client.ended(1);
+    await client.closed();
+  });
+
+  it('is cut when the gateway closes, and says so', async () => {
+    const [client, rig] = await aClient();
+    client.send(client.head(1, true));
+    const exchange = await rig.exchange();
+    rig.rig.acceptor.close();
+    await client.until('goaway 1 0');
+    await client.closed();
+    await eventually('the worker knows', () => exchange.aborted === 'cut');
+  });
+
+  it('keeps fields apart that are compressed together', async () => {
+    const [client, rig] = await aClient();
+    rig.serve = (exchange) => exchange.reply('', 200, field('x-path', exchange.line));
+    for (let id = 1; id < 100; id += 2) {
+      client.send(client.head(id, true));
+      expect(await client.until(new RegExp(`^headers ${id} `))).toContain(`x-path=GET /${id} `);
+    }
+  });
+});
+
+describe('with TLS', () => {
+  const tls = { tls: A_TLS_LISTENER, protocols: ['http1', 'h2'] } as const;
+
+  function material() {
+    return materialOf(
+      [
+        certificateOf(['a.example', '*.a.example'], [makeCertificate()]),
+        certificateOf(['b.example'], [makeCertificate()]),
+      ],
+      { protocols: ['h2', 'http/1.1'] },
+    );
+  }
+
+  const asking = (client: Http2Client, id: number, host: string) => {
+    client.send(
+      frame(
+        1,
+        5,
+        id,
+        encodeBlock(client.encoder, [
+          [':method', 'GET'],
+          [':scheme', 'https'],
+          [':authority', host],
+          [':path', '/'],
+        ]),
+      ),
+    );
+    return client.until(new RegExp(`^headers ${id} `));
+  };
+
+  it('serves names of its certificate, and sends others away', async () => {
+    const own = { tls: { servername: 'a.example' } };
+    const [client, rig] = await aClient({ settings: tls, material: material() }, own);
+    rig.serve = (exchange) => exchange.reply(exchange.connection);
+    expect(await asking(client, 1, 'A.example:8443')).toContain(':status=200');
+    expect(await asking(client, 3, 'x.a.example')).toContain(':status=200');
+    expect(await asking(client, 5, 'b.example')).toContain(':status=421');
+    expect(await asking(client, 7, 'a.example')).toContain(':status=200');
+    expect(client.bodies.get(1)).toBe('https\ta.example\t');
+    expect(rig.refusals).toEqual(['GW_HOST_MISDIRECTED']);
+  });
+});
