@@ -2,9 +2,9 @@
  * One HTTP/2 connection of a client: its streams, and what they share.
  *
  * Thread: acceptor. Owns the socket and the codec of the connection (wire/http2). Each stream is a
- * ClientSocket of its own (http2-stream-socket.ts). What is to be written leaves in one piece at the end
- * of a turn, or of a read, while the socket takes it; until it does nothing more is written, and
- * streams keep their replies.
+ * ClientSocket of its own (http2-stream-socket.ts). What is to be written leaves in one piece at
+ * the end of a turn, or of a read, while the socket takes it; until it does nothing more is
+ * written, and streams keep their replies.
  *
  *     OPEN ──► CLOSING (GOAWAY was sent, and all replies) ──► GONE
  *
