@@ -1479,6 +1479,13 @@ export interface RouteConfig {
   readonly deprecation?: DeprecationConfig;
   /** Bounds on the messages of gRPC and gRPC-Web calls, each message by itself. */
   readonly grpc?: GrpcConfig;
+  /**
+   * Whether requests of gRPC-Web (`application/grpc-web`, and `application/grpc-web-text` in
+   * base64) are translated for targets of gRPC, as pages of browsers need it. `cors` of the route
+   * then lets pages send the fields of gRPC-Web and read the status. Without it such requests go on
+   * as they come. Default: false.
+   */
+  readonly grpcWeb?: boolean;
   /** How large and how slow the requests of a route may be, within the bounds of `limits`. */
   readonly guards?: GuardsConfig;
   /** What requests must look like. */

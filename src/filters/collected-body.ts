@@ -69,6 +69,12 @@ export class CollectedBody {
     return true;
   }
 
+  /** Something else goes on in its place. */
+  replaceBy(bytes: Buffer): void {
+    this.original = bytes;
+    this.parsed = null;
+  }
+
   /** What goes on: the bytes that came, unless a filter changed them. */
   bytes(): Buffer {
     return this.original;

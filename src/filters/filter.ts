@@ -9,37 +9,10 @@ import type { CollectedBody } from './collected-body.js';
 import type { JsonLimits } from './json-scan.js';
 import type { LocalReply } from './local-reply.js';
 import type { ReplyHead } from './reply-head.js';
+import type { StageSource } from './reply-stage.js';
+import type { RequestView } from './request-view.js';
 
-/** The header fields of a request. Names are lower case. */
-export interface FieldView {
-  readonly host: string;
-  /** The first value, or ''. */
-  value(name: string): string;
-  /** Every value, in order. */
-  values(name: string): readonly string[];
-  /** All fields, names and values in turn. */
-  all(): readonly string[];
-}
-
-/** What a filter sees of a request. */
-export interface RequestView {
-  readonly method: string;
-  /** Normalised, without the query. */
-  readonly path: string;
-  /** As it came, with its question mark, or ''. */
-  readonly query: string;
-  readonly scheme: string;
-  /** Behind trusted proxies; '' when it is not known. */
-  readonly clientIp: string;
-  readonly requestId: string;
-  /** Bytes of the body; -1: not known yet. */
-  readonly bodyBytes: number;
-  readonly consumer: string;
-  readonly claims: Readonly<Record<string, unknown>> | null;
-  /** Decoded; what a star took is under `*`. */
-  readonly params: Readonly<Record<string, string | undefined>>;
-  readonly fields: FieldView;
-}
+export type { FieldView, RequestView } from './request-view.js';
 
 /** What a filter may change of a request. */
 export interface EditableRequest extends RequestView {
@@ -108,6 +81,8 @@ interface StepOfPlace {
   /** Of every reply of the route, one of the gateway's own included. */
   readonly replyHead: ReplyStep;
   readonly replyBody: ReplyBodyEdit;
+  /** Whole replies, before all other stages. */
+  readonly replyStage: StageSource;
 }
 
 export type Place = keyof StepOfPlace;

@@ -12,7 +12,7 @@
 import { defined } from '../base/assert.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';
-import type { RequestView } from './filter.js';
+import type { RequestView } from './request-view.js';
 
 /** The head of a reply on its way. One object for all stages: each may change it for the next. */
 export interface StageHead {

@@ -15,7 +15,7 @@ export function callsWithoutHttp2({
   listeners,
 }: Pick<CompiledConfig, 'routes' | 'listeners'>): string[] {
   return routes
-    .filter(({ filters }) => filters.grpc?.isOnly === true)
+    .filter(({ filters }) => filters.grpc?.isOnly === true && !filters.grpc.isWeb)
     .filter((route) => !listenersOf(route, listeners).some(speaksHttp2))
     .map(({ name }) => name);
 }

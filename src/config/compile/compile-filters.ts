@@ -6,8 +6,9 @@
  */
 import { sizeBytes } from '../../base/quantities.js';
 import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
-import { CORS } from '../../filters/cors/options.js';
+import { CORS, type CompiledCors } from '../../filters/cors/options.js';
 import { type CompileContext, keysOf } from '../../filters/filter-options.js';
+import { WEB_REPLY_FIELDS, WEB_REQUEST_FIELDS } from '../../filters/grpc/options.js';
 import { compileBodyBounds } from '../../filters/validation/options.js';
 import type { CompiledConfig } from '../compiled-config.js';
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
@@ -41,6 +42,8 @@ export function compileFilters(
     const made = options.compile(part, context);
     if (made !== null) compiled[options.name] = made;
   }
+  const { cors, grpc } = compiled as CompiledFilters;
+  if (cors !== undefined && grpc?.isWeb === true) compiled['cors'] = withWebFields(cors);
   return {
     // The catalogue knows which type goes by which name; a loop over it does not.
     ...(compiled as CompiledFilters),
@@ -50,6 +53,15 @@ export function compileFilters(
         ...compileBodyBounds(route.validation ?? {}, context),
       },
     }),
+  };
+}
+
+/** Pages that may call at all may send the fields of gRPC-Web, and read the status. */
+function withWebFields(cors: CompiledCors): CompiledCors {
+  return {
+    ...cors,
+    headers: [...new Set([...cors.headers, ...WEB_REQUEST_FIELDS])],
+    exposeHeaders: [...new Set([...cors.exposeHeaders, ...WEB_REPLY_FIELDS])],
   };
 }
 

@@ -5,8 +5,13 @@
  */
 import { PROBLEMS } from '../../base/problems.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
+import { grpcTypeOf } from '../../wire/grpc/content-type.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
 import { clientTimeoutMs, type GrpcCall } from '../exchange/grpc-call.js';
+import type { RequestFields } from '../exchange/request-fields.js';
+
+/** Fields that only gRPC-Web has, and what its page would read. */
+const OF_WEB = ['x-grpc-web', 'accept'];
 
 const BAD_TIMEOUT = refusal(
   PROBLEMS.badField,
@@ -25,6 +30,17 @@ export function enterCall(exchange: Exchange, grpc: Readonly<GrpcCall>): LocalRe
     // Without a wish of the client the route's time ends with the head of the reply.
     if (routeMs > 0) grpc.endBy(receivedMs + routeMs);
   }
-  if (filters.grpc !== undefined) grpc.boundMessages(filters.grpc);
+  if (filters.grpc !== undefined) {
+    grpc.boundMessages(filters.grpc);
+    if (filters.grpc.isWeb && !grpc.isTargets) translate(head.fields, grpc);
+  }
   return null;
+}
+
+/** What the target gets of a head of gRPC-Web; the body is the affair of the route's filter. */
+function translate(fields: RequestFields, grpc: Readonly<GrpcCall>): void {
+  grpc.translate();
+  fields.replacePlain('content-type', grpcTypeOf(grpc.contentType));
+  fields.replacePlain('te', 'trailers');
+  for (const name of OF_WEB) fields.replacePlain(name, '');
 }

@@ -21,6 +21,7 @@ import type {
 } from '../../filters/filter.js';
 import { hasUploadRule } from '../../filters/guards/upload-rule.js';
 import type { JsonLimits } from '../../filters/json-scan.js';
+import type { StageSource } from '../../filters/reply-stage.js';
 import type { ReplyBodyPlan } from '../../filters/transformation/json-edits.js';
 import { preloadPatterns } from '../../filters/validation/linear-pattern.js';
 import { SchemaJudges } from '../../filters/validation/schema-code.js';
@@ -48,6 +49,8 @@ export interface RouteFilters {
   readonly editNames: readonly string[];
   /** Null: the body goes on as it comes. */
   readonly requestBody: RequestBodyPlan | null;
+  /** Stages that a reply passes before it is edited. */
+  readonly replyStages: readonly StageSource[];
   readonly replySteps: readonly ReplyStep[];
   readonly replyBody: ReplyBodyPlan | null;
   /** null: bodies are bounded by limits only. */
@@ -110,6 +113,7 @@ export function compileRouteFilters(
     editSteps: all.map(({ edit }) => edit ?? null).filter((step) => step !== null),
     editNames: named.filter(({ steps }) => steps.edit != null).map(({ name }) => name),
     requestBody: bodyPlan(all.map((steps) => steps.requestBody ?? null)),
+    replyStages: all.map(({ replyStage }) => replyStage ?? null).filter((one) => one !== null),
     replySteps: all
       .map(({ replyHead }) => replyHead ?? null)
       .filter((step) => step !== null)

@@ -114,6 +114,7 @@ it('a route without filters has no steps at all', () => {
     editSteps: [],
     editNames: [],
     requestBody: null,
+    replyStages: [],
     replySteps: [],
     replyBody: null,
     uploadBounds: null,

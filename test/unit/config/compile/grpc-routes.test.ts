@@ -65,8 +65,9 @@ describe('grpc of a route', () => {
   it('bounds messages, each by itself', () => {
     const grpc = { maxRequestMessageBytes: '4MiB', maxReplyMessageBytes: 1000 };
     const [route] = compileConfig(withRoute({ match: { path: '/*' }, grpc })).routes;
-    expect(route?.filters.grpc).toEqual({
+    expect(route?.filters.grpc).toMatchObject({
       isOnly: false,
+      isWeb: false,
       maxRequestMessageBytes: 4 * 1024 * 1024,
       maxReplyMessageBytes: 1000,
     });
