@@ -15,6 +15,7 @@ import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
+import type { CompiledProtocol } from './compiled-protocol.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
 
@@ -228,7 +229,7 @@ export interface CompiledTargetTls {
   readonly digest: string;
 }
 
-export interface CompiledUpstream {
+export interface CompiledUpstream extends CompiledProtocol {
   readonly index: number;
   readonly name: string;
   readonly targetIndexes: readonly number[];

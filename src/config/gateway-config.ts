@@ -1047,6 +1047,14 @@ export interface UpstreamConfig {
   /** Addresses of the service, each only once. 1 to 256 items. */
   readonly targets: readonly TargetConfig[];
   /**
+   * `http1`: HTTP/1.1. `h2`: HTTP/2 over TLS, for targets with `https`. `h2c`: HTTP/2 without TLS,
+   * for targets with `http`, which must take it without being asked first. `auto`: over TLS what
+   * the target chooses (ALPN), without TLS HTTP/1.1. Default: http1.
+   */
+  readonly protocol?: UpstreamProtocol;
+  /** How connections over HTTP/2 are used. */
+  readonly http2?: UpstreamHttp2Config;
+  /**
    * Whether targets get the Host field as the client sent it. Otherwise they get their own name;
    * `Location`, `Content-Location` and the `Domain` of cookies that hold it get the name that the
    * client used. X-Forwarded-Host always has that name. Default: yes for `http://` targets, no for
@@ -1137,6 +1145,33 @@ export interface TargetTlsConfig {
   readonly pins?: readonly string[];
   /** The oldest version of TLS that is spoken. Default: TLSv1.2. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** How connections over HTTP/2 are used. Each worker has its own. */
+export interface UpstreamHttp2Config {
+  /**
+   * Requests at once over one connection, where the target allows as many. 1 to 1000. Default: 100.
+   */
+  readonly maxStreams?: number;
+  /**
+   * Connections of one worker to one target. Another one is opened when those that are there are
+   * full; requests beyond that wait for one that ends. 1 to 1000. Default: 16.
+   */
+  readonly maxConnections?: number;
+  /** Asks a target that is silent while requests are open whether it is still there. */
+  readonly ping?: UpstreamPingConfig;
+}
+
+/**
+ * Asks a target that is silent while requests are open whether it is still there. Servers of gRPC
+ * close connections that are asked more often than every five minutes unless they are told
+ * otherwise.
+ */
+export interface UpstreamPingConfig {
+  /** How long nothing may come before a PING is sent. 1s to 24h. */
+  readonly interval: Duration;
+  /** How long its answer may take. Then the connection is closed. 100ms to 5m. Default: 10s. */
+  readonly timeout?: Duration;
 }
 
 /** How a target is chosen. */
@@ -1911,6 +1946,8 @@ export type CertificateName =
   | 'uri'
   | 'email'
   | 'sha256';
+
+export type UpstreamProtocol = 'http1' | 'h2' | 'h2c' | 'auto';
 
 export type BalancingPolicy =
   | 'roundRobin'

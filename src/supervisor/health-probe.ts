@@ -30,13 +30,31 @@ import type {
   CompiledTarget,
   CompiledTargetTls,
 } from '../config/compiled-config.js';
+import type { UpstreamProtocolName } from '../config/compiled-protocol.js';
 import { TargetTls } from '../worker/upstream/target-tls.js';
-import { handshakeError, isCertificateAlert, tlsProblem } from '../worker/upstream/tls-failure.js';
+import {
+  handshakeError,
+  isCertificateAlert,
+  NO_HTTP2,
+  TargetTlsError,
+  tlsProblem,
+} from '../worker/upstream/tls-failure.js';
+import { getOverHttp2 } from './http2-probe.js';
 
 /** A longer body is not read to its end: the status has decided already. */
 const BODY_BYTES_MAX = 16 * 1024;
 
 const USER_AGENT = 'sluice-health-check';
+
+const HTTP1 = 'http/1.1';
+const HTTP2 = 'h2';
+/** By ALPN, over TLS. */
+const OFFERED: Readonly<Record<UpstreamProtocolName, readonly string[]>> = {
+  http1: [HTTP1],
+  h2: [HTTP2],
+  h2c: [],
+  auto: [HTTP2, HTTP1],
+};
 
 export interface Probe {
   /** Ends the probe. Nobody gets its result. */
@@ -53,6 +71,7 @@ export interface ProbedTarget {
   readonly target: CompiledTarget;
   /** As requests to it have it; null: without TLS. */
   readonly tls: CompiledTargetTls | null;
+  readonly protocol: UpstreamProtocolName;
 }
 
 /** Sends the probe. `onEnded` gets CHECK_PASSED, or why the probe failed, once. */
@@ -115,28 +134,44 @@ function probeTcp(target: CompiledTarget, ending: ProbeEnding): void {
 }
 
 /** The GET goes out when the connection stands: what TLS fails for is told by its socket alone. */
-function probeHttp({ target, tls }: ProbedTarget, rule: CompiledHealthCheck, ending: ProbeEnding) {
-  const connection = new ProbeConnection(target, tls);
+function probeHttp(probed: ProbedTarget, rule: CompiledHealthCheck, ending: ProbeEnding): void {
+  const { target } = probed;
+  const connection = new ProbeConnection(probed);
   const { socket } = connection;
   // These listeners stay after the probe has ended: an error without one would end the process.
   const onError = (error: Error): void => ending.end(connection.resultOf(error));
   socket.on('error', onError);
   socket.on('close', () => ending.end(connection.resultOf(new Error('closed'))));
   ending.destroyAtEnd(socket);
+  const onStatus = (status: number): void =>
+    ending.end(isExpected(rule, status) ? CHECK_PASSED : CHECK_UNEXPECTED_STATUS);
+  const host = rule.host === '' ? target.authority : rule.host;
   connection.onReady(() => {
+    if (connection.isHttp2) {
+      const scheme = target.tls ? 'https' : 'http';
+      const start = {
+        method: 'GET',
+        scheme,
+        authority: host,
+        path: rule.path,
+        protocol: '',
+      } as const;
+      const onBroken = (): void => ending.end(CHECK_BROKE_OFF);
+      getOverHttp2(socket, start, ['user-agent', USER_AGENT], { onStatus, onBroken });
+      return;
+    }
     const options: RequestOptions = {
       method: 'GET',
       path: rule.path,
       createConnection: () => socket,
       headers: {
-        host: rule.host === '' ? target.authority : rule.host,
+        host,
         'user-agent': USER_AGENT,
         connection: 'close',
       },
     };
     const request = requestHttp(options, (response) => {
-      const passed = isExpected(rule, response.statusCode ?? 0);
-      readEnd(response, () => ending.end(passed ? CHECK_PASSED : CHECK_UNEXPECTED_STATUS));
+      readEnd(response, () => onStatus(response.statusCode ?? 0));
     });
     request.on('error', onError);
     request.end();
@@ -147,12 +182,15 @@ function probeHttp({ target, tls }: ProbedTarget, rule: CompiledHealthCheck, end
 class ProbeConnection {
   readonly socket: Socket;
   private readonly tls: TargetTls | null;
+  private readonly protocol: UpstreamProtocolName;
   private isTcpConnected = false;
   private isConnected = false;
 
-  constructor(target: CompiledTarget, settings: CompiledTargetTls | null) {
+  constructor({ target, tls: settings, protocol }: ProbedTarget) {
     const address = addressOf(target);
-    this.tls = settings === null ? null : new TargetTls(settings, target.serverName);
+    const offered = OFFERED[protocol];
+    this.protocol = protocol;
+    this.tls = settings === null ? null : new TargetTls(settings, target.serverName, offered);
     this.socket =
       this.tls === null ? connect(address) : connectTls({ ...this.tls.options, ...address });
     this.socket.on('connect', () => {
@@ -160,13 +198,22 @@ class ProbeConnection {
     });
   }
 
+  /** As the target has chosen, where it had a choice. */
+  get isHttp2(): boolean {
+    if (this.tls === null) return this.protocol === 'h2c';
+    return (this.socket as TLSSocket).alpnProtocol === HTTP2;
+  }
+
   /** Calls when requests can be sent, and the target is who it should be. */
   onReady(send: () => void): void {
     const { socket, tls } = this;
     socket.on(tls === null ? 'connect' : 'secureConnect', () => {
       const wrong = tls === null ? null : tls.onSecure(socket as TLSSocket, 0);
-      if (wrong !== null) {
-        socket.destroy(wrong);
+      const isOther = this.protocol === 'h2' && !this.isHttp2;
+      const other = isOther ? new TargetTlsError(NO_HTTP2, 'it speaks no HTTP/2 (ALPN)') : null;
+      const mistake = wrong ?? other;
+      if (mistake !== null) {
+        socket.destroy(mistake);
         return;
       }
       this.isConnected = true;

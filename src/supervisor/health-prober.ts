@@ -44,9 +44,12 @@ export class HealthProber {
       const { index, origin, authority, serverName, tlsPlace } = target;
       const tls = upstream.tls[tlsPlace] ?? null;
       const digest = tls === null ? '' : tls.digest;
-      const name = JSON.stringify([index, origin, authority, serverName, digest, rule]);
+      const { protocol } = upstream;
+      const name = JSON.stringify([
+        ...[index, origin, authority, serverName, digest, protocol, rule],
+      ]);
       const kept = before.get(name);
-      const check = kept ?? new TargetCheck({ target, tls }, rule, this.options);
+      const check = kept ?? new TargetCheck({ target, tls, protocol }, rule, this.options);
       this.checks.set(name, check);
       before.delete(name);
       if (kept === undefined) check.start();

@@ -177,6 +177,8 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       },
       tls: [],
       replyHeadBytes: 16_384,
+      protocol: 'http1' as const,
+      http2: { streamsMax: 100, connectionsMax: 16, pingMs: 0, pongMs: 10_000 },
       resolve: null,
       adaptiveConcurrency: null,
       hedgeAfterMs: -1,

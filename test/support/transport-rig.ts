@@ -31,14 +31,20 @@ export const SENT_PLAINLY = {
 
 const NO_ADMISSION = { targetIndex: 0, ticket: 0 };
 
-export type TransportChoice = 'lean' | 'lean over TLS' | 'undici';
+export type TransportChoice = 'lean' | 'lean over TLS' | 'undici' | 'h2c' | 'h2' | 'auto';
+
+/** Transports of HTTP/2, each with its protocol in the configuration. */
+export function isHttp2(transport: TransportChoice): transport is 'h2c' | 'h2' | 'auto' {
+  return transport === 'h2c' || transport === 'h2' || transport === 'auto';
+}
 
 /** Made once: whoever trusts it trusts an origin that shows it. */
 const certificate = makeCertificate();
 
 /** What the origin of a rig must show; null: it speaks no TLS. */
 export function certificateFor(transport: TransportChoice): TestCertificate | null {
-  return transport === 'lean over TLS' ? certificate : null;
+  const isTls = transport === 'lean over TLS' || transport === 'h2' || transport === 'auto';
+  return isTls ? certificate : null;
 }
 
 export interface SentRequest {
@@ -140,6 +146,8 @@ export class TransportRig {
       timeouts,
       tls: [settings],
       replyHeadBytes: options.replyHeadBytes ?? 16_384,
+      protocol: isHttp2(transport) ? transport : 'http1',
+      http2: { streamsMax: 100, connectionsMax: 16, pingMs: 0, pongMs: 10_000, ...options.http2 },
     };
     const memory = makeReadMemory();
     const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
@@ -184,6 +192,7 @@ const TRUSTING: CompiledTargetTls = {
 export interface RigOptions {
   readonly replyHeadBytes?: number;
   readonly tls?: Partial<CompiledTargetTls>;
+  readonly http2?: Partial<CompiledUpstream['http2']>;
   readonly host?: string;
   readonly connectMs?: number;
 }

@@ -21,6 +21,7 @@ import { checkRoutes, type KnownNames } from './check-routes.js';
 import { checkTargetTls } from './check-target-tls.js';
 import { checkTargetPolicies } from './check-targets.js';
 import { checkTokenService } from './check-token-service.js';
+import { checkUpstreamProtocol } from './check-upstream-protocol.js';
 import { checkVersions } from './check-versions.js';
 
 /** Checks the meaning of a whole configuration. */
@@ -43,6 +44,7 @@ export function checkMeaning(
     checkTargets(name, upstream, findings);
     checkTargetPolicies(name, upstream, findings);
     checkTargetTls(name, upstream, findings);
+    checkUpstreamProtocol(name, upstream, findings);
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);

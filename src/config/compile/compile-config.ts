@@ -44,6 +44,7 @@ import {
   compileHealthCheck,
   compileOutlierDetection,
 } from './compile-targets.js';
+import { compileUpstreamProtocol } from './compile-upstream-protocol.js';
 import { type ConfiguredSizes, type Sizing, sizingFor } from './sizing.js';
 
 const MEBIBYTE = 2 ** 20;
@@ -286,6 +287,7 @@ function compilePolicies(
       perTryMs: Math.min(durationMs(timeouts.perTry ?? response), durationMs(response)),
     },
     replyHeadBytes: sizeBytes(config.replyHeadBytes ?? defaults.replyHeadBytes),
+    ...compileUpstreamProtocol(config),
     adaptiveConcurrency: compileAdaptiveConcurrency(config.adaptiveConcurrency),
     retry: compileRetry(config.retry, targetCount),
     hedgeAfterMs: compileHedge(config.hedge),

@@ -129,6 +129,8 @@ export const DEFAULTS = {
     resolve: { interval: '30s' },
     tls: { verify: true, minVersion: 'TLSv1.2' },
     replyHeadBytes: '16KiB',
+    protocol: 'http1',
+    http2: { maxStreams: 100, maxConnections: 16, ping: { timeout: '10s' } },
     // Those of Envoy's adaptive concurrency filter.
     adaptiveConcurrency: {
       minConcurrency: 3,

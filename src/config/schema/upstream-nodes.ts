@@ -20,6 +20,7 @@ import { DEFAULTS } from './defaults.js';
 import { UPSTREAM_HOST_NODE } from './forwarding-nodes.js';
 import { HEALTH_CHECK_NODE, OUTLIER_DETECTION_NODE, RESOLVE_NODE } from './health-nodes.js';
 import { TARGET_TLS_NODE } from './target-tls-node.js';
+import { UPSTREAM_HTTP2_NODE, UPSTREAM_PROTOCOL_NODE } from './upstream-protocol-nodes.js';
 
 const { upstream: defaults } = DEFAULTS;
 
@@ -316,6 +317,8 @@ export const UPSTREAM_NODE = objectNode(
       minItems: 1,
       maxItems: TARGETS_MAX,
     }),
+    protocol: UPSTREAM_PROTOCOL_NODE,
+    http2: UPSTREAM_HTTP2_NODE,
     preserveHost: UPSTREAM_HOST_NODE,
     loadBalancing: LOAD_BALANCING_NODE,
     circuitBreaker: CIRCUIT_BREAKER_NODE,

@@ -264,6 +264,6 @@ export function checkPartialHead(text: string, from: number, isBegin: boolean): 
 }
 
 /** The one form that is written today: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 5.6.7). */
-function isDate(value: string): boolean {
+export function isDate(value: string): boolean {
   return value.length === DATE_CHARS && value.charCodeAt(3) === COMMA && value.endsWith(' GMT');
 }

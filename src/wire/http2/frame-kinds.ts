@@ -48,6 +48,29 @@ export const COMPRESSION_ERROR = 9;
 export const CONNECT_ERROR = 10;
 export const ENHANCE_YOUR_CALM = 11;
 
+/** By code (RFC 9113 7). */
+const ERROR_NAMES: readonly string[] = [
+  'NO_ERROR',
+  'PROTOCOL_ERROR',
+  'INTERNAL_ERROR',
+  'FLOW_CONTROL_ERROR',
+  'SETTINGS_TIMEOUT',
+  'STREAM_CLOSED',
+  'FRAME_SIZE_ERROR',
+  'REFUSED_STREAM',
+  'CANCEL',
+  'COMPRESSION_ERROR',
+  'CONNECT_ERROR',
+  'ENHANCE_YOUR_CALM',
+  'INADEQUATE_SECURITY',
+  'HTTP_1_1_REQUIRED',
+];
+
+/** The name of a code; of one that is not known the number. */
+export function errorName(code: number): string {
+  return ERROR_NAMES[code] ?? `error ${code}`;
+}
+
 /** Every window before it is changed (RFC 9113 6.9.2). */
 export const WINDOW_BYTES_DEFAULT = 65_535;
 

@@ -40,6 +40,14 @@ export class FrameWriter {
     return taken;
   }
 
+  /** Bytes that are no frame: the preface. */
+  raw(bytes: Uint8Array): void {
+    const end = this.bytes + bytes.length;
+    if (end > this.out.length) this.grow(end);
+    this.out.set(bytes, this.bytes);
+    this.bytes = end;
+  }
+
   settings(values: readonly (readonly [id: number, value: number])[]): void {
     let at = this.begin(TYPE_SETTINGS, 0, 0, values.length * SETTING_BYTES);
     for (const [id, value] of values) {

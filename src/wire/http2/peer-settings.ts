@@ -13,6 +13,7 @@ import {
   SETTING_ENABLE_PUSH,
   SETTING_HEADER_TABLE_SIZE,
   SETTING_INITIAL_WINDOW_SIZE,
+  SETTING_MAX_CONCURRENT_STREAMS,
   SETTING_MAX_FRAME_SIZE,
   WINDOW_BYTES_DEFAULT,
 } from './frame-kinds.js';
@@ -23,6 +24,10 @@ const FRAME_BYTES_LIMIT = 0xff_ffff;
 export class PeerSettings {
   tableBytes = 4096;
   initialWindow = WINDOW_BYTES_DEFAULT;
+  /** Streams that it lets us have open at once. */
+  streamsMax = Number.POSITIVE_INFINITY;
+  /** It takes extended CONNECT. */
+  mayConnect = false;
 
   /** Takes a frame's payload; returns NO_ERROR, or the code of the error of the connection. */
   take(payload: Buffer): number {
@@ -39,8 +44,14 @@ export class PeerSettings {
         this.tableBytes = value;
         return NO_ERROR;
       case SETTING_ENABLE_PUSH:
-      case SETTING_ENABLE_CONNECT_PROTOCOL:
         return value <= 1 ? NO_ERROR : PROTOCOL_ERROR;
+      case SETTING_ENABLE_CONNECT_PROTOCOL:
+        if (value > 1 || (this.mayConnect && value === 0)) return PROTOCOL_ERROR;
+        this.mayConnect = value === 1;
+        return NO_ERROR;
+      case SETTING_MAX_CONCURRENT_STREAMS:
+        this.streamsMax = value;
+        return NO_ERROR;
       case SETTING_INITIAL_WINDOW_SIZE:
         if (value > NUMBER_MAX) return FLOW_CONTROL_ERROR;
         this.initialWindow = value;

@@ -11,7 +11,7 @@ import {
 } from '../hpack/hpack-encoder.js';
 
 /** What HTTP/1.1 says of a connection, and HTTP/2 does not allow. */
-const NOT_IN_HTTP2: ReadonlySet<string> = new Set([
+export const NOT_IN_HTTP2: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-connection',

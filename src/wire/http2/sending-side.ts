@@ -56,7 +56,7 @@ export abstract class SendingSide<S extends Http2Stream> {
   }
 
   /** Tells of the settings of this side, and of the window of the connection. */
-  protected open(settings: readonly (readonly [id: number, value: number])[]): void {
+  protected begin(settings: readonly (readonly [id: number, value: number])[]): void {
     this.writer.settings(settings);
     const more = this.windows.windowBytes - WINDOW_BYTES_DEFAULT;
     if (more > 0) this.writer.window(0, more);

@@ -46,7 +46,7 @@ export class ServerConnection extends ReplySide {
       nowMs,
     });
     this.fields = new RequestFields(rules, origin, options.mayConnect);
-    this.open(offeredSettings(options, rules));
+    this.begin(offeredSettings(options, rules));
   }
 
   /** Requests that begin from now on go by these rules. */

@@ -35,6 +35,8 @@ export class StreamedBody {
   private isComplete = false;
   private isDropped = false;
   private uncredited = 0;
+  /** Bytes that are sent a second time: window was given back for them already. */
+  private repeated = 0;
   private trailers: FieldBlock = NO_FIELDS;
 
   /** `bytes` is the length, -1 when it is not known. */
@@ -67,9 +69,22 @@ export class StreamedBody {
     else this.source.onWanted();
   }
 
+  /**
+   * The connection that took it has done nothing with it, and gives all that came of it back;
+   * `takenBytes` of that onTaken() was told of. The next flowTo() begins anew.
+   */
+  takeBack(pieces: Buffer[], takenBytes: number): void {
+    if (this.isDropped) return;
+    this.sink = null;
+    this.waiting = pieces;
+    this.repeated = takenBytes;
+  }
+
   /** These bytes have been sent to the target. */
   onTaken(bytes: number): void {
-    this.uncredited += bytes;
+    const repeated = Math.min(bytes, this.repeated);
+    this.repeated -= repeated;
+    this.uncredited += bytes - repeated;
     if (this.uncredited < WINDOW_CREDIT_BYTES || this.isComplete || this.isDropped) return;
     const credit = this.uncredited;
     this.uncredited = 0;

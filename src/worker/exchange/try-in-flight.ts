@@ -9,6 +9,8 @@ import type { Admission } from './admission-state.js';
 export interface TryInFlight extends Admission {
   /** A connection stood, and the request was written to it. */
   readonly isSent: boolean;
+  /** Its reply comes in HTTP/2. */
+  readonly isHttp2: boolean;
   /** When it was sent. */
   readonly beganMs: number;
   /** When the head of the reply must be there. */

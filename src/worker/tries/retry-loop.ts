@@ -84,8 +84,9 @@ const NOT_SENT_IN_TIME: TryFailure = {
   cause: '',
 };
 
-/** Replies of targets come in HTTP/1.1. */
+/** By the protocol in which the target has answered. */
 const VIA_OF_REPLIES = field('via', `1.1 ${GATEWAY_PSEUDONYM}`);
+const VIA_OF_HTTP2_REPLIES = field('via', `2 ${GATEWAY_PSEUDONYM}`);
 
 export interface RetryLoopParts extends NextTryParts {
   readonly replies: Pick<
@@ -141,7 +142,7 @@ export class RetryLoop implements TryListener {
     if (statuses.includes(status) && this.tryKeep(attempt, status, block)) return;
     if (exchange.grpc !== null && this.tryKeepCode(attempt, status, block)) return;
     this.win(exchange, attempt, status);
-    this.giveHead(exchange, status, block);
+    this.giveHead(exchange, attempt, status, block);
   }
 
   onBody(attempt: UpstreamTry, chunk: Buffer, isLast: boolean): boolean {
@@ -282,7 +283,12 @@ export class RetryLoop implements TryListener {
     this.settler.dropKept(exchange);
   }
 
-  private giveHead(exchange: Exchange, status: number, block: ReplyFieldBlock): void {
+  private giveHead(
+    exchange: Exchange,
+    { isHttp2 }: TryInFlight,
+    status: number,
+    block: ReplyFieldBlock,
+  ): void {
     const { grpc } = exchange;
     if (grpc?.isTargets === true) {
       if (!isCallReply(status, block.fields)) {
@@ -294,7 +300,8 @@ export class RetryLoop implements TryListener {
     }
     const cookie = this.parts.preference.cookieField(exchange);
     const addsVia = exchange.epoch?.via.inReplies === true;
-    const ownFields = addsVia ? joinFields(cookie, VIA_OF_REPLIES) : cookie;
+    const via = isHttp2 ? VIA_OF_HTTP2_REPLIES : VIA_OF_REPLIES;
+    const ownFields = addsVia ? joinFields(cookie, via) : cookie;
     this.parts.replies.head(exchange, status, block, ownFields);
     if (!exchange.isFinished) this.watchReply(exchange);
   }
@@ -318,7 +325,7 @@ export class RetryLoop implements TryListener {
     tries.keep(null);
     tries.onAnswered(kept.attempt, kept.status);
     if (kept.isComplete) this.onTargetDone(exchange);
-    this.giveHead(exchange, kept.status, kept);
+    this.giveHead(exchange, kept.attempt, kept.status, kept);
     this.giveKeptBody(exchange, kept);
   }
 

@@ -297,7 +297,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
     const { handler } = this;
     this.handler = null;
     this.waiting = null;
-    handler?.onUnsent();
+    handler?.onUnsent(socketError('closed'));
   }
 
   private close(): void {

@@ -73,8 +73,9 @@ export class TargetConnections {
 
 /** Everything that a connection is made by. */
 function wayTo(target: CompiledTarget, upstream: CompiledUpstream): string {
-  const { timeouts, tls, replyHeadBytes } = upstream;
+  const { timeouts, tls, replyHeadBytes, protocol, http2 } = upstream;
   const { origin, serverName, tlsPlace } = target;
   const { digest = '' } = tls[tlsPlace] ?? {};
-  return JSON.stringify([origin, serverName, digest, timeouts.connectMs, replyHeadBytes]);
+  const way = [origin, serverName, digest, timeouts.connectMs, replyHeadBytes, protocol, http2];
+  return JSON.stringify(way);
 }

@@ -20,7 +20,7 @@ import type { CompiledTargetTls } from '../../config/compiled-config.js';
 import { PIN_MISMATCH, TargetTlsError } from './tls-failure.js';
 
 const VERIFIED_MS_MAX = 3_600_000;
-const PROTOCOLS: readonly string[] = ['http/1.1'];
+const HTTP1_ONLY: readonly string[] = ['http/1.1'];
 
 /** For connect() of node:tls, beside an address. */
 export interface TargetTlsOptions {
@@ -55,10 +55,14 @@ export class TargetTls {
   /** When a certificate was looked at last, by the same clock as `nowMs`. */
   private verifiedMs = 0;
 
-  /** `serverName`: what the certificate must be for, whatever address is connected to. */
+  /**
+   * `serverName`: what the certificate must be for, whatever address is connected to; `protocols`:
+   * what is offered by ALPN, the one that is liked best first.
+   */
   constructor(
     private readonly settings: CompiledTargetTls,
     private readonly serverName: string,
+    private readonly protocols: readonly string[] = HTTP1_ONLY,
   ) {}
 
   get options(): TargetTlsOptions {
@@ -67,7 +71,7 @@ export class TargetTls {
       secureContext: contextOf(settings),
       // An address must not be sent as a name (RFC 6066 3).
       servername: isIP(serverName) === 0 ? serverName : '',
-      ALPNProtocols: PROTOCOLS,
+      ALPNProtocols: this.protocols,
       rejectUnauthorized: settings.verifies,
       checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     };

@@ -8,6 +8,9 @@ import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 /** Code of the error when no pin fits. */
 export const PIN_MISMATCH = 'ERR_TLS_PIN';
 
+/** Code of the error when a target does not agree to speak HTTP/2. */
+export const NO_HTTP2 = 'ERR_TLS_ALPN';
+
 /** The handshake with a target failed: nothing of a request has reached its application. */
 export class TargetTlsError extends Error {
   constructor(
@@ -72,6 +75,7 @@ const KNOWN: ReadonlyMap<string, Known> = new Map([
     PIN_MISMATCH,
     { problem: PROBLEMS.certificatePin, reason: 'no pin fits the key of its certificate' },
   ],
+  [NO_HTTP2, { problem: PROBLEMS.upstreamTls, reason: 'it does not agree to speak HTTP/2 (ALPN)' }],
   ['ERR_SSL_WRONG_VERSION_NUMBER', { problem: PROBLEMS.upstreamTls, reason: 'it speaks no TLS' }],
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', { problem: PROBLEMS.upstreamTls, reason: 'it speaks no TLS' }],
   [

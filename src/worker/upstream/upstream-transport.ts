@@ -1,8 +1,8 @@
 /**
  * What a way to a target is, whatever it is made of.
  *
- * Thread: worker. A connection takes one request at a time and tells its handler what comes of it,
- * in this order: onConnect when the request is about to be written,
+ * Thread: worker. A connection, or a place on one of HTTP/2, takes one request at a time. It tells
+ * its handler what comes of it, in this order: onConnect when the request is about to be written,
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
  */
@@ -46,8 +46,11 @@ export interface TransportHandler {
   /** `trailers`: what of them goes on. */
   onComplete(trailers: FieldBlock): void;
   onError(error: Error): void;
-  /** The connection went away while the request still waited for it: nothing was written. */
-  onUnsent(): void;
+  /**
+   * Nothing was done with the request: its connection went away while the request still waited for
+   * it, or the target says so. `error`: what has become of it if it is not sent again.
+   */
+  onUnsent(error: Error): void;
 }
 
 /** One connection slot, used for one exchange at a time. */
@@ -55,7 +58,11 @@ export interface UpstreamConnection {
   /** Exchanges on the socket that is open now. */
   served: number;
   isBusy: boolean;
+  /** Replies come in HTTP/2, and not in HTTP/1.1. */
+  readonly isHttp2?: boolean;
   send(request: UpstreamRequest, handler: TransportHandler): void;
+  /** The request is not wanted any more, and was not sent: the handler hears of it by onError. */
+  withdraw?(): void;
 }
 
 /** The connections to one target. Who takes one gives it back once. */

@@ -53,6 +53,8 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
   private request: UpstreamRequest | null = null;
   private isDetached = false;
   private isReleased = false;
+  /** It was given back once: a second time is a failure. */
+  private wasUnsent = false;
   private abortNow: ((reason: Error) => void) | null = null;
   private resumeNow: (() => void) | null = null;
 
@@ -64,6 +66,11 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
   ) {
     this.targetIndex = targetIndex;
     this.ticket = ticket;
+  }
+
+  /** Its reply comes in HTTP/2. */
+  get isHttp2(): boolean {
+    return this.connection?.isHttp2 === true;
   }
 
   begin(nowMs: number, headDeadlineMs: number): void {
@@ -97,7 +104,8 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
     this.isDetached = true;
     const { abortNow } = this;
     this.abortNow = null;
-    abortNow?.(new TryAbortedError('the exchange is over'));
+    if (abortNow === null) this.connection?.withdraw?.();
+    else abortNow(new TryAbortedError('the exchange is over'));
   }
 
   detach(): void {
@@ -152,12 +160,19 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
     this.listener.onFailure(this, error);
   }
 
-  onUnsent(): void {
+  onUnsent(error: Error): void {
     const { connection, request } = this;
     if (connection === null || request === null || this.isDetached) {
       this.release();
       return;
     }
+    this.isSent = false;
+    this.abortNow = null;
+    if (this.wasUnsent) {
+      this.onError(error);
+      return;
+    }
+    this.wasUnsent = true;
     this.connections.release(connection);
     this.send(request, true);
   }

@@ -138,7 +138,7 @@ class PlayedConnection implements UpstreamConnection, Actor {
 
   send(request: UpstreamRequest, handler: TransportHandler): void {
     if (this.isClosed) {
-      handler.onUnsent();
+      handler.onUnsent(coded('UND_ERR_SOCKET'));
       return;
     }
     this.request = request;

@@ -1,0 +1,33 @@
+/**
+ * A request's head as a connection of HTTP/2 sends it.
+ *
+ * Thread: worker. The same fields as over HTTP/1.1, but for those that name a connection; Host is
+ * `:authority`.
+ */
+import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
+import type { RequestStart } from '../../wire/http2/request-block.js';
+import { StreamedBody } from '../exchange/streamed-body.js';
+import { buildForwardedFields } from './forwarded-fields.js';
+import type { UpstreamRequest } from './upstream-transport.js';
+
+// Hot path (bench/gateway/plain-get): once for every request to such a target.
+export function startOf({ exchange, path, authority, target }: UpstreamRequest): RequestStart {
+  const { method } = exchange.head;
+  return { method, scheme: target.tls ? 'https' : 'http', authority, path, protocol: '' };
+}
+
+/** Names and values in turn. */
+export function fieldsForHttp2(request: UpstreamRequest): readonly string[] {
+  const fields = buildForwardedFields(request);
+  const bytes = bodyBytesOf(request);
+  const saysLength =
+    bytes > 0 || (bytes === 0 && METHODS_WITH_CONTENT.has(request.exchange.head.method));
+  if (saysLength) fields.push('content-length', String(bytes));
+  return fields;
+}
+
+/** 0: none; -1: not known. */
+function bodyBytesOf({ body }: UpstreamRequest): number {
+  if (body === null) return 0;
+  return body instanceof StreamedBody ? body.bytes : body.length;
+}

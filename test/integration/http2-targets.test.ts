@@ -1,0 +1,213 @@
+/** Targets over HTTP/2 behind a whole gateway, in clear text and over TLS, with real servers. */
+import {
+  createServer as createHttp2Server,
+  createSecureServer as createSecureHttp2Server,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo, Server } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+import { rawExchange } from '../support/raw-exchange.js';
+import { makeCertificate } from '../support/test-certificate.js';
+
+const certificate = makeCertificate();
+
+/** A target over HTTP/2, and what it has been asked. */
+class Http2Target {
+  readonly heads: IncomingHttpHeaders[] = [];
+  readonly sessions = new Set<ServerHttp2Session>();
+  probes = 0;
+  port = 0;
+
+  constructor(private readonly server: Http2Server) {
+    server.on('session', (session) => {
+      this.sessions.add(session);
+      session.on('close', () => this.sessions.delete(session));
+    });
+    server.on('stream', (stream, headers) => this.onStream(stream, headers));
+  }
+
+  async start(): Promise<void> {
+    this.port = await listen(this.server as unknown as Server);
+  }
+
+  private onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    if (headers[':path'] === '/health') {
+      this.probes++;
+      stream.respond({ ':status': 200 });
+      stream.end('fine');
+      return;
+    }
+    this.heads.push(headers);
+    stream.on('error', () => {});
+    if (headers[':path'] === '/cut') {
+      stream.respond({ ':status': 200 });
+      stream.write('begun', () => stream.destroy(new Error('broken')));
+      return;
+    }
+    if (headers[':path'] === '/trailers')
+      stream.additionalHeaders({ ':status': 103, link: '</a>' });
+    stream.respond(
+      { ':status': 200, 'x-method': headers[':method'], 'content-type': 'text/plain' },
+      { waitForTrailers: true },
+    );
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': '5' }));
+    stream.pipe(stream);
+    if (headers[':method'] === 'GET') stream.end('hello');
+  }
+
+  stop(): void {
+    for (const session of this.sessions) session.destroy();
+    this.server.close();
+  }
+}
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+const clear = new Http2Target(createHttp2Server());
+const secure = new Http2Target(
+  createSecureHttp2Server({ ...certificate }) as unknown as Http2Server,
+);
+const either = new Http2Target(
+  createSecureHttp2Server({ ...certificate, allowHTTP1: true }) as unknown as Http2Server,
+);
+const old = createSecureServer({ ...certificate }, (request, reply) => {
+  reply.setHeader('x-version', request.httpVersion);
+  request.resume().on('end', () => reply.end('old'));
+});
+let gateway: GatewayProcess;
+
+beforeAll(async () => {
+  for (const target of [clear, secure, either]) await target.start();
+  const oldPort = await listen(old);
+  const tls = { ca: certificate.cert };
+  const healthCheck = { type: 'http', path: '/health', interval: '200ms' };
+  const upstream = (url: string, protocol: string, more: object = {}) => ({
+    ...{ targets: [{ url }], protocol, preserveHost: true, ...more },
+  });
+  gateway = await GatewayProcess.start({
+    listen: { port: 0, engine: 'wire' },
+    workers: 1,
+    logging: { accessLog: false },
+    via: 'both',
+    upstreams: {
+      h2c: upstream(`http://127.0.0.1:${clear.port}`, 'h2c', { healthCheck }),
+      h2: upstream(`https://127.0.0.1:${secure.port}`, 'h2', { tls, healthCheck }),
+      auto: upstream(`https://127.0.0.1:${either.port}`, 'auto', { tls, healthCheck }),
+      old: upstream(`https://127.0.0.1:${oldPort}`, 'auto', { tls }),
+      wrong: upstream(`https://127.0.0.1:${oldPort}`, 'h2', { tls }),
+      http1: upstream(`http://127.0.0.1:${clear.port}`, 'http1'),
+    },
+    routes: ['h2c', 'h2', 'auto', 'old', 'wrong', 'http1'].map((name) => ({
+      ...{
+        name,
+        match: { path: `/${name}/*` },
+        rewrite: { stripPrefix: `/${name}` },
+        upstream: name,
+      },
+    })),
+  });
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  for (const target of [clear, secure, either]) target.stop();
+  old.close();
+});
+
+beforeEach(() => {
+  for (const target of [clear, secure, either]) target.heads.length = 0;
+});
+
+describe.each([
+  ['h2c', clear, 'http'],
+  ['h2', secure, 'https'],
+  ['auto', either, 'https'],
+] as const)('a target with protocol %s', (name, target, scheme) => {
+  it('gets a request as HTTP/2 has it', async () => {
+    const reply = await fetch(`${gateway.url}/${name}/a?b=c`, {
+      headers: { 'x-a': 'b', te: 'trailers', cookie: 'a=b; c=d' },
+    });
+    expect([reply.status, await reply.text()]).toEqual([200, 'hello']);
+    expect(reply.headers.get('via')).toMatch(/^2 /);
+    const [head = {}] = target.heads;
+    expect(head).toMatchObject({
+      ':method': 'GET',
+      ':path': '/a?b=c',
+      ':scheme': scheme,
+      ':authority': new URL(gateway.url).host,
+      'x-a': 'b',
+      te: 'trailers',
+      cookie: 'a=b; c=d',
+      'x-forwarded-proto': 'http',
+      'x-forwarded-for': '127.0.0.1',
+    });
+    expect(head.via).toMatch(/^1\.1 /);
+    for (const field of ['connection', 'host', 'keep-alive', 'transfer-encoding']) {
+      expect(head[field]).toBeUndefined();
+    }
+  });
+
+  it('gets a body, and its trailers and interim heads reach the client', async () => {
+    const request =
+      `POST /${name}/trailers HTTP/1.1\r\nHost: a\r\nConnection: close\r\n` +
+      'Content-Length: 5\r\n\r\nhello';
+    const { text } = await rawExchange(gateway.port, [request]);
+    const [hints, head, body] = text.split('\r\n\r\n', 3);
+    expect(hints).toBe('HTTP/1.1 103 Early Hints\r\nlink: </a>');
+    expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(body).toBe('5\r\nhello\r\n0\r\nx-sum: 5');
+  });
+
+  it('carries many requests over one connection', async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, async (_, at) => {
+        const body = String(at).repeat(3000);
+        const reply = await fetch(`${gateway.url}/${name}/`, { method: 'POST', body });
+        return (await reply.text()) === body;
+      }),
+    );
+    expect(replies.every(Boolean)).toBe(true);
+    expect(target.sessions.size).toBeLessThan(3);
+  });
+
+  it('that resets a stream within a body cuts the reply, and is asked on', async () => {
+    await expect(
+      fetch(`${gateway.url}/${name}/cut`).then((reply) => reply.text()),
+    ).rejects.toThrow();
+    expect((await fetch(`${gateway.url}/${name}/`)).status).toBe(200);
+  });
+
+  it('passes health checks over HTTP/2', async () => {
+    const { probes } = target;
+    await eventually('it was asked again', () => target.probes > probes + 1);
+    const stats = await gateway.stats<{ targets: Record<string, { health: string }> }>();
+    expect(JSON.stringify(stats)).not.toContain('unhealthy');
+  });
+});
+
+it('speaks HTTP/1.1 with a target that chooses so', async () => {
+  for (let round = 0; round < 3; round++) {
+    const reply = await fetch(`${gateway.url}/old/`, { method: 'POST', body: 'x' });
+    expect([reply.headers.get('x-version'), await reply.text()]).toEqual(['1.1', 'old']);
+    expect(reply.headers.get('via')).toMatch(/^1\.1 /);
+  }
+});
+
+it('says what is wrong with a target that speaks something else', async () => {
+  const refused = await fetch(`${gateway.url}/wrong/`);
+  expect([refused.status, await refused.json()]).toMatchObject([
+    502,
+    { code: 'GW_UPSTREAM_TLS_ALERT' },
+  ]);
+  const odd = await fetch(`${gateway.url}/http1/`);
+  expect([odd.status, await odd.json()]).toMatchObject([502, { code: 'GW_UPSTREAM_PROTOCOL' }]);
+});
