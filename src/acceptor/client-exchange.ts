@@ -429,12 +429,13 @@ export class ClientExchange implements Downstream, ClientListener {
   /** Sends a problem document. The exchange is in no lane any more, or never was. */
   private answer(kind: ProblemKind, detail: string, cause = '', more = NO_FIELDS): void {
     if (this.isOver) return;
-    const { context, method, target, peer } = this;
+    const { context, method, protocol, target, peer } = this;
     this.isReplyStarted = true;
     try {
       const requestId = context.requestIds.next();
       const durationMs = context.clock.nowMs() - this.receivedMs;
-      const record = { requestId, method, target, peer, kind, cause, durationMs };
+      const made = { requestId, kind, cause, durationMs };
+      const record = { ...made, method, protocol, target, peer };
       const told = context.fieldsOfRefusal(method, target, this.refusalText);
       const page = context.pageOfRefusal(record, detail, this.refusalText);
       const shape = { fields: joinFields(told, more), page, head: this.refusalText };

@@ -34,7 +34,7 @@ export class LocalReplyMetrics {
 
   close(record: LocalReplyRecord): void {
     const { counters, accessLog } = this;
-    const { requestId, method, target, peer, kind, cause, durationMs } = record;
+    const { requestId, method, protocol, target, peer, kind, cause, durationMs } = record;
     counters.add(requestCounter(NO_ROUTE, method, kind.status));
     counters.observe(durationHistogram(NO_ROUTE), LATENCY_BOUNDS_MS, durationMs);
     counters.add(problemCounter(kind));
@@ -45,6 +45,7 @@ export class LocalReplyMetrics {
       clientIp: peer,
       consumer: '',
       method,
+      protocol,
       target,
       route: '',
       upstreamTarget: '',

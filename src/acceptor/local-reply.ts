@@ -14,6 +14,7 @@ import {
 import type { ProblemKind } from '../base/problems.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
 import { GRPC_HTTP_STATUS, trailersOnlyFields } from '../wire/grpc/trailers-only.js';
+import type { HttpProtocol } from '../channel/records/request-head.js';
 import type { ReplyHead } from './client-engine.js';
 import { grpcTypeIn } from './head-facts.js';
 
@@ -21,6 +22,7 @@ import { grpcTypeIn } from './head-facts.js';
 export interface LocalReplyRecord {
   readonly requestId: string;
   readonly method: string;
+  readonly protocol: HttpProtocol;
   readonly target: string;
   readonly peer: string;
   readonly kind: ProblemKind;

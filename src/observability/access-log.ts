@@ -6,8 +6,20 @@
  */
 import type { Random } from '../base/clock.js';
 import { quoteJson } from '../base/json-text.js';
+import {
+  type HttpProtocol,
+  PROTOCOL_HTTP_1_0,
+  PROTOCOL_HTTP_1_1,
+  PROTOCOL_HTTP_2,
+} from '../channel/records/request-head.js';
 import { PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
+
+const PROTOCOL_NAMES: Readonly<Record<HttpProtocol, string>> = {
+  [PROTOCOL_HTTP_1_0]: 'HTTP/1.0',
+  [PROTOCOL_HTTP_1_1]: 'HTTP/1.1',
+  [PROTOCOL_HTTP_2]: 'HTTP/2',
+};
 
 /** Longer targets are cut, so that nearly every line stays within one write. */
 const TARGET_CHARS_MAX = 1024;
@@ -65,6 +77,8 @@ export interface AccessRecord {
   /** Empty: unknown. */
   readonly consumer: string;
   readonly method: string;
+  /** The version of HTTP that the client spoke. */
+  readonly protocol: HttpProtocol;
   readonly target: string;
   /** Empty: no route matched. */
   readonly route: string;
@@ -178,7 +192,7 @@ export class AccessLog {
       `,"clientIp":${quoteJson(record.clientIp)}` +
       `,"consumer":${quoteJson(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
       `,"method":${quoteJson(cut(record.method, METHOD_CHARS_MAX))}` +
-      `,"target":${quoteJson(target)}` +
+      `,"protocol":"${PROTOCOL_NAMES[record.protocol]}","target":${quoteJson(target)}` +
       `,"route":${quoteJson(record.route)}` +
       `,"upstreamTarget":${quoteJson(record.upstreamTarget)}` +
       `,"tries":${record.tries},"status":${record.status},"bytes":${record.bytes}` +

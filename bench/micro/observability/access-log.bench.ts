@@ -68,6 +68,7 @@ function recordOf(at: number, target: string): AccessRecord {
     clientIp: '203.0.113.7',
     consumer: 'alice',
     method: 'GET',
+    protocol: 11,
     target,
     route: 'products',
     upstreamTarget: '10.0.0.6:8001',

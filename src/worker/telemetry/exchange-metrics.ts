@@ -244,6 +244,7 @@ export class ExchangeMetrics {
       clientIp: head.clientIp,
       consumer: exchange.consumer,
       method: head.method,
+      protocol: head.protocol,
       target: head.target,
       route: exchange.route?.config.name ?? '',
       upstreamTarget: this.hostPorts[exchange.targetIndex] ?? '',

@@ -629,6 +629,7 @@ describe('a refusal', () => {
       {
         requestId: 'abc-00000001',
         method: 'POST',
+        protocol: 11,
         target: '/a',
         peer: '192.0.2.1',
         kind: PROBLEMS.badFraming,

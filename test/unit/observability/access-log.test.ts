@@ -23,6 +23,7 @@ const RECORD: AccessRecord = {
   clientIp: '2001:db8:1111:2222:3333:4444:5555:6666',
   consumer: 'alice',
   method: 'OPTIONS',
+  protocol: 11,
   target: '/x',
   route: 'r'.repeat(64),
   upstreamTarget: `${'h'.repeat(253)}:65535`,
@@ -161,7 +162,9 @@ describe('access record', () => {
   });
 
   it('shows what fits as it is', () => {
+    expect(lineOf({ protocol: 20 })).toMatchObject({ protocol: 'HTTP/2' });
     expect(lineOf({})).toMatchObject({
+      protocol: 'HTTP/1.1',
       target: '/x',
       consumer: 'alice',
       durationMs: 1.235,
