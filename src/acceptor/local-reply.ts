@@ -13,8 +13,8 @@ import {
 } from '../base/problem-reply.js';
 import type { ProblemKind } from '../base/problems.js';
 import { FLAG_BODILESS, FLAG_END } from '../channel/records/record-kind.js';
-import { GRPC_HTTP_STATUS, trailersOnlyFields } from '../wire/grpc/trailers-only.js';
 import type { HttpProtocol } from '../channel/records/request-head.js';
+import { GRPC_HTTP_STATUS, trailersOnlyFields } from '../wire/grpc/trailers-only.js';
 import type { ReplyHead } from './client-engine.js';
 import { grpcTypeIn } from './head-facts.js';
 

@@ -6,20 +6,11 @@
  */
 import type { Random } from '../base/clock.js';
 import { quoteJson } from '../base/json-text.js';
-import {
-  type HttpProtocol,
-  PROTOCOL_HTTP_1_0,
-  PROTOCOL_HTTP_1_1,
-  PROTOCOL_HTTP_2,
-} from '../channel/records/request-head.js';
 import { PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
-const PROTOCOL_NAMES: Readonly<Record<HttpProtocol, string>> = {
-  [PROTOCOL_HTTP_1_0]: 'HTTP/1.0',
-  [PROTOCOL_HTTP_1_1]: 'HTTP/1.1',
-  [PROTOCOL_HTTP_2]: 'HTTP/2',
-};
+/** By ten times the version, as lanes have it. */
+const PROTOCOL_NAMES = { 10: 'HTTP/1.0', 11: 'HTTP/1.1', 20: 'HTTP/2' } as const;
 
 /** Longer targets are cut, so that nearly every line stays within one write. */
 const TARGET_CHARS_MAX = 1024;
@@ -77,8 +68,8 @@ export interface AccessRecord {
   /** Empty: unknown. */
   readonly consumer: string;
   readonly method: string;
-  /** The version of HTTP that the client spoke. */
-  readonly protocol: HttpProtocol;
+  /** The version of HTTP that the client spoke, times ten. */
+  readonly protocol: keyof typeof PROTOCOL_NAMES;
   readonly target: string;
   /** Empty: no route matched. */
   readonly route: string;
