@@ -3,9 +3,11 @@
  *
  * Thread: worker. Owned by its exchange. Pieces wait here until a connection stands: up to then
  * the request can go to another target. From then on they pass through, and the client gets window
- * back for what the socket has taken, so that it is slowed down to the target's pace.
+ * back for what the socket has taken, so that it is slowed down to the target's pace. Where a call
+ * of gRPC may be retried, the beginning is kept besides: as long as that is all of it, another
+ * connection can take the body from the beginning as well.
  *
- * Invariant: at most a window of bytes is here and with the socket together.
+ * Invariant: at most a window of bytes is here and with the socket together, and what is kept.
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
@@ -38,18 +40,36 @@ export class StreamedBody {
   /** Bytes that are sent a second time: window was given back for them already. */
   private repeated = 0;
   private trailers: FieldBlock = NO_FIELDS;
+  /** All that has come; null: it is not kept, or was too long. */
+  private kept: Buffer[] | null;
+  private keptBytes = 0;
 
-  /** `bytes` is the length, -1 when it is not known. */
+  /** `bytes` is the length, -1 when it is not known. `keptBytesMax` 0: nothing is kept. */
   constructor(
     readonly bytes: number,
     private readonly source: BodySource,
-  ) {}
+    private readonly keptBytesMax = 0,
+  ) {
+    this.kept = keptBytesMax === 0 ? null : [];
+  }
+
+  /** Another connection can take the body from the beginning. */
+  get canRepeat(): boolean {
+    return this.kept !== null;
+  }
 
   /** The bytes are valid inside the call only. */
   push(bytes: Uint8Array): void {
     if (this.isDropped || bytes.length === 0) return;
+    if (this.kept !== null) this.keep(bytes);
     if (this.sink === null) this.waiting.push(copyOfBytes(bytes));
     else this.sink.onPiece(bytes);
+  }
+
+  private keep(bytes: Uint8Array): void {
+    this.keptBytes += bytes.length;
+    if (this.keptBytes <= this.keptBytesMax) this.kept?.push(copyOfBytes(bytes));
+    else this.kept = null;
   }
 
   /** All of it is here. */
@@ -61,7 +81,9 @@ export class StreamedBody {
 
   /** A connection takes it, from the beginning. */
   flowTo(sink: BodySink): void {
-    const { waiting } = this;
+    const isRepeated = this.sink !== null && this.kept !== null;
+    const waiting = isRepeated ? (this.kept ?? []) : this.waiting;
+    if (isRepeated) this.repeated = this.keptBytes;
     this.waiting = [];
     this.sink = sink;
     for (const piece of waiting) sink.onPiece(piece);
@@ -96,6 +118,7 @@ export class StreamedBody {
     if (this.isDropped) return;
     this.isDropped = true;
     this.waiting = [];
+    this.kept = null;
     const { sink } = this;
     this.sink = null;
     if (!this.isComplete) sink?.onBodyDropped();

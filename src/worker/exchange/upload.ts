@@ -58,6 +58,11 @@ export class Upload {
     return this.bodyBytes >= 0 && this.bodyBytes <= REPLAYABLE_BYTES_MAX;
   }
 
+  /** The request can be sent from the beginning once more, though some of it was sent. */
+  get canRepeat(): boolean {
+    return this.isCollected || this.stream?.canRepeat === true;
+  }
+
   /** The request can be sent: a body that is collected must be complete before that. */
   get isReady(): boolean {
     return this.isComplete || !this.isCollected;
@@ -135,11 +140,12 @@ export class Upload {
 
   /**
    * The body as a stream, one for all tries: as long as no connection stood, all of it is still
-   * here.
+   * here. `isKept`: up to 64 KiB stay here all the same.
    */
-  streamed(source: BodySource): StreamedBody {
+  streamed(source: BodySource, isKept: boolean): StreamedBody {
     if (this.stream !== null) return this.stream;
-    const stream = new StreamedBody(this.bodyBytes, source);
+    const keptBytesMax = isKept ? REPLAYABLE_BYTES_MAX : 0;
+    const stream = new StreamedBody(this.bodyBytes, source, keptBytesMax);
     for (const chunk of this.chunks ?? []) stream.push(chunk);
     this.chunks = null;
     if (this.isComplete) stream.end(this.trailers);

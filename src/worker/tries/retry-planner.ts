@@ -62,7 +62,7 @@ export class RetryPlanner {
     if (tries.retries >= retry.attempts || !isRetriable(end, retry.conditions)) return false;
     const request = {
       isIdempotent: isIdempotentMethod(head.method),
-      isBodyKept: upload.isCollected,
+      isBodyKept: upload.canRepeat,
       isReplyStarted: exchange.reply.isStarted,
     };
     if (!isSafeToRepeat(end.kind, request)) return false;

@@ -8,7 +8,7 @@ import { defined } from '../../base/assert.js';
 import type { LaneEnd } from '../../channel/lane.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
-import type { Exchange } from '../exchange/exchange.js';
+import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { pathForTarget } from '../route/worker-route.js';
 import { ReadMemory } from './read-memory.js';
 import { TargetConnections } from './target-connections.js';
@@ -98,13 +98,21 @@ export class Forwarder {
     const { upload } = exchange;
     if (upload.bodyBytes === 0) return null;
     if (upload.isCollected) return upload.collected();
-    return upload.streamed({
+    const source = {
       onWanted: () => this.parts.wantBody(exchange),
-      giveWindow: (bytes) => this.parts.giveWindow(exchange, bytes),
-    });
+      giveWindow: (bytes: number) => this.parts.giveWindow(exchange, bytes),
+    };
+    return upload.streamed(source, isRetriedCall(exchange));
   }
 
   async close(): Promise<void> {
     await this.connections.close();
   }
+}
+
+/** Calls have no length that is known before: without their bytes they could not be sent again. */
+function isRetriedCall(exchange: Exchange): boolean {
+  if (exchange.grpc === null) return false;
+  const { attempts, conditions } = upstreamOf(exchange).retry;
+  return attempts > 0 && conditions.grpcStatuses.length > 0;
 }
