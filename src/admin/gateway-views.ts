@@ -51,7 +51,7 @@ export class GatewayViews {
     const { capacity } = sources.config;
     const offset = refusalRingOffset(counterCount(capacity));
     this.rings = sources.counters.map((buffer) => new RefusalRingReader(buffer, offset));
-    this.figures = new MergedFigures(sources.counters, capacity.routes, sources.threads);
+    this.figures = new MergedFigures(sources.counters, capacity, sources.threads);
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);

@@ -6,8 +6,11 @@
  */
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { CounterBlock } from '../channel/counter-block.js';
+import { type CountedCalls, readCalls } from '../observability/call-counters.js';
 import {
   COUNTERS,
+  type CounterShape,
+  callsAt,
   durationHistogram,
   LATENCY_BOUNDS_MS,
   METHOD_CLASSES,
@@ -42,12 +45,17 @@ export interface Histogram {
 export class MergedFigures {
   readonly blocks: readonly CounterBlock[];
 
-  /** `threads`: the name of each buffer's thread. `routeCount`: rows of routes. */
+  private readonly routeCount: number;
+  private readonly callsAt: number;
+
+  /** `threads`: the name of each buffer's thread. */
   constructor(
     buffers: readonly SharedBlock[],
-    private readonly routeCount: number,
+    shape: CounterShape,
     readonly threads: readonly string[] = [],
   ) {
+    this.routeCount = shape.routes;
+    this.callsAt = callsAt(shape);
     this.blocks = buffers.map((buffer) => new CounterBlock(buffer));
   }
 
@@ -130,6 +138,19 @@ export class MergedFigures {
     const opened = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsOpened));
     const ended = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsEnded));
     return { open: opened - ended, opened };
+  }
+
+  /** Calls of gRPC by method, of all threads. */
+  calls(): readonly CountedCalls[] {
+    const byName = new Map<string, number[]>();
+    for (const block of this.blocks) {
+      for (const { name, counts } of readCalls(block, this.callsAt)) {
+        const sums = byName.get(name) ?? counts.map(() => 0);
+        for (const [code, count] of counts.entries()) sums[code] = num(sums, code) + count;
+        byName.set(name, sums);
+      }
+    }
+    return [...byName].map(([name, counts]) => ({ name, counts }));
   }
 
   /** Replies that the gateway made itself, by problem. */

@@ -93,6 +93,11 @@ export const FAMILIES = {
     'upstream_response_duration_seconds',
     'From the beginning of a try to the head of its reply.',
   ),
+  grpcCalls: head(
+    'grpc_calls_total',
+    'Calls of gRPC that have ended, by service, method and status; `_other` are methods that no ' +
+      'target has, or that are more than 127.',
+  ),
   retries: head('upstream_retries_total', 'Tries after a failed one.'),
   hedges: head('upstream_hedges_total', 'Second tries beside a slow first one.'),
   budgetExhausted: head(

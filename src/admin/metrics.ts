@@ -21,6 +21,7 @@ import type { GatewayViews } from './gateway-views.js';
 import { addHistograms } from './merged-figures.js';
 import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
+import { callPieces } from './metrics-of-calls.js';
 import { processPieces, threadPieces } from './metrics-of-process.js';
 import { tlsPieces } from './metrics-of-tls.js';
 import { limiterPieces, namePieces, targetPieces } from './metrics-of-upstreams.js';
@@ -39,6 +40,7 @@ export class MetricsReader {
     yield* this.requestPieces();
     yield this.problems();
     yield this.sums();
+    yield* callPieces(this.views);
     yield* targetPieces(this.views);
     yield* namePieces(this.views);
     yield* tlsPieces(this.views);

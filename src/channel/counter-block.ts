@@ -7,6 +7,9 @@
 import { REFUSAL_RING_BYTES } from './refusal-ring.js';
 
 const CACHE_LINE_BYTES = 128;
+const FIGURE_BYTES = 8;
+/** Of a text in the place of figures. */
+const LENGTH_MAX = 255;
 
 /** Where a thread counts. */
 export type CounterMemory = SharedArrayBuffer;
@@ -18,14 +21,16 @@ export function allocateCounters(count: number): CounterMemory {
 
 /** Where the ring of refusals begins in such memory. */
 export function refusalRingOffset(count: number): number {
-  return Math.ceil((count * 8) / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
+  return Math.ceil((count * FIGURE_BYTES) / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
 }
 
 export class CounterBlock {
   private readonly figures: Float64Array;
+  private readonly bytes: Buffer;
 
   constructor(buffer: SharedArrayBuffer) {
     this.figures = new Float64Array(buffer);
+    this.bytes = Buffer.from(buffer);
   }
 
   /** Adds to a figure. Only the owning thread may. */
@@ -64,6 +69,26 @@ export class CounterBlock {
    */
   clear(first: number, count: number): void {
     this.figures.fill(0, first, first + count);
+  }
+
+  /**
+   * Puts a short ASCII text in the place of `count` figures: its length in the first byte, then its
+   * characters. False: it is too long. Only the owning thread may.
+   */
+  putText(index: number, count: number, text: string): boolean {
+    const start = index * FIGURE_BYTES;
+    const charsMax = Math.min(count * FIGURE_BYTES - 1, LENGTH_MAX);
+    if (text.length > charsMax) return false;
+    this.bytes.write(text, start + 1, 'latin1');
+    this.bytes[start] = text.length;
+    return true;
+  }
+
+  /** The text in the place of figures; '': there is none. */
+  readText(index: number, count: number): string {
+    const start = index * FIGURE_BYTES;
+    const length = Math.min(this.bytes[start] ?? 0, count * FIGURE_BYTES - 1);
+    return this.bytes.toString('latin1', start + 1, start + 1 + length);
   }
 
   read(index: number): number {

@@ -4,7 +4,7 @@
  * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
  *     process (64) │ problems (64) │ loop delay (24) │ routes (40 each) │ targets (32 each) │
- *     upstreams (8 each)
+ *     upstreams (8 each) │ methods of gRPC (call-counters.ts)
  *
  *     row of a route    15 requests, method class by status class
  *                       +16 rateLimited … (ROUTE_COUNTERS)   +20 duration, a histogram
@@ -20,6 +20,7 @@
 import { isIdempotentMethod, isSafeMethod } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { CounterBlock } from '../channel/counter-block.js';
+import { CALL_FIGURES } from './call-counters.js';
 
 /** Figures of a thread. */
 export const COUNTERS = {
@@ -129,6 +130,11 @@ export interface CounterShape {
 
 /** Figures in one block. */
 export function counterCount(shape: CounterShape): number {
+  return callsAt(shape) + CALL_FIGURES;
+}
+
+/** Place of the rows of methods of gRPC: see call-counters.ts. */
+export function callsAt(shape: CounterShape): number {
   return upstreamsAt(shape) + (shape.upstreams + 1) * UPSTREAM_FIGURES;
 }
 

@@ -5,7 +5,12 @@
  */
 
 import type { Clock } from '../../base/clock.js';
-import { GRPC_CANCELLED, GRPC_UNKNOWN, httpStatusOfGrpc } from '../../base/grpc-status.js';
+import {
+  GRPC_CANCELLED,
+  GRPC_UNIMPLEMENTED,
+  GRPC_UNKNOWN,
+  httpStatusOfGrpc,
+} from '../../base/grpc-status.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   OUTCOME_FAILURE,
@@ -16,9 +21,11 @@ import type { CounterBlock } from '../../channel/counter-block.js';
 import type { RefusalRingWriter } from '../../channel/refusal-ring.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { AccessLog, CallRecord, RequestEnd } from '../../observability/access-log.js';
+import { CallCounters } from '../../observability/call-counters.js';
 import {
   COUNTERS,
   type CounterShape,
+  callsAt,
   durationHistogram,
   endEventStreams,
   LATENCY_BOUNDS_MS,
@@ -57,6 +64,7 @@ export class ExchangeMetrics {
   private accessLog: AccessLog | null = null;
 
   private readonly counters: CounterBlock;
+  private readonly calls: CallCounters;
   private readonly tracing: RequestTracing;
 
   constructor(
@@ -64,6 +72,7 @@ export class ExchangeMetrics {
     private readonly outputs: MetricsOutputs,
   ) {
     this.counters = outputs.counters;
+    this.calls = new CallCounters(outputs.counters, callsAt(shape));
     this.tracing = outputs.tracing;
     endEventStreams(this.counters, shape);
   }
@@ -198,8 +207,18 @@ export class ExchangeMetrics {
       this.countProblem(problem, routeIndex);
       if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
+    if (exchange.grpc !== null) this.countCall(exchange);
     if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
     if (accessLog?.wants(status, durationMs) === true) this.writeRecord(exchange, durationMs);
+  }
+
+  /** A target that says UNIMPLEMENTED knows no such method. */
+  private countCall(exchange: Exchange): void {
+    const call = callRecordOf(exchange);
+    if (call === null) return;
+    const { service, method, status } = call;
+    const isKnown = !exchange.reply.isLocal && status !== GRPC_UNIMPLEMENTED;
+    this.calls.count(`${service}/${method}`, status, isKnown);
   }
 
   private countProblem(problem: ProblemKind, routeIndex: number): void {

@@ -6,8 +6,9 @@ import { allocateCounters } from '../../../src/channel/counter-block.js';
 import { counterCount } from '../../../src/observability/counters.js';
 
 function piecesOf(routes: number): string[] {
-  const count = counterCount({ routes, targets: 1, upstreams: 1 });
-  const figures = new MergedFigures([allocateCounters(count)], routes);
+  const shape = { routes, targets: 1, upstreams: 1 };
+  const count = counterCount(shape);
+  const figures = new MergedFigures([allocateCounters(count)], shape);
   return [...figures.walkAll()];
 }
 

@@ -86,7 +86,7 @@ describe('the places of figures', () => {
 describe('figures of several threads', () => {
   const buffers = [allocateCounters(counterCount(SHAPE)), allocateCounters(counterCount(SHAPE))];
   const [one, other] = buffers.map((buffer) => new CounterBlock(buffer));
-  const figures = new MergedFigures(buffers, SHAPE.routes);
+  const figures = new MergedFigures(buffers, SHAPE);
   if (one === undefined || other === undefined) throw new Error('two blocks');
   one.add(requestCounter(0, 'GET', 200), 7);
   other.add(requestCounter(0, 'POST', 502), 2);
