@@ -43,6 +43,8 @@ export class StreamedBody {
   /** All that has come; null: it is not kept, or was too long. */
   private kept: Buffer[] | null;
   private keptBytes = 0;
+  /** Bytes that the target's side has taken, each once. */
+  private takenBytes = 0;
 
   /** `bytes` is the length, -1 when it is not known. `keptBytesMax` 0: nothing is kept. */
   constructor(
@@ -83,7 +85,7 @@ export class StreamedBody {
   flowTo(sink: BodySink): void {
     const isRepeated = this.sink !== null && this.kept !== null;
     const waiting = isRepeated ? (this.kept ?? []) : this.waiting;
-    if (isRepeated) this.repeated = this.keptBytes;
+    if (isRepeated) this.repeated = this.takenBytes;
     this.waiting = [];
     this.sink = sink;
     for (const piece of waiting) sink.onPiece(piece);
@@ -106,6 +108,7 @@ export class StreamedBody {
   onTaken(bytes: number): void {
     const repeated = Math.min(bytes, this.repeated);
     this.repeated -= repeated;
+    this.takenBytes += bytes - repeated;
     this.uncredited += bytes - repeated;
     if (this.uncredited < WINDOW_CREDIT_BYTES || this.isComplete || this.isDropped) return;
     const credit = this.uncredited;
