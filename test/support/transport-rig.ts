@@ -65,6 +65,7 @@ export class Probe implements TryListener {
   wantsMore = true;
   onPiece: () => void = () => {};
   problem: ProblemKind | null = null;
+  error: unknown = null;
   isLoss = false;
   hasBegun = false;
   /** Calls after the end; there must be none. */
@@ -112,6 +113,7 @@ export class Probe implements TryListener {
 
   onFailure(attempt: UpstreamTry, error: unknown): void {
     this.problem = upstreamProblem(error);
+    this.error = error;
     this.isLoss = isConnectionLoss(error);
     this.hasBegun = attempt.hasBegun;
     this.finish();

@@ -215,7 +215,7 @@ export class Http2Connection implements TargetSocketListener {
 
   /** A request that was sent at `sentMs` is not waited for any more, and had no reply. */
   onGivenUp(sentMs: number): void {
-    if (this.state === OPEN && this.readMs < sentMs) this.ask(this.settings.connectMs);
+    if (this.state === OPEN && this.readMs <= sentMs) this.ask(this.settings.connectMs);
   }
 
   /** Asks the target for a sign of life; without one in time the connection is over. */
@@ -424,8 +424,8 @@ export class Http2Connection implements TargetSocketListener {
   private settle(): void {
     if (this.state !== OPEN) return;
     if (this.load === 0) this.idleMs = this.owner.nowMs();
-    this.owner.onRoom(this);
     this.closeIfDone();
+    if (!this.isClosed) this.owner.onRoom(this);
   }
 
   // ── the target ──
