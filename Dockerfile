@@ -3,15 +3,18 @@
 #   docker build -t sluice .
 #   docker run --read-only -p 8080:8080 -v "$PWD/sluice.yaml:/etc/sluice/sluice.yaml:ro" sluice
 #
-# Debian trixie: the binaries of uWebSockets.js for Node 22 and later want glibc 2.38.
+# Without uWebSockets.js: the engine is wire. Who wants the engine uws builds with
+# --build-arg TREE_OPTIONS= and keeps Debian trixie: its binaries for Node 22 and later want glibc
+# 2.38.
 ARG NODE_IMAGE=node:24-trixie-slim
 
 FROM ${NODE_IMAGE} AS build
+ARG TREE_OPTIONS=--without-uws
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN npm run build && node dist/src/build/production-tree.js /app
+RUN npm run build && node dist/src/build/production-tree.js /app ${TREE_OPTIONS}
 
 FROM ${NODE_IMAGE}
 COPY --from=build /app /app

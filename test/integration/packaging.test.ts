@@ -1,7 +1,15 @@
 /** The gateway as it is installed: as a package, from a checkout for production, and as an image. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +73,40 @@ describe('a checkout for production', () => {
   });
 });
 
+describe('a checkout without optional packages', () => {
+  it('makes a tree that serves', async () => {
+    const checkout = freshFolder('bare');
+    for (const name of ['package.json', 'package-lock.json', 'LICENSE', 'dist/src'])
+      cpSync(join(PROJECT, name), join(checkout, name), { recursive: true });
+    npm(checkout, 'ci', '--omit=dev', '--omit=optional', '--ignore-scripts', ...QUIET);
+    expect(existsSync(join(checkout, 'node_modules/uWebSockets.js'))).toBe(false);
+    const tree = join(folder, 'bare-tree');
+    execFileSync(process.execPath, [join(checkout, 'dist/src/build/production-tree.js'), tree]);
+    const file = join(folder, 'bare.yaml');
+    writeFileSync(file, CONFIG);
+    const words = [join(tree, 'dist/src/main.js'), 'run', '-c', file];
+    const env = { ...process.env, GATEWAY_ADMIN_PORT: '0' };
+    const gateway = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let printed = '';
+    gateway.stdout.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+    });
+    try {
+      await eventually('it listens', () => {
+        if (gateway.exitCode !== null) throw new Error(printed);
+        return startRecord(printed) !== undefined;
+      });
+      const reply = await fetch(`http://127.0.0.1:${startRecord(printed)?.port}/hello`);
+      expect(await reply.text()).toBe('hello');
+      expect(printed).toContain('"engine":"wire"');
+    } finally {
+      const closed = once(gateway, 'close');
+      gateway.kill('SIGTERM');
+      expect(await closed).toEqual([0, null]);
+    }
+  });
+});
+
 const CONFIG = `
 listen: { port: 0 }
 upstreams: { none: { targets: [{ url: "http://127.0.0.1:9" }] } }
@@ -93,7 +135,8 @@ describeUnless(LACKS_ROOT, 'the image', () => {
     const bytes = Number(
       execFileSync('du', ['-sb', join(root, 'app')], { encoding: 'utf8' }).split('\t')[0],
     );
-    expect(bytes).toBeLessThan(120 * 2 ** 20);
+    expect(bytes).toBeLessThan(40 * 2 ** 20);
+    expect(existsSync(join(root, 'app/node_modules/uWebSockets.js'))).toBe(false);
     const settings = imageSettings();
     const image = { ...settings, env: { ...settings.env, GATEWAY_ADMIN_PORT: '0' } };
     const gateway = runInRoot(root, image, [...image.entrypoint, ...image.command]);

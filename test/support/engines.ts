@@ -1,6 +1,7 @@
 /**
  * The engines that the suites about HTTP run over, and what the older one cannot do.
  */
+import { createRequire } from 'node:module';
 import type { CreateEngine } from '../../src/acceptor/client-engine.js';
 import { wireEngine } from '../../src/acceptor/net/wire-engine.js';
 import { loadNativeBinary, NativeBinaryError } from '../../src/acceptor/uws/native-binary.js';
@@ -72,15 +73,29 @@ function aMaterial(): TlsMaterial {
 const PLAIN = { missing: '', settings: {}, material: () => null };
 const SECURE = { missing: '', settings: { tls: A_TLS_LISTENER }, material: aMaterial };
 
-/** Node 20 has a binary everywhere; those of later versions need a newer C library. */
-function missingBinary(): string {
-  if (process.versions.node.startsWith('20.')) return '';
+/**
+ * Why the engine `uws` cannot run here; '': it can. Node 20 has a binary everywhere, so that one
+ * which is installed and does not load is a mistake; those of later versions need a newer C library.
+ */
+export function missingBinary(): string {
+  if (process.versions.node.startsWith('20.') && isInstalled()) return '';
   try {
     loadNativeBinary();
     return '';
   } catch (error) {
     if (!(error instanceof NativeBinaryError)) throw error;
     return `a binary of uWebSockets.js that loads under Node ${process.versions.node}`;
+  }
+}
+
+/** The package is optional; and another release may be named in its place. */
+function isInstalled(): boolean {
+  if (process.env['GATEWAY_UWS_PATH'] !== undefined) return false;
+  try {
+    createRequire(import.meta.url).resolve('uWebSockets.js');
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -39,9 +39,16 @@ export function imageSettings(): ImageSettings {
   };
 }
 
+/** As the Dockerfile's first stage has them where nobody asks for others. */
+function treeOptions(): string[] {
+  const [, options = ''] = /^ARG TREE_OPTIONS=(.*)$/m.exec(readFileSync(DOCKERFILE, 'utf8')) ?? [];
+  return options.split(' ').filter((option) => option !== '');
+}
+
 /** Puts the root together in an empty folder. */
 export function assembleRoot(root: string, config: string): void {
-  execFileSync(process.execPath, [builtFile('src/build/production-tree.js'), join(root, 'app')]);
+  const tree = builtFile('src/build/production-tree.js');
+  execFileSync(process.execPath, [tree, join(root, 'app'), ...treeOptions()]);
   for (const file of [process.execPath, ...librariesOf(process.execPath)]) {
     const place = join(root, file === process.execPath ? '/usr/bin/node' : file);
     mkdirSync(dirname(place), { recursive: true });
@@ -54,7 +61,6 @@ export function assembleRoot(root: string, config: string): void {
   writeFileSync(join(root, 'etc/sluice/sluice.yaml'), config);
 }
 
-/** The binary of uWebSockets.js needs nothing beside these. */
 function librariesOf(program: string): string[] {
   const listed = execFileSync('ldd', [program], { encoding: 'utf8' });
   return [...listed.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
