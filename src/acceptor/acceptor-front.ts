@@ -47,6 +47,9 @@ export interface AcceptorFront {
 
   readonly servedLanes: number;
 
+  /** Some acceptor is there: while one is replaced, its workers wait for it. */
+  readonly hasAcceptor: boolean;
+
   /**
    * Takes connections at these listeners from now on.
    *

@@ -124,6 +124,9 @@ export class GatewayFront implements AcceptorFront {
     return this.dispatcher.servedLanes;
   }
 
+  /** It is this thread. */
+  readonly hasAcceptor = true;
+
   async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     await this.acceptor.prepare(listeners);
     this.acceptor.commit();

@@ -119,6 +119,10 @@ export class AcceptorCells implements AcceptorFront {
     return count;
   }
 
+  get hasAcceptor(): boolean {
+    return this.cells.some(({ isRunning }) => isRunning);
+  }
+
   tell(notice: AcceptorNotice): void {
     this.notices.add(notice);
     for (const cell of this.cells) cell.send({ type: 'notice', notice });

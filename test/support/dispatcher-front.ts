@@ -41,6 +41,8 @@ export class DispatcherFront implements AcceptorFront {
     this.dispatcher.abandon(lane);
   }
 
+  hasAcceptor = true;
+
   get servedLanes(): number {
     return this.dispatcher.servedLanes;
   }

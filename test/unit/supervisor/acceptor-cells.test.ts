@@ -182,10 +182,12 @@ describe('an acceptor whose thread dies', () => {
 
   it('gets no other when threads die too often, or when it is to stop', async () => {
     await begin();
+    expect(cells.hasAcceptor).toBe(true);
     mayRestart = false;
     threads.acceptor().end();
     expect(threads.acceptors).toHaveLength(1);
     expect(cells.servedLanes).toBe(0);
+    expect(cells.hasAcceptor).toBe(false);
   });
 
   it('has cut off what was in flight where it was about to stop', async () => {

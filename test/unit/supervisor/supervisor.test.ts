@@ -18,6 +18,7 @@ const FIRST = aCoordinatorConfig({ workers: WORKERS });
 let clock: FakeClock;
 let threads: FakeThreads;
 let supervisor: Supervisor;
+let front: DispatcherFront;
 let givenUp: string[];
 
 beforeEach(() => {
@@ -26,9 +27,10 @@ beforeEach(() => {
   givenUp = [];
   const log = (): void => {};
   const rule = { inFlightMax: 10, depthMax: 10, waitMsMax: 1000 };
+  front = new DispatcherFront(new LaneDispatcher(WORKERS, rule, () => {}, clock));
   supervisor = new Supervisor({
     first: shareConfig(FIRST),
-    front: new DispatcherFront(new LaneDispatcher(WORKERS, rule, () => {}, clock)),
+    front,
     clock,
     random: () => 0.5,
     threads,
@@ -76,6 +78,9 @@ describe('the start', () => {
     await settled();
     expect([fate.state, supervisor.readiness]).toEqual(['resolved', 'ready']);
     expect(threads.spares).toBe(1);
+    // It is no worker that is missing while an acceptor is replaced.
+    front.hasAcceptor = false;
+    expect(supervisor.readiness).toBe('no acceptor');
   });
 
   it('fails with a worker that cannot start', async () => {
