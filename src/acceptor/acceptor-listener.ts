@@ -75,6 +75,11 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     return this.bound?.port ?? 0;
   }
 
+  /** Connections that are about to send their first request. */
+  get newcomers(): number {
+    return this.bound?.newcomers ?? 0;
+  }
+
   onBound(bound: OpenListener): void {
     this.bound = bound;
   }

@@ -176,6 +176,13 @@ export class Acceptor implements EngineHost, ListenerOwner {
     });
   }
 
+  /** Connections in a handshake, or about to send their first request. */
+  get newcomers(): number {
+    let count = 0;
+    for (const { listener } of this.members.values()) count += listener.newcomers;
+    return count;
+  }
+
   get connectionFigures(): ConnectionFigures {
     const { open, refusedInAll, refusedOfAddress } = this.caps;
     return { open, refusedInAll, refusedOfAddress };

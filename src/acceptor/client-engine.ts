@@ -261,6 +261,9 @@ export interface OpenListener {
   /** The TCP port; 0: it is a Unix socket. */
   readonly port: number;
 
+  /** Connections that are about to send their first request: those in a handshake, for example. */
+  readonly newcomers: number;
+
   /** No new connections; those that are open go on. Called once, by when `isDraining` is true. */
   stop(): void;
 }

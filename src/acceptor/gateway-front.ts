@@ -51,6 +51,10 @@ export interface FrontOptions {
   servedConfig(): ServedConfig;
 }
 
+/** How long a gateway that ends waits for the first requests of connections in a handshake. */
+const NEWCOMERS_MS_MAX = 2000;
+const NEWCOMERS_LOOK_MS = 20;
+
 export class GatewayFront implements AcceptorFront {
   readonly counters: readonly CounterMemory[];
   readonly threadNames = ['acceptor'];
@@ -167,8 +171,18 @@ export class GatewayFront implements AcceptorFront {
     this.acceptor.stopListening();
   }
 
-  whenEmpty(timeoutMs: number): Promise<boolean> {
-    return this.dispatcher.table.whenEmpty(timeoutMs);
+  async whenEmpty(timeoutMs: number): Promise<boolean> {
+    const { clock } = this.options;
+    const { table } = this.dispatcher;
+    const untilMs = clock.nowMs() + timeoutMs;
+    const newcomersUntilMs = clock.nowMs() + Math.min(timeoutMs, NEWCOMERS_MS_MAX);
+    for (;;) {
+      const isEmpty = await table.whenEmpty(Math.max(0, untilMs - clock.nowMs()));
+      // Whoever is in a handshake has a request, most likely; it is no request that would be cut.
+      if (!isEmpty || this.acceptor.newcomers === 0) return isEmpty;
+      if (clock.nowMs() >= newcomersUntilMs) return true;
+      await new Promise<void>((resolve) => void clock.after(NEWCOMERS_LOOK_MS, resolve));
+    }
   }
 
   close(): Promise<void> {

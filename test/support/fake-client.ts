@@ -251,7 +251,8 @@ export class FakeEngine implements ClientEngine {
     const port = address.kind === 'tcp' ? address.port : 0;
     if (port === 1) throw new StartupError(`cannot listen on ${text}`);
     this.bound.push(text);
-    return { port, stop: () => void this.bound.splice(this.bound.indexOf(text), 1) };
+    const stop = () => void this.bound.splice(this.bound.indexOf(text), 1);
+    return { port, newcomers: 0, stop };
   }
 
   createCensus(): Promise<null> {

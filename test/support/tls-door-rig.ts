@@ -5,7 +5,14 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type SecureFacts, TlsDoor, type TlsFailure } from '../../src/acceptor/tls/tls-door.js';
+import {
+  type DoorBounds,
+  OPEN_MAX,
+  type SecureFacts,
+  TlsDoor,
+  type TlsFailure,
+  WAITING_MAX,
+} from '../../src/acceptor/tls/tls-door.js';
 import { type Clock, systemClock } from '../../src/base/clock.js';
 import {
   sharePem,
@@ -65,7 +72,8 @@ export function materialOf(
 export interface RigOptions {
   readonly clock?: Clock | undefined;
   readonly introBytes?: number;
-  readonly openMax?: number | undefined;
+  readonly openMax?: number;
+  readonly waitingMax?: number;
 }
 
 export class TlsDoorRig {
@@ -75,7 +83,7 @@ export class TlsDoorRig {
   readonly raws = new Set<Socket>();
   private readonly server: Server;
 
-  private constructor(material: TlsMaterial, clock: Clock, introBytes: number, openMax?: number) {
+  private constructor(material: TlsMaterial, clock: Clock, introBytes: number, bounds: DoorBounds) {
     const host = {
       onSecure: (_raw: Socket, socket: TLSSocket, facts: SecureFacts) => {
         socket.on('error', () => {});
@@ -88,7 +96,7 @@ export class TlsDoorRig {
       },
       onError: (error: unknown) => void this.errors.push(error),
     };
-    this.door = new TlsDoor(host, clock, material, openMax);
+    this.door = new TlsDoor(host, clock, material, bounds);
     // Half-open, as listeners have it.
     this.server = createServer({ allowHalfOpen: true }, (raw) => {
       this.raws.add(raw);
@@ -100,8 +108,9 @@ export class TlsDoorRig {
 
   /** `introBytes` come before TLS, and are read by somebody else. */
   static async open(material: TlsMaterial, options: RigOptions = {}): Promise<TlsDoorRig> {
-    const { clock = systemClock, introBytes = 0, openMax } = options;
-    const rig = new TlsDoorRig(material, clock, introBytes, openMax);
+    const { clock = systemClock, introBytes = 0 } = options;
+    const { openMax = OPEN_MAX, waitingMax = WAITING_MAX } = options;
+    const rig = new TlsDoorRig(material, clock, introBytes, { openMax, waitingMax });
     rig.server.listen(0, '127.0.0.1');
     await once(rig.server, 'listening');
     return rig;

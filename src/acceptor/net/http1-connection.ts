@@ -357,9 +357,15 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     if ((head.flags & FLAG_TUNNEL) !== 0) this.beginTunnel();
   }
 
+  /** It speaks without TLS, where the listener has got some since. */
+  private get isOutdated(): boolean {
+    return this.raw === this.socket && this.host.settings.tls !== null;
+  }
+
   /** For reasons of the connection, whatever the exchange says. */
   private mustEndHere(): boolean {
     const { keepAliveRequests } = this.host.settings;
+    if (this.isOutdated) return true;
     if (!this.parser.head.isPersistent) return true;
     if (keepAliveRequests > 0 && this.requests >= keepAliveRequests) return true;
     return this.watch.hasEnded && this.pending.isEmpty;
@@ -424,7 +430,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     this.state = HEAD;
     this.pending.isPauseWanted = false;
     this.deadlineMs = this.context.deadlineIn(this.host.settings.idleMs);
-    if (this.host.isDraining) this.beginClosing();
+    if (this.host.isDraining || this.isOutdated) this.beginClosing();
   }
 
   private beginClosing(): void {
@@ -460,6 +466,10 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
   }
 
   // What its listener wants.
+
+  get isNew(): boolean {
+    return this.state === HEAD && this.requests === 0;
+  }
 
   /** A reply that is complete may still go out. */
   shutDown(): void {

@@ -372,8 +372,14 @@ export class Http2Connection
     }
   }
 
+  get isNew(): boolean {
+    return this.state === OPEN && !this.codec.isBegun;
+  }
+
   onDrain(): void {
-    if (this.state === OPEN) this.flush();
+    if (this.state !== OPEN) return;
+    this.guard(this.drain);
+    this.flush();
   }
 
   /** Ends the connection behind its streams, in two steps: see ReplySide.goAway(). */

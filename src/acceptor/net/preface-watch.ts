@@ -17,6 +17,8 @@ export interface PrefaceOwner {
 }
 
 export class PrefaceWatch implements WireGuest {
+  readonly isNew = true;
+
   private came = Buffer.alloc(0);
   private readonly onReadable = (): void => this.read();
 

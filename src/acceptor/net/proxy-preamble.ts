@@ -21,6 +21,8 @@ export interface PreambleOwner {
 }
 
 export class ProxyPreamble implements WireGuest {
+  readonly isNew = true;
+
   private readonly reader: ProxyHeaderReader;
   private readonly onReadable = (): void => this.read();
 

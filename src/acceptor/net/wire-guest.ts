@@ -14,6 +14,8 @@ export interface SocketPair {
 }
 
 export interface WireGuest {
+  /** Nothing of a request has come yet, and the connection waits for its first one. */
+  readonly isNew: boolean;
   /** Called every TICK_MS with the time of the tick. */
   onTick(nowMs: number): void;
   /** The listener takes no more connections: one on which nothing is under way closes. */

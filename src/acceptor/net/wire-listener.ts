@@ -40,6 +40,10 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   private door: TlsDoor | null = null;
   private doorMaterial: TlsMaterial | null = null;
   private isStopped = false;
+  /** As of the last tick. */
+  private hadTls: boolean;
+  /** Those on which no TLS is spoken. */
+  private readonly plain = new WeakSet<Socket>();
 
   constructor(
     private readonly host: ListenerHost,
@@ -48,6 +52,7 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
     // Half-open: a client that has closed its side may still wait for the reply.
     const options = { allowHalfOpen: true, noDelay: true };
     this.server = createServer(options, (socket) => this.onSocket(socket));
+    this.hadTls = host.settings.tls !== null;
   }
 
   /** @throws StartupError when the address cannot be had. */
@@ -55,6 +60,12 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
     this.port = await bindServer(this.server, this.host.settings.address);
     // A connection that could not be taken in, for lack of open files say.
     this.server.on('error', (error) => this.context.onError(error));
+  }
+
+  get newcomers(): number {
+    let count = 0;
+    for (const guest of this.guests.values()) if (guest === AT_DOOR || guest.isNew) count += 1;
+    return count;
   }
 
   /** Stopped, and its last connection is gone. */
@@ -65,12 +76,21 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   stop(): void {
     this.isStopped = true;
     this.server.close();
-    this.door?.close();
     for (const guest of this.guests.values()) guest?.onDrain();
   }
 
   onTick(nowMs: number): void {
+    this.lookForTls();
     for (const guest of this.guests.values()) guest?.onTick(nowMs);
+  }
+
+  /** A reload may give the listener TLS: connections without it end behind what they have. */
+  private lookForTls(): void {
+    const hasTls = this.host.settings.tls !== null;
+    if (hasTls === this.hadTls) return;
+    this.hadTls = hasTls;
+    if (!hasTls) return;
+    for (const [socket, guest] of this.guests) if (this.plain.has(socket)) guest?.onDrain();
   }
 
   /** Ends everything at once. */
@@ -158,6 +178,7 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   }
 
   private beginPlain(socket: Socket): void {
+    this.plain.add(socket);
     const { protocols, headMs } = this.host.settings;
     if (!protocols.includes('h2c')) this.onVersion(socket, false);
     else if (!protocols.includes('http1')) this.onVersion(socket, true);

@@ -11,7 +11,8 @@
  * A handshake costs up to a millisecond of this thread. So that requests do not wait for those of
  * strangers, at most STARTS_PER_TURN begin in one turn of the event loop and OPEN_MAX are under way
  * at once. One deadline holds from the first byte to the last; and clients that only begin keep
- * nobody out, as the oldest handshake makes room where others wait.
+ * nobody out, as the oldest handshake makes room where others wait. Where a crowd waits, the newest
+ * comes first: those that have waited for long are those that give up next.
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -29,8 +30,10 @@ export const STARTS_PER_TURN = 2;
 export const OPEN_MAX = 1024;
 /** With all of them open, the oldest makes room for another one after this time. */
 export const YIELD_MS = 1000;
-/** Hellos that wait for their turn. */
+/** Hellos that wait for their turn; with one more the oldest is refused. */
 export const WAITING_MAX = 4096;
+/** With more hellos than this the newest has the next turn. */
+export const CROWD_MIN = 128;
 
 /** Why a connection was not let in. */
 export const TLS_FAILURES = [
@@ -83,12 +86,20 @@ const NOT_TLS = Buffer.from(
 const FIRST_LETTER = 65;
 const LAST_LETTER = 90;
 
+export interface DoorBounds {
+  /** Handshakes under way at once. */
+  readonly openMax: number;
+  /** Hellos that wait for their turn. */
+  readonly waitingMax: number;
+}
+
 interface Guest {
   readonly raw: Socket;
   readonly reader: ClientHelloReader;
   readonly deadline: Timer;
   readonly onReadable: () => void;
   readonly onClose: () => void;
+  /** `open`: it has left the queue. */
   state: 'hello' | 'queued' | 'open' | 'settled';
   hello: ClientHello | null;
   /** When the handshake began. */
@@ -98,7 +109,10 @@ interface Guest {
 export class TlsDoor implements ContextHost {
   private readonly contexts: TlsContexts;
   private readonly guests = new Map<Socket, Guest>();
+  /** In the order in which they came. */
   private queue: Guest[] = [];
+  /** Guests in the queue who have gone. */
+  private goneInQueue = 0;
   /** The oldest handshake is the first. */
   private readonly open = new Set<Guest>();
   private yielding: Timer | null = null;
@@ -109,7 +123,7 @@ export class TlsDoor implements ContextHost {
     private readonly host: TlsDoorHost,
     private readonly clock: Clock,
     private material: TlsMaterial,
-    private readonly openMax = OPEN_MAX,
+    private readonly bounds: DoorBounds = { openMax: OPEN_MAX, waitingMax: WAITING_MAX },
   ) {
     this.contexts = new TlsContexts(this, material);
   }
@@ -168,13 +182,49 @@ export class TlsDoor implements ContextHost {
     if (hello === 'more') return;
     guest.raw.off('readable', guest.onReadable);
     if (hello === 'wrong') this.refuseStranger(guest);
-    else if (this.queue.length >= WAITING_MAX) this.fail(guest, 'overload');
     else {
       guest.hello = hello;
       guest.state = 'queued';
+      if (this.waitingCount >= this.bounds.waitingMax) this.refuseOldest();
       this.queue.push(guest);
       this.askTurn();
     }
+  }
+
+  private get waitingCount(): number {
+    return this.queue.length - this.goneInQueue;
+  }
+
+  private refuseOldest(): void {
+    let oldest = this.queue.shift();
+    while (oldest !== undefined && oldest.state !== 'queued') {
+      this.goneInQueue -= 1;
+      oldest = this.queue.shift();
+    }
+    if (oldest === undefined) return;
+    oldest.state = 'open';
+    this.fail(oldest, 'overload');
+  }
+
+  /** The next in turn; null: nobody waits. */
+  private takeNext(): Guest | null {
+    for (;;) {
+      const next = this.waitingCount > CROWD_MIN ? this.queue.pop() : this.queue.shift();
+      if (next === undefined) return null;
+      if (next.state === 'queued') {
+        next.state = 'open';
+        return next;
+      }
+      this.goneInQueue -= 1;
+    }
+  }
+
+  /** Who has gone leaves the queue with many others at once. */
+  private onGoneInQueue(): void {
+    this.goneInQueue += 1;
+    if (this.goneInQueue * 2 <= this.queue.length) return;
+    this.queue = this.queue.filter(({ state }) => state === 'queued');
+    this.goneInQueue = 0;
   }
 
   private refuseStranger(guest: Guest): void {
@@ -184,26 +234,28 @@ export class TlsDoor implements ContextHost {
   }
 
   private askTurn(): void {
-    if (this.isTurnAsked || this.queue.length === 0) return;
-    if (this.open.size >= this.openMax) {
+    if (this.isTurnAsked || this.waitingCount === 0) return;
+    if (this.open.size >= this.bounds.openMax) {
       this.makeRoom();
       return;
     }
     this.isTurnAsked = true;
     this.clock.afterTurn(() => {
       this.isTurnAsked = false;
-      const room = Math.min(STARTS_PER_TURN, this.openMax - this.open.size);
-      for (const guest of this.queue.splice(0, room))
-        if (guest.state === 'queued') this.begin(guest);
+      const room = Math.min(STARTS_PER_TURN, this.bounds.openMax - this.open.size);
+      for (let begun = 0; begun < room; begun++) {
+        const guest = this.takeNext();
+        if (guest === null) break;
+        this.begin(guest);
+      }
       this.askTurn();
     });
   }
 
   /** Ends the oldest handshake, or waits until it may be ended. */
   private makeRoom(): void {
-    while (this.queue[0]?.state === 'settled') this.queue.shift();
     const [oldest] = this.open;
-    if (this.queue.length === 0 || oldest === undefined || this.isClosed) return;
+    if (this.waitingCount === 0 || oldest === undefined || this.isClosed) return;
     const restMs = oldest.openedMs + YIELD_MS - this.clock.nowMs();
     if (restMs <= 0) {
       // Whose end asks for a turn again.
@@ -226,7 +278,6 @@ export class TlsDoor implements ContextHost {
         this.fail(guest, 'unknown name');
         return;
       }
-      guest.state = 'open';
       guest.openedMs = this.clock.nowMs();
       this.open.add(guest);
       raw.off('end', guest.onClose);
@@ -315,9 +366,10 @@ export class TlsDoor implements ContextHost {
   }
 
   private settle(guest: Guest): void {
-    const { raw, onReadable, onClose, deadline } = guest;
+    const { raw, onReadable, onClose, deadline, state } = guest;
     this.open.delete(guest);
     guest.state = 'settled';
+    if (state === 'queued') this.onGoneInQueue();
     deadline.cancel();
     raw.off('readable', onReadable).off('close', onClose).off('end', onClose);
     this.guests.delete(raw);

@@ -66,6 +66,8 @@ class UwsEngine implements ClientEngine {
 /** One port. The library does not say which port a request came to: each has an app of its own. */
 class UwsListener implements OpenListener {
   port = 0;
+  /** The library does not tell of connections before their requests. */
+  readonly newcomers = 0;
 
   private readonly app: UwsApp;
   private readonly head: UwsHead;

@@ -5,6 +5,7 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { alternativeNames } from '../../../../src/acceptor/tls/certificate-facts.js';
+import { CROWD_MIN, STARTS_PER_TURN } from '../../../../src/acceptor/tls/tls-door.js';
 import { readCertificate } from '../../../../src/base/client-certificate.js';
 import { connectionFacts } from '../../../../src/channel/records/request-head.js';
 import type { TlsMaterial } from '../../../../src/channel/tls-material.js';
@@ -73,6 +74,11 @@ async function visit(
   const cn = String(socket.getPeerX509Certificate()?.subject ?? '').replace('CN=', '');
   socket.destroy();
   return { outcome, cn, session };
+}
+
+/** Hellos that wait for their turn. */
+function queued({ door }: TlsDoorRig): number {
+  return Number(Reflect.get(door, 'waitingCount'));
 }
 
 /** What s_client says; it ends when the server closes the connection. */
@@ -436,6 +442,51 @@ describe('the door', () => {
     const failures = rig.events.filter(({ kind }) => kind === 'failed');
     expect(failures.length).toBeGreaterThanOrEqual(2);
     expect(failures[0]).toMatchObject({ failure: 'overload' });
+  });
+
+  it('takes the newest first where a crowd waits, and forgets nobody', async () => {
+    const clock = new FakeClock();
+    const rig = await open(materialOf(CERTIFICATES), clock);
+    const hello = await helloOf({ servername: 'a.test' });
+    const answered: number[] = [];
+    const sockets: Socket[] = [];
+    for (let at = 0; at < CROWD_MIN + 4; at += 1) {
+      const socket = await raw(rig);
+      socket.once('data', () => answered.push(at));
+      socket.write(hello);
+      sockets.push(socket);
+      await eventually('it waits for its turn', () => queued(rig) === at + 1);
+    }
+    const last = sockets.length - 1;
+    clock.endTurn();
+    await eventually('two are answered', () => answered.length === STARTS_PER_TURN);
+    expect(answered.sort()).toEqual([last - 1, last]);
+    // Those who leave meanwhile take no turn.
+    for (const socket of sockets.slice(0, 3)) socket.destroy();
+    await eventually('they are gone', () => rig.events.length === 3);
+    while (clock.hasTurn) clock.endTurn();
+    await eventually('all are answered', () => answered.length === sockets.length - 3);
+    expect(queued(rig)).toBe(0);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('refuses the oldest where too many wait', async () => {
+    const waitingMax = 5;
+    const clock = new FakeClock();
+    const rig = await TlsDoorRig.open(materialOf(CERTIFICATES), { clock, waitingMax });
+    rigs.push(rig);
+    const hello = await helloOf({ servername: 'a.test' });
+    const first = await raw(rig);
+    const closed = once(first.resume(), 'close');
+    first.write(hello);
+    await eventually('it waits', () => queued(rig) === 1);
+    const others = await Promise.all(Array.from({ length: waitingMax }, () => raw(rig)));
+    for (const socket of others) socket.write(hello);
+    await eventually('one is refused', () => rig.events.length > 0);
+    expect(rig.events).toEqual([{ kind: 'failed', failure: 'overload', detail: '' }]);
+    await closed;
+    expect(queued(rig)).toBe(waitingMax);
+    for (const socket of others) socket.destroy();
   });
 
   it('lets in hundreds that come at once', async () => {
