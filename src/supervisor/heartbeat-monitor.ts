@@ -30,8 +30,9 @@ const OWN_TIME_MIN = 0.4;
 
 /**
  * After PATIENCE × silentLooksMax looks, time spent waiting for a CPU no longer excuses the thread.
+ * A crowded machine holds a thread up for more than a second, and a new one would wait as long.
  */
-const PATIENCE = 2;
+const PATIENCE = 4;
 
 export class HeartbeatMonitor {
   private lastBeats = Number.NaN;

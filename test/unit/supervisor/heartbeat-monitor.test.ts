@@ -46,11 +46,11 @@ describe('a heartbeat', () => {
   it('of a thread that had no CPU is waited for, but not for ever', () => {
     const rig = new Rig();
     rig.looks(1);
-    const verdicts = Array.from({ length: 8 }, () => {
+    const verdicts = Array.from({ length: 16 }, () => {
       rig.waitedMs += 0.9 * RULE.intervalMs;
       return rig.looks(1)[0];
     });
-    expect(verdicts).toEqual([false, false, false, false, false, false, false, true]);
+    expect(verdicts.indexOf(true)).toBe(15);
   });
 
   it('of a thread that had some CPU is not waited for', () => {
