@@ -99,7 +99,7 @@ http {
     keepalive_timeout 120s;
   }
   server {
-    listen ${HOST}:${port} backlog=1024${tls === undefined ? '' : ' ssl'};
+    listen ${HOST}:${port} backlog=1024${tls === undefined ? '' : ' ssl http2'};
     ${tls === undefined ? '' : renderTls(tls)}
     proxy_http_version 1.1;
     proxy_set_header Connection "";

@@ -5,6 +5,8 @@ import type { Scenario } from './scenario.js';
 import { connections1 } from './scenarios/connections-1.js';
 import { connections1000 } from './scenarios/connections-1000.js';
 import { fullPipeline } from './scenarios/full-pipeline.js';
+import { http2Multiplexed } from './scenarios/http2-multiplexed.js';
+import { http2Single } from './scenarios/http2-single.js';
 import { openLoop } from './scenarios/open-loop.js';
 import { plainGet } from './scenarios/plain-get.js';
 import { post1k } from './scenarios/post-1k.js';
@@ -36,6 +38,8 @@ export const SCENARIOS: readonly Scenario[] = [
   tlsHandshakeFull,
   tlsHandshakeResumed,
   tlsStreamDown,
+  http2Multiplexed,
+  http2Single,
   residentSet,
   startTime,
 ];

@@ -30,6 +30,7 @@ const OWN = { ...PLAIN, measure: 'cpuVsPlain' } as const;
 const MEMORY = { bound: 'at most', unit: 'MiB', scenario: 'resident-set' } as const;
 
 const TLS = { contender: 'sluice-tls', against: 'nginx-tls', unit: '×' } as const;
+const HTTP2 = { ...TLS, measure: 'cpuUs', bound: 'at most' } as const;
 const HANDSHAKES = { ...TLS, measure: 'perCore', bound: 'at least', limit: 0.6 } as const;
 
 const TARGETS: readonly Target[] = [
@@ -73,6 +74,8 @@ const TARGETS: readonly Target[] = [
     bound: 'at least',
     limit: 0.7,
   },
+  { ...HTTP2, scenario: 'http2-multiplexed', what: 'GET over HTTP/2, 8 × 16, CPU', limit: 0.8 },
+  { ...HTTP2, scenario: 'http2-single', what: 'GET over HTTP/2, 64 × 1, CPU', limit: 1.8 },
   {
     ...MEMORY,
     contender: 'sluice-2',

@@ -8,6 +8,8 @@ export const TLS_SCENARIOS: readonly string[] = [
   'tls-handshake-full',
   'tls-handshake-resumed',
   'tls-stream-down',
+  'http2-multiplexed',
+  'http2-single',
   'resident-set',
 ];
 
