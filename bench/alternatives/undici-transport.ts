@@ -20,6 +20,7 @@ import {
   FIELD_KEPT,
   FIELD_LENGTH,
   FIELD_PROXY_CONNECTION,
+  FIELD_UPGRADE,
   namesFields,
   type ReplyFieldBlock,
   withoutNamed,
@@ -213,6 +214,7 @@ export function buildReplyFields(rawFields: readonly Buffer[]): ReplyFieldBlock 
       case FIELD_KEEP_ALIVE:
       case FIELD_PROXY_CONNECTION:
       case FIELD_CODING:
+      case FIELD_UPGRADE:
         break;
       default:
         assertNever(fieldClass);

@@ -27,6 +27,7 @@ import type {
   ReplyClosing,
   ReplyHead,
 } from './client-engine.js';
+import { ClientTunnel } from './client-tunnel.js';
 import type { ExchangeContext } from './exchange-context.js';
 import { briefHead } from './head-facts.js';
 import { redirection } from './https-redirect.js';
@@ -70,7 +71,8 @@ export class ClientExchange implements Downstream, ClientListener {
   private isReplyStarted = false;
   /** The socket must not be used any more. */
   private isOver = false;
-  private isTunnel = false;
+  /** null: the exchange is none, or not yet. */
+  private tunnel: ClientTunnel | null = null;
   /** The engine has all of the reply, or of what goes down a tunnel. */
   private isReplyDone = false;
   /** The worker knows that nothing more comes up the tunnel. */
@@ -163,7 +165,7 @@ export class ClientExchange implements Downstream, ClientListener {
     }
     if (this.isOver) return;
     this.received += bytes.length;
-    if (this.received > this.bodyBytesMax && !this.isTunnel) {
+    if (this.received > this.bodyBytesMax && this.tunnel === null) {
       this.replaceByProblem(
         PROBLEMS.bodyTooLarge,
         'The request body is larger than limits.bodyBytes.',
@@ -221,8 +223,9 @@ export class ClientExchange implements Downstream, ClientListener {
     this.isReplyDone = true;
     const mayLinger = this.mustLinger && this.socket.capabilities.lingers;
     if (mayLinger && !this.isRequestComplete) this.beginLingering();
+    if (this.isOver) return;
     // The client may still send bytes up a tunnel whose way down has ended.
-    if (!this.isTunnel || this.isUploadSent) this.end('replied');
+    if (this.tunnel === null || this.isUploadSent) this.end('replied');
   }
 
   private beginLingering(): void {
@@ -266,7 +269,7 @@ export class ClientExchange implements Downstream, ClientListener {
 
   private sendPiece(piece: Uint8Array, isEnd: boolean): void {
     const { dispatcher } = this.context;
-    if (this.isTunnel) {
+    if (this.tunnel !== null) {
       dispatcher.sendTunnelBytes(this.index, piece);
       if (isEnd) this.endTunnelUp();
     } else {
@@ -275,7 +278,7 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   private sendUploadEnd(): void {
-    if (this.isTunnel) this.endTunnelUp();
+    if (this.tunnel !== null) this.endTunnelUp();
     else this.context.dispatcher.sendEnd(this.index);
   }
 
@@ -346,15 +349,16 @@ export class ClientExchange implements Downstream, ClientListener {
 
   onResponseHead(head: ReplyHead): void {
     if (this.isOver) return;
-    this.isTunnel = (head.flags & FLAG_TUNNEL) !== 0;
-    if (this.isTunnel && !this.socket.capabilities.tunnels) {
+    const isTunnel = (head.flags & FLAG_TUNNEL) !== 0;
+    if (isTunnel && !this.socket.capabilities.tunnels) {
       this.cutOff('aborted');
       return;
     }
+    if (isTunnel) this.tunnel = new ClientTunnel(this.socket);
     this.isReplyStarted = true;
     // An engine that is paused when the reply ends might stay so for the next request.
     this.resume();
-    this.sendHead(head, this.isTunnel ? 'none' : this.closing());
+    this.sendHead(head, isTunnel ? 'none' : this.closing());
   }
 
   private sendHead(head: ReplyHead, closing: ReplyClosing): void {
@@ -387,12 +391,12 @@ export class ClientExchange implements Downstream, ClientListener {
     this.cutOff('replied');
   }
 
-  onTunnelBytes(bytes: Uint8Array): void {
-    if (!this.isOver) this.socket.sendBody(bytes, false);
+  onTunnelBytes(bytes: Uint8Array, isAtBorder: boolean): void {
+    if (!this.isOver) this.tunnel?.send(bytes, isAtBorder);
   }
 
   onTunnelEnd(): void {
-    if (!this.isOver) this.socket.sendEnd();
+    if (!this.isOver) this.tunnel?.end();
   }
 
   takeRerun(): NewRequest | null {
@@ -405,7 +409,13 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   onLaneLost(): void {
-    this.replaceByProblem(PROBLEMS.workerLost, 'The worker ended; try again.');
+    if (this.tunnel === null) {
+      this.replaceByProblem(PROBLEMS.workerLost, 'The worker ended; try again.');
+    } else if (!this.isOver) {
+      this.isOver = true;
+      this.leave('aborted');
+      this.tunnel.cutOff();
+    }
   }
 
   onUnserved(): void {

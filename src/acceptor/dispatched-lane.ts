@@ -8,6 +8,7 @@ import type { ByteRingConsumer, RecordHandler } from '../channel/byte-ring.js';
 import type { LaneEnd } from '../channel/lane.js';
 import { interimFields, interimStatus, trailerFields } from '../channel/records/field-records.js';
 import {
+  FLAG_BORDER,
   FLAG_END,
   RESPONSE_ABORT,
   RESPONSE_BLOCK,
@@ -107,7 +108,7 @@ export class DispatchedLane implements RecordHandler {
         downstream.onResponseInterim(interimStatus(ring), interimFields(ring));
         break;
       case TUNNEL_DOWN:
-        downstream.onTunnelBytes(payloadOf(ring));
+        downstream.onTunnelBytes(payloadOf(ring), (flags & FLAG_BORDER) !== 0);
         break;
       case TUNNEL_END:
         downstream.onTunnelEnd();

@@ -22,8 +22,11 @@ export interface Downstream {
   onResponseTrailers(fields: FieldBlock): void;
   /** A 1xx head, before the head of the reply. */
   onResponseInterim(status: number, fields: FieldBlock): void;
-  /** Bytes of a tunnel. The view is valid inside the call only. */
-  onTunnelBytes(bytes: Uint8Array): void;
+  /**
+   * Bytes of a tunnel. The view is valid inside the call only. `isAtBorder`: another frame could
+   * be put behind them.
+   */
+  onTunnelBytes(bytes: Uint8Array, isAtBorder: boolean): void;
   /** The target sends no more bytes through the tunnel. */
   onTunnelEnd(): void;
   /** The reply cannot be completed: the client must see that it is cut off. */

@@ -40,7 +40,15 @@ const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
     PROBLEMS.lengthRequired,
     'The gateway takes no chunked bodies; send Content-Length (RFC 9112 6.3).',
   ],
-  [PROBLEMS.upgradeUnsupported, 'WebSocket is not supported yet; send requests without Upgrade.'],
+  [
+    PROBLEMS.upgradeUnsupported,
+    'This listener does not speak WebSocket (`engine: uws`); send requests without Upgrade.',
+  ],
+  [
+    PROBLEMS.badHandshake,
+    'A handshake is a GET without a body, with Connection: Upgrade and Upgrade: websocket ' +
+      '(RFC 6455 4.1).',
+  ],
   [PROBLEMS.unknownCoding, 'The only transfer coding that is taken is chunked.'],
   [
     PROBLEMS.headTooLarge,

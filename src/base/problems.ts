@@ -128,7 +128,22 @@ export const PROBLEMS = {
   }),
   upgradeUnsupported: problem('GW_UPGRADE_UNSUPPORTED', 501, 'WebSocket is not supported', {
     ...DOWNSTREAM,
-    when: 'The client asks for WebSocket, which the gateway does not support yet.',
+    when: 'The client asks for WebSocket at a listener whose engine (`uws`) does not speak it.',
+  }),
+  badHandshake: problem('GW_WEBSOCKET_INVALID', 400, 'Not a WebSocket handshake', {
+    ...DOWNSTREAM,
+    when:
+      'The client asks for WebSocket, but not as RFC 6455 4.1 has it: with GET and no body, with ' +
+      'Connection: Upgrade, with websocket as the only protocol, and with a key of 16 bytes.',
+  }),
+  handshakeVersion: problem('GW_WEBSOCKET_VERSION', 426, 'Upgrade required', {
+    ...DOWNSTREAM,
+    when: 'The client asks for a version of WebSocket other than 13.',
+  }),
+  webSocketDenied: problem('GW_WEBSOCKET_DENIED', 403, 'WebSocket not allowed', {
+    ...DENIED,
+    part: 'routing',
+    when: 'The route takes no WebSocket, or none from this page, or none of these subprotocols.',
   }),
   unknownCoding: problem('GW_TRANSFER_CODING_UNKNOWN', 501, 'Unknown transfer coding', {
     ...DOWNSTREAM,

@@ -16,6 +16,7 @@ import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
+import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
 
@@ -456,6 +457,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly keepsHost?: boolean;
   /** Over all tries, until the head of the reply; 0: none. */
   readonly timeoutMs: number;
+  /** Absent: what holds where nothing is said. */
+  readonly websocket?: CompiledWebSocket;
   /** Part of every limit on concurrency that its requests may use, in thousandths. */
   readonly shareMax: number;
   /** Indexes of authenticators, tried in order; empty: public. */

@@ -1483,6 +1483,11 @@ export interface RouteConfig {
   /** Replies of type `text/event-stream` without a length. */
   readonly sse?: EventStreamsConfig;
   /**
+   * WebSockets to the upstream: `true` lets them pass, `false` refuses every handshake, an object
+   * says more. What the two ends say goes on unchanged. For routes with an upstream. Default: true.
+   */
+  readonly websocket?: boolean | WebSocketConfig;
+  /**
    * Bodies of replies by which the gateway refuses, by status: `404`, `4xx`, `5xx`, or `default`;
    * the most exact one counts, and that of a route before that of the gateway. Accept of the client
    * chooses the type; without a wish, and where there is none, it is JSON (a problem document
@@ -1699,6 +1704,58 @@ export interface EventStreamsConfig {
    * true.
    */
   readonly closeAtTokenExpiry?: boolean;
+}
+
+/**
+ * WebSockets to the upstream: `true` lets them pass, `false` refuses every handshake, an object
+ * says more. What the two ends say goes on unchanged. For routes with an upstream.
+ */
+export interface WebSocketConfig {
+  /**
+   * Pages that may open one, by the Origin field; `*`: all. Who sends no Origin is no page. 1 to
+   * 256 items. Default: pages of the same host where credentials may stand in a cookie; else all of
+   * them.
+   */
+  readonly origins?: readonly string[];
+  /**
+   * Subprotocols that clients may offer. A handshake with none, or with another one, is refused. 1
+   * to 64 items. Default: any, and none.
+   */
+  readonly subprotocols?: readonly string[];
+  /**
+   * Largest message of a client, as it is sent: with permessage-deflate that is the compressed
+   * size. A larger one ends the socket with 1009. 1KiB to 512MiB. Default: no such limit.
+   */
+  readonly messageBytes?: ByteSize;
+  /** How many messages a client may send: `limit` at once, and as many again in each window. */
+  readonly messages?: WebSocketMessagesConfig;
+  /**
+   * Whether a socket ends when the credentials that it was opened with expire (`exp` of a token or
+   * of an introspection). Default: false.
+   */
+  readonly closeAtTokenExpiry?: boolean;
+  /** Code of the Close at that time. 3000 to 4999. Default: 4401. */
+  readonly expiryCode?: number;
+  /**
+   * A socket through which nothing came in either direction for so long is closed with 1001. 1s to
+   * 24h. Default: 10m.
+   */
+  readonly idle?: Duration;
+  /** A socket is closed with 1001 after this time. 1s to 30d. Default: no such limit. */
+  readonly maxLifetime?: Duration;
+  /**
+   * The gateway sends pings to both ends so often. A client that sends nothing for three of them is
+   * closed with 1001. 1s to 1h. Default: no pings.
+   */
+  readonly pingInterval?: Duration;
+}
+
+/** How many messages a client may send: `limit` at once, and as many again in each window. */
+export interface WebSocketMessagesConfig {
+  /** Messages, pings and pongs. 1 to 1000000. */
+  readonly limit: number;
+  /** In which as many may come again. 100ms to 1h. */
+  readonly window: Duration;
 }
 
 /** A reply that the gateway gives itself, in place of an upstream. */

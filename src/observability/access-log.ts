@@ -43,6 +43,8 @@ const SECRET_HEADERS: readonly string[] = [
 /** How a request ended. */
 export type RequestEnd =
   | 'complete'
+  /** It has become a WebSocket, which gets another record when it ends. */
+  | 'opened'
   /** The client left before its reply was complete. */
   | 'clientLeft'
   /** The reply had begun and could not be completed. */
@@ -88,6 +90,8 @@ export interface AccessRecord {
   /** What was behind that reply and is not told to the client, or empty. */
   readonly cause: string;
   readonly end: RequestEnd;
+  /** Of a WebSocket: its close code and what went through it, as JSON; else empty. */
+  readonly webSocket?: string;
   /** null: the head could not be read. */
   readonly fields: FieldSource | null;
   /** null: the request is no call of gRPC. */
@@ -175,7 +179,7 @@ export class AccessLog {
     target: string,
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
-    const { traceId, cause, call } = record;
+    const { traceId, cause, call, webSocket = '' } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -190,6 +194,7 @@ export class AccessLog {
       `,"durationMs":${inMicroseconds(record.durationMs)}` +
       `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
       `,"code":"${record.code}","end":"${record.end}"` +
+      (webSocket === '' ? '' : `,"webSocket":${webSocket}`) +
       (cause === '' ? '' : `,"cause":${quoteJson(cut(cause, CAUSE_CHARS_MAX))}`) +
       (call === null ? '' : textOfCall(call)) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +

@@ -3,11 +3,12 @@
  *
  * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
- *     process (64) │ problems (64) │ loop delay (24) │ routes (40 each) │ targets (32 each) │
+ *     process (64) │ problems (64) │ loop delay (24) │ routes (64 each) │ targets (32 each) │
  *     upstreams (8 each) │ methods of gRPC (call-counters.ts)
  *
  *     row of a route    15 requests, method class by status class
  *                       +16 rateLimited … (ROUTE_COUNTERS)   +20 duration, a histogram
+ *                       +40 opened … (WEBSOCKET_COUNTERS)    +48 closes by code
  *     row of a target   +0 requests … (TARGET_COUNTERS)      +8 time to the head, a histogram
  *     histogram (20)    18 buckets by upper bound, one above all, the sum in milliseconds
  *
@@ -72,7 +73,7 @@ export const COUNTERS_PROCESS_MAX = 64;
 const PROBLEMS_MAX = 64;
 const LOOP_DELAY = COUNTERS_PROCESS_MAX + PROBLEMS_MAX;
 const ROUTES = LOOP_DELAY + 24;
-const ROUTE_FIGURES = 40;
+const ROUTE_FIGURES = 64;
 const TARGET_FIGURES = 32;
 const UPSTREAM_FIGURES = 8;
 
@@ -92,6 +93,22 @@ export const ROUTE_COUNTERS = {
   eventStreamsEnded: 19,
 } as const;
 const ROUTE_DURATION = 20;
+/** Figures of the WebSockets of one route: bytes and messages as they came from either side. */
+export const WEBSOCKET_COUNTERS = {
+  opened: 40,
+  /** In the block of a worker that has ended: as many as were opened. */
+  closed: 41,
+  messagesUp: 42,
+  messagesDown: 43,
+  bytesUp: 44,
+  bytesDown: 45,
+} as const;
+const WEBSOCKET_CLOSES = 48;
+const SERVICE_RESTART = 1012;
+/** Codes of a Close that are told apart (RFC 6455 7.4.1); the last stands for all others. */
+export const CLOSE_CODES: readonly number[] = [
+  1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 0,
+];
 /** Figures of one target; each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
 const TARGET_LATENCY = 8;
@@ -173,13 +190,31 @@ export function routeCounter(routeIndex: number, figure: number): number {
   return rowOfRoute(routeIndex) + figure;
 }
 
-/** A thread begins, and has no event stream open: those of the one before it have ended. */
-export function endEventStreams(block: CounterBlock, shape: CounterShape): void {
+/**
+ * A thread begins, and has neither event streams nor WebSockets open: those of the one before it
+ * have ended, the latter with 1012.
+ */
+export function endStreams(block: CounterBlock, shape: CounterShape): void {
   const { eventStreamsOpened, eventStreamsEnded } = ROUTE_COUNTERS;
   for (let row = RETIRED_ROUTES; row < shape.routes; row++) {
     const opened = block.read(routeCounter(row, eventStreamsOpened));
     block.put(routeCounter(row, eventStreamsEnded), opened);
+    endWebSockets(block, row);
   }
+}
+
+function endWebSockets(block: CounterBlock, row: number): void {
+  const opened = block.read(routeCounter(row, WEBSOCKET_COUNTERS.opened));
+  const closed = block.read(routeCounter(row, WEBSOCKET_COUNTERS.closed));
+  block.put(routeCounter(row, WEBSOCKET_COUNTERS.closed), opened);
+  block.add(closeCounter(row, SERVICE_RESTART), opened - closed);
+}
+
+/** Place of a route's sockets that ended with this code. */
+export function closeCounter(routeIndex: number, code: number): number {
+  const known = CLOSE_CODES.indexOf(code);
+  const place = known === -1 ? CLOSE_CODES.length - 1 : known;
+  return rowOfRoute(routeIndex) + WEBSOCKET_CLOSES + place;
 }
 
 /** Place of the histogram of a route's durations, from head to the end of the reply. */

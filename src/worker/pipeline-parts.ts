@@ -13,6 +13,7 @@ import type { ReplyPath } from './reply/reply-path.js';
 import type { FilterRunner } from './request/filter-runner.js';
 import type { ExchangeMetrics } from './telemetry/exchange-metrics.js';
 import type { RetryLoop } from './tries/retry-loop.js';
+import type { Tunnels } from './tunnel/tunnels.js';
 import type { Forwarder } from './upstream/forwarder.js';
 import type { WorkerEpoch } from './worker-epoch.js';
 
@@ -28,6 +29,7 @@ export interface PipelineParts {
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
   readonly replies: ReplyPath;
+  readonly tunnels: Tunnels;
   readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
   nowMs(): number;

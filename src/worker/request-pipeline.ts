@@ -147,8 +147,15 @@ export class RequestPipeline {
     if (refused !== null) return refused;
     const { entrySteps, watchesUploads } = routeOf(exchange).filters;
     const result = this.runSteps(exchange, entrySteps);
+    if (exchange.wantsTunnel && result === 'next') return this.prepareTunnel(exchange);
     if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);
     return result;
+  }
+
+  /** Without a target there is nobody to speak with: the reply is an ordinary one. */
+  private prepareTunnel(exchange: Exchange): PhaseResult {
+    if (routeOf(exchange).upstream === null) return 'next';
+    return this.parts.tunnels.prepare(exchange) ?? 'next';
   }
 
   private edit(exchange: Exchange): PhaseResult {
@@ -234,6 +241,32 @@ export class RequestPipeline {
   onRequestTrailers(exchange: Exchange, fields: FieldBlock): void {
     exchange.upload.onTrailers(trailersForTarget(exchange, fields));
     this.onRequestBody(exchange, NO_BYTES, true);
+  }
+
+  /** Bytes that go up a tunnel. They are valid inside the call only. */
+  onTunnelBytes(exchange: Exchange, bytes: Uint8Array): void {
+    this.guard(exchange, () => exchange.tunnel?.onUp(bytes));
+  }
+
+  /** Nothing more goes up the tunnel. */
+  onTunnelEnd(exchange: Exchange): void {
+    this.guard(exchange, () => exchange.tunnel?.onUpEnd());
+  }
+
+  /**
+   * A target has opened a tunnel. How long that stays open says nothing of how loaded the target
+   * is: limits that adapt to that count it no more.
+   */
+  onTunnel(exchange: Exchange): void {
+    this.admission.onTunnel(exchange, this.parts.nowMs());
+    this.parts.ledger.openTunnel(exchange, this.parts.nowMs());
+  }
+
+  /** Ends all tunnels with a Close of this code. */
+  closeTunnels(code: number, reason: string): void {
+    this.exchanges.forEach((exchange) => {
+      this.guard(exchange, () => exchange.tunnel?.endWith(code, reason));
+    });
   }
 
   /** The body is slower than its route allows. */

@@ -36,6 +36,7 @@ import { ExchangeMetrics } from './telemetry/exchange-metrics.js';
 import { RequestTracing } from './telemetry/request-tracing.js';
 import { RetryLoop } from './tries/retry-loop.js';
 import { RetryPlanner } from './tries/retry-planner.js';
+import { Tunnels } from './tunnel/tunnels.js';
 import { Forwarder } from './upstream/forwarder.js';
 import type { ConnectTarget } from './upstream/upstream-connections.js';
 import { WorkerEpoch } from './worker-epoch.js';
@@ -152,6 +153,7 @@ export class WorkerRuntime {
       forwarder: this.forwarder,
       tries: this.createTries(touch, onError),
       replies: this.replies,
+      tunnels: this.createTunnels(),
       ledger,
       wheel: this.wheel,
       nowMs,
@@ -231,10 +233,24 @@ export class WorkerRuntime {
       streams: { wheel: this.wheel, ledger: this.ledger, unixMs: this.host.clock.unixMs },
       nowMs: this.host.clock.nowMs,
       onDelivered: (exchange) => this.pipeline.onDelivered(exchange),
+      onTunnel: (exchange) => this.pipeline.onTunnel(exchange),
       refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
       onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
       onStuck: (exchange) => this.pipeline.onReplyStuck(exchange),
       onError,
+    });
+  }
+
+  private createTunnels(): Tunnels {
+    const { nowMs, unixMs } = this.host.clock;
+    return new Tunnels({
+      nowMs,
+      unixMs,
+      wakeAt: (exchange, atMs) => this.wheel.set(exchange.deadline, atMs),
+      giveWindow: (exchange, bytes) => this.writer.giveWindow(exchange, bytes),
+      resumeTarget: (exchange) => exchange.tries.current?.resume(),
+      count: (exchange, isUp, messages, bytes) =>
+        this.ledger.countTunnel(exchange, isUp, messages, bytes),
     });
   }
 

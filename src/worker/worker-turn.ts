@@ -5,7 +5,7 @@
  * written in one go. After a few turns without work the worker parks, and is woken by the doorbell.
  * Time is told by a ticker that runs only while somebody waits for a deadline.
  */
-import { assert, assertNever } from '../base/assert.js';
+import { assertNever } from '../base/assert.js';
 import type { Clock, Timer } from '../base/clock.js';
 import type { RecordHandler } from '../channel/byte-ring.js';
 import type { CounterBlock } from '../channel/counter-block.js';
@@ -57,7 +57,14 @@ export interface TurnParts {
   readonly lane: LaneEnd;
   readonly pipeline: Pick<
     RequestPipeline,
-    'inFlight' | 'find' | 'onRequest' | 'onRequestBody' | 'onRequestTrailers' | 'onRequestAbort'
+    | 'inFlight'
+    | 'find'
+    | 'onRequest'
+    | 'onRequestBody'
+    | 'onRequestTrailers'
+    | 'onRequestAbort'
+    | 'onTunnelBytes'
+    | 'onTunnelEnd'
   >;
   readonly writer: Pick<LaneWriter, 'isBehind' | 'flushHeads'>;
   readonly replies: Pick<ReplyPath, 'onWindow' | 'onLaneRoom'>;
@@ -171,12 +178,9 @@ export class WorkerTurn implements RecordHandler {
     const { pipeline, replies, lane } = this.parts;
     const { consumer } = lane;
     switch (kind) {
-      case REQUEST_BODY: {
-        const { payload, payloadBytes } = consumer;
-        const bytes = consumer.sharedBytes.subarray(payload, payload + payloadBytes);
-        pipeline.onRequestBody(exchange, bytes, (flags & FLAG_END) !== 0);
+      case REQUEST_BODY:
+        pipeline.onRequestBody(exchange, this.payload, (flags & FLAG_END) !== 0);
         break;
-      }
       case REQUEST_TRAILERS:
         pipeline.onRequestTrailers(exchange, trailerFields(consumer));
         break;
@@ -190,12 +194,20 @@ export class WorkerTurn implements RecordHandler {
         replies.onWindow(exchange, consumer.int(0));
         break;
       case TUNNEL_UP:
+        pipeline.onTunnelBytes(exchange, this.payload);
+        break;
       case TUNNEL_END:
-        assert(false, 'no exchange is a tunnel: no route opens one');
+        pipeline.onTunnelEnd(exchange);
         break;
       default:
         assertNever(kind);
     }
+  }
+
+  /** A view of the record's payload, valid inside the record handler only. */
+  private get payload(): Uint8Array {
+    const { sharedBytes, payload, payloadBytes } = this.parts.lane.consumer;
+    return sharedBytes.subarray(payload, payload + payloadBytes);
   }
 
   /** What is written meanwhile is published in this turn: no other is needed for it. */

@@ -75,6 +75,7 @@ export const OWN_FIELDS: Readonly<Record<string, string>> = {
   route: 'worker/request/route-matcher.ts',
   identity: `${ROOM}/exchange.ts`,
   trace: 'worker/telemetry/request-tracing.ts',
+  tunnel: 'worker/tunnel/tunnels.ts',
   rewrittenTarget: 'filters/transformation/transformation.ts',
   addedFields: 'filters/transformation/transformation.ts',
 };

@@ -14,6 +14,7 @@ import { missingBinary } from '../support/engines.js';
 import { eventually } from '../support/eventually.js';
 import { MAIN_FILE } from '../support/gateway-process.js';
 import { makeCertificate } from '../support/test-certificate.js';
+import { RawTarget } from '../support/websocket-peers.js';
 
 const PAGE = new URL('../../docs/protocols.md', import.meta.url);
 const TABLE = /\| listener [\s\S]*?\n\n/;
@@ -63,7 +64,7 @@ const PROTOCOLS = {
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0' +
     '\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x84\x41\x09localhost',
   WebSocket:
-    'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
     `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${'A'.repeat(22)}==\r\n\r\n`,
 } as const;
 
@@ -72,6 +73,9 @@ const REPLY_OF_HTTP2 = '\x01\x04\0\0\0\x01\x88';
 
 type Engine = (typeof ENGINES)[number];
 type Row = Readonly<Record<keyof typeof PROTOCOLS, string>>;
+
+const target = await RawTarget.start();
+afterAll(() => target.close());
 
 const missing = missingBinary();
 const written = rowsOf(readFileSync(PAGE, 'utf8'));
@@ -177,8 +181,11 @@ function start({ listen, name }: Kind, engine: Engine, server: Server): ChildPro
   const config = {
     listen: { ...(/^TCP/.test(name) && { host: '127.0.0.1', port: 0 }), ...listen, engine },
     ...{ admin: { port: 0 }, workers: 1, logging: { accessLog: false } },
-    upstreams: { api: { targets: [{ url: 'http://127.0.0.1:1' }] } },
-    routes: [{ name: 'all', match: { path: '/*' }, respond: { body: 'ok' } }],
+    upstreams: { api: { targets: [{ url: target.url }] } },
+    routes: [
+      { name: 'all', match: { path: '/*' }, respond: { body: 'ok' } },
+      { name: 'socket', match: { path: '/socket' }, upstream: 'api' },
+    ],
   };
   writeFileSync(file, JSON.stringify(config));
   const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
@@ -199,7 +206,7 @@ async function answerTo(kind: Kind, port: number, bytes: Buffer): Promise<string
   }
   if (text.includes(REPLY_OF_HTTP2)) return 'yes';
   const status = /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? '';
-  if (status === '200') return 'yes';
+  if (status === '200' || status === '101') return 'yes';
   return status === '' ? 'no: closed' : `no: ${status}`;
 }
 

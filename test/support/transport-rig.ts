@@ -26,6 +26,7 @@ export const SENT_PLAINLY = {
   isPeerTrusted: false,
   target: { authority: 'origin.example', tls: false },
   hidesHost: false,
+  tunnelKey: '',
   addsVia: true,
 } as const;
 

@@ -185,6 +185,7 @@ const SENT = {
   isPeerTrusted: false,
   target: { authority: AUTHORITY, tls: false },
   hidesHost: false,
+  tunnelKey: '',
   addsVia: false,
 } as const;
 

@@ -386,15 +386,16 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
 
   abort(): void {
     if (this.state === GONE) return;
-    if (this.reply.isOver && !this.reply.isWritten) {
+    const isTunnel = this.state === TUNNEL;
+    if (this.reply.isOver && (isTunnel || !this.reply.isWritten)) {
       this.listener = null;
       this.beginClosing();
       return;
     }
     const { endsByClosing } = this.reply;
     this.endUse();
-    // Such a reply ends with its connection: only a reset tells that it is not whole.
-    if (endsByClosing) this.raw.resetAndDestroy();
+    // These end with their connection: only a reset tells that something is missing.
+    if (endsByClosing || isTunnel) this.raw.resetAndDestroy();
     else this.socket.destroy();
   }
 

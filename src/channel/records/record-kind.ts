@@ -22,7 +22,8 @@
  * A RESPONSE_HEAD with FLAG_TUNNEL turns its exchange into a tunnel: from there on TUNNEL_UP and
  * TUNNEL_DOWN carry bytes of which the gateway knows nothing, under the windows of bodies. Each
  * side says TUNNEL_END once, when it will send no more bytes (a half-close); the exchange is over
- * when both have said so, or one of them aborts.
+ * when both have said so, or one of them aborts. Only of what goes down is told where frames end
+ * (FLAG_BORDER): should the worker die there, its client is told so (RFC 6455 7.4, 1012).
  */
 import { copyBytes } from '../../base/copy-bytes.js';
 import type { ByteRingProducer } from '../byte-ring.js';
@@ -79,6 +80,9 @@ export const FLAG_ANSWERED = 4;
 export const FLAG_CUT = 8;
 /** A RESPONSE_HEAD behind which the exchange is a tunnel. */
 export const FLAG_TUNNEL = 16;
+
+/** A TUNNEL_DOWN behind whose bytes the worker could put a frame of its own. */
+export const FLAG_BORDER = 32;
 
 /** Writes a record without a payload. It is never lost: it queues when the ring is full. */
 export function writeBare(

@@ -43,6 +43,7 @@ export function checkRoutes(
     checkRateLimits(route, pointerOf('routes', index), findings);
     checkAnonymous(route, pointerOf('routes', index), findings);
     checkEventStreams(route, pointerOf('routes', index), findings);
+    checkWebSocket(route, pointerOf('routes', index), findings);
     checkErrors(route.errors, pointerOf('routes', index, 'errors'), findings);
     checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
@@ -76,6 +77,27 @@ function checkEventStreams(
   if (sse === undefined || upstream !== undefined) return;
   if (findings.hasUnder(`${pointer}/upstream`)) return;
   findings.addKey(`${pointer}/sse`, 'needs upstream: event streams come from targets');
+}
+
+/** A tunnel leads to a target; and what expires are credentials. */
+function checkWebSocket(
+  { websocket, upstream, authenticate }: SoundPart<RouteConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  if (websocket === undefined) return;
+  if (upstream === undefined && !findings.hasUnder(`${pointer}/upstream`)) {
+    findings.addKey(`${pointer}/websocket`, 'needs upstream: the gateway itself has no sockets');
+  }
+  if (typeof websocket === 'boolean') return;
+  const { closeAtTokenExpiry, expiryCode } = websocket;
+  if (closeAtTokenExpiry === true && authenticate === undefined) {
+    const at = `${pointer}/websocket/closeAtTokenExpiry`;
+    findings.addValue(at, 'needs authenticate: nobody has credentials that could expire');
+  }
+  if (expiryCode !== undefined && closeAtTokenExpiry !== true) {
+    findings.addKey(`${pointer}/websocket/expiryCode`, 'is for closeAtTokenExpiry: true only');
+  }
 }
 
 interface NameContext {

@@ -31,6 +31,7 @@ import type { ErrorTexts } from './compile-errors.js';
 import { compileFilters } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
+import { compileWebSocket } from './compile-websocket.js';
 
 /** What routes refer to by name. */
 export interface RouteReferences {
@@ -61,6 +62,9 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
   for (const [position, config] of gateway.routes.entries()) {
     const ofRoute = compileRateLimits(config, limiters.length);
     limiters.push(...ofRoute);
+    const authenticators = (config.authenticate ?? []).map((name) =>
+      defined(authenticatorIndexes.get(name), 'a checked authenticator'),
+    );
     const shared = {
       ...compileMatch(config.match),
       answer: compileAnswer(config, upstreamIndexes),
@@ -68,8 +72,12 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       ...(config.preserveHost !== undefined && { keepsHost: config.preserveHost }),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),
       shareMax: defined(shares[position], 'the share of a route'),
-      authenticators: (config.authenticate ?? []).map((name) =>
-        defined(authenticatorIndexes.get(name), 'a checked authenticator'),
+      authenticators,
+      ...compileWebSocket(
+        config,
+        authenticators.map((index) =>
+          defined(references.authenticators[index], 'the authenticator of a route'),
+        ),
       ),
       ...(config.anonymous === 'allow' && { allowsAnonymous: true as const }),
       ...(config.errors !== undefined && { errors: errorTexts.rulesOf(config.errors) }),

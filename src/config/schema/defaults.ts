@@ -160,6 +160,7 @@ export const DEFAULTS = {
     mode: 'enforce',
   },
   onCoordinatorLost: 'wait',
+  websocket: { isOn: true, closeAtTokenExpiry: false, expiryCode: 4401, idle: '10m' },
   hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
   paths: { merge: false },
   requestId: { accept: 'anyone' },

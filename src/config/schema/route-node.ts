@@ -22,6 +22,7 @@ import { ERRORS_NODE } from './error-nodes.js';
 import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
 import { MATCH_NODE } from './match-node.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
+import { WEBSOCKET_NODE } from './websocket-node.js';
 
 const LIMIT_RANGE = [1, 1_000_000] as const;
 
@@ -172,6 +173,7 @@ export const ROUTE_PROPERTIES = {
     { minItems: 1, maxItems: 4 },
   ),
   sse: EVENT_STREAMS_NODE,
+  websocket: WEBSOCKET_NODE,
   errors: ERRORS_NODE,
   onCoordinatorLost: stringNode(
     'What happens while the thread that decides upon limits and targets is being restarted: ' +

@@ -26,6 +26,7 @@ export const FIELD_KEEP_ALIVE = 4;
 export const FIELD_PROXY_CONNECTION = 5;
 export const FIELD_CODING = 6;
 export const FIELD_DATE = 7;
+export const FIELD_UPGRADE = 8;
 
 /** What is done with a field of a reply. */
 export type FieldClass =
@@ -36,7 +37,8 @@ export type FieldClass =
   | typeof FIELD_KEEP_ALIVE
   | typeof FIELD_PROXY_CONNECTION
   | typeof FIELD_CODING
-  | typeof FIELD_DATE;
+  | typeof FIELD_DATE
+  | typeof FIELD_UPGRADE;
 
 // Hot path, watched by bench/micro/worker/upstream-transport: every field of every reply. Only a
 // name of one of these lengths is looked at further.
@@ -49,7 +51,7 @@ export function classOf(text: string, start: number, end: number): FieldClass {
       return isName(text, start, 'date') ? FIELD_DATE : FIELD_KEPT;
     case 7:
       if (isName(text, start, 'trailer')) return FIELD_DROPPED;
-      return isName(text, start, 'upgrade') ? FIELD_DROPPED : FIELD_KEPT;
+      return isName(text, start, 'upgrade') ? FIELD_UPGRADE : FIELD_KEPT;
     case 10:
       if (isName(text, start, 'connection')) return FIELD_CONNECTION;
       return isName(text, start, 'keep-alive') ? FIELD_KEEP_ALIVE : FIELD_KEPT;

@@ -28,6 +28,7 @@ import {
   FIELD_KEPT,
   FIELD_LENGTH,
   FIELD_PROXY_CONNECTION,
+  FIELD_UPGRADE,
   type FieldClass,
   namesFields,
   type ReplyFieldBlock,
@@ -71,6 +72,8 @@ export class ReplyHead implements ReplyFieldBlock {
   isPersistent = true;
   /** From Keep-Alive: timeout=n; -1: not said. */
   keepAliveMs = -1;
+  /** Protocols of Upgrade, in lower case, where Connection names it as well; '' when none. */
+  upgrade = '';
 
   /** `fieldsMax`: more of them make a head malformed. */
   constructor(readonly fieldsMax = fieldsMaxOf(HEAD_BYTES_MAX)) {}
@@ -96,6 +99,7 @@ let isChunked = false;
 let connection = '';
 let proxyConnection = '';
 let keepAlive = '';
+let upgrade = '';
 
 // Hot path: once for every reply; bench/micro/worker/upstream-transport watches it.
 /**
@@ -121,6 +125,8 @@ export function parseReplyHead(text: string, end: number, head: ReplyHead): stri
   connection = '';
   proxyConnection = '';
   keepAlive = '';
+  upgrade = '';
+  head.upgrade = '';
   const problem = parseFields(text, lineEnd + 2, end, head);
   return problem === '' ? settle(head, isOld) : problem;
 }
@@ -184,6 +190,9 @@ function takeField(kind: FramingField, value: string, head: ReplyHead): boolean 
     case FIELD_KEEP_ALIVE:
       keepAlive += `,${value}`;
       return true;
+    case FIELD_UPGRADE:
+      upgrade += upgrade === '' ? value.toLowerCase() : `,${value.toLowerCase()}`;
+      return true;
     default:
       return assertNever(kind);
   }
@@ -203,6 +212,7 @@ function settle(head: ReplyHead, isOld: boolean): string {
   if (connection !== '') {
     const tokens = tokensOf(connection);
     head.isPersistent = !tokens.includes('close') && (!isOld || tokens.includes('keep-alive'));
+    if (upgrade !== '' && tokens.includes('upgrade')) head.upgrade = upgrade;
     if (namesFields(connection)) head.fields = withoutNamed(head.fields, connection);
   }
   if (proxyConnection !== '' && tokensOf(proxyConnection).includes('close')) {

@@ -5,7 +5,8 @@
  * finish(). Pieces of a body are views of what was given to take().
  *
  *     NOTHING ──begin──► HEAD ──► LENGTH | CHUNKED | UNTIL_CLOSE ──► NOTHING | STOPPED
- *                         └── interim replies, bodiless replies ──┘
+ *                         ├── interim replies, bodiless replies ──┘
+ *                         └──► UNTIL_CLOSE (101: the bytes of another protocol)
  *
  * Invariants: a reply has ended only when its framing says so. However the bytes are cut into
  * pieces, the listener gets the same calls. After a broken reply, or one with bytes behind it,
@@ -70,6 +71,7 @@ export class ReplyReader {
 
   private state: ReaderState = NOTHING;
   private isHeadMethod = false;
+  private mayUpgrade = false;
   private interimCount = 0;
   private readonly decoder = new ChunkedDecoder();
   /** The head so far, when it did not come at once. */
@@ -94,9 +96,13 @@ export class ReplyReader {
     return isInBody && this.unread.length === 0;
   }
 
-  /** A request was sent: its reply comes next. */
-  begin(isHeadMethod: boolean): void {
+  /**
+   * A request was sent: its reply comes next. `mayUpgrade`: it may be a 101; what follows that is
+   * a body that ends with the connection.
+   */
+  begin(isHeadMethod: boolean, mayUpgrade = false): void {
     this.isHeadMethod = isHeadMethod;
+    this.mayUpgrade = mayUpgrade;
     this.hasBegun = false;
     this.interimCount = 0;
     this.state = HEAD;
@@ -205,13 +211,20 @@ export class ReplyReader {
   }
 
   private passInterim(next: number, end: number): number {
-    if (this.head.status === 101) return this.refuse('an upgrade that nobody asked for', end);
+    if (this.head.status === 101) return this.beginUpgraded(next, end);
     if (!this.head.isPersistent) return this.refuse('an interim reply that closes', end);
     this.interimCount++;
     if (this.interimCount > INTERIM_REPLIES_MAX) {
       return this.refuse('too many interim replies', end);
     }
     this.listener.onReplyInterim(this.head);
+    return next;
+  }
+
+  private beginUpgraded(next: number, end: number): number {
+    if (!this.mayUpgrade) return this.refuse('an upgrade that nobody asked for', end);
+    this.state = UNTIL_CLOSE;
+    this.listener.onReplyHead(this.head);
     return next;
   }
 

@@ -51,7 +51,7 @@ const CONTENT_LENGTH = latin1(field('Content-Length', ''));
 const CHUNKED = latin1(field('Transfer-Encoding', 'chunked'));
 const CLOSE = latin1(field('Connection', 'close'));
 const KEEP_ALIVE = latin1(field('Connection', 'keep-alive'));
-const UPGRADE = latin1(field('Connection', 'Upgrade'));
+const UPGRADE = latin1(field('Connection', 'Upgrade') + field('Upgrade', 'websocket'));
 const LETTER_A = 87;
 
 /** By the status: the first line, and the name of the field with which the text begins. */

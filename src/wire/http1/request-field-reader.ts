@@ -9,6 +9,7 @@
 import { assertNever } from '../../base/assert.js';
 import { METHODS_WITHOUT_BODY } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { namesWebSocket, WEBSOCKET } from '../websocket/handshake.js';
 import { areAllIn, TOKEN_BYTES } from './characters.js';
 import { readLength } from './content-length.js';
 import { isHost, isPlainHost, isSameHost } from './host-value.js';
@@ -250,11 +251,17 @@ export class RequestFieldReader {
     }
   }
 
-  /** Other protocols may be ignored (RFC 9110 7.8), but no WebSocket client goes on without. */
+  /**
+   * Other protocols may be ignored (RFC 9110 7.8), but no WebSocket client goes on without. Another
+   * protocol beside it is refused: the target could choose that one.
+   */
   private checkUpgrade(): void {
-    if (this.upgrade === '') return;
-    if (tokensOf(this.upgrade).includes('websocket')) {
-      this.refuse(PROBLEMS.upgradeUnsupported, 'an upgrade to WebSocket');
+    if (this.upgrade === '' || !namesWebSocket(this.upgrade)) return;
+    const { head } = this;
+    const isAlone = head.upgrade === WEBSOCKET;
+    head.wantsTunnel = isAlone && head.method === 'GET' && head.bodyBytes === 0;
+    if (!head.wantsTunnel) {
+      this.refuse(PROBLEMS.badHandshake, 'an upgrade to WebSocket that is no handshake');
     }
   }
 }

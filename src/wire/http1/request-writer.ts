@@ -16,6 +16,14 @@ export function requestStart(method: string, path: string, host: string): string
   return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
 }
 
+/** The same of a handshake for a WebSocket (RFC 6455 4.1). `key`: of Sec-WebSocket-Key. */
+export function handshakeStart(path: string, host: string, key: string): string {
+  return (
+    `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n` +
+    `sec-websocket-key: ${key}\r\n`
+  );
+}
+
 /** Lines of the first `count` items of a list of names and values in turn. */
 export function fieldLines(list: readonly string[], count: number): string {
   let lines = '';

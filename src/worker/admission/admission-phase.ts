@@ -136,6 +136,11 @@ export class AdmissionPhase {
     return 'next';
   }
 
+  /** The exchange has become a tunnel. */
+  onTunnel(exchange: Exchange, nowMs: number): void {
+    this.parts.gate.leave(exchange, nowMs);
+  }
+
   /** The exchange is over, and waits for no verdict: what it holds goes back, once. */
   end(exchange: Exchange, nowMs: number): void {
     const { coordinator, gate } = this.parts;

@@ -22,6 +22,7 @@ import {
   NO_TARGET,
   NO_UPSTREAM,
   OUTCOME_CANCELLED,
+  OUTCOME_SUCCESS,
   type ReplyView,
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
@@ -324,6 +325,12 @@ export class CoordinatorClient implements ReplyHandler {
   /** Says what came of a try, once for each. */
   settleTry(attempt: Admission, upstreamIndex: number, outcome: number): void {
     this.end.tellOutcome(attempt.targetIndex, attempt.ticket, outcome, upstreamIndex);
+  }
+
+  /** A probe has succeeded, and its try goes on: it counts as in flight at its target. */
+  settleProbe(attempt: Admission, upstreamIndex: number): void {
+    this.settleTry(attempt, upstreamIndex, OUTCOME_SUCCESS);
+    this.end.beginGranted(attempt.targetIndex);
   }
 
   /** Gives back the exchange's last admission, if no try was made with it. */

@@ -24,6 +24,7 @@ import type { RequestFields } from './request-fields.js';
 import type { RequestHead, RequestHeadRecord } from './request-head.js';
 import type { RequestTrace } from './request-trace.js';
 import { TriesState } from './tries-state.js';
+import type { TunnelFlow } from './tunnel-flow.js';
 import { Upload } from './upload.js';
 
 const NOTHING: readonly string[] = [];
@@ -95,6 +96,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   identity: Caller = ANYBODY;
   /** Assigned by telemetry/request-tracing.ts; null: its spans are not exported. */
   trace: RequestTrace | null = null;
+  /** Assigned by tunnel/tunnels.ts; null: the request asks for none, or not of a target. */
+  tunnel: TunnelFlow | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */
   rewrittenTarget = '';
   /** What filters add to the fields that the target gets: names and values in turn. */

@@ -63,6 +63,8 @@ export class ReplyState {
   /** When the target made it, as it wrote Date; '': it wrote none. */
   date = '';
   isBodiless = false;
+  /** The head opens a tunnel, and what follows it goes through that. */
+  isTunnel = false;
   /** The gateway itself makes the reply. */
   isLocal = false;
   isHeadPending = false;
@@ -109,6 +111,13 @@ export class ReplyState {
     this.bodyBytes = status === 204 ? -1 : block.bodyBytes;
     this.headMs = nowMs;
     this.movedMs = nowMs;
+  }
+
+  /** The head that has come opens a tunnel. */
+  openTunnel(tunnel: StagedFlow): void {
+    this.isTunnel = true;
+    this.bodyBytes = -1;
+    this.staged = tunnel;
   }
 
   /** A reply of the gateway's own is to go out. */

@@ -25,6 +25,8 @@ export interface TryInFlight extends Admission {
   extend(headDeadlineMs: number): void;
   /** False: it was settled before. Else the caller tells the coordinator of the outcome. */
   trySettle(): boolean;
+  /** What it was admitted with was given back, but for its place at the target. */
+  giveUpTicket(): void;
   /** Ends the try; its listener gets no further call. */
   abort(): void;
   /** Forgets the exchange but lets the rest of the reply come in, so that the socket is kept. */

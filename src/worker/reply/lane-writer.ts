@@ -14,18 +14,24 @@ import { kindWithFlags } from '../../channel/record-header.js';
 import { CONTINUE, writeInterimHead, writeTrailers } from '../../channel/records/field-records.js';
 import {
   FLAG_BODILESS,
+  FLAG_BORDER,
   FLAG_END,
+  FLAG_TUNNEL,
   RESPONSE_ABORT,
   RESPONSE_BODY,
   RESPONSE_END,
   RESPONSE_TRAILERS,
+  TUNNEL_DOWN,
+  TUNNEL_END,
   writeBare,
   writeBody,
   writeBodyPosition,
   writeWindow,
 } from '../../channel/records/record-kind.js';
+import { PROTOCOL_HTTP_2 } from '../../channel/records/request-head.js';
 import { writeResponseHead, writeTextReply } from '../../channel/records/response-head.js';
 import type { Exchange } from '../exchange/exchange.js';
+import { acceptOf } from '../tunnel/accept-key.js';
 
 export class LaneWriter {
   private pendingHeads: Exchange[] = [];
@@ -151,6 +157,34 @@ export class LaneWriter {
   giveWindow(exchange: Exchange, bytes: number): void {
     exchange.upload.onCredit(bytes);
     writeWindow(this.ring, exchange.index, exchange.generation, bytes);
+    this.touch();
+  }
+
+  /** The head that opens a tunnel: what comes behind it is not its body. */
+  tunnelHead(exchange: Exchange, key: string): void {
+    const isHttp1 = exchange.head.protocol !== PROTOCOL_HTTP_2;
+    const accept = isHttp1 ? field('Sec-WebSocket-Accept', acceptOf(key)) : NO_FIELDS;
+    exchange.reply.edit(joinFields(exchange.reply.fields, accept), -1);
+    this.writeHead(exchange, FLAG_TUNNEL, null);
+  }
+
+  /** `isAtBorder`: a frame ends with them. */
+  tunnelBytes(exchange: Exchange, bytes: Uint8Array, isAtBorder: boolean): void {
+    const { index, generation, reply } = exchange;
+    for (let at = 0; at < bytes.length; at += BODY_RECORD_BYTES_MAX) {
+      const piece = bytes.subarray(at, at + BODY_RECORD_BYTES_MAX);
+      const isLast = at + piece.length === bytes.length;
+      const kind = kindWithFlags(TUNNEL_DOWN, isAtBorder && isLast ? FLAG_BORDER : 0);
+      writeBody(this.ring, kind, index, generation, piece);
+    }
+    reply.onSent(bytes.length);
+    reply.takeWindow(bytes.length);
+    this.touch();
+  }
+
+  /** Nothing more comes down. */
+  tunnelEnd(exchange: Exchange): void {
+    writeBare(this.ring, TUNNEL_END, exchange.index, exchange.generation);
     this.touch();
   }
 

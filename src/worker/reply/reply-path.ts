@@ -7,6 +7,8 @@
  * apart: that the target is done is the business of tries/; that all of the reply is on the lane is
  * told here, once, by onDelivered.
  */
+
+import { defined } from '../../base/assert.js';
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { grpcStatusOfRefusal } from '../../base/grpc-status.js';
 import { buildProblemReply, withErrorPage } from '../../base/problem-reply.js';
@@ -24,6 +26,8 @@ import type { LaneWriter } from './lane-writer.js';
 import { fieldsLetThrough } from './late-fields.js';
 import { StagedReply } from './staged-reply.js';
 
+/** The target has opened a tunnel. */
+const SWITCHING_PROTOCOLS = 101;
 const SILENT = 'the target of the event stream was silent for too long';
 
 const NO_STAGES: readonly StageSource[] = [];
@@ -43,6 +47,8 @@ export interface ReplyPathParts {
   onBroken(exchange: Exchange, error: unknown): void;
   /** The reply does not come to its end: the client gets a problem, or is cut off. */
   onStuck(exchange: Exchange): void;
+  /** A target has opened a tunnel: it is no request that is in flight any more. */
+  onTunnel(exchange: Exchange): void;
   /** A mistake that costs no reply. */
   onError(error: unknown): void;
 }
@@ -71,6 +77,10 @@ export class ReplyPath {
     reply.onHead(status, block, head.method === 'HEAD', this.parts.nowMs());
     if (reply.bodyBytes === -1 && status === 200 && !reply.isBodiless) this.openStream(exchange);
     if (ownFields !== NO_FIELDS) reply.edit(joinFields(block.fields, ownFields), reply.bodyBytes);
+    if (status === SWITCHING_PROTOCOLS) {
+      this.openTunnel(exchange);
+      return;
+    }
     const sources = route === null ? NO_STAGES : route.replyStages;
     if (sources.length === 0) this.parts.writer.head(exchange);
     else this.openTargetReply(exchange, sources);
@@ -99,6 +109,26 @@ export class ReplyPath {
     reply.staged?.abort();
     reply.enter(null);
     this.writeEnd(exchange);
+  }
+
+  /** It passes no stages: it has no body, and what follows it is none. */
+  private openTunnel(exchange: Exchange): void {
+    const { writer } = this.parts;
+    const tunnel = defined(exchange.tunnel, 'the tunnel that was asked for');
+    exchange.reply.openTunnel(tunnel);
+    writer.tunnelHead(exchange, tunnel.key);
+    this.parts.onTunnel(exchange);
+    tunnel.open({
+      send: (bytes, isAtBorder) => {
+        writer.tunnelBytes(exchange, bytes, isAtBorder);
+        return this.keepPace(exchange);
+      },
+      end: () => writer.tunnelEnd(exchange),
+      finish: (isClientDone) => {
+        if (!isClientDone) writer.cut(exchange);
+        this.onDelivered(exchange);
+      },
+    });
   }
 
   private openTargetReply(exchange: Exchange, sources: readonly StageSource[]): void {
@@ -163,10 +193,16 @@ export class ReplyPath {
       this.onDelivered(exchange);
       return true;
     }
+    return this.keepPace(exchange);
+  }
+
+  /** False: the target has to wait for the client, or for the lane. */
+  private keepPace(exchange: Exchange): boolean {
+    const { reply } = exchange;
     reply.onMoved(this.parts.nowMs());
     if (reply.window < WINDOW_BYTES_MIN) {
       reply.pause();
-    } else if (writer.isBehind) {
+    } else if (this.parts.writer.isBehind) {
       reply.pause();
       this.behind.push(exchange);
     }

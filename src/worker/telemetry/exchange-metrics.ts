@@ -26,8 +26,9 @@ import {
   COUNTERS,
   type CounterShape,
   callsAt,
+  closeCounter,
   durationHistogram,
-  endEventStreams,
+  endStreams,
   LATENCY_BOUNDS_MS,
   NO_ROUTE,
   problemCounter,
@@ -40,6 +41,7 @@ import {
   targetLatencyHistogram,
   UPSTREAM_COUNTERS,
   upstreamCounter,
+  WEBSOCKET_COUNTERS,
 } from '../../observability/counters.js';
 import { noteOf, pathOfTarget } from '../../observability/refused-request.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -74,7 +76,7 @@ export class ExchangeMetrics {
     this.counters = outputs.counters;
     this.calls = new CallCounters(outputs.counters, callsAt(shape));
     this.tracing = outputs.tracing;
-    endEventStreams(this.counters, shape);
+    endStreams(this.counters, shape);
   }
 
   /** The head of a request was read. Hot path (bench/gateway/plain-get). */
@@ -189,27 +191,54 @@ export class ExchangeMetrics {
     if (reply.status < 500) this.counters.add(COUNTERS.cutGoodReplies);
   }
 
+  /** A tunnel is open: its exchange gets a record of that, and another one when it ends. */
+  openTunnel(exchange: Exchange, nowMs: number): void {
+    const { accessLog } = this;
+    const durationMs = nowMs - exchange.receivedMs;
+    this.counters.add(routeCounter(routeIndexOf(exchange), WEBSOCKET_COUNTERS.opened));
+    if (accessLog?.wants(exchange.reply.status, durationMs) === true) {
+      this.writeRecord(exchange, durationMs, 'opened');
+    }
+  }
+
+  // Hot path (bench/websocket): every piece, both ways.
+  countTunnel(exchange: Exchange, isUp: boolean, messages: number, bytes: number): void {
+    const routeIndex = routeIndexOf(exchange);
+    const { messagesUp, messagesDown, bytesUp, bytesDown } = WEBSOCKET_COUNTERS;
+    this.counters.add(routeCounter(routeIndex, isUp ? messagesUp : messagesDown), messages);
+    this.counters.add(routeCounter(routeIndex, isUp ? bytesUp : bytesDown), bytes);
+  }
+
+  private closeTunnel(routeIndex: number, code: number): void {
+    this.counters.add(routeCounter(routeIndex, WEBSOCKET_COUNTERS.closed));
+    this.counters.add(closeCounter(routeIndex, code));
+  }
+
   /**
    * The exchange has ended: counts its figures and writes its record, once. Hot path
    * (bench/gateway/plain-get).
    */
   close(exchange: Exchange, nowMs: number): void {
-    const { reply, route, head } = exchange;
+    const { reply, head, tunnel } = exchange;
     if (reply.isAnsweredElsewhere) return;
     const { counters, accessLog } = this;
     const { problem } = reply;
     const status = judgedStatus(exchange);
-    const routeIndex = route === null ? NO_ROUTE : route.config.index;
+    const routeIndex = routeIndexOf(exchange);
     const durationMs = nowMs - exchange.receivedMs;
     counters.add(requestCounter(routeIndex, head.method, status));
-    counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
+    // How long a socket was open is no time that anybody has waited.
+    if (tunnel !== null && reply.isTunnel) this.closeTunnel(routeIndex, tunnel.closeCode);
+    else counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
     if (problem !== null) {
       this.countProblem(problem, routeIndex);
       if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
     if (exchange.grpc !== null) this.countCall(exchange);
     if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
-    if (accessLog?.wants(status, durationMs) === true) this.writeRecord(exchange, durationMs);
+    if (accessLog?.wants(status, durationMs) === true) {
+      this.writeRecord(exchange, durationMs, endOf(reply));
+    }
   }
 
   /** A target that says UNIMPLEMENTED knows no such method. */
@@ -256,7 +285,7 @@ export class ExchangeMetrics {
     this.counters.add(upstreamCounter(this.shape, upstreamIndex, figure));
   }
 
-  private writeRecord(exchange: Exchange, durationMs: number): void {
+  private writeRecord(exchange: Exchange, durationMs: number, end: RequestEnd): void {
     const { head, tries, reply } = exchange;
     this.accessLog?.write({
       requestId: head.requestId,
@@ -274,7 +303,8 @@ export class ExchangeMetrics {
       upstreamMs: tries.upstreamMs,
       code: reply.problem?.code ?? '',
       cause: reply.cause,
-      end: endOf(reply),
+      end,
+      webSocket: exchange.tunnel?.summary ?? '',
       fields: head.fields,
       call: callRecordOf(exchange),
       traceId: exchange.trace?.traceId ?? '',
@@ -299,6 +329,10 @@ function callRecordOf({ grpc, reply }: Exchange): CallRecord | null {
 /** What a client makes of a reply without a status. */
 function codeOfEnd({ isAborted }: Readonly<ReplyState>): number {
   return isAborted ? GRPC_CANCELLED : GRPC_UNKNOWN;
+}
+
+function routeIndexOf({ route }: Exchange): number {
+  return route === null ? NO_ROUTE : route.config.index;
 }
 
 function endOf({ isCut, isAborted }: Readonly<ReplyState>): RequestEnd {

@@ -89,7 +89,8 @@ export class NextTry {
     tries.onSent(attempt);
     attempt.begin(nowMs, nowMs + upstreamOf(exchange).timeouts.perTryMs);
     this.arm(exchange);
-    this.parts.forwarder.launch(attempt, false);
+    // A tunnel keeps its connection: one that others could use stays for them.
+    this.parts.forwarder.launch(attempt, exchange.tunnel !== null);
   }
 
   /** The try's connection was closed while it was idle: another try takes its place. */

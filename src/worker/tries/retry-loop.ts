@@ -70,6 +70,8 @@ interface RetriedEnd {
   readonly outcome: number;
 }
 
+/** The target has opened a tunnel. */
+const SWITCHING_PROTOCOLS = 101;
 /** RFC 8297. */
 const EARLY_HINTS = 103;
 
@@ -142,6 +144,7 @@ export class RetryLoop implements TryListener {
     if (statuses.includes(status) && this.tryKeep(attempt, status, block)) return;
     if (exchange.grpc !== null && this.tryKeepCode(attempt, status, block)) return;
     this.win(exchange, attempt, status);
+    if (status === SWITCHING_PROTOCOLS) this.settler.onTunnel(exchange, attempt);
     this.giveHead(exchange, attempt, status, block);
   }
 
@@ -151,7 +154,8 @@ export class RetryLoop implements TryListener {
     if (keptReply?.attempt === attempt) return keptReply.onBody(chunk);
     // Without trailers behind it the reply of a call is not complete.
     if (exchange.grpc?.isTargets === true) return this.parts.replies.data(exchange, chunk, false);
-    if (isLast) this.onTargetDone(exchange);
+    // The target of a tunnel may still take what comes from the client.
+    if (isLast && !exchange.reply.isTunnel) this.onTargetDone(exchange);
     return this.parts.replies.data(exchange, chunk, isLast);
   }
 
@@ -303,7 +307,7 @@ export class RetryLoop implements TryListener {
     const via = isHttp2 ? VIA_OF_HTTP2_REPLIES : VIA_OF_REPLIES;
     const ownFields = addsVia ? joinFields(cookie, via) : cookie;
     this.parts.replies.head(exchange, status, block, ownFields);
-    if (!exchange.isFinished) this.watchReply(exchange);
+    if (!exchange.isFinished && !exchange.reply.isTunnel) this.watchReply(exchange);
   }
 
   /** The target has not answered in gRPC: its client gets what that means, and nothing of it. */
@@ -349,6 +353,10 @@ export class RetryLoop implements TryListener {
 
   onDeadline(exchange: Exchange, nowMs: number): void {
     const { tries, reply, grpc } = exchange;
+    if (reply.isTunnel) {
+      exchange.tunnel?.onDeadline(nowMs);
+      return;
+    }
     if (grpc !== null && grpc.deadlineMs <= nowMs) {
       this.onCallDeadline(exchange, grpc);
       return;

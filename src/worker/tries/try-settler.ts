@@ -26,6 +26,17 @@ export class TrySettler {
     this.parts.touch();
   }
 
+  /**
+   * The try has opened a tunnel: for the breaker it is a success now, and in flight it stays until
+   * the tunnel ends.
+   */
+  onTunnel(exchange: Exchange, attempt: TryInFlight): void {
+    if (attempt.ticket === 0) return;
+    this.parts.coordinator.settleProbe(attempt, upstreamOf(exchange).index);
+    attempt.giveUpTicket();
+    this.parts.touch();
+  }
+
   /** Ends the try whatever it is in the middle of. */
   end(exchange: Exchange, attempt: TryInFlight, outcome: number): void {
     attempt.abort();

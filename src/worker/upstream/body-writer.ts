@@ -22,7 +22,7 @@ export class BodyWriter implements BodySink {
   private readonly isChunked: boolean;
 
   constructor(
-    private readonly socket: Socket,
+    protected readonly socket: Socket,
     private readonly body: StreamedBody,
     private readonly onDropped: () => void,
   ) {

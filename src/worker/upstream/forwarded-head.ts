@@ -7,7 +7,12 @@
  *
  * Invariant: latin-1 only, so that a character is a byte.
  */
-import { fieldLines, requestEnd, requestStart } from '../../wire/http1/request-writer.js';
+import {
+  fieldLines,
+  handshakeStart,
+  requestEnd,
+  requestStart,
+} from '../../wire/http1/request-writer.js';
 import { joinList } from '../exchange/request-fields.js';
 import type { RequestHead } from '../exchange/request-head.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
@@ -17,11 +22,14 @@ import type { UpstreamRequest } from './upstream-transport.js';
 // Hot path: once for every request; bench/micro/worker/upstream-transport watches it.
 /** The head with the empty line that ends it. */
 export function buildForwardedHead(request: UpstreamRequest): string {
-  const { exchange, path, authority, isPeerTrusted, addsVia } = request;
+  const { exchange, path, authority, isPeerTrusted, addsVia, tunnelKey } = request;
   const { head: from, route } = exchange;
   const { fields, method } = from;
   const isPlain = fields.connection === '' && (route === null || route.droppedFields.size === 0);
-  let head = requestStart(method, path, authority);
+  let head =
+    tunnelKey === ''
+      ? requestStart(method, path, authority)
+      : handshakeStart(path, authority, tunnelKey);
   if (isPlain) {
     head += fieldLines(fields.plain, fields.plainCount) + originLines(from, isPeerTrusted, addsVia);
     if (route !== null && route.setFields.length > 0) {
@@ -39,8 +47,8 @@ export function buildForwardedHead(request: UpstreamRequest): string {
 }
 
 /** 0: none; -1: not known. */
-function bodyBytesOf({ body }: UpstreamRequest): number {
-  if (body === null) return 0;
+function bodyBytesOf({ body, tunnelKey }: UpstreamRequest): number {
+  if (body === null || tunnelKey !== '') return 0;
   return body instanceof StreamedBody ? body.bytes : body.length;
 }
 

@@ -73,7 +73,7 @@ export class Forwarder {
     const { exchange, targetIndex } = attempt;
     const route = defined(exchange.route, 'the route of a try');
     const { via } = defined(exchange.epoch, 'the epoch of a try');
-    const { head, trace } = exchange;
+    const { head, trace, tunnel } = exchange;
     const target = this.connections.targetOf(targetIndex);
     const keepsHost = (route.config.keepsHost ?? target.keepsHost) && head.fields.host !== '';
     const timeoutLeft = exchange.grpc?.timeoutLeft(this.parts.nowMs()) ?? '';
@@ -88,7 +88,8 @@ export class Forwarder {
         hidesHost: !keepsHost,
         isPeerTrusted: head.isPeerTrusted,
         addsVia: via.inRequests,
-        body: this.bodyOf(exchange),
+        body: tunnel === null ? this.bodyOf(exchange) : tunnel.up,
+        tunnelKey: tunnel === null ? '' : tunnel.key,
       },
       isFresh,
     );

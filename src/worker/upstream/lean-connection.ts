@@ -5,6 +5,7 @@
  * allocated for a reply but its head's text. One exchange at a time, never pipelined.
  *
  *     CONNECTING ──► IDLE ──write──► IN_USE ──► IDLE     and from anywhere: CLOSED
+ *                                      └──101──► a tunnel, until both ways have ended
  *
  * Invariants: a connection that leaves any doubt about where a reply ended (bytes behind it, a
  * byte while idle, a broken reply), or a request (its body still comes when the reply has ended),
@@ -12,7 +13,7 @@
  * inside the call only: read-memory.ts says where it lies.
  */
 import type { Socket } from 'node:net';
-import type { FieldBlock } from '../../base/field-block.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import {
   HEAD_TOO_LARGE,
   type ReplyHead,
@@ -29,6 +30,8 @@ import {
   type TargetSocketListener,
 } from './target-socket.js';
 import { handshakeError, isCertificateAlert, isTlsError, tlsReason } from './tls-failure.js';
+import { fieldsOfTunnelHead, mistakeOfTunnelHead } from './tunnel-head.js';
+import { type TunnelOwner, TunnelWriter } from './tunnel-writer.js';
 import type {
   TransportHandler,
   UpstreamConnection,
@@ -37,6 +40,11 @@ import type {
 
 /** Small bodies go out in the same string as their head; larger ones are not copied. */
 const JOINED_BODY_BYTES_MAX = 4096;
+
+/** The status that opens a tunnel. */
+const SWITCHING_PROTOCOLS = 101;
+
+const NO_BYTES = Buffer.alloc(0);
 
 const CONNECTING = 0;
 const IDLE = 1;
@@ -66,7 +74,9 @@ export class LeanConnectionError extends Error {
   }
 }
 
-export class LeanConnection implements UpstreamConnection, ReplyListener, TargetSocketListener {
+export class LeanConnection
+  implements UpstreamConnection, ReplyListener, TargetSocketListener, TunnelOwner
+{
   served = 0;
   isBusy = false;
   /** Turns of the event loop until it may be written to again; its owner counts them. */
@@ -89,6 +99,14 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
   private waiting: UpstreamRequest | null = null;
   /** Writes the body of the request that was sent, when it streams. */
   private upload: BodyWriter | null = null;
+  /** The request that was sent asks for a tunnel. */
+  private asking: UpstreamRequest | null = null;
+  /** The connection has become a tunnel, and ends with it. */
+  private isTunnel = false;
+  /** Nothing more comes down the tunnel. */
+  private isDownEnded = false;
+  /** The target has closed its side, and what it sent before waits for resume(). */
+  private endsLater = false;
   private readonly abortNow = (reason?: Error): void => this.fail(reason ?? socketError('aborted'));
   private readonly resumeNow = (): void => this.resume();
 
@@ -153,14 +171,18 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
     }
     const { body } = waiting;
     const text = buildForwardedHead(waiting);
-    this.reader.begin(waiting.exchange.head.method === 'HEAD');
+    const asksForTunnel = waiting.tunnelKey !== '';
+    this.reader.begin(waiting.exchange.head.method === 'HEAD', asksForTunnel);
     this.wasUsed = true;
     this.state = IN_USE;
-    if (body === null) {
+    if (asksForTunnel) {
+      this.asking = waiting;
+      this.socket.write(text, 'latin1');
+    } else if (body === null) {
       this.socket.write(text, 'latin1');
     } else if (body instanceof StreamedBody) {
       this.socket.write(text, 'latin1');
-      this.upload = new BodyWriter(this.socket, body, () => this.onBodyDropped());
+      this.upload = new BodyWriter(this.socket, body, () => this.onDropped());
       body.flowTo(this.upload);
     } else if (body.length <= JOINED_BODY_BYTES_MAX) {
       this.socket.write(text + body.toString('latin1'), 'latin1');
@@ -197,7 +219,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
 
   /** No block is kept by a connection that is idle: it could be so for long. */
   nextBuffer(): Buffer {
-    const goesOn = this.state === IN_USE && this.reader.awaitsBody;
+    const goesOn = this.state === IN_USE && !this.isTunnel && this.reader.awaitsBody;
     this.buffer = this.memory.next(this.buffer, this.bytesRead, goesOn);
     return this.buffer;
   }
@@ -207,7 +229,48 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
   }
 
   onReplyHead(head: ReplyHead): void {
-    this.handler?.onReplyHead(head.status, head, this.resumeNow);
+    const { asking } = this;
+    this.asking = null;
+    if (head.status !== SWITCHING_PROTOCOLS) {
+      this.handler?.onReplyHead(head.status, head, this.resumeNow);
+    } else if (asking !== null) {
+      this.openTunnel(head, asking);
+    }
+  }
+
+  private openTunnel(head: ReplyHead, { tunnelKey, body }: UpstreamRequest): void {
+    const mistake = mistakeOfTunnelHead(head, tunnelKey);
+    if (mistake !== '') {
+      this.onReplyBroken(mistake);
+      return;
+    }
+    this.isTunnel = true;
+    // Either side may end before the other.
+    this.socket.allowHalfOpen = true;
+    head.fields = fieldsOfTunnelHead(head.fields);
+    this.handler?.onReplyHead(SWITCHING_PROTOCOLS, head, this.resumeNow);
+    if (this.isClosed || !(body instanceof StreamedBody)) return;
+    this.upload = new TunnelWriter(this.socket, body, this);
+    body.flowTo(this.upload);
+  }
+
+  onUpEnded(): void {
+    if (this.isDownEnded) this.endTunnel();
+  }
+
+  private onDownEnded(): void {
+    this.isDownEnded = true;
+    if (this.upload?.isComplete === true) this.endTunnel();
+    else this.handler?.onReplyData(NO_BYTES, true);
+  }
+
+  /** Both ways have ended. What is written still goes out. */
+  private endTunnel(): void {
+    const { handler } = this;
+    if (this.isClosed) return;
+    this.handler = null;
+    this.close();
+    handler?.onComplete(NO_FIELDS);
   }
 
   onReplyInterim(head: ReplyHead): void {
@@ -219,6 +282,10 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
   }
 
   onReplyEnd(isReusable: boolean, trailers: FieldBlock): void {
+    if (this.isTunnel) {
+      this.onDownEnded();
+      return;
+    }
     const { handler, upload } = this;
     this.handler = null;
     this.upload = null;
@@ -228,7 +295,7 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
   }
 
   /** The exchange has ended before its request has: where the next one begins cannot be told. */
-  private onBodyDropped(): void {
+  onDropped(): void {
     if (this.upload !== null) this.fail(socketError('the request was given up'));
   }
 
@@ -241,11 +308,15 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
   private resume(): void {
     if (!this.reader.isPaused) return;
     this.reader.resume();
-    if (!this.reader.isPaused && this.state !== CLOSED) this.socket.resume();
+    if (this.reader.isPaused || this.isClosed) return;
+    this.socket.resume();
+    if (this.endsLater) this.onEnd();
   }
 
   /** The target has closed its side. */
   onEnd(): void {
+    this.endsLater = this.isTunnel && this.reader.isPaused;
+    if (this.endsLater) return;
     if (!this.reader.finish()) this.onSocketError(socketError('other side closed'));
   }
 
@@ -304,10 +375,18 @@ export class LeanConnection implements UpstreamConnection, ReplyListener, Target
     this.state = CLOSED;
     this.upload = null;
     this.reader.stop();
-    this.socket.destroy();
+    this.endSocket();
     // In the midst of a read the next one is asked for still, and gets what is no block.
     this.memory.end(this.buffer);
     this.buffer = this.memory.begin();
+  }
+
+  /** A tunnel that did not end both ways is reset: its target is to see that. */
+  private endSocket(): void {
+    if (!this.isTunnel) this.socket.destroy();
+    else if (this.isDownEnded && this.socket.writableEnded) this.socket.destroySoon();
+    else if (this.address.tls === null) this.socket.resetAndDestroy();
+    else this.socket.destroy();
   }
 }
 

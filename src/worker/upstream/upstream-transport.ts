@@ -5,6 +5,10 @@
  * its handler what comes of it, in this order: onConnect when the request is about to be written,
  * onResponseStarted at the first byte of a reply, the head, pieces of the body, and then exactly
  * one of onComplete and onError. Only onUnsent ends it otherwise.
+ *
+ * A tunnel that was asked for is open with a head whose status is 101, whatever the protocol says;
+ * its pieces go both ways from there on. A last one ends the way down, the end of the request's
+ * body the way up, and onComplete comes when both have ended.
  */
 
 import type { FieldBlock } from '../../base/field-block.js';
@@ -31,6 +35,11 @@ export interface UpstreamRequest {
   /** The gateway names itself in Via. */
   readonly addsVia: boolean;
   readonly body: Buffer | StreamedBody | null;
+  /**
+   * Not '': the request opens a tunnel for a WebSocket, with this Sec-WebSocket-Key where the
+   * target is asked by Upgrade. The body is what goes up, and flows only once the tunnel is open.
+   */
+  readonly tunnelKey: string;
 }
 
 /** Hears of one request. Buffers and heads are valid inside the call only. */

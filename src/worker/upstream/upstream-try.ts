@@ -38,7 +38,7 @@ class TryAbortedError extends Error {
 
 export class UpstreamTry implements TransportHandler, TryInFlight {
   readonly targetIndex: number;
-  readonly ticket: number;
+  ticket: number;
   isSettled = false;
   /** Some byte of a reply came. */
   hasBegun = false;
@@ -80,6 +80,10 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
 
   extend(headDeadlineMs: number): void {
     this.headDeadlineMs = headDeadlineMs;
+  }
+
+  giveUpTicket(): void {
+    this.ticket = 0;
   }
 
   trySettle(): boolean {

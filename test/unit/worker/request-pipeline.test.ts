@@ -40,6 +40,7 @@ import { FilterRunner } from '../../../src/worker/request/filter-runner.js';
 import { RequestPipeline } from '../../../src/worker/request-pipeline.js';
 import type { ExchangeMetrics } from '../../../src/worker/telemetry/exchange-metrics.js';
 import type { RetryLoop } from '../../../src/worker/tries/retry-loop.js';
+import type { Tunnels } from '../../../src/worker/tunnel/tunnels.js';
 import type { Forwarder } from '../../../src/worker/upstream/forwarder.js';
 import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
 import { compileConfig } from '../../support/compile-config.js';
@@ -212,6 +213,7 @@ class Rig {
         coordinator,
         forwarder,
         tries: this.tries(),
+        tunnels: { prepare: () => null } as unknown as Tunnels,
         replies: this.replies(lane),
         ledger,
         wheel: this.wheel,

@@ -96,6 +96,8 @@ class Rig {
   private pipeline() {
     const { exchanges, said } = this;
     return {
+      onTunnelBytes: (_: Exchange, bytes: Uint8Array) => void said.push(`up ${Buffer.from(bytes)}`),
+      onTunnelEnd: () => void said.push('up end'),
       get inFlight() {
         return exchanges.size;
       },

@@ -84,7 +84,7 @@ describe('a reply', () => {
     [204, 0, -1, ''],
     [204, REPLY_BODILESS, 5, ''],
     [304, 0, 5, 'Content-Length: 5\r\n'],
-    [101, 0, -1, 'Connection: Upgrade\r\n'],
+    [101, 0, -1, 'Connection: Upgrade\r\nUpgrade: websocket\r\n'],
   ])('with status %i and flags %i has no body', (status, flags, bodyBytes, framing) => {
     const reply = write({ status, flags, bodyBytes });
     expect(reply.endsWith(`${DATE}${framing}\r\n`)).toBe(true);

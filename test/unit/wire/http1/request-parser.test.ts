@@ -125,12 +125,27 @@ describe('a connection', () => {
     expect(plain?.fields).toEqual(['host', 'a.example']);
   });
 
-  it('tells an upgrade that Connection names, and refuses WebSocket', () => {
+  it('tells an upgrade that Connection names', () => {
     const fields = 'Connection: Upgrade\r\nUpgrade: H2C\r\n';
     expect(one(get(fields))?.upgrade).toBe('h2c');
     expect(one(get('Upgrade: h2c\r\n'))?.upgrade).toBe('');
     expect(one(`${line('1.0')}${fields}\r\n`)?.upgrade).toBe('');
-    expect(read(get('Upgrade: h2c, WebSocket\r\n')).problem).toBe(PROBLEMS.upgradeUnsupported);
+  });
+
+  it('tells a handshake of a WebSocket, and refuses what is none', () => {
+    const fields = 'Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n';
+    expect(one(get(fields))?.wantsTunnel).toBe(true);
+    expect(one(get('Connection: Upgrade\r\nUpgrade: h2c\r\n'))?.wantsTunnel).toBe(false);
+    const length = 'Content-Length: 1\r\n';
+    const wrong = [
+      get('Upgrade: websocket\r\n'),
+      get('Connection: Upgrade\r\nUpgrade: h2c, WebSocket\r\n'),
+      get('Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: websocket\r\n'),
+      `${get(`${fields}${length}`)}a`,
+      post(`${fields}${length}`, 'a'),
+      `${line('1.0')}${fields}\r\n`,
+    ];
+    for (const text of wrong) expect(read(text).problem, text).toBe(PROBLEMS.badHandshake);
   });
 
   it('tells who waits for 100', () => {

@@ -113,6 +113,7 @@ class Rig {
       refuse: () => expect.unreachable('no stage refuses'),
       onBroken: (_, error) => expect.unreachable(String(error)),
       onStuck: () => this.fail(PROBLEMS.responseTimeout),
+      onTunnel: () => {},
       onError: () => {},
     });
     this.loop = new RetryLoop({

@@ -24,7 +24,7 @@ function edited(name: string, value: string, asked: Asked = {}): string {
   const request = {
     ...{ exchange, path: '/', body: null, addsVia: false },
     ...{ authority: hidesHost ? authority : host, target: { authority, tls } },
-    ...{ isPeerTrusted, hidesHost },
+    ...{ isPeerTrusted, hidesHost, tunnelKey: '' },
   };
   const block = joinFields(field('x-a', 'backend.internal'), field(name, value));
   const [other, found] = [...entriesOf(withClientNames(block, request))];
@@ -93,7 +93,8 @@ it.each([
 it('other replies are not touched', () => {
   const exchange = makeExchange({ fields: ['host', 'a'] });
   const target = { authority: 'b', tls: false };
-  const to = { target, authority: 'b', isPeerTrusted: false, hidesHost: true, addsVia: false };
+  const names = { target, authority: 'b', tunnelKey: '' };
+  const to = { ...names, isPeerTrusted: false, hidesHost: true, addsVia: false };
   const request = { exchange, path: '/', ...to, body: null };
   const block = field('x-location', 'https://b/');
   expect(withClientNames(block, request)).toBe(block);
