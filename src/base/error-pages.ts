@@ -20,6 +20,13 @@ export interface ErrorRule {
   readonly bodies: Readonly<Partial<Record<ErrorBodyType, number>>>;
 }
 
+export interface CompiledErrors {
+  /** Those of all rules, of routes too. */
+  readonly texts: readonly string[];
+  /** For routes without a rule of their own for the status, and where there is no route. */
+  readonly rules: readonly ErrorRule[];
+}
+
 export interface ErrorPage {
   readonly fields: FieldBlock;
   /** null: the problem document. */
@@ -28,7 +35,7 @@ export interface ErrorPage {
 
 /** The refusal that a page is about. */
 export interface Refused {
-  readonly kind: ProblemKind;
+  readonly kind: Pick<ProblemKind, 'status' | 'code' | 'title'>;
   readonly detail: string;
   readonly requestId: string;
   /** The Accept field; '' where there is none. */

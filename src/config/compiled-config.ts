@@ -4,7 +4,7 @@
  * Thread: any (pure). Made by compile-config.ts; plain data, so that it can be cloned to threads.
  */
 
-import type { ErrorRule } from '../base/error-pages.js';
+import type { CompiledErrors, ErrorRule } from '../base/error-pages.js';
 import type {
   CompiledAuthenticator,
   CompiledAuthorization,
@@ -426,13 +426,6 @@ export interface CompiledMatch {
   readonly priority?: number;
 }
 
-export interface CompiledErrors {
-  /** Those of all rules, of routes too. */
-  readonly texts: readonly string[];
-  /** For routes without a rule of their own for the status, and where there is no route. */
-  readonly rules: readonly ErrorRule[];
-}
-
 export interface CompiledRoute extends CompiledMatch {
   readonly index: number;
   readonly name: string;
@@ -467,6 +460,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly allowsAnonymous?: true;
   /** Of the route itself; absent: none. */
   readonly errors?: readonly ErrorRule[];
+  /** Statuses of targets whose bodies pages replace; 4 and 5: all of a class. Absent: none. */
+  readonly upstreamErrors?: readonly number[];
   /** null: every caller that is known may use the route. */
   readonly authorization: CompiledAuthorization | null;
   /** Indexes into limiters, at most 4; every one is to have room. */

@@ -69,10 +69,18 @@ export interface GatewayConfig {
    * the most exact one counts, and that of a route before that of the gateway. Accept of the client
    * chooses the type; without a wish, and where there is none, it is JSON (a problem document
    * unless `json` is given). `{{status}}`, `{{code}}`, `{{title}}`, `{{detail}}` and
-   * `{{requestId}}` are replaced, escaped for the type. Replies of targets stay as they are. 1 to
-   * 32 keys. Default: none.
+   * `{{requestId}}` are replaced, escaped for the type. Replies of targets stay as they are, but
+   * where `upstreamErrors` says so. 1 to 32 keys. Default: none.
    */
   readonly errors?: Readonly<Record<string, ErrorBodiesConfig>>;
+  /**
+   * Statuses of targets whose bodies are replaced by those of `errors`: `404`, `4xx`, `5xx`. The
+   * status stays, and so do fields that do not describe the body. A reply whose status has no body
+   * in `errors` in a type that the client takes stays as it is. `{{code}}` is `upstream_status`. A
+   * list of a route counts in place of that of the gateway, an empty one as well. At most 32 items.
+   * Default: none.
+   */
+  readonly upstreamErrors?: readonly StatusOfTarget[];
   /** Bounds that keep memory flat under any load. */
   readonly limits?: LimitsConfig;
   /**
@@ -1492,10 +1500,18 @@ export interface RouteConfig {
    * the most exact one counts, and that of a route before that of the gateway. Accept of the client
    * chooses the type; without a wish, and where there is none, it is JSON (a problem document
    * unless `json` is given). `{{status}}`, `{{code}}`, `{{title}}`, `{{detail}}` and
-   * `{{requestId}}` are replaced, escaped for the type. Replies of targets stay as they are. 1 to
-   * 32 keys. Default: none.
+   * `{{requestId}}` are replaced, escaped for the type. Replies of targets stay as they are, but
+   * where `upstreamErrors` says so. 1 to 32 keys. Default: none.
    */
   readonly errors?: Readonly<Record<string, ErrorBodiesConfig>>;
+  /**
+   * Statuses of targets whose bodies are replaced by those of `errors`: `404`, `4xx`, `5xx`. The
+   * status stays, and so do fields that do not describe the body. A reply whose status has no body
+   * in `errors` in a type that the client takes stays as it is. `{{code}}` is `upstream_status`. A
+   * list of a route counts in place of that of the gateway, an empty one as well. At most 32 items.
+   * Default: none.
+   */
+  readonly upstreamErrors?: readonly StatusOfTarget[];
   /**
    * What happens while the thread that decides upon limits and targets is being restarted: `wait`
    * waits up to 100 ms and then answers 503, `open` lets requests through without a limit, `closed`
@@ -1967,6 +1983,8 @@ export interface RewriteReplyConfig {
    */
   readonly body?: RewriteBodyConfig;
 }
+
+export type StatusOfTarget = number | '4xx' | '5xx';
 
 export type AuthenticatorConfig =
   | JwtAuthenticatorConfig

@@ -23,6 +23,7 @@ export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
 interface EpochParts {
   readonly routes: WorkerRoutes;
   readonly filters: LoadedFilters;
+  readonly errorPages: ErrorPages | null;
   /** '': requests are not counted. */
   readonly loopId: string;
 }
@@ -46,8 +47,10 @@ export class WorkerEpoch implements ExchangeEpoch {
     const authenticators = await identity.acquire(config.authenticators);
     try {
       const filters = await loadFilters(config, unixMs);
-      const routes = new WorkerRoutes({ config, authenticators, filters });
-      return new WorkerEpoch(config, { routes, filters, loopId });
+      const { texts, rules } = config.errors;
+      const errorPages = texts.length === 0 ? null : new ErrorPages(texts, rules);
+      const routes = new WorkerRoutes({ config, authenticators, filters, errorPages });
+      return new WorkerEpoch(config, { routes, filters, loopId, errorPages });
     } catch (error) {
       await identity.release(config.authenticators);
       throw error;
@@ -58,10 +61,9 @@ export class WorkerEpoch implements ExchangeEpoch {
     readonly config: ServedConfig,
     private readonly parts: EpochParts,
   ) {
-    const { routes, filters, loopId } = parts;
+    const { routes, filters, loopId, errorPages } = parts;
     const { hardening, paths, acceptsRequestIdOf, versioning } = config;
-    const { texts, rules } = config.errors;
-    this.errorPages = texts.length === 0 ? null : new ErrorPages(texts, rules);
+    this.errorPages = errorPages;
     this.via = config.via;
     this.matcher = new RouteMatcher({
       table: new RouteTable(config.table, linearPatterns),

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { rawExchange } from '../support/raw-exchange.js';
@@ -37,6 +38,13 @@ function config(): Record<string, unknown> {
         securityHeaders: {},
         errors: { 429: { json: '{"wait":true,"id":"{{requestId}}"}' }, 413: { html: 'own 413' } },
       },
+      {
+        name: 'replaced',
+        match: { path: '/replaced/*' },
+        upstream: 'api',
+        errors: { 503: { html: 'busy {{requestId}} {{code}} {{title}}', json: '{"busy":true}' } },
+        upstreamErrors: [404, '5xx'],
+      },
     ],
     limits: { bodyBytes: '1KiB' },
   };
@@ -46,9 +54,18 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-pages-'));
   page = join(folder, '404.html');
   writeFileSync(page, '<h1>Lost</h1>{{detail}}');
-  upstream = await FakeUpstream.start((_, response) => {
-    response.writeHead(404, { 'content-type': 'text/plain' });
-    response.end('of the target');
+  upstream = await FakeUpstream.start((request, response) => {
+    const [, status = '404', bytes = ''] = /(\d{3})(?:-(\d+))?$/.exec(request.url ?? '') ?? [];
+    response.writeHead(Number(status), {
+      'content-type': 'text/plain',
+      ...(status !== '404' && { 'content-encoding': 'br' }),
+      etag: '"1"',
+      'retry-after': '7',
+      'set-cookie': 'seen=1',
+    });
+    if (bytes === '') response.end('of the target');
+    // It goes on for ever.
+    else response.write('x'.repeat(Number(bytes)));
   });
   gateway = await GatewayProcess.start(config());
 });
@@ -119,8 +136,53 @@ describe('pages of refusals', () => {
   });
 
   it('leave the replies of targets alone', async () => {
-    const reply = await get('/get', BROWSER);
-    expect([reply.status, reply.body]).toEqual([404, 'of the target']);
+    const head = 'GET /get HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n';
+    const reply = await rawExchange(gateway.port, [head], { until: /of the target/ });
+    expect(reply.text).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
+  it('take the place of bodies of targets where the route says so', async () => {
+    const html = await get('/replaced/503', BROWSER);
+    const id = html.headers.get('x-request-id');
+    expect(html.body).toBe(`busy ${id} upstream_status Service Unavailable`);
+    expect(Object.fromEntries(html.headers)).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'content-length': String(html.body.length),
+      'retry-after': '7',
+      'set-cookie': 'seen=1',
+      vary: 'Accept',
+      'x-content-type-options': 'nosniff',
+    });
+    expect(html.headers.get('content-encoding')).toBeNull();
+    expect(html.headers.get('etag')).toBeNull();
+    expect(html.headers.get('proxy-status')).toBeNull();
+    expect((await get('/replaced/503', 'application/json')).body).toBe('{"busy":true}');
+    // A page of the whole gateway.
+    expect((await get('/replaced/404', BROWSER)).body).toMatch(/^<h1>Lost<\/h1>The service ans/);
+    const head = await get('/replaced/503', BROWSER, { method: 'HEAD' });
+    expect([head.status, head.body]).toEqual([503, '']);
+    expect(head.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  });
+
+  it('take no place where there is none for the type, or the status is not named', async () => {
+    const raw = async (path: string, accept: string): Promise<string> => {
+      const head = `GET ${path} HTTP/1.1\r\nHost: a\r\nAccept: ${accept}\r\n\r\n`;
+      return (await rawExchange(gateway.port, [head], { until: /of the target/ })).text;
+    };
+    const json = await raw('/replaced/500', '*/*');
+    expect(json).toMatch(/^HTTP\/1\.1 500 [\s\S]*content-encoding: br[\s\S]*Vary: Accept/i);
+    expect(await raw('/replaced/410', 'text/html')).toMatch(/^HTTP\/1\.1 410 /);
+    expect(await raw('/replaced/200', 'text/html')).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it('do not wait for the rest of a long body, and keep the connection of a short one', async () => {
+    const long = await get('/replaced/503-100000', BROWSER);
+    expect([long.status, long.body.slice(0, 5)]).toEqual([503, 'busy ']);
+    await eventually('the target is left', () => upstream.abortedCount === 1);
+    await get('/replaced/503', BROWSER);
+    const [before] = [upstream.sockets.size];
+    for (let count = 0; count < 5; count += 1) await get('/replaced/503', BROWSER);
+    expect(upstream.sockets.size).toBe(before);
   });
 
   it('change with their files at a reload', async () => {

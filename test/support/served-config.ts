@@ -29,7 +29,12 @@ export function servedOf(config: CompiledConfig): ServedConfig {
 export function workerRoutesOf(config: CompiledConfig): WorkerRoute[] {
   const filters = new Map();
   const authenticators = config.authenticators.map(() => SEES_NOBODY);
-  const routes = new WorkerRoutes({ config: servedOf(config), authenticators, filters });
+  const routes = new WorkerRoutes({
+    config: servedOf(config),
+    authenticators,
+    filters,
+    errorPages: null,
+  });
   return config.routes.map((_, place) => routes.at(place));
 }
 

@@ -35,6 +35,24 @@ export function checkErrors(errors: SoundErrors, pointer: string, findings: Find
   }
 }
 
+/** Pages for replies of targets are those of `errors`: of the route, or of the whole gateway. */
+export function checkUpstreamErrors(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  const say = (pointer: string): void => {
+    findings.addKey(pointer, 'needs errors: there is nothing to replace a body by');
+  };
+  if (config.errors !== undefined || findings.hasUnder('/errors')) return;
+  const isWanted = (statuses: readonly unknown[] | undefined): boolean =>
+    statuses !== undefined && statuses.length > 0;
+  const routes = config.routes ?? [];
+  const hasBodies = routes.some((route) => route?.errors !== undefined);
+  if (isWanted(config.upstreamErrors) && !hasBodies) say(pointerOf('upstreamErrors'));
+  for (const [index, route] of routes.entries()) {
+    const pointer = pointerOf('routes', index);
+    if (route?.errors !== undefined || findings.hasUnder(`${pointer}/errors`)) continue;
+    if (isWanted(route?.upstreamErrors)) say(`${pointer}/upstreamErrors`);
+  }
+}
+
 function problemOf(text: string, type: string): string {
   const unknown = unknownPlaceholder(text);
   if (unknown !== undefined) {

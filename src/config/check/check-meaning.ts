@@ -12,7 +12,7 @@ import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { checkAuthenticator } from './check-authenticators.js';
-import { checkErrors } from './check-errors.js';
+import { checkErrors, checkUpstreamErrors } from './check-errors.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
@@ -36,6 +36,7 @@ export function checkMeaning(
   checkObservability(config, findings);
   checkGatewayFilters(config, findings);
   checkErrors(config.errors, pointerOf('errors'), findings);
+  checkUpstreamErrors(config, findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
     if (authenticator !== undefined) checkAuthenticator(name, authenticator, findings);
   }

@@ -5,8 +5,19 @@
  */
 import { defined } from '../../base/assert.js';
 import { ERROR_BODY_TYPES, type ErrorBodyType, type ErrorRule } from '../../base/error-pages.js';
+import type { CompiledRoute } from '../compiled-config.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { readErrorBody } from '../references/error-body.js';
+
+/** `4xx` as 4, and nothing where there is none. */
+export function compileUpstreamErrors(
+  statuses: GatewayConfig['upstreamErrors'] = [],
+): Pick<CompiledRoute, 'upstreamErrors'> {
+  if (statuses.length === 0) return {};
+  return {
+    upstreamErrors: statuses.map((one) => (typeof one === 'number' ? one : Number(one[0]))),
+  };
+}
 
 export class ErrorTexts {
   readonly texts: string[] = [];

@@ -27,7 +27,7 @@ import { compileMatch, methodsOfMatch, pathOfMatch } from '../references/route-m
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
-import type { ErrorTexts } from './compile-errors.js';
+import { compileUpstreamErrors, type ErrorTexts } from './compile-errors.js';
 import { compileFilters } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
@@ -81,6 +81,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       ),
       ...(config.anonymous === 'allow' && { allowsAnonymous: true as const }),
       ...(config.errors !== undefined && { errors: errorTexts.rulesOf(config.errors) }),
+      ...compileUpstreamErrors(config.upstreamErrors ?? gateway.upstreamErrors),
       authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,

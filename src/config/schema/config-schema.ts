@@ -17,7 +17,7 @@ import {
 } from '../../schema/schema-node.js';
 import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
-import { ERRORS_NODE } from './error-nodes.js';
+import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
 import { PATHS_NODE, VIA_NODE } from './forwarding-nodes.js';
 import {
   ACCEPTORS_NODE,
@@ -69,6 +69,7 @@ const ROOT_NODE = objectNode(
     via: VIA_NODE,
     ...GATEWAY_FILTER_NODES,
     errors: ERRORS_NODE,
+    upstreamErrors: UPSTREAM_ERRORS_NODE,
     limits: LIMITS_NODE,
     stateDir: STATE_DIR_NODE,
     logging: LOGGING_NODE,

@@ -18,7 +18,7 @@ import {
 import { ROUTE_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
 import { DEFAULTS } from './defaults.js';
-import { ERRORS_NODE } from './error-nodes.js';
+import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
 import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
 import { MATCH_NODE } from './match-node.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
@@ -175,6 +175,7 @@ export const ROUTE_PROPERTIES = {
   sse: EVENT_STREAMS_NODE,
   websocket: WEBSOCKET_NODE,
   errors: ERRORS_NODE,
+  upstreamErrors: UPSTREAM_ERRORS_NODE,
   onCoordinatorLost: stringNode(
     'What happens while the thread that decides upon limits and targets is being restarted: ' +
       '`wait` waits up to 100 ms and then answers 503, `open` lets requests through without a ' +

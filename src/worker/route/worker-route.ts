@@ -6,6 +6,7 @@
  */
 
 import { defined } from '../../base/assert.js';
+import type { ErrorPages } from '../../base/error-pages.js';
 import type { FieldBlock } from '../../base/field-block.js';
 import { byRow } from '../../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../../channel/coordinator/coordinator-records.js';
@@ -25,6 +26,7 @@ import { type HiddenCredentials, hiddenCredentials } from './hidden-credentials.
 import { policyField } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 import { stagesOf } from './route-stages.js';
+import { UpstreamErrorPages } from './upstream-error-pages.js';
 
 const NOTHING: readonly CredentialPlace[] = [];
 
@@ -82,6 +84,8 @@ export interface RouteParts {
   /** In the order of the configuration. */
   readonly authenticators: readonly Authenticator[];
   readonly filters: LoadedFilters;
+  /** null: the configuration has no bodies for refusals. */
+  readonly errorPages: ErrorPages | null;
 }
 
 /**
@@ -136,7 +140,7 @@ export class WorkerRoutes {
         ...authenticators.flatMap(({ hides = NOTHING }) => hides),
         ...(upstream === null ? NOTHING : (this.hidden.get(upstream.index) ?? NOTHING)),
       ]),
-      replyStages: stagesOf(filters),
+      replyStages: stagesOf(filters, this.pagesOf(route)),
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators,
       challenges: challengesOf(authenticators),
@@ -151,6 +155,12 @@ export class WorkerRoutes {
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
+  }
+
+  private pagesOf({ upstreamErrors = [], errors = [] }: CompiledRoute): StageSource | null {
+    const { errorPages } = this.parts;
+    if (errorPages === null || upstreamErrors.length === 0) return null;
+    return new UpstreamErrorPages(errorPages, { statuses: upstreamErrors, ofRoute: errors });
   }
 }
 
