@@ -68,7 +68,7 @@ export default defineConfig({
           name: 'integration',
           include: [
             'test/integration/**/*.test.ts',
-            'test/contract/{upstream-transport,http2-transport,streamed-body,client-engine}.contract.ts',
+            'test/contract/{upstream-transport,transport-behaviour,http2-transport,streamed-body,client-engine}.contract.ts',
           ],
           ...REAL,
         },

@@ -286,7 +286,7 @@ describe('a reset', () => {
     const giveWindow = (bytes: number): void => {
       credited += bytes;
     };
-    const body = new StreamedBody(-1, { onWanted: () => {}, giveWindow });
+    const body = new StreamedBody(-1, { onWanted: () => {}, giveWindow }, 64 * 1024);
     body.push(Buffer.from('hello'));
     const probe = rigFor().send({ method: 'POST', body });
     await eventually('it was refused', () => refused === 1);
@@ -306,7 +306,8 @@ describe('a reset', () => {
     origin.onData = (peer, { id, body }) => {
       if (body.length > 100_000) peer.reset(id, REFUSED_STREAM);
     };
-    const body = new StreamedBody(-1, { onWanted: () => {}, giveWindow: () => {} });
+    const source = { onWanted: () => {}, giveWindow: () => {} };
+    const body = new StreamedBody(-1, source, 64 * 1024);
     for (let count = 0; count < 10; count++) body.push(randomBytes(16_384));
     const probe = await rigFor().exchange({ method: 'POST', body });
     expect(probe.problem).toBe(PROBLEMS.upstreamReset);

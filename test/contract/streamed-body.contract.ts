@@ -2,12 +2,7 @@
  * What every way to a target has to do with a request body that streams, on real sockets.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import {
-  createServer as createHttp2Server,
-  createSecureServer as createSecureHttp2Server,
-} from 'node:http2';
-import { createServer as createSecureServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type AddressInfo,
   createServer as createNetServer,
@@ -21,6 +16,7 @@ import { PROBLEMS } from '../../src/base/problems.js';
 import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../src/channel/lane.js';
 import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
 import { eventually } from '../support/eventually.js';
+import { type Answer, TransportOrigin } from '../support/transport-origin.js';
 import {
   certificateFor,
   isHttp2,
@@ -107,12 +103,9 @@ interface Arrived {
   readonly sha256: string;
 }
 
-type Answer = (request: IncomingMessage, reply: ServerResponse) => void;
-
 /** What came in whole. */
 let arrived: Arrived[];
-let sockets: Socket[];
-let server: NetServer;
+let origin: TransportOrigin;
 let rig: TransportRig;
 /** What the origin does with the next request; by default it reads it, and says 200. */
 let answer: Answer;
@@ -135,45 +128,22 @@ function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function serve(transport: TransportChoice, listener: Answer): NetServer {
-  const certificate = certificateFor(transport);
-  if (!isHttp2(transport)) {
-    return certificate === null
-      ? createServer(listener)
-      : createSecureServer({ ...certificate }, listener);
-  }
-  // The same interface, as far as it is used here.
-  const onRequest = (request: unknown, reply: unknown): void =>
-    listener(request as IncomingMessage, reply as ServerResponse);
-  return certificate === null
-    ? createHttp2Server(onRequest)
-    : createSecureHttp2Server({ ...certificate }, onRequest);
-}
-
-function isAllClosed(): boolean {
-  return sockets.length > 0 && sockets.every(({ destroyed }) => destroyed);
-}
-
 describe.each(TRANSPORTS)('%s', (transport) => {
   beforeEach(async () => {
     arrived = [];
-    sockets = [];
     answer = readAndAnswer;
     const listener = (request: IncomingMessage, reply: ServerResponse): void => {
       const now = answer;
       answer = readAndAnswer;
       now(request, reply);
     };
-    server = serve(transport, listener);
-    server.on('connection', (socket: Socket) => sockets.push(socket));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    rig = new TransportRig(transport, (server.address() as AddressInfo).port);
+    origin = await TransportOrigin.start(transport, listener);
+    rig = new TransportRig(transport, origin.port);
   });
 
   afterEach(async () => {
     await rig.close();
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
+    await origin.close();
   });
 
   describe.each([true, false])('with its length known: %s', (isLengthKnown) => {
@@ -198,7 +168,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       }
       expect(rig.connections.idleCount).toBe(1);
       expect((await rig.exchange()).body).toBe('ok');
-      expect(sockets.length).toBe(1);
+      expect(origin.sockets.length).toBe(1);
     });
 
     it('is asked for when a target takes it, and not before', async () => {
@@ -233,7 +203,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       const probe = await rig.exchange({ method: 'POST', body: client.body });
       expect([probe.status, trailers]).toEqual([200, { 'x-check': 'a b', 'x-other': '1' }]);
       expect((await rig.exchange()).body).toBe('ok');
-      expect(sockets.length).toBe(1);
+      expect(origin.sockets.length).toBe(1);
     });
 
     it('goes only as fast as the target reads', async () => {
@@ -268,9 +238,9 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       await probe.over;
       expect([probe.status, probe.body]).toEqual([200, 'ok']);
       client.body.drop();
-      if (!isHttp2(transport)) await eventually('the target is cut off', isAllClosed);
+      if (!isHttp2(transport)) await eventually('the target is cut off', () => origin.isAllClosed);
       expect((await rig.exchange()).body).toBe('ok');
-      expect(sockets.length).toBe(isHttp2(transport) ? 1 : 2);
+      expect(origin.sockets.length).toBe(isHttp2(transport) ? 1 : 2);
       expect(probe.lateCalls).toBe(0);
     });
 
@@ -314,7 +284,10 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       await eventually('the head is there', () => hasHead);
       probe.attempt.abort();
       client.body.drop();
-      await eventually('the target is cut off', isHttp2(transport) ? () => isCut : isAllClosed);
+      await eventually(
+        'the target is cut off',
+        isHttp2(transport) ? () => isCut : () => origin.isAllClosed,
+      );
       if (isHttp2(transport)) return;
       expect(rig.connections.idleCount).toBe(0);
     });
@@ -322,7 +295,7 @@ describe.each(TRANSPORTS)('%s', (transport) => {
     it('that the target breaks off fails, and what comes later goes nowhere', async () => {
       const client = new Client(randomBytes(1_000_000), 65_536, isLengthKnown);
       client.send();
-      answer = () => sockets.forEach((socket) => void socket.destroy());
+      answer = () => origin.breakOff();
       const probe = rig.send({ method: 'POST', body: client.body });
       await probe.over;
       expect(probe.problem).toBe(PROBLEMS.upstreamReset);

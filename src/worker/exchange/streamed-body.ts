@@ -94,14 +94,15 @@ export class StreamedBody {
   }
 
   /**
-   * The connection that took it has done nothing with it, and gives all that came of it back;
-   * `takenBytes` of that onTaken() was told of. The next flowTo() begins anew.
+   * The connection that took it has done nothing with it: all of it waits again, with what comes
+   * until the next connection takes it. False: it is not kept.
    */
-  takeBack(pieces: Buffer[], takenBytes: number): void {
-    if (this.isDropped) return;
+  tryTakeBack(): boolean {
+    if (this.isDropped || this.kept === null) return false;
     this.sink = null;
-    this.waiting = pieces;
-    this.repeated = takenBytes;
+    this.waiting = [...this.kept];
+    this.repeated = this.takenBytes;
+    return true;
   }
 
   /** These bytes have been sent to the target. */

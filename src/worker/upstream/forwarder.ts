@@ -103,12 +103,17 @@ export class Forwarder {
       onWanted: () => this.parts.wantBody(exchange),
       giveWindow: (bytes: number) => this.parts.giveWindow(exchange, bytes),
     };
-    return upload.streamed(source, isRetriedCall(exchange));
+    return upload.streamed(source, mayBeGivenBack(exchange) || isRetriedCall(exchange));
   }
 
   async close(): Promise<void> {
     await this.connections.close();
   }
+}
+
+/** A target over HTTP/2 may say that it has not looked at a request. */
+function mayBeGivenBack(exchange: Exchange): boolean {
+  return upstreamOf(exchange).protocol !== 'http1';
 }
 
 /** Calls have no length that is known before: without their bytes they could not be sent again. */

@@ -14,6 +14,7 @@
  * stream. A request that the target says it has not looked at is given back only if all of its body
  * is still there.
  */
+import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { ClientStream } from '../../wire/http2/client-stream.js';
 import { CANCEL, NO_ERROR } from '../../wire/http2/frame-kinds.js';
@@ -28,8 +29,6 @@ import type {
   UpstreamRequest,
 } from './upstream-transport.js';
 
-/** So much of a streamed body is kept until its target has begun to answer. */
-const KEPT_BYTES_MAX = 64 * 1024;
 /** So much of a body is written at once: others may want to write as well. */
 const PIECE_BYTES_MAX = 64 * 1024;
 
@@ -73,11 +72,6 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   private uploadTrailers: FieldBlock = NO_FIELDS;
   /** The body that streams; null: there is none, or it is collected. */
   private body: StreamedBody | null = null;
-  /** What came of it, for another connection; null: it cannot be sent again. */
-  private kept: Buffer[] | null = null;
-  private keptBytes = 0;
-  /** Bytes of it that window was given back for. */
-  private takenBytes = 0;
 
   private readonly abortNow = (reason?: Error): void =>
     this.giveUp(reason ?? connectionLost('aborted'));
@@ -125,7 +119,6 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
       this.hasSentEnd = true;
     } else if (body instanceof StreamedBody) {
       this.body = body;
-      this.kept = [];
       body.flowTo(this);
     } else {
       this.unsent.push(body);
@@ -138,18 +131,8 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
 
   onPiece(bytes: Uint8Array): void {
     if (this.state !== OPEN || this.hasSentEnd) return;
-    const copy = this.keep(bytes);
-    this.unsent.push(copy);
+    this.unsent.push(copyOfBytes(bytes));
     this.pump();
-  }
-
-  private keep(bytes: Uint8Array): Buffer {
-    const copy = Buffer.from(bytes);
-    if (this.kept === null) return copy;
-    this.keptBytes += copy.length;
-    if (this.keptBytes > KEPT_BYTES_MAX || this.hasReplyBegun) this.kept = null;
-    else this.kept.push(copy);
-    return copy;
   }
 
   onBodyEnd(trailers: FieldBlock): void {
@@ -190,7 +173,6 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
     if (taken === first.length) this.unsent.shift();
     else this.unsent[0] = first.subarray(taken);
     if (ends && taken === piece.length) this.hasSentEnd = true;
-    this.takenBytes += taken;
     if (taken > 0) this.body?.onTaken(taken);
     return taken === piece.length;
   }
@@ -200,7 +182,6 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   private begin(): TransportHandler | null {
     if (!this.hasReplyBegun) {
       this.hasReplyBegun = true;
-      this.kept = null;
       this.handler?.onResponseStarted();
     }
     return this.handler;
@@ -280,11 +261,7 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
 
   /** Whether all of the request is still here. */
   private tryTakeBack(): boolean {
-    const { body, kept } = this;
-    if (body === null) return true;
-    if (kept === null || this.hasReplyBegun) return false;
-    body.takeBack(kept, this.takenBytes);
-    return true;
+    return this.body === null || (!this.hasReplyBegun && this.body.tryTakeBack());
   }
 
   /** Nothing was done with the request: another connection may have it. */
@@ -318,7 +295,6 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
     this.request = null;
     this.held = [];
     this.unsent = [];
-    this.kept = null;
     this.body = null;
     if (this.stream !== null) this.stream.owner = null;
   }
