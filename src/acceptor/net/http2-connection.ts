@@ -24,6 +24,7 @@ import type { ServerStream } from '../../wire/http2/server-stream.js';
 import type { ListenerHost } from '../client-engine.js';
 import { ClientWatch, STALLED_MS } from './client-watch.js';
 import { CLOSING_BYTES_MAX, CLOSING_MS, NEVER } from './connection-state.js';
+import { DataPieces } from './data-pieces.js';
 import { Http2Request } from './http2-request.js';
 import { Http2StreamSocket, type StreamOwner } from './http2-stream-socket.js';
 import { SocketWriter, type WriterOwner } from './socket-writer.js';
@@ -71,6 +72,7 @@ export class Http2Connection
   private readonly writer: SocketWriter;
   private readonly watch: ClientWatch;
   private readonly request: Http2Request;
+  private readonly pieces = new DataPieces();
   /** Streams with something to send, in the order of their turns. */
   private readonly waiting = new Set<Http2StreamSocket>();
   /** The connection ends if nothing else happens: on the context's coarse clock. */
@@ -144,7 +146,9 @@ export class Http2Connection
     }
     const { codec, context } = this;
     codec.adopt(context.rulesFor(this.host.settings));
+    this.pieces.begin(bytes);
     codec.receive(bytes, context.nowMs);
+    this.pieces.finish();
     if (!codec.isInHead) this.headDeadlineMs = NEVER;
     else if (this.headDeadlineMs === NEVER) {
       this.headDeadlineMs = context.deadlineIn(this.host.settings.headMs);
@@ -203,14 +207,17 @@ export class Http2Connection
   }
 
   onData(stream: ServerStream, bytes: Buffer, isLast: boolean): void {
-    streamOf(stream)?.onData(bytes, isLast);
+    const own = streamOf(stream);
+    if (own !== null) this.pieces.add(own, bytes, isLast);
   }
 
   onEnd(stream: ServerStream, trailers: FieldBlock): void {
+    this.pieces.flush();
     streamOf(stream)?.onEnd(trailers);
   }
 
   onReset(stream: ServerStream): void {
+    this.pieces.flush();
     streamOf(stream)?.onGone();
   }
 

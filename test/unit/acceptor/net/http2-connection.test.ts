@@ -98,6 +98,25 @@ describe('a stream', () => {
     await client.ended(1);
   });
 
+  it('brings a body in tiny frames as few pieces', async () => {
+    const [client, rig] = await aClient();
+    let pieces = 0;
+    rig.serve = (exchange) => {
+      exchange.onData = () => {
+        pieces += 1;
+      };
+    };
+    const text = Array.from({ length: 3000 }, (_, at) => String.fromCharCode(97 + (at % 26)));
+    const other = (at: number) => (at % 100 === 0 ? [client.data(3, '.')] : []);
+    client.send(client.head(1, false, [], 'POST'), client.head(3, false, [], 'POST'));
+    client.send(...text.flatMap((char, at) => [client.data(1, char), ...other(at)]));
+    client.send(client.data(1, '', true), client.data(3, '', true));
+    const [first, second] = [await rig.exchange(), await rig.exchange(1)];
+    await eventually('both are there', () => first.isComplete && second.isComplete);
+    expect([first.body, second.body]).toEqual([text.join(''), '.'.repeat(30)]);
+    expect(pieces).toBeLessThan(150);
+  });
+
   it('may say that it has no body before it ends', async () => {
     const [client, rig] = await aClient();
     client.send(client.head(1, false, [['content-length', '0']], 'POST'), client.data(1, '', true));

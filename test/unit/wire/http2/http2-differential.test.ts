@@ -145,6 +145,11 @@ async function endOf(
   }
 }
 
+/** INTERNAL_ERROR: node:http2 itself ends at an answer to a PING that it has not sent. */
+function isOfNode({ lines }: Outcome): boolean {
+  return lines.some((line) => /^goaway \d+ 2$/.test(line));
+}
+
 describe('what the RFC allows', () => {
   it('comes to the same as with nghttp2', { timeout: TIMEOUT_MS }, async () => {
     await playSeedsInTurn(SCRIPTS, async (seed) => {
@@ -176,7 +181,7 @@ describe('a mistake', () => {
         ask(ports.theirs, pieces, { waitMs: STUCK_MS }),
       ]);
       const isRefused = ours.end !== 'open' || ours.lines.some((line) => /^reset/.test(line));
-      if (theirs.end === 'over' && !isRefused) {
+      if (theirs.end === 'over' && !isRefused && !isOfNode(theirs)) {
         taken.push(`${seed}: ${theirs.lines.filter((line) => /^goaway/.test(line))}`);
       }
     });
