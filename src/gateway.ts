@@ -43,6 +43,11 @@ import { createWorkerPool } from './supervisor/worker-pool.js';
 /** What a line of the log says of one document; `sluice validate` says more. */
 const DOCUMENT_NOTES_LOGGED = 10;
 
+/** RFC 6455 7.4.1: an endpoint goes away. */
+const GOING_AWAY = 1001;
+/** How long sockets may take to end; a worker waits a little less for their ends. */
+const TUNNEL_END_MS = 4000;
+
 /** The version of this package. */
 export const VERSION = readVersion();
 
@@ -268,7 +273,11 @@ export class Gateway {
     const { delayMs, graceMs } = this.config.shutdown;
     if (delayMs > 0) await sleep(delayMs);
     this.front.stopListening();
-    const isIdle = await this.front.whenEmpty(graceMs);
+    let isIdle = await this.front.whenEmpty(graceMs);
+    // Clients of sockets are told, and connect elsewhere.
+    if (!isIdle && this.supervisor.closeTunnels(GOING_AWAY, 'the gateway stops')) {
+      isIdle = await this.front.whenEmpty(TUNNEL_END_MS);
+    }
     if (!isIdle) {
       logger.warn({ inFlight: this.front.inFlight }, 'requests cut off at the deadline');
     }

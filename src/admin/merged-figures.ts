@@ -4,13 +4,16 @@
  * Thread: supervisor (on the main thread). Only reads the counter blocks: no thread is asked, and
  * nobody waits.
  */
+
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { type CountedCalls, readCalls } from '../observability/call-counters.js';
 import {
+  CLOSE_CODES,
   COUNTERS,
   type CounterShape,
   callsAt,
+  closeCounter,
   durationHistogram,
   LATENCY_BOUNDS_MS,
   METHOD_CLASSES,
@@ -20,7 +23,9 @@ import {
   requestClassCounter,
   routeCounter,
   STATUS_CLASSES,
+  WEBSOCKET_COUNTERS,
 } from '../observability/counters.js';
+import type { WebSocketFigures } from './websocket-samples.js';
 
 /** Rows of routes that are read without a pause. */
 const ROWS_PER_STEP = 64;
@@ -138,6 +143,22 @@ export class MergedFigures {
     const opened = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsOpened));
     const ended = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsEnded));
     return { open: opened - ended, opened };
+  }
+
+  /** WebSockets of a route. */
+  webSocketsOf(routeIndex: number): WebSocketFigures {
+    const of = (figure: number): number => this.sum(routeCounter(routeIndex, figure));
+    const { opened, closed, messagesUp, messagesDown, bytesUp, bytesDown } = WEBSOCKET_COUNTERS;
+    const all = of(opened);
+    return {
+      open: all - of(closed),
+      opened: all,
+      messagesUp: of(messagesUp),
+      messagesDown: of(messagesDown),
+      bytesUp: of(bytesUp),
+      bytesDown: of(bytesDown),
+      closes: CLOSE_CODES.map((code) => this.sum(closeCounter(routeIndex, code))),
+    };
   }
 
   /** Calls of gRPC by method, of all threads. */

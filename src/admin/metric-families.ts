@@ -66,6 +66,17 @@ export const FAMILIES = {
   ),
   eventStreamsOpen: head('event_streams_open', 'Event streams that are open, by route.'),
   eventStreams: head('event_streams_total', 'Replies that were event streams, by route.'),
+  webSocketsOpen: head('websockets_open', 'WebSockets that are open, by route.'),
+  webSockets: head('websockets_total', 'WebSockets that were opened, by route.'),
+  webSocketMessages: head(
+    'websocket_messages_total',
+    'Messages that have begun, by route and direction: up is from the client.',
+  ),
+  webSocketBytes: head('websocket_bytes_total', 'Bytes of frames, by route and direction.'),
+  webSocketCloses: head(
+    'websocket_closes_total',
+    'WebSockets that have ended, by route and code of the Close; 1006: there was none.',
+  ),
   inFlight: head('in_flight_requests', 'Requests started and not finished.'),
   connections: head('connections_open', 'Open client connections.'),
   connectionsRefused: head(

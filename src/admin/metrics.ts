@@ -25,6 +25,7 @@ import { callPieces } from './metrics-of-calls.js';
 import { processPieces, threadPieces } from './metrics-of-process.js';
 import { tlsPieces } from './metrics-of-tls.js';
 import { limiterPieces, namePieces, targetPieces } from './metrics-of-upstreams.js';
+import { type WebSocketFigures, WebSocketSamples } from './websocket-samples.js';
 
 /** The label of requests that matched no route. No route can have such a name. */
 const UNROUTED_LABEL = '_none';
@@ -77,6 +78,7 @@ export class MetricsReader {
     }
     yield histogramFamily(FAMILIES.duration, durations);
     yield* this.eventStreamPieces(owners);
+    yield* this.webSocketPieces(owners);
   }
 
   /** Of routes that have had some. */
@@ -97,6 +99,20 @@ export class MetricsReader {
     }
     yield familyText(FAMILIES.eventStreamsOpen, 'gauge', open);
     yield familyText(FAMILIES.eventStreams, 'counter', all);
+  }
+
+  /** Of routes that have had some. */
+  private *webSocketPieces(owners: readonly SeriesOwner<number>[]): Generator<string> {
+    const samples = new WebSocketSamples();
+    for (const { label, members } of owners) {
+      const figures: WebSocketFigures[] = [];
+      for (const index of members) {
+        figures.push(this.views.figures.webSocketsOf(index));
+        yield '';
+      }
+      samples.add(label, figures);
+    }
+    yield* samples.families();
   }
 
   private *requestSamples({

@@ -11,6 +11,7 @@ import type { TargetStateName } from '../channel/coordinator/target-states.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import {
+  CLOSE_CODES,
   COUNTERS,
   loopDelayHistogram,
   METHOD_CLASSES,
@@ -36,6 +37,7 @@ import {
   snakeCase,
 } from './stats-rows.js';
 import { standingOf } from './target-standing.js';
+import type { WebSocketFigures } from './websocket-samples.js';
 
 /**
  * From best to worst. When several upstreams have a target with the same address, the worst state
@@ -143,6 +145,7 @@ export class StatsReader {
       rate_limited: figures.sum(routeCounter(index, ROUTE_COUNTERS.rateLimited)),
       unauthorized: figures.sum(routeCounter(index, ROUTE_COUNTERS.unauthorized)),
       event_streams: figures.eventStreamsOf(index),
+      websockets: webSocketRow(figures.webSocketsOf(index)),
       methods: Object.fromEntries(methods),
       statuses: Object.fromEntries(STATUS_CLASSES.map((name, at) => [name, byStatusClass[at]])),
       latency: latencyRow(figures.durationsOf(index)),
@@ -257,4 +260,15 @@ function textOf(value: object): string {
 /** Of an object that has more members: all but its end. */
 function openText(members: object): string {
   return textOf(members).slice(0, -2);
+}
+
+function webSocketRow(figures: WebSocketFigures): object {
+  const closes = CLOSE_CODES.map((code, at) => [code || 'other', figures.closes[at] ?? 0] as const);
+  return {
+    open: figures.open,
+    opened: figures.opened,
+    messages: { up: figures.messagesUp, down: figures.messagesDown },
+    bytes: { up: figures.bytesUp, down: figures.bytesDown },
+    closes: Object.fromEntries(closes.filter(([, count]) => count > 0)),
+  };
 }

@@ -203,6 +203,16 @@ export function endStreams(block: CounterBlock, shape: CounterShape): void {
   }
 }
 
+/** WebSockets that are open, of all routes. */
+export function openWebSockets(block: CounterBlock, shape: Pick<CounterShape, 'routes'>): number {
+  const { opened, closed } = WEBSOCKET_COUNTERS;
+  let open = 0;
+  for (let row = RETIRED_ROUTES; row < shape.routes; row += 1) {
+    open += block.read(routeCounter(row, opened)) - block.read(routeCounter(row, closed));
+  }
+  return open;
+}
+
 function endWebSockets(block: CounterBlock, row: number): void {
   const opened = block.read(routeCounter(row, WEBSOCKET_COUNTERS.opened));
   const closed = block.read(routeCounter(row, WEBSOCKET_COUNTERS.closed));

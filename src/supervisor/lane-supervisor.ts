@@ -310,6 +310,12 @@ export class LaneSupervisor {
     );
   }
 
+  /** The worker ends its WebSockets, with a Close of this code. */
+  closeTunnels(code: number, reason: string): void {
+    const order: LaneOrder = { type: 'closeTunnels', code, reason };
+    this.port?.postMessage(order);
+  }
+
   /** Tells the worker to stop. Resolves when it has stopped. */
   async stop(): Promise<void> {
     this.isStopping = true;

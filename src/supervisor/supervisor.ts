@@ -13,7 +13,7 @@ import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
-import { counterCount, retireCounterRows } from '../observability/counters.js';
+import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
 import { EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
 import { HealthProber } from './health-prober.js';
@@ -235,6 +235,18 @@ export class Supervisor {
 
   injectCoordinatorFault(fault: CoordinatorFault): void {
     this.coordinator.injectFault(fault);
+  }
+
+  /** WebSockets end, with a Close of this code to both sides. False: there are none. */
+  closeTunnels(code: number, reason: string): boolean {
+    const { capacity } = this.config;
+    const open = this.counters.reduce(
+      (sum, memory) => sum + openWebSockets(new CounterBlock(memory), capacity),
+      0,
+    );
+    if (open === 0) return false;
+    for (const lane of this.lanes) lane.closeTunnels(code, reason);
+    return true;
   }
 
   /** Ends all threads; requests in flight are lost. */

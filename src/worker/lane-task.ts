@@ -33,6 +33,8 @@ export interface LaneTask {
 export type LaneOrder =
   | { readonly type: 'stop' }
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
+  /** WebSockets end, with a Close of this code. */
+  | { readonly type: 'closeTunnels'; readonly code: number; readonly reason: string }
   | { readonly type: 'fault'; readonly fault: ThreadFault }
   /** Compile this configuration without using it, and answer `prepared` or `unprepared`. */
   | { readonly type: 'prepare'; readonly config: SharedConfig }

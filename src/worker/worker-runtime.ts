@@ -174,6 +174,11 @@ export class WorkerRuntime {
     this.epochs.prepare(await WorkerEpoch.create(config, identity, unixMs, loopId));
   }
 
+  /** WebSockets end, with a Close of this code to both sides. */
+  closeTunnels(code: number, reason: string): void {
+    this.pipeline.closeTunnels(code, reason);
+  }
+
   /** Requests that begin from now on do so under the prepared epoch. False: there is none. */
   commit(epoch: number): boolean {
     const next = this.epochs.commit(epoch);

@@ -42,7 +42,7 @@ const OPTIONS: ServerOptions = {
   streamsMax: STREAMS_MAX,
   streamWindowBytes: 256 * 1024,
   windowBytes: 2 * 1024 * 1024,
-  mayConnect: false,
+  mayConnect: true,
 };
 
 /** With this much to be written it is not kept until the end of the turn. */

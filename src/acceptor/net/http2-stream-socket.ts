@@ -77,6 +77,8 @@ export class Http2StreamSocket implements ClientSocket {
   private readonly unsent: Buffer[] = [];
   private isEndDue = false;
   private isReplyDone = false;
+  /** Nothing more is wanted of what comes up the tunnel. */
+  private isUpDropped = false;
   private trailers: FieldBlock = NO_FIELDS;
   /** Bytes of the body that its head has announced and that have not come; -1: unknown. */
   private left = -1;
@@ -201,8 +203,19 @@ export class Http2StreamSocket implements ClientSocket {
 
   abort(): void {
     if (this.stream.isOver) return;
+    if (this.isTunnel && (this.isEndDue || this.isReplyDone)) {
+      this.dropUp();
+      return;
+    }
     this.forget();
     this.reset(this.isTunnel ? CANCEL : INTERNAL_ERROR);
+  }
+
+  /** What went down a tunnel is to arrive; then the client hears that nothing more is read. */
+  private dropUp(): void {
+    this.listener = null;
+    this.isUpDropped = true;
+    if (this.isReplyDone) this.deadlineMs = this.owner.context.deadlineIn(UPLOAD_END_MS);
   }
 
   private reset(code: number): void {
@@ -369,7 +382,7 @@ export class Http2StreamSocket implements ClientSocket {
     this.isEndDue = false;
     if (!this.isTunnel || this.hasEnded) this.listener = null;
     this.isReplyDone = true;
-    const isUploading = !this.isTunnel && !this.stream.isRemoteClosed;
+    const isUploading = (!this.isTunnel || this.isUpDropped) && !this.stream.isRemoteClosed;
     this.deadlineMs = isUploading ? this.owner.context.deadlineIn(UPLOAD_END_MS) : NEVER;
     listener?.onDone();
   }
