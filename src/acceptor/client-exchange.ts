@@ -29,7 +29,7 @@ import type {
 } from './client-engine.js';
 import { ClientTunnel } from './client-tunnel.js';
 import type { ExchangeContext } from './exchange-context.js';
-import { briefHead } from './head-facts.js';
+import { briefHead, isCallStream } from './head-facts.js';
 import { redirection } from './https-redirect.js';
 import type { Downstream } from './in-flight-table.js';
 import type { ExchangeEnd } from './lane-dispatcher.js';
@@ -114,7 +114,7 @@ export class ClientExchange implements Downstream, ClientListener {
     const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
     this.text = isKept ? request.text : '';
     this.refusalText = isKept ? request.text : briefHead(request.text);
-    this.bodyBytesMax = context.bodyBytesMax;
+    this.bodyBytesMax = isCallStream(request) ? Number.POSITIVE_INFINITY : context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
   }
 

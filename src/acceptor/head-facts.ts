@@ -4,8 +4,9 @@
  * Thread: acceptor. Read for refusals only. The text of a request that the guard refused may hold
  * any character.
  */
-import { HEAD_FIELDS } from '../channel/records/request-head.js';
-import { grpcDialectOf } from '../wire/grpc/content-type.js';
+import { HEAD_FIELDS, PROTOCOL_HTTP_2 } from '../channel/records/request-head.js';
+import { DIALECT_GRPC, grpcDialectOf } from '../wire/grpc/content-type.js';
+import type { ClientRequest } from './client-engine.js';
 
 /** What may stand in the head of a reply: the guard may have refused the request for this field. */
 const FIELD_TEXT = /^[\x20-\x7e]*$/;
@@ -28,6 +29,17 @@ export function grpcTypeIn(method: string, text: string): string {
   if (method !== 'POST') return '';
   const [type = ''] = valuesIn(text, 'content-type');
   return grpcDialectOf(type) === 0 || !FIELD_TEXT.test(type) ? '' : type;
+}
+
+/**
+ * Whether the body is a stream of messages of gRPC, which may go on for as long as the call does:
+ * the worker bounds each message, or the whole where the route is none of gRPC. The windows bound
+ * what is here of it.
+ */
+export function isCallStream({ protocol, bodyBytes, method, text }: ClientRequest): boolean {
+  if (protocol !== PROTOCOL_HTTP_2 || bodyBytes !== -1 || method !== 'POST') return false;
+  const [type = ''] = valuesIn(text, 'content-type');
+  return grpcDialectOf(type) === DIALECT_GRPC;
 }
 
 /** The head without most of its fields. */

@@ -311,7 +311,9 @@ export interface CompiledBreaker {
 }
 
 export interface CompiledHealthCheck {
-  readonly type: 'http' | 'tcp';
+  readonly type: 'http' | 'tcp' | 'grpc';
+  /** Of gRPC; empty: the server as a whole. */
+  readonly service: string;
   readonly path: string;
   /** Empty: the target's own. */
   readonly host: string;

@@ -1272,8 +1272,15 @@ export interface FailureRateConfig {
 
 /** Probes that the gateway sends to each target by itself. */
 export interface HealthCheckConfig {
-  /** `http`: a GET that must get an expected status. `tcp`: a connection that must be accepted. */
-  readonly type: 'http' | 'tcp';
+  /**
+   * `http`: a GET that must get an expected status. `tcp`: a connection that must be accepted.
+   * `grpc`: a call of `grpc.health.v1.Health/Check` over HTTP/2 that must say SERVING.
+   */
+  readonly type: 'http' | 'tcp' | 'grpc';
+  /**
+   * Full name of the service that the call of `grpc` asks about. Default: the server as a whole.
+   */
+  readonly service?: string;
   /** Path of the GET. Default: /. */
   readonly path?: string;
   /** Host field of the GET. Default: host and port of the target. */
@@ -1819,13 +1826,14 @@ export interface DeprecationConfig {
 }
 
 /**
- * Bounds on the messages of gRPC and gRPC-Web calls, each message by itself. `limits.bodyBytes`
- * bounds all messages of one request together.
+ * Bounds on the messages of gRPC and gRPC-Web calls, each message by itself. With this key, and on
+ * routes with `match.grpc`, a call may send any number of messages; elsewhere `limits.bodyBytes`
+ * bounds all messages of a request together.
  */
 export interface GrpcConfig {
   /**
    * Largest message of a client. A call with a larger one ends with RESOURCE_EXHAUSTED. 1 to
-   * 1024MiB. Default: no such limit.
+   * 1024MiB. Default: `limits.bodyBytes`.
    */
   readonly maxRequestMessageBytes?: ByteSize;
   /**

@@ -39,7 +39,8 @@ import {
   TargetTlsError,
   tlsProblem,
 } from '../worker/upstream/tls-failure.js';
-import { getOverHttp2 } from './http2-probe.js';
+import { healthCall, isServing } from './grpc-probe.js';
+import { askOverHttp2, type Http2ProbeReply } from './http2-probe.js';
 
 /** A longer body is not read to its end: the status has decided already. */
 const BODY_BYTES_MAX = 16 * 1024;
@@ -136,7 +137,8 @@ function probeTcp(target: CompiledTarget, ending: ProbeEnding): void {
 /** The GET goes out when the connection stands: what TLS fails for is told by its socket alone. */
 function probeHttp(probed: ProbedTarget, rule: CompiledHealthCheck, ending: ProbeEnding): void {
   const { target } = probed;
-  const connection = new ProbeConnection(probed);
+  const isCall = rule.type === 'grpc';
+  const connection = new ProbeConnection(isCall ? overHttp2(probed) : probed);
   const { socket } = connection;
   // These listeners stay after the probe has ended: an error without one would end the process.
   const onError = (error: Error): void => ending.end(connection.resultOf(error));
@@ -146,18 +148,21 @@ function probeHttp(probed: ProbedTarget, rule: CompiledHealthCheck, ending: Prob
   const onStatus = (status: number): void =>
     ending.end(isExpected(rule, status) ? CHECK_PASSED : CHECK_UNEXPECTED_STATUS);
   const host = rule.host === '' ? target.authority : rule.host;
+  const onBroken = (): void => ending.end(CHECK_BROKE_OFF);
   connection.onReady(() => {
+    const scheme = target.tls ? 'https' : 'http';
+    if (isCall) {
+      const ask = healthCall(rule.service, { authority: host, scheme, userAgent: USER_AGENT });
+      const onReply = (reply: Http2ProbeReply): void =>
+        ending.end(isServing(reply) ? CHECK_PASSED : CHECK_UNEXPECTED_STATUS);
+      askOverHttp2(socket, ask, { onReply, onBroken });
+      return;
+    }
     if (connection.isHttp2) {
-      const scheme = target.tls ? 'https' : 'http';
-      const start = {
-        method: 'GET',
-        scheme,
-        authority: host,
-        path: rule.path,
-        protocol: '',
-      } as const;
-      const onBroken = (): void => ending.end(CHECK_BROKE_OFF);
-      getOverHttp2(socket, start, ['user-agent', USER_AGENT], { onStatus, onBroken });
+      const place = { scheme, authority: host, path: rule.path } as const;
+      const start = { ...place, method: 'GET', protocol: '' } as const;
+      const ask = { start, fields: ['user-agent', USER_AGENT], body: null, isWhole: false };
+      askOverHttp2(socket, ask, { onReply: ({ status }) => onStatus(status), onBroken });
       return;
     }
     const options: RequestOptions = {
@@ -176,6 +181,11 @@ function probeHttp(probed: ProbedTarget, rule: CompiledHealthCheck, ending: Prob
     request.on('error', onError);
     request.end();
   });
+}
+
+/** Calls of gRPC go over nothing else. */
+function overHttp2(probed: ProbedTarget): ProbedTarget {
+  return { ...probed, protocol: probed.target.tls ? 'h2' : 'h2c' };
 }
 
 /** The socket of a probe, and how far it has come. */

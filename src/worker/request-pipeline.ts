@@ -36,7 +36,7 @@ import {
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
-import { enterCall } from './request/grpc-entry.js';
+import { enterCall, judgeCallBody } from './request/grpc-entry.js';
 import { hideCredentials } from './request/hide-credentials.js';
 import { trailersForTarget } from './upstream/forwarded-trailers.js';
 import { failureDetail } from './upstream/upstream-error.js';
@@ -221,9 +221,9 @@ export class RequestPipeline {
 
   /** More of the request body came in. The bytes are valid inside the call only. */
   onRequestBody(exchange: Exchange, bytes: Uint8Array, isLast: boolean): void {
-    if (exchange.grpc?.scanRequest(bytes) === false) {
-      const detail = 'A message of the call is longer than grpc.maxRequestMessageBytes.';
-      this.refuse(exchange, PROBLEMS.grpcMessageTooLarge, detail);
+    const tooMuch = exchange.grpc === null ? null : judgeCallBody(exchange, exchange.grpc, bytes);
+    if (tooMuch !== null) {
+      this.refuse(exchange, tooMuch.kind, tooMuch.detail);
       return;
     }
     exchange.upload.take(bytes, isLast, this.parts.nowMs());

@@ -31,6 +31,7 @@ interface EpochParts {
 export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
   readonly via: ServedConfig['via'];
+  readonly bodyBytesMax: number;
   readonly errorPages: ErrorPages | null;
   exchanges = 0;
 
@@ -65,6 +66,7 @@ export class WorkerEpoch implements ExchangeEpoch {
     const { hardening, paths, acceptsRequestIdOf, versioning } = config;
     this.errorPages = errorPages;
     this.via = config.via;
+    this.bodyBytesMax = config.limits.bodyBytes;
     this.matcher = new RouteMatcher({
       table: new RouteTable(config.table, linearPatterns),
       routes,

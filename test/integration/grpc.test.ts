@@ -14,14 +14,23 @@ import {
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defined } from '../../src/base/assert.js';
+import { frameMessage } from '../../src/wire/grpc/message-scanner.js';
+import { decodeWebText } from '../../src/wire/grpc/web-codec.js';
 import { eventually } from '../support/eventually.js';
 import { GatewayProcess, type LogRecord } from '../support/gateway-process.js';
 import {
   GrpcOrigin,
   grpcClient,
+  grpcClientOf,
   INITIAL_KEY,
   type OutputResponse,
+  PACKAGE,
+  PlainOrigin,
+  REFLECTION,
   type SimpleRequest,
   type SimpleResponse,
   TRAILING_KEY,
@@ -32,12 +41,19 @@ const KIB = 1024;
 
 let origin: GrpcOrigin;
 let other: GrpcOrigin;
+let plain: PlainOrigin;
+let health: HealthImplementation;
 let gateway: GatewayProcess;
 let client: Client;
 
 beforeAll(async () => {
-  origin = await GrpcOrigin.start('first');
+  health = new HealthImplementation({ '': 'SERVING' });
+  origin = await GrpcOrigin.start('first', (server) => {
+    health.addToServer(server);
+    new ReflectionService(PACKAGE).addToServer(server);
+  });
   other = await GrpcOrigin.start('second');
+  plain = await PlainOrigin.start();
   const target = { url: origin.url };
   const plenty = { budgetPercent: 100, minConcurrency: 100, backOff: { base: '0s', max: '0s' } };
   const upstreams = {
@@ -47,6 +63,13 @@ beforeAll(async () => {
       protocol: 'h2c',
       circuitBreaker: { failureThreshold: 1000 },
       retry: { ...plenty, attempts: 2, grpcStatus: ['UNAVAILABLE'] },
+    },
+    plain: { targets: [{ url: plain.url }], protocol: 'h2c' },
+    checked: {
+      targets: [target],
+      protocol: 'h2c',
+      loadBalancing: { panicThreshold: 0 },
+      healthCheck: { type: 'grpc', interval: '100ms', unhealthyThreshold: 1, healthyThreshold: 1 },
     },
     silent: { targets: [{ url: 'http://127.0.0.1:1' }], protocol: 'h2c' },
   };
@@ -68,6 +91,23 @@ beforeAll(async () => {
         match: { grpc: { service: 'sluice.test.UnimplementedService' } },
         upstream: 'calls',
       },
+      {
+        name: 'reflect',
+        match: { grpc: { service: 'grpc.reflection.v1.ServerReflection' } },
+        upstream: 'calls',
+      },
+      {
+        name: 'web',
+        match: { grpc: { service: SERVICE }, headers: { 'x-grpc-web': '1' } },
+        upstream: 'calls',
+        grpcWeb: true,
+        cors: { origins: ['https://app.example'] },
+      },
+      call('checked', 'UnaryCall', {
+        match: { headers: { 'x-case': 'checked' } },
+        upstream: 'checked',
+      }),
+      call('plain', 'UnaryCall', { match: { headers: { 'x-case': 'plain' } }, upstream: 'plain' }),
       call('bounded', 'UnaryCall', {
         match: { headers: { 'x-case': 'bounded' } },
         grpc: { maxRequestMessageBytes: KIB, maxReplyMessageBytes: KIB },
@@ -94,6 +134,7 @@ afterAll(async () => {
   client?.close();
   await gateway?.stop();
   origin?.stop();
+  plain?.stop();
   other?.stop();
 });
 
@@ -324,6 +365,90 @@ describe('the gateway', () => {
     expect(sizes).toEqual([1]);
     expect(ended.code).toBe(status.DEADLINE_EXCEEDED);
   });
+
+  it('lets a call send any number of messages, each within its bound', async () => {
+    const start = Reflect.get(client, 'StreamingInputCall') as (
+      done: (error: unknown, reply: unknown) => void,
+    ) => ClientWritableStream<object>;
+    let got: unknown;
+    const call = start.call(client, (error, reply) => {
+      got = error ?? reply;
+    });
+    // Together they are longer than limits.bodyBytes, which is 1 MiB.
+    for (let at = 0; at < 32; at += 1) call.write({ payload: { body: Buffer.alloc(64 * KIB) } });
+    call.end();
+    await endOf(call);
+    expect(got).toEqual({ aggregated_payload_size: 2048 * KIB });
+  });
+
+  it('gives a status to answers that are no gRPC, and to those that end without one', async () => {
+    const metadata = of({ 'x-case': 'plain' });
+    plain.answer = { ':status': 503, 'content-type': 'text/html' };
+    const html = await unary('UnaryCall', {}, { metadata });
+    expect(html.error).toMatchObject({
+      code: status.UNAVAILABLE,
+      details: 'The target answered with HTTP status 503, and not in gRPC.',
+    });
+    plain.answer = { ':status': 200, 'content-type': 'application/grpc' };
+    const mute = await unary('UnaryCall', {}, { metadata });
+    expect(mute.error).toMatchObject({
+      code: status.INTERNAL,
+      details: 'The target ended the call without a status.',
+    });
+  });
+
+  it('goes by health checks of gRPC', async () => {
+    const metadata = of({ 'x-case': 'checked' });
+    const isServed = async (): Promise<boolean> =>
+      (await unary('UnaryCall', {}, { metadata })).error === null;
+    await eventually('the target is used', isServed);
+    health.setStatus('', 'NOT_SERVING');
+    await eventually('the target is not used', async () => !(await isServed()));
+    health.setStatus('', 'SERVING');
+    await eventually('the target is used again', isServed);
+  });
+
+  it('passes reflection', async () => {
+    const reflection = grpcClientOf(gateway.port, REFLECTION);
+    const start = Reflect.get(reflection, 'ServerReflectionInfo') as () => ClientDuplexStream<
+      object,
+      { list_services_response: { service: { name: string }[] } }
+    >;
+    const call = start.call(reflection);
+    const next = once(call, 'data');
+    call.write({ list_services: '' });
+    const [{ list_services_response: list }] = (await next) as [
+      { list_services_response: { service: { name: string }[] } },
+    ];
+    call.end();
+    await endOf(call);
+    reflection.close();
+    expect(list.service.map(({ name }) => name)).toContain(SERVICE);
+  });
+
+  it.each(['application/grpc-web+proto', 'application/grpc-web-text'])(
+    'translates %s for pages',
+    async (type) => {
+      const isText = type.includes('text');
+      const framed = frameMessage(Buffer.from([8, 3]));
+      const reply = await fetch(`${gateway.url}/${SERVICE}/UnaryCall`, {
+        method: 'POST',
+        headers: { 'content-type': type, 'x-grpc-web': '1', origin: 'https://app.example' },
+        body: isText ? framed.toString('base64') : new Uint8Array(framed),
+      });
+      expect(reply.status).toBe(200);
+      expect(reply.headers.get('content-type')).toBe(
+        isText ? 'application/grpc-web-text+proto' : type,
+      );
+      expect(reply.headers.get('access-control-expose-headers')).toContain('grpc-status');
+      const raw = Buffer.from(await reply.arrayBuffer());
+      const bytes = isText ? defined(decodeWebText(raw), 'base64') : raw;
+      const end = 5 + bytes.readUInt32BE(1);
+      expect(bytes.subarray(0, end).toString('latin1')).toContain('first');
+      expect(bytes[end]).toBe(0x80);
+      expect(bytes.subarray(end + 5).toString('latin1')).toContain('grpc-status: 0\r\n');
+    },
+  );
 
   it('retries what a target ended with a status that is named', async () => {
     const metadata = of({ 'x-case': 'pair' });

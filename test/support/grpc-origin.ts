@@ -4,6 +4,11 @@
  * What a call does is in its request, as the interop tests have it: sizes, and a status to end
  * with. The server echoes the metadata of these tests, and tells what it was asked.
  */
+import { once } from 'node:events';
+import { createServer, type Http2Server, type OutgoingHttpHeaders } from 'node:http2';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   type Client,
@@ -11,6 +16,7 @@ import {
   credentials,
   loadPackageDefinition,
   Metadata,
+  makeClientConstructor,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
@@ -18,6 +24,7 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceClientConstructor,
+  type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
@@ -205,6 +212,49 @@ export function serviceOf(name: string): ServiceClientConstructor {
   let found: unknown = loadPackageDefinition(PACKAGE);
   for (const part of ['sluice', 'test', name]) found = Reflect.get(found as object, part);
   return defined(found as ServiceClientConstructor | undefined, `the service ${name}`);
+}
+
+/** A server of HTTP/2 that does not speak gRPC as it should. */
+export class PlainOrigin {
+  /** The head of its answers, which end behind it. */
+  answer: OutgoingHttpHeaders = {};
+
+  private constructor(private readonly server: Http2Server) {
+    server.on('stream', (stream) => {
+      stream.respond(this.answer);
+      stream.end();
+    });
+  }
+
+  static async start(): Promise<PlainOrigin> {
+    const server = createServer();
+    const origin = new PlainOrigin(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return origin;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  stop(): void {
+    this.server.close();
+  }
+}
+
+/** The client of server reflection, by the description that the server itself uses. */
+export const REFLECTION = 'grpc.reflection.v1.ServerReflection';
+
+/** A client of any service that is described beside the package. */
+export function grpcClientOf(port: number, service: typeof REFLECTION): Client {
+  const file = join(
+    dirname(createRequire(import.meta.url).resolve('@grpc/reflection/package.json')),
+    'build/proto/grpc/reflection/v1/reflection.proto',
+  );
+  const described = loadSync(file, { keepCase: true });
+  const Made = makeClientConstructor(described[service] as ServiceDefinition, service);
+  return new Made(`127.0.0.1:${port}`, credentials.createInsecure());
 }
 
 /** A client over HTTP/2 without TLS. */

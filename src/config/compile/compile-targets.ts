@@ -94,6 +94,7 @@ export function compileHealthCheck(config: HealthCheckConfig): CompiledHealthChe
   const statuses = config.expectedStatuses ?? fallback.expectedStatuses;
   return {
     type: config.type,
+    service: config.service ?? '',
     path: config.path ?? fallback.path,
     host: config.host ?? '',
     intervalMs: durationMs(config.interval ?? fallback.interval),

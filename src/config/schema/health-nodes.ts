@@ -17,6 +17,8 @@ import { DEFAULTS } from './defaults.js';
 const CHECK_PATH_TEXT = textShape('^/[!-~]{0,1023}$', 'a path that begins with /');
 const CHECK_HOST_TEXT = textShape('^[!-~]{1,255}$', 'a host name, with or without a port');
 
+const CHECK_SERVICE_TEXT = textShape('^[A-Za-z0-9._/-]{1,127}$', 'the full name of a service');
+
 const { healthCheck, outlierDetection: outlier, resolve } = DEFAULTS.upstream;
 
 export const HEALTH_CHECK_NODE = objectNode(
@@ -24,9 +26,15 @@ export const HEALTH_CHECK_NODE = objectNode(
   'Probes that the gateway sends to each target by itself.',
   {
     type: stringNode(
-      '`http`: a GET that must get an expected status. `tcp`: a connection that must be accepted.',
-      { enum: ['http', 'tcp'] },
+      '`http`: a GET that must get an expected status. `tcp`: a connection that must be ' +
+        'accepted. `grpc`: a call of `grpc.health.v1.Health/Check` over HTTP/2 that must say ' +
+        'SERVING.',
+      { enum: ['http', 'tcp', 'grpc'] },
     ),
+    service: stringNode('Full name of the service that the call of `grpc` asks about.', {
+      'x-absent': 'the server as a whole',
+      ...CHECK_SERVICE_TEXT,
+    }),
     path: stringNode('Path of the GET.', { default: healthCheck.path, ...CHECK_PATH_TEXT }),
     host: stringNode('Host field of the GET.', {
       'x-absent': 'host and port of the target',

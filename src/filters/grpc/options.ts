@@ -13,13 +13,14 @@ const NO_BOUND = 0xffff_ffff;
 
 const GRPC_NODE = objectNode(
   'GrpcConfig',
-  'Bounds on the messages of gRPC and gRPC-Web calls, each message by itself. `limits.bodyBytes` ' +
-    'bounds all messages of one request together.',
+  'Bounds on the messages of gRPC and gRPC-Web calls, each message by itself. With this key, and ' +
+    'on routes with `match.grpc`, a call may send any number of messages; elsewhere ' +
+    '`limits.bodyBytes` bounds all messages of a request together.',
   {
     maxRequestMessageBytes: sizeNode(
       'Largest message of a client. A call with a larger one ends with RESOURCE_EXHAUSTED.',
       ['1', '1024MiB'],
-      { 'x-absent': 'no such limit' },
+      { 'x-absent': '`limits.bodyBytes`' },
     ),
     maxReplyMessageBytes: sizeNode(
       'Largest message of a target. A call with a larger one ends with RESOURCE_EXHAUSTED.',
@@ -62,7 +63,7 @@ export const GRPC = filterOptions({
     const { maxRequestMessageBytes: request, maxReplyMessageBytes: reply } = grpc ?? {};
     return {
       isOnly: isGrpc,
-      maxRequestMessageBytes: request === undefined ? NO_BOUND : sizeBytes(request),
+      maxRequestMessageBytes: request === undefined ? bodyBytes : sizeBytes(request),
       maxReplyMessageBytes: reply === undefined ? NO_BOUND : sizeBytes(reply),
       isWeb: grpcWeb,
       webBytesMax: bodyBytes,

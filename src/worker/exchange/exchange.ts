@@ -70,6 +70,8 @@ export interface ExchangeEpoch {
   readonly matcher: { match(exchange: Exchange): StepResult };
   /** Where the gateway names itself. */
   readonly via: GatewaySettings['via'];
+  /** `limits.bodyBytes`. */
+  readonly bodyBytesMax: number;
   /** Exchanges that have begun and not finished. */
   exchanges: number;
 }

@@ -9,6 +9,16 @@ import { grpcTypeOf } from '../../wire/grpc/content-type.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
 import { clientTimeoutMs, type GrpcCall } from '../exchange/grpc-call.js';
 import type { RequestFields } from '../exchange/request-fields.js';
+import type { Refusal } from './filter-runner.js';
+
+const MESSAGE_TOO_LARGE: Refusal = {
+  kind: PROBLEMS.grpcMessageTooLarge,
+  detail: 'A message of the call is longer than grpc.maxRequestMessageBytes.',
+};
+const BODY_TOO_LARGE: Refusal = {
+  kind: PROBLEMS.bodyTooLarge,
+  detail: 'The messages of the request are longer than limits.bodyBytes; see grpc of the route.',
+};
 
 /** Fields that only gRPC-Web has, and what its page would read. */
 const OF_WEB = ['x-grpc-web', 'accept'];
@@ -35,6 +45,21 @@ export function enterCall(exchange: Exchange, grpc: Readonly<GrpcCall>): LocalRe
     if (filters.grpc.isWeb && !grpc.isTargets) translate(head.fields, grpc);
   }
   return null;
+}
+
+/**
+ * The refusal of a call with more of its request; null: it goes on. A route that is none of gRPC
+ * bounds its bodies as a whole: the acceptor leaves that to us, since it knows no routes.
+ */
+export function judgeCallBody(
+  { route, epoch, upload }: Exchange,
+  grpc: Readonly<GrpcCall>,
+  bytes: Uint8Array,
+): Refusal | null {
+  if (!grpc.scanRequest(bytes)) return MESSAGE_TOO_LARGE;
+  const isBounded = route?.config.filters.grpc === undefined && epoch !== null;
+  const isTooLarge = isBounded && upload.received + bytes.length > epoch.bodyBytesMax;
+  return isTooLarge ? BODY_TOO_LARGE : null;
 }
 
 /** What the target gets of a head of gRPC-Web; the body is the affair of the route's filter. */

@@ -266,6 +266,7 @@ describe('target grants', () => {
 describe('a target that recovers', () => {
   const healthCheck = {
     type: 'tcp' as const,
+    service: '',
     path: '/',
     host: '',
     intervalMs: 1000,

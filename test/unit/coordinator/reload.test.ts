@@ -130,6 +130,7 @@ describe('coordinator: another configuration', () => {
   it('does not leave a target unhealthy or ejected that nobody watches any more', () => {
     const healthCheck = {
       type: 'tcp' as const,
+      service: '',
       path: '/',
       host: '',
       intervalMs: 1000,

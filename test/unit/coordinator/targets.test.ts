@@ -28,6 +28,7 @@ import {
 
 const CHECK: NonNullable<CoordinatorConfigWish['healthCheck']> = {
   type: 'http',
+  service: '',
   path: '/',
   host: '',
   intervalMs: 1000,

@@ -134,7 +134,13 @@ class Rig {
     this.exchange = makeExchange({
       method: options.method,
       route: this.route(options.routeTimeoutMs),
-      epoch: { errorPages: null, matcher: { match: () => null }, via: NO_VIA, exchanges: 1 },
+      epoch: {
+        errorPages: null,
+        matcher: { match: () => null },
+        via: NO_VIA,
+        bodyBytesMax: 0,
+        exchanges: 1,
+      },
       onDeadline: (_, atMs) => this.loop.onDeadline(this.exchange, atMs),
     });
     this.coordinator.askAdmission(this.exchange, routeOf(this.exchange).admission, this.nowMs);
