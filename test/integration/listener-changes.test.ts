@@ -110,6 +110,40 @@ it('in a handshake have their first request when the gateway ends', async () => 
   wire.close();
 });
 
+it.each(['plain', 'tls'])(
+  'whose client closes its side in a body are over at once, %s',
+  async (door) => {
+    const secure = { tls: { certificates: [files.pair] } };
+    const listen = { host: '127.0.0.1', port: 0, engine: 'wire', ...(door === 'tls' && secure) };
+    // No time-out ends them within the time of this test.
+    gateway = await GatewayProcess.start(aConfig({ ...listen, bodyIdleTimeout: '10m' }));
+    let heads = 0;
+    let cut = 0;
+    upstream.script = (request) => {
+      heads += 1;
+      request.on('error', () => {
+        cut += 1;
+      });
+      request.resume();
+    };
+    const framings = ['Content-Length: 200000', 'Transfer-Encoding: chunked'];
+    const bodies = ['a'.repeat(100_000), `186a0\r\n${'a'.repeat(100_000)}\r\n`];
+    for (const [at, framing] of framings.entries()) {
+      const { port } = gateway;
+      const options = { port, host: '127.0.0.1', rejectUnauthorized: false };
+      const client = new Client(door === 'tls' ? connectTls(options) : connect(port, '127.0.0.1'));
+      client.socket.write(
+        `POST /up HTTP/1.1\r\nHost: localhost\r\n${framing}\r\n\r\n${bodies[at]}`,
+      );
+      await eventually('the target is asked', () => heads === at + 1);
+      client.socket.end();
+      await eventually('it is over', () => cut === at + 1 && client.isClosed);
+    }
+    await eventually('they are recorded', () => gateway.find('request').length === 2);
+    expect(gateway.find('request').map(({ end }) => end)).toEqual(['clientLeft', 'clientLeft']);
+  },
+);
+
 function isRefused(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {
