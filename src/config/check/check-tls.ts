@@ -1,13 +1,16 @@
 /**
  * Checks TLS of listeners: that files can be read, keys fit, names are covered, ciphers exist.
  *
- * Thread: loader. A part of check-listeners.ts. Each file is read once for each mention.
+ * Thread: loader. A part of check-listeners.ts. Each file is read once for each mention, and what
+ * was read of a pair is remembered for whoever serves it.
  */
+import { statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { urlProblem } from '../../base/safe-url.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { ListenCertificateConfig, ListenTlsConfig } from '../gateway-config.js';
 import { readKeyFile } from '../references/key-material.js';
+import { looksOf, rememberPair } from '../references/read-pairs.js';
 import { asciiHost } from '../references/route-match.js';
 import {
   authoritiesProblem,
@@ -76,11 +79,13 @@ function checkCertificate(
 ): void {
   checkNames(config.names ?? [], { pointer: `${pointer}/names`, findings });
   checkFile(config.ocsp, () => undefined, { pointer: `${pointer}/ocsp`, findings });
+  const looks = looksNow(config.cert, config.key);
   const cert = fileText(config.cert, { pointer: `${pointer}/cert`, findings });
   const key = fileText(config.key, { pointer: `${pointer}/key`, findings });
   if (cert === undefined || key === undefined || findings.hasUnder(`${pointer}/names`)) return;
   const names = (config.names ?? []).map((name) => asciiHost(name ?? '') ?? '');
   const reading = readServerPair({ cert, key, names });
+  rememberPair({ cert: config.cert ?? '', key: config.key ?? '', names }, reading, looks);
   if ('problem' in reading) {
     findings.addValue(`${pointer}/${reading.part}`, reading.problem);
   } else if (isTried) {
@@ -90,6 +95,16 @@ function checkCertificate(
       const reason: unknown = error instanceof Error ? Reflect.get(error, 'reason') : undefined;
       findings.addValue(`${pointer}/cert`, `OpenSSL does not take it: ${reason ?? 'no reason'}`);
     }
+  }
+}
+
+/** Before they are read: a change in between is noticed by whoever takes the pair. */
+function looksNow(...files: readonly (string | undefined)[]): string {
+  try {
+    return looksOf(files.map((file) => statSync(file ?? '')));
+  } catch {
+    // Reading says what is wrong.
+    return '';
   }
 }
 

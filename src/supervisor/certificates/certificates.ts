@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import type { Clock, Timer } from '../../base/clock.js';
 import type { TlsCertificate, TlsMaterial, TlsServerSettings } from '../../channel/tls-material.js';
 import type { ListenerSettings } from '../../config/listener-settings.js';
+import { forgetPairs } from '../../config/references/read-pairs.js';
 import type { TlsSettings } from '../../config/tls-settings.js';
 import type { CertificatesStatus } from '../../observability/gateway-status.js';
 import { type ExpiringCertificate, ExpiryWarnings } from './expiry.js';
@@ -82,6 +83,7 @@ export class Certificates {
         if (!secure.some((one) => one.index === index)) this.kept.delete(index);
       }
       for (const settings of secure) await this.load(settings, NOTHING);
+      forgetPairs();
       const periods = secure.map(({ tls }) => tls.tickets.rotateMs);
       this.ticketKeys.keepOnly(new Set(periods));
       this.warn();

@@ -5,12 +5,14 @@
  * it was read: a file with a mistake changes nothing.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { shareCopyOfBytes } from '../../channel/shared-texts.js';
 import { sharePem, TICKET_KEY_BYTES } from '../../channel/tls-material.js';
+import { isRemembered, looksOf, recallPair } from '../../config/references/read-pairs.js';
 import {
   authoritiesProblem,
+  type PairReading,
   readServerPair,
   revocationsProblem,
 } from '../../config/references/server-certificate.js';
@@ -124,20 +126,9 @@ export class ListenerFiles {
   }
 
   private async readPair(id: string, files: CertificateFiles): Promise<LoadedPair | undefined> {
-    const cert = await this.bytes(files.cert);
-    const key = await this.bytes(files.key);
+    const reading = (await this.checkedPair(files)) ?? (await this.readAnew(id, files));
     const staple = files.ocsp === '' ? null : await this.bytes(files.ocsp);
-    if (cert === undefined || key === undefined) return undefined;
-    const texts = { cert: cert.toString('latin1'), key: key.toString('latin1') };
-    const reading = readServerPair({ ...texts, names: files.names });
-    if ('problem' in reading) {
-      const file = reading.part === 'key' ? files.key : files.cert;
-      // Of two files each comes to rest on its own: the same pair may be read twice.
-      const digest = createHash('sha256').update(cert).update(key).digest('hex');
-      if (this.refused.get(id) !== digest) this.onMistake({ file, problem: reading.problem });
-      this.refused.set(id, digest);
-      return undefined;
-    }
+    if (reading === null || 'problem' in reading) return undefined;
     this.refused.delete(id);
     const { chain, key: keyText, kind, names, notes } = reading.pair;
     for (const problem of notes) this.onNote({ file: files.cert, problem });
@@ -149,6 +140,35 @@ export class ListenerFiles {
       expiresAtUnixMs: reading.pair.expiresAtUnixMs,
       staple: staple === null || staple === undefined ? null : shareCopyOfBytes(staple),
     };
+  }
+
+  /** As the check of the configuration has just read it, in this thread; null: it has not. */
+  private async checkedPair(files: CertificateFiles): Promise<PairReading | null> {
+    if (!isRemembered(files)) return null;
+    try {
+      const found = recallPair(files, looksOf([await stat(files.cert), await stat(files.key)]));
+      return found === null || 'problem' in found ? null : found;
+    } catch {
+      // Reading says what is wrong.
+      return null;
+    }
+  }
+
+  /** null: the files cannot be read. */
+  private async readAnew(id: string, files: CertificateFiles): Promise<PairReading | null> {
+    const cert = await this.bytes(files.cert);
+    const key = await this.bytes(files.key);
+    if (cert === undefined || key === undefined) return null;
+    const texts = { cert: cert.toString('latin1'), key: key.toString('latin1') };
+    const reading = readServerPair({ ...texts, names: files.names });
+    if ('problem' in reading) {
+      const file = reading.part === 'key' ? files.key : files.cert;
+      // Of two files each comes to rest on its own: the same pair may be read twice.
+      const digest = createHash('sha256').update(cert).update(key).digest('hex');
+      if (this.refused.get(id) !== digest) this.onMistake({ file, problem: reading.problem });
+      this.refused.set(id, digest);
+    }
+    return reading;
   }
 
   private async loadTicketKeys(file: string): Promise<void> {
