@@ -7,6 +7,7 @@
  */
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { withLateFields } from '../../wire/http1/late-fields.js';
 import type { RequestHead } from '../../wire/http1/request-head.js';
 import {
   REQUEST_DATA,
@@ -105,7 +106,13 @@ export class RequestInput {
 
   private onRefused(bytes: Buffer, problem: ProblemKind): void {
     if (this.start !== this.end) this.flush(bytes, false);
-    if (this.sink.canRead) this.sink.onRefused(problem, this.parser.reason);
+    if (!this.sink.canRead) return;
+    const { parser } = this;
+    // A page is told by what says which page it is, wherever that stands.
+    if (problem === PROBLEMS.headTooLarge) {
+      parser.head.text = withLateFields(parser.head.text, bytes.subarray(parser.at));
+    }
+    this.sink.onRefused(problem, parser.reason);
   }
 
   private flush(bytes: Buffer, isLast: boolean): void {
