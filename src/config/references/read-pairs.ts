@@ -2,8 +2,8 @@
  * Pairs of certificate and key that the check of a configuration has read, for whoever needs them
  * next in the same thread: reading one takes most of a millisecond, and there may be ten thousand.
  *
- * Thread: supervisor or loader. Owns what was read, by thread. It holds only while the files are the
- * same: who asks says what they look like now.
+ * Thread: supervisor or loader. Owns what was read, by thread. It holds only while the files are
+ * the same: who asks says what they look like now.
  */
 import type { PairReading } from './server-certificate.js';
 
