@@ -23,6 +23,15 @@ const NO_PLACE = -1;
 /** Routes whose answers are kept: a flood of refusals asks about few. */
 const KEPT_MAX = 256;
 
+interface MatchedRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly text: string;
+  readonly listener: string;
+  /** Of its route in the list, or NO_PLACE. */
+  readonly place: number;
+}
+
 export class RefusalFields {
   private readonly hasCors: boolean;
   private readonly byDefault: CorsOfRefusals | null;
@@ -30,6 +39,8 @@ export class RefusalFields {
   private readonly byRoute = new Map<number, CorsOfRefusals | null>();
   /** null: every refusal is a problem document. */
   private readonly pages: ErrorPages | null;
+  /** Of the fields that were asked for last: the page for the same refusal is asked for next. */
+  private matched: MatchedRequest | null = null;
   /** Made for the first page that is refused. */
   private table: RouteTable | null = null;
 
@@ -44,24 +55,37 @@ export class RefusalFields {
   fieldsFor(method: string, target: string, text: string, listener: string): FieldBlock {
     if (!this.hasCors) return NO_FIELDS;
     const [origin = '', second] = valuesIn(text, 'origin');
-    const request = routedRequest(target, text, listener);
-    const cors = second === undefined ? this.corsFor(method, target, request) : this.byDefault;
-    return cors === null ? NO_FIELDS : cors(second === undefined ? origin : '');
+    if (second !== undefined) return this.byDefault === null ? NO_FIELDS : this.byDefault('');
+    const place = this.placeOf(method, target, routedRequest(target, text, listener));
+    if (this.pages !== null) this.matched = { method, target, text, listener, place };
+    const cors = place === NO_PLACE ? this.byDefault : this.corsAt(place);
+    return cors === null ? NO_FIELDS : cors(origin);
   }
 
   /** The page that the configuration has for such a reply; null: the problem document. */
   pageFor({ record, detail }: RefusedRequest, text: string, listener: string): ErrorPage | null {
     if (this.pages === null) return null;
     const { method, target, kind, requestId } = record;
-    const place = this.placeOf(method, target, routedRequest(target, text, listener));
+    const place =
+      this.takeMatched(method, target, text, listener) ??
+      this.placeOf(method, target, routedRequest(target, text, listener));
     const ofRoute = place === NO_PLACE ? undefined : this.config.routes.at(place)?.errors;
     const accept = valuesIn(text, 'accept').join(',');
     return this.pages.pageFor({ kind, detail, requestId, accept }, ofRoute);
   }
 
-  private corsFor(method: string, target: string, request: RoutedRequest): CorsOfRefusals | null {
-    const place = this.placeOf(method, target, request);
-    return place === NO_PLACE ? this.byDefault : this.corsAt(place);
+  /** Kept no longer than that: the text has credentials. */
+  private takeMatched(
+    method: string,
+    target: string,
+    text: string,
+    listener: string,
+  ): number | undefined {
+    const { matched } = this;
+    this.matched = null;
+    if (matched === null || matched.text !== text || matched.target !== target) return undefined;
+    const isSame = matched.method === method && matched.listener === listener;
+    return isSame ? matched.place : undefined;
   }
 
   /** Of the route in the list; NO_PLACE: no route would take the request. */

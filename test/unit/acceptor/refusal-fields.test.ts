@@ -1,8 +1,11 @@
 /** What the acceptor's own replies tell pages, by the route that a request would have gone to. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { RefusalFields } from '../../../src/acceptor/refusal-fields.js';
 import { entriesOf } from '../../../src/base/field-block.js';
+import { PROBLEMS } from '../../../src/base/problems.js';
+import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
+import { RouteTable } from '../../../src/routing/route-table.js';
 import { compileConfig } from '../../support/compile-config.js';
 import { servedOf } from '../../support/served-config.js';
 
@@ -57,5 +60,37 @@ describe('fields of refusals', () => {
     expect(allowed(fields, 'PUT', '/own', own, own)).toBeUndefined();
     expect(allowed(fields, 'PUT', '/own')).toBeUndefined();
     expect(refusals({ routes: [route('a', '/a')] }).fieldsFor('GET', '/a', '', 'main')).toBe('');
+  });
+});
+
+describe('pages of refusals with CORS beside them', () => {
+  const page = (html: string) => ({ errors: { 413: { html } } });
+  const text = (origin: string) => `POST\n/a\n\n\nhost\na\norigin\n${origin}\naccept\ntext/html`;
+
+  function pageOf(fields: RefusalFields, target: string, of: string): string | null | undefined {
+    const kind = PROBLEMS.bodyTooLarge;
+    const more = { protocol: PROTOCOL_HTTP_1_1, peer: '', cause: '', durationMs: 0 };
+    const record = { ...more, method: 'POST', target, kind, requestId: 'r' };
+    return fields.pageFor({ record, detail: '' }, of, 'main')?.body;
+  }
+
+  it('are those of the same route, found once, and of no request before', () => {
+    const routes = [
+      route('one', '/one', { ...OWN, ...page('of one') }),
+      route('other', '/other', { ...OWN, ...page('of other') }),
+    ];
+    const find = vi.spyOn(RouteTable.prototype, 'find');
+    const fields = refusals({ routes });
+    const head = text('https://own.example');
+    expect(fields.fieldsFor('POST', '/one', head, 'main')).toContain('https://own.example');
+    expect(pageOf(fields, '/one', head)).toBe('of one');
+    expect(find).toHaveBeenCalledTimes(1);
+    // Asked for another time, and of another request: nothing is left of the one before.
+    expect(pageOf(fields, '/other', head)).toBe('of other');
+    fields.fieldsFor('POST', '/one', head, 'main');
+    expect(pageOf(fields, '/other', head)).toBe('of other');
+    fields.fieldsFor('POST', '/one', head, 'main');
+    expect(pageOf(fields, '/one', text('https://b.example'))).toBe('of one');
+    find.mockRestore();
   });
 });
