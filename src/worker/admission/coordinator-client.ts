@@ -6,7 +6,6 @@
  */
 
 import { defined } from '../../base/assert.js';
-import { joinFields } from '../../base/field-block.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import type {
   CoordinatorWorkerEnd,
@@ -441,5 +440,5 @@ function noteLimit(
 ): void {
   const field = rateLimitField(limiter, remaining, resetMs);
   const left = Math.floor(remaining / limiter.cost);
-  exchange.admission.onLimits(joinFields(routeOf(exchange).policyField, field), left);
+  exchange.admission.onLimits(field, left);
 }

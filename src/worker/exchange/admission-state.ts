@@ -17,7 +17,7 @@ export interface Admission {
 }
 
 export class AdmissionState implements Admission {
-  /** Limit fields of the reply; none without a limit. */
+  /** The RateLimit field of the reply; none without a limit. */
   limitFields: FieldBlock = NO_FIELDS;
   /** How many more requests the limit of `limitFields` would admit; infinite: there is none. */
   limitLeft = Number.POSITIVE_INFINITY;

@@ -195,7 +195,11 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
 
   /** Fields of its own that the gateway puts into whatever reply the client gets. */
   get replyFields(): FieldBlock {
-    return joinFields(this.admission.limitFields, this.identity.replyFields ?? NO_FIELDS);
+    const own = this.identity.replyFields ?? NO_FIELDS;
+    const { limitFields } = this.admission;
+    return limitFields === NO_FIELDS
+      ? own
+      : joinFields(joinFields(policyOf(this), limitFields), own);
   }
 
   /** Row of the target whose reply goes to the client, or else of the one last admitted to; -1. */
@@ -203,6 +207,14 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     const { answeringTarget } = this.tries;
     return answeringTarget === -1 ? this.admission.targetIndex : answeringTarget;
   }
+}
+
+/** The limits that count its caller. */
+function policyOf({ identity, route }: Exchange): FieldBlock {
+  if (route === null) return NO_FIELDS;
+  const { identified, anonymous, unknown } = route.policyFields;
+  if (identity === ANONYMOUS) return anonymous;
+  return identity === ANYBODY ? unknown : identified;
 }
 
 /** The upstream of an exchange whose route is known. */

@@ -12,8 +12,23 @@ function seconds(ms: number): number {
   return Math.max(0, Math.ceil(ms / 1000));
 }
 
-/** RateLimit-Policy with all limits; no field when there is none. */
-export function policyField(limiters: readonly CompiledLimiter[]): FieldBlock {
+/** RateLimit-Policy with the limits that count a caller; no field where there are none. */
+export interface PolicyFields {
+  readonly identified: FieldBlock;
+  readonly anonymous: FieldBlock;
+  /** Of whoever was refused before it was known who calls. */
+  readonly unknown: FieldBlock;
+}
+
+export function policyFields(limiters: readonly CompiledLimiter[]): PolicyFields {
+  return {
+    identified: policyField(limiters.filter(({ callers }) => callers !== 'anonymous')),
+    anonymous: policyField(limiters.filter(({ callers }) => callers !== 'identified')),
+    unknown: policyField(limiters.filter(({ callers }) => callers === undefined)),
+  };
+}
+
+function policyField(limiters: readonly CompiledLimiter[]): FieldBlock {
   const policies = limiters.filter(({ mode }) => mode === 'enforce').map(policyOf);
   return policies.length === 0 ? NO_FIELDS : field('RateLimit-Policy', policies.join(', '));
 }

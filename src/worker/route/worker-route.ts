@@ -7,7 +7,6 @@
 
 import { defined } from '../../base/assert.js';
 import type { ErrorPages } from '../../base/error-pages.js';
-import type { FieldBlock } from '../../base/field-block.js';
 import { byRow } from '../../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../../channel/coordinator/coordinator-records.js';
 import type {
@@ -23,7 +22,7 @@ import { stripSentPrefix } from '../../routing/strip-prefix.js';
 import { type AnswerPlan, planAnswer } from './answer-plan.js';
 import { type Challenges, challengesOf } from './challenges.js';
 import { type HiddenCredentials, hiddenCredentials } from './hidden-credentials.js';
-import { policyField } from './rate-limit-fields.js';
+import { type PolicyFields, policyFields } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
 import { stagesOf } from './route-stages.js';
 import { UpstreamErrorPages } from './upstream-error-pages.js';
@@ -63,8 +62,8 @@ export interface WorkerRoute {
   readonly admission: AdmissionPlan;
   /** The same for anonymous callers. */
   readonly anonymousAdmission: AdmissionPlan;
-  /** The RateLimit-Policy field of replies; no field without a limit. */
-  readonly policyField: FieldBlock;
+  /** The RateLimit-Policy field of replies. */
+  readonly policyFields: PolicyFields;
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
   readonly droppedFields: ReadonlySet<string>;
   /** Names and values in turn, as they are set. */
@@ -146,7 +145,7 @@ export class WorkerRoutes {
       challenges: challengesOf(authenticators),
       limiters,
       ...admissionsOf(limiters, upstream, authenticators.length > 0),
-      policyField: policyField(limiters),
+      policyFields: policyFields(limiters),
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,
         ...route.rewrite.setHeaders.map(([name]) => name),

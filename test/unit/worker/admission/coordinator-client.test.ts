@@ -93,7 +93,7 @@ class Desk {
   ask(): [asked: number, targetIndex: number, fields: string] {
     const exchange = makeExchange({ route: this.route });
     const asked = this.client.askAdmission(exchange, this.route.admission, this.nowMs);
-    return [asked, exchange.targetIndex, exchange.admission.limitFields];
+    return [asked, exchange.targetIndex, exchange.replyFields];
   }
 
   /** What a request asks before it is known who calls. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { policyField, rateLimitField } from '../../../../src/worker/route/rate-limit-fields.js';
+import { policyFields, rateLimitField } from '../../../../src/worker/route/rate-limit-fields.js';
 import { aLimiter } from '../../../support/coordinator-rig.js';
 
 const LIMITS = [
@@ -11,11 +11,26 @@ const LIMITS = [
 
 describe('rate limit fields', () => {
   it('list all policies but those in shadow mode', () => {
-    expect(policyField(LIMITS)).toBe(
+    const { identified, anonymous, unknown } = policyFields(LIMITS);
+    expect([anonymous, unknown]).toEqual([identified, identified]);
+    expect(identified).toBe(
       '\r\nRateLimit-Policy: "users";q=10;w=60, "burst";q=3;w=2, ' +
         '"open";q=4;qu="concurrent-requests"',
     );
-    expect(policyField(LIMITS.slice(3))).toBe('');
+    expect(policyFields(LIMITS.slice(3)).identified).toBe('');
+  });
+
+  it('list the policies that count the caller', () => {
+    const { identified, anonymous, unknown } = policyFields(
+      [
+        { name: 'all', limit: 9 },
+        { name: 'guests', limit: 1, callers: 'anonymous' as const },
+        { name: 'partners', limit: 5, callers: 'identified' as const },
+      ].map(aLimiter),
+    );
+    expect(identified).toMatch(/Policy: "all";q=9;w=\d+, "partners";q=5;w=\d+$/);
+    expect(anonymous).toMatch(/Policy: "all";q=9;w=\d+, "guests";q=1;w=\d+$/);
+    expect(unknown).toMatch(/Policy: "all";q=9;w=\d+$/);
   });
 
   it('say what is left of one, with seconds rounded up and none where time changes nothing', () => {
