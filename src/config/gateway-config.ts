@@ -934,6 +934,13 @@ export interface ForwardAuthenticatorConfig {
    */
   readonly requestHeaders?: readonly string[];
   /**
+   * Cookies that can say who calls; a name that ends with `*` stands for all that begin so
+   * (`_oauth2_proxy*`). On a route with `anonymous: allow` a request that has other cookies only
+   * comes from nobody who is known, and the service is not asked. 1 to 16 items. Default: any
+   * cookie.
+   */
+  readonly credentialCookies?: readonly string[];
+  /**
    * Fields of its answer that the upstream gets. Fields of these names that the client sends are
    * removed. At most 32 items. Default: none.
    */

@@ -247,6 +247,11 @@ function checkForward(config: Sound<ForwardAuthenticatorConfig>, check: Authenti
     if (!GATEWAY_FIELDS.has(lower) || mayBeSent.has(lower)) continue;
     check.value(`the gateway itself is in charge of the field ${lower}`, 'requestHeaders', index);
   }
+  const asksFor = config.requestHeaders;
+  if (config.credentialCookies !== undefined && asksFor !== undefined) {
+    const hasCookies = asksFor.some((name) => name?.toLowerCase() === 'cookie');
+    if (!hasCookies) check.key('needs cookie in requestHeaders', 'credentialCookies');
+  }
   for (const [index, name] of (config.responseHeaders ?? []).entries()) {
     const lower = name?.toLowerCase() ?? '';
     if (!GATEWAY_FIELDS.has(lower)) continue;

@@ -169,12 +169,13 @@ function compileIntrospection(
 
 function compileForward(config: ForwardAuthenticatorConfig): Own<CompiledForwardAuthenticator> {
   const { requestHeaders = defaults.forwardRequestHeaders } = config;
-  const { responseHeaders = [], clientHeaders = [] } = config;
+  const { responseHeaders = [], clientHeaders = [], credentialCookies = [] } = config;
   return {
     type: 'forwardAuth',
     url: config.url,
     timeoutMs: durationMs(config.timeout ?? defaults.forwardTimeout),
     requestHeaders: requestHeaders.map((name) => name.toLowerCase()),
+    credentialCookies,
     responseHeaders: responseHeaders.map((name) => name.toLowerCase()),
     clientHeaders: clientHeaders.map((name) => name.toLowerCase()),
     consumerHeader: (config.consumerHeader ?? '').toLowerCase(),

@@ -26,6 +26,9 @@ import { DEFAULTS } from './defaults.js';
 
 const { authenticator: defaults } = DEFAULTS;
 
+/** A star behind it stands for whatever follows. */
+const COOKIE_NAME_TEXT = textShape(`^${TOKEN_PATTERN}$`, 'the name of a cookie');
+
 export const CLAIM_NAME_TEXT = textShape(
   '^[!-~]{1,256}$',
   'the name of a claim: 1 to 256 printable ASCII characters',
@@ -323,6 +326,13 @@ const FORWARD_NODE = objectNode(
         'page, from programs by `accept` and `x-requested-with`.',
       textNode(HEADER_NAME_TEXT),
       { default: defaults.forwardRequestHeaders, maxItems: 32, uniqueItems: true },
+    ),
+    credentialCookies: listNode(
+      'Cookies that can say who calls; a name that ends with `*` stands for all that begin so ' +
+        '(`_oauth2_proxy*`). On a route with `anonymous: allow` a request that has other cookies ' +
+        'only comes from nobody who is known, and the service is not asked.',
+      textNode(COOKIE_NAME_TEXT),
+      { 'x-absent': 'any cookie', minItems: 1, maxItems: 16, uniqueItems: true },
     ),
     responseHeaders: listNode(
       'Fields of its answer that the upstream gets. Fields of these names that the client sends ' +

@@ -15,10 +15,30 @@ const DESCRIBING_FIELDS: ReadonlySet<string> = new Set([
 
 /** Judges by the fields that the service gets. */
 export function mayBeKnown(
-  { requestHeaders }: CompiledForwardAuthenticator,
-  { fields }: AuthenticationRequest,
+  {
+    requestHeaders,
+    credentialCookies,
+  }: Pick<CompiledForwardAuthenticator, 'requestHeaders' | 'credentialCookies'>,
+  { fields }: Pick<AuthenticationRequest, 'fields'>,
 ): boolean {
-  return requestHeaders.some(
-    (name) => !DESCRIBING_FIELDS.has(name) && fields.values(name).some((value) => value !== ''),
-  );
+  return requestHeaders.some((name) => {
+    if (DESCRIBING_FIELDS.has(name)) return false;
+    const values = fields.values(name);
+    if (name === 'cookie' && credentialCookies.length > 0) {
+      return values.some((value) => hasCookie(value, credentialCookies));
+    }
+    return values.some((value) => value !== '');
+  });
+}
+
+/** A cookie without a value says nothing; one without a name is none of those. */
+function hasCookie(field: string, names: readonly string[]): boolean {
+  return field.split(';').some((pair) => {
+    const equals = pair.indexOf('=');
+    if (equals === -1 || pair.slice(equals + 1).trim() === '') return false;
+    const given = pair.slice(0, equals).trim();
+    return names.some((name) =>
+      name.endsWith('*') ? given.startsWith(name.slice(0, -1)) : given === name,
+    );
+  });
 }

@@ -98,6 +98,8 @@ export interface CompiledForwardAuthenticator extends Common {
   readonly timeoutMs: number;
   /** Lower case, like the others. */
   readonly requestHeaders: readonly string[];
+  /** Names, or beginnings of names with a star behind them; none: any cookie may say who calls. */
+  readonly credentialCookies: readonly string[];
   readonly responseHeaders: readonly string[];
   /** Of every answer, to the client. */
   readonly clientHeaders: readonly string[];

@@ -236,6 +236,7 @@ describeAuthenticator({
         responseHeaders: [],
         clientHeaders: [],
         consumerHeader: 'x-consumer',
+        credentialCookies: [],
       }),
       good: bearer('good'),
       wrong: {
@@ -465,6 +466,7 @@ describe('a forward authenticator', () => {
     responseHeaders: ['x-name'],
     clientHeaders: ['set-cookie', 'x-session'],
     consumerHeader: '',
+    credentialCookies: [],
   });
 
   it('asks about more requests at a time than it has connections', async () => {
