@@ -6,8 +6,8 @@
  *
  *     row (33)   name as text (16) │ calls by code (17)
  *
- * What clients name is bounded here: there are so many rows and no more, names are cut off from
- * none (a longer one has no row), and all that has no row is counted in the first one.
+ * What clients name is bounded here: the number of rows is fixed, a name that is too long has none,
+ * and all that has no row is counted in the first one.
  */
 import type { CounterBlock } from '../channel/counter-block.js';
 
