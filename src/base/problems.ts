@@ -364,6 +364,12 @@ export const PROBLEMS = {
     proxyError: 'http_protocol_error',
     when: 'The target sent something that is not HTTP.',
   }),
+  tunnelNotTaken: problem('GW_UPSTREAM_NO_WEBSOCKET', 501, 'No WebSocket at the target', {
+    source: 'upstream',
+    part: 'upstream',
+    proxyError: 'http_upgrade_failed',
+    when: 'The target speaks HTTP/2, and its settings do not allow extended CONNECT (RFC 8441).',
+  }),
   replyUnchangeable: problem('GW_UPSTREAM_BODY', 502, 'Upstream reply cannot be changed', {
     source: 'upstream',
     part: 'rewrite',

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { field } from '../../src/base/field-block.js';
+import { field, NO_FIELDS } from '../../src/base/field-block.js';
 import { PROBLEMS } from '../../src/base/problems.js';
 import { WINDOW_BYTES } from '../../src/channel/lane.js';
 import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
@@ -507,6 +507,100 @@ describe('a target that makes mistakes', () => {
     const problems = probes.map(({ problem }) => problem?.code);
     expect(problems.filter((code) => code === PROBLEMS.upstreamProtocol.code).length).toBe(2);
     expect(problems.filter((code) => code === undefined).length).toBe(2);
+  });
+});
+
+describe('a tunnel', () => {
+  const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+  const CONNECT_ALLOWED = settings([8, 1]);
+
+  function tunnelBody(): StreamedBody {
+    return new StreamedBody(-1, { onWanted: () => {}, giveWindow: () => {} });
+  }
+
+  it('is opened by extended CONNECT, and moves bytes both ways', async () => {
+    origin.greeting = CONNECT_ALLOWED;
+    origin.script = (peer, { id }) => {
+      peer.write(peer.headFrame(id, [STATUS, ['sec-websocket-protocol', 'chat']]));
+    };
+    origin.onData = (peer, { id, body }) => peer.write(frame(0, 0, id, body.slice(-3)));
+    const body = tunnelBody();
+    body.push(Buffer.from('one'));
+    const probe = rigFor().send({ body, tunnelKey: KEY });
+    await eventually('it is back', () => probe.body === 'one');
+    expect([probe.status, probe.replyFields]).toEqual([101, '\r\nsec-websocket-protocol: chat']);
+    const [request] = origin.requests;
+    expect(Object.fromEntries(request?.fields ?? [])).toMatchObject({
+      ':method': 'CONNECT',
+      ':protocol': 'websocket',
+      ':path': '/a?b=c',
+      ':scheme': 'http',
+    });
+    for (const name of ['te', 'content-length', 'sec-websocket-key', 'upgrade']) {
+      expect(request?.fields.has(name)).toBe(false);
+    }
+    body.push(Buffer.from('two'));
+    await eventually('so is the second', () => probe.body === 'onetwo');
+    expect(probe.isOver).toBe(false);
+  });
+
+  it.each(['the client', 'the target'])('half-closed by %s goes on the other way', async (who) => {
+    origin.greeting = CONNECT_ALLOWED;
+    origin.script = (peer, { id }) => {
+      peer.write(peer.headFrame(id, [STATUS]));
+      if (who === 'the target') peer.write(frame(0, 1, id, 'bye'));
+    };
+    const body = tunnelBody();
+    const probe = rigFor().send({ body, tunnelKey: KEY });
+    await eventually('it is open', () => probe.status === 101);
+    const [request] = origin.requests;
+    if (who === 'the target') {
+      await eventually('the way down has ended', () => probe.body === 'bye');
+      body.push(Buffer.from('late'));
+      await eventually('the way up has not', () => request?.body === 'late');
+      expect(probe.isOver).toBe(false);
+      body.end(NO_FIELDS);
+    } else {
+      body.end(NO_FIELDS);
+      await eventually('the way up has ended', () => request?.isWhole === true);
+      expect(probe.isOver).toBe(false);
+      origin.peers[0]?.write(frame(0, 1, 1, 'late'));
+    }
+    await probe.over;
+    expect([probe.problem, probe.lateCalls, request?.resetCode]).toEqual([null, 0, -1]);
+  });
+
+  it('that is refused is a reply like others', async () => {
+    origin.greeting = CONNECT_ALLOWED;
+    origin.script = (peer, { id }) => peer.reply(id, 'no', '403');
+    const body = tunnelBody();
+    body.push(Buffer.from('unsent'));
+    const probe = await rigFor().exchange({ body, tunnelKey: KEY });
+    expect([probe.status, probe.body, origin.requests[0]?.body]).toEqual([403, 'no', '']);
+  });
+
+  it('is not asked for where the target does not allow it', async () => {
+    const rig = rigFor();
+    const probe = await rig.exchange({ body: tunnelBody(), tunnelKey: KEY });
+    expect(probe.problem).toBe(PROBLEMS.tunnelNotTaken);
+    expect([probe.attempt.isSent, origin.requests.length]).toEqual([false, 0]);
+    expect((await rig.exchange()).status).toBe(200);
+  });
+
+  it('that its client gives up, or its target resets, ends so for the other', async () => {
+    origin.greeting = CONNECT_ALLOWED;
+    origin.script = (peer, { id }) => peer.write(peer.headFrame(id, [STATUS]));
+    const rig = rigFor();
+    const body = tunnelBody();
+    const first = rig.send({ body, tunnelKey: KEY });
+    await eventually('it is open', () => first.status === 101);
+    body.drop();
+    await eventually('it is reset', () => origin.requests[0]?.resetCode === CANCEL);
+    const second = rig.send({ body: tunnelBody(), tunnelKey: KEY });
+    await eventually('it is open', () => second.status === 101);
+    origin.peers[0]?.reset(3, CANCEL);
+    await second.over;
+    expect(second.problem).toBe(PROBLEMS.upstreamReset);
   });
 });
 

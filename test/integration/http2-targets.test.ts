@@ -1,4 +1,5 @@
 /** Targets over HTTP/2 behind a whole gateway, in clear text and over TLS, with real servers. */
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import {
   createServer as createHttp2Server,
   createSecureServer as createSecureHttp2Server,
@@ -8,7 +9,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { GatewayProcess } from '../support/gateway-process.js';
@@ -45,6 +46,15 @@ class Http2Target {
     }
     this.heads.push(headers);
     stream.on('error', () => {});
+    if (headers[':method'] === 'CONNECT') {
+      stream.respond({ ':status': 200 });
+      stream.pipe(stream);
+      return;
+    }
+    if (headers[':path'] === '/leaving' && this.heads.length % 10 === 0) {
+      // As a server does whose connections have an age.
+      stream.session?.close();
+    }
     if (headers[':path'] === '/cut') {
       stream.respond({ ':status': 200 });
       stream.write('begun', () => stream.destroy(new Error('broken')));
@@ -72,7 +82,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const clear = new Http2Target(createHttp2Server());
+const clear = new Http2Target(createHttp2Server({ settings: { enableConnectProtocol: true } }));
 const secure = new Http2Target(
   createSecureHttp2Server({ ...certificate }) as unknown as Http2Server,
 );
@@ -84,6 +94,7 @@ const old = createSecureServer({ ...certificate }, (request, reply) => {
   request.resume().on('end', () => reply.end('old'));
 });
 let gateway: GatewayProcess;
+let config: Record<string, unknown> & { readonly upstreams: Record<string, object> };
 
 beforeAll(async () => {
   for (const target of [clear, secure, either]) await target.start();
@@ -93,8 +104,8 @@ beforeAll(async () => {
   const upstream = (url: string, protocol: string, more: object = {}) => ({
     ...{ targets: [{ url }], protocol, preserveHost: true, ...more },
   });
-  gateway = await GatewayProcess.start({
-    listen: { port: 0, engine: 'wire' },
+  config = {
+    listen: { port: 0, engine: 'wire', chunkedRequests: 'allow' },
     workers: 1,
     logging: { accessLog: false },
     via: 'both',
@@ -114,7 +125,8 @@ beforeAll(async () => {
         upstream: name,
       },
     })),
-  });
+  };
+  gateway = await GatewayProcess.start(config);
 });
 
 afterAll(async () => {
@@ -210,4 +222,82 @@ it('says what is wrong with a target that speaks something else', async () => {
   ]);
   const odd = await fetch(`${gateway.url}/http1/`);
   expect([odd.status, await odd.json()]).toMatchObject([502, { code: 'GW_UPSTREAM_PROTOCOL' }]);
+});
+
+it('loses no request to a target whose connections come and go', async () => {
+  const statuses: number[] = [];
+  const ask = async (): Promise<void> => {
+    for (let count = 0; count < 40; count++) {
+      const reply = await fetch(`${gateway.url}/h2c/leaving`, { method: 'POST', body: 'x' });
+      statuses.push(reply.status);
+      await reply.text();
+    }
+  };
+  await Promise.all(Array.from({ length: 5 }, ask));
+  expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  expect(statuses.length).toBe(200);
+});
+
+it('sends pieces of a request, and brings those of its reply, at the same time', async () => {
+  const request = httpRequest(`${gateway.url}/h2c/`, { method: 'POST' });
+  const replied = new Promise<IncomingMessage>((resolve) => request.on('response', resolve));
+  request.write('one');
+  const reply = await replied;
+  let text = '';
+  reply.on('data', (bytes: Buffer) => {
+    text += bytes.toString();
+  });
+  await eventually('the first is back', () => text === 'one');
+  request.write('two');
+  await eventually('so is the second', () => text === 'onetwo');
+  request.end();
+  await new Promise((resolve) => reply.on('end', resolve));
+});
+
+/** Asks for a WebSocket on this route; `text` is all that comes back. */
+function openWebSocket(name: string): { readonly socket: Socket; text: string } {
+  const asked = { socket: connect(gateway.port, '127.0.0.1'), text: '' };
+  asked.socket.on('error', () => {});
+  asked.socket.on('data', (bytes) => {
+    asked.text += bytes.toString('latin1');
+  });
+  asked.socket.write(
+    `GET /${name}/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  return asked;
+}
+
+it('opens a WebSocket over a stream of a target that allows it', async () => {
+  const open = openWebSocket('h2c');
+  await eventually('it is open', () => open.text.includes('\r\n\r\n'));
+  expect(open.text).toMatch(/^HTTP\/1\.1 101 /);
+  expect(open.text).toContain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+  const frame = '\x81\x82\0\0\0\0hi';
+  open.socket.write(frame, 'latin1');
+  await eventually('the frame is back', () => open.text.endsWith(frame));
+  open.socket.destroy();
+  const refused = openWebSocket('auto');
+  await eventually('it is refused', () => refused.text.includes('GW_UPSTREAM_NO_WEBSOCKET'));
+  expect(refused.text).toMatch(/^HTTP\/1\.1 501 /);
+  refused.socket.destroy();
+});
+
+it('finishes what is under way when the configuration changes its connections', async () => {
+  const request = httpRequest(`${gateway.url}/h2c/`, { method: 'POST' });
+  const replied = new Promise<IncomingMessage>((resolve) => request.on('response', resolve));
+  request.write('one');
+  const reply = await replied;
+  const before = clear.sessions.size;
+  const h2c = { ...config.upstreams.h2c, http2: { maxStreams: 10 } };
+  gateway.rewrite({ ...config, upstreams: { ...config.upstreams, h2c } });
+  gateway.child.kill('SIGHUP');
+  await eventually('it is in force', () => gateway.find('configuration applied').length > 0);
+  expect((await fetch(`${gateway.url}/h2c/`)).status).toBe(200);
+  expect(clear.sessions.size).toBeGreaterThan(0);
+  expect(before).toBeGreaterThan(0);
+  request.end('two');
+  let text = '';
+  for await (const bytes of reply) text += String(bytes);
+  expect(text).toBe('onetwo');
 });

@@ -53,6 +53,7 @@ export interface SentRequest {
   readonly path?: string;
   readonly body?: Buffer | StreamedBody;
   readonly fields?: readonly string[];
+  readonly tunnelKey?: string;
 }
 
 /** One exchange as its listener hears it. */
@@ -163,11 +164,11 @@ export class TransportRig {
 
   /** Sends, and returns without waiting. */
   send(request: SentRequest = {}): Probe {
-    const { method = 'GET', path = '/a?b=c', body = null, fields = [] } = request;
+    const { method = 'GET', path = '/a?b=c', body = null, fields = [], tunnelKey = '' } = request;
     const exchange = anExchange(method, body, fields);
     const probe = new Probe(exchange, this.connections);
     const { authority } = this;
-    probe.attempt.send({ exchange, path, authority, ...SENT_PLAINLY, body }, false);
+    probe.attempt.send({ exchange, path, authority, ...SENT_PLAINLY, body, tunnelKey }, false);
     return probe;
   }
 

@@ -42,7 +42,7 @@ export function encodeRequest(
   if (protocol !== '') to = encoder.field(out, to, ':protocol', protocol);
   to = encodeFields(encoder, out, to, fields);
   // Whatever the client takes: the gateway itself takes trailers of its targets.
-  to = encoder.field(out, to, 'te', 'trailers');
+  if (protocol === '') to = encoder.field(out, to, 'te', 'trailers');
   return out.subarray(0, to);
 }
 

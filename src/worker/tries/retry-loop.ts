@@ -214,9 +214,9 @@ export class RetryLoop implements TryListener {
   private onTryFailed(exchange: Exchange, attempt: TryInFlight, failure: TryFailure): void {
     const { kind, problem, cause } = failure;
     this.parts.ledger.countTryFailure(attempt.targetIndex, problem);
-    const isOurs = problem === PROBLEMS.internal;
     // A request that we could not even hand over says nothing about the target.
-    const outcome = isOurs ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
+    const isUnasked = problem === PROBLEMS.internal || problem === PROBLEMS.tunnelNotTaken;
+    const outcome = isUnasked ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
     this.settler.settle(exchange, attempt, outcome);
     exchange.tries.onFailed(problem, cause);
     this.leave(exchange, attempt);
@@ -225,7 +225,7 @@ export class RetryLoop implements TryListener {
     } else if (!exchange.tries.isUnderWay) {
       // What was to be sent together with its body has not been sent.
       this.parts.replies.takeBack(exchange);
-      const isPlanned = !isOurs && this.next.tryPlan(exchange, { kind, status: 0 }, 0);
+      const isPlanned = !isUnasked && this.next.tryPlan(exchange, { kind, status: 0 }, 0);
       if (isPlanned) this.next.waitOrResume(exchange);
       else this.giveLast(exchange);
     }

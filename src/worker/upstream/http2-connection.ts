@@ -167,6 +167,11 @@ export class Http2Connection implements TargetSocketListener {
     return this.http.streamsMax === 0;
   }
 
+  /** Tunnels can be opened over it (RFC 8441). */
+  get takesTunnels(): boolean {
+    return this.http.mayConnect;
+  }
+
   /** Nothing came for too long, and the target was asked whether it is there. */
   private get isInDoubt(): boolean {
     return this.pongByMs !== Number.POSITIVE_INFINITY;

@@ -7,7 +7,9 @@ type Http2ErrorCode =
   | 'UND_ERR_SOCKET'
   | 'UND_ERR_CONNECT_TIMEOUT'
   | 'HPE_INVALID_REPLY'
-  | 'HPE_HEADER_OVERFLOW';
+  | 'HPE_HEADER_OVERFLOW'
+  /** The request opens a tunnel, and the target allows none. */
+  | 'HTTP2_NO_CONNECT';
 
 export class Http2Error extends Error {
   constructor(

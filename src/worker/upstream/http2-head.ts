@@ -6,14 +6,23 @@
  */
 import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
 import type { RequestStart } from '../../wire/http2/request-block.js';
+import { WEBSOCKET } from '../../wire/websocket/handshake.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
 import { buildForwardedFields } from './forwarded-fields.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 
 // Hot path (bench/gateway/plain-get): once for every request to such a target.
-export function startOf({ exchange, path, authority, target }: UpstreamRequest): RequestStart {
-  const { method } = exchange.head;
-  return { method, scheme: target.tls ? 'https' : 'http', authority, path, protocol: '' };
+export function startOf(request: UpstreamRequest): RequestStart {
+  const { exchange, path, authority, target } = request;
+  const opensTunnel = request.tunnelKey !== '';
+  return {
+    // RFC 8441 4: a tunnel is asked for by CONNECT, whatever its client has sent.
+    method: opensTunnel ? 'CONNECT' : exchange.head.method,
+    scheme: target.tls ? 'https' : 'http',
+    authority,
+    path,
+    protocol: opensTunnel ? WEBSOCKET : '',
+  };
 }
 
 /** Names and values in turn. */
@@ -26,8 +35,9 @@ export function fieldsForHttp2(request: UpstreamRequest): readonly string[] {
   return fields;
 }
 
-/** 0: none; -1: not known. */
-function bodyBytesOf({ body }: UpstreamRequest): number {
+/** 0: none; -1: not known, or what goes up a tunnel. */
+function bodyBytesOf({ body, tunnelKey }: UpstreamRequest): number {
+  if (tunnelKey !== '') return -1;
   if (body === null) return 0;
   return body instanceof StreamedBody ? body.bytes : body.length;
 }

@@ -21,14 +21,18 @@ import { CANCEL, NO_ERROR } from '../../wire/http2/frame-kinds.js';
 import type { ReplyFields } from '../../wire/http2/reply-fields.js';
 import { type BodySink, StreamedBody } from '../exchange/streamed-body.js';
 import type { Http2Connection, StreamUser } from './http2-connection.js';
-import { connectionLost, endedByTarget } from './http2-error.js';
+import { connectionLost, endedByTarget, Http2Error } from './http2-error.js';
 import { fieldsForHttp2, startOf } from './http2-head.js';
+import { fieldsOfTunnelHead } from './tunnel-head.js';
 import type {
   TransportHandler,
   UpstreamConnection,
   UpstreamRequest,
 } from './upstream-transport.js';
 
+/** What opens a tunnel in HTTP/1.1. */
+const SWITCHING_PROTOCOLS = 101;
+const NO_BYTES = Buffer.alloc(0);
 /** So much of a body is written at once: others may want to write as well. */
 const PIECE_BYTES_MAX = 64 * 1024;
 
@@ -64,6 +68,9 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   /** The reply has ended, perhaps behind pieces that are held; null: it has not. */
   private ended: FieldBlock | null = null;
   private hasToldLast = false;
+  /** The request asks for a tunnel; and the target has opened it. */
+  private asksForTunnel = false;
+  private isTunnel = false;
 
   /** Pieces of the upload that wait for windows or for the socket. */
   private unsent: Uint8Array[] = [];
@@ -101,6 +108,11 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   open(connection: Http2Connection): void {
     const { handler, request } = this;
     if (handler === null || request === null) return;
+    const asksForTunnel = request.tunnelKey !== '';
+    if (asksForTunnel && !connection.takesTunnels) {
+      this.fail(new Http2Error('HTTP2_NO_CONNECT', 'the target takes no extended CONNECT'));
+      return;
+    }
     this.served = connection.served;
     try {
       handler.onConnect(this.abortNow);
@@ -109,14 +121,18 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
       return;
     }
     const { body } = request;
-    const stream = connection.request(startOf(request), fieldsForHttp2(request), body === null);
+    const ends = body === null && !asksForTunnel;
+    const stream = connection.request(startOf(request), fieldsForHttp2(request), ends);
     stream.owner = this;
     this.connection = connection;
     this.stream = stream;
     this.sentMs = connection.owner.nowMs();
     this.state = OPEN;
+    this.asksForTunnel = asksForTunnel;
     if (body === null) {
       this.hasSentEnd = true;
+    } else if (asksForTunnel) {
+      // Nothing goes up before the target has opened it.
     } else if (body instanceof StreamedBody) {
       this.body = body;
       body.flowTo(this);
@@ -158,9 +174,12 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
       }
       if (!this.sendFirst(connection, stream)) return;
     }
-    if (!this.isUploadComplete || this.hasSentEnd) return;
-    this.hasSentEnd = true;
-    connection.sendEnd(stream, this.uploadTrailers);
+    if (!this.isUploadComplete) return;
+    if (!this.hasSentEnd) {
+      this.hasSentEnd = true;
+      connection.sendEnd(stream, this.uploadTrailers);
+    }
+    if (this.isTunnel) this.completeIfDue();
   }
 
   /** False: the windows are full. */
@@ -192,7 +211,20 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   }
 
   onHead(head: ReplyFields): void {
-    this.begin()?.onReplyHead(head.status, head, this.resumeNow);
+    const { status } = head;
+    if (this.asksForTunnel && status >= 200 && status < 300) this.openTunnel(head);
+    else this.begin()?.onReplyHead(status, head, this.resumeNow);
+  }
+
+  /** RFC 8441 5: any 2xx opens it; for the rest of the gateway it is a 101. */
+  private openTunnel(head: ReplyFields): void {
+    const body = this.request?.body;
+    this.isTunnel = true;
+    head.fields = fieldsOfTunnelHead(head.fields);
+    this.begin()?.onReplyHead(SWITCHING_PROTOCOLS, head, this.resumeNow);
+    if (this.state !== OPEN || !(body instanceof StreamedBody)) return;
+    this.body = body;
+    body.flowTo(this);
   }
 
   // Hot path: every piece of every reply.
@@ -207,9 +239,11 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   private give(bytes: Buffer, isLast: boolean): void {
     const { handler, connection, stream } = this;
     if (handler === null) return;
-    this.hasToldLast = isLast;
-    const goesOn = handler.onReplyData(bytes, isLast);
-    if (!goesOn && !isLast) this.isPaused = true;
+    // The way down a tunnel may end long before the tunnel does.
+    const endsReply = isLast && !this.isTunnel;
+    this.hasToldLast = endsReply;
+    const goesOn = handler.onReplyData(bytes, endsReply);
+    if (!goesOn && !endsReply) this.isPaused = true;
     if (connection !== null && stream !== null) connection.credit(stream, bytes.length);
   }
 
@@ -229,11 +263,11 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
     if (this.state !== OPEN) return;
     this.ended = trailers;
     const { connection, stream } = this;
-    // The rest of the upload would lead nowhere: the reply is whole (RFC 9113 8.1).
-    if (connection !== null && stream !== null && !stream.isLocalClosed) {
-      connection.reset(stream, NO_ERROR);
+    if (!this.isTunnel) {
+      // The rest of the upload would lead nowhere: the reply is whole (RFC 9113 8.1).
+      if (stream?.isLocalClosed === false) connection?.reset(stream, NO_ERROR);
+      this.unsent = [];
     }
-    this.unsent = [];
     this.completeIfDue();
   }
 
@@ -241,6 +275,12 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
     if (this.ended === null || this.held.length > 0 || this.state !== OPEN) return;
     if (this.isPaused && !this.hasToldLast) return;
     const { handler, ended } = this;
+    if (this.isTunnel && !this.hasSentEnd) {
+      if (this.hasToldLast) return;
+      this.hasToldLast = true;
+      handler?.onReplyData(NO_BYTES, true);
+      return;
+    }
     this.end();
     handler?.onComplete(ended);
   }

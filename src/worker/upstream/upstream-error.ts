@@ -48,6 +48,8 @@ export function upstreamProblem(error: unknown): ProblemKind {
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
     case 'UND_ERR_RES_EXCEEDED_MAX_SIZE':
       return PROBLEMS.upstreamProtocol;
+    case 'HTTP2_NO_CONNECT':
+      return PROBLEMS.tunnelNotTaken;
     case 'UND_ERR_INVALID_ARG':
     case 'UND_ERR_NOT_SUPPORTED':
       return PROBLEMS.internal;
@@ -81,6 +83,7 @@ export function failureDetail(problem: ProblemKind, cause: string): string {
     return `The target did not answer as it should: ${cause}.`;
   }
   if (problem.proxyError.startsWith('tls_')) return problem.when;
+  if (problem === PROBLEMS.tunnelNotTaken) return problem.when;
   return isConnectFailure(problem)
     ? 'The target cannot be reached.'
     : 'The target did not answer as it should.';
