@@ -23,6 +23,7 @@ import {
 
 const NOTHING: Buffer = Buffer.alloc(0);
 const BUFFER_BYTES_MIN = 1024;
+const EXPECTED_BYTES_MAX = 16 * 1024;
 const SETTING_BYTES = 6;
 const PING_BYTES = 8;
 
@@ -30,11 +31,14 @@ export class FrameWriter {
   /** Bytes that wait to be taken. */
   bytes = 0;
   private out: Buffer = NOTHING;
+  /** As much as the last buffer held, within bounds: the next one is likely to hold as much. */
+  private expected = BUFFER_BYTES_MIN;
 
   /** Everything since the last call; null: nothing. */
   take(): Buffer | null {
     if (this.bytes === 0) return null;
     const taken = this.out.subarray(0, this.bytes);
+    this.expected = Math.min(this.bytes, EXPECTED_BYTES_MAX);
     this.out = NOTHING;
     this.bytes = 0;
     return taken;
@@ -118,7 +122,7 @@ export class FrameWriter {
   }
 
   private grow(bytes: number): void {
-    const larger = Buffer.allocUnsafe(Math.max(BUFFER_BYTES_MIN, 2 * bytes));
+    const larger = Buffer.allocUnsafe(Math.max(BUFFER_BYTES_MIN, this.expected, 2 * bytes));
     this.out.copy(larger, 0, 0, this.bytes);
     this.out = larger;
   }

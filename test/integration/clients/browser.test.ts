@@ -47,7 +47,8 @@ describe.each(DOORS)('a browser, %s', (door) => {
 
   describe('a browser', () => {
     it('loads a page and what belongs to it', async () => {
-      await inPage('1');
+      const script = 'performance.getEntriesByType("navigation")[0].nextHopProtocol';
+      expect(await inPage(script)).toBe(door === 'tls' ? 'h2' : 'http/1.1');
       const urls = rig.upstream.received.map(({ url }) => url);
       expect(urls).toContain('/script.js');
     });

@@ -463,6 +463,20 @@ describe('a connection', () => {
     expect(await client.get(3)).toBe('next');
   });
 
+  it('outlives a body that comes too slowly', async () => {
+    const [client, rig] = await aClient({ limits: { bodyRate: 1000 } });
+    client.send(client.head(1, false, [], 'POST'));
+    const exchange = await rig.exchange();
+    for (let look = 1; look <= 12 && rig.refusals.length === 0; look++) {
+      client.send(client.data(1, 'x'));
+      await eventually('it has come', () => exchange.body.length === look);
+      rig.advance(3000);
+    }
+    await client.until(/^headers 1 :status=408/);
+    rig.serve = (next) => next.reply('next');
+    expect(await client.get(3)).toBe('next');
+  });
+
   it('that drains is told in two steps, and finishes its streams', async () => {
     const [client, rig] = await aClient({}, { isPolite: false });
     client.send(client.head(1, true));

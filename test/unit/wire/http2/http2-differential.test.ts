@@ -18,6 +18,7 @@ import { RULES } from '../../../support/request-outcome.js';
 
 const SCRIPTS = IS_LONG ? 6000 : 150;
 const TIMEOUT_MS = IS_LONG ? 3_600_000 : 60_000;
+const STREAMS_MAX = 5;
 const LAST_PING = 'the last';
 const WAIT_MS = 20_000;
 /** A mistake may leave a connection waiting for more of a frame. */
@@ -188,3 +189,44 @@ describe('a mistake', () => {
     expect(taken).toEqual([]);
   });
 });
+
+describe('any number of mistakes', () => {
+  it('never throws, nor lets more in than was offered', () => {
+    for (let seed = 1; seed <= 4 * SCRIPTS; seed++) {
+      const random = new SimRandom(seed);
+      let script = scriptOf(random);
+      for (let count = random.below(8); count >= 0; count--) {
+        script = { ...script, frames: withMistake(script, random) };
+      }
+      const server = quietServer();
+      for (const piece of piecesOf(script.frames, random)) {
+        if (server.isClosed) break;
+        server.receive(Buffer.from(piece), seed);
+        server.takeOutput();
+        if (server.streams.size > STREAMS_MAX) expect.fail(`seed ${seed}: ${server.streams.size}`);
+      }
+    }
+  });
+});
+
+/** Takes everything, and answers when a stream has an odd number of bytes in its head. */
+function quietServer(): ServerConnection {
+  const connection: ServerConnection = new ServerConnection(
+    { streamsMax: STREAMS_MAX, streamWindowBytes: 65_535, windowBytes: 65_535, mayConnect: true },
+    {
+      onHead: (stream, { text }) => {
+        if (text.length % 2 === 0) return;
+        connection.sendHead(stream, 200, field('x', text.slice(0, 3)), false);
+        connection.sendData(stream, Buffer.alloc(text.length * 100), true);
+      },
+      onData: (stream, bytes) => connection.credit(stream, bytes.length),
+      onEnd: (stream) => connection.reset(stream, 0),
+      onReset: () => {},
+      onMistake: () => {},
+      onWindow: (stream) => connection.reset(stream, 8),
+      onClose: () => {},
+    },
+    { rules: RULES, origin: { peer: 'p', connection: 'http', fallbackHost: '' }, nowMs: 0 },
+  );
+  return connection;
+}
