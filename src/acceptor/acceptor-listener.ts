@@ -8,10 +8,17 @@
 import type { Clock } from '../base/clock.js';
 import type { ErrorPage } from '../base/error-pages.js';
 import type { FieldBlock } from '../base/field-block.js';
+import { PROBLEMS } from '../base/problems.js';
 import type { RequestIdSource } from '../base/request-id.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import { answerChallenge, isChallenge } from './acme-challenge.js';
-import type { ClientRequest, ClientSocket, ListenerHost, OpenListener } from './client-engine.js';
+import type {
+  ClientRequest,
+  ClientSocket,
+  ListenerHost,
+  MalformedRequest,
+  OpenListener,
+} from './client-engine.js';
 import { ClientExchange } from './client-exchange.js';
 import type { ExchangeContext } from './exchange-context.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
@@ -158,6 +165,13 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   onTurnedAway(reason: string): void {
     this.turnedAway.set(reason, (this.turnedAway.get(reason) ?? 0) + 1);
     this.owner.strangers.onTurnedAway(this.settings.name, reason);
+  }
+
+  onMalformed({ method, target, peer, protocol, reason }: MalformedRequest): void {
+    const made = { requestId: this.requestIds.next(), durationMs: 0 };
+    const kind = PROBLEMS.malformedStream;
+    this.onLocalReply({ ...made, method, target, peer, protocol, kind, cause: reason });
+    this.onMistake(reason);
   }
 
   onMistake(reason: string): void {

@@ -19,7 +19,7 @@
 import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';
-import type { NewRequest } from '../channel/records/request-head.js';
+import type { HttpProtocol, NewRequest } from '../channel/records/request-head.js';
 import type { TlsMaterial } from '../channel/tls-material.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ConnectionCensus } from './connection-caps.js';
@@ -58,6 +58,16 @@ export interface ClientRequest extends NewRequest {
   readonly droppedFields: number;
   /** The name of the last one, cut; '' where there was none. */
   readonly droppedName: string;
+}
+
+/** What is known of a request that cannot be answered; '' where that is missing. */
+export interface MalformedRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly peer: string;
+  readonly protocol: HttpProtocol;
+  /** For the log. */
+  readonly reason: string;
 }
 
 /** What becomes of the connection behind a reply. An HTTP/2 engine reads it for its stream. */
@@ -241,6 +251,9 @@ export interface ListenerHost {
    * could have been answered.
    */
   onTurnedAway(reason: string): void;
+
+  /** A request was malformed in a way that its protocol has no reply for: it was cut off. */
+  onMalformed(request: MalformedRequest): void;
 
   /** A client has broken HTTP/2, or its limits, in this way; it is one of a few. */
   onMistake(reason: string): void;

@@ -90,6 +90,10 @@ export const PROBLEMS = {
     ...DOWNSTREAM,
     when: 'The Host field is missing or malformed, or the request has several.',
   }),
+  malformedStream: problem('GW_STREAM_MALFORMED', 400, 'Malformed request', {
+    ...DOWNSTREAM,
+    when: 'Never: a malformed request of HTTP/2, whose stream is reset; its record has the code.',
+  }),
   misdirected: problem('GW_HOST_MISDIRECTED', 421, 'Misdirected request', {
     ...DOWNSTREAM,
     when: 'The host has another certificate than the HTTP/2 connection that the request came on.',

@@ -226,6 +226,11 @@ export class Http2Connection
     if (own !== null) this.waiting.add(own);
   }
 
+  onMalformed(method: string, target: string, reason: string): void {
+    const { peer, protocol } = this.request;
+    this.host.onMalformed({ method, target, peer, protocol, reason });
+  }
+
   onMistake(reason: string): void {
     this.host.onMistake(reason);
   }

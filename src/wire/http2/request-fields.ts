@@ -71,11 +71,11 @@ const PORT_OF_HTTPS = '443';
 export class RequestFields implements FieldSink {
   /** Not '': the request is malformed. */
   mistake = '';
+  method = '';
+  path = '';
 
-  private method = '';
   private scheme = '';
   private authority = '';
-  private path = '';
   private protocol = '';
   /** Bits by the class of the pseudo-fields that have come. */
   private seen = 0;

@@ -114,7 +114,7 @@ export class ServerConnection extends ReplySide {
     const { decoder } = this;
     const head = this.fields.finish(decoder.text, decoder.isOversize, endsStream);
     if (head === null) {
-      this.refuse(id, PROTOCOL_ERROR, this.fields.mistake);
+      this.onMalformed(id);
       return;
     }
     const { streamWindowBytes } = this.options;
@@ -125,13 +125,22 @@ export class ServerConnection extends ReplySide {
     this.handler.onHead(stream, head);
   }
 
-  /** Resets a stream that nobody has heard of. */
+  private onMalformed(id: number): void {
+    const { method, path, mistake } = this.fields;
+    if (this.resetUnheard(id, PROTOCOL_ERROR)) this.handler.onMalformed(method, path, mistake);
+  }
+
   private refuse(id: number, code: number, reason: string): void {
+    if (this.resetUnheard(id, code)) this.handler.onMistake(reason);
+  }
+
+  /** Resets a stream that nobody has heard of. False: that was one too many. */
+  private resetUnheard(id: number, code: number): boolean {
     this.spend('refused streams');
-    if (this.isClosed) return;
+    if (this.isClosed) return false;
     this.closed.add(id, CLOSED_BY_US);
     this.writer.reset(id, code);
-    this.handler.onMistake(reason);
+    return true;
   }
 
   protected override onPeerSettings(): void {

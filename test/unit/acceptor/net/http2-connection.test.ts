@@ -246,8 +246,12 @@ describe('a stream', () => {
     await client.ended(3);
   });
 
-  it('that is malformed is reset, counted, and no other one is touched', async () => {
-    const [client, rig] = await aClient();
+  it('that is malformed is reset, counted, recorded, and no other one is touched', async () => {
+    const records: string[] = [];
+    const [client, rig] = await aClient({
+      onLocalReply: ({ kind, cause, method, target, peer, protocol }) =>
+        records.push(`${kind.code} ${method} ${target} ${peer} ${protocol}: ${cause}`),
+    });
     client.send(client.head(1, true), client.head(3, true, [['Upper', 'x']]));
     await client.until('reset 3 1');
     (await rig.exchange()).reply();
@@ -255,6 +259,7 @@ describe('a stream', () => {
     const reason = 'a field whose name or value HTTP/2 does not allow';
     expect(rig.rig.acceptor.listeners[0]?.mistakes).toEqual([[reason, 1]]);
     expect(rig.rig.strangers.told).toEqual([`mistake: ${reason}`]);
+    expect(records).toEqual([`GW_STREAM_MALFORMED GET /3 127.0.0.1 20: ${reason}`]);
   });
 });
 

@@ -75,6 +75,7 @@ class Server {
         },
         onReset: (stream) => void this.waiting.delete(stream),
         onMistake: () => {},
+        onMalformed: () => {},
         onWindow: (stream) => void this.connection.sendData(stream, this.rest(stream), true),
         onClose: () => {},
       },

@@ -31,6 +31,7 @@ class Rig {
       onData: (stream, bytes) => this.events.push(`data ${stream.id} ${bytes.length}`),
       onEnd: (stream, trailers) => this.events.push(`end ${stream.id}${trailers}`),
       onReset: (stream, code) => this.events.push(`reset ${stream.id} ${code}`),
+      onMalformed: (method, path, reason) => this.mistakes.push(`${method} ${path} ${reason}`),
       onMistake: (reason) => this.mistakes.push(reason),
       onWindow: (stream) => this.events.push(`window ${stream.id}`),
       onClose: (code, reason) => {
