@@ -27,6 +27,8 @@ export interface JudgedHead {
   readonly text: string;
   /** null: the request may enter. */
   readonly problem: ProblemKind | null;
+  /** It asks for a WebSocket. */
+  readonly wantsTunnel: boolean;
 }
 
 export function judgeHead(request: ExplainedRequest, place: HeadPlace): JudgedHead {
@@ -34,7 +36,7 @@ export function judgeHead(request: ExplainedRequest, place: HeadPlace): JudgedHe
   const broken = brokenLine(request);
   if (broken !== null) {
     const shown = { ...request, fields: request.fields.filter(isOneLine) };
-    return { text: textOf(shown, connection), problem: broken };
+    return { text: textOf(shown, connection), problem: broken, wantsTunnel: false };
   }
   return place.engine === 'wire'
     ? judgeByParser(request, connection, place)
@@ -50,10 +52,11 @@ function judgeByParser(
   const parser = new RequestParser(rulesOfListener(limits, listener), origin);
   const bytes = Buffer.from(headOf(request), 'utf8');
   if (parser.step(bytes, 0, bytes.length) === REQUEST_HEAD) {
-    return { text: parser.head.text, problem: null };
+    const { text, wantsTunnel } = parser.head;
+    return { text, problem: null, wantsTunnel };
   }
   const problem = parser.problem ?? PROBLEMS.badRequestLine;
-  return { text: textOf(request, connection), problem };
+  return { text: textOf(request, connection), problem, wantsTunnel: false };
 }
 
 function judgeByGuard(
@@ -66,7 +69,7 @@ function judgeByGuard(
   const fields = request.fields.filter(([name, value]) => guard.field(name, value));
   const problem = guard.finish();
   const shown = problem === null ? { ...request, fields } : request;
-  return { text: textOf(shown, connection), problem };
+  return { text: textOf(shown, connection), problem, wantsTunnel: false };
 }
 
 /** As a client would write it. */

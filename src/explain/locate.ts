@@ -30,7 +30,8 @@ export function locate(
 ): Located {
   const listener = listenerOf(request, config);
   const { limits } = config;
-  const { text, problem } = judgeHead(request, { limits, listener, engine: engineOf(listener) });
+  const place = { limits, listener, engine: engineOf(listener) };
+  const { text, problem, wantsTunnel } = judgeHead(request, place);
   const parts = text.split('\n');
   const record = {
     index: 0,
@@ -39,7 +40,7 @@ export function locate(
     bodyBytes: 0,
     isComplete: true,
     expectsContinue: false,
-    wantsTunnel: false,
+    wantsTunnel,
     protocol: PROTOCOL_HTTP_1_1,
     listener: listener.index,
     parts,

@@ -24,6 +24,7 @@ import {
 } from '../worker/exchange/phase.js';
 import { hideCredentials } from '../worker/request/hide-credentials.js';
 import type { WorkerRoute } from '../worker/route/worker-route.js';
+import { judgeHandshake, webSocketRulesOf } from '../worker/tunnel/handshake.js';
 import { answerSteps } from './answer-steps.js';
 import { decide } from './decide.js';
 import type { ExplainContext } from './explain-context.js';
@@ -80,7 +81,10 @@ async function stepsOf(
   const { entrySteps, entryNames, editSteps, editNames } = route.filters;
   switch (phase) {
     case PHASE_ENTER:
-      return [filterStep('enter', entryNames, firstReply(entrySteps, exchange))];
+      return [
+        filterStep('enter', entryNames, firstReply(entrySteps, exchange)),
+        ...webSocketSteps(route, exchange),
+      ];
     case PHASE_FIRST_LIMIT:
       return route.firstAdmission.isNeeded ? [limitStep(decided)] : [];
     case PHASE_IDENTIFY:
@@ -103,6 +107,15 @@ async function stepsOf(
     default:
       return assertNever(phase);
   }
+}
+
+/** Of a handshake that a target is to answer. */
+function webSocketSteps(route: WorkerRoute, { head, wantsTunnel }: Exchange): StepFound[] {
+  if (!wantsTunnel || route.upstream === null) return [];
+  const refused = judgeHandshake(head, webSocketRulesOf(route.config));
+  const reply = refused === null ? null : refusalOf(refused);
+  const detail = reply?.detail ?? 'a tunnel, once the target has answered 101';
+  return [{ step: 'websocket', detail, reply }];
 }
 
 /** `names`: of the filters that have steps in this phase. */

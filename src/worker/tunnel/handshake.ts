@@ -7,6 +7,7 @@
 import { field, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import { PROTOCOL_HTTP_2 } from '../../channel/records/request-head.js';
+import type { CompiledRoute } from '../../config/compiled-config.js';
 import type { CompiledWebSocket } from '../../config/compiled-websocket.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import { tokensOf } from '../../wire/http1/token-list.js';
@@ -25,6 +26,13 @@ export const DEFAULT_WEBSOCKET: CompiledWebSocket = {
   maxLifetimeMs: 0,
   pingIntervalMs: 0,
 };
+
+/** What holds for WebSockets on this route. */
+export function webSocketRulesOf({
+  websocket,
+}: Pick<CompiledRoute, 'websocket'>): CompiledWebSocket {
+  return websocket ?? DEFAULT_WEBSOCKET;
+}
 
 /** Of those that a client may write in Upgrade and Connection (RFC 9110 15.5.22). */
 const UPGRADE_FIELDS = joinFields(field('Upgrade', 'websocket'), field('Connection', 'Upgrade'));

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { LocalReply } from '../../filters/local-reply.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
-import { DEFAULT_WEBSOCKET, judgeHandshake } from './handshake.js';
+import { judgeHandshake, webSocketRulesOf } from './handshake.js';
 import { Tunnel, type TunnelParts } from './tunnel.js';
 
 const KEY = 'sec-websocket-key';
@@ -18,7 +18,7 @@ export class Tunnels {
   /** null: the exchange has its tunnel, which its target may open. Else what the client gets. */
   prepare(exchange: Exchange): LocalReply | null {
     const { head } = exchange;
-    const rules = routeOf(exchange).config.websocket ?? DEFAULT_WEBSOCKET;
+    const rules = webSocketRulesOf(routeOf(exchange).config);
     const refused = judgeHandshake(head, rules);
     if (refused !== null) return refused;
     const sent = head.fields.value(KEY);
