@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { FrameScanner } from '../../../../src/wire/websocket/frame-scanner.js';
+import { MessageRule } from '../../../../src/worker/tunnel/message-rule.js';
+import type { FrameWish } from '../../../support/websocket-frames.js';
+import { CLOSE, CONTINUATION, frameOf, PING } from '../../../support/websocket-frames.js';
+
+/** The code with which a frame is refused; 0: it may go on. */
+function judged(rule: MessageRule, wish: FrameWish, nowMs = 1): number {
+  const scanner = new FrameScanner();
+  scanner.begin(frameOf(wish));
+  scanner.next();
+  return rule.take(scanner, nowMs)?.code ?? 0;
+}
+
+describe('a rule for messages', () => {
+  it('counts the bytes of a message over its frames', () => {
+    const rule = new MessageRule({ messageBytes: 10, messages: null });
+    const six = { payload: 'abcdef' };
+    expect(judged(rule, { ...six, isFinal: false })).toBe(0);
+    expect(judged(rule, { opcode: PING, payload: 'a ping between' })).toBe(0);
+    expect(judged(rule, { ...six, opcode: CONTINUATION })).toBe(1009);
+    expect(judged(rule, six)).toBe(0);
+    expect(judged(rule, { payload: 'abcdefghijk' })).toBe(1009);
+  });
+
+  it('lets so many come at once, and as many again in each window', () => {
+    const rule = new MessageRule({ messageBytes: 0, messages: { limit: 2, windowMs: 1000 } });
+    expect([0, 1, 2].map(() => judged(rule, {}, 5))).toEqual([0, 0, 1008]);
+    expect(judged(rule, {}, 504)).toBe(1008);
+    expect(judged(rule, {}, 505)).toBe(0);
+    expect(judged(rule, {}, 9000)).toBe(0);
+    expect(judged(rule, {}, 9000)).toBe(0);
+    expect(judged(rule, {}, 9000)).toBe(1008);
+  });
+
+  it('counts pings, not the further frames of a message, and lets a Close pass', () => {
+    const rule = new MessageRule({ messageBytes: 0, messages: { limit: 2, windowMs: 1000 } });
+    expect(judged(rule, { isFinal: false })).toBe(0);
+    expect(judged(rule, { opcode: CONTINUATION })).toBe(0);
+    expect(judged(rule, { opcode: PING })).toBe(0);
+    expect(judged(rule, { opcode: CLOSE })).toBe(0);
+    expect(judged(rule, { opcode: PING })).toBe(1008);
+  });
+
+  it('is needed only where there is one', () => {
+    expect(new MessageRule({ messageBytes: 0, messages: null }).isNeeded).toBe(false);
+    expect(new MessageRule({ messageBytes: 1, messages: null }).isNeeded).toBe(true);
+  });
+});
