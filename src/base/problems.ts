@@ -372,7 +372,9 @@ export const PROBLEMS = {
     source: 'upstream',
     part: 'upstream',
     proxyError: 'http_upgrade_failed',
-    when: 'The target speaks HTTP/2, and its settings do not allow extended CONNECT (RFC 8441).',
+    when:
+      'The target answers a WebSocket handshake with 2xx, as an ordinary request, or it speaks ' +
+      'HTTP/2 and its settings do not allow extended CONNECT (RFC 8441).',
   }),
   replyUnchangeable: problem('GW_UPSTREAM_BODY', 502, 'Upstream reply cannot be changed', {
     source: 'upstream',

@@ -274,6 +274,18 @@ describe('a handshake', () => {
     expect(near.text).not.toContain('secret');
   });
 
+  it('that a target takes for an ordinary request is 501, and the target is well', async () => {
+    for (let turn = 0; turn < 6; turn += 1) {
+      target.answer = (end) => end.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage');
+      const near = raw({ path: '/raw/x' });
+      await near.until('it says why', ({ text }) => text.includes('GW_UPSTREAM_NO_WEBSOCKET'));
+      expect([near.status, near.text.includes('page')]).toEqual([501, false]);
+    }
+    expect(Object.values((await gateway.stats())['circuit_breakers'] as object)).not.toContain(
+      'OPEN',
+    );
+  });
+
   it('that a target refuses has an ordinary reply, and its connection goes on', async () => {
     target.answer = (end) =>
       end.socket.write('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno');

@@ -302,6 +302,10 @@ export class RetryLoop implements TryListener {
       const code = codeIn(block.fields);
       if (code !== NO_GRPC_STATUS) grpc.onStatus(code);
     }
+    if (exchange.tunnel !== null && status >= 200 && status < 300) {
+      this.giveNoTunnel(exchange, status);
+      return;
+    }
     const cookie = this.parts.preference.cookieField(exchange);
     const addsVia = exchange.epoch?.via.inReplies === true;
     const via = isHttp2 ? VIA_OF_HTTP2_REPLIES : VIA_OF_REPLIES;
@@ -316,6 +320,19 @@ export class RetryLoop implements TryListener {
     const outcome = outcomeOfForeign(status, upstreamOf(exchange));
     if (current !== null) this.settler.end(exchange, current, outcome);
     this.parts.onReply(exchange, foreignReply(grpc, status));
+  }
+
+  /**
+   * The target took a handshake for an ordinary request: it knows no WebSockets there. Its client
+   * can make nothing of the reply, and whoever runs both is told why. The target is well.
+   */
+  private giveNoTunnel(exchange: Exchange, status: number): void {
+    const { tries } = exchange;
+    const { tunnelNotTaken } = PROBLEMS;
+    tries.onFailed(tunnelNotTaken, `${status} in answer to a WebSocket handshake`);
+    const outcome = outcomeOfStatus(status, upstreamOf(exchange));
+    if (tries.current !== null) this.settler.end(exchange, tries.current, outcome);
+    this.parts.onFailed(exchange, tunnelNotTaken);
   }
 
   /** No other try will be made: what the last one came to goes to the client. */

@@ -83,7 +83,7 @@ export function failureDetail(problem: ProblemKind, cause: string): string {
     return `The target did not answer as it should: ${cause}.`;
   }
   if (problem.proxyError.startsWith('tls_')) return problem.when;
-  if (problem === PROBLEMS.tunnelNotTaken) return problem.when;
+  if (problem === PROBLEMS.tunnelNotTaken) return 'The target speaks no WebSocket here.';
   return isConnectFailure(problem)
     ? 'The target cannot be reached.'
     : 'The target did not answer as it should.';
