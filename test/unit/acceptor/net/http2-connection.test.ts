@@ -3,9 +3,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { wireEngine } from '../../../../src/acceptor/net/wire-engine.js';
 import { field } from '../../../../src/base/field-block.js';
 import { WINDOW_BYTES } from '../../../../src/channel/lane.js';
-import { FLAG_BODILESS, FLAG_END } from '../../../../src/channel/records/record-kind.js';
+import {
+  FLAG_BODILESS,
+  FLAG_END,
+  FLAG_TUNNEL,
+} from '../../../../src/channel/records/record-kind.js';
 import type { AcceptorWish } from '../../../support/acceptor-rig.js';
-import { EngineRig } from '../../../support/engine-rig.js';
+import { EngineRig, type PlayedExchange } from '../../../support/engine-rig.js';
 import { A_TLS_LISTENER } from '../../../support/engines.js';
 import { eventually } from '../../../support/eventually.js';
 import { encodeBlock } from '../../../support/hpack-blocks.js';
@@ -260,6 +264,86 @@ describe('a stream', () => {
     expect(rig.rig.acceptor.listeners[0]?.mistakes).toEqual([[reason, 1]]);
     expect(rig.rig.strangers.told).toEqual([`mistake: ${reason}`]);
     expect(records).toEqual([`GW_STREAM_MALFORMED GET /3 127.0.0.1 20: ${reason}`]);
+  });
+});
+
+describe('a stream that becomes a tunnel', () => {
+  const wish = (client: Http2Client, id: number, protocol = 'websocket') =>
+    client.fields(id, false, [
+      [':method', 'CONNECT'],
+      [':protocol', protocol],
+      [':scheme', 'http'],
+      [':path', '/chat'],
+      [':authority', 'a.example'],
+      ['sec-websocket-version', '13'],
+    ]);
+
+  async function anOpenOne(): Promise<[Http2Client, PlayedExchange, EngineRig]> {
+    const [client, rig] = await aClient();
+    client.send(wish(client, 1), client.data(1, 'early '));
+    const exchange = await rig.exchange();
+    exchange.head({ flags: FLAG_TUNNEL, status: 101 });
+    await client.until(/^headers 1 :status=200 /);
+    return [client, exchange, rig];
+  }
+
+  it('is offered, and asked for as in HTTP/1.1', async () => {
+    const [client, exchange] = await anOpenOne();
+    expect(await client.until(/^settings /)).toContain('000800000001');
+    expect(exchange.line).toBe('GET /chat');
+    expect(exchange.values('sec-websocket-version')).toEqual(['13']);
+    expect(await client.until(/^headers 1 /)).not.toMatch(/content-length|upgrade/);
+  });
+
+  it('carries bytes both ways, and each way ends by itself', async () => {
+    const [client, exchange] = await anOpenOne();
+    client.send(client.data(1, 'up'));
+    await eventually('it is there', () => exchange.tunnel === 'early up');
+    exchange.sendDown('down');
+    await client.until('data 1 down');
+    client.send(client.data(1, ' end', true));
+    await eventually('its way up has ended', () => exchange.isTunnelEnded);
+    expect(exchange.tunnel).toBe('early up end');
+    exchange.sendDown('more');
+    exchange.endDown();
+    await client.ended(1);
+    expect(client.bodies.get(1)).toBe('downmore');
+    expect(client.lines.join()).not.toContain('reset');
+  });
+
+  it('goes on upwards when its way down has ended', async () => {
+    const [client, exchange, rig] = await anOpenOne();
+    exchange.endDown();
+    await client.ended(1);
+    rig.advance(5000);
+    client.send(client.data(1, 'still', true));
+    await eventually('it is there', () => exchange.isTunnelEnded);
+    expect(exchange.tunnel).toBe('early still');
+    expect(client.lines.join()).not.toContain('reset');
+  });
+
+  it('tells when the client is gone, and the client when the target is', async () => {
+    const [client, exchange, rig] = await anOpenOne();
+    client.send(frame(3, 0, 1, number32(8)), wish(client, 3));
+    await eventually('it is given up', () => exchange.aborted === 'left');
+    const second = await rig.exchange(1);
+    second.head({ flags: FLAG_TUNNEL, status: 101 });
+    second.cut();
+    await client.until('reset 3 8');
+  });
+
+  it('may be refused, and is never another protocol', async () => {
+    const [client, rig] = await aClient();
+    client.send(wish(client, 1), client.data(1, 'early'), wish(client, 3, 'other'));
+    (await rig.exchange()).reply('no', 403);
+    await client.ended(1);
+    expect(await client.until(/^headers 1 /)).toContain(':status=403');
+    expect(await client.until(/^headers 3 /)).toContain(':status=501');
+    await eventually('what came early is not waited for', () => {
+      rig.advance(500);
+      return client.lines.includes('reset 1 0');
+    });
+    expect(rig.exchanges[0]?.tunnel).toBe('');
   });
 });
 
