@@ -323,7 +323,8 @@ export class RequestFields implements FieldSink {
   private checkRules(endsStream: boolean): void {
     const { rules, method } = this;
     if (method.length > METHOD_CHARS_MAX) this.refuse(PROBLEMS.unknownMethod, 'a method too long');
-    if (endsStream || this.length <= 0) return;
+    // What follows an extended CONNECT is no body. Of another length than 0 there may be one.
+    if (endsStream || this.length === 0 || this.has(PSEUDO_PROTOCOL)) return;
     const mayHaveBody = method === 'GET' ? rules.bodyOnGet : !METHODS_WITHOUT_BODY.has(method);
     if (!mayHaveBody) this.refuse(PROBLEMS.bodyNotAllowed, 'a body behind a method without one');
     if (this.length > rules.bodyBytes) {

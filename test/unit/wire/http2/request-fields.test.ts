@@ -158,6 +158,12 @@ describe('a request', () => {
     ['a target too long', 'badTarget', [...GET.slice(0, 3), [':path', `/${'a'.repeat(8192)}`]]],
     ['another scheme', 'badTarget', [METHOD, [':scheme', 'ftp'], AUTHORITY, PATH]],
     ['CONNECT', 'unknownMethod', [[':method', 'CONNECT'], AUTHORITY]],
+    [
+      'HEAD whose stream goes on',
+      'bodyNotAllowed',
+      [[':method', 'HEAD'], ...GET.slice(1)],
+      { endsStream: false },
+    ],
     ['a method too long', 'unknownMethod', [[':method', 'A'.repeat(33)], ...GET.slice(1)]],
     ['an expectation', 'expectationFailed', [...GET, ['expect', '200-ok']]],
     ['too many fields', 'headTooLarge', [...GET, ['a', 'b'], ['c', 'd']], { fieldsMax: 1 }],

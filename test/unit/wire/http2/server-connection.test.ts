@@ -242,6 +242,32 @@ describe('a flood', () => {
     expect(rig.connection.idleFrames).toBe(1001);
   });
 
+  it('of windows of a byte earns nothing by the frames that they cut', () => {
+    const rig = new Rig();
+    rig.send(frame(4, 0, 0, [0, 4, 0, 0, 0, 0]), rig.headers(1, true));
+    rig.connection.sendHead(rig.stream(1), 200, NO_FIELDS, false);
+    rig.connection.sendData(rig.stream(1), Buffer.alloc(5000), true);
+    let sent = 0;
+    for (; sent < 1100 && !rig.stream(1).isOver; sent++) {
+      rig.send(frame(8, 0, 1, number32(1)));
+      rig.connection.sendData(rig.stream(1), Buffer.alloc(5000 - sent), true);
+    }
+    expect(sent).toBe(1001);
+    expect(rig.mistakes.at(-1)).toBe('a flood of small windows');
+  });
+
+  it('of small windows is none where each answers a frame', () => {
+    const rig = new Rig();
+    rig.send(rig.headers(1, true));
+    rig.connection.sendHead(rig.stream(1), 200, NO_FIELDS, false);
+    for (let count = 0; count < 5000; count++) {
+      rig.connection.sendData(rig.stream(1), Buffer.from('event'), false);
+      rig.send(frame(8, 0, 1, number32(5)), frame(8, 0, 0, number32(5)));
+      rig.sent();
+    }
+    expect(rig.connection.isClosed).toBe(false);
+  });
+
   it('that is slow is no flood, but a client that reads nothing is one', () => {
     const rig = new Rig();
     let nowMs = 0;
