@@ -20,6 +20,7 @@ import type {
   JwtAuthenticatorConfig,
 } from '../gateway-config.js';
 import { credentialPlace } from '../references/credential-place.js';
+import { noteFile } from '../references/files-read.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 
@@ -131,6 +132,7 @@ function fileText(
   check: AuthenticatorCheck,
 ): string | undefined {
   if (path === undefined) return undefined;
+  noteFile(path);
   const read = readKeyFile(path);
   if ('text' in read) return read.text;
   check.value(read.problem, field);

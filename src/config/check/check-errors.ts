@@ -16,8 +16,42 @@ import { readErrorBody } from '../references/error-body.js';
 
 type SoundErrors = SoundPart<GatewayConfig>['errors'];
 
+/** Of all texts together, equal ones counted once: every thread has them. */
+const TEXTS_BYTES_MAX = 4 * 1024 * 1024;
+
+/** The texts of one configuration, as far as they were checked. */
+class ErrorTextSum {
+  private readonly texts = new Set<string>();
+  private bytes = 0;
+
+  /** False: there is no room for this text any more. */
+  tryAdd(text: string): boolean {
+    if (this.texts.has(text)) return true;
+    const bytes = Buffer.byteLength(text);
+    if (this.bytes + bytes > TEXTS_BYTES_MAX) return false;
+    this.texts.add(text);
+    this.bytes += bytes;
+    return true;
+  }
+}
+
+interface ErrorParts {
+  readonly findings: Findings;
+  readonly sum: ErrorTextSum;
+}
+
+/** Bodies of refusals of the gateway and of all routes, and where they replace those of targets. */
+export function checkErrors(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  const parts = { findings, sum: new ErrorTextSum() };
+  checkBodies(config.errors, pointerOf('errors'), parts);
+  for (const [index, route] of (config.routes ?? []).entries()) {
+    checkBodies(route?.errors, pointerOf('routes', index, 'errors'), parts);
+  }
+  checkUpstreamErrors(config, findings);
+}
+
 /** `pointer`: of the key `errors`. */
-export function checkErrors(errors: SoundErrors, pointer: string, findings: Findings): void {
+function checkBodies(errors: SoundErrors, pointer: string, { findings, sum }: ErrorParts): void {
   for (const [status, bodies] of Object.entries(errors ?? {})) {
     for (const type of ERROR_BODY_TYPES) {
       const body = bodies?.[type];
@@ -29,14 +63,16 @@ export function checkErrors(errors: SoundErrors, pointer: string, findings: Find
         if (!isFile || body.file !== undefined) findings.addValue(at, read.problem);
         continue;
       }
-      const problem = problemOf(read.text, type);
+      const problem = sum.tryAdd(read.text)
+        ? problemOf(read.text, type)
+        : 'with this text all texts of errors together have more than 4 MiB';
       if (problem !== '') findings.addValue(at, problem);
     }
   }
 }
 
 /** Pages for replies of targets are those of `errors`: of the route, or of the whole gateway. */
-export function checkUpstreamErrors(config: SoundPart<GatewayConfig>, findings: Findings): void {
+function checkUpstreamErrors(config: SoundPart<GatewayConfig>, findings: Findings): void {
   const say = (pointer: string): void => {
     findings.addKey(pointer, 'needs errors: there is nothing to replace a body by');
   };

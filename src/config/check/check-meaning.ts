@@ -12,7 +12,7 @@ import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { checkAuthenticator } from './check-authenticators.js';
-import { checkErrors, checkUpstreamErrors } from './check-errors.js';
+import { checkErrors } from './check-errors.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
@@ -35,8 +35,7 @@ export function checkMeaning(
   checkRanges(config.trustedProxies ?? [], pointerOf('trustedProxies'), findings);
   checkObservability(config, findings);
   checkGatewayFilters(config, findings);
-  checkErrors(config.errors, pointerOf('errors'), findings);
-  checkUpstreamErrors(config, findings);
+  checkErrors(config, findings);
   for (const [name, authenticator] of Object.entries(config.authenticators ?? {})) {
     if (authenticator !== undefined) checkAuthenticator(name, authenticator, findings);
   }

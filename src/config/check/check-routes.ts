@@ -10,7 +10,6 @@ import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { RouteConfig } from '../gateway-config.js';
 import { openapiFile, readOpenapiGroup, refusesUnsupported } from '../openapi/openapi-routes.js';
 import { pathExpression } from '../references/route-match.js';
-import { checkErrors } from './check-errors.js';
 import { checkFilters } from './check-filters.js';
 import { checkMatch, OverlapCheck } from './check-match.js';
 import { checkRateLimits } from './check-rate-limits.js';
@@ -44,7 +43,6 @@ export function checkRoutes(
     checkAnonymous(route, pointerOf('routes', index), findings);
     checkEventStreams(route, pointerOf('routes', index), findings);
     checkWebSocket(route, pointerOf('routes', index), findings);
-    checkErrors(route.errors, pointerOf('routes', index, 'errors'), findings);
     checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
 }
