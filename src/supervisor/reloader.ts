@@ -170,6 +170,7 @@ export class Reloader {
     const closed = this.options.closedReason();
     if (closed !== '') return refuse(closed);
     const report = await this.prepare(source, this.addresses);
+    if (source.kind === 'file') this.options.source?.onFilesRead(report.files);
     if (report.outcome === 'refused') return report;
     const { kept, placed, changes, changeCount } = report;
     // The gateway may have begun to stop while the version was made.

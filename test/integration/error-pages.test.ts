@@ -190,4 +190,11 @@ describe('pages of refusals', () => {
     expect((await gateway.post('/reload', TOKEN)).status).toBe(200);
     expect((await get('/nowhere', BROWSER)).body).toBe('<h1>Gone</h1>');
   });
+
+  it('change by themselves when somebody writes another file', async () => {
+    writeFileSync(page, '<h1>Back</h1>');
+    await eventually('the new page is there', async () => {
+      return (await get('/nowhere', BROWSER)).body === '<h1>Back</h1>';
+    });
+  });
 });

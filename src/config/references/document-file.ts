@@ -6,6 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
+import { noteFile } from './files-read.js';
 import { isPem } from './tls-material.js';
 
 /** Larger than any document that a person maintains. */
@@ -18,6 +19,7 @@ export type Document =
 
 /** Reads a document; relative names are looked up from the working directory. */
 export function readDocument(file: string): Document {
+  noteFile(file);
   try {
     const status = statSync(file);
     if (!status.isFile()) return broken(`${file} is no regular file`);

@@ -5,6 +5,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { noteFile } from './files-read.js';
 import { type FileText, readKeyFile } from './key-material.js';
 
 /** The bundle of a system with all public authorities has a quarter of it. */
@@ -19,7 +20,9 @@ export function isPem(value: string): boolean {
 
 /** What a value stands for: itself, or what its file holds. */
 export function readMaterial(value: string): FileText {
-  return isPem(value) ? { text: value } : readKeyFile(value, FILE_BYTES_MAX);
+  if (isPem(value)) return { text: value };
+  noteFile(value);
+  return readKeyFile(value, FILE_BYTES_MAX);
 }
 
 /** What is wrong with a text that is to hold one certificate or more; undefined: nothing. */

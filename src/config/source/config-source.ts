@@ -3,10 +3,16 @@
  *
  * Thread: supervisor. Owns nothing but what it last saw of the file.
  */
-import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { readMachineLimits } from '../machine-limits.js';
-import { IncludedFiles, stampOf } from './included-files.js';
+import {
+  type FileStamp,
+  stampOf,
+  stampOfError,
+  stampOfFile,
+  takeFilesRead,
+} from '../references/files-read.js';
+import { IncludedFiles } from './included-files.js';
 import { type LoadedConfig, type LoadOrder, loadFile } from './load-file.js';
 import type { Environment } from './variables.js';
 
@@ -17,6 +23,8 @@ export interface ConfigSource {
   load(): LoadedConfig;
   /** What another thread is to read. */
   order(): LoadOrder;
+  /** Another thread has carried the last order out, and read these files besides. */
+  onFilesRead(files: readonly FileStamp[]): void;
   /** Whether there is something else than what was loaded last; never rejects. */
   stamp(): Promise<string>;
   /** The stamp of what was loaded last, whether or not it was right. */
@@ -28,40 +36,52 @@ export function fileSource(file: string, environment: Environment): ConfigSource
   // Once: what follows from it must not change while the gateway runs.
   const machine = readMachineLimits();
   const included = new IncludedFiles(file);
-  let loadedStamp = '';
+  let ownStamp = '';
+  let named: readonly FileStamp[] = [];
+  const begin = (): void => {
+    // Before it is read: a change while it is being read is another one.
+    ownStamp = included.stamp(stampOfFile(file));
+  };
   return {
     name: file,
     get loadedStamp() {
-      return loadedStamp;
+      return joined(ownStamp, named);
     },
     load() {
-      // Before it is read: a change while it is being read is another one.
-      loadedStamp = included.stamp(stampNow(file));
-      return loadFile({ file, environment, machine });
+      begin();
+      try {
+        return loadFile({ file, environment, machine });
+      } finally {
+        named = takeFilesRead();
+      }
     },
     order() {
-      loadedStamp = included.stamp(stampNow(file));
+      begin();
+      // Whatever has changed in them by now is what is ordered.
+      named = named.map((one) => ({ file: one.file, stamp: stampOfFile(one.file) }));
       return { file, environment: { ...environment }, machine };
     },
+    onFilesRead(files) {
+      named = files;
+    },
     async stamp() {
-      try {
-        return included.stamp(stampOf(await stat(file)));
-      } catch (error) {
-        return stampOfError(error);
-      }
+      const own = included.stamp(await stampLater(file));
+      const now: FileStamp[] = [];
+      for (const one of named) now.push({ file: one.file, stamp: await stampLater(one.file) });
+      return joined(own, now);
     },
   };
 }
 
-function stampNow(file: string): string {
-  try {
-    return stampOf(statSync(file));
-  } catch (error) {
-    return stampOfError(error);
-  }
+function joined(own: string, named: readonly FileStamp[]): string {
+  return [own, ...named.map(({ file, stamp }) => `${file} ${stamp}`)].join('\n');
 }
 
 /** That it cannot be looked at is a state of the file as well: loading it says why. */
-function stampOfError(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+async function stampLater(file: string): Promise<string> {
+  try {
+    return stampOf(await stat(file));
+  } catch (error) {
+    return stampOfError(error);
+  }
 }

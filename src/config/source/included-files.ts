@@ -5,12 +5,13 @@
  * nothing else: what there is once stands in the main file. Routes are added in the order of the
  * files' names; a name that two files give is a mistake.
  */
-import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { childPointer } from '../../base/json-pointer.js';
 import type { ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
+import { stampOfFile } from '../references/files-read.js';
 import { dropExtensionKeys } from './extension-keys.js';
 import type { ValuePlace, ValuePlaces, ValueVariable, YamlSource } from './yaml-source.js';
 
@@ -255,16 +256,6 @@ export class IncludedFiles {
       return [];
     }
   }
-}
-
-/** Everything that a write, a rename or another link behind the name changes. */
-export function stampOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
-  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
-}
-
-function stampOfFile(file: string): string {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats === undefined ? 'gone' : stampOf(stats);
 }
 
 /** The text is not parsed as a whole, since it may be large: only the lines of the key are. */

@@ -7,7 +7,7 @@
  * in pieces is not read half written.
  */
 import { stat } from 'node:fs/promises';
-import { stampOf } from '../../config/source/included-files.js';
+import { stampOf } from '../../config/references/files-read.js';
 
 /** Files whose times are asked for at once. */
 const BATCH = 32;

@@ -12,6 +12,7 @@ import { restartReasons } from '../../config/changes/live-fields.js';
 import { ConfigError } from '../../config/check/config-error.js';
 import { withAddresses } from '../../config/compile/compile-config.js';
 import type { GatewayConfig } from '../../config/gateway-config.js';
+import { type FileStamp, takeFilesRead } from '../../config/references/files-read.js';
 import type { TargetAddresses } from '../../config/references/target-addresses.js';
 import { hasSameTargets, placeConfig, rowsInUse } from '../../config/shared/place-config.js';
 import type { SharedConfig } from '../../config/shared/shared-config.js';
@@ -52,8 +53,14 @@ export type VersionReport =
       readonly hasSameEffect: boolean;
       /** The version in force has the same targets. */
       readonly hasSameTargets: boolean;
+      /** What was read besides the configuration itself. */
+      readonly files: readonly FileStamp[];
     }
-  | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
+  | {
+      readonly outcome: 'refused';
+      readonly reasons: readonly string[];
+      readonly files: readonly FileStamp[];
+    };
 
 /** Throws only what is a mistake of our own. */
 export async function prepareVersion(
@@ -65,7 +72,7 @@ export async function prepareVersion(
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const reasons = error instanceof ConfigError ? error.message.split('\n') : [error.message];
-    return { outcome: 'refused', reasons };
+    return { outcome: 'refused', reasons, files: takeFilesRead() };
   }
 }
 
@@ -76,7 +83,7 @@ async function prepare(
   const inForce = defined(next.versions.at(-1), 'the version in force').settings;
   const kept = keptOf(source);
   const reasons = restartReasons(inForce, kept.compiled.settings);
-  if (reasons.length > 0) return { outcome: 'refused', reasons };
+  if (reasons.length > 0) return { outcome: 'refused', reasons, files: takeFilesRead() };
   const written = writtenOf(kept);
   const changes = diffConfigs(writtenOf(before), written);
   const settings = withAddresses(written.upstreams, kept.compiled.settings, addresses);
@@ -90,6 +97,7 @@ async function prepare(
     changeCount: changes.length,
     hasSameEffect: hasSameEffect(before, kept),
     hasSameTargets: hasSameTargets(settings, inForce),
+    files: takeFilesRead(),
   };
 }
 

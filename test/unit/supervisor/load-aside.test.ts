@@ -86,7 +86,7 @@ it('says what is wrong, and where, as it does when it is read at once', async ()
   };
   const report = await load(anOrder(source));
   const reasons = (atOnce() as Error).message.split('\n');
-  expect(report).toEqual({ outcome: 'refused', reasons });
+  expect(report).toEqual({ outcome: 'refused', reasons, files: [] });
   expect(reasons.join()).toContain(':3:');
 });
 

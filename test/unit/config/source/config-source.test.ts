@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../../src/config/check/config-error.js';
+import { stampOfFile } from '../../../../src/config/references/files-read.js';
 import { fileSource } from '../../../../src/config/source/config-source.js';
 
 const textOf = (path: string): string =>
@@ -61,5 +62,53 @@ describe('the file of a configuration', () => {
     writeFileSync(file, textOf('/y'));
     expect(await source.stamp()).not.toBe(source.loadedStamp);
     expect(source.load().compiled.routes[0]?.path).toBe('/y');
+  });
+
+  it('is another one when a file that it names has changed, was added or is gone', async () => {
+    const page = at('page.html');
+    const schema = at('schema.json');
+    writeFileSync(page, 'one');
+    writeFileSync(schema, '{ "type": "object" }');
+    const route = { name: 'r', match: { path: '/' }, upstream: 'api' };
+    writeFileSync(
+      at('c.json'),
+      JSON.stringify({
+        errors: { 404: { html: { file: 'page.html' } } },
+        upstreams: { api: { targets: [{ url: 'http://127.0.0.1:1' }] } },
+        routes: [{ ...route, validation: { body: 'schema.json' } }],
+      }),
+    );
+    const source = fileSource(at('c.json'), {});
+    const isNew = async (): Promise<boolean> => (await source.stamp()) !== source.loadedStamp;
+    source.load();
+    expect(await isNew()).toBe(false);
+    writeFileSync(page, 'another');
+    expect(await isNew()).toBe(true);
+    source.load();
+    expect(await isNew()).toBe(false);
+    rmSync(schema);
+    expect(await isNew()).toBe(true);
+    expect(() => source.load()).toThrow(ConfigError);
+    // It is refused once, and read again as soon as the file is there.
+    expect(await isNew()).toBe(false);
+    writeFileSync(schema, '{ "type": "object", "maxProperties": 2 }');
+    expect(await isNew()).toBe(true);
+    source.load();
+    expect(await isNew()).toBe(false);
+  });
+
+  it('is another one for whom another thread reads it', async () => {
+    writeFileSync(at('c.json'), textOf('/a'));
+    writeFileSync(at('page.html'), 'one');
+    const source = fileSource(at('c.json'), {});
+    source.load();
+    source.order();
+    source.onFilesRead([{ file: at('page.html'), stamp: stampOfFile(at('page.html')) }]);
+    expect(await source.stamp()).toBe(source.loadedStamp);
+    writeFileSync(at('page.html'), 'other');
+    expect(await source.stamp()).not.toBe(source.loadedStamp);
+    // What is ordered has the change already: it is no reason for another order.
+    source.order();
+    expect(await source.stamp()).toBe(source.loadedStamp);
   });
 });
