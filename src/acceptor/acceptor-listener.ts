@@ -52,7 +52,7 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   /** Connections, those that were refused and have not closed yet included. */
   openConnections = 0;
   refusedConnections = 0;
-  /** Connections that were closed before their first request, by reason. */
+  /** Connections that were closed before their first request or given up, by reason. */
   readonly turnedAway = new Map<string, number>();
   /** TLS handshakes by outcome. */
   readonly handshakes = new Map<string, number>();
@@ -177,6 +177,11 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   onMistake(reason: string): void {
     this.mistakes.set(reason, (this.mistakes.get(reason) ?? 0) + 1);
     this.owner.strangers.onMistake(this.settings.name, reason);
+  }
+
+  onGivenUp(reason: string): void {
+    this.turnedAway.set(reason, (this.turnedAway.get(reason) ?? 0) + 1);
+    this.owner.strangers.onGivenUp(this.settings.name, reason);
   }
 
   onHandshake(outcome: string): void {

@@ -255,6 +255,9 @@ export interface ListenerHost {
   /** A request was malformed in a way that its protocol has no reply for: it was cut off. */
   onMalformed(request: MalformedRequest): void;
 
+  /** A connection was closed in the middle of a reply, for this reason; it is one of a few. */
+  onGivenUp(reason: string): void;
+
   /** A client has broken HTTP/2, or its limits, in this way; it is one of a few. */
   onMistake(reason: string): void;
 

@@ -17,6 +17,8 @@ const SPACING_MS = 60_000;
 export interface StrangerEvents {
   /** A connection was closed before its first request. */
   onTurnedAway(listener: string, reason: string): void;
+  /** A connection was closed in the middle of a reply. */
+  onGivenUp(listener: string, reason: string): void;
   onHandshakeFailed(listener: string, reason: string): void;
   /** A client has broken HTTP/2, or its limits. */
   onMistake(listener: string, reason: string): void;
@@ -38,6 +40,11 @@ export class StrangerNotes implements StrangerEvents {
   onTurnedAway(listener: string, reason: string): void {
     const message = 'a connection was closed before its first request';
     this.tell(`away ${listener} ${reason}`, { listener, reason }, message);
+  }
+
+  onGivenUp(listener: string, reason: string): void {
+    const message = 'a connection was closed in the middle of a reply';
+    this.tell(`given up ${listener} ${reason}`, { listener, reason }, message);
   }
 
   onHandshakeFailed(listener: string, reason: string): void {

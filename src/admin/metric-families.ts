@@ -124,7 +124,7 @@ export const FAMILIES = {
   nameFailing: head('target_name_failing', '1 while a host name cannot be looked up.'),
   turnedAway: head(
     'connections_turned_away_total',
-    'Connections of a listener that were closed before their first request, by reason.',
+    'Connections of a listener that were closed before their first request or given up, by reason.',
   ),
   http2Mistakes: head(
     'http2_mistakes_total',

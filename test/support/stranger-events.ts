@@ -1,4 +1,4 @@
-/** What an acceptor says of strangers, in order: `away`, `tls`, `mistake` or `dropped`, and the rest. */
+/** What an acceptor says of strangers, in order: `away`, `given up`, `tls`, `mistake` or `dropped`, and the rest. */
 import type { StrangerEvents } from '../../src/acceptor/stranger-notes.js';
 
 export class RecordedStrangers implements StrangerEvents {
@@ -10,6 +10,10 @@ export class RecordedStrangers implements StrangerEvents {
 
   onMistake(_listener: string, reason: string): void {
     this.told.push(`mistake: ${reason}`);
+  }
+
+  onGivenUp(_listener: string, reason: string): void {
+    this.told.push(`given up: ${reason}`);
   }
 
   onHandshakeFailed(_listener: string, reason: string): void {

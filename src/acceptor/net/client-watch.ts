@@ -76,6 +76,11 @@ export class ClientWatch {
     return nowMs - this.takenMs >= STALLED_MS;
   }
 
+  /** For how long the client has taken nothing of what waits, as of the last isStalled(). */
+  stalledForMs(nowMs: number): number {
+    return this.takenMs === -1 ? 0 : nowMs - this.takenMs;
+  }
+
   /**
    * Whether a client that waits for its reply behind a FIN counts as gone: `quietMs` without
    * anything to send. `takesInterim`: its version of HTTP has interim replies.

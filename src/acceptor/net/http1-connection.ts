@@ -468,6 +468,14 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
 
   // What its listener wants.
 
+  get unsentBytes(): number {
+    return this.reply.unsentBytes;
+  }
+
+  stalledForMs(nowMs: number): number {
+    return this.watch.stalledForMs(nowMs);
+  }
+
   get isNew(): boolean {
     return this.state === HEAD && this.requests === 0;
   }

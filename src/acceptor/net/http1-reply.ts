@@ -79,6 +79,10 @@ export class Http1Reply implements WriterOwner {
     return this.writer.flushes;
   }
 
+  get unsentBytes(): number {
+    return this.writer.unsentBytes;
+  }
+
   /** Nothing waits in the socket. */
   get isWritten(): boolean {
     return this.writer.isEmpty;

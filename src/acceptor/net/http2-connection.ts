@@ -384,6 +384,14 @@ export class Http2Connection
     }
   }
 
+  get unsentBytes(): number {
+    return this.writer.unsentBytes;
+  }
+
+  stalledForMs(nowMs: number): number {
+    return this.watch.stalledForMs(nowMs);
+  }
+
   get isNew(): boolean {
     return this.state === OPEN && !this.codec.isBegun;
   }

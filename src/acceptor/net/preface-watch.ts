@@ -18,6 +18,7 @@ export interface PrefaceOwner {
 
 export class PrefaceWatch implements WireGuest {
   readonly isNew = true;
+  readonly unsentBytes = 0;
 
   private came = Buffer.alloc(0);
   private readonly onReadable = (): void => this.read();
@@ -54,6 +55,10 @@ export class PrefaceWatch implements WireGuest {
 
   onDrain(): void {
     this.socket.destroy();
+  }
+
+  stalledForMs(): number {
+    return 0;
   }
 
   shutDown(): void {

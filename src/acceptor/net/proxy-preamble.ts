@@ -22,6 +22,7 @@ export interface PreambleOwner {
 
 export class ProxyPreamble implements WireGuest {
   readonly isNew = true;
+  readonly unsentBytes = 0;
 
   private readonly reader: ProxyHeaderReader;
   private readonly onReadable = (): void => this.read();
@@ -65,6 +66,10 @@ export class ProxyPreamble implements WireGuest {
 
   onDrain(): void {
     this.socket.destroy();
+  }
+
+  stalledForMs(): number {
+    return 0;
   }
 
   shutDown(): void {

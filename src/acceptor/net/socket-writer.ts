@@ -21,8 +21,8 @@ const SLAB_BYTES = 128 * 1024;
 /** Parts of it begin on a cache line: copies are several times faster than from odd places. */
 const SLAB_ALIGNMENT = 64;
 
-/** A head, the largest piece of a body in one record, and what frames it. */
-const PIECE_BYTES_MAX = BODY_RECORD_BYTES_MAX + 2 * SMALL_BYTES_MAX;
+/** The largest piece of a body in one record, and what frames it. With a head it is more. */
+const PIECE_BYTES_MAX = BODY_RECORD_BYTES_MAX + 1024;
 const KEPT_PIECES_MAX = 8;
 
 const NO_BYTES = Buffer.alloc(0);
@@ -93,6 +93,11 @@ export class SocketWriter {
     return this.socket.writableLength === 0;
   }
 
+  /** Bytes that wait in memory for the client to take some. */
+  get unsentBytes(): number {
+    return this.socket.writableLength;
+  }
+
   /** Memory for one call of send(), which has to be the next call. */
   reserve(bytes: number): Buffer {
     return bytes <= SMALL_BYTES_MAX
@@ -107,6 +112,9 @@ export class SocketWriter {
     this.hasWritten = true;
     if (memory !== this.memory.small) {
       this.sendPiece(memory, bytes);
+    } else if (socket.writableLength > 0) {
+      // A slow client: its few bytes would keep all of the slab.
+      socket.write(Buffer.from(memory.subarray(0, bytes)));
     } else {
       socket.write(memory.subarray(0, bytes));
       // The socket reads on in the memory until it is empty.

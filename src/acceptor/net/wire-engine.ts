@@ -13,11 +13,18 @@ import type {
   OpenListener,
 } from '../client-engine.js';
 import { TICK_MS, WireContext } from './wire-context.js';
-import { WireListener } from './wire-listener.js';
+import { type StalledGuest, WireListener } from './wire-listener.js';
 
-/** Makes the engine `wire`. */
-export function wireEngine(): CreateEngine {
-  return (host) => new WireEngine(host);
+/**
+ * What may wait in memory for clients to take some, over all connections. One that takes nothing
+ * holds half a MiB; with more than this those that have taken nothing for the longest time are
+ * closed.
+ */
+export const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Makes the engine `wire`. `unsentMax`: in bytes. */
+export function wireEngine(unsentMax = UNSENT_BYTES_MAX): CreateEngine {
+  return (host) => new WireEngine(host, unsentMax);
 }
 
 class WireEngine implements ClientEngine {
@@ -27,7 +34,10 @@ class WireEngine implements ClientEngine {
   private readonly listeners = new Set<WireListener>();
   private readonly ticks: Timer;
 
-  constructor(private readonly host: EngineHost) {
+  constructor(
+    private readonly host: EngineHost,
+    private readonly unsentMax: number,
+  ) {
     this.context = new WireContext(host);
     this.ticks = host.clock.every(TICK_MS, () => this.onTick());
   }
@@ -52,9 +62,25 @@ class WireEngine implements ClientEngine {
   private onTick(): void {
     const nowMs = this.host.clock.nowMs();
     this.context.nowMs = nowMs;
+    let unsent = 0;
     for (const listener of this.listeners) {
       listener.onTick(nowMs);
+      unsent += listener.unsentBytes;
       if (listener.isOver) this.listeners.delete(listener);
+    }
+    if (unsent > this.unsentMax) this.makeRoom(nowMs, unsent - this.unsentMax);
+  }
+
+  /** Whose client has taken nothing for the longest time goes first. */
+  private makeRoom(nowMs: number, bytes: number): void {
+    const stalled: StalledGuest[] = [];
+    for (const listener of this.listeners) listener.collectStalled(nowMs, stalled);
+    stalled.sort((a, b) => b.forMs - a.forMs);
+    let left = bytes;
+    for (const guest of stalled) {
+      if (left <= 0) return;
+      left -= guest.unsentBytes;
+      guest.giveUp();
     }
   }
 }

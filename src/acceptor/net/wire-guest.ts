@@ -14,6 +14,10 @@ export interface SocketPair {
 }
 
 export interface WireGuest {
+  /** Bytes that wait in memory for the client to take some. */
+  readonly unsentBytes: number;
+  /** For how long the client has taken nothing of them. */
+  stalledForMs(nowMs: number): number;
   /** Nothing of a request has come yet, and the connection waits for its first one. */
   readonly isNew: boolean;
   /** Called every TICK_MS with the time of the tick. */

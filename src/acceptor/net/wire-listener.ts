@@ -23,6 +23,17 @@ import { addressOfSocket, hostOfSocket } from './socket-address.js';
 import type { WireContext } from './wire-context.js';
 import type { WireGuest } from './wire-guest.js';
 
+/** Clients that have taken something since are slow, and not stalled. */
+const STALLED_MS_MIN = 3000;
+const TOOK_NOTHING = 'took nothing while replies had no memory left';
+
+/** A connection whose client takes nothing. */
+export interface StalledGuest {
+  readonly forMs: number;
+  readonly unsentBytes: number;
+  giveUp(): void;
+}
+
 /** A connection that has not come to its first request belongs to the door of TLS. */
 const AT_DOOR = null;
 
@@ -39,6 +50,9 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   private readonly trusted = new TrustedPeers();
   private door: TlsDoor | null = null;
   private doorMaterial: TlsMaterial | null = null;
+  /** What waits in memory for clients to take some, as of the last tick. */
+  unsentBytes = 0;
+
   private isStopped = false;
   /** As of the last tick. */
   private hadTls: boolean;
@@ -81,7 +95,28 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
 
   onTick(nowMs: number): void {
     this.lookForTls();
-    for (const guest of this.guests.values()) guest?.onTick(nowMs);
+    let unsent = 0;
+    for (const guest of this.guests.values()) {
+      if (guest === AT_DOOR) continue;
+      guest.onTick(nowMs);
+      unsent += guest.unsentBytes;
+    }
+    this.unsentBytes = unsent;
+  }
+
+  /** Adds those whose clients have taken nothing for some time. */
+  collectStalled(nowMs: number, stalled: StalledGuest[]): void {
+    for (const [raw, guest] of this.guests) {
+      const forMs = guest === AT_DOOR ? 0 : guest.stalledForMs(nowMs);
+      if (guest === AT_DOOR || forMs < STALLED_MS_MIN) continue;
+      const { unsentBytes } = guest;
+      stalled.push({ forMs, unsentBytes, giveUp: () => this.onStalled(raw) });
+    }
+  }
+
+  private onStalled(raw: Socket): void {
+    this.host.onGivenUp(TOOK_NOTHING);
+    raw.destroy();
   }
 
   /** A reload may give the listener TLS: connections without it end behind what they have. */

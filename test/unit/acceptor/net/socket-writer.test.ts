@@ -47,6 +47,17 @@ function write(writer: SocketWriter, bytes: Buffer): void {
 }
 
 describe('small writes', () => {
+  it('to a client that takes nothing keep no memory of others', async () => {
+    const [slow] = await connectPair();
+    const memory = new WriteMemory();
+    const toSlow = new SocketWriter(slow, memory, OWNER);
+    while (toSlow.isEmpty) write(toSlow, Buffer.alloc(2000, 'x'));
+    const { byteOffset, buffer } = memory.small;
+    for (let at = 0; at < 1000; at += 1) write(toSlow, Buffer.alloc(200, 'y'));
+    expect(memory.small.buffer).toBe(buffer);
+    expect(memory.small.byteOffset).toBe(byteOffset);
+  });
+
   it('reach a client that reads late as they were, whatever else is written', async () => {
     const [slow, slowClient] = await connectPair();
     const [quick, quickClient] = await connectPair();
