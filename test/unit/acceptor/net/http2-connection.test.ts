@@ -13,7 +13,7 @@ import { EngineRig, type PlayedExchange } from '../../../support/engine-rig.js';
 import { A_TLS_LISTENER } from '../../../support/engines.js';
 import { eventually } from '../../../support/eventually.js';
 import { encodeBlock } from '../../../support/hpack-blocks.js';
-import { type ClientWish, Http2Client } from '../../../support/http2-client.js';
+import { type ClientWish, Http2Client, settingsFrame } from '../../../support/http2-client.js';
 import { frame, number32 } from '../../../support/http2-frames.js';
 import { makeCertificate } from '../../../support/test-certificate.js';
 import { certificateOf, materialOf } from '../../../support/tls-door-rig.js';
@@ -692,5 +692,55 @@ describe('with TLS', () => {
     expect(await asking(client, 7, 'a.example')).toContain(':status=200');
     expect(client.bodies.get(1)).toBe('https\ta.example\t');
     expect(rig.refusals).toEqual(['GW_HOST_MISDIRECTED']);
+  });
+});
+
+describe('whoever leaves leaves nothing behind', () => {
+  const POST = (client: Http2Client) => client.head(1, false, [], 'POST');
+  /** What a client has sent when it goes, and what its reply has come to by then. */
+  const states: [string, (client: Http2Client) => Buffer[], (exchange: PlayedExchange) => void][] =
+    [
+      ['before a request', () => [], () => {}],
+      ['in a frame', (c) => [c.head(1, true).subarray(0, 12)], () => {}],
+      ['in a header block', () => [frame(1, 1, 1, [0x82])], () => {}],
+      ['behind a head', (c) => [c.head(1, true)], () => {}],
+      ['in a body', (c) => [POST(c), c.data(1, 'ab'), c.data(1, 'cd').subarray(0, 10)], () => {}],
+      ['in a reply', (c) => [c.head(1, true)], (exchange) => exchange.head({})],
+      [
+        'in a reply that waits for a window',
+        (c) => [settingsFrame([[4, 0]]), c.head(1, true)],
+        (exchange) => exchange.reply('waits'),
+      ],
+      ['in an upload behind its reply', (c) => [POST(c)], (exchange) => exchange.reply('early')],
+      ['with a mistake', (c) => [c.head(1, true), c.head(2, true)], () => {}],
+    ];
+
+  it.each(states)('%s', async (_, frames, answer) => {
+    const rig = await start({ settings: { headMs: 1000, idleMs: 2000, bodyIdleMs: 1000 } });
+    rig.serve = answer;
+    const leave: ((client: Http2Client) => void)[] = [
+      (client) => client.socket.resetAndDestroy(),
+      (client) => client.socket.end(),
+      (client) => client.destroy(),
+    ];
+    for (const go of leave) {
+      const client = await connect(rig);
+      client.send(...frames(client));
+      await client.until('settings ack');
+      go(client);
+    }
+    const nobodyIsLeft = () =>
+      eventually('nobody is left', () => {
+        rig.advance(2000);
+        return rig.openConnections === 0 && rig.rig.dispatcher.table.inFlight === 0;
+      });
+    await nobodyIsLeft();
+    // One that stays, and does nothing more.
+    rig.serve = (exchange) => exchange.reply('next');
+    const idle = await connect(rig);
+    idle.send(...frames(idle));
+    await nobodyIsLeft();
+    const next = await connect(rig);
+    expect(await next.get(1)).toBe('next');
   });
 });
