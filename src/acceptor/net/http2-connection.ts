@@ -409,7 +409,7 @@ export class Http2Connection
     this.codec.goAway();
   }
 
-  /** A reply that is complete may still go out. */
+  /** What the socket takes at once still goes out. */
   shutDown(): void {
     if (this.state === GONE) return;
     this.isShutDown = true;
@@ -418,7 +418,8 @@ export class Http2Connection
       this.write();
     });
     this.state = GONE;
-    this.socket.destroySoon();
+    if (this.writer.isBlocked) this.socket.destroy();
+    else this.socket.destroySoon();
   }
 }
 

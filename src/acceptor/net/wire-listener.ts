@@ -256,7 +256,7 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
     const isHttp2 = protocol === 'h2';
     if (!isHttp2 && !this.host.settings.protocols.includes('http1')) {
       this.onTurnedAway('no ALPN of HTTP/2, and nothing else is spoken');
-      socket.destroy();
+      raw.destroy();
       return;
     }
     try {

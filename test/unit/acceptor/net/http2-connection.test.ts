@@ -682,6 +682,15 @@ describe('with TLS', () => {
     return client.until(new RegExp(`^headers ${id} `));
   };
 
+  it('that is spoken alone turns away who has not agreed on it', async () => {
+    const only = { tls: A_TLS_LISTENER, protocols: ['h2'] } as const;
+    const rig = await start({ settings: only, material: material() });
+    const client = await rig.connect();
+    await client.ended();
+    await eventually('it is counted out', () => rig.openConnections === 0);
+    expect(rig.rig.strangers.told).toEqual(['away: no ALPN of HTTP/2, and nothing else is spoken']);
+  });
+
   it('serves names of its certificate, and sends others away', async () => {
     const own = { tls: { servername: 'a.example' } };
     const [client, rig] = await aClient({ settings: tls, material: material() }, own);
