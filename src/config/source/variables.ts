@@ -76,6 +76,13 @@ function resolveVariable(expression: string, environment: Environment): Resolved
       `write "$\${" for the characters "\${"`;
     return { name: '', text: '', problem };
   }
+  // The first "}" ends a variable: what follows would stay, whatever the variable holds.
+  if (expression.includes('{')) {
+    const problem =
+      `the default of \${${name}} must not hold "{": variables and braces in it are not ` +
+      'supported; set the variable';
+    return { name, text: '', problem };
+  }
   const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
   // As in a shell: the default also stands in for an empty value.
   if (mark !== -1) {

@@ -61,6 +61,16 @@ describe('substituteVariables', () => {
     expect(problems[0]).toContain('a variable is written ${NAME}');
   });
 
+  it.each([
+    // With A set, its value would be followed by what stands behind the first brace.
+    ...['${A:-${B}}', '${MISSING:-${B}}', '${A:-{}}', '${MISSING:-{"a": 1}}'],
+    ...['${MISSING:-a{b}', 'x${MISSING:-${B:-c}}y'],
+  ])('refuses braces in a default: %j', (scalar) => {
+    const { problems } = substituteVariables(scalar, ENVIRONMENT);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/^the default of \$\{(A|MISSING)\} must not hold "\{"/);
+  });
+
   it('reports a variable without an end', () => {
     expect(substituteVariables('a ${A', ENVIRONMENT).problems[0]).toContain('has no "}"');
   });
