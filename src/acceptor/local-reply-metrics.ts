@@ -52,6 +52,7 @@ export class LocalReplyMetrics {
       tries: 0,
       status: kind.status,
       bytes: 0,
+      coding: '',
       durationMs,
       upstreamMs: -1,
       code: kind.code,

@@ -5,15 +5,18 @@
  * nobody waits.
  */
 
+import { CODINGS, type Coding } from '../base/content-codings.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { type CountedCalls, readCalls } from '../observability/call-counters.js';
 import {
   CLOSE_CODES,
+  CODING_COUNTERS,
   COUNTERS,
   type CounterShape,
   callsAt,
   closeCounter,
+  codingCounter,
   durationHistogram,
   LATENCY_BOUNDS_MS,
   METHOD_CLASSES,
@@ -45,6 +48,13 @@ export interface Histogram {
   readonly buckets: readonly number[];
   readonly count: number;
   readonly sumMs: number;
+}
+
+/** Replies that were compressed, and bytes of their bodies before and after. */
+export interface CodingFigures {
+  readonly replies: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
 }
 
 export class MergedFigures {
@@ -172,6 +182,14 @@ export class MergedFigures {
       }
     }
     return [...byName].map(([name, counts]) => ({ name, counts }));
+  }
+
+  /** What was compressed, by content coding. */
+  ofCoding(coding: Coding): CodingFigures {
+    const sum = (figure: number): number =>
+      this.sum(codingCounter(figure, CODINGS.indexOf(coding)));
+    const { replies, bytesIn, bytesOut } = CODING_COUNTERS;
+    return { replies: sum(replies), bytesIn: sum(bytesIn), bytesOut: sum(bytesOut) };
   }
 
   /** Replies that the gateway made itself, by problem. */

@@ -45,6 +45,10 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
     'coordinator_dropped_tells_total',
     'Outcomes that the coordinator was not told because it was down for long.',
   ),
+  uncompressedReplies: head(
+    'uncompressed_replies_total',
+    'Replies that went out as they were, since too many others were being compressed.',
+  ),
   openAdmissions: head(
     'open_admissions_total',
     'Requests admitted without limits while the coordinator was lost.',
@@ -76,6 +80,15 @@ export const FAMILIES = {
   webSocketCloses: head(
     'websocket_closes_total',
     'WebSockets that have ended, by route and code of the Close; 1006: there was none.',
+  ),
+  compressedReplies: head('compressed_replies_total', 'Replies that were compressed, by coding.'),
+  compressionInput: head(
+    'compression_input_bytes_total',
+    'Bytes of bodies before they were compressed, by coding.',
+  ),
+  compressionOutput: head(
+    'compression_output_bytes_total',
+    'Bytes of the same bodies as they went out.',
   ),
   inFlight: head('in_flight_requests', 'Requests started and not finished.'),
   connections: head('connections_open', 'Open client connections.'),

@@ -5,6 +5,8 @@
  * SERIES_OWNERS_MAX does for large configurations. Routes and targets that were never used have no
  * series.
  */
+
+import { CODINGS } from '../base/content-codings.js';
 import { PROBLEMS } from '../base/problems.js';
 import {
   METHOD_CLASSES,
@@ -18,7 +20,7 @@ import {
   type Labels,
 } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
-import { addHistograms } from './merged-figures.js';
+import { addHistograms, type CodingFigures } from './merged-figures.js';
 import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
 import { callPieces } from './metrics-of-calls.js';
@@ -42,6 +44,7 @@ export class MetricsReader {
     yield this.problems();
     yield this.sums();
     yield* callPieces(this.views);
+    yield this.ofCodings();
     yield* targetPieces(this.views);
     yield* namePieces(this.views);
     yield* tlsPieces(this.views);
@@ -159,6 +162,17 @@ export class MetricsReader {
       return [labels, this.views.figures.ofProblem(kind)];
     });
     return familyText(FAMILIES.problems, 'counter', samples);
+  }
+
+  private ofCodings(): string {
+    const { figures } = this.views;
+    const samplesOf = (figure: keyof CodingFigures): (readonly [Labels, number])[] =>
+      CODINGS.map((coding) => [[['coding', coding]], figures.ofCoding(coding)[figure]]);
+    return [
+      familyText(FAMILIES.compressedReplies, 'counter', samplesOf('replies')),
+      familyText(FAMILIES.compressionInput, 'counter', samplesOf('bytesIn')),
+      familyText(FAMILIES.compressionOutput, 'counter', samplesOf('bytesOut')),
+    ].join('');
   }
 
   private sums(): string {

@@ -3,6 +3,8 @@
  *
  * Thread: supervisor (on the main thread).
  */
+
+import { CODINGS } from '../base/content-codings.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
@@ -34,6 +36,15 @@ const BY_THREAD: ReadonlySet<string> = new Set([
 
 const { overloaded, notReady, coordinatorLost } = PROBLEMS;
 const SHED: readonly ProblemKind[] = [overloaded, notReady, coordinatorLost];
+
+/** What was compressed, by content coding. */
+export function codingRows(figures: MergedFigures): Record<string, object> {
+  const rows = CODINGS.map((coding) => {
+    const { replies, bytesIn, bytesOut } = figures.ofCoding(coding);
+    return [coding, { replies, bytes_in: bytesIn, bytes_out: bytesOut }] as const;
+  });
+  return Object.fromEntries(rows);
+}
 
 /** Totals of the process by name. */
 export function processFigures(

@@ -28,6 +28,7 @@ import { type LiveFigures, sumOfAcceptors } from './live-figures.js';
 import { acceptorRow, configurationRow, laneRow, targetNameRow } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
 import {
+  codingRows,
   concurrencyRows,
   latencyRow,
   problemRows,
@@ -87,6 +88,7 @@ export class StatsReader {
       moved_requests: sumOfAcceptors(live, (one) => one.movedRequests),
       process: processRow(),
       counters: processFigures(this.views.figures, totals, this.views.config.capacity),
+      compression: codingRows(this.views.figures),
       problems: problemRows(this.views.figures),
     };
   }

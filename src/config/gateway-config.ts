@@ -65,6 +65,11 @@ export interface GatewayConfig {
   /** How requests say which version of the API they mean, for routes with `match.version`. */
   readonly versioning?: VersioningConfig;
   /**
+   * Compresses replies: true for the preset, an object that changes it, or false. Replies that hold
+   * a secret beside text of a client should stay as they are: see docs/security.md.
+   */
+  readonly compression?: boolean | CompressionConfig;
+  /**
    * Bodies of replies by which the gateway refuses, by status: `404`, `4xx`, `5xx`, or `default`;
    * the most exact one counts, and that of a route before that of the gateway. Accept of the client
    * chooses the type; without a wish, and where there is none, it is JSON (a problem document
@@ -496,6 +501,40 @@ export interface VersioningConfig {
    * Version of a request that names none. Default: none, and such requests are refused with 400.
    */
   readonly default?: string;
+}
+
+/**
+ * Compresses replies: true for the preset, an object that changes it, or false. Replies that hold a
+ * secret beside text of a client should stay as they are: see docs/security.md.
+ */
+export interface CompressionConfig {
+  /**
+   * Codings that clients are offered, the preferred one first. zstd needs Node.js 22.15 or later. 1
+   * to 3 items. Default: all that this Node.js has: zstd, br, gzip.
+   */
+  readonly encodings?: readonly ('zstd' | 'br' | 'gzip')[];
+  /** Shorter replies are not compressed. 1 to 16MiB. Default: 1KiB. */
+  readonly minBytes?: ByteSize;
+  /**
+   * Media types that are compressed; a star stands for any characters. Event streams are compressed
+   * where `text/event-stream` is listed. 1 to 64 items. Default: text/plain, text/html, text/css,
+   * text/csv, text/xml, text/javascript, text/markdown, application/json, application/*+json,
+   * application/x-ndjson, application/javascript, application/xml, application/*+xml,
+   * application/yaml, application/wasm, image/svg+xml.
+   */
+  readonly types?: readonly string[];
+  /** How hard each coding tries, at the cost of CPU. */
+  readonly level?: CompressionLevels;
+}
+
+/** How hard each coding tries, at the cost of CPU. */
+export interface CompressionLevels {
+  /** Level of gzip. 1 to 9. Default: 5. */
+  readonly gzip?: number;
+  /** Quality of Brotli. 0 to 11. Default: 4. */
+  readonly br?: number;
+  /** Level of Zstandard. 1 to 19. Default: 3. */
+  readonly zstd?: number;
 }
 
 /** Bodies of some statuses, by type. */
@@ -1564,6 +1603,11 @@ export interface RouteConfig {
   readonly rewrite?: RewriteConfig;
   /** What changes in the reply of the target. */
   readonly rewriteReply?: RewriteReplyConfig;
+  /**
+   * Compresses replies: true for the preset, an object that changes it, or false. Replies that hold
+   * a secret beside text of a client should stay as they are: see docs/security.md.
+   */
+  readonly compression?: boolean | CompressionConfig;
 }
 
 /** Which requests a route takes. */

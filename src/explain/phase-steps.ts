@@ -26,6 +26,7 @@ import { hideCredentials } from '../worker/request/hide-credentials.js';
 import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { judgeHandshake, webSocketRulesOf } from '../worker/tunnel/handshake.js';
 import { answerSteps } from './answer-steps.js';
+import { compressionStep } from './compression-step.js';
 import { decide } from './decide.js';
 import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest, LimitShown } from './explanation.js';
@@ -100,9 +101,13 @@ async function stepsOf(
     }
     case PHASE_ANSWER:
       return answerSteps(route, exchange);
+    case PHASE_REPLY: {
+      // Nothing is sent: this is what would be done with a reply.
+      const plan = route.filters.replyCoding;
+      return plan === null ? [] : [compressionStep(plan, exchange)];
+    }
     case PHASE_ROUTE:
-    case PHASE_REPLY:
-      // The route was found before, and nothing is sent.
+      // The route was found before.
       return [];
     default:
       return assertNever(phase);

@@ -6,6 +6,7 @@
  * is loaded of a filter is what its options need; its steps, and their libraries, are loaded where
  * some route has need of them.
  */
+import { COMPRESSION } from './compression/options.js';
 import { CORS } from './cors/options.js';
 import type { FilterSteps } from './filter.js';
 import type { AnyFilterOptions, CompiledOf } from './filter-options.js';
@@ -62,6 +63,7 @@ const CATALOG = [
   filter(TRANSFORMATION, async () => {
     return (await import('./transformation/transformation.js')).transformationSteps;
   }),
+  filter(COMPRESSION, async () => (await import('./compression/steps.js')).compressionSteps),
 ] as const;
 
 export const FILTERS: readonly Filter[] = CATALOG;

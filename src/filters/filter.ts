@@ -5,6 +5,8 @@
  * kinds below. A step belongs to no request: what it needs of one is an argument, and it keeps
  * nothing. A step that throws ends its request with 500; nothing goes through unchecked.
  */
+
+import type { Coding } from '../base/content-codings.js';
 import type { CollectedBody } from './collected-body.js';
 import type { JsonLimits } from './json-scan.js';
 import type { LocalReply } from './local-reply.js';
@@ -58,6 +60,16 @@ export interface ReplyBodyEdit {
   readonly edit: (document: unknown, request: RequestView) => unknown;
 }
 
+/** Which replies are compressed, and how. */
+export interface CompressionPlan {
+  /** Those that this Node.js has, the preferred one first. */
+  readonly codings: readonly Coding[];
+  readonly minBytes: number;
+  /** Media types in lower case; a star stands for any characters. */
+  readonly types: readonly string[];
+  readonly levels: Readonly<Record<Coding, number>>;
+}
+
 /** How large and how slow bodies may be while they come. */
 export interface UploadBounds {
   readonly bodyBytes: number;
@@ -83,6 +95,8 @@ interface StepOfPlace {
   readonly replyBody: ReplyBodyEdit;
   /** Whole replies, before all other stages. */
   readonly replyStage: StageSource;
+  /** How whole replies are compressed, after all other stages. */
+  readonly replyCoding: CompressionPlan;
 }
 
 export type Place = keyof StepOfPlace;

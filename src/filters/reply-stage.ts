@@ -24,6 +24,8 @@ export interface StageHead {
   readonly isBodiless: boolean;
   /** The gateway itself made the reply. */
   readonly isLocal: boolean;
+  /** The coding that a stage has given to the body; absent: it is as it came. */
+  coding?: string;
 }
 
 /**
@@ -120,6 +122,11 @@ export abstract class ReplyStage implements ReplySink {
 
   protected refuse(problem: ProblemKind, detail: string): void {
     this.linked.refuse(problem, detail);
+  }
+
+  /** The stage has made a mistake: whatever has not gone out yet does not. */
+  protected fail(error: unknown): void {
+    this.linked.fail(error);
   }
 
   /** Goes on when the work is done; what it or the step throws ends the reply. */

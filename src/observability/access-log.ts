@@ -82,6 +82,8 @@ export interface AccessRecord {
   /** 499: the client left before a reply began. */
   readonly status: number;
   readonly bytes: number;
+  /** What the gateway compressed the reply by; empty: it did not. */
+  readonly coding: string;
   readonly durationMs: number;
   /** From the beginning of the successful try to the head of its reply; -1: no head came. */
   readonly upstreamMs: number;
@@ -195,6 +197,7 @@ export class AccessLog {
       `,"upstreamMs":${inMicroseconds(record.upstreamMs)}` +
       `,"code":"${record.code}","end":"${record.end}"` +
       (webSocket === '' ? '' : `,"webSocket":${webSocket}`) +
+      (record.coding === '' ? '' : `,"coding":"${record.coding}"`) +
       (cause === '' ? '' : `,"cause":${quoteJson(cut(cause, CAUSE_CHARS_MAX))}`) +
       (call === null ? '' : textOfCall(call)) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +

@@ -67,6 +67,17 @@ export const COUNTERS = {
   repeatedRefusals: 27,
   /** Fields of requests that were dropped for an underscore in their names. */
   droppedFields: 28,
+  /** Replies that went out as they were, since too many others were being compressed. */
+  uncompressedReplies: 40,
+} as const;
+
+/** Figures of a thread by content coding: of the first of CODINGS; the others follow it. */
+export const CODING_COUNTERS = {
+  /** Replies that were compressed. */
+  replies: 41,
+  /** Bytes of their bodies, before and after. */
+  bytesIn: 44,
+  bytesOut: 47,
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;
@@ -158,6 +169,11 @@ export function callsAt(shape: CounterShape): number {
 /** Place of a problem's figure. */
 export function problemCounter(kind: ProblemKind): number {
   return COUNTERS_PROCESS_MAX + problemIndex(kind);
+}
+
+/** Place of a figure of CODING_COUNTERS. `codingIndex`: in the list of codings. */
+export function codingCounter(figure: number, codingIndex: number): number {
+  return figure + codingIndex;
 }
 
 /** The index of the problem in PROBLEMS. */

@@ -6,6 +6,7 @@
  */
 import { ErrorPages } from '../base/error-pages.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
+import type { Compressions } from '../filters/compression/compressions.js';
 import { linearPatterns } from '../filters/validation/linear-pattern.js';
 import { versionChooser } from '../filters/versioning/version-choice.js';
 import { RouteTable } from '../routing/route-table.js';
@@ -28,6 +29,16 @@ interface EpochParts {
   readonly loopId: string;
 }
 
+/** What epochs have of the worker that serves under them. */
+export interface EpochHost {
+  /** By which requests that come back are known; '': they are not. */
+  readonly loopId: string;
+  /** null: nothing is sent. */
+  readonly compressions: Compressions | null;
+}
+
+const NOBODY: EpochHost = { loopId: '', compressions: null };
+
 export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
   readonly via: ServedConfig['via'];
@@ -36,21 +47,26 @@ export class WorkerEpoch implements ExchangeEpoch {
   exchanges = 0;
 
   /**
-   * Makes what all routes share; each route is made when it is first used. `loopId`: by which
-   * requests that come back are known.
+   * Makes what all routes share; each route is made when it is first used.
    */
   static async create(
     config: ServedConfig,
     identity: AuthenticatorSource,
     unixMs: () => number,
-    loopId = '',
+    { loopId, compressions }: EpochHost = NOBODY,
   ): Promise<WorkerEpoch> {
     const authenticators = await identity.acquire(config.authenticators);
     try {
       const filters = await loadFilters(config, unixMs);
       const { texts, rules } = config.errors;
       const errorPages = texts.length === 0 ? null : new ErrorPages(texts, rules);
-      const routes = new WorkerRoutes({ config, authenticators, filters, errorPages });
+      const routes = new WorkerRoutes({
+        config,
+        authenticators,
+        filters,
+        errorPages,
+        compressions,
+      });
       return new WorkerEpoch(config, { routes, filters, loopId, errorPages });
     } catch (error) {
       await identity.release(config.authenticators);

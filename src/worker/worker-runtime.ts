@@ -15,6 +15,7 @@ import { LaneEnd, type LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
+import { Compressions } from '../filters/compression/compressions.js';
 import { createAccessLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
@@ -32,6 +33,7 @@ import { ReplyPath } from './reply/reply-path.js';
 import { FilterRunner } from './request/filter-runner.js';
 import { loopIdOf } from './request/loop-guard.js';
 import { RequestPipeline } from './request-pipeline.js';
+import { CompressionCounts } from './telemetry/compression-counts.js';
 import { ExchangeMetrics } from './telemetry/exchange-metrics.js';
 import { RequestTracing } from './telemetry/request-tracing.js';
 import { RetryLoop } from './tries/retry-loop.js';
@@ -39,7 +41,7 @@ import { RetryPlanner } from './tries/retry-planner.js';
 import { Tunnels } from './tunnel/tunnels.js';
 import { Forwarder } from './upstream/forwarder.js';
 import type { ConnectTarget } from './upstream/upstream-connections.js';
-import { WorkerEpoch } from './worker-epoch.js';
+import { type EpochHost, WorkerEpoch } from './worker-epoch.js';
 import { WorkerTurn } from './worker-turn.js';
 
 /** The thread that a worker runs on. */
@@ -57,7 +59,7 @@ interface RuntimeParts {
   readonly tracing: RequestTracing;
   readonly identity: IdentityClient;
   readonly first: WorkerEpoch;
-  readonly loopId: string;
+  readonly epochHost: EpochHost;
   /** Nothing is left of an earlier epoch. */
   readonly onReleased: (epoch: number) => void;
 }
@@ -95,8 +97,13 @@ export class WorkerRuntime {
       task.port.postMessage({ type: 'identity', request }),
     );
     const loopId = loopIdOf(new HalfSipHash(...task.hashKey));
-    const first = await WorkerEpoch.create(config, identity, host.clock.unixMs, loopId);
-    return new WorkerRuntime(task, host, { identity, first, tracing, loopId, onReleased });
+    const compressions = new Compressions({
+      ledger: new CompressionCounts(new CounterBlock(task.counters)),
+      afterTurn: host.clock.afterTurn,
+    });
+    const epochHost = { loopId, compressions };
+    const first = await WorkerEpoch.create(config, identity, host.clock.unixMs, epochHost);
+    return new WorkerRuntime(task, host, { identity, first, tracing, epochHost, onReleased });
   }
 
   private constructor(
@@ -170,8 +177,8 @@ export class WorkerRuntime {
     const config = openConfig(shared);
     await this.parts.tracing.prepare(config);
     const { unixMs } = this.host.clock;
-    const { identity, loopId } = this.parts;
-    this.epochs.prepare(await WorkerEpoch.create(config, identity, unixMs, loopId));
+    const { identity, epochHost } = this.parts;
+    this.epochs.prepare(await WorkerEpoch.create(config, identity, unixMs, epochHost));
   }
 
   /** WebSockets end, with a Close of this code to both sides. */

@@ -34,6 +34,7 @@ export function workerRoutesOf(config: CompiledConfig): WorkerRoute[] {
     authenticators,
     filters,
     errorPages: null,
+    compressions: null,
   });
   return config.routes.map((_, place) => routes.at(place));
 }

@@ -75,6 +75,7 @@ function recordOf(at: number, target: string): AccessRecord {
     tries: 1,
     status: 200,
     bytes: 131,
+    coding: '',
     durationMs: 1 + at / 7,
     upstreamMs: 0.5 + at / 9,
     code: '',

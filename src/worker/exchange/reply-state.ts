@@ -21,6 +21,8 @@ export interface StagedFlow {
   data(bytes: Buffer, isLast: boolean): boolean;
   trailers(fields: FieldBlock): void;
   end(): void;
+  /** The body is complete because the gateway says so, whatever its target still sends. */
+  endEarly(): void;
   abort(): void;
   /** The lane takes data again. */
   resume(): void;
@@ -62,6 +64,8 @@ export class ReplyState {
   bodyBytes = -1;
   /** When the target made it, as it wrote Date; '': it wrote none. */
   date = '';
+  /** The coding that the gateway has given to the body; '': it is as its target sent it. */
+  coding = '';
   isBodiless = false;
   /** The head opens a tunnel, and what follows it goes through that. */
   isTunnel = false;
@@ -152,6 +156,11 @@ export class ReplyState {
   edit(fields: FieldBlock, bodyBytes: number): void {
     this.fields = fields;
     this.bodyBytes = bodyBytes;
+  }
+
+  /** A stage compresses the body. */
+  onCoded(coding: string): void {
+    this.coding = coding;
   }
 
   /** The head waits for the first part of its body. */

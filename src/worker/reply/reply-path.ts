@@ -63,8 +63,9 @@ export class ReplyPath {
     this.streams = new EventStreams(
       { ...streams, nowMs },
       {
-        takesMore: ({ reply }) => !reply.isPaused && reply.window >= WINDOW_BYTES_MIN,
-        send: (exchange, bytes) => parts.writer.data(exchange, bytes, false),
+        takesMore: ({ reply }) =>
+          !reply.isPaused && !reply.isTargetPaused && reply.window >= WINDOW_BYTES_MIN,
+        send: (exchange, bytes) => this.sendComment(exchange, bytes),
         endByGateway: (exchange, cause) => this.endStream(exchange, cause),
       },
     );
@@ -106,9 +107,17 @@ export class ReplyPath {
   private endStream(exchange: Exchange, cause: string): void {
     const { reply } = exchange;
     reply.onEndedByGateway(cause);
-    reply.staged?.abort();
-    reply.enter(null);
-    this.writeEnd(exchange);
+    reply.onMoved(this.parts.nowMs());
+    this.writeRest(exchange);
+    if (reply.staged === null) this.writeEnd(exchange);
+    else reply.staged.endEarly();
+  }
+
+  /** A heartbeat passes the stages as what the target sends does. */
+  private sendComment(exchange: Exchange, bytes: Buffer): void {
+    const { staged } = exchange.reply;
+    if (staged === null) this.parts.writer.data(exchange, bytes, false);
+    else staged.data(bytes, false);
   }
 
   /** It passes no stages: it has no body, and what follows it is none. */
@@ -179,16 +188,31 @@ export class ReplyPath {
       this.parts.refuse(exchange, PROBLEMS.grpcMessageTooLarge, detail);
       return true;
     }
+    const { events } = exchange.reply;
+    if (events !== null) return this.takeEvents(exchange, events, bytes, isLast);
     if (staged === null) return this.write(exchange, bytes, isLast);
     exchange.reply.onMoved(this.parts.nowMs());
     return staged.data(bytes, isLast);
   }
 
+  /** Events are told apart before a stage may make something else of their bytes. */
+  private takeEvents(
+    exchange: Exchange,
+    events: EventFlow,
+    bytes: Buffer,
+    isLast: boolean,
+  ): boolean {
+    const { staged } = exchange.reply;
+    const nowMs = this.parts.nowMs();
+    const taken = events.take(bytes, nowMs);
+    const sent = isLast ? Buffer.concat([taken, events.rest()]) : taken;
+    exchange.reply.onMoved(nowMs);
+    if (sent.length === 0 && !isLast) return !exchange.reply.isTargetPaused;
+    return staged === null ? this.write(exchange, sent, isLast) : staged.data(sent, isLast);
+  }
+
   private write(exchange: Exchange, bytes: Buffer, isLast: boolean): boolean {
-    const { reply } = exchange;
-    const { writer } = this.parts;
-    if (reply.events === null) writer.data(exchange, bytes, isLast);
-    else this.writeEvents(exchange, reply.events, bytes, isLast);
+    this.parts.writer.data(exchange, bytes, isLast);
     if (isLast) {
       this.onDelivered(exchange);
       return true;
@@ -207,13 +231,6 @@ export class ReplyPath {
       this.behind.push(exchange);
     }
     return !reply.isPaused;
-  }
-
-  private writeEvents(exchange: Exchange, events: EventFlow, bytes: Buffer, isLast: boolean): void {
-    const { writer } = this.parts;
-    const taken = events.take(bytes, this.parts.nowMs());
-    const sent = isLast ? Buffer.concat([taken, events.rest()]) : taken;
-    if (sent.length > 0 || isLast) writer.data(exchange, sent, isLast);
   }
 
   /** A head before that of the reply. It passes no stages: it has no body. */
@@ -237,13 +254,13 @@ export class ReplyPath {
   trailers(exchange: Exchange, all: FieldBlock): void {
     const { staged, status } = exchange.reply;
     const fields = this.letThrough(exchange, status, all);
+    this.writeRest(exchange);
     if (fields === NO_FIELDS) this.end(exchange);
     else if (staged === null) this.writeTrailers(exchange, fields);
     else staged.trailers(fields);
   }
 
   private writeTrailers(exchange: Exchange, fields: FieldBlock): void {
-    this.writeRest(exchange);
     this.parts.writer.trailers(exchange, fields);
     this.onDelivered(exchange);
   }
@@ -251,6 +268,7 @@ export class ReplyPath {
   /** The body is complete. */
   end(exchange: Exchange): void {
     const { staged } = exchange.reply;
+    this.writeRest(exchange);
     if (staged === null) this.writeEnd(exchange);
     else staged.end();
   }
@@ -259,11 +277,10 @@ export class ReplyPath {
   private writeRest(exchange: Exchange): void {
     const { events } = exchange.reply;
     const rest = events === null ? null : events.rest();
-    if (rest !== null && rest.length > 0) this.parts.writer.data(exchange, rest, false);
+    if (rest !== null && rest.length > 0) this.sendComment(exchange, rest);
   }
 
   private writeEnd(exchange: Exchange): void {
-    this.writeRest(exchange);
     this.parts.writer.end(exchange);
     this.onDelivered(exchange);
   }
@@ -373,8 +390,9 @@ export class ReplyPath {
   private laneOf(exchange: Exchange): ReplySink {
     const { reply } = exchange;
     return {
-      head: ({ fields, bodyBytes }) => {
+      head: ({ fields, bodyBytes, coding = '' }) => {
         reply.edit(fields, bodyBytes);
+        reply.onCoded(coding);
         this.parts.writer.head(exchange);
       },
       data: (bytes, isLast) => {

@@ -20,8 +20,10 @@ export interface StagedReplyOwner {
 }
 
 export class StagedReply implements StagedFlow, ReplySink {
-  isTargetPaused = false;
+  private isPaused = false;
   private isOver = false;
+  /** The gateway has ended it: what the target says after that is passed over. */
+  private isFinished = false;
 
   /** `stages` in the order in which the reply passes them; `lane` is what they end in. */
   constructor(
@@ -41,16 +43,21 @@ export class StagedReply implements StagedFlow, ReplySink {
     });
   }
 
+  get isTargetPaused(): boolean {
+    return this.isPaused || this.isFinished;
+  }
+
   head(head: StageHead): void {
     this.guard(() => this.stages[0].head(head));
   }
 
   data(bytes: Buffer, isLast: boolean): boolean {
+    if (this.isFinished) return false;
     if (this.isOver) return true;
     try {
       const goesOn = this.stages[0].data(bytes, isLast) || isLast;
       // A stage that resumes inside of the call has nothing to resume yet.
-      this.isTargetPaused = !goesOn && !this.isOver;
+      this.isPaused = !goesOn && !this.isOver;
       return goesOn || this.isOver;
     } catch (error) {
       this.break(error);
@@ -59,11 +66,16 @@ export class StagedReply implements StagedFlow, ReplySink {
   }
 
   trailers(fields: FieldBlock): void {
-    this.guard(() => this.stages[0].trailers(fields));
+    if (!this.isFinished) this.guard(() => this.stages[0].trailers(fields));
   }
 
   end(): void {
-    this.guard(() => this.stages[0].end());
+    if (!this.isFinished) this.guard(() => this.stages[0].end());
+  }
+
+  endEarly(): void {
+    this.end();
+    this.isFinished = true;
   }
 
   /** Tells the stages; what they make of it does not reach the lane. */
@@ -103,8 +115,8 @@ export class StagedReply implements StagedFlow, ReplySink {
   }
 
   private resumeTarget(): void {
-    if (this.isOver || !this.isTargetPaused) return;
-    this.isTargetPaused = false;
+    if (this.isOver || this.isFinished || !this.isPaused) return;
+    this.isPaused = false;
     this.owner.resumeTarget();
   }
 

@@ -11,6 +11,7 @@ import type { RouteFacts } from '../../config/shared/shared-config.js';
 import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
 import type {
   BodyStep,
+  CompressionPlan,
   EditStep,
   FilterSteps,
   ReplyStep,
@@ -53,6 +54,8 @@ export interface RouteFilters {
   readonly replyStages: readonly StageSource[];
   readonly replySteps: readonly ReplyStep[];
   readonly replyBody: ReplyBodyPlan | null;
+  /** null: replies are not compressed. */
+  readonly replyCoding: CompressionPlan | null;
   /** null: bodies are bounded by limits only. */
   readonly uploadBounds: UploadBounds | null;
   /** Bodies are watched while they come. */
@@ -119,6 +122,7 @@ export function compileRouteFilters(
       .filter((step) => step !== null)
       .reverse(),
     replyBody: replyBody === undefined ? null : { ...replyBody, limits: JSON_LIMITS },
+    replyCoding: all.map((steps) => steps.replyCoding ?? null).find((one) => one !== null) ?? null,
     uploadBounds: bounds,
     watchesUploads: bounds !== null && hasUploadRule(bounds),
     droppedFields: all.flatMap(({ droppedFields }) => droppedFields ?? []),

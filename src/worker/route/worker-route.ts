@@ -17,6 +17,7 @@ import type {
 import type { ServedConfig } from '../../config/shared/shared-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { CredentialPlace } from '../../filters/authentication/options.js';
+import type { Compressions } from '../../filters/compression/compressions.js';
 import type { StageSource } from '../../filters/reply-stage.js';
 import { stripSentPrefix } from '../../routing/strip-prefix.js';
 import { type AnswerPlan, planAnswer } from './answer-plan.js';
@@ -85,6 +86,8 @@ export interface RouteParts {
   readonly filters: LoadedFilters;
   /** null: the configuration has no bodies for refusals. */
   readonly errorPages: ErrorPages | null;
+  /** null: nothing is sent. */
+  readonly compressions: Compressions | null;
 }
 
 /**
@@ -139,7 +142,7 @@ export class WorkerRoutes {
         ...authenticators.flatMap(({ hides = NOTHING }) => hides),
         ...(upstream === null ? NOTHING : (this.hidden.get(upstream.index) ?? NOTHING)),
       ]),
-      replyStages: stagesOf(filters, this.pagesOf(route)),
+      replyStages: stagesOf(filters, this.pagesOf(route), this.parts.compressions),
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators,
       challenges: challengesOf(authenticators),

@@ -299,6 +299,7 @@ export class ExchangeMetrics {
       tries: tries.sent,
       status: reply.status,
       bytes: reply.bytesSent,
+      coding: reply.coding,
       durationMs,
       upstreamMs: tries.upstreamMs,
       code: reply.problem?.code ?? '',

@@ -455,6 +455,8 @@ export class RetryLoop implements TryListener {
     if (exchange.reply.events !== null) {
       // That nothing has happened is no mistake of the target.
       this.parts.replies.endSilent(exchange);
+      // A stage may have more of it to send.
+      if (!exchange.isFinished) this.watchReply(exchange);
       return;
     }
     current.abort();

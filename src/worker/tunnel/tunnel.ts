@@ -190,6 +190,10 @@ export class Tunnel implements TunnelFlow, WayOwner {
     this.finish();
   }
 
+  endEarly(): void {
+    this.end();
+  }
+
   /** A tunnel has no trailers. */
   trailers(): void {
     this.end();

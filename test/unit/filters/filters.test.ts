@@ -41,6 +41,7 @@ const CASES: readonly FilterCase[] = [
       ],
     },
   },
+  { name: 'compression', filters: filtersOf({ compression: true }), accepted: {} },
   { name: 'securityHeaders', filters: filtersOf({ securityHeaders: true }), accepted: {} },
   {
     name: 'guards',
@@ -117,6 +118,7 @@ it('a route without filters has no steps at all', () => {
     replyStages: [],
     replySteps: [],
     replyBody: null,
+    replyCoding: null,
     uploadBounds: null,
     watchesUploads: false,
     droppedFields: [],

@@ -29,6 +29,7 @@ const RECORD: AccessRecord = {
   upstreamTarget: `${'h'.repeat(253)}:65535`,
   status: 200,
   bytes: 1,
+  coding: '',
   durationMs: 1.23456,
   upstreamMs: 0.98765,
   code: 'GW_UPSTREAM_CONNECT_FAILED',

@@ -1,0 +1,47 @@
+/**
+ * What this Node.js can do with content codings, and how a body is coded.
+ *
+ * Thread: any (pure). Whether there is zstd depends on Node.js: it has it from 22.15 on.
+ */
+import * as zlib from 'node:zlib';
+import { type Coding, codingOfName } from '../base/content-codings.js';
+
+/** A stream that turns bytes into others. */
+export type CodingStream = zlib.Gzip;
+
+/** A whole body at once; `done` gets an error when it cannot be decoded within the bound. */
+export type Decode = (
+  bytes: Buffer,
+  options: { readonly maxOutputLength: number },
+  done: (error: Error | null, decoded: Buffer) => void,
+) => void;
+
+/** What the types of Node.js 20 do not know yet. */
+interface ZstdPart {
+  readonly createZstdCompress?: (options: object) => CodingStream;
+  readonly zstdCompressSync?: (bytes: Buffer, options: object) => Buffer;
+  readonly zstdDecompress?: Decode;
+}
+
+const ALL: object = zlib;
+export const ZSTD: ZstdPart = ALL;
+
+export function hasCoding(coding: Coding): boolean {
+  return coding !== 'zstd' || ZSTD.createZstdCompress !== undefined;
+}
+
+/**
+ * How a body is coded, by all values of Content-Encoding. null: it is not. `unknown`: nobody here
+ * can read it, or it is coded more than once.
+ */
+export function codingOf(values: readonly string[]): Coding | 'unknown' | null {
+  const named = values
+    .flatMap((value) => value.split(','))
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '' && name !== 'identity');
+  const [only, second] = named;
+  if (only === undefined) return null;
+  if (second !== undefined) return 'unknown';
+  const coding = codingOfName(only);
+  return coding !== null && hasCoding(coding) ? coding : 'unknown';
+}
