@@ -238,7 +238,8 @@ describe('a reset', () => {
       const rig = rigFor();
       const probe = await rig.exchange();
       expect([probe.problem, resetCodeOf(probe.error)]).toEqual([PROBLEMS.upstreamReset, code]);
-      expect(probe.lateCalls).toBe(0);
+      // What a target says itself is no connection that went stale.
+      expect([probe.lateCalls, probe.isLoss]).toEqual([0, false]);
       expect((await rig.exchange()).status).toBe(200);
       expect(rig.connectCount).toBe(1);
     }
@@ -312,6 +313,25 @@ describe('a reset', () => {
     const probe = await rigFor().exchange({ method: 'POST', body });
     expect(probe.problem).toBe(PROBLEMS.upstreamReset);
     expect([probe.attempt.isSent, origin.requests.length]).toEqual([true, 1]);
+  });
+});
+
+describe('requests that are given up', () => {
+  it('again and again move to another connection, before the target ends the first', async () => {
+    origin.script = (peer, { id, fields }) => {
+      if (fields.get(':path') === '/stays') peer.reply(id);
+    };
+    const rig = rigFor();
+    for (let count = 50; count <= 250; count += 50) {
+      const probes = Array.from({ length: 50 }, () => rig.send());
+      await arrived(count);
+      for (const probe of probes) probe.attempt.abort();
+    }
+    const [first] = origin.peers;
+    expect(origin.peers.length).toBe(2);
+    await eventually('the first is closed', () => first?.isClosed === true);
+    expect(first?.requests.length).toBe(200);
+    expect((await rig.exchange({ path: '/stays' })).status).toBe(200);
   });
 });
 
@@ -612,36 +632,50 @@ describe('a target that is silent', () => {
     expect([probe.attempt.isSent, origin.requests.length]).toEqual([false, 0]);
   });
 
+  /** A request that waits in vain for long enough, and is then given up. */
+  async function askInVain(rig: TransportRig): Promise<void> {
+    origin.script = () => {};
+    const { length } = origin.requests;
+    const probe = rig.send();
+    await arrived(length + 1);
+    const sinceMs = performance.now();
+    await eventually('it has waited', () => performance.now() - sinceMs > 350);
+    probe.attempt.abort();
+    origin.script = (peer, { id }) => peer.reply(id);
+  }
+
   it('is asked after a request was given up in vain, and left when it does not answer', async () => {
     origin.answersPings = false;
     const rig = rigFor({ connectMs: 300 });
     await rig.exchange();
-    origin.script = () => {};
-    const first = rig.send();
-    await arrived(2);
-    await nextTurn();
-    first.attempt.abort();
+    await askInVain(rig);
     // The next one does not wait for the answer.
-    origin.script = (peer, { id }) => peer.reply(id);
     expect((await rig.exchange()).status).toBe(200);
     const [silent] = origin.peers;
-    expect([silent?.pings, silent?.requests.length, origin.peers.length]).toEqual([1, 2, 2]);
+    expect([silent?.requests.length, origin.peers.length]).toEqual([2, 2]);
     await eventually('it is left', () => silent?.isClosed === true);
+    expect(silent?.pings).toBe(1);
   });
 
-  it('is asked no PING while it is not configured, and answers keep it', async () => {
-    const rig = rigFor();
+  it('and answers the PING is asked on', async () => {
+    const rig = rigFor({ connectMs: 300 });
     await rig.exchange();
-    origin.script = () => {};
-    const first = rig.send();
-    await arrived(2);
-    await nextTurn();
-    first.attempt.abort();
+    await askInVain(rig);
     const [peer] = origin.peers;
     await eventually('it was asked', () => peer?.pings === 1);
-    origin.script = (other, { id }) => other.reply(id);
     for (let round = 0; round < 3; round++) expect((await rig.exchange()).status).toBe(200);
     expect(peer?.pings).toBe(1);
+  });
+
+  it('is asked nothing for a request that was given up at once', async () => {
+    origin.script = () => {};
+    const rig = rigFor();
+    for (let count = 1; count < 5; count++) {
+      const probe = rig.send();
+      await arrived(count);
+      probe.attempt.abort();
+    }
+    expect([origin.peers.length, origin.peers[0]?.pings]).toEqual([1, 0]);
   });
 
   it('is asked in time where that is configured', async () => {

@@ -18,7 +18,7 @@ import { fieldsMaxOf } from '../../wire/http1/reply-head-parser.js';
 import { ClientConnection, REPLY_HEAD_TOO_LARGE } from '../../wire/http2/client-connection.js';
 import type { ClientHandler } from '../../wire/http2/client-handler.js';
 import type { ClientStream } from '../../wire/http2/client-stream.js';
-import { errorName } from '../../wire/http2/frame-kinds.js';
+import { errorName, NO_ERROR } from '../../wire/http2/frame-kinds.js';
 import type { ReplyFields } from '../../wire/http2/reply-fields.js';
 import type { RequestStart } from '../../wire/http2/request-block.js';
 import { connectionLost, endedByTarget, Http2Error } from './http2-error.js';
@@ -43,6 +43,13 @@ const STREAM_WINDOW_BYTES = 256 * 1024;
 const WINDOW_BYTES = 64 * 1024 * 1024;
 /** While so much waits for the socket, uploads wait too. */
 const OUTPUT_BYTES_MAX = 256 * 1024;
+/**
+ * So many requests that were given up retire a connection. Targets count resets, and end a
+ * connection that brings too many: one client that gives up often would take others along.
+ */
+const RESETS_MAX = 200;
+/** A request that is given up sooner says nothing of the target. */
+const DOUBT_MS = 1000;
 const PING_PAYLOAD: Buffer = Buffer.from('are you?', 'latin1');
 /** By ALPN. */
 export const HTTP2_PROTOCOL = 'h2';
@@ -111,6 +118,8 @@ export class Http2Connection implements TargetSocketListener {
   private readMs = 0;
   /** When the answer to a PING must be there; Infinity: none is awaited. */
   private pongByMs = Number.POSITIVE_INFINITY;
+  /** Streams that were given up. */
+  private resets = 0;
   private isFlushPlanned = false;
   /** Bytes that the socket was given and has not sent. */
   private isWriting = false;
@@ -204,6 +213,7 @@ export class Http2Connection implements TargetSocketListener {
     if (stream.isOver) return;
     this.planFlush();
     this.http.reset(stream, code);
+    if (code !== NO_ERROR && ++this.resets >= RESETS_MAX) this.isRetiring = true;
     this.settle();
   }
 
@@ -220,7 +230,10 @@ export class Http2Connection implements TargetSocketListener {
 
   /** A request that was sent at `sentMs` is not waited for any more, and had no reply. */
   onGivenUp(sentMs: number): void {
-    if (this.state === OPEN && this.readMs <= sentMs) this.ask(this.settings.connectMs);
+    const { connectMs } = this.settings;
+    const silentSinceMs = Math.max(this.readMs, sentMs);
+    const isLong = this.owner.nowMs() - silentSinceMs >= Math.min(DOUBT_MS, connectMs);
+    if (this.readMs <= sentMs && isLong) this.ask(connectMs);
   }
 
   /** Asks the target for a sign of life; without one in time the connection is over. */
@@ -290,6 +303,8 @@ export class Http2Connection implements TargetSocketListener {
     if (this.state === CLOSED) return true;
     const nowMs = this.owner.nowMs();
     this.readMs = nowMs;
+    // Whatever comes is a sign of life; the answer itself may wait behind a long body.
+    this.pongByMs = Number.POSITIVE_INFINITY;
     this.bytesRead = bytes;
     this.http.receive(this.buffer.subarray(0, bytes), nowMs);
     this.settle();
@@ -454,7 +469,7 @@ export class Http2Connection implements TargetSocketListener {
         // isUsable and closeIfDone() look at it.
       },
       onPong: () => {
-        this.pongByMs = Number.POSITIVE_INFINITY;
+        // It came, which is enough.
       },
       onMistake: () => {
         // The try is told of it.

@@ -4,6 +4,7 @@
  * Thread: worker. undici's parser errors may come without a code, so the name is looked at too.
  */
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { resetCodeOf } from './http2-error.js';
 import { TargetTlsError, tlsProblem } from './tls-failure.js';
 
 /** Longest text of a parser or of OpenSSL that is passed on. */
@@ -110,6 +111,8 @@ function inOneLine(text: string): string {
 
 /** The connection went away under the request, as a kept-alive one does that was idle too long. */
 export function isConnectionLoss(error: unknown): boolean {
+  // What the target has said itself is no accident.
+  if (resetCodeOf(error) !== -1) return false;
   const { code } = fieldsOf(error);
   return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
 }

@@ -210,6 +210,35 @@ describe('replies of a real server', () => {
   });
 });
 
+describe('bytes that are wrong', () => {
+  it('end streams once, and never throw', async () => {
+    const recorded = await recordServer();
+    const [first = Buffer.alloc(0), ...others] = recorded;
+    const rest = Buffer.concat(others);
+    let state = 1;
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return (state >>> 8) % below;
+    };
+    for (let round = 0; round < 400; round++) {
+      const bytes = Buffer.from(rest);
+      for (let count = 0; count <= random(4); count++) {
+        // Heads of frames and of header blocks are at the beginning.
+        const at = random(2) === 0 ? random(Math.min(400, bytes.length)) : random(bytes.length);
+        bytes[at] = random(256);
+      }
+      const cut = random(bytes.length);
+      const lines = replay([first, bytes.subarray(0, cut), bytes.subarray(cut)]);
+      for (const id of [1, 3, 5]) {
+        const ends = lines.filter((line) => new RegExp(`^(end|reset) ${id} `).test(line));
+        expect(ends.length).toBeLessThanOrEqual(1);
+      }
+      const closes = lines.findIndex((line) => line.startsWith('close'));
+      if (closes !== -1) expect(closes).toBe(lines.length - 1);
+    }
+  });
+});
+
 describe('a connection to a target', () => {
   it('says who it is, and opens nothing before the settings of the target', () => {
     const connection = new ClientConnection(OPTIONS, new Notes(() => connection).handler, 0);
