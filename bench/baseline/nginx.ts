@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIMITED_PREFIX, OPEN_PREFIX } from '../gateway/bench-requests.js';
 import { type Contender, HOST } from '../gateway/contender.js';
-import { TLS_SCENARIOS } from '../gateway/tls-scenarios.js';
+import { HTTP2_ORIGIN_SCENARIOS, TLS_SCENARIOS } from '../gateway/tls-scenarios.js';
 import {
   type Certificate,
   makeCertificate,
@@ -22,11 +22,21 @@ export const nginx = createNginx({ name: 'nginx', isTls: false });
 /** The same with TLS, as its documentation shows it, and with tickets, which Sluice has as well. */
 export const nginxTls = createNginx({ name: 'nginx-tls', isTls: true });
 
-function createNginx({ name, isTls }: { name: string; isTls: boolean }): Contender {
+/** With the origin over HTTP/2, for which nginx 1.22 has `grpc_pass` alone. */
+export const nginxH2c = createNginx({ name: 'nginx-h2c', isTls: false, hasHttp2Origin: true });
+
+interface NginxOptions {
+  readonly name: string;
+  readonly isTls: boolean;
+  readonly hasHttp2Origin?: boolean;
+}
+
+function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Contender {
   return {
     name,
     abilities: ['limit'],
     ...(isTls ? { scenarios: TLS_SCENARIOS } : {}),
+    ...(hasHttp2Origin ? { scenarios: HTTP2_ORIGIN_SCENARIOS } : {}),
 
     missing() {
       if (findProgram('nginx') === '') return 'nginx is not installed';
@@ -37,12 +47,14 @@ function createNginx({ name, isTls }: { name: string; isTls: boolean }): Contend
       return readVersion(findProgram('nginx'), '-v');
     },
 
-    async plan({ folder, originPorts }) {
+    async plan({ folder, originPorts, originHttp2Port }) {
       const port = await findFreePort();
       const program = findProgram('nginx');
       const configPath = join(folder, 'nginx.conf');
       const tls = isTls ? makeCertificate(folder) : undefined;
-      writeFileSync(configPath, renderConfig({ folder, port, tls }, originPorts[0]));
+      const originPort = hasHttp2Origin ? originHttp2Port : originPorts[0];
+      const config = renderConfig({ folder, port, tls }, originPort);
+      writeFileSync(configPath, hasHttp2Origin ? overHttp2(config) : config);
       return {
         port,
         isTls,
@@ -57,6 +69,10 @@ interface ListenFields {
   readonly folder: string;
   readonly port: number;
   readonly tls: Certificate | undefined;
+}
+
+function overHttp2(config: string): string {
+  return config.replaceAll('proxy_pass http://', 'grpc_pass grpc://');
 }
 
 /** Sluice prefers the same cipher by default, and has tickets and no cache of sessions. */

@@ -16,6 +16,8 @@ export type Ability = 'full-pipeline' | 'limit';
 export interface ContenderSetup {
   /** Two ports of one origin, for a gateway that balances. */
   readonly originPorts: readonly [number, number];
+  /** The same origin over HTTP/2 in clear text. */
+  readonly originHttp2Port: number;
   /** A folder of its own, removed afterwards. */
   readonly folder: string;
   readonly variant: Variant;

@@ -7,10 +7,10 @@ import { direct } from '../baseline/direct.js';
 import { fastifyHttpProxy } from '../baseline/fastify-http-proxy.js';
 import { haproxy } from '../baseline/haproxy.js';
 import { httpProxyMiddleware } from '../baseline/http-proxy-middleware.js';
-import { nginx, nginxTls } from '../baseline/nginx.js';
+import { nginx, nginxH2c, nginxTls } from '../baseline/nginx.js';
 import type { Contender } from './contender.js';
 import { createSluice } from './sluice.js';
-import { TLS_SCENARIOS } from './tls-scenarios.js';
+import { HTTP2_ORIGIN_SCENARIOS, TLS_SCENARIOS } from './tls-scenarios.js';
 
 /** Where the engines of Sluice are set beside each other. */
 const ENGINE_SCENARIOS = ['plain-get', 'reply-64k', 'connections-1000', 'stream-down', 'stream-up'];
@@ -28,8 +28,15 @@ export const CONTENDERS: readonly Contender[] = [
     isTls: true,
     scenarios: TLS_SCENARIOS,
   }),
+  createSluice({
+    name: 'sluice-h2c',
+    workers: 1,
+    hasHttp2Origin: true,
+    scenarios: HTTP2_ORIGIN_SCENARIOS,
+  }),
   bareNode,
   nginx,
+  nginxH2c,
   nginxTls,
   haproxy,
   caddy,

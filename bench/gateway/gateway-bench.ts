@@ -58,6 +58,7 @@ export interface GatewayBenchResult {
 interface Origin {
   readonly child: RunningChild;
   readonly ports: readonly [number, number];
+  readonly http2Port: number;
   readonly server: string;
 }
 
@@ -81,10 +82,10 @@ export async function runGatewayBench(options: GatewayBenchOptions): Promise<Gat
 async function startOrigin(children: ChildProcesses): Promise<Origin> {
   const path = fileURLToPath(new URL('./origin.js', import.meta.url));
   const child = children.start('origin', [process.execPath, path]);
-  const find = () => new RegExp(`${ORIGIN_READY}(\\d+) (\\d+) (.+)`).exec(child.output);
+  const find = () => new RegExp(`${ORIGIN_READY}(\\d+) (\\d+) (\\d+) (.+)`).exec(child.output);
   await waitUntil('the origin listens', ORIGIN_DEADLINE_MS, async () => find() !== null, child);
-  const [, first, second, server = ''] = find() ?? [];
-  return { child, ports: [Number(first), Number(second)], server };
+  const [, first, second, http2, server = ''] = find() ?? [];
+  return { child, ports: [Number(first), Number(second)], http2Port: Number(http2), server };
 }
 
 class GatewayBenchRun {
@@ -170,7 +171,8 @@ class GatewayBenchRun {
     this.#folders += 1;
     const folder = join(this.#folder, String(this.#folders));
     mkdirSync(folder);
-    return contender.plan({ originPorts: this.#origin.ports, folder, variant });
+    const { ports: originPorts, http2Port: originHttp2Port } = this.#origin;
+    return contender.plan({ originPorts, originHttp2Port, folder, variant });
   }
 
   #leaveOut(name: string, reason: string): void {

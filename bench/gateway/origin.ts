@@ -5,12 +5,14 @@
  * ends with /stream/N. What is sent to /stream is counted, and the count is the answer. On
  * uWebSockets.js where its binary loads, since an origin that costs little leaves the processor
  * to what is measured; on node:http elsewhere. Listens twice, as two targets of a gateway that
- * balances; prints one line with both ports and goes on until it is told to end.
+ * balances, and once for HTTP/2 in clear text; prints one line with the ports and goes on until
+ * it is told to end.
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -72,7 +74,7 @@ async function serveWithUws(uws: Uws): Promise<void> {
         else resolve(uws.us_socket_local_port(socket));
       });
     });
-  announce([await listen(), await listen()], 'uWebSockets.js');
+  announce([await listen(), await listen(), await listenHttp2()], 'uWebSockets.js');
 }
 
 function streamWithUws(response: HttpResponse, bytes: number): void {
@@ -123,7 +125,7 @@ async function serveWithNode(): Promise<void> {
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
   };
-  announce([await listen(), await listen()], 'node:http');
+  announce([await listen(), await listen(), await listenHttp2()], 'node:http');
 }
 
 function streamWithNode(response: ServerResponse, bytes: number): void {
@@ -142,6 +144,27 @@ function streamWithNode(response: ServerResponse, bytes: number): void {
   };
   response.on('drain', pump);
   pump();
+}
+
+/** Answers as the others do, but for streams. */
+async function listenHttp2(): Promise<number> {
+  const server = createHttp2Server().on('stream', (stream, headers) => {
+    stream.on('error', () => undefined);
+    stream.resume();
+    stream.on('end', () => {
+      const body = replyFor(headers[':path'] ?? '');
+      stream.respond({
+        ':status': 200,
+        'content-type': 'application/json',
+        'content-length': body.length,
+      });
+      stream.end(body);
+    });
+  });
+  server.listen(0, HOST);
+  await once(server, 'listening');
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function countReply(bytes: number): string {

@@ -31,6 +31,8 @@ export interface SluiceOptions {
   readonly workers: number;
   /** GATEWAY_ENGINE; absent: what Sluice chooses by itself. */
   readonly engine?: EngineName;
+  /** It speaks HTTP/2 with the origin. */
+  readonly hasHttp2Origin?: boolean;
   /** Its listener speaks TLS. */
   readonly isTls?: boolean;
   /** The only scenarios that it takes part in; absent: all. */
@@ -52,7 +54,7 @@ interface ThreadIds {
 }
 
 export function createSluice(options: SluiceOptions): Contender {
-  const { name, workers, engine, isTls = false, scenarios } = options;
+  const { name, workers, engine, isTls = false, hasHttp2Origin = false, scenarios } = options;
   const entry = join(options.root ?? projectRoot(), 'dist', 'src', 'main.js');
   return {
     name,
@@ -76,7 +78,7 @@ export function createSluice(options: SluiceOptions): Contender {
       const adminPort = await findFreePort();
       const configPath = join(setup.folder, 'sluice.yaml');
       const tls = isTls ? tlsNode(makeCertificate(setup.folder)) : '';
-      writeFileSync(configPath, renderConfig({ port, adminPort, tls }, setup));
+      writeFileSync(configPath, renderConfig({ port, adminPort, tls }, setup, hasHttp2Origin));
       return {
         port,
         isTls,
@@ -130,7 +132,11 @@ function tlsNode({ certPath, keyPath }: Certificate): string {
 }
 
 /** Open routes have no feature on; the guarded one has all that the full scenario is about. */
-function renderConfig(listen: ListenFields, setup: ContenderSetup): string {
+function renderConfig(
+  listen: ListenFields,
+  setup: ContenderSetup,
+  hasHttp2Origin: boolean,
+): string {
   const { port, adminPort, tls } = listen;
   const [target, second] = setup.originPorts.map((one) => `http://${HOST}:${one}`);
   return `listen: { host: ${HOST}, port: ${port}${tls} }
@@ -146,7 +152,8 @@ authenticators:
     audience: ${TOKEN_AUDIENCE}
 upstreams:
   plain:
-    targets: [{ url: "${target}" }]
+    targets: [{ url: "${hasHttp2Origin ? `http://${HOST}:${setup.originHttp2Port}` : target}" }]
+    protocol: ${hasHttp2Origin ? 'h2c' : 'http1'}
   guarded:
     targets: [{ url: "${target}" }, { url: "${second}" }]
     loadBalancing: { policy: roundRobin }

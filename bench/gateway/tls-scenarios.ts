@@ -13,6 +13,9 @@ export const TLS_SCENARIOS: readonly string[] = [
   'resident-set',
 ];
 
+/** Scenarios that contenders with an origin over HTTP/2 take part in. */
+export const HTTP2_ORIGIN_SCENARIOS: readonly string[] = ['plain-get', 'post-1k', 'reply-64k'];
+
 /** How the names of contenders with TLS end. */
 export const TLS_SUFFIX = '-tls';
 
