@@ -800,11 +800,13 @@ export interface JwtAuthenticatorConfig {
    */
   readonly certificateBinding?: 'verify' | 'require' | 'ignore';
   /**
-   * Where the token may stand: `header:NAME`, `cookie:NAME` or `query:NAME`. The first place that
-   * has something counts; two values in one place are refused. The upstream gets neither such
-   * cookies and parameters nor such fields, unless `forwardCredentials` is `true`; records hide
-   * them. What stands in the query gets into the logs of others and into histories: prefer the
-   * other two. 1 to 8 items. Default: `[header:authorization]`.
+   * Where the token may stand: `header:NAME`, `cookie:NAME`, `query:NAME`, or `subprotocol:PREFIX`
+   * of a WebSocket, since pages can set no field there: what follows the prefix, such as `bearer.`,
+   * in one of the subprotocols that they offer. The first place that has something counts; two
+   * values in one place are refused. The upstream gets neither such cookies, parameters and
+   * subprotocols nor such fields, unless `forwardCredentials` is `true`; records hide them. What
+   * stands in the query gets into the logs of others and into histories: prefer the others. 1 to 8
+   * items. Default: `[header:authorization]`.
    */
   readonly from?: readonly CredentialPlaceName[];
   /**
@@ -825,11 +827,13 @@ export interface ApiKeyAuthenticatorConfig {
   /** Name of the field, where `from` does not say more. Default: apikey. */
   readonly header?: string;
   /**
-   * Where the key may stand: `header:NAME`, `cookie:NAME` or `query:NAME`. The first place that has
-   * something counts; two values in one place are refused. The upstream gets neither such cookies
-   * and parameters nor such fields, unless `forwardCredentials` is `true`; records hide them. What
-   * stands in the query gets into the logs of others and into histories: prefer the other two. 1 to
-   * 8 items. Default: the field of `header`.
+   * Where the key may stand: `header:NAME`, `cookie:NAME`, `query:NAME`, or `subprotocol:PREFIX` of
+   * a WebSocket, since pages can set no field there: what follows the prefix, such as `bearer.`, in
+   * one of the subprotocols that they offer. The first place that has something counts; two values
+   * in one place are refused. The upstream gets neither such cookies, parameters and subprotocols
+   * nor such fields, unless `forwardCredentials` is `true`; records hide them. What stands in the
+   * query gets into the logs of others and into histories: prefer the others. 1 to 8 items.
+   * Default: the field of `header`.
    */
   readonly from?: readonly CredentialPlaceName[];
   /** The keys. 1 to 10000 items. */
@@ -931,11 +935,13 @@ export interface IntrospectionAuthenticatorConfig {
    */
   readonly certificateBinding?: 'verify' | 'require' | 'ignore';
   /**
-   * Where the token may stand: `header:NAME`, `cookie:NAME` or `query:NAME`. The first place that
-   * has something counts; two values in one place are refused. The upstream gets neither such
-   * cookies and parameters nor such fields, unless `forwardCredentials` is `true`; records hide
-   * them. What stands in the query gets into the logs of others and into histories: prefer the
-   * other two. 1 to 8 items. Default: `[header:authorization]`.
+   * Where the token may stand: `header:NAME`, `cookie:NAME`, `query:NAME`, or `subprotocol:PREFIX`
+   * of a WebSocket, since pages can set no field there: what follows the prefix, such as `bearer.`,
+   * in one of the subprotocols that they offer. The first place that has something counts; two
+   * values in one place are refused. The upstream gets neither such cookies, parameters and
+   * subprotocols nor such fields, unless `forwardCredentials` is `true`; records hide them. What
+   * stands in the query gets into the logs of others and into histories: prefer the others. 1 to 8
+   * items. Default: `[header:authorization]`.
    */
   readonly from?: readonly CredentialPlaceName[];
   /**
@@ -1805,7 +1811,7 @@ export interface WebSocketConfig {
   readonly messages?: WebSocketMessagesConfig;
   /**
    * Whether a socket ends when the credentials that it was opened with expire (`exp` of a token or
-   * of an introspection). Default: false.
+   * of an introspection), and when their session is revoked at the token service. Default: false.
    */
   readonly closeAtTokenExpiry?: boolean;
   /** Code of the Close at that time. 3000 to 4999. Default: 4401. */
@@ -2070,7 +2076,7 @@ export type SignatureAlgorithm =
   | 'ES512'
   | 'EdDSA';
 
-export type CredentialPlaceName = `${'header' | 'cookie' | 'query'}:${string}`;
+export type CredentialPlaceName = `${'header' | 'cookie' | 'query' | 'subprotocol'}:${string}`;
 
 export type CertificateName =
   | 'spiffeId'

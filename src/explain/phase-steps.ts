@@ -117,7 +117,7 @@ async function stepsOf(
 /** Of a handshake that a target is to answer. */
 function webSocketSteps(route: WorkerRoute, { head, wantsTunnel }: Exchange): StepFound[] {
   if (!wantsTunnel || route.upstream === null) return [];
-  const refused = judgeHandshake(head, webSocketRulesOf(route.config));
+  const refused = judgeHandshake(head, webSocketRulesOf(route.config), route.hides);
   const reply = refused === null ? null : refusalOf(refused);
   const detail = reply?.detail ?? 'a tunnel, once the target has answered 101';
   return [{ step: 'websocket', detail, reply }];

@@ -38,6 +38,7 @@ const SECRET_HEADERS: readonly string[] = [
   'apikey',
   'x-api-key',
   'x-auth-token',
+  'sec-websocket-protocol',
 ];
 
 /** How a request ended. */

@@ -262,6 +262,13 @@ export class RequestPipeline {
     this.parts.ledger.openTunnel(exchange, this.parts.nowMs());
   }
 
+  /** These sessions of the token service have ended. */
+  onRevoked(sessionIds: ReadonlySet<string>): void {
+    this.exchanges.forEach((exchange) => {
+      this.guard(exchange, () => exchange.tunnel?.onRevoked(sessionIds));
+    });
+  }
+
   /** Ends all tunnels with a Close of this code. */
   closeTunnels(code: number, reason: string): void {
     this.exchanges.forEach((exchange) => {

@@ -315,6 +315,8 @@ export class WorkerRuntime {
   /** The main thread has keys, revocations, or tokens. */
   onIdentityNotice(notice: IdentityNotice): void {
     this.parts.identity.onNotice(notice);
+    if (notice.type !== 'revoked') return;
+    this.pipeline.onRevoked(new Set(notice.sessions.map(({ sessionId }) => sessionId)));
   }
 
   /** Ends what is left; the lane is dead after this. */

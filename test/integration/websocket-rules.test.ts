@@ -1,6 +1,7 @@
 /** What the gateway itself decides about WebSockets: who may, how much, how long, and ends. */
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { hashPassword } from '../../src/filters/authentication/password-hash.js';
 import { FRAME_END, FRAMES_MORE, FrameScanner } from '../../src/wire/websocket/frame-scanner.js';
 import { JWT_SECRET } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
@@ -18,18 +19,25 @@ import {
 
 const users = { type: 'jwt', algorithms: ['HS256'], secret: JWT_SECRET };
 
+const service = { issuer: 'sluice', audience: 'api' };
+const passwordHash = await hashPassword('secret');
+
 let target: RawTarget;
 let gateway: InProcessGateway;
 let ends: RawEnd[] = [];
 
-function configFor(url: string): Record<string, unknown> {
+function configFor(url: string) {
   return {
     listen: { port: 0, engine: 'wire', protocols: ['http1', 'h2c'] },
     workers: 1,
+    tokenService: service,
     shutdown: { grace: '300ms' },
     authenticators: {
       users,
       visitors: { ...users, from: ['cookie:session'] },
+      pages: { ...users, from: ['subprotocol:bearer.'] },
+      people: { type: 'basic', users: [{ id: 'ada', passwordHash }] },
+      own: { type: 'jwt', algorithms: ['ES256'], tokenService: true, ...service },
     },
     upstreams: { raw: { targets: [{ url }], circuitBreaker: { failureThreshold: 1000 } } },
     routes: [
@@ -59,6 +67,27 @@ function configFor(url: string): Record<string, unknown> {
         upstream: 'raw',
         authenticate: ['users'],
         websocket: { closeAtTokenExpiry: true },
+      },
+      {
+        name: 'login',
+        match: { path: '/login', methods: ['POST'] },
+        tokenService: 'issue',
+        authenticate: ['people'],
+      },
+      { name: 'revoke', match: { path: '/revoke', methods: ['POST'] }, tokenService: 'revoke' },
+      {
+        name: 'own',
+        match: { path: '/own' },
+        upstream: 'raw',
+        authenticate: ['own'],
+        websocket: { closeAtTokenExpiry: true, expiryCode: 4000 },
+      },
+      {
+        name: 'page',
+        match: { path: '/page' },
+        upstream: 'raw',
+        authenticate: ['pages'],
+        websocket: { subprotocols: ['chat'] },
       },
       { name: 'idle', match: { path: '/idle' }, upstream: 'raw', websocket: { idle: '1s' } },
       {
@@ -182,6 +211,24 @@ describe('a socket is closed', () => {
     await gateway.nothingInFlight();
   });
 
+  it('when the token service revokes its session', async () => {
+    const post = (path: string, body: string, authorization = '') =>
+      fetch(gateway.url + path, { method: 'POST', body, headers: { authorization } });
+    const basic = `Basic ${Buffer.from('ada:secret').toString('base64')}`;
+    const issued = await (await post('/login', '', basic)).json();
+    const { access_token: token } = issued as { readonly access_token: string };
+    const lines = { Authorization: `Bearer ${token}` };
+    const ends = await tunnel({ path: '/own', lines });
+    const form = new URLSearchParams({ token }).toString();
+    const revoked = await fetch(`${gateway.url}/revoke`, {
+      method: 'POST',
+      body: form,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expect(revoked.status).toBe(200);
+    await bothClosedWith(4000, ends);
+  });
+
   it('when its token expires, when it is idle, too old, or answers no pings', async () => {
     const exp = Math.floor(Date.now() / 1000) + 2;
     const authorization = { Authorization: `Bearer ${signHs256({ sub: 'alice', exp })}` };
@@ -203,6 +250,38 @@ describe('a socket is closed', () => {
     await gateway.nothingInFlight();
     await idle.near.until('the client sees the end', ({ hasEnded }) => hasEnded);
   });
+});
+
+it('may bring its token among the subprotocols, of which the target gets the others', async () => {
+  const exp = Math.floor(Date.now() / 1000) + 600;
+  const token = signHs256({ sub: 'alice', exp });
+  const lines = { 'Sec-WebSocket-Protocol': `bearer.${token}, chat` };
+  const { far } = await tunnel({ path: '/page', lines });
+  expect(far.text).toContain('sec-websocket-protocol: chat\r\n');
+  expect(far.text).not.toContain(token);
+  const none = raw({ path: '/page', lines: { 'Sec-WebSocket-Protocol': 'chat' } });
+  await none.untilHead();
+  expect(none.status).toBe(401);
+});
+
+it('goes on under its configuration when there is another one', async () => {
+  const { near, far } = await tunnel({ path: '/plain' });
+  const logging = { level: 'silent', accessLog: false };
+  const next = { ...configFor(target.url), admin: { port: 0 }, logging };
+  const routes = (next.routes as readonly { readonly name: string }[]).filter(
+    ({ name }) => name !== 'plain',
+  );
+  expect(await gateway.gateway.apply({ ...next, routes } as never)).toMatchObject({
+    outcome: 'applied',
+  });
+  const gone = raw({ path: '/plain' });
+  await gone.untilHead();
+  expect(gone.status).toBe(404);
+  near.socket.write(frameOf({ payload: 'still', mask: MASK }));
+  await far.until('it comes', ({ behindHead }) => behindHead.length > 0);
+  far.socket.write(frameOf({ payload: 'here' }));
+  await near.until('it comes', ({ behindHead }) => behindHead.length > 0);
+  await gateway.gateway.apply(next as never);
 });
 
 describe('over HTTP/2', () => {

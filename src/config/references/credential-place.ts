@@ -6,11 +6,11 @@
 import type { CredentialPlace } from '../../filters/authentication/options.js';
 import type { CredentialPlaceName } from '../gateway-config.js';
 
-/** Names of fields have no case; those of cookies and parameters do. */
+/** Names of fields have no case; those of cookies and parameters do, and prefixes. */
 export function credentialPlace(text: CredentialPlaceName): CredentialPlace {
   const mark = text.indexOf(':');
   const kind = text.slice(0, mark);
   const name = text.slice(mark + 1);
   if (kind === 'header') return { kind, name: name.toLowerCase() };
-  return { kind: kind === 'cookie' ? kind : 'query', name };
+  return { kind: kind === 'cookie' || kind === 'subprotocol' ? kind : 'query', name };
 }

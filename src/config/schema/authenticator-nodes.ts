@@ -70,26 +70,28 @@ function commonNodes(forwardsCredentials: boolean) {
   };
 }
 
-const PLACE_TEXT = typedShape<`${'header' | 'cookie' | 'query'}:${string}`>(
-  `^(header|cookie|query):${TOKEN_PATTERN}$`,
-  'one of "header:NAME", "cookie:NAME", "query:NAME"',
-  "CredentialPlaceName = `${'header' | 'cookie' | 'query'}:${string}`",
+type PlaceName = `${'header' | 'cookie' | 'query' | 'subprotocol'}:${string}`;
+
+const PLACE_TEXT = typedShape<PlaceName>(
+  `^(header|cookie|query|subprotocol):${TOKEN_PATTERN}$`,
+  'one of "header:NAME", "cookie:NAME", "query:NAME", "subprotocol:PREFIX"',
+  "CredentialPlaceName = `${'header' | 'cookie' | 'query' | 'subprotocol'}:${string}`",
 );
 
 /** `what` is looked for there. */
 function fromNode(what: string, byDefault: string): SchemaNode<readonly PlaceName[]> {
   return listNode(
-    `Where ${what} may stand: \`header:NAME\`, \`cookie:NAME\` or \`query:NAME\`. The first ` +
-      'place that has something counts; two values in one place are refused. The upstream gets ' +
-      'neither such cookies and parameters nor such fields, unless `forwardCredentials` is ' +
-      '`true`; records hide them. What stands in the query gets into the logs of others and ' +
-      'into histories: prefer the other two.',
+    `Where ${what} may stand: \`header:NAME\`, \`cookie:NAME\`, \`query:NAME\`, or ` +
+      '`subprotocol:PREFIX` of a WebSocket, since pages can set no field there: what follows the ' +
+      'prefix, such as `bearer.`, in one of the subprotocols that they offer. The first place ' +
+      'that has something counts; two values in one place are refused. The upstream gets ' +
+      'neither such cookies, parameters and subprotocols nor such fields, unless ' +
+      '`forwardCredentials` is `true`; records hide them. What stands in the query gets into the ' +
+      'logs of others and into histories: prefer the others.',
     textNode(PLACE_TEXT),
     { 'x-absent': byDefault, minItems: 1, maxItems: 8, uniqueItems: true },
   );
 }
-
-type PlaceName = `${'header' | 'cookie' | 'query'}:${string}`;
 
 const TOKEN_FROM_NODE = fromNode('the token', '`[header:authorization]`');
 

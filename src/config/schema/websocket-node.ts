@@ -64,7 +64,7 @@ export const WEBSOCKET_NODE = switchNode(
     messages: MESSAGES_NODE,
     closeAtTokenExpiry: booleanNode(
       'Whether a socket ends when the credentials that it was opened with expire (`exp` of a ' +
-        'token or of an introspection).',
+        'token or of an introspection), and when their session is revoked at the token service.',
       DEFAULTS.websocket.closeAtTokenExpiry,
     ),
     expiryCode: integerNode('Code of the Close at that time.', [3000, 4999], {

@@ -1,5 +1,5 @@
 /**
- * Where a request has its token or key: a field, a cookie, a parameter of the query.
+ * Where a request has its token or key: a field, a cookie, a parameter of the query, a subprotocol.
  *
  * Thread: any (pure). `limits.headerBytes` bounds what is found. Invariant: of two values in one
  * place none is taken, since the service behind the gateway could read the other.
@@ -71,12 +71,23 @@ function valuesAt(
   { fields, routedTarget: target }: AuthenticationRequest,
 ): readonly string[] {
   if (kind === 'header') return fields.values(name);
+  if (kind === 'subprotocol') return subprotocolsOf(fields, name);
   if (kind === 'cookie') return fields.values('cookie').flatMap((field) => cookiesOf(field, name));
   const mark = target.indexOf('?');
   if (mark === -1) return [];
   return parametersOf(target.slice(mark))
     .filter((parameter) => parameter.name === name)
     .map(({ value }) => value);
+}
+
+/** What stands behind the prefix in what a client offers (RFC 6455 11.3.4). */
+function subprotocolsOf(fields: AuthenticationRequest['fields'], prefix: string): string[] {
+  return fields
+    .values('sec-websocket-protocol')
+    .flatMap((value) => value.split(','))
+    .map((offered) => offered.trim())
+    .filter((offered) => offered.startsWith(prefix))
+    .map((offered) => offered.slice(prefix.length));
 }
 
 /** RFC 6265 section 4.1.1: a value may stand in quotes. */

@@ -7,8 +7,8 @@
 import type { Jwk } from '../../base/json-web-key.js';
 
 export interface CredentialPlace {
-  readonly kind: 'header' | 'cookie' | 'query';
-  /** Of a field in lower case. */
+  readonly kind: 'header' | 'cookie' | 'query' | 'subprotocol';
+  /** Of a field in lower case; of a subprotocol what stands before the token. */
   readonly name: string;
 }
 

@@ -24,6 +24,8 @@ export interface TunnelFlow extends StagedFlow {
   onUpEnd(): void;
   /** A time that it has set has come. */
   onDeadline(nowMs: number): void;
+  /** These sessions have ended (`sid` of tokens): so does what was opened with one of them. */
+  onRevoked(sessionIds: ReadonlySet<string>): void;
   /** Ends it with a Close of the gateway's own to both sides. `reason`: ASCII. */
   endWith(code: number, reason: string): void;
 }

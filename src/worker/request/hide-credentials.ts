@@ -1,6 +1,6 @@
 /**
- * Takes credentials out of the Cookie field and the query before a target gets them, and out of
- * the query in Referer: a page that was asked for with a token names its own URL there.
+ * Takes credentials out of the Cookie field, the query and the subprotocols that are offered before
+ * a target gets them, and out of the query in Referer: a page that was asked for with a token names its own URL there.
  *
  * Thread: worker. Whatever stands beside them goes on byte for byte.
  */
@@ -8,10 +8,11 @@ import { parametersOf } from '../../filters/query-parameters.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { RequestFields } from '../exchange/request-fields.js';
 import type { HiddenCredentials } from '../route/hidden-credentials.js';
+import { OFFERS, subprotocolsOf } from '../tunnel/subprotocols.js';
 
 export function hideCredentials(
   { head }: Exchange,
-  { cookies, parameters }: HiddenCredentials,
+  { cookies, parameters, subprotocols }: HiddenCredentials,
 ): void {
   if (cookies.size > 0) {
     const fields = head.fields.values('cookie');
@@ -24,6 +25,14 @@ export function hideCredentials(
     if (head.query !== '') head.onQuery(withoutParameters(head.query, parameters));
     hideInReferer(head.fields, parameters);
   }
+  if (subprotocols.length > 0) hideOffered(head.fields, subprotocols);
+}
+
+/** What else a client offers goes on: its target chooses one of those. */
+function hideOffered(fields: RequestFields, prefixes: readonly string[]): void {
+  const offered = subprotocolsOf(fields);
+  const kept = offered.filter((name) => !prefixes.some((prefix) => name.startsWith(prefix)));
+  if (kept.length < offered.length) fields.replacePlain(OFFERS, kept.join(', '));
 }
 
 function hideInReferer(fields: RequestFields, names: ReadonlySet<string>): void {

@@ -5,10 +5,11 @@
  */
 import type { CredentialPlace } from '../../filters/authentication/options.js';
 
-/** Names of cookies and of parameters of the query. */
+/** Names of cookies and of parameters of the query, and prefixes of subprotocols. */
 export interface HiddenCredentials {
   readonly cookies: ReadonlySet<string>;
   readonly parameters: ReadonlySet<string>;
+  readonly subprotocols: readonly string[];
 }
 
 /** null: nothing is hidden. */
@@ -16,5 +17,6 @@ export function hiddenCredentials(places: readonly CredentialPlace[]): HiddenCre
   if (places.length === 0) return null;
   const namesOf = (wanted: CredentialPlace['kind']): ReadonlySet<string> =>
     new Set(places.filter(({ kind }) => kind === wanted).map(({ name }) => name));
-  return { cookies: namesOf('cookie'), parameters: namesOf('query') };
+  const subprotocols = [...namesOf('subprotocol')];
+  return { cookies: namesOf('cookie'), parameters: namesOf('query'), subprotocols };
 }

@@ -13,6 +13,8 @@ import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import { tokensOf } from '../../wire/http1/token-list.js';
 import { isHandshakeKey, WEBSOCKET_VERSION } from '../../wire/websocket/handshake.js';
 import type { RequestHead } from '../exchange/request-head.js';
+import type { HiddenCredentials } from '../route/hidden-credentials.js';
+import { subprotocolsOf } from './subprotocols.js';
 
 /** What holds on a route of which the configuration says nothing. */
 export const DEFAULT_WEBSOCKET: CompiledWebSocket = {
@@ -55,10 +57,14 @@ const BAD_KEY = refusal(
   'Sec-WebSocket-Key must be there once, with 16 bytes in base64 (RFC 6455 4.1).',
 );
 
-/** null: the handshake may go on. Else what the client gets. */
+/**
+ * null: the handshake may go on. Else what the client gets. `hides`: of what is offered these are
+ * no subprotocols, but credentials.
+ */
 export function judgeHandshake(
   head: Readonly<RequestHead>,
   rules: CompiledWebSocket,
+  hides: HiddenCredentials | null,
 ): LocalReply | null {
   if (!rules.isOn) return OFF;
   const { fields, protocol } = head;
@@ -70,7 +76,13 @@ export function judgeHandshake(
   }
   if (tokensOf(fields.connection).some((name) => name.startsWith('sec-websocket-'))) return BAD_KEY;
   if (!isOriginIn(head, rules.origins)) return FOREIGN_PAGE;
-  return hasSubprotocol(head, rules.subprotocols) ? null : NO_SUBPROTOCOL;
+  if (rules.subprotocols.length === 0) return null;
+  const prefixes = hides?.subprotocols ?? [];
+  const offered = subprotocolsOf(fields).filter(
+    (name) => !prefixes.some((prefix) => name.startsWith(prefix)),
+  );
+  const isKnown = offered.every((name) => rules.subprotocols.includes(name));
+  return isKnown && offered.length > 0 ? null : NO_SUBPROTOCOL;
 }
 
 function otherVersion(protocol: number): LocalReply {
@@ -92,14 +104,4 @@ function isOriginIn(
   if (sent.length > 1) return false;
   const known = origins === 'sameHost' ? [`${clientScheme}://${fields.host}`] : origins;
   return known.includes(origin.toLowerCase());
-}
-
-/** Those that the client offers stay as they are: the target chooses. */
-function hasSubprotocol(
-  { fields }: Readonly<RequestHead>,
-  subprotocols: readonly string[],
-): boolean {
-  if (subprotocols.length === 0) return true;
-  const offered = fields.values('sec-websocket-protocol').join(',').split(',');
-  return offered.every((name) => subprotocols.includes(name.trim()));
 }

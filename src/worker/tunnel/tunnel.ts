@@ -67,7 +67,7 @@ export class Tunnel implements TunnelFlow, WayOwner {
   constructor(
     private readonly exchange: Exchange,
     readonly key: string,
-    rules: CompiledWebSocket,
+    private readonly rules: CompiledWebSocket,
     private readonly parts: TunnelParts,
   ) {
     this.messages = new MessageRule(rules);
@@ -245,6 +245,13 @@ export class Tunnel implements TunnelFlow, WayOwner {
     if (this.client.hasClosed) this.endDown();
     if (this.target.hasClosed) this.endUp();
     this.arm();
+  }
+
+  onRevoked(sessionIds: ReadonlySet<string>): void {
+    const { tokenExpiryCode } = this.rules;
+    const session = this.exchange.claims?.['sid'];
+    if (tokenExpiryCode === 0 || typeof session !== 'string' || !sessionIds.has(session)) return;
+    this.endWith(tokenExpiryCode, 'the session has ended');
   }
 
   onDeadline(nowMs: number): void {

@@ -18,8 +18,9 @@ export class Tunnels {
   /** null: the exchange has its tunnel, which its target may open. Else what the client gets. */
   prepare(exchange: Exchange): LocalReply | null {
     const { head } = exchange;
-    const rules = webSocketRulesOf(routeOf(exchange).config);
-    const refused = judgeHandshake(head, rules);
+    const { config, hides } = routeOf(exchange);
+    const rules = webSocketRulesOf(config);
+    const refused = judgeHandshake(head, rules, hides);
     if (refused !== null) return refused;
     const sent = head.fields.value(KEY);
     const key = sent === '' ? randomBytes(KEY_BYTES).toString('base64') : sent;

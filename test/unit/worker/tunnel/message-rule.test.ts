@@ -23,7 +23,7 @@ describe('a rule for messages', () => {
     expect(judged(rule, { payload: 'abcdefghijk' })).toBe(1009);
   });
 
-  it('lets so many come at once, and as many again in each window', () => {
+  it('lets a number come at once, and as many again in each window', () => {
     const rule = new MessageRule({ messageBytes: 0, messages: { limit: 2, windowMs: 1000 } });
     expect([0, 1, 2].map(() => judged(rule, {}, 5))).toEqual([0, 0, 1008]);
     expect(judged(rule, {}, 504)).toBe(1008);
