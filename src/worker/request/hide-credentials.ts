@@ -1,6 +1,7 @@
 /**
  * Takes credentials out of the Cookie field, the query and the subprotocols that are offered before
- * a target gets them, and out of the query in Referer: a page that was asked for with a token names its own URL there.
+ * a target gets them, and out of the query in Referer: a page that was asked for with a token names
+ * its own URL there.
  *
  * Thread: worker. Whatever stands beside them goes on byte for byte.
  */
