@@ -1601,6 +1601,10 @@ export interface RouteConfig {
    * as they come. Default: false.
    */
   readonly grpcWeb?: boolean;
+  /**
+   * Requests of HTTP with JSON for the methods of `match.grpc`, as their google.api.http rules say.
+   */
+  readonly grpcJson?: GrpcJsonConfig;
   /** How large and how slow the requests of a route may be, within the bounds of `limits`. */
   readonly guards?: GuardsConfig;
   /** What requests must look like. */
@@ -1898,6 +1902,20 @@ export interface GrpcConfig {
    * 1024MiB. Default: no such limit.
    */
   readonly maxReplyMessageBytes?: ByteSize;
+}
+
+/**
+ * Requests of HTTP with JSON for the methods of `match.grpc`, as their google.api.http rules say.
+ * Each rule becomes a route, to which all else here applies. Streams of replies are lines of JSON.
+ */
+export interface GrpcJsonConfig {
+  /**
+   * Name of a file with a FileDescriptorSet that holds all imports (`buf build -o`, `protoc
+   * --include_imports --descriptor_set_out`); relative to this one. 1 to 1024 characters.
+   */
+  readonly descriptors: string;
+  /** Largest message of a reply. 1KiB to 64MiB. Default: 4MiB. */
+  readonly maxMessageBytes?: ByteSize;
 }
 
 /** How large and how slow the requests of a route may be, within the bounds of `limits`. */

@@ -11,6 +11,7 @@ import { CORS } from './cors/options.js';
 import type { FilterSteps } from './filter.js';
 import type { AnyFilterOptions, CompiledOf } from './filter-options.js';
 import { GRPC } from './grpc/options.js';
+import { GRPC_JSON } from './grpc-json/options.js';
 import { GUARDS } from './guards/options.js';
 import { IP_FILTER } from './ip-filter/options.js';
 import { SECURITY_HEADERS } from './security-headers/options.js';
@@ -19,12 +20,20 @@ import { VALIDATION } from './validation/options.js';
 import type { SchemaJudges } from './validation/schema-code.js';
 import { DEPRECATION, VERSIONING } from './versioning/options.js';
 
+/** The descriptors at a place of the configuration, in base64. */
+export type ReadDescriptors = (place: number) => string;
+
 /**
  * Compiles options of one route into steps. `unixMs` tells the wall time, at any later moment;
  * `judges` are the schemas of the configuration.
  */
 export type StepMaker = {
-  make(options: object, unixMs: () => number, judges: SchemaJudges): Partial<FilterSteps>;
+  make(
+    options: object,
+    unixMs: () => number,
+    judges: SchemaJudges,
+    descriptors: ReadDescriptors,
+  ): Partial<FilterSteps>;
 }['make'];
 
 export interface Filter<O extends AnyFilterOptions = AnyFilterOptions> {
@@ -38,6 +47,7 @@ type StepMakerOf<O extends AnyFilterOptions> = {
     options: CompiledOf<O>,
     unixMs: () => number,
     judges: SchemaJudges,
+    descriptors: ReadDescriptors,
   ): FilterSteps<O['places'][number]>;
 }['make'];
 
@@ -58,6 +68,7 @@ const CATALOG = [
   filter(VERSIONING, async () => (await import('./versioning/deprecation.js')).versionSteps),
   filter(DEPRECATION, async () => (await import('./versioning/deprecation.js')).deprecationSteps),
   filter(GRPC, async () => (await import('./grpc/grpc.js')).grpcSteps),
+  filter(GRPC_JSON, async () => (await import('./grpc-json/grpc-json.js')).grpcJsonSteps),
   filter(GUARDS, async () => (await import('./guards/guards.js')).guardsSteps),
   filter(VALIDATION, async () => (await import('./validation/validation.js')).validationSteps),
   filter(TRANSFORMATION, async () => {

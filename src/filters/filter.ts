@@ -48,6 +48,8 @@ export interface RequestBodySteps {
   /** null: whatever the other filters of the route say, or bounds that no client reaches. */
   readonly limits: JsonLimits | null;
   readonly step: BodyStep;
+  /** It runs for requests without a body as well: it makes one. */
+  readonly takesEmpty?: true;
   /** Whether the body of this request is to be collected. */
   isNeeded(request: RequestView): boolean;
 }

@@ -16,7 +16,8 @@ import type { RequestView } from './request-view.js';
 
 /** The head of a reply on its way. One object for all stages: each may change it for the next. */
 export interface StageHead {
-  readonly status: number;
+  /** Only a stage that keeps the head back may change it. */
+  status: number;
   fields: FieldBlock;
   /** Content-Length; -1: the length is not known before the end. */
   bodyBytes: number;

@@ -36,7 +36,7 @@ import {
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
-import { enterCall, judgeCallBody } from './request/grpc-entry.js';
+import { enterCall, enterJsonCall, judgeCallBody } from './request/grpc-entry.js';
 import { hideCredentials } from './request/hide-credentials.js';
 import { trailersForTarget } from './upstream/forwarded-trailers.js';
 import { failureDetail } from './upstream/upstream-error.js';
@@ -142,10 +142,13 @@ export class RequestPipeline {
   }
 
   private enter(exchange: Exchange): PhaseResult {
-    const { grpc } = exchange;
-    const refused = grpc === null ? null : enterCall(exchange, grpc);
-    if (refused !== null) return refused;
-    const { entrySteps, watchesUploads } = routeOf(exchange).filters;
+    const { filters, config } = routeOf(exchange);
+    const { entrySteps, watchesUploads } = filters;
+    if (config.filters.grpcJson !== undefined) enterJsonCall(exchange, config.filters.grpcJson);
+    else if (exchange.grpc !== null) {
+      const refused = enterCall(exchange, exchange.grpc);
+      if (refused !== null) return refused;
+    }
     const result = this.runSteps(exchange, entrySteps);
     if (exchange.wantsTunnel && result === 'next') return this.prepareTunnel(exchange);
     if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);

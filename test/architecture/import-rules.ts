@@ -63,6 +63,7 @@ const PURE_PARTS_OF_FILTERS = [
   'filters/validation/schema-engine.ts',
   'filters/validation/schema-code.ts',
   'filters/validation/linear-pattern.ts',
+  'filters/grpc-json/http-rules.ts',
 ];
 
 /** Lists all filters, and so names files of each. */

@@ -9,6 +9,7 @@ import { parsePathPattern, patternShape } from '../../routing/path-pattern.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { RouteConfig } from '../gateway-config.js';
 import { openapiFile, readOpenapiGroup, refusesUnsupported } from '../openapi/openapi-routes.js';
+import { readGrpcJson } from '../references/grpc-json-rules.js';
 import { pathExpression } from '../references/route-match.js';
 import { checkFilters } from './check-filters.js';
 import { checkMatch, OverlapCheck } from './check-match.js';
@@ -34,6 +35,7 @@ export function checkRoutes(
     checkName(route.name, index, { indexByName, findings });
     checkReferences(route, index, { names, findings });
     const segments = checkMatch(route, index, findings);
+    checkGrpcJson(route, index, { overlaps, findings });
     if (route.openapi !== undefined) checkOpenapi(route, index, { overlaps, findings });
     else if (segments !== undefined) overlaps.add(index, patternShape(segments));
     else if (pathExpression(route.match?.path ?? '') !== undefined) {
@@ -44,6 +46,30 @@ export function checkRoutes(
     checkEventStreams(route, pointerOf('routes', index), findings);
     checkWebSocket(route, pointerOf('routes', index), findings);
     checkFilters(route, pointerOf('routes', index), { segments, findings });
+  }
+}
+
+/** The rules of a file of descriptors, each of which becomes a route. */
+function checkGrpcJson(
+  { grpcJson, match }: SoundPart<RouteConfig>,
+  index: number,
+  { overlaps, findings }: OpenapiContext,
+): void {
+  const { descriptors } = grpcJson ?? {};
+  if (descriptors === undefined) return;
+  const at = pointerOf('routes', index, 'grpcJson', 'descriptors');
+  const { service, method } = match?.grpc ?? {};
+  if (service === undefined) {
+    const needed = 'needs match.grpc with the service whose methods are meant';
+    findings.addKey(pointerOf('routes', index, 'grpcJson'), needed);
+    return;
+  }
+  const { rules, mistakes } = readGrpcJson(descriptors, service, method);
+  for (const mistake of mistakes.slice(0, DOCUMENT_PROBLEMS_MAX)) findings.addValue(at, mistake);
+  for (const { path, httpMethod } of rules) {
+    const pattern = parsePathPattern(path);
+    if (pattern.isValid) overlaps.add(index, patternShape(pattern.segments), [httpMethod]);
+    else findings.addValue(at, `${path} ${pattern.problem}`);
   }
 }
 

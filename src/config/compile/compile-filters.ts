@@ -9,6 +9,8 @@ import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
 import { CORS, type CompiledCors } from '../../filters/cors/options.js';
 import { type CompileContext, keysOf } from '../../filters/filter-options.js';
 import { WEB_REPLY_FIELDS, WEB_REQUEST_FIELDS } from '../../filters/grpc/options.js';
+import type { HttpRule } from '../../filters/grpc-json/http-rules.js';
+import { type CompiledGrpcJson, GRPC_JSON_MESSAGE_BYTES } from '../../filters/grpc-json/options.js';
 import { compileBodyBounds } from '../../filters/validation/options.js';
 import type { CompiledConfig } from '../compiled-config.js';
 import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
@@ -24,6 +26,14 @@ interface FilterPlace {
   readonly version: string;
   /** What a document says about the route, where it comes from one. */
   readonly operation: OpenapiOperation | undefined;
+  /** The rule of gRPC that it comes from. */
+  readonly rule: DescribedRule | undefined;
+}
+
+/** A rule with the descriptors that it stands in. */
+export interface DescribedRule {
+  readonly rule: HttpRule;
+  readonly base64: string;
 }
 
 const NOWHERE = { methods: [], version: '', isGrpc: false } as const;
@@ -32,15 +42,20 @@ const NOWHERE = { methods: [], version: '', isGrpc: false } as const;
 export function compileFilters(
   route: RouteConfig,
   gateway: GatewayConfig,
-  { operation, ...place }: FilterPlace,
+  { operation, rule: described, ...place }: FilterPlace,
 ): CompiledFilters {
-  const context = contextOf(gateway, { ...place, isGrpc: route.match.grpc !== undefined });
+  const isGrpc = route.match.grpc !== undefined && described === undefined;
+  const context = contextOf(gateway, { ...place, isGrpc });
   const compiled: Record<string, object> = {};
   for (const { options } of FILTERS) {
     const shared = options.gatewayMeans === 'default' ? keysOf(options.gateway, gateway) : {};
     const part = { ...shared, ...keysOf(options.route, route) };
     const made = options.compile(part, context);
     if (made !== null) compiled[options.name] = made;
+  }
+  if (described !== undefined) {
+    compiled['grpcJson'] = compileGrpcJson(route, described, context);
+    Reflect.deleteProperty(compiled, 'grpc');
   }
   const { cors, grpc } = compiled as CompiledFilters;
   if (cors !== undefined && grpc?.isWeb === true) compiled['cors'] = withWebFields(cors);
@@ -53,6 +68,20 @@ export function compileFilters(
         ...compileBodyBounds(route.validation ?? {}, context),
       },
     }),
+  };
+}
+
+function compileGrpcJson(
+  { grpcJson }: RouteConfig,
+  { rule, base64 }: DescribedRule,
+  { bodyBytes }: CompileContext,
+): CompiledGrpcJson {
+  const { maxMessageBytes = GRPC_JSON_MESSAGE_BYTES } = grpcJson ?? {};
+  return {
+    rule,
+    descriptors: base64,
+    maxMessageBytes: sizeBytes(maxMessageBytes),
+    bodyBytesMax: bodyBytes,
   };
 }
 

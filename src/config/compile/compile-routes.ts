@@ -18,17 +18,19 @@ import type {
 import type {
   EventStreamsConfig,
   GatewayConfig,
+  GrpcMatchConfig,
   PathsConfig,
   RouteConfig,
 } from '../gateway-config.js';
 import type { OpenapiOperation } from '../openapi/openapi-routes.js';
 import { openapiFile, readOpenapiGroup } from '../openapi/openapi-routes.js';
+import { readGrpcJson } from '../references/grpc-json-rules.js';
 import { compileMatch, methodsOfMatch, pathOfMatch } from '../references/route-match.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
 import { compileUpstreamErrors, type ErrorTexts } from './compile-errors.js';
-import { compileFilters } from './compile-filters.js';
+import { compileFilters, type DescribedRule } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import { compileWebSocket } from './compile-websocket.js';
@@ -88,11 +90,11 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       ...(config.sse !== undefined && { eventStreams: compileEventStreams(config.sse) }),
       rewrite: compileRewrite(config.rewrite ?? {}),
     };
-    for (const { operation, path, ...place } of placesOf(config, documents)) {
+    for (const { operation, rule, path, ...place } of placesOf(config, documents)) {
       const versioned = versionedPath(path, config.match.version, gateway);
       const { version = '' } = versioned;
       const { methods } = place;
-      const filters = compileFilters(config, gateway, { methods, version, operation });
+      const filters = compileFilters(config, gateway, { methods, version, operation, rule });
       routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
     }
   }
@@ -101,14 +103,19 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
 
 interface RoutePlace extends Pick<CompiledRoute, 'name' | 'group' | 'path' | 'methods' | 'scope'> {
   readonly operation?: OpenapiOperation;
+  readonly rule?: DescribedRule;
 }
 
-/** One for a route, and one for each operation of a document; they share the route's limits. */
+/** One for a route, and one for each operation or rule of it; they share the route's limits. */
 function placesOf(
-  { name, match, openapi }: RouteConfig,
+  { name, match, openapi, grpcJson }: RouteConfig,
   documents: CompiledDocument[],
 ): RoutePlace[] {
   const path = defined(pathOfMatch(match), 'the path of a checked route');
+  if (grpcJson !== undefined) {
+    const own = { name, path, methods: [...(methodsOfMatch(match) ?? [])] };
+    return [own, ...jsonPlaces(name, grpcJson.descriptors, match.grpc ?? {})];
+  }
   if (openapi === undefined) return [{ name, path, methods: [...(methodsOfMatch(match) ?? [])] }];
   const found = readOpenapiGroup(openapiFile(openapi), path, match.methods);
   const unsupportedCount = found.unsupported.length;
@@ -122,6 +129,21 @@ function placesOf(
     scope: operation.scope,
     operation,
   }));
+}
+
+function jsonPlaces(
+  group: string,
+  file: string,
+  { service = '', method }: GrpcMatchConfig,
+): RoutePlace[] {
+  const { rules, base64 } = readGrpcJson(file, service, method);
+  const counts = new Map<string, number>();
+  return rules.map((rule) => {
+    const count = (counts.get(rule.method) ?? 0) + 1;
+    counts.set(rule.method, count);
+    const name = `${group}.${rule.method}${count === 1 ? '' : `-${count}`}`;
+    return { name, group, path: rule.path, methods: [rule.httpMethod], rule: { rule, base64 } };
+  });
 }
 
 /** A key of the route's own goes before that of the whole gateway. */

@@ -70,6 +70,7 @@ export function resolveFiles(config: unknown, folder: string): void {
   const routes = memberOf(config, 'routes');
   if (!Array.isArray(routes)) return;
   for (const route of routes) {
+    resolveMember(memberOf(route, 'grpcJson'), 'descriptors', folder);
     resolveMember(route, 'openapi', folder);
     resolveMember(memberOf(route, 'openapi'), 'file', folder);
     const validation = memberOf(route, 'validation');

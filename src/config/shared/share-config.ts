@@ -32,12 +32,16 @@ export function shareConfig(config: CompiledConfig): SharedConfig {
   const { routes, limiters, ...settings } = config;
   const names = [routes.map(({ name }) => name), namesOfLimiters(limiters, routes)];
   const schemas = new SchemaList();
-  const routeTexts = routes.map((route) => JSON.stringify(shareRoute(route, schemas)));
+  const descriptors: string[] = [];
+  const routeTexts = routes.map((route) =>
+    JSON.stringify(shareDescriptors(shareRoute(route, schemas), descriptors)),
+  );
   forgetSchemas();
   return {
     settings: { ...settings, facts: factsOf(config, schemas) },
     routes: shareTexts(routeTexts),
     schemas: shareTexts(schemas.codes),
+    descriptors: shareTexts(descriptors),
     limiters: shareTexts(limiters.map((limiter) => JSON.stringify(limiter))),
     names: shareTexts(names.map((list) => JSON.stringify(list))),
     rows: {
@@ -76,6 +80,15 @@ function shareRoute(route: CompiledRoute, { placeOf }: SchemaList): CompiledRout
     const place = { path: `route ${route.name}`, line: 0, column: 0 };
     throw new ConfigError('', [{ ...place, message: reason }]);
   }
+}
+
+/** Descriptors stand once, however many routes have them. */
+function shareDescriptors(route: CompiledRoute, texts: string[]): CompiledRoute {
+  const { grpcJson } = route.filters;
+  if (grpcJson === undefined || typeof grpcJson.descriptors === 'number') return route;
+  const known = texts.indexOf(grpcJson.descriptors);
+  const place = known === -1 ? texts.push(grpcJson.descriptors) - 1 : known;
+  return { ...route, filters: { ...route.filters, grpcJson: { ...grpcJson, descriptors: place } } };
 }
 
 /** As compiled: a part's row is its place. */

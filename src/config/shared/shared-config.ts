@@ -8,6 +8,7 @@
  *     settings   plain data: upstreams, targets and everything else that is not a list of routes
  *     routes     one JSON text a route, in the order of the file; so with limiters
  *     schemas    the code of each schema that routes name by its place
+ *     descriptors   those of gRPC that routes name by their place, in base64
  *     names      two JSON texts: what routes and what limiters are known by from one version to
  *                the next
  *     rows       by place in the lists: which row a route or limiter has, and a limiter's key space
@@ -61,6 +62,7 @@ export interface SharedConfig {
   readonly routes: SharedTexts;
   readonly limiters: SharedTexts;
   readonly schemas: SharedTexts;
+  readonly descriptors: SharedTexts;
   readonly names: SharedTexts;
   readonly rows: SharedRows;
   readonly table: RouteTableMemory;
@@ -78,6 +80,8 @@ export interface ServedConfig extends SharedSettings {
   readonly limiters: PartList<CompiledLimiter> & LimiterLookup;
   /** Code of schemas, see filters/validation/schema-code.ts. */
   readonly schemas: SharedTexts;
+  /** Descriptors of gRPC in base64, see filters/grpc-json/. */
+  readonly descriptors: SharedTexts;
   readonly table: RouteTableMemory;
 }
 
@@ -87,12 +91,14 @@ export function openConfig({
   routes,
   limiters,
   schemas,
+  descriptors,
   rows,
   table,
 }: SharedConfig): ServedConfig {
   return {
     ...settings,
     schemas,
+    descriptors,
     table,
     routes: new TextList(routes, rows.routes, (part, place) =>
       placedRoute(part as CompiledRoute, place, rows),

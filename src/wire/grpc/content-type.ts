@@ -10,7 +10,13 @@ export const DIALECT_GRPC = 1;
 export const DIALECT_WEB = 2;
 /** gRPC-Web in base64. */
 export const DIALECT_WEB_TEXT = 3;
-export type GrpcDialect = typeof DIALECT_GRPC | typeof DIALECT_WEB | typeof DIALECT_WEB_TEXT;
+/** No gRPC on this side: HTTP with JSON. */
+export const DIALECT_JSON = 4;
+export type GrpcDialect =
+  | typeof DIALECT_GRPC
+  | typeof DIALECT_WEB
+  | typeof DIALECT_WEB_TEXT
+  | typeof DIALECT_JSON;
 
 const PREFIX = 'application/grpc';
 const WEB = '-web';

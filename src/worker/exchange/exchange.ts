@@ -87,10 +87,10 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   readonly admission: Readonly<AdmissionState> = new AdmissionState();
   readonly tries: Readonly<TriesState> = new TriesState();
   readonly upload: Readonly<Upload>;
-  /** null: the client does not speak gRPC. */
-  readonly grpc: Readonly<GrpcCall> | null;
   readonly reply: Readonly<ReplyState> = new ReplyState();
 
+  /** null: it is no call of gRPC. Assigned by request/grpc-entry.ts where the client has JSON. */
+  grpc: Readonly<GrpcCall> | null;
   phase: Phase = PHASE_ROUTE;
   isFinished = false;
   /** Assigned by request/route-matcher.ts: null until then. */

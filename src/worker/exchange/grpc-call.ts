@@ -8,6 +8,7 @@
 import { type HttpProtocol, PROTOCOL_HTTP_2 } from '../../channel/records/request-head.js';
 import {
   DIALECT_GRPC,
+  DIALECT_JSON,
   DIALECT_WEB_TEXT,
   type GrpcDialect,
   grpcDialectOf,
@@ -54,6 +55,11 @@ export class GrpcCall {
   /** What the target says is gRPC; else it is for the client of gRPC-Web alone. */
   get isTargets(): boolean {
     return this.dialect === DIALECT_GRPC || this.isTranslated;
+  }
+
+  /** The client reads statuses of gRPC; else it gets refusals as one of HTTP does. */
+  get isClients(): boolean {
+    return this.dialect !== DIALECT_JSON;
   }
 
   /** A status can follow what the client has of its reply. */
@@ -114,6 +120,14 @@ export class GrpcCall {
   timeoutLeft(nowMs: number): string {
     return this.deadlineMs === NEVER_MS ? '' : formatGrpcTimeout(this.deadlineMs - nowMs);
   }
+}
+
+/** A request with JSON that its target gets as a call of this path. */
+export function jsonCall(path: string, { protocol }: Pick<RequestHead, 'protocol'>): GrpcCall {
+  const call = new GrpcCall(DIALECT_JSON, '', protocol);
+  call.translate();
+  call.onPath(path);
+  return call;
 }
 
 type CallHead = Pick<RequestHead, 'method' | 'fields' | 'protocol'>;

@@ -163,6 +163,11 @@ export class ReplyState {
     this.coding = coding;
   }
 
+  /** A stage has found another status for it. */
+  restate(status: number): void {
+    this.status = status;
+  }
+
   /** The head waits for the first part of its body. */
   holdHead(): void {
     this.isHeadPending = true;

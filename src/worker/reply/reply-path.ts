@@ -390,7 +390,8 @@ export class ReplyPath {
   private laneOf(exchange: Exchange): ReplySink {
     const { reply } = exchange;
     return {
-      head: ({ fields, bodyBytes, coding = '' }) => {
+      head: ({ status, fields, bodyBytes, coding = '' }) => {
+        if (status !== reply.status) reply.restate(status);
         reply.edit(fields, bodyBytes);
         reply.onCoded(coding);
         this.parts.writer.head(exchange);
@@ -453,7 +454,7 @@ function refusalOfCall(
   local: LocalReply,
   fields: FieldBlock,
 ): LocalReply | null {
-  if (grpc === null) return null;
+  if (grpc === null || !grpc.isClients) return null;
   const refused = grpcRefusalOf(grpc, local, { requestId: head.requestId, fields });
   if (refused === null) return null;
   grpc.onStatus(refused.grpcStatus);
@@ -468,7 +469,7 @@ function contentOf(
 ): { readonly fields: FieldBlock; readonly body: string } {
   const { route, head, epoch, grpc } = exchange;
   // A refusal of a call has all that it says in its fields.
-  if (problem === null || grpc !== null) return { fields, body };
+  if (problem === null || grpc?.isClients === true) return { fields, body };
   const { requestId } = head;
   const made = buildProblemReply(problem, requestId, detail, fields, members);
   const pages = epoch?.errorPages ?? null;

@@ -42,7 +42,7 @@ export class FilterRunner {
   runBody(exchange: Exchange): StepResult | 'wait' {
     const plan = routeOf(exchange).filters.requestBody;
     const { upload } = exchange;
-    if (plan === null || upload.bodyBytes === 0) return null;
+    if (plan === null || (upload.bodyBytes === 0 && !plan.takesEmpty)) return null;
     if (upload.isFiltered || !plan.isNeeded(exchange)) return null;
     if (upload.bytesAtLeast > plan.maxBytes) return tooLarge(plan.maxBytes);
     if (!upload.isComplete) {

@@ -4,10 +4,11 @@
  * Thread: worker.
  */
 import { PROBLEMS } from '../../base/problems.js';
+import type { CompiledGrpcJson } from '../../filters/grpc-json/options.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import { grpcTypeOf } from '../../wire/grpc/content-type.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
-import { clientTimeoutMs, type GrpcCall } from '../exchange/grpc-call.js';
+import { clientTimeoutMs, type GrpcCall, jsonCall } from '../exchange/grpc-call.js';
 import type { RequestFields } from '../exchange/request-fields.js';
 import type { Refusal } from './filter-runner.js';
 
@@ -19,6 +20,9 @@ const BODY_TOO_LARGE: Refusal = {
   kind: PROBLEMS.bodyTooLarge,
   detail: 'The messages of the request are longer than limits.bodyBytes; see grpc of the route.',
 };
+
+/** What describes a body in HTTP, or asks for one. */
+const OF_HTTP = ['accept', 'accept-encoding', 'content-encoding', 'content-length'];
 
 /** Fields that only gRPC-Web has, and what its page would read. */
 const OF_WEB = ['x-grpc-web', 'accept'];
@@ -47,6 +51,15 @@ export function enterCall(exchange: Exchange, grpc: Readonly<GrpcCall>): LocalRe
   return null;
 }
 
+/** A request with JSON for a method of gRPC; its body is the affair of the route's filter. */
+export function enterJsonCall(exchange: Exchange, { rule }: CompiledGrpcJson): void {
+  const { head } = exchange;
+  exchange.grpc = jsonCall(`/${rule.service}/${rule.method}`, head);
+  head.fields.replacePlain('content-type', 'application/grpc');
+  head.fields.replacePlain('te', 'trailers');
+  for (const name of OF_HTTP) head.fields.replacePlain(name, '');
+}
+
 /**
  * The refusal of a call with more of its request; null: it goes on. A route that is none of gRPC
  * bounds its bodies as a whole: the acceptor leaves that to us, since it knows no routes.
@@ -56,6 +69,7 @@ export function judgeCallBody(
   grpc: Readonly<GrpcCall>,
   bytes: Uint8Array,
 ): Refusal | null {
+  if (!grpc.isClients) return null;
   if (!grpc.scanRequest(bytes)) return MESSAGE_TOO_LARGE;
   const isBounded = route?.config.filters.grpc === undefined && epoch !== null;
   const isTooLarge = isBounded && upload.received + bytes.length > epoch.bodyBytesMax;

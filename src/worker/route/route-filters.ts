@@ -35,6 +35,7 @@ export interface RequestBodyPlan {
   readonly maxBytes: number;
   readonly limits: JsonLimits;
   readonly steps: readonly BodyStep[];
+  readonly takesEmpty: boolean;
   /** Whether the body of this request is to be collected. */
   isNeeded(request: RequestView): boolean;
 }
@@ -74,20 +75,22 @@ export interface FilterUse {
   readonly facts: Pick<RouteFacts, 'filters' | 'hasPatterns'>;
   readonly filters: GatewaySettings['filters'];
   readonly schemas: SharedTexts;
+  readonly descriptors: SharedTexts;
 }
 
 /** Loads what some route, or the whole gateway, has need of. `unixMs`: the wall time of steps. */
 export async function loadFilters(
-  { facts, filters, schemas }: FilterUse,
+  { facts, filters, schemas, descriptors }: FilterUse,
   unixMs: () => number,
 ): Promise<LoadedFilters> {
   const used = new Set<string>([...Object.keys(filters), ...facts.filters]);
   const needed = FILTERS.filter(({ options }) => used.has(options.name));
   const judges = schemaJudges(schemas);
+  const textAt = (place: number): string => readText(descriptors, place);
   if (facts.hasPatterns) preloadPatterns();
   const makers = needed.map(async ({ options, load }) => {
     const make = await load();
-    return [options.name, (compiled: object) => make(compiled, unixMs, judges)] as const;
+    return [options.name, (compiled: object) => make(compiled, unixMs, judges, textAt)] as const;
   });
   return new Map(await Promise.all(makers));
 }
@@ -168,6 +171,7 @@ function bodyPlan(parts: readonly (RequestBodySteps | null)[]): RequestBodyPlan 
     maxBytes: Math.min(...given.map(({ maxBytes }) => maxBytes)),
     limits: given.map(({ limits }) => limits).find((limits) => limits !== null) ?? JSON_LIMITS,
     steps: given.map(({ step }) => step),
+    takesEmpty: given.some(({ takesEmpty }) => takesEmpty === true),
     isNeeded: (request) => given.some((part) => part.isNeeded(request)),
   };
 }

@@ -259,10 +259,25 @@ export function upstreamOfRoute(route: WorkerRoute): CompiledUpstream {
   return defined(route.upstream, 'the upstream of a route');
 }
 
+/** Its requests are JSON, and calls of gRPC for its targets. */
+export function isJsonCall({ config }: Pick<WorkerRoute, 'config'>): boolean {
+  return config.filters?.grpcJson !== undefined;
+}
+
+/** The query that the upstream gets, if no filter has made another one. */
+export function queryForTarget(
+  route: Pick<WorkerRoute, 'config'>,
+  { query }: { readonly query: string },
+): string {
+  return isJsonCall(route) ? '' : query;
+}
+
 /** The path that the upstream gets, if no filter has made another one. */
 export function pathForTarget(
   { config }: Pick<WorkerRoute, 'config'>,
   { path, sentPath }: { readonly path: string; readonly sentPath: string },
 ): string {
+  const json = config.filters?.grpcJson;
+  if (json !== undefined) return `/${json.rule.service}/${json.rule.method}`;
   return stripSentPrefix(config.rewrite.stripPrefix, path, sentPath);
 }

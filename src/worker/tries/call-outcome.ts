@@ -11,8 +11,9 @@ import {
   httpStatusOfGrpc,
   parseGrpcStatus,
 } from '../../base/grpc-status.js';
+import { PROBLEMS } from '../../base/problems.js';
 import type { CompiledUpstream } from '../../config/compiled-config.js';
-import { type LocalReply, plainReply } from '../../filters/local-reply.js';
+import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
 import { grpcDialectOf } from '../../wire/grpc/content-type.js';
 import {
   GRPC_HTTP_STATUS,
@@ -24,6 +25,8 @@ import { outcomeOfStatus } from './outcome-class.js';
 
 /** What counts for a target that answers 200 with something else than gRPC. */
 const BAD_GATEWAY = 502;
+
+const NOT_GRPC = 'The target has not answered in gRPC.';
 
 const NO_STATUS = grpcStatusFields(GRPC_INTERNAL, 'The target ended the call without a status.');
 
@@ -42,6 +45,7 @@ export function codeIn(fields: FieldBlock): number {
 export function foreignReply(grpc: Readonly<GrpcCall>, status: number): LocalReply {
   const code = grpcStatusOfTarget(status);
   grpc.onStatus(code);
+  if (!grpc.isClients) return refusal(PROBLEMS.upstreamProtocol, NOT_GRPC);
   const message = `The target answered with HTTP status ${status}, and not in gRPC.`;
   const fields = joinFields(grpcTypeField(grpc.contentType), grpcStatusFields(code, message));
   return plainReply(GRPC_HTTP_STATUS, fields);

@@ -9,7 +9,7 @@ import type { LaneEnd } from '../../channel/lane.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
-import { pathForTarget } from '../route/worker-route.js';
+import { pathForTarget, queryForTarget } from '../route/worker-route.js';
 import { ReadMemory } from './read-memory.js';
 import { TargetConnections } from './target-connections.js';
 import type { ConnectTarget } from './upstream-connections.js';
@@ -82,7 +82,7 @@ export class Forwarder {
     attempt.send(
       {
         exchange,
-        path: exchange.rewrittenTarget || pathForTarget(route, head) + head.query,
+        path: exchange.rewrittenTarget || pathForTarget(route, head) + queryForTarget(route, head),
         authority: keepsHost ? head.fields.host : target.authority,
         target,
         hidesHost: !keepsHost,

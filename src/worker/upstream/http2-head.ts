@@ -7,7 +7,9 @@
 import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
 import type { RequestStart } from '../../wire/http2/request-block.js';
 import { WEBSOCKET } from '../../wire/websocket/handshake.js';
+import type { Exchange } from '../exchange/exchange.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
+import { isJsonCall } from '../route/worker-route.js';
 import { buildForwardedFields } from './forwarded-fields.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 
@@ -17,7 +19,7 @@ export function startOf(request: UpstreamRequest): RequestStart {
   const opensTunnel = request.tunnelKey !== '';
   return {
     // RFC 8441 4: a tunnel is asked for by CONNECT, whatever its client has sent.
-    method: opensTunnel ? 'CONNECT' : exchange.head.method,
+    method: opensTunnel ? 'CONNECT' : methodFor(exchange),
     scheme: target.tls ? 'https' : 'http',
     authority,
     path,
@@ -30,9 +32,14 @@ export function fieldsForHttp2(request: UpstreamRequest): readonly string[] {
   const fields = buildForwardedFields(request);
   const bytes = bodyBytesOf(request);
   const saysLength =
-    bytes > 0 || (bytes === 0 && METHODS_WITH_CONTENT.has(request.exchange.head.method));
+    bytes > 0 || (bytes === 0 && METHODS_WITH_CONTENT.has(methodFor(request.exchange)));
   if (saysLength) fields.push('content-length', String(bytes));
   return fields;
+}
+
+/** What comes with JSON in any method goes on as a call of gRPC. */
+function methodFor({ head, route }: Exchange): string {
+  return route !== null && isJsonCall(route) ? 'POST' : head.method;
 }
 
 /** 0: none; -1: not known, or what goes up a tunnel. */
