@@ -256,6 +256,11 @@ describe('a browser', () => {
         };
       })`);
         expect(events).toEqual(['first', 'second', 'third']);
+        // Browsers speak HTTP/2 wherever there is TLS.
+        const spoken = await page.evaluate(
+          'performance.getEntriesByType("resource").map(({ nextHopProtocol: one }) => one)',
+        );
+        expect(new Set(spoken as string[])).toEqual(new Set([door === 'tls' ? 'h2' : 'http/1.1']));
         expect(seen).toEqual([undefined, '7']);
       } finally {
         await page.close();
