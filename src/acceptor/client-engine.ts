@@ -95,6 +95,8 @@ export interface ReplyHead {
   readonly flags: number;
   /** Bytes of the body in all; -1: not known. What HEAD would have, with FLAG_BODILESS. */
   readonly bodyBytes: number;
+  /** Of a status that has none of its own; absent or '': none. HTTP/2 has no phrases. */
+  readonly phrase?: string;
   /** Bytes of the request id, with which `text` begins. */
   readonly idBytes: number;
   /**

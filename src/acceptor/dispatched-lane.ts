@@ -26,6 +26,7 @@ import {
   responseBodyBytes,
   responseIdBytes,
   responseInlineBody,
+  responsePhrase,
   responseStatus,
   responseText,
 } from '../channel/records/response-head.js';
@@ -49,6 +50,7 @@ export class DispatchedLane implements RecordHandler {
 
   private readonly head: Writable<ReplyHead> = {
     status: 0,
+    phrase: '',
     flags: 0,
     bodyBytes: 0,
     idBytes: 0,
@@ -83,6 +85,7 @@ export class DispatchedLane implements RecordHandler {
       case RESPONSE_HEAD:
         this.head.status = responseStatus(ring);
         this.head.flags = flags;
+        this.head.phrase = responsePhrase(ring);
         this.head.bodyBytes = responseBodyBytes(ring);
         this.head.idBytes = responseIdBytes(ring);
         this.head.text = responseText(ring);

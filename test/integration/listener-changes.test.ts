@@ -144,6 +144,24 @@ it.each(['plain', 'tls'])(
   },
 );
 
+it('bring the phrase of a status that has none of its own', async () => {
+  gateway = await GatewayProcess.start(aConfig({ host: '127.0.0.1', port: 0, engine: 'wire' }));
+  upstream.script = (request, response) => {
+    response.writeHead(Number(request.url?.slice(1)), 'Said by the target').end('whole');
+  };
+  const line = async (path: string): Promise<string> => {
+    const client = new Client(connect(gateway.port, '127.0.0.1'));
+    client.ask(path);
+    await client.has('whole');
+    client.socket.destroy();
+    return client.text.slice(0, client.text.indexOf('\r\n'));
+  };
+  expect(await line('/299')).toBe('HTTP/1.1 299 Said by the target');
+  expect(await line('/520')).toBe('HTTP/1.1 520 Said by the target');
+  // Nobody is misled about what a status means.
+  expect(await line('/200')).toBe('HTTP/1.1 200 OK');
+});
+
 function isRefused(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {

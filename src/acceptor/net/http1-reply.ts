@@ -127,6 +127,7 @@ export class Http1Reply implements WriterOwner {
       (endsInDate(text) ? REPLY_DATED : 0);
     this.isBegun = true;
     format.begin(version, status, bodyBytes, formatFlags);
+    format.phrase = head.phrase ?? '';
     this.closes = format.closes;
     const room = text.length + REPLY_HEAD_EXTRA_BYTES + inlineBody.length + PIECE_EXTRA_BYTES;
     const memory = writer.reserve(room);

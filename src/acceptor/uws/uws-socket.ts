@@ -178,7 +178,8 @@ export class UwsSocket implements ClientSocket {
     const { flags, inlineBody, text } = head;
     const isEnd = (flags & FLAG_END) !== 0;
     const isCorkable = text.length + inlineBody.length <= CORKED_BYTES;
-    res.writeStatus(statusLine(head.status));
+    const { status, phrase = '' } = head;
+    res.writeStatus(phrase === '' ? statusLine(status) : `${status} ${phrase}`);
     if (this.closing === 'lingering' && this.writeWhole(head, isCorkable)) return;
     // The block continues the line of the id as an HTTP/1.1 head does: one call for all of it.
     // The library writes Date itself.

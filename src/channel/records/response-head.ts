@@ -4,9 +4,10 @@
  * Thread: any (both ends).
  *
  *     +0   double   body bytes in all; -1: not known
- *     +8   int      status | bytes of the request id << 16
+ *     +8   int      status | bytes of the phrase << 10 | bytes of the request id << 16
  *     +12  int      bytes of the field block
- *     +16  latin1   request id
+ *     +16  latin1   phrase, of a status that has none of its own
+ *     …    latin1   request id
  *     …    latin1   field block, see base/field-block.ts
  *     …    bytes    the body, or its first part
  *
@@ -26,7 +27,9 @@ const BODY_BYTES_OFFSET = 0;
 const STATUS_OFFSET = 8;
 const BLOCK_BYTES_OFFSET = 12;
 const TEXT_OFFSET = 16;
-const STATUS_MASK = 0xffff;
+const STATUS_MASK = 0x3ff;
+const PHRASE_BYTES_SHIFT = 10;
+const PHRASE_BYTES_MASK = 0x3f;
 const ID_BYTES_SHIFT = 16;
 
 export interface ResponseHeadFields {
@@ -36,6 +39,8 @@ export interface ResponseHeadFields {
   readonly status: number;
   /** -1: not known. */
   readonly bodyBytes: number;
+  /** Absent or '': that of the status. More than 63 characters are cut. */
+  readonly phrase?: string;
   /** As base/request-id.ts makes it or lets it pass. */
   readonly requestId: string;
   readonly block: FieldBlock;
@@ -47,8 +52,9 @@ export function writeResponseHead(
   head: ResponseHeadFields,
   body: Uint8Array | null,
 ): void {
-  const text = head.requestId + head.block;
-  claim(ring, head, text.length + (body === null ? 0 : body.length));
+  const phrase = phraseOf(head);
+  const text = phrase + head.requestId + head.block;
+  claim(ring, head, phrase.length, text.length + (body === null ? 0 : body.length));
   ring.bytes.write(text, ring.payload + TEXT_OFFSET, text.length, 'latin1');
   if (body !== null) copyBytes(body, ring.bytes, ring.payload + TEXT_OFFSET + text.length);
 }
@@ -59,22 +65,47 @@ export function writeTextReply(
   head: ResponseHeadFields,
   body: string,
 ): void {
-  const text = head.requestId + head.block + body;
-  claim(ring, head, text.length);
+  const phrase = phraseOf(head);
+  const text = phrase + head.requestId + head.block + body;
+  claim(ring, head, phrase.length, text.length);
   ring.bytes.write(text, ring.payload + TEXT_OFFSET, text.length, 'latin1');
 }
 
-function claim(ring: ByteRingProducer, head: ResponseHeadFields, bytes: number): void {
+function phraseOf({ phrase }: ResponseHeadFields): string {
+  return phrase === undefined || phrase === '' ? '' : phrase.slice(0, PHRASE_BYTES_MASK);
+}
+
+function claim(
+  ring: ByteRingProducer,
+  head: ResponseHeadFields,
+  phraseBytes: number,
+  bytes: number,
+): void {
   const kind = kindWithFlags(RESPONSE_HEAD, head.flags);
   ring.claim(kind, head.index, head.generation, TEXT_OFFSET + bytes);
   const at = ring.payload;
   ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = head.bodyBytes;
-  ring.ints[(at + STATUS_OFFSET) >> 2] = head.status | (head.requestId.length << ID_BYTES_SHIFT);
+  ring.ints[(at + STATUS_OFFSET) >> 2] =
+    head.status | (phraseBytes << PHRASE_BYTES_SHIFT) | (head.requestId.length << ID_BYTES_SHIFT);
   ring.ints[(at + BLOCK_BYTES_OFFSET) >> 2] = head.block.length;
 }
 
 export function responseStatus(ring: ByteRingConsumer): number {
   return ring.int(STATUS_OFFSET) & STATUS_MASK;
+}
+
+function phraseBytes(ring: ByteRingConsumer): number {
+  return (ring.int(STATUS_OFFSET) >>> PHRASE_BYTES_SHIFT) & PHRASE_BYTES_MASK;
+}
+
+/** '': the phrase is that of the status. */
+export function responsePhrase(ring: ByteRingConsumer): string {
+  const bytes = phraseBytes(ring);
+  if (bytes === 0) return '';
+  textBytes(ring);
+  const start = ring.payload + TEXT_OFFSET;
+  const { buffer, byteOffset } = ring.sharedBytes;
+  return Buffer.from(buffer, byteOffset + start, bytes).toString('latin1');
 }
 
 export function responseBodyBytes(ring: ByteRingConsumer): number {
@@ -90,20 +121,21 @@ export function responseIdBytes(ring: ByteRingConsumer): number {
 function textBytes(ring: ByteRingConsumer): number {
   const blockBytes = ring.int(BLOCK_BYTES_OFFSET);
   const bytes = responseIdBytes(ring) + blockBytes;
-  const isInside = blockBytes >= 0 && bytes <= ring.payloadBytes - TEXT_OFFSET;
+  const room = ring.payloadBytes - TEXT_OFFSET - phraseBytes(ring);
+  const isInside = blockBytes >= 0 && bytes <= room;
   assert(isInside, 'the id and the fields lie in their record');
   return bytes;
 }
 
 /** A view of the request id and the field block, valid inside the record handler only. */
 export function responseText(ring: ByteRingConsumer): Uint8Array {
-  const start = ring.payload + TEXT_OFFSET;
+  const start = ring.payload + TEXT_OFFSET + phraseBytes(ring);
   return ring.sharedBytes.subarray(start, start + textBytes(ring));
 }
 
 /** A view of the body part in the record, valid inside the record handler only. */
 export function responseInlineBody(ring: ByteRingConsumer): Uint8Array {
-  const start = ring.payload + TEXT_OFFSET + textBytes(ring);
+  const start = ring.payload + TEXT_OFFSET + phraseBytes(ring) + textBytes(ring);
   return ring.sharedBytes.subarray(start, ring.payload + ring.payloadBytes);
 }
 

@@ -15,6 +15,8 @@ export interface ReplyFieldBlock {
   bodyBytes: number;
   /** The value of Date, in the form of RFC 9110 5.6.7 that has always the same length; '': none. */
   date: string;
+  /** Reason phrase of a status that has none of its own; absent or '': none. */
+  phrase?: string;
 }
 
 export const FIELD_KEPT = 0;

@@ -34,6 +34,7 @@ import {
   type ReplyFieldBlock,
   withoutNamed,
 } from './reply-fields.js';
+import { hasPhrase } from './status-line.js';
 import { tokensOf, trimmed } from './token-list.js';
 
 const DATE_CHARS = 29;
@@ -67,6 +68,7 @@ export class ReplyHead implements ReplyFieldBlock {
   /** Content-Length; -1: none. */
   bodyBytes = -1;
   date = '';
+  phrase = '';
   framing: Framing = FRAMING_UNTIL_CLOSE;
   /** The target means to keep the connection. */
   isPersistent = true;
@@ -90,6 +92,10 @@ function readStatus(text: string): number {
     status = status * 10 + digit;
   }
   return status;
+}
+
+function phraseIn(text: string, lineEnd: number): string {
+  return text.slice(STATUS_AT + 4, lineEnd).trim();
 }
 
 // What the fields of the head being read have said so far.
@@ -116,6 +122,7 @@ export function parseReplyHead(text: string, end: number, head: ReplyHead): stri
   const lineEnd = skipValue(text, STATUS_AT + 3, end);
   if (!isLineEnd(text, lineEnd)) return 'bad reason phrase';
   head.status = status;
+  head.phrase = hasPhrase(status) ? '' : phraseIn(text, lineEnd);
   head.fields = NO_FIELDS;
   head.bodyBytes = -1;
   head.date = '';

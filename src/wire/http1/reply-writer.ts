@@ -37,7 +37,7 @@ export const REPLY_CLOSES = 2;
 export const REPLY_DATED = 4;
 
 /** What a head takes at most beside its text. */
-export const REPLY_HEAD_EXTRA_BYTES = 320;
+export const REPLY_HEAD_EXTRA_BYTES = 384;
 /** What a piece of a chunked body takes at most beside its bytes. */
 export const CHUNK_EXTRA_BYTES = 18;
 /** What the end of a chunked body takes beside its trailers. */
@@ -63,6 +63,8 @@ export class ReplyWriter {
   left = 0;
   /** The connection closes behind the reply: asked for, or because nothing else ends the body. */
   closes = false;
+  /** Of a status that has none of its own, 63 characters at most; '': none. Set behind begin(). */
+  phrase = '';
 
   private version: Http1Version = HTTP_1_1;
   private status = 0;
@@ -76,6 +78,7 @@ export class ReplyWriter {
   begin(version: Http1Version, status: number, bodyBytes: number, flags: number): void {
     this.version = version;
     this.status = status;
+    this.phrase = '';
     this.bodyBytes = bodyBytes;
     this.closes = (flags & REPLY_CLOSES) !== 0;
     this.isDated = (flags & REPLY_DATED) !== 0;
@@ -99,12 +102,16 @@ export class ReplyWriter {
    * behind it; it and REPLY_HEAD_EXTRA_BYTES must have room. `unixMs`: the time of the reply.
    */
   writeHead(out: Buffer, at: number, text: Uint8Array, unixMs: number): number {
-    let next = copyTo(out, at, startOf(this.status));
+    let next = copyTo(out, at, this.phrase === '' ? startOf(this.status) : this.ownStart());
     copyBytes(text, out, next);
     next += text.length;
     if (!this.isDated) next = copyTo(out, next, dateLine(unixMs));
     next = this.writeConnection(out, this.writeFraming(out, next));
     return writeLineEnd(out, writeLineEnd(out, next));
+  }
+
+  private ownStart(): Uint8Array {
+    return latin1(`HTTP/1.1 ${this.status} ${this.phrase}\r\n${REQUEST_ID_FIELD}: `);
   }
 
   private writeFraming(out: Buffer, at: number): number {

@@ -16,6 +16,7 @@ export class KeptReply implements ReplyFieldBlock {
   readonly fields: FieldBlock;
   readonly bodyBytes: number;
   readonly date: string;
+  readonly phrase: string;
   readonly chunks: Buffer[] = [];
   trailers: FieldBlock = NO_FIELDS;
   /** All of it is here. */
@@ -27,11 +28,12 @@ export class KeptReply implements ReplyFieldBlock {
   constructor(
     readonly attempt: TryInFlight,
     readonly status: number,
-    { fields, bodyBytes, date }: ReplyFieldBlock,
+    { fields, bodyBytes, date, phrase = '' }: ReplyFieldBlock,
   ) {
     this.fields = fields;
     this.bodyBytes = bodyBytes;
     this.date = date;
+    this.phrase = phrase;
   }
 
   /** False: the target is to wait. */

@@ -66,6 +66,8 @@ export class ReplyState {
   date = '';
   /** The coding that the gateway has given to the body; '': it is as its target sent it. */
   coding = '';
+  /** Reason phrase of a status that has none of its own; '': none. */
+  phrase = '';
   isBodiless = false;
   /** The head opens a tunnel, and what follows it goes through that. */
   isTunnel = false;
@@ -111,6 +113,7 @@ export class ReplyState {
     this.status = status;
     this.fields = block.fields;
     this.date = block.date;
+    this.phrase = block.phrase ?? '';
     this.isBodiless = status === 204 || status === 304 || isHeadMethod;
     this.bodyBytes = status === 204 ? -1 : block.bodyBytes;
     this.headMs = nowMs;
@@ -127,6 +130,7 @@ export class ReplyState {
   /** A reply of the gateway's own is to go out. */
   onLocal({ status, problem, cause }: LocalHead, isBodiless: boolean): void {
     this.status = status;
+    this.phrase = '';
     this.problem = problem;
     this.cause = cause;
     this.isBodiless = isBodiless;

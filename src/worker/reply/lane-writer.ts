@@ -210,6 +210,7 @@ export class LaneWriter {
         flags: flags | (reply.isBodiless ? FLAG_BODILESS : 0),
         status: reply.status,
         bodyBytes: reply.bodyBytes,
+        phrase: reply.phrase,
         requestId: exchange.head.requestId,
         // Replies of the gateway itself have these fields already.
         block: joinFields(fields, reply.isLocal ? NO_FIELDS : ownFields(exchange)),
