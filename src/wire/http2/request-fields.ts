@@ -308,8 +308,10 @@ export class RequestFields implements FieldSink {
 
   private checkHost(): void {
     const { authority, host } = this;
-    if (this.has(PSEUDO_AUTHORITY) && !isHost(authority)) {
-      this.fail('an :authority that is no host');
+    if (this.has(PSEUDO_AUTHORITY) && (authority === '' || authority.includes('@'))) {
+      this.fail('an :authority that is empty, or names a user');
+    } else if (this.has(PSEUDO_AUTHORITY) && !isHost(authority)) {
+      this.refuse(PROBLEMS.badHost, 'an :authority that is no host');
     } else if (this.hostCount > 0 && !isHost(host)) {
       this.refuse(PROBLEMS.badHost, 'a Host that is no host');
     } else if (authority === '' && host === '') {

@@ -154,7 +154,8 @@ public class Client {
 `,
       );
       const ran = await run('java', [file, rig.url, rig.files.ca]);
-      expect(ran).toEqual({ code: 0, stdout: '200 HTTP_1_1\n'.repeat(3), stderr: '' });
+      const version = door === 'tls' ? 'HTTP_2' : 'HTTP_1_1';
+      expect(ran).toEqual({ code: 0, stdout: `200 ${version}\n`.repeat(3), stderr: '' });
       expect(rig.upstream.received.map(({ body }) => body.length)).toEqual([
         0,
         BODY_BYTES,

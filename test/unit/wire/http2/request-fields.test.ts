@@ -153,6 +153,7 @@ describe('a request', () => {
 
   it.each<[string, keyof typeof PROBLEMS, Pair[], Wish?]>([
     ['no host', 'badHost', [METHOD, SCHEME, PATH]],
+    ['an authority that is none', 'badHost', [METHOD, SCHEME, [':authority', 'a b'], PATH]],
     ['a Host that is none', 'badHost', [METHOD, SCHEME, PATH, ['host', 'a/b']]],
     ['a fragment', 'badTarget', [METHOD, SCHEME, AUTHORITY, [':path', '/#a']]],
     ['a target too long', 'badTarget', [...GET.slice(0, 3), [':path', `/${'a'.repeat(8192)}`]]],
