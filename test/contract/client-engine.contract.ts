@@ -191,8 +191,9 @@ function holdToContract(name: EngineUnderTest, engine: EngineMaker): void {
       });
       expect(rig.exchanges.length).toBeLessThan(600);
       client.resume();
-      await eventually('all are answered', () => client.received.length > 600 * 50_000);
-      expect(client.statuses.length).toBe(600);
+      await eventually('all bodies are there', () => client.received.length > 600 * 50_000);
+      // The heads are longer than one body: the last reply may still be on its way.
+      await eventually('all are answered', () => client.statuses.length === 600);
     });
 
     gap('emptyLine', 'may have an empty line before them', async () => {
