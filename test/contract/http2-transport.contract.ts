@@ -238,6 +238,7 @@ describe('a reset', () => {
       const rig = rigFor();
       const probe = await rig.exchange();
       expect([probe.problem, resetCodeOf(probe.error)]).toEqual([PROBLEMS.upstreamReset, code]);
+      expect(failureCause(probe.error)).toMatch(/^the target has reset the stream: /);
       // What a target says itself is no connection that went stale.
       expect([probe.lateCalls, probe.isLoss]).toEqual([0, false]);
       expect((await rig.exchange()).status).toBe(200);

@@ -92,10 +92,12 @@ export function failureDetail(problem: ProblemKind, cause: string): string {
 
 /**
  * What the operator is told besides the problem: what of a reply was not HTTP, in the words of the
- * parser, or why TLS failed; empty: the problem says it all.
+ * parser, why TLS failed, or by what code of HTTP/2 the target has ended it; empty: the problem
+ * says it all.
  */
 export function failureCause(error: unknown): string {
   if (error instanceof TargetTlsError) return inOneLine(error.reason);
+  if (resetCodeOf(error) !== -1 && error instanceof Error) return inOneLine(error.message);
   if (upstreamProblem(error) !== PROBLEMS.upstreamProtocol || !(error instanceof Error)) return '';
   return inOneLine(error.message);
 }
