@@ -4,10 +4,13 @@
  *
  * Thread: loader. Started by the supervisor for a reload.
  */
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.js';
 import { prepareVersion, type VersionOrder } from './prepare-version.js';
+
+/** A third of the processor's time beside a thread that wants all of it, and not a tenth. */
+const NICENESS = 5;
 
 giveWay();
 parentPort?.postMessage(await prepareVersion(workerData as VersionOrder, systemClock.unixMs));
@@ -17,7 +20,7 @@ function giveWay(): void {
   // Elsewhere it would be that of the whole process.
   if (process.platform !== 'linux') return;
   try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(NICENESS);
   } catch {
     // A sandbox forbids it: the version is made at the priority of everybody else.
   }
