@@ -49,6 +49,8 @@ export function fileSource(file: string, environment: Environment): ConfigSource
     },
     load() {
       begin();
+      // Whatever was read before this was for something else.
+      takeFilesRead();
       try {
         return loadFile({ file, environment, machine });
       } finally {

@@ -67,6 +67,8 @@ export async function prepareVersion(
   order: VersionOrder,
   unixMs: () => number,
 ): Promise<VersionReport> {
+  // Whatever was read before this was for something else.
+  takeFilesRead();
   try {
     return await prepare(order, unixMs);
   } catch (error) {
