@@ -73,8 +73,25 @@ const CASES: readonly Case[] = [
     files: {
       [SELF]: '0::/../../docker/0123\n',
       '/sys/fs/cgroup/cpu.max': '100000 100000\n',
+      '/sys/fs/cgroup/../memory.max': `${GIB}\n`,
     },
     cores: 1,
+    memory: null,
+  },
+  {
+    title: 'a memory limit of all that there is',
+    files: { [SELF]: '0::/\n', '/sys/fs/cgroup/memory.max': `${64 * GIB}\n` },
+    cores: 32,
+    memory: null,
+  },
+  {
+    title: 'a memory limit of nothing, and of less',
+    files: {
+      [SELF]: '0::/a\n',
+      '/sys/fs/cgroup/memory.max': '0\n',
+      '/sys/fs/cgroup/a/memory.max': '-1\n',
+    },
+    cores: 32,
     memory: null,
   },
   {
@@ -138,6 +155,7 @@ describe('the limits of the machine', () => {
   it('are never above the cores that are switched on', () => {
     expect(readMachineLimits({ ...machine({}), onlineCores: 2 }).cores).toBe(2);
     expect(readMachineLimits({ ...machine({}), onlineCores: 0 }).cores).toBe(32);
+    expect(readMachineLimits({ ...machine({}, 0), onlineCores: 0 }).cores).toBe(1);
   });
 
   it('of this machine leave at least one core and some memory', () => {

@@ -42,6 +42,32 @@ describe('sizes that the configuration does not name', () => {
     expect(sizingFor(container(2, 8192)).workers).toBe(1);
   });
 
+  it.each([
+    // Container, configured workers; tracked clients, ring and heap in MiB, young generation.
+    [64, 1, 32_768, 1, 32, 10],
+    [160, 1, 65_536, 1, 32, 10],
+    [256, 1, 131_072, 2, 80, 26],
+    [1024, 1, 262_144, 4, 464, 96],
+    [16_384, 1, 262_144, 4, 4096, 96],
+    [256, 9, 131_072, 1, 32, 8],
+  ])('are parts of %d MiB for %d workers', (mib, workers, trackedClients, ring, heap, young) => {
+    expect(sizingFor(container(2, mib), { workers })).toEqual({
+      workers,
+      trackedClients,
+      laneRingBytes: ring * MIB,
+      youngGenerationMb: young,
+      workerHeapBytes: heap * MIB,
+    });
+    const chosen = sizingFor(container(2, mib));
+    expect(chosen.workers).toBe(1);
+  });
+
+  it('have room on a ring for the largest head of a reply', () => {
+    const replyHeadBytes = 256 * 1024;
+    const { laneRingBytes } = sizingFor(container(2, 160), { replyHeadBytes });
+    expect(laneRingBytes).toBe(2 * MIB);
+  });
+
   it('are what the configuration says where it says something', () => {
     const sizes = { workers: 9, trackedClients: 5000, workerHeapBytes: 64 * MIB };
     expect(sizingFor(container(2, 256), sizes)).toMatchObject(sizes);

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text under test has them.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +90,8 @@ describe('files that a configuration includes', () => {
 
   it.each([
     ['include: missing.yaml', 'include: there is no file "missing.yaml" (main.yaml:2:1)'],
+    ['include: ""', 'include: must be the name of a file, or a list of names'],
+    ['include: [routes/*.yaml, ""]', 'include: must be the name of a file, or a list of names'],
     ['include: [1]', 'include: must be the name of a file, or a list of names'],
     ['include: { a: b }', 'include: must be the name of a file, or a list of names'],
   ])('are named rightly: %s', (include, expected) => {
@@ -99,6 +102,76 @@ describe('files that a configuration includes', () => {
   it('may be none where a star stands', () => {
     write('main.yaml', MAIN);
     expect(load().routes).toHaveLength(1);
+  });
+
+  it('are a thousand at most, and more are not read', () => {
+    write('main.yaml', MAIN);
+    const names = Array.from({ length: 1001 }, (_, at) => `routes/${10_000 + at}.yaml`);
+    const last = names.pop() ?? '';
+    for (const [at, name] of names.entries()) {
+      write(name, `routes: [{ name: r${at}, match: { path: /r${at} }, upstream: a }]`);
+    }
+    expect(load().routes).toHaveLength(1001);
+    write(last, 'routes: [');
+    expect(mistakes()).toBe('include: names more than 1000 files (main.yaml:2:1)');
+  });
+
+  it('tell what is known of variables in them, and say nothing twice', () => {
+    write('main.yaml', MAIN);
+    const limit = 'rateLimit: { limit: "${LIMIT}", window: 1s, key: "${NOPE}" }';
+    write(
+      'routes/a.yaml',
+      [
+        'routes:',
+        `  - { name: x, match: { path: /x }, upstream: a, ${limit} }`,
+        '  - { name: y, match: { path: /y }, upstream: a, timeout: "${NAME}" }',
+      ].join('\n'),
+    );
+    const text = mistakes().split('\n');
+    expect(text).toHaveLength(3);
+    expect(text[0]).toMatch(/environment variable LIMIT is not set.*\(routes\/a\.yaml:2:/);
+    expect(text[1]).toMatch(/environment variable NOPE is not set.*\(routes\/a\.yaml:2:/);
+    expect(text[2]).toMatch(/not the value of NAME \(routes\/a\.yaml:3:/);
+  });
+
+  it('may have numbers from variables, where the main file has none', () => {
+    write('main.yaml', MAIN);
+    write(
+      'routes/a.yaml',
+      'routes: [{ name: x, match: { path: /x }, upstream: a, rateLimit: { limit: "${N:-5}", window: 1s } }]',
+    );
+    expect(load().routes[1]?.rateLimit).toMatchObject({ limit: 5 });
+  });
+
+  it('are read from any folder, and name files relative to themselves', () => {
+    const page = write('routes/page.html', 'a page');
+    write('part.yaml', 'routes: [{ name: z, match: { path: /z }, upstream: a }]');
+    write(
+      'main.yaml',
+      MAIN.replace('routes/*.yaml', `["${join(folder, 'part.yaml')}", routes/*.yaml]`),
+    );
+    write(
+      'routes/a.yaml',
+      'routes: [{ name: x, match: { path: /x }, upstream: a, errors: { 404: { html: { file: page.html } } } }]',
+    );
+    const { routes } = load();
+    expect(routes.map(({ name }) => name)).toEqual(['own', 'z', 'x']);
+    expect(routes[2]?.errors?.['404']?.html).toEqual({ file: page });
+  });
+
+  it('are files, whatever else has such a name; keys for other tools are left out', () => {
+    mkdirSync(join(folder, 'routes', 'folder.yaml'));
+    write('main.yaml', MAIN);
+    write(
+      'routes/a.yaml',
+      'x-note: 1\nroutes: [{ x-owner: me, name: toString, match: { path: /x }, upstream: a }]',
+    );
+    write(
+      'routes/b.yaml',
+      'upstreams: { constructor: { targets: [{ url: "http://127.0.0.1:3" }] } }',
+    );
+    expect(load().routes).toHaveLength(2);
+    expect(Object.keys(load().upstreams)).toEqual(['a', 'constructor']);
   });
 
   it('change the stamp of the configuration when they change, come or go', async () => {
