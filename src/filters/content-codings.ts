@@ -4,6 +4,7 @@
  * Thread: any (pure). Whether there is zstd depends on Node.js: it has it from 22.15 on.
  */
 import * as zlib from 'node:zlib';
+import { defined } from '../base/assert.js';
 import { type Coding, codingOfName } from '../base/content-codings.js';
 
 /** A stream that turns bytes into others. */
@@ -44,4 +45,46 @@ export function codingOf(values: readonly string[]): Coding | 'unknown' | null {
   if (second !== undefined) return 'unknown';
   const coding = codingOfName(only);
   return coding !== null && hasCoding(coding) ? coding : 'unknown';
+}
+
+/** A body that is shorter than this when decoded is no bomb, however short it came. */
+const SMALL_BYTES = 64 * 1024;
+/** No document that people send is this many times longer than it is when compressed. */
+const RATIO_MAX = 100;
+
+/** Why a body was not decoded. */
+export type DecodeProblem = 'tooLarge' | 'broken';
+
+/**
+ * Decodes a whole body in the thread pool. It must not become longer than `bytesMax`, nor than a
+ * hundred times what it is. What stands behind a complete stream is left out.
+ */
+export function decodeBody(
+  coding: Coding,
+  bytes: Buffer,
+  bytesMax: number,
+  done: (problem: DecodeProblem | null, decoded: Buffer) => void,
+): void {
+  const maxOutputLength = Math.min(bytesMax, Math.max(SMALL_BYTES, bytes.length * RATIO_MAX));
+  decoderOf(coding)(bytes, { maxOutputLength }, (error, decoded) => {
+    if (error === null) done(null, decoded);
+    else done(isTooLarge(error) ? 'tooLarge' : 'broken', NOTHING);
+  });
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function decoderOf(coding: Coding): Decode {
+  switch (coding) {
+    case 'gzip':
+      return zlib.gunzip;
+    case 'br':
+      return zlib.brotliDecompress;
+    case 'zstd':
+      return defined(ZSTD.zstdDecompress, 'zstd');
+  }
+}
+
+function isTooLarge(error: Error): boolean {
+  return Reflect.get(error, 'code') === 'ERR_BUFFER_TOO_LARGE';
 }

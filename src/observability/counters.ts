@@ -3,7 +3,7 @@
  *
  * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
- *     process (64) │ problems (64) │ loop delay (24) │ routes (64 each) │ targets (32 each) │
+ *     process (64) │ problems (96) │ loop delay (24) │ routes (64 each) │ targets (32 each) │
  *     upstreams (8 each) │ methods of gRPC (call-counters.ts)
  *
  *     row of a route    15 requests, method class by status class
@@ -81,7 +81,7 @@ export const CODING_COUNTERS = {
 } as const;
 
 export const COUNTERS_PROCESS_MAX = 64;
-const PROBLEMS_MAX = 64;
+const PROBLEMS_MAX = 96;
 const LOOP_DELAY = COUNTERS_PROCESS_MAX + PROBLEMS_MAX;
 const ROUTES = LOOP_DELAY + 24;
 const ROUTE_FIGURES = 64;

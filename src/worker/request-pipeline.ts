@@ -279,6 +279,13 @@ export class RequestPipeline {
     });
   }
 
+  /** A body that filters have to see has been decoded; or the client gets `refused`. */
+  onDecoded(exchange: Exchange, refused: LocalReply | null): void {
+    if (exchange.isFinished || exchange.phase !== PHASE_ANSWER) return;
+    if (refused === null) this.advance(exchange);
+    else this.end(exchange, refused);
+  }
+
   /** The body is slower than its route allows. */
   onSlowUpload(exchange: Exchange): void {
     if (exchange.isFinished) return;

@@ -150,11 +150,16 @@ export class WorkerRuntime {
       epochs: this.epochs,
       requestIds: new RequestIdSource(host.requestIdPrefix),
       tokens: identity.tokens,
-      filters: new FilterRunner(ledger, this.forwarder, {
-        wheel: this.wheel,
-        nowMs,
-        onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
-      }),
+      filters: new FilterRunner(
+        ledger,
+        this.forwarder,
+        {
+          wheel: this.wheel,
+          nowMs,
+          onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
+        },
+        (exchange, refused) => this.pipeline.onDecoded(exchange, refused),
+      ),
       coordinator: this.coordinator,
       gate: new AdmissionGate(config.capacity, task.coordinator, this.lane),
       forwarder: this.forwarder,

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { createGunzip, gunzipSync } from 'node:zlib';
+import { brotliCompressSync, createGunzip, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
@@ -25,6 +25,10 @@ const open = new Map<string, ServerResponse>();
 
 beforeAll(async () => {
   upstream = await FakeUpstream.start((request, response) => {
+    if (request.method === 'POST') {
+      upstream.echo(request, response);
+      return;
+    }
     const { pathname } = new URL(request.url ?? '/', 'http://target.test');
     const json = { 'content-type': 'application/json', etag: '"v1"', 'accept-ranges': 'bytes' };
     switch (pathname) {
@@ -70,6 +74,13 @@ beforeAll(async () => {
     routes: [
       { name: 'beating', match: { path: '/beating' }, upstream: 'api', sse: { heartbeat: '1s' } },
       { name: 'silent', match: { path: '/silent' }, upstream: 'api', sse: { idle: '1s' } },
+      {
+        name: 'judged',
+        match: { path: '/judged', methods: ['POST'] },
+        upstream: 'api',
+        validation: { body: { type: 'object', required: ['count'] }, maxBodyBytes: '256KiB' },
+        rewrite: { body: { set: { '/source': 'web' } } },
+      },
       { name: 'off', match: { path: '/off/*' }, upstream: 'api', compression: false },
       { name: 'all', match: { path: '/*' }, upstream: 'api' },
     ],
@@ -291,6 +302,64 @@ describe('what goes wrong', () => {
     });
     expect(before).toBeLessThan(64 * 1024 * 1024);
     client.socket.destroy();
+  });
+});
+
+describe('a coded request', () => {
+  const DOCUMENT = { count: 1, text: 'x'.repeat(3000) };
+
+  async function post(path: string, body: Buffer, coding: string) {
+    upstream.received.length = 0;
+    const reply = await fetch(`${gateway.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': coding },
+      body: new Uint8Array(body),
+    });
+    const { code = '' } = (await reply.json()) as { code?: string };
+    return { status: reply.status, code, received: upstream.received.at(0) };
+  }
+
+  it.each([
+    ['gzip', gzipSync],
+    ['x-gzip', gzipSync],
+    ['br', brotliCompressSync],
+  ])('is decoded where filters look into it: %s', async (coding, compress) => {
+    const sent = compress(Buffer.from(JSON.stringify(DOCUMENT)));
+    const { status, received } = await post('/judged', sent, coding);
+    expect(status).toBe(200);
+    expect(JSON.parse(String(received?.body))).toEqual({ ...DOCUMENT, source: 'web' });
+    expect(received?.headers['content-encoding']).toBeUndefined();
+    expect(received?.headers['content-length']).toBe(String(received?.body.length));
+  });
+
+  it('is judged by what it holds', async () => {
+    const { status, received } = await post('/judged', gzipSync('{"other":1}'), 'gzip');
+    expect([status, received]).toEqual([400, undefined]);
+  });
+
+  it.each([
+    ['not what it says', Buffer.from('{"count":1}'), 'gzip', [400, 'GW_VALIDATION_FAILED']],
+    ['cut off', gzipSync('{"count":1}').subarray(0, 20), 'gzip', [400, 'GW_VALIDATION_FAILED']],
+    ['of an unknown coding', Buffer.from('{"count":1}'), 'deflate', [415, 'GW_MEDIA_TYPE']],
+    ['coded twice', gzipSync(gzipSync('{"count":1}')), 'gzip, gzip', [415, 'GW_MEDIA_TYPE']],
+    ['longer than the route takes', gzipSync(randomBytes(200_000).toString('hex')), 'gzip', 413],
+    ['a bomb', gzipSync(Buffer.alloc(200_000, ' ')), 'gzip', 413],
+  ])('is refused when it is %s', async (_, body, coding, expected) => {
+    const { status, code, received } = await post('/judged', body, coding);
+    expect(expected === 413 ? status : [status, code]).toEqual(expected);
+    expect(received).toBeUndefined();
+  });
+
+  it('passes untouched where nobody looks into it', async () => {
+    for (const [coding, body] of [
+      ['gzip', gzipSync('{"a":1}')],
+      ['of-our-own', Buffer.from('secret')],
+    ] as const) {
+      const { status, received } = await post('/plain', body, coding);
+      expect(status).toBe(200);
+      expect(received?.body).toEqual(body);
+      expect(received?.headers['content-encoding']).toBe(coding);
+    }
   });
 });
 

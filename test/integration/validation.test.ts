@@ -231,7 +231,8 @@ describe('validation', () => {
   it.each([
     ['text/plain', undefined],
     ['application/json; charset=latin1', undefined],
-    ['application/json', 'gzip'],
+    ['application/json', 'deflate'],
+    ['application/json', 'gzip, gzip'],
     ['application/jsonp', undefined],
   ])('refuses bodies of %s with coding %s', async (type, coding) => {
     const headers = { 'content-type': type, ...(coding && { 'content-encoding': coding }) };

@@ -8,12 +8,8 @@
 import { defined } from '../../base/assert.js';
 import { childPointer } from '../../base/json-pointer.js';
 import { PROBLEMS } from '../../base/problems.js';
-import {
-  type CollectedBody,
-  isCoded,
-  type ParsedJson,
-  parseContentType,
-} from '../collected-body.js';
+import { type CollectedBody, type ParsedJson, parseContentType } from '../collected-body.js';
+import { codingOf } from '../content-codings.js';
 import type { BodyStep, EditStep, FilterSteps, RequestView } from '../filter.js';
 import { type LocalReply, refusal } from '../local-reply.js';
 import {
@@ -199,8 +195,8 @@ function refuseType({ fields }: RequestView, contents: readonly Content[]): Loca
   if (content === undefined) return WRONG_TYPE;
   if (!content.isValidated) return null;
   // Bytes that are not what they seem cannot be judged.
-  const isPlain = !isCoded(fields.values('content-encoding'));
-  return isPlain && (charset === '' || charset === 'utf-8') ? null : WRONG_CODING;
+  const isReadable = codingOf(fields.values('content-encoding')) !== 'unknown';
+  return isReadable && (charset === '' || charset === 'utf-8') ? null : WRONG_CODING;
 }
 
 const WRONG_TYPE = refusal(
@@ -209,7 +205,7 @@ const WRONG_TYPE = refusal(
 );
 const WRONG_CODING = refusal(
   PROBLEMS.unsupportedMediaType,
-  'This route takes bodies in UTF-8 without a Content-Encoding only.',
+  'This route takes bodies in UTF-8 only, and no Content-Encoding that the gateway cannot read.',
 );
 
 function checkBody(

@@ -60,6 +60,14 @@ const SPECIAL_FIELDS: ReadonlyMap<string, number> = new Map([
 
 const NOTHING: readonly string[] = [];
 
+const OF_CODED_BODY: readonly string[] = [
+  'content-encoding',
+  'content-digest',
+  'repr-digest',
+  'digest',
+  'content-md5',
+];
+
 /** Whether a field says something to the gateway itself, or is written by it. */
 export function isSpecialField(lowerName: string): boolean {
   return SPECIAL_FIELDS.has(lowerName);
@@ -89,7 +97,7 @@ export class RequestFields {
   // Hot path (bench/gateway/plain-get): once for every request.
   /** `forwardsOverrides`: X-HTTP-Method-Override and its like go on. */
   constructor(
-    private readonly parts: readonly string[],
+    private parts: readonly string[],
     forwardsOverrides = false,
   ) {
     for (let at = HEAD_FIELDS; at + 1 < parts.length; at += 2) {
@@ -163,6 +171,17 @@ export class RequestFields {
     if (value !== '') kept.push(name, value);
     this.plain = kept;
     this.plainCount = kept.length;
+  }
+
+  /** The body has been decoded: what described the coded one is gone. */
+  dropCoding(): void {
+    const kept: string[] = this.parts.slice(0, HEAD_FIELDS);
+    for (let at = HEAD_FIELDS; at + 1 < this.parts.length; at += 2) {
+      const name = this.parts[at] ?? '';
+      if (!OF_CODED_BODY.includes(name)) kept.push(name, this.parts[at + 1] ?? '');
+    }
+    this.parts = kept;
+    for (const name of OF_CODED_BODY) this.replacePlain(name, '');
   }
 
   /** The first value of a field by lower-case name, or ''. */

@@ -40,6 +40,8 @@ export class Upload {
   movedMs = 0;
   /** Filters have had the whole body, which stays here. */
   isFiltered = false;
+  /** The whole body is being decoded for filters. */
+  isDecoding = false;
   private trailers: FieldBlock = NO_FIELDS;
   /** null: there are none. */
   private chunks: Buffer[] | null = null;
@@ -129,6 +131,16 @@ export class Upload {
     const whole = Buffer.concat(chunks);
     this.chunks = [whole];
     return whole;
+  }
+
+  onDecoding(): void {
+    this.isDecoding = true;
+  }
+
+  /** The body in place of the coded one, for filters. */
+  onDecoded(bytes: Buffer): void {
+    this.isDecoding = false;
+    this.chunks = [bytes];
   }
 
   /** Filters have made this of the body. */

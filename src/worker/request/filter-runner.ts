@@ -3,8 +3,11 @@
  *
  * Thread: worker. An error of a step is counted and thrown on: the pipeline ends the request.
  */
+
+import type { Coding } from '../../base/content-codings.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CollectedBody } from '../../filters/collected-body.js';
+import { codingOf, decodeBody } from '../../filters/content-codings.js';
 import type { EditStep, StepResult } from '../../filters/filter.js';
 import { bodyTooLarge } from '../../filters/guards/upload-rule.js';
 import { refusal } from '../../filters/local-reply.js';
@@ -25,6 +28,8 @@ export class FilterRunner {
     private readonly ledger: ExchangeMetrics,
     private readonly forwarder: Forwarder,
     private readonly uploads: UploadMonitorDeps,
+    /** A body that was waited for has been decoded; or the client gets the reply. */
+    private readonly onDecoded: (exchange: Exchange, refused: StepResult) => void,
   ) {}
 
   /** The reply of the first step that gives one; null: the request goes on. */
@@ -45,11 +50,35 @@ export class FilterRunner {
     if (plan === null || (upload.bodyBytes === 0 && !plan.takesEmpty)) return null;
     if (upload.isFiltered || !plan.isNeeded(exchange)) return null;
     if (upload.bytesAtLeast > plan.maxBytes) return tooLarge(plan.maxBytes);
+    const coding = codingOf(exchange.fields.values('content-encoding'));
+    if (coding === 'unknown') return this.watch(() => UNKNOWN_CODING);
     if (!upload.isComplete) {
       this.forwarder.creditCollected(exchange);
       return 'wait';
     }
+    if (coding !== null) {
+      this.decode(exchange, plan, coding);
+      return 'wait';
+    }
     return this.watch(() => filterBody(exchange, plan));
+  }
+
+  /** Filters see what the target gets: the body without its coding. */
+  private decode(exchange: Exchange, { maxBytes }: RequestBodyPlan, coding: Coding): void {
+    const { upload, head } = exchange;
+    if (upload.isDecoding) return;
+    upload.onDecoding();
+    decodeBody(coding, upload.collected(), maxBytes, (problem, decoded) => {
+      if (exchange.isFinished) return;
+      if (problem === null) {
+        upload.onDecoded(decoded);
+        head.fields.dropCoding();
+        this.onDecoded(exchange, null);
+      } else {
+        this.ledger.countFilterReply();
+        this.onDecoded(exchange, problem === 'broken' ? BROKEN_CODING : DECODED_TOO_LARGE);
+      }
+    });
   }
 
   /** Begins to watch the body, where the route bounds how slow it may be. */
@@ -79,6 +108,19 @@ export class FilterRunner {
     }
   }
 }
+
+const UNKNOWN_CODING = refusal(
+  PROBLEMS.unsupportedMediaType,
+  'The gateway looks into bodies of this route, and cannot read this Content-Encoding.',
+);
+const BROKEN_CODING = refusal(
+  PROBLEMS.validationFailed,
+  'The body is not what its Content-Encoding says.',
+);
+const DECODED_TOO_LARGE = refusal(
+  PROBLEMS.bodyTooLarge,
+  'The body is too long once it is decoded, or grows too much by that.',
+);
 
 function filterBody(exchange: Exchange, plan: RequestBodyPlan): StepResult {
   const body = new CollectedBody(exchange.upload.collected(), plan.limits, true);

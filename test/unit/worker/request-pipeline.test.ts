@@ -199,11 +199,12 @@ class Rig {
       new RequestPipeline({
         epochs: { current: epoch },
         requestIds: new RequestIdSource('test'),
-        filters: new FilterRunner(ledger, forwarder, {
-          wheel: this.wheel,
-          nowMs,
-          onSlow: () => {},
-        }),
+        filters: new FilterRunner(
+          ledger,
+          forwarder,
+          { wheel: this.wheel, nowMs, onSlow: () => {} },
+          () => {},
+        ),
         tokens: this.tokens,
         gate: new AdmissionGate(
           config.capacity,
