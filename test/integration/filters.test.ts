@@ -300,7 +300,7 @@ describe('a rewrite', () => {
 
   it.each([
     'Content-Type: application/json\r\nContent-Type: text/plain',
-    'Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: gzip',
+    'Content-Type: application/json\r\nContent-Encoding: br\r\nContent-Encoding: gzip',
   ])('lets no body through that is two things: %s', async (fields) => {
     const head = `POST /body HTTP/1.1\r\nHost: x\r\n${fields}\r\nContent-Length: 2\r\n`;
     const request = `${head}Connection: close\r\n\r\n{}`;
