@@ -1,0 +1,161 @@
+/**
+ * WebSockets through Sluice, and through nginx where there is one: CPU of a round trip, and memory
+ * of sockets that are idle.
+ *
+ *     node dist/bench/websocket.js echo [CLIENTS] [SECONDS]
+ *     node dist/bench/websocket.js idle [SOCKETS]
+ *
+ * A run of its own, beside `npm run bench`: it needs more open files than a shell allows by default
+ * (`ulimit -n`), four for each socket.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { WebSocket, WebSocketServer } from 'ws';
+import { findProgram } from './support/environment.js';
+import { readTreeCpu } from './support/process-cpu.js';
+
+const MESSAGE = Buffer.alloc(128, 'x');
+const OPENING_MAX = 100;
+const TRIES_MAX = 100;
+const MAIN = new URL('../src/main.js', import.meta.url).pathname;
+const folder = mkdtempSync(join(tmpdir(), 'sluice-sockets-'));
+
+interface Contender {
+  readonly name: string;
+  start(targetPort: number, port: number): ChildProcess;
+}
+
+const SLUICE: Contender = {
+  name: 'sluice',
+  start: (targetPort, port) => {
+    const file = join(folder, 'sluice.json');
+    const config = {
+      listen: { host: '127.0.0.1', port, engine: 'wire' },
+      shutdown: { grace: '100ms' },
+      admin: { port: 0 },
+      logging: { level: 'warn', accessLog: false },
+      limits: { inFlight: 50_000, connections: 50_000, connectionsPerAddress: 50_000 },
+      upstreams: { echo: { targets: [{ url: `http://127.0.0.1:${targetPort}` }] } },
+      routes: [{ name: 'echo', match: { path: '/*' }, upstream: 'echo' }],
+    };
+    writeFileSync(file, JSON.stringify(config));
+    return spawn(process.execPath, [MAIN, 'run', '-c', file], { stdio: 'inherit' });
+  },
+};
+
+const NGINX: Contender = {
+  name: 'nginx',
+  start: (targetPort, port) => {
+    const file = join(folder, 'nginx.conf');
+    writeFileSync(
+      file,
+      `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr warn;
+       worker_rlimit_nofile 100000;
+       events { worker_connections 50000; }
+       http { access_log off;
+         server { listen 127.0.0.1:${port};
+           location / { proxy_pass http://127.0.0.1:${targetPort}; proxy_http_version 1.1;
+             proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+             proxy_read_timeout 1h; } } }`,
+    );
+    return spawn(findProgram('nginx'), ['-c', file, '-p', folder], { stdio: 'inherit' });
+  },
+};
+
+function open(port: number): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`, [], { perMessageDeflate: false });
+    socket.on('open', () => resolve(socket));
+    socket.on('error', reject);
+  });
+}
+
+async function openMany(port: number, count: number): Promise<WebSocket[]> {
+  const sockets: WebSocket[] = [];
+  while (sockets.length < count) {
+    const wave = Math.min(OPENING_MAX, count - sockets.length);
+    sockets.push(...(await Promise.all(Array.from({ length: wave }, () => open(port)))));
+  }
+  return sockets;
+}
+
+async function untilServed(port: number): Promise<void> {
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    try {
+      (await open(port)).terminate();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  throw new Error(`nobody takes sockets on port ${port}`);
+}
+
+/** Resident memory of the process and its children, in bytes. */
+function residentBytes(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  const own = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const others = children === '' ? [] : children.split(' ').map(Number);
+  return Number(own ?? 0) * 1024 + others.reduce((sum, child) => sum + residentBytes(child), 0);
+}
+
+function cpuUs(pid: number): number {
+  return readTreeCpu(pid).reduce((sum, { totalUs }) => sum + totalUs, 0);
+}
+
+async function echo(pid: number, port: number, clients: number, seconds: number): Promise<string> {
+  const sockets = await openMany(port, clients);
+  let trips = 0;
+  for (const socket of sockets) {
+    socket.on('message', () => {
+      trips += 1;
+      socket.send(MESSAGE);
+    });
+    socket.send(MESSAGE);
+  }
+  const before = cpuUs(pid);
+  const first = trips;
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const usedUs = cpuUs(pid) - before;
+  const count = trips - first;
+  for (const socket of sockets) socket.terminate();
+  return `${Math.round(count / seconds)} round trips/s, ${(usedUs / count).toFixed(1)} µs`;
+}
+
+async function idle(pid: number, port: number, count: number): Promise<string> {
+  const before = residentBytes(pid);
+  const sockets = await openMany(port, count);
+  const bytes = residentBytes(pid) - before;
+  for (const socket of sockets) socket.terminate();
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB, ${(bytes / count / 1024).toFixed(1)} KiB a socket`;
+}
+
+const [what = 'echo', first, second] = process.argv.slice(2);
+const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
+server.on('connection', (socket) => {
+  socket.on('message', (data: Buffer, binary: boolean) => socket.send(data, { binary }));
+});
+for (const [at, contender] of [SLUICE, NGINX].entries()) {
+  if (contender === NGINX && findProgram('nginx') === '') continue;
+  const port = 18_090 + at;
+  const child = contender.start(server.address().port, port);
+  const pid = child.pid ?? 0;
+  try {
+    await untilServed(port);
+    const result =
+      what === 'idle'
+        ? await idle(pid, port, Number(first ?? 10_000))
+        : await echo(pid, port, Number(first ?? 64), Number(second ?? 5));
+    console.log(`${contender.name}: ${result}`);
+  } finally {
+    // Workers of nginx outlive a master that is killed.
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await exited;
+  }
+}
+for (const socket of server.clients) socket.terminate();
+server.close();
+rmSync(folder, { recursive: true });
