@@ -397,6 +397,15 @@ describe('the gateway', () => {
     });
   });
 
+  it('says that the target was lost in the middle of a message', async () => {
+    const metadata = of({ 'x-case': 'plain' });
+    plain.answer = { ':status': 200, 'content-type': 'application/grpc' };
+    plain.breaksOff = true;
+    const { error } = await unary('UnaryCall', {}, { metadata });
+    plain.breaksOff = false;
+    expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'Upstream connection lost' });
+  });
+
   it('goes by health checks of gRPC', async () => {
     const metadata = of({ 'x-case': 'checked' });
     const isServed = async (): Promise<boolean> =>

@@ -218,11 +218,19 @@ export function serviceOf(name: string): ServiceClientConstructor {
 export class PlainOrigin {
   /** The head of its answers, which end behind it. */
   answer: OutgoingHttpHeaders = {};
+  /** Their connection is lost behind a part of a message. */
+  breaksOff = false;
 
   private constructor(private readonly server: Http2Server) {
     server.on('stream', (stream) => {
+      stream.on('error', () => {});
       stream.respond(this.answer);
-      stream.end();
+      if (!this.breaksOff) {
+        stream.end();
+        return;
+      }
+      // A message that announces more than it has, and then nothing.
+      stream.write(Buffer.from([0, 0, 0, 0, 9, 1]), () => stream.session?.destroy());
     });
   }
 
