@@ -19,7 +19,7 @@ export const STREAMS_MAX = 64;
 
 /**
  * Bodies up to this size that are whole are compressed at once, in a fraction of a millisecond: a
- * stream in the thread pool costs 0.1 ms of CPU more (bench/micro/filters/compression).
+ * stream in the thread pool costs 0.1 ms of CPU more (bench/gateway/compression).
  */
 const AT_ONCE_BYTES_MAX = 16 * 1024;
 /** Above these a body of that size would keep the event loop for longer. */
