@@ -77,7 +77,9 @@ function startExample(name: string): Promise<GatewayProcess> {
       const host = new URL(target.url).hostname === 'localhost' ? 'localhost' : '127.0.0.1';
       return { ...target, url: `http://${host}:${origins[at]?.port}` };
     });
-    return [upstream, { ...options, targets }] as const;
+    // Those origins speak HTTP/1.1.
+    const { protocol: _protocol, http2: _http2, ...others } = options;
+    return [upstream, { ...others, targets }] as const;
   });
   const authenticators = Object.entries(config.authenticators ?? {}).map(([id, options]) => {
     // A service that is asked who calls: nobody answers there, and nothing leaves this machine.
