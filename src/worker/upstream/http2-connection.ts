@@ -44,7 +44,7 @@ const WINDOW_BYTES = 64 * 1024 * 1024;
 /** While so much waits for the socket, uploads wait too. */
 const OUTPUT_BYTES_MAX = 256 * 1024;
 /**
- * So many requests that were given up retire a connection. Targets count resets, and end a
+ * This many requests that were given up retire a connection. Targets count resets, and end a
  * connection that brings too many: one client that gives up often would take others along.
  */
 const RESETS_MAX = 200;
