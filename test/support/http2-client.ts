@@ -74,7 +74,8 @@ export class Http2Client {
 
   send(...frames: readonly (Buffer | string)[]): this {
     const bytes = frames.map((one) => (typeof one === 'string' ? Buffer.from(one, 'latin1') : one));
-    this.socket.write(Buffer.concat(bytes));
+    // Whoever has closed its side acknowledges nothing any more.
+    if (!this.socket.writableEnded) this.socket.write(Buffer.concat(bytes));
     return this;
   }
 
