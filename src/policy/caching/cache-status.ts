@@ -1,0 +1,28 @@
+/**
+ * The field that says what the cache did for a request.
+ *
+ * Thread: any (pure). RFC 9211.
+ */
+import { type FieldBlock, field } from '../../base/field-block.js';
+
+/** Why the origin was asked (RFC 9211 section 2.2). */
+export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'stale' | 'request';
+
+const NAME = 'sluice';
+
+/** `leftS`: seconds of freshness; negative where it is stale. */
+export function hitStatus(leftS: number, isCollapsed = false): FieldBlock {
+  const collapsed = isCollapsed ? '; collapsed' : '';
+  return field('cache-status', `${NAME}; hit; ttl=${leftS}${collapsed}`);
+}
+
+/** The origin was asked and gave this status. */
+export function forwardStatus(
+  reason: ForwardReason,
+  said: { readonly status?: number; readonly isStored?: boolean; readonly isCollapsed?: boolean },
+): FieldBlock {
+  const status = said.status === undefined ? '' : `; fwd-status=${said.status}`;
+  const stored = said.isStored === true ? '; stored' : '';
+  const collapsed = said.isCollapsed === true ? '; collapsed' : '';
+  return field('cache-status', `${NAME}; fwd=${reason}${status}${stored}${collapsed}`);
+}
