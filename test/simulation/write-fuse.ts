@@ -12,7 +12,10 @@ export class ThreadKilled extends Error {
   }
 }
 
-type SharedArray = Int32Array<SharedArrayBuffer> | Float64Array<SharedArrayBuffer>;
+type SharedArray =
+  | Int32Array<SharedArrayBuffer>
+  | Float64Array<SharedArrayBuffer>
+  | Uint8Array<SharedArrayBuffer>;
 
 interface Watched {
   readonly target: SharedArray;
@@ -25,6 +28,8 @@ let current: WriteFuse | null = null;
 export class WriteFuse {
   writes = 0;
   isDead = false;
+  /** Called before each write that comes through: what others see there. */
+  onWrite: () => void = () => {};
 
   /** `writesMax` writes come through. */
   constructor(public writesMax = Number.POSITIVE_INFINITY) {}
@@ -47,6 +52,7 @@ export class WriteFuse {
       throw new ThreadKilled();
     }
     this.writes += 1;
+    this.onWrite();
     return true;
   }
 }
@@ -76,7 +82,7 @@ function guard(target: SharedArray, fuse: WriteFuse): SharedArray {
 
 /** From here on typed arrays and Atomics know of fuses; once for a test file. */
 export function installFuses(): void {
-  for (const name of ['Int32Array', 'Float64Array'] as const) {
+  for (const name of ['Int32Array', 'Float64Array', 'Uint8Array'] as const) {
     const original = globalThis[name];
     const replaced = new Proxy(original, {
       construct(target, args, newTarget) {
@@ -87,7 +93,7 @@ export function installFuses(): void {
     });
     Reflect.set(globalThis, name, replaced);
   }
-  for (const name of ['load', 'store', 'exchange', 'add'] as const) {
+  for (const name of ['load', 'store', 'exchange', 'add', 'compareExchange'] as const) {
     const original = Atomics[name] as (array: unknown, ...rest: unknown[]) => unknown;
     Reflect.set(Atomics, name, (array: object, ...rest: unknown[]) => {
       const entry = watched.get(array);

@@ -1,0 +1,108 @@
+/**
+ * The bytes of one stored reply.
+ *
+ * Thread: any (both ends). An entry is put together in memory of its writer and copied out by its
+ * readers, so that only this file knows what is where, and nobody reads shared bytes twice.
+ *
+ *     +0   length with the padding, int32   +4 its slot   +8 hash of its key
+ *     +12  status   +16 lengths of key, variant, fields and date   +32 pairs   +36 body
+ *     +40  born, fresh, whileRevalidate, ifError, float64 each, in ms   +72 1: always validated
+ *     +80  pairs: hash of a place, and its serial when the reply was asked for
+ *     …    key, variant, fields, date: latin-1; then the body
+ */
+import { assert } from '../../base/assert.js';
+import { type FieldBlock, fieldsOfBytes } from '../../base/field-block.js';
+
+/** Entries begin at multiples of this. */
+export const ENTRY_STEP = 64;
+export const LENGTH_WORD = 0;
+export const SLOT_WORD = 1;
+export const HASH_WORD = 2;
+
+const HEADER_BYTES = 80;
+const PAIR_BYTES = 8;
+
+/** What is stored of a reply, but for its body. Times are wall-clock milliseconds. */
+export interface EntryHead {
+  /** What is asked for, and under which rules. */
+  readonly key: string;
+  /** Which of the requests with this key it is for. */
+  readonly variant: string;
+  readonly status: number;
+  readonly fields: FieldBlock;
+  /** Date, where it is not among the fields; '': none. */
+  readonly date: string;
+  readonly bornUnixMs: number;
+  readonly freshMs: number;
+  readonly whileRevalidateMs: number;
+  readonly ifErrorMs: number;
+  readonly isAlwaysValidated: boolean;
+  /** Hashes of places and their serials, in turn: it is void once one of them has moved. */
+  readonly serials: readonly number[];
+}
+
+/** The bytes of an entry that has no slot yet. */
+export function encodeEntry(head: EntryHead, hash: number, body: Buffer): Buffer {
+  const { key, variant, fields, date, serials } = head;
+  const pairsEnd = HEADER_BYTES + (serials.length / 2) * PAIR_BYTES;
+  const headBytes = pairsEnd + key.length + variant.length + fields.length + date.length;
+  const length = Math.ceil((headBytes + body.length) / ENTRY_STEP) * ENTRY_STEP;
+  const bytes = Buffer.alloc(length);
+  const ints = [length, -1, hash, head.status, key.length, variant.length, fields.length];
+  ints.push(date.length, serials.length / 2, body.length);
+  for (const [at, value] of ints.entries()) bytes.writeInt32LE(value, at * 4);
+  bytes.writeDoubleLE(head.bornUnixMs, 40);
+  bytes.writeDoubleLE(head.freshMs, 48);
+  bytes.writeDoubleLE(head.whileRevalidateMs, 56);
+  bytes.writeDoubleLE(head.ifErrorMs, 64);
+  bytes.writeInt32LE(head.isAlwaysValidated ? 1 : 0, 72);
+  for (const [at, value] of serials.entries()) bytes.writeInt32LE(value, HEADER_BYTES + at * 4);
+  bytes.write(key + variant + fields + date, pairsEnd, 'latin1');
+  bytes.set(body, headBytes);
+  return bytes;
+}
+
+/** Bytes before the body. */
+export function headBytesOf(bytes: Buffer): number {
+  let length = HEADER_BYTES + bytes.readInt32LE(32) * PAIR_BYTES;
+  for (let at = 16; at < 32; at += 4) length += bytes.readInt32LE(at);
+  return length;
+}
+
+/** Bytes of the body. */
+export function bodyBytesOf(bytes: Buffer): number {
+  return bytes.readInt32LE(36);
+}
+
+/** `bytes`: all that stands before the body, copied while nobody wrote there. */
+export function decodeHead(bytes: Buffer): EntryHead {
+  const count = bytes.readInt32LE(32) * 2;
+  const serials = Array.from({ length: count }, (_, at) =>
+    bytes.readInt32LE(HEADER_BYTES + at * 4),
+  );
+  let at = HEADER_BYTES + count * 4;
+  const next = (lengthAt: number): Buffer => {
+    const end = at + bytes.readInt32LE(lengthAt);
+    assert(end <= bytes.length, 'a text of an entry lies within it');
+    const part = bytes.subarray(at, end);
+    at = end;
+    return part;
+  };
+  const key = next(16).toString('latin1');
+  const variant = next(20).toString('latin1');
+  const fields = fieldsOfBytes(next(24));
+  const date = next(28).toString('latin1');
+  return {
+    key,
+    variant,
+    fields,
+    date,
+    serials,
+    status: bytes.readInt32LE(12),
+    bornUnixMs: bytes.readDoubleLE(40),
+    freshMs: bytes.readDoubleLE(48),
+    whileRevalidateMs: bytes.readDoubleLE(56),
+    ifErrorMs: bytes.readDoubleLE(64),
+    isAlwaysValidated: bytes.readInt32LE(72) === 1,
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * One lane's part of the stored replies, as everybody reads it.
+ *
+ * Thread: any (both ends). segment-writer.ts is the one writer.
+ *
+ *     +0     positions of the two rings, float64 each, see RING_*
+ *     +256   slots, 32 bytes each, eight to a bucket
+ *            +0 sequence: odd while it is written   +4 hash of the key   +8 place / 64
+ *            +12 length   +16 bytes before the body   +20 mark   +24 uses
+ *     …      the small ring, then the main ring: entries, see cache-entry.ts
+ *
+ * Invariants:
+ * - A slot and the bytes that it points to are written only while its sequence is odd, or while no
+ *   slot points to them. So what was copied between two equal, even sequences is whole.
+ * - A reader writes marks and uses only, one word each, which may hit a slot that has changed hands
+ *   meanwhile: that costs an entry or its place in line, and never shows one for another.
+ * - Only an entry whose mark is live or soft answers anybody.
+ */
+import { assert } from '../../base/assert.js';
+import { bodyBytesOf, decodeHead, ENTRY_STEP, type EntryHead } from './cache-entry.js';
+
+export const SLOTS_AT = 256;
+export const SLOT_WORDS = 8;
+export const BUCKET_SLOTS = 8;
+export const SEQUENCE = 0;
+export const HASH = 1;
+export const PLACE = 2;
+export const LENGTH = 3;
+export const HEAD_BYTES = 4;
+export const MARK = 5;
+export const USES = 6;
+
+export const MARK_EMPTY = 0;
+/** Stored, and not yet known to be allowed. */
+export const MARK_PENDING = 1;
+export const MARK_LIVE = 2;
+/** Made stale by a soft purge. */
+export const MARK_SOFT = 3;
+export const MARK_DEAD = 4;
+
+export const USES_MAX = 3;
+
+/** There is a slot for each of these pieces. */
+const BYTES_PER_SLOT = 384;
+const SLOTS_MIN = 64;
+/** The part of the small ring. */
+const SMALL_PARTS = 10;
+
+/** Where what lies in a segment. */
+export interface SegmentLayout {
+  readonly slots: number;
+  readonly smallAt: number;
+  readonly smallBytes: number;
+  readonly mainAt: number;
+  readonly mainBytes: number;
+}
+
+export function layoutOf(bytes: number): SegmentLayout {
+  const wanted = Math.max(SLOTS_MIN, bytes / BYTES_PER_SLOT);
+  const slots = 2 ** Math.floor(Math.log2(wanted));
+  const smallAt = SLOTS_AT + slots * SLOT_WORDS * 4;
+  const steps = Math.floor((bytes - smallAt) / ENTRY_STEP);
+  const smallBytes = Math.floor(steps / SMALL_PARTS) * ENTRY_STEP;
+  const mainBytes = steps * ENTRY_STEP - smallBytes;
+  return { slots, smallAt, smallBytes, mainAt: smallAt + smallBytes, mainBytes };
+}
+
+/** The first word of a slot. */
+export function slotAt(slot: number): number {
+  return SLOTS_AT / 4 + slot * SLOT_WORDS;
+}
+
+/** A stored reply as one reader has found it. */
+export interface FoundEntry {
+  /** Where it lies. */
+  readonly segment: CacheSegment;
+  readonly slot: number;
+  readonly head: EntryHead;
+  readonly bodyBytes: number;
+  /** A soft purge has made it stale. */
+  readonly isSoft: boolean;
+  /** null: it has gone since. */
+  copyBody(): Buffer | null;
+  /** It answered: it stays longer. */
+  use(): void;
+  /** Nobody gets it any more. */
+  kill(): void;
+}
+
+export class CacheSegment {
+  readonly layout: SegmentLayout;
+  private readonly words: Int32Array;
+  private readonly bytes: Uint8Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.layout = layoutOf(memory.byteLength);
+    this.words = new Int32Array(memory);
+    this.bytes = new Uint8Array(memory);
+  }
+
+  /** Adds to `found` the entries whose keys have this hash. */
+  find(hash: number, found: FoundEntry[]): void {
+    const buckets = this.layout.slots / BUCKET_SLOTS;
+    const first = (hash & (buckets - 1)) * BUCKET_SLOTS;
+    for (let slot = first; slot < first + BUCKET_SLOTS; slot++) {
+      const at = slotAt(slot);
+      if (Atomics.load(this.words, at + HASH) !== hash) continue;
+      const entry = this.read(slot, hash);
+      if (entry !== null) found.push(entry);
+    }
+  }
+
+  /** Calls for every entry there is. */
+  forEach(visit: (entry: FoundEntry, soften: () => void) => void): void {
+    for (let slot = 0; slot < this.layout.slots; slot++) {
+      const at = slotAt(slot);
+      const entry = this.read(slot, Atomics.load(this.words, at + HASH), true);
+      if (entry !== null) visit(entry, () => this.mark(at, MARK_LIVE, MARK_SOFT));
+    }
+  }
+
+  /** Entries, and the bytes of them. */
+  count(): { readonly entries: number; readonly bytes: number } {
+    let entries = 0;
+    let bytes = 0;
+    for (let slot = 0; slot < this.layout.slots; slot++) {
+      const at = slotAt(slot);
+      const mark = Atomics.load(this.words, at + MARK);
+      if (mark !== MARK_LIVE && mark !== MARK_SOFT) continue;
+      entries += 1;
+      bytes += Atomics.load(this.words, at + LENGTH);
+    }
+    return { entries, bytes };
+  }
+
+  private read(slot: number, hash: number, takesPending = false): FoundEntry | null {
+    const { words } = this;
+    const at = slotAt(slot);
+    const sequence = Atomics.load(words, at + SEQUENCE);
+    if ((sequence & 1) === 1) return null;
+    const mark = Atomics.load(words, at + MARK);
+    const isAsked = mark === MARK_LIVE || mark === MARK_SOFT;
+    if (!isAsked && !(takesPending && mark === MARK_PENDING)) return null;
+    const start = Atomics.load(words, at + PLACE) * ENTRY_STEP;
+    const headBytes = Atomics.load(words, at + HEAD_BYTES);
+    const isHash = Atomics.load(words, at + HASH) === hash;
+    if (!isHash || Atomics.load(words, at + SEQUENCE) !== sequence) return null;
+    const copy = Buffer.from(this.bytes.subarray(start, start + headBytes));
+    if (Atomics.load(words, at + SEQUENCE) !== sequence) return null;
+    const bodyBytes = bodyBytesOf(copy);
+    const place = { at, sequence, bodyAt: start + headBytes, bodyBytes };
+    return {
+      segment: this,
+      slot,
+      head: decodeHead(copy),
+      bodyBytes,
+      isSoft: mark === MARK_SOFT,
+      copyBody: () => this.copyBody(place),
+      use: () => this.use(at),
+      kill: () => this.kill(at, sequence),
+    };
+  }
+
+  private copyBody(place: {
+    readonly at: number;
+    readonly sequence: number;
+    readonly bodyAt: number;
+    readonly bodyBytes: number;
+  }): Buffer | null {
+    const { at, sequence, bodyAt, bodyBytes } = place;
+    assert(bodyAt + bodyBytes <= this.bytes.length, 'a body lies within its segment');
+    const body = Buffer.from(this.bytes.subarray(bodyAt, bodyAt + bodyBytes));
+    return Atomics.load(this.words, at + SEQUENCE) === sequence ? body : null;
+  }
+
+  private use(at: number): void {
+    const uses = Atomics.load(this.words, at + USES);
+    if (uses < USES_MAX) Atomics.store(this.words, at + USES, uses + 1);
+  }
+
+  private kill(at: number, sequence: number): void {
+    if (Atomics.load(this.words, at + SEQUENCE) !== sequence) return;
+    for (const mark of [MARK_PENDING, MARK_LIVE, MARK_SOFT]) this.mark(at, mark, MARK_DEAD);
+  }
+
+  private mark(at: number, from: number, to: number): void {
+    Atomics.compareExchange(this.words, at + MARK, from, to);
+  }
+}
