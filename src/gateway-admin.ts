@@ -6,6 +6,7 @@
 import type { AcceptorFront } from './acceptor/acceptor-front.js';
 import type { AdminHandler } from './admin/admin-handler.js';
 import { GatewayViews } from './admin/gateway-views.js';
+import { purgeHandler } from './admin/handlers/cache-handlers.js';
 import { type ChangeOutcome, configHandlers } from './admin/handlers/config-handlers.js';
 import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
 import { explainHandler } from './admin/handlers/explain-handler.js';
@@ -26,6 +27,7 @@ import type { ListenerCertificates } from './supervisor/certificates/listener-ce
 import type { EngineChoice } from './supervisor/engine-choice.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
+import { purgeReplies } from './supervisor/purge-replies.js';
 import type { Reloader, ReloadResult } from './supervisor/reloader.js';
 import type { Supervisor } from './supervisor/supervisor.js';
 
@@ -89,6 +91,7 @@ export class GatewayAdmin {
         reload: async () => outcomeOf(await reloader.reload('admin')),
         rollback: async () => outcomeOf(await reloader.rollback()),
       }),
+      purgeHandler((order) => purgeReplies(supervisor.cache, order)),
       healthzHandler(),
       readyzHandler(() => gateway.readiness()),
       ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),

@@ -61,6 +61,7 @@ export class LocalReplyMetrics {
       fields: null,
       call: null,
       traceId: '',
+      cache: '',
     });
   }
 

@@ -49,6 +49,26 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
     'uncompressed_replies_total',
     'Replies that went out as they were, since too many others were being compressed.',
   ),
+  cacheHits: head('cache_hits_total', 'Replies from memory that were fresh.'),
+  cacheStale: head('cache_stale_replies_total', 'Replies from memory that were stale.'),
+  cacheRevalidated: head(
+    'cache_revalidated_total',
+    'Replies from memory after their targets had said that they are still good.',
+  ),
+  cacheMisses: head(
+    'cache_misses_total',
+    'Requests that a target answered since nothing that is stored did.',
+  ),
+  cacheBypassed: head(
+    'cache_bypassed_total',
+    'Requests of routes with a cache that it does not concern.',
+  ),
+  cacheCollapsed: head(
+    'cache_collapsed_total',
+    'Requests that waited for what another one fetched.',
+  ),
+  cacheStored: head('cache_stored_total', 'Replies that were stored.'),
+  cacheEvicted: head('cache_evicted_total', 'Stored replies that went to make room for others.'),
   openAdmissions: head(
     'open_admissions_total',
     'Requests admitted without limits while the coordinator was lost.',

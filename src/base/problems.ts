@@ -23,6 +23,7 @@ export type GatewayPart =
   | 'circuitBreaker'
   | 'loadBalancing'
   | 'coordinator'
+  | 'cache'
   | 'upstream';
 
 export interface ProblemKind {
@@ -168,6 +169,11 @@ export const PROBLEMS = {
   requestTimeout: problem('GW_REQUEST_TIMEOUT', 408, 'Request too slow', {
     ...DOWNSTREAM,
     when: 'The head or the body of the request did not arrive in time.',
+  }),
+  notCached: problem('GW_NOT_CACHED', 504, 'Not cached', {
+    source: 'downstream',
+    part: 'cache',
+    when: 'The request wants a stored reply only (only-if-cached), and none answers it.',
   }),
   overloaded: problem('GW_OVERLOADED', 503, 'Overloaded', {
     source: 'internal',

@@ -16,6 +16,7 @@ import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
+import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
@@ -40,6 +41,8 @@ export interface CompiledConfig {
   /** What the process may use, as it was when the configuration was first read. */
   readonly machine: MachineLimits;
   readonly workers: number;
+  /** Memory of stored replies. */
+  readonly cacheBytes: number;
   /** Threads that take connections; there must be as many workers. */
   readonly acceptors: number;
   /** CIDR ranges of proxies whose word about the client is believed. */
@@ -470,21 +473,13 @@ export interface CompiledRoute extends CompiledMatch {
   readonly limiterIndexes: readonly number[];
   /** What becomes of requests while the coordinator does not answer. */
   readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
+  /** Absent: nothing is stored. */
+  readonly cache?: CompiledRouteCache;
   /** Absent: event streams are as every stream. */
   readonly eventStreams?: CompiledEventStreams;
   readonly rewrite: CompiledRewrite;
   /** What is not configured is not there. */
   readonly filters: CompiledFilters;
-}
-
-/** What holds for replies that are event streams. */
-export interface CompiledEventStreams {
-  /** Longest silence of a target; 0: that of its upstream. */
-  readonly idleMs: number;
-  /** Silence after which the client gets a comment; 0: never. */
-  readonly heartbeatMs: number;
-  /** They go on when the credentials that opened them have ended. */
-  readonly outlivesToken: boolean;
 }
 
 /** Who answers the requests of a route: a target of an upstream, or the gateway itself. */

@@ -88,6 +88,8 @@ export interface GatewayConfig {
   readonly upstreamErrors?: readonly StatusOfTarget[];
   /** Bounds that keep memory flat under any load. */
   readonly limits?: LimitsConfig;
+  /** The memory of stored replies, which all workers share. */
+  readonly cache?: CacheMemoryConfig;
   /**
    * Folder in which the gateway keeps what must outlive it: keys and certificates of ACME. It is
    * made if it is not there, for the user of the gateway alone. A relative path begins where the
@@ -636,6 +638,15 @@ export interface LimitsConfig {
    * limit.
    */
   readonly workerHeap?: ByteSize;
+}
+
+/** The memory of stored replies, which all workers share. What nobody stores takes none of it. */
+export interface CacheMemoryConfig {
+  /**
+   * All that stored replies may take, with what it takes to find them. 4MiB to 65536MiB. Default:
+   * 64MiB.
+   */
+  readonly memory?: ByteSize;
 }
 
 /** What is logged, and how much. */
@@ -1555,6 +1566,11 @@ export interface RouteConfig {
    */
   readonly websocket?: boolean | WebSocketConfig;
   /**
+   * Whether replies to GET may be stored and answer later requests, as RFC 9111 allows it to a
+   * shared cache. What says nothing of its freshness is not stored. Default: false.
+   */
+  readonly cache?: boolean | RouteCacheConfig;
+  /**
    * Bodies of replies by which the gateway refuses, by status: `404`, `4xx`, `5xx`, or `default`;
    * the most exact one counts, and that of a route before that of the gateway. Accept of the client
    * chooses the type; without a wish, and where there is none, it is JSON (a problem document
@@ -1840,6 +1856,81 @@ export interface WebSocketMessagesConfig {
   readonly limit: number;
   /** In which as many may come again. 100ms to 1h. */
   readonly window: Duration;
+}
+
+/**
+ * Whether replies to GET may be stored and answer later requests, as RFC 9111 allows it to a shared
+ * cache. What says nothing of its freshness is not stored.
+ */
+export interface RouteCacheConfig {
+  /** What makes two requests ask for the same reply, besides route, scheme, host and path. */
+  readonly key?: CacheKeyConfig;
+  /**
+   * Percentage of the time since `Last-Modified` for which a reply without a lifetime of its own is
+   * fresh, a day at most. 0: it is not. 0 to 100. Default: 0.
+   */
+  readonly heuristic?: number;
+  /**
+   * Longest body that is stored. A quarter of the memory of one worker is a bound as well. 1KiB to
+   * 64MiB. Default: 1MiB.
+   */
+  readonly maxEntryBytes?: ByteSize;
+  /**
+   * How long beyond its freshness a reply answers while the targets fail, are down, or the gateway
+   * sheds, where `stale-if-error` does not say. 0s to 30d. Default: 0s.
+   */
+  readonly staleIfError?: Duration;
+  /**
+   * Whether requests for a reply that is being fetched wait for it, in all workers, so that its
+   * target gets one request. Default: true.
+   */
+  readonly collapse?: boolean | CacheCollapseConfig;
+  /**
+   * Whether `Cache-Control` of a request is obeyed: `no-cache`, `no-store`, `max-age`, `min-fresh`
+   * and `max-stale`. `only-if-cached` always is. Default: false.
+   */
+  readonly clientMayBypass?: boolean;
+  /**
+   * Fields for caches of this kind (RFC 9213); the first that a reply has holds in place of
+   * `Cache-Control`. At most 4 items. Default: CDN-Cache-Control.
+   */
+  readonly targeted?: readonly string[];
+  /**
+   * Whether a reply with `Set-Cookie` is stored without it. Else it is not stored. Default: false.
+   */
+  readonly dropCookies?: boolean;
+}
+
+/** What makes two requests ask for the same reply, besides route, scheme, host and path. */
+export interface CacheKeyConfig {
+  /**
+   * Which parameters of the query: `all`, `none`, or the names of those that count. Parameters that
+   * do not count still go to the target. 1 to 32 items. Default: all.
+   */
+  readonly query?: string | readonly string[];
+  /**
+   * Fields of the request by which replies differ although `Vary` does not say so. At most 16
+   * items. Default: none.
+   */
+  readonly headers?: readonly string[];
+  /**
+   * Whether each caller has replies of its own. Without it what a known caller gets is stored only
+   * where the reply says that it is for all (`public`, `s-maxage` or `must-revalidate`). Default:
+   * false.
+   */
+  readonly consumer?: boolean;
+}
+
+/**
+ * Whether requests for a reply that is being fetched wait for it, in all workers, so that its
+ * target gets one request.
+ */
+export interface CacheCollapseConfig {
+  /**
+   * After this another one fetches, and those who have waited go to the target. 10ms to 10m.
+   * Default: 5s.
+   */
+  readonly timeout?: Duration;
 }
 
 /** A reply that the gateway gives itself, in place of an upstream. */

@@ -13,6 +13,7 @@ import { refusalOf, type StepFound } from './findings.js';
 export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly StepFound[] {
   const { answer, config } = route;
   switch (answer.kind) {
+    case 'cached':
     case 'upstream': {
       const sent = forwardText(answer.upstream, config.timeoutMs);
       return [

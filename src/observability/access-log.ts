@@ -101,6 +101,8 @@ export interface AccessRecord {
   readonly call: CallRecord | null;
   /** The trace that the request belongs to; empty: no trace is exported. */
   readonly traceId: string;
+  /** What the cache did; empty: the route has none. */
+  readonly cache: string;
 }
 
 /** Which requests get a record, and what the record shows. */
@@ -182,7 +184,7 @@ export class AccessLog {
     target: string,
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
-    const { traceId, cause, call, webSocket = '' } = record;
+    const { traceId, cause, call, cache, webSocket = '' } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -201,6 +203,7 @@ export class AccessLog {
       (record.coding === '' ? '' : `,"coding":"${record.coding}"`) +
       (cause === '' ? '' : `,"cause":${quoteJson(cut(cause, CAUSE_CHARS_MAX))}`) +
       (call === null ? '' : textOfCall(call)) +
+      (cache === '' ? '' : `,"cache":"${cache}"`) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
       (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
       ',"msg":"request"}\n'

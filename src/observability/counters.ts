@@ -69,6 +69,21 @@ export const COUNTERS = {
   droppedFields: 28,
   /** Replies that went out as they were, since too many others were being compressed. */
   uncompressedReplies: 40,
+  /** Replies from memory that were fresh. */
+  cacheHits: 50,
+  /** The same that were stale. */
+  cacheStale: 51,
+  /** The same after their targets had said that they are still good. */
+  cacheRevalidated: 52,
+  /** Requests that a target answered since nothing that is stored did. */
+  cacheMisses: 53,
+  /** Requests of routes with a cache that it did not concern. */
+  cacheBypassed: 54,
+  /** Requests that waited for what another one fetched. */
+  cacheCollapsed: 55,
+  cacheStored: 56,
+  /** Stored replies that went to make room for others. */
+  cacheEvicted: 57,
 } as const;
 
 /** Figures of a thread by content coding: of the first of CODINGS; the others follow it. */
@@ -79,6 +94,14 @@ export const CODING_COUNTERS = {
   bytesIn: 44,
   bytesOut: 47,
 } as const;
+
+/** What a request of a route with a cache counts as. */
+export type CacheCounter =
+  | 'cacheHits'
+  | 'cacheStale'
+  | 'cacheRevalidated'
+  | 'cacheMisses'
+  | 'cacheBypassed';
 
 export const COUNTERS_PROCESS_MAX = 64;
 const PROBLEMS_MAX = 96;

@@ -7,6 +7,7 @@
 import type { Logger } from 'pino';
 import type { AcceptorFront } from '../acceptor/acceptor-front.js';
 import type { Clock, Timer } from '../base/clock.js';
+import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator/coordinator-memory.js';
 import type { CoordinatorMail } from '../channel/coordinator/coordinator-messages.js';
@@ -42,6 +43,7 @@ export interface LaneSupervisorOptions {
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
   readonly counters: SharedArrayBuffer;
+  readonly cache: CacheMemory;
   readonly hashKey: readonly [number, number];
   readonly logger: Logger;
   /** What a new worker must know about keys. */
@@ -80,7 +82,7 @@ export class LaneSupervisor {
 
   /** Starts a worker. Resolves when the worker serves the lane. */
   start(): Promise<void> {
-    const { lane, threads, front, memory, counters, hashKey } = this.options;
+    const { lane, threads, front, memory, counters, cache, hashKey } = this.options;
     const { config } = this;
     const laneMemory = allocateLane(config.settings.limits.laneRingBytes);
     const { port1: port, port2: workerPort } = threads.newChannel<LaneOrder, LaneReport>();
@@ -95,6 +97,7 @@ export class LaneSupervisor {
       coordinator: laneMemoryOf(memory, lane),
       wakePort,
       counters,
+      cache,
       hashKey,
       notices: this.options.identityNotices(),
     };

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import type { AcceptorFront } from '../acceptor/acceptor-front.js';
 import { defined } from '../base/assert.js';
 import type { Clock, Random } from '../base/clock.js';
+import { allocateCache, type CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
@@ -41,6 +42,9 @@ export class Supervisor {
   /** Figures of each worker, by lane; they outlive the workers. */
   readonly counters: readonly SharedArrayBuffer[];
 
+  /** Stored replies; they outlive every thread. */
+  readonly cache: CacheMemory;
+
   private readonly epochTable: EpochTable;
   /** The key by which workers hash limiter keys. */
   readonly hashKey: readonly [number, number];
@@ -69,6 +73,7 @@ export class Supervisor {
     threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
     this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
+    this.cache = allocateCache(config.workers, config.cacheBytes);
     this.prober = new HealthProber({
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random,
@@ -92,6 +97,7 @@ export class Supervisor {
           memory: this.coordinator.memory,
           control: this.coordinator.control,
           counters,
+          cache: this.cache,
           hashKey,
           logger,
           identityNotices: () => this.identity.notices,

@@ -3,6 +3,7 @@
  *
  * Thread: any (both ends). Everything survives a structured clone; the ports are transferred.
  */
+import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { LaneMemory } from '../channel/lane.js';
@@ -23,6 +24,8 @@ export interface LaneTask {
   /** The coordinator wakes the worker through this port. */
   readonly wakePort: Port;
   readonly counters: SharedArrayBuffer;
+  /** Stored replies, of all workers. */
+  readonly cache: CacheMemory;
   /** What a new worker must know about keys. */
   readonly notices: readonly IdentityNotice[];
   /** 64 random bits for hashing limiter keys; the same for every worker. */

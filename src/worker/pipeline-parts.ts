@@ -8,6 +8,7 @@ import type { RequestIdSource } from '../base/request-id.js';
 import type { AdmissionGate } from './admission/admission-gate.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
+import type { CacheLink } from './cache/cache-link.js';
 import type { DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { ReplyPath } from './reply/reply-path.js';
 import type { FilterRunner } from './request/filter-runner.js';
@@ -25,6 +26,7 @@ export interface PipelineParts {
   /** null: there is no token service. */
   readonly tokens: TokenEndpoints | null;
   readonly gate: AdmissionGate;
+  readonly cache: CacheLink;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;

@@ -68,6 +68,8 @@ export class RequestPipeline {
     this.admission = new AdmissionPhase(parts);
     this.answerers = createAnswerers(parts, {
       onReply: (exchange, reply) => this.end(exchange, reply),
+      onStuck: (exchange) => parts.replies.onStuck(exchange),
+      onBroken: (exchange, error) => this.breakOff(exchange, error),
     });
   }
 
@@ -364,6 +366,7 @@ export class RequestPipeline {
       this.cut(exchange, exchange.grpc === null ? null : problem);
       return;
     }
+    if (this.answererOf(exchange).onFailed(exchange, problem)) return;
     const cause = exchange.tries.lastCause;
     this.end(exchange, refusal(problem, failureDetail(problem, cause), { cause }));
   }

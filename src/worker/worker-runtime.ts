@@ -8,6 +8,8 @@
 import type { Clock, Random } from '../base/clock.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { RequestIdSource } from '../base/request-id.js';
+import { CacheStore } from '../channel/cache/cache-store.js';
+import { FetchLeases } from '../channel/cache/fetch-leases.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator/coordinator-channel.js';
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
@@ -24,6 +26,7 @@ import { AdmissionGate } from './admission/admission-gate.js';
 import { CoordinatorClient } from './admission/coordinator-client.js';
 import { TargetGrants } from './admission/target-grants.js';
 import { TargetPreference } from './admission/target-preference.js';
+import { CacheLink } from './cache/cache-link.js';
 import { DeadlineWheel } from './exchange/deadline-wheel.js';
 import { IdentityClient } from './identity/identity-client.js';
 import { KnownEpochs } from './known-epochs.js';
@@ -80,6 +83,7 @@ export class WorkerRuntime {
   private readonly counters: CounterBlock;
   private readonly meter: ThreadMeter;
   private readonly turn: WorkerTurn;
+  private readonly cache: CacheLink;
 
   /**
    * Loads what the first configuration needs. Rejects when a part of it cannot be made.
@@ -146,6 +150,7 @@ export class WorkerRuntime {
       wantBody: (exchange) => this.writer.wantBody(exchange),
     });
     this.planner = new RetryPlanner(config, ledger, random);
+    this.cache = this.createCache(task);
     this.pipeline = new RequestPipeline({
       epochs: this.epochs,
       requestIds: new RequestIdSource(host.requestIdPrefix),
@@ -162,6 +167,7 @@ export class WorkerRuntime {
       ),
       coordinator: this.coordinator,
       gate: new AdmissionGate(config.capacity, task.coordinator, this.lane),
+      cache: this.cache,
       forwarder: this.forwarder,
       tries: this.createTries(touch, onError),
       replies: this.replies,
@@ -212,6 +218,7 @@ export class WorkerRuntime {
     this.preference.adopt(config);
     this.grants.adopt(config.upstreams);
     this.coordinator.forgetRefusals();
+    this.cache.cache.isOn = config.facts.hasCaches;
   }
 
   /** Lets epochs go of which nothing is left. What was told under them is sent first. */
@@ -271,6 +278,16 @@ export class WorkerRuntime {
     });
   }
 
+  private createCache({ cache, lane, hashKey }: LaneTask): CacheLink {
+    return new CacheLink({
+      store: new CacheStore(cache, lane, new HalfSipHash(...hashKey)),
+      leases: new FetchLeases(cache, lane),
+      clock: this.host.clock,
+      replies: this.replies,
+      onStored: (evicted) => this.ledger.countStored(evicted),
+    });
+  }
+
   private createTries(touch: () => void, onError: (error: unknown) => void): RetryLoop {
     const { nowMs, unixMs } = this.host.clock;
     return new RetryLoop({
@@ -280,6 +297,7 @@ export class WorkerRuntime {
       preference: this.preference,
       coordinator: this.coordinator,
       ledger: this.ledger,
+      cache: this.cache.cache,
       wheel: this.wheel,
       nowMs,
       unixMs,

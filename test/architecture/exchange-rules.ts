@@ -77,6 +77,7 @@ export const OWN_FIELDS: Readonly<Record<string, string>> = {
   identity: `${ROOM}/exchange.ts`,
   trace: 'worker/telemetry/request-tracing.ts',
   tunnel: 'worker/tunnel/tunnels.ts',
+  caching: 'worker/cache/reply-cache.ts',
   rewrittenTarget: 'filters/transformation/transformation.ts',
   addedFields: 'filters/transformation/transformation.ts',
 };

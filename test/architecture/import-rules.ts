@@ -39,6 +39,7 @@ const TIMERS = /\bset(?:Timeout|Interval|Immediate)\b/;
 export const CONFIG_TYPE_FILES = [
   'config/compiled-config.ts',
   'config/compiled-websocket.ts',
+  'config/compiled-replies.ts',
   'config/gateway-config.ts',
   'config/listener-settings.ts',
 ];
@@ -158,6 +159,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
       'base',
       'wire',
       'channel',
+      'policy/caching',
       'policy/retry',
       'routing',
       'filters',

@@ -115,6 +115,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     stateDir: '',
     machine: machineOf(2),
     acceptors: 1,
+    cacheBytes: 4 * 2 ** 20,
     workers: wish.workers ?? 1,
     trustedProxies: [],
     clientAddressField: '',

@@ -6,6 +6,7 @@
  */
 import pino from 'pino';
 import { type FieldBlock, NO_FIELDS } from '../../src/base/field-block.js';
+import { allocateCache } from '../../src/channel/cache/cache-memory.js';
 import { laneMemoryOf } from '../../src/channel/coordinator/coordinator-memory.js';
 import {
   allocateCounters,
@@ -197,6 +198,7 @@ export class WorkerRig {
         ...{ port: port as never, doorbell: port, wakePort: port, hashKey: [1, 2] },
         coordinator: laneMemoryOf(this.coordinator.memory, 0),
         counters: this.counterMemory,
+        cache: allocateCache(1, 4 * 2 ** 20),
       },
       {
         log: this.logger(),

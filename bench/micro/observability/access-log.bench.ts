@@ -83,6 +83,7 @@ function recordOf(at: number, target: string): AccessRecord {
     end: 'complete',
     fields: SOURCE,
     call: null,
+    cache: '',
     traceId: '',
   };
 }

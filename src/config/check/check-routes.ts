@@ -45,6 +45,7 @@ export function checkRoutes(
     checkAnonymous(route, pointerOf('routes', index), findings);
     checkEventStreams(route, pointerOf('routes', index), findings);
     checkWebSocket(route, pointerOf('routes', index), findings);
+    checkCache(route, pointerOf('routes', index), findings);
     checkFilters(route, pointerOf('routes', index), { segments, findings });
   }
 }
@@ -122,6 +123,17 @@ function checkWebSocket(
   if (expiryCode !== undefined && closeAtTokenExpiry !== true) {
     findings.addKey(`${pointer}/websocket/expiryCode`, 'is for closeAtTokenExpiry: true only');
   }
+}
+
+/** What the gateway itself says costs no more than what is stored. */
+function checkCache(
+  { cache, upstream }: SoundPart<RouteConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  if (cache === undefined || cache === false || upstream !== undefined) return;
+  if (findings.hasUnder(`${pointer}/upstream`)) return;
+  findings.addKey(`${pointer}/cache`, 'needs upstream: only replies of targets are stored');
 }
 
 interface NameContext {

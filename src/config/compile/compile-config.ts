@@ -82,6 +82,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     machine,
     workers: sizing.workers,
     acceptors: config.acceptors ?? DEFAULTS.acceptors,
+    cacheBytes: sizeBytes(config.cache?.memory ?? DEFAULTS.cache.memory),
     trustedProxies: compileRanges(config.trustedProxies ?? []),
     clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
     hardening: { ...DEFAULTS.hardening, ...config.hardening },

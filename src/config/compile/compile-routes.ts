@@ -9,12 +9,12 @@ import type { CompiledAuthenticator } from '../../filters/authentication/options
 import { compileRewrite } from '../../filters/transformation/options.js';
 import type {
   CompiledDocument,
-  CompiledEventStreams,
   CompiledLimiter,
   CompiledPaths,
   CompiledRoute,
   CompiledUpstream,
 } from '../compiled-config.js';
+import type { CompiledEventStreams } from '../compiled-replies.js';
 import type {
   EventStreamsConfig,
   GatewayConfig,
@@ -29,6 +29,7 @@ import { compileMatch, methodsOfMatch, pathOfMatch } from '../references/route-m
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
+import { compileRouteCache } from './compile-cache.js';
 import { compileUpstreamErrors, type ErrorTexts } from './compile-errors.js';
 import { compileFilters, type DescribedRule } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
@@ -67,6 +68,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const authenticators = (config.authenticate ?? []).map((name) =>
       defined(authenticatorIndexes.get(name), 'a checked authenticator'),
     );
+    const cache = compileRouteCache(config);
     const shared = {
       ...compileMatch(config.match),
       answer: compileAnswer(config, upstreamIndexes),
@@ -87,6 +89,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       authorization: compileAuthorization(config.authorize),
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
+      ...(cache !== undefined && { cache }),
       ...(config.sse !== undefined && { eventStreams: compileEventStreams(config.sse) }),
       rewrite: compileRewrite(config.rewrite ?? {}),
     };

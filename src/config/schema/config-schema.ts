@@ -17,6 +17,7 @@ import {
 } from '../../schema/schema-node.js';
 import { REFERENCE_NAME_TEXT } from '../../schema/text-shapes.js';
 import { AUTHENTICATOR_NODE } from './authenticator-nodes.js';
+import { CACHE_MEMORY_NODE } from './cache-nodes.js';
 import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
 import { PATHS_NODE, VIA_NODE } from './forwarding-nodes.js';
 import {
@@ -71,6 +72,7 @@ const ROOT_NODE = objectNode(
     errors: ERRORS_NODE,
     upstreamErrors: UPSTREAM_ERRORS_NODE,
     limits: LIMITS_NODE,
+    cache: CACHE_MEMORY_NODE,
     stateDir: STATE_DIR_NODE,
     logging: LOGGING_NODE,
     tracing: TRACING_NODE,

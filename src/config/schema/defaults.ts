@@ -71,6 +71,17 @@ export const DEFAULTS = {
   tracing: { samplePercent: 1, propagation: ['w3c'], serviceName: 'sluice' },
   reload: { watch: true },
   sse: { closeAtTokenExpiry: true },
+  cache: {
+    memory: '64MiB',
+    key: { query: 'all', consumer: false },
+    heuristic: 0,
+    maxEntryBytes: '1MiB',
+    staleIfError: '0s',
+    collapse: { timeout: '5s' },
+    clientMayBypass: false,
+    targeted: ['CDN-Cache-Control'],
+    dropCookies: false,
+  },
   shutdown: { delay: '0s', grace: '10s' },
   authenticator: {
     clockSkew: '30s',

@@ -17,6 +17,7 @@ import {
 } from '../../schema/schema-node.js';
 import { ROUTE_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
+import { ROUTE_CACHE_NODE } from './cache-nodes.js';
 import { DEFAULTS } from './defaults.js';
 import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
 import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
@@ -174,6 +175,7 @@ export const ROUTE_PROPERTIES = {
   ),
   sse: EVENT_STREAMS_NODE,
   websocket: WEBSOCKET_NODE,
+  cache: ROUTE_CACHE_NODE,
   errors: ERRORS_NODE,
   upstreamErrors: UPSTREAM_ERRORS_NODE,
   onCoordinatorLost: stringNode(

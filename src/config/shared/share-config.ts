@@ -122,6 +122,7 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
   return {
     filters: [...filters],
     hasPatterns: codes.some((code) => code.includes(PATTERNS_IN_CODE)),
+    hasCaches: routes.some(({ cache }) => cache !== undefined),
     hasPriorities: routes.some(({ shareMax }) => shareMax < SHARE_FULL),
     placesMax,
     placeLimiters: [...placeLimiters],

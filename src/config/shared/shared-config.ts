@@ -33,6 +33,8 @@ export interface RouteFacts {
   readonly hasPatterns: boolean;
   /** Some route is shed before others. */
   readonly hasPriorities: boolean;
+  /** Some route has a cache. */
+  readonly hasCaches: boolean;
   /** Limits on requests in flight that one route has, at most. */
   readonly placesMax: number;
   /** Rows of the limiters of requests in flight. */

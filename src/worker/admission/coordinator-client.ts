@@ -315,7 +315,7 @@ export class CoordinatorClient implements ReplyHandler {
     const { admission } = exchange;
     if (!admission.isAsking) return;
     const { askId } = admission;
-    const { upstream } = askedPlanOf(exchange);
+    const upstream = admission.asksFirst ? null : routeOf(exchange).upstream;
     this.waiting.take(askId);
     admission.onAskOver();
     this.end.abandonAsk({ askId, upstreamIndex: upstream?.index ?? NO_UPSTREAM });

@@ -4,6 +4,7 @@
  * Thread: worker. One object a kind and worker. The pipeline calls it once a request has passed all
  * phases before; it knows nothing of the limits, which were counted already.
  */
+import type { ProblemKind } from '../../base/problems.js';
 import type { ReplyView } from '../../channel/coordinator/coordinator-records.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -19,6 +20,10 @@ export type AnswerResult = LocalReply | 'wait' | 'begun';
 export interface AnswerSink {
   /** The whole reply is there. */
   onReply(exchange: Exchange, reply: LocalReply): void;
+  /** The reply does not come to its end, since its client takes nothing of it. */
+  onStuck(exchange: Exchange): void;
+  /** A mistake in what was done outside of the pipeline's calls. */
+  onBroken(exchange: Exchange, error: unknown): void;
 }
 
 /** A kind overrides what it needs; the rest does nothing. */
@@ -34,6 +39,14 @@ export abstract class Answerer {
 
   /** The deadline that the answerer has set has passed. */
   onDeadline(_exchange: Exchange, _nowMs: number): void {}
+
+  /**
+   * No target gives a reply, for this reason, and none has begun. True: the answerer has another
+   * one, which is under way.
+   */
+  onFailed(_exchange: Exchange, _problem: ProblemKind): boolean {
+    return false;
+  }
 
   /** The exchange is over, whatever the reason, and however far it came: nothing stays behind. */
   release(_exchange: Exchange): void {}

@@ -16,6 +16,7 @@ import type { EditableRequest, StepResult } from '../../filters/filter.js';
 import type { PathParams } from '../../routing/route-table.js';
 import { type AdmissionPlan, upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { AdmissionState } from './admission-state.js';
+import type { Caching } from './caching.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { type GrpcCall, grpcCallOf } from './grpc-call.js';
 import { PHASE_ROUTE, type Phase } from './phase.js';
@@ -100,6 +101,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   trace: RequestTrace | null = null;
   /** Assigned by tunnel/tunnels.ts; null: the request asks for none, or not of a target. */
   tunnel: TunnelFlow | null = null;
+  /** Assigned by cache/reply-cache.ts; null: its route has no cache. */
+  caching: Caching | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */
   rewrittenTarget = '';
   /** What filters add to the fields that the target gets: names and values in turn. */
@@ -197,9 +200,9 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   get replyFields(): FieldBlock {
     const own = this.identity.replyFields ?? NO_FIELDS;
     const { limitFields } = this.admission;
-    return limitFields === NO_FIELDS
-      ? own
-      : joinFields(joinFields(policyOf(this), limitFields), own);
+    const fields =
+      limitFields === NO_FIELDS ? own : joinFields(joinFields(policyOf(this), limitFields), own);
+    return this.caching === null ? fields : joinFields(fields, this.caching.statusField);
   }
 
   /** Row of the target whose reply goes to the client, or else of the one last admitted to; -1. */

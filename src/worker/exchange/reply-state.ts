@@ -79,6 +79,8 @@ export class ReplyState {
   staged: StagedFlow | null = null;
   /** null: the reply is no event stream. */
   events: EventFlow | null = null;
+  /** What has not gone out yet of a body that lies in memory; null: it comes from a target. */
+  rest: Buffer | null = null;
   /** A stage has failed: whatever the client gets in place of the reply passes none. */
   isUnstaged = false;
   /** Bytes of the body that went onto the lane. */
@@ -196,6 +198,11 @@ export class ReplyState {
   /** A piece of the body is on its way. */
   takeWindow(bytes: number): void {
     this.window -= bytes;
+  }
+
+  /** The rest of the body lies in memory; null: its target has it. */
+  keepRest(rest: Buffer | null): void {
+    this.rest = rest;
   }
 
   /** The client has taken these bytes. */

@@ -24,6 +24,7 @@ import { type EventStreamParts, EventStreams } from './event-streams.js';
 import { grpcRefusalOf } from './grpc-refusal.js';
 import type { LaneWriter } from './lane-writer.js';
 import { fieldsLetThrough } from './late-fields.js';
+import { resumeSource, sendFromMemory } from './memory-body.js';
 import { StagedReply } from './staged-reply.js';
 
 /** The target has opened a tunnel. */
@@ -162,7 +163,7 @@ export class ReplyPath {
       return;
     }
     const staged = new StagedReply([first, ...others], this.laneOf(exchange), {
-      resumeTarget: () => exchange.tries.current?.resume(),
+      resumeTarget: () => resumeSource(exchange, this),
       refuse: (problem, detail) => {
         exchange.reply.giveUpStages();
         this.parts.refuse(exchange, problem, detail);
@@ -231,6 +232,12 @@ export class ReplyPath {
       this.behind.push(exchange);
     }
     return !reply.isPaused;
+  }
+
+  /** The whole body, which lies in memory: it goes out as the client takes it. */
+  whole(exchange: Exchange, body: Buffer): void {
+    if (body.length === 0 || exchange.reply.isBodiless) this.end(exchange);
+    else sendFromMemory(exchange, body, this);
   }
 
   /** A head before that of the reply. It passes no stages: it has no body. */
@@ -429,7 +436,7 @@ export class ReplyPath {
     reply.onMoved(this.parts.nowMs());
     if (!reply.isPaused || reply.window < WINDOW_BYTES_MIN) return;
     reply.resume();
-    if (reply.staged === null) exchange.tries.current?.resume();
+    if (reply.staged === null) resumeSource(exchange, this);
     else reply.staged.resume();
   }
 

@@ -21,18 +21,22 @@ interface PlanBase {
 
 export type AnswerPlan =
   | (PlanBase & { readonly kind: 'upstream'; readonly upstream: CompiledUpstream })
+  /** The same, where replies may come from memory. */
+  | (PlanBase & { readonly kind: 'cached'; readonly upstream: CompiledUpstream })
   | (PlanBase & { readonly kind: 'fixed'; readonly steps: readonly [RequestStep] })
   | (PlanBase & { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint });
 
-/** `upstreams`: by row. */
+/** `upstreams`: by row. `hasCache`: replies of targets may be stored. */
 export function planAnswer(
   answer: CompiledAnswer,
   upstreams: readonly (CompiledUpstream | undefined)[],
+  hasCache = false,
 ): AnswerPlan {
   switch (answer.kind) {
     case 'upstream': {
       const upstream = defined(upstreams[answer.upstreamIndex], 'the upstream of a route');
-      return { kind: 'upstream', isEdited: true, readsBody: false, upstream };
+      const kind = hasCache ? 'cached' : 'upstream';
+      return { kind, isEdited: true, readsBody: false, upstream };
     }
     case 'fixed': {
       const steps = [fixedReplyStep(answer.reply)] as const;

@@ -63,6 +63,8 @@ export interface WorkerRoute {
   readonly admission: AdmissionPlan;
   /** The same for anonymous callers. */
   readonly anonymousAdmission: AdmissionPlan;
+  /** For a target alone, where a request is asked about only once it needs one. */
+  readonly targetAdmission: AdmissionPlan;
   /** The RateLimit-Policy field of replies. */
   readonly policyFields: PolicyFields;
   /** Fields of the request that do not go on: removed ones, and those that are set anew. */
@@ -127,9 +129,10 @@ export class WorkerRoutes {
     const limiters = route.limiterIndexes.map((row) =>
       defined(this.parts.config.limiters.find(row), 'the limiter of a route'),
     );
-    const answer = planAnswer(route.answer, this.upstreams);
+    const answer = planAnswer(route.answer, this.upstreams, route.cache !== undefined);
     const filters = filtersOf(route, answer, this.parts.filters);
-    const upstream = answer.kind === 'upstream' ? answer.upstream : null;
+    const upstream = 'upstream' in answer ? answer.upstream : null;
+    const atOnce = answer.kind === 'cached' ? null : upstream;
     const authenticators = route.authenticators.map((index) =>
       defined(this.parts.authenticators[index], 'the authenticator of a route'),
     );
@@ -147,7 +150,8 @@ export class WorkerRoutes {
       authenticators,
       challenges: challengesOf(authenticators),
       limiters,
-      ...admissionsOf(limiters, upstream, authenticators.length > 0),
+      ...admissionsOf(limiters, atOnce, authenticators.length > 0),
+      targetAdmission: planOf([], upstream, false),
       policyFields: policyFields(limiters),
       droppedFields: new Set([
         ...route.rewrite.removeHeaders,

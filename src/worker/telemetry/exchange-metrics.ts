@@ -23,6 +23,7 @@ import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { AccessLog, CallRecord, RequestEnd } from '../../observability/access-log.js';
 import { CallCounters } from '../../observability/call-counters.js';
 import {
+  type CacheCounter,
   COUNTERS,
   type CounterShape,
   callsAt,
@@ -44,6 +45,7 @@ import {
   WEBSOCKET_COUNTERS,
 } from '../../observability/counters.js';
 import { noteOf, pathOfTarget } from '../../observability/refused-request.js';
+import type { CacheOutcome, Caching } from '../exchange/caching.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
@@ -59,6 +61,14 @@ export interface MetricsOutputs {
   readonly tracing: RequestTracing;
   readonly clock: Clock;
 }
+
+const CACHE_COUNTERS: Readonly<Record<CacheOutcome, CacheCounter>> = {
+  hit: 'cacheHits',
+  stale: 'cacheStale',
+  revalidated: 'cacheRevalidated',
+  miss: 'cacheMisses',
+  bypass: 'cacheBypassed',
+};
 
 export class ExchangeMetrics {
   private readonly hostPorts: string[] = [];
@@ -235,6 +245,7 @@ export class ExchangeMetrics {
       if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
     if (exchange.grpc !== null) this.countCall(exchange);
+    if (exchange.caching !== null) this.countCaching(exchange.caching);
     if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
     if (accessLog?.wants(status, durationMs) === true) {
       this.writeRecord(exchange, durationMs, endOf(reply));
@@ -248,6 +259,17 @@ export class ExchangeMetrics {
     const { service, method, status } = call;
     const isKnown = !exchange.reply.isLocal && status !== GRPC_UNIMPLEMENTED;
     this.calls.count(`${service}/${method}`, status, isKnown);
+  }
+
+  /** A reply was stored, and this many others went to make room. */
+  countStored(evicted: number): void {
+    this.counters.add(COUNTERS.cacheStored);
+    if (evicted > 0) this.counters.add(COUNTERS.cacheEvicted, evicted);
+  }
+
+  private countCaching({ outcome, isCollapsed }: Caching): void {
+    this.counters.add(COUNTERS[CACHE_COUNTERS[outcome]]);
+    if (isCollapsed) this.counters.add(COUNTERS.cacheCollapsed);
   }
 
   private countProblem(problem: ProblemKind, routeIndex: number): void {
@@ -309,6 +331,7 @@ export class ExchangeMetrics {
       fields: head.fields,
       call: callRecordOf(exchange),
       traceId: exchange.trace?.traceId ?? '',
+      cache: exchange.caching?.outcome ?? '',
     });
   }
 }

@@ -20,6 +20,7 @@ import {
   grpcStatusFields,
   grpcTypeField,
 } from '../../wire/grpc/trailers-only.js';
+import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { type GrpcCall, NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { outcomeOfStatus } from './outcome-class.js';
 
@@ -66,4 +67,12 @@ export function trailersOfCall(grpc: Readonly<GrpcCall>, trailers: FieldBlock): 
 /** A code counts as the status of HTTP that stands for it. */
 export function outcomeOfCode(code: number, upstream: CompiledUpstream): number {
   return outcomeOfStatus(httpStatusOfGrpc(code), upstream);
+}
+
+/** What the coordinator is told of a reply that has come to its end. */
+export function outcomeOfReply(exchange: Exchange): number {
+  const { grpc, tries } = exchange;
+  const upstream = upstreamOf(exchange);
+  if (grpc?.isTargets === true) return outcomeOfCode(grpc.status, upstream);
+  return outcomeOfStatus(tries.answerStatus, upstream);
 }

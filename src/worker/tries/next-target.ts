@@ -8,6 +8,7 @@
 import { defined } from '../../base/assert.js';
 import type { CoordinatorClient } from '../admission/coordinator-client.js';
 import {
+  ASK_ADMITTED,
   ASK_CLOSED,
   ASK_OPEN,
   ASK_PENDING,
@@ -15,7 +16,7 @@ import {
   type AskResult,
 } from '../admission/coordinator-client.js';
 import { bitOfTarget } from '../admission/tried-targets.js';
-import type { Exchange } from '../exchange/exchange.js';
+import { type Exchange, routeOf } from '../exchange/exchange.js';
 import { upstreamOfRoute } from '../route/worker-route.js';
 import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 
@@ -29,15 +30,30 @@ export interface NextTargetParts {
 export class NextTarget {
   constructor(private readonly parts: NextTargetParts) {}
 
+  /** The same for a first try: the exchange was admitted by its limits only. */
+  askFirst(exchange: Exchange): AskResult {
+    const { coordinator, ledger } = this.parts;
+    const { targetAdmission } = routeOf(exchange);
+    const nowMs = this.parts.nowMs();
+    const asked = coordinator.askAdmission(exchange, targetAdmission, nowMs);
+    if (asked === ASK_ADMITTED) ledger.countGranted(exchange, nowMs);
+    return this.note(exchange, asked, nowMs);
+  }
+
   /**
    * ASK_PENDING: the verdict comes. ASK_OPEN: the exchange has its target, without the coordinator.
    * Anything else: there is none.
    */
   ask(exchange: Exchange): AskResult {
-    const { coordinator, ledger } = this.parts;
+    const { coordinator } = this.parts;
     const route = defined(exchange.route, 'the route of a try');
     const nowMs = this.parts.nowMs();
     const asked = coordinator.askAgain(exchange, route, triedMaskOf(exchange), nowMs);
+    return this.note(exchange, asked, nowMs);
+  }
+
+  private note(exchange: Exchange, asked: AskResult, nowMs: number): AskResult {
+    const { ledger } = this.parts;
     if (asked === ASK_OPEN) ledger.countOpen();
     if (asked !== ASK_PENDING) return asked;
     ledger.countAsk(exchange, nowMs);

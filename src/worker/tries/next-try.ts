@@ -8,7 +8,14 @@
  * flight is the listener's business, retry-loop.ts. Every wait is on the deadline wheel.
  */
 import { assertNever } from '../../base/assert.js';
-import { type ReplyView, VERDICT_ADMITTED } from '../../channel/coordinator/coordinator-records.js';
+import { PROBLEMS } from '../../base/problems.js';
+import {
+  type RefusingVerdict,
+  type ReplyView,
+  VERDICT_ADMITTED,
+  VERDICT_NONE,
+  type Verdict,
+} from '../../channel/coordinator/coordinator-records.js';
 import type { TryEnd } from '../../policy/retry/retry-rule.js';
 import {
   ASK_ADMITTED,
@@ -20,6 +27,7 @@ import {
   type AskResult,
   type CoordinatorClient,
 } from '../admission/coordinator-client.js';
+import { problemOfVerdict } from '../admission/verdict-problem.js';
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
@@ -60,8 +68,22 @@ export class NextTry {
 
   /** The first try: the exchange is admitted, and its request can be sent. */
   begin(exchange: Exchange): void {
-    this.parts.planner.onRequest(exchange, upstreamOf(exchange), this.parts.nowMs());
     this.startRouteClock(exchange);
+    this.launchFirst(exchange);
+  }
+
+  /** The same for an exchange that has no target yet. */
+  beginUnadmitted(exchange: Exchange): void {
+    this.startRouteClock(exchange);
+    const asked = this.nextTarget.askFirst(exchange);
+    if (this.goOn(exchange, asked)) return;
+    const isLost = asked === ASK_CLOSED;
+    exchange.tries.onFailed(isLost ? PROBLEMS.coordinatorLost : PROBLEMS.overloaded, '');
+    this.owner.onNone(exchange);
+  }
+
+  private launchFirst(exchange: Exchange): void {
+    this.parts.planner.onRequest(exchange, upstreamOf(exchange), this.parts.nowMs());
     this.launch(exchange);
   }
 
@@ -156,12 +178,19 @@ export class NextTry {
       return;
     }
     this.parts.coordinator.giveBack(exchange);
+    if (tries.sent === 0 && isRefusal(reply.verdict)) {
+      tries.onFailed(problemOfVerdict(reply.verdict), '');
+    }
     if (tries.current === null) this.owner.onNone(exchange);
     else this.arm(exchange);
   }
 
   private launchNext(exchange: Exchange): void {
     const { tries } = exchange;
+    if (tries.sent === 0) {
+      this.launchFirst(exchange);
+      return;
+    }
     if (tries.current === null) {
       this.parts.ledger.countRetry(upstreamOf(exchange).index);
       // A reply that is still coming would keep its connection for as long as the next try takes.
@@ -184,6 +213,7 @@ export class NextTry {
 
   private onAskDeadline(exchange: Exchange): void {
     if (this.goOn(exchange, this.nextTarget.goOnWithoutVerdict(exchange))) return;
+    if (exchange.tries.sent === 0) exchange.tries.onFailed(PROBLEMS.coordinatorLost, '');
     if (exchange.tries.current === null) this.owner.onNone(exchange);
   }
 
@@ -192,4 +222,8 @@ export class NextTry {
     const atMs = exchange.tries.nextTimeMs;
     if (atMs !== NEVER_MS) this.parts.wheel.set(exchange.deadline, atMs);
   }
+}
+
+function isRefusal(verdict: Verdict): verdict is RefusingVerdict {
+  return verdict !== VERDICT_ADMITTED && verdict !== VERDICT_NONE;
 }

@@ -33,6 +33,7 @@ import {
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { TargetPreference } from '../admission/target-preference.js';
 import { bitOfTarget } from '../admission/tried-targets.js';
+import type { ReplyCache } from '../cache/reply-cache.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { type GrpcCall, NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { KeptReply } from '../exchange/kept-reply.js';
@@ -43,13 +44,13 @@ import { failureCause, isHandshakeFailure, upstreamProblem } from '../upstream/u
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import {
   codeIn,
-  foreignReply,
   isCallReply,
   outcomeOfCode,
-  outcomeOfForeign,
+  outcomeOfReply,
   trailersOfCall,
 } from './call-outcome.js';
 import { NextTry, type NextTryParts } from './next-try.js';
+import { OtherReplies } from './other-replies.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
 import { DO_NOT_RETRY, pushbackMs, retryAfterMs } from './retry-after.js';
 import { isStaleConnection } from './retry-planner.js';
@@ -96,6 +97,11 @@ export interface RetryLoopParts extends NextTryParts {
     'interim' | 'head' | 'data' | 'trailers' | 'end' | 'endSilent' | 'takeBack' | 'onStuck'
   >;
   readonly preference: Pick<TargetPreference, 'cookieField'>;
+  /** What is stored of replies. */
+  readonly cache: Pick<
+    ReplyCache,
+    'isOn' | 'onHead' | 'onData' | 'onEnd' | 'onWritten' | 'serveOnError' | 'serveValidated'
+  >;
   unixMs(): number;
   /** No try is left, and there is no reply. One that had begun is to be cut. */
   onFailed(exchange: Exchange, problem: ProblemKind): void;
@@ -107,9 +113,11 @@ export interface RetryLoopParts extends NextTryParts {
 export class RetryLoop implements TryListener {
   private readonly settler: TrySettler;
   private readonly next: NextTry;
+  private readonly instead: OtherReplies;
 
   constructor(private readonly parts: RetryLoopParts) {
     this.settler = new TrySettler(parts);
+    this.instead = new OtherReplies(parts, this.settler);
     this.next = new NextTry(parts, {
       settler: this.settler,
       listener: this,
@@ -121,6 +129,9 @@ export class RetryLoop implements TryListener {
   begin(exchange: Exchange): void {
     this.next.begin(exchange);
   }
+
+  /** The same for an exchange that is admitted to no target yet. */
+  beginUnadmitted = (exchange: Exchange): void => this.next.beginUnadmitted(exchange);
 
   /** The last of the request body is here. */
   onRequestComplete(exchange: Exchange): void {
@@ -152,6 +163,7 @@ export class RetryLoop implements TryListener {
     const { exchange } = attempt;
     const { keptReply } = exchange.tries;
     if (keptReply?.attempt === attempt) return keptReply.onBody(chunk);
+    if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
     // Without trailers behind it the reply of a call is not complete.
     if (exchange.grpc?.isTargets === true) return this.parts.replies.data(exchange, chunk, false);
     // The target of a tunnel may still take what comes from the client.
@@ -167,7 +179,14 @@ export class RetryLoop implements TryListener {
       return;
     }
     const last = lastFieldsOf(exchange, trailers);
+    const { caching } = exchange;
     this.onTargetDone(exchange);
+    if (caching?.validated != null) {
+      this.parts.cache.serveValidated(exchange);
+      return;
+    }
+    // What has trailers is not stored.
+    if (caching !== null && last === NO_FIELDS) this.parts.cache.onEnd(caching);
     this.endReply(exchange, last);
   }
 
@@ -292,19 +311,27 @@ export class RetryLoop implements TryListener {
     { isHttp2 }: TryInFlight,
     status: number,
     block: ReplyFieldBlock,
-  ): void {
+  ): boolean {
     const { grpc } = exchange;
+    const { cache } = this.parts;
+    if (cache.isOn) {
+      cache.onWritten(exchange, status, block.fields);
+      if (exchange.caching !== null && this.instead.isFromMemory(exchange, status, block)) {
+        if (exchange.caching.isServing && !exchange.isFinished) this.watchReply(exchange);
+        return false;
+      }
+    }
     if (grpc?.isTargets === true) {
       if (!isCallReply(status, block.fields)) {
-        this.giveForeign(exchange, grpc, status);
-        return;
+        this.instead.ofForeign(exchange, grpc, status);
+        return false;
       }
       const code = codeIn(block.fields);
       if (code !== NO_GRPC_STATUS) grpc.onStatus(code);
     }
     if (exchange.tunnel !== null && status >= 200 && status < 300) {
-      this.giveNoTunnel(exchange, status);
-      return;
+      this.instead.ofNoTunnel(exchange, status);
+      return false;
     }
     const cookie = this.parts.preference.cookieField(exchange);
     const addsVia = exchange.epoch?.via.inReplies === true;
@@ -312,27 +339,7 @@ export class RetryLoop implements TryListener {
     const ownFields = addsVia ? joinFields(cookie, via) : cookie;
     this.parts.replies.head(exchange, status, block, ownFields);
     if (!exchange.isFinished && !exchange.reply.isTunnel) this.watchReply(exchange);
-  }
-
-  /** The target has not answered in gRPC: its client gets what that means, and nothing of it. */
-  private giveForeign(exchange: Exchange, grpc: Readonly<GrpcCall>, status: number): void {
-    const { current } = exchange.tries;
-    const outcome = outcomeOfForeign(status, upstreamOf(exchange));
-    if (current !== null) this.settler.end(exchange, current, outcome);
-    this.parts.onReply(exchange, foreignReply(grpc, status));
-  }
-
-  /**
-   * The target took a handshake for an ordinary request: it knows no WebSockets there. Its client
-   * can make nothing of the reply, and whoever runs both is told why. The target is well.
-   */
-  private giveNoTunnel(exchange: Exchange, status: number): void {
-    const { tries } = exchange;
-    const { tunnelNotTaken } = PROBLEMS;
-    tries.onFailed(tunnelNotTaken, `${status} in answer to a WebSocket handshake`);
-    const outcome = outcomeOfStatus(status, upstreamOf(exchange));
-    if (tries.current !== null) this.settler.end(exchange, tries.current, outcome);
-    this.parts.onFailed(exchange, tunnelNotTaken);
+    return true;
   }
 
   /** No other try will be made: what the last one came to goes to the client. */
@@ -346,8 +353,8 @@ export class RetryLoop implements TryListener {
     tries.keep(null);
     tries.onAnswered(kept.attempt, kept.status);
     if (kept.isComplete) this.onTargetDone(exchange);
-    this.giveHead(exchange, kept.attempt, kept.status, kept);
-    this.giveKeptBody(exchange, kept);
+    const isOn = this.giveHead(exchange, kept.attempt, kept.status, kept);
+    if (isOn) this.giveKeptBody(exchange, kept);
   }
 
   private giveKeptBody(exchange: Exchange, kept: KeptReply): void {
@@ -358,7 +365,9 @@ export class RetryLoop implements TryListener {
     let goesOn = true;
     for (const [at, chunk] of chunks.entries()) {
       if (exchange.isFinished) return;
-      goesOn = replies.data(exchange, chunk, endsInData && at === chunks.length - 1);
+      const isLast = endsInData && at === chunks.length - 1;
+      if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
+      goesOn = replies.data(exchange, chunk, isLast);
     }
     if (exchange.isFinished) return;
     if (!isComplete) {
@@ -475,13 +484,6 @@ export class RetryLoop implements TryListener {
 /** What follows the reply; a call gets a status in any case. */
 function lastFieldsOf({ grpc }: Exchange, trailers: FieldBlock): FieldBlock {
   return grpc?.isTargets === true ? trailersOfCall(grpc, trailers) : trailers;
-}
-
-function outcomeOfReply(exchange: Exchange): number {
-  const { grpc, tries } = exchange;
-  const upstream = upstreamOf(exchange);
-  if (grpc?.isTargets === true) return outcomeOfCode(grpc.status, upstream);
-  return outcomeOfStatus(tries.answerStatus, upstream);
 }
 
 /**

@@ -38,6 +38,7 @@ const RECORD: AccessRecord = {
   end: 'complete',
   fields: null,
   call: null,
+  cache: '',
   traceId: '',
 };
 

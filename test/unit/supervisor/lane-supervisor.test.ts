@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AcceptorFront } from '../../../src/acceptor/acceptor-front.js';
+import { allocateCache } from '../../../src/channel/cache/cache-memory.js';
 import { CoordinatorControl } from '../../../src/channel/coordinator/coordinator-control.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
 import { allocateCounters } from '../../../src/channel/counter-block.js';
@@ -63,6 +64,7 @@ beforeEach(() => {
     memory,
     control: new CoordinatorControl(memory),
     counters: allocateCounters(counterCount(FIRST.settings.capacity)),
+    cache: allocateCache(1, 4 * 2 ** 20),
     hashKey: [1, 2],
     logger: { info: log, warn: log, error: log } as unknown as Logger,
     identityNotices: () => [],

@@ -45,6 +45,7 @@ import type { Forwarder } from '../../../src/worker/upstream/forwarder.js';
 import { WorkerEpoch } from '../../../src/worker/worker-epoch.js';
 import { compileConfig } from '../../support/compile-config.js';
 import { CoordinatorRig } from '../../support/coordinator-rig.js';
+import { aCacheLink } from '../../support/empty-cache.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { servedOf } from '../../support/served-config.js';
 
@@ -211,6 +212,7 @@ class Rig {
           laneMemoryOf(this.coordinatorRig.memory, lane),
           laneEnd,
         ),
+        cache: aCacheLink(this.replies(lane)),
         coordinator,
         forwarder,
         tries: this.tries(),

@@ -39,6 +39,7 @@ import type {
   UpstreamRequest,
 } from '../../../../src/worker/upstream/upstream-transport.js';
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
+import { anEmptyCache } from '../../../support/empty-cache.js';
 import { makeExchange } from '../../../support/make-exchange.js';
 
 const TARGET_COUNT = 3;
@@ -123,6 +124,7 @@ class Rig {
       preference: new TargetPreference(config, new HalfSipHash(1, 2)),
       coordinator: this.coordinator,
       ledger,
+      cache: anEmptyCache(this.replies),
       wheel: this.wheel,
       nowMs,
       unixMs: () => 0,

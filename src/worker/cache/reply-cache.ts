@@ -1,0 +1,463 @@
+/**
+ * The cache of one worker: finds replies, has them validated, and stores what targets say.
+ *
+ * Thread: worker. Owns this worker's part of the store, and what each exchange knows of the cache.
+ * Who asks the target is worker/answer/cached-answerer.ts; what targets say comes from tries/.
+ * Invariants: an exchange holds at most one lease, and release() leaves none behind. A reply is
+ * stored only when all of it has come, and only as it came from its target: stages see a stored
+ * reply as they see one of a target.
+ */
+import { defined } from '../../base/assert.js';
+import type { Clock } from '../../base/clock.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { PROBLEMS } from '../../base/problems.js';
+import type { EntryHead } from '../../channel/cache/cache-entry.js';
+import type { CacheStore } from '../../channel/cache/cache-store.js';
+import type { FetchLeases } from '../../channel/cache/fetch-leases.js';
+import type { CompiledRouteCache } from '../../config/compiled-replies.js';
+import { type LocalReply, refusal } from '../../filters/local-reply.js';
+import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
+import { groupsOf } from '../../policy/caching/cache-groups.js';
+import { type ForwardReason, forwardStatus, hitStatus } from '../../policy/caching/cache-status.js';
+import { isAbout, isUnmodified, validationFields } from '../../policy/caching/conditional.js';
+import { invalidates, sameOriginTarget } from '../../policy/caching/invalidation.js';
+import { freshLeftS, judgeReuse, mayServeOnError } from '../../policy/caching/reuse.js';
+import {
+  judgeReply,
+  listOf,
+  type Storable,
+  type StoringReply,
+} from '../../policy/caching/storing.js';
+import { updatedFields } from '../../policy/caching/update-fields.js';
+import { fitsVariant } from '../../policy/caching/variant.js';
+import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
+import { Caching } from '../exchange/caching.js';
+import { type Exchange, routeOf } from '../exchange/exchange.js';
+import type { ReplyPath } from '../reply/reply-path.js';
+import { FetchWaits } from './fetch-waits.js';
+import { type MemoryRequest, memoryReply, validatorsOf } from './memory-reply.js';
+import {
+  askedBy,
+  groupPlaceOf,
+  listIn,
+  placeOf,
+  RouteCache,
+  variedRequest,
+} from './route-cache.js';
+
+/** What becomes of a request: it is answered, waits, or its target is asked. */
+export type Look = 'serve' | 'wait' | 'fetch' | LocalReply;
+
+/**
+ * What becomes of the head of a target: `on`: it goes on. `validated`: when its reply has ended the
+ * stored one goes out. `instead`: the stored one goes out at once.
+ */
+export type HeadVerdict = 'on' | 'validated' | 'instead';
+
+/** How long it is remembered that a key's replies are not stored. */
+const PASS_MS = 10_000;
+
+const NO_BODY = Buffer.alloc(0);
+const CONDITIONS = [
+  ...['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range'],
+] as const;
+const OVERRIDES = [
+  ...['x-http-method-override', 'x-http-method', 'x-method-override'],
+  ...['x-original-url', 'x-rewrite-url', 'x-override-url'],
+] as const;
+
+const NOT_STORED = refusal(PROBLEMS.notCached, 'Nothing is stored that answers this request.');
+
+export interface ReplyCacheParts {
+  readonly store: CacheStore;
+  readonly leases: FetchLeases;
+  readonly clock: Pick<Clock, 'nowMs' | 'unixMs' | 'every'>;
+  readonly replies: Pick<ReplyPath, 'head' | 'whole'>;
+  /** A reply was stored, and this many others went to make room. */
+  onStored(evicted: number): void;
+}
+
+export class ReplyCache {
+  /** Whether some route has a cache: only then do requests of others concern it. */
+  isOn = false;
+  private readonly waits: FetchWaits;
+  private readonly routes = new WeakMap<CompiledRouteCache, RouteCache>();
+  private evicted = 0;
+
+  /** `goOn`: what an exchange has waited for may be there. */
+  constructor(
+    private readonly parts: ReplyCacheParts,
+    goOn: (exchange: Exchange) => void,
+  ) {
+    const { clock, leases } = parts;
+    this.waits = new FetchWaits(
+      clock,
+      (hash) => !leases.isHeld(hash, clock.nowMs(), Number.MAX_SAFE_INTEGER),
+      goOn,
+    );
+  }
+
+  private routeOf(exchange: Exchange): RouteCache {
+    const { name, cache } = routeOf(exchange).config;
+    const rules = defined(cache, 'the cache of a route');
+    const known = this.routes.get(rules);
+    if (known !== undefined) return known;
+    const made = new RouteCache(name, rules);
+    this.routes.set(rules, made);
+    return made;
+  }
+
+  /** The first look. */
+  open(exchange: Exchange): Look {
+    const route = this.routeOf(exchange);
+    const { method } = exchange.head;
+    const isAsking = method === 'GET' || method === 'HEAD';
+    const mayKeep = isAsking && exchange.upload.bodyBytes === 0 && !exchange.wantsTunnel;
+    const isPlain = mayKeep && !isOverridden(exchange);
+    const key = isPlain ? route.keyOf(exchange) : '';
+    const caching = new Caching(route.rules, key, this.parts.store.hashOf(key));
+    exchange.caching = caching;
+    if (isPlain) return this.look(exchange, caching);
+    this.forward(caching, isAsking ? 'bypass' : 'method');
+    return 'fetch';
+  }
+
+  /** Looks for what is stored, also after a wait. */
+  look(exchange: Exchange, caching: Caching): Look {
+    const { rules } = caching;
+    const said = askedBy(exchange);
+    const asked = rules.clientMayBypass ? said : null;
+    if (this.find(exchange, caching, asked)) return 'serve';
+    if (said.onlyIfCached) return NOT_STORED;
+    const { store } = this.parts;
+    const reason = caching.entry === null ? missReason(store, caching.key) : 'stale';
+    this.forward(caching, asked?.noCache === true && caching.entry !== null ? 'request' : reason);
+    const isGet = exchange.head.method === 'GET';
+    const isPart = caching.entry === null && listIn(exchange, 'range') !== '';
+    caching.mayStore = isGet && !isPart && asked?.noStore !== true;
+    if (!caching.mayStore) return 'fetch';
+    return this.lease(exchange, caching, asked);
+  }
+
+  /** Whether something is stored that answers; what only fits is kept for later. */
+  private find(exchange: Exchange, caching: Caching, asked: CacheDirectives | null): boolean {
+    const request = variedRequest(exchange);
+    const nowUnixMs = this.parts.clock.unixMs();
+    const entry = this.parts.store.find(caching.key, (variant) => fitsVariant(variant, request));
+    const isGet = exchange.head.method === 'GET';
+    caching.entry = entry;
+    caching.body = null;
+    if (entry === null) return false;
+    const isUsable = !entry.isSoft && judgeReuse(entry.head, asked, nowUnixMs) === 'fresh';
+    const isShort =
+      isUsable &&
+      (!isGet || isUnmodified(memoryRequestOf(exchange), validatorsOf(entry.head), nowUnixMs));
+    caching.body = isShort ? NO_BODY : entry.copyBody();
+    // It has gone since.
+    if (caching.body === null) caching.entry = null;
+    if (!isUsable || caching.entry === null) return false;
+    entry.use();
+    caching.outcome = 'hit';
+    caching.reason = null;
+    return true;
+  }
+
+  private lease(exchange: Exchange, caching: Caching, asked: CacheDirectives | null): Look {
+    const { leases, clock } = this.parts;
+    const { collapseMs } = caching.rules;
+    const nowMs = clock.nowMs();
+    const mayWait = caching.waitsUntilMs === 0 || nowMs < caching.waitsUntilMs;
+    if (collapseMs > 0 && mayWait) {
+      const result = leases.take(caching.keyHash, nowMs, collapseMs);
+      if (result === 'wait') {
+        this.wait(exchange, caching, nowMs + collapseMs);
+        return 'wait';
+      }
+      if (result === 'taken') {
+        caching.leaseToken = leases.token;
+        // Whoever had it before may have stored what is wanted in between.
+        if (this.find(exchange, caching, asked)) {
+          this.giveBack(caching);
+          return 'serve';
+        }
+      }
+    }
+    this.prepare(exchange, caching);
+    return 'fetch';
+  }
+
+  private wait(exchange: Exchange, caching: Caching, untilMs: number): void {
+    if (caching.waitsUntilMs === 0) caching.waitsUntilMs = untilMs;
+    caching.isWaiting = true;
+    caching.isCollapsed = true;
+    this.waits.add(caching.keyHash, exchange);
+  }
+
+  /** Ends the wait of an exchange, if there is one. */
+  endWait(exchange: Exchange): void {
+    const { caching } = exchange;
+    if (caching === null || !caching.isWaiting) return;
+    caching.isWaiting = false;
+    this.waits.drop(caching.keyHash, exchange);
+  }
+
+  /** The target is asked for a whole reply, or whether the stored one is still good. */
+  private prepare(exchange: Exchange, caching: Caching): void {
+    const { store, clock } = this.parts;
+    const { fields } = exchange.head;
+    caching.purges = store.serials.purges;
+    caching.placeSerial = store.serials.of(store.hashOf(placeOf(exchange)));
+    caching.askedUnixMs = clock.unixMs();
+    for (const name of CONDITIONS) if (fields.value(name) !== '') fields.replacePlain(name, '');
+    const { entry } = caching;
+    if (entry === null) return;
+    const asked = validationFields(validatorsOf(entry.head));
+    for (let at = 0; at < asked.length; at += 2) {
+      fields.replacePlain(asked[at] ?? '', asked[at + 1] ?? '');
+    }
+    caching.isValidating = asked.length > 0;
+  }
+
+  private forward(caching: Caching, reason: ForwardReason): void {
+    caching.reason = reason;
+    caching.outcome = reason === 'bypass' || reason === 'method' ? 'bypass' : 'miss';
+    caching.statusField = forwardStatus(reason, { isCollapsed: caching.isCollapsed });
+  }
+
+  /** Sends what is stored. */
+  serve(exchange: Exchange, caching: Caching): void {
+    const { entry } = caching;
+    if (entry === null) return;
+    const leftS = freshLeftS(entry.head, this.parts.clock.unixMs());
+    caching.statusField = hitStatus(leftS, caching.isCollapsed);
+    this.send(exchange, caching, entry.head);
+  }
+
+  private send(exchange: Exchange, caching: Caching, head: EntryHead): void {
+    const { clock, replies } = this.parts;
+    const { body, entry } = caching;
+    const bodyBytes = entry?.bodyBytes ?? 0;
+    const content = { body: body ?? NO_BODY, bodyBytes };
+    caching.isServing = true;
+    const made = memoryReply(memoryRequestOf(exchange), head, content, clock.unixMs());
+    replies.head(exchange, made.status, made, NO_FIELDS);
+    if (!exchange.isFinished) replies.whole(exchange, made.body);
+  }
+
+  /** Whether the stored reply may answer, since there is no good one. */
+  canServeOnError({ caching, reply }: Exchange): boolean {
+    if (caching === null || reply.isStarted || caching.isServing) return false;
+    const { entry, body } = caching;
+    if (entry === null || body === null) return false;
+    return mayServeOnError(entry.head, this.parts.clock.unixMs());
+  }
+
+  serveOnError(exchange: Exchange): void {
+    const { caching } = exchange;
+    if (caching === null) return;
+    this.giveBack(caching);
+    caching.outcome = 'stale';
+    this.serve(exchange, caching);
+  }
+
+  /** The head that a target gives. */
+  onHead(exchange: Exchange, status: number, block: ReplyFieldBlock): HeadVerdict {
+    const { caching } = exchange;
+    if (caching === null) return 'on';
+    if (status === 304 && caching.isValidating && isAboutEntry(caching, block.fields)) {
+      caching.validated = block.fields;
+      caching.validatedDate = block.date;
+      return 'validated';
+    }
+    const isFailure = status === 500 || (status >= 502 && status <= 504);
+    if (isFailure && this.canServeOnError(exchange)) return 'instead';
+    this.beginCapture(exchange, caching, status, block);
+    return 'on';
+  }
+
+  private beginCapture(
+    exchange: Exchange,
+    caching: Caching,
+    status: number,
+    block: ReplyFieldBlock,
+  ): void {
+    const judged = caching.mayStore
+      ? this.judge(exchange, caching, { status, ...pickBlock(block) })
+      : null;
+    if (judged === null) {
+      this.pass(caching);
+    } else {
+      const head = this.entryOf(exchange, caching, judged, { status, date: block.date });
+      caching.capture = { head, pieces: [], bytes: 0 };
+    }
+    const isStored = judged !== null;
+    const { reason, isCollapsed } = caching;
+    if (reason !== null) {
+      caching.statusField = forwardStatus(reason, { status, isStored, isCollapsed });
+    }
+  }
+
+  private judge(
+    exchange: Exchange,
+    { rules, askedUnixMs }: Caching,
+    reply: Pick<StoringReply, 'status' | 'fields' | 'date' | 'bodyBytes'>,
+  ): Storable | null {
+    const route = this.routeOf(exchange);
+    const varies = listOf(reply.fields, 'vary').toLowerCase().includes('cookie');
+    const hasCredentials = route.hasCredentials(exchange) || (!varies && route.hasCookie(exchange));
+    const isStream = listOf(reply.fields, 'content-type').startsWith('text/event-stream');
+    if (isStream || reply.bodyBytes > this.parts.store.entryBytesMax) return null;
+    const request = {
+      method: 'GET',
+      hasCredentials,
+      directives: askedBy(exchange),
+      value: variedRequest(exchange).value,
+    };
+    const responseUnixMs = this.parts.clock.unixMs();
+    const times = { requestUnixMs: askedUnixMs, responseUnixMs };
+    const judged = judgeReply(request, { ...reply, ...times }, rules);
+    return typeof judged === 'string' ? null : judged;
+  }
+
+  private entryOf(
+    exchange: Exchange,
+    { key, placeSerial }: Caching,
+    judged: Storable,
+    { status, date }: Pick<EntryHead, 'status' | 'date'>,
+  ): EntryHead {
+    const { store } = this.parts;
+    const serials = [store.hashOf(placeOf(exchange)), placeSerial];
+    for (const group of groupsOf(listOf(judged.fields, 'cache-groups'))) {
+      const hash = store.hashOf(groupPlaceOf(exchange, group));
+      serials.push(hash, store.serials.of(hash));
+    }
+    return { ...judged, key, status, date, serials };
+  }
+
+  /** A part of a target's body. */
+  onData({ caching }: Exchange, chunk: Buffer, isLast: boolean): void {
+    const capture = caching?.capture ?? null;
+    if (caching === null || capture === null) return;
+    capture.bytes += chunk.length;
+    if (capture.bytes > caching.rules.entryBytesMax) {
+      caching.capture = null;
+      this.pass(caching);
+      return;
+    }
+    // Copied: the bytes are valid inside the call only.
+    capture.pieces.push(Buffer.from(chunk));
+    if (isLast) this.onEnd(caching);
+  }
+
+  /** All of a target's reply has come. */
+  onEnd(caching: Caching): void {
+    const { capture } = caching;
+    caching.capture = null;
+    if (capture === null) return;
+    if (this.put(caching, capture.head, Buffer.concat(capture.pieces))) this.giveBack(caching);
+    else this.pass(caching);
+  }
+
+  private put({ purges }: Caching, head: EntryHead, body: Buffer): boolean {
+    const { store } = this.parts;
+    if (!store.put(head, body, purges)) return false;
+    this.parts.onStored(store.evicted - this.evicted);
+    this.evicted = store.evicted;
+    return true;
+  }
+
+  /** The target has said that the stored reply is good: it goes out with what was said. */
+  serveValidated(exchange: Exchange): void {
+    const { caching } = exchange;
+    const { entry = null, body = null, validated = null } = caching ?? {};
+    if (caching === null || entry === null || body === null || validated === null) return;
+    const { status } = entry.head;
+    const fields = updatedFields(entry.head.fields, validated);
+    const date = caching.validatedDate === '' ? entry.head.date : caching.validatedDate;
+    const judged = this.judge(exchange, caching, { status, fields, date, bodyBytes: body.length });
+    caching.outcome = 'revalidated';
+    caching.statusField = forwardStatus('stale', { status: 304, isStored: judged !== null });
+    if (judged === null) {
+      entry.kill();
+      this.pass(caching);
+      this.send(exchange, caching, { ...entry.head, fields, date });
+      return;
+    }
+    const head = this.entryOf(exchange, caching, judged, { status, date });
+    this.put(caching, head, body);
+    this.giveBack(caching);
+    this.send(exchange, caching, head);
+  }
+
+  /** A target has answered a request of any route: what it may have changed is void. */
+  onWritten(exchange: Exchange, status: number, fields: FieldBlock): void {
+    const { head } = exchange;
+    if (!invalidates(head.method, status)) return;
+    const { store } = this.parts;
+    const { serials } = store;
+    serials.move(store.hashOf(placeOf(exchange)));
+    const url = `${head.clientScheme}://${head.fields.host}${head.sentPath}`;
+    for (const name of ['location', 'content-location']) {
+      const path = URL.canParse(url) ? sameOriginTarget(listOf(fields, name), url) : null;
+      if (path !== null) serials.move(store.hashOf(placeOf(exchange, path.split('?', 1)[0])));
+    }
+    for (const group of groupsOf(listOf(fields, 'cache-group-invalidation'))) {
+      serials.move(store.hashOf(groupPlaceOf(exchange, group)));
+    }
+  }
+
+  /** Nobody is to wait for this key for a while: its replies are not for others. */
+  private pass(caching: Caching): void {
+    if (caching.leaseToken === 0) return;
+    this.parts.leases.pass(caching.keyHash, this.parts.clock.nowMs() + PASS_MS);
+    this.giveBack(caching);
+  }
+
+  private giveBack(caching: Caching): void {
+    const { keyHash, leaseToken } = caching;
+    if (leaseToken === 0) return;
+    caching.leaseToken = 0;
+    this.parts.leases.giveBack(keyHash, leaseToken);
+    this.waits.wake(keyHash);
+  }
+
+  /** The exchange is over. */
+  release(exchange: Exchange): void {
+    const { caching } = exchange;
+    if (caching === null) return;
+    this.endWait(exchange);
+    caching.capture = null;
+    this.giveBack(caching);
+  }
+}
+
+function pickBlock({ fields, date, bodyBytes }: ReplyFieldBlock): ReplyFieldBlock {
+  return { fields, date, bodyBytes };
+}
+
+function missReason(store: CacheStore, key: string): ForwardReason {
+  return store.has(key) ? 'vary-miss' : 'uri-miss';
+}
+
+function isAboutEntry({ entry }: Caching, fields: FieldBlock): boolean {
+  if (entry === null) return false;
+  const etag = listOf(fields, 'etag');
+  const lastModified = listOf(fields, 'last-modified');
+  return isAbout({ etag, lastModified, date: '' }, validatorsOf(entry.head));
+}
+
+/** Its target may take it for another request than the key says. */
+function isOverridden({ head }: Exchange): boolean {
+  const { plain } = head.fields;
+  return plain.some((name, at) => at % 2 === 0 && OVERRIDES.some((one) => one === name));
+}
+
+function memoryRequestOf(exchange: Exchange): MemoryRequest {
+  return {
+    method: exchange.head.method,
+    range: listIn(exchange, 'range'),
+    ifRange: listIn(exchange, 'if-range'),
+    ifNoneMatch: listIn(exchange, 'if-none-match'),
+    ifModifiedSince: listIn(exchange, 'if-modified-since'),
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * What the cache knows of one exchange: what it looked for, found, and is to store.
+ *
+ * Thread: worker. Made and changed by worker/cache/reply-cache.ts.
+ */
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import type { EntryHead } from '../../channel/cache/cache-entry.js';
+import type { FoundEntry } from '../../channel/cache/cache-segment.js';
+import type { CompiledRouteCache } from '../../config/compiled-replies.js';
+import type { ForwardReason } from '../../policy/caching/cache-status.js';
+
+/** What the access record says, and what is counted. */
+export type CacheOutcome = 'hit' | 'stale' | 'revalidated' | 'miss' | 'bypass';
+
+/** A reply that is on its way to the store. */
+export interface Capture {
+  readonly head: EntryHead;
+  readonly pieces: Buffer[];
+  bytes: number;
+}
+
+export class Caching {
+  outcome: CacheOutcome = 'bypass';
+  /** Why a target was asked; null: none was. */
+  reason: ForwardReason | null = null;
+  /** Cache-Status of the reply, as far as it is known. */
+  statusField: FieldBlock = NO_FIELDS;
+  /** What is stored and fits; null: nothing. */
+  entry: FoundEntry | null = null;
+  /** Its body, copied before it could go. */
+  body: Buffer | null = null;
+  /** Its target was asked whether the entry is still good. */
+  isValidating = false;
+  /** And has said yes, with these fields. */
+  validated: FieldBlock | null = null;
+  validatedDate = '';
+  /** It waits for what another exchange fetches. */
+  isWaiting = false;
+  /** Until when it does. */
+  waitsUntilMs = 0;
+  isCollapsed = false;
+  /** 0: it holds no lease. */
+  leaseToken = 0;
+  capture: Capture | null = null;
+  /** The reply comes from memory. */
+  isServing = false;
+  /** Serials when its target was asked. */
+  purges = 0;
+  placeSerial = 0;
+  /** When its target was asked. */
+  askedUnixMs = 0;
+
+  /** Its reply is one that others may get. */
+  mayStore = false;
+
+  constructor(
+    readonly rules: CompiledRouteCache,
+    /** '': nothing is looked for. */
+    readonly key: string,
+    readonly keyHash: number,
+  ) {}
+}

@@ -1,0 +1,375 @@
+/**
+ * Replies from memory through a whole gateway: what clients and targets see of them.
+ */
+import type { ServerResponse } from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { FakeUpstream } from '../support/fake-upstream.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+
+const TOKEN = 'a-token-of-the-admin';
+
+let upstream: FakeUpstream;
+let gateway: GatewayProcess;
+let count = 0;
+
+beforeAll(async () => {
+  upstream = await FakeUpstream.start();
+  gateway = await GatewayProcess.start(
+    {
+      workers: 2,
+      admin: { port: 0, token: TOKEN },
+      cache: { memory: '16MiB' },
+      upstreams: {
+        api: {
+          targets: [{ url: upstream.url }],
+          retry: { attempts: 0 },
+          circuitBreaker: { failureThreshold: 1000 },
+        },
+      },
+      routes: [
+        {
+          name: 'all',
+          match: { path: '/*' },
+          upstream: 'api',
+          cache: { staleIfError: '1h', maxEntryBytes: '2MiB' },
+          rewriteReply: { headers: { set: { 'x-by': 'sluice' } } },
+        },
+        {
+          name: 'open',
+          match: { path: '/open/*' },
+          upstream: 'api',
+          cache: { key: { query: ['id'], headers: ['x-tenant'] }, clientMayBypass: true },
+        },
+      ],
+    },
+    { GATEWAY_CHAOS: '1' },
+  );
+});
+
+afterAll(async () => {
+  await gateway.kill();
+  await upstream.close();
+});
+
+/** Answers with its number, and with these fields. */
+function answerWith(fields: Readonly<Record<string, string>>, status = 200): void {
+  upstream.script = (request, response) => {
+    count += 1;
+    request.resume();
+    response.writeHead(status, { 'content-type': 'text/plain', ...fields });
+    response.end(`reply ${count} to ${request.url}`);
+  };
+}
+
+let run = 0;
+/** A path that no case before has asked for. */
+function fresh(prefix = ''): string {
+  run += 1;
+  return `${prefix}/${run}`;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Headers;
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Reply> {
+  const response = await fetch(`${gateway.url}${path}`, init);
+  return { status: response.status, body: await response.text(), headers: response.headers };
+}
+
+async function purge(order: object): Promise<number> {
+  const response = await fetch(`${gateway.adminUrl}/cache/purge`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${TOKEN}` },
+    body: JSON.stringify(order),
+  });
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { purged: number }).purged;
+}
+
+beforeEach(() => {
+  count = 0;
+  answerWith({ 'cache-control': 'max-age=60' });
+});
+
+describe('a route with a cache', () => {
+  it('answers every worker from memory, with Age and Cache-Status, through its filters', async () => {
+    const path = fresh();
+    const first = await ask(path);
+    expect(first.headers.get('cache-status')).toBe('sluice; fwd=uri-miss; fwd-status=200; stored');
+    const all = await Promise.all(Array.from({ length: 20 }, () => ask(path)));
+    for (const { body, headers } of all) {
+      expect(body).toBe(first.body);
+      expect(headers.get('cache-status')).toMatch(/^sluice; hit; ttl=(60|59|58)$/);
+      expect(Number(headers.get('age'))).toBeLessThan(5);
+      expect(headers.get('date')).toBe(first.headers.get('date'));
+      expect(headers.get('x-by')).toBe('sluice');
+    }
+    expect(count).toBe(1);
+  });
+
+  it('sends one request for a thousand that come at once', async () => {
+    const path = fresh();
+    const waiting: ServerResponse[] = [];
+    upstream.script = (_, response) => {
+      count += 1;
+      waiting.push(response);
+    };
+    const all = Promise.all(Array.from({ length: 1000 }, () => ask(path)));
+    await eventually('the target is asked', () => waiting.length > 0);
+    const [response] = waiting;
+    response?.writeHead(200, { 'cache-control': 'max-age=60' });
+    response?.end('one for all');
+    expect(new Set((await all).map(({ body }) => body))).toEqual(new Set(['one for all']));
+    expect(count).toBe(1);
+  }, 60_000);
+
+  it('lets all go on when a reply may not be stored', async () => {
+    const path = fresh();
+    answerWith({ 'cache-control': 'no-store' });
+    const all = await Promise.all(Array.from({ length: 50 }, () => ask(path)));
+    expect(new Set(all.map(({ body }) => body)).size).toBe(50);
+  });
+
+  it('validates what is stale, and brings its fields up to date', async () => {
+    const path = fresh();
+    answerWith({ 'cache-control': 'max-age=0', etag: '"v1"', 'x-version': '1' });
+    const { body } = await ask(path);
+    const asked: (string | undefined)[] = [];
+    upstream.script = (request, response) => {
+      asked.push(request.headers['if-none-match']);
+      response.writeHead(304, { 'cache-control': 'max-age=60', etag: '"v1"', 'x-version': '2' });
+      response.end();
+    };
+    const validated = await ask(path, { headers: { 'if-none-match': '"other"' } });
+    expect([validated.status, validated.body, asked]).toEqual([200, body, ['"v1"']]);
+    expect(validated.headers.get('x-version')).toBe('2');
+    expect(validated.headers.get('cache-status')).toContain('fwd=stale; fwd-status=304');
+    expect((await ask(path)).headers.get('cache-status')).toContain('hit');
+  });
+
+  it('answers conditional requests, parts and HEAD', async () => {
+    const path = fresh();
+    answerWith({ 'cache-control': 'max-age=60', etag: '"v1"' });
+    const { body } = await ask(path);
+    const same = await ask(path, { headers: { 'if-none-match': '"x", W/"v1"' } });
+    expect([same.status, same.body, same.headers.get('etag')]).toEqual([304, '', '"v1"']);
+    const part = await ask(path, { headers: { range: 'bytes=0-4' } });
+    expect([part.status, part.body]).toEqual([206, body.slice(0, 5)]);
+    expect(part.headers.get('content-range')).toBe(`bytes 0-4/${body.length}`);
+    const parts = await ask(path, { headers: { range: 'bytes=0-0,-1' } });
+    expect(parts.headers.get('content-type')).toMatch(/^multipart\/byteranges; boundary=/);
+    expect(parts.body).toContain(`Content-Range: bytes 0-0/${body.length}\r\n\r\n${body[0]}`);
+    const none = await ask(path, { headers: { range: 'bytes=900-' } });
+    expect([none.status, none.headers.get('content-range')]).toEqual([
+      416,
+      `bytes */${body.length}`,
+    ]);
+    const head = await ask(path, { method: 'HEAD' });
+    expect([head.body, head.headers.get('content-length')]).toEqual(['', String(body.length)]);
+    expect(count).toBe(1);
+  });
+
+  it('sends long bodies whole, at the pace of their clients', async () => {
+    const path = fresh();
+    const body = Buffer.alloc(1_500_000, 'abcdefghij');
+    upstream.script = (_, response) => {
+      response.writeHead(200, { 'cache-control': 'max-age=60' });
+      response.end(body);
+    };
+    await ask(path);
+    const all = await Promise.all(Array.from({ length: 8 }, () => ask(path)));
+    for (const one of all) {
+      expect(one.headers.get('cache-status')).toContain('hit');
+      expect(one.body === body.toString()).toBe(true);
+    }
+  });
+
+  it('keeps variants apart', async () => {
+    const path = fresh();
+    answerWith({ 'cache-control': 'max-age=60', vary: 'accept-language' });
+    const inLanguage = (language: string) =>
+      ask(path, { headers: { 'accept-language': language } });
+    const [german, french] = [await inLanguage('de'), await inLanguage('fr')];
+    expect(french.body).not.toBe(german.body);
+    expect([(await inLanguage('de')).body, (await inLanguage('fr')).body]).toEqual([
+      german.body,
+      french.body,
+    ]);
+  });
+
+  it.each([
+    ['credentials', { headers: { authorization: 'Bearer a' } }],
+    ['a cookie', { headers: { cookie: 'a=b' } }],
+  ])('stores nothing that was asked for with %s', async (_, init) => {
+    const path = fresh();
+    await ask(path, init);
+    expect((await ask(path, init)).headers.get('cache-status')).toContain('fwd=uri-miss');
+    expect(count).toBe(2);
+  });
+
+  it('forgets a path that was written to, and what the reply names', async () => {
+    const [path, other] = [fresh(), fresh()];
+    await Promise.all([ask(path), ask(`${path}?page=2`), ask(other)]);
+    upstream.script = (request, response) => {
+      request.resume();
+      response.writeHead(201, { location: other });
+      response.end();
+    };
+    await ask(path, { method: 'POST', body: 'x' });
+    answerWith({ 'cache-control': 'max-age=60' });
+    count = 10;
+    for (const one of [path, `${path}?page=2`, other]) {
+      expect((await ask(one)).headers.get('cache-status')).toContain('fwd=uri-miss');
+    }
+  });
+
+  it('keeps a path whose write has failed', async () => {
+    const path = fresh();
+    await ask(path);
+    answerWith({}, 422);
+    await ask(path, { method: 'DELETE' });
+    expect((await ask(path)).headers.get('cache-status')).toContain('hit');
+  });
+
+  it('answers with what is stale while its target fails or is gone', async () => {
+    const path = fresh();
+    answerWith({ 'cache-control': 'max-age=0', etag: '"v"' });
+    const { body } = await ask(path);
+    answerWith({}, 503);
+    const failed = await ask(path);
+    expect([failed.status, failed.body]).toEqual([200, body]);
+    expect(failed.headers.get('cache-status')).toMatch(/^sluice; hit; ttl=-?\d+$/);
+    upstream.script = (_, response) => response.destroy();
+    const broken = await ask(path);
+    expect([broken.status, broken.body]).toEqual([200, body]);
+  });
+
+  it('does not do so where the reply forbids it', async () => {
+    const path = fresh();
+    answerWith({ 'cache-control': 'max-age=0, must-revalidate', etag: '"v"' });
+    await ask(path);
+    answerWith({}, 503);
+    expect((await ask(path)).status).toBe(503);
+  });
+
+  it('stores no reply that broke off', async () => {
+    const path = fresh();
+    upstream.script = (_, response) => {
+      response.writeHead(200, { 'cache-control': 'max-age=60', 'content-length': '100' });
+      response.write('half', () => response.destroy());
+    };
+    await expect(ask(path)).rejects.toThrow();
+    answerWith({ 'cache-control': 'max-age=60' });
+    expect((await ask(path)).body).toContain('reply');
+  });
+
+  it('refuses only-if-cached where nothing answers', async () => {
+    const reply = await ask(fresh(), { headers: { 'cache-control': 'only-if-cached' } });
+    expect([reply.status, JSON.parse(reply.body).code]).toEqual([504, 'GW_NOT_CACHED']);
+    expect(count).toBe(0);
+  });
+
+  it('takes no orders of clients that it was not told to take', async () => {
+    const path = fresh();
+    await ask(path);
+    const again = await ask(path, { headers: { 'cache-control': 'no-cache' } });
+    expect(again.headers.get('cache-status')).toContain('hit');
+    const open = fresh('/open');
+    await ask(open);
+    const obeyed = await ask(open, { headers: { 'cache-control': 'no-cache' } });
+    expect(obeyed.headers.get('cache-status')).toContain('fwd=request');
+  });
+
+  it('looks at no more of a request than its key says', async () => {
+    const open = fresh('/open');
+    const first = await ask(`${open}?id=1&utm=a`);
+    expect((await ask(`${open}?id=1&utm=b`)).body).toBe(first.body);
+    expect((await ask(`${open}?id=2`)).body).not.toBe(first.body);
+    expect((await ask(`${open}?id=1`, { headers: { 'x-tenant': 'b' } })).body).not.toBe(first.body);
+  });
+
+  it.each([
+    'x-forwarded-host',
+    'x-forwarded-scheme',
+    'x-forwarded-prefix',
+    'x-original-url',
+    'x-rewrite-url',
+    'x-http-method-override',
+    'forwarded',
+  ])('cannot be poisoned by %s, which the target does not get', async (name) => {
+    const path = fresh();
+    upstream.script = (request, response) => {
+      response.writeHead(200, { 'cache-control': 'max-age=60' });
+      response.end(JSON.stringify(request.headers));
+    };
+    await ask(path, { headers: { [name]: 'evil.example' } });
+    const victim = await ask(path);
+    expect(victim.headers.get('cache-status')).toContain('hit');
+    expect(victim.body).not.toContain('evil.example');
+  });
+});
+
+describe('a purge', () => {
+  it('takes replies away by URL, prefix, route and group', async () => {
+    const [a, b, open] = [fresh('/purge'), fresh('/purge'), fresh('/open')];
+    answerWith({ 'cache-control': 'max-age=60', 'cache-groups': '"red", "blue"' });
+    const askAll = () => Promise.all([a, b, open].map((path) => ask(path)));
+    await askAll();
+    expect(await purge({ url: `${gateway.url}${a}` })).toBe(1);
+    await askAll();
+    expect(await purge({ prefix: `${gateway.url}/purge/` })).toBe(2);
+    await askAll();
+    expect(await purge({ route: 'open' })).toBeGreaterThan(0);
+    expect((await ask(open)).headers.get('cache-status')).toContain('fwd=uri-miss');
+    await askAll();
+    expect(await purge({ group: 'blue' })).toBe(3);
+    expect((await ask(a)).headers.get('cache-status')).toContain('fwd=uri-miss');
+    expect(await purge({ all: true })).toBeGreaterThan(0);
+  });
+
+  it('makes them stale, if it is soft', async () => {
+    const path = fresh('/soft');
+    answerWith({ 'cache-control': 'max-age=60', etag: '"v"' });
+    await ask(path);
+    await purge({ url: `${gateway.url}${path}`, soft: true });
+    expect((await ask(path)).headers.get('cache-status')).toContain('fwd=stale; fwd-status=200');
+  });
+
+  it.each(['', '[]', '{}', '{"url":1}', '{"all":false}', '{"url":"a","all":true}'])(
+    'refuses %s',
+    async (body) => {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      const init = { method: 'POST', headers, body };
+      expect((await fetch(`${gateway.adminUrl}/cache/purge`, init)).status).toBe(400);
+    },
+  );
+
+  it('needs the token', async () => {
+    const init = { method: 'POST', body: '{"all":true}' };
+    expect((await fetch(`${gateway.adminUrl}/cache/purge`, init)).status).toBe(401);
+  });
+});
+
+describe('a worker that dies', () => {
+  it('leaves what it has stored to the others and to its successor', async () => {
+    const path = fresh();
+    const { body } = await ask(path);
+    for (const worker of [0, 1]) {
+      await fetch(`${gateway.adminUrl}/chaos/worker/${worker}/crash`, { method: 'POST' });
+    }
+    const isServed = async (): Promise<boolean> => {
+      const again = await ask(path).catch(() => null);
+      return again !== null && again.status === 200;
+    };
+    await eventually('workers serve again', isServed);
+    const again = await ask(path);
+    expect([again.body, again.headers.get('cache-status')]).toEqual([
+      body,
+      expect.stringContaining('hit'),
+    ]);
+  });
+});
