@@ -110,7 +110,7 @@ class TryDriver implements TransportDriver, TryListener {
     const hostPort = `127.0.0.1:${load.port}`;
     const target = { origin: `http://${hostPort}`, authority: hostPort, tls: false };
     const timeouts = { connectMs: 5000, responseMs: 5000, idleMs: 5000, perTryMs: 5000 };
-    const upstream: Partial<CompiledUpstream> = { timeouts, tls: [] };
+    const upstream: Partial<CompiledUpstream> = { timeouts, tls: [], protocol: 'http1' };
     const blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
     const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
     this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
