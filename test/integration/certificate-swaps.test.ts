@@ -119,7 +119,8 @@ it('no client notices, and what comes last is shown', { timeout: 600_000 }, asyn
   // Clients that keep their connection were never sent away.
   expect([loads[0]?.connections, loads[3]?.connections]).toEqual([2, 2]);
   expect(refusals()).toBe(bad);
-  expect(gateway.find('certificates replaced').length).toBeGreaterThanOrEqual(SWAPS);
+  const replaced = (): number => gateway.find('certificates replaced').length;
+  await eventually('the log tells of each', () => replaced() >= SWAPS);
   expect(await handshakes()).toEqual(['done']);
   for (const servername of NAMES) {
     const [last, before] = [SWAPS, SWAPS + 1].map((swap) => authorityOf(swap).cert);

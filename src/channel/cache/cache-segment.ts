@@ -40,6 +40,9 @@ export const MARK_DEAD = 4;
 
 export const USES_MAX = 3;
 
+/** A word of this thread, which nobody reads. */
+const FENCE = new Int32Array(1);
+
 /** There is a slot for each of these pieces. */
 const BYTES_PER_SLOT = 384;
 const SLOTS_MIN = 64;
@@ -146,7 +149,7 @@ export class CacheSegment {
     const isHash = Atomics.load(words, at + HASH) === hash;
     if (!isHash || Atomics.load(words, at + SEQUENCE) !== sequence) return null;
     const copy = Buffer.from(this.bytes.subarray(start, start + headBytes));
-    if (Atomics.load(words, at + SEQUENCE) !== sequence) return null;
+    if (this.hasChanged(at, sequence)) return null;
     const bodyBytes = bodyBytesOf(copy);
     const place = { at, sequence, bodyAt: start + headBytes, bodyBytes };
     return {
@@ -170,7 +173,16 @@ export class CacheSegment {
     const { at, sequence, bodyAt, bodyBytes } = place;
     assert(bodyAt + bodyBytes <= this.bytes.length, 'a body lies within its segment');
     const body = Buffer.from(this.bytes.subarray(bodyAt, bodyAt + bodyBytes));
-    return Atomics.load(this.words, at + SEQUENCE) === sequence ? body : null;
+    return this.hasChanged(at, sequence) ? null : body;
+  }
+
+  /**
+   * Whether what was copied may be of two entries. A load that is atomic lets plain loads before it
+   * come after it (ARM, Power); a store that is atomic does not, and this load not before that.
+   */
+  private hasChanged(at: number, sequence: number): boolean {
+    Atomics.store(FENCE, 0, 0);
+    return Atomics.load(this.words, at + SEQUENCE) !== sequence;
   }
 
   private use(at: number): void {
