@@ -126,9 +126,12 @@ function rowsOf(page: string): ReadonlyMap<string, string> {
 
 /** Starts a gateway with such a listener, and asks it by each protocol. */
 async function tried(kind: Kind, engine: Engine): Promise<Row> {
-  const server = createServer((socket) => socket.destroy());
+  const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port: bound } = server.address() as AddressInfo;
   const gateway = start(kind, engine, server);
+  // The gateway has the socket as well: this process must take none of its connections.
+  server.close();
   let log = '';
   let errors = '';
   gateway.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -148,8 +151,7 @@ async function tried(kind: Kind, engine: Engine): Promise<Row> {
       return refusal(errors);
     }
     const own = Number(/"port":(\d+)/.exec(log.slice(log.lastIndexOf('"version"')))?.[1]);
-    // With the socket that this process has bound too, it must not take connections itself.
-    const port = isInherited(kind) ? (server.address() as AddressInfo).port : own;
+    const port = isInherited(kind) ? bound : own;
     const row: Record<string, string> = {};
     for (const [protocol, bytes] of Object.entries(PROTOCOLS)) {
       row[protocol] = await answerTo(kind, port, Buffer.from(bytes, 'latin1'));
@@ -158,7 +160,6 @@ async function tried(kind: Kind, engine: Engine): Promise<Row> {
   } finally {
     gateway.kill('SIGKILL');
     await exited;
-    server.close();
   }
 }
 
@@ -199,11 +200,7 @@ function start({ listen, name }: Kind, engine: Engine, server: Server): ChildPro
 
 /** `yes`, or what the client gets in place of its reply. */
 async function answerTo(kind: Kind, port: number, bytes: Buffer): Promise<string> {
-  let text = await exchange(kind, port, bytes);
-  // This process has the socket as well, and closes what it takes of its connections.
-  for (let more = 0; more < 50 && text === '' && isInherited(kind); more += 1) {
-    text = await exchange(kind, port, bytes);
-  }
+  const text = await exchange(kind, port, bytes);
   if (text.includes(REPLY_OF_HTTP2)) return 'yes';
   const status = /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? '';
   if (status === '200' || status === '101') return 'yes';

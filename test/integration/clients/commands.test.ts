@@ -97,7 +97,10 @@ describe.each(DOORS)('commands, %s', (door) => {
         response.writeHead(401, { 'content-type': 'application/json' });
         response.end('{"line":"who are you"}');
       };
-      for (const args of [[], ['-H', 'Expect:'], ['-H', 'Transfer-Encoding: chunked']]) {
+      // Over HTTP/2 curl 7 stops an upload of unknown length at such a reply, and now and then
+      // forgets to look for the reply's end, which it has been sent.
+      const inChunks = ['--http1.1', '-H', 'Transfer-Encoding: chunked'];
+      for (const args of [[], ['-H', 'Expect:'], inChunks]) {
         const found = await curl(...args, '-T', file, `${rig.url}/early`);
         expect(found).toMatchObject([0, '401', { line: 'who are you' }]);
       }
