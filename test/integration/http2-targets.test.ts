@@ -86,9 +86,16 @@ const clear = new Http2Target(createHttp2Server({ settings: { enableConnectProto
 const secure = new Http2Target(
   createSecureHttp2Server({ ...certificate }) as unknown as Http2Server,
 );
-const either = new Http2Target(
-  createSecureHttp2Server({ ...certificate, allowHTTP1: true }) as unknown as Http2Server,
-);
+const eitherServer = createSecureHttp2Server({ ...certificate, allowHTTP1: true });
+const either = new Http2Target(eitherServer as unknown as Http2Server);
+eitherServer.on('upgrade', (_request: IncomingMessage, socket: Socket) => {
+  const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
+  socket.write(
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
+  socket.on('error', () => {}).pipe(socket);
+});
 const old = createSecureServer({ ...certificate }, (request, reply) => {
   reply.setHeader('x-version', request.httpVersion);
   request.resume().on('end', () => reply.end('old'));
@@ -277,10 +284,21 @@ it('opens a WebSocket over a stream of a target that allows it', async () => {
   open.socket.write(frame, 'latin1');
   await eventually('the frame is back', () => open.text.endsWith(frame));
   open.socket.destroy();
-  const refused = openWebSocket('auto');
+  const refused = openWebSocket('h2');
   await eventually('it is refused', () => refused.text.includes('GW_UPSTREAM_NO_WEBSOCKET'));
   expect(refused.text).toMatch(/^HTTP\/1\.1 501 /);
   refused.socket.destroy();
+});
+
+it('opens a WebSocket by HTTP/1.1 where the target has the choice', async () => {
+  expect((await fetch(`${gateway.url}/auto/`)).headers.get('via')).toMatch(/^2 /);
+  const open = openWebSocket('auto');
+  await eventually('it is open', () => open.text.includes('\r\n\r\n'));
+  expect(open.text).toMatch(/^HTTP\/1\.1 101 /);
+  const frame = '\x81\x82\0\0\0\0hi';
+  open.socket.write(frame, 'latin1');
+  await eventually('the frame is back', () => open.text.endsWith(frame));
+  open.socket.destroy();
 });
 
 it('finishes what is under way when the configuration changes its connections', async () => {

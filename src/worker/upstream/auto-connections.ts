@@ -2,7 +2,8 @@
  * Connections to a target that may choose its protocol by ALPN (RFC 7301).
  *
  * Thread: worker. HTTP/2 is tried first. A target that prefers HTTP/1.1 is believed for some
- * minutes: so long its requests go over connections that offer nothing else.
+ * minutes: so long its requests go over connections that offer nothing else. Tunnels always do: a
+ * target that speaks HTTP/2 rarely opens WebSockets over it (RFC 8441).
  */
 import type { Http2Pool } from './http2-pool.js';
 import { Http2Slot } from './http2-slot.js';
@@ -35,8 +36,8 @@ export class AutoConnections implements UpstreamConnections {
     return this.isHttp1 ? this.http1.acquire() : this.http2.acquire();
   }
 
-  acquireFresh(): UpstreamConnection {
-    return this.isHttp1 ? this.http1.acquireFresh() : this.http2.acquireFresh();
+  acquireFresh(forTunnel: boolean): UpstreamConnection {
+    return this.isHttp1 || forTunnel ? this.http1.acquireFresh() : this.http2.acquireFresh();
   }
 
   private get isHttp1(): boolean {

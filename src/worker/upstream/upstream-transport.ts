@@ -80,8 +80,11 @@ export interface UpstreamConnections {
   readonly idleCount: number;
   /** Takes the connection that was used last, or a new one. */
   acquire(): UpstreamConnection;
-  /** Takes a connection that has no socket yet: nobody can have closed it. */
-  acquireFresh(): UpstreamConnection;
+  /**
+   * Takes a connection that has no socket yet: nobody can have closed it. `forTunnel`: its request
+   * opens a tunnel.
+   */
+  acquireFresh(forTunnel: boolean): UpstreamConnection;
   /** Gives a connection of these back, whatever became of its socket. */
   release(connection: UpstreamConnection): void;
   /** Closes all idle connections; those in use end with their exchange. */

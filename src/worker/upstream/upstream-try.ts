@@ -98,7 +98,8 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
    */
   send(request: UpstreamRequest, isFresh: boolean): void {
     const { connections } = this;
-    const connection = isFresh ? connections.acquireFresh() : connections.acquire();
+    const forTunnel = request.tunnelKey !== '';
+    const connection = isFresh ? connections.acquireFresh(forTunnel) : connections.acquire();
     this.request = request;
     this.connection = connection;
     connection.send(request, this);
