@@ -349,11 +349,12 @@ describe.each(TRANSPORTS)('%s', (transport) => {
       expectOutcome(await rig.exchange(), HEAD_TOO_LARGE);
       // In pieces: the end of it is cut in every way.
       const text = headOf(bytes);
+      const half = text.length >> 1;
       for (const cut of [5, 6, 7, 8]) {
         origin.script = async (socket) => {
-          socket.write(text.slice(0, 9000));
+          socket.write(text.slice(0, half));
           await nextTurn();
-          socket.write(text.slice(9000, -cut));
+          socket.write(text.slice(half, -cut));
           await nextTurn();
           socket.write(text.slice(-cut));
         };
