@@ -153,8 +153,7 @@ authenticators:
 upstreams:
   plain:
     targets: [{ url: "${hasHttp2Origin ? `http://${HOST}:${setup.originHttp2Port}` : target}" }]
-    protocol: ${hasHttp2Origin ? 'h2c' : 'http1'}
-  guarded:
+${hasHttp2Origin ? '    protocol: h2c\n' : ''}  guarded:
     targets: [{ url: "${target}" }, { url: "${second}" }]
     loadBalancing: { policy: roundRobin }
     circuitBreaker: { failureThreshold: 5, openFor: 10s, halfOpenRequests: 1 }
