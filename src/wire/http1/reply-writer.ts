@@ -16,7 +16,7 @@ import { REQUEST_ID_FIELD } from '../../base/request-id.js';
 import { CR, DIGIT_0, LF } from './characters.js';
 import { dateLine } from './date-line.js';
 import { HTTP_1_0, HTTP_1_1, type Http1Version } from './request-head.js';
-import { statusLine } from './status-line.js';
+import { SWITCHING_PROTOCOLS, statusLine } from './status-line.js';
 
 /** No body: the reply ends with its head. */
 export const BODY_NONE = 0;
@@ -43,7 +43,6 @@ export const CHUNK_EXTRA_BYTES = 18;
 /** What the end of a chunked body takes beside its trailers. */
 export const REPLY_END_BYTES = 5;
 
-const SWITCHING_PROTOCOLS = 101;
 const NO_CONTENT = 204;
 const NOT_MODIFIED = 304;
 

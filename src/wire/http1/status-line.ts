@@ -5,6 +5,9 @@
  * code is malformed (RFC 9112 4).
  */
 
+/** The status that opens a tunnel (RFC 9110 15.2.2). */
+export const SWITCHING_PROTOCOLS = 101;
+
 /** RFC 9110 15 and the registry of IANA. */
 const PHRASES: Readonly<Record<number, string>> = {
   100: 'Continue',

@@ -7,7 +7,6 @@
  * apart: that the target is done is the business of tries/; that all of the reply is on the lane is
  * told here, once, by onDelivered.
  */
-
 import { defined } from '../../base/assert.js';
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { grpcStatusOfRefusal } from '../../base/grpc-status.js';
@@ -18,6 +17,7 @@ import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
 import { grpcStatusFields } from '../../wire/grpc/trailers-only.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
+import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { EventFlow } from '../exchange/reply-state.js';
 import { type EventStreamParts, EventStreams } from './event-streams.js';
@@ -27,8 +27,6 @@ import { fieldsLetThrough } from './late-fields.js';
 import { resumeSource, sendFromMemory } from './memory-body.js';
 import { StagedReply } from './staged-reply.js';
 
-/** The target has opened a tunnel. */
-const SWITCHING_PROTOCOLS = 101;
 const SILENT = 'the target of the event stream was silent for too long';
 
 const NO_STAGES: readonly StageSource[] = [];

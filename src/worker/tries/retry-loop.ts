@@ -31,6 +31,7 @@ import {
   type TryEndKind,
 } from '../../policy/retry/retry-rule.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
+import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
 import type { TargetPreference } from '../admission/target-preference.js';
 import { bitOfTarget } from '../admission/tried-targets.js';
 import type { ReplyCache } from '../cache/reply-cache.js';
@@ -71,8 +72,6 @@ interface RetriedEnd {
   readonly outcome: number;
 }
 
-/** The target has opened a tunnel. */
-const SWITCHING_PROTOCOLS = 101;
 /** RFC 8297. */
 const EARLY_HINTS = 103;
 

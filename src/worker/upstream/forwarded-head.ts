@@ -43,12 +43,12 @@ export function buildForwardedHead(request: UpstreamRequest): string {
       if (list[at] !== 'host') head += `${list[at]}: ${list[at + 1]}\r\n`;
     }
   }
-  return head + requestEnd(method, bodyBytesOf(request));
+  return head + requestEnd(method, tunnelKey === '' ? bodyBytesOf(request) : 0);
 }
 
 /** 0: none; -1: not known. */
-function bodyBytesOf({ body, tunnelKey }: UpstreamRequest): number {
-  if (body === null || tunnelKey !== '') return 0;
+export function bodyBytesOf({ body }: UpstreamRequest): number {
+  if (body === null) return 0;
   return body instanceof StreamedBody ? body.bytes : body.length;
 }
 

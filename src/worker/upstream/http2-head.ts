@@ -8,9 +8,9 @@ import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
 import type { RequestStart } from '../../wire/http2/request-block.js';
 import { WEBSOCKET } from '../../wire/websocket/handshake.js';
 import type { Exchange } from '../exchange/exchange.js';
-import { StreamedBody } from '../exchange/streamed-body.js';
 import { isJsonCall } from '../route/worker-route.js';
 import { buildForwardedFields } from './forwarded-fields.js';
+import { bodyBytesOf } from './forwarded-head.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 
 // Hot path (bench/gateway/plain-get): once for every request to such a target.
@@ -30,7 +30,8 @@ export function startOf(request: UpstreamRequest): RequestStart {
 /** Names and values in turn. */
 export function fieldsForHttp2(request: UpstreamRequest): readonly string[] {
   const fields = buildForwardedFields(request);
-  const bytes = bodyBytesOf(request);
+  // What goes up a tunnel has no length.
+  const bytes = request.tunnelKey === '' ? bodyBytesOf(request) : -1;
   const saysLength =
     bytes > 0 || (bytes === 0 && METHODS_WITH_CONTENT.has(methodFor(request.exchange)));
   if (saysLength) fields.push('content-length', String(bytes));
@@ -40,11 +41,4 @@ export function fieldsForHttp2(request: UpstreamRequest): readonly string[] {
 /** What comes with JSON in any method goes on as a call of gRPC. */
 function methodFor({ head, route }: Exchange): string {
   return route !== null && isJsonCall(route) ? 'POST' : head.method;
-}
-
-/** 0: none; -1: not known, or what goes up a tunnel. */
-function bodyBytesOf({ body, tunnelKey }: UpstreamRequest): number {
-  if (tunnelKey !== '') return -1;
-  if (body === null) return 0;
-  return body instanceof StreamedBody ? body.bytes : body.length;
 }

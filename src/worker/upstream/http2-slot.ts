@@ -16,6 +16,7 @@
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
 import type { ClientStream } from '../../wire/http2/client-stream.js';
 import { CANCEL, NO_ERROR } from '../../wire/http2/frame-kinds.js';
 import type { ReplyFields } from '../../wire/http2/reply-fields.js';
@@ -30,8 +31,6 @@ import type {
   UpstreamRequest,
 } from './upstream-transport.js';
 
-/** What opens a tunnel in HTTP/1.1. */
-const SWITCHING_PROTOCOLS = 101;
 const NO_BYTES = Buffer.alloc(0);
 /** So much of a body is written at once: others may want to write as well. */
 const PIECE_BYTES_MAX = 64 * 1024;

@@ -20,6 +20,7 @@ import {
   TOO_MANY_FIELDS,
 } from '../../wire/http1/reply-head-parser.js';
 import { type ReplyListener, ReplyReader } from '../../wire/http1/reply-reader.js';
+import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
 import { StreamedBody } from '../exchange/streamed-body.js';
 import { BodyWriter } from './body-writer.js';
 import { buildForwardedHead } from './forwarded-head.js';
@@ -40,9 +41,6 @@ import type {
 
 /** Small bodies go out in the same string as their head; larger ones are not copied. */
 const JOINED_BODY_BYTES_MAX = 4096;
-
-/** The status that opens a tunnel. */
-const SWITCHING_PROTOCOLS = 101;
 
 const NO_BYTES = Buffer.alloc(0);
 
