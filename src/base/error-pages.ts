@@ -7,6 +7,7 @@
  */
 import { type FieldBlock, field, joinFields } from './field-block.js';
 import type { ProblemKind } from './problems.js';
+import { qualityValue } from './quality-value.js';
 
 export type ErrorBodyType = 'json' | 'html' | 'text';
 
@@ -171,8 +172,8 @@ function rangesOf(accept: string): ReadonlyMap<string, number> {
   for (const item of accept.toLowerCase().split(',')) {
     const [range = '', ...parameters] = item.split(';').map((part) => part.trim());
     const weight = parameters.find((parameter) => parameter.startsWith('q='));
-    const quality = weight === undefined ? 1 : Number(weight.slice(2));
-    if (range !== '' && quality >= 0 && quality <= 1) ranges.set(range, quality);
+    const quality = weight === undefined ? 1 : qualityValue(weight);
+    if (range !== '' && !Number.isNaN(quality)) ranges.set(range, quality);
   }
   return ranges;
 }

@@ -4,6 +4,7 @@
  * Thread: any (pure).
  */
 import { type Coding, codingOfName } from '../../base/content-codings.js';
+import { qualityValue } from '../../base/quality-value.js';
 
 /** What a client takes. */
 export interface Negotiated {
@@ -18,7 +19,6 @@ const NOT_SAID: Negotiated = { coding: null, takesIdentity: true };
 
 /** More members than any client sends say nothing more. */
 const MEMBERS_MAX = 32;
-const QUALITY = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i;
 /** Of a coding that is not named: less than the least that a client can say. */
 const NOT_NAMED = -1;
 
@@ -61,6 +61,6 @@ function qualitiesOf(list: string): ReadonlyMap<string, number> {
 function qualityOf(parameters: readonly string[]): number {
   const [only, second] = parameters;
   if (only === undefined) return 1;
-  const read = second === undefined ? QUALITY.exec(only.trim()) : null;
-  return read === null ? 0 : Number(read[1]);
+  const quality = second === undefined ? qualityValue(only) : Number.NaN;
+  return Number.isNaN(quality) ? 0 : quality;
 }

@@ -4,6 +4,7 @@
  * Thread: worker. RFC 9110 10.2.3: whole seconds, or a date. gRPC, proposal A6: milliseconds.
  */
 import { type FieldBlock, firstValueOf } from '../../base/field-block.js';
+import { parseHttpDate } from '../../base/http-date.js';
 
 /**
  * How long the target asks to be left alone, by the fields of its reply; 0: it does not say, or
@@ -16,8 +17,7 @@ export function retryAfterMs(fields: FieldBlock, unixMs: number): number {
 function parseRetryAfterMs(value: string, unixMs: number): number {
   const text = value.trim();
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  // Only the forms of HTTP begin with the name of a day; Date.parse takes much else.
-  const atMs = /^[A-Z][a-z]{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  const atMs = parseHttpDate(text, unixMs);
   return Number.isNaN(atMs) ? 0 : Math.max(0, atMs - unixMs);
 }
 
