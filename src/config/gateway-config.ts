@@ -2147,6 +2147,16 @@ export interface RewriteBodyConfig {
 
 /** What changes in the reply of the target. Replies of the gateway itself stay as they are. */
 export interface RewriteReplyConfig {
+  /**
+   * Starts of what the target writes into `Location` and `Content-Location`, and what stands in
+   * their place: `/: /shop/` for a target whose root clients know as `/shop/`. A path fits URLs of
+   * the host that the client has asked as well. The longest one that fits is taken. Whole segments:
+   * `/app` fits `/app` and `/app/x`. Both end with "/", or neither does. At most 64 keys. Default:
+   * none.
+   */
+  readonly location?: Readonly<Record<string, string>>;
+  /** Attributes of the cookies that the target sets. */
+  readonly cookies?: RewriteCookiesConfig;
   /** Header fields to change. */
   readonly headers?: RewriteFieldsConfig;
   /**
@@ -2156,6 +2166,31 @@ export interface RewriteReplyConfig {
    * list inside.
    */
   readonly body?: RewriteBodyConfig;
+}
+
+/**
+ * Attributes of the cookies that the target sets. Those whose name begins with `__Host-` keep their
+ * path and have no domain.
+ */
+export interface RewriteCookiesConfig {
+  /** Cookies that are changed. 1 to 64 items. Default: all. */
+  readonly names?: readonly string[];
+  /** Domains as the target names them, and those in their place. At most 64 keys. Default: none. */
+  readonly domain?: Readonly<Record<string, string>>;
+  /**
+   * Prefixes of paths, and those in their place. The longest one that fits is taken. Whole
+   * segments: `/app` fits `/app` and `/app/x`. Both end with "/", or neither does. At most 64 keys.
+   * Default: none.
+   */
+  readonly path?: Readonly<Record<string, string>>;
+  /** Whether cookies are `Secure`. Default: as the target says. */
+  readonly secure?: boolean;
+  /** Whether cookies are `HttpOnly`. Default: as the target says. */
+  readonly httpOnly?: boolean;
+  /**
+   * `SameSite` of cookies. Browsers take `none` with `Secure` only. Default: as the target says.
+   */
+  readonly sameSite?: 'strict' | 'lax' | 'none';
 }
 
 export type StatusOfTarget = number | '4xx' | '5xx';

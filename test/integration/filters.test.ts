@@ -67,6 +67,13 @@ beforeAll(async () => {
           body: { remove: ['/password'], set: { '/seen': '${request.method}' }, maxBytes: '4KiB' },
         },
       }),
+      route('shop', '/shop/*', {
+        rewrite: { stripPrefix: '/shop' },
+        rewriteReply: {
+          location: { '/': '/shop/' },
+          cookies: { path: { '/': '/shop/' }, httpOnly: true },
+        },
+      }),
       {
         name: 'teapot',
         match: { path: '/teapot/:who' },
@@ -410,6 +417,29 @@ describe('a reply rewrite', () => {
     expect((await ask('/reply')).status).toBe(502);
     upstream.script = (request, response) => upstream.echo(request, response);
     expect((await ask('/reply')).status).toBe(200);
+  });
+});
+
+describe('redirects and cookies of a target', () => {
+  it('lead a client back to where it reaches the target', async () => {
+    upstream.script = (request, response) => {
+      const isHome = request.url === '/home';
+      response.writeHead(isHome ? 200 : 302, {
+        ...(!isHome && { location: '/home' }),
+        'set-cookie': ['sid=1; Path=/', 'old=; Path=/; Max-Age=0'],
+      });
+      response.end(request.url);
+    };
+    const first = await ask('/shop/login');
+    expect(first.status).toBe(302);
+    expect(first.headers.get('location')).toBe('/shop/home');
+    expect(first.headers.getSetCookie()).toEqual([
+      'sid=1; Path=/shop/; HttpOnly',
+      'old=; Path=/shop/; Max-Age=0; HttpOnly',
+    ]);
+    const followed = await ask('/shop/login', { redirect: 'follow' });
+    expect(followed.status).toBe(200);
+    expect(await followed.text()).toBe('/home');
   });
 });
 

@@ -13,6 +13,7 @@ import { EVERY, isWithin, parsePointer } from './body-pointer.js';
 import type {
   RewriteBodyConfig,
   RewriteConfig,
+  RewriteCookiesConfig,
   RewriteFieldsConfig,
   RewriteReplyConfig,
 } from './rewrite-keys.js';
@@ -30,8 +31,42 @@ export function checkRewrite(rewrite: SoundPart<RewriteConfig>, place: CheckPlac
 /** Checks `rewriteReply` of the route at `place`. */
 export function checkRewriteReply(reply: SoundPart<RewriteReplyConfig>, place: CheckPlace): void {
   const at = `${place.pointer}/rewriteReply`;
+  checkPrefixes(reply.location ?? {}, `${at}/location`, place.findings);
+  checkCookies(reply.cookies ?? {}, `${at}/cookies`, place.findings);
   checkHeaders(reply.headers ?? {}, `${at}/headers`, { ...place, reserved: RESERVED_IN_REPLIES });
   checkBody(reply.body ?? {}, `${at}/body`, place);
+}
+
+/** A slash that one has and the other has not would be missing, or be there twice. */
+function checkPrefixes(
+  prefixes: Readonly<Record<string, string | undefined>>,
+  pointer: string,
+  findings: Findings,
+): void {
+  for (const [from, to] of Object.entries(prefixes)) {
+    if (to === undefined || from.endsWith('/') === to.endsWith('/')) continue;
+    const at = `${pointer}${pointerOf(from)}`;
+    findings.addValue(at, 'both prefixes have to end with "/", or neither of them');
+  }
+}
+
+function checkCookies(
+  { domain = {}, path = {}, secure, sameSite }: SoundPart<RewriteCookiesConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  checkPrefixes(path, `${pointer}/path`, findings);
+  if (sameSite === 'none' && secure !== true) {
+    const message = 'browsers refuse such cookies without Secure: set secure to true as well';
+    findings.addValue(`${pointer}/sameSite`, message);
+  }
+  const known = new Set<string>();
+  for (const name of Object.keys(domain)) {
+    const key = name.toLowerCase().replace(/^\./, '');
+    const at = `${pointer}/domain${pointerOf(name)}`;
+    if (known.has(key)) findings.addKey(at, `the domain ${key} is named twice`);
+    known.add(key);
+  }
 }
 
 function checkStripPrefix(

@@ -16,6 +16,7 @@ import {
   REWRITE_REPLY_NODE,
   type RewriteBodyConfig,
   type RewriteConfig,
+  type RewriteCookiesConfig,
   type RewriteFieldsConfig,
   type RewriteReplyConfig,
 } from './rewrite-keys.js';
@@ -35,6 +36,22 @@ export interface CompiledBodyEdits {
   readonly maxBytes: number;
 }
 
+/** The start of a text, and what stands in its place. */
+export interface Prefix {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface CompiledCookieEdits {
+  /** null: all. */
+  readonly names: ReadonlySet<string> | null;
+  /** By name in lower case, without a dot at its start; `*`: all others. '': none. */
+  readonly domains: ReadonlyMap<string, string>;
+  readonly paths: readonly Prefix[];
+  /** Attributes that cookies have, and the rest of their text; null: they do not have them. */
+  readonly set: readonly (readonly [name: string, text: string | null])[];
+}
+
 export interface CompiledTransformation {
   readonly stripPrefix: string;
   readonly addPrefix: string;
@@ -43,6 +60,9 @@ export interface CompiledTransformation {
   readonly query: CompiledFieldEdits | null;
   readonly headers: CompiledFieldEdits | null;
   readonly body: CompiledBodyEdits | null;
+  /** The longest ones first; null: nothing is replaced. */
+  readonly replyUrls: readonly Prefix[] | null;
+  readonly replyCookies: CompiledCookieEdits | null;
   readonly replyHeaders: CompiledFieldEdits | null;
   readonly replyBody: CompiledBodyEdits | null;
 }
@@ -103,6 +123,8 @@ function compileTransformation(
     query: compileFieldEdits(rewrite.query ?? {}, (name) => name),
     headers: compileFieldEdits(made, (name) => name.toLowerCase()),
     body: rewrite.body ? compileBodyEdits(rewrite.body) : null,
+    replyUrls: compilePrefixes(reply.location ?? {}),
+    replyCookies: reply.cookies ? compileCookies(reply.cookies) : null,
     replyHeaders: compileFieldEdits(reply.headers ?? {}, (name) => name.toLowerCase()),
     replyBody: reply.body ? compileBodyEdits(reply.body) : null,
   };
@@ -123,6 +145,30 @@ function compileFieldEdits(
     rename: Object.entries(rename).map(([from, to]) => [toName(from), toName(to)] as const),
   };
   return Object.values(edits).some((list) => list.length > 0) ? edits : null;
+}
+
+function compilePrefixes(prefixes: Readonly<Record<string, string>>): readonly Prefix[] | null {
+  const list = Object.entries(prefixes).map(([from, to]) => ({ from, to }));
+  return list.length === 0 ? null : list.sort((a, b) => b.from.length - a.from.length);
+}
+
+function compileCookies(config: RewriteCookiesConfig): CompiledCookieEdits | null {
+  const { names, domain = {}, path = {}, secure, httpOnly, sameSite } = config;
+  const set: [string, string | null][] = [];
+  if (secure !== undefined) set.push(['Secure', secure ? '' : null]);
+  if (httpOnly !== undefined) set.push(['HttpOnly', httpOnly ? '' : null]);
+  if (sameSite !== undefined) set.push(['SameSite', `=${SAME_SITE[sameSite]}`]);
+  const domains = Object.entries(domain).map(([from, to]) => [domainKey(from), to] as const);
+  const paths = compilePrefixes(path) ?? [];
+  if (set.length + domains.length + paths.length === 0) return null;
+  const named = names === undefined ? null : new Set(names);
+  return { names: named, domains: new Map(domains), paths, set };
+}
+
+const SAME_SITE = { strict: 'Strict', lax: 'Lax', none: 'None' } as const;
+
+function domainKey(name: string): string {
+  return name.toLowerCase().replace(/^\./, '');
 }
 
 function compileBodyEdits(config: RewriteBodyConfig): CompiledBodyEdits {

@@ -6,6 +6,7 @@
  * Thread: any (pure). A part of options.ts.
  */
 import {
+  booleanNode,
   JSON_VALUE,
   lengthNode,
   listNode,
@@ -18,7 +19,13 @@ import {
   type TypeOf,
   textNode,
 } from '../../schema/schema-node.js';
-import { HEADER_NAME_TEXT, HEADER_VALUE_TEXT, PATH_LENGTH_MAX } from '../../schema/text-shapes.js';
+import {
+  HEADER_NAME_TEXT,
+  HEADER_VALUE_TEXT,
+  PATH_LENGTH_MAX,
+  TOKEN_PATTERN,
+  textShape,
+} from '../../schema/text-shapes.js';
 
 export const BODY_BYTES_BY_DEFAULT = '256KiB';
 const CHANGES_MAX = 64;
@@ -101,10 +108,71 @@ export const REWRITE_NODE = objectNode(
   },
 );
 
+const AS_TARGET_SAYS = { 'x-absent': 'as the target says' };
+const PATH_CHARS = "[A-Za-z0-9._~!$&'()*+,=:@%/-]*";
+const PATH_PREFIX = refined(
+  textNode(textShape(`^/(?!/)${PATH_CHARS}$`, 'a path that begins with one "/"')),
+  PATH_LENGTH,
+);
+const URL_PREFIX = refined(
+  textNode(
+    textShape(
+      `^(https?://[0-9A-Za-z.:[\\]-]{1,262})?/(?!/)${PATH_CHARS}$`,
+      'a path, or an http or https URL with a path',
+    ),
+  ),
+  PATH_LENGTH,
+);
+const PREFIXES =
+  'The longest one that fits is taken. Whole segments: `/app` fits `/app` and `/app/x`. Both end ' +
+  'with "/", or neither does.';
+
+const DOMAIN = textNode(
+  textShape('^([0-9A-Za-z.-]{1,253}|[*])$', 'a domain, or "*" for all others'),
+);
+const DOMAIN_OR_NONE = textNode(
+  textShape('^[0-9A-Za-z.-]{0,253}$', 'a domain, or "" for no domain at all'),
+);
+
+const COOKIES_NODE = objectNode(
+  'RewriteCookiesConfig',
+  'Attributes of the cookies that the target sets. Those whose name begins with `__Host-` keep ' +
+    'their path and have no domain.',
+  {
+    names: listNode(
+      'Cookies that are changed.',
+      textNode(textShape(`^${TOKEN_PATTERN}$`, 'the name of a cookie')),
+      { minItems: 1, maxItems: CHANGES_MAX, uniqueItems: true, 'x-absent': 'all' },
+    ),
+    domain: mapNode('Domains as the target names them, and those in their place.', DOMAIN_OR_NONE, {
+      propertyNames: DOMAIN,
+      maxProperties: CHANGES_MAX,
+    }),
+    path: mapNode(`Prefixes of paths, and those in their place. ${PREFIXES}`, PATH_PREFIX, {
+      propertyNames: PATH_PREFIX,
+      maxProperties: CHANGES_MAX,
+    }),
+    secure: booleanNode('Whether cookies are `Secure`.', undefined, AS_TARGET_SAYS),
+    httpOnly: booleanNode('Whether cookies are `HttpOnly`.', undefined, AS_TARGET_SAYS),
+    sameSite: stringNode('`SameSite` of cookies. Browsers take `none` with `Secure` only.', {
+      enum: ['strict', 'lax', 'none'],
+      ...AS_TARGET_SAYS,
+    }),
+  },
+);
+
 export const REWRITE_REPLY_NODE = objectNode(
   'RewriteReplyConfig',
   'What changes in the reply of the target. Replies of the gateway itself stay as they are.',
   {
+    location: mapNode(
+      'Starts of what the target writes into `Location` and `Content-Location`, and what stands ' +
+        'in their place: `/: /shop/` for a target whose root clients know as `/shop/`. A path ' +
+        `fits URLs of the host that the client has asked as well. ${PREFIXES}`,
+      URL_PREFIX,
+      { propertyNames: URL_PREFIX, maxProperties: CHANGES_MAX },
+    ),
+    cookies: COOKIES_NODE,
     headers: HEADERS_NODE,
     body: bodyNode(
       `${MEMBERS} A body that is larger than \`maxBytes\`, encoded, partial or broken is not let ` +
@@ -116,4 +184,5 @@ export const REWRITE_REPLY_NODE = objectNode(
 export type RewriteConfig = TypeOf<typeof REWRITE_NODE>;
 export type RewriteReplyConfig = TypeOf<typeof REWRITE_REPLY_NODE>;
 export type RewriteFieldsConfig = NonNullable<RewriteConfig['headers']>;
+export type RewriteCookiesConfig = NonNullable<RewriteReplyConfig['cookies']>;
 export type RewriteBodyConfig = NonNullable<RewriteConfig['body']>;

@@ -19,6 +19,7 @@ import { compileTemplate, type Template } from '../template.js';
 import { compileBodyEdits, requestBodyStep } from './body-edits.js';
 import type { CompiledBodyEdits, CompiledFieldEdits, CompiledTransformation } from './options.js';
 import { compileQueryEdits } from './query-edits.js';
+import { cookiesStep, urlsStep } from './reply-names.js';
 
 /** What says how a body is encoded, or what it adds up to: no longer true once it is changed. */
 const DIGEST_FIELDS = ['content-md5', 'digest', 'content-digest', 'repr-digest'];
@@ -28,7 +29,7 @@ const PARTIAL_FIELDS = ['accept-encoding', 'range', 'if-range'];
 export function transformationSteps(
   options: CompiledTransformation,
 ): FilterSteps<'edit' | 'requestBody' | 'droppedFields' | 'replyHead' | 'replyBody'> {
-  const { headers, body, replyHeaders, replyBody } = options;
+  const { headers, body, replyBody } = options;
   return {
     edit: editStep(options),
     requestBody: body === null ? null : requestBodySteps(body),
@@ -37,7 +38,7 @@ export function transformationSteps(
       ...(body === null ? [] : DIGEST_FIELDS),
       ...(replyBody === null ? [] : PARTIAL_FIELDS),
     ],
-    replyHead: replyHeaders === null ? null : replyFieldsStep(replyHeaders),
+    replyHead: replyHeadStep(options),
     replyBody:
       replyBody === null
         ? null
@@ -119,6 +120,23 @@ interface CompiledField {
 
 function compileFields(fields: readonly (readonly [string, string])[]): CompiledField[] {
   return fields.map(([name, text]) => ({ name, value: compileTemplate(text, 'field') }));
+}
+
+/** Null: nothing of it is changed. Fields come last: what they set stands. */
+function replyHeadStep({
+  replyUrls,
+  replyCookies,
+  replyHeaders,
+}: CompiledTransformation): ReplyStep | null {
+  const steps: ReplyStep[] = [];
+  if (replyUrls !== null) steps.push(urlsStep(replyUrls));
+  if (replyCookies !== null) steps.push(cookiesStep(replyCookies));
+  if (replyHeaders !== null) steps.push(replyFieldsStep(replyHeaders));
+  const [only, ...others] = steps;
+  if (only === undefined || others.length === 0) return only ?? null;
+  return (head, request) => {
+    for (const step of steps) step(head, request);
+  };
 }
 
 /** Changes the fields of the target's replies. */
