@@ -70,6 +70,7 @@ export class GatewayAdmin {
       coordinatorStatus: memory.status,
       limitCounts: memory.limitCounts,
       concurrency: memory.concurrency,
+      cache: supervisor.cache,
       live: () => this.liveFigures(),
       configuration: () => reloader.status(),
     });

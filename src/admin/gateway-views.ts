@@ -1,10 +1,11 @@
 /**
- * Everything that the admin pages read: counter blocks, the coordinator's tables, and facts of the
- * main thread.
+ * Everything that the admin pages read: counter blocks, the coordinator's tables, stored replies,
+ * and facts of the main thread.
  *
  * Thread: supervisor (on the main thread). Only reads memory: no thread is asked, and nobody waits.
  */
 import type { Clock, Moment } from '../base/clock.js';
+import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import { LimitCountsView } from '../channel/coordinator/limit-counts.js';
@@ -15,6 +16,7 @@ import { RefusalRingReader } from '../channel/refusal-ring.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
 import type { ReloadStatus } from '../observability/gateway-status.js';
+import { CacheView } from './cache-view.js';
 import type { LiveFigures } from './live-figures.js';
 import { MergedFigures } from './merged-figures.js';
 import { type NotedRefusal, readRefusals } from './recent-refusals.js';
@@ -33,6 +35,7 @@ export interface ViewSources {
   readonly coordinatorStatus: Buffers[number];
   readonly limitCounts: Buffers;
   readonly concurrency: Buffers[number];
+  readonly cache: CacheMemory;
   live(): LiveFigures;
   configuration(): ReloadStatus;
 }
@@ -44,6 +47,7 @@ export class GatewayViews {
   readonly coordinator: CoordinatorStatus;
   readonly limitCounts: LimitCountsView;
   readonly concurrency: ConcurrencyView;
+  readonly cache: CacheView;
 
   private readonly rings: readonly RefusalRingReader[];
 
@@ -56,6 +60,7 @@ export class GatewayViews {
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);
     this.limitCounts = new LimitCountsView(sources.limitCounts);
+    this.cache = new CacheView(sources.cache);
     this.concurrency = new ConcurrencyView(
       sources.concurrency,
       capacity.upstreams,

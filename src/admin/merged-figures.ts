@@ -192,6 +192,11 @@ export class MergedFigures {
     return { replies: sum(replies), bytesIn: sum(bytesIn), bytesOut: sum(bytesOut) };
   }
 
+  /** Requests and replies that the cache had no part in, by reason, in the order of the lists. */
+  byReason(figure: number, reasons: readonly string[]): (readonly [string, number])[] {
+    return reasons.map((reason, at) => [reason, this.sum(figure + at)]);
+  }
+
   /** Replies that the gateway made itself, by problem. */
   ofProblem(kind: ProblemKind): number {
     return this.sum(problemCounter(kind));

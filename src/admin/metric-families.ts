@@ -17,6 +17,8 @@ export type SummedCounter = Exclude<
   | 'loopActiveMs'
   | 'heapUsedBytes'
   | 'droppedLogLines'
+  | 'cacheMisses'
+  | 'cacheBypassed'
 >;
 
 export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
@@ -55,20 +57,13 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
     'cache_revalidated_total',
     'Replies from memory after their targets had said that they are still good.',
   ),
-  cacheMisses: head(
-    'cache_misses_total',
-    'Requests that a target answered since nothing that is stored did.',
-  ),
-  cacheBypassed: head(
-    'cache_bypassed_total',
-    'Requests of routes with a cache that it does not concern.',
-  ),
   cacheCollapsed: head(
     'cache_collapsed_total',
     'Requests that waited for what another one fetched.',
   ),
   cacheStored: head('cache_stored_total', 'Replies that were stored.'),
   cacheEvicted: head('cache_evicted_total', 'Stored replies that went to make room for others.'),
+  cacheBytes: head('cache_served_bytes_total', 'Bytes of bodies that went out from memory.'),
   openAdmissions: head(
     'open_admissions_total',
     'Requests admitted without limits while the coordinator was lost.',
@@ -110,6 +105,21 @@ export const FAMILIES = {
     'compression_output_bytes_total',
     'Bytes of the same bodies as they went out.',
   ),
+  cacheMisses: head(
+    'cache_misses_total',
+    'Requests that nothing stored has answered, by the reason for which a target was asked.',
+  ),
+  cacheBypassed: head(
+    'cache_bypassed_total',
+    'Requests of routes with a cache that it does not concern, by reason.',
+  ),
+  cacheNotStored: head(
+    'cache_not_stored_total',
+    'Replies of targets that were not stored, by reason.',
+  ),
+  cacheEntries: head('cache_entries', 'Stored replies, by the lane whose worker has stored them.'),
+  cacheHeld: head('cache_held_bytes', 'Bytes of stored replies with their fields, by lane.'),
+  cacheLimit: head('cache_limit_bytes', 'Bytes that stored replies may take, by lane.'),
   inFlight: head('in_flight_requests', 'Requests started and not finished.'),
   connections: head('connections_open', 'Open client connections.'),
   connectionsRefused: head(

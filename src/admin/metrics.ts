@@ -19,6 +19,7 @@ import {
   type HistogramSamples,
   type Labels,
 } from '../observability/prometheus-text.js';
+import { cachePieces } from './cache-figures.js';
 import type { GatewayViews } from './gateway-views.js';
 import { addHistograms, type CodingFigures } from './merged-figures.js';
 import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
@@ -45,6 +46,7 @@ export class MetricsReader {
     yield this.sums();
     yield* callPieces(this.views);
     yield this.ofCodings();
+    yield* cachePieces(this.views);
     yield* targetPieces(this.views);
     yield* namePieces(this.views);
     yield* tlsPieces(this.views);

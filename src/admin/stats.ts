@@ -23,6 +23,7 @@ import {
   targetCounter,
   targetLatencyHistogram,
 } from '../observability/counters.js';
+import { cacheRow } from './cache-figures.js';
 import type { GatewayViews } from './gateway-views.js';
 import { type LiveFigures, sumOfAcceptors } from './live-figures.js';
 import { acceptorRow, configurationRow, laneRow, targetNameRow } from './live-rows.js';
@@ -62,8 +63,9 @@ export class StatsReader {
     const shared = { latency: latencyRow(durations), unrouted: this.routeRow(NO_ROUTE) };
     yield `,${openText(shared).slice(1)}`;
     yield* this.limitPieces(config);
+    const cache = yield* cacheRow(this.views);
     const workers = yield* this.workers(live);
-    yield `,${textOf({ ...this.tailRows(live), workers }).slice(1)}\n`;
+    yield `,${textOf({ cache, ...this.tailRows(live), workers }).slice(1)}\n`;
   }
 
   private headRows(live: LiveFigures, totals: RequestTotals): Record<string, unknown> {

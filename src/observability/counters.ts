@@ -3,8 +3,8 @@
  *
  * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
- *     process (64) │ problems (96) │ loop delay (24) │ routes (64 each) │ targets (32 each) │
- *     upstreams (8 each) │ methods of gRPC (call-counters.ts)
+ *     process (64) │ cache by reason (72) │ problems (96) │ loop delay (24) │ routes (64 each) │
+ *     targets (32 each) │ upstreams (8 each) │ methods of gRPC (call-counters.ts)
  *
  *     row of a route    15 requests, method class by status class
  *                       +16 rateLimited … (ROUTE_COUNTERS)   +20 duration, a histogram
@@ -18,6 +18,7 @@
  * of routes, refusals from the problems.
  */
 
+import { REASONS_MAX } from '../base/cache-reasons.js';
 import { isIdempotentMethod, isSafeMethod } from '../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { CounterBlock } from '../channel/counter-block.js';
@@ -84,6 +85,16 @@ export const COUNTERS = {
   cacheStored: 56,
   /** Stored replies that went to make room for others. */
   cacheEvicted: 57,
+  /** Bytes of bodies that went out from memory. */
+  cacheBytes: 58,
+} as const;
+
+/** Figures of a thread by reason: of the first of each list of base/cache-reasons.ts. */
+export const CACHE_REASON_COUNTERS = {
+  bypassed: 64,
+  /** Requests that nothing stored has answered. */
+  missed: 64 + REASONS_MAX,
+  notStored: 64 + 2 * REASONS_MAX,
 } as const;
 
 /** Figures of a thread by content coding: of the first of CODINGS; the others follow it. */
@@ -103,7 +114,7 @@ export type CacheCounter =
   | 'cacheMisses'
   | 'cacheBypassed';
 
-export const COUNTERS_PROCESS_MAX = 64;
+export const COUNTERS_PROCESS_MAX = 64 + 3 * REASONS_MAX;
 const PROBLEMS_MAX = 96;
 const LOOP_DELAY = COUNTERS_PROCESS_MAX + PROBLEMS_MAX;
 const ROUTES = LOOP_DELAY + 24;

@@ -34,6 +34,12 @@ beforeAll(async () => {
   upstream = await FakeUpstream.start((request, response) => {
     request.resume();
     if (request.url?.includes('bad')) response.statusCode = 503;
+    if (request.url === '/stored') response.setHeader('cache-control', 'max-age=60');
+    if (request.url === '/long') {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(Array.from({ length: 1000 }, (_, id) => ({ id }))));
+      return;
+    }
     const lateMs = request.url?.includes('slow') ? 60 : 1;
     // A reply that takes a while is what the latency chart is about.
     setTimeout(() => response.end('ok'), lateMs);
@@ -59,6 +65,13 @@ beforeAll(async () => {
         ],
       },
       { name: 'users', match: { path: '/users/*' }, upstream: 'api', authenticate: ['users'] },
+      { name: 'stored', match: { path: '/stored' }, upstream: 'api', cache: true },
+      {
+        name: 'long',
+        match: { path: '/long' },
+        upstream: 'api',
+        compression: { encodings: ['gzip'] },
+      },
       { name: 'sick', match: { path: '/sick' }, upstream: 'sick' },
       {
         name: 'staff',
@@ -70,8 +83,10 @@ beforeAll(async () => {
     ],
   });
   browser = await launchBrowser();
-  const paths = ['/ok', '/slow', '/bad', '/limited', '/users/7', '/sick'];
+  const paths = ['/ok', '/slow', '/bad', '/limited', '/users/7', '/sick', '/stored'];
   loads = paths.map((path) => new Load(`${gateway.url}${path}`, path === '/ok' ? 8 : 1));
+  await (await fetch(`${gateway.url}/long`, { headers: { 'accept-encoding': 'gzip' } })).text();
+  await (await fetch(`${gateway.url}/stored`, { method: 'POST' })).text();
   page = await browser.newPage();
   page.on('request', (request) => urls.push(request.url()));
   page.on('console', (message) => {
@@ -208,6 +223,13 @@ describe('the dashboard', () => {
     expect(targets).toMatch(/sick\s+unhealthy\s+CLOSED\s+healthCheck: unexpectedStatus/);
     expect(await text('limits')).toMatch(/5 in 10 s/);
     expect(await text('keys')).toMatch(/127\.0\.0\.1\s+limited/);
+    const cache = await text('cache');
+    expect(cache).toMatch(/hits\s+[\d.]+k?\s+[\d.]+k?\s+[\d.]+ % of what may be stored/);
+    expect(cache).toMatch(/misses\s+0\s+\d+\s+uri-miss \d+/);
+    expect(cache).toMatch(/bypassed\s+0\s+1\s+method 1/);
+    expect(cache).toMatch(/memory\s+\d+ B\s+of 6\d\.\d MiB/);
+    expect(cache).toMatch(/entries\s+[12]\s/);
+    expect(await text('compression')).toMatch(/gzip\s+1\s+1\d KiB\s+\d KiB\s+\d\d\.\d %/);
     expect(await text('lanes')).toMatch(/0\s+yes/);
     expect(await text('threads')).toMatch(/acceptor[\s\S]*worker-0[\s\S]*worker-1/);
     const refusals = await text('refusals');

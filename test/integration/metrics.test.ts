@@ -24,6 +24,12 @@ beforeAll(async () => {
       return;
     }
     if (request.url === '/never') return;
+    if (request.url?.startsWith('/stored/') === true) {
+      response.setHeader(
+        'cache-control',
+        request.url.includes('secret') ? 'private' : 'max-age=60',
+      );
+    }
     request.resume().on('end', () => response.end('ok'));
   });
   const match = { path: '/*', methods: ['GET', 'PUT', 'POST'] };
@@ -42,6 +48,7 @@ beforeAll(async () => {
         upstream: 'api',
         rateLimit: { limit: 2, window: '1h' },
       },
+      { name: 'stored', match: { path: '/stored/*' }, upstream: 'api', cache: true },
       { name: 'gone', match: { path: '/gone' }, upstream: 'gone' },
       { name: 'never', match: { path: '/never' }, upstream: 'api', timeout: '100ms' },
     ],
@@ -200,6 +207,56 @@ describe('metrics', () => {
       const replies = valueIn(text, 'gateway_local_replies_total', { code });
       expect(problems[code] ?? 0).toBe(replies);
     }
+  });
+
+  it('tell what the cache did, why not, and how much it holds', async () => {
+    await send('/stored/1');
+    await send('/stored/1');
+    await send('/stored/1', { headers: { range: 'bytes=0-0' } });
+    await send('/stored/1', { method: 'POST', body: 'x' });
+    await rawExchange(gateway.port, [
+      'GET /stored/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx',
+    ]);
+    await send('/stored/secret');
+    await send('/stored/secret', { method: 'HEAD' });
+    await send('/stored/none', { headers: { 'cache-control': 'only-if-cached' } });
+    await eventually('all are counted', async () => {
+      const text = await metrics();
+      return valueIn(text, 'gateway_requests_total', { route: 'stored' }) === 8;
+    });
+    const text = await metrics();
+    const of = (name: string, reason?: string): number =>
+      valueIn(text, `gateway_cache_${name}`, reason === undefined ? {} : { reason });
+    expect(of('hits_total')).toBe(2);
+    expect(of('served_bytes_total')).toBe(3);
+    expect([of('misses_total', 'uri-miss'), of('misses_total', 'only-if-cached')]).toEqual([3, 1]);
+    expect([of('bypassed_total', 'method'), of('bypassed_total', 'body')]).toEqual([1, 1]);
+    expect([of('misses_total'), of('bypassed_total')]).toEqual([4, 2]);
+    expect([of('not_stored_total', 'private'), of('not_stored_total', 'method')]).toEqual([1, 1]);
+    expect([of('not_stored_total'), of('stored_total')]).toEqual([2, 1]);
+    expect(of('entries')).toBe(1);
+    expect(of('held_bytes')).toBeGreaterThan(100);
+    expect(of('held_bytes')).toBeLessThan(1000);
+    expect(of('limit_bytes')).toBeGreaterThan(60 * 2 ** 20);
+    expect(of('limit_bytes')).toBeLessThanOrEqual(64 * 2 ** 20);
+    expect((await gateway.stats())['cache']).toMatchObject({
+      hits: 2,
+      misses: 4,
+      bypassed: 2,
+      stored: 1,
+      served_bytes: 3,
+      misses_by_reason: { 'uri-miss': 3, 'only-if-cached': 1 },
+      bypassed_by_reason: { method: 1, body: 1 },
+      not_stored_by_reason: { private: 1, method: 1 },
+      entries: 1,
+      held_bytes: of('held_bytes'),
+      limit_bytes: of('limit_bytes'),
+    });
+    const recorded = () => gateway.find('request').filter(({ route }) => route === 'stored');
+    await eventually('all are recorded', () => recorded().length === 8);
+    const kinds = recorded().map(({ cache }) => cache);
+    expect(kinds.filter((one) => one === 'hit')).toHaveLength(2);
+    expect(kinds.filter((one) => one === 'bypass')).toHaveLength(2);
   });
 
   it('are clean to promtool', async () => {

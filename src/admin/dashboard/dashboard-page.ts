@@ -41,6 +41,11 @@ export const DASHBOARD_PAGE = `<!doctype html>
 <section class="card"><h2>Keys that have used the most</h2><div id="keys"></div></section>
 </div>
 <div class="pair">
+<section class="card"><h2>Cache <small>replies from memory</small></h2><div id="cache"></div>
+</section>
+<section class="card"><h2>Compression</h2><div id="compression"></div></section>
+</div>
+<div class="pair">
 <section class="card"><h2>Lanes</h2><div id="lanes"></div></section>
 <section class="card"><h2>Threads</h2><div id="threads"></div></section>
 </div>

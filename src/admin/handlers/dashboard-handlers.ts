@@ -33,6 +33,7 @@ const SCRIPTS: Readonly<Record<string, URL>> = {
   'main.js': new URL('../dashboard/client/main.js', import.meta.url),
   'chart.js': new URL('../dashboard/client/chart.js', import.meta.url),
   'figures.js': new URL('../dashboard/client/figures.js', import.meta.url),
+  'replies.js': new URL('../dashboard/client/replies.js', import.meta.url),
   'tables.js': new URL('../dashboard/client/tables.js', import.meta.url),
   'text.js': new URL('../dashboard/client/text.js', import.meta.url),
 };

@@ -46,6 +46,8 @@ const FENCE = new Int32Array(1);
 /** There is a slot for each of these pieces. */
 const BYTES_PER_SLOT = 384;
 const SLOTS_MIN = 64;
+/** Slots that are counted without a pause: well under a millisecond. */
+const SLOTS_PER_STEP = 16_384;
 /** The part of the small ring. */
 const SMALL_PARTS = 10;
 
@@ -73,6 +75,12 @@ export function slotAt(slot: number): number {
   return SLOTS_AT / 4 + slot * SLOT_WORDS;
 }
 
+/** What lies in a segment. `bytes`: of the entries as they lie there. */
+export interface SegmentCount {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
 /** A stored reply as one reader has found it. */
 export interface FoundEntry {
   /** Where it lies. */
@@ -91,11 +99,14 @@ export interface FoundEntry {
 }
 
 export class CacheSegment {
+  /** All that it may take. */
+  readonly bytesMax: number;
   readonly layout: SegmentLayout;
   private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
 
   constructor(memory: SharedArrayBuffer) {
+    this.bytesMax = memory.byteLength;
     this.layout = layoutOf(memory.byteLength);
     this.words = new Int32Array(memory);
     this.bytes = new Uint8Array(memory);
@@ -123,10 +134,19 @@ export class CacheSegment {
   }
 
   /** Entries, and the bytes of them. */
-  count(): { readonly entries: number; readonly bytes: number } {
+  count(): SegmentCount {
+    const walk = this.walk();
+    let step = walk.next();
+    while (step.done !== true) step = walk.next();
+    return step.value;
+  }
+
+  /** The same, with places to pause. */
+  *walk(): Generator<undefined, SegmentCount> {
     let entries = 0;
     let bytes = 0;
     for (let slot = 0; slot < this.layout.slots; slot++) {
+      if (slot % SLOTS_PER_STEP === SLOTS_PER_STEP - 1) yield;
       const at = slotAt(slot);
       const mark = Atomics.load(this.words, at + MARK);
       if (mark !== MARK_LIVE && mark !== MARK_SOFT) continue;

@@ -4,6 +4,8 @@
  * Thread: any (pure). RFC 9111 sections 3, 3.1, 3.5 and 4.2; RFC 5861; RFC 9213.
  * Invariant: what is ambiguous is not stored.
  */
+
+import type { NotStored } from '../../base/cache-reasons.js';
 import { entriesOf, type FieldBlock, NO_FIELDS, withoutFields } from '../../base/field-block.js';
 import { parseHttpDate } from '../../base/http-date.js';
 import {
@@ -72,18 +74,6 @@ export interface Storable extends Lifetimes {
   /** What of the request selects it; '': every request. */
   readonly variant: string;
 }
-
-/** Why a reply is not stored, as the operator is told. */
-export type NotStored =
-  | 'method'
-  | 'status'
-  | 'no-store'
-  | 'private'
-  | 'credentials'
-  | 'set-cookie'
-  | 'vary'
-  | 'no-freshness'
-  | 'too-large';
 
 /** RFC 9110 section 15: may be kept without a lifetime of their own. */
 const HEURISTIC_STATUSES = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];

@@ -8,6 +8,7 @@
  * reply as they see one of a target.
  */
 import { defined } from '../../base/assert.js';
+import type { BypassReason, NotStored } from '../../base/cache-reasons.js';
 import type { Clock } from '../../base/clock.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
@@ -110,15 +111,13 @@ export class ReplyCache {
   /** The first look. */
   open(exchange: Exchange): Look {
     const route = this.routeOf(exchange);
-    const { method } = exchange.head;
-    const isAsking = method === 'GET' || method === 'HEAD';
-    const mayKeep = isAsking && exchange.upload.bodyBytes === 0 && !exchange.wantsTunnel;
-    const isPlain = mayKeep && !isOverridden(exchange);
-    const key = isPlain ? route.keyOf(exchange) : '';
+    const bypass = bypassOf(exchange);
+    const key = bypass === null ? route.keyOf(exchange) : '';
     const caching = new Caching(route.rules, key, this.parts.store.hashOf(key));
     exchange.caching = caching;
-    if (isPlain) return this.look(exchange, caching);
-    this.forward(caching, isAsking ? 'bypass' : 'method');
+    if (bypass === null) return this.look(exchange, caching);
+    caching.bypass = bypass;
+    this.forward(caching, bypass === 'method' ? 'method' : 'bypass');
     return 'fetch';
   }
 
@@ -128,6 +127,7 @@ export class ReplyCache {
     const said = askedBy(exchange);
     const asked = rules.clientMayBypass ? said : null;
     if (this.find(exchange, caching, asked)) return 'serve';
+    caching.outcome = 'miss';
     if (said.onlyIfCached) return NOT_STORED;
     const { store } = this.parts;
     const reason = caching.entry === null ? missReason(store, caching.key) : 'stale';
@@ -283,7 +283,7 @@ export class ReplyCache {
   ): void {
     const judged = caching.mayStore
       ? this.judge(exchange, caching, { status, ...pickBlock(block) })
-      : null;
+      : this.refuse(caching, exchange.head.method === 'HEAD' ? 'method' : 'request');
     if (judged === null) {
       this.pass(caching);
     } else {
@@ -297,16 +297,23 @@ export class ReplyCache {
     }
   }
 
+  /** The reply of the target is not stored. */
+  private refuse(caching: Caching, reason: NotStored): null {
+    if (caching.bypass === null) caching.notStored = reason;
+    return null;
+  }
+
   private judge(
     exchange: Exchange,
-    { rules, askedUnixMs }: Caching,
+    caching: Caching,
     reply: Pick<StoringReply, 'status' | 'fields' | 'date' | 'bodyBytes'>,
   ): Storable | null {
     const route = this.routeOf(exchange);
     const varies = listOf(reply.fields, 'vary').toLowerCase().includes('cookie');
     const hasCredentials = route.hasCredentials(exchange) || (!varies && route.hasCookie(exchange));
     const isStream = listOf(reply.fields, 'content-type').startsWith('text/event-stream');
-    if (isStream || reply.bodyBytes > this.parts.store.entryBytesMax) return null;
+    if (isStream) return this.refuse(caching, 'event-stream');
+    if (reply.bodyBytes > this.parts.store.entryBytesMax) return this.refuse(caching, 'too-large');
     const request = {
       method: 'GET',
       hasCredentials,
@@ -314,9 +321,9 @@ export class ReplyCache {
       value: variedRequest(exchange).value,
     };
     const responseUnixMs = this.parts.clock.unixMs();
-    const times = { requestUnixMs: askedUnixMs, responseUnixMs };
-    const judged = judgeReply(request, { ...reply, ...times }, rules);
-    return typeof judged === 'string' ? null : judged;
+    const times = { requestUnixMs: caching.askedUnixMs, responseUnixMs };
+    const judged = judgeReply(request, { ...reply, ...times }, caching.rules);
+    return typeof judged === 'string' ? this.refuse(caching, judged) : judged;
   }
 
   private entryOf(
@@ -341,6 +348,7 @@ export class ReplyCache {
     capture.bytes += chunk.length;
     if (capture.bytes > caching.rules.entryBytesMax) {
       caching.capture = null;
+      this.refuse(caching, 'too-large');
       this.pass(caching);
       return;
     }
@@ -354,8 +362,12 @@ export class ReplyCache {
     const { capture } = caching;
     caching.capture = null;
     if (capture === null) return;
-    if (this.put(caching, capture.head, Buffer.concat(capture.pieces))) this.giveBack(caching);
-    else this.pass(caching);
+    if (this.put(caching, capture.head, Buffer.concat(capture.pieces))) {
+      this.giveBack(caching);
+    } else {
+      this.refuse(caching, 'purged');
+      this.pass(caching);
+    }
   }
 
   private put({ purges }: Caching, head: EntryHead, body: Buffer): boolean {
@@ -426,6 +438,7 @@ export class ReplyCache {
     const { caching } = exchange;
     if (caching === null) return;
     this.endWait(exchange);
+    if (caching.capture !== null) this.refuse(caching, 'incomplete');
     caching.capture = null;
     this.giveBack(caching);
   }
@@ -444,6 +457,15 @@ function isAboutEntry({ entry }: Caching, fields: FieldBlock): boolean {
   const etag = listOf(fields, 'etag');
   const lastModified = listOf(fields, 'last-modified');
   return isAbout({ etag, lastModified, date: '' }, validatorsOf(entry.head));
+}
+
+/** Why the cache has nothing to do with it; null: it has. */
+function bypassOf(exchange: Exchange): BypassReason | null {
+  const { method } = exchange.head;
+  if (method !== 'GET' && method !== 'HEAD') return 'method';
+  if (exchange.upload.bodyBytes !== 0) return 'body';
+  if (exchange.wantsTunnel) return 'tunnel';
+  return isOverridden(exchange) ? 'override' : null;
 }
 
 /** Its target may take it for another request than the key says. */

@@ -3,6 +3,8 @@
  *
  * Thread: worker. Made and changed by worker/cache/reply-cache.ts.
  */
+
+import type { BypassReason, NotStored } from '../../base/cache-reasons.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { EntryHead } from '../../channel/cache/cache-entry.js';
 import type { FoundEntry } from '../../channel/cache/cache-segment.js';
@@ -23,6 +25,10 @@ export class Caching {
   outcome: CacheOutcome = 'bypass';
   /** Why a target was asked; null: none was. */
   reason: ForwardReason | null = null;
+  /** Why the cache has nothing to do with the request; null: it has. */
+  bypass: BypassReason | null = null;
+  /** Why the reply of the target is not stored; null: it is, or nobody has judged it. */
+  notStored: NotStored | null = null;
   /** Cache-Status of the reply, as far as it is known. */
   statusField: FieldBlock = NO_FIELDS;
   /** What is stored and fits; null: nothing. */

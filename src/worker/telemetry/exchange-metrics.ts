@@ -4,6 +4,7 @@
  * Thread: worker. Only writer of this worker's counter block.
  */
 
+import { BYPASS_REASONS, MISS_REASONS, NOT_STORED_REASONS } from '../../base/cache-reasons.js';
 import type { Clock } from '../../base/clock.js';
 import {
   GRPC_CANCELLED,
@@ -23,6 +24,7 @@ import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { AccessLog, CallRecord, RequestEnd } from '../../observability/access-log.js';
 import { CallCounters } from '../../observability/call-counters.js';
 import {
+  CACHE_REASON_COUNTERS,
   type CacheCounter,
   COUNTERS,
   type CounterShape,
@@ -245,7 +247,7 @@ export class ExchangeMetrics {
       if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
     if (exchange.grpc !== null) this.countCall(exchange);
-    if (exchange.caching !== null) this.countCaching(exchange.caching);
+    if (exchange.caching !== null) this.countCaching(exchange.caching, reply.bytesSent);
     if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
     if (accessLog?.wants(status, durationMs) === true) {
       this.writeRecord(exchange, durationMs, endOf(reply));
@@ -267,9 +269,23 @@ export class ExchangeMetrics {
     if (evicted > 0) this.counters.add(COUNTERS.cacheEvicted, evicted);
   }
 
-  private countCaching({ outcome, isCollapsed }: Caching): void {
-    this.counters.add(COUNTERS[CACHE_COUNTERS[outcome]]);
-    if (isCollapsed) this.counters.add(COUNTERS.cacheCollapsed);
+  // Hot path (bench/gateway/cache-hit): once for every request of a route with a cache.
+  private countCaching(caching: Caching, bytes: number): void {
+    const { counters } = this;
+    counters.add(COUNTERS[CACHE_COUNTERS[caching.outcome]]);
+    if (caching.isCollapsed) counters.add(COUNTERS.cacheCollapsed);
+    if (caching.isServing) counters.add(COUNTERS.cacheBytes, bytes);
+    else this.countUncached(caching);
+  }
+
+  private countUncached({ outcome, bypass, reason, notStored }: Caching): void {
+    const { bypassed, missed, notStored: refused } = CACHE_REASON_COUNTERS;
+    if (bypass !== null) this.counters.add(bypassed + BYPASS_REASONS.indexOf(bypass));
+    if (outcome === 'miss') {
+      const why = reason ?? 'only-if-cached';
+      this.counters.add(missed + (MISS_REASONS as readonly string[]).indexOf(why));
+    }
+    if (notStored !== null) this.counters.add(refused + NOT_STORED_REASONS.indexOf(notStored));
   }
 
   private countProblem(problem: ProblemKind, routeIndex: number): void {

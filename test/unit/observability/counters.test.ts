@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { MergedFigures, quantileMs } from '../../../src/admin/merged-figures.js';
+import {
+  BYPASS_REASONS,
+  MISS_REASONS,
+  NOT_STORED_REASONS,
+  REASONS_MAX,
+} from '../../../src/base/cache-reasons.js';
 import { PROBLEMS } from '../../../src/base/problems.js';
 import { allocateCounters, CounterBlock } from '../../../src/channel/counter-block.js';
 import {
+  CACHE_REASON_COUNTERS,
   COUNTERS,
   COUNTERS_PROCESS_MAX,
   counterCount,
@@ -34,6 +41,10 @@ const HISTOGRAM = Array.from({ length: LATENCY_BOUNDS_MS.length + 2 }, (_, at) =
 function allPlaces(): number[] {
   const places: number[] = [...Object.values(COUNTERS)];
   places.push(...Object.values(PROBLEMS).map(problemCounter));
+  const { bypassed, missed, notStored } = CACHE_REASON_COUNTERS;
+  places.push(...BYPASS_REASONS.map((_, at) => bypassed + at));
+  places.push(...MISS_REASONS.map((_, at) => missed + at));
+  places.push(...NOT_STORED_REASONS.map((_, at) => notStored + at));
   places.push(...HISTOGRAM.map((at) => loopDelayHistogram() + at));
   for (let route = RETIRED_ROUTES; route < SHAPE.routes; route++) {
     for (const method of METHOD_CLASSES.keys()) {
@@ -64,6 +75,9 @@ describe('the places of figures', () => {
     expect(new Set(places).size).toBe(places.length);
     expect(Math.min(...places)).toBe(0);
     expect(Math.max(...places)).toBeLessThan(counterCount(SHAPE));
+    for (const list of [BYPASS_REASONS, MISS_REASONS, NOT_STORED_REASONS]) {
+      expect(list.length).toBeLessThanOrEqual(REASONS_MAX);
+    }
     expect(Math.max(...Object.values(COUNTERS))).toBeLessThan(COUNTERS_PROCESS_MAX);
   });
 

@@ -70,6 +70,30 @@ export interface LoopFigures {
   readonly dropped_log_lines: number;
 }
 
+export interface CacheFigures {
+  readonly hits: number;
+  readonly stale_replies: number;
+  readonly revalidated: number;
+  readonly misses: number;
+  readonly bypassed: number;
+  readonly collapsed: number;
+  readonly stored: number;
+  readonly evicted: number;
+  readonly served_bytes: number;
+  readonly misses_by_reason: Readonly<Record<string, number>>;
+  readonly bypassed_by_reason: Readonly<Record<string, number>>;
+  readonly not_stored_by_reason: Readonly<Record<string, number>>;
+  readonly entries: number;
+  readonly held_bytes: number;
+  readonly limit_bytes: number;
+}
+
+export interface CodingFigures {
+  readonly replies: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+}
+
 export interface Stats {
   readonly version: string;
   readonly uptime_seconds: number;
@@ -79,6 +103,8 @@ export interface Stats {
   readonly counters: Readonly<Record<string, number>>;
   readonly problems: Readonly<Record<string, number>>;
   readonly latency: Latency;
+  readonly cache: CacheFigures;
+  readonly compression: Readonly<Record<string, CodingFigures>>;
   readonly routes: Readonly<Record<string, RouteFigures>>;
   readonly unrouted: RouteFigures;
   readonly limits: readonly LimitFigures[];

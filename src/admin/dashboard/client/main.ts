@@ -7,6 +7,7 @@
 import type { Recent } from '../../recent-rows.js';
 import { drawChart } from './chart.js';
 import { History, latencyBetween, type Stats } from './figures.js';
+import { drawCache, drawCompression } from './replies.js';
 import { drawTable, type Tone } from './tables.js';
 import { bytes, duration, milliseconds, percent, short, timeOfDay } from './text.js';
 
@@ -24,6 +25,9 @@ async function update(): Promise<void> {
   drawTargets(stats);
   drawLimits(stats, recent);
   drawThreads(stats);
+  const rate = (before: number | undefined, now: number) => history.rate(before, now);
+  drawCache(place('cache'), stats.cache, history.before?.cache ?? null, rate);
+  drawCompression(place('compression'), stats.compression);
   drawRefusals(recent);
   history.before = stats;
   document.body.dataset['updates'] = String(history.points.length);
