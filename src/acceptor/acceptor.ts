@@ -22,11 +22,12 @@ import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import { AcceptorListener, type ListenerOwner } from './acceptor-listener.js';
 import type { ClientEngine, CreateEngine, EngineHost } from './client-engine.js';
-import { LOOK_MS } from './client-exchange.js';
+
 import { ConnectionCaps, type ConnectionRule } from './connection-caps.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
 import type { StrangerEvents } from './stranger-notes.js';
+import { LOOK_MS } from './upload-pace.js';
 
 /** What the acceptor goes by, and a reload may change. */
 export interface AcceptorConfig {

@@ -40,6 +40,7 @@ export function answerChallenge(
 
 /** The reply is complete at once: nothing that happens later matters. */
 const NOBODY: ClientListener = {
+  isConversation: false,
   onData() {},
   onTrailers() {},
   onSent() {},

@@ -179,6 +179,12 @@ export interface ClientSocket {
 /** The events of one exchange that an engine reports. The client-exchange implements this. */
 export interface ClientListener {
   /**
+   * The body is one side of a conversation, such as a call of gRPC: how long its client may be
+   * silent is not for the engine to judge.
+   */
+  readonly isConversation: boolean;
+
+  /**
    * A part of the request body, or of a tunnel, of any size. The bytes are valid inside the call
    * only. `isLast`: nothing follows; the part may then be empty.
    */

@@ -20,6 +20,7 @@ import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../channel/lane.js';
 import { FLAG_END, FLAG_TUNNEL } from '../channel/records/record-kind.js';
 import type { HttpProtocol, NewRequest } from '../channel/records/request-head.js';
+import { fieldsOfBrokenCall } from './broken-call.js';
 import type {
   ClientListener,
   ClientRequest,
@@ -37,12 +38,7 @@ import { Lingering } from './lingering.js';
 import { localReplyHead } from './local-reply.js';
 import { refusalDetail } from './refusal-detail.js';
 import { UploadOverflow } from './upload-overflow.js';
-
-/** Time between two looks at an exchange. */
-export const LOOK_MS = 3000;
-
-/** Consecutive looks at a body that is too slow after which its request is refused. */
-const SLOW_LOOKS_MAX = 10;
+import { UploadPace } from './upload-pace.js';
 
 /** Heads up to this size are kept while their requests are in flight, to be sent once more. */
 const KEPT_HEAD_CHARS_MAX = 8192;
@@ -63,6 +59,7 @@ export class ClientExchange implements Downstream, ClientListener {
   private readonly text: string;
   /** What a refusal goes by: the same, or a part of a head that is not kept. */
   private readonly refusalText: string;
+  readonly isConversation: boolean;
   /** As the configuration had it when the request began. */
   private readonly bodyBytesMax: number;
 
@@ -91,10 +88,10 @@ export class ClientExchange implements Downstream, ClientListener {
   private mustLinger = false;
   /** All of the reply came with its head. */
   private isReplyWhole = false;
+  /** Length of the reply that its head has told; -1: unknown. */
+  private replyBytes = -1;
   private lingering: Lingering | null = null;
-
-  private receivedBefore = 0;
-  private slowLooks = 0;
+  private readonly pace = new UploadPace();
 
   /** `request` is not kept: it serves the engine's next request. */
   constructor(
@@ -114,7 +111,8 @@ export class ClientExchange implements Downstream, ClientListener {
     const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
     this.text = isKept ? request.text : '';
     this.refusalText = isKept ? request.text : briefHead(request.text);
-    this.bodyBytesMax = isCallStream(request) ? Number.POSITIVE_INFINITY : context.bodyBytesMax;
+    this.isConversation = isCallStream(request);
+    this.bodyBytesMax = this.isConversation ? Number.POSITIVE_INFINITY : context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
   }
 
@@ -323,20 +321,13 @@ export class ClientExchange implements Downstream, ClientListener {
     this.socket.resume();
   }
 
-  /**
-   * Called every LOOK_MS. `bytesMin`: what a body must have brought since the last look. A client
-   * is not to blame for what the gateway itself holds back, and one that sends nothing at all is
-   * left to its engine where that notices it.
-   */
+  /** Called every LOOK_MS. `bytesMin`: what a body must have brought since the last look. */
   onLook(bytesMin: number): void {
     if (this.isOver) return;
     this.socket.refresh();
-    const came = this.received - this.receivedBefore;
-    this.receivedBefore = this.received;
-    const isClientsTurn = !this.isRequestComplete && !this.hasOverflow;
-    if (!isClientsTurn || came >= bytesMin) this.slowLooks = 0;
-    else if (came > 0 || !this.socket.capabilities.bodyTimer) this.slowLooks += 1;
-    if (this.slowLooks < SLOW_LOOKS_MAX) return;
+    const isClientsTurn = !this.isRequestComplete && !this.hasOverflow && !this.isConversation;
+    const isSilenceSeen = this.socket.capabilities.bodyTimer;
+    if (!this.pace.isTooSlow(isClientsTurn, this.received, { bytesMin, isSilenceSeen })) return;
     this.replaceByProblem(PROBLEMS.requestTimeout, 'The request body came too slowly.');
   }
 
@@ -363,6 +354,7 @@ export class ClientExchange implements Downstream, ClientListener {
 
   private sendHead(head: ReplyHead, closing: ReplyClosing): void {
     this.mustLinger = closing === 'lingering';
+    this.replyBytes = head.bodyBytes;
     this.isReplyWhole = (head.flags & FLAG_END) !== 0;
     this.socket.sendHead(head, closing);
   }
@@ -427,13 +419,22 @@ export class ClientExchange implements Downstream, ClientListener {
 
   /** The gateway answers in place of the worker, and tells the worker that the request is over. */
   private replaceByProblem(kind: ProblemKind, detail: string, cause = ''): void {
-    if (this.isReplyStarted) {
+    const end = this.isReplyStarted ? this.endOfCall(kind, detail) : NO_FIELDS;
+    if (this.isReplyStarted && end === NO_FIELDS) {
       this.cutOff('aborted');
       return;
     }
     this.leave('answered');
     this.resume();
-    this.answer(kind, detail, cause);
+    if (this.isReplyStarted) this.socket.sendTrailers(end);
+    else this.answer(kind, detail, cause);
+  }
+
+  /** What a client of gRPC is told behind a reply that cannot go on; NO_FIELDS: it is cut off. */
+  private endOfCall(kind: ProblemKind, detail: string): FieldBlock {
+    const { method, protocol, refusalText: text, replyBytes } = this;
+    if (this.isOver) return NO_FIELDS;
+    return fieldsOfBrokenCall({ method, protocol, text, replyBytes }, kind, detail);
   }
 
   /** Sends a problem document. The exchange is in no lane any more, or never was. */

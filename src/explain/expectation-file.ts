@@ -12,6 +12,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { GRPC_STATUS_NAMES } from '../base/grpc-status.js';
 import { childPointer, displayPath } from '../base/json-pointer.js';
 import { ConfigError, type ConfigIssue } from '../config/check/config-error.js';
 import { suggestName } from '../config/check/nearest-name.js';
@@ -47,6 +48,10 @@ const aStatus: Check = (value) =>
   value === 0 || (Number.isInteger(value) && Number(value) >= 200 && Number(value) <= 599)
     ? ''
     : 'the status that the gateway answers with, or 0 for a request that is forwarded';
+const aGrpcStatus: Check = (value) =>
+  value === '' || GRPC_STATUS_NAMES.some((name) => name === value)
+    ? ''
+    : 'the name of a status of gRPC, such as UNAVAILABLE, or "" for none';
 const aMapping: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? '' : 'a mapping';
 const fields: Check = (value) =>
@@ -71,6 +76,7 @@ const EXPECT: Readonly<Record<keyof Expected, Check>> = {
   target: aString,
   status: aStatus,
   code: aString,
+  grpcStatus: aGrpcStatus,
   consumer: aString,
   authenticate: aList,
   limits: aList,

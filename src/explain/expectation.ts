@@ -18,6 +18,8 @@ export interface Expected {
   readonly status?: number;
   /** Code of the problem when the gateway itself answers; empty: the request is forwarded. */
   readonly code?: string;
+  /** What a client of gRPC is refused with; empty: it is not, or it does not speak gRPC. */
+  readonly grpcStatus?: string;
   readonly consumer?: string;
   /** Names of authenticators, in order. */
   readonly authenticate?: readonly string[];
@@ -47,6 +49,7 @@ function foundIn(explanation: Explanation): Required<Expected> {
     target: isForwarded ? outcome.target : '',
     status: isForwarded ? 0 : outcome.status,
     code: outcome.kind === 'refused' ? outcome.code : '',
+    grpcStatus: (outcome.kind === 'forwarded' ? undefined : outcome.grpcStatus) ?? '',
     consumer: request.consumer,
     authenticate,
     limits: limits.map(({ limit }) => limit),

@@ -5,6 +5,7 @@
  * routes, filters, credentials, keys, limits and targets; it changes only a copy.
  */
 import { firstValueOf } from '../base/field-block.js';
+import { type GrpcStatusName, grpcStatusName, grpcStatusOfRefusal } from '../base/grpc-status.js';
 import type { ProblemKind } from '../base/problems.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { RoutedView } from '../worker/request/routed-view.js';
@@ -15,6 +16,8 @@ import type { ExplainedRequest, Explanation, Outcome, Step } from './explanation
 import type { Refusal, StepFound } from './findings.js';
 import { locate } from './locate.js';
 import { judgePhases } from './phase-steps.js';
+
+const REDIRECTS_BEGIN = 300;
 
 export async function explainRequest(
   request: ExplainedRequest,
@@ -77,10 +80,22 @@ function forwardedTo(target: string, exchange: Exchange, route: WorkerRoute | nu
 }
 
 function outcomeOf({ problem, status, detail }: Refusal, exchange: Exchange): Outcome {
-  if (problem === null) return { kind: 'answered', status, detail };
+  const grpc = grpcStatusFor(exchange, problem === null && status < REDIRECTS_BEGIN ? 0 : status);
+  if (problem === null) return { kind: 'answered', status, detail, ...grpc };
   const { code, part } = problem;
+  const refused = { kind: 'refused', status, code, part, detail } as const;
+  if (grpc !== null) return { ...refused, ...grpc };
   const bodyType = bodyTypeOf(problem, exchange);
-  return { kind: 'refused', status, code, part, detail, ...(bodyType !== '' && { bodyType }) };
+  return { ...refused, ...(bodyType !== '' && { bodyType }) };
+}
+
+/** null: the client does not speak gRPC, or is not refused (0). */
+function grpcStatusFor(
+  { grpc }: Exchange,
+  refusedWith: number,
+): { readonly grpcStatus: GrpcStatusName } | null {
+  if (grpc === null || !grpc.isClients || refusedWith === 0) return null;
+  return { grpcStatus: grpcStatusName(grpcStatusOfRefusal(refusedWith)) };
 }
 
 /** '': a problem document. */

@@ -54,9 +54,11 @@ function outcomeText(outcome: Outcome): string {
   if (outcome.kind === 'forwarded') {
     return `goes to ${outcome.target} as ${outcome.upstreamTarget}`;
   }
-  if (outcome.kind === 'answered') return `is answered with ${outcome.status}: ${outcome.detail}`;
-  const { status, code, part, detail, bodyType } = outcome;
-  const as = bodyType === undefined ? '' : `, as ${bodyType}`;
+  const { status, detail, grpcStatus } = outcome;
+  const forCall = grpcStatus === undefined ? '' : `, in gRPC ${grpcStatus}`;
+  if (outcome.kind === 'answered') return `is answered with ${status}${forCall}: ${detail}`;
+  const { code, part, bodyType } = outcome;
+  const as = bodyType === undefined ? forCall : `, as ${bodyType}`;
   return `is answered with ${status} ${code} (${part})${as}: ${detail}`;
 }
 

@@ -4,6 +4,7 @@
  *
  * Thread: any (pure).
  */
+import type { GrpcStatusName } from '../base/grpc-status.js';
 
 /** A request to explain; nothing of it is sent anywhere. */
 export interface ExplainedRequest {
@@ -111,6 +112,8 @@ export type Outcome =
       readonly kind: 'answered';
       readonly status: number;
       readonly detail: string;
+      /** What a client of gRPC gets in place of a status that is no success. */
+      readonly grpcStatus?: GrpcStatusName;
     }
   | {
       readonly kind: 'refused';
@@ -120,4 +123,6 @@ export type Outcome =
       readonly detail: string;
       /** Content-Type of the body that `errors` has for it; absent: a problem document. */
       readonly bodyType?: string;
+      /** What a client of gRPC gets: HTTP status 200, no body, and this. */
+      readonly grpcStatus?: GrpcStatusName;
     };

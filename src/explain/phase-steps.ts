@@ -22,6 +22,7 @@ import {
   PHASES,
   type Phase,
 } from '../worker/exchange/phase.js';
+import { enterCall } from '../worker/request/grpc-entry.js';
 import { hideCredentials } from '../worker/request/hide-credentials.js';
 import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { judgeHandshake, webSocketRulesOf } from '../worker/tunnel/handshake.js';
@@ -83,6 +84,7 @@ async function stepsOf(
   switch (phase) {
     case PHASE_ENTER:
       return [
+        ...callSteps(route, exchange),
         filterStep('enter', entryNames, firstReply(entrySteps, exchange)),
         ...webSocketSteps(route, exchange),
       ];
@@ -112,6 +114,18 @@ async function stepsOf(
     default:
       return assertNever(phase);
   }
+}
+
+/** Of a call of gRPC: what it is, and how long it may take. */
+function callSteps({ config }: WorkerRoute, exchange: Exchange): StepFound[] {
+  const { grpc, receivedMs } = exchange;
+  if (grpc === null || config.filters.grpcJson !== undefined) return [];
+  const refused = enterCall(exchange, grpc);
+  const reply = refused === null ? null : refusalOf(refused);
+  const { service, method, deadlineMs } = grpc;
+  const name = service === '' ? 'no method of gRPC has this path' : `${service}/${method}`;
+  const time = Number.isFinite(deadlineMs) ? `, for ${deadlineMs - receivedMs} ms at most` : '';
+  return [{ step: 'grpc', detail: reply?.detail ?? `${name}${time}`, reply }];
 }
 
 /** Of a handshake that a target is to answer. */

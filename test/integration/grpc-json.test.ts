@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path';
 import {
   loadPackageDefinition,
+  Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
@@ -16,6 +17,31 @@ import { PROTO_FILE } from '../support/grpc-origin.js';
 
 const FOLDER = dirname(PROTO_FILE);
 const BOOK = { name: 'a', copies: '9007199254740993', lent: true, tags: ['x'] };
+
+/** google.rpc.Status with a Book, and with something that the descriptors do not know. */
+const DETAILS = detailsOf(
+  Buffer.concat([
+    bytesField(2, Buffer.from('told')),
+    bytesField(3, anyOf('sluice.library.Book', bytesField(2, Buffer.from('T')))),
+    bytesField(3, anyOf('nobody.knows.It', Buffer.from([8, 1]))),
+  ]),
+);
+const BROKEN = detailsOf(Buffer.from([0x1a, 0xff]));
+
+function detailsOf(status: Buffer): Metadata {
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', status);
+  return metadata;
+}
+
+/** A field of a message whose bytes are at most 127. */
+function bytesField(number: number, bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
+}
+
+function anyOf(type: string, value: Buffer): Buffer {
+  return Buffer.concat([bytesField(1, Buffer.from(`type.example/${type}`)), bytesField(2, value)]);
+}
 
 let server: Server;
 let gateway: GatewayProcess;
@@ -32,6 +58,8 @@ beforeAll(async () => {
       asked = call.request;
       const { name } = call.request;
       if (name.endsWith('none')) reply({ code: 5, details: 'no such book: ☺' });
+      else if (name.endsWith('told')) reply({ code: 9, details: 'told', metadata: DETAILS });
+      else if (name.endsWith('broken')) reply({ code: 9, details: 'told', metadata: BROKEN });
       else reply(null, { ...BOOK, name, title: 'T' });
     },
     createBook: (call: ServerUnaryCall<object, object>, reply: sendUnaryData<object>) => {
@@ -46,7 +74,8 @@ beforeAll(async () => {
       asked = call.request;
       const { shelf, count } = call.request;
       for (let at = 0; at < count; at += 1) call.write({ name: `${shelf}/${at}` });
-      if (shelf === 'broken') call.emit('error', { code: 8, details: 'too many' });
+      if (shelf === 'broken')
+        call.emit('error', { code: 8, details: 'too many', metadata: DETAILS });
       else call.end();
     },
     upload: () => {},
@@ -131,11 +160,29 @@ describe('a request with JSON', () => {
     expect(JSON.parse(text)).toMatchObject({ code: 5, message: 'no such book: ☺' });
   });
 
+  it('gets the details of an error, as far as they can be read', async () => {
+    const { status, text } = await ask('GET', '/v1/shelves/s/books/told');
+    expect(status).toBe(400);
+    expect(JSON.parse(text)).toMatchObject({
+      status: 'FAILED_PRECONDITION',
+      message: 'told',
+      details: [
+        { '@type': 'type.example/sluice.library.Book', title: 'T', copies: '0' },
+        { '@type': 'type.example/nobody.knows.It', value: 'CAE=' },
+      ],
+    });
+    const broken = await ask('GET', '/v1/shelves/s/books/broken');
+    expect(JSON.parse(broken.text)).toMatchObject({ message: 'told', details: [] });
+  });
+
   it('gets an error behind a stream as its last line, and before it as a status', async () => {
     const late = await ask('GET', '/v1/shelves/broken/books?count=1');
     expect(late.status).toBe(200);
     const lines = late.text.trimEnd().split('\n');
-    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ error: { code: 8 } });
+    const last = JSON.parse(lines.at(-1) ?? '');
+    expect(last).toMatchObject({
+      error: { code: 8, details: [{ title: 'T' }, { value: 'CAE=' }] },
+    });
     expect(await ask('GET', '/v1/shelves/broken/books')).toMatchObject({ status: 429 });
     expect(await ask('GET', '/v1/shelves/empty/books')).toMatchObject({ status: 200, text: '' });
   });

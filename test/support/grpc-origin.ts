@@ -29,6 +29,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { defined } from '../../src/base/assert.js';
+import type { TestCertificate } from './test-certificate.js';
 
 export const PROTO_FILE = fileURLToPath(new URL('./protos/interop.proto', import.meta.url));
 export const PACKAGE: PackageDefinition = loadSync(PROTO_FILE, { keepCase: true, longs: String });
@@ -89,17 +90,25 @@ export class GrpcOrigin {
   unavailable = 0;
   /** Beside that status: milliseconds in grpc-retry-pushback-ms. */
   pushback = '';
+  /** Calls of UnaryCall are not answered before letGo(). */
+  holdsUnary = false;
+  private readonly held: (() => void)[] = [];
 
   private constructor(
     readonly server: Server,
     readonly name: string,
+    private readonly scheme: 'http' | 'https',
     public port: number,
   ) {}
 
-  /** `prepare` adds other services. */
-  static async start(name: string, prepare: (server: Server) => void = () => {}) {
+  /** `prepare` adds other services. With `tls` it speaks nothing else. */
+  static async start(
+    name: string,
+    prepare: (server: Server) => void = () => {},
+    tls: TestCertificate | null = null,
+  ) {
     const server = new Server();
-    const origin = new GrpcOrigin(server, name, 0);
+    const origin = new GrpcOrigin(server, name, tls === null ? 'http' : 'https', 0);
     server.addService(serviceOf('TestService').service, {
       EmptyCall: origin.emptyCall.bind(origin),
       UnaryCall: origin.unaryCall.bind(origin),
@@ -109,7 +118,7 @@ export class GrpcOrigin {
     });
     prepare(server);
     origin.port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      server.bindAsync('127.0.0.1:0', serverCredentials(tls), (error, port) =>
         error === null ? resolve(port) : reject(error),
       );
     });
@@ -117,7 +126,17 @@ export class GrpcOrigin {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.scheme}://127.0.0.1:${this.port}`;
+  }
+
+  /** Calls that wait for their replies. */
+  get heldCount(): number {
+    return this.held.length;
+  }
+
+  letGo(): void {
+    this.holdsUnary = false;
+    for (const answer of this.held.splice(0)) answer();
   }
 
   stop(): void {
@@ -164,7 +183,10 @@ export class GrpcOrigin {
       reply({ code: status.code, details: status.message, metadata });
       return;
     }
-    reply(null, { payload: { body: Buffer.alloc(size) }, server: this.name }, metadata);
+    const answer = (): void =>
+      reply(null, { payload: { body: Buffer.alloc(size) }, server: this.name }, metadata);
+    if (this.holdsUnary) this.held.push(answer);
+    else answer();
   }
 
   private inputCall(
@@ -195,6 +217,12 @@ export class GrpcOrigin {
     });
     call.on('end', () => call.end(trailersOf(call)));
   }
+}
+
+function serverCredentials(tls: TestCertificate | null): ServerCredentials {
+  if (tls === null) return ServerCredentials.createInsecure();
+  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) };
+  return ServerCredentials.createSsl(null, [pair]);
 }
 
 function statusOf({ code, message }: Status): object {
@@ -272,4 +300,10 @@ export function grpcClient(
   options: ClientOptions = {},
 ): Client {
   return new (serviceOf(name))(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+}
+
+/** A client over TLS that trusts this certificate alone. */
+export function secureGrpcClient(port: number, { cert }: TestCertificate): Client {
+  const trust = credentials.createSsl(Buffer.from(cert));
+  return new (serviceOf('TestService'))(`localhost:${port}`, trust);
 }

@@ -66,6 +66,8 @@ export class Http2StreamSocket implements ClientSocket {
   private hasEnded: boolean;
   /** When the next piece of the body must have come. */
   private deadlineMs = NEVER;
+  /** Silence of the client means nothing. */
+  private isConversation = false;
   private isPaused = false;
   /** Bytes of the body that came in a pause. */
   private unused = 0;
@@ -99,6 +101,8 @@ export class Http2StreamSocket implements ClientSocket {
 
   attach(listener: ClientListener): void {
     this.listener = listener;
+    this.isConversation = listener.isConversation;
+    if (this.isConversation) this.deadlineMs = NEVER;
   }
 
   // What the client sends.
@@ -155,7 +159,7 @@ export class Http2StreamSocket implements ClientSocket {
   }
 
   private awaitBody(): void {
-    const isAwaited = !this.isPaused && !this.wantsTunnel && !this.hasEnded;
+    const isAwaited = !this.isPaused && !this.wantsTunnel && !this.hasEnded && !this.isConversation;
     const { context, bodyIdleMs } = this.owner;
     this.deadlineMs = isAwaited ? context.deadlineIn(bodyIdleMs) : NEVER;
   }

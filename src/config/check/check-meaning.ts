@@ -12,6 +12,7 @@ import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { checkAuthenticator } from './check-authenticators.js';
+import { checkCallsOfRoutes } from './check-calls.js';
 import { checkErrors } from './check-errors.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
@@ -48,6 +49,7 @@ export function checkMeaning(
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
+  checkCallsOfRoutes(config, findings);
   checkListenersOfRoutes(config, findings);
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);

@@ -151,7 +151,7 @@ export const LIMITS_NODE = objectNode(
     ),
     bodyRate: sizeNode(
       'Least bytes a second of a request body on its way. A client that stays below for half a ' +
-        'minute gets 408. 0 means no bound.',
+        'minute gets 408. 0 means no bound. Calls of gRPC have none.',
       ['0', '1MiB'],
       { default: limits.bodyRate },
     ),

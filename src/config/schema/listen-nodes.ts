@@ -116,7 +116,8 @@ const ONE_NODE = objectNode(
       { default: listen.headTimeout },
     ),
     bodyIdleTimeout: durationNode(
-      'How long the body of a request may pause while the gateway reads it.',
+      'How long the body of a request may pause while the gateway reads it. A call of gRPC may ' +
+        'be silent for longer.',
       ['1s', '1h'],
       { default: listen.bodyIdleTimeout },
     ),

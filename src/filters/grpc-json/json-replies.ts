@@ -32,8 +32,8 @@ const OF_GRPC: ReadonlySet<string> = new Set([
 ]);
 
 /** The body that stands for a status: google.rpc.Status. */
-export function statusBody(code: number, message: string): string {
-  return JSON.stringify({ code, message, status: grpcStatusName(code), details: [] });
+function statusBody(code: number, message: string, details: readonly unknown[]): string {
+  return JSON.stringify({ code, message, status: grpcStatusName(code), details });
 }
 
 export class JsonReplies implements StageSource {
@@ -118,7 +118,7 @@ class JsonReply extends ReplyStage {
     const all = joinFields(trailers, this.kept?.fields ?? NO_FIELDS);
     const code = parseGrpcStatus(firstValueOf(all, 'grpc-status'));
     if (code === GRPC_OK) this.finishWell();
-    else this.finishBadly(code, decodeGrpcMessage(firstValueOf(all, 'grpc-message')));
+    else this.finishBadly(code, all);
   }
 
   private finishWell(): void {
@@ -132,8 +132,10 @@ class JsonReply extends ReplyStage {
     this.next.data(body, true);
   }
 
-  private finishBadly(code: number, message: string): void {
-    const text = statusBody(code, message);
+  private finishBadly(code: number, fields: FieldBlock): void {
+    const message = decodeGrpcMessage(firstValueOf(fields, 'grpc-message'));
+    const details = this.transcoder.details(firstValueOf(fields, 'grpc-status-details-bin'));
+    const text = statusBody(code, message, details);
     if (this.hasBegun) {
       // The status of HTTP has gone: the last line says what has happened.
       this.next.data(Buffer.from(`{"error":${text}}\n`, 'utf8'), true);

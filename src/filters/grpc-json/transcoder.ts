@@ -16,7 +16,8 @@ import {
   toBinary,
   toJson,
 } from '@bufbuild/protobuf';
-import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { type Any, AnySchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import type { HttpRule, RuleVariable } from './http-rules.js';
 
 /** A request that cannot be a message. The message says what is wrong, for its client. */
@@ -120,6 +121,11 @@ export class Transcoder {
     }
   }
 
+  /** Of a status that a call ended with: `base64` is the field of that name. */
+  details(base64: string): JsonValue[] {
+    return statusDetails(base64, this.registry);
+  }
+
   /** A message of a reply. Throws where it is not what the descriptors say. */
   decode(message: Uint8Array): string {
     const { registry, rule } = this;
@@ -131,6 +137,42 @@ export class Transcoder {
     const field = fieldOf(this.output, rule.responseBody);
     const part = isObject(json) && field !== undefined ? json[field.jsonName] : undefined;
     return JSON.stringify(part ?? null);
+  }
+}
+
+/** Of google.rpc.Status: what says more than its code and its message. */
+const DETAILS_FIELD = 3;
+
+/**
+ * The details of a status, from the field grpc-status-details-bin. What the descriptors do not know
+ * stays in base64; what cannot be read at all is left out.
+ */
+export function statusDetails(base64: string, registry: FileRegistry): JsonValue[] {
+  if (base64 === '') return [];
+  try {
+    return readDetails(Buffer.from(base64, 'base64')).map((detail) => detailOf(detail, registry));
+  } catch {
+    return [];
+  }
+}
+
+function readDetails(status: Uint8Array): Any[] {
+  const reader = new BinaryReader(status);
+  const details: Any[] = [];
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === DETAILS_FIELD) details.push(fromBinary(AnySchema, reader.bytes()));
+    else reader.skip(wireType, field);
+  }
+  return details;
+}
+
+function detailOf(detail: Any, registry: FileRegistry): JsonValue {
+  try {
+    return toJson(AnySchema, detail, { registry, alwaysEmitImplicit: true });
+  } catch {
+    const value = Buffer.from(detail.value).toString('base64');
+    return { '@type': detail.typeUrl, value };
   }
 }
 

@@ -1,7 +1,7 @@
 /** Every decision about a request that the acceptor makes, with clients and workers played. */
 import { describe, expect, it } from 'vitest';
-import { LOOK_MS } from '../../../src/acceptor/client-exchange.js';
 import { LINGER_IDLE_MS, LINGER_MS } from '../../../src/acceptor/lingering.js';
+import { LOOK_MS } from '../../../src/acceptor/upload-pace.js';
 import { field, joinFields } from '../../../src/base/field-block.js';
 import { PROBLEMS } from '../../../src/base/problems.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../../../src/channel/lane.js';
@@ -18,6 +18,7 @@ import {
   writeBare,
   writeBody,
 } from '../../../src/channel/records/record-kind.js';
+import { PROTOCOL_HTTP_2 } from '../../../src/channel/records/request-head.js';
 import { AcceptorRig, type AcceptorWish, type RecordSeen } from '../../support/acceptor-rig.js';
 import { EVERYTHING, FakeSocket, type RequestWish } from '../../support/fake-client.js';
 
@@ -345,6 +346,18 @@ describe('a slow body', () => {
     expect([socket.head, socket.refreshes]).toEqual([null, 5 * SLOW_LOOKS]);
   });
 
+  it('of a call of gRPC may be as slow as its client likes', () => {
+    const fields = [['content-type', 'application/grpc']] as const;
+    const { rig, socket } = anUpload({ limits }, { protocol: PROTOCOL_HTTP_2, fields });
+    looks(rig, 5 * SLOW_LOOKS, () => socket.send('x'));
+    looks(rig, 5 * SLOW_LOOKS);
+    expect([socket.head, socket.isCutOff, socket.listener.isConversation]).toEqual([
+      null,
+      false,
+      true,
+    ]);
+  });
+
   it('cuts its reply off, when that has begun', () => {
     const { rig, socket, id, worker } = anUpload({ limits });
     worker.head(id, { body: 'begun' });
@@ -392,6 +405,27 @@ describe('a request whose worker died', () => {
     rig.dispatcher.detach(0);
     expect([socket.isCutOff, socket.body, rig.inFlight]).toEqual([true, 'begun', 0]);
     expect(rig.localReplies).toEqual([]);
+  });
+
+  it.each([
+    ['gRPC', { 'content-type': 'application/grpc+proto' }, {}, true],
+    ['gRPC whose head has told a length', { 'content-type': 'application/grpc' }, { bodyBytes: 9 }],
+    ['gRPC-Web', { 'content-type': 'application/grpc-web+proto' }, {}],
+    ['HTTP', { 'content-type': 'application/json' }, {}],
+  ])('ends with trailers for %s, or is cut off', (_name, fields, reply, hasTrailers = false) => {
+    const wish = { protocol: PROTOCOL_HTTP_2, fields: Object.entries(fields) };
+    const { rig, socket, id, worker } = anUpload({ capabilities: EVERYTHING }, wish);
+    worker.head(id, { body: 'begun', ...reply });
+    rig.turn();
+    rig.dispatcher.detach(0);
+    expect([socket.isCutOff, socket.isComplete]).toEqual([!hasTrailers, hasTrailers]);
+    expect(socket.trailers).toEqual(
+      hasTrailers ? { 'grpc-status': '14', 'grpc-message': 'The worker ended; try again.' } : null,
+    );
+    expect([rig.inFlight, rig.localReplies, rig.errors]).toEqual([0, [], []]);
+    socket.send('more of the upload');
+    rig.turn();
+    expect(rig.errors).toEqual([]);
   });
 
   it('is read on from where it was paused, so that its connection ends in order', () => {

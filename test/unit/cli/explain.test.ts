@@ -73,6 +73,36 @@ describe('explain', () => {
     expect(asJson.outcome.bodyType).toBe('text/html; charset=utf-8');
   });
 
+  it('tells what a client of gRPC gets of a refusal, and how long its call may take', async () => {
+    const route =
+      'routes:\n  - { name: calls, match: { grpc: { service: a.B } }, upstream: calls, timeout: 9s }';
+    const calls = 'calls: { targets: [{ url: "http://127.0.0.1:1" }], protocol: h2c }';
+    const sample = SAMPLE.replace('routes:', route).replace('upstreams:', `upstreams:\n  ${calls}`);
+    const file = writeFile(`errors: { 404: { html: "<p>" } }\n${sample}`);
+    const explainCall = async (path: string, ...more: string[]) => {
+      const io = capturedIo();
+      const argv = ['explain', 'POST', path, '-c', file, '-H', 'Content-Type: application/grpc'];
+      expect(await runCommandLine([...argv, ...more], io, async () => 0), io.err()).toBe(0);
+      return io.out();
+    };
+    expect(await explainCall('/nowhere.S/M', '-H', 'Accept: text/html')).toContain(
+      'is answered with 404 GW_ROUTE_NOT_FOUND (routing), in gRPC UNIMPLEMENTED: ',
+    );
+    const forwarded = await explainCall('/a.B/Get', '-H', 'grpc-timeout: 2S', '--json');
+    const { steps, outcome } = JSON.parse(forwarded) as Explanation;
+    expect(steps[0]).toEqual({
+      step: 'grpc',
+      result: 'passes',
+      detail: 'a.B/Get, for 2000 ms at most',
+    });
+    expect(outcome.kind).toBe('forwarded');
+    const refused = await explainCall('/a.B/Get', '-H', 'grpc-timeout: soon', '--json');
+    expect(JSON.parse(refused).outcome).toMatchObject({
+      status: 400,
+      grpcStatus: 'INVALID_ARGUMENT',
+    });
+  });
+
   it('reads the head as the engine of its listener does', async () => {
     const listen =
       'listen: [{ name: web, port: 1 }, { name: strict, port: 2, rawCharacters: refuse }, ' +

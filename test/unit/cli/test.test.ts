@@ -62,6 +62,21 @@ tests:
     expect(io.out()).toContain('3 of 4 as expected');
   });
 
+  it('knows statuses of gRPC, and that there is none for others', async () => {
+    const { code, out, err } = await test(`
+tests:
+  - { request: POST /nowhere/M, headers: { content-type: application/grpc },
+      expect: { status: 404, grpcStatus: UNIMPLEMENTED } }
+  - { request: POST /nowhere/M, expect: { status: 404, grpcStatus: "" } }
+  - { name: other, request: POST /nowhere/M, expect: { grpcStatus: UNAVAILABLE } }
+`);
+    expect([code, err]).toEqual([1, '']);
+    expect(out).toContain('grpcStatus: expected UNAVAILABLE, found none');
+    expect(out).toContain('2 of 3 as expected');
+    const wrong = await test('tests: [{ request: GET /, expect: { grpcStatus: NEVER } }]');
+    expect(wrong.err).toContain('must be the name of a status of gRPC, such as UNAVAILABLE');
+  });
+
   it('tells every mistake in the table with its place', async () => {
     const { code, out, err } = await test(`
 tests:

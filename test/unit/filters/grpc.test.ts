@@ -176,7 +176,7 @@ describe('grpcWeb of a route', () => {
   it('lets the pages that may call send its fields, and read the status', () => {
     const cors = { origins: ['https://a.example'], exposeHeaders: ['x-a'] };
     const { routes } = compileConfig({
-      upstreams: { api: { targets: [{ url: 'http://127.0.0.1:1' }] } },
+      upstreams: { api: { targets: [{ url: 'http://127.0.0.1:1' }], protocol: 'h2c' } },
       routes: [{ name: 'web', match: { grpc: {} }, upstream: 'api', grpcWeb: true, cors }],
     });
     expect(routes[0]?.filters.cors).toMatchObject({

@@ -552,6 +552,23 @@ describe('a connection', () => {
     expect(await client.get(3)).toBe('next');
   });
 
+  it('lets a call of gRPC be silent, and stops it behind its reply all the same', async () => {
+    const [client, rig] = await aClient({ settings: { bodyIdleMs: 2000 } });
+    const type = [['content-type', 'application/grpc']] as const;
+    client.send(client.head(1, false, type, 'POST'), client.data(1, 'a'));
+    const exchange = await rig.exchange();
+    await eventually('it has begun', () => exchange.body === 'a');
+    for (let at = 0; at < 20; at += 1) rig.advance(3000);
+    client.send(client.data(1, 'b'));
+    await eventually('it goes on', () => exchange.body === 'ab');
+    rig.advance(3000);
+    exchange.reply('done');
+    await client.ended(1);
+    rig.advance(2000);
+    await client.until('reset 1 0');
+    expect(client.bodies.get(1)).toBe('done');
+  });
+
   it('outlives a body that comes too slowly', async () => {
     const [client, rig] = await aClient({ limits: { bodyRate: 1000 } });
     client.send(client.head(1, false, [], 'POST'));

@@ -246,6 +246,7 @@ describe('a reply', () => {
 });
 
 const LISTENER = {
+  isConversation: false,
   onData: () => {},
   onTrailers: () => {},
   onRefused: () => {},

@@ -90,6 +90,7 @@ function aReply(total: number) {
   const library: unknown = response;
   const reply = new UwsSocket(library as HttpResponse, systemClock);
   reply.attach({
+    isConversation: false,
     onData: () => {},
     onTrailers: () => {},
     onRefused: () => {},

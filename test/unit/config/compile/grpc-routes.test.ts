@@ -4,7 +4,7 @@ import { checkConfig } from '../../../../src/config/check/check-config.js';
 import { callsWithoutHttp2 } from '../../../../src/config/compile/calls-without-http2.js';
 import { compileConfig } from '../../../support/compile-config.js';
 
-const UPSTREAMS = { api: { targets: [{ url: 'http://127.0.0.1:1' }] } };
+const UPSTREAMS = { api: { targets: [{ url: 'http://127.0.0.1:1' }], protocol: 'h2c' } };
 
 function withRoute(route: Readonly<Record<string, unknown>>) {
   return { upstreams: UPSTREAMS, routes: [{ name: 'calls', upstream: 'api', ...route }] };
@@ -51,6 +51,37 @@ describe('match.grpc', () => {
     expect(routes(call, { path: '/a.B/C', methods: ['POST'] })).toMatchObject({ isValid: false });
     expect(routes(call, { path: '/a.B/C', methods: ['GET'] })).toMatchObject({ isValid: true });
     expect(routes(call, { grpc: { service: 'a.B' } })).toMatchObject({ isValid: true });
+  });
+
+  it.each([
+    [
+      { match: { grpc: {} } },
+      {},
+      'match.grpc needs HTTP/2, and upstream api speaks HTTP/1.1: give',
+    ],
+    [{ match: { path: '/*' }, grpcWeb: true }, { protocol: 'http1' }, 'grpcWeb needs HTTP/2'],
+    [{ match: { path: '/*' }, grpc: {} }, {}, 'api speaks HTTP/1.1: give it protocol: h2c'],
+    [{ match: { grpc: {} } }, { protocol: 'auto' }, 'auto is HTTP/1.1 with targets over http'],
+    [
+      { match: { grpc: {} } },
+      { targets: [{ url: 'https://127.0.0.1:1' }] },
+      'speaks HTTP/1.1: give it protocol: h2',
+    ],
+  ])('is refused: %j with targets of HTTP/1.1 alone: %j', (route, upstream, message) => {
+    const { targets } = UPSTREAMS.api;
+    const config = { ...withRoute(route), upstreams: { api: { targets, ...upstream } } };
+    const result = checkConfig(config);
+    expect(result.isValid ? [] : result.findings).toMatchObject([
+      { pointer: '/routes/0/upstream', message: expect.stringContaining(message) },
+    ]);
+  });
+
+  it('passes with targets that may speak HTTP/2', () => {
+    for (const [protocol, url] of Object.entries({ auto: 'https://a', h2: 'https://a' })) {
+      const upstreams = { api: { targets: [{ url }], protocol } };
+      const config = { ...withRoute({ match: { grpc: {} } }), upstreams };
+      expect(checkConfig(config)).toMatchObject({ isValid: true });
+    }
   });
 
   it('is warned of where no listener of the route speaks HTTP/2', () => {

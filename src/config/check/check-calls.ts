@@ -1,0 +1,46 @@
+/**
+ * Checks that calls of gRPC can get to the targets of their routes, which takes HTTP/2.
+ *
+ * Thread: any (pure). A part of check-meaning.ts; skips what the shape check has reported.
+ */
+import { pointerOf } from '../../base/json-pointer.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
+import type { GatewayConfig, RouteConfig, UpstreamConfig } from '../gateway-config.js';
+import { parseTargetUrl } from '../references/target-url.js';
+import { DEFAULTS } from '../schema/defaults.js';
+
+export function checkCallsOfRoutes(
+  { routes = [], upstreams = {} }: SoundPart<GatewayConfig>,
+  findings: Findings,
+): void {
+  for (const [index, route] of routes.entries()) {
+    const { upstream: name = '' } = route ?? {};
+    const reason = route === undefined ? '' : reasonOfCalls(route);
+    const upstream = Object.hasOwn(upstreams, name) ? upstreams[name] : undefined;
+    if (reason === '' || upstream === undefined) continue;
+    const problem = http1Problem(name, upstream);
+    const at = pointerOf('routes', index, 'upstream');
+    if (problem !== '') findings.addValue(at, `${reason} needs HTTP/2, and ${problem}`);
+  }
+}
+
+/** What of a route is for calls alone; '': nothing. */
+function reasonOfCalls({ match, grpcJson, grpcWeb, grpc }: SoundPart<RouteConfig>): string {
+  if (grpcJson !== undefined) return 'grpcJson';
+  if (match?.grpc !== undefined) return 'match.grpc';
+  if (grpcWeb === true) return 'grpcWeb';
+  return grpc === undefined ? '' : 'grpc';
+}
+
+/** '': its targets may be spoken with over HTTP/2. */
+function http1Problem(name: string, upstream: SoundPart<UpstreamConfig>): string {
+  const { protocol = DEFAULTS.upstream.protocol, targets = [] } = upstream;
+  const known = targets.map((target) => parseTargetUrl(target?.url ?? ''));
+  const isPlain = known.some((found) => found.isValid && !found.target.tls);
+  const wanted = isPlain ? 'h2c' : 'h2';
+  if (protocol === 'http1') {
+    return `upstream ${name} speaks HTTP/1.1: give it protocol: ${wanted}`;
+  }
+  if (protocol !== 'auto' || !isPlain) return '';
+  return `protocol auto is HTTP/1.1 with targets over http: give upstream ${name} protocol: h2c`;
+}
