@@ -166,6 +166,30 @@ function holdToContract(name: EngineUnderTest, engine: EngineMaker): void {
       expect(client.statuses).toEqual([200, 200, 200]);
     });
 
+    gap(
+      'pipelining',
+      'that are sent ahead are kept apart from those of other clients',
+      async () => {
+        const [client, rig] = await aClient();
+        const other = await rig.connect();
+        client.send(GET + request('POST /b HTTP/1.1', ['Content-Length: 4'], 'mine'));
+        const first = await rig.exchange(0);
+        client.send(request('GET /c HTTP/1.1'));
+        other.send(request('POST /x HTTP/1.1', ['Content-Length: 4'], 'his.').repeat(2));
+        (await rig.exchange(1)).reply('to another');
+        (await rig.exchange(2)).reply('to another');
+        first.reply('first');
+        const second = await rig.exchange(3);
+        await eventually('its body is there', () => second.isComplete);
+        expect([second.line, second.body]).toEqual(['POST /b', 'mine']);
+        second.reply('second');
+        const third = await rig.exchange(4);
+        expect(third.line).toBe('GET /c');
+        third.reply('third');
+        await client.until('third');
+      },
+    );
+
     gap('pipelining', 'that are sent ahead are kept within bounds', async () => {
       const [client, rig] = await aClient();
       const long = request('GET /long HTTP/1.1', [`X-Pad: ${'x'.repeat(4000)}`]);

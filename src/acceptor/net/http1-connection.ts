@@ -37,6 +37,7 @@ import {
   TUNNEL,
   WAIT,
 } from './connection-state.js';
+import { keptOf, takeReads } from './direct-socket.js';
 import { Http1Reply, type ReplyOwner } from './http1-reply.js';
 import { InputQueue } from './input-queue.js';
 import { RequestInput, type RequestSink } from './request-input.js';
@@ -89,7 +90,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     const onGone = (): void => this.guard(this.leave);
     socket.on('error', onGone).on('close', onGone);
     socket.on('end', () => this.guard(this.onClientEnd));
-    socket.on('data', (bytes: Buffer) => this.onBytes(bytes)).resume();
+    takeReads(socket, (bytes) => this.onBytes(bytes));
   }
 
   // What the socket brings.
@@ -139,7 +140,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     }
     if (at === bytes.length) return;
     const rest = bytes.subarray(at);
-    if (this.state === HEAD || this.state === WAIT) this.pending.putBack(rest);
+    if (this.state === HEAD || this.state === WAIT) this.pending.putBack(keptOf(rest));
     else this.throwAway(rest);
     this.pending.applyPause();
   }
@@ -213,7 +214,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
   /** What waits for its turn. */
   private keep(bytes: Buffer): void {
     if (this.reply.closes && this.state === WAIT) return;
-    this.pending.add(bytes);
+    this.pending.add(keptOf(bytes));
     this.pending.applyPause();
   }
 

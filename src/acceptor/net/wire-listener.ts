@@ -15,6 +15,7 @@ import type { ListenerHost, OpenListener } from '../client-engine.js';
 import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '../tls/tls-door.js';
 import { TrustedPeers } from '../trusted-peers.js';
 import { bindServer } from './bind-server.js';
+import { DirectSocket } from './direct-socket.js';
 import { Http1Connection } from './http1-connection.js';
 import { type HostRule, Http2Connection } from './http2-connection.js';
 import { type PrefaceOwner, PrefaceWatch } from './preface-watch.js';
@@ -135,12 +136,19 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
     for (const guest of this.guests.values()) guest?.shutDown();
   }
 
-  private onSocket(socket: Socket): void {
+  private onSocket(fresh: Socket): void {
+    const socket = this.readsDirectly ? DirectSocket.inPlaceOf(fresh) : fresh;
     try {
       this.takeIn(socket);
     } catch (error) {
       this.giveUp(socket, error);
     }
+  }
+
+  /** Its connections begin with a request of HTTP/1.1, without anything before. */
+  private get readsDirectly(): boolean {
+    const { proxyProtocol, tls, protocols } = this.host.settings;
+    return proxyProtocol === 'off' && tls === null && !protocols.includes('h2c');
   }
 
   /** A mistake of ours with one connection. */
