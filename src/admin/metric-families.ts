@@ -64,6 +64,14 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
   cacheStored: head('cache_stored_total', 'Replies that were stored.'),
   cacheEvicted: head('cache_evicted_total', 'Stored replies that went to make room for others.'),
   cacheBytes: head('cache_served_bytes_total', 'Bytes of bodies that went out from memory.'),
+  cacheRefreshes: head(
+    'cache_refreshes_total',
+    'Requests that the gateway made of itself to bring stored replies up to date.',
+  ),
+  cacheRefreshFailures: head(
+    'cache_refresh_failures_total',
+    'Such requests that brought no good reply: what is stored stays.',
+  ),
   openAdmissions: head(
     'open_admissions_total',
     'Requests admitted without limits while the coordinator was lost.',

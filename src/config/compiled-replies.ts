@@ -16,6 +16,7 @@ export interface CompiledRouteCache {
   readonly heuristicPercent: number;
   readonly entryBytesMax: number;
   readonly staleIfErrorMs: number;
+  readonly staleWhileRevalidateMs: number;
   /** How long a request waits for another one's reply; 0: not at all. */
   readonly collapseMs: number;
   readonly clientMayBypass: boolean;

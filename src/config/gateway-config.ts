@@ -1882,6 +1882,11 @@ export interface RouteCacheConfig {
    */
   readonly staleIfError?: Duration;
   /**
+   * How long beyond its freshness a reply answers at once while its target is asked behind it,
+   * where `stale-while-revalidate` does not say. 0s to 30d. Default: 0s.
+   */
+  readonly staleWhileRevalidate?: Duration;
+  /**
    * Whether requests for a reply that is being fetched wait for it, in all workers, so that its
    * target gets one request. Default: true.
    */

@@ -87,6 +87,10 @@ export const COUNTERS = {
   cacheEvicted: 57,
   /** Bytes of bodies that went out from memory. */
   cacheBytes: 58,
+  /** Requests of the gateway's own by which what is stored was brought up to date. */
+  cacheRefreshes: 59,
+  /** Those of them that brought nothing. */
+  cacheRefreshFailures: 60,
 } as const;
 
 /** Figures of a thread by reason: of the first of each list of base/cache-reasons.ts. */

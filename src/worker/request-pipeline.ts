@@ -68,6 +68,7 @@ export class RequestPipeline {
     this.admission = new AdmissionPhase(parts);
     this.answerers = createAnswerers(parts, {
       onReply: (exchange, reply) => this.end(exchange, reply),
+      beginAside: (exchange) => this.beginAside(exchange),
       onStuck: (exchange) => parts.replies.onStuck(exchange),
       onBroken: (exchange, error) => this.breakOff(exchange, error),
     });
@@ -92,6 +93,14 @@ export class RequestPipeline {
     this.parts.ledger.begin(exchange);
     this.advance(exchange);
     return exchange;
+  }
+
+  /** It is in the last phase, and in no table: no record of the lane is for it. */
+  private beginAside(exchange: Exchange): Exchange {
+    const aside = exchange.behind(this.parts.nowMs(), this.onDeadline);
+    aside.phase = PHASE_REPLY;
+    if (aside.epoch !== null) aside.epoch.exchanges++;
+    return aside;
   }
 
   /** Takes the exchange through its phases until one waits or ends it. */
@@ -376,6 +385,11 @@ export class RequestPipeline {
     this.end(exchange, reply);
   }
 
+  /** An exchange without a client is over. */
+  onAsideDone(exchange: Exchange): void {
+    this.finish(exchange);
+  }
+
   /** A filter threw while a reply passed it. */
   onFilterBroken(exchange: Exchange, error: unknown): void {
     this.parts.ledger.countFilterError();
@@ -418,6 +432,10 @@ export class RequestPipeline {
   /** Whatever else was under way for the exchange, the client gets this reply and no other. */
   private end(exchange: Exchange, reply: LocalReply): void {
     if (exchange.isFinished) return;
+    if (exchange.isAside) {
+      this.finish(exchange);
+      return;
+    }
     exchange.phase = PHASE_REPLY;
     this.parts.replies.sendLocal(exchange, reply);
     if (exchange.isFinished) return;
@@ -444,7 +462,8 @@ export class RequestPipeline {
     this.admission.end(exchange, nowMs);
     this.exchanges.remove(exchange);
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
-    this.parts.ledger.close(exchange, nowMs);
+    if (exchange.isAside) this.parts.ledger.closeAside(exchange);
+    else this.parts.ledger.close(exchange, nowMs);
     this.parts.touch();
   }
 }

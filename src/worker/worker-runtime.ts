@@ -304,6 +304,7 @@ export class WorkerRuntime {
       touch,
       onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
       onReply: (exchange, reply) => this.pipeline.onTriesReply(exchange, reply),
+      onAsideDone: (exchange) => this.pipeline.onAsideDone(exchange),
       onError,
     });
   }

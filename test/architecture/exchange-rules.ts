@@ -72,6 +72,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 export const OWN_FIELDS: Readonly<Record<string, string>> = {
   phase: 'worker/request-pipeline.ts',
   isFinished: 'worker/request-pipeline.ts',
+  isAside: 'worker/request-pipeline.ts',
   route: 'worker/request/route-matcher.ts',
   grpc: 'worker/request/grpc-entry.ts',
   identity: `${ROOM}/exchange.ts`,

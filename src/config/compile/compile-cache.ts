@@ -18,6 +18,9 @@ export function compileRouteCache({ cache }: RouteConfig): CompiledRouteCache | 
     heuristicPercent: config.heuristic ?? defaults.heuristic,
     entryBytesMax: sizeBytes(config.maxEntryBytes ?? defaults.maxEntryBytes),
     staleIfErrorMs: durationMs(config.staleIfError ?? defaults.staleIfError),
+    staleWhileRevalidateMs: durationMs(
+      config.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
+    ),
     collapseMs: collapseMsOf(config.collapse),
     clientMayBypass: config.clientMayBypass ?? defaults.clientMayBypass,
     targeted: (config.targeted ?? defaults.targeted).map((name) => name.toLowerCase()),

@@ -93,6 +93,12 @@ export const ROUTE_CACHE_NODE = switchNode(
       ['0s', '30d'],
       { default: cache.staleIfError },
     ),
+    staleWhileRevalidate: durationNode(
+      'How long beyond its freshness a reply answers at once while its target is asked behind ' +
+        'it, where `stale-while-revalidate` does not say.',
+      ['0s', '30d'],
+      { default: cache.staleWhileRevalidate },
+    ),
     collapse: COLLAPSE_NODE,
     clientMayBypass: booleanNode(
       'Whether `Cache-Control` of a request is obeyed: `no-cache`, `no-store`, `max-age`, ' +

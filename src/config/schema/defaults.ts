@@ -77,6 +77,7 @@ export const DEFAULTS = {
     heuristic: 0,
     maxEntryBytes: '1MiB',
     staleIfError: '0s',
+    staleWhileRevalidate: '0s',
     collapse: { timeout: '5s' },
     clientMayBypass: false,
     targeted: ['CDN-Cache-Control'],

@@ -10,10 +10,18 @@ export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'st
 
 const NAME = 'sluice';
 
-/** `leftS`: seconds of freshness; negative where it is stale. */
-export function hitStatus(leftS: number, isCollapsed = false): FieldBlock {
-  const collapsed = isCollapsed ? '; collapsed' : '';
-  return field('cache-status', `${NAME}; hit; ttl=${leftS}${collapsed}`);
+/**
+ * `leftS`: seconds of freshness; negative where it is stale. A reply that goes out while it is
+ * validated is a hit as well: `hit` and `fwd` exclude each other (section 2.2), so that `detail`
+ * says it.
+ */
+export function hitStatus(
+  leftS: number,
+  said: { readonly isCollapsed?: boolean; readonly isRevalidating?: boolean } = {},
+): FieldBlock {
+  const collapsed = said.isCollapsed === true ? '; collapsed' : '';
+  const detail = said.isRevalidating === true ? '; detail=revalidating' : '';
+  return field('cache-status', `${NAME}; hit; ttl=${leftS}${collapsed}${detail}`);
 }
 
 /** The origin was asked and gave this status. */

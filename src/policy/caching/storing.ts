@@ -33,6 +33,8 @@ export interface StoringRules {
   readonly targeted: readonly string[];
   /** What holds where a reply does not say; 0: never stale. */
   readonly staleIfErrorMs: number;
+  /** The same while it is validated. */
+  readonly staleWhileRevalidateMs: number;
 }
 
 /** The request that was sent. */
@@ -222,7 +224,7 @@ function staleTimesOf(
   }
   const { staleWhileRevalidateS, staleIfErrorS } = directives;
   return {
-    whileRevalidateMs: orElse(staleWhileRevalidateS, 0),
+    whileRevalidateMs: orElse(staleWhileRevalidateS, rules.staleWhileRevalidateMs),
     ifErrorMs: orElse(staleIfErrorS, rules.staleIfErrorMs),
   };
 }

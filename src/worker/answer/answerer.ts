@@ -22,6 +22,11 @@ export interface AnswerSink {
   onReply(exchange: Exchange, reply: LocalReply): void;
   /** The reply does not come to its end, since its client takes nothing of it. */
   onStuck(exchange: Exchange): void;
+  /**
+   * An exchange without a client, for what this one has asked for; nothing has been done for it. It
+   * has to be answered, and what answers it goes nowhere.
+   */
+  beginAside(exchange: Exchange): Exchange;
   /** A mistake in what was done outside of the pipeline's calls. */
   onBroken(exchange: Exchange, error: unknown): void;
 }

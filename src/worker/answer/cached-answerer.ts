@@ -27,7 +27,7 @@ export interface CachedAnswererParts {
   readonly filters: Pick<FilterRunner, 'runBody'>;
   readonly tries: Pick<
     RetryLoop,
-    'beginUnadmitted' | 'onRequestComplete' | 'onVerdict' | 'onDeadline' | 'release'
+    'beginUnadmitted' | 'beginAside' | 'onRequestComplete' | 'onVerdict' | 'onDeadline' | 'release'
   >;
   readonly wheel: Pick<DeadlineWheel, 'set'>;
   nowMs(): number;
@@ -53,6 +53,7 @@ export class CachedAnswerer extends Answerer {
     switch (look) {
       case 'serve':
         cache.serve(exchange, caching);
+        if (caching.needsRefresh) this.refresh(exchange);
         this.watch(exchange);
         return 'begun';
       case 'wait':
@@ -77,6 +78,25 @@ export class CachedAnswerer extends Answerer {
     }
     tries.beginUnadmitted(exchange);
     return 'begun';
+  }
+
+  /** What has gone out is stale: a target is asked behind it, once for all workers. */
+  private refresh(exchange: Exchange): void {
+    const { cache, gate, filters, tries, nowMs } = this.parts;
+    const caching = cache.tryRefresh(exchange);
+    if (caching === null) return;
+    const aside = this.sink.beginAside(exchange);
+    try {
+      cache.openRefresh(aside, caching);
+      const isLetOn = filters.runBody(aside) === null;
+      if (isLetOn && gate.tryEnter(aside, routeOf(aside), nowMs())) {
+        tries.beginAside(aside, nowMs() + cache.refreshMs(aside));
+      } else {
+        this.sink.onReply(aside, OVERLOADED);
+      }
+    } catch (error) {
+      this.sink.onBroken(aside, error);
+    }
   }
 
   private serveOnError(exchange: Exchange): void {

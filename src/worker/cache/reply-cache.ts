@@ -8,11 +8,12 @@
  * reply as they see one of a target.
  */
 import { defined } from '../../base/assert.js';
-import type { BypassReason, NotStored } from '../../base/cache-reasons.js';
+import type { NotStored } from '../../base/cache-reasons.js';
 import type { Clock } from '../../base/clock.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { EntryHead } from '../../channel/cache/cache-entry.js';
+import type { FoundEntry } from '../../channel/cache/cache-segment.js';
 import type { CacheStore } from '../../channel/cache/cache-store.js';
 import type { FetchLeases } from '../../channel/cache/fetch-leases.js';
 import type { CompiledRouteCache } from '../../config/compiled-replies.js';
@@ -21,8 +22,8 @@ import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
 import { groupsOf } from '../../policy/caching/cache-groups.js';
 import { type ForwardReason, forwardStatus, hitStatus } from '../../policy/caching/cache-status.js';
 import { isAbout, isUnmodified, validationFields } from '../../policy/caching/conditional.js';
-import { invalidates, sameOriginTarget } from '../../policy/caching/invalidation.js';
-import { freshLeftS, judgeReuse, mayServeOnError } from '../../policy/caching/reuse.js';
+import { invalidates } from '../../policy/caching/invalidation.js';
+import { freshLeftS, judgeReuse, mayServeOnError, type Reuse } from '../../policy/caching/reuse.js';
 import {
   judgeReply,
   listOf,
@@ -33,10 +34,12 @@ import { updatedFields } from '../../policy/caching/update-fields.js';
 import { fitsVariant } from '../../policy/caching/variant.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import { Caching } from '../exchange/caching.js';
-import { type Exchange, routeOf } from '../exchange/exchange.js';
+import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import type { ReplyPath } from '../reply/reply-path.js';
+import { bypassOf, memoryRequestOf } from './cached-request.js';
 import { FetchWaits } from './fetch-waits.js';
-import { type MemoryRequest, memoryReply, validatorsOf } from './memory-reply.js';
+import { memoryReply, validatorsOf } from './memory-reply.js';
+import { Refreshes } from './refreshes.js';
 import {
   askedBy,
   groupPlaceOf,
@@ -45,6 +48,7 @@ import {
   RouteCache,
   variedRequest,
 } from './route-cache.js';
+import { voidWritten } from './written-places.js';
 
 /** What becomes of a request: it is answered, waits, or its target is asked. */
 export type Look = 'serve' | 'wait' | 'fetch' | LocalReply;
@@ -58,13 +62,12 @@ export type HeadVerdict = 'on' | 'validated' | 'instead';
 /** How long it is remembered that a key's replies are not stored. */
 const PASS_MS = 10_000;
 
+/** Statuses that say that the stored reply is not what its target would answer. */
+const REPLACES: readonly number[] = [200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 410];
+
 const NO_BODY = Buffer.alloc(0);
 const CONDITIONS = [
   ...['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range'],
-] as const;
-const OVERRIDES = [
-  ...['x-http-method-override', 'x-http-method', 'x-method-override'],
-  ...['x-original-url', 'x-rewrite-url', 'x-override-url'],
 ] as const;
 
 const NOT_STORED = refusal(PROBLEMS.notCached, 'Nothing is stored that answers this request.');
@@ -84,6 +87,7 @@ export class ReplyCache {
   private readonly waits: FetchWaits;
   private readonly routes = new WeakMap<CompiledRouteCache, RouteCache>();
   private evicted = 0;
+  private readonly refreshes: Refreshes;
 
   /** `goOn`: what an exchange has waited for may be there. */
   constructor(
@@ -91,6 +95,7 @@ export class ReplyCache {
     goOn: (exchange: Exchange) => void,
   ) {
     const { clock, leases } = parts;
+    this.refreshes = new Refreshes(leases, clock);
     this.waits = new FetchWaits(
       clock,
       (hash) => !leases.isHeld(hash, clock.nowMs(), Number.MAX_SAFE_INTEGER),
@@ -148,7 +153,8 @@ export class ReplyCache {
     caching.entry = entry;
     caching.body = null;
     if (entry === null) return false;
-    const isUsable = !entry.isSoft && judgeReuse(entry.head, asked, nowUnixMs) === 'fresh';
+    const reuse = reuseOf(entry, asked, nowUnixMs);
+    const isUsable = reuse !== 'validate';
     const isShort =
       isUsable &&
       (!isGet || isUnmodified(memoryRequestOf(exchange), validatorsOf(entry.head), nowUnixMs));
@@ -157,7 +163,8 @@ export class ReplyCache {
     if (caching.body === null) caching.entry = null;
     if (!isUsable || caching.entry === null) return false;
     entry.use();
-    caching.outcome = 'hit';
+    caching.outcome = reuse === 'stale' ? 'stale' : 'hit';
+    caching.needsRefresh = reuse === 'stale';
     caching.reason = null;
     return true;
   }
@@ -229,7 +236,8 @@ export class ReplyCache {
     const { entry } = caching;
     if (entry === null) return;
     const leftS = freshLeftS(entry.head, this.parts.clock.unixMs());
-    caching.statusField = hitStatus(leftS, caching.isCollapsed);
+    const { isCollapsed, needsRefresh } = caching;
+    caching.statusField = hitStatus(leftS, { isCollapsed, isRevalidating: needsRefresh });
     this.send(exchange, caching, entry.head);
   }
 
@@ -244,9 +252,34 @@ export class ReplyCache {
     if (!exchange.isFinished) replies.whole(exchange, made.body);
   }
 
+  /**
+   * What an exchange without a client is to do for this one, whose reply was stale; null: another
+   * one does it already, or too many are under way.
+   */
+  tryRefresh(exchange: Exchange): Caching | null {
+    const { caching } = exchange;
+    return caching === null ? null : this.refreshes.tryBegin(caching, this.refreshMs(exchange));
+  }
+
+  /** How long that may take, and keeps others from doing the same. */
+  refreshMs(exchange: Exchange): number {
+    return upstreamOf(exchange).timeouts.perTryMs;
+  }
+
+  openRefresh(exchange: Exchange, caching: Caching): void {
+    exchange.caching = caching;
+    const request = variedRequest(exchange);
+    const entry = this.parts.store.find(caching.key, (variant) => fitsVariant(variant, request));
+    caching.body = entry === null ? null : entry.copyBody();
+    caching.entry = caching.body === null ? null : entry;
+    this.forward(caching, 'stale');
+    caching.mayStore = true;
+    this.prepare(exchange, caching);
+  }
+
   /** Whether the stored reply may answer, since there is no good one. */
-  canServeOnError({ caching, reply }: Exchange): boolean {
-    if (caching === null || reply.isStarted || caching.isServing) return false;
+  canServeOnError({ caching, reply, isAside }: Exchange): boolean {
+    if (caching === null || isAside || reply.isStarted || caching.isServing) return false;
     const { entry, body } = caching;
     if (entry === null || body === null) return false;
     return mayServeOnError(entry.head, this.parts.clock.unixMs());
@@ -271,6 +304,8 @@ export class ReplyCache {
     }
     const isFailure = status === 500 || (status >= 502 && status <= 504);
     if (isFailure && this.canServeOnError(exchange)) return 'instead';
+    // What is stored is better than that, also where a failure could be stored.
+    if (isFailure && caching.isRefresh) return 'on';
     this.beginCapture(exchange, caching, status, block);
     return 'on';
   }
@@ -285,6 +320,8 @@ export class ReplyCache {
       ? this.judge(exchange, caching, { status, ...pickBlock(block) })
       : this.refuse(caching, exchange.head.method === 'HEAD' ? 'method' : 'request');
     if (judged === null) {
+      // What it says now is in force for all: the stored reply is not, however stale it may be.
+      if (caching.mayStore && REPLACES.includes(status)) caching.entry?.kill();
       this.pass(caching);
     } else {
       const head = this.entryOf(exchange, caching, judged, { status, date: block.date });
@@ -370,9 +407,10 @@ export class ReplyCache {
     }
   }
 
-  private put({ purges }: Caching, head: EntryHead, body: Buffer): boolean {
+  private put(caching: Caching, head: EntryHead, body: Buffer): boolean {
     const { store } = this.parts;
-    if (!store.put(head, body, purges)) return false;
+    if (!store.put(head, body, caching.purges)) return false;
+    caching.isStored = true;
     this.parts.onStored(store.evicted - this.evicted);
     this.evicted = store.evicted;
     return true;
@@ -392,30 +430,18 @@ export class ReplyCache {
     if (judged === null) {
       entry.kill();
       this.pass(caching);
-      this.send(exchange, caching, { ...entry.head, fields, date });
+      if (!exchange.isAside) this.send(exchange, caching, { ...entry.head, fields, date });
       return;
     }
     const head = this.entryOf(exchange, caching, judged, { status, date });
     this.put(caching, head, body);
     this.giveBack(caching);
-    this.send(exchange, caching, head);
+    if (!exchange.isAside) this.send(exchange, caching, head);
   }
 
   /** A target has answered a request of any route: what it may have changed is void. */
   onWritten(exchange: Exchange, status: number, fields: FieldBlock): void {
-    const { head } = exchange;
-    if (!invalidates(head.method, status)) return;
-    const { store } = this.parts;
-    const { serials } = store;
-    serials.move(store.hashOf(placeOf(exchange)));
-    const url = `${head.clientScheme}://${head.fields.host}${head.sentPath}`;
-    for (const name of ['location', 'content-location']) {
-      const path = URL.canParse(url) ? sameOriginTarget(listOf(fields, name), url) : null;
-      if (path !== null) serials.move(store.hashOf(placeOf(exchange, path.split('?', 1)[0])));
-    }
-    for (const group of groupsOf(listOf(fields, 'cache-group-invalidation'))) {
-      serials.move(store.hashOf(groupPlaceOf(exchange, group)));
-    }
+    if (invalidates(exchange.head.method, status)) voidWritten(this.parts.store, exchange, fields);
   }
 
   /** Nobody is to wait for this key for a while: its replies are not for others. */
@@ -439,9 +465,17 @@ export class ReplyCache {
     if (caching === null) return;
     this.endWait(exchange);
     if (caching.capture !== null) this.refuse(caching, 'incomplete');
+    if (caching.isRefresh) this.refreshes.end();
     caching.capture = null;
     this.giveBack(caching);
   }
+}
+
+/** What a soft purge has made stale answers while it is validated, where a stale reply may. */
+function reuseOf(entry: FoundEntry, asked: CacheDirectives | null, nowUnixMs: number): Reuse {
+  const reuse = judgeReuse(entry.head, asked, nowUnixMs);
+  if (!entry.isSoft || reuse !== 'fresh') return reuse;
+  return entry.head.whileRevalidateMs > 0 ? 'stale' : 'validate';
 }
 
 function pickBlock({ fields, date, bodyBytes }: ReplyFieldBlock): ReplyFieldBlock {
@@ -457,29 +491,4 @@ function isAboutEntry({ entry }: Caching, fields: FieldBlock): boolean {
   const etag = listOf(fields, 'etag');
   const lastModified = listOf(fields, 'last-modified');
   return isAbout({ etag, lastModified, date: '' }, validatorsOf(entry.head));
-}
-
-/** Why the cache has nothing to do with it; null: it has. */
-function bypassOf(exchange: Exchange): BypassReason | null {
-  const { method } = exchange.head;
-  if (method !== 'GET' && method !== 'HEAD') return 'method';
-  if (exchange.upload.bodyBytes !== 0) return 'body';
-  if (exchange.wantsTunnel) return 'tunnel';
-  return isOverridden(exchange) ? 'override' : null;
-}
-
-/** Its target may take it for another request than the key says. */
-function isOverridden({ head }: Exchange): boolean {
-  const { plain } = head.fields;
-  return plain.some((name, at) => at % 2 === 0 && OVERRIDES.some((one) => one === name));
-}
-
-function memoryRequestOf(exchange: Exchange): MemoryRequest {
-  return {
-    method: exchange.head.method,
-    range: listIn(exchange, 'range'),
-    ifRange: listIn(exchange, 'if-range'),
-    ifNoneMatch: listIn(exchange, 'if-none-match'),
-    ifModifiedSince: listIn(exchange, 'if-modified-since'),
-  };
 }

@@ -56,8 +56,20 @@ export class Caching {
   /** When its target was asked. */
   askedUnixMs = 0;
 
+  /** What answers is stale, and is to be brought up to date behind it. */
+  needsRefresh = false;
+  /** The exchange is there for that only. */
+  isRefresh = false;
+  /** Something was stored of what its target has said. */
+  isStored = false;
+
   /** Its reply is one that others may get. */
   mayStore = false;
+
+  /** More of what its target says is of use. */
+  get isFetching(): boolean {
+    return this.capture !== null || this.validated !== null;
+  }
 
   constructor(
     readonly rules: CompiledRouteCache,

@@ -64,6 +64,20 @@ export const ANYBODY: Caller = { consumer: '', claims: null, fields: NOTHING };
 /** There are no credentials, and the route lets in whoever has none. */
 export const ANONYMOUS: Caller = { consumer: '', claims: null, fields: NOTHING };
 
+type DeadlineHandler = (exchange: Exchange, nowMs: number) => void;
+
+/** Of what no lane has brought. */
+const NO_RECORD = {
+  index: -1,
+  generation: 0,
+  listener: 0,
+  bodyBytes: 0,
+  isComplete: true,
+  expectsContinue: false,
+  wantsTunnel: false,
+  parts: NOTHING,
+};
+
 /** The configuration that an exchange begins and ends under. */
 export interface ExchangeEpoch {
   /** null: every refusal is a problem document. */
@@ -94,6 +108,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   grpc: Readonly<GrpcCall> | null;
   phase: Phase = PHASE_ROUTE;
   isFinished = false;
+  /** No client waits for it: its reply is for what is stored only, and nothing goes on the lane. */
+  isAside = false;
   /** Assigned by request/route-matcher.ts: null until then. */
   route: WorkerRoute | null = null;
   identity: Caller = ANYBODY;
@@ -113,7 +129,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     record: RequestRecord,
     readonly head: Readonly<RequestHead>,
     readonly epoch: ExchangeEpoch | null,
-    onDeadline: (exchange: Exchange, nowMs: number) => void,
+    onDeadline: DeadlineHandler,
   ) {
     this.index = record.index;
     this.generation = record.generation;
@@ -122,6 +138,18 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     this.upload = new Upload(record);
     this.grpc = grpcCallOf(head);
     this.deadline = new DeadlineEntry((nowMs) => onDeadline(this, nowMs));
+  }
+
+  /** A request of the gateway's own for what this one, which has passed its phases, asks for. */
+  behind(receivedMs: number, onDeadline: DeadlineHandler): Exchange {
+    const record = { ...NO_RECORD, receivedMs, protocol: this.head.protocol };
+    const aside = new Exchange(record, this.head.copyAs('GET'), this.epoch, onDeadline);
+    aside.isAside = true;
+    aside.route = this.route;
+    aside.rewrittenTarget = this.rewrittenTarget;
+    aside.addedFields = this.addedFields;
+    aside.identify(this.identity);
+    return aside;
   }
 
   /** It is known who calls. */

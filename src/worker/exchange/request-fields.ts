@@ -147,6 +147,12 @@ export class RequestFields {
     }
   }
 
+  /** The same fields, which can be changed apart. */
+  copy(): RequestFields {
+    const copy: RequestFields = Object.create(RequestFields.prototype);
+    return Object.assign(copy, this, { plain: [...this.plain] });
+  }
+
   /** The credentials end here: the target does not get them. */
   dropAuthorization(): void {
     this.authorization = '';

@@ -92,6 +92,12 @@ export class RequestHead {
     return this.cameTo.proxies.trustedProxies.includes(this.peer);
   }
 
+  /** The same request, of this method, whose fields can be changed apart. */
+  copyAs(method: string): RequestHead {
+    const copy: RequestHead = Object.create(RequestHead.prototype);
+    return Object.assign(copy, this, { method, fields: this.fields.copy() });
+  }
+
   /** The request came to this listener. */
   onListener(listener: HeadListener): void {
     this.cameTo = listener;

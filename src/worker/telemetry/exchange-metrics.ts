@@ -288,6 +288,13 @@ export class ExchangeMetrics {
     if (notStored !== null) this.counters.add(refused + NOT_STORED_REASONS.indexOf(notStored));
   }
 
+  /** An exchange without a client has ended: nobody has asked for it, and it has no record. */
+  closeAside({ caching }: Exchange): void {
+    if (caching?.isRefresh !== true) return;
+    this.counters.add(COUNTERS.cacheRefreshes);
+    if (!caching.isStored) this.counters.add(COUNTERS.cacheRefreshFailures);
+  }
+
   private countProblem(problem: ProblemKind, routeIndex: number): void {
     this.counters.add(problemCounter(problem));
     if (problem === PROBLEMS.rateLimited) {

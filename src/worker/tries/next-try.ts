@@ -98,7 +98,8 @@ export class NextTry {
     const timeoutMs = route?.config.timeoutMs ?? 0;
     const isRunning = timeoutMs > 0 && upload.isComplete;
     const routeEndMs = isRunning ? this.parts.nowMs() + timeoutMs : NEVER_MS;
-    const endMs = grpc === null ? routeEndMs : Math.min(routeEndMs, grpc.deadlineMs);
+    const callEndMs = grpc === null ? routeEndMs : Math.min(routeEndMs, grpc.deadlineMs);
+    const endMs = Math.min(callEndMs, exchange.tries.routeDeadlineMs);
     if (endMs !== NEVER_MS) exchange.tries.endBy(endMs);
   }
 

@@ -17,6 +17,7 @@ export interface OtherRepliesParts {
   readonly cache: Pick<ReplyCache, 'onHead' | 'serveOnError'>;
   onFailed(exchange: Exchange, problem: ProblemKind): void;
   onReply(exchange: Exchange, reply: LocalReply): void;
+  onAsideDone(exchange: Exchange): void;
 }
 
 export class OtherReplies {
@@ -25,13 +26,26 @@ export class OtherReplies {
     private readonly settler: Pick<TrySettler, 'end'>,
   ) {}
 
-  /** Whether a stored reply goes out: at once, or when the target's has ended. */
+  /**
+   * Whether a stored reply goes out, at once or when the target's has ended; or none at all, as no
+   * client waits.
+   */
   isFromMemory(exchange: Exchange, status: number, block: ReplyFieldBlock): boolean {
     const verdict = this.parts.cache.onHead(exchange, status, block);
+    if (exchange.isAside) {
+      if (exchange.caching?.isFetching !== true) this.endAside(exchange, status);
+      return true;
+    }
     if (verdict !== 'instead') return verdict === 'validated';
     this.end(exchange, outcomeOfStatus(status, upstreamOf(exchange)));
     this.parts.cache.serveOnError(exchange);
     return true;
+  }
+
+  /** There is nothing in the reply that could be stored. */
+  private endAside(exchange: Exchange, status: number): void {
+    this.end(exchange, outcomeOfStatus(status, upstreamOf(exchange)));
+    this.parts.onAsideDone(exchange);
   }
 
   /** The target has not answered in gRPC: its client gets what that means, and nothing of it. */

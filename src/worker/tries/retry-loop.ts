@@ -23,12 +23,9 @@ import {
 import type { LocalReply } from '../../filters/local-reply.js';
 import {
   END_GRPC_STATUS,
-  END_NOT_SENT,
-  END_RESET,
   END_STATUS,
   END_TIMEOUT,
   type TryEnd,
-  type TryEndKind,
 } from '../../policy/retry/retry-rule.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
@@ -41,7 +38,7 @@ import { KeptReply } from '../exchange/kept-reply.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import type { ReplyPath } from '../reply/reply-path.js';
-import { failureCause, isHandshakeFailure, upstreamProblem } from '../upstream/upstream-error.js';
+import { failureCause, upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import {
   codeIn,
@@ -55,15 +52,8 @@ import { OtherReplies } from './other-replies.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
 import { DO_NOT_RETRY, pushbackMs, retryAfterMs } from './retry-after.js';
 import { isStaleConnection } from './retry-planner.js';
+import { endKindOf, NO_REPLY_IN_TIME, NOT_SENT_IN_TIME, type TryFailure } from './try-failure.js';
 import { TrySettler } from './try-settler.js';
-
-/** How a try has failed. */
-interface TryFailure {
-  readonly kind: TryEndKind;
-  readonly problem: ProblemKind;
-  /** What the operator is told besides; empty: nothing. */
-  readonly cause: string;
-}
 
 /** A reply that may be retried. */
 interface RetriedEnd {
@@ -74,17 +64,6 @@ interface RetriedEnd {
 
 /** RFC 8297. */
 const EARLY_HINTS = 103;
-
-const NO_REPLY_IN_TIME: TryFailure = {
-  kind: END_TIMEOUT,
-  problem: PROBLEMS.responseTimeout,
-  cause: '',
-};
-const NOT_SENT_IN_TIME: TryFailure = {
-  kind: END_NOT_SENT,
-  problem: PROBLEMS.connectTimeout,
-  cause: '',
-};
 
 /** By the protocol in which the target has answered. */
 const VIA_OF_REPLIES = field('via', `1.1 ${GATEWAY_PSEUDONYM}`);
@@ -106,6 +85,8 @@ export interface RetryLoopParts extends NextTryParts {
   onFailed(exchange: Exchange, problem: ProblemKind): void;
   /** The client gets this in place of what its target has said. */
   onReply(exchange: Exchange, reply: LocalReply): void;
+  /** All has come that an exchange without a client is there for. */
+  onAsideDone(exchange: Exchange): void;
   onError(error: unknown): void;
 }
 
@@ -131,6 +112,12 @@ export class RetryLoop implements TryListener {
 
   /** The same for an exchange that is admitted to no target yet. */
   beginUnadmitted = (exchange: Exchange): void => this.next.beginUnadmitted(exchange);
+
+  /** The same for an exchange without a client, which is over by this time. */
+  beginAside(exchange: Exchange, untilMs: number): void {
+    exchange.tries.endBy(untilMs);
+    this.next.beginUnadmitted(exchange);
+  }
 
   /** The last of the request body is here. */
   onRequestComplete(exchange: Exchange): void {
@@ -167,7 +154,13 @@ export class RetryLoop implements TryListener {
     if (exchange.grpc?.isTargets === true) return this.parts.replies.data(exchange, chunk, false);
     // The target of a tunnel may still take what comes from the client.
     if (isLast && !exchange.reply.isTunnel) this.onTargetDone(exchange);
-    return this.parts.replies.data(exchange, chunk, isLast);
+    return this.giveData(exchange, chunk, isLast);
+  }
+
+  private giveData(exchange: Exchange, chunk: Buffer, isLast: boolean): boolean {
+    if (!exchange.isAside) return this.parts.replies.data(exchange, chunk, isLast);
+    if (isLast) this.parts.onAsideDone(exchange);
+    return true;
   }
 
   onComplete(attempt: UpstreamTry, trailers: FieldBlock): void {
@@ -182,6 +175,7 @@ export class RetryLoop implements TryListener {
     this.onTargetDone(exchange);
     if (caching?.validated != null) {
       this.parts.cache.serveValidated(exchange);
+      if (exchange.isAside) this.parts.onAsideDone(exchange);
       return;
     }
     // What has trailers is not stored.
@@ -191,7 +185,8 @@ export class RetryLoop implements TryListener {
 
   private endReply(exchange: Exchange, trailers: FieldBlock): void {
     const { replies } = this.parts;
-    if (trailers === NO_FIELDS) replies.end(exchange);
+    if (exchange.isAside) this.parts.onAsideDone(exchange);
+    else if (trailers === NO_FIELDS) replies.end(exchange);
     else replies.trailers(exchange, trailers);
   }
 
@@ -317,7 +312,7 @@ export class RetryLoop implements TryListener {
       cache.onWritten(exchange, status, block.fields);
       if (exchange.caching !== null && this.instead.isFromMemory(exchange, status, block)) {
         if (exchange.caching.isServing && !exchange.isFinished) this.watchReply(exchange);
-        return false;
+        return exchange.isAside && !exchange.isFinished;
       }
     }
     if (grpc?.isTargets === true) {
@@ -358,7 +353,6 @@ export class RetryLoop implements TryListener {
 
   private giveKeptBody(exchange: Exchange, kept: KeptReply): void {
     const { chunks, isComplete, trailers, attempt } = kept;
-    const { replies } = this.parts;
     const last = lastFieldsOf(exchange, trailers);
     const endsInData = isComplete && last === NO_FIELDS;
     let goesOn = true;
@@ -366,7 +360,7 @@ export class RetryLoop implements TryListener {
       if (exchange.isFinished) return;
       const isLast = endsInData && at === chunks.length - 1;
       if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
-      goesOn = replies.data(exchange, chunk, isLast);
+      goesOn = this.giveData(exchange, chunk, isLast);
     }
     if (exchange.isFinished) return;
     if (!isComplete) {
@@ -483,13 +477,4 @@ export class RetryLoop implements TryListener {
 /** What follows the reply; a call gets a status in any case. */
 function lastFieldsOf({ grpc }: Exchange, trailers: FieldBlock): FieldBlock {
   return grpc?.isTargets === true ? trailersOfCall(grpc, trailers) : trailers;
-}
-
-/**
- * In TLS 1.3 a target refuses a certificate only when the first request is on its way to it, and
- * reads none of that. Of a body that streams some is gone all the same.
- */
-function endKindOf({ isSent, exchange }: UpstreamTry, error: unknown): TryEndKind {
-  const isUnread = !isSent || (isHandshakeFailure(error) && exchange.upload.isCollected);
-  return isUnread ? END_NOT_SENT : END_RESET;
 }

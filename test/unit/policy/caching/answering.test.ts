@@ -316,7 +316,8 @@ describe('Cache-Status', () => {
   it.each([
     [hitStatus(5), 'sluice; hit; ttl=5'],
     [hitStatus(-5), 'sluice; hit; ttl=-5'],
-    [hitStatus(5, true), 'sluice; hit; ttl=5; collapsed'],
+    [hitStatus(-5, { isRevalidating: true }), 'sluice; hit; ttl=-5; detail=revalidating'],
+    [hitStatus(5, { isCollapsed: true }), 'sluice; hit; ttl=5; collapsed'],
     [
       forwardStatus('uri-miss', { status: 200, isStored: true }),
       'sluice; fwd=uri-miss; fwd-status=200; stored',

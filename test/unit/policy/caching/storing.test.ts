@@ -24,6 +24,7 @@ const RULES: StoringRules = {
   dropsCookies: false,
   targeted: ['cdn-cache-control'],
   staleIfErrorMs: 0,
+  staleWhileRevalidateMs: 0,
 };
 
 type Fields = readonly (readonly [name: string, value: string])[];

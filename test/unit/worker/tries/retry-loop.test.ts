@@ -130,6 +130,7 @@ class Rig {
       unixMs: () => 0,
       touch: () => {},
       onFailed: (_, problem) => this.fail(problem),
+      onAsideDone: () => {},
       onReply: () => expect.unreachable('no call of gRPC'),
       onError: () => {},
     });

@@ -1,0 +1,39 @@
+/**
+ * What a request is for the cache: whether it concerns it, and what it asks of a stored reply.
+ *
+ * Thread: worker.
+ */
+import type { BypassReason } from '../../base/cache-reasons.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { MemoryRequest } from './memory-reply.js';
+import { listIn } from './route-cache.js';
+
+const OVERRIDES = [
+  ...['x-http-method-override', 'x-http-method', 'x-method-override'],
+  ...['x-original-url', 'x-rewrite-url', 'x-override-url'],
+] as const;
+
+/** Why the cache has nothing to do with it; null: it has. */
+export function bypassOf(exchange: Exchange): BypassReason | null {
+  const { method } = exchange.head;
+  if (method !== 'GET' && method !== 'HEAD') return 'method';
+  if (exchange.upload.bodyBytes !== 0) return 'body';
+  if (exchange.wantsTunnel) return 'tunnel';
+  return isOverridden(exchange) ? 'override' : null;
+}
+
+/** Its target may take it for another request than the key says. */
+function isOverridden({ head }: Exchange): boolean {
+  const { plain } = head.fields;
+  return plain.some((name, at) => at % 2 === 0 && OVERRIDES.some((one) => one === name));
+}
+
+export function memoryRequestOf(exchange: Exchange): MemoryRequest {
+  return {
+    method: exchange.head.method,
+    range: listIn(exchange, 'range'),
+    ifRange: listIn(exchange, 'if-range'),
+    ifNoneMatch: listIn(exchange, 'if-none-match'),
+    ifModifiedSince: listIn(exchange, 'if-modified-since'),
+  };
+}
