@@ -57,6 +57,9 @@ export interface CommandArguments {
   readonly consumer: string | undefined;
   readonly repeat: string | undefined;
   readonly tests: string | undefined;
+  readonly against: string | undefined;
+  readonly tolerate: string | undefined;
+  readonly host: string | undefined;
   readonly isJson: boolean;
 }
 

@@ -29,6 +29,7 @@ const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promis
   routes: async () => (await import('./routes.js')).routesCommand,
   explain: async () => (await import('./explain.js')).explainCommand,
   test: async () => (await import('./test.js')).testCommand,
+  replay: async () => (await import('./replay.js')).replayCommand,
   diff: async () => (await import('./diff.js')).diffCommand,
   reload: async () => (await import('./reload.js')).reloadCommand,
   rollback: async () => (await import('./reload.js')).rollbackCommand,

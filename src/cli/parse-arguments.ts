@@ -46,7 +46,8 @@ export function parseCommandLine(
   refuseUnknownOptions(word, given);
   const name = readCommand(word);
   const values = readOptions(name, given);
-  const extra = words[COMMANDS[name].words?.length ?? 0];
+  const { words: names = [] } = COMMANDS[name];
+  const extra = names.at(-1)?.endsWith('...') === true ? undefined : words[names.length];
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}" after ${name}`);
   if (values.has('version')) return { kind: 'version' };
   const last = (option: string) => values.get(option)?.at(-1);
@@ -64,6 +65,9 @@ export function parseCommandLine(
     consumer: last('consumer'),
     repeat: last('repeat'),
     tests: last('tests'),
+    against: last('against'),
+    tolerate: last('tolerate'),
+    host: last('host'),
     isJson: values.has('json'),
   };
   return { kind: 'command', name, args };

@@ -18,7 +18,10 @@ export interface OptionSpec {
 export interface CommandSpec {
   readonly help: string;
   readonly options: readonly OptionSpec[];
-  /** Names of the arguments after the command's name. Default: none. */
+  /**
+   * Names of the arguments after the command's name; one that ends with `...` may come again and
+   * again. Default: none.
+   */
   readonly words?: readonly string[];
 }
 
@@ -71,6 +74,17 @@ const TEST_OPTIONS: readonly OptionSpec[] = [
   { name: 'tests', value: 'FILE', help: 'the table (default: NAME.tests.yaml beside NAME.yaml)' },
 ];
 
+const REPLAY_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: 'against',
+    value: 'FILE',
+    help: 'compare with this one (default: with the log itself)',
+  },
+  { name: 'tolerate', value: 'N', help: 'exit with 1 above this number of differences' },
+  { name: 'host', value: 'NAME', help: 'host of records without one (default: localhost)' },
+  { name: 'json', help: 'print JSON' },
+];
+
 /** The options of every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'help', short: 'h', help: 'print this text' },
@@ -83,6 +97,7 @@ export type CommandName =
   | 'routes'
   | 'explain'
   | 'test'
+  | 'replay'
   | 'diff'
   | 'reload'
   | 'rollback'
@@ -105,6 +120,11 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   test: {
     help: 'check a configuration against a table of expectations',
     options: [CONFIG_OPTION, ...TEST_OPTIONS],
+  },
+  replay: {
+    help: 'say what a configuration would have done with a log',
+    options: [CONFIG_OPTION, ...REPLAY_OPTIONS],
+    words: ['LOG...'],
   },
   diff: { help: 'show what is different between two files', options: [], words: ['OLD', 'NEW'] },
   reload: {
@@ -148,6 +168,9 @@ export function usageText(): string {
     '',
     'Options of test:',
     ...TEST_OPTIONS.map(optionLine),
+    '',
+    'Options of replay:',
+    ...REPLAY_OPTIONS.map(optionLine),
     '',
     'Options of reload and rollback:',
     optionLine(ADMIN_OPTION),

@@ -189,6 +189,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenWords: [],
   },
   explain: MAIN_THREAD_ROOT,
+  replay: MAIN_THREAD_ROOT,
   cli: MAIN_THREAD_ROOT,
   'main.ts': MAIN_THREAD_ROOT,
   'gateway.ts': MAIN_THREAD_ROOT,
@@ -228,6 +229,7 @@ const CLOCK_READERS = [
 const COMPOSITION = [
   'supervisor',
   'explain',
+  'replay',
   'gateway-admin.ts',
   'gateway.ts',
   'program-gateway.ts',

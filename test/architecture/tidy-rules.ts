@@ -48,6 +48,7 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   coordinator: ['coordinator', PURE, BOTH_ENDS],
   admin: ['supervisor', BROWSER, PURE],
   explain: ['supervisor', PURE],
+  replay: ['supervisor', PURE],
   cli: ['supervisor', PURE],
   'main.ts': ['supervisor'],
   'gateway.ts': ['supervisor', 'acceptor'],

@@ -83,7 +83,7 @@ describe('wrong usage', () => {
     [['vaildate'], 'unknown command "vaildate", did you mean "validate"?'],
     [
       ['xyzzy'],
-      'unknown command "xyzzy"; known: run, validate, routes, explain, test, diff, reload, ' +
+      'unknown command "xyzzy"; known: run, validate, routes, explain, test, replay, diff, reload, ' +
         'rollback, token, hash-password, schema',
     ],
     [['sluice.yaml'], 'unknown command "sluice.yaml"; a configuration file goes after -c'],
