@@ -2,7 +2,6 @@
 import { dirname, join } from 'node:path';
 import {
   loadPackageDefinition,
-  Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
@@ -14,34 +13,16 @@ import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { PROTO_FILE } from '../support/grpc-origin.js';
+import { bytesField, detailsOf, statusDetails } from '../support/status-details.js';
 
 const FOLDER = dirname(PROTO_FILE);
 const BOOK = { name: 'a', copies: '9007199254740993', lent: true, tags: ['x'] };
 
-/** google.rpc.Status with a Book, and with something that the descriptors do not know. */
-const DETAILS = detailsOf(
-  Buffer.concat([
-    bytesField(2, Buffer.from('told')),
-    bytesField(3, anyOf('sluice.library.Book', bytesField(2, Buffer.from('T')))),
-    bytesField(3, anyOf('nobody.knows.It', Buffer.from([8, 1]))),
-  ]),
-);
+const DETAILS = statusDetails(9, 'told', [
+  { type: 'sluice.library.Book', value: bytesField(2, Buffer.from('T')) },
+  { type: 'nobody.knows.It', value: Buffer.from([8, 1]) },
+]);
 const BROKEN = detailsOf(Buffer.from([0x1a, 0xff]));
-
-function detailsOf(status: Buffer): Metadata {
-  const metadata = new Metadata();
-  metadata.set('grpc-status-details-bin', status);
-  return metadata;
-}
-
-/** A field of a message whose bytes are at most 127. */
-function bytesField(number: number, bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
-}
-
-function anyOf(type: string, value: Buffer): Buffer {
-  return Buffer.concat([bytesField(1, Buffer.from(`type.example/${type}`)), bytesField(2, value)]);
-}
 
 let server: Server;
 let gateway: GatewayProcess;
