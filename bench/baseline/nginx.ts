@@ -5,9 +5,9 @@
  * through a file; the count of requests per connection is raised, since the others have no such
  * limit.
  */
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LIMITED_PREFIX, OPEN_PREFIX } from '../gateway/bench-requests.js';
+import { LIMITED_PREFIX, OPEN_PREFIX, STORED_PREFIX } from '../gateway/bench-requests.js';
 import { type Contender, HOST } from '../gateway/contender.js';
 import { HTTP2_ORIGIN_SCENARIOS, TLS_SCENARIOS } from '../gateway/tls-scenarios.js';
 import {
@@ -34,7 +34,7 @@ interface NginxOptions {
 function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Contender {
   return {
     name,
-    abilities: ['limit'],
+    abilities: isTls || hasHttp2Origin ? ['limit'] : ['limit', 'cache'],
     ...(isTls ? { scenarios: TLS_SCENARIOS } : {}),
     ...(hasHttp2Origin ? { scenarios: HTTP2_ORIGIN_SCENARIOS } : {}),
 
@@ -47,13 +47,14 @@ function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Con
       return readVersion(findProgram('nginx'), '-v');
     },
 
-    async plan({ folder, originPorts, originHttp2Port }) {
+    async plan({ folder, originPorts, originHttp2Port, variant }) {
       const port = await findFreePort();
       const program = findProgram('nginx');
       const configPath = join(folder, 'nginx.conf');
       const tls = isTls ? makeCertificate(folder) : undefined;
       const originPort = hasHttp2Origin ? originHttp2Port : originPorts[0];
-      const config = renderConfig({ folder, port, tls }, originPort);
+      const cache = variant === 'stored' ? folderInMemory(folder) : '';
+      const config = renderConfig({ folder, port, tls, cache }, originPort);
       writeFileSync(configPath, hasHttp2Origin ? overHttp2(config) : config);
       return {
         port,
@@ -69,6 +70,38 @@ interface ListenFields {
   readonly folder: string;
   readonly port: number;
   readonly tls: Certificate | undefined;
+  /** Where replies are stored; empty: nowhere. */
+  readonly cache: string;
+}
+
+/** Where the system has one; else the folder for everything. */
+function folderInMemory(folder: string): string {
+  try {
+    const made = mkdtempSync('/dev/shm/sluice-bench-');
+    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+    return made;
+  } catch {
+    return join(folder, 'cache');
+  }
+}
+
+/** As its documentation sets up a cache that is asked often. */
+function renderCacheZone(cache: string): string {
+  return cache === ''
+    ? ''
+    : `proxy_cache_path ${cache} levels=1:2 keys_zone=stored:16m inactive=1d;
+  open_file_cache max=1000 inactive=1d;
+  sendfile on;
+  tcp_nopush on;`;
+}
+
+function renderCachedPlace(cache: string): string {
+  return cache === ''
+    ? ''
+    : `location ${STORED_PREFIX}/ {
+      proxy_cache stored;
+      proxy_pass http://origin;
+    }`;
 }
 
 function overHttp2(config: string): string {
@@ -86,7 +119,7 @@ function renderTls({ certPath, keyPath }: Certificate): string {
     ssl_session_tickets on;`;
 }
 
-function renderConfig({ folder, port, tls }: ListenFields, originPort: number): string {
+function renderConfig({ folder, port, tls, cache }: ListenFields, originPort: number): string {
   // Started by root it would give its worker to another user, who may not enter the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   return `daemon off;
@@ -106,6 +139,7 @@ http {
   keepalive_timeout 120s;
   tcp_nodelay on;
   client_max_body_size 0;
+  ${renderCacheZone(cache)}
   limit_req_zone $binary_remote_addr zone=limited:10m rate=1r/m;
   limit_req_status 429;
   upstream origin {
@@ -131,6 +165,7 @@ http {
       limit_req zone=limited;
       proxy_pass http://origin;
     }
+    ${renderCachedPlace(cache)}
     location ${OPEN_PREFIX}/stream {
       proxy_request_buffering off;
       proxy_max_temp_file_size 0;

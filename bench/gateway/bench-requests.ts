@@ -11,6 +11,8 @@ export const TOKEN_AUDIENCE = 'bench';
 export const OPEN_PREFIX = '/open';
 /** Forwarded after a token, a limit and a breaker. */
 export const GUARDED_PREFIX = '/guarded';
+/** Answered from memory after the first request, where the contender has a cache. */
+export const STORED_PREFIX = '/stored';
 /** Refused with 429 after the first request of an hour. */
 export const LIMITED_PREFIX = '/limited';
 

@@ -7,11 +7,14 @@ import { type ChildProcesses, type RunningChild, waitUntil } from '../support/ch
 import type { ThreadCpu } from '../support/process-cpu.js';
 import { type BenchRequest, OPEN_PREFIX } from './bench-requests.js';
 
-/** `full`: with everything on that the full-pipeline scenario is about. */
-export type Variant = 'plain' | 'full';
+/**
+ * `full`: with everything on that the full-pipeline scenario is about. `stored`: with a cache, which
+ * older commits of Sluice do not have.
+ */
+export type Variant = 'plain' | 'full' | 'stored';
 
 /** What a contender can do besides forwarding. */
-export type Ability = 'full-pipeline' | 'limit';
+export type Ability = 'full-pipeline' | 'limit' | 'cache';
 
 export interface ContenderSetup {
   /** Two ports of one origin, for a gateway that balances. */

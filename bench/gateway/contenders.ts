@@ -8,6 +8,7 @@ import { fastifyHttpProxy } from '../baseline/fastify-http-proxy.js';
 import { haproxy } from '../baseline/haproxy.js';
 import { httpProxyMiddleware } from '../baseline/http-proxy-middleware.js';
 import { nginx, nginxH2c, nginxTls } from '../baseline/nginx.js';
+import { varnish } from '../baseline/varnish.js';
 import type { Contender } from './contender.js';
 import { createSluice } from './sluice.js';
 import { HTTP2_ORIGIN_SCENARIOS, TLS_SCENARIOS } from './tls-scenarios.js';
@@ -38,6 +39,7 @@ export const CONTENDERS: readonly Contender[] = [
   nginx,
   nginxH2c,
   nginxTls,
+  varnish,
   haproxy,
   caddy,
   fastifyHttpProxy,

@@ -2,7 +2,7 @@
  * The service behind all the gateways, in a process of its own: `node origin.js`.
  *
  * Answers from memory: 131 bytes of JSON; 64 KiB when the path ends with /large; N bytes when it
- * ends with /stream/N. What is sent to /stream is counted, and the count is the answer. On
+ * ends with /stream/N. What is under /stored may be kept for a day. What is sent to /stream is counted, and the count is the answer. On
  * uWebSockets.js where its binary loads, since an origin that costs little leaves the processor
  * to what is measured; on node:http elsewhere. Listens twice, as two targets of a gateway that
  * balances, and once for HTTP/2 in clear text; prints one line with the ports and goes on until
@@ -15,6 +15,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createHttp2Server } from 'node:http2';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { STORED_PREFIX } from './bench-requests.js';
 
 type Uws = typeof import('uWebSockets.js');
 
@@ -24,6 +25,7 @@ export const LARGE_REPLY_BYTES = 65_536;
 export const ORIGIN_READY = 'ORIGIN ';
 
 const HOST = '127.0.0.1';
+const FRESHNESS = 'max-age=86400';
 const SMALL = makeReply(SMALL_REPLY_BYTES);
 const LARGE = makeReply(LARGE_REPLY_BYTES);
 /** What streams are made of. */
@@ -45,15 +47,17 @@ function streamBytes(path: string): number {
 }
 
 async function serveWithUws(uws: Uws): Promise<void> {
-  const answer = (response: HttpResponse, body: Buffer | string) => {
-    response.writeHeader('Content-Type', 'application/json').end(body);
+  const answer = (response: HttpResponse, body: Buffer | string, path: string) => {
+    response.writeHeader('Content-Type', 'application/json');
+    if (path.startsWith(STORED_PREFIX)) response.writeHeader('Cache-Control', FRESHNESS);
+    response.end(body);
   };
   const app = uws
     .App()
     .get('/*', (response, request) => {
       const path = request.getUrl();
       const bytes = streamBytes(path);
-      if (bytes === 0) answer(response, replyFor(path));
+      if (bytes === 0) answer(response, replyFor(path), path);
       else streamWithUws(response, bytes);
     })
     .any('/*', (response: HttpResponse, request: HttpRequest) => {
@@ -64,7 +68,7 @@ async function serveWithUws(uws: Uws): Promise<void> {
         bytes += chunk.byteLength;
         if (!isLast) return;
         const body = path.endsWith('/stream') ? countReply(bytes) : replyFor(path);
-        response.cork(() => answer(response, body));
+        response.cork(() => answer(response, body, path));
       });
     });
   const listen = () =>
@@ -112,6 +116,7 @@ async function serveWithNode(): Promise<void> {
     });
     request.on('end', () => {
       const body = path.endsWith('/stream') ? Buffer.from(countReply(received)) : replyFor(path);
+      if (path.startsWith(STORED_PREFIX)) response.setHeader('Cache-Control', FRESHNESS);
       response.writeHead(200, {
         'Content-Type': 'application/json',
         'Content-Length': body.length,

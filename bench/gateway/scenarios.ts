@@ -2,6 +2,8 @@
  * All scenarios, in the order in which they run and are shown.
  */
 import type { Scenario } from './scenario.js';
+import { cacheHit } from './scenarios/cache-hit.js';
+import { cacheHit64k } from './scenarios/cache-hit-64k.js';
 import { connections1 } from './scenarios/connections-1.js';
 import { connections1000 } from './scenarios/connections-1000.js';
 import { fullPipeline } from './scenarios/full-pipeline.js';
@@ -28,6 +30,8 @@ export const SCENARIOS: readonly Scenario[] = [
   reply64k,
   fullPipeline,
   refusedByLimit,
+  cacheHit,
+  cacheHit64k,
   scraped,
   connections1,
   connections1000,

@@ -13,6 +13,7 @@ import {
   GUARDED_PREFIX,
   LIMITED_PREFIX,
   OPEN_PREFIX,
+  STORED_PREFIX,
   TOKEN_AUDIENCE,
   TOKEN_ISSUER,
   TOKEN_SECRET,
@@ -58,7 +59,7 @@ export function createSluice(options: SluiceOptions): Contender {
   const entry = join(options.root ?? projectRoot(), 'dist', 'src', 'main.js');
   return {
     name,
-    abilities: ['full-pipeline', 'limit'],
+    abilities: ['full-pipeline', 'limit', 'cache'],
     ...(scenarios === undefined ? {} : { scenarios }),
 
     missing() {
@@ -131,6 +132,12 @@ function tlsNode({ certPath, keyPath }: Certificate): string {
   return `, tls: { certificates: [{ cert: ${certPath}, key: ${keyPath} }] }`;
 }
 
+const STORED_ROUTE = `  - name: stored
+    match: { path: ${STORED_PREFIX}/*, methods: [GET] }
+    upstream: plain
+    cache: true
+`;
+
 /** Open routes have no feature on; the guarded one has all that the full scenario is about. */
 function renderConfig(
   listen: ListenFields,
@@ -170,5 +177,5 @@ routes:
     match: { path: ${LIMITED_PREFIX}/*, methods: [GET] }
     upstream: plain
     rateLimit: { limit: 1, window: 1h, key: clientIp }
-`;
+${setup.variant === 'stored' ? STORED_ROUTE : ''}`;
 }

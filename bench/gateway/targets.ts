@@ -27,6 +27,7 @@ const PLAIN = { contender: 'sluice', bound: 'at most', unit: '×' } as const;
 const GET = { ...PLAIN, scenario: 'plain-get', measure: 'cpuUs', what: 'plain GET, CPU' } as const;
 const STREAM = { ...PLAIN, measure: 'mbPerSecond', against: 'nginx', bound: 'at least' } as const;
 const OWN = { ...PLAIN, measure: 'cpuVsPlain' } as const;
+const HIT = { ...PLAIN, measure: 'cpuUs', against: 'nginx' } as const;
 const MEMORY = { bound: 'at most', unit: 'MiB', scenario: 'resident-set' } as const;
 
 const TLS = { contender: 'sluice-tls', against: 'nginx-tls', unit: '×' } as const;
@@ -39,6 +40,10 @@ const TARGETS: readonly Target[] = [
   { ...GET, against: 'caddy', limit: 0.45 },
   { ...OWN, scenario: 'full-pipeline', what: 'full pipeline, CPU / own plain GET', limit: 1.25 },
   { ...OWN, scenario: 'refused-by-limit', what: 'refusal, CPU / own plain GET', limit: 0.5 },
+  { ...HIT, scenario: 'cache-hit', what: 'reply from memory, CPU', limit: 1.3 },
+  { ...HIT, scenario: 'cache-hit-64k', what: '64 KiB from memory, CPU', limit: 1.3 },
+  { ...OWN, scenario: 'cache-hit', what: 'reply from memory, CPU / own plain GET', limit: 0.6 },
+  { ...OWN, scenario: 'cache-hit-64k', what: '64 KiB from memory / own GET', limit: 0.6 },
   {
     ...PLAIN,
     scenario: 'connections-1',
