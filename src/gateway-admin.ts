@@ -120,6 +120,7 @@ export class GatewayAdmin {
       },
       engineOf: (listener) => engines.engineOf(listener),
       memory: supervisor.coordinator.memory,
+      cache: supervisor.cache,
       hashKey: supervisor.hashKey,
       clock,
     });

@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import { StartupError } from '../base/startup-error.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { openConfig } from '../config/shared/shared-config.js';
+import { CacheCopy } from '../explain/cache-copy.js';
 import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
@@ -56,6 +57,7 @@ async function explainOffline(
     epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, io.clock.unixMs),
     engineOf: expectedEngine,
     memory: null,
+    cache: CacheCopy.empty(),
     hashKey: [1, 2],
     moment: { nowMs: io.clock.nowMs(), unixMs: io.clock.unixMs() },
   });

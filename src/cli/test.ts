@@ -6,7 +6,8 @@
  */
 
 import { shareConfig } from '../config/shared/share-config.js';
-import { openConfig } from '../config/shared/shared-config.js';
+import { openConfig, type ServedConfig } from '../config/shared/shared-config.js';
+import { CacheCopy } from '../explain/cache-copy.js';
 import { differencesFrom } from '../explain/expectation.js';
 import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
 import { expectedEngine } from '../explain/expected-engine.js';
@@ -36,15 +37,7 @@ export function testCommand(args: CommandArguments, io: CommandIo): Promise<Exit
     const epoch = await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, io.clock.unixMs);
     let failed = 0;
     for (const expectation of expectations) {
-      const explanation = await explainRequest(expectation.request, {
-        config,
-        epoch,
-        engineOf: expectedEngine,
-        memory: null,
-        hashKey: [1, 2],
-        moment: { nowMs: NOW_MS, unixMs: io.clock.unixMs() },
-      });
-      const differences = differencesFrom(expectation.expect, explanation);
+      const differences = await judge(expectation, { config, epoch, unixMs: io.clock.unixMs() });
       if (differences.length === 0) continue;
       failed += 1;
       io.stdout.write(failureText(file, expectation, differences));
@@ -54,6 +47,31 @@ export function testCommand(args: CommandArguments, io: CommandIo): Promise<Exit
     io.stdout.write(`${length - failed} of ${length} as expected (${tookMs} ms)\n`);
     return failed === 0 ? EXIT_OK : EXIT_FAILURE;
   });
+}
+
+interface Judges {
+  readonly config: ServedConfig;
+  readonly epoch: WorkerEpoch;
+  readonly unixMs: number;
+}
+
+/** Lets the earlier requests be answered, then explains the one that is asked about. */
+async function judge(expectation: Expectation, { config, epoch, unixMs }: Judges) {
+  const context = {
+    ...{ config, epoch, engineOf: expectedEngine, memory: null, hashKey: [1, 2] as const },
+    ...{ cache: CacheCopy.empty(), moment: { nowMs: NOW_MS, unixMs } },
+  };
+  const notes: string[] = [];
+  for (const [at, { request, reply, agoMs }] of expectation.earlier.entries()) {
+    const moment = { nowMs: NOW_MS, unixMs: unixMs - agoMs };
+    const { cache } = await explainRequest(request, { ...context, moment }, reply);
+    if (cache !== null && cache.notStored !== '') {
+      notes.push(`earlier[${at}]: its reply is not stored: ${cache.notStored}`);
+    }
+  }
+  const explanation = await explainRequest(expectation.request, context);
+  const differences = differencesFrom(expectation.expect, explanation);
+  return differences.length === 0 ? [] : [...differences, ...notes];
 }
 
 /** The tests of `sluice.yaml` are in `sluice.tests.yaml`. */

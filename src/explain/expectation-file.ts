@@ -9,16 +9,23 @@
  *         consumer: alice
  *         repeat: 11
  *         expect: { route: users, status: 429 }
+ *       - request: GET /articles/7
+ *         earlier:
+ *           - { request: GET /articles/7, reply: { headers: { Cache-Control: max-age=60 } } }
+ *         expect: { cache: hit }
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { field, joinFields, NO_FIELDS } from '../base/field-block.js';
 import { GRPC_STATUS_NAMES } from '../base/grpc-status.js';
 import { childPointer, displayPath } from '../base/json-pointer.js';
+import { parseDurationMs } from '../base/quantities.js';
 import { ConfigError, type ConfigIssue } from '../config/check/config-error.js';
 import { suggestName } from '../config/check/nearest-name.js';
 import type { Environment } from '../config/source/variables.js';
 import { readYaml, type YamlSource } from '../config/source/yaml-source.js';
-import type { Expected } from './expectation.js';
+import type { GivenReply } from './cache-copy.js';
+import { EXPECTED_CACHE, type Expected } from './expectation.js';
 import { type ExplainedRequest, REPEAT_MAX } from './explanation.js';
 
 /** One row of the table. */
@@ -28,7 +35,16 @@ export interface Expectation {
   /** Line in the file, from 1. */
   readonly line: number;
   readonly request: ExplainedRequest;
+  /** In order. */
+  readonly earlier: readonly EarlierRequest[];
   readonly expect: Expected;
+}
+
+/** A request before it, which a target has answered. */
+export interface EarlierRequest {
+  readonly request: ExplainedRequest;
+  readonly reply: GivenReply;
+  readonly agoMs: number;
 }
 
 type Check = (value: unknown) => string;
@@ -59,16 +75,33 @@ const fields: Check = (value) =>
     ? ''
     : 'a mapping of names to strings';
 
-const ROW: Readonly<Record<string, Check>> = {
-  name: aString,
+const aDuration: Check = (value) =>
+  parseDurationMs(String(value)) === undefined ? 'a duration, such as 90s' : '';
+const aReplyStatus: Check = (value) =>
+  Number.isInteger(value) && Number(value) >= 200 && Number(value) <= 599
+    ? ''
+    : 'a status from 200 to 599';
+const aCacheResult: Check = (value) =>
+  EXPECTED_CACHE.some((one) => one === value) ? '' : `one of ${EXPECTED_CACHE.join(', ')}`;
+const aListOfMappings: Check = (value) =>
+  Array.isArray(value) && value.every((one) => aMapping(one) === '') ? '' : 'a list of mappings';
+
+const REQUEST: Readonly<Record<string, Check>> = {
   request: aRequest,
   headers: fields,
   consumer: aString,
   from: anAddress,
   listener: aString,
+};
+const ROW: Readonly<Record<string, Check>> = {
+  ...REQUEST,
+  name: aString,
   repeat: aCount,
+  earlier: aListOfMappings,
   expect: aMapping,
 };
+const EARLIER: Readonly<Record<string, Check>> = { ...REQUEST, reply: aMapping, ago: aDuration };
+const REPLY: Readonly<Record<string, Check>> = { status: aReplyStatus, headers: fields };
 const EXPECT: Readonly<Record<keyof Expected, Check>> = {
   route: aString,
   upstream: aString,
@@ -80,6 +113,7 @@ const EXPECT: Readonly<Record<keyof Expected, Check>> = {
   consumer: aString,
   authenticate: aList,
   limits: aList,
+  cache: aCacheResult,
 };
 
 /** Throws ConfigError with all mistakes. */
@@ -127,26 +161,30 @@ class Reader {
 
   private row(value: unknown, pointer: string): Expectation[] {
     if (!this.checkKeys(pointer, value, ROW, ['request', 'expect'])) return [];
+    const earlier = ((value['earlier'] ?? []) as unknown[]).flatMap((one, nth) =>
+      this.earlier(one, childPointer(childPointer(pointer, 'earlier'), nth)),
+    );
     const at = childPointer(pointer, 'expect');
     if (!this.checkKeys(at, value['expect'], EXPECT, [])) return [];
-    const text = String(value['request']);
-    const mark = text.indexOf(' ');
-    const headers = Object.entries((value['headers'] ?? {}) as Record<string, string>);
-    const given = headers.map(([name, field]) => [name.toLowerCase(), field] as const);
-    const hasHost = given.some(([name]) => name === 'host');
-    const request: ExplainedRequest = {
-      method: text.slice(0, mark).toUpperCase(),
-      target: text.slice(mark + 1),
-      fields: hasHost ? given : [['host', 'localhost'], ...given],
-      from: String(value['from'] ?? '127.0.0.1'),
-      listener: String(value['listener'] ?? ''),
-      consumer: value['consumer'] === undefined ? null : String(value['consumer']),
-      repeat: Number(value['repeat'] ?? 1),
-    };
     const line = this.source.places.get(pointer)?.line ?? 0;
     // Every field was checked just now, which the compiler cannot see.
     const expect = value['expect'] as Expected;
-    return [{ name: String(value['name'] ?? text), line, request, expect }];
+    const name = String(value['name'] ?? value['request']);
+    return [{ name, line, request: requestOf(value), earlier, expect }];
+  }
+
+  private earlier(value: unknown, pointer: string): EarlierRequest[] {
+    if (!this.checkKeys(pointer, value, EARLIER, ['request', 'reply'])) return [];
+    const reply: unknown = value['reply'];
+    if (!this.checkKeys(childPointer(pointer, 'reply'), reply, REPLY, [])) return [];
+    const headers = Object.entries((reply['headers'] ?? {}) as Record<string, string>);
+    const lines = headers.map(([name, text]) => field(name, text));
+    const given = {
+      status: Number(reply['status'] ?? 200),
+      fields: lines.reduce(joinFields, NO_FIELDS),
+    };
+    const agoMs = parseDurationMs(String(value['ago'] ?? '0s')) ?? 0;
+    return [{ request: requestOf(value), reply: given, agoMs }];
   }
 
   private checkKeys(
@@ -182,4 +220,22 @@ class Reader {
     const { line = 1, column = 1 } = place ?? {};
     this.issues.push({ path: displayPath(pointer), line, column, message });
   }
+}
+
+/** A row, or a part of one, that was checked. */
+function requestOf(value: Readonly<Record<string, unknown>>): ExplainedRequest {
+  const text = String(value['request']);
+  const mark = text.indexOf(' ');
+  const headers = Object.entries((value['headers'] ?? {}) as Record<string, string>);
+  const given = headers.map(([name, one]) => [name.toLowerCase(), one] as const);
+  const hasHost = given.some(([name]) => name === 'host');
+  return {
+    method: text.slice(0, mark).toUpperCase(),
+    target: text.slice(mark + 1),
+    fields: hasHost ? given : [['host', 'localhost'], ...given],
+    from: String(value['from'] ?? '127.0.0.1'),
+    listener: String(value['listener'] ?? ''),
+    consumer: value['consumer'] === undefined ? null : String(value['consumer']),
+    repeat: Number(value['repeat'] ?? 1),
+  };
 }

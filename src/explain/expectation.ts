@@ -25,7 +25,12 @@ export interface Expected {
   readonly authenticate?: readonly string[];
   /** Names of limits, in order. */
   readonly limits?: readonly string[];
+  /** What the cache does; `none`: the route has no cache, or the request is refused before. */
+  readonly cache?: ExpectedCache;
 }
+
+export const EXPECTED_CACHE = ['hit', 'stale', 'validate', 'miss', 'bypass', 'none'] as const;
+export type ExpectedCache = (typeof EXPECTED_CACHE)[number];
 
 /** One line for each field that differs. */
 export function differencesFrom(expected: Expected, explanation: Explanation): string[] {
@@ -34,13 +39,15 @@ export function differencesFrom(expected: Expected, explanation: Explanation): s
   for (const [field, want] of Object.entries(expected)) {
     const have = found[field as keyof Expected];
     if (JSON.stringify(want) === JSON.stringify(have)) continue;
-    differences.push(`${field}: expected ${shown(want)}, found ${shown(have)}`);
+    const why =
+      field === 'cache' && explanation.cache !== null ? ` (${explanation.cache.why})` : '';
+    differences.push(`${field}: expected ${shown(want)}, found ${shown(have)}${why}`);
   }
   return differences;
 }
 
 function foundIn(explanation: Explanation): Required<Expected> {
-  const { outcome, route, upstream, authenticate, limits, request } = explanation;
+  const { outcome, route, upstream, authenticate, limits, request, cache } = explanation;
   const isForwarded = outcome.kind === 'forwarded';
   return {
     route,
@@ -53,6 +60,7 @@ function foundIn(explanation: Explanation): Required<Expected> {
     consumer: request.consumer,
     authenticate,
     limits: limits.map(({ limit }) => limit),
+    cache: cache?.result ?? 'none',
   };
 }
 

@@ -9,6 +9,7 @@ import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memor
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import type { WorkerEpoch } from '../worker/worker-epoch.js';
+import type { CacheCopy } from './cache-copy.js';
 
 /** The context of one explanation. */
 export interface ExplainContext {
@@ -18,6 +19,8 @@ export interface ExplainContext {
   readonly engineOf: (listener: ListenerSettings) => EngineName;
   /** The memory of the running coordinator; null: explain as if no request had come yet. */
   readonly memory: CoordinatorMemory | null;
+  /** What is stored of replies. */
+  readonly cache: CacheCopy;
   /** The key by which workers hash limiter keys. */
   readonly hashKey: readonly [number, number];
   /** When the request comes. */

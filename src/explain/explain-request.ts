@@ -10,6 +10,8 @@ import type { ProblemKind } from '../base/problems.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { RoutedView } from '../worker/request/routed-view.js';
 import { pathForTarget, type WorkerRoute } from '../worker/route/worker-route.js';
+import type { GivenReply } from './cache-copy.js';
+import { cacheShown } from './cache-step.js';
 import { listCandidates } from './candidates.js';
 import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest, Explanation, Outcome, Step } from './explanation.js';
@@ -19,9 +21,11 @@ import { judgePhases } from './phase-steps.js';
 
 const REDIRECTS_BEGIN = 300;
 
+/** `given`: what the target replies, where that is assumed: it may be stored. */
 export async function explainRequest(
   request: ExplainedRequest,
   context: ExplainContext,
+  given: GivenReply | null = null,
 ): Promise<Explanation> {
   const { exchange, path, refusal } = locate(request, context);
   const { route, method, clientIp } = exchange;
@@ -45,7 +49,7 @@ export async function explainRequest(
   };
   const shown = { method, path, clientIp, consumer: '' };
   if (route === null || refusal !== null) {
-    const nothing = { steps: [], limits: [], targets: [] };
+    const nothing = { steps: [], cache: null, limits: [], targets: [] };
     const outcome =
       refusal === null ? forwardedTo('', exchange, route) : outcomeOf(refusal, exchange);
     return { ...head, request: shown, ...nothing, outcome };
@@ -53,10 +57,15 @@ export async function explainRequest(
   const { steps, decided } = await judgePhases({ request, context, exchange, route });
   const { limits, targets, picked } = decided;
   const reply = steps.find((step) => step.reply !== null)?.reply ?? null;
+  const { cache, moment } = context;
+  if (reply === null && given !== null) cache.take(exchange, given, moment);
+  const looked = cache.foundFor(exchange);
+  const { unixMs } = moment;
   return {
     ...head,
     request: { ...shown, consumer: exchange.consumer },
     steps: shownSteps(steps),
+    cache: looked === undefined ? null : cacheShown({ exchange, route, looked, unixMs }),
     limits,
     targets,
     outcome: reply === null ? forwardedTo(picked, exchange, route) : outcomeOf(reply, exchange),

@@ -3,7 +3,7 @@
  *
  * Thread: any (pure). Control characters are shown as escapes: part of the text comes from others.
  */
-import type { Explanation, LimitShown, Outcome, TargetShown } from './explanation.js';
+import type { CacheShown, Explanation, LimitShown, Outcome, TargetShown } from './explanation.js';
 
 const RESULT_MARKS = {
   passes: 'ok',
@@ -40,6 +40,7 @@ export function formatExplanation(explanation: Explanation): string {
         detail,
       ]),
     ),
+    section('CACHE', cacheRows(explanation.cache)),
     section('LIMITS', limits.map(limitRow)),
     section('TARGETS', targets.map(targetRow)),
   ];
@@ -60,6 +61,15 @@ function outcomeText(outcome: Outcome): string {
   const { code, part, bodyType } = outcome;
   const as = bodyType === undefined ? forCall : `, as ${bodyType}`;
   return `is answered with ${status} ${code} (${part})${as}: ${detail}`;
+}
+
+function cacheRows(cache: CacheShown | null): string[][] {
+  if (cache === null) return [];
+  return [
+    ['result', cache.result],
+    ...cache.key.map((part, at) => [at === 0 ? 'key' : '', part]),
+    ['why', cache.why],
+  ];
 }
 
 function limitRow(limit: LimitShown): string[] {

@@ -48,6 +48,8 @@ export interface Explanation {
    */
   readonly othersCount: number;
   readonly steps: readonly Step[];
+  /** null: the route has no cache, or the request is refused before. */
+  readonly cache: CacheShown | null;
   readonly limits: readonly LimitShown[];
   readonly targets: readonly TargetShown[];
   readonly outcome: Outcome;
@@ -72,6 +74,21 @@ export interface Step {
    */
   readonly result: 'passes' | 'refuses' | 'answers' | 'notReached';
   readonly detail: string;
+}
+
+export interface CacheShown {
+  /**
+   * `validate`: something is stored, and the target is asked. `miss`: the target is asked, or
+   * nobody where the client wants nothing else.
+   */
+  readonly result: 'hit' | 'stale' | 'validate' | 'miss' | 'bypass';
+  /** What is asked for: URL, and what else counts. Empty: nothing is looked for. */
+  readonly key: readonly string[];
+  /** Of what is stored; negative: it has been stale for as long. null: nothing is stored. */
+  readonly freshSeconds: number | null;
+  readonly why: string;
+  /** Why the reply that was assumed is not stored; empty: it is, or none was assumed. */
+  readonly notStored: string;
 }
 
 export interface LimitShown {

@@ -8,6 +8,7 @@
 import type { NotedRefusal } from '../admin/recent-refusals.js';
 import type { Recent } from '../admin/recent-rows.js';
 import type { Clock } from '../base/clock.js';
+import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import {
@@ -20,6 +21,7 @@ import {
 import { BucketTable } from '../coordinator/state/bucket-table.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
+import { CacheCopy } from './cache-copy.js';
 import type { ExplainContext } from './explain-context.js';
 import { explainRequest } from './explain-request.js';
 import { listenerProblem } from './locate.js';
@@ -33,16 +35,19 @@ export interface LiveGateway {
   /** Who reads the requests of a listener. */
   readonly engineOf: ExplainContext['engineOf'];
   readonly memory: CoordinatorMemory;
+  readonly cache: CacheMemory;
   readonly hashKey: readonly [number, number];
   readonly clock: Clock;
 }
 
 export class LiveExplainer {
   private epoch: WorkerEpoch | null = null;
+  private readonly cache: CacheCopy;
   private readonly tables: readonly ScannedTable[];
 
   constructor(private readonly gateway: LiveGateway) {
     const { compactBuckets, wideBuckets, largeBuckets } = gateway.memory;
+    this.cache = CacheCopy.of(gateway.cache, gateway.hashKey);
     const scanned = (source: BucketTable): ScannedTable => {
       const one = new ArrayBuffer(bucketTableBytes(bucketRowCount(1), source.rowWords));
       return { source, scratch: new BucketTable(one, source.rowWords) };
@@ -80,6 +85,7 @@ export class LiveExplainer {
       epoch,
       engineOf,
       memory,
+      cache: this.cache,
       hashKey,
       moment: { nowMs: clock.nowMs(), unixMs: clock.unixMs() },
     });

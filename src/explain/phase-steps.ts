@@ -27,6 +27,7 @@ import { hideCredentials } from '../worker/request/hide-credentials.js';
 import type { WorkerRoute } from '../worker/route/worker-route.js';
 import { judgeHandshake, webSocketRulesOf } from '../worker/tunnel/handshake.js';
 import { answerSteps } from './answer-steps.js';
+import { cacheStep } from './cache-step.js';
 import { compressionStep } from './compression-step.js';
 import { decide } from './decide.js';
 import type { ExplainContext } from './explain-context.js';
@@ -60,6 +61,10 @@ export async function judgePhases(inquiry: Inquiry): Promise<PhasesFound> {
   for (const phase of PHASES) {
     if (phase === PHASE_LIMIT) {
       decided = decide({ ...inquiry, earlier, plan: admissionOf(inquiry.exchange) });
+    }
+    if (phase === PHASE_ANSWER && asksForTarget(inquiry)) {
+      const asked = decide({ ...inquiry, earlier, plan: route.targetAdmission });
+      decided = { ...asked, limits: decided.limits, refusal: decided.refusal ?? asked.refusal };
     }
     const found = await stepsOf(phase, inquiry, decided);
     if (phase !== PHASE_FIRST_LIMIT && found.some(({ reply }) => reply !== null)) earlier = 0;
@@ -98,11 +103,14 @@ async function stepsOf(
       if (route.hides !== null) hideCredentials(exchange, route.hides);
       if (!route.answer.isEdited) return [];
       const reply = firstReply(editSteps, exchange);
+      const { cache, moment } = inquiry.context;
+      // Before values are hidden that belong to the key.
+      if (reply === null && route.answer.kind === 'cached') cache.look(exchange, moment);
       if (inquiry.context.memory !== null) hideSetValues(exchange, route);
       return [withScope(filterStep('edit', editNames, reply), route)];
     }
     case PHASE_ANSWER:
-      return answerSteps(route, exchange);
+      return [...cacheSteps(inquiry, decided), ...answerSteps(route, exchange)];
     case PHASE_REPLY: {
       // Nothing is sent: this is what would be done with a reply.
       const plan = route.filters.replyCoding;
@@ -165,6 +173,21 @@ async function identityStep({ request, context, exchange, route }: Inquiry): Pro
   return { step: 'authenticate', detail, reply: refusal };
 }
 
+/** A route with a cache asks for a target when nothing that is stored answers. */
+function asksForTarget({ context, exchange }: Inquiry): boolean {
+  const looked = context.cache.foundFor(exchange);
+  return looked !== undefined && looked.look !== 'serve';
+}
+
+function cacheSteps(inquiry: Inquiry, decided: Decided): StepFound[] {
+  const { context, exchange, route } = inquiry;
+  const looked = context.cache.foundFor(exchange);
+  if (looked === undefined) return [];
+  const step = cacheStep({ exchange, route, looked, unixMs: context.moment.unixMs });
+  if (step.reply !== null || route.upstream === null) return [step];
+  return [step, ...targetSteps(route.upstream, decided)];
+}
+
 /** One admission decides about all of them. */
 function admissionSteps({ route, exchange }: Inquiry, decided: Decided): StepFound[] {
   const { limiters, upstream } = admissionOf(exchange);
@@ -172,8 +195,11 @@ function admissionSteps({ route, exchange }: Inquiry, decided: Decided): StepFou
   const hasOwnStep = limiters.length > 0 || !route.firstAdmission.isNeeded;
   const limits = hasOwnStep ? [limitStep(decided)] : [];
   if (upstream === null) return limits;
+  return [...limits, ...targetSteps(upstream, decided)];
+}
+
+function targetSteps(upstream: CompiledUpstream, decided: Decided): StepFound[] {
   return [
-    ...limits,
     admissionStep('circuitBreaker', breakerText(upstream, decided), decided),
     admissionStep('loadBalancing', balancingText(upstream, decided), decided),
   ];

@@ -40,8 +40,11 @@ afterAll(async () => {
 
 describe.each(EXAMPLE_NAMES)('the example %s', (name) => {
   const table = loadExpectations(exampleTests(name), {});
-  // Who calls, and from where, is what a client cannot simply say.
-  const real = table.filter(({ request }) => request.consumer === null && isLocal(request.from));
+  // Who calls, from where, and what targets have said before is what a client cannot simply say.
+  const real = table.filter(
+    ({ request, earlier }) =>
+      request.consumer === null && isLocal(request.from) && earlier.length === 0,
+  );
   const once = real.filter(({ request }) => request.repeat === 1);
   const repeated = real.filter(({ request }) => request.repeat > 1);
 

@@ -30,7 +30,15 @@ beforeAll(async () => {
       },
     },
   );
-  gateway = await GatewayProcess.start({ workers: 2, ...config });
+  const stored = {
+    name: 'stored',
+    match: { path: '/stored/*' },
+    upstream: 'api',
+    rewrite: { query: { set: { key: SECRET } } },
+    cache: { clientMayBypass: true },
+  };
+  const { routes } = config as { routes: object[] };
+  gateway = await GatewayProcess.start({ workers: 2, ...config, routes: [...routes, stored] });
 });
 
 afterAll(async () => {
@@ -40,6 +48,22 @@ afterAll(async () => {
 
 function send(user: string, path = '/'): Promise<Response> {
   return fetch(`${gateway.url}${path}`, { headers: { 'x-user': user } });
+}
+
+async function explainStored(
+  path: string,
+  fields: readonly (readonly [string, string])[] = [],
+): Promise<Explanation> {
+  const { host } = new URL(gateway.url);
+  const reply = await fetch(`${gateway.adminUrl}/explain`, {
+    method: 'POST',
+    body: JSON.stringify({
+      ...{ method: 'GET', target: path, from: '127.0.0.1', consumer: null, repeat: 1 },
+      fields: [['host', host], ...fields],
+    }),
+  });
+  expect(reply.status).toBe(200);
+  return (await reply.json()) as Explanation;
 }
 
 async function explain(user: string, repeat = 1): Promise<Explanation> {
@@ -156,5 +180,62 @@ describe('an explanation by a gateway that runs', () => {
     const reply = await fetch(`${gateway.adminUrl}/explain`, { method: 'POST', body });
     expect(reply.status).toBe(400);
     expect(((await reply.json()) as { detail: string }).detail).toContain(detail);
+  });
+});
+
+describe('an explanation of the cache', () => {
+  it('says what is stored in the workers, and leaves it as it is', async () => {
+    for (const upstream of upstreams) {
+      upstream.script = (request, response) => {
+        request.resume();
+        response.writeHead(200, { 'cache-control': 'max-age=60', etag: '"a"' });
+        response.end('stored');
+      };
+    }
+    const before = await explainStored('/stored/1?a=b');
+    expect(before.cache).toMatchObject({ result: 'miss', freshSeconds: null });
+    expect(before.outcome).toMatchObject({
+      kind: 'forwarded',
+      target: expect.stringMatching(/^127/),
+    });
+    await (await fetch(`${gateway.url}/stored/1?a=b`)).text();
+    const found = await explainStored('/stored/1?a=b');
+    const { host } = new URL(gateway.url);
+    expect(found.cache?.result).toBe('hit');
+    expect(found.cache?.key[0]).toBe(`http://${host}/stored/1?a=b`);
+    expect(JSON.stringify(found)).not.toContain(SECRET);
+    expect(found.cache?.freshSeconds).toBeGreaterThan(50);
+    expect(found.cache?.why).toMatch(/^fresh for 5\d s more$|^fresh for 60 s more$/);
+    expect(found.outcome).toMatchObject({ kind: 'answered', status: 200 });
+    const steps = found.steps.map(({ step, result }) => `${step} ${result}`);
+    expect(steps).toContain('cache answers');
+    expect(steps).toContain('forward notReached');
+    const asked = await explainStored('/stored/1?a=b', [['if-none-match', '"a"']]);
+    expect(asked.outcome).toMatchObject({ kind: 'answered', status: 304 });
+    const wanted = await explainStored('/stored/1?a=b', [['cache-control', 'no-cache']]);
+    expect(wanted.cache).toMatchObject({ result: 'validate' });
+    expect(wanted.cache?.why).toContain('the target is asked whether it is still good');
+    const only = await explainStored('/stored/2', [['cache-control', 'only-if-cached']]);
+    expect(only.outcome).toMatchObject({ kind: 'refused', code: 'GW_NOT_CACHED', status: 504 });
+    const stats = await gateway.stats();
+    expect(stats['cache']).toMatchObject({ hits: 0, misses: 1, stored: 1, entries: 1 });
+  });
+
+  it('says that another request fetches the reply', async () => {
+    let letGo = (): void => {};
+    for (const upstream of upstreams) {
+      upstream.script = (request, response) => {
+        request.resume();
+        letGo = () => response.end('late');
+      };
+    }
+    const pending = fetch(`${gateway.url}/stored/slow`);
+    await eventually(
+      'it is being fetched',
+      async () =>
+        (await explainStored('/stored/slow')).cache?.why.startsWith('another request') === true,
+    );
+    letGo();
+    expect(await (await pending).text()).toBe('late');
   });
 });

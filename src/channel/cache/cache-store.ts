@@ -2,34 +2,24 @@
  * The stored replies as one worker uses them.
  *
  * Thread: any (both ends). Reads all segments, writes one.
- * Invariants: a reply is found only under the serials that its places had when it was asked for, so
- * what became void in between never answers; and a purge that begins while a reply is stored either
- * kills it or is seen before the reply is allowed.
+ * Invariant: a purge that begins while a reply is stored either kills it or is seen before the
+ * reply is allowed. What is found and what is not: cache-reader.ts.
  */
 import { defined } from '../../base/assert.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import { type EntryHead, encodeEntry } from './cache-entry.js';
-import { type CacheMemory, CacheSerials } from './cache-memory.js';
-import { CacheSegment, type FoundEntry } from './cache-segment.js';
+import type { CacheMemory } from './cache-memory.js';
+import { CacheReader } from './cache-reader.js';
+import type { CacheSegment } from './cache-segment.js';
 import { SegmentWriter } from './segment-writer.js';
 
-/** Of two stored replies that fit, the younger answers. */
-export type Fits = (variant: string) => boolean;
-
-export class CacheStore {
-  readonly serials: CacheSerials;
-  private readonly segments: readonly CacheSegment[];
+export class CacheStore extends CacheReader {
   private readonly own: CacheSegment;
   private readonly writer: SegmentWriter;
 
   /** `lane`: whose segment is written here. */
-  constructor(
-    memory: CacheMemory,
-    lane: number,
-    private readonly hash: HalfSipHash,
-  ) {
-    this.serials = new CacheSerials(memory);
-    this.segments = memory.segments.map((segment) => new CacheSegment(segment));
+  constructor(memory: CacheMemory, lane: number, hash: HalfSipHash) {
+    super(memory, hash);
     this.own = defined(this.segments[lane], 'the segment of a lane');
     const memoryOfLane = defined(memory.segments[lane], 'the segment of a lane');
     this.writer = new SegmentWriter(memoryOfLane, this.serials);
@@ -43,41 +33,6 @@ export class CacheStore {
   /** What is longer, with its fields, is not stored. */
   get entryBytesMax(): number {
     return this.writer.entryBytesMax;
-  }
-
-  hashOf(text: string): number {
-    this.hash.hash(text);
-    return this.hash.low;
-  }
-
-  /** null: nothing is stored that fits. */
-  find(key: string, fits: Fits): FoundEntry | null {
-    let best: FoundEntry | null = null;
-    for (const entry of this.candidates(key)) {
-      if (!fits(entry.head.variant)) continue;
-      const isBetter = best === null || entry.head.bornUnixMs > best.head.bornUnixMs;
-      if (isBetter) best = entry;
-    }
-    return best;
-  }
-
-  /** Whether another variant of this is stored. */
-  has(key: string): boolean {
-    return this.candidates(key).length > 0;
-  }
-
-  private candidates(key: string): FoundEntry[] {
-    const found: FoundEntry[] = [];
-    const hash = this.hashOf(key);
-    for (const segment of this.segments) segment.find(hash, found);
-    return found.filter(({ head }) => head.key === key && this.isCurrent(head));
-  }
-
-  private isCurrent({ serials }: EntryHead): boolean {
-    for (let at = 0; at + 1 < serials.length; at += 2) {
-      if (this.serials.of(serials[at] ?? 0) !== serials[at + 1]) return false;
-    }
-    return true;
   }
 
   /**

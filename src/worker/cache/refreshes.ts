@@ -15,7 +15,7 @@ export class Refreshes {
   private count = 0;
 
   constructor(
-    private readonly leases: FetchLeases,
+    private readonly leases: Pick<FetchLeases, 'take' | 'token'>,
     private readonly clock: Pick<Clock, 'nowMs'>,
   ) {}
 

@@ -72,9 +72,15 @@ const CONDITIONS = [
 
 const NOT_STORED = refusal(PROBLEMS.notCached, 'Nothing is stored that answers this request.');
 
+/** What is needed of the store. */
+export type ReplyStore = Pick<
+  CacheStore,
+  'find' | 'has' | 'hashOf' | 'serials' | 'entryBytesMax' | 'evicted' | 'put'
+>;
+
 export interface ReplyCacheParts {
-  readonly store: CacheStore;
-  readonly leases: FetchLeases;
+  readonly store: ReplyStore;
+  readonly leases: Pick<FetchLeases, 'take' | 'token' | 'isHeld' | 'giveBack' | 'pass'>;
   readonly clock: Pick<Clock, 'nowMs' | 'unixMs' | 'every'>;
   readonly replies: Pick<ReplyPath, 'head' | 'whole'>;
   /** A reply was stored, and this many others went to make room. */
@@ -482,7 +488,7 @@ function pickBlock({ fields, date, bodyBytes }: ReplyFieldBlock): ReplyFieldBloc
   return { fields, date, bodyBytes };
 }
 
-function missReason(store: CacheStore, key: string): ForwardReason {
+function missReason(store: ReplyStore, key: string): ForwardReason {
   return store.has(key) ? 'vary-miss' : 'uri-miss';
 }
 

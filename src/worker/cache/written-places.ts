@@ -12,7 +12,11 @@ import type { Exchange } from '../exchange/exchange.js';
 import { groupPlaceOf, placeOf } from './route-cache.js';
 
 /** `fields` are those of the reply to the write. */
-export function voidWritten(store: CacheStore, exchange: Exchange, fields: FieldBlock): void {
+export function voidWritten(
+  store: Pick<CacheStore, 'hashOf' | 'serials'>,
+  exchange: Exchange,
+  fields: FieldBlock,
+): void {
   const { head } = exchange;
   const { serials } = store;
   serials.move(store.hashOf(placeOf(exchange)));

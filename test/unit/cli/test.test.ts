@@ -77,6 +77,60 @@ tests:
     expect(wrong.err).toContain('must be the name of a status of gRPC, such as UNAVAILABLE');
   });
 
+  it('lets earlier requests be answered, so that the cache may have them', async () => {
+    const config = writeFile(
+      `
+upstreams: { api: { targets: [{ url: "http://127.0.0.1:8001" }] } }
+routes:
+  - name: stored
+    match: { path: /stored/* }
+    upstream: api
+    cache: { key: { query: [page] }, clientMayBypass: true }
+  - { name: plain, match: { path: /plain }, upstream: api }
+`,
+      'cached.yaml',
+    );
+    writeFile(
+      `
+tests:
+  - { request: GET /stored/1, expect: { cache: miss, status: 0, target: "127.0.0.1:8001" } }
+  - request: GET /stored/1?page=2&a=b
+    earlier: [{ request: GET /stored/1?page=2, reply: { headers: { Cache-Control: max-age=60 } } }]
+    expect: { cache: hit, status: 200, target: "" }
+  - request: GET /stored/1
+    earlier: [{ request: GET /stored/1, ago: 61s, reply: { headers: { Cache-Control: max-age=60, ETag: '"a"' } } }]
+    expect: { cache: validate, status: 0 }
+  - request: GET /stored/1
+    headers: { If-None-Match: '"a"' }
+    earlier: [{ request: GET /stored/1, reply: { headers: { Cache-Control: max-age=60, ETag: '"a"' } } }]
+    expect: { cache: hit, status: 304 }
+  - request: GET /stored/1
+    headers: { Accept-Language: de }
+    earlier:
+      - request: GET /stored/1
+        headers: { Accept-Language: en }
+        reply: { headers: { Cache-Control: max-age=60, Vary: Accept-Language } }
+    expect: { cache: miss }
+  - request: GET /stored/1
+    earlier:
+      - { request: GET /stored/1, reply: { headers: { Cache-Control: max-age=60 } } }
+      - { request: DELETE /stored/1, reply: { status: 204 } }
+    expect: { cache: miss }
+  - { request: POST /stored/1, expect: { cache: bypass } }
+  - { request: GET /plain, expect: { cache: none } }
+  - request: GET /stored/1
+    earlier: [{ request: GET /stored/1, reply: { headers: { Cache-Control: "private, max-age=60" } } }]
+    expect: { cache: hit }
+`,
+      'cached.tests.yaml',
+    );
+    const io = capturedIo();
+    expect(await runCommandLine(['test', '-c', config], io, async () => 0), io.err()).toBe(1);
+    expect(io.out()).toContain('8 of 9 as expected');
+    expect(io.out()).toContain('cache: expected hit, found miss (nothing is stored; stored if');
+    expect(io.out()).toContain('earlier[0]: its reply is not stored: private');
+  });
+
   it('tells every mistake in the table with its place', async () => {
     const { code, out, err } = await test(`
 tests:
@@ -84,6 +138,8 @@ tests:
   - { request: GET /, repeat: 0, from: here, expect: { status: 200, limits: users } }
   - { expect: {} }
   - 7
+  - { request: GET /, earlier: [{ request: GET /, ago: soon }], expect: { cache: maybe } }
+  - { request: GET /, earlier: [{ request: GET /, reply: { status: 99 } }], expect: {} }
 `);
     expect(code).toBe(2);
     expect(out).toBe('');
@@ -94,6 +150,10 @@ tests:
       'tests[1].from: must be an IP address (4:40)',
       'tests[2]: missing key "request" (5:5)',
       'tests[3]: must be a mapping (6:5)',
+      'tests[4].earlier[0].ago: must be a duration, such as 90s (7:56)',
+      'tests[4].earlier[0]: missing key "reply" (7:33)',
+      'tests[4].expect.cache: must be one of hit, stale, validate, miss, bypass, none (7:82)',
+      'tests[5].earlier[0].reply.status: must be a status from 200 to 599 (8:68)',
     ]);
   });
 

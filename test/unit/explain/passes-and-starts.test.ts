@@ -6,6 +6,7 @@ import type { GatewayConfig } from '../../../src/config/gateway-config.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { openConfig } from '../../../src/config/shared/shared-config.js';
 import { loadObject } from '../../../src/config/source/load-file.js';
+import { CacheCopy } from '../../../src/explain/cache-copy.js';
 import { expectedEngine } from '../../../src/explain/expected-engine.js';
 import { explainRequest } from '../../../src/explain/explain-request.js';
 import { OFFLINE_AUTHENTICATORS } from '../../../src/supervisor/loading/offline-authenticators.js';
@@ -167,6 +168,7 @@ it('whatever passes the checks starts, and every request to it is explained', as
             epoch,
             engineOf: expectedEngine,
             memory: null,
+            cache: CacheCopy.empty(),
             hashKey: [1, 2],
             moment: { nowMs: 1000, unixMs: 1000 },
           },

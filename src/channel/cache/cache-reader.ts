@@ -1,0 +1,62 @@
+/**
+ * The stored replies as everybody reads them.
+ *
+ * Thread: any (both ends). Reads all segments and writes none.
+ * Invariant: a reply is found only under the serials that its places had when it was asked for, so
+ * what became void in between never answers.
+ */
+import type { HalfSipHash } from '../../base/half-sip-hash.js';
+import type { EntryHead } from './cache-entry.js';
+import { type CacheMemory, CacheSerials } from './cache-memory.js';
+import { CacheSegment, type FoundEntry } from './cache-segment.js';
+
+/** Of two stored replies that fit, the younger answers. */
+export type Fits = (variant: string) => boolean;
+
+export class CacheReader {
+  readonly serials: CacheSerials;
+  protected readonly segments: readonly CacheSegment[];
+
+  constructor(
+    memory: CacheMemory,
+    private readonly hash: HalfSipHash,
+  ) {
+    this.serials = new CacheSerials(memory);
+    this.segments = memory.segments.map((segment) => new CacheSegment(segment));
+  }
+
+  hashOf(text: string): number {
+    this.hash.hash(text);
+    return this.hash.low;
+  }
+
+  /** null: nothing is stored that fits. */
+  find(key: string, fits: Fits): FoundEntry | null {
+    let best: FoundEntry | null = null;
+    for (const entry of this.candidates(key)) {
+      if (!fits(entry.head.variant)) continue;
+      const isBetter = best === null || entry.head.bornUnixMs > best.head.bornUnixMs;
+      if (isBetter) best = entry;
+    }
+    return best;
+  }
+
+  /** Whether another variant of this is stored. */
+  has(key: string): boolean {
+    return this.candidates(key).length > 0;
+  }
+
+  protected candidates(key: string): FoundEntry[] {
+    const found: FoundEntry[] = [];
+    const hash = this.hashOf(key);
+    for (const segment of this.segments) segment.find(hash, found);
+    return found.filter(({ head }) => head.key === key && this.isCurrent(head));
+  }
+
+  private isCurrent({ serials }: EntryHead): boolean {
+    for (let at = 0; at + 1 < serials.length; at += 2) {
+      if (this.serials.of(serials[at] ?? 0) !== serials[at + 1]) return false;
+    }
+    return true;
+  }
+}
