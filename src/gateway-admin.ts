@@ -94,7 +94,10 @@ export class GatewayAdmin {
       }),
       purgeHandler((order) => purgeReplies(supervisor.cache, order)),
       healthzHandler(),
-      readyzHandler(() => gateway.readiness()),
+      readyzHandler(
+        () => gateway.readiness(),
+        () => reloader.status().origin,
+      ),
       ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),
     ];
   }

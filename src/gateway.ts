@@ -242,6 +242,15 @@ export class Gateway {
     return this.reloader.reload(trigger);
   }
 
+  /** Writes a line to the log, for whoever follows a store of configurations. */
+  readonly note = (
+    level: 'info' | 'warn' | 'error',
+    fields: Readonly<Record<string, unknown>>,
+    message: string,
+  ): void => {
+    if (this.state !== 'stopped') this.log.logger[level](fields, message);
+  };
+
   /** Brings this configuration into force, like {@link reload}. */
   apply(config: GatewayConfig): Promise<ReloadResult> {
     return this.reloader.applyObject(config);

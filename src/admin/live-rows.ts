@@ -3,6 +3,8 @@
  *
  * Thread: any (pure). Users' tools read the keys, so the keys never change.
  */
+
+import type { StoreOrigin } from '../base/store-origin.js';
 import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
 import type { NameStatus, ReloadStatus } from '../observability/gateway-status.js';
 
@@ -69,6 +71,33 @@ export function configurationRow(facts: ReloadStatus): object {
             outcome: lastReload.outcome,
             reasons: lastReload.reasons,
           },
+    ...(facts.origin !== null && { store: originRow(facts.origin) }),
+  };
+}
+
+/** What everybody may see of it: /readyz asks for no token. */
+export function shortOriginRow({ provider, release, from, ageMs }: StoreOrigin): object {
+  return {
+    provider,
+    release: release === '' ? null : release,
+    from,
+    age_seconds: ageMs === null ? null : Math.round(ageMs) / 1000,
+  };
+}
+
+/** Where a configuration out of a store stands. */
+export function originRow(origin: StoreOrigin): object {
+  return {
+    provider: origin.provider,
+    store: origin.store,
+    release: origin.release === '' ? null : origin.release,
+    sha256: origin.sha256 === '' ? null : origin.sha256,
+    from: origin.from,
+    revision: origin.revision,
+    age_seconds: origin.ageMs === null ? null : Math.round(origin.ageMs) / 1000,
+    trouble: origin.trouble === '' ? null : origin.trouble,
+    refused: origin.refused,
+    parts: origin.parts,
   };
 }
 

@@ -235,6 +235,16 @@ export const FAMILIES = {
 } as const;
 
 /** Names that are the same in every exporter. */
+/** Of a configuration that comes out of a store. */
+export const STORE_FAMILIES = {
+  release: head(
+    'config_release_info',
+    'The release in force: its ID, the provider of the store, and whether it is the copy on disk.',
+  ),
+  age: head('config_store_age_seconds', 'Time since the store of the configuration was read last.'),
+  refused: head('config_refused_documents', 'Documents of the store that are refused now.'),
+} as const;
+
 export const PROCESS_FAMILIES = {
   resident: { name: 'process_resident_memory_bytes', help: 'Resident memory of the process.' },
   cpu: { name: 'process_cpu_seconds_total', help: 'User and system time of the process.' },

@@ -7,7 +7,7 @@ import type { AcceptorFigures } from '../channel/acceptor/acceptor-figures.js';
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
-import { FAMILIES, PROCESS_FAMILIES } from './metric-families.js';
+import { FAMILIES, PROCESS_FAMILIES, STORE_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples } from './metric-series.js';
 
 /** The coordinator's counters that are levels, or have a family of their own. */
@@ -31,11 +31,30 @@ export function* processPieces(views: GatewayViews): Generator<string> {
     familyText(PROCESS_FAMILIES.cpu, 'counter', [[[], (user + system) / 1e6]]),
     familyText(PROCESS_FAMILIES.start, 'gauge', [[[], startSeconds]]),
   ].join('');
+  yield storeText(views);
   yield coordinatorText(views);
   yield acceptorText(views);
   yield turnedAwayText(views);
   yield mistakesText(views);
   yield laneText(views);
+}
+
+/** Of a configuration that comes from a file there is nothing to say. */
+function storeText(views: GatewayViews): string {
+  const { origin } = views.configuration();
+  if (origin === null) return '';
+  const { provider, release, from, ageMs, refused, parts } = origin;
+  const labels: Labels = [
+    ['provider', provider],
+    ['release', release],
+    ['from', from],
+  ];
+  const refusals = parts.filter((part) => part.refused !== null).length;
+  return [
+    familyText(STORE_FAMILIES.release, 'gauge', [[labels, 1]]),
+    familyText(STORE_FAMILIES.age, 'gauge', ageMs === null ? [] : [[[], ageMs / 1000]]),
+    familyText(STORE_FAMILIES.refused, 'gauge', [[[], refusals + (refused === null ? 0 : 1)]]),
+  ].join('');
 }
 
 function coordinatorText(views: GatewayViews): string {

@@ -34,7 +34,7 @@ export interface CommandIo {
   readonly stderr: TextOutput;
   readonly stdin: TextInput;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly clock: Pick<Clock, 'nowMs' | 'unixMs'>;
+  readonly clock: Clock;
 }
 
 /** All options of all commands, as text; each command checks its own. */
@@ -61,6 +61,20 @@ export interface CommandArguments {
   readonly tolerate: string | undefined;
   readonly host: string | undefined;
   readonly isJson: boolean;
+  /** A store of configurations, or `file`. */
+  readonly configFrom: string | undefined;
+  readonly stateDir: string | undefined;
+  readonly node: string | undefined;
+  readonly bootTimeout: string | undefined;
+  readonly onNoConfig: string | undefined;
+  readonly to: string | undefined;
+  readonly part: string | undefined;
+  readonly nodes: string | undefined;
+  readonly timeout: string | undefined;
+  readonly keep: string | undefined;
+  readonly isWaiting: boolean;
+  readonly isRemoving: boolean;
+  readonly isCluster: boolean;
 }
 
 /** A command does its work and returns the exit code of the process. */

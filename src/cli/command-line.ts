@@ -9,12 +9,15 @@ import { readVersion } from '../supervisor/package-version.js';
 import { type Command, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { parseCommandLine } from './parse-arguments.js';
 import { reportErrors } from './report-error.js';
+import { type StoreRunOptions, storeRunOptions } from './store-options.js';
 import { type CommandName, usageText } from './usage.js';
 
 /** What starting the gateway needs to know. */
 export interface RunOptions {
   /** Undefined when the user named no file; the demo starts then. */
   readonly configFile: string | undefined;
+  /** The store that the configuration comes from; undefined: none. */
+  readonly from: StoreRunOptions | undefined;
 }
 
 /**
@@ -33,6 +36,9 @@ const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promis
   diff: async () => (await import('./diff.js')).diffCommand,
   reload: async () => (await import('./reload.js')).reloadCommand,
   rollback: async () => (await import('./reload.js')).rollbackCommand,
+  publish: async () => (await import('./publish.js')).publishCommand,
+  releases: async () => (await import('./releases.js')).releasesCommand,
+  status: async () => (await import('./status.js')).statusCommand,
   token: async () => (await import('./token.js')).tokenCommand,
   'hash-password': async () => (await import('./hash-password.js')).hashPasswordCommand,
   schema: async () => (await import('./schema.js')).schemaCommand,
@@ -49,7 +55,10 @@ export function runCommandLine(
     if (parsed.kind === 'help') return printLine(io, usageText().trimEnd());
     if (parsed.kind === 'version') return printLine(io, `sluice ${readVersion()}`);
     const { name, args } = parsed;
-    if (name === 'run') return run({ configFile: args.configFile }, io);
+    if (name === 'run') {
+      const from = storeRunOptions(args, io.env);
+      return run({ configFile: args.configFile, from }, io);
+    }
     const command = await COMMAND_BY_NAME[name]();
     return command(args, io);
   });

@@ -69,6 +69,19 @@ export function parseCommandLine(
     tolerate: last('tolerate'),
     host: last('host'),
     isJson: values.has('json'),
+    configFrom: last('config-from'),
+    stateDir: last('state-dir'),
+    node: last('node'),
+    bootTimeout: last('boot-timeout'),
+    onNoConfig: last('on-no-config'),
+    to: last('to'),
+    part: last('part'),
+    nodes: last('nodes'),
+    timeout: last('timeout'),
+    keep: last('keep'),
+    isWaiting: values.has('wait'),
+    isRemoving: values.has('remove'),
+    isCluster: values.has('cluster'),
   };
   return { kind: 'command', name, args };
 }

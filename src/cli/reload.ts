@@ -17,6 +17,7 @@ import {
   EXIT_OK,
   EXIT_USAGE,
   type ExitCode,
+  UsageError,
 } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
@@ -27,9 +28,16 @@ export function reloadCommand(args: CommandArguments, io: CommandIo): Promise<Ex
   return change('/reload', args, io);
 }
 
-/** Makes the gateway go back to its previous configuration. */
-export function rollbackCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
-  return change('/rollback', args, io);
+/** Makes the gateway go back to its previous configuration; with `--to`, all of a store. */
+export async function rollbackCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  if (args.to !== undefined) return (await import('./publish.js')).rollbackInStore(args, io);
+  return reportErrors(io, () => {
+    const [id] = args.words;
+    if (id !== undefined || args.isWaiting) {
+      throw new UsageError('an ID and --wait go with --to STORE only');
+    }
+    return change('/rollback', args, io);
+  });
 }
 
 function change(path: string, args: CommandArguments, io: CommandIo): Promise<ExitCode> {

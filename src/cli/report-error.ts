@@ -4,6 +4,7 @@
  * Thread: supervisor (on the main thread).
  */
 import { StartupError } from '../base/startup-error.js';
+import { StoreAddressError, StoreError } from '../base/store-errors.js';
 import { ConfigError } from '../config/check/config-error.js';
 import {
   type CommandIo,
@@ -34,7 +35,11 @@ function reportError(error: unknown, io: CommandIo): ExitCode {
     io.stderr.write(`sluice: ${error.message}\nTry: sluice --help\n`);
     return EXIT_USAGE;
   }
-  if (error instanceof StartupError) {
+  if (error instanceof StoreAddressError) {
+    io.stderr.write(`sluice: ${error.message}\n`);
+    return EXIT_USAGE;
+  }
+  if (error instanceof StartupError || error instanceof StoreError) {
     io.stderr.write(`sluice: ${error.message}\n`);
     return EXIT_FAILURE;
   }

@@ -85,6 +85,50 @@ const REPLAY_OPTIONS: readonly OptionSpec[] = [
   { name: 'json', help: 'print JSON' },
 ];
 
+const FROM_OPTION: OptionSpec = {
+  name: 'config-from',
+  value: 'STORE',
+  help: 'etcd://HOST:PORT/PREFIX, or file (default)',
+};
+
+const RUN_STORE_OPTIONS: readonly OptionSpec[] = [
+  FROM_OPTION,
+  { name: 'state-dir', value: 'DIR', help: 'where the last good copy is (default: stateDir)' },
+  { name: 'node', value: 'NAME', help: 'its name in the store (default: host-pid)' },
+  { name: 'boot-timeout', value: 'TIME', help: 'how long it waits for the store (default: 5s)' },
+  {
+    name: 'on-no-config',
+    value: 'WHAT',
+    help: 'without store and copy: wait (default) or fail',
+  },
+];
+
+const TO_OPTION: OptionSpec = {
+  name: 'to',
+  value: 'STORE',
+  help: 'etcd://HOST:PORT/PREFIX (or GATEWAY_CONFIG_FROM)',
+};
+
+const WAIT_OPTIONS: readonly OptionSpec[] = [
+  { name: 'wait', help: 'until every gateway uses it, or one refuses it' },
+  { name: 'nodes', value: 'N', help: 'with --wait: for this number of gateways at least' },
+  { name: 'timeout', value: 'TIME', help: 'how long to wait (default: 60s)' },
+];
+
+const PUBLISH_OPTIONS: readonly OptionSpec[] = [
+  TO_OPTION,
+  ...WAIT_OPTIONS,
+  { name: 'part', value: 'TEAM', help: 'publish the part of a team, not the whole' },
+  { name: 'remove', help: 'with --part: take the part away' },
+  { name: 'keep', value: 'N', help: 'releases that stay in the store (default: 50)' },
+];
+
+const STATUS_OPTIONS: readonly OptionSpec[] = [
+  { name: 'cluster', help: 'of all gateways that follow the store' },
+  TO_OPTION,
+  { name: 'json', help: 'print JSON' },
+];
+
 /** The options of every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'help', short: 'h', help: 'print this text' },
@@ -101,6 +145,9 @@ export type CommandName =
   | 'diff'
   | 'reload'
   | 'rollback'
+  | 'publish'
+  | 'releases'
+  | 'status'
   | 'token'
   | 'hash-password'
   | 'schema';
@@ -108,7 +155,7 @@ export type CommandName =
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   run: {
     help: 'start the gateway (default); without a file, the demo',
-    options: [CONFIG_OPTION],
+    options: [CONFIG_OPTION, ...RUN_STORE_OPTIONS],
   },
   validate: { help: 'check a configuration and list every mistake', options: [CONFIG_OPTION] },
   routes: { help: 'show which requests go where', options: [CONFIG_OPTION] },
@@ -132,9 +179,16 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     options: [CONFIG_OPTION, ADMIN_OPTION],
   },
   rollback: {
-    help: 'make a running gateway use the configuration before',
-    options: [CONFIG_OPTION, ADMIN_OPTION],
+    help: 'go back to the configuration before (--to: in a store)',
+    options: [CONFIG_OPTION, ADMIN_OPTION, TO_OPTION, ...WAIT_OPTIONS],
+    words: ['[ID]'],
   },
+  publish: {
+    help: 'check a configuration and put it into a store',
+    options: [CONFIG_OPTION, ...PUBLISH_OPTIONS],
+  },
+  releases: { help: 'list the releases in a store', options: [TO_OPTION] },
+  status: { help: 'show which gateway uses which release', options: STATUS_OPTIONS },
   token: {
     help: 'make a token for a protected route',
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
@@ -175,6 +229,15 @@ export function usageText(): string {
     'Options of reload and rollback:',
     optionLine(ADMIN_OPTION),
     '',
+    'Options of run with a store:',
+    ...RUN_STORE_OPTIONS.map(optionLine),
+    '',
+    'Options of publish; --to and --wait also of rollback, --to of releases:',
+    ...PUBLISH_OPTIONS.map(optionLine),
+    '',
+    'Options of status:',
+    ...STATUS_OPTIONS.map(optionLine),
+    '',
     'Options of token:',
     ...TOKEN_OPTIONS.map(optionLine),
     '',
@@ -182,7 +245,9 @@ export function usageText(): string {
     'GATEWAY_ACCEPTORS, GATEWAY_HOST, GATEWAY_PORT, GATEWAY_ENGINE,',
     'GATEWAY_ADMIN_HOST, GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL.',
     'GATEWAY_CONFIG names the file; GATEWAY_ADMIN_TOKEN is the token that reload and',
-    'rollback send.',
+    'rollback send. GATEWAY_CONFIG_FROM names a store, GATEWAY_CONFIG_FROM_USERNAME,',
+    'GATEWAY_CONFIG_FROM_PASSWORD and GATEWAY_CONFIG_FROM_TOKEN are for it;',
+    'GATEWAY_STATE_DIR and GATEWAY_NODE stand for --state-dir and --node.',
     'Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.',
     '',
   ].join('\n');

@@ -4,6 +4,7 @@
  *
  * Thread: supervisor. Types only: the supervisor makes these, the admin listener shows them.
  */
+import type { StoreOrigin } from '../base/store-origin.js';
 
 /** A host name in the configuration whose addresses are targets. */
 export interface NameStatus {
@@ -39,7 +40,7 @@ export interface CertificatesStatus {
 }
 
 /** What asked for a change of the configuration. */
-export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program';
+export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program' | 'store';
 
 /** Where the configuration comes from, and the result of the last change. */
 export interface ReloadStatus {
@@ -61,4 +62,6 @@ export interface ReloadStatus {
     readonly outcome: 'applied' | 'refused';
     readonly reasons: readonly string[];
   } | null;
+  /** null: the configuration does not come from a store. */
+  readonly origin: StoreOrigin | null;
 }

@@ -120,6 +120,10 @@ export class Reloader {
   /** Applies the configuration that was in force before this one. Never rejects. */
   rollback(): Promise<ReloadResult> {
     return this.queue('rollback', async () => {
+      const origin = this.options.source?.origin?.();
+      // This gateway alone would use something else than what the store names.
+      if (origin !== undefined)
+        return refuse(`go back in the store: sluice rollback --to ${origin.store}`);
       const earlier = this.history.at(-1);
       if (earlier === undefined) return refuse('there is no earlier configuration to go back to');
       const result = await this.apply({ kind: 'kept', version: earlier }, false);
@@ -138,6 +142,7 @@ export class Reloader {
       reloads: this.applied,
       refusedReloads: this.refused,
       lastReload: this.last,
+      origin: this.options.source?.origin?.() ?? null,
     };
   }
 

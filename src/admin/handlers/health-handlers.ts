@@ -3,7 +3,9 @@
  *
  * Thread: supervisor (on the main thread).
  */
+import type { StoreOrigin } from '../../base/store-origin.js';
 import type { AdminHandler } from '../admin-handler.js';
+import { shortOriginRow } from '../live-rows.js';
 
 export function healthzHandler(): AdminHandler {
   return {
@@ -14,15 +16,23 @@ export function healthzHandler(): AdminHandler {
   };
 }
 
-/** `stateOf` returns `ready`; any other text makes the reply a 503. */
-export function readyzHandler(stateOf: () => string): AdminHandler {
+/**
+ * `stateOf` returns `ready`; any other text makes the reply a 503. `originOf`: what is known of the
+ * store of the configuration; null: there is none.
+ */
+export function readyzHandler(
+  stateOf: () => string,
+  originOf: () => StoreOrigin | null,
+): AdminHandler {
   return {
     method: 'GET',
     path: '/readyz',
     needsToken: false,
     answer: () => {
       const status = stateOf();
-      return { status: status === 'ready' ? 200 : 503, body: { status } };
+      const origin = originOf();
+      const facts = origin === null ? {} : { configuration: shortOriginRow(origin) };
+      return { status: status === 'ready' ? 200 : 503, body: { status, ...facts } };
     },
   };
 }

@@ -4,6 +4,7 @@
  * Thread: supervisor. Owns nothing but what it last saw of the file.
  */
 import { stat } from 'node:fs/promises';
+import type { StoreOrigin } from '../../base/store-origin.js';
 import { readMachineLimits } from '../machine-limits.js';
 import {
   type FileStamp,
@@ -12,6 +13,7 @@ import {
   stampOfFile,
   takeFilesRead,
 } from '../references/files-read.js';
+import type { ConfigDocument } from './config-document.js';
 import { IncludedFiles } from './included-files.js';
 import { type LoadedConfig, type LoadOrder, loadFile } from './load-file.js';
 import type { Environment } from './variables.js';
@@ -29,21 +31,60 @@ export interface ConfigSource {
   stamp(): Promise<string>;
   /** The stamp of what was loaded last, whether or not it was right. */
   readonly loadedStamp: string;
+  /** Of a store of configurations: what it has said last. */
+  origin?(): StoreOrigin;
 }
 
 /** A file, and the environment that stands above it. */
 export function fileSource(file: string, environment: Environment): ConfigSource {
+  return sourceOf({ name: file, file, environment });
+}
+
+export interface StoreSourceOptions {
+  /** The store's name, without secrets. */
+  readonly name: string;
+  /** A file of this machine that stands above the documents; null: none. */
+  readonly localFile: string | null;
+  readonly environment: Environment;
+  /** What is to be loaded next. */
+  documents(): readonly ConfigDocument[];
+  origin(): StoreOrigin;
+}
+
+/** Documents of a store, which somebody else has read, and a file of this machine. */
+export function storeSource(options: StoreSourceOptions): ConfigSource {
+  const { name, localFile, environment } = options;
+  const source = sourceOf({
+    ...{ name, file: localFile, environment },
+    store: () => ({ documents: options.documents(), localFile }),
+  });
+  return Object.assign(source, { origin: () => options.origin() });
+}
+
+interface SourceParts {
+  readonly name: string;
+  readonly file: string | null;
+  readonly environment: Environment;
+  store?(): NonNullable<LoadOrder['store']>;
+}
+
+function sourceOf({ name, file, environment, store }: SourceParts): ConfigSource {
   // Once: what follows from it must not change while the gateway runs.
   const machine = readMachineLimits();
-  const included = new IncludedFiles(file);
+  const included = file === null ? null : new IncludedFiles(file);
   let ownStamp = '';
   let named: readonly FileStamp[] = [];
   const begin = (): void => {
     // Before it is read: a change while it is being read is another one.
-    ownStamp = included.stamp(stampOfFile(file));
+    if (file !== null) ownStamp = included?.stamp(stampOfFile(file)) ?? '';
+  };
+  const orderNow = (): LoadOrder => {
+    const documents = store?.();
+    const order = { file: file ?? name, environment: { ...environment }, machine };
+    return documents === undefined ? order : { ...order, store: documents };
   };
   return {
-    name: file,
+    name,
     get loadedStamp() {
       return joined(ownStamp, named);
     },
@@ -52,7 +93,7 @@ export function fileSource(file: string, environment: Environment): ConfigSource
       // Whatever was read before this was for something else.
       takeFilesRead();
       try {
-        return loadFile({ file, environment, machine });
+        return loadFile(orderNow());
       } finally {
         named = takeFilesRead();
       }
@@ -61,13 +102,13 @@ export function fileSource(file: string, environment: Environment): ConfigSource
       begin();
       // Whatever has changed in them by now is what is ordered.
       named = named.map((one) => ({ file: one.file, stamp: stampOfFile(one.file) }));
-      return { file, environment: { ...environment }, machine };
+      return orderNow();
     },
     onFilesRead(files) {
       named = files;
     },
     async stamp() {
-      const own = included.stamp(await stampLater(file));
+      const own = file === null ? '' : (included?.stamp(await stampLater(file)) ?? '');
       const now: FileStamp[] = [];
       for (const one of named) now.push({ file: one.file, stamp: await stampLater(one.file) });
       return joined(own, now);

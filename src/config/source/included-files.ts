@@ -22,8 +22,21 @@ const FILES_MAX = 1000;
 const MAPS = ['upstreams', 'authenticators'] as const;
 const ALLOWED: readonly string[] = ['routes', ...MAPS];
 
+/** A text that is added to the main file. */
+export interface AddedPart {
+  /** For messages: a file, or the place in a store. */
+  readonly name: string;
+  /** Files that it names are relative to this folder. */
+  readonly folder: string;
+  readonly source: YamlSource;
+  /** Every key may stand in it that the main file does not have; else routes and maps alone. */
+  readonly mayHoldAll: boolean;
+}
+
 /** A configuration with what its files include, and where each value stands. */
 export interface WholeSource {
+  /** Of the main file, for messages. */
+  readonly name: string;
   readonly value: unknown;
   readonly origins: ValueOrigins;
   readonly issues: ConfigIssue[];
@@ -39,7 +52,7 @@ interface MovedValue {
 
 /** Tells what is known of a value of the whole configuration where it was written. */
 export class ValueOrigins implements ValuePlaces {
-  /** By the pointer in the whole: `/routes/7`, `/upstreams/a`. */
+  /** By the pointer in the whole: `/routes/7`, `/upstreams/a`, or `/listen` with all below it. */
   private readonly moved = new Map<string, MovedValue>();
   private hasAny: boolean;
 
@@ -60,24 +73,33 @@ export class ValueOrigins implements ValuePlaces {
   get(pointer: string): ValuePlace | undefined {
     const moved = this.movedAt(pointer);
     if (moved === undefined) return this.main.places.get(pointer);
-    return moved.source.places.get(inPart(pointer, moved))?.inFile(moved.file);
+    return moved.source.places.get(moved.pointer)?.inFile(moved.file);
   }
 
   variableAt(pointer: string): ValueVariable | undefined {
     const moved = this.movedAt(pointer);
     if (moved === undefined) return this.main.variables.get(pointer);
-    return moved.source.variables.get(inPart(pointer, moved));
+    return moved.source.variables.get(moved.pointer);
   }
 
   /** Something was already said of this value. */
   isBroken(pointer: string): boolean {
     const moved = this.movedAt(pointer);
     if (moved === undefined) return this.main.broken.has(pointer);
-    return moved.source.broken.has(inPart(pointer, moved));
+    return moved.source.broken.has(moved.pointer);
   }
 
-  private movedAt(pointer: string): MovedValue | undefined {
-    return this.moved.size === 0 ? undefined : this.moved.get(topOf(pointer));
+  /** Where it stands, with its pointer there. */
+  private movedAt(
+    pointer: string,
+  ): (Pick<MovedValue, 'source' | 'file'> & { readonly pointer: string }) | undefined {
+    if (this.moved.size === 0) return undefined;
+    const [top, key] = [topOf(pointer), keyOf(pointer)];
+    const [moved, length] = this.moved.has(top)
+      ? [this.moved.get(top), top.length]
+      : [this.moved.get(key), key.length];
+    if (moved === undefined) return undefined;
+    return { source: moved.source, file: moved.file, pointer: moved.from + pointer.slice(length) };
   }
 }
 
@@ -88,8 +110,10 @@ function topOf(pointer: string): string {
   return third === -1 ? pointer : pointer.slice(0, third);
 }
 
-function inPart(pointer: string, { from }: MovedValue): string {
-  return from + pointer.slice(topOf(pointer).length);
+/** `/routes` of `/routes/7/match/path`. */
+function keyOf(pointer: string): string {
+  const second = pointer.indexOf('/', 1);
+  return second === -1 ? pointer : pointer.slice(0, second);
 }
 
 /** Reads one file. Throws {@link ConfigError} when it cannot be read at all. */
@@ -98,6 +122,7 @@ export type SourceReader = (file: string) => YamlSource;
 /** Adds what the main file includes. `file` is its name; other names are relative to it. */
 export function withIncluded(main: YamlSource, file: string, read: SourceReader): WholeSource {
   const whole: WholeSource = {
+    name: file,
     value: main.value,
     origins: new ValueOrigins(main),
     issues: [...main.issues],
@@ -113,26 +138,52 @@ export function withIncluded(main: YamlSource, file: string, read: SourceReader)
   const found = filesOf(patterns, dirname(file));
   for (const name of found.missing) say(`there is no file ${JSON.stringify(name)}`);
   if (found.files.length > FILES_MAX) say(`names more than ${FILES_MAX} files`);
-  for (const one of found.files.slice(0, FILES_MAX)) add(whole, one, read(one));
+  for (const one of found.files.slice(0, FILES_MAX)) {
+    addPart(whole, { name: one, folder: dirname(one), source: read(one), mayHoldAll: false });
+  }
   return whole;
 }
 
-function add(whole: WholeSource, file: string, part: YamlSource): void {
-  whole.issues.push(...part.issues.map((issue) => ({ ...issue, file })));
-  if (!isObject(whole.value) || part.value === undefined) return;
-  if (!isObject(part.value)) {
-    whole.issues.push({ ...issueAt(part, '', 'must be a map with routes or upstreams'), file });
+/** Adds what a text has to the whole; what does not fit becomes an issue. */
+export function addPart(whole: WholeSource, part: AddedPart): void {
+  const { name: file, folder, source, mayHoldAll } = part;
+  whole.issues.push(...source.issues.map((issue) => ({ ...issue, file })));
+  if (!isObject(whole.value) || source.value === undefined) return;
+  if (!isObject(source.value)) {
+    whole.issues.push({ ...issueAt(source, '', 'must be a map with routes or upstreams'), file });
     return;
   }
-  dropExtensionKeys(part.value);
-  resolveFiles(part.value, dirname(file));
-  for (const [key, value] of Object.entries(part.value)) {
-    if (!ALLOWED.includes(key)) {
+  dropExtensionKeys(source.value);
+  resolveFiles(source.value, folder);
+  for (const [key, value] of Object.entries(source.value)) {
+    if (key === 'routes') addRoutes(whole, file, source, value);
+    else if (ALLOWED.includes(key)) addNamed(whole, file, source, { key, value });
+    else if (mayHoldAll && key !== KEY) addSetting(whole, file, source, { key, value });
+    else {
       const message = `may stand in the main file only; included files have ${ALLOWED.join(', ')}`;
-      whole.issues.push({ ...issueAt(part, key, message), file });
-    } else if (key === 'routes') addRoutes(whole, file, part, value);
-    else addNamed(whole, file, part, { key, value });
+      whole.issues.push({ ...issueAt(source, key, message), file });
+    }
   }
+}
+
+/** What there is once: in one of both, and never merged. */
+function addSetting(
+  whole: WholeSource,
+  file: string,
+  part: YamlSource,
+  { key, value }: Named,
+): void {
+  const root = whole.value as Record<string, unknown>;
+  const pointer = `/${key}`;
+  if (Object.hasOwn(root, key)) {
+    const { keyLine = 1, file: other } = whole.origins.get(pointer) ?? {};
+    const place = `${other ?? whole.name}:${keyLine}`;
+    const message = `stands in ${place} too: one of both has to go`;
+    whole.issues.push({ ...issueAt(part, key, message), file });
+    return;
+  }
+  root[key] = value;
+  whole.origins.move(pointer, { source: part, file, from: pointer });
 }
 
 function addRoutes(whole: WholeSource, file: string, part: YamlSource, value: unknown): void {
@@ -168,7 +219,9 @@ function addNamed(whole: WholeSource, file: string, part: YamlSource, { key, val
   for (const [name, content] of Object.entries(value)) {
     const pointer = childPointer(`/${key}`, name);
     if (Object.hasOwn(known, name)) {
-      const message = `${JSON.stringify(name)} is named in another file too`;
+      const { keyLine = 1, file: other } = whole.origins.get(pointer) ?? {};
+      const place = `${other ?? whole.name}:${keyLine}`;
+      const message = `${JSON.stringify(name)} is named in another file too: ${place}`;
       whole.issues.push({ ...issueAt(part, `${key}/${name}`, message), file });
       continue;
     }

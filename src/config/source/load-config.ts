@@ -12,6 +12,7 @@ import { type CheckedConfig, checkConfig } from '../check/check-config.js';
 import { retypeVariables } from '../check/check-shape.js';
 import { ConfigError, type ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
+import { addDocument, type ConfigDocument } from './config-document.js';
 import { applyEnvironment } from './environment-overrides.js';
 import { dropExtensionKeys } from './extension-keys.js';
 import { type WholeSource, withIncluded } from './included-files.js';
@@ -26,6 +27,25 @@ export function loadConfigFile(file: string, environment: Environment): CheckedC
   return loadConfigText(readConfigFile(file), { file, environment });
 }
 
+/** Where documents of a store are put together, and with which file. */
+export interface DocumentsOptions extends TextOptions {
+  /** A file of this machine that stands above them; null: `file` is no more than a name. */
+  readonly localFile: string | null;
+}
+
+/**
+ * Checks documents of a store, together with the file of this machine where there is one. What
+ * both have is a mistake of the document. Throws {@link ConfigError}.
+ */
+export function loadConfigDocuments(
+  documents: readonly ConfigDocument[],
+  { localFile, ...options }: DocumentsOptions,
+): CheckedConfig {
+  const text = localFile === null ? '{}' : readConfigFile(localFile);
+  const folder = localFile === null ? '.' : dirname(localFile);
+  return loadWhole(text, { ...options, file: localFile ?? options.file, documents, folder });
+}
+
 /** What belongs to a text besides itself. */
 export interface TextOptions {
   /** Name of the file for messages. */
@@ -34,17 +54,31 @@ export interface TextOptions {
 }
 
 /** Checks the text of a configuration. Throws {@link ConfigError}. */
-export function loadConfigText(text: string, { file, environment }: TextOptions): CheckedConfig {
+export function loadConfigText(text: string, options: TextOptions): CheckedConfig {
+  return loadWhole(text, { ...options, documents: [], folder: dirname(options.file) });
+}
+
+interface WholeOptions extends TextOptions {
+  readonly documents: readonly ConfigDocument[];
+  /** Names of files in the text and the documents are relative to it. */
+  readonly folder: string;
+}
+
+function loadWhole(
+  text: string,
+  { file, environment, documents, folder }: WholeOptions,
+): CheckedConfig {
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) throw tooLarge(file);
   const main = readYaml(text, environment);
   if (main.value === undefined) throw new ConfigError(file, inFileOrder(main.issues));
   dropExtensionKeys(main.value);
   const source = withIncluded(main, file, (name) => readYaml(readConfigFile(name), environment));
   const { origins } = source;
+  for (const document of documents) addDocument(source, document, { folder, environment });
   if (origins.hasVariables) {
     retypeVariables(source.value, (at) => origins.variableAt(at)?.isWhole === true);
   }
-  resolveFiles(source.value, dirname(file));
+  resolveFiles(source.value, folder);
   const overrides = applyEnvironment(source.value, environment);
   const context: CheckContext = {
     // Overrides are ports and names: to say their values helps, and gives nothing away.

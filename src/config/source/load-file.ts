@@ -8,7 +8,8 @@ import { compileConfig } from '../compile/compile-config.js';
 import type { CompiledConfig } from '../compiled-config.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { MachineLimits } from '../machine-limits.js';
-import { loadConfigFile } from './load-config.js';
+import type { ConfigDocument } from './config-document.js';
+import { loadConfigDocuments, loadConfigFile } from './load-config.js';
 import type { Environment } from './variables.js';
 
 /** A configuration as it was written, and as the threads use it. */
@@ -22,6 +23,12 @@ export interface LoadOrder {
   readonly file: string;
   readonly environment: Environment;
   readonly machine: MachineLimits;
+  /** Present: the configuration is what these say, and what a file of this machine adds. */
+  readonly store?: {
+    readonly documents: readonly ConfigDocument[];
+    /** null: none, and `file` is the name of the store. */
+    readonly localFile: string | null;
+  };
 }
 
 /** Checks and compiles what was written in TypeScript. Throws ConfigError. */
@@ -29,8 +36,11 @@ export function loadObject(written: GatewayConfig): LoadedConfig {
   return { written, compiled: compileConfig(checkedConfig(written)) };
 }
 
-/** Reads, checks and compiles a file. Throws ConfigError. */
-export function loadFile({ file, environment, machine }: LoadOrder): LoadedConfig {
-  const written = loadConfigFile(file, environment);
+/** Reads, checks and compiles a file, or documents of a store. Throws ConfigError. */
+export function loadFile({ file, environment, machine, store }: LoadOrder): LoadedConfig {
+  const written =
+    store === undefined
+      ? loadConfigFile(file, environment)
+      : loadConfigDocuments(store.documents, { file, environment, localFile: store.localFile });
   return { written, compiled: compileConfig(written, { machine }) };
 }
