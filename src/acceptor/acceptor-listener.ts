@@ -87,6 +87,14 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     return this.bound?.newcomers ?? 0;
   }
 
+  get http2Connections(): number {
+    return this.bound?.http2Connections ?? 0;
+  }
+
+  get http2Streams(): number {
+    return this.bound?.http2Streams ?? 0;
+  }
+
   onBound(bound: OpenListener): void {
     this.bound = bound;
   }

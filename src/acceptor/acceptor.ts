@@ -158,6 +158,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   get listeners(): readonly ListenerFigures[] {
     return [...this.members.values()].map(({ listener, engine }) => {
       const { settings, port, openConnections, refusedConnections } = listener;
+      const { http2Connections, http2Streams } = listener;
       const handshakes = [...listener.handshakes];
       const turnedAway = [...listener.turnedAway];
       const mistakes = [...listener.mistakes];
@@ -169,6 +170,8 @@ export class Acceptor implements EngineHost, ListenerOwner {
         engine,
         port,
         openConnections,
+        http2Connections,
+        http2Streams,
         refusedConnections,
         turnedAway,
         mistakes,

@@ -158,8 +158,9 @@ export interface ClientSocket {
 
   /**
    * A piece of the body, or of a tunnel. The bytes are valid inside the call only; what the client
-   * does not take at once is copied and kept as `unsent`. The caller sends at most WINDOW_BYTES
-   * more than onSent() has given back: this bounds `unsent`.
+   * does not take at once is copied and kept as `unsent`. The caller sends at most the request's
+   * replyWindow more than onSent() has given back, and what one read of a target brings: this
+   * bounds `unsent`.
    */
   sendBody(chunk: Uint8Array, isLast: boolean): void;
 
@@ -193,7 +194,10 @@ export interface ClientListener {
   /** The request body has ended with these fields behind it. */
   onTrailers(fields: FieldBlock): void;
 
-  /** The client took this many more bytes of the body; told every WINDOW_CREDIT_BYTES at least. */
+  /**
+   * The client took this many more bytes of the body; told every WINDOW_CREDIT_BYTES at least. An
+   * engine may give more than was taken: then the window is larger from now on.
+   */
   onSent(bytes: number): void;
 
   /**
@@ -287,6 +291,10 @@ export interface OpenListener {
 
   /** Connections that are about to send their first request: those in a handshake, for example. */
   readonly newcomers: number;
+
+  /** Connections that speak HTTP/2, as of the last tick, and the streams that are open on them. */
+  readonly http2Connections: number;
+  readonly http2Streams: number;
 
   /** No new connections; those that are open go on. Called once, by when `isDraining` is true. */
   stop(): void;

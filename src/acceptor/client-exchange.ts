@@ -42,7 +42,6 @@ import { UploadPace } from './upload-pace.js';
 
 /** Heads up to this size are kept while their requests are in flight, to be sent once more. */
 const KEPT_HEAD_CHARS_MAX = 8192;
-
 const NO_BYTES = new Uint8Array(0);
 
 export class ClientExchange implements Downstream, ClientListener {
@@ -52,9 +51,10 @@ export class ClientExchange implements Downstream, ClientListener {
   private readonly receivedMs: number;
   private readonly bodyBytes: number;
   private readonly protocol: HttpProtocol;
-  private readonly listener: number;
   private readonly mustClose: boolean;
+  private readonly listener: number;
   private readonly wantsTunnel: boolean;
+  private readonly replyWindow: number;
   /** The head as the lane has it; empty: not kept, and the request cannot run again. */
   private readonly text: string;
   /** What a refusal goes by: the same, or a part of a head that is not kept. */
@@ -107,6 +107,7 @@ export class ClientExchange implements Downstream, ClientListener {
     this.protocol = request.protocol;
     this.listener = request.listener;
     this.wantsTunnel = request.wantsTunnel;
+    this.replyWindow = request.replyWindow ?? WINDOW_BYTES;
     this.mustClose = request.mustClose || request.problem !== null;
     const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
     this.text = isKept ? request.text : '';
@@ -392,11 +393,11 @@ export class ClientExchange implements Downstream, ClientListener {
   }
 
   takeRerun(): NewRequest | null {
-    const { text, receivedMs, bodyBytes, protocol, listener, wantsTunnel } = this;
+    const { text, receivedMs, bodyBytes, protocol, listener, wantsTunnel, replyWindow } = this;
     const isSafe = text !== '' && bodyBytes === 0 && isIdempotentMethod(this.method);
     if (!isSafe || this.hasRunAgain || this.isReplyStarted) return null;
     this.hasRunAgain = true;
-    const origin = { protocol, listener, expectsContinue: false, wantsTunnel };
+    const origin = { protocol, listener, expectsContinue: false, wantsTunnel, replyWindow };
     return { receivedMs, bodyBytes, ...origin, text };
   }
 
@@ -443,9 +444,8 @@ export class ClientExchange implements Downstream, ClientListener {
     const { context, method, protocol, target, peer } = this;
     this.isReplyStarted = true;
     try {
-      const requestId = context.requestIds.next();
       const durationMs = context.clock.nowMs() - this.receivedMs;
-      const made = { requestId, kind, cause, durationMs };
+      const made = { requestId: context.requestIds.next(), kind, cause, durationMs };
       const record = { ...made, method, protocol, target, peer };
       const told = context.fieldsOfRefusal(method, target, this.refusalText);
       const page = context.pageOfRefusal(record, detail, this.refusalText);

@@ -5,7 +5,11 @@
  */
 
 import type { StoreOrigin } from '../base/store-origin.js';
-import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
+import type {
+  AcceptorFigures,
+  LaneFigures,
+  ListenerFigures,
+} from '../channel/acceptor/acceptor-figures.js';
 import type { NameStatus, ReloadStatus } from '../observability/gateway-status.js';
 
 export function laneRow(facts: LaneFigures, lane: number): object {
@@ -39,6 +43,18 @@ export function acceptorRow(figures: AcceptorFigures, acceptor: number): object 
     },
     moved_requests: figures.movedRequests,
   };
+}
+
+/** HTTP/2 of clients, over all listeners. */
+export function http2Row(listeners: readonly ListenerFigures[]): object {
+  const mistakes: Record<string, number> = {};
+  let [connections, streams] = [0, 0];
+  for (const one of listeners) {
+    connections += one.http2Connections;
+    streams += one.http2Streams;
+    for (const [reason, count] of one.mistakes) mistakes[reason] = (mistakes[reason] ?? 0) + count;
+  }
+  return { connections, streams, mistakes };
 }
 
 export function targetNameRow(facts: NameStatus): object {

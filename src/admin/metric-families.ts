@@ -182,6 +182,11 @@ export const FAMILIES = {
     'Streams of HTTP/2 that were refused, and connections that were ended, for a mistake of the ' +
       'client or a flood, by reason.',
   ),
+  http2Connections: head(
+    'http2_connections',
+    'Open connections of a listener that speak HTTP/2, as of the last half second.',
+  ),
+  http2Streams: head('http2_streams', 'Requests and tunnels that are open on them.'),
   tlsHandshakes: head('tls_handshakes_total', 'TLS handshakes of a listener, by outcome.'),
   certificateExpiry: head(
     'certificate_expiry_timestamp_seconds',

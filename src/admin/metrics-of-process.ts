@@ -3,7 +3,7 @@
  *
  * Thread: supervisor (on the main thread). A part of metrics.ts.
  */
-import type { AcceptorFigures } from '../channel/acceptor/acceptor-figures.js';
+import type { AcceptorFigures, ListenerFigures } from '../channel/acceptor/acceptor-figures.js';
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
@@ -35,6 +35,7 @@ export function* processPieces(views: GatewayViews): Generator<string> {
   yield coordinatorText(views);
   yield acceptorText(views);
   yield turnedAwayText(views);
+  yield http2Text(views);
   yield mistakesText(views);
   yield laneText(views);
 }
@@ -104,6 +105,26 @@ function turnedAwayText(views: GatewayViews): string {
     ]),
   );
   return counts.length === 0 ? '' : familyText(FAMILIES.turnedAway, 'counter', counts);
+}
+
+/** Listeners of the engine `uws` have none and are not there. */
+function http2Text(views: GatewayViews): string {
+  const listeners = views.live().listeners.filter(({ engine }) => engine === 'wire');
+  const each = (read: (one: ListenerFigures) => number) =>
+    listeners.map((one): readonly [Labels, number] => [[['listener', one.name]], read(one)]);
+  if (listeners.length === 0) return '';
+  return [
+    familyText(
+      FAMILIES.http2Connections,
+      'gauge',
+      each(({ http2Connections }) => http2Connections),
+    ),
+    familyText(
+      FAMILIES.http2Streams,
+      'gauge',
+      each(({ http2Streams }) => http2Streams),
+    ),
+  ].join('');
 }
 
 function mistakesText(views: GatewayViews): string {

@@ -26,7 +26,7 @@ import {
 import { cacheRow } from './cache-figures.js';
 import type { GatewayViews } from './gateway-views.js';
 import { type LiveFigures, sumOfAcceptors } from './live-figures.js';
-import { acceptorRow, configurationRow, laneRow, targetNameRow } from './live-rows.js';
+import { acceptorRow, configurationRow, http2Row, laneRow, targetNameRow } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
 import {
   codingRows,
@@ -87,6 +87,7 @@ export class StatsReader {
         refused_in_all: ofConnections('refusedInAll'),
         refused_of_address: ofConnections('refusedOfAddress'),
       },
+      http2: http2Row(live.listeners),
       moved_requests: sumOfAcceptors(live, (one) => one.movedRequests),
       process: processRow(),
       counters: processFigures(this.views.figures, totals, this.views.config.capacity),

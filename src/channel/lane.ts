@@ -31,7 +31,10 @@ export const LANE_RING_BYTES = 1 << 22;
 /** Bytes that either side may send for one exchange before the other gives window back. */
 export const WINDOW_BYTES = 512 * 1024;
 
-/** The receiver gives window back after it has used this many bytes. */
+/** A window of a reply that is not WINDOW_BYTES is a multiple of this. */
+export const WINDOW_UNIT_BYTES = 16 * 1024;
+
+/** The receiver gives window back after it has used this many bytes, or a quarter of the window. */
 export const WINDOW_CREDIT_BYTES = 128 * 1024;
 
 /** The largest piece of a body in one record. */

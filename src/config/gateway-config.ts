@@ -159,6 +159,8 @@ export interface ListenConfig {
    * with TLS, `[http1]` without.
    */
   readonly protocols?: readonly ('http1' | 'h2' | 'h2c')[];
+  /** What one connection of a client that speaks HTTP/2 may do. */
+  readonly http2?: ListenHttp2Config;
   /** Speaks TLS with clients. */
   readonly tls?: ListenTlsConfig;
   /**
@@ -227,6 +229,21 @@ export interface ListenConfig {
    * `allow`: they are taken; choose it where no client sends chunk extensions. Default: refuse.
    */
   readonly chunkedRequests?: 'refuse' | 'allow';
+}
+
+/**
+ * What one connection of a client that speaks HTTP/2 may do. What is open keeps the bounds that
+ * held when it was opened.
+ */
+export interface ListenHttp2Config {
+  /** Requests at once. Further ones are refused (REFUSED_STREAM). 1 to 1000. Default: 128. */
+  readonly maxStreams?: number;
+  /**
+   * What may wait in memory for the client to take it, of all replies of the connection. The more
+   * of it is used, the less of further replies is read from their targets ahead of the client; each
+   * may always have 32 KiB, and what one read brings. 64KiB to 1024MiB. Default: 4MiB.
+   */
+  readonly unsentBytes?: ByteSize;
 }
 
 /** Speaks TLS with clients. Needs `certificates` or `acme`. */

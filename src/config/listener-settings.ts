@@ -14,6 +14,14 @@ export const LISTENER_ROWS = 256;
 /** `h2`: HTTP/2 on TLS, by ALPN; `h2c`: without TLS, by prior knowledge (RFC 9113 3.3). */
 export type ListenerProtocol = 'http1' | 'h2' | 'h2c';
 
+/** What one connection of a client that speaks HTTP/2 may do. */
+export interface ListenerHttp2 {
+  /** Streams that may be open at once. */
+  readonly streamsMax: number;
+  /** Bytes of replies that may wait in memory for the client to take them. */
+  readonly unsentMax: number;
+}
+
 /** One listener, with every default filled in. */
 export interface ListenerSettings {
   /**
@@ -30,6 +38,7 @@ export interface ListenerSettings {
   readonly wireOnly: readonly string[];
   /** At least one. */
   readonly protocols: readonly ListenerProtocol[];
+  readonly http2: ListenerHttp2;
   /** null: no TLS. */
   readonly tls: TlsSettings | null;
   /** Every connection must begin with such a header, unless it is `off`. */

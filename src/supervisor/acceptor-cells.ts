@@ -188,6 +188,8 @@ export class AcceptorCells implements AcceptorFront {
       return {
         ...one,
         openConnections: sum(({ openConnections }) => openConnections),
+        http2Connections: sum(({ http2Connections }) => http2Connections),
+        http2Streams: sum(({ http2Streams }) => http2Streams),
         refusedConnections: sum(({ refusedConnections }) => refusedConnections),
         turnedAway: sumByKind([one, ...same].flatMap(({ turnedAway }) => turnedAway)),
         mistakes: sumByKind([one, ...same].flatMap(({ mistakes }) => mistakes)),

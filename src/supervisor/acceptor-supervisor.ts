@@ -422,7 +422,8 @@ export class AcceptorSupervisor {
   /** What only grows goes on from here when the next thread begins at 0. */
   private keepCounts(): void {
     this.before = { acceptor: this.figures, lanes: this.laneFigures };
-    this.closedListeners = this.listenerFigures.map((one) => ({ ...one, openConnections: 0 }));
+    const closed = { openConnections: 0, http2Connections: 0, http2Streams: 0 };
+    this.closedListeners = this.listenerFigures.map((one) => ({ ...one, ...closed }));
     this.reading = null;
   }
 }

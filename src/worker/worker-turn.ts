@@ -30,6 +30,7 @@ import {
   requestListener,
   requestProtocol,
   requestReceivedMs,
+  requestReplyWindow,
   requestWantsTunnel,
 } from '../channel/records/request-head.js';
 import { COUNTERS } from '../observability/counters.js';
@@ -159,6 +160,7 @@ export class WorkerTurn implements RecordHandler {
         listener: requestListener(consumer),
         expectsContinue: requestExpectsContinue(consumer),
         wantsTunnel: requestWantsTunnel(consumer),
+        replyWindow: requestReplyWindow(consumer),
         parts: requestHeadParts(consumer),
       });
       this.headsRead += 1;

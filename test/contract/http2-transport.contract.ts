@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { field, NO_FIELDS } from '../../src/base/field-block.js';
 import { PROBLEMS } from '../../src/base/problems.js';
 import { WINDOW_BYTES } from '../../src/channel/lane.js';
+import { SETTINGS_TIMEOUT } from '../../src/wire/http2/frame-kinds.js';
+import { SETTINGS_ACK_MS } from '../../src/wire/http2/stream-connection.js';
 import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
 import { resetCodeOf } from '../../src/worker/upstream/http2-error.js';
 import { failureCause } from '../../src/worker/upstream/upstream-error.js';
@@ -677,6 +679,36 @@ describe('a target that is silent', () => {
       probe.attempt.abort();
     }
     expect([origin.peers.length, origin.peers[0]?.pings]).toEqual([1, 0]);
+  });
+
+  it('and never acknowledges the settings is left, and told why', async () => {
+    origin.acksSettings = false;
+    origin.script = () => {};
+    const rig = rigFor();
+    const probe = rig.send();
+    await arrived(1);
+    rig.skewMs = SETTINGS_ACK_MS;
+    await probe.over;
+    expect(probe.problem).toBe(PROBLEMS.upstreamProtocol);
+    expect(String(probe.error)).toContain('it ignores SETTINGS');
+    await eventually('it is told', () => origin.peers[0]?.goAwayCode === SETTINGS_TIMEOUT);
+  });
+
+  it('but has acknowledged the settings is asked on for any time', async () => {
+    const rig = rigFor();
+    await rig.exchange();
+    rig.skewMs = 2 * SETTINGS_ACK_MS;
+    origin.script = () => {};
+    const probe = rig.send();
+    await arrived(2);
+    // A look at the connection passes.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect([origin.peers.length, origin.peers[0]?.goAwayCode, probe.isOver]).toEqual([
+      1,
+      -1,
+      false,
+    ]);
+    probe.attempt.abort();
   });
 
   it('is asked in time where that is configured', async () => {

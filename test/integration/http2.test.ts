@@ -22,6 +22,7 @@ const clients: Http2Client[] = [];
 let upstream: FakeUpstream;
 let gateway: GatewayProcess;
 let securePort = 0;
+let narrowPort = 0;
 
 /** `/long` is a long reply, `/slow` one that never ends, and any other one says what came. */
 const script: Script = (request, response) => {
@@ -44,11 +45,16 @@ const script: Script = (request, response) => {
 beforeAll(async () => {
   upstream = await FakeUpstream.start(script);
   securePort = await freePort();
+  narrowPort = await freePort();
   gateway = await GatewayProcess.start(
     {
       workers: 1,
       listen: [
         { name: 'plain', port: 0, protocols: ['http1', 'h2c'] },
+        {
+          ...{ name: 'narrow', port: narrowPort, protocols: ['h2c'] },
+          http2: { maxStreams: 20, unsentBytes: '64KiB' },
+        },
         { name: 'secure', port: securePort, tls: { certificates: [files.pair] } },
       ],
       limits: { bodyBytes: '64MiB' },
@@ -129,6 +135,40 @@ async function metric(reason: string): Promise<number> {
       ?.slice(line.length) ?? 0,
   );
 }
+
+describe('what one connection may do', () => {
+  it('is what its listener says, and long replies come whole however little may wait', async () => {
+    const narrow = session(`http://127.0.0.1:${narrowPort}`);
+    await once(narrow, 'remoteSettings');
+    expect(narrow.remoteSettings.maxConcurrentStreams).toBe(20);
+    const replies = await Promise.all(Array.from({ length: 20 }, () => ask(narrow, '/long')));
+    for (const { status, body } of replies) {
+      expect([status, body.length]).toEqual([200, LONG.length]);
+    }
+  });
+
+  it('is counted while it is open', async () => {
+    const client = await rawClient();
+    client.send(...[1, 3, 5].map((id) => client.head(id, true, [], 'GET', '/slow')));
+    await client.until(/^data 5 /);
+    const sample = async (name: string): Promise<number> => {
+      const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+      const line = `gateway_http2_${name}{listener="plain"} `;
+      return Number(
+        text
+          .split('\n')
+          .find((one) => one.startsWith(line))
+          ?.slice(line.length),
+      );
+    };
+    await eventually('streams are counted', async () => (await sample('streams')) === 3);
+    expect(await sample('connections')).toBe(1);
+    const stats = (await (await fetch(`${gateway.adminUrl}/stats`)).json()) as { http2: object };
+    expect(stats.http2).toMatchObject({ connections: 1, streams: 3 });
+    client.destroy();
+    await eventually('they are gone', async () => (await sample('streams')) === 0);
+  });
+});
 
 describe('programs', () => {
   it('curl speaks it by prior knowledge, by ALPN, and not by Upgrade', async () => {

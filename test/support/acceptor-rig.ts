@@ -33,7 +33,7 @@ import {
   writeBody,
   writeWindow,
 } from '../../src/channel/records/record-kind.js';
-import { requestHeadParts } from '../../src/channel/records/request-head.js';
+import { requestHeadParts, requestReplyWindow } from '../../src/channel/records/request-head.js';
 import { writeResponseHead } from '../../src/channel/records/response-head.js';
 import type { TlsMaterial } from '../../src/channel/tls-material.js';
 import type { CompiledLimits } from '../../src/config/compiled-config.js';
@@ -48,6 +48,8 @@ export interface RecordSeen extends ExchangeId {
   readonly what: string;
   /** The bytes, or what else the record says. */
   readonly text: string;
+  /** Of a head: bytes that its reply may begin with. */
+  readonly replyWindow?: number;
   /** All parts of a head. */
   readonly parts?: readonly string[];
 }
@@ -76,7 +78,8 @@ export class PlayedWorker {
         if (recordKind === REQUEST_HEAD) {
           const parts = requestHeadParts(consumer);
           const text = parts.slice(0, 2).join(' ');
-          seen.push({ ...address, what: `head${end}`, text, parts });
+          const replyWindow = requestReplyWindow(consumer);
+          seen.push({ ...address, what: `head${end}`, text, replyWindow, parts });
           this.headsRead += 1;
         } else if (recordKind === REQUEST_BODY) add(`body${end}`, bytes);
         else if (recordKind === REQUEST_END) add('end');

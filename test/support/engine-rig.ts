@@ -6,6 +6,7 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import type { CreateEngine } from '../../src/acceptor/client-engine.js';
 import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../src/base/field-block.js';
+import { WINDOW_BYTES } from '../../src/channel/lane.js';
 import {
   type ExchangeId,
   writeInterimHead,
@@ -51,6 +52,7 @@ export class PlayedExchange {
     private readonly worker: PlayedWorker,
     readonly id: ExchangeId,
     private readonly parts: readonly string[],
+    readonly replyWindow = WINDOW_BYTES,
   ) {}
 
   /** `GET /a` */
@@ -181,7 +183,7 @@ export class EngineRig {
       const key = `${record.index} ${record.generation}`;
       let exchange = this.open.get(key);
       if (record.what.startsWith('head')) {
-        exchange = new PlayedExchange(worker, record, record.parts ?? []);
+        exchange = new PlayedExchange(worker, record, record.parts ?? [], record.replyWindow);
         this.open.set(key, exchange);
         this.exchanges.push(exchange);
       }

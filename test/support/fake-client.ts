@@ -252,7 +252,7 @@ export class FakeEngine implements ClientEngine {
     if (port === 1) throw new StartupError(`cannot listen on ${text}`);
     this.bound.push(text);
     const stop = () => void this.bound.splice(this.bound.indexOf(text), 1);
-    return { port, newcomers: 0, stop };
+    return { port, newcomers: 0, http2Connections: 0, http2Streams: 0, stop };
   }
 
   createCensus(): Promise<null> {

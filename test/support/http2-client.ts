@@ -80,12 +80,18 @@ export class Http2Client {
   }
 
   /** The frame of a request. */
-  head(stream: number, ends: boolean, more: readonly Pair[] = [], method = 'GET'): Buffer {
+  head(
+    stream: number,
+    ends: boolean,
+    more: readonly Pair[] = [],
+    method = 'GET',
+    path = `/${stream}`,
+  ): Buffer {
     return this.fields(stream, ends, [
       [':method', method],
       [':scheme', 'http'],
       [':authority', 'a.example'],
-      [':path', `/${stream}`],
+      [':path', path],
       ...more,
     ]);
   }

@@ -10,6 +10,7 @@ export const A_LISTENER: ListenerSettings = {
   underscores: 'drop',
   rawCharacters: 'encode',
   protocols: ['http1'],
+  http2: { streamsMax: 128, unsentMax: 4 * 1024 * 1024 },
   tls: null,
   proxyProtocol: 'off',
   trustedProxies: [],

@@ -89,7 +89,7 @@ export class RawHttp2Peer {
   private onEvent(event: number, bytes: Buffer): void {
     const { reader } = this;
     const request = this.requests.find(({ id }) => id === reader.stream);
-    if (event === READ_SETTINGS && this.origin.greeting.length > 0) this.write(frame(4, 1, 0));
+    if (event === READ_SETTINGS) this.onSettings();
     else if (event === READ_HEADERS) this.onHeaders(request);
     else if (event === READ_DATA && request !== undefined) {
       request.body += bytes.toString('latin1', reader.dataStart, reader.dataEnd);
@@ -104,6 +104,11 @@ export class RawHttp2Peer {
       this.pings++;
       if (this.origin.answersPings) this.write(frame(6, 1, 0, reader.payload));
     }
+  }
+
+  private onSettings(): void {
+    const { greeting, acksSettings } = this.origin;
+    if (greeting.length > 0 && acksSettings) this.write(frame(4, 1, 0));
   }
 
   private onHeaders(request: RawRequest | undefined): void {
@@ -128,6 +133,7 @@ export class RawHttp2Origin {
   /** What each connection begins with. */
   greeting: Buffer = frame(4, 0, 0);
   answersPings = true;
+  acksSettings = true;
   /** What is done with a request when its head is there. */
   script: (peer: RawHttp2Peer, request: RawRequest) => void = (peer, { id }) => peer.reply(id);
   /** More of its body has come, or its end. */

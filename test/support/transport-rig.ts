@@ -130,6 +130,8 @@ export class Probe implements TryListener {
 
 export class TransportRig {
   connectCount = 0;
+  /** By how much time has moved on besides. */
+  skewMs = 0;
   readonly connections: UpstreamConnections;
   private readonly authority: string;
 
@@ -157,7 +159,7 @@ export class TransportRig {
     const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
     this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
       memory,
-      nowMs: systemClock.nowMs,
+      nowMs: () => systemClock.nowMs() + this.skewMs,
       onConnected: () => this.connectCount++,
     });
   }

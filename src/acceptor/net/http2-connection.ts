@@ -15,18 +15,20 @@ import type { Socket } from 'node:net';
 import type { FieldBlock } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { RequestOrigin } from '../../wire/http1/request-head.js';
-import { NO_ERROR, PROTOCOL_ERROR } from '../../wire/http2/frame-kinds.js';
+import { NO_ERROR, PROTOCOL_ERROR, SETTINGS_TIMEOUT } from '../../wire/http2/frame-kinds.js';
 import type { Http2RequestHead } from '../../wire/http2/request-fields.js';
 import { ServerConnection } from '../../wire/http2/server-connection.js';
 import type { ServerHandler } from '../../wire/http2/server-handler.js';
 import type { ServerOptions } from '../../wire/http2/server-options.js';
 import type { ServerStream } from '../../wire/http2/server-stream.js';
+import { SETTINGS_ACK_MS } from '../../wire/http2/stream-connection.js';
 import type { ListenerHost } from '../client-engine.js';
 import { ClientWatch, STALLED_MS } from './client-watch.js';
 import { CLOSING_BYTES_MAX, CLOSING_MS, NEVER } from './connection-state.js';
 import { DataPieces } from './data-pieces.js';
 import { Http2Request } from './http2-request.js';
 import { Http2StreamSocket, type StreamOwner } from './http2-stream-socket.js';
+import { ReplyWindows } from './reply-windows.js';
 import { SocketWriter, type WriterOwner } from './socket-writer.js';
 import type { TurnWriter, WireContext } from './wire-context.js';
 import type { SocketPair, WireGuest } from './wire-guest.js';
@@ -36,10 +38,7 @@ const CLOSING = 1;
 const GONE = 2;
 type State = typeof OPEN | typeof CLOSING | typeof GONE;
 
-/** Streams at once: what clients expect at least (RFC 9113 6.5.2), and some more. */
-export const STREAMS_MAX = 128;
-const OPTIONS: ServerOptions = {
-  streamsMax: STREAMS_MAX,
+const OPTIONS: Omit<ServerOptions, 'streamsMax'> = {
   streamWindowBytes: 256 * 1024,
   windowBytes: 2 * 1024 * 1024,
   mayConnect: true,
@@ -63,6 +62,7 @@ export class Http2Connection
   implements ServerHandler, StreamOwner, WireGuest, WriterOwner, TurnWriter
 {
   readonly codec: ServerConnection;
+  readonly windows: ReplyWindows;
 
   /** For the watch: a client can be asked at any time. */
   readonly isBegun = false;
@@ -81,6 +81,8 @@ export class Http2Connection
   private headDeadlineMs = NEVER;
   /** When the second GOAWAY is due; NEVER: the first one was not sent. */
   private drainMs = NEVER;
+  /** When the client must have acknowledged the settings. */
+  private readonly ackByMs: number;
   private requests = 0;
   /** No stream is open, and the deadline is that of an idle connection. */
   private isIdle = false;
@@ -104,8 +106,12 @@ export class Http2Connection
     this.watch = new ClientWatch(raw, this);
     const rules = context.rulesFor(host.settings);
     const { nowMs } = context;
-    this.codec = new ServerConnection(OPTIONS, this, { rules, origin, nowMs });
-    this.deadlineMs = context.deadlineIn(host.settings.headMs);
+    const { headMs, http2 } = host.settings;
+    const options = { ...OPTIONS, streamsMax: http2.streamsMax };
+    this.codec = new ServerConnection(options, this, { rules, origin, nowMs });
+    this.windows = new ReplyWindows(http2.unsentMax);
+    this.ackByMs = context.deadlineIn(headMs + SETTINGS_ACK_MS);
+    this.deadlineMs = context.deadlineIn(headMs);
     const onGone = (): void => this.guard(this.leave);
     socket.on('error', onGone).on('close', onGone);
     socket.on('end', () => this.guard(this.onClientEnd));
@@ -190,6 +196,7 @@ export class Http2Connection
     request.take(head);
     request.receivedMs = this.context.clock.nowMs();
     request.listener = host.settings.index;
+    request.replyWindow = own.window;
     if (!this.isServed(head.host)) {
       request.refuse(PROBLEMS.misdirected, 'a host of another certificate');
     }
@@ -362,6 +369,9 @@ export class Http2Connection
   private lookAtStreams(nowMs: number): void {
     const { codec } = this;
     if (nowMs >= this.headDeadlineMs) codec.fail(PROTOCOL_ERROR, 'a head that came too slowly');
+    if (nowMs >= this.ackByMs && !codec.isAcknowledged) {
+      codec.fail(SETTINGS_TIMEOUT, 'settings that were not acknowledged in time');
+    }
     if (nowMs >= this.drainMs) codec.endDrain();
     for (const stream of [...codec.streams.values()]) streamOf(stream)?.onTick(nowMs);
     this.flush();
@@ -385,11 +395,30 @@ export class Http2Connection
   }
 
   get unsentBytes(): number {
-    return this.writer.unsentBytes;
+    return this.writer.unsentBytes + this.codec.outputBytes + this.windows.keptBytes;
+  }
+
+  get streamCount(): number {
+    return this.codec.streams.size;
   }
 
   stalledForMs(nowMs: number): number {
-    return this.watch.stalledForMs(nowMs);
+    const { blockedSinceMs } = this.codec;
+    const waitMs = blockedSinceMs === -1 ? 0 : nowMs - blockedSinceMs;
+    return Math.max(this.watch.stalledForMs(nowMs), waitMs);
+  }
+
+  /** Streams may stall alone, whose windows their client has closed. */
+  giveUp(nowMs: number, stalledMsMin: number): void {
+    if (this.watch.stalledForMs(nowMs) >= stalledMsMin) {
+      this.guard(this.leave);
+      return;
+    }
+    for (const stream of [...this.codec.streams.values()]) {
+      const own = streamOf(stream);
+      this.guard(() => own?.giveUpIfBlocked(nowMs, stalledMsMin));
+    }
+    this.flush();
   }
 
   get isNew(): boolean {

@@ -4,6 +4,7 @@
  * Thread: acceptor. One object serves all requests of a connection.
  */
 import type { ProblemKind } from '../../base/problems.js';
+import { WINDOW_BYTES } from '../../channel/lane.js';
 import { PROTOCOL_HTTP_2 } from '../../channel/records/request-head.js';
 import type { Http2RequestHead } from '../../wire/http2/request-fields.js';
 import type { ClientRequest } from '../client-engine.js';
@@ -18,6 +19,7 @@ export class Http2Request implements ClientRequest {
   bodyBytes = 0;
   expectsContinue = false;
   wantsTunnel = false;
+  replyWindow = WINDOW_BYTES;
   problem: ProblemKind | null = null;
   reason = '';
   droppedFields = 0;

@@ -21,6 +21,7 @@ import type { ClientListener, ClientSocket, ReplyHead } from '../client-engine.j
 import { STALLED_MS } from './client-watch.js';
 import { NEVER } from './connection-state.js';
 import { replyFields } from './http2-reply-fields.js';
+import type { ReplyWindows } from './reply-windows.js';
 import { HTTP2_CAPABILITIES, type WireContext } from './wire-context.js';
 
 /**
@@ -38,6 +39,7 @@ const NO_BYTES = Buffer.alloc(0);
 export interface StreamOwner {
   readonly codec: ServerConnection;
   readonly context: WireContext;
+  readonly windows: ReplyWindows;
   /** The socket takes what is written. */
   readonly canWrite: boolean;
   /** Time between two pieces of a body. */
@@ -85,12 +87,16 @@ export class Http2StreamSocket implements ClientSocket {
   /** Bytes of the body that its head has announced and that have not come; -1: unknown. */
   private left = -1;
   private uncredited = 0;
+  /** What the worker may send ahead of the client, out of what the connection may keep; 0: over. */
+  window: number;
+  private keptBytes = 0;
 
   constructor(
     private readonly owner: StreamOwner,
     private readonly stream: ServerStream,
     { expectsContinue, wantsTunnel, bodyBytes }: Http2RequestHead,
   ) {
+    this.window = owner.windows.open();
     this.expectsContinue = expectsContinue;
     this.wantsTunnel = wantsTunnel;
     // A length of 0 says so as well: the end of the stream may still be to come.
@@ -156,6 +162,20 @@ export class Http2StreamSocket implements ClientSocket {
     this.early = null;
     this.isEndDue = false;
     this.deadlineMs = NEVER;
+    this.closeWindow();
+  }
+
+  private closeWindow(): void {
+    const { windows } = this.owner;
+    windows.close(this.window);
+    windows.keptBytes -= this.keptBytes;
+    this.window = 0;
+    this.keptBytes = 0;
+  }
+
+  private countKept(bytes: number): void {
+    this.keptBytes += bytes;
+    this.owner.windows.keptBytes += bytes;
   }
 
   private awaitBody(): void {
@@ -168,11 +188,15 @@ export class Http2StreamSocket implements ClientSocket {
 
   onTick(nowMs: number): void {
     if (nowMs >= this.deadlineMs) this.onDeadline();
+    this.giveUpIfBlocked(nowMs, STALLED_MS);
+  }
+
+  /** Ends the stream if its client has opened no window for as long. */
+  giveUpIfBlocked(nowMs: number, blockedMs: number): void {
     const { blockedSinceMs } = this.stream;
-    if (blockedSinceMs !== -1 && nowMs - blockedSinceMs >= STALLED_MS) {
-      this.reset(CANCEL);
-      this.onGone();
-    }
+    if (blockedSinceMs === -1 || nowMs - blockedSinceMs < blockedMs) return;
+    this.reset(CANCEL);
+    this.onGone();
   }
 
   private onDeadline(): void {
@@ -316,7 +340,10 @@ export class Http2StreamSocket implements ClientSocket {
   }
 
   private keep(rest: Uint8Array, isLast: boolean): void {
-    if (rest.length > 0) this.unsent.push(Buffer.from(rest));
+    if (rest.length > 0) {
+      this.unsent.push(Buffer.from(rest));
+      this.countKept(rest.length);
+    }
     this.isEndDue = isLast;
   }
 
@@ -366,6 +393,7 @@ export class Http2StreamSocket implements ClientSocket {
     owner.onChange();
     if (taken === piece.length) unsent.shift();
     else unsent[0] = piece.subarray(taken);
+    this.countKept(-taken);
     this.onTaken(taken);
     if (taken < slice.length) return true;
     if (isLast) this.onReplyEnd();
@@ -374,10 +402,12 @@ export class Http2StreamSocket implements ClientSocket {
 
   private onTaken(bytes: number): void {
     this.uncredited += bytes;
-    if (this.uncredited < WINDOW_CREDIT_BYTES) return;
-    const { uncredited } = this;
+    if (this.uncredited < Math.min(WINDOW_CREDIT_BYTES, this.window / 4)) return;
+    const more = this.isWaiting ? 0 : this.owner.windows.grow(this.window);
+    const credit = this.uncredited + more;
+    this.window += more;
     this.uncredited = 0;
-    this.listener?.onSent(uncredited);
+    this.listener?.onSent(credit);
   }
 
   /** All of the reply, or of what goes down a tunnel, was sent. */
@@ -386,6 +416,7 @@ export class Http2StreamSocket implements ClientSocket {
     this.isEndDue = false;
     if (!this.isTunnel || this.hasEnded) this.listener = null;
     this.isReplyDone = true;
+    this.closeWindow();
     const isUploading = (!this.isTunnel || this.isUpDropped) && !this.stream.isRemoteClosed;
     this.deadlineMs = isUploading ? this.owner.context.deadlineIn(UPLOAD_END_MS) : NEVER;
     listener?.onDone();

@@ -16,8 +16,15 @@ export interface SocketPair {
 export interface WireGuest {
   /** Bytes that wait in memory for the client to take some. */
   readonly unsentBytes: number;
+  /** Streams of HTTP/2 that are open; absent: the connection does not speak it. */
+  readonly streamCount?: number;
   /** For how long the client has taken nothing of them. */
   stalledForMs(nowMs: number): number;
+  /**
+   * Memory is short for what it does not take: gives up what has stalled for `stalledMsMin`.
+   * Absent: the connection is closed.
+   */
+  giveUp?(nowMs: number, stalledMsMin: number): void;
   /** Nothing of a request has come yet, and the connection waits for its first one. */
   readonly isNew: boolean;
   /** Called every TICK_MS with the time of the tick. */

@@ -53,6 +53,9 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   private doorMaterial: TlsMaterial | null = null;
   /** What waits in memory for clients to take some, as of the last tick. */
   unsentBytes = 0;
+  /** As of the last tick. */
+  http2Connections = 0;
+  http2Streams = 0;
 
   private isStopped = false;
   /** As of the last tick. */
@@ -97,12 +100,19 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   onTick(nowMs: number): void {
     this.lookForTls();
     let unsent = 0;
+    let connections = 0;
+    let streams = 0;
     for (const guest of this.guests.values()) {
       if (guest === AT_DOOR) continue;
       guest.onTick(nowMs);
       unsent += guest.unsentBytes;
+      if (guest.streamCount === undefined) continue;
+      connections += 1;
+      streams += guest.streamCount;
     }
     this.unsentBytes = unsent;
+    this.http2Connections = connections;
+    this.http2Streams = streams;
   }
 
   /** Adds those whose clients have taken nothing for some time. */
@@ -111,13 +121,15 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
       const forMs = guest === AT_DOOR ? 0 : guest.stalledForMs(nowMs);
       if (guest === AT_DOOR || forMs < STALLED_MS_MIN) continue;
       const { unsentBytes } = guest;
-      stalled.push({ forMs, unsentBytes, giveUp: () => this.onStalled(raw) });
+      stalled.push({ forMs, unsentBytes, giveUp: () => this.onStalled(raw, nowMs) });
     }
   }
 
-  private onStalled(raw: Socket): void {
+  private onStalled(raw: Socket, nowMs: number): void {
     this.host.onGivenUp(TOOK_NOTHING);
-    raw.destroy();
+    const guest = this.guests.get(raw) ?? AT_DOOR;
+    if (guest?.giveUp === undefined) raw.destroy();
+    else guest.giveUp(nowMs, STALLED_MS_MIN);
   }
 
   /** A reload may give the listener TLS: connections without it end behind what they have. */

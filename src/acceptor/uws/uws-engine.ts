@@ -68,6 +68,8 @@ class UwsListener implements OpenListener {
   port = 0;
   /** The library does not tell of connections before their requests. */
   readonly newcomers = 0;
+  readonly http2Connections = 0;
+  readonly http2Streams = 0;
 
   private readonly app: UwsApp;
   private readonly head: UwsHead;

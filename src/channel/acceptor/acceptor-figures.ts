@@ -52,6 +52,9 @@ export interface ListenerFigures {
   /** That it has; 0: it is no TCP port. */
   readonly port: number;
   readonly openConnections: number;
+  /** Of those, the ones that speak HTTP/2, and the streams that are open on them. */
+  readonly http2Connections: number;
+  readonly http2Streams: number;
   /** By its own bound, since it was opened. */
   readonly refusedConnections: number;
   /** Connections that were closed before their first request, by reason; those included. */

@@ -7,6 +7,7 @@
  *     +8   double   body bytes; 0: none follow; -1: not known
  *     +16  int      protocol | listener << 8 | 1 << 16 if the client waits for 100
  *                   | 1 << 17 if it asks for a tunnel
+ *                   | units of the reply's window << 18
  *     +20  latin1   method LF target LF peer address LF connection (LF name LF value)*
  *
  *     connection: "http", or "https" TAB server name TAB certificate
@@ -20,6 +21,7 @@
  * number of small ones. Field names are lower case. With FLAG_END nothing follows.
  */
 import type { ByteRingConsumer, ByteRingProducer } from '../byte-ring.js';
+import { WINDOW_BYTES, WINDOW_UNIT_BYTES } from '../lane.js';
 import { kindWithFlags } from '../record-header.js';
 import { FLAG_END, REQUEST_HEAD } from './record-kind.js';
 
@@ -32,6 +34,7 @@ const LISTENER_SHIFT = 8;
 const LISTENER_MASK = 0xff;
 const EXPECTS_BIT = 1 << 16;
 const TUNNEL_BIT = 1 << 17;
+const WINDOW_SHIFT = 18;
 
 /** The version of HTTP that a request came in. */
 export const PROTOCOL_HTTP_1_0 = 10 as const;
@@ -89,6 +92,11 @@ export interface NewRequest {
    * open a tunnel (FLAG_TUNNEL). Any other reply is an ordinary one.
    */
   readonly wantsTunnel: boolean;
+  /**
+   * Bytes of the reply that may be sent before the client has taken any: a multiple of
+   * WINDOW_UNIT_BYTES. Absent: WINDOW_BYTES.
+   */
+  readonly replyWindow?: number;
   /** The text of the record: the fixed parts, then names and values, joined by LF. */
   readonly text: string;
 }
@@ -120,8 +128,10 @@ export function tryWriteRequestHead(
 
 function originOf(request: NewRequest): number {
   const { protocol, listener, expectsContinue, wantsTunnel } = request;
+  const { replyWindow = WINDOW_BYTES } = request;
   const flags = (expectsContinue ? EXPECTS_BIT : 0) | (wantsTunnel ? TUNNEL_BIT : 0);
-  return protocol | (listener << LISTENER_SHIFT) | flags;
+  const units = replyWindow / WINDOW_UNIT_BYTES;
+  return protocol | (listener << LISTENER_SHIFT) | flags | (units << WINDOW_SHIFT);
 }
 
 /** Reads the payload of a record that no worker will read any more. */
@@ -134,6 +144,7 @@ export function decodeRequestHead(payload: Buffer): NewRequest {
     listener: (origin >>> LISTENER_SHIFT) & LISTENER_MASK,
     expectsContinue: (origin & EXPECTS_BIT) !== 0,
     wantsTunnel: (origin & TUNNEL_BIT) !== 0,
+    replyWindow: (origin >>> WINDOW_SHIFT) * WINDOW_UNIT_BYTES,
     text: payload.toString('latin1', TEXT_OFFSET),
   };
 }
@@ -160,6 +171,10 @@ export function requestExpectsContinue(ring: ByteRingConsumer): boolean {
 
 export function requestWantsTunnel(ring: ByteRingConsumer): boolean {
   return (ring.int(ORIGIN_OFFSET) & TUNNEL_BIT) !== 0;
+}
+
+export function requestReplyWindow(ring: ByteRingConsumer): number {
+  return (ring.int(ORIGIN_OFFSET) >>> WINDOW_SHIFT) * WINDOW_UNIT_BYTES;
 }
 
 /** The head's parts: the fixed ones by their places, then names and values in turn. */

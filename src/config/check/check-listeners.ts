@@ -120,10 +120,17 @@ function checkEngine(
 }
 
 function checkProtocols(
-  { protocols = [], tls }: SoundPart<ListenConfig>,
+  { protocols, http2, tls }: SoundPart<ListenConfig>,
   pointer: string,
   findings: Findings,
 ): void {
+  const defaults = DEFAULTS.listen;
+  const spoken = protocols ?? (tls === undefined ? defaults.protocols : defaults.protocolsWithTls);
+  if (http2 !== undefined && spoken.every((one) => one === 'http1')) {
+    const hint = 'HTTP/2 is not among the "protocols" of the listener';
+    findings.addKey(`${pointer}/http2`, `"http2" says nothing here: ${hint}`);
+  }
+  if (protocols === undefined) return;
   const [wrong, needs, right] =
     tls === undefined ? (['h2', 'needs', 'h2c'] as const) : (['h2c', 'is without', 'h2'] as const);
   const place = protocols.indexOf(wrong);

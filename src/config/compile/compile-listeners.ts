@@ -4,10 +4,10 @@
  * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
  */
 import { defined } from '../../base/assert.js';
-import { durationMs } from '../../base/quantities.js';
+import { durationMs, sizeBytes } from '../../base/quantities.js';
 import { normalizeAddressRange } from '../../filters/address-list.js';
-import type { GatewayConfig, ListenConfig } from '../gateway-config.js';
-import type { ListenerSettings } from '../listener-settings.js';
+import type { GatewayConfig, ListenConfig, ListenHttp2Config } from '../gateway-config.js';
+import type { ListenerHttp2, ListenerSettings } from '../listener-settings.js';
 import { wireOnlyKeys, wireOnlyLimits } from '../references/engine-needs.js';
 import { listenerAddress, listenerName, listenersOf } from '../references/listener-reference.js';
 import { DEFAULTS } from '../schema/defaults.js';
@@ -48,6 +48,7 @@ function compileListener(
     engine: listen.engine ?? defaults.engine,
     wireOnly: [...wireOnlyKeys(listen), ...shared.wireOnly],
     protocols: listen.protocols ?? (listen.tls ? defaults.protocolsWithTls : defaults.protocols),
+    http2: compileHttp2(listen.http2 ?? {}),
     tls: compileTls(listen.tls),
     proxyProtocol: listen.proxyProtocol ?? 'off',
     trustedProxies: compileRanges(listen.trustedProxies ?? shared.trustedProxies),
@@ -62,6 +63,14 @@ function compileListener(
     keepAliveRequests: listen.keepAliveRequests ?? 0,
     connectionsMax: listen.maxConnections ?? 0,
     takesChunked: (listen.chunkedRequests ?? defaults.chunkedRequests) === 'allow',
+  };
+}
+
+function compileHttp2({ maxStreams, unsentBytes }: ListenHttp2Config): ListenerHttp2 {
+  const defaults = DEFAULTS.listen.http2;
+  return {
+    streamsMax: maxStreams ?? defaults.maxStreams,
+    unsentMax: sizeBytes(unsentBytes ?? defaults.unsentBytes),
   };
 }
 

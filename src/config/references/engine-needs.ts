@@ -17,6 +17,7 @@ const WIRE_ONLY = [
   'halfCloseTimeout',
   'keepAliveRequests',
   'rawCharacters',
+  'http2',
   'tls',
 ] as const satisfies readonly (keyof ListenConfig)[];
 

@@ -16,6 +16,7 @@ export const DEFAULTS = {
     engine: 'auto',
     protocols: ['http1'],
     protocolsWithTls: ['http1', 'h2'],
+    http2: { maxStreams: 128, unsentBytes: '4MiB' },
     redirectToHttps: false,
     redirectPort: 443,
     idleTimeout: '75s',

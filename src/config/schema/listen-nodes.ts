@@ -11,6 +11,7 @@ import {
   listNode,
   objectNode,
   oneOrListNode,
+  sizeNode,
   stringNode,
   switchNode,
 } from '../../schema/schema-node.js';
@@ -37,6 +38,28 @@ const { listen } = DEFAULTS;
 const REDIRECT_TO_HTTPS_NODE = objectNode('RedirectToHttpsConfig', 'Where https is.', {
   port: integerNode('The port of https.', [1, 65_535], { default: listen.redirectPort }),
 });
+
+const HTTP2_NODE = objectNode(
+  'ListenHttp2Config',
+  'What one connection of a client that speaks HTTP/2 may do. What is open keeps the bounds that ' +
+    'held when it was opened.',
+  {
+    maxStreams: integerNode(
+      'Requests at once. Further ones are refused (REFUSED_STREAM).',
+      [1, 1000],
+      {
+        default: listen.http2.maxStreams,
+      },
+    ),
+    unsentBytes: sizeNode(
+      'What may wait in memory for the client to take it, of all replies of the connection. The ' +
+        'more of it is used, the less of further replies is read from their targets ahead of the ' +
+        'client; each may always have 32 KiB, and what one read brings.',
+      ['64KiB', '1024MiB'],
+      { default: listen.http2.unsentBytes },
+    ),
+  },
+);
 
 const ONE_NODE = objectNode(
   'ListenConfig',
@@ -85,6 +108,7 @@ const ONE_NODE = objectNode(
         uniqueItems: true,
       },
     ),
+    http2: HTTP2_NODE,
     tls: TLS_NODE,
     proxyProtocol: stringNode(
       'Every connection must begin with a PROXY protocol header of this version, from an address ' +

@@ -56,6 +56,12 @@ const WINDOW_BYTES_MIN = 1024;
 /** The table of the other side's fields. */
 const TABLE_BYTES = 4096;
 
+/**
+ * The other side must have acknowledged our SETTINGS by then, in ms (RFC 9113 6.5.3): the
+ * acknowledgement may wait behind 64 KiB of bodies, and does not behind more.
+ */
+export const SETTINGS_ACK_MS = 10_000;
+
 /** What a frame that only counts is called, by its type. */
 const NAMES_OF_IDLE_FRAMES: Readonly<Record<number, string>> = {
   [TYPE_HEADERS]: 'header blocks in parts',

@@ -42,6 +42,8 @@ export interface RequestRecord extends RequestHeadRecord {
   readonly expectsContinue: boolean;
   /** The client asks for a WebSocket. */
   readonly wantsTunnel: boolean;
+  /** Bytes of the reply that may be sent before the client has taken any; absent: WINDOW_BYTES. */
+  readonly replyWindow?: number;
 }
 
 /** Who calls. Shared by all requests with the same credentials: never changed. */
@@ -102,7 +104,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   readonly admission: Readonly<AdmissionState> = new AdmissionState();
   readonly tries: Readonly<TriesState> = new TriesState();
   readonly upload: Readonly<Upload>;
-  readonly reply: Readonly<ReplyState> = new ReplyState();
+  readonly reply: Readonly<ReplyState>;
 
   /** null: it is no call of gRPC. Assigned by request/grpc-entry.ts where the client has JSON. */
   grpc: Readonly<GrpcCall> | null;
@@ -136,6 +138,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     this.receivedMs = record.receivedMs;
     this.wantsTunnel = record.wantsTunnel;
     this.upload = new Upload(record);
+    this.reply = new ReplyState(record.replyWindow);
     this.grpc = grpcCallOf(head);
     this.deadline = new DeadlineEntry((nowMs) => onDeadline(this, nowMs));
   }

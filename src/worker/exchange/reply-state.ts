@@ -7,6 +7,7 @@
  */
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { ProblemKind } from '../../base/problems.js';
+import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import { WINDOW_BYTES } from '../../channel/lane.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
@@ -86,7 +87,9 @@ export class ReplyState {
   /** Bytes of the body that went onto the lane. */
   bytesSent = 0;
   /** Bytes of the body that the client's side has room for. */
-  window = WINDOW_BYTES;
+  window: number;
+  /** With less window than this the target waits: one more piece may be as long. */
+  readonly windowMin: number;
   /** The lane wants no more of it until there is room. */
   isPaused = false;
   /** When the head of the target was there; 0: not yet. */
@@ -99,6 +102,18 @@ export class ReplyState {
   isAborted = false;
   /** It had begun and could not be completed. */
   isCut = false;
+
+  constructor(window = WINDOW_BYTES) {
+    this.window = window;
+    this.windowMin = Math.min(BODY_BLOCK_BYTES, window / 2);
+  }
+
+  /** How much of a target's body is read at once. */
+  get readBytesMax(): number {
+    return this.windowMin === BODY_BLOCK_BYTES
+      ? BODY_BLOCK_BYTES
+      : Math.max(this.window, this.windowMin);
+  }
 
   /** The head goes to the client, even if it has not been written yet. */
   get isHandedOn(): boolean {

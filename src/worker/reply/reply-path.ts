@@ -12,7 +12,6 @@ import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.j
 import { grpcStatusOfRefusal } from '../../base/grpc-status.js';
 import { buildProblemReply, withErrorPage } from '../../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
-import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
 import { grpcStatusFields } from '../../wire/grpc/trailers-only.js';
@@ -30,9 +29,6 @@ import { StagedReply } from './staged-reply.js';
 const SILENT = 'the target of the event stream was silent for too long';
 
 const NO_STAGES: readonly StageSource[] = [];
-
-/** One more piece from a target may be as long: with less window than that the target waits. */
-const WINDOW_BYTES_MIN = BODY_BLOCK_BYTES;
 
 export interface ReplyPathParts {
   readonly writer: LaneWriter;
@@ -63,7 +59,7 @@ export class ReplyPath {
       { ...streams, nowMs },
       {
         takesMore: ({ reply }) =>
-          !reply.isPaused && !reply.isTargetPaused && reply.window >= WINDOW_BYTES_MIN,
+          !reply.isPaused && !reply.isTargetPaused && reply.window >= reply.windowMin,
         send: (exchange, bytes) => this.sendComment(exchange, bytes),
         endByGateway: (exchange, cause) => this.endStream(exchange, cause),
       },
@@ -223,7 +219,7 @@ export class ReplyPath {
   private keepPace(exchange: Exchange): boolean {
     const { reply } = exchange;
     reply.onMoved(this.parts.nowMs());
-    if (reply.window < WINDOW_BYTES_MIN) {
+    if (reply.window < reply.windowMin) {
       reply.pause();
     } else if (this.parts.writer.isBehind) {
       reply.pause();
@@ -432,7 +428,7 @@ export class ReplyPath {
   private goOn(exchange: Exchange): void {
     const { reply } = exchange;
     reply.onMoved(this.parts.nowMs());
-    if (!reply.isPaused || reply.window < WINDOW_BYTES_MIN) return;
+    if (!reply.isPaused || reply.window < reply.windowMin) return;
     reply.resume();
     if (reply.staged === null) resumeSource(exchange, this);
     else reply.staged.resume();

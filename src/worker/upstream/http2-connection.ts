@@ -18,9 +18,10 @@ import { fieldsMaxOf } from '../../wire/http1/reply-head-parser.js';
 import { ClientConnection, REPLY_HEAD_TOO_LARGE } from '../../wire/http2/client-connection.js';
 import type { ClientHandler } from '../../wire/http2/client-handler.js';
 import type { ClientStream } from '../../wire/http2/client-stream.js';
-import { errorName, NO_ERROR } from '../../wire/http2/frame-kinds.js';
+import { errorName, NO_ERROR, SETTINGS_TIMEOUT } from '../../wire/http2/frame-kinds.js';
 import type { ReplyFields } from '../../wire/http2/reply-fields.js';
 import type { RequestStart } from '../../wire/http2/request-block.js';
+import { SETTINGS_ACK_MS } from '../../wire/http2/stream-connection.js';
 import { connectionLost, endedByTarget, Http2Error } from './http2-error.js';
 import type { ReadMemory } from './read-memory.js';
 import {
@@ -255,6 +256,11 @@ export class Http2Connection implements TargetSocketListener {
   onTick(nowMs: number): void {
     if (this.pongByMs <= nowMs) this.fail(connectionLost('the target does not answer a PING'));
     else if (this.isConnecting && this.expiresMs <= nowMs) this.giveUpConnecting();
+    else if (this.state === OPEN && nowMs - this.connectedMs >= SETTINGS_ACK_MS) this.checkAck();
+  }
+
+  private checkAck(): void {
+    if (!this.http.isAcknowledged) this.http.fail(SETTINGS_TIMEOUT, 'it ignores SETTINGS');
   }
 
   private giveUpConnecting(): void {

@@ -218,8 +218,11 @@ export class LeanConnection
   /** No block is kept by a connection that is idle: it could be so for long. */
   nextBuffer(): Buffer {
     const goesOn = this.state === IN_USE && !this.isTunnel && this.reader.awaitsBody;
-    this.buffer = this.memory.next(this.buffer, this.bytesRead, goesOn);
-    return this.buffer;
+    const buffer = this.memory.next(this.buffer, this.bytesRead, goesOn);
+    this.buffer = buffer;
+    if (!goesOn) return this.memory.first;
+    const bytesMax = this.handler?.readBytesMax ?? buffer.length;
+    return bytesMax < buffer.length ? buffer.subarray(0, bytesMax) : buffer;
   }
 
   onReplyBegun(): void {

@@ -11,8 +11,14 @@ import type { LaneEnd } from '../../channel/lane.js';
 /** So much in one read, and more to come: the next read goes into a block. */
 const LONG_READ_BYTES = 16 * 1024;
 
+/** What is read of a reply before it is known how fast its client takes it. */
+const FIRST_READ_BYTES = 128 * 1024;
+
 export class ReadMemory {
   private readonly common = Buffer.allocUnsafeSlow(BODY_BLOCK_BYTES);
+
+  /** For the first read of a reply: its client may have room for little. */
+  readonly first = this.common.subarray(0, FIRST_READ_BYTES);
 
   constructor(private readonly lane: Pick<LaneEnd, 'blocks'>) {}
 

@@ -44,6 +44,8 @@ export interface UpstreamRequest {
 
 /** Hears of one request. Buffers and heads are valid inside the call only. */
 export interface TransportHandler {
+  /** Of a long body no more is to be read at once; absent: as much as there is memory for. */
+  readonly readBytesMax?: number;
   /** May throw: then the request is not written, and the connection stays as it is. */
   onConnect(abort: (reason?: Error) => void): void;
   onResponseStarted(): void;

@@ -73,6 +73,10 @@ export class UpstreamTry implements TransportHandler, TryInFlight {
     return this.connection?.isHttp2 === true;
   }
 
+  get readBytesMax(): number {
+    return this.exchange.reply.readBytesMax;
+  }
+
   begin(nowMs: number, headDeadlineMs: number): void {
     this.beganMs = nowMs;
     this.headDeadlineMs = headDeadlineMs;

@@ -53,6 +53,7 @@ function reading(port: number, refused = 0): AcceptorReading {
     lanes: [],
     listeners: first.settings.listeners.map(({ name }) => ({
       ...{ name, host: 'any', engine: 'wire', port, openConnections: 0, refusedConnections: 0 },
+      ...{ http2Connections: 1, http2Streams: 3 },
       turnedAway: [['a wrong PROXY header', 1]] as const,
       mistakes: [['a flood of pings', 1]] as const,
       handshakes: [['done', port]] as const,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteRingConsumer, ByteRingProducer } from '../../../../src/channel/byte-ring.js';
+import { WINDOW_UNIT_BYTES } from '../../../../src/channel/lane.js';
 import {
   FLAG_END,
   REQUEST_BODY,
@@ -26,6 +27,7 @@ import {
   requestListener,
   requestProtocol,
   requestReceivedMs,
+  requestReplyWindow,
   requestWantsTunnel,
   secureConnection,
   tryWriteRequestHead,
@@ -71,6 +73,7 @@ function roundTrip(index: number, generation: number, request: NewRequest): Deco
         listener: requestListener(consumer),
         expectsContinue: requestExpectsContinue(consumer),
         wantsTunnel: requestWantsTunnel(consumer),
+        replyWindow: requestReplyWindow(consumer),
         text: parts.join('\n'),
         parts,
       });
@@ -91,6 +94,7 @@ const request = fc.record({
   listener: fc.nat({ max: 255 }),
   expectsContinue: fc.boolean(),
   wantsTunnel: fc.boolean(),
+  replyWindow: fc.integer({ min: 1, max: 32 }).map((units) => units * WINDOW_UNIT_BYTES),
   text: fc
     .array(latin1, { minLength: HEAD_FIELDS, maxLength: 20 })
     .map((parts) => parts.join('\n')),

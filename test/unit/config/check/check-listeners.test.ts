@@ -47,3 +47,34 @@ describe('more fields than uws can read', () => {
     expect(listener?.wireOnly).toEqual(['limits.headerFields']);
   });
 });
+
+describe('what one connection of HTTP/2 may do', () => {
+  const protocols = ['http1', 'h2c'] as const;
+
+  it('has bounds of its own', () => {
+    const listen = { protocols, http2: { maxStreams: 10, unsentBytes: '1MiB' } } as const;
+    expect(problems({ listen })).toEqual([]);
+    const [listener] = compileListeners({ listen: { ...listen, protocols: [...protocols] } });
+    expect(listener?.http2).toEqual({ streamsMax: 10, unsentMax: 1024 * 1024 });
+    expect(compileListeners({ listen: {} })[0]?.http2).toEqual({
+      streamsMax: 128,
+      unsentMax: 4 * 1024 * 1024,
+    });
+  });
+
+  it('says nothing where HTTP/2 is not spoken, and is no affair of uws', () => {
+    expect(problems({ listen: { http2: {} } })).toEqual([
+      expect.stringMatching(/"http2" says nothing here: HTTP\/2 is not among the "protocols"/),
+    ]);
+    expect(problems({ listen: { engine: 'uws', protocols, http2: {} } })).toContainEqual(
+      expect.stringMatching(/the engine "uws" has no "http2"/),
+    );
+  });
+
+  it.each([{ maxStreams: 0 }, { maxStreams: 1001 }, { unsentBytes: '1KiB' }, { streams: 1 }])(
+    'cannot be %j',
+    (http2) => {
+      expect(problems({ listen: { protocols, http2 } })).toHaveLength(1);
+    },
+  );
+});
