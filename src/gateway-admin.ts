@@ -24,6 +24,7 @@ import type { LiveExplainer } from './explain/live-explainer.js';
 import { osThreadId } from './observability/kernel-facts.js';
 import type { AcceptorCells } from './supervisor/acceptor-cells.js';
 import type { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
+import type { Discovery } from './supervisor/discovery/discovery.js';
 import type { EngineChoice } from './supervisor/engine-choice.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
@@ -42,6 +43,7 @@ export interface ShownGateway {
   readonly engines: EngineChoice;
   readonly reloader: Reloader;
   readonly names: NameWatcher;
+  readonly discovery: Discovery;
   readonly certificates: ListenerCertificates;
   /** Whether there are pages that make threads fail. */
   readonly isChaosAllowed: boolean;
@@ -61,7 +63,7 @@ export class GatewayAdmin {
     this.views = new GatewayViews({
       clock,
       get config() {
-        return supervisor.config;
+        return supervisor.shownConfig;
       },
       counters: [...front.counters, ...supervisor.counters],
       threads: [...front.threadNames, ...supervisor.counters.map((_, lane) => `worker-${lane}`)],
@@ -119,7 +121,7 @@ export class GatewayAdmin {
     const { supervisor, engines, clock } = this.gateway;
     this.explainer ??= new LiveExplainer({
       get config() {
-        return supervisor.config;
+        return supervisor.shownConfig;
       },
       engineOf: (listener) => engines.engineOf(listener),
       memory: supervisor.coordinator.memory,
@@ -131,7 +133,7 @@ export class GatewayAdmin {
   }
 
   private liveFigures(): LiveFigures {
-    const { version, front, supervisor, names, certificates } = this.gateway;
+    const { version, front, supervisor, names, discovery, certificates } = this.gateway;
     const { lanes, coordinator } = supervisor;
     return {
       version,
@@ -147,6 +149,7 @@ export class GatewayAdmin {
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
       targetNames: names.status(),
+      discovery: discovery.status(),
       listeners: front.listenerFigures(),
       certificates: certificates.status(),
     };

@@ -13,6 +13,8 @@ import { AdminListener } from './admin/admin-listener.js';
 import { systemClock, systemRandom } from './base/clock.js';
 import { hostPort } from './base/listener-address.js';
 import type { ListenerFigures } from './channel/acceptor/acceptor-figures.js';
+import { CoordinatorStatus } from './channel/coordinator/coordinator-status.js';
+import { TargetLoadView } from './channel/coordinator/target-loads.js';
 import { allocateCounters } from './channel/counter-block.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from './config/compile/unverified-targets.js';
 import type { GatewayConfig } from './config/gateway-config.js';
@@ -27,6 +29,8 @@ import { AcceptorCells } from './supervisor/acceptor-cells.js';
 import { checkAcceptors, mayRunInThreads, nodeSharesPorts } from './supervisor/acceptor-place.js';
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
+import { Discovery } from './supervisor/discovery/discovery.js';
+import { makeSource } from './supervisor/discovery/make-source.js';
 import { chooseEngines, type EngineChoice } from './supervisor/engine-choice.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
@@ -42,6 +46,9 @@ import { createWorkerPool } from './supervisor/worker-pool.js';
 
 /** What a line of the log says of one document; `sluice validate` says more. */
 const DOCUMENT_NOTES_LOGGED = 10;
+
+/** How long a gateway that starts waits for the first answers of what names its targets. */
+const FIRST_TARGETS_MS = 5000;
 
 /** RFC 6455 7.4.1: an endpoint goes away. */
 const GOING_AWAY = 1001;
@@ -112,6 +119,7 @@ export class Gateway {
   private readonly reloader: Reloader;
   private readonly watcher: ConfigWatcher | null;
   private readonly names: NameWatcher;
+  private readonly discovery: Discovery;
   private readonly certificates: ListenerCertificates;
   private readonly service: ServiceNotices;
   private state: GatewayState = 'new';
@@ -172,6 +180,7 @@ export class Gateway {
       clock,
       apply: () => this.reloader.useAddresses(),
     });
+    this.discovery = this.createDiscovery();
     this.adminAccess = new AdminAccess(config.admin);
     this.admin = new AdminListener(this.adminPages(), this.adminAccess, (error) =>
       this.onError(error),
@@ -202,6 +211,8 @@ export class Gateway {
     try {
       await this.supervisor.start();
       await this.certificates.adopt(this.config);
+      this.discovery.adopt(this.config);
+      await this.discovery.settled(FIRST_TARGETS_MS);
       this.adminPort = await this.admin.listen(this.config.admin);
       await this.front.startListeners(this.config.listeners);
     } catch (error) {
@@ -278,6 +289,7 @@ export class Gateway {
     logger.info({ inFlight: this.front.inFlight }, 'gateway stopping');
     this.watcher?.stop();
     this.names.stop();
+    this.discovery.stop();
     this.front.beginDrain();
     const { delayMs, graceMs } = this.config.shutdown;
     if (delayMs > 0) await sleep(delayMs);
@@ -297,6 +309,7 @@ export class Gateway {
   private async end(): Promise<void> {
     this.watcher?.stop();
     this.names.stop();
+    this.discovery.stop();
     this.certificates.stop();
     await this.front.close();
     this.admin.close();
@@ -334,9 +347,10 @@ export class Gateway {
   }
 
   private adminPages(): AdminHandler[] {
-    const { supervisor, engines, front, cells, reloader, names, certificates } = this;
+    const { supervisor, engines, front, cells, reloader, names, discovery } = this;
+    const { certificates } = this;
     const { isChaosAllowed } = this;
-    const parts = { supervisor, engines, front, cells, reloader, names, certificates };
+    const parts = { supervisor, engines, front, cells, reloader, names, discovery, certificates };
     const readiness = (): string => (this.state === 'running' ? supervisor.readiness : this.state);
     const pages = new GatewayAdmin({
       ...{ version: VERSION, clock: systemClock, isChaosAllowed },
@@ -369,15 +383,35 @@ export class Gateway {
     });
   }
 
+  private createDiscovery(): Discovery {
+    const { supervisor } = this;
+    const { memory } = supervisor.coordinator;
+    const status = new CoordinatorStatus(memory.status);
+    const loads = new TargetLoadView(memory.loads, this.config.capacity.targets, status);
+    return new Discovery({
+      slots: memory.slots,
+      logger: this.log.logger,
+      clock: systemClock,
+      makeSource: ({ source }, listener) => makeSource(source, listener, systemClock),
+      inFlightOf: (row) => loads.inFlightOf(row),
+      onChange: (hasLeft) => supervisor.onTargetsFound(hasLeft),
+      onFreed: (rows) => supervisor.onTargetsGone(rows),
+    });
+  }
+
   /** What cannot be bound refuses the whole configuration, so that is tried first. */
   private async swap(shared: SharedConfig): Promise<ServedConfig> {
     const { front, certificates, config } = this;
     await certificates.adopt(shared.settings);
     try {
       await front.prepareListeners(shared.settings.listeners);
+      // Upstreams that are new begin with the targets that their sources name.
+      this.discovery.adopt(shared.settings);
+      await this.discovery.settled(FIRST_TARGETS_MS);
       return await this.supervisor.swap(shared);
     } catch (error) {
       front.discardListeners();
+      this.discovery.adopt(config);
       await certificates.adopt(config);
       throw error;
     }
@@ -412,6 +446,7 @@ export class Gateway {
     this.tellOfUnverified(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
+    this.discovery.adopt(config);
   }
 }
 

@@ -46,6 +46,7 @@ class AdmitAll implements CoordinatorHandler {
   onInFlightEnd(): void {}
   onWorkerLost(): void {}
   onProbe(): void {}
+  onTargetsChanged(): void {}
   onMail(): void {}
 
   onStop(): void {

@@ -9,7 +9,11 @@ import type {
   LaneFigures,
   ListenerFigures,
 } from '../channel/acceptor/acceptor-figures.js';
-import type { CertificatesStatus, NameStatus } from '../observability/gateway-status.js';
+import type {
+  CertificatesStatus,
+  DiscoveryStatus,
+  NameStatus,
+} from '../observability/gateway-status.js';
 
 export interface LiveFigures {
   readonly version: string;
@@ -27,6 +31,7 @@ export interface LiveFigures {
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
   readonly targetNames: readonly NameStatus[];
+  readonly discovery: readonly DiscoveryStatus[];
   readonly listeners: readonly ListenerFigures[];
   readonly certificates: CertificatesStatus;
 }

@@ -10,7 +10,7 @@ import type {
   LaneFigures,
   ListenerFigures,
 } from '../channel/acceptor/acceptor-figures.js';
-import type { NameStatus, ReloadStatus } from '../observability/gateway-status.js';
+import type { DiscoveryStatus, NameStatus, ReloadStatus } from '../observability/gateway-status.js';
 
 export function laneRow(facts: LaneFigures, lane: number): object {
   return {
@@ -63,6 +63,21 @@ export function targetNameRow(facts: NameStatus): object {
     addresses: facts.addresses,
     left_out: facts.leftOutCount,
     failure: facts.failure,
+    age_seconds: facts.ageMs === null ? null : Math.round(facts.ageMs) / 1000,
+  };
+}
+
+export function discoveryRow(facts: DiscoveryStatus): object {
+  return {
+    upstream: facts.upstream,
+    source: facts.source,
+    targets: facts.targets,
+    waiting: facts.waiting,
+    leaving: facts.leaving,
+    holding: facts.isHolding,
+    failure: facts.failure,
+    errors: facts.errors,
+    changes: facts.changes,
     age_seconds: facts.ageMs === null ? null : Math.round(facts.ageMs) / 1000,
   };
 }

@@ -173,6 +173,15 @@ export const FAMILIES = {
   ejected: head('target_ejected', '1 while the target is out for too many errors.'),
   nameAddresses: head('target_name_addresses', 'Addresses of a host name that are targets.'),
   nameFailing: head('target_name_failing', '1 while a host name cannot be looked up.'),
+  discoveryTargets: head('discovery_targets', 'Targets in use that a source has named.'),
+  discoveryWaiting: head('discovery_targets_waiting', 'Targets found that have no room.'),
+  discoveryChanges: head('discovery_changes_total', 'Changes of the targets of an upstream.'),
+  discoveryErrors: head('discovery_errors_total', 'Times that a source could not be asked.'),
+  discoveryHolding: head('discovery_holding', '1 while a sudden loss is not believed yet.'),
+  discoveryAge: head(
+    'discovery_last_success_age_seconds',
+    'Time since a source last named its targets; -1: it never has.',
+  ),
   turnedAway: head(
     'connections_turned_away_total',
     'Connections of a listener that were closed before their first request or given up, by reason.',

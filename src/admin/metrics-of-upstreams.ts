@@ -22,7 +22,7 @@ import {
   UPSTREAM_COUNTERS,
   upstreamCounter,
 } from '../observability/counters.js';
-import type { NameStatus } from '../observability/gateway-status.js';
+import type { DiscoveryStatus, NameStatus } from '../observability/gateway-status.js';
 import {
   type FamilyHead,
   type FamilyType,
@@ -101,6 +101,26 @@ export function* namePieces(views: GatewayViews): Generator<string> {
   if (owners.length === 0) return;
   for (const reading of readings) {
     yield* readingPieces(reading, owners, ({ label }) => [['name', label]]);
+  }
+}
+
+export function* discoveryPieces(views: GatewayViews): Generator<string> {
+  const all = views.live().discovery;
+  if (all.length === 0) return;
+  const owners = ownersOf(all, ({ upstream }) => upstream);
+  const readings: readonly Reading<DiscoveryStatus>[] = [
+    [FAMILIES.discoveryTargets, 'gauge', ({ targets }) => targets],
+    [FAMILIES.discoveryWaiting, 'gauge', ({ waiting }) => waiting],
+    [FAMILIES.discoveryChanges, 'counter', ({ changes }) => changes],
+    [FAMILIES.discoveryErrors, 'counter', ({ errors }) => errors],
+    [FAMILIES.discoveryHolding, 'gauge', ({ isHolding }) => (isHolding ? 1 : 0)],
+    [FAMILIES.discoveryAge, 'gauge', ({ ageMs }) => (ageMs === null ? -1 : ageMs / 1000)],
+  ];
+  for (const reading of readings) {
+    yield* readingPieces(reading, owners, ({ label, members: [first] }) => [
+      ['upstream', label],
+      ['source', first?.source ?? ''],
+    ]);
   }
 }
 

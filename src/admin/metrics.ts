@@ -27,7 +27,12 @@ import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from '.
 import { callPieces } from './metrics-of-calls.js';
 import { processPieces, threadPieces } from './metrics-of-process.js';
 import { tlsPieces } from './metrics-of-tls.js';
-import { limiterPieces, namePieces, targetPieces } from './metrics-of-upstreams.js';
+import {
+  discoveryPieces,
+  limiterPieces,
+  namePieces,
+  targetPieces,
+} from './metrics-of-upstreams.js';
 import { type WebSocketFigures, WebSocketSamples } from './websocket-samples.js';
 
 /** The label of requests that matched no route. No route can have such a name. */
@@ -49,6 +54,7 @@ export class MetricsReader {
     yield* cachePieces(this.views);
     yield* targetPieces(this.views);
     yield* namePieces(this.views);
+    yield* discoveryPieces(this.views);
     yield* tlsPieces(this.views);
     yield* limiterPieces(this.views);
     yield* threadPieces(this.views);

@@ -26,7 +26,14 @@ import {
 import { cacheRow } from './cache-figures.js';
 import type { GatewayViews } from './gateway-views.js';
 import { type LiveFigures, sumOfAcceptors } from './live-figures.js';
-import { acceptorRow, configurationRow, http2Row, laneRow, targetNameRow } from './live-rows.js';
+import {
+  acceptorRow,
+  configurationRow,
+  discoveryRow,
+  http2Row,
+  laneRow,
+  targetNameRow,
+} from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
 import {
   codingRows,
@@ -100,6 +107,7 @@ export class StatsReader {
     return {
       targets: this.targetRows(),
       target_names: live.targetNames.map(targetNameRow),
+      discovery: live.discovery.map(discoveryRow),
       adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),
       threads: threadRow(live),
       acceptors: live.acceptors.map(acceptorRow),

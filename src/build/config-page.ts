@@ -46,9 +46,11 @@ function headingOf({ name, paths: [path = ''], node }: DocumentedObject): string
   if (path === '') return 'The whole configuration';
   const kind = node.properties?.['type']?.enum;
   // Several kinds of one thing stand at the same place.
-  return name.endsWith('AuthenticatorConfig') && kind !== undefined
-    ? `${path} of type ${kind.join(', ')}`
-    : path;
+  if (name.endsWith('AuthenticatorConfig') && kind !== undefined) {
+    return `${path} of type ${kind.join(', ')}`;
+  }
+  // An object in place of a list, whose anchor would be that of the list's items.
+  return node.items === undefined ? path : `${path} that are found`;
 }
 
 function sectionText(object: DocumentedObject, headings: Headings): string {
@@ -113,7 +115,9 @@ function defaultText(node: SchemaNode): string {
 function typeInWords(node: SchemaNode, headings: Headings): string {
   const { type, items, properties, additionalProperties, oneOf } = node;
   if (Array.isArray(type) && items !== undefined && type.includes('array')) {
-    return `${typeInWords(items, headings)}, or a list of these`;
+    const one = typeInWords(items, headings);
+    const isOther = properties !== undefined && node['x-typescript'] !== items['x-typescript'];
+    return isOther ? `list of: ${one}; or ${linkTo(node, headings)}` : `${one}, or a list of these`;
   }
   if (properties !== undefined) {
     const link = linkTo(node, headings);

@@ -122,6 +122,9 @@ function typeText(node: SchemaNode, aliases: Map<string, string>): string {
   if (Array.isArray(type)) {
     if (items !== undefined && type.includes('array')) {
       const one = typeText(items, aliases);
+      const own = node['x-typescript'] ?? '';
+      if (own !== '' && own !== items['x-typescript'])
+        return `readonly ${inBrackets(one)}[] | ${own}`;
       return `${one} | readonly ${inBrackets(one)}[]`;
     }
     const other = type.includes('string') ? 'string' : 'boolean';

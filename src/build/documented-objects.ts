@@ -35,7 +35,10 @@ function visit(node: SchemaNode, path: string, found: Map<string, Found>): void 
   for (const branch of oneOf ?? []) visit(branch, path, found);
   // One thing or a list of such things: the thing says what it is.
   if (items !== undefined) visit(items, `${path}[]`, found);
-  else if (properties !== undefined) visitObject(node, path, found);
+  const isOther = node['x-typescript'] !== items?.['x-typescript'];
+  if (items !== undefined && properties !== undefined && isOther) visitObject(node, path, found);
+  if (items !== undefined) return;
+  if (properties !== undefined) visitObject(node, path, found);
   else if (additionalProperties) visit(additionalProperties, `${path}.NAME`, found);
 }
 

@@ -14,6 +14,7 @@ import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
 import { formatExplanation } from '../explain/explanation-text.js';
+import { withImaginedTargets } from '../explain/imagined-targets.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { loadForCommand } from './command-config.js';
@@ -51,7 +52,7 @@ async function explainOffline(
   args: CommandArguments,
   io: CommandIo,
 ): Promise<Explanation> {
-  const config = openConfig(shareConfig(loadForCommand(args, io)));
+  const config = withImaginedTargets(openConfig(shareConfig(loadForCommand(args, io))));
   return explainRequest(request, {
     config,
     epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, io.clock.unixMs),

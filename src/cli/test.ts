@@ -12,6 +12,7 @@ import { differencesFrom } from '../explain/expectation.js';
 import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
 import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
+import { withImaginedTargets } from '../explain/imagined-targets.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';
@@ -30,7 +31,7 @@ const NOW_MS = 3_600_000;
 /** Prints each test that fails, then how many passed. Returns 1 when a test failed. */
 export function testCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
-    const config = openConfig(shareConfig(loadForCommand(args, io)));
+    const config = withImaginedTargets(openConfig(shareConfig(loadForCommand(args, io))));
     const file = args.tests ?? testsBeside(requireConfigFile(args));
     const expectations = loadExpectations(file, io.env);
     const beganMs = io.clock.nowMs();

@@ -15,6 +15,7 @@ import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
+import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
@@ -216,6 +217,11 @@ export interface CompiledTarget {
   readonly weight: number;
   /** Used only while no other target is available. */
   readonly isBackup: boolean;
+  /**
+   * A row that is kept for a target that discovery finds. What it says of address, names, weight
+   * and tier holds for nobody: see channel/coordinator/target-slots.ts.
+   */
+  readonly isSlot: boolean;
 }
 
 /** How TLS is spoken with some targets. */
@@ -243,6 +249,8 @@ export interface CompiledUpstream extends CompiledProtocol {
   readonly replyHeadBytes: number;
   /** null: each connection looks the name of its target up. */
   readonly resolve: CompiledResolve | null;
+  /** null: the targets are listed in the configuration. */
+  readonly discovery: CompiledDiscovery | null;
   readonly loadBalancing: CompiledBalancing;
   readonly circuitBreaker: CompiledBreaker;
   /** null: no probes. */

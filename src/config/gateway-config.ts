@@ -1133,8 +1133,11 @@ export interface TokenServiceConfig {
 
 /** One logical service: a set of targets that do the same. */
 export interface UpstreamConfig {
-  /** Addresses of the service, each only once. 1 to 256 items. */
-  readonly targets: readonly TargetConfig[];
+  /**
+   * Addresses of the service, each only once; or the one source that says which there are. 1 to 256
+   * items.
+   */
+  readonly targets: readonly TargetConfig[] | DiscoveryConfig;
   /**
    * `http1`: HTTP/1.1. `h2`: HTTP/2 over TLS, for targets with `https`. `h2c`: HTTP/2 without TLS,
    * for targets with `http`, which must take it without being asked first. `auto`: over TLS what
@@ -1234,6 +1237,38 @@ export interface TargetTlsConfig {
   readonly pins?: readonly string[];
   /** The oldest version of TLS that is spoken. Default: TLSv1.2. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** Addresses of the service, each only once; or the one source that says which there are. */
+export interface DiscoveryConfig {
+  /**
+   * A file that lists the targets, JSON or YAML, read again when it changes. 1 to 1024 characters.
+   * Default: none.
+   */
+  readonly file?: string;
+  /** A document over HTTP that lists the targets, read again and again. */
+  readonly http?: HttpDiscoveryConfig;
+  /** How the targets are spoken with. Default: http. */
+  readonly scheme?: 'http' | 'https';
+  /**
+   * Targets that are used at once; more that are found wait until one goes. 1 to 200. Default: 100.
+   */
+  readonly maxTargets?: number;
+  /**
+   * Whether a sudden loss of more than half of the targets is believed at once. Without it they
+   * stay for ten seconds, and go if the source then says the same. Default: false.
+   */
+  readonly trustEmpty?: boolean;
+}
+
+/** A document over HTTP that lists the targets, read again and again. */
+export interface HttpDiscoveryConfig {
+  /** Where the document is: JSON, in the form of `http_sd_configs` of Prometheus or as a list. */
+  readonly url: string;
+  /** Between two readings. 1s to 1h. Default: 30s. */
+  readonly interval?: Duration;
+  /** Sent as `Authorization: Bearer`. 1 to 4096 characters. Default: none is sent. */
+  readonly token?: string;
 }
 
 /** How connections over HTTP/2 are used. Each worker has its own. */

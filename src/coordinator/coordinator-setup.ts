@@ -11,6 +11,7 @@ import {
 import type { WakePort } from '../channel/coordinator/coordinator-messages.js';
 import { clearLimitCounts } from '../channel/coordinator/limit-counts.js';
 import { clearTargetLoads } from '../channel/coordinator/target-loads.js';
+import { SLOT_FREE, TargetSlotWriter } from '../channel/coordinator/target-slots.js';
 import { clearTargetState } from '../channel/coordinator/target-states.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
@@ -76,7 +77,9 @@ export interface FreedRows {
  */
 export function clearRows(memory: CoordinatorMemory, freed: FreedRows): void {
   for (const row of freed.upstreams) clearCursor(memory.upstreams, row);
+  const slots = new TargetSlotWriter(memory.slots);
   for (const row of freed.targets) {
+    slots.setPhase(row, SLOT_FREE);
     clearTargetState(memory.targets, row);
     clearTargetLoads(memory.loads, memory.lanes.length, row);
     clearProbePlaces(memory.probes, row);

@@ -243,6 +243,10 @@ export class Coordinator implements CoordinatorHandler {
     deferred.takeDue(nowMs, (ask, isLast) => this.decideLate(ask, isLast, nowMs));
   }
 
+  onTargetsChanged(): void {
+    this.targets.onTargetsChanged();
+  }
+
   onMail(): void {
     this.host.onMail();
   }

@@ -4,6 +4,10 @@
  * Thread: coordinator. Owns nothing that must last: turns lie in shared memory, and the fields of
  * an ask are kept only while it is answered.
  *
+ * Where targets come from discovery an upstream has more rows than targets, and who is in a row
+ * changes. Policies see the targets that are there, close together; everybody else goes by the
+ * position among all rows, which a target keeps as long as it is there.
+ *
  * Targets are considered in this order, and the policy chooses among the first group that is not
  * empty:
  *
@@ -14,7 +18,9 @@
  * exception: when no primary is healthy and some backup is, the backups serve.
  */
 import { assert, defined } from '../base/assert.js';
+import { hostPort } from '../base/listener-address.js';
 import { TRIED_POSITIONS_MAX } from '../channel/coordinator/coordinator-records.js';
+import { phaseOf, SLOT_USED, type TargetSlotView } from '../channel/coordinator/target-slots.js';
 import type { CompiledTarget, CompiledUpstream } from '../config/compiled-config.js';
 import { BREAKER_CLOSED } from '../policy/circuit-breaker/circuit-breaker.js';
 import { type Candidates, NO_POSITION, type Random } from '../policy/load-balancing/candidates.js';
@@ -39,6 +45,7 @@ export interface SelectorTables {
   readonly health: HealthTable;
   readonly loads: AnsweredTries;
   readonly turns: TurnTable;
+  readonly slots: TargetSlotView;
   readonly random: Random;
 }
 
@@ -58,12 +65,10 @@ const TRIED_BIT = 2;
 const TIERS = 4;
 
 export class TargetSelector implements Candidates, TurnAccounts {
-  readonly count: number;
-  private readonly targetIndexes: readonly number[];
-  private readonly weights: readonly number[];
-  private readonly isBackup: readonly boolean[];
-  private readonly hasBackups: boolean;
-  private readonly table: Uint16Array;
+  /** Whether who is in its rows changes. */
+  readonly hasSlots: boolean;
+  private members: Members;
+  private table: Uint16Array;
   private triedMask = 0;
   private tier = 0;
   private nowMs = 0;
@@ -79,18 +84,45 @@ export class TargetSelector implements Candidates, TurnAccounts {
     const targets = upstream.targetIndexes.map((index) =>
       defined(targetsByRow[index], 'the target of an upstream'),
     );
-    this.targetIndexes = upstream.targetIndexes;
-    this.count = targets.length;
-    this.isBackup = targets.map((target) => target.isBackup);
-    this.hasBackups = this.isBackup.includes(true);
-    const { policy } = upstream.loadBalancing;
-    this.weights = targets.map((target) => (policy === 'roundRobin' ? 1 : target.weight));
-    const entries = targets.map(({ hostPort: name, weight }) => ({ name, weight }));
-    this.table = policy === 'consistentHash' ? buildMaglevTable(entries) : new Uint16Array(0);
+    this.hasSlots = targets.some(({ isSlot }) => isSlot);
+    const members = targets.map(({ index, hostPort, weight, isBackup }, place) => {
+      return { place, row: index, name: hostPort, weight, isBackup };
+    });
+    this.members = this.hasSlots ? this.presentMembers() : membersOf(members, upstream);
+    this.table = hashTable(this.members, upstream);
   }
 
-  targetAt(position: number): number {
-    return defined(this.targetIndexes[position], 'the target at a position');
+  /** Targets that there are. */
+  get count(): number {
+    return this.members.rows.length;
+  }
+
+  /** The row of a position among all rows. */
+  targetAt(place: number): number {
+    return defined(this.upstream.targetIndexes[place], 'the target at a position');
+  }
+
+  /** Who is in the rows, or with what weight, may have changed. */
+  refresh(): void {
+    const before = this.members;
+    this.members = this.presentMembers();
+    if (before.digest !== this.members.digest) this.table = hashTable(this.members, this.upstream);
+  }
+
+  private presentMembers(): Members {
+    const { slots } = this.tables;
+    const present: Member[] = [];
+    this.upstream.targetIndexes.forEach((row, place) => {
+      if (phaseOf(slots.takenOf(row)) !== SLOT_USED) return;
+      const name = this.isHashed ? nameIn(slots, row) : '';
+      const [weight, isBackup] = [slots.weightOf(row), slots.isBackup(row)];
+      present.push({ place, row, name, weight, isBackup });
+    });
+    return membersOf(present, this.upstream);
+  }
+
+  private get isHashed(): boolean {
+    return this.upstream.loadBalancing.policy === 'consistentHash';
   }
 
   /** Takes a turn, and returns the position of the target or {@link NO_POSITION}. */
@@ -100,7 +132,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
       if (!this.isTierInUse(tier)) continue;
       this.tier = tier;
       const position = this.selectInTier(wish);
-      if (position !== NO_POSITION) return position;
+      if (position !== NO_POSITION) return this.placeAt(position);
     }
     return NO_POSITION;
   }
@@ -120,16 +152,16 @@ export class TargetSelector implements Candidates, TurnAccounts {
     for (; taken < count; taken += 1) {
       const position = this.selectInTier(ANY_TARGET);
       if (position === NO_POSITION) break;
-      positions[taken] = position;
+      positions[taken] = this.placeAt(position);
     }
     this.mustBeClosed = false;
     return taken;
   }
 
   isAvailable(position: number): boolean {
-    if (this.isBackup[position] !== ((this.tier & BACKUP_BIT) !== 0)) return false;
+    if (this.members.backups[position] !== ((this.tier & BACKUP_BIT) !== 0)) return false;
     if ((this.tier & TRIED_BIT) === 0 && this.isTried(position)) return false;
-    const targetIndex = this.targetAt(position);
+    const targetIndex = this.rowAt(position);
     if (!this.isPanic[this.tier & BACKUP_BIT] && !this.tables.health.isHealthy(targetIndex)) {
       return false;
     }
@@ -139,25 +171,25 @@ export class TargetSelector implements Candidates, TurnAccounts {
   }
 
   weightOf(position: number): number {
-    return this.weights[position] as number;
+    return this.members.weights[position] as number;
   }
 
   shareOf(position: number): number {
-    const targetIndex = this.targetAt(position);
+    const targetIndex = this.rowAt(position);
     const ramp = this.tables.breakers.shareOf(targetIndex, this.nowMs);
     return Math.min(ramp, this.tables.health.shareOf(targetIndex, this.nowMs));
   }
 
   loadOf(position: number): number {
-    return this.tables.loads.inFlightOf(this.targetAt(position));
+    return this.tables.loads.inFlightOf(this.rowAt(position));
   }
 
   balanceOf(position: number): number {
-    return this.tables.turns.balanceOf(this.targetAt(position));
+    return this.tables.turns.balanceOf(this.rowAt(position));
   }
 
   setBalance(position: number, balance: number): void {
-    this.tables.turns.setBalance(this.targetAt(position), balance);
+    this.tables.turns.setBalance(this.rowAt(position), balance);
   }
 
   /**
@@ -166,7 +198,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
    */
   retryAfterMs(nowMs: number): number {
     let leastMs = Number.POSITIVE_INFINITY;
-    for (const targetIndex of this.targetIndexes) {
+    for (const targetIndex of this.members.rows) {
       const waitMs = this.tables.breakers.retryAfterMs(targetIndex, nowMs);
       if (waitMs > 0) leastMs = Math.min(leastMs, waitMs);
     }
@@ -176,7 +208,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
   /** Gives back the probes that were given for this ask before. Returns whether there was one. */
   releaseOfAsk(holder: ProbeHolder, nowMs: number): boolean {
     let isReleased = false;
-    for (const targetIndex of this.targetIndexes) {
+    for (const targetIndex of this.upstream.targetIndexes) {
       if (this.tables.breakers.releaseOfAsk(targetIndex, holder, nowMs)) isReleased = true;
     }
     return isReleased;
@@ -189,9 +221,9 @@ export class TargetSelector implements Candidates, TurnAccounts {
   }
 
   private selectInTier({ preferredTarget, balanceHash }: TargetWish): number {
-    const isPreferred = preferredTarget >= 0 && preferredTarget < this.count;
-    if (isPreferred && this.tier < TRIED_BIT && this.isAvailable(preferredTarget)) {
-      return preferredTarget;
+    if (preferredTarget >= 0 && this.tier < TRIED_BIT) {
+      const preferred = this.members.places.indexOf(preferredTarget);
+      if (preferred !== NO_POSITION && this.isAvailable(preferred)) return preferred;
     }
     const { random } = this.tables;
     const { policy, choices } = this.upstream.loadBalancing;
@@ -213,7 +245,9 @@ export class TargetSelector implements Candidates, TurnAccounts {
   private takeTurn(): number {
     const { turns, random } = this.tables;
     const { index } = this.upstream;
-    const position = selectRoundRobin(this, turns.cursorOf(index), random);
+    if (this.count === 0) return NO_POSITION;
+    // There may be fewer targets than when the cursor was set.
+    const position = selectRoundRobin(this, turns.cursorOf(index) % this.count, random);
     // A retry takes no turn: otherwise every next request would begin at the target that failed.
     if (position !== NO_POSITION && this.triedMask === 0) {
       turns.setCursor(index, stepForward(position, 1, this.count));
@@ -222,7 +256,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
   }
 
   private isTierInUse(tier: number): boolean {
-    if ((tier & BACKUP_BIT) !== 0 && !this.hasBackups) return false;
+    if ((tier & BACKUP_BIT) !== 0 && !this.members.hasBackups) return false;
     return (tier & TRIED_BIT) === 0 || this.triedMask !== 0;
   }
 
@@ -238,7 +272,7 @@ export class TargetSelector implements Candidates, TurnAccounts {
   private areAllClosed(): boolean {
     for (let position = 0; position < this.count; position += 1) {
       if (!this.isAvailable(position)) continue;
-      if (this.tables.breakers.stateOf(this.targetAt(position)) !== BREAKER_CLOSED) return false;
+      if (this.tables.breakers.stateOf(this.rowAt(position)) !== BREAKER_CLOSED) return false;
     }
     return true;
   }
@@ -248,9 +282,9 @@ export class TargetSelector implements Candidates, TurnAccounts {
     const healthy = [0, 0];
     const all = [0, 0];
     for (let position = 0; position < this.count; position += 1) {
-      const group = this.isBackup[position] ? 1 : 0;
+      const group = this.members.backups[position] ? 1 : 0;
       all[group] = (all[group] as number) + 1;
-      if (!this.tables.health.isHealthy(this.targetAt(position))) continue;
+      if (!this.tables.health.isHealthy(this.rowAt(position))) continue;
       healthy[group] = (healthy[group] as number) + 1;
     }
     const { panicThreshold } = this.upstream.loadBalancing;
@@ -261,8 +295,66 @@ export class TargetSelector implements Candidates, TurnAccounts {
   }
 
   private isTried(position: number): boolean {
-    return position < TRIED_POSITIONS_MAX && (this.triedMask & (1 << position)) !== 0;
+    const place = this.placeAt(position);
+    return place < TRIED_POSITIONS_MAX && (this.triedMask & (1 << place)) !== 0;
   }
+
+  private rowAt(position: number): number {
+    return this.members.rows[position] as number;
+  }
+
+  private placeAt(position: number): number {
+    return this.members.places[position] as number;
+  }
+}
+
+/** A target that is there. */
+interface Member {
+  /** Position among all rows of the upstream. */
+  readonly place: number;
+  readonly row: number;
+  /** What it is hashed by. */
+  readonly name: string;
+  readonly weight: number;
+  readonly isBackup: boolean;
+}
+
+/** The same, by position among those that are there. */
+interface Members {
+  readonly places: readonly number[];
+  readonly rows: readonly number[];
+  readonly names: readonly string[];
+  /** As the policy counts them. */
+  readonly weights: readonly number[];
+  readonly backups: readonly boolean[];
+  readonly hasBackups: boolean;
+  /** Of all that the table of a hash is made of. */
+  readonly digest: string;
+}
+
+function membersOf(members: readonly Member[], { loadBalancing }: CompiledUpstream): Members {
+  const isByWeight = loadBalancing.policy !== 'roundRobin';
+  const backups = members.map(({ isBackup }) => isBackup);
+  return {
+    places: members.map(({ place }) => place),
+    rows: members.map(({ row }) => row),
+    names: members.map(({ name }) => name),
+    weights: members.map(({ weight }) => (isByWeight ? weight : 1)),
+    backups,
+    hasBackups: backups.includes(true),
+    digest: members.map(({ name, weight }) => `${name} ${weight}`).join(),
+  };
+}
+
+function hashTable({ names, weights }: Members, { loadBalancing }: CompiledUpstream): Uint16Array {
+  if (loadBalancing.policy !== 'consistentHash' || names.length === 0) return new Uint16Array(0);
+  const weightAt = (position: number): number => weights[position] as number;
+  return buildMaglevTable(names.map((name, at) => ({ name, weight: weightAt(at) })));
+}
+
+function nameIn(slots: TargetSlotView, row: number): string {
+  const { host, port } = defined(slots.read(row), 'the target of a row in use');
+  return hostPort(host, port);
 }
 
 /** Whether the policy depends on neither the request nor the requests in flight. */

@@ -18,8 +18,15 @@ import {
   VERDICT_NO_HEALTHY_TARGET,
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
-import type { CheckResult } from '../channel/coordinator/target-states.js';
+import {
+  ownerOf,
+  phaseOf,
+  SLOT_USED,
+  TargetSlotTaker,
+} from '../channel/coordinator/target-slots.js';
+import { type CheckResult, clearTargetState } from '../channel/coordinator/target-states.js';
 import { UpstreamStandings } from '../channel/coordinator/upstream-standings.js';
+import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import type { Random } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
@@ -44,6 +51,12 @@ interface TargetTables {
   readonly selectors: readonly (TargetSelector | undefined)[];
 }
 
+/** An upstream whose targets come from discovery. */
+interface SlotUpstream {
+  readonly upstream: CompiledUpstream;
+  readonly selector: TargetSelector;
+}
+
 export class UpstreamTargets {
   private readonly status: CoordinatorStatus;
   private breakers: TargetTable;
@@ -53,6 +66,8 @@ export class UpstreamTargets {
   private selectors: readonly (TargetSelector | undefined)[];
   private readonly grants: GrantSizes;
   private readonly standings: UpstreamStandings;
+  private readonly slots: TargetSlotTaker;
+  private slotUpstreams: readonly SlotUpstream[] = [];
   /** Reused for every probe. */
   private readonly holder = { lane: 0, generation: 0, askId: 0 };
 
@@ -65,6 +80,7 @@ export class UpstreamTargets {
   ) {
     this.status = new CoordinatorStatus(memory.status);
     this.standings = new UpstreamStandings(memory.standings);
+    this.slots = new TargetSlotTaker(memory.slots);
     this.random = seededRandom(seed);
     this.loads = new AnsweredTries(memory, config.capacity.targets, this.status);
     this.grants = new GrantSizes(memory.lanes.length, config.capacity.upstreams);
@@ -72,6 +88,7 @@ export class UpstreamTargets {
     this.breakers = breakers;
     this.health = health;
     this.selectors = selectors;
+    this.adoptSlots(config);
   }
 
   /** Takes other targets, or other rules for them. Rows keep their content. */
@@ -83,13 +100,56 @@ export class UpstreamTargets {
     this.breakers = breakers;
     this.health = health;
     this.selectors = selectors;
+    this.adoptSlots(config);
+  }
+
+  private adoptSlots({ upstreams }: UnitedConfig): void {
+    this.slotUpstreams = upstreams.flatMap((upstream) => {
+      const selector = this.selectors[upstream.index];
+      return selector?.hasSlots === true ? [{ upstream, selector }] : [];
+    });
+    for (const { upstream } of this.slotUpstreams) {
+      for (const row of upstream.targetIndexes) this.markSlot(row, this.slots.takenOf(row));
+    }
+    this.onTargetsChanged();
+  }
+
+  /** Takes what discovery has found since. */
+  onTargetsChanged(): void {
+    for (const { upstream, selector } of this.slotUpstreams) {
+      let hasChanged = false;
+      for (const row of upstream.targetIndexes) {
+        if (this.slots.stampOf(row) === this.slots.takenOf(row)) continue;
+        this.takeSlot(row);
+        hasChanged = true;
+      }
+      selector.refresh();
+      if (hasChanged) this.health.onTargetsChanged(upstream.index);
+    }
+  }
+
+  /** In this order a coordinator that ends in the middle leaves a row that is taken once more. */
+  private takeSlot(row: number): void {
+    const stamp = this.slots.stampOf(row);
+    if (ownerOf(stamp) !== ownerOf(this.slots.takenOf(row))) {
+      clearTargetState(this.memory.targets, row);
+      this.health.setAbsent(row, true);
+      this.loads.beginTarget(row);
+      this.breakers.beginTarget(row);
+    }
+    this.markSlot(row, stamp);
+    this.slots.setTaken(row, stamp);
+  }
+
+  private markSlot(row: number, stamp: number): void {
+    this.health.setAbsent(row, phaseOf(stamp) !== SLOT_USED);
   }
 
   private tablesFor(config: UnitedConfig): TargetTables {
-    const { memory, listener, loads, random } = this;
+    const { memory, listener, loads, slots, random } = this;
     const breakers = new TargetTable(config, memory, loads, listener);
     const health = new HealthTable(config, memory, listener);
-    const tables = { breakers, health, loads, turns: new TurnTable(memory), random };
+    const tables = { breakers, health, loads, turns: new TurnTable(memory), slots, random };
     const targets = byRow(config.targets);
     const selectors = byRow(config.upstreams).map(
       (one) => one && new TargetSelector(targets, one, tables),
@@ -150,6 +210,7 @@ export class UpstreamTargets {
     this.breakers.settle(tell, nowMs);
     // A plain cancelled try says nothing about the target, good or bad.
     if (tell.outcome === OUTCOME_CANCELLED) return;
+    if (this.health.isAbsent(tell.targetIndex)) return;
     this.health.onAnswer(tell.targetIndex, (tell.outcome & OUTCOME_5XX) !== 0, nowMs);
   }
 
@@ -158,7 +219,8 @@ export class UpstreamTargets {
    * time is over.
    */
   onProbe(targetIndex: number, result: CheckResult, nowMs: number): void {
-    if (!this.breakers.has(targetIndex) || !this.health.onProbe(targetIndex, result, nowMs)) return;
+    if (!this.breakers.has(targetIndex) || this.health.isAbsent(targetIndex)) return;
+    if (!this.health.onProbe(targetIndex, result, nowMs)) return;
     this.breakers.onTargetBack(targetIndex, nowMs);
   }
 

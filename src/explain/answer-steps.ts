@@ -5,6 +5,7 @@
  */
 import { assertNever, defined } from '../base/assert.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
+import { sourceInWords } from '../config/compiled-discovery.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { pathForTarget, type WorkerRoute } from '../worker/route/worker-route.js';
 import { refusalOf, type StepFound } from './findings.js';
@@ -48,8 +49,9 @@ function rewriteText(route: WorkerRoute, { head, rewrittenTarget }: Exchange): s
 }
 
 function forwardText(upstream: CompiledUpstream, routeTimeoutMs: number): string {
-  const { timeouts, retry, hedgeAfterMs } = upstream;
+  const { timeouts, retry, hedgeAfterMs, discovery } = upstream;
   const parts = [
+    discovery === null ? '' : `targets from ${sourceInWords(discovery.source)}`,
     `waits ${timeouts.perTryMs} ms for the head`,
     retry.attempts === 0 ? 'no retries' : `retries: ${retry.attempts}`,
     hedgeAfterMs === -1 ? '' : `a second try after ${hedgeAfterMs} ms`,

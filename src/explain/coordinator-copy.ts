@@ -16,6 +16,7 @@ import {
 } from '../channel/coordinator/coordinator-records.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import { TargetLoadView } from '../channel/coordinator/target-loads.js';
+import { TargetSlotView } from '../channel/coordinator/target-slots.js';
 import { TargetStateView } from '../channel/coordinator/target-states.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
@@ -59,6 +60,7 @@ type Tables = ReadonlyMap<number, BucketTable>;
 export class CoordinatorCopy {
   readonly targets: TargetStateView;
   readonly loads: TargetLoadView;
+  readonly slots: TargetSlotView;
   private readonly memory: CoordinatorMemory;
   private readonly tables: Tables;
   private readonly coordinator: Coordinator;
@@ -84,6 +86,7 @@ export class CoordinatorCopy {
       onStop: ignore,
     });
     this.targets = new TargetStateView(this.memory.targets);
+    this.slots = new TargetSlotView(this.memory.slots);
     const status = new CoordinatorStatus(this.memory.status);
     this.loads = new TargetLoadView(this.memory.loads, config.capacity.targets, status);
   }

@@ -49,7 +49,7 @@ export function decide({ earlier, context, exchange, route, plan }: DecisionWish
     return { limiter, high: hash.high, low: hash.low };
   });
   const copy = new CoordinatorCopy(config, context.memory, keys);
-  if (upstream !== null) new TargetPreference(config, hash).look(exchange, upstream);
+  if (upstream !== null) new TargetPreference(config, hash, copy.slots).look(exchange, upstream);
   const fields = createAskFields();
   fields.askId = 1;
   fields.routeIndex = route.config.index;

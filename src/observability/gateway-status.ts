@@ -19,6 +19,29 @@ export interface NameStatus {
   readonly ageMs: number | null;
 }
 
+/** An upstream whose targets are found, and its source. */
+export interface DiscoveryStatus {
+  readonly upstream: string;
+  /** In words, without secrets. */
+  readonly source: string;
+  /** In use. */
+  readonly targets: number;
+  /** Found, and without room. */
+  readonly waiting: number;
+  /** Gone, with what is still in flight. */
+  readonly leaving: number;
+  /** A sudden loss is not believed yet. */
+  readonly isHolding: boolean;
+  /** Why the source could not be asked the last time; null: it could. */
+  readonly failure: string | null;
+  /** Times that it could not be asked. */
+  readonly errors: number;
+  /** Times that the targets, or what is said of them, have changed. */
+  readonly changes: number;
+  /** The time since the source last said which targets there are; null: it never has. */
+  readonly ageMs: number | null;
+}
+
 /** One name of a certificate that a listener shows its clients. */
 export interface CertificateFigure {
   readonly listener: string;

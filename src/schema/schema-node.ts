@@ -156,6 +156,16 @@ export function oneOrListNode<T>(
   return { ...one, type: [one.type, 'array'].flat(), description, items: one, ...range };
 }
 
+/** A list, or an object that says how such a list is found. */
+export function listOrObjectNode<T, U>(
+  description: string,
+  items: SchemaNode<T>,
+  other: SchemaNode<U>,
+  range: Details<readonly NoInfer<T>[]>,
+): SchemaNode<readonly T[] | U> {
+  return { ...other, type: ['array', other.type].flat(), description, items, ...range };
+}
+
 /** A switch, or an object that says more. */
 export function switchNode<T>(
   description: string,

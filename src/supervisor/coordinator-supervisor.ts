@@ -15,11 +15,13 @@ import type {
   CoordinatorMessage,
 } from '../channel/coordinator/coordinator-messages.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
+import { TargetSlotView } from '../channel/coordinator/target-slots.js';
 import type { Port } from '../channel/port.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { AwaitedAnswer } from './awaited-answer.js';
+import { nameInSlot } from './discovery/found-targets.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 import type { CoordinatorThread, Threads } from './threads.js';
 
@@ -53,6 +55,7 @@ export class CoordinatorSupervisor {
   osThreadId = 0;
 
   private readonly status: CoordinatorStatus;
+  private readonly slots: TargetSlotView;
   /** Versions that the coordinator answers for, oldest first. */
   private configs: readonly SharedConfig[];
   private readonly answer: AwaitedAnswer;
@@ -68,6 +71,7 @@ export class CoordinatorSupervisor {
     this.memory = allocateCoordinatorMemory(options.first.settings);
     this.control = new CoordinatorControl(this.memory);
     this.status = new CoordinatorStatus(this.memory.status);
+    this.slots = new TargetSlotView(this.memory.slots);
   }
 
   /** Whether the coordinator runs, and has begun a cycle lately. */
@@ -185,7 +189,11 @@ export class CoordinatorSupervisor {
       const target = settings.targets.find(({ index }) => index === targetIndex);
       const upstream = settings.upstreams.find(({ index }) => index === target?.upstreamIndex);
       if (target === undefined || upstream === undefined) continue;
-      return { target: target.hostPort, upstream: upstream.name };
+      const { hostPort, isSlot } = target;
+      return {
+        target: isSlot ? nameInSlot(this.slots, targetIndex) : hostPort,
+        upstream: upstream.name,
+      };
     }
     return {};
   }

@@ -313,6 +313,12 @@ export class LaneSupervisor {
     );
   }
 
+  /** Discovery has lost targets. */
+  tellTargetsLeft(): void {
+    const order: LaneOrder = { type: 'targetsLeft' };
+    this.port?.postMessage(order);
+  }
+
   /** The worker ends its WebSockets, with a Close of this code. */
   closeTunnels(code: number, reason: string): void {
     const order: LaneOrder = { type: 'closeTunnels', code, reason };

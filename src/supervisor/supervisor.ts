@@ -10,12 +10,14 @@ import { defined } from '../base/assert.js';
 import type { Clock, Random } from '../base/clock.js';
 import { allocateCache, type CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
+import { TargetSlotView } from '../channel/coordinator/target-slots.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
+import { FoundTargets } from './discovery/found-targets.js';
 import { EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
 import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
@@ -49,6 +51,8 @@ export class Supervisor {
   /** The key by which workers hash limiter keys. */
   readonly hashKey: readonly [number, number];
 
+  /** The targets that discovery has found. */
+  readonly found: FoundTargets;
   private readonly prober: HealthProber;
   private readonly intensity = new RestartIntensity();
   private readonly identity: IdentityServices;
@@ -70,6 +74,7 @@ export class Supervisor {
         for (const lane of this.lanes) lane.onCoordinatorRestarted();
       },
     });
+    this.found = new FoundTargets(new TargetSlotView(this.coordinator.memory.slots));
     threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
     this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
@@ -115,7 +120,7 @@ export class Supervisor {
     // do so.
     const coordinator = this.coordinator.start();
     // Results of health checks wait in the control ring until the coordinator reads them.
-    this.prober.adopt(this.epochTable.current);
+    this.prober.adopt(this.shownConfig);
     await this.identity.start();
     const front = this.options.front.begin({
       mayRestart: () => this.mayRestart(),
@@ -137,6 +142,27 @@ export class Supervisor {
       if (!this.isStopping)
         this.options.logger.warn({ err: error }, 'no spare worker thread could be started');
     });
+  }
+
+  /** The configuration in force, with the targets that discovery has found. */
+  get shownConfig(): ServedConfig {
+    return this.found.in(this.config);
+  }
+
+  /** Discovery has found other targets; `hasLeft`: some target is gone. */
+  onTargetsFound(hasLeft: boolean): void {
+    if (this.isStopping) return;
+    this.coordinator.control.tellTargets();
+    this.prober.adopt(this.shownConfig);
+    if (hasLeft) for (const lane of this.lanes) lane.tellTargetsLeft();
+  }
+
+  /** Rows whose targets are gone for good: figures of the next ones begin anew. */
+  onTargetsGone(targets: readonly number[]): void {
+    const freed = { routes: [], upstreams: [], targets };
+    for (const counters of this.counters) {
+      retireCounterRows(new CounterBlock(counters), this.config.capacity, freed);
+    }
   }
 
   /** The configuration in force. */
@@ -174,7 +200,7 @@ export class Supervisor {
     const plan = this.epochTable.plan(shared, (epoch) => this.isHeld(epoch));
     await this.useInCoordinator(plan.members.map((member) => member.shared));
     await this.clearRows(this.epochTable.take(plan));
-    this.prober.adopt(next);
+    this.prober.adopt(this.shownConfig);
     await Promise.all(this.lanes.map((lane) => this.commit(lane, shared)));
     await this.options.front.adopt(shared);
     await this.identity.adopt(next.authenticators);

@@ -38,6 +38,8 @@ export type LaneOrder =
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
   /** WebSockets end, with a Close of this code. */
   | { readonly type: 'closeTunnels'; readonly code: number; readonly reason: string }
+  /** Discovery has lost targets: see channel/coordinator/target-slots.ts. */
+  | { readonly type: 'targetsLeft' }
   | { readonly type: 'fault'; readonly fault: ThreadFault }
   /** Compile this configuration without using it, and answer `prepared` or `unprepared`. */
   | { readonly type: 'prepare'; readonly config: SharedConfig }

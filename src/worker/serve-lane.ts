@@ -44,6 +44,8 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
         runtime.onIdentityNotice(order.notice);
       } else if (order.type === 'closeTunnels') {
         runtime.closeTunnels(order.code, order.reason);
+      } else if (order.type === 'targetsLeft') {
+        runtime.dropLeftTargets();
       } else if (order.type === 'fault') {
         fail(order.fault);
       } else if (order.type === 'prepare') {

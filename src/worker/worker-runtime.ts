@@ -137,13 +137,15 @@ export class WorkerRuntime {
     this.replies = this.createReplyPath(onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const end = new CoordinatorWorkerEnd(task.coordinator);
-    const preference = new TargetPreference(config, hash);
+    const preference = new TargetPreference(config, hash, end.slots);
     this.preference = preference;
     this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
       lane: this.lane,
       connect: host.connect,
+      slots: end.slots,
+      onTarget: (target) => ledger.nameTarget(target),
       nowMs,
       onConnected: () => ledger.countConnect(),
       giveWindow: (exchange, bytes) => this.writer.giveWindow(exchange, bytes),
@@ -190,6 +192,11 @@ export class WorkerRuntime {
     const { unixMs } = this.host.clock;
     const { identity, epochHost } = this.parts;
     this.epochs.prepare(await WorkerEpoch.create(config, identity, unixMs, epochHost));
+  }
+
+  /** Discovery has lost targets. */
+  dropLeftTargets(): void {
+    this.forwarder.dropLeft();
   }
 
   /** WebSockets end, with a Close of this code to both sides. */

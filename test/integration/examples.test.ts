@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listedTargets } from '../../src/config/references/listed-targets.js';
 import { loadConfigFile } from '../../src/config/source/load-config.js';
 import { type Expectation, loadExpectations } from '../../src/explain/expectation-file.js';
 import {
@@ -76,7 +77,9 @@ function isLocal(address: string): boolean {
 function startExample(name: string): Promise<GatewayProcess> {
   const config = loadConfigFile(exampleFile(name), EXAMPLE_VARIABLES);
   const upstreams = Object.entries(config.upstreams).map(([upstream, options]) => {
-    const targets = options.targets.map((target, at) => {
+    const listed = listedTargets(options.targets);
+    const known = listed.length > 0 ? listed : [{ url: 'http://127.0.0.1:80' }];
+    const targets = known.map((target, at) => {
       const host = new URL(target.url).hostname === 'localhost' ? 'localhost' : '127.0.0.1';
       return { ...target, url: `http://${host}:${origins[at]?.port}` };
     });

@@ -310,6 +310,7 @@ export class LimitWorld {
       onInFlightEnd: (ticket) => coordinator.onInFlightEnd(ticket),
       onWorkerLost: (lane, generation, nowMs) => coordinator.onWorkerLost(lane, generation, nowMs),
       onProbe: (target, result, nowMs) => coordinator.onProbe(target, result, nowMs),
+      onTargetsChanged: () => coordinator.onTargetsChanged(),
       onMail: nothing,
       onStop: nothing,
     };

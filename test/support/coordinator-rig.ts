@@ -55,6 +55,8 @@ export interface CoordinatorConfigWish {
   /** By target index. */
   readonly weights?: readonly number[];
   readonly backups?: readonly number[];
+  /** Who is in their rows is said in the memory. */
+  readonly hasSlots?: boolean;
 }
 
 export const BREAKER: CompiledUpstream['circuitBreaker'] = {
@@ -181,6 +183,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       protocol: 'http1' as const,
       http2: { streamsMax: 100, connectionsMax: 16, pingMs: 0, pongMs: 10_000 },
       resolve: null,
+      discovery: null,
       adaptiveConcurrency: null,
       hedgeAfterMs: -1,
     })),
@@ -196,6 +199,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       tlsPlace: -1,
       weight: wish.weights?.[index] ?? 1,
       isBackup: wish.backups?.includes(index) ?? false,
+      isSlot: wish.hasSlots ?? false,
     })),
     limiters: (wish.limiters ?? []).map(aLimiter),
     routes: [],

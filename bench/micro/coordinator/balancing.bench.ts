@@ -9,6 +9,7 @@
 
 import { byRow } from '../../../src/base/rows.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
+import { TargetSlotView } from '../../../src/channel/coordinator/target-slots.js';
 import { CHECK_CONNECT_FAILED } from '../../../src/channel/coordinator/target-states.js';
 import type { BalancingPolicy } from '../../../src/config/gateway-config.js';
 import { AnsweredTries } from '../../../src/coordinator/answered-tries.js';
@@ -96,6 +97,7 @@ function chooseBySelector(policy: BalancingPolicy, count: number, operations: nu
     health,
     loads,
     turns: new TurnTable(memory),
+    slots: new TargetSlotView(memory.slots),
     random: seededRandom(SEED),
   });
   const wish = { triedMask: 0, balanceHash: 0, preferredTarget: -1 };

@@ -38,6 +38,7 @@ import { type ReturnFields, writeReturn } from './key-grant-returns.js';
 import { LimitCounts, limitCounter } from './limit-counts.js';
 import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
 import { TargetLoadWriter } from './target-loads.js';
+import { TargetSlotView } from './target-slots.js';
 import { TargetStateView } from './target-states.js';
 import { TellQueue } from './tell-queue.js';
 import { UpstreamStandings } from './upstream-standings.js';
@@ -62,6 +63,7 @@ export class CoordinatorWorkerEnd {
   private readonly lane: number;
   readonly targets: TargetStateView;
   readonly standings: UpstreamStandings;
+  readonly slots: TargetSlotView;
   private readonly requests: SlotRingProducer;
   private readonly replies: SlotRingConsumer;
   private readonly status: CoordinatorStatus;
@@ -92,6 +94,7 @@ export class CoordinatorWorkerEnd {
     this.generation = this.status.generationOf(memory.lane);
     this.targets = new TargetStateView(memory.targets);
     this.standings = new UpstreamStandings(memory.standings);
+    this.slots = new TargetSlotView(memory.slots);
     const { lane, loads } = memory;
     this.lane = lane;
     this.loads = new TargetLoadWriter(loads, this.targets.targetCountMax, lane, this.generation);

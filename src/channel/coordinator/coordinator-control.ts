@@ -1,6 +1,6 @@
 /**
- * What the main thread tells the coordinator: a worker is lost, a health check has a result, a
- * message was posted, stop.
+ * What the main thread tells the coordinator: a worker is lost, a health check has a result,
+ * discovery has found other targets, a message was posted, stop.
  *
  * Thread: any (both ends). The main thread writes, the coordinator reads.
  *
@@ -21,11 +21,13 @@ export const CONTROL_WORKER_LOST = 1;
 export const CONTROL_MAIL = 2;
 export const CONTROL_STOP = 3;
 export const CONTROL_PROBE = 4;
+export const CONTROL_TARGETS = 5;
 export type ControlKind =
   | typeof CONTROL_WORKER_LOST
   | typeof CONTROL_MAIL
   | typeof CONTROL_STOP
-  | typeof CONTROL_PROBE;
+  | typeof CONTROL_PROBE
+  | typeof CONTROL_TARGETS;
 
 /**
  * While this number of slots waits, results of health checks are dropped: the next check brings a
@@ -71,6 +73,13 @@ export class CoordinatorControl {
   tellProbe(targetIndex: number, result: CheckResult): void {
     if (this.waiting.length >= PROBES_WAITING_MAX) return;
     this.tell({ kind: CONTROL_PROBE, first: targetIndex, second: result });
+  }
+
+  /** Rows of target-slots.ts have changed. */
+  tellTargets(): void {
+    // One that waits says as much as two.
+    if (this.waiting.some(({ kind }) => kind === CONTROL_TARGETS)) return;
+    this.tell({ kind: CONTROL_TARGETS, first: 0, second: 0 });
   }
 
   /** The coordinator's thread ends after its current work. */

@@ -15,6 +15,7 @@ import {
   CONTROL_MAIL,
   CONTROL_PROBE,
   CONTROL_STOP,
+  CONTROL_TARGETS,
   CONTROL_WORKER_LOST,
   type ControlKind,
 } from './coordinator-control.js';
@@ -64,6 +65,8 @@ export interface CoordinatorHandler {
   onWorkerLost(lane: number, generation: number, nowMs: number): void;
   /** A health check of this target ended with this result. */
   onProbe(targetIndex: number, result: CheckResult, nowMs: number): void;
+  /** Discovery has found other targets: see target-slots.ts. */
+  onTargetsChanged(): void;
   onMail(): void;
   onStop(): void;
 }
@@ -162,6 +165,9 @@ export class CoordinatorEnd {
         return;
       case CONTROL_PROBE:
         handler.onProbe(first, second as CheckResult, this.nowMs);
+        return;
+      case CONTROL_TARGETS:
+        handler.onTargetsChanged();
         return;
       default:
         assertNever(kind);

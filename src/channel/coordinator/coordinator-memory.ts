@@ -10,6 +10,7 @@
  *     status         coordinator, see there   all
  *     targets        coordinator              all
  *     standings      coordinator              all
+ *     slots          main, coordinator        all                     (target-slots.ts)
  *     loads          worker k: its block      all
  *     upstreams      coordinator              coordinator             (turns)
  *     probes         coordinator              coordinator             (who holds which ticket)
@@ -27,6 +28,7 @@ import { allocateCoordinatorStatus } from './coordinator-status.js';
 import { allocateLimitCounts } from './limit-counts.js';
 import { allocateSlotRing } from './slot-ring.js';
 import { allocateTargetLoads } from './target-loads.js';
+import { allocateTargetSlots } from './target-slots.js';
 import { allocateTargetStates } from './target-states.js';
 import { allocateUpstreamStandings } from './upstream-standings.js';
 
@@ -51,6 +53,7 @@ export interface CoordinatorMemory {
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
   readonly standings: SharedArrayBuffer;
+  readonly slots: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
   readonly upstreams: SharedArrayBuffer;
   readonly probes: SharedArrayBuffer;
@@ -71,6 +74,7 @@ export interface CoordinatorLaneMemory {
   readonly status: SharedArrayBuffer;
   readonly targets: SharedArrayBuffer;
   readonly standings: SharedArrayBuffer;
+  readonly slots: SharedArrayBuffer;
   readonly loads: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
   readonly concurrency: SharedArrayBuffer;
@@ -103,6 +107,7 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
     status: allocateCoordinatorStatus(shape.workers),
     targets: allocateTargetStates(shape.targets),
     standings: allocateUpstreamStandings(shape.upstreams),
+    slots: allocateTargetSlots(shape.targets),
     loads: allocateTargetLoads(shape.workers, Math.max(1, shape.targets)),
     upstreams: new SharedArrayBuffer(shape.upstreamBytes),
     probes: new SharedArrayBuffer(shape.probeBytes),
@@ -122,8 +127,8 @@ export function laneMemoryOf(memory: CoordinatorMemory, lane: number): Coordinat
   const rings = memory.lanes[lane];
   const limitCounts = memory.limitCounts[lane + 1];
   assert(rings !== undefined && limitCounts !== undefined, 'the lane has its memory');
-  const { status, targets, standings, loads, concurrency } = memory;
-  return { lane, rings, status, targets, standings, loads, limitCounts, concurrency };
+  const { status, targets, standings, slots, loads, concurrency } = memory;
+  return { lane, rings, status, targets, standings, slots, loads, limitCounts, concurrency };
 }
 
 /**

@@ -13,7 +13,7 @@
  *     4   serial of the last ticket                   96   ejected until
  *     5   times opened                                104  since when it warms up, 0: it does not
  *     6   why it is in this state                     112  balance of turns
- *     7   health: 1 unhealthy, 2 ejected              120  serial of the last sub-window
+ *     7   health: 1 unhealthy, 2 ejected, 4 absent    120  serial of the last sub-window
  *     8   1: probed by a health check
  *     9   probes in a row against the state           byte, int32 each
  *     10  5xx in a row                                128  successes, by sub-window (10)
@@ -33,6 +33,8 @@ export type TargetState = typeof TARGET_CLOSED | typeof TARGET_OPEN | typeof TAR
 
 export const HEALTH_UNHEALTHY = 1;
 export const HEALTH_EJECTED = 2;
+/** Nobody is in the row, or its target leaves: see target-slots.ts. */
+export const HEALTH_ABSENT = 4;
 
 /** Results of health checks, as the prober reports them: passed, or why the check failed. */
 export const CHECK_PASSED = 0;
@@ -165,7 +167,7 @@ export class TargetStateView {
   }
 
   /**
-   * Whether the target is closed, healthy and not ejected. Hot path, watched by
+   * Whether the target is there, closed, healthy and not ejected. Hot path, watched by
    * bench/micro/worker/key-grants: read before every granted turn.
    */
   isFree(targetIndex: number): boolean {
@@ -176,7 +178,7 @@ export class TargetStateView {
     return Atomics.load(this.words, targetIndex << ROW_SHIFT) as TargetState;
   }
 
-  /** Bits: {@link HEALTH_UNHEALTHY}, {@link HEALTH_EJECTED}. */
+  /** Bits: {@link HEALTH_UNHEALTHY}, {@link HEALTH_EJECTED}, {@link HEALTH_ABSENT}. */
   healthOf(targetIndex: number): number {
     return Atomics.load(this.words, (targetIndex << ROW_SHIFT) + HEALTH_WORD);
   }
@@ -309,6 +311,12 @@ export class TargetStateRow extends TargetStateView {
   }
   set isEjected(value: boolean) {
     this.putHealth(HEALTH_EJECTED, value);
+  }
+  get isAbsent(): boolean {
+    return (this.get(HEALTH_WORD) & HEALTH_ABSENT) !== 0;
+  }
+  set isAbsent(value: boolean) {
+    this.putHealth(HEALTH_ABSENT, value);
   }
   get isProbed(): boolean {
     return this.get(PROBED_WORD) === 1;

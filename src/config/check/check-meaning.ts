@@ -8,11 +8,13 @@
 import { pointerOf } from '../../base/json-pointer.js';
 import { parseDurationMs } from '../../base/quantities.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
-import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
+import type { GatewayConfig, TargetConfig, UpstreamConfig } from '../gateway-config.js';
+import { listedTargets } from '../references/listed-targets.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { checkAuthenticator } from './check-authenticators.js';
 import { checkCallsOfRoutes } from './check-calls.js';
+import { checkDiscovery } from './check-discovery.js';
 import { checkErrors } from './check-errors.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
@@ -43,6 +45,7 @@ export function checkMeaning(
   for (const [name, upstream] of Object.entries(config.upstreams ?? {})) {
     if (upstream === undefined) continue;
     checkTargets(name, upstream, findings);
+    checkDiscovery(name, upstream, findings);
     checkTargetPolicies(name, upstream, findings);
     checkTargetTls(name, upstream, findings);
     checkUpstreamProtocol(name, upstream, findings);
@@ -65,11 +68,8 @@ function checkAcceptors(
   findings.addValue(pointerOf('acceptors'), problem);
 }
 
-function checkTargets(
-  name: string,
-  { targets = [] }: SoundPart<UpstreamConfig>,
-  findings: Findings,
-): void {
+function checkTargets(name: string, upstream: SoundPart<UpstreamConfig>, findings: Findings): void {
+  const targets = listedTargets<SoundPart<TargetConfig> | undefined>(upstream.targets);
   const indexByHostPort = new Map<string, number>();
   for (const [index, target] of targets.entries()) {
     if (target?.url === undefined) continue;
@@ -91,7 +91,7 @@ function checkRetry(
   { targets, retry, hedge }: SoundPart<UpstreamConfig>,
   findings: Findings,
 ): void {
-  if (hedge !== undefined && targets?.length === 1) {
+  if (hedge !== undefined && Array.isArray(targets) && targets.length === 1) {
     findings.addKey(`${pointer}/hedge`, 'hedging needs a second target');
   }
   const at = `${pointer}/retry/backOff`;

@@ -6,7 +6,8 @@
  */
 import { pointerOf } from '../../base/json-pointer.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
-import type { TargetTlsConfig, UpstreamConfig } from '../gateway-config.js';
+import type { TargetConfig, TargetTlsConfig, UpstreamConfig } from '../gateway-config.js';
+import { discoveryIn, listedTargets } from '../references/listed-targets.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import {
   certificatesProblem,
@@ -21,12 +22,15 @@ type SoundTls = SoundPart<TargetTlsConfig>;
 
 export function checkTargetTls(
   name: string,
-  { tls, targets = [] }: SoundPart<UpstreamConfig>,
+  { tls, targets: written }: SoundPart<UpstreamConfig>,
   findings: Findings,
 ): void {
+  const targets = listedTargets<SoundPart<TargetConfig> | undefined>(written);
   if (tls !== undefined) {
     const pointer = pointerOf('upstreams', name, 'tls');
-    const isForSomebody = targets.some((target) => isHttps(target?.url) !== false);
+    const isForSomebody =
+      discoveryIn(written)?.scheme === 'https' ||
+      targets.some((target) => isHttps(target?.url) !== false);
     if (!isForSomebody) findings.addKey(pointer, 'no target is https: there is nothing it is for');
     checkMaterial(pointer, tls, findings);
   }

@@ -7,7 +7,8 @@
 import { pointerOf } from '../../base/json-pointer.js';
 import { parseDurationMs } from '../../base/quantities.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
-import type { UpstreamConfig } from '../gateway-config.js';
+import type { TargetConfig, UpstreamConfig } from '../gateway-config.js';
+import { discoveryIn, listedTargets } from '../references/listed-targets.js';
 import { nameOfTarget } from '../references/target-addresses.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
@@ -15,6 +16,7 @@ import { DEFAULTS } from '../schema/defaults.js';
 const { upstream: defaults } = DEFAULTS;
 
 type SoundUpstream = SoundPart<UpstreamConfig>;
+type SoundTarget = SoundPart<TargetConfig> | undefined;
 
 export function checkTargetPolicies(
   name: string,
@@ -45,14 +47,15 @@ export function checkTargetPolicies(
 function checkWeights(name: string, upstream: SoundUpstream, findings: Findings): void {
   const policy = upstream.loadBalancing?.policy ?? defaults.loadBalancing.policy;
   if (policy !== 'roundRobin') return;
-  for (const [index, target] of (upstream.targets ?? []).entries()) {
+  for (const [index, target] of listedTargets<SoundTarget>(upstream.targets).entries()) {
     if (target?.weight === undefined || target.weight === defaults.target.weight) continue;
     const pointer = pointerOf('upstreams', name, 'targets', index, 'weight');
     findings.addValue(pointer, 'roundRobin knows no weights; take policy weightedRoundRobin');
   }
 }
 
-function checkBackups(name: string, { targets = [] }: SoundUpstream, findings: Findings): void {
+function checkBackups(name: string, upstream: SoundUpstream, findings: Findings): void {
+  const targets = listedTargets<SoundTarget>(upstream.targets);
   if (targets.length === 0 || targets.some((target) => target?.backup !== true)) return;
   findings.addValue(pointerOf('upstreams', name, 'targets'), 'at least one must not be a backup');
 }
@@ -90,10 +93,16 @@ function checkStatuses(
 /** Who asks for it has names in mind, and would wait for something to happen. */
 function checkResolve(
   name: string,
-  { resolve, targets = [] }: SoundUpstream,
+  { resolve, targets: written }: SoundUpstream,
   findings: Findings,
 ): void {
   if (resolve === undefined) return;
+  if (discoveryIn(written) !== undefined) {
+    const message = 'only for targets that are listed: their source says how often it is asked';
+    findings.addKey(pointerOf('upstreams', name, 'resolve'), message);
+    return;
+  }
+  const targets = listedTargets<SoundTarget>(written);
   for (const target of targets) {
     const parsed = target?.url === undefined ? null : parseTargetUrl(target.url);
     // What is wrong otherwise is told elsewhere.

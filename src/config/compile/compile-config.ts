@@ -19,6 +19,7 @@ import type {
 } from '../compiled-config.js';
 import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
 import { type MachineLimits, readMachineLimits } from '../machine-limits.js';
+import { listedTargets } from '../references/listed-targets.js';
 import {
   ADDRESSES_MAX,
   expandTarget,
@@ -30,6 +31,7 @@ import { hostOf, parseTargetUrl, type TargetUrl } from '../references/target-url
 import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
 import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
+import { compileDiscovery, slotTargets } from './compile-discovery.js';
 import { ErrorTexts } from './compile-errors.js';
 import { compileGatewayFilters, compileSharedCors } from './compile-filters.js';
 import { compileListeners, compileRanges } from './compile-listeners.js';
@@ -195,6 +197,9 @@ function compileLimits(
   };
 }
 
+/** Targets that are found differ in nothing that TLS is chosen by. */
+const ANY_FOUND_TARGET: TargetUrl = { origin: '', hostPort: '', authority: '', tls: true };
+
 interface CompiledUpstreams {
   readonly upstreams: readonly CompiledUpstream[];
   readonly targets: readonly CompiledTarget[];
@@ -211,7 +216,8 @@ function compileUpstreams(
     const resolve = compileResolve(config);
     const indexes = new Map<string, number>();
     const tlsKinds = tlsOf(name, config);
-    for (const { url, weight, backup, tls } of config.targets) {
+    const discovery = compileDiscovery(config);
+    for (const { url, weight, backup, tls } of listedTargets(config.targets)) {
       const written = targetUrl(url);
       const tlsPlace = written.tls ? tlsKinds.placeOf(written, tls) : -1;
       const serverName = tls?.serverName ?? config.tls?.serverName ?? hostOf(written);
@@ -228,7 +234,21 @@ function compileUpstreams(
           tlsPlace,
           weight: weight ?? defaults.weight,
           isBackup: backup ?? defaults.backup,
+          isSlot: false,
         });
+      }
+    }
+    if (discovery !== null) {
+      const { isTls } = discovery;
+      const shared = {
+        upstreamIndex: index,
+        keepsHost: config.preserveHost ?? !isTls,
+        serverName: config.tls?.serverName ?? '',
+        tlsPlace: isTls ? tlsKinds.placeOf(ANY_FOUND_TARGET, undefined) : -1,
+      };
+      for (const slot of slotTargets(discovery, shared, targets.length)) {
+        indexes.set(slot.origin, slot.index);
+        targets.push(slot);
       }
     }
     const targetIndexes = [...indexes.values()];
@@ -238,6 +258,7 @@ function compileUpstreams(
       targetIndexes,
       tls: tlsKinds.list,
       resolve,
+      discovery,
       ...compilePolicies(config, targetIndexes.length),
     };
   });
@@ -255,18 +276,19 @@ function addressesOf(
 function compileResolve({ resolve, targets }: UpstreamConfig): CompiledResolve | null {
   if (resolve === undefined) return null;
   const { interval = DEFAULTS.upstream.resolve.interval } = resolve;
-  const names = targets.map(({ url }) => nameOfTarget(targetUrl(url)));
+  const listed = listedTargets(targets);
+  const names = listed.map(({ url }) => nameOfTarget(targetUrl(url)));
   return {
     intervalMs: durationMs(interval),
     names: [...new Set(names)].filter((name) => name !== ''),
-    addressesMax: Math.min(ADDRESSES_MAX, Math.floor(TARGETS_MAX / targets.length)),
+    addressesMax: Math.min(ADDRESSES_MAX, Math.floor(TARGETS_MAX / listed.length)),
   };
 }
 
 function compilePolicies(
   config: UpstreamConfig,
   targetCount: number,
-): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes' | 'tls' | 'resolve'> {
+): Omit<CompiledUpstream, 'index' | 'name' | 'targetIndexes' | 'tls' | 'resolve' | 'discovery'> {
   const { timeouts = {} } = config;
   const defaults = DEFAULTS.upstream;
   const response = timeouts.response ?? defaults.timeouts.response;
@@ -274,7 +296,7 @@ function compilePolicies(
     loadBalancing: compileBalancing(config.loadBalancing ?? {}),
     circuitBreaker: compileBreaker(
       config.circuitBreaker ?? {},
-      config.targets.length === 1 && config.resolve === undefined,
+      targetCount === 1 && config.resolve === undefined,
     ),
     healthCheck: config.healthCheck === undefined ? null : compileHealthCheck(config.healthCheck),
     outlierDetection:

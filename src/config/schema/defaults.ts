@@ -140,6 +140,12 @@ export const DEFAULTS = {
       maxEjectionPercent: 10,
     },
     resolve: { interval: '30s' },
+    discovery: {
+      scheme: 'http',
+      maxTargets: 100,
+      trustEmpty: false,
+      http: { interval: '30s' },
+    },
     tls: { verify: true, minVersion: 'TLSv1.2' },
     replyHeadBytes: '16KiB',
     protocol: 'http1',

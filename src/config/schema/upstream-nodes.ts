@@ -10,6 +10,7 @@ import {
   integerNode,
   integerOrTextNode,
   listNode,
+  listOrObjectNode,
   objectNode,
   refined,
   sizeNode,
@@ -17,6 +18,7 @@ import {
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
+import { DISCOVERY_NODE } from './discovery-nodes.js';
 import { UPSTREAM_HOST_NODE } from './forwarding-nodes.js';
 import { HEALTH_CHECK_NODE, OUTLIER_DETECTION_NODE, RESOLVE_NODE } from './health-nodes.js';
 import { TARGET_TLS_NODE } from './target-tls-node.js';
@@ -313,10 +315,12 @@ export const UPSTREAM_NODE = objectNode(
   'UpstreamConfig',
   'One logical service: a set of targets that do the same.',
   {
-    targets: listNode('Addresses of the service, each only once.', TARGET_NODE, {
-      minItems: 1,
-      maxItems: TARGETS_MAX,
-    }),
+    targets: listOrObjectNode(
+      'Addresses of the service, each only once; or the one source that says which there are.',
+      TARGET_NODE,
+      DISCOVERY_NODE,
+      { minItems: 1, maxItems: TARGETS_MAX },
+    ),
     protocol: UPSTREAM_PROTOCOL_NODE,
     http2: UPSTREAM_HTTP2_NODE,
     preserveHost: UPSTREAM_HOST_NODE,

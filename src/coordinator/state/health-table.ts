@@ -71,7 +71,21 @@ export class HealthTable {
     if (!wasHealthy && this.isHealthy(targetIndex)) this.standings.bump(index);
   }
 
-  /** Whether the target is neither unhealthy by its health check nor ejected. */
+  /** Targets have come, or gone: whoever goes by the health of all looks again. */
+  onTargetsChanged(upstreamIndex: number): void {
+    this.version += 1;
+    this.standings.bump(upstreamIndex);
+  }
+
+  isAbsent(targetIndex: number): boolean {
+    return this.row.bind(targetIndex).isAbsent;
+  }
+
+  setAbsent(targetIndex: number, isAbsent: boolean): void {
+    this.row.bind(targetIndex).isAbsent = isAbsent;
+  }
+
+  /** Whether the target is there, and neither unhealthy by its health check nor ejected. */
   isHealthy(targetIndex: number): boolean {
     return this.row.healthOf(targetIndex) === 0;
   }
@@ -111,7 +125,8 @@ export class HealthTable {
     const { outlierDetection: rule } = upstream;
     if (rule === null || !takeAnswer(this.row.bind(targetIndex), rule, isBad)) return;
     const { targetIndexes } = upstream;
-    if (!mayEject(rule, this.countEjected(targetIndexes), targetIndexes.length)) return;
+    const { ejected, present } = this.countPresent(targetIndexes);
+    if (!mayEject(rule, ejected, present)) return;
     const row = this.row.bind(targetIndex);
     eject(row, rule, nowMs);
     const untilMs = row.ejectedUntilMs;
@@ -140,10 +155,18 @@ export class HealthTable {
     this.listener.onHealthTransition({ ...change, isHealthy: isIn });
   }
 
-  private countEjected(targetIndexes: readonly number[]): number {
-    let count = 0;
-    for (const index of targetIndexes) if (this.row.bind(index).isEjected) count += 1;
-    return count;
+  private countPresent(
+    targetIndexes: readonly number[],
+  ): Readonly<Record<'ejected' | 'present', number>> {
+    let ejected = 0;
+    let present = 0;
+    for (const index of targetIndexes) {
+      const { isAbsent, isEjected } = this.row.bind(index);
+      if (isAbsent) continue;
+      present += 1;
+      if (isEjected) ejected += 1;
+    }
+    return { ejected, present };
   }
 
   private upstream(targetIndex: number): CompiledUpstream {

@@ -82,6 +82,12 @@ export class TargetTable implements ReleaseHandler {
     return this.rules[targetIndex] !== undefined;
   }
 
+  /** Another target has the row: no probe is its own. */
+  beginTarget(targetIndex: number): void {
+    this.probes.clear(targetIndex);
+    this.nextEndMs = 0;
+  }
+
   stateOf(targetIndex: number): BreakerState {
     return this.row.bind(targetIndex).state;
   }

@@ -9,8 +9,10 @@ import { createHmac } from 'node:crypto';
 import { defined } from '../../base/assert.js';
 import { type FieldBlock, field, NO_FIELDS } from '../../base/field-block.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
+import { hostPort } from '../../base/listener-address.js';
 import { byRow } from '../../base/rows.js';
 import { NO_PREFERENCE } from '../../channel/coordinator/coordinator-records.js';
+import type { TargetSlotView } from '../../channel/coordinator/target-slots.js';
 import type {
   CompiledTarget,
   CompiledUpstream,
@@ -23,11 +25,17 @@ import type { Exchange } from '../exchange/exchange.js';
 const VALUE_DIGITS = 32;
 
 interface StickyTargets {
+  readonly upstream: CompiledUpstream;
   readonly cookie: string;
   /** What follows the value in Set-Cookie. */
   readonly attributes: string;
-  /** Cookie values by position. */
-  readonly values: readonly string[];
+  readonly key: string | Uint8Array;
+  /** Who is in its rows changes. */
+  readonly hasSlots: boolean;
+  /** Of target-slots.ts, when the values were made; NaN: they were not. */
+  serial: number;
+  /** Cookie values by position; '': nobody is there. */
+  values: readonly string[];
 }
 
 export class TargetPreference {
@@ -37,6 +45,7 @@ export class TargetPreference {
   constructor(
     config: GatewaySettings,
     private readonly hash: HalfSipHash,
+    private readonly slots: TargetSlotView,
   ) {
     this.adopt(config);
   }
@@ -56,7 +65,7 @@ export class TargetPreference {
       this.hash.hash(hashText(exchange, hashOn));
       exchange.admission.onBalanceHash(this.hash.low);
     }
-    const sticky = this.sticky[upstream.index] ?? null;
+    const sticky = this.stickyOf(upstream);
     if (sticky === null) return;
     const value = cookieValue(exchange.fields.value('cookie'), sticky.cookie);
     // A value that no target has, of another process or made up, is as good as none.
@@ -67,11 +76,13 @@ export class TargetPreference {
   /** The field that keeps the client at the target of its reply, if there must be one. */
   cookieField(exchange: Exchange): FieldBlock {
     const upstream = exchange.route?.upstream ?? null;
-    const sticky = upstream === null ? null : (this.sticky[upstream.index] ?? null);
+    const sticky = upstream === null ? null : this.stickyOf(upstream);
     if (upstream === null || sticky === null) return NO_FIELDS;
     const position = upstream.targetIndexes.indexOf(exchange.targetIndex);
     if (position === -1 || position === exchange.admission.preferredTarget) return NO_FIELDS;
-    const cookie = `${sticky.cookie}=${sticky.values[position]}${sticky.attributes}`;
+    const value = sticky.values[position] ?? '';
+    if (value === '') return NO_FIELDS;
+    const cookie = `${sticky.cookie}=${value}${sticky.attributes}`;
     return field('Set-Cookie', cookie);
   }
 
@@ -84,15 +95,35 @@ export class TargetPreference {
     const { name, maxAgeSeconds, secret } = stickyCookie;
     const key = secret === '' ? this.processKey() : secret;
     const maxAge = maxAgeSeconds === 0 ? '' : `; Max-Age=${maxAgeSeconds}`;
+    const listed = upstream.targetIndexes.map((index) =>
+      defined(targets[index], 'the target of an upstream'),
+    );
+    const hasSlots = listed.some(({ isSlot }) => isSlot);
     return {
+      upstream,
       cookie: name,
       attributes: `; Path=/; HttpOnly; SameSite=Lax${maxAge}`,
-      values: upstream.targetIndexes.map((index) => {
-        const target = defined(targets[index], 'the target of an upstream');
-        const mac = createHmac('sha256', key).update(`${upstream.name}\n${target.hostPort}`);
-        return mac.digest('hex').slice(0, VALUE_DIGITS);
-      }),
+      key,
+      hasSlots,
+      serial: Number.NaN,
+      values: hasSlots ? [] : listed.map(({ hostPort }) => cookieFor(key, upstream, hostPort)),
     };
+  }
+
+  /** With the values of the targets that are there now. */
+  private stickyOf(upstream: CompiledUpstream): StickyTargets | null {
+    const sticky = this.sticky[upstream.index] ?? null;
+    if (sticky === null || !sticky.hasSlots) return sticky;
+    const { serial } = this.slots;
+    if (serial === sticky.serial) return sticky;
+    sticky.serial = serial;
+    sticky.values = upstream.targetIndexes.map((row) => {
+      const found = this.slots.read(row);
+      return found === null
+        ? ''
+        : cookieFor(sticky.key, upstream, hostPort(found.host, found.port));
+    });
+    return sticky;
   }
 
   /** The same for all workers of this process. */
@@ -100,6 +131,11 @@ export class TargetPreference {
     this.hash.hash('sticky cookies');
     return new Uint8Array(Int32Array.of(this.hash.high, this.hash.low).buffer);
   }
+}
+
+function cookieFor(key: string | Uint8Array, { name }: CompiledUpstream, address: string): string {
+  const mac = createHmac('sha256', key).update(`${name}\n${address}`);
+  return mac.digest('hex').slice(0, VALUE_DIGITS);
 }
 
 function hashText(exchange: Exchange, source: HashSource): string {

@@ -20,7 +20,7 @@ import {
 } from '../../channel/coordinator/coordinator-records.js';
 import type { CounterBlock } from '../../channel/counter-block.js';
 import type { RefusalRingWriter } from '../../channel/refusal-ring.js';
-import type { GatewaySettings } from '../../config/compiled-config.js';
+import type { CompiledTarget, GatewaySettings } from '../../config/compiled-config.js';
 import type { AccessLog, CallRecord, RequestEnd } from '../../observability/access-log.js';
 import { CallCounters } from '../../observability/call-counters.js';
 import {
@@ -99,7 +99,12 @@ export class ExchangeMetrics {
   /** Targets are called as this configuration has them, and records go there from now on. */
   adopt(config: GatewaySettings, accessLog: AccessLog | null): void {
     this.accessLog = accessLog;
-    for (const { index, hostPort } of config.targets) this.hostPorts[index] = hostPort;
+    for (const target of config.targets) if (!target.isSlot) this.nameTarget(target);
+  }
+
+  /** What the target of a row is called from now on. */
+  nameTarget({ index, hostPort }: Pick<CompiledTarget, 'index' | 'hostPort'>): void {
+    this.hostPorts[index] = hostPort;
   }
 
   countGranted({ trace }: Exchange, nowMs: number): void {

@@ -5,8 +5,9 @@
  * answers the client, is decided in tries/; what a target says goes to the listener of its try.
  */
 import { defined } from '../../base/assert.js';
+import type { TargetSlotView } from '../../channel/coordinator/target-slots.js';
 import type { LaneEnd } from '../../channel/lane.js';
-import type { GatewaySettings } from '../../config/compiled-config.js';
+import type { CompiledTarget, GatewaySettings } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { pathForTarget, queryForTarget } from '../route/worker-route.js';
@@ -20,6 +21,10 @@ export interface ForwarderParts {
   /** Long replies are read into its blocks. */
   readonly lane: Pick<LaneEnd, 'blocks'>;
   readonly connect: ConnectTarget;
+  /** Who is in rows whose targets come from discovery. */
+  readonly slots: TargetSlotView;
+  /** Such a row has a target that it did not have before. */
+  onTarget(target: CompiledTarget): void;
   nowMs(): number;
   /** A socket to a target was opened. */
   onConnected(): void;
@@ -33,17 +38,24 @@ export class Forwarder {
   private readonly connections: TargetConnections;
 
   constructor(private readonly parts: ForwarderParts) {
-    const connectionParts = {
+    const connection = {
       memory: new ReadMemory(parts.lane),
       nowMs: parts.nowMs,
       onConnected: parts.onConnected,
     };
-    this.connections = new TargetConnections(connectionParts, parts.connect);
+    const { connect, slots } = parts;
+    const onTarget = (target: CompiledTarget): void => parts.onTarget(target);
+    this.connections = new TargetConnections({ connection, connect, slots, onTarget });
   }
 
   /** The targets of this configuration can be reached from now on. */
   adopt(config: GatewaySettings): void {
     this.connections.adopt(config);
+  }
+
+  /** Discovery has lost targets: idle connections to them end. */
+  dropLeft(): void {
+    this.connections.dropLeft();
   }
 
   /** No exchange asks for any other target any more. */

@@ -2,6 +2,7 @@
  * The life of requests in a worker: real phases, answerers and coordinator, with tries and a client
  * that are played, under a clock that the test moves.
  */
+
 import { describe, expect, it } from 'vitest';
 import { HalfSipHash } from '../../../src/base/half-sip-hash.js';
 import { PROBLEMS, type ProblemKind } from '../../../src/base/problems.js';
@@ -47,6 +48,7 @@ import { compileConfig } from '../../support/compile-config.js';
 import { CoordinatorRig } from '../../support/coordinator-rig.js';
 import { aCacheLink } from '../../support/empty-cache.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { noSlots } from '../../support/no-slots.js';
 import { servedOf } from '../../support/served-config.js';
 
 const BODY_WAIT_MS = 60_000;
@@ -188,7 +190,7 @@ class Rig {
     grants.adopt(config.upstreams);
     const onVerdict = (exchange: Exchange, reply: ReplyView) =>
       this.pipeline(lane).onVerdict(exchange, reply);
-    const preference = new TargetPreference(config, hash);
+    const preference = new TargetPreference(config, hash, noSlots());
     const coordinator = new CoordinatorClient(end, grants, hash, preference, nowMs, onVerdict);
     const forwarder = {
       creditCollected: () => {},

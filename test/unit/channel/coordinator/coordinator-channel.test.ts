@@ -54,6 +54,7 @@ class HandlerStub implements CoordinatorHandler {
   onProbe(targetIndex: number, result: number): void {
     this.probes.push([targetIndex, result]);
   }
+  onTargetsChanged(): void {}
   onMail(): void {}
   onStop(): void {}
 }

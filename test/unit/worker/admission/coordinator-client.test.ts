@@ -30,6 +30,7 @@ import { upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
 import { compileConfig } from '../../../support/compile-config.js';
 import { CoordinatorRig } from '../../../support/coordinator-rig.js';
 import { makeExchange } from '../../../support/make-exchange.js';
+import { noSlots } from '../../../support/no-slots.js';
 import { workerRoutesOf } from '../../../support/served-config.js';
 
 const LIMIT: RateLimitConfig = { limit: 5, window: '1h' };
@@ -83,7 +84,7 @@ class Desk {
       end,
       new TargetGrants([upstreamOfRoute(route).targetIndexes], end.targets, end.standings),
       hash,
-      new TargetPreference(compiled, hash),
+      new TargetPreference(compiled, hash, noSlots()),
       () => this.nowMs,
       () => undefined,
     );

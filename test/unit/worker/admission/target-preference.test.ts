@@ -9,6 +9,7 @@ import type { Exchange } from '../../../../src/worker/exchange/exchange.js';
 import { upstreamOfRoute } from '../../../../src/worker/route/worker-route.js';
 import { compileConfig } from '../../../support/compile-config.js';
 import { makeExchange } from '../../../support/make-exchange.js';
+import { noSlots } from '../../../support/no-slots.js';
 import { workerRoutesOf } from '../../../support/served-config.js';
 
 function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
@@ -20,7 +21,7 @@ function aPreference(loadBalancing: LoadBalancingConfig, key = 7) {
   const config = compileConfig(source);
   const [route] = workerRoutesOf(config);
   if (route === undefined) throw new Error('no route');
-  const preference = new TargetPreference(config, new HalfSipHash(key, 9));
+  const preference = new TargetPreference(config, new HalfSipHash(key, 9), noSlots());
   return {
     preference,
     look: (fields: readonly string[], clientIp = '10.9.9.9', path = '/'): Exchange => {

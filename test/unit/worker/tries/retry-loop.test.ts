@@ -2,6 +2,7 @@
  * The retry loop against a coordinator and targets that do whatever they like, in any order, on a
  * clock that the test moves.
  */
+
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { defined } from '../../../../src/base/assert.js';
@@ -41,6 +42,7 @@ import type {
 import { aCoordinatorConfig } from '../../../support/coordinator-rig.js';
 import { anEmptyCache } from '../../../support/empty-cache.js';
 import { makeExchange } from '../../../support/make-exchange.js';
+import { noSlots } from '../../../support/no-slots.js';
 
 const TARGET_COUNT = 3;
 const ATTEMPTS = 2;
@@ -121,7 +123,7 @@ class Rig {
       planner: new RetryPlanner(config, ledger, () => 0.5),
       forwarder: this.forwarder(config),
       replies: this.replies,
-      preference: new TargetPreference(config, new HalfSipHash(1, 2)),
+      preference: new TargetPreference(config, new HalfSipHash(1, 2), noSlots()),
       coordinator: this.coordinator,
       ledger,
       cache: anEmptyCache(this.replies),
@@ -197,7 +199,7 @@ class Rig {
       end as CoordinatorWorkerEnd,
       new TargetGrants([[0, 1, 2]], { isFree }, { serialOf: () => 0 }),
       hash,
-      new TargetPreference(config, hash),
+      new TargetPreference(config, hash, noSlots()),
       () => this.nowMs,
       (exchange, reply) => {
         if (exchange.tries.sent === 0) this.loop.begin(exchange);
@@ -219,6 +221,8 @@ class Rig {
     const forwarder = new Forwarder({
       lane: this.worker,
       connect: () => connections,
+      slots: noSlots(),
+      onTarget: () => {},
       nowMs: () => this.nowMs,
       onConnected: () => {},
       giveWindow: () => {},

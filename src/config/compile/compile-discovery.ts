@@ -1,0 +1,62 @@
+/**
+ * Compiles where targets are found, and the rows that are kept for them.
+ *
+ * Thread: loader. A part of compile-config.ts.
+ */
+import { defined } from '../../base/assert.js';
+import { durationMs } from '../../base/quantities.js';
+import type { CompiledTarget } from '../compiled-config.js';
+import type { CompiledDiscovery, CompiledSource } from '../compiled-discovery.js';
+import type { DiscoveryConfig, UpstreamConfig } from '../gateway-config.js';
+import { discoveryIn } from '../references/listed-targets.js';
+import { DEFAULTS } from '../schema/defaults.js';
+
+const { discovery: defaults } = DEFAULTS.upstream;
+
+/** A position of a target has a byte in the records of the coordinator. */
+const ROWS_MAX = 256;
+/** Rows beyond the most targets: those of targets that are gone are free only after a while. */
+const SPARE_ROWS_MIN = 8;
+const SPARE_ROWS_MAX = ROWS_MAX - 200;
+
+/** null: the targets are listed. */
+export function compileDiscovery({ targets }: UpstreamConfig): CompiledDiscovery | null {
+  const config = discoveryIn(targets);
+  if (config === undefined) return null;
+  const { maxTargets = defaults.maxTargets, trustEmpty = defaults.trustEmpty } = config;
+  return {
+    source: compileSource(config),
+    isTls: (config.scheme ?? defaults.scheme) === 'https',
+    targetsMax: maxTargets,
+    trustsLoss: trustEmpty,
+  };
+}
+
+/** The rows of an upstream whose targets are found. */
+export function slotTargets(
+  { isTls, targetsMax }: CompiledDiscovery,
+  common: Pick<CompiledTarget, 'upstreamIndex' | 'keepsHost' | 'tlsPlace' | 'serverName'>,
+  firstIndex: number,
+): CompiledTarget[] {
+  const spare = Math.ceil(targetsMax / 2);
+  const count = targetsMax + Math.min(SPARE_ROWS_MAX, Math.max(SPARE_ROWS_MIN, spare));
+  return Array.from({ length: count }, (_, at) => ({
+    ...common,
+    index: firstIndex + at,
+    // The same row, from one version of the configuration to the next.
+    origin: `slot:${at}`,
+    hostPort: '',
+    authority: '',
+    tls: isTls,
+    weight: DEFAULTS.upstream.target.weight,
+    isBackup: false,
+    isSlot: true,
+  }));
+}
+
+function compileSource(config: DiscoveryConfig): CompiledSource {
+  const { file, http } = config;
+  if (file !== undefined) return { kind: 'file', path: file };
+  const { url, interval = defaults.http.interval, token = '' } = defined(http, 'a checked source');
+  return { kind: 'http', url, intervalMs: durationMs(interval), token };
+}

@@ -1,0 +1,267 @@
+/**
+ * Targets that are found: they come and go while requests run, and no version of the configuration
+ * is made for it.
+ */
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { FakeUpstream } from '../support/fake-upstream.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+
+const TOKEN = 'a-token-for-tests-of-discovery';
+
+interface Stats {
+  readonly config_epoch: number;
+  readonly targets: readonly { target: string; upstream: string; circuit_breaker: string }[];
+  readonly discovery: readonly {
+    upstream: string;
+    source: string;
+    targets: number;
+    leaving: number;
+    errors: number;
+    failure: string | null;
+    holding: boolean;
+  }[];
+}
+
+/** Requests that origins hold until they are let go. */
+const held: (() => void)[] = [];
+const origins: FakeUpstream[] = [];
+let folder: string;
+let file: string;
+let registry: Server;
+/** What the registry answers. */
+let registered: { status: number; body: string; authorization?: string | undefined };
+let gateway: GatewayProcess;
+
+beforeAll(async () => {
+  for (let at = 0; at < 4; at += 1) {
+    const origin = await FakeUpstream.start((incoming, response) => {
+      if (incoming.url === '/held') held.push(() => response.end(`held by ${at}`));
+      else if (incoming.url === '/bad') response.writeHead(500).end();
+      else response.end(String(at));
+    });
+    origins.push(origin);
+  }
+  folder = mkdtempSync(join(tmpdir(), 'sluice-discovery-'));
+  file = join(folder, 'targets.json');
+  write([0]);
+  registered = { status: 200, body: listOf([0, 1]) };
+  registry = createServer((request, response) => {
+    registered.authorization = request.headers.authorization;
+    response.writeHead(registered.status).end(registered.body);
+  });
+  await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+  const { port } = registry.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/sd`;
+  gateway = await GatewayProcess.start(
+    {
+      listen: { port: 0 },
+      admin: { port: 0, token: TOKEN },
+      workers: 2,
+      reload: { watch: false },
+      upstreams: {
+        file: {
+          targets: { file, trustEmpty: true },
+          circuitBreaker: { failureThreshold: 2, openFor: '1h', failureOn: ['5xx'] },
+          retry: { attempts: 0 },
+        },
+        http: {
+          targets: { http: { url, interval: '1s', token: 'a-secret' }, trustEmpty: true },
+          loadBalancing: { stickyCookie: { name: 'stick' } },
+        },
+      },
+      routes: [
+        { name: 'file', match: { path: '/file/*' }, upstream: 'file', rewrite: strip('/file') },
+        { name: 'http', match: { path: '/http/*' }, upstream: 'http', rewrite: strip('/http') },
+      ],
+    },
+    { GATEWAY_CHAOS: '1' },
+  );
+});
+
+const strip = (prefix: string) => ({ stripPrefix: prefix });
+
+afterAll(async () => {
+  await gateway.kill();
+  registry.close();
+  for (const origin of origins) await origin.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function addressOf(at: number): string {
+  return `127.0.0.1:${origins[at]?.port}`;
+}
+
+/** As Prometheus has it. */
+function listOf(places: readonly number[]): string {
+  return JSON.stringify([{ targets: places.map(addressOf), labels: { __meta_zone: 'a' } }]);
+}
+
+/** As an editor does it. */
+function write(places: readonly number[]): void {
+  writeFileSync(`${file}.new`, listOf(places));
+  renameSync(`${file}.new`, file);
+}
+
+async function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(gateway.url + path, { headers });
+}
+
+/** Who answers requests now. */
+async function answerers(route: string): Promise<string> {
+  const seen = new Set<string>();
+  for (let at = 0; at < 12; at += 1) {
+    const reply = await get(`/${route}/x`);
+    seen.add(reply.status === 200 ? await reply.text() : String(reply.status));
+  }
+  return [...seen].sort().join();
+}
+
+async function becomes(route: string, who: string): Promise<void> {
+  await eventually(`${route} is answered by ${who}`, async () => (await answerers(route)) === who);
+}
+
+async function stateOf(upstream: string): Promise<Stats['discovery'][number]> {
+  const { discovery } = await gateway.stats<Stats>();
+  const found = discovery.find((one) => one.upstream === upstream);
+  if (found === undefined) throw new Error('the upstream is found');
+  return found;
+}
+
+describe('targets from a file', () => {
+  it('are there when the gateway listens, and follow the file without another epoch', async () => {
+    expect(await answerers('file')).toBe('0');
+    write([0, 1, 2]);
+    await becomes('file', '0,1,2');
+    write([2]);
+    await becomes('file', '2');
+    const stats = await gateway.stats<Stats>();
+    expect(stats.config_epoch).toBe(1);
+    const shown = stats.targets.filter(({ upstream }) => upstream === 'file');
+    expect(shown.map(({ target }) => target)).toEqual([addressOf(2)]);
+  });
+
+  it('stay when the file cannot be read, and the reason is shown', async () => {
+    writeFileSync(file, '[{ "targets": ["no port"] }]');
+    await eventually('the failure is known', async () => {
+      return (await stateOf('file')).failure?.includes('entry 1: must be host:port') === true;
+    });
+    expect(await answerers('file')).toBe('2');
+    write([1, 2]);
+    await becomes('file', '1,2');
+    expect((await stateOf('file')).failure).toBeNull();
+  });
+
+  it('that go finish what they have in flight', async () => {
+    write([3]);
+    await becomes('file', '3');
+    const late = get('/file/held');
+    await eventually('the origin has it', () => held.length === 1);
+    write([1]);
+    await becomes('file', '1');
+    expect((await stateOf('file')).leaving).toBeGreaterThan(0);
+    held.pop()?.();
+    expect(await (await late).text()).toBe('held by 3');
+    await eventually('idle connections end', () => origins[3]?.sockets.size === 0);
+  });
+
+  it('that go and come back keep their breakers', async () => {
+    for (let at = 0; at < 2; at += 1) await get('/file/bad');
+    await becomes('file', '503');
+    write([1, 2]);
+    await becomes('file', '2');
+    write([2]);
+    await eventually('it is gone', async () => (await stateOf('file')).targets === 1);
+    write([1, 2]);
+    await eventually('it is back', async () => (await stateOf('file')).targets === 2);
+    expect(await answerers('file')).toBe('2');
+    const { targets } = await gateway.stats<Stats>();
+    const states = targets.filter(({ upstream }) => upstream === 'file');
+    const one = states.find(({ target }) => target === addressOf(1));
+    expect(one?.circuit_breaker).toBe('OPEN');
+  });
+
+  it('that are none leave the route, which answers 503', async () => {
+    write([]);
+    await becomes('file', '503');
+    const reply = await get('/file/x');
+    expect(await reply.json()).toMatchObject({ code: 'GW_NO_HEALTHY_TARGET' });
+    write([0, 3]);
+    await becomes('file', '0,3');
+  });
+
+  it('outlive workers and the coordinator', async () => {
+    for (const thread of ['worker/0', 'coordinator']) {
+      const { status } = await gateway.post(`/chaos/${thread}/crash`, TOKEN);
+      expect(status).toBeLessThan(300);
+    }
+    await eventually('both run again', () => {
+      return ['lane is served again', 'coordinator runs again'].every(
+        (message) => gateway.find(message).length > 0,
+      );
+    });
+    await becomes('file', '0,3');
+    write([0, 2]);
+    await becomes('file', '0,2');
+    expect((await gateway.stats<Stats>()).config_epoch).toBe(1);
+  });
+});
+
+describe('targets over HTTP', () => {
+  it('follow the document, with the token, in the form of Prometheus', async () => {
+    await becomes('http', '0,1');
+    expect(registered.authorization).toBe('Bearer a-secret');
+    registered.body = listOf([1, 3]);
+    await becomes('http', '1,3');
+  });
+
+  it('keep a client at its target as long as that is there', async () => {
+    const first = await get('/http/x');
+    const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+    expect(cookie).toMatch(/^stick=/);
+    const own = await first.text();
+    for (let at = 0; at < 6; at += 1) {
+      const reply = await get('/http/x', { cookie });
+      expect(await reply.text()).toBe(own);
+      expect(reply.headers.get('set-cookie')).toBeNull();
+    }
+    registered.body = listOf([0, 2]);
+    await becomes('http', '0,2');
+    const moved = await get('/http/x', { cookie });
+    expect(await moved.text()).not.toBe(own);
+    expect(moved.headers.get('set-cookie')).toMatch(/^stick=/);
+  });
+
+  it('stay while the server fails', async () => {
+    registered = { status: 500, body: 'no' };
+    await eventually('the failure is known', async () => (await stateOf('http')).failure !== null);
+    expect((await stateOf('http')).failure).toBe('status 500 instead of 200');
+    expect(await answerers('http')).toBe('0,2');
+    registered = { status: 200, body: '{}' };
+    await eventually('the failure is another', async () => {
+      return (await stateOf('http')).failure === 'must be a list of targets';
+    });
+    expect(await answerers('http')).toBe('0,2');
+  });
+
+  it('are named in metrics, and their source in explanations', async () => {
+    const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    expect(metrics).toMatch(/discovery_targets\{upstream="http",source="http http:[^"]*\/sd"\} 2/);
+    expect(metrics).toMatch(/discovery_errors_total\{upstream="http"[^}]*\} [1-9]/);
+    expect(metrics).toMatch(/discovery_last_success_age_seconds\{upstream="file"[^}]*\} [0-9]/);
+    const explained = await fetch(`${gateway.adminUrl}/explain`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ method: 'GET', target: '/http/x' }),
+    });
+    const text = await explained.text();
+    expect(text).toContain('targets from http http://');
+    expect(text).toContain(addressOf(2));
+    expect(text).not.toContain('a-secret');
+  });
+});
