@@ -7,6 +7,7 @@
  */
 import { isIP } from 'node:net';
 import { StartupError } from '../base/startup-error.js';
+import { withImaginedTargets } from '../config/shared/imagined-targets.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { openConfig } from '../config/shared/shared-config.js';
 import { CacheCopy } from '../explain/cache-copy.js';
@@ -14,7 +15,6 @@ import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
 import { formatExplanation } from '../explain/explanation-text.js';
-import { withImaginedTargets } from '../explain/imagined-targets.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { loadForCommand } from './command-config.js';

@@ -5,6 +5,7 @@
  * just started. No socket is opened, and no time passes.
  */
 
+import { withImaginedTargets } from '../config/shared/imagined-targets.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { openConfig, type ServedConfig } from '../config/shared/shared-config.js';
 import { CacheCopy } from '../explain/cache-copy.js';
@@ -12,7 +13,6 @@ import { differencesFrom } from '../explain/expectation.js';
 import { type Expectation, loadExpectations } from '../explain/expectation-file.js';
 import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
-import { withImaginedTargets } from '../explain/imagined-targets.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';

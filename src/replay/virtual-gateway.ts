@@ -30,12 +30,14 @@ import {
   writeTell,
 } from '../channel/coordinator/coordinator-records.js';
 import { TargetLoadWriter } from '../channel/coordinator/target-loads.js';
+import { TargetSlotView } from '../channel/coordinator/target-slots.js';
 import {
   PLAIN_CONNECTION,
   PROTOCOL_HTTP_1_1,
   secureConnection,
 } from '../channel/records/request-head.js';
 import type { CompiledConfig, CompiledUpstream } from '../config/compiled-config.js';
+import { withImaginedTargets } from '../config/shared/imagined-targets.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { openConfig, type ServedConfig } from '../config/shared/shared-config.js';
 import { Coordinator } from '../coordinator/coordinator.js';
@@ -109,7 +111,7 @@ export class VirtualGateway {
 
   /** `unixMs`: the present of the log, for filters that go by the calendar. */
   static async create(config: CompiledConfig, unixMs: () => number): Promise<VirtualGateway> {
-    const served = openConfig(shareConfig({ ...config, workers: 1 }));
+    const served = withImaginedTargets(openConfig(shareConfig({ ...config, workers: 1 })));
     const epoch = await WorkerEpoch.create(served, OFFLINE_AUTHENTICATORS, unixMs);
     return new VirtualGateway(served, epoch);
   }
@@ -128,7 +130,7 @@ export class VirtualGateway {
     });
     const { targets } = config.capacity;
     this.loads = new TargetLoadWriter(memory.loads, targets, LANE, GENERATION);
-    this.preference = new TargetPreference(config, this.hash);
+    this.preference = new TargetPreference(config, this.hash, new TargetSlotView(memory.slots));
     const tls = config.listeners[0]?.tls ?? null;
     this.connection = tls === null ? PLAIN_CONNECTION : secureConnection('', '');
   }

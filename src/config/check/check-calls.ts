@@ -5,7 +5,13 @@
  */
 import { pointerOf } from '../../base/json-pointer.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
-import type { GatewayConfig, RouteConfig, UpstreamConfig } from '../gateway-config.js';
+import type {
+  GatewayConfig,
+  RouteConfig,
+  TargetConfig,
+  UpstreamConfig,
+} from '../gateway-config.js';
+import { discoveryIn, listedTargets } from '../references/listed-targets.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
@@ -34,9 +40,13 @@ function reasonOfCalls({ match, grpcJson, grpcWeb, grpc }: SoundPart<RouteConfig
 
 /** '': its targets may be spoken with over HTTP/2. */
 function http1Problem(name: string, upstream: SoundPart<UpstreamConfig>): string {
-  const { protocol = DEFAULTS.upstream.protocol, targets = [] } = upstream;
+  const { protocol = DEFAULTS.upstream.protocol } = upstream;
+  const targets = listedTargets<SoundPart<TargetConfig> | undefined>(upstream.targets);
   const known = targets.map((target) => parseTargetUrl(target?.url ?? ''));
-  const isPlain = known.some((found) => found.isValid && !found.target.tls);
+  const { scheme = DEFAULTS.upstream.discovery.scheme } = discoveryIn(upstream.targets) ?? {
+    scheme: 'https',
+  };
+  const isPlain = scheme === 'http' || known.some((found) => found.isValid && !found.target.tls);
   const wanted = isPlain ? 'h2c' : 'h2';
   if (protocol === 'http1') {
     return `upstream ${name} speaks HTTP/1.1: give it protocol: ${wanted}`;

@@ -1,9 +1,9 @@
 /**
  * A configuration without a gateway: which targets its sources would name is not known.
  *
- * Thread: supervisor (on the main thread). Pure.
+ * Thread: any (pure).
  */
-import type { ServedConfig } from '../config/shared/shared-config.js';
+import type { ServedConfig } from './shared-config.js';
 
 /** With one target in each upstream whose targets are found, as if its source had named it. */
 export function withImaginedTargets(config: ServedConfig): ServedConfig {
