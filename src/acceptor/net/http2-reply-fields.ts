@@ -24,14 +24,12 @@ let date = NO_FIELDS;
 // Hot path (bench/gateway/plain-get): once for every reply.
 /** `bodyBytes`: what Content-Length says, -1 for none; `unixMs`: the time of the reply. */
 export function replyFields(
-  { status, idBytes, text }: ReplyHead,
+  { status, text }: ReplyHead,
   bodyBytes: number,
   unixMs: number,
 ): FieldBlock {
-  const { buffer, byteOffset } = text;
-  const id = Buffer.from(buffer, byteOffset, idBytes).toString('latin1');
-  const own = field(REQUEST_ID_FIELD, id);
-  const fields = joinFields(own, fieldsOfBytes(text.subarray(idBytes)));
+  // The block stands behind the value, and one decoding is enough for both.
+  const fields = field(REQUEST_ID_FIELD, fieldsOfBytes(text));
   const dated = endsInDate(text) ? fields : joinFields(fields, dateField(unixMs));
   const hasLength = bodyBytes >= 0 && status >= 200 && status !== NO_CONTENT;
   return hasLength ? joinFields(dated, field('content-length', String(bodyBytes))) : dated;

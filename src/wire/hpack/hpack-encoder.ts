@@ -8,11 +8,12 @@
  * Invariant: the table is the one that the other side has after it has read all that was written.
  * What begin() and field() write must be sent, and in this order.
  */
-import { assert } from '../../base/assert.js';
+import { assert, defined } from '../../base/assert.js';
 import { ENTRY_EXTRA_BYTES } from './dynamic-table.js';
-import { encodeHuffman, huffmanBytesOf } from './huffman-encoder.js';
-import { INDEX_KEPT, INDEX_NEVER, type IndexPolicy, indexPolicyOf } from './index-policy.js';
-import { STATIC_COUNT, STATIC_FIELDS, STATIC_NAMES } from './static-table.js';
+import { type FieldName, fieldNameOf } from './field-name.js';
+import { INDEX_KEPT, INDEX_NEVER, type IndexPolicy } from './index-policy.js';
+import { STATIC_COUNT } from './static-table.js';
+import { writeNumber, writeText } from './text-literal.js';
 
 /** What a field takes at most beside its name and its value. */
 export const HPACK_FIELD_EXTRA_BYTES = 16;
@@ -24,12 +25,10 @@ const LITERAL_KEPT = 0x40;
 const LITERAL_NEVER = 0x10;
 const LITERAL = 0;
 const RESIZE = 0x20;
-const HUFFMAN = 0x80;
 const INDEXED_MASK = 0x7f;
 const KEPT_MASK = 0x3f;
 const LITERAL_MASK = 0x0f;
 const RESIZE_MASK = 0x1f;
-const LENGTH_MASK = 0x7f;
 /** A field larger than this part of the table is not kept: it would push out too many. */
 const TABLE_PARTS = 4;
 
@@ -39,12 +38,11 @@ export class HpackEncoder {
   private bytes = 0;
   /** The smallest size that was set and is not told yet; -1: nothing is to be told. */
   private untoldMin = -1;
-  /** Entries by name LF value, oldest first: how many were inserted before each. */
-  private readonly fields = new Map<string, number>();
-  /** The same by name: the newest entry that has it. */
-  private readonly names = new Map<string, number>();
+  /** Oldest first. */
+  private readonly entries: TableEntry[] = [];
+  /** The newest entry of each name: values change seldom, and then it is the one that is used. */
+  private readonly newest = new Map<string, TableEntry>();
   private inserted = 0;
-  private evicted = 0;
 
   /** `ownBytesMax`: no table is larger, whatever the other side allows, which is 4,096 at first. */
   constructor(private readonly ownBytesMax: number) {
@@ -80,94 +78,98 @@ export class HpackEncoder {
    * needs their lengths and HPACK_FIELD_EXTRA_BYTES.
    */
   field(out: Uint8Array, at: number, name: string, value: string): number {
-    const policy = indexPolicyOf(name);
-    const key = `${name}\n${value}`;
+    const known = fieldNameOf(name);
+    const { policy } = known;
     if (policy !== INDEX_NEVER) {
-      const index = this.indexOf(key);
+      const index = this.indexOf(known, value);
       if (index !== 0) return writeNumber(out, at, INDEXED | (INDEXED_MASK << 8), index);
     }
-    const isKept = policy === INDEX_KEPT && this.isWorthAPlace(key);
-    const next = this.writeName(out, at, name, isKept ? LITERAL_KEPT : prefixOf(policy));
-    if (isKept) this.insert(key, name);
+    const isKept = policy === INDEX_KEPT && this.isWorthAPlace(name, value);
+    const next = this.writeName(out, at, known, isKept ? LITERAL_KEPT : prefixOf(policy));
+    if (isKept) this.insert(known.text, value);
     return writeText(out, next, value);
   }
 
-  private indexOf(key: string): number {
-    const known = STATIC_FIELDS.get(key);
-    if (known !== undefined) return known;
-    const place = this.fields.get(key);
-    return place === undefined ? 0 : this.indexAt(place);
+  private indexOf({ text, policy, staticIndex, staticValues }: FieldName, value: string): number {
+    for (let place = 0; place < staticValues.length; place++) {
+      if (staticValues[place] === value) return staticIndex + place;
+    }
+    if (policy !== INDEX_KEPT) return 0;
+    let entry = this.newest.get(text) ?? null;
+    while (entry !== null && entry.value !== value) entry = entry.older;
+    return entry === null ? 0 : this.indexAt(entry.place);
   }
 
   private indexAt(place: number): number {
     return STATIC_COUNT + this.inserted - place;
   }
 
-  private isWorthAPlace(key: string): boolean {
-    return entryBytesOf(key) * TABLE_PARTS <= this.bytesMax;
+  private isWorthAPlace(name: string, value: string): boolean {
+    return entryBytesOf(name, value) * TABLE_PARTS <= this.bytesMax;
   }
 
-  private writeName(out: Uint8Array, at: number, name: string, prefix: number): number {
+  private writeName(out: Uint8Array, at: number, name: FieldName, prefix: number): number {
     const mask = prefix === LITERAL_KEPT ? KEPT_MASK : LITERAL_MASK;
-    const place = this.names.get(name);
-    const index = STATIC_NAMES.get(name) ?? (place === undefined ? 0 : this.indexAt(place));
+    const index = this.indexOfName(name);
     const next = writeNumber(out, at, prefix | (mask << 8), index);
-    return index === 0 ? writeText(out, next, name) : next;
+    if (index !== 0) return next;
+    const { literal } = name;
+    for (let from = 0; from < literal.length; from++) out[next + from] = literal[from] ?? 0;
+    return next + literal.length;
   }
 
-  private insert(key: string, name: string): void {
-    const bytes = entryBytesOf(key);
+  private indexOfName({ text, staticIndex }: FieldName): number {
+    if (staticIndex !== 0) return staticIndex;
+    const entry = this.newest.get(text);
+    return entry === undefined ? 0 : this.indexAt(entry.place);
+  }
+
+  private insert(name: string, value: string): void {
+    const bytes = entryBytesOf(name, value);
     this.evictTo(this.bytesMax - bytes);
-    this.fields.set(key, this.inserted);
-    this.names.set(name, this.inserted);
+    const older = this.newest.get(name) ?? null;
+    const entry = new TableEntry(name, value, this.inserted, older);
+    if (older !== null) older.newer = entry;
+    this.newest.set(name, entry);
+    this.entries.push(entry);
     this.inserted++;
     this.bytes += bytes;
   }
 
   private evictTo(bytes: number): void {
-    if (this.bytes <= bytes) return;
-    for (const key of this.fields.keys()) {
-      this.fields.delete(key);
-      const name = key.slice(0, key.indexOf('\n'));
-      if (this.names.get(name) === this.evicted) this.names.delete(name);
-      this.evicted++;
-      this.bytes -= entryBytesOf(key);
-      if (this.bytes <= bytes) return;
+    while (this.bytes > bytes) {
+      const oldest = defined(this.entries.shift(), 'an entry of the bytes that are counted');
+      const { name, value, newer } = oldest;
+      if (newer === null) this.newest.delete(name);
+      else newer.older = null;
+      this.bytes -= entryBytesOf(name, value);
     }
   }
 }
 
-function entryBytesOf(key: string): number {
-  return key.length - 1 + ENTRY_EXTRA_BYTES;
+/** A field in the table. */
+class TableEntry {
+  readonly value: string;
+  /** The entry of the same name that was inserted after it. */
+  newer: TableEntry | null = null;
+
+  constructor(
+    readonly name: string,
+    value: string,
+    /** How many were inserted before it. */
+    readonly place: number,
+    /** The entry of the same name that was inserted before it. */
+    public older: TableEntry | null,
+  ) {
+    // A part of a head keeps all of that head in memory; its copy does not.
+    this.value = `\n${value}`.slice(1);
+  }
+}
+
+function entryBytesOf(name: string, value: string): number {
+  return name.length + value.length + ENTRY_EXTRA_BYTES;
 }
 
 function prefixOf(policy: IndexPolicy): number {
   return policy === INDEX_NEVER ? LITERAL_NEVER : LITERAL;
-}
-
-/** RFC 7541 5.1. `form`: the bits before the number, and above them the mask of its own bits. */
-function writeNumber(out: Uint8Array, at: number, form: number, value: number): number {
-  const mask = form >>> 8;
-  const prefix = form & 0xff;
-  if (value < mask) {
-    out[at] = prefix | value;
-    return at + 1;
-  }
-  out[at] = prefix | mask;
-  let next = at + 1;
-  let rest = value - mask;
-  for (; rest >= 0x80; rest >>>= 7) out[next++] = (rest & 0x7f) | 0x80;
-  out[next] = rest;
-  return next + 1;
-}
-
-/** In Huffman code where that is shorter. */
-function writeText(out: Uint8Array, at: number, text: string): number {
-  const bytes = huffmanBytesOf(text);
-  if (bytes < text.length) {
-    return encodeHuffman(text, out, writeNumber(out, at, HUFFMAN | (LENGTH_MASK << 8), bytes));
-  }
-  const start = writeNumber(out, at, LENGTH_MASK << 8, text.length);
-  for (let from = 0; from < text.length; from++) out[start + from] = text.charCodeAt(from);
-  return start + text.length;
 }

@@ -40,17 +40,10 @@ const VOLATILE: ReadonlySet<string> = new Set([
   'x-response-time',
 ]);
 
-const NAMES_MAX = 1024;
-const known = new Map<string, IndexPolicy>();
-
 /** `name` is in lower case. */
 export function indexPolicyOf(name: string): IndexPolicy {
-  const policy = known.get(name);
-  if (policy !== undefined) return policy;
-  const found = isSecret(name) ? INDEX_NEVER : VOLATILE.has(name) ? INDEX_NONE : INDEX_KEPT;
-  // Targets choose names: the memory of them is bounded.
-  if (known.size < NAMES_MAX) known.set(name, found);
-  return found;
+  if (isSecret(name)) return INDEX_NEVER;
+  return VOLATILE.has(name) ? INDEX_NONE : INDEX_KEPT;
 }
 
 /** `:authority` is no secret, and what CORS says of credentials is none either. */

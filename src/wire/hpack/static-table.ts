@@ -87,10 +87,12 @@ export const STATIC_NAMES: ReadonlyMap<string, number> = new Map(
   FIELDS.map((text, at) => [partsOf(text)[0], at + 1] as const).reverse(),
 );
 
-/** The index of a name LF value. */
-export const STATIC_FIELDS: ReadonlyMap<string, number> = new Map(
-  FIELDS.map((text, at) => [partsOf(text).join('\n'), at + 1] as const),
-);
+/** The values that a name of the table has there, in the order of their indexes. */
+export function staticValuesOf(name: string): readonly string[] {
+  return FIELDS.map(partsOf)
+    .filter(([other]) => other === name)
+    .map(([, value]) => value);
+}
 
 function partsOf(text: string): [name: string, value: string] {
   const space = text.indexOf(' ');

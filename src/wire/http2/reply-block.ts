@@ -21,12 +21,19 @@ export const NOT_IN_HTTP2: ReadonlySet<string> = new Set([
 /** No field has fewer characters in a block: CRLF, a name, a colon, a space. */
 const FIELD_CHARS_MIN = 5;
 
+/** Where blocks are written, one after the other. */
+let scratch = Buffer.allocUnsafeSlow(8 * 1024);
+
 // Hot path (bench/gateway/plain-get): every reply.
-/** The block of a reply; status 0: of its trailers. */
+/**
+ * The block of a reply; status 0: of its trailers. It is valid until the next one is encoded in
+ * this thread.
+ */
 export function encodeReply(encoder: HpackEncoder, status: number, fields: FieldBlock): Buffer {
   const fieldsMax = fields.length / FIELD_CHARS_MIN + 2;
   const room = HPACK_BLOCK_EXTRA_BYTES + fields.length + fieldsMax * HPACK_FIELD_EXTRA_BYTES;
-  const out = Buffer.allocUnsafe(Math.ceil(room));
+  if (room > scratch.length) scratch = Buffer.allocUnsafeSlow(Math.ceil(room));
+  const out = scratch;
   let to = encoder.begin(out, 0);
   if (status > 0) to = encoder.field(out, to, ':status', String(status));
   let start = 2;
