@@ -1,11 +1,13 @@
 /**
- * Sockets of plain HTTP/1.1 connections, which all read into one memory of their thread.
+ * Reads of clients' sockets, all into one memory of their thread.
  *
- * Thread: acceptor. By default Node makes 64 KiB of new memory for each read of a socket, and takes
- * what comes through the machinery of a stream. A socket that is made with `onread` reads into
- * memory of its owner and calls it directly.
+ * Thread: acceptor. By default Node makes new memory for each read of a socket, 64 KiB without TLS,
+ * and takes what comes through the machinery of a stream. A socket that is made with the option
+ * `onread` reads into memory of its owner and calls it directly. Servers cannot give that option to
+ * the sockets that they make: so it is put where Node would have put it, which a socket that was
+ * made with it shows. A Node that keeps it in another way reads as it always did.
  *
- * Invariant: what such a read brings is valid inside the call only. Whoever keeps some of it takes
+ * Invariant: what a read brings is valid inside the call only. Whoever keeps some of it takes
  * keptOf() it.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
@@ -18,59 +20,56 @@ const VIEW_BYTES_MAX = 2048;
 const memory: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const views: (Buffer | null)[] = new Array<Buffer | null>(VIEW_BYTES_MAX + 1).fill(null);
 
-/** Gets what a socket brings. */
+/** Gets what a socket brings, and never throws. */
 type ReadTaker = (bytes: Buffer) => void;
 
-/** Where the connection of a socket is; its types leave it out. */
-interface Connected {
-  _handle?: object | null;
+/** Where a socket keeps what it was given as `onread`. */
+interface Places {
+  readonly buffer: symbol;
+  readonly callback: symbol;
 }
 
-/** `handle` is how net.Server makes the sockets of its connections. */
-interface TakingOver extends SocketConstructorOpts {
-  readonly handle: object;
-  readonly onread: OnReadOpts;
+const places = findPlaces();
+
+function findPlaces(): Places | null {
+  const callback = (): boolean => true;
+  const options: SocketConstructorOpts & { readonly onread: OnReadOpts } = {
+    onread: { buffer: memory, callback },
+  };
+  const made = new Socket(options);
+  const symbols = Object.getOwnPropertySymbols(made);
+  const buffer = symbols.find((one) => Reflect.get(made, one) === memory);
+  const called = symbols.find((one) => Reflect.get(made, one) === callback);
+  return buffer === undefined || called === undefined ? null : { buffer, callback: called };
 }
 
-/** A socket that reads into the memory of the thread. */
-export class DirectSocket extends Socket {
-  /** Gets what comes; null: it is thrown away. */
-  taker: ReadTaker | null = null;
-
-  private constructor(handle: object) {
-    const options: TakingOver = {
-      handle,
-      allowHalfOpen: true,
-      onread: {
-        buffer: memory,
-        callback: (bytes) => {
-          this.taker?.(viewOf(bytes));
-          return true;
-        },
-      },
-    };
-    super(options);
-  }
-
-  /**
-   * Takes over the connection of `fresh`, a socket that nobody listens to and from which nothing
-   * was read; `fresh` is nobody's then. Where this Node keeps connections in another way, it is
-   * returned as it was.
-   */
-  static inPlaceOf(fresh: Socket): Socket {
-    const from = fresh as Connected;
-    const handle = from._handle;
-    if (handle === null || typeof handle !== 'object' || !('useUserBuffer' in handle)) return fresh;
-    from._handle = null;
-    return new DirectSocket(handle);
-  }
-}
-
-/** Gives all that comes to `take`, whatever kind of socket it is. */
+/** Gives all that comes to `take` from now on. */
 export function takeReads(socket: Socket, take: ReadTaker): void {
-  if (socket instanceof DirectSocket) socket.taker = take;
-  else socket.on('data', take);
+  // What was read before, and what a socket brings that cannot be read directly.
+  socket.on('data', take);
+  tryReadDirectly(socket, take);
   socket.resume();
+}
+
+/** False: this version of Node keeps sockets in another way, or the socket is gone. */
+export function tryReadDirectly(socket: Socket, take: ReadTaker): boolean {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (places === null || !takesMemory(handle)) return false;
+  Reflect.set(socket, places.buffer, memory);
+  Reflect.set(socket, places.callback, (bytes: number): boolean => {
+    take(viewOf(bytes));
+    return true;
+  });
+  handle.useUserBuffer(memory);
+  return true;
+}
+
+interface MemoryTaker {
+  useUserBuffer(memory: Buffer): void;
+}
+
+function takesMemory(handle: unknown): handle is MemoryTaker {
+  return typeof handle === 'object' && handle !== null && 'useUserBuffer' in handle;
 }
 
 function viewOf(bytes: number): Buffer {

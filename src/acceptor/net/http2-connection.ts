@@ -26,6 +26,7 @@ import type { ListenerHost } from '../client-engine.js';
 import { ClientWatch, STALLED_MS } from './client-watch.js';
 import { CLOSING_BYTES_MAX, CLOSING_MS, NEVER } from './connection-state.js';
 import { DataPieces } from './data-pieces.js';
+import { takeReads } from './direct-socket.js';
 import { Http2Request } from './http2-request.js';
 import { Http2StreamSocket, type StreamOwner } from './http2-stream-socket.js';
 import { ReplyWindows } from './reply-windows.js';
@@ -115,7 +116,7 @@ export class Http2Connection
     const onGone = (): void => this.guard(this.leave);
     socket.on('error', onGone).on('close', onGone);
     socket.on('end', () => this.guard(this.onClientEnd));
-    socket.on('data', (bytes: Buffer) => this.onBytes(bytes)).resume();
+    takeReads(socket, (bytes) => this.onBytes(bytes));
     this.flush();
   }
 

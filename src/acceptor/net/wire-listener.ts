@@ -15,7 +15,6 @@ import type { ListenerHost, OpenListener } from '../client-engine.js';
 import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '../tls/tls-door.js';
 import { TrustedPeers } from '../trusted-peers.js';
 import { bindServer } from './bind-server.js';
-import { DirectSocket } from './direct-socket.js';
 import { Http1Connection } from './http1-connection.js';
 import { type HostRule, Http2Connection } from './http2-connection.js';
 import { type PrefaceOwner, PrefaceWatch } from './preface-watch.js';
@@ -69,7 +68,7 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   ) {
     // Half-open: a client that has closed its side may still wait for the reply.
     const options = { allowHalfOpen: true, noDelay: true };
-    this.server = createServer(options, (socket) => this.onSocket(socket));
+    this.server = createServer(options, (raw) => this.onSocket(raw));
     this.hadTls = host.settings.tls !== null;
   }
 
@@ -148,19 +147,12 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
     for (const guest of this.guests.values()) guest?.shutDown();
   }
 
-  private onSocket(fresh: Socket): void {
-    const socket = this.readsDirectly ? DirectSocket.inPlaceOf(fresh) : fresh;
+  private onSocket(raw: Socket): void {
     try {
-      this.takeIn(socket);
+      this.takeIn(raw);
     } catch (error) {
-      this.giveUp(socket, error);
+      this.giveUp(raw, error);
     }
-  }
-
-  /** Its connections begin with a request of HTTP/1.1, without anything before. */
-  private get readsDirectly(): boolean {
-    const { proxyProtocol, tls, protocols } = this.host.settings;
-    return proxyProtocol === 'off' && tls === null && !protocols.includes('h2c');
   }
 
   /** A mistake of ours with one connection. */

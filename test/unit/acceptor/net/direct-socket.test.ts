@@ -1,47 +1,73 @@
-/** Sockets that read into one memory: what a read brings, what is kept of it, how they end. */
+/** Reads into one memory: what a read brings, what is kept of it, how sockets pause and end. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
-import { DirectSocket, keptOf } from '../../../../src/acceptor/net/direct-socket.js';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { keptOf, takeReads, tryReadDirectly } from '../../../../src/acceptor/net/direct-socket.js';
 import { eventually } from '../../../support/eventually.js';
+import { TestAuthority } from '../../../support/test-authority.js';
 
-let server: Server | null = null;
+const nothing = (): void => undefined;
+
+let authority: TestAuthority | null = null;
+let servers: Server[] = [];
 let sockets: Socket[] = [];
 
 afterEach(() => {
   for (const socket of sockets) socket.destroy();
+  for (const server of servers) server.close();
   sockets = [];
-  server?.close();
-  server = null;
+  servers = [];
 });
 
-/** Both ends of a connection: the client's, and the one that was taken over. */
-async function pair(): Promise<[Socket, DirectSocket]> {
-  const listening = server ?? createServer({ allowHalfOpen: true });
-  if (server === null) {
-    server = listening.listen(0, '127.0.0.1');
-    await once(listening, 'listening');
-  }
-  const client = connect((listening.address() as AddressInfo).port, '127.0.0.1');
-  const [fresh] = (await once(listening, 'connection')) as [Socket];
-  const taken = DirectSocket.inPlaceOf(fresh);
-  sockets.push(client, taken);
-  if (!(taken instanceof DirectSocket)) throw new Error('the connection was not taken over');
-  taken.resume();
-  return [client, taken];
+afterAll(() => authority?.remove());
+
+/** The client's end of a connection, the other one, and the client's without TLS. */
+type Pair = readonly [client: Socket, socket: Socket, raw: Socket];
+
+async function plainPair(): Promise<Pair> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  sockets.push(client, socket);
+  return [client, socket, client];
 }
 
-describe('a socket that reads into the memory of its thread', () => {
-  it('brings what its client sends, which the next read overwrites', async () => {
+async function tlsPair(): Promise<Pair> {
+  authority ??= new TestAuthority();
+  const { cert, key } = authority.sign({ names: 'DNS:localhost' });
+  const server = createTlsServer({ cert, key, allowHalfOpen: true }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const raw = connect(port, '127.0.0.1');
+  const client = connectTls({ socket: raw, rejectUnauthorized: false });
+  const [socket] = (await once(server, 'secureConnection')) as [TLSSocket];
+  sockets.push(client, socket);
+  return [client, socket, raw];
+}
+
+describe.each([
+  ['plain', plainPair],
+  ['TLS', tlsPair],
+])('the reads of a socket: %s', (_kind, pair) => {
+  it('are direct in this version of Node', async () => {
+    const [, socket] = await pair();
+    expect(tryReadDirectly(socket, nothing)).toBe(true);
+  });
+
+  it('bring what the client sends, which the next read overwrites', async () => {
     const [first, one] = await pair();
     const [second, other] = await pair();
     const came: Buffer[] = [];
     const kept: Buffer[] = [];
-    one.taker = (bytes) => {
+    takeReads(one, (bytes) => {
       came.push(bytes);
       kept.push(keptOf(bytes));
-    };
-    other.taker = (bytes) => came.push(bytes);
+    });
+    takeReads(other, (bytes) => came.push(bytes));
     first.write('first');
     await eventually('the first has come', () => came.length === 1);
     second.write('other');
@@ -50,35 +76,61 @@ describe('a socket that reads into the memory of its thread', () => {
     expect(kept.map(String)).toEqual(['first']);
   });
 
-  it('brings more than one read holds, in order', async () => {
+  it('begin with what was read before', async () => {
+    const [client, socket] = await pair();
+    client.write('before');
+    await once(socket, 'readable');
+    let came = '';
+    takeReads(socket, (bytes) => {
+      came += String(bytes);
+    });
+    client.write(' and behind');
+    await eventually('all has come', () => came === 'before and behind');
+  });
+
+  it('bring more than the memory holds, in order', async () => {
     const [client, socket] = await pair();
     const sent = Buffer.alloc(300_000);
     for (let at = 0; at < sent.length; at += 4) sent.writeUInt32LE(at, at);
     const came: Buffer[] = [];
-    socket.taker = (bytes) => came.push(keptOf(bytes));
+    takeReads(socket, (bytes) => came.push(keptOf(bytes)));
     client.write(sent);
     await eventually('all has come', () => Buffer.concat(came).length === sent.length);
     expect(Buffer.concat(came).equals(sent)).toBe(true);
   });
 
-  it('stops while it is paused', async () => {
+  it('stop in a pause', async () => {
     const [client, socket] = await pair();
-    let came = '';
-    socket.taker = (bytes) => {
-      came += String(bytes);
+    const bytes = 64 * 1024 * 1024;
+    let came = 0;
+    takeReads(socket, (piece) => {
+      came += piece.length;
       socket.pause();
-    };
-    client.write('a');
-    await eventually('the first byte has come', () => came === 'a');
-    client.write('b');
-    const [, other] = await pair();
-    expect([came, other.isPaused()]).toEqual(['a', false]);
+    });
+    client.write(Buffer.alloc(bytes));
+    await eventually(
+      'the client cannot send any more',
+      () => came > 0 && client.writableLength > 0,
+    );
+    const before = came;
+    // What another connection brings meanwhile shows that reads were looked for.
+    const [other, heard] = await pair();
+    let isHeard = false;
+    takeReads(heard, () => {
+      isHeard = true;
+    });
+    other.write('x');
+    await eventually('the other is heard', () => isHeard);
+    // TLS hands on what it has decrypted already.
+    expect(came - before).toBeLessThan(128 * 1024);
+    socket.on('pause', () => socket.resume());
     socket.resume();
-    await eventually('the second one has come', () => came === 'ab');
+    await eventually('all has come', () => came === bytes);
   });
 
-  it('tells of the end, and can still be written to', async () => {
+  it('tell of the end, and the socket can still be written to', async () => {
     const [client, socket] = await pair();
+    takeReads(socket, nothing);
     let answer = '';
     client.on('data', (bytes) => {
       answer += String(bytes);
@@ -91,18 +143,25 @@ describe('a socket that reads into the memory of its thread', () => {
     expect(answer).toBe('answer');
   });
 
-  it('tells that its client is gone', async () => {
-    const [client, socket] = await pair();
+  it('tell that the client is gone', async () => {
+    const [client, socket, raw] = await pair();
+    let came = '';
+    takeReads(socket, (bytes) => {
+      came += String(bytes);
+    });
+    client.write('here');
+    await eventually('the client is there', () => came === 'here');
     const told: string[] = [];
     socket.on('error', () => told.push('error')).on('close', () => told.push('close'));
-    client.resetAndDestroy();
+    raw.resetAndDestroy();
     await eventually('the socket is closed', () => told.includes('close'));
     expect(told).toEqual(['error', 'close']);
   });
+});
 
-  it('is not made where there is no connection to take over', () => {
-    const unconnected = new Socket();
-    expect(DirectSocket.inPlaceOf(unconnected)).toBe(unconnected);
+describe('a socket without a connection', () => {
+  it('is left as it is', () => {
+    expect(tryReadDirectly(new Socket(), nothing)).toBe(false);
   });
 });
 
