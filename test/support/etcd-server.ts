@@ -23,6 +23,8 @@ interface Member {
 }
 
 export class EtcdServer {
+  /** `NAME:PASSWORD` of who etcdctl is; '': nobody. */
+  user = '';
   private readonly members: Member[] = [];
   private folder = '';
 
@@ -48,7 +50,9 @@ export class EtcdServer {
   async ctl(...args: readonly string[]): Promise<string> {
     const endpoints = `--endpoints=${this.hosts}`;
     const env = { ...process.env, ETCDCTL_API: '3' };
-    const { stdout } = await promisify(execFile)('etcdctl', [endpoints, ...args], { env });
+    const user = this.user === '' ? [] : [`--user=${this.user}`];
+    const words = [endpoints, ...user, ...args];
+    const { stdout } = await promisify(execFile)('etcdctl', words, { env });
     return stdout;
   }
 

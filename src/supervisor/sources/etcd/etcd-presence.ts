@@ -68,9 +68,17 @@ export class EtcdPresence implements Presence {
 
   private async write(): Promise<void> {
     if (this.isWritten || this.text === '') return;
-    this.lease ||= await this.grantLease();
     const { text } = this;
-    await this.client.call(METHODS.put, putRequest(this.key, text, this.lease));
+    const isNew = this.lease === 0n;
+    this.lease ||= await this.grantLease();
+    try {
+      await this.client.call(METHODS.put, putRequest(this.key, text, this.lease));
+    } catch (error) {
+      // The lease may have ended while the node was away: what is told is told under another one.
+      if (isNew) throw error;
+      this.lease = await this.grantLease();
+      await this.client.call(METHODS.put, putRequest(this.key, text, this.lease));
+    }
     this.isWritten = text === this.text;
   }
 

@@ -1,0 +1,135 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LastGoodCopy } from '../../../../src/supervisor/sources/last-good-copy.js';
+import { eventually } from '../../../support/eventually.js';
+import { documentOf, FollowerRig, publish } from '../../../support/follower-rig.js';
+import { MemoryStore } from '../../../support/memory-store.js';
+
+let folder: string;
+let store: MemoryStore;
+let copy: LastGoodCopy;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-copy-'));
+  store = new MemoryStore();
+  copy = new LastGoodCopy(join(folder, 'state'), 'memory:sluice');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A gateway that has used `body`, and has ended. */
+async function runOnce(body: string): Promise<void> {
+  await publish(store, body);
+  const rig = new FollowerRig(store, copy);
+  expect(await rig.boot()).toBe(true);
+  await eventually('the copy is written', async () => (await copy.read()).content !== null);
+  await rig.follower.stop();
+}
+
+const reportOf = (node = 'node-1') => JSON.parse(store.values.get(`nodes/${node}`)?.text ?? '{}');
+
+describe('a gateway that follows a store', () => {
+  it('starts with what the store names, and reports it behind the copy', async () => {
+    const id = await publish(store, 'one');
+    const rig = new FollowerRig(store, copy);
+    expect(await rig.boot()).toBe(true);
+    await eventually('it reports', () => reportOf().release?.id === id);
+    // Nothing is reported before it is on the disk.
+    expect(readFileSync(copy.file, 'utf8')).toContain(id);
+    expect(reportOf()).toMatchObject({ from: 'store', refused: null, copy: 'written' });
+    expect(rig.body).toBe('one');
+  });
+
+  it('starts with the copy when the store is away, and says so', async () => {
+    await runOnce('one');
+    store.isAway = true;
+    const rig = new FollowerRig(store, copy);
+    expect(await rig.boot(20)).toBe(true);
+    expect(rig.body).toBe('one');
+    expect(rig.follower.origin()).toMatchObject({ from: 'copy', ageMs: null });
+    expect(rig.follower.origin().trouble).toContain('away');
+    store.isAway = false;
+    await publish(store, 'two');
+    await rig.whenBody('two');
+    expect(rig.follower.origin().from).toBe('store');
+  });
+
+  it.each([
+    ['is empty', async () => store.values.clear()],
+    ['names what is wrong', async () => void (await publish(store, '', 'routes: 7'))],
+  ])('starts with the copy when the store %s', async (_what, spoil) => {
+    await runOnce('one');
+    await spoil();
+    const rig = new FollowerRig(store, copy);
+    expect(await rig.boot(60_000)).toBe(true);
+    expect([rig.body, rig.follower.origin().from]).toEqual(['one', 'copy']);
+  });
+
+  it('has nothing to start with when there is neither, and waits for the first release', async () => {
+    const rig = new FollowerRig(store, copy);
+    expect(await rig.boot(60_000)).toBe(false);
+    const booted = rig.follower.whenBooted();
+    // Whoever publishes is to know that somebody waits.
+    expect(reportOf()).toMatchObject({ release: null });
+    await publish(store, 'wrong', 'routes: 7');
+    await eventually('it is refused', () => rig.follower.origin().refused !== null);
+    await publish(store, 'first');
+    expect((await booted).written.routes).toHaveLength(1);
+  });
+
+  it.each<[string, () => void, string]>([
+    ['others may write', () => chmodSync(copy.file, 0o666), 'may be written by others'],
+    ['is damaged', () => writeFileSync(copy.file, '{"format":1'), 'damaged'],
+    [
+      'was changed',
+      () => writeFileSync(copy.file, readFileSync(copy.file, 'utf8').replace('one', 'eno')),
+      'damaged',
+    ],
+    [
+      'is of another store',
+      () => {
+        copy = new LastGoodCopy(join(folder, 'state'), 'memory:another');
+      },
+      'of another store',
+    ],
+  ])('does not use a copy that %s', async (_what, spoil, reason) => {
+    await runOnce('one');
+    spoil();
+    store.isAway = true;
+    const rig = new FollowerRig(store, copy);
+    expect(await rig.boot(20)).toBe(false);
+    expect(rig.has(reason)).toBe(true);
+  });
+
+  it('uses what it cannot write down, and says that it could not', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    copy = new LastGoodCopy(join(folder, 'file'), 'memory:sluice');
+    await publish(store, 'one');
+    const rig = new FollowerRig(store, copy);
+    await rig.boot();
+    await eventually('it reports', () => reportOf().release !== undefined);
+    expect(reportOf().copy).toMatch(/^not written: /);
+    expect(rig.has('error the copy of the configuration is not written')).toBe(true);
+  });
+
+  it('does not reload for a release with the same text, and reports its name', async () => {
+    const first = await publish(store, 'one');
+    const rig = new FollowerRig(store, copy);
+    await rig.boot();
+    await publish(store, 'two');
+    await rig.whenBody('two');
+    const reloads = rig.reloads;
+    const text = documentOf('two');
+    const { sha256 } = JSON.parse(store.values.get('current')?.text ?? '');
+    await store.change(
+      [],
+      [
+        { key: 'releases/again', text },
+        { key: 'current', text: JSON.stringify({ id: 'again', sha256 }) },
+      ],
+    );
+    await eventually('it reports', () => reportOf().release?.id === 'again');
+    expect([rig.reloads, first === 'again']).toEqual([reloads, false]);
+  });
+});
