@@ -47,6 +47,8 @@ export const NOT_STORED_REASONS = [
   'incomplete',
   /** It was purged while it came. */
   'purged',
+  /** Fields follow it, which a stored reply would not have. */
+  'trailers',
 ] as const;
 export type NotStored = (typeof NOT_STORED_REASONS)[number];
 

@@ -6,7 +6,7 @@
  */
 import { defined } from '../base/assert.js';
 import type { Moment, Timer } from '../base/clock.js';
-import { type FieldBlock, firstValueOf } from '../base/field-block.js';
+import { type FieldBlock, firstValueOf, NO_FIELDS } from '../base/field-block.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { allocateCache, type CacheMemory } from '../channel/cache/cache-memory.js';
 import { CacheReader, type Fits } from '../channel/cache/cache-reader.js';
@@ -42,6 +42,8 @@ const OWN_BYTES = 4 * 2 ** 20;
 const NO_LANE = 1022;
 const NO_TIMER: Timer = { cancel: () => {} };
 const NO_BODY = Buffer.alloc(0);
+/** What is being fetched is nobody's here. */
+const NO_RELAYS = { hasOthers: false, want: () => null, accept: () => [] };
 
 export class CacheCopy {
   private readonly cache: ReplyCache;
@@ -64,8 +66,14 @@ export class CacheCopy {
             this.status = status;
           },
           whole: () => {},
+          data: () => true,
+          end: () => {},
+          trailers: () => {},
+          takeBack: () => {},
         },
+        relays: NO_RELAYS,
         onStored: () => {},
+        onBroken: () => {},
       },
       () => {},
     );
@@ -109,7 +117,7 @@ export class CacheCopy {
     if (caching !== null && this.found.get(exchange)?.look !== 'serve') {
       const bodyBytes = Number(firstValueOf(fields, 'content-length') || -1);
       const verdict = cache.onHead(exchange, status, { fields, bodyBytes, date: '' });
-      if (verdict === 'on') cache.onEnd(caching);
+      if (verdict === 'on') cache.onEnd(caching, NO_FIELDS);
       if (verdict === 'validated') cache.serveValidated(exchange);
     }
     cache.onWritten(exchange, status, fields);
@@ -145,6 +153,10 @@ class LookingLeases {
 
   isHeld(): boolean {
     return false;
+  }
+
+  tokenOf(): number {
+    return 0;
   }
 
   giveBack(): void {}

@@ -424,6 +424,10 @@ export class RequestPipeline {
 
   /** The client is to see that its reply is not complete. */
   private cut(exchange: Exchange, problem: ProblemKind | null): void {
+    if (exchange.isAside) {
+      this.finish(exchange);
+      return;
+    }
     this.parts.replies.cut(exchange, problem);
     this.parts.ledger.countCut(exchange);
     this.finish(exchange);
@@ -451,19 +455,37 @@ export class RequestPipeline {
     this.parts.coordinator.abandon(exchange);
   }
 
+  private closeClient(exchange: Exchange, nowMs: number): void {
+    this.exchanges.remove(exchange);
+    this.parts.ledger.close(exchange, nowMs);
+  }
+
+  /** The client has gone, but others get what is being fetched for it: that goes on without it. */
+  private tryGoOnAside(exchange: Exchange): boolean {
+    const { followers } = this.parts.cache.cache;
+    const isFetching = exchange.caching !== null && exchange.tries.current !== null;
+    if (!isFetching || exchange.isAside || !followers.isWanted(exchange)) return false;
+    const nowMs = this.parts.nowMs();
+    this.closeClient(exchange, nowMs);
+    this.admission.end(exchange, nowMs);
+    this.parts.replies.goOnAside(exchange);
+    exchange.isAside = true;
+    followers.leaveClient(exchange);
+    return true;
+  }
+
   /** Every exit passes here; the second time does nothing. */
   private finish(exchange: Exchange): void {
-    if (exchange.isFinished) return;
+    if (exchange.isFinished || this.tryGoOnAside(exchange)) return;
     exchange.isFinished = true;
     this.parts.wheel.clear(exchange.deadline);
     this.release(exchange);
     this.parts.replies.release(exchange);
     const nowMs = this.parts.nowMs();
     this.admission.end(exchange, nowMs);
-    this.exchanges.remove(exchange);
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
     if (exchange.isAside) this.parts.ledger.closeAside(exchange);
-    else this.parts.ledger.close(exchange, nowMs);
+    else this.closeClient(exchange, nowMs);
     this.parts.touch();
   }
 }

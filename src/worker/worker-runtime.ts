@@ -7,9 +7,11 @@
  */
 import type { Clock, Random } from '../base/clock.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
+import { PROBLEMS } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
 import { CacheStore } from '../channel/cache/cache-store.js';
 import { FetchLeases } from '../channel/cache/fetch-leases.js';
+import { ReplyRelays } from '../channel/cache/reply-relays.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator/coordinator-channel.js';
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
@@ -290,7 +292,9 @@ export class WorkerRuntime {
       store: new CacheStore(cache, lane, new HalfSipHash(...hashKey)),
       leases: new FetchLeases(cache, lane),
       clock: this.host.clock,
+      relays: new ReplyRelays(cache.relays, lane),
       replies: this.replies,
+      onBroken: (exchange) => this.pipeline.onTriesFailed(exchange, PROBLEMS.upstreamReset),
       onStored: (evicted) => this.ledger.countStored(evicted),
     });
   }

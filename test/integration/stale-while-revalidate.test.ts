@@ -34,11 +34,17 @@ function configOf(url: string): Readonly<Record<string, unknown>> {
       api: {
         targets: [{ url }],
         retry: { attempts: 1, on: [503] },
-        timeouts: { perTry: '1500ms' },
         circuitBreaker: { failureThreshold: 1000 },
       },
+      impatient: { targets: [{ url }], timeouts: { perTry: '1500ms' }, retry: { attempts: 0 } },
     },
     routes: [
+      {
+        name: 'impatient',
+        match: { path: '/impatient/*' },
+        upstream: 'impatient',
+        cache: true,
+      },
       { name: 'all', match: { path: '/*' }, upstream: 'api', cache: true },
       {
         name: 'default',
@@ -163,13 +169,18 @@ describe('a reply that is stale and may be used while it is validated', () => {
   });
 
   it('keeps no connections where its target hangs, and is asked for again after that', async () => {
-    const path = await stale();
+    const path = await stale('/impatient');
     hang();
     await Promise.all(Array.from({ length: 50 }, () => ask(path)));
-    await eventually('the target is asked', () => asked.length === 1);
-    await Promise.all(Array.from({ length: 50 }, () => ask(path)));
-    expect(asked.length).toBe(1);
-    await eventually('the gateway gives up', () => asked[0]?.request.socket.destroyed === true);
+    await eventually('the target is asked', () => asked.length > 0);
+    // However often it is asked for, there is one at a time; its target may not have heard yet that
+    // the one before was given up.
+    await eventually('the gateway gives up', async () => {
+      await ask(path);
+      const open = asked.filter(({ request }) => !request.socket.destroyed);
+      expect(open.length).toBeLessThan(3);
+      return asked[0]?.request.socket.destroyed === true;
+    });
     answer(200, { 'cache-control': 'max-age=600' }, 'new');
     await eventually('the new one answers', async () => (await ask(path)).body === 'new');
   });

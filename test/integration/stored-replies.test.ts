@@ -32,7 +32,7 @@ beforeAll(async () => {
           name: 'all',
           match: { path: '/*' },
           upstream: 'api',
-          cache: { staleIfError: '1h', maxEntryBytes: '2MiB' },
+          cache: { staleIfError: '1h', maxEntryBytes: '2MiB', collapse: { timeout: '60s' } },
           rewriteReply: { headers: { set: { 'x-by': 'sluice' } } },
         },
         {

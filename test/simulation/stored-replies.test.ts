@@ -165,7 +165,7 @@ class World {
 /** The reader has a segment of its own beside those of the workers. */
 function allocateCopy(memory: CacheMemory): CacheMemory {
   const own = new SharedArrayBuffer(64 * 1024);
-  return { control: memory.control, segments: [own, ...memory.segments] };
+  return { control: memory.control, segments: [own, ...memory.segments], relays: memory.relays };
 }
 
 describe('the store of replies', () => {

@@ -3,6 +3,7 @@ import { HalfSipHash } from '../../src/base/half-sip-hash.js';
 import { allocateCache } from '../../src/channel/cache/cache-memory.js';
 import { CacheStore } from '../../src/channel/cache/cache-store.js';
 import { FetchLeases } from '../../src/channel/cache/fetch-leases.js';
+import { ReplyRelays } from '../../src/channel/cache/reply-relays.js';
 import { CacheLink } from '../../src/worker/cache/cache-link.js';
 import type { ReplyCache, ReplyCacheParts } from '../../src/worker/cache/reply-cache.js';
 import { FakeClock } from './fake-clock.js';
@@ -14,7 +15,9 @@ export function aCacheLink(replies: ReplyCacheParts['replies']): CacheLink {
     leases: new FetchLeases(memory, 0),
     clock: new FakeClock(),
     replies,
+    relays: new ReplyRelays(memory.relays, 0),
     onStored: () => {},
+    onBroken: () => {},
   });
 }
 

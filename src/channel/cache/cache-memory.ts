@@ -12,6 +12,7 @@
  *     …      serials of places: what is stored under a place is good only under its serial
  */
 import { assert } from '../../base/assert.js';
+import { relayBytes } from './reply-relays.js';
 
 /** The serials of places: one for each class of hashes. */
 const PLACES = 1 << 16;
@@ -22,6 +23,9 @@ const PASSES_AT = LEASES_AT + LEASES * LEASE_WORDS;
 const PLACES_AT = PASSES_AT + LEASES;
 const CONTROL_BYTES = (PLACES_AT + PLACES) * 4;
 const SEGMENT_STEP = 4096;
+/** Rings of relays: long enough for what a target sends between two looks. */
+const RING_BYTES_MAX = 64 * 1024;
+const RING_BYTES_MIN = 4096;
 /** A smaller part would hold next to nothing. */
 const SEGMENT_BYTES_MIN = 64 * 1024;
 
@@ -29,17 +33,28 @@ export interface CacheMemory {
   readonly control: SharedArrayBuffer;
   /** By lane. */
   readonly segments: readonly SharedArrayBuffer[];
+  /** By lane: see reply-relays.ts. */
+  readonly relays: readonly SharedArrayBuffer[];
 }
 
 /** `bytes` is all that it may take; memory that holds nothing yet is only reserved. */
 export function allocateCache(lanes: number, bytes: number): CacheMemory {
   assert(lanes > 0, 'there is a lane');
-  const each = Math.floor((bytes - CONTROL_BYTES) / lanes / SEGMENT_STEP) * SEGMENT_STEP;
+  const ofLane = (bytes - CONTROL_BYTES) / lanes;
+  const relays = relayBytes(ringBytesOf(ofLane));
+  const each = Math.floor((ofLane - relays) / SEGMENT_STEP) * SEGMENT_STEP;
   const size = Math.max(SEGMENT_BYTES_MIN, each);
   return {
     control: new SharedArrayBuffer(CONTROL_BYTES),
     segments: Array.from({ length: lanes }, () => new SharedArrayBuffer(size)),
+    relays: Array.from({ length: lanes }, () => new SharedArrayBuffer(relays)),
   };
+}
+
+/** A small part of what a lane has, so that a small cache has room for replies as well. */
+function ringBytesOf(ofLane: number): number {
+  const wanted = Math.min(RING_BYTES_MAX, Math.max(RING_BYTES_MIN, ofLane / 64));
+  return 2 ** Math.floor(Math.log2(wanted));
 }
 
 /** Serials by which stored replies become void, at once and everywhere. */

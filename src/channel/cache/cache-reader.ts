@@ -53,7 +53,8 @@ export class CacheReader {
     return found.filter(({ head }) => head.key === key && this.isCurrent(head));
   }
 
-  private isCurrent({ serials }: EntryHead): boolean {
+  /** Whether nothing that it was stored under has become void since. */
+  isCurrent({ serials }: EntryHead): boolean {
     for (let at = 0; at + 1 < serials.length; at += 2) {
       if (this.serials.of(serials[at] ?? 0) !== serials[at + 1]) return false;
     }

@@ -76,6 +76,11 @@ export class FetchLeases {
     return heldMs >= 0 && heldMs < timeoutMs && Atomics.load(this.leases, at + HASH) === hash;
   }
 
+  /** Of whoever fetches this; 0: nobody. */
+  tokenOf(hash: number): number {
+    return Atomics.load(this.leases, placeOf(hash) + TOKEN);
+  }
+
   /** The fetch is over, whatever came of it. */
   giveBack(hash: number, token: number): void {
     Atomics.compareExchange(this.leases, placeOf(hash) + TOKEN, token, 0);

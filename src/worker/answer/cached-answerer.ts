@@ -56,6 +56,10 @@ export class CachedAnswerer extends Answerer {
         if (caching.needsRefresh) this.refresh(exchange);
         this.watch(exchange);
         return 'begun';
+      case 'follow':
+        cache.followers.follow(exchange, caching);
+        this.watch(exchange);
+        return 'begun';
       case 'wait':
         wheel.set(exchange.deadline, caching.waitsUntilMs);
         return 'begun';

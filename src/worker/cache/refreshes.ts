@@ -8,7 +8,7 @@ import type { Clock } from '../../base/clock.js';
 import type { FetchLeases } from '../../channel/cache/fetch-leases.js';
 import { Caching } from '../exchange/caching.js';
 
-/** So many at a time: what is stale meanwhile is refreshed by a later request. */
+/** No more at a time: what is stale meanwhile is refreshed by a later request. */
 const REFRESHES_MAX = 128;
 
 export class Refreshes {

@@ -16,20 +16,15 @@ import type { EntryHead } from '../../channel/cache/cache-entry.js';
 import type { FoundEntry } from '../../channel/cache/cache-segment.js';
 import type { CacheStore } from '../../channel/cache/cache-store.js';
 import type { FetchLeases } from '../../channel/cache/fetch-leases.js';
+import type { ReplyRelays } from '../../channel/cache/reply-relays.js';
 import type { CompiledRouteCache } from '../../config/compiled-replies.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
-import { groupsOf } from '../../policy/caching/cache-groups.js';
 import { type ForwardReason, forwardStatus, hitStatus } from '../../policy/caching/cache-status.js';
 import { isAbout, isUnmodified, validationFields } from '../../policy/caching/conditional.js';
 import { invalidates } from '../../policy/caching/invalidation.js';
 import { freshLeftS, judgeReuse, mayServeOnError, type Reuse } from '../../policy/caching/reuse.js';
-import {
-  judgeReply,
-  listOf,
-  type Storable,
-  type StoringReply,
-} from '../../policy/caching/storing.js';
+import { listOf } from '../../policy/caching/storing.js';
 import { updatedFields } from '../../policy/caching/update-fields.js';
 import { fitsVariant } from '../../policy/caching/variant.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
@@ -38,20 +33,19 @@ import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import type { ReplyPath } from '../reply/reply-path.js';
 import { bypassOf, memoryRequestOf } from './cached-request.js';
 import { FetchWaits } from './fetch-waits.js';
+import { FlightFollowers } from './flight-followers.js';
 import { memoryReply, validatorsOf } from './memory-reply.js';
 import { Refreshes } from './refreshes.js';
-import {
-  askedBy,
-  groupPlaceOf,
-  listIn,
-  placeOf,
-  RouteCache,
-  variedRequest,
-} from './route-cache.js';
+import { ReplyFlights } from './reply-flights.js';
+import { ReplyJudge } from './reply-judge.js';
+import { askedBy, listIn, placeOf, RouteCache, variedRequest } from './route-cache.js';
 import { voidWritten } from './written-places.js';
 
-/** What becomes of a request: it is answered, waits, or its target is asked. */
-export type Look = 'serve' | 'wait' | 'fetch' | LocalReply;
+/**
+ * What becomes of a request: it is answered, gets what is being fetched, waits, or its target is
+ * asked.
+ */
+export type Look = 'serve' | 'follow' | 'wait' | 'fetch' | LocalReply;
 
 /**
  * What becomes of the head of a target: `on`: it goes on. `validated`: when its reply has ended the
@@ -75,22 +69,29 @@ const NOT_STORED = refusal(PROBLEMS.notCached, 'Nothing is stored that answers t
 /** What is needed of the store. */
 export type ReplyStore = Pick<
   CacheStore,
-  'find' | 'has' | 'hashOf' | 'serials' | 'entryBytesMax' | 'evicted' | 'put'
+  'find' | 'has' | 'hashOf' | 'serials' | 'isCurrent' | 'entryBytesMax' | 'evicted' | 'put'
 >;
 
 export interface ReplyCacheParts {
   readonly store: ReplyStore;
-  readonly leases: Pick<FetchLeases, 'take' | 'token' | 'isHeld' | 'giveBack' | 'pass'>;
+  readonly leases: Pick<FetchLeases, 'take' | 'token' | 'tokenOf' | 'isHeld' | 'giveBack' | 'pass'>;
   readonly clock: Pick<Clock, 'nowMs' | 'unixMs' | 'every'>;
-  readonly replies: Pick<ReplyPath, 'head' | 'whole'>;
+  readonly relays: Pick<ReplyRelays, 'hasOthers' | 'want' | 'accept'>;
+  readonly replies: Pick<ReplyPath, 'head' | 'whole' | 'data' | 'end' | 'trailers' | 'takeBack'>;
   /** A reply was stored, and this many others went to make room. */
   onStored(evicted: number): void;
+  /** The rest of a reply that has begun does not come. */
+  onBroken(exchange: Exchange): void;
 }
 
 export class ReplyCache {
   /** Whether some route has a cache: only then do requests of others concern it. */
   isOn = false;
   private readonly waits: FetchWaits;
+  private readonly flights: ReplyFlights;
+  private readonly judge: ReplyJudge;
+  /** Those who get what is being fetched. */
+  readonly followers: FlightFollowers;
   private readonly routes = new WeakMap<CompiledRouteCache, RouteCache>();
   private evicted = 0;
   private readonly refreshes: Refreshes;
@@ -100,7 +101,15 @@ export class ReplyCache {
     private readonly parts: ReplyCacheParts,
     goOn: (exchange: Exchange) => void,
   ) {
-    const { clock, leases } = parts;
+    const { clock, leases, relays } = parts;
+    this.flights = new ReplyFlights({
+      relays,
+      clock,
+      tokenOf: (hash) => leases.tokenOf(hash),
+      onBegun: (hash) => this.waits.wake(hash),
+    });
+    this.followers = new FlightFollowers(parts, this.flights, goOn);
+    this.judge = new ReplyJudge(parts, (exchange) => this.routeOf(exchange));
     this.refreshes = new Refreshes(leases, clock);
     this.waits = new FetchWaits(
       clock,
@@ -178,6 +187,7 @@ export class ReplyCache {
   private lease(exchange: Exchange, caching: Caching, asked: CacheDirectives | null): Look {
     const { leases, clock } = this.parts;
     const { collapseMs } = caching.rules;
+    if (this.followers.find(exchange, caching, asked)) return 'follow';
     const nowMs = clock.nowMs();
     const mayWait = caching.waitsUntilMs === 0 || nowMs < caching.waitsUntilMs;
     if (collapseMs > 0 && mayWait) {
@@ -204,6 +214,7 @@ export class ReplyCache {
     caching.isWaiting = true;
     caching.isCollapsed = true;
     this.waits.add(caching.keyHash, exchange);
+    this.flights.want(caching.keyHash);
   }
 
   /** Ends the wait of an exchange, if there is one. */
@@ -323,15 +334,21 @@ export class ReplyCache {
     block: ReplyFieldBlock,
   ): void {
     const judged = caching.mayStore
-      ? this.judge(exchange, caching, { status, ...pickBlock(block) })
-      : this.refuse(caching, exchange.head.method === 'HEAD' ? 'method' : 'request');
+      ? this.judge.judge(exchange, caching, { status, ...pickBlock(block) })
+      : this.judge.refuse(caching, exchange.head.method === 'HEAD' ? 'method' : 'request');
     if (judged === null) {
       // What it says now is in force for all: the stored reply is not, however stale it may be.
       if (caching.mayStore && REPLACES.includes(status)) caching.entry?.kill();
       this.pass(caching);
     } else {
-      const head = this.entryOf(exchange, caching, judged, { status, date: block.date });
-      caching.capture = { head, pieces: [], bytes: 0 };
+      const head = this.judge.entryOf(exchange, caching, judged, { status, date: block.date });
+      const { purges, rules } = caching;
+      const { bodyBytes } = block;
+      const reply = { head, bodyBytes, bytesMax: rules.entryBytesMax, purges };
+      caching.isCapturing = true;
+      // What a try before this one has begun does not come to its end.
+      caching.flight?.break();
+      caching.flight = this.flights.begin(caching, reply, () => exchange.tries.current?.resume());
     }
     const isStored = judged !== null;
     const { reason, isCollapsed } = caching;
@@ -340,77 +357,40 @@ export class ReplyCache {
     }
   }
 
-  /** The reply of the target is not stored. */
-  private refuse(caching: Caching, reason: NotStored): null {
-    if (caching.bypass === null) caching.notStored = reason;
-    return null;
-  }
-
-  private judge(
-    exchange: Exchange,
-    caching: Caching,
-    reply: Pick<StoringReply, 'status' | 'fields' | 'date' | 'bodyBytes'>,
-  ): Storable | null {
-    const route = this.routeOf(exchange);
-    const varies = listOf(reply.fields, 'vary').toLowerCase().includes('cookie');
-    const hasCredentials = route.hasCredentials(exchange) || (!varies && route.hasCookie(exchange));
-    const isStream = listOf(reply.fields, 'content-type').startsWith('text/event-stream');
-    if (isStream) return this.refuse(caching, 'event-stream');
-    if (reply.bodyBytes > this.parts.store.entryBytesMax) return this.refuse(caching, 'too-large');
-    const request = {
-      method: 'GET',
-      hasCredentials,
-      directives: askedBy(exchange),
-      value: variedRequest(exchange).value,
-    };
-    const responseUnixMs = this.parts.clock.unixMs();
-    const times = { requestUnixMs: caching.askedUnixMs, responseUnixMs };
-    const judged = judgeReply(request, { ...reply, ...times }, caching.rules);
-    return typeof judged === 'string' ? this.refuse(caching, judged) : judged;
-  }
-
-  private entryOf(
-    exchange: Exchange,
-    { key, placeSerial }: Caching,
-    judged: Storable,
-    { status, date }: Pick<EntryHead, 'status' | 'date'>,
-  ): EntryHead {
-    const { store } = this.parts;
-    const serials = [store.hashOf(placeOf(exchange)), placeSerial];
-    for (const group of groupsOf(listOf(judged.fields, 'cache-groups'))) {
-      const hash = store.hashOf(groupPlaceOf(exchange, group));
-      serials.push(hash, store.serials.of(hash));
-    }
-    return { ...judged, key, status, date, serials };
-  }
-
   /** A part of a target's body. */
   onData({ caching }: Exchange, chunk: Buffer, isLast: boolean): void {
-    const capture = caching?.capture ?? null;
-    if (caching === null || capture === null) return;
-    capture.bytes += chunk.length;
-    if (capture.bytes > caching.rules.entryBytesMax) {
-      caching.capture = null;
-      this.refuse(caching, 'too-large');
-      this.pass(caching);
-      return;
-    }
+    const flight = caching?.flight ?? null;
+    if (caching === null || flight === null) return;
     // Copied: the bytes are valid inside the call only.
-    capture.pieces.push(Buffer.from(chunk));
-    if (isLast) this.onEnd(caching);
+    flight.push(Buffer.from(chunk));
+    if (caching.isCapturing && flight.bytes > caching.rules.entryBytesMax) {
+      this.endCapture(caching, 'too-large');
+      flight.seal();
+    }
+    if (isLast) this.onEnd(caching, NO_FIELDS);
   }
 
-  /** All of a target's reply has come. */
-  onEnd(caching: Caching): void {
-    const { capture } = caching;
-    caching.capture = null;
-    if (capture === null) return;
-    if (this.put(caching, capture.head, Buffer.concat(capture.pieces))) {
+  /** It is not stored, and nobody is to wait for such a reply for a while. */
+  private endCapture(caching: Caching, reason: NotStored): void {
+    caching.isCapturing = false;
+    this.judge.refuse(caching, reason);
+    this.pass(caching);
+  }
+
+  /** All of a target's reply has come. What has trailers is not stored. */
+  onEnd(caching: Caching, trailers: FieldBlock): void {
+    const { flight } = caching;
+    if (flight === null) return;
+    if (caching.isCapturing && trailers !== NO_FIELDS) {
+      this.endCapture(caching, 'trailers');
+    } else if (caching.isCapturing) {
+      caching.isCapturing = false;
+      // A purge says nothing of the replies that come after it.
+      if (!this.put(caching, flight.reply.head, flight.whole()))
+        this.judge.refuse(caching, 'purged');
       this.giveBack(caching);
-    } else {
-      this.refuse(caching, 'purged');
-      this.pass(caching);
     }
+    flight.end(trailers);
   }
 
   private put(caching: Caching, head: EntryHead, body: Buffer): boolean {
@@ -430,7 +410,12 @@ export class ReplyCache {
     const { status } = entry.head;
     const fields = updatedFields(entry.head.fields, validated);
     const date = caching.validatedDate === '' ? entry.head.date : caching.validatedDate;
-    const judged = this.judge(exchange, caching, { status, fields, date, bodyBytes: body.length });
+    const judged = this.judge.judge(exchange, caching, {
+      status,
+      fields,
+      date,
+      bodyBytes: body.length,
+    });
     caching.outcome = 'revalidated';
     caching.statusField = forwardStatus('stale', { status: 304, isStored: judged !== null });
     if (judged === null) {
@@ -439,7 +424,7 @@ export class ReplyCache {
       if (!exchange.isAside) this.send(exchange, caching, { ...entry.head, fields, date });
       return;
     }
-    const head = this.entryOf(exchange, caching, judged, { status, date });
+    const head = this.judge.entryOf(exchange, caching, judged, { status, date });
     this.put(caching, head, body);
     this.giveBack(caching);
     if (!exchange.isAside) this.send(exchange, caching, head);
@@ -470,10 +455,11 @@ export class ReplyCache {
     const { caching } = exchange;
     if (caching === null) return;
     this.endWait(exchange);
-    if (caching.capture !== null) this.refuse(caching, 'incomplete');
+    if (caching.isCapturing) this.judge.refuse(caching, 'incomplete');
     if (caching.isRefresh) this.refreshes.end();
-    caching.capture = null;
+    caching.isCapturing = false;
     this.giveBack(caching);
+    this.followers.leave(caching);
   }
 }
 

@@ -6,20 +6,14 @@
 
 import type { BypassReason, NotStored } from '../../base/cache-reasons.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
-import type { EntryHead } from '../../channel/cache/cache-entry.js';
 import type { FoundEntry } from '../../channel/cache/cache-segment.js';
 import type { CompiledRouteCache } from '../../config/compiled-replies.js';
 import type { ForwardReason } from '../../policy/caching/cache-status.js';
 
+import type { FlightReader, ReplyFlight } from './reply-flight.js';
+
 /** What the access record says, and what is counted. */
 export type CacheOutcome = 'hit' | 'stale' | 'revalidated' | 'miss' | 'bypass';
-
-/** A reply that is on its way to the store. */
-export interface Capture {
-  readonly head: EntryHead;
-  readonly pieces: Buffer[];
-  bytes: number;
-}
 
 export class Caching {
   outcome: CacheOutcome = 'bypass';
@@ -47,7 +41,12 @@ export class Caching {
   isCollapsed = false;
   /** 0: it holds no lease. */
   leaseToken = 0;
-  capture: Capture | null = null;
+  /** The reply that is being fetched, here or for this one; null: none that others get. */
+  flight: ReplyFlight | null = null;
+  /** By which the client gets the flight; null: it gets what its target sends, or nothing. */
+  reader: FlightReader | null = null;
+  /** What its target sends is to be stored. */
+  isCapturing = false;
   /** The reply comes from memory. */
   isServing = false;
   /** Serials when its target was asked. */
@@ -68,7 +67,7 @@ export class Caching {
 
   /** More of what its target says is of use. */
   get isFetching(): boolean {
-    return this.capture !== null || this.validated !== null;
+    return this.isCapturing || this.validated !== null;
   }
 
   constructor(

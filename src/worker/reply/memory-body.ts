@@ -28,9 +28,11 @@ export function sendFromMemory(exchange: Exchange, body: Buffer, path: PieceSink
   }
 }
 
-/** The client takes more: of what lies in memory, or of its target. */
+/** The client takes more: of what lies in memory, of what others fetch, or of its target. */
 export function resumeSource(exchange: Exchange, path: PieceSink): void {
   const { rest } = exchange.reply;
-  if (rest === null) exchange.tries.current?.resume();
-  else sendFromMemory(exchange, rest, path);
+  const reader = exchange.caching?.reader ?? null;
+  if (rest !== null) sendFromMemory(exchange, rest, path);
+  else if (reader === null) exchange.tries.current?.resume();
+  else reader.pump();
 }

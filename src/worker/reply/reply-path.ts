@@ -24,6 +24,7 @@ import { grpcRefusalOf } from './grpc-refusal.js';
 import type { LaneWriter } from './lane-writer.js';
 import { fieldsLetThrough } from './late-fields.js';
 import { resumeSource, sendFromMemory } from './memory-body.js';
+import { checkLength } from './reply-length.js';
 import { StagedReply } from './staged-reply.js';
 
 const SILENT = 'the target of the event stream was silent for too long';
@@ -226,6 +227,18 @@ export class ReplyPath {
       this.behind.push(exchange);
     }
     return !reply.isPaused;
+  }
+
+  /** A part of a reply that no client gets: its target has moved all the same. */
+  skip(exchange: Exchange): void {
+    exchange.reply.onMoved(this.parts.nowMs());
+  }
+
+  /** Its client has gone, and the reply goes on coming for others: nothing more is written. */
+  goOnAside(exchange: Exchange): void {
+    this.release(exchange);
+    exchange.reply.takeHeadBack();
+    exchange.reply.resume();
   }
 
   /** The whole body, which lies in memory: it goes out as the client takes it. */
@@ -478,14 +491,4 @@ function contentOf(
   const accept = head.fields.values('accept').join(',');
   const refused = { kind: problem, detail, requestId, accept };
   return withErrorPage(made, pages.pageFor(refused, route?.config.errors));
-}
-
-/** Throws when a stage says one thing in the head and does another. */
-function checkLength({ reply }: Exchange, bytes: number, isLast: boolean): void {
-  const { bodyBytes, bytesSent, isBodiless } = reply;
-  if (bodyBytes === -1 || isBodiless) return;
-  const sent = bytesSent + bytes;
-  if (sent > bodyBytes || (isLast && sent !== bodyBytes)) {
-    throw new Error(`a reply of ${bodyBytes} bytes has ${sent}`);
-  }
 }

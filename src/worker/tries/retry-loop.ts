@@ -72,13 +72,20 @@ const VIA_OF_HTTP2_REPLIES = field('via', `2 ${GATEWAY_PSEUDONYM}`);
 export interface RetryLoopParts extends NextTryParts {
   readonly replies: Pick<
     ReplyPath,
-    'interim' | 'head' | 'data' | 'trailers' | 'end' | 'endSilent' | 'takeBack' | 'onStuck'
+    'interim' | 'head' | 'data' | 'skip' | 'trailers' | 'end' | 'endSilent' | 'takeBack' | 'onStuck'
   >;
   readonly preference: Pick<TargetPreference, 'cookieField'>;
   /** What is stored of replies. */
   readonly cache: Pick<
     ReplyCache,
-    'isOn' | 'onHead' | 'onData' | 'onEnd' | 'onWritten' | 'serveOnError' | 'serveValidated'
+    | 'isOn'
+    | 'onHead'
+    | 'onData'
+    | 'onEnd'
+    | 'followers'
+    | 'onWritten'
+    | 'serveOnError'
+    | 'serveValidated'
   >;
   unixMs(): number;
   /** No try is left, and there is no reply. One that had begun is to be cut. */
@@ -158,9 +165,16 @@ export class RetryLoop implements TryListener {
   }
 
   private giveData(exchange: Exchange, chunk: Buffer, isLast: boolean): boolean {
-    if (!exchange.isAside) return this.parts.replies.data(exchange, chunk, isLast);
-    if (isLast) this.parts.onAsideDone(exchange);
-    return true;
+    const { caching, isAside } = exchange;
+    const { replies, cache } = this.parts;
+    if (!isAside && (caching === null || caching.reader === null)) {
+      const goesOn = replies.data(exchange, chunk, isLast);
+      return goesOn || isLast || caching === null ? goesOn : cache.followers.detach(exchange);
+    }
+    // Whoever gets it has it from the cache.
+    if (isAside) replies.skip(exchange);
+    if (isAside && isLast) this.parts.onAsideDone(exchange);
+    return caching?.flight?.mayGoOn() ?? true;
   }
 
   onComplete(attempt: UpstreamTry, trailers: FieldBlock): void {
@@ -178,14 +192,15 @@ export class RetryLoop implements TryListener {
       if (exchange.isAside) this.parts.onAsideDone(exchange);
       return;
     }
-    // What has trailers is not stored.
-    if (caching !== null && last === NO_FIELDS) this.parts.cache.onEnd(caching);
     this.endReply(exchange, last);
   }
 
   private endReply(exchange: Exchange, trailers: FieldBlock): void {
-    const { replies } = this.parts;
+    const { replies, cache } = this.parts;
+    const { caching } = exchange;
+    if (caching !== null) cache.onEnd(caching, trailers);
     if (exchange.isAside) this.parts.onAsideDone(exchange);
+    else if (caching !== null && caching.reader !== null) return;
     else if (trailers === NO_FIELDS) replies.end(exchange);
     else replies.trailers(exchange, trailers);
   }
