@@ -6,7 +6,7 @@ import type { Contender } from '../gateway/contender.js';
 
 export const direct: Contender = {
   name: 'direct',
-  abilities: [],
+  abilities: ['grpc'],
 
   missing() {
     return '';
@@ -16,7 +16,8 @@ export const direct: Contender = {
     return 'no gateway';
   },
 
-  async plan({ originPorts }) {
-    return { port: originPorts[0], command: [], nameThreads: async () => () => 'origin' };
+  async plan({ originPorts, originGrpcPort }) {
+    const ports = { port: originPorts[0], grpcPort: originGrpcPort };
+    return { ...ports, command: [], nameThreads: async () => () => 'origin' };
   },
 };

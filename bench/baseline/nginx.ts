@@ -34,7 +34,7 @@ interface NginxOptions {
 function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Contender {
   return {
     name,
-    abilities: isTls || hasHttp2Origin ? ['limit'] : ['limit', 'cache'],
+    abilities: isTls || hasHttp2Origin ? ['limit'] : ['limit', 'cache', 'grpc'],
     ...(isTls ? { scenarios: TLS_SCENARIOS } : {}),
     ...(hasHttp2Origin ? { scenarios: HTTP2_ORIGIN_SCENARIOS } : {}),
 
@@ -47,17 +47,20 @@ function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Con
       return readVersion(findProgram('nginx'), '-v');
     },
 
-    async plan({ folder, originPorts, originHttp2Port, variant }) {
+    async plan({ folder, originPorts, originHttp2Port, originGrpcPort, variant }) {
       const port = await findFreePort();
+      const grpcPort = await findFreePort();
       const program = findProgram('nginx');
       const configPath = join(folder, 'nginx.conf');
       const tls = isTls ? makeCertificate(folder) : undefined;
       const originPort = hasHttp2Origin ? originHttp2Port : originPorts[0];
       const cache = variant === 'stored' ? folderInMemory(folder) : '';
-      const config = renderConfig({ folder, port, tls, cache }, originPort);
+      const calls = variant === 'grpc' ? renderCalls(grpcPort, originGrpcPort) : '';
+      const config = renderConfig({ folder, port, tls, cache }, originPort, calls);
       writeFileSync(configPath, hasHttp2Origin ? overHttp2(config) : config);
       return {
         port,
+        grpcPort,
         isTls,
         command: [program, '-p', folder, '-e', join(folder, 'error.log'), '-c', configPath],
         nameThreads: async () => () => 'worker',
@@ -108,6 +111,22 @@ function overHttp2(config: string): string {
   return config.replaceAll('proxy_pass http://', 'grpc_pass grpc://');
 }
 
+/** Calls of gRPC have a port of their own: nginx 1.22 takes one protocol on a port. */
+function renderCalls(port: number, originPort: number): string {
+  return `upstream calls {
+    server ${HOST}:${originPort};
+    keepalive 256;
+    keepalive_requests 100000000;
+    keepalive_timeout 120s;
+  }
+  server {
+    listen ${HOST}:${port} backlog=1024 http2;
+    location / {
+      grpc_pass grpc://calls;
+    }
+  }`;
+}
+
 /** Sluice prefers the same cipher by default, and has tickets and no cache of sessions. */
 function renderTls({ certPath, keyPath }: Certificate): string {
   return `ssl_certificate ${certPath};
@@ -119,7 +138,11 @@ function renderTls({ certPath, keyPath }: Certificate): string {
     ssl_session_tickets on;`;
 }
 
-function renderConfig({ folder, port, tls, cache }: ListenFields, originPort: number): string {
+function renderConfig(
+  { folder, port, tls, cache }: ListenFields,
+  originPort: number,
+  more: string,
+): string {
   // Started by root it would give its worker to another user, who may not enter the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   return `daemon off;
@@ -148,6 +171,7 @@ http {
     keepalive_requests 100000000;
     keepalive_timeout 120s;
   }
+  ${more}
   server {
     listen ${HOST}:${port} backlog=1024${tls === undefined ? '' : ' ssl http2'};
     ${tls === undefined ? '' : renderTls(tls)}

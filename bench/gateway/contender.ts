@@ -8,19 +8,21 @@ import type { ThreadCpu } from '../support/process-cpu.js';
 import { type BenchRequest, OPEN_PREFIX } from './bench-requests.js';
 
 /**
- * `full`: with everything on that the full-pipeline scenario is about. `stored`: with a cache, which
- * older commits of Sluice do not have.
+ * `full`: with everything on that the full-pipeline scenario is about. `stored`: with a cache, and
+ * `grpc`: with calls, which older commits of Sluice do not have.
  */
-export type Variant = 'plain' | 'full' | 'stored';
+export type Variant = 'plain' | 'full' | 'stored' | 'grpc';
 
 /** What a contender can do besides forwarding. */
-export type Ability = 'full-pipeline' | 'limit' | 'cache';
+export type Ability = 'full-pipeline' | 'limit' | 'cache' | 'grpc';
 
 export interface ContenderSetup {
   /** Two ports of one origin, for a gateway that balances. */
   readonly originPorts: readonly [number, number];
   /** The same origin over HTTP/2 in clear text. */
   readonly originHttp2Port: number;
+  /** A server of gRPC, over HTTP/2 in clear text. */
+  readonly originGrpcPort: number;
   /** A folder of its own, removed afterwards. */
   readonly folder: string;
   readonly variant: Variant;
@@ -29,6 +31,8 @@ export interface ContenderSetup {
 /** How one process of a contender is started. */
 export interface LaunchPlan {
   readonly port: number;
+  /** Where it takes calls of gRPC, over HTTP/2 in clear text; absent: nowhere. */
+  readonly grpcPort?: number;
   /** It speaks TLS on that port, with a certificate that nobody has signed. */
   readonly isTls?: boolean;
   /** Empty: there is nothing to start, the origin itself is meant. */
@@ -60,6 +64,7 @@ export interface Contender {
 export interface RunningContender {
   readonly child: RunningChild;
   readonly port: number;
+  readonly grpcPort?: number;
   readonly isTls: boolean;
   readonly nameThread: NameThread;
   readonly metrics?: LaunchPlan['metrics'];
@@ -77,15 +82,15 @@ export async function launch(
   children: ChildProcesses,
   origin: RunningChild,
 ): Promise<RunningContender> {
+  const { port, grpcPort, isTls = false, metrics } = plan;
+  const doors = { port, isTls, ...(grpcPort === undefined ? {} : { grpcPort }) };
   if (plan.command.length === 0) {
-    const { port, nameThreads } = plan;
-    return { child: origin, port, isTls: false, nameThread: await nameThreads() };
+    return { ...doors, child: origin, nameThread: await plan.nameThreads() };
   }
   const child = startPlan(name, plan, children);
-  const { port, isTls = false, metrics } = plan;
   await waitHealthy(child, { port, isTls });
   const nameThread = await plan.nameThreads();
-  return { child, port, isTls, nameThread, ...(metrics === undefined ? {} : { metrics }) };
+  return { ...doors, child, nameThread, ...(metrics === undefined ? {} : { metrics }) };
 }
 
 export function startPlan(name: string, plan: LaunchPlan, children: ChildProcesses): RunningChild {

@@ -59,6 +59,7 @@ interface Origin {
   readonly child: RunningChild;
   readonly ports: readonly [number, number];
   readonly http2Port: number;
+  readonly grpcPort: number;
   readonly server: string;
 }
 
@@ -82,10 +83,12 @@ export async function runGatewayBench(options: GatewayBenchOptions): Promise<Gat
 async function startOrigin(children: ChildProcesses): Promise<Origin> {
   const path = fileURLToPath(new URL('./origin.js', import.meta.url));
   const child = children.start('origin', [process.execPath, path]);
-  const find = () => new RegExp(`${ORIGIN_READY}(\\d+) (\\d+) (\\d+) (.+)`).exec(child.output);
+  const find = () =>
+    new RegExp(`${ORIGIN_READY}(\\d+) (\\d+) (\\d+) (\\d+) (.+)`).exec(child.output);
   await waitUntil('the origin listens', ORIGIN_DEADLINE_MS, async () => find() !== null, child);
-  const [, first, second, http2, server = ''] = find() ?? [];
-  return { child, ports: [Number(first), Number(second)], http2Port: Number(http2), server };
+  const [, first, second, http2, grpc, server = ''] = find() ?? [];
+  const ports = [Number(first), Number(second)] as const;
+  return { child, ports, http2Port: Number(http2), grpcPort: Number(grpc), server };
 }
 
 class GatewayBenchRun {
@@ -171,8 +174,9 @@ class GatewayBenchRun {
     this.#folders += 1;
     const folder = join(this.#folder, String(this.#folders));
     mkdirSync(folder);
-    const { ports: originPorts, http2Port: originHttp2Port } = this.#origin;
-    return contender.plan({ originPorts, originHttp2Port, folder, variant });
+    const { ports, http2Port, grpcPort } = this.#origin;
+    const origin = { originPorts: ports, originHttp2Port: http2Port, originGrpcPort: grpcPort };
+    return contender.plan({ ...origin, folder, variant });
   }
 
   #leaveOut(name: string, reason: string): void {

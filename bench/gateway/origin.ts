@@ -2,11 +2,11 @@
  * The service behind all the gateways, in a process of its own: `node origin.js`.
  *
  * Answers from memory: 131 bytes of JSON; 64 KiB when the path ends with /large; N bytes when it
- * ends with /stream/N. What is under /stored may be kept for a day. What is sent to /stream is counted, and the count is the answer. On
- * uWebSockets.js where its binary loads, since an origin that costs little leaves the processor
- * to what is measured; on node:http elsewhere. Listens twice, as two targets of a gateway that
- * balances, and once for HTTP/2 in clear text; prints one line with the ports and goes on until
- * it is told to end.
+ * ends with /stream/N. What is under /stored may be kept for a day. What is sent to /stream is
+ * counted, and the count is the answer. On uWebSockets.js where its binary loads, since an origin
+ * that costs little leaves the processor to what is measured; on node:http elsewhere. Listens
+ * twice, as two targets of a gateway that balances, once for HTTP/2 in clear text and once for
+ * gRPC; prints one line with the ports and goes on until it is told to end.
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
@@ -16,6 +16,7 @@ import { createServer as createHttp2Server } from 'node:http2';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { STORED_PREFIX } from './bench-requests.js';
+import { listenGrpc } from './grpc-origin.js';
 
 type Uws = typeof import('uWebSockets.js');
 
@@ -78,7 +79,10 @@ async function serveWithUws(uws: Uws): Promise<void> {
         else resolve(uws.us_socket_local_port(socket));
       });
     });
-  announce([await listen(), await listen(), await listenHttp2()], 'uWebSockets.js');
+  announce(
+    [await listen(), await listen(), await listenHttp2(), await listenGrpc()],
+    'uWebSockets.js',
+  );
 }
 
 function streamWithUws(response: HttpResponse, bytes: number): void {
@@ -130,7 +134,7 @@ async function serveWithNode(): Promise<void> {
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
   };
-  announce([await listen(), await listen(), await listenHttp2()], 'node:http');
+  announce([await listen(), await listen(), await listenHttp2(), await listenGrpc()], 'node:http');
 }
 
 function streamWithNode(response: ServerResponse, bytes: number): void {

@@ -7,6 +7,8 @@ import { cacheHit64k } from './scenarios/cache-hit-64k.js';
 import { connections1 } from './scenarios/connections-1.js';
 import { connections1000 } from './scenarios/connections-1000.js';
 import { fullPipeline } from './scenarios/full-pipeline.js';
+import { grpcSingle } from './scenarios/grpc-single.js';
+import { grpcUnary } from './scenarios/grpc-unary.js';
 import { http2Multiplexed } from './scenarios/http2-multiplexed.js';
 import { http2Single } from './scenarios/http2-single.js';
 import { openLoop } from './scenarios/open-loop.js';
@@ -44,6 +46,8 @@ export const SCENARIOS: readonly Scenario[] = [
   tlsStreamDown,
   http2Multiplexed,
   http2Single,
+  grpcUnary,
+  grpcSingle,
   residentSet,
   startTime,
 ];

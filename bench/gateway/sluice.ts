@@ -26,6 +26,7 @@ import {
   type NameThread,
   probe,
 } from './contender.js';
+import { GRPC_SERVICE } from './grpc-client.js';
 
 export interface SluiceOptions {
   readonly name: string;
@@ -59,7 +60,7 @@ export function createSluice(options: SluiceOptions): Contender {
   const entry = join(options.root ?? projectRoot(), 'dist', 'src', 'main.js');
   return {
     name,
-    abilities: ['full-pipeline', 'limit', 'cache'],
+    abilities: ['full-pipeline', 'limit', 'cache', 'grpc'],
     ...(scenarios === undefined ? {} : { scenarios }),
 
     missing() {
@@ -82,6 +83,7 @@ export function createSluice(options: SluiceOptions): Contender {
       writeFileSync(configPath, renderConfig({ port, adminPort, tls }, setup, hasHttp2Origin));
       return {
         port,
+        grpcPort: port,
         isTls,
         command: [process.execPath, entry, 'run', '-c', configPath],
         environment: {
@@ -138,6 +140,18 @@ const STORED_ROUTE = `  - name: stored
     cache: true
 `;
 
+const CALLS = `  - name: calls
+    match: { grpc: { service: ${GRPC_SERVICE} } }
+    upstream: calls
+`;
+
+function callsUpstream(originPort: number): string {
+  return `  calls:
+    targets: [{ url: "http://${HOST}:${originPort}" }]
+    protocol: h2c
+`;
+}
+
 /** Open routes have no feature on; the guarded one has all that the full scenario is about. */
 function renderConfig(
   listen: ListenFields,
@@ -145,8 +159,9 @@ function renderConfig(
   hasHttp2Origin: boolean,
 ): string {
   const { port, adminPort, tls } = listen;
+  const hasCalls = setup.variant === 'grpc';
   const [target, second] = setup.originPorts.map((one) => `http://${HOST}:${one}`);
-  return `listen: { host: ${HOST}, port: ${port}${tls} }
+  return `listen: { host: ${HOST}, port: ${port}${tls}${hasCalls ? ', protocols: [http1, h2c]' : ''} }
 admin: { host: ${HOST}, port: ${adminPort} }
 logging: { level: warn, accessLog: ${setup.variant === 'full'} }
 limits: { bodyBytes: 1024MiB, inFlight: 4096, connections: 12000, connectionsPerAddress: 12000 }
@@ -164,7 +179,7 @@ ${hasHttp2Origin ? '    protocol: h2c\n' : ''}  guarded:
     targets: [{ url: "${target}" }, { url: "${second}" }]
     loadBalancing: { policy: roundRobin }
     circuitBreaker: { failureThreshold: 5, openFor: 10s, halfOpenRequests: 1 }
-routes:
+${hasCalls ? callsUpstream(setup.originGrpcPort) : ''}routes:
   - name: open
     match: { path: ${OPEN_PREFIX}/*, methods: [GET, POST] }
     upstream: plain
@@ -177,5 +192,5 @@ routes:
     match: { path: ${LIMITED_PREFIX}/*, methods: [GET] }
     upstream: plain
     rateLimit: { limit: 1, window: 1h, key: clientIp }
-${setup.variant === 'stored' ? STORED_ROUTE : ''}`;
+${setup.variant === 'stored' ? STORED_ROUTE : ''}${hasCalls ? CALLS : ''}`;
 }

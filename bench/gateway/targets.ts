@@ -82,6 +82,14 @@ const TARGETS: readonly Target[] = [
   { ...HTTP2, scenario: 'http2-multiplexed', what: 'GET over HTTP/2, 8 × 16, CPU', limit: 0.8 },
   { ...HTTP2, scenario: 'http2-single', what: 'GET over HTTP/2, 64 × 1, CPU', limit: 1.8 },
   {
+    ...PLAIN,
+    scenario: 'grpc-unary',
+    measure: 'cpuUs',
+    what: 'unary call of gRPC, 8 × 16, CPU',
+    against: 'nginx',
+    limit: 2,
+  },
+  {
     ...MEMORY,
     contender: 'sluice-2',
     measure: 'idleMiB',
