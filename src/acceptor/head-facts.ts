@@ -16,12 +16,35 @@ const KEPT_FIELDS: ReadonlySet<string> = new Set(['accept', 'content-type', 'hos
 
 /** All values of a field. `name`: in lower case; `text`: as records/request-head.ts has it. */
 export function valuesIn(text: string, name: string): string[] {
-  const parts = text.split('\n');
   const values: string[] = [];
-  for (let at = HEAD_FIELDS; at + 1 < parts.length; at += 2) {
-    if (parts[at] === name) values.push(parts[at + 1] ?? '');
+  let at = fieldsStart(text);
+  while (at !== -1) {
+    const value = lineEnd(text, at) + 1;
+    if (value === 0) break;
+    const end = lineEnd(text, value);
+    if (isLine(text, at, name)) values.push(text.slice(value, end === -1 ? text.length : end));
+    at = end === -1 ? -1 : end + 1;
   }
   return values;
+}
+
+/** Where the first field begins; -1: there is none. */
+function fieldsStart(text: string): number {
+  let at = 0;
+  for (let part = 0; part < HEAD_FIELDS; part++) {
+    at = lineEnd(text, at) + 1;
+    if (at === 0) return -1;
+  }
+  return at;
+}
+
+/** -1: the line is the last one. */
+function lineEnd(text: string, at: number): number {
+  return text.indexOf('\n', at);
+}
+
+function isLine(text: string, at: number, line: string): boolean {
+  return text.startsWith(line, at) && text[at + line.length] === '\n';
 }
 
 /** The Content-Type of a request of gRPC; '': it is none. */
