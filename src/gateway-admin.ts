@@ -134,7 +134,7 @@ export class GatewayAdmin {
 
   private liveFigures(): LiveFigures {
     const { version, front, supervisor, names, discovery, certificates } = this.gateway;
-    const { lanes, coordinator } = supervisor;
+    const { lanes, coordinator, store } = supervisor;
     return {
       version,
       startedMs: this.startedMs,
@@ -148,6 +148,7 @@ export class GatewayAdmin {
       acceptors: front.acceptorFigures(),
       workerDeaths: lanes.map((lane) => lane.deaths),
       coordinatorDeaths: coordinator.deaths,
+      store: store?.figures ?? null,
       targetNames: names.status(),
       discovery: discovery.status(),
       listeners: front.listenerFigures(),

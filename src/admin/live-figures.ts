@@ -13,6 +13,7 @@ import type {
   CertificatesStatus,
   DiscoveryStatus,
   NameStatus,
+  StoreFigures,
 } from '../observability/gateway-status.js';
 
 export interface LiveFigures {
@@ -30,6 +31,8 @@ export interface LiveFigures {
   readonly acceptors: readonly AcceptorFigures[];
   readonly workerDeaths: readonly number[];
   readonly coordinatorDeaths: number;
+  /** null: no store is configured. */
+  readonly store: StoreFigures | null;
   readonly targetNames: readonly NameStatus[];
   readonly discovery: readonly DiscoveryStatus[];
   readonly listeners: readonly ListenerFigures[];

@@ -10,7 +10,12 @@ import type {
   LaneFigures,
   ListenerFigures,
 } from '../channel/acceptor/acceptor-figures.js';
-import type { DiscoveryStatus, NameStatus, ReloadStatus } from '../observability/gateway-status.js';
+import type {
+  DiscoveryStatus,
+  NameStatus,
+  ReloadStatus,
+  StoreFigures,
+} from '../observability/gateway-status.js';
 
 export function laneRow(facts: LaneFigures, lane: number): object {
   return {
@@ -134,4 +139,8 @@ export function originRow(origin: StoreOrigin): object {
 
 function isoTime(unixMs: number): string {
   return new Date(unixMs).toISOString();
+}
+
+export function storeRow({ isUp, reason, nodes, deaths, counts }: StoreFigures): object {
+  return { state: isUp ? 'up' : 'lost', reason, nodes, deaths, ...counts };
 }

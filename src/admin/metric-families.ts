@@ -225,6 +225,10 @@ export const FAMILIES = {
     "Seconds since the coordinator's last heartbeat.",
   ),
   coordinatorDeaths: head('coordinator_deaths_total', 'Coordinators that died.'),
+  storeUp: head('store_up', '1 while the store that gateways share can be used.'),
+  storeNodes: head('store_gateways', 'Gateways that share the store, as last counted.'),
+  storeEvents: head('store_events_total', 'What happened between the gateway and the store.'),
+  storeDeaths: head('store_thread_deaths_total', 'Threads of the store that died.'),
   workerDeaths: head('worker_deaths_total', 'Workers that died, by lane.'),
   acceptorDeaths: head('acceptor_deaths_total', 'Acceptors that died.'),
   connectionsLost: head(

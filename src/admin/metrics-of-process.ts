@@ -5,6 +5,7 @@
  */
 import type { AcceptorFigures, ListenerFigures } from '../channel/acceptor/acceptor-figures.js';
 import { COUNTERS, loopDelayHistogram } from '../observability/counters.js';
+import type { StoreFigures } from '../observability/gateway-status.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { GatewayViews } from './gateway-views.js';
 import { FAMILIES, PROCESS_FAMILIES, STORE_FAMILIES } from './metric-families.js';
@@ -33,6 +34,7 @@ export function* processPieces(views: GatewayViews): Generator<string> {
   ].join('');
   yield storeText(views);
   yield coordinatorText(views);
+  if (live.store !== null) yield sharedStoreText(live.store);
   yield acceptorText(views);
   yield turnedAwayText(views);
   yield http2Text(views);
@@ -70,6 +72,19 @@ function coordinatorText(views: GatewayViews): string {
     familyText(FAMILIES.coordinatorKeys, 'gauge', [[[], counts.trackedKeys]]),
     familyText(FAMILIES.coordinatorBeat, 'gauge', [[[], beatAgeMs / 1000]]),
     familyText(FAMILIES.coordinatorDeaths, 'counter', [[[], views.live().coordinatorDeaths]]),
+  ].join('');
+}
+
+function sharedStoreText({ isUp, nodes, deaths, counts }: StoreFigures): string {
+  const events = Object.entries(counts).map(([name, count]): readonly [Labels, number] => [
+    [['kind', name]],
+    count,
+  ]);
+  return [
+    familyText(FAMILIES.storeUp, 'gauge', [[[], isUp ? 1 : 0]]),
+    familyText(FAMILIES.storeNodes, 'gauge', [[[], nodes]]),
+    familyText(FAMILIES.storeEvents, 'counter', events),
+    familyText(FAMILIES.storeDeaths, 'counter', [[[], deaths]]),
   ].join('');
 }
 

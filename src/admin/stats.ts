@@ -32,6 +32,7 @@ import {
   discoveryRow,
   http2Row,
   laneRow,
+  storeRow,
   targetNameRow,
 } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
@@ -113,6 +114,7 @@ export class StatsReader {
       acceptors: live.acceptors.map(acceptorRow),
       event_loops: this.eventLoops(),
       coordinator: { deaths: live.coordinatorDeaths, ...this.views.coordinator.readCounts() },
+      store: live.store === null ? null : storeRow(live.store),
     };
   }
 

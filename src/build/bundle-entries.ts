@@ -17,6 +17,7 @@ const ENTRIES = [
   'worker/worker-task',
   'acceptor/acceptor-thread',
   'coordinator/coordinator-thread',
+  'store/store-thread',
   'supervisor/loading/load-thread',
 ];
 

@@ -16,11 +16,15 @@ import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
 import type { CompiledDiscovery } from './compiled-discovery.js';
+import type { CompiledLimiter } from './compiled-limiter.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
+import type { CompiledStore } from './store-settings.js';
+
+export type { CompiledLimiter, LimiterKey } from './compiled-limiter.js';
 
 /**
  * One version of the whole configuration.
@@ -84,6 +88,8 @@ export interface CompiledConfig {
   readonly authenticators: readonly CompiledAuthenticator[];
   /** null: none. */
   readonly tokenService: CompiledTokenService | null;
+  /** What is shared with other gateways; null: nothing. */
+  readonly store: CompiledStore | null;
   readonly upstreams: readonly CompiledUpstream[];
   /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];
@@ -371,37 +377,6 @@ export interface CompiledRetry {
   readonly budgetPercent: number;
   readonly minConcurrency: number;
   readonly backOff: { readonly baseMs: number; readonly maxMs: number };
-}
-
-export type LimiterKey =
-  | { readonly kind: 'clientIp' }
-  | { readonly kind: 'consumer' }
-  | { readonly kind: 'route' }
-  | { readonly kind: 'header'; readonly header: string };
-
-export interface CompiledLimiter {
-  readonly index: number;
-  /**
-   * Names the limiter in the rows of its keys. Unlike the index it is never given to another: rows
-   * of a limiter that is gone are nobody's, and need not be searched for.
-   */
-  readonly keySpace: number;
-  /** The policy name in RateLimit-Policy, and in /stats. */
-  readonly name: string;
-  /** `inFlight`: `limit` is how many may be in flight at once, and there is no window. */
-  readonly algorithm: 'slidingWindow' | 'tokenBucket' | 'fixedWindow' | 'inFlight';
-  readonly limit: number;
-  readonly windowMs: number;
-  /** Bucket size of tokenBucket; equals limit for the others. */
-  readonly burst: number;
-  /** What one request takes of the limit; at most `burst`. */
-  readonly cost: number;
-  /** What makes up the key, in order; at least one part. */
-  readonly keys: readonly LimiterKey[];
-  /** Whose requests it counts; absent: everybody's. */
-  readonly callers?: 'identified' | 'anonymous';
-  /** `off` is in no route's limiterIndexes. */
-  readonly mode: 'enforce' | 'shadow' | 'off';
 }
 
 /** What of the requests of an operation is judged, and what is not. */

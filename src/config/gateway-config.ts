@@ -91,6 +91,11 @@ export interface GatewayConfig {
   /** The memory of stored replies, which all workers share. */
   readonly cache?: CacheMemoryConfig;
   /**
+   * A Redis or Valkey server that several gateways share: limits with `scope: cluster` count over
+   * all of them.
+   */
+  readonly store?: StoreConfig;
+  /**
    * Folder in which the gateway keeps what must outlive it: keys and certificates of ACME. It is
    * made if it is not there, for the user of the gateway alone. A relative path begins where the
    * configuration file is. 1 to 1024 characters. Default: none; `acme` needs one.
@@ -665,6 +670,97 @@ export interface CacheMemoryConfig {
    * 64MiB.
    */
   readonly memory?: ByteSize;
+}
+
+/**
+ * A Redis or Valkey server that several gateways share: limits with `scope: cluster` count over all
+ * of them. The gateway starts and serves without it as well. See docs/cluster.md.
+ */
+export interface StoreConfig {
+  /** What the store is. Valkey speaks the same protocol. */
+  readonly type: 'redis';
+  /**
+   * `redis://HOST:PORT`, or `rediss://HOST:PORT` over TLS; a user, a password and the number of a
+   * database may stand in it. 1 to 2048 characters. Default: see `urls`.
+   */
+  readonly url?: string;
+  /**
+   * Several of these, in place of `url`: Sentinels, or nodes of a Redis Cluster. 1 to 64 items.
+   * Default: see `url`.
+   */
+  readonly urls?: readonly string[];
+  /** The store is what these Sentinels say: `url` or `urls` name the Sentinels. */
+  readonly sentinel?: StoreSentinelConfig;
+  /**
+   * Whether the store is a Redis Cluster. Its other nodes are found by those of `urls`. Default:
+   * false.
+   */
+  readonly cluster?: boolean;
+  /** User of the store (ACL). 1 to 256 characters. Default: the default user. */
+  readonly username?: string;
+  /**
+   * Password of the store. Best given as a variable: `${STORE_PASSWORD}`. 1 to 1024 characters.
+   * Default: none.
+   */
+  readonly password?: string;
+  /** How connections to a store with `rediss://` are made. */
+  readonly tls?: StoreTlsConfig;
+  /**
+   * What the keys in the store begin with. Gateways with the same prefix share their limits.
+   * Default: sluice:.
+   */
+  readonly prefix?: string;
+  /**
+   * Longest time for which a request waits for the store. While the store is known to be lost
+   * nobody waits. 2ms to 50ms. Default: 50ms.
+   */
+  readonly timeout?: Duration;
+  /**
+   * How many gateways share the store at least. `onStoreLost: share` divides by it, or by how many
+   * there were when the store was last reached, whichever is more. 1 to 1024. Default: 1.
+   */
+  readonly nodes?: number;
+}
+
+/** The store is what these Sentinels say: `url` or `urls` name the Sentinels. */
+export interface StoreSentinelConfig {
+  /**
+   * The name by which the Sentinels know the server (`sentinel monitor NAME`). 1 to 128 characters.
+   */
+  readonly name: string;
+  /** User of the Sentinels themselves. 1 to 256 characters. Default: none. */
+  readonly username?: string;
+  /** Password of the Sentinels themselves. 1 to 1024 characters. Default: none. */
+  readonly password?: string;
+}
+
+/**
+ * How connections to a store with `rediss://` are made. Where a file is named the PEM itself may
+ * stand instead, as `${VARIABLE}` for example.
+ */
+export interface StoreTlsConfig {
+  /**
+   * File with the certificates (PEM) of the authorities that are trusted, and no others. 1 to
+   * 262144 characters. Default: the authorities that Node.js knows.
+   */
+  readonly ca?: string;
+  /**
+   * File with the certificate (PEM) of the gateway. Needs `key`. 1 to 262144 characters. Default:
+   * none.
+   */
+  readonly cert?: string;
+  /**
+   * File with the private key (PEM) of `cert`, not encrypted. 1 to 262144 characters. Default:
+   * none.
+   */
+  readonly key?: string;
+  /** The name that the certificate of the store must be for. Default: the host of the URL. */
+  readonly serverName?: string;
+  /**
+   * Whether the certificate must lead to a trusted authority and be for `serverName`. Default:
+   * true.
+   */
+  readonly verify?: boolean;
 }
 
 /** What is logged, and how much. */
@@ -1834,6 +1930,18 @@ export interface RateLimitConfig {
    * `off` does nothing. Default: enforce.
    */
   readonly mode?: 'enforce' | 'shadow' | 'off';
+  /**
+   * `local`: each gateway counts for itself. `cluster`: all gateways that share the `store` count
+   * together, and never admit more than the limit. Default: local.
+   */
+  readonly scope?: 'local' | 'cluster';
+  /**
+   * What a limit with `scope: cluster` does while the store does not answer. `share`: each gateway
+   * has an equal part of the limit. `closed`: nobody is admitted. `open`: everybody is. `wait`:
+   * each request waits up to `store.timeout` for the store to come back, and is refused then.
+   * Default: share.
+   */
+  readonly onStoreLost?: 'share' | 'closed' | 'open' | 'wait';
 }
 
 /**

@@ -10,15 +10,22 @@ import type {
   CoordinatorMail,
   CoordinatorMessage,
 } from '../channel/coordinator/coordinator-messages.js';
-import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
+import { StoreAsker } from '../channel/store/store-channel.js';
+import {
+  openConfig,
+  type ServedConfig,
+  type SharedConfig,
+} from '../config/shared/shared-config.js';
 import { type UnitedConfig, uniteConfigs } from '../config/shared/unite-configs.js';
 import { AgentRunner } from './agent-runner.js';
+import { ClusterLimits } from './cluster-limits.js';
 import { Coordinator, type CoordinatorHost } from './coordinator.js';
 import type { CoordinatorThreadData } from './coordinator-setup.js';
 
 /** The thread that a coordinator runs on. */
 export interface AgentHost {
   nowMs(): number;
+  unixMs(): number;
   /** What is left to chance follows from it. */
   readonly seed: number;
   /** The operating system's id of the thread. */
@@ -32,13 +39,18 @@ export interface AgentHost {
 export function createAgent(data: CoordinatorThreadData, host: AgentHost): AgentRunner {
   const { memory } = data;
   const end = new CoordinatorEnd(memory);
+  const configs = data.configs.map(openConfig);
+  const store = data.storeMemory === null ? null : new StoreAsker(data.storeMemory);
+  const cluster = store === null ? null : clusterLimits(store, configs, host.unixMs);
+  if (store !== null) end.alsoWakesFor(() => store.hasAnswers());
   const coordinatorHost: CoordinatorHost = {
     onBreakerTransition: (change) => host.post({ type: 'breaker', ...change }),
     onHealthTransition: (change) => host.post({ type: 'health', ...change }),
-    onMail: () => readMail(host, end, onConfigs),
+    onMail: () => readMail(host, { end, store }, onConfigs),
+    ...(cluster !== null && { deferral: { outside: cluster, replies: end }, cluster }),
     onStop: () => runner.stop(),
   };
-  const coordinator = new Coordinator(unitedOf(data.configs), memory, coordinatorHost, host.seed);
+  const coordinator = new Coordinator(uniteConfigs(configs), memory, coordinatorHost, host.seed);
   const runner = new AgentRunner(end, coordinator, host.nowMs);
   // The asks and tells in the rings were made under the old configuration, so they are handled
   // first.
@@ -56,17 +68,35 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
   return runner;
 }
 
+/** Whom letters are for. */
+interface MailReaders {
+  readonly end: CoordinatorEnd;
+  readonly store: StoreAsker | null;
+}
+
 function readMail(
   host: AgentHost,
-  end: CoordinatorEnd,
+  { end, store }: MailReaders,
   onConfigs: (configs: readonly SharedConfig[]) => void,
 ): void {
   for (let mail = host.nextMail(); mail !== undefined; mail = host.nextMail()) {
     if (mail.type === 'wakePort') end.setWakePort(mail.lane, mail.port);
+    else if (mail.type === 'storePort') store?.setWakePort(mail.port);
     else if (mail.type === 'fault') fail(mail.fault);
     else if (mail.type === 'configs') onConfigs(mail.configs);
     else assertNever(mail);
   }
+}
+
+function clusterLimits(
+  store: StoreAsker,
+  configs: readonly ServedConfig[],
+  unixMs: () => number,
+): ClusterLimits | null {
+  const settings = configs.at(-1)?.store ?? null;
+  if (settings === null) return null;
+  const { timeoutMs, nodes: nodesMin } = settings;
+  return new ClusterLimits({ store, timeoutMs, nodesMin, unixMs });
 }
 
 /** `configs`: the last one is in force. */

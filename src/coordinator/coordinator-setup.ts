@@ -13,6 +13,7 @@ import { clearLimitCounts } from '../channel/coordinator/limit-counts.js';
 import { clearTargetLoads } from '../channel/coordinator/target-loads.js';
 import { SLOT_FREE, TargetSlotWriter } from '../channel/coordinator/target-slots.js';
 import { clearTargetState } from '../channel/coordinator/target-states.js';
+import type { StoreMemory } from '../channel/store/store-channel.js';
 import type { CompiledConfig } from '../config/compiled-config.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import {
@@ -32,6 +33,8 @@ export interface CoordinatorThreadData {
   /** Versions to answer for, oldest first; the last is in force. */
   readonly configs: readonly SharedConfig[];
   readonly memory: CoordinatorMemory;
+  /** null: no store is configured. */
+  readonly storeMemory: StoreMemory | null;
   /**
    * By lane; in the transfer list. Null: the port comes by mail, and until then nobody is woken.
    */

@@ -17,6 +17,7 @@ const data: CoordinatorThreadData = workerData;
 
 createAgent(data, {
   nowMs: systemClock.nowMs,
+  unixMs: systemClock.unixMs,
   seed: randomBytes(4).readInt32LE(),
   osThreadId: osThreadId(),
   post: (message) => mainPort.postMessage(message),

@@ -27,8 +27,9 @@ import type { CheckResult } from '../channel/coordinator/target-states.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
+import type { ClusterLimits } from './cluster-limits.js';
 import { ConcurrencyLimits } from './concurrency-limits.js';
-import { type DeferredAsk, DeferredAsks, NO_WAIT } from './deferred-asks.js';
+import { type DeferredAsk, DeferredAsks, NO_WAIT, type OutsideLimits } from './deferred-asks.js';
 import { RateLimits } from './rate-limits.js';
 import type { PlaceHolder } from './state/in-flight-tickets.js';
 import type { TargetListener } from './state/target-events.js';
@@ -41,15 +42,6 @@ const UNDEFERRED_ASKS = counterIndex('undeferredAsks');
 const RATE_LIMITED = counterIndex('rateLimited');
 const TELLS = counterIndex('tells');
 
-/** Limits of which something is kept outside of the coordinator. */
-export interface OutsideLimits {
-  /**
-   * What must be heard before this key is decided upon: a number that {@link Coordinator.onHeard}
-   * gets when it is there, or {@link NO_WAIT}. Called within an ask: it must not block.
-   */
-  awaits(limiterIndex: number, keyHashHigh: number, keyHashLow: number, nowMs: number): number;
-}
-
 /** Lets the coordinator give some verdicts later. */
 export interface Deferral {
   readonly outside: OutsideLimits;
@@ -60,6 +52,8 @@ export interface Deferral {
 export interface CoordinatorHost extends TargetListener {
   /** Absent: every ask is decided upon at once. */
   readonly deferral?: Deferral;
+  /** Limits that count over all gateways; absent: no store is configured. */
+  readonly cluster?: ClusterLimits;
   onMail(): void;
   onStop(): void;
 }
@@ -90,7 +84,8 @@ export class Coordinator implements CoordinatorHandler {
   ) {
     this.laneCount = memory.lanes.length;
     this.status = new CoordinatorStatus(memory.status);
-    this.limits = new RateLimits(config, memory, this.status);
+    this.limits = new RateLimits(config, memory, this.status, host.cluster);
+    host.cluster?.listen((awaited) => this.onHeard(awaited));
     this.targets = new UpstreamTargets(config, memory, host, seed);
     const random = seededRandom(seed);
     this.concurrency = new ConcurrencyLimits(config, memory, this.status, random);
@@ -98,7 +93,10 @@ export class Coordinator implements CoordinatorHandler {
     this.deferred =
       host.deferral === undefined
         ? null
-        : new DeferredAsks(memory.lanes.map((_, lane) => status.deferredOf(lane)));
+        : new DeferredAsks(
+            memory.lanes.map((_, lane) => status.deferredOf(lane)),
+            host.cluster?.timeoutMs,
+          );
   }
 
   /** Takes another configuration: a limiter or target that keeps its row keeps its state. */
@@ -157,13 +155,26 @@ export class Coordinator implements CoordinatorHandler {
 
   private awaitedBy(ask: AskView, nowMs: number): number {
     const outside = this.host.deferral?.outside;
-    if (outside === undefined) return NO_WAIT;
+    if (outside === undefined || this.isRefusedAlready(ask, nowMs)) return NO_WAIT;
+    // All are asked at once, so that they are waited for together.
+    let first = NO_WAIT;
     for (let position = 0; position < ask.limitCount; position += 1) {
       const [high, low] = [ask.keyHashHighAt(position), ask.keyHashLowAt(position)];
       const awaited = outside.awaits(ask.limiterIndexAt(position), high, low, nowMs);
-      if (awaited !== NO_WAIT) return awaited;
+      if (first === NO_WAIT) first = awaited;
     }
-    return NO_WAIT;
+    return first;
+  }
+
+  /** What one limit refuses need not be asked of another one. */
+  private isRefusedAlready(ask: AskView, nowMs: number): boolean {
+    const { cluster } = this.host;
+    if (cluster === undefined) return false;
+    for (let position = 0; position < ask.limitCount; position += 1) {
+      const [high, low] = [ask.keyHashHighAt(position), ask.keyHashLowAt(position)];
+      if (cluster.refuses(ask.limiterIndexAt(position), high, low, nowMs)) return true;
+    }
+    return false;
   }
 
   /** What some asks wait for is there: they are decided upon in the next tick. */
@@ -173,7 +184,8 @@ export class Coordinator implements CoordinatorHandler {
 
   /** When {@link onTick} must be called again at the latest; infinite: it can wait. */
   get nextDueMs(): number {
-    return this.deferred?.nextDueMs ?? Number.POSITIVE_INFINITY;
+    const deferredMs = this.deferred?.nextDueMs ?? Number.POSITIVE_INFINITY;
+    return Math.min(deferredMs, this.host.cluster?.nextDueMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Returns what the ask goes on to wait for, or NO_WAIT when it is over. */
@@ -229,6 +241,7 @@ export class Coordinator implements CoordinatorHandler {
 
   /** Does what is due by the clock. */
   onTick(nowMs: number): void {
+    this.host.cluster?.onTick(nowMs);
     this.targets.onTick(nowMs);
     this.concurrency.onTick(nowMs);
     if (this.deferred !== null) this.answerDeferred(this.deferred, nowMs);

@@ -25,6 +25,15 @@ export const DEFERRED_MS_MAX = 50;
 /** The ask waits for nothing. */
 export const NO_WAIT = 0;
 
+/** Limits of which something is kept outside of the coordinator. */
+export interface OutsideLimits {
+  /**
+   * What must be heard before this key is decided upon: a number that `Coordinator.onHeard`
+   * gets when it is there, or {@link NO_WAIT}. Called within an ask: it must not block.
+   */
+  awaits(limiterIndex: number, keyHashHigh: number, keyHashLow: number, nowMs: number): number;
+}
+
 /** An ask that waits, or that has waited. */
 export interface DeferredAsk {
   readonly lane: number;
@@ -50,7 +59,10 @@ export class DeferredAsks {
   private readonly counts: number[];
 
   /** `counts`: asks by lane that the coordinator before this one has forgotten. */
-  constructor(counts: readonly number[]) {
+  constructor(
+    counts: readonly number[],
+    private readonly waitMs = DEFERRED_MS_MAX,
+  ) {
     this.counts = [...counts];
   }
 
@@ -78,7 +90,7 @@ export class DeferredAsks {
     if (earlier !== undefined) this.remove(earlier);
     if (this.size >= DEFERRED_ASKS_MAX) return false;
     const { askId, generation } = ask;
-    const deadlineMs = nowMs + DEFERRED_MS_MAX;
+    const deadlineMs = nowMs + this.waitMs;
     const deferred = { lane, generation, askId, words: ask.copyWords(), deadlineMs };
     this.byId.set(id, deferred);
     this.wait(deferred, awaited);

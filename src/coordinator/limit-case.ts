@@ -4,6 +4,7 @@
  * Thread: coordinator. Reused for every ask.
  */
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
+import type { Lease } from './cluster-limits.js';
 import type { Limiter } from './limiters.js';
 import { NO_ROW } from './state/bucket-table.js';
 
@@ -13,11 +14,24 @@ import { NO_ROW } from './state/bucket-table.js';
  */
 const REFUSAL_HOLDS_MS_MAX = 20;
 
+/** By a row of this gateway. */
+export const BY_ROW = 0;
+/** It counts requests in flight. */
+export const BY_PLACES = 1;
+/** By a lease of the store, or by a refusal of it. */
+export const BY_LEASE = 2;
+/** By nothing: the store is lost, and the limit is open or closed meanwhile. */
+export const BY_NOTHING = 3;
+export type CaseKind = typeof BY_ROW | typeof BY_PLACES | typeof BY_LEASE | typeof BY_NOTHING;
+
 export class LimitCase {
+  kind: CaseKind = BY_ROW;
+  /** Of a limit that counts over all gateways: what is known of its key; null: nothing. */
+  lease: Lease | null = null;
   limiterIndex = 0;
   high = 0;
   low = 0;
-  /** Null: the limit counts requests in flight. */
+  /** Null: no row decides. */
   limiter: Limiter | null = null;
   row = NO_ROW;
   isNew = false;
@@ -31,7 +45,7 @@ export class LimitCase {
    * becomes free).
    */
   refusedUntil(nowMs: number): number {
-    if (this.limiter === null || this.row === NO_ROW) return 0;
+    if (this.kind !== BY_LEASE && (this.limiter === null || this.row === NO_ROW)) return 0;
     // One millisecond less, because the wait was rounded up.
     const holdsMs = Math.min(REFUSAL_HOLDS_MS_MAX, this.decision.retryAfterMs - 1);
     return Math.floor(nowMs + holdsMs) | 0;

@@ -114,7 +114,7 @@ class WindowLimiter implements Limiter {
     limiter: CompiledLimiter,
     readonly table: BucketTable,
   ) {
-    this.row = createLogRow(limiter, table);
+    this.row = createLogRow(table);
     this.rule = slidingWindowRule(limiter, this.row.capacity);
     this.isGrouped = this.row instanceof GroupLogRow;
   }
@@ -299,8 +299,8 @@ class BucketLimiter implements Limiter {
   repair(): void {}
 }
 
-function createLogRow(limiter: CompiledLimiter, table: BucketTable): StampLogRow | GroupLogRow {
-  switch (rowWordsOf(limiter)) {
+function createLogRow(table: BucketTable): StampLogRow | GroupLogRow {
+  switch (table.rowWords) {
     case COMPACT_ROW_WORDS:
       return new StampLogRow(table.views, COMPACT_LOG_ENTRIES);
     case WIDE_ROW_WORDS:

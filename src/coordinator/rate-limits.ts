@@ -17,8 +17,10 @@ import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
+import type { ClusterLimits, Lease } from './cluster-limits.js';
+import { ClusterShare } from './cluster-share.js';
 import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';
-import { LimitCase } from './limit-case.js';
+import { BY_LEASE, BY_PLACES, BY_ROW, LimitCase } from './limit-case.js';
 import { createLimiter, type Limiter, needsRow, rowWordsOf } from './limiters.js';
 import { COMPACT_ROW_WORDS, LARGE_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
@@ -29,6 +31,8 @@ const TRACKED_KEYS = counterIndex('trackedKeys');
 const RECLAIMED_KEYS = counterIndex('reclaimedKeys');
 const EVICTED_KEYS = counterIndex('evictedKeys');
 const REFUSED_KEYS = counterIndex('refusedKeys');
+const LEASED_ADMISSIONS = counterIndex('leasedAdmissions');
+const ADMITTED_WITHOUT_STORE = counterIndex('admittedWithoutStore');
 const KEYS_OF_LIMIT = limitCounter('trackedKeys');
 const EVICTIONS = limitCounter('evictions');
 const ADMITTED = limitCounter('admitted');
@@ -55,6 +59,8 @@ interface LimiterRule {
   /** null: it has no rows. */
   readonly limiter: Limiter | null;
   readonly grants: KeyGrantRule;
+  /** null: it counts over this gateway. */
+  readonly share: ClusterShare | null;
 }
 
 export class RateLimits implements RowGauge {
@@ -83,6 +89,7 @@ export class RateLimits implements RowGauge {
     config: LimitsConfig & Pick<UnitedConfig, 'workers'>,
     private readonly memory: CoordinatorMemory,
     private readonly status: CoordinatorStatus,
+    private readonly cluster: ClusterLimits | null = null,
   ) {
     this.tables = [
       new BucketTable(memory.compactBuckets, COMPACT_ROW_WORDS),
@@ -104,6 +111,7 @@ export class RateLimits implements RowGauge {
   /** Takes other limits, or other rules for them. Rows keep their content. */
   adopt(config: LimitsConfig): void {
     this.configs = config.limiters;
+    this.cluster?.adopt(config.limiters);
     this.rules = new Array<LimiterRule | undefined>(config.capacity.limiters).fill(undefined);
     for (const table of this.tables) table.measureAnew();
     this.usePlaces(config);
@@ -150,9 +158,7 @@ export class RateLimits implements RowGauge {
       const one = this.caseAt(position);
       if ((this.shadowRefused & (1 << position)) !== 0) continue;
       this.counts.count(one.limiterIndex, ADMITTED, 1);
-      if (one.limiter === null) one.decision.admissionsLeft -= 1;
-      else this.commitRow(one, one.limiter, nowMs);
-      if (one.limiter === null) one.decision.remaining = one.decision.admissionsLeft;
+      this.commitCase(one, nowMs);
     }
     if (this.hasPlaces) reply.inFlightTicket = this.takePlaces(holder);
     if (ask.keyGrantWish > 0) this.grant(ask.keyGrantWish, reply, nowMs);
@@ -216,15 +222,51 @@ export class RateLimits implements RowGauge {
       one.limiterIndex = ask.limiterIndexAt(position);
       one.high = ask.keyHashHighAt(position);
       one.low = ask.keyHashLowAt(position);
-      one.limiter = this.ruleOf(one.limiterIndex)?.limiter ?? null;
+      const rule = this.ruleOf(one.limiterIndex);
+      one.limiter = rule?.limiter ?? null;
+      one.kind = one.limiter === null ? BY_PLACES : BY_ROW;
     }
   }
 
+  private commitCase(one: LimitCase, nowMs: number): void {
+    const { decision, limiter, lease } = one;
+    switch (one.kind) {
+      case BY_ROW:
+        this.commitRow(one, defined(limiter ?? undefined, 'the limiter of a row'), nowMs);
+        if (lease !== null) this.noteShared(one, lease, nowMs);
+        return;
+      case BY_PLACES:
+        decision.admissionsLeft -= 1;
+        decision.remaining = decision.admissionsLeft;
+        return;
+      case BY_LEASE:
+        this.status.count(LEASED_ADMISSIONS, 1);
+        this.cluster?.commit(defined(lease ?? undefined, 'the lease'), nowMs, decision);
+        return;
+      default:
+        if (lease !== null) this.noteShared(one, lease, nowMs);
+    }
+  }
+
+  /** Admitted without the store, which is told when it is back. */
+  private noteShared({ limiterIndex }: LimitCase, lease: Lease, nowMs: number): void {
+    this.status.count(ADMITTED_WITHOUT_STORE, 1);
+    defined(this.ruleOf(limiterIndex)?.share ?? undefined, 'a share').note(lease, nowMs);
+  }
+
   private peekCase(one: LimitCase, nowMs: number): boolean {
-    const { limiter, limiterIndex } = one;
+    const share = this.ruleOf(one.limiterIndex)?.share ?? null;
+    one.lease = null;
+    if (share?.decides(one, nowMs) === true) return one.decision.admitted;
+    const { limiter } = one;
     if (limiter === null) return this.peekPlaces(one);
+    const isAdmitted = this.peekRow(one, limiter, nowMs);
+    return isAdmitted && (share === null || share.allows(one, nowMs));
+  }
+
+  private peekRow(one: LimitCase, limiter: Limiter, nowMs: number): boolean {
     const { table } = limiter;
-    table.setKey(this.spaceOf(limiterIndex), one.high, one.low);
+    table.setKey(this.spaceOf(one.limiterIndex), one.high, one.low);
     one.row = table.locate(this, nowMs);
     if (one.row === NO_ROW) return this.refuseNewKey(one, table.retryAfterMs);
     one.isNew = table.isNew;
@@ -290,7 +332,7 @@ export class RateLimits implements RowGauge {
     const entry = this.tickets.open(holder);
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
-      if (one.limiter !== null || (this.shadowRefused & (1 << position)) !== 0) continue;
+      if (one.kind !== BY_PLACES || (this.shadowRefused & (1 << position)) !== 0) continue;
       this.tickets.addKey(entry, one.limiterIndex, one.high, one.low);
     }
     return this.tickets.seal(entry);
@@ -397,7 +439,9 @@ export class RateLimits implements RowGauge {
 
   private limiterOfSpace(keySpace: number): Limiter | null {
     const index = this.configs.rowOfSpace(keySpace);
-    return index === -1 ? null : (this.ruleOf(index)?.limiter ?? null);
+    if (index === -1) return null;
+    const rule = this.ruleOf(index);
+    return rule?.limiter ?? rule?.share?.limiter ?? null;
   }
 
   /** undefined: a limit of no version that is in use. */
@@ -408,10 +452,13 @@ export class RateLimits implements RowGauge {
   private makeRule(limiterIndex: number): LimiterRule | undefined {
     const config = this.configs.find(limiterIndex);
     if (config === undefined) return undefined;
+    const { cluster } = this;
+    const isShared = config.cluster !== undefined && cluster !== null && needsRow(config);
     const rule = {
       config,
-      limiter: needsRow(config) ? createLimiter(config, this.tableOf(config)) : null,
+      limiter: needsRow(config) && !isShared ? createLimiter(config, this.tableOf(config)) : null,
       grants: keyGrantRule(config),
+      share: isShared ? new ClusterShare(config, this.tableOf(config), cluster) : null,
     };
     this.rules[limiterIndex] = rule;
     return rule;

@@ -62,6 +62,18 @@ export interface CertificatesStatus {
   readonly acme: { readonly ordered: number; readonly failed: number };
 }
 
+/** The store that gateways share. */
+export interface StoreFigures {
+  readonly isUp: boolean;
+  /** Why it is lost; '': it is not. */
+  readonly reason: string;
+  /** Gateways that share it, this one as well; 0: unknown. */
+  readonly nodes: number;
+  /** How often its thread has died. */
+  readonly deaths: number;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
 /** What asked for a change of the configuration. */
 export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program' | 'store';
 

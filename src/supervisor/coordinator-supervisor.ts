@@ -17,6 +17,7 @@ import type {
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import { TargetSlotView } from '../channel/coordinator/target-slots.js';
 import type { Port } from '../channel/port.js';
+import { allocateStoreMemory, type StoreMemory } from '../channel/store/store-channel.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
@@ -51,6 +52,8 @@ export class CoordinatorDiedError extends Error {
 export class CoordinatorSupervisor {
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
+  /** null: no store is configured. */
+  readonly storeMemory: StoreMemory | null;
   deaths = 0;
   osThreadId = 0;
 
@@ -70,6 +73,8 @@ export class CoordinatorSupervisor {
     this.answer = new AwaitedAnswer('the coordinator', options.clock);
     this.memory = allocateCoordinatorMemory(options.first.settings);
     this.control = new CoordinatorControl(this.memory);
+    const { store } = options.first.settings;
+    this.storeMemory = store === null ? null : allocateStoreMemory(this.memory.status);
     this.status = new CoordinatorStatus(this.memory.status);
     this.slots = new TargetSlotView(this.memory.slots);
   }
@@ -103,13 +108,13 @@ export class CoordinatorSupervisor {
   }
 
   private startThread(): Promise<void> {
-    const { configs, memory } = this;
+    const { configs, memory, storeMemory } = this;
     return new Promise((resolve, reject) => {
       let onExited: () => void = () => {};
       this.exited = new Promise((settle) => {
         onExited = settle;
       });
-      const data = { configs, memory, wakePorts: [] };
+      const data = { configs, memory, storeMemory, wakePorts: [] };
       const thread = this.options.threads.startCoordinator(data, {
         onMessage: (message) => {
           if (message.type === 'started') {

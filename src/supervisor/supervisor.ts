@@ -24,6 +24,7 @@ import { IdentityServices } from './identity-services.js';
 import { LaneSupervisor } from './lane-supervisor.js';
 import { hashKeyOf } from './limiter-hash-key.js';
 import { RestartIntensity } from './restart-intensity.js';
+import { StoreSupervisor } from './store-supervisor.js';
 import type { Threads } from './threads.js';
 
 export interface SupervisorOptions {
@@ -47,6 +48,9 @@ export class Supervisor {
   /** Stored replies; they outlive every thread. */
   readonly cache: CacheMemory;
 
+  /** null: no store is configured. */
+  readonly store: StoreSupervisor | null;
+
   private readonly epochTable: EpochTable;
   /** The key by which workers hash limiter keys. */
   readonly hashKey: readonly [number, number];
@@ -62,7 +66,7 @@ export class Supervisor {
     const { first, clock, random, threads, front, logger } = options;
     this.epochTable = new EpochTable(first);
     const config = this.epochTable.current;
-    this.hashKey = hashKeyOf(config.limits.keySecret);
+    this.hashKey = hashKeyOf(config.limits.keySecret, config.store);
     const mayRestart = (): boolean => this.mayRestart();
     this.coordinator = new CoordinatorSupervisor({
       first,
@@ -72,9 +76,18 @@ export class Supervisor {
       mayRestart,
       onRestarted: () => {
         for (const lane of this.lanes) lane.onCoordinatorRestarted();
+        this.store?.connect();
       },
     });
     this.found = new FoundTargets(new TargetSlotView(this.coordinator.memory.slots));
+    const { storeMemory } = this.coordinator;
+    this.store =
+      config.store === null || storeMemory === null
+        ? null
+        : new StoreSupervisor({
+            ...{ config: config.store, memory: storeMemory, logger, clock, threads },
+            postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
+          });
     threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
     this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
@@ -119,6 +132,7 @@ export class Supervisor {
     // The threads start side by side: a thread takes its time to start, and none needs another to
     // do so.
     const coordinator = this.coordinator.start();
+    this.store?.start();
     // Results of health checks wait in the control ring until the coordinator reads them.
     this.prober.adopt(this.shownConfig);
     await this.identity.start();
@@ -288,6 +302,7 @@ export class Supervisor {
     this.identity.stop();
     await Promise.all(this.lanes.map((lane) => lane.stop()));
     await this.options.threads.lanes.close();
+    await this.store?.stop();
     await this.coordinator.stop();
   }
 

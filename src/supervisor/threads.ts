@@ -11,7 +11,9 @@ import type {
   CoordinatorMessage,
 } from '../channel/coordinator/coordinator-messages.js';
 import type { Channel } from '../channel/port.js';
+import type { StoreOrder, StoreReport } from '../channel/store/store-messages.js';
 import type { CoordinatorThreadData } from '../coordinator/coordinator-setup.js';
+import type { StoreTask } from '../store/store-task.js';
 import type { LaneTask } from '../worker/lane-task.js';
 
 /** The threads that serve lanes. */
@@ -57,19 +59,36 @@ export interface CoordinatorListener {
   onEnded(error: unknown): void;
 }
 
+/** The thread that speaks with the store. */
+export interface StoreThread {
+  postMessage(order: StoreOrder, transfer?: readonly object[]): void;
+  /** Ends the thread at once. Resolves when it has ended. */
+  terminate(): Promise<unknown>;
+}
+
+/** Gets the events of the store's thread. */
+export interface StoreListener {
+  onReport(report: StoreReport): void;
+  /** Called once, after everything else. The error says why, when that is known. */
+  onEnded(error: unknown): void;
+}
+
 export interface Threads {
   readonly lanes: LaneThreads;
   startCoordinator(data: CoordinatorThreadData, listener: CoordinatorListener): CoordinatorThread;
   startAcceptor(task: AcceptorTask, listener: AcceptorListener): AcceptorThread;
+  startStore(task: StoreTask, listener: StoreListener): StoreThread;
   newChannel<Down, Up>(): Channel<Down, Up>;
 }
 
 const ACCEPTOR_ENTRY = new URL('../acceptor/acceptor-thread.js', import.meta.url);
+const STORE_ENTRY = new URL('../store/store-thread.js', import.meta.url);
 const COORDINATOR_ENTRY = new URL('../coordinator/coordinator-thread.js', import.meta.url);
 
 /** Real threads. */
 export function systemThreads(lanes: LaneThreads): Threads {
-  return { lanes, startCoordinator, startAcceptor, newChannel: () => new MessageChannel() };
+  const newChannel = () => new MessageChannel();
+  return { lanes, startCoordinator, startAcceptor, startStore, newChannel };
 }
 
 function startCoordinator(
@@ -104,4 +123,15 @@ function startAcceptor(workerData: AcceptorTask, listener: AcceptorListener): Ac
   });
   thread.on('exit', () => listener.onEnded(failure));
   return thread as AcceptorThread;
+}
+
+function startStore(workerData: StoreTask, listener: StoreListener): StoreThread {
+  const thread = new Worker(STORE_ENTRY, { workerData, name: 'store' });
+  let failure: unknown = new Error('the thread ended');
+  thread.on('message', (report: StoreReport) => listener.onReport(report));
+  thread.on('error', (error) => {
+    failure = error;
+  });
+  thread.on('exit', () => listener.onEnded(failure));
+  return thread as StoreThread;
 }

@@ -42,6 +42,7 @@ export const CONFIG_TYPE_FILES = [
   'config/compiled-replies.ts',
   'config/gateway-config.ts',
   'config/listener-settings.ts',
+  'config/store-settings.ts',
 ];
 
 /** Where the native library is known: the engine of clients, and the admin listener of its own. */
@@ -52,9 +53,10 @@ export const THREAD_ENTRIES = [
   'worker/worker-task.ts',
   'coordinator/coordinator-thread.ts',
   'acceptor/acceptor-thread.ts',
+  'store/store-thread.ts',
 ];
 
-export const THREAD_FOLDERS = ['acceptor', 'worker', 'coordinator', 'admin'];
+export const THREAD_FOLDERS = ['acceptor', 'worker', 'coordinator', 'store', 'admin'];
 
 /** What of the filters describes, checks and compiles their options; no steps. */
 const PURE_PARTS_OF_FILTERS = [
@@ -175,6 +177,12 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     mayUseConfigTypes: true,
     forbiddenPackages: ['undici', ...SOCKET_MODULES],
     forbiddenWords: [/\basync\b/, /\bawait\b/, /\bwaitAsync\b/],
+  },
+  store: {
+    mayImport: ['base', 'channel', 'observability'],
+    mayUseConfigTypes: true,
+    forbiddenPackages: ['undici', 'uWebSockets.js', 'pino'],
+    forbiddenWords: [/\bAtomics\s*\.\s*wait\b/, SYNC_CALL],
   },
   admin: {
     mayImport: ['base', 'channel', 'observability', 'config/shared'],

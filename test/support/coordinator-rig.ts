@@ -28,12 +28,10 @@ import type {
   CompiledLimiter,
   CompiledUpstream,
 } from '../../src/config/compiled-config.js';
-import {
-  Coordinator,
-  type Deferral,
-  type OutsideLimits,
-} from '../../src/coordinator/coordinator.js';
+import { ClusterLimits } from '../../src/coordinator/cluster-limits.js';
+import { Coordinator, type Deferral } from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
+import type { OutsideLimits } from '../../src/coordinator/deferred-asks.js';
 import type {
   BreakerTransition,
   HealthTransition,
@@ -156,6 +154,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
     tokenService: null,
+    store: null,
     upstreams: targetCounts.map((_, index) => ({
       index,
       name: `upstream-${index}`,
@@ -372,6 +371,7 @@ export class CoordinatorRig {
     };
     return new Coordinator(servedOf(this.config), this.memory, {
       ...(outside !== null && { deferral: { outside, replies } }),
+      ...(outside instanceof ClusterLimits && { cluster: outside }),
       onBreakerTransition: (change) => this.transitions.push(change),
       onHealthTransition: (change) => this.healthChanges.push(change),
       onMail: () => {

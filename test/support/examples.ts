@@ -23,6 +23,7 @@ export const EXAMPLE_VARIABLES = {
   JWT_SECRET: 'a secret of at least thirty-two bytes',
   PARTNER_KEY_SHA256: createHash('sha256').update('the key of acme').digest('hex'),
   ADA_PASSWORD_HASH: `$scrypt$ln=15,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`,
+  STORE_PASSWORD: 'the password of the store',
   ADMIN_TOKEN: 'a token of the admin listener'.replaceAll(' ', '-'),
 };
 

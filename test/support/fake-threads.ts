@@ -8,13 +8,17 @@ import type {
   CoordinatorMessage,
 } from '../../src/channel/coordinator/coordinator-messages.js';
 import type { Channel, Port } from '../../src/channel/port.js';
+import type { StoreOrder } from '../../src/channel/store/store-messages.js';
 import type { CoordinatorThreadData } from '../../src/coordinator/coordinator-setup.js';
+import type { StoreTask } from '../../src/store/store-task.js';
 import type {
   AcceptorListener,
   AcceptorThread,
   CoordinatorListener,
   CoordinatorThread,
   LaneThreads,
+  StoreListener,
+  StoreThread,
   Threads,
 } from '../../src/supervisor/threads.js';
 import type { LaneOrder, LaneReport, LaneTask } from '../../src/worker/lane-task.js';
@@ -169,11 +173,33 @@ export class FakeAcceptor implements AcceptorThread {
   }
 }
 
+/** The thread that speaks with the store, as far as its supervisor can tell. */
+export class FakeStore implements StoreThread {
+  readonly orders: StoreOrder[] = [];
+  isTerminated = false;
+
+  constructor(
+    readonly task: StoreTask,
+    readonly listener: StoreListener,
+  ) {}
+
+  postMessage(order: StoreOrder): void {
+    this.orders.push(order);
+  }
+
+  /** Its end comes when the test says so. */
+  terminate(): Promise<void> {
+    this.isTerminated = true;
+    return Promise.resolve();
+  }
+}
+
 export class FakeThreads implements Threads {
   /** All that were started, the newest last. */
   readonly workers: FakeWorker[] = [];
   readonly coordinators: FakeCoordinator[] = [];
   readonly acceptors: FakeAcceptor[] = [];
+  readonly stores: FakeStore[] = [];
   /** Node's ids of the threads that were ended. */
   readonly terminated: number[] = [];
   spares = 0;
@@ -217,6 +243,12 @@ export class FakeThreads implements Threads {
   startAcceptor(task: AcceptorTask, listener: AcceptorListener): AcceptorThread {
     const thread = new FakeAcceptor(task, listener);
     this.acceptors.push(thread);
+    return thread;
+  }
+
+  startStore(task: StoreTask, listener: StoreListener): StoreThread {
+    const thread = new FakeStore(task, listener);
+    this.stores.push(thread);
     return thread;
   }
 

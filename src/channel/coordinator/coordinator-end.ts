@@ -95,6 +95,7 @@ export class CoordinatorEnd {
   private readonly rest = new ReturnView();
   private readonly reply = new ReplyFields();
   private nowMs = 0;
+  private hasOtherWork: () => boolean = () => false;
 
   constructor(memory: CoordinatorMemory) {
     this.status = new CoordinatorStatus(memory.status);
@@ -105,6 +106,11 @@ export class CoordinatorEnd {
       const answered = answeredAsks(replies, this.status.generationOf(index));
       return { index, requests, replies, answered, isFirstBatch: true, wakePort: null };
     });
+  }
+
+  /** Something besides the rings keeps the coordinator awake, and wakes it. */
+  alsoWakesFor(hasWork: () => boolean): void {
+    this.hasOtherWork = hasWork;
   }
 
   /** Wakes the worker at once: replies may have been published while there was no port. */
@@ -133,7 +139,7 @@ export class CoordinatorEnd {
   private hasWork(): boolean {
     if (!this.control.isEmpty()) return true;
     for (const lane of this.lanes) if (!lane.requests.isEmpty()) return true;
-    return false;
+    return this.hasOtherWork();
   }
 
   private drainControl(handler: CoordinatorHandler): number {

@@ -40,6 +40,8 @@ export type CoordinatorMessage =
  */
 export type CoordinatorMail<Config = unknown> =
   | { readonly type: 'wakePort'; readonly lane: number; readonly port: Port }
+  /** Wakes the store's thread: it is another one than before, or this coordinator is. */
+  | { readonly type: 'storePort'; readonly port: Port }
   | { readonly type: 'fault'; readonly fault: CoordinatorFault }
   /** Use these versions from now on, of which the last one is in force; `configured` answers. */
   | { readonly type: 'configs'; readonly configs: readonly Config[] };

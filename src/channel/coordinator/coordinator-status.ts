@@ -60,6 +60,10 @@ const COUNTER_NAMES = [
   'deferredAsks',
   /** Of these, decided upon without it: it did not come in time, or too many waited. */
   'undeferredAsks',
+  /** Admissions of limits that count over all gateways, by units that the store has given. */
+  'leasedAdmissions',
+  /** Admissions of these while the store did not answer. */
+  'admittedWithoutStore',
 ] as const;
 
 export type CoordinatorCounter = (typeof COUNTER_NAMES)[number];

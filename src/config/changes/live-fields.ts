@@ -39,9 +39,12 @@ export function restartReasons(before: RestartConfig, after: RestartConfig): str
   const reasons = [...paths]
     .filter((path) => old.get(path) !== now.get(path))
     .map((path) => `${path}: ${old.get(path)} -> ${now.get(path)} takes a restart`);
-  // A secret is compared and not shown.
+  // Secrets are compared and not shown.
   if (before.limits.keySecret !== after.limits.keySecret) {
     reasons.push('limits.keySecret takes a restart');
+  }
+  if (JSON.stringify(before.store) !== JSON.stringify(after.store)) {
+    reasons.push('store takes a restart');
   }
   return reasons;
 }
@@ -70,6 +73,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     limiters: _limiters,
     routes: _routes,
     facts: _facts,
+    store: _store,
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
     limits: {
       headerBytes: _headerBytes,

@@ -21,6 +21,7 @@ import { checkIdentityFields } from './check-identity-fields.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
 import { checkObservability } from './check-observability.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
+import { checkStore } from './check-store.js';
 import { checkTargetTls } from './check-target-tls.js';
 import { checkTargetPolicies } from './check-targets.js';
 import { checkTokenService } from './check-token-service.js';
@@ -56,6 +57,7 @@ export function checkMeaning(
   checkListenersOfRoutes(config, findings);
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);
+  checkStore(config, findings);
   checkVersions(config, findings);
 }
 

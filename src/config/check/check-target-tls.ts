@@ -18,7 +18,7 @@ import {
   readMaterial,
 } from '../references/tls-material.js';
 
-type SoundTls = SoundPart<TargetTlsConfig>;
+type SoundTls = Pick<SoundPart<TargetTlsConfig>, 'ca' | 'cert' | 'key'>;
 
 export function checkTargetTls(
   name: string,
@@ -48,7 +48,8 @@ function isHttps(url: string | undefined): boolean | undefined {
   return parsed?.isValid === true ? parsed.target.tls : undefined;
 }
 
-function checkMaterial(pointer: string, tls: SoundTls, findings: Findings): void {
+/** Checks certificates and a key, given as files or as PEM. */
+export function checkMaterial(pointer: string, tls: SoundTls, findings: Findings): void {
   const ca = soundText(`${pointer}/ca`, tls.ca, certificatesProblem, findings);
   const cert = soundText(`${pointer}/cert`, tls.cert, certificatesProblem, findings);
   const key = soundText(`${pointer}/key`, tls.key, privateKeyProblem, findings);

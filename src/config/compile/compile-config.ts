@@ -39,6 +39,7 @@ import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compilePaths, compileRoutes } from './compile-routes.js';
+import { compileStore } from './compile-store.js';
 import { keptTargetTls, readTargetTls, type TargetTlsSource } from './compile-target-tls.js';
 import {
   compileBalancing,
@@ -102,6 +103,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
     authenticators,
     tokenService: compileTokenService(config.tokenService),
+    store: compileStore(config.store),
     upstreams,
     targets,
     limiters,

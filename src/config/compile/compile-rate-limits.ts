@@ -3,11 +3,15 @@
  *
  * Thread: loader. A part of compile-routes.ts; runs on a configuration that was checked.
  */
+import { createHash } from 'node:crypto';
 import { durationMs } from '../../base/quantities.js';
 import { defaultName } from '../check/check-rate-limits.js';
 import type { CompiledLimiter, LimiterKey } from '../compiled-config.js';
 import type { LimiterKeyName, RateLimitConfig, RouteConfig } from '../gateway-config.js';
 import { DEFAULTS } from '../schema/defaults.js';
+
+/** A limiter that has no place yet. */
+type LimiterFields = Omit<CompiledLimiter, 'index' | 'keySpace'>;
 
 const HEADER_KEY_PREFIX = 'header:';
 
@@ -17,7 +21,7 @@ const IN_FLIGHT_SUFFIX = '-inFlight';
 /** The limiters of a route, in the order of the file, with indexes from `firstIndex` on. */
 export function compileRateLimits(route: RouteConfig, firstIndex: number): CompiledLimiter[] {
   return rateLimitList(route.rateLimit)
-    .flatMap((config, position) => compileRateLimit(config, defaultName(route.name, position)))
+    .flatMap((config, position) => compileRateLimit(config, route.name, position))
     .map((limiter, at) => {
       const index = firstIndex + at;
       return { index, keySpace: index, ...limiter };
@@ -32,14 +36,15 @@ export function rateLimitList<T extends object>(rateLimit: T | readonly T[] | un
 
 function compileRateLimit(
   config: RateLimitConfig,
-  nameByDefault: string,
-): Omit<CompiledLimiter, 'index' | 'keySpace'>[] {
-  const name = config.name ?? nameByDefault;
+  routeName: string,
+  position: number,
+): LimiterFields[] {
+  const name = config.name ?? defaultName(routeName, position);
   const mode = config.mode ?? DEFAULTS.rateLimit.mode;
   const keys = compileKeys(config.key ?? DEFAULTS.rateLimit.key);
   const { callers = DEFAULTS.rateLimit.callers } = config;
   const counted = callers === 'all' ? {} : { callers };
-  const compiled: Omit<CompiledLimiter, 'index' | 'keySpace'>[] = [];
+  const compiled: LimiterFields[] = [];
   const { limit, window, maxInFlight } = config;
   if (limit !== undefined) {
     compiled.push({
@@ -67,7 +72,22 @@ function compileRateLimit(
       mode,
     });
   }
-  return compiled;
+  if ((config.scope ?? DEFAULTS.rateLimit.scope) !== 'cluster') return compiled;
+  const onStoreLost = config.onStoreLost ?? DEFAULTS.rateLimit.onStoreLost;
+  return compiled.map((limiter) => ({
+    ...limiter,
+    cluster: { digest: digestOf(routeName, limiter), onStoreLost },
+  }));
+}
+
+/** Whatever changes what is counted gives another digest: gateways must agree on all of it. */
+function digestOf(
+  routeName: string,
+  { name, algorithm, limit, windowMs, burst, cost, keys, callers }: LimiterFields,
+): number[] {
+  const parts = [routeName, name, algorithm, limit, windowMs, burst, cost, keys, callers ?? 'all'];
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest();
+  return [0, 4, 8].map((at) => digest.readInt32LE(at));
 }
 
 function compileKeys(key: LimiterKeyName | readonly LimiterKeyName[]): LimiterKey[] {

@@ -35,6 +35,7 @@ import {
 import { LISTEN_NODE } from './listen-nodes.js';
 import { LOGGING_NODE, TRACING_NODE } from './observability-nodes.js';
 import { ROUTE_PROPERTIES } from './route-node.js';
+import { STORE_NODE } from './store-node.js';
 import { STATE_DIR_NODE } from './tls-nodes.js';
 import { TOKEN_SERVICE_NODE } from './token-service-node.js';
 import { UPSTREAM_NODE } from './upstream-nodes.js';
@@ -73,6 +74,7 @@ const ROOT_NODE = objectNode(
     upstreamErrors: UPSTREAM_ERRORS_NODE,
     limits: LIMITS_NODE,
     cache: CACHE_MEMORY_NODE,
+    store: STORE_NODE,
     stateDir: STATE_DIR_NODE,
     logging: LOGGING_NODE,
     tracing: TRACING_NODE,

@@ -87,6 +87,21 @@ const RATE_LIMIT_NODE = objectNode(
         'refused. `off` does nothing.',
       { default: DEFAULTS.rateLimit.mode, enum: ['enforce', 'shadow', 'off'] },
     ),
+    scope: stringNode(
+      '`local`: each gateway counts for itself. `cluster`: all gateways that share the `store` ' +
+        'count together, and never admit more than the limit.',
+      { default: DEFAULTS.rateLimit.scope, enum: ['local', 'cluster'] },
+    ),
+    onStoreLost: stringNode(
+      'What a limit with `scope: cluster` does while the store does not answer. `share`: each ' +
+        'gateway has an equal part of the limit. `closed`: nobody is admitted. `open`: everybody ' +
+        'is. `wait`: each request waits up to `store.timeout` for the store to come back, and is ' +
+        'refused then.',
+      {
+        default: DEFAULTS.rateLimit.onStoreLost,
+        enum: ['share', 'closed', 'open', 'wait'],
+      },
+    ),
   },
 );
 

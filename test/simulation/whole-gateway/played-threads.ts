@@ -90,6 +90,7 @@ export class PlayedCoordinator extends PlayedThread implements CoordinatorThread
       const make = (): AgentRunner =>
         createAgent(data, {
           nowMs: this.clock.nowMs,
+          unixMs: this.clock.unixMs,
           seed: random.below(2 ** 31),
           osThreadId: 0,
           post: (message) => this.post(message),
@@ -188,6 +189,11 @@ export class PlayedThreads implements Threads {
   /** Here the acceptor is on the main thread. */
   startAcceptor(): never {
     throw new Error('no acceptor has a thread of its own');
+  }
+
+  /** What is played here is configured without a store. */
+  startStore(): never {
+    throw new Error('there is no store');
   }
 
   private serve(task: LaneTask): Promise<void> {

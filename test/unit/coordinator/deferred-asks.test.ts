@@ -8,11 +8,11 @@ import {
   VERDICT_RATE_LIMITED,
 } from '../../../src/channel/coordinator/coordinator-records.js';
 import { AgentRunner, PARK_MS_MAX } from '../../../src/coordinator/agent-runner.js';
-import type { OutsideLimits } from '../../../src/coordinator/coordinator.js';
 import {
   DEFERRED_ASKS_MAX,
   DEFERRED_MS_MAX,
   NO_WAIT,
+  type OutsideLimits,
 } from '../../../src/coordinator/deferred-asks.js';
 import {
   type AskWish,

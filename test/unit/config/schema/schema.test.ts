@@ -81,6 +81,9 @@ describe('CONFIG_SCHEMA', () => {
     expect(secret).toEqual([
       '$.admin.token',
       '$.limits.keySecret',
+      '$.store.sentinel.password',
+      '$.store.password',
+      '$.store.tls.key',
       '$.tracing.headers.NAME',
       '$.authenticators.NAME<jwt>.secret',
       '$.authenticators.NAME<apiKey>.keys[].sha256',

@@ -1,0 +1,106 @@
+/**
+ * Checks the store that several gateways share, and the limits that need it.
+ *
+ * Thread: any (pure). Runs on the sound part of a configuration.
+ */
+import { pointerOf } from '../../base/json-pointer.js';
+import type { Findings, SoundPart } from '../../schema/finding.js';
+import type { GatewayConfig, StoreConfig } from '../gateway-config.js';
+import { parseStoreUrl, type StoreUrl } from '../references/store-url.js';
+import { checkMaterial } from './check-target-tls.js';
+
+const AT = pointerOf('store');
+
+type SoundStore = SoundPart<StoreConfig>;
+
+export function checkStore(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  const { store } = config;
+  const isKnown = store !== undefined || findings.hasUnder(AT);
+  if (store !== undefined) checkSettings(store, findings);
+  for (const [index, route] of (config.routes ?? []).entries()) {
+    if (route?.rateLimit === undefined) continue;
+    const at = pointerOf('routes', index, 'rateLimit');
+    const isList = Array.isArray(route.rateLimit);
+    for (const [position, limit] of [route.rateLimit].flat().entries()) {
+      if (limit === undefined) continue;
+      checkScope(limit, isList ? `${at}${pointerOf(position)}` : at, { isKnown, findings });
+    }
+  }
+}
+
+function checkScope(
+  limit: {
+    readonly scope?: unknown;
+    readonly onStoreLost?: unknown;
+    readonly maxInFlight?: unknown;
+  },
+  at: string,
+  { isKnown, findings }: { readonly isKnown: boolean; readonly findings: Findings },
+): void {
+  const { scope, onStoreLost, maxInFlight } = limit;
+  if (scope === 'cluster' && !isKnown) {
+    const how = 'add store: { type: redis, url: "redis://HOST:6379" }';
+    findings.addValue(`${at}/scope`, `"cluster" needs a store that the gateways share: ${how}`);
+  }
+  if (scope === 'cluster' && maxInFlight !== undefined) {
+    const how = 'put it into a limit of its own with scope: local';
+    findings.addValue(`${at}/maxInFlight`, `cannot be counted over several gateways yet: ${how}`);
+  }
+  if (onStoreLost !== undefined && scope !== 'cluster' && !findings.hasUnder(`${at}/scope`)) {
+    findings.addKey(`${at}/onStoreLost`, 'only a limit with scope: cluster needs the store');
+  }
+}
+
+function checkSettings(store: SoundStore, findings: Findings): void {
+  const { url, urls, sentinel, cluster } = store;
+  if (url !== undefined && urls !== undefined) {
+    findings.addKey(`${AT}/urls`, 'stands in place of url: one of the two');
+  }
+  if (url === undefined && urls === undefined && !findings.hasUnder(AT)) {
+    findings.addValue(AT, 'needs url: "redis://HOST:PORT"');
+  }
+  if (sentinel !== undefined && cluster === true) {
+    findings.addKey(`${AT}/cluster`, 'a Redis Cluster has no Sentinels: one of the two');
+  }
+  const isAlone = sentinel === undefined && cluster !== true && !findings.hasUnder(AT);
+  if (isAlone && (urls ?? []).length > 1) {
+    const message = 'several servers need sentinel: { name } or cluster: true, which say how';
+    findings.addKey(`${AT}/urls`, message);
+  }
+  const parsed = checkUrls(store, findings);
+  if (store.tls === undefined) return;
+  if (parsed.length > 0 && parsed.every(({ tls }) => !tls)) {
+    findings.addKey(`${AT}/tls`, 'only for a store with rediss://');
+  }
+  checkMaterial(`${AT}/tls`, store.tls, findings);
+}
+
+/** The URLs that are sound. */
+function checkUrls({ url, urls, ...store }: SoundStore, findings: Findings): StoreUrl[] {
+  const sound: StoreUrl[] = [];
+  const texts = urls?.map((text, at) => [text, `${AT}/urls/${at}`] as const);
+  for (const [text, at] of texts ?? [[url, `${AT}/url`] as const]) {
+    if (text === undefined) continue;
+    const parsed = parseStoreUrl(text);
+    if ('problem' in parsed) {
+      findings.addValue(at, parsed.problem);
+      continue;
+    }
+    const first = sound[0] ?? parsed;
+    sound.push(parsed);
+    if (parsed.password !== '' && store.password !== undefined) {
+      findings.addValue(at, 'has a password, and so has store.password: one of the two');
+    }
+    if (parsed.username !== '' && store.username !== undefined) {
+      findings.addValue(at, 'has a user, and so has store.username: one of the two');
+    }
+    if (parsed.database !== 0 && store.cluster === true) {
+      findings.addValue(at, 'a Redis Cluster has the database 0 only');
+    }
+    const isSame = (['tls', 'username', 'password', 'database'] as const).every(
+      (key) => parsed[key] === first[key],
+    );
+    if (!isSame) findings.addValue(at, 'says other things than the first: all must say the same');
+  }
+  return sound;
+}

@@ -1,0 +1,445 @@
+/**
+ * Limits that count over all gateways: what this gateway holds of them, and what it asks for.
+ *
+ * Thread: coordinator. Owns the leases, in ordinary memory: a coordinator that ends loses the units
+ * that it held, which the store goes on counting as used.
+ *
+ *     key in the store ──take──► lease of this gateway ──► one admission after the other
+ *
+ * An ask for a key without a lease waits (deferred-asks.ts) while the store's thread brings one.
+ * A refusal of the store is kept like a lease, so that refused requests ask nobody.
+ *
+ * Invariants:
+ *   I1  The units that are outstanding or used within any window are never more than the limit, in
+ *       every order of events, as long as the state in the store is not lost.
+ *   I2  A message that is lost, late or seen twice loses units, and never makes any: an answer is
+ *       taken once, by the serial of its ask, and only while its ask is still the key's last one.
+ *   I3  Nothing is sent twice: what was not answered counts as used.
+ *   I4  What comes back names its lease (stamp) and the state of the store that it is of (epoch).
+ *       In another epoch it is nothing, and it lifts no limit above what it was.
+ *   I5  A gateway that stops for any time holds one lease a key at most, which is counted already.
+ *   I6  No request waits for the store longer than `store.timeout`, and none at all while the store
+ *       is known to be lost (but for `onStoreLost: wait`, up to the same time).
+ */
+import { assert } from '../base/assert.js';
+import type { StoreAsker } from '../channel/store/store-channel.js';
+import {
+  createTakeFields,
+  TAKE_BUCKET,
+  TAKE_FIXED,
+  TAKE_SLIDING,
+  TAKEN_DECIDED,
+  TAKEN_RECOVERING,
+  type TakenFields,
+} from '../channel/store/store-records.js';
+import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { LimiterLookup } from '../config/shared/shared-config.js';
+import type { CompiledClusterScope } from '../config/store-settings.js';
+import { type LeaseRule, LeaseState, leaseRule } from '../policy/rate-limit/lease.js';
+import type { RateDecision } from '../policy/rate-limit/rate-decision.js';
+import { NO_WAIT, type OutsideLimits } from './deferred-asks.js';
+import { UsedUnits } from './used-units.js';
+
+/** Keys of which something is known. A further one displaces the one asked for longest ago. */
+const LEASES_MAX = 65_536;
+/** Keys about which the store is told at once, when it has lost its state. */
+const DECLARED_MAX = 2048;
+/** A key is not asked about for this time while the store recovers. */
+const RECOVERY_PAUSE_MS = 250;
+/** Wall and monotonic clock are that far apart after a machine has slept. */
+const CLOCK_DRIFT_MS = 1000;
+const FIRST_SERIAL = 1;
+const ALGORITHMS = {
+  slidingWindow: TAKE_SLIDING,
+  tokenBucket: TAKE_BUCKET,
+  fixedWindow: TAKE_FIXED,
+} as const;
+
+/** What the store has said of a key, as far as it holds. */
+export const CLUSTER_ADMITS = 1;
+export const CLUSTER_REFUSES = 2;
+/** Nothing is known: the store is lost, or late. */
+export const CLUSTER_UNKNOWN = 3;
+export type ClusterVerdict =
+  | typeof CLUSTER_ADMITS
+  | typeof CLUSTER_REFUSES
+  | typeof CLUSTER_UNKNOWN;
+
+/** A limit that counts over all gateways. */
+interface ClusterLimit {
+  readonly scope: CompiledClusterScope;
+  readonly rule: LeaseRule;
+  /** It only counts what it would have refused. */
+  readonly isShadow: boolean;
+}
+
+/** One key of such a limit. */
+export class Lease extends LeaseState {
+  readonly used: UsedUnits;
+  /** Of the ask that is on its way; 0: none is. */
+  serial = 0;
+  sentMs = 0;
+  wanted = 0;
+  /** Requests that wait for the ask on its way. */
+  waiting = 0;
+  /** The lease that came last. */
+  stamp = 0;
+  epoch = 0;
+  usedMs = 0;
+  /** When it is looked at, whether it is in use. */
+  lookMs = 0;
+  /** Nothing is asked before. */
+  pausedUntilMs = Number.NEGATIVE_INFINITY;
+  /** What may be admitted without the store until the first window without it is over. */
+  allowance = 0;
+  /** When the store last decided upon the key. */
+  answeredMs = Number.NEGATIVE_INFINITY;
+  private aloneUntilMs = Number.NaN;
+
+  constructor(
+    readonly id: number,
+    readonly limit: ClusterLimit,
+    readonly high: number,
+    readonly low: number,
+  ) {
+    super();
+    this.used = new UsedUnits(limit.rule.windowMs);
+  }
+
+  /** The store does not decide upon this key. Returns when the first window without it is over. */
+  beginAlone(nowMs: number, nodes: number): number {
+    if (!Number.isNaN(this.aloneUntilMs)) return this.aloneUntilMs;
+    const isKnown = nowMs < this.answeredMs + this.limit.rule.windowMs;
+    this.allowance = isKnown ? Math.floor(this.left / nodes) : Number.POSITIVE_INFINITY;
+    this.aloneUntilMs = nowMs + this.limit.rule.windowMs;
+    return this.aloneUntilMs;
+  }
+
+  /** The store decides again. */
+  endAlone(): void {
+    this.aloneUntilMs = Number.NaN;
+  }
+}
+
+interface HeldLease {
+  readonly lease: Lease;
+  readonly dueMs: number;
+}
+
+export interface ClusterParts {
+  readonly store: StoreAsker;
+  readonly timeoutMs: number;
+  /** Gateways that share the store at least. */
+  readonly nodesMin: number;
+  unixMs(): number;
+}
+
+export class ClusterLimits implements OutsideLimits {
+  private configs: LimiterLookup | null = null;
+  /** By limiter index; null: it counts over this gateway. */
+  private limits: (ClusterLimit | null | undefined)[] = [];
+  /** By a hash of limit and key, the one that was asked for longest ago first. */
+  private readonly leases = new Map<number, Lease>();
+  private readonly bySerial = new Map<number, Lease>();
+  /** Leases with units, the oldest first: what is not used goes back. */
+  private readonly held: HeldLease[] = [];
+  private readonly take = createTakeFields();
+  private nextSerial = FIRST_SERIAL;
+  private nextId = 1;
+  private clockDifferenceMs = Number.NaN;
+  private epochs: number;
+  private onHeard: (awaited: number) => void = () => {};
+  private readonly onTaken = (taken: TakenFields): void => this.receive(taken);
+  private nowMs = 0;
+  /** Asks of limits with `onStoreLost: wait` wait for this number while the store is lost. */
+  private readonly foundId = 2 ** 40;
+  private wasUp = false;
+
+  constructor(private readonly parts: ClusterParts) {
+    this.epochs = parts.store.status.epochs;
+  }
+
+  get timeoutMs(): number {
+    return this.parts.timeoutMs;
+  }
+
+  /** The gateways among which a limit is divided while the store is lost. */
+  get nodes(): number {
+    return Math.max(1, this.parts.nodesMin, this.parts.store.status.nodes);
+  }
+
+  adopt(configs: LimiterLookup): void {
+    this.configs = configs;
+    this.limits = [];
+  }
+
+  listen(onHeard: (awaited: number) => void): void {
+    this.onHeard = onHeard;
+  }
+
+  /** When {@link onTick} has something to do; infinite: nothing waits. */
+  get nextDueMs(): number {
+    const first = this.held[0];
+    return first === undefined ? Number.POSITIVE_INFINITY : first.dueMs;
+  }
+
+  /** Takes in what the store has answered, and gives back what is not used. */
+  onTick(nowMs: number): void {
+    const { store, unixMs } = this.parts;
+    this.nowMs = nowMs;
+    this.checkClocks(unixMs() - nowMs);
+    store.drain(this.onTaken);
+    const { isUp } = store;
+    if (isUp && !this.wasUp) this.onHeard(this.foundId);
+    this.wasUp = isUp;
+    if (store.status.epochs !== this.epochs) this.declareAll(nowMs);
+    this.giveBackUnused(nowMs);
+  }
+
+  awaits(limiterIndex: number, high: number, low: number, nowMs: number): number {
+    const limit = this.limitOf(limiterIndex);
+    if (limit === null) return NO_WAIT;
+    const known = this.find(limit, high, low);
+    if (known !== null) {
+      if (known.canAdmit(nowMs) || known.isRefused(nowMs)) return NO_WAIT;
+      if (nowMs < known.pausedUntilMs) return NO_WAIT;
+    }
+    if (!this.parts.store.isUp) {
+      return limit.scope.onStoreLost === 'wait' ? this.foundId : NO_WAIT;
+    }
+    const lease = known ?? this.add(limit, high, low);
+    const isAsked = lease.serial !== 0 && nowMs - lease.sentMs < this.parts.timeoutMs;
+    lease.waiting += 1;
+    if (isAsked || this.askFor(lease, nowMs)) return lease.id;
+    return NO_WAIT;
+  }
+
+  /** Whether the store has refused this key, and the limit refuses requests by that. */
+  refuses(limiterIndex: number, high: number, low: number, nowMs: number): boolean {
+    const limit = this.limitOf(limiterIndex);
+    if (limit === null || limit.isShadow) return false;
+    const lease = this.find(limit, high, low);
+    return lease !== null && !lease.canAdmit(nowMs) && lease.isRefused(nowMs);
+  }
+
+  /** The lease of a key of a limit that counts over all gateways; null: there is none. */
+  leaseOf(limiterIndex: number, high: number, low: number): Lease | null {
+    const limit = this.limitOf(limiterIndex);
+    return limit === null ? null : this.find(limit, high, low);
+  }
+
+  /** Like {@link leaseOf}; makes one where there is none. */
+  leaseFor(limiterIndex: number, high: number, low: number): Lease {
+    const limit = this.limitOf(limiterIndex);
+    assert(limit !== null, 'the limit counts over all gateways');
+    return this.find(limit, high, low) ?? this.add(limit, high, low);
+  }
+
+  /** Whether an admission passes by what is known; fills in the decision where something is. */
+  peek(lease: Lease | null, nowMs: number, decision: RateDecision): ClusterVerdict {
+    if (lease === null) return CLUSTER_UNKNOWN;
+    lease.noteDemand();
+    const { rule } = lease.limit;
+    if (lease.canAdmit(nowMs)) {
+      const left = Math.max(0, lease.left) + lease.units;
+      decision.admitted = true;
+      decision.admissionsLeft = left;
+      decision.remaining = left * rule.cost + rule.rest;
+      decision.resetMs = Math.max(0, Math.ceil(lease.resetAtMs - nowMs));
+      decision.retryAfterMs = 0;
+      return CLUSTER_ADMITS;
+    }
+    if (!lease.isRefused(nowMs)) return CLUSTER_UNKNOWN;
+    decision.admitted = false;
+    decision.admissionsLeft = 0;
+    decision.remaining = rule.rest;
+    decision.retryAfterMs = Math.max(1, Math.ceil(lease.retryAtMs - nowMs));
+    decision.resetMs = decision.retryAfterMs;
+    return CLUSTER_REFUSES;
+  }
+
+  /** Uses the unit that the peek just before has found. */
+  commit(lease: Lease, nowMs: number, decision: RateDecision): void {
+    const { rule } = lease.limit;
+    lease.use(nowMs);
+    lease.usedMs = nowMs;
+    lease.used.add(1, nowMs);
+    decision.admissionsLeft -= 1;
+    decision.remaining = decision.admissionsLeft * rule.cost + rule.rest;
+    if (decision.resetMs === 0) decision.resetMs = Math.ceil(rule.windowMs / rule.admissions);
+  }
+
+  private askFor(lease: Lease, nowMs: number): boolean {
+    const needed = lease.waiting;
+    const wanted = lease.ask(lease.limit.rule, needed, nowMs);
+    lease.waiting = 0;
+    if (!this.send(lease, { needed, wanted }, nowMs)) return false;
+    this.leases.delete(this.hashOf(lease));
+    this.leases.set(this.hashOf(lease), lease);
+    return true;
+  }
+
+  /** Sends an ask, with what comes back of the lease before it. */
+  private send(
+    lease: Lease,
+    { needed, wanted }: { readonly needed: number; readonly wanted: number },
+    nowMs: number,
+  ): boolean {
+    const { take } = this;
+    const { scope, rule } = lease.limit;
+    const { store } = this.parts;
+    take.generation = store.generation;
+    take.serial = this.nextSerial;
+    take.algorithm = ALGORITHMS[rule.algorithm];
+    take.digest = scope.digest;
+    take.keyHashHigh = lease.high;
+    take.keyHashLow = lease.low;
+    take.needed = needed;
+    take.wanted = wanted;
+    take.validUs = Math.floor(rule.validMs * 1000);
+    take.returned = lease.units;
+    take.declared = lease.used.takeUndeclared(nowMs);
+    take.limit = rule.limit;
+    take.windowUs = Math.ceil(rule.windowMs * 1000);
+    take.unitsPerTake = rule.unitsPerTake;
+    take.unitsPerMs = rule.unitsPerMs;
+    take.unitsPerToken = rule.unitsPerToken;
+    take.stamp = lease.stamp;
+    take.epoch = lease.epoch;
+    take.sentMs = nowMs;
+    // What comes back cannot be used any more, whether it arrives or not.
+    lease.units = 0;
+    if (!store.ask(take)) return false;
+    store.flush();
+    this.nextSerial = this.nextSerial === 0x7fffffff ? FIRST_SERIAL : this.nextSerial + 1;
+    if (wanted === 0) return true;
+    if (lease.serial !== 0) this.bySerial.delete(lease.serial);
+    lease.serial = take.serial;
+    lease.sentMs = nowMs;
+    lease.wanted = wanted;
+    this.bySerial.set(lease.serial, lease);
+    return true;
+  }
+
+  private receive(taken: TakenFields): void {
+    const lease = this.bySerial.get(taken.serial);
+    if (lease === undefined || lease.serial !== taken.serial) return;
+    this.bySerial.delete(taken.serial);
+    lease.serial = 0;
+    lease.waiting = 0;
+    this.apply(lease, taken);
+    this.onHeard(lease.id);
+  }
+
+  private apply(lease: Lease, taken: TakenFields): void {
+    const { rule } = lease.limit;
+    const { nowMs } = this;
+    const { sentMs, wanted } = lease;
+    if (taken.outcome === TAKEN_RECOVERING) lease.pausedUntilMs = nowMs + RECOVERY_PAUSE_MS;
+    if (taken.outcome !== TAKEN_DECIDED) return;
+    lease.endAlone();
+    lease.answeredMs = nowMs;
+    const { units, left } = taken;
+    const [validMs, resetMs, waitMs] = [taken.validUs, taken.resetUs, taken.waitUs].map(
+      (us) => us / 1000,
+    ) as [number, number, number];
+    if (units === 0) {
+      if (waitMs > 0) lease.onRefused(rule, { waitMs, resetMs, sentMs }, nowMs);
+      return;
+    }
+    lease.stamp = taken.stamp;
+    lease.epoch = taken.epoch;
+    lease.usedMs = nowMs;
+    lease.onGiven(rule, { units, wanted, sentMs, validMs, left, resetMs }, nowMs);
+    this.hold(lease, sentMs + validMs / 2);
+  }
+
+  private hold(lease: Lease, dueMs: number): void {
+    lease.lookMs = dueMs;
+    this.held.push({ lease, dueMs });
+  }
+
+  /** At half of its validity a lease that is not in use goes back: others may need it. */
+  private giveBackUnused(nowMs: number): void {
+    for (let first = this.held[0]; first !== undefined; first = this.held[0]) {
+      if (first.dueMs > nowMs) return;
+      this.held.shift();
+      const { lease, dueMs } = first;
+      const isLast = lease.lookMs === dueMs;
+      if (!isLast || lease.units === 0 || lease.serial !== 0) continue;
+      const { validMs } = lease.limit.rule;
+      const isInUse = nowMs - lease.usedMs < validMs / 4 && nowMs < lease.untilMs;
+      if (isInUse) this.hold(lease, lease.untilMs + validMs / 2);
+      else if (this.parts.store.isUp) this.send(lease, { needed: 0, wanted: 0 }, nowMs);
+    }
+  }
+
+  /** The state in the store is another one: it is told what was used of the keys used last. */
+  private declareAll(nowMs: number): void {
+    this.epochs = this.parts.store.status.epochs;
+    const leases = [...this.leases.values()].slice(-DECLARED_MAX);
+    for (const lease of leases) {
+      lease.drop();
+      lease.used.mustDeclare();
+      if (lease.serial === 0 && lease.used.has(nowMs)) {
+        this.send(lease, { needed: 0, wanted: 0 }, nowMs);
+      }
+    }
+  }
+
+  private checkClocks(differenceMs: number): void {
+    const driftMs = Math.abs(differenceMs - this.clockDifferenceMs);
+    this.clockDifferenceMs = differenceMs;
+    if (!(driftMs > CLOCK_DRIFT_MS)) return;
+    for (const lease of this.leases.values()) lease.drop();
+  }
+
+  private limitOf(limiterIndex: number): ClusterLimit | null {
+    const known = this.limits[limiterIndex];
+    if (known !== undefined) return known;
+    const made = makeLimit(this.configs?.find(limiterIndex), this.parts.timeoutMs);
+    this.limits[limiterIndex] = made;
+    return made;
+  }
+
+  private find(limit: ClusterLimit, high: number, low: number): Lease | null {
+    const lease = this.leases.get(hashOf(limit.scope.digest, high, low));
+    if (lease === undefined || lease.high !== high || lease.low !== low) return null;
+    return isSame(lease.limit.scope.digest, limit.scope.digest) ? lease : null;
+  }
+
+  private add(limit: ClusterLimit, high: number, low: number): Lease {
+    if (this.leases.size >= LEASES_MAX) {
+      for (const oldest of this.leases.keys()) {
+        this.leases.delete(oldest);
+        break;
+      }
+    }
+    const lease = new Lease(this.nextId++, limit, high, low);
+    this.leases.set(this.hashOf(lease), lease);
+    return lease;
+  }
+
+  private hashOf({ limit, high, low }: Lease): number {
+    return hashOf(limit.scope.digest, high, low);
+  }
+}
+
+function makeLimit(config: CompiledLimiter | undefined, timeoutMs: number): ClusterLimit | null {
+  if (config?.cluster === undefined) return null;
+  const { algorithm } = config;
+  assert(algorithm !== 'inFlight', 'requests in flight are counted by each gateway');
+  const rule = leaseRule({ ...config, algorithm }, timeoutMs);
+  return { scope: config.cluster, rule, isShadow: config.mode === 'shadow' };
+}
+
+/** 53 bits of limit and key. Two keys with the same bits take the place from one another. */
+function hashOf(digest: readonly number[], high: number, low: number): number {
+  const first = (high ^ (digest[0] as number)) >>> 0;
+  const second = (low ^ (digest[1] as number)) >>> 0;
+  return first * 2 ** 21 + (second >>> 11);
+}
+
+function isSame(one: readonly number[], other: readonly number[]): boolean {
+  return one.every((word, at) => word === other[at]);
+}

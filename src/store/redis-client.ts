@@ -1,0 +1,112 @@
+/**
+ * Connections to Redis or Valkey, with the settings that keep ioredis from harm.
+ *
+ * Thread: store. Owns nothing: makes clients.
+ *
+ * By its defaults ioredis sends what was in flight once more after a reconnect, and keeps commands
+ * for later while there is no connection. Both would let a command run twice, or long after nobody
+ * waits for it, so both are off.
+ */
+import type { ConnectionOptions } from 'node:tls';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { assertNever, defined } from '../base/assert.js';
+import type { CompiledStore } from '../config/store-settings.js';
+
+/** Time between two attempts to connect. */
+export const RECONNECT_MS = 250;
+
+const CONNECT_MS_MAX = 500;
+/** Longest silence of a connection on which something is waited for. */
+const SILENCE_MS_MAX = 400;
+/** After this time a connection that does not end by itself is cut. */
+const DISCONNECT_MS_MAX = 200;
+const KEEP_ALIVE_MS = 10_000;
+
+export type StoreClient = Redis | Cluster;
+
+type ConnectionSettings = Omit<RedisOptions, 'replyMapping'>;
+
+/** A client that begins to connect at once, and goes on doing so. */
+export function createClient(config: CompiledStore): StoreClient {
+  const first = defined(config.addresses[0], 'an address of the store');
+  switch (config.kind) {
+    case 'single':
+      return new Redis({ ...connectionOptions(config), ...first, db: config.database });
+    case 'sentinel':
+      return new Redis({ ...sentinelOptions(config), db: config.database });
+    case 'cluster':
+      return createCluster(config);
+    default:
+      return assertNever(config.kind);
+  }
+}
+
+function sentinelOptions(config: CompiledStore): ConnectionSettings {
+  const { name, username, password } = defined(config.sentinel ?? undefined, 'the Sentinels');
+  const tls = tlsOptions(config);
+  return {
+    ...connectionOptions(config),
+    sentinels: config.addresses.map(({ host, port }) => ({ host, port })),
+    name,
+    ...(username !== '' && { sentinelUsername: username }),
+    ...(password !== '' && { sentinelPassword: password }),
+    ...(tls !== null && { sentinelTLS: tls, enableTLSForSentinelMode: true }),
+    sentinelCommandTimeout: SILENCE_MS_MAX,
+    sentinelRetryStrategy: () => RECONNECT_MS,
+    // Without it a primary that hangs is held on to after another one was made primary.
+    failoverDetector: true,
+  };
+}
+
+function createCluster(config: CompiledStore): Cluster {
+  return new Cluster(
+    config.addresses.map(({ host, port }) => ({ host, port })),
+    {
+      redisOptions: connectionOptions(config),
+      clusterRetryStrategy: () => RECONNECT_MS,
+      enableOfflineQueue: false,
+      enableReadyCheck: true,
+      slotsRefreshTimeout: CONNECT_MS_MAX,
+      slotsRefreshInterval: 5000,
+      // A slot that has moved is followed once; a node that is gone ends the command.
+      maxRedirections: 2,
+      retryDelayOnFailover: 0,
+      retryDelayOnClusterDown: 0,
+      retryDelayOnTryAgain: 0,
+    },
+  );
+}
+
+function connectionOptions(config: CompiledStore): ConnectionSettings {
+  const { username, password, timeoutMs } = config;
+  const tls = tlsOptions(config);
+  return {
+    ...(username !== '' && { username }),
+    ...(password !== '' && { password }),
+    ...(tls !== null && { tls }),
+    protocol: 2,
+    commandTimeout: timeoutMs,
+    connectTimeout: CONNECT_MS_MAX,
+    socketTimeout: SILENCE_MS_MAX,
+    disconnectTimeout: DISCONNECT_MS_MAX,
+    keepAlive: KEEP_ALIVE_MS,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => RECONNECT_MS,
+    // The first beat shows whether the server can be used, with fewer rights than INFO needs.
+    enableReadyCheck: false,
+    disableClientInfo: true,
+  };
+}
+
+function tlsOptions({ tls }: CompiledStore): ConnectionOptions | null {
+  if (tls === null) return null;
+  const { ca, cert, key, serverName, verifies } = tls;
+  return {
+    ...(ca !== '' && { ca }),
+    ...(cert !== '' && { cert, key }),
+    ...(serverName !== '' && { servername: serverName }),
+    rejectUnauthorized: verifies,
+  };
+}

@@ -1,0 +1,292 @@
+/**
+ * Does what the coordinator and the main thread want of the store, and says whether it can be used.
+ *
+ * Thread: store. Owns the connection, and the state of the store as all threads see it.
+ *
+ *     lost ──a beat is answered──► up
+ *     up ──the connection ends, or three answers in a row are missing or errors──► lost
+ *
+ * While the store is lost every ask is answered at once that there is no answer; a beat every
+ * quarter of a second finds out when it is back. Invariant: a command is written at most once. An
+ * answer that comes too late is thrown away, and what it gave is lost.
+ */
+import type { Clock } from '../base/clock.js';
+import type { StoreAnswerer } from '../channel/store/store-channel.js';
+import type { StoreOrder, StoreReport, StoreValue } from '../channel/store/store-messages.js';
+import { TAKEN_FAILED, type TakeFields } from '../channel/store/store-records.js';
+import { STORE_LOST, STORE_UP } from '../channel/store/store-status.js';
+import type { CompiledStore } from '../config/store-settings.js';
+import { BEAT_SCRIPT } from './beat-script.js';
+import { RECONNECT_MS, type StoreClient } from './redis-client.js';
+import { Script } from './script.js';
+import {
+  KEYS_PER_CALL_MAX,
+  readTakeReply,
+  StoreKeys,
+  tagOf,
+  takeArguments,
+} from './take-command.js';
+import { TAKE_SCRIPT } from './take-script.js';
+
+/** Answers in a row that are missing, or errors, by which the store counts as lost. */
+const MISSES_MAX = 3;
+const BEAT_UP_MS = 1000;
+const BEAT_LOST_MS = RECONNECT_MS;
+/** A gateway that has not beaten for this time does not count any more. */
+const NODE_LIVES_MS = 5000;
+/** The most gateways of this time count: a store that comes back knows of few at first. */
+const NODES_KEPT_MS = 60_000;
+const CLOCK_JUMP_MS = 1000;
+/** Longest wait for the store to hear that this gateway ends. */
+const LEAVE_MS_MAX = 100;
+/** In a store of one node all keys of a call may be together. */
+const ONE_TAG = '0';
+
+export interface StoreAgentParts {
+  readonly config: CompiledStore;
+  readonly answerer: StoreAnswerer;
+  readonly client: StoreClient;
+  readonly clock: Clock;
+  /** Names this gateway among those that share the store. */
+  readonly nodeId: string;
+  report(report: StoreReport): void;
+}
+
+export class StoreAgent {
+  private readonly keys: StoreKeys;
+  private readonly take = new Script(TAKE_SCRIPT);
+  private readonly beat = new Script(BEAT_SCRIPT);
+  private run = '';
+  private isRunKnown = false;
+  private epoch = 0;
+  private isUp = false;
+  private misses = 0;
+  private nextBeatMs = 0;
+  private isBeating = false;
+  private clockDifferenceMs = Number.NaN;
+  private nodesSeen = 0;
+  private nodesSeenMs = 0;
+
+  constructor(private readonly parts: StoreAgentParts) {
+    const { client, config } = parts;
+    this.keys = new StoreKeys(config.prefix);
+    parts.answerer.status.setState(STORE_LOST);
+    client.on('error', (error: Error) => this.lose(error.message));
+    client.on('close', () => this.onClosed());
+    client.on('ready', () => this.onReady());
+  }
+
+  /** What is due by the clock; to be called several times a second. */
+  onTick(): void {
+    const { answerer, clock } = this.parts;
+    answerer.status.beat();
+    if (clock.nowMs() >= this.nextBeatMs) this.sendBeat();
+  }
+
+  /** The coordinator has asked for something. */
+  onWake(): void {
+    const batches = new Map<string, TakeFields[]>();
+    const { answerer, config } = this.parts;
+    for (let take = answerer.nextTake(); take !== null; take = answerer.nextTake()) {
+      const tag = config.kind === 'cluster' ? tagOf(take) : ONE_TAG;
+      const batch = batches.get(tag) ?? [];
+      batches.set(tag, batch);
+      batch.push(take);
+      if (batch.length < KEYS_PER_CALL_MAX) continue;
+      batches.delete(tag);
+      this.send(tag, batch);
+    }
+    for (const [tag, batch] of batches) this.send(tag, batch);
+    answerer.flush();
+  }
+
+  /** Runs a command for the main thread. */
+  onRun({ id, command }: Extract<StoreOrder, { type: 'run' }>): void {
+    const { client, report } = this.parts;
+    const [name = '', ...values] = command;
+    if (!this.isUp) {
+      report({ type: 'failed', id, reason: 'the store is lost' });
+      return;
+    }
+    client.call(String(name), ...values).then(
+      (value) => {
+        this.misses = 0;
+        report({ type: 'ran', id, value: value as StoreValue });
+      },
+      (error: Error) => {
+        this.onMissed(error);
+        report({ type: 'failed', id, reason: error.message });
+      },
+    );
+  }
+
+  /** Tells the store that this gateway ends, and closes the connection. */
+  async stop(): Promise<void> {
+    const { client, clock, nodeId } = this.parts;
+    if (this.isUp) {
+      const left = client.zrem(this.keys.nodes, nodeId).catch(() => 0);
+      const waited = new Promise((resolve) => clock.after(LEAVE_MS_MAX, () => resolve(0)));
+      await Promise.race([left, waited]);
+    }
+    client.disconnect();
+  }
+
+  private send(tag: string, takes: readonly TakeFields[]): void {
+    if (!this.isUp) {
+      this.fail(takes);
+      return;
+    }
+    const { answerer, client } = this.parts;
+    const known = { run: this.run, hasSeenState: this.epoch !== 0 };
+    const { names, values } = takeArguments(takes, this.keys, { tag, known });
+    answerer.status.count('trips', 1);
+    answerer.status.count('keys', takes.length);
+    this.take
+      .run(client, names, values)
+      .then((reply) => this.onTaken(readTakeReply(reply, takes)))
+      .catch((error: Error) => {
+        answerer.status.count('failures', 1);
+        this.onMissed(error);
+        this.fail(takes);
+        answerer.flush();
+      });
+  }
+
+  private onTaken({ epoch, timeUs, taken }: ReturnType<typeof readTakeReply>): void {
+    const { answerer } = this.parts;
+    this.misses = 0;
+    this.noteEpoch(epoch);
+    this.noteTime(timeUs);
+    for (const one of taken) {
+      answerer.status.count('units', one.units);
+      answerer.answer(one);
+    }
+    answerer.flush();
+  }
+
+  private fail(takes: readonly TakeFields[]): void {
+    for (const { generation, serial } of takes) {
+      this.parts.answerer.answer({
+        ...{ generation, serial, outcome: TAKEN_FAILED },
+        ...{ units: 0, left: 0, stamp: 0, waitUs: 0, resetUs: 0, validUs: 0, epoch: 0 },
+      });
+    }
+  }
+
+  /** In a Redis Cluster each node has an epoch of its own: their changes are not looked for. */
+  private noteEpoch(epoch: number): void {
+    const { answerer, config, report } = this.parts;
+    if (epoch === this.epoch || config.kind === 'cluster') {
+      this.epoch = epoch;
+      return;
+    }
+    if (this.epoch !== 0) {
+      answerer.status.count('epochs', 1);
+      answerer.status.onEpoch();
+      const message = 'the store has lost its state: limits may have been forgotten';
+      report({ type: 'warning', message, details: {} });
+    }
+    this.epoch = epoch;
+  }
+
+  private noteTime(timeUs: number): void {
+    const { answerer, clock, report } = this.parts;
+    const differenceMs = timeUs / 1000 - clock.nowMs();
+    const jumpMs = differenceMs - this.clockDifferenceMs;
+    this.clockDifferenceMs = differenceMs;
+    if (!(Math.abs(jumpMs) > CLOCK_JUMP_MS)) return;
+    answerer.status.count('clockJumps', 1);
+    const message = 'the clock of the store has jumped';
+    report({ type: 'warning', message, details: { jumpMs: Math.round(jumpMs) } });
+  }
+
+  private onReady(): void {
+    this.parts.answerer.status.count('connections', 1);
+    this.isRunKnown = false;
+    this.nextBeatMs = 0;
+    this.sendBeat();
+  }
+
+  private onClosed(): void {
+    this.isRunKnown = false;
+    this.lose('the connection has ended');
+  }
+
+  private sendBeat(): void {
+    const { client, clock } = this.parts;
+    if (this.isBeating || client.status !== 'ready') return;
+    this.isBeating = true;
+    this.nextBeatMs = clock.nowMs() + (this.isUp ? BEAT_UP_MS : BEAT_LOST_MS);
+    this.beatOnce()
+      .catch((error: Error) => this.onMissed(error))
+      .finally(() => {
+        this.isBeating = false;
+      });
+  }
+
+  private async beatOnce(): Promise<void> {
+    const { client, nodeId } = this.parts;
+    if (!this.isRunKnown) await this.readRun(client);
+    const reply = await this.beat.run(client, [this.keys.nodes], [nodeId, NODE_LIVES_MS * 1000]);
+    const [nodes, timeUs] = reply as number[];
+    if (typeof nodes !== 'number' || typeof timeUs !== 'number') {
+      throw new Error('the store gave a reply of another kind');
+    }
+    this.misses = 0;
+    this.noteNodes(nodes);
+    this.noteTime(timeUs);
+    this.find();
+  }
+
+  /** Which process serves: another one may have another state. */
+  private async readRun(client: StoreClient): Promise<void> {
+    if (this.parts.config.kind !== 'cluster') {
+      const info = await client.info('server').catch((error: Error) => {
+        // Without the right to ask nothing is known, and a loss is seen by the missing state only.
+        if (error.message.startsWith('NOPERM')) return '';
+        throw error;
+      });
+      this.run = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+    }
+    this.isRunKnown = true;
+  }
+
+  private noteNodes(count: number): void {
+    const nowMs = this.parts.clock.nowMs();
+    if (count < this.nodesSeen && nowMs - this.nodesSeenMs < NODES_KEPT_MS) return;
+    this.nodesSeen = count;
+    this.nodesSeenMs = nowMs;
+    this.parts.answerer.status.setNodes(count);
+  }
+
+  private find(): void {
+    if (this.isUp) return;
+    this.isUp = true;
+    this.parts.answerer.status.setState(STORE_UP);
+    this.parts.report({ type: 'state', isUp: true, reason: '' });
+  }
+
+  private lose(reason: string): void {
+    if (!this.isUp) return;
+    const { status } = this.parts.answerer;
+    this.isUp = false;
+    this.nextBeatMs = 0;
+    status.setState(STORE_LOST);
+    status.count('losses', 1);
+    this.parts.report({ type: 'state', isUp: false, reason });
+  }
+
+  /** An answer is missing, or is an error. */
+  private onMissed(error: Error): void {
+    const { answerer, client } = this.parts;
+    const isSilent = error.message.includes('timed out');
+    if (isSilent) answerer.status.count('timeouts', 1);
+    this.misses += 1;
+    const isReadOnly = error.message.startsWith('READONLY');
+    if (this.misses < MISSES_MAX && !isReadOnly) return;
+    const wasUp = this.isUp;
+    this.lose(error.message);
+    // Another connection may lead to a server that answers; the one that is silent may be dead.
+    if ((wasUp && isSilent) || isReadOnly) client.disconnect(true);
+  }
+}

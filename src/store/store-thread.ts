@@ -1,0 +1,54 @@
+/**
+ * Entry of the store's thread: makes its clock and its connection, and runs its agent.
+ *
+ * Thread: store. Started by the supervisor where a store is configured, with a StoreTask. ioredis
+ * is loaded in this thread and in no other.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { assertNever, defined } from '../base/assert.js';
+import { systemClock } from '../base/clock.js';
+import type { Port } from '../channel/port.js';
+import { StoreAnswerer } from '../channel/store/store-channel.js';
+import type { StoreOrder, StoreReport } from '../channel/store/store-messages.js';
+import { fail } from '../channel/thread-fault.js';
+import { osThreadId } from '../observability/kernel-facts.js';
+import { createClient } from './redis-client.js';
+import { StoreAgent } from './store-agent.js';
+import type { StoreTask } from './store-task.js';
+
+const TICK_MS = 100;
+
+const mainPort = defined(parentPort, 'the port to the main thread');
+const { config, memory, nodeId } = workerData as StoreTask;
+const report = (message: StoreReport): void => mainPort.postMessage(message);
+
+const agent = new StoreAgent({
+  ...{ config, nodeId, report, clock: systemClock },
+  answerer: new StoreAnswerer(memory),
+  client: createClient(config),
+});
+systemClock.every(TICK_MS, () => agent.onTick());
+let wakePort: Port | null = null;
+
+mainPort.on('message', (order: StoreOrder) => {
+  switch (order.type) {
+    case 'wakePort':
+      wakePort?.close();
+      wakePort = order.port;
+      wakePort.on('message', () => agent.onWake());
+      return;
+    case 'run':
+      agent.onRun(order);
+      return;
+    case 'fault':
+      fail(order.fault);
+      return;
+    case 'stop':
+      wakePort?.close();
+      agent.stop().finally(() => mainPort.close());
+      return;
+    default:
+      assertNever(order);
+  }
+});
+report({ type: 'started', osThreadId: osThreadId() });

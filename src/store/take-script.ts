@@ -1,0 +1,235 @@
+/**
+ * The script by which units are taken from limits in the store, under the clock of the store.
+ *
+ * Thread: store. Runs on Redis from 6.0 and on Valkey, in Lua 5.1; it uses nothing that Lua 5.4
+ * lacks. A key that is refused is not written.
+ *
+ *     KEYS[1]  what is known of the state: run (of the server), epoch, until (recovering), seen
+ *     KEYS[2…] one for each limit and caller
+ *     ARGV     run, recovery time µs, then ARGUMENTS_PER_KEY for each key (take-command.ts)
+ *     reply    state (0 normal, 1 recovering), epoch, time µs, then REPLIES_PER_KEY for each key
+ *
+ * State of a key, as text: numbers are integers below 2^53, written whole.
+ *
+ *     last ; a ; b ; end:units,end:units,…
+ *
+ *     sliding window   groups: a group counts until `end`, which is its latest use and a window
+ *     token bucket     a: moment of b, b: debt. Groups: units that may still be used until `end`;
+ *                      they count whole, and their debt begins to be paid at `end`
+ *     fixed window     a: its begin, b: what is used
+ *
+ * `last` is the latest time that the key has seen. When the clock has gone back, the state of the
+ * key is moved back by as much: no time has passed for it.
+ */
+
+export const TAKE_SCRIPT = `
+local meta = KEYS[1]
+local run, recovery = ARGV[1], tonumber(ARGV[2])
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+local function text(n) return string.format('%.0f', n) end
+
+local known = redis.call('HMGET', meta, 'run', 'epoch', 'until')
+local epoch, fence = tonumber(known[2] or ''), tonumber(known[3] or '') or 0
+if epoch == nil or known[1] ~= run then
+  local born = epoch == nil and ARGV[3] == '1'
+  epoch = math.max(now, (epoch or 0) + 1)
+  fence = born and 0 or now + recovery
+  redis.call('HSET', meta, 'run', run, 'epoch', text(epoch), 'until', text(fence))
+end
+if fence > now + recovery then fence = now + recovery end
+local recovering = fence > now
+
+local function load(key)
+  local s = { last = now, a = 0, b = 0, ends = {}, units = {}, total = 0, dirty = false }
+  local raw = redis.call('GET', key)
+  if not raw then return s end
+  local last, a, b, rest = string.match(raw, '^(%d+);(%d+);(%d+);(.*)$')
+  if not last then return s end
+  local back = math.max(0, tonumber(last) - now)
+  s.a, s.b = tonumber(a), tonumber(b)
+  if s.a > 0 then s.a = s.a - back end
+  for e, u in string.gmatch(rest, '(%d+):(%d+)') do
+    local n = tonumber(u)
+    s.ends[#s.ends + 1] = tonumber(e) - back
+    s.units[#s.units + 1] = n
+    s.total = s.total + n
+  end
+  return s
+end
+
+local function save(key, s, keep)
+  local parts = {}
+  for i = 1, #s.ends do
+    if s.units[i] > 0 then parts[#parts + 1] = text(s.ends[i]) .. ':' .. text(s.units[i]) end
+  end
+  local raw = text(now) .. ';' .. text(s.a) .. ';' .. text(s.b) .. ';' .. table.concat(parts, ',')
+  redis.call('SET', key, raw, 'PX', text(math.ceil(math.max(keep, 1000) / 1000) + 1000))
+end
+
+local function drop(s, upto)
+  local ends, units = {}, {}
+  for i = 1, #s.ends do
+    if s.ends[i] > upto then
+      ends[#ends + 1] = s.ends[i]
+      units[#units + 1] = s.units[i]
+    else
+      s.total = s.total - s.units[i]
+    end
+  end
+  s.ends, s.units = ends, units
+end
+
+local function add(s, at, units)
+  for i = 1, #s.ends do
+    if s.ends[i] == at then
+      s.units[i] = s.units[i] + units
+      s.total = s.total + units
+      return
+    end
+  end
+  local i = #s.ends + 1
+  while i > 1 and s.ends[i - 1] > at do
+    s.ends[i], s.units[i] = s.ends[i - 1], s.units[i - 1]
+    i = i - 1
+  end
+  s.ends[i], s.units[i] = at, units
+  s.total = s.total + units
+end
+
+local function giveback(s, stamp, units)
+  for i = 1, #s.ends do
+    if s.ends[i] == stamp then
+      local n = math.min(units, s.units[i])
+      s.units[i] = s.units[i] - n
+      s.total = s.total - n
+      s.dirty = s.dirty or n > 0
+      return
+    end
+  end
+end
+
+local function share(room, limit, needed, wanted)
+  if room < 1 or wanted < 1 then return 0 end
+  local most = math.max(needed, math.floor(room / 2))
+  return math.min(wanted, room, most)
+end
+
+local function sliding(key, p)
+  local s = load(key)
+  drop(s, now)
+  if p.returned > 0 then giveback(s, p.stamp, p.returned) end
+  local cell = 1
+  if p.limit > 60 then cell = math.max(1, math.ceil(p.window / 62)) end
+  local at = math.ceil((now + p.valid + p.window) / cell) * cell
+  if p.declared > 0 then
+    add(s, at, p.declared)
+    s.dirty = true
+  end
+  local units = recovering and 0 or share(p.limit - s.total, p.limit, p.needed, p.wanted)
+  if units > 0 then add(s, at, units) end
+  if units > 0 or s.dirty then
+    local last = s.ends[#s.ends] or now
+    save(key, s, last - now)
+  end
+  local first = s.ends[1] or now
+  local wait = (units == 0 and p.limit - s.total < 1) and math.max(1, first - now) or 0
+  local reset = s.total > 0 and math.max(1, first - now) or 0
+  return units, at, math.max(0, p.limit - s.total), wait, reset, p.valid
+end
+
+local function pay(s, p, upto)
+  local ms = math.floor((upto - s.a) / 1000)
+  if ms > 0 then
+    s.b = s.b - ms * p.refill
+    s.a = s.a + ms * 1000
+  end
+  if s.b <= 0 then
+    s.b = 0
+    s.a = upto
+  end
+end
+
+local function bucket(key, p)
+  local s = load(key)
+  if s.a == 0 then s.a = now end
+  if p.returned > 0 then giveback(s, p.stamp, p.returned) end
+  for i = 1, #s.ends do
+    if s.ends[i] <= now then
+      pay(s, p, math.max(s.ends[i], s.a))
+      s.b = s.b + s.units[i] * p.size
+    end
+  end
+  drop(s, now)
+  pay(s, p, now)
+  if p.declared > 0 then
+    s.b = math.min(p.limit, s.b + p.declared * p.size)
+    s.dirty = true
+  end
+  local used = s.b + s.total * p.size
+  local room = math.floor((p.limit - used) / p.size)
+  local cell = math.max(1000, math.ceil(p.valid / 4))
+  local at = math.ceil((now + p.valid) / cell) * cell
+  local units = recovering and 0 or share(room, p.limit, p.needed, p.wanted)
+  if units > 0 then
+    add(s, at, units)
+    used = used + units * p.size
+  end
+  if units > 0 or s.dirty then
+    local last = s.ends[#s.ends] or now
+    save(key, s, last - now + math.ceil(used / p.refill) * 1000)
+  end
+  local wait, reset = 0, 0
+  local lack = used - (p.limit - p.size)
+  local function whenpaid(units)
+    if units <= s.b then return math.max(1, s.a + math.ceil(units / p.refill) * 1000 - now) end
+    return math.max(1, (s.ends[1] or now + 1000) - now)
+  end
+  if units == 0 and lack > 0 then wait = whenpaid(lack) end
+  if used > 0 then
+    local over = (p.limit - used) % p.token
+    reset = whenpaid(over == 0 and p.token or p.token - over)
+  end
+  return units, at, math.max(0, math.floor((p.limit - used) / p.size)), wait, reset, p.valid
+end
+
+local function fixed(key, p)
+  local s = load(key)
+  if s.a == 0 or now >= s.a + p.window then s.a, s.b = now, 0 end
+  local finish = s.a + p.window
+  if p.returned > 0 and p.stamp == s.a then
+    s.b = math.max(0, s.b - p.returned)
+    s.dirty = true
+  end
+  if p.declared > 0 then
+    s.b = math.min(p.limit, s.b + p.declared)
+    s.dirty = true
+  end
+  local units = recovering and 0 or share(p.limit - s.b, p.limit, p.needed, p.wanted)
+  s.b = s.b + units
+  if units > 0 or s.dirty then save(key, s, finish - now) end
+  local left = finish - now
+  local wait = (units == 0 and p.limit - s.b < 1) and math.max(1, left) or 0
+  local reset = s.b > 0 and left or 0
+  return units, s.a, math.max(0, p.limit - s.b), wait, reset, math.min(p.valid, left)
+end
+
+local reply = { recovering and 1 or 0, epoch, now }
+for k = 2, #KEYS do
+  local o = 3 + (k - 2) * 13
+  local function arg(n) return tonumber(ARGV[o + n]) end
+  local p = {
+    needed = arg(2), wanted = arg(3), valid = arg(4), returned = arg(5), declared = arg(6),
+    limit = arg(7), window = arg(8), size = arg(9), refill = arg(10), token = arg(11),
+    stamp = arg(12)
+  }
+  if arg(13) ~= epoch then p.returned = 0 end
+  local one = bucket
+  if arg(1) == 1 then one = sliding elseif arg(1) == 3 then one = fixed end
+  local units, stamp, left, wait, reset, valid = one(KEYS[k], p)
+  local r = #reply
+  reply[r + 1], reply[r + 2], reply[r + 3] = units, stamp, left
+  reply[r + 4], reply[r + 5], reply[r + 6] = wait, reset, valid
+end
+return reply
+`;

@@ -1,0 +1,159 @@
+/**
+ * Limits that count over several gateways, on a real server: what is admitted is never more than the
+ * limit, and costs few round trips.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  admissions,
+  ClusterNode,
+  fullestBucket,
+  type LimitWish,
+  load,
+  mostWithin,
+  turnFor,
+} from '../support/cluster-node.js';
+import { describeUnless } from '../support/not-run.js';
+import { RedisServer, redisMissing } from '../support/redis-server.js';
+
+describeUnless(redisMissing(), 'limits over several gateways', () => {
+  let redis: RedisServer;
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+
+  afterAll(async () => {
+    await redis.stop();
+  });
+
+  let clusters = 0;
+
+  /** Several gateways with these limits; nothing of them is known to the store. */
+  async function withNodes(
+    limits: readonly LimitWish[],
+    use: (nodes: readonly ClusterNode[]) => Promise<void>,
+    count = 3,
+  ): Promise<void> {
+    clusters += 1;
+    const wish = { port: redis.port, limits, store: { prefix: `test${clusters}:` } };
+    const nodes = await Promise.all(Array.from({ length: count }, () => ClusterNode.start(wish)));
+    try {
+      await use(nodes);
+    } finally {
+      await Promise.all(nodes.map((node) => node.stop()));
+    }
+  }
+
+  it('admit never more than the limit at many times the demand, by every algorithm', async () => {
+    const windowMs = 1000;
+    const onStoreLost = 'closed';
+    const limits: LimitWish[] = [
+      { limit: 1000, windowMs, onStoreLost },
+      { limit: 1000, windowMs, onStoreLost, algorithm: 'tokenBucket', burst: 300 },
+      { limit: 1000, windowMs, onStoreLost, algorithm: 'fixedWindow' },
+      { limit: 20, windowMs, onStoreLost },
+    ];
+    await withNodes(limits, async (nodes) => {
+      await load(nodes, { perSecond: 14_000, ms: 2300, limits: limits.length });
+      const [sliding, bucket, fixed, small] = limits.map((_, at) => admissions(nodes, at));
+      expect(mostWithin(sliding ?? [], windowMs)).toBeLessThanOrEqual(1000);
+      expect(sliding?.length).toBeGreaterThanOrEqual(1000);
+      expect(fullestBucket(bucket ?? [], 1)).toBeLessThanOrEqual(300 + 1e-6);
+      expect(bucket?.length).toBeGreaterThanOrEqual(300);
+      expect(mostWithin(fixed ?? [], windowMs)).toBeLessThanOrEqual(2000);
+      expect(fixed?.length).toBeGreaterThanOrEqual(1000);
+      expect(mostWithin(small ?? [], windowMs)).toBeLessThanOrEqual(20);
+      expect(small?.length).toBeGreaterThanOrEqual(20);
+    });
+  });
+
+  it('ask the store for few of many admissions', async () => {
+    await withNodes([{ limit: 1000, windowMs: 1000, onStoreLost: 'closed' }], async (nodes) => {
+      await load(nodes, { perSecond: 10_000, ms: 2300 });
+      const admitted = admissions(nodes).length;
+      expect(admitted).toBeGreaterThanOrEqual(1000);
+      const trips = nodes.reduce((sum, { counts }) => sum + counts.trips, 0);
+      expect(trips / admitted).toBeLessThanOrEqual(0.15);
+    });
+  });
+
+  it('are exact to the last request where they are small, whoever asks', async () => {
+    await withNodes([{ limit: 10, windowMs: 60_000 }], async (nodes) => {
+      const seen: number[] = [];
+      for (let at = 0; at < 14; at += 1) {
+        const one = await nodes[at % 3]?.decide();
+        seen.push(one?.isAdmitted === true ? one.reply.remaining : -1);
+      }
+      expect(seen).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1, -1, -1, -1]);
+      // Refused requests ask nobody.
+      const trips = () => nodes.reduce((sum, { counts }) => sum + counts.trips, 0);
+      const before = trips();
+      for (const node of nodes) for (let at = 0; at < 20; at += 1) await node.decide();
+      expect(trips()).toBe(before);
+      const refused = await nodes[0]?.decide();
+      expect(refused?.reply.retryAfterMs).toBeGreaterThan(50_000);
+      expect(refused?.reply.retryAfterMs).toBeLessThanOrEqual(60_100);
+    });
+  });
+
+  it('give back what one gateway does not use', async () => {
+    const limits: LimitWish[] = [{ limit: 400, windowMs: 60_000 }];
+    await withNodes(
+      limits,
+      async (nodes) => {
+        const [first, second] = nodes as [ClusterNode, ClusterNode];
+        await load([first], { perSecond: 2000, ms: 60 });
+        await turnFor(nodes, 400);
+        const used = admissions([first]).length;
+        expect(used).toBeGreaterThan(50);
+        while ((await second.decide()).isAdmitted);
+        expect(used + admissions([second]).length).toBe(400);
+      },
+      2,
+    );
+  });
+
+  it('count several limits of a request, cost and shadow mode as within one gateway', async () => {
+    const windowMs = 60_000;
+    const limits: LimitWish[] = [
+      { limit: 6, windowMs, cost: 2 },
+      { limit: 5, windowMs },
+      { limit: 1, windowMs, mode: 'shadow' },
+    ];
+    await withNodes(
+      limits,
+      async (nodes) => {
+        const seen: string[] = [];
+        for (let at = 0; at < 5; at += 1) {
+          const one = await nodes[at % 2]?.decide([0, 1, 2]);
+          const { limiterIndex, remaining, shadowRefused } = one?.reply ?? {};
+          seen.push(`${one?.isAdmitted} ${limiterIndex} ${remaining} ${shadowRefused}`);
+        }
+        expect(seen).toEqual([
+          'true 0 4 0',
+          'true 0 2 4',
+          'true 0 0 4',
+          'false 0 0 4',
+          'false 0 0 4',
+        ]);
+        // What the first limit refused was not taken from the second one for good.
+        await turnFor(nodes, 300);
+        const left: boolean[] = [];
+        for (let at = 0; at < 3; at += 1)
+          left.push((await nodes[0]?.decide([1]))?.isAdmitted === true);
+        expect(left).toEqual([true, true, false]);
+      },
+      2,
+    );
+  });
+
+  it('keep the keys of a limit apart', async () => {
+    await withNodes([{ limit: 2, windowMs: 60_000 }], async (nodes) => {
+      for (const key of [1, 2, 3]) {
+        const admitted: boolean[] = [];
+        for (const node of nodes) admitted.push((await node.decide(0, key)).isAdmitted);
+        expect(admitted).toEqual([true, true, false]);
+      }
+    });
+  });
+});
