@@ -24,14 +24,29 @@ const SLAB_ALIGNMENT = 64;
 /** The largest piece of a body in one record, and what frames it. With a head it is more. */
 const PIECE_BYTES_MAX = BODY_RECORD_BYTES_MAX + 1024;
 const KEPT_PIECES_MAX = 8;
+/** The usual length of long replies: 64 KiB, with what frames them. */
+const MIDDLE_BYTES_MAX = 68 * 1024;
+const KEPT_MIDDLES_MAX = 32;
 
 const NO_BYTES = Buffer.alloc(0);
 
 /** Memory in which all connections of a thread put together what they write at once. */
 export class WriteMemory {
-  readonly pieces = new BufferPool(PIECE_BYTES_MAX, KEPT_PIECES_MAX);
+  private readonly pieces = new BufferPool(PIECE_BYTES_MAX, KEPT_PIECES_MAX);
+  private readonly middles = new BufferPool(MIDDLE_BYTES_MAX, KEPT_MIDDLES_MAX);
   /** What is left of the slab. */
   small = Buffer.allocUnsafeSlow(SLAB_BYTES);
+
+  /** Memory for a piece, to be released once. */
+  takePiece(bytes: number): Buffer {
+    return (bytes > MIDDLE_BYTES_MAX ? this.pieces : this.middles).take(bytes);
+  }
+
+  releasePiece(piece: Buffer): void {
+    // Each takes back what it gave.
+    this.pieces.release(piece);
+    this.middles.release(piece);
+  }
 
   /** The rest of the slab, or of a new one. The old one goes when nothing of it waits. */
   reserveSmall(bytes: number): Buffer {
@@ -102,7 +117,7 @@ export class SocketWriter {
   reserve(bytes: number): Buffer {
     return bytes <= SMALL_BYTES_MAX
       ? this.memory.reserveSmall(bytes)
-      : this.memory.pieces.take(bytes);
+      : this.memory.takePiece(bytes);
   }
 
   // Hot path (bench/gateway/plain-get): once for every reply.
@@ -134,7 +149,7 @@ export class SocketWriter {
     const { socket } = this;
     socket.write(memory.subarray(0, bytes), this.onFlushed);
     if (socket.writableLength === 0) {
-      this.memory.pieces.release(memory);
+      this.memory.releasePiece(memory);
     } else {
       // The part that is written: what waits is counted by it.
       const piece = memory.subarray(0, bytes);
@@ -176,7 +191,7 @@ export class SocketWriter {
       if (this.heldBytes - piece.length < waiting) return;
       this.held.shift();
       this.heldBytes -= piece.length;
-      this.memory.pieces.release(piece);
+      this.memory.releasePiece(piece);
     }
   }
 
