@@ -133,7 +133,9 @@ class LookingStore extends CacheReader {
   override find(key: string, fits: Fits): FoundEntry | null {
     const entry = super.find(key, fits);
     if (entry === null) return null;
-    return { ...entry, copyBody: () => NO_BODY, use: () => {}, kill: () => {} };
+    const { segment, slot, head, bodyBytes, isSoft } = entry;
+    const nothing = { copyBody: () => NO_BODY, use: () => {}, kill: () => {} };
+    return { segment, slot, head, bodyBytes, isSoft, ...nothing };
   }
 
   put(): boolean {

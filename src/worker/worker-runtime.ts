@@ -11,6 +11,7 @@ import { PROBLEMS } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
 import { CacheStore } from '../channel/cache/cache-store.js';
 import { FetchLeases } from '../channel/cache/fetch-leases.js';
+import { HotBodies } from '../channel/cache/hot-bodies.js';
 import { ReplyRelays } from '../channel/cache/reply-relays.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator/coordinator-channel.js';
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
@@ -289,7 +290,7 @@ export class WorkerRuntime {
 
   private createCache({ cache, lane, hashKey }: LaneTask): CacheLink {
     return new CacheLink({
-      store: new CacheStore(cache, lane, new HalfSipHash(...hashKey)),
+      store: new CacheStore(cache, lane, new HalfSipHash(...hashKey), new HotBodies(this.lane)),
       leases: new FetchLeases(cache, lane),
       clock: this.host.clock,
       relays: new ReplyRelays(cache.relays, lane),

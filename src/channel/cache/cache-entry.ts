@@ -76,11 +76,12 @@ export function bodyBytesOf(bytes: Buffer): number {
 
 /** `bytes`: all that stands before the body, copied while nobody wrote there. */
 export function decodeHead(bytes: Buffer): EntryHead {
-  const count = bytes.readInt32LE(32) * 2;
-  const serials = Array.from({ length: count }, (_, at) =>
-    bytes.readInt32LE(HEADER_BYTES + at * 4),
-  );
-  let at = HEADER_BYTES + count * 4;
+  const serials: number[] = [];
+  let at = HEADER_BYTES;
+  for (let left = bytes.readInt32LE(32) * 2; left > 0; left -= 1) {
+    serials.push(bytes.readInt32LE(at));
+    at += 4;
+  }
   const next = (lengthAt: number): Buffer => {
     const end = at + bytes.readInt32LE(lengthAt);
     assert(end <= bytes.length, 'a text of an entry lies within it');

@@ -18,6 +18,8 @@
  */
 import { assert } from '../../base/assert.js';
 import { bodyBytesOf, decodeHead, ENTRY_STEP, type EntryHead } from './cache-entry.js';
+import type { DecodedHead, DecodedHeads } from './decoded-heads.js';
+import type { HotBodies } from './hot-bodies.js';
 
 export const SLOTS_AT = 256;
 export const SLOT_WORDS = 8;
@@ -90,12 +92,22 @@ export interface FoundEntry {
   readonly bodyBytes: number;
   /** A soft purge has made it stale. */
   readonly isSoft: boolean;
-  /** null: it has gone since. */
-  copyBody(): Buffer | null;
+  /**
+   * null: it has gone since. `isForThisTurn`: it goes out before the turn ends, so that it may lie
+   * in a block that others share: see hot-bodies.ts.
+   */
+  copyBody(isForThisTurn?: boolean): Buffer | null;
   /** It answered: it stays longer. */
   use(): void;
   /** Nobody gets it any more. */
   kill(): void;
+}
+
+/** What one thread remembers of the segments that it reads. */
+export interface ReadMemories {
+  readonly heads: DecodedHeads;
+  /** null: it sends none. */
+  readonly bodies: HotBodies | null;
 }
 
 export class CacheSegment {
@@ -105,7 +117,12 @@ export class CacheSegment {
   private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
 
-  constructor(memory: SharedArrayBuffer) {
+  /** `index`: of the segment; `memories`: of this thread; null: it reads each entry once. */
+  constructor(
+    memory: SharedArrayBuffer,
+    readonly index = 0,
+    private readonly memories: ReadMemories | null = null,
+  ) {
     this.bytesMax = memory.byteLength;
     this.layout = layoutOf(memory.byteLength);
     this.words = new Int32Array(memory);
@@ -168,32 +185,44 @@ export class CacheSegment {
     const headBytes = Atomics.load(words, at + HEAD_BYTES);
     const isHash = Atomics.load(words, at + HASH) === hash;
     if (!isHash || Atomics.load(words, at + SEQUENCE) !== sequence) return null;
-    const copy = Buffer.from(this.bytes.subarray(start, start + headBytes));
-    if (this.hasChanged(at, sequence)) return null;
-    const bodyBytes = bodyBytesOf(copy);
-    const place = { at, sequence, bodyAt: start + headBytes, bodyBytes };
-    return {
-      segment: this,
-      slot,
-      head: decodeHead(copy),
-      bodyBytes,
-      isSoft: mark === MARK_SOFT,
-      copyBody: () => this.copyBody(place),
-      use: () => this.use(at),
-      kill: () => this.kill(at, sequence),
-    };
+    const place = { slot, at, sequence, bodyAt: start + headBytes, isSoft: mark === MARK_SOFT };
+    const decoded =
+      this.memories?.heads.find(this.index, slot, sequence) ?? this.decode(place, start);
+    return decoded === null ? null : new SegmentEntry(this, place, decoded);
   }
 
-  private copyBody(place: {
-    readonly at: number;
-    readonly sequence: number;
-    readonly bodyAt: number;
-    readonly bodyBytes: number;
-  }): Buffer | null {
-    const { at, sequence, bodyAt, bodyBytes } = place;
+  private decode(place: EntryPlace, start: number): DecodedHead | null {
+    const { slot, at, sequence, bodyAt } = place;
+    const copy = Buffer.from(this.bytes.subarray(start, bodyAt));
+    if (this.hasChanged(at, sequence)) return null;
+    const decoded = { head: decodeHead(copy), bodyBytes: bodyBytesOf(copy) };
+    this.memories?.heads.keep(this.index, slot, sequence, decoded);
+    return decoded;
+  }
+
+  copyBody(place: EntryPlace, bodyBytes: number, isForThisTurn: boolean): Buffer | null {
+    const { slot, sequence, bodyAt } = place;
     assert(bodyAt + bodyBytes <= this.bytes.length, 'a body lies within its segment');
+    const bodies = isForThisTurn ? (this.memories?.bodies ?? null) : null;
+    if (bodies?.takes(bodyBytes) === true) {
+      const known = bodies.find(this.index, slot, sequence);
+      if (known !== null) return known;
+      const block = bodies.borrow(this.index, slot, sequence);
+      if (block !== null) return this.fillBlock(place, block.subarray(0, bodyBytes), bodies);
+    }
     const body = Buffer.from(this.bytes.subarray(bodyAt, bodyAt + bodyBytes));
-    return this.hasChanged(at, sequence) ? null : body;
+    return this.hasChanged(place.at, sequence) ? null : body;
+  }
+
+  private fillBlock(place: EntryPlace, body: Buffer, bodies: HotBodies): Buffer | null {
+    const { slot, at, sequence, bodyAt } = place;
+    body.set(this.bytes.subarray(bodyAt, bodyAt + body.length));
+    if (this.hasChanged(at, sequence)) {
+      bodies.drop(this.index, slot);
+      return null;
+    }
+    bodies.keep(this.index, slot, body);
+    return body;
   }
 
   /**
@@ -205,17 +234,57 @@ export class CacheSegment {
     return Atomics.load(this.words, at + SEQUENCE) !== sequence;
   }
 
-  private use(at: number): void {
+  use(at: number): void {
     const uses = Atomics.load(this.words, at + USES);
     if (uses < USES_MAX) Atomics.store(this.words, at + USES, uses + 1);
   }
 
-  private kill(at: number, sequence: number): void {
+  kill(at: number, sequence: number): void {
     if (Atomics.load(this.words, at + SEQUENCE) !== sequence) return;
     for (const mark of [MARK_PENDING, MARK_LIVE, MARK_SOFT]) this.mark(at, mark, MARK_DEAD);
   }
 
   private mark(at: number, from: number, to: number): void {
     Atomics.compareExchange(this.words, at + MARK, from, to);
+  }
+}
+
+/** Where an entry lies, as long as its sequence is this. */
+interface EntryPlace {
+  readonly slot: number;
+  /** The first word of the slot. */
+  readonly at: number;
+  readonly sequence: number;
+  readonly bodyAt: number;
+  readonly isSoft: boolean;
+}
+
+class SegmentEntry implements FoundEntry {
+  readonly slot: number;
+  readonly head: EntryHead;
+  readonly bodyBytes: number;
+  readonly isSoft: boolean;
+
+  constructor(
+    readonly segment: CacheSegment,
+    private readonly place: EntryPlace,
+    { head, bodyBytes }: DecodedHead,
+  ) {
+    this.slot = place.slot;
+    this.head = head;
+    this.bodyBytes = bodyBytes;
+    this.isSoft = place.isSoft;
+  }
+
+  copyBody(isForThisTurn = false): Buffer | null {
+    return this.segment.copyBody(this.place, this.bodyBytes, isForThisTurn);
+  }
+
+  use(): void {
+    this.segment.use(this.place.at);
+  }
+
+  kill(): void {
+    this.segment.kill(this.place.at, this.place.sequence);
   }
 }

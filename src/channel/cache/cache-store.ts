@@ -11,15 +11,21 @@ import { type EntryHead, encodeEntry } from './cache-entry.js';
 import type { CacheMemory } from './cache-memory.js';
 import { CacheReader } from './cache-reader.js';
 import type { CacheSegment } from './cache-segment.js';
+import type { HotBodies } from './hot-bodies.js';
 import { SegmentWriter } from './segment-writer.js';
 
 export class CacheStore extends CacheReader {
   private readonly own: CacheSegment;
   private readonly writer: SegmentWriter;
 
-  /** `lane`: whose segment is written here. */
-  constructor(memory: CacheMemory, lane: number, hash: HalfSipHash) {
-    super(memory, hash);
+  /** `lane`: whose segment is written here. `bodies`: see CacheReader. */
+  constructor(
+    memory: CacheMemory,
+    lane: number,
+    hash: HalfSipHash,
+    bodies: HotBodies | null = null,
+  ) {
+    super(memory, hash, bodies);
     this.own = defined(this.segments[lane], 'the segment of a lane');
     const memoryOfLane = defined(memory.segments[lane], 'the segment of a lane');
     this.writer = new SegmentWriter(memoryOfLane, this.serials);

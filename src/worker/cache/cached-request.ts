@@ -4,14 +4,20 @@
  * Thread: worker.
  */
 import type { BypassReason } from '../../base/cache-reasons.js';
+import type { EntryHead } from '../../channel/cache/cache-entry.js';
+import { isUnmodified } from '../../policy/caching/conditional.js';
 import type { Exchange } from '../exchange/exchange.js';
-import type { MemoryRequest } from './memory-reply.js';
+import { type MemoryRequest, validatorsOf } from './memory-reply.js';
 import { listIn } from './route-cache.js';
 
 const OVERRIDES = [
   ...['x-http-method-override', 'x-http-method', 'x-method-override'],
   ...['x-original-url', 'x-rewrite-url', 'x-override-url'],
 ] as const;
+
+const NO_CONDITIONS = { range: '', ifRange: '', ifNoneMatch: '', ifModifiedSince: '' };
+const PLAIN_GET: MemoryRequest = { method: 'GET', ...NO_CONDITIONS };
+const PLAIN_HEAD: MemoryRequest = { method: 'HEAD', ...NO_CONDITIONS };
 
 /** Why the cache has nothing to do with it; null: it has. */
 export function bypassOf(exchange: Exchange): BypassReason | null {
@@ -28,9 +34,19 @@ function isOverridden({ head }: Exchange): boolean {
   return plain.some((name, at) => at % 2 === 0 && OVERRIDES.some((one) => one === name));
 }
 
+/** Whether the stored reply answers without its body: by a head, or by 304. */
+export function wantsNoBody(exchange: Exchange, stored: EntryHead, nowUnixMs: number): boolean {
+  const { method, fields } = exchange.head;
+  if (method !== 'GET') return true;
+  if (!fields.hasConditions()) return false;
+  return isUnmodified(memoryRequestOf(exchange), validatorsOf(stored), nowUnixMs);
+}
+
 export function memoryRequestOf(exchange: Exchange): MemoryRequest {
+  const { method, fields } = exchange.head;
+  if (!fields.hasConditions()) return method === 'HEAD' ? PLAIN_HEAD : PLAIN_GET;
   return {
-    method: exchange.head.method,
+    method,
     range: listIn(exchange, 'range'),
     ifRange: listIn(exchange, 'if-range'),
     ifNoneMatch: listIn(exchange, 'if-none-match'),

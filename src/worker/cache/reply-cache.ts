@@ -21,7 +21,7 @@ import type { CompiledRouteCache } from '../../config/compiled-replies.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
 import { type ForwardReason, forwardStatus, hitStatus } from '../../policy/caching/cache-status.js';
-import { isAbout, isUnmodified, validationFields } from '../../policy/caching/conditional.js';
+import { isAbout, validationFields } from '../../policy/caching/conditional.js';
 import { invalidates } from '../../policy/caching/invalidation.js';
 import { freshLeftS, judgeReuse, mayServeOnError, type Reuse } from '../../policy/caching/reuse.js';
 import { listOf } from '../../policy/caching/storing.js';
@@ -31,7 +31,7 @@ import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import { Caching } from '../exchange/caching.js';
 import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import type { ReplyPath } from '../reply/reply-path.js';
-import { bypassOf, memoryRequestOf } from './cached-request.js';
+import { bypassOf, memoryRequestOf, wantsNoBody } from './cached-request.js';
 import { FetchWaits } from './fetch-waits.js';
 import { FlightFollowers } from './flight-followers.js';
 import { memoryReply, validatorsOf } from './memory-reply.js';
@@ -163,17 +163,15 @@ export class ReplyCache {
   private find(exchange: Exchange, caching: Caching, asked: CacheDirectives | null): boolean {
     const request = variedRequest(exchange);
     const nowUnixMs = this.parts.clock.unixMs();
-    const entry = this.parts.store.find(caching.key, (variant) => fitsVariant(variant, request));
-    const isGet = exchange.head.method === 'GET';
+    const fits = (variant: string): boolean => fitsVariant(variant, request);
+    const entry = this.parts.store.find(caching.key, fits, caching.keyHash);
     caching.entry = entry;
     caching.body = null;
     if (entry === null) return false;
     const reuse = reuseOf(entry, asked, nowUnixMs);
     const isUsable = reuse !== 'validate';
-    const isShort =
-      isUsable &&
-      (!isGet || isUnmodified(memoryRequestOf(exchange), validatorsOf(entry.head), nowUnixMs));
-    caching.body = isShort ? NO_BODY : entry.copyBody();
+    const isShort = isUsable && wantsNoBody(exchange, entry.head, nowUnixMs);
+    caching.body = isShort ? NO_BODY : entry.copyBody(isUsable);
     // It has gone since.
     if (caching.body === null) caching.entry = null;
     if (!isUsable || caching.entry === null) return false;

@@ -4,12 +4,13 @@
  * Thread: worker. Made with its route, once for each version of the configuration.
  */
 import type { CompiledRouteCache } from '../../config/compiled-replies.js';
-import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
-import { parseCacheControl } from '../../policy/caching/cache-directives.js';
+import { CacheDirectives, parseCacheControl } from '../../policy/caching/cache-directives.js';
 import { cacheKey } from '../../policy/caching/cache-key.js';
 import type { VariedRequest } from '../../policy/caching/variant.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { isKeptQuery, keptQuery } from './kept-query.js';
+
+const NOTHING_SAID: Readonly<CacheDirectives> = new CacheDirectives();
 
 /** Claims of trusted proxies that targets make links of. */
 const CLAIMS_IN_KEY = ['x-forwarded-port', 'x-forwarded-prefix'];
@@ -90,6 +91,6 @@ export function variedRequest(exchange: Exchange): VariedRequest {
 
 /** What the client says in Cache-Control, or in Pragma where there is none. */
 export function askedBy(exchange: Exchange): CacheDirectives {
-  const text = listIn(exchange, 'cache-control');
-  return parseCacheControl(text === '' ? listIn(exchange, 'pragma') : text);
+  const text = listIn(exchange, 'cache-control') || listIn(exchange, 'pragma');
+  return text === '' ? NOTHING_SAID : parseCacheControl(text);
 }

@@ -207,6 +207,16 @@ export class RequestFields {
     return values;
   }
 
+  // Hot path (bench/gateway/cache-hit): most requests have none.
+  /** Whether it came with Range, or a field whose name begins with `if-`. */
+  hasConditions(): boolean {
+    for (let at = HEAD_FIELDS; at < this.parts.length; at += 2) {
+      const name = this.parts[at];
+      if (name === 'range' || name?.startsWith('if-') === true) return true;
+    }
+    return false;
+  }
+
   /** All fields as they came: names and values in turn. */
   all(): readonly string[] {
     return this.parts.slice(HEAD_FIELDS);

@@ -96,7 +96,8 @@ export class LaneWriter {
   /** A part of the body, of any size. `isLast`: the reply is complete with it. */
   data(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
     const { reply } = exchange;
-    if (!reply.isHeadPending && this.lane.blocks.tryShare(chunk)) {
+    if (this.lane.blocks.tryShare(chunk)) {
+      if (reply.isHeadPending) this.writeHead(exchange, 0, null);
       const flags = isLast ? FLAG_END : 0;
       writeBodyPosition(this.ring, flags, exchange.index, exchange.generation, chunk);
       reply.onSent(chunk.length);

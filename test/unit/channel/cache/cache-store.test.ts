@@ -2,12 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { field, NO_FIELDS } from '../../../../src/base/field-block.js';
 import { HalfSipHash } from '../../../../src/base/half-sip-hash.js';
+import { BODY_BLOCKS_BYTES, BodyBlocks } from '../../../../src/channel/body-blocks.js';
 import type { EntryHead } from '../../../../src/channel/cache/cache-entry.js';
 import { allocateCache } from '../../../../src/channel/cache/cache-memory.js';
 import { purgeCache } from '../../../../src/channel/cache/cache-purge.js';
 import { CacheSegment } from '../../../../src/channel/cache/cache-segment.js';
 import { CacheStore } from '../../../../src/channel/cache/cache-store.js';
 import { FetchLeases } from '../../../../src/channel/cache/fetch-leases.js';
+import { HotBodies } from '../../../../src/channel/cache/hot-bodies.js';
 
 const BYTES = 4 * 2 ** 20;
 
@@ -185,4 +187,87 @@ describe('leases', () => {
     // Another key at the same place.
     expect(leases.take(7 + 4096, 10_001, 1000)).toBe('alone');
   });
+});
+
+describe('bodies that go out in this turn', () => {
+  const hot = () => {
+    const memory = allocateCache(1, BYTES);
+    const blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
+    const lane = { blocks };
+    const store = new CacheStore(memory, 0, new HalfSipHash(1, 2), new HotBodies(lane));
+    return { memory, blocks, lane, store };
+  };
+  const bodyNow = (store: CacheStore, key: string): Buffer | null | undefined =>
+    store.find(key, ANY)?.copyBody(true);
+
+  it('lie in one block for all hits of an entry, and in no other entry', () => {
+    const { blocks, store } = hot();
+    put(store, headOf('a'), 'a'.repeat(5000));
+    put(store, headOf('b'), 'b'.repeat(65_536));
+    const [first, second] = [bodyNow(store, 'a'), bodyNow(store, 'a')];
+    expect(second).toBe(first);
+    expect(first?.toString()).toBe('a'.repeat(5000));
+    expect(bodyNow(store, 'b')?.toString()).toBe('b'.repeat(65_536));
+    expect(blocks.heldCount).toBe(2);
+    // A record points to each.
+    expect(first !== null && first !== undefined && blocks.tryShare(first)).toBe(true);
+    // What is kept beyond the turn is a copy of its own.
+    expect(store.find('a', ANY)?.copyBody()?.buffer).not.toBe(first?.buffer);
+  });
+
+  it('are those of the newer reply once there is one, while the older one is still sent', () => {
+    const { blocks, store } = hot();
+    put(store, headOf('a'), '1'.repeat(5000));
+    const old = bodyNow(store, 'a');
+    if (old === null || old === undefined) throw new Error('there is a body');
+    expect(blocks.tryShare(old)).toBe(true);
+    for (let round = 2; round < 60; round += 1) {
+      put(store, headOf('a', { bornUnixMs: round }), String(round % 10).repeat(5000));
+      expect(bodyNow(store, 'a')?.toString()).toBe(String(round % 10).repeat(5000));
+    }
+    expect(old.toString()).toBe('1'.repeat(5000));
+    blocks.release(old.byteOffset);
+  });
+
+  it('take a bounded number of blocks, and are copied where there is none', () => {
+    const { blocks, lane, store } = hot();
+    for (let key = 0; key < 20; key += 1) put(store, headOf(`${key}`), `${key} `.repeat(3000));
+    for (let key = 0; key < 20; key += 1) {
+      expect(bodyNow(store, `${key}`)?.toString()).toBe(`${key} `.repeat(3000));
+    }
+    expect(blocks.heldCount).toBe(8);
+    // Another lane, of whose blocks none is free.
+    lane.blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
+    while (lane.blocks.borrow() !== undefined);
+    const copy = bodyNow(store, '3');
+    expect(copy?.toString()).toBe('3 '.repeat(3000));
+    expect(copy !== null && copy !== undefined && lane.blocks.tryShare(copy)).toBe(false);
+  });
+
+  it('are copied when they are short or long', () => {
+    const { blocks, store } = hot();
+    put(store, headOf('short'), 'x'.repeat(4095));
+    put(store, headOf('long'), 'x'.repeat(65_537));
+    expect(bodyNow(store, 'short')?.length).toBe(4095);
+    expect(bodyNow(store, 'long')?.length).toBe(65_537);
+    expect(blocks.heldCount).toBe(0);
+  });
+});
+
+it('a head that was read before is not taken for that of another entry', () => {
+  const { first, second } = storesOf(2, 8 * 2 ** 20);
+  // More keys than heads are kept, in few buckets, replaced again and again.
+  for (let round = 0; round < 20; round += 1) {
+    for (let key = 0; key < 400; key += 1) {
+      const wish = { bornUnixMs: round * 1000 + key, date: `${round} ${key}` };
+      put(key % 2 === 0 ? first : second, headOf(`${key}`, wish), `${round} ${key}`);
+    }
+    for (let key = 0; key < 400; key += 1) {
+      for (const store of [first, second, first]) {
+        const found = store.find(`${key}`, ANY);
+        expect(found?.head.date).toBe(`${round} ${key}`);
+        expect(found?.copyBody()?.toString()).toBe(`${round} ${key}`);
+      }
+    }
+  }
 });
