@@ -528,6 +528,31 @@ describe('a reload', () => {
     );
   });
 
+  it('comes by itself when the files are replaced, and not while they do not fit', async () => {
+    const server = createSecureServer(
+      { ...good, ca: [authority.cert, other.cert], requestCert: true },
+      (request, response) => {
+        const { socket } = request;
+        response.end((socket as TLSSocket).getPeerX509Certificate()?.subjectAltName ?? '');
+      },
+    );
+    const port = await listen(server);
+    const [cert, key] = [file('kept.pem', client.cert), file('kept.key', client.key)];
+    const upstream = { targets: targetsAt(port), tls: { ca: authority.cert, cert, key } };
+    gateway = await GatewayProcess.start({ ...configOf(upstream), reload: { watch: true } });
+    expect((await ask()).text).toBe('DNS:gateway.example');
+    const next = other.sign({ names: 'DNS:renewed.example' });
+    file('kept.pem', next.cert);
+    const isRefused = (): boolean =>
+      gateway?.stdout.includes('does not belong to the certificate') === true;
+    await eventually('the pair is found not to fit', isRefused);
+    expect((await ask()).text).toBe('DNS:gateway.example');
+    file('kept.key', next.key);
+    await eventually('the new one is shown', async () => {
+      return (await ask()).text === 'DNS:renewed.example';
+    });
+  });
+
   it('that trusts another authority uses no connection of before', async () => {
     const port = await secure(good);
     const targets = targetsAt(port);

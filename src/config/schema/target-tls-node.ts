@@ -26,8 +26,9 @@ const MATERIAL = { minLength: 1, maxLength: 262_144 };
 export const TARGET_TLS_NODE = objectNode(
   'TargetTlsConfig',
   'How connections to https targets are made. Files are read with the configuration and with ' +
-    'each reload; connections made under other settings are not used any more. Where a file is ' +
-    'named the PEM itself may stand instead, as `${VARIABLE}` for example.',
+    'each reload, and watched (`reload.watch`); connections made under other settings are not ' +
+    'used any more. Where a file is named the PEM itself may stand instead, as `${VARIABLE}` for ' +
+    'example.',
   {
     ca: stringNode(
       'File with the certificates (PEM) of the authorities that are trusted, and no others.',

@@ -70,7 +70,24 @@ const OF_CODED_BODY: readonly string[] = [
 
 /** Whether a field says something to the gateway itself, or is written by it. */
 export function isSpecialField(lowerName: string): boolean {
-  return SPECIAL_FIELDS.has(lowerName);
+  return kindOf(lowerName) !== undefined;
+}
+
+function kindOf(lowerName: string): number | undefined {
+  return SPECIAL_FIELDS.get(lowerName) ?? (isOfMesh(lowerName) ? FIELD_CLAIMED : undefined);
+}
+
+const LETTER_L = 0x6c;
+const LETTER_X = 0x78;
+
+/**
+ * What the proxies of a mesh say to each other: by it a stranger would choose targets, timeouts
+ * and retries behind the gateway, or pass for another workload.
+ */
+function isOfMesh(lowerName: string): boolean {
+  const first = lowerName.charCodeAt(0);
+  if (first === LETTER_X) return lowerName.startsWith('x-envoy-');
+  return first === LETTER_L && lowerName.startsWith('l5d-');
 }
 
 /** What one pass over a request's fields found. */
@@ -103,7 +120,7 @@ export class RequestFields {
     for (let at = HEAD_FIELDS; at + 1 < parts.length; at += 2) {
       const name = parts[at] ?? '';
       const value = parts[at + 1] ?? '';
-      const special = SPECIAL_FIELDS.get(name);
+      const special = kindOf(name);
       if (special === undefined) this.plain.push(name, value);
       else if (special < FIELD_CLAIMED) this.take(special, value);
       else if (special === FIELD_CLAIMED) this.claimed = [...this.claimed, name, value];

@@ -41,8 +41,16 @@ describe('request fields', () => {
     'x-forwarded-user',
     'x-forwarded-client-cert',
     'front-end-https',
+    'l5d-dst-override',
+    'l5d-client-id',
+    'x-envoy-upstream-rq-timeout-ms',
+    'x-envoy-original-dst-host',
   ])('keeps apart what only a proxy may tell: %s', (name) => {
     expect(read([name, 'x'])).toMatchObject({ plain: [], claimed: [name, 'x'] });
+  });
+
+  it.each(['l5d', 'l5', 'x-envoyed', 'x-env', 'x-', 'l', ''])('leaves %s alone', (name) => {
+    expect(read([name, 'x'])).toMatchObject({ plain: [name, 'x'], claimed: [] });
   });
 
   it('has no field that CGI takes for a proxy of its own, whoever sends it', () => {
