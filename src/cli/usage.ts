@@ -88,7 +88,7 @@ const REPLAY_OPTIONS: readonly OptionSpec[] = [
 const FROM_OPTION: OptionSpec = {
   name: 'config-from',
   value: 'STORE',
-  help: 'etcd://HOST:PORT/PREFIX, or file (default)',
+  help: 'etcd:// or consul://HOST:PORT/PREFIX; or file',
 };
 
 const RUN_STORE_OPTIONS: readonly OptionSpec[] = [
@@ -106,7 +106,7 @@ const RUN_STORE_OPTIONS: readonly OptionSpec[] = [
 const TO_OPTION: OptionSpec = {
   name: 'to',
   value: 'STORE',
-  help: 'etcd://HOST:PORT/PREFIX (or GATEWAY_CONFIG_FROM)',
+  help: 'the store (default: GATEWAY_CONFIG_FROM)',
 };
 
 const WAIT_OPTIONS: readonly OptionSpec[] = [

@@ -5,7 +5,6 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Clock, Random } from '../../base/clock.js';
-import { StoreAddressError } from '../../base/store-errors.js';
 import type { ConfigStore } from './config-store.js';
 import type { StoreAddress } from './store-address.js';
 
@@ -14,7 +13,8 @@ export async function openStore(
   clock: Pick<Clock, 'nowMs' | 'after' | 'every'>,
 ): Promise<ConfigStore> {
   if (address.provider === 'consul') {
-    throw new StoreAddressError('configurations from Consul are not supported: use etcd');
+    const { ConsulStore } = await import('./consul/consul-store.js');
+    return new ConsulStore({ address, clock, random });
   }
   const { EtcdStore } = await import('./etcd/etcd-store.js');
   return new EtcdStore({ address, clock, random });

@@ -290,8 +290,9 @@ export class ReleaseFollower implements StoreListener {
     this.trouble = '';
     this.readMs = clock.nowMs();
     const isOther = this.clusterId !== '' && clusterId !== this.clusterId;
-    const isBack = clusterId === this.clusterId && revision < this.revision;
-    if (isOther || (isBack && this.from === 'store')) {
+    // Of a store without such an ID a lower revision means nothing.
+    const isBack = clusterId !== '' && clusterId === this.clusterId && revision < this.revision;
+    if (isOther || isBack) {
       const fields = { store: store.name, before: this.revision, revision };
       this.log('warn', fields, 'the store is not the one it was: it was rebuilt');
     }
