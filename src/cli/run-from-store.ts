@@ -67,7 +67,9 @@ async function run(
   const local = localSettings(options.localFile, io);
   const stateDir = options.stateDir ?? local.stateDir;
   const copy =
-    stateDir === '' ? null : new LastGoodCopy(stateDir, `${address.provider}:${address.prefix}`);
+    stateDir === ''
+      ? null
+      : new LastGoodCopy(stateDir, `${address.provider}:${address.prefix}`, io.clock);
   const store = await openStore(address, io.clock);
   const follower = new ReleaseFollower({
     ...{ store, copy, clock: io.clock, environment: io.env, localFile: options.localFile },

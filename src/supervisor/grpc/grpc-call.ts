@@ -45,9 +45,7 @@ export class GrpcCall {
     private readonly listener: GrpcListener,
     private readonly port: CallPort,
   ) {
-    this.reader = new MessageReader(port.messageBytesMax, (message) => {
-      if (!this.isOver) listener.onMessage(message);
-    });
+    this.reader = new MessageReader(port.messageBytesMax, (message) => this.tell(message));
   }
 
   begin(stream: ClientStream): void {
@@ -114,6 +112,17 @@ export class GrpcCall {
 
   fail(error: GrpcError): void {
     this.end(error);
+  }
+
+  /** What the listener cannot read is a mistake of the server, and ends this call alone. */
+  private tell(message: Buffer): void {
+    if (this.isOver) return;
+    try {
+      this.listener.onMessage(message);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.refuse(new GrpcError(GRPC_INTERNAL, `a message cannot be read: ${reason}`));
+    }
   }
 
   private refuse(error: GrpcError): void {

@@ -10,7 +10,7 @@
  * answer PING in time has lost the connection, however alive its socket looks. No reply is longer
  * than `messageBytesMax`.
  */
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Clock, Timer } from '../../base/clock.js';
 import { GRPC_DEADLINE_EXCEEDED, GRPC_INTERNAL, GRPC_UNAVAILABLE } from '../../base/grpc-status.js';
@@ -114,7 +114,7 @@ export class GrpcConnection {
       this.http2.receive(bytes, clock.nowMs());
       this.flush();
     });
-    socket.on('error', (error) => this.end(error.message));
+    socket.on('error', (error) => this.end(reasonOf(error)));
     socket.on('close', () => this.end('the server has closed the connection'));
     this.pinging = clock.every(pingMs, () => this.ping());
     this.flush();
@@ -131,7 +131,7 @@ export class GrpcConnection {
         reject(new GrpcError(GRPC_UNAVAILABLE, reason));
       };
       const timer = clock.after(connectMs, () => fail(`no connection within ${connectMs} ms`));
-      socket.once('error', (error) => fail(error.message));
+      socket.once('error', (error) => fail(reasonOf(error)));
       const onReady = (): void => {
         timer.cancel();
         resolve(connection);
@@ -273,5 +273,12 @@ function socketTo(endpoint: GrpcEndpoint): Socket {
   if ('socketPath' in endpoint) return connectTcp(endpoint.socketPath);
   const { host, port, tls } = endpoint;
   if (tls === null) return connectTcp({ host, port, noDelay: true });
-  return connectTls({ servername: host, ...tls, host, port, ALPNProtocols: ['h2'] });
+  // An address is no name of a server (RFC 6066 3); the certificate is compared with it anyway.
+  const servername = isIP(host) === 0 ? host : '';
+  return connectTls({ servername, ...tls, host, port, ALPNProtocols: ['h2'] });
+}
+
+/** Of OpenSSL its reason, without the places in its code. */
+function reasonOf(error: Error): string {
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
 }

@@ -11,8 +11,9 @@
  * one whose texts are not what their hashes say is not used.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../../base/clock.js';
 import { parseObject, sha256Of } from './release-layout.js';
 import type { StoreDocument } from './store-document.js';
 
@@ -32,6 +33,9 @@ export interface CopyContent {
   readonly documents: readonly StoreDocument[];
 }
 
+/** Older ones were left by processes that died while they wrote. */
+const TEMPORARY_AGE_MS_MAX = 3_600_000;
+
 /** What came of reading it; both null: there is none. */
 export interface CopyReading {
   readonly content: CopyContent | null;
@@ -45,6 +49,7 @@ export class LastGoodCopy {
   constructor(
     private readonly folder: string,
     private readonly store: string,
+    private readonly clock: Pick<Clock, 'unixMs'>,
   ) {
     this.file = join(folder, FILE);
   }
@@ -52,6 +57,7 @@ export class LastGoodCopy {
   /** Never rejects. */
   async read(): Promise<CopyReading> {
     try {
+      await this.removeOld();
       const { mode, uid } = await stat(this.file);
       const isOurs = uid === process.getuid?.() || uid === 0;
       if ((mode & OTHERS_MAY_WRITE) !== 0 || !isOurs) {
@@ -84,6 +90,16 @@ export class LastGoodCopy {
     }
     const folder = await open(this.folder, 'r');
     await folder.sync().finally(() => folder.close());
+  }
+
+  private async removeOld(): Promise<void> {
+    for (const name of await readdir(this.folder)) {
+      if (!name.startsWith(`${FILE}.`) || !name.endsWith('.tmp')) continue;
+      const { mtimeMs } = await stat(join(this.folder, name));
+      if (this.clock.unixMs() - mtimeMs > TEMPORARY_AGE_MS_MAX) {
+        await unlink(join(this.folder, name));
+      }
+    }
   }
 
   private parse(text: string): CopyReading {

@@ -6,6 +6,7 @@
  * rights have thinned out, one that is old.
  */
 import { Agent, type Dispatcher, request } from 'undici';
+import { hostPort } from '../../../base/listener-address.js';
 import { StoreError } from '../../../base/store-errors.js';
 import type { StoreChange, StoreCompare, StoredValue } from '../config-store.js';
 import type { StoreAddress } from '../store-address.js';
@@ -103,7 +104,7 @@ export class ConsulClient {
   }: ConsulCall): Promise<ConsulAnswer> {
     const { hosts, tls, token, name } = this.address;
     const { host = '', port = 0 } = hosts[this.host % hosts.length] ?? {};
-    const origin = `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const origin = `${tls === null ? 'http' : 'https'}://${hostPort(host, port)}`;
     const deadline = AbortSignal.timeout(timeoutMs);
     const options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'> = {
       method,

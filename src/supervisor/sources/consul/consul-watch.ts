@@ -1,7 +1,7 @@
 /**
  * Watches ranges of keys in Consul, for ever, by blocking queries.
  *
- *     ask each range ─► view ─► ask each again, waiting from its index ─► the first answer ─► view …
+ *     ask each range ─► view ─► ask each again, from its index on ─► the first answer ─► view …
  *
  * Thread: supervisor (on the main thread). Owns the queries that are under way.
  *

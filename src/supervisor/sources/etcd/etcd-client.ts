@@ -38,6 +38,9 @@ export interface EtcdClientOptions {
   readonly times: EtcdTimes;
 }
 
+/** All parts of all teams, each as large as etcd takes them. */
+const MESSAGE_BYTES_MAX = 128 * 1024 * 1024;
+
 /** A member that has lost its leader ends calls with this. */
 const WANT_LEADER = ['hasleader', 'true'];
 
@@ -149,7 +152,8 @@ export class EtcdClient {
     const { callMs: _callMs, ...ofConnection } = times;
     try {
       const endpoint = { host, port, tls };
-      const connection = await GrpcConnection.connect({ endpoint, clock, ...ofConnection });
+      const options = { endpoint, clock, messageBytesMax: MESSAGE_BYTES_MAX, ...ofConnection };
+      const connection = await GrpcConnection.connect(options);
       if (this.isClosed) connection.close();
       this.current = connection;
       return connection;

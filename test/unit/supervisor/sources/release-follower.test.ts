@@ -1,7 +1,16 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../../src/base/clock.js';
 import { LastGoodCopy } from '../../../../src/supervisor/sources/last-good-copy.js';
 import { eventually } from '../../../support/eventually.js';
 import { documentOf, FollowerRig, publish } from '../../../support/follower-rig.js';
@@ -14,7 +23,7 @@ let copy: LastGoodCopy;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-copy-'));
   store = new MemoryStore();
-  copy = new LastGoodCopy(join(folder, 'state'), 'memory:sluice');
+  copy = new LastGoodCopy(join(folder, 'state'), 'memory:sluice', systemClock);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -89,7 +98,7 @@ describe('a gateway that follows a store', () => {
     [
       'is of another store',
       () => {
-        copy = new LastGoodCopy(join(folder, 'state'), 'memory:another');
+        copy = new LastGoodCopy(join(folder, 'state'), 'memory:another', systemClock);
       },
       'of another store',
     ],
@@ -102,9 +111,18 @@ describe('a gateway that follows a store', () => {
     expect(rig.has(reason)).toBe(true);
   });
 
+  it('takes away what a process has left that died while it wrote', async () => {
+    await runOnce('one');
+    const [old, young] = [`${copy.file}.0.tmp`, `${copy.file}.1.tmp`];
+    for (const name of [old, young]) writeFileSync(name, '{');
+    utimesSync(old, 1, 1);
+    expect((await copy.read()).content).not.toBeNull();
+    expect([existsSync(old), existsSync(young)]).toEqual([false, true]);
+  });
+
   it('uses what it cannot write down, and says that it could not', async () => {
     writeFileSync(join(folder, 'file'), '');
-    copy = new LastGoodCopy(join(folder, 'file'), 'memory:sluice');
+    copy = new LastGoodCopy(join(folder, 'file'), 'memory:sluice', systemClock);
     await publish(store, 'one');
     const rig = new FollowerRig(store, copy);
     await rig.boot();
