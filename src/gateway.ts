@@ -30,7 +30,7 @@ import { checkAcceptors, mayRunInThreads, nodeSharesPorts } from './supervisor/a
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { Discovery } from './supervisor/discovery/discovery.js';
-import { makeSource } from './supervisor/discovery/make-source.js';
+import { SourceMaker } from './supervisor/discovery/make-source.js';
 import { chooseEngines, type EngineChoice } from './supervisor/engine-choice.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
@@ -388,11 +388,12 @@ export class Gateway {
     const { memory } = supervisor.coordinator;
     const status = new CoordinatorStatus(memory.status);
     const loads = new TargetLoadView(memory.loads, this.config.capacity.targets, status);
+    const sources = new SourceMaker(systemClock, systemRandom);
     return new Discovery({
       slots: memory.slots,
       logger: this.log.logger,
       clock: systemClock,
-      makeSource: ({ source }, listener) => makeSource(source, listener, systemClock),
+      makeSource: ({ source }, listener) => sources.make(source, listener),
       inFlightOf: (row) => loads.inFlightOf(row),
       onChange: (hasLeft) => supervisor.onTargetsFound(hasLeft),
       onFreed: (rows) => supervisor.onTargetsGone(rows),

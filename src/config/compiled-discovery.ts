@@ -13,6 +13,39 @@ export type CompiledSource =
       readonly intervalMs: number;
       /** Empty: none is sent. */
       readonly token: string;
+    }
+  | {
+      readonly kind: 'dns';
+      readonly name: string;
+      readonly type: 'A' | 'AAAA' | 'SRV';
+      /** 0: SRV records say it. */
+      readonly port: number;
+      /** null: those of the system. */
+      readonly server: { readonly host: string; readonly port: number } | null;
+    }
+  | {
+      readonly kind: 'consul';
+      readonly url: string;
+      readonly service: string;
+      /** Instances have all of them. */
+      readonly tags: readonly string[];
+      /** Empty: that of the agent. */
+      readonly datacenter: string;
+      /** Empty: none is sent. */
+      readonly token: string;
+    }
+  | {
+      readonly kind: 'kubernetes';
+      readonly service: string;
+      /** Empty: that of the pod, or of the context. */
+      readonly namespace: string;
+      /** Name or number of the service's port; null: its only one. */
+      readonly port: string | number | null;
+      readonly mode: 'endpoints' | 'service';
+      /** Empty: the service account of the pod. */
+      readonly kubeconfig: string;
+      /** Empty: the current one. */
+      readonly context: string;
     };
 
 export interface CompiledDiscovery {
@@ -33,6 +66,14 @@ export function sourceInWords(source: CompiledSource): string {
     case 'http': {
       const { origin, pathname } = new URL(source.url);
       return `http ${origin}${pathname}`;
+    }
+    case 'dns':
+      return `dns ${source.type} ${source.name}`;
+    case 'consul':
+      return `consul ${source.service} at ${new URL(source.url).origin}`;
+    case 'kubernetes': {
+      const { namespace, service, mode } = source;
+      return `kubernetes ${mode} of ${namespace === '' ? '' : `${namespace}/`}${service}`;
     }
     default:
       return source satisfies never;

@@ -1344,6 +1344,12 @@ export interface DiscoveryConfig {
   readonly file?: string;
   /** A document over HTTP that lists the targets, read again and again. */
   readonly http?: HttpDiscoveryConfig;
+  /** Records of DNS, asked for again when their time to live (1s to 5m) is over. */
+  readonly dns?: DnsDiscoveryConfig;
+  /** Instances of a service that pass their checks, with their weights, by blocking queries. */
+  readonly consul?: ConsulDiscoveryConfig;
+  /** The endpoints of a service of Kubernetes, listed and watched. */
+  readonly kubernetes?: KubernetesDiscoveryConfig;
   /** How the targets are spoken with. Default: http. */
   readonly scheme?: 'http' | 'https';
   /**
@@ -1365,6 +1371,59 @@ export interface HttpDiscoveryConfig {
   readonly interval?: Duration;
   /** Sent as `Authorization: Bearer`. 1 to 4096 characters. Default: none is sent. */
   readonly token?: string;
+}
+
+/** Records of DNS, asked for again when their time to live (1s to 5m) is over. */
+export interface DnsDiscoveryConfig {
+  /** The name, in full: no search domain is added, and the hosts file is not read. */
+  readonly name: string;
+  /**
+   * `A`, `AAAA`: addresses. `SRV` (RFC 2782): services with port and weight, of which those of the
+   * lowest priority are used, and the others as backups. Default: A.
+   */
+  readonly type?: 'A' | 'AAAA' | 'SRV';
+  /**
+   * Port of the targets; SRV records have their own. 1 to 65535. Default: the port of the scheme.
+   */
+  readonly port?: number;
+  /** The name server that is asked. Default: those of the system. */
+  readonly server?: string;
+}
+
+/** Instances of a service that pass their checks, with their weights, by blocking queries. */
+export interface ConsulDiscoveryConfig {
+  /** Name of the service. 1 to 128 characters. */
+  readonly service: string;
+  /** Where Consul is. Default: http://127.0.0.1:8500. */
+  readonly url?: string;
+  /** Tags that an instance must have, all of them. At most 16 items. Default: none. */
+  readonly tags?: readonly string[];
+  /** Where the service is. 1 to 128 characters. Default: where the agent is. */
+  readonly datacenter?: string;
+  /** Sent as `X-Consul-Token`. 1 to 4096 characters. Default: none is sent. */
+  readonly token?: string;
+}
+
+/** The endpoints of a service of Kubernetes, listed and watched. */
+export interface KubernetesDiscoveryConfig {
+  /** Name of the service. */
+  readonly service: string;
+  /** Its namespace. Default: that of the pod, or of the context. */
+  readonly namespace?: string;
+  /** Port of the service, by number or name. 1 to 65535. Default: its only one. */
+  readonly port?: number | string;
+  /**
+   * `endpoints`: each ready endpoint is a target. `service`: the address of the service is the only
+   * one, under the name `SERVICE.NAMESPACE`, for a mesh that chooses the pod. Default: endpoints.
+   */
+  readonly mode?: 'endpoints' | 'service';
+  /**
+   * A kubeconfig. Commands that it names are not run. 1 to 1024 characters. Default: the service
+   * account of the pod.
+   */
+  readonly kubeconfig?: string;
+  /** Context of the kubeconfig. 1 to 256 characters. Default: the current one. */
+  readonly context?: string;
 }
 
 /** How connections over HTTP/2 are used. Each worker has its own. */

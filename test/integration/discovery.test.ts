@@ -3,7 +3,8 @@
  * is made for it.
  */
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { makeCertificate } from '../support/test-certificate.js';
 
 const TOKEN = 'a-token-for-tests-of-discovery';
 
@@ -34,6 +36,9 @@ const origins: FakeUpstream[] = [];
 let folder: string;
 let file: string;
 let registry: Server;
+let secure: SecureServer;
+/** Instances that Consul names; the next question after a change is answered at once. */
+let consul: { index: number; places: readonly number[]; waiting: (() => void)[] };
 /** What the registry answers. */
 let registered: { status: number; body: string; authorization?: string | undefined };
 let gateway: GatewayProcess;
@@ -51,13 +56,30 @@ beforeAll(async () => {
   file = join(folder, 'targets.json');
   write([0]);
   registered = { status: 200, body: listOf([0, 1]) };
+  consul = { index: 5, places: [0], waiting: [] };
   registry = createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://registry.test');
+    if (pathname === '/v1/health/service/web') {
+      answerAsConsul(searchParams.get('index'), response);
+      return;
+    }
     registered.authorization = request.headers.authorization;
     response.writeHead(registered.status).end(registered.body);
   });
   await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
   const { port } = registry.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}/sd`;
+  const { key, cert } = makeCertificate('DNS:shop.internal');
+  secure = createSecureServer({ key, cert }, (_, response) => response.end('secure'));
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+  const certFile = join(folder, 'cert.pem');
+  writeFileSync(certFile, cert);
+  const secureFile = join(folder, 'secure.yaml');
+  const { port: securePort } = secure.address() as AddressInfo;
+  writeFileSync(
+    secureFile,
+    `# By name\n- { host: 127.0.0.1, port: ${securePort}, name: shop.internal }\n`,
+  );
   gateway = await GatewayProcess.start(
     {
       listen: { port: 0 },
@@ -70,12 +92,27 @@ beforeAll(async () => {
           circuitBreaker: { failureThreshold: 2, openFor: '1h', failureOn: ['5xx'] },
           retry: { attempts: 0 },
         },
+        secure: {
+          targets: { file: secureFile, scheme: 'https' },
+          tls: { ca: certFile },
+          preserveHost: false,
+        },
+        wrong: {
+          targets: { file: secureFile, scheme: 'https' },
+          tls: { ca: certFile, serverName: 'other.internal' },
+        },
+        consul: {
+          targets: { consul: { service: 'web', url: url.replace('/sd', '') }, trustEmpty: true },
+        },
         http: {
           targets: { http: { url, interval: '1s', token: 'a-secret' }, trustEmpty: true },
           loadBalancing: { stickyCookie: { name: 'stick' } },
         },
       },
       routes: [
+        { name: 'secure', match: { path: '/secure' }, upstream: 'secure' },
+        { name: 'wrong', match: { path: '/wrong' }, upstream: 'wrong' },
+        { name: 'consul', match: { path: '/consul/*' }, upstream: 'consul' },
         { name: 'file', match: { path: '/file/*' }, upstream: 'file', rewrite: strip('/file') },
         { name: 'http', match: { path: '/http/*' }, upstream: 'http', rewrite: strip('/http') },
       ],
@@ -88,10 +125,26 @@ const strip = (prefix: string) => ({ stripPrefix: prefix });
 
 afterAll(async () => {
   await gateway.kill();
+  secure.close();
+  registry.closeAllConnections();
   registry.close();
   for (const origin of origins) await origin.close();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** Waits for a change, as Consul does, where the question is of the newest. */
+function answerAsConsul(index: string | null, response: ServerResponse): void {
+  if (Number(index) === consul.index) {
+    consul.waiting.push(() => answerAsConsul(null, response));
+    return;
+  }
+  const instances = consul.places.map((at) => ({
+    Node: { Address: '127.0.0.1' },
+    Service: { Address: '', Port: origins[at]?.port, Weights: { Passing: 1 } },
+  }));
+  response.writeHead(200, { 'X-Consul-Index': String(consul.index) });
+  response.end(JSON.stringify(instances));
+}
 
 function addressOf(at: number): string {
   return `127.0.0.1:${origins[at]?.port}`;
@@ -263,5 +316,25 @@ describe('targets over HTTP', () => {
     expect(text).toContain('targets from http http://');
     expect(text).toContain(addressOf(2));
     expect(text).not.toContain('a-secret');
+  });
+});
+
+describe('targets over TLS', () => {
+  it('must have a certificate for the name that the source gives them', async () => {
+    const reply = await get('/secure');
+    expect(`${reply.status} ${await reply.text()}`).toBe('200 secure');
+    expect((await get('/wrong')).status).toBe(502);
+  });
+});
+
+describe('targets from Consul', () => {
+  it('follow the service while a question waits there', async () => {
+    await becomes('consul', '0');
+    await eventually('a question waits', () => consul.waiting.length === 1);
+    consul.places = [1, 2];
+    consul.index += 1;
+    for (const answer of consul.waiting.splice(0)) answer();
+    await becomes('consul', '1,2');
+    expect((await gateway.stats<Stats>()).config_epoch).toBe(1);
   });
 });

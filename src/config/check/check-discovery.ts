@@ -10,7 +10,7 @@ import { discoveryIn } from '../references/listed-targets.js';
 
 type SoundDiscovery = SoundPart<DiscoveryConfig>;
 
-const SOURCES = ['file', 'http'] as const;
+const SOURCES = ['file', 'http', 'dns', 'consul', 'kubernetes'] as const;
 
 export function checkDiscovery(
   name: string,
@@ -29,18 +29,44 @@ export function checkDiscovery(
   for (const second of sources.slice(1)) {
     findings.addKey(`${pointer}/${second}`, `only one source: there is ${sources[0]} already`);
   }
-  checkHttp(`${pointer}/http`, discovery.http, findings);
+  checkUrl(`${pointer}/http`, discovery.http, findings);
+  checkUrl(`${pointer}/consul`, discovery.consul, findings);
+  checkDns(`${pointer}/dns`, discovery.dns, findings);
+  checkKubernetes(`${pointer}/kubernetes`, discovery.kubernetes, findings);
 }
 
-function checkHttp(pointer: string, http: SoundDiscovery['http'], findings: Findings): void {
-  if (http?.url === undefined) return;
-  const url = URL.canParse(http.url) ? new URL(http.url) : null;
+interface AskedUrl {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+}
+
+function checkUrl(pointer: string, asked: AskedUrl | undefined, findings: Findings): void {
+  if (asked?.url === undefined) return;
+  const url = URL.canParse(asked.url) ? new URL(asked.url) : null;
   if (url === null) findings.addValue(`${pointer}/url`, 'is no URL');
   else if (url.username !== '' || url.password !== '') {
     findings.addValue(`${pointer}/url`, 'must not carry user information; take token');
-  } else if (url.protocol === 'http:' && http.token !== undefined && !isLoopback(url.hostname)) {
+  } else if (url.protocol === 'http:' && asked.token !== undefined && !isLoopback(url.hostname)) {
     findings.addKey(`${pointer}/token`, 'would go over the network in the clear; take https');
   }
+}
+
+function checkDns(pointer: string, dns: SoundDiscovery['dns'], findings: Findings): void {
+  if (dns === undefined) return;
+  if (dns.type === 'SRV' && dns.port !== undefined) {
+    findings.addKey(`${pointer}/port`, 'SRV records have ports of their own');
+  }
+  const port = Number(/(?:\]|^[0-9.]+):(\d+)$/.exec(dns.server ?? '')?.[1] ?? 53);
+  if (port < 1 || port > 65_535) findings.addValue(`${pointer}/server`, 'has no valid port');
+}
+
+function checkKubernetes(
+  pointer: string,
+  kubernetes: SoundDiscovery['kubernetes'],
+  findings: Findings,
+): void {
+  if (kubernetes?.context === undefined || kubernetes.kubeconfig !== undefined) return;
+  findings.addKey(`${pointer}/context`, 'needs kubeconfig, whose context it is');
 }
 
 function isLoopback(hostname: string): boolean {

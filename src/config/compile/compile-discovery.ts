@@ -7,7 +7,13 @@ import { defined } from '../../base/assert.js';
 import { durationMs } from '../../base/quantities.js';
 import type { CompiledTarget } from '../compiled-config.js';
 import type { CompiledDiscovery, CompiledSource } from '../compiled-discovery.js';
-import type { DiscoveryConfig, UpstreamConfig } from '../gateway-config.js';
+import type {
+  ConsulDiscoveryConfig,
+  DiscoveryConfig,
+  DnsDiscoveryConfig,
+  KubernetesDiscoveryConfig,
+  UpstreamConfig,
+} from '../gateway-config.js';
 import { discoveryIn } from '../references/listed-targets.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
@@ -55,8 +61,46 @@ export function slotTargets(
 }
 
 function compileSource(config: DiscoveryConfig): CompiledSource {
-  const { file, http } = config;
+  const { file, http, dns, consul, kubernetes } = config;
   if (file !== undefined) return { kind: 'file', path: file };
+  if (dns !== undefined) return compileDns(dns, config.scheme ?? defaults.scheme);
+  if (consul !== undefined) return compileConsul(consul);
+  if (kubernetes !== undefined) return compileKubernetes(kubernetes);
   const { url, interval = defaults.http.interval, token = '' } = defined(http, 'a checked source');
   return { kind: 'http', url, intervalMs: durationMs(interval), token };
+}
+
+function compileDns(
+  { name, type = defaults.dns.type, port, server }: DnsDiscoveryConfig,
+  scheme: 'http' | 'https',
+): CompiledSource {
+  const usual = scheme === 'https' ? 443 : 80;
+  return {
+    kind: 'dns',
+    name,
+    type,
+    port: type === 'SRV' ? 0 : (port ?? usual),
+    server: server === undefined ? null : nameServer(server),
+  };
+}
+
+function nameServer(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(text);
+  return { host: match?.[1] ?? match?.[2] ?? text, port: Number(match?.[3] ?? 53) };
+}
+
+function compileConsul({
+  service,
+  url = defaults.consul.url,
+  tags = [],
+  datacenter = '',
+  token = '',
+}: ConsulDiscoveryConfig): CompiledSource {
+  return { kind: 'consul', url, service, tags, datacenter, token };
+}
+
+function compileKubernetes(config: KubernetesDiscoveryConfig): CompiledSource {
+  const { service, namespace = '', port = null, kubeconfig = '', context = '' } = config;
+  const { mode = defaults.kubernetes.mode } = config;
+  return { kind: 'kubernetes', service, namespace, port, mode, kubeconfig, context };
 }

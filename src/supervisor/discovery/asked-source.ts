@@ -20,14 +20,18 @@ export interface AskedSourceParts {
   readonly clock: Clock;
   /** The longest time between two questions, whatever has failed. */
   readonly retryMsMax: number;
-  /** Rejects with an Error that says what went wrong. Must settle. */
-  ask(signal: AbortSignal): Promise<Answer>;
+  /**
+   * `isFresh`: what is known must not be taken for the answer. Rejects with an Error that says what
+   * went wrong. Must settle.
+   */
+  ask(signal: AbortSignal, isFresh: boolean): Promise<Answer>;
 }
 
 export class AskedSource implements AddressSource {
   private timer: Timer | null = null;
   private asking: AbortController | null = null;
   private mustAskAgain = false;
+  private isFresh = false;
   private isStopped = false;
   private failures = 0;
 
@@ -42,9 +46,14 @@ export class AskedSource implements AddressSource {
 
   lookAgain(): void {
     if (this.isStopped) return;
-    // What is on its way may be older than the question.
-    if (this.asking !== null) this.mustAskAgain = true;
-    else void this.ask();
+    this.isFresh = true;
+    if (this.asking === null) {
+      void this.ask();
+      return;
+    }
+    // What is on its way may be older than this, or wait for a change.
+    this.mustAskAgain = true;
+    this.asking.abort();
   }
 
   stop(): void {
@@ -59,13 +68,20 @@ export class AskedSource implements AddressSource {
     this.mustAskAgain = false;
     let nextMs: number;
     try {
-      const answer = await this.parts.ask(this.asking.signal);
+      const { isFresh } = this;
+      this.isFresh = false;
+      const answer = await this.parts.ask(this.asking.signal, isFresh);
       if (this.isStopped) return;
       this.failures = 0;
       nextMs = answer.nextMs;
       this.listener.onTargets(answer.found);
     } catch (error) {
       if (this.isStopped) return;
+      if (this.mustAskAgain) {
+        this.asking = null;
+        this.timer = this.parts.clock.after(0, () => void this.ask());
+        return;
+      }
       nextMs = Math.min(this.parts.retryMsMax, RETRY_MS_FIRST * 2 ** Math.min(this.failures, 16));
       this.failures += 1;
       this.listener.onError(error instanceof Error ? error.message : String(error));

@@ -44,7 +44,8 @@ export async function getText(question: HttpQuestion): Promise<HttpAnswer> {
     const body = Buffer.concat(chunks).toString('utf8');
     return { status: response.statusCode ?? 0, headers: response.headers, body };
   } catch (error) {
-    throw plainError(error, question);
+    // What a reader of the body is told depends on the version of Node.js.
+    throw late.aborted ? tooLate(question) : plainError(error, question);
   } finally {
     response.destroy();
   }
@@ -88,11 +89,15 @@ function send(
 }
 
 /** Without addresses and paths, which Node's messages have in many forms. */
-function plainError(error: unknown, { timeoutMs }: HttpQuestion): Error {
+function plainError(error: unknown, question: HttpQuestion): Error {
   if (!(error instanceof Error)) return new Error('broken off');
   const { code } = error as Error & { readonly code?: string };
   const isLate = error.name === 'TimeoutError' || error.name === 'AbortError';
-  if (isLate || error.message === 'late') return new Error(`no answer within ${timeoutMs} ms`);
+  if (isLate || error.message === 'late') return tooLate(question);
   if (code !== undefined) return new Error(code);
   return error.message === 'aborted' ? new Error('the answer was cut off') : error;
+}
+
+function tooLate({ timeoutMs }: HttpQuestion): Error {
+  return new Error(`no answer within ${timeoutMs} ms`);
 }

@@ -84,6 +84,12 @@ function targetOf(address: { host: string; port: number }, described: Described)
   return { ...address, name: name === '' ? address.host : name, weight, isBackup };
 }
 
+/** A weight of a registry, brought into the range of targets. */
+export function weightIn(value: unknown): number {
+  const weight = Number(value ?? 1);
+  return Number.isFinite(weight) ? Math.min(WEIGHT_MAX, Math.max(1, Math.round(weight))) : 1;
+}
+
 /** Labels of Prometheus are texts. */
 function describe(labels: Readonly<Record<string, unknown>>, where: string): Described {
   const weight = Number(labels['weight'] ?? 1);
@@ -98,7 +104,7 @@ function describe(labels: Readonly<Record<string, unknown>>, where: string): Des
   return { weight, isBackup: backup === 'true', name };
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

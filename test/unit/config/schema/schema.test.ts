@@ -90,6 +90,7 @@ describe('CONFIG_SCHEMA', () => {
       '$.authenticators.NAME<basic>.users[].passwordHash',
       '$.authenticators.NAME<introspection>.clientSecret',
       '$.upstreams.NAME.targets.http.token',
+      '$.upstreams.NAME.targets.consul.token',
       '$.upstreams.NAME.targets[].tls.key',
       '$.upstreams.NAME.loadBalancing.stickyCookie.secret',
       '$.upstreams.NAME.tls.key',
