@@ -310,7 +310,10 @@ describe('targets over HTTP', () => {
     const explained = await fetch(`${gateway.adminUrl}/explain`, {
       method: 'POST',
       headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ method: 'GET', target: '/http/x' }),
+      body: JSON.stringify({
+        ...{ method: 'GET', target: '/http/x', from: '127.0.0.1', consumer: null },
+        ...{ repeat: 1, fields: [['host', 'shop.test']] },
+      }),
     });
     const text = await explained.text();
     expect(text).toContain('targets from http http://');
