@@ -407,6 +407,7 @@ export class Gateway {
     try {
       await front.prepareListeners(shared.settings.listeners);
       // Upstreams that are new begin with the targets that their sources name.
+      this.supervisor.freeNewSlots(shared.settings);
       this.discovery.adopt(shared.settings);
       await this.discovery.settled(FIRST_TARGETS_MS);
       return await this.supervisor.swap(shared);

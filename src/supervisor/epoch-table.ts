@@ -95,6 +95,15 @@ export class EpochTable {
     return { members: [...kept, memberOf(next)] };
   }
 
+  /** Rows that the next version keeps for targets to be found, and that no version has now. */
+  newSlots({ targets }: Pick<SharedConfig['settings'], 'targets'>): number[] {
+    const used = new Set(
+      this.members.flatMap(({ config }) => config.targets.map(({ index }) => index)),
+    );
+    const slots = targets.filter(({ isSlot, index }) => isSlot && !used.has(index));
+    return slots.map(({ index }) => index);
+  }
+
   /** The coordinator answers for the plan from now on; the rows that nobody has any more. */
   take(plan: EpochPlan): RowLists {
     const before = this.members;

@@ -10,7 +10,11 @@ import { defined } from '../base/assert.js';
 import type { Clock, Random } from '../base/clock.js';
 import { allocateCache, type CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
-import { TargetSlotView } from '../channel/coordinator/target-slots.js';
+import {
+  SLOT_FREE,
+  TargetSlotView,
+  TargetSlotWriter,
+} from '../channel/coordinator/target-slots.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
@@ -161,6 +165,15 @@ export class Supervisor {
   /** The configuration in force, with the targets that discovery has found. */
   get shownConfig(): ServedConfig {
     return this.found.in(this.config);
+  }
+
+  /**
+   * To be called before discovery fills rows of the next version. A version that was refused may
+   * have left targets of another upstream in them.
+   */
+  freeNewSlots(next: SharedConfig['settings']): void {
+    const slots = new TargetSlotWriter(this.coordinator.memory.slots);
+    for (const row of this.epochTable.newSlots(next)) slots.setPhase(row, SLOT_FREE);
   }
 
   /** Discovery has found other targets; `hasLeft`: some target is gone. */

@@ -17,6 +17,9 @@ function compile(limit: number, ...ports: number[]): CompiledConfig {
   });
 }
 
+const rowsOf = (first: number, count: number): number[] =>
+  Array.from({ length: count }, (_, at) => first + at);
+
 /** What a swap does to the table. */
 function swap(epochTable: EpochTable, next: CompiledConfig, held: readonly number[]) {
   const shared = place(epochTable, next);
@@ -73,6 +76,23 @@ describe('the table of epochs', () => {
     const { placed: late } = swap(epochTable, compile(1, 1), []);
     const spaces = [first, other.limiters.at(0), late.limiters.at(0)].map((one) => one?.keySpace);
     expect(new Set(spaces).size).toBe(3);
+  });
+
+  it('knows which rows a version keeps that nobody has: what is in them is of nobody', () => {
+    const found = (maxTargets: number): CompiledConfig =>
+      compileConfig({
+        upstreams: { api: { targets: { file: 'targets.json', maxTargets } } },
+        routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
+      });
+    const epochTable = aTable(compile(1, 1));
+    const next = place(epochTable, found(1));
+    expect(epochTable.newSlots(next.settings)).toEqual(rowsOf(1, 9));
+    swap(epochTable, found(1), [1]);
+    expect(epochTable.newSlots(place(epochTable, found(1)).settings)).toEqual([]);
+    expect(epochTable.newSlots(place(epochTable, found(3)).settings)).toEqual(rowsOf(10, 2));
+    // A version that somebody holds has its rows.
+    swap(epochTable, compile(1, 1), [2]);
+    expect(epochTable.newSlots(place(epochTable, found(1)).settings)).toEqual([]);
   });
 
   it('changes nothing for a version that never comes into force', () => {
