@@ -38,6 +38,7 @@ import {
 import type { PipelineParts } from './pipeline-parts.js';
 import { enterCall, enterJsonCall, judgeCallBody } from './request/grpc-entry.js';
 import { hideCredentials } from './request/hide-credentials.js';
+import { retryAfterField } from './route/rate-limit-fields.js';
 import { trailersForTarget } from './upstream/forwarded-trailers.js';
 import { failureDetail } from './upstream/upstream-error.js';
 
@@ -376,8 +377,9 @@ export class RequestPipeline {
       return;
     }
     if (this.answererOf(exchange).onFailed(exchange, problem)) return;
-    const cause = exchange.tries.lastCause;
-    this.end(exchange, refusal(problem, failureDetail(problem, cause), { cause }));
+    const { lastCause: cause, refusedMs } = exchange.tries;
+    const fields = refusedMs === -1 ? NO_FIELDS : retryAfterField(refusedMs);
+    this.end(exchange, refusal(problem, failureDetail(problem, cause), { cause, fields }));
   }
 
   /** The client gets this in place of what a target has said. */

@@ -44,7 +44,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       take: ['worker/request-pipeline.ts'],
       onTrailers: ['worker/request-pipeline.ts'],
       release: ['worker/request-pipeline.ts'],
-      collected: ['worker/upstream/', 'worker/answer/'],
+      collected: ['worker/upstream/', 'worker/answer/', 'worker/cache/'],
       streamed: ['worker/upstream/'],
       onCredit: ['worker/reply/'],
       onContinue: ['worker/reply/'],

@@ -117,8 +117,15 @@ async function asked(count = 1): Promise<ServerResponse> {
 }
 
 const FRESH = { 'cache-control': 'max-age=600' };
-const all = (clients: readonly Client[], test: (client: Client) => boolean): Promise<void> =>
-  eventually('all clients', () => clients.every(test));
+async function all(clients: readonly Client[], test: (client: Client) => boolean): Promise<void> {
+  await eventually('all clients', () => clients.every(test)).catch((error: unknown) => {
+    const left = clients.filter((client) => !test(client));
+    const seen = left.map(({ status, said, body, bytes, isCut }) =>
+      JSON.stringify({ status, said, body, bytes, isCut }),
+    );
+    throw new Error(`${String(error)}: ${seen.join('; ')}`);
+  });
+}
 
 /** Enough that both workers have some. */
 function clientsOf(at: string, count = 12): Client[] {
@@ -170,7 +177,7 @@ describe('a reply that is being fetched', () => {
     response.writeHead(200, FRESH);
     response.write('first');
     await all([first, ...others], ({ body }) => body === 'first');
-    first.request.destroy();
+    first.request.socket?.resetAndDestroy();
     const clientsLeft = async (): Promise<number> => {
       const reply = await fetch(`${gateway.adminUrl}/metrics`);
       return Number(

@@ -26,7 +26,13 @@ beforeAll(async () => {
           retry: { attempts: 0 },
           circuitBreaker: { failureThreshold: 1000 },
         },
+        closed: {
+          targets: [{ url: 'http://127.0.0.1:1' }],
+          retry: { attempts: 0 },
+          circuitBreaker: { failureThreshold: 1 },
+        },
       },
+      via: 'replies',
       routes: [
         {
           name: 'all',
@@ -35,6 +41,30 @@ beforeAll(async () => {
           cache: { staleIfError: '1h', maxEntryBytes: '2MiB', collapse: { timeout: '60s' } },
           rewriteReply: { headers: { set: { 'x-by': 'sluice' } } },
         },
+        {
+          name: 'coded',
+          match: { path: '/coded/*' },
+          upstream: 'api',
+          cache: true,
+          compression: { encodings: ['br', 'gzip'], minBytes: 16 },
+          rewriteReply: { body: { remove: ['/secret'] } },
+        },
+        {
+          name: 'socket',
+          match: { path: '/socket/*' },
+          upstream: 'api',
+          cache: true,
+          websocket: true,
+        },
+        {
+          name: 'page',
+          match: { path: '/page/*' },
+          upstream: 'api',
+          cache: true,
+          errors: { '404': { html: '<p>{{status}}</p>' } },
+          upstreamErrors: [404],
+        },
+        { name: 'closed', match: { path: '/closed/*' }, upstream: 'closed', cache: true },
         {
           name: 'open',
           match: { path: '/open/*' },
@@ -310,6 +340,143 @@ describe('a route with a cache', () => {
     const victim = await ask(path);
     expect(victim.headers.get('cache-status')).toContain('hit');
     expect(victim.body).not.toContain('evil.example');
+  });
+});
+
+describe('a QUERY', () => {
+  const query = (path: string, body: string, headers: Readonly<Record<string, string>> = {}) =>
+    ask(path, { method: 'QUERY', body, headers: { 'content-type': 'text/plain', ...headers } });
+
+  it('is answered from memory by its body, and what says how that is to be read', async () => {
+    const path = fresh();
+    const first = await query(path, 'a');
+    expect(first.headers.get('cache-status')).toContain('stored');
+    const again = await query(path, 'a');
+    expect([again.body, again.headers.get('cache-status')]).toEqual([
+      first.body,
+      expect.stringContaining('; hit'),
+    ]);
+    const others = [
+      await query(path, 'b'),
+      await query(path, 'a', { 'content-type': 'text/csv' }),
+      await query(path, 'a', { 'content-encoding': 'x' }),
+      await ask(path),
+    ];
+    for (const { headers } of others) expect(headers.get('cache-status')).toContain('fwd=uri-miss');
+    expect(count).toBe(5);
+  });
+
+  it('is validated with its body, and passes the cache where that is long', async () => {
+    const path = fresh();
+    const bodies: string[] = [];
+    upstream.script = (request, response) => {
+      let body = '';
+      request.on('data', (bytes: Buffer) => {
+        body += bytes.toString();
+      });
+      request.on('end', () => {
+        bodies.push(`${body.slice(0, 3)} ${request.headers['if-none-match']}`);
+        const fields = { 'cache-control': 'max-age=0, stale-while-revalidate=60', etag: '"v"' };
+        response.writeHead(bodies.length === 2 ? 304 : 200, fields).end();
+      });
+    };
+    await query(path, 'sql');
+    expect((await query(path, 'sql')).headers.get('cache-status')).toContain('fwd-status=304');
+    expect(bodies).toEqual(['sql undefined', 'sql "v"']);
+    const long = await query(path, 'x'.repeat(100_000));
+    expect(long.headers.get('cache-status')).toContain('fwd=bypass');
+  });
+});
+
+describe('a client that may bypass', () => {
+  const askWith = (path: string, control: string) =>
+    ask(path, { headers: { 'cache-control': control } });
+  const said = async (path: string, control: string) =>
+    (await askWith(path, control)).headers.get('cache-status');
+
+  it('says how old and how stale what it gets may be', async () => {
+    const path = fresh('/open');
+    answerWith({ 'cache-control': 'max-age=60, stale-if-error=60', age: '30' });
+    await ask(path);
+    expect(await said(path, 'max-age=40, min-fresh=10')).toContain('; hit');
+    expect(await said(path, 'max-age=20')).toContain('fwd=stale');
+    expect(await said(path, 'min-fresh=40')).toContain('fwd=stale');
+    const stale = fresh('/open');
+    answerWith({ 'cache-control': 'max-age=60, stale-if-error=60', age: '70' });
+    await ask(stale);
+    expect(await said(stale, 'max-stale=60')).toMatch(/; hit; ttl=-1\d$/);
+    expect(await said(stale, 'max-stale=5')).toContain('fwd=stale');
+    expect((await askWith(fresh('/open'), 'only-if-cached')).status).toBe(504);
+  });
+
+  it('has nothing stored of what it asks for with no-store', async () => {
+    const path = fresh('/open');
+    expect(await said(path, 'no-store')).not.toContain('stored');
+    expect(await said(path, 'max-age=60')).toContain('fwd=uri-miss');
+  });
+});
+
+describe('a reply from memory', () => {
+  it('says in Via how it came, as one of the target does', async () => {
+    const path = fresh();
+    const first = await ask(path);
+    expect((await ask(path)).headers.get('via')).toBe(first.headers.get('via'));
+  });
+
+  it('passes the filters of replies, and is stored as it came', async () => {
+    const path = fresh('/coded');
+    answerWith({ 'cache-control': 'max-age=60', etag: '"v"', 'content-type': 'application/json' });
+    upstream.script = (_, response) => {
+      count += 1;
+      response.writeHead(200, {
+        ...{ 'cache-control': 'max-age=60', etag: '"v"', 'content-type': 'application/json' },
+      });
+      response.end(JSON.stringify({ secret: 'x', text: 'a'.repeat(200) }));
+    };
+    const ways = ['identity', 'gzip', 'br', 'gzip, br;q=0', 'identity'];
+    for (const way of [...ways, ...ways]) {
+      const one = await ask(path, { headers: { 'accept-encoding': way } });
+      const coding = one.headers.get('content-encoding') ?? 'identity';
+      expect(way).toContain(coding);
+      expect(JSON.parse(one.body)).toEqual({ text: 'a'.repeat(200) });
+      expect(one.headers.get('vary')?.toLowerCase()).toContain('accept-encoding');
+      // A body that the gateway has changed is not the one that a strong validator names.
+      if (coding !== 'identity') expect(one.headers.get('etag') ?? 'W/').toMatch(/^W\//);
+    }
+    expect(count).toBe(1);
+    const same = await ask(path, {
+      headers: { 'if-none-match': 'W/"v"', 'accept-encoding': 'gzip' },
+    });
+    expect([same.status, same.body]).toEqual([304, '']);
+  });
+
+  it('leaves a handshake of WebSockets to the target', async () => {
+    const path = fresh('/socket');
+    await ask(path);
+    expect((await ask(path)).headers.get('cache-status')).toContain('; hit');
+  });
+
+  it('is no page for errors, and an error that is stored gets its page each time', async () => {
+    const path = fresh('/page');
+    answerWith({ 'cache-control': 'max-age=60' }, 404);
+    for (const way of ['stored', '; hit']) {
+      const page = await ask(path, { headers: { accept: 'text/html' } });
+      expect([page.status, page.headers.get('cache-status')]).toEqual([
+        404,
+        expect.stringContaining(way),
+      ]);
+      expect(page.body).toBe('<p>404</p>');
+    }
+  });
+});
+
+describe('a miss that gets no target', () => {
+  it('is told when to come again', async () => {
+    const refused = await ask(fresh('/closed'));
+    expect(refused.status).toBe(502);
+    const after = await ask(fresh('/closed'));
+    expect([after.status, JSON.parse(after.body).code]).toEqual([503, 'GW_CIRCUIT_OPEN']);
+    expect(Number(after.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 });
 

@@ -7,9 +7,10 @@
  *     wrapping), unused
  *
  * Invariants: a lease is taken, taken over and given back by one compareExchange on its token, and
- * no two tokens are alike. Whoever does not get one goes on without: a lease saves work and
- * guards nothing. One that is older than its time may be taken over, so a worker that died holds
- * nothing for ever.
+ * no two tokens are alike. A token is negative until its hash and time stand beside it: whoever
+ * sees that waits, as neither says anything yet. Whoever does not get one goes on without: a lease
+ * saves work and guards nothing. One that is older than its time may be taken over, so a worker
+ * that died holds nothing for ever.
  */
 import { type CacheMemory, LEASE_WORDS, LEASES, leaseWords } from './cache-memory.js';
 
@@ -17,6 +18,10 @@ const TOKEN = 0;
 const HASH = 1;
 const SINCE = 2;
 const LANE_BITS = 10;
+/** A lease that was taken so much later than now was taken before the clock's words wrapped. */
+const AHEAD_MS_MAX = 60_000;
+/** The lease is taken, and its other words are not written yet. */
+const UNFINISHED = 1 << 31;
 const SERIAL_MASK = 0x1fffff;
 
 /** `alone`: another key has the place, or this one is not stored anyway: nobody waits. */
@@ -54,16 +59,19 @@ export class FetchLeases {
     if (this.isPassed(hash, nowMs)) return 'alone';
     const at = placeOf(hash);
     const before = Atomics.load(this.leases, at + TOKEN);
+    if (before < 0) return 'wait';
     if (before !== 0) {
-      const heldMs = ((nowMs | 0) - Atomics.load(this.leases, at + SINCE)) | 0;
-      const isOver = heldMs < 0 || heldMs >= timeoutMs;
-      if (!isOver) return Atomics.load(this.leases, at + HASH) === hash ? 'wait' : 'alone';
+      if (!this.isOver(at, nowMs, timeoutMs))
+        return Atomics.load(this.leases, at + HASH) === hash ? 'wait' : 'alone';
     }
     this.serial = (this.serial + 1) & SERIAL_MASK;
     const token = (this.serial << LANE_BITS) | (this.lane + 1);
-    if (Atomics.compareExchange(this.leases, at + TOKEN, before, token) !== before) return 'wait';
+    const unfinished = token | UNFINISHED;
+    const was = Atomics.compareExchange(this.leases, at + TOKEN, before, unfinished);
+    if (was !== before) return 'wait';
     Atomics.store(this.leases, at + HASH, hash);
     Atomics.store(this.leases, at + SINCE, nowMs | 0);
+    Atomics.store(this.leases, at + TOKEN, token);
     this.token = token;
     return 'taken';
   }
@@ -71,14 +79,21 @@ export class FetchLeases {
   /** Whether somebody fetches this, and has not taken too long. */
   isHeld(hash: number, nowMs: number, timeoutMs: number): boolean {
     const at = placeOf(hash);
-    if (Atomics.load(this.leases, at + TOKEN) === 0) return false;
-    const heldMs = ((nowMs | 0) - Atomics.load(this.leases, at + SINCE)) | 0;
-    return heldMs >= 0 && heldMs < timeoutMs && Atomics.load(this.leases, at + HASH) === hash;
+    const token = Atomics.load(this.leases, at + TOKEN);
+    if (token <= 0) return token !== 0;
+    if (this.isOver(at, nowMs, timeoutMs)) return false;
+    return Atomics.load(this.leases, at + HASH) === hash;
   }
 
-  /** Of whoever fetches this; 0: nobody. */
+  /** The time of this thread may be a little behind that of the lane which took it. */
+  private isOver(at: number, nowMs: number, timeoutMs: number): boolean {
+    const heldMs = ((nowMs | 0) - Atomics.load(this.leases, at + SINCE)) | 0;
+    return heldMs < -AHEAD_MS_MAX || heldMs >= timeoutMs;
+  }
+
+  /** Of whoever fetches this; 0: nobody, as far as is known. */
   tokenOf(hash: number): number {
-    return Atomics.load(this.leases, placeOf(hash) + TOKEN);
+    return Math.max(0, Atomics.load(this.leases, placeOf(hash) + TOKEN));
   }
 
   /** The fetch is over, whatever came of it. */

@@ -11,6 +11,7 @@ import type { ReplyView } from '../../channel/coordinator/coordinator-records.js
 import { refusal } from '../../filters/local-reply.js';
 import type { AdmissionGate } from '../admission/admission-gate.js';
 import type { Look, ReplyCache } from '../cache/reply-cache.js';
+import { QUERY } from '../cache/route-cache.js';
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
 import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import type { FilterRunner } from '../request/filter-runner.js';
@@ -44,6 +45,8 @@ export class CachedAnswerer extends Answerer {
   override answer(exchange: Exchange): AnswerResult {
     // More of its body came.
     if (exchange.caching !== null) return this.fetch(exchange);
+    const { head, upload } = exchange;
+    if (head.method === QUERY && !upload.isReady) return 'wait';
     return this.follow(exchange, this.parts.cache.open(exchange));
   }
 

@@ -4,11 +4,13 @@
  * Thread: worker.
  */
 import type { BypassReason } from '../../base/cache-reasons.js';
+import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { EntryHead } from '../../channel/cache/cache-entry.js';
 import { isUnmodified } from '../../policy/caching/conditional.js';
-import type { Exchange } from '../exchange/exchange.js';
+import { type Exchange, upstreamOf } from '../exchange/exchange.js';
+import { viaOf } from '../reply/via.js';
 import { type MemoryRequest, validatorsOf } from './memory-reply.js';
-import { listIn } from './route-cache.js';
+import { listIn, QUERY } from './route-cache.js';
 
 const OVERRIDES = [
   ...['x-http-method-override', 'x-http-method', 'x-method-override'],
@@ -22,8 +24,10 @@ const PLAIN_HEAD: MemoryRequest = { method: 'HEAD', ...NO_CONDITIONS };
 /** Why the cache has nothing to do with it; null: it has. */
 export function bypassOf(exchange: Exchange): BypassReason | null {
   const { method } = exchange.head;
-  if (method !== 'GET' && method !== 'HEAD') return 'method';
-  if (exchange.upload.bodyBytes !== 0) return 'body';
+  if (method !== 'GET' && method !== 'HEAD' && method !== QUERY) return 'method';
+  // A body is a part of the key of QUERY, as far as it is there before the request is sent.
+  const { bodyBytes, isCollected } = exchange.upload;
+  if (method === QUERY ? !isCollected : bodyBytes !== 0) return 'body';
   if (exchange.wantsTunnel) return 'tunnel';
   return isOverridden(exchange) ? 'override' : null;
 }
@@ -37,7 +41,7 @@ function isOverridden({ head }: Exchange): boolean {
 /** Whether the stored reply answers without its body: by a head, or by 304. */
 export function wantsNoBody(exchange: Exchange, stored: EntryHead, nowUnixMs: number): boolean {
   const { method, fields } = exchange.head;
-  if (method !== 'GET') return true;
+  if (method === 'HEAD') return true;
   if (!fields.hasConditions()) return false;
   return isUnmodified(memoryRequestOf(exchange), validatorsOf(stored), nowUnixMs);
 }
@@ -52,4 +56,10 @@ export function memoryRequestOf(exchange: Exchange): MemoryRequest {
     ifNoneMatch: listIn(exchange, 'if-none-match'),
     ifModifiedSince: listIn(exchange, 'if-modified-since'),
   };
+}
+
+/** What the gateway adds to a stored reply: how it came to it. */
+export function ownFieldsOf(exchange: Exchange): FieldBlock {
+  if (exchange.epoch?.via.inReplies !== true) return NO_FIELDS;
+  return viaOf(upstreamOf(exchange).protocol.startsWith('h2'));
 }

@@ -6,7 +6,6 @@
  * fails, those who have got bytes are cut off, as by any target that dies; the others look again.
  */
 import type { Clock } from '../../base/clock.js';
-import { NO_FIELDS } from '../../base/field-block.js';
 import type { CacheStore } from '../../channel/cache/cache-store.js';
 import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
 import { hitStatus } from '../../policy/caching/cache-status.js';
@@ -16,7 +15,7 @@ import type { Caching } from '../exchange/caching.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { ReplyFlight } from '../exchange/reply-flight.js';
 import type { ReplyPath } from '../reply/reply-path.js';
-import { memoryRequestOf } from './cached-request.js';
+import { memoryRequestOf, ownFieldsOf } from './cached-request.js';
 import { ClientReader } from './flight-readers.js';
 import { memoryReply } from './memory-reply.js';
 import type { ReplyFlights } from './reply-flights.js';
@@ -69,7 +68,7 @@ export class FlightFollowers {
     caching.statusField = hitStatus(freshLeftS(head, nowUnixMs), { isCollapsed: true });
     const content = { body: NO_BODY, bodyBytes };
     const made = memoryReply(memoryRequestOf(exchange), head, content, nowUnixMs);
-    replies.head(exchange, made.status, made, NO_FIELDS);
+    replies.head(exchange, made.status, made, ownFieldsOf(exchange));
     if (exchange.isFinished) return;
     if (exchange.reply.isBodiless) replies.whole(exchange, NO_BODY);
     else this.read(exchange, caching, flight, 0);

@@ -31,14 +31,14 @@ import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import { Caching } from '../exchange/caching.js';
 import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import type { ReplyPath } from '../reply/reply-path.js';
-import { bypassOf, memoryRequestOf, wantsNoBody } from './cached-request.js';
+import { bypassOf, memoryRequestOf, ownFieldsOf, wantsNoBody } from './cached-request.js';
 import { FetchWaits } from './fetch-waits.js';
 import { FlightFollowers } from './flight-followers.js';
 import { memoryReply, validatorsOf } from './memory-reply.js';
 import { Refreshes } from './refreshes.js';
 import { ReplyFlights } from './reply-flights.js';
 import { ReplyJudge } from './reply-judge.js';
-import { askedBy, listIn, placeOf, RouteCache, variedRequest } from './route-cache.js';
+import { askedBy, listIn, placeOf, QUERY, RouteCache, variedRequest } from './route-cache.js';
 import { voidWritten } from './written-places.js';
 
 /**
@@ -113,7 +113,11 @@ export class ReplyCache {
     this.refreshes = new Refreshes(leases, clock);
     this.waits = new FetchWaits(
       clock,
-      (hash) => !leases.isHeld(hash, clock.nowMs(), Number.MAX_SAFE_INTEGER),
+      (hash) => {
+        if (!leases.isHeld(hash, clock.nowMs(), Number.MAX_SAFE_INTEGER)) return true;
+        this.flights.want(hash);
+        return false;
+      },
       goOn,
     );
   }
@@ -152,9 +156,9 @@ export class ReplyCache {
     const { store } = this.parts;
     const reason = caching.entry === null ? missReason(store, caching.key) : 'stale';
     this.forward(caching, asked?.noCache === true && caching.entry !== null ? 'request' : reason);
-    const isGet = exchange.head.method === 'GET';
+    const isHead = exchange.head.method === 'HEAD';
     const isPart = caching.entry === null && listIn(exchange, 'range') !== '';
-    caching.mayStore = isGet && !isPart && asked?.noStore !== true;
+    caching.mayStore = !isHead && !isPart && asked?.noStore !== true;
     if (!caching.mayStore) return 'fetch';
     return this.lease(exchange, caching, asked);
   }
@@ -165,11 +169,13 @@ export class ReplyCache {
     const nowUnixMs = this.parts.clock.unixMs();
     const fits = (variant: string): boolean => fitsVariant(variant, request);
     const entry = this.parts.store.find(caching.key, fits, caching.keyHash);
+    const { method } = exchange.head;
     caching.entry = entry;
     caching.body = null;
     if (entry === null) return false;
     const reuse = reuseOf(entry, asked, nowUnixMs);
-    const isUsable = reuse !== 'validate';
+    // What refreshes it behind its reply has no body.
+    const isUsable = reuse === 'fresh' || (reuse === 'stale' && method !== QUERY);
     const isShort = isUsable && wantsNoBody(exchange, entry.head, nowUnixMs);
     caching.body = isShort ? NO_BODY : entry.copyBody(isUsable);
     // It has gone since.
@@ -263,7 +269,7 @@ export class ReplyCache {
     const content = { body: body ?? NO_BODY, bodyBytes };
     caching.isServing = true;
     const made = memoryReply(memoryRequestOf(exchange), head, content, clock.unixMs());
-    replies.head(exchange, made.status, made, NO_FIELDS);
+    replies.head(exchange, made.status, made, ownFieldsOf(exchange));
     if (!exchange.isFinished) replies.whole(exchange, made.body);
   }
 

@@ -3,6 +3,7 @@
  *
  * Thread: worker. Made with its route, once for each version of the configuration.
  */
+import { createHash } from 'node:crypto';
 import type { CompiledRouteCache } from '../../config/compiled-replies.js';
 import { CacheDirectives, parseCacheControl } from '../../policy/caching/cache-directives.js';
 import { cacheKey } from '../../policy/caching/cache-key.js';
@@ -11,6 +12,9 @@ import type { Exchange } from '../exchange/exchange.js';
 import { isKeptQuery, keptQuery } from './kept-query.js';
 
 const NOTHING_SAID: Readonly<CacheDirectives> = new CacheDirectives();
+
+/** RFC 10008: a safe method with a body. */
+export const QUERY = 'QUERY';
 
 /** Claims of trusted proxies that targets make links of. */
 const CLAIMS_IN_KEY = ['x-forwarded-port', 'x-forwarded-prefix'];
@@ -41,6 +45,7 @@ export class RouteCache {
       const name = claimed[at] ?? '';
       if (CLAIMS_IN_KEY.includes(name)) parts.push(`${name}:${claimed[at + 1]}`);
     }
+    if (head.method === QUERY) parts.push(bodyKeyOf(exchange));
     return cacheKey(this.scope, url, parts);
   }
 
@@ -55,6 +60,13 @@ export class RouteCache {
   hasCookie(exchange: Exchange): boolean {
     return !this.rules.key.headers.includes('cookie') && listIn(exchange, 'cookie') !== '';
   }
+}
+
+/** The body of a QUERY, and what says how it is to be read. */
+function bodyKeyOf(exchange: Exchange): string {
+  const digest = createHash('sha256').update(exchange.upload.collected()).digest('base64');
+  const [type, coding] = [listIn(exchange, 'content-type'), listIn(exchange, 'content-encoding')];
+  return `${QUERY} ${digest} ${coding} ${type}`;
 }
 
 /** Scheme and host as the target is told them, and the path as it gets it. */

@@ -26,6 +26,8 @@ export class TriesState {
   lastProblem: ProblemKind | null = null;
   /** What the operator is told of that besides; empty: nothing. */
   lastCause = '';
+  /** How long the client is to wait before it comes again; -1: the coordinator did not say. */
+  refusedMs = -1;
   /** A request was sent again since its kept-alive connection had been closed. */
   hasResent = false;
   /** Row of the target whose reply goes to the client; -1: none does. */
@@ -121,6 +123,12 @@ export class TriesState {
   onFailed(problem: ProblemKind, cause: string): void {
     this.lastProblem = problem;
     this.lastCause = cause;
+  }
+
+  /** No target was given, and for so long none will be. */
+  onRefused(problem: ProblemKind, refusedMs: number): void {
+    this.onFailed(problem, '');
+    this.refusedMs = refusedMs;
   }
 
   /** This try answers the client; the caller has ended the other one. */

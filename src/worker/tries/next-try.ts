@@ -180,7 +180,7 @@ export class NextTry {
     }
     this.parts.coordinator.giveBack(exchange);
     if (tries.sent === 0 && isRefusal(reply.verdict)) {
-      tries.onFailed(problemOfVerdict(reply.verdict), '');
+      tries.onRefused(problemOfVerdict(reply.verdict), reply.retryAfterMs);
     }
     if (tries.current === null) this.owner.onNone(exchange);
     else this.arm(exchange);

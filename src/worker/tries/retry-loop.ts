@@ -13,8 +13,7 @@
  * back. That a target is done settles its try; when the client has all is told by the reply path.
  * Invariant: each try is settled once, by try-settler.ts; release() leaves none behind.
  */
-import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../base/field-block.js';
-import { GATEWAY_PSEUDONYM } from '../../base/problem-reply.js';
+import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   OUTCOME_CANCELLED,
@@ -38,6 +37,7 @@ import { KeptReply } from '../exchange/kept-reply.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import type { ReplyPath } from '../reply/reply-path.js';
+import { viaOf } from '../reply/via.js';
 import { failureCause, upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import {
@@ -64,10 +64,6 @@ interface RetriedEnd {
 
 /** RFC 8297. */
 const EARLY_HINTS = 103;
-
-/** By the protocol in which the target has answered. */
-const VIA_OF_REPLIES = field('via', `1.1 ${GATEWAY_PSEUDONYM}`);
-const VIA_OF_HTTP2_REPLIES = field('via', `2 ${GATEWAY_PSEUDONYM}`);
 
 export interface RetryLoopParts extends NextTryParts {
   readonly replies: Pick<
@@ -344,8 +340,7 @@ export class RetryLoop implements TryListener {
     }
     const cookie = this.parts.preference.cookieField(exchange);
     const addsVia = exchange.epoch?.via.inReplies === true;
-    const via = isHttp2 ? VIA_OF_HTTP2_REPLIES : VIA_OF_REPLIES;
-    const ownFields = addsVia ? joinFields(cookie, via) : cookie;
+    const ownFields = addsVia ? joinFields(cookie, viaOf(isHttp2)) : cookie;
     this.parts.replies.head(exchange, status, block, ownFields);
     if (!exchange.isFinished && !exchange.reply.isTunnel) this.watchReply(exchange);
     return true;
