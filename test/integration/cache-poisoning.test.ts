@@ -33,14 +33,27 @@ beforeAll(async () => {
       },
     },
     routes: [
-      { name: 'account', match: { path: '/account/*' }, upstream: 'api', cache: true },
+      {
+        name: 'account',
+        match: { path: '/account/*' },
+        onCoordinatorLost: 'open',
+        upstream: 'api',
+        cache: true,
+      },
       {
         name: 'keyed',
         match: { path: '/keyed/*' },
+        onCoordinatorLost: 'open',
         upstream: 'api',
         cache: { key: { query: ['id'] } },
       },
-      { name: 'all', match: { path: '/*' }, upstream: 'api', cache: true },
+      {
+        name: 'all',
+        match: { path: '/*' },
+        onCoordinatorLost: 'open',
+        upstream: 'api',
+        cache: true,
+      },
     ],
   });
 });
