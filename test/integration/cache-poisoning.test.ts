@@ -36,21 +36,21 @@ beforeAll(async () => {
       {
         name: 'account',
         match: { path: '/account/*' },
-        onCoordinatorLost: 'open',
+
         upstream: 'api',
         cache: true,
       },
       {
         name: 'keyed',
         match: { path: '/keyed/*' },
-        onCoordinatorLost: 'open',
+
         upstream: 'api',
         cache: { key: { query: ['id'] } },
       },
       {
         name: 'all',
         match: { path: '/*' },
-        onCoordinatorLost: 'open',
+
         upstream: 'api',
         cache: true,
       },

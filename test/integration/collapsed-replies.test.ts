@@ -33,21 +33,21 @@ beforeAll(async () => {
         {
           name: 'all',
           match: { path: '/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: { maxEntryBytes: MAX, collapse: { timeout: '60s' } },
         },
         {
           name: 'short',
           match: { path: '/short/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: { collapse: { timeout: '200ms' } },
         },
         {
           name: 'coded',
           match: { path: '/coded/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: { maxEntryBytes: MAX },
           compression: { encodings: ['gzip'], minBytes: 16 },

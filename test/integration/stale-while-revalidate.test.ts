@@ -42,21 +42,21 @@ function configOf(url: string): Readonly<Record<string, unknown>> {
       {
         name: 'impatient',
         match: { path: '/impatient/*' },
-        onCoordinatorLost: 'open',
+
         upstream: 'impatient',
         cache: true,
       },
       {
         name: 'all',
         match: { path: '/*' },
-        onCoordinatorLost: 'open',
+
         upstream: 'api',
         cache: true,
       },
       {
         name: 'default',
         match: { path: '/default/*' },
-        onCoordinatorLost: 'open',
+
         upstream: 'api',
         cache: { staleWhileRevalidate: '1h' },
         rewrite: { headers: { set: { 'x-edited': 'yes' } } },

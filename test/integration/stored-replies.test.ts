@@ -37,7 +37,7 @@ beforeAll(async () => {
         {
           name: 'all',
           match: { path: '/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: { staleIfError: '1h', maxEntryBytes: '2MiB', collapse: { timeout: '60s' } },
           rewriteReply: { headers: { set: { 'x-by': 'sluice' } } },
@@ -45,7 +45,7 @@ beforeAll(async () => {
         {
           name: 'coded',
           match: { path: '/coded/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: true,
           compression: { encodings: ['br', 'gzip'], minBytes: 16 },
@@ -54,7 +54,7 @@ beforeAll(async () => {
         {
           name: 'socket',
           match: { path: '/socket/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: true,
           websocket: true,
@@ -62,7 +62,7 @@ beforeAll(async () => {
         {
           name: 'page',
           match: { path: '/page/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: true,
           errors: { '404': { html: '<p>{{status}}</p>' } },
@@ -71,14 +71,14 @@ beforeAll(async () => {
         {
           name: 'closed',
           match: { path: '/closed/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'closed',
           cache: true,
         },
         {
           name: 'open',
           match: { path: '/open/*' },
-          onCoordinatorLost: 'open',
+
           upstream: 'api',
           cache: { key: { query: ['id'], headers: ['x-tenant'] }, clientMayBypass: true },
         },

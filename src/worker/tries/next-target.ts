@@ -69,7 +69,9 @@ export class NextTarget {
     coordinator.abandon(exchange);
     ledger.countAskTimeout();
     const route = defined(exchange.route, 'the route of a try');
-    if (route.config.onCoordinatorLost !== 'open') return ASK_CLOSED;
+    // Its limits have been asked for by then, where it has any: there is nothing else to wait for.
+    const isFirst = exchange.tries.sent === 0;
+    if (!isFirst && route.config.onCoordinatorLost !== 'open') return ASK_CLOSED;
     const asked = coordinator.admitOpen(exchange, route, triedMaskOf(exchange));
     if (asked === ASK_OPEN) ledger.countOpen();
     return asked;
