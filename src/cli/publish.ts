@@ -104,7 +104,7 @@ export async function withStore(
 
 function teamIn({ part = '', isRemoving }: CommandArguments): string {
   if (part !== '' && !TEAM_NAME.test(part)) {
-    throw new UsageError('--part takes a name of letters, digits and "_", at most 32');
+    throw new UsageError('--part takes a name of small letters and digits, at most 32');
   }
   if (isRemoving && part === '') throw new UsageError('--remove goes with --part TEAM only');
   return part;

@@ -96,6 +96,35 @@ describeUnless(NO_ETCD, 'a store that is not there all the time', () => {
     await ended;
   });
 
+  it('is not believed when a watch says nothing of a change', async () => {
+    await publish(direct, 'watched');
+    const address = parseStoreAddress(`etcd://${etcd.hosts}/sluice`, {});
+    const client = kept(new EtcdClient({ address, clock: systemClock, times: {} }));
+    const troubles: string[] = [];
+    let views = 0;
+    const watch = new EtcdWatch(
+      {
+        // Nothing of what is read is under this key.
+        ...{ client, keys: ['sluice/nothing'], clock: systemClock, random: systemRandom },
+        ...{ recheckMs: 50, backoffMs: 10, read: () => direct.read([CURRENT]) },
+      },
+      {
+        onView: async () => {
+          views += 1;
+        },
+        onTrouble: (reason) => void troubles.push(reason),
+      },
+    );
+    const ended = watch.run();
+    await eventually('it has looked twice', () => views >= 2);
+    expect(troubles).toEqual([]);
+    await publish(direct, 'missed');
+    await eventually('another watch is opened', () => troubles.length > 0);
+    expect(troubles).toEqual(['the watch has missed a change']);
+    watch.stop();
+    await ended;
+  });
+
   it.each(['up', 'down'] as const)(
     'is left when nothing comes or goes any more (%s)',
     async (way) => {

@@ -49,68 +49,85 @@ function reasonOf(error: unknown): string {
 /** Members of a route's `validation` that may name a file. */
 const SCHEMA_MEMBERS = ['body', 'query', 'params', 'headers'];
 
+/** The names of all files in a configuration, as they were written. */
+export function filesNamedIn(config: unknown): readonly string[] {
+  const names: string[] = [];
+  eachFile(config, (name) => {
+    names.push(name);
+    return name;
+  });
+  return names;
+}
+
 /** Makes names of files in a configuration absolute: they are relative to it. Changes `config`. */
 export function resolveFiles(config: unknown, folder: string): void {
+  eachFile(config, (name) => resolve(folder, name));
+}
+
+/** Returns what the name of a file is replaced by. */
+type FileUse = (name: string) => string;
+
+function eachFile(config: unknown, use: FileUse): void {
   const authenticators = memberOf(config, 'authenticators');
   for (const authenticator of Object.values(authenticators ?? {})) {
-    resolveMember(authenticator, 'secretFile', folder);
-    resolveMember(authenticator, 'publicKeyFile', folder);
+    resolveMember(authenticator, 'secretFile', use);
+    resolveMember(authenticator, 'publicKeyFile', use);
   }
-  resolveMember(config, 'stateDir', folder);
-  resolveErrorFiles(config, folder);
+  resolveMember(config, 'stateDir', use);
+  resolveErrorFiles(config, use);
   const listen = memberOf(config, 'listen');
   for (const one of Array.isArray(listen) ? listen : [listen]) {
-    resolveTlsFiles(memberOf(one, 'tls'), folder);
+    resolveTlsFiles(memberOf(one, 'tls'), use);
   }
   for (const upstream of Object.values(memberOf(config, 'upstreams') ?? {})) {
-    resolveTargetTls(upstream, folder);
+    resolveTargetTls(upstream, use);
     const targets = memberOf(upstream, 'targets');
-    if (Array.isArray(targets)) for (const target of targets) resolveTargetTls(target, folder);
+    if (Array.isArray(targets)) for (const target of targets) resolveTargetTls(target, use);
   }
   const routes = memberOf(config, 'routes');
   if (!Array.isArray(routes)) return;
   for (const route of routes) {
-    resolveMember(memberOf(route, 'grpcJson'), 'descriptors', folder);
-    resolveMember(route, 'openapi', folder);
-    resolveMember(memberOf(route, 'openapi'), 'file', folder);
+    resolveMember(memberOf(route, 'grpcJson'), 'descriptors', use);
+    resolveMember(route, 'openapi', use);
+    resolveMember(memberOf(route, 'openapi'), 'file', use);
     const validation = memberOf(route, 'validation');
-    for (const name of SCHEMA_MEMBERS) resolveMember(validation, name, folder);
-    resolveErrorFiles(route, folder);
+    for (const name of SCHEMA_MEMBERS) resolveMember(validation, name, use);
+    resolveErrorFiles(route, use);
   }
 }
 
-function resolveErrorFiles(owner: unknown, folder: string): void {
+function resolveErrorFiles(owner: unknown, use: FileUse): void {
   for (const bodies of Object.values(memberOf(owner, 'errors') ?? {})) {
     for (const type of ['html', 'json', 'text']) {
-      resolveMember(memberOf(bodies, type), 'file', folder);
+      resolveMember(memberOf(bodies, type), 'file', use);
     }
   }
 }
 
-function resolveTlsFiles(tls: unknown, folder: string): void {
+function resolveTlsFiles(tls: unknown, use: FileUse): void {
   const certificates = memberOf(tls, 'certificates');
   for (const one of Array.isArray(certificates) ? certificates : []) {
-    for (const name of ['cert', 'key', 'ocsp']) resolveMember(one, name, folder);
+    for (const name of ['cert', 'key', 'ocsp']) resolveMember(one, name, use);
   }
   for (const name of ['ca', 'crl']) {
-    resolveMember(memberOf(tls, 'clientCertificates'), name, folder);
+    resolveMember(memberOf(tls, 'clientCertificates'), name, use);
   }
-  resolveMember(memberOf(tls, 'tickets'), 'file', folder);
-  resolveMember(memberOf(tls, 'acme'), 'directoryCa', folder);
+  resolveMember(memberOf(tls, 'tickets'), 'file', use);
+  resolveMember(memberOf(tls, 'acme'), 'directoryCa', use);
 }
 
-function resolveTargetTls(owner: unknown, folder: string): void {
+function resolveTargetTls(owner: unknown, use: FileUse): void {
   const tls = memberOf(owner, 'tls');
   for (const name of ['ca', 'cert', 'key']) {
     const value = memberOf(tls, name);
-    if (typeof value === 'string' && !isPem(value)) resolveMember(tls, name, folder);
+    if (typeof value === 'string' && !isPem(value)) resolveMember(tls, name, use);
   }
 }
 
-function resolveMember(parent: unknown, name: string, folder: string): void {
+function resolveMember(parent: unknown, name: string, use: FileUse): void {
   const value = memberOf(parent, name);
   if (typeof value === 'string' && value !== '') {
-    Reflect.set(parent as object, name, resolve(folder, value));
+    Reflect.set(parent as object, name, use(value));
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { displayPath } from '../../base/json-pointer.js';
 import type { ConfigIssue } from '../check/config-error.js';
+import { filesNamedIn } from '../references/document-file.js';
 import { addPart, type WholeSource } from './included-files.js';
 import type { Environment } from './variables.js';
 import { readYaml, type YamlSource } from './yaml-source.js';
@@ -28,7 +29,15 @@ export function teamPrefix(team: string): string {
 }
 
 /** What a team may be called, so that it can begin names of every kind. */
-export const TEAM_NAME = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
+export const TEAM_NAME = /^[a-z][a-z0-9]{0,31}$/;
+
+/**
+ * What the variables begin with that a team may name. Who may write a part is not one who may read
+ * the environment of the gateway.
+ */
+function variablePrefix(team: string): string {
+  return `${team.toUpperCase()}_`;
+}
 
 /** Adds a document to the whole; what is wrong with it becomes an issue that names it. */
 export function addDocument(
@@ -41,9 +50,25 @@ export function addDocument(
     whole.issues.push({ path: '', line: 1, column: 1, message, file: name });
     return;
   }
-  const source = readYaml(text, environment);
-  if (team !== '') whole.issues.push(...namesOfOthers(source, name, teamPrefix(team)));
+  const source = readYaml(text, team === '' ? environment : ofTeam(environment, team));
+  if (team !== '') {
+    whole.issues.push(...namesOfOthers(source, name, teamPrefix(team)));
+    whole.issues.push(...filesOf(source, name));
+  }
   addPart(whole, { name, folder, source, mayHoldAll: team === '' });
+}
+
+function ofTeam(environment: Environment, team: string): Environment {
+  const prefix = variablePrefix(team);
+  return Object.fromEntries(Object.entries(environment).filter(([key]) => key.startsWith(prefix)));
+}
+
+/** A page of errors could be any file that the gateway may read. */
+function filesOf({ value }: YamlSource, file: string): ConfigIssue[] {
+  return filesNamedIn(value).map((name) => {
+    const message = `names the file ${JSON.stringify(name)}: parts of teams name no files`;
+    return { path: '', line: 1, column: 1, message, file };
+  });
 }
 
 /** Names in the part of a team that are not its own. */

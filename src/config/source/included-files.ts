@@ -160,7 +160,9 @@ export function addPart(whole: WholeSource, part: AddedPart): void {
     else if (ALLOWED.includes(key)) addNamed(whole, file, source, { key, value });
     else if (mayHoldAll && key !== KEY) addSetting(whole, file, source, { key, value });
     else {
-      const message = `may stand in the main file only; included files have ${ALLOWED.join(', ')}`;
+      const message = mayHoldAll
+        ? 'is for files: a document in a store is whole'
+        : `may stand in the main file only; included files have ${ALLOWED.join(', ')}`;
       whole.issues.push({ ...issueAt(source, key, message), file });
     }
   }

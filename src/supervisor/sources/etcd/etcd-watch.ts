@@ -40,6 +40,8 @@ export class EtcdWatch {
   /** Ends the wait for something that happens. */
   private wake: () => void = () => {};
   private isChanged = false;
+  /** Keys and versions as they were read last. */
+  private seen = '';
   /** Why the stream has ended; '': it has not. */
   private endedFor = '';
 
@@ -74,7 +76,7 @@ export class EtcdWatch {
     const { client, keys, recheckMs } = this.options;
     const view = await this.options.read();
     if (this.isStopped) return;
-    await this.listener.onView(view);
+    await this.tell(view);
     this.failures = 0;
     this.endedFor = '';
     this.isChanged = false;
@@ -87,9 +89,23 @@ export class EtcdWatch {
       if (this.endedFor !== '') throw new Error(this.endedFor);
       if (!this.isChanged) await this.pause(recheckMs);
       if (this.isStopped || this.endedFor !== '') continue;
-      this.isChanged = false;
-      await this.listener.onView(await this.options.read());
+      await this.readAgain();
     }
+  }
+
+  private async readAgain(): Promise<void> {
+    const [isTold, before] = [this.isChanged, this.seen];
+    this.isChanged = false;
+    const view = await this.options.read();
+    await this.tell(view);
+    // The stream looks alive, and is not: another one is opened.
+    const isMissed = !isTold && !this.isChanged && this.seen !== before;
+    if (isMissed) this.end('the watch has missed a change');
+  }
+
+  private tell(view: StoreView): Promise<void> {
+    this.seen = [...view.values].map(([key, { version }]) => `${key} ${version}`).join('\n');
+    return this.listener.onView(view);
   }
 
   private onMessage(reply: ProtoMessage): void {
