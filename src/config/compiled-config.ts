@@ -19,6 +19,7 @@ import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
+import type { CompiledSplit } from './compiled-split.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
@@ -467,7 +468,13 @@ export interface CompiledRoute extends CompiledMatch {
 
 /** Who answers the requests of a route: a target of an upstream, or the gateway itself. */
 export type CompiledAnswer =
-  | { readonly kind: 'upstream'; readonly upstreamIndex: number }
+  | {
+      readonly kind: 'upstream';
+      /** Of several the first. */
+      readonly upstreamIndex: number;
+      /** Absent: all requests go to it. */
+      readonly split?: CompiledSplit;
+    }
   | { readonly kind: 'fixed'; readonly reply: CompiledFixedReply }
   | { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint };
 

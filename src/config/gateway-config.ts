@@ -1715,10 +1715,17 @@ export interface RouteConfig {
    */
   readonly openapi?: string | OpenapiConfig;
   /**
-   * Name of an upstream. In its place: `respond`, `redirect` or `tokenService`. 1 to 64 characters.
-   * Default: none.
+   * Name of an upstream. In its place: `upstreams`, `respond`, `redirect` or `tokenService`. 1 to
+   * 64 characters. Default: none.
    */
   readonly upstream?: string;
+  /**
+   * Upstreams that share the requests of the route, by weight. A caller stays on his side: see
+   * `split`. 1 to 16 items. Default: none.
+   */
+  readonly upstreams?: readonly SplitSideConfig[];
+  /** Who is on which side of `upstreams`. */
+  readonly split?: SplitConfig;
   /**
    * What becomes of paths that targets read in different ways. Default: what `paths` of the whole
    * gateway says, key by key.
@@ -1928,6 +1935,33 @@ export interface OpenapiConfig {
    * mistake in the configuration. Default: warn.
    */
   readonly onUnsupported?: 'warn' | 'refuse';
+}
+
+/** One of them. */
+export interface SplitSideConfig {
+  /** Name of an upstream. 1 to 64 characters. */
+  readonly name: string;
+  /** Its part of the sum of all weights. 0: it gets none. 0 to 1000. Default: 1. */
+  readonly weight?: number;
+}
+
+/**
+ * Who is on which side of `upstreams`. All workers, and all gateways, put the same caller on the
+ * same side. Of two sides, the one that gets more weight keeps those that it has.
+ */
+export interface SplitConfig {
+  /**
+   * What decides: whoever has the same one is on the same side. Without a value the address
+   * decides. Default: `consumer` on routes with `authenticate`, else `clientIp`.
+   */
+  readonly key?: SplitKey;
+  /**
+   * Field by whose value, the name of one of the upstreams, a client chooses. Default: no client
+   * chooses.
+   */
+  readonly header?: string;
+  /** Cookie by whose value a client chooses. Default: no client chooses. */
+  readonly cookie?: string;
 }
 
 /** What the caller must be allowed to do; others get 403. Needs `authenticate`. */
@@ -2492,6 +2526,8 @@ export type GrpcErrorName =
 export type RoutePriority = 'low' | 'default' | 'high';
 
 export type TokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';
+
+export type SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`;
 
 export type ClaimValue = string | number | boolean;
 

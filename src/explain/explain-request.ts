@@ -55,6 +55,8 @@ export async function explainRequest(
     return { ...head, request: shown, ...nothing, outcome };
   }
   const { steps, decided } = await judgePhases({ request, context, exchange, route });
+  // A side may have taken its place.
+  const taken = exchange.route ?? route;
   const { limits, targets, picked } = decided;
   const reply = steps.find((step) => step.reply !== null)?.reply ?? null;
   const { cache, moment } = context;
@@ -63,12 +65,13 @@ export async function explainRequest(
   const { unixMs } = moment;
   return {
     ...head,
+    upstream: taken.upstream?.name ?? '',
     request: { ...shown, consumer: exchange.consumer },
     steps: shownSteps(steps),
     cache: looked === undefined ? null : cacheShown({ exchange, route, looked, unixMs }),
     limits,
     targets,
-    outcome: reply === null ? forwardedTo(picked, exchange, route) : outcomeOf(reply, exchange),
+    outcome: reply === null ? forwardedTo(picked, exchange, taken) : outcomeOf(reply, exchange),
   };
 }
 

@@ -4,11 +4,14 @@
  * Thread: supervisor (on the main thread). Judges by the worker's own phases. A new phase has its
  * lines here, and a new kind of answer in answer-steps.ts.
  */
+
 import { assertNever } from '../base/assert.js';
 import { parseTemplate } from '../base/template-text.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
+import type { CompiledSplit } from '../config/compiled-split.js';
 import type { EditStep } from '../filters/filter.js';
 import { redactQuery } from '../observability/redact-query.js';
+import { sideOf } from '../worker/admission/route-side.js';
 import { admissionOf, type Exchange } from '../worker/exchange/exchange.js';
 import {
   PHASE_ANSWER,
@@ -24,7 +27,7 @@ import {
 } from '../worker/exchange/phase.js';
 import { enterCall } from '../worker/request/grpc-entry.js';
 import { hideCredentials } from '../worker/request/hide-credentials.js';
-import type { WorkerRoute } from '../worker/route/worker-route.js';
+import type { RouteSides, WorkerRoute } from '../worker/route/worker-route.js';
 import { judgeHandshake, webSocketRulesOf } from '../worker/tunnel/handshake.js';
 import { answerSteps } from './answer-steps.js';
 import { cacheStep } from './cache-step.js';
@@ -50,8 +53,9 @@ export interface PhasesFound {
 }
 
 /** Runs all phases in the order of the pipeline, even after one that refuses. */
-export async function judgePhases(inquiry: Inquiry): Promise<PhasesFound> {
-  const { route, request } = inquiry;
+export async function judgePhases(asked: Inquiry): Promise<PhasesFound> {
+  const { route, request } = asked;
+  let inquiry = asked;
   const steps: StepFound[] = [];
   // Equal requests are refused alike, so those before this one came as far as it does.
   let earlier = request.repeat - 1;
@@ -60,6 +64,10 @@ export async function judgePhases(inquiry: Inquiry): Promise<PhasesFound> {
   let decided = first;
   for (const phase of PHASES) {
     if (phase === PHASE_LIMIT) {
+      if (route.sides !== null) {
+        inquiry = onSide(inquiry, route.sides);
+        steps.push(splitStep(inquiry, route.sides));
+      }
       decided = decide({ ...inquiry, earlier, plan: admissionOf(inquiry.exchange) });
     }
     if (phase === PHASE_ANSWER && asksForTarget(inquiry)) {
@@ -71,6 +79,30 @@ export async function judgePhases(inquiry: Inquiry): Promise<PhasesFound> {
     steps.push(...found);
   }
   return { steps, decided: { ...decided, limits: inOrderOf(route, [first, decided]) } };
+}
+
+/** Goes on with the side that gets the request. */
+function onSide(inquiry: Inquiry, sides: RouteSides): Inquiry {
+  const route = sideOf(inquiry.exchange, sides);
+  inquiry.exchange.takeSide(route);
+  return { ...inquiry, route };
+}
+
+function splitStep({ route }: Inquiry, { split }: RouteSides): StepFound {
+  const parts = split.sides.map(({ name, weight }) => `${name} ${weight}`).join(', ');
+  const detail = `${route.upstream?.name ?? ''}, of ${parts}, by ${splitKeyText(split.key)}`;
+  return { step: 'split', detail, reply: null };
+}
+
+function splitKeyText(key: CompiledSplit['key']): string {
+  switch (key.kind) {
+    case 'header':
+      return `header:${key.header}`;
+    case 'cookie':
+      return `cookie:${key.cookie}`;
+    default:
+      return key.kind;
+  }
 }
 
 /** In the order of the configuration, however they were asked for. */

@@ -45,6 +45,7 @@ import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
+import { sideOf } from '../worker/admission/route-side.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import { ANONYMOUS, admissionOf, Exchange } from '../worker/exchange/exchange.js';
@@ -155,6 +156,11 @@ export class VirtualGateway {
     }
     const unidentified = identify(request, exchange, route);
     if (unidentified !== null) return unidentified;
+    return this.send(request, exchange, takeSide(exchange, route));
+  }
+
+  private send(request: RecordedRequest, exchange: Exchange, route: WorkerRoute): Decision {
+    const { name } = route.config;
     const refused = this.admit(request, exchange, admissionOf(exchange));
     if (refused !== null) return { ...NOTHING, kind: 'refused', route: name, ...refused };
     if (route.answer.isEdited) {
@@ -247,6 +253,14 @@ export class VirtualGateway {
     this.tell.bind(this.words, 0);
     this.coordinator.onTell(LANE, this.tell, this.nowMs);
   }
+}
+
+/** The route that goes on with it. */
+function takeSide(exchange: Exchange, route: WorkerRoute): WorkerRoute {
+  if (route.sides === null) return route;
+  const side = sideOf(exchange, route.sides);
+  exchange.takeSide(side);
+  return side;
 }
 
 const NOTHING_DUE = (): void => {};

@@ -40,6 +40,7 @@ export const CONFIG_TYPE_FILES = [
   'config/compiled-config.ts',
   'config/compiled-websocket.ts',
   'config/compiled-replies.ts',
+  'config/compiled-split.ts',
   'config/gateway-config.ts',
   'config/listener-settings.ts',
   'config/store-settings.ts',

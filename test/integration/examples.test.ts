@@ -4,8 +4,10 @@
 
 import { execFileSync } from 'node:child_process';
 import { request as httpRequest } from 'node:http';
+import { createServer, type Http2Server } from 'node:http2';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { grpcStatusName } from '../../src/base/grpc-status.js';
 import { listedTargets } from '../../src/config/references/listed-targets.js';
 import { loadConfigFile } from '../../src/config/source/load-config.js';
 import { type Expectation, loadExpectations } from '../../src/explain/expectation-file.js';
@@ -24,6 +26,12 @@ const TARGETS_MAX = 3;
 const NOBODY = 'http://127.0.0.1:9/';
 
 let origins: readonly FakeUpstream[] = [];
+/** Over HTTP/2, as calls of gRPC need it. */
+const callOrigin = createServer((request, response) => {
+  response.writeHead(200, { 'content-type': 'application/grpc' });
+  response.addTrailers({ 'grpc-status': '0' });
+  request.resume().on('end', () => response.end(JSON.stringify({ path: request.url })));
+});
 
 beforeAll(async () => {
   const starts = Array.from({ length: TARGETS_MAX }, () =>
@@ -33,9 +41,11 @@ beforeAll(async () => {
     }),
   );
   origins = await Promise.all(starts);
+  await new Promise<void>((resolve) => void callOrigin.listen(0, '127.0.0.1', resolve));
 });
 
 afterAll(async () => {
+  callOrigin.close();
   await Promise.all(origins.map((origin) => origin.close()));
 });
 
@@ -76,6 +86,7 @@ function isLocal(address: string): boolean {
 /** The example on free ports, with origins of this test in place of its targets. */
 function startExample(name: string): Promise<GatewayProcess> {
   const config = loadConfigFile(exampleFile(name), EXAMPLE_VARIABLES);
+  const isOfCalls = config.routes.some(({ match }) => match.grpc !== undefined);
   const upstreams = Object.entries(config.upstreams).map(([upstream, options]) => {
     const listed = listedTargets(options.targets);
     const known = listed.length > 0 ? listed : [{ url: 'http://127.0.0.1:80' }];
@@ -83,6 +94,10 @@ function startExample(name: string): Promise<GatewayProcess> {
       const host = new URL(target.url).hostname === 'localhost' ? 'localhost' : '127.0.0.1';
       return { ...target, url: `http://${host}:${origins[at]?.port}` };
     });
+    if (isOfCalls) {
+      const url = `http://127.0.0.1:${portOf(callOrigin)}`;
+      return [upstream, { ...options, targets: [{ url }] }] as const;
+    }
     // Those origins speak HTTP/1.1.
     const { protocol: _protocol, http2: _http2, ...others } = options;
     return [upstream, { ...others, targets }] as const;
@@ -104,28 +119,43 @@ function startExample(name: string): Promise<GatewayProcess> {
 async function check(url: string, { name, request, expect: expected }: Expectation) {
   const { method, target, fields, repeat } = request;
   const headers = fields.filter(([field]) => field !== 'host') as [string, string][];
-  let reply = { status: 0, body: '', proxyStatus: '' };
+  let reply = { status: 0, body: '', proxyStatus: '', grpcStatus: '' };
   for (let sent = 0; sent < repeat; sent += 1) {
     reply = await ask(url, method, target, headers);
   }
   const { body } = reply;
-  const { status, code, path } = expected;
+  const { status, code, path, grpcStatus } = expected;
+  // A refused call has 200, and its own status behind that.
+  const isCall = grpcStatus !== undefined;
   const found = {
     status: isForwarded(body) ? 0 : reply.status,
     code: codeOf(isForwarded(body) ? '' : `${body} ${reply.proxyStatus}`),
     path: isForwarded(body) ? pathOf(body) : '',
   };
   const wanted = {
-    status: status ?? found.status,
+    status: isCall ? 200 : (status ?? found.status),
     code: code ?? found.code,
     path: path ?? found.path,
   };
   expect({ name, ...found }).toEqual({ name, ...wanted });
+  if (isCall) expect(grpcStatusName(Number(reply.grpcStatus))).toBe(grpcStatus);
+}
+
+function portOf(server: Http2Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: string;
+  readonly proxyStatus: string;
+  readonly grpcStatus: string;
 }
 
 /** As it is written: fetch would tidy the path up, and add an Accept of its own. */
 function ask(url: string, method: string, path: string, headers: readonly [string, string][]) {
-  return new Promise<{ status: number; body: string; proxyStatus: string }>((resolve, reject) => {
+  return new Promise<Reply>((resolve, reject) => {
     const request = httpRequest(url, { method, path, agent: false }, (reply) => {
       let body = '';
       reply.setEncoding('utf8').on('data', (text: string) => {
@@ -133,7 +163,10 @@ function ask(url: string, method: string, path: string, headers: readonly [strin
       });
       reply.on('end', () => {
         const { statusCode: status = 0, headers: fields } = reply;
-        resolve({ status, body, proxyStatus: String(fields['proxy-status'] ?? '') });
+        const [proxyStatus, grpcStatus] = ['proxy-status', 'grpc-status'].map((field) =>
+          String(fields[field] ?? ''),
+        ) as [string, string];
+        resolve({ status, body, proxyStatus, grpcStatus });
       });
     });
     for (const [name, value] of headers) request.appendHeader(name, value);

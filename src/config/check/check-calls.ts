@@ -12,6 +12,7 @@ import type {
   UpstreamConfig,
 } from '../gateway-config.js';
 import { discoveryIn, listedTargets } from '../references/listed-targets.js';
+import { upstreamsOfRoute } from '../references/route-upstreams.js';
 import { parseTargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
@@ -20,13 +21,15 @@ export function checkCallsOfRoutes(
   findings: Findings,
 ): void {
   for (const [index, route] of routes.entries()) {
-    const { upstream: name = '' } = route ?? {};
     const reason = route === undefined ? '' : reasonOfCalls(route);
-    const upstream = Object.hasOwn(upstreams, name) ? upstreams[name] : undefined;
-    if (reason === '' || upstream === undefined) continue;
-    const problem = http1Problem(name, upstream);
-    const at = pointerOf('routes', index, 'upstream');
-    if (problem !== '') findings.addValue(at, `${reason} needs HTTP/2, and ${problem}`);
+    if (reason === '' || route === undefined) continue;
+    const key = route.upstream === undefined ? 'upstreams' : 'upstream';
+    for (const name of upstreamsOfRoute(route)) {
+      const upstream = Object.hasOwn(upstreams, name) ? upstreams[name] : undefined;
+      const problem = upstream === undefined ? '' : http1Problem(name, upstream);
+      const at = pointerOf('routes', index, key);
+      if (problem !== '') findings.addValue(at, `${reason} needs HTTP/2, and ${problem}`);
+    }
   }
 }
 

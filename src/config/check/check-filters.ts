@@ -13,7 +13,7 @@ import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
 import { readDocument } from '../references/document-file.js';
 
 /** Keys of a route that say who answers it: a route has exactly one of them. */
-const ANSWER_KEYS = ['upstream', 'respond', 'redirect', 'tokenService'] as const;
+const ANSWER_KEYS = ['upstream', 'upstreams', 'respond', 'redirect', 'tokenService'] as const;
 
 /** Checks the filters of the whole gateway. */
 export function checkGatewayFilters(config: SoundPart<GatewayConfig>, findings: Findings): void {
@@ -43,7 +43,7 @@ function parameterNames(segments: readonly PatternSegment[] | undefined): string
   );
 }
 
-/** A route has one of upstream, respond, redirect and tokenService. */
+/** A route has one of upstream, upstreams, respond, redirect and tokenService. */
 function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: Findings): void {
   const given = ANSWER_KEYS.filter((key) => {
     return route[key] !== undefined || findings.hasUnder(`${at}/${key}`);
@@ -53,15 +53,19 @@ function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: F
     return one.pointer === at && one.message.startsWith('unknown key');
   });
   if (given.length === 0 && !isMistyped) {
-    findings.addKey(at, 'missing key "upstream" (or "respond", "redirect" or "tokenService")');
+    findings.addKey(
+      at,
+      'missing key "upstream" (or "upstreams", "respond", "redirect" or "tokenService")',
+    );
   }
   for (const key of given.slice(1)) {
     findings.addKey(
       `${at}/${key}`,
-      `a route has one of upstream, respond, redirect and tokenService`,
+      `a route has one of upstream, upstreams, respond, redirect and tokenService`,
     );
   }
-  if (given[0] === 'upstream' || given.length !== 1) return;
+  const [answer] = given;
+  if (answer === 'upstream' || answer === 'upstreams' || given.length !== 1) return;
   for (const key of ['rewrite', 'rewriteReply', 'timeout'] as const) {
     if (route[key] !== undefined) findings.addKey(`${at}/${key}`, 'needs an upstream');
   }

@@ -8,6 +8,7 @@ import { pointerOf } from '../../base/json-pointer.js';
 import { parseTemplate } from '../../base/template-text.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { AuthenticatorConfig, GatewayConfig, RouteConfig } from '../gateway-config.js';
+import { upstreamsOfRoute } from '../references/route-upstreams.js';
 
 /** A field that a route writes into requests. */
 interface WrittenField {
@@ -27,7 +28,7 @@ export function checkIdentityFields(config: SoundPart<GatewayConfig>, findings: 
   for (const [index, route] of (config.routes ?? []).entries()) {
     for (const { field, keys, isClients } of writtenFields(route)) {
       const at = pointerOf('routes', index, 'rewrite', 'headers', ...keys);
-      const ofUpstream = owners.get(route?.upstream ?? '')?.get(field.toLowerCase()) ?? [];
+      const ofUpstream = ownersOf(route, owners, field.toLowerCase());
       const own = ofUpstream.filter((name) => route?.authenticate?.includes(name));
       for (const name of own) {
         findings.addKey(at, `the authenticator ${name} sets the field ${field}`);
@@ -47,17 +48,36 @@ function ownersByUpstream({
 }: SoundPart<GatewayConfig>): ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> {
   const byUpstream = new Map<string, Map<string, string[]>>();
   for (const route of routes) {
-    const fields = byUpstream.get(route?.upstream ?? '') ?? new Map<string, string[]>();
-    byUpstream.set(route?.upstream ?? '', fields);
-    for (const name of route?.authenticate ?? []) {
-      if (name === undefined) continue;
-      for (const field of ownedFields(authenticators[name])) {
-        const names = fields.get(field) ?? [];
-        if (!names.includes(name)) fields.set(field, [...names, name]);
-      }
+    for (const upstream of upstreamsOfRoute(route ?? {})) {
+      const fields = byUpstream.get(upstream) ?? new Map<string, string[]>();
+      byUpstream.set(upstream, fields);
+      addOwners(fields, route?.authenticate ?? [], authenticators);
     }
   }
   return byUpstream;
+}
+
+function addOwners(
+  fields: Map<string, string[]>,
+  names: readonly (string | undefined)[],
+  authenticators: NonNullable<SoundPart<GatewayConfig>['authenticators']>,
+): void {
+  for (const name of names) {
+    if (name === undefined) continue;
+    for (const field of ownedFields(authenticators[name])) {
+      const known = fields.get(field) ?? [];
+      if (!known.includes(name)) fields.set(field, [...known, name]);
+    }
+  }
+}
+
+function ownersOf(
+  route: SoundPart<RouteConfig> | undefined,
+  owners: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>,
+  field: string,
+): readonly string[] {
+  const all = upstreamsOfRoute(route ?? {}).flatMap((name) => owners.get(name)?.get(field) ?? []);
+  return [...new Set(all)];
 }
 
 function ownedFields(config: SoundPart<AuthenticatorConfig> | undefined): ReadonlySet<string> {

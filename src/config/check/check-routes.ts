@@ -14,6 +14,7 @@ import { pathExpression } from '../references/route-match.js';
 import { checkFilters } from './check-filters.js';
 import { checkMatch, OverlapCheck } from './check-match.js';
 import { checkRateLimits } from './check-rate-limits.js';
+import { checkSplit } from './check-split.js';
 import { suggestName } from './nearest-name.js';
 
 /** Names that routes may refer to: also of upstreams and authenticators that have mistakes. */
@@ -34,6 +35,7 @@ export function checkRoutes(
     if (route === undefined) continue;
     checkName(route.name, index, { indexByName, findings });
     checkReferences(route, index, { names, findings });
+    checkSplit(route, pointerOf('routes', index), { known: names.upstreams, findings });
     const segments = checkMatch(route, index, findings);
     checkGrpcJson(route, index, { overlaps, findings });
     if (route.openapi !== undefined) checkOpenapi(route, index, { overlaps, findings });
@@ -93,25 +95,32 @@ function checkAnonymous(
   }
 }
 
+/** It has one, or one with a mistake. */
+function mayHaveUpstream(
+  route: SoundPart<RouteConfig>,
+  pointer: string,
+  findings: Findings,
+): boolean {
+  return (['upstream', 'upstreams'] as const).some((key) => {
+    return route[key] !== undefined || findings.hasUnder(`${pointer}/${key}`);
+  });
+}
+
 /** The gateway itself answers with no event streams. */
 function checkEventStreams(
-  { sse, upstream }: SoundPart<RouteConfig>,
+  route: SoundPart<RouteConfig>,
   pointer: string,
   findings: Findings,
 ): void {
-  if (sse === undefined || upstream !== undefined) return;
-  if (findings.hasUnder(`${pointer}/upstream`)) return;
+  if (route.sse === undefined || mayHaveUpstream(route, pointer, findings)) return;
   findings.addKey(`${pointer}/sse`, 'needs upstream: event streams come from targets');
 }
 
 /** A tunnel leads to a target; and what expires are credentials. */
-function checkWebSocket(
-  { websocket, upstream, authenticate }: SoundPart<RouteConfig>,
-  pointer: string,
-  findings: Findings,
-): void {
+function checkWebSocket(route: SoundPart<RouteConfig>, pointer: string, findings: Findings): void {
+  const { websocket, authenticate } = route;
   if (websocket === undefined) return;
-  if (upstream === undefined && !findings.hasUnder(`${pointer}/upstream`)) {
+  if (!mayHaveUpstream(route, pointer, findings)) {
     findings.addKey(`${pointer}/websocket`, 'needs upstream: the gateway itself has no sockets');
   }
   if (typeof websocket === 'boolean') return;
@@ -126,13 +135,10 @@ function checkWebSocket(
 }
 
 /** What the gateway itself says costs no more than what is stored. */
-function checkCache(
-  { cache, upstream }: SoundPart<RouteConfig>,
-  pointer: string,
-  findings: Findings,
-): void {
-  if (cache === undefined || cache === false || upstream !== undefined) return;
-  if (findings.hasUnder(`${pointer}/upstream`)) return;
+function checkCache(route: SoundPart<RouteConfig>, pointer: string, findings: Findings): void {
+  const { cache } = route;
+  if (cache === undefined || cache === false) return;
+  if (mayHaveUpstream(route, pointer, findings)) return;
   findings.addKey(`${pointer}/cache`, 'needs upstream: only replies of targets are stored');
 }
 

@@ -71,6 +71,7 @@ export const DEFAULTS = {
   },
   tracing: { samplePercent: 1, propagation: ['w3c'], serviceName: 'sluice' },
   reload: { watch: true },
+  split: { weight: 1 },
   sse: { closeAtTokenExpiry: true },
   cache: {
     memory: '64MiB',

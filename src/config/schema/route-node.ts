@@ -15,7 +15,12 @@ import {
   textNode,
   textOrObjectNode,
 } from '../../schema/schema-node.js';
-import { ROUTE_NAME_TEXT, TOKEN_PATTERN, typedShape } from '../../schema/text-shapes.js';
+import {
+  HEADER_NAME_TEXT,
+  ROUTE_NAME_TEXT,
+  TOKEN_PATTERN,
+  typedShape,
+} from '../../schema/text-shapes.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
 import { ROUTE_CACHE_NODE } from './cache-nodes.js';
 import { DEFAULTS } from './defaults.js';
@@ -149,14 +154,65 @@ const EVENT_STREAMS_NODE = objectNode(
   },
 );
 
+const SIDES_NODE = listNode(
+  'Upstreams that share the requests of the route, by weight. A caller stays on his side: see ' +
+    '`split`.',
+  objectNode(
+    'SplitSideConfig',
+    'One of them.',
+    {
+      name: refined(USED_NAME, { description: 'Name of an upstream.' }),
+      weight: integerNode('Its part of the sum of all weights. 0: it gets none.', [0, 1000], {
+        default: DEFAULTS.split.weight,
+      }),
+    },
+    'name',
+  ),
+  { minItems: 1, maxItems: 16 },
+);
+
+const SPLIT_KEY_TEXT = typedShape<
+  'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`
+>(
+  `^(clientIp|consumer|(header|cookie):${TOKEN_PATTERN})$`,
+  'one of "clientIp", "consumer", "header:NAME", "cookie:NAME"',
+  "SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`",
+);
+
+const SPLIT_NODE = objectNode(
+  'SplitConfig',
+  'Who is on which side of `upstreams`. All workers, and all gateways, put the same caller on ' +
+    'the same side. Of two sides, the one that gets more weight keeps those that it has.',
+  {
+    key: refined(textNode(SPLIT_KEY_TEXT), {
+      description:
+        'What decides: whoever has the same one is on the same side. Without a value the address ' +
+        'decides.',
+      'x-absent': '`consumer` on routes with `authenticate`, else `clientIp`',
+    }),
+    header: refined(textNode(HEADER_NAME_TEXT), {
+      description: 'Field by whose value, the name of one of the upstreams, a client chooses.',
+      'x-absent': 'no client chooses',
+    }),
+    cookie: refined(textNode(HEADER_NAME_TEXT), {
+      description: 'Cookie by whose value a client chooses.',
+      'x-meaning': 'the name of a cookie',
+      'x-absent': 'no client chooses',
+    }),
+  },
+);
+
 /** What a route has besides its filters. */
 export const ROUTE_PROPERTIES = {
   name: stringNode('Name in logs, counters and RateLimit-Policy. Unique.', ROUTE_NAME_TEXT),
   match: MATCH_NODE,
   openapi: OPENAPI_NODE,
   upstream: refined(USED_NAME, {
-    description: 'Name of an upstream. In its place: `respond`, `redirect` or `tokenService`.',
+    description:
+      'Name of an upstream. In its place: `upstreams`, `respond`, `redirect` or `tokenService`.',
   }),
+  upstreams: SIDES_NODE,
+  split: SPLIT_NODE,
   paths: ROUTE_PATHS_NODE,
   preserveHost: ROUTE_HOST_NODE,
   timeout: durationNode(

@@ -114,10 +114,11 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
     const places = route.limiterIndexes.filter((index) => placeLimiters.has(index)).length;
     placesMax = Math.max(placesMax, places);
     if (route.answer.kind !== 'upstream') continue;
-    const { upstreamIndex } = route.answer;
-    const authenticators = byUpstream.get(upstreamIndex) ?? new Set<number>();
-    for (const index of route.authenticators) authenticators.add(index);
-    byUpstream.set(upstreamIndex, authenticators);
+    for (const { upstreamIndex } of route.answer.split?.sides ?? [route.answer]) {
+      const authenticators = byUpstream.get(upstreamIndex) ?? new Set<number>();
+      for (const index of route.authenticators) authenticators.add(index);
+      byUpstream.set(upstreamIndex, authenticators);
+    }
   }
   return {
     filters: [...filters],

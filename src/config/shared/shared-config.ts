@@ -191,7 +191,13 @@ function placeAnswer(
   rowOf: (upstreamIndex: number) => number,
 ): CompiledAnswer {
   if (answer.kind !== 'upstream') return answer;
-  return { ...answer, upstreamIndex: rowOf(answer.upstreamIndex) };
+  const upstreamIndex = rowOf(answer.upstreamIndex);
+  if (answer.split === undefined) return { ...answer, upstreamIndex };
+  const sides = answer.split.sides.map((side) => ({
+    ...side,
+    upstreamIndex: rowOf(side.upstreamIndex),
+  }));
+  return { ...answer, upstreamIndex, split: { ...answer.split, sides } };
 }
 
 function placedLimiter(limiter: CompiledLimiter, place: number, rows: SharedRows): CompiledLimiter {

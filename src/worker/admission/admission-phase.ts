@@ -34,6 +34,7 @@ import {
   ASK_WAIT_MS,
   type CoordinatorClient,
 } from './coordinator-client.js';
+import { sideOf } from './route-side.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 
 export type AdmissionOutcome = 'next' | LocalReply;
@@ -69,6 +70,8 @@ export class AdmissionPhase {
   // Hot path (bench/gateway/full-pipeline): every request, except on routes with neither limits nor
   // a target.
   run(exchange: Exchange): AdmissionOutcome | 'wait' {
+    const { sides } = routeOf(exchange);
+    if (sides !== null) exchange.takeSide(sideOf(exchange, sides));
     const route = routeOf(exchange);
     const plan = admissionOf(exchange);
     if (!plan.isNeeded) return 'next';

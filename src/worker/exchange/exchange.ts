@@ -112,7 +112,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   isFinished = false;
   /** No client waits for it: its reply is for what is stored only, and nothing goes on the lane. */
   isAside = false;
-  /** Assigned by request/route-matcher.ts: null until then. */
+  /** Assigned by request/route-matcher.ts: null until then. {@link takeSide} narrows it. */
   route: WorkerRoute | null = null;
   identity: Caller = ANYBODY;
   /** Assigned by telemetry/request-tracing.ts; null: its spans are not exported. */
@@ -153,6 +153,11 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     aside.addedFields = this.addedFields;
     aside.identify(this.identity);
     return aside;
+  }
+
+  /** Its route is shared among several upstreams: it goes to this one. */
+  takeSide(side: WorkerRoute): void {
+    this.route = side;
   }
 
   /** It is known who calls. */

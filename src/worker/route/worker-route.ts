@@ -14,6 +14,7 @@ import type {
   CompiledRoute,
   CompiledUpstream,
 } from '../../config/compiled-config.js';
+import type { CompiledSplit } from '../../config/compiled-split.js';
 import type { ServedConfig } from '../../config/shared/shared-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { CredentialPlace } from '../../filters/authentication/options.js';
@@ -53,6 +54,8 @@ export interface WorkerRoute {
   readonly answer: AnswerPlan;
   /** null: what answers the route needs no target. */
   readonly upstream: CompiledUpstream | null;
+  /** Once it is known who calls, one of them takes the place of this route; null: it has one. */
+  readonly sides: RouteSides | null;
   readonly authenticators: readonly Authenticator[];
   readonly challenges: Challenges;
   /** All limits, of all plans. */
@@ -78,6 +81,13 @@ export interface WorkerRoute {
   readonly replyStages: readonly StageSource[];
   /** The gateway itself reads the body before it goes anywhere, and bounds it as it comes. */
   readonly readsBody: boolean;
+}
+
+/** The sides of a route whose requests are shared among upstreams. */
+export interface RouteSides {
+  readonly split: CompiledSplit;
+  /** In the order of the configuration; each has one upstream, and is the route in all else. */
+  readonly routes: readonly WorkerRoute[];
 }
 
 /** What the routes of a configuration are made with. */
@@ -126,6 +136,18 @@ export class WorkerRoutes {
 
   private make(place: number): WorkerRoute {
     const route = defined(this.parts.config.routes.at(place), 'the route at a place');
+    const split = route.answer.kind === 'upstream' ? route.answer.split : undefined;
+    if (split === undefined) return this.makeOf(route);
+    const routes = split.sides.map(({ upstreamIndex }) =>
+      this.makeOf({ ...route, answer: { kind: 'upstream', upstreamIndex } }),
+    );
+    const base = this.makeOf(route);
+    // Whose turn it is can be said only once the side is known.
+    const firstAdmission = { ...base.firstAdmission, laterUpstream: null };
+    return { ...base, firstAdmission, sides: { split, routes } };
+  }
+
+  private makeOf(route: CompiledRoute): WorkerRoute {
     const limiters = route.limiterIndexes.map((row) =>
       defined(this.parts.config.limiters.find(row), 'the limiter of a route'),
     );
@@ -140,6 +162,7 @@ export class WorkerRoutes {
       config: route,
       answer,
       upstream,
+      sides: null,
       filters,
       hides: hiddenCredentials([
         ...authenticators.flatMap(({ hides = NOTHING }) => hides),
