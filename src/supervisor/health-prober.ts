@@ -11,7 +11,13 @@
 import { defined } from '../base/assert.js';
 import { byRow } from '../base/rows.js';
 import type { CheckResult } from '../channel/coordinator/target-states.js';
-import type { CompiledHealthCheck, GatewaySettings } from '../config/compiled-config.js';
+import type {
+  CompiledHealthCheck,
+  CompiledTarget,
+  CompiledTargetTls,
+  CompiledUpstream,
+  GatewaySettings,
+} from '../config/compiled-config.js';
 import { type Probe, type ProbedTarget, startProbe } from './health-probe.js';
 
 /** The first probes of one upstream are spread over at most this time. */
@@ -24,9 +30,18 @@ export interface HealthProberOptions {
   random(): number;
 }
 
+/** What a target is checked by, in one text. */
+interface NamedCheck {
+  readonly rule: CompiledHealthCheck;
+  readonly tls: CompiledTargetTls | null;
+  readonly protocol: string;
+  readonly name: string;
+}
+
 export class HealthProber {
   /** By what is checked, and how. */
   private checks = new Map<string, TargetCheck>();
+  private readonly names = new WeakMap<CompiledTarget, NamedCheck>();
 
   constructor(private readonly options: HealthProberOptions) {}
 
@@ -41,13 +56,9 @@ export class HealthProber {
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream');
       const rule = upstream.healthCheck;
       if (rule === null) continue;
-      const { index, origin, authority, serverName, tlsPlace } = target;
-      const tls = upstream.tls[tlsPlace] ?? null;
-      const digest = tls === null ? '' : tls.digest;
+      const tls = upstream.tls[target.tlsPlace] ?? null;
       const { protocol } = upstream;
-      const name = JSON.stringify([
-        ...[index, origin, authority, serverName, digest, protocol, rule],
-      ]);
+      const name = this.nameOf(target, tls, upstream, rule);
       const kept = before.get(name);
       const check = kept ?? new TargetCheck({ target, tls, protocol }, rule, this.options);
       this.checks.set(name, check);
@@ -55,6 +66,24 @@ export class HealthProber {
       if (kept === undefined) check.start();
     }
     for (const check of before.values()) check.stop();
+  }
+
+  /** Made anew only for what has changed: targets that are found change often, one by one. */
+  private nameOf(
+    target: CompiledTarget,
+    tls: CompiledTargetTls | null,
+    { protocol }: CompiledUpstream,
+    rule: CompiledHealthCheck,
+  ): string {
+    const before = this.names.get(target);
+    if (before?.rule === rule && before.tls === tls && before.protocol === protocol) {
+      return before.name;
+    }
+    const { index, origin, authority, serverName } = target;
+    const parts = [index, origin, authority, serverName, tls?.digest ?? '', protocol, rule];
+    const name = JSON.stringify(parts);
+    this.names.set(target, { rule, tls, protocol, name });
+    return name;
   }
 
   /** Sends no further probe, and reports no further result. */

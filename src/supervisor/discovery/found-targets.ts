@@ -10,10 +10,18 @@ import type { CompiledTarget } from '../../config/compiled-config.js';
 import type { ServedConfig } from '../../config/shared/shared-config.js';
 import { targetInSlot } from '../../config/shared/slot-target.js';
 
+interface ReadSlot {
+  readonly stamp: number;
+  readonly row: CompiledTarget;
+  readonly target: CompiledTarget;
+}
+
 export class FoundTargets {
   private of: ServedConfig | null = null;
   private serial = 0;
   private shown: ServedConfig | null = null;
+  /** By row: what was read last. A change of one target must not cost as much as all of them. */
+  private readonly read: (ReadSlot | undefined)[] = [];
 
   constructor(private readonly slots: TargetSlotView) {}
 
@@ -36,9 +44,21 @@ export class FoundTargets {
 
   private targetIn(target: CompiledTarget): CompiledTarget | null {
     if (!target.isSlot) return target;
-    const found = this.slots.read(target.index);
-    if (found === null || phaseOf(this.slots.stampOf(target.index)) !== SLOT_USED) return null;
-    return targetInSlot(target, found);
+    const { slots } = this;
+    const { index } = target;
+    const stamp = slots.stampOf(index);
+    if (phaseOf(stamp) !== SLOT_USED) return null;
+    const [weight, isBackup] = [slots.weightOf(index), slots.isBackup(index)];
+    const before = this.read[index];
+    const isSame = before?.stamp === stamp && before.row === target;
+    if (isSame && before.target.weight === weight && before.target.isBackup === isBackup) {
+      return before.target;
+    }
+    const found = slots.read(index);
+    if (found === null) return null;
+    const read = { stamp, row: target, target: targetInSlot(target, found) };
+    this.read[index] = read;
+    return read.target;
   }
 }
 
