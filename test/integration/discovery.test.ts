@@ -42,6 +42,7 @@ let consul: { index: number; places: readonly number[]; waiting: (() => void)[] 
 /** What the registry answers. */
 let registered: { status: number; body: string; authorization?: string | undefined };
 let gateway: GatewayProcess;
+let config: Record<string, unknown> & { upstreams: object; routes: readonly object[] };
 
 beforeAll(async () => {
   for (let at = 0; at < 4; at += 1) {
@@ -80,45 +81,43 @@ beforeAll(async () => {
     secureFile,
     `# By name\n- { host: 127.0.0.1, port: ${securePort}, name: shop.internal }\n`,
   );
-  gateway = await GatewayProcess.start(
-    {
-      listen: { port: 0 },
-      admin: { port: 0, token: TOKEN },
-      workers: 2,
-      reload: { watch: false },
-      upstreams: {
-        file: {
-          targets: { file, trustEmpty: true },
-          circuitBreaker: { failureThreshold: 2, openFor: '1h', failureOn: ['5xx'] },
-          retry: { attempts: 0 },
-        },
-        secure: {
-          targets: { file: secureFile, scheme: 'https' },
-          tls: { ca: certFile },
-          preserveHost: false,
-        },
-        wrong: {
-          targets: { file: secureFile, scheme: 'https' },
-          tls: { ca: certFile, serverName: 'other.internal' },
-        },
-        consul: {
-          targets: { consul: { service: 'web', url: url.replace('/sd', '') }, trustEmpty: true },
-        },
-        http: {
-          targets: { http: { url, interval: '1s', token: 'a-secret' }, trustEmpty: true },
-          loadBalancing: { stickyCookie: { name: 'stick' } },
-        },
+  config = {
+    listen: { port: 0 },
+    admin: { port: 0, token: TOKEN },
+    workers: 2,
+    reload: { watch: false },
+    upstreams: {
+      file: {
+        targets: { file, trustEmpty: true },
+        circuitBreaker: { failureThreshold: 2, openFor: '1h', failureOn: ['5xx'] },
+        retry: { attempts: 0 },
       },
-      routes: [
-        { name: 'secure', match: { path: '/secure' }, upstream: 'secure' },
-        { name: 'wrong', match: { path: '/wrong' }, upstream: 'wrong' },
-        { name: 'consul', match: { path: '/consul/*' }, upstream: 'consul' },
-        { name: 'file', match: { path: '/file/*' }, upstream: 'file', rewrite: strip('/file') },
-        { name: 'http', match: { path: '/http/*' }, upstream: 'http', rewrite: strip('/http') },
-      ],
+      secure: {
+        targets: { file: secureFile, scheme: 'https' },
+        tls: { ca: certFile },
+        preserveHost: false,
+      },
+      wrong: {
+        targets: { file: secureFile, scheme: 'https' },
+        tls: { ca: certFile, serverName: 'other.internal' },
+      },
+      consul: {
+        targets: { consul: { service: 'web', url: url.replace('/sd', '') }, trustEmpty: true },
+      },
+      http: {
+        targets: { http: { url, interval: '1s', token: 'a-secret' }, trustEmpty: true },
+        loadBalancing: { stickyCookie: { name: 'stick' } },
+      },
     },
-    { GATEWAY_CHAOS: '1' },
-  );
+    routes: [
+      { name: 'secure', match: { path: '/secure' }, upstream: 'secure' },
+      { name: 'wrong', match: { path: '/wrong' }, upstream: 'wrong' },
+      { name: 'consul', match: { path: '/consul/*' }, upstream: 'consul' },
+      { name: 'file', match: { path: '/file/*' }, upstream: 'file', rewrite: strip('/file') },
+      { name: 'http', match: { path: '/http/*' }, upstream: 'http', rewrite: strip('/http') },
+    ],
+  };
+  gateway = await GatewayProcess.start(config, { GATEWAY_CHAOS: '1' });
 });
 
 const strip = (prefix: string) => ({ stripPrefix: prefix });
@@ -339,5 +338,30 @@ describe('targets from Consul', () => {
     for (const answer of consul.waiting.splice(0)) answer();
     await becomes('consul', '1,2');
     expect((await gateway.stats<Stats>()).config_epoch).toBe(1);
+  });
+});
+
+describe('a reload', () => {
+  it('that names a source begins with its targets, and leaves those of others as they are', async () => {
+    const before = await gateway.stats<Stats>();
+    const late = { name: 'late', match: { path: '/late' }, upstream: 'late' };
+    gateway.rewrite({
+      ...config,
+      upstreams: { ...config.upstreams, late: { targets: { file } } },
+      routes: [...config.routes, late],
+    });
+    expect((await gateway.post('/reload', TOKEN)).body.reasons ?? []).toEqual([]);
+    expect((await get('/late')).status).toBe(200);
+    const after = await gateway.stats<Stats>();
+    expect(after.config_epoch).toBe(2);
+    expect(after.targets.filter(({ upstream }) => upstream !== 'late')).toHaveLength(
+      before.targets.length,
+    );
+    expect(await answerers('file')).toBe('0,2');
+    gateway.rewrite(config);
+    expect((await gateway.post('/reload', TOKEN)).status).toBe(200);
+    expect((await get('/late')).status).toBe(404);
+    write([1]);
+    await becomes('file', '1');
   });
 });
