@@ -86,25 +86,33 @@ const clear = new Http2Target(createHttp2Server({ settings: { enableConnectProto
 const secure = new Http2Target(
   createSecureHttp2Server({ ...certificate }) as unknown as Http2Server,
 );
+const tunnelling = new Http2Target(
+  createSecureHttp2Server({
+    ...certificate,
+    settings: { enableConnectProtocol: true },
+  }) as unknown as Http2Server,
+);
 const eitherServer = createSecureHttp2Server({ ...certificate, allowHTTP1: true });
 const either = new Http2Target(eitherServer as unknown as Http2Server);
-eitherServer.on('upgrade', (_request: IncomingMessage, socket: Socket) => {
+eitherServer.on('upgrade', openByUpgrade);
+function openByUpgrade(_request: IncomingMessage, socket: Socket): void {
   const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
       `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
   );
   socket.on('error', () => {}).pipe(socket);
-});
+}
 const old = createSecureServer({ ...certificate }, (request, reply) => {
   reply.setHeader('x-version', request.httpVersion);
   request.resume().on('end', () => reply.end('old'));
 });
+old.on('upgrade', openByUpgrade);
 let gateway: GatewayProcess;
 let config: Record<string, unknown> & { readonly upstreams: Record<string, object> };
 
 beforeAll(async () => {
-  for (const target of [clear, secure, either]) await target.start();
+  for (const target of [clear, secure, either, tunnelling]) await target.start();
   const oldPort = await listen(old);
   const tls = { ca: certificate.cert };
   const healthCheck = { type: 'http', path: '/health', interval: '200ms' };
@@ -121,10 +129,12 @@ beforeAll(async () => {
       h2: upstream(`https://127.0.0.1:${secure.port}`, 'h2', { tls, healthCheck }),
       auto: upstream(`https://127.0.0.1:${either.port}`, 'auto', { tls, healthCheck }),
       old: upstream(`https://127.0.0.1:${oldPort}`, 'auto', { tls }),
+      tunnels: upstream(`https://127.0.0.1:${tunnelling.port}`, 'h2', { tls }),
+      wss: upstream(`https://127.0.0.1:${oldPort}`, 'http1', { tls }),
       wrong: upstream(`https://127.0.0.1:${oldPort}`, 'h2', { tls }),
       http1: upstream(`http://127.0.0.1:${clear.port}`, 'http1'),
     },
-    routes: ['h2c', 'h2', 'auto', 'old', 'wrong', 'http1'].map((name) => ({
+    routes: ['h2c', 'h2', 'auto', 'old', 'tunnels', 'wss', 'wrong', 'http1'].map((name) => ({
       ...{
         name,
         match: { path: `/${name}/*` },
@@ -138,12 +148,12 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway.stop();
-  for (const target of [clear, secure, either]) target.stop();
+  for (const target of [clear, secure, either, tunnelling]) target.stop();
   old.close();
 });
 
 beforeEach(() => {
-  for (const target of [clear, secure, either]) target.heads.length = 0;
+  for (const target of [clear, secure, either, tunnelling]) target.heads.length = 0;
 });
 
 describe.each([
@@ -275,15 +285,28 @@ function openWebSocket(name: string): { readonly socket: Socket; text: string } 
   return asked;
 }
 
-it('opens a WebSocket over a stream of a target that allows it', async () => {
-  const open = openWebSocket('h2c');
+it.each([
+  ['a stream of a target that allows it', 'h2c'],
+  ['a stream over TLS of a target that allows it', 'tunnels'],
+  ['TLS by HTTP/1.1', 'wss'],
+])('opens a WebSocket over %s', async (_, name) => {
+  const open = openWebSocket(name);
   await eventually('it is open', () => open.text.includes('\r\n\r\n'));
   expect(open.text).toMatch(/^HTTP\/1\.1 101 /);
   expect(open.text).toContain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
   const frame = '\x81\x82\0\0\0\0hi';
   open.socket.write(frame, 'latin1');
   await eventually('the frame is back', () => open.text.endsWith(frame));
+  // A long message, in more than a window.
+  const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0]);
+  const long = Buffer.concat([head, Buffer.alloc(0x20_0000, 'x')]);
+  const { length } = open.text;
+  open.socket.write(long);
+  await eventually('all of it is back', () => open.text.length === length + long.length);
   open.socket.destroy();
+});
+
+it('opens no WebSocket over HTTP/2 where the target does not allow it', async () => {
   const refused = openWebSocket('h2');
   await eventually('it is refused', () => refused.text.includes('GW_UPSTREAM_NO_WEBSOCKET'));
   expect(refused.text).toMatch(/^HTTP\/1\.1 501 /);

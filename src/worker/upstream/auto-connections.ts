@@ -1,9 +1,11 @@
 /**
  * Connections to a target that may choose its protocol by ALPN (RFC 7301).
  *
- * Thread: worker. HTTP/2 is tried first. A target that prefers HTTP/1.1 is believed for some
- * minutes: so long its requests go over connections that offer nothing else. Tunnels always do: a
- * target that speaks HTTP/2 rarely opens WebSockets over it (RFC 8441).
+ * Thread: worker. HTTP/2 is tried first. A target that prefers HTTP/1.1 is believed: its requests
+ * go over connections that offer nothing else, and it is asked again only when a connection has to
+ * be opened anyway, some minutes later at the earliest. A target that has learnt HTTP/2 was started
+ * anew, and its old connections are gone. Tunnels never ask: a target that speaks HTTP/2 rarely
+ * opens WebSockets over it (RFC 8441).
  */
 import type { Http2Pool } from './http2-pool.js';
 import { Http2Slot } from './http2-slot.js';
@@ -11,11 +13,13 @@ import type { LeanConnection } from './lean-connection.js';
 import type { LeanPool } from './lean-pool.js';
 import type { UpstreamConnection, UpstreamConnections } from './upstream-transport.js';
 
-/** So soon is it noticed that a target has learnt HTTP/2. */
+/** A target that prefers HTTP/1.1 is not asked again sooner: the handshake is for nothing. */
 const HTTP1_MS = 300_000;
 
 export class AutoConnections implements UpstreamConnections {
-  private http1UntilMs = Number.NEGATIVE_INFINITY;
+  private prefersHttp1 = false;
+  /** It may be asked again from then on. */
+  private askAgainMs = 0;
   private readonly http2: Http2Pool;
 
   constructor(
@@ -24,7 +28,8 @@ export class AutoConnections implements UpstreamConnections {
     http2: (onHttp1: () => void) => Http2Pool,
   ) {
     this.http2 = http2(() => {
-      this.http1UntilMs = this.nowMs() + HTTP1_MS;
+      this.prefersHttp1 = true;
+      this.askAgainMs = this.nowMs() + HTTP1_MS;
     });
   }
 
@@ -33,15 +38,18 @@ export class AutoConnections implements UpstreamConnections {
   }
 
   acquire(): UpstreamConnection {
-    return this.isHttp1 ? this.http1.acquire() : this.http2.acquire();
+    return this.isHttp1() ? this.http1.acquire() : this.http2.acquire();
   }
 
   acquireFresh(forTunnel: boolean): UpstreamConnection {
-    return this.isHttp1 || forTunnel ? this.http1.acquireFresh() : this.http2.acquireFresh();
+    return forTunnel || this.isHttp1() ? this.http1.acquireFresh() : this.http2.acquireFresh();
   }
 
-  private get isHttp1(): boolean {
-    return this.nowMs() < this.http1UntilMs;
+  private isHttp1(): boolean {
+    if (!this.prefersHttp1) return false;
+    const isKnown = this.nowMs() < this.askAgainMs || this.http1.idleCount > 0;
+    this.prefersHttp1 = isKnown;
+    return isKnown;
   }
 
   release(connection: UpstreamConnection): void {
