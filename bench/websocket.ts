@@ -6,7 +6,9 @@
  *     node dist/bench/websocket.js idle [SOCKETS]
  *
  * A run of its own, beside `npm run bench`: it needs more open files than a shell allows by default
- * (`ulimit -n`), four for each socket.
+ * (`ulimit -n`), two for each socket in the gateway. Sockets are as many as that allows, 10,000 at
+ * most. What a process takes once, for its first sockets, is not counted: some are opened and
+ * closed before.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,7 +20,10 @@ import { readTreeCpu } from './support/process-cpu.js';
 
 const MESSAGE = Buffer.alloc(128, 'x');
 const OPENING_MAX = 100;
-const TRIES_MAX = 100;
+const TRIES_MAX = 300;
+const SPARE_FILES = 300;
+const WARM_SOCKETS = 500;
+const SETTLE_MS = 5000;
 const MAIN = new URL('../src/main.js', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'sluice-sockets-'));
 
@@ -124,38 +129,72 @@ async function echo(pid: number, port: number, clients: number, seconds: number)
   return `${Math.round(count / seconds)} round trips/s, ${(usedUs / count).toFixed(1)} µs`;
 }
 
+/** As many as open files allow: two for each socket, and some for everything else. */
+function socketsMax(): number {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const files = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? 1024);
+  return Math.min(10_000, Math.floor((files - SPARE_FILES) / 2));
+}
+
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+}
+
 async function idle(pid: number, port: number, count: number): Promise<string> {
+  for (const socket of await openMany(port, Math.min(WARM_SOCKETS, count))) socket.terminate();
+  await settle();
   const before = residentBytes(pid);
   const sockets = await openMany(port, count);
+  await settle();
   const bytes = residentBytes(pid) - before;
   for (const socket of sockets) socket.terminate();
-  return `${(bytes / 2 ** 20).toFixed(0)} MiB, ${(bytes / count / 1024).toFixed(1)} KiB a socket`;
+  const each = `${(bytes / count / 1024).toFixed(1)} KiB a socket`;
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB of ${count}, ${each}`;
+}
+
+/** The target, in a process of its own: its sockets are open files too. */
+async function startTarget(): Promise<[child: ChildProcess, port: number]> {
+  const file = new URL(import.meta.url).pathname;
+  const child = spawn(process.execPath, [file, 'serve'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const port = await new Promise<number>((resolve) => {
+    child.stdout?.on('data', (text: Buffer) => resolve(Number(text)));
+  });
+  return [child, port];
+}
+
+function serve(): void {
+  const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
+  server.on('connection', (socket) => {
+    socket.on('message', (data: Buffer, binary: boolean) => socket.send(data, { binary }));
+  });
+  server.on('listening', () => console.log(server.address().port));
+}
+
+async function compare(what: string, first?: string, second?: string): Promise<void> {
+  const [target, targetPort] = await startTarget();
+  for (const [at, contender] of [SLUICE, NGINX].entries()) {
+    if (contender === NGINX && findProgram('nginx') === '') continue;
+    const port = 18_090 + at;
+    const child = contender.start(targetPort, port);
+    const pid = child.pid ?? 0;
+    try {
+      await untilServed(port);
+      const result =
+        what === 'idle'
+          ? await idle(pid, port, Number(first ?? socketsMax()))
+          : await echo(pid, port, Number(first ?? 64), Number(second ?? 5));
+      console.log(`${contender.name}: ${result}`);
+    } finally {
+      // Workers of nginx outlive a master that is killed.
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await exited;
+    }
+  }
+  target.kill();
 }
 
 const [what = 'echo', first, second] = process.argv.slice(2);
-const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
-server.on('connection', (socket) => {
-  socket.on('message', (data: Buffer, binary: boolean) => socket.send(data, { binary }));
-});
-for (const [at, contender] of [SLUICE, NGINX].entries()) {
-  if (contender === NGINX && findProgram('nginx') === '') continue;
-  const port = 18_090 + at;
-  const child = contender.start(server.address().port, port);
-  const pid = child.pid ?? 0;
-  try {
-    await untilServed(port);
-    const result =
-      what === 'idle'
-        ? await idle(pid, port, Number(first ?? 10_000))
-        : await echo(pid, port, Number(first ?? 64), Number(second ?? 5));
-    console.log(`${contender.name}: ${result}`);
-  } finally {
-    // Workers of nginx outlive a master that is killed.
-    const exited = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await exited;
-  }
-}
-for (const socket of server.clients) socket.terminate();
-server.close();
+if (what === 'serve') serve();
+else await compare(what, first, second);
 rmSync(folder, { recursive: true });

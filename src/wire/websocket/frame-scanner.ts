@@ -34,11 +34,6 @@ const LENGTH_BITS = 0x7f;
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const MASK_BYTES = 4;
-/** The most bytes of a head. */
-export const FRAME_HEAD_BYTES_MAX = 14;
-/** A larger length cannot be counted; no frame is so long. */
-const HIGH_WORD_MAX = 0x1f_ffff;
-const TWO_POW_32 = 0x1_0000_0000;
 
 const IN_HEAD = 0;
 const IN_PAYLOAD = 1;
@@ -61,11 +56,17 @@ export class FrameScanner {
 
   private state: ScannerState = IN_HEAD;
   private bytes: Uint8Array = NO_BYTES;
-  /** The head so far. */
-  private readonly head = new Uint8Array(FRAME_HEAD_BYTES_MAX);
+  /** The head so far, in numbers: sockets are many, and an array costs more than all of this. */
   private headBytes = 0;
+  private headSize = 2;
+  private first = 0;
+  private length = 0;
+  /** Where the length ends in the head. */
+  private lengthEnd = 2;
+  /** Of the mask as much as the code of a Close needs; 0: there is none. */
+  private firstMask = 0;
+  private secondMask = 0;
   private left = 0;
-  private readonly mask = new Uint8Array(MASK_BYTES);
   /** Bytes of the code of a Close that have come; -1: none is looked for. */
   private codeBytes = -1;
   private codeStart = 0;
@@ -109,53 +110,47 @@ export class FrameScanner {
 
   private readHead(): FrameEvent {
     if (this.headBytes === 0) this.headStart = this.at;
-    this.head[this.headBytes] = this.bytes[this.at] ?? 0;
+    this.takeHeadByte(this.bytes[this.at] ?? 0);
     this.headBytes += 1;
     this.at += 1;
-    if (this.headBytes < 2 || this.headBytes < this.headSize()) return FRAMES_MORE;
-    return this.takeHead();
+    if (this.headBytes < 2 || this.headBytes < this.headSize) return FRAMES_MORE;
+    return this.endHead();
   }
 
-  /** The size of the head, of which two bytes are there. */
-  private headSize(): number {
-    const second = this.head[1] ?? 0;
+  private takeHeadByte(byte: number): void {
+    const { headBytes, lengthEnd } = this;
+    if (headBytes === 0) this.first = byte;
+    else if (headBytes === 1) this.beginLength(byte);
+    // Beyond 2^53 it is not exact, and not smaller either.
+    else if (headBytes < lengthEnd) this.length = this.length * 256 + byte;
+    else if (headBytes === lengthEnd) this.firstMask = byte;
+    else if (headBytes === lengthEnd + 1) this.secondMask = byte;
+  }
+
+  private beginLength(second: number): void {
     const length = second & LENGTH_BITS;
     const lengthBytes = length === LENGTH_16 ? 2 : length === LENGTH_64 ? 8 : 0;
-    return 2 + lengthBytes + ((second & MASK_BIT) === 0 ? 0 : MASK_BYTES);
+    this.length = lengthBytes === 0 ? length : 0;
+    this.lengthEnd = 2 + lengthBytes;
+    this.headSize = this.lengthEnd + ((second & MASK_BIT) === 0 ? 0 : MASK_BYTES);
+    this.firstMask = 0;
+    this.secondMask = 0;
   }
 
-  private takeHead(): FrameEvent {
-    const { head } = this;
-    const first = head[0] ?? 0;
-    const bytes = this.readLength();
-    if (bytes === -1) {
+  private endHead(): FrameEvent {
+    if (this.length > Number.MAX_SAFE_INTEGER) {
       this.state = LOST;
       return FRAMES_MORE;
     }
-    this.isFinal = (first & FINAL_BIT) !== 0;
-    this.opcode = first & OPCODE_BITS;
-    this.payloadBytes = bytes;
-    this.left = bytes;
+    this.headBytes = 0;
+    this.isFinal = (this.first & FINAL_BIT) !== 0;
+    this.opcode = this.first & OPCODE_BITS;
+    this.payloadBytes = this.length;
+    this.left = this.length;
     this.codeBytes = this.opcode === OPCODE_CLOSE ? 0 : -1;
     if (this.opcode === OPCODE_CLOSE) this.closeCode = NO_CLOSE_CODE;
-    const isMasked = ((head[1] ?? 0) & MASK_BIT) !== 0;
-    for (let at = 0; at < MASK_BYTES; at += 1) {
-      this.mask[at] = isMasked ? (head[this.headBytes - MASK_BYTES + at] ?? 0) : 0;
-    }
-    this.headBytes = 0;
     this.state = IN_PAYLOAD;
     return FRAME_HEAD;
-  }
-
-  /** -1: no frame is so long. */
-  private readLength(): number {
-    const { head } = this;
-    const length = (head[1] ?? 0) & LENGTH_BITS;
-    if (length < LENGTH_16) return length;
-    if (length === LENGTH_16) return (head[2] ?? 0) * 256 + (head[3] ?? 0);
-    const view = new DataView(head.buffer);
-    const high = view.getUint32(2);
-    return high > HIGH_WORD_MAX ? -1 : high * TWO_POW_32 + view.getUint32(6);
   }
 
   private passPayload(): FrameEvent {
@@ -170,7 +165,8 @@ export class FrameScanner {
 
   /** The first two bytes of a Close, most significant first. */
   private readCode(): FrameEvent {
-    const byte = (this.bytes[this.at] ?? 0) ^ (this.mask[this.codeBytes] ?? 0);
+    const mask = this.codeBytes === 0 ? this.firstMask : this.secondMask;
+    const byte = (this.bytes[this.at] ?? 0) ^ mask;
     this.at += 1;
     this.left -= 1;
     this.codeBytes += 1;
