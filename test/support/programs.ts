@@ -39,6 +39,15 @@ export function runProgram(
   });
 }
 
+/** A Python that has this library: Debian puts its libraries into its own. */
+export async function pythonWith(library: string): Promise<string> {
+  for (const python of ['python3', '/usr/bin/python3']) {
+    const { code } = await runProgram(python, ['-c', `import ${library}`]);
+    if (code === 0) return python;
+  }
+  throw new Error(`no Python has ${library}: install the package python3-${library}`);
+}
+
 /** A program that serves a port until it is stopped. */
 export class ServingProgram {
   private constructor(private readonly child: ChildProcess) {}

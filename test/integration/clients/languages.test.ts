@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClientRig, DOORS, sha256 } from '../../support/client-rig.js';
-import { type ProgramResult, runProgram } from '../../support/programs.js';
+import { type ProgramResult, pythonWith, runProgram } from '../../support/programs.js';
 
 const BODY_BYTES = 200_000;
 const BODY = Buffer.alloc(BODY_BYTES, 'b');
@@ -59,15 +59,6 @@ for method, path, body, headers in [
       expect(bodies).toEqual([0, BODY_BYTES, BODY_BYTES, 1]);
     });
   });
-
-  /** A Python that has this library: Debian puts its libraries into its own. */
-  async function pythonWith(library: string): Promise<string> {
-    for (const python of ['python3', '/usr/bin/python3']) {
-      const { code } = await runProgram(python, ['-c', `import ${library}`]);
-      if (code === 0) return python;
-    }
-    throw new Error(`no Python has ${library}: install the package python3-${library}`);
-  }
 
   describe("Python's requests", () => {
     it('uses sessions, sends JSON, files and streams', async () => {
