@@ -200,6 +200,51 @@ describe('programs', () => {
     expect(stdout).not.toContain('RST_STREAM');
   });
 
+  const BODY = Buffer.alloc(300_000, 'b');
+  /** What nghttp is told, and what each of its replies holds. */
+  const combinations: readonly (readonly [string, readonly string[], string])[] = [
+    ['padding', ['--padding=200', '/a'], 'GET /a 0'],
+    ['padding of an upload', ['--padding=255', '-d', '-', '/up'], `POST /up ${BODY.length}`],
+    ['trailers', ['--trailer=x-late: 1', '-d', '-', '/up'], `POST /up ${BODY.length}`],
+    [
+      'an upload without a length',
+      ['--no-content-length', '-d', '-', '/u'],
+      `POST /u ${BODY.length}`,
+    ],
+    [
+      'an upload that waits for 100',
+      ['--expect-continue', '-d', '-', '/e'],
+      `POST /e ${BODY.length}`,
+    ],
+    ['small windows', ['-w', '14', '-W', '15', '-m', '5', '/long'], 'x'.repeat(1000)],
+    ['large windows', ['-w', '30', '-W', '30', '-m', '5', '/long'], 'x'.repeat(1000)],
+    ['a small table', ['--header-table-size=64', '-m', '20', '/a'], 'GET /a 0'],
+    [
+      'a table that shrinks',
+      ['--header-table-size=8192', '--header-table-size=0', '/a'],
+      'GET /a 0',
+    ],
+    ['no table of its own', ['--encoder-header-table-size=0', '-m', '20', '/a'], 'GET /a 0'],
+    ['priorities', ['-p', '256', '-m', '10', '/a'], 'GET /a 0'],
+    ['no streams to depend on', ['--no-dep', '-m', '10', '/a'], 'GET /a 0'],
+    ['few streams at once', ['--max-concurrent-streams=1', '-m', '10', '/a'], 'GET /a 0'],
+  ];
+  describe.each([
+    ['in clear text', () => gateway.url],
+    ['over TLS', () => `https://127.0.0.1:${securePort}`],
+  ] as const)('nghttp %s', (_, base) => {
+    it.each(combinations)('with %s gets its replies whole', async (_name, told, text) => {
+      const path = told.at(-1) ?? '/';
+      const args = ['--no-verify-peer', ...told.slice(0, -1), `${base()}${path}`];
+      const { code, stdout } = await runProgram('nghttp', args, { input: BODY });
+      const times = Number(told[told.indexOf('-m') + 1] ?? 1);
+      const count = told.includes('-m') ? times : 1;
+      expect(code).toBe(0);
+      expect(stdout.split(text).length - 1).toBeGreaterThanOrEqual(count);
+      expect(stdout).toHaveLength(count * (path === '/long' ? LONG.length : text.length));
+    });
+  });
+
   it.each([
     ['plain', () => `${gateway.url}/a`],
     ['secure', () => secureUrl('/a')],
