@@ -46,10 +46,17 @@ export class FollowerRig {
   loaded: LoadedConfig | null = null;
   reloads = 0;
 
-  constructor(store: ConfigStore, copy: LastGoodCopy | null = null) {
+  constructor(
+    store: ConfigStore,
+    copy: LastGoodCopy | null = null,
+    {
+      node = 'node-1',
+      environment = {},
+    }: { readonly node?: string; readonly environment?: Readonly<Record<string, string>> } = {},
+  ) {
     this.follower = new ReleaseFollower({
-      ...{ store, copy, clock: systemClock, environment: {}, localFile: null },
-      ...{ node: 'node-1', version: '0.0.0', applyIntervalMs: 0 },
+      ...{ store, copy, clock: systemClock, environment, localFile: null },
+      ...{ node, version: '0.0.0', applyIntervalMs: 0 },
       log: (level, fields, message) => {
         this.lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
       },
