@@ -112,6 +112,8 @@ export class GatewayAdmin {
       acceptors: cells?.threadCount ?? 0,
       injectAcceptorFault: (acceptor, fault) => cells?.injectFault(acceptor, fault) ?? false,
       injectCoordinatorFault: (fault) => supervisor.injectCoordinatorFault(fault),
+      hasStore: supervisor.store !== null,
+      injectStoreFault: (fault) => supervisor.store?.injectFault(fault),
     };
   }
 

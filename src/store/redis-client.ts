@@ -41,6 +41,13 @@ export function createClient(config: CompiledStore): StoreClient {
   }
 }
 
+/** Connects with nodes of a Redis Cluster that nobody has asked yet: the first ask would fail. */
+export async function connectNodes(client: StoreClient): Promise<void> {
+  if (!(client instanceof Cluster)) return;
+  const idle = client.nodes('master').filter(({ status }) => status === 'wait');
+  await Promise.all(idle.map((node) => node.connect()));
+}
+
 function sentinelOptions(config: CompiledStore): ConnectionSettings {
   const { name, username, password } = defined(config.sentinel ?? undefined, 'the Sentinels');
   const tls = tlsOptions(config);

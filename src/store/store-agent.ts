@@ -17,11 +17,12 @@ import { TAKEN_FAILED, type TakeFields } from '../channel/store/store-records.js
 import { STORE_LOST, STORE_UP } from '../channel/store/store-status.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import { BEAT_SCRIPT } from './beat-script.js';
-import { RECONNECT_MS, type StoreClient } from './redis-client.js';
+import { connectNodes, RECONNECT_MS, type StoreClient } from './redis-client.js';
 import { Script } from './script.js';
 import {
   KEYS_PER_CALL_MAX,
   readTakeReply,
+  type StateKnown,
   StoreKeys,
   tagOf,
   takeArguments,
@@ -137,8 +138,7 @@ export class StoreAgent {
       return;
     }
     const { answerer, client } = this.parts;
-    const known = { run: this.run, hasSeenState: this.epoch !== 0 };
-    const { names, values } = takeArguments(takes, this.keys, { tag, known });
+    const { names, values } = takeArguments(takes, this.keys, { tag, known: this.known });
     answerer.status.count('trips', 1);
     answerer.status.count('keys', takes.length);
     this.take
@@ -226,16 +226,28 @@ export class StoreAgent {
 
   private async beatOnce(): Promise<void> {
     const { client, nodeId } = this.parts;
+    await connectNodes(client);
     if (!this.isRunKnown) await this.readRun(client);
     const reply = await this.beat.run(client, [this.keys.nodes], [nodeId, NODE_LIVES_MS * 1000]);
     const [nodes, timeUs] = reply as number[];
     if (typeof nodes !== 'number' || typeof timeUs !== 'number') {
       throw new Error('the store gave a reply of another kind');
     }
-    this.misses = 0;
     this.noteNodes(nodes);
     this.noteTime(timeUs);
+    // Whether the state is still the one that it was, also where nobody asks for anything.
+    if (this.parts.config.kind !== 'cluster') await this.lookAtState(client);
+    this.misses = 0;
     this.find();
+  }
+
+  private async lookAtState(client: StoreClient): Promise<void> {
+    const { names, values } = takeArguments([], this.keys, { tag: ONE_TAG, known: this.known });
+    this.noteEpoch(readTakeReply(await this.take.run(client, names, values), []).epoch);
+  }
+
+  private get known(): StateKnown {
+    return { run: this.run, hasSeenState: this.epoch !== 0 };
   }
 
   /** Which process serves: another one may have another state. */

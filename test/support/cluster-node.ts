@@ -26,7 +26,9 @@ import {
 } from './coordinator-rig.js';
 import { eventually } from './eventually.js';
 
-const SENT_PER_TURN_MAX = 30;
+const SENT_PER_TURN_MAX = 10;
+/** A node of which more are waited for gets none: a busy machine is not overrun. */
+const WAITING_MAX = 500;
 
 /** A limit as a test wants it. */
 export type LimitWish = Partial<CompiledLimiter> & {
@@ -58,7 +60,8 @@ export function aStore(port: number, wish: Partial<CompiledStore> = {}): Compile
     password: '',
     tls: null,
     prefix: 'sluice:',
-    timeoutMs: 50,
+    // Long: a machine that is busy is no store that is slow.
+    timeoutMs: 1000,
     nodes: 1,
     ...wish,
   };
@@ -205,7 +208,8 @@ export async function load(
     const last = Math.min(due, sent + SENT_PER_TURN_MAX);
     for (; sent < last; sent += 1) {
       const limit = Math.floor(sent / nodes.length) % limits;
-      nodes[sent % nodes.length]?.request(limit);
+      const node = nodes[sent % nodes.length];
+      if (node !== undefined && node.waiting < WAITING_MAX) node.request(limit);
     }
     return passedMs >= ms;
   });

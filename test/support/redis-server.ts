@@ -29,9 +29,9 @@ export class RedisServer {
   ) {}
 
   /** `settings`: as on the command line. Resolves when it listens. */
-  static async start(settings: readonly string[] = []): Promise<RedisServer> {
+  static async start(settings: readonly string[] = [], port?: number): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
-    const server = new RedisServer(await freePort(), folder, settings);
+    const server = new RedisServer(port ?? (await freePort()), folder, settings);
     await server.run();
     return server;
   }

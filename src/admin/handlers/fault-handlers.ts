@@ -1,7 +1,7 @@
 /**
- * POST /chaos/worker/N/FAULT, /chaos/acceptor/N/FAULT and /chaos/coordinator/crash, /hang: makes a
- * thread fail on purpose, to show what happens to the requests. An acceptor can fail only where it
- * has a thread of its own.
+ * POST /chaos/worker/N/FAULT, /chaos/acceptor/N/FAULT, /chaos/store/FAULT and
+ * /chaos/coordinator/crash, /hang: makes a thread fail on purpose, to show what happens to the
+ * requests. An acceptor can fail only where it has a thread of its own.
  *
  * Thread: supervisor (on the main thread). These pages exist only when the environment has
  * GATEWAY_CHAOS=1.
@@ -23,6 +23,9 @@ export interface FaultInjector {
   /** False: the acceptor has no thread now. */
   injectAcceptorFault(acceptor: number, fault: ThreadFault): boolean;
   injectCoordinatorFault(fault: CoordinatorFault): void;
+  /** Whether there is a thread that speaks with a store. */
+  readonly hasStore: boolean;
+  injectStoreFault(fault: ThreadFault): void;
 }
 
 export function faultHandlers(injector: FaultInjector): AdminHandler[] {
@@ -47,6 +50,12 @@ export function faultHandlers(injector: FaultInjector): AdminHandler[] {
       return done('coordinator', fault);
     }),
   );
+  const ofStore = (injector.hasStore ? THREAD_FAULTS : []).map((fault) =>
+    faultHandler(`/chaos/store/${fault}`, () => {
+      injector.injectStoreFault(fault);
+      return done('store', fault);
+    }),
+  );
   return [
     ...ofThreads('worker', injector.workers, (lane, fault) =>
       injector.injectWorkerFault(lane, fault),
@@ -55,6 +64,7 @@ export function faultHandlers(injector: FaultInjector): AdminHandler[] {
       injector.injectAcceptorFault(acceptor, fault),
     ),
     ...ofCoordinator,
+    ...ofStore,
   ];
 }
 

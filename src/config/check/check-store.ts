@@ -78,8 +78,8 @@ function checkSettings(store: SoundStore, findings: Findings): void {
 /** The URLs that are sound. */
 function checkUrls({ url, urls, ...store }: SoundStore, findings: Findings): StoreUrl[] {
   const sound: StoreUrl[] = [];
-  const texts = urls?.map((text, at) => [text, `${AT}/urls/${at}`] as const);
-  for (const [text, at] of texts ?? [[url, `${AT}/url`] as const]) {
+  const several = (urls ?? []).map((text, at) => [text, `${AT}/urls/${at}`] as const);
+  for (const [text, at] of [[url, `${AT}/url`] as const, ...several]) {
     if (text === undefined) continue;
     const parsed = parseStoreUrl(text);
     if ('problem' in parsed) {
