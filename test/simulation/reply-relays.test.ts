@@ -1,6 +1,6 @@
 /**
  * Relays of replies under random histories: lanes that fetch, lanes that wait, and workers that die
- * at any write. Whatever a lane gets is the begin of the reply that it has asked for; what is said to
+ * at any write. At any write others read. Whatever a lane gets is the begin of the reply that it has asked for; what is said to
  * be done is all of it; and no relay is held for ever by who has died or left.
  */
 import { describe, expect, it } from 'vitest';
@@ -44,6 +44,7 @@ class World {
   private fetches: Fetch[] = [];
   private received: Received[] = [];
   private token = 0;
+  private isLooking = false;
   whole = 0;
   deaths = 0;
 
@@ -55,6 +56,7 @@ class World {
     const fuse = new WriteFuse();
     this.fuses[lane] = fuse;
     this.workers[lane] = fuse.watch(() => new ReplyRelays(this.memories, lane));
+    fuse.onWrite = () => this.lookOf(lane);
   }
 
   private workerOf(lane: number): ReplyRelays {
@@ -127,9 +129,21 @@ class World {
     });
   }
 
-  receive(): void {
-    if (this.received.length === 0) return;
-    const one = this.random.pick(this.received);
+  /** Another lane reads between two writes of this one. */
+  private lookOf(lane: number): void {
+    if (this.isLooking || !this.random.chance(0.3)) return;
+    this.isLooking = true;
+    try {
+      this.receive(lane);
+    } finally {
+      this.isLooking = false;
+    }
+  }
+
+  receive(busy = -1): void {
+    const others = this.received.filter((one) => one.lane !== busy);
+    if (others.length === 0) return;
+    const one = this.random.pick(others);
     this.act(one.lane, () => {
       const { progress } = one.relay;
       const body = this.bodies.get(one.relay.token) ?? Buffer.alloc(0);
@@ -156,6 +170,7 @@ class World {
 
   /** All of it ends: every relay is free again. */
   settle(): void {
+    this.isLooking = true;
     for (const fuse of this.fuses) fuse.writesMax = Number.POSITIVE_INFINITY;
     for (const { relay } of this.received) relay.close();
     for (const { fed } of this.fetches) for (const { relay } of fed) relay.break();
