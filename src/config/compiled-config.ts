@@ -132,6 +132,8 @@ export interface CompiledLimits {
   /** Empty: another one at each start. */
   readonly keySecret: string;
   readonly inFlight: number;
+  /** Of one worker at a time. */
+  readonly compressions: number;
   readonly connections: number;
   readonly connectionsPerAddress: number;
   /** Whether that holds for loopback addresses too. */

@@ -624,6 +624,12 @@ export interface LimitsConfig {
    */
   readonly inFlight?: number;
   /**
+   * Replies that one worker compresses at a time, half of them event streams at most. Further ones
+   * go out as they are. Each takes between 0.2 MiB (gzip) and 0.9 MiB (zstd). 2 to 4096. Default:
+   * 128.
+   */
+  readonly compressions?: number;
+  /**
    * Client connections in all; fewer where the system allows fewer open files. Further ones are
    * closed at once. 1 to 1000000. Default: 8192.
    */

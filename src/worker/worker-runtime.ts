@@ -107,6 +107,7 @@ export class WorkerRuntime {
     const compressions = new Compressions({
       ledger: new CompressionCounts(new CounterBlock(task.counters)),
       afterTurn: host.clock.afterTurn,
+      openMax: config.limits.compressions,
     });
     const epochHost = { loopId, compressions };
     const first = await WorkerEpoch.create(config, identity, host.clock.unixMs, epochHost);

@@ -167,6 +167,7 @@ const LIMITS: CompiledLimits = {
   bodyRate: 240,
   lingerBytes: 1000,
   inFlight: 100,
+  compressions: 128,
   laneDepth: 100,
   queueMs: 1000,
   connections: 1000,

@@ -135,6 +135,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       trackedClients: wish.trackedClients ?? 1024,
       keySecret: '',
       inFlight: 10_000,
+      compressions: 128,
       connections: 8192,
       connectionsPerAddress: 1024,
       countsLoopback: false,

@@ -14,7 +14,7 @@ import { assert } from '../../base/assert.js';
 import { type FieldBlock, fieldsOfBytes } from '../../base/field-block.js';
 
 /** Entries begin at multiples of this. */
-export const ENTRY_STEP = 64;
+export const ENTRY_STEP = 32;
 export const LENGTH_WORD = 0;
 export const SLOT_WORD = 1;
 export const HASH_WORD = 2;

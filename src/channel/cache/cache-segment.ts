@@ -5,7 +5,7 @@
  *
  *     +0     positions of the two rings, float64 each, see RING_*
  *     +256   slots, 32 bytes each, eight to a bucket
- *            +0 sequence: odd while it is written   +4 hash of the key   +8 place / 64
+ *            +0 sequence: odd while it is written   +4 hash of the key   +8 place / 32
  *            +12 length   +16 bytes before the body   +20 mark   +24 uses
  *     …      the small ring, then the main ring: entries, see cache-entry.ts
  *

@@ -186,6 +186,7 @@ function compileLimits(
     trackedClients: sizing.trackedClients,
     keySecret: limits.keySecret ?? '',
     inFlight: limits.inFlight ?? DEFAULTS.limits.inFlight,
+    compressions: limits.compressions ?? DEFAULTS.limits.compressions,
     connections: limits.connections ?? DEFAULTS.limits.connections,
     connectionsPerAddress: limits.connectionsPerAddress ?? DEFAULTS.limits.connectionsPerAddress,
     countsLoopback: limits.connectionsPerAddress !== undefined,

@@ -56,6 +56,7 @@ export const DEFAULTS = {
     passes: 2,
     trackedClients: 262_144,
     inFlight: 10_000,
+    compressions: 128,
     connections: 8192,
     connectionsPerAddress: 1024,
     bodyRate: 240,

@@ -136,6 +136,12 @@ export const LIMITS_NODE = objectNode(
       [1, 1_000_000],
       { default: limits.inFlight },
     ),
+    compressions: integerNode(
+      'Replies that one worker compresses at a time, half of them event streams at most. Further ' +
+        'ones go out as they are. Each takes between 0.2 MiB (gzip) and 0.9 MiB (zstd).',
+      [2, 4096],
+      { default: limits.compressions },
+    ),
     connections: integerNode(
       'Client connections in all; fewer where the system allows fewer open files. Further ones ' +
         'are closed at once.',

@@ -5,17 +5,13 @@
  * stream of zlib works in the thread pool of the process, and so does not keep the event loop; its
  * memory is between 200 KiB and 1 MiB, which is what the number bounds.
  *
- * Invariant: 0 <= streams <= open <= OPEN_MAX, and streams <= STREAMS_MAX.
+ * Invariant: 0 <= streams <= open <= openMax, and streams are half of openMax at most: they stay
+ * open for long.
  */
 import * as zlib from 'node:zlib';
 import { assert, defined } from '../../base/assert.js';
 import type { Coding } from '../../base/content-codings.js';
 import { type CodingStream, ZSTD } from '../content-codings.js';
-
-/** Most replies of a worker that are compressed at a time. */
-export const OPEN_MAX = 128;
-/** Most event streams among them: they stay open for long. */
-export const STREAMS_MAX = 64;
 
 /**
  * Bodies up to this size that are whole are compressed at once, in a fraction of a millisecond: a
@@ -50,6 +46,8 @@ export interface CompressionsParts {
   readonly ledger: CompressionLedger;
   /** Calls the step after this turn of the event loop. */
   readonly afterTurn: (step: () => void) => void;
+  /** Replies that are compressed at a time. */
+  readonly openMax: number;
 }
 
 export class Compressions {
@@ -60,7 +58,8 @@ export class Compressions {
 
   /** False: too many are open; the reply is counted. */
   tryTake(isEventStream: boolean): boolean {
-    if (this.open === OPEN_MAX || (isEventStream && this.streams === STREAMS_MAX)) {
+    const { openMax } = this.parts;
+    if (this.open >= openMax || (isEventStream && this.streams >= Math.floor(openMax / 2))) {
       this.parts.ledger.countUncompressed();
       return false;
     }

@@ -5,8 +5,6 @@ import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../../src/base
 import {
   type CompressionLedger,
   Compressions,
-  OPEN_MAX,
-  STREAMS_MAX,
 } from '../../../src/filters/compression/compressions.js';
 import { ReplyCompression } from '../../../src/filters/compression/reply-compression.js';
 import type { CompressionPlan } from '../../../src/filters/filter.js';
@@ -25,6 +23,9 @@ const GZIP = ['accept-encoding', 'gzip'];
 const LONG = Buffer.from('{"a":1}'.repeat(100));
 
 /** Counts as a worker does. */
+/** Replies that the worker compresses at a time. */
+const OPEN_MAX = 16;
+
 class Ledger implements CompressionLedger {
   compressed = 0;
   bytesIn = 0;
@@ -68,7 +69,11 @@ class Passed {
     this.head = { ...base, isLocal: false, ...head };
     const shared =
       compressions ??
-      new Compressions({ ledger: this.ledger, afterTurn: (step) => void this.steps.push(step) });
+      new Compressions({
+        ledger: this.ledger,
+        afterTurn: (step) => void this.steps.push(step),
+        openMax: OPEN_MAX,
+      });
     const source = new ReplyCompression({ ...PLAN, ...plan }, shared, true);
     this.stage = source.open(makeExchange({ method, fields: request }), this.head);
     this.stage?.connect({
@@ -401,7 +406,7 @@ describe('compressions of one worker', () => {
   const stream = field('Content-Type', 'text/event-stream');
 
   function shared(ledger: Ledger): Compressions {
-    return new Compressions({ ledger, afterTurn: () => {} });
+    return new Compressions({ ledger, afterTurn: () => {}, openMax: OPEN_MAX });
   }
 
   it('are bounded: what is more goes out as it is, and is counted', () => {
@@ -425,7 +430,7 @@ describe('compressions of one worker', () => {
   it('leave room for others beside event streams', () => {
     const ledger = new Ledger();
     const compressions = shared(ledger);
-    for (let at = 0; at < STREAMS_MAX; at++) new Passed({ compressions, fields: stream });
+    for (let at = 0; at < OPEN_MAX / 2; at++) new Passed({ compressions, fields: stream });
     expect(new Passed({ compressions, fields: stream }).said).toEqual(['head -1']);
     expect(ledger.uncompressed).toBe(1);
     expect(new Passed({ compressions }).said).toEqual([]);
