@@ -44,7 +44,7 @@ describeUnless(redisMissing(), 'gateways that share a store', () => {
     const [first, second] = gateways as [GatewayProcess, GatewayProcess];
     const storeOf = async (one: GatewayProcess) => (await one.stats())['store'] as StoreRow;
     const ask = async (one: GatewayProcess) => (await fetch(`${one.url}/`)).status;
-    /** Statuses of so many requests, at both by turns. */
+    /** Statuses of this number of requests, at both by turns. */
     const statuses = async (count: number): Promise<number[]> => {
       const seen: number[] = [];
       for (let at = 0; at < count; at += 1) seen.push(await ask(at % 2 === 0 ? first : second));

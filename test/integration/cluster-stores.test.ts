@@ -47,7 +47,7 @@ describeUnless(redisMissing(), 'limits over several gateways are counted', () =>
     return nodes;
   }
 
-  /** How many of so many keys' six requests are admitted, at two gateways by turns. */
+  /** How many of the six requests of each of these keys are admitted, at two gateways by turns. */
   async function admitted(nodes: readonly ClusterNode[], keys: readonly number[]) {
     const counts: number[] = [];
     for (const key of keys) {
