@@ -47,7 +47,12 @@ class ThreadRig {
     const channels = this.memory.lanes.map(() => new MessageChannel());
     const wakePorts = channels.map((channel) => channel.port1);
     const coordinator = new Worker(COORDINATOR, {
-      workerData: { configs: [shareConfig(this.config)], memory: this.memory, wakePorts },
+      workerData: {
+        configs: [shareConfig(this.config)],
+        memory: this.memory,
+        storeMemory: null,
+        wakePorts,
+      },
       transferList: wakePorts,
     });
     this.threads.push(coordinator);

@@ -110,7 +110,7 @@ describe('the watch over the store', () => {
       'resolved',
       'waits',
     ]);
-    clock.advance(200);
+    clock.advance(aStore(1).timeoutMs + 200);
     await settled();
     expect(cut?.state).toBe('rejected: the store does not answer');
     expect(supervisor.keyOf('s', 'x')).toBe('sluice:s:x');

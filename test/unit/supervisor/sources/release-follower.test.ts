@@ -25,7 +25,8 @@ beforeEach(() => {
   store = new MemoryStore();
   copy = new LastGoodCopy(join(folder, 'state'), 'memory:sluice', systemClock);
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+// A gateway that still runs may be writing its copy.
+afterEach(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 }));
 
 /** A gateway that has used `body`, and has ended. */
 async function runOnce(body: string): Promise<void> {
