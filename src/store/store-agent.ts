@@ -64,6 +64,7 @@ export class StoreAgent {
   private misses = 0;
   private nextBeatMs = 0;
   private isBeating = false;
+  private isStopping = false;
   private clockDifferenceMs = Number.NaN;
   private nodesSeen = 0;
   private nodesSeenMs = 0;
@@ -74,6 +75,7 @@ export class StoreAgent {
     parts.answerer.status.setState(STORE_LOST);
     client.on('error', (error: Error) => this.lose(error.message));
     client.on('close', () => this.onClosed());
+    client.on('end', () => this.onEnded());
     client.on('ready', () => this.onReady());
   }
 
@@ -123,6 +125,7 @@ export class StoreAgent {
 
   /** Tells the store that this gateway ends, and closes the connection. */
   async stop(): Promise<void> {
+    this.isStopping = true;
     const { client, clock, nodeId } = this.parts;
     if (this.isUp) {
       const left = client.zrem(this.keys.nodes, nodeId).catch(() => 0);
@@ -210,6 +213,20 @@ export class StoreAgent {
   private onClosed(): void {
     this.isRunKnown = false;
     this.lose('the connection has ended');
+  }
+
+  /**
+   * ioredis has given up: it does so where Sentinels tell of another primary while it connects with
+   * the one before.
+   */
+  private onEnded(): void {
+    const { client, clock } = this.parts;
+    this.isRunKnown = false;
+    if (this.isStopping) return;
+    clock.after(RECONNECT_MS, () => {
+      // Where it gives up once more it ends once more, and says why in an event of its own.
+      if (!this.isStopping) client.connect().catch(() => {});
+    });
   }
 
   private sendBeat(): void {

@@ -5,10 +5,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import type { CompiledStore } from '../../src/config/store-settings.js';
 import { freePort } from '../support/client-rig.js';
 import { ClusterNode, type LimitWish, turnUntil } from '../support/cluster-node.js';
+import { eventually } from '../support/eventually.js';
 import { describeUnless } from '../support/not-run.js';
 import { runProgram, ServingProgram } from '../support/programs.js';
 import { RedisServer, redisMissing } from '../support/redis-server.js';
@@ -115,24 +117,51 @@ describeUnless(redisMissing(), 'limits over several gateways are counted', () =>
     expect(await admitted(nodes, keys)).toEqual(keys.map(() => 3));
   });
 
-  it('in a server that a Sentinel names', async () => {
-    const primary = await aRedis();
+  /** A Sentinel that watches this primary. Returns its port. */
+  async function aSentinel(primary: RedisServer): Promise<number> {
     const port = await freePort();
     const settings = [
       `port ${port}`,
       `dir ${folder}`,
       `sentinel monitor m 127.0.0.1 ${primary.port} 1`,
-      'sentinel down-after-milliseconds m 1000',
+      'sentinel down-after-milliseconds m 500',
       'sentinel failover-timeout m 5000',
     ];
-    const file = aFile('sentinel.conf', `${settings.join('\n')}\n`);
+    const file = aFile(`sentinel-${port}.conf`, `${settings.join('\n')}\n`);
     const sentinel = await ServingProgram.start('redis-sentinel', [file], port);
     ends.push(() => sentinel.stop());
-    const store = {
-      kind: 'sentinel',
-      sentinel: { name: 'm', username: '', password: '' },
-    } as const;
-    const nodes = await twoNodes(port, store);
+    return port;
+  }
+
+  const BY_SENTINEL = {
+    kind: 'sentinel',
+    sentinel: { name: 'm', username: '', password: '' },
+  } as const;
+
+  it('in a server that a Sentinel names', async () => {
+    const nodes = await twoNodes(await aSentinel(await aRedis()), BY_SENTINEL);
     expect(await admitted(nodes, [1])).toEqual([5]);
+  });
+
+  it('in the replica that takes the place of a primary that dies', async () => {
+    const primary = await aRedis(['--repl-diskless-sync-delay', '0']);
+    const replica = await aRedis(['--replicaof', '127.0.0.1', String(primary.port)]);
+    const port = await aSentinel(primary);
+    const sentinel = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: 1 });
+    ends.push(async () => sentinel.disconnect());
+    await eventually('the Sentinel knows the replica', async () => {
+      const known = await sentinel.call('SENTINEL', 'REPLICAS', 'm');
+      return JSON.stringify(known).includes(`127.0.0.1:${replica.port}`);
+    });
+    const nodes = await twoNodes(port, BY_SENTINEL);
+    expect(await admitted(nodes, [1])).toEqual([5]);
+    await primary.kill();
+    await eventually('the primary is missed', () => nodes.every(({ isUp }) => !isUp));
+    await eventually('the replica is used', () => nodes.every(({ isUp }) => isUp));
+    // For two seconds it is told what was used, and gives nothing.
+    await eventually('it gives again', async () => ((await admitted(nodes, [2]))[0] ?? 0) > 0);
+    // What was used before counts, and five is the most of a key that nobody has used.
+    expect(await admitted(nodes, [1])).toEqual([0]);
+    expect(await admitted(nodes, [3])).toEqual([5]);
   });
 });
