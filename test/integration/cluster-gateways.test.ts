@@ -11,6 +11,8 @@ import { GatewayProcess } from '../support/gateway-process.js';
 import { describeUnless } from '../support/not-run.js';
 import { RedisServer, redisMissing } from '../support/redis-server.js';
 
+const LARGE_LIMIT = 300;
+
 interface StoreRow {
   readonly state: string;
   readonly nodes: number;
@@ -83,5 +85,50 @@ describeUnless(redisMissing(), 'gateways that share a store', () => {
     const shown = await (await fetch(`${first.adminUrl}/config`)).text();
     const said = `${shown}${first.stdout}${first.stderr}${second.stdout}${second.stderr}`;
     expect(said).not.toContain(password);
+  });
+
+  it('use nothing of what ended while they were suspended', async () => {
+    const [upstream, redis] = await Promise.all([FakeUpstream.start(), RedisServer.start()]);
+    ends.push(
+      () => upstream.close(),
+      () => redis.stop(),
+    );
+    // Of so large a limit a gateway gets admissions in advance.
+    const cluster = { scope: 'cluster', onStoreLost: 'closed' };
+    const rateLimit = { limit: LARGE_LIMIT, window: '1h', key: 'route', ...cluster };
+    const config = aConfig([upstream.url], {
+      route: { rateLimit },
+      top: {
+        workers: 1,
+        logging: { accessLog: false },
+        store: { type: 'redis', url: redis.url, nodes: 2 },
+      },
+    });
+    const start = async (): Promise<GatewayProcess> => {
+      const gateway = await GatewayProcess.start(config);
+      ends.push(() => gateway.stop());
+      await eventually('the store is up', async () => {
+        return ((await gateway.stats())['store'] as StoreRow).state === 'up';
+      });
+      return gateway;
+    };
+    const [first, second] = await Promise.all([start(), start()]);
+    let admitted = 0;
+    const ask = async (one: GatewayProcess): Promise<void> => {
+      const reply = await fetch(`${one.url}/`);
+      await reply.text();
+      if (reply.status === 200) admitted += 1;
+    };
+    const burst = (one: GatewayProcess) => Promise.all(Array.from({ length: 40 }, () => ask(one)));
+    await burst(first);
+    expect(admitted).toBeGreaterThan(0);
+    first.child.kill('SIGSTOP');
+    const before = admitted;
+    for (let round = 0; round < 12; round += 1) await burst(second);
+    expect(admitted).toBeGreaterThan(before);
+    first.child.kill('SIGCONT');
+    for (let round = 0; round < 12; round += 1) await burst(first);
+    expect(admitted).toBeLessThanOrEqual(LARGE_LIMIT);
+    expect(admitted).toBeGreaterThan(LARGE_LIMIT / 2);
   });
 });
