@@ -1,5 +1,5 @@
 /** An origin that dies, is frozen, and comes back: its clients hear so, and then are served. */
-import type { LoadFigures } from './load-client.js';
+import type { LoadFigures } from './load-tally.js';
 import { OriginServer } from './origin-server.js';
 import type { Row } from './report.js';
 import { addFigures, type Rig, seconds } from './rig.js';

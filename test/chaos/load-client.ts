@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
+import { type LoadFigures, type LoadReply, LoadTally } from './load-tally.js';
 
 export interface LoadPlan {
   readonly port: number;
@@ -19,47 +20,15 @@ export interface LoadPlan {
   readonly ca?: string;
   /** Each request on a connection of its own. */
   readonly isFresh?: boolean;
-}
-
-/** What has come of the requests since the start, or since the last time. */
-export interface LoadFigures {
-  sent: number;
-  /** 200, within the deadline. */
-  good: number;
-  /** 200, too late. */
-  late: number;
-  /** 429 and 503. */
-  refused: number;
-  /** Any other status. */
-  failed: number;
-  /** Connections that ended under a request. */
-  dropped: number;
-  /** Latencies of good replies, and how long it took to be refused. */
-  readonly goodMs: number[];
-  readonly refusedMs: number[];
-  /** Statuses with their problem codes, other than 200. */
-  readonly kinds: Record<string, number>;
+  /** Over HTTP/2, without TLS. */
+  readonly isHttp2?: boolean;
 }
 
 const TICK_MS = 2;
 const IDLE_MS_MAX = 5000;
 
-function noFigures(): LoadFigures {
-  return {
-    sent: 0,
-    good: 0,
-    late: 0,
-    refused: 0,
-    failed: 0,
-    dropped: 0,
-    goodMs: [],
-    refusedMs: [],
-    kinds: {},
-  };
-}
-
 export class LoadClient {
-  private figures = noFigures();
+  private readonly tally: LoadTally;
   private readonly idle: ClientConnection[] = [];
   private readonly all = new Set<ClientConnection>();
   private readonly due: number[] = [];
@@ -69,6 +38,7 @@ export class LoadClient {
   readonly request: string;
 
   constructor(readonly plan: LoadPlan) {
+    this.tally = new LoadTally(plan.deadlineMs);
     const close = plan.isFresh === true ? 'Connection: close\r\n' : '';
     this.request = `GET ${plan.path} HTTP/1.1\r\nHost: load\r\n${close}\r\n`;
     this.timer = setInterval(() => this.onTick(), TICK_MS);
@@ -76,9 +46,7 @@ export class LoadClient {
 
   /** The figures so far; counting begins anew. */
   take(): LoadFigures {
-    const { figures } = this;
-    this.figures = noFigures();
-    return figures;
+    return this.tally.take();
   }
 
   get inFlight(): number {
@@ -108,7 +76,7 @@ export class LoadClient {
     while (this.due.length > 0 && !this.isStopped) {
       const connection = this.takeIdle() ?? this.open();
       if (connection === null) return;
-      this.figures.sent++;
+      this.tally.onSent();
       connection.send(this.due.shift() ?? 0);
     }
   }
@@ -130,18 +98,8 @@ export class LoadClient {
     return connection;
   }
 
-  onReply(connection: ClientConnection, status: number, code: string, dueMs: number): void {
-    const { figures } = this;
-    const tookMs = performance.now() - dueMs;
-    if (status === 200 && tookMs <= this.plan.deadlineMs) {
-      figures.good++;
-      figures.goodMs.push(tookMs);
-    } else if (status === 200) figures.late++;
-    else if (status === 503 || status === 429) {
-      figures.refused++;
-      figures.refusedMs.push(tookMs);
-    } else figures.failed++;
-    if (status !== 200) this.countKind(`${status} ${code}`);
+  onReply(connection: ClientConnection, reply: LoadReply): void {
+    this.tally.onReply(reply);
     if (connection.socket.destroyed) return;
     connection.idleSinceMs = performance.now();
     this.idle.push(connection);
@@ -153,12 +111,7 @@ export class LoadClient {
     const at = this.idle.indexOf(connection);
     if (at !== -1) this.idle.splice(at, 1);
     if (!isUnderRequest || this.isStopped) return;
-    this.figures.dropped++;
-    this.countKind('connection ended');
-  }
-
-  private countKind(kind: string): void {
-    this.figures.kinds[kind] = (this.figures.kinds[kind] ?? 0) + 1;
+    this.tally.onDropped('connection ended');
   }
 }
 
@@ -193,13 +146,11 @@ class ClientConnection {
     const bytes = Number(/content-length: (\d+)/i.exec(this.text.slice(0, headEnd))?.[1] ?? 0);
     if (this.text.length < headEnd + 4 + bytes) return;
     const status = Number(this.text.slice(9, 12));
-    const code = status === 200 ? '' : (/"code":"(\w+)"/.exec(this.text)?.[1] ?? '');
     const isLast = /connection: close/i.test(this.text.slice(0, headEnd));
-    // How fast it was refused is told from when it was sent: waiting was this client's own.
-    const fromMs = status === 200 ? this.dueMs : this.sentMs;
+    const { dueMs, sentMs, text: body } = this;
     this.dueMs = -1;
     this.text = '';
     if (isLast) this.socket.destroy();
-    this.client.onReply(this, status, code, fromMs);
+    this.client.onReply(this, { status, body, dueMs, sentMs });
   }
 }

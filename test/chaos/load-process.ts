@@ -5,7 +5,9 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { LoadClient, type LoadFigures, type LoadPlan } from './load-client.js';
+import { Http2LoadClient } from './http2-load-client.js';
+import { LoadClient, type LoadPlan } from './load-client.js';
+import type { LoadFigures } from './load-tally.js';
 
 type Order = { readonly start: LoadPlan } | 'take' | 'stop';
 
@@ -51,10 +53,12 @@ export class LoadProcess {
 }
 
 function serve(): void {
-  let client: LoadClient | null = null;
+  let client: LoadClient | Http2LoadClient | null = null;
   process.on('message', async (order: Order) => {
-    if (typeof order === 'object') client = new LoadClient(order.start);
-    else if (order === 'take') process.send?.(client?.take());
+    if (typeof order === 'object') {
+      const { start } = order;
+      client = start.isHttp2 === true ? new Http2LoadClient(start) : new LoadClient(start);
+    } else if (order === 'take') process.send?.(client?.take());
     else {
       await client?.stop();
       process.send?.(client?.take());

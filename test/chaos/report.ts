@@ -1,5 +1,5 @@
 /** The table that a chaos run prints, and what it says of each row. */
-import type { LoadFigures } from './load-client.js';
+import type { LoadFigures } from './load-tally.js';
 
 export interface Row {
   readonly fault: string;

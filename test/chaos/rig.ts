@@ -1,7 +1,7 @@
 /** The gateway as its users run it, with an origin and a load beside it, each a process. */
 import { GatewayProcess } from '../support/gateway-process.js';
-import type { LoadFigures } from './load-client.js';
 import { LoadProcess } from './load-process.js';
+import type { LoadFigures } from './load-tally.js';
 import { OriginServer } from './origin-server.js';
 
 export const seconds = (count: number): Promise<void> =>
@@ -15,6 +15,8 @@ export interface Stats {
   readonly targets: readonly { readonly in_flight: number }[];
   readonly adaptive_concurrency: readonly { readonly in_flight: number }[];
 }
+
+export const LISTEN_HTTP2 = { port: 0, chunkedRequests: 'allow', protocols: ['http1', 'h2c'] };
 
 export class Rig {
   private constructor(
@@ -58,6 +60,13 @@ export class Rig {
   load(rate: number, path = '/quick', connections = 256): LoadProcess {
     const { port } = this.gateway;
     return LoadProcess.start({ port, rate, connections, path, deadlineMs: 1000 });
+  }
+
+  /** Over HTTP/2, eight connections. The listener has to take it: see {@link LISTEN_HTTP2}. */
+  loadHttp2(rate: number, path = '/quick'): LoadProcess {
+    const { port } = this.gateway;
+    const plan = { port, rate, path, connections: 8, deadlineMs: 1000 };
+    return LoadProcess.start({ ...plan, isHttp2: true });
   }
 
   stats(): Promise<Stats> {

@@ -11,7 +11,7 @@ import { runOriginFrozen, runOriginKilled } from './broken-origin.js';
 import { runHostile } from './hostile.js';
 import { runOverload } from './overload.js';
 import { formatTable, type Row } from './report.js';
-import { Rig } from './rig.js';
+import { LISTEN_HTTP2, Rig } from './rig.js';
 import { SLOW_FAULTS } from './slow.js';
 import { runSoak } from './soak.js';
 import { runThreadFault, THREAD_FAULTS } from './thread-faults.js';
@@ -30,8 +30,12 @@ const slowForm = long
   : { count: 300, measureS: 1, settleS: 1, isStrict: strict };
 
 const FAULTS: readonly (readonly [name: string, run: (rig: Rig) => Promise<Row>])[] = [
-  ...THREAD_FAULTS.map(
-    (fault) => [fault.path, (rig: Rig) => runThreadFault(rig, fault, strict)] as const,
+  ...THREAD_FAULTS.flatMap((fault) =>
+    [false, true].map((isHttp2) => {
+      const form = { isStrict: strict, isHttp2 };
+      const name = isHttp2 ? `h2 ${fault.path}` : fault.path;
+      return [name, (rig: Rig) => runThreadFault(rig, fault, form)] as const;
+    }),
   ),
   ['overload', (rig) => runOverload(rig, long ? 20 : 4, strict)],
   ['hostile', (rig) => runHostile(rig, long ? 6000 : 1000, long ? 6 : 4, strict)],
@@ -49,7 +53,7 @@ function show(row: Row): void {
 
 for (const [name, run] of FAULTS) {
   if (!name.includes(only)) continue;
-  const rig = await Rig.start();
+  const rig = await Rig.start({ listen: LISTEN_HTTP2 });
   try {
     show(await run(rig));
   } finally {

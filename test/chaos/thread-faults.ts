@@ -24,8 +24,12 @@ export const THREAD_FAULTS: readonly ThreadFault[] = [
 
 const RATE = 300;
 
-export async function runThreadFault(rig: Rig, fault: ThreadFault, isStrict: boolean) {
-  const load = rig.load(RATE);
+export async function runThreadFault(
+  rig: Rig,
+  fault: ThreadFault,
+  { isStrict, isHttp2 }: { readonly isStrict: boolean; readonly isHttp2: boolean },
+) {
+  const load = isHttp2 ? rig.loadHttp2(RATE) : rig.load(RATE);
   await seconds(1);
   await load.take();
   const before = rig.memoryMb();
@@ -41,7 +45,8 @@ export async function runThreadFault(rig: Rig, fault: ThreadFault, isStrict: boo
   const wrongs = await rig.leftovers();
   if (failed + dropped + refused > 0) wrongs.push(`noticed: ${JSON.stringify(figures.kinds)}`);
   if (isStrict && recoverMs > fault.recoverMsMax) wrongs.push(`over ${fault.recoverMsMax} ms`);
-  const name = fault.path.replace(/\/0?/g, ' ').replace(/ +/g, ' ');
+  const path = fault.path.replace(/\/0?/g, ' ').replace(/ +/g, ' ');
+  const name = isHttp2 ? `h2 ${path}` : path;
   const memoryMb = [before, rig.memoryMb()] as const;
   return { fault: name, figures, recoverMs, memoryMb, wrongs, notes: [] } satisfies Row;
 }
