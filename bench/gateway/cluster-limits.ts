@@ -17,6 +17,7 @@ import { promisify } from 'node:util';
 import { ChildProcesses, type RunningChild, waitUntil } from '../support/child-processes.js';
 import { findFreePort, findProgram, projectRoot } from '../support/environment.js';
 import { readTreeCpu } from '../support/process-cpu.js';
+import { median } from '../support/statistics.js';
 import { HOST } from './contender.js';
 import { OPEN_LOOP_RESULT, type OpenLoopResult } from './open-loop-client.js';
 
@@ -104,10 +105,6 @@ async function load(port: number, name: RouteName): Promise<OpenLoopResult> {
   const { stdout } = await promisify(execFile)(process.execPath, [CLIENT, ...figures]);
   const line = stdout.split('\n').find((one) => one.startsWith(OPEN_LOOP_RESULT)) ?? '';
   return JSON.parse(line.slice(OPEN_LOOP_RESULT.length)) as OpenLoopResult;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 async function run(origin: number): Promise<void> {

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { ChildProcesses, type RunningChild, waitUntil } from '../support/child-processes.js';
 import { findFreePort, findProgram, projectRoot } from '../support/environment.js';
 import { readTreeCpu } from '../support/process-cpu.js';
+import { median } from '../support/statistics.js';
 import { HOST } from './contender.js';
 
 const REQUESTS = Number(process.argv[2] ?? 2000);
@@ -113,10 +114,6 @@ async function measure({ child, port }: Contender, coding: string): Promise<numb
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, loop));
   return (cpuUs() - before) / REQUESTS;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 async function run(origin: number): Promise<void> {
