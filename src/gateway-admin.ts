@@ -14,6 +14,7 @@ import { type FaultInjector, faultHandlers } from './admin/handlers/fault-handle
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
+import { type ReplayControl, replayHandlers } from './admin/handlers/replay-handlers.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
 import type { LiveFigures } from './admin/live-figures.js';
 import { MetricsReader } from './admin/metrics.js';
@@ -21,7 +22,10 @@ import { StatsReader } from './admin/stats.js';
 import type { Clock } from './base/clock.js';
 import { formatChange } from './config/changes/diff-config.js';
 import type { LiveExplainer } from './explain/live-explainer.js';
+import { counterCount } from './observability/counters.js';
 import { osThreadId } from './observability/kernel-facts.js';
+import { recordsOf } from './replay/kept-records.js';
+import { RecentReplays } from './replay/replay-aside.js';
 import type { AcceptorCells } from './supervisor/acceptor-cells.js';
 import type { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import type { Discovery } from './supervisor/discovery/discovery.js';
@@ -55,6 +59,7 @@ export class GatewayAdmin {
   private readonly startedMs: number;
   private readonly views: GatewayViews;
   private explainer: LiveExplainer | null = null;
+  private readonly replays = new RecentReplays();
 
   constructor(private readonly gateway: ShownGateway) {
     const { clock, front, supervisor, reloader } = gateway;
@@ -94,6 +99,7 @@ export class GatewayAdmin {
         reload: async () => outcomeOf(await reloader.reload('admin')),
         rollback: async () => outcomeOf(await reloader.rollback()),
       }),
+      ...replayHandlers(this.replayControl()),
       purgeHandler((order) => purgeReplies(supervisor.cache, order)),
       healthzHandler(),
       readyzHandler(
@@ -102,6 +108,29 @@ export class GatewayAdmin {
       ),
       ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),
     ];
+  }
+
+  private replayControl(): ReplayControl {
+    const { front, supervisor, reloader, clock } = this.gateway;
+    const { admin, capacity, machine } = supervisor.config;
+    const kept = {
+      memories: [...front.counters, ...supervisor.counters],
+      figures: counterCount(capacity),
+    };
+    return {
+      isOn: admin.replayBytes > 0,
+      records: () =>
+        recordsOf(kept)
+          .map((line) => `${line}\n`)
+          .join(''),
+      replay: (document, agoMs) =>
+        this.replays.run({
+          ...kept,
+          asked: { ...reloader.surroundings, text: document, machine },
+          against: reloader.current.compiled,
+          sinceUnixMs: clock.unixMs() - agoMs,
+        }),
+    };
   }
 
   private faultInjector(): FaultInjector {

@@ -16,6 +16,7 @@ import type { ListenerFigures } from './channel/acceptor/acceptor-figures.js';
 import { CoordinatorStatus } from './channel/coordinator/coordinator-status.js';
 import { TargetLoadView } from './channel/coordinator/target-loads.js';
 import { allocateCounters } from './channel/counter-block.js';
+import { recordBytesOf } from './channel/record-ring.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from './config/compile/unverified-targets.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from './config/shared/shared-config.js';
@@ -149,7 +150,7 @@ export class Gateway {
       new GatewayFront({
         ...{ config, clock, random, log: this.log, engines },
         laneCount: config.workers,
-        counters: allocateCounters(counterCount(config.capacity)),
+        counters: allocateCounters(counterCount(config.capacity), recordBytesOf(config)),
         servedConfig: () => this.supervisor.config,
       });
     this.supervisor = new Supervisor({

@@ -15,11 +15,13 @@ import type {
 import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
 import { CounterBlock, type CounterMemory, refusalRingOffset } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
+import type { LineRingWriter } from '../channel/line-ring.js';
 import type { Port } from '../channel/port.js';
+import { recordRing } from '../channel/record-ring.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from '../config/shared/shared-config.js';
-import { createAccessLog } from '../observability/access-log.js';
+import { createRequestLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
 import { openFilesMax, osThreadId } from '../observability/kernel-facts.js';
 import type { ThreadLogger } from '../observability/logger.js';
@@ -63,6 +65,8 @@ export class GatewayFront implements AcceptorFront {
   private readonly dispatcher: LaneDispatcher;
   private config: SharedSettings;
   private readonly localReplies: LocalReplyMetrics;
+  /** null: records are not kept for a replay. */
+  private readonly records: LineRingWriter | null;
   private readonly meter: ThreadMeter;
   private readonly osThreadId = osThreadId();
   private refusals: RefusalFields | null = null;
@@ -78,11 +82,12 @@ export class GatewayFront implements AcceptorFront {
     const counters = new CounterBlock(options.counters);
     this.meter = new ThreadMeter(clock, counters, log.dropped, () => cell?.loads.beat());
     const offset = refusalRingOffset(counterCount(config.capacity));
+    this.records = recordRing(options.counters, counterCount(config.capacity));
     this.localReplies = new LocalReplyMetrics(
       clock,
       counters,
       new RefusalRingWriter(options.counters, offset),
-      createAccessLog(log, config.logging, random),
+      createRequestLog(log, this.records, config.logging, random),
     );
     this.acceptor = new Acceptor({
       engines,
@@ -152,7 +157,7 @@ export class GatewayFront implements AcceptorFront {
     const { log, random } = this.options;
     this.config = config;
     log.logger.level = config.logging.level;
-    this.localReplies.adopt(createAccessLog(log, config.logging, random));
+    this.localReplies.adopt(createRequestLog(log, this.records, config.logging, random));
     this.acceptor.adopt(config, this.ruleOf(config));
     this.acceptor.commit();
     this.tellPressure();

@@ -6,7 +6,7 @@
 import type { Clock } from '../base/clock.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import type { RefusalRingWriter } from '../channel/refusal-ring.js';
-import type { AccessLog } from '../observability/access-log.js';
+import type { RequestLog } from '../observability/access-log.js';
 import {
   durationHistogram,
   LATENCY_BOUNDS_MS,
@@ -24,11 +24,11 @@ export class LocalReplyMetrics {
     private readonly counters: CounterBlock,
     private readonly refusals: RefusalRingWriter,
     /** null: access records are off. */
-    private accessLog: AccessLog | null,
+    private accessLog: RequestLog | null,
   ) {}
 
   /** Access records go to this log from now on. */
-  adopt(accessLog: AccessLog | null): void {
+  adopt(accessLog: RequestLog | null): void {
     this.accessLog = accessLog;
   }
 

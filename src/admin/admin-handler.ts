@@ -9,7 +9,7 @@
 export interface AdminRequest {
   /** The part of the URL after `?`. */
   readonly query: URLSearchParams;
-  /** Empty for GET; at most 64 KiB. */
+  /** Empty for GET. */
   readonly body: Buffer;
 }
 
@@ -34,6 +34,8 @@ export interface AdminHandler {
    * `admin.token`; without a token in the configuration nobody may use the page.
    */
   readonly needsToken: boolean;
+  /** Longest body; a longer one gets 413. Default: 64 KiB. */
+  readonly bodyBytesMax?: number;
   /** An error that this throws becomes a 500 and is logged. */
   answer(request: AdminRequest): AdminReply | Promise<AdminReply>;
 }

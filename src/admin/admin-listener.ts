@@ -13,7 +13,7 @@ import type { CompiledAddress } from '../config/compiled-config.js';
 import type { AdminAccess } from './admin-access.js';
 import { type AdminHandler, type AdminReply, adminProblem } from './admin-handler.js';
 
-/** Longest body of a request; a longer one gets 413. */
+/** Longest body of a request, where its page does not say otherwise; a longer one gets 413. */
 export const ADMIN_BODY_BYTES_MAX = 64 * 1024;
 
 const CONNECTIONS_MAX = 256;
@@ -103,9 +103,11 @@ export class AdminListener {
       send(res, found);
       return;
     }
-    readBody(req, (body) => {
+    const { bodyBytesMax = ADMIN_BODY_BYTES_MAX } = found;
+    readBody(req, bodyBytesMax, (body) => {
       if (body === null) {
-        send(res, adminProblem(413, 'Content Too Large', 'a body may have 64 KiB here'));
+        const detail = `a body may have ${bodyBytesMax / 1024} KiB here`;
+        send(res, adminProblem(413, 'Content Too Large', detail));
       } else this.answer(found, { query: new URLSearchParams(head.query), body }, res);
     });
   }
@@ -170,18 +172,22 @@ function refuseHead({ rawHeaders }: IncomingMessage): AdminReply | null {
 }
 
 /** Calls back with the whole body, or with null when it is too large. */
-function readBody(req: IncomingMessage, onBody: (body: Buffer | null) => void): void {
+function readBody(
+  req: IncomingMessage,
+  bytesMax: number,
+  onBody: (body: Buffer | null) => void,
+): void {
   const pieces: Buffer[] = [];
   let bytes = 0;
   req.on('data', (piece: Buffer) => {
     // The rest is read and thrown away, so that the client sees the reply.
-    if (bytes > ADMIN_BODY_BYTES_MAX) return;
+    if (bytes > bytesMax) return;
     bytes += piece.byteLength;
-    if (bytes > ADMIN_BODY_BYTES_MAX) onBody(null);
+    if (bytes > bytesMax) onBody(null);
     else pieces.push(piece);
   });
   req.on('end', () => {
-    if (bytes <= ADMIN_BODY_BYTES_MAX) onBody(Buffer.concat(pieces));
+    if (bytes <= bytesMax) onBody(Buffer.concat(pieces));
   });
 }
 

@@ -19,6 +19,7 @@ const ENTRIES = [
   'coordinator/coordinator-thread',
   'store/store-thread',
   'supervisor/loading/load-thread',
+  'replay/replay-thread',
 ];
 
 const COMPILED = join(dirname(fileURLToPath(import.meta.url)), '..');

@@ -4,6 +4,7 @@
  * Thread: any (both ends). Figures are doubles, so that they never wrap. A reader may see a figure
  * that is a moment old. observability/counters.ts says which figure stands where.
  */
+import { lineRingBytes } from './line-ring.js';
 import { REFUSAL_RING_BYTES } from './refusal-ring.js';
 
 const CACHE_LINE_BYTES = 128;
@@ -14,14 +15,22 @@ const LENGTH_MAX = 255;
 /** Where a thread counts. */
 export type CounterMemory = SharedArrayBuffer;
 
-/** Memory for `count` figures and a ring of refusals behind them, on cache lines of its own. */
-export function allocateCounters(count: number): CounterMemory {
-  return new SharedArrayBuffer(refusalRingOffset(count) + REFUSAL_RING_BYTES);
+/**
+ * Memory for `count` figures, a ring of refusals, and a ring of records of at most `recordBytes`,
+ * each on cache lines of its own.
+ */
+export function allocateCounters(count: number, recordBytes = 0): CounterMemory {
+  return new SharedArrayBuffer(recordRingOffset(count) + lineRingBytes(recordBytes));
 }
 
 /** Where the ring of refusals begins in such memory. */
 export function refusalRingOffset(count: number): number {
   return Math.ceil((count * FIGURE_BYTES) / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
+}
+
+/** Where the ring of records begins, or where the memory ends: then there is none. */
+export function recordRingOffset(count: number): number {
+  return refusalRingOffset(count) + REFUSAL_RING_BYTES;
 }
 
 export class CounterBlock {

@@ -6,6 +6,7 @@
  */
 import { StartupError } from '../base/startup-error.js';
 import { compileConfig } from '../config/compile/compile-config.js';
+import { shareConfig } from '../config/shared/share-config.js';
 import { loadConfigFile } from '../config/source/load-config.js';
 import { linesOf } from '../replay/log-lines.js';
 import { formatReplay } from '../replay/replay-text.js';
@@ -31,9 +32,11 @@ export function replayCommand(args: CommandArguments, io: CommandIo): Promise<Ex
       throw new UsageError('replay takes access logs: sluice replay -c NEW.yaml access.log');
     }
     const replayer = await Replayer.create({
-      config: loadForCommand(args, io),
+      config: shareConfig(loadForCommand(args, io)),
       against:
-        args.against === undefined ? null : compileConfig(loadConfigFile(args.against, io.env)),
+        args.against === undefined
+          ? null
+          : shareConfig(compileConfig(loadConfigFile(args.against, io.env))),
       host: args.host ?? DEFAULT_HOST,
     });
     for await (const lines of linesOf(args.words, io.stdin)) {

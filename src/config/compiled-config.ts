@@ -119,6 +119,8 @@ export interface CompiledAdmin extends CompiledAddress {
   readonly token: string;
   /** Lower case, without ports. */
   readonly allowedHosts: readonly string[];
+  /** Memory of records that are kept for a replay, of all threads together; 0: none are. */
+  readonly replayBytes: number;
 }
 
 export interface CompiledLimits {
@@ -159,6 +161,8 @@ export interface CompiledLogging {
   readonly format: 'auto' | 'json' | 'text';
   /** null: no records. */
   readonly accessLog: CompiledAccessLog | null;
+  /** What records show that are kept for a replay. */
+  readonly keptRecords: CompiledAccessLog;
 }
 
 export interface CompiledAccessLog {

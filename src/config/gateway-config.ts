@@ -392,6 +392,29 @@ export interface AdminConfig {
    * points to this machine (DNS rebinding). At most 64 items. Default: none.
    */
   readonly allowedHosts?: readonly string[];
+  /**
+   * Keeps records of the last requests in memory, so that `POST /replay` can say what another
+   * configuration would have done with them. Default: false.
+   */
+  readonly replay?: boolean | ReplayConfig;
+}
+
+/**
+ * Keeps records of the last requests in memory, so that `POST /replay` can say what another
+ * configuration would have done with them.
+ */
+export interface ReplayConfig {
+  /**
+   * All that the records may take. A record takes some 400 bytes; the oldest ones make room. 1MiB
+   * to 1024MiB. Default: 16MiB.
+   */
+  readonly memory?: ByteSize;
+  /**
+   * Fields of the request to keep beside `Host`: those that routes, versions and validation go by.
+   * Of `authorization`, `proxy-authorization` and cookies only the presence is kept. At most 15
+   * items. Default: none.
+   */
+  readonly headers?: readonly string[];
 }
 
 /** What is done about spellings that a target could read in another way than the gateway. */

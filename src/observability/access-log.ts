@@ -127,16 +127,56 @@ export interface AccessLogOptions {
   readonly redactQuery: readonly string[];
 }
 
-/** null: no records are wanted. */
-export function createAccessLog(
-  { records }: Pick<ThreadLogger, 'records'>,
-  { accessLog }: { readonly accessLog: AccessLogOptions | null },
-  random: Random,
-): AccessLog | null {
-  return accessLog === null ? null : new AccessLog(records, accessLog, random);
+/** Takes records of requests. */
+export interface RequestLog {
+  /** Whether a request with this result gets a record. */
+  wants(status: number, durationMs: number): boolean;
+  write(record: AccessRecord): void;
 }
 
-export class AccessLog {
+/** What records are written of. */
+export interface RecordOptions {
+  /** null: none go to the log. */
+  readonly accessLog: AccessLogOptions | null;
+  /** What those show that are kept for a replay. */
+  readonly keptRecords: AccessLogOptions;
+}
+
+/**
+ * Where the records of a thread go: to its log, into a ring (null: it has none), or to both. null:
+ * no records are wanted.
+ */
+export function createRequestLog(
+  { records }: Pick<ThreadLogger, 'records'>,
+  ring: { write(line: string): void } | null,
+  { accessLog, keptRecords }: RecordOptions,
+  random: Random,
+): RequestLog | null {
+  const log = accessLog === null ? null : new AccessLog(records, accessLog, random);
+  if (ring === null) return log;
+  const { thread } = records;
+  const output = { thread, time: () => records.time(), write: (line: string) => ring.write(line) };
+  return new BothLogs(log, new AccessLog(output, keptRecords, random));
+}
+
+/** All requests are kept, and those that the log wants are logged. */
+class BothLogs implements RequestLog {
+  constructor(
+    private readonly log: AccessLog | null,
+    private readonly kept: AccessLog,
+  ) {}
+
+  wants(): boolean {
+    return true;
+  }
+
+  write(record: AccessRecord): void {
+    this.kept.write(record);
+    if (this.log?.wants(record.status, record.durationMs) === true) this.log.write(record);
+  }
+}
+
+export class AccessLog implements RequestLog {
   private readonly hidden: ReadonlySet<string>;
   private readonly secretHeaders: ReadonlySet<string>;
   private readonly thread: string;

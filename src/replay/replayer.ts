@@ -5,7 +5,7 @@
  * decided upon in the order in which they began, as far as that is known within a bounded memory.
  */
 import { type GatewayPart, PROBLEMS } from '../base/problems.js';
-import type { CompiledConfig } from '../config/compiled-config.js';
+import type { SharedConfig } from '../config/shared/shared-config.js';
 import { type Change, Changes } from './changes.js';
 import { InOrder } from './in-order.js';
 import { readLogLine } from './log-formats.js';
@@ -34,11 +34,13 @@ const JUDGED_CODES: ReadonlySet<string> = new Set(
 );
 
 export interface ReplayOptions {
-  readonly config: CompiledConfig;
+  readonly config: SharedConfig;
   /** null: what the log says became of its requests is compared with. */
-  readonly against: CompiledConfig | null;
+  readonly against: SharedConfig | null;
   /** For records without a host. */
   readonly host: string;
+  /** Requests that began earlier are left out, in ms since 1970. */
+  readonly sinceUnixMs?: number;
 }
 
 /** What a replay has found. */
@@ -68,6 +70,8 @@ export class Replayer {
   private readonly changes = new Changes();
   private readonly outcomes = new Map<string, number>();
   private readonly routes = new Map<string, number>();
+  private readonly host: string;
+  private readonly sinceUnixMs: number;
   private requests = 0;
   private otherLines = 0;
   private unreadableLines = 0;
@@ -77,20 +81,24 @@ export class Replayer {
   private nowUnixMs = 0;
   private latestUnixMs = 0;
 
-  static async create({ config, against, host }: ReplayOptions): Promise<Replayer> {
+  static async create(options: ReplayOptions): Promise<Replayer> {
+    const { config, against } = options;
     const clock = { unixMs: 0 };
     const now = (): number => clock.unixMs;
     const after = await VirtualGateway.create(config, now);
     const before = against === null ? null : await VirtualGateway.create(against, now);
-    return new Replayer(after, before, host, clock);
+    return new Replayer(after, before, options, clock);
   }
 
   private constructor(
     private readonly after: VirtualGateway,
     private readonly before: VirtualGateway | null,
-    private readonly host: string,
+    { host, sinceUnixMs = 0 }: ReplayOptions,
     private readonly clock: { unixMs: number },
-  ) {}
+  ) {
+    this.host = host;
+    this.sinceUnixMs = sinceUnixMs;
+  }
 
   /** Takes one line of a log. */
   take(line: string): void {
@@ -127,6 +135,7 @@ export class Replayer {
 
   private hold(request: RecordedRequest): void {
     const { beganUnixMs, durationMs } = request;
+    if (beganUnixMs < this.sinceUnixMs) return;
     this.latestUnixMs = Math.max(this.latestUnixMs, beganUnixMs + durationMs);
     this.held.add(beganUnixMs, request);
     while (this.held.firstTime < this.latestUnixMs - LATE_MS || this.held.size > HELD_MAX) {

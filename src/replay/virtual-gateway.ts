@@ -6,7 +6,7 @@
  * pipeline. What a log does not hold cannot be judged: bodies, fields that are not recorded, and
  * credentials, in place of which the recorded caller is believed.
  */
-import { assert, defined } from '../base/assert.js';
+import { assert, assertNever, defined } from '../base/assert.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { PROBLEMS } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
@@ -36,10 +36,13 @@ import {
   PROTOCOL_HTTP_1_1,
   secureConnection,
 } from '../channel/records/request-head.js';
-import type { CompiledConfig, CompiledUpstream } from '../config/compiled-config.js';
+import type { CompiledUpstream } from '../config/compiled-config.js';
 import { withImaginedTargets } from '../config/shared/imagined-targets.js';
-import { shareConfig } from '../config/shared/share-config.js';
-import { openConfig, type ServedConfig } from '../config/shared/shared-config.js';
+import {
+  openConfig,
+  type ServedConfig,
+  type SharedConfig,
+} from '../config/shared/shared-config.js';
 import { Coordinator } from '../coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import type { EditStep } from '../filters/filter.js';
@@ -50,6 +53,20 @@ import { TargetPreference } from '../worker/admission/target-preference.js';
 import { problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import { ANONYMOUS, admissionOf, Exchange } from '../worker/exchange/exchange.js';
 import { limiterKey } from '../worker/exchange/limiter-keys.js';
+import {
+  PHASE_ANSWER,
+  PHASE_EDIT,
+  PHASE_ENTER,
+  PHASE_FIRST_LIMIT,
+  PHASE_IDENTIFY,
+  PHASE_LIMIT,
+  PHASE_REPLY,
+  PHASE_ROUTE,
+  PHASES,
+  type Phase,
+} from '../worker/exchange/phase.js';
+import { enterCall } from '../worker/request/grpc-entry.js';
+import { hideCredentials } from '../worker/request/hide-credentials.js';
 import {
   type AdmissionPlan,
   pathForTarget,
@@ -111,8 +128,9 @@ export class VirtualGateway {
   private nowMs = BEGIN_MS;
 
   /** `unixMs`: the present of the log, for filters that go by the calendar. */
-  static async create(config: CompiledConfig, unixMs: () => number): Promise<VirtualGateway> {
-    const served = withImaginedTargets(openConfig(shareConfig({ ...config, workers: 1 })));
+  static async create(config: SharedConfig, unixMs: () => number): Promise<VirtualGateway> {
+    const settings = { ...config.settings, workers: 1 };
+    const served = withImaginedTargets(openConfig({ ...config, settings }));
     const epoch = await WorkerEpoch.create(served, OFFLINE_AUTHENTICATORS, unixMs);
     return new VirtualGateway(served, epoch);
   }
@@ -143,31 +161,55 @@ export class VirtualGateway {
     const reply = this.epoch.matcher.match(exchange);
     const { route } = exchange;
     if (reply !== null || route === null) return ofReply(reply, '');
-    return this.judge(request, exchange, route);
+    return this.judge(request, exchange);
   }
 
-  private judge(request: RecordedRequest, exchange: Exchange, route: WorkerRoute): Decision {
-    const { name } = route.config;
-    const denied = firstReply(route.filters.entrySteps, exchange);
-    if (denied !== null) return ofReply(denied, name);
-    if (route.firstAdmission.isNeeded) {
-      const refused = this.admit(request, exchange, route.firstAdmission);
-      if (refused !== null) return { ...NOTHING, kind: 'refused', route: name, ...refused };
+  private judge(request: RecordedRequest, exchange: Exchange): Decision {
+    for (const phase of PHASES) {
+      const decision = this.judgeIn(phase, request, exchange);
+      if (decision !== null) return decision;
     }
-    const unidentified = identify(request, exchange, route);
-    if (unidentified !== null) return unidentified;
-    return this.send(request, exchange, takeSide(exchange, route));
+    return answerOf(exchange, defined(exchange.route, 'a route'));
   }
 
-  private send(request: RecordedRequest, exchange: Exchange, route: WorkerRoute): Decision {
+  /** null: it goes on. */
+  private judgeIn(phase: Phase, request: RecordedRequest, exchange: Exchange): Decision | null {
+    const route = defined(exchange.route, 'a route');
     const { name } = route.config;
-    const refused = this.admit(request, exchange, admissionOf(exchange));
-    if (refused !== null) return { ...NOTHING, kind: 'refused', route: name, ...refused };
-    if (route.answer.isEdited) {
-      const edited = firstReply(route.filters.editSteps, exchange);
-      if (edited !== null) return ofReply(edited, name);
+    switch (phase) {
+      case PHASE_ENTER:
+        return ofDenial(enter(exchange, route), name);
+      case PHASE_FIRST_LIMIT:
+        if (!route.firstAdmission.isNeeded) return null;
+        return this.limit(request, exchange, route.firstAdmission);
+      case PHASE_IDENTIFY:
+        return identify(request, exchange, route);
+      case PHASE_LIMIT:
+        takeSide(exchange, route);
+        return this.limit(request, exchange, admissionOf(exchange));
+      case PHASE_EDIT:
+        if (route.hides !== null) hideCredentials(exchange, route.hides);
+        if (!route.answer.isEdited) return null;
+        return ofDenial(firstReply(route.filters.editSteps, exchange), name);
+      case PHASE_ROUTE:
+      case PHASE_ANSWER:
+      case PHASE_REPLY:
+        // The route was found before; what the target answered stands in the log.
+        return null;
+      default:
+        return assertNever(phase);
     }
-    return answerOf(exchange, route);
+  }
+
+  private limit(
+    request: RecordedRequest,
+    exchange: Exchange,
+    plan: AdmissionPlan,
+  ): Decision | null {
+    const refused = this.admit(request, exchange, plan);
+    if (refused === null) return null;
+    const { name } = defined(exchange.route, 'a route').config;
+    return { ...NOTHING, kind: 'refused', route: name, ...refused };
   }
 
   private read({ method, target, clientIp, host, fields }: RecordedRequest): Exchange {
@@ -255,12 +297,17 @@ export class VirtualGateway {
   }
 }
 
-/** The route that goes on with it. */
-function takeSide(exchange: Exchange, route: WorkerRoute): WorkerRoute {
-  if (route.sides === null) return route;
-  const side = sideOf(exchange, route.sides);
-  exchange.takeSide(side);
-  return side;
+/** The request goes on with one of the sides, where the route has some. */
+function takeSide(exchange: Exchange, { sides }: WorkerRoute): void {
+  if (sides !== null) exchange.takeSide(sideOf(exchange, sides));
+}
+
+/** Of the handshakes of WebSockets a log has too little to be judged. */
+function enter(exchange: Exchange, { filters, config }: WorkerRoute): LocalReply | null {
+  const { grpc } = exchange;
+  const isCall = grpc !== null && config.filters.grpcJson === undefined;
+  const refused = isCall ? enterCall(exchange, grpc) : null;
+  return refused ?? firstReply(filters.entrySteps, exchange);
 }
 
 const NOTHING_DUE = (): void => {};
@@ -280,6 +327,10 @@ function firstReply(steps: readonly EditStep[], exchange: Exchange): LocalReply 
     if (reply !== null) return reply;
   }
   return null;
+}
+
+function ofDenial(reply: LocalReply | null, route: string): Decision | null {
+  return reply === null ? null : ofReply(reply, route);
 }
 
 function ofReply(reply: LocalReply | null, route: string): Decision {

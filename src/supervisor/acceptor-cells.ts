@@ -19,6 +19,7 @@ import { type AcceptorNotice, NewestNotices } from '../channel/acceptor/acceptor
 import { allocateCounters, type CounterMemory } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
+import { recordBytesOf } from '../channel/record-ring.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
@@ -50,7 +51,9 @@ export class AcceptorCells implements AcceptorFront {
     this.laneCount = workers;
     const loads = allocateLoads(acceptors);
     const places = Array.from({ length: acceptors }, (_, acceptor) => acceptor);
-    this.counters = places.map(() => allocateCounters(counterCount(capacity)));
+    this.counters = places.map(() =>
+      allocateCounters(counterCount(capacity), recordBytesOf(first.settings)),
+    );
     this.threadNames = places.map((acceptor) =>
       acceptors === 1 ? 'acceptor' : `acceptor-${acceptor}`,
     );

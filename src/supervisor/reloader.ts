@@ -14,6 +14,7 @@ import type { GatewayConfig } from '../config/gateway-config.js';
 import { NO_ADDRESSES, type TargetAddresses } from '../config/references/target-addresses.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import type { ConfigSource } from '../config/source/config-source.js';
+import type { TextOptions } from '../config/source/load-config.js';
 import type { ReloadStatus, ReloadTrigger } from '../observability/gateway-status.js';
 import type { NextVersion } from './epoch-table.js';
 import type { KeptVersion } from './loading/kept-version.js';
@@ -89,6 +90,14 @@ export class Reloader {
   /** The configuration in force, as it was written. */
   get current(): KeptVersion {
     return this.written;
+  }
+
+  /** What a text that stood in the place of the source would be read with. */
+  get surroundings(): TextOptions {
+    const { source } = this.options;
+    if (source === undefined) return { file: 'configuration', environment: {} };
+    const { file, environment } = source.order();
+    return { file, environment };
   }
 
   /** Reads the source again and applies it. Never rejects. */

@@ -16,6 +16,7 @@ import {
   TargetSlotWriter,
 } from '../channel/coordinator/target-slots.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
+import { recordBytesOf } from '../channel/record-ring.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
@@ -94,7 +95,10 @@ export class Supervisor {
           });
     threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
-    this.counters = Array.from({ length: config.workers }, () => allocateCounters(size));
+    const recordBytes = recordBytesOf(config);
+    this.counters = Array.from({ length: config.workers }, () =>
+      allocateCounters(size, recordBytes),
+    );
     this.cache = allocateCache(config.workers, config.cacheBytes);
     this.prober = new HealthProber({
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),

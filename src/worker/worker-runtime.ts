@@ -17,11 +17,13 @@ import { CoordinatorWorkerEnd } from '../channel/coordinator/coordinator-channel
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
+import type { LineRingWriter } from '../channel/line-ring.js';
 import type { Port } from '../channel/port.js';
+import { recordRing } from '../channel/record-ring.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
 import { Compressions } from '../filters/compression/compressions.js';
-import { createAccessLog } from '../observability/access-log.js';
+import { createRequestLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
@@ -84,6 +86,8 @@ export class WorkerRuntime {
   private readonly grants: TargetGrants;
   private readonly wheel: DeadlineWheel;
   private readonly counters: CounterBlock;
+  /** null: records are not kept for a replay. */
+  private readonly records: LineRingWriter | null;
   private readonly meter: ThreadMeter;
   private readonly turn: WorkerTurn;
   private readonly cache: CacheLink;
@@ -128,8 +132,9 @@ export class WorkerRuntime {
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.counters = new CounterBlock(task.counters);
     this.meter = new ThreadMeter(clock, this.counters, log.dropped, () => this.lane.status.beat());
-    const offset = refusalRingOffset(counterCount(config.capacity));
-    const refusals = new RefusalRingWriter(task.counters, offset);
+    const figures = counterCount(config.capacity);
+    const refusals = new RefusalRingWriter(task.counters, refusalRingOffset(figures));
+    this.records = recordRing(task.counters, figures);
     const outputs = { counters: this.counters, refusals, tracing, clock };
     const ledger = new ExchangeMetrics(config.capacity, outputs);
     this.ledger = ledger;
@@ -141,8 +146,7 @@ export class WorkerRuntime {
     this.replies = this.createReplyPath(onError);
     const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
     const end = new CoordinatorWorkerEnd(task.coordinator);
-    const preference = new TargetPreference(config, hash, end.slots);
-    this.preference = preference;
+    this.preference = new TargetPreference(config, hash, end.slots);
     this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
     this.forwarder = new Forwarder({
@@ -223,7 +227,7 @@ export class WorkerRuntime {
     const { log, random } = this.host;
     log.logger.level = config.logging.level;
     this.parts.tracing.adopt(config);
-    this.ledger.adopt(config, createAccessLog(log, config.logging, random));
+    this.ledger.adopt(config, createRequestLog(log, this.records, config.logging, random));
     this.forwarder.adopt(epoch.config);
     this.planner.adopt(config);
     this.preference.adopt(config);

@@ -50,7 +50,7 @@ const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   store: ['store', BOTH_ENDS],
   admin: ['supervisor', BROWSER, PURE],
   explain: ['supervisor', PURE],
-  replay: ['supervisor', PURE],
+  replay: ['supervisor', 'loader', PURE],
   cli: ['supervisor', PURE],
   'main.ts': ['supervisor'],
   'gateway.ts': ['supervisor', 'acceptor'],

@@ -9,7 +9,10 @@ import type { AdminHandler } from '../../src/admin/admin-handler.js';
 import { ADMIN_BODY_BYTES_MAX, AdminListener } from '../../src/admin/admin-listener.js';
 
 const TOKEN = 'correct-horse-battery';
-const OPEN = { host: '127.0.0.1', port: 0, token: TOKEN, allowedHosts: ['ops.example'] };
+const OPEN = {
+  ...{ host: '127.0.0.1', port: 0, token: TOKEN },
+  ...{ allowedHosts: ['ops.example'], replayBytes: 0 },
+};
 
 const errors: unknown[] = [];
 const calls: string[] = [];

@@ -83,6 +83,10 @@ const BALANCING: CompiledUpstream['loadBalancing'] = {
 };
 
 /** Rows of the tables that rigs are built on. */
+const ALL_RECORDS = {
+  ...{ samplePercent: 100, statuses: [], slowerThanMs: -1 },
+  ...{ headers: [], secretHeaders: [], redactQuery: [] },
+};
 const CAPACITY = { routes: 64, upstreams: 64, targets: 64, limiters: 256 };
 
 export function aLimiter(wish: Partial<CompiledLimiter>, index: number): CompiledLimiter {
@@ -111,7 +115,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     epoch: 1,
     capacity: CAPACITY,
     listeners: [A_LISTENER],
-    admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [] },
+    admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [], replayBytes: 0 },
     stateDir: '',
     machine: machineOf(2),
     acceptors: 1,
@@ -149,7 +153,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
       youngGenerationMb: 96,
       laneRingBytes: 1 << 22,
     },
-    logging: { level: 'info', format: 'json', accessLog: null },
+    logging: { level: 'info', format: 'json', accessLog: null, keptRecords: ALL_RECORDS },
     tracing: null,
     reload: { watch: false },
     shutdown: { graceMs: 1000, delayMs: 0 },

@@ -16,7 +16,8 @@ interface RestartConfig extends GatewaySettings {
 
 /** Keys that a reload can change, each with all that is below it. */
 const LIVE_KEYS: readonly string[] = [
-  ...['listen', 'admin.token', 'admin.allowedHosts', 'trustedProxies', 'hardening', 'requestId'],
+  ...['listen', 'admin.token', 'admin.allowedHosts', 'admin.replay.headers'],
+  ...['trustedProxies', 'hardening', 'requestId'],
   ...['clientAddressField', 'paths', 'via'],
   ...Object.keys(GATEWAY_FILTER_NODES),
   ...['limits.headerBytes', 'limits.headerFields', 'limits.bodyBytes', 'limits.bodyOnGet'],
@@ -63,7 +64,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     filters: _filters,
     errors: _errors,
     versioning: _versioning,
-    logging: { level: _level, accessLog: _accessLog, ...logging },
+    logging: { level: _level, accessLog: _accessLog, keptRecords: _keptRecords, ...logging },
     tracing: _tracing,
     reload: _reload,
     shutdown: _shutdown,

@@ -17,7 +17,7 @@ import type {
   CompiledUpstream,
   RowCapacity,
 } from '../compiled-config.js';
-import type { GatewayConfig, UpstreamConfig } from '../gateway-config.js';
+import type { GatewayConfig, ReplayConfig, UpstreamConfig } from '../gateway-config.js';
 import { type MachineLimits, readMachineLimits } from '../machine-limits.js';
 import { listedTargets } from '../references/listed-targets.js';
 import {
@@ -80,6 +80,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
       ...compileAddress(config.admin, DEFAULTS.admin),
       token: config.admin?.token ?? '',
       allowedHosts: (config.admin?.allowedHosts ?? []).map((host) => host.toLowerCase()),
+      replayBytes: replayBytes(config.admin?.replay),
     },
     stateDir: config.stateDir ?? '',
     machine,
@@ -153,6 +154,12 @@ function compileAddress(
   defaults: CompiledAddress,
 ): CompiledAddress {
   return { host: address.host ?? defaults.host, port: address.port ?? defaults.port };
+}
+
+function replayBytes(replay: boolean | ReplayConfig = false): number {
+  if (replay === false) return 0;
+  const { memory = DEFAULTS.admin.replay.memory } = replay === true ? {} : replay;
+  return sizeBytes(memory);
 }
 
 function compileVia(via: NonNullable<GatewayConfig['via']>): CompiledConfig['via'] {

@@ -18,6 +18,7 @@ import { statusRange } from './compile-targets.js';
 
 /** The parts of a compiled configuration that say what operators get to see. */
 export function compileObservability({
+  admin: { replay = false } = {},
   logging = {},
   tracing,
   authenticators = {},
@@ -31,12 +32,11 @@ export function compileObservability({
     ...new Set([...names.map((name) => name.toLowerCase()), ...namesIn('query')]),
   ];
   const secretHeaders = namesIn('header').filter((name) => name !== 'authorization');
-  const accessLog = compileAccessLog(logging.accessLog ?? DEFAULTS.logging.accessLog, {
-    redactQuery,
-    secretHeaders,
-  });
+  const hidden = { redactQuery, secretHeaders };
+  const accessLog = compileAccessLog(logging.accessLog ?? DEFAULTS.logging.accessLog, hidden);
+  const { headers = [] } = typeof replay === 'object' ? replay : {};
   return {
-    logging: { level, format, accessLog },
+    logging: { level, format, accessLog, keptRecords: keptRecords(headers, hidden) },
     tracing: tracing === undefined ? null : compileTracing(tracing, redactQuery),
   };
 }
@@ -60,6 +60,21 @@ function compileAccessLog(
     statuses: status.map(statusRange),
     slowerThanMs: slowerThan === undefined ? -1 : durationMs(slowerThan),
     headers: headers.map((name) => name.toLowerCase()),
+    ...hidden,
+  };
+}
+
+/** Of every request. Without its host a route by host cannot be found again. */
+function keptRecords(
+  headers: readonly string[],
+  hidden: Pick<CompiledAccessLog, 'redactQuery' | 'secretHeaders'>,
+): CompiledAccessLog {
+  const names = ['host', ...headers.map((name) => name.toLowerCase())];
+  return {
+    samplePercent: 100,
+    statuses: [],
+    slowerThanMs: -1,
+    headers: [...new Set(names)],
     ...hidden,
   };
 }

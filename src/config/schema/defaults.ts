@@ -46,7 +46,7 @@ export const DEFAULTS = {
       },
     },
   },
-  admin: { host: '127.0.0.1', port: 9901 },
+  admin: { host: '127.0.0.1', port: 9901, replay: { memory: '16MiB' } },
   acceptors: 1,
   limits: {
     headerBytes: '16KiB',

@@ -12,6 +12,7 @@ import {
   objectNode,
   sizeNode,
   stringNode,
+  switchNode,
   textNode,
 } from '../../schema/schema-node.js';
 import { HEADER_NAME_TEXT, HOST_TEXT, textShape } from '../../schema/text-shapes.js';
@@ -19,6 +20,24 @@ import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import { PORT_RANGE } from './listen-nodes.js';
 
 const BEARER_TOKEN_TEXT = textShape('^[!-~]+$', 'printable ASCII without blanks');
+
+const REPLAY_NODE = objectNode(
+  'ReplayConfig',
+  'What is kept of the last requests: what an access record has, and some fields.',
+  {
+    memory: sizeNode(
+      'All that the records may take. A record takes some 400 bytes; the oldest ones make room.',
+      ['1MiB', '1024MiB'],
+      { default: DEFAULTS.admin.replay.memory },
+    ),
+    headers: listNode(
+      'Fields of the request to keep beside `Host`: those that routes, versions and validation ' +
+        'go by. Of `authorization`, `proxy-authorization` and cookies only the presence is kept.',
+      textNode(HEADER_NAME_TEXT),
+      { default: [], maxItems: 15, uniqueItems: true },
+    ),
+  },
+);
 
 export const ADMIN_NODE = objectNode(
   'AdminConfig',
@@ -48,6 +67,12 @@ export const ADMIN_NODE = objectNode(
         'could use any name that points to this machine (DNS rebinding).',
       textNode(HOST_TEXT),
       { default: [], maxItems: 64, uniqueItems: true },
+    ),
+    replay: switchNode(
+      'Keeps records of the last requests in memory, so that `POST /replay` can say what another ' +
+        'configuration would have done with them.',
+      REPLAY_NODE,
+      { default: false },
     ),
   },
 );

@@ -21,7 +21,7 @@ import {
 import type { CounterBlock } from '../../channel/counter-block.js';
 import type { RefusalRingWriter } from '../../channel/refusal-ring.js';
 import type { CompiledTarget, GatewaySettings } from '../../config/compiled-config.js';
-import type { AccessLog, CallRecord, RequestEnd } from '../../observability/access-log.js';
+import type { CallRecord, RequestEnd, RequestLog } from '../../observability/access-log.js';
 import { CallCounters } from '../../observability/call-counters.js';
 import {
   CACHE_REASON_COUNTERS,
@@ -75,7 +75,7 @@ const CACHE_COUNTERS: Readonly<Record<CacheOutcome, CacheCounter>> = {
 export class ExchangeMetrics {
   private readonly hostPorts: string[] = [];
   /** null: nobody wants records. */
-  private accessLog: AccessLog | null = null;
+  private accessLog: RequestLog | null = null;
 
   private readonly counters: CounterBlock;
   private readonly calls: CallCounters;
@@ -97,7 +97,7 @@ export class ExchangeMetrics {
   }
 
   /** Targets are called as this configuration has them, and records go there from now on. */
-  adopt(config: GatewaySettings, accessLog: AccessLog | null): void {
+  adopt(config: GatewaySettings, accessLog: RequestLog | null): void {
     this.accessLog = accessLog;
     for (const target of config.targets) if (!target.isSlot) this.nameTarget(target);
   }

@@ -1,5 +1,6 @@
 /** What a configuration would have done with the requests of a log. */
 import { describe, expect, it } from 'vitest';
+import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { Replayer, type ReplayResult } from '../../../src/replay/replayer.js';
 import { compileConfig } from '../../support/compile-config.js';
 
@@ -52,7 +53,11 @@ async function replay(
   config: ReturnType<typeof compileConfig>,
   against: ReturnType<typeof compileConfig> | null = null,
 ): Promise<ReplayResult> {
-  const replayer = await Replayer.create({ config, against, host: 'localhost' });
+  const replayer = await Replayer.create({
+    config: shareConfig(config),
+    against: against === null ? null : shareConfig(against),
+    host: 'localhost',
+  });
   for (const one of lines) replayer.take(one);
   return replayer.finish();
 }
