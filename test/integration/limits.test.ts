@@ -90,13 +90,21 @@ it('grants admissions of a hot key in advance, and none beyond the limit', async
   expect(statuses).toHaveLength(960);
   // Some may have been held by a worker that had no use for them: they come back.
   expect(admitted).toBeLessThanOrEqual(400);
+  // On a crowded machine an admission may reach its worker too late for the client.
+  const lost = statuses.filter((status) => status !== 200 && status !== 429).length;
   let later = 0;
+  const next = async (): Promise<boolean> => {
+    const isAdmitted = (await fetch(one.url)).status === 200;
+    if (isAdmitted) later += 1;
+    return isAdmitted;
+  };
   await eventually('all of the limit is used', async () => {
-    if ((await fetch(one.url)).status === 200) later += 1;
-    return admitted + later >= 400;
+    await next();
+    return admitted + later >= 400 - lost;
   });
-  for (let more = 0; more < 50; more += 1) expect((await fetch(one.url)).status).toBe(429);
-  expect(admitted + later).toBe(400);
+  for (let refused = 0; refused < 50; ) refused = (await next()) ? 0 : refused + 1;
+  expect(admitted + later).toBeLessThanOrEqual(400);
+  expect(admitted + later).toBeGreaterThanOrEqual(400 - lost);
   const { counters } = (await one.stats()) as { counters: Record<string, number> };
   expect(counters['granted_admissions']).toBeGreaterThan(0);
   expect((await limitsOf(one))['all']).toMatchObject({ admitted: 400 });
