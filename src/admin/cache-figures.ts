@@ -26,6 +26,7 @@ export function* cacheRow({ cache, figures }: GatewayViews): Generator<string, o
     collapsed: figures.sumOf('cacheCollapsed'),
     stored: figures.sumOf('cacheStored'),
     evicted: figures.sumOf('cacheEvicted'),
+    precompressed: figures.sumOf('cacheForms'),
     served_bytes: figures.sumOf('cacheBytes'),
     misses_by_reason: seenOf(figures, CACHE_REASON_COUNTERS.missed, MISS_REASONS),
     bypassed_by_reason: seenOf(figures, CACHE_REASON_COUNTERS.bypassed, BYPASS_REASONS),

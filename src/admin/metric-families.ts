@@ -72,6 +72,10 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
     'cache_refresh_failures_total',
     'Such requests that brought no good reply: what is stored stays.',
   ),
+  cacheForms: head(
+    'cache_precompressed_total',
+    'Replies from memory whose compressed body was stored as well.',
+  ),
   openAdmissions: head(
     'open_admissions_total',
     'Requests admitted without limits while the coordinator was lost.',

@@ -73,6 +73,7 @@ export class CacheCopy {
         },
         relays: NO_RELAYS,
         onStored: () => {},
+        onFormUsed: () => {},
         onBroken: () => {},
       },
       () => {},
@@ -128,19 +129,22 @@ export class CacheCopy {
 /** Finds what is stored, and leaves it as it is. */
 class LookingStore extends CacheReader {
   readonly evicted = 0;
+  readonly lastNumber = 0;
   readonly entryBytesMax = Number.POSITIVE_INFINITY;
 
   override find(key: string, fits: Fits): FoundEntry | null {
     const entry = super.find(key, fits);
     if (entry === null) return null;
-    const { segment, slot, head, bodyBytes, isSoft } = entry;
+    const { segment, slot, head, bodyBytes, number, isForm, isSoft } = entry;
     const nothing = { copyBody: () => NO_BODY, use: () => {}, kill: () => {} };
-    return { segment, slot, head, bodyBytes, isSoft, ...nothing };
+    return { segment, slot, head, bodyBytes, number, isForm, isSoft, ...nothing };
   }
 
   put(): boolean {
     return false;
   }
+
+  putForm(): void {}
 }
 
 /** Sees who fetches, and fetches nothing. */

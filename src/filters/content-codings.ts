@@ -21,6 +21,11 @@ export type Decode = (
 interface ZstdPart {
   readonly createZstdCompress?: (options: object) => CodingStream;
   readonly zstdCompressSync?: (bytes: Buffer, options: object) => Buffer;
+  readonly zstdCompress?: (
+    bytes: Buffer,
+    options: object,
+    done: (error: Error | null, compressed: Buffer) => void,
+  ) => void;
   readonly zstdDecompress?: Decode;
 }
 

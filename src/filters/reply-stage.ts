@@ -12,6 +12,7 @@
 import { defined } from '../base/assert.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { ProblemKind } from '../base/problems.js';
+import type { CodedForms } from './coded-forms.js';
 import type { RequestView } from './request-view.js';
 
 /** The head of a reply on its way. One object for all stages: each may change it for the next. */
@@ -25,6 +26,8 @@ export interface StageHead {
   readonly isBodiless: boolean;
   /** The gateway itself made the reply. */
   readonly isLocal: boolean;
+  /** Of a stored body that comes as it is stored, as long as no stage changes it. */
+  readonly forms?: CodedForms | null;
   /** The coding that a stage has given to the body; absent: it is as it came. */
   coding?: string;
 }

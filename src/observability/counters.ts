@@ -91,6 +91,8 @@ export const COUNTERS = {
   cacheRefreshes: 59,
   /** Those of them that brought nothing. */
   cacheRefreshFailures: 60,
+  /** Replies from memory that went out compressed as they lay there. */
+  cacheForms: 61,
 } as const;
 
 /** Figures of a thread by reason: of the first of each list of base/cache-reasons.ts. */

@@ -302,6 +302,7 @@ export class WorkerRuntime {
       replies: this.replies,
       onBroken: (exchange) => this.pipeline.onTriesFailed(exchange, PROBLEMS.upstreamReset),
       onStored: (evicted) => this.ledger.countStored(evicted),
+      onFormUsed: () => this.ledger.countFormUsed(),
     });
   }
 

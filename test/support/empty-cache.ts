@@ -17,6 +17,7 @@ export function aCacheLink(replies: ReplyCacheParts['replies']): CacheLink {
     replies,
     relays: new ReplyRelays(memory.relays, 0),
     onStored: () => {},
+    onFormUsed: () => {},
     onBroken: () => {},
   });
 }

@@ -6,7 +6,8 @@
  *
  *     +0   length with the padding, int32   +4 its slot   +8 hash of its key
  *     +12  status   +16 lengths of key, variant, fields and date   +32 pairs   +36 body
- *     +40  born, fresh, whileRevalidate, ifError, float64 each, in ms   +72 1: always validated
+ *     +40  born, fresh, whileRevalidate, ifError, float64 each, in ms
+ *     +72  flags, int16: always validated, a coded form   +74 its number, 48 bits
  *     +80  pairs: hash of a place, and its serial when the reply was asked for
  *     …    key, variant, fields, date: latin-1; then the body
  */
@@ -21,6 +22,11 @@ export const HASH_WORD = 2;
 
 const HEADER_BYTES = 80;
 const PAIR_BYTES = 8;
+const FLAGS_AT = 72;
+const NUMBER_AT = 74;
+const NUMBER_BYTES = 6;
+const ALWAYS_VALIDATED = 1;
+const CODED_FORM = 2;
 
 /** What is stored of a reply, but for its body. Times are wall-clock milliseconds. */
 export interface EntryHead {
@@ -41,8 +47,22 @@ export interface EntryHead {
   readonly serials: readonly number[];
 }
 
+/** Which entry it is. */
+export interface EntryName {
+  /** Of its key. */
+  readonly hash: number;
+  /** Its own; that of the reply whose body it is, in a coded form. */
+  readonly number: number;
+  /** It holds the body of another entry in a content coding: see coded-forms.ts. */
+  readonly isForm: boolean;
+}
+
 /** The bytes of an entry that has no slot yet. */
-export function encodeEntry(head: EntryHead, hash: number, body: Buffer): Buffer {
+export function encodeEntry(
+  head: EntryHead,
+  { hash, number, isForm }: EntryName,
+  body: Buffer,
+): Buffer {
   const { key, variant, fields, date, serials } = head;
   const pairsEnd = HEADER_BYTES + (serials.length / 2) * PAIR_BYTES;
   const headBytes = pairsEnd + key.length + variant.length + fields.length + date.length;
@@ -55,7 +75,9 @@ export function encodeEntry(head: EntryHead, hash: number, body: Buffer): Buffer
   bytes.writeDoubleLE(head.freshMs, 48);
   bytes.writeDoubleLE(head.whileRevalidateMs, 56);
   bytes.writeDoubleLE(head.ifErrorMs, 64);
-  bytes.writeInt32LE(head.isAlwaysValidated ? 1 : 0, 72);
+  const flags = (head.isAlwaysValidated ? ALWAYS_VALIDATED : 0) | (isForm ? CODED_FORM : 0);
+  bytes.writeInt16LE(flags, FLAGS_AT);
+  bytes.writeUIntLE(number, NUMBER_AT, NUMBER_BYTES);
   for (const [at, value] of serials.entries()) bytes.writeInt32LE(value, HEADER_BYTES + at * 4);
   bytes.write(key + variant + fields + date, pairsEnd, 'latin1');
   bytes.set(body, headBytes);
@@ -72,6 +94,14 @@ export function headBytesOf(bytes: Buffer): number {
 /** Bytes of the body. */
 export function bodyBytesOf(bytes: Buffer): number {
   return bytes.readInt32LE(36);
+}
+
+export function numberOf(bytes: Buffer): number {
+  return bytes.readUIntLE(NUMBER_AT, NUMBER_BYTES);
+}
+
+export function isCodedForm(bytes: Buffer): boolean {
+  return (bytes.readInt16LE(FLAGS_AT) & CODED_FORM) !== 0;
 }
 
 /** `bytes`: all that stands before the body, copied while nobody wrote there. */
@@ -104,6 +134,6 @@ export function decodeHead(bytes: Buffer): EntryHead {
     freshMs: bytes.readDoubleLE(48),
     whileRevalidateMs: bytes.readDoubleLE(56),
     ifErrorMs: bytes.readDoubleLE(64),
-    isAlwaysValidated: bytes.readInt32LE(72) === 1,
+    isAlwaysValidated: (bytes.readInt16LE(FLAGS_AT) & ALWAYS_VALIDATED) !== 0,
   };
 }

@@ -8,6 +8,7 @@
  *
  *     control, int32 each
  *     +0     serial of purges: odd while there is one
+ *     +8     the number of the reply that was stored last, int64
  *     +16    leases of fetches, see fetch-leases.ts
  *     …      serials of places: what is stored under a place is good only under its serial
  */
@@ -18,6 +19,7 @@ import { relayBytes } from './reply-relays.js';
 const PLACES = 1 << 16;
 export const LEASE_WORDS = 4;
 export const LEASES = 4096;
+const NUMBER_AT = 8;
 const LEASES_AT = 16;
 const PASSES_AT = LEASES_AT + LEASES * LEASE_WORDS;
 const PLACES_AT = PASSES_AT + LEASES;
@@ -60,9 +62,16 @@ function ringBytesOf(ofLane: number): number {
 /** Serials by which stored replies become void, at once and everywhere. */
 export class CacheSerials {
   private readonly words: Int32Array;
+  private readonly numbers: BigInt64Array;
 
   constructor({ control }: Pick<CacheMemory, 'control'>) {
     this.words = new Int32Array(control);
+    this.numbers = new BigInt64Array(control, NUMBER_AT, 1);
+  }
+
+  /** Of a reply that is to be stored: no other has had it. */
+  nextNumber(): number {
+    return Number(Atomics.add(this.numbers, 0, 1n)) + 1;
   }
 
   /** Moves when a purge begins and when it ends: odd while there is one. */

@@ -15,14 +15,26 @@ export type Selects = (head: EntryHead) => boolean;
 /** How many entries it has purged. `isSoft`: they stay, and are stale. */
 export function purgeCache(memory: CacheMemory, selects: Selects, isSoft: boolean): number {
   let purged = 0;
+  const gone = new Set<number>();
+  const segments = memory.segments.map((segment) => new CacheSegment(segment));
   new CacheSerials(memory).purge(() => {
-    for (const segment of memory.segments) {
-      new CacheSegment(segment).forEach((entry, soften) => {
+    for (const segment of segments) {
+      segment.forEach((entry, soften) => {
         if (!selects(entry.head)) return;
         purged += 1;
-        if (isSoft) soften();
-        else entry.kill();
+        if (isSoft) {
+          soften();
+        } else {
+          entry.kill();
+          gone.add(entry.number);
+        }
       });
+    }
+    if (gone.size === 0) return;
+    for (const segment of segments) {
+      segment.forEach((form) => {
+        if (gone.has(form.number)) form.kill();
+      }, true);
     }
   });
   return purged;

@@ -5,10 +5,13 @@
  * Invariant: a reply is found only under the serials that its places had when it was asked for, so
  * what became void in between never answers.
  */
+
+import { CODINGS, type Coding } from '../../base/content-codings.js';
 import type { HalfSipHash } from '../../base/half-sip-hash.js';
 import type { EntryHead } from './cache-entry.js';
 import { type CacheMemory, CacheSerials } from './cache-memory.js';
 import { CacheSegment, type FoundEntry } from './cache-segment.js';
+import { formHash } from './coded-forms.js';
 import { DecodedHeads } from './decoded-heads.js';
 import type { HotBodies } from './hot-bodies.js';
 
@@ -57,7 +60,32 @@ export class CacheReader {
   protected candidates(key: string, hash = this.hashOf(key)): FoundEntry[] {
     const found: FoundEntry[] = [];
     for (const segment of this.segments) segment.find(hash, found);
-    return found.filter(({ head }) => head.key === key && this.isCurrent(head));
+    return found.filter(({ head, isForm }) => !isForm && head.key === key && this.isCurrent(head));
+  }
+
+  /** A coded form of the reply with this number. null: nobody has made it, or it has gone. */
+  findForm(number: number, coding: Coding, level: number): FoundEntry | null {
+    for (const entry of this.formsOf(number, coding)) {
+      if (entry.head.status === level) return entry;
+    }
+    return null;
+  }
+
+  /** Those in one coding, of any level. */
+  protected formsOf(number: number, coding: Coding): FoundEntry[] {
+    const found: FoundEntry[] = [];
+    const hash = formHash(number, coding);
+    for (const segment of this.segments) segment.find(hash, found);
+    return found.filter(
+      (entry) => entry.isForm && entry.number === number && entry.head.key === coding,
+    );
+  }
+
+  /** The reply with this number is void, and nobody finds these. */
+  protected killForms(number: number): void {
+    for (const coding of CODINGS) {
+      for (const entry of this.formsOf(number, coding)) entry.kill();
+    }
   }
 
   /** Whether nothing that it was stored under has become void since. */

@@ -6,7 +6,7 @@
  *     +0     positions of the two rings, float64 each, see RING_*
  *     +256   slots, 32 bytes each, eight to a bucket
  *            +0 sequence: odd while it is written   +4 hash of the key   +8 place / 32
- *            +12 length   +16 bytes before the body   +20 mark   +24 uses
+ *            +12 length   +16 bytes before the body   +20 mark   +24 uses   +28 1: a coded form
  *     …      the small ring, then the main ring: entries, see cache-entry.ts
  *
  * Invariants:
@@ -17,7 +17,14 @@
  * - Only an entry whose mark is live or soft answers anybody.
  */
 import { assert } from '../../base/assert.js';
-import { bodyBytesOf, decodeHead, ENTRY_STEP, type EntryHead } from './cache-entry.js';
+import {
+  bodyBytesOf,
+  decodeHead,
+  ENTRY_STEP,
+  type EntryHead,
+  isCodedForm,
+  numberOf,
+} from './cache-entry.js';
 import type { DecodedHead, DecodedHeads } from './decoded-heads.js';
 import type { HotBodies } from './hot-bodies.js';
 
@@ -31,6 +38,7 @@ export const LENGTH = 3;
 export const HEAD_BYTES = 4;
 export const MARK = 5;
 export const USES = 6;
+export const IS_FORM = 7;
 
 export const MARK_EMPTY = 0;
 /** Stored, and not yet known to be allowed. */
@@ -77,7 +85,7 @@ export function slotAt(slot: number): number {
   return SLOTS_AT / 4 + slot * SLOT_WORDS;
 }
 
-/** What lies in a segment. `bytes`: of the entries as they lie there. */
+/** What lies in a segment. `entries` are replies; `bytes`: with their coded forms. */
 export interface SegmentCount {
   readonly entries: number;
   readonly bytes: number;
@@ -90,6 +98,9 @@ export interface FoundEntry {
   readonly slot: number;
   readonly head: EntryHead;
   readonly bodyBytes: number;
+  /** Which reply it is, or belongs to: see cache-entry.ts. */
+  readonly number: number;
+  readonly isForm: boolean;
   /** A soft purge has made it stale. */
   readonly isSoft: boolean;
   /**
@@ -141,16 +152,18 @@ export class CacheSegment {
     }
   }
 
-  /** Calls for every entry there is. */
-  forEach(visit: (entry: FoundEntry, soften: () => void) => void): void {
+  /** Calls for every reply there is; with `isForm` for every coded form. */
+  forEach(visit: (entry: FoundEntry, soften: () => void) => void, isForm = false): void {
     for (let slot = 0; slot < this.layout.slots; slot++) {
       const at = slotAt(slot);
+      if ((Atomics.load(this.words, at + IS_FORM) === 1) !== isForm) continue;
       const entry = this.read(slot, Atomics.load(this.words, at + HASH), true);
-      if (entry !== null) visit(entry, () => this.mark(at, MARK_LIVE, MARK_SOFT));
+      if (entry === null || entry.isForm !== isForm) continue;
+      visit(entry, () => this.mark(at, MARK_LIVE, MARK_SOFT));
     }
   }
 
-  /** Entries, and the bytes of them. */
+  /** Replies, and the bytes of all entries. */
   count(): SegmentCount {
     const walk = this.walk();
     let step = walk.next();
@@ -167,7 +180,7 @@ export class CacheSegment {
       const at = slotAt(slot);
       const mark = Atomics.load(this.words, at + MARK);
       if (mark !== MARK_LIVE && mark !== MARK_SOFT) continue;
-      entries += 1;
+      if (Atomics.load(this.words, at + IS_FORM) === 0) entries += 1;
       bytes += Atomics.load(this.words, at + LENGTH);
     }
     return { entries, bytes };
@@ -195,7 +208,12 @@ export class CacheSegment {
     const { slot, at, sequence, bodyAt } = place;
     const copy = Buffer.from(this.bytes.subarray(start, bodyAt));
     if (this.hasChanged(at, sequence)) return null;
-    const decoded = { head: decodeHead(copy), bodyBytes: bodyBytesOf(copy) };
+    const decoded = {
+      head: decodeHead(copy),
+      bodyBytes: bodyBytesOf(copy),
+      number: numberOf(copy),
+      isForm: isCodedForm(copy),
+    };
     this.memories?.heads.keep(this.index, slot, sequence, decoded);
     return decoded;
   }
@@ -263,16 +281,20 @@ class SegmentEntry implements FoundEntry {
   readonly slot: number;
   readonly head: EntryHead;
   readonly bodyBytes: number;
+  readonly number: number;
+  readonly isForm: boolean;
   readonly isSoft: boolean;
 
   constructor(
     readonly segment: CacheSegment,
     private readonly place: EntryPlace,
-    { head, bodyBytes }: DecodedHead,
+    { head, bodyBytes, number, isForm }: DecodedHead,
   ) {
     this.slot = place.slot;
     this.head = head;
     this.bodyBytes = bodyBytes;
+    this.number = number;
+    this.isForm = isForm;
     this.isSoft = place.isSoft;
   }
 

@@ -17,6 +17,8 @@ const HEAD_CHARS_MAX = 2048;
 export interface DecodedHead {
   readonly head: EntryHead;
   readonly bodyBytes: number;
+  readonly number: number;
+  readonly isForm: boolean;
 }
 
 export class DecodedHeads {

@@ -17,12 +17,20 @@
  * after that. An entry is given up by its slot before its bytes are: see cache-segment.ts.
  */
 
-import { ENTRY_STEP, HASH_WORD, headBytesOf, LENGTH_WORD, SLOT_WORD } from './cache-entry.js';
+import {
+  ENTRY_STEP,
+  HASH_WORD,
+  headBytesOf,
+  isCodedForm,
+  LENGTH_WORD,
+  SLOT_WORD,
+} from './cache-entry.js';
 import type { CacheSerials } from './cache-memory.js';
 import {
   BUCKET_SLOTS,
   HASH,
   HEAD_BYTES,
+  IS_FORM,
   LENGTH,
   layoutOf,
   MARK,
@@ -137,6 +145,7 @@ export class SegmentWriter {
     Atomics.store(this.words, at + LENGTH, length);
     Atomics.store(this.words, at + HEAD_BYTES, headBytesOf(entry));
     Atomics.store(this.words, at + USES, 0);
+    Atomics.store(this.words, at + IS_FORM, isCodedForm(entry) ? 1 : 0);
     this.close(at, MARK_PENDING);
     return slot;
   }

@@ -4,7 +4,8 @@
  * Thread: worker. A stage belongs to one reply. A short body that is whole within one turn of the
  * event loop is compressed at once, and keeps a length; any other goes through a stream of zlib.
  * What has come by the end of a turn is written and let out as one piece, so that nothing waits
- * for more: an event goes out with the turn that it came in.
+ * for more: an event goes out with the turn that it came in. A body that is stored goes out in a
+ * form that the store keeps, where no stage before has changed it: see form-maker.ts.
  *
  * Invariant: a compression that is taken is given back once, whatever becomes of the reply. What
  * waits is less than WAITING_BYTES_MAX and one piece, and as much is in the stream.
@@ -12,12 +13,15 @@
 
 import type { Coding } from '../../base/content-codings.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import type { CodedForms, FormKind } from '../coded-forms.js';
 import type { CodingStream } from '../content-codings.js';
 import type { CompressionPlan } from '../filter.js';
 import { ReplyHead } from '../reply-head.js';
 import { ReplyStage, type StageHead, type StageSource } from '../reply-stage.js';
 import type { RequestView } from '../request-view.js';
-import { type Compressions, compressAtOnce, isQuick, openCompressor } from './compressions.js';
+import { compressAtOnce, isQuick, openCompressor } from './codecs.js';
+import type { Compressions } from './compressions.js';
+import type { FormWaiter, MadeForm, MakeResult } from './form-maker.js';
 import {
   addVary,
   CompressedTypes,
@@ -31,6 +35,9 @@ import {
 /** With more than that waiting the target waits too. */
 const WAITING_BYTES_MAX = 64 * 1024;
 
+/** Longest piece of a form that goes out at once. */
+const PIECE_BYTES = 64 * 1024;
+
 /** The reply is to be compressed. */
 type Sure = Verdict & { readonly coding: Coding };
 
@@ -41,7 +48,7 @@ export class ReplyCompression implements StageSource {
   constructor(
     private readonly plan: CompressionPlan,
     private readonly compressions: Compressions,
-    private readonly isFirst: boolean,
+    readonly isFirst: boolean,
   ) {
     this.rule = { codings: plan.codings, types: new CompressedTypes(plan.types) };
   }
@@ -82,7 +89,7 @@ export class ReplyCompression implements StageSource {
   }
 }
 
-class CompressedReply extends ReplyStage {
+class CompressedReply extends ReplyStage implements FormWaiter {
   private coding: Coding | null = null;
   /** The head, until it is known how the reply goes out. */
   private waitingHead: StageHead | null = null;
@@ -97,6 +104,10 @@ class CompressedReply extends ReplyStage {
   private isComplete = false;
   private trailerFields: FieldBlock = NO_FIELDS;
   private isOver = false;
+  /** It goes out in a form: what comes from the source is passed over. */
+  private isFormed = false;
+  /** What is left of the form. */
+  private rest: Buffer | null = null;
 
   constructor(
     private readonly source: ReplyCompression,
@@ -115,6 +126,8 @@ class CompressedReply extends ReplyStage {
       head.bodyBytes = -1;
     }
     const isCompressed = verdict !== null && !head.isBodiless;
+    const forms = this.source.isFirst ? (head.forms ?? null) : null;
+    if (isCompressed && forms !== null && this.takeForm(head, verdict, forms)) return;
     if (!isCompressed || !this.source.shared.tryTake(verdict.isEventStream)) {
       this.next.head(head);
       return;
@@ -125,7 +138,71 @@ class CompressedReply extends ReplyStage {
     this.schedule();
   }
 
+  /** Whether it is settled how a stored body goes out: in a form, perhaps later, or plain. */
+  private takeForm(head: StageHead, verdict: Sure, forms: CodedForms): boolean {
+    const { coding, takesIdentity } = verdict;
+    const kind = { coding, level: this.source.levelOf(coding) };
+    const known = forms.find(kind);
+    if (known !== null && known.length > 0) {
+      this.isFormed = true;
+      editHead(head, coding);
+      this.sendAll(head, known);
+      return true;
+    }
+    // It does not get shorter: only clients that take nothing else get it compressed.
+    const result = known === null ? this.make(head, forms, kind) : 'busy';
+    if (result === 'gone' || (known !== null && !takesIdentity)) return false;
+    if (result === 'busy') this.next.head(head);
+    return true;
+  }
+
+  private make(head: StageHead, forms: CodedForms, kind: FormKind): MakeResult {
+    this.isFormed = true;
+    this.waitingHead = head;
+    const result = this.source.shared.forms.make(forms, kind, this);
+    if (result === 'begun') return result;
+    this.isFormed = false;
+    this.waitingHead = null;
+    return result;
+  }
+
+  onForm({ plain, compressed }: MadeForm): void {
+    const { waitingHead, verdict } = this;
+    if (this.isOver || waitingHead === null || verdict === null) return;
+    this.waitingHead = null;
+    this.guard(() => {
+      const isShorter = compressed.length < plain.length;
+      const isCoded = isShorter || !verdict.takesIdentity;
+      if (isCoded) editHead(waitingHead, verdict.coding);
+      this.sendAll(waitingHead, isCoded ? compressed : plain);
+    });
+  }
+
+  onFormFailed(error: Error): void {
+    if (!this.isOver) this.fail(error);
+  }
+
+  /** A body that lies in memory, as the lane takes it. */
+  private sendAll(head: StageHead, bytes: Buffer): void {
+    head.bodyBytes = bytes.length;
+    this.next.head(head);
+    this.rest = bytes;
+    this.pump();
+  }
+
+  private pump(): void {
+    let goesOn = true;
+    while (goesOn && this.rest !== null) {
+      const { rest } = this;
+      const piece = rest.subarray(0, PIECE_BYTES);
+      const isLast = piece.length === rest.length;
+      this.rest = isLast ? null : rest.subarray(piece.length);
+      goesOn = this.next.data(piece, isLast);
+    }
+  }
+
   override data(bytes: Buffer, isLast: boolean): boolean {
+    if (this.isFormed) return true;
     if (this.coding === null) return this.next.data(bytes, isLast);
     // Copied: the bytes are valid inside the call only.
     if (bytes.length > 0) this.waiting.push(Buffer.from(bytes));
@@ -137,6 +214,7 @@ class CompressedReply extends ReplyStage {
   }
 
   override trailers(fields: FieldBlock): void {
+    if (this.isFormed) return;
     if (this.coding === null) {
       this.next.trailers(fields);
       return;
@@ -148,6 +226,7 @@ class CompressedReply extends ReplyStage {
   }
 
   override end(): void {
+    if (this.isFormed) return;
     if (this.coding === null) this.next.end();
     else this.complete();
   }
@@ -275,7 +354,8 @@ class CompressedReply extends ReplyStage {
   }
 
   override resume(): void {
-    if (this.coding === null) this.resumeSource();
+    if (this.isFormed) this.pump();
+    else if (this.coding === null) this.resumeSource();
     else this.stream?.resume();
   }
 
@@ -289,6 +369,7 @@ class CompressedReply extends ReplyStage {
     this.isOver = true;
     this.waiting = [];
     this.waitingBytes = 0;
+    this.rest = null;
     this.stream?.destroy();
     this.stream = null;
     if (this.isTaken) this.source.shared.giveBack(this.verdict?.isEventStream === true);

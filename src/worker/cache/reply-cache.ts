@@ -8,9 +8,8 @@
  * reply as they see one of a target.
  */
 import { defined } from '../../base/assert.js';
-import type { NotStored } from '../../base/cache-reasons.js';
 import type { Clock } from '../../base/clock.js';
-import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import type { FieldBlock } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { EntryHead } from '../../channel/cache/cache-entry.js';
 import type { FoundEntry } from '../../channel/cache/cache-segment.js';
@@ -25,7 +24,6 @@ import { isAbout, validationFields } from '../../policy/caching/conditional.js';
 import { invalidates } from '../../policy/caching/invalidation.js';
 import { freshLeftS, judgeReuse, mayServeOnError, type Reuse } from '../../policy/caching/reuse.js';
 import { listOf } from '../../policy/caching/storing.js';
-import { updatedFields } from '../../policy/caching/update-fields.js';
 import { fitsVariant } from '../../policy/caching/variant.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import { Caching } from '../exchange/caching.js';
@@ -34,11 +32,14 @@ import type { ReplyPath } from '../reply/reply-path.js';
 import { bypassOf, memoryRequestOf, ownFieldsOf, wantsNoBody } from './cached-request.js';
 import { FetchWaits } from './fetch-waits.js';
 import { FlightFollowers } from './flight-followers.js';
+import { HeldLeases } from './held-leases.js';
 import { memoryReply, validatorsOf } from './memory-reply.js';
 import { Refreshes } from './refreshes.js';
 import { ReplyFlights } from './reply-flights.js';
 import { ReplyJudge } from './reply-judge.js';
+import { ReplyKeeper } from './reply-keeper.js';
 import { askedBy, listIn, placeOf, QUERY, RouteCache, variedRequest } from './route-cache.js';
+import { StoredForms } from './stored-forms.js';
 import { voidWritten } from './written-places.js';
 
 /**
@@ -53,12 +54,6 @@ export type Look = 'serve' | 'follow' | 'wait' | 'fetch' | LocalReply;
  */
 export type HeadVerdict = 'on' | 'validated' | 'instead';
 
-/** How long it is remembered that a key's replies are not stored. */
-const PASS_MS = 10_000;
-
-/** Statuses that say that the stored reply is not what its target would answer. */
-const REPLACES: readonly number[] = [200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 410];
-
 const NO_BODY = Buffer.alloc(0);
 const CONDITIONS = [
   ...['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range'],
@@ -69,7 +64,17 @@ const NOT_STORED = refusal(PROBLEMS.notCached, 'Nothing is stored that answers t
 /** What is needed of the store. */
 export type ReplyStore = Pick<
   CacheStore,
-  'find' | 'has' | 'hashOf' | 'serials' | 'isCurrent' | 'entryBytesMax' | 'evicted' | 'put'
+  | 'find'
+  | 'has'
+  | 'hashOf'
+  | 'serials'
+  | 'isCurrent'
+  | 'entryBytesMax'
+  | 'evicted'
+  | 'lastNumber'
+  | 'put'
+  | 'findForm'
+  | 'putForm'
 >;
 
 export interface ReplyCacheParts {
@@ -80,6 +85,8 @@ export interface ReplyCacheParts {
   readonly replies: Pick<ReplyPath, 'head' | 'whole' | 'data' | 'end' | 'trailers' | 'takeBack'>;
   /** A reply was stored, and this many others went to make room. */
   onStored(evicted: number): void;
+  /** A reply from memory goes out compressed, and its compressed body was stored as well. */
+  onFormUsed(): void;
   /** The rest of a reply that has begun does not come. */
   onBroken(exchange: Exchange): void;
 }
@@ -89,12 +96,12 @@ export class ReplyCache {
   isOn = false;
   private readonly waits: FetchWaits;
   private readonly flights: ReplyFlights;
-  private readonly judge: ReplyJudge;
   /** Those who get what is being fetched. */
   readonly followers: FlightFollowers;
   private readonly routes = new WeakMap<CompiledRouteCache, RouteCache>();
-  private evicted = 0;
   private readonly refreshes: Refreshes;
+  private readonly held: HeldLeases;
+  private readonly keeper: ReplyKeeper;
 
   /** `goOn`: what an exchange has waited for may be there. */
   constructor(
@@ -109,7 +116,14 @@ export class ReplyCache {
       onBegun: (hash) => this.waits.wake(hash),
     });
     this.followers = new FlightFollowers(parts, this.flights, goOn);
-    this.judge = new ReplyJudge(parts, (exchange) => this.routeOf(exchange));
+    this.held = new HeldLeases(parts, (hash) => this.waits.wake(hash));
+    this.keeper = new ReplyKeeper({
+      store: parts.store,
+      judge: new ReplyJudge(parts, (exchange) => this.routeOf(exchange)),
+      flights: this.flights,
+      held: this.held,
+      onStored: parts.onStored,
+    });
     this.refreshes = new Refreshes(leases, clock);
     this.waits = new FetchWaits(
       clock,
@@ -204,7 +218,7 @@ export class ReplyCache {
         caching.leaseToken = leases.token;
         // Whoever had it before may have stored what is wanted in between.
         if (this.find(exchange, caching, asked)) {
-          this.giveBack(caching);
+          this.held.giveBack(caching);
           return 'serve';
         }
       }
@@ -269,8 +283,18 @@ export class ReplyCache {
     const content = { body: body ?? NO_BODY, bodyBytes };
     caching.isServing = true;
     const made = memoryReply(memoryRequestOf(exchange), head, content, clock.unixMs());
+    // A part of the body, or none of it, has no forms.
+    const isWhole = made.body === content.body && body !== null && body.length > 0;
+    if (isWhole && hasStages(exchange)) caching.forms = this.formsOf(caching);
     replies.head(exchange, made.status, made, ownFieldsOf(exchange));
     if (!exchange.isFinished) replies.whole(exchange, made.body);
+  }
+
+  private formsOf(caching: Caching): StoredForms | null {
+    const { entry, number, validated } = caching;
+    // What was validated is stored anew, if it is.
+    const ofBody = validated === null ? (entry?.number ?? 0) : number;
+    return ofBody === 0 ? null : new StoredForms(this.parts, caching, ofBody);
   }
 
   /**
@@ -309,7 +333,7 @@ export class ReplyCache {
   serveOnError(exchange: Exchange): void {
     const { caching } = exchange;
     if (caching === null) return;
-    this.giveBack(caching);
+    this.held.giveBack(caching);
     caching.outcome = 'stale';
     this.serve(exchange, caching);
   }
@@ -327,111 +351,27 @@ export class ReplyCache {
     if (isFailure && this.canServeOnError(exchange)) return 'instead';
     // What is stored is better than that, also where a failure could be stored.
     if (isFailure && caching.isRefresh) return 'on';
-    this.beginCapture(exchange, caching, status, block);
+    this.keeper.begin(exchange, caching, status, block);
     return 'on';
   }
 
-  private beginCapture(
-    exchange: Exchange,
-    caching: Caching,
-    status: number,
-    block: ReplyFieldBlock,
-  ): void {
-    const judged = caching.mayStore
-      ? this.judge.judge(exchange, caching, { status, ...pickBlock(block) })
-      : this.judge.refuse(caching, exchange.head.method === 'HEAD' ? 'method' : 'request');
-    if (judged === null) {
-      // What it says now is in force for all: the stored reply is not, however stale it may be.
-      if (caching.mayStore && REPLACES.includes(status)) caching.entry?.kill();
-      this.pass(caching);
-    } else {
-      const head = this.judge.entryOf(exchange, caching, judged, { status, date: block.date });
-      const { purges, rules } = caching;
-      const { bodyBytes } = block;
-      const reply = { head, bodyBytes, bytesMax: rules.entryBytesMax, purges };
-      caching.isCapturing = true;
-      // What a try before this one has begun does not come to its end.
-      caching.flight?.break();
-      caching.flight = this.flights.begin(caching, reply, () => exchange.tries.current?.resume());
-    }
-    const isStored = judged !== null;
-    const { reason, isCollapsed } = caching;
-    if (reason !== null) {
-      caching.statusField = forwardStatus(reason, { status, isStored, isCollapsed });
-    }
-  }
-
   /** A part of a target's body. */
-  onData({ caching }: Exchange, chunk: Buffer, isLast: boolean): void {
-    const flight = caching?.flight ?? null;
-    if (caching === null || flight === null) return;
-    // Copied: the bytes are valid inside the call only.
-    flight.push(Buffer.from(chunk));
-    if (caching.isCapturing && flight.bytes > caching.rules.entryBytesMax) {
-      this.endCapture(caching, 'too-large');
-      flight.seal();
-    }
-    if (isLast) this.onEnd(caching, NO_FIELDS);
+  onData(exchange: Exchange, chunk: Buffer, isLast: boolean): void {
+    this.keeper.onData(exchange, chunk, isLast);
   }
 
-  /** It is not stored, and nobody is to wait for such a reply for a while. */
-  private endCapture(caching: Caching, reason: NotStored): void {
-    caching.isCapturing = false;
-    this.judge.refuse(caching, reason);
-    this.pass(caching);
-  }
-
-  /** All of a target's reply has come. What has trailers is not stored. */
+  /** All of a target's reply has come. */
   onEnd(caching: Caching, trailers: FieldBlock): void {
-    const { flight } = caching;
-    if (flight === null) return;
-    if (caching.isCapturing && trailers !== NO_FIELDS) {
-      this.endCapture(caching, 'trailers');
-    } else if (caching.isCapturing) {
-      caching.isCapturing = false;
-      // A purge says nothing of the replies that come after it.
-      if (!this.put(caching, flight.reply.head, flight.whole()))
-        this.judge.refuse(caching, 'purged');
-      this.giveBack(caching);
-    }
-    flight.end(trailers);
-  }
-
-  private put(caching: Caching, head: EntryHead, body: Buffer): boolean {
-    const { store } = this.parts;
-    if (!store.put(head, body, caching.purges)) return false;
-    caching.isStored = true;
-    this.parts.onStored(store.evicted - this.evicted);
-    this.evicted = store.evicted;
-    return true;
+    this.keeper.onEnd(caching, trailers);
   }
 
   /** The target has said that the stored reply is good: it goes out with what was said. */
   serveValidated(exchange: Exchange): void {
     const { caching } = exchange;
-    const { entry = null, body = null, validated = null } = caching ?? {};
-    if (caching === null || entry === null || body === null || validated === null) return;
-    const { status } = entry.head;
-    const fields = updatedFields(entry.head.fields, validated);
-    const date = caching.validatedDate === '' ? entry.head.date : caching.validatedDate;
-    const judged = this.judge.judge(exchange, caching, {
-      status,
-      fields,
-      date,
-      bodyBytes: body.length,
-    });
-    caching.outcome = 'revalidated';
-    caching.statusField = forwardStatus('stale', { status: 304, isStored: judged !== null });
-    if (judged === null) {
-      entry.kill();
-      this.pass(caching);
-      if (!exchange.isAside) this.send(exchange, caching, { ...entry.head, fields, date });
-      return;
-    }
-    const head = this.judge.entryOf(exchange, caching, judged, { status, date });
-    this.put(caching, head, body);
-    this.giveBack(caching);
-    if (!exchange.isAside) this.send(exchange, caching, head);
+    const validated = caching?.validated ?? null;
+    if (caching === null || validated === null) return;
+    const head = this.keeper.keepValidated(exchange, caching, validated);
+    if (head !== null && !exchange.isAside) this.send(exchange, caching, head);
   }
 
   /** A target has answered a request of any route: what it may have changed is void. */
@@ -439,30 +379,13 @@ export class ReplyCache {
     if (invalidates(exchange.head.method, status)) voidWritten(this.parts.store, exchange, fields);
   }
 
-  /** Nobody is to wait for this key for a while: its replies are not for others. */
-  private pass(caching: Caching): void {
-    if (caching.leaseToken === 0) return;
-    this.parts.leases.pass(caching.keyHash, this.parts.clock.nowMs() + PASS_MS);
-    this.giveBack(caching);
-  }
-
-  private giveBack(caching: Caching): void {
-    const { keyHash, leaseToken } = caching;
-    if (leaseToken === 0) return;
-    caching.leaseToken = 0;
-    this.parts.leases.giveBack(keyHash, leaseToken);
-    this.waits.wake(keyHash);
-  }
-
   /** The exchange is over. */
   release(exchange: Exchange): void {
     const { caching } = exchange;
     if (caching === null) return;
     this.endWait(exchange);
-    if (caching.isCapturing) this.judge.refuse(caching, 'incomplete');
     if (caching.isRefresh) this.refreshes.end();
-    caching.isCapturing = false;
-    this.giveBack(caching);
+    this.keeper.release(caching);
     this.followers.leave(caching);
   }
 }
@@ -474,8 +397,8 @@ function reuseOf(entry: FoundEntry, asked: CacheDirectives | null, nowUnixMs: nu
   return entry.head.whileRevalidateMs > 0 ? 'stale' : 'validate';
 }
 
-function pickBlock({ fields, date, bodyBytes }: ReplyFieldBlock): ReplyFieldBlock {
-  return { fields, date, bodyBytes };
+function hasStages({ route }: Exchange): boolean {
+  return route !== null && route.replyStages.length > 0;
 }
 
 function missReason(store: ReplyStore, key: string): ForwardReason {

@@ -21,6 +21,8 @@ const HELD_BYTES_MAX = 64 * 1024 * 1024;
 /** What goes before a head in a relay: its length, and the rest of a FlightHead. */
 const PREFACE_BYTES = 16;
 const NO_BODY = Buffer.alloc(0);
+/** It is not stored yet. */
+const NAMELESS = { hash: 0, number: 0, isForm: false };
 
 /** What another lane fetches, and this one has asked for. */
 interface Wanted {
@@ -174,7 +176,7 @@ export class ReplyFlights implements FlightOwner {
 }
 
 function prefaceOf({ reply: { head, bodyBytes, bytesMax, purges } }: ReplyFlight): Buffer {
-  const entry = encodeEntry(head, 0, NO_BODY);
+  const entry = encodeEntry(head, NAMELESS, NO_BODY);
   const headBytes = headBytesOf(entry);
   const preface = Buffer.alloc(PREFACE_BYTES);
   preface.writeInt32LE(headBytes, 0);

@@ -8,6 +8,7 @@ import type { BypassReason, NotStored } from '../../base/cache-reasons.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { FoundEntry } from '../../channel/cache/cache-segment.js';
 import type { CompiledRouteCache } from '../../config/compiled-replies.js';
+import type { CodedForms } from '../../filters/coded-forms.js';
 import type { ForwardReason } from '../../policy/caching/cache-status.js';
 
 import type { FlightReader, ReplyFlight } from './reply-flight.js';
@@ -29,6 +30,10 @@ export class Caching {
   entry: FoundEntry | null = null;
   /** Its body, copied before it could go. */
   body: Buffer | null = null;
+  /** Under which number the reply was stored that its target has validated; 0: it was not. */
+  number = 0;
+  /** Of the body that goes out as it is stored; null: none. */
+  forms: CodedForms | null = null;
   /** Its target was asked whether the entry is still good. */
   isValidating = false;
   /** And has said yes, with these fields. */

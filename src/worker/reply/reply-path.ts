@@ -138,7 +138,8 @@ export class ReplyPath {
 
   private openTargetReply(exchange: Exchange, sources: readonly StageSource[]): void {
     const { status, fields, bodyBytes, isBodiless } = exchange.reply;
-    const head: StageHead = { status, fields, bodyBytes, isBodiless, isLocal: false };
+    const forms = exchange.caching?.forms ?? null;
+    const head: StageHead = { status, fields, bodyBytes, isBodiless, isLocal: false, forms };
     try {
       const stages = sources
         .map((source) => source.open(exchange, head))
@@ -359,7 +360,7 @@ export class ReplyPath {
       this.writeLocal(exchange, local, fields);
       return;
     }
-    const opened = { status, fields, bodyBytes: -1, isBodiless, isLocal: true };
+    const opened = { status, fields, bodyBytes: -1, isBodiless, isLocal: true, forms: null };
     const stages = sources
       .map((source) => this.tryOpen(exchange, source, opened))
       .filter((stage) => stage !== null);

@@ -274,6 +274,10 @@ export class ExchangeMetrics {
     if (evicted > 0) this.counters.add(COUNTERS.cacheEvicted, evicted);
   }
 
+  countFormUsed(): void {
+    this.counters.add(COUNTERS.cacheForms);
+  }
+
   // Hot path (bench/gateway/cache-hit): once for every request of a route with a cache.
   private countCaching(caching: Caching, bytes: number): void {
     const { counters } = this;
