@@ -32,7 +32,6 @@ import type { Discovery } from './supervisor/discovery/discovery.js';
 import type { EngineChoice } from './supervisor/engine-choice.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
-import { purgeReplies } from './supervisor/purge-replies.js';
 import type { Reloader, ReloadResult } from './supervisor/reloader.js';
 import type { Supervisor } from './supervisor/supervisor.js';
 
@@ -100,7 +99,7 @@ export class GatewayAdmin {
         rollback: async () => outcomeOf(await reloader.rollback()),
       }),
       ...replayHandlers(this.replayControl()),
-      purgeHandler((order) => purgeReplies(supervisor.cache, order)),
+      purgeHandler((order) => supervisor.purges.purge(order)),
       healthzHandler(),
       readyzHandler(
         () => gateway.readiness(),

@@ -141,6 +141,7 @@ function isoTime(unixMs: number): string {
   return new Date(unixMs).toISOString();
 }
 
-export function storeRow({ isUp, reason, nodes, deaths, counts }: StoreFigures): object {
-  return { state: isUp ? 'up' : 'lost', reason, nodes, deaths, ...counts };
+export function storeRow({ isUp, reason, isFollowing, ...store }: StoreFigures): object {
+  const { nodes, deaths, counts } = store;
+  return { state: isUp ? 'up' : 'lost', reason, following: isFollowing, nodes, deaths, ...counts };
 }

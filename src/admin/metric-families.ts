@@ -230,6 +230,7 @@ export const FAMILIES = {
   ),
   coordinatorDeaths: head('coordinator_deaths_total', 'Coordinators that died.'),
   storeUp: head('store_up', '1 while the store that gateways share can be used.'),
+  storeFollowing: head('store_following', '1 while the gateway hears what the others tell.'),
   storeNodes: head('store_gateways', 'Gateways that share the store, as last counted.'),
   storeEvents: head('store_events_total', 'What happened between the gateway and the store.'),
   storeDeaths: head('store_thread_deaths_total', 'Threads of the store that died.'),

@@ -75,13 +75,14 @@ function coordinatorText(views: GatewayViews): string {
   ].join('');
 }
 
-function sharedStoreText({ isUp, nodes, deaths, counts }: StoreFigures): string {
+function sharedStoreText({ isUp, isFollowing, nodes, deaths, counts }: StoreFigures): string {
   const events = Object.entries(counts).map(([name, count]): readonly [Labels, number] => [
     [['kind', name]],
     count,
   ]);
   return [
     familyText(FAMILIES.storeUp, 'gauge', [[[], isUp ? 1 : 0]]),
+    familyText(FAMILIES.storeFollowing, 'gauge', [[[], isFollowing ? 1 : 0]]),
     familyText(FAMILIES.storeNodes, 'gauge', [[[], nodes]]),
     familyText(FAMILIES.storeEvents, 'counter', events),
     familyText(FAMILIES.storeDeaths, 'counter', [[[], deaths]]),

@@ -732,6 +732,13 @@ export interface StoreConfig {
    * Default: none.
    */
   readonly password?: string;
+  /**
+   * What gateways seal with that they keep in the store (AES-256-GCM): sessions and keys of the
+   * token service, API keys. Values of sticky cookies follow from it. The same for all gateways
+   * that share the store. Best given as a variable: `${STORE_SECRET}`. 32 to 1024 characters.
+   * Default: none: nothing is kept that would need it.
+   */
+  readonly secret?: string;
   /** How connections to a store with `rediss://` are made. */
   readonly tls?: StoreTlsConfig;
   /**

@@ -28,6 +28,8 @@ export interface CompiledStore {
   readonly username: string;
   /** '': none. A secret. */
   readonly password: string;
+  /** What shared records are sealed with; '': there is none. A secret. */
+  readonly secret: string;
   /** null: not encrypted. */
   readonly tls: CompiledStoreTls | null;
   /** What every key begins with. */

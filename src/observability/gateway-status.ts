@@ -67,6 +67,8 @@ export interface StoreFigures {
   readonly isUp: boolean;
   /** Why it is lost; '': it is not. */
   readonly reason: string;
+  /** Whether the gateway hears what the others tell. */
+  readonly isFollowing: boolean;
   /** Gateways that share it, this one as well; 0: unknown. */
   readonly nodes: number;
   /** How often its thread has died. */

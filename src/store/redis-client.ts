@@ -10,6 +10,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { assertNever, defined } from '../base/assert.js';
+import type { Clock } from '../base/clock.js';
 import type { CompiledStore } from '../config/store-settings.js';
 
 /** Time between two attempts to connect. */
@@ -22,20 +23,36 @@ const SILENCE_MS_MAX = 400;
 const DISCONNECT_MS_MAX = 200;
 const KEEP_ALIVE_MS = 10_000;
 
+/** The same of a connection on which no request waits, and some commands wait at the server. */
+const PATIENT_MS_MAX = 3000;
+
+const READY_MS_MAX = 1000;
+
 export type StoreClient = Redis | Cluster;
 
 type ConnectionSettings = Omit<RedisOptions, 'replyMapping'>;
 
 /** A client that begins to connect at once, and goes on doing so. */
 export function createClient(config: CompiledStore): StoreClient {
+  return clientOf(config, { commandTimeout: config.timeoutMs, socketTimeout: SILENCE_MS_MAX });
+}
+
+/** The same for commands that no limit waits for, and that may wait at the server for a second. */
+export function createPatientClient(config: CompiledStore): StoreClient {
+  return clientOf(config, { commandTimeout: PATIENT_MS_MAX, socketTimeout: PATIENT_MS_MAX });
+}
+
+type Patience = Required<Pick<RedisOptions, 'commandTimeout' | 'socketTimeout'>>;
+
+function clientOf(config: CompiledStore, patience: Patience): StoreClient {
   const first = defined(config.addresses[0], 'an address of the store');
   switch (config.kind) {
     case 'single':
-      return new Redis({ ...connectionOptions(config), ...first, db: config.database });
+      return new Redis({ ...connectionOptions(config, patience), ...first, db: config.database });
     case 'sentinel':
-      return new Redis({ ...sentinelOptions(config), db: config.database });
+      return new Redis({ ...sentinelOptions(config, patience), db: config.database });
     case 'cluster':
-      return createCluster(config);
+      return createCluster(config, patience);
     default:
       return assertNever(config.kind);
   }
@@ -48,11 +65,31 @@ export async function connectNodes(client: StoreClient): Promise<void> {
   await Promise.all(idle.map((node) => node.connect()));
 }
 
-function sentinelOptions(config: CompiledStore): ConnectionSettings {
+/** Rejects when the client has no connection after a second. */
+export async function connected(client: StoreClient, clock: Clock): Promise<void> {
+  if (client.status !== 'ready') await ready(client, clock);
+  await connectNodes(client);
+}
+
+function ready(client: StoreClient, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onReady = (): void => {
+      timer.cancel();
+      resolve();
+    };
+    const timer = clock.after(READY_MS_MAX, () => {
+      client.off('ready', onReady);
+      reject(new Error('the store takes no connection'));
+    });
+    client.once('ready', onReady);
+  });
+}
+
+function sentinelOptions(config: CompiledStore, patience: Patience): ConnectionSettings {
   const { name, username, password } = defined(config.sentinel ?? undefined, 'the Sentinels');
   const tls = tlsOptions(config);
   return {
-    ...connectionOptions(config),
+    ...connectionOptions(config, patience),
     sentinels: config.addresses.map(({ host, port }) => ({ host, port })),
     name,
     ...(username !== '' && { sentinelUsername: username }),
@@ -65,11 +102,11 @@ function sentinelOptions(config: CompiledStore): ConnectionSettings {
   };
 }
 
-function createCluster(config: CompiledStore): Cluster {
+function createCluster(config: CompiledStore, patience: Patience): Cluster {
   return new Cluster(
     config.addresses.map(({ host, port }) => ({ host, port })),
     {
-      redisOptions: connectionOptions(config),
+      redisOptions: connectionOptions(config, patience),
       clusterRetryStrategy: () => RECONNECT_MS,
       enableOfflineQueue: false,
       enableReadyCheck: true,
@@ -84,17 +121,16 @@ function createCluster(config: CompiledStore): Cluster {
   );
 }
 
-function connectionOptions(config: CompiledStore): ConnectionSettings {
-  const { username, password, timeoutMs } = config;
+function connectionOptions(config: CompiledStore, patience: Patience): ConnectionSettings {
+  const { username, password } = config;
   const tls = tlsOptions(config);
   return {
     ...(username !== '' && { username }),
     ...(password !== '' && { password }),
     ...(tls !== null && { tls }),
     protocol: 2,
-    commandTimeout: timeoutMs,
+    ...patience,
     connectTimeout: CONNECT_MS_MAX,
-    socketTimeout: SILENCE_MS_MAX,
     disconnectTimeout: DISCONNECT_MS_MAX,
     keepAlive: KEEP_ALIVE_MS,
     enableOfflineQueue: false,

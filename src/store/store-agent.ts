@@ -1,5 +1,5 @@
 /**
- * Does what the coordinator and the main thread want of the store, and says whether it can be used.
+ * Does what the coordinator wants of the store, and says whether the store can be used.
  *
  * Thread: store. Owns the connection, and the state of the store as all threads see it.
  *
@@ -12,7 +12,7 @@
  */
 import type { Clock } from '../base/clock.js';
 import type { StoreAnswerer } from '../channel/store/store-channel.js';
-import type { StoreOrder, StoreReport, StoreValue } from '../channel/store/store-messages.js';
+import type { StoreReport } from '../channel/store/store-messages.js';
 import { TAKEN_FAILED, type TakeFields } from '../channel/store/store-records.js';
 import { STORE_LOST, STORE_UP } from '../channel/store/store-status.js';
 import type { CompiledStore } from '../config/store-settings.js';
@@ -60,7 +60,7 @@ export class StoreAgent {
   private run = '';
   private isRunKnown = false;
   private epoch = 0;
-  private isUp = false;
+  private isFound = false;
   private misses = 0;
   private nextBeatMs = 0;
   private isBeating = false;
@@ -77,6 +77,11 @@ export class StoreAgent {
     client.on('close', () => this.onClosed());
     client.on('end', () => this.onEnded());
     client.on('ready', () => this.onReady());
+  }
+
+  /** Whether the store can be used. */
+  get isUp(): boolean {
+    return this.isFound;
   }
 
   /** What is due by the clock; to be called several times a second. */
@@ -103,31 +108,11 @@ export class StoreAgent {
     answerer.flush();
   }
 
-  /** Runs a command for the main thread. */
-  onRun({ id, command }: Extract<StoreOrder, { type: 'run' }>): void {
-    const { client, report } = this.parts;
-    const [name = '', ...values] = command;
-    if (!this.isUp) {
-      report({ type: 'failed', id, reason: 'the store is lost' });
-      return;
-    }
-    client.call(String(name), ...values).then(
-      (value) => {
-        this.misses = 0;
-        report({ type: 'ran', id, value: value as StoreValue });
-      },
-      (error: Error) => {
-        this.onMissed(error);
-        report({ type: 'failed', id, reason: error.message });
-      },
-    );
-  }
-
   /** Tells the store that this gateway ends, and closes the connection. */
   async stop(): Promise<void> {
     this.isStopping = true;
     const { client, clock, nodeId } = this.parts;
-    if (this.isUp) {
+    if (this.isFound) {
       const left = client.zrem(this.keys.nodes, nodeId).catch(() => 0);
       const waited = new Promise((resolve) => clock.after(LEAVE_MS_MAX, () => resolve(0)));
       await Promise.race([left, waited]);
@@ -136,7 +121,7 @@ export class StoreAgent {
   }
 
   private send(tag: string, takes: readonly TakeFields[]): void {
-    if (!this.isUp) {
+    if (!this.isFound) {
       this.fail(takes);
       return;
     }
@@ -233,7 +218,7 @@ export class StoreAgent {
     const { client, clock } = this.parts;
     if (this.isBeating || client.status !== 'ready') return;
     this.isBeating = true;
-    this.nextBeatMs = clock.nowMs() + (this.isUp ? BEAT_UP_MS : BEAT_LOST_MS);
+    this.nextBeatMs = clock.nowMs() + (this.isFound ? BEAT_UP_MS : BEAT_LOST_MS);
     this.beatOnce()
       .catch((error: Error) => this.onMissed(error))
       .finally(() => {
@@ -289,16 +274,16 @@ export class StoreAgent {
   }
 
   private find(): void {
-    if (this.isUp) return;
-    this.isUp = true;
+    if (this.isFound) return;
+    this.isFound = true;
     this.parts.answerer.status.setState(STORE_UP);
     this.parts.report({ type: 'state', isUp: true, reason: '' });
   }
 
   private lose(reason: string): void {
-    if (!this.isUp) return;
+    if (!this.isFound) return;
     const { status } = this.parts.answerer;
-    this.isUp = false;
+    this.isFound = false;
     this.nextBeatMs = 0;
     status.setState(STORE_LOST);
     status.count('losses', 1);
@@ -313,7 +298,7 @@ export class StoreAgent {
     this.misses += 1;
     const isReadOnly = error.message.startsWith('READONLY');
     if (this.misses < MISSES_MAX && !isReadOnly) return;
-    const wasUp = this.isUp;
+    const wasUp = this.isFound;
     this.lose(error.message);
     // Another connection may lead to a server that answers; the one that is silent may be dead.
     if ((wasUp && isSilent) || isReadOnly) client.disconnect(true);

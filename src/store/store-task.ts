@@ -12,4 +12,6 @@ export interface StoreTask {
   readonly memory: StoreMemory;
   /** Names this gateway among those that share the store; the same for each of its threads. */
   readonly nodeId: string;
+  /** The same for people: where it runs, and a part of the id. */
+  readonly nodeName: string;
 }

@@ -12,23 +12,31 @@ import { StoreAnswerer } from '../channel/store/store-channel.js';
 import type { StoreOrder, StoreReport } from '../channel/store/store-messages.js';
 import { fail } from '../channel/thread-fault.js';
 import { osThreadId } from '../observability/kernel-facts.js';
-import { createClient } from './redis-client.js';
+import { createClient, createPatientClient } from './redis-client.js';
 import { StoreAgent } from './store-agent.js';
+import { StoreCommands } from './store-commands.js';
+import { StoreFeed } from './store-feed.js';
 import type { StoreTask } from './store-task.js';
 
 const TICK_MS = 100;
 
 const mainPort = defined(parentPort, 'the port to the main thread');
-const { config, memory, nodeId } = workerData as StoreTask;
+const { config, memory, nodeId, nodeName } = workerData as StoreTask;
 const report = (message: StoreReport): void => mainPort.postMessage(message);
 
+const answerer = new StoreAnswerer(memory);
 const agent = new StoreAgent({
-  ...{ config, nodeId, report, clock: systemClock },
-  answerer: new StoreAnswerer(memory),
+  ...{ config, nodeId, report, clock: systemClock, answerer },
   client: createClient(config),
+});
+const commands = new StoreCommands({
+  ...{ clock: systemClock, report, createClient: () => createPatientClient(config) },
+  isUp: () => agent.isUp,
+  count: (name) => answerer.status.count(name, 1),
 });
 systemClock.every(TICK_MS, () => agent.onTick());
 let wakePort: Port | null = null;
+let feed: StoreFeed | null = null;
 
 mainPort.on('message', (order: StoreOrder) => {
   switch (order.type) {
@@ -38,13 +46,18 @@ mainPort.on('message', (order: StoreOrder) => {
       wakePort.on('message', () => agent.onWake());
       return;
     case 'run':
-      agent.onRun(order);
+      commands.onRun(order);
+      return;
+    case 'follow':
+      feed ??= startFeed();
       return;
     case 'fault':
       fail(order.fault);
       return;
     case 'stop':
       wakePort?.close();
+      feed?.stop();
+      commands.stop();
       agent.stop().finally(() => mainPort.close());
       return;
     default:
@@ -52,3 +65,13 @@ mainPort.on('message', (order: StoreOrder) => {
   }
 });
 report({ type: 'started', osThreadId: osThreadId() });
+
+function startFeed(): StoreFeed {
+  const started = new StoreFeed({
+    ...{ config, nodeName, report, clock: systemClock, client: createPatientClient(config) },
+    count: (name) => answerer.status.count(name, 1),
+  });
+  // It ends with the thread; an error here is a mistake of ours, and ends the thread.
+  void started.follow();
+  return started;
+}

@@ -5,11 +5,13 @@
  * likes: the next one starts a little later each time, and meanwhile the store counts as lost.
  */
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { Clock, Timer } from '../base/clock.js';
 import type { CoordinatorMail } from '../channel/coordinator/coordinator-messages.js';
 import type { Port } from '../channel/port.js';
 import type { StoreMemory } from '../channel/store/store-channel.js';
+import type { FeedEvent } from '../channel/store/store-feed-keys.js';
 import type { StoreReport, StoreValue } from '../channel/store/store-messages.js';
 import { STORE_LOST, StoreStatus } from '../channel/store/store-status.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
@@ -28,8 +30,8 @@ const RESTART_MS_MAX = 10_000;
 const WELL_MS = 10_000;
 /** Longest wait for the thread to end by itself. */
 const END_MS_MAX = 500;
-/** How much longer than a command may take its answer is waited for. */
-const ANSWER_MARGIN_MS = 200;
+/** Longest wait for the answer to a command. */
+const ANSWER_MS_MAX = 3500;
 /** Commands of the main thread that may be on their way. */
 const COMMANDS_MAX = 4096;
 
@@ -46,6 +48,15 @@ export interface StoreSupervisorOptions {
   postToCoordinator(mail: CoordinatorMail, port: Port): void;
 }
 
+/** Hears what gateways tell each other through the store. */
+export interface FeedListener {
+  onEvent(event: FeedEvent): void;
+  /** Events come from here on. `isContinuous`: none is missing since they came the last time. */
+  onFollowing(isContinuous: boolean): void;
+  /** Events do not come for now. */
+  onFeedLost(reason: string): void;
+}
+
 interface Command {
   readonly resolve: (value: StoreValue) => void;
   readonly reject: (error: StoreLostError) => void;
@@ -55,6 +66,8 @@ interface Command {
 export class StoreSupervisor {
   private readonly status: StoreStatus;
   private readonly nodeId = randomBytes(9).toString('base64url');
+  /** The name of this gateway among those that share the store. */
+  readonly nodeName = `${hostname()}/${this.nodeId.slice(0, 6)}`;
   private readonly commands = new Map<number, Command>();
   private thread: StoreThread | null = null;
   private watcher: Timer | null = null;
@@ -67,6 +80,8 @@ export class StoreSupervisor {
   private reason = 'it was not reached yet';
   private isStopping = false;
   private onEnd: () => void = () => {};
+  private feed: FeedListener | null = null;
+  private isFollowing = false;
 
   constructor(private readonly options: StoreSupervisorOptions) {
     this.status = new StoreStatus(options.memory.status);
@@ -78,9 +93,10 @@ export class StoreSupervisor {
   }
 
   get figures(): StoreFigures {
-    const { isUp, deaths, status } = this;
+    const { isUp, isFollowing, deaths, status } = this;
     const counts = status.readCounts();
-    return { isUp, reason: isUp ? '' : this.reason, nodes: status.nodes, deaths, counts };
+    const reason = isUp ? '' : this.reason;
+    return { isUp, reason, isFollowing, nodes: status.nodes, deaths, counts };
   }
 
   /** The name of a key in the store; `area`: whose it is. */
@@ -92,13 +108,25 @@ export class StoreSupervisor {
   start(): void {
     const { config, memory, threads, clock } = this.options;
     this.startedMs = clock.nowMs();
-    const task = { config, memory, nodeId: this.nodeId };
+    const { nodeId, nodeName } = this;
+    const task = { config, memory, nodeId, nodeName };
     const thread = threads.startStore(task, {
       onReport: (report) => this.onReport(report, thread),
       onEnded: (error) => this.onEnded(error),
     });
     this.thread = thread;
     this.connect();
+    if (this.feed !== null) thread.postMessage({ type: 'follow' });
+  }
+
+  /** Listens to what gateways tell each other, from the next start of the thread on. */
+  listen(feed: FeedListener): void {
+    this.feed = feed;
+  }
+
+  /** What every key of the store begins with. */
+  get prefix(): string {
+    return this.options.config.prefix;
   }
 
   /** Gives the two threads a new line: one of them is another than before. */
@@ -111,19 +139,17 @@ export class StoreSupervisor {
 
   /**
    * Runs a command, once at most. Rejects with a StoreLostError: at once while the store is known
-   * to be lost, else with what it said, or when `store.timeout` is over.
+   * to be lost, else with what it said, or when it has said nothing for ANSWER_MS_MAX.
    */
   run(command: readonly (string | number)[]): Promise<StoreValue> {
-    const { config, clock } = this.options;
+    const { clock } = this.options;
     return new Promise((resolve, reject) => {
       if (!this.isUp || this.thread === null || this.commands.size >= COMMANDS_MAX) {
         reject(new StoreLostError('the store is lost'));
         return;
       }
       const id = ++this.lastId;
-      const timer = clock.after(config.timeoutMs + ANSWER_MARGIN_MS, () =>
-        this.fail(id, 'the store does not answer'),
-      );
+      const timer = clock.after(ANSWER_MS_MAX, () => this.fail(id, 'the store does not answer'));
       this.commands.set(id, { resolve, reject, timer });
       this.thread.postMessage({ type: 'run', id, command });
     });
@@ -166,9 +192,25 @@ export class StoreSupervisor {
         if (report.isUp) logger.info({ nodes: this.status.nodes }, 'store found');
         else logger.warn({ reason: report.reason }, 'store lost');
         return;
+      case 'event':
+        this.feed?.onEvent(report.event);
+        return;
+      case 'feed':
+        this.onFeed(report);
+        return;
       default:
         logger.warn(report.details, report.message);
     }
+  }
+
+  private onFeed({ isFollowing, isContinuous, reason }: Extract<StoreReport, { type: 'feed' }>) {
+    this.isFollowing = isFollowing;
+    if (isFollowing) {
+      this.feed?.onFollowing(isContinuous);
+      return;
+    }
+    this.options.logger.warn({ reason }, 'events of other gateways do not come');
+    this.feed?.onFeedLost(reason);
   }
 
   private fail(id: number, reason: string): void {
@@ -203,10 +245,12 @@ export class StoreSupervisor {
     const { clock, logger } = this.options;
     this.watcher?.cancel();
     this.thread = null;
+    this.isFollowing = false;
     this.status.setState(STORE_LOST);
     for (const id of [...this.commands.keys()]) this.fail(id, "the store's thread has ended");
     this.onEnd();
     if (this.isStopping) return;
+    this.feed?.onFeedLost('its thread has ended');
     this.deaths++;
     this.reason = 'its thread has ended';
     logger.error({ err: error }, "the store's thread died");

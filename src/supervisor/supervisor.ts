@@ -29,6 +29,8 @@ import { IdentityServices } from './identity-services.js';
 import { LaneSupervisor } from './lane-supervisor.js';
 import { hashKeyOf } from './limiter-hash-key.js';
 import { RestartIntensity } from './restart-intensity.js';
+import { CachePurges } from './shared/cache-purges.js';
+import { SharedState } from './shared/shared-state.js';
 import { StoreSupervisor } from './store-supervisor.js';
 import type { Threads } from './threads.js';
 
@@ -55,6 +57,10 @@ export class Supervisor {
 
   /** null: no store is configured. */
   readonly store: StoreSupervisor | null;
+  /** What gateways share through the store; null: there is none. */
+  readonly shared: SharedState | null;
+  /** Purges of stored replies, in all gateways. */
+  readonly purges: CachePurges;
 
   private readonly epochTable: EpochTable;
   /** The key by which workers hash limiter keys. */
@@ -93,6 +99,10 @@ export class Supervisor {
             ...{ config: config.store, memory: storeMemory, logger, clock, threads },
             postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
           });
+    this.shared =
+      this.store === null || config.store === null
+        ? null
+        : new SharedState({ store: this.store, secret: config.store.secret, clock, logger });
     threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
     const recordBytes = recordBytesOf(config);
@@ -100,6 +110,7 @@ export class Supervisor {
       allocateCounters(size, recordBytes),
     );
     this.cache = allocateCache(config.workers, config.cacheBytes);
+    this.purges = new CachePurges(this.cache, this.shared?.events ?? null, logger);
     this.prober = new HealthProber({
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random,

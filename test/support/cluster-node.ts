@@ -58,6 +58,7 @@ export function aStore(port: number, wish: Partial<CompiledStore> = {}): Compile
     database: 0,
     username: '',
     password: '',
+    secret: '',
     tls: null,
     prefix: 'sluice:',
     // Long: a machine that is busy is no store that is slow.

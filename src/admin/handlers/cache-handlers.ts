@@ -4,7 +4,7 @@
  * Thread: supervisor (on the main thread). The body is a JSON object with one of `url`, `prefix`,
  * `route`, `group` and `all`, and `soft` besides.
  */
-import { type AdminHandler, adminProblem } from '../admin-handler.js';
+import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
 
 /** What is purged; `url` and `prefix` with their scheme and host. */
 export type PurgeKind = 'url' | 'prefix' | 'route' | 'group' | 'all';
@@ -22,18 +22,37 @@ const USAGE =
   'The body must be a JSON object with one of "url", "prefix", "route", "group" (texts) and ' +
   '"all" (true), and may have "soft" (true or false).';
 
-/** `purge`: how many replies it has purged. */
-export function purgeHandler(purge: (order: PurgeOrder) => number): AdminHandler {
+/** What a purge has done, here and in the gateways that share the store. */
+export interface PurgeOutcome {
+  readonly purged: number;
+  /** Absent: no store is shared. */
+  readonly gateways?: {
+    readonly acknowledged: readonly string[];
+    readonly missing: readonly string[];
+    /** Why nobody could be told; '': they were. */
+    readonly trouble: string;
+  };
+}
+
+/** 200: it is in effect in all gateways. 202: in some it is not yet, and the reply says which. */
+export function purgeHandler(purge: (order: PurgeOrder) => Promise<PurgeOutcome>): AdminHandler {
   return {
     method: 'POST',
     path: '/cache/purge',
     needsToken: true,
-    answer: ({ body }) => {
+    answer: async ({ body }) => {
       const order = orderOf(body);
       if (order === null) return adminProblem(400, 'Bad Request', USAGE);
-      return { status: 200, body: { purged: purge(order) } };
+      return replyTo(await purge(order));
     },
   };
+}
+
+function replyTo({ purged, gateways }: PurgeOutcome): AdminReply {
+  if (gateways === undefined) return { status: 200, body: { purged } };
+  const { acknowledged, missing, trouble } = gateways;
+  const isDone = missing.length === 0 && trouble === '';
+  return { status: isDone ? 200 : 202, body: { purged, acknowledged, missing, trouble } };
 }
 
 function orderOf(body: Buffer): PurgeOrder | null {

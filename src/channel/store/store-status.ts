@@ -46,6 +46,14 @@ const COUNTER_NAMES = [
   'epochs',
   /** Jumps of the store's clock by more than a second. */
   'clockJumps',
+  /** Commands for anything but limits: sessions, keys, events. */
+  'commands',
+  /** Of these, those that brought an error or nothing in time. */
+  'commandFailures',
+  /** Events of gateways that came. */
+  'events',
+  /** How often events may have been missed. */
+  'eventGaps',
 ] as const;
 
 export type StoreCounter = (typeof COUNTER_NAMES)[number];

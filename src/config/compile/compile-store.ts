@@ -24,6 +24,7 @@ export function compileStore(config: GatewayConfig['store']): CompiledStore | nu
     database: first.database,
     username: config.username ?? first.username,
     password: config.password ?? first.password,
+    secret: config.secret ?? '',
     tls: first.tls ? compileTls(config.tls ?? {}) : null,
     prefix: config.prefix ?? defaults.prefix,
     timeoutMs: durationMs(config.timeout ?? defaults.timeout),

@@ -19,6 +19,7 @@ const { store } = DEFAULTS;
 
 const URL_LENGTH = { minLength: 1, maxLength: 2048 };
 const SECRET = { minLength: 1, maxLength: 1024, writeOnly: true };
+const SEALING_SECRET = { minLength: 32, maxLength: 1024, writeOnly: true };
 const USER = { minLength: 1, maxLength: 256 };
 const PREFIX_TEXT = textShape(
   '^[A-Za-z0-9_.:-]{1,64}$',
@@ -102,6 +103,12 @@ export const STORE_NODE = objectNode(
       'x-absent': 'none',
       ...SECRET,
     }),
+    secret: stringNode(
+      'What gateways seal with that they keep in the store (AES-256-GCM): sessions and keys of ' +
+        'the token service, API keys. Values of sticky cookies follow from it. The same for all ' +
+        'gateways that share the store. Best given as a variable: `${STORE_SECRET}`.',
+      { 'x-absent': 'none: nothing is kept that would need it', ...SEALING_SECRET },
+    ),
     tls: STORE_TLS_NODE,
     prefix: stringNode(
       'What the keys in the store begin with. Gateways with the same prefix share their limits.',

@@ -110,10 +110,30 @@ describe('the watch over the store', () => {
       'resolved',
       'waits',
     ]);
-    clock.advance(aStore(1).timeoutMs + 200);
+    clock.advance(3500);
     await settled();
     expect(cut?.state).toBe('rejected: the store does not answer');
     expect(supervisor.keyOf('s', 'x')).toBe('sluice:s:x');
+  });
+
+  it('hands on what gateways tell each other, and says when that ends', () => {
+    const heard: string[] = [];
+    supervisor.listen({
+      onEvent: ({ body }) => heard.push(body),
+      onFollowing: (isContinuous) => heard.push(`following ${isContinuous}`),
+      onFeedLost: (reason) => heard.push(reason),
+    });
+    const feed = { type: 'feed', isFollowing: true, isContinuous: false, reason: '' } as const;
+    last().listener.onReport(feed);
+    expect(supervisor.figures.isFollowing).toBe(true);
+    const event = { topic: 'purge', from: 'other', id: '1', body: 'an event' };
+    last().listener.onReport({ type: 'event', event });
+    last().listener.onReport({ ...feed, isFollowing: false, reason: 'cut' });
+    expect(supervisor.figures.isFollowing).toBe(false);
+    last().listener.onEnded(new Error('gone'));
+    expect(heard).toEqual(['following false', 'an event', 'cut', 'its thread has ended']);
+    clock.advance(1000);
+    expect(told(last())).toEqual(['wakePort', 'follow']);
   });
 
   it('rejects what was on its way when its thread ends', async () => {

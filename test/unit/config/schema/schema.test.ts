@@ -83,6 +83,7 @@ describe('CONFIG_SCHEMA', () => {
       '$.limits.keySecret',
       '$.store.sentinel.password',
       '$.store.password',
+      '$.store.secret',
       '$.store.tls.key',
       '$.tracing.headers.NAME',
       '$.authenticators.NAME<jwt>.secret',
