@@ -19,6 +19,7 @@ import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
 import { recordBytesOf } from '../channel/record-ring.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
+import type { CompiledStore } from '../config/store-settings.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
@@ -31,7 +32,7 @@ import { hashKeyOf } from './limiter-hash-key.js';
 import { RestartIntensity } from './restart-intensity.js';
 import { CachePurges } from './shared/cache-purges.js';
 import { SharedState } from './shared/shared-state.js';
-import { StoreSupervisor } from './store-supervisor.js';
+import { StoreSupervisor, type StoreSupervisorOptions } from './store-supervisor.js';
 import type { Threads } from './threads.js';
 
 export interface SupervisorOptions {
@@ -91,18 +92,10 @@ export class Supervisor {
       },
     });
     this.found = new FoundTargets(new TargetSlotView(this.coordinator.memory.slots));
-    const { storeMemory } = this.coordinator;
-    this.store =
-      config.store === null || storeMemory === null
-        ? null
-        : new StoreSupervisor({
-            ...{ config: config.store, memory: storeMemory, logger, clock, threads },
-            postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
-          });
+    this.store = this.createStore(config.store);
+    const secret = config.store?.secret ?? '';
     this.shared =
-      this.store === null || config.store === null
-        ? null
-        : new SharedState({ store: this.store, secret: config.store.secret, clock, logger });
+      this.store === null ? null : new SharedState({ store: this.store, secret, clock, logger });
     threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
     const size = counterCount(config.capacity);
     const recordBytes = recordBytesOf(config);
@@ -144,6 +137,15 @@ export class Supervisor {
           onServedAgain: () => this.standBy(),
         }),
     );
+  }
+
+  private createStore(config: CompiledStore | null): StoreSupervisor | null {
+    const { logger, clock, threads } = this.options;
+    const { storeMemory: memory } = this.coordinator;
+    if (config === null || memory === null) return null;
+    const postToCoordinator: StoreSupervisorOptions['postToCoordinator'] = (mail, port) =>
+      this.coordinator.post(mail, port);
+    return new StoreSupervisor({ config, memory, logger, clock, threads, postToCoordinator });
   }
 
   /** Resolves when the coordinator answers asks and every lane is served. */
