@@ -15,9 +15,11 @@ import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
 import { type ReplayControl, replayHandlers } from './admin/handlers/replay-handlers.js';
+import { splitHandlers } from './admin/handlers/split-handlers.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
 import type { LiveFigures } from './admin/live-figures.js';
 import { MetricsReader } from './admin/metrics.js';
+import { splitRow } from './admin/split-rows.js';
 import { StatsReader } from './admin/stats.js';
 import type { Clock } from './base/clock.js';
 import { formatChange } from './config/changes/diff-config.js';
@@ -76,6 +78,7 @@ export class GatewayAdmin {
       coordinatorStatus: memory.status,
       limitCounts: memory.limitCounts,
       concurrency: memory.concurrency,
+      rollouts: memory.rollouts,
       cache: supervisor.cache,
       live: () => this.liveFigures(),
       configuration: () => reloader.status(),
@@ -93,6 +96,11 @@ export class GatewayAdmin {
       explainHandler(async (request) => (await this.loadExplainer()).explain(request)),
       recentHandler(async () => (await this.loadExplainer()).recent(views.refusals())),
       ...dashboardHandlers(),
+      ...splitHandlers({
+        rollouts: () => supervisor.config.rollouts,
+        rowOf: (rollout) => splitRow(views, rollout),
+        order: (row, order, share) => supervisor.coordinator.orderRollout(row, order, share),
+      }),
       ...configHandlers({
         shown: () => ({ epoch: supervisor.config.epoch, config: shownOf(reloader.current) }),
         reload: async () => outcomeOf(await reloader.reload('admin')),

@@ -72,6 +72,7 @@ async function measure(
     inFlightBytes: 0,
     returnBytes: TABLE_BYTES,
     limiters: 0,
+    rollouts: 0,
   });
   const task: CoordinatorPeerTask = { way, memory, port: port2 };
   const peer = new PeerThread(PEER, task, [port2]);

@@ -9,6 +9,8 @@
 export interface AdminRequest {
   /** The part of the URL after `?`. */
   readonly query: URLSearchParams;
+  /** What stands where the path of the handler has its `*`, decoded; else empty. */
+  readonly rest: string;
   /** Empty for GET. */
   readonly body: Buffer;
 }
@@ -27,7 +29,7 @@ export interface AdminReply {
 export interface AdminHandler {
   /** A GET handler answers HEAD as well. */
   readonly method: 'GET' | 'POST';
-  /** The whole path, without a query. */
+  /** The whole path, without a query; or with `*` in place of its last part, which is not empty. */
   readonly path: string;
   /**
    * Whether the page changes something, or shows what only some may know. The caller then needs

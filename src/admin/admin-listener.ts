@@ -34,6 +34,9 @@ const OPTIONS = {
   joinDuplicateHeaders: false,
 };
 
+/** In the path of a handler: any name as the last part. */
+const ANY_NAME = '/*';
+
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use',
   EADDRNOTAVAIL: 'this machine does not have the address',
@@ -108,7 +111,10 @@ export class AdminListener {
       if (body === null) {
         const detail = `a body may have ${bodyBytesMax / 1024} KiB here`;
         send(res, adminProblem(413, 'Content Too Large', detail));
-      } else this.answer(found, { query: new URLSearchParams(head.query), body }, res);
+      } else {
+        const rest = found.path.endsWith(ANY_NAME) ? lastPartOf(head.path) : '';
+        this.answer(found, { query: new URLSearchParams(head.query), rest, body }, res);
+      }
     });
   }
 
@@ -116,7 +122,7 @@ export class AdminListener {
   private choose(head: AdminHead): AdminHandler | AdminReply {
     const refusal = this.access.refuseHost(head.host) ?? this.access.refuseOrigin(head);
     if (refusal !== null) return refusal;
-    const ofPath = this.handlers.get(head.path);
+    const ofPath = this.handlers.get(head.path) ?? this.handlers.get(withoutName(head.path));
     if (ofPath === undefined) {
       return { status: 404, body: { paths: [...this.handlers.keys()].sort() } };
     }
@@ -145,6 +151,21 @@ export class AdminListener {
     } catch (error) {
       onFailed(error);
     }
+  }
+}
+
+/** The place of a path whose last part is a name; '': the name is empty. */
+function withoutName(path: string): string {
+  const end = path.lastIndexOf('/') + 1;
+  return end === path.length ? '' : path.slice(0, end - 1) + ANY_NAME;
+}
+
+/** '': it is not encoded as a part of a path is; nothing has such a name. */
+function lastPartOf(path: string): string {
+  try {
+    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
+  } catch {
+    return '';
   }
 }
 

@@ -9,6 +9,7 @@ import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
 import { LimitCountsView } from '../channel/coordinator/limit-counts.js';
+import { RolloutView } from '../channel/coordinator/rollout-memory.js';
 import { TargetLoadView } from '../channel/coordinator/target-loads.js';
 import { TargetStateView } from '../channel/coordinator/target-states.js';
 import { refusalRingOffset } from '../channel/counter-block.js';
@@ -35,6 +36,7 @@ export interface ViewSources {
   readonly coordinatorStatus: Buffers[number];
   readonly limitCounts: Buffers;
   readonly concurrency: Buffers[number];
+  readonly rollouts: Buffers[number];
   readonly cache: CacheMemory;
   live(): LiveFigures;
   configuration(): ReloadStatus;
@@ -47,6 +49,7 @@ export class GatewayViews {
   readonly coordinator: CoordinatorStatus;
   readonly limitCounts: LimitCountsView;
   readonly concurrency: ConcurrencyView;
+  readonly rollouts: RolloutView;
   readonly cache: CacheView;
 
   private readonly rings: readonly RefusalRingReader[];
@@ -59,6 +62,7 @@ export class GatewayViews {
     this.targets = new TargetStateView(sources.targets);
     this.coordinator = new CoordinatorStatus(sources.coordinatorStatus);
     this.loads = new TargetLoadView(sources.loads, capacity.targets, this.coordinator);
+    this.rollouts = new RolloutView(sources.rollouts, capacity.rollouts);
     this.limitCounts = new LimitCountsView(sources.limitCounts);
     this.cache = new CacheView(sources.cache);
     this.concurrency = new ConcurrencyView(

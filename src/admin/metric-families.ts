@@ -222,6 +222,15 @@ export const FAMILIES = {
     'Rows taken from keys that had used some of their limit.',
   ),
   limiterNewKeys: head('limiter_refused_new_keys_total', 'New keys that found no row.'),
+  splitShare: head(
+    'split_new_side_ratio',
+    'Part of the requests of a route that the new side of a split gets, from 0 to 1.',
+  ),
+  splitPhase: head(
+    'split_phase',
+    'How a split stands: 1 growing, 2 held, 3 reached its share, 4 taken back.',
+  ),
+  splitBacks: head('split_taken_back_total', 'Times that a guard has taken a split back.'),
   coordinatorEvents: head('coordinator_events_total', 'Actions of the coordinator, by kind.'),
   coordinatorKeys: head('coordinator_tracked_keys', 'Rows of all limits in use.'),
   coordinatorBeat: head(

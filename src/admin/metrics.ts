@@ -33,6 +33,7 @@ import {
   namePieces,
   targetPieces,
 } from './metrics-of-upstreams.js';
+import { splitPieces } from './split-rows.js';
 import { type WebSocketFigures, WebSocketSamples } from './websocket-samples.js';
 
 /** The label of requests that matched no route. No route can have such a name. */
@@ -57,6 +58,7 @@ export class MetricsReader {
     yield* discoveryPieces(this.views);
     yield* tlsPieces(this.views);
     yield* limiterPieces(this.views);
+    yield* splitPieces(this.views);
     yield* threadPieces(this.views);
   }
 

@@ -36,6 +36,7 @@ import {
   targetNameRow,
 } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
+import { splitRow } from './split-rows.js';
 import {
   codingRows,
   concurrencyRows,
@@ -107,6 +108,7 @@ export class StatsReader {
   private tailRows(live: LiveFigures): Record<string, unknown> {
     return {
       targets: this.targetRows(),
+      splits: this.views.config.rollouts.map((one) => splitRow(this.views, one)),
       target_names: live.targetNames.map(targetNameRow),
       discovery: live.discovery.map(discoveryRow),
       adaptive_concurrency: concurrencyRows(this.views.config, this.views.concurrency),

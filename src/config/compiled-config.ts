@@ -19,7 +19,7 @@ import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
-import type { CompiledSplit } from './compiled-split.js';
+import type { CompiledRollout, CompiledSplit } from './compiled-split.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
@@ -95,6 +95,8 @@ export interface CompiledConfig {
   /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];
   readonly limiters: readonly CompiledLimiter[];
+  /** Splits whose shares the coordinator moves. */
+  readonly rollouts: readonly CompiledRollout[];
   readonly routes: readonly CompiledRoute[];
 }
 
@@ -107,6 +109,7 @@ export interface RowCapacity {
   readonly upstreams: number;
   readonly targets: number;
   readonly limiters: number;
+  readonly rollouts: number;
 }
 
 export interface CompiledAddress {

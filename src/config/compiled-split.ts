@@ -14,6 +14,30 @@ export interface CompiledSplit {
   readonly header: string;
   /** Likewise of a cookie. */
   readonly cookie: string;
+  /** Row of the rollout that says what share the last of two sides has; absent: the weights do. */
+  readonly rollout?: number;
+}
+
+/** A split of two sides whose share grows by time, or is taken back when the new side is bad. */
+export interface CompiledRollout {
+  readonly index: number;
+  /** Name of the route in the configuration. */
+  readonly route: string;
+  /** Names of the upstreams. */
+  readonly oldSide: string;
+  readonly newSide: string;
+  /** In ten-thousandths. */
+  readonly fromShare: number;
+  readonly toShare: number;
+  /** 0: the share does not grow. */
+  readonly overMs: number;
+  /** null: nothing takes it back but an operator. */
+  readonly guard: {
+    /** 0: not judged. */
+    readonly errorsFactor: number;
+    readonly p99Factor: number;
+    readonly minRequests: number;
+  } | null;
 }
 
 export type SplitKeySource =

@@ -1998,6 +1998,50 @@ export interface SplitConfig {
   readonly header?: string;
   /** Cookie by whose value a client chooses. Default: no client chooses. */
   readonly cookie?: string;
+  /** The share of the second of two upstreams grows by time, and `weight` says nothing. */
+  readonly ramp?: SplitRampConfig;
+  /**
+   * Takes the second of two upstreams back by itself, to no share at all, when it is worse than the
+   * first by more than chance explains.
+   */
+  readonly guard?: SplitGuardConfig;
+}
+
+/**
+ * The share of the second of two upstreams grows by time, and `weight` says nothing. It begins when
+ * the gateway takes this configuration. A reload that changes neither sides nor these three goes on
+ * where it was. Another start of the gateway begins anew.
+ */
+export interface SplitRampConfig {
+  /** Percent of the requests at the beginning. 0 to 100. Default: 1. */
+  readonly from?: number;
+  /** Percent at the end, at least `from`. 0 to 100. Default: 100. */
+  readonly to?: number;
+  /** How long it takes from one to the other. 1s to 30d. */
+  readonly over: Duration;
+}
+
+/**
+ * Takes the second of two upstreams back by itself, to no share at all, when it is worse than the
+ * first by more than chance explains. It stays so until an operator resumes it (`POST
+ * /split/ROUTE`), or `ramp` changes. What counts as an error: a reply with 5xx, and a target that
+ * does not answer; not what the gateway itself refuses, nor clients that leave. Requests whose
+ * client chose the side do not count.
+ */
+export interface SplitGuardConfig {
+  /**
+   * How many times the first side's share of errors it may have. Default: errors are not judged.
+   */
+  readonly errors?: FactorText;
+  /**
+   * How many times the first side's latency it may have, as 99 % of the requests see it: from the
+   * try that answers being sent to the head of its reply. Default: latency is not judged.
+   */
+  readonly p99?: FactorText;
+  /**
+   * Requests that both sides must have had before they are compared. 20 to 1000000. Default: 200.
+   */
+  readonly minRequests?: number;
 }
 
 /** What the caller must be allowed to do; others get 403. Needs `authenticate`. */
@@ -2564,6 +2608,8 @@ export type RoutePriority = 'low' | 'default' | 'high';
 export type TokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';
 
 export type SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`;
+
+export type FactorText = `${number}x`;
 
 export type ClaimValue = string | number | boolean;
 

@@ -46,7 +46,8 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
   const coordinatorHost: CoordinatorHost = {
     onBreakerTransition: (change) => host.post({ type: 'breaker', ...change }),
     onHealthTransition: (change) => host.post({ type: 'health', ...change }),
-    onMail: () => readMail(host, { end, store }, onConfigs),
+    rollouts: { onRolloutChange: (change) => host.post({ type: 'rollout', ...change }) },
+    onMail: () => readMail(host, { end, store, onRolloutOrder }, onConfigs),
     ...(cluster !== null && { deferral: { outside: cluster, replies: end }, cluster }),
     onStop: () => runner.stop(),
   };
@@ -60,6 +61,7 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
       coordinator.adopt(config);
       host.post({ type: 'configured', epoch: config.epoch });
     });
+  const onRolloutOrder = (): void => coordinator.onRolloutOrder();
   data.wakePorts.forEach((port, lane) => {
     if (port !== null) end.setWakePort(lane, port);
   });
@@ -72,17 +74,19 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
 interface MailReaders {
   readonly end: CoordinatorEnd;
   readonly store: StoreAsker | null;
+  readonly onRolloutOrder: () => void;
 }
 
 function readMail(
   host: AgentHost,
-  { end, store }: MailReaders,
+  { end, store, onRolloutOrder }: MailReaders,
   onConfigs: (configs: readonly SharedConfig[]) => void,
 ): void {
   for (let mail = host.nextMail(); mail !== undefined; mail = host.nextMail()) {
     if (mail.type === 'wakePort') end.setWakePort(mail.lane, mail.port);
     else if (mail.type === 'storePort') store?.setWakePort(mail.port);
     else if (mail.type === 'fault') fail(mail.fault);
+    else if (mail.type === 'rolloutOrder') onRolloutOrder();
     else if (mail.type === 'configs') onConfigs(mail.configs);
     else assertNever(mail);
   }

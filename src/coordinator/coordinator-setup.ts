@@ -10,6 +10,7 @@ import {
 } from '../channel/coordinator/coordinator-memory.js';
 import type { WakePort } from '../channel/coordinator/coordinator-messages.js';
 import { clearLimitCounts } from '../channel/coordinator/limit-counts.js';
+import { clearRollout } from '../channel/coordinator/rollout-memory.js';
 import { clearTargetLoads } from '../channel/coordinator/target-loads.js';
 import { SLOT_FREE, TargetSlotWriter } from '../channel/coordinator/target-slots.js';
 import { clearTargetState } from '../channel/coordinator/target-states.js';
@@ -63,6 +64,7 @@ export function allocateCoordinatorMemory(
     inFlightBytes: inFlightTicketsBytes(limits.inFlight),
     returnBytes: returnSerialsBytes(workers),
     limiters: capacity.limiters,
+    rollouts: capacity.rollouts,
   });
 }
 
@@ -71,6 +73,7 @@ export interface FreedRows {
   readonly upstreams: readonly number[];
   readonly targets: readonly number[];
   readonly limiters: readonly number[];
+  readonly rollouts: readonly number[];
 }
 
 /**
@@ -88,4 +91,5 @@ export function clearRows(memory: CoordinatorMemory, freed: FreedRows): void {
     clearProbePlaces(memory.probes, row);
   }
   for (const row of freed.limiters) clearLimitCounts(memory.limitCounts, row);
+  for (const row of freed.rollouts) clearRollout(memory.rollouts, row);
 }

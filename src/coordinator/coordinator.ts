@@ -31,6 +31,7 @@ import type { ClusterLimits } from './cluster-limits.js';
 import { ConcurrencyLimits } from './concurrency-limits.js';
 import { type DeferredAsk, DeferredAsks, NO_WAIT, type OutsideLimits } from './deferred-asks.js';
 import { RateLimits } from './rate-limits.js';
+import { type RolloutListener, Rollouts } from './rollouts.js';
 import type { PlaceHolder } from './state/in-flight-tickets.js';
 import type { TargetListener } from './state/target-events.js';
 import { UpstreamTargets } from './upstream-targets.js';
@@ -54,6 +55,8 @@ export interface CoordinatorHost extends TargetListener {
   readonly deferral?: Deferral;
   /** Limits that count over all gateways; absent: no store is configured. */
   readonly cluster?: ClusterLimits;
+  /** Absent: nobody is told when the share of a split changes its course. */
+  readonly rollouts?: RolloutListener;
   onMail(): void;
   onStop(): void;
 }
@@ -64,6 +67,7 @@ export class Coordinator implements CoordinatorHandler {
   private readonly limits: RateLimits;
   private readonly targets: UpstreamTargets;
   private readonly concurrency: ConcurrencyLimits;
+  private readonly rollouts: Rollouts;
   /** null: every ask is decided upon at once. */
   private readonly deferred: DeferredAsks | null;
   private readonly lateAsk = new AskView();
@@ -89,6 +93,7 @@ export class Coordinator implements CoordinatorHandler {
     this.targets = new UpstreamTargets(config, memory, host, seed);
     const random = seededRandom(seed);
     this.concurrency = new ConcurrencyLimits(config, memory, this.status, random);
+    this.rollouts = new Rollouts(config, memory, host.rollouts ?? { onRolloutChange: () => {} });
     const { status } = this;
     this.deferred =
       host.deferral === undefined
@@ -104,6 +109,7 @@ export class Coordinator implements CoordinatorHandler {
     this.limits.adopt(config);
     this.targets.adopt(config);
     this.concurrency.adopt(config);
+    this.rollouts.adopt(config);
   }
 
   /**
@@ -185,7 +191,8 @@ export class Coordinator implements CoordinatorHandler {
   /** When {@link onTick} must be called again at the latest; infinite: it can wait. */
   get nextDueMs(): number {
     const deferredMs = this.deferred?.nextDueMs ?? Number.POSITIVE_INFINITY;
-    return Math.min(deferredMs, this.host.cluster?.nextDueMs ?? Number.POSITIVE_INFINITY);
+    const clusterMs = this.host.cluster?.nextDueMs ?? Number.POSITIVE_INFINITY;
+    return Math.min(deferredMs, clusterMs, this.rollouts.nextDueMs);
   }
 
   /** Returns what the ask goes on to wait for, or NO_WAIT when it is over. */
@@ -244,6 +251,7 @@ export class Coordinator implements CoordinatorHandler {
     this.host.cluster?.onTick(nowMs);
     this.targets.onTick(nowMs);
     this.concurrency.onTick(nowMs);
+    this.rollouts.onTick(nowMs);
     if (this.deferred !== null) this.answerDeferred(this.deferred, nowMs);
   }
 
@@ -258,6 +266,11 @@ export class Coordinator implements CoordinatorHandler {
 
   onTargetsChanged(): void {
     this.targets.onTargetsChanged();
+  }
+
+  /** An operator has ordered something about a split. */
+  onRolloutOrder(): void {
+    this.rollouts.lookNow();
   }
 
   onMail(): void {

@@ -6,6 +6,7 @@
  */
 
 import { assertNever } from '../base/assert.js';
+import { SHARE_ALL } from '../base/rollout-words.js';
 import { parseTemplate } from '../base/template-text.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import type { CompiledSplit } from '../config/compiled-split.js';
@@ -37,6 +38,7 @@ import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest, LimitShown } from './explanation.js';
 import { type Decided, type Refusal, refusalOf, type StepFound } from './findings.js';
 import { identify } from './identify.js';
+import { sharesIn } from './rollout-shares.js';
 
 /** What is asked, of an exchange whose route is known. */
 export interface Inquiry {
@@ -83,15 +85,26 @@ export async function judgePhases(asked: Inquiry): Promise<PhasesFound> {
 
 /** Goes on with the side that gets the request. */
 function onSide(inquiry: Inquiry, sides: RouteSides): Inquiry {
-  const route = sideOf(inquiry.exchange, sides);
+  const route = sideOf(inquiry.exchange, sides, sharesIn(inquiry.context));
   inquiry.exchange.takeSide(route);
   return { ...inquiry, route };
 }
 
-function splitStep({ route }: Inquiry, { split }: RouteSides): StepFound {
-  const parts = split.sides.map(({ name, weight }) => `${name} ${weight}`).join(', ');
+function splitStep({ route, context }: Inquiry, { split }: RouteSides): StepFound {
+  const { rollout } = split;
+  const shareOfNew = rollout === undefined ? null : sharesIn(context).shareOf(rollout);
+  const parts = split.sides
+    .map(({ name, weight }, at) => `${name} ${shareText(shareOfNew, weight, at)}`)
+    .join(', ');
   const detail = `${route.upstream?.name ?? ''}, of ${parts}, by ${splitKeyText(split.key)}`;
   return { step: 'split', detail, reply: null };
+}
+
+/** Percent where the coordinator says what the second of two sides has, else the weight. */
+function shareText(shareOfNew: number | null, weight: number, at: number): string {
+  if (shareOfNew === null) return String(weight);
+  const share = at === 0 ? SHARE_ALL - shareOfNew : shareOfNew;
+  return `${(100 * share) / SHARE_ALL} %`;
 }
 
 function splitKeyText(key: CompiledSplit['key']): string {

@@ -45,10 +45,11 @@ import {
 } from '../config/shared/shared-config.js';
 import { Coordinator } from '../coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
+import { sharesAt } from '../explain/rollout-shares.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
-import { sideOf } from '../worker/admission/route-side.js';
+import { type ShareSource, sideOf } from '../worker/admission/route-side.js';
 import { TargetPreference } from '../worker/admission/target-preference.js';
 import { problemOfVerdict } from '../worker/admission/verdict-problem.js';
 import { ANONYMOUS, admissionOf, Exchange } from '../worker/exchange/exchange.js';
@@ -120,6 +121,8 @@ export class VirtualGateway {
   private readonly ids = new RequestIdSource('replay');
   private readonly preference: TargetPreference;
   private readonly connection: string;
+  /** A ramp counts as done: two versions are compared by what they come to. */
+  private readonly shares: ShareSource;
   private readonly words = new Int32Array(SLOT_WORDS);
   private readonly ask = new AskView();
   private readonly tell = new TellView();
@@ -140,6 +143,7 @@ export class VirtualGateway {
     private readonly epoch: WorkerEpoch,
   ) {
     const memory = allocateCoordinatorMemory(config);
+    this.shares = sharesAt('end', config);
     const ignore = (): void => {};
     this.coordinator = new Coordinator(config, memory, {
       onBreakerTransition: ignore,
@@ -185,7 +189,7 @@ export class VirtualGateway {
       case PHASE_IDENTIFY:
         return identify(request, exchange, route);
       case PHASE_LIMIT:
-        takeSide(exchange, route);
+        takeSide(exchange, route, this.shares);
         return this.limit(request, exchange, admissionOf(exchange));
       case PHASE_EDIT:
         if (route.hides !== null) hideCredentials(exchange, route.hides);
@@ -298,8 +302,8 @@ export class VirtualGateway {
 }
 
 /** The request goes on with one of the sides, where the route has some. */
-function takeSide(exchange: Exchange, { sides }: WorkerRoute): void {
-  if (sides !== null) exchange.takeSide(sideOf(exchange, sides));
+function takeSide(exchange: Exchange, { sides }: WorkerRoute, shares: ShareSource): void {
+  if (sides !== null) exchange.takeSide(sideOf(exchange, sides, shares));
 }
 
 /** Of the handshakes of WebSockets a log has too little to be judged. */

@@ -7,6 +7,13 @@
 import type { Logger } from 'pino';
 import { defined } from '../base/assert.js';
 import type { Clock, Timer } from '../base/clock.js';
+import {
+  REASON_ERRORS,
+  REASON_LATENCY,
+  ROLLOUT_PHASES,
+  ROLLOUT_REASONS,
+  type RolloutOrder,
+} from '../base/rollout-words.js';
 import { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type {
@@ -15,6 +22,7 @@ import type {
   CoordinatorMessage,
 } from '../channel/coordinator/coordinator-messages.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
+import { RolloutView } from '../channel/coordinator/rollout-memory.js';
 import { TargetSlotView } from '../channel/coordinator/target-slots.js';
 import type { Port } from '../channel/port.js';
 import { allocateStoreMemory, type StoreMemory } from '../channel/store/store-channel.js';
@@ -28,6 +36,13 @@ import type { CoordinatorThread, Threads } from './threads.js';
 
 /** The coordinator beats at least every 100 ms; its silence is found within half a second. */
 const HEARTBEAT: HeartbeatRule = { intervalMs: 80, silentLooksMax: 4 };
+
+/** How long an order waits for its answer, and how often it looks for it. */
+const ORDER_WAIT_MS = 3000;
+const ORDER_LOOK_MS = 10;
+
+/** A share is in ten-thousandths. */
+const SHARE_OF_PERCENT = 100;
 
 const STATE_NAMES = ['closed', 'open', 'half-open'];
 
@@ -59,6 +74,7 @@ export class CoordinatorSupervisor {
 
   private readonly status: CoordinatorStatus;
   private readonly slots: TargetSlotView;
+  private readonly rollouts: RolloutView;
   /** Versions that the coordinator answers for, oldest first. */
   private configs: readonly SharedConfig[];
   private readonly answer: AwaitedAnswer;
@@ -77,6 +93,8 @@ export class CoordinatorSupervisor {
     this.storeMemory = store === null ? null : allocateStoreMemory(this.memory.status);
     this.status = new CoordinatorStatus(this.memory.status);
     this.slots = new TargetSlotView(this.memory.slots);
+    const { capacity } = options.first.settings;
+    this.rollouts = new RolloutView(this.memory.rollouts, capacity.rollouts);
   }
 
   /** Whether the coordinator runs, and has begun a cycle lately. */
@@ -161,6 +179,9 @@ export class CoordinatorSupervisor {
       case 'breaker':
         this.logBreaker(message);
         break;
+      case 'rollout':
+        this.logRollout(message);
+        break;
       default:
         this.logHealth(message);
     }
@@ -187,6 +208,45 @@ export class CoordinatorSupervisor {
       { ...this.namesOf(message.targetIndex), healthy: isHealthy, reason, ...lasting(message) },
       'target health changed',
     );
+  }
+
+  /** A split that is taken back by its guard is the one thing here that somebody has to look at. */
+  private logRollout(change: Extract<CoordinatorMessage, { type: 'rollout' }>): void {
+    const { rolloutIndex, phase, reason } = change;
+    const rollout = this.configs
+      .flatMap(({ settings }) => settings.rollouts)
+      .findLast(({ index }) => index === rolloutIndex);
+    const { share, old, next } = this.rollouts.figuresOf(rolloutIndex);
+    const isBad = reason === REASON_ERRORS || reason === REASON_LATENCY;
+    this.options.logger[isBad ? 'warn' : 'info'](
+      {
+        route: rollout?.route,
+        upstream: rollout?.newSide,
+        phase: ROLLOUT_PHASES[phase],
+        reason: ROLLOUT_REASONS[reason],
+        sharePercent: share / SHARE_OF_PERCENT,
+        old,
+        new: next,
+      },
+      isBad ? 'traffic split taken back' : 'traffic split changed',
+    );
+  }
+
+  /**
+   * Orders something about a split, and resolves when it is done. False: no coordinator has done it
+   * within a few seconds; the next one will.
+   */
+  async orderRollout(row: number, order: RolloutOrder, share: number): Promise<boolean> {
+    const { clock } = this.options;
+    const serial = this.rollouts.order(row, order, share);
+    this.thread?.postMessage({ type: 'rolloutOrder' } satisfies CoordinatorMail);
+    this.control.tellMail();
+    const untilMs = clock.nowMs() + ORDER_WAIT_MS;
+    while (!this.rollouts.isObeyed(row, serial)) {
+      if (clock.nowMs() >= untilMs) return false;
+      await new Promise<void>((resolve) => clock.after(ORDER_LOOK_MS, resolve));
+    }
+    return true;
   }
 
   private namesOf(targetIndex: number): { target?: string; upstream?: string } {

@@ -118,12 +118,13 @@ export class EpochTable {
       });
       return rows;
     };
-    const [routes, upstreams, targets, limiters] = ROW_KINDS.map(freed);
+    const [routes, upstreams, targets, limiters, rollouts] = ROW_KINDS.map(freed);
     return {
       routes: routes ?? [],
       upstreams: upstreams ?? [],
       targets: targets ?? [],
       limiters: limiters ?? [],
+      rollouts: rollouts ?? [],
     };
   }
 }

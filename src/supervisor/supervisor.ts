@@ -351,12 +351,13 @@ function* piecesOf(freed: RowLists): Generator<RowLists> {
   const count = Math.max(...Object.values(freed).map((rows) => rows.length));
   for (let from = 0; from < count; from += ROWS_PER_TURN) {
     const part = (rows: readonly number[]) => rows.slice(from, from + ROWS_PER_TURN);
-    const { routes, upstreams, targets, limiters } = freed;
+    const { routes, upstreams, targets, limiters, rollouts } = freed;
     yield {
       routes: part(routes),
       upstreams: part(upstreams),
       targets: part(targets),
       limiters: part(limiters),
+      rollouts: part(rollouts),
     };
   }
 }

@@ -7,6 +7,7 @@
 import type { RequestIdSource } from '../base/request-id.js';
 import type { AdmissionGate } from './admission/admission-gate.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
+import type { ShareSource } from './admission/route-side.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
 import type { CacheLink } from './cache/cache-link.js';
 import type { DeadlineWheel } from './exchange/deadline-wheel.js';
@@ -26,6 +27,7 @@ export interface PipelineParts {
   /** null: there is no token service. */
   readonly tokens: TokenEndpoints | null;
   readonly gate: AdmissionGate;
+  readonly rollouts: ShareSource;
   readonly cache: CacheLink;
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;

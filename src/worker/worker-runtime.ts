@@ -14,6 +14,7 @@ import { FetchLeases } from '../channel/cache/fetch-leases.js';
 import { HotBodies } from '../channel/cache/hot-bodies.js';
 import { ReplyRelays } from '../channel/cache/reply-relays.js';
 import { CoordinatorWorkerEnd } from '../channel/coordinator/coordinator-channel.js';
+import { RolloutWriter } from '../channel/coordinator/rollout-memory.js';
 import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
@@ -21,6 +22,7 @@ import type { LineRingWriter } from '../channel/line-ring.js';
 import type { Port } from '../channel/port.js';
 import { recordRing } from '../channel/record-ring.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
 import { Compressions } from '../filters/compression/compressions.js';
 import { createRequestLog } from '../observability/access-log.js';
@@ -42,7 +44,7 @@ import { FilterRunner } from './request/filter-runner.js';
 import { loopIdOf } from './request/loop-guard.js';
 import { RequestPipeline } from './request-pipeline.js';
 import { CompressionCounts } from './telemetry/compression-counts.js';
-import { ExchangeMetrics } from './telemetry/exchange-metrics.js';
+import { ExchangeMetrics, type MetricsOutputs } from './telemetry/exchange-metrics.js';
 import { RequestTracing } from './telemetry/request-tracing.js';
 import { RetryLoop } from './tries/retry-loop.js';
 import { RetryPlanner } from './tries/retry-planner.js';
@@ -124,27 +126,25 @@ export class WorkerRuntime {
     private readonly parts: RuntimeParts,
   ) {
     const { identity, first, tracing } = parts;
-    const { config } = first;
     const { log, clock, random } = host;
+    const { config } = first;
     const { nowMs } = clock;
     this.wheel = new DeadlineWheel(nowMs(), () => this.turn.startTicking());
     const touch = (): void => this.turn.schedule();
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.counters = new CounterBlock(task.counters);
     this.meter = new ThreadMeter(clock, this.counters, log.dropped, () => this.lane.status.beat());
-    const figures = counterCount(config.capacity);
-    const refusals = new RefusalRingWriter(task.counters, refusalRingOffset(figures));
-    this.records = recordRing(task.counters, figures);
-    const outputs = { counters: this.counters, refusals, tracing, clock };
-    const ledger = new ExchangeMetrics(config.capacity, outputs);
-    this.ledger = ledger;
+    this.records = recordRing(task.counters, counterCount(config.capacity));
+    const outputs = { ...writersOf(task, config), counters: this.counters, tracing, clock };
+    this.ledger = new ExchangeMetrics(config.capacity, outputs);
+    const { ledger } = this;
     this.epochs = new KnownEpochs(first, ({ config: gone }) => {
       identity.release(gone.authenticators).catch(onError);
     });
     this.lane = new LaneEnd(task.memory, 'worker', task.doorbell);
     this.writer = new LaneWriter(this.lane, nowMs, touch);
     this.replies = this.createReplyPath(onError);
-    const hash = new HalfSipHash(task.hashKey[0], task.hashKey[1]);
+    const hash = new HalfSipHash(...task.hashKey);
     const end = new CoordinatorWorkerEnd(task.coordinator);
     this.preference = new TargetPreference(config, hash, end.slots);
     this.grants = new TargetGrants([], end.targets, end.standings);
@@ -176,6 +176,7 @@ export class WorkerRuntime {
         (exchange, refused) => this.pipeline.onDecoded(exchange, refused),
       ),
       coordinator: this.coordinator,
+      rollouts: outputs.rollouts,
       gate: new AdmissionGate(config.capacity, task.coordinator, this.lane),
       cache: this.cache,
       forwarder: this.forwarder,
@@ -370,4 +371,15 @@ export class WorkerRuntime {
     // Until here it beats: a thread that ends slowly does not hang.
     this.meter.stop();
   }
+}
+
+/** Of what this thread writes into shared memory beside its counters. */
+function writersOf(
+  { counters, coordinator: { rollouts, lane } }: LaneTask,
+  { capacity }: GatewaySettings,
+): Pick<MetricsOutputs, 'refusals' | 'rollouts'> & { readonly rollouts: RolloutWriter } {
+  return {
+    refusals: new RefusalRingWriter(counters, refusalRingOffset(counterCount(capacity))),
+    rollouts: new RolloutWriter(rollouts, lane, capacity.rollouts),
+  };
 }

@@ -50,6 +50,17 @@ const configOf = (weight: number): Record<string, unknown> => ({
       upstreams: [{ name: 'old' }, { name: 'next' }],
     },
     {
+      name: 'rolled',
+      match: { path: '/rolled' },
+      upstreams: [{ name: 'old' }, { name: 'next' }],
+      split: {
+        key: 'header:x-tenant',
+        header: 'x-side',
+        ramp: { from: 40, to: 90, over: '10h' },
+        guard: { errors: '2x', minRequests: 20 },
+      },
+    },
+    {
       name: 'few',
       match: { path: '/few' },
       upstreams: [{ name: 'old' }, { name: 'next' }],
@@ -64,7 +75,7 @@ beforeAll(async () => {
   next = await FakeUpstream.start();
   old.script = (_request, response) => void response.end('old');
   next.script = (_request, response) => void response.end('next');
-  gateway = await GatewayProcess.start(configOf(20));
+  gateway = await GatewayProcess.start(configOf(20), { GATEWAY_CHAOS: '1' });
 });
 
 afterAll(async () => {
@@ -168,5 +179,101 @@ describe('a route with several upstreams', () => {
       result: 'passes',
       detail: 'next, of old 50, next 50, by header:x-tenant',
     });
+  });
+});
+
+interface SplitShown {
+  readonly route: string;
+  readonly phase: string;
+  readonly reason: string;
+  readonly share_percent: number;
+  readonly judged: { readonly new: { readonly errors: number } };
+}
+
+describe('a route that is rolled out', () => {
+  const order = async (said: object, name = 'rolled', token = TOKEN): Promise<Response> =>
+    fetch(`${gateway.adminUrl}/split/${name}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: JSON.stringify(said),
+    });
+  const shown = async (): Promise<SplitShown> => {
+    const stats = await (await fetch(`${gateway.adminUrl}/stats`)).json();
+    const [split] = (stats as { splits: SplitShown[] }).splits;
+    if (split === undefined) throw new Error('no split is shown');
+    return split;
+  };
+  /** How many of the tenants are on the new side. */
+  const onNext = async (): Promise<number> => {
+    const sides = await Promise.all(tenants.map((name) => ask('/rolled', { 'x-tenant': name })));
+    return sides.filter((side) => side !== 'old').length;
+  };
+
+  it('begins with its first share, which a reload keeps', async () => {
+    expect(await shown()).toMatchObject({ route: 'rolled', phase: 'growing' });
+    const first = await onNext();
+    expect(first).toBeGreaterThan(50);
+    expect(first).toBeLessThan(110);
+    await order({ action: 'set', share: 70 });
+    gateway.rewrite(configOf(33));
+    expect((await gateway.post('/reload', TOKEN)).status).toBe(200);
+    expect(await shown()).toMatchObject({ phase: 'held', share_percent: 70, reason: 'operator' });
+    expect(await onNext()).toBeGreaterThan(first);
+  });
+
+  it('is where an operator wants it, in all workers as soon as he has his answer', async () => {
+    for (const [share, count] of [
+      [100, tenants.length],
+      [0, 0],
+    ] as const) {
+      const reply = await order({ action: 'set', share });
+      expect(reply.status).toBe(200);
+      expect(await reply.json()).toMatchObject({ phase: 'held', share_percent: share });
+      expect(await onNext()).toBe(count);
+    }
+    expect((await order({ action: 'resume' })).status).toBe(200);
+    expect(await shown()).toMatchObject({ phase: 'growing' });
+  });
+
+  it('outlives its coordinator', async () => {
+    await order({ action: 'set', share: 55 });
+    const before = await onNext();
+    expect((await gateway.post('/chaos/coordinator/crash', TOKEN)).status).toBe(202);
+    expect((await order({ action: 'hold' })).status).toBe(200);
+    expect(await shown()).toMatchObject({ phase: 'held', share_percent: 55 });
+    expect(await onNext()).toBe(before);
+  });
+
+  it('goes back by itself when the new side fails, and says so', async () => {
+    expect((await order({ action: 'resume' })).status).toBe(200);
+    next.script = (_request, response) => {
+      response.statusCode = 500;
+      response.end('next');
+    };
+    await eventually('it is taken back', async () => {
+      await onNext();
+      return (await shown()).phase === 'takenBack';
+    });
+    next.script = (_request, response) => void response.end('next');
+    const split = await shown();
+    expect(split).toMatchObject({ phase: 'takenBack', reason: 'errors', share_percent: 0 });
+    expect(split.judged.new.errors).toBeGreaterThan(4);
+    expect(await onNext()).toBe(0);
+    expect(await ask('/rolled', { 'x-side': 'next' })).toBe('next');
+    await eventually('the log says so', () => gateway.find('traffic split taken back').length > 0);
+    const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    expect(metrics).toContain('gateway_split_taken_back_total{route="rolled",upstream="next"} 1');
+    expect(metrics).toContain('gateway_split_new_side_ratio{route="rolled",upstream="next"} 0');
+  });
+
+  it('takes orders of who has the token, and sound ones', async () => {
+    expect((await order({ action: 'hold' }, 'rolled', 'wrong')).status).toBe(401);
+    expect((await order({ action: 'hold' }, 'split')).status).toBe(404);
+    expect((await order({ action: 'hold' }, '%zz')).status).toBe(404);
+    for (const said of [{}, { action: 'set' }, { action: 'set', share: 101 }, { action: 'stop' }]) {
+      expect((await order(said)).status).toBe(400);
+    }
+    const listed = await (await fetch(`${gateway.adminUrl}/split`)).json();
+    expect(listed).toMatchObject({ splits: [{ route: 'rolled', old: 'old', new: 'next' }] });
   });
 });

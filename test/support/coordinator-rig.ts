@@ -28,6 +28,7 @@ import type {
   CompiledLimiter,
   CompiledUpstream,
 } from '../../src/config/compiled-config.js';
+import type { CompiledRollout } from '../../src/config/compiled-split.js';
 import { ClusterLimits } from '../../src/coordinator/cluster-limits.js';
 import { Coordinator, type Deferral } from '../../src/coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../../src/coordinator/coordinator-setup.js';
@@ -53,6 +54,7 @@ export interface CoordinatorConfigWish {
   /** By target index. */
   readonly weights?: readonly number[];
   readonly backups?: readonly number[];
+  readonly rollouts?: readonly CompiledRollout[];
   /** Who is in their rows is said in the memory. */
   readonly hasSlots?: boolean;
 }
@@ -87,7 +89,7 @@ const ALL_RECORDS = {
   ...{ samplePercent: 100, statuses: [], slowerThanMs: -1 },
   ...{ headers: [], secretHeaders: [], redactQuery: [] },
 };
-const CAPACITY = { routes: 64, upstreams: 64, targets: 64, limiters: 256 };
+const CAPACITY = { routes: 64, upstreams: 64, targets: 64, limiters: 256, rollouts: 8 };
 
 export function aLimiter(wish: Partial<CompiledLimiter>, index: number): CompiledLimiter {
   const limit = wish.limit ?? 10;
@@ -114,6 +116,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   return {
     epoch: 1,
     capacity: CAPACITY,
+    rollouts: wish.rollouts ?? [],
     listeners: [A_LISTENER],
     admin: { host: '127.0.0.1', port: 0, token: '', allowedHosts: [], replayBytes: 0 },
     stateDir: '',

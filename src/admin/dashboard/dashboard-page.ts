@@ -36,6 +36,8 @@ export const DASHBOARD_PAGE = `<!doctype html>
 </div>
 <section class="card"><h2>Routes</h2><div id="routes"></div></section>
 <section class="card"><h2>Targets</h2><div id="targets"></div></section>
+<section id="split-card" class="card" hidden><h2>Splits <small>new sides of routes</small></h2>
+<div id="splits"></div></section>
 <div class="pair">
 <section class="card"><h2>Limits</h2><div id="limits"></div></section>
 <section class="card"><h2>Keys that have used the most</h2><div id="keys"></div></section>

@@ -34,6 +34,7 @@ const SCRIPTS: Readonly<Record<string, URL>> = {
   'chart.js': new URL('../dashboard/client/chart.js', import.meta.url),
   'figures.js': new URL('../dashboard/client/figures.js', import.meta.url),
   'replies.js': new URL('../dashboard/client/replies.js', import.meta.url),
+  'splits.js': new URL('../dashboard/client/splits.js', import.meta.url),
   'tables.js': new URL('../dashboard/client/tables.js', import.meta.url),
   'text.js': new URL('../dashboard/client/text.js', import.meta.url),
 };

@@ -21,11 +21,13 @@
  *     returns        coordinator              coordinator             (returns that were taken in)
  *     limitCounts    coordinator, worker k    all                     (the coordinator's first)
  *     concurrency    coordinator, worker k    all                     (concurrency-memory.ts)
+ *     rollouts       coordinator, worker k    all                     (rollout-memory.ts)
  */
 import { assert } from '../../base/assert.js';
 import { allocateConcurrency } from './concurrency-memory.js';
 import { allocateCoordinatorStatus } from './coordinator-status.js';
 import { allocateLimitCounts } from './limit-counts.js';
+import { allocateRollouts } from './rollout-memory.js';
 import { allocateSlotRing } from './slot-ring.js';
 import { allocateTargetLoads } from './target-loads.js';
 import { allocateTargetSlots } from './target-slots.js';
@@ -65,6 +67,7 @@ export interface CoordinatorMemory {
   /** The coordinator's buffer, then one for each lane. */
   readonly limitCounts: readonly SharedArrayBuffer[];
   readonly concurrency: SharedArrayBuffer;
+  readonly rollouts: SharedArrayBuffer;
 }
 
 /** The regions that worker k gets. Can be cloned to a thread. */
@@ -78,6 +81,7 @@ export interface CoordinatorLaneMemory {
   readonly loads: SharedArrayBuffer;
   readonly limitCounts: SharedArrayBuffer;
   readonly concurrency: SharedArrayBuffer;
+  readonly rollouts: SharedArrayBuffer;
 }
 
 /** Sizes of the regions. The coordinator's own tables say their sizes in bytes. */
@@ -93,6 +97,7 @@ export interface CoordinatorShape {
   readonly inFlightBytes: number;
   readonly returnBytes: number;
   readonly limiters: number;
+  readonly rollouts: number;
 }
 
 /** Pages that nobody touches cost no memory, so large tables may be sized for the worst case. */
@@ -120,6 +125,7 @@ export function allocateMemory(shape: CoordinatorShape): CoordinatorMemory {
       allocateLimitCounts(shape.limiters),
     ),
     concurrency: allocateConcurrency(shape.workers, shape.upstreams),
+    rollouts: allocateRollouts(shape.workers, shape.rollouts),
   };
 }
 
@@ -127,8 +133,9 @@ export function laneMemoryOf(memory: CoordinatorMemory, lane: number): Coordinat
   const rings = memory.lanes[lane];
   const limitCounts = memory.limitCounts[lane + 1];
   assert(rings !== undefined && limitCounts !== undefined, 'the lane has its memory');
-  const { status, targets, standings, slots, loads, concurrency } = memory;
-  return { lane, rings, status, targets, standings, slots, loads, limitCounts, concurrency };
+  const { status, targets, standings, slots, loads, concurrency, rollouts } = memory;
+  const shared = { status, targets, standings, slots, loads, concurrency, rollouts };
+  return { lane, rings, limitCounts, ...shared };
 }
 
 /**
@@ -143,6 +150,7 @@ export function copyTables(from: CoordinatorMemory, to: CoordinatorMemory): void
   copyBytes(from.upstreams, to.upstreams);
   copyBytes(from.probes, to.probes);
   copyBytes(from.inFlight, to.inFlight);
+  copyBytes(from.rollouts, to.rollouts);
 }
 
 function copyBytes(from: SharedArrayBuffer, to: SharedArrayBuffer): void {

@@ -3,6 +3,7 @@
  *
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
+import type { RolloutPhase, RolloutReason } from '../../base/rollout-words.js';
 import type { Port } from '../port.js';
 import type { BreakerCauseName } from './target-states.js';
 
@@ -32,6 +33,12 @@ export type CoordinatorMessage =
       readonly atMs: number;
       /** When an ejection ends; 0: the target is not ejected. */
       readonly untilMs: number;
+    }
+  | {
+      readonly type: 'rollout';
+      readonly rolloutIndex: number;
+      readonly phase: RolloutPhase;
+      readonly reason: RolloutReason;
     };
 
 /**
@@ -43,6 +50,8 @@ export type CoordinatorMail<Config = unknown> =
   /** Wakes the store's thread: it is another one than before, or this coordinator is. */
   | { readonly type: 'storePort'; readonly port: Port }
   | { readonly type: 'fault'; readonly fault: CoordinatorFault }
+  /** An order about a split stands in its row: see rollout-memory.ts. */
+  | { readonly type: 'rolloutOrder' }
   /** Use these versions from now on, of which the last one is in force; `configured` answers. */
   | { readonly type: 'configs'; readonly configs: readonly Config[] };
 

@@ -72,6 +72,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     upstreams: _upstreams,
     targets: _targets,
     limiters: _limiters,
+    rollouts: _rollouts,
     routes: _routes,
     facts: _facts,
     store: _store,

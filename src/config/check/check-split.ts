@@ -5,6 +5,7 @@
  */
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { RouteConfig } from '../gateway-config.js';
+import { DEFAULTS } from '../schema/defaults.js';
 import { suggestName } from './nearest-name.js';
 
 export function checkSplit(
@@ -31,6 +32,7 @@ export function checkSplit(
     }
     seen.add(side.name);
   }
+  checkRollout(route, pointer, findings);
   if (upstreams.every((side) => side?.weight === 0)) {
     findings.addValue(`${pointer}/upstreams`, 'one of them needs a weight above 0');
   }
@@ -40,5 +42,31 @@ export function checkSplit(
   }
   if (split?.key === 'consumer' && authenticate === undefined) {
     findings.addValue(`${pointer}/split/key`, 'needs authenticate: nobody knows who calls');
+  }
+}
+
+/** What grows, and what is taken back, is the second of two. */
+function checkRollout(
+  { upstreams = [], split = {} }: SoundPart<RouteConfig>,
+  pointer: string,
+  findings: Findings,
+): void {
+  const { ramp, guard } = split;
+  if (ramp === undefined && guard === undefined) return;
+  const place = `${pointer}/split/${ramp === undefined ? 'guard' : 'ramp'}`;
+  if (upstreams.length !== 2)
+    findings.addKey(place, 'needs two upstreams: the old one, the new one');
+  if (ramp !== undefined) {
+    for (const [at, side] of upstreams.entries()) {
+      if (side?.weight === undefined) continue;
+      const message = 'says nothing where split.ramp says what the sides get; leave it out';
+      findings.addKey(`${pointer}/upstreams/${at}/weight`, message);
+    }
+    const { from = DEFAULTS.split.ramp.from, to = DEFAULTS.split.ramp.to } = ramp;
+    if (to < from) findings.addValue(`${pointer}/split/ramp`, 'to must be at least from');
+  }
+  if (guard !== undefined && guard.errors === undefined && guard.p99 === undefined) {
+    const isBroken = findings.hasUnder(`${pointer}/split/guard`);
+    if (!isBroken) findings.addValue(`${pointer}/split/guard`, 'needs errors, p99 or both');
   }
 }

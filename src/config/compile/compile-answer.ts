@@ -6,16 +6,21 @@
  */
 
 import { assertNever, defined } from '../../base/assert.js';
+import { durationMs } from '../../base/quantities.js';
 import { compileRedirect, compileRespond } from '../../filters/fixed-reply/options.js';
 import type { CompiledAnswer, CompiledConfig } from '../compiled-config.js';
-import type { CompiledSplit, SplitSide } from '../compiled-split.js';
+import type { CompiledRollout, CompiledSplit, SplitSide } from '../compiled-split.js';
 import type { RouteConfig, SplitConfig } from '../gateway-config.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
-/** `upstreamIndexes`: by name. */
+/** A share is in ten-thousandths. */
+const SHARE_OF_PERCENT = 100;
+
+/** `upstreamIndexes`: by name. A split that is rolled out is added to `rollouts`. */
 export function compileAnswer(
   { upstream, upstreams, respond, redirect, tokenService, ...route }: RouteConfig,
   upstreamIndexes: ReadonlyMap<string, number>,
+  rollouts: CompiledRollout[],
 ): CompiledAnswer {
   if (respond !== undefined) return { kind: 'fixed', reply: compileRespond(respond) };
   if (redirect !== undefined) return { kind: 'fixed', reply: compileRedirect(redirect) };
@@ -27,7 +32,12 @@ export function compileAnswer(
     name,
     weight: weight ?? DEFAULTS.split.weight,
   }));
-  const split = compileSplit(route, sides);
+  const rollout = compileRollout(route, sides);
+  if (rollout !== null) rollouts.push({ ...rollout, index: rollouts.length });
+  const split = {
+    ...compileSplit(route, sides),
+    ...(rollout !== null && { rollout: rollouts.length - 1 }),
+  };
   return { kind: 'upstream', upstreamIndex: indexOf(upstreams[0]?.name), split };
 }
 
@@ -43,6 +53,41 @@ function compileSplit(
     header: split.header?.toLowerCase() ?? '',
     cookie: split.cookie ?? '',
   };
+}
+
+/** null: the weights say what the sides have, and nothing moves them. */
+function compileRollout(
+  { name, split = {} }: RouteConfig,
+  sides: readonly SplitSide[],
+): Omit<CompiledRollout, 'index'> | null {
+  const { ramp, guard } = split;
+  const [old, next] = sides;
+  if ((ramp === undefined && guard === undefined) || old === undefined || next === undefined) {
+    return null;
+  }
+  const fixed = (100 * next.weight) / (old.weight + next.weight);
+  const { from, to } = ramp ?? { from: fixed, to: fixed };
+  return {
+    route: name,
+    oldSide: old.name,
+    newSide: next.name,
+    fromShare: Math.round((from ?? DEFAULTS.split.ramp.from) * SHARE_OF_PERCENT),
+    toShare: Math.round((to ?? DEFAULTS.split.ramp.to) * SHARE_OF_PERCENT),
+    overMs: ramp === undefined ? 0 : durationMs(ramp.over),
+    guard:
+      guard === undefined
+        ? null
+        : {
+            errorsFactor: factorOf(guard.errors),
+            p99Factor: factorOf(guard.p99),
+            minRequests: guard.minRequests ?? DEFAULTS.split.guard.minRequests,
+          },
+  };
+}
+
+/** `1.5x`; 0: not judged. */
+function factorOf(text: string | undefined): number {
+  return text === undefined ? 0 : Number.parseFloat(text);
 }
 
 function keyOf(key: NonNullable<SplitConfig['key']>): CompiledSplit['key'] {

@@ -69,12 +69,12 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   const errorTexts = new ErrorTexts();
   const errorRules = errorTexts.rulesOf(config.errors);
   const references = { authenticators, upstreams, errorTexts };
-  const { routes, limiters, documents } = compileRoutes(config, references);
+  const { routes, limiters, rollouts, documents } = compileRoutes(config, references);
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
   return deepFreeze({
     epoch,
-    capacity: rowCapacity({ routes, upstreams, targets, limiters }, namesIn(upstreams)),
+    capacity: rowCapacity({ routes, upstreams, targets, limiters, rollouts }, namesIn(upstreams)),
     listeners: compileListeners(config),
     admin: {
       ...compileAddress(config.admin, DEFAULTS.admin),
@@ -108,6 +108,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     upstreams,
     targets,
     limiters,
+    rollouts,
     routes,
   });
 }
@@ -129,6 +130,8 @@ export function withAddresses<T extends Pick<CompiledConfig, 'upstreams' | 'targ
 /** Memory that nobody touches costs nothing: there is room for versions beside one another. */
 const ROWS_MIN = 1024;
 const ROWS_PER_USE = 4;
+/** Few routes are rolled out at a time. */
+const ROLLOUT_ROWS_MIN = 64;
 /** Few names have more addresses; those that do use the room of versions beside one another. */
 const ADDRESSES_PER_NAME = 16;
 
@@ -142,6 +145,7 @@ function rowCapacity(
     upstreams: rows(used.upstreams.length),
     targets: rows(used.targets.length + nameCount * ADDRESSES_PER_NAME),
     limiters: rows(used.limiters.length),
+    rollouts: Math.max(ROLLOUT_ROWS_MIN, used.rollouts.length * ROWS_PER_USE),
   };
 }
 

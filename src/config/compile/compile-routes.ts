@@ -15,6 +15,7 @@ import type {
   CompiledUpstream,
 } from '../compiled-config.js';
 import type { CompiledEventStreams } from '../compiled-replies.js';
+import type { CompiledRollout } from '../compiled-split.js';
 import type {
   EventStreamsConfig,
   GatewayConfig,
@@ -47,6 +48,7 @@ export interface RouteReferences {
 export interface CompiledRoutes {
   readonly routes: readonly CompiledRoute[];
   readonly limiters: readonly CompiledLimiter[];
+  readonly rollouts: readonly CompiledRollout[];
   readonly documents: readonly CompiledDocument[];
 }
 
@@ -61,6 +63,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
   const limiters: CompiledLimiter[] = [];
   const shares = compileShares(gateway.routes);
   const routes: CompiledRoute[] = [];
+  const rollouts: CompiledRollout[] = [];
   const documents: CompiledDocument[] = [];
   for (const [position, config] of gateway.routes.entries()) {
     const ofRoute = compileRateLimits(config, limiters.length);
@@ -71,7 +74,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const cache = compileRouteCache(config);
     const shared = {
       ...compileMatch(config.match),
-      answer: compileAnswer(config, upstreamIndexes),
+      answer: compileAnswer(config, upstreamIndexes, rollouts),
       ...(config.paths !== undefined && { paths: compilePaths(gateway.paths, config.paths) }),
       ...(config.preserveHost !== undefined && { keepsHost: config.preserveHost }),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),
@@ -101,7 +104,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       routes.push({ index: routes.length, ...place, ...versioned, ...shared, filters });
     }
   }
-  return { routes, limiters, documents };
+  return { routes, limiters, rollouts, documents };
 }
 
 interface RoutePlace extends Pick<CompiledRoute, 'name' | 'group' | 'path' | 'methods' | 'scope'> {

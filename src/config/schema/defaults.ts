@@ -72,7 +72,7 @@ export const DEFAULTS = {
   },
   tracing: { samplePercent: 1, propagation: ['w3c'], serviceName: 'sluice' },
   reload: { watch: true },
-  split: { weight: 1 },
+  split: { weight: 1, ramp: { from: 1, to: 100 }, guard: { minRequests: 200 } },
   sse: { closeAtTokenExpiry: true },
   cache: {
     memory: '64MiB',

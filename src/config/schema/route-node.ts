@@ -8,6 +8,7 @@ import {
   durationNode,
   integerNode,
   listNode,
+  numberNode,
   objectNode,
   oneOrListNode,
   refined,
@@ -179,6 +180,55 @@ const SPLIT_KEY_TEXT = typedShape<
   "SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`",
 );
 
+const FACTOR_TEXT = typedShape<`${number}x`>(
+  '^([1-9][0-9]?|100)([.][0-9]{1,2})?x$',
+  'how many times, such as "2x" or "1.5x"',
+  'FactorText = `${number}x`',
+);
+
+const RAMP_NODE = objectNode(
+  'SplitRampConfig',
+  'The share of the second of two upstreams grows by time, and `weight` says nothing. It begins ' +
+    'when the gateway takes this configuration. A reload that changes neither sides nor these ' +
+    'three goes on where it was. Another start of the gateway begins anew.',
+  {
+    from: numberNode('Percent of the requests at the beginning.', [0, 100], {
+      default: DEFAULTS.split.ramp.from,
+    }),
+    to: numberNode('Percent at the end, at least `from`.', [0, 100], {
+      default: DEFAULTS.split.ramp.to,
+    }),
+    over: durationNode('How long it takes from one to the other.', ['1s', '30d']),
+  },
+  'over',
+);
+
+const GUARD_NODE = objectNode(
+  'SplitGuardConfig',
+  'Takes the second of two upstreams back by itself, to no share at all, when it is worse than ' +
+    'the first by more than chance explains. It stays so until an operator resumes it ' +
+    '(`POST /split/ROUTE`), or `ramp` changes. What counts as an error: a reply with 5xx, and a ' +
+    'target that does not answer; not what the gateway itself refuses, nor clients that leave. ' +
+    'Requests whose client chose the side do not count.',
+  {
+    errors: refined(textNode(FACTOR_TEXT), {
+      description: "How many times the first side's share of errors it may have.",
+      'x-absent': 'errors are not judged',
+    }),
+    p99: refined(textNode(FACTOR_TEXT), {
+      description:
+        "How many times the first side's latency it may have, as 99 % of the requests see it: " +
+        'from the try that answers being sent to the head of its reply.',
+      'x-absent': 'latency is not judged',
+    }),
+    minRequests: integerNode(
+      'Requests that both sides must have had before they are compared.',
+      [20, 1_000_000],
+      { default: DEFAULTS.split.guard.minRequests },
+    ),
+  },
+);
+
 const SPLIT_NODE = objectNode(
   'SplitConfig',
   'Who is on which side of `upstreams`. All workers, and all gateways, put the same caller on ' +
@@ -199,6 +249,8 @@ const SPLIT_NODE = objectNode(
       'x-meaning': 'the name of a cookie',
       'x-absent': 'no client chooses',
     }),
+    ramp: RAMP_NODE,
+    guard: GUARD_NODE,
   },
 );
 

@@ -8,6 +8,7 @@
  *     upstream   its name and its targets in order                     (turns)
  *     target     name of the upstream, scheme, host, port, Host field  (breaker, health, figures)
  *     limiter    route, name and everything that says how it counts    (keys and what they used)
+ *     rollout    route, sides and pace                                 (share, phase)
  *     listener   its name                                              (connections)
  */
 import { defined } from '../../base/assert.js';
@@ -19,7 +20,13 @@ import { namesOf as namesOfTexts, type RouteFacts, type SharedConfig } from './s
 
 export type RowKind = keyof RowCapacity;
 
-export const ROW_KINDS: readonly RowKind[] = ['routes', 'upstreams', 'targets', 'limiters'];
+export const ROW_KINDS: readonly RowKind[] = [
+  'routes',
+  'upstreams',
+  'targets',
+  'limiters',
+  'rollouts',
+];
 
 /** By kind: who has which row; and which key space a limiter has. */
 export type RowsByName = Readonly<
@@ -49,6 +56,7 @@ export function rowsOf({ settings, names: texts, rows }: SharedConfig): RowsByNa
     upstreams: byName(upstreams, settings.upstreams.map(rowOf)),
     targets: byName(targets, settings.targets.map(rowOf)),
     limiters: byName(names.limiters, rows.limiters),
+    rollouts: byName(namesOfRollouts(settings), settings.rollouts.map(rowOf)),
     keySpaces: byName(names.limiters, rows.keySpaces),
     listeners: new Map(settings.listeners.map(({ name, index }) => [name, index])),
   };
@@ -64,6 +72,7 @@ export function rowsInUse(versions: readonly SharedConfig[]): RowsByName {
     upstreams: unite('upstreams'),
     targets: unite('targets'),
     limiters: unite('limiters'),
+    rollouts: unite('rollouts'),
     keySpaces: unite('keySpaces'),
     listeners: unite('listeners'),
   };
@@ -80,7 +89,8 @@ export function placeConfig(
   { epoch, capacity, nextKeySpace }: Placing,
 ): SharedConfig {
   const { settings } = shared;
-  const names = { ...namesOfTexts(shared), ...namesOfTargets(settings) };
+  const rollouts = namesOfRollouts(settings);
+  const names = { ...namesOfTexts(shared), ...namesOfTargets(settings), rollouts };
   const place = (kind: RowKind): readonly number[] =>
     chooseRows(kind, names[kind], inUse[kind], capacity[kind]);
   const rows = {
@@ -88,6 +98,7 @@ export function placeConfig(
     upstreams: place('upstreams'),
     targets: place('targets'),
     limiters: place('limiters'),
+    rollouts: place('rollouts'),
   };
   let free = nextKeySpace;
   const keySpaces = names.limiters.map((name) => inUse.keySpaces.get(name) ?? free++);
@@ -108,6 +119,10 @@ export function placeConfig(
         index: rowAt(rows.targets, target.index),
         upstreamIndex: rowAt(rows.upstreams, target.upstreamIndex),
       })),
+      rollouts: settings.rollouts.map((one) => ({
+        ...one,
+        index: rowAt(rows.rollouts, one.index),
+      })),
       facts: placeFacts(settings.facts, rows, free),
     },
     rows: {
@@ -115,6 +130,7 @@ export function placeConfig(
       limiters: shareCopyOfWords(rows.limiters),
       keySpaces: shareCopyOfWords(keySpaces),
       upstreams: shareCopyOfWords(rows.upstreams),
+      rollouts: shareCopyOfWords(rows.rollouts),
     },
   };
 }
@@ -183,6 +199,11 @@ function chooseRows(
     taken.add(free);
     return free;
   });
+}
+
+/** Another pace is another rollout: it begins anew. A guard may change while one is under way. */
+function namesOfRollouts({ rollouts }: Pick<CompiledConfig, 'rollouts'>): string[] {
+  return rollouts.map(({ index: _index, guard: _guard, ...rest }) => JSON.stringify(rest));
 }
 
 /** Upstreams and targets of a configuration, placed or not. */

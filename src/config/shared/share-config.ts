@@ -49,6 +49,7 @@ export function shareConfig(config: CompiledConfig): SharedConfig {
       limiters: rowsOf(limiters),
       keySpaces: shareCopyOfWords(limiters.map(({ keySpace }) => keySpace)),
       upstreams: rowsOf(config.upstreams),
+      rollouts: rowsOf(config.rollouts),
     },
     table: shareTable(writeRouteTable(routes.flatMap(routePatterns))),
   };

@@ -56,6 +56,7 @@ export interface SharedRows {
   readonly limiters: Int32Array;
   readonly keySpaces: Int32Array;
   readonly upstreams: Int32Array;
+  readonly rollouts: Int32Array;
 }
 
 /** What crosses threads: nothing in it is copied but the settings. */
@@ -181,23 +182,22 @@ function placedRoute(route: CompiledRoute, place: number, rows: SharedRows): Com
   return {
     ...route,
     index: rowAt(rows.routes, place),
-    answer: placeAnswer(route.answer, (upstream) => rowAt(rows.upstreams, upstream)),
+    answer: placeAnswer(route.answer, rows),
     limiterIndexes: route.limiterIndexes.map((at) => rowAt(rows.limiters, at)),
   };
 }
 
-function placeAnswer(
-  answer: CompiledAnswer,
-  rowOf: (upstreamIndex: number) => number,
-): CompiledAnswer {
+function placeAnswer(answer: CompiledAnswer, { upstreams, rollouts }: SharedRows): CompiledAnswer {
   if (answer.kind !== 'upstream') return answer;
-  const upstreamIndex = rowOf(answer.upstreamIndex);
-  if (answer.split === undefined) return { ...answer, upstreamIndex };
-  const sides = answer.split.sides.map((side) => ({
+  const { split } = answer;
+  const upstreamIndex = rowAt(upstreams, answer.upstreamIndex);
+  if (split === undefined) return { ...answer, upstreamIndex };
+  const sides = split.sides.map((side) => ({
     ...side,
-    upstreamIndex: rowOf(side.upstreamIndex),
+    upstreamIndex: rowAt(upstreams, side.upstreamIndex),
   }));
-  return { ...answer, upstreamIndex, split: { ...answer.split, sides } };
+  const rollout = split.rollout === undefined ? {} : { rollout: rowAt(rollouts, split.rollout) };
+  return { ...answer, upstreamIndex, split: { ...split, sides, ...rollout } };
 }
 
 function placedLimiter(limiter: CompiledLimiter, place: number, rows: SharedRows): CompiledLimiter {

@@ -31,6 +31,7 @@ export function uniteConfigs(all: readonly ServedConfig[]): UnitedConfig {
     ...settings,
     upstreams: unite((config) => config.upstreams),
     targets: unite((config) => config.targets),
+    rollouts: unite((config) => config.rollouts),
     limiters: new UnitedLimiters(all.map(({ limiters }) => limiters)),
     facts: {
       ...settings.facts,

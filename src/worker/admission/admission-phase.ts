@@ -34,7 +34,7 @@ import {
   ASK_WAIT_MS,
   type CoordinatorClient,
 } from './coordinator-client.js';
-import { sideOf } from './route-side.js';
+import { type ShareSource, sideOf } from './route-side.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 
 export type AdmissionOutcome = 'next' | LocalReply;
@@ -51,6 +51,7 @@ export interface AdmissionParts {
   readonly coordinator: CoordinatorClient;
   readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
+  readonly rollouts: ShareSource;
   nowMs(): number;
   /** Something was asked: publish it at the end of this turn. */
   touch(): void;
@@ -71,7 +72,7 @@ export class AdmissionPhase {
   // a target.
   run(exchange: Exchange): AdmissionOutcome | 'wait' {
     const { sides } = routeOf(exchange);
-    if (sides !== null) exchange.takeSide(sideOf(exchange, sides));
+    if (sides !== null) exchange.takeSide(sideOf(exchange, sides, this.parts.rollouts));
     const route = routeOf(exchange);
     const plan = admissionOf(exchange);
     if (!plan.isNeeded) return 'next';

@@ -5,11 +5,13 @@
  * gateway with this configuration, so that nothing has to be agreed upon. A caller's place between
  * 0 and the sum of the weights is fixed by a hash; sides lie one behind the other in the order of
  * the configuration. So where the last of two gets more weight, it keeps all callers that it has.
+ * Where a split is rolled out, the coordinator says what the last one gets, in shared memory.
  */
 
 import { defined } from '../../base/assert.js';
 import { HalfSipHash } from '../../base/half-sip-hash.js';
 import { networkOf } from '../../base/ip-address.js';
+import { SHARE_ALL } from '../../base/rollout-words.js';
 import type { CompiledSplit } from '../../config/compiled-split.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { RouteSides, WorkerRoute } from '../route/worker-route.js';
@@ -20,10 +22,22 @@ const HASH_KEY = [0x736c7569, 0x63650000] as const;
 const HASH_RANGE = 2 ** 32;
 const hash = new HalfSipHash(...HASH_KEY);
 
+/** Says what the new side of a rollout has, in ten-thousandths. */
+export interface ShareSource {
+  shareOf(rollout: number): number;
+}
+
 /** The side that gets the request, whose caller is known as far as it will be. */
-export function sideOf(exchange: Exchange, { split, routes }: RouteSides): WorkerRoute {
+export function sideOf(exchange: Exchange, sides: RouteSides, shares: ShareSource): WorkerRoute {
+  const { split, routes, chosenRoutes } = sides;
   const chosen = chosenSide(exchange, split);
-  return defined(routes[chosen === -1 ? placedSide(exchange, split) : chosen], 'a side');
+  if (chosen !== -1) return defined(chosenRoutes[chosen], 'a side');
+  const place = placeOf(exchange, split.key);
+  const side =
+    split.rollout === undefined
+      ? weighedSide(split, place)
+      : sharedSide(place, shares.shareOf(split.rollout));
+  return defined(routes[side], 'a side');
 }
 
 /** What the client asks for; -1: nothing, or no side of that name. */
@@ -38,14 +52,23 @@ function chosenSide({ fields }: Exchange, { sides, header, cookie }: CompiledSpl
   return wanted === '' ? -1 : sides.findIndex(({ name }) => name === wanted);
 }
 
-function placedSide(exchange: Exchange, { sides, total, key }: CompiledSplit): number {
+/** From 0 up to and without 1: the same for the same caller. */
+function placeOf(exchange: Exchange, key: CompiledSplit['key']): number {
   hash.hash(keyText(exchange, key));
-  const place = ((hash.high >>> 0) / HASH_RANGE) * total;
+  return (hash.high >>> 0) / HASH_RANGE;
+}
+
+function weighedSide({ sides, total }: CompiledSplit, place: number): number {
   let end = 0;
   return sides.findIndex(({ weight }) => {
     end += weight;
-    return place < end;
+    return place * total < end;
   });
+}
+
+/** Of two sides. */
+function sharedSide(place: number, share: number): number {
+  return place * SHARE_ALL < SHARE_ALL - share ? 0 : 1;
 }
 
 /** Each kind begins with a letter of its own. */

@@ -9,6 +9,7 @@ import { defined } from '../../base/assert.js';
 import type { ErrorPages } from '../../base/error-pages.js';
 import { byRow } from '../../base/rows.js';
 import { KEY_GRANT_LIMIT_MIN } from '../../channel/coordinator/coordinator-records.js';
+import { type RolloutSide, SIDE_NEW, SIDE_OLD } from '../../channel/coordinator/rollout-memory.js';
 import type {
   CompiledLimiter,
   CompiledRoute,
@@ -56,6 +57,8 @@ export interface WorkerRoute {
   readonly upstream: CompiledUpstream | null;
   /** Once it is known who calls, one of them takes the place of this route; null: it has one. */
   readonly sides: RouteSides | null;
+  /** What its requests count for where its split is rolled out; null: nothing is counted. */
+  readonly measured: MeasuredSide | null;
   readonly authenticators: readonly Authenticator[];
   readonly challenges: Challenges;
   /** All limits, of all plans. */
@@ -83,11 +86,20 @@ export interface WorkerRoute {
   readonly readsBody: boolean;
 }
 
+/** A side of a split that is rolled out. */
+export interface MeasuredSide {
+  /** Its row. */
+  readonly rollout: number;
+  readonly side: RolloutSide;
+}
+
 /** The sides of a route whose requests are shared among upstreams. */
 export interface RouteSides {
   readonly split: CompiledSplit;
   /** In the order of the configuration; each has one upstream, and is the route in all else. */
   readonly routes: readonly WorkerRoute[];
+  /** The same for clients that choose their side: what they get is not measured. */
+  readonly chosenRoutes: readonly WorkerRoute[];
 }
 
 /** What the routes of a configuration are made with. */
@@ -138,13 +150,20 @@ export class WorkerRoutes {
     const route = defined(this.parts.config.routes.at(place), 'the route at a place');
     const split = route.answer.kind === 'upstream' ? route.answer.split : undefined;
     if (split === undefined) return this.makeOf(route);
-    const routes = split.sides.map(({ upstreamIndex }) =>
+    const chosenRoutes = split.sides.map(({ upstreamIndex }) =>
       this.makeOf({ ...route, answer: { kind: 'upstream', upstreamIndex } }),
+    );
+    const { rollout } = split;
+    const routes = chosenRoutes.map(
+      (side, at): WorkerRoute => ({
+        ...side,
+        measured: rollout === undefined ? null : { rollout, side: at === 0 ? SIDE_OLD : SIDE_NEW },
+      }),
     );
     const base = this.makeOf(route);
     // Whose turn it is can be said only once the side is known.
     const firstAdmission = { ...base.firstAdmission, laterUpstream: null };
-    return { ...base, firstAdmission, sides: { split, routes } };
+    return { ...base, firstAdmission, sides: { split, routes, chosenRoutes } };
   }
 
   private makeOf(route: CompiledRoute): WorkerRoute {
@@ -163,6 +182,7 @@ export class WorkerRoutes {
       answer,
       upstream,
       sides: null,
+      measured: null,
       filters,
       hides: hiddenCredentials([
         ...authenticators.flatMap(({ hides = NOTHING }) => hides),

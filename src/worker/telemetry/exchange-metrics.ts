@@ -18,6 +18,7 @@ import {
   OUTCOME_MASK,
   VERDICT_RATE_LIMITED,
 } from '../../channel/coordinator/coordinator-records.js';
+import type { RolloutWriter } from '../../channel/coordinator/rollout-memory.js';
 import type { CounterBlock } from '../../channel/counter-block.js';
 import type { RefusalRingWriter } from '../../channel/refusal-ring.js';
 import type { CompiledTarget, GatewaySettings } from '../../config/compiled-config.js';
@@ -54,6 +55,7 @@ import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
 import type { ReplyState } from '../exchange/reply-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { isConnectFailure } from '../upstream/upstream-error.js';
+import { countSide } from './measured-side.js';
 import type { RequestTracing } from './request-tracing.js';
 
 /** Where they are written, and their time. */
@@ -62,6 +64,7 @@ export interface MetricsOutputs {
   readonly refusals: RefusalRingWriter;
   readonly tracing: RequestTracing;
   readonly clock: Clock;
+  readonly rollouts: Pick<RolloutWriter, 'count'>;
 }
 
 const CACHE_COUNTERS: Readonly<Record<CacheOutcome, CacheCounter>> = {
@@ -252,6 +255,8 @@ export class ExchangeMetrics {
       if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
     if (exchange.grpc !== null) this.countCall(exchange);
+    const measured = exchange.route?.measured ?? null;
+    if (measured !== null) countSide(this.outputs.rollouts, measured, exchange);
     if (exchange.caching !== null) this.countCaching(exchange.caching, reply.bytesSent);
     if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
     if (accessLog?.wants(status, durationMs) === true) {

@@ -121,7 +121,7 @@ describe('coordinator: another configuration', () => {
     rig.reload({ ...rest, targets: targets.slice(1), upstreams: upstreams.slice(1) });
     // Of a target that is gone, told late.
     rig.tell(2, [0, 0, OUTCOME_FAILURE]);
-    clearRows(rig.memory, { targets: [0], upstreams: [0], limiters: [] });
+    clearRows(rig.memory, { targets: [0], upstreams: [0], limiters: [], rollouts: [] });
     rig.reload({ ...rest, targets, upstreams });
     expect(rig.targets.stateOf(0)).toBe(TARGET_CLOSED);
     expect(rig.ask(3).verdict).toBe(VERDICT_ADMITTED);

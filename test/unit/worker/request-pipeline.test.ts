@@ -209,6 +209,7 @@ class Rig {
           () => {},
         ),
         tokens: this.tokens,
+        rollouts: { shareOf: () => 0 },
         gate: new AdmissionGate(
           config.capacity,
           laneMemoryOf(this.coordinatorRig.memory, lane),

@@ -4,6 +4,8 @@
  * Thread: browser. Owns the history, a bounded number of points.
  */
 
+import type { SplitFigures } from './splits.js';
+
 export interface Latency {
   readonly count: number;
   readonly p50_ms: number;
@@ -109,6 +111,7 @@ export interface Stats {
   readonly unrouted: RouteFigures;
   readonly limits: readonly LimitFigures[];
   readonly targets: readonly TargetFigures[];
+  readonly splits: readonly SplitFigures[];
   readonly event_loops: readonly LoopFigures[];
   readonly workers: readonly LaneFigures[];
   readonly coordinator: Readonly<Record<string, number>>;

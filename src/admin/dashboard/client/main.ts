@@ -8,6 +8,7 @@ import type { Recent } from '../../recent-rows.js';
 import { drawChart } from './chart.js';
 import { History, latencyBetween, type Stats } from './figures.js';
 import { drawCache, drawCompression } from './replies.js';
+import { drawSplits } from './splits.js';
 import { drawTable, type Tone } from './tables.js';
 import { bytes, duration, milliseconds, percent, short, timeOfDay } from './text.js';
 
@@ -23,6 +24,7 @@ async function update(): Promise<void> {
   drawCharts();
   drawRoutes(stats);
   drawTargets(stats);
+  drawSplits(place('split-card'), place('splits'), stats.splits);
   drawLimits(stats, recent);
   drawThreads(stats);
   const rate = (before: number | undefined, now: number) => history.rate(before, now);

@@ -25,8 +25,14 @@ interface Caller {
 }
 
 /** Name of the upstream that a caller gets. */
-function splitter(weights: Readonly<Record<string, number>>, split: RouteConfig['split'] = {}) {
-  const upstreams = Object.entries(weights).map(([name, weight]) => ({ name, weight }));
+function splitter(
+  weights: Readonly<Record<string, number | undefined>>,
+  split: RouteConfig['split'] = {},
+  share = 0,
+) {
+  const upstreams = Object.entries(weights).map(([name, weight]) =>
+    weight === undefined ? { name } : { name, weight },
+  );
   const authenticate = split.key === 'consumer' ? { authenticate: ['keys'] } : {};
   const config = compileConfig(configOf({ upstreams, split, ...authenticate }));
   const route = defined(workerRoutesOf(config)[0], 'a route');
@@ -34,7 +40,7 @@ function splitter(weights: Readonly<Record<string, number>>, split: RouteConfig[
   return ({ clientIp = '192.0.2.7', consumer = '', fields = [] }: Caller): string => {
     const exchange = makeExchange({ clientIp, fields, route });
     exchange.identify({ consumer, claims: null, fields: [] });
-    return sideOf(exchange, sides).upstream?.name ?? '';
+    return sideOf(exchange, sides, { shareOf: () => share }).upstream?.name ?? '';
   };
 }
 
@@ -69,6 +75,72 @@ describe('the parts', () => {
       const sides = steps.map((side) => side(caller));
       expect(sides).toEqual([...sides].sort());
     }
+  });
+});
+
+describe('a rollout', () => {
+  const ramp = { from: 1, to: 50, over: '1h' } as const;
+  const rolled = (share: number, split: RouteConfig['split'] = {}) =>
+    splitter({ v1: undefined, v2: undefined }, { ramp, ...split }, share);
+
+  it('gives the new side what the coordinator says, and keeps those whom it has', () => {
+    const steps = [0, 100, 2500, 5000, 10_000].map((share) => rolled(share));
+    const counts = steps.map(
+      (side) => CALLERS.filter((caller) => side(caller) === 'v2').length / CALLERS.length,
+    );
+    expect(counts[0]).toBe(0);
+    expect(counts[1]).toBeGreaterThan(0.005);
+    expect(counts[1]).toBeLessThan(0.02);
+    expect(counts[2]).toBeCloseTo(0.25, 1);
+    expect(counts[3]).toBeCloseTo(0.5, 1);
+    expect(counts[4]).toBe(1);
+    for (const caller of CALLERS) {
+      const sides = steps.map((side) => side(caller));
+      expect(sides).toEqual([...sides].sort());
+    }
+  });
+
+  it('measures who was put on a side, and not who chose it', () => {
+    const config = compileConfig(
+      configOf({ upstreams: [{ name: 'v1' }, { name: 'v2' }], split: { ramp, header: 'x-side' } }),
+    );
+    const route = defined(workerRoutesOf(config)[0], 'a route');
+    const sides = defined(route.sides ?? undefined, 'its sides');
+    const taken = (share: number, fields: readonly string[]) =>
+      sideOf(makeExchange({ route, fields }), sides, { shareOf: () => share });
+    expect(taken(0, []).measured).toEqual({ rollout: 0, side: 0 });
+    expect(taken(10_000, []).measured).toEqual({ rollout: 0, side: 1 });
+    const chosen = taken(0, ['x-side', 'v2']);
+    expect(chosen.upstream?.name).toBe('v2');
+    expect(chosen.measured).toBeNull();
+  });
+
+  it('is compiled from percents and factors', () => {
+    const upstreams = [{ name: 'v1' }, { name: 'v2', weight: 3 }];
+    const guard = { errors: '2x', p99: '1.5x' } as const;
+    const both = configOf({ upstreams: [{ name: 'v1' }, { name: 'v2' }], split: { ramp, guard } });
+    expect(compileConfig(both).rollouts).toEqual([
+      {
+        ...{ index: 0, route: 'all', oldSide: 'v1', newSide: 'v2' },
+        ...{ fromShare: 100, toShare: 5000, overMs: 3_600_000 },
+        guard: { errorsFactor: 2, p99Factor: 1.5, minRequests: 200 },
+      },
+    ]);
+    const guarded = compileConfig(configOf({ upstreams, split: { guard: { errors: '3x' } } }));
+    expect(guarded.rollouts).toMatchObject([
+      { fromShare: 7500, toShare: 7500, overMs: 0, guard: { errorsFactor: 3, p99Factor: 0 } },
+    ]);
+  });
+
+  it.each([
+    [[{ name: 'v1' }], { ramp }, 'needs two upstreams'],
+    [[{ name: 'v1' }, { name: 'v2' }, { name: 'v3' }], { ramp }, 'needs two upstreams'],
+    [[{ name: 'v1' }, { name: 'v2', weight: 2 }], { ramp }, 'leave it out'],
+    [[{ name: 'v1' }, { name: 'v2' }], { ramp: { ...ramp, to: 0 } }, 'to must be at least from'],
+    [[{ name: 'v1' }, { name: 'v2' }], { guard: {} }, 'needs errors, p99 or both'],
+    [[{ name: 'v1' }, { name: 'v2' }], { guard: { errors: '0.5x' } }, 'how many times'],
+  ] as const)('%j with %j is refused', (upstreams, split, said) => {
+    expect(() => compileConfig(configOf({ upstreams, split }))).toThrow(said);
   });
 });
 
