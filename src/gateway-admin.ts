@@ -80,6 +80,7 @@ export class GatewayAdmin {
       concurrency: memory.concurrency,
       rollouts: memory.rollouts,
       cache: supervisor.cache,
+      plugins: supervisor.plugins.memory,
       live: () => this.liveFigures(),
       configuration: () => reloader.status(),
     });

@@ -23,6 +23,17 @@ export { type ConfigSource, fileSource } from './config/source/config-source.js'
 export { loadConfigFile } from './config/source/load-config.js';
 export type { LoadedConfig } from './config/source/load-file.js';
 export { type GatewayOptions, VERSION } from './gateway.js';
+export {
+  definePlugin,
+  type Plugin,
+  type PluginContext,
+  type PluginHooks,
+  type PluginReply,
+  type PluginReplyHead,
+  type PluginRequest,
+  type PluginRequestView,
+  type PluginResult,
+} from './plugins/plugin.js';
 export { ProgramGateway as Gateway } from './program-gateway.js';
 export type { ReloadResult } from './supervisor/reloader.js';
 export type { NameLookup } from './supervisor/watched-name.js';

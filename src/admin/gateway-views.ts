@@ -13,6 +13,7 @@ import { RolloutView } from '../channel/coordinator/rollout-memory.js';
 import { TargetLoadView } from '../channel/coordinator/target-loads.js';
 import { TargetStateView } from '../channel/coordinator/target-states.js';
 import { refusalRingOffset } from '../channel/counter-block.js';
+import { PluginBoardView, type PluginMemory } from '../channel/plugins/plugin-board.js';
 import { RefusalRingReader } from '../channel/refusal-ring.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
@@ -38,6 +39,7 @@ export interface ViewSources {
   readonly concurrency: Buffers[number];
   readonly rollouts: Buffers[number];
   readonly cache: CacheMemory;
+  readonly plugins: PluginMemory;
   live(): LiveFigures;
   configuration(): ReloadStatus;
 }
@@ -51,6 +53,7 @@ export class GatewayViews {
   readonly concurrency: ConcurrencyView;
   readonly rollouts: RolloutView;
   readonly cache: CacheView;
+  readonly plugins: PluginBoardView;
 
   private readonly rings: readonly RefusalRingReader[];
 
@@ -65,6 +68,7 @@ export class GatewayViews {
     this.rollouts = new RolloutView(sources.rollouts, capacity.rollouts);
     this.limitCounts = new LimitCountsView(sources.limitCounts);
     this.cache = new CacheView(sources.cache);
+    this.plugins = new PluginBoardView(sources.plugins);
     this.concurrency = new ConcurrencyView(
       sources.concurrency,
       capacity.upstreams,

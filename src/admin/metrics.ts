@@ -33,6 +33,7 @@ import {
   namePieces,
   targetPieces,
 } from './metrics-of-upstreams.js';
+import { pluginPieces } from './plugin-figures.js';
 import { splitPieces } from './split-rows.js';
 import { type WebSocketFigures, WebSocketSamples } from './websocket-samples.js';
 
@@ -57,6 +58,7 @@ export class MetricsReader {
     yield* namePieces(this.views);
     yield* discoveryPieces(this.views);
     yield* tlsPieces(this.views);
+    yield* pluginPieces(this.views);
     yield* limiterPieces(this.views);
     yield* splitPieces(this.views);
     yield* threadPieces(this.views);

@@ -36,6 +36,7 @@ import {
   targetNameRow,
 } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
+import { pluginRows } from './plugin-figures.js';
 import { splitRow } from './split-rows.js';
 import {
   codingRows,
@@ -117,6 +118,7 @@ export class StatsReader {
       event_loops: this.eventLoops(),
       coordinator: { deaths: live.coordinatorDeaths, ...this.views.coordinator.readCounts() },
       store: live.store === null ? null : storeRow(live.store),
+      plugins: pluginRows(this.views),
     };
   }
 

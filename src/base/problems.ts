@@ -24,6 +24,7 @@ export type GatewayPart =
   | 'loadBalancing'
   | 'coordinator'
   | 'cache'
+  | 'plugin'
   | 'upstream';
 
 export interface ProblemKind {
@@ -169,6 +170,16 @@ export const PROBLEMS = {
   requestTimeout: problem('GW_REQUEST_TIMEOUT', 408, 'Request too slow', {
     ...DOWNSTREAM,
     when: 'The head or the body of the request did not arrive in time.',
+  }),
+  pluginFailed: problem('GW_PLUGIN_FAILED', 500, 'Plugin failed', {
+    ...INTERNAL,
+    part: 'plugin',
+    when: 'A plugin of the route failed or took too long, and its onFailure says refuse.',
+  }),
+  pluginOut: problem('GW_PLUGIN_OUT', 503, 'Plugin put out', {
+    ...INTERNAL,
+    part: 'plugin',
+    when: 'A plugin of the route was put out after its failures, and its onFailure says refuse.',
   }),
   notCached: problem('GW_NOT_CACHED', 504, 'Not cached', {
     source: 'downstream',

@@ -17,6 +17,7 @@ import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
 import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
+import type { CompiledPlugin } from './compiled-plugin.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledRollout, CompiledSplit } from './compiled-split.js';
@@ -91,6 +92,7 @@ export interface CompiledConfig {
   readonly tokenService: CompiledTokenService | null;
   /** What is shared with other gateways; null: nothing. */
   readonly store: CompiledStore | null;
+  readonly plugins: readonly CompiledPlugin[];
   readonly upstreams: readonly CompiledUpstream[];
   /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];
@@ -468,6 +470,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
   /** Absent: nothing is stored. */
   readonly cache?: CompiledRouteCache;
+  /** Places in `plugins` of the gateway, in the order of requests; absent: none. */
+  readonly plugins?: readonly number[];
   /** Absent: event streams are as every stream. */
   readonly eventStreams?: CompiledEventStreams;
   readonly rewrite: CompiledRewrite;

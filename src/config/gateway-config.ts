@@ -113,6 +113,11 @@ export interface GatewayConfig {
   readonly authenticators?: Readonly<Record<string, AuthenticatorConfig>>;
   /** Makes tokens for callers that an authenticator has let in, and takes them back. */
   readonly tokenService?: TokenServiceConfig;
+  /**
+   * Plugins, in the order in which requests pass those of `everyRoute`; replies pass them from the
+   * last to the first. At most 32 items. Default: none.
+   */
+  readonly plugins?: readonly PluginConfig[];
   /** The services behind the gateway, by a name that routes refer to. 1 to 1024 keys. */
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   /**
@@ -1263,6 +1268,61 @@ export interface TokenServiceConfig {
   readonly maxSessions?: number;
 }
 
+/** Code of your own in the workers: see docs/plugins.md. It is trusted as the gateway itself is. */
+export interface PluginConfig {
+  /** Name by which routes refer to it; in logs and counters. */
+  readonly name: string;
+  /**
+   * File of its module (.js, .mjs; .ts and .mts where Node.js reads them), relative to this one, or
+   * a URL with `file:`. What it imports by relative names belongs to it. 1 to 4096 characters.
+   * Default: see `package`.
+   */
+  readonly file?: string;
+  /**
+   * Package that is the plugin, in place of `file`; it is looked for from the working directory
+   * upwards. Default: see `file`.
+   */
+  readonly package?: string;
+  /**
+   * What the plugin is given, as its own schema allows. At most 256 keys. Default: [object Object].
+   */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Whether routes without `plugins` of their own use it. Default: false. */
+  readonly everyRoute?: boolean;
+  /**
+   * What becomes of a request when the plugin fails, and of all once it is put out: `refuse`
+   * answers with 500 or 503, `skip` goes on as if it were not there. Who fails to find out who
+   * calls is refused in any case. Default: refuse.
+   */
+  readonly onFailure?: 'refuse' | 'skip';
+  /** What one call of the plugin may take. */
+  readonly budget?: PluginBudgetConfig;
+  /**
+   * Failures within a minute after which the plugin is put out, until a reload brings other code or
+   * other options. One that makes a worker hang is put out at once. 1 to 1000. Default: 5.
+   */
+  readonly strikes?: number;
+  /**
+   * Largest body that its hooks for bodies are given; it is collected whole. A larger one counts as
+   * a failure of the call. 1KiB to 64MiB. Default: 1MiB.
+   */
+  readonly bodyBytes?: ByteSize;
+}
+
+/** What one call of the plugin may take. */
+export interface PluginBudgetConfig {
+  /**
+   * Work of its own, up to its first wait. The call ends all the same, and is a strike. 1ms to 1s.
+   * Default: 50ms.
+   */
+  readonly cpu?: Duration;
+  /**
+   * From its beginning to its end. Then it has failed: what it says later counts for nothing. 1ms
+   * to 60s. Default: 1s.
+   */
+  readonly wait?: Duration;
+}
+
 /** One logical service: a set of targets that do the same. */
 export interface UpstreamConfig {
   /**
@@ -1821,6 +1881,11 @@ export interface RouteConfig {
    * shared cache. What says nothing of its freshness is not stored. Default: false.
    */
   readonly cache?: boolean | RouteCacheConfig;
+  /**
+   * Names of plugins, in the order in which requests pass them; replies pass them from the last to
+   * the first. An empty list: none. At most 16 items. Default: those with `everyRoute`.
+   */
+  readonly plugins?: readonly string[];
   /**
    * Bodies of replies by which the gateway refuses, by status: `404`, `4xx`, `5xx`, or `default`;
    * the most exact one counts, and that of a route before that of the gateway. Accept of the client

@@ -103,6 +103,8 @@ export interface AccessRecord {
   readonly traceId: string;
   /** What the cache did; empty: the route has none. */
   readonly cache: string;
+  /** What plugins have put there, as JSON; absent or empty: nothing. */
+  readonly plugins?: string;
 }
 
 /** Which requests get a record, and what the record shows. */
@@ -224,7 +226,7 @@ export class AccessLog implements RequestLog {
     target: string,
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
-    const { traceId, cause, call, cache, webSocket = '' } = record;
+    const { traceId, cause, call, cache, webSocket = '', plugins = '' } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -245,6 +247,7 @@ export class AccessLog implements RequestLog {
       (call === null ? '' : textOfCall(call)) +
       (cache === '' ? '' : `,"cache":"${cache}"`) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
+      (plugins === '' ? '' : `,"plugins":${plugins}`) +
       (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
       ',"msg":"request"}\n'
     );

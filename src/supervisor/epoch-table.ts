@@ -68,6 +68,11 @@ export class EpochTable {
     return defined(this.members.at(-1), 'the version in force');
   }
 
+  /** Of all versions, those of the newest one last. */
+  get plugins(): SharedConfig['settings']['plugins'] {
+    return this.members.flatMap(({ config }) => config.plugins);
+  }
+
   /** Versions that the coordinator answers for, oldest first. */
   get epochs(): number[] {
     return this.members.map(({ config }) => config.epoch);

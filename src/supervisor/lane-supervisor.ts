@@ -13,6 +13,7 @@ import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator/coo
 import type { CoordinatorMail } from '../channel/coordinator/coordinator-messages.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import { allocateLane, type LaneMemory, laneStatusOf } from '../channel/lane.js';
+import type { PluginMemory } from '../channel/plugins/plugin-board.js';
 import type { Port } from '../channel/port.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
@@ -20,6 +21,7 @@ import { cpuWaitMs } from '../observability/kernel-facts.js';
 import type { LaneOrder, LaneReport, LaneTask } from '../worker/lane-task.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import type { PluginWatch } from './plugin-watch.js';
 import type { Threads } from './threads.js';
 
 /**
@@ -44,6 +46,9 @@ export interface LaneSupervisorOptions {
   readonly control: CoordinatorControl;
   readonly counters: SharedArrayBuffer;
   readonly cache: CacheMemory;
+  readonly plugins: PluginMemory;
+  /** Who the plugin in a worker was, and what becomes of it. */
+  readonly pluginWatch: PluginWatch;
   readonly hashKey: readonly [number, number];
   readonly logger: Logger;
   /** What a new worker must know about keys. */
@@ -73,6 +78,8 @@ export class LaneSupervisor {
   private port: Port<LaneReport, LaneOrder> | null = null;
   private watcher: Timer | null = null;
   private isStopping = false;
+  /** A plugin has made the worker hang. */
+  private isByPlugin = false;
   private served: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: LaneSupervisorOptions) {
@@ -82,7 +89,7 @@ export class LaneSupervisor {
 
   /** Starts a worker. Resolves when the worker serves the lane. */
   start(): Promise<void> {
-    const { lane, threads, front, memory, counters, cache, hashKey } = this.options;
+    const { lane, threads, front, memory, counters, cache, plugins, hashKey } = this.options;
     const { config } = this;
     const laneMemory = allocateLane(config.settings.limits.laneRingBytes);
     const { port1: port, port2: workerPort } = threads.newChannel<LaneOrder, LaneReport>();
@@ -98,6 +105,8 @@ export class LaneSupervisor {
       wakePort,
       counters,
       cache,
+      plugins,
+      isSuccessor: this.deaths > 0,
       hashKey,
       notices: this.options.identityNotices(),
     };
@@ -152,6 +161,8 @@ export class LaneSupervisor {
   private onHang(): void {
     const { lane, clock, front, logger } = this.options;
     this.unwatch();
+    // Before any other worker can run it.
+    this.isByPlugin = this.options.pluginWatch.onHang(lane);
     logger.error({ lane }, 'worker hangs');
     front.suspendLane(lane);
     void this.kill();
@@ -293,10 +304,15 @@ export class LaneSupervisor {
     front.detachLane(lane);
     if (this.isStopping) return;
     this.deaths++;
+    const isByPlugin = this.isByPlugin;
+    this.isByPlugin = false;
+    if (!isByPlugin && wasServing) this.options.pluginWatch.onDeath(lane);
+    this.options.pluginWatch.onGone(lane);
     logger.error({ err: error, lane }, 'worker died');
     control.replaceWorker(lane);
     if (!wasServing) reject(error);
-    else if (this.options.mayRestart()) this.restart();
+    // A plugin that makes workers hang is put out: there is an end to that by itself.
+    else if (isByPlugin || this.options.mayRestart()) this.restart();
   }
 
   private restart(): void {

@@ -29,6 +29,7 @@ import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
 import { LaneSupervisor } from './lane-supervisor.js';
 import { hashKeyOf } from './limiter-hash-key.js';
+import { PluginWatch } from './plugin-watch.js';
 import { RestartIntensity } from './restart-intensity.js';
 import { CachePurges } from './shared/cache-purges.js';
 import { SharedState } from './shared/shared-state.js';
@@ -55,6 +56,9 @@ export class Supervisor {
 
   /** Stored replies; they outlive every thread. */
   readonly cache: CacheMemory;
+
+  /** Plugins, and what they have done. */
+  readonly plugins: PluginWatch;
 
   /** null: no store is configured. */
   readonly store: StoreSupervisor | null;
@@ -104,6 +108,10 @@ export class Supervisor {
     );
     this.cache = allocateCache(config.workers, config.cacheBytes);
     this.purges = new CachePurges(this.cache, this.shared?.events ?? null, logger);
+    this.plugins = new PluginWatch({
+      ...{ lanes: config.workers, logger, unixMs: clock.unixMs },
+      plugins: () => this.epochTable.plugins,
+    });
     this.prober = new HealthProber({
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random,
@@ -128,6 +136,8 @@ export class Supervisor {
           control: this.coordinator.control,
           counters,
           cache: this.cache,
+          plugins: this.plugins.memory,
+          pluginWatch: this.plugins,
           hashKey,
           logger,
           identityNotices: () => this.identity.notices,
@@ -232,11 +242,13 @@ export class Supervisor {
    */
   async swap(shared: SharedConfig): Promise<ServedConfig> {
     const next = shared.settings;
+    this.plugins.begin(next.plugins);
     // Keys for the next configuration are fetched now; those of the old one stay until the swap is
     // done.
     await this.identity.adopt([...this.config.authenticators, ...next.authenticators]);
     try {
       await Promise.all(this.lanes.map((lane) => lane.prepare(shared)));
+      this.plugins.prove();
     } catch (error) {
       await this.identity.adopt(this.config.authenticators);
       throw error;

@@ -7,6 +7,7 @@ import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { LaneMemory } from '../channel/lane.js';
+import type { PluginMemory } from '../channel/plugins/plugin-board.js';
 import type { Port } from '../channel/port.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
@@ -26,6 +27,9 @@ export interface LaneTask {
   readonly counters: SharedArrayBuffer;
   /** Stored replies, of all workers. */
   readonly cache: CacheMemory;
+  readonly plugins: PluginMemory;
+  /** The lane had a worker before, which has died. */
+  readonly isSuccessor: boolean;
   /** What a new worker must know about keys. */
   readonly notices: readonly IdentityNotice[];
   /** 64 random bits for hashing limiter keys; the same for every worker. */

@@ -11,6 +11,7 @@ import type { ShareSource } from './admission/route-side.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
 import type { CacheLink } from './cache/cache-link.js';
 import type { DeadlineWheel } from './exchange/deadline-wheel.js';
+import type { RequestPlugins } from './plugins/request-plugins.js';
 import type { ReplyPath } from './reply/reply-path.js';
 import type { FilterRunner } from './request/filter-runner.js';
 import type { ExchangeMetrics } from './telemetry/exchange-metrics.js';
@@ -24,6 +25,7 @@ export interface PipelineParts {
   readonly epochs: { readonly current: WorkerEpoch };
   readonly requestIds: RequestIdSource;
   readonly filters: FilterRunner;
+  readonly plugins: RequestPlugins;
   /** null: there is no token service. */
   readonly tokens: TokenEndpoints | null;
   readonly gate: AdmissionGate;

@@ -176,7 +176,13 @@ export class RequestPipeline {
   private edit(exchange: Exchange): PhaseResult {
     const { hides, filters } = routeOf(exchange);
     if (hides !== null) hideCredentials(exchange, hides);
-    return this.runSteps(exchange, filters.editSteps);
+    const result = this.runSteps(exchange, filters.editSteps);
+    return result === 'next' ? this.parts.plugins.onRequest(exchange) : result;
+  }
+
+  /** Plugins that were waited for have come to their end. */
+  onPluginsDone(exchange: Exchange, reply: LocalReply | null): void {
+    if (exchange.phase === PHASE_EDIT) this.resume(exchange, reply ?? 'next');
   }
 
   private runSteps(exchange: Exchange, steps: readonly EditStep[]): PhaseResult {
@@ -485,6 +491,7 @@ export class RequestPipeline {
     this.parts.replies.release(exchange);
     const nowMs = this.parts.nowMs();
     this.admission.end(exchange, nowMs);
+    this.parts.plugins.onFinish(exchange, nowMs);
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
     if (exchange.isAside) this.parts.ledger.closeAside(exchange);
     else this.closeClient(exchange, nowMs);

@@ -16,7 +16,7 @@ import { LoopGuard } from './request/loop-guard.js';
 import { RequestListeners } from './request/request-listeners.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { compileGlobalSteps, type LoadedFilters, loadFilters } from './route/route-filters.js';
-import { WorkerRoutes } from './route/worker-route.js';
+import { type RouteParts, WorkerRoutes } from './route/worker-route.js';
 
 /** Where an epoch gets its authenticators, and gives them back. */
 export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
@@ -35,9 +35,21 @@ export interface EpochHost {
   readonly loopId: string;
   /** null: nothing is sent. */
   readonly compressions: Compressions | null;
+  readonly plugins: PluginSource;
 }
 
-const NOBODY: EpochHost = { loopId: '', compressions: null };
+/** Where an epoch gets its plugins, and gives them back. */
+export interface PluginSource {
+  acquire(plugins: ServedConfig['plugins']): Promise<RouteParts['plugins']>;
+  release(plugins: ServedConfig['plugins']): void;
+  /** null: nothing is sent. */
+  readonly stage: RouteParts['pluginStage'];
+}
+
+/** Plugins are code of others: whoever only looks at a configuration runs none. */
+const NO_PLUGINS: PluginSource = { acquire: async () => [], release: () => {}, stage: null };
+
+const NOBODY: EpochHost = { loopId: '', compressions: null, plugins: NO_PLUGINS };
 
 export class WorkerEpoch implements ExchangeEpoch {
   readonly matcher: RouteMatcher;
@@ -53,17 +65,20 @@ export class WorkerEpoch implements ExchangeEpoch {
     config: ServedConfig,
     identity: AuthenticatorSource,
     unixMs: () => number,
-    { loopId, compressions }: EpochHost = NOBODY,
+    { loopId, compressions, plugins: source }: EpochHost = NOBODY,
   ): Promise<WorkerEpoch> {
     const authenticators = await identity.acquire(config.authenticators);
     try {
       const filters = await loadFilters(config, unixMs);
+      const plugins = await source.acquire(config.plugins);
       const { texts, rules } = config.errors;
       const errorPages = texts.length === 0 ? null : new ErrorPages(texts, rules);
       const routes = new WorkerRoutes({
         config,
         authenticators,
         filters,
+        plugins,
+        pluginStage: source.stage,
         errorPages,
         compressions,
       });

@@ -38,6 +38,7 @@ import { DeadlineWheel } from './exchange/deadline-wheel.js';
 import { IdentityClient } from './identity/identity-client.js';
 import { KnownEpochs } from './known-epochs.js';
 import type { LaneTask } from './lane-task.js';
+import { WorkerPlugins } from './plugins/worker-plugins.js';
 import { LaneWriter } from './reply/lane-writer.js';
 import { ReplyPath } from './reply/reply-path.js';
 import { FilterRunner } from './request/filter-runner.js';
@@ -70,6 +71,7 @@ interface RuntimeParts {
   readonly identity: IdentityClient;
   readonly first: WorkerEpoch;
   readonly epochHost: EpochHost;
+  readonly plugins: WorkerPlugins;
   /** Nothing is left of an earlier epoch. */
   readonly onReleased: (epoch: number) => void;
 }
@@ -115,9 +117,12 @@ export class WorkerRuntime {
       afterTurn: host.clock.afterTurn,
       openMax: config.limits.compressions,
     });
-    const epochHost = { loopId, compressions };
+    const plugins = new WorkerPlugins(task, host);
+    const epochHost = { loopId, compressions, plugins };
     const first = await WorkerEpoch.create(config, identity, host.clock.unixMs, epochHost);
-    return new WorkerRuntime(task, host, { identity, first, tracing, epochHost, onReleased });
+    plugins.onServing();
+    const parts = { identity, first, tracing, epochHost, plugins, onReleased };
+    return new WorkerRuntime(task, host, parts);
   }
 
   private constructor(
@@ -140,6 +145,7 @@ export class WorkerRuntime {
     const { ledger } = this;
     this.epochs = new KnownEpochs(first, ({ config: gone }) => {
       identity.release(gone.authenticators).catch(onError);
+      parts.plugins.release(gone.plugins);
     });
     this.lane = new LaneEnd(task.memory, 'worker', task.doorbell);
     this.writer = new LaneWriter(this.lane, nowMs, touch);
@@ -175,6 +181,7 @@ export class WorkerRuntime {
         },
         (exchange, refused) => this.pipeline.onDecoded(exchange, refused),
       ),
+      plugins: parts.plugins.forRequests((one, reply) => this.pipeline.onPluginsDone(one, reply)),
       coordinator: this.coordinator,
       rollouts: outputs.rollouts,
       gate: new AdmissionGate(config.capacity, task.coordinator, this.lane),
@@ -183,12 +190,9 @@ export class WorkerRuntime {
       tries: this.createTries(touch, onError),
       replies: this.replies,
       tunnels: this.createTunnels(),
-      ledger,
+      ...{ ledger, nowMs, touch, onError },
       wheel: this.wheel,
-      nowMs,
       unixMs: clock.unixMs,
-      touch,
-      onError,
     });
     this.turn = this.createTurn(onError);
     this.adopt(first);

@@ -38,6 +38,7 @@ const TIMERS = /\bset(?:Timeout|Interval|Immediate)\b/;
 
 export const CONFIG_TYPE_FILES = [
   'config/compiled-config.ts',
+  'config/compiled-plugin.ts',
   'config/compiled-websocket.ts',
   'config/compiled-replies.ts',
   'config/compiled-split.ts',
@@ -55,6 +56,7 @@ export const THREAD_ENTRIES = [
   'coordinator/coordinator-thread.ts',
   'acceptor/acceptor-thread.ts',
   'store/store-thread.ts',
+  'plugins/inspect-thread.ts',
 ];
 
 export const THREAD_FOLDERS = ['acceptor', 'worker', 'coordinator', 'store', 'admin'];
@@ -121,6 +123,10 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     mayImport: [
       'base',
       'channel/shared-texts.ts',
+      'channel/plugins/plugin-board.ts',
+      'plugins/inspect-plugins.ts',
+      'plugins/inspection.ts',
+      'plugins/plugin-module.ts',
       'schema',
       'routing',
       ...PURE_PARTS_OF_FILTERS,
@@ -135,6 +141,12 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     mayUseConfigTypes: false,
     forbiddenPackages: ['uWebSockets.js'],
     forbiddenWords: [],
+  },
+  plugins: {
+    mayImport: ['base', 'channel/plugins'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['undici', 'uWebSockets.js', 'piscina'],
+    forbiddenWords: [TIMERS],
   },
   observability: {
     mayImport: ['base', 'channel/counter-block.ts'],
@@ -166,6 +178,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
       'policy/retry',
       'routing',
       'filters',
+      'plugins',
       'observability',
       'config/shared',
     ],

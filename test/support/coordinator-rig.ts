@@ -162,6 +162,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
     tokenService: null,
+    plugins: [],
     store: null,
     upstreams: targetCounts.map((_, index) => ({
       index,

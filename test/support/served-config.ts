@@ -33,6 +33,8 @@ export function workerRoutesOf(config: CompiledConfig): WorkerRoute[] {
     config: servedOf(config),
     authenticators,
     filters,
+    plugins: [],
+    pluginStage: null,
     errorPages: null,
     compressions: null,
   });

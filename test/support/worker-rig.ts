@@ -14,6 +14,7 @@ import {
   type CounterMemory,
 } from '../../src/channel/counter-block.js';
 import { allocateLane, LaneEnd } from '../../src/channel/lane.js';
+import { allocatePlugins } from '../../src/channel/plugins/plugin-board.js';
 import { kindWithFlags } from '../../src/channel/record-header.js';
 import { trailerFields } from '../../src/channel/records/field-records.js';
 import {
@@ -199,6 +200,8 @@ export class WorkerRig {
         coordinator: laneMemoryOf(this.coordinator.memory, 0),
         counters: this.counterMemory,
         cache: allocateCache(1, 4 * 2 ** 20),
+        plugins: allocatePlugins(1),
+        isSuccessor: false,
       },
       {
         log: this.logger(),

@@ -23,7 +23,7 @@ const LIVE_KEYS: readonly string[] = [
   ...['limits.headerBytes', 'limits.headerFields', 'limits.bodyBytes', 'limits.bodyOnGet'],
   ...['limits.lingerBytes', 'limits.passes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing', 'errors'],
-  ...['reload', 'shutdown', 'authenticators', 'upstreams', 'routes'],
+  ...['reload', 'shutdown', 'authenticators', 'plugins', 'upstreams', 'routes'],
 ];
 
 /** Whether a reload can change the key at `path`, such as `limits.headerBytes`, and all below. */
@@ -76,6 +76,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     routes: _routes,
     facts: _facts,
     store: _store,
+    plugins: _plugins,
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
     limits: {
       headerBytes: _headerBytes,

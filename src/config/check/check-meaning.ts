@@ -20,6 +20,7 @@ import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
 import { checkObservability } from './check-observability.js';
+import { checkPlugins } from './check-plugins.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
 import { checkStore } from './check-store.js';
 import { checkTargetTls } from './check-target-tls.js';
@@ -58,6 +59,7 @@ export function checkMeaning(
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);
   checkStore(config, findings);
+  checkPlugins(config, findings);
   checkVersions(config, findings);
 }
 

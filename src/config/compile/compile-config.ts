@@ -37,6 +37,7 @@ import { compileGatewayFilters, compileSharedCors } from './compile-filters.js';
 import { compileListeners, compileRanges } from './compile-listeners.js';
 import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
+import { compilePlugins } from './compile-plugins.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compilePaths, compileRoutes } from './compile-routes.js';
 import { compileStore } from './compile-store.js';
@@ -105,6 +106,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     authenticators,
     tokenService: compileTokenService(config.tokenService),
     store: compileStore(config.store),
+    plugins: compilePlugins(config.plugins),
     upstreams,
     targets,
     limiters,

@@ -34,6 +34,7 @@ import { compileRouteCache } from './compile-cache.js';
 import { compileUpstreamErrors, type ErrorTexts } from './compile-errors.js';
 import { compileFilters, type DescribedRule } from './compile-filters.js';
 import { compileShares } from './compile-overload.js';
+import { pluginsOfRoute } from './compile-plugins.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import { compileWebSocket } from './compile-websocket.js';
 
@@ -93,6 +94,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       ...(cache !== undefined && { cache }),
+      ...pluginsOfRoute(config, gateway),
       ...(config.sse !== undefined && { eventStreams: compileEventStreams(config.sse) }),
       rewrite: compileRewrite(config.rewrite ?? {}),
     };

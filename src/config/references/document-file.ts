@@ -84,6 +84,11 @@ function eachFile(config: unknown, use: FileUse): void {
     const targets = memberOf(upstream, 'targets');
     if (Array.isArray(targets)) for (const target of targets) resolveTargetTls(target, use);
   }
+  const plugins = memberOf(config, 'plugins');
+  for (const plugin of Array.isArray(plugins) ? plugins : []) {
+    const file = memberOf(plugin, 'file');
+    if (typeof file === 'string' && !file.startsWith('file:')) resolveMember(plugin, 'file', use);
+  }
   const routes = memberOf(config, 'routes');
   if (!Array.isArray(routes)) return;
   for (const route of routes) {

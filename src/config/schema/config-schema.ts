@@ -34,6 +34,7 @@ import {
 } from './gateway-nodes.js';
 import { LISTEN_NODE } from './listen-nodes.js';
 import { LOGGING_NODE, TRACING_NODE } from './observability-nodes.js';
+import { PLUGINS_NODE } from './plugin-nodes.js';
 import { ROUTE_PROPERTIES } from './route-node.js';
 import { STORE_NODE } from './store-node.js';
 import { STATE_DIR_NODE } from './tls-nodes.js';
@@ -86,6 +87,7 @@ const ROOT_NODE = objectNode(
       { propertyNames: NAMES, maxProperties: 64 },
     ),
     tokenService: TOKEN_SERVICE_NODE,
+    plugins: PLUGINS_NODE,
     upstreams: mapNode(
       'The services behind the gateway, by a name that routes refer to.',
       UPSTREAM_NODE,

@@ -176,6 +176,13 @@ export const DEFAULTS = {
     },
   },
   anonymous: 'refuse',
+  plugins: {
+    onFailure: 'refuse',
+    everyRoute: false,
+    budget: { cpu: '50ms', wait: '1s' },
+    strikes: 5,
+    bodyBytes: '1MiB',
+  },
   store: { tls: { verify: true }, cluster: false, prefix: 'sluice:', timeout: '50ms', nodes: 1 },
   rateLimit: {
     algorithm: 'slidingWindow',

@@ -28,6 +28,7 @@ import { DEFAULTS } from './defaults.js';
 import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
 import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
 import { MATCH_NODE } from './match-node.js';
+import { ROUTE_PLUGINS_NODE } from './plugin-nodes.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
 import { WEBSOCKET_NODE } from './websocket-node.js';
 
@@ -299,6 +300,7 @@ export const ROUTE_PROPERTIES = {
   sse: EVENT_STREAMS_NODE,
   websocket: WEBSOCKET_NODE,
   cache: ROUTE_CACHE_NODE,
+  plugins: ROUTE_PLUGINS_NODE,
   errors: ERRORS_NODE,
   upstreamErrors: UPSTREAM_ERRORS_NODE,
   onCoordinatorLost: stringNode(

@@ -10,12 +10,14 @@
  *     limiter    route, name and everything that says how it counts    (keys and what they used)
  *     rollout    route, sides and pace                                 (share, phase)
  *     listener   its name                                              (connections)
+ *     plugin     name, code, options and budgets                       (strikes, figures)
  */
 import { defined } from '../../base/assert.js';
 import { byRow, type HasRow } from '../../base/rows.js';
 import { shareCopyOfWords } from '../../channel/shared-texts.js';
 import type { CompiledConfig, RowCapacity } from '../compiled-config.js';
 import { LISTENER_ROWS, type ListenerSettings } from '../listener-settings.js';
+import { placePlugins, pluginRowsOf } from './place-plugins.js';
 import { namesOf as namesOfTexts, type RouteFacts, type SharedConfig } from './shared-config.js';
 
 export type RowKind = keyof RowCapacity;
@@ -30,7 +32,7 @@ export const ROW_KINDS: readonly RowKind[] = [
 
 /** By kind: who has which row; and which key space a limiter has. */
 export type RowsByName = Readonly<
-  Record<RowKind | 'keySpaces' | 'listeners', ReadonlyMap<string, number>>
+  Record<RowKind | 'keySpaces' | 'listeners' | 'plugins', ReadonlyMap<string, number>>
 >;
 
 export interface Placing extends Pick<CompiledConfig, 'epoch' | 'capacity'> {
@@ -59,6 +61,7 @@ export function rowsOf({ settings, names: texts, rows }: SharedConfig): RowsByNa
     rollouts: byName(namesOfRollouts(settings), settings.rollouts.map(rowOf)),
     keySpaces: byName(names.limiters, rows.keySpaces),
     listeners: new Map(settings.listeners.map(({ name, index }) => [name, index])),
+    plugins: pluginRowsOf(settings.plugins),
   };
 }
 
@@ -75,6 +78,7 @@ export function rowsInUse(versions: readonly SharedConfig[]): RowsByName {
     rollouts: unite('rollouts'),
     keySpaces: unite('keySpaces'),
     listeners: unite('listeners'),
+    plugins: unite('plugins'),
   };
 }
 
@@ -109,6 +113,7 @@ export function placeConfig(
       epoch,
       capacity,
       listeners: placeListeners(settings.listeners, inUse.listeners),
+      plugins: placePlugins(settings.plugins, inUse.plugins),
       upstreams: settings.upstreams.map((upstream) => ({
         ...upstream,
         index: rowAt(rows.upstreams, upstream.index),

@@ -20,6 +20,7 @@ import type { Caching } from './caching.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { type GrpcCall, grpcCallOf } from './grpc-call.js';
 import { PHASE_ROUTE, type Phase } from './phase.js';
+import type { PluginState } from './plugin-state.js';
 import { ReplyState } from './reply-state.js';
 import type { RequestFields } from './request-fields.js';
 import type { RequestHead, RequestHeadRecord } from './request-head.js';
@@ -121,6 +122,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   tunnel: TunnelFlow | null = null;
   /** Assigned by cache/reply-cache.ts; null: its route has no cache. */
   caching: Caching | null = null;
+  /** null: no plugin has left anything. */
+  plugins: PluginState | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */
   rewrittenTarget = '';
   /** What filters add to the fields that the target gets: names and values in turn. */
@@ -158,6 +161,16 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   /** Its route is shared among several upstreams: it goes to this one. */
   takeSide(side: WorkerRoute): void {
     this.route = side;
+  }
+
+  /** Plugins have something to keep. */
+  keepPlugins(state: PluginState): void {
+    this.plugins = state;
+  }
+
+  /** These are all that filters and plugins add to what the target gets. */
+  addFields(fields: readonly string[]): void {
+    this.addedFields = fields;
   }
 
   /** It is known who calls. */

@@ -12,19 +12,25 @@ import type { StageSource } from '../../filters/reply-stage.js';
 import { JsonEdits } from '../../filters/transformation/json-edits.js';
 import type { RouteFilters } from './route-filters.js';
 
-/**
- * `pages`: null where replies of targets keep their bodies. `compressions`: of the worker; null:
- * nothing is sent, and so nothing compressed.
- */
+/** Stages that come from elsewhere than from filters. */
+export interface OtherStages {
+  /** null: replies of targets keep their bodies. */
+  readonly pages: StageSource | null;
+  /** null: no plugin of the route sees replies. */
+  readonly plugins: StageSource | null;
+  /** Of the worker; null: nothing is sent, and so nothing compressed. */
+  readonly compressions: Compressions | null;
+}
+
 export function stagesOf(
   { replyStages, replySteps, replyBody, replyCoding }: RouteFilters,
-  pages: StageSource | null,
-  compressions: Compressions | null,
+  { pages, plugins, compressions }: OtherStages,
 ): readonly StageSource[] {
   const stages = [...replyStages];
   if (pages !== null) stages.push(pages);
   if (replyBody !== null) stages.push(new JsonEdits(replyBody));
   if (replySteps.length > 0) stages.push(new HeadSteps(replySteps));
+  if (plugins !== null) stages.push(plugins);
   if (replyCoding !== null && compressions !== null) {
     const isFirst = replyBody === null && pages === null && replyStages.length === 0;
     stages.push(new ReplyCompression(replyCoding, compressions, isFirst));

@@ -27,6 +27,7 @@ import { type Challenges, challengesOf } from './challenges.js';
 import { type HiddenCredentials, hiddenCredentials } from './hidden-credentials.js';
 import { type PolicyFields, policyFields } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
+import { type PluginInstance, pluginsOf, type RoutePlugins } from './route-plugins.js';
 import { stagesOf } from './route-stages.js';
 import { UpstreamErrorPages } from './upstream-error-pages.js';
 
@@ -78,6 +79,8 @@ export interface WorkerRoute {
   /** Names and values in turn, as they are set. */
   readonly setFields: readonly string[];
   readonly filters: RouteFilters;
+  /** null: it uses none. */
+  readonly plugins: RoutePlugins | null;
   /** null: no cookies and no parts of the query are for the gateway alone. */
   readonly hides: HiddenCredentials | null;
   /** What its replies pass, in order. */
@@ -108,6 +111,10 @@ export interface RouteParts {
   /** In the order of the configuration. */
   readonly authenticators: readonly Authenticator[];
   readonly filters: LoadedFilters;
+  /** In the order of the configuration; empty: nobody calls them. */
+  readonly plugins: readonly PluginInstance[];
+  /** Makes a stage of those that see replies; null: nothing is sent. */
+  readonly pluginStage: ((plugins: RoutePlugins) => StageSource) | null;
   /** null: the configuration has no bodies for refusals. */
   readonly errorPages: ErrorPages | null;
   /** null: nothing is sent. */
@@ -173,6 +180,7 @@ export class WorkerRoutes {
     const answer = planAnswer(route.answer, this.upstreams, route.cache !== undefined);
     const filters = filtersOf(route, answer, this.parts.filters);
     const upstream = 'upstream' in answer ? answer.upstream : null;
+    const plugins = pluginsOf(route.plugins, this.parts.plugins);
     const atOnce = answer.kind === 'cached' ? null : upstream;
     const authenticators = route.authenticators.map((index) =>
       defined(this.parts.authenticators[index], 'the authenticator of a route'),
@@ -184,11 +192,16 @@ export class WorkerRoutes {
       sides: null,
       measured: null,
       filters,
+      plugins,
       hides: hiddenCredentials([
         ...authenticators.flatMap(({ hides = NOTHING }) => hides),
         ...(upstream === null ? NOTHING : (this.hidden.get(upstream.index) ?? NOTHING)),
       ]),
-      replyStages: stagesOf(filters, this.pagesOf(route), this.parts.compressions),
+      replyStages: stagesOf(filters, {
+        pages: this.pagesOf(route),
+        plugins: this.pluginsOfReplies(plugins),
+        compressions: this.parts.compressions,
+      }),
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators,
       challenges: challengesOf(authenticators),
@@ -204,6 +217,12 @@ export class WorkerRoutes {
       ]),
       setFields: route.rewrite.setHeaders.flat(),
     };
+  }
+
+  private pluginsOfReplies(plugins: RoutePlugins | null): StageSource | null {
+    const { pluginStage } = this.parts;
+    if (plugins === null || plugins.ofReplies.length === 0 || pluginStage === null) return null;
+    return pluginStage(plugins);
   }
 
   private pagesOf({ upstreamErrors = [], errors = [] }: CompiledRoute): StageSource | null {

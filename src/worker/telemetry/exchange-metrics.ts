@@ -369,6 +369,7 @@ export class ExchangeMetrics {
       call: callRecordOf(exchange),
       traceId: exchange.trace?.traceId ?? '',
       cache: exchange.caching?.outcome ?? '',
+      plugins: exchange.plugins?.record ?? '',
     });
   }
 }

@@ -12,6 +12,7 @@ import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { counterCount } from '../../../src/observability/counters.js';
 import { LaneSupervisor } from '../../../src/supervisor/lane-supervisor.js';
+import { PluginWatch } from '../../../src/supervisor/plugin-watch.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
@@ -55,6 +56,8 @@ beforeEach(() => {
     abandonLane: note('abandon'),
   };
   const log = (_: object, message: string): void => void logged.push(message);
+  const logger = { info: log, warn: log, error: log } as unknown as Logger;
+  const watch = new PluginWatch({ lanes: 1, logger, unixMs: () => 0, plugins: () => [] });
   lane = new LaneSupervisor({
     lane: 0,
     config: FIRST,
@@ -65,8 +68,10 @@ beforeEach(() => {
     control: new CoordinatorControl(memory),
     counters: allocateCounters(counterCount(FIRST.settings.capacity)),
     cache: allocateCache(1, 4 * 2 ** 20),
+    plugins: watch.memory,
+    pluginWatch: watch,
     hashKey: [1, 2],
-    logger: { info: log, warn: log, error: log } as unknown as Logger,
+    logger,
     identityNotices: () => [],
     onIdentityRequest: () => {},
     postToCoordinator: () => {

@@ -36,6 +36,8 @@ import { DeadlineWheel } from '../../../src/worker/exchange/deadline-wheel.js';
 import type { Exchange } from '../../../src/worker/exchange/exchange.js';
 import { PHASE_REPLY } from '../../../src/worker/exchange/phase.js';
 import { AUTHENTICATION_WAIT_MS } from '../../../src/worker/identity/authentication-phase.js';
+import type { PluginCalls } from '../../../src/worker/plugins/plugin-calls.js';
+import { RequestPlugins } from '../../../src/worker/plugins/request-plugins.js';
 import type { ReplyPath } from '../../../src/worker/reply/reply-path.js';
 import { FilterRunner } from '../../../src/worker/request/filter-runner.js';
 import { RequestPipeline } from '../../../src/worker/request-pipeline.js';
@@ -125,6 +127,9 @@ interface Given {
   readonly reply: LocalReply;
 }
 
+/** No route of these tests has a plugin. */
+const NO_CALLS = {} as PluginCalls;
+
 class Rig {
   readonly clock = new FakeClock();
   readonly coordinatorRig: CoordinatorRig;
@@ -208,6 +213,7 @@ class Rig {
           { wheel: this.wheel, nowMs, onSlow: () => {} },
           () => {},
         ),
+        plugins: new RequestPlugins(NO_CALLS, () => {}),
         tokens: this.tokens,
         rollouts: { shareOf: () => 0 },
         gate: new AdmissionGate(

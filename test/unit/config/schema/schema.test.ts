@@ -90,6 +90,7 @@ describe('CONFIG_SCHEMA', () => {
       '$.authenticators.NAME<apiKey>.keys[].sha256',
       '$.authenticators.NAME<basic>.users[].passwordHash',
       '$.authenticators.NAME<introspection>.clientSecret',
+      '$.plugins[].options',
       '$.upstreams.NAME.targets.http.token',
       '$.upstreams.NAME.targets.consul.token',
       '$.upstreams.NAME.targets[].tls.key',

@@ -1,0 +1,47 @@
+/**
+ * Compiles plugins, and which of them a route uses.
+ *
+ * Thread: loader. A part of compile-config.ts; runs on a configuration that was checked.
+ */
+import { createHash } from 'node:crypto';
+import { assert, defined } from '../../base/assert.js';
+import { durationMs, sizeBytes } from '../../base/quantities.js';
+import type { CompiledPlugin } from '../compiled-plugin.js';
+import type { GatewayConfig, PluginConfig, RouteConfig } from '../gateway-config.js';
+import { inspectWritten } from '../references/plugin-orders.js';
+import { DEFAULTS } from '../schema/defaults.js';
+
+const { plugins: defaults } = DEFAULTS;
+
+export function compilePlugins(plugins: readonly PluginConfig[] = []): CompiledPlugin[] {
+  const found = inspectWritten(plugins);
+  return plugins.map((config, index) => {
+    const { name, budget = {} } = config;
+    const inspection = defined(found[index], 'what was found of a plugin');
+    assert(inspection.isValid, 'the plugin was checked');
+    const { modules, options, counters } = inspection;
+    const compiled = {
+      name,
+      modules,
+      options,
+      counters,
+      isSkipped: (config.onFailure ?? defaults.onFailure) === 'skip',
+      cpuMs: durationMs(budget.cpu ?? defaults.budget.cpu),
+      waitMs: durationMs(budget.wait ?? defaults.budget.wait),
+      strikesMax: config.strikes ?? defaults.strikes,
+      bodyBytes: sizeBytes(config.bodyBytes ?? defaults.bodyBytes),
+    };
+    const key = createHash('sha256').update(JSON.stringify(compiled)).digest('base64url');
+    return { index, key, ...compiled };
+  });
+}
+
+/** Places in the list of plugins, in the order in which requests pass them; undefined: none. */
+export function pluginsOfRoute(
+  { plugins: own }: RouteConfig,
+  { plugins = [] }: GatewayConfig,
+): { readonly plugins?: readonly number[] } {
+  const names = own ?? plugins.filter(({ everyRoute }) => everyRoute === true).map((p) => p.name);
+  if (names.length === 0) return {};
+  return { plugins: names.map((name) => plugins.findIndex((plugin) => plugin.name === name)) };
+}

@@ -1,0 +1,80 @@
+/**
+ * Finds out which plugin a worker was in when it hung or died, and puts out one that makes workers
+ * hang.
+ *
+ * Thread: supervisor. Owns the memory of plugins, which outlives every worker.
+ */
+import type { Logger } from 'pino';
+import {
+  allocatePlugins,
+  PluginBoardView,
+  type PluginMemory,
+} from '../channel/plugins/plugin-board.js';
+import type { CompiledPlugin } from '../config/compiled-plugin.js';
+
+export interface PluginWatchParts {
+  readonly lanes: number;
+  readonly logger: Logger;
+  unixMs(): number;
+  /** Of all versions that a worker may still use, the newest one last. */
+  plugins(): readonly CompiledPlugin[];
+}
+
+export class PluginWatch {
+  readonly memory: PluginMemory;
+  readonly board: PluginBoardView;
+  /** Those that only the next version has. */
+  private next: readonly CompiledPlugin[] = [];
+
+  constructor(private readonly parts: PluginWatchParts) {
+    this.memory = allocatePlugins(parts.lanes);
+    this.board = new PluginBoardView(this.memory);
+  }
+
+  /** The worker of the lane hangs. True: a plugin does that, and nobody runs it any more. */
+  onHang(lane: number): boolean {
+    const plugin = this.suspectIn(lane);
+    if (plugin === undefined) return false;
+    const { index: row, name, isSkipped } = plugin;
+    this.board.addLost(lane, row);
+    this.board.putOut(row, 'hang');
+    const message = 'plugin makes a worker hang: it is put out';
+    this.parts.logger.error({ plugin: name, lane, isSkipped }, message);
+    return true;
+  }
+
+  /** The worker of the lane has died: a plugin that ran there has probably done that. */
+  onDeath(lane: number): void {
+    const plugin = this.suspectIn(lane);
+    if (plugin === undefined) return;
+    const { index: row, name, strikesMax } = plugin;
+    this.board.addLost(lane, row);
+    const isPutOut = this.board.strike(row, strikesMax, Math.floor(this.parts.unixMs() / 1000));
+    this.parts.logger.error({ plugin: name, lane, isPutOut }, 'worker died in a plugin');
+  }
+
+  /** Nobody runs in the lane until it has its next worker. */
+  onGone(lane: number): void {
+    this.board.clearLane(lane);
+  }
+
+  /** Workers are going to make the next version: rows that no version in use has are new. */
+  begin(next: readonly CompiledPlugin[]): void {
+    const known = new Set(this.parts.plugins().map(({ index }) => index));
+    this.next = next.filter(({ index }) => !known.has(index));
+    for (const { index } of this.next) this.board.clearRow(index);
+  }
+
+  /** Workers have made it. Throws where one of its new plugins has made a worker hang or die. */
+  prove(): void {
+    const hung = this.next.find(({ index }) => this.board.isOut(index));
+    if (hung !== undefined)
+      throw new Error(`plugin ${hung.name} makes workers hang as it is set up`);
+  }
+
+  private suspectIn(lane: number): CompiledPlugin | undefined {
+    const row = this.board.runningIn(lane);
+    const all = [...this.parts.plugins(), ...this.next];
+    return row === -1 ? undefined : all.findLast(({ index }) => index === row);
+  }
+}

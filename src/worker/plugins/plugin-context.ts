@@ -1,0 +1,29 @@
+/**
+ * What a plugin has of the gateway.
+ *
+ * Thread: worker.
+ */
+import type { CompiledPlugin } from '../../config/compiled-plugin.js';
+import type { PluginContext } from '../../plugins/plugin.js';
+import type { PluginCallsParts } from './plugin-calls.js';
+
+/** Longer lines are cut. */
+const MESSAGE_CHARS_MAX = 2048;
+
+export function contextOf(
+  { name, index: row, counters }: CompiledPlugin,
+  { board, logger }: PluginCallsParts,
+): PluginContext {
+  return {
+    name,
+    count: (counter, by = 1) => {
+      const place = counters.indexOf(counter);
+      if (place === -1) throw new TypeError(`the plugin has declared no counter ${counter}`);
+      if (!(by >= 0 && by <= Number.MAX_SAFE_INTEGER)) throw new TypeError('counters go up');
+      board.addOwn(row, place, by);
+    },
+    log: (level, message) => {
+      logger[level]({ plugin: name }, String(message).slice(0, MESSAGE_CHARS_MAX));
+    },
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * The plugins that a worker has set up. One whose code and options a reload leaves as they are goes
+ * on; one that nobody uses any more is let go.
+ *
+ * Thread: worker. Owns the instances, and how many versions of the configuration use each.
+ */
+import { assert } from '../../base/assert.js';
+import type { CompiledPlugin } from '../../config/compiled-plugin.js';
+import { evaluateModules } from '../../plugins/evaluate-modules.js';
+import type { Plugin, PluginHooks } from '../../plugins/plugin.js';
+import type { PluginInstance } from '../route/route-plugins.js';
+import type { PluginCalls, PluginCallsParts } from './plugin-calls.js';
+import { contextOf } from './plugin-context.js';
+
+/** Longest time for a plugin to be loaded and set up. */
+const SETUP_MS_MAX = 10_000;
+
+interface Kept {
+  readonly instance: PluginInstance;
+  users: number;
+}
+
+export class PluginInstances {
+  private readonly kept = new Map<string, Kept>();
+
+  constructor(
+    private readonly parts: PluginCallsParts,
+    private readonly calls: PluginCalls,
+  ) {}
+
+  /**
+   * In the order of the list. Rejects with the plugin's reason. `toleratesFailure`: the plugin is
+   * put out in place of that.
+   */
+  async acquire(
+    plugins: readonly CompiledPlugin[],
+    toleratesFailure: boolean,
+  ): Promise<readonly PluginInstance[]> {
+    const instances: PluginInstance[] = [];
+    try {
+      for (const plugin of plugins) {
+        const known = this.kept.get(plugin.key);
+        const instance = known?.instance ?? (await this.make(plugin, toleratesFailure));
+        if (known === undefined) this.kept.set(plugin.key, { instance, users: 1 });
+        else known.users++;
+        instances.push(instance);
+      }
+      return instances;
+    } catch (error) {
+      this.release(instances.map(({ plugin }) => plugin));
+      throw error;
+    }
+  }
+
+  /** A version of the configuration is not used any more. */
+  release(plugins: readonly CompiledPlugin[]): void {
+    for (const { key } of plugins) {
+      const kept = this.kept.get(key);
+      assert(kept !== undefined, 'the plugin was acquired');
+      kept.users--;
+      if (kept.users > 0) continue;
+      this.kept.delete(key);
+      this.unload(kept.instance);
+    }
+  }
+
+  private unload(instance: PluginInstance): void {
+    const { onUnload } = instance.hooks;
+    if (onUnload === undefined) return;
+    const result = this.calls.call(instance, onUnload, undefined, undefined);
+    if (result instanceof Promise) this.calls.wait(instance, result, () => {});
+  }
+
+  private async make(plugin: CompiledPlugin, isTolerated: boolean): Promise<PluginInstance> {
+    const { board, logger } = this.parts;
+    const { index: row, name } = plugin;
+    if (board.isOut(row)) return { plugin, hooks: {} };
+    try {
+      const hooks = await this.inTime(this.setUp(plugin));
+      return { plugin, hooks };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!isTolerated) throw new Error(`plugin ${name} cannot be set up: ${reason}`);
+      board.putOut(row, 'setup');
+      logger.error({ err: error, plugin: name }, 'plugin cannot be set up: it is put out');
+      return { plugin, hooks: {} };
+    } finally {
+      board.setRunning(-1);
+    }
+  }
+
+  /** Whatever it does runs under its name. */
+  private async setUp(plugin: CompiledPlugin): Promise<PluginHooks> {
+    const { board } = this.parts;
+    board.setRunning(plugin.index);
+    const { default: made } = await evaluateModules(plugin.modules);
+    const { setup } = made as Plugin;
+    const hooks: unknown = await setup(plugin.options, contextOf(plugin, this.parts));
+    if (typeof hooks === 'object' && hooks !== null) return hooks;
+    throw new TypeError('setup() has to return an object with hooks');
+  }
+
+  private inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = this.parts.clock.after(SETUP_MS_MAX, () =>
+        reject(new Error(`it is not ready after ${SETUP_MS_MAX / 1000} s`)),
+      );
+      work.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+}
