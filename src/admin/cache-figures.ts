@@ -5,11 +5,11 @@
  */
 
 import { BYPASS_REASONS, MISS_REASONS, NOT_STORED_REASONS } from '../base/cache-reasons.js';
-import { CACHE_REASON_COUNTERS } from '../observability/counters.js';
+import { CACHE_REASON_COUNTERS, CACHE_RESULTS } from '../observability/counters.js';
 import { familyText, type Labels } from '../observability/prometheus-text.js';
 import type { SegmentFigures } from './cache-view.js';
 import type { GatewayViews } from './gateway-views.js';
-import type { MergedFigures } from './merged-figures.js';
+import type { MergedFigures, RouteCacheFigures } from './merged-figures.js';
 import { FAMILIES } from './metric-families.js';
 
 /** The member `cache` of /stats. */
@@ -51,6 +51,38 @@ function seenOf(
 ): Record<string, number> {
   const counted = figures.byReason(figure, reasons);
   return Object.fromEntries(counted.filter(([, count]) => count > 0));
+}
+
+/** The member `cache` of a route in /stats; null: the cache had no part in its requests. */
+export function routeCacheRow(figures: RouteCacheFigures | null): object | null {
+  if (figures === null) return null;
+  const { results, collapsed } = figures;
+  return {
+    ...Object.fromEntries(CACHE_RESULTS.map((result, at) => [result, results[at]])),
+    collapsed,
+  };
+}
+
+/** The metrics of routes with a cache. */
+export class RouteCacheSamples {
+  private readonly requests: (readonly [Labels, number])[] = [];
+  private readonly collapsed: (readonly [Labels, number])[] = [];
+
+  /** The figures of the routes that are shown under one label; nothing where there were none. */
+  add(label: string, figures: readonly RouteCacheFigures[]): void {
+    if (figures.length === 0) return;
+    const route = ['route', label] as const;
+    for (const [at, result] of CACHE_RESULTS.entries()) {
+      const count = figures.reduce((sum, { results }) => sum + (results[at] ?? 0), 0);
+      this.requests.push([[route, ['result', result]], count]);
+    }
+    this.collapsed.push([[route], figures.reduce((sum, one) => sum + one.collapsed, 0)]);
+  }
+
+  *families(): Generator<string> {
+    yield familyText(FAMILIES.cacheRequests, 'counter', this.requests);
+    yield familyText(FAMILIES.cacheWaits, 'counter', this.collapsed);
+  }
 }
 
 /** The metrics that have labels. Every reason has its series from the start. */

@@ -10,13 +10,16 @@ import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import { CounterBlock } from '../channel/counter-block.js';
 import { type CountedCalls, readCalls } from '../observability/call-counters.js';
 import {
+  CACHE_RESULTS,
   CLOSE_CODES,
   CODING_COUNTERS,
   COUNTERS,
   type CounterShape,
+  cacheResultCounter,
   callsAt,
   closeCounter,
   codingCounter,
+  collapsedCounter,
   durationHistogram,
   LATENCY_BOUNDS_MS,
   METHOD_CLASSES,
@@ -55,6 +58,12 @@ export interface CodingFigures {
   readonly replies: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+}
+
+/** What the cache did for the requests of a route: by CACHE_RESULTS, and how many have waited. */
+export interface RouteCacheFigures {
+  readonly results: readonly number[];
+  readonly collapsed: number;
 }
 
 export class MergedFigures {
@@ -153,6 +162,13 @@ export class MergedFigures {
     const opened = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsOpened));
     const ended = this.sum(routeCounter(routeIndex, ROUTE_COUNTERS.eventStreamsEnded));
     return { open: opened - ended, opened };
+  }
+
+  /** Requests of a route by what the cache did for them; null: it has none, or had no requests. */
+  cacheOf(routeIndex: number): RouteCacheFigures | null {
+    const results = CACHE_RESULTS.map((result) => this.sum(cacheResultCounter(routeIndex, result)));
+    if (results.every((count) => count === 0)) return null;
+    return { results, collapsed: this.sum(collapsedCounter(routeIndex)) };
   }
 
   /** WebSockets of a route. */

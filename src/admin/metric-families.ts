@@ -5,7 +5,12 @@
  * Thread: any (pure). Names follow the conventions of Prometheus: `gateway_<area>_<noun>_<unit>`,
  * seconds and bytes, counters end in `_total`.
  */
-import { type COUNTERS, METHOD_CLASSES, STATUS_CLASSES } from '../observability/counters.js';
+import {
+  CACHE_RESULTS,
+  type COUNTERS,
+  METHOD_CLASSES,
+  STATUS_CLASSES,
+} from '../observability/counters.js';
 import type { FamilyHead } from '../observability/prometheus-text.js';
 
 /** Counters that /metrics shows as one sum over all threads. */
@@ -116,6 +121,14 @@ export const FAMILIES = {
   compressionOutput: head(
     'compression_output_bytes_total',
     'Bytes of the same bodies as they went out.',
+  ),
+  cacheRequests: head(
+    'cache_requests_total',
+    `Requests of routes with a cache, by route and result (${CACHE_RESULTS.join(', ')}).`,
+  ),
+  cacheWaits: head(
+    'cache_collapsed_requests_total',
+    'Those of them that waited for what another one fetched, by route.',
   ),
   cacheMisses: head(
     'cache_misses_total',

@@ -19,9 +19,9 @@ import {
   type HistogramSamples,
   type Labels,
 } from '../observability/prometheus-text.js';
-import { cachePieces } from './cache-figures.js';
+import { cachePieces, RouteCacheSamples } from './cache-figures.js';
 import type { GatewayViews } from './gateway-views.js';
-import { addHistograms, type CodingFigures } from './merged-figures.js';
+import { addHistograms, type CodingFigures, type RouteCacheFigures } from './merged-figures.js';
 import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
 import { callPieces } from './metrics-of-calls.js';
@@ -94,6 +94,22 @@ export class MetricsReader {
     yield histogramFamily(FAMILIES.duration, durations);
     yield* this.eventStreamPieces(owners);
     yield* this.webSocketPieces(owners);
+    yield* this.cachePieces(owners);
+  }
+
+  /** Of routes with a cache that have had some requests. */
+  private *cachePieces(owners: readonly SeriesOwner<number>[]): Generator<string> {
+    const samples = new RouteCacheSamples();
+    for (const { label, members } of owners) {
+      const figures: RouteCacheFigures[] = [];
+      for (const index of members) {
+        const ofRoute = this.views.figures.cacheOf(index);
+        if (ofRoute !== null) figures.push(ofRoute);
+        yield '';
+      }
+      samples.add(label, figures);
+    }
+    yield* samples.families();
   }
 
   /** Of routes that have had some. */

@@ -23,7 +23,7 @@ import {
   targetCounter,
   targetLatencyHistogram,
 } from '../observability/counters.js';
-import { cacheRow } from './cache-figures.js';
+import { cacheRow, routeCacheRow } from './cache-figures.js';
 import type { GatewayViews } from './gateway-views.js';
 import { type LiveFigures, sumOfAcceptors } from './live-figures.js';
 import {
@@ -165,6 +165,7 @@ export class StatsReader {
       unauthorized: figures.sum(routeCounter(index, ROUTE_COUNTERS.unauthorized)),
       event_streams: figures.eventStreamsOf(index),
       websockets: webSocketRow(figures.webSocketsOf(index)),
+      cache: routeCacheRow(figures.cacheOf(index)),
       methods: Object.fromEntries(methods),
       statuses: Object.fromEntries(STATUS_CLASSES.map((name, at) => [name, byStatusClass[at]])),
       latency: latencyRow(figures.durationsOf(index)),

@@ -2276,12 +2276,14 @@ export interface RouteCacheConfig {
   readonly maxEntryBytes?: ByteSize;
   /**
    * How long beyond its freshness a reply answers while the targets fail, are down, or the gateway
-   * sheds, where `stale-if-error` does not say. 0s to 30d. Default: 0s.
+   * sheds, where `stale-if-error` does not say. Not 0: `s-maxage` does not forbid it. 0s to 30d.
+   * Default: 0s.
    */
   readonly staleIfError?: Duration;
   /**
    * How long beyond its freshness a reply answers at once while its target is asked behind it,
-   * where `stale-while-revalidate` does not say. 0s to 30d. Default: 0s.
+   * where `stale-while-revalidate` does not say. Not 0: `s-maxage` does not forbid it. 0s to 30d.
+   * Default: 0s.
    */
   readonly staleWhileRevalidate?: Duration;
   /**

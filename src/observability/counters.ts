@@ -3,12 +3,13 @@
  *
  * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
- *     process (64) │ cache by reason (72) │ problems (96) │ loop delay (24) │ routes (64 each) │
+ *     process (64) │ cache by reason (72) │ problems (96) │ loop delay (24) │ routes (72 each) │
  *     targets (32 each) │ upstreams (8 each) │ methods of gRPC (call-counters.ts)
  *
  *     row of a route    15 requests, method class by status class
  *                       +16 rateLimited … (ROUTE_COUNTERS)   +20 duration, a histogram
  *                       +40 opened … (WEBSOCKET_COUNTERS)    +48 closes by code
+ *                       +64 what the cache did (CACHE_RESULTS)
  *     row of a target   +0 requests … (TARGET_COUNTERS)      +8 time to the head, a histogram
  *     histogram (20)    18 buckets by upper bound, one above all, the sum in milliseconds
  *
@@ -124,7 +125,7 @@ export const COUNTERS_PROCESS_MAX = 64 + 3 * REASONS_MAX;
 const PROBLEMS_MAX = 96;
 const LOOP_DELAY = COUNTERS_PROCESS_MAX + PROBLEMS_MAX;
 const ROUTES = LOOP_DELAY + 24;
-const ROUTE_FIGURES = 64;
+const ROUTE_FIGURES = 72;
 const TARGET_FIGURES = 32;
 const UPSTREAM_FIGURES = 8;
 
@@ -156,6 +157,11 @@ export const WEBSOCKET_COUNTERS = {
 } as const;
 const WEBSOCKET_CLOSES = 48;
 const SERVICE_RESTART = 1012;
+/** What the cache did for a request of one route, in the order of their figures. */
+export const CACHE_RESULTS = ['hit', 'stale', 'revalidated', 'miss', 'bypass'] as const;
+export type CacheResult = (typeof CACHE_RESULTS)[number];
+const ROUTE_CACHE = 64;
+const ROUTE_COLLAPSED = ROUTE_CACHE + CACHE_RESULTS.length;
 /** Codes of a Close that are told apart (RFC 6455 7.4.1); the last stands for all others. */
 export const CLOSE_CODES: readonly number[] = [
   1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 0,
@@ -281,6 +287,16 @@ export function closeCounter(routeIndex: number, code: number): number {
   const known = CLOSE_CODES.indexOf(code);
   const place = known === -1 ? CLOSE_CODES.length - 1 : known;
   return rowOfRoute(routeIndex) + WEBSOCKET_CLOSES + place;
+}
+
+/** Place of a route's requests for which the cache did this. */
+export function cacheResultCounter(routeIndex: number, result: CacheResult): number {
+  return rowOfRoute(routeIndex) + ROUTE_CACHE + CACHE_RESULTS.indexOf(result);
+}
+
+/** Place of those of them that waited for what another one fetched. */
+export function collapsedCounter(routeIndex: number): number {
+  return rowOfRoute(routeIndex) + ROUTE_COLLAPSED;
 }
 
 /** Place of the histogram of a route's durations, from head to the end of the reply. */

@@ -193,6 +193,23 @@ describe('a reply that is stale and may be used while it is validated', () => {
     await eventually('the new one answers', async () => (await ask(path)).body === 'new');
   });
 
+  it('does not answer where s-maxage forbids it, unless its route says otherwise', async () => {
+    const control = 's-maxage=0, stale-while-revalidate=600';
+    const strict = await stale('', control);
+    answer(200, { 'cache-control': 'max-age=600' }, 'new');
+    expect((await ask(strict)).body).toBe('new');
+    for (const one of [control, 's-maxage=0']) {
+      const path = await stale('/default', one);
+      answer(200, { 'cache-control': 'max-age=600' }, 'new');
+      const { body, said } = await ask(path);
+      expect([body, said]).toEqual(['old', expect.stringContaining('detail=revalidating')]);
+      await eventually('the new one answers', async () => (await ask(path)).body === 'new');
+    }
+    const revalidated = await stale('/default', 's-maxage=0, proxy-revalidate');
+    answer(200, { 'cache-control': 'max-age=600' }, 'new');
+    expect((await ask(revalidated)).body).toBe('new');
+  });
+
   it('does not answer where the reply forbids it', async () => {
     const path = await stale('', `${STALE}, must-revalidate`);
     answer(200, { 'cache-control': 'max-age=600' }, 'new');

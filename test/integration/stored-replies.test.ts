@@ -68,6 +68,7 @@ beforeAll(async () => {
           errors: { '404': { html: '<p>{{status}}</p>' } },
           upstreamErrors: [404],
         },
+        { name: 'counted', match: { path: '/counted/*' }, upstream: 'api', cache: true },
         {
           name: 'closed',
           match: { path: '/closed/*' },
@@ -311,6 +312,7 @@ describe('a route with a cache', () => {
   it('refuses only-if-cached where nothing answers', async () => {
     const reply = await ask(fresh(), { headers: { 'cache-control': 'only-if-cached' } });
     expect([reply.status, JSON.parse(reply.body).code]).toEqual([504, 'GW_NOT_CACHED']);
+    expect(reply.headers.get('cache-status')).toBe('sluice; detail=only-if-cached');
     expect(count).toBe(0);
   });
 
@@ -492,6 +494,45 @@ describe('a miss that gets no target', () => {
     });
     expect(JSON.parse(after.body).code).toBe('GW_CIRCUIT_OPEN');
     expect(Number(after.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+});
+
+describe('what the cache does', () => {
+  type Counts = Readonly<Record<string, number>> | null;
+
+  async function countsOf(route: string): Promise<Counts> {
+    const { routes } = await gateway.stats<{ routes: Record<string, { cache: Counts }> }>();
+    return routes[route]?.cache ?? null;
+  }
+
+  it('is counted by route', async () => {
+    const path = fresh('/counted');
+    expect(await countsOf('counted')).toBeNull();
+    const before = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    expect(before.includes('route="counted",result=')).toBe(false);
+    await Promise.all([ask(path), ask(path)]);
+    await ask(path);
+    await ask(path, { method: 'POST', body: 'x' });
+    answerWith({ 'cache-control': 'max-age=0', etag: '"v"' });
+    await ask(path);
+    upstream.script = (_, response) => void response.writeHead(304, { etag: '"v"' }).end();
+    await ask(path);
+    let counts: Counts = null;
+    await eventually('all are counted', async () => {
+      counts = await countsOf('counted');
+      return counts?.['revalidated'] === 1;
+    });
+    const [both = {}] = [counts ?? {}];
+    expect(both).toMatchObject({ stale: 0, revalidated: 1, miss: 2, bypass: 1, hit: 2 });
+    const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    const line = 'gateway_cache_requests_total{route="counted",result="';
+    for (const [result, count] of Object.entries(both)) {
+      const text =
+        result === 'collapsed'
+          ? `gateway_cache_collapsed_requests_total{route="counted"} ${count}`
+          : `${line}${result}"} ${count}`;
+      expect(metrics.split('\n').includes(text), text).toBe(true);
+    }
   });
 });
 

@@ -14,6 +14,7 @@ import { CacheSegment, type FoundEntry } from './cache-segment.js';
 import { formHash } from './coded-forms.js';
 import { DecodedHeads } from './decoded-heads.js';
 import type { HotBodies } from './hot-bodies.js';
+import { LongBodies } from './long-bodies.js';
 
 /** Of two stored replies that fit, the younger answers. */
 export type Fits = (variant: string) => boolean;
@@ -29,7 +30,7 @@ export class CacheReader {
     bodies: HotBodies | null = null,
   ) {
     this.serials = new CacheSerials(memory);
-    const memories = { heads: new DecodedHeads(), bodies };
+    const memories = { heads: new DecodedHeads(), bodies, longBodies: new LongBodies() };
     this.segments = memory.segments.map(
       (segment, index) => new CacheSegment(segment, index, memories),
     );

@@ -27,6 +27,7 @@ import {
 } from './cache-entry.js';
 import type { DecodedHead, DecodedHeads } from './decoded-heads.js';
 import type { HotBodies } from './hot-bodies.js';
+import type { LongBodies } from './long-bodies.js';
 
 export const SLOTS_AT = 256;
 export const SLOT_WORDS = 8;
@@ -105,7 +106,8 @@ export interface FoundEntry {
   readonly isSoft: boolean;
   /**
    * null: it has gone since. `isForThisTurn`: it goes out before the turn ends, so that it may lie
-   * in a block that others share: see hot-bodies.ts.
+   * in a block that others share: see hot-bodies.ts. Others may have the same copy: nobody writes
+   * into it.
    */
   copyBody(isForThisTurn?: boolean): Buffer | null;
   /** It answered: it stays longer. */
@@ -119,6 +121,7 @@ export interface ReadMemories {
   readonly heads: DecodedHeads;
   /** null: it sends none. */
   readonly bodies: HotBodies | null;
+  readonly longBodies: LongBodies;
 }
 
 export class CacheSegment {
@@ -228,8 +231,19 @@ export class CacheSegment {
       const block = bodies.borrow(this.index, slot, sequence);
       if (block !== null) return this.fillBlock(place, block.subarray(0, bodyBytes), bodies);
     }
+    return this.copyAlone(place, bodyBytes);
+  }
+
+  private copyAlone(place: EntryPlace, bodyBytes: number): Buffer | null {
+    const { slot, at, sequence, bodyAt } = place;
+    const longBodies = this.memories?.longBodies ?? null;
+    const isLong = longBodies?.takes(bodyBytes) === true;
+    const known = isLong ? longBodies.find(this.index, slot, sequence) : null;
+    if (known !== null) return known;
     const body = Buffer.from(this.bytes.subarray(bodyAt, bodyAt + bodyBytes));
-    return this.hasChanged(place.at, sequence) ? null : body;
+    if (this.hasChanged(at, sequence)) return null;
+    if (isLong) longBodies.keep(this.index, slot, sequence, body);
+    return body;
   }
 
   private fillBlock(place: EntryPlace, body: Buffer, bodies: HotBodies): Buffer | null {

@@ -89,13 +89,13 @@ export const ROUTE_CACHE_NODE = switchNode(
     ),
     staleIfError: durationNode(
       'How long beyond its freshness a reply answers while the targets fail, are down, or the ' +
-        'gateway sheds, where `stale-if-error` does not say.',
+        'gateway sheds, where `stale-if-error` does not say. Not 0: `s-maxage` does not forbid it.',
       ['0s', '30d'],
       { default: cache.staleIfError },
     ),
     staleWhileRevalidate: durationNode(
       'How long beyond its freshness a reply answers at once while its target is asked behind ' +
-        'it, where `stale-while-revalidate` does not say.',
+        'it, where `stale-while-revalidate` does not say. Not 0: `s-maxage` does not forbid it.',
       ['0s', '30d'],
       { default: cache.staleWhileRevalidate },
     ),

@@ -24,6 +24,9 @@ export function hitStatus(
   return field('cache-status', `${NAME}; hit; ttl=${leftS}${collapsed}${detail}`);
 }
 
+/** Nothing stored answers, and the client has forbidden to ask the origin. */
+export const NOT_CACHED_STATUS = field('cache-status', `${NAME}; detail=only-if-cached`);
+
 /** The origin was asked and gave this status. */
 export function forwardStatus(
   reason: ForwardReason,

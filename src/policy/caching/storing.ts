@@ -31,7 +31,7 @@ export interface StoringRules {
   readonly dropsCookies: boolean;
   /** Targeted fields, lower case; the first that a reply has holds in place of Cache-Control. */
   readonly targeted: readonly string[];
-  /** What holds where a reply does not say; 0: never stale. */
+  /** What holds where a reply does not say; 0: never stale. Others hold for `s-maxage` as well. */
   readonly staleIfErrorMs: number;
   /** The same while it is validated. */
   readonly staleWhileRevalidateMs: number;
@@ -213,19 +213,23 @@ function expiryOf(values: readonly string[], nowUnixMs: number): number {
   return another === undefined ? parseHttpDate(first, nowUnixMs) : Number.NaN;
 }
 
-/** Section 4.2.4: some replies are never used stale, whatever the route says. */
+/**
+ * Section 4.2.4: some replies are never used stale, whatever the route says. `s-maxage` forbids it
+ * as well (5.2.2.10), though few who write it mean that: there the route may say otherwise.
+ */
 function staleTimesOf(
   directives: CacheDirectives,
   rules: StoringRules,
 ): Pick<Lifetimes, 'whileRevalidateMs' | 'ifErrorMs'> {
   const { mustRevalidate, proxyRevalidate, noCache, sharedMaxAgeS } = directives;
-  if (mustRevalidate || proxyRevalidate || noCache || sharedMaxAgeS !== ABSENT_S) {
-    return { whileRevalidateMs: 0, ifErrorMs: 0 };
-  }
+  if (mustRevalidate || proxyRevalidate || noCache) return { whileRevalidateMs: 0, ifErrorMs: 0 };
   const { staleWhileRevalidateS, staleIfErrorS } = directives;
+  const needsRoute = sharedMaxAgeS !== ABSENT_S;
+  const timeOf = (saidS: number, routeMs: number): number =>
+    needsRoute && routeMs === 0 ? 0 : orElse(saidS, routeMs);
   return {
-    whileRevalidateMs: orElse(staleWhileRevalidateS, rules.staleWhileRevalidateMs),
-    ifErrorMs: orElse(staleIfErrorS, rules.staleIfErrorMs),
+    whileRevalidateMs: timeOf(staleWhileRevalidateS, rules.staleWhileRevalidateMs),
+    ifErrorMs: timeOf(staleIfErrorS, rules.staleIfErrorMs),
   };
 }
 

@@ -19,7 +19,12 @@ import type { ReplyRelays } from '../../channel/cache/reply-relays.js';
 import type { CompiledRouteCache } from '../../config/compiled-replies.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
-import { type ForwardReason, forwardStatus, hitStatus } from '../../policy/caching/cache-status.js';
+import {
+  type ForwardReason,
+  forwardStatus,
+  hitStatus,
+  NOT_CACHED_STATUS,
+} from '../../policy/caching/cache-status.js';
 import { isAbout, validationFields } from '../../policy/caching/conditional.js';
 import { invalidates } from '../../policy/caching/invalidation.js';
 import { freshLeftS, judgeReuse, mayServeOnError, type Reuse } from '../../policy/caching/reuse.js';
@@ -166,7 +171,10 @@ export class ReplyCache {
     const asked = rules.clientMayBypass ? said : null;
     if (this.find(exchange, caching, asked)) return 'serve';
     caching.outcome = 'miss';
-    if (said.onlyIfCached) return NOT_STORED;
+    if (said.onlyIfCached) {
+      caching.statusField = NOT_CACHED_STATUS;
+      return NOT_STORED;
+    }
     const { store } = this.parts;
     const reason = caching.entry === null ? missReason(store, caching.key) : 'stale';
     this.forward(caching, asked?.noCache === true && caching.entry !== null ? 'request' : reason);

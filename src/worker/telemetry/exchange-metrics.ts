@@ -29,8 +29,10 @@ import {
   type CacheCounter,
   COUNTERS,
   type CounterShape,
+  cacheResultCounter,
   callsAt,
   closeCounter,
+  collapsedCounter,
   durationHistogram,
   endStreams,
   LATENCY_BOUNDS_MS,
@@ -257,7 +259,7 @@ export class ExchangeMetrics {
     if (exchange.grpc !== null) this.countCall(exchange);
     const measured = exchange.route?.measured ?? null;
     if (measured !== null) countSide(this.outputs.rollouts, measured, exchange);
-    if (exchange.caching !== null) this.countCaching(exchange.caching, reply.bytesSent);
+    if (exchange.caching !== null) this.countCaching(exchange.caching, routeIndex, reply.bytesSent);
     if (exchange.trace !== null) this.tracing.end(exchange, nowMs);
     if (accessLog?.wants(status, durationMs) === true) {
       this.writeRecord(exchange, durationMs, endOf(reply));
@@ -284,10 +286,14 @@ export class ExchangeMetrics {
   }
 
   // Hot path (bench/gateway/cache-hit): once for every request of a route with a cache.
-  private countCaching(caching: Caching, bytes: number): void {
+  private countCaching(caching: Caching, routeIndex: number, bytes: number): void {
     const { counters } = this;
     counters.add(COUNTERS[CACHE_COUNTERS[caching.outcome]]);
-    if (caching.isCollapsed) counters.add(COUNTERS.cacheCollapsed);
+    counters.add(cacheResultCounter(routeIndex, caching.outcome));
+    if (caching.isCollapsed) {
+      counters.add(COUNTERS.cacheCollapsed);
+      counters.add(collapsedCounter(routeIndex));
+    }
     if (caching.isServing) counters.add(COUNTERS.cacheBytes, bytes);
     else this.countUncached(caching);
   }

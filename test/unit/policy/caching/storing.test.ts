@@ -365,7 +365,7 @@ describe('age', () => {
   });
 });
 
-/** [section, what, fields, default of the route in s, stale-while-revalidate, stale-if-error] */
+/** [section, what, fields, of the route in s, stale-while-revalidate, stale-if-error] */
 const STALE: readonly (readonly [string, string, Fields, number, number, number])[] = [
   ['5861 3', 'while it is validated', cc('max-age=1, stale-while-revalidate=30'), 0, 30, 0],
   ['5861 4', 'if there is an error', cc('max-age=1, stale-if-error=30'), 0, 0, 30],
@@ -373,7 +373,8 @@ const STALE: readonly (readonly [string, string, Fields, number, number, number]
   ['5861 4', 'the route where the reply is silent', cc('max-age=1'), 99, 0, 99],
   ['9111 5.2.2.2', 'must-revalidate', cc('max-age=1, must-revalidate'), 99, 0, 0],
   ['9111 5.2.2.8', 'proxy-revalidate', cc('max-age=1, proxy-revalidate'), 99, 0, 0],
-  ['9111 5.2.2.10', 's-maxage', cc('s-maxage=1, stale-if-error=30'), 99, 0, 0],
+  ['9111 5.2.2.10', 's-maxage', cc('s-maxage=1, stale-if-error=30'), 0, 0, 0],
+  ['9111 5.2.2.10', 's-maxage', cc('s-maxage=1, stale-while-revalidate=30'), 0, 0, 0],
 ];
 
 describe('use of stale replies', () => {
@@ -381,6 +382,29 @@ describe('use of stale replies', () => {
     const { whileRevalidateMs, ifErrorMs } = stored(fields, {
       rules: { staleIfErrorMs: routeS * 1000 },
     });
+    expect([whileRevalidateMs / 1000, ifErrorMs / 1000]).toEqual([whileS, errorS]);
+  });
+});
+
+/** [what, fields, stale-while-revalidate, stale-if-error] where the route has 99 s for either. */
+const OF_ROUTE: readonly (readonly [string, Fields, number, number])[] = [
+  ['s-maxage', cc('s-maxage=1'), 99, 99],
+  [
+    's-maxage and its own times',
+    cc('s-maxage=1, stale-while-revalidate=30, stale-if-error=7'),
+    30,
+    7,
+  ],
+  ['s-maxage and 0', cc('s-maxage=1, stale-while-revalidate=0, stale-if-error=0'), 0, 0],
+  ['s-maxage, proxy-revalidate', cc('s-maxage=1, proxy-revalidate'), 0, 0],
+  ['s-maxage, must-revalidate', cc('s-maxage=1, must-revalidate'), 0, 0],
+  ['s-maxage, no-cache', [...cc('s-maxage=1, no-cache'), ['ETag', '"a"']], 0, 0],
+];
+
+describe('use of stale replies that the route allows', () => {
+  it.each(OF_ROUTE)('%s', (_what, fields, whileS, errorS) => {
+    const rules = { staleIfErrorMs: 99_000, staleWhileRevalidateMs: 99_000 };
+    const { whileRevalidateMs, ifErrorMs } = stored(fields, { rules });
     expect([whileRevalidateMs / 1000, ifErrorMs / 1000]).toEqual([whileS, errorS]);
   });
 });
