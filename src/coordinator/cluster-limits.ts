@@ -18,7 +18,9 @@
  *   I4  What comes back names its lease (stamp) and the state of the store that it is of (epoch).
  *       In another epoch it is nothing, and it lifts no limit above what it was.
  *   I5  A gateway that stops for any time holds one lease a key at most, which is counted already.
- *   I6  No request waits for the store longer than `store.timeout`, and none at all while the store
+ *   I6  Nothing is admitted by a gateway's own part of a limit, where that part is exact, while the
+ *       store may give the same to others: see cluster-lease.ts.
+ *   I7  No request waits for the store longer than `store.timeout`, and none at all while the store
  *       is known to be lost (but for `onStoreLost: wait`, up to the same time).
  */
 import { assert } from '../base/assert.js';
@@ -29,26 +31,30 @@ import {
   TAKE_FIXED,
   TAKE_SLIDING,
   TAKEN_DECIDED,
+  TAKEN_FAILED,
   TAKEN_RECOVERING,
   type TakenFields,
 } from '../channel/store/store-records.js';
-import type { CompiledLimiter } from '../config/compiled-config.js';
+import { VIEW_MS_MAX } from '../channel/store/store-status.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
-import type { CompiledClusterScope } from '../config/store-settings.js';
-import { type LeaseRule, LeaseState, leaseRule } from '../policy/rate-limit/lease.js';
+import { reservedOf } from '../policy/rate-limit/lease.js';
 import type { RateDecision } from '../policy/rate-limit/rate-decision.js';
+import { type ClusterLimit, EXACT_MS_MAX, Lease, makeLimit } from './cluster-lease.js';
 import { NO_WAIT, type OutsideLimits } from './deferred-asks.js';
-import { UsedUnits } from './used-units.js';
 
 /** Keys of which something is known. A further one displaces the one asked for longest ago. */
 const LEASES_MAX = 65_536;
 /** Keys about which the store is told at once, when it has lost its state. */
 const DECLARED_MAX = 2048;
+/** Keys about which it is told in one tick, and keys that are looked at for that. */
+const TOLD_PER_TICK_MAX = 256;
+const LOOKED_PER_TICK_MAX = 1024;
 /** A key is not asked about for this time while the store recovers. */
 const RECOVERY_PAUSE_MS = 250;
-/** Wall and monotonic clock are that far apart after a machine has slept. */
-const CLOCK_DRIFT_MS = 1000;
+/** Wall and monotonic clock are further apart than before after a machine has slept. */
+const CLOCK_DRIFT_MS = 50;
 const FIRST_SERIAL = 1;
+const NOTHING = { needed: 0, wanted: 0 } as const;
 const ALGORITHMS = {
   slidingWindow: TAKE_SLIDING,
   tokenBucket: TAKE_BUCKET,
@@ -64,62 +70,6 @@ export type ClusterVerdict =
   | typeof CLUSTER_ADMITS
   | typeof CLUSTER_REFUSES
   | typeof CLUSTER_UNKNOWN;
-
-/** A limit that counts over all gateways. */
-interface ClusterLimit {
-  readonly scope: CompiledClusterScope;
-  readonly rule: LeaseRule;
-  /** It only counts what it would have refused. */
-  readonly isShadow: boolean;
-}
-
-/** One key of such a limit. */
-export class Lease extends LeaseState {
-  readonly used: UsedUnits;
-  /** Of the ask that is on its way; 0: none is. */
-  serial = 0;
-  sentMs = 0;
-  wanted = 0;
-  /** Requests that wait for the ask on its way. */
-  waiting = 0;
-  /** The lease that came last. */
-  stamp = 0;
-  epoch = 0;
-  usedMs = 0;
-  /** When it is looked at, whether it is in use. */
-  lookMs = 0;
-  /** Nothing is asked before. */
-  pausedUntilMs = Number.NEGATIVE_INFINITY;
-  /** What may be admitted without the store until the first window without it is over. */
-  allowance = 0;
-  /** When the store last decided upon the key. */
-  answeredMs = Number.NEGATIVE_INFINITY;
-  private aloneUntilMs = Number.NaN;
-
-  constructor(
-    readonly id: number,
-    readonly limit: ClusterLimit,
-    readonly high: number,
-    readonly low: number,
-  ) {
-    super();
-    this.used = new UsedUnits(limit.rule.windowMs);
-  }
-
-  /** The store does not decide upon this key. Returns when the first window without it is over. */
-  beginAlone(nowMs: number, nodes: number): number {
-    if (!Number.isNaN(this.aloneUntilMs)) return this.aloneUntilMs;
-    const isKnown = nowMs < this.answeredMs + this.limit.rule.windowMs;
-    this.allowance = isKnown ? Math.floor(this.left / nodes) : Number.POSITIVE_INFINITY;
-    this.aloneUntilMs = nowMs + this.limit.rule.windowMs;
-    return this.aloneUntilMs;
-  }
-
-  /** The store decides again. */
-  endAlone(): void {
-    this.aloneUntilMs = Number.NaN;
-  }
-}
 
 interface HeldLease {
   readonly lease: Lease;
@@ -141,12 +91,21 @@ export class ClusterLimits implements OutsideLimits {
   /** By a hash of limit and key, the one that was asked for longest ago first. */
   private readonly leases = new Map<number, Lease>();
   private readonly bySerial = new Map<number, Lease>();
+  /** Those of which the store does not know all that was admitted without it. */
+  private readonly untold = new Set<Lease>();
+  private readonly bySerialTold = new Map<number, Lease>();
+  /** What the coordinator before this one has not told is unknown until then. */
+  private forgottenUntilMs = Number.NaN;
   /** Leases with units, the oldest first: what is not used goes back. */
   private readonly held: HeldLease[] = [];
   private readonly take = createTakeFields();
   private nextSerial = FIRST_SERIAL;
   private nextId = 1;
   private clockDifferenceMs = Number.NaN;
+  /** The first tick. A gateway that starts may be one of many. */
+  private startedMs = Number.NaN;
+  /** What the store told before is not believed any more. */
+  private doubtedMs = Number.NEGATIVE_INFINITY;
   private epochs: number;
   private onHeard: (awaited: number) => void = () => {};
   private readonly onTaken = (taken: TakenFields): void => this.receive(taken);
@@ -157,6 +116,7 @@ export class ClusterLimits implements OutsideLimits {
 
   constructor(private readonly parts: ClusterParts) {
     this.epochs = parts.store.status.epochs;
+    if (parts.store.status.hasUntold) this.forgottenUntilMs = Number.POSITIVE_INFINITY;
   }
 
   get timeoutMs(): number {
@@ -187,13 +147,34 @@ export class ClusterLimits implements OutsideLimits {
   onTick(nowMs: number): void {
     const { store, unixMs } = this.parts;
     this.nowMs = nowMs;
+    if (Number.isNaN(this.startedMs)) this.startedMs = nowMs;
     this.checkClocks(unixMs() - nowMs);
     store.drain(this.onTaken);
     const { isUp } = store;
     if (isUp && !this.wasUp) this.onHeard(this.foundId);
     this.wasUp = isUp;
-    if (store.status.epochs !== this.epochs) this.declareAll(nowMs);
+    if (store.status.epochs !== this.epochs) this.declareAll();
     this.giveBackUnused(nowMs);
+    if (isUp && this.untold.size > 0) this.tellAll(nowMs);
+    if (store.status.hasUntold) this.checkUntold(nowMs);
+  }
+
+  /** Whether this gateway's own part may be used now, where the store has not decided. */
+  mayShare({ quietMs }: ClusterLimit, nowMs: number): boolean {
+    const { status } = this.parts.store;
+    if (quietMs === 0 || (this.nodes === 1 && status.contactMs > 0)) return true;
+    const isQuietOver = () => nowMs - Math.max(status.contactMs, this.startedMs) >= quietMs;
+    if (!isQuietOver()) return false;
+    if (status.hasUntold) return true;
+    // Said before it is looked at once more: no beat says from here on that all is told.
+    status.setUntold(true);
+    return isQuietOver();
+  }
+
+  /** An admission without the store, which is told when it is back. */
+  noteUntold(lease: Lease, nowMs: number): void {
+    lease.used.addUntold(1, nowMs);
+    this.untold.add(lease);
   }
 
   awaits(limiterIndex: number, high: number, low: number, nowMs: number): number {
@@ -298,10 +279,11 @@ export class ClusterLimits implements OutsideLimits {
     take.wanted = wanted;
     take.validUs = Math.floor(rule.validMs * 1000);
     take.returned = lease.units;
-    take.declared = lease.used.takeUndeclared(nowMs);
+    take.declared = lease.tell(nowMs, this.parts.timeoutMs);
     take.limit = rule.limit;
     take.windowUs = Math.ceil(rule.windowMs * 1000);
     take.unitsPerTake = rule.unitsPerTake;
+    if (lease.limit.quietMs > 0) this.reserve(lease.limit, nowMs);
     take.unitsPerMs = rule.unitsPerMs;
     take.unitsPerToken = rule.unitsPerToken;
     take.stamp = lease.stamp;
@@ -312,6 +294,7 @@ export class ClusterLimits implements OutsideLimits {
     if (!store.ask(take)) return false;
     store.flush();
     this.nextSerial = this.nextSerial === 0x7fffffff ? FIRST_SERIAL : this.nextSerial + 1;
+    if (take.declared > 0) this.awaitTold(lease, nowMs);
     if (wanted === 0) return true;
     if (lease.serial !== 0) this.bySerial.delete(lease.serial);
     lease.serial = take.serial;
@@ -321,7 +304,66 @@ export class ClusterLimits implements OutsideLimits {
     return true;
   }
 
+  /** The parts of gateways that may admit without the store are kept free for them. */
+  private reserve({ rule }: ClusterLimit, nowMs: number): void {
+    const { take, nodes } = this;
+    const { status } = this.parts.store;
+    const { viewMs } = status;
+    const isCurrent = nowMs - viewMs <= VIEW_MS_MAX && viewMs > this.doubtedMs;
+    const forgotten = Number.isNaN(this.forgottenUntilMs) ? 0 : 1;
+    const silent = isCurrent ? status.silent + forgotten : nodes - 1;
+    if (silent === 0) return;
+    const reserved = reservedOf(rule, nodes, Math.min(silent, nodes - 1));
+    take.limit = reserved.limit;
+    take.unitsPerTake = reserved.unitsPerTake;
+  }
+
+  private awaitTold(lease: Lease, nowMs: number): void {
+    this.untold.add(lease);
+    if (lease.toldSerial !== 0) this.bySerialTold.delete(lease.toldSerial);
+    lease.toldSerial = this.take.serial;
+    lease.toldMs = nowMs;
+    this.bySerialTold.set(lease.toldSerial, lease);
+  }
+
+  private onTold(serial: number, isConfirmed: boolean): void {
+    const lease = this.bySerialTold.get(serial);
+    if (lease === undefined) return;
+    this.bySerialTold.delete(serial);
+    lease.toldSerial = 0;
+    if (isConfirmed) lease.told = 0;
+  }
+
+  /** Tells what was admitted without the store, again and again until it is confirmed. */
+  private tellAll(nowMs: number): void {
+    let told = 0;
+    let looked = 0;
+    for (const lease of this.untold) {
+      looked += 1;
+      if (looked > LOOKED_PER_TICK_MAX) return;
+      if (lease.isTold(nowMs)) {
+        this.untold.delete(lease);
+        continue;
+      }
+      if (lease.isTelling(nowMs, this.parts.timeoutMs) || lease.serial !== 0) continue;
+      if (told === TOLD_PER_TICK_MAX || !this.send(lease, NOTHING, nowMs)) return;
+      told += 1;
+    }
+  }
+
+  /** Whether the store knows all that was admitted without it, by limits that wait for that. */
+  private checkUntold(nowMs: number): void {
+    if (this.forgottenUntilMs === Number.POSITIVE_INFINITY) {
+      this.forgottenUntilMs = nowMs + EXACT_MS_MAX;
+    }
+    if (nowMs < this.forgottenUntilMs || !this.parts.store.isUp) return;
+    for (const { limit } of this.untold) if (limit.quietMs > 0) return;
+    this.forgottenUntilMs = Number.NaN;
+    this.parts.store.status.setUntold(false);
+  }
+
   private receive(taken: TakenFields): void {
+    this.onTold(taken.serial, taken.outcome !== TAKEN_FAILED);
     const lease = this.bySerial.get(taken.serial);
     if (lease === undefined || lease.serial !== taken.serial) return;
     this.bySerial.delete(taken.serial);
@@ -370,20 +412,20 @@ export class ClusterLimits implements OutsideLimits {
       const { validMs } = lease.limit.rule;
       const isInUse = nowMs - lease.usedMs < validMs / 4 && nowMs < lease.untilMs;
       if (isInUse) this.hold(lease, lease.untilMs + validMs / 2);
-      else if (this.parts.store.isUp) this.send(lease, { needed: 0, wanted: 0 }, nowMs);
+      else if (this.parts.store.isUp) this.send(lease, NOTHING, nowMs);
     }
   }
 
   /** The state in the store is another one: it is told what was used of the keys used last. */
-  private declareAll(nowMs: number): void {
+  private declareAll(): void {
     this.epochs = this.parts.store.status.epochs;
     const leases = [...this.leases.values()].slice(-DECLARED_MAX);
     for (const lease of leases) {
       lease.drop();
       lease.used.mustDeclare();
-      if (lease.serial === 0 && lease.used.has(nowMs)) {
-        this.send(lease, { needed: 0, wanted: 0 }, nowMs);
-      }
+      lease.told = 0;
+      lease.toldMs = Number.NEGATIVE_INFINITY;
+      this.untold.add(lease);
     }
   }
 
@@ -391,7 +433,13 @@ export class ClusterLimits implements OutsideLimits {
     const driftMs = Math.abs(differenceMs - this.clockDifferenceMs);
     this.clockDifferenceMs = differenceMs;
     if (!(driftMs > CLOCK_DRIFT_MS)) return;
-    for (const lease of this.leases.values()) lease.drop();
+    // Nobody knows for how long: what is known, and what is on its way, may be over already.
+    this.doubtedMs = this.nowMs;
+    for (const lease of this.leases.values()) {
+      lease.drop();
+      lease.serial = 0;
+    }
+    this.bySerial.clear();
   }
 
   private limitOf(limiterIndex: number): ClusterLimit | null {
@@ -410,8 +458,9 @@ export class ClusterLimits implements OutsideLimits {
 
   private add(limit: ClusterLimit, high: number, low: number): Lease {
     if (this.leases.size >= LEASES_MAX) {
-      for (const oldest of this.leases.keys()) {
-        this.leases.delete(oldest);
+      for (const [hash, oldest] of this.leases) {
+        this.leases.delete(hash);
+        this.untold.delete(oldest);
         break;
       }
     }
@@ -423,14 +472,6 @@ export class ClusterLimits implements OutsideLimits {
   private hashOf({ limit, high, low }: Lease): number {
     return hashOf(limit.scope.digest, high, low);
   }
-}
-
-function makeLimit(config: CompiledLimiter | undefined, timeoutMs: number): ClusterLimit | null {
-  if (config?.cluster === undefined) return null;
-  const { algorithm } = config;
-  assert(algorithm !== 'inFlight', 'requests in flight are counted by each gateway');
-  const rule = leaseRule({ ...config, algorithm }, timeoutMs);
-  return { scope: config.cluster, rule, isShadow: config.mode === 'shadow' };
 }
 
 /** 53 bits of limit and key. Two keys with the same bits take the place from one another. */

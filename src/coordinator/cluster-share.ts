@@ -6,19 +6,19 @@
  * to their table.
  *
  * The part of a gateway is a limit of its own, by rows of its own: other than the whole limit they
- * are kept by the number of gateways too, since another number makes another limit. In the first
- * window without the store no more is admitted of a key than this gateway's part of what was left
- * when the store was last heard: others may have used the rest.
+ * are kept by the number of gateways too, since another number makes another limit.
+ *
+ * Short limits begin with their parts when nothing counts any more that the store has given, and
+ * nobody is given these parts: they are exact (cluster-lease.ts). With long ones nobody would want
+ * to wait for that. In their first window without the store no more is admitted of a key than this
+ * gateway's part of what was left when the store was last heard, and no more than the part less
+ * what this gateway has used: others may have used the rest.
  */
 import { assert, defined } from '../base/assert.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import { shareOf } from '../policy/rate-limit/lease.js';
-import {
-  CLUSTER_REFUSES,
-  CLUSTER_UNKNOWN,
-  type ClusterLimits,
-  type Lease,
-} from './cluster-limits.js';
+import type { Lease } from './cluster-lease.js';
+import { CLUSTER_REFUSES, CLUSTER_UNKNOWN, type ClusterLimits } from './cluster-limits.js';
 import { BY_LEASE, BY_NOTHING, BY_ROW, type LimitCase } from './limit-case.js';
 import { createLimiter, type Limiter } from './limiters.js';
 import type { BucketTable } from './state/bucket-table.js';
@@ -61,7 +61,7 @@ export class ClusterShare {
       return true;
     }
     one.lease ??= cluster.leaseFor(limiterIndex, high, low);
-    if (this.onStoreLost === 'share') {
+    if (this.onStoreLost === 'share' && cluster.mayShare(one.lease.limit, nowMs)) {
       const { nodes } = cluster;
       one.kind = BY_ROW;
       one.limiter = this.partOf(nodes);
@@ -81,6 +81,7 @@ export class ClusterShare {
   /** Whether what was left lets this gateway's part be used. */
   allows(one: LimitCase, nowMs: number): boolean {
     const lease = defined(one.lease ?? undefined, 'the key of a limit over all gateways');
+    if (lease.limit.quietMs > 0 && this.cluster.nodes > 1) return true;
     const untilMs = lease.beginAlone(nowMs, this.cluster.nodes);
     if (nowMs >= untilMs || lease.allowance >= 1) return true;
     const { decision } = one;
@@ -95,7 +96,7 @@ export class ClusterShare {
   /** An admission without the store. */
   note(lease: Lease, nowMs: number): void {
     lease.allowance -= 1;
-    lease.used.addUntold(1, nowMs);
+    this.cluster.noteUntold(lease, nowMs);
   }
 
   private partOf(nodes: number): Limiter {

@@ -4,7 +4,7 @@
  * Thread: coordinator. Reused for every ask.
  */
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
-import type { Lease } from './cluster-limits.js';
+import type { Lease } from './cluster-lease.js';
 import type { Limiter } from './limiters.js';
 import { NO_ROW } from './state/bucket-table.js';
 

@@ -30,8 +30,18 @@ export class UsedUnits {
 
   /** Whether something was used within a window. */
   has(nowMs: number): boolean {
+    return this.count(nowMs) > 0;
+  }
+
+  /** How much was used: all of the last window, and at most of two. */
+  count(nowMs: number): number {
     this.turn(nowMs);
-    return this.newer + this.older > 0;
+    return this.newer + this.older;
+  }
+
+  /** Whether there is something that the store was not told. */
+  get hasUntold(): boolean {
+    return this.newerUntold + this.olderUntold > 0;
   }
 
   /** The store has another state: it knows nothing of all that was used. */

@@ -14,7 +14,7 @@ import type { Clock } from '../base/clock.js';
 import type { StoreAnswerer } from '../channel/store/store-channel.js';
 import type { StoreReport } from '../channel/store/store-messages.js';
 import { TAKEN_FAILED, type TakeFields } from '../channel/store/store-records.js';
-import { STORE_LOST, STORE_UP } from '../channel/store/store-status.js';
+import { SILENCE_MS, STORE_LOST, STORE_UP, TOKEN_MS_MAX } from '../channel/store/store-status.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import { BEAT_SCRIPT } from './beat-script.js';
 import { connectNodes, RECONNECT_MS, type StoreClient } from './redis-client.js';
@@ -31,13 +31,15 @@ import { TAKE_SCRIPT } from './take-script.js';
 
 /** Answers in a row that are missing, or errors, by which the store counts as lost. */
 const MISSES_MAX = 3;
-const BEAT_UP_MS = 1000;
+const BEAT_UP_MS = 200;
 const BEAT_LOST_MS = RECONNECT_MS;
-/** A gateway that has not beaten for this time does not count any more. */
-const NODE_LIVES_MS = 5000;
+/** A gateway that has not beaten for this time is forgotten by the store. */
+const NODE_LIVES_MS = 60_000;
 /** The most gateways of this time count: a store that comes back knows of few at first. */
 const NODES_KEPT_MS = 60_000;
 const CLOCK_JUMP_MS = 1000;
+/** After this time without a question about limits the state is asked for. */
+const STATE_LOOK_MS = 500;
 /** Longest wait for the store to hear that this gateway ends. */
 const LEAVE_MS_MAX = 100;
 /** In a store of one node all keys of a call may be together. */
@@ -66,6 +68,9 @@ export class StoreAgent {
   private isBeating = false;
   private isStopping = false;
   private clockDifferenceMs = Number.NaN;
+  /** What the store last told as its time; 0: nothing. */
+  private token = 0;
+  private takenMs = Number.NEGATIVE_INFINITY;
   private nodesSeen = 0;
   private nodesSeenMs = 0;
 
@@ -111,8 +116,9 @@ export class StoreAgent {
   /** Tells the store that this gateway ends, and closes the connection. */
   async stop(): Promise<void> {
     this.isStopping = true;
-    const { client, clock, nodeId } = this.parts;
-    if (this.isFound) {
+    const { client, clock, nodeId, answerer } = this.parts;
+    // What the store was not told of keeps this gateway's part from the others for a while.
+    if (this.isFound && !answerer.status.hasUntold) {
       const left = client.zrem(this.keys.nodes, nodeId).catch(() => 0);
       const waited = new Promise((resolve) => clock.after(LEAVE_MS_MAX, () => resolve(0)));
       await Promise.race([left, waited]);
@@ -141,8 +147,9 @@ export class StoreAgent {
   }
 
   private onTaken({ epoch, timeUs, taken }: ReturnType<typeof readTakeReply>): void {
-    const { answerer } = this.parts;
+    const { answerer, clock } = this.parts;
     this.misses = 0;
+    this.takenMs = clock.nowMs();
     this.noteEpoch(epoch);
     this.noteTime(timeUs);
     for (const one of taken) {
@@ -227,20 +234,33 @@ export class StoreAgent {
   }
 
   private async beatOnce(): Promise<void> {
-    const { client, nodeId } = this.parts;
+    const { client } = this.parts;
     await connectNodes(client);
     if (!this.isRunKnown) await this.readRun(client);
-    const reply = await this.beat.run(client, [this.keys.nodes], [nodeId, NODE_LIVES_MS * 1000]);
-    const [nodes, timeUs] = reply as number[];
-    if (typeof nodes !== 'number' || typeof timeUs !== 'number') {
-      throw new Error('the store gave a reply of another kind');
-    }
-    this.noteNodes(nodes);
-    this.noteTime(timeUs);
+    await this.sayHere(client);
     // Whether the state is still the one that it was, also where nobody asks for anything.
-    if (this.parts.config.kind !== 'cluster') await this.lookAtState(client);
+    const hasAsked = this.isUp && this.parts.clock.nowMs() - this.takenMs < STATE_LOOK_MS;
+    if (this.parts.config.kind !== 'cluster' && !hasAsked) await this.lookAtState(client);
     this.misses = 0;
     this.find();
+  }
+
+  private async sayHere(client: StoreClient): Promise<void> {
+    const { clock, nodeId, answerer } = this.parts;
+    const token = answerer.status.hasUntold ? 0 : this.token;
+    const times = [NODE_LIVES_MS * 1000, SILENCE_MS * 1000, token, TOKEN_MS_MAX * 1000];
+    const sentMs = clock.nowMs();
+    const reply = await this.beat.run(client, [this.keys.nodes], [nodeId, ...times]);
+    const [known, timeUs, silent, isHeard] = reply as number[];
+    if (known === undefined || timeUs === undefined || silent === undefined) {
+      throw new Error('the store gave a reply of another kind');
+    }
+    this.token = timeUs;
+    // It is heard by the next beat, which has this token.
+    if (isHeard !== 1) this.nextBeatMs = 0;
+    const nowMs = clock.nowMs();
+    answerer.status.setView({ nodes: this.keepNodes(known, nowMs), silent, sentMs, nowMs });
+    this.noteTime(timeUs);
   }
 
   private async lookAtState(client: StoreClient): Promise<void> {
@@ -265,12 +285,13 @@ export class StoreAgent {
     this.isRunKnown = true;
   }
 
-  private noteNodes(count: number): void {
-    const nowMs = this.parts.clock.nowMs();
-    if (count < this.nodesSeen && nowMs - this.nodesSeenMs < NODES_KEPT_MS) return;
+  /** The most gateways of the last minute. */
+  private keepNodes(count: number, nowMs: number): number {
+    const isKept = count < this.nodesSeen && nowMs - this.nodesSeenMs < NODES_KEPT_MS;
+    if (isKept) return this.nodesSeen;
     this.nodesSeen = count;
     this.nodesSeenMs = nowMs;
-    this.parts.answerer.status.setNodes(count);
+    return count;
   }
 
   private find(): void {

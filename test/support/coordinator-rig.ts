@@ -307,7 +307,7 @@ export class CoordinatorRig {
   /** `outside`: lets some asks be answered later. */
   constructor(
     public config: CompiledConfig,
-    private readonly outside: OutsideLimits | null = null,
+    private outside: OutsideLimits | null = null,
   ) {
     this.memory = allocateCoordinatorMemory(config);
     this.control = new CoordinatorControl(this.memory);
@@ -323,7 +323,8 @@ export class CoordinatorRig {
   }
 
   /** Another coordinator goes on where the memory says that the last one was. */
-  restartCoordinator(): void {
+  restartCoordinator(outside = this.outside): void {
+    this.outside = outside;
     this.end = new CoordinatorEnd(this.memory);
     this.coordinator = this.newCoordinator();
   }

@@ -33,6 +33,8 @@ export interface LeaseRule {
   /** In admissions: how many there may be at once. */
   readonly admissions: number;
   readonly windowMs: number;
+  /** After this time without admissions the whole limit is free. */
+  readonly settleMs: number;
   readonly validMs: number;
   /** Whether more is asked for than somebody waits for. */
   readonly isLeased: boolean;
@@ -65,7 +67,7 @@ export function leaseRule(config: LeaseConfig, timeoutMs: number): LeaseRule {
   const longestMs = Math.min(isLeased ? VALID_MS_MAX : timeoutMs, VALID_MS_MAX);
   const validMs = Math.min(longestMs, windowMs / VALID_PARTS, fillMs / VALID_PARTS);
   return {
-    ...{ algorithm, admissions, windowMs, isLeased, cost },
+    ...{ algorithm, admissions, windowMs, isLeased, cost, settleMs: fillMs },
     validMs: Math.max(VALID_MS_MIN, validMs),
     rest: Math.floor(most) - admissions * cost,
     limit: bucket?.unitsMax ?? admissions,
@@ -194,4 +196,20 @@ export function shareOf(config: LeaseConfig, nodes: number): LeaseConfig {
     burst: Math.max(least, burstPart),
     windowMs: part >= least ? windowMs : Math.ceil(Math.max(windowMs, stretched)),
   };
+}
+
+/**
+ * What the store counts by while the parts of `silent` of `nodes` gateways are kept free. A bucket
+ * keeps its size and its refill; its admissions take more.
+ */
+export function reservedOf(
+  { algorithm, admissions, limit, cost, unitsPerTake, rest }: LeaseRule,
+  nodes: number,
+  silent: number,
+): Pick<LeaseRule, 'limit' | 'unitsPerTake'> {
+  if (algorithm === 'tokenBucket') {
+    return { limit, unitsPerTake: Math.ceil((unitsPerTake * nodes) / (nodes - silent)) };
+  }
+  const part = Math.max(1, admissionsOf((admissions * cost + rest) / nodes, cost));
+  return { limit: Math.max(0, limit - silent * part), unitsPerTake };
 }

@@ -1,0 +1,133 @@
+/**
+ * One key of a limit that counts over all gateways, as this gateway knows it.
+ *
+ * Thread: coordinator. Owns what the store has given, and what this gateway has used of it.
+ */
+import { assert } from '../base/assert.js';
+import { SILENCE_MS, TOKEN_MS_MAX, VIEW_MS_MAX } from '../channel/store/store-status.js';
+import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { CompiledClusterScope } from '../config/store-settings.js';
+import { type LeaseRule, LeaseState, leaseRule } from '../policy/rate-limit/lease.js';
+import { UsedUnits } from './used-units.js';
+
+/**
+ * Limits that are free again after this time wait so long when the store is lost, and are exact.
+ * Others would refuse everybody for too long.
+ */
+export const EXACT_MS_MAX = 5000;
+/** By how much clocks may differ in speed. */
+const DRIFT = 1.002;
+
+/** A limit that counts over all gateways. */
+export interface ClusterLimit {
+  readonly scope: CompiledClusterScope;
+  readonly rule: LeaseRule;
+  /** It only counts what it would have refused. */
+  readonly isShadow: boolean;
+  /**
+   * For this time after the store was last heard, a gateway of several admits nothing by its own
+   * part; 0: it may at once.
+   */
+  readonly quietMs: number;
+}
+
+/** One key of such a limit. */
+export class Lease extends LeaseState {
+  readonly used: UsedUnits;
+  /** Of the ask that is on its way; 0: none is. */
+  serial = 0;
+  sentMs = 0;
+  wanted = 0;
+  /** Requests that wait for the ask on its way. */
+  waiting = 0;
+  /** The lease that came last. */
+  stamp = 0;
+  epoch = 0;
+  usedMs = 0;
+  /** When it is looked at, whether it is in use. */
+  lookMs = 0;
+  /** Nothing is asked before. */
+  pausedUntilMs = Number.NEGATIVE_INFINITY;
+  /** What may be admitted without the store until the first window without it is over. */
+  allowance = 0;
+  /** When the store last decided upon the key. */
+  answeredMs = Number.NEGATIVE_INFINITY;
+  /** Admissions that the store was told of, and did not confirm yet. */
+  told = 0;
+  /** Of the ask that told of them; 0: none is on its way. */
+  toldSerial = 0;
+  toldMs = Number.NEGATIVE_INFINITY;
+  private aloneUntilMs = Number.NaN;
+
+  constructor(
+    readonly id: number,
+    readonly limit: ClusterLimit,
+    readonly high: number,
+    readonly low: number,
+  ) {
+    super();
+    this.used = new UsedUnits(limit.rule.windowMs);
+  }
+
+  /** The store does not decide upon this key. Returns when the first window without it is over. */
+  beginAlone(nowMs: number, nodes: number): number {
+    if (!Number.isNaN(this.aloneUntilMs)) return this.aloneUntilMs;
+    const { rule } = this.limit;
+    const isKnown = nowMs < this.answeredMs + rule.settleMs;
+    const left = isKnown ? Math.floor(this.left / nodes) : Number.POSITIVE_INFINITY;
+    // What this gateway has used already is of its own part.
+    const own = Math.ceil(rule.admissions / nodes) - this.used.count(nowMs);
+    this.allowance = Math.min(left, own);
+    this.aloneUntilMs = nowMs + rule.settleMs;
+    return this.aloneUntilMs;
+  }
+
+  /** The store decides again. */
+  endAlone(): void {
+    this.aloneUntilMs = Number.NaN;
+  }
+
+  /** What the store is told now, with what it was told before and did not confirm in time. */
+  tell(nowMs: number, timeoutMs: number): number {
+    if (!this.used.has(nowMs)) this.told = 0;
+    if (this.isTelling(nowMs, timeoutMs)) return 0;
+    this.told += this.used.takeUndeclared(nowMs);
+    return this.told;
+  }
+
+  /** What it was told may still be confirmed. */
+  isTelling(nowMs: number, timeoutMs: number): boolean {
+    return this.toldSerial !== 0 && nowMs - this.toldMs < 2 * timeoutMs;
+  }
+
+  /** Whether the store knows all that was admitted without it. */
+  isTold(nowMs: number): boolean {
+    return !this.used.has(nowMs) || (this.told === 0 && !this.used.hasUntold);
+  }
+}
+
+export function makeLimit(
+  config: CompiledLimiter | undefined,
+  timeoutMs: number,
+): ClusterLimit | null {
+  if (config?.cluster === undefined) return null;
+  const { algorithm } = config;
+  assert(algorithm !== 'inFlight', 'requests in flight are counted by each gateway');
+  const rule = leaseRule({ ...config, algorithm }, timeoutMs);
+  return {
+    scope: config.cluster,
+    rule,
+    isShadow: config.mode === 'shadow',
+    quietMs: config.cluster.onStoreLost === 'share' ? quietMsOf(rule) : 0,
+  };
+}
+
+/**
+ * After this time without the store nothing counts any more that it may have given, to anybody, and
+ * whoever hears it keeps this gateway's part free. In order: it takes this gateway for alive, then
+ * for silent; the others hear of it, use what they were given, and all of it leaves the window.
+ */
+function quietMsOf({ settleMs, validMs }: LeaseRule): number {
+  if (settleMs > EXACT_MS_MAX) return 0;
+  return (TOKEN_MS_MAX + SILENCE_MS + VIEW_MS_MAX + validMs + settleMs) * DRIFT;
+}

@@ -1,0 +1,96 @@
+/**
+ * Limits over several gateways in random histories: whatever becomes of the store, of the way to it
+ * and of the gateways, no more is admitted than the limit in any window. In the long form
+ * (`SLUICE_TEST_LONG=1`) there are many more histories.
+ */
+import { describe, expect, it } from 'vitest';
+import { mostWithin } from '../support/cluster-node.js';
+import { IS_LONG } from '../support/long-form.js';
+import { FAULTS, LOSSES, play } from './cluster-histories.js';
+import { ClusterWorld, TIMEOUT_MS } from './cluster-world.js';
+import { playSeedsInTurn, SimRandom } from './seeds.js';
+
+const TIMES = IS_LONG ? 100 : 1;
+/** Between two turns of a gateway. */
+const STEP_MS_MAX = 5;
+
+describe('limits over several gateways, by default', () => {
+  it('are exact whatever becomes of links, gateways and the store that remembers', async () => {
+    let admitted = 0;
+    await playSeedsInTurn(10 * TIMES, async (seed) => {
+      const world = await play(seed, Object.keys(FAULTS));
+      admitted += world.admissions.length;
+      // All who run have found the store again.
+      const running = world.gateways.filter(({ isDead, isStopped }) => !isDead && !isStopped);
+      expect(running.filter(({ isUp }) => !isUp)).toEqual([]);
+    });
+    expect(admitted).toBeGreaterThan(0);
+  });
+
+  it('are exact when the store forgets, and all gateways are there to tell it', async () => {
+    await playSeedsInTurn(4 * TIMES, (seed) => play(seed, Object.keys(LOSSES)));
+  });
+
+  it('are passed by parts of those only that cannot tell a store that forgets', async () => {
+    const names = [...Object.keys(LOSSES), 'cut', 'deafUp', 'deafDown', 'stop', 'coordinator'];
+    await playSeedsInTurn(4 * TIMES, (seed) => play(seed, names, 2));
+  });
+
+  it('make nobody wait for longer than the timeout of the store', async () => {
+    const names = ['slowLink', 'cut', 'deafUp', 'deafDown', 'hang'];
+    await playSeedsInTurn(4 * TIMES, async (seed) => {
+      const { gateways } = await play(seed, names);
+      const longestMs = Math.max(...gateways.map(({ longestWaitMs }) => longestWaitMs));
+      expect(longestMs).toBeLessThanOrEqual(TIMEOUT_MS + 2 * STEP_MS_MAX);
+    });
+  });
+});
+
+describe('a limit of 1000 a second over three gateways', () => {
+  const [LIMIT, WINDOW_MS] = [1000, 1000];
+
+  function aWorld(): ClusterWorld {
+    return new ClusterWorld(new SimRandom(1), [{ limit: LIMIT, windowMs: WINDOW_MS }]);
+  }
+
+  /** Requests by turns, at this rate. */
+  async function demand(world: ClusterWorld, perSecond: number, ms: number): Promise<void> {
+    const startMs = world.agenda.nowMs;
+    for (let sent = 0; world.agenda.nowMs < startMs + ms; ) {
+      await world.step(1);
+      const due = ((world.agenda.nowMs - startMs) * perSecond) / 1000;
+      for (; sent < due; sent += 1) world.gateways[sent % 3]?.request(0, 1);
+    }
+  }
+
+  it('costs at most 0.15 questions an admission at ten times the demand', async () => {
+    const world = aWorld();
+    await demand(world, 300, 1000);
+    const [calls, admitted] = [world.server.calls, world.admissions.length];
+    await demand(world, 10 * LIMIT, 4000);
+    const passed = world.admissions.length - admitted;
+    expect(world.server.calls - calls).toBeLessThanOrEqual(0.15 * passed);
+    expect(passed).toBeGreaterThan(0.9 * 4 * LIMIT);
+    expect(mostWithin(world.timesOf(0, 1), WINDOW_MS)).toBeLessThanOrEqual(LIMIT);
+  });
+
+  it('lets nearly all pass below it', async () => {
+    const world = aWorld();
+    await demand(world, 200, 500);
+    const before = world.admissions.length;
+    await demand(world, 600, 3000);
+    expect(world.admissions.length - before).toBeGreaterThan(0.98 * 1800);
+  });
+
+  it('is divided when the store is gone for good, after a time without anything', async () => {
+    const world = aWorld();
+    await demand(world, 3 * LIMIT, 2000);
+    world.server.kill();
+    await demand(world, 3 * LIMIT, 3000);
+    const before = world.admissions.length;
+    await demand(world, 3 * LIMIT, 3000);
+    // Each has one of four parts: three are there, and one more may be.
+    expect(world.admissions.length - before).toBeGreaterThan(0.7 * 2 * LIMIT);
+    expect(mostWithin(world.timesOf(0, 1), WINDOW_MS)).toBeLessThanOrEqual(LIMIT);
+  });
+});

@@ -1,0 +1,268 @@
+/**
+ * What the scripts of src/store/ do, once more in TypeScript: the store of simulations. A real
+ * server is held against it in test/integration/cluster-model.test.ts.
+ */
+
+interface KeyState {
+  last: number;
+  a: number;
+  b: number;
+  groups: { end: number; units: number }[];
+}
+
+interface Meta {
+  run: string;
+  epoch: number;
+  until: number;
+}
+
+interface Take {
+  readonly algorithm: number;
+  readonly needed: number;
+  readonly wanted: number;
+  readonly valid: number;
+  returned: number;
+  readonly declared: number;
+  readonly limit: number;
+  readonly window: number;
+  readonly size: number;
+  readonly refill: number;
+  readonly token: number;
+  readonly stamp: number;
+}
+
+const HEAD_ARGUMENTS = 3;
+const ARGUMENTS_PER_KEY = 13;
+
+export class StoreModel {
+  private readonly keys = new Map<string, KeyState>();
+  private readonly metas = new Map<string, Meta>();
+  private nodes = new Map<string, number>();
+
+  /** All of it is gone. */
+  clear(): void {
+    this.keys.clear();
+    this.metas.clear();
+    this.nodes.clear();
+  }
+
+  leave(id: string): void {
+    this.nodes.delete(id);
+  }
+
+  /** BEAT_SCRIPT. Times are µs. */
+  beat(values: readonly (string | number)[], now: number): number[] {
+    const [id = '', life, silence, token, tokenLife] = values;
+    const [lifeUs, silenceUs, tokenUs] = [Number(life), Number(silence), Number(token)];
+    const isHeard = tokenUs > 0 && tokenUs <= now && now - tokenUs <= Number(tokenLife);
+    this.nodes.set(String(id), isHeard ? now : now - silenceUs);
+    for (const [name, at] of this.nodes) {
+      if (at <= now - lifeUs) this.nodes.delete(name);
+      else if (at > now) this.nodes.set(name, now - silenceUs);
+    }
+    const scores = [...this.nodes.values()];
+    const alive = scores.filter((at) => at > now - silenceUs && at <= now).length;
+    return [scores.length, now, scores.length - alive - (isHeard ? 0 : 1), isHeard ? 1 : 0];
+  }
+
+  /** TAKE_SCRIPT. */
+  take(names: readonly string[], values: readonly (string | number)[], now: number): number[] {
+    const [metaName = '', ...keys] = names;
+    const [run, recovery, isFirst] = values;
+    const { epoch, isRecovering } = this.look(metaName, now, {
+      run: String(run),
+      recovery: Number(recovery),
+      isFirst: Number(isFirst) === 1,
+    });
+    const reply = [isRecovering ? 1 : 0, epoch, now];
+    keys.forEach((key, at) => {
+      const first = HEAD_ARGUMENTS + at * ARGUMENTS_PER_KEY;
+      const numbers = values.slice(first, first + ARGUMENTS_PER_KEY).map(Number);
+      reply.push(...this.takeOne(key, numbers, { now, epoch, isRecovering }));
+    });
+    return reply;
+  }
+
+  private look(
+    name: string,
+    now: number,
+    known: { readonly run: string; readonly recovery: number; readonly isFirst: boolean },
+  ): { epoch: number; isRecovering: boolean } {
+    let meta = this.metas.get(name);
+    if (meta === undefined || meta.run !== known.run) {
+      const isBorn = meta === undefined && known.isFirst;
+      const epoch = Math.max(now, (meta?.epoch ?? 0) + 1);
+      meta = { run: known.run, epoch, until: isBorn ? 0 : now + known.recovery };
+      this.metas.set(name, meta);
+    }
+    const until = meta.until > now + known.recovery ? now + known.recovery : meta.until;
+    return { epoch: meta.epoch, isRecovering: until > now };
+  }
+
+  private takeOne(
+    key: string,
+    numbers: readonly number[],
+    { now, epoch, isRecovering }: { now: number; epoch: number; isRecovering: boolean },
+  ): number[] {
+    const at = (index: number): number => numbers[index] as number;
+    const take: Take = {
+      algorithm: at(0),
+      needed: at(1),
+      wanted: at(2),
+      valid: at(3),
+      returned: at(12) === epoch ? at(4) : 0,
+      declared: at(5),
+      limit: at(6),
+      window: at(7),
+      size: at(8),
+      refill: at(9),
+      token: at(10),
+      stamp: at(11),
+    };
+    const state = this.load(key, now);
+    if (take.algorithm === 1) return this.sliding(key, state, take, { now, isRecovering });
+    if (take.algorithm === 3) return this.fixed(key, state, take, { now, isRecovering });
+    return this.bucket(key, state, take, { now, isRecovering });
+  }
+
+  private load(key: string, now: number): KeyState {
+    const known = this.keys.get(key);
+    if (known === undefined) return { last: now, a: 0, b: 0, groups: [] };
+    const back = Math.max(0, known.last - now);
+    return {
+      last: now,
+      a: known.a > 0 ? known.a - back : 0,
+      b: known.b,
+      groups: known.groups.map(({ end, units }) => ({ end: end - back, units })),
+    };
+  }
+
+  private save(key: string, state: KeyState, now: number): void {
+    const groups = state.groups.filter(({ units }) => units > 0);
+    this.keys.set(key, { ...state, groups, last: now });
+  }
+
+  private sliding(key: string, state: KeyState, take: Take, { now, isRecovering }: Moment) {
+    state.groups = state.groups.filter(({ end }) => end > now);
+    let isDirty = giveBack(state, take);
+    const cell = take.limit > 60 ? Math.max(1, Math.ceil(take.window / 62)) : 1;
+    const at = Math.ceil((now + take.valid + take.window) / cell) * cell;
+    if (take.declared > 0) {
+      add(state, at, take.declared);
+      isDirty = true;
+    }
+    const units = isRecovering ? 0 : part(take.limit - totalOf(state), take);
+    if (units > 0) add(state, at, units);
+    if (units > 0 || isDirty) this.save(key, state, now);
+    const total = totalOf(state);
+    const first = state.groups[0]?.end ?? now;
+    const wait = units === 0 && take.limit - total < 1 ? Math.max(1, first - now) : 0;
+    const reset = total > 0 ? Math.max(1, first - now) : 0;
+    return [units, at, Math.max(0, take.limit - total), wait, reset, take.valid];
+  }
+
+  private bucket(key: string, state: KeyState, take: Take, { now, isRecovering }: Moment) {
+    if (state.a === 0) state.a = now;
+    let isDirty = giveBack(state, take);
+    for (const { end, units } of state.groups) {
+      if (end > now) continue;
+      pay(state, take, Math.max(end, state.a));
+      state.b += units * take.size;
+    }
+    state.groups = state.groups.filter(({ end }) => end > now);
+    pay(state, take, now);
+    if (take.declared > 0) {
+      state.b = Math.min(take.limit, state.b + take.declared * take.size);
+      isDirty = true;
+    }
+    let used = state.b + totalOf(state) * take.size;
+    const room = Math.floor((take.limit - used) / take.size);
+    const cell = Math.max(1000, Math.ceil(take.valid / 4));
+    const at = Math.ceil((now + take.valid) / cell) * cell;
+    const units = isRecovering ? 0 : part(room, take);
+    if (units > 0) {
+      add(state, at, units);
+      used += units * take.size;
+    }
+    if (units > 0 || isDirty) this.save(key, state, now);
+    const whenPaid = (debt: number): number =>
+      debt <= state.b
+        ? Math.max(1, state.a + Math.ceil(debt / take.refill) * 1000 - now)
+        : Math.max(1, (state.groups[0]?.end ?? now + 1000) - now);
+    const lack = used - (take.limit - take.size);
+    const wait = units === 0 && lack > 0 ? whenPaid(lack) : 0;
+    const over = modulo(take.limit - used, take.token);
+    const reset = used > 0 ? whenPaid(over === 0 ? take.token : take.token - over) : 0;
+    const left = Math.max(0, Math.floor((take.limit - used) / take.size));
+    return [units, at, left, wait, reset, take.valid];
+  }
+
+  private fixed(key: string, state: KeyState, take: Take, { now, isRecovering }: Moment) {
+    if (state.a === 0 || now >= state.a + take.window) {
+      state.a = now;
+      state.b = 0;
+    }
+    let isDirty = false;
+    if (take.returned > 0 && take.stamp === state.a) {
+      state.b = Math.max(0, state.b - take.returned);
+      isDirty = true;
+    }
+    if (take.declared > 0) {
+      state.b = Math.min(take.limit, state.b + take.declared);
+      isDirty = true;
+    }
+    const units = isRecovering ? 0 : part(take.limit - state.b, take);
+    state.b += units;
+    if (units > 0 || isDirty) this.save(key, state, now);
+    const left = state.a + take.window - now;
+    const wait = units === 0 && take.limit - state.b < 1 ? Math.max(1, left) : 0;
+    const room = Math.max(0, take.limit - state.b);
+    return [units, state.a, room, wait, state.b > 0 ? left : 0, Math.min(take.valid, left)];
+  }
+}
+
+interface Moment {
+  readonly now: number;
+  readonly isRecovering: boolean;
+}
+
+function totalOf({ groups }: KeyState): number {
+  return groups.reduce((sum, { units }) => sum + units, 0);
+}
+
+function part(room: number, { needed, wanted }: Take): number {
+  if (room < 1 || wanted < 1) return 0;
+  return Math.min(wanted, room, Math.max(needed, Math.floor(room / 2)));
+}
+
+function giveBack({ groups }: KeyState, { returned, stamp }: Take): boolean {
+  if (returned <= 0) return false;
+  const group = groups.find(({ end }) => end === stamp);
+  if (group === undefined) return false;
+  const units = Math.min(returned, group.units);
+  group.units -= units;
+  return units > 0;
+}
+
+function add({ groups }: KeyState, end: number, units: number): void {
+  const known = groups.find((group) => group.end === end);
+  if (known === undefined) groups.push({ end, units });
+  else known.units += units;
+  groups.sort((one, other) => one.end - other.end);
+}
+
+function pay(state: KeyState, { refill }: Take, upTo: number): void {
+  const ms = Math.floor((upTo - state.a) / 1000);
+  if (ms > 0) {
+    state.b -= ms * refill;
+    state.a += ms * 1000;
+  }
+  if (state.b > 0) return;
+  state.b = 0;
+  state.a = upTo;
+}
+
+/** As Lua has it: never negative. */
+function modulo(value: number, by: number): number {
+  return ((value % by) + by) % by;
+}
