@@ -21,6 +21,14 @@ export interface KubeAccess {
 
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 
+/** By a kubeconfig where one is named, else by the service account of the pod. */
+export function accessTo(
+  { kubeconfig, context }: { readonly kubeconfig: string; readonly context: string },
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<KubeAccess> {
+  return kubeconfig === '' ? accessInCluster(env) : accessByKubeconfig(kubeconfig, context);
+}
+
 /** Rejects with an Error that says what is missing. */
 export async function accessInCluster(
   env: Readonly<Record<string, string | undefined>>,

@@ -11,8 +11,8 @@ import { ConsulSeats, ConsulTargets } from './consul-source.js';
 import { DnsTargets } from './dns-source.js';
 import { LOOK_MS, TargetFile } from './file-source.js';
 import { askHttp } from './http-source.js';
-import { accessByKubeconfig, accessInCluster } from './kube-access.js';
-import { type KubernetesSettings, KubernetesSource } from './kubernetes-source.js';
+import { accessTo } from './kube-access.js';
+import { KubernetesSource } from './kubernetes-source.js';
 
 /** Whatever has failed, a source is asked again after this time. */
 const RETRY_MS_MAX = 30_000;
@@ -47,16 +47,11 @@ export class SourceMaker {
         return new AskedSource({ clock, retryMsMax: RETRY_MS_MAX, ask }, listener);
       }
       case 'kubernetes': {
-        const access = () => accessTo(source);
+        const access = () => accessTo(source, process.env);
         return new KubernetesSource(source, { clock, random, access }, listener);
       }
       default:
         return source satisfies never;
     }
   }
-}
-
-function accessTo({ kubeconfig, context }: KubernetesSettings) {
-  if (kubeconfig === '') return accessInCluster(process.env);
-  return accessByKubeconfig(kubeconfig, context);
 }
