@@ -12,6 +12,7 @@ import type { AdminHandler } from './admin/admin-handler.js';
 import { AdminListener } from './admin/admin-listener.js';
 import { systemClock, systemRandom } from './base/clock.js';
 import { hostPort } from './base/listener-address.js';
+import { StartupError } from './base/startup-error.js';
 import type { ListenerFigures } from './channel/acceptor/acceptor-figures.js';
 import { CoordinatorStatus } from './channel/coordinator/coordinator-status.js';
 import { TargetLoadView } from './channel/coordinator/target-loads.js';
@@ -29,6 +30,7 @@ import { createThreadLogger, type ThreadLogger } from './observability/logger.js
 import { AcceptorCells } from './supervisor/acceptor-cells.js';
 import { checkAcceptors, mayRunInThreads, nodeSharesPorts } from './supervisor/acceptor-place.js';
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
+import type { LoadedPair } from './supervisor/certificates/listener-files.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { Discovery } from './supervisor/discovery/discovery.js';
 import { SourceMaker } from './supervisor/discovery/make-source.js';
@@ -134,6 +136,9 @@ export class Gateway {
   ) {
     const kept = keepVersion(first);
     const { settings: config } = kept.compiled;
+    if (config.kubernetes !== null && options.source?.cluster === undefined) {
+      throw new StartupError('kubernetes needs a gateway that runs by: sluice run -c FILE');
+    }
     const clock = systemClock;
     const isThreaded = mayRunInThreads(config.listeners, (one) => engines.engineOf(one));
     checkAcceptors(config, isThreaded);
@@ -263,6 +268,11 @@ export class Gateway {
     if (this.state !== 'stopped') this.log.logger[level](fields, message);
   };
 
+  /** Certificates that every listener with TLS shows beside its own, from now on. */
+  useCertificates(pairs: readonly LoadedPair[]): void {
+    this.certificates.useShared(pairs);
+  }
+
   /** Brings this configuration into force, like {@link reload}. */
   apply(config: GatewayConfig): Promise<ReloadResult> {
     return this.reloader.applyObject(config);
@@ -352,7 +362,11 @@ export class Gateway {
     const { certificates } = this;
     const { isChaosAllowed } = this;
     const parts = { supervisor, engines, front, cells, reloader, names, discovery, certificates };
-    const readiness = (): string => (this.state === 'running' ? supervisor.readiness : this.state);
+    const readiness = (): string => {
+      if (this.state !== 'running') return this.state;
+      const { cluster } = reloader.status();
+      return cluster?.state === 'waiting' ? 'waiting for the cluster' : supervisor.readiness;
+    };
     const pages = new GatewayAdmin({
       ...{ version: VERSION, clock: systemClock, isChaosAllowed },
       ...parts,

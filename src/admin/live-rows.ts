@@ -108,6 +108,7 @@ export function configurationRow(facts: ReloadStatus): object {
             reasons: lastReload.reasons,
           },
     ...(facts.origin !== null && { store: originRow(facts.origin) }),
+    ...(facts.cluster !== null && { kubernetes: facts.cluster }),
   };
 }
 

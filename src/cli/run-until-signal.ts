@@ -6,6 +6,7 @@
  */
 import type { ConfigSource } from '../config/source/config-source.js';
 import type { LoadedConfig } from '../config/source/load-file.js';
+import type { LoadedPair } from '../supervisor/certificates/listener-files.js';
 import type { ReloadResult } from '../supervisor/reloader.js';
 import type { FollowerLog } from '../supervisor/sources/release-follower.js';
 import { type CommandIo, EXIT_FAILURE, EXIT_OK, type ExitCode } from './command-io.js';
@@ -16,7 +17,9 @@ export interface RunnableGateway {
   readonly adminAddress: { readonly host: string; readonly port: number };
   start(): Promise<void>;
   stop(): Promise<boolean>;
-  reload(trigger: 'signal' | 'store'): Promise<ReloadResult>;
+  reload(trigger: 'signal' | 'store' | 'kubernetes'): Promise<ReloadResult>;
+  /** Certificates that every listener with TLS shows beside its own. */
+  useCertificates(pairs: readonly LoadedPair[]): void;
   /** Writes a line to the gateway's log. */
   readonly note: FollowerLog;
 }

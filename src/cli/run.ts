@@ -25,6 +25,10 @@ export function createRunCommand(createGateway: GatewayFactory, signals: SignalS
     if (configFile === undefined) return runDemo(createGateway, signals, io);
     const source = fileSource(configFile, io.env);
     const first = source.load();
+    if (first.compiled.kubernetes !== null) {
+      const { runWithCluster } = await import('./run-with-cluster.js');
+      return runWithCluster(configFile, first, io, { createGateway, signals });
+    }
     return runUntilSignal(signals, io, {
       create: (onGivingUp) => createGateway(first, { source, onGivingUp }),
       onStarted: async () => {},

@@ -22,6 +22,7 @@ import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledRollout, CompiledSplit } from './compiled-split.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
+import type { CompiledKubernetes } from './kubernetes-settings.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { CompiledStore } from './store-settings.js';
@@ -93,6 +94,8 @@ export interface CompiledConfig {
   /** What is shared with other gateways; null: nothing. */
   readonly store: CompiledStore | null;
   readonly plugins: readonly CompiledPlugin[];
+  /** null: objects of Kubernetes are not looked at. */
+  readonly kubernetes: CompiledKubernetes | null;
   readonly upstreams: readonly CompiledUpstream[];
   /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];

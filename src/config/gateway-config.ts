@@ -95,6 +95,8 @@ export interface GatewayConfig {
    * all of them.
    */
   readonly store?: StoreConfig;
+  /** Objects of Kubernetes that become routes, beside those of this file; see kubernetes.md. */
+  readonly kubernetes?: KubernetesConfig;
   /**
    * Folder in which the gateway keeps what must outlive it: keys and certificates of ACME. It is
    * made if it is not there, for the user of the gateway alone. A relative path begins where the
@@ -802,6 +804,59 @@ export interface StoreTlsConfig {
    * true.
    */
   readonly verify?: boolean;
+}
+
+/**
+ * Objects of Kubernetes that become routes, beside those of this file; see kubernetes.md. For
+ * `sluice run -c FILE` only.
+ */
+export interface KubernetesConfig {
+  /**
+   * A kubeconfig. Commands that it names are not run. 1 to 1024 characters. Default: the service
+   * account of the pod.
+   */
+  readonly kubeconfig?: string;
+  /** Context of the kubeconfig. 1 to 256 characters. Default: the current one. */
+  readonly context?: string;
+  /** Namespaces whose objects are served. 1 to 64 items. Default: all. */
+  readonly namespaces?: readonly string[];
+  /** Objects of the kind Ingress (networking.k8s.io/v1). */
+  readonly ingress: KubernetesIngressConfig;
+}
+
+/**
+ * Objects of the kind Ingress (networking.k8s.io/v1). One with a mistake has no routes, or those
+ * that it had before; its events, the log and `/stats` say why. Others are served.
+ */
+export interface KubernetesIngressConfig {
+  /**
+   * What `spec.controller` of an IngressClass is, so that its objects are served here. Default:
+   * sluice.dev/ingress.
+   */
+  readonly controller?: string;
+  /**
+   * Name of the class for objects with the annotation `kubernetes.io/ingress.class`, and where the
+   * gateway may not read IngressClasses. Default: sluice.
+   */
+  readonly class?: string;
+  /**
+   * Addresses and names under which clients reach the gateway, for the status of the objects. 1 to
+   * 16 items. Default: no status is written.
+   */
+  readonly publish?: readonly string[];
+  /**
+   * Services that routes may lead to. Room for them is made when the gateway starts. 1 to 1000.
+   * Default: 256.
+   */
+  readonly maxServices?: number;
+  /** Endpoints of one service that are used at once. 1 to 200. Default: 32. */
+  readonly maxTargets?: number;
+  /**
+   * What cookies of `affinity: cookie` are made with, so that a client stays at its endpoint with
+   * every gateway that has the same secret. 32 to 4096 characters. Default: a random one for each
+   * process.
+   */
+  readonly stickySecret?: string;
 }
 
 /** What is logged, and how much. */

@@ -4,6 +4,7 @@
  *
  * Thread: supervisor. Types only: the supervisor makes these, the admin listener shows them.
  */
+import type { ClusterStatus } from '../base/cluster-status.js';
 import type { StoreOrigin } from '../base/store-origin.js';
 
 /** A host name in the configuration whose addresses are targets. */
@@ -77,7 +78,14 @@ export interface StoreFigures {
 }
 
 /** What asked for a change of the configuration. */
-export type ReloadTrigger = 'file' | 'signal' | 'admin' | 'rollback' | 'program' | 'store';
+export type ReloadTrigger =
+  | 'file'
+  | 'signal'
+  | 'admin'
+  | 'rollback'
+  | 'program'
+  | 'store'
+  | 'kubernetes';
 
 /** Where the configuration comes from, and the result of the last change. */
 export interface ReloadStatus {
@@ -101,4 +109,6 @@ export interface ReloadStatus {
   } | null;
   /** null: the configuration does not come from a store. */
   readonly origin: StoreOrigin | null;
+  /** null: objects of a cluster are not looked at. */
+  readonly cluster: ClusterStatus | null;
 }

@@ -133,6 +133,9 @@ export class Reloader {
       // This gateway alone would use something else than what the store names.
       if (origin !== undefined)
         return refuse(`go back in the store: sluice rollback --to ${origin.store}`);
+      if (this.options.source?.cluster !== undefined) {
+        return refuse('go back in the cluster: its objects say what is served');
+      }
       const earlier = this.history.at(-1);
       if (earlier === undefined) return refuse('there is no earlier configuration to go back to');
       const result = await this.apply({ kind: 'kept', version: earlier }, false);
@@ -152,6 +155,7 @@ export class Reloader {
       refusedReloads: this.refused,
       lastReload: this.last,
       origin: this.options.source?.origin?.() ?? null,
+      cluster: this.options.source?.cluster?.status() ?? null,
     };
   }
 
@@ -199,6 +203,7 @@ export class Reloader {
     this.written = kept;
     this.inForceSinceUnixMs = this.options.clock.unixMs();
     this.options.onApplied(inForce);
+    if (report.ingress !== undefined) this.options.source?.cluster?.onReport(report.ingress);
     return { outcome: 'applied', epoch: inForce.epoch, changes, changeCount };
   }
 

@@ -164,6 +164,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     tokenService: null,
     plugins: [],
     store: null,
+    kubernetes: null,
     upstreams: targetCounts.map((_, index) => ({
       index,
       name: `upstream-${index}`,

@@ -1,16 +1,19 @@
 /**
- * An API server of Kubernetes that a test plays: services and endpoint slices of one namespace, with
- * lists in pages, watches, bookmarks and 410. The real kubectl is its judge.
+ * An API server of Kubernetes that a test plays: lists in pages, watches, bookmarks, 410, status
+ * and events. The real kubectl is its judge.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-type Kind = 'services' | 'endpointslices';
+type Kind = 'services' | 'endpointslices' | 'secrets' | 'events' | 'ingresses' | 'ingressclasses';
 
 export interface KubeMetadata {
   readonly name: string;
   readonly namespace?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly uid?: string;
+  readonly creationTimestamp?: string;
   readonly resourceVersion?: string;
 }
 
@@ -21,6 +24,8 @@ export interface KubeItem {
 
 interface Watch {
   readonly kind: Kind;
+  /** '': all. */
+  readonly namespace: string;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
 }
@@ -33,16 +38,41 @@ const RESOURCES = {
     singular: 'endpointslice',
     shortNames: [],
   },
+  secrets: { api: 'v1', kind: 'Secret', singular: 'secret', shortNames: [] },
+  events: { api: 'v1', kind: 'Event', singular: 'event', shortNames: ['ev'] },
+  ingresses: {
+    api: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    singular: 'ingress',
+    shortNames: ['ing'],
+  },
+  ingressclasses: {
+    api: 'networking.k8s.io/v1',
+    kind: 'IngressClass',
+    singular: 'ingressclass',
+    shortNames: [],
+  },
 } as const;
+
+const KINDS = Object.keys(RESOURCES) as Kind[];
+const NAMESPACE = 'shop';
+/** The only kind here that is of no namespace. */
+const CLUSTER_KIND: Kind = 'ingressclasses';
+const PLACE =
+  /^\/(?:api\/(v1)|apis\/([a-z0-9.]+\/v1))(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(\/status)?$/;
 
 export class FakeKubeApi {
   /** Path and query of each request, in order. */
   readonly asked: string[] = [];
   readonly tokens: (string | undefined)[] = [];
+  /** Method, kind and name of what was written. */
+  readonly written: string[] = [];
   /** Not 0: the next list or watch gets this status. */
   failNext = 0;
   /** Events since the beginning that a watch can still be told of: those after this version. */
   compactedAt = 0;
+  /** Kinds that nobody may read: 403. */
+  readonly forbidden = new Set<Kind>();
   /** Items in one page; what a client asks for is not exceeded. */
   pageMax = 1000;
   private readonly items = new Map<string, KubeItem>();
@@ -68,13 +98,23 @@ export class FakeKubeApi {
     return this.watches.length;
   }
 
+  /** The item as it is now. */
+  find(kind: Kind, name: string, namespace = NAMESPACE): KubeItem | undefined {
+    return this.items.get(keyOf(kind, namespace, name));
+  }
+
+  /** All items of the kind. */
+  all(kind: Kind): KubeItem[] {
+    return [...this.items].filter(([key]) => key.startsWith(`${kind} `)).map(([, item]) => item);
+  }
+
   put(kind: Kind, item: KubeItem): void {
     this.version += 1;
-    const key = `${kind} ${item.metadata.name}`;
+    const key = keyOf(kind, item.metadata.namespace ?? NAMESPACE, item.metadata.name);
     const type = this.items.has(key) ? 'MODIFIED' : 'ADDED';
     const { api, kind: kindName } = RESOURCES[kind];
     const metadata = {
-      namespace: 'shop',
+      ...(kind !== CLUSTER_KIND && { namespace: NAMESPACE }),
       ...item.metadata,
       resourceVersion: String(this.version),
     };
@@ -85,7 +125,7 @@ export class FakeKubeApi {
 
   /** `isTold`: watches hear of it. */
   remove(kind: Kind, name: string, isTold = true): void {
-    const key = `${kind} ${name}`;
+    const key = keyOf(kind, NAMESPACE, name);
     const item = this.items.get(key);
     if (item === undefined) throw new Error(`no ${key}`);
     this.version += 1;
@@ -124,7 +164,8 @@ export class FakeKubeApi {
   private tell(kind: Kind, type: string, item: KubeItem): void {
     this.events.push({ version: this.version, kind, type, item });
     for (const watch of this.watches) {
-      if (watch.kind === kind && matches(item, watch.query)) send(watch.response, type, item);
+      if (watch.kind !== kind || !isIn(item, watch.namespace)) continue;
+      if (matches(item, watch.query)) send(watch.response, type, item);
     }
   }
 
@@ -132,32 +173,54 @@ export class FakeKubeApi {
     const url = new URL(request.url ?? '', this.url);
     this.asked.push(url.pathname + url.search);
     this.tokens.push(request.headers.authorization);
-    const match = /\/namespaces\/shop\/(services|endpointslices)(?:\/([^/]+))?$/.exec(url.pathname);
-    if (match === null) {
+    const place = placeOf(url.pathname);
+    if (place === null) {
       this.describe(url.pathname, response);
       return;
     }
-    const kind = match[1] as Kind;
-    if (this.failNext !== 0) {
-      const code = this.failNext;
-      this.failNext = 0;
+    const { kind, name } = place;
+    if (this.forbidden.has(kind) || this.failNext !== 0) {
+      const code = this.forbidden.has(kind) ? 403 : this.failNext;
+      if (code === this.failNext) this.failNext = 0;
       json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code }, code);
-    } else if (match[2] !== undefined) this.getOne(kind, decodeURIComponent(match[2]), response);
+    } else if (request.method === 'POST' || request.method === 'PATCH') {
+      void this.write(place, request, response);
+    } else if (name !== '') this.getOne(place, response);
     else if (['true', '1'].includes(url.searchParams.get('watch') ?? '')) {
-      this.watch(kind, url.searchParams, response);
-    } else this.list(kind, url.searchParams, response);
+      this.watch(place, url.searchParams, response);
+    } else this.list(place, url.searchParams, response);
   }
 
-  private getOne(kind: Kind, name: string, response: ServerResponse): void {
-    const item = this.items.get(`${kind} ${name}`);
+  /** A new event, or the status of an object. */
+  private async write(
+    { kind, namespace, name }: Place,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const body = JSON.parse(Buffer.concat(chunks).toString()) as KubeItem;
+    const isNew = request.method === 'POST';
+    const before = this.items.get(keyOf(kind, namespace, isNew ? body.metadata.name : name));
+    if (isNew === (before !== undefined)) {
+      const code = isNew ? 409 : 404;
+      json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code }, code);
+      return;
+    }
+    this.written.push(`${request.method} ${kind} ${isNew ? body.metadata.name : name}`);
+    const status = body['status'];
+    this.put(kind, before === undefined ? body : { ...before, status });
+    json(response, before === undefined ? body : { ...before, status }, isNew ? 201 : 200);
+  }
+
+  private getOne({ kind, namespace, name }: Place, response: ServerResponse): void {
+    const item = this.items.get(keyOf(kind, namespace, name));
     if (item !== undefined) json(response, item);
     else json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 404 }, 404);
   }
 
-  private list(kind: Kind, query: URLSearchParams, response: ServerResponse): void {
-    const all = [...this.items]
-      .filter(([key, item]) => key.startsWith(`${kind} `) && matches(item, query))
-      .map(([, item]) => item);
+  private list({ kind, namespace }: Place, query: URLSearchParams, response: ServerResponse): void {
+    const all = this.all(kind).filter((item) => isIn(item, namespace) && matches(item, query));
     const from = Number(query.get('continue') ?? 0);
     const limit = Math.min(Number(query.get('limit') ?? 500), this.pageMax);
     const { api, kind: kindName } = RESOURCES[kind];
@@ -167,7 +230,11 @@ export class FakeKubeApi {
     json(response, { apiVersion: api, kind: `${kindName}List`, metadata, items });
   }
 
-  private watch(kind: Kind, query: URLSearchParams, response: ServerResponse): void {
+  private watch(
+    { kind, namespace }: Place,
+    query: URLSearchParams,
+    response: ServerResponse,
+  ): void {
     const from = Number(query.get('resourceVersion') ?? 0);
     if (from !== 0 && from < this.compactedAt) {
       json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 410 }, 410);
@@ -176,9 +243,10 @@ export class FakeKubeApi {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
     for (const { version, kind: one, type, item } of this.events) {
-      if (one === kind && version > from && matches(item, query)) send(response, type, item);
+      if (one !== kind || version <= from || !isIn(item, namespace)) continue;
+      if (matches(item, query)) send(response, type, item);
     }
-    const watch = { kind, response, query };
+    const watch = { kind, namespace, response, query };
     this.watches.push(watch);
     response.on('close', () => {
       this.watches = this.watches.filter((one) => one !== watch);
@@ -187,26 +255,56 @@ export class FakeKubeApi {
 
   /** What a client asks before it asks for anything. */
   private describe(path: string, response: ServerResponse): void {
-    const group = { groupVersion: 'discovery.k8s.io/v1', version: 'v1' };
+    const groups = ['discovery.k8s.io', 'networking.k8s.io'].map((name) => {
+      const version = { groupVersion: `${name}/v1`, version: 'v1' };
+      return { name, versions: [version], preferredVersion: version };
+    });
+    const api = path.replace(/^\/apis?\//, '');
+    const kinds = KINDS.filter((kind) => RESOURCES[kind].api === api);
     if (path === '/api') json(response, { kind: 'APIVersions', versions: ['v1'] });
-    else if (path === '/apis') {
-      const groups = [{ name: 'discovery.k8s.io', versions: [group], preferredVersion: group }];
-      json(response, { kind: 'APIGroupList', apiVersion: 'v1', groups });
-    } else if (path === '/version')
+    else if (path === '/apis') json(response, { kind: 'APIGroupList', apiVersion: 'v1', groups });
+    else if (path === '/version')
       json(response, { major: '1', minor: '32', gitVersion: 'v1.32.4' });
-    else if (path === '/api/v1') json(response, resourceList('services'));
-    else if (path === '/apis/discovery.k8s.io/v1') json(response, resourceList('endpointslices'));
+    else if (kinds.length > 0) json(response, resourceList(api, kinds));
     else json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 404 }, 404);
   }
 }
 
-function resourceList(name: Kind): object {
-  const { api, kind, singular, shortNames } = RESOURCES[name];
-  const resource = {
-    ...{ name, singularName: singular, namespaced: true, kind, shortNames },
-    verbs: ['get', 'list', 'watch'],
-  };
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: api, resources: [resource] };
+interface Place {
+  readonly kind: Kind;
+  /** '': all, or none. */
+  readonly namespace: string;
+  /** '': all of them. */
+  readonly name: string;
+}
+
+/** null: nothing of the kind is here. */
+function placeOf(path: string): Place | null {
+  const match = PLACE.exec(path);
+  const kind = KINDS.find((one) => one === match?.[4]);
+  if (match === null || kind === undefined) return null;
+  if (RESOURCES[kind].api !== (match[1] ?? match[2])) return null;
+  const [namespace, name] = [match[3] ?? '', decodeURIComponent(match[5] ?? '')];
+  return { kind, namespace, name };
+}
+
+function keyOf(kind: Kind, namespace: string, name: string): string {
+  return kind === CLUSTER_KIND ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+}
+
+function isIn({ metadata }: KubeItem, namespace: string): boolean {
+  return namespace === '' || metadata.namespace === namespace;
+}
+
+function resourceList(api: string, kinds: readonly Kind[]): object {
+  const resources = kinds.map((name) => {
+    const { kind, singular, shortNames } = RESOURCES[name];
+    return {
+      ...{ name, singularName: singular, namespaced: name !== CLUSTER_KIND, kind, shortNames },
+      verbs: ['get', 'list', 'watch'],
+    };
+  });
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: api, resources };
 }
 
 /** As far as the two selectors go that anybody sends. */

@@ -47,6 +47,9 @@ export function restartReasons(before: RestartConfig, after: RestartConfig): str
   if (JSON.stringify(before.store) !== JSON.stringify(after.store)) {
     reasons.push('store takes a restart');
   }
+  if (JSON.stringify(before.kubernetes) !== JSON.stringify(after.kubernetes)) {
+    reasons.push('kubernetes takes a restart');
+  }
   return reasons;
 }
 
@@ -77,6 +80,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     facts: _facts,
     store: _store,
     plugins: _plugins,
+    kubernetes: _kubernetes,
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
     limits: {
       headerBytes: _headerBytes,

@@ -38,7 +38,8 @@ export function checkListeners(config: SoundPart<GatewayConfig>, findings: Findi
     checkEngine(one, config.limits ?? {}, { pointer, findings });
     const hasStateDir = config.stateDir !== undefined || findings.hasUnder('/stateDir');
     if (one.tls !== undefined) {
-      checkTls(one.tls, { pointer: `${pointer}/tls`, findings, hasStateDir });
+      const hasOthers = config.kubernetes !== undefined;
+      checkTls(one.tls, { pointer: `${pointer}/tls`, findings, hasStateDir, hasOthers });
     }
     checkProtocols(one, pointer, findings);
     checkProxies(one, trustedProxies?.length ?? 0, { pointer, findings });

@@ -31,13 +31,24 @@ interface Place {
   readonly findings: Findings;
 }
 
-/** `hasStateDir`: there is somewhere to keep keys. */
+interface TlsPlace extends Place {
+  /** There is somewhere to keep keys. */
+  readonly hasStateDir: boolean;
+  /** Certificates come from elsewhere as well: secrets of Kubernetes. */
+  readonly hasOthers: boolean;
+}
+
 export function checkTls(
   tls: SoundPart<ListenTlsConfig>,
-  { pointer, findings, hasStateDir }: Place & { readonly hasStateDir: boolean },
+  { pointer, findings, hasStateDir, hasOthers }: TlsPlace,
 ): void {
   const { certificates = [] } = tls;
-  if (certificates.length === 0 && tls.acme === undefined && !findings.hasUnder(pointer)) {
+  if (
+    !hasOthers &&
+    certificates.length === 0 &&
+    tls.acme === undefined &&
+    !findings.hasUnder(pointer)
+  ) {
     findings.addKey(pointer, 'needs "certificates" or "acme": there is nothing to show clients');
   }
   checkVersions(tls, { pointer, findings });

@@ -34,6 +34,7 @@ import { compileAuthenticators, compileTokenService } from './compile-authentica
 import { compileDiscovery, slotTargets } from './compile-discovery.js';
 import { ErrorTexts } from './compile-errors.js';
 import { compileGatewayFilters, compileSharedCors } from './compile-filters.js';
+import { compileKubernetes, withClusterRows } from './compile-kubernetes.js';
 import { compileListeners, compileRanges } from './compile-listeners.js';
 import { compileObservability } from './compile-observability.js';
 import { compileAdaptiveConcurrency } from './compile-overload.js';
@@ -73,9 +74,12 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   const { routes, limiters, rollouts, documents } = compileRoutes(config, references);
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
+  const kubernetes = compileKubernetes(config.kubernetes);
+  const used = { routes, upstreams, targets, limiters, rollouts };
+  const rows = rowCapacity(used, namesIn(upstreams));
   return deepFreeze({
     epoch,
-    capacity: rowCapacity({ routes, upstreams, targets, limiters, rollouts }, namesIn(upstreams)),
+    capacity: withClusterRows(rows, kubernetes),
     listeners: compileListeners(config),
     admin: {
       ...compileAddress(config.admin, DEFAULTS.admin),
@@ -107,6 +111,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     tokenService: compileTokenService(config.tokenService),
     store: compileStore(config.store),
     plugins: compilePlugins(config.plugins),
+    kubernetes,
     upstreams,
     targets,
     limiters,

@@ -44,9 +44,7 @@ export function slotTargets(
   common: Pick<CompiledTarget, 'upstreamIndex' | 'keepsHost' | 'tlsPlace' | 'serverName'>,
   firstIndex: number,
 ): CompiledTarget[] {
-  const spare = Math.ceil(targetsMax / 2);
-  const count = targetsMax + Math.min(SPARE_ROWS_MAX, Math.max(SPARE_ROWS_MIN, spare));
-  return Array.from({ length: count }, (_, at) => ({
+  return Array.from({ length: rowsForTargets(targetsMax) }, (_, at) => ({
     ...common,
     index: firstIndex + at,
     // The same row, from one version of the configuration to the next.
@@ -58,6 +56,12 @@ export function slotTargets(
     isBackup: false,
     isSlot: true,
   }));
+}
+
+/** Rows of an upstream that uses at most this number of targets. */
+export function rowsForTargets(targetsMax: number): number {
+  const spare = Math.ceil(targetsMax / 2);
+  return targetsMax + Math.min(SPARE_ROWS_MAX, Math.max(SPARE_ROWS_MIN, spare));
 }
 
 function compileSource(config: DiscoveryConfig): CompiledSource {

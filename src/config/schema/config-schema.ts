@@ -32,6 +32,7 @@ import {
   TRUSTED_PROXIES_NODE,
   WORKERS_NODE,
 } from './gateway-nodes.js';
+import { KUBERNETES_NODE } from './kubernetes-node.js';
 import { LISTEN_NODE } from './listen-nodes.js';
 import { LOGGING_NODE, TRACING_NODE } from './observability-nodes.js';
 import { PLUGINS_NODE } from './plugin-nodes.js';
@@ -76,6 +77,7 @@ const ROOT_NODE = objectNode(
     limits: LIMITS_NODE,
     cache: CACHE_MEMORY_NODE,
     store: STORE_NODE,
+    kubernetes: KUBERNETES_NODE,
     stateDir: STATE_DIR_NODE,
     logging: LOGGING_NODE,
     tracing: TRACING_NODE,

@@ -8,6 +8,14 @@
 export const WORKER_COUNT_MAX = 64;
 
 export const DEFAULTS = {
+  kubernetes: {
+    ingress: {
+      controller: 'sluice.dev/ingress',
+      class: 'sluice',
+      maxServices: 256,
+      maxTargets: 32,
+    },
+  },
   // Loopback, so that a first start never opens a port to the network by accident.
   listen: {
     host: '127.0.0.1',

@@ -4,7 +4,9 @@
  * Thread: supervisor. Owns nothing but what it last saw of the file.
  */
 import { stat } from 'node:fs/promises';
+import type { ClusterStatus } from '../../base/cluster-status.js';
 import type { StoreOrigin } from '../../base/store-origin.js';
+import type { ClusterObjects, IngressReport } from '../kubernetes-settings.js';
 import { readMachineLimits } from '../machine-limits.js';
 import {
   type FileStamp,
@@ -33,11 +35,27 @@ export interface ConfigSource {
   readonly loadedStamp: string;
   /** Of a store of configurations: what it has said last. */
   origin?(): StoreOrigin;
+  /** Of objects of a cluster: where they come from, and who hears what became of them. */
+  readonly cluster?: ClusterView;
 }
 
-/** A file, and the environment that stands above it. */
-export function fileSource(file: string, environment: Environment): ConfigSource {
-  return sourceOf({ name: file, file, environment });
+/** Objects of a cluster that become routes beside those of a file. */
+export interface ClusterView {
+  /** What there is now. */
+  objects(): ClusterObjects;
+  /** What has become of those that were given last; they are in force, or will be at once. */
+  onReport(report: IngressReport): void;
+  status(): ClusterStatus;
+}
+
+/** A file, and the environment that stands above it; `cluster`: what is put beside it. */
+export function fileSource(
+  file: string,
+  environment: Environment,
+  cluster?: ClusterView,
+): ConfigSource {
+  const source = sourceOf({ name: file, file, environment, ...(cluster && { cluster }) });
+  return cluster === undefined ? source : Object.assign(source, { cluster });
 }
 
 export interface StoreSourceOptions {
@@ -65,10 +83,11 @@ interface SourceParts {
   readonly name: string;
   readonly file: string | null;
   readonly environment: Environment;
+  readonly cluster?: ClusterView;
   store?(): NonNullable<LoadOrder['store']>;
 }
 
-function sourceOf({ name, file, environment, store }: SourceParts): ConfigSource {
+function sourceOf({ name, file, environment, store, cluster }: SourceParts): ConfigSource {
   // Once: what follows from it must not change while the gateway runs.
   const machine = readMachineLimits();
   const included = file === null ? null : new IncludedFiles(file);
@@ -80,7 +99,10 @@ function sourceOf({ name, file, environment, store }: SourceParts): ConfigSource
   };
   const orderNow = (): LoadOrder => {
     const documents = store?.();
-    const order = { file: file ?? name, environment: { ...environment }, machine };
+    const order = {
+      ...{ file: file ?? name, environment: { ...environment }, machine },
+      ...(cluster !== undefined && { objects: cluster.objects() }),
+    };
     return documents === undefined ? order : { ...order, store: documents };
   };
   return {
@@ -93,7 +115,9 @@ function sourceOf({ name, file, environment, store }: SourceParts): ConfigSource
       // Whatever was read before this was for something else.
       takeFilesRead();
       try {
-        return loadFile(orderNow());
+        const loaded = loadFile(orderNow());
+        if (loaded.ingress !== undefined) cluster?.onReport(loaded.ingress);
+        return loaded;
       } finally {
         named = takeFilesRead();
       }

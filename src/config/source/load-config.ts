@@ -8,10 +8,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { displayPath } from '../../base/json-pointer.js';
 import type { CheckContext, Finding } from '../../schema/finding.js';
-import { type CheckedConfig, checkConfig } from '../check/check-config.js';
+import type { CheckedConfig } from '../check/check-config.js';
 import { retypeVariables } from '../check/check-shape.js';
 import { ConfigError, type ConfigIssue } from '../check/config-error.js';
+import { type ClusterObjects, type IngressReport, NO_OBJECTS } from '../kubernetes-settings.js';
 import { resolveFiles } from '../references/document-file.js';
+import { checkWithCluster } from './cluster-routes.js';
 import { addDocument, type ConfigDocument } from './config-document.js';
 import { applyEnvironment } from './environment-overrides.js';
 import { dropExtensionKeys } from './extension-keys.js';
@@ -25,6 +27,23 @@ const FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Reads and checks a file. Throws {@link ConfigError} with everything that is wrong. */
 export function loadConfigFile(file: string, environment: Environment): CheckedConfig {
   return loadConfigText(readConfigFile(file), { file, environment });
+}
+
+/** What a file becomes together with the objects of a cluster. */
+export interface LoadedCluster {
+  readonly config: CheckedConfig;
+  /** null: the file asks for nothing of the kind. */
+  readonly ingress: IngressReport | null;
+}
+
+/** Reads and checks a file, with routes for objects of a cluster. Throws {@link ConfigError}. */
+export function loadClusterFile(
+  file: string,
+  environment: Environment,
+  objects: ClusterObjects,
+): LoadedCluster {
+  const options = { file, environment, documents: [], folder: dirname(file), objects };
+  return loadWhole(readConfigFile(file), options);
 }
 
 /** Where documents of a store are put together, and with which file. */
@@ -43,7 +62,8 @@ export function loadConfigDocuments(
 ): CheckedConfig {
   const text = localFile === null ? '{}' : readConfigFile(localFile);
   const folder = localFile === null ? '.' : dirname(localFile);
-  return loadWhole(text, { ...options, file: localFile ?? options.file, documents, folder });
+  const whole = { ...options, file: localFile ?? options.file, documents, folder };
+  return loadWhole(text, { ...whole, objects: NO_OBJECTS }).config;
 }
 
 /** What belongs to a text besides itself. */
@@ -55,19 +75,21 @@ export interface TextOptions {
 
 /** Checks the text of a configuration. Throws {@link ConfigError}. */
 export function loadConfigText(text: string, options: TextOptions): CheckedConfig {
-  return loadWhole(text, { ...options, documents: [], folder: dirname(options.file) });
+  const whole = { ...options, documents: [], folder: dirname(options.file) };
+  return loadWhole(text, { ...whole, objects: NO_OBJECTS }).config;
 }
 
 interface WholeOptions extends TextOptions {
   readonly documents: readonly ConfigDocument[];
   /** Names of files in the text and the documents are relative to it. */
   readonly folder: string;
+  readonly objects: ClusterObjects;
 }
 
 function loadWhole(
   text: string,
-  { file, environment, documents, folder }: WholeOptions,
-): CheckedConfig {
+  { file, environment, documents, folder, objects }: WholeOptions,
+): LoadedCluster {
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) throw tooLarge(file);
   const main = readYaml(text, environment);
   if (main.value === undefined) throw new ConfigError(file, inFileOrder(main.issues));
@@ -85,8 +107,8 @@ function loadWhole(
     variableAt: (pointer) =>
       overrides.has(pointer) ? undefined : origins.variableAt(pointer)?.name,
   };
-  const result = checkConfig(source.value, context);
-  if (result.isValid && source.issues.length === 0) return result.config;
+  const { result, ingress } = checkWithCluster(source.value, objects, context);
+  if (result.isValid && source.issues.length === 0) return { config: result.config, ingress };
   const findings = result.isValid ? [] : result.findings;
   const issues = findings
     .filter((finding) => !origins.isBroken(finding.place) || overrides.has(finding.place))

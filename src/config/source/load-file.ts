@@ -7,15 +7,18 @@ import { checkedConfig } from '../check/check-config.js';
 import { compileConfig } from '../compile/compile-config.js';
 import type { CompiledConfig } from '../compiled-config.js';
 import type { GatewayConfig } from '../gateway-config.js';
+import { type ClusterObjects, type IngressReport, NO_OBJECTS } from '../kubernetes-settings.js';
 import type { MachineLimits } from '../machine-limits.js';
 import type { ConfigDocument } from './config-document.js';
-import { loadConfigDocuments, loadConfigFile } from './load-config.js';
+import { loadClusterFile, loadConfigDocuments } from './load-config.js';
 import type { Environment } from './variables.js';
 
 /** A configuration as it was written, and as the threads use it. */
 export interface LoadedConfig {
   readonly written: GatewayConfig;
   readonly compiled: CompiledConfig;
+  /** What became of objects of a cluster; absent: the configuration asks for none. */
+  readonly ingress?: IngressReport;
 }
 
 /** What to load, and for how many cores. */
@@ -29,6 +32,8 @@ export interface LoadOrder {
     /** null: none, and `file` is the name of the store. */
     readonly localFile: string | null;
   };
+  /** Objects of a cluster that become routes; absent: there are none. Not for stores. */
+  readonly objects?: ClusterObjects;
 }
 
 /** Checks and compiles what was written in TypeScript. Throws ConfigError. */
@@ -37,10 +42,14 @@ export function loadObject(written: GatewayConfig): LoadedConfig {
 }
 
 /** Reads, checks and compiles a file, or documents of a store. Throws ConfigError. */
-export function loadFile({ file, environment, machine, store }: LoadOrder): LoadedConfig {
-  const written =
-    store === undefined
-      ? loadConfigFile(file, environment)
-      : loadConfigDocuments(store.documents, { file, environment, localFile: store.localFile });
+export function loadFile(order: LoadOrder): LoadedConfig {
+  const { file, environment, machine, store, objects = NO_OBJECTS } = order;
+  if (store === undefined) {
+    const { config: written, ingress } = loadClusterFile(file, environment, objects);
+    const compiled = compileConfig(written, { machine });
+    return ingress === null ? { written, compiled } : { written, compiled, ingress };
+  }
+  const { documents, localFile } = store;
+  const written = loadConfigDocuments(documents, { file, environment, localFile });
   return { written, compiled: compileConfig(written, { machine }) };
 }

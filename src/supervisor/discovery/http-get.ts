@@ -10,6 +10,10 @@ import { request as requestHttps } from 'node:https';
 
 export interface HttpQuestion {
   readonly url: string;
+  /** Default: GET. */
+  readonly method?: 'GET' | 'POST' | 'PATCH';
+  /** Default: none. */
+  readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Until the whole answer is there; of a stream until its head is there. */
   readonly timeoutMs: number;
@@ -67,11 +71,12 @@ function send(
   signal: AbortSignal,
   headSignal?: AbortSignal,
 ): Promise<IncomingMessage> {
-  const { url, headers, ca, cert, key } = question;
+  const { url, method = 'GET', body, headers, ca, cert, key } = question;
   return new Promise((resolve, reject) => {
     const isTls = url.startsWith('https:');
     const options = {
       agent: false,
+      method,
       headers: { accept: 'application/json', 'user-agent': 'sluice', ...headers },
       signal,
       ...(isTls && ca !== undefined && { ca }),
@@ -84,7 +89,7 @@ function send(
     const onLate = (): void => void request.destroy(new Error('late'));
     headSignal?.addEventListener('abort', onLate);
     request.on('error', (error) => reject(plainError(error, question)));
-    request.end();
+    request.end(body);
   });
 }
 

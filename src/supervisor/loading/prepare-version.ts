@@ -12,6 +12,7 @@ import { restartReasons } from '../../config/changes/live-fields.js';
 import { ConfigError } from '../../config/check/config-error.js';
 import { withAddresses } from '../../config/compile/compile-config.js';
 import type { GatewayConfig } from '../../config/gateway-config.js';
+import type { IngressReport } from '../../config/kubernetes-settings.js';
 import { type FileStamp, takeFilesRead } from '../../config/references/files-read.js';
 import type { TargetAddresses } from '../../config/references/target-addresses.js';
 import { hasSameTargets, placeConfig, rowsInUse } from '../../config/shared/place-config.js';
@@ -55,6 +56,8 @@ export type VersionReport =
       readonly hasSameTargets: boolean;
       /** What was read besides the configuration itself. */
       readonly files: readonly FileStamp[];
+      /** What became of objects of a cluster; absent: there are none. */
+      readonly ingress?: IngressReport;
     }
   | {
       readonly outcome: 'refused';
@@ -83,7 +86,7 @@ async function prepare(
   unixMs: () => number,
 ): Promise<VersionReport> {
   const inForce = defined(next.versions.at(-1), 'the version in force').settings;
-  const kept = keptOf(source);
+  const { kept, ingress } = keptOf(source);
   const reasons = restartReasons(inForce, kept.compiled.settings);
   if (reasons.length > 0) return { outcome: 'refused', reasons, files: takeFilesRead() };
   const written = writtenOf(kept);
@@ -100,16 +103,23 @@ async function prepare(
     hasSameEffect: hasSameEffect(before, kept),
     hasSameTargets: hasSameTargets(settings, inForce),
     files: takeFilesRead(),
+    ...(ingress !== undefined && { ingress }),
   };
 }
 
-function keptOf(source: VersionSource): KeptVersion {
+function keptOf(source: VersionSource): {
+  readonly kept: KeptVersion;
+  readonly ingress?: IngressReport;
+} {
   switch (source.kind) {
-    case 'file':
-      return keepVersion(loadFile(source.file));
+    case 'file': {
+      const loaded = loadFile(source.file);
+      const { ingress } = loaded;
+      return { kept: keepVersion(loaded), ...(ingress !== undefined && { ingress }) };
+    }
     case 'object':
-      return keepVersion(loadObject(source.written));
+      return { kept: keepVersion(loadObject(source.written)) };
     default:
-      return source.version;
+      return { kept: source.version };
   }
 }

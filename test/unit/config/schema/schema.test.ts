@@ -85,6 +85,7 @@ describe('CONFIG_SCHEMA', () => {
       '$.store.password',
       '$.store.secret',
       '$.store.tls.key',
+      '$.kubernetes.ingress.stickySecret',
       '$.tracing.headers.NAME',
       '$.authenticators.NAME<jwt>.secret',
       '$.authenticators.NAME<apiKey>.keys[].sha256',

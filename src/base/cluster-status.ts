@@ -1,0 +1,24 @@
+/**
+ * What is known of objects of a Kubernetes cluster that become routes.
+ *
+ * Thread: any (pure). Types only: whoever watches the cluster makes it, pages show it.
+ */
+
+/** Objects of a cluster that become routes. */
+export interface ClusterStatus {
+  /** `waiting`: nothing is known of the objects yet; `copy`: they came from the disk. */
+  readonly state: 'waiting' | 'copy' | 'watching';
+  /** What cannot be read, by its kind, and why. */
+  readonly troubles: Readonly<Record<string, string>>;
+  readonly used: number;
+  readonly refused: number;
+  /** Of the objects that are refused, or of which something is not as it says. */
+  readonly ingresses: readonly {
+    readonly name: string;
+    readonly state: 'used' | 'before' | 'refused';
+    readonly reasons: readonly string[];
+    readonly notes: readonly string[];
+  }[];
+  /** Certificates that are not used: the secret, and why. */
+  readonly certificates: Readonly<Record<string, string>>;
+}

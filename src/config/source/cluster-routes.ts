@@ -1,0 +1,164 @@
+/**
+ * Puts the routes of a cluster's objects beside those of the file, and checks the whole.
+ *
+ *     routes of all objects ─► check ─► sound: done
+ *        ▲                        └─► mistakes in routes of some objects
+ *        └── without those objects, or with their versions before ──┘
+ *
+ * Thread: loader. Invariant: an object that cannot stand beside the file and the others is left
+ * out, and never makes the whole fail. Texts of objects are values: no variable in them is
+ * replaced.
+ */
+import { pointerKeys } from '../../base/json-pointer.js';
+import type { CheckContext, Finding } from '../../schema/finding.js';
+import { type CheckResult, checkConfig } from '../check/check-config.js';
+import { checkShape } from '../check/check-shape.js';
+import { compileKubernetes } from '../compile/compile-kubernetes.js';
+import type { IngressContext } from '../kubernetes/ingress-routes.js';
+import { type MadeRoutes, makeRoutes, type RoomLeft } from '../kubernetes/ingress-set.js';
+import type { ClusterObjects, IngressReport } from '../kubernetes-settings.js';
+import { listenerName, listenersOf } from '../references/listener-reference.js';
+
+export interface ClusterCheck {
+  readonly result: CheckResult;
+  /** null: the file asks for nothing of the kind. */
+  readonly ingress: IngressReport | null;
+}
+
+/** Of a whole configuration, by its schema. */
+const ROOM = { routes: 10_000, upstreams: 1024, authenticators: 64 } as const;
+const REASONS_MAX = 5;
+/** Each round leaves out at least one object; more rounds than this have a reason of ours. */
+const ROUNDS_MAX = 50;
+
+/** Stands in a file that has nothing of its own while there are no objects. */
+const NOTHING = 'sluice-nothing';
+
+/** Checks `value`, with the routes of these objects in it where it has `kubernetes`. */
+export function checkWithCluster(
+  value: unknown,
+  objects: ClusterObjects,
+  context: CheckContext,
+): ClusterCheck {
+  if (!isObject(value) || value['kubernetes'] === undefined) {
+    return { result: checkConfig(value, context), ingress: null };
+  }
+  const file = new FileParts(value);
+  const made = contextOf(value, objects, context);
+  const current = new Map<string, readonly string[]>();
+  const both = new Set<string>();
+  for (let round = 0; ; round += 1) {
+    const routes = makeRoutes(objects, made, { room: file.room, refusals: { current, both } });
+    file.putWith(routes);
+    const result = checkConfig(value, context);
+    const blamed = result.isValid ? new Map() : file.blame(result.findings, routes);
+    if (blamed.size === 0 || round === ROUNDS_MAX) {
+      return { result, ingress: reportOf(routes) };
+    }
+    for (const [place, reasons] of blamed) {
+      if (current.has(place)) both.add(place);
+      else current.set(place, reasons);
+    }
+  }
+}
+
+function reportOf({ objects, certificates }: MadeRoutes): IngressReport {
+  return { objects, certificates };
+}
+
+function contextOf(value: unknown, objects: ClusterObjects, context: CheckContext): IngressContext {
+  const { sound } = checkShape(value, context);
+  const listeners = listenersOf(sound.listen).filter((one) => one !== undefined);
+  const namesOf = (isSecure: boolean) =>
+    listeners.filter(({ tls }) => (tls !== undefined) === isSecure).map(listenerName);
+  const settings = compileKubernetes(sound.kubernetes ?? {});
+  if (settings === null) throw new Error('the settings of the cluster are there');
+  const users = new Map(objects.secrets.map((one) => [`${one.namespace}/${one.name}`, one]));
+  return {
+    settings,
+    listeners: { plain: namesOf(false), secure: namesOf(true) },
+    usersOf: (namespace, name) => users.get(`${namespace}/${name}`) ?? null,
+  };
+}
+
+/** What the file itself has, beside which the rest is put. */
+class FileParts {
+  private readonly routes: readonly unknown[];
+  private readonly upstreams: Readonly<Record<string, unknown>>;
+  private readonly authenticators: Readonly<Record<string, unknown>>;
+  /** What the file has is something else, which the check tells. */
+  private readonly isOdd: boolean;
+  readonly room: RoomLeft;
+
+  constructor(private readonly value: Record<string, unknown>) {
+    const { routes = [], upstreams = {}, authenticators = {} } = value;
+    this.isOdd = !Array.isArray(routes) || !isObject(upstreams) || !isObject(authenticators);
+    this.routes = Array.isArray(routes) ? routes : [];
+    this.upstreams = isObject(upstreams) ? upstreams : {};
+    this.authenticators = isObject(authenticators) ? authenticators : {};
+    const { kubernetes } = value;
+    const ingress = isObject(kubernetes) ? kubernetes['ingress'] : undefined;
+    const services = isObject(ingress) ? ingress['maxServices'] : undefined;
+    const own = Object.keys(this.upstreams).length;
+    const servicesMax = typeof services === 'number' ? services : ROOM.upstreams;
+    this.room = {
+      routes: ROOM.routes - this.routes.length - 1,
+      upstreams: Math.min(servicesMax, ROOM.upstreams - own - 1),
+      authenticators: ROOM.authenticators - Object.keys(this.authenticators).length,
+    };
+  }
+
+  putWith({ routes, upstreams, authenticators }: MadeRoutes): void {
+    if (this.isOdd) return;
+    const { value } = this;
+    const made = [...this.routes, ...routes.map(({ config }) => config)];
+    value['routes'] = made.length > 0 ? made : [NO_ROUTE];
+    const services = { ...this.upstreams, ...configsOf(upstreams) };
+    value['upstreams'] =
+      Object.keys(services).length > 0 ? services : { [NOTHING]: { targets: [NO_TARGET] } };
+    const found = configsOf(authenticators);
+    if (Object.keys(found).length === 0 && Object.keys(this.authenticators).length === 0) {
+      delete value['authenticators'];
+    } else value['authenticators'] = { ...this.authenticators, ...found };
+  }
+
+  /** The objects that have to go, and why; those to which nothing points are not touched. */
+  blame(findings: readonly Finding[], made: MadeRoutes): Map<string, string[]> {
+    const blamed = new Map<string, string[]>();
+    if (this.isOdd) return blamed;
+    for (const { pointer, message } of findings) {
+      const [kind = '', name = '', ...rest] = pointerKeys(pointer);
+      for (const place of this.ownersOf(kind, name, made)) {
+        const reasons = blamed.get(place) ?? [];
+        if (reasons.length < REASONS_MAX) reasons.push(`${[kind, ...rest].join('.')}: ${message}`);
+        blamed.set(place, reasons);
+      }
+    }
+    return blamed;
+  }
+
+  private ownersOf(kind: string, name: string, made: MadeRoutes): readonly string[] {
+    if (kind === 'routes') {
+      const last = made.routes[Number(name) - this.routes.length]?.of.at(-1);
+      return last === undefined ? [] : [last];
+    }
+    if (kind === 'upstreams' && !Object.hasOwn(this.upstreams, name)) {
+      return made.upstreams.get(name)?.of ?? [];
+    }
+    if (kind !== 'authenticators' || Object.hasOwn(this.authenticators, name)) return [];
+    return made.authenticators.get(name)?.of ?? [];
+  }
+}
+
+const NO_ROUTE = { name: NOTHING, match: { path: '/sluice-nothing' }, respond: { status: 404 } };
+const NO_TARGET = { url: 'http://127.0.0.1:9' };
+
+function configsOf<T>(
+  parts: ReadonlyMap<string, { readonly config: T }>,
+): Readonly<Record<string, T>> {
+  return Object.fromEntries([...parts].map(([name, { config }]) => [name, config]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
