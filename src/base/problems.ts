@@ -229,6 +229,11 @@ export const PROBLEMS = {
     part: 'authentication',
     when: 'The token service does not give a token for this request.',
   }),
+  loginRefused: problem('GW_LOGIN_REFUSED', 400, 'Login failed', {
+    ...DENIED,
+    part: 'authentication',
+    when: 'A login in the browser was not begun there, or its provider does not confirm it.',
+  }),
   forbidden: problem('GW_FORBIDDEN', 403, 'Forbidden', {
     ...DENIED,
     part: 'authentication',

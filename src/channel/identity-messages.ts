@@ -5,8 +5,10 @@
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
 
+import type { LoginNotice, LoginRequest } from './login-messages.js';
+
 /** From the main thread: keys and revocations to all workers, a reply to the worker that asked. */
-export type IdentityNotice = KeySetNotice | RevocationNotice | TokenReplyNotice;
+export type IdentityNotice = KeySetNotice | RevocationNotice | TokenReplyNotice | LoginNotice;
 
 /** A set of keys by which tokens are verified. */
 export interface KeySetNotice {
@@ -63,7 +65,8 @@ export type IdentityRequest =
   /** A token names a key that is not in the set of this version. */
   | { readonly type: 'keySetWanted'; readonly source: string; readonly version: number }
   | { readonly type: 'tokenAsk'; readonly askId: number; readonly ask: TokenAsk }
-  | { readonly type: 'acknowledged'; readonly serial: number };
+  | { readonly type: 'acknowledged'; readonly serial: number }
+  | LoginRequest;
 
 export type TokenAsk =
   | {

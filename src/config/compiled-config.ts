@@ -492,7 +492,9 @@ export type CompiledAnswer =
       readonly split?: CompiledSplit;
     }
   | { readonly kind: 'fixed'; readonly reply: CompiledFixedReply }
-  | { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint };
+  | { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint }
+  /** The paths of an authenticator by which browsers log in; its index. */
+  | { readonly kind: 'login'; readonly authenticatorIndex: number };
 
 /** What the token service does for a route. */
 export type CompiledTokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';

@@ -1294,6 +1294,117 @@ export interface CertificateClientConfig {
 }
 
 /**
+ * Login in a browser at an OpenID provider (authorization code with PKCE). Browsers that ask for a
+ * page are sent to the provider and come back to that page; everybody else gets 401. A route with
+ * `login` serves the paths of this authenticator.
+ */
+export interface OidcAuthenticatorConfig {
+  /** Kind of authenticator. */
+  readonly type: 'oidc';
+  /**
+   * The provider. Its endpoints and keys are found by discovery (OpenID Connect Discovery 1.0). 1
+   * to 2048 characters.
+   */
+  readonly issuer: string;
+  /** The name under which the provider knows this gateway. 1 to 1024 characters. */
+  readonly clientId: string;
+  /**
+   * The password to that name. 1 to 1024 characters. Default: a public client, which has PKCE only.
+   */
+  readonly clientSecret?: string;
+  /** How the provider gets that password. Default: basic. */
+  readonly clientAuthentication?: 'basic' | 'post';
+  /**
+   * What is asked for besides `openid`. With `offline_access` most providers give a refresh token,
+   * by which sessions are renewed and users who were locked out are found. At most 32 items.
+   * Default: none.
+   */
+  readonly scopes?: readonly string[];
+  /**
+   * Further parameters of the request to the provider: `prompt`, `acr_values`, `audience`,
+   * `resource` and the like. At most 16 keys. Default: none.
+   */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /**
+   * How browsers call this gateway. The provider sends them back there. Default: scheme and host of
+   * each request.
+   */
+  readonly origin?: string;
+  /**
+   * Where the provider sends browsers back to. With the origin it is the redirect URI to register
+   * there. Default: /login/callback.
+   */
+  readonly redirectPath?: string;
+  /**
+   * Where a session ends: with POST from a page of the same origin, or with GET by a link on one.
+   * Links elsewhere get a page that asks first. Default: /login/logout.
+   */
+  readonly logoutPath?: string;
+  /**
+   * Where the provider says that a session has ended (OpenID Connect Back-Channel Logout 1.0).
+   * Default: it cannot.
+   */
+  readonly backchannelLogoutPath?: string;
+  /**
+   * Where browsers go after a logout; the provider must know it (post logout redirect URI).
+   * Default: /.
+   */
+  readonly afterLogout?: string;
+  /** How callers stay known once they have logged in. */
+  readonly session: OidcSessionConfig;
+  /**
+   * Field in which the upstream gets the access token of the session: after `Bearer` in
+   * `authorization`, as it is in any other. Default: it gets none.
+   */
+  readonly accessTokenHeader?: string;
+  /** The claim that names the consumer. Default: sub. */
+  readonly consumerClaim?: string;
+  /** How far the clocks of the provider and the gateway may disagree. 0s to 10m. Default: 30s. */
+  readonly clockSkew?: Duration;
+  /** How long an answer of the provider may take. 100ms to 30s. Default: 5s. */
+  readonly timeout?: Duration;
+  /**
+   * Allows `http://` beyond this machine. Others on the way could then forge what is fetched.
+   * Default: false.
+   */
+  readonly allowHttp?: boolean;
+  /**
+   * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
+   * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
+   * all else is percent-encoded; lists are joined by commas. Fields of these names that the client
+   * sends are removed. At most 32 keys. Default: none.
+   */
+  readonly claimHeaders?: Readonly<Record<string, string>>;
+  /** Whether the upstream gets the credentials too. Default: false. */
+  readonly forwardCredentials?: boolean;
+}
+
+/** How callers stay known once they have logged in. */
+export interface OidcSessionConfig {
+  /**
+   * What cookies are encrypted with (AES-256-GCM): at least 32 characters, random (`openssl rand
+   * -hex 32`), the same on all gateways. 32 to 1024 characters.
+   */
+  readonly secret: string;
+  /**
+   * Earlier secrets, whose cookies are still good. To change the secret without ending sessions put
+   * the old one here for as long as `lifetime`. At most 4 items. Default: none.
+   */
+  readonly previousSecrets?: readonly string[];
+  /**
+   * Name of the cookie. Over https it gets the prefix `__Host-`. A session above 3.6 KB takes up to
+   * three cookies: NAME, NAME.1 and NAME.2. Default: `sluice-` and the name of the authenticator.
+   */
+  readonly cookie?: string;
+  /** How long a session lasts without a request. 1m to 30d. Default: 1h. */
+  readonly idle?: Duration;
+  /**
+   * How long it lasts at most: then the provider is asked again who calls. 1m to 90d. Default: 12h.
+   */
+  readonly lifetime?: Duration;
+}
+
+/**
  * Makes tokens for callers that an authenticator has let in, and takes them back. Routes with
  * `tokenService` say where; an authenticator with `tokenService: true` accepts the tokens. Keys and
  * sessions are kept in memory: a restart ends all of them.
@@ -1866,8 +1977,8 @@ export interface RouteConfig {
    */
   readonly openapi?: string | OpenapiConfig;
   /**
-   * Name of an upstream. In its place: `upstreams`, `respond`, `redirect` or `tokenService`. 1 to
-   * 64 characters. Default: none.
+   * Name of an upstream. In its place: `upstreams`, `respond`, `redirect`, `tokenService` or
+   * `login`. 1 to 64 characters. Default: none.
    */
   readonly upstream?: string;
   /**
@@ -1917,6 +2028,12 @@ export interface RouteConfig {
    * 7517). Default: none.
    */
   readonly tokenService?: TokenEndpoint;
+  /**
+   * Name of an authenticator of type `oidc`: the route answers its `redirectPath`, `logoutPath` and
+   * `backchannelLogoutPath`, all of which `match.path` must cover. 1 to 64 characters. Default:
+   * none.
+   */
+  readonly login?: string;
   /** What the caller must be allowed to do; others get 403. */
   readonly authorize?: AuthorizeConfig;
   /**
@@ -2662,7 +2779,8 @@ export type AuthenticatorConfig =
   | BasicAuthenticatorConfig
   | IntrospectionAuthenticatorConfig
   | ForwardAuthenticatorConfig
-  | CertificateAuthenticatorConfig;
+  | CertificateAuthenticatorConfig
+  | OidcAuthenticatorConfig;
 
 export type TraceFormatName = 'w3c' | 'b3' | 'b3multi' | 'jaeger';
 

@@ -32,6 +32,10 @@ export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly St
       const reply = { problem: null, status: 200, detail };
       return [{ step: 'tokenService', detail: answer.endpoint, reply }];
     }
+    case 'login': {
+      const detail = answer.login.summary;
+      return [{ step: 'login', detail, reply: { problem: null, status: 200, detail } }];
+    }
     default:
       return assertNever(answer);
   }

@@ -14,7 +14,7 @@ import {
 import type { WorkerRoute } from '../worker/route/worker-route.js';
 import type { ExplainContext } from './explain-context.js';
 import type { ExplainedRequest } from './explanation.js';
-import { type Identity, refusalOf } from './findings.js';
+import { type Identity, type Refusal, refusalOf } from './findings.js';
 
 export async function identify(
   { consumer }: ExplainedRequest,
@@ -35,8 +35,17 @@ export async function identify(
     const detail = `the credentials are those of ${exchange.consumer}`;
     return { consumer: exchange.consumer, detail, refusal: null };
   }
-  const refusal = refusalOf(outcome);
+  const refusal = withLogin(refusalOf(outcome), authenticators);
   return { consumer: exchange.consumer, detail: refusal.detail, refusal };
+}
+
+/** A program gets 401 where a browser would be sent to a login: both are said. */
+function withLogin(refusal: Refusal, authenticators: WorkerRoute['authenticators']): Refusal {
+  const logins = authenticators.filter(({ login }) => login !== undefined);
+  if (refusal.status !== 401 || logins.length === 0) return refusal;
+  const names = logins.map(({ name }) => name).join(', ');
+  const detail = `${refusal.detail} Browsers that ask for a page are sent to the login: ${names}.`;
+  return { ...refusal, detail };
 }
 
 function authenticate(exchange: Exchange, unixMs: number): Promise<AuthenticationOutcome> {

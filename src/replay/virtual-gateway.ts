@@ -375,7 +375,7 @@ const REFUSED_CREDENTIALS: ReadonlySet<string> = new Set(
 function answerOf(exchange: Exchange, route: WorkerRoute): Decision {
   const { answer, config } = route;
   if (answer.kind === 'fixed') return ofReply(answer.steps[0](exchange), config.name);
-  if (answer.kind === 'tokens') {
+  if (answer.kind === 'tokens' || answer.kind === 'login') {
     return { ...NOTHING, kind: 'answered', route: config.name, status: 200 };
   }
   const { head, rewrittenTarget } = exchange;

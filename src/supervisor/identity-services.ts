@@ -1,6 +1,6 @@
 /**
  * What the main thread keeps for workers so that they can identify callers: key sets of issuers,
- * and the token service.
+ * the token service, and the providers of logins.
  *
  * Thread: supervisor (on the main thread). The code is loaded only where it is configured.
  */
@@ -10,6 +10,7 @@ import type { IdentityNotice, IdentityRequest } from '../channel/identity-messag
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
 import type { KeySets } from './key-sets/key-sets.js';
+import type { LoginService } from './login/login-service.js';
 import type { TokenService } from './token-service/token-service.js';
 
 export interface IdentityServicesOptions {
@@ -25,6 +26,7 @@ export interface IdentityServicesOptions {
 export class IdentityServices {
   private keySets: KeySets | null = null;
   private tokenService: TokenService | null = null;
+  private logins: LoginService | null = null;
 
   constructor(private readonly options: IdentityServicesOptions) {}
 
@@ -44,22 +46,34 @@ export class IdentityServices {
 
   /** Keeps what these authenticators need, and drops everything else. */
   async adopt(authenticators: readonly CompiledAuthenticator[]): Promise<void> {
-    const isNeeded = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
-    if (isNeeded && this.keySets === null) {
+    const hasLogin = authenticators.some((one) => one.type === 'oidc');
+    const hasKeys = authenticators.some((one) => one.type === 'jwt' && one.keySource !== null);
+    if ((hasKeys || hasLogin) && this.keySets === null) {
       const { KeySets } = await import('./key-sets/key-sets.js');
       this.keySets ??= new KeySets({ ...this.options, nowMs: this.options.clock.nowMs });
     }
     this.keySets?.adopt(authenticators);
+    if (hasLogin && this.logins === null && this.keySets !== null) {
+      const { keySets } = this;
+      const { LoginService } = await import('./login/login-service.js');
+      this.logins ??= new LoginService({ ...this.options, keys: keySets });
+    }
+    this.logins?.adopt(authenticators);
   }
 
   stop(): void {
     this.keySets?.stop();
     this.tokenService?.stop();
+    this.logins?.stop();
   }
 
   /** The notices that a new worker starts with. */
   get notices(): IdentityNotice[] {
-    return [...(this.keySets?.notices ?? []), ...(this.tokenService?.notices ?? [])];
+    return [
+      ...(this.keySets?.notices ?? []),
+      ...(this.tokenService?.notices ?? []),
+      ...(this.logins?.notices ?? []),
+    ];
   }
 
   onRequest(lane: number, request: IdentityRequest): void {
@@ -67,8 +81,10 @@ export class IdentityServices {
       this.keySets?.onWanted(lane, request.source, request.version);
     } else if (request.type === 'tokenAsk') {
       this.tokenService?.onAsk(lane, request.askId, request.ask);
-    } else {
+    } else if (request.type === 'acknowledged') {
       this.tokenService?.onAcknowledged(request.serial);
+    } else {
+      this.logins?.onRequest(lane, request);
     }
   }
 }

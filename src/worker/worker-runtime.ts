@@ -362,8 +362,11 @@ export class WorkerRuntime {
   /** The main thread has keys, revocations, or tokens. */
   onIdentityNotice(notice: IdentityNotice): void {
     this.parts.identity.onNotice(notice);
-    if (notice.type !== 'revoked') return;
-    this.pipeline.onRevoked(new Set(notice.sessions.map(({ sessionId }) => sessionId)));
+    if (notice.type === 'revoked') {
+      this.pipeline.onRevoked(new Set(notice.sessions.map(({ sessionId }) => sessionId)));
+    } else if (notice.type === 'loginsEnded') {
+      this.pipeline.onRevoked(new Set(notice.ends.map(({ value }) => value)));
+    }
   }
 
   /** Ends what is left; the lane is dead after this. */

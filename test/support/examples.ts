@@ -24,6 +24,8 @@ export const EXAMPLE_VARIABLES = {
   PARTNER_KEY_SHA256: createHash('sha256').update('the key of acme').digest('hex'),
   ADA_PASSWORD_HASH: `$scrypt$ln=15,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`,
   STORE_PASSWORD: 'the password of the store',
+  OIDC_CLIENT_SECRET: 'the password of the gateway',
+  SESSION_SECRET: 'a secret of at least thirty-two characters',
   ADMIN_TOKEN: 'a token of the admin listener'.replaceAll(' ', '-'),
 };
 

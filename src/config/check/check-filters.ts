@@ -13,7 +13,14 @@ import type { GatewayConfig, RouteConfig } from '../gateway-config.js';
 import { readDocument } from '../references/document-file.js';
 
 /** Keys of a route that say who answers it: a route has exactly one of them. */
-const ANSWER_KEYS = ['upstream', 'upstreams', 'respond', 'redirect', 'tokenService'] as const;
+const ANSWER_KEYS = [
+  'upstream',
+  'upstreams',
+  'respond',
+  'redirect',
+  'tokenService',
+  'login',
+] as const;
 
 /** Checks the filters of the whole gateway. */
 export function checkGatewayFilters(config: SoundPart<GatewayConfig>, findings: Findings): void {
@@ -43,7 +50,7 @@ function parameterNames(segments: readonly PatternSegment[] | undefined): string
   );
 }
 
-/** A route has one of upstream, upstreams, respond, redirect and tokenService. */
+/** A route has one of ANSWER_KEYS. */
 function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: Findings): void {
   const given = ANSWER_KEYS.filter((key) => {
     return route[key] !== undefined || findings.hasUnder(`${at}/${key}`);
@@ -55,13 +62,13 @@ function checkDestination(route: SoundPart<RouteConfig>, at: string, findings: F
   if (given.length === 0 && !isMistyped) {
     findings.addKey(
       at,
-      'missing key "upstream" (or "upstreams", "respond", "redirect" or "tokenService")',
+      'missing key "upstream" (or "upstreams", "respond", "redirect", "tokenService" or "login")',
     );
   }
   for (const key of given.slice(1)) {
     findings.addKey(
       `${at}/${key}`,
-      `a route has one of upstream, upstreams, respond, redirect and tokenService`,
+      `a route has one of upstream, upstreams, respond, redirect, tokenService and login`,
     );
   }
   const [answer] = given;

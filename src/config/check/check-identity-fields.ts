@@ -83,7 +83,10 @@ function ownersOf(
 function ownedFields(config: SoundPart<AuthenticatorConfig> | undefined): ReadonlySet<string> {
   const fromClaims = Object.keys(config?.claimHeaders ?? {});
   const fromAnswer = config?.type === 'forwardAuth' ? (config.responseHeaders ?? []) : [];
-  return new Set([...fromClaims, ...fromAnswer].map((name) => name?.toLowerCase() ?? ''));
+  const ofSession = config?.type === 'oidc' ? [config.accessTokenHeader ?? ''] : [];
+  return new Set(
+    [...fromClaims, ...fromAnswer, ...ofSession].map((name) => name?.toLowerCase() ?? ''),
+  );
 }
 
 function writtenFields(route: SoundPart<RouteConfig> | undefined): WrittenField[] {

@@ -19,6 +19,7 @@ import { checkErrors } from './check-errors.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
+import { checkLogins } from './check-login.js';
 import { checkObservability } from './check-observability.js';
 import { checkPlugins } from './check-plugins.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
@@ -58,6 +59,7 @@ export function checkMeaning(
   checkListenersOfRoutes(config, findings);
   checkIdentityFields(config, findings);
   checkTokenService(config, findings);
+  checkLogins(config, findings);
   checkStore(config, findings);
   checkPlugins(config, findings);
   checkVersions(config, findings);

@@ -16,15 +16,25 @@ import { DEFAULTS } from '../schema/defaults.js';
 /** A share is in ten-thousandths. */
 const SHARE_OF_PERCENT = 100;
 
-/** `upstreamIndexes`: by name. A split that is rolled out is added to `rollouts`. */
+/** Indexes by name. */
+export interface NamedIndexes {
+  readonly upstreamIndexes: ReadonlyMap<string, number>;
+  readonly authenticatorIndexes: ReadonlyMap<string, number>;
+}
+
+/** A split that is rolled out is added to `rollouts`. */
 export function compileAnswer(
-  { upstream, upstreams, respond, redirect, tokenService, ...route }: RouteConfig,
-  upstreamIndexes: ReadonlyMap<string, number>,
+  { upstream, upstreams, respond, redirect, tokenService, login, ...route }: RouteConfig,
+  { upstreamIndexes, authenticatorIndexes }: NamedIndexes,
   rollouts: CompiledRollout[],
 ): CompiledAnswer {
   if (respond !== undefined) return { kind: 'fixed', reply: compileRespond(respond) };
   if (redirect !== undefined) return { kind: 'fixed', reply: compileRedirect(redirect) };
   if (tokenService !== undefined) return { kind: 'tokens', endpoint: tokenService };
+  if (login !== undefined) {
+    const index = defined(authenticatorIndexes.get(login), 'a checked authenticator');
+    return { kind: 'login', authenticatorIndex: index };
+  }
   const indexOf = (name = ''): number => defined(upstreamIndexes.get(name), 'a checked upstream');
   if (upstreams === undefined) return { kind: 'upstream', upstreamIndex: indexOf(upstream) };
   const sides = upstreams.map(({ name, weight }) => ({
@@ -98,7 +108,10 @@ function keyOf(key: NonNullable<SplitConfig['key']>): CompiledSplit['key'] {
 }
 
 /** The answer in a few words: the name of the upstream, `respond 200`, `tokenService keys`. */
-export function answerText(answer: CompiledAnswer, { upstreams }: CompiledConfig): string {
+export function answerText(
+  answer: CompiledAnswer,
+  { upstreams, authenticators }: CompiledConfig,
+): string {
   switch (answer.kind) {
     case 'upstream':
       if (answer.split !== undefined) return splitText(answer.split);
@@ -112,6 +125,8 @@ export function answerText(answer: CompiledAnswer, { upstreams }: CompiledConfig
     }
     case 'tokens':
       return `tokenService ${answer.endpoint}`;
+    case 'login':
+      return `login ${authenticators[answer.authenticatorIndex]?.name ?? ''}`;
     default:
       return assertNever(answer);
   }

@@ -33,6 +33,7 @@ import { credentialPlace } from '../references/credential-place.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 import { DEFAULTS } from '../schema/defaults.js';
+import { compileOidc } from './compile-oidc.js';
 
 const { authenticator: defaults } = DEFAULTS;
 
@@ -43,12 +44,19 @@ export function compileAuthenticators(
   return Object.entries(configs).map(([name, config], index) => compileOne(config, name, index));
 }
 
+/** Kinds whose credentials no target gets unless the configuration says so. */
+const KEEPS_CREDENTIALS: ReadonlySet<AuthenticatorConfig['type']> = new Set([
+  'apiKey',
+  'basic',
+  'oidc',
+]);
+
 function compileOne(
   config: AuthenticatorConfig,
   name: string,
   index: number,
 ): CompiledAuthenticator {
-  const forwardsByDefault = config.type !== 'apiKey' && config.type !== 'basic';
+  const forwardsByDefault = !KEEPS_CREDENTIALS.has(config.type);
   const common = {
     index,
     name,
@@ -74,6 +82,8 @@ function compileOne(
       return { ...common, ...compileForward(config) };
     case 'clientCertificate':
       return { ...common, ...compileCertificates(config) };
+    case 'oidc':
+      return { ...common, ...compileOidc(config, name) };
     default:
       return assertNever(config);
   }

@@ -41,9 +41,15 @@ export function compileObservability({
   };
 }
 
+const OF_CALLBACKS: CredentialPlace[] = (['query:code', 'query:state'] as const).map(
+  credentialPlace,
+);
+
 /** Where a request may have secrets of this authenticator, beside Authorization and Cookie. */
 function placesOf(config: AuthenticatorConfig): CredentialPlace[] {
   if ('from' in config && config.from !== undefined) return config.from.map(credentialPlace);
+  // What a provider sends browsers back with.
+  if (config.type === 'oidc') return OF_CALLBACKS;
   if (config.type !== 'apiKey') return [];
   return [credentialPlace(`header:${config.header ?? DEFAULTS.authenticator.apiKeyHeader}`)];
 }

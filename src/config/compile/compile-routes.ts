@@ -75,7 +75,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const cache = compileRouteCache(config);
     const shared = {
       ...compileMatch(config.match),
-      answer: compileAnswer(config, upstreamIndexes, rollouts),
+      answer: compileAnswer(config, { upstreamIndexes, authenticatorIndexes }, rollouts),
       ...(config.paths !== undefined && { paths: compilePaths(gateway.paths, config.paths) }),
       ...(config.preserveHost !== undefined && { keepsHost: config.preserveHost }),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),

@@ -22,53 +22,31 @@ import {
   textShape,
   typedShape,
 } from '../../schema/text-shapes.js';
+import {
+  ALLOW_HTTP_NODE,
+  CLAIM_NAME_TEXT,
+  CONSUMER_CLAIM_NODE,
+  commonNodes,
+  NAME_LENGTH,
+  SCOPE_TEXT,
+  typeNode,
+  URL_LENGTH,
+} from './authenticator-parts.js';
 import { DEFAULTS } from './defaults.js';
+import { OIDC_NODE } from './oidc-node.js';
 
 const { authenticator: defaults } = DEFAULTS;
 
 /** A star behind it stands for whatever follows. */
 const COOKIE_NAME_TEXT = textShape(`^${TOKEN_PATTERN}$`, 'the name of a cookie');
 
-export const CLAIM_NAME_TEXT = textShape(
-  '^[!-~]{1,256}$',
-  'the name of a claim: 1 to 256 printable ASCII characters',
-);
-const SCOPE_TEXT = textShape(
-  '^[!#-[\\]-~]{1,100}$',
-  'a scope: 1 to 100 printable ASCII characters without blank, quote and backslash',
-);
 const SHA256_TEXT = textShape('^[0-9A-Fa-f]{64}$', 'a SHA-256 hash in hexadecimal, 64 digits');
-
-const URL_LENGTH = { minLength: 1, maxLength: 2048 };
-export const NAME_LENGTH = { minLength: 1, maxLength: 1024 };
 
 /** Names of signature algorithms (RFC 7518 3.1, RFC 8037). */
 const ALGORITHMS = [
   ...(['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512'] as const),
   ...(['PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const),
 ];
-
-function typeNode<const T extends string>(type: T): SchemaNode<T> {
-  return stringNode('Kind of authenticator.', { enum: [type] });
-}
-
-/** What every kind has. */
-function commonNodes(forwardsCredentials: boolean) {
-  return {
-    claimHeaders: mapNode(
-      'Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim ' +
-        'inside another is named with dots: `realm_access.roles`. Printable ASCII except `%` ' +
-        'stands as it is, all else is percent-encoded; lists are joined by commas. Fields of ' +
-        'these names that the client sends are removed.',
-      textNode(CLAIM_NAME_TEXT),
-      { propertyNames: textNode(HEADER_NAME_TEXT), maxProperties: 32 },
-    ),
-    forwardCredentials: booleanNode(
-      'Whether the upstream gets the credentials too.',
-      forwardsCredentials,
-    ),
-  };
-}
 
 type PlaceName = `${'header' | 'cookie' | 'query' | 'subprotocol'}:${string}`;
 
@@ -99,14 +77,6 @@ const AUDIENCE_NODE = oneOrListNode(
   'What `aud` must be or contain; of several audiences, one of them.',
   lengthNode(NAME_LENGTH.minLength, NAME_LENGTH.maxLength),
   { 'x-absent': '`aud` is not checked', minItems: 1, maxItems: 32, uniqueItems: true },
-);
-const CONSUMER_CLAIM_NODE = stringNode('The claim that names the consumer.', {
-  ...CLAIM_NAME_TEXT,
-  default: defaults.consumerClaim,
-});
-const ALLOW_HTTP_NODE = booleanNode(
-  'Allows `http://` beyond this machine. Others on the way could then forge what is fetched.',
-  false,
 );
 const SCOPES_NODE = listNode(
   'What the holder may do, for `authorize.scopes` of routes.',
@@ -415,7 +385,15 @@ export const AUTHENTICATOR_NODE = unionNode(
   'AuthenticatorConfig',
   'A way to find out who calls.',
   'type',
-  [JWT_NODE, API_KEY_NODE, BASIC_NODE, INTROSPECTION_NODE, FORWARD_NODE, CERTIFICATE_NODE],
+  [
+    JWT_NODE,
+    API_KEY_NODE,
+    BASIC_NODE,
+    INTROSPECTION_NODE,
+    FORWARD_NODE,
+    CERTIFICATE_NODE,
+    OIDC_NODE,
+  ],
 );
 
 const CLAIM_VALUE: SchemaNode<string | number | boolean> = {

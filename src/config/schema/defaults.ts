@@ -108,6 +108,15 @@ export const DEFAULTS = {
     certificateBinding: 'verify',
     forwardRequestHeaders: ['authorization', 'cookie', 'accept', 'x-requested-with'],
   },
+  oidc: {
+    clientAuthentication: 'basic',
+    redirectPath: '/login/callback',
+    logoutPath: '/login/logout',
+    afterLogout: '/',
+    idle: '1h',
+    lifetime: '12h',
+    timeout: '5s',
+  },
   tokenService: {
     algorithm: 'ES256',
     rotateKeys: '24h',

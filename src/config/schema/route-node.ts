@@ -28,6 +28,7 @@ import { DEFAULTS } from './defaults.js';
 import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
 import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
 import { MATCH_NODE } from './match-node.js';
+import { LOGIN_NODE } from './oidc-node.js';
 import { ROUTE_PLUGINS_NODE } from './plugin-nodes.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
 import { WEBSOCKET_NODE } from './websocket-node.js';
@@ -262,7 +263,8 @@ export const ROUTE_PROPERTIES = {
   openapi: OPENAPI_NODE,
   upstream: refined(USED_NAME, {
     description:
-      'Name of an upstream. In its place: `upstreams`, `respond`, `redirect` or `tokenService`.',
+      'Name of an upstream. In its place: `upstreams`, `respond`, `redirect`, `tokenService` or ' +
+      '`login`.',
   }),
   upstreams: SIDES_NODE,
   split: SPLIT_NODE,
@@ -291,6 +293,7 @@ export const ROUTE_PROPERTIES = {
     { default: DEFAULTS.anonymous, enum: ['refuse', 'allow'] },
   ),
   tokenService: TOKEN_ENDPOINT_NODE,
+  login: LOGIN_NODE,
   authorize: AUTHORIZE_NODE,
   rateLimit: oneOrListNode(
     'How often a client may call: one limit, or a list of limits, all of which must have room.',

@@ -11,7 +11,7 @@ import {
   stringNode,
   textNode,
 } from '../../schema/schema-node.js';
-import { CLAIM_NAME_TEXT, NAME_LENGTH } from './authenticator-nodes.js';
+import { CLAIM_NAME_TEXT, NAME_LENGTH } from './authenticator-parts.js';
 import { DEFAULTS } from './defaults.js';
 
 const { tokenService: defaults } = DEFAULTS;

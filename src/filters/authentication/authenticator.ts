@@ -72,6 +72,18 @@ export interface RequestFieldsView {
   values(name: string): readonly string[];
 }
 
+/** Serves the paths of a login: the way back from the provider, and logouts. */
+export interface LoginPaths {
+  /** For people: which paths there are, and what each does. */
+  readonly summary: string;
+  /** `body`: of the request, whole. A promise never rejects because of input. */
+  serve(
+    request: AuthenticationRequest,
+    body: string,
+    unixSeconds: number,
+  ): LocalReply | Promise<LocalReply>;
+}
+
 export interface Authenticator {
   readonly name: string;
   /** For WWW-Authenticate (RFC 9110 11.6.1), without parameters about an error. */
@@ -112,6 +124,8 @@ export interface Authenticator {
    * that could be credentials. Absent: {@link authenticate} says so itself.
    */
   hasCredentials?(request: AuthenticationRequest): boolean;
+  /** Of a login in the browser: what serves its own paths. Absent: there are none. */
+  readonly login?: LoginPaths;
   /** Closes connections; the authenticator is not used any more. */
   close?(): Promise<void>;
 }

@@ -7,11 +7,13 @@
 import { assertNever } from '../../base/assert.js';
 import type { Authenticator } from './authenticator.js';
 import type { KeySetFeed } from './key-set-feed.js';
+import type { LoginFeed } from './oidc/login-feed.js';
 import type { CompiledAuthenticator } from './options.js';
 
 export async function createAuthenticator(
   config: CompiledAuthenticator,
   feed: KeySetFeed,
+  logins: LoginFeed,
 ): Promise<Authenticator> {
   switch (config.type) {
     case 'jwt': {
@@ -37,6 +39,10 @@ export async function createAuthenticator(
     case 'clientCertificate': {
       const { CertificateAuthenticator } = await import('./certificate-authenticator.js');
       return new CertificateAuthenticator(config);
+    }
+    case 'oidc': {
+      const { OidcAuthenticator } = await import('./oidc/oidc-authenticator.js');
+      return new OidcAuthenticator(config, logins);
     }
     default:
       return assertNever(config);

@@ -8,7 +8,10 @@ import type { Jwk } from '../../base/json-web-key.js';
 
 export interface CredentialPlace {
   readonly kind: 'header' | 'cookie' | 'query' | 'subprotocol';
-  /** Of a field in lower case; of a subprotocol what stands before the token. */
+  /**
+   * Of a field in lower case; of a subprotocol what stands before the token. Of a cookie that is
+   * hidden a star at the end stands for whatever follows.
+   */
   readonly name: string;
 }
 
@@ -132,6 +135,51 @@ export interface CompiledCertificateClient {
   readonly parts: readonly (readonly [part: CertificateName, value: string])[];
 }
 
+/** Login in a browser (OpenID Connect). */
+export interface CompiledOidcAuthenticator extends Common {
+  readonly type: 'oidc';
+  /** What the main thread asks, for all workers. */
+  readonly provider: CompiledProvider;
+  /** Further parameters of the request that browsers bring to the provider, besides `scope`. */
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+  /** Words with blanks between them, `openid` first. */
+  readonly scope: string;
+  /** Scheme, host and port; empty: those of each request. */
+  readonly origin: string;
+  readonly redirectPath: string;
+  readonly logoutPath: string;
+  /** Empty: there is none. */
+  readonly backchannelLogoutPath: string;
+  readonly afterLogout: string;
+  /** Name of the session's first cookie, without a prefix. */
+  readonly cookie: string;
+  /** Lower case; empty: no target gets the access token. */
+  readonly accessTokenHeader: string;
+  readonly consumerClaim: string;
+}
+
+/** An OpenID provider as the main thread uses it; equal ids mean the same one. */
+export interface CompiledProvider {
+  readonly id: string;
+  /** Of the authenticator. */
+  readonly name: string;
+  readonly issuer: string;
+  readonly keySource: CompiledKeySource;
+  readonly clientId: string;
+  /** Empty: a public client. */
+  readonly clientSecret: string;
+  readonly clientAuthentication: 'basic' | 'post';
+  readonly clockSkewMs: number;
+  readonly timeoutMs: number;
+  readonly allowHttp: boolean;
+  /** Those that cookies are opened with; the first one also closes them. */
+  readonly secrets: readonly string[];
+  /** Sessions hold the access token too. */
+  readonly keepsAccessToken: boolean;
+  readonly idleMs: number;
+  readonly lifetimeMs: number;
+}
+
 /** Whether tokens that are bound to a certificate (RFC 8705) are held against the client's. */
 export type TokenBinding = 'verify' | 'require' | 'ignore';
 
@@ -141,7 +189,8 @@ export type CompiledAuthenticator =
   | CompiledBasicAuthenticator
   | CompiledIntrospectionAuthenticator
   | CompiledForwardAuthenticator
-  | CompiledCertificateAuthenticator;
+  | CompiledCertificateAuthenticator
+  | CompiledOidcAuthenticator;
 
 /** The permissions that a caller needs on one route. */
 export interface CompiledAuthorization {

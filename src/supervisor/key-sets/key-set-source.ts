@@ -31,6 +31,7 @@ export class KeySetSource {
   private version = 0;
   private failures = 0;
   private isFetching = false;
+  private fetched: Promise<void> = Promise.resolve();
   private isStopped = false;
   /** From this time on a missing key may cause a fetch. */
   private nextWishMs = 0;
@@ -43,7 +44,7 @@ export class KeySetSource {
   ) {}
 
   start(): void {
-    void this.fetch();
+    this.begin();
   }
 
   stop(): void {
@@ -74,8 +75,22 @@ export class KeySetSource {
     const { nowMs } = this.options;
     if (nowMs() < this.notice.nextFetchMs) return false;
     this.nextWishMs = nowMs() + this.source.cooldownMs;
-    void this.fetch();
+    this.begin();
     return true;
+  }
+
+  /** The last good set; empty: none so far. */
+  get published(): readonly Jwk[] {
+    return this.keys;
+  }
+
+  /** For somebody on this thread who misses a key: resolves when an attempt has ended. */
+  askNewer(): Promise<void> | null {
+    return this.onWanted(this.version) ? this.fetched : null;
+  }
+
+  private begin(): void {
+    this.fetched = this.fetch();
   }
 
   /** The source's name for the log: without the query, which may hold a secret. */
@@ -103,7 +118,7 @@ export class KeySetSource {
     if (this.isStopped) return;
     const waitMs = this.failures === 0 ? this.source.cacheMs * REFRESH_AT : retryMs(this.failures);
     this.nextFetchMs = this.options.nowMs() + waitMs;
-    this.timer = setTimeout(() => void this.fetch(), waitMs);
+    this.timer = setTimeout(() => this.begin(), waitMs);
     this.timer.unref();
     this.options.broadcast(this.notice);
   }

@@ -3,6 +3,7 @@
  *
  * Thread: supervisor (on the main thread). Two authenticators with one address share a set.
  */
+import type { Jwk } from '../../base/json-web-key.js';
 import type { KeySetNotice } from '../../channel/identity-messages.js';
 import type {
   CompiledAuthenticator,
@@ -53,6 +54,16 @@ export class KeySets {
     return [...this.sources.values()].map((source) => source.notice);
   }
 
+  /** The known keys of a source, for this thread; empty: none. */
+  keysOf(sourceId: string): readonly Jwk[] {
+    return this.sources.get(sourceId)?.published ?? [];
+  }
+
+  /** Resolves when an attempt to fetch newer keys has ended; null: it is too early for one. */
+  askNewer(sourceId: string): Promise<void> | null {
+    return this.sources.get(sourceId)?.askNewer() ?? null;
+  }
+
   /** A worker misses a key in the set of this version. */
   onWanted(lane: number, sourceId: string, version: number): void {
     const source = this.sources.get(sourceId);
@@ -72,11 +83,19 @@ function keySourcesOf(
 ): ReadonlyMap<string, CompiledKeySource> {
   const sources = new Map<string, CompiledKeySource>();
   for (const authenticator of authenticators) {
-    if (authenticator.type !== 'jwt' || authenticator.keySource === null) continue;
-    const { keySource } = authenticator;
-    if (keySource.kind !== 'tokenService') sources.set(keySource.id, keySource);
+    const keySource = keySourceOf(authenticator);
+    if (keySource === null || keySource.kind === 'tokenService') continue;
+    // One that a jwt authenticator describes says more about when to fetch.
+    if (authenticator.type === 'jwt' || !sources.has(keySource.id)) {
+      sources.set(keySource.id, keySource);
+    }
   }
   return sources;
+}
+
+function keySourceOf(authenticator: CompiledAuthenticator): CompiledKeySource | null {
+  if (authenticator.type === 'oidc') return authenticator.provider.keySource;
+  return authenticator.type === 'jwt' ? authenticator.keySource : null;
 }
 
 function isSame(one: CompiledKeySource, other: CompiledKeySource | undefined): boolean {

@@ -13,8 +13,19 @@ import { createAuthenticator } from '../../filters/authentication/create-authent
 import { Credentials } from '../../filters/authentication/credentials.js';
 import { mayBeKnown } from '../../filters/authentication/forward-credentials.js';
 import type { KeySetFeed } from '../../filters/authentication/key-set-feed.js';
+import type { LoginFeed } from '../../filters/authentication/oidc/login-feed.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { AuthenticatorSource } from '../../worker/worker-epoch.js';
+
+/** Sessions are opened, and nobody is asked about them. */
+function loginsOf(config: CompiledAuthenticator): LoginFeed {
+  const issuer = config.type === 'oidc' ? config.provider.issuer : '';
+  return {
+    factsOf: () => ({ authorizationEndpoint: issuer }),
+    ask: () => Promise.resolve({ kind: 'unavailable', reason: 'the provider is not asked here' }),
+    isEnded: () => false,
+  };
+}
 
 const NO_FEED: KeySetFeed = {
   subscribe: () => () => {},
@@ -27,7 +38,9 @@ export const OFFLINE_AUTHENTICATORS: AuthenticatorSource = {
   acquire: (configs) =>
     Promise.all(
       configs.map((config) =>
-        needsAnswer(config) ? unanswered(config) : createAuthenticator(config, NO_FEED),
+        needsAnswer(config)
+          ? unanswered(config)
+          : createAuthenticator(config, NO_FEED, loginsOf(config)),
       ),
     ),
   release: async () => {},

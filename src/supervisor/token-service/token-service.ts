@@ -16,14 +16,10 @@ import type {
   TokenReply,
 } from '../../channel/identity-messages.js';
 import type { CompiledTokenService } from '../../config/compiled-config.js';
+import { Announcements } from '../announcements.js';
 import { type Session, SessionTable } from './session-table.js';
 import { SigningKeys } from './signing-keys.js';
 
-/**
- * A worker that has not acknowledged by then is dead or about to die; its successor starts with the
- * revocation.
- */
-const ACKNOWLEDGE_MS_MAX = 1000;
 /** The largest clock skew that authenticators may allow. */
 const SKEW_SECONDS_MAX = 600;
 
@@ -36,20 +32,15 @@ export interface TokenServiceOptions {
   reply(lane: number, notice: IdentityNotice): void;
 }
 
-interface Announcement {
-  missing: number;
-  readonly done: () => void;
-}
-
 export class TokenService {
   private readonly keys: SigningKeys;
   private readonly sessions: SessionTable;
-  private readonly announcements = new Map<number, Announcement>();
+  private readonly announcements: Announcements;
   private version = 0;
-  private serial = 0;
 
   constructor(private readonly options: TokenServiceOptions) {
-    const { config, logger } = options;
+    const { config, logger, clock } = options;
+    this.announcements = new Announcements(clock);
     this.sessions = new SessionTable({
       capacity: config.maxSessions,
       accessTokenSeconds: config.accessTokenMs / 1000,
@@ -70,7 +61,7 @@ export class TokenService {
 
   stop(): void {
     this.keys.stop();
-    for (const { done } of this.announcements.values()) done();
+    this.announcements.stop();
   }
 
   /** The notices that a new worker starts with. */
@@ -93,10 +84,7 @@ export class TokenService {
 
   /** A worker has acknowledged a revocation. */
   onAcknowledged(serial: number): void {
-    const announcement = this.announcements.get(serial);
-    if (announcement === undefined) return;
-    announcement.missing--;
-    if (announcement.missing <= 0) announcement.done();
+    this.announcements.onAcknowledged(serial);
   }
 
   private async answer(ask: TokenAsk): Promise<TokenReply> {
@@ -157,23 +145,9 @@ export class TokenService {
 
   /** Resolves when every worker has acknowledged the revocation. */
   private announce(revocation: Revocation): Promise<void> {
-    return new Promise((resolve) => {
-      const serial = ++this.serial;
-      const done = (): void => {
-        timer.cancel();
-        this.announcements.delete(serial);
-        resolve();
-      };
-      const timer = this.options.clock.after(ACKNOWLEDGE_MS_MAX, done);
-      const announcement = { missing: Number.POSITIVE_INFINITY, done };
-      this.announcements.set(serial, announcement);
-      announcement.missing = this.options.broadcast({
-        type: 'revoked',
-        serial,
-        sessions: [revocation],
-      });
-      if (announcement.missing === 0) done();
-    });
+    return this.announcements.announce((serial) =>
+      this.options.broadcast({ type: 'revoked', serial, sessions: [revocation] }),
+    );
   }
 
   private onKeysChanged(): void {

@@ -11,10 +11,11 @@ import type { RetryLoop } from '../tries/retry-loop.js';
 import type { Answerer, AnswerSink } from './answerer.js';
 import { CachedAnswerer } from './cached-answerer.js';
 import { FixedAnswerer } from './fixed-answerer.js';
+import { LoginAnswerer, type LoginAnswererParts } from './login-answerer.js';
 import { TokensAnswerer, type TokensAnswererParts } from './tokens-answerer.js';
 import { UpstreamAnswerer } from './upstream-answerer.js';
 
-export interface AnswererParts extends TokensAnswererParts {
+export interface AnswererParts extends TokensAnswererParts, LoginAnswererParts {
   readonly filters: FilterRunner;
   readonly gate: AdmissionGate;
   readonly cache: CacheLink;
@@ -32,5 +33,6 @@ export function createAnswerers(parts: AnswererParts, sink: AnswerSink): Answere
     upstream: new UpstreamAnswerer(parts.filters, parts.tries),
     fixed: new FixedAnswerer(parts.filters),
     tokens: new TokensAnswerer(parts, sink),
+    login: new LoginAnswerer(parts, sink),
   };
 }

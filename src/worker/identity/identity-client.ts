@@ -11,6 +11,7 @@ import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { TokenEndpoints } from '../answer/token-endpoints.js';
+import { LoginClient } from './login-client.js';
 import { ReceivedKeySets } from './received-key-sets.js';
 
 interface SharedAuthenticator {
@@ -32,6 +33,7 @@ export class IdentityClient {
   private constructor(
     private readonly clock: Clock,
     private readonly keySets: ReceivedKeySets,
+    private readonly logins: LoginClient,
     private readonly post: (request: IdentityRequest) => void,
     /** null: there is no token service. */
     readonly tokens: TokenEndpoints | null,
@@ -53,7 +55,8 @@ export class IdentityClient {
             keySets,
             post,
           );
-    const client = new IdentityClient(clock, keySets, post, tokens);
+    const logins = new LoginClient(clock, post);
+    const client = new IdentityClient(clock, keySets, logins, post, tokens);
     for (const notice of notices) client.onNotice(notice);
     return client;
   }
@@ -74,7 +77,7 @@ export class IdentityClient {
           known.uses++;
           return known.made;
         }
-        const made = createAuthenticator(config, this.keySets);
+        const made = createAuthenticator(config, this.keySets, this.logins);
         this.shared.set(key, { made, uses: 1 });
         made.catch(() => this.shared.delete(key));
         return made;
@@ -103,8 +106,10 @@ export class IdentityClient {
     } else if (notice.type === 'revoked') {
       this.keySets.onRevoked(notice.sessions, this.clock.unixMs() / 1000);
       if (notice.serial > 0) this.post({ type: 'acknowledged', serial: notice.serial });
-    } else {
+    } else if (notice.type === 'tokenReply') {
       this.tokens?.onReply(notice);
+    } else {
+      this.logins.onNotice(notice);
     }
   }
 

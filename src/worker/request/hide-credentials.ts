@@ -13,11 +13,11 @@ import { OFFERS, subprotocolsOf } from '../tunnel/subprotocols.js';
 
 export function hideCredentials(
   { head }: Exchange,
-  { cookies, parameters, subprotocols }: HiddenCredentials,
+  { cookies, cookiePrefixes, parameters, subprotocols }: HiddenCredentials,
 ): void {
   if (cookies.size > 0) {
     const fields = head.fields.values('cookie');
-    const kept = fields.map((field) => withoutCookies(field, cookies));
+    const kept = fields.map((field) => withoutCookies(field, cookies, cookiePrefixes));
     if (kept.some((field, at) => field !== fields[at])) {
       head.fields.replacePlain('cookie', kept.filter((field) => field !== '').join('; '));
     }
@@ -44,9 +44,16 @@ function hideInReferer(fields: RequestFields, names: ReadonlySet<string>): void 
   if (kept !== referer) fields.replacePlain('referer', kept);
 }
 
-function withoutCookies(field: string, names: ReadonlySet<string>): string {
+function withoutCookies(
+  field: string,
+  names: ReadonlySet<string>,
+  prefixes: readonly string[],
+): string {
   const pairs = field.split(';');
-  const kept = pairs.filter((pair) => !names.has(pair.split('=', 1)[0]?.trim() ?? ''));
+  const kept = pairs.filter((pair) => {
+    const name = pair.split('=', 1)[0]?.trim() ?? '';
+    return !names.has(name) && !prefixes.some((prefix) => name.startsWith(prefix));
+  });
   return kept.length === pairs.length ? field : kept.join(';').trim();
 }
 

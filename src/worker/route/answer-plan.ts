@@ -9,6 +9,7 @@ import type {
   CompiledTokenEndpoint,
   CompiledUpstream,
 } from '../../config/compiled-config.js';
+import type { Authenticator, LoginPaths } from '../../filters/authentication/authenticator.js';
 import type { RequestStep } from '../../filters/filter.js';
 import { fixedReplyStep } from '../../filters/fixed-reply/fixed-reply.js';
 
@@ -24,12 +25,21 @@ export type AnswerPlan =
   /** The same, where replies may come from memory. */
   | (PlanBase & { readonly kind: 'cached'; readonly upstream: CompiledUpstream })
   | (PlanBase & { readonly kind: 'fixed'; readonly steps: readonly [RequestStep] })
-  | (PlanBase & { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint });
+  | (PlanBase & { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint })
+  | (PlanBase & { readonly kind: 'login'; readonly login: LoginPaths });
 
-/** `upstreams`: by row. `hasCache`: replies of targets may be stored. */
+/** What answers are made of. */
+export interface AnswerSources {
+  /** By row. */
+  readonly upstreams: readonly (CompiledUpstream | undefined)[];
+  /** In the order of the configuration. */
+  readonly authenticators: readonly Authenticator[];
+}
+
+/** `hasCache`: replies of targets may be stored. */
 export function planAnswer(
   answer: CompiledAnswer,
-  upstreams: readonly (CompiledUpstream | undefined)[],
+  { upstreams, authenticators }: AnswerSources,
   hasCache = false,
 ): AnswerPlan {
   switch (answer.kind) {
@@ -44,6 +54,11 @@ export function planAnswer(
     }
     case 'tokens':
       return { kind: 'tokens', isEdited: true, readsBody: true, endpoint: answer.endpoint };
+    case 'login': {
+      const { login } = authenticators[answer.authenticatorIndex] ?? {};
+      const paths = defined(login, 'the paths of a login');
+      return { kind: 'login', isEdited: true, readsBody: true, login: paths };
+    }
     default:
       return assertNever(answer);
   }

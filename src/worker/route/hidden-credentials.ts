@@ -5,9 +5,10 @@
  */
 import type { CredentialPlace } from '../../filters/authentication/options.js';
 
-/** Names of cookies and of parameters of the query, and prefixes of subprotocols. */
+/** Names of cookies and of parameters of the query; prefixes of cookies' names and subprotocols. */
 export interface HiddenCredentials {
   readonly cookies: ReadonlySet<string>;
+  readonly cookiePrefixes: readonly string[];
   readonly parameters: ReadonlySet<string>;
   readonly subprotocols: readonly string[];
 }
@@ -18,5 +19,12 @@ export function hiddenCredentials(places: readonly CredentialPlace[]): HiddenCre
   const namesOf = (wanted: CredentialPlace['kind']): ReadonlySet<string> =>
     new Set(places.filter(({ kind }) => kind === wanted).map(({ name }) => name));
   const subprotocols = [...namesOf('subprotocol')];
-  return { cookies: namesOf('cookie'), parameters: namesOf('query'), subprotocols };
+  const cookies = [...namesOf('cookie')];
+  const prefixes = cookies.filter((name) => name.endsWith('*'));
+  return {
+    cookies: new Set(cookies.filter((name) => !name.endsWith('*'))),
+    cookiePrefixes: prefixes.map((name) => name.slice(0, -1)),
+    parameters: namesOf('query'),
+    subprotocols,
+  };
 }

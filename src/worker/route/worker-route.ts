@@ -177,7 +177,8 @@ export class WorkerRoutes {
     const limiters = route.limiterIndexes.map((row) =>
       defined(this.parts.config.limiters.find(row), 'the limiter of a route'),
     );
-    const answer = planAnswer(route.answer, this.upstreams, route.cache !== undefined);
+    const sources = { upstreams: this.upstreams, authenticators: this.parts.authenticators };
+    const answer = planAnswer(route.answer, sources, route.cache !== undefined);
     const filters = filtersOf(route, answer, this.parts.filters);
     const upstream = 'upstream' in answer ? answer.upstream : null;
     const plugins = pluginsOf(route.plugins, this.parts.plugins);

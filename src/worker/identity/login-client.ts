@@ -1,0 +1,107 @@
+/**
+ * A worker's end of logins: where providers are, what is asked of them, and which sessions have
+ * ended before their time.
+ *
+ * Thread: worker. Owns the asks that wait for the main thread, a bounded number, each with a
+ * deadline; and this worker's copy of the ends, whose number the main thread bounds.
+ */
+import type { Clock, Timer } from '../../base/clock.js';
+import type {
+  LoginAsk,
+  LoginEnd,
+  LoginReply,
+  LoginSession,
+  ProviderFacts,
+} from '../../base/login.js';
+import type { LoginNotice, LoginRequest } from '../../channel/login-messages.js';
+import type { Claims } from '../../filters/authentication/authenticator.js';
+import { endKey, endKeysOf } from '../../filters/authentication/oidc/login-ends.js';
+import type { LoginFeed } from '../../filters/authentication/oidc/login-feed.js';
+
+/** More could not be answered in time. */
+const ASKS_MAX = 1024;
+/** Two calls of a provider at its longest time-out, and some turns. */
+const WAIT_MS_MAX = 65_000;
+
+interface WaitingAsk {
+  readonly resolve: (reply: LoginReply) => void;
+  readonly timer: Timer;
+}
+
+export class LoginClient implements LoginFeed {
+  private readonly facts = new Map<string, ProviderFacts>();
+  private readonly waiting = new Map<number, WaitingAsk>();
+  /** By key, in order of the time when they may be forgotten. */
+  private readonly ends = new Map<string, LoginEnd>();
+  private lastAskId = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly post: (request: LoginRequest) => void,
+  ) {}
+
+  factsOf(provider: string): ProviderFacts | null {
+    return this.facts.get(provider) ?? null;
+  }
+
+  ask(provider: string, ask: LoginAsk): Promise<LoginReply> {
+    if (this.waiting.size >= ASKS_MAX) {
+      const reason = 'too many requests wait for the provider of the login';
+      return Promise.resolve({ kind: 'unavailable', reason });
+    }
+    return new Promise((resolve) => {
+      const askId = ++this.lastAskId;
+      const timer = this.clock.after(WAIT_MS_MAX, () => {
+        const reason = 'the provider of the login does not answer in time';
+        this.onReply(askId, { kind: 'unavailable', reason });
+      });
+      this.waiting.set(askId, { resolve, timer });
+      this.post({ type: 'loginAsk', askId, provider, ask });
+    });
+  }
+
+  isEnded(provider: string, session: LoginSession, claims: Claims): boolean {
+    if (this.ends.size === 0) return false;
+    return endKeysOf(provider, session, claims).some((key) => {
+      const end = this.ends.get(key);
+      return end !== undefined && session.beganAt <= end.beganBy;
+    });
+  }
+
+  onNotice(notice: LoginNotice): void {
+    switch (notice.type) {
+      case 'loginProvider':
+        if (notice.facts === null) this.facts.delete(notice.provider);
+        else this.facts.set(notice.provider, notice.facts);
+        return;
+      case 'loginsEnded':
+        this.onEnded(notice.ends);
+        if (notice.serial > 0) this.post({ type: 'loginsAcknowledged', serial: notice.serial });
+        return;
+      default:
+        this.onReply(notice.askId, notice.reply);
+    }
+  }
+
+  private onEnded(ends: readonly LoginEnd[]): void {
+    for (const end of ends) {
+      const key = endKey(end.provider, end.by, end.value);
+      // A later end of the same user goes behind all others.
+      this.ends.delete(key);
+      this.ends.set(key, end);
+    }
+    const now = this.clock.unixMs() / 1000;
+    for (const [key, { until }] of this.ends) {
+      if (until > now) break;
+      this.ends.delete(key);
+    }
+  }
+
+  private onReply(askId: number, reply: LoginReply): void {
+    const ask = this.waiting.get(askId);
+    if (ask === undefined) return;
+    this.waiting.delete(askId);
+    ask.timer.cancel();
+    ask.resolve(reply);
+  }
+}
